@@ -1,0 +1,145 @@
+"""The PyTorch side of the speed comparisons: one task, one line of JSON.
+
+python3 benches/peer.py TASK [--repeats N] [--threads 2] [--batch 128]
+
+Peak memory is the process's, so each task deserves its own process; the
+share taken by importing PyTorch is given beside it.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "reference"))
+from resnet20 import ResNet  # noqa: E402
+
+DRAWS, DRAW_SIZE = 20, 2_000_000
+EPS, ATTACK_STEP, ATTACK_STEPS, CLIP = 8 / 255, 2 / 255, 7, 0.05
+
+
+def peak_rss():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def noisy():
+    return ResNet(rank=5).noise(lambda layer, part, n: torch.randn(n))
+
+
+def data(batch):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(batch, 3, 32, 32, generator=generator)
+    return x, torch.randint(10, (batch,), generator=generator)
+
+
+def randn(batch):
+    def draw():
+        for _ in range(DRAWS):
+            torch.randn(DRAW_SIZE)
+
+    return draw
+
+
+def step(model, batch):
+    """Forward and backward to the parameters, batch statistics."""
+    x, y = data(batch)
+    model.train()
+
+    def run():
+        model.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+
+    return run
+
+
+def pgd(model, x, y, wasteful):
+    adversarial = (x + torch.empty_like(x).uniform_(-EPS, EPS)).clamp(0, 1)
+    for _ in range(ATTACK_STEPS):
+        adversarial.requires_grad_()
+        loss = F.cross_entropy(model(adversarial), y)
+        if wasteful:
+            # The published code: parameter gradients are made and thrown away.
+            loss.backward()
+            gradient = adversarial.grad
+        else:
+            gradient = torch.autograd.grad(loss, adversarial)[0]
+        moved = adversarial.detach() + ATTACK_STEP * gradient.sign()
+        adversarial = (x + (moved - x).clamp(-EPS, EPS)).clamp(0, 1)
+    return adversarial
+
+
+def adversarial_step(batch, wasteful=False):
+    model, (x, y) = noisy(), data(batch)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
+
+    def run():
+        adversarial = pgd(model.eval(), x, y, wasteful)
+        model.train()
+        optimizer.zero_grad()
+        # Two forwards: each half of the loss has its own noise.
+        loss = 0.5 * F.cross_entropy(model(x), y) + 0.5 * F.cross_entropy(model(adversarial), y)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        optimizer.step()
+
+    return run
+
+
+TASKS = {
+    "randn": randn,
+    "step-plain": lambda batch: step(ResNet(), batch),
+    "step-cni": lambda batch: step(noisy(), batch),
+    "adv-step": adversarial_step,
+    "adv-step-reference": lambda batch: adversarial_step(batch, wasteful=True),
+    "profile-adv-step": adversarial_step,
+}
+
+
+def profiled(run):
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        run()
+    rows = sorted(profile.key_averages(), key=lambda row: -row.self_cpu_time_total)
+    total = sum(row.self_cpu_time_total for row in rows)
+    return [{"name": row.key, "share": round(row.self_cpu_time_total / total, 4)} for row in rows[:15]]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=128)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    imported = peak_rss()
+    run = TASKS[args.task](args.batch)
+    run()  # the first call pays for allocation and kernel choice
+    seconds = []
+    for _ in range(args.repeats):
+        start = time.perf_counter()
+        run()
+        seconds.append((time.perf_counter() - start) / (DRAWS if args.task == "randn" else 1))
+    line = {
+        "task": args.task,
+        "seconds": seconds,
+        "peak_rss_bytes": peak_rss(),
+        "import_rss_bytes": imported,
+        "torch": torch.__version__,
+        "threads": args.threads,
+        "batch": args.batch,
+    }
+    if args.task == "profile-adv-step":
+        # After the memory reading, since the profiler's own records are large.
+        line["operations"] = profiled(run)
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+//! Draws: pure functions of a key and an index.
+
+use crate::Key;
+use crate::philox::{GROUP, Law, fill_groups};
+use burn::tensor::{Device, Shape, Tensor, TensorData};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Values that one task fills: large enough that starting it costs nothing against the work.
+const TASK: usize = 256 * GROUP;
+
+/// Standard normal values.
+///
+/// The value at a position is a function of `key` and of the position's index in row-major order: the same on every
+/// backend, for any number of threads, and for any shape with as many elements. Computed in single precision on the
+/// host, and rounded to the element type of `device` where that is another.
+///
+/// ```
+/// # use burn::tensor::Device;
+/// use cni_noise::{Key, normal};
+/// # let device = Device::flex();
+/// let a = normal::<2>(Key::new(1), [4, 6], &device);
+/// let b = normal::<1>(Key::new(1), [24], &device);
+/// assert_eq!(a.reshape([24]).to_data(), b.to_data());
+/// ```
+pub fn normal<const D: usize>(key: Key, shape: impl Into<Shape>, device: &Device) -> Tensor<D> {
+    tensor(Law::Normal, key, shape.into(), device)
+}
+
+/// Uniform values in [0, 1), multiples of 2⁻²⁴. Otherwise as [`normal`].
+pub fn uniform<const D: usize>(key: Key, shape: impl Into<Shape>, device: &Device) -> Tensor<D> {
+    tensor(Law::Uniform, key, shape.into(), device)
+}
+
+/// −1 or +1 with equal probability. Otherwise as [`normal`].
+pub fn sign<const D: usize>(key: Key, shape: impl Into<Shape>, device: &Device) -> Tensor<D> {
+    tensor(Law::Sign, key, shape.into(), device)
+}
+
+fn tensor<const D: usize>(law: Law, key: Key, shape: Shape, device: &Device) -> Tensor<D> {
+    let values = host(law, key, 0..shape.num_elements() as u64);
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Standard normal values with the shape, element type and device of `like`, those of indices `first..` of the stream.
+///
+/// A constant: it carries no gradient whatever `like` does.
+pub fn normal_like<const D: usize>(key: Key, like: &Tensor<D>, first: u64) -> Tensor<D> {
+    let shape = like.shape();
+    let values = host_normal(key, first..first + shape.num_elements() as u64);
+    let device = like.device().inner();
+    Tensor::from_data(TensorData::new(values, shape), (&device, like.dtype()))
+}
+
+/// Standard normal values on the host: those of the indices in `range`.
+pub fn host_normal(key: Key, range: Range<u64>) -> Vec<f32> {
+    host(Law::Normal, key, range)
+}
+
+/// Uniform values in [0, 1) on the host: those of the indices in `range`.
+pub fn host_uniform(key: Key, range: Range<u64>) -> Vec<f32> {
+    host(Law::Uniform, key, range)
+}
+
+/// A permutation of `0..n`, every one equally likely up to the generator's 2⁻²⁴ steps.
+///
+/// Sorting by drawn values makes it a function of the key alone; equal values are settled by their index.
+pub fn permutation(key: Key, n: usize) -> Vec<usize> {
+    // Two values an index make a 48-bit sort key, so that ties do not bias the order.
+    let draws = host_uniform(key, 0..2 * n as u64);
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_unstable_by_key(|&i| [draws[2 * i].to_bits(), draws[2 * i + 1].to_bits(), i as u32]);
+    order
+}
+
+fn host(law: Law, key: Key, range: Range<u64>) -> Vec<f32> {
+    let group = GROUP as u64;
+    // Whole groups are written; what lies outside the range is cut off again.
+    let first = range.start / group;
+    let groups = range.end.div_ceil(group).saturating_sub(first) as usize;
+    let mut values = vec![0.0; groups * GROUP];
+    let fill = |(task, chunk): (usize, &mut [f32])| {
+        fill_groups(law, key, first + (task * TASK / GROUP) as u64, chunk);
+    };
+    if values.len() <= TASK {
+        fill((0, &mut values));
+    } else {
+        values.par_chunks_mut(TASK).enumerate().for_each(fill);
+    }
+    let skip = (range.start - first * group) as usize;
+    let len = range.end.saturating_sub(range.start) as usize;
+    if skip > 0 {
+        values.copy_within(skip..skip + len, 0);
+    }
+    values.truncate(len);
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::DType;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_part_of_a_stream_can_be_drawn_alone(start in 0u64..5_000, len in 0u64..3_000, cut in 0u64..3_000) {
+            let key = Key::new(start ^ len);
+            let cut = cut.min(len);
+            let whole = host_normal(key, start..start + len);
+            let mut parts = host_normal(key, start..start + cut);
+            parts.extend(host_normal(key, start + cut..start + len));
+            prop_assert_eq!(whole, parts);
+        }
+
+        #[test]
+        fn a_permutation_holds_every_index_once(n in 0usize..500, seed: u64) {
+            let mut order = permutation(Key::new(seed), n);
+            order.sort_unstable();
+            prop_assert_eq!(order, (0..n).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn values_do_not_depend_on_the_number_of_threads() {
+        let draw = || host_normal(Key::new(3), 17..600_000);
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(draw);
+        let five = rayon::ThreadPoolBuilder::new().num_threads(5).build().unwrap().install(draw);
+        assert_eq!(one, five);
+    }
+
+    #[test]
+    fn indices_beyond_32_bits_are_other_values() {
+        let key = Key::new(1);
+        assert_ne!(host_normal(key, 0..8), host_normal(key, 1 << 38..(1 << 38) + 8));
+    }
+
+    #[test]
+    fn draws_follow_the_element_type_and_shape_asked_for() {
+        let device = Device::flex();
+        let like = Tensor::<3>::zeros([2, 3, 5], (&device.clone().autodiff(), DType::F64));
+        let draw = normal_like(Key::new(2), &like, 0);
+        assert_eq!((draw.dims(), draw.dtype()), ([2, 3, 5], DType::F64));
+        assert!(!draw.is_autodiff());
+        let single = normal::<3>(Key::new(2), [2, 3, 5], &device);
+        let (a, b): (Vec<f64>, Vec<f64>) =
+            (draw.try_to_vec_as().unwrap(), single.try_to_vec_as().unwrap());
+        assert_eq!(a, b);
+        assert_eq!(normal::<2>(Key::new(2), [0, 3], &device).dims(), [0, 3]);
+    }
+}

@@ -1,0 +1,27 @@
+//! Keyed random draws and the Gaussian noise laws of cni-burn.
+//!
+//! Every random number of the library enters here, as a function of a key and an index.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use cni_noise::{Key, normal};
+//! let device = Device::flex();
+//! let e = normal::<2>(Key::new(42).named("demo"), [3, 4], &device);
+//! assert_eq!(e.dims(), [3, 4]);
+//! ```
+//!
+//! - [`Key`]: a seed from which further seeds are derived;
+//! - [`normal`], [`uniform`], [`sign`], [`permutation`]: draws;
+//! - [`scope`]: which noise the layers of a forward pass draw, [`Noise::Fresh`], [`Noise::Keyed`] or [`Noise::Off`];
+//! - [`law`]: white and colored Gaussian noise, in two conventions, with their exact covariance.
+
+mod draw;
+mod key;
+pub mod law;
+mod philox;
+mod scope;
+
+pub use draw::{host_normal, host_uniform, normal, normal_like, permutation, sign, uniform};
+pub use key::{Key, ParseKeyError};
+pub use law::Convention;
+pub use scope::{Noise, current_noise, first_example, layer_key, scope, scope_at};
