@@ -1,8 +1,9 @@
 """CIFAR ResNet-20 with and without noise -> data/resnet20.json.
 
 The model of the published checkpoints (same module names, shortcut B), with
-weights and draws from hashing.py; logits, loss and gradients in both modes,
-and the torch version. Also the home of the model for the other scripts.
+weights from hashing.py and the library's keyed draws from philox.py; logits,
+loss and gradients in both modes, and the torch version. Also the home of the
+model for the other scripts.
 """
 
 import torch
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 
 from hashing import hash_normal, hash_uniform, numbers, save, tensor
 from noisy_conv import colored, white
+from philox import Key, normal
 
 MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 LABELS = [3, 1, 4, 1]
@@ -91,15 +93,20 @@ class ResNet(nn.Module):
         return self.fc(x.mean((2, 3)))
 
     def noise(self, source):
-        """source(j, part, n) feeds the draws of layer j in named_modules order; None is silence."""
-        layers = [m for m in self.modules() if isinstance(m, (Conv, Linear))]
-        for j, layer in enumerate(layers):
-            layer.draw = source and (lambda part, n, j=j: source(j, part, n))
+        """source(name, part, n) feeds the draws of the layer of that name; None is silence."""
+        for name, layer in self.named_modules():
+            if isinstance(layer, (Conv, Linear)):
+                layer.draw = source and (lambda part, n, name=name: source(name, part, n))
         return self
 
 
-def hashed_draw(j, part, n):
-    return tensor(hash_normal(5000 + 2 * j + part, n), (n,))
+def keyed_draw(name, part, n):
+    """What the library draws in the scope of `Key::new(7)`: part 0 is e, part 1 is e_f, both of use 0."""
+    path = name.replace("downsample.0", "downsample") + ".weight"
+    values = normal(Key.new(7).named(path).child(0).child(part), n)
+    # Burn keeps linear weights [in, out].
+    values = values.reshape(64, 10).T if name == "fc" else values
+    return tensor(values.copy(), (n,))
 
 
 def hashed_value(name, shape, stream):
@@ -160,7 +167,7 @@ def record(model, x, labels):
 
 def main():
     torch.set_num_threads(2)
-    model = fill(ResNet(rank=5)).noise(hashed_draw)
+    model = fill(ResNet(rank=5)).noise(keyed_draw)
     counts = {"noisy": parameters(model), "plain": parameters(ResNet())}
     assert counts == {"noisy": 1_894_650, "plain": 272_474}, counts
     x = tensor(hash_uniform(1, 4 * 3 * 32 * 32), (4, 3, 32, 32))

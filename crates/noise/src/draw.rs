@@ -42,14 +42,24 @@ fn tensor<const D: usize>(law: Law, key: Key, shape: Shape, device: &Device) -> 
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// Standard normal values with the shape, element type and device of `like`, those of indices `first..` of the stream.
+/// Standard normal values with the element type and device of `like`, those of indices `first..` of the stream.
 ///
 /// A constant: it carries no gradient whatever `like` does.
-pub fn normal_like<const D: usize>(key: Key, like: &Tensor<D>, first: u64) -> Tensor<D> {
-    let shape = like.shape();
-    let values = host_normal(key, first..first + shape.num_elements() as u64);
+pub fn normal_at<const D: usize, const L: usize>(
+    key: Key,
+    first: u64,
+    shape: [usize; D],
+    like: &Tensor<L>,
+) -> Tensor<D> {
+    let n: usize = shape.iter().product();
+    let values = host_normal(key, first..first + n as u64);
     let device = like.device().inner();
     Tensor::from_data(TensorData::new(values, shape), (&device, like.dtype()))
+}
+
+/// [`normal_at`] with the shape of `like` too.
+pub fn normal_like<const D: usize>(key: Key, like: &Tensor<D>, first: u64) -> Tensor<D> {
+    normal_at(key, first, like.dims(), like)
 }
 
 /// Standard normal values on the host: those of the indices in `range`.

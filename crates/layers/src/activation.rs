@@ -1,0 +1,169 @@
+//! Noise on activations.
+
+use crate::{Granularity, Law, LearnedNoise, NoiseError};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use cni_noise::{Convention, first_example};
+use serde::{Deserialize, Serialize};
+
+/// Whether something is done once for a batch or once for each of its examples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Per {
+    /// Once for the whole batch.
+    Batch,
+    /// Once for each example.
+    Example,
+}
+
+/// Configures [`ActivationNoise`].
+///
+/// The defaults are the references': white noise is drawn per example (PNI), colored noise per batch (CNI), and the
+/// standard deviation that scales it is taken over the whole batch, so that an example's noise depends on its batch
+/// mates. With both per example it does not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActivationNoiseConfig {
+    /// The law and its initial values.
+    pub law: Law,
+    /// How the size follows the standard deviation.
+    pub convention: Convention,
+    /// One draw for the batch, or one for each example.
+    pub draw_per: Per,
+    /// One standard deviation for the batch, or one for each example.
+    pub std_per: Per,
+}
+
+impl ActivationNoiseConfig {
+    /// PNI's white noise, initial α 0.25.
+    pub fn white(granularity: Granularity) -> Self {
+        Self::new(Law::white(granularity), Per::Example)
+    }
+
+    /// CNI's colored noise of the given rank.
+    pub fn colored(rank: usize) -> Self {
+        Self::new(Law::colored(rank), Per::Batch)
+    }
+
+    fn new(law: Law, draw_per: Per) -> Self {
+        Self { law, convention: Convention::Reference, draw_per, std_per: Per::Batch }
+    }
+
+    /// Sets the law with its initial values.
+    pub fn with_law(mut self, law: Law) -> Self {
+        self.law = law;
+        self
+    }
+
+    /// Sets the convention.
+    pub fn with_convention(mut self, convention: Convention) -> Self {
+        self.convention = convention;
+        self
+    }
+
+    /// Sets what one draw is for.
+    pub fn with_draw_per(mut self, per: Per) -> Self {
+        self.draw_per = per;
+        self
+    }
+
+    /// Sets what the standard deviation is taken over.
+    pub fn with_std_per(mut self, per: Per) -> Self {
+        self.std_per = per;
+        self
+    }
+
+    /// A noise layer for activations of shape `[batch, features..]`, the channels first.
+    ///
+    /// `name` keys the draws: give every layer of a model its own, such as its path.
+    ///
+    /// # Panics
+    ///
+    /// With the message of the error that [`try_init`](Self::try_init) would give.
+    pub fn init(&self, name: &str, features: &[usize], device: &Device) -> ActivationNoise {
+        self.try_init(name, features, device).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`init`](Self::init).
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseError`] for features that are empty, more than three or of size zero, for initial values that are not
+    /// finite, and for a rank above the number of features.
+    pub fn try_init(
+        &self,
+        name: &str,
+        features: &[usize],
+        device: &Device,
+    ) -> Result<ActivationNoise, NoiseError> {
+        if !(1..=3).contains(&features.len()) || features.contains(&0) {
+            return Err(NoiseError::Features { name: name.to_string(), got: features.to_vec() });
+        }
+        self.law.validate(name, features.iter().product())?;
+        Ok(ActivationNoise {
+            noise: LearnedNoise::new(name.to_string(), self.law, self.convention, features, 0, device),
+            features: features.to_vec(),
+            draw_per: self.draw_per,
+            std_per: self.std_per,
+        })
+    }
+}
+
+/// Adds learnable noise to activations, in training and at inference alike. Made by [`ActivationNoiseConfig`].
+#[derive(Module, Debug)]
+pub struct ActivationNoise {
+    /// The learned parameters.
+    pub noise: LearnedNoise,
+    #[module(skip)]
+    features: Vec<usize>,
+    #[module(skip)]
+    draw_per: Per,
+    #[module(skip)]
+    std_per: Per,
+}
+
+impl ActivationNoise {
+    /// The input plus its noise; the input itself where noise is off.
+    ///
+    /// # Shapes
+    ///
+    /// - input and output: `[batch, features..]`, rank 2 to 4. White noise with one α a layer or a channel takes any
+    ///   size along the axes after the channels.
+    ///
+    /// # Panics
+    ///
+    /// Where the features are not those of the configuration.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let dims = input.dims();
+        let (batch, features) = (dims[0], &dims[1..]);
+        let fits = match self.noise.law() {
+            Law::White { granularity: Granularity::Layer, .. } => !features.is_empty(),
+            Law::White { granularity: Granularity::Channel, .. } => {
+                features.first() == self.features.first()
+            }
+            _ => features == self.features,
+        };
+        assert!(
+            fits,
+            "{}: got an input of shape {dims:?}, wanted [batch, features..] with features {:?}",
+            self.noise.name(),
+            self.features
+        );
+        let Some(key) = self.noise.next_key(&input.device()) else {
+            return input;
+        };
+        let elements: usize = features.iter().product();
+        let values = match self.std_per {
+            Per::Batch => input.clone().reshape([1, batch * elements]),
+            Per::Example => input.clone().reshape([batch, elements]),
+        };
+        // A single draw is stretched over the batch; so is a single row of noise under one standard deviation a row.
+        let (rows, first) = match self.draw_per {
+            Per::Batch => (1, 0),
+            Per::Example => (batch, first_example()),
+        };
+        let noise = self.noise.draw(key, values, features, rows, first);
+        let mut shape = dims;
+        shape[0] = noise.dims()[0];
+        input + noise.reshape(shape)
+    }
+}

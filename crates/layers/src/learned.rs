@@ -1,0 +1,228 @@
+//! The learnable parameters of a noise law, shared by weight and activation noise.
+
+use crate::NoiseError;
+use burn::module::{
+    Content, DisplaySettings, Initializer, Module, ModuleDisplay, Param, Reparameterization,
+};
+use burn::tensor::{Device, Tensor};
+use cni_noise::law::{Colored, standard_deviations, white};
+use cni_noise::{Convention, Key, layer_key, normal_at};
+use serde::{Deserialize, Serialize};
+
+/// Which elements share an amplitude α of white noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Granularity {
+    /// One α for the tensor.
+    Layer,
+    /// One α for each channel: output channels of a weight, channels of an activation.
+    Channel,
+    /// One α for each element.
+    Element,
+}
+
+/// A noise law with the initial values of its parameters. The formulas are in [`cni_noise::law`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Law {
+    /// White noise `α s ⊙ e`: PNI.
+    White {
+        /// Which elements share an α.
+        granularity: Granularity,
+        /// Initial α. PNI: 0.25.
+        alpha: f64,
+    },
+    /// Low-rank-plus-diagonal noise, `√|s a| ⊙ e + F e_f` in the reference convention: CNI.
+    Colored {
+        /// Columns of the factor `F`; 0 leaves the diagonal alone.
+        rank: usize,
+        /// Initial diagonal `a`, a variance. CNI: 0.25² = 0.0625.
+        diagonal: f64,
+        /// Initial value of every entry of `F`. CNI: 0.01.
+        factor: f64,
+    },
+}
+
+impl Law {
+    /// White noise with PNI's initial α of 0.25.
+    pub const fn white(granularity: Granularity) -> Self {
+        Self::White { granularity, alpha: 0.25 }
+    }
+
+    /// Colored noise with CNI's initial values, a = 0.0625 and F = 0.01. The reference uses rank 5.
+    pub const fn colored(rank: usize) -> Self {
+        Self::Colored { rank, diagonal: 0.0625, factor: 0.01 }
+    }
+
+    pub(crate) fn validate(&self, name: &str, elements: usize) -> Result<(), NoiseError> {
+        let finite = |field, got: f64| match got.is_finite() {
+            true => Ok(()),
+            false => Err(NoiseError::Initial { field, got }),
+        };
+        match *self {
+            Self::White { alpha, .. } => finite("alpha", alpha),
+            Self::Colored { rank, diagonal, factor } => {
+                finite("diagonal", diagonal)?;
+                finite("factor", factor)?;
+                match rank <= elements {
+                    true => Ok(()),
+                    false => Err(NoiseError::Rank { name: name.to_string(), rank, elements }),
+                }
+            }
+        }
+    }
+}
+
+/// Learned noise for one tensor: the parameters of its law and the name that its draws are keyed by.
+///
+/// As a [`Reparameterization`] it makes a weight noisy. [`ActivationNoise`](crate::ActivationNoise) holds one for the
+/// output of another layer.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct LearnedNoise {
+    /// White noise: the amplitudes α, one, one a channel or one an element. `[1]`, `[channels]` or `[elements]`.
+    pub alpha: Option<Param<Tensor<1>>>,
+    /// Colored noise: the diagonal `a`, `[elements]`.
+    pub diagonal: Option<Param<Tensor<1>>>,
+    /// Colored noise of rank above 0: the factor `F`, `[elements, rank]`.
+    pub factor: Option<Param<Tensor<2>>>,
+    #[module(skip)]
+    name: String,
+    #[module(skip)]
+    law: Law,
+    #[module(skip)]
+    convention: Convention,
+    channel_axis: usize,
+}
+
+impl LearnedNoise {
+    /// Noise for a tensor of the given shape. The caller has validated the law.
+    pub(crate) fn new(
+        name: String,
+        law: Law,
+        convention: Convention,
+        shape: &[usize],
+        channel_axis: usize,
+        device: &Device,
+    ) -> Self {
+        let elements: usize = shape.iter().product();
+        let vector = |value, n| Initializer::Constant { value }.init([n], device);
+        let (mut alpha, mut diagonal, mut factor) = (None, None, None);
+        match law {
+            Law::White { granularity, alpha: value } => {
+                let n = match granularity {
+                    Granularity::Layer => 1,
+                    Granularity::Channel => shape[channel_axis],
+                    Granularity::Element => elements,
+                };
+                alpha = Some(vector(value, n));
+            }
+            Law::Colored { rank, diagonal: a, factor: f } => {
+                diagonal = Some(vector(a, elements));
+                let matrix = Initializer::Constant { value: f };
+                factor = (rank > 0).then(|| matrix.init([elements, rank], device));
+            }
+        }
+        Self { alpha, diagonal, factor, name, law, convention, channel_axis }
+    }
+
+    /// The law and its initial values.
+    pub fn law(&self) -> Law {
+        self.law
+    }
+
+    /// The convention that the noise's size follows.
+    pub fn convention(&self) -> Convention {
+        self.convention
+    }
+
+    /// The name that keys the draws.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key of the next draw, or `None` where noise is off.
+    pub(crate) fn next_key(&self, device: &Device) -> Option<Key> {
+        layer_key(&self.name, device)
+    }
+
+    /// Independent draws of the noise, `[rows, elements]`.
+    ///
+    /// - `values`: what the standard deviation is taken over, row by row: `[1, ..]` or `[rows, ..]`;
+    /// - `shape`: the shape that the elements are the flattening of;
+    /// - `first`: the number of the first row within the stream of `key`.
+    pub(crate) fn draw(
+        &self,
+        key: Key,
+        values: Tensor<2>,
+        shape: &[usize],
+        rows: usize,
+        first: u64,
+    ) -> Tensor<2> {
+        let elements: usize = shape.iter().product();
+        let like = values.clone();
+        let rows_of = |stream: u64, columns: usize| {
+            normal_at(key.child(stream), first * columns as u64, [rows, columns], &like)
+        };
+        let independent = rows_of(0, elements);
+        match (&self.alpha, &self.diagonal) {
+            (Some(alpha), _) => {
+                let values = match self.convention {
+                    Convention::Reference => values.inner(),
+                    Convention::Scaled => values,
+                };
+                white(self.spread(alpha.val(), shape), standard_deviations(values), independent)
+            }
+            (None, Some(diagonal)) => {
+                let factor = self.factor.as_ref().map(Param::val);
+                let shared = factor.as_ref().map(|factor| rows_of(1, factor.dims()[1]));
+                let law = Colored { diagonal: diagonal.val(), factor, convention: self.convention };
+                law.noise(standard_deviations(values), independent, shared)
+            }
+            (None, None) => unreachable!("a law has either an alpha or a diagonal"),
+        }
+    }
+
+    /// α for every element, `[1, elements]`, or `[1, 1]` where there is only one.
+    fn spread(&self, alpha: Tensor<1>, shape: &[usize]) -> Tensor<2> {
+        let [n] = alpha.dims();
+        match self.law {
+            Law::White { granularity: Granularity::Channel, .. } => {
+                let outer: usize = shape[..self.channel_axis].iter().product();
+                let inner: usize = shape[self.channel_axis + 1..].iter().product();
+                alpha.reshape([1, n, 1]).expand([outer, n, inner]).reshape([1, outer * n * inner])
+            }
+            _ => alpha.reshape([1, n]),
+        }
+    }
+}
+
+impl Reparameterization for LearnedNoise {
+    const NAME: &'static str = "noise";
+
+    /// The weight plus a draw of its noise; the weight itself where noise is off.
+    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        let Some(key) = self.next_key(&base.device()) else {
+            return base;
+        };
+        let shape = base.dims();
+        let values = base.clone().reshape([1, shape.iter().product()]);
+        base + self.draw(key, values, &shape, 1, 0).reshape(shape)
+    }
+}
+
+impl ModuleDisplay for LearnedNoise {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new().with_new_line_after_attribute(false).optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let content = match self.law {
+            Law::White { granularity, .. } => {
+                content.add_debug_attribute("white", &granularity)
+            }
+            Law::Colored { rank, .. } => content.add("colored_rank", &rank),
+        };
+        content.add_debug_attribute("convention", &self.convention).optional()
+    }
+}

@@ -1,0 +1,72 @@
+use crate::NoisyConv2d;
+use burn::module::Module;
+use burn::nn::BatchNorm;
+use burn::nn::pool::AvgPool2dConfig;
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+
+/// A residual block of two 3x3 convolutions, with batch norm after (He et al., CVPR 2016) or before each of them (He et
+/// al., ECCV 2016).
+#[derive(Module, Debug)]
+pub struct Block {
+    /// First convolution; it carries the stride.
+    pub conv1: NoisyConv2d,
+    /// Batch norm of the first convolution.
+    pub bn1: BatchNorm,
+    /// Second convolution.
+    pub conv2: NoisyConv2d,
+    /// Batch norm of the second convolution.
+    pub bn2: BatchNorm,
+    /// The learned shortcut, where the shape changes and the shortcut is a projection.
+    pub downsample: Option<Downsample>,
+    pub(super) pre_activation: bool,
+    /// Stride and added channels of a shortcut without parameters.
+    pub(super) pad: Option<[usize; 2]>,
+}
+
+/// Shortcut B: a 1x1 convolution, and batch norm except in pre-activation blocks.
+#[derive(Module, Debug)]
+pub struct Downsample {
+    /// The 1x1 convolution.
+    pub conv: NoisyConv2d,
+    /// Its batch norm.
+    pub bn: Option<BatchNorm>,
+}
+
+impl Block {
+    /// `[batch, channels_in, height, width]` to `[batch, channels_out, height / stride, width / stride]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        if self.pre_activation {
+            let out = relu(self.bn1.forward(x.clone()));
+            // A projection starts from the activated input, an identity from the input itself.
+            let shortcut = match self.downsample {
+                Some(_) => self.shortcut(out.clone()),
+                None => self.shortcut(x),
+            };
+            let out = self.conv1.forward(out);
+            self.conv2.forward(relu(self.bn2.forward(out))) + shortcut
+        } else {
+            let out = relu(self.bn1.forward(self.conv1.forward(x.clone())));
+            let out = self.bn2.forward(self.conv2.forward(out));
+            relu(out + self.shortcut(x))
+        }
+    }
+
+    fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
+        if let Some(downsample) = &self.downsample {
+            let x = downsample.conv.forward(x);
+            return match &downsample.bn {
+                Some(bn) => bn.forward(x),
+                None => x,
+            };
+        }
+        let Some([stride, channels]) = self.pad else {
+            return x;
+        };
+        let pool = AvgPool2dConfig::new([1, 1]).with_strides([stride, stride]).init();
+        let x = pool.forward(x);
+        let [batch, _, height, width] = x.dims();
+        let zeros = Tensor::zeros([batch, channels, height, width], (&x.device(), x.dtype()));
+        Tensor::cat(vec![x, zeros], 1)
+    }
+}

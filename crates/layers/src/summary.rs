@@ -1,0 +1,118 @@
+//! What noise a module carries, and how many parameters it has.
+
+use crate::LearnedNoise;
+use burn::module::{Module, ModuleVisitor, Param, Reparameterization};
+use burn::tensor::Tensor;
+use serde::Serialize;
+use std::fmt;
+
+/// One noisy weight or activation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NoiseEntry {
+    /// The path of the weight, or of the activation noise layer.
+    pub path: String,
+    /// The law: `white`, or `colored` with its rank.
+    pub law: String,
+    /// Number of learned noise parameters.
+    pub parameters: usize,
+}
+
+/// The noise of a module, listed by [`NoiseSummary::of`].
+///
+/// ```
+/// # use burn::{nn::LinearConfig, tensor::Device};
+/// use cni_layers::{NoiseSummary, WeightNoise};
+/// let model = WeightNoise::colored(2).inject(LinearConfig::new(8, 4).init(&Device::flex()));
+/// let summary = NoiseSummary::of(&model);
+/// assert_eq!(summary.entries()[0].parameters, 32 * (1 + 2));
+/// println!("{summary}"); // weight: colored, rank 2, 96 parameters
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NoiseSummary(Vec<NoiseEntry>);
+
+impl NoiseSummary {
+    /// Lists the noise of a module, in the order of its parameters.
+    pub fn of<M: Module>(model: &M) -> Self {
+        let mut walk = Walk::default();
+        model.visit(&mut walk);
+        Self(walk.noise)
+    }
+
+    /// The noisy weights and activations.
+    pub fn entries(&self) -> &[NoiseEntry] {
+        &self.0
+    }
+
+    /// Number of learned noise parameters in all.
+    pub fn parameters(&self) -> usize {
+        self.0.iter().map(|entry| entry.parameters).sum()
+    }
+}
+
+impl fmt::Display for NoiseSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("no noise");
+        }
+        self.0.iter().enumerate().try_for_each(|(i, entry)| {
+            let newline = if i == 0 { "" } else { "\n" };
+            write!(f, "{newline}{}: {}, {} parameters", entry.path, entry.law, entry.parameters)
+        })
+    }
+}
+
+/// The number of learnable parameters, those of noise included.
+///
+/// Unlike Burn's `num_params` it leaves out the running statistics of batch normalization, as PyTorch does.
+pub fn count_parameters<M: Module>(model: &M) -> usize {
+    let mut walk = Walk::default();
+    model.visit(&mut walk);
+    walk.parameters
+}
+
+#[derive(Default)]
+struct Walk {
+    path: Vec<String>,
+    noise: Vec<NoiseEntry>,
+    parameters: usize,
+}
+
+impl ModuleVisitor for Walk {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let shape = param.lazy_shape();
+        let Some((field, owner)) = self.path.split_last() else {
+            self.parameters += shape.num_elements();
+            return;
+        };
+        if field == "running_mean" || field == "running_var" {
+            return;
+        }
+        self.parameters += shape.num_elements();
+        let Some((_, owner)) = owner.split_last().filter(|(last, _)| *last == LearnedNoise::NAME) else {
+            return;
+        };
+        let law = match field.as_str() {
+            "alpha" => "white".to_string(),
+            "diagonal" => "colored, rank 0".to_string(),
+            "factor" => format!("colored, rank {}", shape[D - 1]),
+            _ => return,
+        };
+        let path = owner.join(".");
+        match self.noise.last_mut().filter(|entry| entry.path == path) {
+            // The factor follows the diagonal of the same law.
+            Some(entry) => {
+                entry.law = law;
+                entry.parameters += shape.num_elements();
+            }
+            None => self.noise.push(NoiseEntry { path, law, parameters: shape.num_elements() }),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What activation noise and the noisy layers promise.
+
+use burn::module::Module;
+use burn::nn::LinearConfig;
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::Conv2dConfig;
+use burn::tensor::{Device, Tensor, Tolerance};
+use cni_layers::{
+    ActivationNoiseConfig, Granularity, LayerNoise, NoiseSummary, NoisyConv2dConfig,
+    NoisyLinearConfig, Per, WeightNoise,
+};
+use cni_noise::{Key, Noise, normal, scope, scope_at};
+
+const GRANULARITIES: [Granularity; 3] = [Granularity::Layer, Granularity::Channel, Granularity::Element];
+
+fn every_noise() -> Vec<ActivationNoiseConfig> {
+    let laws = GRANULARITIES.map(ActivationNoiseConfig::white).into_iter();
+    laws.chain([0, 1, 3].map(ActivationNoiseConfig::colored)).collect()
+}
+
+fn batch(device: &Device) -> Tensor<4> {
+    normal(Key::new(1), [6, 3, 4, 4], device)
+}
+
+#[test]
+fn noise_is_drawn_per_batch_or_per_example_as_configured() {
+    let device = Device::flex();
+    // Rows that are equal show whether their noise is.
+    let x = batch(&device).slice([0..1]).repeat_dim(0, 2);
+    for config in every_noise() {
+        for (per, same) in [(Per::Batch, true), (Per::Example, false)] {
+            let noise = config.clone().with_draw_per(per).init("noise", &[3, 4, 4], &device);
+            let out: Vec<f32> = noise.forward(x.clone()).try_to_vec_as().unwrap();
+            assert_eq!(out[..48] == out[48..], same, "{config:?}, {per:?}");
+        }
+    }
+}
+
+#[test]
+fn noise_per_example_does_not_depend_on_the_split_into_batches() {
+    let device = Device::flex();
+    let x = batch(&device);
+    for config in every_noise() {
+        let config = config.with_draw_per(Per::Example).with_std_per(Per::Example);
+        let noise = config.init("noise", &[3, 4, 4], &device);
+        let run = |rows: std::ops::Range<usize>| {
+            let first = rows.start as u64;
+            let x = x.clone().slice([rows]);
+            scope_at(Noise::Keyed(Key::new(2)), first, || noise.forward(x))
+        };
+        let parts = Tensor::cat(vec![run(0..1), run(1..4), run(4..6)], 0);
+        // The same draws; the standard deviation of a row is summed in another order.
+        let tolerance = Tolerance::absolute(1e-5);
+        parts.into_data().assert_approx_eq::<f32>(&run(0..6).into_data(), tolerance);
+    }
+}
+
+#[test]
+fn off_removes_activation_noise_exactly_and_keyed_replays_it() {
+    let device = Device::flex().autodiff();
+    let x = batch(&device);
+    for config in every_noise() {
+        let noise = config.init("noise", &[3, 4, 4], &device);
+        for noise in [noise.clone(), noise.valid(), noise.freeze()] {
+            let off = scope(Noise::Off, || noise.forward(x.clone()));
+            off.into_data().assert_eq(&x.to_data(), true);
+            let draw = || scope(Noise::Keyed(Key::new(3)), || noise.forward(x.clone())).into_data();
+            assert_eq!(draw(), draw());
+            assert_ne!(draw(), x.to_data());
+        }
+    }
+}
+
+#[test]
+fn activations_of_rank_2_to_4_are_taken() {
+    let device = Device::flex();
+    for config in every_noise() {
+        let run = |dims: &[usize]| config.init("noise", dims, &device);
+        run(&[4]).forward(Tensor::<2>::ones([2, 4], &device));
+        run(&[4, 3]).forward(Tensor::<3>::ones([2, 4, 3], &device));
+        run(&[4, 3, 2]).forward(Tensor::<4>::ones([2, 4, 3, 2], &device));
+    }
+}
+
+#[test]
+#[should_panic(expected = "hidden: got an input of shape [2, 3, 5, 5], wanted [batch, features..] with features [3, 4, 4]")]
+fn an_input_of_other_features_is_refused() {
+    let device = Device::flex();
+    let noise = ActivationNoiseConfig::colored(1).init("hidden", &[3, 4, 4], &device);
+    noise.forward(Tensor::<4>::ones([2, 3, 5, 5], &device));
+}
+
+#[test]
+fn activation_noise_that_does_not_fit_is_refused_by_name() {
+    let device = Device::flex();
+    let try_init = |config: ActivationNoiseConfig, features: &[usize]| {
+        config.try_init("hidden", features, &device).unwrap_err().to_string()
+    };
+    let colored = ActivationNoiseConfig::colored;
+    assert_eq!(
+        try_init(colored(5), &[4]),
+        "rank: got 5 for hidden, wanted at most its 4 elements"
+    );
+    assert_eq!(
+        try_init(colored(0), &[3, 0]),
+        "features: got [3, 0] for hidden, wanted one to three sizes above zero"
+    );
+    assert!(try_init(colored(0), &[]).starts_with("features: got []"));
+}
+
+#[test]
+fn noisy_layers_take_noise_in_every_combination() {
+    let device = Device::flex();
+    let x = batch(&device);
+    let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
+    let conv = Conv2dConfig::new([3, 5], [3, 3]).with_stride([2, 2]).with_padding(padding);
+    for placement in 0..8 {
+        let mut noise = LayerNoise::none();
+        if placement & 1 > 0 {
+            noise = noise.with_weight(WeightNoise::colored(2));
+        }
+        if placement & 2 > 0 {
+            noise = noise.with_input(ActivationNoiseConfig::colored(2));
+        }
+        if placement & 4 > 0 {
+            noise = noise.with_output(ActivationNoiseConfig::white(Granularity::Element));
+        }
+        let config = NoisyConv2dConfig::new(conv.clone(), [4, 4]).with_noise(noise.clone());
+        let layer = config.init("layer", &device);
+        assert_eq!(layer.forward(x.clone()).dims(), [6, 5, 2, 2]);
+        let noisy = (placement as u32).count_ones() as usize;
+        assert_eq!(NoiseSummary::of(&layer).entries().len(), noisy);
+        let off = scope(Noise::Off, || layer.forward(x.clone())).into_data();
+        off.assert_eq(&scope(Noise::Off, || layer.conv.forward(x.clone())).into_data(), true);
+
+        let linear = NoisyLinearConfig::new(LinearConfig::new(4, 2)).with_noise(noise);
+        let linear = linear.init("linear", &device);
+        assert_eq!(linear.forward(Tensor::ones([6, 4], &device)).dims(), [6, 2]);
+        assert_eq!(NoiseSummary::of(&linear).entries().len(), noisy);
+    }
+}
+
+#[test]
+fn layers_of_other_names_draw_other_noise() {
+    let device = Device::flex();
+    let config = NoisyLinearConfig::new(LinearConfig::new(3, 3).with_bias(false))
+        .with_noise(LayerNoise::none().with_weight(WeightNoise::colored(0)));
+    let x = Tensor::<2>::eye(3, &device);
+    let noise = |name: &str| {
+        let layer = config.init(name, &device);
+        let run = |noise| scope(noise, || layer.forward(x.clone()));
+        (run(Noise::Keyed(Key::new(1))) - run(Noise::Off)).sign().into_data()
+    };
+    assert_ne!(noise("a"), noise("b"));
+}

@@ -1,0 +1,342 @@
+//! What weight noise promises to the user of any Burn module.
+
+use burn::module::{Module, ModuleMapper, Param, ParamGroup};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{DType, Device, Tensor, TensorData, Tolerance};
+use cni_layers::{
+    Granularity, Law, LearnedNoise, NoiseError, NoiseSummary, WeightNoise, count_parameters,
+    keyed_init,
+};
+use cni_noise::law::{Colored, standard_deviation};
+use cni_noise::{Convention, Key, Noise, normal, scope};
+use statrs::distribution::{ContinuousCDF, Normal};
+
+#[derive(Module, Debug)]
+struct Net {
+    conv: Conv2d,
+    fc: Linear,
+}
+
+impl Net {
+    fn new(device: &Device) -> Self {
+        let same = PaddingConfig2d::Explicit(1, 1, 1, 1);
+        let net = Self {
+            conv: Conv2dConfig::new([2, 3], [3, 3]).with_padding(same).init(device),
+            fc: LinearConfig::new(3, 2).init(device),
+        };
+        keyed_init(net, Key::new(1))
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        let [batch, _, _, _] = x.dims();
+        self.fc.forward(self.conv.forward(x).mean_dims(&[2, 3]).reshape([batch, 3]))
+    }
+}
+
+fn every_noise() -> Vec<WeightNoise> {
+    let conventions = [Convention::Reference, Convention::Scaled];
+    [
+        WeightNoise::white(Granularity::Layer),
+        WeightNoise::white(Granularity::Channel),
+        WeightNoise::white(Granularity::Element),
+        WeightNoise::colored(0),
+        WeightNoise::colored(5),
+    ]
+    .into_iter()
+    .flat_map(|noise| conventions.map(|convention| noise.clone().with_convention(convention)))
+    .collect()
+}
+
+fn images(device: &Device) -> Tensor<4> {
+    normal(Key::new(2), [4, 2, 5, 5], device)
+}
+
+fn keyed(net: &Net, key: u64, x: &Tensor<4>) -> TensorData {
+    scope(Noise::Keyed(Key::new(key)), || net.forward(x.clone())).into_data()
+}
+
+#[test]
+fn off_removes_noise_exactly_keyed_replays_it_and_fresh_is_new() {
+    let device = Device::flex();
+    let (plain, x) = (Net::new(&device), images(&device));
+    for noise in every_noise() {
+        let noisy = noise.inject(plain.clone());
+        let off = scope(Noise::Off, || noisy.forward(x.clone()));
+        off.into_data().assert_eq(&plain.forward(x.clone()).into_data(), true);
+        keyed(&noisy, 1, &x).assert_eq(&keyed(&noisy, 1, &x), true);
+        assert_ne!(keyed(&noisy, 1, &x), keyed(&noisy, 2, &x), "{noise:?}");
+        let fresh = || noisy.forward(x.clone()).into_data();
+        assert_ne!(fresh(), fresh(), "{noise:?}");
+    }
+}
+
+#[test]
+fn noise_stays_on_in_every_state_of_a_module() {
+    let device = Device::flex().autodiff();
+    let noisy = WeightNoise::colored(2).inject(Net::new(&device));
+    let x = images(&Device::flex());
+    let wanted = keyed(&noisy, 1, &x);
+    assert_ne!(wanted, scope(Noise::Off, || noisy.forward(x.clone())).into_data());
+    for (state, net) in [
+        ("valid", noisy.valid()),
+        ("frozen", noisy.clone().freeze()),
+        ("without gradients", noisy.clone().no_grad()),
+        ("trained again", noisy.valid().train()),
+        ("forked", noisy.clone().fork(&device)),
+    ] {
+        assert_eq!(keyed(&net, 1, &x), wanted, "{state}");
+        assert_eq!(keyed(&net, 1, &x.clone().autodiff()), wanted, "{state}, input on the tape");
+    }
+}
+
+#[test]
+fn one_draw_serves_the_whole_batch() {
+    let device = Device::flex();
+    let noisy = WeightNoise::colored(2).inject(Net::new(&device));
+    let twice = images(&device).slice([0..1]).repeat_dim(0, 2);
+    let out: Vec<f32> = noisy.forward(twice).try_to_vec_as().unwrap();
+    assert_eq!(out[..2], out[2..]);
+}
+
+#[test]
+fn folding_a_draw_equals_the_forward_pass_with_it() {
+    let device = Device::flex();
+    let x = images(&device);
+    for noise in every_noise() {
+        let noisy = noise.inject(Net::new(&device));
+        let folded = WeightNoise::fold(noisy.clone(), Key::new(3));
+        assert!(NoiseSummary::of(&folded).entries().is_empty());
+        folded.forward(x.clone()).into_data().assert_eq(&keyed(&noisy, 3, &x), true);
+    }
+}
+
+#[test]
+fn removing_noise_gives_the_module_back() {
+    let device = Device::flex();
+    let (plain, x) = (Net::new(&device), images(&device));
+    let bare = WeightNoise::remove(WeightNoise::colored(5).inject(plain.clone()));
+    assert_eq!(count_parameters(&bare), count_parameters(&plain));
+    bare.forward(x.clone()).into_data().assert_eq(&plain.forward(x).into_data(), true);
+}
+
+#[test]
+fn the_summary_lists_each_noisy_weight_with_its_law_and_size() {
+    let net = Net::new(&Device::flex());
+    let net = WeightNoise::colored(2).with_group(ParamGroup::from_path("conv.weight")).inject(net);
+    let net = WeightNoise::white(Granularity::Channel)
+        .with_group(ParamGroup::from_path("fc.weight"))
+        .inject(net);
+    let text = NoiseSummary::of(&net).to_string();
+    assert_eq!(text, "conv.weight: colored, rank 2, 162 parameters\nfc.weight: white, 2 parameters");
+    assert_eq!(count_parameters(&net), 54 + 3 + 6 + 2 + 164);
+    let noise = net.conv.weight.reparameterization::<LearnedNoise>().unwrap();
+    assert_eq!((noise.law(), noise.name()), (Law::colored(2), "conv.weight"));
+    assert!(noise.to_string().contains("colored_rank: 2"), "{noise}");
+}
+
+#[test]
+fn noise_parameters_are_saved_loaded_and_trained() {
+    let device = Device::flex().autodiff();
+    let make = || WeightNoise::colored(2).inject(Net::new(&device));
+    let x = images(&device);
+    let net = make();
+    let loss = scope(Noise::Keyed(Key::new(1)), || net.forward(x.clone())).sum();
+    let gradients = GradientsParams::from_grads(loss.backward(), &net);
+    let mut optimizer = SgdConfig::new().init();
+    let trained = optimizer.step(1.0, net.clone(), gradients);
+    for (before, after) in [(&net, &trained)] {
+        let [before, after] = [before, after].map(|net| {
+            let noise = net.conv.weight.reparameterization::<LearnedNoise>().unwrap();
+            let factor = noise.factor.as_ref().unwrap().val().into_data();
+            (noise.diagonal.as_ref().unwrap().val().into_data(), factor)
+        });
+        assert!(before.0 != after.0 && before.1 != after.1, "a step moves diagonal and factor");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("net.bpk");
+    trained.clone().save_file(&file).unwrap();
+    let loaded = make().load_file(&file);
+    keyed(&loaded, 5, &x).assert_eq(&keyed(&trained, 5, &x), true);
+}
+
+struct ToF64;
+
+impl ModuleMapper for ToF64 {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|t| t.inner().cast(DType::F64).autodiff().require_grad())
+    }
+}
+
+/// Adds a step to one entry of the base weight, of the k-th parameter visited.
+struct Nudge {
+    parameter: usize,
+    entry: usize,
+    step: f64,
+}
+
+impl ModuleMapper for Nudge {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let mine = self.parameter == 0;
+        self.parameter = self.parameter.wrapping_sub(1);
+        if !mine {
+            return param;
+        }
+        param.map(|t| {
+            let mut values: Vec<f64> = t.try_to_vec_as().unwrap();
+            values[self.entry] += self.step;
+            let options = (&Device::flex(), DType::F64);
+            Tensor::from_data(TensorData::new(values, t.shape()), options).autodiff().require_grad()
+        })
+    }
+}
+
+/// Gradients of every parameter of a noisy convolution, with a fixed key, against central differences in f64.
+#[test]
+fn gradients_agree_with_central_differences() {
+    let device = Device::flex().autodiff();
+    let x = images(&Device::flex()).cast(DType::F64);
+    let weights = normal::<4>(Key::new(4), [4, 3, 3, 3], &Device::flex()).cast(DType::F64);
+    let loss = |conv: &Conv2d| {
+        let out = scope(Noise::Keyed(Key::new(5)), || conv.forward(x.clone()));
+        (out * weights.clone()).sum()
+    };
+    for noise in every_noise() {
+        // In the reference convention white noise holds the standard deviation constant, which differences cannot.
+        if matches!(noise.law(), Law::White { .. }) && format!("{noise:?}").contains("Reference") {
+            continue;
+        }
+        let conv = Conv2dConfig::new([2, 3], [3, 3]).init(&device);
+        let conv = noise.inject(keyed_init(conv, Key::new(6))).map(&mut ToF64);
+        let gradients = loss(&conv).backward();
+        let base = conv.weight.base().grad(&gradients).unwrap();
+        let learned = conv.weight.reparameterization::<LearnedNoise>().unwrap();
+        let mut slopes = vec![base.reshape([54])];
+        for param in [&learned.alpha, &learned.diagonal].into_iter().flatten() {
+            slopes.push(param.val().grad(&gradients).unwrap());
+        }
+        if let Some(factor) = &learned.factor {
+            let n = factor.shape().num_elements();
+            slopes.push(factor.val().grad(&gradients).unwrap().reshape([n]));
+        }
+        for (parameter, slope) in slopes.into_iter().enumerate() {
+            let slope: Vec<f64> = slope.try_to_vec_as().unwrap();
+            for entry in (0..slope.len()).step_by(7) {
+                let at = |step| -> f64 {
+                    let nudged = conv.clone().map(&mut Nudge { parameter, entry, step });
+                    loss(&nudged).into_scalar()
+                };
+                let numeric = (at(1e-6) - at(-1e-6)) / 2e-6;
+                assert!(
+                    (slope[entry] - numeric).abs() < 1e-6 * numeric.abs().max(1.0),
+                    "{noise:?}, parameter {parameter}, entry {entry}: {} ≠ {numeric}",
+                    slope[entry]
+                );
+            }
+        }
+    }
+}
+
+/// A linear unit with noise of covariance Σ on its weight is positive with probability Φ(w·x / √(xᵀΣx)).
+/// n = 4,000 draws; the bound is five standard errors of a proportion.
+#[test]
+fn a_noisy_linear_unit_is_positive_as_often_as_the_closed_form_says() {
+    let device = Device::flex();
+    let n = 4_000;
+    let unit = LinearConfig::new(6, 1).with_bias(false).init(&device);
+    let x = normal::<2>(Key::new(11), [1, 6], &device).abs();
+    for convention in [Convention::Reference, Convention::Scaled] {
+        let law = Law::Colored { rank: 2, diagonal: 1.0, factor: 1.0 };
+        let unit = keyed_init(unit.clone(), Key::new(9));
+        let w = unit.weight.val();
+        let std: f64 = standard_deviation(w.clone()).into_scalar();
+        let covariance = Colored {
+            diagonal: Tensor::full([6], 1.0, &device),
+            factor: Some(Tensor::full([6, 2], 1.0, &device)),
+            convention,
+        }
+        .covariance(std);
+        let variance: f64 = x.clone().matmul(covariance).matmul(x.clone().transpose()).into_scalar();
+        let mean: f64 = x.clone().matmul(w).into_scalar();
+        let p = Normal::standard().cdf(mean / variance.sqrt());
+        assert!((0.05..0.95).contains(&p), "the case says something: p = {p}");
+
+        let noisy = WeightNoise::new(law).with_convention(convention).inject(unit);
+        let positive = (0..n)
+            .filter(|&draw| {
+                let key = Key::new(10).child(draw);
+                let out: f32 =
+                    scope(Noise::Keyed(key), || noisy.forward(x.clone())).into_scalar();
+                out > 0.0
+            })
+            .count() as f64;
+        let error = (p * (1.0 - p) / n as f64).sqrt();
+        let found = positive / n as f64;
+        assert!((found - p).abs() < 5.0 * error, "{convention:?}: {found} ≠ {p} ± {error}");
+    }
+}
+
+#[test]
+fn a_weight_of_zero_variance_has_finite_gradients() {
+    let device = Device::flex().autodiff();
+    let constant = burn::nn::Initializer::Constant { value: 0.5 };
+    let linear = LinearConfig::new(3, 2).with_initializer(constant).init(&device);
+    let law = Law::Colored { rank: 1, diagonal: 0.0, factor: 0.0 };
+    let noisy = WeightNoise::new(law).inject(linear);
+    let gradients = noisy.forward(Tensor::<2>::ones([1, 3], &device)).sum().backward();
+    let noise = noisy.weight.reparameterization::<LearnedNoise>().unwrap();
+    let slopes = [
+        noisy.weight.base().grad(&gradients).unwrap().reshape([6]),
+        noise.diagonal.as_ref().unwrap().val().grad(&gradients).unwrap(),
+        noise.factor.as_ref().unwrap().val().grad(&gradients).unwrap().reshape([6]),
+    ];
+    for slope in slopes {
+        assert!(slope.try_to_vec_as::<f32>().unwrap().iter().all(|g| g.is_finite()));
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let net = || Net::new(&Device::flex());
+    let law = |diagonal, factor| WeightNoise::new(Law::Colored { rank: 1, diagonal, factor });
+    let cases = [
+        (WeightNoise::colored(7), "rank: got 7 for fc.weight, wanted at most its 6 elements"),
+        (law(f64::NAN, 0.0), "diagonal: got NaN, wanted a finite number"),
+        (law(0.0, f64::INFINITY), "factor: got inf, wanted a finite number"),
+        (
+            WeightNoise::white(Granularity::Channel).with_channel_axis(2),
+            "channel_axis: got 2 for fc.weight, wanted less than its rank 2",
+        ),
+        (
+            WeightNoise::colored(1).with_group(ParamGroup::from_path("head.weight")),
+            "group: selects none of the module's parameters, wanted at least one of \
+             [\"conv.weight\", \"conv.bias\", \"fc.weight\", \"fc.bias\"]",
+        ),
+    ];
+    for (noise, message) in cases {
+        assert_eq!(noise.try_inject(net()).unwrap_err().to_string(), message);
+    }
+    let again = WeightNoise::colored(1).try_inject(WeightNoise::colored(1).inject(net()));
+    assert_eq!(again.unwrap_err(), NoiseError::AlreadyNoisy("conv.weight".into()));
+}
+
+#[test]
+fn noise_scale_follows_the_convention() {
+    let device = Device::flex();
+    let linear = LinearConfig::new(40, 40).with_bias(false).init(&device);
+    let identity = Tensor::<2>::eye(40, &device);
+    let spread = |convention, scale: f64| -> f64 {
+        let linear = keyed_init(linear.clone(), Key::new(1));
+        let weight = linear.weight.val().mul_scalar(scale);
+        let linear = Linear { weight: Param::from_tensor(weight.clone()), bias: None };
+        let noisy = WeightNoise::colored(0).with_convention(convention).inject(linear);
+        let out = scope(Noise::Keyed(Key::new(2)), || noisy.forward(identity.clone()));
+        standard_deviation(out - weight).into_scalar()
+    };
+    for (convention, power) in [(Convention::Reference, 0.5), (Convention::Scaled, 1.0)] {
+        let ratio = spread(convention, 4.0) / spread(convention, 1.0);
+        TensorData::from([ratio])
+            .assert_approx_eq::<f64>(&TensorData::from([4f64.powf(power)]), Tolerance::relative(1e-3));
+    }
+}
