@@ -1,1 +1,63 @@
-//! x
+//! Adversarial robustness for [Burn](https://burn.dev): noisy models, the attacks that test them, the training that makes
+//! them work, and an evaluation that does not fool its user.
+//!
+//! ```
+//! # use cni_burn::prelude::*;
+//! # use burn::nn::{Linear, LinearConfig};
+//! # use burn::tensor::{Device, Tensor};
+//! # let device = Device::flex();
+//! # let model = LinearConfig::new(64, 10).init(&device);
+//! # let forward = |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3));
+//! # let images = Tensor::full([4, 1, 8, 8], 0.5, &device);
+//! # let labels = Tensor::from_ints([0, 1, 2, 3], &device);
+//! let model = WeightNoise::colored(5).inject(model); // any Burn module
+//! let attack = Pgd::new(Threat::linf(8.0 / 255.0)?).with_draws(5)?;
+//! let evaluation = Evaluation::new(vec![Box::new(attack)])?;
+//! let result = evaluation.run(&Victim::new(&model, forward), [(images, labels)])?;
+//! println!("{}", table(&[&result.record]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Crates
+//!
+//! Each is of use alone; this one gives them together, and is the only one that names backends. In the order of the data:
+//!
+//! - [`noise`] (`cni-noise`): keys, keyed draws, the noise scope, white and colored Gaussian laws;
+//! - [`layers`] (`cni-layers`): noise on the weights and activations of any module, noisy layers, ResNets;
+//! - [`attacks`] (`cni-attacks`): threat model, attacks, and the evaluation of stochastic models;
+//! - [`training`] (`cni-training`): data, objectives, schedules, training that resumes exactly.
+//!
+//! [`prelude`] has what an application uses of them.
+//!
+//! # Features
+//!
+//! - Backends of Burn: `flex` (CPU, pure Rust; the default), `vulkan`, `wgpu`, `metal`, `webgpu`, `cuda`, `cpu`, `rocm`;
+//! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
+//! - `download`: fetches the CIFAR archives over HTTPS.
+
+pub use cni_attacks as attacks;
+pub use cni_layers as layers;
+pub use cni_noise as noise;
+pub use cni_training as training;
+
+/// What an application uses, to be imported whole.
+pub mod prelude {
+    pub use cni_noise::{Convention, Key, Noise, scope};
+
+    pub use cni_layers::models::{Architecture, ModelNoise, Normalize, ResNet, ResNetConfig, Shortcut};
+    pub use cni_layers::{
+        ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, NoiseSummary, NoisyConv2d,
+        NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per, WeightNoise, count_parameters,
+        keyed_init,
+    };
+
+    pub use cni_attacks::evaluation::{DataCard, Evaluation, ModelCard, Record, table};
+    pub use cni_attacks::{
+        Attack, Classifier, Goal, Iterate, Loss, Norm, Pgd, RandomNoise, Threat, Victim,
+    };
+}
+
+/// Compiles the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,1 +1,50 @@
-//! x
+//! Adversarial training of Burn models, on Burn's own trainer.
+//!
+//! A run is a function of its configuration: data order, augmentation, attacks and noise come from keys, so that a run
+//! that was killed and resumed ends with the same weights, bit for bit, as one that was not.
+//!
+//! ```no_run
+//! use burn::nn::{Linear, LinearConfig};
+//! use burn::tensor::{Device, Tensor};
+//! use cni_attacks::{Pgd, Threat};
+//! use cni_noise::Key;
+//! use cni_training::data::{Split, digits};
+//! use cni_training::{Objective, Start, Trainer, TrainingConfig};
+//!
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(64, 10).init(&device);
+//! let forward = |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3));
+//! let (train, validation) = digits(Split::Train).split_validation(200, Key::new(1));
+//! let objective = Objective::adversarial(Pgd::training(Threat::linf(0.1)?));
+//! let config = TrainingConfig::new(10, objective);
+//! let trained = Trainer::new(config, "runs/linear")?
+//!     .run(model, forward, train, validation, &device, Start::Fresh)?;
+//! println!("best epoch: {}", trained.best);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`data`]: images, augmentation, keyed batches;
+//! - [`Objective`]: what a step minimises, clean or adversarial;
+//! - [`Sgd`], [`Schedule`]: PyTorch's SGD and learning rates by epoch;
+//! - [`Trainer`]: the run, with checkpoints, exact resume and progress.
+
+mod checkpoint;
+pub mod data;
+mod error;
+mod history;
+mod metrics;
+mod objective;
+mod optimizer;
+mod progress;
+mod schedule;
+mod trainee;
+mod trainer;
+
+pub use checkpoint::{Which, load_checkpoint};
+pub use error::TrainingError;
+pub use history::{EpochRow, Scores};
+pub use objective::{Adversarial, Labels, Objective};
+pub use optimizer::Sgd;
+pub use progress::Progress;
+pub use schedule::Schedule;
+pub use trainer::{Start, Trained, Trainer, TrainingConfig};

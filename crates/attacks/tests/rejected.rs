@@ -1,0 +1,149 @@
+//! Every input that is refused, with its message.
+
+mod support;
+
+use burn::tensor::{DType, Device, Int, Tensor};
+use cni_attacks::{
+    Adversarial, Attack, AttackError, Goal, Loss, Pgd, RandomNoise, Threat, input_gradient,
+    mean_loss,
+};
+use cni_noise::Key;
+use support::{Toy, images};
+
+fn labels(values: &[i64]) -> Goal {
+    Goal::Misclassify(Tensor::<1, Int>::from_data(values, &Device::flex()))
+}
+
+fn pixel(value: f64) -> Tensor<4> {
+    let images = Tensor::<4>::full([2, 3, 2, 2], 0.5, &Device::flex());
+    images.slice_fill([1..2, 2..3, 0..1, 1..2], value)
+}
+
+fn attack(images: Tensor<4>, goal: &Goal) -> Result<Adversarial, AttackError> {
+    let toy = Toy::new(3, DType::F32);
+    Pgd::new(Threat::linf(0.1)?).perturb(&toy.classifier(), images, goal, Key::new(1), 0)
+}
+
+fn model(logits: impl Fn(Tensor<4>) -> Tensor<2>) -> Result<Adversarial, AttackError> {
+    let attack = Pgd::new(Threat::l2(0.1)?).with_random_start(false);
+    attack.perturb(&logits, pixel(0.5), &labels(&[0, 1]), Key::new(1), 0)
+}
+
+fn message<T>(result: Result<T, AttackError>) -> String {
+    result.err().map_or_else(|| "accepted".to_string(), |error| error.to_string())
+}
+
+#[test]
+fn bad_settings_are_refused() {
+    let pgd = || Pgd::new(Threat::linf(0.1).unwrap());
+    let random = || RandomNoise::new(Threat::linf(0.1).unwrap());
+    for epsilon in [-0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let wanted = format!("epsilon: got {epsilon}, wanted a finite number of at least 0");
+        assert_eq!(message(Threat::linf(epsilon)), wanted);
+        assert_eq!(message(Threat::l2(epsilon)), wanted);
+    }
+    for step_size in [0.0, -0.1, f64::NAN, f64::INFINITY] {
+        let wanted = format!("step_size: got {step_size}, wanted a finite number above 0");
+        assert_eq!(message(pgd().with_step_size(step_size)), wanted);
+    }
+    for (field, got) in [
+        ("steps", message(pgd().with_steps(0))),
+        ("restarts", message(pgd().with_restarts(0))),
+        ("draws", message(pgd().with_draws(0))),
+        ("draws", message(random().with_draws(0))),
+        ("samples", message(random().with_samples(0))),
+    ] {
+        assert_eq!(got, format!("{field}: got 0, wanted at least 1"));
+    }
+}
+
+#[test]
+fn bad_images_and_labels_are_refused() {
+    let ok = labels(&[0, 1]);
+    let empty = |shape: [usize; 4]| Tensor::<4>::zeros(shape, &Device::flex());
+    for (images, goal, wanted) in [
+        (
+            empty([0, 3, 2, 2]),
+            labels(&[]),
+            "images: got an empty batch of shape [0, 3, 2, 2], wanted at least one pixel",
+        ),
+        (
+            empty([2, 3, 0, 2]),
+            ok.clone(),
+            "images: got an empty batch of shape [2, 3, 0, 2], wanted at least one pixel",
+        ),
+        (pixel(0.5), labels(&[0, 1, 0]), "labels: got 3, wanted 2, one for each image"),
+        (pixel(0.5), labels(&[0, 3]), "labels: got 3, wanted a class in 0..3"),
+        (pixel(0.5), labels(&[-1, 0]), "labels: got -1, wanted a class in 0..3"),
+        (pixel(255.0), ok.clone(), "images: got the pixel value 255, wanted values in [0, 1]"),
+        (pixel(-0.5), ok.clone(), "images: got the pixel value -0.5, wanted values in [0, 1]"),
+        (
+            pixel(f64::NAN),
+            ok.clone(),
+            "images: got 1 values that are NaN or infinite, wanted finite values",
+        ),
+        (
+            pixel(f64::INFINITY),
+            ok,
+            "images: got 1 values that are NaN or infinite, wanted finite values",
+        ),
+    ] {
+        assert_eq!(message(attack(images, &goal)), wanted);
+    }
+}
+
+#[test]
+fn pixels_outside_by_rounding_are_clipped() {
+    for value in [-5e-7, 1.0 + 5e-7] {
+        let found = attack(pixel(value), &labels(&[0, 1])).unwrap();
+        assert!(found.images.min().into_scalar::<f32>() >= 0.0);
+    }
+}
+
+#[test]
+fn models_that_do_not_fit_are_refused() {
+    let toy = Toy::new(3, DType::F32);
+    let logits = |x: Tensor<4>| toy.logits(x);
+    let nan = "values that are NaN or infinite, wanted finite values";
+    for (got, wanted) in [
+        (
+            message(model(|x| logits(x).slice(0..1))),
+            "logits: got shape [1, 3], wanted [2, classes] with at least 2 classes".to_string(),
+        ),
+        (
+            message(model(|x| logits(x).slice([0..2, 0..1]))),
+            "logits: got shape [2, 1], wanted [2, classes] with at least 2 classes".to_string(),
+        ),
+        (message(model(|x| logits(x).div_scalar(0.0))), format!("logits: got 6 {nan}")),
+        // A root: finite at zero, where its slope is not.
+        (
+            message(model(|x| x.sub_scalar(0.5).sqrt().flatten(1, 3))),
+            format!("gradient: got 24 {nan}"),
+        ),
+        (
+            message(model(|x| logits(x.inner()))),
+            "gradient: got logits that do not depend on the images, wanted a differentiable model"
+                .to_string(),
+        ),
+    ] {
+        assert_eq!(got, wanted);
+    }
+}
+
+#[test]
+fn gradient_and_loss_check_what_they_are_given() {
+    let toy = Toy::new(3, DType::F32);
+    let (images, key) = (images(4, DType::F32), Key::new(1));
+    for (goal, draws, wanted) in [
+        (labels(&[0, 1, 2, 0]), 0, "draws: got 0, wanted at least 1"),
+        (labels(&[0, 1]), 1, "labels: got 2, wanted 4, one for each image"),
+        (labels(&[0, 1, 2, 7]), 1, "labels: got 7, wanted a class in 0..3"),
+    ] {
+        for loss in [Loss::CrossEntropy, Loss::Margin] {
+            let gradient = input_gradient(&toy.classifier(), &images, &goal, loss, draws, key, 0);
+            assert_eq!(message(gradient), wanted);
+            let score = mean_loss(&toy.classifier(), &images, &goal, loss, draws, key, 0);
+            assert_eq!(message(score), wanted);
+        }
+    }
+}

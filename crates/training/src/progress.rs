@@ -1,0 +1,185 @@
+//! Progress of a run, for people.
+
+use crate::history::Scores;
+use crate::metrics::NAMES;
+use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
+use burn::train::metric::{MetricDefinition, MetricId, MetricName, NumericEntry};
+use burn::train::renderer::{
+    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
+    MetricsRendererTraining,
+};
+use burn::train::LearnerSummary;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::HashMap;
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+/// How a run shows its progress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Progress {
+    /// One line an epoch, and within an epoch a bar on a terminal or a line now and then elsewhere.
+    #[default]
+    Lines,
+    /// Burn's terminal dashboard. Needs the feature `tui` and a terminal; otherwise Burn prints every step.
+    Dashboard,
+    /// Nothing.
+    Quiet,
+}
+
+/// How often a line is written within an epoch where there is no terminal to show a bar.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// Prints what [`Progress::Lines`] promises.
+pub(crate) struct Lines {
+    quiet: bool,
+    names: HashMap<MetricId, MetricName>,
+    scores: [Scores; 2],
+    epochs: usize,
+    epoch: usize,
+    first: usize,
+    split: String,
+    items: usize,
+    bar: ProgressBar,
+    begin: Instant,
+    last_line: Instant,
+}
+
+impl Lines {
+    pub fn new(quiet: bool) -> Self {
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {per_sec} {eta}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let now = Instant::now();
+        Self {
+            quiet,
+            names: HashMap::new(),
+            scores: [Scores::default(); 2],
+            epochs: 0,
+            epoch: 1,
+            first: 1,
+            split: String::new(),
+            items: 0,
+            bar,
+            begin: now,
+            last_line: now,
+        }
+    }
+
+    fn keep(&mut self, split: usize, state: MetricState) {
+        let MetricState::Numeric(entry, Some(NumericEntry::Final(value))) = state else {
+            return;
+        };
+        let scores = &mut self.scores[split];
+        let name = self.names.get(&entry.metric_id).map(|name| name.as_str());
+        let value = value.is_finite().then_some(value);
+        match NAMES.iter().position(|known| Some(*known) == name) {
+            Some(0) => scores.loss = value,
+            Some(1) => scores.clean = value,
+            Some(_) => scores.robust = value,
+            None => {}
+        }
+    }
+}
+
+/// `loss 1.234  clean 45.1 %  robust 23.4 %`, without what was not measured.
+fn words(scores: &Scores) -> String {
+    let percent = |name: &str, value: Option<f64>| {
+        value.map(|value| format!("  {name} {:.1} %", 100.0 * value)).unwrap_or_default()
+    };
+    let loss = scores.loss.map_or("loss -".to_string(), |loss| format!("loss {loss:.4}"));
+    loss + &percent("clean", scores.clean) + &percent("robust", scores.robust)
+}
+
+/// Hours, minutes and seconds, as far as they count.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s:02} s"),
+        (h, m, _) => format!("{h} h {m:02} min"),
+    }
+}
+
+impl TrainingProgressLogger for Lines {
+    fn start(&mut self, epochs: usize, first: usize, _items: Option<usize>, _label: Option<&str>) {
+        (self.epochs, self.epoch, self.first, self.begin) = (epochs, first, first, Instant::now());
+    }
+
+    fn update_epoch(&mut self, epoch: usize) {
+        let [train, validation] = self.scores.map(|scores| words(&scores));
+        let time = self.begin.elapsed();
+        let done = (epoch + 1 - self.first) as u32;
+        let left = time / done.max(1) * (self.epochs - epoch) as u32;
+        let line = format!(
+            "epoch {epoch}/{}  train: {train}  validation: {validation}  {} done, {} left",
+            self.epochs,
+            clock(time),
+            clock(left)
+        );
+        if !self.quiet {
+            self.bar.suspend(|| println!("{line}"));
+        }
+        (self.epoch, self.scores) = (epoch + 1, [Scores::default(); 2]);
+    }
+
+    fn start_split(&mut self, split: &str, items: usize) {
+        (self.split, self.items, self.last_line) = (split.to_string(), items, Instant::now());
+        self.bar.reset();
+        self.bar.set_length(items as u64);
+        self.bar.set_message(format!("epoch {} {split}", self.epoch));
+    }
+
+    fn update_split(&mut self, items: usize) {
+        self.bar.set_position(items as u64);
+        if !self.quiet && !stderr().is_terminal() && self.last_line.elapsed() > INTERVAL {
+            eprintln!("epoch {} {}: {items}/{}", self.epoch, self.split, self.items);
+            self.last_line = Instant::now();
+        }
+    }
+
+    fn end_split(&mut self) {}
+
+    fn end(&mut self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn log_event_training(&mut self, _event: String) {}
+}
+
+impl MetricsRendererTraining for Lines {
+    fn update_train(&mut self, state: MetricState) {
+        self.keep(0, state);
+    }
+
+    fn update_valid(&mut self, state: MetricState) {
+        self.keep(1, state);
+    }
+
+    fn on_train_end(
+        &mut self,
+        _summary: Option<LearnerSummary>,
+    ) -> Result<(), Box<dyn core::error::Error>> {
+        Ok(())
+    }
+}
+
+impl EvaluationProgressLogger for Lines {
+    fn start_global_progress(&mut self, _tests: usize) {}
+    fn start_test(&mut self, _name: &str, _items: usize) {}
+    fn update_test_progress(&mut self, _items: usize) {}
+    fn end_test(&mut self) {}
+    fn end_global_progress(&mut self) {}
+    fn log_event_evaluation(&mut self, _event: String) {}
+}
+
+impl MetricsRendererEvaluation for Lines {
+    fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
+}
+
+impl MetricsRenderer for Lines {
+    fn manual_close(&mut self) {}
+
+    fn register_metric(&mut self, definition: MetricDefinition) {
+        self.names.insert(definition.metric_id, definition.name);
+    }
+}

@@ -1,0 +1,173 @@
+//! A model in training, as Burn's trainer wants it.
+
+use crate::data::Batch;
+use crate::metrics::Outcome;
+use crate::objective::{Objective, hits, perturb};
+use crate::optimizer::clip_by_norm;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::{Module, ModuleDisplay};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
+use burn::train::{InferenceStep, Interrupter, TrainOutput, TrainStep};
+use cni_attacks::{Attack, Classifier, Loss, Victim};
+use cni_noise::{Noise, scope_at};
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+/// How a model maps images to logits.
+///
+/// The type of the model is erased, because Burn's derive admits no generic field that is not itself a module.
+#[derive(Clone)]
+pub(crate) struct Forward(Arc<dyn Fn(&dyn Any, Tensor<4>) -> Tensor<2> + Send + Sync>);
+
+impl Forward {
+    pub fn new<N: 'static>(
+        forward: impl Fn(&N, Tensor<4>) -> Tensor<2> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(move |net, images| {
+            let net = net.downcast_ref::<N>();
+            forward(net.expect("a forward is called with the model it was made for"), images)
+        }))
+    }
+
+    pub fn call<N: 'static>(&self, net: &N, images: Tensor<4>) -> Tensor<2> {
+        (self.0)(net, images)
+    }
+}
+
+impl fmt::Debug for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Forward")
+    }
+}
+
+/// Stops a run and remembers why.
+///
+/// Burn's interrupter alone is not enough: its terminal dashboard forgets the reason when it closes.
+#[derive(Clone, Default)]
+pub(crate) struct Fault {
+    pub interrupter: Interrupter,
+    why: Arc<Mutex<Option<String>>>,
+}
+
+impl Fault {
+    /// Asks the run to stop. The first reason is the one that counts.
+    pub fn raise(&self, why: impl fmt::Display) {
+        let why = why.to_string();
+        self.interrupter.stop(Some(&why));
+        self.lock().get_or_insert(why);
+    }
+
+    pub fn why(&self) -> Option<String> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.why.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fault({:?})", self.why())
+    }
+}
+
+/// What a step needs besides the model.
+#[derive(Clone)]
+pub(crate) struct Recipe {
+    pub objective: Objective,
+    pub validation_attack: Option<Arc<dyn Attack>>,
+    pub clip: Option<f64>,
+    pub fault: Fault,
+}
+
+impl fmt::Debug for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.objective)
+    }
+}
+
+/// The model with its recipe.
+#[derive(Module, Debug)]
+pub(crate) struct Trainee<N: Module> {
+    pub net: N,
+    #[module(skip)]
+    pub forward: Forward,
+    #[module(skip)]
+    pub recipe: Recipe,
+}
+
+impl<N: Module + ModuleDisplay + 'static> Trainee<N> {
+    fn victim(&self) -> Victim<N, impl Fn(&N, Tensor<4>) -> Tensor<2> + use<N>> {
+        let forward = self.forward.clone();
+        Victim::new(&self.net, move |net: &N, images| forward.call(net, images))
+    }
+
+    /// The loss of each example in inference, and whether it was classified correctly.
+    fn judge(&self, images: Tensor<4>, batch: &Batch, name: &str) -> (Tensor<1>, Tensor<1>) {
+        let noise = Noise::Keyed(batch.key.named(name));
+        let victim = self.victim();
+        let logits = scope_at(noise, batch.first_example, || victim.logits(images.inner()));
+        let loss = Loss::CrossEntropy.per_example(logits.clone(), &batch.labels);
+        (loss, hits(logits, &batch.labels))
+    }
+}
+
+impl<N: Module + ModuleDisplay + 'static> TrainStep for Trainee<N> {
+    type Input = Batch;
+    type Output = Outcome;
+
+    fn step(&self, batch: Batch) -> TrainOutput<Outcome> {
+        let model = |images| self.forward.call(&self.net, images);
+        let recipe = &self.recipe;
+        let victim = || Box::new(self.victim()) as Box<dyn Classifier>;
+        let losses = recipe.objective.step(model, victim, &batch).or_else(|error| {
+            recipe.fault.raise(error);
+            // The run stops after this step, whose gradients `optimize` throws away: a clean step fills the gap.
+            Objective::clean().step(model, victim, &batch)
+        });
+        let losses = losses.unwrap_or_else(|error| unreachable!("a clean step has no attack: {error}"));
+        let gradients = losses.loss.clone().mean().backward();
+        let outcome =
+            Outcome { loss: losses.loss.inner(), clean: losses.clean, robust: losses.robust };
+        TrainOutput::new(self, gradients, outcome)
+    }
+
+    fn optimize(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        rate: ModuleLearningRate,
+        gradients: GradientsParams,
+    ) -> Self {
+        let (gradients, norm) = clip_by_norm(&self, gradients, self.recipe.clip);
+        if !norm.is_finite() {
+            self.recipe.fault.raise(format!("the norm of the gradient is {norm}"));
+        }
+        if self.recipe.fault.why().is_some() {
+            return self;
+        }
+        optimizer.step(rate, self, gradients)
+    }
+}
+
+impl<N: Module + ModuleDisplay + 'static> InferenceStep for Trainee<N> {
+    type Input = Batch;
+    type Output = Outcome;
+
+    fn step(&self, batch: Batch) -> Outcome {
+        let (loss, clean) = self.judge(batch.images.clone(), &batch, "clean");
+        let robust = self.recipe.validation_attack.as_ref().and_then(|attack| {
+            let labels = batch.labels.clone();
+            match perturb(attack.as_ref(), &self.victim(), &batch, labels) {
+                Ok(images) => Some(self.judge(images, &batch, "adversarial").1),
+                Err(error) => {
+                    self.recipe.fault.raise(error);
+                    None
+                }
+            }
+        });
+        Outcome { loss, clean: Some(clean), robust }
+    }
+}

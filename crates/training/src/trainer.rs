@@ -1,0 +1,302 @@
+//! The run.
+
+use crate::checkpoint::{MODEL, OPTIMIZER, Part, Retain, SCHEDULE, Shelf, Writers};
+use crate::data::{Augment, ImageData, Loader};
+use crate::history::{History, best};
+use crate::metrics::{CLEAN, LOSS, Mean, ROBUST};
+use crate::progress::Lines;
+use crate::schedule::EpochScheduler;
+use crate::trainee::{Fault, Forward, Recipe, Trainee};
+use crate::{EpochRow, Objective, Progress, Schedule, Sgd, TrainingError};
+use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+use burn::train::{ExecutionStrategy, Learner, SupervisedTraining};
+use cni_attacks::Attack;
+use cni_noise::Key;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Everything a run is a function of, besides the model and the data.
+#[derive(Clone)]
+pub struct TrainingConfig {
+    /// Number of epochs.
+    pub epochs: usize,
+    /// Examples of a batch.
+    pub batch_size: usize,
+    /// What a step minimises.
+    pub objective: Objective,
+    /// The optimizer.
+    pub optimizer: Sgd,
+    /// The learning rate.
+    pub schedule: Schedule,
+    /// How training images are augmented.
+    pub augment: Augment,
+    /// The attack that measures robust accuracy on the validation set after every epoch.
+    pub validation_attack: Option<Arc<dyn Attack>>,
+    /// The key of data order, augmentation, attacks and noise.
+    pub key: Key,
+    /// How many of the last checkpoints to keep; the best stays in any case.
+    pub keep: usize,
+}
+
+impl TrainingConfig {
+    /// Batches of 128, SGD with momentum 0.9 and weight decay 5e-4 except on noise, a cosine from 0.1, no augmentation, and
+    /// no attack on the validation set.
+    pub fn new(epochs: usize, objective: Objective) -> Self {
+        let optimizer =
+            Sgd { momentum: 0.9, weight_decay: 5e-4, decay_noise: false, clip: None };
+        Self {
+            epochs,
+            batch_size: 128,
+            objective,
+            optimizer,
+            schedule: Schedule::cosine(0.1),
+            augment: Augment::default(),
+            validation_attack: None,
+            key: Key::new(0),
+            keep: 2,
+        }
+    }
+
+    /// The recipe of CNI's code: batches of 256, 400 epochs, rate 0.1 divided by ten after 100, 200 and 300, weight decay
+    /// 1e-4 on everything, gradients clipped to the norm 0.05 when training is adversarial, crops and flips.
+    pub fn cni(objective: Objective) -> Self {
+        let clip = objective.attack().map(|_| 0.05);
+        Self {
+            epochs: 400,
+            batch_size: 256,
+            optimizer: Sgd { clip, ..Sgd::default() },
+            schedule: Schedule::multi_step(0.1, &[100, 200, 300]),
+            augment: Augment::cifar(),
+            objective,
+            ..Self::new(400, Objective::clean())
+        }
+    }
+
+    fn check(&self) -> Result<(), TrainingError> {
+        for (field, got) in
+            [("epochs", self.epochs), ("batch_size", self.batch_size), ("keep", self.keep)]
+        {
+            if got == 0 {
+                return Err(TrainingError::setting(field, 0, "at least 1"));
+            }
+        }
+        self.optimizer.check()?;
+        self.schedule.check(self.epochs)
+    }
+
+    /// What two runs must share for one to continue the other. How many checkpoints are kept does not matter.
+    fn spec(&self) -> Value {
+        json!({
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "objective": self.objective.spec(),
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+            "augment": self.augment,
+            "validation_attack": self.validation_attack.as_ref().map(|attack| attack.spec()),
+            "key": self.key,
+        })
+    }
+}
+
+/// Whether a run begins or goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// From the first epoch, into a folder without checkpoints.
+    Fresh,
+    /// From the last checkpoint of the same run; from the first epoch where there is none yet.
+    Resume,
+}
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Trained<N> {
+    /// The model after the last epoch, on the plain device.
+    pub model: N,
+    /// The epochs.
+    pub history: Vec<EpochRow>,
+    /// The best epoch on the validation set, counted from 1; its checkpoint is kept.
+    pub best: usize,
+}
+
+/// Trains a model and keeps its checkpoints in a folder.
+pub struct Trainer {
+    config: TrainingConfig,
+    folder: PathBuf,
+    progress: Progress,
+}
+
+impl Trainer {
+    /// A trainer that writes to `folder/checkpoints`.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Setting`] for a setting out of its range.
+    pub fn new(config: TrainingConfig, folder: impl AsRef<Path>) -> Result<Self, TrainingError> {
+        config.check()?;
+        let folder = folder.as_ref().to_path_buf();
+        Ok(Self { config, folder, progress: Progress::default() })
+    }
+
+    /// Sets how progress is shown.
+    pub fn with_progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Runs all epochs, or those that are left.
+    ///
+    /// `forward` maps images `[batch, channels, height, width]`, pixels in [0, 1], to logits `[batch, classes]`.
+    ///
+    /// `model` is built on any device and moves to `device`; its initial weights are part of what the run is a function of,
+    /// so draw them with `keyed_init` of `cni-layers`. The same run, killed at any time and resumed, ends with the same
+    /// weights, bit for bit, on backends whose operations are deterministic (Flex is).
+    ///
+    /// # Errors
+    ///
+    /// Where a folder is in use, belongs to another run or cannot be read, and where the run had to stop: a loss or
+    /// gradient that is not finite, an attack that failed, a checkpoint that could not be written. The last complete
+    /// checkpoint stays.
+    pub fn run<N: Module + ModuleDisplay + 'static>(
+        &self,
+        model: N,
+        forward: impl Fn(&N, Tensor<4>) -> Tensor<2> + Send + Sync + 'static,
+        train: ImageData,
+        validation: ImageData,
+        device: &Device,
+        start: Start,
+    ) -> Result<Trained<N>, TrainingError> {
+        let config = &self.config;
+        let run = json!({
+            "config": config.spec(),
+            "train": train.fingerprint(),
+            "validation": validation.fingerprint(),
+            "model": parameters(&model),
+        });
+        let shelf = Shelf::open(&self.folder)?;
+        let kept = shelf.epochs()?;
+        let (resume, history) = match (start, kept.last()) {
+            (_, None) => (None, History::default()),
+            (Start::Fresh, Some(_)) => return Err(TrainingError::InUse(self.folder.clone())),
+            (Start::Resume, Some(&epoch)) => {
+                let state = shelf.state(epoch)?;
+                same_run(&shelf.folder(epoch), &state.run, &run)?;
+                (Some(epoch), History::new(state.history))
+            }
+        };
+
+        let (plain, autodiff) = (device.clone().inner(), device.clone().autodiff());
+        let steps_per_epoch = train.len().div_ceil(config.batch_size);
+        let loader =
+            Loader::training(train, config.batch_size, config.augment, config.key, &autodiff)?
+                .resume_at(resume.unwrap_or(0));
+        let validation_key = config.key.named("validation");
+        let validation = Loader::validation(validation, config.batch_size, validation_key, &plain)?;
+
+        let fault = Fault::default();
+        let trainee = Trainee {
+            // A snapshot, so that the caller's model keeps its running statistics; on the tape, whatever it was on.
+            net: model.valid().to_device(&plain).train(),
+            forward: Forward::new(forward),
+            recipe: Recipe {
+                objective: config.objective.clone(),
+                validation_attack: config.validation_attack.clone(),
+                clip: config.optimizer.clip,
+                fault: fault.clone(),
+            },
+        };
+        let writers = Arc::new(Writers::new(shelf, run, history.clone(), fault.clone()));
+        let part = |file| Part { writers: writers.clone(), file };
+        let mut training =
+            SupervisedTraining::<Trainee<N>>::new(&self.folder, Arc::new(loader), Arc::new(validation))
+                .metrics((
+                    Mean::<LOSS>::new(&fault),
+                    Mean::<CLEAN>::new(&fault),
+                    Mean::<ROBUST>::new(&fault),
+                ))
+                .with_metric_logger(history.clone())
+                .with_checkpointing_strategy(Retain {
+                    last: config.keep,
+                    kept,
+                    history: history.clone(),
+                })
+                .with_custom_checkpointers(part(MODEL), part(OPTIMIZER), part(SCHEDULE))
+                .with_interrupter(fault.interrupter.clone())
+                .with_application_logger(None)
+                .with_training_strategy(ExecutionStrategy::single(plain).into())
+                .num_epochs(config.epochs);
+        if self.progress != Progress::Dashboard {
+            training = training.renderer(Box::new(Lines::new(self.progress == Progress::Quiet)));
+        }
+        if let Some(epoch) = resume {
+            training = training.checkpoint(epoch);
+        }
+        let scheduler = EpochScheduler {
+            schedule: config.schedule.clone(),
+            epochs: config.epochs,
+            steps_per_epoch,
+            step: 0,
+        };
+        let result = training.launch(Learner::new(trainee, config.optimizer.build(), scheduler));
+
+        let error = result.error.map(|error| error.to_string());
+        let interruption = result.interrupted.map(|stop| stop.reason.unwrap_or_default());
+        if let Some(reason) = fault.why().or(error).or(interruption) {
+            let last = writers.shelf.epochs()?.last().copied();
+            return Err(TrainingError::Stopped { reason, last });
+        }
+        let history = history.rows();
+        let best = best(&history).unwrap_or(config.epochs);
+        Ok(Trained { model: result.model.net, history, best })
+    }
+}
+
+/// The differences between the run of a checkpoint and the one at hand.
+fn same_run(folder: &Path, theirs: &Value, ours: &Value) -> Result<(), TrainingError> {
+    fn differences(path: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
+        match (a, b) {
+            (Value::Object(a), Value::Object(b)) => {
+                for (name, value) in b {
+                    let other = a.get(name).unwrap_or(&Value::Null);
+                    differences(&format!("{path}/{name}"), other, value, found);
+                }
+            }
+            _ if a == b => {}
+            _ => found.push(format!("{} was {a}, is {b}", path.trim_start_matches('/'))),
+        }
+    }
+    let mut found = Vec::new();
+    differences("", theirs, ours, &mut found);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let different = found.join("; ");
+    Err(TrainingError::OtherRun { path: folder.to_path_buf(), different })
+}
+
+/// The paths and shapes of a model's parameters, in one text.
+fn parameters<N: Module>(model: &N) -> String {
+    #[derive(Default)]
+    struct Walk {
+        path: Vec<String>,
+        text: String,
+    }
+    impl ModuleVisitor for Walk {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name.to_string());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let shape = param.lazy_shape();
+            self.text += &format!("{} {:?}\n", self.path.join("."), shape.as_slice());
+        }
+    }
+    use sha2::{Digest, Sha256};
+    let mut walk = Walk::default();
+    model.visit(&mut walk);
+    Sha256::digest(walk.text).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,309 @@
+//! The run: exact resume, what stops it, and what it refuses. The model has what makes resume hard: batch norm with its
+//! running statistics, noise at every pass, and momentum.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use cni_attacks::{Pgd, Threat};
+use cni_noise::{Key, layer_key, normal_at};
+use cni_training::data::{Augment, ImageData, Split, digits};
+use cni_training::{
+    Labels, Objective, Progress, Schedule, Sgd, Start, Trained, Trainer, TrainingConfig,
+    TrainingError, Which, load_checkpoint,
+};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[derive(Module, Debug)]
+struct Net {
+    hidden: Linear,
+    norm: BatchNorm,
+    alpha: Param<Tensor<1>>,
+    out: Linear,
+}
+
+impl Net {
+    fn new(device: &Device) -> Self {
+        let weights = Initializer::Constant { value: 0.0 };
+        let linear = |i, o| LinearConfig::new(i, o).with_initializer(weights.clone()).init(device);
+        let mut net = Self {
+            hidden: linear(64, 32),
+            norm: BatchNormConfig::new(32).init(device),
+            alpha: Initializer::Constant { value: 0.1 }.init([32], device),
+            out: linear(32, 10),
+        };
+        for (name, layer) in [("hidden", &mut net.hidden), ("out", &mut net.out)] {
+            layer.weight = layer.weight.clone().map(|w| {
+                let drawn = normal_at(Key::new(1).named(name), 0, w.dims(), &w).mul_scalar(0.2);
+                if w.is_autodiff() { drawn.autodiff().require_grad() } else { drawn }
+            });
+        }
+        net
+    }
+
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let mut x = self.norm.forward(self.hidden.forward(images.flatten::<2>(1, 3)));
+        if let Some(key) = layer_key("hidden", &x.device()) {
+            x = x.clone() + normal_at(key, 0, x.dims(), &x) * self.alpha.val().unsqueeze();
+        }
+        self.out.forward(relu(x))
+    }
+}
+
+fn data() -> (ImageData, ImageData) {
+    digits(Split::Train).take(400).split_validation(80, Key::new(2))
+}
+
+fn config() -> TrainingConfig {
+    let attack = Pgd::training(Threat::linf(0.1).unwrap()).with_steps(2).unwrap();
+    let objective = Objective::adversarial(attack.clone())
+        .with_start_epoch(1)
+        .with_labels(Labels::Predicted);
+    TrainingConfig {
+        batch_size: 64,
+        augment: Augment { crop_padding: 1, flip: false },
+        optimizer: Sgd { clip: Some(1.0), ..Sgd::default() },
+        schedule: Schedule::one_cycle(0.2),
+        validation_attack: Some(std::sync::Arc::new(attack)),
+        key: Key::new(3),
+        ..TrainingConfig::new(6, objective)
+    }
+}
+
+fn run(folder: &Path, start: Start) -> Result<Trained<Net>, TrainingError> {
+    run_with(config(), folder, start, Net::forward)
+}
+
+fn run_with(
+    config: TrainingConfig,
+    folder: &Path,
+    start: Start,
+    forward: impl Fn(&Net, Tensor<4>) -> Tensor<2> + Send + Sync + 'static,
+) -> Result<Trained<Net>, TrainingError> {
+    let (train, validation) = data();
+    let device = Device::flex();
+    Trainer::new(config, folder)?
+        .with_progress(Progress::Quiet)
+        .run(Net::new(&device), forward, train, validation, &device, start)
+}
+
+/// Every number of a model, running statistics included.
+fn numbers(net: &Net) -> Vec<f32> {
+    struct Collect(Vec<f32>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(param.val().try_to_vec_as::<f32>().unwrap());
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    net.visit(&mut collect);
+    collect.0
+}
+
+fn epochs(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder.join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Not a test of its own: the child that `a_killed_run_resumes_bit_for_bit` kills.
+#[test]
+fn child() {
+    let Ok(folder) = std::env::var("CNI_TRAINING_CHILD") else {
+        return;
+    };
+    // Slow enough that the parent can hit it within an epoch; values do not depend on it.
+    let slow = |net: &Net, images: Tensor<4>| {
+        std::thread::sleep(Duration::from_millis(10));
+        net.forward(images)
+    };
+    run_with(config(), Path::new(&folder), Start::Resume, slow).unwrap();
+}
+
+#[test]
+fn a_killed_run_resumes_bit_for_bit() {
+    let root = tempfile::tempdir().unwrap();
+    let (whole, killed) = (root.path().join("whole"), root.path().join("killed"));
+    let expected = run(&whole, Start::Fresh).unwrap();
+    // Killed twice: within epoch 3, and, resumed, within epoch 5.
+    for epoch in [2, 4] {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child"])
+            .env("CNI_TRAINING_CHILD", &killed)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let checkpoint = killed.join(format!("checkpoints/epoch-{epoch}/state.json"));
+        let patience = Instant::now();
+        while !checkpoint.exists() {
+            assert!(child.try_wait().unwrap().is_none(), "the child ended by itself");
+            assert!(patience.elapsed() < Duration::from_secs(300), "no checkpoint of epoch {epoch}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!killed.join("checkpoints/epoch-6").exists(), "the kill came too late to say anything");
+    }
+    let resumed = run(&killed, Start::Resume).unwrap();
+    assert_eq!(numbers(&resumed.model), numbers(&expected.model));
+    assert_eq!(resumed.history, expected.history);
+    assert_eq!(resumed.best, expected.best);
+    assert_eq!(epochs(&killed), epochs(&whole));
+    // Resuming a finished run gives its result again.
+    let again = run(&killed, Start::Resume).unwrap();
+    assert_eq!(numbers(&again.model), numbers(&expected.model));
+}
+
+#[test]
+fn a_run_learns_keeps_last_and_best_and_gives_its_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let trained = run(folder.path(), Start::Fresh).unwrap();
+    let (first, last) = (trained.history[0], trained.history[5]);
+    assert_eq!(trained.history.len(), 6);
+    assert!(last.validation.clean.unwrap() > 0.5, "{last:?}");
+    assert!(last.validation.robust < last.validation.clean);
+    // The first epoch trains on clean images alone, and says so.
+    assert!(first.train.robust.is_none() && last.train.robust.is_some());
+    let mut kept = vec![format!("epoch-{}", trained.best), "epoch-5".into(), "epoch-6".into()];
+    kept.sort();
+    kept.dedup();
+    assert_eq!(epochs(folder.path()), kept);
+
+    let device = Device::flex();
+    let (model, epoch) = load_checkpoint(Net::new(&device), folder.path(), Which::Last).unwrap();
+    assert_eq!((numbers(&model), epoch), (numbers(&trained.model), 6));
+    let (_, epoch) = load_checkpoint(Net::new(&device), folder.path(), Which::Best).unwrap();
+    assert_eq!(epoch, trained.best);
+    let error = load_checkpoint(Net::new(&device), folder.path(), Which::Epoch(3)).unwrap_err();
+    assert!(error.to_string().contains("Epoch(3)"), "{error}");
+}
+
+#[test]
+fn training_leaves_the_callers_model_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (device, (train, validation)) = (Device::flex(), data());
+    let model = Net::new(&device.clone().autodiff());
+    let before = numbers(&model);
+    let config = TrainingConfig { epochs: 1, ..config() };
+    let trainer = Trainer::new(config, folder.path()).unwrap().with_progress(Progress::Quiet);
+    let run = trainer.run(model.clone(), Net::forward, train, validation, &device, Start::Fresh);
+    assert_ne!(numbers(&run.unwrap().model), before);
+    assert_eq!(numbers(&model), before);
+}
+
+/// The loss becomes NaN in the third epoch: in its first batch, and in its validation alone.
+#[test]
+fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint() {
+    for in_validation in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let second = folder.path().join("checkpoints/epoch-2");
+        let broken = move |net: &Net, images: Tensor<4>| {
+            let validates = !images.is_autodiff();
+            let logits = net.forward(images);
+            let breaks = second.exists() && validates == in_validation;
+            if breaks { logits.mul_scalar(f64::NAN) } else { logits }
+        };
+        let config = TrainingConfig {
+            objective: Objective::clean(),
+            validation_attack: None,
+            ..config()
+        };
+        let error = run_with(config, folder.path(), Start::Fresh, broken).unwrap_err();
+        let TrainingError::Stopped { reason, last } = &error else { panic!("{error}") };
+        assert_eq!(*last, Some(2), "{reason}");
+        assert!(reason.contains("NaN"), "{reason}");
+        assert_eq!(epochs(folder.path()), ["epoch-1", "epoch-2"]);
+        load_checkpoint(Net::new(&Device::flex()), folder.path(), Which::Last).unwrap();
+    }
+}
+
+#[test]
+fn an_attack_that_fails_stops_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    // The victim gives NaN, the model in training does not.
+    let broken = |net: &Net, images: Tensor<4>| {
+        let attacked = !net.alpha.val().is_autodiff();
+        let logits = net.forward(images);
+        if attacked { logits.mul_scalar(f64::NAN) } else { logits }
+    };
+    let config = TrainingConfig {
+        objective: Objective::adversarial(Pgd::training(Threat::linf(0.1).unwrap())),
+        ..config()
+    };
+    let error = run_with(config, folder.path(), Start::Fresh, broken).unwrap_err();
+    assert!(error.to_string().contains("NaN or infinite"), "{error}");
+    assert!(matches!(error, TrainingError::Stopped { last: None, .. }));
+}
+
+/// A file stands where the folder of epoch 3 has to be made, as a full disk would have it.
+#[test]
+fn a_checkpoint_that_cannot_be_written_stops_the_run_and_harms_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("checkpoints");
+    let block = move |net: &Net, images: Tensor<4>| {
+        if root.join("epoch-2").exists() {
+            let _ = std::fs::write(root.join(".epoch-3"), "");
+        }
+        net.forward(images)
+    };
+    let error = run_with(config(), folder.path(), Start::Fresh, block).unwrap_err();
+    assert!(error.to_string().contains("checkpoint of epoch 3 failed"), "{error}");
+    assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }));
+    assert_eq!(epochs(folder.path()), [".epoch-3", "epoch-1", "epoch-2"]);
+    let whole = tempfile::tempdir().unwrap();
+    let resumed = run(folder.path(), Start::Resume).unwrap();
+    assert_eq!(numbers(&resumed.model), numbers(&run(whole.path(), Start::Fresh).unwrap().model));
+}
+
+#[test]
+fn folders_that_do_not_fit_are_refused_by_name_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = || TrainingConfig { epochs: 2, ..config() };
+    run_with(short(), folder.path(), Start::Fresh, Net::forward).unwrap();
+    let refuse = |config: TrainingConfig, start| {
+        let error = run_with(config, folder.path(), start, Net::forward).unwrap_err().to_string();
+        assert_eq!(epochs(folder.path()), ["epoch-1", "epoch-2"]);
+        error
+    };
+    assert!(refuse(short(), Start::Fresh).contains("holds checkpoints already"));
+    let other = TrainingConfig { batch_size: 32, ..short() };
+    assert!(refuse(other, Start::Resume).contains("config/batch_size was 64, is 32"));
+    let model = folder.path().join("checkpoints/epoch-2/model.bpk");
+    let bytes = std::fs::read(&model).unwrap();
+    std::fs::write(&model, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(refuse(short(), Start::Resume).contains("model.bpk"));
+    let absent = load_checkpoint(Net::new(&Device::flex()), "no/such/run", Which::Last);
+    assert!(absent.unwrap_err().to_string().contains("no/such/run"));
+}
+
+#[test]
+fn settings_out_of_range_are_refused_by_name() {
+    let refuse = |config: TrainingConfig| match Trainer::new(config, "unused") {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("a wrong setting was taken"),
+    };
+    let sgd = |optimizer| TrainingConfig { optimizer, ..config() };
+    let cases = [
+        (TrainingConfig { epochs: 0, ..config() }, "epochs: got 0, wanted at least 1"),
+        (TrainingConfig { batch_size: 0, ..config() }, "batch_size: got 0, wanted at least 1"),
+        (sgd(Sgd { momentum: 1.0, ..Sgd::default() }), "momentum: got 1, wanted a number in [0, 1)"),
+        (
+            sgd(Sgd { weight_decay: f64::NAN, ..Sgd::default() }),
+            "weight_decay: got NaN, wanted a finite number of at least 0",
+        ),
+        (sgd(Sgd { clip: Some(0.0), ..Sgd::default() }), "clip: got 0, wanted a finite number above 0"),
+        (TrainingConfig { schedule: Schedule::constant(f64::NAN), ..config() }, "schedule: got"),
+    ];
+    for (config, message) in cases {
+        let error = refuse(config);
+        assert!(error.starts_with(message), "{error}");
+    }
+    assert!(Objective::clean().with_weights(-1.0, 1.0).is_err());
+    assert!(Objective::clean().with_weights(0.0, 0.0).is_err());
+}
