@@ -51,3 +51,8 @@ pub use norm::Norm;
 pub use pgd::{Iterate, Pgd};
 pub use random_noise::RandomNoise;
 pub use threat::Threat;
+
+/// Compiles the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

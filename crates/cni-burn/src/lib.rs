@@ -44,7 +44,9 @@ pub use cni_training as training;
 pub mod prelude {
     pub use cni_noise::{Convention, Key, Noise, scope};
 
-    pub use cni_layers::models::{Architecture, ModelNoise, Normalize, ResNet, ResNetConfig, Shortcut};
+    pub use cni_layers::models::{
+        Architecture, ModelNoise, Normalize, ResNet, ResNetConfig, Shortcut,
+    };
     pub use cni_layers::{
         ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, NoiseSummary, NoisyConv2d,
         NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per, WeightNoise, count_parameters,
@@ -55,6 +57,8 @@ pub mod prelude {
     pub use cni_attacks::{
         Attack, Classifier, Goal, Iterate, Loss, Norm, Pgd, RandomNoise, Threat, Victim,
     };
+
+    pub use cni_training::{Objective, Schedule, Sgd, Start, Trainer, TrainingConfig};
 }
 
 /// Compiles the code of the README.

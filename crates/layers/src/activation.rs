@@ -100,7 +100,14 @@ impl ActivationNoiseConfig {
         }
         self.law.validate(name, features.iter().product())?;
         Ok(ActivationNoise {
-            noise: LearnedNoise::new(name.to_string(), self.law, self.convention, features, 0, device),
+            noise: LearnedNoise::new(
+                name.to_string(),
+                self.law,
+                self.convention,
+                features,
+                0,
+                device,
+            ),
             features: features.to_vec(),
             draw_per: self.draw_per,
             std_per: self.std_per,

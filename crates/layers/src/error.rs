@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// A noise configuration that does not fit the module it is for.
+/// A configuration of noise or of a noisy model that does not fit.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NoiseError {
     /// More columns in the factor than the tensor has elements.
@@ -42,10 +42,22 @@ pub enum NoiseError {
         got: Vec<usize>,
     },
     /// A group that selects no parameter of the module.
-    #[error("group: selects none of the module's parameters, wanted at least one of {candidates:?}")]
+    #[error(
+        "group: selects none of the module's parameters, wanted at least one of {candidates:?}"
+    )]
     NothingSelected {
         /// The parameters that could carry noise.
         candidates: Vec<String>,
+    },
+    /// A setting of a model out of its range.
+    #[error("{field}: got {got}, wanted {wanted}")]
+    Model {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        got: String,
+        /// What it should be.
+        wanted: &'static str,
     },
     /// A parameter that carries noise already.
     #[error("group: selects {0}, which has noise already; remove that noise first")]

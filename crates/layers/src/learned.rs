@@ -218,9 +218,7 @@ impl ModuleDisplay for LearnedNoise {
 
     fn custom_content(&self, content: Content) -> Option<Content> {
         let content = match self.law {
-            Law::White { granularity, .. } => {
-                content.add_debug_attribute("white", &granularity)
-            }
+            Law::White { granularity, .. } => content.add_debug_attribute("white", &granularity),
             Law::Colored { rank, .. } => content.add("colored_rank", &rank),
         };
         content.add_debug_attribute("convention", &self.convention).optional()

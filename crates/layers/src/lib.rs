@@ -29,8 +29,11 @@ pub use activation::{ActivationNoise, ActivationNoiseConfig, Per};
 pub use error::{ImportError, NoiseError};
 pub use init::keyed_init;
 pub use learned::{Granularity, Law, LearnedNoise};
-pub use noisy::{
-    LayerNoise, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig,
-};
+pub use noisy::{LayerNoise, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig};
 pub use summary::{NoiseEntry, NoiseSummary, count_parameters};
 pub use weight::WeightNoise;
+
+/// Compiles the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -96,7 +96,8 @@ impl ModuleVisitor for Walk {
             return;
         }
         self.parameters += shape.num_elements();
-        let Some((_, owner)) = owner.split_last().filter(|(last, _)| *last == LearnedNoise::NAME) else {
+        let Some((_, owner)) = owner.split_last().filter(|(last, _)| *last == LearnedNoise::NAME)
+        else {
             return;
         };
         let law = match field.as_str() {

@@ -109,7 +109,8 @@ impl WeightNoise {
     /// fit a selected parameter.
     pub fn try_inject<M: Module>(&self, model: M) -> Result<M, NoiseError> {
         let noisy = NoiseSummary::of(&model);
-        let mut survey = Survey { noise: self, path: Vec::new(), candidates: Vec::new(), selected: Vec::new() };
+        let mut survey =
+            Survey { noise: self, path: Vec::new(), candidates: Vec::new(), selected: Vec::new() };
         model.visit(&mut survey);
         for (path, shape) in &survey.selected {
             if noisy.entries().iter().any(|entry| entry.path == *path) {

@@ -11,7 +11,8 @@ use cni_layers::{
 };
 use cni_noise::{Key, Noise, normal, scope, scope_at};
 
-const GRANULARITIES: [Granularity; 3] = [Granularity::Layer, Granularity::Channel, Granularity::Element];
+const GRANULARITIES: [Granularity; 3] =
+    [Granularity::Layer, Granularity::Channel, Granularity::Element];
 
 fn every_noise() -> Vec<ActivationNoiseConfig> {
     let laws = GRANULARITIES.map(ActivationNoiseConfig::white).into_iter();
@@ -26,7 +27,7 @@ fn batch(device: &Device) -> Tensor<4> {
 fn noise_is_drawn_per_batch_or_per_example_as_configured() {
     let device = Device::flex();
     // Rows that are equal show whether their noise is.
-    let x = batch(&device).slice([0..1]).repeat_dim(0, 2);
+    let x = batch(&device).slice(0..1).repeat_dim(0, 2);
     for config in every_noise() {
         for (per, same) in [(Per::Batch, true), (Per::Example, false)] {
             let noise = config.clone().with_draw_per(per).init("noise", &[3, 4, 4], &device);
@@ -83,7 +84,9 @@ fn activations_of_rank_2_to_4_are_taken() {
 }
 
 #[test]
-#[should_panic(expected = "hidden: got an input of shape [2, 3, 5, 5], wanted [batch, features..] with features [3, 4, 4]")]
+#[should_panic(
+    expected = "hidden: got an input of shape [2, 3, 5, 5], wanted [batch, features..] with features [3, 4, 4]"
+)]
 fn an_input_of_other_features_is_refused() {
     let device = Device::flex();
     let noise = ActivationNoiseConfig::colored(1).init("hidden", &[3, 4, 4], &device);
@@ -97,10 +100,7 @@ fn activation_noise_that_does_not_fit_is_refused_by_name() {
         config.try_init("hidden", features, &device).unwrap_err().to_string()
     };
     let colored = ActivationNoiseConfig::colored;
-    assert_eq!(
-        try_init(colored(5), &[4]),
-        "rank: got 5 for hidden, wanted at most its 4 elements"
-    );
+    assert_eq!(try_init(colored(5), &[4]), "rank: got 5 for hidden, wanted at most its 4 elements");
     assert_eq!(
         try_init(colored(0), &[3, 0]),
         "features: got [3, 0] for hidden, wanted one to three sizes above zero"

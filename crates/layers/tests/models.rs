@@ -63,7 +63,11 @@ fn parameter_counts_are_those_of_the_published_models() {
         ("ResNet-110", cifar(110), 1_727_962 + 2_752),
         // kuangliu's ResNet-18 and PreActResNet-18; ours has a batch norm of 512 channels more at the end of the latter.
         ("ResNet-18", ResNetConfig::new(Architecture::ResNet18, 10), 11_173_962),
-        ("PreActResNet-18", ResNetConfig::new(Architecture::PreActResNet18, 10), 11_171_146 + 1_024),
+        (
+            "PreActResNet-18",
+            ResNetConfig::new(Architecture::PreActResNet18, 10),
+            11_171_146 + 1_024,
+        ),
     ];
     for (name, config, wanted) in cases {
         assert_eq!(count_parameters(&config.init(&Device::flex())), wanted, "{name}");
@@ -151,7 +155,11 @@ fn pytorch_checkpoints_are_taken_as_they_are() {
         for (file, config) in checkpoints() {
             let model = config.init(&device).load_pytorch(reference(file)).unwrap();
             let wanted = &values["files"][file];
-            assert_eq!(count_parameters(&model) as u64, wanted["parameters"].as_u64().unwrap(), "{file}");
+            assert_eq!(
+                count_parameters(&model) as u64,
+                wanted["parameters"].as_u64().unwrap(),
+                "{file}"
+            );
             for (got, wanted) in noise_free(&model, &device).iter().zip(list(&wanted["logits"])) {
                 assert!((got - wanted).abs() < 1e-4, "{file}: {got} ≠ {wanted}");
             }
@@ -172,10 +180,12 @@ fn noise_parameters_of_a_checkpoint_land_at_their_elements() {
     let head = |values: Vec<f64>| -> Vec<f32> { values[..4].iter().map(|&v| v as f32).collect() };
     let first = |name: &str| head(list(&values["files"][file]["tensors"][name]["first"]));
     // The classifier is [out, in] in the file and [in, out] here: its first row is our first column.
-    let alpha: Vec<f64> = noise(&model.fc.linear.weight).alpha.unwrap().val().try_to_vec_as().unwrap();
+    let alpha: Vec<f64> =
+        noise(&model.fc.linear.weight).alpha.unwrap().val().try_to_vec_as().unwrap();
     let column: Vec<f64> = alpha.into_iter().step_by(10).take(4).collect();
     assert_eq!(head(column), first("module.fc.alpha"));
-    let conv = model.layer1[0].conv1.conv.weight.reparameterization::<cni_layers::LearnedNoise>().unwrap();
+    let conv =
+        model.layer1[0].conv1.conv.weight.reparameterization::<cni_layers::LearnedNoise>().unwrap();
     let diagonal = conv.diagonal.as_ref().unwrap().val().try_to_vec_as().unwrap();
     let factor = conv.factor.as_ref().unwrap().val().try_to_vec_as().unwrap();
     assert_eq!(head(diagonal), first("module.layer1.0.conv1.alphad_w"));
@@ -194,9 +204,15 @@ fn a_checkpoint_of_another_model_is_refused_by_name_and_changes_nothing() {
         error
     };
     let error = refuse("broken_missing.pth");
-    assert!(error.contains(r#"missing: ["layer2.0.conv2.conv.weight", "fc.linear.bias"]"#), "{error}");
+    assert!(
+        error.contains(r#"missing: ["layer2.0.conv2.conv.weight", "fc.linear.bias"]"#),
+        "{error}"
+    );
     let error = refuse("broken_shape.pth");
-    assert!(error.contains("layer1.0.conv1.conv.weight: got [4, 4, 1, 1], wanted [4, 4, 3, 3]"), "{error}");
+    assert!(
+        error.contains("layer1.0.conv1.conv.weight: got [4, 4, 1, 1], wanted [4, 4, 3, 3]"),
+        "{error}"
+    );
     let error = refuse("cni_zip.pth");
     assert!(error.contains(r#"not in the model: ["module.conv1.alphad_w""#), "{error}");
     assert!(refuse("absent.pth").contains("got no such file"));
@@ -259,7 +275,8 @@ fn resnet20(device: &Device) -> ResNet {
             let values: Vec<f32> = values.into_iter().map(|v| v as f32).collect();
             let tracked = param.is_require_grad();
             param.map(|old| {
-                let new = Tensor::from_data(TensorData::new(values, old.shape()), &old.device().inner());
+                let new =
+                    Tensor::from_data(TensorData::new(values, old.shape()), &old.device().inner());
                 if tracked { new.autodiff().require_grad() } else { new.autodiff() }
             })
         }
@@ -385,7 +402,11 @@ fn a_noisy_convolution_agrees_with_pytorch() {
                 factor: Some(f.clone().reshape([108, 2])),
                 convention,
             }
-            .noise(standard_deviation(w.clone()).unsqueeze(), e.unsqueeze(), Some(e_f.unsqueeze())),
+            .noise(
+                standard_deviation(w.clone()).unsqueeze(),
+                e.unsqueeze(),
+                Some(e_f.unsqueeze()),
+            ),
             None => {
                 let std = Convention::Reference.white_std(&w);
                 white(alpha.clone().unsqueeze::<2>(), std.unsqueeze(), e.unsqueeze())
@@ -408,7 +429,9 @@ fn a_noisy_convolution_agrees_with_pytorch() {
         };
         let wanted = &values["cases"][case];
         close("output", out.reshape([200]), &wanted["output"]);
-        for (name, leaf) in [("weight", w), ("bias", b), ("input", x), ("a", a), ("f", f), ("alpha", alpha)] {
+        for (name, leaf) in
+            [("weight", w), ("bias", b), ("input", x), ("a", a), ("f", f), ("alpha", alpha)]
+        {
             if let Some(wanted) = wanted["gradients"].get(name) {
                 close(name, leaf.grad(&gradients).unwrap(), wanted);
             }

@@ -95,7 +95,7 @@ fn noise_stays_on_in_every_state_of_a_module() {
 fn one_draw_serves_the_whole_batch() {
     let device = Device::flex();
     let noisy = WeightNoise::colored(2).inject(Net::new(&device));
-    let twice = images(&device).slice([0..1]).repeat_dim(0, 2);
+    let twice = images(&device).slice(0..1).repeat_dim(0, 2);
     let out: Vec<f32> = noisy.forward(twice).try_to_vec_as().unwrap();
     assert_eq!(out[..2], out[2..]);
 }
@@ -129,7 +129,10 @@ fn the_summary_lists_each_noisy_weight_with_its_law_and_size() {
         .with_group(ParamGroup::from_path("fc.weight"))
         .inject(net);
     let text = NoiseSummary::of(&net).to_string();
-    assert_eq!(text, "conv.weight: colored, rank 2, 162 parameters\nfc.weight: white, 2 parameters");
+    assert_eq!(
+        text,
+        "conv.weight: colored, rank 2, 162 parameters\nfc.weight: white, 2 parameters"
+    );
     assert_eq!(count_parameters(&net), 54 + 3 + 6 + 2 + 164);
     let noise = net.conv.weight.reparameterization::<LearnedNoise>().unwrap();
     assert_eq!((noise.law(), noise.name()), (Law::colored(2), "conv.weight"));
@@ -146,14 +149,12 @@ fn noise_parameters_are_saved_loaded_and_trained() {
     let gradients = GradientsParams::from_grads(loss.backward(), &net);
     let mut optimizer = SgdConfig::new().init();
     let trained = optimizer.step(1.0, net.clone(), gradients);
-    for (before, after) in [(&net, &trained)] {
-        let [before, after] = [before, after].map(|net| {
-            let noise = net.conv.weight.reparameterization::<LearnedNoise>().unwrap();
-            let factor = noise.factor.as_ref().unwrap().val().into_data();
-            (noise.diagonal.as_ref().unwrap().val().into_data(), factor)
-        });
-        assert!(before.0 != after.0 && before.1 != after.1, "a step moves diagonal and factor");
-    }
+    let [before, after] = [&net, &trained].map(|net| {
+        let noise = net.conv.weight.reparameterization::<LearnedNoise>().unwrap();
+        let factor = noise.factor.as_ref().unwrap().val().into_data();
+        (noise.diagonal.as_ref().unwrap().val().into_data(), factor)
+    });
+    assert!(before.0 != after.0 && before.1 != after.1, "a step moves diagonal and factor");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("net.bpk");
     trained.clone().save_file(&file).unwrap();
@@ -257,7 +258,8 @@ fn a_noisy_linear_unit_is_positive_as_often_as_the_closed_form_says() {
             convention,
         }
         .covariance(std);
-        let variance: f64 = x.clone().matmul(covariance).matmul(x.clone().transpose()).into_scalar();
+        let variance: f64 =
+            x.clone().matmul(covariance).matmul(x.clone().transpose()).into_scalar();
         let mean: f64 = x.clone().matmul(w).into_scalar();
         let p = Normal::standard().cdf(mean / variance.sqrt());
         assert!((0.05..0.95).contains(&p), "the case says something: p = {p}");
@@ -266,8 +268,7 @@ fn a_noisy_linear_unit_is_positive_as_often_as_the_closed_form_says() {
         let positive = (0..n)
             .filter(|&draw| {
                 let key = Key::new(10).child(draw);
-                let out: f32 =
-                    scope(Noise::Keyed(key), || noisy.forward(x.clone())).into_scalar();
+                let out: f32 = scope(Noise::Keyed(key), || noisy.forward(x.clone())).into_scalar();
                 out > 0.0
             })
             .count() as f64;
@@ -336,7 +337,9 @@ fn noise_scale_follows_the_convention() {
     };
     for (convention, power) in [(Convention::Reference, 0.5), (Convention::Scaled, 1.0)] {
         let ratio = spread(convention, 4.0) / spread(convention, 1.0);
-        TensorData::from([ratio])
-            .assert_approx_eq::<f64>(&TensorData::from([4f64.powf(power)]), Tolerance::relative(1e-3));
+        TensorData::from([ratio]).assert_approx_eq::<f64>(
+            &TensorData::from([4f64.powf(power)]),
+            Tolerance::relative(1e-3),
+        );
     }
 }

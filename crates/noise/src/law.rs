@@ -88,10 +88,7 @@ impl Colored {
         shared: Option<Tensor<2>>,
     ) -> Tensor<2> {
         let a = self.diagonal.abs().unsqueeze::<2>();
-        let color = self
-            .factor
-            .zip(shared)
-            .map(|(factor, e_f)| e_f.matmul(factor.transpose()));
+        let color = self.factor.zip(shared).map(|(factor, e_f)| e_f.matmul(factor.transpose()));
         match self.convention {
             Convention::Reference => {
                 let noise = sqrt_or_zero(std * a) * independent;
@@ -120,10 +117,7 @@ impl Colored {
     /// The variance of each element, `[n]`, for the standard deviation `std`.
     pub fn variance(&self, std: f64) -> Tensor<1> {
         let diagonal = self.diagonal.clone().abs();
-        let color = self
-            .factor
-            .clone()
-            .map(|f| (f.clone() * f).sum_dim(1).squeeze_dim::<1>(1));
+        let color = self.factor.clone().map(|f| (f.clone() * f).sum_dim(1).squeeze_dim::<1>(1));
         let plus = |v: Tensor<1>| color.map_or(v.clone(), |color| v + color);
         match self.convention {
             Convention::Reference => plus(diagonal.mul_scalar(std)),

@@ -21,7 +21,14 @@ pub mod law;
 mod philox;
 mod scope;
 
-pub use draw::{host_normal, host_uniform, normal, normal_at, normal_like, permutation, sign, uniform};
+pub use draw::{
+    host_normal, host_uniform, normal, normal_at, normal_like, permutation, sign, uniform,
+};
 pub use key::{Key, ParseKeyError};
 pub use law::Convention;
 pub use scope::{Noise, current_noise, first_example, layer_key, scope, scope_at};
+
+/// Compiles the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -55,6 +55,10 @@ fn group_words(key: Key, group: u64) -> Words {
     let [k0, k1, k2, k3] = key.words();
     let first = group.wrapping_mul(LANES as u64);
     let mut counter: Words = [[0; LANES], [0; LANES], [k2; LANES], [k3; LANES]];
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "two arrays in step, as in all loops over lanes"
+    )]
     for i in 0..LANES {
         let index = first.wrapping_add(i as u64);
         counter[0][i] = index as u32;
@@ -75,7 +79,11 @@ pub(crate) enum Law {
 }
 
 /// Writes whole groups, the first of which is group `first`. `out` is a multiple of [`GROUP`] long.
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512dq+avx512bw+avx512vl",
+    "x86_64+avx2",
+    "aarch64+neon"
+))]
 pub(crate) fn fill_groups(law: Law, key: Key, first: u64, out: &mut [f32]) {
     for (offset, group) in out.chunks_exact_mut(GROUP).enumerate() {
         let words = group_words(key, first.wrapping_add(offset as u64));
@@ -150,15 +158,11 @@ fn sin_cos_turn(word: u32) -> (f32, f32) {
     let x = rest as f32 * (core::f32::consts::FRAC_PI_2 / 1_073_741_824.0);
     let z = x * x;
     let sin = x + x * z * (-1.666_665_5e-1 + z * (8.332_161e-3 + z * -1.951_529_6e-4));
-    let cos = 1.0 - 0.5 * z
-        + z * z * (4.166_664_6e-2 + z * (-1.388_731_6e-3 + z * 2.443_315_7e-5));
+    let cos = 1.0 - 0.5 * z + z * z * (4.166_664_6e-2 + z * (-1.388_731_6e-3 + z * 2.443_315_7e-5));
     let odd = quarter & 1 == 1;
     let (s, c) = if odd { (cos, sin) } else { (sin, cos) };
     let flip = |v: f32, on: u32| f32::from_bits(v.to_bits() ^ (on << 31));
-    (
-        flip(s, (quarter >> 1) & 1),
-        flip(c, (quarter.wrapping_add(1) >> 1) & 1),
-    )
+    (flip(s, (quarter >> 1) & 1), flip(c, (quarter.wrapping_add(1) >> 1) & 1))
 }
 
 #[cfg(test)]
@@ -170,11 +174,7 @@ mod tests {
     fn philox_gives_the_published_answers() {
         let cases = [
             ([0; 4], [0; 2], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]),
-            (
-                [u32::MAX; 4],
-                [u32::MAX; 2],
-                [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
-            ),
+            ([u32::MAX; 4], [u32::MAX; 2], [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]),
             (
                 [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
                 [0xa4093822, 0x299f31d0],
@@ -199,7 +199,8 @@ mod tests {
     /// Error of the polynomials against double precision, over a lattice of words and both ends of the range.
     #[test]
     fn polynomials_agree_with_double_precision() {
-        let lattice = (0..100_000u32).map(|i| i.wrapping_mul(42_949)).chain([0, 1, u32::MAX - 1, u32::MAX]);
+        let lattice =
+            (0..100_000u32).map(|i| i.wrapping_mul(42_949)).chain([0, 1, u32::MAX - 1, u32::MAX]);
         for w in lattice {
             let u = (f64::from(w) + 0.5) / 4_294_967_296.0;
             let exact = (-2.0 * u.ln()).sqrt();

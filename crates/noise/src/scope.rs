@@ -62,11 +62,7 @@ pub fn scope_at<R>(noise: Noise, first_example: u64, f: impl FnOnce() -> R) -> R
         }
     }
     FRAMES.with_borrow_mut(|frames| {
-        frames.push(Frame {
-            noise,
-            first_example,
-            ..Frame::default()
-        });
+        frames.push(Frame { noise, first_example, ..Frame::default() });
     });
     let _restore = Restore;
     f()
@@ -146,7 +142,10 @@ mod tests {
             })
         };
         assert_eq!(draw(), draw());
-        assert_eq!(draw(), [key.named("a").child(0), key.named("b").child(0), key.named("a").child(1)]);
+        assert_eq!(
+            draw(),
+            [key.named("a").child(0), key.named("b").child(0), key.named("a").child(1)]
+        );
     }
 
     #[test]

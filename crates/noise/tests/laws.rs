@@ -32,7 +32,10 @@ fn assert_covariance(sample: Tensor<2>, expected: Tensor<2>) {
         for j in 0..d {
             let error = ((c[i * d + i] * c[j * d + j] + c[i * d + j].powi(2)) / n as f64).sqrt();
             let (got, wanted) = (found[i * d + j], c[i * d + j]);
-            assert!((got - wanted).abs() < 5.0 * error + 1e-12, "[{i}, {j}]: {got} ≠ {wanted} ± {error}");
+            assert!(
+                (got - wanted).abs() < 5.0 * error + 1e-12,
+                "[{i}, {j}]: {got} ≠ {wanted} ± {error}"
+            );
         }
     }
 }
@@ -44,7 +47,8 @@ fn covariance_of_60_000_colored_draws_is_the_closed_form() {
         for rank in [0, 1, 2, 5] {
             let law = law(convention, rank);
             let std = f64_tensor([1, 1], &[0.7]);
-            let noise = law.clone().noise(std, draw(1, [n, 4]), (rank > 0).then(|| draw(2, [n, rank])));
+            let noise =
+                law.clone().noise(std, draw(1, [n, 4]), (rank > 0).then(|| draw(2, [n, rank])));
             assert_covariance(noise, law.covariance(0.7));
         }
     }
@@ -53,7 +57,8 @@ fn covariance_of_60_000_colored_draws_is_the_closed_form() {
 #[test]
 fn covariance_of_60_000_white_draws_is_the_closed_form() {
     let alpha = f64_tensor([3], &[0.25, -0.5, 0.0]);
-    let noise = white(alpha.clone().unsqueeze::<2>(), f64_tensor([1, 1], &[1.3]), draw(3, [60_000, 3]));
+    let noise =
+        white(alpha.clone().unsqueeze::<2>(), f64_tensor([1, 1], &[1.3]), draw(3, [60_000, 3]));
     assert_covariance(noise, white_covariance(alpha, 1.3));
 }
 
@@ -86,9 +91,10 @@ fn the_variance_is_the_diagonal_of_the_covariance() {
             let law = law(convention, rank);
             let covariance: Vec<f64> = law.covariance(0.4).try_to_vec_as().unwrap();
             let diagonal: Vec<f64> = covariance.into_iter().step_by(5).collect();
-            law.variance(0.4)
-                .into_data()
-                .assert_approx_eq::<f64>(&TensorData::from(&diagonal[..]), Tolerance::absolute(1e-12));
+            law.variance(0.4).into_data().assert_approx_eq::<f64>(
+                &TensorData::from(&diagonal[..]),
+                Tolerance::absolute(1e-12),
+            );
         }
     }
 }
@@ -110,9 +116,7 @@ fn numeric<const D: usize>(x: &Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<1>) ->
 fn assert_gradient<const D: usize>(x: &Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<1>) {
     let leaf = x.clone().autodiff().require_grad();
     let gradient = leaf.grad(&f(leaf.clone()).backward()).expect("the law depends on it");
-    gradient
-        .into_data()
-        .assert_approx_eq::<f64>(&numeric(x, f), Tolerance::rel_abs(1e-6, 1e-8));
+    gradient.into_data().assert_approx_eq::<f64>(&numeric(x, f), Tolerance::rel_abs(1e-6, 1e-8));
 }
 
 /// A tensor plus its colored noise, summed with fixed weights.

@@ -7,10 +7,9 @@
 use crate::TrainingError;
 use crate::history::{EpochRow, History, best};
 use crate::trainee::Fault;
-use burn::module::{Module, ModuleDisplay};
 use burn::store::ModuleRecord;
 use burn::train::checkpoint::{
-    Checkpoint, CheckpointerError, Checkpointer, CheckpointingAction, CheckpointingStrategy,
+    Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
 };
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use serde::{Deserialize, Serialize};
@@ -38,7 +37,7 @@ pub(crate) struct State {
 /// The checkpoints of a run, in a folder of their own.
 #[derive(Debug)]
 pub(crate) struct Shelf {
-    root: PathBuf,
+    pub root: PathBuf,
 }
 
 impl Shelf {
@@ -53,7 +52,8 @@ impl Shelf {
                 continue;
             }
             let path = entry.path();
-            if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.map_err(io)?;
+            if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+                .map_err(io)?;
         }
         Ok(Self { root })
     }
@@ -90,58 +90,6 @@ impl Shelf {
         readable::<burn::lr_scheduler::LrSchedulerRecord>(folder.join(SCHEDULE))?;
         Ok(state)
     }
-}
-
-/// Which checkpoint of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// The last complete one.
-    Last,
-    /// The best on the validation set: robust accuracy where it was measured, else clean.
-    Best,
-    /// That of an epoch, counted from 1.
-    Epoch(usize),
-}
-
-/// The model with the weights of a run's checkpoint, and the epoch they are from.
-///
-/// `model` is built as for the run, noise included; its device stays.
-///
-/// # Errors
-///
-/// [`TrainingError::Checkpoint`] where the run has no such checkpoint, or one of another model.
-pub fn load_checkpoint<N: Module + ModuleDisplay>(
-    model: N,
-    run: impl AsRef<Path>,
-    which: Which,
-) -> Result<(N, usize), TrainingError> {
-    let root = run.as_ref().join("checkpoints");
-    if !root.is_dir() {
-        return Err(TrainingError::checkpoint(&root, "got no such folder, wanted a run's checkpoints"));
-    }
-    let shelf = Shelf { root };
-    let epochs = shelf.epochs()?;
-    let none = || TrainingError::checkpoint(&shelf.root, format!("holds no checkpoint {which:?}"));
-    let last = epochs.last().copied().ok_or_else(none)?;
-    let epoch = match which {
-        Which::Last => last,
-        Which::Best => best(&shelf.state(last)?.history).unwrap_or(last),
-        Which::Epoch(epoch) => epoch,
-    };
-    let path = shelf.folder(epoch).join(MODEL);
-    if !path.is_file() {
-        return Err(none());
-    }
-    #[derive(Module, Debug)]
-    struct Saved<N: Module> {
-        net: N,
-    }
-    let record = ModuleRecord::load(&path).map_err(|error| TrainingError::checkpoint(&path, error))?;
-    // A failed load leaves a module half changed, and clones share running statistics: load into a snapshot.
-    let saved = Saved { net: model }
-        .try_load_record(record)
-        .map_err(|error| TrainingError::checkpoint(&path, error))?;
-    Ok((saved.net, epoch))
 }
 
 /// What the three writers of a checkpoint share.

@@ -29,6 +29,7 @@
 //! - [`Trainer`]: the run, with checkpoints, exact resume and progress.
 
 mod checkpoint;
+mod config;
 pub mod data;
 mod error;
 mod history;
@@ -36,15 +37,22 @@ mod metrics;
 mod objective;
 mod optimizer;
 mod progress;
+mod restore;
 mod schedule;
 mod trainee;
 mod trainer;
 
-pub use checkpoint::{Which, load_checkpoint};
+pub use config::TrainingConfig;
 pub use error::TrainingError;
 pub use history::{EpochRow, Scores};
 pub use objective::{Adversarial, Labels, Objective};
 pub use optimizer::Sgd;
 pub use progress::Progress;
+pub use restore::{Which, load_checkpoint};
 pub use schedule::Schedule;
-pub use trainer::{Start, Trained, Trainer, TrainingConfig};
+pub use trainer::{Start, Trained, Trainer};
+
+/// Compiles the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

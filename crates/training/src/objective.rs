@@ -68,7 +68,11 @@ impl Objective {
         let fine = |weight: f64| weight.is_finite() && weight >= 0.0;
         if !(fine(clean) && fine(adversarial) && clean + adversarial > 0.0) {
             let wanted = "finite weights of at least 0, not both 0";
-            return Err(TrainingError::setting("weights", format!("{clean}, {adversarial}"), wanted));
+            return Err(TrainingError::setting(
+                "weights",
+                format!("{clean}, {adversarial}"),
+                wanted,
+            ));
         }
         if let Some(part) = &mut self.adversarial {
             (part.clean_weight, part.adversarial_weight) = (clean, adversarial);
@@ -147,11 +151,7 @@ impl Objective {
 }
 
 impl Adversarial {
-    fn perturb(
-        &self,
-        victim: &dyn Classifier,
-        batch: &Batch,
-    ) -> Result<Tensor<4>, AttackError> {
+    fn perturb(&self, victim: &dyn Classifier, batch: &Batch) -> Result<Tensor<4>, AttackError> {
         let labels = match self.labels {
             Labels::True => batch.labels.clone(),
             Labels::Predicted => {

@@ -61,7 +61,8 @@ impl Schedule {
     /// The rate of an epoch, counted from 0, of a run of `epochs`.
     pub fn rate(&self, epoch: usize, epochs: usize) -> f64 {
         // From `a` at 0 to `b` at 1 along half a cosine.
-        let anneal = |a: f64, b: f64, t: f64| b + (a - b) * 0.5 * (1.0 + (std::f64::consts::PI * t).cos());
+        let anneal =
+            |a: f64, b: f64, t: f64| b + (a - b) * 0.5 * (1.0 + (std::f64::consts::PI * t).cos());
         match self {
             Self::MultiStep { rate, milestones, factor } => {
                 let passed = milestones.iter().filter(|&&milestone| epoch >= milestone).count();

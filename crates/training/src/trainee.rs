@@ -19,7 +19,9 @@ use std::sync::{Arc, Mutex};
 ///
 /// The type of the model is erased, because Burn's derive admits no generic field that is not itself a module.
 #[derive(Clone)]
-pub(crate) struct Forward(Arc<dyn Fn(&dyn Any, Tensor<4>) -> Tensor<2> + Send + Sync>);
+pub(crate) struct Forward(Arc<ErasedForward>);
+
+type ErasedForward = dyn Fn(&dyn Any, Tensor<4>) -> Tensor<2> + Send + Sync;
 
 impl Forward {
     pub fn new<N: 'static>(
@@ -128,7 +130,8 @@ impl<N: Module + ModuleDisplay + 'static> TrainStep for Trainee<N> {
             // The run stops after this step, whose gradients `optimize` throws away: a clean step fills the gap.
             Objective::clean().step(model, victim, &batch)
         });
-        let losses = losses.unwrap_or_else(|error| unreachable!("a clean step has no attack: {error}"));
+        let losses =
+            losses.unwrap_or_else(|error| unreachable!("a clean step has no attack: {error}"));
         let gradients = losses.loss.clone().mean().backward();
         let outcome =
             Outcome { loss: losses.loss.inner(), clean: losses.clean, robust: losses.robust };

@@ -58,9 +58,8 @@ fn data() -> (ImageData, ImageData) {
 
 fn config() -> TrainingConfig {
     let attack = Pgd::training(Threat::linf(0.1).unwrap()).with_steps(2).unwrap();
-    let objective = Objective::adversarial(attack.clone())
-        .with_start_epoch(1)
-        .with_labels(Labels::Predicted);
+    let objective =
+        Objective::adversarial(attack.clone()).with_start_epoch(1).with_labels(Labels::Predicted);
     TrainingConfig {
         batch_size: 64,
         augment: Augment { crop_padding: 1, flip: false },
@@ -84,9 +83,14 @@ fn run_with(
 ) -> Result<Trained<Net>, TrainingError> {
     let (train, validation) = data();
     let device = Device::flex();
-    Trainer::new(config, folder)?
-        .with_progress(Progress::Quiet)
-        .run(Net::new(&device), forward, train, validation, &device, start)
+    Trainer::new(config, folder)?.with_progress(Progress::Quiet).run(
+        Net::new(&device),
+        forward,
+        train,
+        validation,
+        &device,
+        start,
+    )
 }
 
 /// Every number of a model, running statistics included.
@@ -143,12 +147,18 @@ fn a_killed_run_resumes_bit_for_bit() {
         let patience = Instant::now();
         while !checkpoint.exists() {
             assert!(child.try_wait().unwrap().is_none(), "the child ended by itself");
-            assert!(patience.elapsed() < Duration::from_secs(300), "no checkpoint of epoch {epoch}");
+            assert!(
+                patience.elapsed() < Duration::from_secs(300),
+                "no checkpoint of epoch {epoch}"
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(!killed.join("checkpoints/epoch-6").exists(), "the kill came too late to say anything");
+        assert!(
+            !killed.join("checkpoints/epoch-6").exists(),
+            "the kill came too late to say anything"
+        );
     }
     let resumed = run(&killed, Start::Resume).unwrap();
     assert_eq!(numbers(&resumed.model), numbers(&expected.model));
@@ -209,11 +219,8 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint() {
             let breaks = second.exists() && validates == in_validation;
             if breaks { logits.mul_scalar(f64::NAN) } else { logits }
         };
-        let config = TrainingConfig {
-            objective: Objective::clean(),
-            validation_attack: None,
-            ..config()
-        };
+        let config =
+            TrainingConfig { objective: Objective::clean(), validation_attack: None, ..config() };
         let error = run_with(config, folder.path(), Start::Fresh, broken).unwrap_err();
         let TrainingError::Stopped { reason, last } = &error else { panic!("{error}") };
         assert_eq!(*last, Some(2), "{reason}");
@@ -292,12 +299,18 @@ fn settings_out_of_range_are_refused_by_name() {
     let cases = [
         (TrainingConfig { epochs: 0, ..config() }, "epochs: got 0, wanted at least 1"),
         (TrainingConfig { batch_size: 0, ..config() }, "batch_size: got 0, wanted at least 1"),
-        (sgd(Sgd { momentum: 1.0, ..Sgd::default() }), "momentum: got 1, wanted a number in [0, 1)"),
+        (
+            sgd(Sgd { momentum: 1.0, ..Sgd::default() }),
+            "momentum: got 1, wanted a number in [0, 1)",
+        ),
         (
             sgd(Sgd { weight_decay: f64::NAN, ..Sgd::default() }),
             "weight_decay: got NaN, wanted a finite number of at least 0",
         ),
-        (sgd(Sgd { clip: Some(0.0), ..Sgd::default() }), "clip: got 0, wanted a finite number above 0"),
+        (
+            sgd(Sgd { clip: Some(0.0), ..Sgd::default() }),
+            "clip: got 0, wanted a finite number above 0",
+        ),
         (TrainingConfig { schedule: Schedule::constant(f64::NAN), ..config() }, "schedule: got"),
     ];
     for (config, message) in cases {

@@ -76,7 +76,8 @@ pub struct Record {
     /// The attacks, in the order of the suite.
     pub attacks: Vec<AttackRecord>,
     /// Accuracy under the attack that hurts most, chosen for each example, the unchanged image among the candidates. With
-    /// noise the choice and the judgement use different draws. Absent where the suite is empty.
+    /// noise the choice is made by other draws than the judgement, whose draws are those of the single attacks. Absent where
+    /// the suite is empty.
     pub worst_case: Option<Estimate>,
     /// Passes of single images that judged the results.
     pub scoring: Passes,

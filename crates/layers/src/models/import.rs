@@ -41,7 +41,12 @@ impl ResNet {
         }
         let unused: Vec<String> = file.into_values().map(|entry| entry.name).collect();
         if !(missing.is_empty() && shapes.is_empty() && unused.is_empty()) {
-            return Err(ImportError::Mismatch { path: path.to_path_buf(), missing, shapes, unused });
+            return Err(ImportError::Mismatch {
+                path: path.to_path_buf(),
+                missing,
+                shapes,
+                unused,
+            });
         }
         let mut model = self.map(&mut Fill { values, path: Vec::new() });
         if let [Some(mean), Some(std)] = normalization {

@@ -1,0 +1,56 @@
+//! What a timing is worth nothing without.
+
+use crate::root;
+use serde_json::{Value, json};
+use std::process::Command;
+
+/// Threads that Burn's CPU backend uses, by the rules of `rayon`.
+pub fn threads() -> usize {
+    let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.parse().ok());
+    let cores = || std::thread::available_parallelism().map_or(1, Into::into);
+    asked.filter(|&n| n > 0).unwrap_or_else(cores)
+}
+
+/// Facts for the record; `null` where the system does not tell.
+pub fn facts(threads: usize, torch: Option<&str>) -> Value {
+    let memory = field("/proc/meminfo", "MemTotal").and_then(|value| kilobytes(&value));
+    json!({
+        "date": says("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]),
+        "cpu": field("/proc/cpuinfo", "model name"),
+        "cores": std::thread::available_parallelism().ok().map(usize::from),
+        "threads": threads,
+        "memory_bytes": memory,
+        "load_average": std::fs::read_to_string("/proc/loadavg").ok().map(|line| line.trim().to_string()),
+        "rustc": says("rustc", &["--version"]),
+        "burn": burn(),
+        "cni-burn": env!("CARGO_PKG_VERSION"),
+        "torch": torch,
+    })
+}
+
+/// A size in bytes that this process's status gives: `VmRSS` is memory now, `VmHWM` its peak.
+pub fn own_memory(name: &str) -> Option<u64> {
+    kilobytes(&field("/proc/self/status", name)?)
+}
+
+fn kilobytes(value: &str) -> Option<u64> {
+    value.strip_suffix("kB")?.trim().parse::<u64>().ok().map(|n| n * 1024)
+}
+
+fn field(file: &str, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let value =
+        |line: &str| Some(line.strip_prefix(name)?.trim_start().strip_prefix(':')?.trim().into());
+    text.lines().find_map(value)
+}
+
+fn says(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).current_dir(root()).output().ok()?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_string())
+}
+
+fn burn() -> Option<String> {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).ok()?;
+    let (_, rest) = lock.split_once("name = \"burn\"\nversion = \"")?;
+    Some(rest.split_once('"')?.0.to_string())
+}

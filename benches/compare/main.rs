@@ -1,0 +1,112 @@
+//! Speed and memory against PyTorch on the CPU, in turns within one run. `benches/README.md` says how to read it.
+
+mod machine;
+mod measure;
+mod peer;
+mod profile;
+mod tasks;
+mod work;
+
+use clap::{Parser, ValueEnum};
+use measure::Bench;
+use peer::Peer;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Times this library and PyTorch in turns, and writes one record.
+#[derive(Parser, Serialize)]
+struct Args {
+    /// Timed runs of each side; the pairs of `noise-share` are four times as many.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    repeats: u16,
+    /// Images of a step.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
+    batch: u16,
+    /// Only this task; may be given more than once. No record is then written unless --out asks for it.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<Task>,
+    /// The record, below the repository's root [default: results/bench-cpu.json].
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// The interpreter that has PyTorch.
+    #[arg(long, default_value = "python3")]
+    python: String,
+    /// What the task `memory` runs in a process of its own.
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    child_step: bool,
+    /// Passed by `cargo bench`.
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Task {
+    /// Keyed normal draws.
+    Draws,
+    /// What colored noise adds to a training step.
+    NoiseShare,
+    /// One PGD-7 adversarial training step.
+    AdversarialStep,
+    /// Where the time of that step goes.
+    Profile,
+    /// Peak memory of that step.
+    Memory,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    if args.child_step {
+        return tasks::child_step(args.batch.into());
+    }
+    let threads = machine::threads();
+    let peer = Peer::start(&args.python, threads, args.batch.into())?;
+    let machine = machine::facts(threads, peer.as_ref().map(Peer::torch));
+    println!("{machine:#}");
+    let mut bench = Bench { repeats: args.repeats.into(), batch: args.batch.into(), peer };
+
+    let start = Instant::now();
+    let mut reports = Map::new();
+    for &task in Task::value_variants() {
+        if !args.only.is_empty() && !args.only.contains(&task) {
+            continue;
+        }
+        let name = serde_json::to_value(task)?.as_str().unwrap_or_default().to_string();
+        println!("\n== {name}");
+        let report = match task {
+            Task::Draws => tasks::draws(&mut bench),
+            Task::NoiseShare => tasks::noise_share(&mut bench),
+            Task::AdversarialStep => tasks::adversarial_step(&mut bench),
+            Task::Profile => profile::profile(&mut bench),
+            Task::Memory => tasks::memory(&bench),
+        }?;
+        reports.insert(name, report);
+    }
+
+    // A part of the tasks must not replace the record of them all.
+    let default = args.only.is_empty().then(|| "results/bench-cpu.json".into());
+    if let Some(out) = args.out.clone().or(default) {
+        let record = serde_json::json!({
+            "machine": machine,
+            "settings": args,
+            "wall_seconds": start.elapsed().as_secs_f64(),
+            "tasks": Value::Object(reports),
+        });
+        let path = root().join(out);
+        cni_burn::attacks::evaluation::write_json(&path, &record)?;
+        println!("\nrecord: {}", path.display());
+    }
+    Ok(())
+}
+
+/// The repository. Cargo starts benches in the package's folder, not in the caller's.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}

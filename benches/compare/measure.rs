@@ -1,0 +1,119 @@
+//! Timings taken in turns.
+
+use crate::Result;
+use crate::peer::Peer;
+use serde::Serialize;
+use std::time::Instant;
+
+/// The settings of a run, and the other side.
+pub struct Bench {
+    pub repeats: usize,
+    pub batch: usize,
+    pub peer: Option<Peer>,
+}
+
+/// Something to be timed.
+pub enum Run<'a> {
+    /// A function of ours and how often one timing calls it.
+    Ours(usize, Box<dyn FnMut() -> Result<()> + 'a>),
+    /// A task of the peer.
+    Peer(&'static str),
+}
+
+impl<'a> Run<'a> {
+    pub fn ours(f: impl FnMut() -> Result<()> + 'a) -> Self {
+        Self::Ours(1, Box::new(f))
+    }
+}
+
+/// The seconds of every timed run of one thing.
+#[derive(Serialize)]
+pub struct Timing {
+    pub name: String,
+    pub median: f64,
+    pub minimum: f64,
+    pub seconds: Vec<f64>,
+}
+
+impl Timing {
+    fn new(name: &str, seconds: Vec<f64>) -> Self {
+        let minimum = seconds.iter().copied().fold(f64::INFINITY, f64::min);
+        Self { name: name.to_string(), median: median(&seconds), minimum, seconds }
+    }
+}
+
+/// How much longer the peer takes: above 1 we are faster.
+#[derive(Serialize)]
+pub struct Ratio {
+    pub ours: String,
+    pub peer: String,
+    pub of_medians: f64,
+    pub of_minima: f64,
+}
+
+/// The timings of a task, in the order of its runs.
+#[derive(Serialize)]
+pub struct Timings(pub Vec<Timing>);
+
+impl Timings {
+    pub fn find(&self, name: &str) -> Option<&Timing> {
+        self.0.iter().find(|timing| timing.name == name)
+    }
+
+    /// The ratios of pairs (ours, peer), printed; none for a peer that was not there.
+    pub fn ratios(&self, pairs: &[(&str, &str)]) -> Vec<Ratio> {
+        let ratio = |&(ours, peer): &(&str, &str)| {
+            let (a, b) = (self.find(ours)?, self.find(peer)?);
+            let (of_medians, of_minima) = (b.median / a.median, b.minimum / a.minimum);
+            println!("{peer} / {ours}: {of_medians:.2} (of minima {of_minima:.2})");
+            Some(Ratio { ours: ours.into(), peer: peer.into(), of_medians, of_minima })
+        };
+        pairs.iter().filter_map(ratio).collect()
+    }
+}
+
+impl Bench {
+    /// Times the runs in turns, so that whatever the machine does besides hits all of them: each once to warm up, then
+    /// `rounds` times each. Runs of a missing peer are left out.
+    pub fn in_turns(&mut self, rounds: usize, mut runs: Vec<(&str, Run)>) -> Result<Timings> {
+        runs.retain(|(_, run)| self.peer.is_some() || matches!(run, Run::Ours(..)));
+        let mut seconds = vec![Vec::with_capacity(rounds); runs.len()];
+        for round in 0..=rounds {
+            for ((_, run), seconds) in runs.iter_mut().zip(&mut seconds) {
+                let time = match (run, &mut self.peer) {
+                    (Run::Peer(task), Some(peer)) => peer.seconds(task)?,
+                    (Run::Ours(calls, f), _) => {
+                        let start = Instant::now();
+                        (0..*calls).try_for_each(|_| f())?;
+                        start.elapsed().as_secs_f64() / *calls as f64
+                    }
+                    (Run::Peer(_), None) => unreachable!("left out above"),
+                };
+                if round > 0 {
+                    seconds.push(time);
+                }
+            }
+        }
+        println!("{:<34}{:>12}{:>12}", "", "median ms", "minimum ms");
+        let timings = runs.iter().zip(seconds).map(|((name, _), seconds)| {
+            let timing = Timing::new(name, seconds);
+            println!("{name:<34}{:>12.2}{:>12.2}", timing.median * 1e3, timing.minimum * 1e3);
+            timing
+        });
+        Ok(Timings(timings.collect()))
+    }
+}
+
+/// The value that half of the others lie below.
+pub fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// The quantile at `level` in [0, 1], interpolated between neighbours.
+pub fn quantile(values: &[f64], level: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = level * (sorted.len() - 1) as f64;
+    let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    below + (above - below) * at.fract()
+}

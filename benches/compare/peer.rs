@@ -1,0 +1,79 @@
+//! The PyTorch side: `benches/peer.py` in processes of its own.
+
+use crate::{Result, root};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// A running peer, which works only while it is asked.
+pub struct Peer {
+    python: String,
+    arguments: [String; 4],
+    torch: String,
+    process: Child,
+    tasks: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Peer {
+    /// `None`, and a word about it, where the interpreter or PyTorch is missing.
+    pub fn start(python: &str, threads: usize, batch: usize) -> Result<Option<Self>> {
+        let options = [("--threads", threads), ("--batch", batch)];
+        let [[a, b], [c, d]] = options.map(|(name, value)| [name.to_string(), value.to_string()]);
+        let arguments = [a, b, c, d];
+        let missing = |why: &str| {
+            println!("PyTorch is missing ({python}: {why}); measuring ours alone");
+            Ok(None)
+        };
+        let mut process = match command(python, "serve", &arguments).stdin(Stdio::piped()).spawn() {
+            Ok(process) => process,
+            Err(error) => return missing(&error.to_string()),
+        };
+        let tasks = process.stdin.take().ok_or("the peer has no standard input")?;
+        let output = process.stdout.take().ok_or("the peer has no standard output")?;
+        let mut answers = BufReader::new(output).lines();
+        let Some(hello) = answers.next() else {
+            return missing(&process.wait()?.to_string());
+        };
+        let hello: Value = serde_json::from_str(&hello?)?;
+        let torch = hello["torch"].as_str().unwrap_or_default().to_string();
+        Ok(Some(Self { python: python.to_string(), arguments, torch, process, tasks, answers }))
+    }
+
+    /// The version of PyTorch.
+    pub fn torch(&self) -> &str {
+        &self.torch
+    }
+
+    /// Seconds of one run of a task, which its first run in this process has warmed up.
+    pub fn seconds(&mut self, task: &str) -> Result<f64> {
+        writeln!(self.tasks, "{task}")?;
+        let answer = self.answers.next().ok_or_else(|| format!("the peer ended in {task}"))??;
+        let answer: Value = serde_json::from_str(&answer)?;
+        Ok(answer["seconds"].as_f64().ok_or("the peer's answer has no seconds")?)
+    }
+
+    /// One run of a task after a warm-up, in a process of its own, with all that the peer says of it.
+    pub fn once(&self, task: &str) -> Result<Value> {
+        let mut command = command(&self.python, task, &self.arguments);
+        let output = command.args(["--repeats", "1"]).stderr(Stdio::null()).output()?;
+        if !output.status.success() {
+            return Err(format!("the peer's {task}: {}", output.status).into());
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It waits for the next task, so nothing of worth is lost; a failure means that it has already ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn command(python: &str, task: &str, arguments: &[String]) -> Command {
+    let mut command = Command::new(python);
+    command.arg(root().join("benches/peer.py")).arg(task).args(arguments).stdout(Stdio::piped());
+    command
+}

@@ -1,0 +1,146 @@
+//! The comparisons; what each reports is its part of the record.
+
+use crate::measure::{Bench, Run, Timings, median, quantile};
+use crate::work::{Training, Work, noisy_weights};
+use crate::{Result, machine};
+use burn::tensor::Device;
+use cni_burn::noise::{host_normal, normal};
+use cni_burn::prelude::*;
+use serde_json::{Value, json};
+use std::hint::black_box;
+use std::process::Command;
+
+/// As in `peer.py`.
+const DRAWS: usize = 20;
+const DRAW_SIZE: usize = 2_000_000;
+
+pub fn draws(bench: &mut Bench) -> Result<Value> {
+    let (device, key) = (Device::flex(), Key::new(1));
+    let on_host = || {
+        black_box(host_normal(key, 0..DRAW_SIZE as u64));
+        Ok(())
+    };
+    let tensor = || {
+        black_box(normal::<1>(key, [DRAW_SIZE], &device));
+        Ok(())
+    };
+    let runs = vec![
+        ("host_normal", Run::Ours(DRAWS, Box::new(on_host))),
+        ("torch.randn", Run::Peer("randn")),
+        ("normal", Run::Ours(DRAWS, Box::new(tensor))),
+    ];
+    let timings = bench.in_turns(bench.repeats, runs)?;
+    let ratios = timings.ratios(&[("host_normal", "torch.randn"), ("normal", "torch.randn")]);
+    Ok(json!({ "values": DRAW_SIZE, "timings": timings, "ratios": ratios }))
+}
+
+pub fn noise_share(bench: &mut Bench) -> Result<Value> {
+    let plain = Work::new(ModelNoise::none(), bench.batch);
+    let noisy = Work::new(ModelNoise::cni(5), bench.batch);
+    let key = Key::new(3);
+    let step = |work| {
+        move || {
+            black_box(Work::gradients(work, key));
+            Ok(())
+        }
+    };
+    let alone = || {
+        black_box(noisy_weights(&noisy.model, key).backward());
+        Ok(())
+    };
+    let runs = vec![
+        ("plain", Run::ours(step(&plain))),
+        ("noisy", Run::ours(step(&noisy))),
+        ("noise alone", Run::ours(alone)),
+        ("plain, PyTorch", Run::Peer("step-plain")),
+        ("noisy, PyTorch", Run::Peer("step-cni")),
+    ];
+    // The difference is small against the step, and the median of n pairs wavers as 1/sqrt(n).
+    let timings = bench.in_turns(4 * bench.repeats, runs)?;
+    let alone = timings.find("noise alone").zip(timings.find("plain"));
+    let alone = alone.map(|(alone, plain)| alone.median / plain.median);
+    if let Some(share) = alone {
+        println!("noise alone / plain: {:.2} %", share * 100.0);
+    }
+    Ok(json!({
+        "ours": share(&timings, "plain", "noisy"),
+        "ours_noise_alone": alone,
+        "peer": share(&timings, "plain, PyTorch", "noisy, PyTorch"),
+        "ratios": timings.ratios(&[("plain", "plain, PyTorch"), ("noisy", "noisy, PyTorch")]),
+        "timings": timings,
+    }))
+}
+
+/// What noise adds to a plain step, from the differences of neighbouring runs: drift cancels within a pair.
+fn share(timings: &Timings, plain: &str, noisy: &str) -> Option<Value> {
+    let (plain, noisy) = (timings.find(plain)?, timings.find(noisy)?);
+    let pairs = plain.seconds.iter().zip(&noisy.seconds);
+    let differences: Vec<f64> = pairs.map(|(plain, noisy)| noisy - plain).collect();
+    let of_plain = |seconds: f64| seconds / plain.median;
+    let share = of_plain(median(&differences));
+    let quartiles = [0.25, 0.75].map(|level| of_plain(quantile(&differences, level)));
+    let [low, high] = quartiles.map(|share| share * 100.0);
+    println!(
+        "({0} - {1}) / {1}: {2:.2} % (quartiles {low:.2} to {high:.2})",
+        noisy.name,
+        plain.name,
+        share * 100.0
+    );
+    Some(json!({ "share": share, "quartiles": quartiles, "differences": differences }))
+}
+
+pub fn adversarial_step(bench: &mut Bench) -> Result<Value> {
+    let mut training = Training::new(bench.batch)?;
+    let runs = vec![
+        ("ours", Run::ours(|| training.step())),
+        ("PyTorch", Run::Peer("adv-step")),
+        ("PyTorch, published code", Run::Peer("adv-step-reference")),
+    ];
+    let timings = bench.in_turns(bench.repeats, runs)?;
+    let ratios = timings.ratios(&[("ours", "PyTorch"), ("ours", "PyTorch, published code")]);
+    Ok(json!({ "timings": timings, "ratios": ratios }))
+}
+
+/// Each side in a fresh process, which takes the step twice: the first makes the optimizer's state.
+pub fn memory(bench: &Bench) -> Result<Value> {
+    let child = Command::new(std::env::current_exe()?)
+        .args(["--child-step", "--batch", &bench.batch.to_string()])
+        .output()?;
+    if !child.status.success() {
+        return Err(format!("the child: {}", String::from_utf8_lossy(&child.stderr)).into());
+    }
+    let ours: Value = serde_json::from_slice(&child.stdout)?;
+    let peer = bench.peer.as_ref().map(|peer| peer.once("adv-step")).transpose()?;
+    let grown = |side: &Value, baseline| {
+        side["peak_rss_bytes"].as_u64()?.checked_sub(side[baseline].as_u64()?)
+    };
+    let ours_bytes = grown(&ours, "start_rss_bytes");
+    let peer_bytes = peer.as_ref().and_then(|peer| grown(peer, "import_rss_bytes"));
+    for (name, bytes) in [("ours", ours_bytes), ("PyTorch", peer_bytes)] {
+        if let Some(bytes) = bytes {
+            println!("{name:<34}{:>12.0} MiB", bytes as f64 / f64::from(1 << 20));
+        }
+    }
+    let ratio = ours_bytes.zip(peer_bytes).map(|(ours, peer)| peer as f64 / ours as f64);
+    if let Some(ratio) = ratio {
+        println!("PyTorch / ours: {ratio:.2}");
+    }
+    Ok(json!({
+        "ours": ours,
+        "peer": peer,
+        "ours_bytes": ours_bytes,
+        "peer_bytes": peer_bytes,
+        "ratio": ratio,
+    }))
+}
+
+/// Our side of [`memory`], in the process that it starts.
+pub fn child_step(batch: usize) -> Result<()> {
+    let start = machine::own_memory("VmHWM");
+    let mut training = Training::new(batch)?;
+    training.step()?;
+    training.step()?;
+    let peak = machine::own_memory("VmHWM");
+    println!("{}", json!({ "start_rss_bytes": start, "peak_rss_bytes": peak }));
+    Ok(())
+}

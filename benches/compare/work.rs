@@ -1,0 +1,148 @@
+//! The work that is timed on our side.
+
+use crate::Result;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Int, Tensor};
+use cni_burn::layers::LearnedNoise;
+use cni_burn::noise::{scope_at, uniform};
+use cni_burn::prelude::*;
+use cni_burn::training::Sgd;
+
+const EPSILON: f64 = 8.0 / 255.0;
+const CLIP: f64 = 0.05;
+
+/// ResNet-20, its images and labels on the autodiff device, which tells batch norm that this is training.
+pub struct Work {
+    pub model: ResNet,
+    images: Tensor<4>,
+    labels: Tensor<1, Int>,
+}
+
+impl Work {
+    pub fn new(noise: ModelNoise, batch: usize) -> Self {
+        let device = Device::flex().autodiff();
+        let model = ResNetConfig::cifar(20, 10).with_noise(noise).init(&device);
+        let labels = (0..batch).map(|i| (i % 10) as i32).collect::<Vec<_>>();
+        Self {
+            model: keyed_init(model, Key::new(1)),
+            images: uniform(Key::new(2), [batch, 3, 32, 32], &device),
+            labels: Tensor::from_ints(labels.as_slice(), &device),
+        }
+    }
+
+    /// Forward and backward to the parameters, batch statistics.
+    pub fn gradients(&self, key: Key) -> GradientsParams {
+        let loss = self.loss(self.images.clone(), key);
+        GradientsParams::from_grads(loss.backward(), &self.model)
+    }
+
+    fn loss(&self, images: Tensor<4>, key: Key) -> Tensor<1> {
+        let logits = scope_at(Noise::Keyed(key), 0, || self.model.forward(images));
+        Loss::CrossEntropy.per_example(logits, &self.labels).mean()
+    }
+}
+
+/// Adversarial training, step by step.
+pub struct Training {
+    work: Work,
+    optimizer: ModuleOptimizer,
+    attack: Pgd,
+    step: u64,
+}
+
+impl Training {
+    pub fn new(batch: usize) -> Result<Self> {
+        Ok(Self {
+            work: Work::new(ModelNoise::cni(5), batch),
+            optimizer: Sgd::default().build(),
+            attack: Pgd::training(Threat::linf(EPSILON)?).with_step_size(EPSILON / 4.0)?,
+            step: 0,
+        })
+    }
+
+    /// A PGD-7 attack in evaluation mode, two forwards with their own noise, half their losses each, clipping, SGD.
+    pub fn step(&mut self) -> Result<()> {
+        let (work, key) = (&self.work, Key::new(self.step));
+        let victim = Victim::new(&work.model, ResNet::forward);
+        let goal = Goal::Misclassify(work.labels.clone());
+        let clean = work.images.clone().inner();
+        let adversarial = self.attack.perturb(&victim, clean, &goal, key.named("attack"), 0)?;
+        drop(victim);
+
+        let adversarial = work.loss(adversarial.images.autodiff(), key.named("adversarial"));
+        let clean = work.loss(work.images.clone(), key.named("clean"));
+        let loss = clean.mul_scalar(0.5) + adversarial.mul_scalar(0.5);
+        let gradients = GradientsParams::from_grads(loss.backward(), &work.model);
+        let gradients = clipped(&work.model, gradients);
+        let model = self.work.model.clone();
+        self.work.model = self.optimizer.step(0.1, model, gradients);
+        self.step += 1;
+        Ok(())
+    }
+}
+
+/// The gradients scaled to a global norm of at most `CLIP`: `clip_grad_norm_`.
+fn clipped(model: &ResNet, mut gradients: GradientsParams) -> GradientsParams {
+    let mut sum = SquaredNorm { gradients: &gradients, sum: None };
+    model.visit(&mut sum);
+    let norm = sum.sum.map_or(0.0, |sum| sum.sqrt().into_scalar::<f64>());
+    let scale = CLIP / (norm + 1e-6);
+    if scale < 1.0 {
+        model.visit(&mut Scale { gradients: &mut gradients, scale });
+    }
+    gradients
+}
+
+struct SquaredNorm<'a> {
+    gradients: &'a GradientsParams,
+    sum: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for SquaredNorm<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            add(&mut self.sum, (gradient.clone() * gradient).sum());
+        }
+    }
+}
+
+struct Scale<'a> {
+    gradients: &'a mut GradientsParams,
+    scale: f64,
+}
+
+impl ModuleVisitor for Scale<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
+            self.gradients.register(param.id, gradient.mul_scalar(self.scale));
+        }
+    }
+}
+
+/// A sum over all noisy weights of `model`, under a new draw of their noise: the cost of noise without the rest.
+pub fn noisy_weights(model: &ResNet, key: Key) -> Tensor<1> {
+    let mut sum = NoisyWeights(None);
+    scope_at(Noise::Keyed(key), 0, || model.visit(&mut sum));
+    sum.0.expect("the model is noisy")
+}
+
+struct NoisyWeights(Option<Tensor<1>>);
+
+impl ModuleVisitor for NoisyWeights {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.reparameterization::<LearnedNoise>().is_some() {
+            let weight = param.val();
+            // A factor, so that the gradient arrives as a tensor in memory, as it does from a convolution.
+            let factor = weight.clone().inner();
+            add(&mut self.0, (weight * factor).sum());
+        }
+    }
+}
+
+fn add(sum: &mut Option<Tensor<1>>, term: Tensor<1>) {
+    *sum = Some(match sum.take() {
+        Some(sum) => sum + term,
+        None => term,
+    });
+}

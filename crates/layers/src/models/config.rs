@@ -1,0 +1,251 @@
+use super::{Block, Downsample, ModelNoise, Normalize, ResNet};
+use crate::{NoiseError, NoisyConv2dConfig, NoisyLinearConfig};
+use burn::nn::conv::Conv2dConfig;
+use burn::nn::{BatchNormConfig, Initializer, LinearConfig, PaddingConfig2d};
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+/// How a block whose shape changes connects its input to its output (He et al., CVPR 2016, section 3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shortcut {
+    /// Option A: every other pixel, and zeros for the added channels. PNI's models.
+    Pad,
+    /// Option B: a 1x1 convolution and batch norm. CNI's models.
+    Projection,
+}
+
+/// The family of a [`ResNet`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// The CIFAR networks: depth 6n + 2 (20, 32, 44, 56, 110), three stages of 16, 32 and 64 channels.
+    Cifar {
+        /// Depth, 6n + 2.
+        depth: usize,
+        /// The kind of shortcut.
+        shortcut: Shortcut,
+    },
+    /// ResNet-18 with a 3x3 stem for 32x32 images: four stages of 64 to 512 channels, shortcut B.
+    ResNet18,
+    /// ResNet-18 of pre-activation blocks.
+    PreActResNet18,
+}
+
+impl Architecture {
+    /// Blocks of each stage and channels of the first; each stage doubles them.
+    fn stages(self) -> (Vec<usize>, usize) {
+        match self {
+            Self::Cifar { depth, .. } => (vec![depth.saturating_sub(2) / 6; 3], 16),
+            Self::ResNet18 | Self::PreActResNet18 => (vec![2; 4], 64),
+        }
+    }
+}
+
+/// Configures a [`ResNet`].
+///
+/// ```
+/// use cni_layers::models::{ModelNoise, ResNetConfig};
+/// use cni_layers::{count_parameters, keyed_init};
+/// use cni_noise::Key;
+/// # let device = burn::tensor::Device::flex();
+/// let config = ResNetConfig::cifar(20, 10).with_noise(ModelNoise::cni(5));
+/// let model = keyed_init(config.init(&device), Key::new(42));
+/// assert_eq!(count_parameters(&model), 1_894_650);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ResNetConfig {
+    /// The family.
+    pub architecture: Architecture,
+    /// Multiplies the channels of every stage.
+    pub width: f64,
+    /// Number of classes.
+    pub classes: usize,
+    /// Height and width of the images. Only noise on activations needs them.
+    pub image_size: [usize; 2],
+    /// The first layer; its number of channels is that of the images.
+    pub normalize: Normalize,
+    /// Where the model is noisy.
+    pub noise: ModelNoise,
+}
+
+impl ResNetConfig {
+    /// A CIFAR ResNet with shortcut B for 32x32 color images, as in CNI's code.
+    pub fn cifar(depth: usize, classes: usize) -> Self {
+        Self::new(Architecture::Cifar { depth, shortcut: Shortcut::Projection }, classes)
+    }
+
+    /// Any architecture, for 32x32 color images.
+    pub fn new(architecture: Architecture, classes: usize) -> Self {
+        Self {
+            architecture,
+            width: 1.0,
+            classes,
+            image_size: [32, 32],
+            normalize: Normalize::cifar(),
+            noise: ModelNoise::none(),
+        }
+    }
+
+    /// Sets the width multiplier.
+    pub fn with_width(mut self, width: f64) -> Self {
+        self.width = width;
+        self
+    }
+
+    /// Sets the size of the images and the normalization, whose channels are those of the images.
+    pub fn with_images(mut self, size: [usize; 2], normalize: Normalize) -> Self {
+        (self.image_size, self.normalize) = (size, normalize);
+        self
+    }
+
+    /// Sets where the model is noisy.
+    pub fn with_noise(mut self, noise: ModelNoise) -> Self {
+        self.noise = noise;
+        self
+    }
+
+    /// The model, its weights drawn lazily by Burn; [`keyed_init`](crate::keyed_init) makes them a function of a key.
+    ///
+    /// # Panics
+    ///
+    /// With the message of the error that [`try_init`](Self::try_init) would give.
+    pub fn init(&self, device: &Device) -> ResNet {
+        self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`init`](Self::init).
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseError::Model`] where the depth of a CIFAR ResNet is not 6n + 2 with n above 0, `classes` is below 2, or `width`
+    /// is not a finite number that leaves at least one channel; the other variants where a noise does not fit.
+    pub fn try_init(&self, device: &Device) -> Result<ResNet, NoiseError> {
+        let wrong = |field, got: String, wanted| Err(NoiseError::Model { field, got, wanted });
+        if let Architecture::Cifar { depth, .. } = self.architecture
+            && (depth < 8 || depth % 6 != 2)
+        {
+            return wrong("depth", depth.to_string(), "6n + 2 with n > 0");
+        }
+        if self.classes < 2 {
+            return wrong("classes", self.classes.to_string(), "at least 2");
+        }
+        let (_, base) = self.architecture.stages();
+        if !self.width.is_finite() || self.channels(base) < 1 {
+            let wanted = "a finite number that leaves at least one channel";
+            return wrong("width", self.width.to_string(), wanted);
+        }
+        self.build(device)
+    }
+
+    fn channels(&self, base: usize) -> usize {
+        (base as f64 * self.width).round() as usize
+    }
+
+    fn build(&self, device: &Device) -> Result<ResNet, NoiseError> {
+        let (blocks, base) = self.architecture.stages();
+        let pre_activation = self.architecture == Architecture::PreActResNet18;
+        let norm = |channels| BatchNormConfig::new(channels).init(device);
+        let [height, width] = self.image_size;
+        let image_channels = self.normalize.mean().len();
+
+        let mut channels = self.channels(base);
+        let mut size = self.image_size;
+        let conv1 = conv([image_channels, channels], 3, 1, size)
+            .with_noise(self.noise.stem())
+            .try_init("conv1", device)?;
+        let stem_channels = channels;
+        let mut stages = Vec::new();
+        for (stage, &count) in blocks.iter().enumerate() {
+            let out = self.channels(base << stage);
+            let mut layer = Vec::new();
+            for block in 0..count {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                let path = format!("layer{}.{block}", stage + 1);
+                layer.push(self.block(&path, [channels, out], stride, &mut size, device)?);
+                channels = out;
+            }
+            stages.push(layer);
+        }
+        let mut stages = stages.into_iter();
+        let mut stage = || stages.next();
+        Ok(ResNet {
+            normalize: self.normalize.clone(),
+            input: match &self.noise.input {
+                Some(noise) => {
+                    Some(noise.try_init("input", &[image_channels, height, width], device)?)
+                }
+                None => None,
+            },
+            conv1,
+            bn1: (!pre_activation).then(|| norm(stem_channels)),
+            layer1: stage().unwrap_or_default(),
+            layer2: stage().unwrap_or_default(),
+            layer3: stage().unwrap_or_default(),
+            layer4: stage(),
+            bn: pre_activation.then(|| norm(channels)),
+            fc: NoisyLinearConfig::new(LinearConfig::new(channels, self.classes))
+                .with_noise(self.noise.linear())
+                .try_init("fc", device)?,
+        })
+    }
+
+    /// A block; `size` becomes that of its output.
+    fn block(
+        &self,
+        path: &str,
+        [channels, out]: [usize; 2],
+        stride: usize,
+        size: &mut [usize; 2],
+        device: &Device,
+    ) -> Result<Block, NoiseError> {
+        let make = |name: &str, config: &NoisyConv2dConfig| {
+            let config = config.clone().with_noise(self.noise.conv());
+            config.try_init(&format!("{path}.{name}"), device)
+        };
+        let norm = |channels| BatchNormConfig::new(channels).init(device);
+        let pre_activation = self.architecture == Architecture::PreActResNet18;
+        let first = conv([channels, out], 3, stride, *size);
+        let second = conv([out, out], 3, 1, first.output_size());
+        let changes = stride > 1 || channels != out;
+        let pads = matches!(self.architecture, Architecture::Cifar { shortcut: Shortcut::Pad, .. });
+        let downsample = if changes && !pads {
+            let projection = conv([channels, out], 1, stride, *size);
+            Some(Downsample {
+                conv: make("downsample", &projection)?,
+                bn: (!pre_activation).then(|| norm(out)),
+            })
+        } else {
+            None
+        };
+        *size = first.output_size();
+        Ok(Block {
+            conv1: make("conv1", &first)?,
+            bn1: norm(if pre_activation { channels } else { out }),
+            conv2: make("conv2", &second)?,
+            bn2: norm(out),
+            downsample,
+            pre_activation,
+            pad: (changes && pads).then_some([stride, out - channels]),
+        })
+    }
+}
+
+/// A convolution without bias that keeps the image's size up to its stride.
+fn conv(
+    channels: [usize; 2],
+    kernel: usize,
+    stride: usize,
+    image_size: [usize; 2],
+) -> NoisyConv2dConfig {
+    let pad = kernel / 2;
+    let conv = Conv2dConfig::new(channels, [kernel, kernel])
+        .with_stride([stride, stride])
+        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+        .with_bias(false)
+        .with_initializer(Initializer::KaimingNormal {
+            gain: std::f64::consts::SQRT_2,
+            fan_out_only: false,
+        });
+    NoisyConv2dConfig::new(conv, image_size)
+}

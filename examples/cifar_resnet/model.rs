@@ -1,0 +1,190 @@
+//! The flags that describe a model and its data. They are saved with a run.
+
+use crate::args::Source;
+use clap::{Args, ValueEnum};
+use cni_burn::prelude::*;
+use cni_burn::training::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
+use serde::{Deserialize, Serialize};
+
+/// The model, and the data it is for.
+#[derive(Args, Clone, Serialize, Deserialize)]
+pub struct Model {
+    /// The data set.
+    #[arg(long, value_enum, default_value_t = Dataset::Cifar10)]
+    pub dataset: Dataset,
+    /// The family.
+    #[arg(long, value_enum, default_value_t = Family::Cifar)]
+    pub family: Family,
+    /// Depth of a CIFAR ResNet: 20, 32, 44, 56 or 110.
+    #[arg(long, default_value_t = 20)]
+    pub depth: usize,
+    /// Multiplies the channels.
+    #[arg(long, default_value_t = 1.0)]
+    pub width: f64,
+    /// Shortcut of a CIFAR ResNet: `projection` is CNI's, `pad` PNI's.
+    #[arg(long, value_enum, default_value_t = Connection::Projection)]
+    pub shortcut: Connection,
+    /// The noise law.
+    #[arg(long, value_enum, default_value_t = Kind::Cni)]
+    pub noise: Kind,
+    /// Where the noise is; several may be given, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "weights")]
+    pub place: Vec<Place>,
+    /// Rank of CNI's noise.
+    #[arg(long, default_value_t = 5)]
+    pub rank: usize,
+    /// What shares an amplitude of PNI's noise.
+    #[arg(long, value_enum, default_value_t = Share::Layer)]
+    pub granularity: Share,
+    /// Largest change of a pixel: a fraction such as 8/255, or a number.
+    #[arg(long, default_value = "8/255", value_parser = fraction)]
+    pub epsilon: f64,
+}
+
+#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dataset {
+    Cifar10,
+    Cifar100,
+    /// The embedded 8x8 digits.
+    Digits,
+}
+
+#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// CIFAR ResNets of depth 6n + 2.
+    Cifar,
+    /// ResNet-18 for small images.
+    Resnet18,
+    /// ResNet-18 of pre-activation blocks.
+    Preact18,
+}
+
+#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Connection {
+    Projection,
+    Pad,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// No noise.
+    None,
+    /// White noise.
+    Pni,
+    /// Colored noise.
+    Cni,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// Weights of all layers.
+    Weights,
+    /// Inputs of the convolutions: PNI's A-b.
+    Inputs,
+    /// Outputs of the convolutions: PNI's A-a.
+    Outputs,
+    /// The normalized image.
+    Image,
+}
+
+#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Share {
+    Layer,
+    Channel,
+    Element,
+}
+
+/// `8/255` or `0.031`.
+pub fn fraction(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().map_err(|error| format!("{error}"));
+    match text.split_once('/') {
+        Some((above, below)) => Ok(number(above)? / number(below)?),
+        None => number(text),
+    }
+}
+
+impl Model {
+    pub fn config(&self, classes: usize) -> ResNetConfig {
+        let shortcut = match self.shortcut {
+            Connection::Projection => Shortcut::Projection,
+            Connection::Pad => Shortcut::Pad,
+        };
+        let architecture = match self.family {
+            Family::Cifar => Architecture::Cifar { depth: self.depth, shortcut },
+            Family::Resnet18 => Architecture::ResNet18,
+            Family::Preact18 => Architecture::PreActResNet18,
+        };
+        let config = ResNetConfig::new(architecture, classes)
+            .with_width(self.width)
+            .with_noise(self.model_noise());
+        match self.dataset {
+            Dataset::Digits => config.with_images([8, 8], Normalize::centered(1)),
+            Dataset::Cifar10 | Dataset::Cifar100 => config,
+        }
+    }
+
+    fn model_noise(&self) -> ModelNoise {
+        let granularity = match self.granularity {
+            Share::Layer => Granularity::Layer,
+            Share::Channel => Granularity::Channel,
+            Share::Element => Granularity::Element,
+        };
+        let (weights, activations) = match self.noise {
+            Kind::None => return ModelNoise::none(),
+            Kind::Pni => (ModelNoise::pni(granularity), ActivationNoiseConfig::white(granularity)),
+            Kind::Cni => (ModelNoise::cni(self.rank), ActivationNoiseConfig::colored(self.rank)),
+        };
+        let has = |place| self.place.contains(&place);
+        let mut noise = if has(Place::Weights) { weights } else { ModelNoise::none() };
+        for (place, slot) in [
+            (Place::Inputs, &mut noise.conv_input),
+            (Place::Outputs, &mut noise.conv_output),
+            (Place::Image, &mut noise.input),
+        ] {
+            *slot = has(place).then(|| activations.clone());
+        }
+        noise
+    }
+
+    pub fn classes(&self) -> usize {
+        match self.dataset {
+            Dataset::Cifar100 => 100,
+            Dataset::Cifar10 | Dataset::Digits => 10,
+        }
+    }
+
+    pub fn load(&self, source: &Source, split: Split) -> Result<ImageData, DataError> {
+        if source.download {
+            download(self.dataset, source)?;
+        }
+        match self.dataset {
+            Dataset::Cifar10 => cifar10(&source.data, split),
+            Dataset::Cifar100 => cifar100(&source.data, split),
+            Dataset::Digits => Ok(digits(split)),
+        }
+    }
+}
+
+#[cfg(feature = "download")]
+fn download(dataset: Dataset, source: &Source) -> Result<(), DataError> {
+    use cni_burn::training::data::{download_cifar10, download_cifar100};
+    match dataset {
+        Dataset::Cifar10 => download_cifar10(&source.data).map(drop),
+        Dataset::Cifar100 => download_cifar100(&source.data).map(drop),
+        Dataset::Digits => Ok(()),
+    }
+}
+
+#[cfg(not(feature = "download"))]
+fn download(_dataset: Dataset, _source: &Source) -> Result<(), DataError> {
+    eprintln!(
+        "--download needs a program built with `--features download`; looking in --data alone"
+    );
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! A model of one's own made noisy by one call, trained in a loop of one's own, attacked and judged.
+//!
+//! `cargo run --release --example own_model`
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, LinearConfig, loss::CrossEntropyLossConfig};
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use cni_burn::prelude::*;
+use cni_burn::training::data::{Augment, Loader, Split, digits};
+
+#[derive(Module, Debug)]
+struct Cnn {
+    conv1: Conv2d,
+    conv2: Conv2d,
+    fc: Linear,
+}
+
+impl Cnn {
+    fn new(device: &Device) -> Self {
+        Self {
+            conv1: Conv2dConfig::new([1, 16], [3, 3]).init(device),
+            conv2: Conv2dConfig::new([16, 32], [3, 3]).with_stride([2, 2]).init(device),
+            fc: LinearConfig::new(32 * 2 * 2, 10).init(device),
+        }
+    }
+
+    /// Pixels in [0, 1], `[batch, 1, 8, 8]`, to logits `[batch, 10]`. It knows nothing of noise.
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let x = relu(self.conv1.forward(images.mul_scalar(2.0).sub_scalar(1.0)));
+        self.fc.forward(relu(self.conv2.forward(x)).flatten(1, 3))
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (device, key) = (Device::default().autodiff(), Key::new(1));
+    let threat = Threat::linf(16.0 / 255.0)?;
+
+    // The one call: every weight now carries learnable colored noise of rank 5, in training and at inference.
+    let mut model = WeightNoise::colored(5).inject(keyed_init(Cnn::new(&device), key));
+    println!("{}", NoiseSummary::of(&model));
+
+    let mut optimizer = AdamConfig::new().init();
+    let loader = Loader::training(digits(Split::Train), 64, Augment::default(), key, &device)?;
+    for batch in (0..10).flat_map(|epoch| loader.epoch(epoch)) {
+        let batch = batch?;
+        let goal = Goal::Misclassify(batch.labels.clone());
+        let victim = Victim::new(&model, Cnn::forward);
+        let attack = Pgd::training(threat);
+        let adversarial =
+            attack.perturb(&victim, batch.images.clone(), &goal, batch.key, batch.first_example)?;
+        let images = Tensor::cat(vec![batch.images, adversarial.images.autodiff()], 0);
+        let labels = batch.labels.repeat_dim(0, 2);
+        // The key makes the step's noise, and with it the whole run, repeatable.
+        let logits = scope(Noise::Keyed(batch.key), || model.forward(images));
+        let loss = CrossEntropyLossConfig::new().init(&device).forward(logits, labels);
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimizer.step(3e-3, model, gradients);
+    }
+
+    let suite: Vec<Box<dyn Attack>> = vec![
+        Box::new(Pgd::fgsm(threat)),
+        Box::new(Pgd::new(threat)),
+        Box::new(Pgd::new(threat).with_draws(5)?),
+    ];
+    let card = ModelCard { name: "own CNN + CNI-W".into(), ..ModelCard::default() };
+    let evaluation = Evaluation::new(suite)?.with_cards(card, DataCard::default());
+    let test = digits(Split::Test);
+    let all: Vec<usize> = (0..test.len()).collect();
+    let batch = (test.images(&all, &device), test.labels(&all, &device));
+    let result = evaluation.run(&Victim::new(&model, Cnn::forward), [batch])?;
+    println!("\n{}", table(&[&result.record]));
+    Ok(())
+}
