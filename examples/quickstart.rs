@@ -20,7 +20,7 @@ struct Args {
     #[arg(long, default_value_t = 360)]
     examples: usize,
     /// Largest change of a pixel in [0, 1].
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, allow_hyphen_values = true)]
     epsilon: f64,
     /// Draws of the noise that judge each image.
     #[arg(long, default_value_t = 20)]

@@ -4,7 +4,7 @@ use crate::Result;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor};
-use cni_burn::layers::LearnedNoise;
+use cni_burn::layers::models::Block;
 use cni_burn::noise::{scope_at, uniform};
 use cni_burn::prelude::*;
 use cni_burn::training::Sgd;
@@ -102,7 +102,11 @@ struct SquaredNorm<'a> {
 impl ModuleVisitor for SquaredNorm<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            add(&mut self.sum, (gradient.clone() * gradient).sum());
+            let square = (gradient.clone() * gradient).sum();
+            self.sum = Some(match self.sum.take() {
+                Some(sum) => sum + square,
+                None => square,
+            });
         }
     }
 }
@@ -122,27 +126,22 @@ impl ModuleVisitor for Scale<'_> {
 
 /// A sum over all noisy weights of `model`, under a new draw of their noise: the cost of noise without the rest.
 pub fn noisy_weights(model: &ResNet, key: Key) -> Tensor<1> {
-    let mut sum = NoisyWeights(None);
-    scope_at(Noise::Keyed(key), 0, || model.visit(&mut sum));
-    sum.0.expect("the model is noisy")
+    // A visitor would be shown the weights without their noise.
+    let blocks = [&model.layer1, &model.layer2, &model.layer3].into_iter().flatten();
+    let of_block = |block: &Block| {
+        let shortcut =
+            block.downsample.as_ref().map(|downsample| downsample.conv.conv.weight.val());
+        [block.conv1.conv.weight.val(), block.conv2.conv.weight.val()].into_iter().chain(shortcut)
+    };
+    scope_at(Noise::Keyed(key), 0, || {
+        let last = model.fc.linear.weight.val();
+        let convolutions = blocks.flat_map(of_block).chain([model.conv1.conv.weight.val()]);
+        convolutions.map(factored_sum).fold(factored_sum(last), |sum, term| sum + term)
+    })
 }
 
-struct NoisyWeights(Option<Tensor<1>>);
-
-impl ModuleVisitor for NoisyWeights {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if param.reparameterization::<LearnedNoise>().is_some() {
-            let weight = param.val();
-            // A factor, so that the gradient arrives as a tensor in memory, as it does from a convolution.
-            let factor = weight.clone().inner();
-            add(&mut self.0, (weight * factor).sum());
-        }
-    }
-}
-
-fn add(sum: &mut Option<Tensor<1>>, term: Tensor<1>) {
-    *sum = Some(match sum.take() {
-        Some(sum) => sum + term,
-        None => term,
-    });
+/// With a factor, so that the gradient arrives as a tensor in memory, as it does from a convolution.
+fn factored_sum<const D: usize>(weight: Tensor<D>) -> Tensor<1> {
+    let factor = weight.clone().inner();
+    (weight * factor).sum()
 }

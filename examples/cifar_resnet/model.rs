@@ -37,7 +37,7 @@ pub struct Model {
     #[arg(long, value_enum, default_value_t = Share::Layer)]
     pub granularity: Share,
     /// Largest change of a pixel: a fraction such as 8/255, or a number.
-    #[arg(long, default_value = "8/255", value_parser = fraction)]
+    #[arg(long, default_value = "8/255", value_parser = fraction, allow_hyphen_values = true)]
     pub epsilon: f64,
 }
 
