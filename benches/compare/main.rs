@@ -32,9 +32,11 @@ struct Args {
     only: Vec<Task>,
     /// The record, below the repository's root [default: results/bench-cpu.json].
     #[arg(long)]
+    #[serde(skip)]
     out: Option<PathBuf>,
     /// The interpreter that has PyTorch.
     #[arg(long, default_value = "python3")]
+    #[serde(skip)]
     python: String,
     /// What the task `memory` runs in a process of its own.
     #[arg(long, hide = true)]

@@ -85,7 +85,9 @@ pub fn profile(bench: &mut Bench) -> Result<Value> {
 
     let peer = bench.peer.as_ref().map(|peer| peer.once("profile-adv-step")).transpose()?;
     let peer = peer.map(|peer| peer["operations"].clone());
-    println!("\nPyTorch's profiler");
+    if peer.is_some() {
+        println!("\nPyTorch's profiler");
+    }
     for operation in peer.iter().filter_map(Value::as_array).flatten() {
         let (name, share) = (operation["name"].as_str(), operation["share"].as_f64());
         println!("{:<34}{:>12.1} %", name.unwrap_or("?"), share.unwrap_or(f64::NAN) * 100.0);
@@ -172,9 +174,12 @@ impl Profiler {
     fn noise(&mut self) {
         let work = Work::new(ModelNoise::cni(5), 1);
         let (key, frozen) = (Key::new(3), work.model.valid());
-        let (class, shape) = ("noise", "all weights");
-        self.push(class, shape, ATTACK, || time(|| black_box(noisy_weights(&frozen, key))).1);
-        self.both([class; 2], shape, [TRAINING; 2], || noisy_weights(&work.model, key));
+        let names = ["noise forward", "noise backward"];
+        self.push(names[0], "all weights, attack", ATTACK, || {
+            time(|| black_box(noisy_weights(&frozen, key))).1
+        });
+        let shape = "all weights, training";
+        self.both(names, shape, [TRAINING; 2], || noisy_weights(&work.model, key));
     }
 }
 

@@ -1,13 +1,12 @@
 //! The work that is timed on our side.
 
 use crate::Result;
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor};
 use cni_burn::layers::models::Block;
 use cni_burn::noise::{scope_at, uniform};
 use cni_burn::prelude::*;
-use cni_burn::training::Sgd;
+use cni_burn::training::clip_by_norm;
 
 const EPSILON: f64 = 8.0 / 255.0;
 const CLIP: f64 = 0.05;
@@ -74,53 +73,11 @@ impl Training {
         let clean = work.loss(work.images.clone(), key.named("clean"));
         let loss = clean.mul_scalar(0.5) + adversarial.mul_scalar(0.5);
         let gradients = GradientsParams::from_grads(loss.backward(), &work.model);
-        let gradients = clipped(&work.model, gradients);
+        let (gradients, _) = clip_by_norm(&work.model, gradients, Some(CLIP));
         let model = self.work.model.clone();
         self.work.model = self.optimizer.step(0.1, model, gradients);
         self.step += 1;
         Ok(())
-    }
-}
-
-/// The gradients scaled to a global norm of at most `CLIP`: `clip_grad_norm_`.
-fn clipped(model: &ResNet, mut gradients: GradientsParams) -> GradientsParams {
-    let mut sum = SquaredNorm { gradients: &gradients, sum: None };
-    model.visit(&mut sum);
-    let norm = sum.sum.map_or(0.0, |sum| sum.sqrt().into_scalar::<f64>());
-    let scale = CLIP / (norm + 1e-6);
-    if scale < 1.0 {
-        model.visit(&mut Scale { gradients: &mut gradients, scale });
-    }
-    gradients
-}
-
-struct SquaredNorm<'a> {
-    gradients: &'a GradientsParams,
-    sum: Option<Tensor<1>>,
-}
-
-impl ModuleVisitor for SquaredNorm<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let square = (gradient.clone() * gradient).sum();
-            self.sum = Some(match self.sum.take() {
-                Some(sum) => sum + square,
-                None => square,
-            });
-        }
-    }
-}
-
-struct Scale<'a> {
-    gradients: &'a mut GradientsParams,
-    scale: f64,
-}
-
-impl ModuleVisitor for Scale<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            self.gradients.register(param.id, gradient.mul_scalar(self.scale));
-        }
     }
 }
 

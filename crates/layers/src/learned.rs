@@ -96,6 +96,10 @@ pub struct LearnedNoise {
 }
 
 impl LearnedNoise {
+    /// What Burn's visitors call the container of this module's own parameters. A name in a path would not do: a user's
+    /// module may have a field named `noise` too.
+    pub(crate) const CONTAINER: &'static str = "Struct:LearnedNoise";
+
     /// Noise for a tensor of the given shape. The caller has validated the law.
     pub(crate) fn new(
         name: String,

@@ -1,7 +1,7 @@
 //! What noise a module carries, and how many parameters it has.
 
 use crate::LearnedNoise;
-use burn::module::{Module, ModuleVisitor, Param, Reparameterization};
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use serde::Serialize;
 use std::fmt;
@@ -73,13 +73,16 @@ pub fn count_parameters<M: Module>(model: &M) -> usize {
 #[derive(Default)]
 struct Walk {
     path: Vec<String>,
+    /// Whether the parameter at hand is one of noise.
+    inside_noise: bool,
     noise: Vec<NoiseEntry>,
     parameters: usize,
 }
 
 impl ModuleVisitor for Walk {
-    fn enter_module(&mut self, name: &str, _container: &str) {
+    fn enter_module(&mut self, name: &str, container: &str) {
         self.path.push(name.to_string());
+        self.inside_noise = container == LearnedNoise::CONTAINER;
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {
@@ -88,25 +91,21 @@ impl ModuleVisitor for Walk {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let shape = param.lazy_shape();
-        let Some((field, owner)) = self.path.split_last() else {
-            self.parameters += shape.num_elements();
-            return;
-        };
+        let field = self.path.last().map_or("", String::as_str);
         if field == "running_mean" || field == "running_var" {
             return;
         }
         self.parameters += shape.num_elements();
-        let Some((_, owner)) = owner.split_last().filter(|(last, _)| *last == LearnedNoise::NAME)
-        else {
+        if !self.inside_noise {
             return;
-        };
-        let law = match field.as_str() {
+        }
+        let law = match field {
             "alpha" => "white".to_string(),
             "diagonal" => "colored, rank 0".to_string(),
-            "factor" => format!("colored, rank {}", shape[D - 1]),
-            _ => return,
+            _ => format!("colored, rank {}", shape[D - 1]),
         };
-        let path = owner.join(".");
+        // The path ends in `noise` and the field.
+        let path = self.path[..self.path.len().saturating_sub(2)].join(".");
         match self.noise.last_mut().filter(|entry| entry.path == path) {
             // The factor follows the diagonal of the same law.
             Some(entry) => {

@@ -1,7 +1,7 @@
 //! Noise on the weights of any module.
 
 use crate::{Granularity, Law, LearnedNoise, NoiseError, NoiseSummary};
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup, Reparameterization, Reparameterizer};
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup, Reparameterizer};
 use burn::tensor::Tensor;
 use cni_noise::{Convention, Key, Noise, scope};
 use serde::{Deserialize, Serialize};
@@ -109,8 +109,13 @@ impl WeightNoise {
     /// fit a selected parameter.
     pub fn try_inject<M: Module>(&self, model: M) -> Result<M, NoiseError> {
         let noisy = NoiseSummary::of(&model);
-        let mut survey =
-            Survey { noise: self, path: Vec::new(), candidates: Vec::new(), selected: Vec::new() };
+        let mut survey = Survey {
+            noise: self,
+            path: Vec::new(),
+            inside_noise: false,
+            candidates: Vec::new(),
+            selected: Vec::new(),
+        };
         model.visit(&mut survey);
         for (path, shape) in &survey.selected {
             if noisy.entries().iter().any(|entry| entry.path == *path) {
@@ -156,13 +161,16 @@ impl WeightNoise {
 struct Survey<'a> {
     noise: &'a WeightNoise,
     path: Vec<String>,
+    /// Whether the parameter at hand is one of noise.
+    inside_noise: bool,
     candidates: Vec<String>,
     selected: Vec<(String, Vec<usize>)>,
 }
 
 impl ModuleVisitor for Survey<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
+    fn enter_module(&mut self, name: &str, container: &str) {
         self.path.push(name.to_string());
+        self.inside_noise = container == LearnedNoise::CONTAINER;
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {
@@ -171,9 +179,8 @@ impl ModuleVisitor for Survey<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         // The noise's own parameters and running statistics are no weights, whatever a group says.
-        let inside_noise = self.path.iter().any(|name| name == LearnedNoise::NAME);
         let running = self.path.last().is_some_and(|name| name.starts_with("running_"));
-        if inside_noise || running {
+        if self.inside_noise || running {
             return;
         }
         let path = self.path.join(".");

@@ -1,25 +1,14 @@
 //! Gradients through noisy weights: against central differences in double precision, and where the variance is zero.
 
+mod noises;
+
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::LinearConfig;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use cni_layers::{Granularity, Law, LearnedNoise, WeightNoise, keyed_init};
-use cni_noise::{Convention, Key, Noise, normal, scope};
-
-fn every_noise() -> Vec<WeightNoise> {
-    let conventions = [Convention::Reference, Convention::Scaled];
-    [
-        WeightNoise::white(Granularity::Layer),
-        WeightNoise::white(Granularity::Channel),
-        WeightNoise::white(Granularity::Element),
-        WeightNoise::colored(0),
-        WeightNoise::colored(5),
-    ]
-    .into_iter()
-    .flat_map(|noise| conventions.map(|convention| noise.clone().with_convention(convention)))
-    .collect()
-}
+use cni_layers::{Law, LearnedNoise, WeightNoise, keyed_init};
+use cni_noise::{Key, Noise, normal, scope};
+use noises::every_noise;
 
 struct ToF64;
 

@@ -1,5 +1,7 @@
 //! What weight noise promises to the user of any Burn module.
 
+mod noises;
+
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
@@ -11,6 +13,7 @@ use cni_layers::{
 };
 use cni_noise::law::{Colored, standard_deviation};
 use cni_noise::{Convention, Key, Noise, normal, scope};
+use noises::every_noise;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 #[derive(Module, Debug)]
@@ -33,20 +36,6 @@ impl Net {
         let [batch, _, _, _] = x.dims();
         self.fc.forward(self.conv.forward(x).mean_dims(&[2, 3]).reshape([batch, 3]))
     }
-}
-
-fn every_noise() -> Vec<WeightNoise> {
-    let conventions = [Convention::Reference, Convention::Scaled];
-    [
-        WeightNoise::white(Granularity::Layer),
-        WeightNoise::white(Granularity::Channel),
-        WeightNoise::white(Granularity::Element),
-        WeightNoise::colored(0),
-        WeightNoise::colored(5),
-    ]
-    .into_iter()
-    .flat_map(|noise| conventions.map(|convention| noise.clone().with_convention(convention)))
-    .collect()
 }
 
 fn images(device: &Device) -> Tensor<4> {
@@ -246,4 +235,16 @@ fn noise_scale_follows_the_convention() {
             Tolerance::relative(1e-3),
         );
     }
+}
+
+#[test]
+fn a_module_that_is_named_noise_is_a_module_like_any_other() {
+    #[derive(Module, Debug)]
+    struct Odd {
+        noise: Linear,
+    }
+    let odd = Odd { noise: LinearConfig::new(3, 2).init(&Device::flex()) };
+    let odd = WeightNoise::colored(1).inject(odd);
+    let summary = NoiseSummary::of(&odd).to_string();
+    assert_eq!(summary, "noise.weight: colored, rank 1, 12 parameters");
 }

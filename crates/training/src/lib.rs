@@ -25,7 +25,7 @@
 //!
 //! - [`data`]: images, augmentation, keyed batches;
 //! - [`Objective`]: what a step minimises, clean or adversarial;
-//! - [`Sgd`], [`Schedule`]: PyTorch's SGD and learning rates by epoch;
+//! - [`Sgd`], [`Schedule`], [`clip_by_norm`]: PyTorch's SGD, learning rates by epoch, clipping by the global norm;
 //! - [`Trainer`]: the run, with checkpoints, exact resume and progress.
 
 mod checkpoint;
@@ -46,7 +46,7 @@ pub use config::TrainingConfig;
 pub use error::TrainingError;
 pub use history::{EpochRow, Scores};
 pub use objective::{Adversarial, Labels, Objective};
-pub use optimizer::Sgd;
+pub use optimizer::{Sgd, clip_by_norm};
 pub use progress::Progress;
 pub use restore::{Which, load_checkpoint};
 pub use schedule::Schedule;

@@ -66,8 +66,11 @@ impl Sgd {
     }
 }
 
-/// The gradients scaled so that their norm over all parameters is at most `max`, and that norm before.
-pub(crate) fn clip_by_norm<M: Module>(
+/// The gradients scaled so that their norm over all parameters together is at most `max`, and that norm before: PyTorch's
+/// `clip_grad_norm_`. Burn's own clipping takes the norm of each parameter alone.
+///
+/// Without `max` the gradients stay as they are. A gradient that is not finite gives a norm that is not finite.
+pub fn clip_by_norm<M: Module>(
     module: &M,
     mut gradients: GradientsParams,
     max: Option<f64>,
