@@ -33,6 +33,10 @@ pub struct Model {
     /// Rank of CNI's noise.
     #[arg(long, default_value_t = 5)]
     pub rank: usize,
+    /// How the noise's size follows that of the weights: `reference` is the authors', `scaled` starts milder and suits
+    /// short runs.
+    #[arg(long, value_enum, default_value_t = Size::Reference)]
+    pub convention: Size,
     /// What shares an amplitude of PNI's noise.
     #[arg(long, value_enum, default_value_t = Share::Layer)]
     pub granularity: Share,
@@ -100,6 +104,13 @@ pub enum Share {
     Element,
 }
 
+#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Size {
+    Reference,
+    Scaled,
+}
+
 /// `8/255` or `0.031`.
 pub fn fraction(text: &str) -> Result<f64, String> {
     let number = |text: &str| text.trim().parse::<f64>().map_err(|error| format!("{error}"));
@@ -135,11 +146,19 @@ impl Model {
             Share::Channel => Granularity::Channel,
             Share::Element => Granularity::Element,
         };
-        let (weights, activations) = match self.noise {
+        let convention = match self.convention {
+            Size::Reference => Convention::Reference,
+            Size::Scaled => Convention::Scaled,
+        };
+        let (mut weights, activations) = match self.noise {
             Kind::None => return ModelNoise::none(),
             Kind::Pni => (ModelNoise::pni(granularity), ActivationNoiseConfig::white(granularity)),
             Kind::Cni => (ModelNoise::cni(self.rank), ActivationNoiseConfig::colored(self.rank)),
         };
+        for noise in [&mut weights.weight, &mut weights.classifier] {
+            *noise = noise.take().map(|noise| noise.with_convention(convention));
+        }
+        let activations = activations.with_convention(convention);
         let has = |place| self.place.contains(&place);
         let mut noise = if has(Place::Weights) { weights } else { ModelNoise::none() };
         for (place, slot) in [
