@@ -1,5 +1,7 @@
 //! The run: exact resume, what stops it, and what it refuses. The model has what makes resume hard: batch norm with its
 //! running statistics, noise at every pass, and momentum.
+//!
+//! One file, because every test is the same small run with one thing gone wrong.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
