@@ -1,4 +1,6 @@
 //! Attacking changes nothing of a model, and faces the noise that is deployed.
+//!
+//! One file, because its three tests share the model with noise everywhere and the listing of all that it holds.
 
 use burn::module::{Flag, Module, ModuleVisitor, Param, ParamId, Reparameterization};
 use burn::nn::loss::CrossEntropyLossConfig;

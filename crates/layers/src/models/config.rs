@@ -1,3 +1,5 @@
+//! What a [`ResNet`] is made from: the one place that knows its stages, its sizes and the names of its layers.
+
 use super::{Block, Downsample, ModelNoise, Normalize, ResNet};
 use crate::{NoiseError, NoisyConv2dConfig, NoisyLinearConfig};
 use burn::nn::conv::Conv2dConfig;
