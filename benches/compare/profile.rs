@@ -1,18 +1,19 @@
 //! Where the time of an adversarial training step goes, by operation.
 //!
-//! Burn has no profiler on the CPU, so each operation is timed alone at each shape it has in ResNet-20 and counted. Memory
-//! that an operation finds warm here may be new to the process in the step; what that costs is in the rest.
+//! Burn has no profiler on the CPU, so each operation is timed alone at each shape it has in ResNet-20 and counted, beside
+//! Burn's own operation for the same. Memory that an operation finds warm here may be new to the process in the step; what
+//! that costs is in the rest.
 
 use crate::Result;
 use crate::measure::{Bench, Run, median};
 use crate::work::{Training, Work, noisy_weights};
 use burn::module::Module;
-use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 use cni_burn::noise::normal;
+use cni_burn::ops::{After, conv2d, conv2d_norm, norm};
 use cni_burn::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -24,20 +25,22 @@ const ATTACK: usize = 7;
 const TRAINING: usize = 2;
 const PASSES: usize = ATTACK + TRAINING;
 
-/// A convolution: channels in and out, size of the image, kernel, stride, and how many of them the model has.
-const CONVOLUTIONS: [([usize; 2], usize, usize, usize, usize); 8] = [
-    ([3, 16], 32, 3, 1, 1),
-    ([16, 16], 32, 3, 1, 6),
-    ([16, 32], 32, 3, 2, 1),
-    ([16, 32], 32, 1, 2, 1),
-    ([32, 32], 16, 3, 1, 5),
-    ([32, 64], 16, 3, 2, 1),
-    ([32, 64], 16, 1, 2, 1),
-    ([64, 64], 8, 3, 1, 5),
+/// A convolution with its norm: channels in and out, size of the image, kernel, stride, and how many of them the model has
+/// with a rectifier alone, with a residual sum and a rectifier, and with neither.
+const CONVOLUTIONS: [([usize; 2], usize, usize, usize, [usize; 3]); 8] = [
+    ([3, 16], 32, 3, 1, [1, 0, 0]),
+    ([16, 16], 32, 3, 1, [3, 3, 0]),
+    ([16, 32], 32, 3, 2, [1, 0, 0]),
+    ([16, 32], 32, 1, 2, [0, 0, 1]),
+    ([32, 32], 16, 3, 1, [2, 3, 0]),
+    ([32, 64], 16, 3, 2, [1, 0, 0]),
+    ([32, 64], 16, 1, 2, [0, 0, 1]),
+    ([64, 64], 8, 3, 1, [2, 3, 0]),
 ];
-/// The outputs of a stage: channels, size, and how many batch norms, rectifiers and residual sums it has.
+
+/// The outputs of a stage: channels, size, and how many norms it has by what follows, as above.
 const STAGES: [(usize, usize, [usize; 3]); 3] =
-    [(16, 32, [7, 7, 3]), (32, 16, [7, 6, 3]), (64, 8, [7, 6, 3])];
+    [(16, 32, [4, 3, 0]), (32, 16, [3, 3, 1]), (64, 8, [3, 3, 1])];
 
 #[derive(Serialize)]
 struct Operation {
@@ -45,6 +48,8 @@ struct Operation {
     shape: String,
     /// Median seconds of one call.
     seconds: f64,
+    /// The same by Burn's own operations, where ours are others.
+    burn_seconds: Option<f64>,
     /// Calls in one step.
     calls: usize,
 }
@@ -62,7 +67,7 @@ pub fn profile(bench: &mut Bench) -> Result<Value> {
     let whole = timings.0[0].median;
     let mut profiler = Profiler { runs: 2 * bench.repeats, batch: bench.batch, operations: vec![] };
     profiler.convolutions();
-    profiler.elementwise();
+    profiler.norms();
     profiler.noise();
 
     let mut shares: Vec<(&str, f64)> = Vec::new();
@@ -100,74 +105,115 @@ pub fn profile(bench: &mut Bench) -> Result<Value> {
     }))
 }
 
+/// What is timed: seconds of one run.
+type Timed<'a> = &'a mut dyn FnMut() -> f64;
+
 impl Profiler {
-    fn push(&mut self, class: &'static str, shape: &str, calls: usize, mut f: impl FnMut() -> f64) {
-        // The first call warms up.
-        let seconds: Vec<f64> = (0..=self.runs).map(|_| f()).skip(1).collect();
-        let (seconds, shape) = (median(&seconds), shape.to_string());
-        println!("{class:<28}{shape:<28}{:>9.2} ms x {calls}", seconds * 1e3);
-        self.operations.push(Operation { class, shape, seconds, calls });
+    fn push(
+        &mut self,
+        class: &'static str,
+        shape: &str,
+        calls: usize,
+        f: Timed,
+        mut burn: Option<Timed>,
+    ) {
+        let (mut ours, mut burns) = (Vec::new(), Vec::new());
+        for run in 0..=self.runs {
+            let seconds = (f(), burn.as_mut().map(|f| f()));
+            // The first run warms up.
+            if run > 0 {
+                ours.push(seconds.0);
+                burns.extend(seconds.1);
+            }
+        }
+        let (seconds, shape) = (median(&ours), shape.to_string());
+        let burn_seconds = (!burns.is_empty()).then(|| median(&burns));
+        let burns = burn_seconds.map_or(String::new(), |s| format!("{:>9.2} ms by Burn", s * 1e3));
+        println!("{class:<32}{shape:<28}{:>9.2} ms x {calls:<4}{burns}", seconds * 1e3);
+        self.operations.push(Operation { class, shape, seconds, burn_seconds, calls });
     }
 
-    /// An operation forwards and, `backwards` times a step, backwards to those of its inputs that want a gradient.
+    /// An operation forwards, and backwards to those of its inputs that want a gradient: ours, and Burn's.
     fn both<const D: usize>(
         &mut self,
-        [forward, backward]: [&'static str; 2],
+        classes: [&'static str; 2],
         shape: &str,
-        [forwards, backwards]: [usize; 2],
-        f: impl Fn() -> Tensor<D>,
+        calls: [usize; 2],
+        f: &dyn Fn() -> Tensor<D>,
+        burn: Option<&dyn Fn() -> Tensor<D>>,
     ) {
-        if forwards > 0 {
-            self.push(forward, shape, forwards, || time(|| black_box(f())).1);
+        let seconds = |f: &dyn Fn() -> Tensor<D>, backward: bool| {
+            let (output, seconds) = time(f);
+            if backward { time(|| black_box(output.backward())).1 } else { seconds }
+        };
+        for (i, (class, calls)) in classes.into_iter().zip(calls).enumerate() {
+            if calls > 0 {
+                let mut by_burn = burn.map(|burn| move || seconds(burn, i == 1));
+                let by_burn = by_burn.as_mut().map(|f| f as Timed);
+                self.push(class, shape, calls, &mut || seconds(f, i == 1), by_burn);
+            }
         }
-        self.push(backward, shape, backwards, || {
-            let output = f();
-            time(|| black_box(output.backward())).1
-        });
     }
 
+    /// Convolutions: in the attack with the norm and what follows in one operation.
     fn convolutions(&mut self) {
-        for ([inputs, outputs], size, kernel, stride, count) in CONVOLUTIONS {
-            let pad = kernel / 2;
-            let options = || ConvOptions::new([stride; 2], [pad; 2], [1; 2], 1);
-            let x = tensor([self.batch, inputs, size, size]);
-            let w = tensor([outputs, inputs, kernel, kernel]);
+        for ([inputs, outputs], size, kernel, stride, counts) in CONVOLUTIONS {
             let shape =
                 format!("{inputs} to {outputs}, {size}x{size}, {kernel}x{kernel} / {stride}");
-            // The stem's input is the image, whose gradient only the attack wants.
-            let to_input = count * if inputs == 3 { ATTACK } else { PASSES };
-            let names = ["conv forward", "conv input gradient"];
+            let (tracked, layer) = layer([inputs, outputs], kernel, stride);
+            let x = tensor([self.batch, inputs, size, size]);
             let leaf = x.clone().autodiff().require_grad();
-            self.both(names, &shape, [count * PASSES, to_input], || {
-                conv2d(leaf.clone(), w.clone(), None, options())
-            });
-            let names = ["", "conv weight gradient"];
-            let leaf = w.autodiff().require_grad();
-            self.both(names, &shape, [0, count * TRAINING], || {
-                conv2d(x.clone(), leaf.clone(), None, options())
-            });
+            let frozen: BatchNorm = BatchNormConfig::new(outputs).init(&Device::flex());
+            let output = [self.batch, outputs, size / stride, size / stride];
+            for (count, after) in followers(counts, output) {
+                self.both(
+                    ["conv, norm forward, attack", "conv, norm backward, attack"],
+                    &shape,
+                    [count * ATTACK; 2],
+                    &|| conv2d_norm(&layer, &frozen, leaf.clone(), after.clone()),
+                    Some(&|| burns(frozen.forward(layer.forward(leaf.clone())), &after)),
+                );
+            }
+            let count = counts.iter().sum::<usize>() * TRAINING;
+            // The stem's input is the image, whose gradient only the attack wants.
+            let to_input = if inputs == 3 { 0 } else { count };
+            self.both(
+                ["conv forward, training", "conv input gradient, training"],
+                &shape,
+                [count, to_input],
+                &|| conv2d(&layer, leaf.clone()),
+                Some(&|| layer.forward(leaf.clone())),
+            );
+            self.both(
+                ["", "conv weight gradient, training"],
+                &shape,
+                [0, count],
+                &|| conv2d(&tracked, x.clone()),
+                Some(&|| tracked.forward(x.clone())),
+            );
         }
     }
 
-    fn elementwise(&mut self) {
-        for (channels, size, [norms, rectifiers, sums]) in STAGES {
-            let plain = tensor([self.batch, channels, size, size]);
-            let leaf = plain.clone().autodiff().require_grad();
+    /// Norms and what follows, in training.
+    fn norms(&mut self) {
+        for (channels, size, counts) in STAGES {
+            let output = [self.batch, channels, size, size];
+            let leaf = tensor(output).autodiff().require_grad();
             let shape = format!("{channels}, {size}x{size}");
-            let names = ["relu forward", "relu backward"];
-            self.both(names, &shape, [rectifiers * PASSES; 2], || relu(leaf.clone()));
-
-            let norm: BatchNorm = BatchNormConfig::new(channels).init(&Device::flex().autodiff());
-            let frozen = norm.valid();
-            let names = ["norm forward, attack", "norm backward, attack"];
-            self.both(names, &shape, [norms * ATTACK; 2], || frozen.forward(leaf.clone()));
-            let names = ["norm forward, training", "norm backward, training"];
-            self.both(names, &shape, [norms * TRAINING; 2], || norm.forward(leaf.clone()));
-
-            // A residual sum, and backwards the sum of the gradients of its two branches.
-            self.push("residual sums", &shape, 2 * sums * PASSES, || {
-                time(|| black_box(plain.clone() + plain.clone())).1
-            });
+            let layer: BatchNorm = BatchNormConfig::new(channels).init(&Device::flex().autodiff());
+            for (count, after) in followers(counts, output) {
+                self.both(
+                    ["norm forward, training", "norm backward, training"],
+                    &shape,
+                    [count * TRAINING; 2],
+                    &|| norm(&layer, leaf.clone(), after.clone()),
+                    Some(&|| burns(layer.forward(leaf.clone()), &after)),
+                );
+            }
+            // Backwards the gradients of the two branches of each block are added.
+            let plain = leaf.clone().inner();
+            let sum = &mut || time(|| black_box(plain.clone() + plain.clone())).1;
+            self.push("sums of gradients", &shape, counts[1] * PASSES, sum, None);
         }
     }
 
@@ -175,12 +221,40 @@ impl Profiler {
         let work = Work::new(ModelNoise::cni(5), 1);
         let (key, frozen) = (Key::new(3), work.model.valid());
         let names = ["noise forward", "noise backward"];
-        self.push(names[0], "all weights, attack", ATTACK, || {
-            time(|| black_box(noisy_weights(&frozen, key))).1
-        });
+        let forward = &mut || time(|| black_box(noisy_weights(&frozen, key))).1;
+        self.push(names[0], "all weights, attack", ATTACK, forward, None);
         let shape = "all weights, training";
-        self.both(names, shape, [TRAINING; 2], || noisy_weights(&work.model, key));
+        self.both(names, shape, [TRAINING; 2], &|| noisy_weights(&work.model, key), None);
     }
+}
+
+/// What follows the norms of a stage, each with its count.
+fn followers([relus, sums, plain]: [usize; 3], output: [usize; 4]) -> Vec<(usize, After)> {
+    let residual = tensor(output).autodiff().require_grad();
+    let all =
+        [(relus, After::relu()), (sums, After::add_relu(residual)), (plain, After::default())];
+    all.into_iter().filter(|(count, _)| *count > 0).collect()
+}
+
+/// What follows a norm, by Burn's operations.
+fn burns(out: Tensor<4>, after: &After) -> Tensor<4> {
+    let out = match &after.residual {
+        Some(residual) => out + residual.clone(),
+        None => out,
+    };
+    if after.relu { relu(out) } else { out }
+}
+
+/// A convolution whose weight wants a gradient, and the same without.
+fn layer(channels: [usize; 2], kernel: usize, stride: usize) -> (Conv2d, Conv2d) {
+    let pad = kernel / 2;
+    let tracked = Conv2dConfig::new(channels, [kernel; 2])
+        .with_stride([stride; 2])
+        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+        .with_bias(false)
+        .init(&Device::flex().autodiff());
+    let plain = tracked.valid();
+    (tracked, plain)
 }
 
 fn time<R>(f: impl FnOnce() -> R) -> (R, f64) {

@@ -23,6 +23,7 @@
 //! Each is of use alone; this one gives them together, and is the only one that names backends. In the order of the data:
 //!
 //! - [`noise`] (`cni-noise`): keys, keyed draws, the noise scope, white and colored Gaussian laws;
+//! - [`ops`] (`cni-ops`): convolution and batch norm with kernels of their own on the CPU;
 //! - [`layers`] (`cni-layers`): noise on the weights and activations of any module, noisy layers, ResNets;
 //! - [`attacks`] (`cni-attacks`): threat model, attacks, and the evaluation of stochastic models;
 //! - [`training`] (`cni-training`): data, objectives, schedules, training that resumes exactly.
@@ -32,12 +33,14 @@
 //! # Features
 //!
 //! - Backends of Burn: `flex` (CPU, pure Rust; the default), `vulkan`, `wgpu`, `metal`, `webgpu`, `cuda`, `cpu`, `rocm`;
+//! - `fusion`, `autotune`: Burn's, for the GPU backends. On a real GPU take both;
 //! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
 //! - `download`: fetches the CIFAR archives over HTTPS.
 
 pub use cni_attacks as attacks;
 pub use cni_layers as layers;
 pub use cni_noise as noise;
+pub use cni_ops as ops;
 pub use cni_training as training;
 
 /// What an application uses, to be imported whole.

@@ -3,8 +3,9 @@
 use crate::{ActivationNoise, ActivationNoiseConfig, NoiseError, WeightNoise};
 use burn::module::{Module, ParamGroup};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
+use cni_ops::{After, conv2d_norm};
 use serde::{Deserialize, Serialize};
 
 /// Where a layer is noisy.
@@ -164,7 +165,16 @@ pub struct NoisyConv2d {
 impl NoisyConv2d {
     /// `[batch, channels_in, height, width]` to `[batch, channels_out, height_out, width_out]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        through([&self.input, &self.output], x, |x| self.conv.forward(x))
+        through([&self.input, &self.output], x, |x| cni_ops::conv2d(&self.conv, x))
+    }
+
+    /// The layer, a batch norm and what follows it: `cni_ops::norm(norm, self.forward(x), after)`, in one operation where
+    /// that is possible.
+    pub fn forward_norm(&self, norm: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
+        if self.output.is_some() {
+            return cni_ops::norm(norm, self.forward(x), after);
+        }
+        through([&self.input, &None], x, |x| conv2d_norm(&self.conv, norm, x, after))
     }
 }
 
@@ -225,6 +235,6 @@ pub struct NoisyLinear {
 impl NoisyLinear {
     /// `[batch, d_input]` to `[batch, d_output]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        through([&self.input, &self.output], x, |x| self.linear.forward(x))
+        through([&self.input, &self.output], x, |x| cni_ops::linear(&self.linear, x))
     }
 }

@@ -1,1 +1,32 @@
-//! Operations with kernels of their own on the CPU.
+//! Convolution and batch norm for small images, with kernels of their own on the CPU.
+//!
+//! Burn's `Flex` computes a convolution of few channels several times slower than the processor can. The functions of this
+//! crate stand in for Burn's: on Flex in single precision they use the kernels of this crate, on any other backend,
+//! element type or shape Burn's own operations. Results agree to rounding; so do the gradients.
+//!
+//! | function | computes |
+//! | --- | --- |
+//! | [`conv2d`] | a convolution |
+//! | [`conv2d_norm`] | a convolution, its batch norm, and what may follow: a residual sum and a rectifier |
+//! | [`norm`] | a batch norm and what may follow |
+//! | [`linear`] | a linear layer |
+//! | [`autocast`] | nothing by itself: convolutions and linear layers within it multiply in half precision |
+//!
+//! Where batch norm uses its running statistics it is one affine map by channel. [`conv2d_norm`] then computes everything
+//! in one pass over memory, and keeps for the gradient nothing but the output.
+
+#[cfg(feature = "flex")]
+mod autodiff;
+mod conv;
+#[cfg(feature = "flex")]
+mod extension;
+#[cfg(feature = "flex")]
+mod flex;
+mod linear;
+mod norm;
+mod precision;
+
+pub use conv::{conv2d, conv2d_norm};
+pub use linear::linear;
+pub use norm::{After, norm};
+pub use precision::{Precision, autocast, current_precision};

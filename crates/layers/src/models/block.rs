@@ -3,7 +3,7 @@ use burn::module::Module;
 use burn::nn::BatchNorm;
 use burn::nn::pool::AvgPool2dConfig;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
+use cni_ops::{After, norm};
 
 /// A residual block of two 3x3 convolutions, with batch norm after (He et al., CVPR 2016) or before each of them (He et
 /// al., ECCV 2016).
@@ -37,27 +37,26 @@ impl Block {
     /// `[batch, channels_in, height, width]` to `[batch, channels_out, height / stride, width / stride]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         if self.pre_activation {
-            let out = relu(self.bn1.forward(x.clone()));
+            let out = norm(&self.bn1, x.clone(), After::relu());
             // A projection starts from the activated input, an identity from the input itself.
             let shortcut = match self.downsample {
                 Some(_) => self.shortcut(out.clone()),
                 None => self.shortcut(x),
             };
-            let out = self.conv1.forward(out);
-            self.conv2.forward(relu(self.bn2.forward(out))) + shortcut
+            let out = self.conv1.forward_norm(&self.bn2, out, After::relu());
+            self.conv2.forward(out) + shortcut
         } else {
-            let out = relu(self.bn1.forward(self.conv1.forward(x.clone())));
-            let out = self.bn2.forward(self.conv2.forward(out));
-            relu(out + self.shortcut(x))
+            let out = self.conv1.forward_norm(&self.bn1, x.clone(), After::relu());
+            let shortcut = self.shortcut(x);
+            self.conv2.forward_norm(&self.bn2, out, After::add_relu(shortcut))
         }
     }
 
     fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
         if let Some(downsample) = &self.downsample {
-            let x = downsample.conv.forward(x);
             return match &downsample.bn {
-                Some(bn) => bn.forward(x),
-                None => x,
+                Some(bn) => downsample.conv.forward_norm(bn, x, After::default()),
+                None => downsample.conv.forward(x),
             };
         }
         let Some([stride, channels]) = self.pad else {

@@ -3,7 +3,7 @@ use crate::{ActivationNoise, NoiseSummary, NoisyConv2d, NoisyLinear, count_param
 use burn::module::{Content, Module, ModuleDisplay};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
+use cni_ops::{After, norm};
 
 /// A residual network for small images. Made by [`ResNetConfig`](super::ResNetConfig).
 #[derive(Module, Debug)]
@@ -43,16 +43,16 @@ impl ResNet {
         if let Some(noise) = &self.input {
             x = noise.forward(x);
         }
-        x = self.conv1.forward(x);
-        if let Some(bn) = &self.bn1 {
-            x = relu(bn.forward(x));
-        }
+        x = match &self.bn1 {
+            Some(bn) => self.conv1.forward_norm(bn, x, After::relu()),
+            None => self.conv1.forward(x),
+        };
         let stages = [&self.layer1, &self.layer2, &self.layer3];
         for block in stages.into_iter().chain(&self.layer4).flatten() {
             x = block.forward(x);
         }
         if let Some(bn) = &self.bn {
-            x = relu(bn.forward(x));
+            x = norm(bn, x, After::relu());
         }
         let [batch, channels, _, _] = x.dims();
         self.fc.forward(x.mean_dims(&[2, 3]).reshape([batch, channels]))

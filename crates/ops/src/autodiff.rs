@@ -1,0 +1,307 @@
+//! The operations with gradients, on Flex.
+
+use crate::extension::FastOps;
+use crate::flex::{self, Geometry};
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex};
+
+type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
+
+/// The gradient of an operation's output as its parts see it: before the rectifier, if there was one.
+///
+/// The residual's gradient is that of the output itself. `wanted` says that something else will use the result, so that a
+/// gradient whose only use is a gate of its own is not written out.
+fn before_rectifier(
+    gradient: FlexTensor,
+    output: Option<FlexTensor>,
+    residual: Option<NodeId>,
+    grads: &mut Gradients,
+) -> FlexTensor {
+    let gradient = match output {
+        Some(output) => flex::gated(gradient, output),
+        None => gradient,
+    };
+    if let Some(residual) = residual {
+        grads.register::<Flex>(residual, gradient.clone());
+    }
+    gradient
+}
+
+/// What a convolution keeps for its gradients: only what the tracked ones among its inputs will need.
+#[derive(Clone, Debug)]
+struct Conv {
+    x: Option<FlexTensor>,
+    weight: Option<FlexTensor>,
+    output: Option<FlexTensor>,
+    geometry: Geometry,
+}
+
+impl Conv {
+    fn backward(
+        self,
+        [x, weight, shift, residual]: [Option<NodeId>; 4],
+        mut gradient: FlexTensor,
+        grads: &mut Gradients,
+    ) {
+        let mut gate = self.output;
+        if weight.is_some() || shift.is_some() || residual.is_some() {
+            gradient = before_rectifier(gradient, gate.take(), residual, grads);
+        }
+        if let Some(shift) = shift {
+            grads.register::<Flex>(shift, flex::channel_sums(gradient.clone()));
+        }
+        if let (Some(weight), Some(x)) = (weight, self.x) {
+            let to_weight = flex::conv2d_weight_gradient(x, gradient.clone(), self.geometry);
+            grads.register::<Flex>(weight, to_weight);
+        }
+        if let (Some(x), Some(weight)) = (x, self.weight) {
+            let to_x = flex::conv2d_input_gradient(gradient, gate, weight, self.geometry);
+            grads.register::<Flex>(x, to_x);
+        }
+    }
+}
+
+/// What a batch norm keeps for its gradients.
+#[derive(Clone, Debug)]
+struct Norm {
+    x: FlexTensor,
+    /// Gamma, mean and variance.
+    channels: [FlexTensor; 3],
+    output: Option<FlexTensor>,
+    epsilon: f64,
+}
+
+impl Norm {
+    fn backward(
+        self,
+        [x, gamma, beta, residual]: [Option<NodeId>; 4],
+        gradient: FlexTensor,
+        grads: &mut Gradients,
+    ) {
+        let gradient = before_rectifier(gradient, self.output, residual, grads);
+        let (to_x, vectors) =
+            flex::norm_gradients(self.x, self.channels, self.epsilon, gradient, x.is_some());
+        for (node, gradient) in
+            [x, gamma, beta].into_iter().zip([to_x].into_iter().chain(vectors.map(Some)))
+        {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                grads.register::<Flex>(node, gradient);
+            }
+        }
+    }
+}
+
+/// What an affine map keeps for its gradients.
+#[derive(Clone, Debug)]
+struct Affine {
+    x: Option<FlexTensor>,
+    scale: Option<FlexTensor>,
+    output: Option<FlexTensor>,
+}
+
+impl Affine {
+    fn backward(
+        self,
+        [x, scale, shift]: [Option<NodeId>; 3],
+        gradient: FlexTensor,
+        grads: &mut Gradients,
+    ) {
+        let gradient = before_rectifier(gradient, self.output, None, grads);
+        if let Some(shift) = shift {
+            grads.register::<Flex>(shift, flex::channel_sums(gradient.clone()));
+        }
+        if let (Some(scale), Some(x)) = (scale, self.x) {
+            grads.register::<Flex>(scale, flex::channel_products(gradient.clone(), x));
+        }
+        if let (Some(x), Some(scale)) = (x, self.scale) {
+            grads.register::<Flex>(x, flex::scaled(gradient, scale));
+        }
+    }
+}
+
+/// Gives a state the backward pass of an operation with the named inputs.
+macro_rules! backward {
+    ($name:ident, $state:ty, [$($input:ident),+], [$($parent:expr),+]) => {
+        #[derive(Debug)]
+        struct $name;
+
+        impl Backward<Flex, { [$(stringify!($input)),+].len() }> for $name {
+            type State = $state;
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, { [$(stringify!($input)),+].len() }>,
+                grads: &mut Gradients,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let gradient = grads.consume::<Flex>(&ops.node);
+                let [$($input),+] = ops.parents.map(|parent| parent.map(|node| node.id));
+                ops.state.backward([$($parent),+], gradient, grads);
+            }
+        }
+    };
+}
+
+backward!(ConvBackward, Conv, [x, weight, shift], [x, weight, shift, None]);
+backward!(ConvAddBackward, Conv, [x, weight, shift, residual], [x, weight, shift, residual]);
+backward!(NormBackward, Norm, [x, gamma, beta], [x, gamma, beta, None]);
+backward!(NormAddBackward, Norm, [x, gamma, beta, residual], [x, gamma, beta, residual]);
+backward!(AffineBackward, Affine, [x, scale, shift], [x, scale, shift]);
+
+/// Registers an operation whose output `run` computes, keeping `keep(output)` where any of its inputs is tracked.
+fn record<C: CheckpointStrategy, O: Backward<Flex, N>, const N: usize>(
+    operation: O,
+    nodes: [NodeGuard; N],
+    output: FlexTensor,
+    keep: impl FnOnce(&FlexTensor) -> O::State,
+) -> Tracked<C> {
+    match operation.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => {
+            let state = keep(&output);
+            prepared.finish(state, output)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    }
+}
+
+impl<C: CheckpointStrategy> Conv2dInputs<C> {
+    fn run(self, relu: bool, geometry: Geometry) -> Tracked<C> {
+        let Self { x, weight, shift, residual } = self;
+        let primitive = |tensor: &Tracked<C>| tensor.primitive().clone();
+        let output = flex::conv2d(
+            primitive(&x),
+            primitive(&weight),
+            primitive(&shift),
+            residual.as_ref().map(primitive),
+            relu,
+            geometry,
+        );
+        let nodes = [x.node(), weight.node(), shift.node()];
+        let keep = |output: &FlexTensor| Conv {
+            x: weight.is_tracked().then(|| primitive(&x)),
+            weight: x.is_tracked().then(|| primitive(&weight)),
+            output: relu.then(|| output.clone()),
+            geometry,
+        };
+        match residual {
+            None => record::<C, _, _>(ConvBackward, nodes, output, keep),
+            Some(residual) => {
+                let [x, weight, shift] = nodes;
+                record::<C, _, _>(
+                    ConvAddBackward,
+                    [x, weight, shift, residual.node()],
+                    output,
+                    keep,
+                )
+            }
+        }
+    }
+}
+
+struct Conv2dInputs<C: CheckpointStrategy> {
+    x: Tracked<C>,
+    weight: Tracked<C>,
+    shift: Tracked<C>,
+    residual: Option<Tracked<C>>,
+}
+
+struct NormInputs<C: CheckpointStrategy> {
+    x: Tracked<C>,
+    gamma: Tracked<C>,
+    beta: Tracked<C>,
+    residual: Option<Tracked<C>>,
+}
+
+impl<C: CheckpointStrategy> NormInputs<C> {
+    fn run(self, epsilon: f64, relu: bool) -> (Tracked<C>, Tracked<C>, Tracked<C>) {
+        let Self { x, gamma, beta, residual } = self;
+        let primitive = |tensor: &Tracked<C>| tensor.primitive().clone();
+        let (output, mean, variance) = flex::norm(
+            primitive(&x),
+            [primitive(&gamma), primitive(&beta)],
+            residual.as_ref().map(primitive),
+            epsilon,
+            relu,
+        );
+        let nodes = [x.node(), gamma.node(), beta.node()];
+        let keep = |output: &FlexTensor| Norm {
+            x: primitive(&x),
+            channels: [primitive(&gamma), mean.clone(), variance.clone()],
+            output: relu.then(|| output.clone()),
+            epsilon,
+        };
+        let output = match residual {
+            None => record::<C, _, _>(NormBackward, nodes, output, keep),
+            Some(residual) => {
+                let [x, gamma, beta] = nodes;
+                record::<C, _, _>(NormAddBackward, [x, gamma, beta, residual.node()], output, keep)
+            }
+        };
+        (output, Tracked::<C>::new(mean), Tracked::<C>::new(variance))
+    }
+}
+
+impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
+    fn fast_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+        geometry: Geometry,
+    ) -> FloatTensor<Self> {
+        Conv2dInputs::<C> { x, weight, shift, residual: None }.run(relu, geometry)
+    }
+
+    fn fast_conv2d_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        relu: bool,
+        geometry: Geometry,
+    ) -> FloatTensor<Self> {
+        Conv2dInputs::<C> { x, weight, shift, residual: Some(residual) }.run(relu, geometry)
+    }
+
+    fn fast_affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        let primitive = |tensor: &Tracked<C>| tensor.primitive().clone();
+        let output = flex::affine(primitive(&x), primitive(&scale), primitive(&shift), None, relu);
+        let nodes = [x.node(), scale.node(), shift.node()];
+        record::<C, _, _>(AffineBackward, nodes, output, |output| Affine {
+            x: scale.is_tracked().then(|| primitive(&x)),
+            scale: x.is_tracked().then(|| primitive(&scale)),
+            output: relu.then(|| output.clone()),
+        })
+    }
+
+    fn fast_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+        relu: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        NormInputs::<C> { x, gamma, beta, residual: None }.run(epsilon, relu)
+    }
+
+    fn fast_norm_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        epsilon: f64,
+        relu: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        NormInputs::<C> { x, gamma, beta, residual: Some(residual) }.run(epsilon, relu)
+    }
+}

@@ -1,0 +1,127 @@
+use crate::norm::{After, norm};
+use crate::precision::{Precision, cast, current_precision};
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, PaddingConfig2d};
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Tensor, module};
+
+/// `layer.forward(x)`: `[batch, channels_in, height, width]` to `[batch, channels_out, height_out, width_out]`.
+///
+/// # Panics
+///
+/// As Burn's layer, where the channels do not fit.
+pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    if current_precision() != Precision::Full
+        && let Some(options) = options(layer)
+    {
+        let multiply = |x, weight| module::conv2d(x, weight, None, options);
+        if let Some(out) = cast(&x, || layer.weight.val(), multiply) {
+            return match &layer.bias {
+                Some(bias) => out + bias.val().reshape([1, -1, 1, 1]),
+                None => out,
+            };
+        }
+    }
+    #[cfg(feature = "flex")]
+    if let Some(geometry) = fast::geometry(layer, &x) {
+        let weight = layer.weight.val();
+        let shift = match &layer.bias {
+            Some(bias) => bias.val(),
+            None => fast::zeros(&weight),
+        };
+        return fast::conv2d(x, weight, shift, After::default(), geometry);
+    }
+    layer.forward(x)
+}
+
+/// A convolution, its batch norm, and what follows: `norm(layer, conv2d(conv, x), after)`.
+///
+/// Where the norm uses its running statistics they go into the convolution's weight and bias, and the whole is one
+/// operation.
+pub fn conv2d_norm(conv: &Conv2d, layer: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if current_precision() == Precision::Full
+        && !crate::norm::trains(layer, &x)
+        && crate::norm::fast::applies(&after.residual)
+        && let Some(geometry) = fast::geometry(conv, &x)
+    {
+        let [scale, mut shift] = crate::norm::fast::running(layer);
+        if let Some(bias) = &conv.bias {
+            shift = shift + bias.val() * scale.clone();
+        }
+        let weight = conv.weight.val() * scale.reshape([-1, 1, 1, 1]);
+        return fast::conv2d(x, weight, shift, after, geometry);
+    }
+    norm(layer, conv2d(conv, x), after)
+}
+
+/// A layer's options where they do not depend on the input: what `Same` pads is Burn's to say.
+fn options(layer: &Conv2d) -> Option<ConvOptions<2>> {
+    let padding = match &layer.padding {
+        &PaddingConfig2d::Explicit(top, left, bottom, right) => [(top, bottom), (left, right)],
+        PaddingConfig2d::Valid => [(0, 0); 2],
+        PaddingConfig2d::Same => return None,
+    };
+    Some(ConvOptions::new_with_padding(layer.stride, padding, layer.dilation, layer.groups))
+}
+
+#[cfg(feature = "flex")]
+mod fast {
+    use super::After;
+    use crate::extension::FastOps;
+    use crate::flex::Geometry;
+    use crate::norm::fast::applies;
+    use burn::backend::Dispatch;
+    use burn::nn::conv::Conv2d;
+    use burn::tensor::{DType, Tensor};
+
+    /// The shape of a convolution that our kernels take.
+    pub fn geometry(layer: &Conv2d, x: &Tensor<4>) -> Option<Geometry> {
+        let [batch, channels, height, width] = x.dims();
+        let [outputs, kernel_channels, rows, columns] = layer.weight.lazy_shape().dims();
+        let options = super::options(layer)?;
+        let single = layer.weight.dtype() == DType::F32;
+        if !applies([x]) || !single || options.groups != 1 || channels != kernel_channels {
+            return None;
+        }
+        let (input, kernel) = ([height, width], [rows, columns]);
+        let mut output = [0; 2];
+        for axis in 0..2 {
+            let reach = options.dilation[axis] * (kernel[axis] - 1) + 1;
+            let (begin, end) = options.padding[axis];
+            output[axis] =
+                (input[axis] + begin + end).checked_sub(reach)? / options.stride[axis] + 1;
+        }
+        Some(Geometry {
+            batch,
+            channels: [channels, outputs],
+            input,
+            output,
+            kernel,
+            stride: options.stride,
+            padding: options.padding_begin(),
+            dilation: options.dilation,
+        })
+    }
+
+    pub fn zeros(weight: &Tensor<4>) -> Tensor<1> {
+        Tensor::zeros([weight.dims()[0]], (&weight.device().inner(), weight.dtype()))
+    }
+
+    pub fn conv2d(
+        x: Tensor<4>,
+        weight: Tensor<4>,
+        shift: Tensor<1>,
+        after: After,
+        geometry: Geometry,
+    ) -> Tensor<4> {
+        let (x, weight, shift) = (x.into_dispatch(), weight.into_dispatch(), shift.into_dispatch());
+        Tensor::from_dispatch(match after.residual {
+            None => Dispatch::fast_conv2d(x, weight, shift, after.relu, geometry),
+            Some(residual) => {
+                let residual = residual.into_dispatch();
+                Dispatch::fast_conv2d_add(x, weight, shift, residual, after.relu, geometry)
+            }
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! The operations as Burn sees them: on Flex, and on Flex with gradients.
+
+use crate::flex::{self, Geometry};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Flex, backend_extension};
+
+/// Operations on activations `[batch, channels, height, width]` with vectors of one value a channel. The forms that end
+/// in `add` take a residual, which is added before the rectifier.
+#[backend_extension(Flex, Autodiff)]
+pub trait FastOps: Backend {
+    /// `x * weight + shift`, rectified where `relu` says so.
+    fn fast_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+        geometry: Geometry,
+    ) -> FloatTensor<Self>;
+
+    /// `x * weight + shift + residual`, rectified where `relu` says so.
+    fn fast_conv2d_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        relu: bool,
+        geometry: Geometry,
+    ) -> FloatTensor<Self>;
+
+    /// `x * scale + shift`, rectified where `relu` says so.
+    fn fast_affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self>;
+
+    /// Batch norm by the batch's own statistics, rectified where `relu` says so; and these statistics, mean and biased
+    /// variance, as constants.
+    fn fast_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+        relu: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// As `fast_norm`, with a residual.
+    fn fast_norm_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        epsilon: f64,
+        relu: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+}
+
+impl FastOps for Flex {
+    fn fast_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+        geometry: Geometry,
+    ) -> FloatTensor<Self> {
+        flex::conv2d(x, weight, shift, None, relu, geometry)
+    }
+
+    fn fast_conv2d_add(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        relu: bool,
+        geometry: Geometry,
+    ) -> FloatTensor<Self> {
+        flex::conv2d(x, weight, shift, Some(residual), relu, geometry)
+    }
+
+    fn fast_affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        flex::affine(x, scale, shift, None, relu)
+    }
+
+    fn fast_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+        relu: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        flex::norm(x, [gamma, beta], None, epsilon, relu)
+    }
+
+    fn fast_norm_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        epsilon: f64,
+        relu: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        flex::norm(x, [gamma, beta], Some(residual), epsilon, relu)
+    }
+}

@@ -1,0 +1,294 @@
+//! The product of packed weights with the planes of an image: convolutions forward, and backward to their input.
+//!
+//! A tile of eight output channels by two vectors of positions stays in registers while all input channels and taps pass
+//! by: one load serves eight multiplications, one broadcast two. Images are independent tasks.
+
+use super::memory::{build, scratch};
+use super::plan::Plan;
+use pulp::{Arch, Simd, WithSimd};
+
+/// Output channels whose weights lie side by side.
+const BLOCK: usize = 8;
+/// Vectors of positions in a tile.
+const VECTORS: usize = 2;
+/// Floats in the widest vector that is known.
+const WIDEST: usize = 16;
+/// Images of one task.
+const IMAGES: usize = 4;
+
+/// Weights in the order in which the tiles read them: `[outputs / 8, channels, taps, 8]`, padded with zeros.
+pub struct Packed {
+    values: Vec<f32>,
+    outputs: usize,
+    channels: usize,
+}
+
+impl Packed {
+    /// Packs `weight(output, channel, tap)`.
+    pub fn new(
+        outputs: usize,
+        channels: usize,
+        taps: usize,
+        weight: impl Fn(usize, usize, usize) -> f32,
+    ) -> Self {
+        let mut values = vec![0.0; outputs.div_ceil(BLOCK) * channels * taps * BLOCK];
+        for output in 0..outputs {
+            let (block, lane) = (output / BLOCK, output % BLOCK);
+            for channel in 0..channels {
+                for tap in 0..taps {
+                    values[((block * channels + channel) * taps + tap) * BLOCK + lane] =
+                        weight(output, channel, tap);
+                }
+            }
+        }
+        Self { values, outputs, channels }
+    }
+
+    fn block(&self, block: usize) -> &[f32] {
+        let len = self.values.len() / self.outputs.div_ceil(BLOCK).max(1);
+        &self.values[block * len..][..len]
+    }
+}
+
+/// One plan with its weights, and where its outputs go.
+pub struct Part {
+    plan: Plan,
+    weights: Packed,
+    /// `None` where the outputs are the whole image.
+    place: Option<Place>,
+    /// Where the values of each tap of each channel start.
+    offsets: Vec<usize>,
+}
+
+/// A regular grid within an image of `size`.
+pub struct Place {
+    pub step: [usize; 2],
+    pub start: [usize; 2],
+    pub grid: [usize; 2],
+    pub size: [usize; 2],
+}
+
+/// What happens to a result before it is stored: `max(0, result + shift + residual)`, each part where wanted.
+#[derive(Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// One value an output channel.
+    pub shift: Option<&'a [f32]>,
+    /// As large as the output.
+    pub residual: Option<&'a [f32]>,
+    pub relu: bool,
+}
+
+/// The images of a source, and which of their values count.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub values: &'a [f32],
+    /// Values are zeroed where this is zero or below: the output of a rectifier whose gradient `values` is.
+    pub gate: Option<&'a [f32]>,
+    /// Values of one image.
+    pub len: usize,
+}
+
+/// All parts for all images, `out_len` floats each. Outputs that no part reaches are zero.
+pub fn correlate(
+    source: Source,
+    parts: &[Part],
+    epilogue: Epilogue,
+    batch: usize,
+    out_len: usize,
+) -> Vec<f32> {
+    let arch = Arch::new();
+    build(batch * out_len, out_len * IMAGES, |task, out| {
+        let first = task * IMAGES;
+        for part in parts {
+            // Memory is lent outside: what a closure does cannot be compiled for the processor at hand.
+            scratch(part.memory(source), |memory| {
+                arch.dispatch(Task { source, part, epilogue, first, out, out_len, memory });
+            });
+        }
+    })
+}
+
+impl Part {
+    pub fn new(plan: Plan, weights: Packed, place: Option<Place>) -> Self {
+        let of_channel = |channel| plan.offsets().iter().map(move |offset| (channel, offset));
+        let offsets = (0..weights.channels).flat_map(of_channel);
+        let offsets =
+            offsets.map(|(channel, offset)| channel * plan.channel_len() + offset).collect();
+        Self { plan, weights, place, offsets }
+    }
+
+    /// Floats that a task needs: the planes, a channel behind its gate, and outputs before they are scattered.
+    fn memory(&self, source: Source) -> usize {
+        self.planes_len() + self.gated_len(source) + self.dense_len()
+    }
+
+    fn planes_len(&self) -> usize {
+        self.weights.channels * self.plan.channel_len() + VECTORS * WIDEST
+    }
+
+    fn gated_len(&self, source: Source) -> usize {
+        source.gate.map_or(0, |_| source.len / self.weights.channels)
+    }
+
+    fn dense_len(&self) -> usize {
+        self.place.as_ref().map_or(0, |_| self.weights.outputs * self.plan.grid_len())
+    }
+}
+
+struct Task<'a> {
+    source: Source<'a>,
+    part: &'a Part,
+    epilogue: Epilogue<'a>,
+    first: usize,
+    out: &'a mut [f32],
+    out_len: usize,
+    memory: &'a mut [f32],
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (part, source, plan) = (self.part, self.source, &self.part.plan);
+        let channel = source.len / part.weights.channels;
+        let (planes, memory) = self.memory.split_at_mut(part.planes_len());
+        let (gated, dense) = memory.split_at_mut(part.gated_len(source));
+        for (i, out) in self.out.chunks_exact_mut(self.out_len).enumerate() {
+            let at = (self.first + i) * source.len;
+            let image = &source.values[at..][..source.len];
+            let targets = planes.chunks_exact_mut(plan.channel_len());
+            for (c, (values, planes)) in image.chunks_exact(channel).zip(targets).enumerate() {
+                match source.gate {
+                    None => plan.fill(values, planes),
+                    Some(gate) => {
+                        behind_gate(simd, values, &gate[at + c * channel..][..channel], gated);
+                        plan.fill(gated, planes);
+                    }
+                }
+            }
+            let mut epilogue = self.epilogue;
+            if let Some(all) = epilogue.residual {
+                epilogue.residual = Some(&all[(self.first + i) * self.out_len..][..self.out_len]);
+            }
+            match &part.place {
+                None => product(simd, part, planes, epilogue, out),
+                Some(place) => {
+                    product(simd, part, planes, epilogue, dense);
+                    place.scatter(dense, out);
+                }
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Copies dense outputs, channel by channel, to their places in the image.
+    #[inline(always)]
+    fn scatter(&self, dense: &[f32], out: &mut [f32]) {
+        let [rows, columns] = self.grid;
+        let images = out.chunks_exact_mut(self.size[0] * self.size[1]);
+        for (dense, out) in dense.chunks_exact(rows * columns).zip(images) {
+            for (row, values) in dense.chunks_exact(columns).enumerate() {
+                let at = (row * self.step[0] + self.start[0]) * self.size[1] + self.start[1];
+                for (target, &value) in out[at..].iter_mut().step_by(self.step[1]).zip(values) {
+                    *target = value;
+                }
+            }
+        }
+    }
+}
+
+/// All outputs of one image, `[outputs, grid]`.
+#[inline(always)]
+fn product<S: Simd>(simd: S, part: &Part, planes: &[f32], epilogue: Epilogue, out: &mut [f32]) {
+    let grid = part.plan.grid_len();
+    // Positions outside, channels inside: a tile's values stay in the first cache for all of its channels.
+    for position in (0..grid).step_by(VECTORS * S::F32_LANES) {
+        for block in 0..part.weights.outputs.div_ceil(BLOCK) {
+            if S::REGISTER_COUNT >= 32 {
+                tile::<S, 8>(simd, part, planes, (block, 0), position, epilogue, out);
+            } else {
+                tile::<S, 4>(simd, part, planes, (block, 0), position, epilogue, out);
+                tile::<S, 4>(simd, part, planes, (block, 4), position, epilogue, out);
+            }
+        }
+    }
+}
+
+/// `OUT` output channels, from lane `lane` of a block on, at [`VECTORS`] vectors of positions.
+#[inline(always)]
+fn tile<S: Simd, const OUT: usize>(
+    simd: S,
+    part: &Part,
+    planes: &[f32],
+    (block, lane): (usize, usize),
+    position: usize,
+    epilogue: Epilogue,
+    out: &mut [f32],
+) {
+    let (plan, weights) = (&part.plan, &part.weights);
+    let first = block * BLOCK + lane;
+    if first >= weights.outputs {
+        return;
+    }
+    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; OUT];
+    if let Some(shift) = epilogue.shift {
+        for (sums, &shift) in sums.iter_mut().zip(&shift[first..]) {
+            *sums = [simd.splat_f32s(shift); VECTORS];
+        }
+    }
+    // One loop over channels and taps alike: between two nested ones the sums would travel through memory.
+    let weights_of = weights.block(block).as_chunks::<BLOCK>().0;
+    let planes = &planes[position..];
+    for (&offset, weights) in part.offsets.iter().zip(weights_of) {
+        let (values, _) = S::as_simd_f32s(&planes[offset..][..VECTORS * S::F32_LANES]);
+        // As arrays, so that no index is checked.
+        let values: &[S::f32s; VECTORS] = values.try_into().expect("whole vectors");
+        let weights: &[f32; OUT] = weights[lane..].first_chunk().expect("a part of a block");
+        for out in 0..OUT {
+            let weight = simd.splat_f32s(weights[out]);
+            for vector in 0..VECTORS {
+                sums[out][vector] = simd.mul_add_f32s(weight, values[vector], sums[out][vector]);
+            }
+        }
+    }
+    let grid = plan.grid_len();
+    for (out_channel, sums) in (first..weights.outputs).zip(sums) {
+        for (vector, mut value) in sums.into_iter().enumerate() {
+            let at = position + vector * S::F32_LANES;
+            if at >= grid {
+                break;
+            }
+            let places = out_channel * grid + at..out_channel * grid + grid.min(at + S::F32_LANES);
+            if let Some(residual) = epilogue.residual {
+                value = simd.add_f32s(value, simd.partial_load_f32s(&residual[places.clone()]));
+            }
+            if epilogue.relu {
+                let zero = simd.splat_f32s(0.0);
+                // Not a maximum, which would hide a NaN.
+                value = simd.select_f32s(simd.less_than_f32s(value, zero), zero, value);
+            }
+            let places = &mut out[places];
+            match S::as_mut_simd_f32s(places).0 {
+                [whole] => *whole = value,
+                _ => simd.partial_store_f32s(places, value),
+            }
+        }
+    }
+}
+
+/// The values, zeros where the gate is zero or below.
+#[inline(always)]
+pub fn behind_gate<S: Simd>(simd: S, values: &[f32], gate: &[f32], gated: &mut [f32]) {
+    let (values, values_tail) = S::as_simd_f32s(values);
+    let (gate, gate_tail) = S::as_simd_f32s(gate);
+    let (gated, gated_tail) = S::as_mut_simd_f32s(gated);
+    let zero = simd.splat_f32s(0.0);
+    for ((gated, &value), &gate) in gated.iter_mut().zip(values).zip(gate) {
+        *gated = simd.select_f32s(simd.less_than_or_equal_f32s(gate, zero), zero, value);
+    }
+    for ((gated, &value), &gate) in gated_tail.iter_mut().zip(values_tail).zip(gate_tail) {
+        *gated = if gate <= 0.0 { 0.0 } else { value };
+    }
+}

@@ -1,0 +1,244 @@
+//! The operations on Flex's tensors: single precision, memory in row-major order.
+
+mod correlate;
+mod geometry;
+mod memory;
+mod norm;
+mod plan;
+mod weight_gradient;
+
+pub use geometry::Geometry;
+
+use burn::backend::TensorMetadata;
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::tensor::{Bytes, DType, Shape};
+use correlate::{Epilogue, Packed, Part, Place, Source, correlate};
+use norm::Extent;
+use weight_gradient::{Pair, weight_gradient};
+
+/// A tensor whose values are one slice.
+pub struct Values(FlexTensor);
+
+impl Values {
+    pub fn new(tensor: FlexTensor) -> Self {
+        Self(tensor.to_contiguous())
+    }
+
+    pub fn slice(&self) -> &[f32] {
+        self.0.as_slice().expect("a contiguous tensor of single precision")
+    }
+
+    fn into_tensor(self) -> FlexTensor {
+        self.0
+    }
+}
+
+fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape.into()), DType::F32)
+}
+
+/// `max(0, x * w + shift + residual)`; the residual and the rectifier where wanted.
+pub fn conv2d(
+    x: FlexTensor,
+    weight: FlexTensor,
+    shift: FlexTensor,
+    residual: Option<FlexTensor>,
+    relu: bool,
+    geometry: Geometry,
+) -> FlexTensor {
+    let [x, weight, shift] = [x, weight, shift].map(Values::new);
+    let residual = residual.map(Values::new);
+    let [channels, outputs] = geometry.channels;
+    let [rows, columns] = geometry.output;
+    let taps = geometry.kernel_len();
+    let values = weight.slice();
+    let weights = Packed::new(outputs, channels, taps, |output, channel, tap| {
+        values[(output * channels + channel) * taps + tap]
+    });
+    let part = Part::new(geometry.forward(), weights, None);
+    let source = Source { values: x.slice(), gate: None, len: geometry.input_len() };
+    let epilogue = Epilogue {
+        shift: Some(shift.slice()),
+        residual: residual.as_ref().map(Values::slice),
+        relu,
+    };
+    let out = correlate(source, &[part], epilogue, geometry.batch, geometry.output_len());
+    tensor(out, [geometry.batch, outputs, rows, columns])
+}
+
+/// The gradient of a convolution's input. Where `gate` is given, the gradient counts only where it is above zero.
+pub fn conv2d_input_gradient(
+    gradient: FlexTensor,
+    gate: Option<FlexTensor>,
+    weight: FlexTensor,
+    geometry: Geometry,
+) -> FlexTensor {
+    let [gradient, weight] = [gradient, weight].map(Values::new);
+    let gate = gate.map(Values::new);
+    let [channels, outputs] = geometry.channels;
+    let taps = geometry.kernel_len();
+    let values = weight.slice();
+    let dense = geometry.stride == [1, 1];
+    let part = |phase: geometry::Phase| {
+        let elements = &phase.elements;
+        let weights = Packed::new(channels, outputs, elements.len(), |channel, output, tap| {
+            values[(output * channels + channel) * taps + elements[tap]]
+        });
+        let place = Place {
+            step: geometry.stride,
+            start: phase.start,
+            grid: phase.grid,
+            size: geometry.input,
+        };
+        Part::new(phase.plan, weights, (!dense).then_some(place))
+    };
+    let parts: Vec<Part> = geometry.backward().into_iter().map(part).collect();
+    let source = Source {
+        values: gradient.slice(),
+        gate: gate.as_ref().map(Values::slice),
+        len: geometry.output_len(),
+    };
+    let epilogue = Epilogue::default();
+    let out = correlate(source, &parts, epilogue, geometry.batch, geometry.input_len());
+    tensor(out, [geometry.batch, channels, geometry.input[0], geometry.input[1]])
+}
+
+/// The gradient of a convolution's weight.
+pub fn conv2d_weight_gradient(
+    x: FlexTensor,
+    gradient: FlexTensor,
+    geometry: Geometry,
+) -> FlexTensor {
+    let [x, gradient] = [x, gradient].map(Values::new);
+    let pair = Pair { input: x.slice(), gradient: gradient.slice(), channels: geometry.channels };
+    let values = weight_gradient(pair, &geometry.forward(), geometry.batch);
+    let ([channels, outputs], [rows, columns]) = (geometry.channels, geometry.kernel);
+    tensor(values, [outputs, channels, rows, columns])
+}
+
+/// A gradient as it was before a rectifier with the given output.
+pub fn gated(gradient: FlexTensor, output: FlexTensor) -> FlexTensor {
+    let (mut gradient, output) = (Values::new(gradient).into_tensor(), Values::new(output));
+    // `to_contiguous` keeps the offset of a view, which only a copy gets rid of.
+    if gradient.layout().start_offset() != 0
+        || gradient.bytes().len() != 4 * gradient.layout().num_elements()
+    {
+        let values = Values(gradient);
+        gradient = tensor(values.slice().to_vec(), values.0.shape());
+    }
+    norm::gate(gradient.storage_mut(), output.slice());
+    gradient
+}
+
+fn extent(shape: &Shape) -> Extent {
+    let (batch, channels) = (shape[0], shape[1]);
+    Extent { batch, channels, positions: shape.num_elements() / (batch * channels).max(1) }
+}
+
+/// The sum of a gradient over all but the channels.
+pub fn channel_sums(gradient: FlexTensor) -> FlexTensor {
+    let extent = extent(&gradient.shape());
+    let (sums, _) = norm::gradient_sums(Values::new(gradient).slice(), None, extent);
+    tensor(sums, [extent.channels])
+}
+
+/// `max(0, x * scale + shift + residual)`; the residual and the rectifier where wanted.
+pub fn affine(
+    x: FlexTensor,
+    scale: FlexTensor,
+    shift: FlexTensor,
+    residual: Option<FlexTensor>,
+    relu: bool,
+) -> FlexTensor {
+    let shape = x.shape();
+    let [x, scale, shift] = [x, scale, shift].map(Values::new);
+    let residual = residual.map(Values::new);
+    let vectors = [scale.slice(), shift.slice()];
+    let out = norm::affine(
+        x.slice(),
+        extent(&shape),
+        vectors,
+        residual.as_ref().map(Values::slice),
+        relu,
+    );
+    tensor(out, shape)
+}
+
+/// Batch norm by the batch's statistics, `max(0, norm(x) + residual)`, the residual and the rectifier where wanted; and the
+/// mean and the biased variance of each channel.
+pub fn norm(
+    x: FlexTensor,
+    [gamma, beta]: [FlexTensor; 2],
+    residual: Option<FlexTensor>,
+    epsilon: f64,
+    relu: bool,
+) -> (FlexTensor, FlexTensor, FlexTensor) {
+    let shape = x.shape();
+    let extent = extent(&shape);
+    let [x, gamma, beta] = [x, gamma, beta].map(Values::new);
+    let residual = residual.map(Values::new);
+    let (mean, variance) = norm::moments(x.slice(), extent);
+    let channels = || mean.iter().zip(&variance).zip(gamma.slice().iter().zip(beta.slice()));
+    let scale_of =
+        |variance: f32, gamma: f32| f64::from(gamma) / (f64::from(variance) + epsilon).sqrt();
+    let scale: Vec<f32> = channels().map(|((_, &v), (&g, _))| scale_of(v, g) as f32).collect();
+    let shift: Vec<f32> = channels()
+        .map(|((&mean, &v), (&g, &b))| (f64::from(b) - f64::from(mean) * scale_of(v, g)) as f32)
+        .collect();
+    let vectors = [&scale[..], &shift];
+    let residual = residual.as_ref().map(Values::slice);
+    let out = norm::affine(x.slice(), extent, vectors, residual, relu);
+    let [mean, variance] = [mean, variance].map(|values| tensor(values, [extent.channels]));
+    (tensor(out, shape), mean, variance)
+}
+
+/// A gradient times a factor for each channel.
+pub fn scaled(gradient: FlexTensor, scale: FlexTensor) -> FlexTensor {
+    let shift = FlexTensor::zeros(scale.shape(), DType::F32);
+    affine(gradient, scale, shift, None, false)
+}
+
+/// The sum over all but the channels of a gradient times `x`.
+pub fn channel_products(gradient: FlexTensor, x: FlexTensor) -> FlexTensor {
+    let extent = extent(&gradient.shape());
+    let zeros = vec![0.0; extent.channels];
+    let [gradient, x] = [gradient, x].map(Values::new);
+    let (_, products) = norm::gradient_sums(gradient.slice(), Some((x.slice(), &zeros)), extent);
+    tensor(products, [extent.channels])
+}
+
+/// The gradients of a batch norm that uses the batch's statistics: of `x`, where wanted, of gamma and of beta.
+pub fn norm_gradients(
+    x: FlexTensor,
+    [gamma, mean, variance]: [FlexTensor; 3],
+    epsilon: f64,
+    gradient: FlexTensor,
+    to_input: bool,
+) -> (Option<FlexTensor>, [FlexTensor; 2]) {
+    let shape = x.shape();
+    let extent = extent(&shape);
+    let [x, gradient, gamma, mean, variance] =
+        [x, gradient, gamma, mean, variance].map(Values::new);
+    let (sums, products) =
+        norm::gradient_sums(gradient.slice(), Some((x.slice(), mean.slice())), extent);
+    let samples = (extent.batch * extent.positions) as f64;
+    let inverse: Vec<f64> =
+        variance.slice().iter().map(|&v| 1.0 / (f64::from(v) + epsilon).sqrt()).collect();
+    let channels = || gamma.slice().iter().zip(&inverse).map(|(&gamma, r)| (f64::from(gamma), r));
+    let to_gamma = products.iter().zip(&inverse).map(|(&p, r)| (f64::from(p) * r) as f32).collect();
+    let to_input = to_input.then(|| {
+        // dx = γ r (g - Σg/n - (x - mean) r² Σ(g (x - mean))/n)
+        let a: Vec<f32> = channels().map(|(gamma, r)| (gamma * r) as f32).collect();
+        let b: Vec<f32> = channels()
+            .zip(&products)
+            .map(|((gamma, r), &p)| (-gamma * r * r * r * f64::from(p) / samples) as f32)
+            .collect();
+        let c: Vec<f32> = channels()
+            .zip(&sums)
+            .map(|((gamma, r), &s)| (-gamma * r * f64::from(s) / samples) as f32)
+            .collect();
+        let vectors = [&a[..], mean.slice(), &b, &c];
+        tensor(norm::input_gradient(gradient.slice(), x.slice(), extent, vectors), shape)
+    });
+    (to_input, [to_gamma, sums].map(|values: Vec<f32>| tensor(values, [extent.channels])))
+}

@@ -1,0 +1,247 @@
+//! Batch norm with what usually follows it, a sum and a rectifier, in as few passes over memory as its statistics allow.
+
+use super::memory::build;
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Values that one task of an element-wise pass handles, at least.
+const TASK: usize = 1 << 15;
+
+/// The shape of an activation, `[batch, channels, positions]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    pub batch: usize,
+    pub channels: usize,
+    pub positions: usize,
+}
+
+impl Extent {
+    pub fn len(&self) -> usize {
+        self.batch * self.channels * self.positions
+    }
+
+    /// Values behind each statistic.
+    fn samples(&self) -> f64 {
+        (self.batch * self.positions) as f64
+    }
+
+    /// Rows of one task of an element-wise pass.
+    fn rows(&self) -> usize {
+        (TASK / self.positions.max(1)).max(1)
+    }
+}
+
+/// Mean and biased variance of each channel.
+pub fn moments(x: &[f32], extent: Extent) -> (Vec<f32>, Vec<f32>) {
+    let arch = Arch::new();
+    let of_channel = |channel| {
+        let rows = || channel_rows(x, extent, channel);
+        let mean = rows().map(|row| arch.dispatch(Sum(row))).sum::<f64>() / extent.samples();
+        // Around the mean, since a difference of squares would cancel.
+        let mean32 = mean as f32;
+        let squares = rows().map(|row| arch.dispatch(Squares(row, mean32))).sum::<f64>();
+        (mean32, (squares / extent.samples()) as f32)
+    };
+    (0..extent.channels).into_par_iter().map(of_channel).unzip()
+}
+
+fn channel_rows(x: &[f32], extent: Extent, channel: usize) -> impl Iterator<Item = &[f32]> {
+    x.chunks_exact(extent.positions).skip(channel).step_by(extent.channels)
+}
+
+/// `x * scale + shift + residual`, rectified where wanted; scale and shift have one value a channel.
+pub fn affine(
+    x: &[f32],
+    extent: Extent,
+    [scale, shift]: [&[f32]; 2],
+    residual: Option<&[f32]>,
+    relu: bool,
+) -> Vec<f32> {
+    build_rows(extent, |first, out| {
+        let at = first * extent.positions..first * extent.positions + out.len();
+        let rows = out.chunks_exact_mut(extent.positions);
+        let x = x[at.clone()].chunks_exact(extent.positions);
+        for (i, (out, x)) in rows.zip(x).enumerate() {
+            let channel = (first + i) % extent.channels;
+            let (scale, shift) = (scale[channel], shift[channel]);
+            let rectify = |value: f32| if relu && value < 0.0 { 0.0 } else { value };
+            match residual {
+                None => {
+                    for (out, &x) in out.iter_mut().zip(x) {
+                        *out = rectify(x * scale + shift);
+                    }
+                }
+                Some(residual) => {
+                    let residual = &residual[at.clone()][i * extent.positions..];
+                    for ((out, &x), &r) in out.iter_mut().zip(x).zip(residual) {
+                        *out = rectify(x * scale + shift + r);
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// Zeroes a gradient in place where the rectifier's output is zero.
+pub fn gate(gradient: &mut [f32], output: &[f32]) {
+    let arch = Arch::new();
+    let tasks = gradient.par_chunks_mut(TASK).zip(output.par_chunks(TASK));
+    tasks.for_each(|(gradient, output)| arch.dispatch(Gate(gradient, output)));
+}
+
+/// For each channel `Σ g` and `Σ g (x - mean)`. Without `x`, the first alone.
+pub fn gradient_sums(
+    gradient: &[f32],
+    x: Option<(&[f32], &[f32])>,
+    extent: Extent,
+) -> (Vec<f32>, Vec<f32>) {
+    let arch = Arch::new();
+    let of_channel = |channel| {
+        let gradients = channel_rows(gradient, extent, channel);
+        let Some((x, means)) = x else {
+            return (gradients.map(|row| arch.dispatch(Sum(row))).sum::<f64>() as f32, 0.0);
+        };
+        let mut sums = [0.0f64; 2];
+        for (gradient, x) in gradients.zip(channel_rows(x, extent, channel)) {
+            let row = arch.dispatch(Products(gradient, x, means[channel]));
+            sums = [sums[0] + row[0], sums[1] + row[1]];
+        }
+        (sums[0] as f32, sums[1] as f32)
+    };
+    (0..extent.channels).into_par_iter().map(of_channel).unzip()
+}
+
+/// `g * a + (x - mean) * b + c`, all but `g` and `x` one value a channel: the input gradient of a batch norm.
+pub fn input_gradient(
+    gradient: &[f32],
+    x: &[f32],
+    extent: Extent,
+    [a, mean, b, c]: [&[f32]; 4],
+) -> Vec<f32> {
+    build_rows(extent, |first, out| {
+        let at = first * extent.positions..first * extent.positions + out.len();
+        let rows = out.chunks_exact_mut(extent.positions);
+        let gradients = gradient[at.clone()].chunks_exact(extent.positions);
+        let inputs = x[at].chunks_exact(extent.positions);
+        for (i, ((out, gradient), x)) in rows.zip(gradients).zip(inputs).enumerate() {
+            let channel = (first + i) % extent.channels;
+            let (a, mean, b, c) = (a[channel], mean[channel], b[channel], c[channel]);
+            for ((out, &g), &x) in out.iter_mut().zip(gradient).zip(x) {
+                *out = g * a + ((x - mean) * b + c);
+            }
+        }
+    })
+}
+
+/// What `f` makes of groups of rows in parallel; `f` gets the number of the group's first row.
+fn build_rows(extent: Extent, f: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let arch = Arch::new();
+    let rows = extent.rows();
+    build(extent.len(), rows * extent.positions, |group, out| {
+        arch.dispatch(
+            #[inline(always)]
+            || f(group * rows, out),
+        );
+    })
+}
+
+/// Zeroes the first where the second is zero or below.
+struct Gate<'a>(&'a mut [f32], &'a [f32]);
+
+impl WithSimd for Gate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self(values, gate) = self;
+        let zero = simd.splat_f32s(0.0);
+        let (vectors, tail) = S::as_mut_simd_f32s(values);
+        let (gates, gate_tail) = S::as_simd_f32s(gate);
+        for (value, &gate) in vectors.iter_mut().zip(gates) {
+            *value = simd.select_f32s(simd.less_than_or_equal_f32s(gate, zero), zero, *value);
+        }
+        for (value, &gate) in tail.iter_mut().zip(gate_tail) {
+            *value = if gate <= 0.0 { 0.0 } else { *value };
+        }
+    }
+}
+
+/// The sum of a row.
+struct Sum<'a>(&'a [f32]);
+/// The sum of the squared distances of a row from a mean.
+struct Squares<'a>(&'a [f32], f32);
+/// The sums of `g` and of `g (x - mean)` over a row.
+struct Products<'a>(&'a [f32], &'a [f32], f32);
+
+/// Sums that run side by side, so that an addition need not wait for the one before.
+const CHAINS: usize = 4;
+
+impl WithSimd for Sum<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let mut sums = [simd.splat_f32s(0.0); CHAINS];
+        let (vectors, tail) = S::as_simd_f32s(self.0);
+        for vectors in vectors.chunks(CHAINS) {
+            for (sum, &value) in sums.iter_mut().zip(vectors) {
+                *sum = simd.add_f32s(*sum, value);
+            }
+        }
+        total(simd, sums) + tail.iter().map(|&value| f64::from(value)).sum::<f64>()
+    }
+}
+
+impl WithSimd for Squares<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let Self(row, mean) = self;
+        let means = simd.splat_f32s(mean);
+        let mut sums = [simd.splat_f32s(0.0); CHAINS];
+        let (vectors, tail) = S::as_simd_f32s(row);
+        for vectors in vectors.chunks(CHAINS) {
+            for (sum, &value) in sums.iter_mut().zip(vectors) {
+                let distance = simd.sub_f32s(value, means);
+                *sum = simd.mul_add_f32s(distance, distance, *sum);
+            }
+        }
+        total(simd, sums) + tail.iter().map(|&value| f64::from(value - mean).powi(2)).sum::<f64>()
+    }
+}
+
+impl WithSimd for Products<'_> {
+    type Output = [f64; 2];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> [f64; 2] {
+        let Self(gradient, x, mean) = self;
+        let means = simd.splat_f32s(mean);
+        let mut sums = [[simd.splat_f32s(0.0); CHAINS]; 2];
+        let (gradients, gradient_tail) = S::as_simd_f32s(gradient);
+        let (inputs, input_tail) = S::as_simd_f32s(x);
+        for (gradients, inputs) in gradients.chunks(CHAINS).zip(inputs.chunks(CHAINS)) {
+            for (chain, (&gradient, &x)) in gradients.iter().zip(inputs).enumerate() {
+                sums[0][chain] = simd.add_f32s(sums[0][chain], gradient);
+                sums[1][chain] =
+                    simd.mul_add_f32s(gradient, simd.sub_f32s(x, means), sums[1][chain]);
+            }
+        }
+        let mut result = [total(simd, sums[0]), total(simd, sums[1])];
+        for (&gradient, &x) in gradient_tail.iter().zip(input_tail) {
+            result[0] += f64::from(gradient);
+            result[1] += f64::from(gradient * (x - mean));
+        }
+        result
+    }
+}
+
+#[inline(always)]
+fn total<S: Simd>(simd: S, sums: [S::f32s; CHAINS]) -> f64 {
+    let mut total = 0.0;
+    for sum in sums {
+        total += f64::from(simd.reduce_sum_f32s(sum));
+    }
+    total
+}

@@ -1,0 +1,114 @@
+use burn::nn::BatchNorm;
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+
+/// What follows a batch norm.
+#[derive(Clone, Debug, Default)]
+pub struct After {
+    /// A sum with this, of the output's shape.
+    pub residual: Option<Tensor<4>>,
+    /// A rectifier, after the sum.
+    pub relu: bool,
+}
+
+impl After {
+    /// A rectifier.
+    pub fn relu() -> Self {
+        Self { residual: None, relu: true }
+    }
+
+    /// A sum, then a rectifier.
+    pub fn add_relu(residual: Tensor<4>) -> Self {
+        Self { residual: Some(residual), relu: true }
+    }
+
+    /// By Burn's own operations.
+    pub(crate) fn apply(self, x: Tensor<4>) -> Tensor<4> {
+        let x = match self.residual {
+            Some(residual) => x + residual,
+            None => x,
+        };
+        if self.relu { relu(x) } else { x }
+    }
+}
+
+/// `layer.forward(x)` and what follows, `[batch, channels, height, width]`.
+///
+/// As Burn's layer it uses, and updates, the batch's statistics where `x` is on an autodiff device and the layer is in
+/// training mode, and the running statistics otherwise.
+pub fn norm(layer: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    {
+        let parts = [&x].into_iter().chain(&after.residual);
+        if fast::applies(parts) && x.dims()[1] == layer.gamma.dims()[0] {
+            return match trains(layer, &x) {
+                true => fast::by_batch(layer, x, after),
+                false if after.residual.is_none() => fast::by_running(layer, x, after.relu),
+                false => after.apply(layer.forward(x)),
+            };
+        }
+    }
+    after.apply(layer.forward(x))
+}
+
+/// Whether the layer uses the batch's statistics.
+#[cfg(feature = "flex")]
+pub(crate) fn trains(layer: &BatchNorm, x: &Tensor<4>) -> bool {
+    x.device().is_autodiff() && layer.training.is_enabled()
+}
+
+#[cfg(feature = "flex")]
+pub(crate) mod fast {
+    use super::After;
+    use crate::extension::FastOps;
+    use burn::backend::{Dispatch, DispatchDevice};
+    use burn::nn::BatchNorm;
+    use burn::tensor::{DType, Tensor};
+
+    /// Whether our kernels take these tensors.
+    pub fn applies<'a>(tensors: impl IntoIterator<Item = &'a Tensor<4>>) -> bool {
+        tensors.into_iter().all(|tensor| {
+            let device = tensor.device().inner();
+            tensor.dtype() == DType::F32
+                && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+                && tensor.shape().num_elements() > 0
+        })
+    }
+
+    /// The running statistics with the learned map as one factor and one shift a channel.
+    pub fn running(layer: &BatchNorm) -> [Tensor<1>; 2] {
+        let (mean, variance) = (layer.running_mean.value(), layer.running_var.value());
+        let scale = layer.gamma.val() / (variance + layer.epsilon).sqrt();
+        let shift = layer.beta.val() - mean * scale.clone();
+        [scale, shift]
+    }
+
+    pub fn by_running(layer: &BatchNorm, x: Tensor<4>, relu: bool) -> Tensor<4> {
+        let [scale, shift] = running(layer).map(Tensor::into_dispatch);
+        Tensor::from_dispatch(Dispatch::fast_affine(x.into_dispatch(), scale, shift, relu))
+    }
+
+    pub fn by_batch(layer: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
+        let x = x.into_dispatch();
+        let [gamma, beta] = [&layer.gamma, &layer.beta].map(|param| param.val().into_dispatch());
+        let (out, mean, variance) = match after.residual {
+            None => Dispatch::fast_norm(x, gamma, beta, layer.epsilon, after.relu),
+            Some(residual) => Dispatch::fast_norm_add(
+                x,
+                gamma,
+                beta,
+                residual.into_dispatch(),
+                layer.epsilon,
+                after.relu,
+            ),
+        };
+        let statistics = [(&layer.running_mean, mean), (&layer.running_var, variance)];
+        for (running, batch) in statistics {
+            let batch = Tensor::<1>::from_dispatch(batch).detach();
+            let old = running.value_sync().to_device(&batch.device());
+            let new = old.mul_scalar(1.0 - layer.momentum) + batch.mul_scalar(layer.momentum);
+            running.update(new.detach());
+        }
+        Tensor::from_dispatch(out)
+    }
+}

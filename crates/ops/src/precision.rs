@@ -1,0 +1,91 @@
+use burn::tensor::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+use std::fmt;
+
+/// The element type in which convolutions and linear layers multiply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// The tensors' own: single precision by default.
+    #[default]
+    Full,
+    /// bfloat16: the range of single precision, 8 bits of significand.
+    Bf16,
+    /// IEEE half precision, 11 bits of significand. Gradients below 6e-8 become zero, and with them the sign that an attack
+    /// follows; a loss that is a mean over a large batch brings them there.
+    F16,
+}
+
+impl Precision {
+    /// The element type; none for [`Full`](Self::Full).
+    pub fn dtype(self) -> Option<DType> {
+        match self {
+            Self::Full => None,
+            Self::Bf16 => Some(DType::BF16),
+            Self::F16 => Some(DType::F16),
+        }
+    }
+
+    /// Whether a device computes in this type.
+    pub fn works_on(self, device: &Device) -> bool {
+        self.dtype().is_none_or(|dtype| device.clone().inner().supports_dtype(dtype))
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "full",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+        })
+    }
+}
+
+thread_local! {
+    static PRECISION: Cell<Precision> = const { Cell::new(Precision::Full) };
+}
+
+/// Runs `f` with mixed precision on this thread: the convolutions and linear layers of this crate, and so those of the noisy
+/// layers and models built on it, multiply in `precision`. All else, sums, norms, noise and parameters, keeps its type.
+///
+/// Gradients pass through in the same way, so that an optimizer sees parameters and gradients of full precision. Scopes
+/// nest, and end also where `f` panics. Burn's own layers know nothing of it.
+///
+/// ```
+/// # use burn::{nn::conv::Conv2dConfig, tensor::{Device, Tensor}};
+/// use cni_ops::{Precision, autocast, conv2d};
+/// # let device = Device::flex();
+/// let layer = Conv2dConfig::new([1, 2], [3, 3]).init(&device);
+/// let x = Tensor::ones([1, 1, 8, 8], &device);
+/// let full = conv2d(&layer, x.clone());
+/// let half = autocast(Precision::Bf16, || conv2d(&layer, x));
+/// assert_eq!(half.dtype(), full.dtype());
+/// assert!((half - full).abs().max().into_scalar::<f32>() < 0.05);
+/// ```
+pub fn autocast<R>(precision: Precision, f: impl FnOnce() -> R) -> R {
+    struct Restore(Precision);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            PRECISION.set(self.0);
+        }
+    }
+    let _restore = Restore(PRECISION.replace(precision));
+    f()
+}
+
+/// The precision in force on this thread.
+pub fn current_precision() -> Precision {
+    PRECISION.get()
+}
+
+/// Runs `f` on tensors of the type in force, and gives its result the type of `x`; `None` where that is their own.
+pub(crate) fn cast<const D: usize, const W: usize>(
+    x: &Tensor<D>,
+    weight: impl FnOnce() -> Tensor<W>,
+    f: impl FnOnce(Tensor<D>, Tensor<W>) -> Tensor<D>,
+) -> Option<Tensor<D>> {
+    let dtype = current_precision().dtype().filter(|dtype| *dtype != x.dtype())?;
+    Some(f(x.clone().cast(dtype), weight().cast(dtype)).cast(x.dtype()))
+}
