@@ -12,7 +12,7 @@ use crate::Key;
 use multiversion::multiversion;
 
 /// Blocks that are computed together.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Values in a group: four words of each of the [`LANES`] blocks.
 ///
@@ -22,8 +22,8 @@ pub(crate) const GROUP: usize = 4 * LANES;
 
 type Words = [[u32; LANES]; 4];
 
-const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+pub(crate) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+pub(crate) const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// One block: ten rounds over `counter` with `key`.
 pub(crate) fn block(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
@@ -68,7 +68,7 @@ fn group_words(key: Key, group: u64) -> Words {
 }
 
 /// What a group of words is turned into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Law {
     /// Uniform on [0, 1), multiples of 2⁻²⁴.
     Uniform,
