@@ -1,7 +1,8 @@
 //! A GPU computes what the CPU does: draws, noise, layers, an attack and a training step.
 //!
-//! Runs on any WebGPU device, Mesa's software Vulkan included: `cargo test --features webgpu --test gpu`. One test, so
-//! that the device starts once; everything is small and in single precision.
+//! Runs on whatever graphics API there is, Mesa's software Vulkan included, by kernels in WebGPU's shading language:
+//! `cargo test --features webgpu --test gpu`. One test, so that the device starts once; everything is small and in
+//! single precision.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::PaddingConfig2d;
@@ -70,11 +71,7 @@ fn added(
     let parameter = leaf(1, [1, if rank.is_some() { 75 } else { 5 }]);
     let factor = leaf(2, [75, rank.unwrap_or(0).max(1)]);
     let parameters = match rank {
-        None => Parameters::White {
-            alpha: parameter.clone().reshape([5]),
-            stride: 3,
-            convention,
-        },
+        None => Parameters::White { alpha: parameter.clone().reshape([5]), stride: 3, convention },
         Some(rank) => Parameters::Colored(Colored {
             diagonal: parameter.clone().reshape([75]),
             factor: (rank > 0).then(|| factor.clone()),
@@ -82,8 +79,8 @@ fn added(
         }),
     };
     let (key, first) = (Key::new(3), u64::from(draw_per_row) * 5);
-    let out = AddedNoise { parameters, key, rows: 4, draw_per_row, first, std_per_row }
-        .add_to(x.clone());
+    let out =
+        AddedNoise { parameters, key, rows: 4, draw_per_row, first, std_per_row }.add_to(x.clone());
     let gradients = (out.clone() * leaf(3, SHAPE).inner()).sum().backward();
     let mut all = vec![("value", list(out))];
     for (what, leaf) in [("input", &x), ("parameter", &parameter), ("factor", &factor)] {
@@ -124,8 +121,8 @@ fn layer(gpu: &Device, cpu: &Device) {
             .with_weight(WeightNoise::colored(5))
             .with_input(ActivationNoiseConfig::white(Granularity::Channel))
             .with_output(ActivationNoiseConfig::colored(3));
-        let conv = Conv2dConfig::new([3, 5], [3, 3])
-            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+        let conv =
+            Conv2dConfig::new([3, 5], [3, 3]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
         let config = NoisyConv2dConfig::new(conv, [6, 6]).with_noise(noise);
         let layer = keyed_init(config.init("layer", device), Key::new(7));
         let x = normal::<4>(Key::new(8), [3, 3, 6, 6], device);
@@ -173,7 +170,7 @@ fn model(device: &Device) -> (Vec<f32>, Vec<f32>, Vec<(String, Vec<f32>)>) {
     let goal = Goal::Misclassify(labels.clone());
     let victim = Victim::new(&model, ResNet::forward);
     let attacked = attack.perturb(&victim, images.clone(), &goal, Key::new(13), 0).unwrap();
-    let moved = list(attacked.clone() - images.clone());
+    let moved = list(attacked.images - images.clone());
     assert!(moved.iter().all(|d| d.abs() < 8.001 / 255.0));
 
     let labels = Tensor::<1, Int>::from_data([3, 1, 4, 1], &autodiff);
@@ -200,7 +197,7 @@ fn models(gpu: &Device, cpu: &Device) {
 
 #[test]
 fn a_gpu_computes_what_the_cpu_does() {
-    let (gpu, cpu) = (Device::webgpu(DeviceKind::DefaultDevice), Device::flex());
+    let (gpu, cpu) = (Device::wgpu(DeviceKind::DefaultDevice), Device::flex());
     draws(&gpu, &cpu);
     noise(&gpu, &cpu);
     layer(&gpu, &cpu);

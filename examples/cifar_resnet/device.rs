@@ -6,8 +6,7 @@ use std::panic;
 type Make = fn() -> Device;
 
 /// The backends there are. Each is compiled in by the cargo feature of its name.
-const BACKENDS: [&str; 8] =
-    ["flex", "cuda", "rocm", "cpu", "vulkan", "metal", "webgpu", "wgpu"];
+const BACKENDS: [&str; 8] = ["flex", "cuda", "rocm", "cpu", "vulkan", "metal", "webgpu", "wgpu"];
 
 /// Every backend that is compiled in, by name.
 fn compiled() -> Vec<(&'static str, Make)> {
@@ -24,8 +23,9 @@ fn compiled() -> Vec<(&'static str, Make)> {
         ("vulkan", || Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
         #[cfg(feature = "metal")]
         ("metal", || Device::metal(burn::tensor::DeviceKind::DefaultDevice)),
+        // Burn's `Device::webgpu` is a browser's own; elsewhere the feature means WebGPU's shading language.
         #[cfg(feature = "webgpu")]
-        ("webgpu", || Device::webgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        ("webgpu", || Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
         #[cfg(feature = "wgpu")]
         ("wgpu", || Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
     ];
@@ -39,7 +39,9 @@ pub fn device(name: &str) -> Result<Device, String> {
         compiled.iter().map(|(backend, _)| *backend).filter(|backend| *backend != name).collect();
     match compiled.iter().find(|(backend, _)| *backend == name) {
         Some((_, make)) => probe(*make).map_err(|reason| {
-            format!("device: {name} finds no driver or device here ({reason}); wanted one of {others:?}")
+            format!(
+                "device: {name} finds no driver or device here ({reason}); wanted one of {others:?}"
+            )
         }),
         None if BACKENDS.contains(&name) => Err(format!(
             "device: got {name}, which needs a program built with `--features {name}`; wanted one of {others:?}"

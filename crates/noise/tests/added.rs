@@ -117,7 +117,12 @@ fn run(leaves: &Leaves, out: Tensor<2>) -> Vec<(&'static str, Vec<f64>)> {
     all
 }
 
-fn assert_close(case: &Case, got: &[(&str, Vec<f64>)], wanted: &[(&str, Vec<f64>)], tolerance: f64) {
+fn assert_close(
+    case: &Case,
+    got: &[(&str, Vec<f64>)],
+    wanted: &[(&str, Vec<f64>)],
+    tolerance: f64,
+) {
     for ((what, got), (_, wanted)) in got.iter().zip(wanted) {
         assert_eq!(got.len(), wanted.len(), "{case:?} {what}");
         let scale = wanted.iter().fold(1.0f64, |m, w| m.max(w.abs()));

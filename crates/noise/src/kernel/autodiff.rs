@@ -72,7 +72,8 @@ impl<B: NoiseOperations> Kept<B> {
     fn color_slope(&self, gradient: FloatTensor<B>) -> FloatTensor<B> {
         let Plan { rows, elements, .. } = self.plan;
         let gradient = B::float_reshape(gradient, Shape::new([rows, elements]));
-        let along = B::float_mul(B::float_matmul(gradient, self.factor.clone()), self.shared_draws());
+        let along =
+            B::float_mul(B::float_matmul(gradient, self.factor.clone()), self.shared_draws());
         let slopes = B::float_sum_dim(along, 1);
         if self.plan.std_per_row { slopes } else { B::float_sum_dim(slopes, 0) }
     }

@@ -69,6 +69,9 @@ struct Inputs<'a> {
     factor: &'a [f32],
     /// `[draws, rank]`
     shared: Vec<f32>,
+    /// A factor of `|a|` under the root. Where all rows have one `s` it is the reference's own, `√|s a|`, and `p` is 1:
+    /// the same, but rounded as the laws round.
+    inside: f32,
 }
 
 impl Inputs<'_> {
@@ -77,7 +80,9 @@ impl Inputs<'_> {
         let Plan { form, amplitudes: n, stride, .. } = self.plan;
         if form != Form::White {
             let parameter = &self.parameter[start..start + out.len()];
-            out.iter_mut().zip(parameter).for_each(|(out, a)| *out = a.abs().sqrt());
+            out.iter_mut()
+                .zip(parameter)
+                .for_each(|(out, a)| *out = (self.inside * a.abs()).sqrt());
             return;
         }
         let stride = if n == 1 { self.plan.elements } else { stride };
@@ -306,9 +311,16 @@ impl NoiseOperations for Flex {
     ) -> Primitive {
         let [x, moments, parameter, factor] = [x, moments, parameter, factor].map(contiguous);
         let (key, first) = plan.shared();
+        let mut scales = Scales::rows(&plan, values(&moments));
+        let mut inside = 1.0;
+        if plan.form == Form::Reference && !plan.std_per_row {
+            inside = values(&moments)[1];
+            scales.iter_mut().for_each(|scales| scales.p = 1.0);
+        }
         let inputs = Inputs {
             plan,
-            scales: Scales::rows(&plan, values(&moments)),
+            scales,
+            inside,
             parameter: values(&parameter),
             factor: if plan.rank > 0 { values(&factor) } else { &[] },
             shared: host(Law::Normal, key, first..first + (plan.draws() * plan.rank) as u64),
@@ -337,6 +349,7 @@ impl NoiseOperations for Flex {
             parameter: values(&parameter),
             factor: &[],
             shared: Vec::new(),
+            inside: 1.0,
         };
         let mut slopes = vec![0.0; plan.elements];
         let parts: Vec<Vec<f64>> = slopes
@@ -369,7 +382,8 @@ impl NoiseOperations for Flex {
             let n = row.saturating_sub(1).max(1) as f32;
             (mean, if std > 0.0 { values(&slope)[r] / (n * std) } else { 0.0 })
         };
-        let rows = gradient.storage_mut::<f32>().par_chunks_mut(row).zip(values(&x).par_chunks(row));
+        let rows =
+            gradient.storage_mut::<f32>().par_chunks_mut(row).zip(values(&x).par_chunks(row));
         rows.enumerate().for_each(|(r, (gradient, x))| {
             let (mean, scale) = pieces(r);
             let parts = gradient.par_chunks_mut(PART).zip(x.par_chunks(PART)).with_min_len(4);

@@ -67,7 +67,8 @@ impl Plan {
         let total = tensor.shape().num_elements();
         // Every row has its own padding.
         let padded = total + 2 * GROUP * noise.rows;
-        if !(has_kernels(&tensor.device()) && single(tensor.dtype()) && total > 0 && takes(padded)) {
+        if !(has_kernels(&tensor.device()) && single(tensor.dtype()) && total > 0 && takes(padded))
+        {
             return None;
         }
         let (form, through_std, parameter, stride, rank) = match &noise.parameters {
@@ -137,7 +138,10 @@ fn has_kernels(device: &Device) -> bool {
             #[cfg(feature = "cube")]
             DispatchDevice::Cube(_) => true,
             DispatchDevice::Autodiff(device) => of(device),
-            #[allow(unreachable_patterns, reason = "depends on the backends that Burn was built with")]
+            #[allow(
+                unreachable_patterns,
+                reason = "depends on the backends that Burn was built with"
+            )]
             _ => false,
         }
     }

@@ -45,21 +45,25 @@ fn put(out: &mut [f32], at: u32, skip: u32, len: u32, value: f32) {
     }
 }
 
-/// `(p, q, dp/ds)` of a row.
 #[cube]
-fn scales(moments: &[f32], row: u32, #[comptime] choices: Choices) -> (f32, f32, f32) {
-    let std = match comptime!(choices.std_per_row) {
+fn std_of(moments: &[f32], row: u32, #[comptime] choices: Choices) -> f32 {
+    match comptime!(choices.std_per_row) {
         true => moments[(2u32 * row + 1u32) as usize],
         false => moments[1],
-    };
+    }
+}
+
+/// `p` of a row and its derivative by the standard deviation.
+#[cube]
+fn scales(moments: &[f32], row: u32, #[comptime] choices: Choices) -> (f32, f32) {
+    let std = std_of(moments, row, choices);
     match comptime!(choices.form) {
-        Form::White => (std, 0.0f32, 1.0f32),
-        Form::Scaled => (std, std, 1.0f32),
         Form::Reference => {
             let p = std.sqrt();
             // A square root at zero has the gradient zero.
-            (p, 1.0f32, select(p > 0.0f32, 0.5f32 / p, 0.0f32))
+            (p, select(p > 0.0f32, 0.5f32 / p, 0.0f32))
         }
+        _ => (std, 1.0f32),
     }
 }
 
@@ -98,7 +102,7 @@ pub(super) fn add_noise(
     let block = 16u32 * (start / 64u32) + at % sizes.blocks;
     let (e0, e1, e2, e3) = block_values(&stream, block, Law::Normal);
     let first = 64u32 * (block / 16u32) + block % 16u32;
-    let (p, q, _slope) = scales(moments, row, choices);
+    let std = std_of(moments, row, choices);
     #[unroll]
     for word in 0..4u32 {
         let e = match comptime!(word) {
@@ -110,14 +114,22 @@ pub(super) fn add_noise(
         let place = first + 16u32 * word;
         if place >= start && place - start < sizes.elements {
             let i = place - start;
-            let mut noise = p * amplitude(parameter, &sizes, i, choices) * e;
+            // `p A`, rounded as the laws round.
+            let size = match comptime!(choices.form) {
+                Form::Reference => (std * parameter[i as usize].abs()).sqrt(),
+                _ => std * amplitude(parameter, &sizes, i, choices),
+            };
+            let mut noise = size * e;
             if comptime!(choices.colored) {
                 let mut color = 0.0f32;
                 for k in 0..sizes.rank {
                     color += factor[(i * sizes.rank + k) as usize]
                         * shared[(draw * sizes.rank + k) as usize];
                 }
-                noise += q * color;
+                noise += match comptime!(choices.form) {
+                    Form::Scaled => std * color,
+                    _ => color,
+                };
             }
             let position = (row * sizes.elements + i) as usize;
             out[position] = x[position] + noise;
@@ -154,7 +166,7 @@ pub(super) fn slopes(
         if comptime!(choices.draw_per_row) {
             e = normal_value(&stream, stream.skip + at);
         }
-        let (p, _q, slope) = scales(moments, row, choices);
+        let (p, slope) = scales(moments, row, choices);
         let product = gradient[at as usize] * e;
         total += p * product;
         let term = slope * product * amplitude;

@@ -4,8 +4,8 @@ mod kernels;
 mod philox;
 
 use self::kernels::{Choices, SizesLaunch};
-use super::operations::NoiseOperations;
 use super::Plan;
+use super::operations::NoiseOperations;
 use crate::Key;
 use crate::philox::{GROUP, LANES, Law};
 use burn::backend::ops::FloatTensorOps;
@@ -115,16 +115,12 @@ impl NoiseOperations for CubeBackend {
         factor: Primitive,
         plan: Plan,
     ) -> Primitive {
-        let [x, moments, parameter, factor] =
-            [x, moments, parameter, factor].map(into_contiguous);
+        let [x, moments, parameter, factor] = [x, moments, parameter, factor].map(into_contiguous);
         let shared = match plan.rank {
             0 => moments.clone(),
             rank => {
-                let out = Self::float_empty(
-                    Shape::new([plan.draws(), rank]),
-                    &x.device,
-                    FloatDType::F32,
-                );
+                let out =
+                    Self::float_empty(Shape::new([plan.draws(), rank]), &x.device, FloatDType::F32);
                 let (key, first) = plan.shared();
                 Self::fill(out, Law::Normal, key, first)
             }

@@ -90,10 +90,7 @@ fn sin_cos_turn(word: u32) -> (f32, f32) {
     let odd = (quarter & 1u32) == 1u32;
     let s = select(odd, cos, sin);
     let c = select(odd, sin, cos);
-    (
-        select(quarter >= 2u32, -s, s),
-        select(((quarter + 1u32) & 2u32) == 2u32, -c, c),
-    )
+    (select(quarter >= 2u32, -s, s), select(((quarter + 1u32) & 2u32) == 2u32, -c, c))
 }
 
 #[cube]
