@@ -150,8 +150,16 @@ impl ModuleVisitor for Weights {
     }
 }
 
-/// Logits, a perturbation, and the weights after a training step.
-fn model(device: &Device) -> (Vec<f32>, Vec<f32>, Vec<(String, Vec<f32>)>) {
+/// What a model does.
+struct Outcome {
+    logits: Vec<f32>,
+    /// What an attack adds to the images.
+    moved: Vec<f32>,
+    /// After a training step.
+    weights: Vec<(String, Vec<f32>)>,
+}
+
+fn model(device: &Device) -> Outcome {
     let noise = ModelNoise::cni(2)
         .with_input(ActivationNoiseConfig::white(Granularity::Layer))
         .with_conv_output(ActivationNoiseConfig::colored(1));
@@ -180,17 +188,17 @@ fn model(device: &Device) -> (Vec<f32>, Vec<f32>, Vec<(String, Vec<f32>)>) {
     let stepped = SgdConfig::new().init().step(0.1, model, gradients);
     let mut weights = Weights::default();
     stepped.visit(&mut weights);
-    (list(logits), moved, weights.all)
+    Outcome { logits: list(logits), moved, weights: weights.all }
 }
 
 fn models(gpu: &Device, cpu: &Device) {
     let (got, wanted) = (model(gpu), model(cpu));
-    assert_close("logits", &got.0, &wanted.0, MODEL);
+    assert_close("logits", &got.logits, &wanted.logits, MODEL);
     // A step follows the gradient's sign, which rounding may turn where the gradient is nearly zero.
-    let same = got.1.iter().zip(&wanted.1).filter(|(a, b)| (*a - *b).abs() < 1e-5).count();
-    assert!(same * 100 >= got.1.len() * 98, "{same} of {} pixels moved alike", got.1.len());
-    assert_eq!(got.2.len(), wanted.2.len());
-    for ((path, got), (_, wanted)) in got.2.iter().zip(&wanted.2) {
+    let same = got.moved.iter().zip(&wanted.moved).filter(|(a, b)| (*a - *b).abs() < 1e-5).count();
+    assert!(same * 100 >= got.moved.len() * 98, "{same} of {} pixels moved alike", got.moved.len());
+    assert_eq!(got.weights.len(), wanted.weights.len());
+    for ((path, got), (_, wanted)) in got.weights.iter().zip(&wanted.weights) {
         assert_close(path, got, wanted, MODEL);
     }
 }

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use std::panic;
+use std::sync::{Arc, Mutex, PoisonError};
 
 type Make = fn() -> Device;
 
@@ -50,10 +51,16 @@ pub fn device(name: &str) -> Result<Device, String> {
     }
 }
 
-/// The device, once it has computed something: a missing driver shows at first use, as panics of Burn's threads.
+/// The device, once it has computed something: a missing driver shows at first use, as panics of Burn's threads. The
+/// first of them names the cause.
 fn probe(make: Make) -> Result<Device, String> {
+    let panics = Arc::new(Mutex::new(Vec::new()));
+    let heard = panics.clone();
     let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
+    panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload_as_str().unwrap_or("no reason given").to_string();
+        heard.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }));
     let probed = std::thread::spawn(move || {
         let device = make();
         let sum = Tensor::<1>::ones([2], &device).sum().try_into_scalar::<f32>();
@@ -64,12 +71,7 @@ fn probe(make: Make) -> Result<Device, String> {
     let reason = match probed {
         Ok(Ok(device)) => return Ok(device),
         Ok(Err(error)) => error,
-        Err(payload) => match payload.downcast::<String>() {
-            Ok(text) => *text,
-            Err(payload) => {
-                payload.downcast::<&str>().map_or("no reason given".into(), |text| text.to_string())
-            }
-        },
+        Err(_) => panics.lock().unwrap_or_else(PoisonError::into_inner).swap_remove(0),
     };
     Err(reason.split_whitespace().collect::<Vec<_>>().join(" "))
 }

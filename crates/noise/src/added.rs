@@ -5,6 +5,7 @@ use crate::{Convention, Key, kernel, normal_at};
 use burn::tensor::Tensor;
 
 /// The parameters of a noise law.
+#[expect(clippy::large_enum_variant, reason = "made for one call and taken apart in it")]
 #[derive(Clone, Debug)]
 pub enum Parameters {
     /// White noise.
@@ -51,8 +52,12 @@ impl AddedNoise {
     ///
     /// Where the number of elements is not a multiple of the rows, or the parameters are not of a row's size.
     pub fn add_to<const D: usize>(self, tensor: Tensor<D>) -> Tensor<D> {
-        let elements = tensor.shape().num_elements() / self.rows.max(1);
-        self.check(tensor.shape().num_elements(), elements);
+        let total = tensor.shape().num_elements();
+        if total == 0 {
+            return tensor;
+        }
+        let elements = total / self.rows.max(1);
+        self.check(total, elements);
         match kernel::Plan::new(&self, &tensor) {
             Some(plan) => kernel::add(plan, self.parameters, tensor),
             None => self.add_by_tensor_operations(tensor, elements),

@@ -6,7 +6,7 @@
 //! out[r, i] = x[r, i] + p[r] A[i] e[r, i] + q[r] Σₖ F[i, k] e_f[r, k]
 //! ```
 //!
-//! so that a backend has few kernels to write, and [`autodiff`] the whole backward pass.
+//! so that a backend has few kernels to write, and `autodiff` the whole backward pass.
 
 #[cfg(any(feature = "flex", feature = "cube"))]
 mod autodiff;
@@ -21,7 +21,6 @@ use crate::added::{AddedNoise, Parameters};
 use crate::law::Colored;
 use crate::philox::{GROUP, Law};
 use crate::{Convention, Key};
-#[cfg(any(feature = "flex", feature = "cube"))]
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Device, Tensor};
 
@@ -67,10 +66,10 @@ impl Plan {
         let total = tensor.shape().num_elements();
         // Every row has its own padding.
         let padded = total + 2 * GROUP * noise.rows;
-        if !(has_kernels(&tensor.device()) && single(tensor.dtype()) && total > 0 && takes(padded))
-        {
+        if !(single(tensor.dtype()) && takes(padded)) {
             return None;
         }
+        kernels(tensor.device().as_dispatch())?;
         let (form, through_std, parameter, stride, rank) = match &noise.parameters {
             Parameters::White { alpha, stride, convention } => {
                 (Form::White, *convention == Convention::Scaled, alpha, *stride, 0)
@@ -129,23 +128,25 @@ fn takes(elements: usize) -> bool {
     (1..MOST).contains(&elements)
 }
 
-#[cfg(any(feature = "flex", feature = "cube"))]
-fn has_kernels(device: &Device) -> bool {
-    fn of(device: &DispatchDevice) -> bool {
-        match device {
-            #[cfg(feature = "flex")]
-            DispatchDevice::Flex(_) => true,
-            #[cfg(feature = "cube")]
-            DispatchDevice::Cube(_) => true,
-            DispatchDevice::Autodiff(device) => of(device),
-            #[allow(
-                unreachable_patterns,
-                reason = "depends on the backends that Burn was built with"
-            )]
-            _ => false,
-        }
+/// The backends with kernels.
+#[derive(PartialEq)]
+enum Kernels {
+    #[cfg(feature = "flex")]
+    Flex,
+    #[cfg(feature = "cube")]
+    Cube,
+}
+
+fn kernels(device: &DispatchDevice) -> Option<Kernels> {
+    match device {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => Some(Kernels::Flex),
+        #[cfg(feature = "cube")]
+        DispatchDevice::Cube(_) => Some(Kernels::Cube),
+        DispatchDevice::Autodiff(device) => kernels(device),
+        #[allow(unreachable_patterns, reason = "depends on the backends that Burn is built with")]
+        _ => None,
     }
-    of(device.as_dispatch())
 }
 
 /// The tensor plus the noise of the plan, differentiable.
@@ -189,15 +190,7 @@ pub(crate) fn fill<const D: usize>(
     {
         use burn::backend::Dispatch;
         use operations::NoiseOperations;
-        fn on_cube(device: &DispatchDevice) -> bool {
-            match device {
-                DispatchDevice::Cube(_) => true,
-                DispatchDevice::Autodiff(device) => on_cube(device),
-                #[allow(unreachable_patterns, reason = "depends on Burn's backends")]
-                _ => false,
-            }
-        }
-        if takes(elements) && on_cube(device.as_dispatch()) {
+        if takes(elements) && kernels(device.as_dispatch()) == Some(Kernels::Cube) {
             let out = out();
             return (out.dtype() == DType::F32).then(|| {
                 Tensor::from_dispatch(Dispatch::fill(out.into_dispatch(), law, key, first))
@@ -206,11 +199,6 @@ pub(crate) fn fill<const D: usize>(
     }
     let _ = (law, key, first, out, elements, device);
     None
-}
-
-#[cfg(not(any(feature = "flex", feature = "cube")))]
-fn has_kernels(_device: &Device) -> bool {
-    false
 }
 
 #[cfg(not(any(feature = "flex", feature = "cube")))]
