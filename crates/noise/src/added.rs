@@ -5,7 +5,7 @@ use crate::{Convention, Key, kernel, normal_at};
 use burn::tensor::Tensor;
 
 /// The parameters of a noise law.
-#[expect(clippy::large_enum_variant, reason = "made for one call and taken apart in it")]
+#[allow(clippy::large_enum_variant, reason = "made for one call and taken apart in it")]
 #[derive(Clone, Debug)]
 pub enum Parameters {
     /// White noise.
