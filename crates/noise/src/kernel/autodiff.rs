@@ -62,8 +62,7 @@ impl<B: NoiseOperations> Kept<B> {
             gradient = B::float_sum_dim(gradient, 0);
         }
         if draws.shape()[0] == 1 {
-            // An outer product.
-            return B::float_mul(B::float_reshape(gradient, Shape::new([elements, 1])), draws);
+            return B::outer(gradient, draws, self.plan);
         }
         B::float_matmul(B::float_swap_dims(gradient, 0, 1), draws)
     }

@@ -393,4 +393,17 @@ impl NoiseOperations for Flex {
         });
         gradient
     }
+
+    fn outer(column: Primitive, row: Primitive, plan: Plan) -> Primitive {
+        let [column, row] = [column, row].map(contiguous);
+        let (column, row) = (values(&column), values(&row));
+        let mut out = vec![0.0; column.len() * plan.rank];
+        let tiles = out.par_chunks_mut(TILE * plan.rank).zip(column.par_chunks(TILE));
+        tiles.with_min_len(4).for_each(|(out, column)| {
+            for (out, c) in out.chunks_exact_mut(plan.rank).zip(column) {
+                out.iter_mut().zip(row).for_each(|(out, r)| *out = c * r);
+            }
+        });
+        tensor(out, [plan.elements, plan.rank])
+    }
 }

@@ -5,8 +5,10 @@ use crate::Key;
 use crate::philox::Law;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
+use burn::tensor::Shape;
+
 #[cfg(feature = "fusion")]
-use burn::{backend::fusion::custom::TensorSpec, tensor::Shape};
+use burn::backend::fusion::custom::TensorSpec;
 
 /// Noise by kernels. Tensors are in row-major order, whatever shape they have; `x` and gradients are
 /// `[rows, elements]`, the moments `[stds, 2]`, the parameter `[amplitudes]`, the factor `[elements, rank]`.
@@ -58,4 +60,11 @@ pub(crate) trait NoiseOperations: Backend {
         slope: FloatTensor<Self>,
         plan: Plan,
     ) -> FloatTensor<Self>;
+
+    /// The outer product of `[elements]` and `[rank]`.
+    #[fusion(default)]
+    fn outer(column: FloatTensor<Self>, row: FloatTensor<Self>, plan: Plan) -> FloatTensor<Self> {
+        let column = Self::float_reshape(column, Shape::new([plan.elements, 1]));
+        Self::float_mul(column, Self::float_reshape(row, Shape::new([1, plan.rank])))
+    }
 }
