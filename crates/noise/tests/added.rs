@@ -1,4 +1,6 @@
 //! Noise added by one operation against the laws composed of tensor operations, forward and every gradient.
+//!
+//! One file, because all promises are made for the same table of cases.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use cni_noise::law::{Colored, standard_deviations, white};

@@ -1,6 +1,7 @@
 //! The kernels for Burn's CPU backend: one pass over memory each, in tiles of columns that stay in the cache.
 //!
-//! Tiles and the order of sums do not depend on the number of threads, and so neither do results.
+//! Tiles and the order of sums do not depend on the number of threads, and so neither do results. One file, because the
+//! passes share tiles, buffers and scales.
 
 use super::operations::NoiseOperations;
 use super::{Form, Plan};

@@ -1,4 +1,5 @@
-//! The kernels. Threads that draw work on one block of the generator: four values of a row, 16 indices apart.
+//! The kernels. Threads that draw work on one block of the generator: four values of a row, 16 indices apart. One file,
+//! because they share how amplitudes and standard deviations are read.
 
 use super::philox::{Stream, block_values, normal_value};
 use crate::kernel::Form;
