@@ -3,7 +3,7 @@
 use crate::{Granularity, Law, LearnedNoise, NoiseError};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cni_noise::{Convention, first_example};
+use cni_noise::{AddedNoise, Convention, first_example};
 use serde::{Deserialize, Serialize};
 
 /// Whether something is done once for a batch or once for each of its examples.
@@ -158,19 +158,14 @@ impl ActivationNoise {
         let Some(key) = self.noise.next_key(&input.device()) else {
             return input;
         };
-        let elements: usize = features.iter().product();
-        let values = match self.std_per {
-            Per::Batch => input.clone().reshape([1, batch * elements]),
-            Per::Example => input.clone().reshape([batch, elements]),
+        let draw_per_row = self.draw_per == Per::Example;
+        let noise = AddedNoise {
+            rows: batch,
+            draw_per_row,
+            first: if draw_per_row { first_example() } else { 0 },
+            std_per_row: self.std_per == Per::Example,
+            ..self.noise.added(key, features)
         };
-        // A single draw is stretched over the batch; so is a single row of noise under one standard deviation a row.
-        let (rows, first) = match self.draw_per {
-            Per::Batch => (1, 0),
-            Per::Example => (batch, first_example()),
-        };
-        let noise = self.noise.draw(key, values, features, rows, first);
-        let mut shape = dims;
-        shape[0] = noise.dims()[0];
-        input + noise.reshape(shape)
+        noise.add_to(input)
     }
 }

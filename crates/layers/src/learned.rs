@@ -5,8 +5,8 @@ use burn::module::{
     Content, DisplaySettings, Initializer, Module, ModuleDisplay, Param, Reparameterization,
 };
 use burn::tensor::{Device, Tensor};
-use cni_noise::law::{Colored, standard_deviations, white};
-use cni_noise::{Convention, Key, layer_key, normal_at};
+use cni_noise::law::Colored;
+use cni_noise::{AddedNoise, Convention, Key, Parameters, layer_key};
 use serde::{Deserialize, Serialize};
 
 /// Which elements share an amplitude α of white noise.
@@ -150,54 +150,28 @@ impl LearnedNoise {
         layer_key(&self.name, device)
     }
 
-    /// Independent draws of the noise, `[rows, elements]`.
-    ///
-    /// - `values`: what the standard deviation is taken over, row by row: `[1, ..]` or `[rows, ..]`;
-    /// - `shape`: the shape that the elements are the flattening of;
-    /// - `first`: the number of the first row within the stream of `key`.
-    pub(crate) fn draw(
-        &self,
-        key: Key,
-        values: Tensor<2>,
-        shape: &[usize],
-        rows: usize,
-        first: u64,
-    ) -> Tensor<2> {
-        let elements: usize = shape.iter().product();
-        let like = values.clone();
-        let rows_of = |stream: u64, columns: usize| {
-            normal_at(key.child(stream), first * columns as u64, [rows, columns], &like)
-        };
-        let independent = rows_of(0, elements);
-        match (&self.alpha, &self.diagonal) {
-            (Some(alpha), _) => {
-                let values = match self.convention {
-                    Convention::Reference => values.inner(),
-                    Convention::Scaled => values,
-                };
-                white(self.spread(alpha.val(), shape), standard_deviations(values), independent)
-            }
-            (None, Some(diagonal)) => {
-                let factor = self.factor.as_ref().map(Param::val);
-                let shared = factor.as_ref().map(|factor| rows_of(1, factor.dims()[1]));
-                let law = Colored { diagonal: diagonal.val(), factor, convention: self.convention };
-                law.noise(standard_deviations(values), independent, shared)
-            }
+    /// The noise of one draw, for a batch of one row that the elements are the flattening of: `shape`.
+    pub(crate) fn added(&self, key: Key, shape: &[usize]) -> AddedNoise {
+        let parameters = match (&self.alpha, &self.diagonal) {
+            (Some(alpha), _) => Parameters::White {
+                alpha: alpha.val(),
+                stride: match self.law {
+                    Law::White { granularity: Granularity::Channel, .. } => {
+                        shape[self.channel_axis + 1..].iter().product()
+                    }
+                    _ => 1,
+                },
+                convention: self.convention,
+            },
+            (None, Some(diagonal)) => Parameters::Colored(Colored {
+                diagonal: diagonal.val(),
+                factor: self.factor.as_ref().map(Param::val),
+                convention: self.convention,
+            }),
             (None, None) => unreachable!("a law has either an alpha or a diagonal"),
-        }
-    }
-
-    /// α for every element, `[1, elements]`, or `[1, 1]` where there is only one.
-    fn spread(&self, alpha: Tensor<1>, shape: &[usize]) -> Tensor<2> {
-        let [n] = alpha.dims();
-        match self.law {
-            Law::White { granularity: Granularity::Channel, .. } => {
-                let outer: usize = shape[..self.channel_axis].iter().product();
-                let inner: usize = shape[self.channel_axis + 1..].iter().product();
-                alpha.reshape([1, n, 1]).expand([outer, n, inner]).reshape([1, outer * n * inner])
-            }
-            _ => alpha.reshape([1, n]),
-        }
+        };
+        let (draw_per_row, std_per_row) = (false, false);
+        AddedNoise { parameters, key, rows: 1, draw_per_row, first: 0, std_per_row }
     }
 }
 
@@ -209,9 +183,7 @@ impl Reparameterization for LearnedNoise {
         let Some(key) = self.next_key(&base.device()) else {
             return base;
         };
-        let shape = base.dims();
-        let values = base.clone().reshape([1, shape.iter().product()]);
-        base + self.draw(key, values, &shape, 1, 0).reshape(shape)
+        self.added(key, &base.dims()).add_to(base)
     }
 }
 

@@ -13,14 +13,18 @@
 //! - [`Key`]: a seed from which further seeds are derived;
 //! - [`normal`], [`uniform`], [`sign`], [`permutation`]: draws;
 //! - [`scope`]: which noise the layers of a forward pass draw, [`Noise::Fresh`], [`Noise::Keyed`] or [`Noise::Off`];
-//! - [`law`]: white and colored Gaussian noise, in two conventions, with their exact covariance.
+//! - [`law`]: white and colored Gaussian noise, in two conventions, with their exact covariance;
+//! - [`AddedNoise`]: such noise drawn, scaled and added in one operation.
 
+mod added;
 mod draw;
+mod kernel;
 mod key;
 pub mod law;
 mod philox;
 mod scope;
 
+pub use added::{AddedNoise, Parameters};
 pub use draw::{
     host_normal, host_uniform, normal, normal_at, normal_like, permutation, sign, uniform,
 };

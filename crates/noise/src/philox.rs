@@ -12,7 +12,7 @@ use crate::Key;
 use multiversion::multiversion;
 
 /// Blocks that are computed together.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Values in a group: four words of each of the [`LANES`] blocks.
 ///
@@ -22,31 +22,24 @@ pub(crate) const GROUP: usize = 4 * LANES;
 
 type Words = [[u32; LANES]; 4];
 
-const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+pub(crate) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+pub(crate) const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// One block: ten rounds over `counter` with `key`.
-pub(crate) fn block(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
-    let words = rounds(counter.map(|word| [word; LANES]), key);
-    words.map(|lanes| lanes[0])
-}
-
+///
+/// Words lie in the lower halves of 64-bit numbers, whose upper halves are left over from products: what vector units
+/// multiply in one instruction. A loop over blocks around this keeps the rounds in vector registers.
 #[inline(always)]
-fn rounds(mut c: Words, mut key: [u32; 2]) -> Words {
+pub(crate) fn block(counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    const LOW: u64 = 0xFFFF_FFFF;
+    let mut c = counter.map(u64::from);
     for _ in 0..10 {
-        let mut next: Words = [[0; LANES]; 4];
-        for i in 0..LANES {
-            let a = u64::from(c[0][i]) * u64::from(MULTIPLIERS[0]);
-            let b = u64::from(c[2][i]) * u64::from(MULTIPLIERS[1]);
-            next[0][i] = (b >> 32) as u32 ^ c[1][i] ^ key[0];
-            next[1][i] = b as u32;
-            next[2][i] = (a >> 32) as u32 ^ c[3][i] ^ key[1];
-            next[3][i] = a as u32;
-        }
-        c = next;
+        let a = (c[0] & LOW) * u64::from(MULTIPLIERS[0]);
+        let b = (c[2] & LOW) * u64::from(MULTIPLIERS[1]);
+        c = [(b >> 32) ^ c[1] ^ u64::from(key[0]), b, (a >> 32) ^ c[3] ^ u64::from(key[1]), a];
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
-    c
+    c.map(|word| word as u32)
 }
 
 /// The sixteen blocks of one group. The upper half of the key takes the upper half of the counter.
@@ -54,21 +47,19 @@ fn rounds(mut c: Words, mut key: [u32; 2]) -> Words {
 fn group_words(key: Key, group: u64) -> Words {
     let [k0, k1, k2, k3] = key.words();
     let first = group.wrapping_mul(LANES as u64);
-    let mut counter: Words = [[0; LANES], [0; LANES], [k2; LANES], [k3; LANES]];
-    #[expect(
-        clippy::needless_range_loop,
-        reason = "two arrays in step, as in all loops over lanes"
-    )]
+    let mut words: Words = [[0; LANES]; 4];
     for i in 0..LANES {
-        let index = first.wrapping_add(i as u64);
-        counter[0][i] = index as u32;
-        counter[1][i] = (index >> 32) as u32;
+        // A group's first block is a multiple of sixteen, so that no lane carries.
+        let block = block([first as u32 | i as u32, (first >> 32) as u32, k2, k3], [k0, k1]);
+        for (word, value) in words.iter_mut().zip(block) {
+            word[i] = value;
+        }
     }
-    rounds(counter, [k0, k1])
+    words
 }
 
 /// What a group of words is turned into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Law {
     /// Uniform on [0, 1), multiples of 2⁻²⁴.
     Uniform,

@@ -1,0 +1,335 @@
+//! Noise added by one operation against the laws composed of tensor operations, forward and every gradient.
+//!
+//! One file, because all promises are made for the same table of cases.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use cni_noise::law::{Colored, standard_deviations, white};
+use cni_noise::{AddedNoise, Convention, Key, Parameters, normal, normal_at};
+
+/// A law by its sizes, and how its draws and standard deviations are shared.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    rows: usize,
+    elements: usize,
+    /// White: amplitudes and neighbouring elements that share one. Colored: none.
+    amplitudes: Option<(usize, usize)>,
+    rank: usize,
+    convention: Convention,
+    draw_per_row: bool,
+    std_per_row: bool,
+    first: u64,
+}
+
+/// Input, parameter and factor.
+struct Leaves {
+    x: Tensor<2>,
+    parameter: Tensor<1>,
+    factor: Option<Tensor<2>>,
+}
+
+impl Case {
+    fn leaves(&self, dtype: DType) -> Leaves {
+        let device = Device::flex();
+        let leaf = |n: u64| Key::new(17).child(n);
+        let n = self.amplitudes.map_or(self.elements, |(n, _)| n);
+        // Of either sign, and zero at the last element.
+        let parameter = normal::<1>(leaf(1), [n], &device).slice_fill(n - 1..n, 0.0);
+        let factor = normal::<2>(leaf(2), [self.elements, self.rank.max(1)], &device);
+        let x = normal::<2>(leaf(0), [self.rows, self.elements], &device) * 0.7 + 0.3;
+        let track = |x: Tensor<2>| x.cast(dtype).autodiff().require_grad();
+        Leaves {
+            x: track(x),
+            parameter: parameter.cast(dtype).autodiff().require_grad(),
+            factor: (self.rank > 0).then(|| track(factor)),
+        }
+    }
+
+    fn parameters(&self, leaves: &Leaves) -> Parameters {
+        match self.amplitudes {
+            Some((_, stride)) => Parameters::White {
+                alpha: leaves.parameter.clone(),
+                stride,
+                convention: self.convention,
+            },
+            None => Parameters::Colored(self.colored(leaves)),
+        }
+    }
+
+    fn colored(&self, leaves: &Leaves) -> Colored {
+        let (diagonal, factor) = (leaves.parameter.clone(), leaves.factor.clone());
+        Colored { diagonal, factor, convention: self.convention }
+    }
+
+    fn added(&self, leaves: &Leaves) -> Tensor<2> {
+        let noise = AddedNoise {
+            parameters: self.parameters(leaves),
+            key: Key::new(3),
+            rows: self.rows,
+            draw_per_row: self.draw_per_row,
+            first: self.first,
+            std_per_row: self.std_per_row,
+        };
+        noise.add_to(leaves.x.clone())
+    }
+
+    /// The same by the public laws.
+    fn composed(&self, leaves: &Leaves) -> Tensor<2> {
+        let x = leaves.x.clone();
+        let draws = if self.draw_per_row { self.rows } else { 1 };
+        let draw = |stream, columns: usize| {
+            let first = self.first * columns as u64;
+            normal_at::<2, 2>(Key::new(3).child(stream), first, [draws, columns], &x)
+        };
+        let whole = self.rows * self.elements;
+        let values = if self.std_per_row { x.clone() } else { x.clone().reshape([1, whole]) };
+        let e = draw(0, self.elements);
+        let Some((n, stride)) = self.amplitudes else {
+            let shared = (self.rank > 0).then(|| draw(1, self.rank));
+            return x.clone() + self.colored(leaves).noise(standard_deviations(values), e, shared);
+        };
+        let values = match self.convention {
+            Convention::Reference => values.inner(),
+            Convention::Scaled => values,
+        };
+        let alpha = (0..self.elements).map(|i| (i / stride % n) as i64).collect::<Vec<_>>();
+        let index = TensorData::new(alpha, [self.elements]);
+        let index = Tensor::<1, burn::tensor::Int>::from_data(index, &x.device().inner());
+        let alpha = leaves.parameter.clone().select(0, index).unsqueeze::<2>();
+        x.clone() + white(alpha, standard_deviations(values), e)
+    }
+}
+
+/// The tensor and the gradients of a weighted sum of it.
+fn run(leaves: &Leaves, out: Tensor<2>) -> Vec<(&'static str, Vec<f64>)> {
+    let [rows, elements] = out.dims();
+    let weights = normal_at::<2, 2>(Key::new(5), 0, [rows, elements], &out);
+    let gradients = (out.clone() * weights).sum().backward();
+    let list = |x: Tensor<1>| x.try_to_vec_as::<f64>().unwrap();
+    let mut all = vec![
+        ("value", list(out.reshape([rows * elements]))),
+        ("input", list(leaves.x.grad(&gradients).unwrap().reshape([rows * elements]))),
+        ("parameter", list(leaves.parameter.grad(&gradients).unwrap())),
+    ];
+    if let Some(factor) = &leaves.factor {
+        let slope = factor.grad(&gradients).unwrap();
+        assert_eq!(slope.dims(), factor.dims());
+        let n = slope.shape().num_elements();
+        all.push(("factor", list(slope.reshape([n]))));
+    }
+    all
+}
+
+fn assert_close(
+    case: &Case,
+    got: &[(&str, Vec<f64>)],
+    wanted: &[(&str, Vec<f64>)],
+    tolerance: f64,
+) {
+    for ((what, got), (_, wanted)) in got.iter().zip(wanted) {
+        assert_eq!(got.len(), wanted.len(), "{case:?} {what}");
+        let scale = wanted.iter().fold(1.0f64, |m, w| m.max(w.abs()));
+        for (i, (got, wanted)) in got.iter().zip(wanted).enumerate() {
+            let close = (got - wanted).abs() < tolerance * scale;
+            assert!(close, "{case:?} {what}[{i}]: {got} ≠ {wanted}");
+        }
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (rows, elements) in [(1, 1), (1, 7), (1, 2_500), (5, 12), (3, 1_100), (4, 64), (2, 1)] {
+        let whites = [1, 4].into_iter().filter(|n| elements % n == 0);
+        // One amplitude, one an element, and four channels at the front or behind an outer axis of three.
+        let whites = whites.map(|n| (n, elements / n)).chain([(elements, 1)]);
+        let whites = whites.chain((elements == 12).then_some((2, 2)));
+        let whites = whites.map(|amplitudes| (Some(amplitudes), 0));
+        let laws = whites.chain([0, 1, 5].map(|rank| (None, rank)));
+        for (amplitudes, rank) in laws {
+            for convention in [Convention::Reference, Convention::Scaled] {
+                for (draw_per_row, std_per_row, first) in
+                    [(false, false, 0), (true, false, 3), (false, true, 0), (true, true, 7)]
+                {
+                    cases.push(Case {
+                        rows,
+                        elements,
+                        amplitudes,
+                        rank,
+                        convention,
+                        draw_per_row,
+                        std_per_row,
+                        first,
+                    });
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// Float rounding: sums of up to 3300 terms in another order.
+const TOLERANCE: f64 = 2e-5;
+
+#[test]
+fn the_operation_equals_the_laws_forward_and_backward() {
+    for case in cases() {
+        let leaves = case.leaves(DType::F32);
+        let wanted = run(&leaves, case.composed(&leaves));
+        let leaves = case.leaves(DType::F32);
+        assert_close(&case, &run(&leaves, case.added(&leaves)), &wanted, TOLERANCE);
+    }
+}
+
+/// Double precision has no kernel; it is what the kernels are measured by.
+#[test]
+fn double_precision_is_taken_too_and_agrees() {
+    for case in cases().into_iter().step_by(3) {
+        let double = case.leaves(DType::F64);
+        let wanted = run(&double, case.added(&double));
+        let single = case.leaves(DType::F32);
+        assert_close(&case, &run(&single, case.added(&single)), &wanted, TOLERANCE);
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let case = Case {
+        rows: 3,
+        elements: 5_000,
+        amplitudes: None,
+        rank: 5,
+        convention: Convention::Scaled,
+        draw_per_row: true,
+        std_per_row: false,
+        first: 1,
+    };
+    let all = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let leaves = case.leaves(DType::F32);
+            let out = case.added(&leaves);
+            let value = out.clone().into_data();
+            let gradients = out.sum().backward();
+            (value, leaves.parameter.grad(&gradients).unwrap().into_data())
+        })
+    };
+    assert_eq!(all(1), all(3));
+}
+
+/// Where only one of the tensors is tracked, and where none is.
+#[test]
+fn constants_get_no_gradient_and_change_nothing() {
+    for case in cases().into_iter().filter(|case| case.elements == 1_100) {
+        let leaves = case.leaves(DType::F32);
+        let all = run(&leaves, case.added(&leaves));
+        let plain = |x: &Tensor<2>| x.clone().inner();
+        let constant = Leaves {
+            x: leaves.x.clone(),
+            parameter: leaves.parameter.clone().inner(),
+            factor: leaves.factor.as_ref().map(plain),
+        };
+        let out = case.added(&constant);
+        let weights = normal_at::<2, 2>(Key::new(5), 0, out.dims(), &out);
+        let gradients = (out * weights).sum().backward();
+        let slope: Vec<f64> = constant.x.grad(&gradients).unwrap().try_to_vec_as().unwrap();
+        assert_eq!(slope, all[1].1, "{case:?}");
+
+        let constant = Leaves { x: plain(&leaves.x), ..constant };
+        let out = case.added(&constant);
+        assert!(!out.is_autodiff());
+        assert_eq!(out.try_to_vec_as::<f64>().unwrap(), all[0].1, "{case:?}");
+
+        let learned = Leaves { parameter: leaves.parameter.clone(), ..constant };
+        let out = case.added(&learned);
+        let weights = normal_at::<2, 2>(Key::new(5), 0, out.dims(), &out);
+        let gradients = (out * weights).sum().backward();
+        let slope: Vec<f64> = learned.parameter.grad(&gradients).unwrap().try_to_vec_as().unwrap();
+        assert_eq!(slope, all[2].1, "{case:?}");
+    }
+}
+
+/// A tensor in another than row-major order.
+#[test]
+fn a_permuted_tensor_gets_the_noise_of_its_own_order() {
+    let case = Case {
+        rows: 1,
+        elements: 91,
+        amplitudes: None,
+        rank: 2,
+        convention: Convention::Reference,
+        draw_per_row: false,
+        std_per_row: false,
+        first: 0,
+    };
+    let leaves = case.leaves(DType::F32);
+    let noise = || AddedNoise {
+        parameters: case.parameters(&leaves),
+        key: Key::new(3),
+        rows: 1,
+        draw_per_row: false,
+        first: 0,
+        std_per_row: false,
+    };
+    let x = leaves.x.clone().inner().reshape([7, 13]).transpose();
+    let copied = Tensor::<2>::from_data(x.to_data(), &Device::flex());
+    assert_eq!(noise().add_to(x).into_data(), noise().add_to(copied).into_data());
+}
+
+#[test]
+fn constant_tensors_and_zero_parameters_have_finite_gradients() {
+    for mut case in cases() {
+        case.std_per_row |= case.rows > 1;
+        let leaves = case.leaves(DType::F32);
+        let zero = |x: &Tensor<2>| x.clone().inner().zeros_like().autodiff().require_grad();
+        let leaves = Leaves { x: zero(&leaves.x), ..leaves };
+        for (what, values) in run(&leaves, case.added(&leaves)) {
+            assert!(values.iter().all(|v| v.is_finite()), "{case:?} {what}");
+        }
+    }
+}
+
+#[test]
+fn gradients_agree_with_central_differences() {
+    let case = Case {
+        rows: 2,
+        elements: 9,
+        amplitudes: None,
+        rank: 2,
+        convention: Convention::Scaled,
+        draw_per_row: true,
+        std_per_row: true,
+        first: 2,
+    };
+    let leaves = case.leaves(DType::F32);
+    let slopes = run(&leaves, case.added(&leaves));
+    // In double precision, where the operation is composed of Burn's own.
+    let double = case.leaves(DType::F64);
+    let at = |entry: usize, step: f64| {
+        let mut x: Vec<f64> = double.x.try_to_vec_as().unwrap();
+        x[entry] += step;
+        let options = (&Device::flex(), DType::F64);
+        let x = Tensor::<2>::from_data(TensorData::new(x, [2, 9]), options);
+        let parameter = double.parameter.clone().inner();
+        let factor = double.factor.clone().map(Tensor::inner);
+        let out = case.added(&Leaves { x, parameter, factor });
+        let weights = normal_at::<2, 2>(Key::new(5), 0, [2, 9], &out);
+        (out * weights).sum().into_scalar::<f64>()
+    };
+    for (entry, slope) in slopes[1].1.iter().enumerate() {
+        let numeric = (at(entry, 1e-5) - at(entry, -1e-5)) / 2e-5;
+        assert!((slope - numeric).abs() < 1e-4, "entry {entry}: {slope} ≠ {numeric}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "parameters: do not fit a row of 6 elements")]
+fn parameters_of_another_size_are_refused() {
+    let device = Device::flex();
+    let parameters = Parameters::White {
+        alpha: Tensor::ones([4], &device),
+        stride: 1,
+        convention: Convention::Reference,
+    };
+    let (draw_per_row, std_per_row, key) = (false, false, Key::new(1));
+    AddedNoise { parameters, key, rows: 1, draw_per_row, first: 0, std_per_row }
+        .add_to(Tensor::<1>::zeros([6], &device));
+}
