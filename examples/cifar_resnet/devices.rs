@@ -1,7 +1,7 @@
 //! Several devices of a backend.
 
 use crate::device::device;
-use burn::tensor::Device;
+use burn::tensor::{Device, DeviceType};
 use clap::ValueEnum;
 use cni_burn::training::Parallel;
 
@@ -39,23 +39,20 @@ pub fn devices(name: &str, count: usize) -> Result<Vec<Device>, String> {
 
 /// All devices of a backend with hardware of its own.
 fn listed(name: &str) -> Option<Vec<Device>> {
-    #[allow(unused_imports, reason = "a program with CPU backends alone lists nothing")]
-    use burn::tensor::DeviceType;
-    let kind = match name {
+    let kinds: &[(&str, DeviceType)] = &[
         #[cfg(feature = "cuda")]
-        "cuda" => DeviceType::Cuda,
+        ("cuda", DeviceType::Cuda),
         #[cfg(feature = "rocm")]
-        "rocm" => DeviceType::Rocm,
+        ("rocm", DeviceType::Rocm),
         #[cfg(feature = "vulkan")]
-        "vulkan" => DeviceType::Vulkan,
+        ("vulkan", DeviceType::Vulkan),
         #[cfg(feature = "metal")]
-        "metal" => DeviceType::Metal,
+        ("metal", DeviceType::Metal),
         #[cfg(feature = "webgpu")]
-        "webgpu" => DeviceType::WebGpu,
+        ("webgpu", DeviceType::WebGpu),
         #[cfg(feature = "wgpu")]
-        "wgpu" => DeviceType::Wgpu,
-        _ => return None,
-    };
-    #[allow(unreachable_code, reason = "likewise")]
-    Some(Device::enumerate(kind).to_vec())
+        ("wgpu", DeviceType::Wgpu),
+    ];
+    let (_, kind) = kinds.iter().find(|(backend, _)| *backend == name)?;
+    Some(Device::enumerate(kind.clone()).to_vec())
 }

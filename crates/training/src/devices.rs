@@ -8,20 +8,20 @@ use burn::train::{ExecutionStrategy, MultiDeviceOptim};
 /// How several devices of one machine share the batches of a run.
 ///
 /// Either way every batch is cut into one share a device, and a step is that of one device on the whole batch: the
-/// gradient is that of the mean over the whole batch, clipped and applied once. Shares have the key of their batch, so
-/// weight noise is one draw for all devices, and what is drawn for an example does not depend on the device that has it.
-/// A run on several devices therefore equals the run on one up to the rounding of sums, as long as the model looks at each
-/// example alone.
+/// gradient is that of the mean over the whole batch, clipped and applied once, so learning rates stay as they are. Shares
+/// have the key of their batch, so weight noise is one draw for all devices, and what is drawn for an example does not
+/// depend on the device that has it. A run on several devices therefore equals the run on one up to the rounding of sums,
+/// as long as the model looks at each example alone.
 ///
 /// Batch norm does not: in training it normalises with the mean and variance of the device's share, as everywhere without
-/// synchronised batch norm. Only a frozen one gives the run on one device.
+/// synchronised batch norm. A frozen one does look at each example alone.
 ///
 /// # Several machines
 ///
-/// Burn trains on the devices of one process. It has no data-parallel training of several nodes: its remote devices
-/// (feature `remote`) can be listed for [`Multi`](Self::Multi), which then sends weights and gradients over the network in
-/// every step, and it refuses collectives between servers, which [`Ddp`](Self::Ddp) would need. Evaluation needs none of
-/// this: what is judged of an example depends on its number alone, so machines can each take a part of the data.
+/// Burn trains on the devices of one process and has no data-parallel training over several nodes. Its remote devices
+/// (feature `remote`) are devices of a process like any other, so [`Multi`](Self::Multi) takes them, at the price of
+/// sending weights and gradients over the network in every step. [`Ddp`](Self::Ddp) does not: Burn refuses collectives
+/// between servers. Evaluation needs none of this, since machines can each judge a part of the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Parallel {
     /// One model on the first device, which the other devices copy for each step; gradients are summed on the first, in
@@ -30,16 +30,18 @@ pub enum Parallel {
     /// Running statistics of batch norm become the mean over the devices of their updates, weighted by examples.
     #[default]
     Multi,
-    /// A model on each device, with gradients summed by NCCL during the backward pass. CUDA only.
+    /// Burn's `ddp`: a model on each device, with gradients summed by NCCL during the backward pass. CUDA only, and not
+    /// yet run on more than paper.
     ///
-    /// Each device keeps running statistics of its own; those of the first are validated and saved. Burn has no way to
-    /// stop all devices in the same step, so a run that has to stop early can wait for ever instead.
+    /// Each device keeps running statistics of its own; those of the first are validated and saved. The devices are in
+    /// step only during backward passes: an epoch's training scores can lack the last batches of the others, and a run
+    /// that has to stop early can wait for ever instead.
     Ddp,
 }
 
 /// The devices of a run: one, from `&device`, or several.
 ///
-/// Validation and checkpoints are the first one's. The others need not be of its kind, but a step waits for the slowest.
+/// Validation and checkpoints are the first one's. A step waits for the slowest.
 ///
 /// ```
 /// use burn::tensor::Device;

@@ -76,12 +76,13 @@ pub(crate) fn detach_statistics<M: Module>(
 
 /// The sum of the devices' gradients, on the first device and in the order of the devices.
 pub(crate) fn sum<M: Module>(model: &M, gradients: MultiGradientsParams) -> GradientsParams {
+    let mut parts = gradients.grads.into_iter();
+    let Some((first, device)) = parts.next() else {
+        return GradientsParams::new();
+    };
     let mut sum = GradientsAccumulator::new();
-    let first = gradients.grads.first().map(|(_, device)| device.clone());
-    for (part, _) in gradients.grads {
-        let device = first.as_ref().expect("a list with an element has a first one");
-        sum.accumulate(model, part.to_device(device, model));
-    }
+    sum.accumulate(model, first);
+    parts.for_each(|(part, _)| sum.accumulate(model, part.to_device(&device, model)));
     sum.grads()
 }
 

@@ -7,13 +7,14 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Pgd, Threat};
-use cni_noise::{Key, first_example, layer_key, normal_at};
-use cni_training::data::{Augment, ImageData, Split, digits};
+use cni_noise::{Key, Noise, first_example, layer_key, normal_at, scope};
+use cni_training::data::{Augment, ImageData, Loader, Split, digits};
 use cni_training::{
     Devices, Objective, Parallel, Progress, Schedule, Sgd, Start, Trained, Trainer, TrainingConfig,
     TrainingError,
 };
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const HIDDEN: usize = 32;
 
@@ -104,7 +105,7 @@ fn config() -> TrainingConfig {
     TrainingConfig {
         batch_size: 64,
         augment: Augment { crop_padding: 1, flip: false },
-        // The norm is above the limit in every step of these few epochs, so that clipping counts.
+        // Below the norms of most steps, so that clipping counts.
         optimizer: Sgd { clip: Some(0.5), ..Sgd::default() },
         schedule: Schedule::constant(0.1),
         key: Key::new(3),
@@ -153,7 +154,7 @@ fn distance(a: &Net, b: &Net) -> f32 {
     pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Eighteen steps: augmentation, noise on weights and examples, attacks from random starts, clipping and momentum.
+/// Eighteen steps, measured to be off by 6e-8: augmentation, noise on weights and examples, attacks from random starts, clipping and momentum.
 #[test]
 fn several_devices_train_as_one() {
     let one = run(Net::new(false), (&Device::flex()).into(), config());
@@ -161,7 +162,6 @@ fn several_devices_train_as_one() {
     for devices in [2, 4] {
         let several = run(Net::new(false), flex(devices), config());
         let off = distance(&several.model, &one.model);
-        println!("{devices} devices: {off:e} off after a move of {moved}");
         assert!(off < 1e-5 && moved > 0.1, "{off} off after a move of {moved}");
         for (ours, theirs) in several.history.iter().zip(&one.history) {
             let close = |a: Option<f64>, b: Option<f64>| (a.unwrap() - b.unwrap()).abs() < 1e-5;
@@ -196,68 +196,59 @@ fn a_frozen_batch_norm_trains_as_on_one_device() {
     assert!(distance(&two.model, &net()) > 0.1);
 }
 
-/// After one clean step from mean 0 and variance 1, with shares of 170 and 171 examples of hidden units that do not
-/// depend on anything random but the order of the data.
+/// After one clean step without noise from mean 0 and variance 1, with shares of 170 and 171 examples.
 #[test]
 fn running_statistics_are_the_mean_over_the_devices() {
-    let mut net = Net::new(true);
-    net.alpha = net.alpha.map(|alpha| alpha.mul_scalar(0.0));
+    let net = Net::new(true);
     let config = || TrainingConfig {
         batch_size: 341,
         epochs: 1,
         augment: Augment::default(),
-        ..TrainingConfig { objective: Objective::clean(), ..config() }
+        objective: Objective::clean(),
+        ..config()
     };
-    let plain = |net: &Net, images: Tensor<4>| {
-        cni_noise::scope(cni_noise::Noise::Off, || net.forward(images))
-    };
+    let plain = |net: &Net, images: Tensor<4>| scope(Noise::Off, || net.forward(images));
     let folder = tempfile::tempdir().unwrap();
     let start = Start::Fresh;
     let two = run_in(folder.path(), net.clone(), flex(2), config(), start, plain).unwrap();
 
-    let loader = cni_training::data::Loader::training(
-        data().0,
-        341,
-        Augment::default(),
-        config().key,
-        &Device::flex(),
-    );
+    let loader = Loader::training(data().0, 341, Augment::default(), config().key, &Device::flex());
     let batch = loader.unwrap().epoch(0).next().unwrap().unwrap();
     let hidden = batch.images.flatten::<2>(1, 3).matmul(net.hidden.weight.base());
-    let shares = [hidden.clone().narrow(0, 0, 170), hidden.narrow(0, 170, 171)];
-    let [mean, variance] =
-        [0.0, 0.9].map(|rest| Tensor::<1>::zeros([HIDDEN], &Device::flex()) + rest);
-    let (mut mean, mut variance) = (mean, variance);
-    for (share, n) in shares.into_iter().zip([170.0, 171.0]) {
+    let mut mean = Tensor::<2>::zeros([1, HIDDEN], &Device::flex());
+    let mut variance = mean.clone() + 0.9;
+    for (first, n) in [(0, 170), (170, 171)] {
+        let share = hidden.clone().narrow(0, first, n);
         let centre = share.clone().mean_dim(0);
         let spread = (share - centre.clone()).square().mean_dim(0);
-        mean = mean + centre.squeeze_dim::<1>(0).mul_scalar(0.1 * n / 341.0);
-        variance = variance + spread.squeeze_dim::<1>(0).mul_scalar(0.1 * n / 341.0);
+        let weight = 0.1 * n as f64 / 341.0;
+        mean = mean + centre.mul_scalar(weight);
+        variance = variance + spread.mul_scalar(weight);
     }
     let norm = two.model.norm.unwrap();
     for (got, wanted) in [(norm.running_mean, mean), (norm.running_var, variance)] {
-        let off: f32 = (got.value() - wanted).abs().max().into_scalar();
+        let off: f32 = (got.value() - wanted.squeeze_dim(0)).abs().max().into_scalar();
         assert!(off < 1e-6, "{off}");
     }
 }
 
-/// Three devices, whose sums depend on their order, batch norm and two passes a step; and a stop after the second epoch.
+/// Three devices, whose sums depend on their order, and batch norm. The stop is in the first step of the third epoch: six
+/// steps an epoch, in which each device makes two passes.
 #[test]
 fn a_stopped_run_resumes_bit_for_bit() {
     let three = |folder: &Path, start, broken: bool| {
-        let second = folder.join("checkpoints/epoch-2");
+        let passes = AtomicUsize::new(0);
         let forward = move |net: &Net, images: Tensor<4>| {
+            let trains = net.alpha.val().is_autodiff();
+            let pass = passes.fetch_add(usize::from(trains), Ordering::Relaxed);
             let logits = net.forward(images);
-            if broken && second.exists() { logits.mul_scalar(f64::NAN) } else { logits }
+            if broken && trains && pass >= 2 * 6 * 3 * 2 {
+                return logits.mul_scalar(f64::NAN);
+            }
+            logits
         };
-        run_in(
-            folder,
-            Net::new(true),
-            flex(3),
-            TrainingConfig { epochs: 4, ..config() },
-            start,
-            forward,
-        )
+        let config = TrainingConfig { epochs: 4, ..config() };
+        run_in(folder, Net::new(true), flex(3), config, start, forward)
     };
     let [whole, stopped] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let expected = three(whole.path(), Start::Fresh, false).unwrap();

@@ -127,7 +127,7 @@ impl Loader {
     }
 
     /// Moves to another device.
-    pub fn on(mut self, device: &Device) -> Self {
+    pub(crate) fn on(mut self, device: &Device) -> Self {
         self.device = device.clone();
         self
     }
