@@ -71,9 +71,9 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// Where a batch has fewer examples than there are devices, a folder is in use, belongs to another run or cannot be read, and where the run had to stop: a loss or
-    /// gradient that is not finite, an attack that failed, a checkpoint that could not be written. The last complete
-    /// checkpoint stays.
+    /// Where a batch has fewer examples than there are devices, where a folder is in use, belongs to another run or cannot
+    /// be read, and where the run had to stop: a loss or gradient that is not finite, an attack that failed, a checkpoint
+    /// that could not be written. The last complete checkpoint stays.
     pub fn run<N: Module + ModuleDisplay + 'static>(
         &self,
         model: N,

@@ -232,32 +232,49 @@ fn running_statistics_are_the_mean_over_the_devices() {
     }
 }
 
-/// Three devices, whose sums depend on their order, and batch norm. The stop is in the first step of the third epoch: six
-/// steps an epoch, in which each device makes two passes.
+/// Trains four epochs. A broken run stops in the first step of the third: the loss becomes NaN after two times six steps, in
+/// which each device makes two passes.
+fn four_epochs(
+    folder: &Path,
+    net: Net,
+    devices: usize,
+    start: Start,
+    broken: bool,
+) -> Result<Trained<Net>, TrainingError> {
+    let passes = AtomicUsize::new(0);
+    let forward = move |net: &Net, images: Tensor<4>| {
+        let trains = net.alpha.val().is_autodiff();
+        let pass = passes.fetch_add(usize::from(trains), Ordering::Relaxed);
+        let logits = net.forward(images);
+        let breaks = broken && trains && pass >= 2 * 6 * devices * 2;
+        if breaks { logits.mul_scalar(f64::NAN) } else { logits }
+    };
+    let config = TrainingConfig { epochs: 4, ..config() };
+    run_in(folder, net, flex(devices), config, start, forward)
+}
+
+/// Three devices, whose sums depend on their order, and batch norm.
 #[test]
 fn a_stopped_run_resumes_bit_for_bit() {
-    let three = |folder: &Path, start, broken: bool| {
-        let passes = AtomicUsize::new(0);
-        let forward = move |net: &Net, images: Tensor<4>| {
-            let trains = net.alpha.val().is_autodiff();
-            let pass = passes.fetch_add(usize::from(trains), Ordering::Relaxed);
-            let logits = net.forward(images);
-            if broken && trains && pass >= 2 * 6 * 3 * 2 {
-                return logits.mul_scalar(f64::NAN);
-            }
-            logits
-        };
-        let config = TrainingConfig { epochs: 4, ..config() };
-        run_in(folder, Net::new(true), flex(3), config, start, forward)
-    };
     let [whole, stopped] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let expected = three(whole.path(), Start::Fresh, false).unwrap();
-    let error = three(stopped.path(), Start::Fresh, true).unwrap_err();
+    let run = |folder: &Path, start, broken| four_epochs(folder, Net::new(true), 3, start, broken);
+    let expected = run(whole.path(), Start::Fresh, false).unwrap();
+    let error = run(stopped.path(), Start::Fresh, true).unwrap_err();
     assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }), "{error}");
-    let resumed = three(stopped.path(), Start::Resume, false).unwrap();
+    let resumed = run(stopped.path(), Start::Resume, false).unwrap();
     assert_eq!(numbers(&resumed.model), numbers(&expected.model));
     assert_eq!(resumed.history, expected.history);
     assert_eq!(resumed.best, expected.best);
+}
+
+#[test]
+fn a_run_resumes_on_another_number_of_devices() {
+    let [whole, stopped] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let net = || Net::new(false);
+    let expected = four_epochs(whole.path(), net(), 1, Start::Fresh, false).unwrap();
+    four_epochs(stopped.path(), net(), 2, Start::Fresh, true).unwrap_err();
+    let resumed = four_epochs(stopped.path(), net(), 1, Start::Resume, false).unwrap();
+    assert!(distance(&resumed.model, &expected.model) < 1e-5);
 }
 
 #[test]
