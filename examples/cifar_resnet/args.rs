@@ -1,5 +1,6 @@
 //! What the commands take.
 
+use crate::devices::Sharing;
 use crate::model::Model;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -64,6 +65,12 @@ pub struct Train {
     /// Largest norm of the gradient; 0 for no limit. The recipe limits adversarial training alone.
     #[arg(long)]
     pub clip: Option<f64>,
+    /// Train on the first N devices of the backend, each with its share of every batch. On a CPU this is for trying out.
+    #[arg(long, default_value_t = 1)]
+    pub devices: usize,
+    /// How several devices share the batches.
+    #[arg(long, value_enum, default_value_t = Sharing::Multi)]
+    pub parallel: Sharing,
     /// Use only the first N training examples.
     #[arg(long)]
     pub subset: Option<usize>,

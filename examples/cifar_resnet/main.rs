@@ -5,6 +5,7 @@
 
 mod args;
 mod device;
+mod devices;
 mod model;
 
 use args::{Cli, Command, Evaluate, Info, Train};
@@ -13,7 +14,7 @@ use clap::Parser;
 use cni_burn::attacks::evaluation::write_json;
 use cni_burn::prelude::*;
 use cni_burn::training::data::Split;
-use cni_burn::training::{Labels, Progress, Which, load_checkpoint};
+use cni_burn::training::{Devices, Labels, Progress, Which, load_checkpoint};
 use model::{Dataset, Model};
 use std::error::Error;
 use std::path::Path;
@@ -36,7 +37,8 @@ fn main() -> ExitCode {
 }
 
 fn train(args: Train) -> Result<(), Box<dyn Error>> {
-    let device = device::device(&args.source.device)?;
+    let list = devices::devices(&args.source.device, args.devices)?;
+    let devices = Devices::new(list, args.parallel.into())?;
     let key = Key::new(args.seed);
     let mut data = args.model.load(&args.source, Split::Train)?;
     if let Some(subset) = args.subset {
@@ -72,7 +74,8 @@ fn train(args: Train) -> Result<(), Box<dyn Error>> {
     config.validation_attack = (!args.clean).then(|| Arc::new(attack) as Arc<dyn Attack>);
     config.key = key.named("training");
 
-    let model = build(&args.model, &device).map(|model| keyed_init(model, key.named("weights")))?;
+    let model =
+        build(&args.model, devices.first()).map(|model| keyed_init(model, key.named("weights")))?;
     println!("{} parameters, {} examples to train on", count_parameters(&model), train.len());
     let progress = if args.tui { Progress::Dashboard } else { Progress::Lines };
     let start = if args.resume { Start::Resume } else { Start::Fresh };
@@ -82,7 +85,7 @@ fn train(args: Train) -> Result<(), Box<dyn Error>> {
     if !begun {
         write_json(&args.out.join("model.json"), &args.model)?;
     }
-    let trained = trainer.run(model, ResNet::forward, train, validation, &device, start)?;
+    let trained = trainer.run(model, ResNet::forward, train, validation, devices, start)?;
     write_json(&args.out.join("history.json"), &trained.history)?;
     println!("best epoch on the validation slice: {}; run: {}", trained.best, args.out.display());
     Ok(())

@@ -26,23 +26,27 @@
 //! - [`data`]: images, augmentation, keyed batches;
 //! - [`Objective`]: what a step minimises, clean or adversarial;
 //! - [`Sgd`], [`Schedule`], [`clip_by_norm`]: PyTorch's SGD, learning rates by epoch, clipping by the global norm;
-//! - [`Trainer`]: the run, with checkpoints, exact resume and progress.
+//! - [`Trainer`]: the run, with checkpoints, exact resume and progress;
+//! - [`Devices`]: one device or several, and what [`Parallel`] training on them is and is not.
 
 mod checkpoint;
 mod config;
 pub mod data;
+mod devices;
 mod error;
 mod history;
 mod metrics;
 mod objective;
 mod optimizer;
 mod progress;
+mod replica;
 mod restore;
 mod schedule;
 mod trainee;
 mod trainer;
 
 pub use config::TrainingConfig;
+pub use devices::{Devices, Parallel};
 pub use error::TrainingError;
 pub use history::{EpochRow, Scores};
 pub use objective::{Adversarial, Labels, Objective};

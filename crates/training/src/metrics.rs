@@ -7,6 +7,7 @@ use burn::train::metric::{
     Adaptor, ItemLazy, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric,
     NumericAttributes, NumericEntry, SerializedEntry,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The metrics by number: which of an outcome's values each of them takes.
@@ -17,6 +18,8 @@ pub(crate) const NAMES: [&str; 3] = ["Loss", "Clean", "Robust"];
 
 /// What a step says of each of its examples, `[batch]` each: the loss, and 1 where it was classified correctly.
 pub(crate) struct Outcome {
+    /// The position of the first example in the epoch.
+    pub first: u64,
     pub loss: Tensor<1>,
     pub clean: Option<Tensor<1>>,
     pub robust: Option<Tensor<1>>,
@@ -29,16 +32,17 @@ impl ItemLazy for Outcome {
     }
 }
 
-/// The values that metric `WHICH` takes.
-pub(crate) struct Values<const WHICH: usize>(Option<Tensor<1>>);
+/// The values that metric `WHICH` takes, with the position of the first.
+pub(crate) struct Values<const WHICH: usize>(u64, Option<Tensor<1>>);
 
 impl<const WHICH: usize> Adaptor<Values<WHICH>> for Outcome {
     fn adapt(&self) -> Values<WHICH> {
-        Values(match WHICH {
+        let values = match WHICH {
             LOSS => Some(self.loss.clone()),
             CLEAN => self.clean.clone(),
             _ => self.robust.clone(),
-        })
+        };
+        Values(self.first, values)
     }
 }
 
@@ -46,12 +50,23 @@ impl<const WHICH: usize> Adaptor<Values<WHICH>> for Outcome {
 #[derive(Clone)]
 pub(crate) struct Mean<const WHICH: usize> {
     state: NumericMetricState,
+    /// Mean and number of examples of each batch of the epoch, by its first example.
+    batches: BTreeMap<u64, (f64, usize)>,
     fault: Fault,
 }
 
 impl<const WHICH: usize> Mean<WHICH> {
     pub fn new(fault: &Fault) -> Self {
-        Self { state: NumericMetricState::new(), fault: fault.clone() }
+        let state = NumericMetricState::new();
+        Self { state, batches: BTreeMap::new(), fault: fault.clone() }
+    }
+
+    /// The state after all batches in their order in the epoch. Several devices report theirs in the order in which they
+    /// finish, on which the last bit of a sum depends.
+    fn in_order(&self) -> NumericMetricState {
+        let mut state = NumericMetricState::new();
+        self.batches.values().for_each(|&(mean, n)| state.update(mean, n));
+        state
     }
 
     fn format(&self) -> FormatOptions {
@@ -76,23 +91,26 @@ impl<const WHICH: usize> Metric for Mean<WHICH> {
         _metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
         // Without values the epoch's mean stays undefined, which the history leaves out.
-        if let Some(values) = &values.0 {
+        let Values(first, values) = values;
+        if let Some(values) = values {
             let [n] = values.dims();
             let mean = values.clone().mean().try_into_scalar::<f64>()?;
             if !mean.is_finite() {
                 self.fault.raise(format!("{} is {mean}", NAMES[WHICH].to_lowercase()));
             }
             self.state.update(mean, n);
+            self.batches.insert(*first, (mean, n));
         }
         Ok(self.state.compute_update(self.format()))
     }
 
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
-        Ok(self.state.compute_final(self.format()))
+        Ok(self.in_order().compute_final(self.format()))
     }
 
     fn clear(&mut self) {
         self.state.reset();
+        self.batches.clear();
     }
 }
 
@@ -106,6 +124,6 @@ impl<const WHICH: usize> Numeric for Mean<WHICH> {
     }
 
     fn final_value(&self) -> NumericEntry {
-        self.state.final_value()
+        self.in_order().final_value()
     }
 }

@@ -1,12 +1,14 @@
 //! A model in training, as Burn's trainer wants it.
 
+use crate::Parallel;
 use crate::data::Batch;
 use crate::metrics::Outcome;
 use crate::objective::{Objective, hits, perturb};
 use crate::optimizer::clip_by_norm;
+use crate::replica::{attach_statistics, detach_statistics, replica, sum};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleDisplay};
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Interrupter, TrainOutput, TrainStep};
 use cni_attacks::{Attack, Classifier, Loss, Victim};
@@ -82,6 +84,8 @@ pub(crate) struct Recipe {
     pub objective: Objective,
     pub validation_attack: Option<Arc<dyn Attack>>,
     pub clip: Option<f64>,
+    /// How devices share a step, where there are several.
+    pub parallel: Option<Parallel>,
     pub fault: Fault,
 }
 
@@ -115,6 +119,28 @@ impl<N: Module + ModuleDisplay + 'static> Trainee<N> {
         let loss = Loss::CrossEntropy.per_example(logits.clone(), &batch.labels);
         (loss, hits(logits, &batch.labels))
     }
+
+    /// The gradient of a batch: of the mean over the whole of it, as far as its share here goes.
+    fn learn(&self, batch: &Batch) -> TrainOutput<Outcome> {
+        let model = |images| self.forward.call(&self.net, images);
+        let recipe = &self.recipe;
+        let victim = || Box::new(self.victim()) as Box<dyn Classifier>;
+        let losses = recipe.objective.step(model, victim, batch).or_else(|error| {
+            recipe.fault.raise(error);
+            // The run stops after this step, whose gradients `optimize` throws away: a clean step fills the gap.
+            Objective::clean().step(model, victim, batch)
+        });
+        let losses =
+            losses.unwrap_or_else(|error| unreachable!("a clean step has no attack: {error}"));
+        let gradients = losses.loss.clone().mean().mul_scalar(batch.share()).backward();
+        let outcome = Outcome {
+            first: batch.first_example,
+            loss: losses.loss.inner(),
+            clean: losses.clean,
+            robust: losses.robust,
+        };
+        TrainOutput::new(self, gradients, outcome)
+    }
 }
 
 impl<N: Module + ModuleDisplay + 'static> TrainStep for Trainee<N> {
@@ -122,20 +148,17 @@ impl<N: Module + ModuleDisplay + 'static> TrainStep for Trainee<N> {
     type Output = Outcome;
 
     fn step(&self, batch: Batch) -> TrainOutput<Outcome> {
-        let model = |images| self.forward.call(&self.net, images);
-        let recipe = &self.recipe;
-        let victim = || Box::new(self.victim()) as Box<dyn Classifier>;
-        let losses = recipe.objective.step(model, victim, &batch).or_else(|error| {
-            recipe.fault.raise(error);
-            // The run stops after this step, whose gradients `optimize` throws away: a clean step fills the gap.
-            Objective::clean().step(model, victim, &batch)
-        });
-        let losses =
-            losses.unwrap_or_else(|error| unreachable!("a clean step has no attack: {error}"));
-        let gradients = losses.loss.clone().mean().backward();
-        let outcome =
-            Outcome { loss: losses.loss.inner(), clean: losses.clean, robust: losses.robust };
-        TrainOutput::new(self, gradients, outcome)
+        let Some(parallel) = self.recipe.parallel else {
+            return self.learn(&batch);
+        };
+        let replica = replica(self, &batch.images.device(), parallel);
+        let mut output = replica.learn(&batch);
+        let weight = match parallel {
+            Parallel::Multi => batch.share(),
+            Parallel::Ddp => 1.0,
+        };
+        attach_statistics(&replica, weight, &mut output.grads);
+        output
     }
 
     fn optimize(
@@ -144,14 +167,29 @@ impl<N: Module + ModuleDisplay + 'static> TrainStep for Trainee<N> {
         rate: ModuleLearningRate,
         gradients: GradientsParams,
     ) -> Self {
-        let (gradients, norm) = clip_by_norm(&self, gradients, self.recipe.clip);
+        let (model, gradients) = match self.recipe.parallel {
+            Some(parallel) => detach_statistics(self, gradients, parallel),
+            None => (self, gradients),
+        };
+        let (gradients, norm) = clip_by_norm(&model, gradients, model.recipe.clip);
         if !norm.is_finite() {
-            self.recipe.fault.raise(format!("the norm of the gradient is {norm}"));
+            model.recipe.fault.raise(format!("the norm of the gradient is {norm}"));
         }
-        if self.recipe.fault.why().is_some() {
-            return self;
+        if model.recipe.fault.why().is_some() {
+            return model;
         }
-        optimizer.step(rate, self, gradients)
+        optimizer.step(rate, model, gradients)
+    }
+
+    /// One step with the gradient of the whole batch, so that its norm is what is clipped.
+    fn optimize_multi(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        rate: ModuleLearningRate,
+        gradients: MultiGradientsParams,
+    ) -> Self {
+        let gradients = sum(&self, gradients);
+        self.optimize(optimizer, rate, gradients)
     }
 }
 
@@ -171,6 +209,6 @@ impl<N: Module + ModuleDisplay + 'static> InferenceStep for Trainee<N> {
                 }
             }
         });
-        Outcome { loss, clean: Some(clean), robust }
+        Outcome { first: batch.first_example, loss, clean: Some(clean), robust }
     }
 }

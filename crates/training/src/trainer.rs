@@ -1,16 +1,16 @@
 //! The run.
 
 use crate::checkpoint::{MODEL, OPTIMIZER, Part, Retain, SCHEDULE, Shelf, Writers};
-use crate::data::{ImageData, Loader};
+use crate::data::{ImageData, Loader, Shares};
 use crate::history::{History, best};
 use crate::metrics::{CLEAN, LOSS, Mean, ROBUST};
 use crate::progress::Lines;
 use crate::schedule::EpochScheduler;
 use crate::trainee::{Fault, Forward, Recipe, Trainee};
-use crate::{EpochRow, Progress, TrainingConfig, TrainingError};
+use crate::{Devices, EpochRow, Progress, TrainingConfig, TrainingError};
 use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor};
-use burn::train::{ExecutionStrategy, Learner, SupervisedTraining};
+use burn::tensor::Tensor;
+use burn::train::{Learner, SupervisedTraining};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,25 +64,27 @@ impl Trainer {
     ///
     /// `forward` maps images `[batch, channels, height, width]`, pixels in [0, 1], to logits `[batch, classes]`.
     ///
-    /// `model` is built on any device and moves to `device`; its initial weights are part of what the run is a function of,
-    /// so draw them with `keyed_init` of `cni-layers`. The same run, killed at any time and resumed, ends with the same
-    /// weights, bit for bit, on backends whose operations are deterministic (Flex is).
+    /// `devices` is one device, `&device`, or several: see [`Devices`]. `model` is built on any device and moves to the
+    /// first of them; its initial weights are part of what the run is a function of, so draw them with `keyed_init` of
+    /// `cni-layers`. The same run, killed at any time and resumed on as many devices, ends with the same weights, bit for
+    /// bit, on backends whose operations are deterministic (Flex is). It may also resume on another number of them.
     ///
     /// # Errors
     ///
-    /// Where a folder is in use, belongs to another run or cannot be read, and where the run had to stop: a loss or
-    /// gradient that is not finite, an attack that failed, a checkpoint that could not be written. The last complete
-    /// checkpoint stays.
+    /// Where a batch has fewer examples than there are devices, where a folder is in use, belongs to another run or cannot
+    /// be read, and where the run had to stop: a loss or gradient that is not finite, an attack that failed, a checkpoint
+    /// that could not be written. The last complete checkpoint stays.
     pub fn run<N: Module + ModuleDisplay + 'static>(
         &self,
         model: N,
         forward: impl Fn(&N, Tensor<4>) -> Tensor<2> + Send + Sync + 'static,
         train: ImageData,
         validation: ImageData,
-        device: &Device,
+        devices: impl Into<Devices>,
         start: Start,
     ) -> Result<Trained<N>, TrainingError> {
-        let config = &self.config;
+        let (config, devices) = (&self.config, devices.into());
+        devices.check(train.len(), config.batch_size)?;
         let run = json!({
             "config": config.spec(),
             "train": train.fingerprint(),
@@ -101,7 +103,7 @@ impl Trainer {
             }
         };
 
-        let (plain, autodiff) = (device.clone().inner(), device.clone().autodiff());
+        let (plain, autodiff) = (devices.first().clone(), devices.first().clone().autodiff());
         let steps_per_epoch = train.len().div_ceil(config.batch_size);
         let loader =
             Loader::training(train, config.batch_size, config.augment, config.key, &autodiff)?
@@ -118,6 +120,7 @@ impl Trainer {
                 objective: config.objective.clone(),
                 validation_attack: config.validation_attack.clone(),
                 clip: config.optimizer.clip,
+                parallel: devices.parallel(),
                 fault: fault.clone(),
             },
         };
@@ -125,7 +128,7 @@ impl Trainer {
         let part = |file| Part { writers: writers.clone(), file };
         let mut training = SupervisedTraining::<Trainee<N>>::new(
             &self.folder,
-            Arc::new(loader),
+            Arc::new(Shares::new(loader, devices.len())),
             Arc::new(validation),
         )
         .metrics((
@@ -138,7 +141,7 @@ impl Trainer {
         .with_custom_checkpointers(part(MODEL), part(OPTIMIZER), part(SCHEDULE))
         .with_interrupter(fault.interrupter.clone())
         .with_application_logger(None)
-        .with_training_strategy(ExecutionStrategy::single(plain).into())
+        .with_training_strategy(devices.strategy().into())
         .num_epochs(config.epochs);
         if self.progress != Progress::Dashboard {
             training = training.renderer(Box::new(Lines::new(self.progress == Progress::Quiet)));

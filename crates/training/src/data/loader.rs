@@ -20,6 +20,15 @@ pub struct Batch {
     pub epoch: usize,
     /// The position of the first example in the order of the epoch.
     pub first_example: u64,
+    /// Examples of the whole batch, of which this may be one device's share.
+    pub whole: usize,
+}
+
+impl Batch {
+    /// How much of the whole batch this is, in (0, 1].
+    pub fn share(&self) -> f64 {
+        self.images.dims()[0] as f64 / self.whole as f64
+    }
 }
 
 /// Batches of an image set, for Burn's trainer or a loop of one's own.
@@ -42,6 +51,8 @@ pub struct Loader {
     training: Option<Augment>,
     /// The part of each epoch's order that is yielded.
     positions: Range<usize>,
+    /// Which share of each batch is yielded, and of how many.
+    share: (usize, usize),
     next_epoch: AtomicUsize,
 }
 
@@ -86,13 +97,38 @@ impl Loader {
             return Err(DataError::BatchSize);
         }
         let (positions, device) = (0..data.len(), device.clone());
-        let next_epoch = AtomicUsize::new(0);
-        Ok(Self { data, batch_size, key, device, training, positions, next_epoch })
+        let (share, next_epoch) = ((0, 1), AtomicUsize::new(0));
+        Ok(Self { data, batch_size, key, device, training, positions, share, next_epoch })
     }
 
     /// Begins with this epoch, as if `epoch` of them had been yielded before.
     pub fn resume_at(mut self, epoch: usize) -> Self {
         self.next_epoch = AtomicUsize::new(epoch);
+        self
+    }
+
+    /// Share number `index` of every batch, cut into `of` parts that differ by at most one example.
+    ///
+    /// A share has the key of the whole batch and knows the position of its first example, so that what is drawn for a
+    /// batch or for an example is the same whichever share it comes in. A last batch of fewer examples than there are
+    /// shares leaves some of them out.
+    ///
+    /// # Panics
+    ///
+    /// Where `of` is not in `1..=batch_size` or `index` not in `0..of`.
+    pub fn share(mut self, index: usize, of: usize) -> Self {
+        assert!(
+            index < of && of <= self.batch_size,
+            "share {index} of {of}: wanted an index below a number of shares from 1 to {}",
+            self.batch_size
+        );
+        self.share = (index, of);
+        self
+    }
+
+    /// Moves to another device.
+    pub(crate) fn on(mut self, device: &Device) -> Self {
+        self.device = device.clone();
         self
     }
 
@@ -103,21 +139,30 @@ impl Loader {
             Some(_) => permutation(self.stream("order", epoch), self.data.len()),
             None => (0..self.data.len()).collect(),
         };
-        Epoch { loader: self, epoch, order, next: self.positions.start }
+        Epoch { loader: self, epoch, order, next: self.positions.start, yielded: 0 }
     }
 
     fn stream(&self, name: &str, epoch: usize) -> Key {
         self.key.named(name).child(epoch as u64)
     }
 
-    fn part(&self, positions: Range<usize>, device: &Device) -> Arc<dyn DataLoader<Batch>> {
-        Arc::new(Self {
+    /// The positions of this loader's share within a batch of `n` examples.
+    fn within(&self, n: usize) -> Range<usize> {
+        let (index, of) = self.share;
+        n * index / of..n * (index + 1) / of
+    }
+}
+
+impl Clone for Loader {
+    /// A loader that is as far as this one.
+    fn clone(&self) -> Self {
+        Self {
             data: self.data.clone(),
-            device: device.clone(),
-            positions,
+            device: self.device.clone(),
+            positions: self.positions.clone(),
             next_epoch: AtomicUsize::new(self.next_epoch.load(Ordering::Relaxed)),
             ..*self
-        })
+        }
     }
 }
 
@@ -127,17 +172,19 @@ impl DataLoader<Batch> for Loader {
     }
 
     fn num_items(&self) -> usize {
-        self.positions.len()
+        let (all, batch) = (self.positions.len(), self.batch_size);
+        all / batch * self.within(batch).len() + self.within(all % batch).len()
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
-        self.part(self.positions.clone(), device)
+        Arc::new(self.clone().on(device))
     }
 
     /// The examples `start..end` of every epoch's order, as far as there are such.
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
         let position = |offset| self.positions.end.min(self.positions.start + offset);
-        self.part(position(start)..position(end.max(start)), &self.device)
+        let positions = position(start)..position(end.max(start));
+        Arc::new(Self { positions, ..self.clone() })
     }
 }
 
@@ -147,6 +194,7 @@ pub struct Epoch<'a> {
     epoch: usize,
     order: Vec<usize>,
     next: usize,
+    yielded: usize,
 }
 
 impl Iterator for Epoch<'_> {
@@ -154,12 +202,16 @@ impl Iterator for Epoch<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let Loader { data, device, positions, .. } = self.loader;
-        let first = self.next;
-        self.next = positions.end.min(first + self.loader.batch_size);
-        let indices = &self.order[first..self.next];
+        let batch = self.next;
+        self.next = positions.end.min(batch + self.loader.batch_size);
+        let whole = self.next - batch;
+        let share = self.loader.within(whole);
+        let first = batch + share.start;
+        let indices = &self.order[first..batch + share.end];
         if indices.is_empty() {
             return None;
         }
+        self.yielded += indices.len();
         let mut pixels = data.gather(indices);
         if let Some(augment) = self.loader.training {
             let key = self.loader.stream("augment", self.epoch);
@@ -168,17 +220,17 @@ impl Iterator for Epoch<'_> {
         Some(Ok(Batch {
             images: upload(&pixels, data.image_shape(), device),
             labels: data.labels(indices, device),
-            key: self.loader.stream("batch", self.epoch).child(first as u64),
+            key: self.loader.stream("batch", self.epoch).child(batch as u64),
             epoch: self.epoch,
             first_example: first as u64,
+            whole,
         }))
     }
 }
 
 impl DataLoaderIterator<Batch> for Epoch<'_> {
     fn progress(&self) -> Progress {
-        let Range { start, end } = self.loader.positions;
-        Progress::new(self.next - start, end - start, Some("items".into()))
+        Progress::new(self.yielded, self.loader.num_items(), Some("items".into()))
     }
 }
 

@@ -30,6 +30,7 @@ mod download;
 mod error;
 mod folder;
 mod loader;
+mod shares;
 
 pub use augment::Augment;
 pub use cifar::{cifar10, cifar100};
@@ -39,6 +40,7 @@ pub use download::{download_cifar10, download_cifar100};
 pub use error::DataError;
 pub use folder::image_folder;
 pub use loader::{Batch, Epoch, Loader};
+pub(crate) use shares::Shares;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cni_noise::{Key, permutation};

@@ -1,0 +1,173 @@
+//! What a run trains on.
+
+use crate::TrainingError;
+use burn::tensor::Device;
+use burn::tensor::distributed::{DistributedConfig, ReduceOperation};
+use burn::train::{ExecutionStrategy, MultiDeviceOptim};
+
+/// How several devices of one machine share the batches of a run.
+///
+/// Either way every batch is cut into one share a device, and a step is that of one device on the whole batch: the
+/// gradient is that of the mean over the whole batch, clipped and applied once, so learning rates stay as they are. Shares
+/// have the key of their batch, so weight noise is one draw for all devices, and what is drawn for an example does not
+/// depend on the device that has it. A run on several devices therefore equals the run on one up to the rounding of sums,
+/// as long as the model looks at each example alone.
+///
+/// Batch norm does not: in training it normalises with the mean and variance of the device's share, as everywhere without
+/// synchronised batch norm. A frozen one does look at each example alone.
+///
+/// # Several machines
+///
+/// Burn trains on the devices of one process and has no data-parallel training over several nodes. Its remote devices
+/// (feature `remote`) are devices of a process like any other, so [`Multi`](Self::Multi) takes them, at the price of
+/// sending weights and gradients over the network in every step. [`Ddp`](Self::Ddp) does not: Burn refuses collectives
+/// between servers. Evaluation needs none of this, since machines can each judge a part of the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parallel {
+    /// One model on the first device, which the other devices copy for each step; gradients are summed on the first, in
+    /// the order of the list. Works on every backend. Resumes bit for bit where a backend's operations are deterministic.
+    ///
+    /// Running statistics of batch norm become the mean over the devices of their updates, weighted by examples.
+    #[default]
+    Multi,
+    /// Burn's `ddp`: a model on each device, with gradients summed by NCCL during the backward pass. CUDA only, and not
+    /// yet run on more than paper.
+    ///
+    /// Each device keeps running statistics of its own; those of the first are validated and saved. The devices are in
+    /// step only during backward passes: an epoch's training scores can lack the last batches of the others, and a run
+    /// that has to stop early can wait for ever instead.
+    Ddp,
+}
+
+/// The devices of a run: one, from `&device`, or several.
+///
+/// Validation and checkpoints are the first one's. A step waits for the slowest.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use cni_training::{Devices, Parallel};
+///
+/// let two = Devices::new(vec![Device::flex(), Device::flex()], Parallel::Multi)?;
+/// assert_eq!(two.len(), 2);
+/// # Ok::<(), cni_training::TrainingError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Devices {
+    list: Vec<Device>,
+    parallel: Parallel,
+}
+
+impl Devices {
+    /// These devices. One alone trains as `&device` does, under [`Parallel::Multi`].
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Setting`] for no device, and for [`Parallel::Ddp`] on a device that is not CUDA.
+    pub fn new(list: Vec<Device>, parallel: Parallel) -> Result<Self, TrainingError> {
+        if list.is_empty() {
+            return Err(TrainingError::setting("devices", "none", "at least one"));
+        }
+        let list: Vec<Device> = list.into_iter().map(Device::inner).collect();
+        if parallel == Parallel::Ddp
+            && let Some(other) = list.iter().find(|device| !is_cuda(device))
+        {
+            let got = format!("{other:?} for ddp");
+            return Err(TrainingError::setting("devices", got, "CUDA devices alone, or multi"));
+        }
+        Ok(Self { list, parallel })
+    }
+
+    /// The number of devices.
+    #[expect(clippy::len_without_is_empty, reason = "there is always one")]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The first device.
+    pub fn first(&self) -> &Device {
+        &self.list[0]
+    }
+
+    /// How the devices share the work, where they do.
+    pub(crate) fn parallel(&self) -> Option<Parallel> {
+        let alone = self.len() == 1 && self.parallel == Parallel::Multi;
+        (!alone).then_some(self.parallel)
+    }
+
+    /// Whether every device gets an example, in every step where that matters.
+    pub(crate) fn check(&self, examples: usize, batch_size: usize) -> Result<(), TrainingError> {
+        let devices = self.len();
+        for (field, got) in [("batch_size", batch_size), ("train", examples)] {
+            if got < devices {
+                let got = format!("{got} examples for {devices} devices");
+                return Err(TrainingError::setting(field, got, "at least one for each device"));
+            }
+        }
+        let last = examples % batch_size;
+        if self.parallel == Parallel::Ddp && (1..devices).contains(&last) {
+            let got = format!("{examples} examples, the last batch {last} for {devices} devices");
+            let wanted = "an example for each device also in the last batch, as ddp needs it";
+            return Err(TrainingError::setting("train", got, wanted));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn strategy(&self) -> ExecutionStrategy {
+        let list = self.list.clone();
+        match self.parallel() {
+            None => ExecutionStrategy::single(self.first().clone()),
+            // Gradients that are kept by device can be summed in the order of the devices. Burn's other choice sums them
+            // in the order in which the devices finish.
+            Some(Parallel::Multi) => ExecutionStrategy::multi(list, MultiDeviceOptim::OptimSharded),
+            Some(Parallel::Ddp) => {
+                let config = DistributedConfig { all_reduce_op: ReduceOperation::Sum };
+                ExecutionStrategy::ddp(list, config)
+            }
+        }
+    }
+}
+
+impl From<&Device> for Devices {
+    fn from(device: &Device) -> Self {
+        Self { list: vec![device.clone().inner()], parallel: Parallel::Multi }
+    }
+}
+
+/// Burn tells a backend only to crates that enable it; its debug text tells all.
+fn is_cuda(device: &Device) -> bool {
+    format!("{device:?}").contains("Cuda")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn devices(n: usize, parallel: Parallel) -> Devices {
+        Devices { list: vec![Device::flex(); n], parallel }
+    }
+
+    #[test]
+    fn every_device_needs_an_example() {
+        let text = |devices: Devices, examples, batch_size| {
+            devices.check(examples, batch_size).unwrap_err().to_string()
+        };
+        let multi = || devices(3, Parallel::Multi);
+        let wanted = "wanted at least one for each device";
+        let got = "got 2 examples for 3 devices";
+        assert_eq!(text(multi(), 10, 2), format!("batch_size: {got}, {wanted}"));
+        assert_eq!(text(multi(), 2, 10), format!("train: {got}, {wanted}"));
+        assert!(multi().check(10, 4).is_ok());
+        // Under ddp also in the last batch.
+        let error = text(devices(3, Parallel::Ddp), 10, 4);
+        assert!(error.starts_with("train: got 10 examples, the last batch 2 for 3 devices"));
+        assert!(devices(3, Parallel::Ddp).check(11, 4).is_ok());
+        assert!(devices(3, Parallel::Ddp).check(12, 4).is_ok());
+    }
+
+    #[test]
+    fn one_device_is_not_parallel() {
+        assert_eq!(Devices::from(&Device::flex().autodiff()).parallel(), None);
+        assert_eq!(devices(1, Parallel::Multi).parallel(), None);
+        assert_eq!(devices(2, Parallel::Multi).parallel(), Some(Parallel::Multi));
+    }
+}
