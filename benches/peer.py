@@ -54,6 +54,16 @@ def randn(batch):
     return draw
 
 
+def noisy_weight(batch):
+    weight, alpha = torch.randn(DRAW_SIZE), torch.tensor(0.25)
+
+    def draw():
+        for _ in range(DRAWS):
+            weight + alpha * torch.randn_like(weight)
+
+    return draw
+
+
 def step(model, batch):
     """Forward and backward to the parameters, batch statistics."""
     x, y = data(batch)
@@ -101,6 +111,7 @@ def adversarial_step(batch, wasteful=False):
 
 TASKS = {
     "randn": randn,
+    "noisy-weight": noisy_weight,
     "step-plain": lambda batch: step(ResNet(), batch),
     "step-cni": lambda batch: step(noisy(), batch),
     "adv-step": adversarial_step,
@@ -119,7 +130,7 @@ def profiled(run):
 
 def prepare(task, batch):
     """The task, warm, and a function that runs it once and gives its seconds."""
-    run, calls = TASKS[task](batch), DRAWS if task == "randn" else 1
+    run, calls = TASKS[task](batch), DRAWS if task in ("randn", "noisy-weight") else 1
 
     def timed():
         start = time.perf_counter()

@@ -86,6 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             name: name.to_string(),
             parameters: count_parameters(&trained.model),
             noise: NoiseSummary::of(&trained.model).to_string(),
+            ..ModelCard::default()
         };
         let data = DataCard { name: test.name().to_string(), fingerprint: test.fingerprint() };
         let batches = (0..test.len()).step_by(120).map(|first| {

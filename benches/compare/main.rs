@@ -1,5 +1,6 @@
 //! Speed and memory against PyTorch on the CPU, in turns within one run. `benches/README.md` says how to read it.
 
+mod curves;
 mod machine;
 mod measure;
 mod peer;
@@ -53,6 +54,8 @@ struct Args {
 enum Task {
     /// Keyed normal draws.
     Draws,
+    /// One noisy weight: the draw, its scale and the sum.
+    NoisyWeight,
     /// What colored noise adds to a training step.
     NoiseShare,
     /// One PGD-7 adversarial training step.
@@ -61,6 +64,10 @@ enum Task {
     Profile,
     /// Peak memory of that step.
     Memory,
+    /// Time of a gradient against batch size, rank, depth and width, and of an attack's gradient against draws.
+    Curves,
+    /// Memory over 2,000 adversarial steps.
+    Soak,
 }
 
 fn main() -> Result<()> {
@@ -84,10 +91,13 @@ fn main() -> Result<()> {
         println!("\n== {name}");
         let report = match task {
             Task::Draws => tasks::draws(&mut bench),
+            Task::NoisyWeight => tasks::noisy_weight(&mut bench),
             Task::NoiseShare => tasks::noise_share(&mut bench),
             Task::AdversarialStep => tasks::adversarial_step(&mut bench),
             Task::Profile => profile::profile(&mut bench),
             Task::Memory => tasks::memory(&bench),
+            Task::Curves => curves::curves(&mut bench),
+            Task::Soak => curves::soak(),
         }?;
         reports.insert(name, report);
     }

@@ -3,6 +3,7 @@
 use crate::measure::{Bench, Run, Timings, median, quantile};
 use crate::work::{Training, Work, noisy_weights};
 use crate::{Result, machine};
+use burn::nn::LinearConfig;
 use burn::tensor::Device;
 use cni_burn::noise::{host_normal, normal};
 use cni_burn::prelude::*;
@@ -31,6 +32,27 @@ pub fn draws(bench: &mut Bench) -> Result<Value> {
     ];
     let timings = bench.in_turns(bench.repeats, runs)?;
     let ratios = timings.ratios(&[("host_normal", "torch.randn"), ("normal", "torch.randn")]);
+    Ok(json!({ "values": DRAW_SIZE, "timings": timings, "ratios": ratios }))
+}
+
+/// White noise on a weight of as many values, in inference: ours by one operation.
+pub fn noisy_weight(bench: &mut Bench) -> Result<Value> {
+    let device = Device::flex();
+    let side = 1000;
+    let layer = LinearConfig::new(DRAW_SIZE / side, side).with_bias(false).init(&device);
+    let layer = WeightNoise::white(Granularity::Layer).inject(layer);
+    layer.weight.base();
+    let key = Key::new(1);
+    let draw = || {
+        black_box(scope(Noise::Keyed(key), || layer.weight.val()));
+        Ok(())
+    };
+    let runs = vec![
+        ("noisy weight", Run::Ours(DRAWS, Box::new(draw))),
+        ("w + a * torch.randn_like(w)", Run::Peer("noisy-weight")),
+    ];
+    let timings = bench.in_turns(bench.repeats, runs)?;
+    let ratios = timings.ratios(&[("noisy weight", "w + a * torch.randn_like(w)")]);
     Ok(json!({ "values": DRAW_SIZE, "timings": timings, "ratios": ratios }))
 }
 

@@ -20,8 +20,13 @@ pub struct Work {
 
 impl Work {
     pub fn new(noise: ModelNoise, batch: usize) -> Self {
+        Self::of(ResNetConfig::cifar(20, 10).with_noise(noise), batch)
+    }
+
+    /// Another model than ResNet-20.
+    pub fn of(config: ResNetConfig, batch: usize) -> Self {
         let device = Device::flex().autodiff();
-        let model = ResNetConfig::cifar(20, 10).with_noise(noise).init(&device);
+        let model = config.init(&device);
         let labels = (0..batch).map(|i| (i % 10) as i32).collect::<Vec<_>>();
         Self {
             model: keyed_init(model, Key::new(1)),
@@ -34,6 +39,15 @@ impl Work {
     pub fn gradients(&self, key: Key) -> GradientsParams {
         let loss = self.loss(self.images.clone(), key);
         GradientsParams::from_grads(loss.backward(), &self.model)
+    }
+
+    /// The gradient that an attack sees: of the images, in inference, averaged over draws of the noise.
+    pub fn input_gradient(&self, key: Key, draws: usize) -> Result<Tensor<4>> {
+        let victim = Victim::new(&self.model, ResNet::forward);
+        let goal = Goal::Misclassify(self.labels.clone());
+        let attack = Pgd::fgsm(Threat::linf(EPSILON)?).with_draws(draws)?;
+        let images = self.images.clone().inner();
+        Ok(attack.perturb(&victim, images, &goal, key, 0)?.images)
     }
 
     fn loss(&self, images: Tensor<4>, key: Key) -> Tensor<1> {
@@ -52,8 +66,13 @@ pub struct Training {
 
 impl Training {
     pub fn new(batch: usize) -> Result<Self> {
+        Self::of(ResNetConfig::cifar(20, 10).with_noise(ModelNoise::cni(5)), batch)
+    }
+
+    /// Another model than ResNet-20.
+    pub fn of(config: ResNetConfig, batch: usize) -> Result<Self> {
         Ok(Self {
-            work: Work::new(ModelNoise::cni(5), batch),
+            work: Work::of(config, batch),
             optimizer: Sgd::default().build(),
             attack: Pgd::training(Threat::linf(EPSILON)?).with_step_size(EPSILON / 4.0)?,
             step: 0,

@@ -3,6 +3,7 @@
 use crate::devices::Sharing;
 use crate::model::Model;
 use clap::{Args, Parser, Subcommand};
+use cni_burn::prelude::Precision;
 use std::path::PathBuf;
 
 /// Trains, attacks and inspects noisy ResNets on CIFAR-10, CIFAR-100 or the embedded digits.
@@ -150,4 +151,7 @@ pub struct Source {
     /// What computes: flex, or another backend that the program was built with.
     #[arg(long, default_value = "flex")]
     pub device: String,
+    /// What convolutions and linear layers multiply in: full, bf16 or f16. The rest is in full precision.
+    #[arg(long, default_value_t = Precision::Full)]
+    pub precision: Precision,
 }

@@ -72,6 +72,7 @@ fn train(args: Train) -> Result<(), Box<dyn Error>> {
     };
     config.augment.flip &= !matches!(args.model.dataset, Dataset::Digits);
     config.validation_attack = (!args.clean).then(|| Arc::new(attack) as Arc<dyn Attack>);
+    config.precision = args.source.precision;
     config.key = key.named("training");
 
     let model =
@@ -120,10 +121,17 @@ fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
         Box::new(Pgd::training(threat)),
         Box::new(Pgd::new(threat).with_steps(args.eot_steps)?.with_draws(args.eot_draws)?),
     ];
+    let precision = args.source.precision;
+    if !precision.works_on(&device) {
+        return Err(
+            format!("--precision: got {precision}, which {} lacks", args.source.device).into()
+        );
+    }
     let card = ModelCard {
         name: args.name.unwrap_or(name),
         parameters: count_parameters(&model),
         noise: NoiseSummary::of(&model).to_string(),
+        precision: (precision != Precision::Full).then(|| precision.to_string()),
     };
     let data = DataCard { name: test.name().to_string(), fingerprint: test.fingerprint() };
     let batches = (0..test.len()).step_by(args.batch.max(1)).map(|first| {
@@ -134,7 +142,9 @@ fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
         .with_draws(args.draws)?
         .with_key(Key::new(args.seed).named("evaluation"))
         .with_cards(card, data);
-    let victim = Victim::new(&model, ResNet::forward);
+    let victim = Victim::new(&model, move |model: &ResNet, images| {
+        autocast(precision, || model.forward(images))
+    });
     let run = || {
         evaluation.run_with(&victim, batches, |done| eprintln!("judged {done} of {}", test.len()))
     };

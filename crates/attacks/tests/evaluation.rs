@@ -136,7 +136,7 @@ fn probabilities_instead_of_logits_are_warned_of() {
 fn a_record_survives_its_file_and_leaves_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let evaluation = Evaluation::new(suite(1)).unwrap().with_key(Key::new(9)).with_cards(
-        ModelCard { name: "threshold".into(), parameters: 0, noise: "none".into() },
+        ModelCard { name: "threshold".into(), noise: "none".into(), ..ModelCard::default() },
         DataCard { name: "gray".into(), fingerprint: "00".into() },
     );
     let evaluated = evaluation.run(&Threshold { sigma: 0.1 }, batches(8, 8)).unwrap();

@@ -29,4 +29,4 @@ mod precision;
 pub use conv::{conv2d, conv2d_norm};
 pub use linear::linear;
 pub use norm::{After, norm};
-pub use precision::{Precision, autocast, current_precision};
+pub use precision::{ParsePrecisionError, Precision, autocast, current_precision};

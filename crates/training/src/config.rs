@@ -2,6 +2,7 @@ use crate::data::Augment;
 use crate::{Objective, Schedule, Sgd, TrainingError};
 use cni_attacks::Attack;
 use cni_noise::Key;
+use cni_ops::Precision;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -22,6 +23,9 @@ pub struct TrainingConfig {
     pub augment: Augment,
     /// The attack that measures robust accuracy on the validation set after every epoch.
     pub validation_attack: Option<Arc<dyn Attack>>,
+    /// The element type in which convolutions and linear layers multiply, in attacks and in training alike. It reaches the
+    /// layers of this library and models built on them; parameters, gradients and all else stay in full precision.
+    pub precision: Precision,
     /// The key of data order, augmentation, attacks and noise.
     pub key: Key,
     /// How many of the last checkpoints to keep; the best stays in any case.
@@ -41,6 +45,7 @@ impl TrainingConfig {
             schedule: Schedule::cosine(0.1),
             augment: Augment::default(),
             validation_attack: None,
+            precision: Precision::Full,
             key: Key::new(0),
             keep: 2,
         }
@@ -83,6 +88,7 @@ impl TrainingConfig {
             "schedule": self.schedule,
             "augment": self.augment,
             "validation_attack": self.validation_attack.as_ref().map(|attack| attack.spec()),
+            "precision": self.precision,
             "key": self.key,
         })
     }

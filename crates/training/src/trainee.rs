@@ -13,6 +13,7 @@ use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Interrupter, TrainOutput, TrainStep};
 use cni_attacks::{Attack, Classifier, Loss, Victim};
 use cni_noise::{Noise, scope_at};
+use cni_ops::{Precision, autocast};
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -27,11 +28,13 @@ type ErasedForward = dyn Fn(&dyn Any, Tensor<4>) -> Tensor<2> + Send + Sync;
 
 impl Forward {
     pub fn new<N: 'static>(
+        precision: Precision,
         forward: impl Fn(&N, Tensor<4>) -> Tensor<2> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(move |net, images| {
             let net = net.downcast_ref::<N>();
-            forward(net.expect("a forward is called with the model it was made for"), images)
+            let net = net.expect("a forward is called with the model it was made for");
+            autocast(precision, || forward(net, images))
         }))
     }
 

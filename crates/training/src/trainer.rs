@@ -85,6 +85,13 @@ impl Trainer {
     ) -> Result<Trained<N>, TrainingError> {
         let (config, devices) = (&self.config, devices.into());
         devices.check(train.len(), config.batch_size)?;
+        if !config.precision.works_on(devices.first()) {
+            return Err(TrainingError::setting(
+                "precision",
+                config.precision,
+                "an element type that the device computes in",
+            ));
+        }
         let run = json!({
             "config": config.spec(),
             "train": train.fingerprint(),
@@ -115,7 +122,7 @@ impl Trainer {
         let trainee = Trainee {
             // A snapshot, so that the caller's model keeps its running statistics; on the tape, whatever it was on.
             net: model.valid().to_device(&plain).train(),
-            forward: Forward::new(forward),
+            forward: Forward::new(config.precision, forward),
             recipe: Recipe {
                 objective: config.objective.clone(),
                 validation_attack: config.validation_attack.clone(),

@@ -29,6 +29,9 @@ pub struct ModelCard {
     pub parameters: usize,
     /// The noise it carries, in words.
     pub noise: String,
+    /// The element type that it multiplies in, where that is not its parameters' own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
 }
 
 /// One attack and what it left of the accuracy.

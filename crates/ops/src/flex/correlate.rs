@@ -13,7 +13,7 @@ const BLOCK: usize = 8;
 const VECTORS: usize = 2;
 /// Floats in the widest vector that is known.
 const WIDEST: usize = 16;
-/// Images of one task.
+/// Images of one task, at most.
 const IMAGES: usize = 4;
 
 /// Weights in the order in which the tiles read them: `[outputs / 8, channels, taps, 8]`, padded with zeros.
@@ -97,8 +97,10 @@ pub fn correlate(
     out_len: usize,
 ) -> Vec<f32> {
     let arch = Arch::new();
-    build(batch * out_len, out_len * IMAGES, |task, out| {
-        let first = task * IMAGES;
+    // Small batches in smaller tasks, so that every thread has some.
+    let images = batch.div_ceil(4 * rayon::current_num_threads()).min(IMAGES);
+    build(batch * out_len, out_len * images, |task, out| {
+        let first = task * images;
         for part in parts {
             // Memory is lent outside: what a closure does cannot be compiled for the processor at hand.
             scratch(part.memory(source), |memory| {

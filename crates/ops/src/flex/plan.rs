@@ -94,7 +94,7 @@ impl Plan {
         &self.offsets
     }
 
-    /// Writes the planes of one channel. What lies outside the source is left as it was: the caller zeroes `planes` once.
+    /// Writes the planes of one channel; what lies outside the source is zero.
     #[inline(always)]
     pub fn fill(&self, source: &[f32], planes: &mut [f32]) {
         let [height, width] = self.source.map(|size| size as isize);
@@ -106,6 +106,8 @@ impl Plan {
             let begin = (-plane.first).clamp(0, plane.rows as isize) as usize;
             let end = (height - 1 - plane.phase).div_euclid(step) + 1;
             let end = (end - plane.first).clamp(begin as isize, plane.rows as isize) as usize;
+            values[..begin * columns].fill(0.0);
+            values[end * columns..].fill(0.0);
             let source_row =
                 |row: usize| (step * (plane.first + row as isize) + plane.phase) * width;
             // The columns whose source column exists.
@@ -132,7 +134,10 @@ impl Plan {
             }
             for row in begin..end {
                 let from = source_row(row) + column_step * left as isize + plane.column;
-                let target = &mut values[row * columns + left..row * columns + right];
+                let target = &mut values[row * columns..][..columns];
+                target[..left].fill(0.0);
+                target[right..].fill(0.0);
+                let target = &mut target[left..right];
                 if target.is_empty() {
                     continue;
                 }

@@ -114,7 +114,7 @@ impl Task<'_> {
         while output < outputs {
             let left = outputs - output;
             let step = match S::REGISTER_COUNT {
-                32.. if left >= 3 => 3,
+                32.. if left >= 2 => 2,
                 ..32 if left >= 4 => 4,
                 _ => 1,
             };
@@ -122,9 +122,9 @@ impl Task<'_> {
             while tap < taps {
                 let at = (output, tap);
                 let (count, sums) = match (step, taps - tap) {
-                    (3, 9..) => (9, lanes::<S, 3, 9>(simd, self, planes, at)),
-                    (3, 3..) => (3, lanes::<S, 3, 3>(simd, self, planes, at)),
-                    (3, _) => (1, lanes::<S, 3, 1>(simd, self, planes, at)),
+                    (2, 9..) => (9, lanes::<S, 2, 9>(simd, self, planes, at)),
+                    (2, 3..) => (3, lanes::<S, 2, 3>(simd, self, planes, at)),
+                    (2, _) => (1, lanes::<S, 2, 1>(simd, self, planes, at)),
                     (4, 3..) => (3, lanes::<S, 4, 3>(simd, self, planes, at)),
                     (4, _) => (1, lanes::<S, 4, 1>(simd, self, planes, at)),
                     (_, 9..) => (9, lanes::<S, 1, 9>(simd, self, planes, at)),
