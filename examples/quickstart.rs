@@ -34,7 +34,6 @@ struct Args {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    keep_memory();
     let args = Args::parse();
     let device = Device::flex();
     let key = Key::new(args.seed);

@@ -72,7 +72,6 @@ enum Task {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    cni_burn::ops::keep_memory();
     if args.child_step {
         return tasks::child_step(args.batch.into());
     }

@@ -22,7 +22,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 fn main() -> ExitCode {
-    keep_memory();
     let result = match Cli::parse().command {
         Command::Train(args) => train(args),
         Command::Evaluate(args) => evaluate(args),

@@ -47,7 +47,7 @@ pub use cni_training as training;
 pub mod prelude {
     pub use cni_noise::{Convention, Key, Noise, scope};
 
-    pub use cni_ops::{Precision, autocast, keep_memory};
+    pub use cni_ops::{Precision, autocast};
 
     pub use cni_layers::models::{
         Architecture, ModelNoise, Normalize, ResNet, ResNetConfig, Shortcut,

@@ -9,14 +9,12 @@
 //! | [`conv2d`] | a convolution |
 //! | [`conv2d_norm`] | a convolution, its batch norm, and what may follow: a residual sum and a rectifier |
 //! | [`norm`] | a batch norm and what may follow |
-//! | [`keep_memory`] | nothing: it saves the memory of one operation for the next |
 //! | [`linear`] | a linear layer |
 //! | [`autocast`] | nothing by itself: convolutions and linear layers within it multiply in half precision |
 //!
 //! Where batch norm uses its running statistics it is one affine map by channel. [`conv2d_norm`] then computes everything
 //! in one pass over memory, and keeps for the gradient nothing but the output.
 
-mod allocator;
 #[cfg(feature = "flex")]
 mod autodiff;
 mod conv;
@@ -28,7 +26,6 @@ mod linear;
 mod norm;
 mod precision;
 
-pub use allocator::keep_memory;
 pub use conv::{conv2d, conv2d_norm};
 pub use linear::linear;
 pub use norm::{After, norm};
