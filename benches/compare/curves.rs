@@ -90,5 +90,7 @@ pub fn soak() -> Result<Value> {
     if let Some(growth) = growth {
         println!("resident memory, step {SOAK_STEPS} / step {}: {growth:.3}", 5 * READ_EVERY);
     }
-    Ok(json!({ "steps": SOAK_STEPS, "read_every": READ_EVERY, "resident_bytes": resident, "growth": growth }))
+    Ok(
+        json!({ "steps": SOAK_STEPS, "read_every": READ_EVERY, "resident_bytes": resident, "growth": growth }),
+    )
 }

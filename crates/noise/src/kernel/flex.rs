@@ -142,14 +142,8 @@ fn tiles(out: &mut [f32], elements: usize) -> Vec<Vec<&mut [f32]>> {
     "x86_64+avx2",
     "aarch64+neon"
 ))]
-fn add_tile(
-    inputs: &Inputs,
-    x: &[f32],
-    start: usize,
-    rows: &mut [&mut [f32]],
-    buffers: &mut Buffers,
-) {
-    let Plan { elements, rank, .. } = inputs.plan;
+fn add_tile(inputs: &Inputs, start: usize, rows: &mut [&mut [f32]], buffers: &mut Buffers) {
+    let rank = inputs.plan.rank;
     let len = rows[0].len();
     let amplitude = &mut buffers.amplitude[..len];
     inputs.amplitudes(start, amplitude);
@@ -179,16 +173,15 @@ fn add_tile(
             }
         }
         let Scales { p, q, .. } = inputs.scales[row];
-        let x = &x[row * elements + start..][..len];
         let unit = &buffers.draw[skip..skip + len];
         let out = &mut out[..len];
         if rank == 0 {
             for i in 0..len {
-                out[i] = x[i] + p * unit[i];
+                out[i] += p * unit[i];
             }
         } else {
             for i in 0..len {
-                out[i] = x[i] + (p * unit[i] + q * color[i]);
+                out[i] += p * unit[i] + q * color[i];
             }
         }
     }
@@ -327,11 +320,12 @@ impl NoiseOperations for Flex {
             shared: host(Law::Normal, key, first..first + (plan.draws() * plan.rank) as u64),
         };
         let x_values = values(&x);
-        let mut out = vec![0.0; x_values.len()];
+        // A copy made in parallel, since new memory is slow to touch for the first time.
+        let mut out: Vec<f32> = x_values.par_iter().with_min_len(16 * TILE).copied().collect();
         tiles(&mut out, plan.elements).into_par_iter().enumerate().for_each_init(
             || Buffers::new(plan.rank),
             |buffers, (tile, mut rows)| {
-                add_tile(&inputs, x_values, tile * TILE, &mut rows, buffers);
+                add_tile(&inputs, tile * TILE, &mut rows, buffers);
             },
         );
         tensor(out, x.shape())

@@ -11,7 +11,9 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Positions of a task, all its images together. Enough that adding up the lanes of a sum costs little against making it.
-const POSITIONS: usize = 2048;
+const POSITIONS: usize = 4096;
+/// Images of a task, at most: a batch should give work to several threads.
+const IMAGES: usize = 32;
 /// Floats in the widest vector that is known.
 const WIDEST: usize = 16;
 
@@ -30,7 +32,7 @@ pub struct Pair<'a> {
 pub fn weight_gradient(pair: Pair, plan: &Plan, batch: usize) -> Vec<f32> {
     let [channels, outputs] = pair.channels;
     let arch = Arch::new();
-    let images = POSITIONS.div_ceil(plan.grid_len().max(1)).max(1);
+    let images = POSITIONS.div_ceil(plan.grid_len().max(1)).min(IMAGES);
     let sums: Vec<Vec<f32>> = (0..batch.div_ceil(images))
         .into_par_iter()
         .map(|task| {
