@@ -1,8 +1,8 @@
-//! The operations with gradients, on Flex.
+//! The operations with gradients, on Flex: what each records.
 
+use crate::backward::{Affine, Conv, Norm};
 use crate::extension::FastOps;
 use crate::flex::{self, Geometry};
-use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
@@ -11,118 +11,6 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
-
-/// The gradient of an operation's output as its parts see it: before the rectifier, if there was one.
-///
-/// The residual's gradient is that of the output itself. `wanted` says that something else will use the result, so that a
-/// gradient whose only use is a gate of its own is not written out.
-fn before_rectifier(
-    gradient: FlexTensor,
-    output: Option<FlexTensor>,
-    residual: Option<NodeId>,
-    grads: &mut Gradients,
-) -> FlexTensor {
-    let gradient = match output {
-        Some(output) => flex::gated(gradient, output),
-        None => gradient,
-    };
-    if let Some(residual) = residual {
-        grads.register::<Flex>(residual, gradient.clone());
-    }
-    gradient
-}
-
-/// What a convolution keeps for its gradients: only what the tracked ones among its inputs will need.
-#[derive(Clone, Debug)]
-struct Conv {
-    x: Option<FlexTensor>,
-    weight: Option<FlexTensor>,
-    output: Option<FlexTensor>,
-    geometry: Geometry,
-}
-
-impl Conv {
-    fn backward(
-        self,
-        [x, weight, shift, residual]: [Option<NodeId>; 4],
-        mut gradient: FlexTensor,
-        grads: &mut Gradients,
-    ) {
-        let mut gate = self.output;
-        if weight.is_some() || shift.is_some() || residual.is_some() {
-            gradient = before_rectifier(gradient, gate.take(), residual, grads);
-        }
-        if let Some(shift) = shift {
-            grads.register::<Flex>(shift, flex::channel_sums(gradient.clone()));
-        }
-        if let (Some(weight), Some(x)) = (weight, self.x) {
-            let to_weight = flex::conv2d_weight_gradient(x, gradient.clone(), self.geometry);
-            grads.register::<Flex>(weight, to_weight);
-        }
-        if let (Some(x), Some(weight)) = (x, self.weight) {
-            let to_x = flex::conv2d_input_gradient(gradient, gate, weight, self.geometry);
-            grads.register::<Flex>(x, to_x);
-        }
-    }
-}
-
-/// What a batch norm keeps for its gradients.
-#[derive(Clone, Debug)]
-struct Norm {
-    x: FlexTensor,
-    /// Gamma, mean and variance.
-    channels: [FlexTensor; 3],
-    output: Option<FlexTensor>,
-    epsilon: f64,
-}
-
-impl Norm {
-    fn backward(
-        self,
-        [x, gamma, beta, residual]: [Option<NodeId>; 4],
-        gradient: FlexTensor,
-        grads: &mut Gradients,
-    ) {
-        let gradient = before_rectifier(gradient, self.output, residual, grads);
-        let (to_x, vectors) =
-            flex::norm_gradients(self.x, self.channels, self.epsilon, gradient, x.is_some());
-        for (node, gradient) in
-            [x, gamma, beta].into_iter().zip([to_x].into_iter().chain(vectors.map(Some)))
-        {
-            if let (Some(node), Some(gradient)) = (node, gradient) {
-                grads.register::<Flex>(node, gradient);
-            }
-        }
-    }
-}
-
-/// What an affine map keeps for its gradients.
-#[derive(Clone, Debug)]
-struct Affine {
-    x: Option<FlexTensor>,
-    scale: Option<FlexTensor>,
-    output: Option<FlexTensor>,
-}
-
-impl Affine {
-    fn backward(
-        self,
-        [x, scale, shift]: [Option<NodeId>; 3],
-        gradient: FlexTensor,
-        grads: &mut Gradients,
-    ) {
-        let gradient = before_rectifier(gradient, self.output, None, grads);
-        if let Some(shift) = shift {
-            grads.register::<Flex>(shift, flex::channel_sums(gradient.clone()));
-        }
-        if let (Some(scale), Some(x)) = (scale, self.x) {
-            grads.register::<Flex>(scale, flex::channel_products(gradient.clone(), x));
-        }
-        if let (Some(x), Some(scale)) = (x, self.scale) {
-            grads.register::<Flex>(x, flex::scaled(gradient, scale));
-        }
-    }
-}
 
 /// Gives a state the backward pass of an operation with the named inputs.
 macro_rules! backward {

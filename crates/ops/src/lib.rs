@@ -17,6 +17,8 @@
 
 #[cfg(feature = "flex")]
 mod autodiff;
+#[cfg(feature = "flex")]
+mod backward;
 mod conv;
 #[cfg(feature = "flex")]
 mod extension;

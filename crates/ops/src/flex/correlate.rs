@@ -3,52 +3,17 @@
 //! A tile of eight output channels by two vectors of positions stays in registers while all input channels and taps pass
 //! by: one load serves eight multiplications, one broadcast two. Images are independent tasks.
 
+use super::layout::{BLOCK, Packed, Place};
 use super::memory::{build, scratch};
 use super::plan::Plan;
 use pulp::{Arch, Simd, WithSimd};
 
-/// Output channels whose weights lie side by side.
-const BLOCK: usize = 8;
 /// Vectors of positions in a tile.
 const VECTORS: usize = 2;
 /// Floats in the widest vector that is known.
 const WIDEST: usize = 16;
 /// Images of one task, at most.
 const IMAGES: usize = 4;
-
-/// Weights in the order in which the tiles read them: `[outputs / 8, channels, taps, 8]`, padded with zeros.
-pub struct Packed {
-    values: Vec<f32>,
-    outputs: usize,
-    channels: usize,
-}
-
-impl Packed {
-    /// Packs `weight(output, channel, tap)`.
-    pub fn new(
-        outputs: usize,
-        channels: usize,
-        taps: usize,
-        weight: impl Fn(usize, usize, usize) -> f32,
-    ) -> Self {
-        let mut values = vec![0.0; outputs.div_ceil(BLOCK) * channels * taps * BLOCK];
-        for output in 0..outputs {
-            let (block, lane) = (output / BLOCK, output % BLOCK);
-            for channel in 0..channels {
-                for tap in 0..taps {
-                    values[((block * channels + channel) * taps + tap) * BLOCK + lane] =
-                        weight(output, channel, tap);
-                }
-            }
-        }
-        Self { values, outputs, channels }
-    }
-
-    fn block(&self, block: usize) -> &[f32] {
-        let len = self.values.len() / self.outputs.div_ceil(BLOCK).max(1);
-        &self.values[block * len..][..len]
-    }
-}
 
 /// One plan with its weights, and where its outputs go.
 pub struct Part {
@@ -58,14 +23,6 @@ pub struct Part {
     place: Option<Place>,
     /// Where the values of each tap of each channel start.
     offsets: Vec<usize>,
-}
-
-/// A regular grid within an image of `size`.
-pub struct Place {
-    pub step: [usize; 2],
-    pub start: [usize; 2],
-    pub grid: [usize; 2],
-    pub size: [usize; 2],
 }
 
 /// What happens to a result before it is stored: `max(0, result + shift + residual)`, each part where wanted.
@@ -178,23 +135,6 @@ impl WithSimd for Task<'_> {
                 Some(place) => {
                     product(simd, part, planes, epilogue, dense);
                     place.scatter(dense, out);
-                }
-            }
-        }
-    }
-}
-
-impl Place {
-    /// Copies dense outputs, channel by channel, to their places in the image.
-    #[inline(always)]
-    fn scatter(&self, dense: &[f32], out: &mut [f32]) {
-        let [rows, columns] = self.grid;
-        let images = out.chunks_exact_mut(self.size[0] * self.size[1]);
-        for (dense, out) in dense.chunks_exact(rows * columns).zip(images) {
-            for (row, values) in dense.chunks_exact(columns).enumerate() {
-                let at = (row * self.step[0] + self.start[0]) * self.size[1] + self.start[1];
-                for (target, &value) in out[at..].iter_mut().step_by(self.step[1]).zip(values) {
-                    *target = value;
                 }
             }
         }

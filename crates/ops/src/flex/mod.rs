@@ -2,6 +2,7 @@
 
 mod correlate;
 mod geometry;
+mod layout;
 mod memory;
 mod norm;
 mod plan;
@@ -12,7 +13,8 @@ pub use geometry::Geometry;
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
-use correlate::{Epilogue, Packed, Part, Place, Source, correlate};
+use correlate::{Epilogue, Part, Source, correlate};
+use layout::{Packed, Place};
 use norm::Extent;
 use weight_gradient::{Pair, weight_gradient};
 

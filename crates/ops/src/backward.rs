@@ -1,0 +1,119 @@
+//! What the operations keep for their gradients, and the gradients.
+
+use crate::flex::{self, Geometry};
+use burn::backend::Flex;
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::flex::FlexTensor;
+
+/// The gradient of an operation's output as its parts see it: before the rectifier, if there was one.
+///
+/// The residual's gradient is that of the output itself. `wanted` says that something else will use the result, so that a
+/// gradient whose only use is a gate of its own is not written out.
+fn before_rectifier(
+    gradient: FlexTensor,
+    output: Option<FlexTensor>,
+    residual: Option<NodeId>,
+    grads: &mut Gradients,
+) -> FlexTensor {
+    let gradient = match output {
+        Some(output) => flex::gated(gradient, output),
+        None => gradient,
+    };
+    if let Some(residual) = residual {
+        grads.register::<Flex>(residual, gradient.clone());
+    }
+    gradient
+}
+
+/// What a convolution keeps for its gradients: only what the tracked ones among its inputs will need.
+#[derive(Clone, Debug)]
+pub struct Conv {
+    pub x: Option<FlexTensor>,
+    pub weight: Option<FlexTensor>,
+    pub output: Option<FlexTensor>,
+    pub geometry: Geometry,
+}
+
+impl Conv {
+    pub fn backward(
+        self,
+        [x, weight, shift, residual]: [Option<NodeId>; 4],
+        mut gradient: FlexTensor,
+        grads: &mut Gradients,
+    ) {
+        let mut gate = self.output;
+        if weight.is_some() || shift.is_some() || residual.is_some() {
+            gradient = before_rectifier(gradient, gate.take(), residual, grads);
+        }
+        if let Some(shift) = shift {
+            grads.register::<Flex>(shift, flex::channel_sums(gradient.clone()));
+        }
+        if let (Some(weight), Some(x)) = (weight, self.x) {
+            let to_weight = flex::conv2d_weight_gradient(x, gradient.clone(), self.geometry);
+            grads.register::<Flex>(weight, to_weight);
+        }
+        if let (Some(x), Some(weight)) = (x, self.weight) {
+            let to_x = flex::conv2d_input_gradient(gradient, gate, weight, self.geometry);
+            grads.register::<Flex>(x, to_x);
+        }
+    }
+}
+
+/// What a batch norm keeps for its gradients.
+#[derive(Clone, Debug)]
+pub struct Norm {
+    pub x: FlexTensor,
+    /// Gamma, mean and variance.
+    pub channels: [FlexTensor; 3],
+    pub output: Option<FlexTensor>,
+    pub epsilon: f64,
+}
+
+impl Norm {
+    pub fn backward(
+        self,
+        [x, gamma, beta, residual]: [Option<NodeId>; 4],
+        gradient: FlexTensor,
+        grads: &mut Gradients,
+    ) {
+        let gradient = before_rectifier(gradient, self.output, residual, grads);
+        let (to_x, vectors) =
+            flex::norm_gradients(self.x, self.channels, self.epsilon, gradient, x.is_some());
+        for (node, gradient) in
+            [x, gamma, beta].into_iter().zip([to_x].into_iter().chain(vectors.map(Some)))
+        {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                grads.register::<Flex>(node, gradient);
+            }
+        }
+    }
+}
+
+/// What an affine map keeps for its gradients.
+#[derive(Clone, Debug)]
+pub struct Affine {
+    pub x: Option<FlexTensor>,
+    pub scale: Option<FlexTensor>,
+    pub output: Option<FlexTensor>,
+}
+
+impl Affine {
+    pub fn backward(
+        self,
+        [x, scale, shift]: [Option<NodeId>; 3],
+        gradient: FlexTensor,
+        grads: &mut Gradients,
+    ) {
+        let gradient = before_rectifier(gradient, self.output, None, grads);
+        if let Some(shift) = shift {
+            grads.register::<Flex>(shift, flex::channel_sums(gradient.clone()));
+        }
+        if let (Some(scale), Some(x)) = (scale, self.x) {
+            grads.register::<Flex>(scale, flex::channel_products(gradient.clone(), x));
+        }
+        if let (Some(x), Some(scale)) = (x, self.scale) {
+            grads.register::<Flex>(x, flex::scaled(gradient, scale));
+        }
+    }
+}
