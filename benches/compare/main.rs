@@ -43,6 +43,10 @@ struct Args {
     #[arg(long, hide = true)]
     #[serde(skip)]
     child_step: bool,
+    /// What the task `soak` runs in a process of its own.
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    child_soak: bool,
     /// Passed by `cargo bench`.
     #[arg(long, hide = true)]
     #[serde(skip)]
@@ -74,6 +78,9 @@ fn main() -> Result<()> {
     let args = Args::parse();
     if args.child_step {
         return tasks::child_step(args.batch.into());
+    }
+    if args.child_soak {
+        return curves::child_soak();
     }
     let threads = machine::threads();
     let peer = Peer::start(&args.python, threads, args.batch.into())?;

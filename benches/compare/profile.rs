@@ -25,9 +25,12 @@ const ATTACK: usize = 7;
 const TRAINING: usize = 2;
 const PASSES: usize = ATTACK + TRAINING;
 
+/// Channels in and out, size of the image, kernel, stride, and counts.
+type Convolution = ([usize; 2], usize, usize, usize, [usize; 3]);
+
 /// A convolution with its norm: channels in and out, size of the image, kernel, stride, and how many of them the model has
 /// with a rectifier alone, with a residual sum and a rectifier, and with neither.
-const CONVOLUTIONS: [([usize; 2], usize, usize, usize, [usize; 3]); 8] = [
+const CONVOLUTIONS: [Convolution; 8] = [
     ([3, 16], 32, 3, 1, [1, 0, 0]),
     ([16, 16], 32, 3, 1, [3, 3, 0]),
     ([16, 32], 32, 3, 2, [1, 0, 0]),

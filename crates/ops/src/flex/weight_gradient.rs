@@ -195,7 +195,6 @@ fn lanes<S: Simd, const OUT: usize, const TAPS: usize>(
 /// Adds the products of a vector of positions: those from `of_plane` on in the planes, from `of_gradient` on in the
 /// gradients of each output channel, which are `grid` long; of the last positions of a grid unless `WHOLE`.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the inner loop's variables, all of them")]
 fn multiply<S: Simd, const OUT: usize, const TAPS: usize, const WHOLE: bool>(
     simd: S,
     sums: &mut [[S::f32s; TAPS]; OUT],
