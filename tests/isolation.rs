@@ -232,7 +232,7 @@ fn robust_accuracy_falls_with_epsilon() {
     let (model, test) = (trained(), digits(Split::Test).take(100));
     let all: Vec<usize> = (0..test.len()).collect();
     let (images, labels) = (test.images(&all, &Device::flex()), test.labels(&all, &Device::flex()));
-    let judged = [0.0, 2.0, 4.0, 8.0, 16.0].map(|epsilon| {
+    let judged = [0.0, 4.0, 8.0, 16.0, 32.0].map(|epsilon| {
         let threat = Threat::linf(epsilon / 255.0).unwrap();
         judge(&model, &images, &labels, threat).record
     });
