@@ -1,7 +1,8 @@
 //! Mixed precision: what it casts, what it leaves alone, and that gradients come back in full precision.
 
-use burn::nn::conv::Conv2dConfig;
-use burn::nn::{LinearConfig, PaddingConfig2d};
+use burn::module::Param;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{DType, Device, Tensor};
 use cni_noise::{Key, normal};
 use cni_ops::{Precision, autocast, conv2d, current_precision, linear};
@@ -18,7 +19,11 @@ fn values_and_gradients_are_those_of_full_precision_to_half_precisions_rounding(
     let device = Device::flex().autodiff();
     let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
     let conv = Conv2dConfig::new([8, 16], [3, 3]).with_padding(padding).init(&device);
-    let classes = LinearConfig::new(16, 5).init(&device);
+    let weight = normal::<4>(Key::new(3), [16, 8, 3, 3], &device).mul_scalar(0.1);
+    let conv = Conv2d { weight: Param::from_tensor(weight), ..conv };
+    let classes: Linear = LinearConfig::new(16, 5).init(&device);
+    let weight = normal::<2>(Key::new(4), [16, 5], &device).mul_scalar(0.25);
+    let classes = Linear { weight: Param::from_tensor(weight), ..classes };
     let x = normal::<4>(Key::new(1), [3, 8, 6, 6], &device).require_grad();
     let probe = normal::<2>(Key::new(2), [3, 5], &device.clone().inner());
     let run = |precision| {
@@ -33,7 +38,7 @@ fn values_and_gradients_are_those_of_full_precision_to_half_precisions_rounding(
         })
     };
     let full = run(Precision::Full);
-    // Half a unit in the last place of a value, and a few of them in a sum.
+    // Half a unit in the last place of a value; a backend may sum in the type too, here over 108 terms.
     for (precision, rounding) in
         [(Precision::Bf16, 2f32.powi(-8)), (Precision::F16, 2f32.powi(-11))]
     {
@@ -45,7 +50,7 @@ fn values_and_gradients_are_those_of_full_precision_to_half_precisions_rounding(
             error(half.2, full.2.clone()),
             error(half.3, full.3.clone()),
         ];
-        assert!(errors.iter().all(|&e| e < 4.0 * rounding), "{precision}: {errors:?}");
+        assert!(errors.iter().all(|&e| e < 16.0 * rounding), "{precision}: {errors:?}");
         assert!(errors[0] > rounding / 100.0, "{precision} changed nothing");
     }
 }
