@@ -41,7 +41,7 @@ backward!(NormBackward, Norm, [x, gamma, beta], [x, gamma, beta, None]);
 backward!(NormAddBackward, Norm, [x, gamma, beta, residual], [x, gamma, beta, residual]);
 backward!(AffineBackward, Affine, [x, scale, shift], [x, scale, shift]);
 
-/// Registers an operation whose output `run` computes, keeping `keep(output)` where any of its inputs is tracked.
+/// The output of an operation, registered with what `keep` makes of it where any of the inputs is tracked.
 fn record<C: CheckpointStrategy, O: Backward<Flex, N>, const N: usize>(
     operation: O,
     nodes: [NodeGuard; N],
@@ -163,7 +163,7 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         relu: bool,
     ) -> FloatTensor<Self> {
         let primitive = |tensor: &Tracked<C>| tensor.primitive().clone();
-        let output = flex::affine(primitive(&x), primitive(&scale), primitive(&shift), None, relu);
+        let output = flex::affine(primitive(&x), primitive(&scale), primitive(&shift), relu);
         let nodes = [x.node(), scale.node(), shift.node()];
         record::<C, _, _>(AffineBackward, nodes, output, |output| Affine {
             x: scale.is_tracked().then(|| primitive(&x)),

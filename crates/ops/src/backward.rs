@@ -8,8 +8,7 @@ use burn::backend::flex::FlexTensor;
 
 /// The gradient of an operation's output as its parts see it: before the rectifier, if there was one.
 ///
-/// The residual's gradient is that of the output itself. `wanted` says that something else will use the result, so that a
-/// gradient whose only use is a gate of its own is not written out.
+/// The residual has the same gradient, which is registered here.
 fn before_rectifier(
     gradient: FlexTensor,
     output: Option<FlexTensor>,

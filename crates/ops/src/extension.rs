@@ -84,7 +84,7 @@ impl FastOps for Flex {
         shift: FloatTensor<Self>,
         relu: bool,
     ) -> FloatTensor<Self> {
-        flex::affine(x, scale, shift, None, relu)
+        flex::affine(x, scale, shift, relu)
     }
 
     fn fast_norm(

@@ -176,6 +176,20 @@ fn a_norm_and_what_follows_equal_burns() {
     }
 }
 
+/// Sums in another order differ in their last bits: were everything handed to Burn, nothing here would show it.
+#[test]
+fn the_kernels_are_not_burns() {
+    for training in [false, true] {
+        let (ours, _) = chain(true, &CASES[5], training, true, true);
+        let (burns, _) = chain(false, &CASES[5], training, true, true);
+        assert_ne!(ours[0].to_data(), burns[0].to_data());
+    }
+    let device = Device::flex();
+    let conv = layer(&CASES[5], false, Key::new(1), &device);
+    let x = normal::<4>(Key::new(2), [9, 64, 8, 8], &device);
+    assert_ne!(conv2d(&conv, x.clone()).into_data(), conv.forward(x).into_data());
+}
+
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let run = |threads| {

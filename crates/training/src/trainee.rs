@@ -215,3 +215,20 @@ impl<N: Module + ModuleDisplay + 'static> InferenceStep for Trainee<N> {
         Outcome { first: batch.first_example, loss, clean: Some(clean), robust }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use cni_ops::current_precision;
+
+    #[test]
+    fn a_model_runs_in_the_precision_of_its_run_and_nothing_else_does() {
+        let forward = Forward::new(Precision::Bf16, |_: &(), images: Tensor<4>| {
+            assert_eq!(current_precision(), Precision::Bf16);
+            images.reshape([1, 1])
+        });
+        forward.call(&(), Tensor::ones([1, 1, 1, 1], &Device::flex()));
+        assert_eq!(current_precision(), Precision::Full);
+    }
+}

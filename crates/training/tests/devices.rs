@@ -1,6 +1,7 @@
 //! Training on several devices: that it is training on one, where it can be, and what it is elsewhere.
 //!
 //! The devices are handles of one CPU. Each has its own thread, its own copy of the model and its own share of the batch.
+//! One file, because every test is the same small run on other devices.
 
 use burn::module::{Module, ModuleVisitor, Param, Reparameterization, Reparameterizer};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};

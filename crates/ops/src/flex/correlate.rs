@@ -5,6 +5,7 @@
 
 use super::layout::{BLOCK, Packed, Place};
 use super::memory::{build, scratch};
+use super::norm::close_gate;
 use super::plan::Plan;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -121,7 +122,8 @@ impl WithSimd for Task<'_> {
                 match source.gate {
                     None => plan.fill(values, planes),
                     Some(gate) => {
-                        behind_gate(simd, values, &gate[at + c * channel..][..channel], gated);
+                        gated.copy_from_slice(values);
+                        close_gate(simd, gated, &gate[at + c * channel..][..channel]);
                         plan.fill(gated, planes);
                     }
                 }
@@ -217,20 +219,5 @@ fn tile<S: Simd, const OUT: usize>(
                 _ => simd.partial_store_f32s(places, value),
             }
         }
-    }
-}
-
-/// The values, zeros where the gate is zero or below.
-#[inline(always)]
-pub fn behind_gate<S: Simd>(simd: S, values: &[f32], gate: &[f32], gated: &mut [f32]) {
-    let (values, values_tail) = S::as_simd_f32s(values);
-    let (gate, gate_tail) = S::as_simd_f32s(gate);
-    let (gated, gated_tail) = S::as_mut_simd_f32s(gated);
-    let zero = simd.splat_f32s(0.0);
-    for ((gated, &value), &gate) in gated.iter_mut().zip(values).zip(gate) {
-        *gated = simd.select_f32s(simd.less_than_or_equal_f32s(gate, zero), zero, value);
-    }
-    for ((gated, &value), &gate) in gated_tail.iter_mut().zip(values_tail).zip(gate_tail) {
-        *gated = if gate <= 0.0 { 0.0 } else { value };
     }
 }

@@ -144,26 +144,12 @@ pub fn channel_sums(gradient: FlexTensor) -> FlexTensor {
     tensor(sums, [extent.channels])
 }
 
-/// `max(0, x * scale + shift + residual)`; the residual and the rectifier where wanted.
-pub fn affine(
-    x: FlexTensor,
-    scale: FlexTensor,
-    shift: FlexTensor,
-    residual: Option<FlexTensor>,
-    relu: bool,
-) -> FlexTensor {
+/// `max(0, x * scale + shift)`, the rectifier where wanted.
+pub fn affine(x: FlexTensor, scale: FlexTensor, shift: FlexTensor, relu: bool) -> FlexTensor {
     let shape = x.shape();
     let [x, scale, shift] = [x, scale, shift].map(Values::new);
-    let residual = residual.map(Values::new);
     let vectors = [scale.slice(), shift.slice()];
-    let out = norm::affine(
-        x.slice(),
-        extent(&shape),
-        vectors,
-        residual.as_ref().map(Values::slice),
-        relu,
-    );
-    tensor(out, shape)
+    tensor(norm::affine(x.slice(), extent(&shape), vectors, None, relu), shape)
 }
 
 /// Batch norm by the batch's statistics, `max(0, norm(x) + residual)`, the residual and the rectifier where wanted; and the
@@ -197,7 +183,7 @@ pub fn norm(
 /// A gradient times a factor for each channel.
 pub fn scaled(gradient: FlexTensor, scale: FlexTensor) -> FlexTensor {
     let shift = FlexTensor::zeros(scale.shape(), DType::F32);
-    affine(gradient, scale, shift, None, false)
+    affine(gradient, scale, shift, false)
 }
 
 /// The sum over all but the channels of a gradient times `x`.

@@ -145,7 +145,7 @@ fn build_rows(extent: Extent, f: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> 
     })
 }
 
-/// Zeroes the first where the second is zero or below.
+/// [`close_gate`] for values and their gate.
 struct Gate<'a>(&'a mut [f32], &'a [f32]);
 
 impl WithSimd for Gate<'_> {
@@ -153,16 +153,21 @@ impl WithSimd for Gate<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self(values, gate) = self;
-        let zero = simd.splat_f32s(0.0);
-        let (vectors, tail) = S::as_mut_simd_f32s(values);
-        let (gates, gate_tail) = S::as_simd_f32s(gate);
-        for (value, &gate) in vectors.iter_mut().zip(gates) {
-            *value = simd.select_f32s(simd.less_than_or_equal_f32s(gate, zero), zero, *value);
-        }
-        for (value, &gate) in tail.iter_mut().zip(gate_tail) {
-            *value = if gate <= 0.0 { 0.0 } else { *value };
-        }
+        close_gate(simd, self.0, self.1);
+    }
+}
+
+/// Zeroes the values where the gate, a rectifier's output, is zero or below. A gate that is not a number is open.
+#[inline(always)]
+pub fn close_gate<S: Simd>(simd: S, values: &mut [f32], gate: &[f32]) {
+    let zero = simd.splat_f32s(0.0);
+    let (vectors, tail) = S::as_mut_simd_f32s(values);
+    let (gates, gate_tail) = S::as_simd_f32s(gate);
+    for (value, &gate) in vectors.iter_mut().zip(gates) {
+        *value = simd.select_f32s(simd.less_than_or_equal_f32s(gate, zero), zero, *value);
+    }
+    for (value, &gate) in tail.iter_mut().zip(gate_tail) {
+        *value = if gate <= 0.0 { 0.0 } else { *value };
     }
 }
 
