@@ -7,6 +7,7 @@ use super::layout::{BLOCK, Packed, Place};
 use super::memory::{build, scratch};
 use super::norm::close_gate;
 use super::plan::Plan;
+use super::pool::Block;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Vectors of positions in a tile.
@@ -53,12 +54,16 @@ pub fn correlate(
     epilogue: Epilogue,
     batch: usize,
     out_len: usize,
-) -> Vec<f32> {
+) -> Block {
     let arch = Arch::new();
     // Small batches in smaller tasks, so that every thread has some.
     let images = batch.div_ceil(4 * rayon::current_num_threads()).min(IMAGES);
+    let reached: usize = parts.iter().map(|part| part.weights.outputs * part.plan.grid_len()).sum();
     build(batch * out_len, out_len * images, |task, out| {
         let first = task * images;
+        if reached < out_len {
+            out.fill(0.0);
+        }
         for part in parts {
             // Memory is lent outside: what a closure does cannot be compiled for the processor at hand.
             scratch(part.memory(source), |memory| {

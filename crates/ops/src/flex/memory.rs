@@ -1,11 +1,8 @@
 //! Where outputs and intermediate values are kept.
 
+use super::pool::{Block, LINE};
 use rayon::prelude::*;
 use std::cell::RefCell;
-use std::mem::MaybeUninit;
-
-/// Floats in a line of the cache.
-const LINE: usize = 16;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -27,29 +24,13 @@ pub fn scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
     })
 }
 
-/// A vector of `len` floats whose parts, `part` floats each but the last, are computed in parallel: `f` gets the number of
-/// a part and its values, zero at first.
-///
-/// Each task zeroes its own part, which then is in its cache. Zeroing all of it beforehand would be one thread's work, and
-/// a tenth of the time of a training step.
-#[allow(
-    unsafe_code,
-    reason = "no safe way leads from parts written in parallel to the vector that they make up"
-)]
-pub fn build(len: usize, part: usize, f: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
-    let mut out: Vec<f32> = Vec::with_capacity(len);
-    let parts = out.spare_capacity_mut()[..len].par_chunks_mut(part.max(1)).enumerate();
-    parts.for_each(|(i, values)| {
-        values.iter_mut().for_each(|value| {
-            value.write(0.0);
-        });
-        // SAFETY: every value has just been written, and `MaybeUninit<f32>` has the layout of `f32`.
-        let values = unsafe { &mut *(values as *mut [MaybeUninit<f32>] as *mut [f32]) };
-        f(i, values);
-    });
-    // SAFETY: the parts are all of the first `len` values, and each has been written.
-    unsafe { out.set_len(len) };
-    out
+/// `len` floats whose parts, `part` floats each but the last, are computed in parallel: `f` gets the number of a part and
+/// its values, which it has to write, all of them.
+pub fn build(len: usize, part: usize, f: impl Fn(usize, &mut [f32]) + Sync) -> Block {
+    let mut block = Block::new(len);
+    let parts = block.values_mut().par_chunks_mut(part.max(1)).enumerate();
+    parts.for_each(|(i, values)| f(i, values));
+    block
 }
 
 #[cfg(test)]
@@ -60,10 +41,9 @@ mod tests {
     fn parts_make_up_the_whole() {
         for (len, part) in [(0, 3), (1, 3), (10, 3), (9, 3), (5, 0)] {
             let built = build(len, part, |i, values| {
-                assert!(values.iter().all(|&value| value == 0.0));
                 values.iter_mut().enumerate().for_each(|(k, v)| *v = (i * part.max(1) + k) as f32);
             });
-            assert_eq!(built, (0..len).map(|i| i as f32).collect::<Vec<_>>());
+            assert_eq!(built.values(), (0..len).map(|i| i as f32).collect::<Vec<_>>());
         }
     }
 

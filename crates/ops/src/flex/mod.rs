@@ -6,38 +6,22 @@ mod layout;
 mod memory;
 mod norm;
 mod plan;
+mod pool;
+mod tensor;
 mod weight_gradient;
 
 pub use geometry::Geometry;
+pub use pool::release_memory;
 
 use burn::backend::TensorMetadata;
-use burn::backend::flex::{FlexTensor, Layout};
-use burn::tensor::{Bytes, DType, Shape};
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{DType, Shape};
 use correlate::{Epilogue, Part, Source, correlate};
 use layout::{Packed, Place};
 use norm::Extent;
+use pool::Block;
+use tensor::{Values, tensor, vector};
 use weight_gradient::{Pair, weight_gradient};
-
-/// A tensor whose values are one slice.
-pub struct Values(FlexTensor);
-
-impl Values {
-    pub fn new(tensor: FlexTensor) -> Self {
-        Self(tensor.to_contiguous())
-    }
-
-    pub fn slice(&self) -> &[f32] {
-        self.0.as_slice().expect("a contiguous tensor of single precision")
-    }
-
-    fn into_tensor(self) -> FlexTensor {
-        self.0
-    }
-}
-
-fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
-    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape.into()), DType::F32)
-}
 
 /// `max(0, x * w + shift + residual)`; the residual and the rectifier where wanted.
 pub fn conv2d(
@@ -115,7 +99,7 @@ pub fn conv2d_weight_gradient(
     let pair = Pair { input: x.slice(), gradient: gradient.slice(), channels: geometry.channels };
     let values = weight_gradient(pair, &geometry.forward(), geometry.batch);
     let ([channels, outputs], [rows, columns]) = (geometry.channels, geometry.kernel);
-    tensor(values, [outputs, channels, rows, columns])
+    vector(values, [outputs, channels, rows, columns])
 }
 
 /// A gradient as it was before a rectifier with the given output.
@@ -125,8 +109,8 @@ pub fn gated(gradient: FlexTensor, output: FlexTensor) -> FlexTensor {
     if gradient.layout().start_offset() != 0
         || gradient.bytes().len() != 4 * gradient.layout().num_elements()
     {
-        let values = Values(gradient);
-        gradient = tensor(values.slice().to_vec(), values.0.shape());
+        let shape = gradient.shape();
+        gradient = tensor(Block::copy(Values::new(gradient).slice()), shape);
     }
     norm::gate(gradient.storage_mut(), output.slice());
     gradient
@@ -141,7 +125,7 @@ fn extent(shape: &Shape) -> Extent {
 pub fn channel_sums(gradient: FlexTensor) -> FlexTensor {
     let extent = extent(&gradient.shape());
     let (sums, _) = norm::gradient_sums(Values::new(gradient).slice(), None, extent);
-    tensor(sums, [extent.channels])
+    vector(sums, [extent.channels])
 }
 
 /// `max(0, x * scale + shift)`, the rectifier where wanted.
@@ -176,7 +160,7 @@ pub fn norm(
     let vectors = [&scale[..], &shift];
     let residual = residual.as_ref().map(Values::slice);
     let out = norm::affine(x.slice(), extent, vectors, residual, relu);
-    let [mean, variance] = [mean, variance].map(|values| tensor(values, [extent.channels]));
+    let [mean, variance] = [mean, variance].map(|values| vector(values, [extent.channels]));
     (tensor(out, shape), mean, variance)
 }
 
@@ -192,7 +176,7 @@ pub fn channel_products(gradient: FlexTensor, x: FlexTensor) -> FlexTensor {
     let zeros = vec![0.0; extent.channels];
     let [gradient, x] = [gradient, x].map(Values::new);
     let (_, products) = norm::gradient_sums(gradient.slice(), Some((x.slice(), &zeros)), extent);
-    tensor(products, [extent.channels])
+    vector(products, [extent.channels])
 }
 
 /// The gradients of a batch norm that uses the batch's statistics: of `x`, where wanted, of gamma and of beta.
@@ -228,5 +212,5 @@ pub fn norm_gradients(
         let vectors = [&a[..], mean.slice(), &b, &c];
         tensor(norm::input_gradient(gradient.slice(), x.slice(), extent, vectors), shape)
     });
-    (to_input, [to_gamma, sums].map(|values: Vec<f32>| tensor(values, [extent.channels])))
+    (to_input, [to_gamma, sums].map(|values: Vec<f32>| vector(values, [extent.channels])))
 }

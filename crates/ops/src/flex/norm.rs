@@ -1,6 +1,7 @@
 //! Batch norm with what usually follows it, a sum and a rectifier, in as few passes over memory as its statistics allow.
 
 use super::memory::build;
+use super::pool::Block;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -56,7 +57,7 @@ pub fn affine(
     [scale, shift]: [&[f32]; 2],
     residual: Option<&[f32]>,
     relu: bool,
-) -> Vec<f32> {
+) -> Block {
     build_rows(extent, |first, out| {
         let at = first * extent.positions..first * extent.positions + out.len();
         let rows = out.chunks_exact_mut(extent.positions);
@@ -117,7 +118,7 @@ pub fn input_gradient(
     x: &[f32],
     extent: Extent,
     [a, mean, b, c]: [&[f32]; 4],
-) -> Vec<f32> {
+) -> Block {
     build_rows(extent, |first, out| {
         let at = first * extent.positions..first * extent.positions + out.len();
         let rows = out.chunks_exact_mut(extent.positions);
@@ -134,7 +135,7 @@ pub fn input_gradient(
 }
 
 /// What `f` makes of groups of rows in parallel; `f` gets the number of the group's first row.
-fn build_rows(extent: Extent, f: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+fn build_rows(extent: Extent, f: impl Fn(usize, &mut [f32]) + Sync) -> Block {
     let arch = Arch::new();
     let rows = extent.rows();
     build(extent.len(), rows * extent.positions, |group, out| {

@@ -1,0 +1,148 @@
+//! Memory of activations, kept from one use to the next.
+//!
+//! An activation has megabytes. The system hands out such blocks page by page at first touch and takes them back at
+//! once, which costs more than a quarter of a convolution's time; a training step asks for the same sizes again and again.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Floats in a line of the cache.
+pub const LINE: usize = 16;
+/// Smaller blocks, in floats, are left to the allocator, which does not give them back to the system either.
+const SMALLEST: usize = (128 << 10) / size_of::<f32>();
+
+static POOL: Mutex<Pool> = Mutex::new(Pool::new());
+
+fn pool() -> std::sync::MutexGuard<'static, Pool> {
+    // A panic cannot leave it half changed.
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives the memory that no tensor uses back to the system. It is kept otherwise: at any time as much as the tensors of
+/// this crate's operations have used at once, as far as they do not use it now.
+pub fn release_memory() {
+    let unused = {
+        let mut pool = pool();
+        pool.peak = pool.lent;
+        pool.evict()
+    };
+    drop(unused);
+}
+
+/// Blocks by their size. All sizes are in floats.
+struct Pool {
+    free: BTreeMap<usize, Vec<Vec<f32>>>,
+    kept: usize,
+    lent: usize,
+    /// The most that was ever lent at once.
+    peak: usize,
+}
+
+impl Pool {
+    const fn new() -> Self {
+        Self { free: BTreeMap::new(), kept: 0, lent: 0, peak: 0 }
+    }
+
+    /// A block of at least `len` floats, and what has to go to make room for a new one. `None` where none fits.
+    fn take(&mut self, len: usize) -> (Option<Vec<f32>>, Vec<Vec<f32>>) {
+        // A little too large is better than another one.
+        let mut fitting = self.free.range_mut(len..=len + len / 4);
+        let found = fitting.find_map(|(_, blocks)| blocks.pop());
+        let size = found.as_ref().map_or(len, Vec::len);
+        self.kept -= found.as_ref().map_or(0, Vec::len);
+        self.lent += size;
+        self.peak = self.peak.max(self.lent);
+        (found, self.evict())
+    }
+
+    fn give(&mut self, block: Vec<f32>) -> Vec<Vec<f32>> {
+        self.lent -= block.len();
+        self.kept += block.len();
+        self.free.entry(block.len()).or_default().push(block);
+        self.evict()
+    }
+
+    /// Blocks that would make the pool larger than what was ever in use at once, largest first.
+    fn evict(&mut self) -> Vec<Vec<f32>> {
+        let mut evicted = Vec::new();
+        while self.kept + self.lent > self.peak {
+            let Some(mut entry) = self.free.last_entry() else { break };
+            match entry.get_mut().pop() {
+                Some(block) => {
+                    self.kept -= block.len();
+                    evicted.push(block);
+                }
+                None => drop(entry.remove()),
+            }
+        }
+        evicted
+    }
+}
+
+/// Floats from the start of a line of the cache on, so that no vector lies across two, in memory of the pool.
+pub struct Block {
+    memory: Vec<f32>,
+    start: usize,
+    len: usize,
+}
+
+impl Block {
+    /// `len` floats with whatever values the memory's last user left there.
+    pub fn new(len: usize) -> Self {
+        let wanted = len + LINE;
+        let found = if wanted < SMALLEST {
+            None
+        } else {
+            // What is evicted goes back to the system once the pool is free for others.
+            let (found, evicted) = pool().take(wanted);
+            drop(evicted);
+            found
+        };
+        let memory = found.unwrap_or_else(|| vec![0.0; wanted]);
+        // Too large only where there is no answer.
+        let start = memory.as_ptr().align_offset(size_of::<[f32; LINE]>()).min(LINE);
+        Self { memory, start, len }
+    }
+
+    pub fn copy(values: &[f32]) -> Self {
+        let mut block = Self::new(values.len());
+        block.values_mut().copy_from_slice(values);
+        block
+    }
+
+    pub fn values(&self) -> &[f32] {
+        &self.memory[self.start..][..self.len]
+    }
+
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.memory[self.start..][..self.len]
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        let memory = std::mem::take(&mut self.memory);
+        if memory.len() >= SMALLEST {
+            let evicted = pool().give(memory);
+            drop(evicted);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sizes kept, and those evicted.
+    fn sizes(blocks: &[Vec<f32>]) -> Vec<usize> {
+        blocks.iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn a_block_comes_back_for_its_size_and_a_little_less() {
+        let mut pool = Pool::new();
+        assert!(pool.take(1000).0.is_none());
+        assert!(pool.give(vec![0.0; 1000]).is_empty());
+        assert!(pool.take(1001).0.is_none() && pool.give(vec![0.0; 1001]).len() == 1);
+    }
+}
