@@ -29,8 +29,8 @@ mod norm;
 mod precision;
 
 pub use conv::{conv2d, conv2d_norm};
-pub use linear::linear;
 #[cfg(feature = "flex")]
 pub use flex::release_memory;
+pub use linear::linear;
 pub use norm::{After, norm};
 pub use precision::{ParsePrecisionError, Precision, autocast, current_precision};

@@ -3,11 +3,12 @@
 //! A tile of eight output channels by two vectors of positions stays in registers while all input channels and taps pass
 //! by: one load serves eight multiplications, one broadcast two. Images are independent tasks.
 
+use super::epilogue::Epilogue;
 use super::layout::{BLOCK, Packed, Place};
 use super::memory::{build, scratch};
-use super::norm::close_gate;
 use super::plan::Plan;
 use super::pool::Block;
+use super::source::Source;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Vectors of positions in a tile.
@@ -25,26 +26,6 @@ pub struct Part {
     place: Option<Place>,
     /// Where the values of each tap of each channel start.
     offsets: Vec<usize>,
-}
-
-/// What happens to a result before it is stored: `max(0, result + shift + residual)`, each part where wanted.
-#[derive(Clone, Copy, Default)]
-pub struct Epilogue<'a> {
-    /// One value an output channel.
-    pub shift: Option<&'a [f32]>,
-    /// As large as the output.
-    pub residual: Option<&'a [f32]>,
-    pub relu: bool,
-}
-
-/// The images of a source, and which of their values count.
-#[derive(Clone, Copy)]
-pub struct Source<'a> {
-    pub values: &'a [f32],
-    /// Values are zeroed where this is zero or below: the output of a rectifier whose gradient `values` is.
-    pub gate: Option<&'a [f32]>,
-    /// Values of one image.
-    pub len: usize,
 }
 
 /// All parts for all images, `out_len` floats each. Outputs that no part reaches are zero.
@@ -92,7 +73,7 @@ impl Part {
     }
 
     fn gated_len(&self, source: Source) -> usize {
-        source.gate.map_or(0, |_| source.len / self.weights.channels)
+        source.gated_len(source.len / self.weights.channels)
     }
 
     fn dense_len(&self) -> usize {
@@ -120,23 +101,12 @@ impl WithSimd for Task<'_> {
         let (planes, memory) = self.memory.split_at_mut(part.planes_len());
         let (gated, dense) = memory.split_at_mut(part.gated_len(source));
         for (i, out) in self.out.chunks_exact_mut(self.out_len).enumerate() {
-            let at = (self.first + i) * source.len;
-            let image = &source.values[at..][..source.len];
-            let targets = planes.chunks_exact_mut(plan.channel_len());
-            for (c, (values, planes)) in image.chunks_exact(channel).zip(targets).enumerate() {
-                match source.gate {
-                    None => plan.fill(values, planes),
-                    Some(gate) => {
-                        gated.copy_from_slice(values);
-                        close_gate(simd, gated, &gate[at + c * channel..][..channel]);
-                        plan.fill(gated, planes);
-                    }
-                }
+            let channels = planes.chunks_exact_mut(plan.channel_len()).take(part.weights.channels);
+            for (c, planes) in channels.enumerate() {
+                let at = (self.first + i) * source.len + c * channel;
+                plan.fill(source.channel(simd, at, channel, gated), planes);
             }
-            let mut epilogue = self.epilogue;
-            if let Some(all) = epilogue.residual {
-                epilogue.residual = Some(&all[(self.first + i) * self.out_len..][..self.out_len]);
-            }
+            let epilogue = self.epilogue.of_image(self.first + i, self.out_len);
             match &part.place {
                 None => product(simd, part, planes, epilogue, out),
                 Some(place) => {
@@ -182,10 +152,8 @@ fn tile<S: Simd, const OUT: usize>(
         return;
     }
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; OUT];
-    if let Some(shift) = epilogue.shift {
-        for (sums, &shift) in sums.iter_mut().zip(&shift[first..]) {
-            *sums = [simd.splat_f32s(shift); VECTORS];
-        }
+    for (output, sums) in (first..weights.outputs).zip(&mut sums) {
+        *sums = [epilogue.shift(simd, output); VECTORS];
     }
     // One loop over channels and taps alike: between two nested ones the sums would travel through memory.
     let weights_of = weights.block(block).as_chunks::<BLOCK>().0;
@@ -210,14 +178,7 @@ fn tile<S: Simd, const OUT: usize>(
                 break;
             }
             let places = out_channel * grid + at..out_channel * grid + grid.min(at + S::F32_LANES);
-            if let Some(residual) = epilogue.residual {
-                value = simd.add_f32s(value, simd.partial_load_f32s(&residual[places.clone()]));
-            }
-            if epilogue.relu {
-                let zero = simd.splat_f32s(0.0);
-                // Not a maximum, which would hide a NaN.
-                value = simd.select_f32s(simd.less_than_f32s(value, zero), zero, value);
-            }
+            value = epilogue.finish(simd, value, places.clone());
             let places = &mut out[places];
             match S::as_mut_simd_f32s(places).0 {
                 [whole] => *whole = value,

@@ -1,14 +1,17 @@
 //! The operations on Flex's tensors: single precision, memory in row-major order.
 
 mod correlate;
+mod epilogue;
 mod geometry;
 mod layout;
 mod memory;
 mod norm;
 mod plan;
 mod pool;
+mod source;
 mod tensor;
 mod weight_gradient;
+mod winograd;
 
 pub use geometry::Geometry;
 pub use pool::release_memory;
@@ -16,12 +19,15 @@ pub use pool::release_memory;
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Shape};
-use correlate::{Epilogue, Part, Source, correlate};
+use correlate::{Part, correlate};
+use epilogue::Epilogue;
 use layout::{Packed, Place};
 use norm::Extent;
 use pool::Block;
+use source::Source;
 use tensor::{Values, tensor, vector};
 use weight_gradient::{Pair, weight_gradient};
+use winograd::{Filters, Tiles, vector_len, winograd};
 
 /// `max(0, x * w + shift + residual)`; the residual and the rectifier where wanted.
 pub fn conv2d(
@@ -38,17 +44,24 @@ pub fn conv2d(
     let [rows, columns] = geometry.output;
     let taps = geometry.kernel_len();
     let values = weight.slice();
-    let weights = Packed::new(outputs, channels, taps, |output, channel, tap| {
-        values[(output * channels + channel) * taps + tap]
-    });
-    let part = Part::new(geometry.forward(), weights, None);
+    let element = |output, channel, tap| values[(output * channels + channel) * taps + tap];
     let source = Source { values: x.slice(), gate: None, len: geometry.input_len() };
     let epilogue = Epilogue {
         shift: Some(shift.slice()),
         residual: residual.as_ref().map(Values::slice),
         relu,
     };
-    let out = correlate(source, &[part], epilogue, geometry.batch, geometry.output_len());
+    let out = match Tiles::of(geometry, vector_len()) {
+        Some(tiles) => {
+            let filters = Filters::new(outputs, channels, element);
+            winograd(source, &filters, tiles, epilogue, geometry.batch)
+        }
+        None => {
+            let weights = Packed::new(outputs, channels, taps, element);
+            let part = Part::new(geometry.forward(), weights, None);
+            correlate(source, &[part], epilogue, geometry.batch, geometry.output_len())
+        }
+    };
     tensor(out, [geometry.batch, outputs, rows, columns])
 }
 
@@ -64,28 +77,40 @@ pub fn conv2d_input_gradient(
     let [channels, outputs] = geometry.channels;
     let taps = geometry.kernel_len();
     let values = weight.slice();
-    let dense = geometry.stride == [1, 1];
-    let part = |phase: geometry::Phase| {
-        let elements = &phase.elements;
-        let weights = Packed::new(channels, outputs, elements.len(), |channel, output, tap| {
-            values[(output * channels + channel) * taps + elements[tap]]
-        });
-        let place = Place {
-            step: geometry.stride,
-            start: phase.start,
-            grid: phase.grid,
-            size: geometry.input,
-        };
-        Part::new(phase.plan, weights, (!dense).then_some(place))
-    };
-    let parts: Vec<Part> = geometry.backward().into_iter().map(part).collect();
+    let element = |channel, output, tap| values[(output * channels + channel) * taps + tap];
     let source = Source {
         values: gradient.slice(),
         gate: gate.as_ref().map(Values::slice),
         len: geometry.output_len(),
     };
     let epilogue = Epilogue::default();
-    let out = correlate(source, &parts, epilogue, geometry.batch, geometry.input_len());
+    let out = match Tiles::of(geometry, vector_len()) {
+        Some(tiles) => {
+            // What reached an output from one side reaches the input's gradient from the other.
+            let turned = |channel, output, tap| element(channel, output, taps - 1 - tap);
+            let filters = Filters::new(channels, outputs, turned);
+            winograd(source, &filters, tiles, epilogue, geometry.batch)
+        }
+        None => {
+            let dense = geometry.stride == [1, 1];
+            let part = |phase: geometry::Phase| {
+                let elements = &phase.elements;
+                let weights =
+                    Packed::new(channels, outputs, elements.len(), |channel, output, tap| {
+                        element(channel, output, elements[tap])
+                    });
+                let place = Place {
+                    step: geometry.stride,
+                    start: phase.start,
+                    grid: phase.grid,
+                    size: geometry.input,
+                };
+                Part::new(phase.plan, weights, (!dense).then_some(place))
+            };
+            let parts: Vec<Part> = geometry.backward().into_iter().map(part).collect();
+            correlate(source, &parts, epilogue, geometry.batch, geometry.input_len())
+        }
+    };
     tensor(out, [geometry.batch, channels, geometry.input[0], geometry.input[1]])
 }
 

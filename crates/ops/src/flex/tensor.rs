@@ -40,7 +40,10 @@ pub fn tensor(block: Block, shape: impl Into<Shape>) -> FlexTensor {
     of_bytes(unsafe { Bytes::from_controller(Box::new(block), len) }, shape)
 }
 
-#[allow(unsafe_code, reason = "the trait speaks of bytes that may be uninitialised; a block's never are")]
+#[allow(
+    unsafe_code,
+    reason = "the trait speaks of bytes that may be uninitialised; a block's never are"
+)]
 impl AllocationController for Block {
     fn alloc_align(&self) -> usize {
         size_of::<[f32; LINE]>()

@@ -1,0 +1,315 @@
+//! Convolutions of 3 by 3 elements by Winograd's minimal filtering F(2x2, 3x3), which takes 16 multiplications where the
+//! definition takes 36 (Lavin & Gray 2016, arXiv 1509.09308).
+//!
+//! The output is cut into tiles of 2 by 2, each of which depends on 4 by 4 inputs `d`. With `G g Gᵀ` for each filter `g`, a
+//! tile is `Aᵀ [Σ (G g Gᵀ) ⊙ (Bᵀ d B)] A`, the sum over the input channels. At each of the sixteen spots of a transformed
+//! tile the sums are a matrix product of filters and tiles. Vectors run along the tiles of an image.
+
+mod filters;
+mod lanes;
+mod tiles;
+
+pub use filters::Filters;
+pub use tiles::Tiles;
+
+use super::epilogue::Epilogue;
+use super::memory::{build, scratch};
+use super::pool::Block;
+use super::source::Source;
+use filters::BLOCK;
+use pulp::{Arch, Simd, WithSimd};
+use tiles::Place;
+
+/// Elements of a transformed tile.
+const SPOTS: usize = 16;
+/// Vectors of tiles that a product keeps in registers.
+const VECTORS: usize = 2;
+/// Floats in the widest vector that is known.
+const WIDEST: usize = 16;
+
+/// Floats in a vector of this processor.
+pub fn vector_len() -> usize {
+    struct Lanes;
+
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _simd: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    Arch::new().dispatch(Lanes)
+}
+
+/// The convolution of all images of `source`, whose tiles fill vectors of [`vector_len`].
+pub fn winograd(
+    source: Source,
+    filters: &Filters,
+    tiles: Tiles,
+    epilogue: Epilogue,
+    batch: usize,
+) -> Block {
+    let (arch, lanes) = (Arch::new(), vector_len());
+    let vectors = tiles.vectors(lanes);
+    // Images of one task: at least so many that each filter, once read, meets a few vectors.
+    let images = (2 * VECTORS).div_ceil(vectors);
+    let out_len = filters.outputs * tiles.image_len();
+    let places: Vec<Place> = (0..vectors).map(|vector| tiles.place(lanes, vector)).collect();
+    let masks = tiles.masks();
+    build(batch * out_len, out_len * images, |task, out| {
+        let images = task * images..task * images + out.len() / out_len;
+        let sizes = [
+            SPOTS * spectrum_len(filters) * lanes,
+            SPOTS * products_len(filters) * lanes,
+            images.len() * filters.channels * 4 * tiles.plane_len() + 2 * WIDEST,
+            source.gated_len(tiles.image_len()),
+        ]
+        .map(|size| size.next_multiple_of(WIDEST));
+        // Memory is lent outside: what a closure does cannot be compiled for the processor at hand.
+        scratch(sizes.iter().sum(), |memory| {
+            let (spectrum, memory) = memory.split_at_mut(sizes[0]);
+            let (products, memory) = memory.split_at_mut(sizes[1]);
+            let (planes, gated) = memory.split_at_mut(sizes[2]);
+            let gated = &mut gated[..source.gated_len(tiles.image_len())];
+            let memory = Memory { spectrum, products, planes, gated };
+            let (places, masks) = (&places, masks.each_ref().map(Vec::as_slice));
+            arch.dispatch(Task {
+                source,
+                filters,
+                tiles,
+                places,
+                masks,
+                epilogue,
+                images,
+                memory,
+                out,
+            });
+        });
+    })
+}
+
+/// Vectors of a spot's inputs. One more than there are: spots a power of two apart would contend for the same lines of the
+/// cache.
+fn spectrum_len(filters: &Filters) -> usize {
+    filters.channels * VECTORS + 1
+}
+
+/// Vectors of a spot's outputs, and again one more.
+fn products_len(filters: &Filters) -> usize {
+    filters.blocks() * BLOCK * VECTORS + 1
+}
+
+struct Memory<'a> {
+    /// Transformed inputs of two vectors of tiles, `[16, channels, 2]` vectors.
+    spectrum: &'a mut [f32],
+    /// Their sums of products, `[16, outputs, 2]` vectors.
+    products: &'a mut [f32],
+    /// Each channel by even and odd columns, and these by even and odd rows, `[images, channels, 2, 2, rows + 1, columns]`,
+    /// between two margins that are read but do not count.
+    planes: &'a mut [f32],
+    /// A channel behind its gate.
+    gated: &'a mut [f32],
+}
+
+struct Task<'a> {
+    source: Source<'a>,
+    filters: &'a Filters,
+    tiles: Tiles,
+    places: &'a [Place],
+    masks: [&'a [u32]; 2],
+    epilogue: Epilogue<'a>,
+    images: std::ops::Range<usize>,
+    memory: Memory<'a>,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { source, filters, tiles, places, masks, epilogue, images, memory, out } = self;
+        let Memory { spectrum, products, planes, gated } = memory;
+        let spectrum = S::as_mut_simd_f32s(spectrum).0;
+        let products = S::as_mut_simd_f32s(products).0;
+        let masks = [S::as_simd_u32s(masks[0]).0, S::as_simd_u32s(masks[1]).0];
+        let (spectrum_len, products_len) = (spectrum_len(filters), products_len(filters));
+        let (channels, image_len, planes_len) =
+            (filters.channels, tiles.image_len(), 4 * tiles.plane_len());
+
+        for channel in 0..images.len() * channels {
+            let at = images.start * source.len + channel * image_len;
+            let values = source.channel(simd, at, image_len, gated);
+            let planes = &mut planes[WIDEST + channel * planes_len..][..planes_len];
+            split(simd, tiles, places, values, planes);
+        }
+        let out_len = filters.outputs * image_len;
+        for first in (0..images.len() * places.len()).step_by(VECTORS) {
+            // Each a vector of tiles of one of the images.
+            let vectors = first..(first + VECTORS).min(images.len() * places.len());
+            for (lane, vector) in vectors.clone().enumerate() {
+                let (image, vector) = (vector / places.len(), vector % places.len());
+                let masks = [masks[0][vector], masks[1][vector]];
+                for channel in 0..channels {
+                    let planes = &planes[(image * channels + channel) * planes_len..];
+                    let planes = &planes[vector * S::F32_LANES..planes_len + 2 * WIDEST];
+                    let spectrum = &mut spectrum[channel * VECTORS + lane..];
+                    analyse(simd, tiles, planes, masks, spectrum, spectrum_len);
+                }
+            }
+            for spot in 0..SPOTS {
+                let values = &spectrum[spot * spectrum_len..][..channels * VECTORS];
+                let values = values.as_chunks::<VECTORS>().0;
+                let products = &mut products[spot * products_len..][..products_len];
+                let products = products.as_chunks_mut::<VECTORS>().0;
+                for (block, products) in products.chunks_exact_mut(BLOCK).enumerate() {
+                    let weights = filters.of(spot, block);
+                    if S::REGISTER_COUNT >= 32 {
+                        multiply::<S, BLOCK>(simd, weights, 0, values, products);
+                    } else {
+                        let (low, high) = products.split_at_mut(BLOCK / 2);
+                        multiply::<S, { BLOCK / 2 }>(simd, weights, 0, values, low);
+                        multiply::<S, { BLOCK / 2 }>(simd, weights, BLOCK / 2, values, high);
+                    }
+                }
+            }
+            for (lane, vector) in vectors.enumerate() {
+                let (image, vector) = (vector / places.len(), vector % places.len());
+                let epilogue = epilogue.of_image(images.start + image, out_len);
+                let out = &mut out[image * out_len..][..out_len];
+                let products = &products[lane..];
+                synthesise(simd, &places[vector], products, products_len, epilogue, image_len, out);
+            }
+        }
+    }
+}
+
+/// Sorts a channel into its planes.
+#[inline(always)]
+fn split<S: Simd>(simd: S, tiles: Tiles, places: &[Place], image: &[f32], planes: &mut [f32]) {
+    let (columns, plane) = (tiles.columns, tiles.plane_len());
+    // The zeros above and below the image.
+    for planes in planes.chunks_exact_mut(2 * plane) {
+        planes[..columns].fill(0.0);
+        planes[2 * plane - columns..].fill(0.0);
+    }
+    for (vector, place) in places.iter().enumerate() {
+        let [top, bottom] = place.read(simd, image);
+        let mut write = |at: usize, values: S::f32s| {
+            let planes = &mut planes[at + vector * S::F32_LANES..][..S::F32_LANES];
+            S::as_mut_simd_f32s(planes).0[0] = values;
+        };
+        // A tile's inputs begin a row above it, so its top row is the second of them.
+        write(plane, top[0]);
+        write(3 * plane, top[1]);
+        write(columns, bottom[0]);
+        write(2 * plane + columns, bottom[1]);
+    }
+}
+
+/// `Bᵀ d B` of the vector of tiles where `planes` begin, less a margin.
+#[inline(always)]
+fn analyse<S: Simd>(
+    simd: S,
+    tiles: Tiles,
+    planes: &[f32],
+    masks: [S::u32s; 2],
+    spectrum: &mut [S::f32s],
+    spectrum_len: usize,
+) {
+    let plane = tiles.plane_len();
+    let load = |at: usize| S::as_simd_f32s(&planes[at..][..S::F32_LANES]).0[0];
+    let masked = |mask, values| {
+        simd.transmute_f32s_u32s(simd.and_u32s(mask, simd.transmute_u32s_f32s(values)))
+    };
+    let at = |row: usize| WIDEST + row % 2 * plane + row / 2 * tiles.columns;
+    let even = |row| load(at(row));
+    let odd = |row| load(at(row) + 2 * plane);
+    let before = |row| masked(masks[0], load(at(row) + 2 * plane - 1));
+    let after = |row| masked(masks[1], load(at(row) + 1));
+    let [a, b, c, d] = [
+        input_side(simd, [before(0), before(1), before(2), before(3)]),
+        input_side(simd, [even(0), even(1), even(2), even(3)]),
+        input_side(simd, [odd(0), odd(1), odd(2), odd(3)]),
+        input_side(simd, [after(0), after(1), after(2), after(3)]),
+    ];
+    let spectrum = &mut spectrum[..(SPOTS - 1) * spectrum_len + 1];
+    for row in 0..4 {
+        let spots = input_side(simd, [a[row], b[row], c[row], d[row]]);
+        for column in 0..4 {
+            spectrum[(4 * row + column) * spectrum_len] = spots[column];
+        }
+    }
+}
+
+/// `Bᵀ` times a column.
+#[inline(always)]
+fn input_side<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
+    [simd.sub_f32s(a, c), simd.add_f32s(b, c), simd.sub_f32s(c, b), simd.sub_f32s(b, d)]
+}
+
+/// The sums over the channels at one spot, for `OUT` outputs of a block from `lane` on.
+#[inline(always)]
+fn multiply<S: Simd, const OUT: usize>(
+    simd: S,
+    weights: &[[f32; BLOCK]],
+    lane: usize,
+    values: &[[S::f32s; VECTORS]],
+    products: &mut [[S::f32s; VECTORS]],
+) {
+    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; OUT];
+    for (weights, values) in weights.iter().zip(values) {
+        // As an array, so that no index is checked.
+        let weights: &[f32; OUT] = weights[lane..].first_chunk().expect("a part of a block");
+        for out in 0..OUT {
+            let weight = simd.splat_f32s(weights[out]);
+            for vector in 0..VECTORS {
+                sums[out][vector] = simd.mul_add_f32s(weight, values[vector], sums[out][vector]);
+            }
+        }
+    }
+    products.copy_from_slice(&sums);
+}
+
+/// `Aᵀ m A` of a vector of tiles for all outputs, at its place in the image.
+#[inline(always)]
+fn synthesise<S: Simd>(
+    simd: S,
+    place: &Place,
+    products: &[S::f32s],
+    products_len: usize,
+    epilogue: Epilogue,
+    image_len: usize,
+    out: &mut [f32],
+) {
+    for (output, image) in out.chunks_exact_mut(image_len).enumerate() {
+        let products = &products[output * VECTORS..][..(SPOTS - 1) * products_len + 1];
+        let mut sides = [[simd.splat_f32s(0.0); 2]; 4];
+        for column in 0..4 {
+            let m = |row: usize| products[(4 * row + column) * products_len];
+            sides[column] = output_side(simd, [m(0), m(1), m(2), m(3)]);
+        }
+        let [a, b, c, d] = sides;
+        let tiles = [
+            output_side(simd, [a[0], b[0], c[0], d[0]]),
+            output_side(simd, [a[1], b[1], c[1], d[1]]),
+        ];
+        let values = place.arrange(simd, tiles);
+        let shift = epilogue.shift(simd, output);
+        for half in 0..2 {
+            for row in 0..2 {
+                let start = place.starts[half][row];
+                let places = output * image_len + start..output * image_len + start + S::F32_LANES;
+                let value = epilogue.finish(simd, simd.add_f32s(values[half][row], shift), places);
+                S::as_mut_simd_f32s(&mut image[start..][..S::F32_LANES]).0[0] = value;
+            }
+        }
+    }
+}
+
+/// `Aᵀ` times a column.
+#[inline(always)]
+fn output_side<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2] {
+    [simd.add_f32s(simd.add_f32s(a, b), c), simd.sub_f32s(simd.sub_f32s(b, c), d)]
+}
