@@ -40,7 +40,7 @@ impl Geometry {
     }
 
     /// Row and column of a kernel's element, in units of the input.
-    fn reach(&self, element: usize) -> [usize; 2] {
+    pub fn reach(&self, element: usize) -> [usize; 2] {
         let [row, column] = [element / self.kernel[1], element % self.kernel[1]];
         [row * self.dilation[0], column * self.dilation[1]]
     }

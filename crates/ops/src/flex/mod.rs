@@ -3,6 +3,7 @@
 mod correlate;
 mod epilogue;
 mod geometry;
+mod lanes;
 mod layout;
 mod memory;
 mod norm;
@@ -21,13 +22,14 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Shape};
 use correlate::{Part, correlate};
 use epilogue::Epilogue;
+use lanes::vector_len;
 use layout::{Packed, Place};
 use norm::Extent;
 use pool::Block;
 use source::Source;
 use tensor::{Values, tensor, vector};
-use weight_gradient::{Pair, weight_gradient};
-use winograd::{Filters, Tiles, vector_len, winograd};
+use weight_gradient::weight_gradient;
+use winograd::{Filters, Tiles, winograd};
 
 /// `max(0, x * w + shift + residual)`; the residual and the rectifier where wanted.
 pub fn conv2d(
@@ -121,8 +123,7 @@ pub fn conv2d_weight_gradient(
     geometry: Geometry,
 ) -> FlexTensor {
     let [x, gradient] = [x, gradient].map(Values::new);
-    let pair = Pair { input: x.slice(), gradient: gradient.slice(), channels: geometry.channels };
-    let values = weight_gradient(pair, &geometry.forward(), geometry.batch);
+    let values = weight_gradient(x.slice(), gradient.slice(), geometry);
     let ([channels, outputs], [rows, columns]) = (geometry.channels, geometry.kernel);
     vector(values, [outputs, channels, rows, columns])
 }

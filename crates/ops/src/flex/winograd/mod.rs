@@ -6,13 +6,13 @@
 //! tile the sums are a matrix product of filters and tiles. Vectors run along the tiles of an image.
 
 mod filters;
-mod lanes;
 mod tiles;
 
 pub use filters::Filters;
 pub use tiles::Tiles;
 
 use super::epilogue::Epilogue;
+use super::lanes::vector_len;
 use super::memory::{build, scratch};
 use super::pool::Block;
 use super::source::Source;
@@ -26,21 +26,6 @@ const SPOTS: usize = 16;
 const VECTORS: usize = 2;
 /// Floats in the widest vector that is known.
 const WIDEST: usize = 16;
-
-/// Floats in a vector of this processor.
-pub fn vector_len() -> usize {
-    struct Lanes;
-
-    impl WithSimd for Lanes {
-        type Output = usize;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _simd: S) -> usize {
-            S::F32_LANES
-        }
-    }
-    Arch::new().dispatch(Lanes)
-}
 
 /// The convolution of all images of `source`, whose tiles fill vectors of [`vector_len`].
 pub fn winograd(

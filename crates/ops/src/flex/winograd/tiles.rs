@@ -1,7 +1,7 @@
 //! Where the tiles of an image lie, in the image and in vectors.
 
-use super::lanes::{group, unzip, zip};
 use crate::flex::geometry::Geometry;
+use crate::flex::lanes::{group, unzip, zip};
 use pulp::Simd;
 
 /// The tiles of an image with a margin of one zero around it, in row-major order.

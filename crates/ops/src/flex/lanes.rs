@@ -1,0 +1,111 @@
+//! Vectors whose lanes change places. The patterns are known at compile time, so each becomes an instruction or two.
+
+use pulp::bytemuck::cast_slice_mut;
+use pulp::{Arch, Simd, WithSimd};
+
+/// Floats in a vector of this processor.
+pub fn vector_len() -> usize {
+    struct Lanes;
+
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _simd: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    Arch::new().dispatch(Lanes)
+}
+
+/// Applies, by the number of lanes in two vectors, the pattern that tells where each lane comes from.
+macro_rules! permute {
+    ($pair:ident, $lanes:ident, $from:expr, [$($count:literal),+]) => {{
+        let values: &mut [f32] = cast_slice_mut(&mut $pair);
+        match values.len() {
+            $($count => {
+                const $lanes: usize = $count / 2;
+                let values: &mut [f32; $count] = values.try_into().expect("as long as it is");
+                *values = std::array::from_fn(|i| values[$from(i)]);
+            })+
+            _ => unreachable!("vectors of one, two, four, eight or sixteen lanes"),
+        }
+        $pair
+    }};
+}
+
+/// `a0 b0 a1 b1 ..` of two vectors.
+#[inline(always)]
+pub fn zip<S: Simd>(_: S, mut pair: [S::f32s; 2]) -> [S::f32s; 2] {
+    permute!(pair, LANES, |i: usize| i % 2 * LANES + i / 2, [2, 4, 8, 16, 32])
+}
+
+/// The inverse of [`zip`].
+#[inline(always)]
+pub fn unzip<S: Simd>(simd: S, pair: [S::f32s; 2]) -> [S::f32s; 2] {
+    let mut pair = held(simd, pair);
+    permute!(pair, LANES, |i: usize| i % LANES * 2 + i / LANES, [2, 4, 8, 16, 32])
+}
+
+/// The same vectors, to the compiler the result of something. It would otherwise take values for a permutation from where
+/// they came from rather than from registers, and wait for what has just been stored there.
+#[inline(always)]
+fn held<S: Simd>(simd: S, [a, b]: [S::f32s; 2]) -> [S::f32s; 2] {
+    [simd.max_f32s(a, a), simd.max_f32s(b, b)]
+}
+
+/// Of four half vectors the two in the middle change places, where `grouped`.
+#[inline(always)]
+pub fn group<S: Simd>(simd: S, grouped: bool, mut pair: [S::f32s; 2]) -> [S::f32s; 2] {
+    if !grouped {
+        return pair;
+    }
+    pair = held(simd, pair);
+    permute!(
+        pair,
+        LANES,
+        |i: usize| {
+            let half = LANES / 2;
+            (i / half % 2 * 2 + i / LANES) * half + i % half
+        },
+        [4, 8, 16, 32]
+    )
+}
+
+/// The rows of `source` that begin at `starts` turned into columns: `out` gets `ROWS` values for each of `len` positions,
+/// zeros for rows that are missing. It needs room for a vector of positions more, which are zeroed.
+#[inline(always)]
+pub fn transpose<S: Simd, const ROWS: usize>(
+    simd: S,
+    source: &[f32],
+    starts: &[usize],
+    len: usize,
+    out: &mut [f32],
+) {
+    for position in (0..len).step_by(S::F32_LANES) {
+        let count = S::F32_LANES.min(len - position);
+        let mut rows = [simd.splat_f32s(0.0); ROWS];
+        for (row, &start) in rows.iter_mut().zip(starts) {
+            let values = &source[start + position..][..count];
+            *row = match S::as_simd_f32s(values).0 {
+                [whole] => *whole,
+                _ => simd.partial_load_f32s(values),
+            };
+        }
+        // Each round zips the first half of the list with the second; after log2(ROWS) all of it is zipped.
+        let mut width = 1;
+        while width < ROWS {
+            let mut zipped = rows;
+            for i in 0..ROWS / 2 {
+                // Seen as one, the rounds are a permutation of single values, for which there is no instruction.
+                let [first, second] = zip(simd, held(simd, [rows[i], rows[i + ROWS / 2]]));
+                zipped[2 * i] = first;
+                zipped[2 * i + 1] = second;
+            }
+            rows = zipped;
+            width *= 2;
+        }
+        let out = &mut out[position * ROWS..][..S::F32_LANES * ROWS];
+        S::as_mut_simd_f32s(out).0.copy_from_slice(&rows);
+    }
+}
