@@ -4,7 +4,7 @@
 //! by: one load serves eight multiplications, one broadcast two. Images are independent tasks.
 
 use super::epilogue::Epilogue;
-use super::layout::{BLOCK, Packed, Place};
+use super::layout::{BLOCK, Packed, merge};
 use super::memory::{build, scratch};
 use super::plan::Plan;
 use super::pool::Block;
@@ -18,77 +18,107 @@ const WIDEST: usize = 16;
 /// Images of one task, at most.
 const IMAGES: usize = 4;
 
-/// One plan with its weights, and where its outputs go.
-pub struct Part {
+/// A plan and what is computed by it: the outputs of one or more phases.
+pub struct Correlation {
     plan: Plan,
+    phases: Vec<Phase>,
+    /// How the phases lie within the outputs.
+    stride: [usize; 2],
+}
+
+/// Some of a plan's taps with their weights.
+struct Phase {
     weights: Packed,
-    /// `None` where the outputs are the whole image.
-    place: Option<Place>,
     /// Where the values of each tap of each channel start.
     offsets: Vec<usize>,
 }
 
-/// All parts for all images, `out_len` floats each. Outputs that no part reaches are zero.
+impl Correlation {
+    /// The taps in phases of the given lengths. `weight(output, channel, element)` is that of an element of the kernel.
+    pub fn new(
+        plan: Plan,
+        counts: &[usize],
+        stride: [usize; 2],
+        [channels, outputs]: [usize; 2],
+        weight: impl Fn(usize, usize, usize) -> f32,
+    ) -> Self {
+        let mut first = 0;
+        let phase = |&count: &usize| {
+            let taps = first..first + count;
+            first += count;
+            let elements = &plan.elements()[taps.clone()];
+            let weights = Packed::new(outputs, channels, count, |output, channel, tap| {
+                weight(output, channel, elements[tap])
+            });
+            let (offsets, len) = (&plan.offsets()[taps], plan.channel_len());
+            let of_channel = |channel| offsets.iter().map(move |offset| channel * len + offset);
+            Phase { weights, offsets: (0..channels).flat_map(of_channel).collect() }
+        };
+        let phases = counts.iter().map(phase).collect();
+        Self { plan, phases, stride }
+    }
+
+    fn channels(&self) -> usize {
+        self.phases[0].weights.channels
+    }
+
+    fn outputs(&self) -> usize {
+        self.phases[0].weights.outputs
+    }
+
+    fn planes_len(&self) -> usize {
+        self.channels() * self.plan.channel_len() + VECTORS * WIDEST
+    }
+
+    /// Outputs of all phases, before they are merged.
+    fn phases_len(&self) -> usize {
+        let count = self.phases.len();
+        if count > 1 { count * self.outputs() * self.plan.grid_len() } else { 0 }
+    }
+}
+
+/// The correlation of all images, whose outputs are `size`, rows and columns, each.
 pub fn correlate(
     source: Source,
-    parts: &[Part],
+    correlation: &Correlation,
     epilogue: Epilogue,
     batch: usize,
-    out_len: usize,
+    size: [usize; 2],
 ) -> Block {
     let arch = Arch::new();
     // Small batches in smaller tasks, so that every thread has some.
     let images = batch.div_ceil(4 * rayon::current_num_threads()).min(IMAGES);
-    let reached: usize = parts.iter().map(|part| part.weights.outputs * part.plan.grid_len()).sum();
+    let out_len = correlation.outputs() * size[0] * size[1];
+    let gated_len = source.gated_len(source.len / correlation.channels());
+    let memory = correlation.planes_len() + gated_len + correlation.phases_len();
     build(batch * out_len, out_len * images, |task, out| {
         let first = task * images;
-        if reached < out_len {
-            out.fill(0.0);
-        }
-        for part in parts {
-            // Memory is lent outside: what a closure does cannot be compiled for the processor at hand.
-            scratch(part.memory(source), |memory| {
-                arch.dispatch(Task { source, part, epilogue, first, out, out_len, memory });
-            });
-        }
+        // Memory is lent outside: what a closure does cannot be compiled for the processor at hand.
+        scratch(memory, |memory| {
+            let (planes, memory) = memory.split_at_mut(correlation.planes_len());
+            let (gated, phases) = memory.split_at_mut(gated_len);
+            let memory = Memory { planes, gated, phases };
+            arch.dispatch(Task { source, correlation, epilogue, first, size, out, memory });
+        });
     })
 }
 
-impl Part {
-    pub fn new(plan: Plan, weights: Packed, place: Option<Place>) -> Self {
-        let of_channel = |channel| plan.offsets().iter().map(move |offset| (channel, offset));
-        let offsets = (0..weights.channels).flat_map(of_channel);
-        let offsets =
-            offsets.map(|(channel, offset)| channel * plan.channel_len() + offset).collect();
-        Self { plan, weights, place, offsets }
-    }
-
-    /// Floats that a task needs: the planes, a channel behind its gate, and outputs before they are scattered.
-    fn memory(&self, source: Source) -> usize {
-        self.planes_len() + self.gated_len(source) + self.dense_len()
-    }
-
-    fn planes_len(&self) -> usize {
-        self.weights.channels * self.plan.channel_len() + VECTORS * WIDEST
-    }
-
-    fn gated_len(&self, source: Source) -> usize {
-        source.gated_len(source.len / self.weights.channels)
-    }
-
-    fn dense_len(&self) -> usize {
-        self.place.as_ref().map_or(0, |_| self.weights.outputs * self.plan.grid_len())
-    }
+struct Memory<'a> {
+    planes: &'a mut [f32],
+    /// A channel behind its gate.
+    gated: &'a mut [f32],
+    /// The outputs of the phases.
+    phases: &'a mut [f32],
 }
 
 struct Task<'a> {
     source: Source<'a>,
-    part: &'a Part,
+    correlation: &'a Correlation,
     epilogue: Epilogue<'a>,
     first: usize,
+    size: [usize; 2],
     out: &'a mut [f32],
-    out_len: usize,
-    memory: &'a mut [f32],
+    memory: Memory<'a>,
 }
 
 impl WithSimd for Task<'_> {
@@ -96,40 +126,49 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (part, source, plan) = (self.part, self.source, &self.part.plan);
-        let channel = source.len / part.weights.channels;
-        let (planes, memory) = self.memory.split_at_mut(part.planes_len());
-        let (gated, dense) = memory.split_at_mut(part.gated_len(source));
-        for (i, out) in self.out.chunks_exact_mut(self.out_len).enumerate() {
-            let channels = planes.chunks_exact_mut(plan.channel_len()).take(part.weights.channels);
-            for (c, planes) in channels.enumerate() {
-                let at = (self.first + i) * source.len + c * channel;
+        let Self { source, correlation, epilogue, first, size, out, memory } = self;
+        let Memory { planes, gated, phases } = memory;
+        let Correlation { plan, stride, .. } = correlation;
+        let channel = source.len / correlation.channels();
+        let out_len = correlation.outputs() * size[0] * size[1];
+        for (image, out) in out.chunks_exact_mut(out_len).enumerate() {
+            let channels = planes.chunks_exact_mut(plan.channel_len());
+            for (c, planes) in channels.take(correlation.channels()).enumerate() {
+                let at = (first + image) * source.len + c * channel;
                 plan.fill(source.channel(simd, at, channel, gated), planes);
             }
-            let epilogue = self.epilogue.of_image(self.first + i, self.out_len);
-            match &part.place {
-                None => product(simd, part, planes, epilogue, out),
-                Some(place) => {
-                    product(simd, part, planes, epilogue, dense);
-                    place.scatter(dense, out);
-                }
+            if let [phase] = &correlation.phases[..] {
+                let epilogue = epilogue.of_image(first + image, out_len);
+                product(simd, phase, plan.grid_len(), planes, epilogue, out);
+                continue;
             }
+            let len = phases.len() / correlation.phases.len();
+            for (phase, out) in correlation.phases.iter().zip(phases.chunks_exact_mut(len)) {
+                product(simd, phase, plan.grid_len(), planes, Epilogue::default(), out);
+            }
+            merge(phases, plan.grid(), *stride, size, out);
         }
     }
 }
 
 /// All outputs of one image, `[outputs, grid]`.
 #[inline(always)]
-fn product<S: Simd>(simd: S, part: &Part, planes: &[f32], epilogue: Epilogue, out: &mut [f32]) {
-    let grid = part.plan.grid_len();
+fn product<S: Simd>(
+    simd: S,
+    phase: &Phase,
+    grid: usize,
+    planes: &[f32],
+    epilogue: Epilogue,
+    out: &mut [f32],
+) {
     // Positions outside, channels inside: a tile's values stay in the first cache for all of its channels.
     for position in (0..grid).step_by(VECTORS * S::F32_LANES) {
-        for block in 0..part.weights.outputs.div_ceil(BLOCK) {
+        for block in 0..phase.weights.outputs.div_ceil(BLOCK) {
             if S::REGISTER_COUNT >= 32 {
-                tile::<S, 8>(simd, part, planes, (block, 0), position, epilogue, out);
+                tile::<S, 8>(simd, phase, planes, (block, 0), (position, grid), epilogue, out);
             } else {
-                tile::<S, 4>(simd, part, planes, (block, 0), position, epilogue, out);
-                tile::<S, 4>(simd, part, planes, (block, 4), position, epilogue, out);
+                tile::<S, 4>(simd, phase, planes, (block, 0), (position, grid), epilogue, out);
+                tile::<S, 4>(simd, phase, planes, (block, 4), (position, grid), epilogue, out);
             }
         }
     }
@@ -139,14 +178,14 @@ fn product<S: Simd>(simd: S, part: &Part, planes: &[f32], epilogue: Epilogue, ou
 #[inline(always)]
 fn tile<S: Simd, const OUT: usize>(
     simd: S,
-    part: &Part,
+    phase: &Phase,
     planes: &[f32],
     (block, lane): (usize, usize),
-    position: usize,
+    (position, grid): (usize, usize),
     epilogue: Epilogue,
     out: &mut [f32],
 ) {
-    let (plan, weights) = (&part.plan, &part.weights);
+    let weights = &phase.weights;
     let first = block * BLOCK + lane;
     if first >= weights.outputs {
         return;
@@ -158,7 +197,7 @@ fn tile<S: Simd, const OUT: usize>(
     // One loop over channels and taps alike: between two nested ones the sums would travel through memory.
     let weights_of = weights.block(block).as_chunks::<BLOCK>().0;
     let planes = &planes[position..];
-    for (&offset, weights) in part.offsets.iter().zip(weights_of) {
+    for (&offset, weights) in phase.offsets.iter().zip(weights_of) {
         let (values, _) = S::as_simd_f32s(&planes[offset..][..VECTORS * S::F32_LANES]);
         // As arrays, so that no index is checked.
         let values: &[S::f32s; VECTORS] = values.try_into().expect("whole vectors");
@@ -170,7 +209,6 @@ fn tile<S: Simd, const OUT: usize>(
             }
         }
     }
-    let grid = plan.grid_len();
     for (out_channel, sums) in (first..weights.outputs).zip(sums) {
         for (vector, mut value) in sums.into_iter().enumerate() {
             let at = position + vector * S::F32_LANES;

@@ -17,15 +17,6 @@ pub struct Geometry {
     pub dilation: [usize; 2],
 }
 
-/// A stride's phase of an input gradient: the positions `stride * grid + start` and what computes them.
-pub struct Phase {
-    pub plan: Plan,
-    /// The kernel's elements that reach the phase, in the plan's order.
-    pub elements: Vec<usize>,
-    pub start: [usize; 2],
-    pub grid: [usize; 2],
-}
-
 impl Geometry {
     pub fn kernel_len(&self) -> usize {
         self.kernel[0] * self.kernel[1]
@@ -58,41 +49,25 @@ impl Geometry {
         Plan::new(self.input, self.output, self.stride, &taps)
     }
 
-    /// The plans that read the output's gradient for each input, one for each phase of the stride that any element of
-    /// the kernel reaches.
-    pub fn backward(&self) -> Vec<Phase> {
-        let mut phases = Vec::new();
-        for start in
-            (0..self.stride[0]).flat_map(|row| (0..self.stride[1]).map(move |column| [row, column]))
-        {
-            let grid = [0, 1].map(|axis| {
-                self.input[axis].saturating_sub(start[axis]).div_ceil(self.stride[axis])
-            });
-            let taps: Vec<Tap> = (0..self.kernel_len())
-                .filter_map(|element| {
-                    let reach = self.reach(element);
-                    let distance = [0, 1].map(|axis| {
-                        (start[axis] + self.padding[axis]) as isize - reach[axis] as isize
-                    });
-                    let step = self.stride.map(|step| step as isize);
-                    let meets = (0..2).all(|axis| distance[axis].rem_euclid(step[axis]) == 0);
-                    meets.then(|| Tap {
-                        row: distance[0].div_euclid(step[0]),
-                        column: distance[1].div_euclid(step[1]),
-                        element,
-                    })
-                })
-                .collect();
-            if taps.is_empty() || grid.contains(&0) {
-                continue;
-            }
-            phases.push(Phase {
-                plan: Plan::new(self.output, grid, [1, 1], &taps),
-                elements: taps.iter().map(|tap| tap.element).collect(),
-                start,
-                grid,
-            });
-        }
-        phases
+    /// The plan that reads the output's gradient for the inputs at every `stride`-th place, with the taps of all phases of
+    /// the stride one after another; and the number of taps of each phase, row by row.
+    pub fn backward(&self) -> (Plan, Vec<usize>) {
+        let grid = [0, 1].map(|axis| self.input[axis].div_ceil(self.stride[axis]));
+        let phases = (0..self.stride[0])
+            .flat_map(|row| (0..self.stride[1]).map(move |column| [row, column]));
+        let of_phase = |start: [usize; 2]| {
+            (0..self.kernel_len()).filter_map(move |element| {
+                let reach = self.reach(element);
+                let distance = [0, 1]
+                    .map(|axis| (start[axis] + self.padding[axis]) as isize - reach[axis] as isize);
+                let step = self.stride.map(|step| step as isize);
+                let meets = (0..2).all(|axis| distance[axis].rem_euclid(step[axis]) == 0);
+                let [row, column] = [0, 1].map(|axis| distance[axis].div_euclid(step[axis]));
+                meets.then_some(Tap { row, column, element })
+            })
+        };
+        let taps: Vec<Vec<Tap>> = phases.map(|start| of_phase(start).collect()).collect();
+        let counts = taps.iter().map(Vec::len).collect();
+        (Plan::new(self.output, grid, [1, 1], &taps.concat()), counts)
     }
 }

@@ -1,4 +1,4 @@
-//! Where weights are read and where outputs are written.
+//! In which order weights are read and outputs written.
 
 /// Output channels whose weights lie side by side.
 pub const BLOCK: usize = 8;
@@ -38,25 +38,40 @@ impl Packed {
     }
 }
 
-/// A regular grid within an image of `size`.
-pub struct Place {
-    pub step: [usize; 2],
-    pub start: [usize; 2],
-    pub grid: [usize; 2],
-    pub size: [usize; 2],
-}
-
-impl Place {
-    /// Copies dense outputs, channel by channel, to their places in the image.
-    #[inline(always)]
-    pub fn scatter(&self, dense: &[f32], out: &mut [f32]) {
-        let [rows, columns] = self.grid;
-        let images = out.chunks_exact_mut(self.size[0] * self.size[1]);
-        for (dense, out) in dense.chunks_exact(rows * columns).zip(images) {
-            for (row, values) in dense.chunks_exact(columns).enumerate() {
-                let at = (row * self.step[0] + self.start[0]) * self.size[1] + self.start[1];
-                for (target, &value) in out[at..].iter_mut().step_by(self.step[1]).zip(values) {
-                    *target = value;
+/// Merges the outputs of a stride's phases, `[phases, channels, grid]`, to images of `size`: the one at `[row, column]` of
+/// the image is that of phase `[row, column] % stride` at `[row, column] / stride`.
+#[inline(always)]
+pub fn merge(
+    phases: &[f32],
+    grid: [usize; 2],
+    stride: [usize; 2],
+    size: [usize; 2],
+    out: &mut [f32],
+) {
+    let grid_len = grid[0] * grid[1];
+    let phase_len = phases.len() / (stride[0] * stride[1]);
+    for (channel, image) in out.chunks_exact_mut(size[0] * size[1]).enumerate() {
+        for (row, out) in image.chunks_exact_mut(size[1]).enumerate() {
+            let start = channel * grid_len + row / stride[0] * grid[1];
+            let of_phase = |column: usize| {
+                let phase = row % stride[0] * stride[1] + column;
+                &phases[phase * phase_len + start..][..grid[1]]
+            };
+            if stride[1] == 2 {
+                let (pairs, last) = out.as_chunks_mut::<2>();
+                let (even, odd) = (of_phase(0), of_phase(1));
+                for (pair, (&even, &odd)) in pairs.iter_mut().zip(even.iter().zip(odd)) {
+                    *pair = [even, odd];
+                }
+                if let [last] = last {
+                    *last = even[size[1] / 2];
+                }
+                continue;
+            }
+            for column in 0..stride[1].min(size[1]) {
+                let values = of_phase(column);
+                for (out, &value) in out[column..].iter_mut().step_by(stride[1]).zip(values) {
+                    *out = value;
                 }
             }
         }

@@ -20,10 +20,9 @@ pub use pool::release_memory;
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Shape};
-use correlate::{Part, correlate};
+use correlate::{Correlation, correlate};
 use epilogue::Epilogue;
 use lanes::vector_len;
-use layout::{Packed, Place};
 use norm::Extent;
 use pool::Block;
 use source::Source;
@@ -59,9 +58,9 @@ pub fn conv2d(
             winograd(source, &filters, tiles, epilogue, geometry.batch)
         }
         None => {
-            let weights = Packed::new(outputs, channels, taps, element);
-            let part = Part::new(geometry.forward(), weights, None);
-            correlate(source, &[part], epilogue, geometry.batch, geometry.output_len())
+            let (plan, channels) = (geometry.forward(), geometry.channels);
+            let correlation = Correlation::new(plan, &[taps], [1, 1], channels, element);
+            correlate(source, &correlation, epilogue, geometry.batch, geometry.output)
         }
     };
     tensor(out, [geometry.batch, outputs, rows, columns])
@@ -94,23 +93,10 @@ pub fn conv2d_input_gradient(
             winograd(source, &filters, tiles, epilogue, geometry.batch)
         }
         None => {
-            let dense = geometry.stride == [1, 1];
-            let part = |phase: geometry::Phase| {
-                let elements = &phase.elements;
-                let weights =
-                    Packed::new(channels, outputs, elements.len(), |channel, output, tap| {
-                        element(channel, output, elements[tap])
-                    });
-                let place = Place {
-                    step: geometry.stride,
-                    start: phase.start,
-                    grid: phase.grid,
-                    size: geometry.input,
-                };
-                Part::new(phase.plan, weights, (!dense).then_some(place))
-            };
-            let parts: Vec<Part> = geometry.backward().into_iter().map(part).collect();
-            correlate(source, &parts, epilogue, geometry.batch, geometry.input_len())
+            let (plan, counts) = geometry.backward();
+            let channels = [outputs, channels];
+            let correlation = Correlation::new(plan, &counts, geometry.stride, channels, element);
+            correlate(source, &correlation, epilogue, geometry.batch, geometry.input)
         }
     };
     tensor(out, [geometry.batch, channels, geometry.input[0], geometry.input[1]])

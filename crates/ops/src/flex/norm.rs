@@ -4,6 +4,7 @@ use super::memory::build;
 use super::pool::Block;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Values that one task of an element-wise pass handles, at least.
 const TASK: usize = 1 << 15;
@@ -58,28 +59,11 @@ pub fn affine(
     residual: Option<&[f32]>,
     relu: bool,
 ) -> Block {
-    build_rows(extent, |first, out| {
-        let at = first * extent.positions..first * extent.positions + out.len();
-        let rows = out.chunks_exact_mut(extent.positions);
-        let x = x[at.clone()].chunks_exact(extent.positions);
-        for (i, (out, x)) in rows.zip(x).enumerate() {
-            let channel = (first + i) % extent.channels;
-            let (scale, shift) = (scale[channel], shift[channel]);
-            let rectify = |value: f32| if relu && value < 0.0 { 0.0 } else { value };
-            match residual {
-                None => {
-                    for (out, &x) in out.iter_mut().zip(x) {
-                        *out = rectify(x * scale + shift);
-                    }
-                }
-                Some(residual) => {
-                    let residual = &residual[at.clone()][i * extent.positions..];
-                    for ((out, &x), &r) in out.iter_mut().zip(x).zip(residual) {
-                        *out = rectify(x * scale + shift + r);
-                    }
-                }
-            }
-        }
+    let arch = Arch::new();
+    build_rows(extent, |channel, at, out| {
+        let residual = residual.map(|residual| &residual[at.clone()]);
+        let (scale, shift) = (scale[channel], shift[channel]);
+        arch.dispatch(AffineRow { out, x: &x[at], scale, shift, residual, relu });
     })
 }
 
@@ -119,31 +103,81 @@ pub fn input_gradient(
     extent: Extent,
     [a, mean, b, c]: [&[f32]; 4],
 ) -> Block {
-    build_rows(extent, |first, out| {
-        let at = first * extent.positions..first * extent.positions + out.len();
-        let rows = out.chunks_exact_mut(extent.positions);
-        let gradients = gradient[at.clone()].chunks_exact(extent.positions);
-        let inputs = x[at].chunks_exact(extent.positions);
-        for (i, ((out, gradient), x)) in rows.zip(gradients).zip(inputs).enumerate() {
-            let channel = (first + i) % extent.channels;
-            let (a, mean, b, c) = (a[channel], mean[channel], b[channel], c[channel]);
-            for ((out, &g), &x) in out.iter_mut().zip(gradient).zip(x) {
-                *out = g * a + ((x - mean) * b + c);
-            }
+    let arch = Arch::new();
+    build_rows(extent, |channel, at, out| {
+        arch.dispatch(GradientRow {
+            out,
+            gradient: &gradient[at.clone()],
+            x: &x[at],
+            factors: [a[channel], mean[channel], b[channel], c[channel]],
+        });
+    })
+}
+
+/// Computes rows, a channel of an image each, in parallel; `row` gets the channel and where the row lies.
+fn build_rows(extent: Extent, row: impl Fn(usize, Range<usize>, &mut [f32]) + Sync) -> Block {
+    let rows = extent.rows();
+    build(extent.len(), rows * extent.positions, |group, out| {
+        for (i, out) in out.chunks_exact_mut(extent.positions).enumerate() {
+            let index = group * rows + i;
+            let at = index * extent.positions..(index + 1) * extent.positions;
+            row(index % extent.channels, at, out);
         }
     })
 }
 
-/// What `f` makes of groups of rows in parallel; `f` gets the number of the group's first row.
-fn build_rows(extent: Extent, f: impl Fn(usize, &mut [f32]) + Sync) -> Block {
-    let arch = Arch::new();
-    let rows = extent.rows();
-    build(extent.len(), rows * extent.positions, |group, out| {
-        arch.dispatch(
-            #[inline(always)]
-            || f(group * rows, out),
-        );
-    })
+/// A row of [`affine`].
+struct AffineRow<'a> {
+    out: &'a mut [f32],
+    x: &'a [f32],
+    scale: f32,
+    shift: f32,
+    residual: Option<&'a [f32]>,
+    relu: bool,
+}
+
+/// A row of [`input_gradient`].
+struct GradientRow<'a> {
+    out: &'a mut [f32],
+    gradient: &'a [f32],
+    x: &'a [f32],
+    /// `a`, `mean`, `b` and `c`.
+    factors: [f32; 4],
+}
+
+impl WithSimd for AffineRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { out, x, scale, shift, residual, relu } = self;
+        // Not a maximum, which would hide a NaN.
+        let rectify = |value: f32| if relu && value < 0.0 { 0.0 } else { value };
+        match residual {
+            None => {
+                for (out, &x) in out.iter_mut().zip(x) {
+                    *out = rectify(x * scale + shift);
+                }
+            }
+            Some(residual) => {
+                for ((out, &x), &r) in out.iter_mut().zip(x).zip(residual) {
+                    *out = rectify(x * scale + shift + r);
+                }
+            }
+        }
+    }
+}
+
+impl WithSimd for GradientRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { out, gradient, x, factors: [a, mean, b, c] } = self;
+        for ((out, &g), &x) in out.iter_mut().zip(gradient).zip(x) {
+            *out = g * a + ((x - mean) * b + c);
+        }
+    }
 }
 
 /// [`close_gate`] for values and their gate.

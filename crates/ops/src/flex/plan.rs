@@ -37,6 +37,8 @@ pub struct Plan {
     planes: Vec<Plane>,
     /// For each tap, where its values start among a channel's planes.
     offsets: Vec<usize>,
+    /// For each tap, its element of the kernel.
+    elements: Vec<usize>,
     channel_len: usize,
 }
 
@@ -76,12 +78,23 @@ impl Plan {
             plane.map_or(0, |plane| plane.start + (row - plane.first) as usize * grid[1])
         };
         let offsets = taps.iter().map(offset).collect();
-        Self { source, grid, stride, planes, offsets, channel_len }
+        let elements = taps.iter().map(|tap| tap.element).collect();
+        Self { source, grid, stride, planes, offsets, elements, channel_len }
     }
 
     /// Values of one channel's planes.
     pub fn channel_len(&self) -> usize {
         self.channel_len
+    }
+
+    /// Each tap's element of the kernel.
+    pub fn elements(&self) -> &[usize] {
+        &self.elements
+    }
+
+    /// Rows and columns of one image's outputs.
+    pub fn grid(&self) -> [usize; 2] {
+        self.grid
     }
 
     /// Outputs of one image.
@@ -145,8 +158,12 @@ impl Plan {
                 match column_step {
                     1 => target.copy_from_slice(&source[..target.len()]),
                     2 => {
-                        for (value, pair) in target.iter_mut().zip(source.chunks(2)) {
+                        let (pairs, rest) = source.as_chunks::<2>();
+                        for (value, pair) in target.iter_mut().zip(pairs) {
                             *value = pair[0];
+                        }
+                        if let Some(last) = target.get_mut(pairs.len()) {
+                            *last = rest[0];
                         }
                     }
                     step => {

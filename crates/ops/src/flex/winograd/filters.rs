@@ -1,9 +1,10 @@
 use super::SPOTS;
+use rayon::prelude::*;
 
 /// Output channels whose filters lie side by side.
 pub const BLOCK: usize = 8;
 
-/// The filters `G g Gᵀ` in the order in which the products read them: `[16, outputs / 8, channels, 8]`, padded with zeros.
+/// The filters `G g Gᵀ` in the order in which the products read them: `[outputs / 8, 16, channels, 8]`, padded with zeros.
 pub struct Filters {
     values: Vec<f32>,
     pub outputs: usize,
@@ -15,22 +16,29 @@ impl Filters {
     pub fn new(
         outputs: usize,
         channels: usize,
-        weight: impl Fn(usize, usize, usize) -> f32,
+        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
-        let blocks = outputs.div_ceil(BLOCK);
-        let mut values = vec![0.0; SPOTS * blocks * channels * BLOCK];
-        for (output, channel) in
-            (0..outputs).flat_map(|output| (0..channels).map(move |channel| (output, channel)))
-        {
-            let element = |row: usize, column: usize| weight(output, channel, 3 * row + column);
-            let rows = [0, 1, 2].map(|row| side([0, 1, 2].map(|column| element(row, column))));
-            for column in 0..4 {
-                for (row, value) in side(rows.map(|row| row[column])).into_iter().enumerate() {
-                    let block = (4 * row + column) * blocks + output / BLOCK;
-                    values[(block * channels + channel) * BLOCK + output % BLOCK] = value;
+        let len = SPOTS * channels * BLOCK;
+        let mut values = vec![0.0; outputs.div_ceil(BLOCK) * len];
+        values.par_chunks_mut(len.max(1)).enumerate().for_each(|(block, values)| {
+            let values = values.as_chunks_mut::<BLOCK>().0;
+            for channel in 0..channels {
+                let mut elements = [[0.0; BLOCK]; 9];
+                for (lane, output) in (block * BLOCK..outputs).take(BLOCK).enumerate() {
+                    for (i, element) in elements.iter_mut().enumerate() {
+                        element[lane] = weight(output, channel, i);
+                    }
+                }
+                let [a, b, c, d, e, f, g, h, i] = elements;
+                let [top, middle, bottom] = [side([a, b, c]), side([d, e, f]), side([g, h, i])];
+                for column in 0..4 {
+                    let spots = side([top[column], middle[column], bottom[column]]);
+                    for (row, spot) in spots.into_iter().enumerate() {
+                        values[(4 * row + column) * channels + channel] = spot;
+                    }
                 }
             }
-        }
+        });
         Self { values, outputs, channels }
     }
 
@@ -40,12 +48,17 @@ impl Filters {
 
     /// The filters of a block of outputs at one spot, channel by channel.
     pub fn of(&self, spot: usize, block: usize) -> &[[f32; BLOCK]] {
-        let len = self.channels * BLOCK;
-        self.values[(spot * self.blocks() + block) * len..][..len].as_chunks().0
+        let filters = self.values.as_chunks::<BLOCK>().0;
+        &filters[(block * SPOTS + spot) * self.channels..][..self.channels]
     }
 }
 
-/// `G` times a column.
-fn side([a, b, c]: [f32; 3]) -> [f32; 4] {
-    [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c]
+/// `G` times a column, of each output of a block.
+fn side([a, b, c]: [[f32; BLOCK]; 3]) -> [[f32; BLOCK]; 4] {
+    let mut side = [a, a, a, c];
+    for i in 0..BLOCK {
+        side[1][i] = (a[i] + b[i] + c[i]) / 2.0;
+        side[2][i] = (a[i] - b[i] + c[i]) / 2.0;
+    }
+    side
 }
