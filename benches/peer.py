@@ -36,8 +36,8 @@ def peak_rss():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def noisy():
-    return ResNet(rank=5).noise(lambda layer, part, n: torch.randn(n))
+def noisy(device="cpu"):
+    return ResNet(rank=5).noise(lambda layer, part, n: torch.randn(n, device=device)).to(device)
 
 
 def data(batch):
@@ -92,8 +92,10 @@ def pgd(model, x, y, wasteful):
     return adversarial
 
 
-def adversarial_step(batch, wasteful=False):
-    model, (x, y) = noisy(), data(batch)
+def adversarial_step(batch, wasteful=False, device="cpu", compiled=False):
+    model, (x, y) = noisy(device), (values.to(device) for values in data(batch))
+    if compiled:
+        model = torch.compile(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
 
     def run():
@@ -105,6 +107,8 @@ def adversarial_step(batch, wasteful=False):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
 
     return run
 
@@ -116,6 +120,8 @@ TASKS = {
     "step-cni": lambda batch: step(noisy(), batch),
     "adv-step": adversarial_step,
     "adv-step-reference": lambda batch: adversarial_step(batch, wasteful=True),
+    "adv-step-cuda": lambda batch: adversarial_step(batch, device="cuda"),
+    "adv-step-cuda-compiled": lambda batch: adversarial_step(batch, device="cuda", compiled=True),
     "profile-adv-step": adversarial_step,
 }
 
@@ -160,7 +166,8 @@ def main():
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     if args.task == "serve":
-        print(json.dumps({"torch": torch.__version__, "threads": args.threads}), flush=True)
+        hello = {"torch": torch.__version__, "threads": args.threads, "cuda": torch.cuda.is_available()}
+        print(json.dumps(hello), flush=True)
         return serve(args.batch)
     imported = peak_rss()
     run, timed = prepare(args.task, args.batch)

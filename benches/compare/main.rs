@@ -1,6 +1,9 @@
 //! Speed and memory against PyTorch on the CPU, in turns within one run. `benches/README.md` says how to read it.
 
+mod backends;
 mod curves;
+#[path = "../../examples/cifar_resnet/device.rs"]
+mod device;
 mod machine;
 mod measure;
 mod peer;
@@ -64,6 +67,8 @@ enum Task {
     NoiseShare,
     /// One PGD-7 adversarial training step.
     AdversarialStep,
+    /// That step on every backend that is compiled in, if there is another than Flex.
+    Backends,
     /// Where the time of that step goes.
     Profile,
     /// Peak memory of that step.
@@ -91,7 +96,12 @@ fn main() -> Result<()> {
     let start = Instant::now();
     let mut reports = Map::new();
     for &task in Task::value_variants() {
-        if !args.only.is_empty() && !args.only.contains(&task) {
+        let wanted = match task {
+            _ if !args.only.is_empty() => args.only.contains(&task),
+            Task::Backends => device::compiled().len() > 1,
+            _ => true,
+        };
+        if !wanted {
             continue;
         }
         let name = serde_json::to_value(task)?.as_str().unwrap_or_default().to_string();
@@ -101,6 +111,7 @@ fn main() -> Result<()> {
             Task::NoisyWeight => tasks::noisy_weight(&mut bench),
             Task::NoiseShare => tasks::noise_share(&mut bench),
             Task::AdversarialStep => tasks::adversarial_step(&mut bench),
+            Task::Backends => backends::backends(&mut bench),
             Task::Profile => profile::profile(&mut bench),
             Task::Memory => tasks::memory(&bench),
             Task::Curves => curves::curves(&mut bench),

@@ -10,6 +10,7 @@ pub struct Peer {
     python: String,
     arguments: [String; 4],
     torch: String,
+    cuda: bool,
     process: Child,
     tasks: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
@@ -37,12 +38,18 @@ impl Peer {
         };
         let hello: Value = serde_json::from_str(&hello?)?;
         let torch = hello["torch"].as_str().unwrap_or_default().to_string();
-        Ok(Some(Self { python: python.to_string(), arguments, torch, process, tasks, answers }))
+        let (python, cuda) = (python.to_string(), hello["cuda"] == true);
+        Ok(Some(Self { python, arguments, torch, cuda, process, tasks, answers }))
     }
 
     /// The version of PyTorch.
     pub fn torch(&self) -> &str {
         &self.torch
+    }
+
+    /// Whether PyTorch finds a CUDA device.
+    pub fn cuda(&self) -> bool {
+        self.cuda
     }
 
     /// Seconds of one run of a task, which its first run in this process has warmed up.

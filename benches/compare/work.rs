@@ -25,7 +25,11 @@ impl Work {
 
     /// Another model than ResNet-20.
     pub fn of(config: ResNetConfig, batch: usize) -> Self {
-        let device = Device::flex().autodiff();
+        Self::on(Device::flex(), config, batch)
+    }
+
+    fn on(device: Device, config: ResNetConfig, batch: usize) -> Self {
+        let device = device.autodiff();
         let model = config.init(&device);
         let labels = (0..batch).map(|i| (i % 10) as i32).collect::<Vec<_>>();
         Self {
@@ -66,13 +70,23 @@ pub struct Training {
 
 impl Training {
     pub fn new(batch: usize) -> Result<Self> {
-        Self::of(ResNetConfig::cifar(20, 10).with_noise(ModelNoise::cni(5)), batch)
+        Self::on(Device::flex(), batch)
+    }
+
+    /// On another device than the CPU.
+    pub fn on(device: Device, batch: usize) -> Result<Self> {
+        let config = ResNetConfig::cifar(20, 10).with_noise(ModelNoise::cni(5));
+        Self::with(Work::on(device, config, batch))
     }
 
     /// Another model than ResNet-20.
     pub fn of(config: ResNetConfig, batch: usize) -> Result<Self> {
+        Self::with(Work::of(config, batch))
+    }
+
+    fn with(work: Work) -> Result<Self> {
         Ok(Self {
-            work: Work::of(config, batch),
+            work,
             optimizer: Sgd::default().build(),
             attack: Pgd::training(Threat::linf(EPSILON)?).with_step_size(EPSILON / 4.0)?,
             step: 0,
@@ -96,6 +110,8 @@ impl Training {
         let model = self.work.model.clone();
         self.work.model = self.optimizer.step(0.1, model, gradients);
         self.step += 1;
+        // A GPU may still have all of it to do.
+        self.work.images.device().sync()?;
         Ok(())
     }
 }

@@ -4,13 +4,14 @@ use burn::tensor::{Device, Tensor};
 use std::panic;
 use std::sync::{Arc, Mutex, PoisonError};
 
-type Make = fn() -> Device;
+/// Makes a device.
+pub type Make = fn() -> Device;
 
 /// The backends there are. Each is compiled in by the cargo feature of its name.
 const BACKENDS: [&str; 8] = ["flex", "cuda", "rocm", "cpu", "vulkan", "metal", "webgpu", "wgpu"];
 
 /// Every backend that is compiled in, by name.
-fn compiled() -> Vec<(&'static str, Make)> {
+pub fn compiled() -> Vec<(&'static str, Make)> {
     let backends: &[(&str, Make)] = &[
         #[cfg(feature = "flex")]
         ("flex", || Device::flex()),

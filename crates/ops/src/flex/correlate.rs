@@ -3,13 +3,14 @@
 //! A tile of eight output channels by two vectors of positions stays in registers while all input channels and taps pass
 //! by: one load serves eight multiplications, one broadcast two. Images are independent tasks.
 
+use super::arch::arch;
 use super::epilogue::Epilogue;
 use super::layout::{BLOCK, Packed, merge};
 use super::memory::{build, scratch};
 use super::plan::Plan;
 use super::pool::Block;
 use super::source::Source;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 /// Vectors of positions in a tile.
 const VECTORS: usize = 2;
@@ -85,7 +86,7 @@ pub fn correlate(
     batch: usize,
     size: [usize; 2],
 ) -> Block {
-    let arch = Arch::new();
+    let arch = arch();
     // Small batches in smaller tasks, so that every thread has some.
     let images = batch.div_ceil(4 * rayon::current_num_threads()).min(IMAGES);
     let out_len = correlation.outputs() * size[0] * size[1];

@@ -1,22 +1,7 @@
 //! Vectors whose lanes change places. The patterns are known at compile time, so each becomes an instruction or two.
 
+use pulp::Simd;
 use pulp::bytemuck::cast_slice_mut;
-use pulp::{Arch, Simd, WithSimd};
-
-/// Floats in a vector of this processor.
-pub fn vector_len() -> usize {
-    struct Lanes;
-
-    impl WithSimd for Lanes {
-        type Output = usize;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _simd: S) -> usize {
-            S::F32_LANES
-        }
-    }
-    Arch::new().dispatch(Lanes)
-}
 
 /// Applies, by the number of lanes in two vectors, the pattern that tells where each lane comes from.
 macro_rules! permute {

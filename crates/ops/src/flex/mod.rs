@@ -1,5 +1,6 @@
 //! The operations on Flex's tensors: single precision, memory in row-major order.
 
+mod arch;
 mod correlate;
 mod epilogue;
 mod geometry;
@@ -11,18 +12,20 @@ mod plan;
 mod pool;
 mod source;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod weight_gradient;
 mod winograd;
 
 pub use geometry::Geometry;
 pub use pool::release_memory;
 
+use arch::vector_len;
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Shape};
 use correlate::{Correlation, correlate};
 use epilogue::Epilogue;
-use lanes::vector_len;
 use norm::Extent;
 use pool::Block;
 use source::Source;

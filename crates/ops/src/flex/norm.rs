@@ -1,8 +1,9 @@
 //! Batch norm with what usually follows it, a sum and a rectifier, in as few passes over memory as its statistics allow.
 
+use super::arch::arch;
 use super::memory::build;
 use super::pool::Block;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -35,7 +36,7 @@ impl Extent {
 
 /// Mean and biased variance of each channel.
 pub fn moments(x: &[f32], extent: Extent) -> (Vec<f32>, Vec<f32>) {
-    let arch = Arch::new();
+    let arch = arch();
     let of_channel = |channel| {
         let rows = || channel_rows(x, extent, channel);
         let mean = rows().map(|row| arch.dispatch(Sum(row))).sum::<f64>() / extent.samples();
@@ -59,7 +60,7 @@ pub fn affine(
     residual: Option<&[f32]>,
     relu: bool,
 ) -> Block {
-    let arch = Arch::new();
+    let arch = arch();
     build_rows(extent, |channel, at, out| {
         let residual = residual.map(|residual| &residual[at.clone()]);
         let (scale, shift) = (scale[channel], shift[channel]);
@@ -69,7 +70,7 @@ pub fn affine(
 
 /// Zeroes a gradient in place where the rectifier's output is zero.
 pub fn gate(gradient: &mut [f32], output: &[f32]) {
-    let arch = Arch::new();
+    let arch = arch();
     let tasks = gradient.par_chunks_mut(TASK).zip(output.par_chunks(TASK));
     tasks.for_each(|(gradient, output)| arch.dispatch(Gate(gradient, output)));
 }
@@ -80,7 +81,7 @@ pub fn gradient_sums(
     x: Option<(&[f32], &[f32])>,
     extent: Extent,
 ) -> (Vec<f32>, Vec<f32>) {
-    let arch = Arch::new();
+    let arch = arch();
     let of_channel = |channel| {
         let gradients = channel_rows(gradient, extent, channel);
         let Some((x, means)) = x else {
@@ -103,7 +104,7 @@ pub fn input_gradient(
     extent: Extent,
     [a, mean, b, c]: [&[f32]; 4],
 ) -> Block {
-    let arch = Arch::new();
+    let arch = arch();
     build_rows(extent, |channel, at, out| {
         arch.dispatch(GradientRow {
             out,
@@ -194,16 +195,35 @@ impl WithSimd for Gate<'_> {
 
 /// Zeroes the values where the gate, a rectifier's output, is zero or below. A gate that is not a number is open.
 #[inline(always)]
-pub fn close_gate<S: Simd>(simd: S, values: &mut [f32], gate: &[f32]) {
-    let zero = simd.splat_f32s(0.0);
+fn close_gate<S: Simd>(simd: S, values: &mut [f32], gate: &[f32]) {
     let (vectors, tail) = S::as_mut_simd_f32s(values);
     let (gates, gate_tail) = S::as_simd_f32s(gate);
     for (value, &gate) in vectors.iter_mut().zip(gates) {
-        *value = simd.select_f32s(simd.less_than_or_equal_f32s(gate, zero), zero, *value);
+        *value = behind(simd, *value, gate);
     }
     for (value, &gate) in tail.iter_mut().zip(gate_tail) {
         *value = if gate <= 0.0 { 0.0 } else { *value };
     }
+}
+
+/// Copies the values that [`close_gate`] would leave.
+#[inline(always)]
+pub fn copy_gated<S: Simd>(simd: S, values: &[f32], gate: &[f32], out: &mut [f32]) {
+    let (vectors, tail) = S::as_simd_f32s(values);
+    let (gates, gate_tail) = S::as_simd_f32s(gate);
+    let (outs, out_tail) = S::as_mut_simd_f32s(out);
+    for ((out, &value), &gate) in outs.iter_mut().zip(vectors).zip(gates) {
+        *out = behind(simd, value, gate);
+    }
+    for ((out, &value), &gate) in out_tail.iter_mut().zip(tail).zip(gate_tail) {
+        *out = if gate <= 0.0 { 0.0 } else { value };
+    }
+}
+
+#[inline(always)]
+fn behind<S: Simd>(simd: S, value: S::f32s, gate: S::f32s) -> S::f32s {
+    let zero = simd.splat_f32s(0.0);
+    simd.select_f32s(simd.less_than_or_equal_f32s(gate, zero), zero, value)
 }
 
 /// The sum of a row.

@@ -1,6 +1,6 @@
 //! What a convolution reads.
 
-use super::norm::close_gate;
+use super::norm::copy_gated;
 use pulp::Simd;
 
 /// The images of a source, and which of their values count.
@@ -28,8 +28,7 @@ impl<'a> Source<'a> {
     {
         let values = &self.values[at..][..len];
         let Some(gate) = self.gate else { return values };
-        gated.copy_from_slice(values);
-        close_gate(simd, gated, &gate[at..][..len]);
+        copy_gated(simd, values, &gate[at..][..len], gated);
         gated
     }
 

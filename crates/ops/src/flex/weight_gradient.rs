@@ -7,11 +7,12 @@
 //! are the gradient's, and the single values are those under the kernel. Tasks are fixed groups of images, whose sums are
 //! added in order: the result does not depend on the number of threads.
 
+use super::arch::{arch, vector_len};
 use super::geometry::Geometry;
-use super::lanes::{transpose, vector_len};
+use super::lanes::transpose;
 use super::memory::scratch;
 use super::plan::Plan;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Images of a task.
@@ -24,7 +25,7 @@ const SINGLES: usize = 8;
 /// The gradient, `[outputs, channels, taps]`, from the input `[batch, channels, height, width]` and the output's gradient
 /// `[batch, outputs, positions]`.
 pub fn weight_gradient(input: &[f32], gradient: &[f32], geometry: Geometry) -> Vec<f32> {
-    let arch = Arch::new();
+    let arch = arch();
     let work = Work::new(geometry, vector_len());
     let sums: Vec<Vec<f32>> = (0..geometry.batch.div_ceil(IMAGES))
         .into_par_iter()

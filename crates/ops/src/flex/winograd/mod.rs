@@ -11,13 +11,13 @@ mod tiles;
 pub use filters::Filters;
 pub use tiles::Tiles;
 
+use super::arch::{arch, vector_len};
 use super::epilogue::Epilogue;
-use super::lanes::vector_len;
 use super::memory::{build, scratch};
 use super::pool::Block;
 use super::source::Source;
 use filters::BLOCK;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use tiles::Place;
 
 /// Elements of a transformed tile.
@@ -35,7 +35,7 @@ pub fn winograd(
     epilogue: Epilogue,
     batch: usize,
 ) -> Block {
-    let (arch, lanes) = (Arch::new(), vector_len());
+    let (arch, lanes) = (arch(), vector_len());
     let vectors = tiles.vectors(lanes);
     // Images of one task: at least so many that each filter, once read, meets a few vectors.
     let images = (2 * VECTORS).div_ceil(vectors);

@@ -1,0 +1,49 @@
+//! Which instructions the kernels use.
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// The widest vectors that this processor has, known at run time.
+pub fn arch() -> Arch {
+    #[cfg(test)]
+    if let Some(arch) = chosen::get() {
+        return arch;
+    }
+    Arch::new()
+}
+
+/// Floats in one of these vectors.
+pub fn vector_len() -> usize {
+    struct Lanes;
+
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _simd: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    arch().dispatch(Lanes)
+}
+
+/// Other instructions than the widest, for operations called by this thread.
+#[cfg(test)]
+pub mod chosen {
+    use pulp::Arch;
+    use std::cell::Cell;
+
+    thread_local! {
+        static CHOSEN: Cell<Option<Arch>> = const { Cell::new(None) };
+    }
+
+    pub fn get() -> Option<Arch> {
+        CHOSEN.get()
+    }
+
+    pub fn with<R>(arch: Arch, f: impl FnOnce() -> R) -> R {
+        let before = CHOSEN.replace(Some(arch));
+        let result = f();
+        CHOSEN.set(before);
+        result
+    }
+}

@@ -1,0 +1,141 @@
+//! The kernels against the definition in double precision, with every width of vectors that this processor has.
+
+use super::arch::{arch, chosen, vector_len};
+use super::tensor::{Values, vector};
+use super::{Geometry, Tiles, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
+use pulp::Arch;
+
+/// Batch, channels in and out, input, kernel, stride, padding, dilation; and the vectors, by their length, whose tiles
+/// serve.
+type Case = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
+
+const CASES: [(Case, [usize; 3]); 14] = [
+    // Two rows of an image in one vector of sixteen; whole rows; several vectors in a row; few and many channels.
+    ((3, [5, 9], [8, 8], [3, 3], [1, 1], [1, 1], [1, 1]), [1, 8, 16]),
+    ((2, [17, 8], [16, 16], [3, 3], [1, 1], [1, 1], [1, 1]), [1, 8, 16]),
+    ((1, [2, 3], [2, 32], [3, 3], [1, 1], [1, 1], [1, 1]), [1, 8, 16]),
+    ((2, [3, 2], [4, 64], [3, 3], [1, 1], [1, 1], [1, 1]), [1, 8, 16]),
+    ((5, [4, 16], [8, 4], [3, 3], [1, 1], [1, 1], [1, 1]), [1, 8, 0]),
+    // Tiles that fill no vector, or not even themselves.
+    ((2, [3, 4], [6, 6], [3, 3], [1, 1], [1, 1], [1, 1]), [1, 0, 0]),
+    ((2, [3, 4], [7, 8], [3, 3], [1, 1], [1, 1], [1, 1]), [0, 0, 0]),
+    // Convolutions of other kinds.
+    ((2, [4, 6], [8, 8], [3, 3], [1, 1], [0, 0], [1, 1]), [0, 0, 0]),
+    ((2, [16, 12], [8, 8], [3, 3], [2, 2], [1, 1], [1, 1]), [0, 0, 0]),
+    ((2, [3, 20], [9, 7], [3, 3], [2, 2], [1, 1], [1, 1]), [0, 0, 0]),
+    ((9, [18, 5], [8, 8], [1, 1], [2, 2], [0, 0], [1, 1]), [0, 0, 0]),
+    ((2, [2, 3], [9, 10], [5, 4], [1, 3], [2, 1], [1, 1]), [0, 0, 0]),
+    ((2, [3, 3], [9, 9], [2, 2], [3, 3], [0, 0], [1, 1]), [0, 0, 0]),
+    ((1, [1, 33], [12, 11], [3, 3], [1, 1], [2, 2], [2, 2]), [0, 0, 0]),
+];
+
+fn geometry(case: Case) -> Geometry {
+    let (batch, channels, input, kernel, stride, padding, dilation) = case;
+    let output = [0, 1].map(|axis| {
+        let reach = dilation[axis] * (kernel[axis] - 1) + 1;
+        (input[axis] + 2 * padding[axis] - reach) / stride[axis] + 1
+    });
+    Geometry { batch, channels, input, output, kernel, stride, padding, dilation }
+}
+
+/// Values within [-1, 1] without a pattern.
+fn values(len: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as f32 / (u32::MAX / 2) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// Calls `f` with the places in input, weight and output of each product of the definition.
+fn products(geometry: Geometry, mut f: impl FnMut(usize, usize, usize)) {
+    let Geometry { batch, channels, input, output, kernel, stride, padding, dilation } = geometry;
+    for image in 0..batch {
+        for [k, c] in (0..channels[1]).flat_map(|k| (0..channels[0]).map(move |c| [k, c])) {
+            for at in 0..output[0] * output[1] {
+                for tap in 0..kernel[0] * kernel[1] {
+                    let place = [at / output[1], at % output[1]];
+                    let element = [tap / kernel[1], tap % kernel[1]];
+                    let [row, column] = [0, 1].map(|axis| {
+                        (place[axis] * stride[axis] + element[axis] * dilation[axis])
+                            .wrapping_sub(padding[axis])
+                    });
+                    if row < input[0] && column < input[1] {
+                        f(
+                            ((image * channels[0] + c) * input[0] + row) * input[1] + column,
+                            (k * channels[0] + c) * geometry.kernel_len() + tap,
+                            (image * channels[1] + k) * output[0] * output[1] + at,
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn assert_close(name: &str, ours: &[f32], wanted: &[f64], terms: usize) {
+    assert_eq!(ours.len(), wanted.len());
+    let tolerance = 1e-6 * (terms as f64).sqrt().max(1.0);
+    for (i, (&ours, &wanted)) in ours.iter().zip(wanted).enumerate() {
+        assert!((f64::from(ours) - wanted).abs() < tolerance, "{name} {i}: {ours} {wanted}");
+    }
+}
+
+fn widths() -> Vec<Arch> {
+    let mut widths = vec![Arch::Scalar, arch()];
+    #[cfg(target_arch = "x86_64")]
+    widths.extend(pulp::x86::V3::try_new().map(Arch::V3));
+    widths
+}
+
+#[test]
+fn kernels_equal_the_definition_with_vectors_of_every_width() {
+    for (case, tiled) in CASES {
+        let geometry = geometry(case);
+        let len = |of_image: usize| geometry.batch * of_image;
+        let [channels, outputs] = geometry.channels;
+        let x = values(len(geometry.input_len()), 1);
+        let weight = values(outputs * channels * geometry.kernel_len(), 2);
+        let gradient = values(len(geometry.output_len()), 3);
+        let gate = values(len(geometry.output_len()), 4);
+        let (shift, residual) = (values(outputs, 5), values(len(geometry.output_len()), 6));
+        let grid = geometry.output[0] * geometry.output[1];
+
+        let mut out: Vec<f64> = (0..residual.len())
+            .map(|i| f64::from(residual[i]) + f64::from(shift[i / grid % outputs]))
+            .collect();
+        let (mut to_x, mut to_weight) = (vec![0.0; x.len()], vec![0.0; weight.len()]);
+        products(geometry, |i, w, o| {
+            let [x, weight, gradient] = [x[i], weight[w], gradient[o]].map(f64::from);
+            out[o] += x * weight;
+            to_x[i] += if gate[o] > 0.0 { gradient * weight } else { 0.0 };
+            to_weight[w] += x * gradient;
+        });
+        out.iter_mut().for_each(|value| *value = value.max(0.0));
+
+        for arch in widths() {
+            chosen::with(arch, || {
+                let lanes = vector_len();
+                let name = format!("{case:?}, vectors of {lanes}");
+                assert_eq!(Tiles::of(geometry, lanes).is_some(), tiled.contains(&lanes), "{name}");
+                let images = |values: &[f32], channels: usize, size: [usize; 2]| {
+                    vector(values.to_vec(), [geometry.batch, channels, size[0], size[1]])
+                };
+                let weight = vector(weight.clone(), [outputs, channels, case.3[0], case.3[1]]);
+                let [gradient, gate, residual] =
+                    [&gradient, &gate, &residual].map(|v| images(v, outputs, geometry.output));
+                let x = images(&x, channels, geometry.input);
+                let shift = vector(shift.clone(), [outputs]);
+                let ours = conv2d(x.clone(), weight.clone(), shift, Some(residual), true, geometry);
+                assert_close(&name, Values::new(ours).slice(), &out, channels * 9);
+                let ours = conv2d_input_gradient(gradient.clone(), Some(gate), weight, geometry);
+                assert_close(&name, Values::new(ours).slice(), &to_x, outputs * 9);
+                let ours = conv2d_weight_gradient(x, gradient, geometry);
+                assert_close(&name, Values::new(ours).slice(), &to_weight, geometry.batch * grid);
+            });
+        }
+    }
+}
