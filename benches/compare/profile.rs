@@ -1,8 +1,8 @@
 //! Where the time of an adversarial training step goes, by operation.
 //!
 //! Burn has no profiler on the CPU, so each operation is timed alone at each shape it has in ResNet-20 and counted, beside
-//! Burn's own operation for the same. Memory that an operation finds warm here may be new to the process in the step; what
-//! that costs is in the rest. One file, because it is one table of ResNet-20's operations and the ways to time them.
+//! Burn's own operation for the same. A gradient begins here with a tensor made for it, which the step does not pay for: the
+//! rest can be less than nothing. One file, because it is one table of ResNet-20's operations and the ways to time them.
 
 use crate::Result;
 use crate::measure::{Bench, Run, median};
@@ -91,6 +91,19 @@ pub fn profile(bench: &mut Bench) -> Result<Value> {
     let shares: Vec<Value> =
         shares.iter().map(|(name, share)| json!({ "name": name, "share": share })).collect();
 
+    let burn_ratios = ["conv", "norm"].map(|kind| {
+        let operations =
+            profiler.operations.iter().filter(|operation| operation.class.starts_with(kind));
+        let [mut ours, mut burns] = [0.0; 2];
+        for operation in operations {
+            let Some(seconds) = operation.burn_seconds else { continue };
+            ours += operation.seconds * operation.calls as f64;
+            burns += seconds * operation.calls as f64;
+        }
+        println!("{:<34}{:>12.1}", format!("Burn's own / ours, {kind}"), burns / ours);
+        json!({ "kind": kind, "ratio": burns / ours })
+    });
+
     let peer = bench.peer.as_ref().map(|peer| peer.once("profile-adv-step")).transpose()?;
     let peer = peer.map(|peer| peer["operations"].clone());
     if peer.is_some() {
@@ -104,6 +117,7 @@ pub fn profile(bench: &mut Bench) -> Result<Value> {
         "timings": timings,
         "shares": shares,
         "operations": profiler.operations,
+        "burn_ratios": burn_ratios,
         "peer": peer,
     }))
 }

@@ -12,6 +12,11 @@
 //! | [`linear`] | a linear layer |
 //! | [`autocast`] | nothing by itself: convolutions and linear layers within it multiply in half precision |
 //!
+//! The kernels: Winograd's minimal filtering for convolutions of 3 by 3 elements whose tiles fill vectors, a direct one for
+//! all others, with AVX-512, AVX2 or what else the processor has, chosen at run time. Results do not depend on the number of
+//! threads. What the kernels write lies in memory that is kept from one use to the next; with the feature `flex`,
+//! `release_memory` gives back what is not in use.
+//!
 //! Where batch norm uses its running statistics it is one affine map by channel. [`conv2d_norm`] then computes everything
 //! in one pass over memory, and keeps for the gradient nothing but the output.
 

@@ -5,7 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, Tolerance};
 use cni_noise::{Key, normal};
-use cni_ops::{After, conv2d, conv2d_norm};
+use cni_ops::{After, conv2d, conv2d_norm, release_memory};
 
 /// Batch, channels in and out, height and width, kernel, stride, padding (begin and end), dilation.
 type Case = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
@@ -233,4 +233,21 @@ fn views_of_other_tensors_are_read_where_they_lie() {
     let tolerance = tolerance();
     let (ours, burns) = (conv2d(&conv, turned.clone()), conv.forward(turned));
     ours.into_data().assert_approx_eq::<f32>(&burns.into_data(), tolerance);
+}
+
+#[test]
+fn memory_of_a_tensor_in_use_is_not_lent_again_nor_released() {
+    let device = Device::flex();
+    let layer = layer(&CASES[0], true, Key::new(1), &device);
+    let x = normal::<4>(Key::new(2), [32, 16, 32, 32], &device);
+    let first = conv2d(&layer, x.clone());
+    let before = first.to_data();
+    for _ in 0..3 {
+        // A sum that works in place, on memory that may have been another tensor's.
+        let other = conv2d(&layer, x.clone().mul_scalar(2.0)) + 1.0;
+        release_memory();
+        assert_ne!(other.into_data(), before);
+    }
+    assert_eq!(first.to_data(), before);
+    assert_eq!(conv2d(&layer, x).into_data(), before);
 }
