@@ -20,6 +20,9 @@ type Primitive = FloatTensor<Flex>;
 /// Columns that one task takes: a few buffers of them fit the first-level cache.
 const TILE: usize = 1024;
 
+/// Up to so many values the calling thread works alone: others take longer to wake than to help.
+const ALONE: usize = 8 * TILE;
+
 /// Neighbouring values whose moments are summed in single precision.
 const PART: usize = 4096;
 
@@ -271,7 +274,11 @@ fn part_moments(values: &[f32]) -> (f64, f64) {
 /// Mean and unbiased standard deviation, the parts' moments joined as T. F. Chan, G. H. Golub and R. J. LeVeque do,
 /// "Algorithms for Computing the Sample Variance", The American Statistician 37 (1983), eq. 2.1.
 fn row_moments(values: &[f32]) -> [f32; 2] {
-    let parts: Vec<_> = values.par_chunks(PART).with_min_len(4).map(part_moments).collect();
+    let parts: Vec<_> = if values.len() <= ALONE {
+        values.chunks(PART).map(part_moments).collect()
+    } else {
+        values.par_chunks(PART).with_min_len(4).map(part_moments).collect()
+    };
     let (mut count, mut mean, mut squares) = (0.0, 0.0, 0.0);
     for (part, (m, s)) in values.chunks(PART).zip(parts) {
         let n = part.len() as f64;
@@ -292,7 +299,11 @@ impl NoiseOperations for Flex {
     fn moments(x: Primitive, plan: Plan) -> Primitive {
         let x = contiguous(x);
         let row = plan.rows * plan.elements / plan.stds();
-        let moments: Vec<[f32; 2]> = values(&x).par_chunks(row).map(row_moments).collect();
+        let moments: Vec<[f32; 2]> = if plan.stds() == 1 {
+            vec![row_moments(values(&x))]
+        } else {
+            values(&x).par_chunks(row).map(row_moments).collect()
+        };
         tensor(moments.concat(), [plan.stds(), 2])
     }
 
@@ -320,14 +331,22 @@ impl NoiseOperations for Flex {
             shared: host(Law::Normal, key, first..first + (plan.draws() * plan.rank) as u64),
         };
         let x_values = values(&x);
-        // A copy made in parallel, since new memory is slow to touch for the first time.
-        let mut out: Vec<f32> = x_values.par_iter().with_min_len(16 * TILE).copied().collect();
-        tiles(&mut out, plan.elements).into_par_iter().enumerate().for_each_init(
-            || Buffers::new(plan.rank),
-            |buffers, (tile, mut rows)| {
-                add_tile(&inputs, tile * TILE, &mut rows, buffers);
-            },
-        );
+        let add = |buffers: &mut Buffers, (tile, mut rows): (usize, Vec<&mut [f32]>)| {
+            add_tile(&inputs, tile * TILE, &mut rows, buffers);
+        };
+        let out = if x_values.len() <= ALONE {
+            let mut out = x_values.to_vec();
+            let mut buffers = Buffers::new(plan.rank);
+            let tiles = tiles(&mut out, plan.elements).into_iter().enumerate();
+            tiles.for_each(|tile| add(&mut buffers, tile));
+            out
+        } else {
+            // A copy made in parallel, since new memory is slow to touch for the first time.
+            let mut out: Vec<f32> = x_values.par_iter().with_min_len(16 * TILE).copied().collect();
+            let tiles = tiles(&mut out, plan.elements).into_par_iter().enumerate();
+            tiles.for_each_init(|| Buffers::new(plan.rank), add);
+            out
+        };
         tensor(out, x.shape())
     }
 
@@ -347,16 +366,17 @@ impl NoiseOperations for Flex {
             inside: 1.0,
         };
         let mut slopes = vec![0.0; plan.elements];
-        let parts: Vec<Vec<f64>> = slopes
-            .par_chunks_mut(TILE)
-            .enumerate()
-            .map_init(
-                || Buffers::new(0),
-                |buffers, (tile, slopes)| {
-                    slopes_tile(&inputs, values(&gradient), tile * TILE, slopes, buffers)
-                },
-            )
-            .collect();
+        let of_tile = |buffers: &mut Buffers, (tile, slopes): (usize, &mut [f32])| {
+            slopes_tile(&inputs, values(&gradient), tile * TILE, slopes, buffers)
+        };
+        let parts: Vec<Vec<f64>> = if plan.rows * plan.elements <= ALONE {
+            let mut buffers = Buffers::new(0);
+            let tiles = slopes.chunks_mut(TILE).enumerate();
+            tiles.map(|tile| of_tile(&mut buffers, tile)).collect()
+        } else {
+            let tiles = slopes.par_chunks_mut(TILE).enumerate();
+            tiles.map_init(|| Buffers::new(0), of_tile).collect()
+        };
         let by_std = (0..plan.stds()).map(|r| parts.iter().map(|part| part[r]).sum::<f64>() as f32);
         (tensor(slopes, [plan.elements]), tensor(by_std.collect(), [plan.stds(), 1]))
     }
@@ -377,15 +397,24 @@ impl NoiseOperations for Flex {
             let n = row.saturating_sub(1).max(1) as f32;
             (mean, if std > 0.0 { values(&slope)[r] / (n * std) } else { 0.0 })
         };
-        let rows =
-            gradient.storage_mut::<f32>().par_chunks_mut(row).zip(values(&x).par_chunks(row));
-        rows.enumerate().for_each(|(r, (gradient, x))| {
+        let (values, x) = (gradient.storage_mut::<f32>(), values(&x));
+        let add = |(r, (gradient, x)): (usize, (&mut [f32], &[f32]))| {
             let (mean, scale) = pieces(r);
-            let parts = gradient.par_chunks_mut(PART).zip(x.par_chunks(PART)).with_min_len(4);
-            parts.for_each(|(gradient, x)| {
+            let add = |(gradient, x): (&mut [f32], &[f32])| {
                 gradient.iter_mut().zip(x).for_each(|(g, x)| *g += scale * (x - mean));
-            });
-        });
+            };
+            if x.len() <= ALONE {
+                add((gradient, x));
+            } else {
+                let parts = gradient.par_chunks_mut(PART).zip(x.par_chunks(PART)).with_min_len(4);
+                parts.for_each(add);
+            }
+        };
+        if x.len() <= ALONE {
+            values.chunks_mut(row).zip(x.chunks(row)).enumerate().for_each(add);
+        } else {
+            values.par_chunks_mut(row).zip(x.par_chunks(row)).enumerate().for_each(add);
+        }
         gradient
     }
 
@@ -393,12 +422,17 @@ impl NoiseOperations for Flex {
         let [column, row] = [column, row].map(contiguous);
         let (column, row) = (values(&column), values(&row));
         let mut out = vec![0.0; column.len() * plan.rank];
-        let tiles = out.par_chunks_mut(TILE * plan.rank).zip(column.par_chunks(TILE));
-        tiles.with_min_len(4).for_each(|(out, column)| {
+        let multiply = |(out, column): (&mut [f32], &[f32])| {
             for (out, c) in out.chunks_exact_mut(plan.rank).zip(column) {
                 out.iter_mut().zip(row).for_each(|(out, r)| *out = c * r);
             }
-        });
+        };
+        if column.len() <= ALONE {
+            multiply((&mut out, column));
+        } else {
+            let tiles = out.par_chunks_mut(TILE * plan.rank).zip(column.par_chunks(TILE));
+            tiles.with_min_len(4).for_each(multiply);
+        }
         tensor(out, [plan.elements, plan.rank])
     }
 }

@@ -1,5 +1,7 @@
 //! Vectors whose lanes change places. The patterns are known at compile time, so each becomes an instruction or two.
 
+#![allow(clippy::modulo_one, reason = "a vector of one lane has a pattern too")]
+
 use pulp::Simd;
 use pulp::bytemuck::cast_slice_mut;
 

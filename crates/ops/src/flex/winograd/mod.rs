@@ -282,13 +282,11 @@ fn synthesise<S: Simd>(
         ];
         let values = place.arrange(simd, tiles);
         let shift = epilogue.shift(simd, output);
-        for half in 0..2 {
-            for row in 0..2 {
-                let start = place.starts[half][row];
-                let places = output * image_len + start..output * image_len + start + S::F32_LANES;
-                let value = epilogue.finish(simd, simd.add_f32s(values[half][row], shift), places);
-                S::as_mut_simd_f32s(&mut image[start..][..S::F32_LANES]).0[0] = value;
-            }
+        let starts = place.starts.into_iter().flatten();
+        for (start, value) in starts.zip(values.into_iter().flatten()) {
+            let places = output * image_len + start..output * image_len + start + S::F32_LANES;
+            let value = epilogue.finish(simd, simd.add_f32s(value, shift), places);
+            S::as_mut_simd_f32s(&mut image[start..][..S::F32_LANES]).0[0] = value;
         }
     }
 }

@@ -23,7 +23,8 @@ impl Tiles {
         // Whole vectors in a row, or two rows of the image in one.
         let whole = width % lanes == 0 || 2 * width == lanes;
         let even = height % 2 == 0 && width % 2 == 0;
-        (same && even && whole && (tiles.rows * tiles.columns) % lanes == 0).then_some(tiles)
+        let filled = (tiles.rows * tiles.columns).is_multiple_of(lanes);
+        (same && even && whole && filled).then_some(tiles)
     }
 
     /// Values of an image's channel.
