@@ -59,10 +59,30 @@ pub fn group<S: Simd>(simd: S, grouped: bool, mut pair: [S::f32s; 2]) -> [S::f32
     )
 }
 
-/// The rows of `source` that begin at `starts` turned into columns: `out` gets `ROWS` values for each of `len` positions,
-/// zeros for rows that are missing. It needs room for a vector of positions more, which are zeroed.
+/// The rows of `source` that begin at `starts` turned into columns: `out` gets `rows` values, a power of two up to sixteen,
+/// for each of `len` positions, zeros for rows that are missing. It needs room for a vector of positions more, which are
+/// zeroed.
 #[inline(always)]
-pub fn transpose<S: Simd, const ROWS: usize>(
+pub fn transpose<S: Simd>(
+    simd: S,
+    rows: usize,
+    source: &[f32],
+    starts: &[usize],
+    len: usize,
+    out: &mut [f32],
+) {
+    match rows {
+        16 => transpose_rows::<S, 16>(simd, source, starts, len, out),
+        8 => transpose_rows::<S, 8>(simd, source, starts, len, out),
+        4 => transpose_rows::<S, 4>(simd, source, starts, len, out),
+        2 => transpose_rows::<S, 2>(simd, source, starts, len, out),
+        1 => transpose_rows::<S, 1>(simd, source, starts, len, out),
+        _ => unreachable!("a power of two up to sixteen"),
+    }
+}
+
+#[inline(always)]
+fn transpose_rows<S: Simd, const ROWS: usize>(
     simd: S,
     source: &[f32],
     starts: &[usize],

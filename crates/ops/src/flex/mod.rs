@@ -3,6 +3,7 @@
 mod arch;
 mod correlate;
 mod epilogue;
+mod gate;
 mod geometry;
 mod lanes;
 mod layout;
@@ -127,7 +128,7 @@ pub fn gated(gradient: FlexTensor, output: FlexTensor) -> FlexTensor {
         let shape = gradient.shape();
         gradient = tensor(Block::copy(Values::new(gradient).slice()), shape);
     }
-    norm::gate(gradient.storage_mut(), output.slice());
+    gate::gate(gradient.storage_mut(), output.slice());
     gradient
 }
 

@@ -1,4 +1,5 @@
-//! Batch norm with what usually follows it, a sum and a rectifier, in as few passes over memory as its statistics allow.
+//! Batch norm with what usually follows it, a sum and a rectifier, in as few passes over memory as its statistics allow. One
+//! file, because forward and backward share their rows and sums.
 
 use super::arch::arch;
 use super::memory::build;
@@ -8,7 +9,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Values that one task of an element-wise pass handles, at least.
-const TASK: usize = 1 << 15;
+pub const TASK: usize = 1 << 15;
 
 /// The shape of an activation, `[batch, channels, positions]`.
 #[derive(Clone, Copy, Debug)]
@@ -66,13 +67,6 @@ pub fn affine(
         let (scale, shift) = (scale[channel], shift[channel]);
         arch.dispatch(AffineRow { out, x: &x[at], scale, shift, residual, relu });
     })
-}
-
-/// Zeroes a gradient in place where the rectifier's output is zero.
-pub fn gate(gradient: &mut [f32], output: &[f32]) {
-    let arch = arch();
-    let tasks = gradient.par_chunks_mut(TASK).zip(output.par_chunks(TASK));
-    tasks.for_each(|(gradient, output)| arch.dispatch(Gate(gradient, output)));
 }
 
 /// For each channel `Σ g` and `Σ g (x - mean)`. Without `x`, the first alone.
@@ -179,51 +173,6 @@ impl WithSimd for GradientRow<'_> {
             *out = g * a + ((x - mean) * b + c);
         }
     }
-}
-
-/// [`close_gate`] for values and their gate.
-struct Gate<'a>(&'a mut [f32], &'a [f32]);
-
-impl WithSimd for Gate<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        close_gate(simd, self.0, self.1);
-    }
-}
-
-/// Zeroes the values where the gate, a rectifier's output, is zero or below. A gate that is not a number is open.
-#[inline(always)]
-fn close_gate<S: Simd>(simd: S, values: &mut [f32], gate: &[f32]) {
-    let (vectors, tail) = S::as_mut_simd_f32s(values);
-    let (gates, gate_tail) = S::as_simd_f32s(gate);
-    for (value, &gate) in vectors.iter_mut().zip(gates) {
-        *value = behind(simd, *value, gate);
-    }
-    for (value, &gate) in tail.iter_mut().zip(gate_tail) {
-        *value = if gate <= 0.0 { 0.0 } else { *value };
-    }
-}
-
-/// Copies the values that [`close_gate`] would leave.
-#[inline(always)]
-pub fn copy_gated<S: Simd>(simd: S, values: &[f32], gate: &[f32], out: &mut [f32]) {
-    let (vectors, tail) = S::as_simd_f32s(values);
-    let (gates, gate_tail) = S::as_simd_f32s(gate);
-    let (outs, out_tail) = S::as_mut_simd_f32s(out);
-    for ((out, &value), &gate) in outs.iter_mut().zip(vectors).zip(gates) {
-        *out = behind(simd, value, gate);
-    }
-    for ((out, &value), &gate) in out_tail.iter_mut().zip(tail).zip(gate_tail) {
-        *out = if gate <= 0.0 { 0.0 } else { value };
-    }
-}
-
-#[inline(always)]
-fn behind<S: Simd>(simd: S, value: S::f32s, gate: S::f32s) -> S::f32s {
-    let zero = simd.splat_f32s(0.0);
-    simd.select_f32s(simd.less_than_or_equal_f32s(gate, zero), zero, value)
 }
 
 /// The sum of a row.

@@ -1,6 +1,6 @@
 //! What a convolution reads.
 
-use super::norm::copy_gated;
+use super::gate::copy_gated;
 use pulp::Simd;
 
 /// The images of a source, and which of their values count.

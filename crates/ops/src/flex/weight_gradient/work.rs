@@ -1,0 +1,102 @@
+use super::{IMAGES, POSITIONS, SINGLES};
+use crate::flex::geometry::Geometry;
+use crate::flex::plan::Plan;
+
+/// What the tasks have in common.
+pub struct Work {
+    pub geometry: Geometry,
+    pub lanes: usize,
+    /// Whether the vectors are the input's.
+    pub by_input: bool,
+    /// Images whose positions pass by together.
+    pub group: usize,
+    /// Positions of an image that have vectors: those of the padded input or of the gradient.
+    pub image: [usize; 2],
+    /// Where each position's vectors begin, image by image.
+    pub positions: Vec<usize>,
+    /// Where the vectors of a position lie from there: steps of channels and, if they are the input's, of taps.
+    pub units: Vec<usize>,
+    /// Groups of single values.
+    pub blocks: usize,
+    /// Where the values under each tap lie, if the single values are the input's.
+    pub plan: Plan,
+}
+
+impl Work {
+    pub fn new(geometry: Geometry, lanes: usize) -> Self {
+        let Geometry { kernel, stride, dilation, output, .. } = geometry;
+        let [channels, outputs] = geometry.channels;
+        let taps = geometry.kernel_len();
+        let grid = output[0] * output[1];
+        // What is padded with zeros to whole vectors costs as much as what is there.
+        let costs =
+            [channels.div_ceil(lanes) * taps * outputs, outputs.div_ceil(lanes) * taps * channels];
+        let by_input = costs[0] <= costs[1];
+        let group = POSITIONS.div_ceil(grid).min(IMAGES);
+        let image = match by_input {
+            true => [0, 1].map(|axis| {
+                (output[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
+            }),
+            false => output,
+        };
+        let step = if by_input { stride } else { [1, 1] };
+        let positions = (0..group * grid).map(|position| {
+            let (index, row, column) =
+                (position / grid, position % grid / output[1], position % output[1]);
+            ((index * image[0] + row * step[0]) * image[1] + column * step[1]) * lanes
+        });
+        let vectors = (if by_input { channels } else { outputs }).div_ceil(lanes);
+        let taps_of = |tap| {
+            let [row, column] = geometry.reach(tap);
+            row * image[1] + column
+        };
+        let taps: Vec<usize> = if by_input { (0..taps).map(taps_of).collect() } else { vec![0] };
+        let units = (0..vectors).flat_map(|vector| {
+            let start = vector * group * image[0] * image[1];
+            taps.iter().map(move |tap| (start + tap) * lanes)
+        });
+        let singles = if by_input { outputs } else { channels * geometry.kernel_len() };
+        Self {
+            geometry,
+            lanes,
+            by_input,
+            group,
+            image,
+            positions: positions.collect(),
+            units: units.collect(),
+            blocks: singles.div_ceil(SINGLES),
+            plan: geometry.forward(),
+        }
+    }
+
+    /// Floats of a task's vectors, single values and planes. The first two end with room for a vector of positions.
+    pub fn memory(&self) -> [usize; 3] {
+        let [channels, outputs] = self.geometry.channels;
+        let vectors = (if self.by_input { channels } else { outputs }).div_ceil(self.lanes);
+        let positions = [self.group * self.image[0] * self.image[1], self.positions.len()];
+        let sizes = [
+            (vectors * positions[0] + self.lanes) * self.lanes,
+            (self.blocks * positions[1] + self.lanes) * SINGLES,
+            if self.by_input { 0 } else { channels * self.plan.channel_len() },
+        ];
+        sizes.map(|size| size.next_multiple_of(self.lanes))
+    }
+
+    /// Sums `[units, blocks, 8, lanes]` in the gradient's order.
+    pub fn sort(&self, sums: &[f32]) -> Vec<f32> {
+        let [channels, outputs] = self.geometry.channels;
+        let taps = self.geometry.kernel_len();
+        let mut sorted = Vec::with_capacity(outputs * channels * taps);
+        for output in 0..outputs {
+            for row in 0..channels * taps {
+                let (channel, tap) = (row / taps, row % taps);
+                let (unit, single, lane) = match self.by_input {
+                    true => (channel / self.lanes * taps + tap, output, channel % self.lanes),
+                    false => (output / self.lanes, row, output % self.lanes),
+                };
+                sorted.push(sums[(unit * self.blocks * SINGLES + single) * self.lanes + lane]);
+            }
+        }
+        sorted
+    }
+}
