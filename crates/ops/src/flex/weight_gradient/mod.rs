@@ -88,29 +88,16 @@ impl WithSimd for Task<'_> {
             let positions = &work.positions[..work.positions.len() / work.group * count];
             let singles = singles.as_chunks::<SINGLES>().0.chunks_exact(work.positions.len());
             for (block, singles) in singles.take(work.blocks).enumerate() {
+                let passing = Passing { vectors, positions, singles };
                 let mut unit = 0;
                 while unit < work.units.len() {
                     let units = &work.units[unit..];
-                    let sums = &mut sums[unit * work.blocks + block..];
+                    let sums = sums[unit * work.blocks + block..].iter_mut().step_by(work.blocks);
                     unit += match units.len() {
-                        3.. if S::REGISTER_COUNT >= 32 => multiply::<S, 3>(
-                            simd,
-                            vectors,
-                            positions,
-                            units,
-                            singles,
-                            sums,
-                            work.blocks,
-                        ),
-                        _ => multiply::<S, 1>(
-                            simd,
-                            vectors,
-                            positions,
-                            units,
-                            singles,
-                            sums,
-                            work.blocks,
-                        ),
+                        3.. if S::REGISTER_COUNT >= 32 => {
+                            passing.multiply::<S, 3>(simd, units, sums)
+                        }
+                        _ => passing.multiply::<S, 1>(simd, units, sums),
                     }
                 }
             }
@@ -118,37 +105,46 @@ impl WithSimd for Task<'_> {
     }
 }
 
-/// Adds the products of the first `UNITS` vectors of each position with its single values; the sums of a unit and the next
-/// one's are `step` apart. Returns `UNITS`.
-#[inline(always)]
-fn multiply<S: Simd, const UNITS: usize>(
-    simd: S,
-    vectors: &[f32],
-    positions: &[usize],
-    units: &[usize],
-    singles: &[[f32; SINGLES]],
-    total: &mut [[S::f32s; SINGLES]],
-    step: usize,
-) -> usize {
-    let units: &[usize; UNITS] = units.first_chunk().expect("so many are left");
-    let mut sums = [[simd.splat_f32s(0.0); SINGLES]; UNITS];
-    for (&position, singles) in positions.iter().zip(singles) {
-        let vectors = &vectors[position..];
-        let mut values = [simd.splat_f32s(0.0); UNITS];
-        for unit in 0..UNITS {
-            values[unit] = S::as_simd_f32s(&vectors[units[unit]..][..S::F32_LANES]).0[0];
-        }
-        for single in 0..SINGLES {
-            let factor = simd.splat_f32s(singles[single]);
+/// What passes by while sums stay in registers.
+struct Passing<'a> {
+    vectors: &'a [f32],
+    /// Where each position's vectors begin.
+    positions: &'a [usize],
+    /// Each position's single values.
+    singles: &'a [[f32; SINGLES]],
+}
+
+impl Passing<'_> {
+    /// Adds the products of the first `UNITS` vectors of each position with its single values to the sums of these units.
+    /// Returns `UNITS`.
+    #[inline(always)]
+    fn multiply<'b, S: Simd, const UNITS: usize>(
+        &self,
+        simd: S,
+        units: &[usize],
+        total: impl Iterator<Item = &'b mut [S::f32s; SINGLES]>,
+    ) -> usize {
+        let units: &[usize; UNITS] = units.first_chunk().expect("so many are left");
+        let mut sums = [[simd.splat_f32s(0.0); SINGLES]; UNITS];
+        for (&position, singles) in self.positions.iter().zip(self.singles) {
+            let vectors = &self.vectors[position..];
+            let mut values = [simd.splat_f32s(0.0); UNITS];
             for unit in 0..UNITS {
-                sums[unit][single] = simd.mul_add_f32s(factor, values[unit], sums[unit][single]);
+                values[unit] = S::as_simd_f32s(&vectors[units[unit]..][..S::F32_LANES]).0[0];
+            }
+            for single in 0..SINGLES {
+                let factor = simd.splat_f32s(singles[single]);
+                for unit in 0..UNITS {
+                    sums[unit][single] =
+                        simd.mul_add_f32s(factor, values[unit], sums[unit][single]);
+                }
             }
         }
-    }
-    for (total, sums) in total.iter_mut().step_by(step).zip(sums) {
-        for single in 0..SINGLES {
-            total[single] = simd.add_f32s(total[single], sums[single]);
+        for (total, sums) in total.zip(sums) {
+            for single in 0..SINGLES {
+                total[single] = simd.add_f32s(total[single], sums[single]);
+            }
         }
+        UNITS
     }
-    UNITS
 }
