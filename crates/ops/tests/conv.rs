@@ -1,9 +1,10 @@
-//! The convolutions against Burn's: values and every gradient, over shapes of all kinds.
+//! The convolutions against Burn's: values and every gradient, over shapes of all kinds. One file, because all promises are
+//! made for the same table of cases.
 
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
-use burn::tensor::{Device, Tensor, Tolerance};
+use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 use cni_noise::{Key, normal};
 use cni_ops::{After, conv2d, conv2d_norm, release_memory};
 
@@ -194,8 +195,10 @@ fn the_kernels_are_not_burns() {
 fn results_do_not_depend_on_the_number_of_threads() {
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let (all, _) = pool.install(|| chain(true, &CASES[17], true, true, true));
-        all.into_iter().map(|tensor| tensor.into_data()).collect::<Vec<_>>()
+        // The direct kernel, Winograd's, and a stride; more images than a task takes.
+        let of_case = |case| pool.install(|| chain(true, case, true, true, true)).0;
+        let all = [&CASES[17], &CASES[5], &CASES[3]].into_iter().flat_map(of_case);
+        all.map(|tensor| tensor.into_data()).collect::<Vec<_>>()
     };
     assert_eq!(run(1), run(5));
 }
@@ -209,6 +212,28 @@ fn what_is_not_a_number_is_not_hidden() {
     let out = conv2d_norm(&layer, &norm, x.clone(), After::relu());
     assert!(out.into_scalar::<f32>().is_nan());
     assert!(cni_ops::norm(&norm, x, After::relu()).into_scalar::<f32>().is_nan());
+}
+
+#[test]
+fn what_is_not_a_number_stays_within_its_image_and_reach() {
+    let device = Device::flex();
+    let layer = layer(&CASES[5], false, Key::new(1), &device);
+    let x = normal::<4>(Key::new(2), [9, 64, 8, 8], &device);
+    let clean = conv2d(&layer, x.clone()).try_to_vec_as::<f32>().unwrap();
+    let mut values = x.try_to_vec_as::<f32>().unwrap();
+    // Image 4, channel 3, row 2, column 7.
+    values[((4 * 64 + 3) * 8 + 2) * 8 + 7] = f32::NAN;
+    let x = Tensor::<4>::from_data(TensorData::new(values, [9, 64, 8, 8]), &device);
+    let out = conv2d(&layer, x).try_to_vec_as::<f32>().unwrap();
+    for (i, (out, clean)) in out.into_iter().zip(clean).enumerate() {
+        let (image, row, column) = (i / (64 * 64), i / 8 % 8, i % 8);
+        if image == 4 && (1..4).contains(&row) && column >= 6 {
+            assert!(out.is_nan(), "{i}");
+        } else if image != 4 || row > 5 || column < 4 {
+            // Beyond the tiles that the value is in, nothing has changed.
+            assert_eq!(out, clean, "{i}");
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What a [`ResNet`] is made from: the one place that knows its stages, its sizes and the names of its layers.
+//! What a [`ResNet`] is made from: the one place that knows its stages, its sizes and the names of its layers. One file,
+//! because the families are settings of one configuration.
 
 use super::{Block, Downsample, ModelNoise, Normalize, ResNet};
 use crate::{NoiseError, NoisyConv2dConfig, NoisyLinearConfig};

@@ -2,6 +2,9 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+/// Floats in the widest vector that is known.
+pub const WIDEST: usize = 16;
+
 /// The widest vectors that this processor has, known at run time.
 pub fn arch() -> Arch {
     #[cfg(test)]

@@ -3,8 +3,9 @@
 //! A tile of eight output channels by two vectors of positions stays in registers while all input channels and taps pass
 //! by: one load serves eight multiplications, one broadcast two. Images are independent tasks.
 
-use super::arch::arch;
+use super::arch::{WIDEST, arch};
 use super::epilogue::Epilogue;
+use super::lanes::store;
 use super::layout::{BLOCK, Packed, merge};
 use super::memory::{build, scratch};
 use super::plan::Plan;
@@ -14,8 +15,6 @@ use pulp::{Simd, WithSimd};
 
 /// Vectors of positions in a tile.
 const VECTORS: usize = 2;
-/// Floats in the widest vector that is known.
-const WIDEST: usize = 16;
 /// Images of one task, at most.
 const IMAGES: usize = 4;
 
@@ -218,11 +217,7 @@ fn tile<S: Simd, const OUT: usize>(
             }
             let places = out_channel * grid + at..out_channel * grid + grid.min(at + S::F32_LANES);
             value = epilogue.finish(simd, value, places.clone());
-            let places = &mut out[places];
-            match S::as_mut_simd_f32s(places).0 {
-                [whole] => *whole = value,
-                _ => simd.partial_store_f32s(places, value),
-            }
+            store(simd, &mut out[places], value);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What happens to a convolution's result before it is stored.
 
+use super::lanes::load;
 use pulp::Simd;
 
 /// `max(0, result + shift + residual)`, each part where wanted.
@@ -36,12 +37,7 @@ impl Epilogue<'_> {
     ) -> S::f32s {
         let mut value = result;
         if let Some(residual) = self.residual {
-            let residual = &residual[places];
-            let residual = match S::as_simd_f32s(residual).0 {
-                [whole] => *whole,
-                _ => simd.partial_load_f32s(residual),
-            };
-            value = simd.add_f32s(value, residual);
+            value = simd.add_f32s(value, load(simd, &residual[places]));
         }
         if self.relu {
             let zero = simd.splat_f32s(0.0);

@@ -1,9 +1,27 @@
-//! Vectors whose lanes change places. The patterns are known at compile time, so each becomes an instruction or two.
+//! Vectors to and from memory, and lanes that change places. Their patterns are known at compile time, so each becomes an instruction or two.
 
 #![allow(clippy::modulo_one, reason = "a vector of one lane has a pattern too")]
 
 use pulp::Simd;
 use pulp::bytemuck::cast_slice_mut;
+
+/// The values, at most a vector of them, and zeros after them.
+#[inline(always)]
+pub fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
+    match S::as_simd_f32s(values).0 {
+        [whole] => *whole,
+        _ => simd.partial_load_f32s(values),
+    }
+}
+
+/// The first of the lanes, as many as `out` takes.
+#[inline(always)]
+pub fn store<S: Simd>(simd: S, out: &mut [f32], value: S::f32s) {
+    match S::as_mut_simd_f32s(out).0 {
+        [whole] => *whole = value,
+        _ => simd.partial_store_f32s(out, value),
+    }
+}
 
 /// Applies, by the number of lanes in two vectors, the pattern that tells where each lane comes from.
 macro_rules! permute {
@@ -93,11 +111,7 @@ fn transpose_rows<S: Simd, const ROWS: usize>(
         let count = S::F32_LANES.min(len - position);
         let mut rows = [simd.splat_f32s(0.0); ROWS];
         for (row, &start) in rows.iter_mut().zip(starts) {
-            let values = &source[start + position..][..count];
-            *row = match S::as_simd_f32s(values).0 {
-                [whole] => *whole,
-                _ => simd.partial_load_f32s(values),
-            };
+            *row = load(simd, &source[start + position..][..count]);
         }
         // Each round zips the first half of the list with the second; after log2(ROWS) all of it is zipped.
         let mut width = 1;

@@ -12,6 +12,7 @@ mod work;
 
 use super::arch::{arch, vector_len};
 use super::geometry::Geometry;
+use super::lanes::load;
 use super::memory::scratch;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -130,7 +131,7 @@ impl Passing<'_> {
             let vectors = &self.vectors[position..];
             let mut values = [simd.splat_f32s(0.0); UNITS];
             for unit in 0..UNITS {
-                values[unit] = S::as_simd_f32s(&vectors[units[unit]..][..S::F32_LANES]).0[0];
+                values[unit] = load(simd, &vectors[units[unit]..][..S::F32_LANES]);
             }
             for single in 0..SINGLES {
                 let factor = simd.splat_f32s(singles[single]);

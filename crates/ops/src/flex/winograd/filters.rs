@@ -1,8 +1,6 @@
 use super::SPOTS;
+use crate::flex::layout::BLOCK;
 use rayon::prelude::*;
-
-/// Output channels whose filters lie side by side.
-pub const BLOCK: usize = 8;
 
 /// The filters `G g Gᵀ` in the order in which the products read them: `[outputs / 8, 16, channels, 8]`, padded with zeros.
 pub struct Filters {

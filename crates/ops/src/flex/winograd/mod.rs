@@ -12,12 +12,12 @@ mod transform;
 pub use filters::Filters;
 pub use tiles::Tiles;
 
-use super::arch::{arch, vector_len};
+use super::arch::{WIDEST, arch, vector_len};
 use super::epilogue::Epilogue;
+use super::layout::BLOCK;
 use super::memory::{build, scratch};
 use super::pool::Block;
 use super::source::Source;
-use filters::BLOCK;
 use pulp::{Simd, WithSimd};
 use tiles::Place;
 use transform::{analyse, split, synthesise};
@@ -26,8 +26,6 @@ use transform::{analyse, split, synthesise};
 const SPOTS: usize = 16;
 /// Vectors of tiles that a product keeps in registers.
 const VECTORS: usize = 2;
-/// Floats in the widest vector that is known.
-const WIDEST: usize = 16;
 
 /// The convolution of all images of `source`, whose tiles fill vectors of [`vector_len`].
 pub fn winograd(

@@ -1,7 +1,7 @@
 //! Where the tiles of an image lie, in the image and in vectors.
 
 use crate::flex::geometry::Geometry;
-use crate::flex::lanes::{group, unzip, zip};
+use crate::flex::lanes::{group, load, unzip, zip};
 use pulp::Simd;
 
 /// The tiles of an image with a margin of one zero around it, in row-major order.
@@ -74,7 +74,7 @@ impl Place {
     /// The image's values by row and column of the tiles.
     #[inline(always)]
     pub fn read<S: Simd>(&self, simd: S, image: &[f32]) -> [[S::f32s; 2]; 2] {
-        let load = |at: usize| S::as_simd_f32s(&image[at..][..S::F32_LANES]).0[0];
+        let load = |at: usize| load(simd, &image[at..][..S::F32_LANES]);
         let [[a, b], [c, d]] = self.starts;
         let [top_left, bottom_left] = group(simd, self.grouped, [load(a), load(b)]);
         let [top_right, bottom_right] = group(simd, self.grouped, [load(c), load(d)]);

@@ -1,8 +1,10 @@
 //! A vector of tiles into its spots and back.
 
 use super::tiles::{Place, Tiles};
-use super::{SPOTS, VECTORS, WIDEST};
+use super::{SPOTS, VECTORS};
+use crate::flex::arch::WIDEST;
 use crate::flex::epilogue::Epilogue;
+use crate::flex::lanes::{load, store};
 use pulp::Simd;
 
 /// Sorts a channel into its planes.
@@ -17,8 +19,7 @@ pub fn split<S: Simd>(simd: S, tiles: Tiles, places: &[Place], image: &[f32], pl
     for (vector, place) in places.iter().enumerate() {
         let [top, bottom] = place.read(simd, image);
         let mut write = |at: usize, values: S::f32s| {
-            let planes = &mut planes[at + vector * S::F32_LANES..][..S::F32_LANES];
-            S::as_mut_simd_f32s(planes).0[0] = values;
+            store(simd, &mut planes[at + vector * S::F32_LANES..][..S::F32_LANES], values);
         };
         // A tile's inputs begin a row above it, so its top row is the second of them.
         write(plane, top[0]);
@@ -39,7 +40,7 @@ pub fn analyse<S: Simd>(
     spectrum_len: usize,
 ) {
     let plane = tiles.plane_len();
-    let load = |at: usize| S::as_simd_f32s(&planes[at..][..S::F32_LANES]).0[0];
+    let load = |at: usize| load(simd, &planes[at..][..S::F32_LANES]);
     let masked = |mask, values| {
         simd.transmute_f32s_u32s(simd.and_u32s(mask, simd.transmute_u32s_f32s(values)))
     };
@@ -98,7 +99,7 @@ pub fn synthesise<S: Simd>(
         for (start, value) in starts.zip(values.into_iter().flatten()) {
             let places = output * image_len + start..output * image_len + start + S::F32_LANES;
             let value = epilogue.finish(simd, simd.add_f32s(value, shift), places);
-            S::as_mut_simd_f32s(&mut image[start..][..S::F32_LANES]).0[0] = value;
+            store(simd, &mut image[start..][..S::F32_LANES], value);
         }
     }
 }
