@@ -1,11 +1,27 @@
 //! What every attack is, and what several of them share.
 
-use crate::gradient::{check_batch, non_finite};
-use crate::{AttackError, Classifier, Goal, Loss, MeanLoss, Threat, mean_loss};
+use crate::problem::{read, where_rows};
+use crate::{AttackError, Classifier, Eot, Goal, Objective, Oracle, Problem, Rows, Runner, Threat};
 use burn::tensor::Tensor;
-use cni_noise::Key;
+use cni_noise::{Examples, Key};
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
+
+/// What an attack asks of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Gradients.
+    Gradients,
+    /// The logits of chosen images.
+    Scores,
+    /// The predicted class of chosen images.
+    Decisions,
+    /// Another model.
+    Transfer,
+    /// Nothing, or no more than a choice among random points.
+    None,
+}
 
 /// An attack: an immutable value that perturbs images within its threat.
 pub trait Attack: Send + Sync {
@@ -15,14 +31,36 @@ pub trait Attack: Send + Sync {
     /// What the attack may change. Its results stay within it, to the rounding of the images' element type.
     fn threat(&self) -> Threat;
 
-    /// Perturbs `images`, `[batch, channels, height, width]` with pixels in [0, 1], towards `goal`.
+    /// What it asks of the model.
+    fn access(&self) -> Access;
+
+    /// The attack with all its parameters, for records.
+    fn spec(&self) -> serde_json::Value;
+
+    /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height, width]`.
     ///
-    /// Every random number, and the noise of the model, is a function of `key` and of the example's number, which is
-    /// `first_example` plus its row. Noise stays off where the caller's scope has switched it off.
+    /// What an attack is. Callers want [`perturb`](Self::perturb), or a [`Runner`]. Every random number, and the noise of
+    /// the model, is a function of `key` and of the examples' numbers.
     ///
     /// # Errors
     ///
-    /// Those of [`checked_images`] and [`input_gradient`](crate::input_gradient).
+    /// Those of [`input_gradient`](crate::input_gradient), and of the attack.
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError>;
+
+    /// Perturbs `images`, `[batch, channels, height, width]` with pixels in [0, 1], towards `goal`, all at once.
+    ///
+    /// `first_example` is the number of the first in the data set. The result is a function of the model, the images and
+    /// `key`; noise stays off where the caller's scope has switched it off. A [`Runner`] cuts large batches
+    /// into chunks, and knows budgets, progress and traces.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Problem::new`] and [`run`](Self::run).
     fn perturb(
         &self,
         classifier: &dyn Classifier,
@@ -30,10 +68,9 @@ pub trait Attack: Send + Sync {
         goal: &Goal,
         key: Key,
         first_example: u64,
-    ) -> Result<Adversarial, AttackError>;
-
-    /// The attack with all its parameters, for records.
-    fn spec(&self) -> serde_json::Value;
+    ) -> Result<Adversarial, AttackError> {
+        Runner::default().run(self, classifier, images, goal, key, first_example)
+    }
 }
 
 /// What an attack gives back.
@@ -43,6 +80,10 @@ pub struct Adversarial {
     pub images: Tensor<4>,
     /// What they cost.
     pub passes: Passes,
+    /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing leads an attack on.
+    pub zero_gradients: Vec<u64>,
+    /// Whether a budget ended the attack.
+    pub exhausted: bool,
 }
 
 /// What an attack has cost, in passes of single images through the model.
@@ -61,70 +102,61 @@ impl AddAssign for Passes {
     }
 }
 
-/// How far outside [0, 1] a pixel may be by rounding.
-const ROUNDING: f64 = 1e-6;
-
-/// The images without autodiff graph, once they are found fit for an attack.
-///
-/// # Errors
-///
-/// Where the batch is empty, the goal has not one label for each image, or pixels are not finite or outside [0, 1]. What
-/// is outside by at most 1e-6 is taken for rounding, and clipped.
-pub fn checked_images(images: Tensor<4>, goal: &Goal) -> Result<Tensor<4>, AttackError> {
-    check_batch(&images, goal)?;
-    let images = images.inner();
-    let got = non_finite(&images).into_scalar::<i64>() as usize;
-    if got > 0 {
-        return Err(AttackError::NonFinite { field: "images", got });
-    }
-    // The worst is the one farthest from the middle of the box.
-    let extremes = Tensor::cat(vec![images.clone().min(), images.clone().max()], 0);
-    let extremes: Vec<f64> = extremes.try_to_vec_as().expect("the device can be read");
-    let excess = |pixel: f64| (pixel - 0.5).abs() - 0.5;
-    let worst = extremes.into_iter().fold(0.5, |a, b| if excess(b) > excess(a) { b } else { a });
-    if excess(worst) > ROUNDING {
-        return Err(AttackError::PixelRange { got: worst });
-    }
-    Ok(images.clamp(0.0, 1.0))
+/// The settings of an attack, as the records have them.
+pub(crate) fn spec(attack: &impl Serialize) -> serde_json::Value {
+    serde_json::to_value(attack).expect("names and finite numbers have a JSON form")
 }
 
 /// The best candidate of each example so far.
 ///
-/// All candidates are scored by their mean loss under the same draws of the model's noise, and not those of any
-/// gradient: a candidate that merely met friendly noise does not win.
-pub(crate) struct Selection<'a> {
-    pub classifier: &'a dyn Classifier,
-    pub goal: &'a Goal,
-    pub loss: Loss,
-    pub draws: usize,
+/// All candidates are scored under the same draws of the model's noise, and not those of any gradient: a candidate that
+/// merely met friendly noise does not win.
+pub(crate) struct Selection {
+    pub objective: Objective,
+    pub eot: Eot,
     pub key: Key,
-    pub first_example: u64,
-    pub best: Option<(Tensor<4>, Tensor<1>)>,
-    pub passes: Passes,
+    best: Option<(Tensor<4>, Vec<f64>)>,
 }
 
-impl Selection<'_> {
-    /// Keeps `candidate` for the examples where it beats all before it.
-    pub fn offer(&mut self, candidate: Tensor<4>) -> Result<(), AttackError> {
-        let MeanLoss { loss, passes } = mean_loss(
-            self.classifier,
-            &candidate,
-            self.goal,
-            self.loss,
-            self.draws,
-            self.key,
-            self.first_example,
-        )?;
-        self.passes += passes;
-        let score = loss.mul_scalar(self.goal.direction());
+impl Selection {
+    pub fn new(objective: Objective, eot: Eot, key: Key) -> Self {
+        Self { objective, eot, key, best: None }
+    }
+
+    /// Goes on with some of the rows.
+    pub fn select(&mut self, rows: &Rows) {
+        self.objective = self.objective.select(rows);
+        let kept = |(images, record): (Tensor<4>, Vec<f64>)| (rows.of(&images), rows.of_list(&record));
+        self.best = self.best.take().map(kept);
+    }
+
+    /// The best so far.
+    pub fn images(&self) -> Option<&Tensor<4>> {
+        self.best.as_ref().map(|(images, _)| images)
+    }
+
+    /// Keeps `candidate` for the examples where it beats all before it; the best scores.
+    pub fn offer(
+        &mut self,
+        oracle: &mut Oracle<'_>,
+        candidate: &Tensor<4>,
+        examples: &Examples,
+    ) -> Result<&[f64], AttackError> {
+        let scores = oracle.score(candidate, &self.objective, examples, self.eot, self.key)?;
+        let scores = read(&scores.score);
         self.best = Some(match self.best.take() {
-            None => (candidate, score),
+            None => (candidate.clone(), scores),
             Some((images, record)) => {
-                let better = score.clone().greater(record.clone());
-                let rows = better.clone().reshape([-1, 1, 1, 1]).expand(images.shape());
-                (images.mask_where(rows, candidate), record.mask_where(better, score))
+                let better: Vec<bool> = scores.iter().zip(&record).map(|(a, b)| a > b).collect();
+                let record = scores.iter().zip(&record).map(|(a, b)| a.max(*b)).collect();
+                (where_rows(&better, images, candidate), record)
             }
         });
-        Ok(())
+        Ok(self.best.as_ref().map_or(&[], |(_, record)| record))
+    }
+
+    /// The best of all candidates; `otherwise` where there was none.
+    pub fn into_images(self, otherwise: Tensor<4>) -> Tensor<4> {
+        self.best.map_or(otherwise, |(images, _)| images)
     }
 }

@@ -1,5 +1,7 @@
 //! What an attack refuses.
 
+use crate::Norm;
+
 /// Input or a model that an attack cannot work with: each names what was wrong, what it got and what it wanted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AttackError {
@@ -58,12 +60,72 @@ pub enum AttackError {
         batch: usize,
     },
     /// Values that are NaN or infinite.
-    #[error("{field}: got {got} values that are NaN or infinite, wanted finite values")]
+    #[error(
+        "{field}: got NaN or infinite values for {got} examples, the first of them number {example}, wanted finite values"
+    )]
     NonFinite {
         /// Where they are: the images, the logits or the gradient.
         field: &'static str,
-        /// How many they are.
+        /// How many examples have them.
         got: usize,
+        /// The number of the first such example.
+        example: u64,
+    },
+    /// The model tells too few classes apart for the loss.
+    #[error("classes: got {got}, wanted at least {wanted} for this loss")]
+    Classes {
+        /// The classes of the model.
+        got: usize,
+        /// The fewest that the loss can work with.
+        wanted: usize,
+    },
+    /// A norm that the attack is not made for.
+    #[error("norm: got {got:?}, wanted one of {wanted:?}")]
+    Norm {
+        /// The norm of the threat.
+        got: Norm,
+        /// The norms that the attack knows.
+        wanted: &'static [Norm],
+    },
+    /// A goal that the attack is not made for.
+    #[error("goal: got a target class, wanted misclassification: {attack} has no targeted form")]
+    Untargeted {
+        /// The attack.
+        attack: String,
+    },
+    /// A setting outside its range.
+    #[error("{field}: got {got}, wanted {wanted}")]
+    Setting {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        got: f64,
+        /// The range.
+        wanted: &'static str,
+    },
+    /// Inputs of another shape than the model's.
+    #[error("inputs: got examples of shape {got:?}, wanted {wanted:?}")]
+    InputShape {
+        /// Their shape without the batch.
+        got: Vec<usize>,
+        /// The model's, zeros standing for any size.
+        wanted: Vec<usize>,
+    },
+    /// Attacks that make no suite.
+    #[error("suite {name}: {reason}")]
+    Suite {
+        /// The suite.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The saved state of a suite that cannot be used.
+    #[error("{path}: {reason}")]
+    State {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
     },
     /// The logits were cut off from the images, so that no attack by gradients can be meant.
     #[error("gradient: got logits that do not depend on the images, wanted a differentiable model")]
@@ -73,4 +135,18 @@ pub enum AttackError {
 /// `got`, unless it is zero.
 pub(crate) fn at_least_one(field: &'static str, got: usize) -> Result<usize, AttackError> {
     if got == 0 { Err(AttackError::Zero { field }) } else { Ok(got) }
+}
+
+/// `got`, unless it is outside the range that `holds` describes.
+pub(crate) fn within(
+    field: &'static str,
+    got: f64,
+    holds: impl FnOnce(f64) -> bool,
+    wanted: &'static str,
+) -> Result<f64, AttackError> {
+    if got.is_finite() && holds(got) {
+        Ok(got)
+    } else {
+        Err(AttackError::Setting { field, got, wanted })
+    }
 }

@@ -1,5 +1,6 @@
 //! What the attacker wants.
 
+use crate::Rows;
 use crate::loss::align;
 use burn::tensor::{Bool, Int, Tensor};
 
@@ -26,6 +27,19 @@ impl Goal {
         match self {
             Self::Misclassify(labels) | Self::Target(labels) => labels,
         }
+    }
+
+    /// The same goal with other labels.
+    pub(crate) fn map(&self, f: impl FnOnce(&Tensor<1, Int>) -> Tensor<1, Int>) -> Self {
+        match self {
+            Self::Misclassify(labels) => Self::Misclassify(f(labels)),
+            Self::Target(labels) => Self::Target(f(labels)),
+        }
+    }
+
+    /// The goal of some of the images.
+    pub(crate) fn select(&self, rows: &Rows) -> Self {
+        self.map(|labels| rows.of_labels(labels))
     }
 
     /// Whether the largest of each row of `logits`, `[batch, classes]`, is what the attacker wants, `[batch]`.

@@ -29,28 +29,59 @@
 //! - [`Attack`]: [`Pgd`] with FGSM and EOT-PGD as settings of it, and [`RandomNoise`] as the baseline;
 //! - [`evaluation`]: clean and robust accuracy of stochastic models, with intervals and a record.
 
+mod apgd;
 mod attack;
+mod bpda;
+mod carlini_wagner;
 mod classifier;
+mod ddn;
+mod deepfool;
+mod disk;
 mod error;
 pub mod evaluation;
+mod fab;
 mod goal;
 mod gradient;
 mod loss;
+mod minimum_norm;
 mod norm;
+mod objective;
+mod oracle;
 mod pgd;
+mod problem;
 mod random_noise;
+mod ranked;
+mod runner;
+mod suite;
+mod targets;
 mod threat;
+mod transfer;
 
-pub use attack::{Adversarial, Attack, Passes, checked_images};
+pub use apgd::Apgd;
+pub use attack::{Access, Adversarial, Attack, Passes};
+pub use bpda::{bpda, straight_through};
+pub use carlini_wagner::CarliniWagner;
 pub use classifier::{Classifier, Victim};
+pub use ddn::Ddn;
+pub use deepfool::DeepFool;
 pub use error::AttackError;
+pub use fab::Fab;
 pub use goal::Goal;
-pub use gradient::{InputGradient, MeanLoss, draw_scope, input_gradient, mean_loss};
-pub use loss::Loss;
+pub use gradient::{
+    Eot, Expectation, InputGradient, Scores, draw_scope, input_gradient, score,
+};
+pub use loss::{Loss, PairLoss};
 pub use norm::Norm;
+pub use objective::Objective;
+pub use oracle::{Budget, Oracle, Progress, TracePoint};
 pub use pgd::{Iterate, Pgd};
-pub use random_noise::RandomNoise;
+pub use problem::{Problem, Rows};
+pub use random_noise::{NoiseLaw, RandomNoise};
+pub use ranked::Ranked;
+pub use runner::Runner;
+pub use suite::{Flag, Outcome, Stage, Suite, SuiteReport, SuiteRun};
 pub use threat::Threat;
+pub use transfer::{FixedNoise, Transfer};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

@@ -1,11 +1,9 @@
-//! Projected gradient ascent, of which FGSM and EOT-PGD are settings.
+//! Projected gradient ascent, of which FGSM, BIM, MI-FGSM and EOT-PGD are settings.
 
-use crate::attack::Selection;
-use crate::error::at_least_one;
-use crate::{
-    Adversarial, Attack, AttackError, Classifier, Goal, Loss, Passes, Threat, checked_images,
-    input_gradient,
-};
+use crate::attack::{Selection, spec};
+use crate::error::{at_least_one, within};
+use crate::problem::{Harvest, bools, read};
+use crate::{Access, Attack, AttackError, Eot, Expectation, Loss, Norm, Objective, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
@@ -25,13 +23,19 @@ pub enum Iterate {
 /// Projected gradient descent (Madry et al., arXiv 1706.06083, section 2.1).
 ///
 /// From a start in the ball, each step moves along the steepest direction of the norm and projects back to ball and box:
-/// `x ← Π(x ± step_size · steepest(∇loss))`, upwards away from a label, downwards towards a target. With `draws` above
-/// one each gradient is a mean over the model's noise (EOT). Of several restarts the best result of each example counts.
+/// `x ← Π(x + step_size · steepest(∇score))`. With momentum `μ` the direction is that of `m ← μ m + g / ‖g‖₁` (Dong et al.,
+/// arXiv 1710.06081). In the L1 norm a step moves the share `sparsity` of the coordinates with the largest slopes by
+/// equal amounts (Tramèr and Boneh, arXiv 1904.13000), since the single steepest one meets the box at once. With `draws`
+/// above one each gradient is an expectation over the model's noise (EOT). Of several restarts the best result of each
+/// example counts.
 ///
 /// ```
 /// use cni_attacks::{Attack, Iterate, Pgd, Threat};
 /// let threat = Threat::linf(8.0 / 255.0)?;
 /// assert_eq!(Pgd::fgsm(threat).name(), "FGSM");
+/// assert_eq!(Pgd::random_fgsm(threat).name(), "RS-FGSM");
+/// assert_eq!(Pgd::bim(threat).name(), "BIM-10");
+/// assert_eq!(Pgd::mi_fgsm(threat).name(), "MI-FGSM-10");
 /// assert_eq!(Pgd::training(threat).name(), "PGD-7");
 /// let strong = Pgd::new(threat).with_steps(20)?.with_draws(20)?.with_iterate(Iterate::Best);
 /// assert_eq!(strong.name(), "EOT-PGD-20x20-best");
@@ -45,7 +49,10 @@ pub struct Pgd {
     step_size: f64,
     random_start: bool,
     restarts: usize,
-    draws: usize,
+    momentum: f64,
+    sparsity: f64,
+    #[serde(flatten)]
+    eot: Eot,
     loss: Loss,
     iterate: Iterate,
 }
@@ -59,7 +66,9 @@ impl Pgd {
             step_size: threat.epsilon() / 4.0,
             random_start: true,
             restarts: 1,
-            draws: 1,
+            momentum: 0.0,
+            sparsity: 0.05,
+            eot: Eot::ONE,
             loss: Loss::CrossEntropy,
             iterate: Iterate::Last,
         }
@@ -68,6 +77,21 @@ impl Pgd {
     /// The fast gradient sign method (Goodfellow et al., arXiv 1412.6572): one step of ε from the image itself.
     pub fn fgsm(threat: Threat) -> Self {
         Self { steps: 1, step_size: threat.epsilon(), random_start: false, ..Self::new(threat) }
+    }
+
+    /// FGSM from a random start (Wong et al., arXiv 2001.03994): one step of 1.25 ε.
+    pub fn random_fgsm(threat: Threat) -> Self {
+        Self { steps: 1, step_size: 1.25 * threat.epsilon(), ..Self::new(threat) }
+    }
+
+    /// The basic iterative method (Kurakin et al., arXiv 1607.02533): ten steps of ε/4 from the image itself.
+    pub fn bim(threat: Threat) -> Self {
+        Self { random_start: false, ..Self::new(threat) }
+    }
+
+    /// The momentum iterative method (Dong et al., arXiv 1710.06081): ten steps of ε/10 from the image itself, momentum 1.
+    pub fn mi_fgsm(threat: Threat) -> Self {
+        Self { step_size: threat.epsilon() / 10.0, momentum: 1.0, ..Self::bim(threat) }
     }
 
     /// The attack that PNI (CVPR 2019) and CNI (arXiv 2003.02188) train against: seven steps of ε/4, random start.
@@ -100,7 +124,24 @@ impl Pgd {
 
     /// The number of draws of the model's noise behind each gradient and each score; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { draws: at_least_one("draws", draws)?, ..self })
+        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+    }
+
+    /// What the expectation over draws is taken of.
+    pub fn with_expectation(self, expectation: Expectation) -> Self {
+        Self { eot: Eot { expectation, ..self.eot }, ..self }
+    }
+
+    /// How much of the past gradients each step keeps; an error unless in [0, 1].
+    pub fn with_momentum(self, momentum: f64) -> Result<Self, AttackError> {
+        let momentum = within("momentum", momentum, |m| (0.0..=1.0).contains(&m), "0 to 1")?;
+        Ok(Self { momentum, ..self })
+    }
+
+    /// The share of coordinates that a step in the L1 norm moves; an error unless in (0, 1]. Other norms ignore it.
+    pub fn with_sparsity(self, sparsity: f64) -> Result<Self, AttackError> {
+        let sparsity = within("sparsity", sparsity, |s| s > 0.0 && s <= 1.0, "above 0 to 1")?;
+        Ok(Self { sparsity, ..self })
     }
 
     /// The loss to climb.
@@ -113,28 +154,100 @@ impl Pgd {
         Self { iterate, ..self }
     }
 
-    fn start(&self, clean: &Tensor<4>, key: Key, first_example: u64) -> Tensor<4> {
+    fn start(&self, problem: &Problem, key: Key) -> Tensor<4> {
+        let clean = &problem.images;
         if !self.random_start {
             return clean.clone();
         }
         let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
-        let change = norm.random_start(key, clean, epsilon, first_example);
+        let change = norm.random_start(key, clean, epsilon, &problem.examples);
         norm.project(clean.clone() + change, clean, epsilon)
+    }
+
+    fn step(&self, gradient: Tensor<4>) -> Tensor<4> {
+        match self.threat.norm() {
+            Norm::L1 => {
+                let [_, channels, height, width] = gradient.dims();
+                let moved = (self.sparsity * (channels * height * width) as f64).ceil();
+                let shares = vec![moved.max(1.0) as usize; gradient.dims()[0]];
+                Norm::sparse_step(gradient, &shares).mul_scalar(self.step_size)
+            }
+            norm => norm.steepest_step(gradient, self.step_size),
+        }
+    }
+
+    /// One run on the examples of `problem`; those that stop early leave for the harvest.
+    fn ascend(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: Problem,
+        key: Key,
+        mut selection: Option<&mut Selection>,
+        stop: bool,
+    ) -> Result<Tensor<4>, AttackError> {
+        let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
+        let mut harvest = Harvest::new(problem.len());
+        let mut objective = Objective::new(self.loss, &problem.goal);
+        let mut x = self.start(&problem, key.named("start"));
+        let mut past: Option<Tensor<4>> = None;
+        let mut problem = problem;
+        for step in 0..self.steps as u64 {
+            if let Some(selection) = &mut selection {
+                selection.offer(oracle, &x, &problem.examples)?;
+            }
+            let key = key.child(step);
+            let mut found =
+                oracle.gradient(&x, &objective, &problem.examples, self.eot, key)?;
+            if stop {
+                let reached = bools(&problem.goal.reached(&found.logits));
+                if let Some(rows) = harvest.take(&reached, &x) {
+                    if harvest.is_complete() {
+                        break;
+                    }
+                    (problem, objective) = (problem.select(&rows), objective.select(&rows));
+                    (x, past) = (rows.of(&x), past.map(|past| rows.of(&past)));
+                    (found.gradient, found.score) = (rows.of(&found.gradient), rows.of(&found.score));
+                }
+            }
+            let mut gradient = found.gradient;
+            if self.momentum > 0.0 {
+                let unit = Norm::L1.unit(gradient);
+                gradient = match past.take() {
+                    None => unit,
+                    Some(past) => past.mul_scalar(self.momentum) + unit,
+                };
+                past = Some(gradient.clone());
+            }
+            x = norm.project(x + self.step(gradient), &problem.images, epsilon);
+            let scores = if oracle.is_traced() { read(&found.score) } else { Vec::new() };
+            if !oracle.proceed(&problem, &x, &scores, norm) {
+                break;
+            }
+        }
+        if let Some(selection) = selection {
+            selection.offer(oracle, &x, &problem.examples)?;
+        }
+        Ok(harvest.finish(x))
     }
 }
 
 impl Attack for Pgd {
-    /// `FGSM` or `PGD-{steps}`; with several draws `EOT-…x{draws}`; then `-margin`, `-r{restarts}` and `-best` where they
-    /// apply.
+    /// `FGSM`, `RS-FGSM`, `BIM-{steps}`, `MI-FGSM-{steps}` or `PGD-{steps}`; with several draws `EOT-…x{draws}`; then the
+    /// expectation, the loss, `-r{restarts}` and `-best` where they are not the usual.
     fn name(&self) -> String {
-        let fgsm = self.steps == 1 && !self.random_start && self.step_size == self.threat.epsilon();
-        let mut name = if fgsm { "FGSM".to_string() } else { format!("PGD-{}", self.steps) };
-        if self.draws > 1 {
-            name = format!("EOT-{name}x{}", self.draws);
+        let (epsilon, one) = (self.threat.epsilon(), self.steps == 1);
+        let mut name = match (self.random_start, self.momentum > 0.0) {
+            (false, false) if one && self.step_size == epsilon => "FGSM".to_string(),
+            (true, false) if one => "RS-FGSM".to_string(),
+            (false, false) => format!("BIM-{}", self.steps),
+            (false, true) => format!("MI-FGSM-{}", self.steps),
+            (true, false) => format!("PGD-{}", self.steps),
+            (true, true) => format!("MI-PGD-{}", self.steps),
+        };
+        if self.eot.draws > 1 {
+            name = format!("EOT-{name}x{}{}", self.eot.draws, self.eot.expectation.suffix());
         }
-        if self.loss == Loss::Margin {
-            name += "-margin";
-        }
+        name += self.loss.suffix();
         if self.restarts > 1 {
             name += &format!("-r{}", self.restarts);
         }
@@ -148,60 +261,36 @@ impl Attack for Pgd {
         self.threat
     }
 
-    fn perturb(
-        &self,
-        classifier: &dyn Classifier,
-        images: Tensor<4>,
-        goal: &Goal,
-        key: Key,
-        first_example: u64,
-    ) -> Result<Adversarial, AttackError> {
-        let clean = checked_images(images, goal)?;
-        let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
-        let mut selection = Selection {
-            classifier,
-            goal,
-            loss: self.loss,
-            draws: self.draws,
-            key: key.named("score"),
-            first_example,
-            best: None,
-            passes: Passes::default(),
-        };
-        let best = self.iterate == Iterate::Best;
-        let mut last = clean.clone();
-        let mut passes = Passes::default();
-        for run in 0..self.restarts as u64 {
-            let key = key.child(run);
-            last = self.start(&clean, key.named("start"), first_example);
-            for step in 0..self.steps as u64 {
-                if best {
-                    selection.offer(last.clone())?;
-                }
-                let key = key.child(step);
-                let found = input_gradient(
-                    classifier,
-                    &last,
-                    goal,
-                    self.loss,
-                    self.draws,
-                    key,
-                    first_example,
-                )?;
-                passes += found.passes;
-                let ahead = norm.steepest_step(found.gradient, goal.direction() * self.step_size);
-                last = norm.project(last + ahead, &clean, epsilon);
-            }
-            if best || self.restarts > 1 {
-                selection.offer(last.clone())?;
-            }
-        }
-        passes += selection.passes;
-        let images = selection.best.map_or(last, |(images, _)| images);
-        Ok(Adversarial { images, passes })
+    fn access(&self) -> Access {
+        Access::Gradients
     }
 
     fn spec(&self) -> serde_json::Value {
-        serde_json::to_value(self).expect("names and finite numbers have a JSON form")
+        spec(self)
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let objective = Objective::new(self.loss, &problem.goal);
+        let mut selection = Selection::new(objective, self.eot, key.named("score"));
+        let best = self.iterate == Iterate::Best;
+        // What stops early has no part in the choice of the best, whose batch stays whole.
+        let stop = !best && oracle.wants_early_stop() && oracle.stops_early(false, problem)?;
+        let mut last = problem.images.clone();
+        for run in 0..self.restarts as u64 {
+            let every = best.then_some(&mut selection);
+            last = self.ascend(oracle, problem.clone(), key.child(run), every, stop)?;
+            if !best && self.restarts > 1 {
+                selection.offer(oracle, &last, &problem.examples)?;
+            }
+            if !oracle.has_budget() {
+                break;
+            }
+        }
+        Ok(selection.into_images(last))
     }
 }

@@ -1,15 +1,24 @@
 //! Random perturbation: the baseline that every attack must beat.
 
-use crate::attack::Selection;
+use crate::attack::{Selection, spec};
 use crate::error::at_least_one;
-use crate::{
-    Adversarial, Attack, AttackError, Classifier, Goal, Loss, Passes, Threat, checked_images,
-};
+use crate::{Access, Attack, AttackError, Eot, Loss, Norm, Objective, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
-use cni_noise::Key;
-use serde::Serialize;
+use cni_noise::{Key, normal_rows};
+use serde::{Deserialize, Serialize};
 
-/// The best of several points uniform in the ball, clipped to the box.
+/// How random perturbations are distributed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoiseLaw {
+    /// Uniform in the ball.
+    #[default]
+    Uniform,
+    /// Gaussian: in Linf of standard deviation ε, cut off at ±ε; in L2 and L1 scaled to the length ε.
+    Gaussian,
+}
+
+/// The best of several random points of the ball, clipped to the box.
 ///
 /// It uses no gradient. A model that it breaks more often than a gradient attack does hides its gradients (Carlini et
 /// al., arXiv 1902.06705, section 5). Points are scored by their mean [`Loss::Margin`] under the same draws of the
@@ -18,14 +27,21 @@ use serde::Serialize;
 #[serde(tag = "attack", rename = "random_noise")]
 pub struct RandomNoise {
     threat: Threat,
+    law: NoiseLaw,
     samples: usize,
-    draws: usize,
+    #[serde(flatten)]
+    eot: Eot,
 }
 
 impl RandomNoise {
-    /// One point.
+    /// One point, uniform in the ball.
     pub fn new(threat: Threat) -> Self {
-        Self { threat, samples: 1, draws: 1 }
+        Self { threat, law: NoiseLaw::Uniform, samples: 1, eot: Eot::ONE }
+    }
+
+    /// One Gaussian point.
+    pub fn gaussian(threat: Threat) -> Self {
+        Self { law: NoiseLaw::Gaussian, ..Self::new(threat) }
     }
 
     /// The number of points; an error where it is zero.
@@ -35,16 +51,35 @@ impl RandomNoise {
 
     /// The number of draws of the model's noise behind each score; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { draws: at_least_one("draws", draws)?, ..self })
+        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+    }
+
+    fn point(&self, problem: &Problem, key: Key) -> Tensor<4> {
+        let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
+        let (clean, examples) = (&problem.images, &problem.examples);
+        let change = match (self.law, norm) {
+            (NoiseLaw::Uniform, _) => norm.random_start(key, clean, epsilon, examples),
+            (NoiseLaw::Gaussian, Norm::Linf) => {
+                normal_rows(key, examples, clean).mul_scalar(epsilon)
+            }
+            (NoiseLaw::Gaussian, _) => {
+                norm.unit(normal_rows(key, examples, clean)).mul_scalar(epsilon)
+            }
+        };
+        norm.project(clean.clone() + change, clean, epsilon)
     }
 }
 
 impl Attack for RandomNoise {
-    /// `Random-{samples}`, with several draws `EOT-Random-{samples}x{draws}`.
+    /// `Random-{samples}` or `Gaussian-{samples}`, with several draws `EOT-Random-{samples}x{draws}`.
     fn name(&self) -> String {
-        match self.draws {
-            1 => format!("Random-{}", self.samples),
-            draws => format!("EOT-Random-{}x{draws}", self.samples),
+        let law = match self.law {
+            NoiseLaw::Uniform => "Random",
+            NoiseLaw::Gaussian => "Gaussian",
+        };
+        match self.eot.draws {
+            1 => format!("{law}-{}", self.samples),
+            draws => format!("EOT-{law}-{}x{draws}", self.samples),
         }
     }
 
@@ -52,41 +87,33 @@ impl Attack for RandomNoise {
         self.threat
     }
 
-    fn perturb(
-        &self,
-        classifier: &dyn Classifier,
-        images: Tensor<4>,
-        goal: &Goal,
-        key: Key,
-        first_example: u64,
-    ) -> Result<Adversarial, AttackError> {
-        let clean = checked_images(images, goal)?;
-        let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
-        let point = |sample: u64| {
-            let change = norm.random_start(key.child(sample), &clean, epsilon, first_example);
-            norm.project(clean.clone() + change, &clean, epsilon)
-        };
-        if self.samples == 1 {
-            return Ok(Adversarial { images: point(0), passes: Passes::default() });
-        }
-        let mut selection = Selection {
-            classifier,
-            goal,
-            loss: Loss::Margin,
-            draws: self.draws,
-            key: key.named("score"),
-            first_example,
-            best: None,
-            passes: Passes::default(),
-        };
-        for sample in 0..self.samples as u64 {
-            selection.offer(point(sample))?;
-        }
-        let images = selection.best.map_or(clean, |(images, _)| images);
-        Ok(Adversarial { images, passes: selection.passes })
+    fn access(&self) -> Access {
+        Access::None
     }
 
     fn spec(&self) -> serde_json::Value {
-        serde_json::to_value(self).expect("names and finite numbers have a JSON form")
+        spec(self)
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let mut image = self.point(problem, key.child(0));
+        if self.samples == 1 {
+            return Ok(image);
+        }
+        let objective = Objective::new(Loss::Margin, &problem.goal);
+        let mut selection = Selection::new(objective, self.eot, key.named("score"));
+        for sample in 0..self.samples as u64 {
+            image = self.point(problem, key.child(sample));
+            let scores = selection.offer(oracle, &image, &problem.examples)?.to_vec();
+            if !oracle.proceed(problem, &image, &scores, self.threat.norm()) {
+                break;
+            }
+        }
+        Ok(selection.into_images(image))
     }
 }

@@ -42,6 +42,11 @@ impl Threat {
         Self::new(Norm::L2, epsilon)
     }
 
+    /// The sum of the changes of all pixels is at most `epsilon`. Errors as [`new`](Self::new).
+    pub fn l1(epsilon: f64) -> Result<Self, AttackError> {
+        Self::new(Norm::L1, epsilon)
+    }
+
     /// The norm that measures the change.
     pub fn norm(&self) -> Norm {
         self.norm

@@ -3,8 +3,10 @@
 mod support;
 
 use burn::tensor::{DType, Tensor};
-use cni_attacks::{Attack, Goal, Iterate, Loss, Norm, Pgd, RandomNoise, Threat, input_gradient};
-use cni_noise::Key;
+use cni_attacks::{
+    Attack, Eot, Goal, Iterate, Loss, Norm, Objective, Pgd, RandomNoise, Threat, input_gradient,
+};
+use cni_noise::{Examples, Key};
 use support::{NORMS, Toy, VALUES, fraction, gap, images, largest};
 
 /// Every attack of the crate: a new one is a new row.
@@ -92,13 +94,15 @@ fn the_gradient_of_an_image_is_its_own_whatever_the_batch() {
     let toy = Toy::new(2, DType::F64);
     let clean = images(8, DType::F64);
     let goal = Goal::Misclassify(Tensor::zeros([8], &toy.weight.device()));
-    let found = input_gradient(&toy.classifier(), &clean, &goal, Loss::Margin, 3, Key::new(7), 0);
-    let found = found.unwrap();
+    let objective = Objective::new(Loss::Margin, &goal);
+    let (eot, examples) = (Eot::new(3).unwrap(), Examples::default());
+    let found =
+        input_gradient(&toy.classifier(), &clean, &objective, eot, Key::new(7), &examples).unwrap();
     let rows = |i: usize| toy.weight.clone().slice(i..i + 1);
     let wanted = (rows(1) - rows(0)).reshape([1, 3, 2, 2]).expand([8, 3, 2, 2]);
     assert!(gap(&found.gradient, &wanted) < 1e-15);
     let margin = Loss::Margin.per_example(toy.logits(clean), goal.labels());
-    assert!(gap(&found.loss, &margin) < 1e-15);
+    assert!(gap(&found.score, &margin) < 1e-15);
     assert_eq!((found.passes.forwards, found.passes.backwards), (24, 24));
 }
 
@@ -175,13 +179,15 @@ fn a_spec_holds_all_parameters() {
         pgd.spec(),
         serde_json::json!({
             "attack": "pgd", "threat": {"norm": "linf", "epsilon": 0.5}, "steps": 10, "step_size": 0.125,
-            "random_start": true, "restarts": 1, "draws": 4, "loss": "cross_entropy", "iterate": "best",
+            "random_start": true, "restarts": 1, "momentum": 0.0, "sparsity": 0.05, "draws": 4, "expectation": "loss",
+            "loss": "cross_entropy", "iterate": "best",
         })
     );
     assert_eq!(
         RandomNoise::new(threat).spec(),
         serde_json::json!({
-            "attack": "random_noise", "threat": {"norm": "linf", "epsilon": 0.5}, "samples": 1, "draws": 1,
+            "attack": "random_noise", "threat": {"norm": "linf", "epsilon": 0.5}, "law": "uniform", "samples": 1, "draws": 1,
+            "expectation": "loss",
         })
     );
 }
@@ -190,6 +196,6 @@ fn a_spec_holds_all_parameters() {
 fn names_tell_settings_apart() {
     let threat = Threat::l2(0.5).unwrap();
     let names: Vec<String> = attacks(threat).iter().map(|attack| attack.name()).collect();
-    assert_eq!(names[..5], ["FGSM", "PGD-7", "PGD-10", "PGD-10-margin", "PGD-10-r3"]);
+    assert_eq!(names[..5], ["FGSM", "PGD-7", "PGD-10", "BIM-10-margin", "PGD-10-r3"]);
     assert_eq!(names[5..], ["PGD-10-best", "EOT-PGD-10x2-r2-best", "Random-1", "Random-20"]);
 }

@@ -173,7 +173,7 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
     let error = Evaluation::new(vec![]).unwrap().run(&nan, [(x, y)]).unwrap_err();
     assert!(matches!(
         error,
-        EvaluationError::Attack(AttackError::NonFinite { field: "logits", got: 8 })
+        EvaluationError::Attack(AttackError::NonFinite { field: "logits", got: 4, example: 0 })
     ));
 
     let threat = Threat::linf(EPSILON).unwrap();

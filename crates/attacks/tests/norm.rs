@@ -4,11 +4,12 @@ mod support;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use cni_attacks::Norm;
-use cni_noise::Key;
+use cni_noise::{Examples, Key};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::{NORMS, gap, largest};
+use support::{gap, largest};
 
+const NORMS: [Norm; 3] = [Norm::Linf, Norm::L2, Norm::L1];
 const SHAPE: [usize; 4] = [3, 2, 2, 1];
 const ENTRIES: usize = 12;
 
@@ -72,6 +73,7 @@ proptest! {
         let dual = match norm {
             Norm::Linf => per_image(gradient.abs()),
             Norm::L2 => per_image(gradient.square()).into_iter().map(f64::sqrt).collect(),
+            Norm::L1 => gradient.max_abs_dims(&[1, 2, 3]).try_to_vec_as::<f64>().unwrap(),
         };
         for ((length, gain), dual) in lengths.into_iter().zip(gains).zip(dual) {
             let wanted = if dual == 0.0 { 0.0 } else { size };
@@ -84,10 +86,15 @@ proptest! {
     fn starts_do_not_depend_on_the_cut_into_batches(norm in norms(), seed: u64, first in 0u64..1 << 40, cut in 1usize..6) {
         let like = Tensor::<4>::zeros([6, 1, 2, 3], (&Device::flex(), DType::F64));
         let key = Key::new(seed);
-        let whole = norm.random_start(key, &like, 0.3, first);
-        let head = norm.random_start(key, &like.clone().slice(0..cut), 0.3, first);
-        let tail = norm.random_start(key, &like.slice(cut..6), 0.3, first + cut as u64);
-        prop_assert!(gap(&whole, &Tensor::cat(vec![head, tail], 0)) < 1e-15);
+        let law = [Norm::random_start, Norm::random_surface];
+        for start in law {
+            let whole = start(norm, key, &like, 0.3, &first.into());
+            let head = start(norm, key, &like.clone().slice(0..cut), 0.3, &first.into());
+            let rest: Vec<usize> = (cut..6).collect();
+            let rest = Examples::from(first).select(&rest);
+            let tail = start(norm, key, &like.clone().slice(cut..6), 0.3, &rest);
+            prop_assert!(gap(&whole, &Tensor::cat(vec![head, tail], 0)) < 1e-15);
+        }
     }
 }
 
@@ -100,6 +107,9 @@ fn hand_cases_of_distance_and_projection() {
         (Norm::Linf, 0.4, 9.0, [0.8, 0.9]),
         (Norm::L2, 0.5, 0.25, [0.65, 0.7]),
         (Norm::L2, 0.5, 0.5, [0.8, 0.9]),
+        (Norm::L1, 0.7, 0.3, [0.6, 0.7]),
+        (Norm::L1, 0.7, 0.05, [0.5, 0.55]),
+        (Norm::L1, 0.7, 0.7, [0.8, 0.9]),
     ] {
         let got = norm.distance(&point, &origin).into_scalar::<f64>();
         assert!((got - distance).abs() < 1e-15, "{norm:?}: {got}");
@@ -127,12 +137,14 @@ fn small_gradients_give_whole_steps_and_zero_gives_none() {
 }
 
 /// Linf: entries uniform in ±ε, so mean 0 and variance ε²/3. L2: (r/ε)^d uniform in [0, 1], and each entry's square a
-/// d-th of r². Bounds are five standard errors at n = 20 000 images of d = 6 values.
+/// d-th of r². L1: the same of the radius, whose mean is d/(d + 1), and entries of either sign with a mean square of
+/// 2/((d + 1)(d + 2)). Bounds are five standard errors at n = 20 000 images of d = 6 values.
 #[test]
 fn starts_are_uniform_in_the_ball() {
     let (n, d, epsilon) = (20_000, 6, 0.3);
     let like = Tensor::<4>::zeros([n, 1, 2, 3], (&Device::flex(), DType::F64));
-    let start = |norm: Norm| norm.random_start(Key::new(5), &like, epsilon, 0).div_scalar(epsilon);
+    let start =
+        |norm: Norm| norm.random_start(Key::new(5), &like, epsilon, &0.into()).div_scalar(epsilon);
     let within = |what: &str, got: f64, wanted: f64, standard_error: f64| {
         assert!((got - wanted).abs() < 5.0 * standard_error, "{what}: got {got}, wanted {wanted}");
     };
@@ -162,5 +174,21 @@ fn starts_are_uniform_in_the_ball() {
         let [row, column] = [entry / 3, entry % 3];
         let entry = x.clone().slice([0..n, 0..1, row..row + 1, column..column + 1]);
         within("L2 entry", mean(entry.square()), 1.0 / 8.0, (1.0 / 8.0 / n as f64).sqrt());
+    }
+
+    let x = start(Norm::L1);
+    let radius = Norm::L1.distance(&x, &like);
+    assert!(largest(radius.clone()) <= 1.0 + 1e-12);
+    // The variance of a Beta(d, 1) variable.
+    let (mean_radius, variance) = (6.0 / 7.0, 6.0 / 49.0 / 8.0);
+    let got = radius.clone().mean().into_scalar();
+    within("L1 radius", got, mean_radius, (variance / n as f64).sqrt());
+    let volume = radius.powi_scalar(d as i64).mean().into_scalar();
+    within("L1 volume", volume, 0.5, (1.0 / 12.0 / n as f64).sqrt());
+    for entry in 0..d {
+        let [row, column] = [entry / 3, entry % 3];
+        let entry = x.clone().slice([0..n, 0..1, row..row + 1, column..column + 1]);
+        within("L1 entry", mean(entry.clone()), 0.0, (1.0 / 28.0 / n as f64).sqrt());
+        within("L1 entry²", mean(entry.square()), 1.0 / 28.0, (1.0 / 28.0 / n as f64).sqrt());
     }
 }

@@ -4,10 +4,10 @@ mod support;
 
 use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
-    Adversarial, Attack, AttackError, Goal, Loss, Pgd, RandomNoise, Threat, input_gradient,
-    mean_loss,
+    Adversarial, Attack, AttackError, Eot, Expectation, Goal, Loss, Objective, Pgd, RandomNoise,
+    Threat, input_gradient, score,
 };
-use cni_noise::Key;
+use cni_noise::{Examples, Key};
 use support::{Toy, images};
 
 fn labels(values: &[i64]) -> Goal {
@@ -80,12 +80,12 @@ fn bad_images_and_labels_are_refused() {
         (
             pixel(f64::NAN),
             ok.clone(),
-            "images: got 1 values that are NaN or infinite, wanted finite values",
+            "images: got NaN or infinite values for 1 examples, the first of them number 1, wanted finite values",
         ),
         (
             pixel(f64::INFINITY),
             ok,
-            "images: got 1 values that are NaN or infinite, wanted finite values",
+            "images: got NaN or infinite values for 1 examples, the first of them number 1, wanted finite values",
         ),
     ] {
         assert_eq!(message(attack(images, &goal)), wanted);
@@ -104,7 +104,12 @@ fn pixels_outside_by_rounding_are_clipped() {
 fn models_that_do_not_fit_are_refused() {
     let toy = Toy::new(3, DType::F32);
     let logits = |x: Tensor<4>| toy.logits(x);
-    let nan = "values that are NaN or infinite, wanted finite values";
+    let nan = |field: &str, got: usize, example: u64| {
+        format!(
+            "{field}: got NaN or infinite values for {got} examples, the first of them number {example}, \
+             wanted finite values"
+        )
+    };
     for (got, wanted) in [
         (
             message(model(|x| logits(x).slice(0..1))),
@@ -114,12 +119,13 @@ fn models_that_do_not_fit_are_refused() {
             message(model(|x| logits(x).slice([0..2, 0..1]))),
             "logits: got shape [2, 1], wanted [2, classes] with at least 2 classes".to_string(),
         ),
-        (message(model(|x| logits(x).div_scalar(0.0))), format!("logits: got 6 {nan}")),
-        // A root: finite at zero, where its slope is not.
+        (message(model(|x| logits(x).div_scalar(0.0))), nan("logits", 2, 0)),
         (
-            message(model(|x| x.sub_scalar(0.5).sqrt().flatten(1, 3))),
-            format!("gradient: got 24 {nan}"),
+            message(model(|x| logits(x).slice_fill([1..2, 0..1], f64::NAN))),
+            nan("logits", 1, 1),
         ),
+        // A root: finite at zero, where its slope is not.
+        (message(model(|x| x.sub_scalar(0.5).sqrt().flatten(1, 3))), nan("gradient", 2, 0)),
         (
             message(model(|x| logits(x.inner()))),
             "gradient: got logits that do not depend on the images, wanted a differentiable model"
@@ -139,10 +145,17 @@ fn gradient_and_loss_check_what_they_are_given() {
         (labels(&[0, 1]), 1, "labels: got 2, wanted 4, one for each image"),
         (labels(&[0, 1, 2, 7]), 1, "labels: got 7, wanted a class in 0..3"),
     ] {
-        for loss in [Loss::CrossEntropy, Loss::Margin] {
-            let gradient = input_gradient(&toy.classifier(), &images, &goal, loss, draws, key, 0);
+        for (loss, expectation) in [
+            (Loss::CrossEntropy, Expectation::Loss),
+            (Loss::Margin, Expectation::Logits),
+            (Loss::Dlr, Expectation::Probabilities),
+        ] {
+            let objective = Objective::new(loss, &goal);
+            let (eot, examples) = (Eot { draws, expectation }, Examples::default());
+            let gradient =
+                input_gradient(&toy.classifier(), &images, &objective, eot, key, &examples);
             assert_eq!(message(gradient), wanted);
-            let score = mean_loss(&toy.classifier(), &images, &goal, loss, draws, key, 0);
+            let score = score(&toy.classifier(), &images, &objective, eot, key, &examples);
             assert_eq!(message(score), wanted);
         }
     }

@@ -4,10 +4,10 @@ mod support;
 
 use burn::tensor::{DType, Tensor};
 use cni_attacks::{
-    Attack, Goal, InputGradient, Iterate, Loss, Passes, Pgd, RandomNoise, Threat, input_gradient,
-    mean_loss,
+    Attack, Eot, Goal, InputGradient, Iterate, Loss, Objective, Passes, Pgd, RandomNoise, Threat,
+    input_gradient, score,
 };
-use cni_noise::{Key, Noise, layer_key, scope};
+use cni_noise::{Examples, Key, Noise, layer_key, scope};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use support::{NORMS, Toy, VALUES, fraction, gap, images};
@@ -25,7 +25,9 @@ fn margin_gradient(
     draws: usize,
     key: Key,
 ) -> InputGradient {
-    input_gradient(&toy.classifier(), images, goal, Loss::Margin, draws, key, 0).unwrap()
+    let objective = Objective::new(Loss::Margin, goal);
+    let (eot, examples) = (Eot::new(draws).unwrap(), Examples::default());
+    input_gradient(&toy.classifier(), images, &objective, eot, key, &examples).unwrap()
 }
 
 /// The margin's gradient is w₁ − w₀ plus the difference of two noises: per entry and draw the variance 2σ², divided by
@@ -101,7 +103,9 @@ fn noise_that_the_caller_switched_off_stays_off() {
     let goal = Goal::Misclassify(quiet.predictions(&clean));
     let of = |toy: &Toy| margin_gradient(toy, &clean, &goal, 2, Key::new(4)).gradient;
     let loss = |toy: &Toy| {
-        mean_loss(&toy.classifier(), &clean, &goal, Loss::Margin, 2, Key::new(4), 0).unwrap().loss
+        let objective = Objective::new(Loss::Margin, &goal);
+        let (eot, examples) = (Eot::new(2).unwrap(), Examples::default());
+        score(&toy.classifier(), &clean, &objective, eot, Key::new(4), &examples).unwrap().score
     };
     scope(Noise::Off, || {
         assert_eq!(gap(&of(&toy), &of(&quiet)), 0.0);

@@ -3,7 +3,7 @@
 use crate::{Granularity, Law, LearnedNoise, NoiseError};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cni_noise::{AddedNoise, Convention, first_example};
+use cni_noise::{AddedNoise, Convention, Examples, current_examples};
 use serde::{Deserialize, Serialize};
 
 /// Whether something is done once for a batch or once for each of its examples.
@@ -162,7 +162,7 @@ impl ActivationNoise {
         let noise = AddedNoise {
             rows: batch,
             draw_per_row,
-            first: if draw_per_row { first_example() } else { 0 },
+            examples: if draw_per_row { current_examples() } else { Examples::default() },
             std_per_row: self.std_per == Per::Example,
             ..self.noise.added(key, features)
         };

@@ -6,7 +6,7 @@ use burn::module::{
 };
 use burn::tensor::{Device, Tensor};
 use cni_noise::law::Colored;
-use cni_noise::{AddedNoise, Convention, Key, Parameters, layer_key};
+use cni_noise::{AddedNoise, Convention, Examples, Key, Parameters, layer_key};
 use serde::{Deserialize, Serialize};
 
 /// Which elements share an amplitude α of white noise.
@@ -171,7 +171,7 @@ impl LearnedNoise {
             (None, None) => unreachable!("a law has either an alpha or a diagonal"),
         };
         let (draw_per_row, std_per_row) = (false, false);
-        AddedNoise { parameters, key, rows: 1, draw_per_row, first: 0, std_per_row }
+        AddedNoise { parameters, key, rows: 1, draw_per_row, examples: Examples::default(), std_per_row }
     }
 }
 

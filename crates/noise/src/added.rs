@@ -1,7 +1,7 @@
 //! Noise that is drawn, scaled and added in one operation.
 
 use crate::law::{Colored, standard_deviations, white};
-use crate::{Convention, Key, kernel, normal_at};
+use crate::{Convention, Examples, Key, kernel, normal_rows};
 use burn::tensor::Tensor;
 
 /// The parameters of a noise law.
@@ -36,8 +36,8 @@ pub struct AddedNoise {
     pub rows: usize,
     /// An independent draw for each row, or one draw for all.
     pub draw_per_row: bool,
-    /// The number of the first row within the stream of draws. For one draw for all rows, the draw's own number.
-    pub first: u64,
+    /// The numbers of the rows within the stream of draws. For one draw for all rows, the first is the draw's own.
+    pub examples: Examples,
     /// The standard deviation of each row, or one over the whole tensor.
     pub std_per_row: bool,
 }
@@ -97,8 +97,8 @@ impl AddedNoise {
         };
         let draws = if self.draw_per_row { self.rows } else { 1 };
         let draw = |stream: u64, columns: usize| {
-            let first = self.first * columns as u64;
-            normal_at(self.key.child(stream), first, [draws, columns], &tensor)
+            let like = Tensor::<2>::empty([draws, columns], (&tensor.device().inner(), tensor.dtype()));
+            normal_rows(self.key.child(stream), &self.examples, &like)
         };
         let independent = draw(0, elements);
         let noise = match self.parameters {

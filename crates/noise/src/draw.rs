@@ -1,7 +1,7 @@
 //! Draws: pure functions of a key and an index.
 
 use crate::philox::{GROUP, Law, fill_groups};
-use crate::{Key, kernel};
+use crate::{Examples, Key, kernel};
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -67,6 +67,34 @@ pub fn normal_at<const D: usize, const L: usize>(
 /// [`normal_at`] with the shape of `like` too.
 pub fn normal_like<const D: usize>(key: Key, like: &Tensor<D>, first: u64) -> Tensor<D> {
     normal_at(key, first, like.dims(), like)
+}
+
+/// Standard normal values with the shape, element type and device of `like`, `[batch, ..]`: each row those of its
+/// example, whatever batch it is in.
+pub fn normal_rows<const D: usize>(
+    key: Key,
+    examples: &Examples,
+    like: &Tensor<D>,
+) -> Tensor<D> {
+    let [rows, values] = rows_of(like);
+    match examples {
+        Examples::From(first) => normal_like(key, like, first * values as u64),
+        Examples::Each(_) => {
+            let all = examples.gather(rows, values as u64, |range| host_normal(key, range));
+            let options = (&like.device().inner(), like.dtype());
+            Tensor::from_data(TensorData::new(all, like.shape()), options)
+        }
+    }
+}
+
+/// Uniform values in [0, 1) on the host, `values` for each of the first `rows` examples, one example after the other.
+pub fn uniform_rows(key: Key, examples: &Examples, rows: usize, values: usize) -> Vec<f32> {
+    examples.gather(rows, values as u64, |range| host_uniform(key, range))
+}
+
+fn rows_of<const D: usize>(tensor: &Tensor<D>) -> [usize; 2] {
+    let dims = tensor.dims();
+    [dims[0], dims[1..].iter().product()]
 }
 
 /// Standard normal values on the host: those of the indices in `range`.
@@ -136,6 +164,21 @@ mod tests {
             order.sort_unstable();
             prop_assert_eq!(order, (0..n).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn an_example_draws_the_same_in_any_company() {
+        let like = Tensor::<3>::zeros([5, 2, 7], &Device::flex());
+        let whole = normal_rows(Key::new(4), &Examples::from(30), &like);
+        let rows = [3, 4, 0];
+        let index = Tensor::from_ints(rows, &Device::flex());
+        let some = Examples::from(30).select(&rows.map(|row| row as usize));
+        let part = normal_rows(Key::new(4), &some, &like.select(0, index.clone()));
+        assert_eq!(part.into_data(), whole.select(0, index).into_data());
+        let (all, part) = (Examples::from(30), some);
+        let whole = uniform_rows(Key::new(4), &all, 5, 2);
+        let wanted: Vec<f32> = rows.iter().flat_map(|&r| whole[2 * r as usize..][..2].to_vec()).collect();
+        assert_eq!(uniform_rows(Key::new(4), &part, 3, 2), wanted);
     }
 
     #[test]

@@ -18,6 +18,7 @@
 
 mod added;
 mod draw;
+mod examples;
 mod kernel;
 mod key;
 pub mod law;
@@ -26,11 +27,13 @@ mod scope;
 
 pub use added::{AddedNoise, Parameters};
 pub use draw::{
-    host_normal, host_uniform, normal, normal_at, normal_like, permutation, sign, uniform,
+    host_normal, host_uniform, normal, normal_at, normal_like, normal_rows, permutation, sign,
+    uniform, uniform_rows,
 };
+pub use examples::Examples;
 pub use key::{Key, ParseKeyError};
 pub use law::Convention;
-pub use scope::{Noise, current_noise, first_example, layer_key, scope, scope_at};
+pub use scope::{Noise, current_examples, current_noise, layer_key, scope, scope_at};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

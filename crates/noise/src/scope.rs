@@ -2,7 +2,7 @@
 //!
 //! Burn's `forward` takes no key, so the key travels beside it, in the thread that runs the forward pass.
 
-use crate::Key;
+use crate::{Examples, Key};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ pub enum Noise {
 #[derive(Default)]
 struct Frame {
     noise: Noise,
-    first_example: u64,
+    examples: Examples,
     /// How often each name has asked for its key in this scope, so that a layer used twice draws twice.
     uses: HashMap<String, u64>,
 }
@@ -47,22 +47,24 @@ thread_local! {
 /// assert_eq!(current_noise(), Noise::Fresh);
 /// ```
 pub fn scope<R>(noise: Noise, f: impl FnOnce() -> R) -> R {
-    scope_at(noise, 0, f)
+    scope_at(noise, Examples::default(), f)
 }
 
-/// As [`scope`], for a batch whose first row is example number `first_example` of its data set.
+/// As [`scope`], for a batch whose rows are these examples of its data set; a number is that of the first row, with the
+/// others after it.
 ///
 /// Noise drawn per example is then a function of the example's number, so that splitting the data into other batches
 /// does not change it.
-pub fn scope_at<R>(noise: Noise, first_example: u64, f: impl FnOnce() -> R) -> R {
+pub fn scope_at<R>(noise: Noise, examples: impl Into<Examples>, f: impl FnOnce() -> R) -> R {
     struct Restore;
     impl Drop for Restore {
         fn drop(&mut self) {
             FRAMES.with_borrow_mut(|frames| frames.pop());
         }
     }
+    let examples = examples.into();
     FRAMES.with_borrow_mut(|frames| {
-        frames.push(Frame { noise, first_example, ..Frame::default() });
+        frames.push(Frame { noise, examples, ..Frame::default() });
     });
     let _restore = Restore;
     f()
@@ -73,9 +75,11 @@ pub fn current_noise() -> Noise {
     FRAMES.with_borrow(|frames| frames.last().map(|frame| frame.noise).unwrap_or_default())
 }
 
-/// The number of the first example of the batch in force on this thread; 0 unless [`scope_at`] said otherwise.
-pub fn first_example() -> u64 {
-    FRAMES.with_borrow(|frames| frames.last().map_or(0, |frame| frame.first_example))
+/// Which examples the rows of the batch in force on this thread are; those from 0 on unless [`scope_at`] said otherwise.
+pub fn current_examples() -> Examples {
+    FRAMES.with_borrow(|frames| {
+        frames.last().map(|frame| frame.examples.clone()).unwrap_or_default()
+    })
 }
 
 /// For a noisy layer: the key of its next draw, or `None` where noise is off.
@@ -127,9 +131,9 @@ mod tests {
         scope_at(Noise::Keyed(key), 7, || {
             let inner = catch_unwind(AssertUnwindSafe(|| scope(Noise::Off, || panic!("inside"))));
             assert!(inner.is_err());
-            assert_eq!((current_noise(), first_example()), (Noise::Keyed(key), 7));
+            assert_eq!((current_noise(), current_examples()), (Noise::Keyed(key), 7.into()));
         });
-        assert_eq!((current_noise(), first_example()), (Noise::Fresh, 0));
+        assert_eq!((current_noise(), current_examples()), (Noise::Fresh, 0.into()));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! One file, because all promises are made for the same table of cases.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData, Tolerance};
 use cni_noise::law::{Colored, standard_deviations, white};
-use cni_noise::{AddedNoise, Convention, Key, Parameters, normal, normal_at};
+use cni_noise::{AddedNoise, Convention, Examples, Key, Parameters, normal, normal_at};
 
 /// A law by its sizes, and how its draws and standard deviations are shared.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ impl Case {
             key: Key::new(3),
             rows: self.rows,
             draw_per_row: self.draw_per_row,
-            first: self.first,
+            examples: self.first.into(),
             std_per_row: self.std_per_row,
         };
         noise.add_to(leaves.x.clone())
@@ -266,7 +266,7 @@ fn a_permuted_tensor_gets_the_noise_of_its_own_order() {
         key: Key::new(3),
         rows: 1,
         draw_per_row: false,
-        first: 0,
+        examples: Examples::default(),
         std_per_row: false,
     };
     let x = leaves.x.clone().inner().reshape([7, 13]).transpose();
@@ -285,6 +285,35 @@ fn constant_tensors_and_zero_parameters_have_finite_gradients() {
             assert!(values.iter().all(|v| v.is_finite()), "{case:?} {what}");
         }
     }
+}
+
+/// Rows that are no neighbours have no kernel: the values are the same to rounding.
+#[test]
+fn a_row_gets_its_examples_noise_in_any_company() {
+    let case = Case {
+        rows: 4,
+        elements: 91,
+        amplitudes: None,
+        rank: 2,
+        convention: Convention::Scaled,
+        draw_per_row: true,
+        std_per_row: true,
+        first: 5,
+    };
+    let leaves = case.leaves(DType::F32);
+    let noise = |rows, examples| AddedNoise {
+        parameters: case.parameters(&leaves),
+        key: Key::new(3),
+        rows,
+        draw_per_row: true,
+        examples,
+        std_per_row: true,
+    };
+    let x = leaves.x.clone().inner();
+    let (rows, index) = ([3, 0, 1], Tensor::from_ints([3, 0, 1], &Device::flex()));
+    let whole = noise(4, Examples::from(5)).add_to(x.clone()).select(0, index.clone());
+    let part = noise(3, Examples::from(5).select(&rows)).add_to(x.select(0, index));
+    part.into_data().assert_approx_eq::<f32>(&whole.into_data(), Tolerance::rel_abs(1e-5, 1e-5));
 }
 
 #[test]
@@ -330,6 +359,6 @@ fn parameters_of_another_size_are_refused() {
         convention: Convention::Reference,
     };
     let (draw_per_row, std_per_row, key) = (false, false, Key::new(1));
-    AddedNoise { parameters, key, rows: 1, draw_per_row, first: 0, std_per_row }
+    AddedNoise { parameters, key, rows: 1, draw_per_row, examples: Examples::default(), std_per_row }
         .add_to(Tensor::<1>::zeros([6], &device));
 }

@@ -8,7 +8,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Pgd, Threat};
-use cni_noise::{Key, Noise, first_example, layer_key, normal_at, scope};
+use cni_noise::{Key, Noise, current_examples, layer_key, normal_at, scope};
 use cni_training::data::{Augment, ImageData, Loader, Split, digits};
 use cni_training::{
     Devices, Objective, Parallel, Progress, Schedule, Sgd, Start, Trained, Trainer, TrainingConfig,
@@ -89,7 +89,7 @@ impl Net {
             x = norm.forward(x);
         }
         if let Some(key) = layer_key("hidden", &x.device()) {
-            let first = first_example() * HIDDEN as u64;
+            let first = current_examples().number(0) * HIDDEN as u64;
             x = x.clone() + normal_at(key, first, x.dims(), &x) * self.alpha.val().unsqueeze();
         }
         self.out.forward(relu(x))

@@ -31,7 +31,7 @@ pub use record::{
 
 use self::run::Run;
 use crate::error::at_least_one;
-use crate::{Attack, AttackError, Classifier, Goal, checked_images};
+use crate::{Attack, AttackError, Classifier, Goal, Problem};
 use burn::tensor::{Int, Tensor};
 use cni_noise::Key;
 use std::path::PathBuf;
@@ -156,13 +156,13 @@ impl Evaluation {
         let start = Instant::now();
         let mut run: Option<Run> = None;
         for (images, labels) in batches {
-            let goal = Goal::Misclassify(labels);
-            let images = checked_images(images, &goal)?;
+            let first = run.as_ref().map_or(0, |run| run.rows.len());
+            let problem = Problem::new(images, &Goal::Misclassify(labels), first as u64)?;
             let run = match &mut run {
                 Some(run) => run,
-                None => run.insert(Run::new(self, classifier, &images, &goal)?),
+                None => run.insert(Run::new(self, classifier, &problem.images, &problem.goal)?),
             };
-            run.batch(images, &goal)?;
+            run.batch(problem.images, &problem.goal)?;
             progress(run.rows.len());
         }
         let run = run.ok_or(EvaluationError::NoData)?;

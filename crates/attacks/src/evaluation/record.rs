@@ -1,11 +1,10 @@
 //! What an evaluation leaves behind.
 
 use super::{Estimate, EvaluationError};
-use crate::Passes;
+use crate::{Passes, disk};
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 /// The version of the record's layout.
@@ -152,17 +151,8 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), EvaluationE
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EvaluationError> {
-    let io = |source| EvaluationError::Io { path: path.to_path_buf(), source };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(io)?;
-    let mut builder = tempfile::Builder::new();
-    // Temporary files are private to their owner; a record is as public as any file, by the process's mask.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(io)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    disk::write_whole(path, bytes)
+        .map_err(|source| EvaluationError::Io { path: path.to_path_buf(), source })
 }
 
 /// A table of records of the same suite: a row for each model, percentages with their intervals.

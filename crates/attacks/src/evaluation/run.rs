@@ -3,7 +3,7 @@
 use super::{
     AttackRecord, Evaluated, Evaluation, EvaluationError, Hits, Record, Row, RowAttack, SCHEMA,
 };
-use crate::gradient::non_finite;
+use crate::gradient::not_finite;
 use crate::{AttackError, Classifier, Goal, Loss, Passes, draw_scope};
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -146,9 +146,9 @@ impl<'a> Run<'a> {
         for draw in 0..self.draws as u64 {
             let forward = || self.classifier.logits(images.clone());
             let logits = draw_scope(key, draw, first as u64, forward).inner();
-            let got = non_finite(&logits).into_scalar::<i64>() as usize;
-            if got > 0 {
-                return Err(AttackError::NonFinite { field: "logits", got }.into());
+            if let Some((row, got)) = not_finite(&logits) {
+                let example = (first + row) as u64;
+                return Err(AttackError::NonFinite { field: "logits", got, example }.into());
             }
             let wrong = goal.reached(&logits).into_data();
             judged.hits.push(wrong.iter::<bool>().map(|wrong| !wrong).collect());

@@ -70,6 +70,11 @@ impl Plan {
             return None;
         }
         kernels(tensor.device().as_dispatch())?;
+        // A kernel counts its rows' draws on from the first.
+        let runs = noise.examples.runs(if noise.draw_per_row { noise.rows } else { 1 });
+        let [run] = runs.as_slice() else {
+            return None;
+        };
         let (form, through_std, parameter, stride, rank) = match &noise.parameters {
             Parameters::White { alpha, stride, convention } => {
                 (Form::White, *convention == Convention::Scaled, alpha, *stride, 0)
@@ -90,7 +95,7 @@ impl Plan {
             form,
             through_std,
             key: noise.key,
-            first: noise.first,
+            first: run.start,
             rows: noise.rows,
             elements: total / noise.rows,
             draw_per_row: noise.draw_per_row,

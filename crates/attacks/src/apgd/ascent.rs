@@ -1,0 +1,246 @@
+//! One run of APGD in one ball.
+
+use super::schedule::{Schedule, SparseSchedule};
+use crate::problem::{Harvest, bools, per_row, read, where_rows};
+use crate::{AttackError, Eot, Norm, Objective, Oracle, Problem, Rows};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+
+/// The share of the new step in a step with momentum.
+const NEW: f64 = 0.75;
+
+/// The parameters of a run.
+pub(super) struct Ascent {
+    pub norm: Norm,
+    pub epsilon: f64,
+    pub steps: usize,
+    pub rho: f64,
+    pub eot: Eot,
+    /// Of a stochastic model, how candidates are scored.
+    pub score: Option<Eot>,
+    /// Whether examples leave once they have reached the goal.
+    pub stop: bool,
+}
+
+/// Where a run begins.
+pub(super) enum Start {
+    /// At a random point of the ball's surface.
+    Random,
+    /// At these images, projected into the ball.
+    At(Tensor<4>),
+}
+
+/// What is known at a point.
+struct Found {
+    gradient: Tensor<4>,
+    scores: Vec<f64>,
+    reached: Vec<bool>,
+}
+
+/// The rows still in the run.
+struct State {
+    problem: Problem,
+    objective: Objective,
+    x: Tensor<4>,
+    previous: Tensor<4>,
+    gradient: Tensor<4>,
+    best: Tensor<4>,
+    best_gradient: Tensor<4>,
+    schedule: Step,
+}
+
+enum Step {
+    Momentum(Schedule),
+    Sparse(SparseSchedule),
+}
+
+impl Ascent {
+    /// The best point of each example, or the one that reached the goal where examples leave; and which reached it.
+    pub fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        objective: &Objective,
+        key: Key,
+        start: Start,
+    ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
+        let mut harvest = Harvest::new(problem.len());
+        let (x, moved) = self.begin(problem, start, key.named("start"));
+        let found = self.look(oracle, problem, objective, &x, key, 0)?;
+        let mut state = State {
+            problem: problem.clone(),
+            objective: objective.clone(),
+            previous: x.clone(),
+            best: x.clone(),
+            x,
+            gradient: found.gradient.clone(),
+            best_gradient: found.gradient,
+            schedule: self.schedule(problem, &found.scores, moved),
+        };
+        let mut complete = self.stop && state.leave(&mut harvest, &found.reached);
+        let mut step = 0;
+        while !complete && step < self.steps {
+            step += 1;
+            let next = self.next(&state, step == 1);
+            state.previous = std::mem::replace(&mut state.x, next);
+            let State { problem, objective, x, .. } = &state;
+            let found = self.look(oracle, problem, objective, x, key, step)?;
+            let better = match &mut state.schedule {
+                Step::Momentum(schedule) => schedule.record(&found.scores),
+                Step::Sparse(schedule) => schedule.record(&found.scores),
+            };
+            state.best = where_rows(&better, state.best, &state.x);
+            state.best_gradient = where_rows(&better, state.best_gradient, &found.gradient);
+            state.gradient = found.gradient;
+            let more = oracle.proceed(&state.problem, &state.x, &found.scores, self.norm);
+            complete = self.stop && state.leave(&mut harvest, &found.reached) || !more;
+            if !complete {
+                state.check();
+            }
+        }
+        let mut reached = vec![true; problem.len()];
+        harvest.remaining().iter().for_each(|&row| reached[row] = false);
+        Ok((harvest.finish(state.best), reached))
+    }
+
+    /// The start, and how many coordinates it has moved where that is known to be few.
+    fn begin(&self, problem: &Problem, start: Start, key: Key) -> (Tensor<4>, Option<Vec<f64>>) {
+        let clean = &problem.images;
+        match start {
+            Start::Random => {
+                let (norm, examples) = (self.norm, &problem.examples);
+                let change = match norm {
+                    Norm::L1 => cni_noise::normal_rows(key, examples, clean),
+                    _ => norm.random_surface(key, clean, self.epsilon, examples),
+                };
+                (norm.project(clean.clone() + change, clean, self.epsilon), None)
+            }
+            Start::At(x) => {
+                let x = self.norm.project(x, clean, self.epsilon);
+                let moved = moved(&x, clean);
+                (x, Some(moved))
+            }
+        }
+    }
+
+    fn schedule(&self, problem: &Problem, scores: &[f64], moved: Option<Vec<f64>>) -> Step {
+        match self.norm {
+            Norm::L1 => {
+                let pixels = problem.images.dims()[1..].iter().product();
+                let moved = moved.as_deref();
+                Step::Sparse(SparseSchedule::new(self.steps, self.epsilon, pixels, scores, moved))
+            }
+            _ => {
+                Step::Momentum(Schedule::new(self.steps, self.rho, 2.0 * self.epsilon, scores))
+            }
+        }
+    }
+
+    /// Gradient and score at a point.
+    ///
+    /// The draws of the gradient are new at every step; those of the score are the same throughout, so that points differ
+    /// in what they are and not in their luck.
+    fn look(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        objective: &Objective,
+        x: &Tensor<4>,
+        key: Key,
+        step: usize,
+    ) -> Result<Found, AttackError> {
+        let of_step = key.named("gradient").child(step as u64);
+        let found = oracle.gradient(x, objective, &problem.examples, self.eot, of_step)?;
+        let (score, logits) = match self.score {
+            None => (found.score, found.logits),
+            Some(eot) => {
+                let key = key.named("score");
+                let scores = oracle.score(x, objective, &problem.examples, eot, key)?;
+                (scores.score, scores.logits)
+            }
+        };
+        let reached =
+            if self.stop { bools(&problem.goal.reached(&logits)) } else { Vec::new() };
+        Ok(Found { gradient: found.gradient, scores: read(&score), reached })
+    }
+
+    fn next(&self, state: &State, first: bool) -> Tensor<4> {
+        let (x, clean) = (&state.x, &state.problem.images);
+        let gradient = state.gradient.clone();
+        match &state.schedule {
+            Step::Momentum(schedule) => {
+                let steps = per_row(&schedule.steps(), x);
+                let ahead = self.norm.steepest_step(gradient, 1.0) * steps;
+                let ahead = self.norm.project(x.clone() + ahead, clean, self.epsilon);
+                if first {
+                    return ahead;
+                }
+                // x + a (ahead − x) + (1 − a) (x − previous), with a the share of the new.
+                let with_momentum = x.clone().mul_scalar(2.0 * (1.0 - NEW))
+                    + ahead.mul_scalar(NEW)
+                    - state.previous.clone().mul_scalar(1.0 - NEW);
+                self.norm.project(with_momentum, clean, self.epsilon)
+            }
+            Step::Sparse(schedule) => {
+                let steps = per_row(&schedule.steps(), x);
+                let ahead = Norm::sparse_step(gradient, &schedule.shares()) * steps;
+                self.norm.project(x.clone() + ahead, clean, self.epsilon)
+            }
+        }
+    }
+}
+
+impl State {
+    /// Lets rows that have reached the goal leave with their image; whether none is left.
+    fn leave(&mut self, harvest: &mut Harvest, reached: &[bool]) -> bool {
+        let Some(rows) = harvest.take(reached, &self.x) else {
+            return false;
+        };
+        if harvest.is_complete() {
+            return true;
+        }
+        self.select(&rows);
+        false
+    }
+
+    fn select(&mut self, rows: &Rows) {
+        self.problem = self.problem.select(rows);
+        self.objective = self.objective.select(rows);
+        for images in [
+            &mut self.x,
+            &mut self.previous,
+            &mut self.gradient,
+            &mut self.best,
+            &mut self.best_gradient,
+        ] {
+            *images = rows.of(images);
+        }
+        match &mut self.schedule {
+            Step::Momentum(schedule) => schedule.select(rows.as_slice()),
+            Step::Sparse(schedule) => schedule.select(rows.as_slice()),
+        }
+    }
+
+    /// At a checkpoint, sends rows back to their best point.
+    fn check(&mut self) {
+        let back = match &mut self.schedule {
+            Step::Momentum(schedule) => match schedule.check() {
+                Some(back) => back,
+                None => return,
+            },
+            Step::Sparse(schedule) if schedule.is_due() => {
+                schedule.check(&moved(&self.best, &self.problem.images))
+            }
+            Step::Sparse(_) => return,
+        };
+        self.x = where_rows(&back, self.x.clone(), &self.best);
+        self.gradient = where_rows(&back, self.gradient.clone(), &self.best_gradient);
+    }
+}
+
+/// How many coordinates of each image differ from the original.
+fn moved(images: &Tensor<4>, clean: &Tensor<4>) -> Vec<f64> {
+    let [batch, ..] = images.dims();
+    let differ = images.clone().not_equal(clean.clone()).int();
+    read(&differ.reshape([batch as i32, -1]).sum_dim(1).float())
+}

@@ -1,0 +1,293 @@
+//! Auto-PGD: projected gradient ascent with momentum that finds its own step size.
+
+mod ascent;
+mod schedule;
+
+use self::ascent::{Ascent, Start};
+use crate::attack::{Selection, spec};
+use crate::error::{at_least_one, within};
+use crate::problem::Harvest;
+use crate::targets::targets;
+use crate::{
+    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, PairLoss, Problem, Threat,
+};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::Serialize;
+
+/// What APGD climbs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Climb {
+    /// A loss towards the goal.
+    Loss(Loss),
+    /// The targeted DLR loss towards each of the most likely wrong classes in turn.
+    Targets(usize),
+}
+
+/// Auto-PGD (Croce and Hein, arXiv 2003.01690, section 3; in the L1 norm arXiv 2103.01208, section 4).
+///
+/// A run of 100 iterations starts at a random point of the ball's surface, moves with momentum, halves its steps at
+/// checkpoints where it gets nowhere, and then goes on from its best point. Further restarts and targets attack the examples
+/// that are left. The result is the point at which the goal was reached, else the one with the best score.
+///
+/// For a stochastic model the gradient is a mean over `draws` draws. What decides on steps, on the best point and on the
+/// result is the mean score over `score_draws` other draws, the same at every iteration, and no example counts as broken
+/// before the end. The reference decides all that by the single last draw of each gradient.
+///
+/// Where the reference's count of rises at the first checkpoint compares the first iterate with zero, this compares it with
+/// the start.
+///
+/// ```
+/// use cni_attacks::{Apgd, Attack, Threat};
+/// let threat = Threat::linf(8.0 / 255.0)?;
+/// assert_eq!(Apgd::cross_entropy(threat).name(), "APGD-CE-100");
+/// assert_eq!(Apgd::dlr(threat).with_steps(50)?.name(), "APGD-DLR-50");
+/// assert_eq!(Apgd::targeted(threat).name(), "APGD-T-100");
+/// assert_eq!(Apgd::dlr(threat).with_draws(20)?.name(), "EOT-APGD-DLR-100x20");
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "apgd")]
+pub struct Apgd {
+    threat: Threat,
+    climb: Climb,
+    steps: usize,
+    restarts: usize,
+    rho: f64,
+    #[serde(flatten)]
+    eot: Eot,
+    score_draws: Option<usize>,
+    enlarged: bool,
+}
+
+impl Apgd {
+    fn new(threat: Threat, climb: Climb) -> Self {
+        Self {
+            threat,
+            climb,
+            steps: 100,
+            restarts: 1,
+            rho: 0.75,
+            eot: Eot::ONE,
+            score_draws: None,
+            enlarged: false,
+        }
+    }
+
+    /// On the cross-entropy.
+    pub fn cross_entropy(threat: Threat) -> Self {
+        Self::new(threat, Climb::Loss(Loss::CrossEntropy))
+    }
+
+    /// On the difference of logits ratio, [`Loss::Dlr`]. Wants three classes.
+    pub fn dlr(threat: Threat) -> Self {
+        Self::new(threat, Climb::Loss(Loss::Dlr))
+    }
+
+    /// On any other loss.
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { climb: Climb::Loss(loss), ..self }
+    }
+
+    /// On the targeted form of the difference of logits ratio, [`PairLoss::Dlr`], towards each of the nine most likely wrong
+    /// classes, or all where there are fewer. Wants four classes. Of a [`Goal::Target`] that class is the only one.
+    pub fn targeted(threat: Threat) -> Self {
+        Self::new(threat, Climb::Targets(9))
+    }
+
+    /// How many target classes are tried; an error where it is zero. Only [`targeted`](Self::targeted) attacks have any.
+    pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
+        let targets = at_least_one("targets", targets)?;
+        let climb = match self.climb {
+            Climb::Targets(_) => Climb::Targets(targets),
+            loss => loss,
+        };
+        Ok(Self { climb, ..self })
+    }
+
+    /// The number of iterations of a run; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The number of runs, for each target; an error where it is zero.
+    pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
+        Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
+    }
+
+    /// The share of rises below which a step halves; an error unless in [0, 1].
+    pub fn with_rho(self, rho: f64) -> Result<Self, AttackError> {
+        Ok(Self { rho: within("rho", rho, |rho| (0.0..=1.0).contains(&rho), "0 to 1")?, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each gradient; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+    }
+
+    /// The number of draws behind each score of a stochastic model; an error where it is zero. Otherwise as many as behind
+    /// each gradient.
+    pub fn with_score_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { score_draws: Some(at_least_one("score_draws", draws)?), ..self })
+    }
+
+    /// What the expectation over draws is taken of.
+    pub fn with_expectation(self, expectation: Expectation) -> Self {
+        Self { eot: Eot { expectation, ..self.eot }, ..self }
+    }
+
+    /// Whether runs begin in balls of three times and twice ε (arXiv 2103.01208, section 4.3), with 30, 30 and 40 % of the
+    /// iterations. AutoAttack does so in the L1 norm.
+    pub fn with_enlarged_start(self, enlarged: bool) -> Self {
+        Self { enlarged, ..self }
+    }
+
+    /// The objectives that are climbed in turn.
+    fn objectives(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Vec<Objective>, AttackError> {
+        match self.climb {
+            Climb::Loss(loss) => Ok(vec![Objective::new(loss, &problem.goal)]),
+            Climb::Targets(most) => targets(oracle, problem, self.score_eot(), key, most)
+                .map(|pairs| pairs.into_iter().map(|pair| pair.objective(PairLoss::Dlr)).collect()),
+        }
+    }
+
+    fn score_eot(&self) -> Eot {
+        Eot { draws: self.score_draws.unwrap_or(self.eot.draws), ..self.eot }
+    }
+
+    /// The balls of a run, from the first to that of the threat, and the iterations in each.
+    fn stages(&self) -> Vec<(f64, usize)> {
+        let epsilon = self.threat.epsilon();
+        if !self.enlarged {
+            return vec![(epsilon, self.steps)];
+        }
+        let part = (3 * self.steps).div_ceil(10).min(self.steps);
+        let rest = self.steps.saturating_sub(2 * part).max(1);
+        vec![(3.0 * epsilon, part), (2.0 * epsilon, part), (epsilon, rest)]
+    }
+
+    /// A run on all examples of `problem`: its result, and which examples reached the goal.
+    fn climb(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        objective: &Objective,
+        key: Key,
+        early: Early,
+    ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
+        let stages = self.stages();
+        let mut start = None;
+        for (stage, &(epsilon, steps)) in stages.iter().enumerate() {
+            let last = stage + 1 == stages.len();
+            let ascent = Ascent {
+                norm: self.threat.norm(),
+                epsilon,
+                steps,
+                rho: self.rho,
+                eot: self.eot,
+                score: early.stochastic.then_some(self.score_eot()),
+                // Beyond the threat's ball nothing is found.
+                stop: early.stop && last,
+            };
+            let begin = match start {
+                None => Start::Random,
+                Some(image) => Start::At(image),
+            };
+            let key = key.child(stage as u64);
+            let (best, reached) = ascent.run(oracle, problem, objective, key, begin)?;
+            if last {
+                return Ok((best, reached));
+            }
+            start = Some(best);
+        }
+        unreachable!("the last stage returns")
+    }
+}
+
+/// How a run deals with examples that reach the goal.
+#[derive(Clone, Copy)]
+struct Early {
+    stochastic: bool,
+    stop: bool,
+}
+
+impl Attack for Apgd {
+    /// `APGD-CE-{steps}`, `APGD-DLR-{steps}`, `APGD-T-{steps}`; with several draws `EOT-…x{draws}`; then `-r{restarts}`.
+    fn name(&self) -> String {
+        let climb = match self.climb {
+            Climb::Loss(Loss::CrossEntropy) => "-CE",
+            Climb::Loss(loss) => loss.suffix(),
+            Climb::Targets(_) => "-T",
+        };
+        let mut name = format!("APGD{climb}-{}", self.steps);
+        if self.eot.draws > 1 {
+            name = format!("EOT-{name}x{}{}", self.eot.draws, self.eot.expectation.suffix());
+        }
+        if self.restarts > 1 {
+            name += &format!("-r{}", self.restarts);
+        }
+        name
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Gradients
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let stochastic = oracle.is_stochastic(problem)?;
+        let early = Early { stochastic, stop: oracle.stops_early(true, problem)? };
+        let objectives = self.objectives(oracle, problem, key.named("targets"))?;
+        let mut harvest = Harvest::new(problem.len());
+        // Scores of different objectives do not compare, margins do.
+        let margin = Objective::new(Loss::Margin, &problem.goal);
+        let mut best = Selection::new(margin, self.score_eot(), key.named("result"));
+        let several = objectives.len() * self.restarts > 1;
+        let (mut left, mut objectives) = (problem.clone(), objectives);
+        let mut result = problem.images.clone();
+        'runs: for target in 0..objectives.len() {
+            for restart in 0..self.restarts {
+                let key = key.child(target as u64).child(restart as u64);
+                let (images, reached) = self.climb(oracle, &left, &objectives[target], key, early)?;
+                result = images;
+                if several {
+                    best.offer(oracle, &result, &left.examples)?;
+                    result = best.images().cloned().unwrap_or(result);
+                }
+                if early.stop
+                    && let Some(rows) = harvest.take(&reached, &result)
+                {
+                    if harvest.is_complete() {
+                        break 'runs;
+                    }
+                    left = left.select(&rows);
+                    objectives = objectives.iter().map(|one| one.select(&rows)).collect();
+                    result = rows.of(&result);
+                    best.select(&rows);
+                }
+                if !oracle.has_budget() {
+                    break 'runs;
+                }
+            }
+        }
+        Ok(harvest.finish(result))
+    }
+}

@@ -1,0 +1,74 @@
+//! The geometry of the L1 norm, which is made of sorting.
+
+use super::Norm;
+use super::on_host::Images;
+use burn::tensor::Tensor;
+
+impl Norm {
+    /// Steps of L1 length one that move, in each image, the `shares[row]` coordinates with the largest slopes, and those
+    /// equal to the last of them, by equal amounts. A zero slope is not followed.
+    pub fn sparse_step(gradient: Tensor<4>, shares: &[usize]) -> Tensor<4> {
+        let mut images = Images::read(&gradient);
+        images.for_each(|row, slopes| {
+            let mut sizes: Vec<f64> = slopes.iter().map(|slope| slope.abs()).collect();
+            let last = shares[row].clamp(1, sizes.len()) - 1;
+            let (_, &mut threshold, _) = sizes.select_nth_unstable_by(last, |a, b| b.total_cmp(a));
+            let moves = |slope: f64| slope != 0.0 && slope.abs() >= threshold;
+            let moved = slopes.iter().filter(|slope| moves(**slope)).count().max(1) as f64;
+            for slope in slopes {
+                *slope = if moves(*slope) { slope.signum() / moved } else { 0.0 };
+            }
+        });
+        images.write(&gradient)
+    }
+}
+
+/// The nearest point of the ball of radius `epsilon` around `origin` and of the box [0, 1], for each image.
+pub(super) fn project(perturbed: &Tensor<4>, origin: &Tensor<4>, epsilon: f64) -> Tensor<4> {
+    let origins = Images::read(origin);
+    let mut images = Images::read(perturbed);
+    images.for_each(|row, image| project_image(image, origins.row(row), epsilon));
+    // Rounded to the images' type, a pixel at the edge of the box may lie beyond it by the last digit.
+    images.write(perturbed).clamp(0.0, 1.0)
+}
+
+/// The projection is `δᵢ = min(max(|dᵢ| − λ, 0), roomᵢ)` in the direction of `dᵢ`, for the multiplier `λ ≥ 0` at which the sum
+/// is ε: the sum's Lagrangian separates into one such problem for each coordinate.
+fn project_image(image: &mut [f64], origin: &[f64], epsilon: f64) {
+    let change = |(x, o): (&f64, &f64)| {
+        let d = x - o;
+        (d.abs(), if d > 0.0 { 1.0 - o } else { *o })
+    };
+    let parts: Vec<(f64, f64)> = image.iter().zip(origin).map(change).collect();
+    let moved = |multiplier: f64, (size, room): (f64, f64)| (size - multiplier).max(0.0).min(room);
+    let total = |multiplier: f64| parts.iter().map(|&part| moved(multiplier, part)).sum::<f64>();
+    let multiplier = if total(0.0) <= epsilon {
+        0.0
+    } else {
+        let (mut low, mut high) = (0.0, parts.iter().fold(0.0, |most, part| part.0.max(most)));
+        let mut multiplier = low;
+        // The sum falls in straight pieces. Newton's method follows a piece to where it would meet ε, within a bracket
+        // that it halves where the piece leads out of it.
+        for _ in 0..200 {
+            let excess = total(multiplier) - epsilon;
+            if excess == 0.0 || high - low <= f64::EPSILON * high {
+                break;
+            }
+            if excess > 0.0 { low = multiplier } else { high = multiplier }
+            let free = |part: &&(f64, f64)| part.0 > multiplier && part.0 - multiplier < part.1;
+            let slope = parts.iter().filter(free).count() as f64;
+            let next = multiplier + excess / slope;
+            let inside = slope > 0.0 && next > low && next < high;
+            let next = if inside { next } else { 0.5 * (low + high) };
+            if next == multiplier {
+                break;
+            }
+            multiplier = next;
+        }
+        // The upper end of the bracket is within the ball.
+        if total(multiplier) > epsilon { high } else { multiplier }
+    };
+    for ((x, &o), &part) in image.iter_mut().zip(origin).zip(&parts) {
+        *x = o + moved(multiplier, part).copysign(*x - o);
+    }
+}

@@ -1,0 +1,77 @@
+//! Models of inputs that are no images.
+
+use crate::{AttackError, Classifier};
+use burn::tensor::Tensor;
+
+/// A model of inputs of any rank as a [`Classifier`]: tables, signals, volumes.
+///
+/// Norms know nothing of shapes, so that every attack but those with squares treats `[batch, features]` as well as images.
+/// Inputs of rank 2 become images `[batch, 1, 1, features]`, of rank 3 `[batch, channels, 1, length]`, and of rank 5 and
+/// more `[batch, channels, .., last]` with the axes between in one. Their values are in [0, 1], as pixels are.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use cni_attacks::{Attack, Goal, Pgd, Ranked, Threat};
+/// use cni_noise::Key;
+/// let device = Device::flex();
+/// let weight = Tensor::<2>::from_data([[1.0, -1.0], [-2.0, 0.5], [0.0, 1.0]], &device);
+/// let model = Ranked::new([3], move |x: Tensor<2>| x.matmul(weight.clone()))?;
+/// let inputs = Tensor::<2>::from_data([[0.9, 0.2, 0.1]], &device);
+/// let goal = Goal::Misclassify(Tensor::from_ints([0], &device));
+/// let attack = Pgd::new(Threat::linf(0.2)?);
+/// let found = attack.perturb(&model, model.to_images(inputs)?, &goal, Key::new(1), 0)?;
+/// let adversarial: Tensor<2> = model.to_inputs(found.images);
+/// assert_eq!(adversarial.dims(), [1, 3]);
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Ranked<const D: usize, F> {
+    shape: Vec<usize>,
+    forward: F,
+}
+
+impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> Ranked<D, F> {
+    /// The model `forward` of inputs `[batch, shape..]`.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::InputShape`] where the rank of `forward`'s input is not one more than the length of `shape`.
+    pub fn new(shape: impl Into<Vec<usize>>, forward: F) -> Result<Self, AttackError> {
+        let shape = shape.into();
+        if shape.len() + 1 != D || D < 2 {
+            let wanted = vec![0; D.saturating_sub(1)];
+            return Err(AttackError::InputShape { got: shape, wanted });
+        }
+        Ok(Self { shape, forward })
+    }
+
+    /// The inputs as images, for the attacks.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::InputShape`] where they are not `[batch, shape..]`.
+    pub fn to_images(&self, inputs: Tensor<D>) -> Result<Tensor<4>, AttackError> {
+        let dims = inputs.dims();
+        if dims[1..] != self.shape {
+            let (got, wanted) = (dims[1..].to_vec(), self.shape.clone());
+            return Err(AttackError::InputShape { got, wanted });
+        }
+        let (batch, values) = (dims[0], self.shape.iter().product::<usize>());
+        let last = dims[D - 1];
+        let channels = if D > 2 { dims[1] } else { 1 };
+        Ok(inputs.reshape([batch, channels, values / (channels * last).max(1), last]))
+    }
+
+    /// Images back as inputs.
+    pub fn to_inputs(&self, images: Tensor<4>) -> Tensor<D> {
+        let mut dims = [images.dims()[0]; D];
+        dims[1..].copy_from_slice(&self.shape);
+        images.reshape(dims)
+    }
+}
+
+impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> Classifier for Ranked<D, F> {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        (self.forward)(self.to_inputs(images))
+    }
+}

@@ -1,0 +1,137 @@
+//! How an attack is carried out: chunks, limits and observers. None of them is part of the attack.
+
+use crate::oracle::Observers;
+use crate::{
+    Adversarial, Attack, AttackError, Budget, Classifier, Goal, Oracle, Passes, Problem, Progress,
+    Rows, TracePoint, error::at_least_one,
+};
+use burn::tensor::Tensor;
+use cni_noise::{Examples, Key};
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+/// Carries out an attack.
+///
+/// ```
+/// # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+/// # use cni_attacks::{Goal, Victim};
+/// use cni_attacks::{Apgd, Budget, Runner, Threat};
+/// use cni_noise::Key;
+/// # let device = Device::flex();
+/// # let model = LinearConfig::new(12, 4).init(&device);
+/// # let victim = Victim::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
+/// # let images = Tensor::full([5, 3, 2, 2], 0.5, &device);
+/// # let goal = Goal::Misclassify(Tensor::from_ints([0, 1, 0, 1, 0], &device));
+/// let attack = Apgd::cross_entropy(Threat::linf(8.0 / 255.0)?);
+/// let budget = Budget { backwards: Some(50), ..Budget::default() };
+/// let mut trace = Vec::new();
+/// let mut progress = |p: &cni_attacks::Progress| eprintln!("{} {}", p.attack, p.iteration);
+/// let runner = Runner::default()
+///     .with_chunk(256)?
+///     .with_budget(budget)
+///     .with_progress(&mut progress)
+///     .with_trace(&mut trace);
+/// let found = runner.run(&attack, &victim, images, &goal, Key::new(1), 0)?;
+/// assert_eq!(found.images.dims(), [5, 3, 2, 2]);
+/// assert!(trace.iter().all(|point| point.distance < 8.1 / 255.0));
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Default)]
+pub struct Runner<'a> {
+    chunk: Option<usize>,
+    budget: Budget,
+    early_stop: Option<bool>,
+    observers: Observers<'a>,
+}
+
+impl<'a> Runner<'a> {
+    /// The number of images attacked at once, which bounds the memory; an error where it is zero. Otherwise all are.
+    ///
+    /// Results do not depend on it, as far as the model treats each image by itself.
+    pub fn with_chunk(self, chunk: usize) -> Result<Self, AttackError> {
+        Ok(Self { chunk: Some(at_least_one("chunk", chunk)?), ..self })
+    }
+
+    /// What the attack may spend.
+    pub fn with_budget(self, budget: Budget) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// Whether an example leaves the attack as soon as the goal is reached, for attacks that look after every iteration.
+    /// Otherwise it is each attack's own habit. No example leaves the attack of a stochastic model.
+    pub fn with_early_stop(self, early_stop: bool) -> Self {
+        Self { early_stop: Some(early_stop), ..self }
+    }
+
+    /// Calls `progress` after each iteration.
+    pub fn with_progress(mut self, progress: &'a mut dyn FnMut(&Progress)) -> Self {
+        self.observers.progress = Some(progress);
+        self
+    }
+
+    /// Adds score and distance of each example in each iteration to `trace`.
+    pub fn with_trace(mut self, trace: &'a mut Vec<TracePoint>) -> Self {
+        self.observers.trace = Some(trace);
+        self
+    }
+
+    /// Perturbs `images`, `[batch, channels, height, width]` with pixels in [0, 1], towards `goal`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Attack::perturb`].
+    pub fn run(
+        self,
+        attack: &(impl Attack + ?Sized),
+        classifier: &dyn Classifier,
+        images: Tensor<4>,
+        goal: &Goal,
+        key: Key,
+        examples: impl Into<Examples>,
+    ) -> Result<Adversarial, AttackError> {
+        let problem = Problem::new(images, goal, examples)?;
+        let Self { chunk, budget, early_stop, mut observers } = self;
+        let (started, batch) = (Instant::now(), problem.len());
+        let chunk = chunk.unwrap_or(batch);
+        let mut images = Vec::new();
+        let (mut passes, mut zero, mut exhausted) = (Passes::default(), BTreeSet::new(), false);
+        for first in (0..batch).step_by(chunk) {
+            let part = match chunk >= batch {
+                true => problem.clone(),
+                false => {
+                    let rows = (first..batch.min(first + chunk)).collect();
+                    problem.select(&Rows::new(rows, &problem.images))
+                }
+            };
+            let observers = observers.reborrow();
+            let mut oracle =
+                Oracle::new(classifier, attack.name(), budget, early_stop, started, observers);
+            // A ball of radius zero holds the image alone, and nothing is worth asking.
+            images.push(match attack.threat().epsilon() {
+                0.0 => part.images.clone(),
+                _ => attack.run(&mut oracle, &part, key)?,
+            });
+            passes += oracle.passes();
+            zero.extend(oracle.zero_gradients());
+            exhausted |= oracle.is_exhausted();
+        }
+        let images = match images.len() {
+            1 => images.remove(0),
+            _ => Tensor::cat(images, 0),
+        };
+        let zero_gradients = zero.into_iter().collect();
+        Ok(Adversarial { images, passes, zero_gradients, exhausted })
+    }
+}
+
+impl<'a> Observers<'a> {
+    pub(crate) fn reborrow(&mut self) -> Observers<'_> {
+        Observers {
+            progress: match &mut self.progress {
+                Some(progress) => Some(&mut **progress),
+                None => None,
+            },
+            trace: self.trace.as_deref_mut(),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Square: random search by single queries.
+
+mod proposal;
+mod search;
+
+use self::search::Search;
+use crate::attack::spec;
+use crate::error::{at_least_one, within};
+use crate::{Attack, AttackError, Eot, Expectation, Oracle, Problem, Threat};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::Serialize;
+
+/// The Square attack (Andriushchenko et al., arXiv 1912.00049, algorithms 1 to 3; in the L1 norm Croce and Hein, arXiv
+/// 2103.01208, section 5).
+///
+/// Random search on the margin, [`Loss::Margin`](crate::Loss::Margin), without any gradient. A start of stripes (Linf) or tiles
+/// (L2, L1) is changed within a random square window, and the change stays where the score rises. Windows cover a share
+/// `p` of the pixels that falls in steps with the number of queries. In Linf each channel of a window moves to the upper
+/// or the lower end of ball and box; in L2 and L1 a second window gives its length to the first. Of a deterministic model
+/// examples leave as soon as they reach the goal.
+///
+/// A stochastic model is scored by the mean over `draws` draws of its noise, for all candidates the same, and no example
+/// leaves before the end (EOT-Square).
+///
+/// # Deviations
+///
+/// From the authors' code: windows and signs are drawn for each example by itself, a function of the key and the example's
+/// number, where there one window serves the whole batch; a window can reach the last row and column; in images that are
+/// not square a side cut off by the image is made up for by the other; the start is one of the queries; a target is
+/// sought by the margin, too.
+///
+/// ```
+/// use cni_attacks::{Attack, Square, Threat};
+/// let threat = Threat::linf(8.0 / 255.0)?;
+/// assert_eq!(Square::new(threat).name(), "Square-5000");
+/// let noisy = Square::new(threat).with_queries(1000)?.with_draws(20)?;
+/// assert_eq!(noisy.name(), "EOT-Square-1000x20");
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "square")]
+pub struct Square {
+    threat: Threat,
+    queries: usize,
+    share: f64,
+    restarts: usize,
+    rescaled_schedule: bool,
+    #[serde(flatten)]
+    eot: Eot,
+}
+
+impl Square {
+    /// 5000 queries in one run, windows of at first 80 % of the pixels, the schedule as it stands, one draw.
+    pub fn new(threat: Threat) -> Self {
+        Self {
+            threat,
+            queries: 5000,
+            share: 0.8,
+            restarts: 1,
+            rescaled_schedule: false,
+            eot: Eot::ONE,
+        }
+    }
+
+    /// The number of queries of a run, each of `draws` forward passes; an error where it is zero.
+    pub fn with_queries(self, queries: usize) -> Result<Self, AttackError> {
+        Ok(Self { queries: at_least_one("queries", queries)?, ..self })
+    }
+
+    /// The share of the pixels that the first windows cover, `p_init`; an error unless in (0, 1].
+    pub fn with_share(self, share: f64) -> Result<Self, AttackError> {
+        let share = within("share", share, |p| p > 0.0 && p <= 1.0, "above 0 to 1")?;
+        Ok(Self { share, ..self })
+    }
+
+    /// The number of runs; an error where it is zero. The best result of each example counts.
+    pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
+        Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
+    }
+
+    /// Whether the schedule, made for 10 000 queries, is stretched or shrunk to the number of queries. AutoAttack does not.
+    pub fn with_rescaled_schedule(self, rescaled_schedule: bool) -> Self {
+        Self { rescaled_schedule, ..self }
+    }
+
+    /// The number of draws of the model's noise behind each score; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+    }
+
+    /// What the expectation over draws is taken of.
+    pub fn with_expectation(self, expectation: Expectation) -> Self {
+        Self { eot: Eot { expectation, ..self.eot }, ..self }
+    }
+
+    /// The share of the pixels that a window covers at a step, counted from 0: halved past each of nine marks.
+    fn share_at(&self, step: usize) -> f64 {
+        const MARKS: [usize; 9] = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000];
+        let step = match self.rescaled_schedule {
+            true => (step as f64 / self.queries as f64 * 10_000.0) as usize,
+            false => step,
+        };
+        let halvings = MARKS.iter().filter(|mark| step > **mark).count();
+        self.share / (1 << halvings) as f64
+    }
+}
+
+impl Attack for Square {
+    /// `Square-{queries}`; with several draws `EOT-…x{draws}` and the expectation; then `-r{restarts}`.
+    fn name(&self) -> String {
+        let mut name = format!("Square-{}", self.queries);
+        if self.eot.draws > 1 {
+            name = format!("EOT-{name}x{}{}", self.eot.draws, self.eot.expectation.suffix());
+        }
+        if self.restarts > 1 {
+            name += &format!("-r{}", self.restarts);
+        }
+        name
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let stop = oracle.stops_early(true, problem)?;
+        let mut search = Search::new(self, problem, stop, key);
+        for restart in 0..self.restarts as u64 {
+            search.run(oracle, key.child(restart))?;
+            if search.is_complete() || !oracle.has_budget() {
+                break;
+            }
+        }
+        Ok(search.images())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_shrink_by_the_schedule_of_the_reference() {
+        let square = Square::new(Threat::linf(0.1).unwrap());
+        let part = |square: &Square, step| (0.8 / square.share_at(step)).round() as usize;
+        let steps = [0, 10, 11, 51, 201, 501, 1001, 2001, 4001, 6001, 8001];
+        let wanted = [1, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+        assert_eq!(steps.map(|step| part(&square, step)), wanted);
+        let rescaled = square.with_rescaled_schedule(true);
+        assert_eq!([5, 6, 26, 4001].map(|step| part(&rescaled, step)), [1, 2, 4, 512]);
+    }
+}

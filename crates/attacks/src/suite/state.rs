@@ -1,0 +1,124 @@
+//! The state of a suite on disk: one file for each batch, written after each attack.
+
+use super::cascade::Cascade;
+use super::report::Stage;
+use crate::AttackError;
+use crate::disk::write_whole;
+use burn::tensor::{DType, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// The version of the file's layout, which is part of the fingerprint.
+const LAYOUT: u32 = 1;
+
+/// What a file holds beside the images.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    fingerprint: String,
+    margin: Vec<f64>,
+    broken: Vec<bool>,
+    broken_by: Vec<Option<usize>>,
+    stages: Vec<Stage>,
+}
+
+/// The file of one batch.
+pub(super) struct State {
+    path: PathBuf,
+    fingerprint: String,
+}
+
+impl State {
+    /// The file of batch number `batch` in `folder`, for the suite of this `spec`, the key and data of `cascade`, and a
+    /// model that predicts `predicted` for them.
+    pub fn new(
+        folder: &Path,
+        batch: usize,
+        spec: &serde_json::Value,
+        cascade: &Cascade,
+        predicted: &[i64],
+    ) -> Self {
+        let mut hash = Sha256::new();
+        let labels: Vec<i64> =
+            cascade.problem.goal.labels().try_to_vec_as().expect("the device can be read");
+        let first = cascade.problem.examples.number(0);
+        hash.update(format!("{LAYOUT} {spec} {:?} {first} {labels:?} {predicted:?}", cascade.key));
+        hash.update(cascade.problem.images.to_data().as_bytes());
+        let fingerprint = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { path: folder.join(format!("batch-{batch:06}.safetensors")), fingerprint }
+    }
+
+    /// Takes up the cascade where the file left it; the stages that are done.
+    pub fn load(&self, cascade: &mut Cascade) -> Result<Vec<Stage>, AttackError> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.refused(error)),
+        };
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| self.refused(error))?;
+        let text = header.metadata().as_ref().and_then(|entries| entries.get("state"));
+        let text = text.ok_or_else(|| self.refused("got no entry `state`, wanted a suite's state"))?;
+        let saved: Saved = serde_json::from_str(text).map_err(|error| self.refused(error))?;
+        if saved.fingerprint != self.fingerprint {
+            return Err(self.refused(
+                "got the state of another suite, key, model or data, wanted that of this one; remove the folder to begin anew",
+            ));
+        }
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| self.refused(error))?;
+        let view = file.tensor("images").map_err(|error| self.refused(error))?;
+        let clean = &cascade.problem.images;
+        if view.shape() != clean.dims() || Some(view.dtype()) != layout(clean.dtype()) {
+            return Err(self.refused(format!(
+                "got images of shape {:?} and type {:?}, wanted those of the batch",
+                view.shape(),
+                view.dtype()
+            )));
+        }
+        let data = TensorData::from_bytes_vec(view.data().to_vec(), clean.shape(), clean.dtype());
+        cascade.images = Tensor::from_data(data, (&clean.device(), clean.dtype()));
+        (cascade.margin, cascade.broken) = (saved.margin, saved.broken);
+        cascade.broken_by = saved.broken_by;
+        Ok(saved.stages)
+    }
+
+    /// Writes the cascade down. The file is complete or as it was before.
+    pub fn save(&self, cascade: &Cascade, stages: &[Stage]) -> Result<(), AttackError> {
+        let saved = Saved {
+            fingerprint: self.fingerprint.clone(),
+            margin: cascade.margin.clone(),
+            broken: cascade.broken.clone(),
+            broken_by: cascade.broken_by.clone(),
+            stages: stages.to_vec(),
+        };
+        let text = serde_json::to_string(&saved).expect("a state is plain data");
+        let data = cascade.images.to_data();
+        let dtype = layout(data.dtype()).ok_or_else(|| {
+            self.refused(format!("got images of type {:?}, wanted a float type", data.dtype()))
+        })?;
+        let view = TensorView::new(dtype, cascade.images.dims().to_vec(), data.as_bytes())
+            .map_err(|error| self.refused(error))?;
+        let metadata = HashMap::from([("state".to_string(), text)]);
+        let bytes =
+            serialize([("images", view)], Some(metadata)).map_err(|error| self.refused(error))?;
+        write_whole(&self.path, &bytes).map_err(|error| self.refused(error))
+    }
+
+    fn refused(&self, reason: impl ToString) -> AttackError {
+        AttackError::State {
+            path: self.path.display().to_string(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+fn layout(dtype: DType) -> Option<Dtype> {
+    match dtype {
+        DType::F64 => Some(Dtype::F64),
+        DType::F32 | DType::Flex32 => Some(Dtype::F32),
+        DType::F16 => Some(Dtype::F16),
+        DType::BF16 => Some(Dtype::BF16),
+        _ => None,
+    }
+}

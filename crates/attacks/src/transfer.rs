@@ -1,0 +1,139 @@
+//! Attacks on one model with the adversarial examples of another.
+
+use crate::attack::Selection;
+use crate::error::at_least_one;
+use crate::oracle::Observers;
+use crate::{
+    Access, Attack, AttackError, Budget, Classifier, Eot, Loss, Objective, Oracle, Problem, Threat,
+};
+use burn::tensor::Tensor;
+use cni_noise::{Key, Noise, current_examples, current_noise, scope_at};
+use std::time::Instant;
+
+/// A stochastic model with its noise held fixed: every pass has the same draw, whoever asks and however often.
+///
+/// Attacked and judged through this, the randomness of a defence is taken out, and what is left must break as any model
+/// does (Carlini et al., arXiv 1902.06705, section 5.2). Where the caller's scope has switched noise off it stays off.
+#[derive(Clone, Debug)]
+pub struct FixedNoise<C> {
+    classifier: C,
+    key: Key,
+}
+
+impl<C: Classifier> FixedNoise<C> {
+    /// The classifier under the draw of `key`.
+    pub fn new(classifier: C, key: Key) -> Self {
+        Self { classifier, key }
+    }
+}
+
+impl<C: Classifier> Classifier for FixedNoise<C> {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        let noise = match current_noise() {
+            Noise::Off => Noise::Off,
+            Noise::Fresh | Noise::Keyed(_) => Noise::Keyed(self.key),
+        };
+        scope_at(noise, current_examples(), || self.classifier.logits(images))
+    }
+}
+
+/// The adversarial examples of a surrogate model, used on another.
+///
+/// With one candidate the victim is never asked. With several, each made with another key and so with other draws of a
+/// stochastic surrogate, the one counts that does best on the victim, by its mean margin over `draws` draws which no
+/// candidate was made with: a perturbation that fits a single draw does not win.
+///
+/// ```
+/// # use burn::tensor::{Device, Tensor};
+/// use cni_attacks::{Attack, Pgd, Threat, Transfer};
+/// # let surrogate = |x: Tensor<4>| x.flatten::<2>(1, 3);
+/// let attack = Transfer::new("plain", surrogate, Pgd::new(Threat::linf(8.0 / 255.0)?));
+/// assert_eq!(attack.name(), "PGD-10-from-plain");
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Transfer<C, A> {
+    surrogate_name: String,
+    surrogate: C,
+    attack: A,
+    candidates: usize,
+    eot: Eot,
+}
+
+impl<C: Classifier + Send + Sync, A: Attack> Transfer<C, A> {
+    /// The examples that `attack` finds for `surrogate`, which the records call `name`.
+    pub fn new(name: impl Into<String>, surrogate: C, attack: A) -> Self {
+        Self { surrogate_name: name.into(), surrogate, attack, candidates: 1, eot: Eot::ONE }
+    }
+
+    /// The number of candidates for each image; an error where it is zero.
+    pub fn with_candidates(self, candidates: usize) -> Result<Self, AttackError> {
+        Ok(Self { candidates: at_least_one("candidates", candidates)?, ..self })
+    }
+
+    /// The number of draws of the victim's noise that choose among candidates; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+    }
+}
+
+impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
+    /// `{attack}-from-{surrogate}`, with several candidates `…-of{candidates}`.
+    fn name(&self) -> String {
+        let name = format!("{}-from-{}", self.attack.name(), self.surrogate_name);
+        match self.candidates {
+            1 => name,
+            candidates => format!("{name}-of{candidates}"),
+        }
+    }
+
+    fn threat(&self) -> Threat {
+        self.attack.threat()
+    }
+
+    fn access(&self) -> Access {
+        Access::Transfer
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        serde_json::json!({
+            "attack": "transfer",
+            "surrogate": self.surrogate_name,
+            "of": self.attack.spec(),
+            "candidates": self.candidates,
+            "draws": self.eot.draws,
+            "expectation": self.eot.expectation,
+        })
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let objective = Objective::new(Loss::Margin, &problem.goal);
+        let mut selection = Selection::new(objective, self.eot, key.named("score"));
+        let mut images = problem.images.clone();
+        for candidate in 0..self.candidates as u64 {
+            // The victim's budget and passes are its own.
+            let mut surrogate = Oracle::new(
+                &self.surrogate,
+                self.attack.name(),
+                Budget::default(),
+                None,
+                Instant::now(),
+                Observers::default(),
+            );
+            images = self.attack.run(&mut surrogate, problem, key.child(candidate))?;
+            if self.candidates == 1 {
+                break;
+            }
+            let scores = selection.offer(oracle, &images, &problem.examples)?.to_vec();
+            if !oracle.proceed(problem, &images, &scores, self.threat().norm()) {
+                break;
+            }
+        }
+        Ok(selection.into_images(images))
+    }
+}
