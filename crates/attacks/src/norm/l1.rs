@@ -34,7 +34,7 @@ pub(super) fn project(perturbed: &Tensor<4>, origin: &Tensor<4>, epsilon: f64) -
 
 /// The projection is `δᵢ = min(max(|dᵢ| − λ, 0), roomᵢ)` in the direction of `dᵢ`, for the multiplier `λ ≥ 0` at which the sum
 /// is ε: the sum's Lagrangian separates into one such problem for each coordinate.
-fn project_image(image: &mut [f64], origin: &[f64], epsilon: f64) {
+pub(crate) fn project_image(image: &mut [f64], origin: &[f64], epsilon: f64) {
     let change = |(x, o): (&f64, &f64)| {
         let d = x - o;
         (d.abs(), if d > 0.0 { 1.0 - o } else { *o })

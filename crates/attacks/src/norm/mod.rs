@@ -1,7 +1,7 @@
 //! The geometry of a threat: distance, random start, steepest step and projection, each a pure function.
 
 pub(crate) mod hyperplane;
-mod l1;
+pub(crate) mod l1;
 pub(crate) mod on_host;
 
 use crate::problem::per_row;

@@ -1,12 +1,13 @@
 //! Square: random search by single queries.
 
+mod pattern;
 mod proposal;
 mod search;
 
 use self::search::Search;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::{Attack, AttackError, Eot, Expectation, Oracle, Problem, Threat};
+use crate::{Access, Attack, AttackError, Eot, Expectation, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -121,6 +122,10 @@ impl Attack for Square {
 
     fn threat(&self) -> Threat {
         self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Scores
     }
 
     fn spec(&self) -> serde_json::Value {

@@ -1,5 +1,6 @@
 //! What a candidate changes: the start and the windows of the Square attack, on single images.
 
+use super::pattern::{Patterns, length, patterns, power, root};
 use crate::Norm;
 use crate::norm::l1::project_image;
 
@@ -59,9 +60,6 @@ enum Change {
     /// One window of these sides that gets a pattern, and the length of another.
     Exchange([usize; 2], Patterns),
 }
-
-/// A pattern upright, and turned on its side.
-type Patterns = [Vec<f64>; 2];
 
 impl Proposal {
     /// The start of a run.
@@ -245,54 +243,4 @@ fn coin(draw: f32) -> f64 {
 
 fn turned(patterns: &Patterns, draw: f32) -> &[f64] {
     &patterns[usize::from(draw < 0.5)]
-}
-
-/// The sum that makes up a length: of squares, or in L1 of sizes.
-fn power(norm: Norm, values: impl Iterator<Item = f64>) -> f64 {
-    match norm {
-        Norm::L1 => values.map(f64::abs).sum(),
-        _ => values.map(|value| value * value).sum(),
-    }
-}
-
-fn root(norm: Norm, power: f64) -> f64 {
-    if norm == Norm::L1 { power } else { power.sqrt() }
-}
-
-fn length(norm: Norm, values: impl Iterator<Item = f64>) -> f64 {
-    root(norm, power(norm, values))
-}
-
-/// A bump above a dip, of length one, in a window of these sides: the pattern η of section 3.3.
-fn patterns(norm: Norm, [height, width]: [usize; 2]) -> Patterns {
-    let upright = halves(norm, height, width);
-    let across = halves(norm, width, height);
-    let turned =
-        (0..height * width).map(|i| across[i % width * height + i / width]).collect();
-    [upright, turned]
-}
-
-fn halves(norm: Norm, height: usize, width: usize) -> Vec<f64> {
-    let above = height / 2;
-    let mut pattern = bump(norm, above, width);
-    pattern.extend(bump(norm, height - above, width).iter().map(|cell| -cell));
-    let length = length(norm, pattern.iter().copied());
-    pattern.iter().map(|cell| cell / length).collect()
-}
-
-/// A pyramid of length one: the sum of squares around the middle, the larger the lower.
-fn bump(norm: Norm, height: usize, width: usize) -> Vec<f64> {
-    let exponent = if norm == Norm::L1 { -4 } else { -2 };
-    let (middle, center) = (height / 2, width / 2);
-    let levels = middle.max(center) + 1;
-    // What all levels wider than a distance from the middle add up to.
-    let mut sums = vec![0.0; levels + 1];
-    for level in (0..levels).rev() {
-        sums[level] = sums[level + 1] + (level as f64 + 1.0).powi(exponent);
-    }
-    let cells: Vec<f64> = (0..height * width)
-        .map(|i| sums[(i / width).abs_diff(middle).max((i % width).abs_diff(center))])
-        .collect();
-    let length = length(norm, cells.iter().copied());
-    cells.iter().map(|cell| cell / length).collect()
 }

@@ -13,7 +13,7 @@ pub use run::SuiteRun;
 use self::cascade::Cascade;
 use crate::error::at_least_one;
 use crate::{
-    RandomNoise as Square, Access, Apgd, Attack, AttackError, Classifier, Fab, Norm, Oracle, Problem, Threat,
+    Access, Apgd, Attack, AttackError, Classifier, Fab, Norm, Oracle, Problem, Square, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -112,7 +112,7 @@ impl Suite {
     /// [`rand`](Self::rand) with EOT-Square. Errors as [`standard`](Self::standard).
     pub fn rand_plus(threat: Threat) -> Result<Self, AttackError> {
         let mut suite = Self::rand(threat)?;
-        let square = Square::new(threat).with_draws(RAND_DRAWS)?;
+        let square = Square::new(threat).with_queries(RAND_QUERIES)?.with_draws(RAND_DRAWS)?;
         suite.attacks.push(Arc::new(square));
         Ok(Self { name: "AutoAttack-rand-plus".to_string(), ..suite })
     }

@@ -1,0 +1,173 @@
+//! The attacks against their reference implementations: the same weights, the same images, the same parameters.
+//! `benches/README.md` says how to read it.
+
+mod export;
+#[path = "../compare/machine.rs"]
+mod machine;
+mod ours;
+mod record;
+mod theirs;
+
+use burn::tensor::Device;
+use cni_burn::prelude::*;
+use cni_burn::training::data::{Split, cifar10};
+use cni_burn::training::{Which, load_checkpoint};
+use clap::{Args, Parser, Subcommand};
+use export::export;
+use ours::{Model, Name};
+use record::{Comparison, Parity, Pair, Speed};
+use serde::Serialize;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use theirs::Theirs;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Compares attacks with pyautoattack, torchattacks and foolbox.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Passed by `cargo bench`.
+    #[arg(long, hide = true, global = true)]
+    bench: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Robust accuracy of both sides, example by example.
+    Parity(ParityArgs),
+    /// Seconds of both sides in turns, and the share spent outside the model.
+    Speed(SpeedArgs),
+}
+
+/// The model, the images and the parameters of the attacks.
+#[derive(Args, Clone, Serialize)]
+struct Settings {
+    /// The run of a ResNet-20 without noise, made by `cifar_resnet train --noise none`.
+    #[arg(long)]
+    #[serde(skip)]
+    run: PathBuf,
+    /// The folder with the binary CIFAR-10 files.
+    #[arg(long)]
+    #[serde(skip)]
+    data: PathBuf,
+    /// Test images, from the first on.
+    #[arg(long, default_value_t = 1000)]
+    examples: usize,
+    /// Largest change of a pixel: a fraction such as 8/255, or a number.
+    #[arg(long, default_value = "8/255")]
+    epsilon: String,
+    /// Iterations of each of APGD-T's and FAB-T's nine targets.
+    #[arg(long, default_value_t = 100)]
+    targeted_iterations: usize,
+    /// Queries of the Square attack outside the suite.
+    #[arg(long, default_value_t = 1000)]
+    queries: usize,
+    /// Rounds of the search for Carlini and Wagner's constant.
+    #[arg(long, default_value_t = 5)]
+    cw_search: usize,
+    /// Iterations of each such round.
+    #[arg(long, default_value_t = 100)]
+    cw_steps: usize,
+    /// Images attacked at once.
+    #[arg(long, default_value_t = 250)]
+    batch: usize,
+    /// The attacks.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    attacks: Vec<Name>,
+    /// Where the record goes.
+    #[arg(long)]
+    #[serde(skip)]
+    out: PathBuf,
+    /// The interpreter that has PyTorch and the references.
+    #[arg(long, default_value = "python3")]
+    #[serde(skip)]
+    python: String,
+}
+
+#[derive(Args, Clone)]
+struct ParityArgs {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Args, Clone)]
+struct SpeedArgs {
+    #[command(flatten)]
+    settings: Settings,
+    /// Timed runs of each side.
+    #[arg(long, default_value_t = 3)]
+    repeats: usize,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Parity(args) => parity(args.settings),
+        Command::Speed(args) => speed(args.settings, args.repeats),
+    }
+}
+
+/// What both sides are given.
+struct Given {
+    model: Model,
+    weights: tempfile::TempDir,
+}
+
+fn given(settings: &Settings) -> Result<Given> {
+    let device = Device::flex();
+    let config = ResNetConfig::new(
+        Architecture::Cifar { depth: 20, shortcut: Shortcut::Projection },
+        10,
+    );
+    let (model, epoch) = load_checkpoint(config.try_init(&device)?, &settings.run, Which::Last)?;
+    println!("{} (epoch {epoch}), ε = {}", settings.run.display(), settings.epsilon);
+    let weights = tempfile::tempdir()?;
+    export(&model, &weights.path().join("weights.safetensors"))?;
+    let test = cifar10(&settings.data, Split::Test)?.take(settings.examples);
+    let rows: Vec<usize> = (0..test.len()).collect();
+    let (images, labels) = (test.images(&rows, &device), test.labels(&rows, &device));
+    let name = settings.run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let card = serde_json::json!({
+        "name": name, "epoch": epoch, "data": test.name(), "fingerprint": test.fingerprint(),
+    });
+    Ok(Given { model: Model::new(&model, images, labels, card), weights })
+}
+
+fn parity(settings: Settings) -> Result<()> {
+    let given = given(&settings)?;
+    let weights = given.weights.path().join("weights.safetensors");
+    let mut theirs = Theirs::run(&settings, &weights, &given.weights.path().join("peer.json"))?;
+    let mut record = Parity::new(&settings, &given.model, &mut theirs)?;
+    for &name in &settings.attacks {
+        let ours = ours::run(name, &settings, &given.model, settings.examples)?;
+        let comparison = Comparison::new(name, ours, theirs.attack(name)?)?;
+        println!("{comparison}");
+        record.attacks.insert(name.key(), comparison);
+        record.save(&settings.out)?;
+    }
+    Ok(())
+}
+
+fn speed(settings: Settings, repeats: usize) -> Result<()> {
+    let given = given(&settings)?;
+    let weights = given.weights.path().join("weights.safetensors");
+    let mut theirs = Theirs::serve(&settings, &weights)?;
+    let mut record = Speed::new(&settings, &given.model, theirs.versions(), repeats);
+    for &name in &settings.attacks {
+        let mut pairs = Vec::new();
+        for _ in 0..repeats {
+            let ours = ours::run(name, &settings, &given.model, settings.examples)?;
+            let theirs = theirs.once(name, settings.examples)?;
+            pairs.push(Pair { ours: ours.cost(), theirs });
+        }
+        println!("{}", record.add(name, pairs));
+        record.save(&settings.out)?;
+    }
+    Ok(())
+}
+
+/// The repository.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}

@@ -1,0 +1,197 @@
+//! Our side: the attacks by the names that the peer knows them by, run and timed.
+
+use crate::{Result, Settings};
+use burn::tensor::{Int, Tensor};
+use cni_burn::attacks::{
+    Apgd, Attack, CarliniWagner, Classifier, Fab, Goal, Norm, Passes, Pgd, Runner, Square, Suite,
+    Threat, Victim,
+};
+use cni_burn::prelude::*;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// An attack of both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
+#[value(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum Name {
+    Fgsm,
+    Pgd20,
+    ApgdCe,
+    ApgdDlr,
+    ApgdT,
+    FabT,
+    Square,
+    /// Carlini and Wagner's, in L2 whatever the threat.
+    Cw,
+    /// AutoAttack's standard suite.
+    Standard,
+}
+
+impl Name {
+    /// As the peer and the records have it.
+    pub fn key(self) -> String {
+        self.to_possible_value().expect("no name is hidden").get_name().to_string()
+    }
+
+    fn attack(self, settings: &Settings) -> Result<Box<dyn Attack>> {
+        let threat = Threat::linf(fraction(&settings.epsilon)?)?;
+        let (iterations, queries) = (settings.targeted_iterations, settings.queries);
+        Ok(match self {
+            Self::Fgsm => Box::new(Pgd::fgsm(threat)),
+            Self::Pgd20 => Box::new(Pgd::new(threat).with_steps(20)?),
+            Self::ApgdCe => Box::new(Apgd::cross_entropy(threat)),
+            Self::ApgdDlr => Box::new(Apgd::dlr(threat)),
+            Self::ApgdT => Box::new(Apgd::targeted(threat).with_steps(iterations)?),
+            Self::FabT => Box::new(Fab::targeted(threat).with_steps(iterations)?),
+            Self::Square => Box::new(Square::new(threat).with_queries(queries)?),
+            Self::Cw => Box::new(
+                CarliniWagner::new(Threat::l2(100.0)?)?
+                    .with_search_steps(settings.cw_search)?
+                    .with_steps(settings.cw_steps)?
+                    .with_initial_constant(0.01)?,
+            ),
+            Self::Standard => Box::new(Suite::standard(threat)?),
+        })
+    }
+}
+
+fn fraction(text: &str) -> Result<f64> {
+    Ok(match text.split_once('/') {
+        Some((above, below)) => above.trim().parse::<f64>()? / below.trim().parse::<f64>()?,
+        None => text.trim().parse()?,
+    })
+}
+
+type Forward = fn(&ResNet, Tensor<4>) -> Tensor<2>;
+
+/// The model and the images that both sides get.
+pub struct Model {
+    victim: Victim<ResNet, Forward>,
+    images: Tensor<4>,
+    pub labels: Tensor<1, Int>,
+    pub card: Value,
+}
+
+impl Model {
+    pub fn new(model: &ResNet, images: Tensor<4>, labels: Tensor<1, Int>, card: Value) -> Self {
+        Self { victim: Victim::new(model, ResNet::forward), images, labels, card }
+    }
+
+    /// Which of the images are classified correctly.
+    pub fn correct(&self, images: &Tensor<4>, batch: usize) -> Vec<u8> {
+        let [all, ..] = images.dims();
+        let parts = (0..all).step_by(batch).flat_map(|first| {
+            let rows = first..all.min(first + batch);
+            let logits = self.victim.logits(images.clone().slice(rows.clone()));
+            let goal = Goal::Misclassify(self.labels.clone().slice(rows));
+            let wrong: Vec<bool> =
+                goal.reached(&logits).try_to_vec_as().expect("the host can be read");
+            wrong.into_iter().map(|wrong| u8::from(!wrong))
+        });
+        parts.collect()
+    }
+
+    pub fn clean(&self, batch: usize) -> Vec<u8> {
+        self.correct(&self.images, batch)
+    }
+}
+
+/// What an attack made of the images.
+pub struct Ours {
+    pub name: String,
+    pub spec: Value,
+    pub robust: Vec<u8>,
+    /// Distances in L2, for Carlini and Wagner's; none where nothing was found.
+    pub norm: Option<Vec<Option<f64>>>,
+    cost: Cost,
+}
+
+impl Ours {
+    pub fn cost(&self) -> Cost {
+        self.cost.clone()
+    }
+}
+
+/// What an attack cost.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cost {
+    pub seconds: f64,
+    /// Of them in the model's forward and backward passes.
+    pub model_seconds: f64,
+    pub forwards: u64,
+    pub backwards: u64,
+}
+
+/// Calls of the model by the number of images and whether a backward pass followed.
+type Calls = BTreeMap<(usize, bool), usize>;
+
+/// Runs an attack on the first `examples` images, those that the model classifies correctly.
+pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> Result<Ours> {
+    let attack = name.attack(settings)?;
+    let images = model.images.clone().slice(0..examples);
+    let clean = model.correct(&images, settings.batch);
+    let right: Vec<i32> = (0..examples as i32).filter(|&i| clean[i as usize] == 1).collect();
+    let rows = Tensor::<1, Int>::from_data(right.as_slice(), &images.device());
+    let attacked = images.clone().select(0, rows.clone());
+    let goal = Goal::Misclassify(model.labels.clone().select(0, rows));
+
+    let calls = RefCell::new(Calls::new());
+    let counted = |x: Tensor<4>| {
+        let call = (x.dims()[0], x.is_require_grad());
+        *calls.borrow_mut().entry(call).or_default() += 1;
+        model.victim.logits(x)
+    };
+    let runner = Runner::default().with_chunk(settings.batch)?;
+    let started = Instant::now();
+    let found = runner.run(attack.as_ref(), &counted, attacked.clone(), &goal, Key::new(1), 0)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let model_seconds = replay(model, &images, &calls.into_inner());
+
+    let distance: Vec<f64> = Norm::L2.distance(&found.images, &attacked).try_to_vec_as()?;
+    // Examples are judged in the batches of the whole set, as the peer does.
+    let mut whole = images.clone();
+    for (at, &row) in right.iter().enumerate() {
+        let row = row as usize;
+        whole = whole.slice_assign(row..row + 1, found.images.clone().slice(at..at + 1));
+    }
+    let robust = model.correct(&whole, settings.batch);
+    let norm = (name == Name::Cw).then(|| {
+        let mut norms = vec![None; examples];
+        for (at, &row) in right.iter().enumerate() {
+            norms[row as usize] = (robust[row as usize] == 0).then_some(distance[at]);
+        }
+        norms
+    });
+    let Passes { forwards, backwards } = found.passes;
+    let cost = Cost { seconds, model_seconds, forwards, backwards };
+    Ok(Ours { name: attack.name(), spec: attack.spec(), robust, norm, cost })
+}
+
+/// The seconds that the model alone takes for these calls: each size is timed by itself, the median of three.
+fn replay(model: &Model, images: &Tensor<4>, calls: &Calls) -> f64 {
+    let once = |size: usize, gradient: bool| {
+        let rows: Vec<i32> = (0..size as i32).map(|row| row % images.dims()[0] as i32).collect();
+        let rows = Tensor::<1, Int>::from_data(rows.as_slice(), &images.device());
+        let x = images.clone().select(0, rows);
+        let started = Instant::now();
+        if gradient {
+            let leaf = x.autodiff().require_grad();
+            let mut gradients = model.victim.logits(leaf.clone()).sum().backward();
+            std::hint::black_box(leaf.grad_remove(&mut gradients));
+        } else {
+            std::hint::black_box(model.victim.logits(x));
+        }
+        started.elapsed().as_secs_f64()
+    };
+    let of_size = |(&(size, gradient), &count): (&(usize, bool), &usize)| {
+        let mut times = [0; 3].map(|_| once(size, gradient));
+        times.sort_by(f64::total_cmp);
+        times[1] * count as f64
+    };
+    calls.iter().map(of_size).sum()
+}

@@ -1,0 +1,256 @@
+//! What the comparisons leave behind.
+
+use crate::ours::{Cost, Model, Name, Ours};
+use crate::theirs::Theirs;
+use crate::{Result, Settings, machine};
+use cni_burn::attacks::evaluation::write_json;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+/// Robust accuracy of both sides.
+#[derive(Serialize)]
+pub struct Parity {
+    machine: Value,
+    versions: Value,
+    settings: Settings,
+    model: Value,
+    clean: Clean,
+    pub attacks: BTreeMap<String, Comparison>,
+}
+
+/// Both sides on the images themselves.
+#[derive(Serialize)]
+struct Clean {
+    ours: f64,
+    theirs: f64,
+    agreement: f64,
+}
+
+/// One attack on both sides. Shares are of all images.
+#[derive(Serialize)]
+pub struct Comparison {
+    name: String,
+    spec: Value,
+    /// Robust accuracy.
+    ours: f64,
+    theirs: f64,
+    /// Ours less theirs, in percentage points.
+    difference_points: f64,
+    /// The share of examples on which both sides say the same.
+    agreement: f64,
+    only_we_broke: Vec<usize>,
+    only_they_broke: Vec<usize>,
+    /// For attacks of minimum norm, over the examples that both sides broke.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    norms: Option<Norms>,
+    our_cost: Cost,
+    their_cost: Cost,
+}
+
+#[derive(Serialize)]
+struct Norms {
+    examples: usize,
+    our_median: f64,
+    their_median: f64,
+    /// Ours over theirs.
+    ratio_of_medians: f64,
+    median_ratio: f64,
+}
+
+impl Parity {
+    pub fn new(settings: &Settings, model: &Model, theirs: &mut Theirs) -> Result<Self> {
+        let (ours, peers) = (model.clean(settings.batch), theirs.clean()?);
+        Ok(Self {
+            machine: machine::facts(machine::threads(), None),
+            versions: theirs.versions(),
+            settings: settings.clone(),
+            model: model.card.clone(),
+            clean: Clean {
+                ours: share(&ours),
+                theirs: share(&peers),
+                agreement: agreement(&ours, &peers),
+            },
+            attacks: BTreeMap::new(),
+        })
+    }
+
+    pub fn save(&self, out: &Path) -> Result<()> {
+        Ok(write_json(out, self)?)
+    }
+}
+
+impl Comparison {
+    pub fn new(name: Name, ours: Ours, theirs: Value) -> Result<Self> {
+        let robust: Vec<u8> = serde_json::from_value(theirs["robust"].clone())?;
+        if robust.len() != ours.robust.len() {
+            return Err(format!("{}: the sides have different examples", name.key()).into());
+        }
+        let only = |us: u8, them: u8| {
+            let pairs = ours.robust.iter().zip(&robust).enumerate();
+            pairs.filter(|(_, (a, b))| (**a, **b) == (us, them)).map(|(i, _)| i).collect()
+        };
+        let norms = match &ours.norm {
+            None => None,
+            Some(our_norms) => {
+                let their_norms: Vec<Option<f64>> =
+                    serde_json::from_value(theirs["norm"].clone())?;
+                Norms::new(our_norms, &their_norms)
+            }
+        };
+        let (a, b) = (share(&ours.robust), share(&robust));
+        Ok(Self {
+            ours: a,
+            theirs: b,
+            difference_points: 100.0 * (a - b),
+            agreement: agreement(&ours.robust, &robust),
+            only_we_broke: only(0, 1),
+            only_they_broke: only(1, 0),
+            norms,
+            our_cost: ours.cost(),
+            their_cost: serde_json::from_value(theirs)?,
+            name: ours.name,
+            spec: ours.spec,
+        })
+    }
+}
+
+impl Norms {
+    /// Over the examples for which both sides found something, and moved to find it.
+    fn new(ours: &[Option<f64>], theirs: &[Option<f64>]) -> Option<Self> {
+        let both = ours.iter().zip(theirs).filter_map(|(a, b)| Some(((*a)?, (*b)?)));
+        let both: Vec<(f64, f64)> = both.collect();
+        if both.is_empty() {
+            return None;
+        }
+        let our_median = median(both.iter().map(|pair| pair.0).collect());
+        let their_median = median(both.iter().map(|pair| pair.1).collect());
+        Some(Self {
+            examples: both.len(),
+            our_median,
+            their_median,
+            ratio_of_medians: our_median / their_median,
+            median_ratio: median(both.iter().map(|pair| pair.0 / pair.1).collect()),
+        })
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:<24} ours {:6.2} %  theirs {:6.2} %  difference {:+.2}  agreement {:6.2} %  seconds {:.1} and {:.1}",
+            self.name,
+            100.0 * self.ours,
+            100.0 * self.theirs,
+            self.difference_points,
+            100.0 * self.agreement,
+            self.our_cost.seconds,
+            self.their_cost.seconds
+        )?;
+        match &self.norms {
+            None => Ok(()),
+            Some(norms) => write!(
+                f,
+                "  median norms {:.4} and {:.4}, ratio {:.4}",
+                norms.our_median, norms.their_median, norms.ratio_of_medians
+            ),
+        }
+    }
+}
+
+/// Seconds of both sides.
+#[derive(Serialize)]
+pub struct Speed {
+    machine: Value,
+    versions: Value,
+    settings: Settings,
+    repeats: usize,
+    model: Value,
+    attacks: BTreeMap<String, Timing>,
+}
+
+/// One run of each side.
+#[derive(Serialize)]
+pub struct Pair {
+    pub ours: Cost,
+    pub theirs: Cost,
+}
+
+/// Medians over the runs.
+#[derive(Serialize)]
+struct Timing {
+    our_seconds: f64,
+    their_seconds: f64,
+    /// Theirs over ours.
+    ratio: f64,
+    our_seconds_per_example: f64,
+    /// Seconds outside the model over those in it.
+    our_share_outside: f64,
+    their_share_outside: f64,
+    runs: Vec<Pair>,
+}
+
+impl Speed {
+    pub fn new(settings: &Settings, model: &Model, versions: Value, repeats: usize) -> Self {
+        Self {
+            machine: machine::facts(machine::threads(), None),
+            versions,
+            settings: settings.clone(),
+            repeats,
+            model: model.card.clone(),
+            attacks: BTreeMap::new(),
+        }
+    }
+
+    /// Adds an attack's runs; a line about them.
+    pub fn add(&mut self, name: Name, runs: Vec<Pair>) -> String {
+        let of = |value: &dyn Fn(&Pair) -> f64| median(runs.iter().map(value).collect());
+        let outside = |cost: &Cost| cost.seconds / cost.model_seconds - 1.0;
+        let timing = Timing {
+            our_seconds: of(&|pair| pair.ours.seconds),
+            their_seconds: of(&|pair| pair.theirs.seconds),
+            ratio: of(&|pair| pair.theirs.seconds / pair.ours.seconds),
+            our_seconds_per_example: of(&|pair| pair.ours.seconds)
+                / self.settings.examples as f64,
+            our_share_outside: of(&|pair| outside(&pair.ours)),
+            their_share_outside: of(&|pair| outside(&pair.theirs)),
+            runs,
+        };
+        let line = format!(
+            "{:<10} ours {:.2} s  theirs {:.2} s  ratio {:.2}  outside the model {:.1} and {:.1} %",
+            name.key(),
+            timing.our_seconds,
+            timing.their_seconds,
+            timing.ratio,
+            100.0 * timing.our_share_outside,
+            100.0 * timing.their_share_outside
+        );
+        self.attacks.insert(name.key(), timing);
+        line
+    }
+
+    pub fn save(&self, out: &Path) -> Result<()> {
+        Ok(write_json(out, self)?)
+    }
+}
+
+fn share(flags: &[u8]) -> f64 {
+    flags.iter().map(|&flag| f64::from(flag)).sum::<f64>() / flags.len().max(1) as f64
+}
+
+fn agreement(a: &[u8], b: &[u8]) -> f64 {
+    let same = a.iter().zip(b).filter(|(a, b)| a == b).count();
+    same as f64 / a.len().max(1) as f64
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    if n == 0 {
+        return f64::NAN;
+    }
+    0.5 * (values[(n - 1) / 2] + values[n / 2])
+}

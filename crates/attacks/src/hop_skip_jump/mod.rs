@@ -1,0 +1,180 @@
+//! HopSkipJump: the nearest adversarial image by decisions alone.
+
+mod hunt;
+
+use self::hunt::{Hunt, decide};
+use crate::attack::spec;
+use crate::error::{at_least_one, within};
+use crate::problem::Harvest;
+use crate::{Access, Attack, AttackError, Norm, Oracle, Problem, Threat};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::Serialize;
+
+/// HopSkipJump (Chen et al., arXiv 1904.02144, algorithm 2), for the L2 and the Linf norm.
+///
+/// All it asks the model is whether an image reaches the goal. From a random image that does, a binary search towards
+/// the original meets the boundary. There the mean of random directions, each with the sign of the decision a little way
+/// along it, estimates the boundary's normal (equation 16, with the mean decision subtracted); a step along it, halved until
+/// it stays adversarial, and a binary search end the iteration. The `t`-th takes `B₀ √t` decisions for the normal.
+///
+/// The result is the nearest adversarial image where its distance is at most the threat's ε, else the original: with a
+/// large ε every example of smallest norm. Images that reach the goal as they are stay as they are, and so do those for
+/// which no random image does; of a target class that may be most.
+///
+/// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the same draws throughout,
+/// so that the boundary holds still.
+///
+/// # Deviations
+///
+/// In Linf samples reach `√d` times as far as in the paper, as far as in L2: single precision would lose them otherwise. The
+/// nearest image of all iterations counts, not the last.
+///
+/// ```
+/// use cni_attacks::{Attack, HopSkipJump, Threat};
+/// let attack = HopSkipJump::new(Threat::l2(0.5)?)?;
+/// assert_eq!(attack.name(), "HopSkipJump-40");
+/// assert_eq!(attack.with_draws(9)?.name(), "HopSkipJump-40x9");
+/// assert!(HopSkipJump::new(Threat::l1(12.0)?).is_err());
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "hop_skip_jump")]
+pub struct HopSkipJump {
+    threat: Threat,
+    steps: usize,
+    first_samples: usize,
+    most_samples: usize,
+    tries: usize,
+    gamma: f64,
+    draws: usize,
+}
+
+impl HopSkipJump {
+    /// 40 iterations, 100 √t decisions for the `t`-th normal and at most 10 000, at most 1000 random images to start from,
+    /// γ = 1, one draw; an error unless the norm is L2 or Linf.
+    pub fn new(threat: Threat) -> Result<Self, AttackError> {
+        if threat.norm() == Norm::L1 {
+            let wanted = &[Norm::L2, Norm::Linf];
+            return Err(AttackError::Norm { got: threat.norm(), wanted });
+        }
+        Ok(Self {
+            threat,
+            steps: 40,
+            first_samples: 100,
+            most_samples: 10_000,
+            tries: 1000,
+            gamma: 1.0,
+            draws: 1,
+        })
+    }
+
+    /// The number of iterations; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The decisions for the first normal, `B₀`, and the most for any; an error where one is zero.
+    pub fn with_samples(self, first: usize, most: usize) -> Result<Self, AttackError> {
+        let first_samples = at_least_one("first_samples", first)?;
+        Ok(Self { first_samples, most_samples: at_least_one("most_samples", most)?, ..self })
+    }
+
+    /// How many random images are tried as a start; an error where it is zero.
+    pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
+        Ok(Self { tries: at_least_one("tries", tries)?, ..self })
+    }
+
+    /// How coarse the binary searches are: they end within `γ d^(−3/2)` of the distance in L2 and `γ d⁻²` in Linf, for
+    /// images of `d` values; an error unless finite and positive.
+    pub fn with_gamma(self, gamma: f64) -> Result<Self, AttackError> {
+        Ok(Self { gamma: within("gamma", gamma, |gamma| gamma > 0.0, "above 0")?, ..self })
+    }
+
+    /// The number of draws of the model's noise that vote on each decision; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { draws: at_least_one("draws", draws)?, ..self })
+    }
+}
+
+impl HopSkipJump {
+    /// Uniform images that reach the goal, the originals where none was found, and where they were.
+    fn start(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        keys: [Key; 2],
+    ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
+        let [key, noise] = keys;
+        let mut harvest = Harvest::new(problem.len());
+        let mut left = problem.clone();
+        for attempt in 0..self.tries as u64 {
+            let half = left.images.zeros_like().add_scalar(0.5);
+            let key = key.child(attempt);
+            let image = Norm::Linf.random_start(key, &half, 0.5, &left.examples) + half;
+            let reached = decide(oracle, &left, &image, self.draws, noise)?;
+            if let Some(rows) = harvest.take(&reached, &image) {
+                if harvest.is_complete() {
+                    break;
+                }
+                left = left.select(&rows);
+            }
+            if !oracle.has_budget() {
+                break;
+            }
+        }
+        let mut found = vec![true; problem.len()];
+        harvest.remaining().iter().for_each(|&row| found[row] = false);
+        Ok((harvest.finish(left.images), found))
+    }
+}
+
+impl Attack for HopSkipJump {
+    /// `HopSkipJump-{steps}`, with several draws `HopSkipJump-{steps}x{draws}`.
+    fn name(&self) -> String {
+        match self.draws {
+            1 => format!("HopSkipJump-{}", self.steps),
+            draws => format!("HopSkipJump-{}x{draws}", self.steps),
+        }
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Decisions
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let noise = key.named("decision");
+        let mut harvest = Harvest::new(problem.len());
+        let reached = decide(oracle, problem, &problem.images, self.draws, noise)?;
+        let mut left = problem.clone();
+        if let Some(rows) = harvest.take(&reached, &left.images) {
+            if harvest.is_complete() {
+                return Ok(problem.images.clone());
+            }
+            left = left.select(&rows);
+        }
+        let (mut x, found) = self.start(oracle, &left, [key.named("start"), noise])?;
+        let missing: Vec<bool> = found.iter().map(|found| !found).collect();
+        if let Some(rows) = harvest.take(&missing, &left.images) {
+            if harvest.is_complete() {
+                return Ok(problem.images.clone());
+            }
+            (left, x) = (left.select(&rows), rows.of(&x));
+        }
+        let hunt = Hunt::new(self, left, x, noise);
+        Ok(harvest.finish(hunt.run(oracle, key)?))
+    }
+}

@@ -1,0 +1,211 @@
+//! SPSA: gradient ascent along gradients estimated from scores.
+
+use crate::attack::spec;
+use crate::error::{at_least_one, within};
+use crate::problem::{Harvest, read, where_rows};
+use crate::{
+    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Problem, Rows, Threat,
+};
+use burn::tensor::Tensor;
+use cni_noise::{Key, normal_rows};
+use serde::Serialize;
+
+/// Simultaneous perturbation stochastic approximation (Uesato et al., arXiv 1802.05666, algorithm 1).
+///
+/// Gradient ascent on the margin, [`Loss::Margin`], with Adam and a projection to ball and box after each step. The gradient
+/// is a mean over random signs `v ∈ {−1, 1}^d` of `v (J(x + δv) − J(x − δv)) / 2δ`: each sample costs two queries. No
+/// model's gradient is used, so that a model which hides it is climbed all the same. Points of the queries may lie outside the
+/// box by `δ`.
+///
+/// A run starts at the image, and its result is the best iterate. Every query is a mean over `draws` draws of the model's
+/// noise: the two of a sample see the same, each sample others, and the iterates are compared under draws of their own.
+/// Of a deterministic model examples leave as soon as they reach the goal.
+///
+/// ```
+/// use cni_attacks::{Attack, Spsa, Threat};
+/// let threat = Threat::linf(8.0 / 255.0)?;
+/// assert_eq!(Spsa::new(threat).name(), "SPSA-100");
+/// assert_eq!(Spsa::new(threat).with_draws(20)?.name(), "EOT-SPSA-100x20");
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "spsa")]
+pub struct Spsa {
+    threat: Threat,
+    steps: usize,
+    samples: usize,
+    delta: f64,
+    learning_rate: f64,
+    #[serde(flatten)]
+    eot: Eot,
+}
+
+/// Adam's decay of the first and the second moment, and what keeps its quotient finite.
+const DECAY: [f64; 2] = [0.9, 0.999];
+const TINY: f64 = 1e-8;
+
+impl Spsa {
+    /// 100 steps of 128 samples, δ = 0.01, learning rate 0.01, one draw.
+    pub fn new(threat: Threat) -> Self {
+        Self { threat, steps: 100, samples: 128, delta: 0.01, learning_rate: 0.01, eot: Eot::ONE }
+    }
+
+    /// The number of steps; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The number of samples behind each gradient, of two queries each; an error where it is zero.
+    pub fn with_samples(self, samples: usize) -> Result<Self, AttackError> {
+        Ok(Self { samples: at_least_one("samples", samples)?, ..self })
+    }
+
+    /// How far each sample moves every pixel, in units of the pixel range; an error unless finite and positive.
+    pub fn with_delta(self, delta: f64) -> Result<Self, AttackError> {
+        Ok(Self { delta: within("delta", delta, |delta| delta > 0.0, "above 0")?, ..self })
+    }
+
+    /// Adam's learning rate, about how far a step moves every pixel; an error unless finite and positive.
+    pub fn with_learning_rate(self, rate: f64) -> Result<Self, AttackError> {
+        let learning_rate = within("learning_rate", rate, |rate| rate > 0.0, "above 0")?;
+        Ok(Self { learning_rate, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each query; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+    }
+
+    /// What the expectation over draws is taken of.
+    pub fn with_expectation(self, expectation: Expectation) -> Self {
+        Self { eot: Eot { expectation, ..self.eot }, ..self }
+    }
+
+    /// The estimated gradient.
+    fn gradient(
+        &self,
+        oracle: &mut Oracle<'_>,
+        state: &State,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let State { problem, objective, x, .. } = state;
+        let mut sum = x.zeros_like();
+        for sample in 0..self.samples as u64 {
+            let key = key.child(sample);
+            // The sign of a normal value is a fair coin.
+            let signs = normal_rows(key.named("signs"), &problem.examples, x).sign();
+            let mut score = |delta: f64| {
+                let at = x.clone() + signs.clone() * delta;
+                oracle.score(&at, objective, &problem.examples, self.eot, key.named("score"))
+            };
+            let slope = (score(self.delta)?.score - score(-self.delta)?.score).cast(x.dtype());
+            sum = sum + signs * slope.reshape([-1, 1, 1, 1]);
+        }
+        Ok(sum.div_scalar(2.0 * self.delta * self.samples as f64))
+    }
+}
+
+/// The rows still attacked.
+struct State {
+    problem: Problem,
+    objective: Objective,
+    x: Tensor<4>,
+    moments: [Tensor<4>; 2],
+    best: Tensor<4>,
+    scores: Vec<f64>,
+}
+
+impl State {
+    /// One step of Adam upwards, the `step`-th from 1.
+    fn climb(&mut self, gradient: Tensor<4>, step: usize, rate: f64, threat: Threat) {
+        let [first, second] = &mut self.moments;
+        let average = |past: &Tensor<4>, new: Tensor<4>, decay: f64| {
+            past.clone() * decay + new * (1.0 - decay)
+        };
+        *first = average(first, gradient.clone(), DECAY[0]);
+        *second = average(second, gradient.square(), DECAY[1]);
+        let [of_first, of_second] = DECAY.map(|decay| 1.0 - decay.powi(step as i32));
+        let size = (second.clone() / of_second).sqrt().add_scalar(TINY);
+        let ahead = self.x.clone() + first.clone() * (rate / of_first) / size;
+        self.x = threat.norm().project(ahead, &self.problem.images, threat.epsilon());
+    }
+
+    /// Scores the iterate, and keeps it where it is the best.
+    fn look(&mut self, oracle: &mut Oracle<'_>, eot: Eot, key: Key) -> Result<(), AttackError> {
+        let examples = &self.problem.examples;
+        let scores = read(&oracle.score(&self.x, &self.objective, examples, eot, key)?.score);
+        let better: Vec<bool> = scores.iter().zip(&self.scores).map(|(a, b)| a > b).collect();
+        self.best = where_rows(&better, self.best.clone(), &self.x);
+        self.scores = scores.iter().zip(&self.scores).map(|(a, b)| a.max(*b)).collect();
+        Ok(())
+    }
+
+    fn select(&mut self, rows: &Rows) {
+        self.problem = self.problem.select(rows);
+        self.objective = self.objective.select(rows);
+        self.x = rows.of(&self.x);
+        self.moments = self.moments.clone().map(|moment| rows.of(&moment));
+        self.best = rows.of(&self.best);
+        self.scores = rows.of_list(&self.scores);
+    }
+}
+
+impl Attack for Spsa {
+    /// `SPSA-{steps}`; with several draws `EOT-SPSA-{steps}x{draws}` and the expectation.
+    fn name(&self) -> String {
+        match self.eot.draws {
+            1 => format!("SPSA-{}", self.steps),
+            draws => format!("EOT-SPSA-{}x{draws}{}", self.steps, self.eot.expectation.suffix()),
+        }
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Scores
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let stop = oracle.stops_early(true, problem)?;
+        let mut harvest = Harvest::new(problem.len());
+        let clean = &problem.images;
+        let mut state = State {
+            problem: problem.clone(),
+            objective: Objective::new(Loss::Margin, &problem.goal),
+            x: clean.clone(),
+            moments: [clean.zeros_like(), clean.zeros_like()],
+            best: clean.clone(),
+            scores: vec![f64::NEG_INFINITY; problem.len()],
+        };
+        let noise = key.named("score");
+        state.look(oracle, self.eot, noise)?;
+        for step in 1..=self.steps {
+            // A margin is positive just where the goal is reached.
+            let reached: Vec<bool> = state.scores.iter().map(|s| stop && *s > 0.0).collect();
+            if let Some(rows) = harvest.take(&reached, &state.best) {
+                if harvest.is_complete() {
+                    break;
+                }
+                state.select(&rows);
+            }
+            let gradient = self.gradient(oracle, &state, key.child(step as u64))?;
+            state.climb(gradient, step, self.learning_rate, self.threat);
+            state.look(oracle, self.eot, noise)?;
+            if !oracle.proceed(&state.problem, &state.best, &state.scores, self.threat.norm()) {
+                break;
+            }
+        }
+        Ok(harvest.finish(state.best))
+    }
+}
