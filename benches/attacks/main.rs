@@ -143,7 +143,7 @@ fn parity(settings: Settings) -> Result<()> {
         let ours = ours::run(name, &settings, &given.model, settings.examples)?;
         let comparison = Comparison::new(name, ours, theirs.attack(name)?)?;
         println!("{comparison}");
-        record.attacks.insert(name.key(), comparison);
+        record.add(name, comparison);
         record.save(&settings.out)?;
     }
     Ok(())

@@ -18,7 +18,9 @@ pub struct Parity {
     settings: Settings,
     model: Value,
     clean: Clean,
-    pub attacks: BTreeMap<String, Comparison>,
+    attacks: BTreeMap<String, Comparison>,
+    /// The most that our side has held, over all attacks so far.
+    peak_memory_bytes: Option<u64>,
 }
 
 /// Both sides on the images themselves.
@@ -61,6 +63,12 @@ struct Norms {
 }
 
 impl Parity {
+    /// Adds an attack.
+    pub fn add(&mut self, name: Name, comparison: Comparison) {
+        self.attacks.insert(name.key(), comparison);
+        self.peak_memory_bytes = machine::own_memory("VmHWM");
+    }
+
     pub fn new(settings: &Settings, model: &Model, theirs: &mut Theirs) -> Result<Self> {
         let (ours, peers) = (model.clean(settings.batch), theirs.clean()?);
         Ok(Self {
@@ -74,6 +82,7 @@ impl Parity {
                 agreement: agreement(&ours, &peers),
             },
             attacks: BTreeMap::new(),
+            peak_memory_bytes: None,
         })
     }
 

@@ -15,9 +15,8 @@ use serde::Serialize;
 ///
 /// Evolution strategies move the mean `μ` of a Gaussian such that its samples `z = μ + σε`, taken to images by
 /// `(tanh(z) + 1) / 2` and projected to the ball, have large margins: `μ ← μ + η / (bσ) Σ f ε`, with the scores `f` of
-/// the `b` samples standardised. At first `μ` is the image. The authors' code loses the slope of margins below zero, and
-/// looks at the image of `μ` alone for success; here the margin, [`Loss::Margin`], is as it is, and the result is the best
-/// sample of all, the image of `μ` among them.
+/// the `b` samples standardised. At first `μ` is the image. The score is the margin, [`Loss::Margin`], also where the goal
+/// is reached; the result is the best sample of all, the images of `μ` among them.
 ///
 /// All scores are means over the same `draws` draws of the model's noise, so that samples differ in what they are and not in
 /// their luck. Of a deterministic model examples leave after the iteration in which they reach the goal.

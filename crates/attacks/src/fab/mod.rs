@@ -1,18 +1,14 @@
 //! The fast adaptive boundary attack.
 
+mod descent;
 mod step;
 
-use self::step::Step;
+use self::descent::leave;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::minimum_norm::Search;
-use crate::problem::where_rows;
-use crate::targets::{Pair, targets};
-use crate::{
-    Access, Attack, AttackError, Eot, Goal, Loss, Objective, Oracle, PairLoss, Problem, Rows,
-    Threat,
-};
-use burn::tensor::{Int, Tensor};
+use crate::{Access, Attack, AttackError, Eot, Goal, Oracle, Problem, Threat};
+use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
 
@@ -122,83 +118,6 @@ impl Fab {
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
     }
-
-    /// The boundaries that each run knows of.
-    fn boundaries(
-        &self,
-        oracle: &mut Oracle<'_>,
-        search: &Search,
-        key: Key,
-    ) -> Result<Vec<Vec<Objective>>, AttackError> {
-        let difference = |pair: Pair| pair.objective(PairLoss::Difference);
-        Ok(match (&search.problem.goal, self.targets) {
-            (Goal::Target(_), _) => vec![vec![Objective::new(Loss::Margin, &search.problem.goal)]],
-            (_, Some(most)) => {
-                let pairs = targets(oracle, &search.problem, self.eot, key, most)?;
-                pairs.into_iter().map(|pair| vec![difference(pair)]).collect()
-            }
-            (Goal::Misclassify(labels), None) => {
-                let other = |shift: usize| -> Tensor<1, Int> {
-                    let shifted = labels.clone().add_scalar(shift as i64);
-                    shifted.remainder_scalar(search.classes as i64)
-                };
-                let pair = |shift| Pair { from: labels.clone(), to: other(shift) };
-                vec![(1..search.classes).map(|shift| difference(pair(shift))).collect()]
-            }
-        })
-    }
-
-    /// A run of all rows; whether the budget allows another.
-    fn descend(
-        &self,
-        oracle: &mut Oracle<'_>,
-        search: &mut Search,
-        runs: &mut [Vec<Objective>],
-        run: usize,
-        start: Option<Key>,
-        key: Key,
-    ) -> Result<bool, AttackError> {
-        let norm = self.threat.norm();
-        let step = Step { norm, alpha_max: self.alpha_max, eta: self.eta };
-        let mut x = search.problem.images.clone();
-        if let Some(key) = start {
-            let half = 0.5 * self.threat.epsilon();
-            let change = norm.random_surface(key, &x, half, &search.problem.examples);
-            x = (x + change).clamp(0.0, 1.0);
-        }
-        for number in 0..self.steps as u64 {
-            let key = key.child(number);
-            let plane = search.nearest_plane(oracle, &x, &runs[run], self.eot, key)?;
-            let originals = search.problem.images.clone();
-            x = step.take(&x, &originals, &plane);
-            let look = search.look(oracle, &x, None)?;
-            if !search.proceed(oracle, &x, &look) {
-                return Ok(false);
-            }
-            let back = originals.clone() + (x.clone() - originals).mul_scalar(self.beta);
-            x = where_rows(&look.reached, x, &back);
-            if search.early
-                && let Some(rows) = leave(search, runs)
-            {
-                if search.is_complete() {
-                    return Ok(true);
-                }
-                x = rows.of(&x);
-            }
-        }
-        search.bisect(oracle, self.bisection, |x| x)
-    }
-}
-
-/// Lets rows with an image within the threat leave.
-fn leave(search: &mut Search, runs: &mut [Vec<Objective>]) -> Option<Rows> {
-    let rows = search.leave(&search.within())?;
-    if !search.is_complete() {
-        for objective in runs.iter_mut().flatten() {
-            *objective = objective.select(&rows);
-        }
-    }
-    Some(rows)
 }
 
 impl Attack for Fab {

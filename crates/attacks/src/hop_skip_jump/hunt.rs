@@ -117,9 +117,9 @@ impl<'a> Hunt<'a> {
             let middle: Vec<f64> = low.iter().zip(&high).map(|(a, b)| 0.5 * (a + b)).collect();
             let between = self.towards(&from, &middle, &distances);
             let reached = self.decide(oracle, &between)?;
-            for row in 0..reached.len() {
+            for (row, share) in middle.into_iter().enumerate() {
                 let end = if reached[row] { &mut high } else { &mut low };
-                end[row] = middle[row];
+                end[row] = share;
             }
             // The image that was asked about itself, not one rounded anew.
             self.x = where_rows(&reached, self.x.clone(), &between);

@@ -15,8 +15,9 @@ use serde::Serialize;
 ///
 /// All it asks the model is whether an image reaches the goal. From a random image that does, a binary search towards
 /// the original meets the boundary. There the mean of random directions, each with the sign of the decision a little way
-/// along it, estimates the boundary's normal (equation 16, with the mean decision subtracted); a step along it, halved until
-/// it stays adversarial, and a binary search end the iteration. The `t`-th takes `B₀ √t` decisions for the normal.
+/// along it, estimates the boundary's normal; the mean decision is subtracted first, for less variance. A step along the
+/// normal, halved until it stays adversarial, and a binary search end the iteration. The `t`-th takes `B₀ √t` decisions
+/// for the normal, and steps `1/√t` of the distance at first.
 ///
 /// The result is the nearest adversarial image where its distance is at most the threat's ε, else the original: with a
 /// large ε every example of smallest norm. Images that reach the goal as they are stay as they are, and so do those for
@@ -27,8 +28,8 @@ use serde::Serialize;
 ///
 /// # Deviations
 ///
-/// In Linf samples reach `√d` times as far as in the paper, as far as in L2: single precision would lose them otherwise. The
-/// nearest image of all iterations counts, not the last.
+/// In Linf samples reach `√d` times as far as in the paper, since single precision would lose them otherwise. The nearest
+/// image of all iterations counts, not the last.
 ///
 /// ```
 /// use cni_attacks::{Attack, HopSkipJump, Threat};

@@ -115,7 +115,6 @@ mod tests {
     use super::*;
     use proptest::collection::vec;
     use proptest::prelude::*;
-    use std::hint::black_box;
 
     const NORMS: [Norm; 3] = [Norm::Linf, Norm::L2, Norm::L1];
 
@@ -254,25 +253,6 @@ mod tests {
         for (x, w) in moved.iter().zip(&normal) {
             let wanted = if *w > 300.0 { 0.0 } else { 0.25 };
             assert!((x - wanted).abs() < 1e-9, "slope {w}: {x}");
-        }
-    }
-
-    /// Prints microseconds per image of 3072 values, on one core.
-    #[test]
-    #[ignore = "a measurement"]
-    fn how_long_it_takes() {
-        let at = |i: usize, seed: f64| ((i as f64 * seed).sin() * 43758.5453).fract().abs();
-        let point: Vec<f64> =
-            (0..3072).map(|i| (1.4 * at(i, 12.9) - 0.2).clamp(0.0, 1.0)).collect();
-        let normal: Vec<f64> = (0..3072).map(|i| at(i, 78.2) - at(i, 39.3)).collect();
-        for norm in NORMS {
-            for offset in [0.1, 10.0, 100.0] {
-                let start = std::time::Instant::now();
-                (0..1000).for_each(|_| {
-                    black_box(moved(norm, black_box(&point), &normal, offset));
-                });
-                println!("{norm:?} {offset}: {:.1} µs", start.elapsed().as_secs_f64() * 1e3);
-            }
         }
     }
 }

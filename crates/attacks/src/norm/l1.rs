@@ -41,22 +41,30 @@ pub(crate) fn project_image(image: &mut [f64], origin: &[f64], epsilon: f64) {
     };
     let parts: Vec<(f64, f64)> = image.iter().zip(origin).map(change).collect();
     let moved = |multiplier: f64, (size, room): (f64, f64)| (size - multiplier).max(0.0).min(room);
-    let total = |multiplier: f64| parts.iter().map(|&part| moved(multiplier, part)).sum::<f64>();
-    let multiplier = if total(0.0) <= epsilon {
+    // Few coordinates may differ from the origin, and no others count.
+    let differing: Vec<(f64, f64)> = parts.iter().filter(|part| part.0 > 0.0).copied().collect();
+    // The sum, and how fast it falls.
+    let total = |multiplier: f64| {
+        differing.iter().fold((0.0, 0.0), |(sum, slope), &(size, room)| {
+            let left = size - multiplier;
+            let free = left > 0.0 && left < room;
+            (sum + left.max(0.0).min(room), slope + f64::from(u8::from(free)))
+        })
+    };
+    let multiplier = if total(0.0).0 <= epsilon {
         0.0
     } else {
-        let (mut low, mut high) = (0.0, parts.iter().fold(0.0, |most, part| part.0.max(most)));
+        let (mut low, mut high) = (0.0, differing.iter().fold(0.0, |most, part| part.0.max(most)));
         let mut multiplier = low;
         // The sum falls in straight pieces. Newton's method follows a piece to where it would meet ε, within a bracket
         // that it halves where the piece leads out of it.
         for _ in 0..200 {
-            let excess = total(multiplier) - epsilon;
+            let (sum, slope) = total(multiplier);
+            let excess = sum - epsilon;
             if excess == 0.0 || high - low <= f64::EPSILON * high {
                 break;
             }
             if excess > 0.0 { low = multiplier } else { high = multiplier }
-            let free = |part: &&(f64, f64)| part.0 > multiplier && part.0 - multiplier < part.1;
-            let slope = parts.iter().filter(free).count() as f64;
             let next = multiplier + excess / slope;
             let inside = slope > 0.0 && next > low && next < high;
             let next = if inside { next } else { 0.5 * (low + high) };
@@ -66,7 +74,7 @@ pub(crate) fn project_image(image: &mut [f64], origin: &[f64], epsilon: f64) {
             multiplier = next;
         }
         // The upper end of the bracket is within the ball.
-        if total(multiplier) > epsilon { high } else { multiplier }
+        if total(multiplier).0 > epsilon { high } else { multiplier }
     };
     for ((x, &o), &part) in image.iter_mut().zip(origin).zip(&parts) {
         *x = o + moved(multiplier, part).copysign(*x - o);

@@ -104,7 +104,8 @@ impl Norm {
     pub fn unit(self, images: Tensor<4>) -> Tensor<4> {
         // Scaled to a largest entry of one first: the squares of a gradient near 1e-25 vanish in single precision, and
         // with them the length. That is then at least one, or zero with the image.
-        let peak = images.clone().max_abs_dims(&[1, 2, 3]);
+        let [batch, ..] = images.dims();
+        let peak = images.clone().flatten::<2>(1, 3).max_abs_dim(1).reshape([batch, 1, 1, 1]);
         let zero = peak.clone().equal_elem(0.0);
         let scaled = images / peak.mask_fill(zero, 1.0);
         match self {

@@ -1,6 +1,6 @@
 //! Work on each image by itself that tensors cannot do: on the host, images in parallel, in double precision.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use rayon::prelude::*;
 
 /// The pixels of all images, one image after the other, and how many each has.
@@ -12,7 +12,14 @@ pub(crate) struct Images {
 impl Images {
     pub fn read(images: &Tensor<4>) -> Self {
         let [_, channels, height, width] = images.dims();
-        let values = images.try_to_vec_as().expect("the device can be read");
+        // Conversion by the tensor goes value by value through a case for each type.
+        let values = match images.dtype() {
+            DType::F32 => {
+                images.try_to_vec_as::<f32>().map(|all| all.into_iter().map(f64::from).collect())
+            }
+            _ => images.try_to_vec_as(),
+        }
+        .expect("the device can be read");
         Self { values, each: (channels * height * width).max(1) }
     }
 

@@ -3,6 +3,7 @@
 mod pattern;
 mod proposal;
 mod search;
+mod window;
 
 use self::search::Search;
 use crate::attack::spec;
@@ -13,7 +14,7 @@ use cni_noise::Key;
 use serde::Serialize;
 
 /// The Square attack (Andriushchenko et al., arXiv 1912.00049, algorithms 1 to 3; in the L1 norm Croce and Hein, arXiv
-/// 2103.01208, section 5).
+/// 2103.01208).
 ///
 /// Random search on the margin, [`Loss::Margin`](crate::Loss::Margin), without any gradient. A start of stripes (Linf) or tiles
 /// (L2, L1) is changed within a random square window, and the change stays where the score rises. Windows cover a share

@@ -1,46 +1,10 @@
 //! What a candidate changes: the start and the windows of the Square attack, on single images.
 
 use super::pattern::{Patterns, length, patterns, power, root};
+use super::window::{Shape, Window, sides};
 use crate::Norm;
 use crate::norm::l1::project_image;
-
-/// The shape of an image, whose pixels lie in this order.
-#[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub channels: usize,
-    pub height: usize,
-    pub width: usize,
-}
-
-impl Shape {
-    pub fn values(self) -> usize {
-        self.channels * self.height * self.width
-    }
-}
-
-/// Part of a plane.
-#[derive(Clone, Copy)]
-struct Window {
-    top: usize,
-    left: usize,
-    height: usize,
-    width: usize,
-}
-
-impl Window {
-    fn contains(self, row: usize, column: usize) -> bool {
-        (self.top..self.top + self.height).contains(&row)
-            && (self.left..self.left + self.width).contains(&column)
-    }
-
-    /// The places of its pixels in a channel of an image, row by row.
-    fn places(self, shape: Shape, channel: usize) -> impl Iterator<Item = usize> + Clone {
-        (self.top..self.top + self.height).flat_map(move |row| {
-            let first = (channel * shape.height + row) * shape.width + self.left;
-            first..first + self.width
-        })
-    }
-}
+use std::ops::Range;
 
 /// One kind of change, made with other draws in each image.
 pub(super) struct Proposal {
@@ -120,10 +84,11 @@ impl Proposal {
                 }
             }
             Change::Square(sides) => {
-                let window = self.window(*sides, &draws[..2]);
+                let window = Window::drawn(self.shape, *sides, &draws[..2]);
                 for (channel, &draw) in draws[2..].iter().enumerate() {
-                    for place in window.places(self.shape, channel) {
-                        image[place] = self.end(origin[place], draw);
+                    for row in window.rows(self.shape, channel) {
+                        let ends = origin[row.clone()].iter().map(|&pixel| self.end(pixel, draw));
+                        image[row].iter_mut().zip(ends).for_each(|(pixel, end)| *pixel = end);
                     }
                 }
             }
@@ -139,14 +104,6 @@ impl Proposal {
         (origin + coin(draw) * self.epsilon).clamp(0.0, 1.0)
     }
 
-    /// A window of these sides, anywhere in the image.
-    fn window(&self, [height, width]: [usize; 2], draws: &[f32]) -> Window {
-        let place = |draw: f32, choices: usize| (f64::from(draw) * choices as f64) as usize;
-        let top = place(draws[0], self.shape.height - height + 1);
-        let left = place(draws[1], self.shape.width - width + 1);
-        Window { top, left, height, width }
-    }
-
     fn tile(
         &self,
         image: &mut [f64],
@@ -155,22 +112,24 @@ impl Proposal {
         patterns: &Patterns,
         draws: &[f32],
     ) {
-        image.fill(0.0);
+        let mut change = vec![0.0; image.len()];
         for (tile, draws) in tiles.iter().zip(draws.chunks(1 + self.shape.channels)) {
             let pattern = turned(patterns, draws[0]);
             for (channel, &draw) in draws[1..].iter().enumerate() {
-                for (place, cell) in tile.places(self.shape, channel).zip(pattern) {
-                    image[place] = coin(draw) * cell;
+                for (row, cells) in tile.rows(self.shape, channel).zip(pattern.chunks(tile.width)) {
+                    change[row].iter_mut().zip(cells).for_each(|(x, cell)| *x = coin(draw) * cell);
                 }
             }
         }
         // In L1 the reference projects the tiles as they are.
-        let scale = match self.norm {
-            Norm::L1 => 1.0,
-            _ => self.epsilon / length(self.norm, image.iter().copied()),
-        };
-        image.iter_mut().zip(origin).for_each(|(pixel, origin)| *pixel = origin + scale * *pixel);
-        self.project(image, origin);
+        if self.norm == Norm::L2 {
+            let scale = self.epsilon / length(self.norm, &change);
+            change.iter_mut().for_each(|x| *x *= scale);
+        }
+        self.write(image, origin, &change, 0..image.len());
+        if self.norm == Norm::L1 {
+            project_image(image, origin, self.epsilon);
+        }
     }
 
     /// Algorithm 3 of the paper: what the windows held, and what was left of ε, goes to the first of them.
@@ -184,56 +143,57 @@ impl Proposal {
     ) {
         const TINY: f64 = 1e-12;
         let (norm, shape, channels) = (self.norm, self.shape, self.shape.channels as f64);
-        let (first, second) = (self.window(sides, &draws[..2]), self.window(sides, &draws[2..4]));
+        let [first, second] =
+            [0, 2].map(|from| Window::drawn(shape, sides, &draws[from..from + 2]));
         let pattern = turned(patterns, draws[4]);
-        let spent = power(norm, image.iter().zip(origin).map(|(pixel, origin)| pixel - origin));
-        let unspent = (power(norm, [self.epsilon].into_iter()) - spent).max(0.0) / channels;
+        let mut change: Vec<f64> = image.iter().zip(origin).map(|(x, o)| x - o).collect();
+        let unspent = (power(norm, &[self.epsilon]) - power(norm, &change)).max(0.0) / channels;
+        let mut cells = Vec::with_capacity(pattern.len());
         for (channel, &draw) in draws[5..].iter().enumerate() {
-            let of_first = || first.places(shape, channel);
-            let change = |place: usize| image[place] - origin[place];
-            let own = power(norm, of_first().map(change));
-            let beside = second.places(shape, channel).filter(|place| {
-                let place = place % (shape.height * shape.width);
-                !first.contains(place / shape.width, place % shape.width)
-            });
-            let other = power(norm, beside.map(change));
-            let old = root(norm, own) + TINY;
-            let mixed: Vec<f64> = (of_first().zip(pattern))
-                .map(|(place, cell)| coin(draw) * cell + change(place) / old)
-                .collect();
+            cells.clear();
+            for row in first.rows(shape, channel) {
+                cells.extend_from_slice(&change[row.clone()]);
+                change[row].fill(0.0);
+            }
+            let own = power(norm, &cells);
+            // The first window is empty now: what the second shares with it does not count twice.
+            let mut other = 0.0;
+            for row in second.rows(shape, channel) {
+                other += power(norm, &change[row.clone()]);
+                change[row].fill(0.0);
+            }
+            let (sign, old) = (coin(draw), root(norm, own) + TINY);
+            cells
+                .iter_mut()
+                .zip(pattern)
+                .for_each(|(cell, bump)| *cell = sign * bump + *cell / old);
             let wanted = match norm {
                 // The reference gives an L1 window as many times its length as there are channels, and projects.
                 Norm::L1 => unspent + channels * (own + other),
                 _ => root(norm, unspent + own + other),
             };
-            let scale = wanted / (length(norm, mixed.iter().copied()) + TINY);
-            for place in second.places(shape, channel) {
-                image[place] = origin[place];
+            let scale = wanted / (length(norm, &cells) + TINY);
+            for (row, cells) in first.rows(shape, channel).zip(cells.chunks(first.width)) {
+                change[row].iter_mut().zip(cells).for_each(|(x, cell)| *x = scale * cell);
             }
-            for (place, cell) in of_first().zip(&mixed) {
-                image[place] = origin[place] + scale * cell;
+            for row in first.rows(shape, channel).chain(second.rows(shape, channel)) {
+                self.write(image, origin, &change, row);
             }
         }
-        self.project(image, origin);
+        if norm == Norm::L1 {
+            project_image(image, origin, self.epsilon);
+        }
     }
 
-    /// Back to the box, and in L1 to the ball; in L2 the change has at most the length ε as it is made.
-    fn project(&self, image: &mut [f64], origin: &[f64]) {
+    /// Moves part of an image to its original and this change; in L2, whose changes are made of length ε, within the box.
+    fn write(&self, image: &mut [f64], origin: &[f64], change: &[f64], part: Range<usize>) {
+        let moved = origin[part.clone()].iter().zip(&change[part.clone()]).map(|(o, x)| o + x);
+        let pixels = image[part].iter_mut().zip(moved);
         match self.norm {
-            Norm::L1 => project_image(image, origin, self.epsilon),
-            _ => image.iter_mut().for_each(|pixel| *pixel = pixel.clamp(0.0, 1.0)),
+            Norm::L1 => pixels.for_each(|(pixel, moved)| *pixel = moved),
+            _ => pixels.for_each(|(pixel, moved)| *pixel = moved.clamp(0.0, 1.0)),
         }
     }
-}
-
-/// The sides of a square of this side. What the image cuts off one side makes the other longer.
-fn sides(side: usize, Shape { height, width, .. }: Shape) -> [usize; 2] {
-    let longer = |short: usize| (side * side).div_ceil(short);
-    if side > height.min(width) {
-        let short = height.min(width);
-        return [longer(short).min(height), longer(short).min(width)];
-    }
-    [side, side]
 }
 
 /// −1 or 1.

@@ -1,7 +1,8 @@
 //! The random search itself, whose state is on the host: only windows change, and only scores are read.
 
 use super::Square;
-use super::proposal::{Proposal, Shape};
+use super::proposal::Proposal;
+use super::window::Shape;
 use crate::problem::read;
 use crate::{AttackError, Loss, Objective, Oracle, Problem, Rows};
 use burn::tensor::{DType, Tensor, TensorData};

@@ -1,6 +1,8 @@
 //! Small models and batches with known answers.
 #![allow(dead_code, reason = "each test file uses its share")]
 
+pub mod registry;
+
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use cni_attacks::Norm;
 use cni_noise::{Key, layer_key, normal, normal_like, uniform};
@@ -22,6 +24,11 @@ impl Toy {
     pub fn new(classes: usize, dtype: DType) -> Self {
         let weight = normal::<2>(Key::new(11), [classes, VALUES], &Device::flex());
         Self { weight: weight.cast(dtype), noise: 0.0 }
+    }
+
+    /// The model in the element type of `like`.
+    pub fn cast_to(self, like: &Tensor<4>) -> Self {
+        Self { weight: self.weight.cast(like.dtype()), ..self }
     }
 
     pub fn logits(&self, images: Tensor<4>) -> Tensor<2> {

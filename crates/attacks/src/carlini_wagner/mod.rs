@@ -1,5 +1,8 @@
 //! Carlini and Wagner's attack: distance and margin in one loss, whose balance is searched for.
 
+mod adam;
+
+use self::adam::Adam;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::minimum_norm::Search;
@@ -143,39 +146,6 @@ fn pixels(tanh: Tensor<4>) -> Tensor<4> {
     tanh.mul_scalar(0.5).add_scalar(0.5)
 }
 
-/// Adam (Kingma and Ba, arXiv 1412.6980, algorithm 1) with its authors' settings.
-struct Adam {
-    step_size: f64,
-    time: i32,
-    moments: Option<[Tensor<4>; 2]>,
-}
-
-impl Adam {
-    const DECAY: [f64; 2] = [0.9, 0.999];
-
-    fn new(step_size: f64) -> Self {
-        Self { step_size, time: 0, moments: None }
-    }
-
-    /// What is to be subtracted.
-    fn step(&mut self, gradient: Tensor<4>) -> Tensor<4> {
-        self.time += 1;
-        let [first, second] = Self::DECAY;
-        let square = gradient.clone().square().mul_scalar(1.0 - second);
-        let gradient = gradient.mul_scalar(1.0 - first);
-        let [mean, variance] = match self.moments.take() {
-            None => [gradient, square],
-            Some([mean, variance]) => {
-                [mean.mul_scalar(first) + gradient, variance.mul_scalar(second) + square]
-            }
-        };
-        self.moments = Some([mean.clone(), variance.clone()]);
-        let [first, second] = Self::DECAY.map(|decay| 1.0 - decay.powi(self.time));
-        let spread = variance.div_scalar(second).sqrt().add_scalar(1e-8);
-        mean.mul_scalar(self.step_size / first) / spread
-    }
-}
-
 /// The search for each row's `c`.
 struct Balance {
     constant: f64,
@@ -255,5 +225,26 @@ impl Attack for CarliniWagner {
             }
         }
         Ok(search.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_balance_grows_tenfold_until_it_does_and_is_then_halved() {
+        let mut row = Balance { constant: 0.001, low: 0.0, high: f64::INFINITY };
+        let mut constants = Vec::new();
+        for reached in [false, false, true, false, true] {
+            row.update(reached);
+            constants.push(row.constant);
+        }
+        let wanted = [0.01, 0.1, 0.055, 0.0775, 0.06625];
+        let near = constants.iter().zip(wanted).all(|(got, wanted)| (got - wanted).abs() < 1e-12);
+        assert!(near, "{constants:?}");
+        let mut row = Balance { constant: 0.001, low: 0.0, high: f64::INFINITY };
+        row.update(true);
+        assert_eq!(row.constant, 0.0005);
     }
 }

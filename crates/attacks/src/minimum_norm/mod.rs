@@ -1,9 +1,13 @@
 //! What attacks share that look for the nearest adversarial image.
 
-use crate::problem::{Harvest, bools, per_row, read, where_rows};
+mod plane;
+mod segment;
+
+pub(crate) use self::plane::Plane;
+
+use crate::problem::{Harvest, bools, read, where_rows};
 use crate::{
-    AttackError, Eot, Expectation, InputGradient, Loss, Norm, Objective, Oracle, Problem, Rows,
-    Threat,
+    AttackError, Eot, Expectation, InputGradient, Loss, Objective, Oracle, Problem, Rows, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -38,15 +42,6 @@ pub(crate) struct Look {
     pub scores: Vec<f64>,
     /// Whether the goal is reached.
     pub reached: Vec<bool>,
-}
-
-/// The hyperplane at which a linear model would reach the goal, for each image.
-pub(crate) struct Plane {
-    pub normal: Tensor<4>,
-    /// What the linear function with these slopes is at the image; it is zero at the plane.
-    pub offsets: Vec<f64>,
-    /// How far the plane is, the box left aside.
-    pub distances: Vec<f64>,
 }
 
 impl Search {
@@ -164,102 +159,5 @@ impl Search {
     pub fn finish(self) -> Tensor<4> {
         let rest = self.result();
         self.harvest.finish(rest)
-    }
-
-    /// Halves, `steps` times, the part of the segment from each image to its nearest adversarial one in which the goal
-    /// comes to be reached. `round` makes an image of a point. Whether the budget allows to go on.
-    pub fn bisect(
-        &mut self,
-        oracle: &mut Oracle<'_>,
-        steps: usize,
-        round: impl Fn(Tensor<4>) -> Tensor<4>,
-    ) -> Result<bool, AttackError> {
-        let found: Vec<bool> = self.distances.iter().map(|distance| distance.is_finite()).collect();
-        if steps == 0 || self.is_complete() || !found.contains(&true) {
-            return Ok(oracle.has_budget());
-        }
-        let rows = Rows::wherever(found, &self.nearest);
-        let mut part = Self {
-            problem: self.problem.select(&rows),
-            margin: self.margin.select(&rows),
-            nearest: rows.of(&self.nearest),
-            distances: rows.of_list(&self.distances),
-            harvest: Harvest::new(rows.as_slice().len()),
-            ..*self
-        };
-        let more = part.bisect_all(oracle, steps, round)?;
-        let mut place: Vec<usize> = (0..self.distances.len()).collect();
-        for (at, &row) in rows.as_slice().iter().enumerate() {
-            place[row] = self.distances.len() + at;
-            self.distances[row] = part.distances[at];
-        }
-        let all = Tensor::cat(vec![self.nearest.clone(), part.nearest], 0);
-        self.nearest = Rows::new(place, &all).of(&all);
-        Ok(more)
-    }
-
-    fn bisect_all(
-        &mut self,
-        oracle: &mut Oracle<'_>,
-        steps: usize,
-        round: impl Fn(Tensor<4>) -> Tensor<4>,
-    ) -> Result<bool, AttackError> {
-        let clean = self.problem.images.clone();
-        let change = self.nearest.clone() - clean.clone();
-        let mut bounds = vec![[0.0, 1.0]; self.problem.len()];
-        for _ in 0..steps {
-            let middles: Vec<f64> = bounds.iter().map(|[low, high]| 0.5 * (low + high)).collect();
-            let x = round(clean.clone() + change.clone() * per_row(&middles, &clean));
-            let look = self.look(oracle, &x, None)?;
-            for (row, &reached) in look.reached.iter().enumerate() {
-                bounds[row][usize::from(reached)] = middles[row];
-            }
-            if !self.proceed(oracle, &x, &look) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Of the planes where these objectives are zero, if they were linear, the nearest to each image.
-    pub fn nearest_plane(
-        &self,
-        oracle: &mut Oracle<'_>,
-        images: &Tensor<4>,
-        objectives: &[Objective],
-        eot: Eot,
-        key: Key,
-    ) -> Result<Plane, AttackError> {
-        let dual = match self.threat.norm() {
-            Norm::Linf => Norm::L1,
-            Norm::L2 => Norm::L2,
-            Norm::L1 => Norm::Linf,
-        };
-        let mut nearest: Option<Plane> = None;
-        for objective in objectives {
-            let found = oracle.gradient(images, objective, &self.problem.examples, eot, key)?;
-            let offsets = read(&found.score);
-            let slopes = read(&dual.distance(&found.gradient, &found.gradient.zeros_like()));
-            // A gradient of zero leads nowhere: its plane is the farthest.
-            let distances = offsets.iter().zip(&slopes).map(|(z, slope)| z.abs() / (slope + 1e-12));
-            let distances: Vec<f64> = distances.collect();
-            nearest = Some(match nearest {
-                None => Plane { normal: found.gradient, offsets, distances },
-                Some(best) => {
-                    let nearer = distances.iter().zip(&best.distances).map(|(new, old)| new < old);
-                    let nearer: Vec<bool> = nearer.collect();
-                    let of = |new: &[f64], old: &[f64]| -> Vec<f64> {
-                        let pick = |row: usize| if nearer[row] { new[row] } else { old[row] };
-                        (0..nearer.len()).map(pick).collect()
-                    };
-                    Plane {
-                        offsets: of(&offsets, &best.offsets),
-                        distances: of(&distances, &best.distances),
-                        normal: where_rows(&nearer, best.normal, &found.gradient),
-                    }
-                }
-            });
-        }
-        Ok(nearest.expect("a model has at least two classes"))
     }
 }

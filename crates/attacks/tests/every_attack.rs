@@ -1,0 +1,262 @@
+//! Every attack through the same checks.
+
+mod support;
+
+use burn::tensor::{DType, Device, Tensor};
+use cni_attacks::{
+    Access, Adversarial, Attack, AttackError, Budget, Goal, Norm, Passes, Runner, Threat,
+};
+use cni_noise::Key;
+use std::cell::RefCell;
+use support::registry::{Row, registry};
+use support::{Toy, fraction, gap, images, largest};
+
+const CLASSES: usize = 4;
+
+/// Each attack in each of its norms, at a radius that moves a pixel, or all of them, by about `size`.
+fn attacks(size: f64) -> Vec<(String, Row, Box<dyn Attack>)> {
+    let each = |row: fn() -> Vec<Row>| {
+        row().into_iter().flat_map(|row| row.norms.iter().map(move |&norm| (row.name, norm)))
+    };
+    each(registry)
+        .map(|(name, norm)| {
+            let row = registry().into_iter().find(|row| row.name == name).unwrap();
+            let scale = match norm {
+                Norm::Linf => 1.0,
+                Norm::L2 => (support::VALUES as f64).sqrt(),
+                Norm::L1 => support::VALUES as f64,
+            };
+            let attack = (row.make)(Threat::new(norm, size * scale).unwrap()).unwrap();
+            (format!("{name} in {norm:?}"), row, attack)
+        })
+        .collect()
+}
+
+fn next_class(goal: &Goal) -> Goal {
+    let labels = goal.labels().clone().add_scalar(1).remainder_scalar(CLASSES as i64);
+    Goal::Target(labels)
+}
+
+#[test]
+fn the_table_of_the_documentation_is_true() {
+    let text = include_str!("../src/lib.rs");
+    let table: Vec<Vec<&str>> = (text.lines())
+        .filter_map(|line| line.strip_prefix("//! | [`"))
+        .map(|line| line.split(" | ").collect())
+        .collect();
+    let suites = ["Suite::plus", "Suite::rand", "Suite::rand_plus"];
+    let shown: Vec<&str> = table.iter().map(|row| row[0].trim_end_matches("`]")).collect();
+    let names: Vec<&str> = registry().iter().map(|row| row.name).collect();
+    assert_eq!(shown.iter().filter(|name| !suites.contains(name)).collect::<Vec<_>>(), names.iter().collect::<Vec<_>>());
+    for (row, of_table) in registry().iter().zip(&table) {
+        let norms = row.norms.iter().map(|norm| match norm {
+            Norm::Linf => "L∞",
+            Norm::L2 => "L2",
+            Norm::L1 => "L1",
+        });
+        assert_eq!(norms.collect::<Vec<_>>().join(" "), of_table[1], "{}", row.name);
+        assert_eq!(format!("{:?}", row.access).to_lowercase(), of_table[2], "{}", row.name);
+        for norm in [Norm::Linf, Norm::L2, Norm::L1] {
+            let made = (row.make)(Threat::new(norm, 0.1).unwrap());
+            match row.norms.contains(&norm) {
+                true => assert_eq!(made.unwrap().access(), row.access, "{}", row.name),
+                false => {
+                    let wanted = AttackError::Norm { got: norm, wanted: row.norms };
+                    assert_eq!(made.err(), Some(wanted), "{}", row.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn results_are_in_ball_and_box_and_reach_their_goal() {
+    let toy = Toy::new(CLASSES, DType::F32);
+    let clean = images(24, DType::F32);
+    let labels = Goal::Misclassify(toy.predictions(&clean));
+    for (case, row, attack) in attacks(0.3) {
+        for goal in [labels.clone(), next_class(&labels)] {
+            let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0);
+            if !row.targeted && matches!(goal, Goal::Target(_)) {
+                assert!(matches!(found, Err(AttackError::Untargeted { .. })), "{case}");
+                continue;
+            }
+            let moved = found.unwrap().images;
+            let (norm, epsilon) = (attack.threat().norm(), attack.threat().epsilon());
+            let distance = largest(norm.distance(&moved, &clean));
+            assert!(distance <= epsilon * (1.0 + 1e-5), "{case}: {distance} > {epsilon}");
+            assert_eq!(gap(&moved, &moved.clone().clamp(0.0, 1.0)), 0.0, "{case}: box");
+            let reached = fraction(goal.reached(&toy.logits(moved)));
+            assert!(reached > 0.0, "{case}: never reached {goal:?}");
+        }
+    }
+}
+
+#[test]
+fn a_radius_of_zero_gives_the_images_back_without_a_pass() {
+    let toy = Toy::new(CLASSES, DType::F32);
+    let clean = images(4, DType::F32);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    for (case, _, attack) in attacks(0.0) {
+        let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
+        assert_eq!(gap(&found.images, &clean), 0.0, "{case}");
+        assert_eq!(found.passes, Passes::default(), "{case}");
+    }
+}
+
+/// Single-channel images that are not square, and a batch of one.
+#[test]
+fn shapes_and_types_are_kept() {
+    for (dtype, batch, shape) in
+        [(DType::F32, 1, [1, 3, 4]), (DType::F64, 5, [1, 12, 1]), (DType::F32, 2, [12, 1, 1])]
+    {
+        let toy = Toy::new(CLASSES, dtype);
+        let [channels, height, width] = shape;
+        let clean = images(5, dtype).slice(0..batch).reshape([batch, channels, height, width]);
+        let goal = Goal::Misclassify(toy.predictions(&clean));
+        let lifted = clean.clone().autodiff().require_grad();
+        for (case, _, attack) in attacks(0.2) {
+            let found = attack.perturb(&toy.classifier(), lifted.clone(), &goal, Key::new(1), 0);
+            let moved = found.unwrap_or_else(|error| panic!("{case} {shape:?}: {error}")).images;
+            assert_eq!(moved.dims(), clean.dims(), "{case}");
+            assert_eq!((moved.dtype(), moved.is_autodiff()), (dtype, false), "{case}");
+        }
+    }
+}
+
+/// Alone or in company, in chunks or at once, under its number an example gets the same image, up to the rounding of the
+/// model's sums.
+#[test]
+fn an_example_is_attacked_the_same_in_any_batch() {
+    let toy = Toy::new(CLASSES, DType::F64);
+    let clean = images(7, DType::F64);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    for (case, _, attack) in attacks(0.1) {
+        let run = |chunk| {
+            let runner = Runner::default().with_chunk(chunk).unwrap();
+            let model = toy.classifier();
+            let found = runner.run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(2), 40);
+            found.unwrap().images
+        };
+        let whole = run(7);
+        assert!(gap(&whole, &run(3)) < 1e-9, "{case}: chunks");
+        let one = attack.perturb(
+            &toy.classifier(),
+            clean.clone().slice(5..6),
+            &Goal::Misclassify(goal.labels().clone().slice(5..6)),
+            Key::new(2),
+            45,
+        );
+        assert!(gap(&whole.slice(5..6), &one.unwrap().images) < 1e-9, "{case}: alone");
+    }
+}
+
+#[test]
+fn a_key_replays_an_attack_on_a_noisy_model_and_the_passes_are_counted() {
+    let quiet = Toy::new(CLASSES, DType::F32);
+    let toy = Toy { noise: 0.5, ..quiet.clone() };
+    let clean = images(6, DType::F32);
+    let goal = Goal::Misclassify(quiet.predictions(&clean));
+    for (case, row, attack) in attacks(0.2) {
+        let seen = RefCell::new(Passes::default());
+        let model = |x: Tensor<4>| {
+            let mut seen = seen.borrow_mut();
+            let images = x.dims()[0] as u64;
+            seen.forwards += images;
+            seen.backwards += if x.is_require_grad() { images } else { 0 };
+            toy.logits(x)
+        };
+        let found = attack.perturb(&model, clean.clone(), &goal, Key::new(3), 0).unwrap();
+        assert_eq!(found.passes, *seen.borrow(), "{case}");
+        assert_eq!(found.passes.backwards > 0, row.access == Access::Gradients, "{case}");
+        let again = attack.perturb(&model, clean.clone(), &goal, Key::new(3), 0).unwrap();
+        assert_eq!(found.images.into_data(), again.images.into_data(), "{case}");
+        assert_eq!(found.passes, again.passes, "{case}");
+    }
+}
+
+#[test]
+fn names_and_specs_tell_attacks_apart() {
+    let mut known = std::collections::HashSet::new();
+    for (case, _, attack) in attacks(0.1) {
+        let spec = attack.spec();
+        assert!(spec["attack"].is_string(), "{case}: {spec}");
+        assert!(!attack.name().is_empty(), "{case}");
+        assert!(known.insert(spec.to_string()), "{case}: {spec}");
+    }
+}
+
+/// What is not finite is an error that names the example, whatever an attack asks of the model.
+#[test]
+fn values_that_are_not_finite_are_never_taken_for_robust() {
+    let toy = Toy::new(CLASSES, DType::F32);
+    let clean = images(4, DType::F32);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    let broken = |x: Tensor<4>| {
+        let [batch, ..] = x.dims();
+        let bad = Tensor::<2>::full([1, CLASSES], f64::NAN, &Device::flex());
+        let logits = toy.logits(x);
+        match batch {
+            4 => Tensor::cat(vec![logits.slice(0..2), bad.clone().autodiff(), bad.autodiff()], 0),
+            _ => logits.mul_scalar(f64::NAN),
+        }
+    };
+    for (case, row, attack) in attacks(0.1) {
+        // A transfer asks the victim about candidates, random noise about points.
+        let found = attack.perturb(&broken, clean.clone(), &goal, Key::new(4), 10);
+        let error = found.err().unwrap_or_else(|| panic!("{case}: accepted"));
+        let wanted = AttackError::NonFinite { field: "logits", got: 2, example: 12 };
+        assert_eq!(error, wanted, "{case}: {:?}", row.access);
+    }
+}
+
+#[test]
+fn a_budget_ends_every_attack_that_asks_the_model() {
+    let toy = Toy { noise: 0.3, ..Toy::new(CLASSES, DType::F32) };
+    let clean = images(4, DType::F32);
+    let goal = Goal::Misclassify(Toy::new(CLASSES, DType::F32).predictions(&clean));
+    for (case, _, attack) in attacks(0.1) {
+        let run = |budget| -> Adversarial {
+            let model = toy.classifier();
+            let runner = Runner::default().with_budget(budget);
+            runner.run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(5), 0).unwrap()
+        };
+        let whole = run(Budget::default());
+        assert!(!whole.exhausted, "{case}");
+        let spent = whole.passes.forwards / 4;
+        if spent < 12 {
+            continue;
+        }
+        let cut = run(Budget { forwards: Some(spent / 4), ..Budget::default() });
+        assert!(cut.exhausted, "{case}: {} of {spent}", cut.passes.forwards / 4);
+        assert!(cut.passes.forwards < whole.passes.forwards, "{case}");
+        let distance = largest(attack.threat().norm().distance(&cut.images, &clean));
+        assert!(distance <= attack.threat().epsilon() * (1.0 + 1e-5), "{case}");
+    }
+}
+
+#[test]
+fn progress_and_trace_see_every_iteration() {
+    let toy = Toy::new(CLASSES, DType::F32);
+    let clean = images(4, DType::F32);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    for (case, row, attack) in attacks(0.01) {
+        let (mut iterations, mut trace) = (Vec::new(), Vec::new());
+        let mut progress = |p: &cni_attacks::Progress| iterations.push((p.iteration, p.active));
+        let model = toy.classifier();
+        Runner::default()
+            .with_progress(&mut progress)
+            .with_trace(&mut trace)
+            .run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(6), 70)
+            .unwrap();
+        assert!(!iterations.is_empty(), "{case}");
+        if row.name != "Suite::standard" {
+            let numbers: Vec<usize> = iterations.iter().map(|(iteration, _)| *iteration).collect();
+            assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "{case}");
+        }
+        let active: usize = iterations.iter().map(|(_, active)| active).sum();
+        assert_eq!(trace.len(), active, "{case}");
+        assert!(trace.iter().all(|point| (70..74).contains(&point.example)), "{case}");
+        assert!(trace.iter().all(|point| point.score.is_finite()), "{case}");
+    }
+}

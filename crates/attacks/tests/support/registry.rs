@@ -1,0 +1,88 @@
+//! Every attack of the crate: a new one is a new row here and in the table of the crate's documentation.
+
+use cni_attacks::{
+    Access, Apgd, Attack, AttackError, CarliniWagner, Ddn, DeepFool, Fab, HopSkipJump, NAttack,
+    Norm, Pgd, RandomNoise, Spsa, Square, Suite, Threat, Transfer,
+};
+
+/// An attack, small enough for a test.
+pub struct Row {
+    /// The constructor, as the documentation's table has it.
+    pub name: &'static str,
+    pub norms: &'static [Norm],
+    pub access: Access,
+    /// Whether it can seek a class.
+    pub targeted: bool,
+    pub make: fn(Threat) -> Result<Box<dyn Attack>, AttackError>,
+}
+
+const ALL: &[Norm] = &[Norm::Linf, Norm::L2, Norm::L1];
+const TWO: &[Norm] = &[Norm::Linf, Norm::L2];
+
+macro_rules! row {
+    ($name:literal, $norms:expr, $access:ident, $targeted:literal, $make:expr) => {
+        Row {
+            name: $name,
+            norms: $norms,
+            access: Access::$access,
+            targeted: $targeted,
+            make: |threat| {
+                let make: fn(Threat) -> Result<_, AttackError> = $make;
+                Ok(Box::new(make(threat)?))
+            },
+        }
+    };
+}
+
+pub fn registry() -> Vec<Row> {
+    vec![
+        row!("Pgd::fgsm", ALL, Gradients, true, |t| Ok(Pgd::fgsm(t))),
+        row!("Pgd::random_fgsm", ALL, Gradients, true, |t| Ok(Pgd::random_fgsm(t))),
+        row!("Pgd::bim", ALL, Gradients, true, |t| Ok(Pgd::bim(t))),
+        row!("Pgd::mi_fgsm", ALL, Gradients, true, |t| Ok(Pgd::mi_fgsm(t))),
+        row!("Pgd::new", ALL, Gradients, true, |t| Pgd::new(t).with_restarts(2)),
+        row!("Apgd::cross_entropy", ALL, Gradients, true, |t| {
+            Apgd::cross_entropy(t).with_steps(10)
+        }),
+        row!("Apgd::dlr", ALL, Gradients, true, |t| Apgd::dlr(t).with_steps(10)?.with_restarts(2)),
+        row!("Apgd::targeted", ALL, Gradients, true, |t| {
+            Ok(Apgd::targeted(t).with_steps(10)?.with_enlarged_start(true))
+        }),
+        row!("Fab::new", ALL, Gradients, false, |t| Fab::new(t).with_steps(10)?.with_restarts(2)),
+        row!("Fab::targeted", ALL, Gradients, true, |t| Fab::targeted(t).with_steps(10)),
+        row!("DeepFool::new", TWO, Gradients, false, DeepFool::new),
+        row!("Ddn::new", &[Norm::L2], Gradients, true, |t| Ddn::new(t)?.with_steps(20)),
+        row!("CarliniWagner::new", &[Norm::L2], Gradients, true, |t| {
+            let attack = CarliniWagner::new(t)?.with_steps(20)?.with_search_steps(3)?;
+            attack.with_initial_constant(1.0)?.with_step_size(0.05)
+        }),
+        row!("Square::new", ALL, Scores, true, |t| Square::new(t).with_queries(100)),
+        row!("Spsa::new", ALL, Scores, true, |t| {
+            Spsa::new(t).with_steps(10)?.with_samples(8)?.with_learning_rate(0.1)
+        }),
+        row!("NAttack::new", &[Norm::Linf], Scores, true, |t| {
+            NAttack::new(t)?.with_steps(10)?.with_population(10)
+        }),
+        row!("HopSkipJump::new", TWO, Decisions, true, |t| {
+            HopSkipJump::new(t)?.with_steps(3)?.with_samples(10, 20)
+        }),
+        row!("Transfer::new", ALL, Transfer, true, |t| {
+            let surrogate = |x: burn::tensor::Tensor<4>| {
+                super::Toy::new(4, burn::tensor::DType::F32).cast_to(&x).logits(x)
+            };
+            Transfer::new("twin", surrogate, Pgd::new(t)).with_candidates(2)
+        }),
+        row!("RandomNoise::new", ALL, None, true, |t| RandomNoise::new(t).with_samples(20)),
+        row!("RandomNoise::gaussian", ALL, None, true, |t| {
+            RandomNoise::gaussian(t).with_samples(20)
+        }),
+        row!("Suite::standard", ALL, Gradients, true, |t| {
+            let attacks: Vec<Box<dyn Attack>> = vec![
+                Box::new(Apgd::cross_entropy(t).with_steps(5)?),
+                Box::new(Fab::targeted(t).with_steps(5)?),
+                Box::new(Square::new(t).with_queries(20)?),
+            ];
+            Suite::custom("small", attacks)?.with_draws(3)
+        }),
+    ]
+}
