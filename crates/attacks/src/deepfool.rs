@@ -44,7 +44,7 @@ impl DeepFool {
     /// Fifty iterations among ten classes, with an overshoot of 0.02; an error where the norm is L1.
     pub fn new(threat: Threat) -> Result<Self, AttackError> {
         if threat.norm() == Norm::L1 {
-            let wanted = &[Norm::L2, Norm::Linf];
+            let wanted = &[Norm::Linf, Norm::L2];
             return Err(AttackError::Norm { got: threat.norm(), wanted });
         }
         Ok(Self { threat, steps: 50, overshoot: 0.02, candidates: 10, eot: Eot::ONE })

@@ -2,6 +2,7 @@
 
 use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
+use crate::norm::Ball;
 use crate::problem::{Harvest, bools, read};
 use crate::{Access, Attack, AttackError, Eot, Expectation, Loss, Norm, Objective, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
@@ -185,7 +186,8 @@ impl Pgd {
         mut selection: Option<&mut Selection>,
         stop: bool,
     ) -> Result<Tensor<4>, AttackError> {
-        let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
+        let norm = self.threat.norm();
+        let mut ball = Ball::new(norm, self.threat.epsilon(), &problem.images);
         let mut harvest = Harvest::new(problem.len());
         let mut objective = Objective::new(self.loss, &problem.goal);
         let mut x = self.start(&problem, key.named("start"));
@@ -206,6 +208,7 @@ impl Pgd {
                     }
                     (problem, objective) = (problem.select(&rows), objective.select(&rows));
                     (x, past) = (rows.of(&x), past.map(|past| rows.of(&past)));
+                    ball = ball.select(&rows);
                     (found.gradient, found.score) = (rows.of(&found.gradient), rows.of(&found.score));
                 }
             }
@@ -218,7 +221,7 @@ impl Pgd {
                 };
                 past = Some(gradient.clone());
             }
-            x = norm.project(x + self.step(gradient), &problem.images, epsilon);
+            x = ball.project(x + self.step(gradient));
             let scores = if oracle.is_traced() { read(&found.score) } else { Vec::new() };
             if !oracle.proceed(&problem, &x, &scores, norm) {
                 break;

@@ -1,6 +1,7 @@
 //! One run of APGD in one ball.
 
 use super::schedule::{Schedule, SparseSchedule};
+use crate::norm::Ball;
 use crate::problem::{Harvest, bools, per_row, read, where_rows};
 use crate::{AttackError, Eot, Norm, Objective, Oracle, Problem, Rows};
 use burn::tensor::Tensor;
@@ -22,14 +23,6 @@ pub(super) struct Ascent {
     pub stop: bool,
 }
 
-/// Where a run begins.
-pub(super) enum Start {
-    /// At a random point of the ball's surface.
-    Random,
-    /// At these images, projected into the ball.
-    At(Tensor<4>),
-}
-
 /// What is known at a point.
 struct Found {
     gradient: Tensor<4>,
@@ -41,6 +34,7 @@ struct Found {
 struct State {
     problem: Problem,
     objective: Objective,
+    ball: Ball,
     x: Tensor<4>,
     previous: Tensor<4>,
     gradient: Tensor<4>,
@@ -55,14 +49,16 @@ enum Step {
 }
 
 impl Ascent {
-    /// The best point of each example, or the one that reached the goal where examples leave; and which reached it.
+    /// A run from these images, projected into the ball, or from a random point of the ball's surface.
+    ///
+    /// Gives the best point of each example, or the one that reached the goal where examples leave; and which reached it.
     pub fn run(
         &self,
         oracle: &mut Oracle<'_>,
         problem: &Problem,
         objective: &Objective,
         key: Key,
-        start: Start,
+        start: Option<Tensor<4>>,
     ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
         let mut harvest = Harvest::new(problem.len());
         let (x, moved) = self.begin(problem, start, key.named("start"));
@@ -70,6 +66,7 @@ impl Ascent {
         let mut state = State {
             problem: problem.clone(),
             objective: objective.clone(),
+            ball: Ball::new(self.norm, self.epsilon, &problem.images),
             previous: x.clone(),
             best: x.clone(),
             x,
@@ -104,10 +101,15 @@ impl Ascent {
     }
 
     /// The start, and how many coordinates it has moved where that is known to be few.
-    fn begin(&self, problem: &Problem, start: Start, key: Key) -> (Tensor<4>, Option<Vec<f64>>) {
+    fn begin(
+        &self,
+        problem: &Problem,
+        start: Option<Tensor<4>>,
+        key: Key,
+    ) -> (Tensor<4>, Option<Vec<f64>>) {
         let clean = &problem.images;
         match start {
-            Start::Random => {
+            None => {
                 let (norm, examples) = (self.norm, &problem.examples);
                 let change = match norm {
                     Norm::L1 => cni_noise::normal_rows(key, examples, clean),
@@ -115,7 +117,7 @@ impl Ascent {
                 };
                 (norm.project(clean.clone() + change, clean, self.epsilon), None)
             }
-            Start::At(x) => {
+            Some(x) => {
                 let x = self.norm.project(x, clean, self.epsilon);
                 let moved = moved(&x, clean);
                 (x, Some(moved))
@@ -165,13 +167,13 @@ impl Ascent {
     }
 
     fn next(&self, state: &State, first: bool) -> Tensor<4> {
-        let (x, clean) = (&state.x, &state.problem.images);
+        let x = &state.x;
         let gradient = state.gradient.clone();
         match &state.schedule {
             Step::Momentum(schedule) => {
                 let steps = per_row(&schedule.steps(), x);
-                let ahead = self.norm.steepest_step(gradient, 1.0) * steps;
-                let ahead = self.norm.project(x.clone() + ahead, clean, self.epsilon);
+                let ahead = self.norm.direction(gradient) * steps;
+                let ahead = state.ball.project(x.clone() + ahead);
                 if first {
                     return ahead;
                 }
@@ -179,12 +181,12 @@ impl Ascent {
                 let with_momentum = x.clone().mul_scalar(2.0 * (1.0 - NEW))
                     + ahead.mul_scalar(NEW)
                     - state.previous.clone().mul_scalar(1.0 - NEW);
-                self.norm.project(with_momentum, clean, self.epsilon)
+                state.ball.project(with_momentum)
             }
             Step::Sparse(schedule) => {
                 let steps = per_row(&schedule.steps(), x);
                 let ahead = Norm::sparse_step(gradient, &schedule.shares()) * steps;
-                self.norm.project(x.clone() + ahead, clean, self.epsilon)
+                state.ball.project(x.clone() + ahead)
             }
         }
     }
@@ -206,6 +208,7 @@ impl State {
     fn select(&mut self, rows: &Rows) {
         self.problem = self.problem.select(rows);
         self.objective = self.objective.select(rows);
+        self.ball = self.ball.select(rows);
         for images in [
             &mut self.x,
             &mut self.previous,

@@ -3,7 +3,7 @@
 mod ascent;
 mod schedule;
 
-use self::ascent::{Ascent, Start};
+use self::ascent::Ascent;
 use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
 use crate::problem::Harvest;
@@ -195,12 +195,8 @@ impl Apgd {
                 // Beyond the threat's ball nothing is found.
                 stop: early.stop && last,
             };
-            let begin = match start {
-                None => Start::Random,
-                Some(image) => Start::At(image),
-            };
             let key = key.child(stage as u64);
-            let (best, reached) = ascent.run(oracle, problem, objective, key, begin)?;
+            let (best, reached) = ascent.run(oracle, problem, objective, key, start.take())?;
             if last {
                 return Ok((best, reached));
             }

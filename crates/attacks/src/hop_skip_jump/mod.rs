@@ -56,7 +56,7 @@ impl HopSkipJump {
     /// γ = 1, one draw; an error unless the norm is L2 or Linf.
     pub fn new(threat: Threat) -> Result<Self, AttackError> {
         if threat.norm() == Norm::L1 {
-            let wanted = &[Norm::L2, Norm::Linf];
+            let wanted = &[Norm::Linf, Norm::L2];
             return Err(AttackError::Norm { got: threat.norm(), wanted });
         }
         Ok(Self {

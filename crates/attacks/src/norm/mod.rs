@@ -4,6 +4,7 @@ pub(crate) mod hyperplane;
 pub(crate) mod l1;
 pub(crate) mod on_host;
 
+use crate::Rows;
 use crate::problem::per_row;
 use burn::tensor::{Tensor, TensorData};
 use cni_noise::{Examples, Key, normal_rows, uniform_rows};
@@ -120,12 +121,17 @@ impl Norm {
     /// Linf: `size · sign(g)`. L2: `size · g / ‖g‖₂`, for each image. L1: `size` in the direction of the largest slope, shared
     /// among equal ones. A zero gradient gives a zero step.
     pub fn steepest_step(self, gradient: Tensor<4>, size: f64) -> Tensor<4> {
+        self.direction(gradient).mul_scalar(size)
+    }
+
+    /// The [steepest step](Self::steepest_step) of length one.
+    pub(crate) fn direction(self, gradient: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Linf => gradient.sign().mul_scalar(size),
-            Self::L2 => self.unit(gradient).mul_scalar(size),
+            Self::Linf => gradient.sign(),
+            Self::L2 => self.unit(gradient),
             Self::L1 => {
                 let shares = vec![1; gradient.dims()[0]];
-                Self::sparse_step(gradient, &shares).mul_scalar(size)
+                Self::sparse_step(gradient, &shares)
             }
         }
     }
@@ -150,6 +156,44 @@ impl Norm {
             Self::L1 => return l1::project(&perturbed, origin, epsilon),
         };
         in_ball.clamp(0.0, 1.0)
+    }
+}
+
+/// What a threat allows of a batch, made ready for many projections.
+#[derive(Clone, Debug)]
+pub(crate) struct Ball {
+    norm: Norm,
+    epsilon: f64,
+    origin: Tensor<4>,
+    /// In Linf ball and box are one box, from the first to the second.
+    bounds: Option<[Tensor<4>; 2]>,
+}
+
+impl Ball {
+    /// The ball of radius `epsilon` around each image of `origin`, within the box [0, 1].
+    pub fn new(norm: Norm, epsilon: f64, origin: &Tensor<4>) -> Self {
+        let bounds = (norm == Norm::Linf).then(|| {
+            let moved = |by: f64| origin.clone().add_scalar(by).clamp(0.0, 1.0);
+            [moved(-epsilon), moved(epsilon)]
+        });
+        Self { norm, epsilon, origin: origin.clone(), bounds }
+    }
+
+    /// As [`Norm::project`].
+    pub fn project(&self, perturbed: Tensor<4>) -> Tensor<4> {
+        match &self.bounds {
+            Some([low, high]) => perturbed.max_pair(low.clone()).min_pair(high.clone()),
+            None => self.norm.project(perturbed, &self.origin, self.epsilon),
+        }
+    }
+
+    /// The ball around some of the images.
+    pub fn select(&self, rows: &Rows) -> Self {
+        Self {
+            origin: rows.of(&self.origin),
+            bounds: self.bounds.as_ref().map(|bounds| [0, 1].map(|side| rows.of(&bounds[side]))),
+            ..*self
+        }
     }
 }
 
