@@ -1,0 +1,174 @@
+//! What the attacks do differently for a stochastic model: draws, choices and verdicts.
+
+mod support;
+
+use burn::tensor::{DType, Tensor};
+use cni_attacks::{
+    Apgd, Attack, Classifier, Eot, FixedNoise, Goal, Loss, Objective, Pgd, Suite, Threat, Transfer,
+    input_gradient, score,
+};
+use cni_noise::{Examples, Key, Noise, current_noise, scope, scope_at};
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use support::{Toy, fraction, gap, images};
+
+fn noisy(noise: f64) -> (Toy, Toy) {
+    let quiet = Toy::new(4, DType::F32);
+    (Toy { noise, ..quiet.clone() }, quiet)
+}
+
+fn threat() -> Threat {
+    Threat::linf(0.1).unwrap()
+}
+
+/// Gradients draw anew at every step. Scores, which decide on steps and on the best point, are taken under the same draws
+/// throughout, and no gradient sees them.
+#[test]
+fn apgd_scores_under_common_draws_that_no_gradient_used() {
+    let (toy, quiet) = noisy(0.3);
+    let clean = images(6, DType::F32);
+    let goal = Goal::Misclassify(quiet.predictions(&clean));
+    let (steps, draws, score_draws) = (10, 3, 5);
+    let attack = Apgd::dlr(threat()).with_steps(steps).unwrap().with_draws(draws).unwrap();
+    let attack = attack.with_score_draws(score_draws).unwrap();
+    let keys: RefCell<[HashMap<String, usize>; 2]> = RefCell::default();
+    let model = |x: Tensor<4>| {
+        let side = usize::from(x.is_require_grad());
+        let name = format!("{:?}", current_noise());
+        *keys.borrow_mut()[side].entry(name).or_default() += 1;
+        toy.logits(x)
+    };
+    attack.perturb(&model, clean, &goal, Key::new(1), 0).unwrap();
+    let [scores, gradients] = keys.into_inner();
+    assert_eq!(gradients.len(), (steps + 1) * draws);
+    assert!(gradients.values().all(|&uses| uses == 1));
+    let common = scores.values().filter(|&&uses| uses == steps + 1).count();
+    // Beside them the two draws of the probe.
+    assert_eq!((common, scores.len()), (score_draws, score_draws + 2));
+    let of = |keys: &HashMap<String, usize>| keys.keys().cloned().collect::<HashSet<_>>();
+    assert!(of(&scores).is_disjoint(&of(&gradients)));
+}
+
+/// The best point is the one with the best mean score: under draws of its own it must beat the last of the reference's
+/// choices, single draws, on a model with much noise. The noise-free margin is the judge.
+#[test]
+fn choosing_by_common_draws_beats_choosing_by_luck() {
+    let (toy, quiet) = noisy(2.0);
+    let clean = images(64, DType::F32);
+    let goal = Goal::Misclassify(quiet.predictions(&clean));
+    let margin = |score_draws: usize| {
+        let attack = Apgd::cross_entropy(threat()).with_steps(30).unwrap().with_loss(Loss::Margin);
+        let attack = attack.with_draws(2).unwrap().with_score_draws(score_draws).unwrap();
+        let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(2), 0);
+        let logits = quiet.logits(found.unwrap().images);
+        Loss::Margin.per_example(logits, goal.labels()).mean().into_scalar::<f64>()
+    };
+    assert!(margin(40) > margin(1), "{} against {}", margin(40), margin(1));
+}
+
+/// One lucky draw neither ends an attack nor counts as a success.
+#[test]
+fn a_lucky_draw_breaks_nothing() {
+    // Two classes far apart, and noise that flips one prediction in about a hundred.
+    let key_of = || match current_noise() {
+        Noise::Keyed(key) => key,
+        _ => Key::new(0),
+    };
+    let model = |x: Tensor<4>| {
+        let margin = x.flatten::<2>(1, 3).mean_dim(1).add_scalar(10.0);
+        let lucky = cni_noise::host_uniform(key_of(), 0..1)[0] < 0.01;
+        let sign = if lucky { -1.0 } else { 1.0 };
+        let tiny = cni_noise::host_uniform(key_of().named("tiny"), 0..1)[0];
+        let margin = margin.mul_scalar(sign).add_scalar(1e-3 * f64::from(tiny));
+        Tensor::cat(vec![margin.clone(), margin.clone().neg(), margin.mul_scalar(0.0)], 1)
+    };
+    let clean = images(8, DType::F32);
+    let labels = Goal::Misclassify(Tensor::zeros([8], &clean.device())).labels().clone();
+    let attacks: Vec<Box<dyn Attack>> = vec![
+        Box::new(Apgd::dlr(threat()).with_draws(20).unwrap()),
+        Box::new(Pgd::new(threat()).with_steps(50).unwrap().with_draws(4).unwrap()),
+    ];
+    let suite = Suite::custom("lucky", attacks).unwrap().with_draws(50).unwrap();
+    let report = suite.on(&model).run([(clean, labels)]).unwrap();
+    assert!(report.stochastic);
+    assert!(report.stages.iter().all(|stage| stage.broken == 0 && stage.attacked == 8), "{report}");
+    // A flip has the probability 0.01 in each of 50 draws, the same for all examples: at most five flips, but for a chance
+    // below 2e-5.
+    assert!(report.robust_accuracy() >= 0.9, "{report}");
+}
+
+#[test]
+fn with_its_noise_fixed_a_model_breaks_as_any_other() {
+    let (toy, quiet) = noisy(2.0);
+    let clean = images(64, DType::F32);
+    let goal = Goal::Misclassify(quiet.predictions(&clean));
+    let model = toy.classifier();
+    let fixed = FixedNoise::new(&model, Key::new(7));
+    let attack = Pgd::fgsm(Threat::linf(0.05).unwrap());
+    let on = |victim: &dyn Classifier| {
+        let found = attack.perturb(victim, clean.clone(), &goal, Key::new(3), 0).unwrap();
+        fraction(goal.reached(&scope(Noise::Keyed(Key::new(1)), || fixed.logits(found.images))))
+    };
+    // The same draw for attack and test is stronger than fresh draws for the attack.
+    assert!(on(&fixed) > on(&toy.classifier()));
+    // Whatever scope it is called in, the draw is that of its key; noise that is off stays off.
+    let logits = |noise| scope_at(noise, 5, || fixed.logits(clean.clone()));
+    assert_eq!(gap(&logits(Noise::Keyed(Key::new(1))), &logits(Noise::Fresh)), 0.0);
+    assert_eq!(gap(&logits(Noise::Off), &quiet.logits(clean.clone())), 0.0);
+    let objective = Objective::new(Loss::Margin, &goal);
+    let eot = Eot::new(4).unwrap();
+    let once = input_gradient(&fixed, &clean, &objective, Eot::ONE, Key::new(1), &Examples::from(0));
+    let mean = input_gradient(&fixed, &clean, &objective, eot, Key::new(2), &Examples::from(0));
+    assert!(gap(&once.unwrap().gradient, &mean.unwrap().gradient) < 1e-6);
+}
+
+/// Among candidates that were each made with one draw of the surrogate, the victim's own draws choose.
+#[test]
+fn a_transfer_chooses_its_candidate_by_the_victims_draws() {
+    let (toy, quiet) = noisy(3.0);
+    let clean = images(64, DType::F32);
+    let goal = Goal::Misclassify(quiet.predictions(&clean));
+    let margin = |candidates| {
+        let surrogate = toy.clone();
+        let attack = Transfer::new("itself", move |x: Tensor<4>| surrogate.logits(x), Pgd::fgsm(threat()));
+        let attack = attack.with_candidates(candidates).unwrap().with_draws(30).unwrap();
+        let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(4), 0).unwrap();
+        assert_eq!(found.passes.backwards, 0);
+        let of = |candidates: usize| if candidates == 1 { 0 } else { 64 * 30 * candidates as u64 };
+        assert_eq!(found.passes.forwards, of(candidates));
+        let logits = quiet.logits(found.images);
+        Loss::Margin.per_example(logits, goal.labels()).mean().into_scalar::<f64>()
+    };
+    assert!(margin(8) > margin(1), "{} against {}", margin(8), margin(1));
+}
+
+/// The score of an example under its draws does not depend on which examples are beside it.
+#[test]
+fn noise_drawn_per_example_is_that_of_its_number_in_any_company() {
+    let clean = images(5, DType::F32);
+    let model = |x: Tensor<4>| {
+        let Noise::Keyed(key) = current_noise() else { panic!("the attack sets the scope") };
+        let noise = cni_noise::normal_rows(key, &cni_noise::current_examples(), &x);
+        (x + noise).flatten::<2>(1, 3)
+    };
+    let goal = Goal::Misclassify(Tensor::zeros([5], &clean.device()));
+    let whole = score(
+        &model,
+        &clean,
+        &Objective::new(Loss::Margin, &goal),
+        Eot::new(3).unwrap(),
+        Key::new(5),
+        &Examples::from(20),
+    );
+    let rows = [4, 1];
+    let index = Tensor::from_ints(rows, &clean.device());
+    let part = score(
+        &model,
+        &clean.select(0, index.clone()),
+        &Objective::new(Loss::Margin, &Goal::Misclassify(Tensor::zeros([2], &index.device()))),
+        Eot::new(3).unwrap(),
+        Key::new(5),
+        &Examples::from(20).select(&rows.map(|row| row as usize)),
+    );
+    assert_eq!(part.unwrap().score.into_data(), whole.unwrap().score.select(0, index).into_data());
+}
