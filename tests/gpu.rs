@@ -1,4 +1,4 @@
-//! A GPU computes what the CPU does: draws, noise, layers, an attack and a training step.
+//! A GPU computes what the CPU does: draws, noise, layers, attacks and a training step.
 //!
 //! Runs on whatever graphics API there is, Mesa's software Vulkan included, by kernels in WebGPU's shading language:
 //! `cargo test --features webgpu --test gpu`. One test, so that the device starts once; everything is small and in
@@ -10,6 +10,7 @@ use burn::nn::conv::Conv2dConfig;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, DeviceKind, Int, Tensor};
+use cni_burn::attacks::{CarliniWagner, Fab, HopSkipJump};
 use cni_burn::noise::law::Colored;
 use cni_burn::noise::{AddedNoise, Parameters, normal, normal_at, sign, uniform};
 use cni_burn::prelude::*;
@@ -203,6 +204,38 @@ fn models(gpu: &Device, cpu: &Device) {
     }
 }
 
+/// Attacks of every kind on a linear model. Rounding may turn a choice among nearly equal points, but not who is broken.
+fn attacks(gpu: &Device, cpu: &Device) {
+    let threat = Threat::linf(0.05).unwrap();
+    let l2 = Threat::l2(0.3).unwrap();
+    let suite: Vec<Box<dyn Attack>> = vec![
+        Box::new(Apgd::dlr(threat).with_steps(10).unwrap()),
+        Box::new(Apgd::targeted(Threat::l1(1.0).unwrap()).with_steps(5).unwrap()),
+        Box::new(Fab::targeted(l2).with_steps(5).unwrap()),
+        Box::new(
+            CarliniWagner::new(l2).unwrap().with_steps(20).unwrap().with_search_steps(2).unwrap(),
+        ),
+        Box::new(Square::new(threat).with_queries(30).unwrap()),
+        Box::new(HopSkipJump::new(l2).unwrap().with_steps(2).unwrap()),
+    ];
+    let broken = |attack: &dyn Attack, device: &Device| {
+        let weight = normal::<2>(Key::new(20), [12, 4], device);
+        let model = |x: Tensor<4>| x.sub_scalar(0.5).flatten::<2>(1, 3).matmul(weight.clone());
+        let images = uniform::<4>(Key::new(21), [16, 3, 2, 2], device);
+        let goal = Goal::Misclassify(model(images.clone()).argmax(1).squeeze_dim(1));
+        let found = attack.perturb(&model, images.clone(), &goal, Key::new(22), 0).unwrap().images;
+        let distance = list(attack.threat().norm().distance(&found, &images));
+        assert!(distance.iter().all(|&d| f64::from(d) <= attack.threat().epsilon() * 1.0001));
+        goal.reached(&model(found)).try_to_vec_as::<bool>().unwrap()
+    };
+    for attack in suite {
+        let (got, wanted) = (broken(attack.as_ref(), gpu), broken(attack.as_ref(), cpu));
+        let differ = got.iter().zip(&wanted).filter(|(a, b)| a != b).count();
+        assert!(differ <= 1, "{}: {got:?} on the GPU, {wanted:?} on the CPU", attack.name());
+        assert!(wanted.contains(&true), "{}: nothing is broken", attack.name());
+    }
+}
+
 #[test]
 fn a_gpu_computes_what_the_cpu_does() {
     let (gpu, cpu) = (Device::wgpu(DeviceKind::DefaultDevice), Device::flex());
@@ -210,4 +243,5 @@ fn a_gpu_computes_what_the_cpu_does() {
     noise(&gpu, &cpu);
     layer(&gpu, &cpu);
     models(&gpu, &cpu);
+    attacks(&gpu, &cpu);
 }

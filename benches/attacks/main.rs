@@ -9,13 +9,13 @@ mod record;
 mod theirs;
 
 use burn::tensor::Device;
+use clap::{Args, Parser, Subcommand};
 use cni_burn::prelude::*;
 use cni_burn::training::data::{Split, cifar10};
 use cni_burn::training::{Which, load_checkpoint};
-use clap::{Args, Parser, Subcommand};
 use export::export;
 use ours::{Model, Name};
-use record::{Comparison, Parity, Pair, Speed};
+use record::{Comparison, Pair, Parity, Speed};
 use serde::Serialize;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -116,10 +116,8 @@ struct Given {
 
 fn given(settings: &Settings) -> Result<Given> {
     let device = Device::flex();
-    let config = ResNetConfig::new(
-        Architecture::Cifar { depth: 20, shortcut: Shortcut::Projection },
-        10,
-    );
+    let config =
+        ResNetConfig::new(Architecture::Cifar { depth: 20, shortcut: Shortcut::Projection }, 10);
     let (model, epoch) = load_checkpoint(config.try_init(&device)?, &settings.run, Which::Last)?;
     println!("{} (epoch {epoch}), ε = {}", settings.run.display(), settings.epsilon);
     let weights = tempfile::tempdir()?;

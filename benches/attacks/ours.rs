@@ -2,12 +2,12 @@
 
 use crate::{Result, Settings};
 use burn::tensor::{Int, Tensor};
+use clap::ValueEnum;
 use cni_burn::attacks::{
     Apgd, Attack, CarliniWagner, Classifier, Fab, Goal, Norm, Passes, Pgd, Runner, Square, Suite,
     Threat, Victim,
 };
 use cni_burn::prelude::*;
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cell::RefCell;

@@ -104,8 +104,7 @@ impl Comparison {
         let norms = match &ours.norm {
             None => None,
             Some(our_norms) => {
-                let their_norms: Vec<Option<f64>> =
-                    serde_json::from_value(theirs["norm"].clone())?;
+                let their_norms: Vec<Option<f64>> = serde_json::from_value(theirs["norm"].clone())?;
                 Norms::new(our_norms, &their_norms)
             }
         };
@@ -222,8 +221,7 @@ impl Speed {
             our_seconds: of(&|pair| pair.ours.seconds),
             their_seconds: of(&|pair| pair.theirs.seconds),
             ratio: of(&|pair| pair.theirs.seconds / pair.ours.seconds),
-            our_seconds_per_example: of(&|pair| pair.ours.seconds)
-                / self.settings.examples as f64,
+            our_seconds_per_example: of(&|pair| pair.ours.seconds) / self.settings.examples as f64,
             our_share_outside: of(&|pair| outside(&pair.ours)),
             their_share_outside: of(&|pair| outside(&pair.theirs)),
             runs,

@@ -46,7 +46,8 @@ impl Theirs {
     pub fn run(settings: &Settings, weights: &Path, out: &Path) -> Result<Self> {
         let names: Vec<String> = settings.attacks.iter().map(|name| name.key()).collect();
         let mut command = command(settings, weights);
-        let status = command.args(["--attacks", &names.join(",")]).arg("--out").arg(out).status()?;
+        let status =
+            command.args(["--attacks", &names.join(",")]).arg("--out").arg(out).status()?;
         if !status.success() {
             return Err(format!("benches/attacks_peer.py: {status}").into());
         }
@@ -83,7 +84,8 @@ impl Theirs {
     pub fn once(&mut self, name: Name, examples: usize) -> Result<Cost> {
         let served = self.served.as_mut().ok_or("the peer was not started")?;
         writeln!(served.tasks, "{} {examples}", name.key())?;
-        let answer = served.answers.next().ok_or_else(|| format!("the peer ended in {}", name.key()))??;
+        let answer =
+            served.answers.next().ok_or_else(|| format!("the peer ended in {}", name.key()))??;
         Ok(serde_json::from_str(&answer)?)
     }
 }

@@ -126,7 +126,8 @@ impl Selection {
     /// Goes on with some of the rows.
     pub fn select(&mut self, rows: &Rows) {
         self.objective = self.objective.select(rows);
-        let kept = |(images, record): (Tensor<4>, Vec<f64>)| (rows.of(&images), rows.of_list(&record));
+        let kept =
+            |(images, record): (Tensor<4>, Vec<f64>)| (rows.of(&images), rows.of_list(&record));
         self.best = self.best.take().map(kept);
     }
 

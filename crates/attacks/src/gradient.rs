@@ -117,7 +117,8 @@ pub fn input_gradient(
         forwards = draws;
         Mean::over(draws, Expectation::Loss, objective, |draw| {
             let leaf = images.clone().autodiff().require_grad();
-            let logits = draw_scope(key, draw, examples.clone(), || classifier.logits(leaf.clone()));
+            let logits =
+                draw_scope(key, draw, examples.clone(), || classifier.logits(leaf.clone()));
             check_shape(&logits, batch, objective)?;
             let score = objective.score(logits.clone());
             if !score.is_tracked() {
@@ -137,11 +138,13 @@ pub fn input_gradient(
         };
         let mean = Mean::over(draws, eot.expectation, objective, plain)?;
         let averaged = mean.averaged.clone().autodiff().require_grad();
-        let mut gradients = objective.score(eot.expectation.logits(averaged.clone())).sum().backward();
+        let mut gradients =
+            objective.score(eot.expectation.logits(averaged.clone())).sum().backward();
         let slope = averaged.grad_remove(&mut gradients).ok_or(AttackError::NoGradient)?;
         for draw in 0..draws as u64 {
             let leaf = images.clone().autodiff().require_grad();
-            let logits = draw_scope(key, draw, examples.clone(), || classifier.logits(leaf.clone()));
+            let logits =
+                draw_scope(key, draw, examples.clone(), || classifier.logits(leaf.clone()));
             let along = eot.expectation.averaged(logits) * slope.clone();
             if !along.is_tracked() {
                 return Err(AttackError::NoGradient);
@@ -154,8 +157,7 @@ pub fn input_gradient(
     let gradient = gradient.ok_or(AttackError::NoGradient)?;
     let gradient = if draws == 1 { gradient } else { gradient.div_scalar(draws as f64) };
     let zero = check_values(objective.labels(), &mean.logits, Some(&gradient), examples)?;
-    let passes =
-        Passes { forwards: (batch * forwards) as u64, backwards: (batch * draws) as u64 };
+    let passes = Passes { forwards: (batch * forwards) as u64, backwards: (batch * draws) as u64 };
     Ok(InputGradient { gradient, score: mean.score, logits: mean.logits, zero, passes })
 }
 
@@ -285,7 +287,8 @@ pub(crate) fn check_values(
     let mut sums = vec![named, row_sums(logits.clone().mul_scalar(0.0)).cast(dtype)];
     sums.extend(gradient.map(|gradient| row_sums(gradient.clone().abs())));
     let sums = read(&Tensor::cat(sums, 0));
-    let [named, logits, gradient] = [0, 1, 2].map(|part| sums.get(part * batch..(part + 1) * batch));
+    let [named, logits, gradient] =
+        [0, 1, 2].map(|part| sums.get(part * batch..(part + 1) * batch));
     if named.is_some_and(|named| named.contains(&0.0)) {
         let labels: Vec<i64> = labels.try_to_vec_as().expect("the device can be read");
         let named = 0..classes as i64;

@@ -107,9 +107,7 @@ pub use deepfool::DeepFool;
 pub use error::AttackError;
 pub use fab::Fab;
 pub use goal::Goal;
-pub use gradient::{
-    Eot, Expectation, InputGradient, Scores, draw_scope, input_gradient, score,
-};
+pub use gradient::{Eot, Expectation, InputGradient, Scores, draw_scope, input_gradient, score};
 pub use hop_skip_jump::HopSkipJump;
 pub use loss::{Loss, PairLoss};
 pub use nattack::NAttack;

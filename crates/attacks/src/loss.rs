@@ -85,7 +85,8 @@ impl PairLoss {
         t: &Tensor<1, Int>,
     ) -> Tensor<1> {
         let [own, other] = [y, t].map(|labels| own_class(labels, &logits));
-        let of = |class: Bools, values: Tensor<2>| values.mask_fill(class.bool_not(), 0.0).sum_dim(1);
+        let of =
+            |class: Bools, values: Tensor<2>| values.mask_fill(class.bool_not(), 0.0).sum_dim(1);
         let difference = of(other, logits.clone()) - of(own, logits.clone());
         match self {
             Self::Difference => difference,
@@ -171,7 +172,8 @@ mod tests {
         assert!((dlr + 2.0 / (4.0 - 0.5)).abs() < 1e-12, "{dlr}");
         let moved = logits.clone().mul_scalar(7.0).add_scalar(-30.0);
         assert!((pair(PairLoss::Dlr, &moved) - dlr).abs() < 1e-12);
-        let plain = |logits: &Tensor<2>| Loss::Dlr.per_example(logits.clone(), &y).into_scalar::<f64>();
+        let plain =
+            |logits: &Tensor<2>| Loss::Dlr.per_example(logits.clone(), &y).into_scalar::<f64>();
         assert!((plain(&moved) - plain(&logits)).abs() < 1e-12);
     }
 

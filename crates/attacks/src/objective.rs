@@ -33,7 +33,9 @@ impl Objective {
     /// The score of each row of `logits`, `[batch, classes]`.
     pub fn score(&self, logits: Tensor<2>) -> Tensor<1> {
         match self {
-            Self::Goal { loss, goal: Goal::Misclassify(labels) } => loss.per_example(logits, labels),
+            Self::Goal { loss, goal: Goal::Misclassify(labels) } => {
+                loss.per_example(logits, labels)
+            }
             Self::Goal { loss, goal: Goal::Target(labels) } => -loss.per_example(logits, labels),
             Self::Pair { loss, from, to } => loss.per_example(logits, from, to),
         }

@@ -247,10 +247,8 @@ impl<'a> Oracle<'a> {
     pub fn count(&mut self, passes: Passes, batch: usize) {
         self.passes += passes;
         let batch = batch.max(1) as u64;
-        self.each += Passes {
-            forwards: passes.forwards / batch,
-            backwards: passes.backwards / batch,
-        };
+        self.each +=
+            Passes { forwards: passes.forwards / batch, backwards: passes.backwards / batch };
     }
 
     /// Passes of single images so far.

@@ -4,7 +4,9 @@ use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
 use crate::norm::Ball;
 use crate::problem::{Harvest, bools, read};
-use crate::{Access, Attack, AttackError, Eot, Expectation, Loss, Norm, Objective, Oracle, Problem, Threat};
+use crate::{
+    Access, Attack, AttackError, Eot, Expectation, Loss, Norm, Objective, Oracle, Problem, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
@@ -198,8 +200,7 @@ impl Pgd {
                 selection.offer(oracle, &x, &problem.examples)?;
             }
             let key = key.child(step);
-            let mut found =
-                oracle.gradient(&x, &objective, &problem.examples, self.eot, key)?;
+            let mut found = oracle.gradient(&x, &objective, &problem.examples, self.eot, key)?;
             if stop {
                 let reached = bools(&problem.goal.reached(&found.logits));
                 if let Some(rows) = harvest.take(&reached, &x) {
@@ -209,7 +210,8 @@ impl Pgd {
                     (problem, objective) = (problem.select(&rows), objective.select(&rows));
                     (x, past) = (rows.of(&x), past.map(|past| rows.of(&past)));
                     ball = ball.select(&rows);
-                    (found.gradient, found.score) = (rows.of(&found.gradient), rows.of(&found.score));
+                    (found.gradient, found.score) =
+                        (rows.of(&found.gradient), rows.of(&found.score));
                 }
             }
             let mut gradient = found.gradient;

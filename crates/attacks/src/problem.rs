@@ -45,7 +45,8 @@ impl Problem {
         // The worst is the one farthest from the middle of the box.
         let extremes = Tensor::cat(vec![images.clone().min(), images.clone().max()], 0);
         let excess = |pixel: f64| (pixel - 0.5).abs() - 0.5;
-        let worst = read(&extremes).into_iter().fold(0.5, |a, b| if excess(b) > excess(a) { b } else { a });
+        let worst =
+            read(&extremes).into_iter().fold(0.5, |a, b| if excess(b) > excess(a) { b } else { a });
         if excess(worst) > ROUNDING {
             return Err(AttackError::PixelRange { got: worst });
         }

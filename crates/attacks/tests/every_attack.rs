@@ -47,7 +47,10 @@ fn the_table_of_the_documentation_is_true() {
     let suites = ["Suite::plus", "Suite::rand", "Suite::rand_plus"];
     let shown: Vec<&str> = table.iter().map(|row| row[0].trim_end_matches("`]")).collect();
     let names: Vec<&str> = registry().iter().map(|row| row.name).collect();
-    assert_eq!(shown.iter().filter(|name| !suites.contains(name)).collect::<Vec<_>>(), names.iter().collect::<Vec<_>>());
+    assert_eq!(
+        shown.iter().filter(|name| !suites.contains(name)).collect::<Vec<_>>(),
+        names.iter().collect::<Vec<_>>()
+    );
     for (row, of_table) in registry().iter().zip(&table) {
         let norms = row.norms.iter().map(|norm| match norm {
             Norm::Linf => "L∞",
@@ -98,7 +101,8 @@ fn a_radius_of_zero_gives_the_images_back_without_a_pass() {
     let clean = images(4, DType::F32);
     let goal = Goal::Misclassify(toy.predictions(&clean));
     for (case, _, attack) in attacks(0.0) {
-        let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
+        let found =
+            attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
         assert_eq!(gap(&found.images, &clean), 0.0, "{case}");
         assert_eq!(found.passes, Passes::default(), "{case}");
     }

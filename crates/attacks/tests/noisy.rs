@@ -117,7 +117,8 @@ fn with_its_noise_fixed_a_model_breaks_as_any_other() {
     assert_eq!(gap(&logits(Noise::Off), &quiet.logits(clean.clone())), 0.0);
     let objective = Objective::new(Loss::Margin, &goal);
     let eot = Eot::new(4).unwrap();
-    let once = input_gradient(&fixed, &clean, &objective, Eot::ONE, Key::new(1), &Examples::from(0));
+    let once =
+        input_gradient(&fixed, &clean, &objective, Eot::ONE, Key::new(1), &Examples::from(0));
     let mean = input_gradient(&fixed, &clean, &objective, eot, Key::new(2), &Examples::from(0));
     assert!(gap(&once.unwrap().gradient, &mean.unwrap().gradient) < 1e-6);
 }
@@ -130,9 +131,11 @@ fn a_transfer_chooses_its_candidate_by_the_victims_draws() {
     let goal = Goal::Misclassify(quiet.predictions(&clean));
     let margin = |candidates| {
         let surrogate = toy.clone();
-        let attack = Transfer::new("itself", move |x: Tensor<4>| surrogate.logits(x), Pgd::fgsm(threat()));
+        let attack =
+            Transfer::new("itself", move |x: Tensor<4>| surrogate.logits(x), Pgd::fgsm(threat()));
         let attack = attack.with_candidates(candidates).unwrap().with_draws(30).unwrap();
-        let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(4), 0).unwrap();
+        let found =
+            attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(4), 0).unwrap();
         assert_eq!(found.passes.backwards, 0);
         let of = |candidates: usize| if candidates == 1 { 0 } else { 64 * 30 * candidates as u64 };
         assert_eq!(found.passes.forwards, of(candidates));

@@ -120,10 +120,7 @@ fn models_that_do_not_fit_are_refused() {
             "logits: got shape [2, 1], wanted [2, classes] with at least 2 classes".to_string(),
         ),
         (message(model(|x| logits(x).div_scalar(0.0))), nan("logits", 2, 0)),
-        (
-            message(model(|x| logits(x).slice_fill([1..2, 0..1], f64::NAN))),
-            nan("logits", 1, 1),
-        ),
+        (message(model(|x| logits(x).slice_fill([1..2, 0..1], f64::NAN))), nan("logits", 1, 1)),
         // A root: finite at zero, where its slope is not.
         (message(model(|x| x.sub_scalar(0.5).sqrt().flatten(1, 3))), nan("gradient", 2, 0)),
         (

@@ -235,7 +235,8 @@ fn saturated_logits_are_broken_and_flagged() {
     let sound = run(&standard(), &toy.classifier(), &toy);
     assert_eq!(report.robust_accuracy(), sound.robust_accuracy(), "{report}");
     assert!(report.stages[1].broken > 0, "{report}");
-    let zero = |flag: &Flag| matches!(flag, Flag::ZeroGradients { attack, .. } if attack.contains("CE"));
+    let zero =
+        |flag: &Flag| matches!(flag, Flag::ZeroGradients { attack, .. } if attack.contains("CE"));
     assert!(report.flags.iter().any(zero), "{report}");
 }
 

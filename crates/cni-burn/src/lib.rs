@@ -25,7 +25,7 @@
 //! - [`noise`] (`cni-noise`): keys, keyed draws, the noise scope, white and colored Gaussian laws;
 //! - [`ops`] (`cni-ops`): convolution and batch norm with kernels of their own on the CPU;
 //! - [`layers`] (`cni-layers`): noise on the weights and activations of any module, noisy layers, ResNets;
-//! - [`attacks`] (`cni-attacks`): threat model, attacks, and the evaluation of stochastic models;
+//! - [`attacks`] (`cni-attacks`): threat model, attacks and suites of them, and the evaluation of stochastic models;
 //! - [`training`] (`cni-training`): data, objectives, schedules, training that resumes exactly.
 //!
 //! [`prelude`] has what an application uses of them.
@@ -60,7 +60,8 @@ pub mod prelude {
 
     pub use cni_attacks::evaluation::{DataCard, Evaluation, ModelCard, Record, table};
     pub use cni_attacks::{
-        Attack, Classifier, Goal, Iterate, Loss, Norm, Pgd, RandomNoise, Threat, Victim,
+        Apgd, Attack, Classifier, Goal, Iterate, Loss, Norm, Pgd, RandomNoise, Runner, Square,
+        Suite, Threat, Victim,
     };
 
     pub use cni_training::{Objective, Schedule, Sgd, Start, Trainer, TrainingConfig};

@@ -171,7 +171,14 @@ impl LearnedNoise {
             (None, None) => unreachable!("a law has either an alpha or a diagonal"),
         };
         let (draw_per_row, std_per_row) = (false, false);
-        AddedNoise { parameters, key, rows: 1, draw_per_row, examples: Examples::default(), std_per_row }
+        AddedNoise {
+            parameters,
+            key,
+            rows: 1,
+            draw_per_row,
+            examples: Examples::default(),
+            std_per_row,
+        }
     }
 }
 

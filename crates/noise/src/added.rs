@@ -97,7 +97,8 @@ impl AddedNoise {
         };
         let draws = if self.draw_per_row { self.rows } else { 1 };
         let draw = |stream: u64, columns: usize| {
-            let like = Tensor::<2>::empty([draws, columns], (&tensor.device().inner(), tensor.dtype()));
+            let like =
+                Tensor::<2>::empty([draws, columns], (&tensor.device().inner(), tensor.dtype()));
             normal_rows(self.key.child(stream), &self.examples, &like)
         };
         let independent = draw(0, elements);

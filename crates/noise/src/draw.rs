@@ -71,11 +71,7 @@ pub fn normal_like<const D: usize>(key: Key, like: &Tensor<D>, first: u64) -> Te
 
 /// Standard normal values with the shape, element type and device of `like`, `[batch, ..]`: each row those of its
 /// example, whatever batch it is in.
-pub fn normal_rows<const D: usize>(
-    key: Key,
-    examples: &Examples,
-    like: &Tensor<D>,
-) -> Tensor<D> {
+pub fn normal_rows<const D: usize>(key: Key, examples: &Examples, like: &Tensor<D>) -> Tensor<D> {
     let [rows, values] = rows_of(like);
     match examples {
         Examples::From(first) => normal_like(key, like, first * values as u64),
@@ -177,7 +173,8 @@ mod tests {
         assert_eq!(part.into_data(), whole.select(0, index).into_data());
         let (all, part) = (Examples::from(30), some);
         let whole = uniform_rows(Key::new(4), &all, 5, 2);
-        let wanted: Vec<f32> = rows.iter().flat_map(|&r| whole[2 * r as usize..][..2].to_vec()).collect();
+        let wanted: Vec<f32> =
+            rows.iter().flat_map(|&r| whole[2 * r as usize..][..2].to_vec()).collect();
         assert_eq!(uniform_rows(Key::new(4), &part, 3, 2), wanted);
     }
 

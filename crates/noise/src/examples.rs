@@ -67,7 +67,8 @@ impl Examples {
         values: u64,
         draw: impl Fn(Range<u64>) -> Vec<T>,
     ) -> Vec<T> {
-        let mut runs = self.runs(rows).into_iter().map(|run| draw(run.start * values..run.end * values));
+        let mut runs =
+            self.runs(rows).into_iter().map(|run| draw(run.start * values..run.end * values));
         let mut all = runs.next().unwrap_or_default();
         runs.for_each(|more| all.extend(more));
         all

@@ -77,9 +77,8 @@ pub fn current_noise() -> Noise {
 
 /// Which examples the rows of the batch in force on this thread are; those from 0 on unless [`scope_at`] said otherwise.
 pub fn current_examples() -> Examples {
-    FRAMES.with_borrow(|frames| {
-        frames.last().map(|frame| frame.examples.clone()).unwrap_or_default()
-    })
+    FRAMES
+        .with_borrow(|frames| frames.last().map(|frame| frame.examples.clone()).unwrap_or_default())
 }
 
 /// For a noisy layer: the key of its next draw, or `None` where noise is off.

@@ -359,6 +359,13 @@ fn parameters_of_another_size_are_refused() {
         convention: Convention::Reference,
     };
     let (draw_per_row, std_per_row, key) = (false, false, Key::new(1));
-    AddedNoise { parameters, key, rows: 1, draw_per_row, examples: Examples::default(), std_per_row }
-        .add_to(Tensor::<1>::zeros([6], &device));
+    AddedNoise {
+        parameters,
+        key,
+        rows: 1,
+        draw_per_row,
+        examples: Examples::default(),
+        std_per_row,
+    }
+    .add_to(Tensor::<1>::zeros([6], &device));
 }

@@ -132,9 +132,7 @@ impl Ascent {
                 let moved = moved.as_deref();
                 Step::Sparse(SparseSchedule::new(self.steps, self.epsilon, pixels, scores, moved))
             }
-            _ => {
-                Step::Momentum(Schedule::new(self.steps, self.rho, 2.0 * self.epsilon, scores))
-            }
+            _ => Step::Momentum(Schedule::new(self.steps, self.rho, 2.0 * self.epsilon, scores)),
         }
     }
 
@@ -161,8 +159,7 @@ impl Ascent {
                 (scores.score, scores.logits)
             }
         };
-        let reached =
-            if self.stop { bools(&problem.goal.reached(&logits)) } else { Vec::new() };
+        let reached = if self.stop { bools(&problem.goal.reached(&logits)) } else { Vec::new() };
         Ok(Found { gradient: found.gradient, scores: read(&score), reached })
     }
 
@@ -178,8 +175,7 @@ impl Ascent {
                     return ahead;
                 }
                 // x + a (ahead − x) + (1 − a) (x − previous), with a the share of the new.
-                let with_momentum = x.clone().mul_scalar(2.0 * (1.0 - NEW))
-                    + ahead.mul_scalar(NEW)
+                let with_momentum = x.clone().mul_scalar(2.0 * (1.0 - NEW)) + ahead.mul_scalar(NEW)
                     - state.previous.clone().mul_scalar(1.0 - NEW);
                 state.ball.project(with_momentum)
             }

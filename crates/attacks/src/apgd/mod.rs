@@ -9,7 +9,8 @@ use crate::error::{at_least_one, within};
 use crate::problem::Harvest;
 use crate::targets::targets;
 use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, PairLoss, Problem, Threat,
+    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, PairLoss, Problem,
+    Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -262,7 +263,8 @@ impl Attack for Apgd {
         'runs: for target in 0..objectives.len() {
             for restart in 0..self.restarts {
                 let key = key.child(target as u64).child(restart as u64);
-                let (images, reached) = self.climb(oracle, &left, &objectives[target], key, early)?;
+                let (images, reached) =
+                    self.climb(oracle, &left, &objectives[target], key, early)?;
                 result = images;
                 if several {
                     best.offer(oracle, &result, &left.examples)?;

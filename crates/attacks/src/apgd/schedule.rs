@@ -114,7 +114,13 @@ struct SparseRow {
 
 impl SparseSchedule {
     /// `moved` holds the coordinates that each start has moved; a fresh start counts as having moved all.
-    pub fn new(steps: usize, step: f64, pixels: usize, scores: &[f64], moved: Option<&[f64]>) -> Self {
+    pub fn new(
+        steps: usize,
+        step: f64,
+        pixels: usize,
+        scores: &[f64],
+        moved: Option<&[f64]>,
+    ) -> Self {
         let row = |(row, &best): (usize, &f64)| {
             let (share, moved) = match moved {
                 None => (0.2, pixels as f64),
@@ -134,7 +140,8 @@ impl SparseSchedule {
     /// How many coordinates a step of each row moves.
     pub fn shares(&self) -> Vec<usize> {
         let count = |row: &SparseRow| {
-            let left = ((1.0 - row.share) * self.pixels as f64).clamp(0.0, self.pixels as f64 - 1.0);
+            let left =
+                ((1.0 - row.share) * self.pixels as f64).clamp(0.0, self.pixels as f64 - 1.0);
             self.pixels - left as usize
         };
         self.rows.iter().map(count).collect()

@@ -64,7 +64,11 @@ pub(crate) fn project_image(image: &mut [f64], origin: &[f64], epsilon: f64) {
             if excess == 0.0 || high - low <= f64::EPSILON * high {
                 break;
             }
-            if excess > 0.0 { low = multiplier } else { high = multiplier }
+            if excess > 0.0 {
+                low = multiplier
+            } else {
+                high = multiplier
+            }
             let next = multiplier + excess / slope;
             let inside = slope > 0.0 && next > low && next < high;
             let next = if inside { next } else { 0.5 * (low + high) };

@@ -136,8 +136,7 @@ impl<'a> SuiteRun<'a> {
                 }
             }
             let robust = verdict(&mut judge, &problem, &cascade.images, score, draws)?;
-            let distance =
-                read(&suite.threat().norm().distance(&cascade.images, &problem.images));
+            let distance = read(&suite.threat().norm().distance(&cascade.images, &problem.images));
             let labels: Vec<i64> =
                 problem.goal.labels().try_to_vec_as().expect("the device can be read");
             let attacks: Vec<String> = suite.attacks().map(|attack| attack.name()).collect();

@@ -57,9 +57,11 @@ impl State {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(self.refused(error)),
         };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| self.refused(error))?;
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| self.refused(error))?;
         let text = header.metadata().as_ref().and_then(|entries| entries.get("state"));
-        let text = text.ok_or_else(|| self.refused("got no entry `state`, wanted a suite's state"))?;
+        let text =
+            text.ok_or_else(|| self.refused("got no entry `state`, wanted a suite's state"))?;
         let saved: Saved = serde_json::from_str(text).map_err(|error| self.refused(error))?;
         if saved.fingerprint != self.fingerprint {
             return Err(self.refused(
@@ -106,10 +108,7 @@ impl State {
     }
 
     fn refused(&self, reason: impl ToString) -> AttackError {
-        AttackError::State {
-            path: self.path.display().to_string(),
-            reason: reason.to_string(),
-        }
+        AttackError::State { path: self.path.display().to_string(), reason: reason.to_string() }
     }
 }
 
