@@ -81,7 +81,8 @@ fn added(
     };
     let (key, first) = (Key::new(3), u64::from(draw_per_row) * 5);
     let out =
-        AddedNoise { parameters, key, rows: 4, draw_per_row, first, std_per_row }.add_to(x.clone());
+        AddedNoise { parameters, key, rows: 4, draw_per_row, examples: first.into(), std_per_row }
+            .add_to(x.clone());
     let gradients = (out.clone() * leaf(3, SHAPE).inner()).sum().backward();
     let mut all = vec![("value", list(out))];
     for (what, leaf) in [("input", &x), ("parameter", &parameter), ("factor", &factor)] {

@@ -127,6 +127,13 @@ pub struct Cost {
     pub backwards: u64,
 }
 
+impl Cost {
+    /// Forward and backward passes.
+    pub fn passes(&self) -> [u64; 2] {
+        [self.forwards, self.backwards]
+    }
+}
+
 /// Calls of the model by the number of images and whether a backward pass followed.
 type Calls = BTreeMap<(usize, bool), usize>;
 

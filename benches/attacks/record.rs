@@ -48,8 +48,9 @@ pub struct Comparison {
     /// For attacks of minimum norm, over the examples that both sides broke.
     #[serde(skip_serializing_if = "Option::is_none")]
     norms: Option<Norms>,
-    our_cost: Cost,
-    their_cost: Cost,
+    /// Forward and backward passes of single images; their time is another bench's business.
+    our_passes: [u64; 2],
+    their_passes: [u64; 2],
 }
 
 #[derive(Serialize)]
@@ -117,8 +118,8 @@ impl Comparison {
             only_we_broke: only(0, 1),
             only_they_broke: only(1, 0),
             norms,
-            our_cost: ours.cost(),
-            their_cost: serde_json::from_value(theirs)?,
+            our_passes: ours.cost().passes(),
+            their_passes: serde_json::from_value::<Cost>(theirs)?.passes(),
             name: ours.name,
             spec: ours.spec,
         })
@@ -149,14 +150,12 @@ impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:<24} ours {:6.2} %  theirs {:6.2} %  difference {:+.2}  agreement {:6.2} %  seconds {:.1} and {:.1}",
+            "{:<24} ours {:6.2} %  theirs {:6.2} %  difference {:+.2}  agreement {:6.2} %",
             self.name,
             100.0 * self.ours,
             100.0 * self.theirs,
             self.difference_points,
-            100.0 * self.agreement,
-            self.our_cost.seconds,
-            self.their_cost.seconds
+            100.0 * self.agreement
         )?;
         match &self.norms {
             None => Ok(()),
