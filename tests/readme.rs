@@ -28,6 +28,64 @@ fn the_cifar_table_is_that_of_its_records() {
     assert_shown(&records);
 }
 
+fn json(path: &str) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(root().join(path)).unwrap()).unwrap()
+}
+
+#[test]
+fn the_comparison_with_the_reference_attacks_is_that_of_its_records() {
+    let records = ["at", "plain"].map(|name| json(&format!("results/attacks/parity-{name}.json")));
+    let attacks = ["fgsm", "pgd20", "apgd_ce", "apgd_dlr", "apgd_t", "fab_t", "square", "standard"];
+    let mut table = format!(
+        "{:<20}  {:<22}  {}\n{:<20}",
+        "", "adversarial, 8/255", "plain, 1/255", "robust accuracy, %"
+    );
+    table += "    ours  theirs    same    ours  theirs    same\n";
+    for attack in attacks {
+        let found = records.each_ref().map(|record| &record["attacks"][attack]);
+        let name = found.iter().find_map(|found| found["name"].as_str()).unwrap();
+        table += &format!("{name:<20}");
+        for found in found {
+            for field in ["ours", "theirs", "agreement"] {
+                table += &match found[field].as_f64() {
+                    Some(share) => format!("  {:6.1}", 100.0 * share),
+                    None => format!("  {:>6}", "-"),
+                };
+            }
+        }
+        table.push('\n');
+    }
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&table), "README.md lacks this table:\n{table}");
+    let norms = &records[0]["attacks"]["cw"]["norms"];
+    let norms = format!(
+        "median distance is {:.3} times foolbox'",
+        norms["ratio_of_medians"].as_f64().unwrap()
+    );
+    assert!(readme.contains(&norms), "README.md lacks: {norms}");
+}
+
+#[test]
+fn the_speeds_of_the_attacks_are_those_of_their_record() {
+    let record = json("results/attacks/speed.json");
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for (attack, name) in [
+        ("pgd20", "PGD-20"),
+        ("apgd_ce", "APGD-CE, 100 iterations"),
+        ("square", "Square, 1000 queries"),
+        ("standard", "AutoAttack `standard`"),
+    ] {
+        let of = |field: &str| record["attacks"][attack][field].as_f64().unwrap();
+        let line = format!(
+            "| {name} | {:.1} | {:.1} % | {:.1} % |",
+            of("ratio"),
+            100.0 * of("our_share_outside"),
+            100.0 * of("their_share_outside")
+        );
+        assert!(readme.contains(&line), "README.md lacks: {line}");
+    }
+}
+
 #[test]
 fn the_speeds_are_those_of_their_record() {
     let text = std::fs::read(root().join("results/bench-cpu.json")).unwrap();

@@ -2,8 +2,9 @@
 
 use crate::devices::Sharing;
 use crate::model::Model;
-use clap::{Args, Parser, Subcommand};
-use cni_burn::prelude::Precision;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cni_burn::attacks::AttackError;
+use cni_burn::prelude::{Precision, Suite, Threat};
 use std::path::PathBuf;
 
 /// Trains, attacks and inspects noisy ResNets on CIFAR-10, CIFAR-100 or the embedded digits.
@@ -119,6 +120,9 @@ pub struct Evaluate {
     /// Judge the model with its noise switched off.
     #[arg(long)]
     pub noise_off: bool,
+    /// Run a suite of AutoAttack instead, each attack on what those before it have left. A run that was killed continues.
+    #[arg(long, value_enum)]
+    pub suite: Option<Suites>,
     /// Name of the model in tables.
     #[arg(long)]
     pub name: Option<String>,
@@ -128,6 +132,30 @@ pub struct Evaluate {
     /// Folder for record.json and rows.jsonl; by default `evaluation` in the run's.
     #[arg(long)]
     pub out: Option<PathBuf>,
+}
+
+/// AutoAttack's suites.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Suites {
+    /// APGD-CE, APGD-T, FAB-T, Square.
+    Standard,
+    /// The same with more restarts, and the untargeted forms.
+    Plus,
+    /// For noisy models: APGD-CE and APGD-DLR over 20 draws.
+    Rand,
+    /// The same and EOT-Square.
+    RandPlus,
+}
+
+impl Suites {
+    pub fn suite(self, threat: Threat) -> Result<Suite, AttackError> {
+        match self {
+            Self::Standard => Suite::standard(threat),
+            Self::Plus => Suite::plus(threat),
+            Self::Rand => Suite::rand(threat),
+            Self::RandPlus => Suite::rand_plus(threat),
+        }
+    }
 }
 
 #[derive(Args)]

@@ -11,6 +11,7 @@ mod model;
 use args::{Cli, Command, Evaluate, Info, Train};
 use burn::tensor::Device;
 use clap::Parser;
+use cni_burn::attacks::Progress as AttackProgress;
 use cni_burn::attacks::evaluation::write_json;
 use cni_burn::prelude::*;
 use cni_burn::training::data::Split;
@@ -115,7 +116,7 @@ fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
     let test = settings.load(&args.source, Split::Test)?.take(args.examples);
 
     let threat = Threat::linf(settings.epsilon)?;
-    let suite: Vec<Box<dyn Attack>> = vec![
+    let attacks: Vec<Box<dyn Attack>> = vec![
         Box::new(RandomNoise::new(threat)),
         Box::new(Pgd::fgsm(threat)),
         Box::new(Pgd::training(threat)),
@@ -138,13 +139,28 @@ fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
         let rows: Vec<usize> = (first..test.len().min(first + args.batch.max(1))).collect();
         (test.images(&rows, &device), test.labels(&rows, &device))
     });
-    let evaluation = Evaluation::new(suite)?
-        .with_draws(args.draws)?
-        .with_key(Key::new(args.seed).named("evaluation"))
-        .with_cards(card, data);
     let victim = Victim::new(&model, move |model: &ResNet, images| {
         autocast(precision, || model.forward(images))
     });
+    let key = Key::new(args.seed).named("evaluation");
+    let out = args.out.unwrap_or_else(|| args.run.join("evaluation"));
+    if let Some(suite) = args.suite {
+        let suite = suite.suite(threat)?.with_draws(args.draws)?;
+        let mut progress = |progress: &AttackProgress| {
+            let AttackProgress { attack, first_example, iteration, active, .. } = progress;
+            eprint!("\rfrom {first_example}: {attack} {iteration}, {active} left   ");
+        };
+        let run = suite.on(&victim).with_key(key).with_state(out.join("state"));
+        let run = run.with_progress(&mut progress);
+        let judge = || run.run(batches);
+        let report = if args.noise_off { scope(Noise::Off, judge) } else { judge() }?;
+        println!("\n{report}");
+        write_json(&out.join("suite.json"), &report)?;
+        println!("report: {}", out.join("suite.json").display());
+        return Ok(());
+    }
+    let evaluation =
+        Evaluation::new(attacks)?.with_draws(args.draws)?.with_key(key).with_cards(card, data);
     let run = || {
         evaluation.run_with(&victim, batches, |done| eprintln!("judged {done} of {}", test.len()))
     };
@@ -152,7 +168,6 @@ fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
 
     println!("{}", table(&[&evaluated.record]));
     evaluated.record.warnings.iter().for_each(|warning| println!("warning: {warning}"));
-    let out = args.out.unwrap_or_else(|| args.run.join("evaluation"));
     evaluated.save(&out)?;
     println!("record: {}", out.join("record.json").display());
     Ok(())
