@@ -94,7 +94,7 @@ impl Ddn {
     /// The number of draws of the model's noise behind each gradient, and behind each answer to whether an image is
     /// adversarial; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
     /// An image of the box, of the levels there are.
@@ -168,10 +168,7 @@ impl Ddn {
 impl Attack for Ddn {
     /// `DDN-{steps}`; with several draws `EOT-…x{draws}`.
     fn name(&self) -> String {
-        match self.eot.draws {
-            1 => format!("DDN-{}", self.steps),
-            draws => format!("EOT-DDN-{}x{draws}", self.steps),
-        }
+        self.eot.name(format!("DDN-{}", self.steps))
     }
 
     fn threat(&self) -> Threat {

@@ -70,17 +70,14 @@ impl DeepFool {
     /// The number of draws of the model's noise behind each gradient, and behind each answer to whether an image is
     /// adversarial; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 }
 
 impl Attack for DeepFool {
     /// `DeepFool-{steps}`; with several draws `EOT-…x{draws}`.
     fn name(&self) -> String {
-        match self.eot.draws {
-            1 => format!("DeepFool-{}", self.steps),
-            draws => format!("EOT-DeepFool-{}x{draws}", self.steps),
-        }
+        self.eot.name(format!("DeepFool-{}", self.steps))
     }
 
     fn threat(&self) -> Threat {

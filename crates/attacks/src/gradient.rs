@@ -38,7 +38,20 @@ impl Eot {
 
     /// The mean of the loss over `draws` draws; an error where they are zero.
     pub fn new(draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { draws: at_least_one("draws", draws)?, ..Self::ONE })
+        Self::ONE.with_draws(draws)
+    }
+
+    /// The same over `draws` draws; an error where they are zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { draws: at_least_one("draws", draws)?, ..self })
+    }
+
+    /// The name of an attack, `EOT-{name}x{draws}` and the expectation where there are several draws.
+    pub(crate) fn name(self, name: String) -> String {
+        match self.draws {
+            1 => name,
+            draws => format!("EOT-{name}x{draws}{}", self.expectation.suffix()),
+        }
     }
 }
 

@@ -85,7 +85,7 @@ impl NAttack {
 
     /// The number of draws of the model's noise behind each score; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
     /// What the expectation over draws is taken of.
@@ -179,12 +179,7 @@ impl State {
 impl Attack for NAttack {
     /// `NAttack-{steps}`; with several draws `EOT-NAttack-{steps}x{draws}` and the expectation.
     fn name(&self) -> String {
-        match self.eot.draws {
-            1 => format!("NAttack-{}", self.steps),
-            draws => {
-                format!("EOT-NAttack-{}x{draws}{}", self.steps, self.eot.expectation.suffix())
-            }
-        }
+        self.eot.name(format!("NAttack-{}", self.steps))
     }
 
     fn threat(&self) -> Threat {

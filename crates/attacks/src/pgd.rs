@@ -127,7 +127,7 @@ impl Pgd {
 
     /// The number of draws of the model's noise behind each gradient and each score; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
     /// What the expectation over draws is taken of.
@@ -249,9 +249,7 @@ impl Attack for Pgd {
             (true, false) => format!("PGD-{}", self.steps),
             (true, true) => format!("MI-PGD-{}", self.steps),
         };
-        if self.eot.draws > 1 {
-            name = format!("EOT-{name}x{}{}", self.eot.draws, self.eot.expectation.suffix());
-        }
+        name = self.eot.name(name);
         name += self.loss.suffix();
         if self.restarts > 1 {
             name += &format!("-r{}", self.restarts);

@@ -51,7 +51,7 @@ impl RandomNoise {
 
     /// The number of draws of the model's noise behind each score; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
     fn point(&self, problem: &Problem, key: Key) -> Tensor<4> {
@@ -77,10 +77,7 @@ impl Attack for RandomNoise {
             NoiseLaw::Uniform => "Random",
             NoiseLaw::Gaussian => "Gaussian",
         };
-        match self.eot.draws {
-            1 => format!("{law}-{}", self.samples),
-            draws => format!("EOT-{law}-{}x{draws}", self.samples),
-        }
+        self.eot.name(format!("{law}-{}", self.samples))
     }
 
     fn threat(&self) -> Threat {

@@ -73,7 +73,7 @@ impl Spsa {
 
     /// The number of draws of the model's noise behind each query; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
     /// What the expectation over draws is taken of.
@@ -153,10 +153,7 @@ impl State {
 impl Attack for Spsa {
     /// `SPSA-{steps}`; with several draws `EOT-SPSA-{steps}x{draws}` and the expectation.
     fn name(&self) -> String {
-        match self.eot.draws {
-            1 => format!("SPSA-{}", self.steps),
-            draws => format!("EOT-SPSA-{}x{draws}{}", self.steps, self.eot.expectation.suffix()),
-        }
+        self.eot.name(format!("SPSA-{}", self.steps))
     }
 
     fn threat(&self) -> Threat {

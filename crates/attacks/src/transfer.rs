@@ -73,7 +73,7 @@ impl<C: Classifier + Send + Sync, A: Attack> Transfer<C, A> {
 
     /// The number of draws of the victim's noise that choose among candidates; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 }
 

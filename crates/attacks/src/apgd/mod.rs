@@ -124,7 +124,7 @@ impl Apgd {
 
     /// The number of draws of the model's noise behind each gradient; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
     /// The number of draws behind each score of a stochastic model; an error where it is zero. Otherwise as many as behind
@@ -223,9 +223,7 @@ impl Attack for Apgd {
             Climb::Targets(_) => "-T",
         };
         let mut name = format!("APGD{climb}-{}", self.steps);
-        if self.eot.draws > 1 {
-            name = format!("EOT-{name}x{}{}", self.eot.draws, self.eot.expectation.suffix());
-        }
+        name = self.eot.name(name);
         if self.restarts > 1 {
             name += &format!("-r{}", self.restarts);
         }

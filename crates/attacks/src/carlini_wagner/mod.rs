@@ -98,7 +98,7 @@ impl CarliniWagner {
     /// The number of draws of the model's noise behind each gradient, and behind each answer to whether an image is
     /// adversarial; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
     /// A run with these `c`: which rows reached the goal in it, and whether the budget allows another.
@@ -172,9 +172,7 @@ impl Attack for CarliniWagner {
     /// `CW-{search_steps}x{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where there is any.
     fn name(&self) -> String {
         let mut name = format!("CW-{}x{}", self.search_steps, self.steps);
-        if self.eot.draws > 1 {
-            name = format!("EOT-{name}x{}", self.eot.draws);
-        }
+        name = self.eot.name(name);
         if self.confidence > 0.0 {
             name += &format!("-k{}", self.confidence);
         }

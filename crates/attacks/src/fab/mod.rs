@@ -116,7 +116,7 @@ impl Fab {
     /// The number of draws of the model's noise behind each gradient, and behind each answer to whether an image is
     /// adversarial; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 }
 
@@ -125,9 +125,7 @@ impl Attack for Fab {
     fn name(&self) -> String {
         let targeted = if self.targets.is_some() { "-T" } else { "" };
         let mut name = format!("FAB{targeted}-{}", self.steps);
-        if self.eot.draws > 1 {
-            name = format!("EOT-{name}x{}", self.eot.draws);
-        }
+        name = self.eot.name(name);
         if self.restarts > 1 {
             name += &format!("-r{}", self.restarts);
         }

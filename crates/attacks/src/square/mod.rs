@@ -88,7 +88,7 @@ impl Square {
 
     /// The number of draws of the model's noise behind each score; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: Eot { draws: at_least_one("draws", draws)?, ..self.eot }, ..self })
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
     /// What the expectation over draws is taken of.
@@ -112,9 +112,7 @@ impl Attack for Square {
     /// `Square-{queries}`; with several draws `EOT-…x{draws}` and the expectation; then `-r{restarts}`.
     fn name(&self) -> String {
         let mut name = format!("Square-{}", self.queries);
-        if self.eot.draws > 1 {
-            name = format!("EOT-{name}x{}{}", self.eot.draws, self.eot.expectation.suffix());
-        }
+        name = self.eot.name(name);
         if self.restarts > 1 {
             name += &format!("-r{}", self.restarts);
         }
