@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use cni_attacks::evaluation::{DataCard, Evaluation, EvaluationError, ModelCard, Record, table};
-use cni_attacks::{Attack, AttackError, Classifier, Pgd, RandomNoise, Threat};
+use cni_attacks::{Attack, AttackError, Classifier, Pgd, RandomNoise, Suite, Threat};
 use cni_noise::{Key, Noise, layer_key, normal_at, scope, uniform};
 
 const EPSILON: f64 = 0.1;
@@ -119,6 +119,11 @@ fn a_stochastic_model_attacked_without_eot_is_warned_of() {
     assert!(warnings(1, 20)[0].contains("EOT"));
     assert!(warnings(4, 5)[0].contains("5 draws"));
     assert!(warnings(4, 20).is_empty());
+    // The draws that decide a suite are no mean of an attack's.
+    let suite = Suite::custom("nested", suite(1)).unwrap();
+    let evaluation = Evaluation::new(vec![Box::new(suite)]).unwrap();
+    let record = evaluation.run(&Threshold { sigma: 0.1 }, batches(8, 8)).unwrap().record;
+    assert!(record.warnings[0].contains("EOT"));
     // In a scope without noise the model is deterministic.
     assert!(scope(Noise::Off, || warnings(1, 20)).is_empty());
 }

@@ -211,8 +211,7 @@ impl<'a> Run<'a> {
                 self.draws
             ));
         }
-        let specs = self.evaluation.suite.iter().map(|attack| attack.spec());
-        if !specs.into_iter().any(|spec| spec["draws"].as_u64().is_some_and(|draws| draws > 1)) {
+        if !self.evaluation.suite.iter().any(|attack| takes_means(&attack.spec())) {
             warnings.push(
                 "the model is stochastic and no attack averages its gradient over draws (EOT); \
                  robust accuracy is overestimated"
@@ -229,6 +228,12 @@ struct Judged {
     hits: Vec<Vec<bool>>,
     /// The sum over draws of each image's margin, the best wrong logit less the right one.
     margin: Vec<f64>,
+}
+
+/// Whether an attack of this spec, or one within it, takes means over draws.
+fn takes_means(spec: &serde_json::Value) -> bool {
+    let within = spec["attacks"].as_array().into_iter().flatten();
+    spec["draws"].as_u64().is_some_and(|draws| draws > 1) || within.into_iter().any(takes_means)
 }
 
 fn attack_key(key: Key, name: &str) -> Key {

@@ -180,7 +180,7 @@ impl Attack for Suite {
             "attack": "suite",
             "name": self.name,
             "threat": self.threat,
-            "draws": self.draws,
+            "verdict_draws": self.draws,
             "attacks": self.attacks().map(Attack::spec).collect::<Vec<_>>(),
         })
     }
