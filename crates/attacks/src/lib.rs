@@ -69,10 +69,12 @@ mod apgd;
 mod attack;
 mod bpda;
 mod carlini_wagner;
+mod checks;
 mod classifier;
 mod ddn;
 mod deepfool;
 mod disk;
+mod eot;
 mod error;
 pub mod evaluation;
 mod fab;
@@ -96,6 +98,7 @@ mod suite;
 mod targets;
 mod threat;
 mod transfer;
+mod watch;
 
 pub use apgd::Apgd;
 pub use attack::{Access, Adversarial, Attack, Passes};
@@ -104,16 +107,17 @@ pub use carlini_wagner::CarliniWagner;
 pub use classifier::{Classifier, Victim};
 pub use ddn::Ddn;
 pub use deepfool::DeepFool;
+pub use eot::{Eot, Expectation, draw_scope};
 pub use error::AttackError;
 pub use fab::Fab;
 pub use goal::Goal;
-pub use gradient::{Eot, Expectation, InputGradient, Scores, draw_scope, input_gradient, score};
+pub use gradient::{InputGradient, Scores, input_gradient, score};
 pub use hop_skip_jump::HopSkipJump;
 pub use loss::{Loss, PairLoss};
 pub use nattack::NAttack;
 pub use norm::Norm;
 pub use objective::Objective;
-pub use oracle::{Budget, Oracle, Progress, TracePoint};
+pub use oracle::Oracle;
 pub use pgd::{Iterate, Pgd};
 pub use problem::{Problem, Rows};
 pub use random_noise::{NoiseLaw, RandomNoise};
@@ -124,6 +128,7 @@ pub use square::Square;
 pub use suite::{Flag, Outcome, Stage, Suite, SuiteReport, SuiteRun};
 pub use threat::Threat;
 pub use transfer::{FixedNoise, Transfer};
+pub use watch::{Budget, Progress, TracePoint};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

@@ -1,6 +1,6 @@
 //! What an attack is given to solve.
 
-use crate::gradient::not_finite;
+use crate::checks::{check_batch, not_finite};
 use crate::loss::align_to;
 use crate::{AttackError, Goal};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
@@ -33,7 +33,7 @@ impl Problem {
         examples: impl Into<Examples>,
     ) -> Result<Self, AttackError> {
         let examples = examples.into();
-        check_batch_size(&images, goal.labels())?;
+        check_batch(&images, goal.labels())?;
         let images = images.inner();
         if let Some((row, got)) = not_finite(&images) {
             return Err(AttackError::NonFinite {
@@ -73,21 +73,6 @@ impl Problem {
             examples: self.examples.select(rows.as_slice()),
         }
     }
-}
-
-/// The number of images, for each of which there is a label.
-pub(crate) fn check_batch_size(
-    images: &Tensor<4>,
-    labels: &Tensor<1, Int>,
-) -> Result<usize, AttackError> {
-    if images.shape().num_elements() == 0 {
-        return Err(AttackError::EmptyBatch { got: images.dims() });
-    }
-    let ([got], [wanted, ..]) = (labels.dims(), images.dims());
-    if got != wanted {
-        return Err(AttackError::LabelCount { got, wanted });
-    }
-    Ok(wanted)
 }
 
 /// Some rows of a batch, on the host and on its device.

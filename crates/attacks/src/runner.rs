@@ -1,6 +1,6 @@
 //! How an attack is carried out: chunks, limits and observers. None of them is part of the attack.
 
-use crate::oracle::Observers;
+use crate::watch::Observers;
 use crate::{
     Adversarial, Attack, AttackError, Budget, Classifier, Goal, Oracle, Passes, Problem, Progress,
     Rows, TracePoint, error::at_least_one,
@@ -121,17 +121,5 @@ impl<'a> Runner<'a> {
         };
         let zero_gradients = zero.into_iter().collect();
         Ok(Adversarial { images, passes, zero_gradients, exhausted })
-    }
-}
-
-impl<'a> Observers<'a> {
-    pub(crate) fn reborrow(&mut self) -> Observers<'_> {
-        Observers {
-            progress: match &mut self.progress {
-                Some(progress) => Some(&mut **progress),
-                None => None,
-            },
-            trace: self.trace.as_deref_mut(),
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::attack::Selection;
 use crate::error::at_least_one;
-use crate::oracle::Observers;
+use crate::watch::Observers;
 use crate::{
     Access, Attack, AttackError, Budget, Classifier, Eot, Loss, Objective, Oracle, Problem, Threat,
 };

@@ -1,16 +1,15 @@
 //! Auto-PGD: projected gradient ascent with momentum that finds its own step size.
 
 mod ascent;
+mod climb;
 mod schedule;
 
-use self::ascent::Ascent;
+use self::climb::Early;
 use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
 use crate::problem::Harvest;
-use crate::targets::targets;
 use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, PairLoss, Problem,
-    Threat,
+    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Problem, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -91,8 +90,8 @@ impl Apgd {
         Self { climb: Climb::Loss(loss), ..self }
     }
 
-    /// On the targeted form of the difference of logits ratio, [`PairLoss::Dlr`], towards each of the nine most likely wrong
-    /// classes, or all where there are fewer. Wants four classes. Of a [`Goal::Target`] that class is the only one.
+    /// On the targeted form of the difference of logits ratio, [`PairLoss::Dlr`](crate::PairLoss::Dlr), towards each of the nine most likely wrong
+    /// classes, or all where there are fewer. Wants four classes. Of a [`Goal::Target`](crate::Goal::Target) that class is the only one.
     pub fn targeted(threat: Threat) -> Self {
         Self::new(threat, Climb::Targets(9))
     }
@@ -143,75 +142,6 @@ impl Apgd {
     pub fn with_enlarged_start(self, enlarged: bool) -> Self {
         Self { enlarged, ..self }
     }
-
-    /// The objectives that are climbed in turn.
-    fn objectives(
-        &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
-        key: Key,
-    ) -> Result<Vec<Objective>, AttackError> {
-        match self.climb {
-            Climb::Loss(loss) => Ok(vec![Objective::new(loss, &problem.goal)]),
-            Climb::Targets(most) => targets(oracle, problem, self.score_eot(), key, most)
-                .map(|pairs| pairs.into_iter().map(|pair| pair.objective(PairLoss::Dlr)).collect()),
-        }
-    }
-
-    fn score_eot(&self) -> Eot {
-        Eot { draws: self.score_draws.unwrap_or(self.eot.draws), ..self.eot }
-    }
-
-    /// The balls of a run, from the first to that of the threat, and the iterations in each.
-    fn stages(&self) -> Vec<(f64, usize)> {
-        let epsilon = self.threat.epsilon();
-        if !self.enlarged {
-            return vec![(epsilon, self.steps)];
-        }
-        let part = (3 * self.steps).div_ceil(10).min(self.steps);
-        let rest = self.steps.saturating_sub(2 * part).max(1);
-        vec![(3.0 * epsilon, part), (2.0 * epsilon, part), (epsilon, rest)]
-    }
-
-    /// A run on all examples of `problem`: its result, and which examples reached the goal.
-    fn climb(
-        &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
-        objective: &Objective,
-        key: Key,
-        early: Early,
-    ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
-        let stages = self.stages();
-        let mut start = None;
-        for (stage, &(epsilon, steps)) in stages.iter().enumerate() {
-            let last = stage + 1 == stages.len();
-            let ascent = Ascent {
-                norm: self.threat.norm(),
-                epsilon,
-                steps,
-                rho: self.rho,
-                eot: self.eot,
-                score: early.stochastic.then_some(self.score_eot()),
-                // Beyond the threat's ball nothing is found.
-                stop: early.stop && last,
-            };
-            let key = key.child(stage as u64);
-            let (best, reached) = ascent.run(oracle, problem, objective, key, start.take())?;
-            if last {
-                return Ok((best, reached));
-            }
-            start = Some(best);
-        }
-        unreachable!("the last stage returns")
-    }
-}
-
-/// How a run deals with examples that reach the goal.
-#[derive(Clone, Copy)]
-struct Early {
-    stochastic: bool,
-    stop: bool,
 }
 
 impl Attack for Apgd {

@@ -3,7 +3,7 @@
 use super::{
     AttackRecord, Evaluated, Evaluation, EvaluationError, Hits, Record, Row, RowAttack, SCHEMA,
 };
-use crate::gradient::not_finite;
+use crate::checks::not_finite;
 use crate::{AttackError, Classifier, Goal, Loss, Passes, draw_scope};
 use burn::tensor::Tensor;
 use cni_noise::Key;

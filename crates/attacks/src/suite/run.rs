@@ -5,8 +5,8 @@ use super::flags::HELP;
 use super::report::{Outcome, Stage, SuiteReport};
 use super::state::State;
 use super::{Flag, Suite};
-use crate::oracle::Observers;
 use crate::problem::read;
+use crate::watch::Observers;
 use crate::{
     Access, Attack, AttackError, Budget, Classifier, Goal, Oracle, Problem, Progress, TracePoint,
 };

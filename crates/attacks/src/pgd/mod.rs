@@ -1,11 +1,11 @@
 //! Projected gradient ascent, of which FGSM, BIM, MI-FGSM and EOT-PGD are settings.
 
+mod ascent;
+
 use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
-use crate::norm::Ball;
-use crate::problem::{Harvest, bools, read};
 use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Norm, Objective, Oracle, Problem, Threat,
+    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Problem, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -155,84 +155,6 @@ impl Pgd {
     /// Which iterate is the result.
     pub fn with_iterate(self, iterate: Iterate) -> Self {
         Self { iterate, ..self }
-    }
-
-    fn start(&self, problem: &Problem, key: Key) -> Tensor<4> {
-        let clean = &problem.images;
-        if !self.random_start {
-            return clean.clone();
-        }
-        let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
-        let change = norm.random_start(key, clean, epsilon, &problem.examples);
-        norm.project(clean.clone() + change, clean, epsilon)
-    }
-
-    fn step(&self, gradient: Tensor<4>) -> Tensor<4> {
-        match self.threat.norm() {
-            Norm::L1 => {
-                let [_, channels, height, width] = gradient.dims();
-                let moved = (self.sparsity * (channels * height * width) as f64).ceil();
-                let shares = vec![moved.max(1.0) as usize; gradient.dims()[0]];
-                Norm::sparse_step(gradient, &shares).mul_scalar(self.step_size)
-            }
-            norm => norm.steepest_step(gradient, self.step_size),
-        }
-    }
-
-    /// One run on the examples of `problem`; those that stop early leave for the harvest.
-    fn ascend(
-        &self,
-        oracle: &mut Oracle<'_>,
-        problem: Problem,
-        key: Key,
-        mut selection: Option<&mut Selection>,
-        stop: bool,
-    ) -> Result<Tensor<4>, AttackError> {
-        let norm = self.threat.norm();
-        let mut ball = Ball::new(norm, self.threat.epsilon(), &problem.images);
-        let mut harvest = Harvest::new(problem.len());
-        let mut objective = Objective::new(self.loss, &problem.goal);
-        let mut x = self.start(&problem, key.named("start"));
-        let mut past: Option<Tensor<4>> = None;
-        let mut problem = problem;
-        for step in 0..self.steps as u64 {
-            if let Some(selection) = &mut selection {
-                selection.offer(oracle, &x, &problem.examples)?;
-            }
-            let key = key.child(step);
-            let mut found = oracle.gradient(&x, &objective, &problem.examples, self.eot, key)?;
-            if stop {
-                let reached = bools(&problem.goal.reached(&found.logits));
-                if let Some(rows) = harvest.take(&reached, &x) {
-                    if harvest.is_complete() {
-                        break;
-                    }
-                    (problem, objective) = (problem.select(&rows), objective.select(&rows));
-                    (x, past) = (rows.of(&x), past.map(|past| rows.of(&past)));
-                    ball = ball.select(&rows);
-                    (found.gradient, found.score) =
-                        (rows.of(&found.gradient), rows.of(&found.score));
-                }
-            }
-            let mut gradient = found.gradient;
-            if self.momentum > 0.0 {
-                let unit = Norm::L1.unit(gradient);
-                gradient = match past.take() {
-                    None => unit,
-                    Some(past) => past.mul_scalar(self.momentum) + unit,
-                };
-                past = Some(gradient.clone());
-            }
-            x = ball.project(x + self.step(gradient));
-            let scores = if oracle.is_traced() { read(&found.score) } else { Vec::new() };
-            if !oracle.proceed(&problem, &x, &scores, norm) {
-                break;
-            }
-        }
-        if let Some(selection) = selection {
-            selection.offer(oracle, &x, &problem.examples)?;
-        }
-        Ok(harvest.finish(x))
     }
 }
 
