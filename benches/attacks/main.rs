@@ -58,6 +58,9 @@ struct Settings {
     /// Largest change of a pixel: a fraction such as 8/255, or a number.
     #[arg(long, default_value = "8/255")]
     epsilon: String,
+    /// The norm of the threat: linf, l2 or l1.
+    #[arg(long, default_value = "linf")]
+    norm: String,
     /// Iterations of each of APGD-T's and FAB-T's nine targets.
     #[arg(long, default_value_t = 100)]
     targeted_iterations: usize,

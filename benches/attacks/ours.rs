@@ -39,14 +39,24 @@ impl Name {
     }
 
     fn attack(self, settings: &Settings) -> Result<Box<dyn Attack>> {
-        let threat = Threat::linf(fraction(&settings.epsilon)?)?;
+        let norm = match settings.norm.as_str() {
+            "linf" => Norm::Linf,
+            "l2" => Norm::L2,
+            "l1" => Norm::L1,
+            other => return Err(format!("--norm: got {other}, wanted linf, l2 or l1").into()),
+        };
+        let threat = Threat::new(norm, fraction(&settings.epsilon)?)?;
+        // As AutoAttack has it in L1, which the peer follows for single attacks too.
+        let enlarged = norm == Norm::L1;
         let (iterations, queries) = (settings.targeted_iterations, settings.queries);
         Ok(match self {
             Self::Fgsm => Box::new(Pgd::fgsm(threat)),
             Self::Pgd20 => Box::new(Pgd::new(threat).with_steps(20)?),
-            Self::ApgdCe => Box::new(Apgd::cross_entropy(threat)),
-            Self::ApgdDlr => Box::new(Apgd::dlr(threat)),
-            Self::ApgdT => Box::new(Apgd::targeted(threat).with_steps(iterations)?),
+            Self::ApgdCe => Box::new(Apgd::cross_entropy(threat).with_enlarged_start(enlarged)),
+            Self::ApgdDlr => Box::new(Apgd::dlr(threat).with_enlarged_start(enlarged)),
+            Self::ApgdT => Box::new(
+                Apgd::targeted(threat).with_steps(iterations)?.with_enlarged_start(enlarged),
+            ),
             Self::FabT => Box::new(Fab::targeted(threat).with_steps(iterations)?),
             Self::Square => Box::new(Square::new(threat).with_queries(queries)?),
             Self::Cw => Box::new(

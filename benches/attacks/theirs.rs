@@ -27,6 +27,7 @@ fn command(settings: &Settings, weights: &Path) -> Command {
     for (name, value) in [
         ("--examples", settings.examples.to_string()),
         ("--epsilon", settings.epsilon.clone()),
+        ("--norm", settings.norm.clone()),
         ("--batch", settings.batch.to_string()),
         ("--threads", threads.to_string()),
         ("--targeted-iterations", settings.targeted_iterations.to_string()),
