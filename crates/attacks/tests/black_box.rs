@@ -8,7 +8,7 @@ use cni_attacks::{
     TracePoint,
 };
 use cni_noise::{Key, layer_key, normal, normal_like};
-use support::{gap, largest};
+use support::{Toy, gap, images, largest};
 
 const ALL: [Norm; 3] = [Norm::Linf, Norm::L2, Norm::L1];
 
@@ -324,7 +324,7 @@ fn names_and_specs_hold_the_parameters_and_wrong_ones_are_refused() {
         HopSkipJump::new(threat).unwrap().spec(),
         serde_json::json!({
             "attack": "hop_skip_jump", "threat": linf, "steps": 40, "first_samples": 100,
-            "most_samples": 10_000, "tries": 1000, "gamma": 1.0, "draws": 1,
+            "most_samples": 10_000, "tries": 1000, "starts": 0, "gamma": 1.0, "draws": 1,
         })
     );
     let draws: [Box<dyn Attack>; 4] = [
@@ -350,4 +350,33 @@ fn names_and_specs_hold_the_parameters_and_wrong_ones_are_refused() {
     ] {
         assert!(error.to_string().contains("wanted"), "{error}");
     }
+}
+
+#[test]
+fn hop_skip_jump_finds_a_rare_class_from_images_of_it() {
+    let toy = Toy::new(4, DType::F64);
+    let clean = images(6, DType::F64);
+    // A class that no random image is of: its logit is lowered by far.
+    let rare = |x: Tensor<4>| {
+        let logits = toy.logits(x);
+        let shift = Tensor::<2>::from_data([[0.0, 0.0, 0.0, -2.0]], (&clean.device(), DType::F64));
+        logits + shift
+    };
+    let target = toy.weight.clone().slice(3..4).sign().mul_scalar(0.5).add_scalar(0.5);
+    let starts = target.reshape([1, 3, 2, 2]);
+    let goal = Goal::Target(Tensor::from_ints([3; 6], &clean.device()));
+    let attack = HopSkipJump::new(Threat::l2(10.0).unwrap()).unwrap().with_tries(1).unwrap();
+    let attack = attack.with_steps(5).unwrap();
+    let reached = |attack: &HopSkipJump| {
+        let found = attack.perturb(&rare, clean.clone(), &goal, Key::new(9), 0).unwrap();
+        goal.reached(&rare(found.images)).try_to_vec_as::<bool>().unwrap()
+    };
+    assert!(goal.reached(&rare(starts.clone())).all().into_scalar::<bool>());
+    assert!(reached(&attack).contains(&false));
+    let attack = attack.with_starts(starts.clone());
+    assert!(!reached(&attack).contains(&false));
+    assert_eq!(attack.spec()["starts"], 1);
+    let odd = attack.with_starts(starts.reshape([1, 1, 3, 4]));
+    let error = odd.perturb(&rare, clean.clone(), &goal, Key::new(9), 0).unwrap_err();
+    assert!(error.to_string().contains("got examples of shape [1, 3, 4]"), "{error}");
 }

@@ -9,7 +9,7 @@ use crate::problem::Harvest;
 use crate::{Access, Attack, AttackError, Norm, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// HopSkipJump (Chen et al., arXiv 1904.02144, algorithm 2), for the L2 and the Linf norm.
 ///
@@ -21,7 +21,7 @@ use serde::Serialize;
 ///
 /// The result is the nearest adversarial image where its distance is at most the threat's ε, else the original: with a
 /// large ε every example of smallest norm. Images that reach the goal as they are stay as they are, and so do those for
-/// which no random image does; of a target class that may be most.
+/// which no start does; of a target class that may be most, unless [images of it](Self::with_starts) are given.
 ///
 /// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the same draws throughout,
 /// so that the boundary holds still.
@@ -39,7 +39,7 @@ use serde::Serialize;
 /// assert!(HopSkipJump::new(Threat::l1(12.0)?).is_err());
 /// # Ok::<(), cni_attacks::AttackError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(tag = "attack", rename = "hop_skip_jump")]
 pub struct HopSkipJump {
     threat: Threat,
@@ -47,8 +47,15 @@ pub struct HopSkipJump {
     first_samples: usize,
     most_samples: usize,
     tries: usize,
+    /// Records hold how many there are.
+    #[serde(serialize_with = "count")]
+    starts: Option<Tensor<4>>,
     gamma: f64,
     draws: usize,
+}
+
+fn count<S: Serializer>(starts: &Option<Tensor<4>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(starts.as_ref().map_or(0, |starts| starts.dims()[0] as u64))
 }
 
 impl HopSkipJump {
@@ -65,6 +72,7 @@ impl HopSkipJump {
             first_samples: 100,
             most_samples: 10_000,
             tries: 1000,
+            starts: None,
             gamma: 1.0,
             draws: 1,
         })
@@ -86,6 +94,12 @@ impl HopSkipJump {
         Ok(Self { tries: at_least_one("tries", tries)?, ..self })
     }
 
+    /// Images to start from, `[any, channels, height, width]` with pixels in [0, 1], tried in their order before random ones:
+    /// a targeted attack wants some of every class.
+    pub fn with_starts(self, starts: Tensor<4>) -> Self {
+        Self { starts: Some(starts.inner()), ..self }
+    }
+
     /// How coarse the binary searches are: they end within `γ d^(−3/2)` of the distance in L2 and `γ d⁻²` in Linf, for
     /// images of `d` values; an error unless finite and positive.
     pub fn with_gamma(self, gamma: f64) -> Result<Self, AttackError> {
@@ -99,7 +113,7 @@ impl HopSkipJump {
 }
 
 impl HopSkipJump {
-    /// Uniform images that reach the goal, the originals where none was found, and where they were.
+    /// Given or uniform images that reach the goal, the originals where none was found, and where they were.
     fn start(
         &self,
         oracle: &mut Oracle<'_>,
@@ -109,10 +123,19 @@ impl HopSkipJump {
         let [key, noise] = keys;
         let mut harvest = Harvest::new(problem.len());
         let mut left = problem.clone();
-        for attempt in 0..self.tries as u64 {
-            let half = left.images.zeros_like().add_scalar(0.5);
-            let key = key.child(attempt);
-            let image = Norm::Linf.random_start(key, &half, 0.5, &left.examples) + half;
+        let given = self.starts.as_ref().map_or(0, |starts| starts.dims()[0]);
+        for attempt in 0..given + self.tries {
+            let image = match &self.starts {
+                Some(starts) if attempt < given => {
+                    let start = starts.clone().slice(attempt..attempt + 1);
+                    start.cast(left.images.dtype()).expand(left.images.shape()).clamp(0.0, 1.0)
+                }
+                _ => {
+                    let half = left.images.zeros_like().add_scalar(0.5);
+                    let key = key.child((attempt - given) as u64);
+                    Norm::Linf.random_start(key, &half, 0.5, &left.examples) + half
+                }
+            };
             let reached = decide(oracle, &left, &image, self.draws, noise)?;
             if let Some(rows) = harvest.take(&reached, &image) {
                 if harvest.is_complete() {
@@ -157,6 +180,12 @@ impl Attack for HopSkipJump {
         problem: &Problem,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
+        if let Some(starts) = &self.starts {
+            let [got, wanted] = [starts, &problem.images].map(|images| images.dims()[1..].to_vec());
+            if got != wanted {
+                return Err(AttackError::InputShape { got, wanted });
+            }
+        }
         let noise = key.named("decision");
         let mut harvest = Harvest::new(problem.len());
         let reached = decide(oracle, problem, &problem.images, self.draws, noise)?;
