@@ -123,6 +123,8 @@ fn attack_in_every_way(model: &ResNet) {
             Box::new(Pgd::fgsm(threat)),
             Box::new(Pgd::training(threat).with_iterate(Iterate::Best)),
             Box::new(eot.clone()),
+            Box::new(Apgd::dlr(threat).with_steps(2).and_then(|a| a.with_draws(2)).unwrap()),
+            Box::new(Square::new(threat).with_queries(3).unwrap()),
             Box::new(RandomNoise::new(threat).with_samples(2).unwrap()),
         ]
     };
