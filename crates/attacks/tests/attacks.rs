@@ -4,8 +4,8 @@ mod support;
 
 use burn::tensor::{DType, Tensor};
 use cni_attacks::{
-    Apgd, Attack, Eot, Expectation, Goal, Iterate, Loss, Norm, Objective, Pgd, RandomNoise, Runner,
-    Threat, input_gradient, score,
+    Apgd, Attack, Classifier, Eot, Expectation, Goal, Iterate, Loss, Norm, Objective, Pgd,
+    RandomNoise, Ranked, Runner, Square, Threat, input_gradient, score,
 };
 use cni_noise::{Examples, Key};
 use support::{Toy, VALUES, fraction, gap, images, largest};
@@ -170,6 +170,40 @@ fn the_best_of_several_points_is_at_least_as_good_as_the_last() {
         let name = format!("{} {better:?}", better.name());
         assert!(worse(loss(better), base.clone()) <= 1e-6, "{name}");
     }
+}
+
+/// The same model of the same values, whatever their shape: the same perturbation, by gradients and by windows.
+#[test]
+fn inputs_of_any_rank_are_attacked_as_images_are() {
+    let toy = Toy::new(4, DType::F64);
+    let clean = images(5, DType::F64);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    let attack = Apgd::dlr(Threat::l2(0.3).unwrap()).with_steps(10).unwrap();
+    let wanted = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
+    let as_images = |x: Tensor<4>| x.reshape([-1, 3, 2, 2]);
+
+    let table = Ranked::new([12], |x: Tensor<2>| toy.logits(x.reshape([-1, 3, 2, 2]))).unwrap();
+    let signal = Ranked::new([3, 4], |x: Tensor<3>| toy.logits(x.reshape([-1, 3, 2, 2]))).unwrap();
+    let volume = |x: Tensor<5>| toy.logits(x.reshape([-1, 3, 2, 2]));
+    let volume = Ranked::new([3, 2, 1, 2], volume).unwrap();
+    let [flat, long, deep] = [
+        table.to_images(clean.clone().reshape([5, 12])).unwrap(),
+        signal.to_images(clean.clone().reshape([5, 3, 4])).unwrap(),
+        volume.to_images(clean.clone().reshape([5, 3, 2, 1, 2])).unwrap(),
+    ];
+    let shapes = [flat.dims(), long.dims(), deep.dims()];
+    assert_eq!(shapes, [[5, 1, 1, 12], [5, 3, 1, 4], [5, 3, 2, 2]]);
+    for (model, inputs) in [(&table as &dyn Classifier, flat), (&signal, long), (&volume, deep)] {
+        let found = attack.perturb(model, inputs.clone(), &goal, Key::new(1), 0).unwrap();
+        assert!(gap(&as_images(found.images), &wanted.images) < 1e-12);
+        let square = Square::new(Threat::linf(0.2).unwrap()).with_queries(50).unwrap();
+        let found = square.perturb(model, inputs, &goal, Key::new(1), 0).unwrap();
+        assert!(fraction(goal.reached(&model.logits(found.images))) > 0.0);
+    }
+    let wrong = table.to_images(clean.clone().reshape([10, 6])).unwrap_err();
+    assert_eq!(wrong.to_string(), "inputs: got examples of shape [6], wanted [12]");
+    let wrong = Ranked::new([3, 4], |x: Tensor<2>| x).err().unwrap();
+    assert_eq!(wrong.to_string(), "inputs: got examples of shape [3, 4], wanted [0]");
 }
 
 #[test]
