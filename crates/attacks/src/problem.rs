@@ -194,10 +194,11 @@ pub(crate) fn where_rows(take: &[bool], old: Tensor<4>, new: &Tensor<4>) -> Tens
         (false, _) => old,
         (true, false) => new.clone(),
         (true, true) => {
-            let data = TensorData::new(take.to_vec(), [take.len(), 1, 1, 1]);
-            let mask = Tensor::<4, Bool>::from_data(data, &old.device().inner());
-            let mask = mask.expand(old.shape());
-            old.mask_where(mask, new.clone())
+            // Rows are picked rather than masked: a mask the size of a row is slow to spread on the CPU.
+            let choose = |(row, taken): (usize, &bool)| row + if *taken { take.len() } else { 0 };
+            let rows = take.iter().enumerate().map(choose).collect();
+            let both = Tensor::cat(vec![old, new.clone()], 0);
+            Rows::new(rows, &both).of(&both)
         }
     }
 }
