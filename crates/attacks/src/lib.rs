@@ -34,9 +34,10 @@
 //!
 //! # Attacks
 //!
-//! Every attack knows misclassification and, but for DeepFool and the untargeted FAB, target classes; every one takes
-//! `with_draws` to face a stochastic model in expectation (EOT). Those of minimum norm give the nearest adversarial image
-//! if it is within ε, else the image itself. Gradients, scores, decisions: what an attack asks of the model.
+//! Every attack knows misclassification and, but for DeepFool and the untargeted FAB, target classes; every one but the
+//! suites takes `with_draws` to face a stochastic model in expectation (EOT). Those of minimum norm give the nearest
+//! adversarial image if it is within ε, else the image itself. Gradients, scores, decisions: what an attack asks of the
+//! model.
 //!
 //! | attack | norms | access | defaults | source |
 //! | --- | --- | --- | --- | --- |
