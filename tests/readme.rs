@@ -76,7 +76,6 @@ fn the_speeds_of_the_attacks_are_those_of_their_record() {
         ("pgd20", "PGD-20"),
         ("apgd_ce", "APGD-CE, 100 iterations"),
         ("square", "Square, 1000 queries"),
-        ("standard", "AutoAttack `standard`"),
     ] {
         let of = |field: &str| record["attacks"][attack][field].as_f64().unwrap();
         let line = format!(

@@ -144,8 +144,9 @@ impl Cost {
     }
 }
 
-/// Calls of the model by the number of images and whether a backward pass followed.
-type Calls = BTreeMap<(usize, bool), usize>;
+/// Calls of the model by the number of images and whether a backward pass followed: how many, and the seconds of their
+/// forward passes.
+type Calls = BTreeMap<(usize, bool), (usize, f64)>;
 
 /// Runs an attack on the first `examples` images, those that the model classifies correctly.
 pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> Result<Ours> {
@@ -160,14 +161,18 @@ pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> R
     let calls = RefCell::new(Calls::new());
     let counted = |x: Tensor<4>| {
         let call = (x.dims()[0], x.is_require_grad());
-        *calls.borrow_mut().entry(call).or_default() += 1;
-        model.victim.logits(x)
+        let started = Instant::now();
+        let logits = model.victim.logits(x);
+        let mut calls = calls.borrow_mut();
+        let (count, seconds) = calls.entry(call).or_default();
+        (*count, *seconds) = (*count + 1, *seconds + started.elapsed().as_secs_f64());
+        logits
     };
     let runner = Runner::default().with_chunk(settings.batch)?;
     let started = Instant::now();
     let found = runner.run(attack.as_ref(), &counted, attacked.clone(), &goal, Key::new(1), 0)?;
     let seconds = started.elapsed().as_secs_f64();
-    let model_seconds = replay(model, &images, &calls.into_inner());
+    let model_seconds = in_model(model, &images, &calls.into_inner());
 
     let distance: Vec<f64> = Norm::L2.distance(&found.images, &attacked).try_to_vec_as()?;
     // Examples are judged in the batches of the whole set, as the peer does.
@@ -189,26 +194,27 @@ pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> R
     Ok(Ours { name: attack.name(), spec: attack.spec(), robust, norm, cost })
 }
 
-/// The seconds that the model alone takes for these calls: each size is timed by itself, the median of three.
-fn replay(model: &Model, images: &Tensor<4>, calls: &Calls) -> f64 {
-    let once = |size: usize, gradient: bool| {
+/// The seconds of these calls in the model. Forward passes were timed where they happened; a backward pass happens within
+/// the attack, and is taken to be the multiple of its forward pass that it is when the model runs by itself.
+fn in_model(model: &Model, images: &Tensor<4>, calls: &Calls) -> f64 {
+    let with_backward = |size: usize| {
         let rows: Vec<i32> = (0..size as i32).map(|row| row % images.dims()[0] as i32).collect();
         let rows = Tensor::<1, Int>::from_data(rows.as_slice(), &images.device());
-        let x = images.clone().select(0, rows);
+        let leaf = images.clone().select(0, rows).autodiff().require_grad();
         let started = Instant::now();
-        if gradient {
-            let leaf = x.autodiff().require_grad();
-            let mut gradients = model.victim.logits(leaf.clone()).sum().backward();
-            std::hint::black_box(leaf.grad_remove(&mut gradients));
-        } else {
-            std::hint::black_box(model.victim.logits(x));
-        }
-        started.elapsed().as_secs_f64()
+        let logits = model.victim.logits(leaf.clone());
+        let forward = started.elapsed().as_secs_f64();
+        let mut gradients = logits.sum().backward();
+        std::hint::black_box(leaf.grad_remove(&mut gradients));
+        started.elapsed().as_secs_f64() / forward
     };
-    let of_size = |(&(size, gradient), &count): (&(usize, bool), &usize)| {
-        let mut times = [0; 3].map(|_| once(size, gradient));
-        times.sort_by(f64::total_cmp);
-        times[1] * count as f64
+    let of_size = |(&(size, gradient), &(_, seconds)): (&(usize, bool), &(usize, f64))| {
+        if !gradient {
+            return seconds;
+        }
+        let mut multiples = [0; 5].map(|_| with_backward(size));
+        multiples.sort_by(f64::total_cmp);
+        multiples[2] * seconds
     };
     calls.iter().map(of_size).sum()
 }
