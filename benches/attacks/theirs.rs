@@ -37,8 +37,6 @@ fn command(settings: &Settings, weights: &Path) -> Command {
     ] {
         command.args([name, &value]);
     }
-    // Threads that wait for the next task must not take the cores from the other side.
-    command.env("OMP_WAIT_POLICY", "PASSIVE");
     command
 }
 
