@@ -136,24 +136,29 @@ impl Selection {
         self.best.as_ref().map(|(images, _)| images)
     }
 
-    /// Keeps `candidate` for the examples where it beats all before it; the best scores.
+    /// The scores of the best so far; empty before any.
+    pub fn record(&self) -> &[f64] {
+        self.best.as_ref().map_or(&[], |(_, record)| record)
+    }
+
+    /// Keeps `candidate` for the examples where it beats all before it; its own scores.
     pub fn offer(
         &mut self,
         oracle: &mut Oracle<'_>,
         candidate: &Tensor<4>,
         examples: &Examples,
-    ) -> Result<&[f64], AttackError> {
+    ) -> Result<Vec<f64>, AttackError> {
         let scores = oracle.score(candidate, &self.objective, examples, self.eot, self.key)?;
         let scores = read(&scores.score);
         self.best = Some(match self.best.take() {
-            None => (candidate.clone(), scores),
+            None => (candidate.clone(), scores.clone()),
             Some((images, record)) => {
                 let better: Vec<bool> = scores.iter().zip(&record).map(|(a, b)| a > b).collect();
                 let record = scores.iter().zip(&record).map(|(a, b)| a.max(*b)).collect();
                 (where_rows(&better, images, candidate), record)
             }
         });
-        Ok(self.best.as_ref().map_or(&[], |(_, record)| record))
+        Ok(scores)
     }
 
     /// The best of all candidates; `otherwise` where there was none.

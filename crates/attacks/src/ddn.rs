@@ -125,7 +125,7 @@ impl Ddn {
         let mut objective = Objective::new(Loss::CrossEntropy, &search.problem.goal);
         let mut x = search.problem.images.clone();
         let farthest = x.clone().max_pair(x.clone().neg().add_scalar(1.0));
-        let mut farthest = read(&Norm::L2.distance(&farthest, &x.zeros_like()));
+        let mut farthest = read(&Norm::L2.length(farthest));
         let mut lengths = vec![self.initial_norm; farthest.len()];
         for step in 0..self.steps {
             let key = key.child(step as u64);

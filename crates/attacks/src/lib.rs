@@ -66,6 +66,7 @@
 //! | [`Suite::rand`] | L∞ L2 L1 | gradients | AutoAttack's, 20 draws | arXiv 2003.01690 |
 //! | [`Suite::rand_plus`] | L∞ L2 L1 | gradients | `rand` and EOT-Square | arXiv 2003.01690 |
 
+mod adam;
 mod apgd;
 mod attack;
 mod bpda;

@@ -1,8 +1,8 @@
 //! NAttack: a search for a distribution of adversarial examples.
 
-use crate::attack::spec;
+use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
-use crate::problem::{Harvest, per_row, read, where_rows};
+use crate::problem::{Harvest, per_row};
 use crate::{
     Access, Attack, AttackError, Eot, Expectation, Loss, Norm, Objective, Oracle, Problem, Rows,
     Threat,
@@ -104,18 +104,18 @@ impl NAttack {
         &self,
         oracle: &mut Oracle<'_>,
         state: &mut State,
-        [key, noise]: [Key; 2],
+        key: Key,
     ) -> Result<(), AttackError> {
         // Scores count from that of the mean: their differences may be small against their size.
         let center = self.image(state.mean.clone(), &state.problem.images);
-        let base = state.offer(oracle, &center, self.eot, noise)?;
+        let base = state.offer(oracle, &center)?;
         let mut sums = [state.mean.zeros_like(), state.mean.zeros_like()];
         let mut moments = vec![[0.0; 2]; base.len()];
         for sample in 0..self.population as u64 {
             let draws = normal_rows(key.child(sample), &state.problem.examples, &state.mean);
             let z = state.mean.clone() + draws.clone() * self.sigma;
             let x = self.image(z, &state.problem.images);
-            let scores = state.offer(oracle, &x, self.eot, noise)?;
+            let scores = state.offer(oracle, &x)?;
             let gains: Vec<f64> = scores.iter().zip(&base).map(|(a, b)| a - b).collect();
             for (moments, gain) in moments.iter_mut().zip(&gains) {
                 moments[0] += gain;
@@ -143,36 +143,25 @@ impl NAttack {
 /// The rows still attacked.
 struct State {
     problem: Problem,
-    objective: Objective,
     /// The mean of the samples, before the tanh.
     mean: Tensor<4>,
-    best: Tensor<4>,
-    record: Vec<f64>,
+    best: Selection,
 }
 
 impl State {
-    /// The scores of `x`, which is kept where it is the best.
-    fn offer(
-        &mut self,
-        oracle: &mut Oracle<'_>,
-        x: &Tensor<4>,
-        eot: Eot,
-        noise: Key,
-    ) -> Result<Vec<f64>, AttackError> {
-        let found = oracle.score(x, &self.objective, &self.problem.examples, eot, noise)?;
-        let scores = read(&found.score);
-        let better: Vec<bool> = scores.iter().zip(&self.record).map(|(a, b)| a > b).collect();
-        self.best = where_rows(&better, self.best.clone(), x);
-        self.record = scores.iter().zip(&self.record).map(|(a, b)| a.max(*b)).collect();
-        Ok(scores)
+    fn offer(&mut self, oracle: &mut Oracle<'_>, x: &Tensor<4>) -> Result<Vec<f64>, AttackError> {
+        self.best.offer(oracle, x, &self.problem.examples)
+    }
+
+    /// The best images.
+    fn images(&self) -> &Tensor<4> {
+        self.best.images().unwrap_or(&self.problem.images)
     }
 
     fn select(&mut self, rows: &Rows) {
         self.problem = self.problem.select(rows);
-        self.objective = self.objective.select(rows);
         self.mean = rows.of(&self.mean);
-        self.best = rows.of(&self.best);
-        self.record = rows.of_list(&self.record);
+        self.best.select(rows);
     }
 }
 
@@ -203,21 +192,19 @@ impl Attack for NAttack {
         let stop = oracle.stops_early(true, problem)?;
         let mut harvest = Harvest::new(problem.len());
         let centered = problem.images.clone().sub_scalar(0.5).mul_scalar(2.0 * SHRINK);
+        let margin = Objective::new(Loss::Margin, &problem.goal);
         let mut state = State {
             problem: problem.clone(),
-            objective: Objective::new(Loss::Margin, &problem.goal),
             mean: centered.atanh(),
-            best: problem.images.clone(),
-            record: vec![f64::NEG_INFINITY; problem.len()],
+            best: Selection::new(margin, self.eot, key.named("score")),
         };
         for step in 0..self.steps as u64 {
-            let keys = [key.child(step), key.named("score")];
-            self.evolve(oracle, &mut state, keys)?;
-            let State { problem, best, record, .. } = &state;
-            let more = oracle.proceed(problem, best, record, Norm::Linf);
+            self.evolve(oracle, &mut state, key.child(step))?;
+            let record = state.best.record();
+            let more = oracle.proceed(&state.problem, state.images(), record, Norm::Linf);
             // A margin is positive just where the goal is reached.
             let reached: Vec<bool> = record.iter().map(|score| stop && *score > 0.0).collect();
-            if let Some(rows) = harvest.take(&reached, &state.best) {
+            if let Some(rows) = harvest.take(&reached, state.images()) {
                 if harvest.is_complete() {
                     break;
                 }
@@ -227,6 +214,6 @@ impl Attack for NAttack {
                 break;
             }
         }
-        Ok(harvest.finish(state.best))
+        Ok(harvest.finish(state.images().clone()))
     }
 }

@@ -106,7 +106,7 @@ impl Attack for RandomNoise {
         let mut selection = Selection::new(objective, self.eot, key.named("score"));
         for sample in 0..self.samples as u64 {
             image = self.point(problem, key.child(sample));
-            let scores = selection.offer(oracle, &image, &problem.examples)?.to_vec();
+            let scores = selection.offer(oracle, &image, &problem.examples)?;
             if !oracle.proceed(problem, &image, &scores, self.threat.norm()) {
                 break;
             }

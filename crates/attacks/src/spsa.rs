@@ -1,8 +1,9 @@
 //! SPSA: gradient ascent along gradients estimated from scores.
 
-use crate::attack::spec;
+use crate::adam::Adam;
+use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
-use crate::problem::{Harvest, read, where_rows};
+use crate::problem::Harvest;
 use crate::{
     Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Problem, Rows, Threat,
 };
@@ -39,10 +40,6 @@ pub struct Spsa {
     #[serde(flatten)]
     eot: Eot,
 }
-
-/// Adam's decay of the first and the second moment, and what keeps its quotient finite.
-const DECAY: [f64; 2] = [0.9, 0.999];
-const TINY: f64 = 1e-8;
 
 impl Spsa {
     /// 100 steps of 128 samples, δ = 0.01, learning rate 0.01, one draw.
@@ -88,7 +85,7 @@ impl Spsa {
         state: &State,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let State { problem, objective, x, .. } = state;
+        let State { problem, x, best, .. } = state;
         let mut sum = x.zeros_like();
         for sample in 0..self.samples as u64 {
             let key = key.child(sample);
@@ -96,7 +93,7 @@ impl Spsa {
             let signs = normal_rows(key.named("signs"), &problem.examples, x).sign();
             let mut score = |delta: f64| {
                 let at = x.clone() + signs.clone() * delta;
-                oracle.score(&at, objective, &problem.examples, self.eot, key.named("score"))
+                oracle.score(&at, &best.objective, &problem.examples, self.eot, key.named("score"))
             };
             let slope = (score(self.delta)?.score - score(-self.delta)?.score).cast(x.dtype());
             sum = sum + signs * slope.reshape([-1, 1, 1, 1]);
@@ -108,45 +105,32 @@ impl Spsa {
 /// The rows still attacked.
 struct State {
     problem: Problem,
-    objective: Objective,
     x: Tensor<4>,
-    moments: [Tensor<4>; 2],
-    best: Tensor<4>,
-    scores: Vec<f64>,
+    adam: Adam,
+    best: Selection,
 }
 
 impl State {
-    /// One step of Adam upwards, the `step`-th from 1.
-    fn climb(&mut self, gradient: Tensor<4>, step: usize, rate: f64, threat: Threat) {
-        let [first, second] = &mut self.moments;
-        let average = |past: &Tensor<4>, new: Tensor<4>, decay: f64| {
-            past.clone() * decay + new * (1.0 - decay)
-        };
-        *first = average(first, gradient.clone(), DECAY[0]);
-        *second = average(second, gradient.square(), DECAY[1]);
-        let [of_first, of_second] = DECAY.map(|decay| 1.0 - decay.powi(step as i32));
-        let size = (second.clone() / of_second).sqrt().add_scalar(TINY);
-        let ahead = self.x.clone() + first.clone() * (rate / of_first) / size;
+    fn climb(&mut self, gradient: Tensor<4>, threat: Threat) {
+        let ahead = self.x.clone() + self.adam.step(gradient);
         self.x = threat.norm().project(ahead, &self.problem.images, threat.epsilon());
     }
 
     /// Scores the iterate, and keeps it where it is the best.
-    fn look(&mut self, oracle: &mut Oracle<'_>, eot: Eot, key: Key) -> Result<(), AttackError> {
-        let examples = &self.problem.examples;
-        let scores = read(&oracle.score(&self.x, &self.objective, examples, eot, key)?.score);
-        let better: Vec<bool> = scores.iter().zip(&self.scores).map(|(a, b)| a > b).collect();
-        self.best = where_rows(&better, self.best.clone(), &self.x);
-        self.scores = scores.iter().zip(&self.scores).map(|(a, b)| a.max(*b)).collect();
-        Ok(())
+    fn look(&mut self, oracle: &mut Oracle<'_>) -> Result<(), AttackError> {
+        self.best.offer(oracle, &self.x, &self.problem.examples).map(|_| ())
+    }
+
+    /// The best images.
+    fn images(&self) -> &Tensor<4> {
+        self.best.images().unwrap_or(&self.x)
     }
 
     fn select(&mut self, rows: &Rows) {
         self.problem = self.problem.select(rows);
-        self.objective = self.objective.select(rows);
         self.x = rows.of(&self.x);
-        self.moments = self.moments.clone().map(|moment| rows.of(&moment));
-        self.best = rows.of(&self.best);
-        self.scores = rows.of_list(&self.scores);
+        self.adam.select(rows);
+        self.best.select(rows);
     }
 }
 
@@ -176,33 +160,32 @@ impl Attack for Spsa {
     ) -> Result<Tensor<4>, AttackError> {
         let stop = oracle.stops_early(true, problem)?;
         let mut harvest = Harvest::new(problem.len());
-        let clean = &problem.images;
+        let margin = Objective::new(Loss::Margin, &problem.goal);
         let mut state = State {
             problem: problem.clone(),
-            objective: Objective::new(Loss::Margin, &problem.goal),
-            x: clean.clone(),
-            moments: [clean.zeros_like(), clean.zeros_like()],
-            best: clean.clone(),
-            scores: vec![f64::NEG_INFINITY; problem.len()],
+            x: problem.images.clone(),
+            adam: Adam::new(self.learning_rate),
+            best: Selection::new(margin, self.eot, key.named("score")),
         };
-        let noise = key.named("score");
-        state.look(oracle, self.eot, noise)?;
-        for step in 1..=self.steps {
+        state.look(oracle)?;
+        for step in 1..=self.steps as u64 {
             // A margin is positive just where the goal is reached.
-            let reached: Vec<bool> = state.scores.iter().map(|s| stop && *s > 0.0).collect();
-            if let Some(rows) = harvest.take(&reached, &state.best) {
+            let record = state.best.record();
+            let reached: Vec<bool> = record.iter().map(|s| stop && *s > 0.0).collect();
+            if let Some(rows) = harvest.take(&reached, state.images()) {
                 if harvest.is_complete() {
                     break;
                 }
                 state.select(&rows);
             }
-            let gradient = self.gradient(oracle, &state, key.child(step as u64))?;
-            state.climb(gradient, step, self.learning_rate, self.threat);
-            state.look(oracle, self.eot, noise)?;
-            if !oracle.proceed(&state.problem, &state.best, &state.scores, self.threat.norm()) {
+            let gradient = self.gradient(oracle, &state, key.child(step))?;
+            state.climb(gradient, self.threat);
+            state.look(oracle)?;
+            let (record, norm) = (state.best.record(), self.threat.norm());
+            if !oracle.proceed(&state.problem, state.images(), record, norm) {
                 break;
             }
         }
-        Ok(harvest.finish(state.best))
+        Ok(harvest.finish(state.images().clone()))
     }
 }

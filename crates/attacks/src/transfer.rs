@@ -129,7 +129,7 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
             if self.candidates == 1 {
                 break;
             }
-            let scores = selection.offer(oracle, &images, &problem.examples)?.to_vec();
+            let scores = selection.offer(oracle, &images, &problem.examples)?;
             if !oracle.proceed(problem, &images, &scores, self.threat().norm()) {
                 break;
             }

@@ -2,7 +2,7 @@
 
 use super::Search;
 use crate::problem::{read, where_rows};
-use crate::{AttackError, Eot, Norm, Objective, Oracle};
+use crate::{AttackError, Eot, Objective, Oracle};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
@@ -25,16 +25,12 @@ impl Search {
         eot: Eot,
         key: Key,
     ) -> Result<Plane, AttackError> {
-        let dual = match self.threat.norm() {
-            Norm::Linf => Norm::L1,
-            Norm::L2 => Norm::L2,
-            Norm::L1 => Norm::Linf,
-        };
+        let dual = self.threat.norm().dual();
         let mut nearest: Option<Plane> = None;
         for objective in objectives {
             let found = oracle.gradient(images, objective, &self.problem.examples, eot, key)?;
             let offsets = read(&found.score);
-            let slopes = read(&dual.distance(&found.gradient, &found.gradient.zeros_like()));
+            let slopes = read(&dual.length(found.gradient.clone()));
             // A gradient of zero leads nowhere: its plane is the farthest.
             let distances = offsets.iter().zip(&slopes).map(|(z, slope)| z.abs() / (slope + 1e-12));
             let distances: Vec<f64> = distances.collect();

@@ -27,13 +27,27 @@ pub enum Norm {
 impl Norm {
     /// The distance of each image in `a` from its counterpart in `b`, `[batch]`.
     pub fn distance(self, a: &Tensor<4>, b: &Tensor<4>) -> Tensor<1> {
-        let difference = (a.clone() - b.clone()).flatten::<2>(1, 3);
+        self.length(a.clone() - b.clone())
+    }
+
+    /// The length of each change, `[batch]`.
+    pub fn length(self, changes: Tensor<4>) -> Tensor<1> {
+        let changes = changes.flatten::<2>(1, 3);
         match self {
-            Self::Linf => difference.max_abs_dim(1),
-            Self::L2 => difference.square().sum_dim(1).sqrt(),
-            Self::L1 => difference.abs().sum_dim(1),
+            Self::Linf => changes.max_abs_dim(1),
+            Self::L2 => changes.square().sum_dim(1).sqrt(),
+            Self::L1 => changes.abs().sum_dim(1),
         }
         .squeeze_dim(1)
+    }
+
+    /// The norm that measures slopes: a linear function changes by at most `ε` times their length in it.
+    pub fn dual(self) -> Self {
+        match self {
+            Self::Linf => Self::L1,
+            Self::L2 => Self::L2,
+            Self::L1 => Self::Linf,
+        }
     }
 
     /// Perturbations uniform in the ball of radius `epsilon`, shaped as `like`.

@@ -1,9 +1,10 @@
-//! The optimizer of a run.
+//! The optimizer of attacks that follow a gradient by Adam.
 
+use crate::Rows;
 use burn::tensor::Tensor;
 
 /// Adam (Kingma and Ba, arXiv 1412.6980, algorithm 1) with its authors' settings.
-pub(super) struct Adam {
+pub(crate) struct Adam {
     step_size: f64,
     time: i32,
     moments: Option<[Tensor<4>; 2]>,
@@ -16,7 +17,12 @@ impl Adam {
         Self { step_size, time: 0, moments: None }
     }
 
-    /// What is to be subtracted.
+    /// Goes on with some of the rows.
+    pub fn select(&mut self, rows: &Rows) {
+        self.moments = self.moments.take().map(|moments| moments.map(|moment| rows.of(&moment)));
+    }
+
+    /// The step along a gradient: to be added in ascent, to be subtracted in descent.
     pub fn step(&mut self, gradient: Tensor<4>) -> Tensor<4> {
         self.time += 1;
         let [first, second] = Self::DECAY;

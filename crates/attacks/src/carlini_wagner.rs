@@ -1,8 +1,6 @@
 //! Carlini and Wagner's attack: distance and margin in one loss, whose balance is searched for.
 
-mod adam;
-
-use self::adam::Adam;
+use crate::adam::Adam;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::minimum_norm::Search;
