@@ -4,11 +4,12 @@ use crate::problem::{read, where_rows};
 use crate::{AttackError, Classifier, Eot, Goal, Objective, Oracle, Problem, Rows, Runner, Threat};
 use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
 
 /// What an attack asks of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
     /// Gradients.
@@ -87,7 +88,7 @@ pub struct Adversarial {
 }
 
 /// What an attack has cost, in passes of single images through the model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Passes {
     /// Forward passes.
     pub forwards: u64,

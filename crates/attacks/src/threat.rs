@@ -1,6 +1,7 @@
 //! The threat model: what the attacker may change.
 
 use crate::{AttackError, Norm};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The attacker may move every image, pixels in [0, 1], by at most ε in a norm.
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(Threat::l2(-0.5).is_err());
 /// # Ok::<(), cni_attacks::AttackError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Unchecked")]
 pub struct Threat {
     norm: Norm,
@@ -58,7 +59,7 @@ impl Threat {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Unchecked {
     norm: Norm,
     epsilon: f64,

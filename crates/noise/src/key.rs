@@ -1,4 +1,5 @@
 use crate::philox;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +18,7 @@ use std::str::FromStr;
 /// ```
 ///
 /// A key is 128 bits wide. It is written as 32 hexadecimal digits, also in records.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "String", try_from = "String")]
 pub struct Key([u32; 4]);
 

@@ -20,14 +20,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod card;
+mod check;
 mod estimate;
+mod gallery;
 mod record;
 mod run;
+mod store;
+mod table;
 
-pub use estimate::{Estimate, Hits};
-pub use record::{
-    AttackRecord, DataCard, Evaluated, ModelCard, Record, Row, RowAttack, SCHEMA, table, write_json,
-};
+pub use card::{DataCard, Epoch, ModelCard, ThreatCard};
+pub use check::{Axis, Check, Curve, Figure, Point, Verdict};
+pub use estimate::{Accuracy, Estimate, Hits};
+pub use gallery::Specimen;
+pub use record::{AttackRecord, Evaluated, Record, Row, RowAttack, SCHEMA};
+pub use store::write_json;
+pub use table::table;
 
 use self::run::Run;
 use crate::error::at_least_one;
@@ -59,6 +67,34 @@ pub enum EvaluationError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A record of a layout that this version of the library does not know.
+    #[error("{path}: schema: got {got}, wanted 1 to {SCHEMA}; a later version of the library reads it", path = path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        got: u32,
+    },
+    /// A file that is no record, or not all of one.
+    #[error("{path}{at}: {reason}", path = path.display(), at = line.map_or(String::new(), |line| format!(":{line}")))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: Option<usize>,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Two records that cannot be compared.
+    #[error("{field}: got {a} and {b}, wanted records of equal {field}")]
+    Differs {
+        /// In what they differ.
+        field: &'static str,
+        /// In the first.
+        a: String,
+        /// In the second.
+        b: String,
     },
 }
 

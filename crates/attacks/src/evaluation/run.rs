@@ -2,6 +2,7 @@
 
 use super::{
     AttackRecord, Evaluated, Evaluation, EvaluationError, Hits, Record, Row, RowAttack, SCHEMA,
+    ThreatCard,
 };
 use crate::checks::not_finite;
 use crate::{AttackError, Classifier, Goal, Loss, Passes, draw_scope};
@@ -74,6 +75,7 @@ impl<'a> Run<'a> {
                 index: first + row,
                 label,
                 clean,
+                predicted: None,
                 attacks: Vec::new(),
                 worst_case: 0,
             })
@@ -94,7 +96,13 @@ impl<'a> Run<'a> {
             let judged = self.judge(&result.images, goal, "score", first)?;
             let danger = self.danger(&result.images, goal, &judged, first)?;
             for (row, correct) in counts(&judged.hits).into_iter().enumerate() {
-                rows[row].attacks.push(RowAttack { correct, distance: distance[row] });
+                rows[row].attacks.push(RowAttack {
+                    correct,
+                    distance: distance[row],
+                    predicted: None,
+                    noise_off: None,
+                    fixed_noise: None,
+                });
                 if danger[row] > highest[row] {
                     highest[row] = danger[row];
                     let draws = worst.iter_mut().zip(&judged.hits);
@@ -169,7 +177,7 @@ impl<'a> Run<'a> {
                 key: attack_key(*key, &name),
                 name,
                 spec,
-                robust: hits.estimate(*confidence),
+                robust: hits.estimate(*confidence).into(),
                 passes,
                 seconds: time.as_secs_f64(),
             }
@@ -180,18 +188,23 @@ impl<'a> Run<'a> {
             data: data.clone(),
             model: model.clone(),
             examples: self.rows.len(),
+            threat: ThreatCard::of(suite.iter().map(AsRef::as_ref), self.stochastic),
+            command: String::new(),
+            votes: 1,
+            tries: 1,
+            checks: Vec::new(),
             draws: self.draws,
             stochastic: self.stochastic,
             key: *key,
             confidence: *confidence,
-            clean: self.clean.estimate(*confidence),
+            clean: self.clean.estimate(*confidence).into(),
             attacks: attacks.collect(),
-            worst_case: (!suite.is_empty()).then(|| self.worst.estimate(*confidence)),
+            worst_case: (!suite.is_empty()).then(|| self.worst.estimate(*confidence).into()),
             scoring: self.scoring,
             seconds: elapsed.as_secs_f64(),
             warnings,
         };
-        Evaluated { record, rows: self.rows }
+        Evaluated { record, rows: self.rows, gallery: Vec::new() }
     }
 
     fn warnings(&self) -> Vec<String> {

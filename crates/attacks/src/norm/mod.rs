@@ -8,12 +8,13 @@ use crate::Rows;
 use crate::problem::per_row;
 use burn::tensor::{Tensor, TensorData};
 use cni_noise::{Examples, Key, normal_rows, uniform_rows};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the size of a perturbation is measured, for each image by itself.
 ///
 /// Images are `[batch, channels, height, width]`; results have the element type and device of the images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
     /// The largest change of a pixel, `max |δ|`.

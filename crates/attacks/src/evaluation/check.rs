@@ -1,0 +1,122 @@
+//! A check of an evaluation's honesty, as a value.
+
+use crate::Passes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing to object to.
+    Pass,
+    /// The numbers may flatter the model.
+    Warn,
+    /// The numbers are not to be trusted.
+    Fail,
+    /// The check has no meaning here, such as a sweep over draws of a model without noise.
+    Skipped,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Skipped => "skipped",
+        })
+    }
+}
+
+/// One check: what it measured, what follows, and what its reader should do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// Its name, in lower case with hyphens, such as `epsilon-sweep`.
+    pub name: String,
+    /// What was found.
+    pub verdict: Verdict,
+    /// What was measured, in a sentence with its numbers.
+    pub measured: String,
+    /// The numbers behind the verdict, by name.
+    pub values: BTreeMap<String, f64>,
+    /// When the check warns or fails.
+    pub raised_if: String,
+    /// What to do where it does.
+    pub advice: String,
+    /// What there is to see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figure: Option<Figure>,
+    /// Examples that it used.
+    pub examples: usize,
+    /// What it cost, in passes of single images.
+    pub passes: Passes,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
+
+/// What a check, or a record, has to show. All numbers are finite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Figure {
+    /// One or several curves over a common axis.
+    Curves {
+        /// The horizontal axis.
+        x: Axis,
+        /// The vertical axis.
+        y: Axis,
+        /// The curves.
+        curves: Vec<Curve>,
+    },
+    /// A function of two variables.
+    Surface {
+        /// The horizontal axis.
+        x: Axis,
+        /// The vertical axis.
+        y: Axis,
+        /// What is shown by color.
+        z: Axis,
+        /// The places along the horizontal axis, ascending.
+        xs: Vec<f64>,
+        /// The places along the vertical axis, ascending.
+        ys: Vec<f64>,
+        /// A row of values for each of `ys`, in it one for each of `xs`.
+        values: Vec<Vec<f64>>,
+    },
+}
+
+/// An axis of a figure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Axis {
+    /// What is measured, with its unit.
+    pub label: String,
+    /// Whether equal ratios lie equally far apart. A zero then has a place of its own at the left.
+    #[serde(default)]
+    pub logarithmic: bool,
+}
+
+/// A curve.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Curve {
+    /// What it shows.
+    pub name: String,
+    /// Its points, by ascending `x`.
+    pub points: Vec<Point>,
+}
+
+/// A point of a curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Point {
+    /// Its place.
+    pub x: f64,
+    /// Its value.
+    pub y: f64,
+    /// Lower end of its interval, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// Upper end of its interval, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+}
