@@ -83,6 +83,7 @@ mod fab;
 mod goal;
 mod gradient;
 mod hop_skip_jump;
+mod judge;
 mod loss;
 mod minimum_norm;
 mod nattack;

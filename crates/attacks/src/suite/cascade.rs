@@ -1,7 +1,7 @@
 //! The cascade of a suite over one batch: each attack gets the examples that the attacks before it have left.
 
-use crate::problem::{Rows, bools, read, where_rows};
-use crate::{Attack, AttackError, Loss, Objective, Oracle, Problem};
+use crate::problem::{Rows, where_rows};
+use crate::{Attack, AttackError, Oracle, Problem};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
@@ -30,16 +30,6 @@ pub(super) struct Step {
     pub broken: usize,
 }
 
-/// How a batch fares in a number of draws.
-pub(super) struct Verdict {
-    /// For each example, in how many draws the attacker has what it wants.
-    pub reached: Vec<usize>,
-    pub margin: Vec<f64>,
-    /// The classes of the first draw, and whether its logits look like probabilities.
-    pub predicted: Vec<i64>,
-    pub probabilities: bool,
-}
-
 impl Cascade {
     pub fn new(
         oracle: &mut Oracle<'_>,
@@ -48,8 +38,9 @@ impl Cascade {
         draws: usize,
     ) -> Result<Self, AttackError> {
         let draws = if oracle.is_stochastic(problem)? { draws } else { 1 };
-        let clean = verdict(oracle, problem, &problem.images, key.named("select"), draws)?;
-        let broken: Vec<bool> = clean.reached.iter().map(|&reached| reached == draws).collect();
+        let clean = oracle.judge(problem, &problem.images, key.named("select"), draws)?;
+        let reached = clean.reached(&problem.goal);
+        let broken: Vec<bool> = reached.iter().map(|&reached| reached == draws).collect();
         Ok(Self {
             problem: problem.clone(),
             key,
@@ -78,14 +69,15 @@ impl Cascade {
         let problem = self.problem.select(&left);
         let key = self.key.named("attack").child(index as u64).named(&attack.name());
         let found = attack.run(oracle, &problem, key)?;
-        let verdict = verdict(oracle, &problem, &found, self.key.named("select"), self.draws)?;
+        let judged = oracle.judge(&problem, &found, self.key.named("select"), self.draws)?;
+        let reached = judged.reached(&problem.goal);
         let mut worse = vec![false; self.broken.len()];
         let mut broken = 0;
         for (at, &row) in left.as_slice().iter().enumerate() {
-            let breaks = verdict.reached[at] == self.draws;
-            worse[row] = breaks || verdict.margin[at] > self.margin[row];
+            let breaks = reached[at] == self.draws;
+            worse[row] = breaks || judged.margin[at] > self.margin[row];
             if worse[row] {
-                self.margin[row] = verdict.margin[at];
+                self.margin[row] = judged.margin[at];
             }
             if breaks {
                 (self.broken[row], self.broken_by[row]) = (true, Some(index));
@@ -106,36 +98,4 @@ fn scatter(part: &Tensor<4>, rows: &Rows, whole: &Tensor<4>) -> Tensor<4> {
     rows.as_slice().iter().enumerate().for_each(|(at, &row)| source[row] = batch + at);
     let both = Tensor::cat(vec![whole.clone(), part.clone()], 0);
     Rows::new(source, &both).of(&both)
-}
-
-/// What `draws` draws under `key` make of the images.
-pub(super) fn verdict(
-    oracle: &mut Oracle<'_>,
-    problem: &Problem,
-    images: &Tensor<4>,
-    key: Key,
-    draws: usize,
-) -> Result<Verdict, AttackError> {
-    let objective = Objective::new(Loss::Margin, &problem.goal);
-    let mut verdict = Verdict {
-        reached: vec![0; problem.len()],
-        margin: vec![0.0; problem.len()],
-        predicted: Vec::new(),
-        probabilities: false,
-    };
-    for draw in 0..draws as u64 {
-        let logits = oracle.logits(images, &problem.goal, &problem.examples, key, draw)?;
-        let reached = bools(&problem.goal.reached(&logits));
-        verdict.reached.iter_mut().zip(reached).for_each(|(sum, r)| *sum += usize::from(r));
-        if draw == 0 {
-            let predicted = logits.clone().argmax(1);
-            verdict.predicted = predicted.try_to_vec_as().expect("the device can be read");
-            let sums = read(&logits.clone().sum_dim(1));
-            verdict.probabilities = logits.clone().min().into_scalar::<f64>() >= 0.0
-                && sums.iter().all(|sum| (sum - 1.0).abs() < 1e-5);
-        }
-        let margin = read(&objective.score(logits));
-        verdict.margin.iter_mut().zip(margin).for_each(|(sum, m)| *sum += m / draws as f64);
-    }
-    Ok(verdict)
 }

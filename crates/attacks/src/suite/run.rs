@@ -1,6 +1,6 @@
 //! A suite over a data set.
 
-use super::cascade::{Cascade, verdict};
+use super::cascade::Cascade;
 use super::flags::HELP;
 use super::report::{Outcome, Stage, SuiteReport};
 use super::state::State;
@@ -108,10 +108,10 @@ impl<'a> SuiteRun<'a> {
             whole.stochastic = Some(judge.is_stochastic(&problem)?);
             let mut cascade = Cascade::new(&mut judge, &problem, key, suite.draws)?;
             let (draws, score) = (cascade.draws, key.named("score"));
-            let clean = verdict(&mut judge, &problem, &problem.images, score, draws)?;
+            let clean = judge.judge(&problem, &problem.images, score, draws)?;
             let state = state
                 .as_ref()
-                .map(|folder| State::new(folder, batch, &spec, &cascade, &clean.predicted));
+                .map(|folder| State::new(folder, batch, &spec, &cascade, &clean.predicted[0]));
             let mut stages = match &state {
                 Some(state) => state.load(&mut cascade)?,
                 None => Vec::new(),
@@ -135,7 +135,8 @@ impl<'a> SuiteRun<'a> {
                     state.save(&cascade, &stages)?;
                 }
             }
-            let robust = verdict(&mut judge, &problem, &cascade.images, score, draws)?;
+            let robust = judge.judge(&problem, &cascade.images, score, draws)?;
+            let [held, broken] = [&clean, &robust].map(|judged| judged.reached(&problem.goal));
             let distance = read(&suite.threat().norm().distance(&cascade.images, &problem.images));
             let labels: Vec<i64> =
                 problem.goal.labels().try_to_vec_as().expect("the device can be read");
@@ -143,8 +144,8 @@ impl<'a> SuiteRun<'a> {
             whole.outcomes.extend((0..problem.len()).map(|row| Outcome {
                 example: first + row as u64,
                 label: labels[row],
-                clean: draws - clean.reached[row],
-                robust: draws - robust.reached[row],
+                clean: draws - held[row],
+                robust: draws - broken[row],
                 broken_by: cascade.broken_by[row].map(|index| attacks[index].clone()),
                 distance: distance[row],
             }));
