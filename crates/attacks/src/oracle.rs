@@ -27,6 +27,7 @@ pub struct Oracle<'a> {
     each: Passes,
     iteration: usize,
     stochastic: Option<bool>,
+    noise_free: bool,
     zero_gradients: BTreeSet<u64>,
     exhausted: bool,
 }
@@ -51,6 +52,7 @@ impl<'a> Oracle<'a> {
             each: Passes::default(),
             iteration: 0,
             stochastic: None,
+            noise_free: false,
             zero_gradients: BTreeSet::new(),
             exhausted: false,
         }
@@ -96,6 +98,7 @@ impl<'a> Oracle<'a> {
         eot: Eot,
         key: Key,
     ) -> Result<Scores, AttackError> {
+        let eot = self.needed(eot);
         let scores = score(self.classifier, images, objective, eot, key, examples)?;
         self.count(scores.passes, images.dims()[0]);
         Ok(scores)
@@ -110,6 +113,7 @@ impl<'a> Oracle<'a> {
         eot: Eot,
         key: Key,
     ) -> Result<InputGradient, AttackError> {
+        let eot = self.needed(eot);
         let found = input_gradient(self.classifier, images, objective, eot, key, examples)?;
         self.count(found.passes, images.dims()[0]);
         self.zero_gradients.extend(found.zero.iter().map(|&row| examples.number(row)));
@@ -134,6 +138,15 @@ impl<'a> Oracle<'a> {
     /// Takes over what is known of the model from elsewhere.
     pub(crate) fn assume_stochastic(&mut self, stochastic: Option<bool>) {
         self.stochastic = stochastic;
+    }
+
+    /// The caller's word that the model has no noise, by which one draw stands for any number of them.
+    pub(crate) fn assume_noise_free(&mut self) {
+        (self.stochastic, self.noise_free) = (Some(false), true);
+    }
+
+    fn needed(&self, eot: Eot) -> Eot {
+        if self.noise_free { Eot { draws: 1, ..eot } } else { eot }
     }
 
     /// Whether an example leaves the attack as soon as the goal is reached, which is the attack's `habit` unless the

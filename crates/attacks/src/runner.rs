@@ -41,6 +41,7 @@ pub struct Runner<'a> {
     chunk: Option<usize>,
     budget: Budget,
     early_stop: Option<bool>,
+    noise_free: bool,
     observers: Observers<'a>,
 }
 
@@ -61,6 +62,11 @@ impl<'a> Runner<'a> {
     /// Otherwise it is each attack's own habit. No example leaves the attack of a stochastic model.
     pub fn with_early_stop(self, early_stop: bool) -> Self {
         Self { early_stop: Some(early_stop), ..self }
+    }
+
+    /// The caller's word that the model has no noise, or none that changes: one draw then stands for any number of them.
+    pub(crate) fn assuming_noise_free(self, noise_free: bool) -> Self {
+        Self { noise_free, ..self }
     }
 
     /// Calls `progress` after each iteration.
@@ -90,7 +96,7 @@ impl<'a> Runner<'a> {
         examples: impl Into<Examples>,
     ) -> Result<Adversarial, AttackError> {
         let problem = Problem::new(images, goal, examples)?;
-        let Self { chunk, budget, early_stop, mut observers } = self;
+        let Self { chunk, budget, early_stop, noise_free, mut observers } = self;
         let (started, batch) = (Instant::now(), problem.len());
         let chunk = chunk.unwrap_or(batch);
         let mut images = Vec::new();
@@ -106,6 +112,9 @@ impl<'a> Runner<'a> {
             let observers = observers.reborrow();
             let mut oracle =
                 Oracle::new(classifier, attack.name(), budget, early_stop, started, observers);
+            if noise_free {
+                oracle.assume_noise_free();
+            }
             // A ball of radius zero holds the image alone, and nothing is worth asking.
             images.push(match attack.threat().epsilon() {
                 0.0 => part.images.clone(),

@@ -58,14 +58,14 @@ fn robust_accuracy_of_a_threshold_is_the_share_of_examples_beyond_epsilon() {
     let x: Vec<f64> = images(200).slice([0..200, 0..1, 0..1, 0..1]).try_to_vec_as().unwrap();
     let beyond = x.iter().filter(|&&x| (x - 0.5).abs() > EPSILON).count() as f64 / 200.0;
     assert_eq!((record.stochastic, record.draws, record.examples), (false, 1, 200));
-    assert_eq!(record.clean.accuracy, 1.0);
+    assert_eq!(record.clean.one_shot.accuracy, 1.0);
     let robust = |name: &str| {
         let attack = record.attacks.iter().find(|attack| attack.name == name).unwrap();
-        attack.robust.accuracy
+        attack.robust.one_shot.accuracy
     };
     assert!((robust("FGSM") - beyond).abs() < 1e-9, "{} ≠ {beyond}", robust("FGSM"));
     assert!(robust("FGSM") <= robust("Random-1"));
-    let worst = record.worst_case.as_ref().unwrap();
+    let worst = &record.worst_case.as_ref().unwrap().one_shot;
     assert_eq!(worst.accuracy, beyond);
     assert!(worst.low < beyond && beyond < worst.high);
     assert!(
@@ -81,7 +81,7 @@ fn the_result_does_not_depend_on_the_split_into_batches() {
         let record = &mut evaluated.record;
         // What may differ: time, and the two passes of the probe over the first batch.
         record.seconds = 0.0;
-        record.scoring.forwards -= 2 * size as u64;
+        record.scoring.forwards -= 2 * 8;
         record.attacks.iter_mut().for_each(|attack| attack.seconds = 0.0);
         evaluated
     };
@@ -100,13 +100,13 @@ fn accuracy_under_noise_is_a_probability() {
     let x: Vec<f64> = images(100).slice([0..100, 0..1, 0..1, 0..1]).try_to_vec_as().unwrap();
     let p = |x: &f64| Normal::standard().cdf((x - 0.5).abs() / sigma);
     let wanted = x.iter().map(p).sum::<f64>() / 100.0;
-    let draws = &record.clean.per_draw;
+    let draws = &record.clean.one_shot.per_draw;
     let spread = (draws.iter().map(|d| (d - wanted).powi(2)).sum::<f64>() / 200.0).sqrt();
     let error = spread / 200f64.sqrt();
     assert!(
-        (record.clean.accuracy - wanted).abs() < 5.0 * error,
+        (record.clean.one_shot.accuracy - wanted).abs() < 5.0 * error,
         "{} ≠ {wanted}",
-        record.clean.accuracy
+        record.clean.one_shot.accuracy
     );
 }
 
@@ -142,7 +142,7 @@ fn a_record_survives_its_file_and_leaves_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let evaluation = Evaluation::new(suite(1)).unwrap().with_key(Key::new(9)).with_cards(
         ModelCard { name: "threshold".into(), noise: "none".into(), ..ModelCard::default() },
-        DataCard { name: "gray".into(), fingerprint: "00".into() },
+        DataCard { name: "gray".into(), fingerprint: "00".into(), ..DataCard::default() },
     );
     let evaluated = evaluation.run(&Threshold { sigma: 0.1 }, batches(8, 8)).unwrap();
     evaluated.save(&folder.path().join("new")).unwrap();
@@ -150,7 +150,7 @@ fn a_record_survives_its_file_and_leaves_no_other() {
     let text = std::fs::read_to_string(folder.path().join("new/record.json")).unwrap();
     let read: Record = serde_json::from_str(&text).unwrap();
     assert_eq!(read, evaluated.record);
-    assert_eq!(std::fs::read_dir(folder.path().join("new")).unwrap().count(), 2);
+    assert_eq!(std::fs::read_dir(folder.path().join("new")).unwrap().count(), 3);
     let rows = std::fs::read_to_string(folder.path().join("new/rows.jsonl")).unwrap();
     assert_eq!(rows.lines().count(), 8);
     let text = table(&[&read]);

@@ -4,34 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// An accuracy, against several attackers and in several states of the model's noise.
-///
-/// What is absent was not measured: for a model without noise all would be equal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Accuracy {
-    /// Against an attacker who has one try, for whom the noise is drawn once. What is meant where nothing else is said.
-    #[serde(flatten)]
-    pub one_shot: Estimate,
-    /// Of the class that most of several draws give, the lowest of equals.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vote: Option<Estimate>,
-    /// Against an attacker who submits the same image several times and wins if any draw errs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub best_of: Option<Estimate>,
-    /// Of the model with its noise off, attacked so as well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub noise_off: Option<Estimate>,
-    /// Of the model with one draw of its noise held for attack and judgement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fixed_noise: Option<Estimate>,
-}
-
-impl From<Estimate> for Accuracy {
-    fn from(one_shot: Estimate) -> Self {
-        Self { one_shot, vote: None, best_of: None, noise_off: None, fixed_noise: None }
-    }
-}
-
 /// An accuracy with its confidence interval. All values are fractions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {

@@ -20,96 +20,60 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod accuracy;
+mod candidate;
 mod card;
 mod check;
+mod error;
 mod estimate;
 mod gallery;
+mod measure;
 mod record;
 mod run;
+mod step;
 mod store;
 mod table;
+mod totals;
+mod warnings;
 
+pub use accuracy::Accuracy;
 pub use card::{DataCard, Epoch, ModelCard, ThreatCard};
 pub use check::{Axis, Check, Curve, Figure, Point, Verdict};
-pub use estimate::{Accuracy, Estimate, Hits};
+pub use error::EvaluationError;
+pub use estimate::{Estimate, Hits};
 pub use gallery::Specimen;
 pub use record::{AttackRecord, Evaluated, Record, Row, RowAttack, SCHEMA};
+pub use step::{NoiseState, Step};
 pub use store::write_json;
 pub use table::table;
 
 use self::run::Run;
 use crate::error::at_least_one;
-use crate::{Attack, AttackError, Classifier, Goal, Problem};
+use crate::{Attack, Classifier, Goal, Problem};
 use burn::tensor::{Int, Tensor};
 use cni_noise::Key;
-use std::path::PathBuf;
-use std::time::Instant;
-
-/// What an evaluation refuses.
-#[derive(Debug, thiserror::Error)]
-pub enum EvaluationError {
-    /// Images, labels, logits or settings that do not fit together.
-    #[error(transparent)]
-    Attack(#[from] AttackError),
-    /// No batch at all.
-    #[error("data: got no examples, wanted at least one")]
-    NoData,
-    /// Two attacks that no table could tell apart.
-    #[error("suite: got two attacks named {0:?}, wanted every name once")]
-    DuplicateName(String),
-    /// A confidence that is none.
-    #[error("confidence: got {0}, wanted a number between 0 and 1")]
-    Confidence(f64),
-    /// A file that cannot be written.
-    #[error("{path}: {source}", path = path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A record of a layout that this version of the library does not know.
-    #[error("{path}: schema: got {got}, wanted 1 to {SCHEMA}; a later version of the library reads it", path = path.display())]
-    Schema {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        got: u32,
-    },
-    /// A file that is no record, or not all of one.
-    #[error("{path}{at}: {reason}", path = path.display(), at = line.map_or(String::new(), |line| format!(":{line}")))]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: Option<usize>,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Two records that cannot be compared.
-    #[error("{field}: got {a} and {b}, wanted records of equal {field}")]
-    Differs {
-        /// In what they differ.
-        field: &'static str,
-        /// In the first.
-        a: String,
-        /// In the second.
-        b: String,
-    },
-}
+use std::path::Path;
 
 /// Judges classifiers by a suite of attacks.
+///
+/// A stochastic model is attacked and judged three times: as it is, with its noise off, and with one draw of it held. The
+/// last two show what the noise is worth, and an attack that is no match for them is no match for the first either.
 pub struct Evaluation {
     suite: Vec<Box<dyn Attack>>,
     draws: usize,
+    votes: usize,
+    tries: usize,
     key: Key,
     confidence: f64,
+    gallery: usize,
     data: DataCard,
     model: ModelCard,
+    command: String,
 }
 
 impl Evaluation {
-    /// An evaluation by the given attacks, with 20 draws, key `Key::new(0)` and confidence 0.95.
+    /// An evaluation by the given attacks, with 20 draws, votes of 5, 5 tries, key `Key::new(0)`, confidence 0.95 and a
+    /// gallery of 8 images.
     ///
     /// # Errors
     ///
@@ -123,21 +87,56 @@ impl Evaluation {
         Ok(Self {
             suite,
             draws: 20,
+            votes: 5,
+            tries: 5,
             key: Key::new(0),
             confidence: 0.95,
+            gallery: 8,
             data: DataCard::default(),
             model: ModelCard::default(),
+            command: String::new(),
         })
     }
 
     /// Sets the draws that judge each image. A model without noise is judged by one all the same.
+    ///
+    /// Votes and tries that are more than the draws become as many as these.
     ///
     /// # Errors
     ///
     /// Where it is zero.
     pub fn with_draws(mut self, draws: usize) -> Result<Self, EvaluationError> {
         self.draws = at_least_one("draws", draws)?;
+        (self.votes, self.tries) = (self.votes.min(draws), self.tries.min(draws));
         Ok(self)
+    }
+
+    /// Sets the draws behind each [vote](Accuracy::vote), after the draws in all, of which there are as many votes as these
+    /// go into them.
+    ///
+    /// # Errors
+    ///
+    /// Where it is zero, or above the draws.
+    pub fn with_votes(mut self, votes: usize) -> Result<Self, EvaluationError> {
+        self.votes = self.among_draws("votes", votes)?;
+        Ok(self)
+    }
+
+    /// Sets the tries of the attacker in [best of several](Accuracy::best_of), likewise.
+    ///
+    /// # Errors
+    ///
+    /// Where it is zero, or above the draws.
+    pub fn with_tries(mut self, tries: usize) -> Result<Self, EvaluationError> {
+        self.tries = self.among_draws("tries", tries)?;
+        Ok(self)
+    }
+
+    fn among_draws(&self, field: &'static str, got: usize) -> Result<usize, EvaluationError> {
+        match at_least_one(field, got)? <= self.draws {
+            true => Ok(got),
+            false => Err(EvaluationError::Draws { field, got, draws: self.draws }),
+        }
     }
 
     /// Sets the key from which attacks and draws derive theirs.
@@ -159,9 +158,21 @@ impl Evaluation {
         Ok(self)
     }
 
+    /// Sets how many of the first examples are kept as images.
+    pub fn with_gallery(mut self, gallery: usize) -> Self {
+        self.gallery = gallery;
+        self
+    }
+
     /// Says what is evaluated on what, for the record.
     pub fn with_cards(mut self, model: ModelCard, data: DataCard) -> Self {
         (self.model, self.data) = (model, data);
+        self
+    }
+
+    /// Says what command runs the evaluation, for the record.
+    pub fn with_command(mut self, command: impl Into<String>) -> Self {
+        self.command = command.into();
         self
     }
 
@@ -175,33 +186,35 @@ impl Evaluation {
         classifier: &dyn Classifier,
         batches: impl IntoIterator<Item = (Tensor<4>, Tensor<1, Int>)>,
     ) -> Result<Evaluated, EvaluationError> {
-        self.run_with(classifier, batches, |_| {})
+        self.run_with(classifier, batches, None, &mut |_| {})
     }
 
-    /// As [`run`](Self::run), calling `progress` with the number of examples done after each batch.
+    /// As [`run`](Self::run), calling `progress` after each iteration of each attack.
+    ///
+    /// With a `state` folder, what each attack makes of each batch is written there. A run that was killed continues from
+    /// there when it is started again with the same suite, key, model and batches, and gives the same record but for the
+    /// seconds.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run).
+    /// As [`run`](Self::run), and where the state cannot be read or written, or is of another evaluation.
     pub fn run_with(
         &self,
         classifier: &dyn Classifier,
         batches: impl IntoIterator<Item = (Tensor<4>, Tensor<1, Int>)>,
-        mut progress: impl FnMut(usize),
+        state: Option<&Path>,
+        progress: &mut dyn FnMut(&Step),
     ) -> Result<Evaluated, EvaluationError> {
-        let start = Instant::now();
         let mut run: Option<Run> = None;
         for (images, labels) in batches {
-            let first = run.as_ref().map_or(0, |run| run.rows.len());
+            let first = run.as_ref().map_or(0, Run::done);
             let problem = Problem::new(images, &Goal::Misclassify(labels), first as u64)?;
             let run = match &mut run {
                 Some(run) => run,
-                None => run.insert(Run::new(self, classifier, &problem.images, &problem.goal)?),
+                None => run.insert(Run::new(self, classifier, state, &problem)?),
             };
-            run.batch(problem.images, &problem.goal)?;
-            progress(run.rows.len());
+            run.batch(&problem, progress)?;
         }
-        let run = run.ok_or(EvaluationError::NoData)?;
-        Ok(run.finish(start.elapsed()))
+        Ok(run.ok_or(EvaluationError::NoData)?.finish())
     }
 }

@@ -1,0 +1,38 @@
+//! Where an evaluation is.
+
+use crate::Progress;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// In which state the noise of a model is attacked and judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoiseState {
+    /// As it is deployed: a new draw for every query.
+    Live,
+    /// Switched off.
+    Off,
+    /// One draw, held.
+    Fixed,
+}
+
+impl fmt::Display for NoiseState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Live => "live",
+            Self::Off => "off",
+            Self::Fixed => "fixed",
+        })
+    }
+}
+
+/// Where an evaluation is.
+#[derive(Clone, Debug)]
+pub struct Step<'a> {
+    /// Examples that are done with.
+    pub examples: usize,
+    /// The state of the noise for the batch under attack.
+    pub noise: NoiseState,
+    /// Where the attack is.
+    pub attack: &'a Progress<'a>,
+}

@@ -1,0 +1,227 @@
+//! What an evaluation adds up.
+
+use super::accuracy::{Tally, hits, plurality};
+use super::candidate::Candidate;
+use super::measure::attack_key;
+use super::warnings::{self, Seen};
+use super::{
+    AttackRecord, Evaluated, Evaluation, NoiseState, Record, Row, RowAttack, SCHEMA, Specimen,
+    ThreatCard,
+};
+use crate::{Passes, Problem};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+
+/// What is known of the batches so far. Its memory is bounded, but for the rows.
+pub(super) struct Totals {
+    stochastic: bool,
+    draws: usize,
+    probabilities: bool,
+    /// The clean images, then each attack.
+    tallies: Vec<Tally>,
+    worst: Tally,
+    /// Of each attack.
+    costs: Vec<(Passes, f64)>,
+    zero_gradients: Vec<BTreeSet<u64>>,
+    pub scoring: Passes,
+    pub seconds: f64,
+    pub rows: Vec<Row>,
+    gallery: Vec<Specimen>,
+}
+
+impl Totals {
+    pub fn new(evaluation: &Evaluation, stochastic: bool) -> Self {
+        let draws = if stochastic { evaluation.draws } else { 1 };
+        let tally = Tally::new(draws, evaluation.votes, evaluation.tries, stochastic);
+        let attacks = evaluation.suite.len();
+        Self {
+            stochastic,
+            draws,
+            probabilities: false,
+            tallies: vec![tally.clone(); attacks + 1],
+            worst: tally,
+            costs: vec![(Passes::default(), 0.0); attacks],
+            zero_gradients: vec![BTreeSet::new(); attacks],
+            scoring: Passes::default(),
+            seconds: 0.0,
+            rows: Vec::new(),
+            gallery: Vec::new(),
+        }
+    }
+
+    /// Adds a batch: in each state of the noise, live first, the clean images and what each attack made of them.
+    pub fn add(
+        &mut self,
+        problem: &Problem,
+        labels: &[i64],
+        states: &[(NoiseState, Vec<Candidate>)],
+    ) {
+        let first = self.rows.len();
+        for (noise, all) in states {
+            for candidate in all {
+                self.scoring += candidate.scoring;
+                self.seconds += candidate.seconds + candidate.scoring_seconds;
+            }
+            match noise {
+                NoiseState::Live => self.live(problem, labels, all),
+                NoiseState::Off => {
+                    self.still(first, labels, all, Tally::add_noise_off, |a| &mut a.noise_off);
+                }
+                NoiseState::Fixed => {
+                    self.still(first, labels, all, Tally::add_fixed_noise, |a| &mut a.fixed_noise);
+                }
+            }
+        }
+    }
+
+    fn live(&mut self, problem: &Problem, labels: &[i64], all: &[Candidate]) {
+        let mut rows = rows(self.rows.len(), labels, &all[0]);
+        self.probabilities |= all[0].probabilities;
+        for (tally, candidate) in self.tallies.iter_mut().zip(all) {
+            tally.add(&candidate.predicted, labels);
+        }
+        for (index, candidate) in all[1..].iter().enumerate() {
+            let (passes, seconds) = &mut self.costs[index];
+            *passes += candidate.passes;
+            *seconds += candidate.seconds;
+            self.zero_gradients[index].extend(&candidate.zero_gradients);
+            let facts = counts(&candidate.predicted, labels).into_iter();
+            let facts = facts.zip(plurality(&candidate.predicted)).zip(&candidate.distance);
+            for (row, ((correct, class), &distance)) in rows.iter_mut().zip(facts) {
+                let (predicted, noise_off, fixed_noise) = (Some(class), None, None);
+                row.attacks.push(RowAttack {
+                    correct,
+                    distance,
+                    predicted,
+                    noise_off,
+                    fixed_noise,
+                });
+            }
+        }
+        let (chosen, worst) = worst(all);
+        let counted = rows.iter_mut().zip(counts(&worst, labels));
+        counted.for_each(|(row, correct)| row.worst_case = correct);
+        self.worst.add(&worst, labels);
+        self.show(problem, all, &chosen, labels);
+        self.rows.extend(rows);
+    }
+
+    /// Without noise, or with one draw of it, there is one answer to each image.
+    fn still(
+        &mut self,
+        first: usize,
+        labels: &[i64],
+        all: &[Candidate],
+        add: fn(&mut Tally, &[Vec<i64>], &[i64]),
+        slot: fn(&mut RowAttack) -> &mut Option<bool>,
+    ) {
+        for (tally, candidate) in self.tallies.iter_mut().zip(all) {
+            add(tally, &candidate.predicted, labels);
+        }
+        for (index, candidate) in all[1..].iter().enumerate() {
+            let right = hits(&candidate.predicted, labels).remove(0);
+            let facts = self.rows[first..].iter_mut().zip(right);
+            facts.for_each(|(row, hit)| *slot(&mut row.attacks[index]) = Some(hit));
+        }
+        add(&mut self.worst, &worst(all).1, labels);
+    }
+
+    /// Keeps the first examples for the gallery.
+    fn show(&mut self, problem: &Problem, all: &[Candidate], chosen: &[usize], labels: &[i64]) {
+        let [_, channels, height, width] = problem.images.dims();
+        for row in 0..all[0].pixels.len() {
+            let worst = &all[chosen[row]];
+            let class = |candidate: &Candidate| plurality(&candidate.predicted)[row];
+            self.gallery.push(Specimen {
+                index: self.rows.len() + row,
+                label: labels[row],
+                predicted_clean: class(&all[0]),
+                predicted_adversarial: class(worst),
+                shape: [channels, height, width],
+                clean: all[0].pixels[row].clone(),
+                adversarial: worst.pixels[row].clone(),
+            });
+        }
+    }
+
+    /// The record of all batches.
+    pub fn finish(self, evaluation: &Evaluation) -> Evaluated {
+        let Evaluation { suite, key, confidence, data, model, .. } = evaluation;
+        let accuracy = |tally: &Tally| tally.accuracy(*confidence);
+        let attacks = suite.iter().zip(&self.tallies[1..]).zip(&self.costs);
+        let attacks = attacks.map(|((attack, tally), &(passes, seconds))| {
+            let (name, spec) = (attack.name(), attack.spec());
+            let digest = Sha256::digest(spec.to_string());
+            AttackRecord {
+                hash: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+                key: attack_key(*key, &name),
+                name,
+                spec,
+                robust: accuracy(tally),
+                passes,
+                seconds,
+            }
+        });
+        let of = |several: usize| if self.stochastic { several } else { 1 };
+        let mut record = Record {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            data: data.clone(),
+            model: model.clone(),
+            threat: ThreatCard::of(suite.iter().map(AsRef::as_ref), self.stochastic),
+            command: evaluation.command.clone(),
+            examples: self.rows.len(),
+            draws: self.draws,
+            votes: of(evaluation.votes),
+            tries: of(evaluation.tries),
+            stochastic: self.stochastic,
+            key: *key,
+            confidence: *confidence,
+            clean: accuracy(&self.tallies[0]),
+            attacks: attacks.collect(),
+            worst_case: (!suite.is_empty()).then(|| accuracy(&self.worst)),
+            scoring: self.scoring,
+            seconds: self.seconds,
+            warnings: Vec::new(),
+            checks: Vec::new(),
+        };
+        let seen = Seen { probabilities: self.probabilities, zero_gradients: &self.zero_gradients };
+        record.warnings = warnings::of(&record, &self.rows, suite, seen);
+        Evaluated { record, rows: self.rows, gallery: self.gallery }
+    }
+}
+
+/// The rows of a batch, before any attack.
+fn rows(first: usize, labels: &[i64], clean: &Candidate) -> Vec<Row> {
+    let facts =
+        labels.iter().zip(counts(&clean.predicted, labels)).zip(plurality(&clean.predicted));
+    let row = |(row, ((&label, correct), class))| Row {
+        index: first + row,
+        label,
+        clean: correct,
+        predicted: Some(class),
+        attacks: Vec::new(),
+        worst_case: 0,
+    };
+    facts.enumerate().map(row).collect()
+}
+
+/// For each image the candidate that does most harm, the first of equals, and the classes that it is given in each draw.
+fn worst(all: &[Candidate]) -> (Vec<usize>, Vec<Vec<i64>>) {
+    let most = |row: usize| {
+        let harm = |index: usize| all[index].danger[row];
+        (1..all.len()).fold(0, |best, index| if harm(index) > harm(best) { index } else { best })
+    };
+    let chosen: Vec<usize> = (0..all[0].danger.len()).map(most).collect();
+    let of_draw = |draw: usize| {
+        chosen.iter().enumerate().map(|(row, &index)| all[index].predicted[draw][row]).collect()
+    };
+    let predicted = (0..all[0].predicted.len()).map(of_draw).collect();
+    (chosen, predicted)
+}
+
+/// Correct draws of each example.
+fn counts(predicted: &[Vec<i64>], labels: &[i64]) -> Vec<u32> {
+    let right = hits(predicted, labels);
+    (0..labels.len()).map(|row| right.iter().filter(|draw| draw[row]).count() as u32).collect()
+}
