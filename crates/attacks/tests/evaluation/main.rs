@@ -1,0 +1,9 @@
+//! The evaluation on models whose robust accuracy is known.
+
+mod accuracy;
+mod records;
+mod refused;
+mod resume;
+mod schema;
+mod threshold;
+mod warned;

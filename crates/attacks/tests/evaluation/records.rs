@@ -1,0 +1,101 @@
+//! Records on disk.
+
+use crate::threshold::{Threshold, batches, suite};
+use cni_attacks::evaluation::{
+    DataCard, Evaluated, Evaluation, EvaluationError, ModelCard, Record, SCHEMA, table,
+};
+use cni_noise::Key;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn a_record_survives_its_file_and_leaves_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let evaluation = Evaluation::new(suite(1)).unwrap().with_key(Key::new(9)).with_cards(
+        ModelCard { name: "threshold".into(), noise: "none".into(), ..ModelCard::default() },
+        DataCard { name: "gray".into(), fingerprint: "00".into(), ..DataCard::default() },
+    );
+    let evaluated = evaluation.run(&Threshold { sigma: 0.1 }, batches(8, 8)).unwrap();
+    evaluated.save(&folder.path().join("new")).unwrap();
+    evaluated.save(&folder.path().join("new")).unwrap();
+    let text = std::fs::read_to_string(folder.path().join("new/record.json")).unwrap();
+    let read: Record = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, evaluated.record);
+    assert_eq!(std::fs::read_dir(folder.path().join("new")).unwrap().count(), 3);
+    let rows = std::fs::read_to_string(folder.path().join("new/rows.jsonl")).unwrap();
+    assert_eq!(rows.lines().count(), 8);
+    let text = table(&[&read]);
+    assert!(text.starts_with("model ") && text.contains("threshold") && text.lines().count() == 2);
+}
+
+fn results() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results")
+}
+
+#[test]
+fn what_is_read_back_is_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let evaluation = Evaluation::new(suite(2)).unwrap().with_gallery(3);
+    let evaluated = evaluation.run(&Threshold { sigma: 0.1 }, batches(9, 2)).unwrap();
+    assert_eq!(evaluated.gallery.len(), 3);
+    evaluated.save(folder.path()).unwrap();
+    assert_eq!(Evaluated::read(folder.path()).unwrap(), evaluated);
+    let specimen = &evaluated.gallery[2];
+    assert_eq!((specimen.index, specimen.shape, specimen.clean.len()), (2, [1, 2, 2], 4));
+    let moved = specimen.clean.iter().zip(&specimen.adversarial).map(|(a, b)| (a - b).abs());
+    let farthest = evaluated.rows[2].attacks.iter().map(|a| a.distance).fold(0.0, f64::max);
+    assert!(f64::from(moved.fold(0.0, f32::max)) <= farthest + 1e-7);
+}
+
+/// The repository's own records of the first version.
+#[test]
+fn records_of_the_first_version_are_read() {
+    let mut read = 0;
+    for folder in ["cifar10-cpu/at", "cifar10-cpu/pni", "precision/bf16"] {
+        let evaluated = Evaluated::read(&results().join(folder)).unwrap();
+        let Record { schema, threat, clean, .. } = &evaluated.record;
+        if *schema == 1 {
+            assert!(clean.vote.is_none() && evaluated.gallery.is_empty());
+            assert_eq!(threat.threats.len(), 1, "{folder}");
+            read += 1;
+        }
+    }
+    assert!(read > 0);
+}
+
+#[test]
+fn a_record_of_a_later_version_or_a_damaged_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let evaluation = Evaluation::new(suite(1)).unwrap();
+    evaluation.run(&Threshold { sigma: 0.1 }, batches(4, 4)).unwrap().save(at).unwrap();
+    let error = || Evaluated::read(at).unwrap_err().to_string();
+    let file = |name: &str| at.join(name);
+    let change = |name: &str, f: &dyn Fn(String) -> String| {
+        let before = fs::read_to_string(file(name)).unwrap();
+        fs::write(file(name), f(before.clone())).unwrap();
+        let error = error();
+        fs::write(file(name), before).unwrap();
+        error
+    };
+    let text = format!("\"schema\": {SCHEMA}");
+    let later = change("record.json", &|s| s.replace(&text, "\"schema\": 99"));
+    assert!(later.contains("record.json: schema: got 99, wanted 1 to 2"), "{later}");
+    let half = change("record.json", &|s| s[..s.len() / 2].to_string());
+    assert!(half.contains("record.json:") && half.contains("EOF"), "{half}");
+    let none = change("record.json", &|_| "[]".to_string());
+    assert!(none.contains("record.json:1"), "{none}");
+    let fewer = change("rows.jsonl", &|s| s.lines().skip(1).map(|l| format!("{l}\n")).collect());
+    assert!(fewer.ends_with("rows.jsonl: got 3 rows, wanted the record's 4"), "{fewer}");
+    let torn = change("rows.jsonl", &|s| s[..s.len() - 9].to_string());
+    assert!(torn.contains("rows.jsonl:4:"), "{torn}");
+    let other = change("rows.jsonl", &|s| s.replace("\"attacks\":[{", "\"attacks\":[],\"x\":[{"));
+    assert!(other.ends_with("rows.jsonl:1: got 0 attacks, wanted the record's 3"), "{other}");
+    let bytes = fs::read(file("gallery.safetensors")).unwrap();
+    fs::write(file("gallery.safetensors"), &bytes[..bytes.len() - 1]).unwrap();
+    assert!(error().contains("gallery.safetensors: "), "{}", error());
+    fs::remove_file(file("gallery.safetensors")).unwrap();
+    assert!(Evaluated::read(at).unwrap().gallery.is_empty());
+    fs::remove_file(file("record.json")).unwrap();
+    assert!(matches!(Evaluated::read(at), Err(EvaluationError::Io { .. })));
+}
