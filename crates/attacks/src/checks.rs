@@ -6,14 +6,20 @@ use crate::{AttackError, Objective};
 use burn::tensor::{Int, Tensor};
 use cni_noise::Examples;
 
+/// That there is a pixel.
+pub(crate) fn check_not_empty(images: &Tensor<4>) -> Result<(), AttackError> {
+    match images.shape().num_elements() {
+        0 => Err(AttackError::EmptyBatch { got: images.dims() }),
+        _ => Ok(()),
+    }
+}
+
 /// The number of images, for each of which there is a label.
 pub(crate) fn check_batch(
     images: &Tensor<4>,
     labels: &Tensor<1, Int>,
 ) -> Result<usize, AttackError> {
-    if images.shape().num_elements() == 0 {
-        return Err(AttackError::EmptyBatch { got: images.dims() });
-    }
+    check_not_empty(images)?;
     let ([got], [wanted, ..]) = (labels.dims(), images.dims());
     if got != wanted {
         return Err(AttackError::LabelCount { got, wanted });

@@ -30,6 +30,7 @@
 //! - [`Attack`] and [`Runner`]: an attack, and how it is carried out: in chunks, within a [`Budget`], watched, traced;
 //! - [`Suite`]: attacks in a row, each on what those before it have left, with a report, flags and a state on disk;
 //! - [`bpda`], [`straight_through`]: gradients through what has none; [`FixedNoise`]: a noisy model with its noise held;
+//! - [`prediction`]: votes and means over the draws of a stochastic model, and randomized smoothing with its certificates;
 //! - [`evaluation`]: clean and robust accuracy of stochastic models, with intervals and a record.
 //!
 //! # Attacks
@@ -91,6 +92,7 @@ mod norm;
 mod objective;
 mod oracle;
 mod pgd;
+pub mod prediction;
 mod problem;
 mod random_noise;
 mod ranked;

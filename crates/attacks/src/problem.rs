@@ -1,6 +1,6 @@
 //! What an attack is given to solve.
 
-use crate::checks::{check_batch, not_finite};
+use crate::checks::{check_batch, check_not_empty, not_finite};
 use crate::loss::align_to;
 use crate::{AttackError, Goal};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
@@ -34,23 +34,7 @@ impl Problem {
     ) -> Result<Self, AttackError> {
         let examples = examples.into();
         check_batch(&images, goal.labels())?;
-        let images = images.inner();
-        if let Some((row, got)) = not_finite(&images) {
-            return Err(AttackError::NonFinite {
-                field: "images",
-                got,
-                example: examples.number(row),
-            });
-        }
-        // The worst is the one farthest from the middle of the box.
-        let extremes = Tensor::cat(vec![images.clone().min(), images.clone().max()], 0);
-        let excess = |pixel: f64| (pixel - 0.5).abs() - 0.5;
-        let worst =
-            read(&extremes).into_iter().fold(0.5, |a, b| if excess(b) > excess(a) { b } else { a });
-        if excess(worst) > ROUNDING {
-            return Err(AttackError::PixelRange { got: worst });
-        }
-        let images = if excess(worst) > 0.0 { images.clamp(0.0, 1.0) } else { images };
+        let images = check_images(images, &examples)?;
         let goal = goal.map(|labels| align_to(labels, &images.device()));
         Ok(Self { images, goal, examples })
     }
@@ -73,6 +57,27 @@ impl Problem {
             examples: self.examples.select(rows.as_slice()),
         }
     }
+}
+
+/// The images without autodiff graph, where they are pixels in [0, 1]; what is outside by rounding is clipped.
+pub(crate) fn check_images(
+    images: Tensor<4>,
+    examples: &Examples,
+) -> Result<Tensor<4>, AttackError> {
+    check_not_empty(&images)?;
+    let images = images.inner();
+    if let Some((row, got)) = not_finite(&images) {
+        return Err(AttackError::NonFinite { field: "images", got, example: examples.number(row) });
+    }
+    // The worst is the one farthest from the middle of the box.
+    let extremes = Tensor::cat(vec![images.clone().min(), images.clone().max()], 0);
+    let excess = |pixel: f64| (pixel - 0.5).abs() - 0.5;
+    let worst =
+        read(&extremes).into_iter().fold(0.5, |a, b| if excess(b) > excess(a) { b } else { a });
+    if excess(worst) > ROUNDING {
+        return Err(AttackError::PixelRange { got: worst });
+    }
+    Ok(if excess(worst) > 0.0 { images.clamp(0.0, 1.0) } else { images })
 }
 
 /// Some rows of a batch, on the host and on its device.
