@@ -92,20 +92,10 @@ impl Cascade {
                 broken += 1;
             }
         }
-        let scattered = scatter(&found, &left, &self.images);
-        self.images = where_rows(&worse, self.images.clone(), &scattered);
+        let found = left.replace(&self.images, &found);
+        self.images = where_rows(&worse, self.images.clone(), &found);
         Ok(Step { attacked, broken })
     }
-}
-
-/// Rows of `part` at their places in a batch like `whole`, which fills the others.
-fn scatter(part: &Tensor<4>, rows: &Rows, whole: &Tensor<4>) -> Tensor<4> {
-    let [batch, ..] = whole.dims();
-    // Where each row of the whole comes from: the part, which is put behind it, or itself.
-    let mut source: Vec<usize> = (0..batch).collect();
-    rows.as_slice().iter().enumerate().for_each(|(at, &row)| source[row] = batch + at);
-    let both = Tensor::cat(vec![whole.clone(), part.clone()], 0);
-    Rows::new(source, &both).of(&both)
 }
 
 /// What `draws` draws under `key` make of the images.
