@@ -5,8 +5,8 @@ mod support;
 use burn::tensor::activation::softmax;
 use burn::tensor::{DType, Int, Tensor};
 use cni_attacks::{
-    Access, Apgd, Attack, AttackError, Budget, Classifier, Fab, Flag, Oracle, Pgd, Problem,
-    RandomNoise, Square, Suite, SuiteReport, Threat, bpda,
+    Access, Apgd, Attack, AttackError, Budget, Classifier, Fab, Flag, Oracle, Passes, Pgd, Problem,
+    RandomNoise, Square, Suite, SuiteReport, Threat, Transfer, bpda,
 };
 use cni_noise::Key;
 use std::path::Path;
@@ -105,6 +105,28 @@ fn a_suite_is_an_attack_and_its_result_does_not_depend_on_the_batches() {
     let broken: Vec<bool> = goal.reached(&toy.logits(found.images)).try_to_vec_as().unwrap();
     let wanted: Vec<bool> = whole.iter().map(|outcome| outcome.robust == 0).collect();
     assert_eq!(broken, wanted);
+}
+
+/// The attacks ask nothing: a stage's passes are those of the decision on its images, one draw of each.
+#[test]
+fn at_a_radius_of_zero_a_suite_asks_for_its_verdicts_alone_and_moves_nothing() {
+    let toy = Toy::new(4, DType::F32);
+    let none = Threat::linf(0.0).unwrap();
+    let surrogate = toy.clone();
+    let attacks: Vec<Box<dyn Attack>> = vec![
+        Box::new(Pgd::new(none)),
+        Box::new(Apgd::targeted(none)),
+        Box::new(Square::new(none)),
+        Box::new(Transfer::new("twin", move |x: Tensor<4>| surrogate.logits(x), Pgd::new(none))),
+    ];
+    let report = run(&Suite::custom("nothing", attacks).unwrap(), &toy.classifier(), &toy);
+    for stage in &report.stages {
+        assert_eq!((stage.attacked, stage.broken), (EXAMPLES, 0), "{report}");
+        let verdict = Passes { forwards: EXAMPLES as u64, backwards: 0 };
+        assert_eq!(stage.passes, verdict, "{report}");
+    }
+    assert!(report.outcomes.iter().all(|outcome| outcome.distance == 0.0));
+    assert_eq!(report.robust_accuracy(), 1.0);
 }
 
 /// An attack that a kill interrupts: it fails at its call number `fails_at`.

@@ -77,7 +77,7 @@ impl Cascade {
         }
         let problem = self.problem.select(&left);
         let key = self.key.named("attack").child(index as u64).named(&attack.name());
-        let found = attack.run(oracle, &problem, key)?;
+        let found = oracle.run(attack, &problem, key)?;
         let verdict = verdict(oracle, &problem, &found, self.key.named("select"), self.draws)?;
         let mut worse = vec![false; self.broken.len()];
         let mut broken = 0;
