@@ -1,6 +1,7 @@
 //! What an attack refuses.
 
 use crate::Norm;
+use std::path::PathBuf;
 
 /// Input or a model that an attack cannot work with: each names what was wrong, what it got and what it wanted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -120,10 +121,10 @@ pub enum AttackError {
         reason: String,
     },
     /// The saved state of a suite that cannot be used.
-    #[error("{path}: {reason}")]
+    #[error("{}: {reason}", path.display())]
     State {
         /// The file.
-        path: String,
+        path: PathBuf,
         /// Why.
         reason: String,
     },

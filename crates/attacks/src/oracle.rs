@@ -4,8 +4,8 @@ use crate::checks::check_values;
 use crate::problem::read;
 use crate::watch::Observers;
 use crate::{
-    AttackError, Budget, Classifier, Eot, Goal, InputGradient, Norm, Objective, Passes, Problem,
-    Progress, Rows, Scores, TracePoint, draw_scope, input_gradient, score,
+    Attack, AttackError, Budget, Classifier, Eot, Goal, InputGradient, Norm, Objective, Passes,
+    Problem, Progress, Rows, Scores, TracePoint, draw_scope, input_gradient, score,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
@@ -16,6 +16,7 @@ use std::time::Instant;
 /// given its draw of noise.
 pub struct Oracle<'a> {
     classifier: &'a dyn Classifier,
+    /// The name of the attack that runs.
     attack: String,
     budget: Budget,
     early_stop: Option<bool>,
@@ -35,7 +36,6 @@ pub struct Oracle<'a> {
 impl<'a> Oracle<'a> {
     pub(crate) fn new(
         classifier: &'a dyn Classifier,
-        attack: String,
         budget: Budget,
         early_stop: Option<bool>,
         started: Instant,
@@ -43,7 +43,7 @@ impl<'a> Oracle<'a> {
     ) -> Self {
         Self {
             classifier,
-            attack,
+            attack: String::new(),
             budget,
             early_stop,
             observers,
@@ -63,9 +63,25 @@ impl<'a> Oracle<'a> {
         self.classifier
     }
 
-    /// Names the attack that [`Progress`] speaks of from now on.
-    pub(crate) fn rename(&mut self, attack: String) {
-        self.attack = attack;
+    /// What `attack` makes of the images of `problem`, `[batch, channels, height, width]` in its order: how every attack is
+    /// run, by itself or as part of another. [`Progress`] speaks of it from now on.
+    ///
+    /// A ball of radius zero holds the image alone, and nothing is asked.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Attack::run`].
+    pub fn run(
+        &mut self,
+        attack: &(impl Attack + ?Sized),
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        if attack.threat().epsilon() == 0.0 {
+            return Ok(problem.images.clone());
+        }
+        self.attack = attack.name();
+        attack.run(self, problem, key)
     }
 
     /// The logits of one draw, `[batch, classes]`. Errors as [`input_gradient`].

@@ -111,6 +111,17 @@ impl Rows {
         tensor.clone().select(0, self.index.clone())
     }
 
+    /// `whole` with these rows replaced by those of `part`, which has as many, in their order.
+    pub fn replace<const D: usize>(&self, whole: &Tensor<D>, part: &Tensor<D>) -> Tensor<D> {
+        let batch = whole.dims()[0];
+        // Where each row comes from: itself, or the part, which is put behind the whole. Rows are picked rather than
+        // masked: a mask the size of a row is slow to spread on the CPU.
+        let mut source: Vec<i32> = (0..batch as i32).collect();
+        self.host.iter().enumerate().for_each(|(at, &row)| source[row] = (batch + at) as i32);
+        let both = Tensor::cat(vec![whole.clone(), part.clone()], 0);
+        both.select(0, Tensor::from_data(source.as_slice(), &self.index.device()))
+    }
+
     /// These entries of a list of labels.
     pub fn of_labels(&self, labels: &Tensor<1, Int>) -> Tensor<1, Int> {
         labels.clone().select(0, self.index.clone())
@@ -199,11 +210,8 @@ pub(crate) fn where_rows(take: &[bool], old: Tensor<4>, new: &Tensor<4>) -> Tens
         (false, _) => old,
         (true, false) => new.clone(),
         (true, true) => {
-            // Rows are picked rather than masked: a mask the size of a row is slow to spread on the CPU.
-            let choose = |(row, taken): (usize, &bool)| row + if *taken { take.len() } else { 0 };
-            let rows = take.iter().enumerate().map(choose).collect();
-            let both = Tensor::cat(vec![old, new.clone()], 0);
-            Rows::new(rows, &both).of(&both)
+            let rows = Rows::wherever(take.iter().copied(), new);
+            rows.replace(&old, &rows.of(new))
         }
     }
 }

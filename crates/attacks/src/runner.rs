@@ -110,16 +110,11 @@ impl<'a> Runner<'a> {
                 }
             };
             let observers = observers.reborrow();
-            let mut oracle =
-                Oracle::new(classifier, attack.name(), budget, early_stop, started, observers);
+            let mut oracle = Oracle::new(classifier, budget, early_stop, started, observers);
             if noise_free {
                 oracle.assume_noise_free();
             }
-            // A ball of radius zero holds the image alone, and nothing is worth asking.
-            images.push(match attack.threat().epsilon() {
-                0.0 => part.images.clone(),
-                _ => attack.run(&mut oracle, &part, key)?,
-            });
+            images.push(oracle.run(attack, &part, key)?);
             passes += oracle.passes();
             zero.extend(oracle.zero_gradients());
             exhausted |= oracle.is_exhausted();

@@ -119,13 +119,12 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
             // The victim's budget and passes are its own.
             let mut surrogate = Oracle::new(
                 &self.surrogate,
-                self.attack.name(),
                 Budget::default(),
                 None,
                 Instant::now(),
                 Observers::default(),
             );
-            images = self.attack.run(&mut surrogate, problem, key.child(candidate))?;
+            images = surrogate.run(&self.attack, problem, key.child(candidate))?;
             if self.candidates == 1 {
                 break;
             }

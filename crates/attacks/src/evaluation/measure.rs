@@ -106,7 +106,7 @@ impl Measure<'_> {
 /// The model without any limits or observers.
 pub(super) fn plain(classifier: &dyn Classifier) -> Oracle<'_> {
     let (budget, observers) = (Budget::default(), Observers::default());
-    Oracle::new(classifier, "judgement".to_string(), budget, None, Instant::now(), observers)
+    Oracle::new(classifier, budget, None, Instant::now(), observers)
 }
 
 pub(super) fn attack_key(key: Key, name: &str) -> Key {

@@ -28,13 +28,10 @@ impl Search {
             ..*self
         };
         let more = part.bisect_all(oracle, steps, round)?;
-        let mut place: Vec<usize> = (0..self.distances.len()).collect();
         for (at, &row) in rows.as_slice().iter().enumerate() {
-            place[row] = self.distances.len() + at;
             self.distances[row] = part.distances[at];
         }
-        let all = Tensor::cat(vec![self.nearest.clone(), part.nearest], 0);
-        self.nearest = Rows::new(place, &all).of(&all);
+        self.nearest = rows.replace(&self.nearest, &part.nearest);
         Ok(more)
     }
 

@@ -3,15 +3,16 @@
 use burn::tensor::{DType, Tensor, TensorData};
 use rayon::prelude::*;
 
-/// The pixels of all images, one image after the other, and how many each has.
+/// The pixels of all images, one image after the other.
+#[derive(Clone)]
 pub(crate) struct Images {
-    pub values: Vec<f64>,
-    pub each: usize,
+    values: Vec<f64>,
+    /// `[batch, channels, height, width]`
+    shape: [usize; 4],
 }
 
 impl Images {
     pub fn read(images: &Tensor<4>) -> Self {
-        let [_, channels, height, width] = images.dims();
         // Conversion by the tensor goes value by value through a case for each type.
         let values = match images.dtype() {
             DType::F32 => {
@@ -20,22 +21,53 @@ impl Images {
             _ => images.try_to_vec_as(),
         }
         .expect("the device can be read");
-        Self { values, each: (channels * height * width).max(1) }
+        Self { values, shape: images.dims() }
+    }
+
+    /// Some of the images, in that order.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let [_, channels, height, width] = self.shape;
+        let mut some = Self {
+            values: vec![0.0; rows.len() * self.each()],
+            shape: [rows.len(), channels, height, width],
+        };
+        some.for_each(|at, image| image.copy_from_slice(self.row(rows[at])));
+        some
+    }
+
+    /// How many values an image has; one where it has none, since no chunk is empty.
+    fn each(&self) -> usize {
+        self.shape[1..].iter().product::<usize>().max(1)
     }
 
     /// Replaces each image by `f` of its number, done in place.
     pub fn for_each(&mut self, f: impl Fn(usize, &mut [f64]) + Sync) {
-        self.values.par_chunks_mut(self.each).enumerate().for_each(|(row, image)| f(row, image));
+        let each = self.each();
+        self.values.par_chunks_mut(each).enumerate().for_each(|(row, image)| f(row, image));
     }
 
     /// An image.
     pub fn row(&self, row: usize) -> &[f64] {
-        &self.values[row * self.each..(row + 1) * self.each]
+        let each = self.each();
+        &self.values[row * each..][..each]
     }
 
-    /// Back to where `like` is, in its shape.
-    pub fn write(self, like: &Tensor<4>) -> Tensor<4> {
-        let options = (&like.device().inner(), like.dtype());
-        Tensor::from_data(TensorData::new(self.values, like.shape()), options)
+    /// An image, to be changed.
+    pub fn row_mut(&mut self, row: usize) -> &mut [f64] {
+        let each = self.each();
+        &mut self.values[row * each..][..each]
+    }
+
+    /// The images in the element type of `like`, on its device.
+    pub fn write(&self, like: &Tensor<4>) -> Tensor<4> {
+        let data = match like.dtype() {
+            // As in reading.
+            DType::F32 => {
+                let single: Vec<f32> = self.values.par_iter().map(|&value| value as f32).collect();
+                TensorData::new(single, self.shape)
+            }
+            _ => TensorData::new(self.values.clone(), self.shape),
+        };
+        Tensor::from_data(data, (&like.device().inner(), like.dtype()))
     }
 }

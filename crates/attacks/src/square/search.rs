@@ -3,13 +3,13 @@
 use super::Square;
 use super::proposal::Proposal;
 use super::window::Shape;
+use crate::norm::on_host::Images;
 use crate::problem::read;
 use crate::{AttackError, Loss, Objective, Oracle, Problem, Rows};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::Tensor;
 use cni_noise::{Key, uniform_rows};
-use rayon::prelude::*;
 
-/// Everything that is known while a batch is searched. Pixels are in double precision, one image after the other.
+/// Everything that is known while a batch is searched.
 pub(super) struct Search<'a> {
     square: &'a Square,
     whole: &'a Problem,
@@ -17,9 +17,9 @@ pub(super) struct Search<'a> {
     /// The draws of the model's noise behind every score, so that candidates differ in what they are and not in luck.
     noise: Key,
     shape: Shape,
-    origin: Vec<f64>,
+    origin: Images,
     /// The best of all runs, for each example.
-    images: Vec<f64>,
+    images: Images,
     record: Vec<f64>,
     /// The rows still searched, and the problem they make.
     active: Vec<usize>,
@@ -30,7 +30,7 @@ pub(super) struct Search<'a> {
 impl<'a> Search<'a> {
     pub fn new(square: &'a Square, problem: &'a Problem, stop: bool, key: Key) -> Self {
         let [batch, channels, height, width] = problem.images.dims();
-        let origin = read(&problem.images);
+        let origin = Images::read(&problem.images);
         Self {
             square,
             whole: problem,
@@ -53,25 +53,23 @@ impl<'a> Search<'a> {
 
     /// The best images.
     pub fn images(self) -> Tensor<4> {
-        tensor(&self.images, &self.whole.images)
+        self.images.write(&self.whole.images)
     }
 
     /// A run from a new start on the examples that are left.
     pub fn run(&mut self, oracle: &mut Oracle<'_>, key: Key) -> Result<(), AttackError> {
-        let (each, batch) = (self.shape.values(), self.record.len());
         let mut best = self.origin.clone();
-        let mut scores = vec![f64::NEG_INFINITY; batch];
+        let mut scores = vec![f64::NEG_INFINITY; self.record.len()];
         for query in 0..self.square.queries {
             let candidates = self.propose(&best, query, key);
-            let x = tensor(&candidates, &self.problem.images);
+            let x = candidates.write(&self.problem.images);
             let (objective, examples) = (&self.objective, &self.problem.examples);
             let found = oracle.score(&x, objective, examples, self.square.eot, self.noise)?;
             let found = read(&found.score);
             for (slot, &row) in self.active.iter().enumerate() {
                 if found[slot] > scores[row] {
                     scores[row] = found[slot];
-                    let candidate = &candidates[slot * each..][..each];
-                    best[row * each..][..each].copy_from_slice(candidate);
+                    best.row_mut(row).copy_from_slice(candidates.row(slot));
                 }
             }
             let more = self.report(oracle, x, &best, &scores);
@@ -89,24 +87,20 @@ impl<'a> Search<'a> {
     }
 
     /// The next candidate of each active row.
-    fn propose(&self, best: &[f64], query: usize, key: Key) -> Vec<f64> {
-        let (square, each) = (self.square, self.shape.values());
+    fn propose(&self, best: &Images, query: usize, key: Key) -> Images {
+        let square = self.square;
         let (norm, epsilon) = (square.threat.norm(), square.threat.epsilon());
         let proposal = match query {
             0 => Proposal::start(norm, epsilon, self.shape),
             _ => Proposal::step(norm, epsilon, self.shape, square.share_at(query - 1)),
         };
-        let (rows, draws) = (self.active.len(), proposal.draws());
-        let draws = uniform_rows(key.child(query as u64), &self.problem.examples, rows, draws);
-        let mut candidates = vec![0.0; rows * each];
-        candidates
-            .par_chunks_mut(each)
-            .zip(draws.par_chunks(proposal.draws()))
-            .zip(&self.active)
-            .for_each(|((image, draws), &row)| {
-                image.copy_from_slice(&best[row * each..][..each]);
-                proposal.apply(image, &self.origin[row * each..][..each], draws);
-            });
+        let (rows, each) = (self.active.len(), proposal.draws());
+        let draws = uniform_rows(key.child(query as u64), &self.problem.examples, rows, each);
+        let mut candidates = best.select(&self.active);
+        candidates.for_each(|slot, image| {
+            let origin = self.origin.row(self.active[slot]);
+            proposal.apply(image, origin, &draws[slot * each..][..each]);
+        });
         candidates
     }
 
@@ -115,28 +109,24 @@ impl<'a> Search<'a> {
         &self,
         oracle: &mut Oracle<'_>,
         candidates: Tensor<4>,
-        best: &[f64],
+        best: &Images,
         scores: &[f64],
     ) -> bool {
         let norm = self.square.threat.norm();
         if !oracle.is_traced() {
             return oracle.proceed(&self.problem, &candidates, &[], norm);
         }
-        let each = self.shape.values();
-        let pixels = self.active.iter().flat_map(|&row| &best[row * each..][..each]);
-        let best = tensor(&pixels.copied().collect::<Vec<f64>>(), &self.problem.images);
+        let best = best.select(&self.active).write(&self.problem.images);
         let scores: Vec<f64> = self.active.iter().map(|&row| scores[row]).collect();
         oracle.proceed(&self.problem, &best, &scores, norm)
     }
 
     /// Keeps what beats the runs before, in active rows with such a score.
-    fn keep(&mut self, best: &[f64], scores: &[f64], of_score: impl Fn(f64) -> bool) {
-        let each = self.shape.values();
+    fn keep(&mut self, best: &Images, scores: &[f64], of_score: impl Fn(f64) -> bool) {
         for &row in &self.active {
             if of_score(scores[row]) && scores[row] > self.record[row] {
                 self.record[row] = scores[row];
-                let image = &best[row * each..][..each];
-                self.images[row * each..][..each].copy_from_slice(image);
+                self.images.row_mut(row).copy_from_slice(best.row(row));
             }
         }
     }
@@ -151,18 +141,4 @@ impl<'a> Search<'a> {
             self.objective = self.objective.select(&rows);
         }
     }
-}
-
-/// Pixels as images like these, in their element type and on their device.
-fn tensor(pixels: &[f64], like: &Tensor<4>) -> Tensor<4> {
-    let [_, channels, height, width] = like.dims();
-    let shape = [pixels.len() / (channels * height * width), channels, height, width];
-    let data = match like.dtype() {
-        DType::F64 => TensorData::new(pixels.to_vec(), shape),
-        _ => {
-            let single: Vec<f32> = pixels.par_iter().map(|&pixel| pixel as f32).collect();
-            TensorData::new(single, shape)
-        }
-    };
-    Tensor::from_data(data, (&like.device().inner(), like.dtype()))
 }

@@ -10,12 +10,6 @@ pub(super) struct Shape {
     pub width: usize,
 }
 
-impl Shape {
-    pub fn values(self) -> usize {
-        self.channels * self.height * self.width
-    }
-}
-
 /// Part of every channel.
 #[derive(Clone, Copy)]
 pub(super) struct Window {

@@ -68,7 +68,7 @@ impl Cascade {
         }
         let problem = self.problem.select(&left);
         let key = self.key.named("attack").child(index as u64).named(&attack.name());
-        let found = attack.run(oracle, &problem, key)?;
+        let found = oracle.run(attack, &problem, key)?;
         let judged = oracle.judge(&problem, &found, self.key.named("select"), self.draws)?;
         let reached = judged.reached(&problem.goal);
         let mut worse = vec![false; self.broken.len()];
@@ -84,18 +84,8 @@ impl Cascade {
                 broken += 1;
             }
         }
-        let scattered = scatter(&found, &left, &self.images);
-        self.images = where_rows(&worse, self.images.clone(), &scattered);
+        let found = left.replace(&self.images, &found);
+        self.images = where_rows(&worse, self.images.clone(), &found);
         Ok(Step { attacked, broken })
     }
-}
-
-/// Rows of `part` at their places in a batch like `whole`, which fills the others.
-fn scatter(part: &Tensor<4>, rows: &Rows, whole: &Tensor<4>) -> Tensor<4> {
-    let [batch, ..] = whole.dims();
-    // Where each row of the whole comes from: the part, which is put behind it, or itself.
-    let mut source: Vec<usize> = (0..batch).collect();
-    rows.as_slice().iter().enumerate().for_each(|(at, &row)| source[row] = batch + at);
-    let both = Tensor::cat(vec![whole.clone(), part.clone()], 0);
-    Rows::new(source, &both).of(&both)
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A sign that the result of a suite is not what it seems. The first two and the last but one are AutoAttack's.
+/// A sign that the result of a suite is not what it seems. All but the last are AutoAttack's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "flag", rename_all = "snake_case")]
 pub enum Flag {

@@ -193,7 +193,6 @@ impl Attack for Suite {
     ) -> Result<Tensor<4>, AttackError> {
         let mut cascade = Cascade::new(oracle, problem, key, self.draws)?;
         for (index, attack) in self.attacks.iter().enumerate() {
-            oracle.rename(attack.name());
             cascade.step(oracle, index, attack.as_ref())?;
             if !oracle.has_budget() {
                 break;

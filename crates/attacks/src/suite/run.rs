@@ -103,7 +103,7 @@ impl<'a> SuiteRun<'a> {
             let first = whole.outcomes.len() as u64;
             let problem = Problem::new(images, &Goal::Misclassify(labels), first)?;
             let stochastic = whole.stochastic;
-            let mut judge = oracle(classifier, suite, Budget::default(), Observers::default());
+            let mut judge = oracle(classifier, Budget::default(), Observers::default());
             judge.assume_stochastic(stochastic);
             whole.stochastic = Some(judge.is_stochastic(&problem)?);
             let mut cascade = Cascade::new(&mut judge, &problem, key, suite.draws)?;
@@ -118,7 +118,7 @@ impl<'a> SuiteRun<'a> {
             };
             for (index, attack) in suite.attacks().enumerate().skip(stages.len()) {
                 let started = Instant::now();
-                let mut oracle = oracle(classifier, attack, budget, observers.reborrow());
+                let mut oracle = oracle(classifier, budget, observers.reborrow());
                 oracle.assume_stochastic(whole.stochastic);
                 let step = cascade.step(&mut oracle, index, attack)?;
                 stages.push(Stage {
@@ -162,11 +162,10 @@ impl<'a> SuiteRun<'a> {
 
 fn oracle<'a>(
     classifier: &'a dyn Classifier,
-    attack: &dyn Attack,
     budget: Budget,
     observers: Observers<'a>,
 ) -> Oracle<'a> {
-    Oracle::new(classifier, attack.name(), budget, None, Instant::now(), observers)
+    Oracle::new(classifier, budget, None, Instant::now(), observers)
 }
 
 /// What is known of the data set so far.

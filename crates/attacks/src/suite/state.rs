@@ -108,7 +108,7 @@ impl State {
     }
 
     fn refused(&self, reason: impl ToString) -> AttackError {
-        AttackError::State { path: self.path.display().to_string(), reason: reason.to_string() }
+        AttackError::State { path: self.path.clone(), reason: reason.to_string() }
     }
 }
 

@@ -1,0 +1,107 @@
+//! What attacks ask of the model: counted, checked, limited and watched.
+
+use crate::support::{Toy, images, largest};
+use crate::{CLASSES, attacks};
+use burn::tensor::{DType, Device, Tensor};
+use cni_attacks::{Access, Adversarial, AttackError, Budget, Goal, Passes, Runner};
+use cni_noise::Key;
+use std::cell::RefCell;
+
+#[test]
+fn a_key_replays_an_attack_on_a_noisy_model_and_the_passes_are_counted() {
+    let quiet = Toy::new(CLASSES, DType::F32);
+    let toy = Toy { noise: 0.5, ..quiet.clone() };
+    let clean = images(6, DType::F32);
+    let goal = Goal::Misclassify(quiet.predictions(&clean));
+    for (case, row, attack) in attacks(0.2) {
+        let seen = RefCell::new(Passes::default());
+        let model = |x: Tensor<4>| {
+            let mut seen = seen.borrow_mut();
+            let images = x.dims()[0] as u64;
+            seen.forwards += images;
+            seen.backwards += if x.is_require_grad() { images } else { 0 };
+            toy.logits(x)
+        };
+        let found = attack.perturb(&model, clean.clone(), &goal, Key::new(3), 0).unwrap();
+        assert_eq!(found.passes, *seen.borrow(), "{case}");
+        assert_eq!(found.passes.backwards > 0, row.access == Access::Gradients, "{case}");
+        let again = attack.perturb(&model, clean.clone(), &goal, Key::new(3), 0).unwrap();
+        assert_eq!(found.images.into_data(), again.images.into_data(), "{case}");
+        assert_eq!(found.passes, again.passes, "{case}");
+    }
+}
+
+/// What is not finite is an error that names the example, whatever an attack asks of the model.
+#[test]
+fn values_that_are_not_finite_are_never_taken_for_robust() {
+    let toy = Toy::new(CLASSES, DType::F32);
+    let clean = images(4, DType::F32);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    let broken = |x: Tensor<4>| {
+        let [batch, ..] = x.dims();
+        let bad = Tensor::<2>::full([1, CLASSES], f64::NAN, &Device::flex());
+        let logits = toy.logits(x);
+        match batch {
+            4 => Tensor::cat(vec![logits.slice(0..2), bad.clone().autodiff(), bad.autodiff()], 0),
+            _ => logits.mul_scalar(f64::NAN),
+        }
+    };
+    for (case, row, attack) in attacks(0.1) {
+        // A transfer asks the victim about candidates, random noise about points.
+        let found = attack.perturb(&broken, clean.clone(), &goal, Key::new(4), 10);
+        let error = found.err().unwrap_or_else(|| panic!("{case}: accepted"));
+        let wanted = AttackError::NonFinite { field: "logits", got: 2, example: 12 };
+        assert_eq!(error, wanted, "{case}: {:?}", row.access);
+    }
+}
+
+#[test]
+fn a_budget_ends_every_attack_that_asks_the_model() {
+    let toy = Toy { noise: 0.3, ..Toy::new(CLASSES, DType::F32) };
+    let clean = images(4, DType::F32);
+    let goal = Goal::Misclassify(Toy::new(CLASSES, DType::F32).predictions(&clean));
+    for (case, _, attack) in attacks(0.1) {
+        let run = |budget| -> Adversarial {
+            let model = toy.classifier();
+            let runner = Runner::default().with_budget(budget);
+            runner.run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(5), 0).unwrap()
+        };
+        let whole = run(Budget::default());
+        assert!(!whole.exhausted, "{case}");
+        let spent = whole.passes.forwards / 4;
+        if spent < 12 {
+            continue;
+        }
+        let cut = run(Budget { forwards: Some(spent / 4), ..Budget::default() });
+        assert!(cut.exhausted, "{case}: {} of {spent}", cut.passes.forwards / 4);
+        assert!(cut.passes.forwards < whole.passes.forwards, "{case}");
+        let distance = largest(attack.threat().norm().distance(&cut.images, &clean));
+        assert!(distance <= attack.threat().epsilon() * (1.0 + 1e-5), "{case}");
+    }
+}
+
+#[test]
+fn progress_and_trace_see_every_iteration() {
+    let toy = Toy::new(CLASSES, DType::F32);
+    let clean = images(4, DType::F32);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    for (case, row, attack) in attacks(0.01) {
+        let (mut iterations, mut trace) = (Vec::new(), Vec::new());
+        let mut progress = |p: &cni_attacks::Progress| iterations.push((p.iteration, p.active));
+        let model = toy.classifier();
+        Runner::default()
+            .with_progress(&mut progress)
+            .with_trace(&mut trace)
+            .run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(6), 70)
+            .unwrap();
+        assert!(!iterations.is_empty(), "{case}");
+        if row.name != "Suite::standard" {
+            let numbers: Vec<usize> = iterations.iter().map(|(iteration, _)| *iteration).collect();
+            assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "{case}");
+        }
+        let active: usize = iterations.iter().map(|(_, active)| active).sum();
+        assert_eq!(trace.len(), active, "{case}");
+        assert!(trace.iter().all(|point| (70..74).contains(&point.example)), "{case}");
+        assert!(trace.iter().all(|point| point.score.is_finite()), "{case}");
+    }
+}
