@@ -16,7 +16,7 @@ pub(crate) type Read<N> = Arc<dyn Fn(&N) -> Watched + Send + Sync>;
 /// model's record. The type of the model is erased for the reason that it is in [`Forward`](crate::trainee::Forward).
 #[derive(Clone)]
 pub(crate) struct Watch {
-    read: Arc<dyn Fn(&dyn Any) -> Watched + Send + Sync>,
+    read: Read<dyn Any>,
     seen: Arc<Mutex<Option<Watched>>>,
 }
 
