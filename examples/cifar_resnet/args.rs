@@ -4,7 +4,8 @@ use crate::devices::Sharing;
 use crate::model::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cni_burn::attacks::AttackError;
-use cni_burn::prelude::{Precision, Suite, Threat};
+use cni_burn::attacks::checkup::Effort;
+use cni_burn::prelude::{Attack, Pgd, Precision, RandomNoise, Suite};
 use std::path::PathBuf;
 
 /// Trains, attacks and inspects noisy ResNets on CIFAR-10, CIFAR-100 or the embedded digits.
@@ -19,8 +20,10 @@ pub struct Cli {
 pub enum Command {
     /// Trains a model; defaults are the recipe of CNI's code.
     Train(Train),
-    /// Attacks a trained model and writes a record.
+    /// Attacks a trained model, checks the attack, and writes a record and a report.
     Evaluate(Evaluate),
+    /// Renders the report of an evaluation once more, or compares several.
+    Report(Report),
     /// Prints a model, its parameters and its noise.
     Info(Info),
 }
@@ -92,16 +95,20 @@ pub struct Evaluate {
     /// Folder of the run to evaluate.
     #[arg(long, default_value = "runs/cifar_resnet")]
     pub run: PathBuf,
-    /// Evaluate a PyTorch checkpoint in place of the run's own, into the model that the model flags describe.
-    #[arg(long)]
-    pub pytorch: Option<PathBuf>,
-    #[command(flatten)]
-    pub model: Model,
-    /// Which checkpoint of the run: best, last or the number of an epoch.
+    /// Which checkpoint: best, last or the number of an epoch of --run; a file or folder among a run's checkpoints; or a
+    /// PyTorch file (.pt, .pth, .tar), which goes into the model that the model flags describe.
     #[arg(long, default_value = "best")]
     pub checkpoint: String,
     #[command(flatten)]
+    pub model: Model,
+    #[command(flatten)]
     pub source: Source,
+    /// The attacks.
+    #[arg(long, value_enum, default_value_t = Suites::Standard)]
+    pub suite: Suites,
+    /// The checks of the evaluation's honesty.
+    #[arg(long, value_enum, default_value_t = Checks::Quick)]
+    pub checks: Checks,
     /// Test examples to judge, from the first.
     #[arg(long, default_value_t = 1000)]
     pub examples: usize,
@@ -111,51 +118,102 @@ pub struct Evaluate {
     /// Draws of the noise that judge each image.
     #[arg(long, default_value_t = 20)]
     pub draws: usize,
-    /// Steps of the EOT attack.
+    /// Steps of the EOT attack, which is also the one that the checks are about.
     #[arg(long, default_value_t = 20)]
     pub eot_steps: usize,
-    /// Draws that each gradient of the EOT attack averages over.
+    /// Draws that each gradient of the EOT attack averages over. A model without noise needs one, and gets one.
     #[arg(long, default_value_t = 20)]
     pub eot_draws: usize,
     /// Judge the model with its noise switched off.
     #[arg(long)]
     pub noise_off: bool,
-    /// Run a suite of AutoAttack instead, each attack on what those before it have left. A run that was killed continues.
-    #[arg(long, value_enum)]
-    pub suite: Option<Suites>,
     /// Name of the model in tables.
     #[arg(long)]
     pub name: Option<String>,
     /// Seed of attacks and draws.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Folder for record.json and rows.jsonl; by default `evaluation` in the run's.
+    /// Folder for the record, the report and the state of an evaluation that was killed; by default `evaluation` in the
+    /// run's.
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// No progress.
+    #[arg(long)]
+    pub quiet: bool,
 }
 
-/// AutoAttack's suites.
+/// Suites of attacks. Each attack is judged by itself, but those of AutoAttack, which are one.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Suites {
-    /// APGD-CE, APGD-T, FAB-T, Square.
+    /// Random noise, FGSM, the EOT attack.
+    Quick,
+    /// The same, and PGD-7, which does not know of noise.
     Standard,
-    /// The same with more restarts, and the untargeted forms.
+    /// AutoAttack's standard: APGD-CE, APGD-T, FAB-T, Square.
+    Autoattack,
+    /// AutoAttack's plus: more restarts, and the untargeted forms.
     Plus,
-    /// For noisy models: APGD-CE and APGD-DLR over 20 draws.
+    /// AutoAttack's rand, for noisy models: APGD-CE and APGD-DLR over 20 draws.
     Rand,
     /// The same and EOT-Square.
     RandPlus,
 }
 
 impl Suites {
-    pub fn suite(self, threat: Threat) -> Result<Suite, AttackError> {
-        match self {
-            Self::Standard => Suite::standard(threat),
+    /// The attacks, of which `eot` is one where they are judged by themselves.
+    pub fn attacks(self, eot: Pgd, draws: usize) -> Result<Vec<Box<dyn Attack>>, AttackError> {
+        let threat = eot.threat();
+        let suite = match self {
+            Self::Quick => {
+                let (random, fgsm) = (RandomNoise::new(threat), Pgd::fgsm(threat));
+                return Ok(vec![Box::new(random), Box::new(fgsm), Box::new(eot)]);
+            }
+            Self::Standard => {
+                let (random, fgsm) = (RandomNoise::new(threat), Pgd::fgsm(threat));
+                let training = Box::new(Pgd::training(threat));
+                return Ok(vec![Box::new(random), Box::new(fgsm), training, Box::new(eot)]);
+            }
+            Self::Autoattack => Suite::standard(threat),
             Self::Plus => Suite::plus(threat),
             Self::Rand => Suite::rand(threat),
             Self::RandPlus => Suite::rand_plus(threat),
+        };
+        Ok(vec![Box::new(suite?.with_draws(draws)?)])
+    }
+}
+
+/// How much the checks may spend.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Checks {
+    /// No checks.
+    None,
+    /// Minutes.
+    Quick,
+    /// Part of an hour.
+    Standard,
+    /// Hours.
+    Thorough,
+}
+
+impl Checks {
+    pub fn effort(self) -> Option<Effort> {
+        match self {
+            Self::None => None,
+            Self::Quick => Some(Effort::Quick),
+            Self::Standard => Some(Effort::Standard),
+            Self::Thorough => Some(Effort::Thorough),
         }
     }
+}
+
+#[derive(Args)]
+pub struct Report {
+    /// Folders of evaluations. Several are compared.
+    #[arg(required = true)]
+    pub evaluations: Vec<PathBuf>,
+    /// Folder for the report; by default that of the first evaluation where it is alone, else `report`.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Args)]

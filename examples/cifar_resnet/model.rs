@@ -1,10 +1,13 @@
 //! The flags that describe a model and its data. They are saved with a run.
 
 use crate::args::Source;
+use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use cni_burn::prelude::*;
 use cni_burn::training::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
 use serde::{Deserialize, Serialize};
+use std::error::Error;
+use std::path::Path;
 
 /// The model, and the data it is for.
 #[derive(Args, Clone, Serialize, Deserialize)]
@@ -121,7 +124,19 @@ pub fn fraction(text: &str) -> Result<f64, String> {
 }
 
 impl Model {
-    pub fn config(&self, classes: usize) -> ResNetConfig {
+    /// The flags that a run was trained with.
+    pub fn saved(run: &Path) -> Result<Self, Box<dyn Error>> {
+        let path = run.join("model.json");
+        let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?)
+    }
+
+    /// The model that the flags describe, with new weights.
+    pub fn build(&self, device: &Device) -> Result<ResNet, Box<dyn Error>> {
+        Ok(self.config(self.classes()).try_init(device)?)
+    }
+
+    fn config(&self, classes: usize) -> ResNetConfig {
         let shortcut = match self.shortcut {
             Connection::Projection => Shortcut::Projection,
             Connection::Pad => Shortcut::Pad,
@@ -171,7 +186,7 @@ impl Model {
         noise
     }
 
-    pub fn classes(&self) -> usize {
+    fn classes(&self) -> usize {
         match self.dataset {
             Dataset::Cifar100 => 100,
             Dataset::Cifar10 | Dataset::Digits => 10,

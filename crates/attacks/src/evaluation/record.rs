@@ -2,6 +2,7 @@
 
 use super::{Accuracy, Check, DataCard, ModelCard, Specimen, ThreatCard};
 use crate::Passes;
+use crate::prediction::clopper_pearson;
 use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,26 @@ pub struct Record {
     /// The checks that were run; none where none were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+}
+
+impl Record {
+    /// The probability with which the model is right on an example, from the draws in which it was: the share of them, and
+    /// the ends of the exact interval at the record's confidence (Clopper and Pearson, Biometrika 1934).
+    ///
+    /// A single draw of a model without noise leaves nothing open: the interval is a point.
+    ///
+    /// # Panics
+    ///
+    /// Where `correct` is above the record's draws.
+    pub fn probability(&self, correct: u32) -> (f64, f64, f64) {
+        let share = f64::from(correct) / self.draws as f64;
+        if !self.stochastic {
+            return (share, share, share);
+        }
+        let (low, high) = clopper_pearson(u64::from(correct), self.draws as u64, self.confidence)
+            .expect("no more correct draws than draws");
+        (share, low, high)
+    }
 }
 
 fn one() -> usize {

@@ -1,7 +1,7 @@
 //! Accuracies against closed forms.
 
 use crate::threshold::{EPSILON, Threshold, batches, images, suite};
-use cni_attacks::evaluation::{Accuracy, Estimate, Evaluation};
+use cni_attacks::evaluation::{Accuracy, Estimate, Evaluation, NoiseState, Step};
 use cni_noise::Key;
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -123,9 +123,9 @@ fn noise_off_and_held_are_models_of_their_own() {
     assert_eq!(rows.count() as f64 / 100.0, fixed(fgsm));
 }
 
-/// What the attacks of a noise-free state cost is one draw, whatever they average over otherwise.
+/// Chosen by draws of its own, the worst case is what the best attack leaves, to the error of the choice.
 #[test]
-fn the_worst_case_is_never_above_the_clean_images_by_the_choosing_draws() {
+fn the_worst_case_is_that_of_the_best_attack() {
     let run = |key| {
         let evaluation = Evaluation::new(suite(5)).unwrap().with_key(Key::new(key));
         evaluation.run(&Threshold { sigma: 0.1 }, batches(200, 100)).unwrap().record
@@ -138,5 +138,39 @@ fn the_worst_case_is_never_above_the_clean_images_by_the_choosing_draws() {
         let lowest = record.attacks.iter().map(|a| a.robust.one_shot.accuracy).fold(1.0, f64::min);
         let width = (worst.high - worst.low) / 3.92;
         assert!(worst.accuracy < lowest + 5.0 * width, "{} {lowest}", worst.accuracy);
+    }
+}
+
+/// A mean over equal draws is one of them.
+#[test]
+fn an_attack_without_noise_costs_one_draw() {
+    let mut most = [0; 2];
+    let mut count = |step: &Step| {
+        let of = usize::from(step.noise != NoiseState::Live);
+        most[of] = most[of].max(step.attack.passes.backwards);
+    };
+    let evaluation = Evaluation::new(suite(5)).unwrap();
+    evaluation.run_with(&Threshold { sigma: 0.1 }, batches(30, 30), None, &mut count).unwrap();
+    assert_eq!(most, [30 * 10 * 5, 30 * 10]);
+}
+
+/// Per example, 20 draws of a coin of each bias: the exact interval holds the bias with at least the nominal probability,
+/// which is a sum over the binomial law and not a simulation.
+#[test]
+fn the_interval_of_an_example_covers_its_probability() {
+    let evaluation = Evaluation::new(vec![]).unwrap();
+    let record = evaluation.run(&Threshold { sigma: 0.1 }, batches(4, 4)).unwrap().record;
+    let choose = |k: u64| (1..=k).fold(1.0, |c, i| c * (20 - k + i) as f64 / i as f64);
+    for percent in 0..=100 {
+        let p = f64::from(percent) / 100.0;
+        let covered: f64 = (0..=20u32)
+            .filter(|&k| {
+                let (share, low, high) = record.probability(k);
+                assert_eq!(share, f64::from(k) / 20.0);
+                (low..=high).contains(&p)
+            })
+            .map(|k| choose(k.into()) * p.powi(k as i32) * (1.0 - p).powi(20 - k as i32))
+            .sum();
+        assert!(covered >= 0.95 - 1e-12, "{p}: {covered}");
     }
 }

@@ -1,0 +1,96 @@
+//! Where the weights of an evaluation come from.
+
+use crate::args::Evaluate;
+use crate::model::Model;
+use burn::tensor::Device;
+use cni_burn::attacks::evaluation::Epoch;
+use cni_burn::prelude::ResNet;
+use cni_burn::training::{EpochRow, Scores, Which, load_checkpoint};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A model with its weights.
+pub struct Checkpoint {
+    pub model: ResNet,
+    /// The flags of the model and its data.
+    pub settings: Model,
+    /// What tables call it.
+    pub name: String,
+    /// The epochs that led to it, where they are known.
+    pub history: Vec<Epoch>,
+    /// The folder that its evaluation goes to unless told otherwise.
+    pub out: PathBuf,
+}
+
+/// Finds what `--checkpoint` names, and loads it.
+pub fn open(args: &Evaluate, device: &Device) -> Result<Checkpoint, Box<dyn Error>> {
+    let path = Path::new(&args.checkpoint);
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    if matches!(extension, Some("pt" | "pth" | "tar")) {
+        let model = args.model.build(device)?.load_pytorch(path)?;
+        return Ok(Checkpoint {
+            model,
+            settings: args.model.clone(),
+            name: path.display().to_string(),
+            history: Vec::new(),
+            out: "evaluation".into(),
+        });
+    }
+    let (run, which) = match args.checkpoint.as_str() {
+        "best" => (args.run.clone(), Which::Best),
+        "last" => (args.run.clone(), Which::Last),
+        text => match text.parse() {
+            Ok(epoch) => (args.run.clone(), Which::Epoch(epoch)),
+            Err(_) => within_run(path)?,
+        },
+    };
+    let settings = Model::saved(&run)?;
+    let (model, epoch) = load_checkpoint(settings.build(device)?, &run, which)?;
+    let name = format!("{} (epoch {epoch})", run.display());
+    let out = run.join("evaluation");
+    Ok(Checkpoint { model, settings, name, history: history(&run, epoch)?, out })
+}
+
+/// The run, and the epoch, that a path such as `runs/cni/checkpoints/epoch-8/model.bpk` leads into.
+fn within_run(path: &Path) -> Result<(PathBuf, Which), Box<dyn Error>> {
+    let of_epoch = |folder: &Path| -> Option<(PathBuf, Which)> {
+        let epoch = folder.file_name()?.to_str()?.strip_prefix("epoch-")?.parse().ok()?;
+        Some((folder.parent()?.parent()?.to_path_buf(), Which::Epoch(epoch)))
+    };
+    let found = path.ancestors().find_map(of_epoch).filter(|_| path.exists());
+    found.ok_or_else(|| {
+        format!(
+            "--checkpoint: got {}, wanted best, last, a number, an existing file or folder among a run's checkpoints \
+             (such as checkpoints/epoch-8) or a PyTorch file (.pt, .pth, .tar)",
+            path.display()
+        )
+        .into()
+    })
+}
+
+/// The run's history up to an epoch, as records have it.
+fn history(run: &Path, last: usize) -> Result<Vec<Epoch>, Box<dyn Error>> {
+    let path = run.join("history.json");
+    let Ok(text) = fs::read(&path) else {
+        return Ok(Vec::new());
+    };
+    let rows: Vec<EpochRow> =
+        serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    let named = |set: &str, scores: Scores| {
+        let all = [("loss", scores.loss), ("clean", scores.clean), ("robust", scores.robust)];
+        all.map(|(name, value)| value.map(|value| (format!("{set} {name}"), value)))
+    };
+    let epoch = |row: EpochRow| Epoch {
+        epoch: row.epoch,
+        scores: BTreeMap::from_iter(
+            [named("train", row.train), named("validation", row.validation)]
+                .into_iter()
+                .flatten()
+                .flatten(),
+        ),
+        noise: row.watched,
+    };
+    Ok(rows.into_iter().filter(|row| row.epoch <= last).map(epoch).collect())
+}

@@ -1,0 +1,65 @@
+//! Progress of an evaluation, for people.
+
+use cni_burn::attacks::checkup::CheckProgress;
+use cni_burn::attacks::evaluation::Step;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+/// How often a line is written where there is no terminal to show a bar.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// A bar on a terminal, a line now and then elsewhere, or nothing.
+pub struct Watch {
+    quiet: bool,
+    bar: ProgressBar,
+    last: Instant,
+}
+
+impl Watch {
+    pub fn new(what: &str, quiet: bool, length: u64) -> Self {
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(length) };
+        let template = "{prefix} {bar:30} {pos}/{len} {per_sec} {elapsed} done, {eta} left  {msg}";
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        bar.set_prefix(what.to_string());
+        Self { quiet, bar, last: Instant::now() }
+    }
+
+    /// An iteration of an attack.
+    pub fn step(&mut self, step: &Step) {
+        let Step { examples, noise, attack } = step;
+        self.bar.set_position(*examples as u64);
+        self.show(format!("{}, iteration {}, noise {noise}", attack.attack, attack.iteration));
+    }
+
+    /// The beginning or the end of a check.
+    pub fn check(&mut self, progress: &CheckProgress) {
+        // A backward pass takes about as long as two forward passes.
+        let weight = |passes: cni_burn::attacks::Passes| passes.forwards + 2 * passes.backwards;
+        self.bar.set_length(weight(progress.planned));
+        self.bar.set_position(weight(progress.passes));
+        self.show(format!("{} ({} of {})", progress.check, progress.position, progress.of));
+    }
+
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| eprintln!("{line}"));
+        }
+    }
+
+    fn show(&mut self, message: String) {
+        if !self.quiet && !stderr().is_terminal() && self.last.elapsed() > INTERVAL {
+            let (done, of) = (self.bar.position(), self.bar.length().unwrap_or(0));
+            let left = self.bar.eta().as_secs();
+            eprintln!("{}: {done} of {of}, {left} s left: {message}", self.bar.prefix());
+            self.last = Instant::now();
+        }
+        self.bar.set_message(message);
+    }
+
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
