@@ -33,11 +33,14 @@ pub(super) fn check_sigma(sigma: f64) -> Result<f64, AttackError> {
     within("sigma", sigma, |sigma| sigma >= 0.0, "a finite number of at least 0")
 }
 
-/// The images under the noise of the scope in force.
+/// The images under the noise of the scope in force. Without noise no key is asked for, lest the next in line get another.
 pub(super) fn noisy_input(images: Tensor<4>, sigma: f64) -> Tensor<4> {
+    if sigma == 0.0 {
+        return images;
+    }
     match layer_key("input_noise", &images.device()) {
-        Some(key) if sigma > 0.0 => add_gaussian(images, sigma, key, &current_examples()),
-        _ => images,
+        Some(key) => add_gaussian(images, sigma, key, &current_examples()),
+        None => images,
     }
 }
 
