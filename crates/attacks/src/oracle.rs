@@ -56,6 +56,14 @@ impl<'a> Oracle<'a> {
         }
     }
 
+    /// A model that nobody watches, asked without limit, of which it is known whether it is stochastic.
+    pub(crate) fn unwatched(classifier: &'a dyn Classifier, stochastic: Option<bool>) -> Self {
+        let (started, name) = (Instant::now(), String::new());
+        let oracle =
+            Self::new(classifier, name, Budget::default(), None, started, Observers::default());
+        Self { stochastic, ..oracle }
+    }
+
     /// The model itself, for what is no query of the attack.
     pub fn classifier(&self) -> &'a dyn Classifier {
         self.classifier

@@ -41,6 +41,7 @@ pub struct Runner<'a> {
     chunk: Option<usize>,
     budget: Budget,
     early_stop: Option<bool>,
+    stochastic: Option<bool>,
     observers: Observers<'a>,
 }
 
@@ -61,6 +62,11 @@ impl<'a> Runner<'a> {
     /// Otherwise it is each attack's own habit. No example leaves the attack of a stochastic model.
     pub fn with_early_stop(self, early_stop: bool) -> Self {
         Self { early_stop: Some(early_stop), ..self }
+    }
+
+    /// Takes over what is known of the model from elsewhere, instead of finding it out for each chunk.
+    pub(crate) fn with_stochastic(self, stochastic: bool) -> Self {
+        Self { stochastic: Some(stochastic), ..self }
     }
 
     /// Calls `progress` after each iteration.
@@ -90,7 +96,7 @@ impl<'a> Runner<'a> {
         examples: impl Into<Examples>,
     ) -> Result<Adversarial, AttackError> {
         let problem = Problem::new(images, goal, examples)?;
-        let Self { chunk, budget, early_stop, mut observers } = self;
+        let Self { chunk, budget, early_stop, stochastic, mut observers } = self;
         let (started, batch) = (Instant::now(), problem.len());
         let chunk = chunk.unwrap_or(batch);
         let mut images = Vec::new();
@@ -106,6 +112,7 @@ impl<'a> Runner<'a> {
             let observers = observers.reborrow();
             let mut oracle =
                 Oracle::new(classifier, attack.name(), budget, early_stop, started, observers);
+            oracle.assume_stochastic(stochastic);
             // A ball of radius zero holds the image alone, and nothing is worth asking.
             images.push(match attack.threat().epsilon() {
                 0.0 => part.images.clone(),
