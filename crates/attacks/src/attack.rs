@@ -6,7 +6,8 @@ use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::ops::AddAssign;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Mul, Sub};
 
 /// What an attack asks of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -100,6 +101,40 @@ impl AddAssign for Passes {
     fn add_assign(&mut self, other: Self) {
         self.forwards += other.forwards;
         self.backwards += other.backwards;
+    }
+}
+
+impl Add for Passes {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
+        self += other;
+        self
+    }
+}
+
+impl Sub for Passes {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            forwards: self.forwards - other.forwards,
+            backwards: self.backwards - other.backwards,
+        }
+    }
+}
+
+impl Mul<u64> for Passes {
+    type Output = Self;
+
+    fn mul(self, times: u64) -> Self {
+        Self { forwards: times * self.forwards, backwards: times * self.backwards }
+    }
+}
+
+impl Sum for Passes {
+    fn sum<I: Iterator<Item = Self>>(passes: I) -> Self {
+        passes.fold(Self::default(), Add::add)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Expectation over transformation: what is averaged over the draws of a stochastic model, and how.
 
 use crate::error::at_least_one;
-use crate::{AttackError, Objective};
+use crate::{AttackError, Objective, Passes};
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use cni_noise::{Examples, Key, Noise, current_noise, scope_at};
@@ -42,6 +42,13 @@ impl Eot {
     /// The same over `draws` draws; an error where they are zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
+    }
+
+    /// What a gradient costs for each example.
+    pub(crate) fn gradient_cost(self) -> Passes {
+        let draws = self.draws as u64;
+        let twice = draws > 1 && self.expectation != Expectation::Loss;
+        Passes { forwards: if twice { 2 * draws } else { draws }, backwards: draws }
     }
 
     /// The name of an attack, `EOT-{name}x{draws}` and the expectation where there are several draws.

@@ -30,6 +30,7 @@
 //! - [`Attack`] and [`Runner`]: an attack, and how it is carried out: in chunks, within a [`Budget`], watched, traced;
 //! - [`Suite`]: attacks in a row, each on what those before it have left, with a report, flags and a state on disk;
 //! - [`bpda`], [`straight_through`]: gradients through what has none; [`FixedNoise`]: a noisy model with its noise held;
+//! - [`checkup`]: whether the attack that robust accuracy was measured by is any good against the model;
 //! - [`prediction`]: votes and means over the draws of a stochastic model, and randomized smoothing with its certificates;
 //! - [`evaluation`]: clean and robust accuracy of stochastic models, with intervals and a record.
 //!
@@ -73,6 +74,7 @@ mod attack;
 mod bpda;
 mod carlini_wagner;
 mod checks;
+pub mod checkup;
 mod classifier;
 mod ddn;
 mod deepfool;

@@ -58,6 +58,13 @@ impl<'a> Oracle<'a> {
         }
     }
 
+    /// A model that nobody watches, asked without limit, of which it is known whether it is stochastic.
+    pub(crate) fn unwatched(classifier: &'a dyn Classifier, stochastic: Option<bool>) -> Self {
+        let (budget, observers) = (Budget::default(), Observers::default());
+        let oracle = Self::new(classifier, budget, None, Instant::now(), observers);
+        Self { stochastic, ..oracle }
+    }
+
     /// The model itself, for what is no query of the attack.
     pub fn classifier(&self) -> &'a dyn Classifier {
         self.classifier

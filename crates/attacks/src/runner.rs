@@ -41,7 +41,7 @@ pub struct Runner<'a> {
     chunk: Option<usize>,
     budget: Budget,
     early_stop: Option<bool>,
-    noise_free: bool,
+    stochastic: Option<bool>,
     observers: Observers<'a>,
 }
 
@@ -64,9 +64,10 @@ impl<'a> Runner<'a> {
         Self { early_stop: Some(early_stop), ..self }
     }
 
-    /// The caller's word that the model has no noise, or none that changes: one draw then stands for any number of them.
-    pub(crate) fn assuming_noise_free(self, noise_free: bool) -> Self {
-        Self { noise_free, ..self }
+    /// The caller's word that the model has noise, or that it has none, or none that changes: one draw of it then stands
+    /// for any number of them.
+    pub(crate) fn with_stochastic(self, stochastic: bool) -> Self {
+        Self { stochastic: Some(stochastic), ..self }
     }
 
     /// Calls `progress` after each iteration.
@@ -96,7 +97,7 @@ impl<'a> Runner<'a> {
         examples: impl Into<Examples>,
     ) -> Result<Adversarial, AttackError> {
         let problem = Problem::new(images, goal, examples)?;
-        let Self { chunk, budget, early_stop, noise_free, mut observers } = self;
+        let Self { chunk, budget, early_stop, stochastic, mut observers } = self;
         let (started, batch) = (Instant::now(), problem.len());
         let chunk = chunk.unwrap_or(batch);
         let mut images = Vec::new();
@@ -111,8 +112,9 @@ impl<'a> Runner<'a> {
             };
             let observers = observers.reborrow();
             let mut oracle = Oracle::new(classifier, budget, early_stop, started, observers);
-            if noise_free {
-                oracle.assume_noise_free();
+            match stochastic {
+                Some(false) => oracle.assume_noise_free(),
+                known => oracle.assume_stochastic(known),
             }
             images.push(oracle.run(attack, &part, key)?);
             passes += oracle.passes();

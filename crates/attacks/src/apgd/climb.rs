@@ -35,7 +35,7 @@ impl Apgd {
     }
 
     /// The balls of a run, from the first to that of the threat, and the iterations in each.
-    fn stages(&self) -> Vec<(f64, usize)> {
+    pub(super) fn stages(&self) -> Vec<(f64, usize)> {
         let epsilon = self.threat.epsilon();
         if !self.enlarged {
             return vec![(epsilon, self.steps)];

@@ -9,7 +9,7 @@ use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
 use crate::problem::Harvest;
 use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Problem, Threat,
+    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Passes, Problem, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -135,6 +135,19 @@ impl Apgd {
     /// What the expectation over draws is taken of.
     pub fn with_expectation(self, expectation: Expectation) -> Self {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
+    }
+
+    /// What it costs for each example at most, for a model of so many classes: examples may leave early.
+    pub(crate) fn cost(&self, classes: usize, stochastic: bool) -> Passes {
+        let score = Passes { forwards: self.score_eot().draws as u64, backwards: 0 };
+        let look = self.eot.gradient_cost() + score * u64::from(stochastic);
+        let looks: usize = self.stages().iter().map(|(_, steps)| steps + 1).sum();
+        let (targets, ranking) = match self.climb {
+            Climb::Loss(_) => (1, Passes::default()),
+            Climb::Targets(most) => (most.min(classes - 1), score),
+        };
+        let runs = (targets * self.restarts) as u64;
+        ranking + (look * looks as u64 + score * u64::from(runs > 1)) * runs
     }
 
     /// Whether runs begin in balls of three times and twice ε (arXiv 2103.01208, section 4.3), with 30, 30 and 40 % of the

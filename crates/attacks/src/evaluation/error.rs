@@ -19,6 +19,14 @@ pub enum EvaluationError {
     /// A confidence that is none.
     #[error("confidence: got {0}, wanted a number between 0 and 1")]
     Confidence(f64),
+    /// A check that there is not.
+    #[error("check: got {got:?}, wanted one of {known}")]
+    UnknownCheck {
+        /// The name given.
+        got: String,
+        /// All names.
+        known: String,
+    },
     /// More votes or tries than there are draws to take them from.
     #[error("{field}: got {got}, wanted at most the {draws} draws")]
     Draws {

@@ -3,8 +3,7 @@
 use super::candidate::Candidate;
 use super::{Evaluation, EvaluationError, NoiseState, Step};
 use crate::problem::read;
-use crate::watch::Observers;
-use crate::{Attack, Budget, Classifier, FixedNoise, Oracle, Passes, Problem, Progress, Runner};
+use crate::{Attack, Classifier, FixedNoise, Oracle, Passes, Problem, Progress, Runner};
 use burn::tensor::{DType, Tensor};
 use cni_noise::{Key, Noise, scope};
 use std::time::Instant;
@@ -57,7 +56,7 @@ impl Measure<'_> {
             let mut watch = |of: &Progress| progress(&Step { examples: done, noise, attack: of });
             let (goal, examples) = (&problem.goal, problem.examples.clone());
             let found =
-                Runner::default().assuming_noise_free(noise_free).with_progress(&mut watch).run(
+                Runner::default().with_stochastic(!noise_free).with_progress(&mut watch).run(
                     attack,
                     classifier,
                     images,
@@ -69,7 +68,7 @@ impl Measure<'_> {
             distance = read(&attack.threat().norm().distance(&images, &problem.images));
         }
         let seconds = started.elapsed().as_secs_f64();
-        let mut oracle = plain(classifier);
+        let mut oracle = Oracle::unwatched(classifier, Some(!noise_free));
         let draws = if noise_free { 1 } else { evaluation.draws };
         let judged = oracle.judge(problem, &images, evaluation.key.named("score"), draws)?;
         // A choice by the draws that judge would favour the unlucky ones, and report less than any attack achieves.
@@ -101,12 +100,6 @@ impl Measure<'_> {
         };
         (0..wanted).map(of_row).collect()
     }
-}
-
-/// The model without any limits or observers.
-pub(super) fn plain(classifier: &dyn Classifier) -> Oracle<'_> {
-    let (budget, observers) = (Budget::default(), Observers::default());
-    Oracle::new(classifier, budget, None, Instant::now(), observers)
 }
 
 pub(super) fn attack_key(key: Key, name: &str) -> Key {

@@ -1,10 +1,10 @@
 //! An evaluation under way.
 
 use super::candidate::{Candidate, State};
-use super::measure::{Measure, plain};
+use super::measure::Measure;
 use super::totals::Totals;
 use super::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
-use crate::{Classifier, Problem};
+use crate::{Classifier, Oracle, Problem};
 use std::path::Path;
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ impl<'a> Run<'a> {
         problem: &Problem,
     ) -> Result<Self, EvaluationError> {
         let started = Instant::now();
-        let mut oracle = plain(classifier);
+        let mut oracle = Oracle::unwatched(classifier, None);
         let stochastic = oracle.is_stochastic(problem)?;
         let mut totals = Totals::new(evaluation, stochastic);
         totals.scoring += oracle.passes();

@@ -5,7 +5,7 @@ mod ascent;
 use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
 use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Problem, Threat,
+    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Passes, Problem, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -47,17 +47,17 @@ pub enum Iterate {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "attack", rename = "pgd")]
 pub struct Pgd {
-    threat: Threat,
-    steps: usize,
-    step_size: f64,
-    random_start: bool,
-    restarts: usize,
-    momentum: f64,
-    sparsity: f64,
+    pub(crate) threat: Threat,
+    pub(crate) steps: usize,
+    pub(crate) step_size: f64,
+    pub(crate) random_start: bool,
+    pub(crate) restarts: usize,
+    pub(crate) momentum: f64,
+    pub(crate) sparsity: f64,
     #[serde(flatten)]
-    eot: Eot,
-    loss: Loss,
-    iterate: Iterate,
+    pub(crate) eot: Eot,
+    pub(crate) loss: Loss,
+    pub(crate) iterate: Iterate,
 }
 
 impl Pgd {
@@ -155,6 +155,22 @@ impl Pgd {
     /// Which iterate is the result.
     pub fn with_iterate(self, iterate: Iterate) -> Self {
         Self { iterate, ..self }
+    }
+
+    /// What it costs for each example, unless examples leave early.
+    pub(crate) fn cost(&self) -> Passes {
+        // A ball of radius zero is not searched.
+        if self.threat.epsilon() == 0.0 {
+            return Passes::default();
+        }
+        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let steps = self.steps as u64;
+        let choice = match self.iterate {
+            Iterate::Best => score * (steps + 1),
+            Iterate::Last if self.restarts > 1 => score,
+            Iterate::Last => Passes::default(),
+        };
+        (self.eot.gradient_cost() * steps + choice) * self.restarts as u64
     }
 }
 

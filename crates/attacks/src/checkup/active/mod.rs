@@ -1,0 +1,143 @@
+//! An active test: an adversarial image is planted, which the attack must find.
+//!
+//! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991). Around each image random
+//! points within 0.95 ε are labelled as inside, one of the surface of the ε-ball as outside; a linear readout that tells them
+//! apart makes the model a classifier of two classes, with an adversarial image known to be there. Here the readout reads
+//! the logits, which is all that a [`Classifier`] shows, where the paper's reads the last features; it is Fisher's
+//! discriminant, and of several points of the surface the one that stands out most is planted.
+
+mod readout;
+
+use self::readout::{Readout, Separation, separate};
+use super::finding::{Finding, percent};
+use super::setup::{Setup, forwards};
+use super::subject::{Case, Target};
+use crate::evaluation::{Hits, Verdict};
+use crate::problem::read;
+use crate::{AttackError, Eot, Loss, Norm, Objective, Passes, Pgd, Problem, Rows};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+
+/// How far out the points of the inside reach, in ε.
+const INNER: f64 = 0.95;
+/// The fewest images whose planted point a readout can set apart that make a test.
+const FEWEST: usize = 8;
+
+pub(super) fn cost(setup: &Setup) -> Passes {
+    // Inner points, candidates and random attackers, and the image itself.
+    let points = 3 * setup.sizes.cloud + 1;
+    forwards(points * setup.score_draws()) + attack(setup).cost() + setup.judge_cost()
+}
+
+/// The audited attack, on a loss for two classes.
+fn attack(setup: &Setup) -> Pgd {
+    let loss = if setup.attack.loss == Loss::Dlr { Loss::Margin } else { setup.attack.loss };
+    Pgd { loss, ..setup.attack.clone() }
+}
+
+pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
+    let (mut found, mut by_chance) = (Vec::new(), Vec::new());
+    for part in case.subject.chunks(&case.problem) {
+        let (attacked, lucky) = of_chunk(case, &part)?;
+        found.extend(attacked);
+        by_chance.extend(lucky);
+    }
+    let (tested, images) = (found.len(), case.problem.len());
+    if tested < FEWEST.min(images) {
+        return Ok(Finding::skipped(format!(
+            "the logits set a planted point apart for {tested} of {images} images, which is too few"
+        )));
+    }
+    let rate = |list: &[bool]| list.iter().filter(|hit| **hit).count() as f64 / tested as f64;
+    let (success, chance) = (rate(&found), rate(&by_chance));
+    let mut hits = Hits::new(1);
+    hits.extend(&[found]);
+    let high = hits.estimate(0.95).high;
+    let verdict = match (success < 0.8 && high < 0.9, success < 0.95 && high < 0.99) {
+        (true, _) => Verdict::Fail,
+        (false, true) => Verdict::Warn,
+        (false, false) => Verdict::Pass,
+    };
+    let measured = format!(
+        "the attack found the planted image for {} of {tested} images, {} random points for {}",
+        percent(success),
+        case.setup().sizes.cloud,
+        percent(chance)
+    );
+    Ok(Finding::new(verdict, measured)
+        .value("tested", tested as f64)
+        .value("success_rate", success)
+        .value("random_success_rate", chance))
+}
+
+/// Whether the attack, and whether chance, finds the planted point, of each image where one can be planted.
+fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), AttackError> {
+    let (subject, setup, key) = (case.subject, case.setup(), case.key("active-test"));
+    let threat = setup.attack.threat;
+    let (norm, epsilon, cloud) = (threat.norm(), threat.epsilon(), setup.sizes.cloud as u64);
+    let inside = |n: u64| {
+        let key = key.named("inside").child(n);
+        let change = norm.random_start(key, &part.images, INNER * epsilon, &part.examples);
+        norm.project(part.images.clone() + change, &part.images, epsilon)
+    };
+    let surface = |key: Key| on_surface(norm, epsilon, part, key);
+    let mut inner = vec![logits(case, part, &part.images)?];
+    for n in 0..cloud {
+        inner.push(logits(case, part, &inside(n))?);
+    }
+    let of_cloud = |name: &str| -> Result<Vec<Tensor<2>>, AttackError> {
+        let key = key.named(name);
+        (0..cloud).map(|n| logits(case, part, &surface(key.child(n)))).collect()
+    };
+    let (candidates, random) = (of_cloud("candidates")?, of_cloud("random")?);
+    let [_, classes] = inner[0].dims();
+    let [inner, candidates, random] = [inner, candidates, random]
+        .map(|points| points.iter().map(read).collect::<Vec<Vec<f64>>>());
+    let of_row = |points: &[Vec<f64>], row: usize| -> Vec<Vec<f64>> {
+        points.iter().map(|all| all[row * classes..][..classes].to_vec()).collect()
+    };
+    let separations: Vec<Option<Separation>> = (0..part.len())
+        .map(|row| separate(&of_row(&inner, row), &of_row(&candidates, row)))
+        .collect();
+    let rows = Rows::wherever(separations.iter().map(Option::is_some), &part.images);
+    if rows.as_slice().is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let lucky = rows.as_slice().iter().zip(separations.iter().flatten());
+    let lucky = lucky
+        .map(|(&row, found)| of_row(&random, row).iter().any(|point| found.margin(point) > 0.0))
+        .collect();
+
+    let planted = part.select(&rows);
+    let examples = (0..planted.len()).map(|row| planted.examples.number(row)).collect();
+    let readout = Readout::new(subject.target.classifier, examples, &separations, &part.images);
+    let target = Target { classifier: &readout, ..subject.target };
+    // Class 0 is the inside.
+    let problem = case.relabelled(&planted, &vec![0; rows.as_slice().len()]);
+    let images = subject.attack(target, &attack(setup), &problem)?;
+    let judge = subject.key.named("judge");
+    let fared = subject.judge(target, &problem, &images, judge, setup.draws)?;
+    Ok((fared.margin.iter().map(|margin| *margin > 0.0).collect(), lucky))
+}
+
+/// A random point of the ball's surface for each image: in Linf a corner.
+fn on_surface(norm: Norm, epsilon: f64, part: &Problem, key: Key) -> Tensor<4> {
+    let images = &part.images;
+    let change = match norm {
+        Norm::Linf => {
+            cni_noise::normal_rows(key, &part.examples, images).sign().mul_scalar(epsilon)
+        }
+        Norm::L2 | Norm::L1 => norm.random_surface(key, images, epsilon, &part.examples),
+    };
+    norm.project(images.clone() + change, images, epsilon)
+}
+
+/// The mean logits of images over a few draws, always the same.
+fn logits(case: &Case<'_>, part: &Problem, images: &Tensor<4>) -> Result<Tensor<2>, AttackError> {
+    let (subject, key) = (case.subject, case.key("active-test").named("noise"));
+    let objective = Objective::new(Loss::Margin, &part.goal);
+    let eot = Eot { draws: case.setup().score_draws(), ..Eot::ONE };
+    let scores = subject
+        .ask(subject.target, |oracle| oracle.score(images, &objective, &part.examples, eot, key))?;
+    Ok(scores.logits)
+}

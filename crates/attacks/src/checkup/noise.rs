@@ -1,0 +1,77 @@
+//! The attack on the model without its randomness, which must not save it.
+
+use super::compare::{Difference, Fared};
+use super::finding::{Finding, percent};
+use super::setup::Setup;
+use super::subject::{Case, Target};
+use crate::evaluation::Verdict;
+use crate::{AttackError, FixedNoise, Passes};
+
+pub(super) fn fixed_cost(setup: &Setup) -> Passes {
+    let once = crate::checkup::setup::forwards(1);
+    (setup.without_draws().cost() + once * 2) * setup.sizes.held as u64
+}
+
+pub(super) fn fixed(case: &Case<'_>) -> Result<Finding, AttackError> {
+    let (subject, key) = (case.subject, case.key("fixed-noise"));
+    let mut all: Option<[Fared; 2]> = None;
+    for held in 0..case.setup().sizes.held as u64 {
+        let model = |images| subject.target.classifier.logits(images);
+        let classifier = FixedNoise::new(model, key.child(held));
+        let found = attacked(case, Target { classifier: &classifier, stochastic: false })?;
+        match &mut all {
+            None => all = Some(found),
+            Some(all) => all.iter_mut().zip(found).for_each(|(all, more)| all.add_draws(more)),
+        }
+    }
+    compare(case, "held", all.expect("a draw is held"))
+}
+
+pub(super) fn off_cost(setup: &Setup) -> Passes {
+    setup.without_draws().cost() + crate::checkup::setup::forwards(2)
+}
+
+pub(super) fn off(case: &Case<'_>) -> Result<Finding, AttackError> {
+    let found = case.without_noise(|target| attacked(case, target))?;
+    compare(case, "off", found)
+}
+
+/// The images as they are, and attacked, on a model without noise.
+fn attacked(case: &Case<'_>, target: Target<'_>) -> Result<[Fared; 2], AttackError> {
+    let (subject, problem) = (case.subject, &case.problem);
+    let clean = subject.judge(target, problem, &problem.images, subject.key.named("judge"), 1)?;
+    let found = subject.find(target, &case.setup().without_draws(), problem)?;
+    Ok([clean, found.fared])
+}
+
+/// Whether less falls without the randomness, and more is left.
+fn compare(
+    case: &Case<'_>,
+    state: &str,
+    [clean, robust]: [Fared; 2],
+) -> Result<Finding, AttackError> {
+    let noisy = case.audited()?.fared;
+    let left = Difference::apart(&robust, &noisy);
+    let unharmed = Difference::apart(&clean, &case.clean);
+    // How much less the attack takes: what is left more, but for what was there more to begin with.
+    let spared = Difference { mean: left.mean - unharmed.mean.max(0.0), ..left };
+    let verdict = match (left.verdict(0.02, 0.1, 1), spared.verdict(0.02, 0.1, 1)) {
+        (Verdict::Pass, _) | (_, Verdict::Pass) => Verdict::Pass,
+        (Verdict::Fail, Verdict::Fail) => Verdict::Fail,
+        _ => Verdict::Warn,
+    };
+    let measured = format!(
+        "with its noise {state} the model keeps {} of {}, with it {} of {}",
+        percent(robust.accuracy()),
+        percent(clean.accuracy()),
+        percent(noisy.accuracy()),
+        percent(case.clean.accuracy()),
+    );
+    Ok(Finding::new(verdict, measured)
+        .value("robust_without", robust.accuracy())
+        .value("clean_without", clean.accuracy())
+        .value("robust_with", noisy.accuracy())
+        .value("clean_with", case.clean.accuracy())
+        .value("gap", -left.mean)
+        .value("gap_error", left.error))
+}

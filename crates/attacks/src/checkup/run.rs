@@ -1,0 +1,187 @@
+//! A checkup under way.
+
+use super::compare::Fared;
+use super::finding::Finding;
+use super::plan::Plan;
+use super::state::State;
+use super::subject::{Subject, Target};
+use super::table::Entry;
+use super::{CheckProgress, Checkup};
+use crate::evaluation::{Check, EvaluationError, Verdict};
+use crate::{AttackError, Classifier, Goal, Norm, Oracle, Problem, Rows};
+use burn::tensor::{Int, Tensor};
+use cni_noise::Examples;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+impl Checkup {
+    /// Runs the checks on the first of these `images`, `[n, channels, height, width]` with pixels in [0, 1], of true classes
+    /// `labels`, `[n]`, which are these `examples` of their data set.
+    ///
+    /// `progress` is called before each check and after it. A check that cannot be carried out has failed or is skipped, with
+    /// the reason in place of the measurement, and the others go on.
+    ///
+    /// # Errors
+    ///
+    /// Where images, labels and logits do not fit together, logits are not finite, the audited threat is of radius zero, or
+    /// the saved state is of another checkup.
+    pub fn run(
+        &self,
+        classifier: &dyn Classifier,
+        images: Tensor<4>,
+        labels: Tensor<1, Int>,
+        examples: impl Into<Examples>,
+        progress: &mut dyn FnMut(&CheckProgress),
+    ) -> Result<Vec<Check>, EvaluationError> {
+        let (mut subject, entries) = self.subject(classifier, images, labels, examples.into())?;
+        let available = subject.problem.len();
+        let plan = Plan::new(&subject.setup, &entries, available);
+        let planned = plan.passes();
+        subject.problem = subject.first(plan.covers(&entries, |_| true).clean.max(1));
+        let draws = subject.setup.draws;
+        let (key, problem) = (self.key.named("judge"), subject.problem.clone());
+        subject.clean = subject.judge(subject.target, &problem, &problem.images, key, draws)?;
+
+        let mut results: Vec<Option<Check>> = Vec::new();
+        let mut states = Vec::new();
+        for (entry, check) in entries.iter().zip(&plan.checks) {
+            let of = |folder| State::new(folder, entry.name, self, &subject, check.examples);
+            // What is skipped is not worth a file.
+            let state = self.state.as_deref().filter(|_| check.examples > 0).map(of);
+            results.push(match &state {
+                Some(state) => state.load()?,
+                None => None,
+            });
+            states.push(state);
+        }
+        let most = plan.covers(&entries, |position| results[position].is_none());
+        let of = entries.len();
+        let mut report = |name: &str, position, spent, done: Option<&Check>| {
+            progress(&CheckProgress { check: name, position, of, passes: spent, planned, done });
+        };
+        if most.audit > 0 {
+            report("the audited attack", 0, subject.spent.get(), None);
+            subject.run_audit(most.audit);
+        }
+        if most.strong > 0 {
+            report("stronger attacks", 0, subject.spent.get(), None);
+            subject.run_strong(most.strong);
+        }
+        let mut checks = Vec::new();
+        for (position, entry) in entries.iter().enumerate() {
+            let check = match results[position].take() {
+                Some(check) => check,
+                None => {
+                    report(entry.name, position + 1, subject.spent.get(), None);
+                    let check = carry_out(entry, &subject, plan.checks[position].examples);
+                    if let Some(state) = &states[position] {
+                        state.save(&check)?;
+                    }
+                    check
+                }
+            };
+            report(entry.name, position + 1, subject.spent.get(), Some(&check));
+            checks.push(check);
+        }
+        Ok(checks)
+    }
+
+    /// How long [`run`](Self::run) will take, by the time of a forward and a backward pass on a batch of these images.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and where the model has no gradient.
+    pub fn estimate(
+        &self,
+        classifier: &dyn Classifier,
+        images: Tensor<4>,
+        labels: Tensor<1, Int>,
+    ) -> Result<Duration, EvaluationError> {
+        let (subject, entries) = self.subject(classifier, images, labels, 0.into())?;
+        let passes = Plan::new(&subject.setup, &entries, subject.problem.len()).passes();
+        let some = subject.first(subject.problem.len().min(self.chunk).min(32));
+        let objective = crate::Objective::new(self.attack.loss, &some.goal);
+        let key = self.key.named("estimate");
+        let mut seconds = [0.0, 0.0];
+        // The first round warms caches up, and is not counted.
+        for _ in 0..2 {
+            let started = Instant::now();
+            subject.ask(subject.target, |oracle| {
+                oracle.score(&some.images, &objective, &some.examples, crate::Eot::ONE, key)
+            })?;
+            let forward = started.elapsed().as_secs_f64();
+            let started = Instant::now();
+            let found = subject.ask(subject.target, |oracle| {
+                oracle.gradient(&some.images, &objective, &some.examples, crate::Eot::ONE, key)
+            })?;
+            crate::problem::read(&Norm::Linf.length(found.gradient));
+            seconds = [forward, (started.elapsed().as_secs_f64() - forward).max(0.0)];
+        }
+        let each = seconds.map(|seconds| seconds / some.len() as f64);
+        let total = passes.forwards as f64 * each[0] + passes.backwards as f64 * each[1];
+        Ok(Duration::from_secs_f64(total))
+    }
+
+    /// The model with its data, and the checks that are asked for.
+    fn subject<'a>(
+        &self,
+        classifier: &'a dyn Classifier,
+        images: Tensor<4>,
+        labels: Tensor<1, Int>,
+        examples: Examples,
+    ) -> Result<(Subject<'a>, Vec<&'static Entry>), EvaluationError> {
+        let entries = self.entries();
+        if self.attack.threat.epsilon() == 0.0 {
+            let wanted = "above 0: there is nothing to check in a ball that holds the image alone";
+            return Err(AttackError::Setting { field: "epsilon", got: 0.0, wanted }.into());
+        }
+        let problem = Problem::new(images, &Goal::Misclassify(labels), examples)?;
+        let mut oracle = Oracle::unwatched(classifier, None);
+        let stochastic = oracle.is_stochastic(&problem)?;
+        let some = problem.select(&Rows::new(vec![0], &problem.images));
+        let key = self.key.named("probe");
+        let [_, classes] = oracle.logits(&some.images, &some.goal, &some.examples, key, 0)?.dims();
+        let (setup, spent) = (self.setup(classes, stochastic), oracle.passes());
+        let none = Fared { predicted: Vec::new(), correct: Vec::new(), margin: Vec::new() };
+        let subject = Subject {
+            setup,
+            target: Target { classifier, stochastic },
+            problem,
+            key: self.key,
+            chunk: self.chunk,
+            surrogate: self.surrogate.clone(),
+            clean: none,
+            audit: None,
+            strong: None,
+            spent: Cell::new(spent),
+        };
+        Ok((subject, entries))
+    }
+}
+
+/// Carries a check out, whatever becomes of it.
+fn carry_out(entry: &Entry, subject: &Subject<'_>, examples: usize) -> Check {
+    let (started, before) = (Instant::now(), subject.spent.get());
+    let finding = match entry.applies(&subject.setup) {
+        true => (entry.run)(&subject.case(examples)).unwrap_or_else(|error| {
+            let verdict = match error {
+                AttackError::NonFinite { .. } | AttackError::NoGradient => Verdict::Fail,
+                _ => Verdict::Skipped,
+            };
+            Finding::new(verdict, format!("not measured: {error}"))
+        }),
+        false => Finding::skipped("the model has no noise"),
+    };
+    Check {
+        name: entry.name.to_string(),
+        verdict: finding.verdict,
+        measured: finding.measured,
+        values: finding.values,
+        raised_if: entry.rule(),
+        advice: entry.advice.to_string(),
+        figure: finding.figure,
+        examples,
+        passes: subject.spent.get() - before,
+        seconds: started.elapsed().as_secs_f64(),
+    }
+}

@@ -1,0 +1,186 @@
+//! Checkups of sound attacks on sound models raise nothing, cost what was planned, and continue where they were killed.
+
+use burn::tensor::{Device, Int, Tensor};
+use cni_attacks::checkup::{Checkup, Effort};
+use cni_attacks::evaluation::{Check, Verdict};
+use cni_attacks::{Classifier, Iterate, Passes, Pgd, Threat};
+use cni_noise::{Key, layer_key, normal, normal_like, uniform};
+
+const EPSILON: f64 = 0.1;
+const CLASSES: usize = 4;
+
+/// A smooth network on images `[1, 4, 4]`: two layers, a softplus between them, and noise on the weights of the first.
+struct Smooth {
+    first: Tensor<2>,
+    second: Tensor<2>,
+    noise: f64,
+}
+
+impl Smooth {
+    fn new(noise: f64) -> Self {
+        let device = Device::flex();
+        let first = normal::<2>(Key::new(21), [16, 24], &device).mul_scalar(0.7);
+        let second = normal::<2>(Key::new(22), [24, CLASSES], &device).mul_scalar(0.7);
+        Self { first, second, noise }
+    }
+}
+
+impl Classifier for Smooth {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        let mut weight = self.first.clone();
+        if self.noise > 0.0
+            && let Some(key) = layer_key("first", &images.device())
+        {
+            weight = weight.clone() + normal_like(key, &weight, 0).mul_scalar(self.noise);
+        }
+        let hidden = images.sub_scalar(0.5).flatten::<2>(1, 3).matmul(weight);
+        burn::tensor::activation::softplus(hidden, 1.0).matmul(self.second.clone())
+    }
+}
+
+/// Images with the classes that the model without noise gives them, so that some are robust and some are not.
+fn data(count: usize) -> (Tensor<4>, Tensor<1, Int>) {
+    let images = uniform::<4>(Key::new(23), [count, 1, 4, 4], &Device::flex());
+    let labels = Smooth::new(0.0).logits(images.clone()).argmax(1).squeeze_dim(1);
+    (images, labels)
+}
+
+fn sound(draws: usize) -> Pgd {
+    let attack = Pgd::new(Threat::linf(EPSILON).unwrap()).with_steps(20).unwrap();
+    attack.with_draws(draws).unwrap().with_iterate(Iterate::Best)
+}
+
+fn run(checkup: &Checkup, model: &Smooth) -> (Vec<Check>, Passes) {
+    let ((images, labels), mut passes) = (data(64), Passes::default());
+    let mut progress = |at: &cni_attacks::checkup::CheckProgress| passes = at.passes;
+    let checks = checkup.run(model, images, labels, 0, &mut progress).unwrap();
+    (checks, passes)
+}
+
+fn raised(checks: &[Check]) -> Vec<String> {
+    let raised = |check: &&Check| matches!(check.verdict, Verdict::Warn | Verdict::Fail);
+    let text = |check: &Check| format!("{} {}: {}", check.verdict, check.name, check.measured);
+    checks.iter().filter(raised).map(text).collect()
+}
+
+#[test]
+fn a_sound_attack_on_a_model_without_noise_raises_nothing() {
+    let (checks, _) = run(&Checkup::new(sound(1)), &Smooth::new(0.0));
+    assert_eq!(checks.len(), Checkup::names().count());
+    assert!(raised(&checks).is_empty(), "{:#?}", raised(&checks));
+    let skipped = checks.iter().filter(|check| check.verdict == Verdict::Skipped);
+    let skipped: Vec<&str> = skipped.map(|check| check.name.as_str()).collect();
+    let without =
+        ["gradient-noise", "draw-sweep", "fixed-noise", "noise-off", "transfer", "draw-transfer"];
+    assert_eq!(skipped, without);
+}
+
+#[test]
+fn a_sound_attack_on_a_model_with_noise_raises_nothing() {
+    let (checks, _) = run(&Checkup::new(sound(8)), &Smooth::new(0.2));
+    assert!(raised(&checks).is_empty(), "{:#?}", raised(&checks));
+    assert!(checks.iter().all(|check| check.verdict == Verdict::Pass));
+}
+
+#[test]
+fn a_checkup_costs_what_was_planned() {
+    for (draws, noise) in [(1, 0.0), (4, 0.2)] {
+        let checkup = Checkup::new(sound(draws));
+        let plan = checkup.plan_for(CLASSES, noise > 0.0, 64);
+        let (checks, passes) = run(&checkup, &Smooth::new(noise));
+        // Examples may leave these early, and a point cannot be planted everywhere.
+        let at_most = |name: &str| name == "active-test" || noise == 0.0 && name == "black-box";
+        for (check, planned) in checks.iter().zip(&plan.checks) {
+            assert_eq!((&check.name, check.examples), (&planned.name, planned.examples));
+            match at_most(&check.name) {
+                true => assert!(check.passes.forwards <= planned.passes.forwards, "{}", check.name),
+                false => assert_eq!(check.passes, planned.passes, "{}", check.name),
+            }
+        }
+        assert!(passes.forwards <= plan.passes().forwards);
+        assert!(passes.backwards <= plan.passes().backwards);
+    }
+}
+
+#[test]
+fn efforts_have_names_and_grow() {
+    let efforts = [Effort::Quick, Effort::Standard, Effort::Thorough];
+    let cost = |effort: Effort| {
+        Checkup::new(sound(8)).with_effort(effort).plan(10, true).passes().backwards
+    };
+    assert!(cost(efforts[0]) * 3 < cost(efforts[1]) && cost(efforts[1]) * 3 < cost(efforts[2]));
+    assert!(efforts.iter().all(|effort| effort.to_string().parse() == Ok(*effort)));
+    let error = "hasty".parse::<Effort>().unwrap_err().to_string();
+    assert_eq!(error, r#"effort: got "hasty", wanted quick, standard or thorough"#);
+}
+
+#[test]
+fn a_killed_checkup_continues_and_a_state_of_another_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let some = ["logits", "eight-bit", "active-test", "steps-sweep"];
+    let checkup = || Checkup::new(sound(1)).with_checks(&some).unwrap();
+    let model = Smooth::new(0.0);
+    let strip = |mut checks: Vec<Check>| {
+        checks.iter_mut().for_each(|check| check.seconds = 0.0);
+        checks
+    };
+    let (whole, passes) = run(&checkup(), &model);
+    let kept = || checkup().with_state(folder.path());
+    let (first, _) = run(&kept(), &model);
+    std::fs::remove_file(folder.path().join("steps-sweep.json")).unwrap();
+    let (second, later) = run(&kept(), &model);
+    assert_eq!(strip(first.clone()), strip(whole.clone()));
+    assert_eq!(strip(second.clone()), strip(whole));
+    assert_eq!(second[0].seconds, first[0].seconds);
+    assert!(later.forwards < passes.forwards);
+
+    let (images, labels) = data(64);
+    let other = kept().with_key(Key::new(9));
+    let error = other.run(&model, images.clone(), labels.clone(), 0, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("state of another attack"), "{error}");
+    std::fs::write(folder.path().join("logits.json"), "{").unwrap();
+    let error = kept().run(&model, images, labels, 0, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("logits.json"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_checked_is_refused_by_name() {
+    let checkup = || Checkup::new(sound(1));
+    let (images, labels) = data(4);
+    let model = Smooth::new(0.0);
+    let refused = |checkup: Checkup, model: &dyn Classifier, images: Tensor<4>, labels| {
+        checkup.run(model, images, labels, 0, &mut |_| {}).unwrap_err().to_string()
+    };
+    let cases = [
+        (images.clone(), labels.clone().slice(0..2), "labels: got 2, wanted 4"),
+        (images.clone().mul_scalar(255.0), labels.clone(), "wanted values in [0, 1]"),
+        (images.clone(), labels.clone().add_scalar(9), "wanted a class in 0..4"),
+        (images.clone().slice(0..0), labels.clone().slice(0..0), "got an empty batch"),
+    ];
+    for (images, labels, message) in cases {
+        let error = refused(checkup(), &model, images, labels);
+        assert!(error.contains(message), "{error}");
+    }
+    let nan = |x: Tensor<4>| model.logits(x).mul_scalar(f64::NAN);
+    let error = refused(checkup(), &nan, images.clone(), labels.clone());
+    assert!(error.contains("logits: got NaN"), "{error}");
+    let still = Checkup::new(Pgd::new(Threat::linf(0.0).unwrap()));
+    let error = refused(still, &model, images, labels);
+    assert!(error.contains("epsilon: got 0, wanted above 0"), "{error}");
+    let error = checkup().with_checks(&["logits", "luck"]).err().unwrap().to_string();
+    assert!(
+        error.starts_with(r#"check: got "luck", wanted one of determinism, logits"#),
+        "{error}"
+    );
+    assert!(checkup().with_chunk(0).is_err() && checkup().with_judging_draws(0).is_err());
+}
+
+#[test]
+fn the_time_is_known_before_it_is_spent() {
+    let (images, labels) = data(8);
+    let checkup = Checkup::new(sound(1));
+    let some = checkup.clone().with_checks(&["logits"]).unwrap();
+    let model = Smooth::new(0.0);
+    let all = checkup.estimate(&model, images.clone(), labels.clone()).unwrap();
+    assert!(all > some.estimate(&model, images, labels).unwrap());
+}
