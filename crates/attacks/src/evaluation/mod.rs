@@ -22,6 +22,7 @@
 
 mod card;
 mod check;
+mod compare;
 mod estimate;
 mod gallery;
 mod record;
@@ -31,6 +32,7 @@ mod table;
 
 pub use card::{DataCard, Epoch, ModelCard, ThreatCard};
 pub use check::{Axis, Check, Curve, Figure, Point, Verdict};
+pub use compare::{Comparison, Difference, compare};
 pub use estimate::{Accuracy, Estimate, Hits};
 pub use gallery::Specimen;
 pub use record::{AttackRecord, Evaluated, Record, Row, RowAttack, SCHEMA};
