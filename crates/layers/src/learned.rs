@@ -1,13 +1,14 @@
 //! The learnable parameters of a noise law, shared by weight and activation noise.
 
 use crate::NoiseError;
+use crate::spec::Spec;
 use burn::module::{
     Content, DisplaySettings, Initializer, Module, ModuleDisplay, Param, Reparameterization,
 };
 use burn::tensor::{Device, Tensor};
-use cni_noise::law::Colored;
-use cni_noise::{AddedNoise, Convention, Examples, Key, Parameters, layer_key};
+use cni_noise::{AddedNoise, Convention, Examples, Key, layer_key};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Which elements share an amplitude α of white noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +74,16 @@ impl Law {
     }
 }
 
+/// `white`, or `colored` with its rank.
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::White { .. } => f.write_str("white"),
+            Self::Colored { rank, .. } => write!(f, "colored, rank {rank}"),
+        }
+    }
+}
+
 /// Learned noise for one tensor: the parameters of its law and the name that its draws are keyed by.
 ///
 /// As a [`Reparameterization`] it makes a weight noisy. [`ActivationNoise`](crate::ActivationNoise) holds one for the
@@ -80,6 +91,8 @@ impl Law {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct LearnedNoise {
+    /// First, so that a visitor hears of it before it sees the parameters.
+    spec: Spec,
     /// White noise: the amplitudes α, one, one a channel or one an element. `[1]`, `[channels]` or `[elements]`.
     pub alpha: Option<Param<Tensor<1>>>,
     /// Colored noise: the diagonal `a`, `[elements]`.
@@ -88,11 +101,6 @@ pub struct LearnedNoise {
     pub factor: Option<Param<Tensor<2>>>,
     #[module(skip)]
     name: String,
-    #[module(skip)]
-    law: Law,
-    #[module(skip)]
-    convention: Convention,
-    channel_axis: usize,
 }
 
 impl LearnedNoise {
@@ -127,17 +135,18 @@ impl LearnedNoise {
                 factor = (rank > 0).then(|| matrix.init([elements, rank], device));
             }
         }
-        Self { alpha, diagonal, factor, name, law, convention, channel_axis }
+        let spec = Spec { law, convention, shape: shape.to_vec(), channel_axis };
+        Self { spec, alpha, diagonal, factor, name }
     }
 
     /// The law and its initial values.
     pub fn law(&self) -> Law {
-        self.law
+        self.spec.law
     }
 
     /// The convention that the noise's size follows.
     pub fn convention(&self) -> Convention {
-        self.convention
+        self.spec.convention
     }
 
     /// The name that keys the draws.
@@ -152,24 +161,12 @@ impl LearnedNoise {
 
     /// The noise of one draw, for a batch of one row that the elements are the flattening of: `shape`.
     pub(crate) fn added(&self, key: Key, shape: &[usize]) -> AddedNoise {
-        let parameters = match (&self.alpha, &self.diagonal) {
-            (Some(alpha), _) => Parameters::White {
-                alpha: alpha.val(),
-                stride: match self.law {
-                    Law::White { granularity: Granularity::Channel, .. } => {
-                        shape[self.channel_axis + 1..].iter().product()
-                    }
-                    _ => 1,
-                },
-                convention: self.convention,
-            },
-            (None, Some(diagonal)) => Parameters::Colored(Colored {
-                diagonal: diagonal.val(),
-                factor: self.factor.as_ref().map(Param::val),
-                convention: self.convention,
-            }),
-            (None, None) => unreachable!("a law has either an alpha or a diagonal"),
-        };
+        let parameters = self.spec.parameters(
+            self.alpha.as_ref().map(Param::val),
+            self.diagonal.as_ref().map(Param::val),
+            self.factor.as_ref().map(Param::val),
+            shape,
+        );
         let (draw_per_row, std_per_row) = (false, false);
         AddedNoise {
             parameters,
@@ -200,10 +197,10 @@ impl ModuleDisplay for LearnedNoise {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        let content = match self.law {
+        let content = match self.spec.law {
             Law::White { granularity, .. } => content.add_debug_attribute("white", &granularity),
             Law::Colored { rank, .. } => content.add("colored_rank", &rank),
         };
-        content.add_debug_attribute("convention", &self.convention).optional()
+        content.add_debug_attribute("convention", &self.spec.convention).optional()
     }
 }

@@ -12,20 +12,24 @@
 //! - [`NoisyConv2dConfig`], [`NoisyLinearConfig`]: layers with noise on weights, input and output;
 //! - [`models`]: ResNets whose noise is configuration, and the import of PyTorch checkpoints;
 //! - [`NoiseSummary`], [`count_parameters`]: what a module carries;
+//! - [`noise_amplitudes`], [`noise_covariances`]: what noise it has learned;
 //! - [`keyed_init`]: initial weights as a function of a key.
 //!
 //! Noise is on in training and at inference; [`cni_noise::scope`] replays it or switches it off.
 
 mod activation;
+mod covariance;
 mod error;
 mod init;
 mod learned;
 pub mod models;
 mod noisy;
+mod spec;
 mod summary;
 mod weight;
 
 pub use activation::{ActivationNoise, ActivationNoiseConfig, Per};
+pub use covariance::{noise_amplitudes, noise_covariances};
 pub use error::{ImportError, NoiseError};
 pub use init::keyed_init;
 pub use learned::{Granularity, Law, LearnedNoise};

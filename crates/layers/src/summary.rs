@@ -1,6 +1,7 @@
 //! What noise a module carries, and how many parameters it has.
 
 use crate::LearnedNoise;
+use crate::spec::Spec;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use serde::Serialize;
@@ -81,6 +82,10 @@ struct Walk {
 
 impl ModuleVisitor for Walk {
     fn enter_module(&mut self, name: &str, container: &str) {
+        if let Some(spec) = Spec::heard(name, container) {
+            let path = Spec::owner(&self.path);
+            self.noise.push(NoiseEntry { path, law: spec.law.to_string(), parameters: 0 });
+        }
         self.path.push(name.to_string());
         self.inside_noise = container == LearnedNoise::CONTAINER;
     }
@@ -96,23 +101,8 @@ impl ModuleVisitor for Walk {
             return;
         }
         self.parameters += shape.num_elements();
-        if !self.inside_noise {
-            return;
-        }
-        let law = match field {
-            "alpha" => "white".to_string(),
-            "diagonal" => "colored, rank 0".to_string(),
-            _ => format!("colored, rank {}", shape[D - 1]),
-        };
-        // The path ends in `noise` and the field.
-        let path = self.path[..self.path.len().saturating_sub(2)].join(".");
-        match self.noise.last_mut().filter(|entry| entry.path == path) {
-            // The factor follows the diagonal of the same law.
-            Some(entry) => {
-                entry.law = law;
-                entry.parameters += shape.num_elements();
-            }
-            None => self.noise.push(NoiseEntry { path, law, parameters: shape.num_elements() }),
+        if let (true, Some(entry)) = (self.inside_noise, self.noise.last_mut()) {
+            entry.parameters += shape.num_elements();
         }
     }
 }

@@ -22,6 +22,22 @@ pub enum Parameters {
     Colored(Colored),
 }
 
+impl Parameters {
+    /// Whether they are those of a row of so many elements.
+    pub(crate) fn fit(&self, elements: usize) -> bool {
+        match self {
+            Self::White { alpha, stride, .. } => {
+                let n = alpha.dims()[0];
+                n == 1 || (n > 0 && *stride > 0 && elements.is_multiple_of(n * stride))
+            }
+            Self::Colored(law) => {
+                let columns = law.factor.as_ref().map(|factor| factor.dims()[0]);
+                law.diagonal.dims() == [elements] && columns.is_none_or(|n| n == elements)
+            }
+        }
+    }
+}
+
 /// Keyed noise for a tensor that is a batch of rows: [`add_to`](Self::add_to) draws it by the [laws](crate::law) and
 /// adds it, forward and backward without a draw in memory where the device has a kernel for that.
 ///
@@ -70,16 +86,7 @@ impl AddedNoise {
             "rows: got {}, wanted a divisor of the tensor's {total} elements",
             self.rows
         );
-        let fits = match &self.parameters {
-            Parameters::White { alpha, stride, .. } => {
-                let n = alpha.dims()[0];
-                n == 1 || (n > 0 && *stride > 0 && elements.is_multiple_of(n * stride))
-            }
-            Parameters::Colored(law) => {
-                let columns = law.factor.as_ref().map(|factor| factor.dims()[0]);
-                law.diagonal.dims() == [elements] && columns.is_none_or(|n| n == elements)
-            }
-        };
+        let fits = self.parameters.fit(elements);
         assert!(fits, "parameters: do not fit a row of {elements} elements");
     }
 

@@ -35,6 +35,14 @@ impl Convention {
             Self::Scaled => standard_deviation(value.clone()),
         }
     }
+
+    /// What the colored law multiplies the covariances of its diagonal and of its factor by.
+    pub(crate) fn colored_scales(self, std: f64) -> [f64; 2] {
+        match self {
+            Self::Reference => [std, 1.0],
+            Self::Scaled => [std * std; 2],
+        }
+    }
 }
 
 /// The unbiased standard deviation over all elements, `[1]`. Zero for a constant tensor and for a single element.
@@ -105,23 +113,21 @@ impl Colored {
     ///
     /// Memory grows with `n²`; [`variance`](Self::variance) is its diagonal alone.
     pub fn covariance(&self, std: f64) -> Tensor<2> {
-        let diagonal = diagonal_matrix(self.diagonal.clone().abs());
-        let color = self.factor.clone().map(|f| f.clone().matmul(f.transpose()));
-        let plus = |m: Tensor<2>| color.map_or(m.clone(), |color| m + color);
-        match self.convention {
-            Convention::Reference => plus(diagonal.mul_scalar(std)),
-            Convention::Scaled => plus(diagonal).mul_scalar(std * std),
+        let [diagonal, factor] = self.convention.colored_scales(std);
+        let diagonal = diagonal_matrix(self.diagonal.clone().abs()).mul_scalar(diagonal);
+        match self.factor.clone() {
+            Some(f) => diagonal + f.clone().matmul(f.transpose()).mul_scalar(factor),
+            None => diagonal,
         }
     }
 
     /// The variance of each element, `[n]`, for the standard deviation `std`.
     pub fn variance(&self, std: f64) -> Tensor<1> {
-        let diagonal = self.diagonal.clone().abs();
-        let color = self.factor.clone().map(|f| (f.clone() * f).sum_dim(1).squeeze_dim::<1>(1));
-        let plus = |v: Tensor<1>| color.map_or(v.clone(), |color| v + color);
-        match self.convention {
-            Convention::Reference => plus(diagonal.mul_scalar(std)),
-            Convention::Scaled => plus(diagonal).mul_scalar(std * std),
+        let [diagonal, factor] = self.convention.colored_scales(std);
+        let diagonal = self.diagonal.clone().abs().mul_scalar(diagonal);
+        match self.factor.clone() {
+            Some(f) => diagonal + (f.clone() * f).sum_dim(1).squeeze_dim::<1>(1).mul_scalar(factor),
+            None => diagonal,
         }
     }
 }

@@ -15,9 +15,11 @@
 //! - [`scope`]: which noise the layers of a forward pass draw, [`Noise::Fresh`], [`Noise::Keyed`] or [`Noise::Off`];
 //! - [`Examples`]: which examples of the data set the rows of a batch are, for what is drawn for each by itself;
 //! - [`law`]: white and colored Gaussian noise, in two conventions, with their exact covariance;
-//! - [`AddedNoise`]: such noise drawn, scaled and added in one operation.
+//! - [`AddedNoise`]: such noise drawn, scaled and added in one operation;
+//! - [`NoiseCovariance`]: the covariance of a tensor's noise between its channels and its spectrum, for records.
 
 mod added;
+mod covariance;
 mod draw;
 mod examples;
 mod kernel;
@@ -27,6 +29,7 @@ mod philox;
 mod scope;
 
 pub use added::{AddedNoise, Parameters};
+pub use covariance::{NoiseCovariance, NotFinite};
 pub use draw::{
     host_normal, host_uniform, normal, normal_at, normal_like, normal_rows, permutation, sign,
     uniform, uniform_rows,
