@@ -82,6 +82,7 @@ fn train(args: Train) -> Result<(), Box<dyn Error>> {
     let progress = if args.tui { Progress::Dashboard } else { Progress::Lines };
     let start = if args.resume { Start::Resume } else { Start::Fresh };
     let trainer = Trainer::new(config, &args.out)?.with_progress(progress);
+    let trainer = trainer.with_watch(noise_amplitudes);
     // Beside checkpoints stands the model they are of, which a run that is about to be refused must not replace.
     let begun = args.out.join("checkpoints").read_dir().is_ok_and(|mut all| all.next().is_some());
     if !begun {

@@ -45,7 +45,7 @@ pub use cni_training as training;
 
 /// What an application uses, to be imported whole.
 pub mod prelude {
-    pub use cni_noise::{Convention, Key, Noise, scope};
+    pub use cni_noise::{Convention, Key, Noise, NoiseCovariance, scope};
 
     pub use cni_ops::{Precision, autocast};
 
@@ -55,7 +55,7 @@ pub mod prelude {
     pub use cni_layers::{
         ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, NoiseSummary, NoisyConv2d,
         NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per, WeightNoise, count_parameters,
-        keyed_init,
+        keyed_init, noise_amplitudes, noise_covariances,
     };
 
     pub use cni_attacks::evaluation::{DataCard, Evaluation, ModelCard, Record, table};

@@ -7,6 +7,7 @@
 use crate::TrainingError;
 use crate::history::{EpochRow, History, best};
 use crate::trainee::Fault;
+use crate::watch::Watch;
 use burn::store::ModuleRecord;
 use burn::train::checkpoint::{
     Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
@@ -189,6 +190,7 @@ pub(crate) struct Retain {
     pub last: usize,
     pub kept: BTreeSet<usize>,
     pub history: History,
+    pub watch: Watch,
 }
 
 impl CheckpointingStrategy for Retain {
@@ -199,6 +201,7 @@ impl CheckpointingStrategy for Retain {
     ) -> Vec<CheckpointingAction> {
         // The store works in its own thread; its answer means that the history has this epoch.
         store.find_metric(crate::metrics::NAMES[0], epoch, Aggregate::Mean, &Split::Valid);
+        self.history.watch(epoch, self.watch.take());
         let best = best(&self.history.up_to(epoch));
         let spare = |old: &usize| old + self.last <= epoch && Some(*old) != best;
         let old: Vec<usize> = self.kept.iter().copied().filter(spare).collect();

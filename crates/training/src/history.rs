@@ -1,6 +1,7 @@
 //! The metrics of past epochs.
 
 use crate::metrics::NAMES;
+use crate::watch::Watched;
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
 use burn::train::metric::{MetricDefinition, MetricId, MetricName, NumericEntry};
@@ -20,7 +21,7 @@ pub struct Scores {
 }
 
 /// One epoch, counted from 1 as in the names of checkpoints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochRow {
     /// The epoch.
     pub epoch: usize,
@@ -28,6 +29,10 @@ pub struct EpochRow {
     pub train: Scores,
     /// On the validation set after the epoch.
     pub validation: Scores,
+    /// What [`Trainer::with_watch`](crate::Trainer::with_watch) read off the model after the epoch, by name. Absent is what
+    /// was not finite.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub watched: BTreeMap<String, f64>,
 }
 
 /// Collects the epochs. Its clones share them.
@@ -46,11 +51,15 @@ impl History {
     }
 
     pub fn up_to(&self, epoch: usize) -> Vec<EpochRow> {
-        self.lock().range(..=epoch).map(|(_, row)| *row).collect()
+        self.lock().range(..=epoch).map(|(_, row)| row.clone()).collect()
     }
 
     pub fn rows(&self) -> Vec<EpochRow> {
         self.up_to(usize::MAX)
+    }
+
+    pub fn watch(&self, epoch: usize, watched: Watched) {
+        row(&mut self.lock(), epoch).watched = watched;
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, EpochRow>> {
@@ -68,6 +77,10 @@ pub(crate) fn best(rows: &[EpochRow]) -> Option<usize> {
             _ => Some((epoch, score)),
         })
         .map(|(epoch, _)| epoch)
+}
+
+fn row(rows: &mut BTreeMap<usize, EpochRow>, epoch: usize) -> &mut EpochRow {
+    rows.entry(epoch).or_insert(EpochRow { epoch, ..EpochRow::default() })
 }
 
 fn field<'a>(row: &'a mut EpochRow, split: &Split, name: &str) -> Option<&'a mut Option<f64>> {
@@ -92,8 +105,7 @@ impl MetricLogger for History {
                 continue;
             };
             let mut rows = self.lock();
-            let row = rows.entry(epoch).or_insert(EpochRow { epoch, ..EpochRow::default() });
-            if let Some(field) = field(row, split, name) {
+            if let Some(field) = field(row(&mut rows, epoch), split, name) {
                 *field = value.is_finite().then_some(value);
             }
         }
@@ -105,8 +117,7 @@ impl MetricLogger for History {
         epoch: usize,
         split: &Split,
     ) -> Result<Vec<NumericEntry>, String> {
-        let row = self.lock().get(&epoch).copied();
-        let value = row.and_then(|mut row| *field(&mut row, split, name)?);
+        let value = self.lock().get_mut(&epoch).and_then(|row| *field(row, split, name)?);
         Ok(value.map(NumericEntry::Final).into_iter().collect())
     }
 

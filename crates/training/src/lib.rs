@@ -26,7 +26,7 @@
 //! - [`data`]: images, augmentation, keyed batches;
 //! - [`Objective`]: what a step minimises, clean or adversarial;
 //! - [`Sgd`], [`Schedule`], [`clip_by_norm`]: PyTorch's SGD, learning rates by epoch, clipping by the global norm;
-//! - [`Trainer`]: the run, with checkpoints, exact resume and progress;
+//! - [`Trainer`]: the run, with checkpoints, exact resume, progress and a history of its epochs, [`EpochRow`];
 //! - [`Devices`]: one device or several, and what [`Parallel`] training on them is and is not.
 
 mod checkpoint;
@@ -44,6 +44,7 @@ mod restore;
 mod schedule;
 mod trainee;
 mod trainer;
+mod watch;
 
 pub use config::TrainingConfig;
 pub use devices::{Devices, Parallel};

@@ -6,6 +6,7 @@ use crate::metrics::Outcome;
 use crate::objective::{Objective, hits, perturb};
 use crate::optimizer::clip_by_norm;
 use crate::replica::{attach_statistics, detach_statistics, replica, sum};
+use crate::watch::Watch;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleDisplay};
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
@@ -90,6 +91,7 @@ pub(crate) struct Recipe {
     /// How devices share a step, where there are several.
     pub parallel: Option<Parallel>,
     pub fault: Fault,
+    pub watch: Watch,
 }
 
 impl fmt::Debug for Recipe {
@@ -201,6 +203,7 @@ impl<N: Module + ModuleDisplay + 'static> InferenceStep for Trainee<N> {
     type Output = Outcome;
 
     fn step(&self, batch: Batch) -> Outcome {
+        self.recipe.watch.look(&self.net);
         let (loss, clean) = self.judge(batch.images.clone(), &batch, "clean");
         let robust = self.recipe.validation_attack.as_ref().and_then(|attack| {
             let labels = batch.labels.clone();

@@ -7,6 +7,7 @@ use crate::metrics::{CLEAN, LOSS, Mean, ROBUST};
 use crate::progress::Lines;
 use crate::schedule::EpochScheduler;
 use crate::trainee::{Fault, Forward, Recipe, Trainee};
+use crate::watch::{Read, Watch};
 use crate::{Devices, EpochRow, Progress, TrainingConfig, TrainingError};
 use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param};
 use burn::tensor::Tensor;
@@ -36,13 +37,14 @@ pub struct Trained<N> {
 }
 
 /// Trains a model and keeps its checkpoints in a folder.
-pub struct Trainer {
+pub struct Trainer<N> {
     config: TrainingConfig,
     folder: PathBuf,
     progress: Progress,
+    read: Option<Read<N>>,
 }
 
-impl Trainer {
+impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     /// A trainer that writes to `folder/checkpoints`.
     ///
     /// # Errors
@@ -51,12 +53,24 @@ impl Trainer {
     pub fn new(config: TrainingConfig, folder: impl AsRef<Path>) -> Result<Self, TrainingError> {
         config.check()?;
         let folder = folder.as_ref().to_path_buf();
-        Ok(Self { config, folder, progress: Progress::default() })
+        Ok(Self { config, folder, progress: Progress::default(), read: None })
     }
 
     /// Sets how progress is shown.
     pub fn with_progress(mut self, progress: Progress) -> Self {
         self.progress = progress;
+        self
+    }
+
+    /// Follows numbers of the model, such as the amplitudes of its noise: `watch` names them, and each epoch's row of the
+    /// history has those of the model after it.
+    ///
+    /// It reads a snapshot as by `valid()`. It is no part of what the run is a function of.
+    pub fn with_watch<W: IntoIterator<Item = (String, f64)>>(
+        mut self,
+        watch: impl Fn(&N) -> W + Send + Sync + 'static,
+    ) -> Self {
+        self.read = Some(Arc::new(move |net: &N| watch(net).into_iter().collect()));
         self
     }
 
@@ -74,7 +88,7 @@ impl Trainer {
     /// Where a batch has fewer examples than there are devices, where a folder is in use, belongs to another run or cannot
     /// be read, and where the run had to stop: a loss or gradient that is not finite, an attack that failed, a checkpoint
     /// that could not be written. The last complete checkpoint stays.
-    pub fn run<N: Module + ModuleDisplay + 'static>(
+    pub fn run(
         &self,
         model: N,
         forward: impl Fn(&N, Tensor<4>) -> Tensor<2> + Send + Sync + 'static,
@@ -119,6 +133,7 @@ impl Trainer {
         let validation = Loader::validation(validation, config.batch_size, validation_key, &plain)?;
 
         let fault = Fault::default();
+        let watch = Watch::new(self.read.clone());
         let trainee = Trainee {
             // A snapshot, so that the caller's model keeps its running statistics; on the tape, whatever it was on.
             net: model.valid().to_device(&plain).train(),
@@ -129,6 +144,7 @@ impl Trainer {
                 clip: config.optimizer.clip,
                 parallel: devices.parallel(),
                 fault: fault.clone(),
+                watch: watch.clone(),
             },
         };
         let writers = Arc::new(Writers::new(shelf, run, history.clone(), fault.clone()));
@@ -144,7 +160,12 @@ impl Trainer {
             Mean::<ROBUST>::new(&fault),
         ))
         .with_metric_logger(history.clone())
-        .with_checkpointing_strategy(Retain { last: config.keep, kept, history: history.clone() })
+        .with_checkpointing_strategy(Retain {
+            last: config.keep,
+            kept,
+            history: history.clone(),
+            watch,
+        })
         .with_custom_checkpointers(part(MODEL), part(OPTIMIZER), part(SCHEDULE))
         .with_interrupter(fault.interrupter.clone())
         .with_application_logger(None)

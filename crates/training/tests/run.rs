@@ -11,9 +11,10 @@ use cni_attacks::{Pgd, Threat};
 use cni_noise::{Key, layer_key, normal_at};
 use cni_training::data::{Augment, ImageData, Split, digits};
 use cni_training::{
-    Labels, Objective, Progress, Schedule, Sgd, Start, Trained, Trainer, TrainingConfig,
+    EpochRow, Labels, Objective, Progress, Schedule, Sgd, Start, Trained, Trainer, TrainingConfig,
     TrainingError, Which, load_checkpoint,
 };
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,7 +87,7 @@ fn run_with(
 ) -> Result<Trained<Net>, TrainingError> {
     let (train, validation) = data();
     let device = Device::flex();
-    Trainer::new(config, folder)?.with_progress(Progress::Quiet).run(
+    Trainer::new(config, folder)?.with_progress(Progress::Quiet).with_watch(amplitude).run(
         Net::new(&device),
         forward,
         train,
@@ -94,6 +95,12 @@ fn run_with(
         &device,
         start,
     )
+}
+
+/// The mean amplitude of the model's noise, and a number that is none.
+fn amplitude(net: &Net) -> [(String, f64); 2] {
+    let mean = net.alpha.val().abs().mean().into_scalar();
+    [("alpha".to_string(), mean), ("nothing".to_string(), f64::NAN)]
 }
 
 /// Every number of a model, running statistics included.
@@ -177,7 +184,7 @@ fn a_killed_run_resumes_bit_for_bit() {
 fn a_run_learns_keeps_last_and_best_and_gives_its_history() {
     let folder = tempfile::tempdir().unwrap();
     let trained = run(folder.path(), Start::Fresh).unwrap();
-    let (first, last) = (trained.history[0], trained.history[5]);
+    let (first, last) = (&trained.history[0], &trained.history[5]);
     assert_eq!(trained.history.len(), 6);
     assert!(last.validation.clean.unwrap() > 0.5, "{last:?}");
     assert!(last.validation.robust < last.validation.clean);
@@ -208,6 +215,35 @@ fn training_leaves_the_callers_model_alone() {
     let run = trainer.run(model.clone(), Net::forward, train, validation, &device, Start::Fresh);
     assert_ne!(numbers(&run.unwrap().model), before);
     assert_eq!(numbers(&model), before);
+}
+
+#[test]
+fn the_history_has_the_watched_numbers_of_the_model_of_each_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = || TrainingConfig { epochs: 2, ..config() };
+    let whole = run_with(config(), folder.path(), Start::Fresh, Net::forward).unwrap();
+    for row in &whole.history {
+        let which = Which::Epoch(row.epoch);
+        let (net, _) = load_checkpoint(Net::new(&Device::flex()), folder.path(), which).unwrap();
+        let [alpha, _not_finite] = amplitude(&net);
+        assert_eq!(row.watched, BTreeMap::from([alpha]));
+    }
+    assert_ne!(whole.history[0].watched, whole.history[1].watched);
+
+    // Resumed after the first epoch without a watch: its row stays, the next one has nothing to say.
+    std::fs::remove_dir_all(folder.path().join("checkpoints/epoch-2")).unwrap();
+    let (train, validation) = data();
+    let device = Device::flex();
+    let trainer = Trainer::new(config(), folder.path()).unwrap().with_progress(Progress::Quiet);
+    let net = Net::new(&device);
+    let resumed = trainer.run(net, Net::forward, train, validation, &device, Start::Resume);
+    let resumed = resumed.unwrap().history;
+    assert_eq!(resumed[0], whole.history[0]);
+    assert_eq!(resumed[1], EpochRow { watched: BTreeMap::new(), ..whole.history[1].clone() });
+    // Nothing watched is nothing written, as in histories from before there were watches.
+    let text = serde_json::to_string(&resumed[1]).unwrap();
+    assert!(!text.contains("watched"), "{text}");
+    assert_eq!(serde_json::from_str::<EpochRow>(&text).unwrap(), resumed[1]);
 }
 
 /// The loss becomes NaN in the third epoch: in its first batch, and in its validation alone.
@@ -294,7 +330,7 @@ fn folders_that_do_not_fit_are_refused_by_name_and_left_alone() {
 
 #[test]
 fn settings_out_of_range_are_refused_by_name() {
-    let refuse = |config: TrainingConfig| match Trainer::new(config, "unused") {
+    let refuse = |config: TrainingConfig| match Trainer::<Net>::new(config, "unused") {
         Err(error) => error.to_string(),
         Ok(_) => panic!("a wrong setting was taken"),
     };
