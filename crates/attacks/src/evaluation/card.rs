@@ -1,6 +1,7 @@
 //! What was evaluated, on what, against whom: the part of a record that is no measurement.
 
 use crate::{Access, Attack, Threat};
+use cni_noise::NoiseCovariance;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +30,9 @@ pub struct ModelCard {
     /// The element type that it multiplies in, where that is not its parameters' own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
+    /// The noise that each of its layers has learned; empty where it has none or it was not looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<NoiseCovariance>,
     /// The epochs it was trained for, in their order; empty where they are not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Epoch>,

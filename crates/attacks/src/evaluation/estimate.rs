@@ -77,7 +77,7 @@ impl Hits {
 }
 
 /// The unbiased variance; zero for a single value.
-fn variance(values: &[f64]) -> f64 {
+pub(super) fn variance(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let sum: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();

@@ -1,0 +1,156 @@
+//! Accuracies of all models under all attacks.
+
+use super::{Model, charts, clean_and_worst, of, point};
+use crate::chart::{Chart, Plot};
+use crate::document::Block;
+use crate::table::{Cell, Table};
+use cni_attacks::evaluation::{Accuracy, Curve, Estimate, Point, Record};
+
+pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
+    let lines = lines(models);
+    let mut blocks = vec![Block::Table(overview(models, &lines)), Block::Charts(vec![figure(models, &lines)])];
+    let noisy = || models.iter().filter(|model| kinds(model.record()).len() > 1);
+    if noisy().next().is_some() {
+        blocks.push(Block::Text(
+            "A model with noise has not one accuracy but several. One shot: the noise is drawn once, as in use. Vote: the \
+             class that most of several draws give. Best of several: the attacker submits the same image until one draw \
+             errs. Noise off and fixed noise: the model attacked and judged so."
+                .to_string(),
+        ));
+        blocks.extend(noisy().map(|model| Block::Table(by_kind(models, model))));
+        blocks.extend(charts(figure_by_kind(models)));
+    }
+    blocks
+}
+
+/// One line of the table of accuracies: what the models faced, and how each did, if it faced it.
+struct Line<'a> {
+    name: String,
+    values: Vec<Option<&'a Accuracy>>,
+}
+
+/// Clean, each attack of any model, worst case. Attacks are the same where their parameters are.
+fn lines(models: &[Model]) -> Vec<Line<'_>> {
+    let mut attacks: Vec<(&str, &str)> = Vec::new();
+    for attack in models.iter().flat_map(|model| &model.record().attacks) {
+        let known = attacks.iter().any(|known| *known == (attack.name.as_str(), attack.hash.as_str()));
+        if !known {
+            attacks.push((&attack.name, &attack.hash));
+        }
+    }
+    let clean = models.iter().map(|model| Some(&model.record().clean)).collect();
+    let mut lines = vec![Line { name: "clean".to_string(), values: clean }];
+    for (name, hash) in &attacks {
+        let alone = attacks.iter().filter(|(other, _)| other == name).count() == 1;
+        let short: String = hash.chars().take(6).collect();
+        let find = |model: &'_ Model| -> Option<usize> {
+            let mut all = model.record().attacks.iter();
+            all.position(|attack| (attack.name.as_str(), attack.hash.as_str()) == (*name, *hash))
+        };
+        lines.push(Line {
+            name: if alone { (*name).to_string() } else { format!("{name} ({short})") },
+            values: models
+                .iter()
+                .map(|model| find(model).map(|i| &model.record().attacks[i].robust))
+                .collect(),
+        });
+    }
+    let worst: Vec<_> = models.iter().map(|model| model.record().worst_case.as_ref()).collect();
+    if worst.iter().any(Option::is_some) {
+        lines.push(Line { name: "worst case".to_string(), values: worst });
+    }
+    lines
+}
+
+fn cell(estimate: Option<&Estimate>) -> Cell {
+    estimate.map_or(Cell::Missing, |e| Cell::Accuracy([e.accuracy, e.low, e.high]))
+}
+
+fn overview(models: &[Model], lines: &[Line]) -> Table {
+    let names = models.iter().map(|model| format!("{}, %", model.name));
+    let row = |line: &Line| {
+        let values = line.values.iter().map(|value| cell(value.map(|value| &value.one_shot)));
+        std::iter::once(Cell::from(line.name.as_str())).chain(values).collect()
+    };
+    Table {
+        caption: "Accuracy in percent with its interval, one shot".to_string(),
+        columns: std::iter::once("images".to_string()).chain(names).collect(),
+        rows: lines.iter().map(row).collect(),
+    }
+}
+
+fn figure(models: &[Model], lines: &[Line]) -> Chart {
+    let curve = |(index, model): (usize, &Model)| Curve {
+        name: model.name.clone(),
+        points: lines
+            .iter()
+            .enumerate()
+            .filter_map(|(x, line)| Some(point(x, line.values[index]?)))
+            .collect(),
+    };
+    Chart {
+        id: "accuracy".to_string(),
+        title: "Accuracy on clean and attacked images".to_string(),
+        note: "Bars end at the accuracy, lines span its interval.".to_string(),
+        plot: Plot::Accuracies {
+            categories: lines.iter().map(|line| line.name.clone()).collect(),
+            series: models.iter().enumerate().map(curve).collect(),
+        },
+    }
+}
+
+/// One of the accuracies that an [`Accuracy`] holds.
+type Kind = (String, fn(&Accuracy) -> Option<&Estimate>);
+
+/// The kinds that a record has.
+fn kinds(record: &Record) -> Vec<Kind> {
+    let all: [Kind; 5] = [
+        ("one shot".to_string(), |a| Some(&a.one_shot)),
+        (format!("vote of {}", record.votes), |a| a.vote.as_ref()),
+        (format!("best of {}", record.tries), |a| a.best_of.as_ref()),
+        ("noise off".to_string(), |a| a.noise_off.as_ref()),
+        ("fixed noise".to_string(), |a| a.fixed_noise.as_ref()),
+    ];
+    let robust = record.attacks.iter().map(|attack| &attack.robust);
+    let held: Vec<&Accuracy> =
+        std::iter::once(&record.clean).chain(robust).chain(&record.worst_case).collect();
+    all.into_iter().filter(|(_, get)| held.iter().any(|a| get(a).is_some())).collect()
+}
+
+fn by_kind(models: &[Model], model: &Model) -> Table {
+    let (record, kinds) = (model.record(), kinds(model.record()));
+    let row = |name: &str, accuracy: &Accuracy| {
+        let values = kinds.iter().map(|(_, get)| cell(get(accuracy)));
+        std::iter::once(Cell::from(name)).chain(values).collect()
+    };
+    let mut rows = vec![row("clean", &record.clean)];
+    rows.extend(record.attacks.iter().map(|attack| row(&attack.name, &attack.robust)));
+    rows.extend(record.worst_case.iter().map(|worst| row("worst case", worst)));
+    let names = kinds.iter().map(|(name, _)| format!("{name}, %"));
+    Table {
+        caption: format!("Accuracy in percent by the state of the noise{}", of(models, model)),
+        columns: std::iter::once("images".to_string()).chain(names).collect(),
+        rows,
+    }
+}
+
+fn figure_by_kind(models: &[Model]) -> Vec<Chart> {
+    let mut categories: Vec<String> = Vec::new();
+    for (name, _) in models.iter().flat_map(|model| kinds(model.record())) {
+        if !categories.contains(&name) {
+            categories.push(name);
+        }
+    }
+    let curve = |model: &Model, worst: bool| {
+        let record = model.record();
+        let accuracy = if worst { record.worst_case.as_ref()? } else { &record.clean };
+        let point = |(name, get): Kind| {
+            let x = categories.iter().position(|category| *category == name)?;
+            let e = get(accuracy)?;
+            Some(Point { x: x as f64, y: e.accuracy, low: Some(e.low), high: Some(e.high) })
+        };
+        Some(kinds(record).into_iter().filter_map(point).collect())
+    };
+    let plot = |series| Plot::Accuracies { categories: categories.clone(), series };
+    clean_and_worst(models, ("noise-states", "Accuracy by the state of the noise", ""), curve, plot)
+}

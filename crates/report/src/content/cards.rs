@@ -1,0 +1,154 @@
+//! What was evaluated, on what, against whom, how to do it again, and what it cost.
+
+use super::{Model, of};
+use crate::document::Block;
+use crate::table::{Cell, Table};
+use crate::words;
+use cni_attacks::evaluation::{AttackRecord, Record};
+use cni_attacks::{Access, Passes};
+
+/// Lines of a noise's description that fit into a table.
+const LINES: usize = 3;
+
+pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
+    let words_of = |items: Vec<String>| match items.as_slice() {
+        [] => "not recorded".to_string(),
+        some => some.join(", "),
+    };
+    let told = |text: &str| if text.is_empty() { "not recorded".into() } else { Cell::from(text) };
+    let threat: [Fact; 5] = [
+        ("radius", &|r| words_of(r.threat.threats.iter().map(words::threat).collect()).into()),
+        ("goal", &|r| told(&r.threat.goal)),
+        ("pixels", &|r| told(&r.threat.domain)),
+        ("access", &|r| words_of(r.threat.access.iter().map(access).collect()).into()),
+        ("the model's noise", &|r| told(&r.threat.noise)),
+    ];
+    let model: [Fact; 4] = [
+        ("learnable parameters", &|r| Cell::Count(r.model.parameters as u64)),
+        ("noise", &|r| match r.model.noise.lines().count() {
+            n if n > LINES => format!("{n} noisy tensors, listed below").into(),
+            _ => told(&r.model.noise),
+        }),
+        ("multiplies in", &|r| {
+            r.model.precision.as_deref().unwrap_or("its parameters' own type").into()
+        }),
+        ("outputs vary from draw to draw", &|r| if r.stochastic { "yes" } else { "no" }.into()),
+    ];
+    let data: [Fact; 4] = [
+        ("name", &|r| told(&r.data.name)),
+        ("examples", &|r| Cell::Count(r.examples as u64)),
+        ("classes", &|r| told(&r.data.classes.join(", "))),
+        ("fingerprint", &|r| match r.data.fingerprint.as_str() {
+            "" => "not recorded".into(),
+            hash => Cell::Code(hash.to_string()),
+        }),
+    ];
+    let mut blocks = vec![
+        Block::Table(facts(models, "Threat model", &threat)),
+        Block::Table(facts(models, "Model", &model)),
+        Block::Table(facts(models, "Data", &data)),
+    ];
+    for model in models {
+        let noise = &model.record().model.noise;
+        if noise.lines().count() > LINES {
+            let summary = format!("Noise of every tensor{}", of(models, model));
+            blocks.push(Block::Fold(summary, vec![Block::Code(noise.clone())]));
+        }
+    }
+    blocks
+}
+
+fn access(access: &Access) -> String {
+    match access {
+        Access::Gradients => "gradients",
+        Access::Scores => "logits of chosen images",
+        Access::Decisions => "predicted classes of chosen images",
+        Access::Transfer => "another model",
+        Access::None => "none",
+    }
+    .to_string()
+}
+
+/// A name, and what a record says to it.
+type Fact<'a> = (&'a str, &'a dyn Fn(&Record) -> Cell);
+
+/// A line for each fact, a column for each model.
+fn facts(models: &[Model], caption: &str, facts: &[Fact]) -> Table {
+    let names: Vec<String> = match models {
+        [_] => vec!["value".to_string()],
+        _ => models.iter().map(|model| model.name.clone()).collect(),
+    };
+    let row = |(name, get): &Fact| {
+        let values = models.iter().map(|model| get(model.record()));
+        std::iter::once(Cell::from(*name)).chain(values).collect()
+    };
+    Table {
+        caption: caption.to_string(),
+        columns: std::iter::once("fact".to_string()).chain(names).collect(),
+        rows: facts.iter().map(row).collect(),
+    }
+}
+
+pub(super) fn reproduce(models: &[Model]) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for model in models.iter().filter(|model| !model.record().command.is_empty()) {
+        blocks.push(Block::Text(format!("The command{}:", of(models, model))));
+        blocks.push(Block::Code(model.record().command.clone()));
+    }
+    let all: [Fact; 7] = [
+        ("version of cni-burn", &|r| r.version.as_str().into()),
+        ("layout of the record", &|r| Cell::Count(r.schema.into())),
+        ("key", &|r| Cell::Code(r.key.to_string())),
+        ("draws", &|r| Cell::Count(r.draws as u64)),
+        ("draws to a vote", &|r| Cell::Count(r.votes as u64)),
+        ("tries of the attacker", &|r| Cell::Count(r.tries as u64)),
+        ("confidence", &|r| format!("{} %", words::significant(100.0 * r.confidence, 4)).into()),
+    ];
+    blocks.push(Block::Table(facts(models, "Settings", &all)));
+    for model in models.iter().filter(|model| !model.record().attacks.is_empty()) {
+        let attacks = &model.record().attacks;
+        let row = |attack: &AttackRecord| {
+            let [hash, key] = [attack.hash.clone(), attack.key.to_string()].map(Cell::Code);
+            vec![attack.name.as_str().into(), hash, key]
+        };
+        let caption = format!("Attacks{}: SHA-256 of all parameters, and key", of(models, model));
+        let columns = ["attack", "hash", "key"].map(String::from).to_vec();
+        let table = Table { caption, columns, rows: attacks.iter().map(row).collect() };
+        let code = |attack: &AttackRecord| {
+            let spec = &attack.spec;
+            Block::Code(format!("{}: {spec:#}", attack.name))
+        };
+        let within = std::iter::once(Block::Table(table)).chain(attacks.iter().map(code));
+        let summary = format!("Attacks with all their parameters{}", of(models, model));
+        blocks.push(Block::Fold(summary, within.collect()));
+    }
+    blocks
+}
+
+pub(super) fn cost(models: &[Model]) -> Vec<Block> {
+    let table = |model: &Model| {
+        let record = model.record();
+        let row = |name: &str, passes: Option<Passes>, seconds: Option<f64>| {
+            let count = |number: fn(&Passes) -> u64| {
+                passes.as_ref().map_or(Cell::Missing, |passes| Cell::Count(number(passes)))
+            };
+            let seconds = seconds.map_or(Cell::Missing, Cell::Seconds);
+            vec![name.into(), count(|p| p.forwards), count(|p| p.backwards), seconds]
+        };
+        let attack = |a: &AttackRecord| row(&a.name, Some(a.passes), Some(a.seconds));
+        let mut rows: Vec<_> = record.attacks.iter().map(attack).collect();
+        rows.push(row("judging", Some(record.scoring), None));
+        for check in &record.checks {
+            let name = format!("check: {}", check.name);
+            rows.push(row(&name, Some(check.passes), Some(check.seconds)));
+        }
+        rows.push(row("evaluation in all", None, Some(record.seconds)));
+        let columns = ["work", "forward passes", "backward passes", "time"].map(String::from);
+        Block::Table(Table {
+            caption: format!("Passes of single images, and time{}", of(models, model)),
+            columns: columns.to_vec(),
+            rows,
+        })
+    };
+    models.iter().map(table).collect()
+}

@@ -1,0 +1,62 @@
+//! Every example, for those who compute with them.
+
+use super::Model;
+use crate::interval::exact;
+use crate::table::{Cell, Table};
+use cni_attacks::evaluation::Record;
+use std::collections::HashMap;
+
+/// A line for each example and each kind of image of each model, with the probability that it is classified correctly and,
+/// for a model with noise, its exact interval over draws.
+pub(crate) fn table(models: &[Model]) -> Table {
+    let columns = [
+        "model", "index", "label", "images", "correct", "draws", "probability", "low", "high", "predicted",
+        "distance",
+    ];
+    let mut rows = Vec::new();
+    for model in models {
+        let record = model.record();
+        let mut known = HashMap::new();
+        let mut share = |correct: u32| *known.entry(correct).or_insert_with(|| of_draws(record, correct));
+        for row in &model.evaluated.rows {
+            let mut push = |images: &str, correct: u32, predicted: Option<i64>, distance: Option<f64>| {
+                let [probability, low, high] = share(correct);
+                rows.push(vec![
+                    model.name.as_str().into(),
+                    Cell::Count(row.index as u64),
+                    Cell::Text(row.label.to_string()),
+                    images.into(),
+                    Cell::Count(correct.into()),
+                    Cell::Count(record.draws as u64),
+                    Cell::Number(probability),
+                    Cell::Number(low),
+                    Cell::Number(high),
+                    predicted.map_or(Cell::Missing, |class| Cell::Text(class.to_string())),
+                    distance.into(),
+                ]);
+            };
+            push("clean", row.clean, row.predicted, None);
+            for (attack, of) in record.attacks.iter().zip(&row.attacks) {
+                push(&attack.name, of.correct, of.predicted, Some(of.distance));
+            }
+            if record.worst_case.is_some() {
+                push("worst case", row.worst_case, None, None);
+            }
+        }
+    }
+    Table {
+        caption: "Every example".to_string(),
+        columns: columns.map(String::from).to_vec(),
+        rows,
+    }
+}
+
+/// The share of the draws and its interval; without noise there is nothing to estimate.
+fn of_draws(record: &Record, correct: u32) -> [f64; 3] {
+    let (correct, draws) = (f64::from(correct), record.draws as f64);
+    let (low, high) = match record.stochastic {
+        true => exact(correct, draws, record.confidence),
+        false => (correct / draws, correct / draws),
+    };
+    [correct / draws, low, high]
+}

@@ -1,0 +1,73 @@
+//! Examples to look at.
+
+use super::Model;
+use super::classes::name;
+use crate::document::{Block, Exhibit};
+use crate::png;
+use cni_attacks::evaluation::{DataCard, Specimen};
+use image::imageops::thumbnail;
+use image::{DynamicImage, Rgb, RgbImage};
+
+/// Most examples of a model.
+const SHOWN: usize = 12;
+/// Most pixels of an image's side; larger ones are shown smaller.
+const SIDE: u32 = 160;
+/// By how much a difference is magnified.
+const MAGNIFIED: f32 = 10.0;
+
+pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for model in models.iter().filter(|model| !model.evaluated.gallery.is_empty()) {
+        if blocks.is_empty() {
+            blocks.push(Block::Text(format!(
+                "Each image as it is, under the attack that hurts it most, and the difference magnified {MAGNIFIED} times \
+                 around gray."
+            )));
+        }
+        if models.len() > 1 {
+            blocks.push(Block::Text(format!("{}:", model.name)));
+        }
+        let data = &model.record().data;
+        let some = model.evaluated.gallery.iter().take(SHOWN);
+        blocks.push(Block::Gallery(some.map(|specimen| exhibit(data, specimen)).collect()));
+    }
+    blocks
+}
+
+fn exhibit(data: &DataCard, specimen: &Specimen) -> Exhibit {
+    let label = name(data, specimen.label);
+    let [clean, adversarial] = [specimen.predicted_clean, specimen.predicted_adversarial]
+        .map(|class| format!("{}{}", name(data, class), if class == specimen.label { " ✓" } else { " ✗" }));
+    let difference: Vec<f32> = (specimen.clean.iter().zip(&specimen.adversarial))
+        .map(|(clean, adversarial)| 0.5 + MAGNIFIED * (adversarial - clean))
+        .collect();
+    Exhibit {
+        title: format!("Example {}: {label}", specimen.index),
+        images: [
+            (picture(specimen, &specimen.clean), format!("clean: {clean}")),
+            (picture(specimen, &specimen.adversarial), format!("attacked: {adversarial}")),
+            (picture(specimen, &difference), format!("difference × {MAGNIFIED}")),
+        ],
+    }
+}
+
+/// Pixels as a PNG: three channels in color, any other number as their mean in gray.
+fn picture(specimen: &Specimen, pixels: &[f32]) -> Vec<u8> {
+    let [channels, height, width] = specimen.shape;
+    let byte = |value: f32| (255.0 * value.clamp(0.0, 1.0)).round() as u8;
+    let image = RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        let at = |channel: usize| pixels[(channel * height + y as usize) * width + x as usize];
+        let gray = || (0..channels).map(at).sum::<f32>() / channels as f32;
+        Rgb(match channels {
+            3 => [0, 1, 2].map(|channel| byte(at(channel))),
+            _ => [byte(gray()); 3],
+        })
+    });
+    let largest = image.width().max(image.height());
+    let smaller = |side: u32| (side * SIDE / largest).max(1);
+    let image = match largest > SIDE {
+        true => thumbnail(&image, smaller(image.width()), smaller(image.height())),
+        false => image,
+    };
+    png::encode(&DynamicImage::ImageRgb8(image))
+}

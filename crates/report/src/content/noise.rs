@@ -1,0 +1,108 @@
+//! The noise that the layers have learned.
+
+use super::{Model, id, of};
+use crate::chart::{Chart, Plot};
+use crate::document::Block;
+use crate::table::{Cell, Table};
+use crate::words::slug;
+use cni_attacks::evaluation::{Axis, Curve, Figure, Point};
+use cni_noise::NoiseCovariance;
+
+/// Layers whose figures are shown at once; more are folded away.
+const SHOWN: usize = 2;
+
+pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
+    let noisy = models.iter().filter(|model| !model.record().model.layers.is_empty());
+    noisy.flat_map(|model| of_model(models, model)).collect()
+}
+
+fn of_model(models: &[Model], model: &Model) -> Vec<Block> {
+    let layers = &model.record().model.layers;
+    let mut blocks = vec![Block::Table(table(models, model))];
+    for (index, layer) in layers.iter().enumerate() {
+        let charts = Block::Charts(charts(models, model, layer));
+        blocks.push(match index < SHOWN && models.len() == 1 {
+            true => charts,
+            false => Block::Fold(format!("{}{}", layer.path, of(models, model)), vec![charts]),
+        });
+    }
+    blocks
+}
+
+fn table(models: &[Model], model: &Model) -> Table {
+    let row = |layer: &NoiseCovariance| {
+        vec![
+            Cell::Code(layer.path.clone()),
+            layer.law.as_str().into(),
+            Cell::Count(layer.elements as u64),
+            Cell::Count(layer.channels as u64),
+            Cell::Number(layer.amplitude),
+            Cell::Number(layer.std_mean),
+            Cell::Number(layer.std_max),
+            layer.relative_std.into(),
+        ]
+    };
+    let columns = [
+        "layer",
+        "law",
+        "elements",
+        "channels",
+        "amplitude",
+        "mean std",
+        "largest std",
+        "mean std / std of the weight",
+    ];
+    Table {
+        caption: format!("The noise of each layer{}", of(models, model)),
+        columns: columns.map(String::from).to_vec(),
+        rows: model.record().model.layers.iter().map(row).collect(),
+    }
+}
+
+fn charts(models: &[Model], model: &Model, layer: &NoiseCovariance) -> Vec<Chart> {
+    let axis = |label: &str, logarithmic| Axis { label: label.to_string(), logarithmic };
+    let rows = layer.covariance.len();
+    let channel = match rows < layer.channels {
+        true => format!("block of {} channels", layer.channels.div_ceil(rows.max(1))),
+        false => "channel".to_string(),
+    };
+    let numbers: Vec<f64> = (0..rows).map(|i| i as f64).collect();
+    let name = |kind: &str| id(models, model, &format!("{kind}-{}", slug(&layer.path)));
+    let covariance = (rows > 0).then(|| Chart {
+        id: name("covariance"),
+        title: format!("Covariance of the noise of {}", layer.path),
+        note: format!("{}; between channels, mean over the positions within them.", layer.law),
+        plot: Plot::Figure(Figure::Surface {
+            x: axis(&channel, false),
+            y: axis(&channel, false),
+            z: axis("covariance", false),
+            xs: numbers.clone(),
+            ys: numbers,
+            values: layer.covariance.clone(),
+        }),
+    });
+    let curve = |name: &str, values: &[f64]| Curve {
+        name: name.to_string(),
+        points: values
+            .iter()
+            .enumerate()
+            .map(|(i, y)| Point { x: i as f64 + 1.0, y: *y, low: None, high: None })
+            .collect(),
+    };
+    let curves = [
+        curve("of the covariance between channels", &layer.eigenvalues),
+        curve("of the low-rank part, over all elements", &layer.factor_eigenvalues),
+    ];
+    let curves: Vec<Curve> = curves.into_iter().filter(|c| !c.points.is_empty()).collect();
+    let spectrum = (!curves.is_empty()).then(|| Chart {
+        id: name("spectrum"),
+        title: format!("Eigenvalues of the noise of {}", layer.path),
+        note: "White noise is flat; a steep fall is correlation.".to_string(),
+        plot: Plot::Figure(Figure::Curves {
+            x: axis("eigenvalue, by size", false),
+            y: axis("eigenvalue", true),
+            curves,
+        }),
+    });
+    covariance.into_iter().chain(spectrum).collect()
+}

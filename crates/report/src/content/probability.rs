@@ -1,0 +1,52 @@
+//! How often a noisy model is right on the same image.
+
+use super::{Model, charts, clean_and_worst};
+use crate::chart::Plot;
+use crate::document::Block;
+use cni_attacks::evaluation::{Axis, Figure, Point, Row};
+
+/// Most steps of the axis of probabilities.
+const STEPS: usize = 20;
+
+pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
+    let noisy: Vec<Model> =
+        models.iter().filter(|model| model.record().draws > 1).cloned().collect();
+    if noisy.is_empty() {
+        return Vec::new();
+    }
+    let curve = |model: &Model, worst: bool| {
+        let record = model.record();
+        if worst && record.worst_case.is_none() {
+            return None;
+        }
+        let (draws, rows) = (record.draws, &model.evaluated.rows);
+        let steps = draws.min(STEPS);
+        let mut counts = vec![0usize; steps + 1];
+        let correct = |row: &Row| if worst { row.worst_case } else { row.clean };
+        for row in rows {
+            let step = (f64::from(correct(row)) / draws as f64 * steps as f64).round() as usize;
+            counts[step.min(steps)] += 1;
+        }
+        let n = rows.len().max(1) as f64;
+        let point = |(step, count): (usize, usize)| Point {
+            x: step as f64 / steps as f64,
+            y: count as f64 / n,
+            low: None,
+            high: None,
+        };
+        Some(counts.into_iter().enumerate().map(point).collect())
+    };
+    let axis = |label: &str| Axis { label: label.to_string(), logarithmic: false };
+    let plot = |curves| {
+        let (x, y) = (axis("probability of being correct"), axis("share of the examples"));
+        Plot::Figure(Figure::Curves { x, y, curves })
+    };
+    let note = "Examples near the ends are safe or lost; those between are a matter of luck.";
+    let all = clean_and_worst(
+        &noisy,
+        ("probability", "How often each image is classified correctly", note),
+        curve,
+        plot,
+    );
+    charts(all).into_iter().collect()
+}

@@ -1,0 +1,94 @@
+//! The result in plain words.
+
+use super::Model;
+use crate::words::{self, counted, estimate};
+use cni_attacks::evaluation::Verdict;
+
+pub(super) fn title(models: &[Model]) -> String {
+    let names: Vec<String> = models.iter().map(|model| model.name.clone()).collect();
+    let mut data: Vec<String> = models.iter().map(|m| m.record().data.name.clone()).collect();
+    data.dedup();
+    match data.as_slice() {
+        [one] if !one.is_empty() => format!("{} on {one}", words::list(&names)),
+        _ => words::list(&names),
+    }
+}
+
+pub(super) fn paragraphs(models: &[Model]) -> Vec<String> {
+    models.iter().map(paragraph).collect()
+}
+
+fn paragraph(model: &Model) -> String {
+    let record = model.record();
+    let data = match record.data.name.as_str() {
+        "" => String::new(),
+        name => format!(" of {name}"),
+    };
+    let draws = match record.stochastic {
+        true => format!(", judged by {} of its noise for each image", counted(record.draws, "draw")),
+        false => String::new(),
+    };
+    let confidence = words::significant(100.0 * record.confidence, 3);
+    let clean = estimate(&record.clean.one_shot);
+    let mut text = format!(
+        "On {}{data}{draws}, {} classifies {clean} of the images correctly as they are",
+        counted(record.examples, "example"),
+        model.name
+    );
+    text += &match &record.worst_case {
+        Some(worst) => {
+            let threats: Vec<String> = record.threat.threats.iter().map(words::threat).collect();
+            let within = match threats.as_slice() {
+                [] => String::new(),
+                some => format!(" within {}", words::list(some)),
+            };
+            let against = match record.attacks.len() {
+                1 => "under the only attack".to_string(),
+                n => format!("under the worst of {n} attacks for each"),
+            };
+            format!(", and {} {against}{within}.", estimate(&worst.one_shot))
+        }
+        None => ". It was not attacked.".to_string(),
+    };
+    text += &format!(" In brackets: {confidence} % intervals.");
+    let number = |verdict| record.checks.iter().filter(|check| check.verdict == verdict).count();
+    let [pass, warn, fail, skipped] =
+        [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Skipped].map(number);
+    text += &match record.checks.len() {
+        0 => " No check was run: nothing says whether the attacks worked as they should."
+            .to_string(),
+        n => {
+            let skipped = match skipped {
+                0 => String::new(),
+                n => format!(", {n} had no meaning here"),
+            };
+            format!(
+                " Of {}, {pass} passed, {warn} warned and {fail} failed{skipped}.",
+                counted(n, "check")
+            )
+        }
+    };
+    text
+}
+
+pub(super) fn notices(models: &[Model]) -> Vec<(Verdict, String)> {
+    let mut notices = Vec::new();
+    for model in models {
+        let record = model.record();
+        let name = match models.len() {
+            1 => String::new(),
+            _ => format!("{}: ", model.name),
+        };
+        let failed = || record.checks.iter().filter(|check| check.verdict == Verdict::Fail);
+        let names: Vec<String> = failed().map(|check| super::checks::title(&check.name)).collect();
+        if !names.is_empty() {
+            let measured: Vec<&str> = failed().map(|check| check.measured.as_str()).collect();
+            let (names, measured) = (words::list(&names), measured.join(" "));
+            let text = format!("{name}not to be trusted: {names} failed. {measured}");
+            notices.push((Verdict::Fail, text));
+        }
+        let warnings = record.warnings.iter().map(|warning| format!("{name}{warning}"));
+        notices.extend(warnings.map(|text| (Verdict::Warn, text)));
+    }
+    notices
+}

@@ -1,0 +1,93 @@
+//! What a report says, before it is known in which form.
+
+use crate::chart::Chart;
+use crate::table::Table;
+use cni_attacks::evaluation::Verdict;
+
+/// The whole report.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    pub(crate) title: String,
+    /// The result in plain words, a paragraph for each model.
+    pub(crate) summary: Vec<String>,
+    /// What must be known before the numbers are believed.
+    pub(crate) notices: Vec<(Verdict, String)>,
+    pub(crate) sections: Vec<Section>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Section {
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) blocks: Vec<Block>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Block {
+    Text(String),
+    Table(Table),
+    /// Side by side where there is room.
+    Charts(Vec<Chart>),
+    Gallery(Vec<Exhibit>),
+    Check(Inspection),
+    /// Text of which every letter counts.
+    Code(String),
+    /// What only some readers want.
+    Fold(String, Vec<Block>),
+}
+
+/// A check of one name in all models that ran it.
+#[derive(Clone, Debug)]
+pub(crate) struct Inspection {
+    pub(crate) name: String,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) raised_if: String,
+    pub(crate) advice: String,
+    pub(crate) charts: Vec<Chart>,
+}
+
+/// What a check found in one model.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    /// Absent where the report is of one model.
+    pub(crate) model: Option<String>,
+    pub(crate) verdict: Verdict,
+    pub(crate) measured: String,
+    pub(crate) cost: String,
+}
+
+/// An example as images.
+#[derive(Clone, Debug)]
+pub(crate) struct Exhibit {
+    pub(crate) title: String,
+    /// The clean, the adversarial and the difference image, each as a PNG with its caption.
+    pub(crate) images: [(Vec<u8>, String); 3],
+}
+
+impl Document {
+    /// All charts, in their order.
+    pub(crate) fn charts(&self) -> Vec<&Chart> {
+        fn of(block: &Block) -> Vec<&Chart> {
+            match block {
+                Block::Charts(charts) => charts.iter().collect(),
+                Block::Check(check) => check.charts.iter().collect(),
+                Block::Fold(_, blocks) => blocks.iter().flat_map(of).collect(),
+                _ => Vec::new(),
+            }
+        }
+        self.sections.iter().flat_map(|section| &section.blocks).flat_map(of).collect()
+    }
+
+    /// All charts, in their order, to be changed.
+    pub(crate) fn charts_mut(&mut self) -> Vec<&mut Chart> {
+        fn of(block: &mut Block) -> Vec<&mut Chart> {
+            match block {
+                Block::Charts(charts) => charts.iter_mut().collect(),
+                Block::Check(check) => check.charts.iter_mut().collect(),
+                Block::Fold(_, blocks) => blocks.iter_mut().flat_map(of).collect(),
+                _ => Vec::new(),
+            }
+        }
+        self.sections.iter_mut().flat_map(|section| &mut section.blocks).flat_map(of).collect()
+    }
+}

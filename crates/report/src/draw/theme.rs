@@ -1,0 +1,62 @@
+//! Colors that those who are colour-blind can tell apart, on paper, on a bright screen and on a dark one.
+
+use plotters::style::RGBColor;
+
+pub(super) const INK: RGBColor = RGBColor(0x1B, 0x1F, 0x24);
+pub(super) const MUTED: RGBColor = RGBColor(0x57, 0x60, 0x6A);
+pub(super) const GRID: RGBColor = RGBColor(0xD8, 0xDE, 0xE4);
+pub(super) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFE);
+
+/// The palette of Okabe and Ito, the strong ones first, without the yellow that paper swallows.
+const SERIES: [RGBColor; 6] = [
+    RGBColor(0x00, 0x72, 0xB2),
+    RGBColor(0xD5, 0x5E, 0x00),
+    RGBColor(0x00, 0x9E, 0x73),
+    RGBColor(0xCC, 0x79, 0xA7),
+    RGBColor(0xE6, 0x9F, 0x00),
+    RGBColor(0x56, 0xB4, 0xE9),
+];
+
+/// The color of a series.
+pub(super) fn series(index: usize) -> RGBColor {
+    SERIES[index % SERIES.len()]
+}
+
+/// Puts variables of the page in the place of the colors, so that a figure follows the scheme of its reader.
+pub(super) fn themed(svg: &str) -> String {
+    let named = [(INK, "ink"), (MUTED, "muted"), (GRID, "grid"), (PAPER, "paper")];
+    let series = SERIES.iter().enumerate().map(|(i, color)| (*color, format!("s{i}")));
+    let all = named.into_iter().map(|(color, name)| (color, name.to_string())).chain(series);
+    all.fold(svg.to_string(), |svg, (RGBColor(r, g, b), name)| {
+        svg.replace(&format!("\"#{r:02X}{g:02X}{b:02X}\""), &format!("\"var(--{name})\""))
+    })
+}
+
+/// The place of a value between the lowest and the highest as a color: dark to bright where all have one sign, else blue
+/// over white to red with zero in the middle.
+pub(super) fn shade(value: f64, [low, high]: [f64; 2]) -> [u8; 3] {
+    const VIRIDIS: [[u8; 3]; 6] = [
+        [0x44, 0x01, 0x54],
+        [0x41, 0x44, 0x87],
+        [0x2A, 0x78, 0x8E],
+        [0x22, 0xA8, 0x84],
+        [0x7A, 0xD1, 0x51],
+        [0xFD, 0xE7, 0x25],
+    ];
+    const DIVERGING: [[u8; 3]; 5] = [
+        [0x05, 0x30, 0x61],
+        [0x6B, 0xAC, 0xD1],
+        [0xF7, 0xF7, 0xF7],
+        [0xF4, 0xA5, 0x82],
+        [0x8E, 0x0C, 0x25],
+    ];
+    let stops: &[[u8; 3]] = if low < 0.0 && high > 0.0 { &DIVERGING } else { &VIRIDIS };
+    let place = if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
+    let place = place * (stops.len() - 1) as f64;
+    let first = (place as usize).min(stops.len() - 2);
+    let mix = |a: u8, b: u8| {
+        let share = place - first as f64;
+        (f64::from(a) * (1.0 - share) + f64::from(b) * share).round() as u8
+    };
+    [0, 1, 2].map(|i| mix(stops[first][i], stops[first + 1][i]))
+}

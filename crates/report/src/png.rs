@@ -1,0 +1,20 @@
+//! Images as PNG.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::DynamicImage;
+use std::io::Cursor;
+
+pub(crate) fn encode(image: &DynamicImage) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    let encoder =
+        PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive);
+    image.write_with_encoder(encoder).expect("memory takes an image");
+    bytes.into_inner()
+}
+
+/// As a part of a page.
+pub(crate) fn data_uri(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
+}

@@ -1,0 +1,91 @@
+//! Tables: in a page they are read, as CSV they are computed with.
+
+use crate::words;
+use cni_attacks::evaluation::Verdict;
+
+/// Rows and columns; the first cell of a row is its heading.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    pub(crate) caption: String,
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: Vec<Vec<Cell>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cell {
+    /// What was not measured.
+    Missing,
+    Text(String),
+    /// Text of which every letter counts.
+    Code(String),
+    Count(u64),
+    Number(f64),
+    Seconds(f64),
+    /// An accuracy with its interval, as fractions.
+    Accuracy([f64; 3]),
+    Verdict(Verdict),
+}
+
+impl Cell {
+    /// As a reader sees it.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Missing => "-".to_string(),
+            Self::Text(text) | Self::Code(text) => text.clone(),
+            Self::Count(count) => words::count(*count),
+            Self::Number(number) => words::number(*number),
+            Self::Seconds(seconds) => words::seconds(*seconds),
+            Self::Accuracy([value, low, high]) => words::interval(*value, *low, *high),
+            Self::Verdict(verdict) => verdict.to_string(),
+        }
+    }
+
+    /// As a program reads it: all digits, nothing where there is nothing.
+    fn raw(&self) -> String {
+        match self {
+            Self::Missing => String::new(),
+            Self::Count(count) => count.to_string(),
+            Self::Number(number) | Self::Seconds(number) => number.to_string(),
+            Self::Accuracy([value, ..]) => value.to_string(),
+            other => other.text(),
+        }
+    }
+
+    /// Whether it stands under other numbers.
+    pub(crate) fn is_numeric(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing | Self::Count(_) | Self::Number(_) | Self::Seconds(_) | Self::Accuracy(_)
+        )
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_string())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Option<f64>> for Cell {
+    fn from(number: Option<f64>) -> Self {
+        number.map_or(Self::Missing, Self::Number)
+    }
+}
+
+impl Table {
+    /// As CSV, the columns' names first.
+    pub(crate) fn csv(&self) -> Vec<u8> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let rows = self.rows.iter().map(|row| row.iter().map(Cell::raw).collect());
+        for row in std::iter::once(self.columns.clone()).chain(rows) {
+            writer.write_record(&row).expect("memory takes rows of equal length");
+        }
+        writer.into_inner().expect("memory is flushed")
+    }
+}

@@ -1,0 +1,156 @@
+//! Numbers in words: one way to write each.
+
+use cni_attacks::evaluation::Estimate;
+use cni_attacks::{Norm, Threat};
+
+/// A fraction as a percentage without its sign, such as `29.8`.
+pub(crate) fn percent(fraction: f64) -> String {
+    signed(format!("{:.1}", 100.0 * fraction))
+}
+
+/// An accuracy with its interval for tables, in percent: `29.8 (23.2–37.4)`.
+pub(crate) fn interval(value: f64, low: f64, high: f64) -> String {
+    format!("{} ({}–{})", percent(value), percent(low), percent(high))
+}
+
+/// An accuracy with its interval for sentences: `29.8 % (23.2 to 37.4 %)`.
+pub(crate) fn estimate(estimate: &Estimate) -> String {
+    let [value, low, high] = [estimate.accuracy, estimate.low, estimate.high].map(percent);
+    format!("{value} % ({low} to {high} %)")
+}
+
+/// A number with four significant digits, without trailing zeros.
+pub(crate) fn number(value: f64) -> String {
+    significant(value, 4)
+}
+
+/// A number with as many significant digits, in powers of ten where it is very small or large.
+pub(crate) fn significant(value: f64, digits: usize) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return if value == 0.0 { "0".to_string() } else { value.to_string() };
+    }
+    let scientific = format!("{value:.*e}", digits - 1);
+    let (mantissa, exponent) = scientific.split_once('e').expect("a number with an exponent");
+    let exponent: i32 = exponent.parse().expect("an exponent is a whole number");
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text.to_string(),
+    };
+    signed(match exponent {
+        -4..=5 => trimmed(&format!("{value:.*}", (digits as i32 - 1 - exponent).max(0) as usize)),
+        _ => format!("{}e{exponent}", trimmed(mantissa)),
+    })
+}
+
+/// A count with its thousands apart.
+pub(crate) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 check`, `2 checks`.
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    format!("{} {noun}{}", count(number as u64), if number == 1 { "" } else { "s" })
+}
+
+/// Seconds in the unit that suits them.
+pub(crate) fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{} s", significant(s, 3)),
+        s if s < 7200.0 => format!("{} min", significant(s / 60.0, 3)),
+        s => format!("{} h", significant(s / 3600.0, 3)),
+    }
+}
+
+/// A p-value, never zero.
+pub(crate) fn p_value(p: f64) -> String {
+    if p < 0.001 { "p < 0.001".to_string() } else { format!("p = {}", significant(p, 2)) }
+}
+
+/// A radius, as so many steps of 8-bit pixels where it is whole ones: `8/255`.
+pub(crate) fn radius(value: f64) -> String {
+    match of_255(value) {
+        Some(steps) if steps != 0 => format!("{}/255", signed(steps.to_string())),
+        _ => number(value),
+    }
+}
+
+/// The steps of 8-bit pixels that a number is, if whole ones.
+pub(crate) fn of_255(value: f64) -> Option<i64> {
+    let steps = 255.0 * value;
+    ((steps - steps.round()).abs() < 1e-6).then_some(steps.round() as i64)
+}
+
+/// What the attacker may change, such as `L∞, ε = 8/255`.
+pub(crate) fn threat(threat: &Threat) -> String {
+    let norm = match threat.norm() {
+        Norm::Linf => "L∞",
+        Norm::L2 => "L2",
+        Norm::L1 => "L1",
+    };
+    format!("{norm}, ε = {}", radius(threat.epsilon()))
+}
+
+/// A list in a sentence: `a`, `a and b`, `a, b and c`.
+pub(crate) fn list(items: &[String]) -> String {
+    match items {
+        [] => "nothing".to_string(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+/// Names as they may stand in the names of files and anchors: small letters and digits, joined by hyphens.
+pub(crate) fn slug(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let text: String = name.chars().map(plain).collect();
+    let words: Vec<&str> = text.split('-').filter(|word| !word.is_empty()).collect();
+    let mut slug = words.join("-");
+    slug.truncate(60);
+    if slug.is_empty() { "figure".to_string() } else { slug }
+}
+
+/// With the sign that is as wide as a digit.
+fn signed(text: String) -> String {
+    match text.strip_prefix('-') {
+        Some(digits) if digits.chars().any(|c| c.is_ascii_digit() && c != '0') => {
+            format!("−{digits}")
+        }
+        Some(digits) => digits.to_string(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_keep_their_size() {
+        let cases = [
+            (0.0, "0"),
+            (1.0, "1"),
+            (-0.5, "−0.5"),
+            (0.031_372_549, "0.03137"),
+            (123_456.0, "123456"),
+            (1.5e-7, "1.5e-7"),
+            (2.0e12, "2e12"),
+            (9.99999, "10"),
+        ];
+        for (value, wanted) in cases {
+            assert_eq!(number(value), wanted);
+        }
+        assert_eq!((percent(-0.0001), percent(0.29812)), ("0.0".to_string(), "29.8".to_string()));
+        assert_eq!((count(999), count(1_234_567)), ("999".into(), "1,234,567".into()));
+        assert_eq!((radius(8.0 / 255.0), radius(0.5)), ("8/255".into(), "0.5".into()));
+        assert_eq!(slug("Ünïcode <b> & Co"), "n-code-b-co");
+        assert_eq!((slug("模型"), p_value(1e-9)), ("figure".into(), "p < 0.001".into()));
+    }
+}
