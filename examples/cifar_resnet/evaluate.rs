@@ -59,9 +59,8 @@ pub fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
         let mut evaluated =
             evaluation.run_with(&victim, batches, Some(&state), &mut |step| watch.step(step))?;
         watch.end();
-        // A model without noise would have its one gradient averaged over as many equal ones.
-        let audited = if evaluated.record.stochastic { eot } else { eot.with_draws(1)? };
-        evaluated.record.checks = checks(&args, audited, &victim, &test, &device, &state)?;
+        let subject = (&victim as &dyn Classifier, evaluated.record.stochastic);
+        evaluated.record.checks = checks(&args, eot, subject, &test, &device, &state)?;
         Ok(evaluated)
     };
     let evaluated = if args.noise_off { scope(Noise::Off, judge) } else { judge() }?;
@@ -82,7 +81,7 @@ pub fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
 fn checks(
     args: &Evaluate,
     audited: Pgd,
-    victim: &dyn Classifier,
+    (victim, stochastic): (&dyn Classifier, bool),
     test: &ImageData,
     device: &burn::tensor::Device,
     state: &Path,
@@ -90,13 +89,17 @@ fn checks(
     let Some(effort) = args.checks.effort() else {
         return Ok(Vec::new());
     };
+    // A model without noise would have its one gradient averaged over as many equal ones.
+    let audited = if stochastic { audited } else { audited.with_draws(1)? };
     let checkup = Checkup::new(audited)
         .with_effort(effort)
         .with_key(Key::new(args.seed).named("checkup"))
         .with_judging_draws(args.draws)?
         .with_chunk(args.batch.max(1))?
         .with_state(state.join("checkup"));
-    let rows: Vec<usize> = (0..test.len().min(effort.examples())).collect();
+    let plan = checkup.plan_for(test.classes().len(), stochastic, test.len());
+    let most = plan.checks.iter().map(|check| check.examples).max().unwrap_or(0);
+    let rows: Vec<usize> = (0..most.clamp(1, test.len())).collect();
     let (images, labels) = (test.images(&rows, device), test.labels(&rows, device));
     let mut watch = Watch::new("checks", args.quiet, 0);
     let time = checkup.estimate(victim, images.clone(), labels.clone())?;

@@ -34,6 +34,7 @@
 //!
 //! - Backends of Burn: `flex` (CPU, pure Rust; the default), `vulkan`, `wgpu`, `metal`, `webgpu`, `cuda`, `cpu`, `rocm`;
 //! - `fusion`, `autotune`: Burn's, for the GPU backends. On a real GPU take both;
+//! - `report`: reports made from records; on by default;
 //! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
 //! - `download`: fetches the CIFAR archives over HTTPS.
 
@@ -41,6 +42,8 @@ pub use cni_attacks as attacks;
 pub use cni_layers as layers;
 pub use cni_noise as noise;
 pub use cni_ops as ops;
+#[cfg(feature = "report")]
+pub use cni_report as report;
 pub use cni_training as training;
 
 /// What an application uses, to be imported whole.
