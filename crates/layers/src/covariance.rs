@@ -25,8 +25,9 @@ pub fn noise_amplitudes<M: Module>(model: &M) -> Vec<(String, f64)> {
 /// The covariance of each noisy weight and activation, in the order of the module's parameters.
 ///
 /// For every weight with [`WeightNoise`](crate::WeightNoise) and every [`ActivationNoise`](crate::ActivationNoise),
-/// whatever the type of the module. The noise of an activation is that for an input of standard deviation 1. Channels are
-/// those of the noise: axis 1 of a linear layer's weight `[in, out]`, axis 0 of a convolution's `[out, in, kernel..]`.
+/// whatever the type of the module. The noise of an activation is that for an input of standard deviation 1. Channels
+/// are those of the noise: axis 1 of a linear layer's weight `[in, out]`, axis 0 of a convolution's
+/// `[out, in, kernel..]`.
 ///
 /// # Errors
 ///

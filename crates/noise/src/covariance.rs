@@ -12,8 +12,8 @@ const ROWS: usize = 64;
 /// The noise that one tensor has learned: its size, its covariance between channels and its spectrum.
 ///
 /// All follows from the parameters by the closed forms of the [laws](crate::law), without a draw. The noise of a weight
-/// is in the units of the weight. That of an activation depends on the standard deviation `s` of the layer's input, so it
-/// is given for `s = 1`; [`relative_std`](Self::relative_std) is absent there and says so.
+/// is in the units of the weight. That of an activation depends on the standard deviation `s` of the layer's input, so
+/// it is given for `s = 1`; [`relative_std`](Self::relative_std) is absent there and says so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NoiseCovariance {
     /// The path of the weight, or of the activation noise layer.
@@ -33,17 +33,17 @@ pub struct NoiseCovariance {
     /// `std_mean` over the standard deviation of the weight's elements. Absent for an activation and for a weight whose
     /// elements are all equal.
     pub relative_std: Option<f64>,
-    /// The covariance between channels, mean over the `m` positions within a channel, with `w_oi` the noise of channel `o`
-    /// at position `i`: `C[o][p] = 1/m Σ_i cov(w_oi, w_pi)`, a symmetric matrix.
+    /// The covariance between channels, mean over the `m` positions within a channel, with `w_oi` the noise of channel
+    /// `o` at position `i`: `C[o][p] = 1/m Σ_i cov(w_oi, w_pi)`, a symmetric matrix.
     ///
-    /// A row is a channel. Above 64 channels it is a block of `⌈channels / 64⌉` neighbours, the last one perhaps smaller,
-    /// and an entry is the mean of `C` over the pairs of channels of its two blocks.
+    /// A row is a channel. Above 64 channels it is a block of `⌈channels / 64⌉` neighbours, the last one perhaps
+    /// smaller, and an entry is the mean of `C` over the pairs of channels of its two blocks.
     pub covariance: Vec<Vec<f64>>,
-    /// The eigenvalues of `covariance`, descending. They sum to its trace: up to 64 channels the mean over the positions
-    /// of the noise's power in all channels.
+    /// The eigenvalues of `covariance`, descending. They sum to its trace: up to 64 channels the mean over the
+    /// positions of the noise's power in all channels.
     pub eigenvalues: Vec<f64>,
-    /// The eigenvalues, descending, that the low-rank part `F Fᵀ` of the covariance of all elements has besides zeros: as
-    /// many as `F` has columns. Empty for white noise and for rank 0.
+    /// The eigenvalues, descending, that the low-rank part `F Fᵀ` of the covariance of all elements has besides zeros:
+    /// as many as `F` has columns. Empty for white noise and for rank 0.
     pub factor_eigenvalues: Vec<f64>,
 }
 

@@ -29,8 +29,8 @@ pub struct EpochRow {
     pub train: Scores,
     /// On the validation set after the epoch.
     pub validation: Scores,
-    /// What [`Trainer::with_watch`](crate::Trainer::with_watch) read off the model after the epoch, by name. Absent is what
-    /// was not finite.
+    /// What [`Trainer::with_watch`](crate::Trainer::with_watch) read off the model after the epoch, by name. Absent is
+    /// what was not finite.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub watched: BTreeMap<String, f64>,
 }

@@ -62,8 +62,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         self
     }
 
-    /// Follows numbers of the model, such as the amplitudes of its noise: `watch` names them, and each epoch's row of the
-    /// history has those of the model after it.
+    /// Follows numbers of the model, such as the amplitudes of its noise: `watch` names them, and each epoch's row of
+    /// the history has those of the model after it.
     ///
     /// It reads a snapshot as by `valid()`. It is no part of what the run is a function of.
     pub fn with_watch<W: IntoIterator<Item = (String, f64)>>(
