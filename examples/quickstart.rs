@@ -88,7 +88,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             noise: NoiseSummary::of(&trained.model).to_string(),
             ..ModelCard::default()
         };
-        let data = DataCard { name: test.name().to_string(), fingerprint: test.fingerprint() };
+        let data = DataCard {
+            name: test.name().to_string(),
+            fingerprint: test.fingerprint(),
+            classes: test.classes().to_vec(),
+        };
         let batches = (0..test.len()).step_by(120).map(|first| {
             let rows: Vec<usize> = (first..test.len().min(first + 120)).collect();
             (test.images(&rows, &device), test.labels(&rows, &device))

@@ -46,7 +46,7 @@ pub use estimate::{Estimate, Hits};
 pub use gallery::Specimen;
 pub use record::{AttackRecord, Evaluated, Record, Row, RowAttack, SCHEMA};
 pub use step::{NoiseState, Step};
-pub use store::write_json;
+pub use store::{write_json, write_whole};
 pub use table::table;
 
 use self::run::Run;
