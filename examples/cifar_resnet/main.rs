@@ -6,6 +6,7 @@
 mod args;
 mod device;
 mod devices;
+mod fraction;
 mod model;
 
 use args::{Cli, Command, Evaluate, Info, Train};

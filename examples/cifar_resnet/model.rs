@@ -1,6 +1,7 @@
 //! The flags that describe a model and its data. They are saved with a run.
 
 use crate::args::Source;
+use crate::fraction::fraction;
 use clap::{Args, ValueEnum};
 use cni_burn::prelude::*;
 use cni_burn::training::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
@@ -109,15 +110,6 @@ pub enum Share {
 pub enum Size {
     Reference,
     Scaled,
-}
-
-/// `8/255` or `0.031`.
-pub fn fraction(text: &str) -> Result<f64, String> {
-    let number = |text: &str| text.trim().parse::<f64>().map_err(|error| format!("{error}"));
-    match text.split_once('/') {
-        Some((above, below)) => Ok(number(above)? / number(below)?),
-        None => number(text),
-    }
 }
 
 impl Model {
