@@ -2,6 +2,8 @@
 //! `benches/README.md` says how to read it.
 
 mod export;
+#[path = "../../examples/cifar_resnet/fraction.rs"]
+mod fraction;
 #[path = "../compare/machine.rs"]
 mod machine;
 mod ours;

@@ -1,11 +1,12 @@
 //! Our side: the attacks by the names that the peer knows them by, run and timed.
 
+use crate::fraction::fraction;
 use crate::{Result, Settings};
 use burn::tensor::{Int, Tensor};
 use clap::ValueEnum;
 use cni_burn::attacks::{
-    Apgd, Attack, CarliniWagner, Classifier, Fab, Goal, Norm, Passes, Pgd, Runner, Square, Suite,
-    Threat, Victim,
+    Apgd, Attack, CarliniWagner, Classifier, Fab, Goal, Norm, Passes, Pgd, Rows, Runner, Square,
+    Suite, Threat, Victim,
 };
 use cni_burn::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -68,13 +69,6 @@ impl Name {
             Self::Standard => Box::new(Suite::standard(threat)?),
         })
     }
-}
-
-fn fraction(text: &str) -> Result<f64> {
-    Ok(match text.split_once('/') {
-        Some((above, below)) => above.trim().parse::<f64>()? / below.trim().parse::<f64>()?,
-        None => text.trim().parse()?,
-    })
 }
 
 type Forward = fn(&ResNet, Tensor<4>) -> Tensor<2>;
@@ -153,10 +147,9 @@ pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> R
     let attack = name.attack(settings)?;
     let images = model.images.clone().slice(0..examples);
     let clean = model.correct(&images, settings.batch);
-    let right: Vec<i32> = (0..examples as i32).filter(|&i| clean[i as usize] == 1).collect();
-    let rows = Tensor::<1, Int>::from_data(right.as_slice(), &images.device());
-    let attacked = images.clone().select(0, rows.clone());
-    let goal = Goal::Misclassify(model.labels.clone().select(0, rows));
+    let right = Rows::wherever(clean.iter().map(|&right| right == 1), &images);
+    let attacked = right.of(&images);
+    let goal = Goal::Misclassify(right.of_labels(&model.labels));
 
     let calls = RefCell::new(Calls::new());
     let counted = |x: Tensor<4>| {
@@ -176,16 +169,11 @@ pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> R
 
     let distance: Vec<f64> = Norm::L2.distance(&found.images, &attacked).try_to_vec_as()?;
     // Examples are judged in the batches of the whole set, as the peer does.
-    let mut whole = images.clone();
-    for (at, &row) in right.iter().enumerate() {
-        let row = row as usize;
-        whole = whole.slice_assign(row..row + 1, found.images.clone().slice(at..at + 1));
-    }
-    let robust = model.correct(&whole, settings.batch);
+    let robust = model.correct(&right.replace(&images, &found.images), settings.batch);
     let norm = (name == Name::Cw).then(|| {
         let mut norms = vec![None; examples];
-        for (at, &row) in right.iter().enumerate() {
-            norms[row as usize] = (robust[row as usize] == 0).then_some(distance[at]);
+        for (at, &row) in right.as_slice().iter().enumerate() {
+            norms[row] = (robust[row] == 0).then_some(distance[at]);
         }
         norms
     });

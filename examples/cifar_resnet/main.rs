@@ -9,6 +9,7 @@ mod checkpoint;
 mod device;
 mod devices;
 mod evaluate;
+mod fraction;
 mod model;
 mod watch;
 

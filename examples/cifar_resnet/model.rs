@@ -2,6 +2,7 @@
 
 use crate::args::Source;
 use burn::tensor::Device;
+use crate::fraction::fraction;
 use clap::{Args, ValueEnum};
 use cni_burn::prelude::*;
 use cni_burn::training::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
@@ -112,15 +113,6 @@ pub enum Share {
 pub enum Size {
     Reference,
     Scaled,
-}
-
-/// `8/255` or `0.031`.
-pub fn fraction(text: &str) -> Result<f64, String> {
-    let number = |text: &str| text.trim().parse::<f64>().map_err(|error| format!("{error}"));
-    match text.split_once('/') {
-        Some((above, below)) => Ok(number(above)? / number(below)?),
-        None => number(text),
-    }
 }
 
 impl Model {

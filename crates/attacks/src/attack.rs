@@ -41,8 +41,9 @@ pub trait Attack: Send + Sync {
 
     /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height, width]`.
     ///
-    /// What an attack is. Callers want [`perturb`](Self::perturb), or a [`Runner`]; an attack made of others runs them by
-    /// [`Oracle::run`]. Every random number, and the noise of the model, is a function of `key` and of the examples' numbers.
+    /// What an attack is. Callers want [`perturb`](Self::perturb), or a [`Runner`]; an attack made of others runs them
+    /// by [`Oracle::run`]. Every random number, and the noise of the model, is a function of `key` and of the examples'
+    /// numbers.
     ///
     /// # Errors
     ///

@@ -4,8 +4,8 @@ mod support;
 
 use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
-    Adversarial, Attack, AttackError, Eot, Expectation, Goal, Loss, Objective, Pgd, RandomNoise,
-    Threat, input_gradient, score,
+    Adversarial, Apgd, Attack, AttackError, Eot, Expectation, Goal, Loss, Objective, Pgd,
+    RandomNoise, Runner, Suite, Threat, Transfer, input_gradient, score,
 };
 use cni_noise::{Examples, Key};
 use support::{Toy, images};
@@ -35,8 +35,11 @@ fn message<T>(result: Result<T, AttackError>) -> String {
 
 #[test]
 fn bad_settings_are_refused() {
-    let pgd = || Pgd::new(Threat::linf(0.1).unwrap());
-    let random = || RandomNoise::new(Threat::linf(0.1).unwrap());
+    let threat = Threat::linf(0.1).unwrap();
+    let pgd = || Pgd::new(threat);
+    let random = || RandomNoise::new(threat);
+    let apgd = || Apgd::targeted(threat);
+    let transfer = || Transfer::new("twin", |x: Tensor<4>| x.flatten::<2>(1, 3), pgd());
     for epsilon in [-0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let wanted = format!("epsilon: got {epsilon}, wanted a finite number of at least 0");
         assert_eq!(message(Threat::linf(epsilon)), wanted);
@@ -46,15 +49,58 @@ fn bad_settings_are_refused() {
         let wanted = format!("step_size: got {step_size}, wanted a finite number above 0");
         assert_eq!(message(pgd().with_step_size(step_size)), wanted);
     }
+    for got in [f64::NAN, -0.1, 1.1] {
+        let wanted = |field: &str| format!("{field}: got {got}, wanted 0 to 1");
+        assert_eq!(message(pgd().with_momentum(got)), wanted("momentum"));
+        assert_eq!(message(apgd().with_rho(got)), wanted("rho"));
+    }
+    for sparsity in [f64::NAN, 0.0, -0.1, 1.1] {
+        let wanted = format!("sparsity: got {sparsity}, wanted above 0 to 1");
+        assert_eq!(message(pgd().with_sparsity(sparsity)), wanted);
+    }
     for (field, got) in [
         ("steps", message(pgd().with_steps(0))),
         ("restarts", message(pgd().with_restarts(0))),
         ("draws", message(pgd().with_draws(0))),
         ("draws", message(random().with_draws(0))),
         ("samples", message(random().with_samples(0))),
+        ("steps", message(apgd().with_steps(0))),
+        ("restarts", message(apgd().with_restarts(0))),
+        ("targets", message(apgd().with_targets(0))),
+        ("draws", message(apgd().with_draws(0))),
+        ("score_draws", message(apgd().with_score_draws(0))),
+        ("candidates", message(transfer().with_candidates(0))),
+        ("draws", message(transfer().with_draws(0))),
+        ("draws", message(Suite::rand(threat).unwrap().with_draws(0))),
+        ("chunk", message(Runner::default().with_chunk(0))),
     ] {
         assert_eq!(got, format!("{field}: got 0, wanted at least 1"));
     }
+}
+
+#[test]
+fn what_makes_no_suite_is_refused() {
+    let suite = |radii: &[f64]| {
+        let attack =
+            |&epsilon| Box::new(Pgd::new(Threat::linf(epsilon).unwrap())) as Box<dyn Attack>;
+        message(Suite::custom("odd", radii.iter().map(attack).collect()))
+    };
+    assert_eq!(suite(&[]), "suite odd: got no attack, wanted at least one");
+    assert_eq!(
+        suite(&[0.1, 0.2]),
+        "suite odd: got Threat { norm: Linf, epsilon: 0.2 } of PGD-10, \
+         wanted Threat { norm: Linf, epsilon: 0.1 } as of the first"
+    );
+    // The model of three classes has too few for the targeted loss of `standard`.
+    let toy = Toy::new(3, DType::F32);
+    let suite = Suite::standard(Threat::linf(1e-4).unwrap()).unwrap();
+    let clean = images(4, DType::F32);
+    let labels = toy.predictions(&clean);
+    let run = |batches: Vec<_>| message(suite.on(&toy.classifier()).run(batches));
+    let wanted = "classes: got 3, wanted at least 4 for this loss";
+    assert_eq!(run(vec![(clean, labels)]), wanted);
+    let wanted = "images: got an empty batch of shape [0, 0, 0, 0], wanted at least one pixel";
+    assert_eq!(run(vec![]), wanted);
 }
 
 #[test]

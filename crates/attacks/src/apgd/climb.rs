@@ -73,6 +73,11 @@ impl Apgd {
             if last {
                 return Ok((best, reached));
             }
+            // A budget that ends in a larger ball leaves its best point, brought into the threat's.
+            if !oracle.has_budget() {
+                let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
+                return Ok((norm.project(best, &problem.images, epsilon), reached));
+            }
             start = Some(best);
         }
         unreachable!("the last stage returns")

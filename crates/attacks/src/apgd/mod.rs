@@ -90,8 +90,9 @@ impl Apgd {
         Self { climb: Climb::Loss(loss), ..self }
     }
 
-    /// On the targeted form of the difference of logits ratio, [`PairLoss::Dlr`](crate::PairLoss::Dlr), towards each of the nine most likely wrong
-    /// classes, or all where there are fewer. Wants four classes. Of a [`Goal::Target`](crate::Goal::Target) that class is the only one.
+    /// On the targeted form of the difference of logits ratio, [`PairLoss::Dlr`](crate::PairLoss::Dlr), towards each of
+    /// the nine most likely wrong classes, or all where there are fewer. Wants four classes. Of a
+    /// [`Goal::Target`](crate::Goal::Target) that class is the only one.
     pub fn targeted(threat: Threat) -> Self {
         Self::new(threat, Climb::Targets(9))
     }

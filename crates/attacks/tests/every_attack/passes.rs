@@ -3,9 +3,10 @@
 use crate::support::{Toy, images, largest};
 use crate::{CLASSES, attacks};
 use burn::tensor::{DType, Device, Tensor};
-use cni_attacks::{Access, Adversarial, AttackError, Budget, Goal, Passes, Runner};
+use cni_attacks::{Access, Adversarial, AttackError, Budget, Goal, Passes, Progress, Runner};
 use cni_noise::Key;
 use std::cell::RefCell;
+use std::time::Duration;
 
 #[test]
 fn a_key_replays_an_attack_on_a_noisy_model_and_the_passes_are_counted() {
@@ -77,6 +78,24 @@ fn a_budget_ends_every_attack_that_asks_the_model() {
         assert!(cut.passes.forwards < whole.passes.forwards, "{case}");
         let distance = largest(attack.threat().norm().distance(&cut.images, &clean));
         assert!(distance <= attack.threat().epsilon() * (1.0 + 1e-5), "{case}");
+    }
+}
+
+#[test]
+fn no_time_ends_every_attack_after_its_first_iteration() {
+    let toy = Toy::new(CLASSES, DType::F32);
+    let clean = images(4, DType::F32);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    for (case, _, attack) in attacks(0.01) {
+        let mut iterations = 0;
+        let mut progress = |_: &Progress| iterations += 1;
+        let model = toy.classifier();
+        let found = Runner::default()
+            .with_budget(Budget { time: Some(Duration::ZERO), ..Budget::default() })
+            .with_progress(&mut progress)
+            .run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(7), 0)
+            .unwrap();
+        assert_eq!((iterations, found.exhausted), (1, true), "{case}");
     }
 }
 

@@ -130,24 +130,6 @@ fn at_a_radius_of_zero_a_suite_asks_for_its_verdicts_alone_and_moves_nothing() {
 }
 
 #[test]
-fn what_makes_no_suite_is_refused() {
-    let message = |attacks: Vec<Box<dyn Attack>>| {
-        Suite::custom("odd", attacks).err().map(|error| error.to_string()).unwrap_or_default()
-    };
-    assert_eq!(message(vec![]), "suite odd: got no attack, wanted at least one");
-    let other = Threat::linf(0.2).unwrap();
-    let mixed: Vec<Box<dyn Attack>> = vec![Box::new(Pgd::new(threat())), Box::new(Pgd::new(other))];
-    assert!(message(mixed).contains("PGD-10"));
-    // Too few classes for the targeted loss of `standard`.
-    let toy = Toy::new(3, DType::F32);
-    let labels = toy.predictions(&images(EXAMPLES, DType::F32));
-    let model = toy.classifier();
-    let standard = Suite::standard(Threat::linf(1e-4).unwrap()).unwrap();
-    let error = standard.on(&model).run(batches(&labels, EXAMPLES)).unwrap_err();
-    assert_eq!(error.to_string(), "classes: got 3, wanted at least 4 for this loss");
-}
-
-#[test]
 fn suites_hold_the_attacks_that_their_names_promise() {
     let names = |suite: Suite| suite.attacks().map(|attack| attack.name()).collect::<Vec<_>>();
     for threat in [Threat::linf(0.1), Threat::l2(0.5)] {

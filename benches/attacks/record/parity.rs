@@ -1,5 +1,6 @@
-//! What the comparisons leave behind.
+//! Robust accuracy of both sides, example by example.
 
+use super::median;
 use crate::ours::{Cost, Model, Name, Ours};
 use crate::theirs::Theirs;
 use crate::{Result, Settings, machine};
@@ -168,81 +169,6 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// Seconds of both sides.
-#[derive(Serialize)]
-pub struct Speed {
-    machine: Value,
-    versions: Value,
-    settings: Settings,
-    repeats: usize,
-    model: Value,
-    attacks: BTreeMap<String, Timing>,
-}
-
-/// One run of each side.
-#[derive(Serialize)]
-pub struct Pair {
-    pub ours: Cost,
-    pub theirs: Cost,
-}
-
-/// Medians over the runs.
-#[derive(Serialize)]
-struct Timing {
-    our_seconds: f64,
-    their_seconds: f64,
-    /// Theirs over ours.
-    ratio: f64,
-    our_seconds_per_example: f64,
-    /// Seconds outside the model over those in it.
-    our_share_outside: f64,
-    their_share_outside: f64,
-    runs: Vec<Pair>,
-}
-
-impl Speed {
-    pub fn new(settings: &Settings, model: &Model, versions: Value, repeats: usize) -> Self {
-        Self {
-            machine: machine::facts(machine::threads(), None),
-            versions,
-            settings: settings.clone(),
-            repeats,
-            model: model.card.clone(),
-            attacks: BTreeMap::new(),
-        }
-    }
-
-    /// Adds an attack's runs; a line about them.
-    pub fn add(&mut self, name: Name, runs: Vec<Pair>) -> String {
-        let of = |value: &dyn Fn(&Pair) -> f64| median(runs.iter().map(value).collect());
-        let outside = |cost: &Cost| cost.seconds / cost.model_seconds - 1.0;
-        let timing = Timing {
-            our_seconds: of(&|pair| pair.ours.seconds),
-            their_seconds: of(&|pair| pair.theirs.seconds),
-            ratio: of(&|pair| pair.theirs.seconds / pair.ours.seconds),
-            our_seconds_per_example: of(&|pair| pair.ours.seconds) / self.settings.examples as f64,
-            our_share_outside: of(&|pair| outside(&pair.ours)),
-            their_share_outside: of(&|pair| outside(&pair.theirs)),
-            runs,
-        };
-        let line = format!(
-            "{:<10} ours {:.2} s  theirs {:.2} s  ratio {:.2}  outside the model {:.1} and {:.1} %",
-            name.key(),
-            timing.our_seconds,
-            timing.their_seconds,
-            timing.ratio,
-            100.0 * timing.our_share_outside,
-            100.0 * timing.their_share_outside
-        );
-        self.attacks.insert(name.key(), timing);
-        line
-    }
-
-    pub fn save(&self, out: &Path) -> Result<()> {
-        Ok(write_json(out, self)?)
-    }
-}
-
 fn share(flags: &[u8]) -> f64 {
     flags.iter().map(|&flag| f64::from(flag)).sum::<f64>() / flags.len().max(1) as f64
 }
@@ -250,13 +176,4 @@ fn share(flags: &[u8]) -> f64 {
 fn agreement(a: &[u8], b: &[u8]) -> f64 {
     let same = a.iter().zip(b).filter(|(a, b)| a == b).count();
     same as f64 / a.len().max(1) as f64
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    if n == 0 {
-        return f64::NAN;
-    }
-    0.5 * (values[(n - 1) / 2] + values[n / 2])
 }

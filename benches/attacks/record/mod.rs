@@ -1,0 +1,16 @@
+//! What the comparisons leave behind.
+
+mod parity;
+mod speed;
+
+pub use parity::{Comparison, Parity};
+pub use speed::{Pair, Speed};
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    if n == 0 {
+        return f64::NAN;
+    }
+    0.5 * (values[(n - 1) / 2] + values[n / 2])
+}

@@ -1,0 +1,107 @@
+//! PGD's momentum and its early stop.
+
+mod support;
+
+use burn::tensor::{DType, Tensor};
+use cni_attacks::{Adversarial, Goal, Iterate, Loss, Norm, Passes, Pgd, Runner, Threat};
+use cni_noise::Key;
+use std::cell::RefCell;
+use support::{NORMS, Toy, gap, images};
+
+/// `m ← μ m + g / ‖g‖₁`, step along `m`, project; on a model whose slopes change their signs on the way, so that the
+/// past matters.
+#[test]
+fn momentum_is_that_of_a_loop_written_by_hand() {
+    let toy = Toy::new(4, DType::F64);
+    let model = |x: Tensor<4>| toy.logits(x.mul_scalar(30.0).sin());
+    let clean = images(6, DType::F64);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    let slope = |x: &Tensor<4>| {
+        let leaf = x.clone().autodiff().require_grad();
+        let loss = Loss::CrossEntropy.per_example(model(leaf.clone()), goal.labels()).sum();
+        leaf.grad(&loss.backward()).unwrap()
+    };
+    let by_hand = |norm: Norm, epsilon: f64, momentum: f64| {
+        let (mut x, mut past) = (clean.clone(), clean.zeros_like());
+        for _ in 0..10 {
+            let slope = slope(&x);
+            let length = slope.clone().abs().sum_dims(&[1, 2, 3]);
+            past = past * momentum + slope / length;
+            let step = norm.steepest_step(past.clone(), epsilon / 10.0);
+            x = norm.project(x + step, &clean, epsilon);
+        }
+        x
+    };
+    for norm in NORMS {
+        let epsilon = 0.2;
+        let attack = Pgd::mi_fgsm(Threat::new(norm, epsilon).unwrap());
+        let other = attack.clone().with_momentum(0.6).unwrap();
+        for (momentum, attack) in [(1.0, attack), (0.6, other)] {
+            let found =
+                Runner::default().run(&attack, &model, clean.clone(), &goal, Key::new(1), 0);
+            let found = found.unwrap().images;
+            let case = format!("{norm:?} {momentum}");
+            assert!(gap(&found, &by_hand(norm, epsilon, momentum)) < 1e-12, "{case}");
+            assert!(gap(&found, &by_hand(norm, epsilon, 0.0)) > 1e-2, "{case}: momentum is idle");
+        }
+    }
+}
+
+const STEPS: usize = 12;
+const EXAMPLES: usize = 24;
+
+fn pgd() -> Pgd {
+    Pgd::new(Threat::linf(0.15).unwrap()).with_steps(STEPS).unwrap()
+}
+
+fn run(attack: &Pgd, toy: &Toy, goal: &Goal, early_stop: bool) -> Adversarial {
+    let runner = Runner::default().with_early_stop(early_stop);
+    let clean = images(EXAMPLES, DType::F32);
+    runner.run(attack, &toy.classifier(), clean, goal, Key::new(2), 0).unwrap()
+}
+
+fn reached(toy: &Toy, goal: &Goal, images: Tensor<4>) -> Vec<bool> {
+    goal.reached(&toy.logits(images)).try_to_vec_as().unwrap()
+}
+
+#[test]
+fn with_early_stop_an_example_leaves_at_the_first_point_that_reaches_the_goal() {
+    let toy = Toy::new(4, DType::F32);
+    let goal = Goal::Misclassify(toy.predictions(&images(EXAMPLES, DType::F32)));
+    // In how many steps of the whole run each example has not yet reached the goal.
+    let points: RefCell<Vec<Vec<bool>>> = RefCell::default();
+    let model = |x: Tensor<4>| {
+        points.borrow_mut().push(reached(&toy, &goal, x.clone().inner()));
+        toy.logits(x)
+    };
+    let runner = Runner::default().with_early_stop(false);
+    let clean = images(EXAMPLES, DType::F32);
+    let whole = runner.run(&pgd(), &model, clean, &goal, Key::new(2), 0).unwrap();
+    let points = points.into_inner();
+    assert_eq!(points.len(), STEPS);
+    let passes = (0..EXAMPLES).map(|row| {
+        let first = points.iter().position(|reached| reached[row]);
+        first.map_or(STEPS, |step| step + 1) as u64
+    });
+    let wanted = passes.sum::<u64>();
+    assert!(wanted < (STEPS * EXAMPLES) as u64);
+
+    let stopped = run(&pgd(), &toy, &goal, true);
+    // Beside the gradients two draws of eight images, which look for noise.
+    assert_eq!(stopped.passes, Passes { forwards: wanted + 16, backwards: wanted });
+    let [whole, stopped] = [whole, stopped].map(|found| reached(&toy, &goal, found.images));
+    assert!(whole.contains(&true));
+    assert!(whole.iter().zip(&stopped).all(|(whole, stopped)| *stopped || !whole));
+}
+
+#[test]
+fn no_example_leaves_early_where_draws_decide_or_the_best_point_is_sought() {
+    let quiet = Toy::new(4, DType::F32);
+    let noisy = Toy { noise: 0.5, ..quiet.clone() };
+    let goal = Goal::Misclassify(quiet.predictions(&images(EXAMPLES, DType::F32)));
+    for (toy, attack) in [(&noisy, pgd()), (&quiet, pgd().with_iterate(Iterate::Best))] {
+        let [whole, stopped] = [false, true].map(|early| run(&attack, toy, &goal, early));
+        assert_eq!(stopped.passes.backwards, (STEPS * EXAMPLES) as u64);
+        assert_eq!(gap(&stopped.images, &whole.images), 0.0);
+    }
+}
