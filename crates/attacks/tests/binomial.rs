@@ -1,5 +1,5 @@
-//! Exact binomial inference against scipy and statsmodels, whose numbers `tests/reference/smoothing.py` made, against its
-//! closed forms, and against its own promise.
+//! Exact binomial inference against scipy and statsmodels, whose numbers `tests/reference/smoothing.py` made, against
+//! its closed forms, and against its own promise.
 
 use cni_attacks::AttackError;
 use cni_attacks::prediction::{binomial_test, clopper_pearson, clopper_pearson_lower};

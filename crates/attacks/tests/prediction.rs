@@ -53,9 +53,10 @@ fn single_draws_and_votes_are_right_as_often_as_the_gaussian_says() {
     let single = |i: usize| Normal::standard().cdf(margin[i] / (NOISE * 2f64.sqrt() * norm[i]));
     let (draws, half) = (21, 11.0);
     let vote = |i: usize| Beta::new(half, half).unwrap().cdf(single(i));
-    let probability: [(Prediction, u64, &dyn Fn(usize) -> f64); 2] =
-        [(Prediction::single(), 4000, &single), (Prediction::vote(draws).unwrap(), 800, &vote)];
-    for (mode, n, wanted) in probability {
+    let vote_mode = Prediction::vote(draws).unwrap();
+    let of: [&dyn Fn(usize) -> f64; 2] = [&single, &vote];
+    for ((mode, n), wanted) in [(Prediction::single(), 4000), (vote_mode, 800)].into_iter().zip(of)
+    {
         let mut hits = vec![0u32; batch];
         for i in 0..n {
             let found = predict(mode, &toy.classifier(), batch, Key::new(1).child(i));
@@ -188,7 +189,8 @@ fn a_predictor_obeys_the_scope_in_force() {
     }
 }
 
-/// The gradient through the predictor is that of the loss of the mean, which the attacks take without keeping all graphs.
+/// The gradient through the predictor is that of the loss of the mean, which the attacks take without keeping all
+/// graphs.
 #[test]
 fn means_have_the_gradient_of_the_expectation_and_votes_have_none() {
     let (toy, draws) = (noisy(3), 4);

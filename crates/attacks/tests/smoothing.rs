@@ -92,9 +92,9 @@ fn certified_radii_stay_below_the_true_distance() {
     assert!(tight.len() > 50 && (0.7..1.0).contains(&mean), "{} {mean}", tight.len());
 }
 
-/// With noise of its own on the margin the classifier has p = Φ(distance / √(σ² + τ²)), if every sample draws both. One draw
-/// of τ for all samples of an image would make p nearly zero or one. Of 100 bounds each is above p with a probability of at
-/// most 0.05: more than 18 are with one of 10⁻⁶.
+/// With noise of its own on the margin the classifier has p = Φ(distance / √(σ² + τ²)), if every sample draws both. One
+/// draw of τ for all samples of an image would make p nearly zero or one. Of 100 bounds each is above p with a
+/// probability of at most 0.05: more than 18 are with one of 10⁻⁶.
 #[test]
 fn samples_of_a_stochastic_classifier_are_independent() {
     let (linear, n) = (Linear::new(0.5), 100);
@@ -146,8 +146,8 @@ fn samples_that_all_agree_certify_the_largest_radius() {
     }
 }
 
-/// On the boundary every answer is wrong. Of 400 predictions each is one with a probability of at most 0.05: no more than
-/// 42, five standard errors above the mean. So for the certificates.
+/// On the boundary every answer is wrong. Of 400 predictions each is one with a probability of at most 0.05: no more
+/// than 42, five standard errors above the mean. So for the certificates.
 #[test]
 fn on_the_boundary_smoothing_abstains() {
     let linear = Linear::new(0.0);

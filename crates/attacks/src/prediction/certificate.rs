@@ -53,8 +53,8 @@ pub struct Certificates {
 
 /// The share of images that are certified to be of their true class at this L2 radius, in units of the pixel range.
 ///
-/// Over a number of radii it is the curve of Cohen et al., figure 6: a lower bound of the smoothed classifier's accuracy
-/// under any attack of that length, each certificate holding with probability 1 − α of its own.
+/// Over a number of radii it is the curve of Cohen et al., section 4: a lower bound of the smoothed classifier's
+/// accuracy under any attack of that length, each certificate holding with probability 1 − α of its own.
 ///
 /// # Errors
 ///

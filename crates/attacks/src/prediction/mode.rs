@@ -75,8 +75,8 @@ impl Prediction {
     /// Predicts the classes of `images`, `[batch, channels, height, width]` with pixels in [0, 1].
     ///
     /// Draw `d` of the classifier's noise and of the input's runs in the [`draw_scope`] of `key`: equal keys give equal
-    /// predictions, and noise stays off where the caller's scope has switched it off. An example's own noise goes by its
-    /// number in `examples`, not by the batch that it is in.
+    /// predictions, and noise stays off where the caller's scope has switched it off. An example's own noise goes by
+    /// its number in `examples`, not by the batch that it is in.
     ///
     /// # Errors
     ///
@@ -108,8 +108,8 @@ impl Prediction {
 
     /// The logits that stand for all draws, and the votes where there are any.
     ///
-    /// Those of votes are the logarithms of the shares with one vote more for each class, lest a class without votes had
-    /// none.
+    /// Those of votes are the logarithms of the shares with one vote more for each class, lest a class without votes
+    /// had none.
     pub(super) fn draw(
         &self,
         classifier: &dyn Classifier,

@@ -8,9 +8,9 @@ use cni_noise::{Key, current_examples, layer_key};
 /// A classifier together with the way it predicts: what is deployed, and so what is attacked and evaluated.
 ///
 /// Its logits are, by the mode, those of the single draw, the mean logits, the logarithms of the mean probabilities, or
-/// the logarithms of the shares of votes, `ln((votes + 1) / (draws + classes))`. Votes have no gradient, and an attack by
-/// gradients refuses them: let it attack the mean probabilities as their surrogate ([`Transfer`](crate::Transfer)), or the
-/// classifier itself with the mode's draws ([`Expectation::Probabilities`](crate::Expectation)).
+/// the logarithms of the shares of votes, `ln((votes + 1) / (draws + classes))`. Votes have no gradient, and an attack
+/// by gradients refuses them: let it attack the mean probabilities as their surrogate ([`Transfer`](crate::Transfer)),
+/// or the classifier itself with the mode's draws ([`Expectation::Probabilities`](crate::Expectation)).
 ///
 /// Each pass through it takes `draws` passes through the classifier, and a backward pass keeps the graphs of all.
 ///

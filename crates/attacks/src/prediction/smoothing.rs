@@ -16,22 +16,22 @@ use statrs::distribution::{ContinuousCDF, Normal};
 /// The smoothed classifier predicts the class that the base classifier is most likely to give for the image under
 /// Gaussian noise of standard deviation σ on each pixel: `g(x) = argmax_c P(f(x + δ) = c)`, `δ ~ N(0, σ²I)`. Where that
 /// class has a probability of at least `p > 1/2`, `g` predicts it for every image at an L2 distance below `σ·Φ⁻¹(p)`
-/// (theorem 1, with the runner-up's bound 1 − p). σ and distance are in units of the pixel range [0, 1]; noisy pixels are
-/// not clipped, and neither is the ball.
+/// (theorem 1, with the runner-up's bound 1 − p). σ and distance are in units of the pixel range [0, 1]; noisy pixels
+/// are not clipped, and neither is the ball.
 ///
 /// # What is certified of a classifier with noise of its own
 ///
-/// The certificate rests on the noise on the input alone. Noise on weights and activations adds nothing to it and does not
-/// break it: theorem 1 holds for a random base classifier `f(z, ω)`, since all it needs is that
-/// `h_c(z) = P(f(z, ω) = c)` is a function of the noisy image `z = x + δ` with values in [0, 1]. So it needs ω independent
-/// of δ and its law the same for every x, as it is for the keys of `cni-noise`; the noise's scale may depend on z, as that
-/// of activation noise does. What is certified then is the class most likely under both noises together, a prediction that
-/// takes many draws: no single pass, and no vote without noise on the input, is.
+/// The certificate rests on the noise on the input alone. Noise on weights and activations adds nothing to it and does
+/// not break it: theorem 1 holds for a random base classifier `f(z, ω)`, since all it needs is that
+/// `h_c(z) = P(f(z, ω) = c)` is a function of the noisy image `z = x + δ` with values in [0, 1]. So it needs ω
+/// independent of δ and its law the same for every x, as it is for the keys of `cni-noise`; the noise's scale may
+/// depend on z, as that of activation noise does. What is certified then is the class most likely under both noises
+/// together, a prediction that takes many draws: no single pass, and no vote without noise on the input, is.
 ///
-/// - Without noise on the input there is no certificate, however noisy the weights: `h_c` may jump from one pixel value to
-///   the next. σ = 0 is refused.
-/// - Samples must be independent. Each has a key of its own for the input and for the model, and those of one image share
-///   a pass only where the model is found to draw nothing.
+/// - Without noise on the input there is no certificate, however noisy the weights: `h_c` may jump from one pixel value
+///   to the next. σ = 0 is refused.
+/// - Samples must be independent. Each has a key of its own for the input and for the model, and those of one image
+///   share a pass only where the model is found to draw nothing.
 /// - The logits of an image must not depend on the others of its batch. Where they do, as under activation noise whose
 ///   scale is taken over the batch, the certificate is for a change of this image in this company.
 /// - In the scope `Noise::Off` the model's own noise is silent, and the noise-free model is smoothed. The noise on the
@@ -47,8 +47,8 @@ pub struct Smoothing {
 }
 
 impl Smoothing {
-    /// Smoothing with noise of standard deviation `sigma` in units of the pixel range; 100 samples select a class, 100,000
-    /// estimate its probability, α is 0.001 and a pass takes 256 images.
+    /// Smoothing with noise of standard deviation `sigma` in units of the pixel range; 100 samples select a class,
+    /// 100,000 estimate its probability, α is 0.001 and a pass takes 256 images.
     ///
     /// # Errors
     ///
@@ -82,9 +82,9 @@ impl Smoothing {
 
     /// Predicts the classes of `images`, `[batch, channels, height, width]` with pixels in [0, 1] (algorithm PREDICT).
     ///
-    /// Of `samples` samples the class with the most votes, of equal ones the lowest, unless the exact two-sided binomial
-    /// test does not tell it from the next at level α. The result is a function of the classifier, the image, `key` and
-    /// the image's number in `examples`.
+    /// Of `samples` samples the class with the most votes, of equal ones the lowest, unless the exact two-sided
+    /// binomial test does not tell it from the next at level α. The result is a function of the classifier, the image,
+    /// `key` and the image's number in `examples`.
     ///
     /// # Errors
     ///
@@ -106,8 +106,8 @@ impl Smoothing {
 
     /// Certifies `images`, `[batch, channels, height, width]` with pixels in [0, 1] (algorithm CERTIFY).
     ///
-    /// The class with the most votes of `selection` samples is certified by `samples` others: they bound its probability
-    /// from below, by Clopper and Pearson at confidence 1 − α. Otherwise as [`predict`](Self::predict).
+    /// The class with the most votes of `selection` samples is certified by `samples` others: they bound its
+    /// probability from below, by Clopper and Pearson at confidence 1 − α. Otherwise as [`predict`](Self::predict).
     ///
     /// # Errors
     ///
