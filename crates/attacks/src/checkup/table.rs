@@ -199,7 +199,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "draw-transfer",
-        raised_if: "accuracy is over 2 points higher in fresh draws than in the attack's own (fails over 10)",
+        raised_if: "accuracy is over 2 points higher in other draws than in the attack's own (fails over 10)",
         advice: "The attack fits its own draws: give it more of them.",
         noise: true,
         cost: draws::transfer_cost,
@@ -300,7 +300,7 @@ impl Entry {
         let affordable = (sizes.allowance / each.max(1)) as usize;
         let wanted = match self.few {
             true => sizes.few,
-            false => affordable.clamp(sizes.fewest, sizes.examples),
+            false => affordable.clamp(setup.fewest(), sizes.examples),
         };
         wanted.min(available)
     }
