@@ -36,7 +36,7 @@ pub use compare::{Comparison, Difference, compare};
 pub use estimate::{Accuracy, Estimate, Hits};
 pub use gallery::Specimen;
 pub use record::{AttackRecord, Evaluated, Record, Row, RowAttack, SCHEMA};
-pub use store::write_json;
+pub use store::{write_json, write_whole};
 pub use table::table;
 
 use self::run::Run;

@@ -100,7 +100,12 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), EvaluationE
     write_whole(path, text.as_bytes())
 }
 
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EvaluationError> {
+/// Writes a file beside its place and then into it; its folder is made where it is missing.
+///
+/// # Errors
+///
+/// [`EvaluationError::Io`]. The file is complete or as it was before.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EvaluationError> {
     disk::write_whole(path, bytes)
         .map_err(|source| EvaluationError::Io { path: path.to_path_buf(), source })
 }
