@@ -37,9 +37,8 @@ impl Chart {
                 (columns.map(String::from).to_vec(), rows(curves, Cell::Number))
             }
             Plot::Figure(Figure::Surface { x, y, z, xs, ys, values }) => {
-                let cell = |(y, (x, z)): (&f64, (&f64, &f64))| {
-                    [*x, *y, *z].map(Cell::Number).to_vec()
-                };
+                let cell =
+                    |(y, (x, z)): (&f64, (&f64, &f64))| [*x, *y, *z].map(Cell::Number).to_vec();
                 let row = |(y, row)| xs.iter().zip(row).map(move |point| cell((y, point)));
                 let rows = ys.iter().zip(values).flat_map(row).collect();
                 (vec![x.label.clone(), y.label.clone(), z.label.clone()], rows)

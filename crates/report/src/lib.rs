@@ -1,1 +1,60 @@
-//! x
+//! Reports of adversarial evaluations, made from their records and from nothing else.
+//!
+//! A report is one HTML file that needs no network and no script, the same in Markdown, every figure as SVG and PNG, and
+//! the numbers of every figure as CSV.
+//!
+//! ```
+//! # use cni_attacks::evaluation::{DataCard, Estimate, Evaluated, ModelCard, Record, SCHEMA, ThreatCard};
+//! use cni_report::Report;
+//! # let estimate = Estimate { accuracy: 0.5, low: 0.3, high: 0.7, per_draw: vec![0.5] };
+//! # let record = Record {
+//! #     schema: SCHEMA,
+//! #     version: String::new(),
+//! #     data: DataCard::default(),
+//! #     model: ModelCard { name: "my model".into(), ..ModelCard::default() },
+//! #     threat: ThreatCard::default(),
+//! #     command: String::new(),
+//! #     examples: 0,
+//! #     draws: 1,
+//! #     votes: 1,
+//! #     tries: 1,
+//! #     stochastic: false,
+//! #     key: cni_noise::Key::new(1),
+//! #     confidence: 0.95,
+//! #     clean: estimate.into(),
+//! #     attacks: Vec::new(),
+//! #     worst_case: None,
+//! #     scoring: Default::default(),
+//! #     seconds: 0.0,
+//! #     warnings: Vec::new(),
+//! #     checks: Vec::new(),
+//! # };
+//! # let evaluated = Evaluated { record, rows: Vec::new(), gallery: Vec::new() };
+//! let report = Report::new(vec![evaluated])?; // or Report::read(&["results/pni".into(), "results/cni".into()])?
+//! assert!(report.html().starts_with("<!DOCTYPE html>"));
+//! assert!(report.markdown().starts_with("# my model"));
+//! # Ok::<(), cni_report::ReportError>(())
+//! ```
+//!
+//! A record becomes a document of sections, tables and charts; the page and the Markdown are two ways to write it down.
+
+mod chart;
+mod content;
+mod document;
+mod draw;
+mod error;
+mod html;
+mod interval;
+mod markdown;
+mod png;
+mod report;
+mod table;
+mod words;
+
+pub use error::ReportError;
+pub use report::Report;
+
+/// Compiles the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::DynamicImage;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use std::io::Cursor;
 
 pub(crate) fn encode(image: &DynamicImage) -> Vec<u8> {

@@ -8,7 +8,8 @@ use cni_attacks::evaluation::{Accuracy, Curve, Estimate, Point, Record};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let lines = lines(models);
-    let mut blocks = vec![Block::Table(overview(models, &lines)), Block::Charts(vec![figure(models, &lines)])];
+    let mut blocks =
+        vec![Block::Table(overview(models, &lines)), Block::Charts(vec![figure(models, &lines)])];
     let noisy = || models.iter().filter(|model| kinds(model.record()).len() > 1);
     if noisy().next().is_some() {
         blocks.push(Block::Text(
@@ -33,7 +34,8 @@ struct Line<'a> {
 fn lines(models: &[Model]) -> Vec<Line<'_>> {
     let mut attacks: Vec<(&str, &str)> = Vec::new();
     for attack in models.iter().flat_map(|model| &model.record().attacks) {
-        let known = attacks.iter().any(|known| *known == (attack.name.as_str(), attack.hash.as_str()));
+        let known =
+            attacks.iter().any(|known| *known == (attack.name.as_str(), attack.hash.as_str()));
         if !known {
             attacks.push((&attack.name, &attack.hash));
         }

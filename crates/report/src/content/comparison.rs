@@ -32,7 +32,9 @@ fn compared(a: &Model, b: &Model, comparison: &Comparison) -> [Block; 2] {
     text += " ";
     text += &match &comparison.worst_case {
         Some(worst) => sentence(a, b, worst, "in the worst case"),
-        None => "Their suites are not equal, so their worst cases have no common meaning.".to_string(),
+        None => {
+            "Their suites are not equal, so their worst cases have no common meaning.".to_string()
+        }
     };
     let row = |(name, difference): (&str, &Difference)| {
         let points = [difference.accuracy, difference.low, difference.high];
@@ -63,6 +65,8 @@ fn sentence(a: &Model, b: &Model, difference: &Difference, place: &str) -> Strin
     let (more, p_value) = (words::percent(more), words::p_value(p));
     match p < 0.05 {
         true => format!("{a} is better than {b} {place} by {more} percentage points ({p_value})."),
-        false => format!("No difference between {a} and {b} {place} is shown: {more} points ({p_value})."),
+        false => format!(
+            "No difference between {a} and {b} {place} is shown: {more} points ({p_value})."
+        ),
     }
 }

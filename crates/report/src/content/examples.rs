@@ -10,31 +10,42 @@ use std::collections::HashMap;
 /// for a model with noise, its exact interval over draws.
 pub(crate) fn table(models: &[Model]) -> Table {
     let columns = [
-        "model", "index", "label", "images", "correct", "draws", "probability", "low", "high", "predicted",
+        "model",
+        "index",
+        "label",
+        "images",
+        "correct",
+        "draws",
+        "probability",
+        "low",
+        "high",
+        "predicted",
         "distance",
     ];
     let mut rows = Vec::new();
     for model in models {
         let record = model.record();
         let mut known = HashMap::new();
-        let mut share = |correct: u32| *known.entry(correct).or_insert_with(|| of_draws(record, correct));
+        let mut share =
+            |correct: u32| *known.entry(correct).or_insert_with(|| of_draws(record, correct));
         for row in &model.evaluated.rows {
-            let mut push = |images: &str, correct: u32, predicted: Option<i64>, distance: Option<f64>| {
-                let [probability, low, high] = share(correct);
-                rows.push(vec![
-                    model.name.as_str().into(),
-                    Cell::Count(row.index as u64),
-                    Cell::Text(row.label.to_string()),
-                    images.into(),
-                    Cell::Count(correct.into()),
-                    Cell::Count(record.draws as u64),
-                    Cell::Number(probability),
-                    Cell::Number(low),
-                    Cell::Number(high),
-                    predicted.map_or(Cell::Missing, |class| Cell::Text(class.to_string())),
-                    distance.into(),
-                ]);
-            };
+            let mut push =
+                |images: &str, correct: u32, predicted: Option<i64>, distance: Option<f64>| {
+                    let [probability, low, high] = share(correct);
+                    rows.push(vec![
+                        model.name.as_str().into(),
+                        Cell::Count(row.index as u64),
+                        Cell::Text(row.label.to_string()),
+                        images.into(),
+                        Cell::Count(correct.into()),
+                        Cell::Count(record.draws as u64),
+                        Cell::Number(probability),
+                        Cell::Number(low),
+                        Cell::Number(high),
+                        predicted.map_or(Cell::Missing, |class| Cell::Text(class.to_string())),
+                        distance.into(),
+                    ]);
+                };
             push("clean", row.clean, row.predicted, None);
             for (attack, of) in record.attacks.iter().zip(&row.attacks) {
                 push(&attack.name, of.correct, of.predicted, Some(of.distance));

@@ -36,8 +36,10 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
 
 fn exhibit(data: &DataCard, specimen: &Specimen) -> Exhibit {
     let label = name(data, specimen.label);
-    let [clean, adversarial] = [specimen.predicted_clean, specimen.predicted_adversarial]
-        .map(|class| format!("{}{}", name(data, class), if class == specimen.label { " ✓" } else { " ✗" }));
+    let [clean, adversarial] =
+        [specimen.predicted_clean, specimen.predicted_adversarial].map(|class| {
+            format!("{}{}", name(data, class), if class == specimen.label { " ✓" } else { " ✗" })
+        });
     let difference: Vec<f32> = (specimen.clean.iter().zip(&specimen.adversarial))
         .map(|(clean, adversarial)| 0.5 + MAGNIFIED * (adversarial - clean))
         .collect();

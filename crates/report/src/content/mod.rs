@@ -58,7 +58,10 @@ pub(crate) fn document(models: &[Model]) -> Document {
     for chart in document.charts_mut() {
         let id = std::mem::take(&mut chart.id);
         let numbered = (2..).map(|number| format!("{id}-{number}"));
-        chart.id = std::iter::once(id.clone()).chain(numbered).find(|id| !taken.contains(id)).expect("endless");
+        chart.id = std::iter::once(id.clone())
+            .chain(numbered)
+            .find(|id| !taken.contains(id))
+            .expect("endless");
         taken.insert(chart.id.clone());
     }
     document

@@ -25,7 +25,9 @@ fn paragraph(model: &Model) -> String {
         name => format!(" of {name}"),
     };
     let draws = match record.stochastic {
-        true => format!(", judged by {} of its noise for each image", counted(record.draws, "draw")),
+        true => {
+            format!(", judged by {} of its noise for each image", counted(record.draws, "draw"))
+        }
         false => String::new(),
     };
     let confidence = words::significant(100.0 * record.confidence, 3);
@@ -55,8 +57,9 @@ fn paragraph(model: &Model) -> String {
     let [pass, warn, fail, skipped] =
         [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Skipped].map(number);
     text += &match record.checks.len() {
-        0 => " No check was run: nothing says whether the attacks worked as they should."
-            .to_string(),
+        0 => {
+            " No check was run: nothing says whether the attacks worked as they should.".to_string()
+        }
         n => {
             let skipped = match skipped {
                 0 => String::new(),

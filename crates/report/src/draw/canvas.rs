@@ -1,6 +1,7 @@
 //! Lines, marks and words, in pixels.
 
 use super::theme::{self, INK, PAPER};
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 

@@ -16,12 +16,7 @@ pub(super) fn height(curves: &[Curve]) -> i32 {
     legend_height(&names(curves)) + LINE + 10 + PLOT + 2 * LINE + 20
 }
 
-pub(super) fn draw<DB: DrawingBackend>(
-    canvas: &Canvas<DB>,
-    x: &Axis,
-    y: &Axis,
-    curves: &[Curve],
-) {
+pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, x: &Axis, y: &Axis, curves: &[Curve]) {
     let names = names(curves);
     canvas.legend(&names);
     let top = legend_height(&names) + LINE + 10;
@@ -42,8 +37,7 @@ pub(super) fn draw<DB: DrawingBackend>(
 
     let at = |p: &Point, value: f64| frame.at(across.at(p.x), up.at(value));
     for (index, curve) in curves.iter().enumerate() {
-        let ends: Vec<_> =
-            curve.points.iter().filter_map(|p| Some((p, p.low?, p.high?))).collect();
+        let ends: Vec<_> = curve.points.iter().filter_map(|p| Some((p, p.low?, p.high?))).collect();
         let low = ends.iter().map(|(p, low, _)| at(p, *low));
         let high = ends.iter().rev().map(|(p, _, high)| at(p, *high));
         match ends.len() {

@@ -50,7 +50,10 @@ impl Scale {
         let pixels = positive.iter().any(|v| *v < 1.0)
             && places.iter().all(|v| *v <= 1.0 && words::of_255(*v).is_some());
         let ticks: Vec<(f64, String)> = if share {
-            (0..=5).map(|i| f64::from(i) / 5.0).map(|v| (v, format!("{:.0} %", 100.0 * v))).collect()
+            (0..=5)
+                .map(|i| f64::from(i) / 5.0)
+                .map(|v| (v, format!("{:.0} %", 100.0 * v)))
+                .collect()
         } else if pixels {
             places.iter().map(|v| (*v, words::radius(*v))).collect()
         } else {

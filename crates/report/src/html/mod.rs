@@ -1,0 +1,71 @@
+//! A report as a page.
+
+mod blocks;
+
+use self::blocks::block;
+use crate::document::Document;
+use cni_attacks::evaluation::Verdict;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+pub(crate) fn page(document: &Document) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="generator" content="cni-report";
+                title { (document.title) ": robustness" }
+                style { (PreEscaped(include_str!("style.css"))) }
+            }
+            body {
+                a.skip href="#main" { "Skip to the content" }
+                header { (header(document)) }
+                nav aria-label="Contents" {
+                    ul {
+                        @for section in &document.sections {
+                            li { a href={ "#" (section.id) } { (section.title) } }
+                        }
+                    }
+                }
+                main #main tabindex="-1" {
+                    @for section in &document.sections {
+                        section #(section.id) aria-labelledby={ (section.id) "-title" } {
+                            h2 #{ (section.id) "-title" } { (section.title) }
+                            @for part in &section.blocks { (block(part)) }
+                        }
+                    }
+                }
+                footer {
+                    p { "Made by cni-report from the record of the evaluation. Every number is in it." }
+                }
+            }
+        }
+    };
+    // No reader of HTML takes these, escaped or not.
+    let controls = |c: char| c.is_control() && c != '\n';
+    page.into_string().replace(controls, "\u{FFFD}")
+}
+
+fn header(document: &Document) -> Markup {
+    html! {
+        p.kicker { "Adversarial robustness" }
+        h1 { (document.title) }
+        @for paragraph in &document.summary { p.lead { (paragraph) } }
+        @for (verdict, text) in &document.notices {
+            p class={ "notice " (verdict) } { (badge(*verdict)) " " (text) }
+        }
+    }
+}
+
+/// A verdict as a sign and a word.
+fn badge(verdict: Verdict) -> Markup {
+    let sign = match verdict {
+        Verdict::Pass => "✓",
+        Verdict::Warn => "!",
+        Verdict::Fail => "✗",
+        Verdict::Skipped => "–",
+    };
+    html! { strong class={ "badge " (verdict) } { span aria-hidden="true" { (sign) } (verdict) } }
+}
