@@ -114,14 +114,15 @@ pub(super) fn transfer_cost(setup: &Setup) -> Passes {
 
 pub(super) fn transfer(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (subject, attack) = (case.subject, case.setup().without_draws());
+    let key = subject.attack_key();
     let (name, images) = match &subject.surrogate {
         Some(surrogate) => {
             let target = Target { classifier: &*surrogate.classifier, stochastic: false };
-            (surrogate.name.as_str(), subject.attack(target, &attack, &case.problem)?)
+            (surrogate.name.as_str(), subject.attack(target, &attack, &case.problem, key)?)
         }
         None if case.setup().stochastic => {
             let images =
-                case.without_noise(|target| subject.attack(target, &attack, &case.problem));
+                case.without_noise(|target| subject.attack(target, &attack, &case.problem, key));
             ("the model with its noise off", images?)
         }
         None => {

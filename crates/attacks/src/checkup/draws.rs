@@ -1,12 +1,13 @@
 //! Whether the attack takes its means over enough draws.
 
-use super::compare::Difference;
+use super::compare::{Difference, Fared};
 use super::finding::{Finding, accuracies, curve, percent};
 use super::setup::{Setup, forwards};
-use super::subject::{Case, own_keys};
+use super::subject::Case;
 use super::sweeps::{Sweep, Variants, fare};
 use crate::evaluation::Figure;
-use crate::{AttackError, Eot, Passes, Pgd};
+use crate::{AttackError, Eot, Iterate, Passes, Pgd};
+use burn::tensor::Tensor;
 use cni_noise::Key;
 
 /// More and fewer draws at the audited number of steps.
@@ -54,23 +55,52 @@ pub(super) fn sweep(case: &Case<'_>) -> Result<Finding, AttackError> {
     Ok(finding.figure(accuracies("draws behind each gradient", true, curves)))
 }
 
-pub(super) fn transfer_cost(setup: &Setup) -> Passes {
-    let keys = own_keys(&setup.attack, Key::new(0)).len();
-    forwards(keys * setup.attack.eot.draws)
+/// The keys of the draws that decided an attack's result: those that chose it, or of the last gradients.
+fn own_keys(attack: &Pgd, key: Key) -> Vec<Key> {
+    if attack.iterate == Iterate::Best || attack.restarts > 1 {
+        return vec![key.named("score")];
+    }
+    let steps = attack.steps as u64;
+    (steps.saturating_sub(4)..steps).map(|step| key.child(0).child(step)).collect()
 }
 
+pub(super) fn transfer_cost(setup: &Setup) -> Passes {
+    let keys = own_keys(&setup.attack, Key::new(0)).len();
+    setup.attack.cost() + forwards(4 * keys * setup.attack.eot.draws)
+}
+
+/// Two runs of the attack, each judged by its own draws and by those of the other: how friendly draws are, and how hard
+/// images, is the same on both sides.
 pub(super) fn transfer(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let found = case.audited()?;
-    let own = case.own_draws(&case.setup().attack, &found.images)?;
-    let gap = Difference::apart(&found.fared, &own);
+    let (subject, attack) = (case.subject, &case.setup().attack);
+    let keys = [subject.attack_key(), case.key("draw-transfer")];
+    let again = subject.attack(subject.target, attack, &case.problem, keys[1])?;
+    let runs = [case.audited()?.images, again];
+    let fare = |images: &Tensor<4>, key: Key| -> Result<Fared, AttackError> {
+        let mut all: Option<Fared> = None;
+        for key in own_keys(attack, key) {
+            let draws = attack.eot.draws;
+            let fared = subject.judge(subject.target, &case.problem, images, key, draws)?;
+            match &mut all {
+                None => all = Some(fared),
+                Some(all) => all.add_draws(fared),
+            }
+        }
+        Ok(all.expect("an attack has draws"))
+    };
+    let mut own = fare(&runs[0], keys[0])?;
+    own.add_draws(fare(&runs[1], keys[1])?);
+    let mut other = fare(&runs[1], keys[0])?;
+    other.add_draws(fare(&runs[0], keys[1])?);
+    let gap = Difference::paired(&other, &own);
     let measured = format!(
-        "{} are right in fresh draws, {} in those that the attack has seen",
-        percent(found.fared.accuracy()),
+        "{} are right in the draws of another run, {} in those that the attack has seen",
+        percent(other.accuracy()),
         percent(own.accuracy())
     );
     Ok(Finding::new(gap.verdict(0.02, 0.1, 1), measured)
-        .value("fresh", found.fared.accuracy())
-        .value("own", own.accuracy())
+        .value("other_draws", other.accuracy())
+        .value("own_draws", own.accuracy())
         .value("gap", gap.mean)
         .value("gap_error", gap.error))
 }

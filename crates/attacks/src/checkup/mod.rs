@@ -47,7 +47,7 @@
 //! | `random-noise` | random points break two images or more that the audited attack leaves (fails over 5 %) |
 //! | `black-box` | Square breaks over 0.2 % and two images that the audited attack leaves (fails) |
 //! | `transfer` | examples of a surrogate beat the audited attack by over 1 point (fails over 5) |
-//! | `draw-transfer` | accuracy is over 2 points higher in fresh draws than in the attack's own (fails over 10) |
+//! | `draw-transfer` | accuracy is over 2 points higher in other draws than in the attack's own (fails over 10) |
 //! | `loss-choice` | another loss or expectation costs over 2 points of accuracy (fails over 10) |
 //! | `stronger-attack` | APGD costs over 2 points of accuracy beyond the audited attack (fails over 10) |
 //! | `silent-success` | over 1 % and two images are broken on the way, but not at the end |

@@ -43,7 +43,7 @@ pub(super) fn leakage(case: &Case<'_>) -> Result<Finding, AttackError> {
     // Made to leave the predicted class, judged by the true one.
     let problem = case.relabelled(&case.problem, &case.clean.votes());
     let by_prediction = |attack: &Pgd| -> Result<Fared, AttackError> {
-        case.judge(&subject.attack(subject.target, attack, &problem)?)
+        case.judge(&subject.attack(subject.target, attack, &problem, subject.attack_key())?)
     };
     let one_step = setup.one_step(1.0, false);
     let pairs = [

@@ -2,9 +2,7 @@
 
 use super::compare::Fared;
 use super::setup::Setup;
-use crate::{
-    Attack, AttackError, Classifier, Eot, Goal, Oracle, Passes, Pgd, Problem, Rows, Runner,
-};
+use crate::{Attack, AttackError, Classifier, Goal, Oracle, Passes, Problem, Rows, Runner};
 use burn::tensor::{Int, Tensor};
 use cni_noise::{Key, Noise, scope};
 use std::cell::Cell;
@@ -65,6 +63,11 @@ impl<'a> Subject<'a> {
         result
     }
 
+    /// The key of the audited attack, and of all that is compared with it.
+    pub fn attack_key(&self) -> Key {
+        self.key.named("attack")
+    }
+
     pub fn spend(&self, passes: Passes) {
         self.spent.set(self.spent.get() + passes);
     }
@@ -75,9 +78,9 @@ impl<'a> Subject<'a> {
         target: Target<'_>,
         attack: &dyn Attack,
         problem: &Problem,
+        key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let Problem { images, goal, examples } = problem.clone();
-        let key = self.key.named("attack");
         let runner = Runner::default().with_chunk(self.chunk)?.with_stochastic(target.stochastic);
         let found = runner.run(attack, target.classifier, images, &goal, key, examples)?;
         self.spend(found.passes);
@@ -117,7 +120,7 @@ impl<'a> Subject<'a> {
         attack: &dyn Attack,
         problem: &Problem,
     ) -> Result<Found, AttackError> {
-        let images = self.attack(target, attack, problem)?;
+        let images = self.attack(target, attack, problem, self.attack_key())?;
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
         let fared = self.judge(target, problem, &images, key, draws)?;
         Ok(Found { images, fared })
@@ -229,30 +232,6 @@ impl Case<'_> {
         let labels = labels.cast(burn::tensor::IntDType::I32);
         Problem { goal: Goal::Misclassify(labels), ..problem.clone() }
     }
-
-    /// How the images of an attack fare in the draws that it was made with: those of the last steps, or those that chose.
-    pub fn own_draws(&self, attack: &Pgd, images: &Tensor<4>) -> Result<Fared, AttackError> {
-        let subject = self.subject;
-        let mut all: Option<Fared> = None;
-        for key in own_keys(attack, subject.key.named("attack")) {
-            let Eot { draws, .. } = attack.eot;
-            let fared = subject.judge(subject.target, &self.problem, images, key, draws)?;
-            match &mut all {
-                None => all = Some(fared),
-                Some(all) => all.add_draws(fared),
-            }
-        }
-        Ok(all.expect("an attack has draws"))
-    }
-}
-
-/// The keys of the draws that decided an attack's result.
-pub(super) fn own_keys(attack: &Pgd, key: Key) -> Vec<Key> {
-    if attack.iterate == crate::Iterate::Best || attack.restarts > 1 {
-        return vec![key.named("score")];
-    }
-    let last = attack.steps as u64;
-    (last.saturating_sub(4)..last).map(|step| key.child(0).child(step)).collect()
 }
 
 /// Labels on the host.

@@ -199,7 +199,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "draw-transfer",
-        raised_if: "accuracy is over 2 points higher in fresh draws than in the attack's own (fails over 10)",
+        raised_if: "accuracy is over 2 points higher in other draws than in the attack's own (fails over 10)",
         advice: "The attack fits its own draws: give it more of them.",
         noise: true,
         cost: draws::transfer_cost,

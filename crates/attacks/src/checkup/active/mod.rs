@@ -53,10 +53,11 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
     let mut hits = Hits::new(1);
     hits.extend(&[found]);
     let high = hits.estimate(0.95).high;
-    let verdict = match (success < 0.8 && high < 0.9, success < 0.95 && high < 0.99) {
-        (true, _) => Verdict::Fail,
-        (false, true) => Verdict::Warn,
-        (false, false) => Verdict::Pass,
+    // What few images leave open counts for the attack.
+    let verdict = match high {
+        ..0.8 => Verdict::Fail,
+        ..0.95 => Verdict::Warn,
+        _ => Verdict::Pass,
     };
     let measured = format!(
         "the attack found the planted image for {} of {tested} images, {} random points for {}",
@@ -114,7 +115,7 @@ fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), A
     let target = Target { classifier: &readout, ..subject.target };
     // Class 0 is the inside.
     let problem = case.relabelled(&planted, &vec![0; rows.as_slice().len()]);
-    let images = subject.attack(target, &attack(setup), &problem)?;
+    let images = subject.attack(target, &attack(setup), &problem, subject.attack_key())?;
     // Judged by the draws in which it was planted: in others even the planted point may lie inside.
     let noise = key.named("noise");
     let fared = subject.judge(target, &problem, &images, noise, setup.score_draws())?;

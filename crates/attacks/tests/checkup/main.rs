@@ -1,67 +1,14 @@
 //! Checkups of sound attacks on sound models raise nothing, cost what was planned, and continue where they were killed.
 
-use burn::tensor::{Device, Int, Tensor};
+mod planted;
+mod smooth;
+
+use self::smooth::{CLASSES, Smooth, data, raised, run, sound};
+use burn::tensor::Tensor;
 use cni_attacks::checkup::{Checkup, Effort};
 use cni_attacks::evaluation::{Check, Verdict};
-use cni_attacks::{Classifier, Iterate, Passes, Pgd, Threat};
-use cni_noise::{Key, layer_key, normal, normal_like, uniform};
-
-const EPSILON: f64 = 0.1;
-const CLASSES: usize = 4;
-
-/// A smooth network on images `[1, 4, 4]`: two layers, a softplus between them, and noise on the weights of the first.
-struct Smooth {
-    first: Tensor<2>,
-    second: Tensor<2>,
-    noise: f64,
-}
-
-impl Smooth {
-    fn new(noise: f64) -> Self {
-        let device = Device::flex();
-        let first = normal::<2>(Key::new(21), [16, 24], &device).mul_scalar(0.7);
-        let second = normal::<2>(Key::new(22), [24, CLASSES], &device).mul_scalar(0.7);
-        Self { first, second, noise }
-    }
-}
-
-impl Classifier for Smooth {
-    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut weight = self.first.clone();
-        if self.noise > 0.0
-            && let Some(key) = layer_key("first", &images.device())
-        {
-            weight = weight.clone() + normal_like(key, &weight, 0).mul_scalar(self.noise);
-        }
-        let hidden = images.sub_scalar(0.5).flatten::<2>(1, 3).matmul(weight);
-        burn::tensor::activation::softplus(hidden, 1.0).matmul(self.second.clone())
-    }
-}
-
-/// Images with the classes that the model without noise gives them, so that some are robust and some are not.
-fn data(count: usize) -> (Tensor<4>, Tensor<1, Int>) {
-    let images = uniform::<4>(Key::new(23), [count, 1, 4, 4], &Device::flex());
-    let labels = Smooth::new(0.0).logits(images.clone()).argmax(1).squeeze_dim(1);
-    (images, labels)
-}
-
-fn sound(draws: usize) -> Pgd {
-    let attack = Pgd::new(Threat::linf(EPSILON).unwrap()).with_steps(20).unwrap();
-    attack.with_draws(draws).unwrap().with_iterate(Iterate::Best)
-}
-
-fn run(checkup: &Checkup, model: &Smooth) -> (Vec<Check>, Passes) {
-    let ((images, labels), mut passes) = (data(64), Passes::default());
-    let mut progress = |at: &cni_attacks::checkup::CheckProgress| passes = at.passes;
-    let checks = checkup.run(model, images, labels, 0, &mut progress).unwrap();
-    (checks, passes)
-}
-
-fn raised(checks: &[Check]) -> Vec<String> {
-    let raised = |check: &&Check| matches!(check.verdict, Verdict::Warn | Verdict::Fail);
-    let text = |check: &Check| format!("{} {}: {}", check.verdict, check.name, check.measured);
-    checks.iter().filter(raised).map(text).collect()
-}
+use cni_attacks::{Classifier, Pgd, Threat};
+use cni_noise::Key;
 
 #[test]
 fn a_sound_attack_on_a_model_without_noise_raises_nothing() {
