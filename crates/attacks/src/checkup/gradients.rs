@@ -5,7 +5,7 @@ use super::finding::{Finding, percent};
 use super::setup::Setup;
 use super::subject::Case;
 use crate::evaluation::Verdict;
-use crate::problem::read;
+use crate::problem::{bools, read};
 use crate::{AttackError, Eot, Loss, Norm, Objective, Passes};
 
 /// A cross-entropy below this is that of a softmax that single precision rounds to one.
@@ -56,7 +56,7 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
         _ => Verdict::Pass,
     };
     let measured = format!(
-        "of {examples} images at most {zero} have a gradient of zero and {broken} one that is NaN or infinite; {saturated} \
+        "of {examples} images at most {zero} are right and have a gradient of zero, and {broken} have one that is NaN or infinite; {saturated} \
          have logits so far apart that the softmax rounds to one; median lengths: {}",
         lengths.join(", ")
     );
@@ -82,8 +82,11 @@ fn of_loss(case: &Case<'_>, loss: Loss) -> Result<Health, AttackError> {
             found => found?,
         };
         // What is below the smallest normal number has lost its digits: it counts as zero.
+        // An image that this draw gets wrong needs none, and DLR has none where the label comes third.
         let largest = read(&Norm::Linf.length(found.gradient.clone()));
-        health.zero += largest.iter().filter(|size| **size < f64::from(f32::MIN_POSITIVE)).count();
+        let zero = largest.iter().map(|size| *size < f64::from(f32::MIN_POSITIVE));
+        let wrong = bools(&part.goal.reached(&found.logits));
+        health.zero += zero.zip(wrong).filter(|(zero, wrong)| *zero && !wrong).count();
         if loss == Loss::CrossEntropy {
             let scores = read(&found.score);
             health.saturated += scores.iter().filter(|score| **score < SATURATED).count();

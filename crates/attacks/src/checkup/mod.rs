@@ -33,7 +33,7 @@
 //! | --- | --- |
 //! | `determinism` | equal keys give unequal logits (fails), or fewer than 10 draws judge a noisy model |
 //! | `logits` | outputs are not negative and sum to one: probabilities (fails) |
-//! | `gradient-health` | any gradient is zero, or 20 % are saturated; NaN, infinite or 5 % zero fail |
+//! | `gradient-health` | any image still right has no gradient, or 20 % are saturated; NaN, infinite or 5 % without fail |
 //! | `finite-difference` | gradients and differences of the loss differ by over 1 % (fails over 10 %) |
 //! | `gradient-noise` | the mean gradient over the audited draws is shorter than its error |
 //! | `draw-sweep` | draws past the audited number cost over 1 point of accuracy (fails over 5) |

@@ -72,7 +72,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "gradient-health",
-        raised_if: "any gradient is zero, or 20 % are saturated; NaN, infinite or 5 % zero fail",
+        raised_if: "any image still right has no gradient, or 20 % are saturated; NaN, infinite or 5 % without fail",
         differs: false,
         advice: "Find the layer that stops the gradient; attack through a surrogate of it (BPDA), on the margin, or without \
                  gradients.",

@@ -24,9 +24,9 @@ const INNER: f64 = 0.95;
 const FEWEST: usize = 8;
 
 pub(super) fn cost(setup: &Setup) -> Passes {
-    // Inner points, candidates and random attackers, and the image itself.
-    let points = 3 * setup.sizes.cloud + 1;
-    forwards(points * setup.score_draws()) + attack(setup).cost() + setup.judge_cost()
+    // Inner points, candidates and random attackers, the image itself, and what the attack makes of it.
+    let points = 3 * setup.sizes.cloud + 2;
+    forwards(points * setup.score_draws()) + attack(setup).cost()
 }
 
 /// The audited attack, on a loss for two classes.
@@ -116,8 +116,9 @@ fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), A
     // Class 0 is the inside.
     let problem = case.relabelled(&planted, &vec![0; rows.as_slice().len()]);
     let images = subject.attack(target, &attack(setup), &problem, subject.attack_key())?;
-    let judge = subject.key.named("judge");
-    let fared = subject.judge(target, &problem, &images, judge, setup.draws)?;
+    // Judged by the draws in which it was planted: in others even the planted point may lie inside.
+    let noise = key.named("noise");
+    let fared = subject.judge(target, &problem, &images, noise, setup.score_draws())?;
     Ok((fared.margin.iter().map(|margin| *margin > 0.0).collect(), lucky))
 }
 
