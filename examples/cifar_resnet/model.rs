@@ -1,8 +1,8 @@
 //! The flags that describe a model and its data. They are saved with a run.
 
 use crate::args::Source;
-use burn::tensor::Device;
 use crate::fraction::fraction;
+use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use cni_burn::prelude::*;
 use cni_burn::training::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
