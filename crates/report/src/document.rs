@@ -10,6 +10,8 @@ pub(crate) struct Document {
     pub(crate) title: String,
     /// The result in plain words, a paragraph for each model.
     pub(crate) summary: Vec<String>,
+    /// The numbers that are read first: what, how much, how sure.
+    pub(crate) headline: Vec<[String; 3]>,
     /// What must be known before the numbers are believed.
     pub(crate) notices: Vec<(Verdict, String)>,
     pub(crate) sections: Vec<Section>,

@@ -10,6 +10,12 @@ pub(crate) fn text(document: &Document) -> String {
     for paragraph in &document.summary {
         let _ = writeln!(text, "{}\n", escape(paragraph));
     }
+    for [what, value, sure] in &document.headline {
+        let _ = writeln!(text, "- {}: **{}** ({})", escape(what), escape(value), escape(sure));
+    }
+    if !document.headline.is_empty() {
+        text.push('\n');
+    }
     for (verdict, notice) in &document.notices {
         let _ = writeln!(text, "> **{verdict}** {}\n", escape(notice));
     }

@@ -10,13 +10,19 @@ pub(crate) fn percent(fraction: f64) -> String {
 
 /// An accuracy with its interval for tables, in percent: `29.8 (23.2–37.4)`.
 pub(crate) fn interval(value: f64, low: f64, high: f64) -> String {
-    format!("{} ({}–{})", percent(value), percent(low), percent(high))
+    format!("{} ({})", percent(value), range(low, high))
+}
+
+/// The ends of an interval in percent: `23.2–37.4`, or `−1.2 to 3.4` where a dash would be taken for a sign.
+pub(crate) fn range(low: f64, high: f64) -> String {
+    let between = if low < 0.0 { " to " } else { "–" };
+    format!("{}{between}{}", percent(low), percent(high))
 }
 
 /// An accuracy with its interval for sentences: `29.8 % (23.2 to 37.4 %)`.
 pub(crate) fn estimate(estimate: &Estimate) -> String {
     let [value, low, high] = [estimate.accuracy, estimate.low, estimate.high].map(percent);
-    format!("{value} % ({low} to {high} %)")
+    format!("{value}\u{a0}% ({low} to {high}\u{a0}%)")
 }
 
 /// A number with four significant digits, without trailing zeros.

@@ -92,13 +92,21 @@ fn charts(models: &[Model], name: &str, found: &[(&Model, &Check)]) -> Vec<Chart
     if models.len() > 1
         && let Some(figure) = merged(&figures)
     {
-        return vec![chart(id, title(name), figure)];
+        return vec![chart(id, caption(name, &figure), figure)];
     }
     let single = |(model, figure): &(&Model, &Figure)| {
-        let title = format!("{}{}", title(name), super::of(models, model));
+        let title = format!("{}{}", caption(name, figure), super::of(models, model));
         chart(super::id(models, model, &id), title, (*figure).clone())
     };
     figures.iter().map(single).collect()
+}
+
+/// What a figure shows.
+fn caption(name: &str, figure: &Figure) -> String {
+    match figure {
+        Figure::Curves { x, y, .. } => format!("{}: {} over {}", title(name), y.label, x.label),
+        Figure::Surface { z, .. } => format!("{}: {}", title(name), z.label),
+    }
 }
 
 fn merged(figures: &[(&Model, &Figure)]) -> Option<Figure> {

@@ -51,6 +51,7 @@ pub(crate) fn document(models: &[Model]) -> Document {
     let mut document = Document {
         title: summary::title(models),
         summary: summary::paragraphs(models),
+        headline: summary::headline(models),
         notices: summary::notices(models),
         sections: sections.map(|(id, title, blocks)| Section { id, title, blocks }).collect(),
     };

@@ -4,7 +4,7 @@ use super::{Model, id, of};
 use crate::chart::{Chart, Plot};
 use crate::document::Block;
 use crate::table::{Cell, Table};
-use crate::words::slug;
+use crate::words::{counted, slug};
 use cni_attacks::evaluation::{Axis, Curve, Figure, Point};
 use cni_noise::NoiseCovariance;
 
@@ -18,13 +18,17 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
 
 fn of_model(models: &[Model], model: &Model) -> Vec<Block> {
     let layers = &model.record().model.layers;
+    let charts: Vec<Vec<Chart>> = layers.iter().map(|layer| charts(models, model, layer)).collect();
+    let (shown, folded) =
+        charts.split_at(if models.len() == 1 { SHOWN.min(charts.len()) } else { 0 });
     let mut blocks = vec![Block::Table(table(models, model))];
-    for (index, layer) in layers.iter().enumerate() {
-        let charts = Block::Charts(charts(models, model, layer));
-        blocks.push(match index < SHOWN && models.len() == 1 {
-            true => charts,
-            false => Block::Fold(format!("{}{}", layer.path, of(models, model)), vec![charts]),
-        });
+    if !shown.is_empty() {
+        blocks.push(Block::Charts(shown.concat()));
+    }
+    if !folded.is_empty() {
+        let layers = counted(folded.len(), if shown.is_empty() { "layer" } else { "more layer" });
+        let summary = format!("Covariance and spectrum of {layers}{}", of(models, model));
+        blocks.push(Block::Fold(summary, vec![Block::Charts(folded.concat())]));
     }
     blocks
 }

@@ -2,7 +2,7 @@
 
 use super::Model;
 use crate::words::{self, counted, estimate};
-use cni_attacks::evaluation::Verdict;
+use cni_attacks::evaluation::{Accuracy, Verdict};
 
 pub(super) fn title(models: &[Model]) -> String {
     let names: Vec<String> = models.iter().map(|model| model.name.clone()).collect();
@@ -18,6 +18,31 @@ pub(super) fn paragraphs(models: &[Model]) -> Vec<String> {
     models.iter().map(paragraph).collect()
 }
 
+/// The numbers that are read first: what, how much, how sure. Of several models the first table tells them.
+pub(super) fn headline(models: &[Model]) -> Vec<[String; 3]> {
+    let [model] = models else {
+        return Vec::new();
+    };
+    let record = model.record();
+    let confidence = words::significant(100.0 * record.confidence, 3);
+    let number = |what: &str, accuracy: &Accuracy| {
+        let e = &accuracy.one_shot;
+        let sure = format!("{confidence}\u{a0}% interval {}", words::range(e.low, e.high));
+        [what.to_string(), format!("{}\u{a0}%", words::percent(e.accuracy)), sure]
+    };
+    let mut headline = vec![number("clean accuracy", &record.clean)];
+    headline.extend(record.worst_case.iter().map(|worst| number("worst-case accuracy", worst)));
+    let checks = record.checks.iter().filter(|check| check.verdict != Verdict::Skipped);
+    let (passed, all) = checks.fold((0, 0), |(passed, all), check| {
+        (passed + usize::from(check.verdict == Verdict::Pass), all + 1)
+    });
+    if all > 0 {
+        let rest = format!("{} to look at", counted(all - passed, "check"));
+        headline.push(["checks passed".to_string(), format!("{passed} of {all}"), rest]);
+    }
+    headline
+}
+
 fn paragraph(model: &Model) -> String {
     let record = model.record();
     let data = match record.data.name.as_str() {
@@ -30,7 +55,6 @@ fn paragraph(model: &Model) -> String {
         }
         false => String::new(),
     };
-    let confidence = words::significant(100.0 * record.confidence, 3);
     let clean = estimate(&record.clean.one_shot);
     let mut text = format!(
         "On {}{data}{draws}, {} classifies {clean} of the images correctly as they are",
@@ -52,7 +76,6 @@ fn paragraph(model: &Model) -> String {
         }
         None => ". It was not attacked.".to_string(),
     };
-    text += &format!(" In brackets: {confidence} % intervals.");
     let number = |verdict| record.checks.iter().filter(|check| check.verdict == verdict).count();
     let [pass, warn, fail, skipped] =
         [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Skipped].map(number);
@@ -63,7 +86,7 @@ fn paragraph(model: &Model) -> String {
         n => {
             let skipped = match skipped {
                 0 => String::new(),
-                n => format!(", {n} had no meaning here"),
+                n => format!("; {n} did not apply"),
             };
             format!(
                 " Of {}, {pass} passed, {warn} warned and {fail} failed{skipped}.",
@@ -87,7 +110,7 @@ pub(super) fn notices(models: &[Model]) -> Vec<(Verdict, String)> {
         if !names.is_empty() {
             let measured: Vec<&str> = failed().map(|check| check.measured.as_str()).collect();
             let (names, measured) = (words::list(&names), measured.join(" "));
-            let text = format!("{name}not to be trusted: {names} failed. {measured}");
+            let text = format!("Not to be trusted: {name}{names} failed. {measured}");
             notices.push((Verdict::Fail, text));
         }
         let warnings = record.warnings.iter().map(|warning| format!("{name}{warning}"));

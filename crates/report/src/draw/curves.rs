@@ -13,13 +13,13 @@ const PLOT: i32 = 420;
 const MARKED: usize = 24;
 
 pub(super) fn height(curves: &[Curve]) -> i32 {
-    legend_height(&names(curves)) + LINE + 10 + PLOT + 2 * LINE + 20
+    legend_height(&names(curves)) + LINE + 26 + PLOT + 2 * LINE + 20
 }
 
 pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, x: &Axis, y: &Axis, curves: &[Curve]) {
     let names = names(curves);
     canvas.legend(&names);
-    let top = legend_height(&names) + LINE + 10;
+    let top = legend_height(&names) + LINE + 26;
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let xs: Vec<f64> = points().map(|p| p.x).collect();
     let ys: Vec<f64> = points().flat_map(|p| [Some(p.y), p.low, p.high]).flatten().collect();
@@ -27,7 +27,7 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, x: &Axis, y: &Axis, 
     let widest = up.ticks.iter().map(|(_, text)| width(text)).max().unwrap_or(0);
     let frame = Frame { left: widest + 22, right: WIDTH - 26, top, bottom: top + PLOT };
 
-    canvas.text(&fitting(&y.label, WIDTH - 20), (10, top - LINE / 2 - 8), HPos::Left, MUTED);
+    canvas.text(&fitting(&y.label, WIDTH - 20), (10, top - LINE / 2 - 18), HPos::Left, MUTED);
     for (place, text) in &up.ticks {
         let (from, to) = (frame.at(0.0, *place), frame.at(1.0, *place));
         canvas.line(vec![from, to], GRID, 2);

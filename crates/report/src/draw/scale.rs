@@ -60,7 +60,7 @@ impl Scale {
             let some = match scale.logarithmic {
                 true if places.len() > 8 => decades(&places),
                 true => places,
-                false => nice(scale.low, scale.high),
+                false => nice(scale.low, scale.high, places.iter().all(|v| v.fract() == 0.0)),
             };
             some.into_iter().map(|v| (v, words::significant(v, 3))).collect()
         };
@@ -80,12 +80,12 @@ impl Scale {
     }
 }
 
-/// About five round numbers of a range.
-fn nice(low: f64, high: f64) -> Vec<f64> {
-    let rough = (high - low) / 5.0;
+/// Four to eight round numbers of a range, whole ones for a count.
+fn nice(low: f64, high: f64, whole: bool) -> Vec<f64> {
+    let rough = (high - low) / 7.0;
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|s| s * power).into_iter().find(|s| *s >= rough);
-    let step = step.unwrap_or(10.0 * power);
+    let step = step.unwrap_or(10.0 * power).max(if whole { 1.0 } else { 0.0 });
     let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
     (first..=last).take(20).map(|i| i as f64 * step).collect()
 }

@@ -33,7 +33,7 @@ impl Surface<'_> {
     /// Draws all but the colors, which [`images`](Self::images) gives.
     pub(super) fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) {
         let frame = self.frame();
-        let above = frame.top - LINE / 2 - 8;
+        let above = frame.top - LINE / 2 - 18;
         let z = fitting(&self.z.label, WIDTH / 2 - 20);
         let y = fitting(&self.y.label, WIDTH - 40 - width(&z));
         canvas.text(&y, (10, above), HPos::Left, MUTED);
@@ -81,7 +81,7 @@ impl Surface<'_> {
 
     fn frame(&self) -> Frame {
         let widest = ticks(self.ys).iter().map(|(_, text)| width(text)).max().unwrap_or(0);
-        let (left, right, top) = (widest + 24, WIDTH - 190, LINE + 10);
+        let (left, right, top) = (widest + 24, WIDTH - 190, LINE + 26);
         let shape = self.ys.len() as f64 / self.xs.len() as f64;
         let height = (f64::from(right - left) * shape).clamp(120.0, 640.0) as i32;
         Frame { left, right, top, bottom: top + height }

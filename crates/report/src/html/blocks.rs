@@ -67,7 +67,7 @@ fn cell(cell: &Cell) -> Markup {
             Cell::Verdict(verdict) => (badge(*verdict)),
             Cell::Accuracy([value, low, high]) => {
                 (words::percent(*value)) " "
-                span.interval { "(" (words::percent(*low)) "–" (words::percent(*high)) ")" }
+                span.interval { "(" (words::range(*low, *high)) ")" }
             },
             other => (other.text()),
         }
@@ -100,6 +100,7 @@ fn chart(chart: &Chart) -> Markup {
 fn inspection(check: &Inspection) -> Markup {
     html! {
         article.check {
+            div.words {
             h3 { (check.name) }
             @for finding in &check.findings {
                 p.finding {
@@ -112,6 +113,7 @@ fn inspection(check: &Inspection) -> Markup {
             dl {
                 dt { "Raised if" } dd { (check.raised_if) }
                 dt { "What to do" } dd { (check.advice) }
+            }
             }
             @if !check.charts.is_empty() {
                 div.charts { @for one in &check.charts { (chart(one)) } }

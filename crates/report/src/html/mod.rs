@@ -53,6 +53,13 @@ fn header(document: &Document) -> Markup {
         p.kicker { "Adversarial robustness" }
         h1 { (document.title) }
         @for paragraph in &document.summary { p.lead { (paragraph) } }
+        @if !document.headline.is_empty() {
+            dl.headline {
+                @for [what, value, sure] in &document.headline {
+                    div { dt { (what) } dd { strong { (value) } small { (sure) } } }
+                }
+            }
+        }
         @for (verdict, text) in &document.notices {
             p class={ "notice " (verdict) } { (badge(*verdict)) " " (text) }
         }

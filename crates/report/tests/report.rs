@@ -1,0 +1,333 @@
+//! What holds for every report, whatever the records.
+
+mod support;
+
+use cni_attacks::evaluation::{Evaluated, Figure, Verdict};
+use cni_report::{Report, ReportError};
+use scraper::{Html, Selector};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use support::{deterministic, stochastic};
+
+const HOSTILE: &str = "<script>alert(1)</script> | `x` *y* [z](w) \"q\" =1+1, Ünï 模型";
+
+/// Reports of all kinds, by name.
+fn reports() -> Vec<(&'static str, Report)> {
+    let report = |models| Report::new(models).unwrap();
+    let mut bare = deterministic("bare", 30);
+    bare.record.attacks.clear();
+    bare.record.worst_case = None;
+    bare.rows.iter_mut().for_each(|row| row.attacks.clear());
+    let mut one_class = stochastic("one class", 40);
+    one_class.rows.iter_mut().for_each(|row| row.label = 0);
+    let mut hostile = stochastic(HOSTILE, 40);
+    hostile.record.data.name = HOSTILE.to_string();
+    hostile.record.data.classes = (0..10).map(|i| format!("{HOSTILE} {i}")).collect();
+    hostile.record.command = HOSTILE.to_string();
+    hostile.record.model.noise = HOSTILE.to_string();
+    hostile.record.warnings = vec![HOSTILE.to_string()];
+    for attack in &mut hostile.record.attacks {
+        attack.name += HOSTILE;
+        attack.spec = serde_json::json!({ HOSTILE: HOSTILE });
+    }
+    for check in &mut hostile.record.checks {
+        check.measured = HOSTILE.to_string();
+        check.name += HOSTILE;
+        if let Some(Figure::Curves { x, y, curves }) = &mut check.figure {
+            (x.label, y.label) = (HOSTILE.to_string(), HOSTILE.to_string());
+            curves.iter_mut().for_each(|curve| curve.name += HOSTILE);
+        }
+    }
+    let mut control = deterministic("bell\u{7} and zero\u{0}", 20);
+    control.record.data.name = "line\nbreak\t".to_string();
+    let other = |mut model: Evaluated| {
+        model.record.attacks[0].hash = "0".repeat(64);
+        model
+    };
+    vec![
+        ("one", report(vec![stochastic("CNI", 200)])),
+        ("plain", report(vec![deterministic("plain", 200)])),
+        ("three", report(vec![stochastic("a", 90), deterministic("b", 90), stochastic("b", 90)])),
+        ("suites", report(vec![stochastic("a", 50), other(stochastic("b", 50))])),
+        ("sizes", report(vec![stochastic("a", 50), deterministic("b", 60)])),
+        ("bare", report(vec![bare])),
+        ("one class", report(vec![one_class])),
+        ("hostile", report(vec![hostile, deterministic(HOSTILE, 40)])),
+        ("control", report(vec![control])),
+        ("unnamed", report(vec![deterministic("", 20)])),
+    ]
+}
+
+/// The folders of records of the first layout that the repository holds.
+fn old_records() -> Vec<PathBuf> {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results");
+    ["cifar10-cpu/at", "cifar10-cpu/pni", "cifar10-cpu/cni", "precision/full", "precision/bf16"]
+        .map(|folder| results.join(folder))
+        .to_vec()
+}
+
+fn selected<'a>(page: &'a Html, selector: &str) -> Vec<scraper::ElementRef<'a>> {
+    let selector = Selector::parse(selector).unwrap();
+    page.select(&selector).collect()
+}
+
+/// All that a reader of pages, a screen reader or a network would object to.
+fn assert_sound(name: &str, html: &str) {
+    let page = Html::parse_document(html);
+    assert!(page.errors.is_empty(), "{name}: {:?}", page.errors);
+    let mut ids = HashSet::new();
+    for element in selected(&page, "[id]") {
+        let id = element.value().attr("id").unwrap();
+        assert!(ids.insert(id), "{name}: id {id} twice");
+    }
+    for reference in ["aria-labelledby", "href"] {
+        for element in selected(&page, &format!("[{reference}]")) {
+            let target = element.value().attr(reference).unwrap();
+            if let Some(inline) = target.strip_prefix("data:image/png;base64,") {
+                assert!(!inline.is_empty(), "{name}: an empty image");
+                continue;
+            }
+            let id = target.strip_prefix('#').unwrap_or(target);
+            assert!(ids.contains(id), "{name}: {reference} {target} leads nowhere");
+        }
+    }
+    for image in selected(&page, "img") {
+        assert!(!image.value().attr("alt").unwrap().is_empty(), "{name}: an image without words");
+        assert!(image.value().attr("src").unwrap().starts_with("data:image/png;base64,"), "{name}");
+    }
+    for svg in selected(&page, "svg") {
+        assert_eq!(svg.value().attr("role"), Some("img"), "{name}");
+        let title = Selector::parse("title").unwrap();
+        assert!(
+            svg.select(&title).any(|t| t.text().any(|text| !text.is_empty())),
+            "{name}: an svg without a title"
+        );
+    }
+    for table in selected(&page, "table") {
+        let part = |selector: &str| table.select(&Selector::parse(selector).unwrap()).count();
+        assert_eq!(part("caption"), 1, "{name}");
+        assert_eq!(part("th"), part("th[scope]"), "{name}");
+    }
+    assert_eq!(selected(&page, "html[lang]").len(), 1, "{name}");
+    assert_eq!((selected(&page, "main").len(), selected(&page, "script").len()), (1, 0), "{name}");
+    let headings = selected(&page, "h1, h2, h3, h4, h5, h6");
+    let levels: Vec<u32> =
+        headings.iter().map(|h| h.value().name()[1..].parse().unwrap()).collect();
+    assert_eq!((levels[0], levels.iter().filter(|level| **level == 1).count()), (1, 1), "{name}");
+    assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{name}: {levels:?}");
+    let rest = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+    for address in ["http://", "https://", "//www", "@import", "url("] {
+        assert!(!rest.contains(address), "{name}: {address}");
+    }
+}
+
+/// Every table of the text has as many cells in each row.
+fn assert_even(name: &str, markdown: &str) {
+    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    let mut wanted = None;
+    for line in markdown.lines() {
+        wanted = line.starts_with('|').then(|| *wanted.get_or_insert(cells(line)));
+        if let Some(wanted) = wanted {
+            assert_eq!(cells(line), wanted, "{name}: {line}");
+        }
+    }
+}
+
+fn csv(path: &Path) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    reader.records().map(|row| row.unwrap().iter().map(String::from).collect()).collect()
+}
+
+#[test]
+fn every_page_is_sound_and_every_table_even() {
+    for (name, report) in reports() {
+        assert_sound(name, &report.html());
+        assert_even(name, &report.markdown());
+    }
+}
+
+#[test]
+fn every_figure_is_a_file_with_its_numbers() {
+    for (name, report) in reports() {
+        let folder = tempfile::tempdir().unwrap();
+        report.write(folder.path()).unwrap();
+        let html = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+        assert_eq!(html, report.html(), "{name}");
+        let text = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+        assert_eq!(text, report.markdown(), "{name}");
+        let page = Html::parse_document(&html);
+        let figures = selected(&page, "figure[id]");
+        assert!(!figures.is_empty(), "{name}");
+        for figure in &figures {
+            let id = figure.value().attr("id").unwrap().strip_prefix("figure-").unwrap();
+            let drawing = folder.path().join("figures").join(format!("{id}.svg"));
+            let drawing = std::fs::read_to_string(drawing).unwrap();
+            assert!(drawing.starts_with("<svg") && !drawing.contains("var("), "{name}: {id}");
+            let picture = image::open(folder.path().join("figures").join(format!("{id}.png")));
+            assert_eq!(picture.unwrap().width(), 880, "{name}: {id}");
+            let rows = csv(&folder.path().join("data").join(format!("{id}.csv")));
+            assert!(!rows.is_empty(), "{name}: {id} has no numbers");
+            assert!(text.contains(&format!("(figures/{id}.svg)")), "{name}: {id}");
+        }
+        let files = std::fs::read_dir(folder.path().join("figures")).unwrap().count();
+        assert_eq!(files, 2 * figures.len(), "{name}");
+    }
+}
+
+#[test]
+fn the_numbers_beside_a_figure_are_those_of_the_record() {
+    let evaluated = stochastic("CNI", 120);
+    let folder = tempfile::tempdir().unwrap();
+    Report::new(vec![evaluated.clone()]).unwrap().write(folder.path()).unwrap();
+    let data = |name: &str| csv(&folder.path().join("data").join(name));
+    let number = |text: &String| text.parse::<f64>().unwrap();
+    let Evaluated { record, rows, .. } = &evaluated;
+
+    let accuracy = data("accuracy.csv");
+    let attacks = record.attacks.iter().map(|attack| (attack.name.as_str(), &attack.robust));
+    let all = std::iter::once(("clean", &record.clean)).chain(attacks);
+    let all = all.chain(record.worst_case.iter().map(|worst| ("worst case", worst)));
+    for (row, (name, accuracy)) in accuracy.iter().zip(all) {
+        let e = &accuracy.one_shot;
+        assert_eq!((row[0].as_str(), row[1].as_str()), ("CNI", name));
+        let got = [&row[2], &row[3], &row[4]].map(number);
+        assert_eq!(got, [e.accuracy, e.low, e.high], "{name}");
+    }
+    for check in &record.checks {
+        match &check.figure {
+            None => {}
+            Some(Figure::Curves { curves, .. }) => {
+                let points = curves.iter().flat_map(|c| c.points.iter().map(move |p| (c, p)));
+                let points: Vec<_> = points.collect();
+                let rows = data(&format!("{}.csv", check.name));
+                assert_eq!(rows.len(), points.len(), "{}", check.name);
+                for (row, (curve, point)) in rows.iter().zip(points) {
+                    assert_eq!(row[0], curve.name);
+                    assert_eq!((number(&row[1]), number(&row[2])), (point.x, point.y));
+                    assert_eq!(Some(number(&row[3])), point.low);
+                    assert_eq!(Some(number(&row[4])), point.high);
+                }
+            }
+            Some(Figure::Surface { xs, ys, values, .. }) => {
+                let rows = data(&format!("{}.csv", check.name));
+                assert_eq!(rows.len(), xs.len() * ys.len());
+                for (index, row) in rows.iter().enumerate() {
+                    let (y, x) = (index / xs.len(), index % xs.len());
+                    let got = [&row[0], &row[1], &row[2]].map(number);
+                    assert_eq!(got, [xs[x], ys[y], values[y][x]]);
+                }
+            }
+        }
+    }
+    let examples = data("examples.csv");
+    assert_eq!(examples.len(), rows.len() * (record.attacks.len() + 2));
+    for (row, lines) in rows.iter().zip(examples.chunks(record.attacks.len() + 2)) {
+        let counts = std::iter::once(row.clean).chain(row.attacks.iter().map(|a| a.correct));
+        for (line, correct) in lines.iter().zip(counts.chain([row.worst_case])) {
+            assert_eq!(number(&line[4]), f64::from(correct));
+            assert_eq!(number(&line[6]), f64::from(correct) / record.draws as f64);
+            assert!((number(&line[7])..=number(&line[8])).contains(&number(&line[6])), "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn records_of_the_first_layout_are_reported() {
+    for folder in old_records() {
+        let report = Report::read(std::slice::from_ref(&folder)).unwrap();
+        let record = Evaluated::read(&folder).unwrap().record;
+        let html = report.html();
+        assert_sound(&folder.display().to_string(), &html);
+        let clean = format!("{:.1}", 100.0 * record.clean.one_shot.accuracy);
+        assert!(html.contains(&clean) && html.contains("No check was run"), "{clean}");
+    }
+    let three = Report::read(&old_records()[..3]).unwrap();
+    assert_sound("three", &three.html());
+}
+
+#[test]
+fn names_are_words_and_never_markup() {
+    let (_, report) = reports().into_iter().find(|(name, _)| *name == "hostile").unwrap();
+    let html = report.html();
+    assert!(!html.contains("<script"), "a script");
+    let page = Html::parse_document(&html);
+    let title: String = selected(&page, "h1")[0].text().collect();
+    assert!(title.starts_with(HOSTILE) && title.contains(&format!("{HOSTILE} (2)")), "{title}");
+    let text = report.markdown();
+    let unescaped = text.lines().filter(|line| !line.starts_with(HOSTILE));
+    let loose = unescaped.filter(|line| line.replace("\\<", "").contains("<script"));
+    // Only within fences, where nothing is markup.
+    assert!(
+        loose.clone().all(|line| line.contains("\\\"q\\\"")),
+        "{:?}",
+        loose.collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn what_failed_is_said_first() {
+    let html = Report::new(vec![stochastic("CNI", 60)]).unwrap().html();
+    let page = Html::parse_document(&html);
+    let notice: String = selected(&page, "header .notice.fail")[0].text().collect();
+    assert!(
+        notice.contains("Not to be trusted: Gradient norm failed. 31 % of the examples"),
+        "{notice}"
+    );
+    let verdicts: Vec<String> = selected(&page, ".check")
+        .iter()
+        .map(|c| {
+            c.select(&Selector::parse(".badge").unwrap())
+                .next()
+                .unwrap()
+                .value()
+                .attr("class")
+                .unwrap()
+                .to_string()
+        })
+        .collect();
+    let order = [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Skipped]
+        .map(|v| format!("badge {v}"));
+    let places: Vec<usize> =
+        verdicts.iter().map(|v| order.iter().position(|o| o == v).unwrap()).collect();
+    assert!(places.is_sorted() && places[0] == 0, "{verdicts:?}");
+}
+
+#[test]
+fn models_on_other_images_are_shown_and_not_compared() {
+    let reports = reports();
+    let html = |wanted: &str| reports.iter().find(|(name, _)| *name == wanted).unwrap().1.html();
+    assert!(html("sizes").contains("are not compared: examples: got 50 and 60"));
+    let suites = html("suites");
+    assert!(suites.contains("Their suites are not equal"));
+    let page = Html::parse_document(&suites);
+    let table: String = selected(&page, "#accuracy table")[0].text().collect();
+    assert!(table.contains("Random-10 (000000)") && table.contains('-'), "{table}");
+}
+
+#[test]
+fn a_large_record_makes_a_small_page() {
+    let html = Report::new(vec![stochastic("CNI", 10_000)]).unwrap().html();
+    assert!(html.len() < 5_000_000, "{} bytes", html.len());
+}
+
+#[test]
+fn records_that_do_not_fit_together_are_refused() {
+    assert!(matches!(Report::new(Vec::new()), Err(ReportError::NoRecords)));
+    let refused = |change: fn(&mut Evaluated)| {
+        let mut evaluated = stochastic("CNI", 20);
+        change(&mut evaluated);
+        Report::new(vec![evaluated]).unwrap_err().to_string()
+    };
+    assert_eq!(refused(|e| _ = e.rows.pop()), "CNI: rows: got 19, wanted 20");
+    assert_eq!(refused(|e| e.record.draws = 0), "CNI: draws: got 0, wanted at least 1");
+    let nan = refused(|e| e.record.clean.one_shot.low = f64::NAN);
+    assert_eq!(nan, "CNI: accuracy: got NaN, wanted finite numbers");
+    let short = refused(|e| _ = e.gallery[0].clean.pop());
+    assert_eq!(short, "CNI: clean pixels of a specimen: got 3071, wanted 3072");
+    let ragged = refused(|e| {
+        if let Some(Figure::Surface { values, .. }) = &mut e.record.checks[3].figure {
+            values[0].pop();
+        }
+    });
+    assert_eq!(ragged, "CNI: loss-surface: got 20, wanted 21");
+}
