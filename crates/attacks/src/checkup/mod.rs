@@ -37,8 +37,8 @@
 //! | `finite-difference` | gradients and differences of the loss differ by over 1 % (fails over 10 %) |
 //! | `gradient-noise` | the mean gradient over the audited draws is shorter than its error |
 //! | `draw-sweep` | draws past the audited number cost over 1 point of accuracy (fails over 5) |
-//! | `fixed-noise` | with one draw held, over 2 points more survive the attack (fails over 10) |
-//! | `noise-off` | with the noise off, over 2 points more survive the attack (fails over 10) |
+//! | `fixed-noise` | with one draw held, the attack does no more than chance (fails), or over 2 points more survive (fails over 10) |
+//! | `noise-off` | with the noise off, the attack does no more than chance (fails), or over 2 points more survive (fails over 10) |
 //! | `epsilon-sweep` | accuracy rises with ε by over 1 point (fails over 5), or is above chance at the end (fails) |
 //! | `steps-sweep` | doubling the steps costs over 0.5 points of accuracy (fails over 5) |
 //! | `restarts-sweep` | doubling the restarts costs over 0.5 points of accuracy (fails over 5) |
