@@ -56,11 +56,15 @@
 //! | `loss-surface` | the loss rises less along the gradient than along a random direction |
 //! | `active-test` | the attack misses over 5 % of planted adversarial images (fails over 20 %) |
 //!
+//! [`case_study`] works through a defence that they expose.
+//!
 //! The rest of what the authors ask for needs training, or a person: seeds of training, selection of the model on data held
 //! out, attacks adapted to the defence.
 
 mod active;
 mod baselines;
+#[doc = include_str!("case.md")]
+pub mod case_study {}
 mod compare;
 mod differences;
 mod draws;
