@@ -8,12 +8,12 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effort {
-    /// 16 to 64 examples, sweeps of a few points: finds gross mistakes.
+    /// 16 to 64 examples, 8 where an attack takes means over draws; sweeps of a few points. Finds gross mistakes.
     #[default]
     Quick,
-    /// 64 to 256 examples.
+    /// 64 to 256 examples, 32 where an attack takes means over draws.
     Standard,
-    /// 256 to 1000 examples, sweeps of many points, 10 000 random points.
+    /// 256 to 1000 examples, 128 where an attack takes means over draws; sweeps of many points, 10 000 random points.
     Thorough,
 }
 
@@ -47,7 +47,7 @@ impl FromStr for Effort {
 pub(super) struct Sizes {
     /// The examples of a check that costs no more than its allowance,
     pub examples: usize,
-    /// of one that costs however much,
+    /// of one that costs however much, half as many where its attacks take means over draws,
     pub fewest: usize,
     /// and of one that only shows something.
     pub few: usize,

@@ -24,6 +24,12 @@ pub(super) fn forwards(count: usize) -> Passes {
 }
 
 impl Setup {
+    /// The examples of a check that costs however much.
+    pub fn fewest(&self) -> usize {
+        let halves = if self.attack.eot.draws > 1 { 2 } else { 1 };
+        self.sizes.fewest / halves
+    }
+
     /// What it costs to judge an image.
     pub fn judge_cost(&self) -> Passes {
         forwards(self.draws)

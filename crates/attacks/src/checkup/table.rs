@@ -300,7 +300,7 @@ impl Entry {
         let affordable = (sizes.allowance / each.max(1)) as usize;
         let wanted = match self.few {
             true => sizes.few,
-            false => affordable.clamp(sizes.fewest, sizes.examples),
+            false => affordable.clamp(setup.fewest(), sizes.examples),
         };
         wanted.min(available)
     }
