@@ -49,8 +49,8 @@ pub(super) fn random(case: &Case<'_>) -> Result<Finding, AttackError> {
     let only = random.broken_only_here(&audited).len();
     let broken = majority(&case.clean) - majority(&random);
     let measured = format!(
-        "the best of {} random points on the sphere breaks {broken} of {} images, {only} of them images that the audited \
-         attack leaves",
+        "the best of {} random points on the sphere breaks {broken} of {} images, and {only} that the audited attack \
+         leaves",
         case.setup().sizes.points,
         majority(&case.clean)
     );

@@ -175,7 +175,7 @@ pub(super) fn graver(a: Verdict, b: Verdict) -> Verdict {
     if rank(b) > rank(a) { b } else { a }
 }
 
-fn subtract(a: &[f64], b: &[f64]) -> Vec<f64> {
+pub(super) fn subtract(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 

@@ -1,20 +1,19 @@
 //! The attack on the model without its randomness, which must not save it.
 
-use super::compare::{Difference, Fared};
+use super::compare::{Difference, Fared, subtract};
 use super::finding::{Finding, percent};
-use super::setup::Setup;
+use super::setup::{Setup, forwards};
 use super::subject::{Case, Target};
 use crate::evaluation::Verdict;
-use crate::{AttackError, FixedNoise, Passes};
+use crate::{AttackError, FixedNoise, Passes, RandomNoise};
 
 pub(super) fn fixed_cost(setup: &Setup) -> Passes {
-    let once = crate::checkup::setup::forwards(1);
-    (setup.without_draws().cost() + once * 2) * setup.sizes.held as u64
+    off_cost(setup) * setup.sizes.held as u64
 }
 
 pub(super) fn fixed(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (subject, key) = (case.subject, case.key("fixed-noise"));
-    let mut all: Option<[Fared; 2]> = None;
+    let mut all: Option<[Fared; 3]> = None;
     for held in 0..case.setup().sizes.held as u64 {
         let model = |images| subject.target.classifier.logits(images);
         let classifier = FixedNoise::new(model, key.child(held));
@@ -28,7 +27,7 @@ pub(super) fn fixed(case: &Case<'_>) -> Result<Finding, AttackError> {
 }
 
 pub(super) fn off_cost(setup: &Setup) -> Passes {
-    setup.without_draws().cost() + crate::checkup::setup::forwards(2)
+    setup.without_draws().cost() + forwards(3)
 }
 
 pub(super) fn off(case: &Case<'_>) -> Result<Finding, AttackError> {
@@ -36,19 +35,21 @@ pub(super) fn off(case: &Case<'_>) -> Result<Finding, AttackError> {
     compare(case, "off", found)
 }
 
-/// The images as they are, and attacked, on a model without noise.
-fn attacked(case: &Case<'_>, target: Target<'_>) -> Result<[Fared; 2], AttackError> {
+/// The images as they are, moved to a random point of the ball, and attacked, on a model without noise.
+fn attacked(case: &Case<'_>, target: Target<'_>) -> Result<[Fared; 3], AttackError> {
     let (subject, problem) = (case.subject, &case.problem);
     let clean = subject.judge(target, problem, &problem.images, subject.key.named("judge"), 1)?;
-    let found = subject.find(target, &case.setup().without_draws(), problem)?;
-    Ok([clean, found.fared])
+    let attack = case.setup().without_draws();
+    let moved = subject.find(target, &RandomNoise::new(attack.threat), problem)?;
+    let found = subject.find(target, &attack, problem)?;
+    Ok([clean, moved.fared, found.fared])
 }
 
-/// Whether less falls without the randomness, and more is left.
+/// Whether the attack gets anywhere without the randomness, less falls, and more is left.
 fn compare(
     case: &Case<'_>,
     state: &str,
-    [clean, robust]: [Fared; 2],
+    [clean, moved, robust]: [Fared; 3],
 ) -> Result<Finding, AttackError> {
     let noisy = case.audited()?.fared;
     let left = Difference::apart(&robust, &noisy);
@@ -60,18 +61,26 @@ fn compare(
         (Verdict::Fail, Verdict::Fail) => Verdict::Fail,
         _ => Verdict::Warn,
     };
-    let measured = format!(
+    // Margins tell what accuracies may not, where ε is small or the model strong.
+    let pushed = Difference::new(&subtract(&robust.margin, &moved.margin), 0.0);
+    let idle = !pushed.exceeds(0.0, 1);
+    let verdict = if idle { Verdict::Fail } else { verdict };
+    let mut measured = format!(
         "with its noise {state} the model keeps {} of {}, with it {} of {}",
         percent(robust.accuracy()),
         percent(clean.accuracy()),
         percent(noisy.accuracy()),
         percent(case.clean.accuracy()),
     );
+    if idle {
+        measured += "; the attack moves its margins no more than a random point of the ball does";
+    }
     Ok(Finding::new(verdict, measured)
         .value("robust_without", robust.accuracy())
         .value("clean_without", clean.accuracy())
         .value("robust_with", noisy.accuracy())
         .value("clean_with", case.clean.accuracy())
+        .value("margin_over_random", pushed.mean)
         .value("gap", -left.mean)
         .value("gap_error", left.error))
 }

@@ -114,7 +114,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "fixed-noise",
-        raised_if: "with one draw held, over 2 points more survive the attack (fails over 10)",
+        raised_if: "with one draw held, the attack does no more than chance (fails), or over 2 points more survive (fails over 10)",
         advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
         noise: true,
         cost: noise::fixed_cost,
@@ -123,7 +123,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "noise-off",
-        raised_if: "with the noise off, over 2 points more survive the attack (fails over 10)",
+        raised_if: "with the noise off, the attack does no more than chance (fails), or over 2 points more survive (fails over 10)",
         advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
         noise: true,
         cost: noise::off_cost,

@@ -20,7 +20,7 @@ fn assert_no_objection(sound: Plant) {
         assert!(objections.is_empty(), "{}, key {key}:\n{}", sound.what, objections.join("\n"));
         // Neither is the task trivial: the attack breaks much, and not all.
         let robust = checks["stronger-attack"].values["robust_audited"];
-        assert!((0.4..0.65).contains(&robust), "{}, key {key}: {robust}", sound.what);
+        assert!((0.35..0.75).contains(&robust), "{}, key {key}: {robust}", sound.what);
     }
 }
 
