@@ -13,18 +13,20 @@ const INTERVAL: Duration = Duration::from_secs(30);
 pub struct Watch {
     quiet: bool,
     bar: ProgressBar,
+    begin: Instant,
     last: Instant,
 }
 
 impl Watch {
     pub fn new(what: &str, quiet: bool, length: u64) -> Self {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(length) };
-        let template = "{prefix} {bar:30} {pos}/{len} {per_sec} {elapsed} done, {eta} left  {msg}";
+        let template = "{prefix} {bar:30} {pos}/{len}  {msg}";
         bar.set_style(
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         bar.set_prefix(what.to_string());
-        Self { quiet, bar, last: Instant::now() }
+        let now = Instant::now();
+        Self { quiet, bar, begin: now, last: now }
     }
 
     /// An iteration of an attack.
@@ -50,13 +52,19 @@ impl Watch {
     }
 
     fn show(&mut self, message: String) {
+        let (done, of) = (self.bar.position(), self.bar.length().unwrap_or(0));
+        // The bar's own estimate follows the last seconds, in which whole batches end or none does.
+        let seconds = self.begin.elapsed().as_secs_f64();
+        let rate = done as f64 / seconds;
+        let left = match done {
+            0 => "? s left".to_string(),
+            _ => format!("{rate:.1}/s, {:.0} s left", of.saturating_sub(done) as f64 / rate),
+        };
         if !self.quiet && !stderr().is_terminal() && self.last.elapsed() > INTERVAL {
-            let (done, of) = (self.bar.position(), self.bar.length().unwrap_or(0));
-            let left = self.bar.eta().as_secs();
-            eprintln!("{}: {done} of {of}, {left} s left: {message}", self.bar.prefix());
+            eprintln!("{}: {done} of {of}, {left}: {message}", self.bar.prefix());
             self.last = Instant::now();
         }
-        self.bar.set_message(message);
+        self.bar.set_message(format!("{left}  {message}"));
     }
 
     pub fn end(&self) {

@@ -4,7 +4,7 @@ use crate::Parameters;
 use burn::tensor::Tensor;
 use nalgebra::DMatrix;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The most rows that [`NoiseCovariance::covariance`] has.
 const ROWS: usize = 64;
@@ -38,6 +38,8 @@ pub struct NoiseCovariance {
     ///
     /// A row is a channel. Above 64 channels it is a block of `⌈channels / 64⌉` neighbours, the last one perhaps
     /// smaller, and an entry is the mean of `C` over the pairs of channels of its two blocks.
+    /// Written down with five digits.
+    #[serde(serialize_with = "with_five_digits")]
     pub covariance: Vec<Vec<f64>>,
     /// The eigenvalues of `covariance`, descending. They sum to its trace: up to 64 channels the mean over the
     /// positions of the noise's power in all channels.
@@ -45,6 +47,12 @@ pub struct NoiseCovariance {
     /// The eigenvalues, descending, that the low-rank part `F Fᵀ` of the covariance of all elements has besides zeros:
     /// as many as `F` has columns. Empty for white noise and for rank 0.
     pub factor_eigenvalues: Vec<f64>,
+}
+
+/// Enough for a picture, at a third of the length.
+fn with_five_digits<S: Serializer>(matrix: &[Vec<f64>], to: S) -> Result<S::Ok, S::Error> {
+    let short = |value: &f64| format!("{value:.4e}").parse().unwrap_or(*value);
+    to.collect_seq(matrix.iter().map(|row| row.iter().map(short).collect::<Vec<f64>>()))
 }
 
 /// A weight or its noise parameters are not all finite, so that the noise has no covariance.

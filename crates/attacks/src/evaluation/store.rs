@@ -3,6 +3,8 @@
 use super::{Evaluated, EvaluationError, Record, Row, SCHEMA, gallery};
 use crate::disk;
 use serde::{Deserialize, Serialize};
+use serde_json::ser::Formatter;
+use std::io::{self, Write};
 use std::path::Path;
 
 impl Record {
@@ -95,9 +97,65 @@ impl Evaluated {
 ///
 /// [`EvaluationError::Io`]. The file is complete or as it was before.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), EvaluationError> {
-    let mut text = serde_json::to_string_pretty(value).expect("records are plain data");
-    text.push('\n');
-    write_whole(path, text.as_bytes())
+    let mut text = Vec::new();
+    let mut writer = serde_json::Serializer::with_formatter(&mut text, Lines::default());
+    value.serialize(&mut writer).expect("records are plain data");
+    text.push(b'\n');
+    write_whole(path, &text)
+}
+
+/// JSON with a line for each field of an object, and lists within their line: a matrix does not fill a thousand lines.
+#[derive(Default)]
+struct Lines {
+    depth: usize,
+    filled: bool,
+}
+
+impl Lines {
+    fn line<W: Write + ?Sized>(&self, writer: &mut W) -> io::Result<()> {
+        write!(writer, "\n{:1$}", "", 2 * self.depth)
+    }
+}
+
+impl Formatter for Lines {
+    fn begin_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        (self.depth, self.filled) = (self.depth + 1, false);
+        writer.write_all(b"{")
+    }
+
+    fn begin_object_key<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        writer.write_all(if first { b"" } else { b"," })?;
+        self.line(writer)
+    }
+
+    fn begin_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+
+    fn end_object_value<W: Write + ?Sized>(&mut self, _writer: &mut W) -> io::Result<()> {
+        self.filled = true;
+        Ok(())
+    }
+
+    fn end_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.filled {
+            self.line(writer)?;
+        }
+        writer.write_all(b"}")
+    }
+
+    fn begin_array_value<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        writer.write_all(if first { b"" } else { b", " })
+    }
 }
 
 /// Writes a file beside its place and then into it; its folder is made where it is missing.
