@@ -31,7 +31,7 @@
 //!
 //! | check | raised if |
 //! | --- | --- |
-//! | `determinism` | equal keys give unequal logits (fails), or fewer than 10 draws judge a noisy model |
+//! | `determinism` | equal keys give unequal logits, or noise is silent at the images (fails); fewer than 10 draws judge it |
 //! | `logits` | outputs are not negative and sum to one: probabilities (fails) |
 //! | `gradient-health` | any image still right has no gradient, or 20 % are saturated; NaN, infinite or 5 % without fail |
 //! | `finite-difference` | gradients and differences of the loss differ by over 1 % (fails over 10 %) |

@@ -52,9 +52,9 @@ const BASE: Entry = Entry {
 pub(super) const CHECKS: [Entry; 24] = [
     Entry {
         name: "determinism",
-        raised_if: "equal keys give unequal logits (fails), or fewer than 10 draws judge a noisy model",
+        raised_if: "equal keys give unequal logits, or noise is silent at the images (fails); fewer than 10 draws judge it",
         differs: false,
-        advice: "Draw all noise by the scope's key, and judge by 10 draws or more.",
+        advice: "Draw all noise by the scope's key, at the images themselves too, and judge by 10 draws or more.",
         needs: Needs::Nothing,
         cost: model::determinism_cost,
         run: model::determinism,
