@@ -5,7 +5,7 @@ use super::finding::{Finding, percent};
 use super::setup::Setup;
 use super::subject::Case;
 use crate::evaluation::Verdict;
-use crate::problem::read;
+use crate::problem::{bools, read};
 use crate::{AttackError, Eot, Loss, Norm, Objective, Passes};
 
 /// A cross-entropy below this is that of a softmax that single precision rounds to one.
@@ -56,8 +56,8 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
         _ => Verdict::Pass,
     };
     let measured = format!(
-        "of {examples} images at most {zero} have a gradient of zero and {broken} one that is NaN or infinite; {saturated} \
-         have logits so far apart that the softmax rounds to one; median lengths: {}",
+        "of {examples} images at most {zero} that are not yet misclassified have a gradient of zero, and {broken} one that is \
+         NaN or infinite; {saturated} have logits so far apart that the softmax rounds to one; median lengths: {}",
         lengths.join(", ")
     );
     let finding = Finding::new(verdict, measured).value("saturated", saturated as f64);
@@ -83,7 +83,10 @@ fn of_loss(case: &Case<'_>, loss: Loss) -> Result<Health, AttackError> {
         };
         // What is below the smallest normal number has lost its digits: it counts as zero.
         let largest = read(&Norm::Linf.length(found.gradient.clone()));
-        health.zero += largest.iter().filter(|size| **size < f64::from(f32::MIN_POSITIVE)).count();
+        // Where the image is misclassified already some losses are flat by design.
+        let wrong = bools(&part.goal.reached(&found.logits));
+        let lost = |(size, wrong): (&f64, &bool)| *size < f64::from(f32::MIN_POSITIVE) && !wrong;
+        health.zero += largest.iter().zip(&wrong).filter(|pair| lost(*pair)).count();
         if loss == Loss::CrossEntropy {
             let scores = read(&found.score);
             health.saturated += scores.iter().filter(|score| **score < SATURATED).count();

@@ -45,7 +45,7 @@
 //! | `step-size-sweep` | another step size costs over 1 point of accuracy (fails over 5) |
 //! | `one-step` | FGSM beats the audited attack by over 1 point (fails over 5) |
 //! | `random-noise` | random points break two images or more that the audited attack leaves (fails over 5 %) |
-//! | `black-box` | Square breaks over 0.2 % and two images that the audited attack leaves (fails) |
+//! | `black-box` | Square breaks over 0.2 % and two images that the audited attack leaves (fails if APGD does, too) |
 //! | `transfer` | examples of a surrogate beat the audited attack by over 1 point (fails over 5) |
 //! | `draw-transfer` | accuracy is over 2 points higher in other draws than in the attack's own (fails over 10) |
 //! | `loss-choice` | another loss or expectation costs over 2 points of accuracy (fails over 10) |

@@ -181,7 +181,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "black-box",
-        raised_if: "Square breaks over 0.2 % and two images that the audited attack leaves (fails)",
+        raised_if: "Square breaks over 0.2 % and two images that the audited attack leaves (fails if APGD does, too)",
         differs: false,
         advice: "Gradients mislead: look for what masks them, and report the attack without gradients.",
         needs: Needs::Strong,
@@ -274,7 +274,7 @@ impl Entry {
     pub fn rule(&self) -> String {
         match self.differs {
             true => format!(
-                "{}; and only beyond two standard errors, more where the largest of several counts",
+                "{}; only beyond two standard errors, more with few examples or for the largest of several",
                 self.raised_if
             ),
             false => self.raised_if.to_string(),
