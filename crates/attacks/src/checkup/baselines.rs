@@ -49,8 +49,8 @@ pub(super) fn random(case: &Case<'_>) -> Result<Finding, AttackError> {
     let only = random.broken_only_here(&audited).len();
     let broken = majority(&case.clean) - majority(&random);
     let measured = format!(
-        "the best of {} random points on the sphere breaks {broken} of {} images, {only} of them images that the audited \
-         attack leaves",
+        "the best of {} random points on the sphere breaks {broken} of {} images, {only} of them images that the \
+         audited attack leaves",
         case.setup().sizes.points,
         majority(&case.clean)
     );
@@ -96,8 +96,8 @@ pub(super) fn black_box(case: &Case<'_>) -> Result<Finding, AttackError> {
         false => "",
     };
     let measured = format!(
-        "{} queries without gradients leave {}, the audited attack {}; they alone break {only} of {examples} images, of \
-         which APGD leaves {neither}, too{alone}",
+        "{} queries without gradients leave {}, the audited attack {}; they alone break {only} of {examples} images, \
+         of which APGD leaves {neither}, too{alone}",
         case.setup().sizes.queries,
         percent(square.accuracy()),
         percent(audited.accuracy()),

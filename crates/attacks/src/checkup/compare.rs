@@ -95,8 +95,8 @@ impl Fared {
         (0..self.margin.len()).map(vote).collect()
     }
 
-    /// The rows that most draws get wrong here and most get right in `other`, the clearer the fewer draws there are: the
-    /// shares differ by two standard errors.
+    /// The rows that most draws get wrong here and most get right in `other`, the clearer the fewer draws there are:
+    /// the shares differ by two standard errors.
     pub fn broken_only_here(&self, other: &Self) -> Vec<usize> {
         let draws = self.correct.len() as f64;
         let clear = if draws > 1.0 { (2.0 / draws).sqrt() } else { 0.0 };
@@ -146,8 +146,8 @@ impl Difference {
         Self { mean: mean(each), error, examples: each.len() }
     }
 
-    /// Whether it exceeds a bound and what chance makes of it: two standard errors, or as many as are equally rare with few
-    /// examples (Student's t), and for the largest of `of` differences (Bonferroni).
+    /// Whether it exceeds a bound and what chance makes of it: two standard errors, or as many as are equally rare with
+    /// few examples (Student's t), and for the largest of `of` differences (Bonferroni).
     pub fn exceeds(&self, bound: f64, of: usize) -> bool {
         let freedom = self.examples.saturating_sub(1).max(1) as f64;
         let law = StudentsT::new(0.0, 1.0, freedom).expect("there is freedom");

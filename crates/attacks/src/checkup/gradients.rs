@@ -56,8 +56,8 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
         _ => Verdict::Pass,
     };
     let measured = format!(
-        "of {examples} images at most {zero} that are not yet misclassified have a gradient of zero, and {broken} one that is \
-         NaN or infinite; {saturated} have logits so far apart that the softmax rounds to one; median lengths: {}",
+        "of {examples} images at most {zero} that are not yet misclassified have a gradient of zero, and {broken} one that \
+         is NaN or infinite; {saturated} have logits so far apart that the softmax rounds to one; median lengths: {}",
         lengths.join(", ")
     );
     let finding = Finding::new(verdict, measured).value("saturated", saturated as f64);
@@ -142,8 +142,8 @@ pub(super) fn noise(case: &Case<'_>) -> Result<Finding, AttackError> {
     }
     let verdict = if ratio < 1.0 { Verdict::Warn } else { Verdict::Pass };
     let measured = format!(
-        "over {draws} draws the mean gradient is {ratio:.2} times as long as its error, and {} of its signs are those of \
-         the mean over {reference} others (medians)",
+        "over {draws} draws the mean gradient is {ratio:.2} times as long as its error, and {} of its signs are those \
+         of the mean over {reference} others (medians)",
         percent(agreement)
     );
     Ok(Finding::new(verdict, measured)

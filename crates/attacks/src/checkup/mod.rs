@@ -1,10 +1,10 @@
 //! Checks of an evaluation's honesty: is the attack on whose numbers one relies any good against this model?
 //!
-//! Most robust accuracies that were ever withdrawn had been measured by attacks that could not win: their gradients were
-//! masked, their noise was averaged too little, their steps too few (Athalye et al., arXiv 1802.00420; Carlini et al., arXiv
-//! 1902.06705; Tramèr et al., arXiv 2002.08347; Zimmermann et al., arXiv 2206.13991). A [`Checkup`] runs what these authors
-//! ask for, and what a stochastic model needs besides, against the attack under audit. Each check is a
-//! [`Check`]: a verdict, what was measured, the rule, and what to do.
+//! Most robust accuracies that were ever withdrawn had been measured by attacks that could not win: their gradients
+//! were masked, their noise was averaged too little, their steps too few (Athalye et al., arXiv 1802.00420; Carlini et
+//! al., arXiv 1902.06705; Tramèr et al., arXiv 2002.08347; Zimmermann et al., arXiv 2206.13991). A [`Checkup`] runs
+//! what these authors ask for, and what a stochastic model needs besides, against the attack under audit. Each check is
+//! a [`Check`]: a verdict, what was measured, the rule, and what to do.
 //!
 //! ```
 //! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -25,9 +25,9 @@
 //!
 //! # The checks
 //!
-//! Accuracies are compared on the same examples under the same draws, which no attack has used; a difference is raised only
-//! if it exceeds the rule's bound and two of its standard errors as well. With few examples a checkup misses what is
-//! small, and does not cry wolf.
+//! Accuracies are compared on the same examples under the same draws, which no attack has used; a difference is raised
+//! only if it exceeds the rule's bound and two of its standard errors as well. With few examples a checkup misses what
+//! is small, and does not cry wolf.
 //!
 //! | check | raised if |
 //! | --- | --- |
@@ -56,8 +56,8 @@
 //! | `loss-surface` | the loss rises less along the gradient than along a random direction |
 //! | `active-test` | the attack misses over 5 % of planted adversarial images (fails over 20 %) |
 //!
-//! The rest of what the authors ask for needs training, or a person: seeds of training, selection of the model on data held
-//! out, attacks adapted to the defence.
+//! The rest of what the authors ask for needs training, or a person: seeds of training, selection of the model on data
+//! held out, attacks adapted to the defence.
 
 mod active;
 mod baselines;
@@ -185,8 +185,8 @@ impl Checkup {
         Ok(Self { only: Some(names.iter().map(|name| name.to_string()).collect()), ..self })
     }
 
-    /// Keeps each result in this folder once its check has ended. A checkup that was killed continues from there when it is
-    /// started again with the same attack, effort, key, model and data.
+    /// Keeps each result in this folder once its check has ended. A checkup that was killed continues from there when
+    /// it is started again with the same attack, effort, key, model and data.
     pub fn with_state(self, folder: impl Into<PathBuf>) -> Self {
         Self { state: Some(folder.into()), ..self }
     }

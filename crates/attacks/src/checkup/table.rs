@@ -74,8 +74,8 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "gradient-health",
         raised_if: "any gradient is zero, or 20 % are saturated; NaN, infinite or 5 % zero fail",
         differs: false,
-        advice: "Find the layer that stops the gradient; attack through a surrogate of it (BPDA), on the margin, or without \
-                 gradients.",
+        advice: "Find the layer that stops the gradient; attack through a surrogate of it (BPDA), on the margin, or \
+                 without gradients.",
         needs: Needs::Nothing,
         cost: gradients::health_cost,
         run: gradients::health,
@@ -85,8 +85,8 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "finite-difference",
         raised_if: "gradients and differences of the loss differ by over 1 % (fails over 10 %)",
         differs: false,
-        advice: "The gradient is not that of the loss: look for straight-through estimates, wrong backward passes and hidden \
-                 randomness.",
+        advice: "The gradient is not that of the loss: look for straight-through estimates, wrong backward passes and \
+                 hidden randomness.",
         needs: Needs::Nothing,
         cost: differences::cost,
         run: differences::run,

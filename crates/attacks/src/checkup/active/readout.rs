@@ -6,11 +6,12 @@ use cni_noise::current_examples;
 use std::collections::HashMap;
 
 /// Where the boundary lies on the way from the outermost inner point to the planted one. The paper puts it close to the
-/// planted point; in the few dimensions of logits chance is found out in the middle, too, and noise moves no point across.
+/// planted point; in the few dimensions of logits chance is found out in the middle, too, and noise moves no point
+/// across.
 const BETWEEN: f64 = 0.5;
 
-/// What sets a planted point apart from those inside, `margin(z) = weight · (z − center) − offset`, in standard deviations of
-/// the points inside.
+/// What sets a planted point apart from those inside, `margin(z) = weight · (z − center) − offset`, in standard
+/// deviations of the points inside.
 #[derive(Clone, Debug)]
 pub(super) struct Separation {
     center: Vec<f64>,
@@ -32,7 +33,8 @@ impl Separation {
     }
 }
 
-/// The candidate that Fisher's discriminant sets apart most clearly from the points inside; none where it sets no one apart.
+/// The candidate that Fisher's discriminant sets apart most clearly from the points inside; none where it sets no one
+/// apart.
 pub(super) fn separate(inner: &[Vec<f64>], candidates: &[Vec<f64>]) -> Option<Separation> {
     let (count, classes) = (inner.len() as f64, inner[0].len());
     let center: Vec<f64> = (0..classes)
