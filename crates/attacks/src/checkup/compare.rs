@@ -2,7 +2,7 @@
 
 use crate::evaluation::{Estimate, Hits, Verdict};
 use crate::judge::Judged;
-use statrs::distribution::{ContinuousCDF, Normal};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// How examples fared in a number of draws.
 #[derive(Clone, Debug)]
@@ -95,8 +95,8 @@ impl Fared {
         (0..self.margin.len()).map(vote).collect()
     }
 
-    /// The rows that most draws get wrong here and most get right in `other`, the clearer the fewer draws there are: the
-    /// shares differ by two standard errors.
+    /// The rows that most draws get wrong here and most get right in `other`, the clearer the fewer draws there are:
+    /// the shares differ by two standard errors.
     pub fn broken_only_here(&self, other: &Self) -> Vec<usize> {
         let draws = self.correct.len() as f64;
         let clear = if draws > 1.0 { (2.0 / draws).sqrt() } else { 0.0 };
@@ -114,6 +114,8 @@ pub(super) struct Difference {
     pub mean: f64,
     /// The standard error of the mean.
     pub error: f64,
+    /// Examples behind it.
+    pub examples: usize,
 }
 
 impl Difference {
@@ -128,12 +130,9 @@ impl Difference {
     pub fn apart(first: &Fared, second: &Fared) -> Self {
         let each = subtract(&first.per_example(), &second.per_example());
         let [a, b] = [first, second].map(Fared::per_draw);
-        // What a single draw cannot tell of its own spread, the other side's must.
-        let spread = |own: &[f64], other: &[f64]| {
-            let of = if own.len() > 1 { own } else { other };
-            variance(of) / own.len() as f64
-        };
-        Self::new(&each, spread(&a, &b) + spread(&b, &a))
+        // What few draws cannot tell of their spread, the other side's must.
+        let spread = variance(&a).max(variance(&b));
+        Self::new(&each, spread / a.len() as f64 + spread / b.len() as f64)
     }
 
     /// The mean of a value of each example, of which `from_draws` is the variance by the choice of draws.
@@ -144,14 +143,16 @@ impl Difference {
             error if error < 1e-9 => 1.0 / (n + 1.0),
             error => error,
         };
-        Self { mean: mean(each), error }
+        Self { mean: mean(each), error, examples: each.len() }
     }
 
-    /// Whether it exceeds a bound and what chance makes of it: two standard errors, or as many as are equally rare for the
-    /// largest of `of` differences.
+    /// Whether it exceeds a bound and what chance makes of it: two standard errors, or as many as are equally rare with
+    /// few examples (Student's t), and for the largest of `of` differences (Bonferroni).
     pub fn exceeds(&self, bound: f64, of: usize) -> bool {
-        let z = Normal::standard().inverse_cdf(1.0 - 0.02275 / of.max(1) as f64);
-        self.mean > bound && self.mean > z * self.error
+        let freedom = self.examples.saturating_sub(1).max(1) as f64;
+        let law = StudentsT::new(0.0, 1.0, freedom).expect("there is freedom");
+        let chance = law.inverse_cdf(1.0 - 0.02275 / of.max(1) as f64) * self.error;
+        self.mean > bound && self.mean > chance
     }
 
     /// A verdict on the largest of `of` differences.

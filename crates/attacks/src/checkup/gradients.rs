@@ -56,8 +56,8 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
         _ => Verdict::Pass,
     };
     let measured = format!(
-        "of {examples} images at most {zero} are right and have a gradient of zero, and {broken} have one that is NaN or infinite; {saturated} \
-         have logits so far apart that the softmax rounds to one; median lengths: {}",
+        "of {examples} images at most {zero} that are not yet misclassified have a gradient of zero, and {broken} one that \
+         is NaN or infinite; {saturated} have logits so far apart that the softmax rounds to one; median lengths: {}",
         lengths.join(", ")
     );
     let finding = Finding::new(verdict, measured).value("saturated", saturated as f64);
@@ -82,11 +82,11 @@ fn of_loss(case: &Case<'_>, loss: Loss) -> Result<Health, AttackError> {
             found => found?,
         };
         // What is below the smallest normal number has lost its digits: it counts as zero.
-        // An image that this draw gets wrong needs none, and DLR has none where the label comes third.
         let largest = read(&Norm::Linf.length(found.gradient.clone()));
-        let zero = largest.iter().map(|size| *size < f64::from(f32::MIN_POSITIVE));
+        // Where the image is misclassified already some losses are flat by design.
         let wrong = bools(&part.goal.reached(&found.logits));
-        health.zero += zero.zip(wrong).filter(|(zero, wrong)| *zero && !wrong).count();
+        let lost = |(size, wrong): (&f64, &bool)| *size < f64::from(f32::MIN_POSITIVE) && !wrong;
+        health.zero += largest.iter().zip(&wrong).filter(|pair| lost(*pair)).count();
         if loss == Loss::CrossEntropy {
             let scores = read(&found.score);
             health.saturated += scores.iter().filter(|score| **score < SATURATED).count();
@@ -142,8 +142,8 @@ pub(super) fn noise(case: &Case<'_>) -> Result<Finding, AttackError> {
     }
     let verdict = if ratio < 1.0 { Verdict::Warn } else { Verdict::Pass };
     let measured = format!(
-        "over {draws} draws the mean gradient is {ratio:.2} times as long as its error, and {} of its signs are those of \
-         the mean over {reference} others (medians)",
+        "over {draws} draws the mean gradient is {ratio:.2} times as long as its error, and {} of its signs are those \
+         of the mean over {reference} others (medians)",
         percent(agreement)
     );
     Ok(Finding::new(verdict, measured)

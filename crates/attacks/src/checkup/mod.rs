@@ -1,10 +1,10 @@
 //! Checks of an evaluation's honesty: is the attack on whose numbers one relies any good against this model?
 //!
-//! Most robust accuracies that were ever withdrawn had been measured by attacks that could not win: their gradients were
-//! masked, their noise was averaged too little, their steps too few (Athalye et al., arXiv 1802.00420; Carlini et al., arXiv
-//! 1902.06705; Tramèr et al., arXiv 2002.08347; Zimmermann et al., arXiv 2206.13991). A [`Checkup`] runs what these authors
-//! ask for, and what a stochastic model needs besides, against the attack under audit. Each check is a
-//! [`Check`]: a verdict, what was measured, the rule, and what to do.
+//! Most robust accuracies that were ever withdrawn had been measured by attacks that could not win: their gradients
+//! were masked, their noise was averaged too little, their steps too few (Athalye et al., arXiv 1802.00420; Carlini et
+//! al., arXiv 1902.06705; Tramèr et al., arXiv 2002.08347; Zimmermann et al., arXiv 2206.13991). A [`Checkup`] runs
+//! what these authors ask for, and what a stochastic model needs besides, against the attack under audit. Each check is
+//! a [`Check`]: a verdict, what was measured, the rule, and what to do.
 //!
 //! ```
 //! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -25,27 +25,27 @@
 //!
 //! # The checks
 //!
-//! Accuracies are compared on the same examples under the same draws, which no attack has used; a difference is raised only
-//! if it exceeds the rule's bound and two of its standard errors as well. With few examples a checkup misses what is
-//! small, and does not cry wolf.
+//! Accuracies are compared on the same examples under the same draws, which no attack has used; a difference is raised
+//! only if it exceeds the rule's bound and two of its standard errors as well. With few examples a checkup misses what
+//! is small, and does not cry wolf.
 //!
 //! | check | raised if |
 //! | --- | --- |
-//! | `determinism` | equal keys give unequal logits (fails), or fewer than 10 draws judge a noisy model |
+//! | `determinism` | equal keys give unequal logits, or noise is silent at the images (fails); below 10 draws judge it |
 //! | `logits` | outputs are not negative and sum to one: probabilities (fails) |
-//! | `gradient-health` | any image still right has no gradient, or 20 % are saturated; NaN, infinite or 5 % without fail |
+//! | `gradient-health` | an image still right has no gradient, or 20 % are saturated; NaN, infinite or 5 % zero fail |
 //! | `finite-difference` | gradients and differences of the loss differ by over 1 % (fails over 10 %) |
 //! | `gradient-noise` | the mean gradient over the audited draws is shorter than its error |
 //! | `draw-sweep` | draws past the audited number cost over 1 point of accuracy (fails over 5) |
-//! | `fixed-noise` | with one draw held, the attack does no more than chance (fails), or over 2 points more survive (fails over 10) |
-//! | `noise-off` | with the noise off, the attack does no more than chance (fails), or over 2 points more survive (fails over 10) |
+//! | `fixed-noise` | with one draw held, chance does as much (fails), or over 2 points more survive (fails over 10) |
+//! | `noise-off` | with the noise off, chance does as much (fails), or over 2 points more survive (fails over 10) |
 //! | `epsilon-sweep` | accuracy rises with ε by over 1 point (fails over 5), or is above chance at the end (fails) |
 //! | `steps-sweep` | doubling the steps costs over 0.5 points of accuracy (fails over 5) |
 //! | `restarts-sweep` | doubling the restarts costs over 0.5 points of accuracy (fails over 5) |
 //! | `step-size-sweep` | another step size costs over 1 point of accuracy (fails over 5) |
 //! | `one-step` | FGSM beats the audited attack by over 1 point (fails over 5) |
 //! | `random-noise` | random points break two images or more that the audited attack leaves (fails over 5 %) |
-//! | `black-box` | Square breaks over 0.2 % and two images that the audited attack leaves (fails) |
+//! | `black-box` | Square breaks over 0.2 % and two images that the audited attack leaves (fails if APGD does, too) |
 //! | `transfer` | examples of a surrogate beat the audited attack by over 1 point (fails over 5) |
 //! | `draw-transfer` | accuracy is over 2 points higher in other draws than in the attack's own (fails over 10) |
 //! | `loss-choice` | another loss or expectation costs over 2 points of accuracy (fails over 10) |
@@ -58,8 +58,8 @@
 //!
 //! [`case_study`] works through a defence that they expose.
 //!
-//! The rest of what the authors ask for needs training, or a person: seeds of training, selection of the model on data held
-//! out, attacks adapted to the defence.
+//! The rest of what the authors ask for needs training, or a person: seeds of training, selection of the model on data
+//! held out, attacks adapted to the defence.
 
 mod active;
 mod baselines;
@@ -189,8 +189,8 @@ impl Checkup {
         Ok(Self { only: Some(names.iter().map(|name| name.to_string()).collect()), ..self })
     }
 
-    /// Keeps each result in this folder once its check has ended. A checkup that was killed continues from there when it is
-    /// started again with the same attack, effort, key, model and data.
+    /// Keeps each result in this folder once its check has ended. A checkup that was killed continues from there when
+    /// it is started again with the same attack, effort, key, model and data.
     pub fn with_state(self, folder: impl Into<PathBuf>) -> Self {
         Self { state: Some(folder.into()), ..self }
     }

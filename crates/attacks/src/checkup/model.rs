@@ -5,32 +5,43 @@ use super::setup::{Setup, forwards};
 use super::subject::Case;
 use crate::evaluation::Verdict;
 use crate::problem::read;
-use crate::{AttackError, Passes};
+use crate::{AttackError, Passes, RandomNoise};
+use burn::tensor::Tensor;
 
 pub(super) fn determinism_cost(setup: &Setup) -> Passes {
-    forwards(2 * setup.sizes.replays + 1)
+    // Beside the images a model is asked that seems to have no noise.
+    let beside = if setup.stochastic { 0 } else { 2 };
+    forwards(2 * setup.sizes.replays + 1 + beside)
 }
 
 pub(super) fn determinism(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (setup, subject, key) = (case.setup(), case.subject, case.key("determinism"));
     let replays = setup.sizes.replays as u64;
     let (mut differ, mut changed, mut pairs) = (0, 0, 0);
+    let mut hidden = false;
     for part in subject.chunks(&case.problem) {
-        let logits = |draw| {
+        let at = |images: &Tensor<4>, draw| {
             subject.ask(subject.target, |oracle| {
-                oracle.logits(&part.images, &part.goal, &part.examples, key, draw)
+                oracle.logits(images, &part.goal, &part.examples, key, draw)
             })
         };
+        let logits = |draw| at(&part.images, draw);
+        let unequal = |a: Tensor<2>, b| a.not_equal(b).any().into_scalar::<bool>();
         let first = logits(0)?;
-        let classes = |logits| read(&burn::tensor::Tensor::<2>::argmax(logits, 1).float());
+        let classes = |logits| read(&Tensor::<2>::argmax(logits, 1).float());
         let predicted = classes(first.clone());
         for _ in 0..replays {
-            differ += u64::from(first.clone().not_equal(logits(0)?).any().into_scalar::<bool>());
+            differ += u64::from(unequal(first.clone(), logits(0)?));
         }
         for draw in 1..=replays {
             let other = classes(logits(draw)?);
             changed += other.iter().zip(&predicted).filter(|(a, b)| a != b).count();
             pairs += predicted.len();
+        }
+        if !setup.stochastic {
+            let point = RandomNoise::new(setup.attack.threat);
+            let beside = subject.attack(subject.target, &point, &part, key)?;
+            hidden |= unequal(at(&beside, 0)?, at(&beside, 1)?);
         }
     }
     let spread = changed as f64 / pairs as f64;
@@ -42,6 +53,11 @@ pub(super) fn determinism(case: &Case<'_>) -> Result<Finding, AttackError> {
         ),
     };
     match setup.stochastic {
+        false if hidden => {
+            measured += "; different ones did so too for the images, but not beside them: the model was taken for one \
+                         without noise";
+            verdict = Verdict::Fail;
+        }
         false => measured += "; so did different ones, the model has no noise",
         true => {
             measured += &format!("; a fresh draw changes {} of the predictions", percent(spread));

@@ -15,16 +15,16 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 impl Checkup {
-    /// Runs the checks on the first of these `images`, `[n, channels, height, width]` with pixels in [0, 1], of true classes
-    /// `labels`, `[n]`, which are these `examples` of their data set.
+    /// Runs the checks on the first of these `images`, `[n, channels, height, width]` with pixels in [0, 1], of true
+    /// classes `labels`, `[n]`, which are these `examples` of their data set.
     ///
-    /// `progress` is called before each check and after it. A check that cannot be carried out has failed or is skipped, with
-    /// the reason in place of the measurement, and the others go on.
+    /// `progress` is called before each check and after it. A check that cannot be carried out has failed or is
+    /// skipped, with the reason in place of the measurement, and the others go on.
     ///
     /// # Errors
     ///
-    /// Where images, labels and logits do not fit together, logits are not finite, the audited threat is of radius zero, or
-    /// the saved state is of another checkup.
+    /// Where images, labels and logits do not fit together, logits are not finite, the audited threat is of radius
+    /// zero, or the saved state is of another checkup.
     pub fn run(
         &self,
         classifier: &dyn Classifier,

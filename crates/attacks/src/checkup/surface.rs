@@ -123,7 +123,8 @@ fn add(
     Ok(())
 }
 
-/// How much a surface rises within ε of its middle along the first direction, and along the second whichever way is better.
+/// How much a surface rises within ε of its middle along the first direction, and along the second whichever way is
+/// better.
 fn rises(surface: &[Vec<f64>]) -> [f64; 2] {
     let middle = surface.len() / 2;
     let within = (surface.len() as f64 / (2.0 * REACH)) as usize;

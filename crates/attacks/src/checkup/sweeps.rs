@@ -36,7 +36,7 @@ impl Sweep {
         let (place, farthest) = beyond.last().expect("every sweep goes beyond the audited attack");
         let (place, gain) = (*place, Difference::paired(&audited, farthest));
         let measured = format!(
-            "{} of {what} in place of {} take robust accuracy from {} to {}",
+            "{} {what} in place of {} take robust accuracy from {} to {}",
             count(place),
             count(used),
             percent(audited.accuracy()),

@@ -52,9 +52,9 @@ const BASE: Entry = Entry {
 pub(super) const CHECKS: [Entry; 24] = [
     Entry {
         name: "determinism",
-        raised_if: "equal keys give unequal logits (fails), or fewer than 10 draws judge a noisy model",
+        raised_if: "equal keys give unequal logits, or noise is silent at the images (fails); below 10 draws judge it",
         differs: false,
-        advice: "Draw all noise by the scope's key, and judge by 10 draws or more.",
+        advice: "Draw all noise by the scope's key, at the images themselves too, and judge by 10 draws or more.",
         needs: Needs::Nothing,
         cost: model::determinism_cost,
         run: model::determinism,
@@ -72,10 +72,10 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "gradient-health",
-        raised_if: "any image still right has no gradient, or 20 % are saturated; NaN, infinite or 5 % without fail",
+        raised_if: "an image still right has no gradient, or 20 % are saturated; NaN, infinite or 5 % zero fail",
         differs: false,
-        advice: "Find the layer that stops the gradient; attack through a surrogate of it (BPDA), on the margin, or without \
-                 gradients.",
+        advice: "Find the layer that stops the gradient; attack through a surrogate of it (BPDA), on the margin, or \
+                 without gradients.",
         needs: Needs::Nothing,
         cost: gradients::health_cost,
         run: gradients::health,
@@ -85,8 +85,8 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "finite-difference",
         raised_if: "gradients and differences of the loss differ by over 1 % (fails over 10 %)",
         differs: false,
-        advice: "The gradient is not that of the loss: look for straight-through estimates, wrong backward passes and hidden \
-                 randomness.",
+        advice: "The gradient is not that of the loss: look for straight-through estimates, wrong backward passes and \
+                 hidden randomness.",
         needs: Needs::Nothing,
         cost: differences::cost,
         run: differences::run,
@@ -114,7 +114,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "fixed-noise",
-        raised_if: "with one draw held, the attack does no more than chance (fails), or over 2 points more survive (fails over 10)",
+        raised_if: "with one draw held, chance does as much (fails), or over 2 points more survive (fails over 10)",
         advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
         noise: true,
         cost: noise::fixed_cost,
@@ -123,7 +123,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "noise-off",
-        raised_if: "with the noise off, the attack does no more than chance (fails), or over 2 points more survive (fails over 10)",
+        raised_if: "with the noise off, chance does as much (fails), or over 2 points more survive (fails over 10)",
         advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
         noise: true,
         cost: noise::off_cost,
@@ -181,7 +181,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "black-box",
-        raised_if: "Square breaks over 0.2 % and two images that the audited attack leaves (fails)",
+        raised_if: "Square breaks over 0.2 % and two images that the audited attack leaves (fails if APGD does, too)",
         differs: false,
         advice: "Gradients mislead: look for what masks them, and report the attack without gradients.",
         needs: Needs::Strong,
@@ -274,7 +274,7 @@ impl Entry {
     pub fn rule(&self) -> String {
         match self.differs {
             true => format!(
-                "{}; and only beyond two standard errors, more where the largest of several counts",
+                "{}; only beyond two standard errors, more with few examples or for the largest of several",
                 self.raised_if
             ),
             false => self.raised_if.to_string(),

@@ -140,10 +140,11 @@ fn a_surrogate_beats_gradients_of_the_wrong_sign() {
 fn labels_that_leak_into_images_are_found() {
     let smooth = Smooth::new(0.0);
     let mirrored = |x: Tensor<4>| smooth.logits(x.clone().inner().mul_scalar(2.0) - x);
-    let (images, labels) = data(64);
+    let (images, labels) = data(256);
     // Every label is that of the next class.
     let labels = (labels + 1).remainder_scalar(CLASSES as i64);
     let checkup = Checkup::new(sound(1)).with_checks(&["label-leakage"]).unwrap();
+    let checkup = checkup.with_effort(Effort::Standard);
     let checks = checkup.run(&mirrored, images, labels, 0, &mut |_| {}).unwrap();
     assert_eq!(checks[0].verdict, Verdict::Fail, "{checks:#?}");
 }

@@ -7,10 +7,9 @@ use cni_attacks::Pgd;
 use cni_noise::{Key, Noise, current_examples, layer_key, normal, normal_rows, scope, sign};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A little noise on the weights, and much on those of what a clean image does not have, the differences within blocks of
-/// pixels. Predictions hardly change, while the gradient of a draw is mostly noise.
-pub fn dazzling(sigma: f64) -> Model {
-    let model = noisy_linear(0.05);
+/// A model with much noise on the weights of what a clean image does not have, the differences within blocks of pixels.
+/// Predictions hardly change, while the gradient of a draw is mostly noise.
+pub fn dazzling(model: Model, sigma: f64) -> Model {
     Box::new(move |images| {
         let logits = model(images.clone());
         let Some(key) = layer_key("dazzle", &images.device()) else { return logits };
@@ -64,7 +63,19 @@ pub fn plants() -> Vec<Plant> {
         Plant {
             fails: &["draw-sweep", "draw-transfer"],
             warns: &["gradient-noise"],
-            ..Plant::new("an attack that fits one draw", dazzling(4.0), Pgd::new(threat()))
+            ..Plant::new(
+                "an attack that fits one draw",
+                dazzling(noisy_linear(0.05), 4.0),
+                Pgd::new(threat()),
+            )
+        },
+        Plant {
+            fails: &["determinism"],
+            ..Plant::new(
+                "noise that a clean image does not wake",
+                dazzling(linear(), 4.0),
+                eot_pgd(),
+            )
         },
         Plant {
             fails: &[

@@ -21,7 +21,7 @@ pub type Model = Box<dyn Fn(Tensor<4>) -> Tensor<2> + Send + Sync>;
 fn walsh(numbers: &[usize]) -> Tensor<2> {
     let sign = |number: usize, pixel: usize| {
         let (row, column) = (pixel / 8 / 2, pixel % 8 / 2);
-        if (number & (row * 4 + column)).count_ones() % 2 == 0 { 1.0f32 } else { -1.0 }
+        if (number & (row * 4 + column)).count_ones().is_multiple_of(2) { 1.0f32 } else { -1.0 }
     };
     let values: Vec<f32> =
         numbers.iter().flat_map(|&n| (0..PIXELS).map(move |p| sign(n, p))).collect();

@@ -1,10 +1,10 @@
 //! An active test: an adversarial image is planted, which the attack must find.
 //!
-//! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991). Around each image random
-//! points within 0.95 ε are labelled as inside, one of the surface of the ε-ball as outside; a linear readout that tells them
-//! apart makes the model a classifier of two classes, with an adversarial image known to be there. Here the readout reads
-//! the logits, which is all that a [`Classifier`] shows, where the paper's reads the last features; it is Fisher's
-//! discriminant, and of several points of the surface the one that stands out most is planted.
+//! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991). Around each image
+//! random points within 0.95 ε are labelled as inside, one of the surface of the ε-ball as outside; a linear readout
+//! that tells them apart makes the model a classifier of two classes, with an adversarial image known to be there. Here
+//! the readout reads the logits, which is all that a [`Classifier`] shows, where the paper's reads the last features;
+//! it is Fisher's discriminant, and of several points of the surface the one that stands out most is planted.
 
 mod readout;
 
@@ -24,9 +24,9 @@ const INNER: f64 = 0.95;
 const FEWEST: usize = 8;
 
 pub(super) fn cost(setup: &Setup) -> Passes {
-    // Inner points, candidates and random attackers, the image itself, and what the attack makes of it.
-    let points = 3 * setup.sizes.cloud + 2;
-    forwards(points * setup.score_draws()) + attack(setup).cost()
+    // Inner points, candidates and random attackers, and the image itself.
+    let points = 3 * setup.sizes.cloud + 1;
+    forwards(points * setup.score_draws()) + attack(setup).cost() + setup.judge_cost() * 2
 }
 
 /// The audited attack, on a loss for two classes.
@@ -105,21 +105,31 @@ fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), A
         return Ok((Vec::new(), Vec::new()));
     }
     let lucky = rows.as_slice().iter().zip(separations.iter().flatten());
-    let lucky = lucky
+    let lucky: Vec<bool> = lucky
         .map(|(&row, found)| of_row(&random, row).iter().any(|point| found.margin(point) > 0.0))
         .collect();
 
-    let planted = part.select(&rows);
-    let examples = (0..planted.len()).map(|row| planted.examples.number(row)).collect();
+    let tested = part.select(&rows);
+    let examples = (0..tested.len()).map(|row| tested.examples.number(row)).collect();
     let readout = Readout::new(subject.target.classifier, examples, &separations, &part.images);
     let target = Target { classifier: &readout, ..subject.target };
     // Class 0 is the inside.
-    let problem = case.relabelled(&planted, &vec![0; rows.as_slice().len()]);
-    let images = subject.attack(target, &attack(setup), &problem, subject.attack_key())?;
-    // Judged by the draws in which it was planted: in others even the planted point may lie inside.
-    let noise = key.named("noise");
-    let fared = subject.judge(target, &problem, &images, noise, setup.score_draws())?;
-    Ok((fared.margin.iter().map(|margin| *margin > 0.0).collect(), lucky))
+    let problem = case.relabelled(&tested, &vec![0; tested.len()]);
+    let outside = |images: &Tensor<4>| -> Result<Vec<bool>, AttackError> {
+        let judge = subject.key.named("judge");
+        let fared = subject.judge(target, &problem, images, judge, setup.draws)?;
+        Ok(fared.margin.iter().map(|margin| *margin > 0.0).collect())
+    };
+    let candidates = key.named("candidates");
+    let planted = separations.iter().flatten().enumerate().map(|(row, separation)| {
+        let alone = tested.select(&Rows::new(vec![row], &tested.images));
+        on_surface(norm, epsilon, &alone, candidates.child(separation.candidate as u64))
+    });
+    let there = outside(&Tensor::cat(planted.collect(), 0))?;
+    let found = subject.attack(target, &attack(setup), &problem, subject.attack_key())?;
+    // In other draws than those that set it apart a point may be inside.
+    let tests = outside(&found)?.into_iter().zip(lucky).zip(there);
+    Ok(tests.filter(|(_, there)| *there).map(|(test, _)| test).unzip())
 }
 
 /// A random point of the ball's surface for each image: in Linf a corner.
