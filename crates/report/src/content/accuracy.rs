@@ -13,9 +13,10 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let noisy = || models.iter().filter(|model| kinds(model.record()).len() > 1);
     if noisy().next().is_some() {
         blocks.push(Block::Text(
-            "A model with noise has not one accuracy but several. One shot: the noise is drawn once, as in use. Vote: the \
-             class that most of several draws give. Best of several: the attacker submits the same image until one draw \
-             errs. Noise off and fixed noise: the model attacked and judged so."
+            "A model with noise has not one accuracy but several. One shot: the noise is drawn \
+             once, as in use. Vote: the class that most of several draws give. Best of several: \
+             the attacker submits the same image until one draw errs. Noise off and fixed noise: \
+             the model attacked and judged so."
                 .to_string(),
         ));
         blocks.extend(noisy().map(|model| Block::Table(by_kind(models, model))));
