@@ -35,10 +35,9 @@ struct Line<'a> {
 fn lines(models: &[Model]) -> Vec<Line<'_>> {
     let mut attacks: Vec<(&str, &str)> = Vec::new();
     for attack in models.iter().flat_map(|model| &model.record().attacks) {
-        let known =
-            attacks.iter().any(|known| *known == (attack.name.as_str(), attack.hash.as_str()));
-        if !known {
-            attacks.push((&attack.name, &attack.hash));
+        let identity = (attack.name.as_str(), attack.hash.as_str());
+        if !attacks.contains(&identity) {
+            attacks.push(identity);
         }
     }
     let clean = models.iter().map(|model| Some(&model.record().clean)).collect();

@@ -107,18 +107,18 @@ fn inspection(check: &Inspection) -> Markup {
         article.check {
             div.words {
                 h3 { (check.name) }
-            @for finding in &check.findings {
-                p.finding {
-                    (badge(finding.verdict)) " "
-                    @if let Some(model) = &finding.model { strong { (model) ": " } }
-                    (finding.measured)
-                    " " small { (finding.cost) }
+                @for finding in &check.findings {
+                    p.finding {
+                        (badge(finding.verdict)) " "
+                        @if let Some(model) = &finding.model { strong { (model) ": " } }
+                        (finding.measured)
+                        " " small { (finding.cost) }
+                    }
                 }
-            }
-            dl {
-                dt { "Raised if" } dd { (check.raised_if) }
-                dt { "What to do" } dd { (check.advice) }
-            }
+                dl {
+                    dt { "Raised if" } dd { (check.raised_if) }
+                    dt { "What to do" } dd { (check.advice) }
+                }
             }
             @if !check.charts.is_empty() {
                 div.charts { @for one in &check.charts { (chart(one)) } }
