@@ -2,8 +2,8 @@
 
 use statrs::distribution::{Beta, ContinuousCDF};
 
-/// The interval of Clopper and Pearson (Biometrika 1934) for so many successes in so many trials, which need not be whole
-/// numbers.
+/// The interval of Clopper and Pearson (Biometrika 1934) for so many successes in so many trials, which need not be
+/// whole numbers.
 pub(crate) fn exact(successes: f64, trials: f64, confidence: f64) -> (f64, f64) {
     let tail = (1.0 - confidence) / 2.0;
     let quantile = |a: f64, b: f64, p: f64| Beta::new(a, b).map(|law| law.inverse_cdf(p)).ok();

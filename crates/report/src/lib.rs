@@ -1,7 +1,7 @@
 //! Reports of adversarial evaluations, made from their records and from nothing else.
 //!
-//! A report is one HTML file that needs no network and no script, the same in Markdown, every figure as SVG and PNG, and
-//! the numbers of every figure as CSV.
+//! A report is one HTML file that needs no network and no script, the same in Markdown, every figure as SVG and PNG,
+//! and the numbers of every figure as CSV.
 //!
 //! ```
 //! # use cni_attacks::evaluation::{DataCard, Estimate, Evaluated, ModelCard, Record, SCHEMA, ThreatCard};

@@ -105,7 +105,12 @@ fn escape(text: &str) -> String {
     }
     // A number and a point at the beginning would start a list.
     let digits = escaped.chars().take_while(char::is_ascii_digit).count();
-    if digits > 0 && escaped[digits..].starts_with(['.', ')']) {
+    let marked = |mark| {
+        escaped[digits..]
+            .strip_prefix(mark)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    if digits > 0 && (marked('.') || marked(')')) {
         escaped.insert(digits, '\\');
     }
     escaped

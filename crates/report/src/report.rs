@@ -16,8 +16,8 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`ReportError::NoRecords`]; [`ReportError::Field`] for a record whose rows, figures or images do not fit together,
-    /// which [`Evaluated::read`] lets through where a program of one's own wrote them.
+    /// [`ReportError::NoRecords`]; [`ReportError::Field`] for a record whose rows, figures or images do not fit
+    /// together, which [`Evaluated::read`] lets through where a program of one's own wrote them.
     pub fn new(evaluated: Vec<Evaluated>) -> Result<Self, ReportError> {
         if evaluated.is_empty() {
             return Err(ReportError::NoRecords);
@@ -60,11 +60,11 @@ impl Report {
         markdown::text(&content::document(&self.models))
     }
 
-    /// Writes `report.html`, `report.md`, `figures/*.svg`, `figures/*.png` and `data/*.csv` into a folder, which is made
-    /// where it is missing.
+    /// Writes `report.html`, `report.md`, `figures/*.svg`, `figures/*.png` and `data/*.csv` into a folder, which is
+    /// made where it is missing.
     ///
-    /// `data/examples.csv` has a line for each example and attack; every other CSV file has the numbers of the figure of
-    /// its name.
+    /// `data/examples.csv` has a line for each example and attack; every other CSV file has the numbers of the figure
+    /// of its name.
     ///
     /// # Errors
     ///

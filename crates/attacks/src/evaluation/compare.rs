@@ -43,11 +43,12 @@ pub struct Difference {
 
 /// Compares two models example by example.
 ///
-/// With `d` the difference of an example's shares of correct draws, the variance of the mean difference is
-/// `s²(d) / n + s²_a / k_a + s²_b / k_b`: over the `n` examples, and over the `k` draws of each model, as in
-/// [`Hits::estimate`](super::Hits::estimate). Draws count as independent between the models, which is conservative where
-/// equal keys give them equal luck. Where `d` does not vary, or neither model has noise, the interval is that of Agresti
-/// and Min (Statistics in Medicine 2005), which adds half an example to each of the four outcomes and is never empty.
+/// With `d` the difference of an example's shares of correct draws, the variance of the mean difference is `s²(d) / n +
+/// s²_a / k_a + s²_b / k_b`: over the `n` examples, and over the `k` draws of each model, as in
+/// [`Hits::estimate`](super::Hits::estimate). Draws count as independent between the models, which is conservative
+/// where equal keys give them equal luck. Where `d` does not vary, or neither model has noise, the interval is that of
+/// Agresti and Min (Statistics in Medicine 2005), which adds half an example to each of the four outcomes and is never
+/// empty.
 ///
 /// # Errors
 ///
@@ -217,8 +218,9 @@ mod tests {
     }
 
     /// Two models of one law: examples of differing difficulty, shared by both, under draws of differing luck, each
-    /// model's own; a single draw stands for no noise and has no luck. 1,000 simulations of 300 examples; the share of p-values below 5 % has a standard error of 0.7 %,
-    /// five of which are allowed above. The test is conservative by design, so below 1 % is the other bound.
+    /// model's own; a single draw stands for no noise and has no luck. 1,000 simulations of 300 examples; the share of
+    /// p-values below 5 % has a standard error of 0.7 %, five of which are allowed above. The test is conservative by
+    /// design, so below 1 % is the other bound.
     #[test]
     fn a_difference_is_seen_in_about_one_of_twenty_equal_pairs() {
         for draws in [1, 20] {

@@ -13,9 +13,10 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let noisy = || models.iter().filter(|model| kinds(model.record()).len() > 1);
     if noisy().next().is_some() {
         blocks.push(Block::Text(
-            "A model with noise has not one accuracy but several. One shot: the noise is drawn once, as in use. Vote: the \
-             class that most of several draws give. Best of several: the attacker submits the same image until one draw \
-             errs. Noise off and fixed noise: the model attacked and judged so."
+            "A model with noise has not one accuracy but several. One shot: the noise is drawn \
+             once, as in use. Vote: the class that most of several draws give. Best of several: \
+             the attacker submits the same image until one draw errs. Noise off and fixed noise: \
+             the model attacked and judged so."
                 .to_string(),
         ));
         blocks.extend(noisy().map(|model| Block::Table(by_kind(models, model))));
@@ -34,10 +35,9 @@ struct Line<'a> {
 fn lines(models: &[Model]) -> Vec<Line<'_>> {
     let mut attacks: Vec<(&str, &str)> = Vec::new();
     for attack in models.iter().flat_map(|model| &model.record().attacks) {
-        let known =
-            attacks.iter().any(|known| *known == (attack.name.as_str(), attack.hash.as_str()));
-        if !known {
-            attacks.push((&attack.name, &attack.hash));
+        let identity = (attack.name.as_str(), attack.hash.as_str());
+        if !attacks.contains(&identity) {
+            attacks.push(identity);
         }
     }
     let clean = models.iter().map(|model| Some(&model.record().clean)).collect();

@@ -1,8 +1,7 @@
 //! Accuracy by class.
 
-use super::{Model, charts, clean_and_worst};
-use crate::chart::Plot;
-use crate::document::Block;
+use super::{Model, clean_and_worst};
+use crate::chart::{Chart, Plot};
 use crate::interval::exact;
 use cni_attacks::evaluation::{DataCard, Point, Row};
 use std::collections::BTreeMap;
@@ -10,7 +9,7 @@ use std::collections::BTreeMap;
 /// Most classes that a figure shows; of more, those that fare worst.
 const SHOWN: usize = 20;
 
-pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
+pub(super) fn charts(models: &[Model]) -> Vec<Chart> {
     let labels = shown(models);
     let Some(first) = models.first().filter(|_| labels.len() > 1) else {
         return Vec::new();
@@ -35,9 +34,7 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     if all.collect::<std::collections::BTreeSet<_>>().len() > SHOWN {
         note += &format!(" The {SHOWN} classes that fare worst.");
     }
-    charts(clean_and_worst(models, ("classes", "Accuracy by class", &note), curve, plot))
-        .into_iter()
-        .collect()
+    clean_and_worst(models, ("classes", "Accuracy by class", &note), curve, plot)
 }
 
 /// The name of a class.

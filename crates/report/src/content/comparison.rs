@@ -21,7 +21,9 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     }
     if models.len() > 2 {
         blocks.push(Block::Text(
-            "The p-values stand each for itself: of twenty comparisons of equal models one is below 0.05.".to_string(),
+            "The p-values stand each for itself: of twenty comparisons of equal models one is \
+             below 0.05."
+                .to_string(),
         ));
     }
     blocks

@@ -20,8 +20,8 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     for model in models.iter().filter(|model| !model.evaluated.gallery.is_empty()) {
         if blocks.is_empty() {
             blocks.push(Block::Text(format!(
-                "Each image as it is, under the attack that hurts it most, and the difference magnified {MAGNIFIED} times \
-                 around gray."
+                "Each image as it is, under the attack that hurts it most, and the difference \
+                 magnified {MAGNIFIED} times around gray."
             )));
         }
         if models.len() > 1 {
@@ -38,7 +38,11 @@ fn exhibit(data: &DataCard, specimen: &Specimen) -> Exhibit {
     let label = name(data, specimen.label);
     let [clean, adversarial] =
         [specimen.predicted_clean, specimen.predicted_adversarial].map(|class| {
-            format!("{}{}", name(data, class), if class == specimen.label { " ✓" } else { " ✗" })
+            format!(
+                "{}{}",
+                name(data, class),
+                if class == specimen.label { "\u{a0}✓" } else { "\u{a0}✗" }
+            )
         });
     let difference: Vec<f32> = (specimen.clean.iter().zip(&specimen.adversarial))
         .map(|(clean, adversarial)| 0.5 + MAGNIFIED * (adversarial - clean))

@@ -38,8 +38,7 @@ pub(crate) fn document(models: &[Model]) -> Document {
         ("accuracy", "Accuracy", accuracy::blocks(models)),
         ("comparison", "Comparison", comparison::blocks(models)),
         ("checks", "Checks", checks::blocks(models)),
-        ("classes", "Classes", classes::blocks(models)),
-        ("probability", "Luck", probability::blocks(models)),
+        ("groups", "By class and by image", groups(models)),
         ("noise", "Learned noise", noise::blocks(models)),
         ("training", "Training", training::blocks(models)),
         ("examples", "Examples", gallery::blocks(models)),
@@ -68,6 +67,11 @@ pub(crate) fn document(models: &[Model]) -> Document {
     document
 }
 
+/// Who the accuracy is made of: classes, and images that are right more or less often.
+fn groups(models: &[Model]) -> Vec<Block> {
+    charts([classes::charts(models), probability::charts(models)].concat()).into_iter().collect()
+}
+
 /// What is said of a single model in passing: nothing where there is only one.
 fn of(models: &[Model], model: &Model) -> String {
     if models.len() > 1 { format!(", {}", model.name) } else { String::new() }
@@ -81,8 +85,8 @@ fn id(models: &[Model], model: &Model, name: &str) -> String {
     }
 }
 
-/// Charts of something that each model has on clean images and in the worst case: one chart with both for one model, two
-/// charts with a curve for each of several.
+/// Charts of something that each model has on clean images and in the worst case: one chart with both for one model,
+/// two charts with a curve for each of several.
 fn clean_and_worst(
     models: &[Model],
     (id, title, note): (&str, &str, &str),

@@ -1,14 +1,13 @@
 //! How often a noisy model is right on the same image.
 
-use super::{Model, charts, clean_and_worst};
-use crate::chart::Plot;
-use crate::document::Block;
+use super::{Model, clean_and_worst};
+use crate::chart::{Chart, Plot};
 use cni_attacks::evaluation::{Axis, Figure, Point, Row};
 
 /// Most steps of the axis of probabilities.
 const STEPS: usize = 20;
 
-pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
+pub(super) fn charts(models: &[Model]) -> Vec<Chart> {
     let noisy: Vec<Model> =
         models.iter().filter(|model| model.record().draws > 1).cloned().collect();
     if noisy.is_empty() {
@@ -42,11 +41,6 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
         Plot::Figure(Figure::Curves { x, y, curves })
     };
     let note = "Examples near the ends are safe or lost; those between are a matter of luck.";
-    let all = clean_and_worst(
-        &noisy,
-        ("probability", "How often each image is classified correctly", note),
-        curve,
-        plot,
-    );
-    charts(all).into_iter().collect()
+    let titled = ("probability", "How often each image is classified correctly", note);
+    clean_and_worst(&noisy, titled, curve, plot)
 }

@@ -31,7 +31,11 @@ fn scores(models: &[Model], model: &Model) -> Vec<Chart> {
         let curve = |name: &str| curve(history, name, |epoch| epoch.scores.get(name).copied());
         Chart {
             id: id(models, model, &format!("training-{}", slug(&group))),
-            title: format!("{group} over the training{}", of(models, model)),
+            title: format!(
+                "{} over the training{}",
+                super::checks::title(&group),
+                of(models, model)
+            ),
             note: String::new(),
             plot: over_epochs(&group, names.into_iter().map(curve).collect()),
         }

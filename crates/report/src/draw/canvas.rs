@@ -24,32 +24,32 @@ const DRAWN: &str = "a drawing in memory";
 impl<DB: DrawingBackend> Canvas<DB> {
     pub(super) fn new(backend: DB) -> Self {
         let area = backend.into_drawing_area();
-        area.fill(&PAPER).ok().expect(DRAWN);
+        area.fill(&PAPER).expect(DRAWN);
         Self(area)
     }
 
     pub(super) fn finish(&self) {
-        self.0.present().ok().expect(DRAWN);
+        self.0.present().expect(DRAWN);
     }
 
     pub(super) fn text(&self, text: &str, at: At, anchor: HPos, color: RGBColor) {
         let style = ("sans-serif", LETTERS).into_text_style(&self.0).color(&color);
         let style = style.pos(Pos::new(anchor, VPos::Center));
-        self.0.draw(&Text::new(text.to_string(), at, style)).ok().expect(DRAWN);
+        self.0.draw(&Text::new(text.to_string(), at, style)).expect(DRAWN);
     }
 
     pub(super) fn line(&self, points: Vec<At>, color: RGBColor, width: u32) {
         let style = color.stroke_width(width);
-        self.0.draw(&PathElement::new(points, style)).ok().expect(DRAWN);
+        self.0.draw(&PathElement::new(points, style)).expect(DRAWN);
     }
 
     pub(super) fn bar(&self, from: At, to: At, color: RGBColor, opacity: f64) {
         let style = color.mix(opacity).filled();
-        self.0.draw(&Rectangle::new([from, to], style)).ok().expect(DRAWN);
+        self.0.draw(&Rectangle::new([from, to], style)).expect(DRAWN);
     }
 
     pub(super) fn area(&self, outline: Vec<At>, color: RGBColor) {
-        self.0.draw(&Polygon::new(outline, color.mix(0.14))).ok().expect(DRAWN);
+        self.0.draw(&Polygon::new(outline, color.mix(0.14))).expect(DRAWN);
     }
 
     /// The line of a series: drawn through, dashed or dotted.
@@ -61,8 +61,8 @@ impl<DB: DrawingBackend> Canvas<DB> {
             2 => (5, 7),
             _ => (30, 8),
         };
-        let element = DashedPathElement::new(points.into_iter(), dash, gap, style);
-        self.0.draw(&element).ok().expect(DRAWN);
+        let element = DashedPathElement::new(points, dash, gap, style);
+        self.0.draw(&element).expect(DRAWN);
     }
 
     /// The mark of a series: circle, square, triangle or diamond.
@@ -70,14 +70,14 @@ impl<DB: DrawingBackend> Canvas<DB> {
         let color = theme::series(series);
         let corners: &[At] = match series % 4 {
             0 => {
-                return self.0.draw(&Circle::new((x, y), 8, color.filled())).ok().expect(DRAWN);
+                return self.0.draw(&Circle::new((x, y), 8, color.filled())).expect(DRAWN);
             }
             1 => &[(-7, -7), (7, -7), (7, 7), (-7, 7)],
             2 => &[(0, -10), (9, 7), (-9, 7)],
             _ => &[(0, -10), (10, 0), (0, 10), (-10, 0)],
         };
         let corners: Vec<At> = corners.iter().map(|(dx, dy)| (x + dx, y + dy)).collect();
-        self.0.draw(&Polygon::new(corners, color.filled())).ok().expect(DRAWN);
+        self.0.draw(&Polygon::new(corners, color.filled())).expect(DRAWN);
     }
 
     /// The names of several series, from the top; gives the height that they take.

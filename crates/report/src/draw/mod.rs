@@ -30,7 +30,8 @@ pub(crate) fn svg(chart: &Chart) -> String {
         for (image, (x, y), (width, height)) in surface.images() {
             let source = png::data_uri(&png::encode(&DynamicImage::ImageRgb8(image)));
             text += &format!(
-                "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" preserveAspectRatio=\"none\" \
+                "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" \
+                 preserveAspectRatio=\"none\" \
                  style=\"image-rendering:pixelated\" href=\"{source}\"/>\n"
             );
         }

@@ -93,8 +93,11 @@ fn nice(low: f64, high: f64, whole: bool) -> Vec<f64> {
 /// The powers of ten between the values, and zero where it is among them.
 fn decades(places: &[f64]) -> Vec<f64> {
     let positive = || places.iter().copied().filter(|v| *v > 0.0);
-    let first = positive().next().map_or(0, |v| v.log10().floor() as i32);
-    let last = positive().last().map_or(0, |v| v.log10().ceil() as i32);
+    let first = positive().next().map_or(0, |v| v.log10().ceil() as i32);
+    let last = positive().next_back().map_or(0, |v| v.log10().floor() as i32);
+    if last <= first {
+        return positive().next().into_iter().chain(positive().next_back()).collect();
+    }
     let every = ((last - first) / 8 + 1) as usize;
     let powers = (first..=last).step_by(every).map(|power| 10f64.powi(power));
     places.first().copied().filter(|v| *v <= 0.0).into_iter().chain(powers).collect()

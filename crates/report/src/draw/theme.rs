@@ -32,8 +32,8 @@ pub(super) fn themed(svg: &str) -> String {
     })
 }
 
-/// The place of a value between the lowest and the highest as a color: dark to bright where all have one sign, else blue
-/// over white to red with zero in the middle.
+/// The place of a value between the lowest and the highest as a color: dark to bright where all have one sign, else
+/// blue over white to red with zero in the middle.
 pub(super) fn shade(value: f64, [low, high]: [f64; 2]) -> [u8; 3] {
     const VIRIDIS: [[u8; 3]; 6] = [
         [0x44, 0x01, 0x54],

@@ -18,7 +18,9 @@ pub(super) fn block(part: &Block) -> Markup {
             Block::Charts(charts) => div.charts { @for one in charts { (chart(one)) } },
             Block::Gallery(exhibits) => div.gallery { @for one in exhibits { (exhibit(one)) } },
             Block::Check(check) => (inspection(check)),
-            Block::Code(code) => pre tabindex="0" role="region" aria-label="Code" { code { (code) } },
+            Block::Code(text) => pre tabindex="0" role="region" aria-label="Code" {
+                code { (text) }
+            },
             Block::Fold(summary, blocks) => details {
                 summary { (summary) }
                 @for part in blocks { (block(part)) }
@@ -91,7 +93,10 @@ fn chart(chart: &Chart) -> Markup {
             details {
                 summary { "Numbers" span.hidden { " of " (chart.title) } }
                 @if lines <= LINES { (table(&numbers)) }
-                p { (words::counted(lines, "line")) " in " code { "data/" (chart.id) ".csv" } " beside this page." }
+                p {
+                    (words::counted(lines, "line")) " in "
+                    code { "data/" (chart.id) ".csv" } " beside this page."
+                }
             }
         }
     }
@@ -101,19 +106,19 @@ fn inspection(check: &Inspection) -> Markup {
     html! {
         article.check {
             div.words {
-            h3 { (check.name) }
-            @for finding in &check.findings {
-                p.finding {
-                    (badge(finding.verdict)) " "
-                    @if let Some(model) = &finding.model { strong { (model) ": " } }
-                    (finding.measured)
-                    " " small { (finding.cost) }
+                h3 { (check.name) }
+                @for finding in &check.findings {
+                    p.finding {
+                        (badge(finding.verdict)) " "
+                        @if let Some(model) = &finding.model { strong { (model) ": " } }
+                        (finding.measured)
+                        " " small { (finding.cost) }
+                    }
                 }
-            }
-            dl {
-                dt { "Raised if" } dd { (check.raised_if) }
-                dt { "What to do" } dd { (check.advice) }
-            }
+                dl {
+                    dt { "Raised if" } dd { (check.raised_if) }
+                    dt { "What to do" } dd { (check.advice) }
+                }
             }
             @if !check.charts.is_empty() {
                 div.charts { @for one in &check.charts { (chart(one)) } }

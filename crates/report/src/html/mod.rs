@@ -38,7 +38,7 @@ pub(crate) fn page(document: &Document) -> String {
                     }
                 }
                 footer {
-                    p { "Made by cni-report from the record of the evaluation. Every number is in it." }
+                    p { "Made by cni-report from the evaluation's record, in which every number is." }
                 }
             }
         }

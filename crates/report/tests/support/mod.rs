@@ -9,6 +9,8 @@ use cni_attacks::{Access, Passes, Threat};
 use cni_noise::{Key, NoiseCovariance, host_normal, host_uniform};
 
 mod checks;
+pub mod kinds;
+pub mod page;
 
 const CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
