@@ -1,6 +1,7 @@
 //! The attacks against their reference implementations: the same weights, the same images, the same parameters.
 //! `benches/README.md` says how to read it.
 
+mod calls;
 mod export;
 #[path = "../../examples/cifar_resnet/fraction.rs"]
 mod fraction;

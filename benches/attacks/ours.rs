@@ -1,5 +1,6 @@
 //! Our side: the attacks by the names that the peer knows them by, run and timed.
 
+use crate::calls::Calls;
 use crate::fraction::fraction;
 use crate::{Result, Settings};
 use burn::tensor::{Int, Tensor};
@@ -11,8 +12,6 @@ use cni_burn::attacks::{
 use cni_burn::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// An attack of both sides.
@@ -138,10 +137,6 @@ impl Cost {
     }
 }
 
-/// Calls of the model by the number of images and whether a backward pass followed: how many, and the seconds of their
-/// forward passes.
-type Calls = BTreeMap<(usize, bool), (usize, f64)>;
-
 /// Runs an attack on the first `examples` images, those that the model classifies correctly.
 pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> Result<Ours> {
     let attack = name.attack(settings)?;
@@ -151,21 +146,13 @@ pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> R
     let attacked = right.of(&images);
     let goal = Goal::Misclassify(right.of_labels(&model.labels));
 
-    let calls = RefCell::new(Calls::new());
-    let counted = |x: Tensor<4>| {
-        let call = (x.dims()[0], x.is_require_grad());
-        let started = Instant::now();
-        let logits = model.victim.logits(x);
-        let mut calls = calls.borrow_mut();
-        let (count, seconds) = calls.entry(call).or_default();
-        (*count, *seconds) = (*count + 1, *seconds + started.elapsed().as_secs_f64());
-        logits
-    };
+    let calls = Calls::default();
+    let counted = |x: Tensor<4>| calls.logits(&model.victim, x);
     let runner = Runner::default().with_chunk(settings.batch)?;
     let started = Instant::now();
     let found = runner.run(attack.as_ref(), &counted, attacked.clone(), &goal, Key::new(1), 0)?;
     let seconds = started.elapsed().as_secs_f64();
-    let model_seconds = in_model(model, &images, &calls.into_inner());
+    let model_seconds = calls.seconds(&model.victim, &images);
 
     let distance: Vec<f64> = Norm::L2.distance(&found.images, &attacked).try_to_vec_as()?;
     // Examples are judged in the batches of the whole set, as the peer does.
@@ -180,29 +167,4 @@ pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> R
     let Passes { forwards, backwards } = found.passes;
     let cost = Cost { seconds, model_seconds, forwards, backwards };
     Ok(Ours { name: attack.name(), spec: attack.spec(), robust, norm, cost })
-}
-
-/// The seconds of these calls in the model. Forward passes were timed where they happened; a backward pass happens within
-/// the attack, and is taken to be the multiple of its forward pass that it is when the model runs by itself.
-fn in_model(model: &Model, images: &Tensor<4>, calls: &Calls) -> f64 {
-    let with_backward = |size: usize| {
-        let rows: Vec<i32> = (0..size as i32).map(|row| row % images.dims()[0] as i32).collect();
-        let rows = Tensor::<1, Int>::from_data(rows.as_slice(), &images.device());
-        let leaf = images.clone().select(0, rows).autodiff().require_grad();
-        let started = Instant::now();
-        let logits = model.victim.logits(leaf.clone());
-        let forward = started.elapsed().as_secs_f64();
-        let mut gradients = logits.sum().backward();
-        std::hint::black_box(leaf.grad_remove(&mut gradients));
-        started.elapsed().as_secs_f64() / forward
-    };
-    let of_size = |(&(size, gradient), &(_, seconds)): (&(usize, bool), &(usize, f64))| {
-        if !gradient {
-            return seconds;
-        }
-        let mut multiples = [0; 5].map(|_| with_backward(size));
-        multiples.sort_by(f64::total_cmp);
-        multiples[2] * seconds
-    };
-    calls.iter().map(of_size).sum()
 }
