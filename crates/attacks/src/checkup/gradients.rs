@@ -57,7 +57,8 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
     };
     let measured = format!(
         "of {examples} images at most {zero} that are not yet misclassified have a gradient of zero, {broken} have one \
-         that is NaN or infinite; {saturated} have logits so far apart that the softmax rounds to one; median lengths: {}",
+         that is NaN or infinite; {saturated} have logits so far apart that the softmax rounds to one; median \
+         lengths: {}",
         lengths.join(", ")
     );
     let finding = Finding::new(verdict, measured).value("saturated", saturated as f64);
