@@ -86,7 +86,8 @@ pub(super) fn black_box(case: &Case<'_>) -> Result<Finding, AttackError> {
     let neither = only.iter().filter(|row| hard.contains(row)).count();
     let only = only.len();
     let many = |count: usize| count as f64 > 0.002 * examples as f64 && count >= 2;
-    let verdict = match (many(neither), many(only)) {
+    let gross = only >= 2 && only as f64 > 0.05 * examples as f64;
+    let verdict = match (many(neither) || gross, many(only)) {
         (true, _) => Verdict::Fail,
         (false, true) => Verdict::Warn,
         (false, false) => Verdict::Pass,

@@ -56,8 +56,9 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
         _ => Verdict::Pass,
     };
     let measured = format!(
-        "of {examples} images at most {zero} that are not yet misclassified have a gradient of zero, and {broken} one that \
-         is NaN or infinite; {saturated} have logits so far apart that the softmax rounds to one; median lengths: {}",
+        "of {examples} images at most {zero} that are not yet misclassified have a gradient of zero, {broken} have one \
+         that is NaN or infinite; {saturated} have logits so far apart that the softmax rounds to one; median \
+         lengths: {}",
         lengths.join(", ")
     );
     let finding = Finding::new(verdict, measured).value("saturated", saturated as f64);

@@ -31,7 +31,7 @@
 //!
 //! | check | raised if |
 //! | --- | --- |
-//! | `determinism` | equal keys give unequal logits, or noise is silent at the images (fails); below 10 draws judge it |
+//! | `determinism` | equal keys give unequal logits, or noise is silent at the images (fails); under 10 draws judge |
 //! | `logits` | outputs are not negative and sum to one: probabilities (fails) |
 //! | `gradient-health` | an image still right has no gradient, or 20 % are saturated; NaN, infinite or 5 % zero fail |
 //! | `finite-difference` | gradients and differences of the loss differ by over 1 % (fails over 10 %) |
@@ -45,7 +45,7 @@
 //! | `step-size-sweep` | another step size costs over 1 point of accuracy (fails over 5) |
 //! | `one-step` | FGSM beats the audited attack by over 1 point (fails over 5) |
 //! | `random-noise` | random points break two images or more that the audited attack leaves (fails over 5 %) |
-//! | `black-box` | Square breaks over 0.2 % and two images that the audited attack leaves (fails if APGD does, too) |
+//! | `black-box` | Square breaks over 0.2 % and two images the audited attack leaves (fails over 5 %, or APGD too) |
 //! | `transfer` | examples of a surrogate beat the audited attack by over 1 point (fails over 5) |
 //! | `draw-transfer` | accuracy is over 2 points higher in other draws than in the attack's own (fails over 10) |
 //! | `loss-choice` | another loss or expectation costs over 2 points of accuracy (fails over 10) |

@@ -99,7 +99,7 @@ impl Checkup {
     ) -> Result<Duration, EvaluationError> {
         let (subject, entries) = self.subject(classifier, images, labels, 0.into())?;
         let passes = Plan::new(&subject.setup, &entries, subject.problem.len()).passes();
-        let some = subject.first(subject.problem.len().min(self.chunk).min(32));
+        let some = subject.first(subject.problem.len().min(self.chunk).min(subject.setup.fewest()));
         let objective = crate::Objective::new(self.attack.loss, &some.goal);
         let key = self.key.named("estimate");
         let mut seconds = [0.0, 0.0];

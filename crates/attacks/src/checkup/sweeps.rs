@@ -90,8 +90,8 @@ pub(super) fn run_restarts(case: &Case<'_>) -> Result<Finding, AttackError> {
     restarts(case.setup()).run(case, "restarts", case.setup().attack.restarts as f64, [0.005, 0.05])
 }
 
-/// Multiples of the audited step size, and what is usual for so many steps, 2.5 ε in all (Madry et al., arXiv 1706.06083),
-/// where none of the others is near: it finds sizes that are wrong by orders of magnitude.
+/// Multiples of the audited step size, and what is usual for so many steps, 2.5 ε in all (Madry et al., arXiv
+/// 1706.06083), where none of the others is near: it finds sizes that are wrong by orders of magnitude.
 pub(super) fn step_sizes(setup: &Setup) -> Variants {
     let Pgd { threat, steps, step_size: used, .. } = setup.attack;
     let mut sizes: Vec<f64> = setup.sizes.step_sizes.iter().map(|times| times * used).collect();

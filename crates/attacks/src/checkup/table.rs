@@ -52,7 +52,7 @@ const BASE: Entry = Entry {
 pub(super) const CHECKS: [Entry; 24] = [
     Entry {
         name: "determinism",
-        raised_if: "equal keys give unequal logits, or noise is silent at the images (fails); below 10 draws judge it",
+        raised_if: "equal keys give unequal logits, or noise is silent at the images (fails); under 10 draws judge",
         differs: false,
         advice: "Draw all noise by the scope's key, at the images themselves too, and judge by 10 draws or more.",
         needs: Needs::Nothing,
@@ -181,7 +181,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "black-box",
-        raised_if: "Square breaks over 0.2 % and two images that the audited attack leaves (fails if APGD does, too)",
+        raised_if: "Square breaks over 0.2 % and two images the audited attack leaves (fails over 5 %, or APGD too)",
         differs: false,
         advice: "Gradients mislead: look for what masks them, and report the attack without gradients.",
         needs: Needs::Strong,

@@ -32,8 +32,8 @@ pub fn rounded() -> Model {
     Box::new(move |images| model(images).mul_scalar(5.0).round().div_scalar(5.0))
 }
 
-/// A ripple that hides the gradient, and noise that shifts the ripple about: in the mean over draws it is gone. With its noise
-/// held or off the model looks the better.
+/// A ripple that hides the gradient, and noise that shifts the ripple about: in the mean over draws it is gone. With
+/// its noise held or off the model looks the better.
 pub fn shifted() -> Model {
     let signs = sign::<2>(Key::new(32), [PIXELS, CLASSES], &Device::flex());
     Box::new(move |images| {

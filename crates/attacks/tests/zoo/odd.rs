@@ -29,8 +29,8 @@ pub fn folded() -> Model {
     Box::new(|images| contrasts(images).add_scalar(0.1).abs().mul_scalar(2.0))
 }
 
-/// A door to each class, the difference of two pixels: pushed to the one side it takes much of the class's logit, to the
-/// other nothing to speak of, and the way from there is uphill.
+/// A door to each class, the difference of two pixels: pushed to the one side it takes much of the class's logit, to
+/// the other nothing to speak of, and the way from there is uphill.
 pub fn doors() -> Model {
     Box::new(|images| {
         let [n, ..] = images.dims();

@@ -33,8 +33,8 @@ pub fn patterns() -> Tensor<2> {
     walsh(&[1, 2, 4, 8])
 }
 
-/// Images and labels: example `i` shows its class's pattern with a contrast between 0.1 and 2.2 ε, on a background of the
-/// patterns that are no class's, stored in 8 bits.
+/// Images and labels: example `i` shows its class's pattern with a contrast between 0.1 and 2.2 ε, on a background of
+/// the patterns that are no class's, stored in 8 bits.
 pub fn images(key: Key, n: usize, epsilon: f64) -> (Tensor<4>, Tensor<1, Int>) {
     let device = Device::flex();
     let order = permutation(key.named("contrast"), n);
@@ -80,8 +80,8 @@ pub fn noisy_linear(sigma: f64) -> Model {
     })
 }
 
-/// Two layers with a hyperbolic tangent between them, trained on data of its own, with normal noise of `sigma` on what is
-/// hidden, drawn for each example.
+/// Two layers with a hyperbolic tangent between them, trained on data of its own, with normal noise of `sigma` on
+/// what is hidden, drawn for each example.
 pub fn network(sigma: f64) -> Model {
     let [inner, outer] = trained().clone();
     Box::new(move |images| {

@@ -3,8 +3,9 @@
 //! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991). Around each image
 //! random points within 0.95 ε are labelled as inside, one of the surface of the ε-ball as outside; a linear readout
 //! that tells them apart makes the model a classifier of two classes, with an adversarial image known to be there. Here
-//! the readout reads the logits, which is all that a [`Classifier`] shows, where the paper's reads the last features;
-//! it is Fisher's discriminant, and of several points of the surface the one that stands out most is planted.
+//! the readout reads the logits, which is all that a [`Classifier`](crate::Classifier) shows, where the paper's reads
+//! the last features; it is Fisher's discriminant, and of several points of the surface the one that stands out most is
+//! planted.
 
 mod readout;
 
@@ -14,7 +15,7 @@ use super::setup::{Setup, forwards};
 use super::subject::{Case, Target};
 use crate::evaluation::{Hits, Verdict};
 use crate::problem::read;
-use crate::{AttackError, Eot, Loss, Norm, Objective, Passes, Pgd, Problem, Rows};
+use crate::{AttackError, Eot, Loss, Objective, Passes, Pgd, Problem, Rows};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
@@ -26,7 +27,16 @@ const FEWEST: usize = 8;
 pub(super) fn cost(setup: &Setup) -> Passes {
     // Inner points, candidates and random attackers, and the image itself.
     let points = 3 * setup.sizes.cloud + 1;
-    forwards(points * setup.score_draws()) + attack(setup).cost() + setup.judge_cost() * 2
+    forwards((points + 1) * draws(setup)) + attack(setup).cost()
+}
+
+/// Draws behind the logits of a point.
+fn draws(setup: &Setup) -> usize {
+    setup.draws.min(4)
+}
+
+fn noise_key(case: &Case<'_>) -> Key {
+    case.key("active-test").named("noise")
 }
 
 /// The audited attack, on a loss for two classes.
@@ -81,7 +91,10 @@ fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), A
         let change = norm.random_start(key, &part.images, INNER * epsilon, &part.examples);
         norm.project(part.images.clone() + change, &part.images, epsilon)
     };
-    let surface = |key: Key| on_surface(norm, epsilon, part, key);
+    let surface = |key: Key| {
+        let change = norm.random_surface(key, &part.images, epsilon, &part.examples);
+        norm.project(part.images.clone() + change, &part.images, epsilon)
+    };
     let mut inner = vec![logits(case, part, &part.images)?];
     for n in 0..cloud {
         inner.push(logits(case, part, &inside(n))?);
@@ -105,7 +118,7 @@ fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), A
         return Ok((Vec::new(), Vec::new()));
     }
     let lucky = rows.as_slice().iter().zip(separations.iter().flatten());
-    let lucky: Vec<bool> = lucky
+    let lucky = lucky
         .map(|(&row, found)| of_row(&random, row).iter().any(|point| found.margin(point) > 0.0))
         .collect();
 
@@ -115,40 +128,18 @@ fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), A
     let target = Target { classifier: &readout, ..subject.target };
     // Class 0 is the inside.
     let problem = case.relabelled(&tested, &vec![0; tested.len()]);
-    let outside = |images: &Tensor<4>| -> Result<Vec<bool>, AttackError> {
-        let judge = subject.key.named("judge");
-        let fared = subject.judge(target, &problem, images, judge, setup.draws)?;
-        Ok(fared.margin.iter().map(|margin| *margin > 0.0).collect())
-    };
-    let candidates = key.named("candidates");
-    let planted = separations.iter().flatten().enumerate().map(|(row, separation)| {
-        let alone = tested.select(&Rows::new(vec![row], &tested.images));
-        on_surface(norm, epsilon, &alone, candidates.child(separation.candidate as u64))
-    });
-    let there = outside(&Tensor::cat(planted.collect(), 0))?;
     let found = subject.attack(target, &attack(setup), &problem, subject.attack_key())?;
-    // In other draws than those that set it apart a point may be inside.
-    let tests = outside(&found)?.into_iter().zip(lucky).zip(there);
-    Ok(tests.filter(|(_, there)| *there).map(|(test, _)| test).unzip())
-}
-
-/// A random point of the ball's surface for each image: in Linf a corner.
-fn on_surface(norm: Norm, epsilon: f64, part: &Problem, key: Key) -> Tensor<4> {
-    let images = &part.images;
-    let change = match norm {
-        Norm::Linf => {
-            cni_noise::normal_rows(key, &part.examples, images).sign().mul_scalar(epsilon)
-        }
-        Norm::L2 | Norm::L1 => norm.random_surface(key, images, epsilon, &part.examples),
-    };
-    norm.project(images.clone() + change, images, epsilon)
+    // The attack has not seen the draws that set the planted point apart, and in these it is there.
+    let fared = subject.judge(target, &problem, &found, noise_key(case), draws(setup))?;
+    let found = fared.margin.iter().map(|margin| *margin > 0.0).collect();
+    Ok((found, lucky))
 }
 
 /// The mean logits of images over a few draws, always the same.
 fn logits(case: &Case<'_>, part: &Problem, images: &Tensor<4>) -> Result<Tensor<2>, AttackError> {
-    let (subject, key) = (case.subject, case.key("active-test").named("noise"));
+    let (subject, key) = (case.subject, noise_key(case));
     let objective = Objective::new(Loss::Margin, &part.goal);
-    let eot = Eot { draws: case.setup().score_draws(), ..Eot::ONE };
+    let eot = Eot { draws: draws(case.setup()), ..Eot::ONE };
     let scores = subject
         .ask(subject.target, |oracle| oracle.score(images, &objective, &part.examples, eot, key))?;
     Ok(scores.logits)

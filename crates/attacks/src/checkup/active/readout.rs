@@ -5,10 +5,9 @@ use burn::tensor::{Tensor, TensorData};
 use cni_noise::current_examples;
 use std::collections::HashMap;
 
-/// Where the boundary lies on the way from the outermost inner point to the planted one. The paper puts it close to the
-/// planted point; in the few dimensions of logits chance is found out in the middle, too, and noise moves no point
-/// across.
-const BETWEEN: f64 = 0.5;
+/// Where the boundary lies on the way from the outermost inner point to the planted one: close to it, so that chance
+/// finds little else.
+const BETWEEN: f64 = 0.9;
 
 /// What sets a planted point apart from those inside, `margin(z) = weight · (z − center) − offset`, in standard
 /// deviations of the points inside.
@@ -17,8 +16,6 @@ pub(super) struct Separation {
     center: Vec<f64>,
     weight: Vec<f64>,
     offset: f64,
-    /// The number of the candidate.
-    pub candidate: usize,
 }
 
 impl Separation {
@@ -59,10 +56,9 @@ pub(super) fn separate(inner: &[Vec<f64>], candidates: &[Vec<f64>]) -> Option<Se
     (0..classes).for_each(|class| covariance[class][class] += 1e-3 * mean_variance);
     let factor = cholesky(covariance)?;
     let mut best: Option<(f64, Separation)> = None;
-    for (number, candidate) in candidates.iter().enumerate() {
+    for candidate in candidates {
         let weight = solve(&factor, centered(candidate));
-        let mut separation =
-            Separation { center: center.clone(), weight, offset: 0.0, candidate: number };
+        let mut separation = Separation { center: center.clone(), weight, offset: 0.0 };
         let inside: Vec<f64> = inner.iter().map(|point| separation.along(point)).collect();
         let spread = (inside.iter().map(|along| along * along).sum::<f64>() / count).sqrt();
         if !(spread > 0.0 && spread.is_finite()) {
