@@ -239,7 +239,7 @@ fn robust_accuracy_falls_with_epsilon() {
         judge(&model, &images, &labels, threat).record
     });
     let fall = |a: &Record, b: &Record| -> (f64, f64) {
-        let [a, b] = [a, b].map(|record| &record.attacks[0].robust.per_draw);
+        let [a, b] = [a, b].map(|record| &record.attacks[0].robust.one_shot.per_draw);
         let falls: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
         let n = falls.len() as f64;
         let mean = falls.iter().sum::<f64>() / n;

@@ -40,6 +40,7 @@ pub struct Model {
     /// How the noise's size follows that of the weights: `reference` is the authors', `scaled` starts milder and suits
     /// short runs.
     #[arg(long, value_enum, default_value_t = Size::Reference)]
+    #[serde(default)]
     pub convention: Size,
     /// What shares an amplitude of PNI's noise.
     #[arg(long, value_enum, default_value_t = Share::Layer)]
@@ -108,9 +109,10 @@ pub enum Share {
     Element,
 }
 
-#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Size {
+    #[default]
     Reference,
     Scaled,
 }

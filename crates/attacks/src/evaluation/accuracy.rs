@@ -26,6 +26,13 @@ pub struct Accuracy {
     pub fixed_noise: Option<Estimate>,
 }
 
+impl From<Estimate> for Accuracy {
+    /// Of a model without noise, or of one try.
+    fn from(one_shot: Estimate) -> Self {
+        Self { one_shot, vote: None, best_of: None, noise_off: None, fixed_noise: None }
+    }
+}
+
 /// Collects an [`Accuracy`] over batches.
 ///
 /// A vote, or a series of tries, is one draw of a classifier that takes several: the draws are cut into groups, each of

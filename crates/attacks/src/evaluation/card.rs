@@ -65,6 +65,10 @@ pub struct ThreatCard {
     pub noise: String,
 }
 
+/// What the attacker wants, and where pixels lie, in every evaluation so far.
+pub(super) const GOAL: &str = "any class but the true one";
+pub(super) const DOMAIN: &str = "[0, 1]";
+
 impl ThreatCard {
     /// The card of a suite, whose attacks all want any class but the true one.
     pub(super) fn of<'a>(suite: impl Iterator<Item = &'a dyn Attack>, stochastic: bool) -> Self {
@@ -86,8 +90,8 @@ impl ThreatCard {
         };
         Self {
             threats,
-            goal: "any class but the true one".to_string(),
-            domain: "[0, 1]".to_string(),
+            goal: GOAL.to_string(),
+            domain: DOMAIN.to_string(),
             access,
             noise: noise.to_string(),
         }

@@ -1,7 +1,7 @@
 //! Two models on the same images.
 
 use super::estimate::variance;
-use super::{Accuracy, Evaluated, EvaluationError, Record, Row};
+use super::{Accuracy, Estimate, Evaluated, EvaluationError, Record, Row};
 use crate::Threat;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ pub fn compare(a: &Evaluated, b: &Evaluated) -> Result<Comparison, EvaluationErr
         let d = a.rows.iter().zip(&b.rows).map(|(row_a, row_b)| {
             share(correct[0](row_a), &a.record) - share(correct[1](row_b), &b.record)
         });
-        let draws = over_draws(of_a) + over_draws(of_b);
+        let draws = over_draws(&of_a.one_shot) + over_draws(&of_b.one_shot);
         Difference::new(&d.collect::<Vec<_>>(), draws, confidence, stochastic)
     };
     let shared = a.record.attacks.iter().enumerate().filter_map(|(i, attack)| {
@@ -127,8 +127,8 @@ fn mcnemar(d: &[f64]) -> f64 {
 }
 
 /// The variance of a mean accuracy over the draws of the noise; zero where there is one.
-fn over_draws(accuracy: &Accuracy) -> f64 {
-    let per_draw = &accuracy.one_shot.per_draw;
+fn over_draws(estimate: &Estimate) -> f64 {
+    let per_draw = &estimate.per_draw;
     variance(per_draw) / per_draw.len().max(1) as f64
 }
 
@@ -249,7 +249,7 @@ mod tests {
         let share = |count: &u32| f64::from(*count) / draws as f64;
         let pairs = a.per_example.iter().zip(&b.per_example);
         let d: Vec<f64> = pairs.map(|(a, b)| share(a) - share(b)).collect();
-        let over = [a, b].map(|hits| over_draws(&hits.estimate(0.95).into()));
+        let over = [a, b].map(|hits| over_draws(&hits.estimate(0.95)));
         Difference::new(&d, over[0] + over[1], 0.95, draws > 1)
     }
 }

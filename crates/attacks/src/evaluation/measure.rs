@@ -95,7 +95,7 @@ impl Measure<'_> {
         let [batch, ..] = images.dims();
         let wanted = batch.min(self.evaluation.gallery.saturating_sub(self.done));
         let of_row = |row: usize| {
-            let pixels = images.clone().slice([row..row + 1]).cast(DType::F32);
+            let pixels = images.clone().narrow(0, row, 1).cast(DType::F32);
             pixels.try_to_vec_as().expect("the device can be read")
         };
         (0..wanted).map(of_row).collect()

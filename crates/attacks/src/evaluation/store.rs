@@ -1,5 +1,6 @@
 //! Records on disk.
 
+use super::card::{DOMAIN, GOAL};
 use super::{Evaluated, EvaluationError, Record, Row, SCHEMA, gallery};
 use crate::disk;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,7 @@ impl Record {
 
     /// Adds what the first version left to be read off its attacks.
     fn complete(&mut self) {
+        (self.threat.goal, self.threat.domain) = (GOAL.to_string(), DOMAIN.to_string());
         for attack in &self.attacks {
             let threat = serde_json::from_value(attack.spec["threat"].clone());
             self.threat.threats.extend(threat.ok().filter(|t| !self.threat.threats.contains(t)));

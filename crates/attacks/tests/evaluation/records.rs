@@ -1,9 +1,10 @@
 //! Records on disk.
 
-use crate::threshold::{Threshold, batches, suite};
+use crate::threshold::{EPSILON, Threshold, batches, suite};
 use cni_attacks::evaluation::{
-    DataCard, Evaluated, Evaluation, EvaluationError, ModelCard, Record, SCHEMA, table,
+    DataCard, Evaluated, Evaluation, EvaluationError, ModelCard, Record, SCHEMA, compare, table,
 };
+use cni_attacks::{Attack, Pgd, Threat};
 use cni_noise::Key;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -98,4 +99,45 @@ fn a_record_of_a_later_version_or_a_damaged_one_is_refused() {
     assert!(Evaluated::read(at).unwrap().gallery.is_empty());
     fs::remove_file(file("record.json")).unwrap();
     assert!(matches!(Evaluated::read(at), Err(EvaluationError::Io { .. })));
+}
+
+/// What makes a comparison meaningless is named, with both values.
+#[test]
+fn records_of_different_things_are_not_compared() {
+    let run = |threat: Threat, name: &str, confidence: f64| {
+        let attack: Vec<Box<dyn Attack>> = vec![Box::new(Pgd::fgsm(threat))];
+        let data = DataCard { name: name.into(), fingerprint: "00".into(), ..DataCard::default() };
+        let evaluation = Evaluation::new(attack).unwrap().with_cards(ModelCard::default(), data);
+        let evaluation = evaluation.with_confidence(confidence).unwrap();
+        evaluation.run(&Threshold { sigma: 0.0 }, batches(8, 8)).unwrap()
+    };
+    let threat = Threat::linf(EPSILON).unwrap();
+    let one = run(threat, "gray", 0.95);
+    assert_eq!(compare(&one, &run(threat, "gray", 0.95)).unwrap().clean.accuracy, 0.0);
+    let refused = |b: &Evaluated, message: &str| {
+        assert_eq!(compare(&one, b).unwrap_err().to_string(), message);
+    };
+    refused(
+        &run(threat, "colored", 0.95),
+        "data.name: got gray and colored, wanted records of equal data.name",
+    );
+    let l2 = Threat::l2(0.5).unwrap();
+    refused(
+        &run(l2, "gray", 0.95),
+        "threat.threats: got Linf 0.1 and L2 0.5, wanted records of equal threat.threats",
+    );
+    refused(
+        &run(threat, "gray", 0.9),
+        "confidence: got 0.95 and 0.9, wanted records of equal confidence",
+    );
+    let mut other = one.clone();
+    other.record.data.fingerprint = "01".into();
+    refused(&other, "data.fingerprint: got 00 and 01, wanted records of equal data.fingerprint");
+    let mut other = one.clone();
+    other.rows[3].label = 1 - other.rows[3].label;
+    let [a, b] = [&one, &other].map(|of| of.rows[3].label);
+    refused(
+        &other,
+        &format!("label: got {a} of example 3 and {b} of example 3, wanted records of equal label"),
+    );
 }
