@@ -1,4 +1,4 @@
-//! The model as an attack sees it.
+//! The model as an attack sees it: one type, whose counters every kind of pass touches, and so in one file.
 
 use crate::checks::check_values;
 use crate::problem::read;
@@ -28,6 +28,7 @@ pub struct Oracle<'a> {
     each: Passes,
     iteration: usize,
     stochastic: Option<bool>,
+    /// Whether one draw stands for any number of them.
     noise_free: bool,
     zero_gradients: BTreeSet<u64>,
     exhausted: bool,

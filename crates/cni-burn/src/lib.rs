@@ -25,8 +25,10 @@
 //! - [`noise`] (`cni-noise`): keys, keyed draws, the noise scope, white and colored Gaussian laws;
 //! - [`ops`] (`cni-ops`): convolution and batch norm with kernels of their own on the CPU;
 //! - [`layers`] (`cni-layers`): noise on the weights and activations of any module, noisy layers, ResNets;
-//! - [`attacks`] (`cni-attacks`): threat model, attacks and suites of them, and the evaluation of stochastic models;
-//! - [`training`] (`cni-training`): data, objectives, schedules, training that resumes exactly.
+//! - [`attacks`] (`cni-attacks`): threat model, attacks and suites of them, the evaluation of stochastic models and the
+//!   checks of its honesty;
+//! - [`training`] (`cni-training`): data, objectives, schedules, training that resumes exactly;
+//! - `report` (`cni-report`): HTML, Markdown and plots from the records of evaluations.
 //!
 //! [`prelude`] has what an application uses of them.
 //!
@@ -61,11 +63,16 @@ pub mod prelude {
         keyed_init, noise_amplitudes, noise_covariances,
     };
 
-    pub use cni_attacks::evaluation::{DataCard, Evaluation, ModelCard, Record, table};
+    pub use cni_attacks::checkup::{Checkup, Effort};
+    pub use cni_attacks::evaluation::{DataCard, Evaluated, Evaluation, ModelCard, Record, table};
+    pub use cni_attacks::prediction::{Prediction, Predictor, Smoothing};
     pub use cni_attacks::{
         Apgd, Attack, Classifier, Goal, Iterate, Loss, Norm, Pgd, RandomNoise, Runner, Square,
         Suite, Threat, Victim,
     };
+
+    #[cfg(feature = "report")]
+    pub use cni_report::Report;
 
     pub use cni_training::{Objective, Schedule, Sgd, Start, Trainer, TrainingConfig};
 }

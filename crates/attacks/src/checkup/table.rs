@@ -1,4 +1,4 @@
-//! The one table of all checks.
+//! The one table of all checks, which is why it is long.
 
 use super::finding::Finding;
 use super::setup::Setup;
