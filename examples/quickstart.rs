@@ -28,7 +28,7 @@ struct Args {
     /// Seed of everything random.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder for the record.
+    /// Folder for the record and the report.
     #[arg(long, default_value = "runs/quickstart")]
     out: PathBuf,
 }
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("adversarial + PNI-W", adversarial.clone(), ModelNoise::pni(Granularity::Layer)),
         ("adversarial + CNI-W", adversarial, cni),
     ];
-    let mut records = Vec::new();
+    let mut evaluated = Vec::new();
     for (name, objective, noise) in ways {
         println!("{name}: training");
         let model = ResNetConfig::cifar(8, 10)
@@ -86,6 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             name: name.to_string(),
             parameters: count_parameters(&trained.model),
             noise: NoiseSummary::of(&trained.model).to_string(),
+            layers: noise_covariances(&trained.model)?,
             ..ModelCard::default()
         };
         let data = DataCard {
@@ -102,19 +103,22 @@ fn main() -> Result<(), Box<dyn Error>> {
             .with_draws(args.draws)?
             .with_key(key.named("evaluation"))
             .with_cards(model, data);
-        records.push(evaluation.run(&victim, batches)?.record);
+        evaluated.push(evaluation.run(&victim, batches)?);
     }
+    let records: Vec<&Record> = evaluated.iter().map(|of_model| &of_model.record).collect();
 
     println!(
         "\naccuracy under changes of at most {} in each pixel, with 95 % intervals\n",
         args.epsilon
     );
-    println!("{}", table(&records.iter().collect::<Vec<_>>()));
+    println!("{}", table(&records));
     for record in &records {
         record.warnings.iter().for_each(|warning| println!("{}: {warning}", record.model.name));
     }
     let path = args.out.join("record.json");
     write_json(&path, &records)?;
     println!("record: {}", path.display());
+    Report::new(evaluated)?.write(&args.out)?;
+    println!("report: {}", args.out.join("report.html").display());
     Ok(())
 }
