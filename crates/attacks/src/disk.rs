@@ -1,7 +1,15 @@
-//! Files that are complete or as they were before.
+//! Files that are complete or as they were before, and what tells their contents apart.
 
+use sha2::{Digest, Sha256};
 use std::io::{Result, Write as _};
 use std::path::Path;
+
+/// SHA-256 of all parts in a row, in hexadecimal digits.
+pub(crate) fn fingerprint(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// Writes a file beside its place and then into it; its folder is made where it is missing.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -2,11 +2,10 @@
 
 use super::subject::{Subject, host};
 use super::{Checkup, Effort};
-use crate::disk::write_whole;
+use crate::disk::{fingerprint, write_whole};
 use crate::evaluation::Check;
 use crate::{Attack, AttackError};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// The version of the files' layout, which is part of the fingerprint.
@@ -37,17 +36,16 @@ impl State {
         let numbers: Vec<u64> = (0..examples).map(|row| problem.examples.number(row)).collect();
         let (version, effort): (_, Effort) = (env!("CARGO_PKG_VERSION"), checkup.effort);
         let surrogate = checkup.surrogate.as_ref().map(|surrogate| &surrogate.name);
-        let mut hash = Sha256::new();
-        hash.update(format!(
+        let text = format!(
             "{LAYOUT} {version} {name} {} {effort} {:?} {} {surrogate:?} {numbers:?} {:?} {:?}",
             checkup.attack.spec(),
             checkup.key,
             subject.setup.draws,
             host(problem.goal.labels()),
             subject.clean.first(examples).predicted,
-        ));
-        hash.update(problem.images.to_data().as_bytes());
-        let fingerprint = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        );
+        let pixels = problem.images.to_data();
+        let fingerprint = fingerprint(&[text.as_bytes(), pixels.as_bytes()]);
         Self { path: folder.join(format!("{name}.json")), fingerprint }
     }
 

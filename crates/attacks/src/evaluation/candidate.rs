@@ -3,8 +3,8 @@
 use super::store::{read_text, write_whole};
 use super::{Evaluation, EvaluationError, NoiseState};
 use crate::Passes;
+use crate::disk::fingerprint;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// A batch, as it is or under one attack, and what the model made of it.
@@ -60,12 +60,10 @@ impl State {
     ) -> Self {
         let specs: Vec<_> = evaluation.suite.iter().map(|attack| attack.spec()).collect();
         let Evaluation { draws, key, gallery, .. } = evaluation;
-        let mut hash = Sha256::new();
-        hash.update(format!(
+        let text = format!(
             "{LAYOUT} {specs:?} {draws} {key:?} {gallery} {first} {labels:?} {predicted:?}"
-        ));
-        hash.update(pixels);
-        let fingerprint = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        );
+        let fingerprint = fingerprint(&[text.as_bytes(), pixels]);
         Self { folder: folder.to_path_buf(), batch: first, fingerprint }
     }
 

@@ -8,8 +8,8 @@ use super::{
     AttackRecord, Evaluated, Evaluation, NoiseState, Record, Row, RowAttack, SCHEMA, Specimen,
     ThreatCard,
 };
+use crate::disk::fingerprint;
 use crate::{Passes, Problem};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 /// What is known of the batches so far. Its memory is bounded, but for the rows.
@@ -151,9 +151,8 @@ impl Totals {
         let attacks = suite.iter().zip(&self.tallies[1..]).zip(&self.costs);
         let attacks = attacks.map(|((attack, tally), &(passes, seconds))| {
             let (name, spec) = (attack.name(), attack.spec());
-            let digest = Sha256::digest(spec.to_string());
             AttackRecord {
-                hash: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+                hash: fingerprint(&[spec.to_string().as_bytes()]),
                 key: attack_key(*key, &name),
                 name,
                 spec,

@@ -3,11 +3,10 @@
 use super::cascade::Cascade;
 use super::report::Stage;
 use crate::AttackError;
-use crate::disk::write_whole;
+use crate::disk::{fingerprint, write_whole};
 use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -40,13 +39,12 @@ impl State {
         cascade: &Cascade,
         predicted: &[i64],
     ) -> Self {
-        let mut hash = Sha256::new();
         let labels: Vec<i64> =
             cascade.problem.goal.labels().try_to_vec_as().expect("the device can be read");
         let first = cascade.problem.examples.number(0);
-        hash.update(format!("{LAYOUT} {spec} {:?} {first} {labels:?} {predicted:?}", cascade.key));
-        hash.update(cascade.problem.images.to_data().as_bytes());
-        let fingerprint = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = format!("{LAYOUT} {spec} {:?} {first} {labels:?} {predicted:?}", cascade.key);
+        let pixels = cascade.problem.images.to_data();
+        let fingerprint = fingerprint(&[text.as_bytes(), pixels.as_bytes()]);
         Self { path: folder.join(format!("batch-{batch:06}.safetensors")), fingerprint }
     }
 
