@@ -2,7 +2,7 @@
 
 use crate::table::{Cell, Table};
 use crate::words;
-use cni_attacks::evaluation::{Curve, Figure, Point};
+use cni_attacks::evaluation::{Axis, Point, Verdict};
 
 /// A figure of the report.
 #[derive(Clone, Debug)]
@@ -14,17 +14,95 @@ pub(crate) struct Chart {
     /// What a reader must know to read it; may be empty.
     pub(crate) note: String,
     pub(crate) plot: Plot,
+    /// The check that measured it, if one did.
+    pub(crate) source: Option<Source>,
+}
+
+/// The check behind a figure.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// The place of the check in the page.
+    pub(crate) check: String,
+    /// The gravest of its verdicts.
+    pub(crate) verdict: Verdict,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Plot {
     /// Accuracies with intervals, a line for each category. The `x` of a point is the place of its category.
-    Accuracies { categories: Vec<String>, series: Vec<Curve> },
-    /// What a check has to show.
-    Figure(Figure),
+    Accuracies {
+        categories: Vec<String>,
+        series: Vec<Series>,
+    },
+    /// Curves over a common axis.
+    Curves {
+        x: Axis,
+        y: Axis,
+        series: Vec<Series>,
+    },
+    Surface(Surface),
+}
+
+/// A function of two variables: a row of values for each `y`, a value for each `x`.
+#[derive(Clone, Debug)]
+pub(crate) struct Surface {
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    pub(crate) z: Axis,
+    pub(crate) xs: Vec<f64>,
+    pub(crate) ys: Vec<f64>,
+    pub(crate) values: Vec<Vec<f64>>,
+}
+
+/// A curve, or the accuracies of one model.
+#[derive(Clone, Debug)]
+pub(crate) struct Series {
+    pub(crate) name: String,
+    pub(crate) points: Vec<Point>,
+    pub(crate) look: Look,
+}
+
+/// By which a series is told from others, and a model known again in every figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Look {
+    /// Which color.
+    pub(crate) color: usize,
+    /// Which dash and which mark.
+    pub(crate) shape: usize,
+    /// Whether its marks are filled.
+    pub(crate) filled: bool,
+}
+
+impl Look {
+    /// The nth curve of a report of one model.
+    pub(crate) fn nth(n: usize) -> Self {
+        Self { color: n, shape: n, filled: true }
+    }
+
+    /// The nth curve of one model of several: all have its color, the first its dash and mark too.
+    pub(crate) fn of_model(model: usize, n: usize) -> Self {
+        Self { color: model, shape: model + n, filled: n == 0 }
+    }
 }
 
 impl Chart {
+    pub(crate) fn new(id: String, title: String, plot: Plot) -> Self {
+        Self { id, title, note: String::new(), plot, source: None }
+    }
+
+    /// With what a reader must know to read it.
+    pub(crate) fn noted(self, note: impl Into<String>) -> Self {
+        Self { note: note.into(), ..self }
+    }
+
+    /// Whether there is nothing to see.
+    pub(crate) fn is_empty(&self) -> bool {
+        match &self.plot {
+            Plot::Accuracies { series, .. } | Plot::Curves { series, .. } => series.is_empty(),
+            Plot::Surface(_) => false,
+        }
+    }
+
     /// The numbers behind it: one line for each point.
     pub(crate) fn table(&self) -> Table {
         let (columns, rows) = match &self.plot {
@@ -32,11 +110,11 @@ impl Chart {
                 ["series", "of", "accuracy", "low", "high"].map(String::from).to_vec(),
                 rows(series, |x| categories[x as usize].as_str().into()),
             ),
-            Plot::Figure(Figure::Curves { x, y, curves }) => {
+            Plot::Curves { x, y, series } => {
                 let columns = ["curve", &x.label, &y.label, "low", "high"];
-                (columns.map(String::from).to_vec(), rows(curves, Cell::Number))
+                (columns.map(String::from).to_vec(), rows(series, Cell::Number))
             }
-            Plot::Figure(Figure::Surface { x, y, z, xs, ys, values }) => {
+            Plot::Surface(Surface { x, y, z, xs, ys, values }) => {
                 let cell =
                     |(y, (x, z)): (&f64, (&f64, &f64))| [*x, *y, *z].map(Cell::Number).to_vec();
                 let row = |(y, row)| xs.iter().zip(row).map(move |point| cell((y, point)));
@@ -49,33 +127,33 @@ impl Chart {
 
     /// What it shows, for those who do not see it.
     pub(crate) fn description(&self) -> String {
-        let series = |curve: &Curve, said: &dyn Fn(&Point) -> String| {
-            let ends: Vec<String> = match curve.points.as_slice() {
+        let ends = |curve: &Series, said: &dyn Fn(&Point) -> String| {
+            let words: Vec<String> = match curve.points.as_slice() {
                 [] => vec!["nothing".to_string()],
                 [only] => vec![said(only)],
                 [first, .., last] => vec![said(first), said(last)],
             };
-            format!("{}: {}", curve.name, ends.join(" to "))
+            format!("{}: {}", curve.name, words.join(" to "))
         };
         match &self.plot {
-            Plot::Accuracies { categories, series: all } => {
+            Plot::Accuracies { categories, series } => {
                 let value = |point: &Point| {
                     format!("{} {} %", categories[point.x as usize], words::percent(point.y))
                 };
-                let said = |curve: &Curve| {
+                let said = |curve: &Series| {
                     let values = curve.points.iter().take(12).map(value);
                     format!("{}: {}", curve.name, values.collect::<Vec<_>>().join(", "))
                 };
-                all.iter().map(said).collect::<Vec<_>>().join(". ")
+                series.iter().map(said).collect::<Vec<_>>().join(". ")
             }
-            Plot::Figure(Figure::Curves { x, y, curves }) => {
+            Plot::Curves { x, y, series } => {
                 let value = |point: &Point| {
                     format!("{} at {}", words::number(point.y), words::number(point.x))
                 };
-                let said: Vec<String> = curves.iter().map(|c| series(c, &value)).collect();
+                let said: Vec<String> = series.iter().map(|curve| ends(curve, &value)).collect();
                 format!("{} over {}. {}", y.label, x.label, said.join(". "))
             }
-            Plot::Figure(Figure::Surface { x, y, z, values, .. }) => {
+            Plot::Surface(Surface { x, y, z, values, .. }) => {
                 let all = values.iter().flatten().copied();
                 let (low, high) =
                     all.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
@@ -86,10 +164,10 @@ impl Chart {
     }
 }
 
-fn rows(curves: &[Curve], x: impl Fn(f64) -> Cell) -> Vec<Vec<Cell>> {
-    let row = |curve: &Curve, point: &Point| {
+fn rows(series: &[Series], x: impl Fn(f64) -> Cell) -> Vec<Vec<Cell>> {
+    let row = |curve: &Series, point: &Point| {
         let Point { low, high, .. } = *point;
         vec![curve.name.as_str().into(), x(point.x), Cell::Number(point.y), low.into(), high.into()]
     };
-    curves.iter().flat_map(|curve| curve.points.iter().map(|point| row(curve, point))).collect()
+    series.iter().flat_map(|curve| curve.points.iter().map(|point| row(curve, point))).collect()
 }

@@ -28,10 +28,13 @@ pub(crate) struct Section {
 pub(crate) enum Block {
     Text(String),
     Table(Table),
+    /// All checks at a glance: a link to each, and its verdict in each model.
+    Overview(Table),
     /// Side by side where there is room.
     Charts(Vec<Chart>),
     Gallery(Vec<Exhibit>),
-    Check(Inspection),
+    /// Side by side where there is room.
+    Checks(Vec<Inspection>),
     /// Text of which every letter counts.
     Code(String),
     /// What only some readers want.
@@ -41,11 +44,14 @@ pub(crate) enum Block {
 /// A check of one name in all models that ran it.
 #[derive(Clone, Debug)]
 pub(crate) struct Inspection {
+    /// Its place in the page.
+    pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) findings: Vec<Finding>,
     pub(crate) raised_if: String,
     pub(crate) advice: String,
-    pub(crate) charts: Vec<Chart>,
+    /// What there is to see: the charts' names and titles.
+    pub(crate) figures: Vec<(String, String)>,
 }
 
 /// What a check found in one model.
@@ -72,7 +78,6 @@ impl Document {
         fn of(block: &Block) -> Vec<&Chart> {
             match block {
                 Block::Charts(charts) => charts.iter().collect(),
-                Block::Check(check) => check.charts.iter().collect(),
                 Block::Fold(_, blocks) => blocks.iter().flat_map(of).collect(),
                 _ => Vec::new(),
             }
@@ -85,7 +90,17 @@ impl Document {
         fn of(block: &mut Block) -> Vec<&mut Chart> {
             match block {
                 Block::Charts(charts) => charts.iter_mut().collect(),
-                Block::Check(check) => check.charts.iter_mut().collect(),
+                Block::Fold(_, blocks) => blocks.iter_mut().flat_map(of).collect(),
+                _ => Vec::new(),
+            }
+        }
+        self.sections.iter_mut().flat_map(|section| &mut section.blocks).flat_map(of).collect()
+    }
+    /// All checks, in their order, to be changed.
+    pub(crate) fn checks_mut(&mut self) -> Vec<&mut Inspection> {
+        fn of(block: &mut Block) -> Vec<&mut Inspection> {
+            match block {
+                Block::Checks(checks) => checks.iter_mut().collect(),
                 Block::Fold(_, blocks) => blocks.iter_mut().flat_map(of).collect(),
                 _ => Vec::new(),
             }

@@ -32,7 +32,7 @@ fn block(text: &mut String, block_: &Block) {
         Block::Text(paragraph) => {
             let _ = writeln!(text, "{}\n", escape(paragraph));
         }
-        Block::Table(table_) => table(text, table_),
+        Block::Table(table_) | Block::Overview(table_) => table(text, table_),
         Block::Charts(charts) => charts.iter().for_each(|one| chart(text, one)),
         Block::Gallery(exhibits) => {
             for exhibit in exhibits {
@@ -43,7 +43,7 @@ fn block(text: &mut String, block_: &Block) {
             }
             text.push_str("\nThe images are in report.html.\n\n");
         }
-        Block::Check(check) => inspection(text, check),
+        Block::Checks(checks) => checks.iter().for_each(|check| inspection(text, check)),
         Block::Code(code) => {
             let longest = code.split(|c| c != '`').map(str::len).max().unwrap_or(0);
             let fence = "`".repeat(longest.max(2) + 1);
@@ -56,11 +56,12 @@ fn block(text: &mut String, block_: &Block) {
     }
 }
 
-fn chart(text: &mut String, Chart { id, title, note, .. }: &Chart) {
+fn chart(text: &mut String, Chart { id, title, note, source, .. }: &Chart) {
     let title = escape(title);
+    let verdict = source.as_ref().map_or(String::new(), |s| format!(" Check: **{}**.", s.verdict));
     let _ = writeln!(text, "![{title}](figures/{id}.svg)\n");
     let note = if note.is_empty() { String::new() } else { format!(" {}", escape(note)) };
-    let _ = writeln!(text, "{title}.{note} Numbers: [data/{id}.csv](data/{id}.csv)\n");
+    let _ = writeln!(text, "{title}.{note}{verdict} Numbers: [data/{id}.csv](data/{id}.csv)\n");
 }
 
 fn inspection(text: &mut String, check: &Inspection) {
@@ -71,15 +72,16 @@ fn inspection(text: &mut String, check: &Inspection) {
     }
     let _ = writeln!(text, "\nRaised if: {}\n", escape(&check.raised_if));
     let _ = writeln!(text, "What to do: {}\n", escape(&check.advice));
-    check.charts.iter().for_each(|one| chart(text, one));
+    for (id, title) in &check.figures {
+        let _ = writeln!(text, "Figure: [{}](figures/{id}.svg)\n", escape(title));
+    }
 }
 
 fn table(text: &mut String, table: &Table) {
     let _ = writeln!(text, "{}:\n", escape(&table.caption));
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     *text += &line(table.columns.iter().map(|column| escape(column)).collect());
-    let numeric = |column: usize| table.rows.iter().all(|row| row[column].is_numeric());
-    let rule = |column| if column > 0 && numeric(column) { "---:" } else { "---" };
+    let rule = |column| if column > 0 && table.is_numeric(column) { "---:" } else { "---" };
     *text += &line((0..table.columns.len()).map(|column| rule(column).to_string()).collect());
     for row in &table.rows {
         *text += &line(

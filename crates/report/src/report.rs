@@ -1,8 +1,10 @@
 //! The report.
 
+use crate::chart::Chart;
 use crate::content::{self, Model};
 use crate::{ReportError, draw, html, markdown};
 use cni_attacks::evaluation::{Accuracy, Evaluated, Figure, Point, write_whole};
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// A report of one model or several.
@@ -32,7 +34,7 @@ impl Report {
                 std::iter::once(plain.clone()).chain((2..).map(|n| format!("{plain} ({n})")));
             let free = |name: &String| models.iter().all(|model| model.name != *name);
             let name = names.into_iter().find(free).expect("endless");
-            let model = Model { name, evaluated };
+            let model = Model { name, place: models.len(), evaluated };
             refuse(&model)?;
             models.push(model);
         }
@@ -71,15 +73,22 @@ impl Report {
     /// [`ReportError::Evaluation`] where a file cannot be written. Each file is complete or as it was before.
     pub fn write(&self, folder: &Path) -> Result<(), ReportError> {
         let document = content::document(&self.models);
-        for chart in document.charts() {
+        let figure = |chart: &Chart| {
             let file =
                 |folder_of, ending| folder.join(folder_of).join(format!("{}.{ending}", chart.id));
             write_whole(&file("figures", "svg"), draw::svg(chart).as_bytes())?;
             write_whole(&file("figures", "png"), &draw::png(chart))?;
-            write_whole(&file("data", "csv"), &chart.table().csv())?;
-        }
-        let examples = content::examples(&self.models);
-        write_whole(&folder.join("data").join("examples.csv"), &examples.csv())?;
+            write_whole(&file("data", "csv"), &chart.table().csv())
+        };
+        let examples = || {
+            let table = content::examples(&self.models);
+            write_whole(&folder.join("data").join("examples.csv"), &table.csv())
+        };
+        let figures =
+            || document.charts().into_par_iter().map(figure).collect::<Vec<Result<_, _>>>();
+        let (examples, figures) = rayon::join(examples, figures);
+        // The first error, whichever thread came first.
+        std::iter::once(examples).chain(figures).collect::<Result<(), _>>()?;
         write_whole(&folder.join("report.md"), markdown::text(&document).as_bytes())?;
         write_whole(&folder.join("report.html"), html::page(&document).as_bytes())?;
         Ok(())

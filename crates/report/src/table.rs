@@ -24,6 +24,11 @@ pub(crate) enum Cell {
     /// An accuracy with its interval, as fractions.
     Accuracy([f64; 3]),
     Verdict(Verdict),
+    /// Words that lead to a place in the page.
+    Link {
+        text: String,
+        to: String,
+    },
 }
 
 impl Cell {
@@ -31,7 +36,7 @@ impl Cell {
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Missing => "-".to_string(),
-            Self::Text(text) | Self::Code(text) => text.clone(),
+            Self::Text(text) | Self::Code(text) | Self::Link { text, .. } => text.clone(),
             Self::Count(count) => words::count(*count),
             Self::Number(number) => words::number(*number),
             Self::Seconds(seconds) => words::seconds(*seconds),
@@ -51,12 +56,8 @@ impl Cell {
         }
     }
 
-    /// Whether it stands under other numbers.
-    pub(crate) fn is_numeric(&self) -> bool {
-        matches!(
-            self,
-            Self::Missing | Self::Count(_) | Self::Number(_) | Self::Seconds(_) | Self::Accuracy(_)
-        )
+    fn is_number(&self) -> bool {
+        matches!(self, Self::Count(_) | Self::Number(_) | Self::Seconds(_) | Self::Accuracy(_))
     }
 }
 
@@ -79,6 +80,13 @@ impl From<Option<f64>> for Cell {
 }
 
 impl Table {
+    /// Whether a column holds numbers and nothing else but gaps.
+    pub(crate) fn is_numeric(&self, column: usize) -> bool {
+        let mut cells = self.rows.iter().map(|row| &row[column]);
+        let numbers = cells.clone().any(Cell::is_number);
+        numbers && cells.all(|cell| cell.is_number() || *cell == Cell::Missing)
+    }
+
     /// As CSV, the columns' names first.
     pub(crate) fn csv(&self) -> Vec<u8> {
         let mut writer = csv::Writer::from_writer(Vec::new());

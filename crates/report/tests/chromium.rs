@@ -61,6 +61,12 @@ fn a_browser_shows_every_figure_and_complains_of_nothing() {
     }
     assert!(seen > 10, "{seen} figures");
 
+    assert!(!dom.contains("<details open"), "all folds are closed");
+    let link = PathBuf::from(format!("{}#check-draw-sweep", page.display()));
+    let output = open(&browser, &link, &profile, &["--dump-dom"]);
+    let dom = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(dom.matches("<details open").count(), 1, "a link to a folded check opens it");
+
     for (name, scheme) in [("light", "1"), ("dark", "0")] {
         for size in ["375,800", "1280,900"] {
             let picture = folder.path().join(format!("{name}-{size}.png"));

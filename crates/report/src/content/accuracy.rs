@@ -1,10 +1,10 @@
 //! Accuracies of all models under all attacks.
 
-use super::{Model, charts, clean_and_worst, of, point};
-use crate::chart::{Chart, Plot};
+use super::{Model, charts, clean_and_worst, look, of, point};
+use crate::chart::{Chart, Plot, Series};
 use crate::document::Block;
 use crate::table::{Cell, Table};
-use cni_attacks::evaluation::{Accuracy, Curve, Estimate, Point, Record};
+use cni_attacks::evaluation::{Accuracy, Estimate, Point, Record};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let lines = lines(models);
@@ -82,23 +82,21 @@ fn overview(models: &[Model], lines: &[Line]) -> Table {
 }
 
 fn figure(models: &[Model], lines: &[Line]) -> Chart {
-    let curve = |(index, model): (usize, &Model)| Curve {
+    let curve = |(index, model): (usize, &Model)| Series {
         name: model.name.clone(),
+        look: look(models, model, 0),
         points: lines
             .iter()
             .enumerate()
             .filter_map(|(x, line)| Some(point(x, line.values[index]?)))
             .collect(),
     };
-    Chart {
-        id: "accuracy".to_string(),
-        title: "Accuracy on clean and attacked images".to_string(),
-        note: "Bars end at the accuracy, lines span its interval.".to_string(),
-        plot: Plot::Accuracies {
-            categories: lines.iter().map(|line| line.name.clone()).collect(),
-            series: models.iter().enumerate().map(curve).collect(),
-        },
-    }
+    let plot = Plot::Accuracies {
+        categories: lines.iter().map(|line| line.name.clone()).collect(),
+        series: models.iter().enumerate().map(curve).collect(),
+    };
+    Chart::new("accuracy".to_string(), "Accuracy on clean and attacked images".to_string(), plot)
+        .noted("Bars end at the accuracy, lines span its interval.")
 }
 
 /// One of the accuracies that an [`Accuracy`] holds.

@@ -1,26 +1,81 @@
-//! The checks of an evaluation's honesty.
+//! The checks of an evaluation's honesty: what they found, and what there is to see.
 
-use super::Model;
-use crate::chart::{Chart, Plot};
+use super::{Model, look, unique};
+use crate::chart::{Chart, Plot, Series, Source, Surface};
 use crate::document::{Block, Finding, Inspection};
 use crate::table::{Cell, Table};
 use crate::words::{self, count, counted, slug};
 use cni_attacks::evaluation::{Check, Curve, Figure, Verdict};
+use std::collections::HashSet;
 
-pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
-    let mut names: Vec<&str> = Vec::new();
-    for check in models.iter().flat_map(|model| &model.record().checks) {
-        if !names.contains(&check.name.as_str()) {
-            names.push(&check.name);
+/// Sweeps in the order in which readers ask for them; all other figures follow.
+const FIRST: [&str; 3] = ["epsilon-sweep", "steps-sweep", "draw-sweep"];
+
+/// A check of one name, in all models that ran it.
+struct Group<'a> {
+    name: &'a str,
+    /// Its place in the page.
+    id: String,
+    found: Vec<(&'a Model, &'a Check)>,
+}
+
+impl Group<'_> {
+    /// The gravest verdict.
+    fn verdict(&self) -> Verdict {
+        let verdicts = self.found.iter().map(|(_, check)| check.verdict);
+        verdicts.min_by_key(|verdict| gravity(*verdict)).expect("a check that a model ran")
+    }
+}
+
+/// The checks, what was found first, and their figures.
+pub(super) fn blocks(models: &[Model]) -> [Vec<Block>; 2] {
+    let mut groups = groups(models);
+    if groups.is_empty() {
+        return [Vec::new(), Vec::new()];
+    }
+    groups.sort_by_key(|group| gravity(group.verdict()));
+    let mut seen: Vec<&Group> = groups.iter().collect();
+    let place = |name| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
+    seen.sort_by_key(|group| (place(group.name), !group.name.ends_with("-sweep")));
+    let charts = seen.into_iter().flat_map(|group| charts(models, group)).collect();
+    [found(models, &groups), super::charts(charts).into_iter().collect()]
+}
+
+/// An overview, the checks that raised something, and the others folded away.
+fn found(models: &[Model], groups: &[Group]) -> Vec<Block> {
+    let raised = |group: &&Group| matches!(group.verdict(), Verdict::Fail | Verdict::Warn);
+    let (shown, folded): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(raised);
+    let inspections = |groups: &[&Group]| {
+        Block::Checks(groups.iter().map(|group| inspection(models, group)).collect())
+    };
+    let mut blocks = vec![Block::Overview(overview(models, groups))];
+    if !shown.is_empty() {
+        blocks.push(inspections(&shown));
+    }
+    if !folded.is_empty() {
+        let skipped = folded.iter().any(|group| group.verdict() == Verdict::Skipped);
+        let passed = if skipped { "passed or did not apply" } else { "passed" };
+        let summary = format!("{} that {passed}", counted(folded.len(), "check"));
+        blocks.push(Block::Fold(summary, vec![inspections(&folded)]));
+    }
+    blocks
+}
+
+fn groups(models: &[Model]) -> Vec<Group<'_>> {
+    let (mut groups, mut taken): (Vec<Group>, _) = (Vec::new(), HashSet::new());
+    for model in models {
+        for check in &model.record().checks {
+            match groups.iter_mut().find(|group| group.name == check.name) {
+                Some(group) => group.found.push((model, check)),
+                None => groups.push(Group {
+                    name: &check.name,
+                    id: unique(format!("check-{}", slug(&check.name)), &mut taken),
+                    found: vec![(model, check)],
+                }),
+            }
         }
     }
-    let mut inspections: Vec<Inspection> =
-        names.iter().map(|name| inspection(models, name)).collect();
-    inspections.sort_by_key(|inspection| {
-        inspection.findings.iter().map(|finding| gravity(finding.verdict)).min()
-    });
-    let table = (models.len() > 1 && !names.is_empty()).then(|| table(models, &inspections));
-    table.into_iter().map(Block::Table).chain(inspections.into_iter().map(Block::Check)).collect()
+    groups
 }
 
 /// The name of a check as a title.
@@ -42,12 +97,7 @@ fn gravity(verdict: Verdict) -> u8 {
     }
 }
 
-fn inspection(models: &[Model], name: &str) -> Inspection {
-    let found: Vec<(&Model, &Check)> = models
-        .iter()
-        .flat_map(|model| model.record().checks.iter().map(move |check| (model, check)))
-        .filter(|(_, check)| check.name == name)
-        .collect();
+fn inspection(models: &[Model], group: &Group) -> Inspection {
     let finding = |(model, check): &(&Model, &Check)| Finding {
         model: (models.len() > 1).then(|| model.name.clone()),
         verdict: check.verdict,
@@ -55,16 +105,17 @@ fn inspection(models: &[Model], name: &str) -> Inspection {
         cost: cost(check),
     };
     let each = |part: fn(&Check) -> &str| {
-        let mut parts: Vec<&str> = found.iter().map(|(_, check)| part(check)).collect();
+        let mut parts: Vec<&str> = group.found.iter().map(|(_, check)| part(check)).collect();
         parts.dedup();
         parts.join(" ")
     };
     Inspection {
-        name: title(name),
-        findings: found.iter().map(finding).collect(),
+        id: group.id.clone(),
+        name: title(group.name),
+        findings: group.found.iter().map(finding).collect(),
         raised_if: each(|check| &check.raised_if),
         advice: each(|check| &check.advice),
-        charts: charts(models, name, &found),
+        figures: Vec::new(),
     }
 }
 
@@ -79,73 +130,85 @@ fn cost(check: &Check) -> String {
 }
 
 /// The figures of a check: curves over the same axes in one, else one for each model.
-fn charts(models: &[Model], name: &str, found: &[(&Model, &Check)]) -> Vec<Chart> {
-    let figures: Vec<(&Model, &Figure)> =
-        found.iter().filter_map(|(model, check)| Some((*model, check.figure.as_ref()?))).collect();
-    let chart = |id: String, title: String, figure: Figure| Chart {
-        id,
-        title,
-        note: String::new(),
-        plot: Plot::Figure(figure),
-    };
-    let id = slug(name);
-    if models.len() > 1
-        && let Some(figure) = merged(&figures)
-    {
-        return vec![chart(id, caption(name, &figure), figure)];
+fn charts(models: &[Model], group: &Group) -> Vec<Chart> {
+    let mut plots: Vec<(Vec<&Model>, Plot)> = Vec::new();
+    for (model, check) in &group.found {
+        let Some(figure) = &check.figure else { continue };
+        let plot = plot(models, model, figure);
+        match (plots.last_mut(), plot) {
+            (
+                Some((of, Plot::Curves { x, y, series })),
+                Plot::Curves { x: x2, y: y2, series: more },
+            ) if (&*x, &*y) == (&x2, &y2) => {
+                series.extend(more);
+                of.push(model);
+            }
+            (_, plot) => plots.push((vec![model], plot)),
+        }
     }
-    let single = |(model, figure): &(&Model, &Figure)| {
-        let title = format!("{}{}", caption(name, figure), super::of(models, model));
-        chart(super::id(models, model, &id), title, (*figure).clone())
+    let source = Source { check: group.id.clone(), verdict: group.verdict() };
+    let chart = |(of, plot): (Vec<&Model>, Plot)| {
+        let (id, title) = (slug(group.name), caption(group.name, &plot));
+        let (id, title) = match of.as_slice() {
+            [one] => (super::id(models, one, &id), format!("{title}{}", super::of(models, one))),
+            _ => (id, title),
+        };
+        Chart { source: Some(source.clone()), ..Chart::new(id, title, plot) }
     };
-    figures.iter().map(single).collect()
+    plots.into_iter().map(chart).collect()
+}
+
+/// A figure of one model. Among several, its curves are named after it.
+fn plot(models: &[Model], model: &Model, figure: &Figure) -> Plot {
+    match figure.clone() {
+        Figure::Curves { x, y, curves } => {
+            let alone = curves.len() == 1;
+            let series = |(n, curve): (usize, Curve)| Series {
+                name: match (models.len(), alone) {
+                    (1, _) => curve.name,
+                    (_, true) => model.name.clone(),
+                    (_, false) => format!("{}: {}", model.name, curve.name),
+                },
+                points: curve.points,
+                look: look(models, model, n),
+            };
+            let series = curves.into_iter().enumerate().map(series).collect();
+            Plot::Curves { x, y, series }
+        }
+        Figure::Surface { x, y, z, xs, ys, values } => {
+            Plot::Surface(Surface { x, y, z, xs, ys, values })
+        }
+    }
 }
 
 /// What a figure shows.
-fn caption(name: &str, figure: &Figure) -> String {
-    match figure {
-        Figure::Curves { x, y, .. } => format!("{}: {} over {}", title(name), y.label, x.label),
-        Figure::Surface { z, .. } => format!("{}: {}", title(name), z.label),
+fn caption(name: &str, plot: &Plot) -> String {
+    let name = title(name);
+    match plot {
+        Plot::Curves { x, y, .. } => format!("{name}: {} over {}", y.label, x.label),
+        Plot::Surface(surface) => format!("{name}: {}", surface.z.label),
+        Plot::Accuracies { .. } => name,
     }
-}
-
-fn merged(figures: &[(&Model, &Figure)]) -> Option<Figure> {
-    let (_, Figure::Curves { x, y, .. }) = figures.first()? else {
-        return None;
-    };
-    let mut all = Vec::new();
-    for (model, figure) in figures {
-        match figure {
-            Figure::Curves { x: x2, y: y2, curves } if (x, y) == (x2, y2) => {
-                all.extend(curves.iter().map(|curve| Curve {
-                    name: match curves.len() {
-                        1 => model.name.clone(),
-                        _ => format!("{}: {}", model.name, curve.name),
-                    },
-                    points: curve.points.clone(),
-                }));
-            }
-            _ => return None,
-        }
-    }
-    Some(Figure::Curves { x: x.clone(), y: y.clone(), curves: all })
 }
 
 /// Which check found what in which model.
-fn table(models: &[Model], inspections: &[Inspection]) -> Table {
-    let row = |inspection: &Inspection| {
+fn overview(models: &[Model], groups: &[Group]) -> Table {
+    let row = |group: &Group| {
         let verdict = |model: &Model| {
-            let mut findings = inspection.findings.iter();
-            let found = findings.find(|finding| finding.model.as_ref() == Some(&model.name));
-            found.map_or(Cell::Missing, |finding| Cell::Verdict(finding.verdict))
+            let mut found = group.found.iter();
+            let found = found.find(|(other, _)| other.place == model.place);
+            found.map_or(Cell::Missing, |(_, check)| Cell::Verdict(check.verdict))
         };
-        let verdicts = models.iter().map(verdict);
-        std::iter::once(inspection.name.as_str().into()).chain(verdicts).collect()
+        let link = Cell::Link { text: title(group.name), to: group.id.clone() };
+        std::iter::once(link).chain(models.iter().map(verdict)).collect()
     };
-    let names = models.iter().map(|model| model.name.clone());
+    let names = models.iter().map(|model| match models.len() {
+        1 => "verdict".to_string(),
+        _ => model.name.clone(),
+    });
     Table {
-        caption: "Verdicts of the checks".to_string(),
+        caption: "The checks at a glance".to_string(),
         columns: std::iter::once("check".to_string()).chain(names).collect(),
-        rows: inspections.iter().map(row).collect(),
+        rows: groups.iter().map(row).collect(),
     }
 }

@@ -14,15 +14,17 @@ mod training;
 
 pub(crate) use self::examples::table as examples;
 
-use crate::chart::{Chart, Plot};
+use crate::chart::{Chart, Look, Plot, Series};
 use crate::document::{Block, Document, Section};
-use cni_attacks::evaluation::{Accuracy, Curve, Evaluated, Point, Record};
+use cni_attacks::evaluation::{Accuracy, Evaluated, Point, Record};
 use std::collections::HashSet;
 
 /// A model with its record, by a name that no other of the report has.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub(crate) name: String,
+    /// Which of the models of the report it is.
+    pub(crate) place: usize,
     pub(crate) evaluated: Evaluated,
 }
 
@@ -34,10 +36,12 @@ impl Model {
 
 /// What is reported of some models.
 pub(crate) fn document(models: &[Model]) -> Document {
+    let [checks, sweeps] = checks::blocks(models);
     let sections = [
         ("accuracy", "Accuracy", accuracy::blocks(models)),
         ("comparison", "Comparison", comparison::blocks(models)),
-        ("checks", "Checks", checks::blocks(models)),
+        ("checks", "Checks", checks),
+        ("sweeps", "Sweeps and surfaces", sweeps),
         ("groups", "By class and by image", groups(models)),
         ("noise", "Learned noise", noise::blocks(models)),
         ("training", "Training", training::blocks(models)),
@@ -54,17 +58,27 @@ pub(crate) fn document(models: &[Model]) -> Document {
         notices: summary::notices(models),
         sections: sections.map(|(id, title, blocks)| Section { id, title, blocks }).collect(),
     };
-    let mut taken = HashSet::new();
+    let (mut taken, mut seen) = (HashSet::new(), Vec::new());
     for chart in document.charts_mut() {
-        let id = std::mem::take(&mut chart.id);
-        let numbered = (2..).map(|number| format!("{id}-{number}"));
-        chart.id = std::iter::once(id.clone())
-            .chain(numbered)
-            .find(|id| !taken.contains(id))
-            .expect("endless");
-        taken.insert(chart.id.clone());
+        chart.id = unique(std::mem::take(&mut chart.id), &mut taken);
+        if let Some(source) = &chart.source {
+            seen.push((source.check.clone(), chart.id.clone(), chart.title.clone()));
+        }
+    }
+    for check in document.checks_mut() {
+        let own = seen.iter().filter(|(id, ..)| *id == check.id);
+        check.figures = own.map(|(_, figure, title)| (figure.clone(), title.clone())).collect();
     }
     document
+}
+
+/// A name that is not yet taken: this one, or with a number.
+fn unique(id: String, taken: &mut HashSet<String>) -> String {
+    let numbered = (2..).map(|number| format!("{id}-{number}"));
+    let mut all = std::iter::once(id.clone()).chain(numbered);
+    let free = all.find(|id| !taken.contains(id)).expect("endless");
+    taken.insert(free.clone());
+    free
 }
 
 /// Who the accuracy is made of: classes, and images that are right more or less often.
@@ -77,6 +91,14 @@ fn of(models: &[Model], model: &Model) -> String {
     if models.len() > 1 { format!(", {}", model.name) } else { String::new() }
 }
 
+/// The look of the nth curve of a model.
+fn look(models: &[Model], model: &Model, n: usize) -> Look {
+    match models.len() {
+        1 => Look::nth(n),
+        _ => Look::of_model(model.place, n),
+    }
+}
+
 /// A name for a chart of one model among several.
 fn id(models: &[Model], model: &Model, name: &str) -> String {
     match models.len() {
@@ -85,43 +107,50 @@ fn id(models: &[Model], model: &Model, name: &str) -> String {
     }
 }
 
-/// Charts of something that each model has on clean images and in the worst case: one chart with both for one model,
-/// two charts with a curve for each of several.
+/// Charts of something that models have on clean images and in the worst case: one chart with both for one model, two
+/// charts with a curve for each of several.
 fn clean_and_worst(
     models: &[Model],
     (id, title, note): (&str, &str, &str),
     curve: impl Fn(&Model, bool) -> Option<Vec<Point>>,
-    plot: impl Fn(Vec<Curve>) -> Plot,
+    plot: impl Fn(Vec<Series>) -> Plot,
 ) -> Vec<Chart> {
-    let chart = |id: String, title: String, series: Vec<Curve>| Chart {
-        id,
-        title,
-        note: note.to_string(),
-        plot: plot(series),
+    const BOTH: [(&str, bool); 2] = [("clean", false), ("worst case", true)];
+    let named = |name: &str, model: &Model, worst, look| {
+        Some(Series { name: name.to_string(), points: curve(model, worst)?, look })
     };
-    let named = |name: &str, model: &Model, worst| {
-        Some(Curve { name: name.to_string(), points: curve(model, worst)? })
+    if let [model] = models {
+        let series = BOTH.iter().enumerate();
+        let series =
+            series.filter_map(|(n, (name, worst))| named(name, model, *worst, Look::nth(n)));
+        let plot = plot(series.collect());
+        let chart = Chart::new(id.to_string(), title.to_string(), plot).noted(note);
+        return (!chart.is_empty()).then_some(chart).into_iter().collect();
+    }
+    let chart = |(name, worst): (&str, bool)| {
+        let id = format!("{id}-{}", crate::words::slug(name));
+        let series = models
+            .iter()
+            .filter_map(|model| named(&model.name, model, worst, look(models, model, 0)));
+        several(id, format!("{title}, {name}"), series.collect(), &plot)
+            .map(|chart| chart.noted(note))
     };
-    let charts = match models {
-        [model] => {
-            let both = [("clean", false), ("worst case", true)];
-            let series = both.iter().filter_map(|(name, worst)| named(name, model, *worst));
-            vec![chart(id.to_string(), title.to_string(), series.collect())]
-        }
-        _ => [("clean", false), ("worst case", true)]
-            .map(|(name, worst)| {
-                let series = models.iter().filter_map(|model| named(&model.name, model, worst));
-                let id = format!("{id}-{}", crate::words::slug(name));
-                chart(id, format!("{title}, {name}"), series.collect())
-            })
-            .to_vec(),
+    BOTH.into_iter().filter_map(chart).collect()
+}
+
+/// A chart with a curve for each of several models. Where only one has any, the title names it.
+fn several(
+    id: String,
+    title: String,
+    series: Vec<Series>,
+    plot: impl Fn(Vec<Series>) -> Plot,
+) -> Option<Chart> {
+    let title = match series.as_slice() {
+        [] => return None,
+        [one] => format!("{title}, {}", one.name),
+        _ => title,
     };
-    let is_empty = |chart: &Chart| match &chart.plot {
-        Plot::Accuracies { series: all, .. } => all.is_empty(),
-        Plot::Figure(cni_attacks::evaluation::Figure::Curves { curves, .. }) => curves.is_empty(),
-        Plot::Figure(_) => false,
-    };
-    charts.into_iter().filter(|chart| !is_empty(chart)).collect()
+    Some(Chart::new(id, title, plot(series)))
 }
 
 /// The point of an accuracy at a place.

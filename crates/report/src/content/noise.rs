@@ -1,11 +1,11 @@
 //! The noise that the layers have learned.
 
-use super::{Model, id, of};
-use crate::chart::{Chart, Plot};
+use super::{Model, id, look, of};
+use crate::chart::{Chart, Plot, Series, Surface};
 use crate::document::Block;
 use crate::table::{Cell, Table};
 use crate::words::{counted, slug};
-use cni_attacks::evaluation::{Axis, Curve, Figure, Point};
+use cni_attacks::evaluation::{Axis, Point};
 use cni_noise::NoiseCovariance;
 
 /// Layers whose figures are shown at once; more are folded away.
@@ -72,41 +72,38 @@ fn charts(models: &[Model], model: &Model, layer: &NoiseCovariance) -> Vec<Chart
     };
     let numbers: Vec<f64> = (0..rows).map(|i| i as f64).collect();
     let name = |kind: &str| id(models, model, &format!("{kind}-{}", slug(&layer.path)));
-    let covariance = (rows > 0).then(|| Chart {
-        id: name("covariance"),
-        title: format!("Covariance of the noise of {}", layer.path),
-        note: format!("{}; between channels, mean over the positions within them.", layer.law),
-        plot: Plot::Figure(Figure::Surface {
+    let covariance = (rows > 0).then(|| {
+        let surface = Surface {
             x: axis(&channel, false),
             y: axis(&channel, false),
             z: axis("covariance", false),
             xs: numbers.clone(),
             ys: numbers,
             values: layer.covariance.clone(),
-        }),
+        };
+        let title = format!("Covariance of the noise of {}", layer.path);
+        let note = format!("{}; between channels, mean over the positions within them.", layer.law);
+        Chart::new(name("covariance"), title, Plot::Surface(surface)).noted(note)
     });
-    let curve = |name: &str, values: &[f64]| Curve {
+    let curve = |n: usize, name: &str, values: &[f64]| Series {
         name: name.to_string(),
         points: values
             .iter()
             .enumerate()
             .map(|(i, y)| Point { x: i as f64 + 1.0, y: *y, low: None, high: None })
             .collect(),
+        look: look(models, model, n),
     };
-    let curves = [
-        curve("of the covariance between channels", &layer.eigenvalues),
-        curve("of the low-rank part, over all elements", &layer.factor_eigenvalues),
+    let series = [
+        curve(0, "of the covariance between channels", &layer.eigenvalues),
+        curve(1, "of the low-rank part, over all elements", &layer.factor_eigenvalues),
     ];
-    let curves: Vec<Curve> = curves.into_iter().filter(|c| !c.points.is_empty()).collect();
-    let spectrum = (!curves.is_empty()).then(|| Chart {
-        id: name("spectrum"),
-        title: format!("Eigenvalues of the noise of {}", layer.path),
-        note: "White noise is flat; a steep fall is correlation.".to_string(),
-        plot: Plot::Figure(Figure::Curves {
-            x: axis("eigenvalue, by size", false),
-            y: axis("eigenvalue", true),
-            curves,
-        }),
+    let series: Vec<Series> = series.into_iter().filter(|c| !c.points.is_empty()).collect();
+    let spectrum = (!series.is_empty()).then(|| {
+        let (x, y) = (axis("eigenvalue, by size", false), axis("eigenvalue", true));
+        let title = format!("Eigenvalues of the noise of {}", layer.path);
+        Chart::new(name("spectrum"), title, Plot::Curves { x, y, series })
+            .noted("White noise is flat; a steep fall is correlation.")
     });
     covariance.into_iter().chain(spectrum).collect()
 }

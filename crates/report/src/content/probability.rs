@@ -2,20 +2,15 @@
 
 use super::{Model, clean_and_worst};
 use crate::chart::{Chart, Plot};
-use cni_attacks::evaluation::{Axis, Figure, Point, Row};
+use cni_attacks::evaluation::{Axis, Point, Row};
 
 /// Most steps of the axis of probabilities.
 const STEPS: usize = 20;
 
 pub(super) fn charts(models: &[Model]) -> Vec<Chart> {
-    let noisy: Vec<Model> =
-        models.iter().filter(|model| model.record().draws > 1).cloned().collect();
-    if noisy.is_empty() {
-        return Vec::new();
-    }
     let curve = |model: &Model, worst: bool| {
         let record = model.record();
-        if worst && record.worst_case.is_none() {
+        if record.draws < 2 || worst && record.worst_case.is_none() {
             return None;
         }
         let (draws, rows) = (record.draws, &model.evaluated.rows);
@@ -36,11 +31,11 @@ pub(super) fn charts(models: &[Model]) -> Vec<Chart> {
         Some(counts.into_iter().enumerate().map(point).collect())
     };
     let axis = |label: &str| Axis { label: label.to_string(), logarithmic: false };
-    let plot = |curves| {
+    let plot = |series| {
         let (x, y) = (axis("probability of being correct"), axis("share of the examples"));
-        Plot::Figure(Figure::Curves { x, y, curves })
+        Plot::Curves { x, y, series }
     };
     let note = "Examples near the ends are safe or lost; those between are a matter of luck.";
     let titled = ("probability", "How often each image is classified correctly", note);
-    clean_and_worst(&noisy, titled, curve, plot)
+    clean_and_worst(models, titled, curve, plot)
 }

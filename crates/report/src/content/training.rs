@@ -1,106 +1,155 @@
 //! How a model came to be, epoch by epoch.
 
-use super::{Model, charts, id, of};
-use crate::chart::{Chart, Plot};
+use super::{Model, charts, id, look, of, several};
+use crate::chart::{Chart, Plot, Series, Surface};
 use crate::document::Block;
 use crate::words::slug;
-use cni_attacks::evaluation::{Axis, Curve, Epoch, Figure, Point};
+use cni_attacks::evaluation::{Axis, Epoch, Point};
 
 /// Layers that a figure can tell apart.
 const SHOWN: usize = 6;
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
-    let of_model = |model| scores(models, model).into_iter().chain(noise(models, model));
-    charts(models.iter().flat_map(of_model).collect()).into_iter().collect()
+    let scores = match models {
+        [model] => scores(model),
+        _ => compared(models),
+    };
+    let maps = models.iter().filter_map(|model| map(models, model));
+    let all = scores.into_iter().chain(noise(models)).chain(maps).collect();
+    charts(all).into_iter().collect()
 }
 
-/// A figure for the accuracies, and one for all other scores whose names end alike, such as losses.
-fn scores(models: &[Model], model: &Model) -> Vec<Chart> {
-    let history = &model.record().model.history;
-    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for name in names(history, |epoch| epoch.scores.keys()) {
-        let accuracy = ["accuracy", "clean", "robust"].iter().any(|word| name.contains(word))
-            && history.iter().all(|e| e.scores.get(name).is_none_or(|v| (0.0..=1.0).contains(v)));
-        let group = if accuracy { "accuracy" } else { name.rsplit(' ').next().unwrap_or(name) };
-        match groups.iter_mut().find(|(known, _)| known == group) {
+/// What a score measures: accuracies are one kind, other scores whose names end alike another, such as losses.
+fn kind<'a>(models: &[Model], name: &'a str) -> &'a str {
+    let share = |epoch: &Epoch| epoch.scores.get(name).is_none_or(|v| (0.0..=1.0).contains(v));
+    let mut history = models.iter().flat_map(history);
+    let accuracy = ["accuracy", "clean", "robust"].iter().any(|word| name.contains(word));
+    if accuracy && history.all(share) {
+        "accuracy"
+    } else {
+        name.rsplit(' ').next().unwrap_or(name)
+    }
+}
+
+/// A figure for each kind of scores of a model, with a curve for each score.
+fn scores(model: &Model) -> Vec<Chart> {
+    let models = std::slice::from_ref(model);
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    let scores = names(history(model), |epoch| epoch.scores.keys());
+    for name in &scores {
+        let kind = kind(models, name);
+        match groups.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, names)) => names.push(name),
-            None => groups.push((group.to_string(), vec![name])),
+            None => groups.push((kind, vec![name])),
         }
     }
-    let chart = |(group, names): (String, Vec<&str>)| {
-        let curve = |name: &str| curve(history, name, |epoch| epoch.scores.get(name).copied());
-        Chart {
-            id: id(models, model, &format!("training-{}", slug(&group))),
-            title: format!(
-                "{} over the training{}",
-                super::checks::title(&group),
-                of(models, model)
-            ),
-            note: String::new(),
-            plot: over_epochs(&group, names.into_iter().map(curve).collect()),
-        }
+    let chart = |(kind, names): (&str, Vec<&str>)| {
+        let score = |(n, name): (usize, &&str)| Series {
+            name: (*name).to_string(),
+            points: points(model, |epoch| epoch.scores.get(*name).copied()),
+            look: look(models, model, n),
+        };
+        let title = format!("{} over the training", super::checks::title(kind));
+        let series = names.iter().enumerate().map(score).collect();
+        Chart::new(format!("training-{}", slug(kind)), title, over_epochs(kind, series))
     };
     groups.into_iter().map(chart).collect()
 }
 
-/// The amplitudes of the noise: a curve for each of a few layers, else their mean and range and all of them as a map.
-fn noise(models: &[Model], model: &Model) -> Vec<Chart> {
-    let history: Vec<&Epoch> =
-        model.record().model.history.iter().filter(|epoch| !epoch.noise.is_empty()).collect();
-    let layers = names(history.iter().copied(), |epoch| epoch.noise.keys());
-    if layers.is_empty() {
-        return Vec::new();
-    }
-    let chart = |name: &str, title: &str, note: String, plot: Plot| Chart {
-        id: id(models, model, name),
-        title: format!("{title}{}", of(models, model)),
-        note,
-        plot,
-    };
-    let (name, title) = ("training-noise", "Learned amplitude of the noise");
-    if layers.len() <= SHOWN {
-        let curve = |layer: &&str| {
-            curve(history.iter().copied(), layer, |epoch| epoch.noise.get(*layer).copied())
+/// A figure for each score, with a curve for each model that has it.
+fn compared(models: &[Model]) -> Vec<Chart> {
+    let chart = |name: &str| {
+        let curve = |model: &Model| Series {
+            name: model.name.clone(),
+            points: points(model, |epoch| epoch.scores.get(name).copied()),
+            look: look(models, model, 0),
         };
-        let curves = layers.iter().map(curve).collect();
-        return vec![chart(name, title, String::new(), over_epochs("amplitude", curves))];
+        let series = models.iter().map(curve).filter(|curve| !curve.points.is_empty()).collect();
+        let kind = kind(models, name);
+        let measured = if name.ends_with(kind) { String::new() } else { format!(" {kind}") };
+        let title = format!("{}{measured} over the training", super::checks::title(name));
+        let plot = |series| over_epochs(kind, series);
+        several(format!("training-{}", slug(name)), title, series, plot)
+    };
+    let scores = names(models.iter().flat_map(history), |epoch| epoch.scores.keys());
+    scores.into_iter().filter_map(chart).collect()
+}
+
+/// The amplitudes of the noise: a curve for each of a few layers of one model, else their mean and range.
+fn noise(models: &[Model]) -> Option<Chart> {
+    let (id, title) = ("training-noise".to_string(), "Learned amplitude of the noise".to_string());
+    let plot = |series| over_epochs("amplitude", series);
+    if let [model] = models {
+        let layers = layers(model);
+        if layers.is_empty() {
+            return None;
+        }
+        if layers.len() <= SHOWN {
+            let curve = |(n, layer): (usize, &&str)| Series {
+                name: (*layer).to_string(),
+                points: points(model, |epoch| epoch.noise.get(*layer).copied()),
+                look: look(models, model, n),
+            };
+            return Some(Chart::new(
+                id,
+                title,
+                plot(layers.iter().enumerate().map(curve).collect()),
+            ));
+        }
     }
-    let point = |epoch: &&Epoch| {
+    let point = |epoch: &Epoch| {
         let values = || epoch.noise.values().copied();
         let mean = values().sum::<f64>() / epoch.noise.len() as f64;
         let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));
         Point { x: epoch.epoch as f64, y: mean, low: Some(low), high: Some(high) }
     };
-    let mean = Curve {
-        name: "mean over the layers".to_string(),
-        points: history.iter().map(point).collect(),
+    let curve = |model: &Model| Series {
+        name: model.name.clone(),
+        points: history(model).iter().filter(|epoch| !epoch.noise.is_empty()).map(point).collect(),
+        look: look(models, model, 0),
     };
-    let mut charts = vec![chart(
-        name,
-        title,
-        "Mean over the layers; the band spans them all.".to_string(),
-        over_epochs("amplitude", vec![mean]),
-    )];
-    let whole = |epoch: &&&Epoch| layers.iter().all(|layer| epoch.noise.contains_key(*layer));
-    let whole: Vec<&&Epoch> = history.iter().filter(whole).collect();
-    if whole.len() > 1 {
-        let numbered = layers.iter().enumerate().map(|(i, layer)| format!("{}: {layer}", i + 1));
-        let figure = Figure::Surface {
-            x: axis("epoch"),
-            y: axis("layer, by number"),
-            z: axis("amplitude"),
-            xs: whole.iter().map(|epoch| epoch.epoch as f64).collect(),
-            ys: (1..=layers.len()).map(|number| number as f64).collect(),
-            values: layers
-                .iter()
-                .map(|layer| whole.iter().map(|epoch| epoch.noise[*layer]).collect())
-                .collect(),
-        };
-        let note = numbered.collect::<Vec<_>>().join("; ");
-        let title = "Learned amplitude of each layer's noise";
-        charts.push(chart("training-noise-layers", title, note, Plot::Figure(figure)));
+    let series: Vec<Series> =
+        models.iter().map(curve).filter(|curve| !curve.points.is_empty()).collect();
+    let chart = match models {
+        [_] => Some(Chart::new(id, title, plot(series))),
+        _ => several(id, title, series, plot),
+    };
+    chart.map(|chart| chart.noted("Mean over the layers; the band spans them all."))
+}
+
+/// The amplitudes of more layers than curves can show, as a map.
+fn map(models: &[Model], model: &Model) -> Option<Chart> {
+    let layers = layers(model);
+    let whole = |epoch: &&Epoch| layers.iter().all(|layer| epoch.noise.contains_key(*layer));
+    let whole: Vec<&Epoch> = history(model).iter().filter(whole).collect();
+    if layers.len() <= SHOWN || whole.len() < 2 {
+        return None;
     }
-    charts
+    let surface = Surface {
+        x: axis("epoch"),
+        y: axis("layer, by number"),
+        z: axis("amplitude"),
+        xs: whole.iter().map(|epoch| epoch.epoch as f64).collect(),
+        ys: (1..=layers.len()).map(|number| number as f64).collect(),
+        values: layers
+            .iter()
+            .map(|layer| whole.iter().map(|epoch| epoch.noise[*layer]).collect())
+            .collect(),
+    };
+    let numbered = layers.iter().enumerate().map(|(i, layer)| format!("{}: {layer}", i + 1));
+    let title = format!("Learned amplitude of each layer's noise{}", of(models, model));
+    let chart =
+        Chart::new(id(models, model, "training-noise-layers"), title, Plot::Surface(surface));
+    Some(chart.noted(numbered.collect::<Vec<_>>().join("; ")))
+}
+
+fn history(model: &Model) -> &[Epoch] {
+    &model.record().model.history
+}
+
+/// The layers whose noise the training recorded.
+fn layers(model: &Model) -> Vec<&str> {
+    names(history(model), |epoch| epoch.noise.keys())
 }
 
 /// The names of what any epoch has, each once, in their order.
@@ -114,19 +163,15 @@ fn names<'a, I: Iterator<Item = &'a String>>(
     names
 }
 
-fn curve<'a>(
-    history: impl IntoIterator<Item = &'a Epoch>,
-    name: &str,
-    value: impl Fn(&Epoch) -> Option<f64>,
-) -> Curve {
+fn points(model: &Model, value: impl Fn(&Epoch) -> Option<f64>) -> Vec<Point> {
     let point = |epoch: &Epoch| {
         Some(Point { x: epoch.epoch as f64, y: value(epoch)?, low: None, high: None })
     };
-    Curve { name: name.to_string(), points: history.into_iter().filter_map(point).collect() }
+    history(model).iter().filter_map(point).collect()
 }
 
-fn over_epochs(label: &str, curves: Vec<Curve>) -> Plot {
-    Plot::Figure(Figure::Curves { x: axis("epoch"), y: axis(label), curves })
+fn over_epochs(label: &str, series: Vec<Series>) -> Plot {
+    Plot::Curves { x: axis("epoch"), y: axis(label), series }
 }
 
 fn axis(label: &str) -> Axis {

@@ -1,10 +1,12 @@
 //! Accuracies with their intervals, a line for each category.
 
-use super::canvas::{Canvas, LINE, WIDTH, fitting, legend_height, width};
+use super::canvas::{Canvas, LINE, WIDTH, fitting, width};
 use super::curves::Frame;
+use super::legend;
 use super::theme::{self, GRID, INK};
+use crate::chart::Series;
 use crate::words;
-use cni_attacks::evaluation::{Curve, Point};
+use cni_attacks::evaluation::Point;
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
@@ -12,18 +14,17 @@ use plotters::style::text_anchor::HPos;
 const BAR: i32 = 34;
 const GAP: i32 = 20;
 
-pub(super) fn height(categories: &[String], series: &[Curve]) -> i32 {
-    legend_height(&names(series)) + categories.len() as i32 * row(series) + 2 * LINE + 30
+pub(super) fn height(categories: &[String], series: &[Series]) -> i32 {
+    legend::height(series) + categories.len() as i32 * row(series) + 2 * LINE + 30
 }
 
 pub(super) fn draw<DB: DrawingBackend>(
     canvas: &Canvas<DB>,
     categories: &[String],
-    series: &[Curve],
+    series: &[Series],
 ) {
-    let names = names(series);
-    canvas.legend(&names);
-    let top = legend_height(&names) + 10;
+    legend::draw(canvas, series);
+    let top = legend::height(series) + 10;
     let labels: Vec<String> = categories.iter().map(|name| fitting(name, WIDTH / 3)).collect();
     let widest = labels.iter().map(|label| width(label)).max().unwrap_or(0);
     let frame = Frame {
@@ -43,7 +44,7 @@ pub(super) fn draw<DB: DrawingBackend>(
         canvas.text(label, (frame.left - 14, middle), HPos::Right, INK);
     }
     for (index, curve) in series.iter().enumerate() {
-        let color = theme::series(index);
+        let color = theme::series(curve.look);
         for Point { x, y, low, high } in &curve.points {
             let line = frame.top + *x as i32 * row(series) + GAP / 2 + index as i32 * BAR + BAR / 2;
             let across = |value: f64| frame.at(value, 0.0).0;
@@ -55,16 +56,12 @@ pub(super) fn draw<DB: DrawingBackend>(
                     canvas.line(vec![(end, line - 7), (end, line + 7)], color, 3);
                 }
             }
-            canvas.mark((across(*y), line), index);
+            canvas.mark((across(*y), line), curve.look);
             canvas.text(&words::percent(*y), (WIDTH - 6, line), HPos::Right, INK);
         }
     }
 }
 
-fn row(series: &[Curve]) -> i32 {
+fn row(series: &[Series]) -> i32 {
     BAR * series.len().max(1) as i32 + GAP
-}
-
-fn names(series: &[Curve]) -> Vec<&str> {
-    series.iter().map(|curve| curve.name.as_str()).collect()
 }

@@ -1,6 +1,7 @@
 //! Lines, marks and words, in pixels.
 
-use super::theme::{self, INK, PAPER};
+use super::theme::{self, PAPER};
+use crate::chart::Look;
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -11,6 +12,9 @@ pub(super) const WIDTH: i32 = 880;
 pub(super) const LINE: i32 = 38;
 /// Size of the letters, in the unit of `plotters`: 26 pixels to the em.
 const LETTERS: f64 = 32.0;
+
+/// Most letters of a name.
+const MOST: usize = 120;
 
 /// A place: from the left and from the top.
 pub(super) type At = (i32, i32);
@@ -53,65 +57,41 @@ impl<DB: DrawingBackend> Canvas<DB> {
     }
 
     /// The line of a series: drawn through, dashed or dotted.
-    pub(super) fn curve(&self, points: Vec<At>, series: usize) {
-        let (color, style) = (theme::series(series), theme::series(series).stroke_width(4));
-        let (dash, gap) = match series % 4 {
+    pub(super) fn curve(&self, points: Vec<At>, look: Look) {
+        let color = theme::series(look);
+        let (dash, gap) = match look.shape % 4 {
             0 => return self.line(points, color, 4),
             1 => (18, 8),
             2 => (5, 7),
             _ => (30, 8),
         };
-        let element = DashedPathElement::new(points, dash, gap, style);
+        let element = DashedPathElement::new(points, dash, gap, color.stroke_width(4));
         self.0.draw(&element).expect(DRAWN);
     }
 
-    /// The mark of a series: circle, square, triangle or diamond.
-    pub(super) fn mark(&self, (x, y): At, series: usize) {
-        let color = theme::series(series);
-        let corners: &[At] = match series % 4 {
+    /// The mark of a series: circle, square, triangle or diamond, filled or hollow.
+    pub(super) fn mark(&self, at: At, look: Look) {
+        self.shape(at, look.shape, theme::series(look), 1.0);
+        if !look.filled {
+            self.shape(at, look.shape, PAPER, 0.5);
+        }
+    }
+
+    fn shape(&self, (x, y): At, shape: usize, color: RGBColor, size: f64) {
+        let corners: &[At] = match shape % 4 {
             0 => {
-                return self.0.draw(&Circle::new((x, y), 8, color.filled())).expect(DRAWN);
+                let radius = (8.0 * size).round() as i32;
+                return self.0.draw(&Circle::new((x, y), radius, color.filled())).expect(DRAWN);
             }
             1 => &[(-7, -7), (7, -7), (7, 7), (-7, 7)],
             2 => &[(0, -10), (9, 7), (-9, 7)],
             _ => &[(0, -10), (10, 0), (0, 10), (-10, 0)],
         };
-        let corners: Vec<At> = corners.iter().map(|(dx, dy)| (x + dx, y + dy)).collect();
+        let place = |by: &i32| (f64::from(*by) * size).round() as i32;
+        let corners: Vec<At> =
+            corners.iter().map(|(dx, dy)| (x + place(dx), y + place(dy))).collect();
         self.0.draw(&Polygon::new(corners, color.filled())).expect(DRAWN);
     }
-
-    /// The names of several series, from the top; gives the height that they take.
-    pub(super) fn legend(&self, names: &[&str]) {
-        for (index, (name, at)) in legend(names).into_iter().enumerate() {
-            self.curve(vec![at, (at.0 + 56, at.1)], index);
-            self.mark((at.0 + 28, at.1), index);
-            self.text(&name, (at.0 + 70, at.1), HPos::Left, INK);
-        }
-    }
-}
-
-/// The names of a legend and where they stand; none for a single one, which the title names.
-fn legend(names: &[&str]) -> Vec<(String, At)> {
-    if names.len() < 2 {
-        return Vec::new();
-    }
-    let (mut x, mut y) = (10, LINE / 2 + 4);
-    let place = |name: &&str| {
-        let name = fitting(name, WIDTH - 100);
-        let width = 70 + width(&name) + 36;
-        if x > 10 && x + width > WIDTH {
-            (x, y) = (10, y + LINE);
-        }
-        let at = (x, y);
-        x += width;
-        (name, at)
-    };
-    names.iter().map(place).collect()
-}
-
-/// The height of a legend.
-pub(super) fn legend_height(names: &[&str]) -> i32 {
-    legend(names).last().map_or(0, |(_, (_, y))| y + LINE / 2 + 4)
 }
 
 /// The width of words, with what other fonts may add.
@@ -121,15 +101,18 @@ pub(super) fn width(text: &str) -> i32 {
     size.map_or(0, |(width, _)| (f64::from(width) * 0.98) as i32 + 2)
 }
 
-/// Words cut to a width.
+/// Words cut to a width: names that share their beginning differ at their end, so both are kept.
 pub(super) fn fitting(text: &str, room: i32) -> String {
-    let mut short: String = text.chars().take(120).collect();
-    let cut = short.len() < text.len();
-    if !cut && width(&short) <= room {
-        return short;
+    if text.chars().count() <= MOST && width(text) <= room {
+        return text.to_string();
     }
-    while !short.is_empty() && width(&format!("{short}…")) > room {
-        short.pop();
-    }
-    format!("{}…", short.trim_end())
+    let letters: Vec<char> = text.chars().collect();
+    let cut = |kept: usize| -> String {
+        let (first, last) = letters.split_at(kept.div_ceil(2));
+        let last = &last[last.len() - kept / 2..];
+        let (first, last): (String, String) = (first.iter().collect(), last.iter().collect());
+        format!("{}…{}", first.trim_end(), last.trim_start())
+    };
+    let most = (letters.len() - 1).min(MOST);
+    (0..=most).rev().map(cut).find(|short| width(short) <= room).unwrap_or_default()
 }

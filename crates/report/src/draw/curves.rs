@@ -1,9 +1,11 @@
 //! Curves over an axis, with bands for their intervals.
 
-use super::canvas::{At, Canvas, LINE, WIDTH, fitting, legend_height, width};
+use super::canvas::{At, Canvas, LINE, WIDTH, fitting, width};
+use super::legend;
 use super::scale::Scale;
-use super::theme::{GRID, INK, MUTED};
-use cni_attacks::evaluation::{Axis, Curve, Point};
+use super::theme::{self, GRID, INK, MUTED};
+use crate::chart::Series;
+use cni_attacks::evaluation::{Axis, Point};
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
@@ -12,14 +14,13 @@ const PLOT: i32 = 420;
 /// Points beyond which a curve has no marks.
 const MARKED: usize = 24;
 
-pub(super) fn height(curves: &[Curve]) -> i32 {
-    legend_height(&names(curves)) + LINE + 26 + PLOT + 2 * LINE + 20
+pub(super) fn height(curves: &[Series]) -> i32 {
+    legend::height(curves) + LINE + 26 + PLOT + 2 * LINE + 20
 }
 
-pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, x: &Axis, y: &Axis, curves: &[Curve]) {
-    let names = names(curves);
-    canvas.legend(&names);
-    let top = legend_height(&names) + LINE + 26;
+pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, x: &Axis, y: &Axis, curves: &[Series]) {
+    legend::draw(canvas, curves);
+    let top = legend::height(curves) + LINE + 26;
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let xs: Vec<f64> = points().map(|p| p.x).collect();
     let ys: Vec<f64> = points().flat_map(|p| [Some(p.y), p.low, p.high]).flatten().collect();
@@ -36,29 +37,25 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, x: &Axis, y: &Axis, 
     frame.x_axis(canvas, &across.ticks, &x.label);
 
     let at = |p: &Point, value: f64| frame.at(across.at(p.x), up.at(value));
-    for (index, curve) in curves.iter().enumerate() {
+    for curve in curves {
         let ends: Vec<_> = curve.points.iter().filter_map(|p| Some((p, p.low?, p.high?))).collect();
         let low = ends.iter().map(|(p, low, _)| at(p, *low));
         let high = ends.iter().rev().map(|(p, _, high)| at(p, *high));
         match ends.len() {
             0 => {}
-            1 => canvas.line(low.chain(high).collect(), super::theme::series(index), 3),
-            _ => canvas.area(low.chain(high).collect(), super::theme::series(index)),
+            1 => canvas.line(low.chain(high).collect(), theme::series(curve.look), 3),
+            _ => canvas.area(low.chain(high).collect(), theme::series(curve.look)),
         }
     }
-    for (index, curve) in curves.iter().enumerate() {
+    for curve in curves {
         let places: Vec<At> = curve.points.iter().map(|p| at(p, p.y)).collect();
         if places.len() <= MARKED {
-            places.iter().for_each(|place| canvas.mark(*place, index));
+            places.iter().for_each(|place| canvas.mark(*place, curve.look));
         }
         if places.len() > 1 {
-            canvas.curve(places, index);
+            canvas.curve(places, curve.look);
         }
     }
-}
-
-fn names(curves: &[Curve]) -> Vec<&str> {
-    curves.iter().map(|curve| curve.name.as_str()).collect()
 }
 
 /// The edges of a plot.

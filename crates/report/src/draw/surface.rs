@@ -3,8 +3,8 @@
 use super::canvas::{At, Canvas, LINE, WIDTH, fitting, width};
 use super::curves::Frame;
 use super::theme::{MUTED, shade};
+use crate::chart::Surface;
 use crate::words;
-use cni_attacks::evaluation::Axis;
 use image::RgbImage;
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
@@ -14,17 +14,7 @@ const FINEST: usize = 64;
 /// The strip that says which color is which value.
 const STRIP: i32 = 34;
 
-/// A surface, borrowed from its figure.
-pub(super) struct Surface<'a> {
-    pub(super) x: &'a Axis,
-    pub(super) y: &'a Axis,
-    pub(super) z: &'a Axis,
-    pub(super) xs: &'a [f64],
-    pub(super) ys: &'a [f64],
-    pub(super) values: &'a [Vec<f64>],
-}
-
-impl Surface<'_> {
+impl Surface {
     pub(super) fn height(&self) -> i32 {
         let frame = self.frame();
         frame.bottom + 2 * LINE + 20
@@ -38,12 +28,12 @@ impl Surface<'_> {
         let y = fitting(&self.y.label, WIDTH - 40 - width(&z));
         canvas.text(&y, (10, above), HPos::Left, MUTED);
         canvas.text(&z, (WIDTH - 6, above), HPos::Right, MUTED);
-        for (place, text) in ticks(self.ys) {
+        for (place, text) in ticks(&self.ys) {
             let (_, y) = frame.at(0.0, place);
             canvas.line(vec![(frame.left - 8, y), (frame.left, y)], MUTED, 2);
             canvas.text(&text, (frame.left - 14, y), HPos::Right, MUTED);
         }
-        frame.x_axis(canvas, &ticks(self.xs), &self.x.label);
+        frame.x_axis(canvas, &ticks(&self.xs), &self.x.label);
         let [low, high] = self.range();
         let strip = frame.right + 24 + STRIP;
         for (value, place) in [(low, 0.0), ((low + high) / 2.0, 0.5), (high, 1.0)] {
@@ -80,7 +70,7 @@ impl Surface<'_> {
     }
 
     fn frame(&self) -> Frame {
-        let widest = ticks(self.ys).iter().map(|(_, text)| width(text)).max().unwrap_or(0);
+        let widest = ticks(&self.ys).iter().map(|(_, text)| width(text)).max().unwrap_or(0);
         let (left, right, top) = (widest + 24, WIDTH - 190, LINE + 26);
         let shape = self.ys.len() as f64 / self.xs.len() as f64;
         let height = (f64::from(right - left) * shape).clamp(120.0, 640.0) as i32;

@@ -1,5 +1,6 @@
 //! Colors that those who are colour-blind can tell apart, on paper, on a bright screen and on a dark one.
 
+use crate::chart::Look;
 use plotters::style::RGBColor;
 
 pub(super) const INK: RGBColor = RGBColor(0x1B, 0x1F, 0x24);
@@ -18,8 +19,8 @@ const SERIES: [RGBColor; 6] = [
 ];
 
 /// The color of a series.
-pub(super) fn series(index: usize) -> RGBColor {
-    SERIES[index % SERIES.len()]
+pub(super) fn series(look: Look) -> RGBColor {
+    SERIES[look.color % SERIES.len()]
 }
 
 /// Puts variables of the page in the place of the colors, so that a figure follows the scheme of its reader.

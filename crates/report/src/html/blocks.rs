@@ -1,8 +1,9 @@
 //! The parts of a page.
 
 use super::badge;
+use super::checks::{inspection, overview};
 use crate::chart::Chart;
-use crate::document::{Block, Exhibit, Inspection};
+use crate::document::{Block, Exhibit};
 use crate::table::{Cell, Table};
 use crate::{draw, png, words};
 use maud::{Markup, PreEscaped, html};
@@ -17,7 +18,8 @@ pub(super) fn block(part: &Block) -> Markup {
             Block::Table(table_) => (table(table_)),
             Block::Charts(charts) => div.charts { @for one in charts { (chart(one)) } },
             Block::Gallery(exhibits) => div.gallery { @for one in exhibits { (exhibit(one)) } },
-            Block::Check(check) => (inspection(check)),
+            Block::Overview(checks) => (overview(checks)),
+            Block::Checks(checks) => div.checks { @for one in checks { (inspection(one)) } },
             Block::Code(text) => pre tabindex="0" role="region" aria-label="Code" {
                 code { (text) }
             },
@@ -29,14 +31,13 @@ pub(super) fn block(part: &Block) -> Markup {
     }
 }
 
-fn table(table: &Table) -> Markup {
-    let numeric = |column: usize| table.rows.iter().all(|row| row[column].is_numeric());
+pub(super) fn table(table: &Table) -> Markup {
     let class: Vec<Option<&str>> =
-        (0..table.columns.len()).map(|i| (i > 0 && numeric(i)).then_some("n")).collect();
+        (0..table.columns.len()).map(|i| (i > 0 && table.is_numeric(i)).then_some("n")).collect();
     html! {
         div.table role="region" aria-label=(table.caption) tabindex="0" {
             table {
-                caption { (table.caption) }
+                caption { span { (table.caption) } }
                 thead {
                     tr {
                         @for (column, class) in table.columns.iter().zip(&class) {
@@ -67,6 +68,7 @@ fn cell(cell: &Cell) -> Markup {
         @match cell {
             Cell::Code(text) => code { (text) },
             Cell::Verdict(verdict) => (badge(*verdict)),
+            Cell::Link { text, to } => a href={ "#" (to) } { (text) },
             Cell::Accuracy([value, low, high]) => {
                 (words::percent(*value)) " "
                 span.interval { "(" (words::range(*low, *high)) ")" }
@@ -89,7 +91,13 @@ fn chart(chart: &Chart) -> Markup {
             (PreEscaped(open))
             title id=(name) { (chart.title) ". " (said) }
             (PreEscaped(rest))
-            figcaption { strong { (chart.title) } @if !chart.note.is_empty() { ". " (chart.note) } }
+            figcaption {
+                strong { (chart.title) }
+                @if !chart.note.is_empty() { ". " (chart.note) }
+                @if let Some(source) = &chart.source {
+                    ". Check: " a.verdict href={ "#" (source.check) } { (badge(source.verdict)) }
+                }
+            }
             details {
                 summary { "Numbers" span.hidden { " of " (chart.title) } }
                 @if lines <= LINES { (table(&numbers)) }
@@ -97,31 +105,6 @@ fn chart(chart: &Chart) -> Markup {
                     (words::counted(lines, "line")) " in "
                     code { "data/" (chart.id) ".csv" } " beside this page."
                 }
-            }
-        }
-    }
-}
-
-fn inspection(check: &Inspection) -> Markup {
-    html! {
-        article.check {
-            div.words {
-                h3 { (check.name) }
-                @for finding in &check.findings {
-                    p.finding {
-                        (badge(finding.verdict)) " "
-                        @if let Some(model) = &finding.model { strong { (model) ": " } }
-                        (finding.measured)
-                        " " small { (finding.cost) }
-                    }
-                }
-                dl {
-                    dt { "Raised if" } dd { (check.raised_if) }
-                    dt { "What to do" } dd { (check.advice) }
-                }
-            }
-            @if !check.charts.is_empty() {
-                div.charts { @for one in &check.charts { (chart(one)) } }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A report as a page.
 
 mod blocks;
+mod checks;
 
 use self::blocks::block;
 use crate::document::Document;

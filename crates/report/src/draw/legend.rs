@@ -1,0 +1,38 @@
+//! The names of several series, from the top.
+
+use super::canvas::{At, Canvas, LINE, WIDTH, fitting, width};
+use super::theme::INK;
+use crate::chart::Series;
+use plotters::prelude::DrawingBackend;
+use plotters::style::text_anchor::HPos;
+
+pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, series: &[Series]) {
+    for (curve, (name, at)) in series.iter().zip(places(series)) {
+        canvas.curve(vec![at, (at.0 + 56, at.1)], curve.look);
+        canvas.mark((at.0 + 28, at.1), curve.look);
+        canvas.text(&name, (at.0 + 70, at.1), HPos::Left, INK);
+    }
+}
+
+pub(super) fn height(series: &[Series]) -> i32 {
+    places(series).last().map_or(0, |(_, (_, y))| y + LINE / 2 + 4)
+}
+
+/// The names and where they stand; none for a single one, which the title names.
+fn places(series: &[Series]) -> Vec<(String, At)> {
+    if series.len() < 2 {
+        return Vec::new();
+    }
+    let (mut x, mut y) = (10, LINE / 2 + 4);
+    let place = |curve: &Series| {
+        let name = fitting(&curve.name, WIDTH - 100);
+        let width = 70 + width(&name) + 36;
+        if x > 10 && x + width > WIDTH {
+            (x, y) = (10, y + LINE);
+        }
+        let at = (x, y);
+        x += width;
+        (name, at)
+    };
+    series.iter().map(place).collect()
+}

@@ -1,0 +1,52 @@
+//! The checks in a page.
+
+use super::badge;
+use super::blocks::table;
+use crate::document::Inspection;
+use crate::table::{Cell, Table};
+use maud::{Markup, html};
+
+/// Of one model a list in columns, of several a table.
+pub(super) fn overview(checks: &Table) -> Markup {
+    let entries: Option<Vec<_>> = checks.rows.iter().map(|row| entry(row)).collect();
+    let Some(entries) = entries else {
+        return html! { div.glance { (table(checks)) } };
+    };
+    html! {
+        ul.overview aria-label=(checks.caption) {
+            @for (text, to, verdict) in entries {
+                li { (badge(verdict)) " " a href={ "#" (to) } { (text) } }
+            }
+        }
+    }
+}
+
+fn entry(row: &[Cell]) -> Option<(&str, &str, cni_attacks::evaluation::Verdict)> {
+    match row {
+        [Cell::Link { text, to }, Cell::Verdict(verdict)] => Some((text, to, *verdict)),
+        _ => None,
+    }
+}
+
+pub(super) fn inspection(check: &Inspection) -> Markup {
+    html! {
+        article.check #(check.id) {
+            h3 { (check.name) }
+            @for finding in &check.findings {
+                p.finding {
+                    (badge(finding.verdict)) " "
+                    @if let Some(model) = &finding.model { strong { (model) ": " } }
+                    (finding.measured)
+                    " " small { (finding.cost) }
+                }
+            }
+            dl {
+                dt { "Raised if" } dd { (check.raised_if) }
+                dt { "What to do" } dd { (check.advice) }
+                @for (id, title) in &check.figures {
+                    dt { "Figure" } dd { a href={ "#figure-" (id) } { (title) } }
+                }
+            }
+        }
+    }
+}
