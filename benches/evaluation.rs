@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "machine": machine::facts(machine::threads(), None),
             "examples": cli.examples, "batch": cli.batch, "runs": runs, "memory": memory,
         });
-        write_json(out, &record)?;
+        write_json(&root().join(out), &record)?;
     }
     Ok(())
 }

@@ -111,3 +111,28 @@ fn the_speeds_are_those_of_their_record() {
         assert!(readme.contains(text), "README.md lacks: {text}");
     }
 }
+
+#[test]
+fn the_cost_of_an_evaluation_is_that_of_its_record() {
+    let record = json("results/evaluation.json");
+    let numbers = |list: &str, field: &str| -> Vec<f64> {
+        record[list].as_array().unwrap().iter().map(|of| of[field].as_f64().unwrap()).collect()
+    };
+    let beyond = numbers("runs", "beyond");
+    let (least, most) = beyond.iter().fold((1.0f64, 0.0f64), |(a, b), &c| (a.min(c), b.max(c)));
+    let (peak, examples) = (numbers("memory", "peak_bytes"), numbers("memory", "examples"));
+    let mib = |at: usize| peak[at] / f64::from(1 << 20);
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let words = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    for sentence in [
+        format!("costs {:.1} to {:.1} % of its passes' time", 100.0 * least, 100.0 * most),
+        format!(
+            "peak memory is {:.0} MiB for {} examples and {:.0} MiB for",
+            mib(0),
+            examples[0],
+            mib(1)
+        ),
+    ] {
+        assert!(words.contains(&sentence), "README.md lacks: {sentence}");
+    }
+}
