@@ -1,6 +1,6 @@
 //! The tables of the README are those of the committed records.
 
-use cni_burn::attacks::evaluation::{Record, table};
+use cni_burn::attacks::evaluation::{Record, Verdict, table};
 use std::path::Path;
 
 fn root() -> &'static Path {
@@ -26,6 +26,19 @@ fn the_cifar_table_is_that_of_its_records() {
         serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
     });
     assert_shown(&records);
+}
+
+#[test]
+fn the_checks_that_the_readme_says_passed_have_passed() {
+    for model in ["at", "pni", "cni"] {
+        let file = root().join(format!("results/cifar10-cpu/{model}/record.json"));
+        let record = Record::read(&file).unwrap();
+        assert_eq!(record.checks.len(), 24);
+        for check in &record.checks {
+            let skipped = check.verdict == Verdict::Skipped && !record.stochastic;
+            assert!(check.verdict == Verdict::Pass || skipped, "{model}: {}", check.name);
+        }
+    }
 }
 
 fn json(path: &str) -> serde_json::Value {

@@ -70,7 +70,8 @@ pub struct Train {
     /// Largest norm of the gradient; 0 for no limit. The recipe limits adversarial training alone.
     #[arg(long)]
     pub clip: Option<f64>,
-    /// Train on the first N devices of the backend, each with its share of every batch. On a CPU this is for trying out.
+    /// Train on the first N devices of the backend, each with its share of every batch. On a CPU this is for trying
+    /// out.
     #[arg(long, default_value_t = 1)]
     pub devices: usize,
     /// How several devices share the batches.
@@ -95,8 +96,8 @@ pub struct Evaluate {
     /// Folder of the run to evaluate.
     #[arg(long, default_value = "runs/cifar_resnet")]
     pub run: PathBuf,
-    /// Which checkpoint: best, last or the number of an epoch of --run; a file or folder among a run's checkpoints; or a
-    /// PyTorch file (.pt, .pth, .tar), which goes into the model that the model flags describe.
+    /// Which checkpoint: best, last or the number of an epoch of --run; a file or folder among a run's checkpoints; or
+    /// a PyTorch file (.pt, .pth, .tar), which goes into the model that the model flags describe.
     #[arg(long, default_value = "best")]
     pub checkpoint: String,
     #[command(flatten)]

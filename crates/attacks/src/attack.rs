@@ -57,9 +57,9 @@ pub trait Attack: Send + Sync {
 
     /// Perturbs `images`, `[batch, channels, height, width]` with pixels in [0, 1], towards `goal`, all at once.
     ///
-    /// `first_example` is the number of the first in the data set. The result is a function of the model, the images and
-    /// `key`; noise stays off where the caller's scope has switched it off. A [`Runner`] cuts large batches
-    /// into chunks, and knows budgets, progress and traces.
+    /// `first_example` is the number of the first in the data set. The result is a function of the model, the images
+    /// and `key`; noise stays off where the caller's scope has switched it off. A [`Runner`] cuts large batches into
+    /// chunks, and knows budgets, progress and traces.
     ///
     /// # Errors
     ///

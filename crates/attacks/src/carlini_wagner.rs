@@ -12,10 +12,10 @@ use serde::Serialize;
 
 /// The attack of Carlini and Wagner (arXiv 1608.04644, section VI-A), in L2.
 ///
-/// Adam lowers `‖x − x₀‖₂² + c · max(κ − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and κ the confidence, over `w` in
-/// `x = (1 + tanh w) / 2`, for 1000 iterations of step 0.01. Nine such runs search for the least `c` with which the goal is
-/// reached: from 0.001 on by factors of ten until one does, then by bisection. The nearest image found in any iteration with
-/// a margin of at least κ is the result, where it is within the threat, else the original.
+/// Adam lowers `‖x − x₀‖₂² + c · max(κ − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and κ the confidence, over
+/// `w` in `x = (1 + tanh w) / 2`, for 1000 iterations of step 0.01. Nine such runs search for the least `c` with which
+/// the goal is reached: from 0.001 on by factors of ten until one does, then by bisection. The nearest image found in
+/// any iteration with a margin of at least κ is the result, where it is within the threat, else the original.
 ///
 /// Settings and search are those of foolbox's `L2CarliniWagnerAttack`, whose runs have 10 000 iterations, without its
 /// `abort_early`. An image that reaches the goal as it is stays as it is. Whether an image of a stochastic model is
@@ -67,8 +67,8 @@ impl CarliniWagner {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, each with another `c`; an error where it is zero. From ten on the last is with the least `c` that
-    /// is known to do, or 1e10.
+    /// The number of runs, each with another `c`; an error where it is zero. From ten on the last is with the least `c`
+    /// that is known to do, or 1e10.
     pub fn with_search_steps(self, search_steps: usize) -> Result<Self, AttackError> {
         Ok(Self { search_steps: at_least_one("search_steps", search_steps)?, ..self })
     }

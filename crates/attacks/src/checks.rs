@@ -42,7 +42,8 @@ pub(crate) fn check_shape(
 
 /// That every label names a class, and that logits and gradient are finite; the rows whose gradient is zero throughout.
 ///
-/// The mean logits are checked, which are finite just where those of every draw are. All is read from the device at once.
+/// The mean logits are checked, which are finite just where those of every draw are. All is read from the device at
+/// once.
 pub(crate) fn check_values(
     labels: &Tensor<1, Int>,
     logits: &Tensor<2>,

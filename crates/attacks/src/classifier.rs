@@ -20,9 +20,9 @@ impl<F: Fn(Tensor<4>) -> Tensor<2>> Classifier for F {
 
 /// A Burn model made ready to be attacked. The one place where that is done.
 ///
-/// It holds [`model.valid()`](Module::valid): a snapshot whose parameters carry no gradients, which saves their share of
-/// the backward pass, and whose batch norm uses its running statistics and leaves them alone. A mere clone would share
-/// them with the model, and every step of an attack would move them.
+/// It holds [`model.valid()`](Module::valid): a snapshot whose parameters carry no gradients, which saves their share
+/// of the backward pass, and whose batch norm uses its running statistics and leaves them alone. A mere clone would
+/// share them with the model, and every step of an attack would move them.
 ///
 /// Noise stays on. It obeys the scope of `cni-noise` and nothing else, so that the attack faces what is deployed.
 #[derive(Clone, Debug)]

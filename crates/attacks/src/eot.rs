@@ -16,8 +16,8 @@ pub enum Expectation {
     Loss,
     /// The loss of the mean logits: against a model that averages logits.
     Logits,
-    /// The loss of the mean probabilities: against a model that averages its softmax, and the nearest that has a gradient
-    /// to one that votes.
+    /// The loss of the mean probabilities: against a model that averages its softmax, and the nearest that has a
+    /// gradient to one that votes.
     Probabilities,
 }
 

@@ -36,8 +36,8 @@ pub struct InputGradient {
 /// The gradient of the objective's score with respect to the images, in expectation over the model's noise.
 ///
 /// Draw `d` runs in the [`draw_scope`] of `key`. Each example's gradient is that of its own score, whatever the size of
-/// the batch. [`Expectation::Logits`] and [`Expectation::Probabilities`] take a second forward pass for each draw, since
-/// the slope of the loss is known only after the first; memory is that of one draw.
+/// the batch. [`Expectation::Logits`] and [`Expectation::Probabilities`] take a second forward pass for each draw,
+/// since the slope of the loss is known only after the first; memory is that of one draw.
 ///
 /// # Errors
 ///

@@ -14,8 +14,9 @@ pub enum Loss {
     /// `max_{j≠y} z_j − z_y`, positive exactly where `y` is not the prediction. The loss of Carlini and Wagner
     /// (arXiv 1608.04644, equation 7, without its cut at −κ).
     Margin,
-    /// The difference of logits ratio, `(max_{j≠y} z_j − z_y) / (z₍₁₎ − z₍₃₎)` with the logits in falling order (Croce and
-    /// Hein, arXiv 2003.01690, equation 6). Blind to shifts and positive factors of the logits; wants three classes.
+    /// The difference of logits ratio, `(max_{j≠y} z_j − z_y) / (z₍₁₎ − z₍₃₎)` with the logits in falling order (Croce
+    /// and Hein, arXiv 2003.01690, equation 6). Blind to shifts and positive factors of the logits; wants three
+    /// classes.
     Dlr,
 }
 

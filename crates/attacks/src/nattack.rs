@@ -15,11 +15,11 @@ use serde::Serialize;
 ///
 /// Evolution strategies move the mean `μ` of a Gaussian such that its samples `z = μ + σε`, taken to images by
 /// `(tanh(z) + 1) / 2` and projected to the ball, have large margins: `μ ← μ + η / (bσ) Σ f ε`, with the scores `f` of
-/// the `b` samples standardised. At first `μ` is the image. The score is the margin, [`Loss::Margin`], also where the goal
-/// is reached; the result is the best sample of all, the images of `μ` among them.
+/// the `b` samples standardised. At first `μ` is the image. The score is the margin, [`Loss::Margin`], also where the
+/// goal is reached; the result is the best sample of all, the images of `μ` among them.
 ///
-/// All scores are means over the same `draws` draws of the model's noise, so that samples differ in what they are and not in
-/// their luck. Of a deterministic model examples leave after the iteration in which they reach the goal.
+/// All scores are means over the same `draws` draws of the model's noise, so that samples differ in what they are and
+/// not in their luck. Of a deterministic model examples leave after the iteration in which they reach the goal.
 ///
 /// ```
 /// use cni_attacks::{Attack, NAttack, Threat};

@@ -71,8 +71,8 @@ impl<'a> Oracle<'a> {
         self.classifier
     }
 
-    /// What `attack` makes of the images of `problem`, `[batch, channels, height, width]` in its order: how every attack
-    /// is run, by itself or as part of another. [`Progress`] speaks of it from now on.
+    /// What `attack` makes of the images of `problem`, `[batch, channels, height, width]` in its order: how every
+    /// attack is run, by itself or as part of another. [`Progress`] speaks of it from now on.
     ///
     /// A ball of radius zero holds the image alone, and nothing is asked.
     ///

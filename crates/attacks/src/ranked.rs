@@ -5,9 +5,10 @@ use burn::tensor::Tensor;
 
 /// A model of inputs of any rank as a [`Classifier`]: tables, signals, volumes.
 ///
-/// Norms know nothing of shapes, so that every attack but those with squares treats `[batch, features]` as well as images.
-/// Inputs of rank 2 become images `[batch, 1, 1, features]`, of rank 3 `[batch, channels, 1, length]`, and of rank 5 and
-/// more `[batch, channels, .., last]` with the axes between in one. Their values are in [0, 1], as pixels are.
+/// Norms know nothing of shapes, so that every attack but those with squares treats `[batch, features]` as well as
+/// images. Inputs of rank 2 become images `[batch, 1, 1, features]`, of rank 3 `[batch, channels, 1, length]`, and of
+/// rank 5 and more `[batch, channels, .., last]` with the axes between in one. Their values are in [0, 1], as pixels
+/// are.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -49,8 +49,8 @@ struct Saved {
 }
 
 impl State {
-    /// The files of the batch that begins with example `first`, for an evaluation of a model that predicts `predicted` for
-    /// these pixels and labels.
+    /// The files of the batch that begins with example `first`, for an evaluation of a model that predicts `predicted`
+    /// for these pixels and labels.
     pub fn new(
         folder: &Path,
         evaluation: &Evaluation,

@@ -19,8 +19,8 @@ pub struct Estimate {
 
 /// Which examples were classified correctly in which draws.
 ///
-/// Draw `d` uses the same noise for all examples, so examples and draws are crossed: more examples do not make up for few
-/// draws, nor the other way round.
+/// Draw `d` uses the same noise for all examples, so examples and draws are crossed: more examples do not make up for
+/// few draws, nor the other way round.
 #[derive(Clone, Debug)]
 pub struct Hits {
     draws: usize,
@@ -56,9 +56,10 @@ impl Hits {
     /// The mean and its interval at the given confidence, such as 0.95.
     ///
     /// The variance of the mean is that over examples plus that over draws, `s²_e / n + s²_d / k`: right for crossed
-    /// effects, and slightly too large by their interaction. It is turned into an effective number of independent trials,
-    /// and the interval is Wilson's (JASA 1927) for that number, which stays within [0, 1] and is not empty when every
-    /// trial agrees. A single draw says nothing of the variance over draws: then the interval is over examples alone.
+    /// effects, and slightly too large by their interaction. It is turned into an effective number of independent
+    /// trials, and the interval is Wilson's (JASA 1927) for that number, which stays within [0, 1] and is not empty
+    /// when every trial agrees. A single draw says nothing of the variance over draws: then the interval is over
+    /// examples alone.
     pub fn estimate(&self, confidence: f64) -> Estimate {
         let (n, k) = (self.per_example.len() as f64, self.draws as f64);
         let fractions = |counts: &[u32], of: f64| -> Vec<f64> {

@@ -1,17 +1,17 @@
 //! Clean and robust accuracy that a stochastic model cannot flatter.
 //!
 //! A model with noise is never judged by one pass. Whether it classifies an image correctly is a probability, estimated
-//! over `draws` draws of its noise that no attack has used; draw `d` is the same for every image and every attack, so that
-//! differences between attacks are not differences of luck.
+//! over `draws` draws of its noise that no attack has used; draw `d` is the same for every image and every attack, so
+//! that differences between attacks are not differences of luck.
 //!
-//! Of each example a [`Record`] knows the [probability](Record::probability) of being right with its exact interval; of the
-//! set an [`Estimate`] over examples and draws. An [`Accuracy`] is several of them side by side: against an attacker with one
-//! try, of a vote, against one with several tries, and of the model with its noise off and held. The worst case is taken
-//! for each example, by draws that neither attack nor judgement used. [`compare`] tests the difference of two models, and
-//! a [`checkup`](crate::checkup) whether the attacks could have won at all.
+//! Of each example a [`Record`] knows the [probability](Record::probability) of being right with its exact interval; of
+//! the set an [`Estimate`] over examples and draws. An [`Accuracy`] is several of them side by side: against an
+//! attacker with one try, of a vote, against one with several tries, and of the model with its noise off and held. The
+//! worst case is taken for each example, by draws that neither attack nor judgement used. [`compare`] tests the
+//! difference of two models, and a [`checkup`](crate::checkup) whether the attacks could have won at all.
 //!
-//! What is on disk: `record.json` and `rows.jsonl` ([`Evaluated::save`], [`Evaluated::read`]; their JSON schemas are in the
-//! crate's folder `schema`), and `gallery.safetensors` with the first examples as images.
+//! What is on disk: `record.json` and `rows.jsonl` ([`Evaluated::save`], [`Evaluated::read`]; their JSON schemas are in
+//! the crate's folder `schema`), and `gallery.safetensors` with the first examples as images.
 //!
 //! ```
 //! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -67,8 +67,8 @@ use std::path::Path;
 
 /// Judges classifiers by a suite of attacks.
 ///
-/// A stochastic model is attacked and judged three times: as it is, with its noise off, and with one draw of it held. The
-/// last two show what the noise is worth, and an attack that is no match for them is no match for the first either.
+/// A stochastic model is attacked and judged three times: as it is, with its noise off, and with one draw of it held.
+/// The last two show what the noise is worth, and an attack that is no match for them is no match for the first either.
 pub struct Evaluation {
     suite: Vec<Box<dyn Attack>>,
     draws: usize,
@@ -122,8 +122,8 @@ impl Evaluation {
         Ok(self)
     }
 
-    /// Sets the draws behind each [vote](Accuracy::vote), after the draws in all, of which there are as many votes as these
-    /// go into them.
+    /// Sets the draws behind each [vote](Accuracy::vote), after the draws in all, of which there are as many votes as
+    /// these go into them.
     ///
     /// # Errors
     ///
@@ -187,7 +187,8 @@ impl Evaluation {
         self
     }
 
-    /// Runs the suite over batches of images `[batch, channels, height, width]`, pixels in [0, 1], and labels `[batch]`.
+    /// Runs the suite over batches of images `[batch, channels, height, width]`, pixels in [0, 1], and labels
+    /// `[batch]`.
     ///
     /// # Errors
     ///
@@ -202,9 +203,9 @@ impl Evaluation {
 
     /// As [`run`](Self::run), calling `progress` after each iteration of each attack.
     ///
-    /// With a `state` folder, what each attack makes of each batch is written there. A run that was killed continues from
-    /// there when it is started again with the same suite, key, model and batches, and gives the same record but for the
-    /// seconds.
+    /// With a `state` folder, what each attack makes of each batch is written there. A run that was killed continues
+    /// from there when it is started again with the same suite, key, model and batches, and gives the same record but
+    /// for the seconds.
     ///
     /// # Errors
     ///

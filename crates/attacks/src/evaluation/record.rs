@@ -54,9 +54,9 @@ pub struct Record {
     pub clean: Accuracy,
     /// The attacks, in the order of the suite.
     pub attacks: Vec<AttackRecord>,
-    /// Accuracy under the attack that hurts most, chosen for each example, the unchanged image among the candidates. With
-    /// noise the choice is made by other draws than the judgement, whose draws are those of the single attacks. Absent where
-    /// the suite is empty.
+    /// Accuracy under the attack that hurts most, chosen for each example, the unchanged image among the candidates.
+    /// With noise the choice is made by other draws than the judgement, whose draws are those of the single attacks.
+    /// Absent where the suite is empty.
     pub worst_case: Option<Accuracy>,
     /// Passes of single images that judged the results.
     pub scoring: Passes,
@@ -70,8 +70,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// The probability with which the model is right on an example, from the draws in which it was: the share of them, and
-    /// the ends of the exact interval at the record's confidence (Clopper and Pearson, Biometrika 1934).
+    /// The probability with which the model is right on an example, from the draws in which it was: the share of them,
+    /// and the ends of the exact interval at the record's confidence (Clopper and Pearson, Biometrika 1934).
     ///
     /// A single draw of a model without noise leaves nothing open: the interval is a point.
     ///
@@ -106,8 +106,8 @@ pub struct AttackRecord {
     pub key: Key,
     /// Robust accuracy under this attack.
     pub robust: Accuracy,
-    /// What the attack cost, in passes of single images; the scoring is not in it, nor the attacks on the model with its
-    /// noise off or held.
+    /// What the attack cost, in passes of single images; the scoring is not in it, nor the attacks on the model with
+    /// its noise off or held.
     pub passes: Passes,
     /// Seconds that the attack took.
     pub seconds: f64,

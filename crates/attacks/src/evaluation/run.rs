@@ -52,8 +52,8 @@ impl<'a> Run<'a> {
         };
         let (mut state, mut candidates) = (None, Vec::new());
         for &noise in states {
-            // The model is known by what it says of the clean images, so that these are judged even where the rest is on
-            // disk.
+            // The model is known by what it says of the clean images, so that these are judged even where the rest is
+            // on disk.
             let clean = self.measure().candidate(problem, noise, None, progress)?;
             if state.is_none() {
                 state = self.state.map(|folder| {

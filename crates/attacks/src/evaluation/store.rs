@@ -13,8 +13,8 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Io`]; [`EvaluationError::Schema`] for a later version; [`EvaluationError::Damaged`] for what is
-    /// no record.
+    /// [`EvaluationError::Io`]; [`EvaluationError::Schema`] for a later version; [`EvaluationError::Damaged`] for what
+    /// is no record.
     pub fn read(path: &Path) -> Result<Self, EvaluationError> {
         #[derive(Deserialize)]
         struct Version {

@@ -205,7 +205,8 @@ fn rows(first: usize, labels: &[i64], clean: &Candidate) -> Vec<Row> {
     facts.enumerate().map(row).collect()
 }
 
-/// For each image the candidate that does most harm, the first of equals, and the classes that it is given in each draw.
+/// For each image the candidate that does most harm, the first of equals, and the classes that it is given in each
+/// draw.
 fn worst(all: &[Candidate]) -> (Vec<usize>, Vec<Vec<i64>>) {
     let most = |row: usize| {
         let harm = |index: usize| all[index].danger[row];

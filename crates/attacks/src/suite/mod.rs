@@ -19,8 +19,8 @@ use burn::tensor::Tensor;
 use cni_noise::Key;
 use std::sync::Arc;
 
-/// Attacks in a row, each on the examples that are still robust, as AutoAttack has it (Croce and Hein, arXiv 2003.01690; in
-/// the L1 norm arXiv 2103.01208).
+/// Attacks in a row, each on the examples that are still robust, as AutoAttack has it (Croce and Hein, arXiv
+/// 2003.01690; in the L1 norm arXiv 2103.01208).
 ///
 /// | | attacks |
 /// | --- | --- |
@@ -30,12 +30,13 @@ use std::sync::Arc;
 /// | [`rand_plus`](Self::rand_plus) | those of `rand`, and EOT-Square with 1000 queries on the mean over 20 draws: what `rand`'s authors describe beside it, and did not ship |
 /// | [`custom`](Self::custom) | any |
 ///
-/// For a stochastic model an example counts as broken, and leaves, when it is misclassified in every one of `draws` fresh
-/// draws, 20 unless set; the reference lets it go by a single lucky one. What is still correct in some draws stays in, and
-/// of all attacks' images the one with the worst mean margin counts. The final verdict is over draws of its own.
+/// For a stochastic model an example counts as broken, and leaves, when it is misclassified in every one of `draws`
+/// fresh draws, 20 unless set; the reference lets it go by a single lucky one. What is still correct in some draws
+/// stays in, and of all attacks' images the one with the worst mean margin counts. The final verdict is over draws of
+/// its own.
 ///
-/// A suite is an [`Attack`], so that it can stand in an [`Evaluation`](crate::evaluation::Evaluation) or in another suite;
-/// [`on`](Self::on) runs it over a data set, with a report and a state that survives a kill.
+/// A suite is an [`Attack`], so that it can stand in an [`Evaluation`](crate::evaluation::Evaluation) or in another
+/// suite; [`on`](Self::on) runs it over a data set, with a report and a state that survives a kill.
 ///
 /// ```
 /// use cni_attacks::{Attack, Pgd, RandomNoise, Suite, Threat};

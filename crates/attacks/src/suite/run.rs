@@ -68,8 +68,9 @@ impl<'a> SuiteRun<'a> {
         Self { budget, ..self }
     }
 
-    /// Keeps the state in this folder, written after each attack on each batch. A run that was killed continues from there
-    /// when it is started again with the same suite, key, model and batches, and gives the same result to the bit.
+    /// Keeps the state in this folder, written after each attack on each batch. A run that was killed continues from
+    /// there when it is started again with the same suite, key, model and batches, and gives the same result to the
+    /// bit.
     pub fn with_state(self, folder: impl Into<PathBuf>) -> Self {
         Self { state: Some(folder.into()), ..self }
     }
@@ -86,7 +87,8 @@ impl<'a> SuiteRun<'a> {
         self
     }
 
-    /// Runs the suite over batches of images `[batch, channels, height, width]`, pixels in [0, 1], and labels `[batch]`.
+    /// Runs the suite over batches of images `[batch, channels, height, width]`, pixels in [0, 1], and labels
+    /// `[batch]`.
     ///
     /// # Errors
     ///
