@@ -1,9 +1,9 @@
 //! The same adversarial step on every backend that this program was built with.
 
-use crate::device::{compiled, device};
 use crate::measure::{Bench, Run};
 use crate::work::Training;
 use crate::{Result, machine};
+use cni_burn::device::{compared, device};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use std::time::Instant;
 pub fn backends(bench: &mut Bench) -> Result<Value> {
     let mut steps = Vec::new();
     let mut first = Map::new();
-    for (name, _) in compiled() {
+    for name in ["flex"].into_iter().chain(compared()?.into_iter().filter(|name| *name != "flex")) {
         let device = match device(name) {
             Ok(device) => device,
             Err(reason) => {

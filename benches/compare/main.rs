@@ -2,8 +2,6 @@
 
 mod backends;
 mod curves;
-#[path = "../../examples/cifar_resnet/device.rs"]
-mod device;
 mod machine;
 mod measure;
 mod peer;
@@ -12,6 +10,7 @@ mod tasks;
 mod work;
 
 use clap::{Parser, ValueEnum};
+use cni_burn::device;
 use measure::Bench;
 use peer::Peer;
 use serde::Serialize;
@@ -67,7 +66,7 @@ enum Task {
     NoiseShare,
     /// One PGD-7 adversarial training step.
     AdversarialStep,
-    /// That step on every backend that is compiled in, if there is another than Flex.
+    /// That step on Flex and on the backends that are compiled in, or those of them that CNI_DEVICE names.
     Backends,
     /// Where the time of that step goes.
     Profile,

@@ -1,6 +1,7 @@
 //! Where the weights of an evaluation come from.
 
 use crate::args::Evaluate;
+use crate::given::{Given, Idle};
 use crate::model::Model;
 use burn::tensor::Device;
 use cni_burn::attacks::evaluation::Epoch;
@@ -25,10 +26,13 @@ pub struct Checkpoint {
 }
 
 /// Finds what `--checkpoint` names, and loads it.
-pub fn open(args: &Evaluate, device: &Device) -> Result<Checkpoint, Box<dyn Error>> {
-    let path = Path::new(&args.checkpoint);
+pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoint, Box<dyn Error>> {
+    let path = args.checkpoint.as_path();
     let extension = path.extension().and_then(|extension| extension.to_str());
-    if matches!(extension, Some("pt" | "pth" | "tar")) {
+    if matches!(extension, Some("pt" | "pth" | "th" | "tar")) {
+        let because = "a PyTorch file belongs to no run";
+        given.refuse(&[Idle { when: true, flags: &["run"], because }])?;
+        given.refuse(&args.model.idle())?;
         let model = args.model.build(device)?.load_pytorch(path)?;
         return Ok(Checkpoint {
             model,
@@ -38,15 +42,21 @@ pub fn open(args: &Evaluate, device: &Device) -> Result<Checkpoint, Box<dyn Erro
             out: "evaluation".into(),
         });
     }
-    let (run, which) = match args.checkpoint.as_str() {
-        "best" => (args.run.clone(), Which::Best),
-        "last" => (args.run.clone(), Which::Last),
-        text => match text.parse() {
-            Ok(epoch) => (args.run.clone(), Which::Epoch(epoch)),
-            Err(_) => within_run(path)?,
+    let of_run = |which| (args.run.clone(), which);
+    let (run, which) = match path.to_str() {
+        Some("best") => of_run(Which::Best),
+        Some("last") => of_run(Which::Last),
+        text => match text.and_then(|text| text.parse().ok()) {
+            Some(epoch) => of_run(Which::Epoch(epoch)),
+            None => within_run(path)?,
         },
     };
-    let settings = Model::saved(&run)?;
+    if run != args.run && given.has("run") {
+        let because = "that is where --checkpoint leads";
+        return Err(given.refusal("run", run.display(), because).into());
+    }
+    let settings = Model::of_run(&run, &args.model, given)?;
+    given.refuse(&[settings.idle_source()])?;
     let (model, epoch) = load_checkpoint(settings.build(device)?, &run, which)?;
     let name = format!("{} (epoch {epoch})", run.display());
     let out = run.join("evaluation");
@@ -62,8 +72,9 @@ fn within_run(path: &Path) -> Result<(PathBuf, Which), Box<dyn Error>> {
     let found = path.ancestors().find_map(of_epoch).filter(|_| path.exists());
     found.ok_or_else(|| {
         format!(
-            "--checkpoint: got {}, wanted best, last, a number, an existing file or folder among a run's checkpoints \
-             (such as checkpoints/epoch-8) or a PyTorch file (.pt, .pth, .tar)",
+            "--checkpoint: got {}, wanted best, last, a number, an existing file or folder among \
+             a run's checkpoints (such as checkpoints/epoch-8) or a PyTorch file \
+             (.pt, .pth, .th, .tar)",
             path.display()
         )
         .into()

@@ -1,8 +1,8 @@
 //! Several devices of a backend.
 
-use crate::device::device;
 use burn::tensor::{Device, DeviceType};
 use clap::ValueEnum;
+use cni_burn::device::device;
 use cni_burn::training::Parallel;
 
 /// How several devices share the batches.
@@ -25,7 +25,8 @@ impl From<Sharing> for Parallel {
 
 /// The first `count` devices of a backend.
 ///
-/// A CPU backend has one device. Several handles of it compute nothing sooner, but show what several devices would do.
+/// A CPU backend has one device. Several handles of it compute nothing sooner, but show what
+/// several devices would do.
 pub fn devices(name: &str, count: usize) -> Result<Vec<Device>, String> {
     let first = device(name)?;
     match listed(name) {

@@ -1,8 +1,10 @@
 //! From a checkpoint to a report.
 
-use crate::args::Evaluate;
+use crate::args::{Checks, Evaluate};
 use crate::checkpoint::{self, Checkpoint};
-use crate::device;
+use crate::given::{Given, Idle};
+use crate::model::Kind;
+use crate::train::some;
 use crate::watch::Watch;
 use cni_burn::attacks::checkup::Checkup;
 use cni_burn::attacks::evaluation::Check;
@@ -10,20 +12,31 @@ use cni_burn::prelude::*;
 use cni_burn::report::Report;
 use cni_burn::training::data::{ImageData, Split};
 use std::error::Error;
+use std::ffi::OsString;
 use std::path::Path;
 
-pub fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
-    let device = device::device(&args.source.device)?;
+pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
+    given.refuse(&idle(&args))?;
+    let device = cni_burn::device::device(&args.source.device)?;
     let precision = args.source.precision;
     if !precision.works_on(&device) {
         return Err(
             format!("--precision: got {precision}, which {} lacks", args.source.device).into()
         );
     }
-    let Checkpoint { model, settings, name, history, out } = checkpoint::open(&args, &device)?;
+    let Checkpoint { model, settings, name, history, out } =
+        checkpoint::open(&args, given, &device)?;
+    given.refuse(&[Idle {
+        when: settings.noise == Kind::None,
+        flags: &["noise-off"],
+        because: "the model has no noise",
+    }])?;
     let out = args.out.clone().unwrap_or(out);
-    let test = settings.load(&args.source, Split::Test)?.take(args.examples);
-    let threat = Threat::linf(settings.epsilon)?;
+    let test = settings.load(&args.source, Split::Test)?;
+    let test = some(test, Some(args.examples), "examples", given)?;
+    // The model is judged by what was asked for, else by what it was trained against.
+    let asked = given.has("epsilon").then_some(args.model.epsilon);
+    let threat = Threat::linf(asked.unwrap_or(settings.epsilon))?;
     let noise = NoiseSummary::of(&model);
     let eot = Pgd::new(threat).with_steps(args.eot_steps)?.with_draws(args.eot_draws)?;
     let model_card = ModelCard {
@@ -39,7 +52,7 @@ pub fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
         fingerprint: test.fingerprint(),
         classes: test.classes().to_vec(),
     };
-    let batch = args.batch.max(1);
+    let batch = args.batch;
     let batches = (0..test.len()).step_by(batch).map(|first| {
         let rows: Vec<usize> = (first..test.len().min(first + batch)).collect();
         (test.images(&rows, &device), test.labels(&rows, &device))
@@ -77,6 +90,22 @@ pub fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Flags that others leave without effect.
+fn idle(args: &Evaluate) -> [Idle<'static>; 3] {
+    let apart = !args.suite.has_eot();
+    let because = "AutoAttack attacks by itself";
+    let checks = args.checks.is_some_and(|checks| checks != Checks::None);
+    [
+        Idle { when: apart, flags: &["eot-steps", "eot-draws"], because },
+        Idle {
+            when: apart && checks,
+            flags: &["checks"],
+            because: "they are about the EOT attack, which --suite leaves out",
+        },
+        args.source.idle(),
+    ]
+}
+
 /// Checks the attack on whose numbers the evaluation relies.
 fn checks(
     args: &Evaluate,
@@ -86,7 +115,8 @@ fn checks(
     device: &burn::tensor::Device,
     state: &Path,
 ) -> Result<Vec<Check>, Box<dyn Error>> {
-    let Some(effort) = args.checks.effort() else {
+    let by_default = if args.suite.has_eot() { Checks::Quick } else { Checks::None };
+    let Some(effort) = args.checks.unwrap_or(by_default).effort() else {
         return Ok(Vec::new());
     };
     // A model without noise would have its one gradient averaged over as many equal ones.
@@ -95,7 +125,7 @@ fn checks(
         .with_effort(effort)
         .with_key(Key::new(args.seed).named("checkup"))
         .with_judging_draws(args.draws)?
-        .with_chunk(args.batch.max(1))?
+        .with_chunk(args.batch)?
         .with_state(state.join("checkup"));
     let plan = checkup.plan_for(test.classes().len(), stochastic, test.len());
     let most = plan.checks.iter().map(|check| check.examples).max().unwrap_or(0);
@@ -109,12 +139,16 @@ fn checks(
     Ok(checks)
 }
 
-/// The command as it was given, for the record.
+/// The command as it was given, for the record: as a shell takes it, but for what is no text.
 fn command() -> String {
-    let quoted = |argument: String| match argument.contains(char::is_whitespace) {
-        true => format!("'{argument}'"),
-        false => argument,
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
+    let quoted = |argument: OsString| {
+        let text = argument.to_string_lossy();
+        match !text.is_empty() && text.chars().all(plain) {
+            true => text.into_owned(),
+            false => format!("'{}'", text.replace('\'', r"'\''")),
+        }
     };
-    let arguments: Vec<String> = std::env::args().skip(1).map(quoted).collect();
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(quoted).collect();
     format!("cifar_resnet {}", arguments.join(" "))
 }

@@ -1,7 +1,8 @@
 //! The flags that describe a model and its data. They are saved with a run.
 
 use crate::args::Source;
-use crate::fraction::fraction;
+use crate::given::{Given, Idle};
+use crate::values::{depth, epsilon, width};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use cni_burn::prelude::*;
@@ -20,10 +21,10 @@ pub struct Model {
     #[arg(long, value_enum, default_value_t = Family::Cifar)]
     pub family: Family,
     /// Depth of a CIFAR ResNet: 20, 32, 44, 56 or 110.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = depth)]
     pub depth: usize,
     /// Multiplies the channels.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = width)]
     pub width: f64,
     /// Shortcut of a CIFAR ResNet: `projection` is CNI's, `pad` PNI's.
     #[arg(long, value_enum, default_value_t = Connection::Projection)]
@@ -37,8 +38,8 @@ pub struct Model {
     /// Rank of CNI's noise.
     #[arg(long, default_value_t = 5)]
     pub rank: usize,
-    /// How the noise's size follows that of the weights: `reference` is the authors', `scaled` starts milder and suits
-    /// short runs.
+    /// How the noise's size follows that of the weights: `reference` is the authors', `scaled`
+    /// starts milder and suits short runs.
     #[arg(long, value_enum, default_value_t = Size::Reference)]
     #[serde(default)]
     pub convention: Size,
@@ -46,11 +47,11 @@ pub struct Model {
     #[arg(long, value_enum, default_value_t = Share::Layer)]
     pub granularity: Share,
     /// Largest change of a pixel: a fraction such as 8/255, or a number.
-    #[arg(long, default_value = "8/255", value_parser = fraction, allow_hyphen_values = true)]
+    #[arg(long, default_value = "8/255", value_parser = epsilon, allow_hyphen_values = true)]
     pub epsilon: f64,
 }
 
-#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dataset {
     Cifar10,
@@ -59,7 +60,7 @@ pub enum Dataset {
     Digits,
 }
 
-#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// CIFAR ResNets of depth 6n + 2.
@@ -118,8 +119,32 @@ pub enum Size {
 }
 
 impl Model {
-    /// The flags that a run was trained with.
-    pub fn saved(run: &Path) -> Result<Self, Box<dyn Error>> {
+    /// The flags that a run was trained with, which must be those that were given, but for ε.
+    pub fn of_run(run: &Path, asked: &Self, given: &Given) -> Result<Self, Box<dyn Error>> {
+        let saved = Self::saved(run)?;
+        let asked = Self { epsilon: saved.epsilon, ..asked.clone() };
+        asked.compare(&saved, run, given, false)?;
+        Ok(saved)
+    }
+
+    /// Refuses to go on with a run that was begun with other flags.
+    pub fn agrees_with(&self, run: &Path, given: &Given) -> Result<(), Box<dyn Error>> {
+        Ok(self.compare(&Self::saved(run)?, run, given, true)?)
+    }
+
+    fn compare(
+        &self,
+        saved: &Self,
+        run: &Path,
+        given: &Given,
+        defaults: bool,
+    ) -> Result<(), String> {
+        let value = |model: &Self| serde_json::to_value(model).unwrap_or_default();
+        let because = format!("{} was trained so", run.display());
+        given.agree(&value(self), &value(saved), defaults, &because)
+    }
+
+    fn saved(run: &Path) -> Result<Self, Box<dyn Error>> {
         let path = run.join("model.json");
         let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?)
@@ -147,6 +172,37 @@ impl Model {
             Dataset::Digits => config.with_images([8, 8], Normalize::centered(1)),
             Dataset::Cifar10 | Dataset::Cifar100 => config,
         }
+    }
+
+    /// Flags of a model that these settings leave without effect.
+    pub fn idle(&self) -> [Idle<'static>; 5] {
+        let idle = |when, flags, because| Idle { when, flags, because };
+        let plain = self.noise == Kind::None;
+        [
+            idle(
+                self.family != Family::Cifar,
+                &["depth", "shortcut"],
+                "this --family has but one of them",
+            ),
+            idle(
+                plain,
+                &["place", "rank", "convention", "granularity"],
+                "--noise none has nothing to set",
+            ),
+            idle(self.noise == Kind::Pni, &["rank"], "--noise pni is white"),
+            idle(
+                self.noise == Kind::Cni,
+                &["granularity"],
+                "--noise cni has an amplitude for each element",
+            ),
+            self.idle_source(),
+        ]
+    }
+
+    /// Flags of the source that these data leave without effect.
+    pub fn idle_source(&self) -> Idle<'static> {
+        let when = self.dataset == Dataset::Digits;
+        Idle { when, flags: &["data", "download"], because: "the digits are part of the program" }
     }
 
     fn model_noise(&self) -> ModelNoise {
@@ -209,10 +265,8 @@ fn download(dataset: Dataset, source: &Source) -> Result<(), DataError> {
     }
 }
 
+/// The flag is refused before.
 #[cfg(not(feature = "download"))]
 fn download(_dataset: Dataset, _source: &Source) -> Result<(), DataError> {
-    eprintln!(
-        "--download needs a program built with `--features download`; looking in --data alone"
-    );
     Ok(())
 }
