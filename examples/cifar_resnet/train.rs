@@ -65,7 +65,9 @@ pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
     config.optimizer.decay_noise = !args.no_noise_decay;
     config.optimizer.clip =
         args.clip.map_or(config.optimizer.clip, |clip| (clip > 0.0).then_some(clip));
-    let quarters = [1, 2, 3].map(|quarter| quarter * args.epochs / 4);
+    // At most one for each epoch, and none before the first, which trains at the rate asked for.
+    let mut quarters = [1, 2, 3].map(|quarter| (quarter * args.epochs / 4).max(1)).to_vec();
+    quarters.dedup();
     config.schedule = match args.one_cycle {
         true => Schedule::one_cycle(args.rate),
         false => Schedule::multi_step(args.rate, &quarters),

@@ -55,7 +55,7 @@ impl Comparison {
         Finding { name: self.name.clone(), tolerance: self.tolerance, outcome }
     }
 
-    fn on(&self, device: &Device) -> Result<Parts, String> {
+    pub(super) fn on(&self, device: &Device) -> Result<Parts, String> {
         caught(|| (self.compute)(device).map_err(|error| error.to_string()))?
     }
 }

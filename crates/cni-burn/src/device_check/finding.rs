@@ -107,7 +107,8 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, tolerance, outcome } = self;
         match outcome {
-            Outcome::Same(most) => write!(f, "same     {name}: {most:.1e}, wanted {tolerance}"),
+            Outcome::Same(0.0) => write!(f, "same     {name}: equal"),
+            Outcome::Same(most) => write!(f, "same     {name}: by {most:.1e}, wanted {tolerance}"),
             Outcome::Failed(reason) => write!(f, "failed   {name}: {reason}"),
             Outcome::Differs(all) => {
                 write!(f, "differs  {name}: wanted {tolerance}")?;

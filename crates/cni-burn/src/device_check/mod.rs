@@ -85,3 +85,20 @@ impl DeviceCheck {
         findings
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_every_comparison_has_something_to_compare() {
+        for comparison in DeviceCheck::new().comparisons {
+            let parts = comparison.on(&Device::flex()).unwrap();
+            assert!(!parts.is_empty(), "{}", comparison.name());
+            for (part, values) in parts {
+                let (name, some) = (comparison.name(), values.iter().any(|value| *value != 0.0));
+                assert!(some, "{name}: {part}: {} zeros", values.len());
+            }
+        }
+    }
+}
