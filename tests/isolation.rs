@@ -26,7 +26,7 @@ fn all_noise() -> ModelNoise {
 fn resnet(noise: ModelNoise, device: &Device) -> ResNet {
     let config = ResNetConfig::cifar(8, CLASSES)
         .with_width(0.25)
-        .with_images([8, 8], Normalize::centered(1))
+        .with_images([8, 8], NormalizeConfig::centered(1))
         .with_noise(noise);
     keyed_init(config.init(device), Key::new(1))
 }

@@ -6,7 +6,10 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 use cni_noise::{Key, normal};
-use cni_ops::{After, conv2d, conv2d_norm, release_memory};
+use cni_ops::{
+    After, Precision, autocast, conv2d, conv2d_norm, conv2d_output_size, norm, padding_pairs,
+    release_memory,
+};
 
 /// Batch, channels in and out, height and width, kernel, stride, padding (begin and end), dilation.
 type Case = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
@@ -236,15 +239,149 @@ fn what_is_not_a_number_stays_within_its_image_and_reach() {
     }
 }
 
+/// Every kind of padding, with its input, kernel, stride and dilation.
+fn paddings() -> Vec<(PaddingConfig2d, [usize; 2], [usize; 2], [usize; 2], [usize; 2])> {
+    use PaddingConfig2d::{Explicit, Same, Valid};
+    vec![
+        (Valid, [9, 8], [3, 2], [1, 1], [1, 1]),
+        (Explicit(1, 1, 1, 1), [8, 8], [3, 3], [1, 1], [1, 1]),
+        (Explicit(0, 2, 1, 3), [7, 9], [3, 3], [2, 1], [1, 1]),
+        (Same, [8, 8], [3, 3], [1, 1], [1, 1]),
+        (Same, [7, 10], [3, 5], [2, 3], [1, 1]),
+        // One row or column more at the end.
+        (Same, [6, 7], [2, 4], [1, 1], [1, 1]),
+        (Same, [9, 9], [3, 3], [1, 1], [2, 2]),
+        (Same, [5, 5], [1, 1], [3, 3], [1, 1]),
+    ]
+}
+
+#[test]
+fn every_kind_of_padding_has_kernels_mixed_precision_and_burns_values() {
+    let device = Device::flex().autodiff();
+    for (padding, size, kernel, stride, dilation) in paddings() {
+        let layer = Conv2dConfig::new([4, 6], kernel)
+            .with_stride(stride)
+            .with_dilation(dilation)
+            .with_padding(padding.clone())
+            .init(&device);
+        let x = normal::<4>(Key::new(1), [3, 4, size[0], size[1]], &device).require_grad();
+        let burns = layer.forward(x.clone());
+        let pairs = padding_pairs(&padding, size, kernel, stride);
+        let output = conv2d_output_size(size, kernel, stride, dilation, pairs).unwrap();
+        assert_eq!(burns.dims()[2..], output, "{padding:?}");
+        let ours = conv2d(&layer, x.clone());
+        let (ours_data, burns_data) = (ours.to_data(), burns.to_data());
+        ours_data.assert_approx_eq::<f32>(&burns_data, tolerance());
+        // Sums in another order differ in their last bits: it was not Burn's operation.
+        assert_ne!(ours_data, burns_data, "{padding:?}");
+        let gradients = |out| gradients(&out, &x, &layer, Key::new(2));
+        let tolerance = Tolerance::<f32>::rel_abs(1e-5, 5e-4);
+        for (ours, burns) in gradients(ours).into_iter().zip(gradients(burns)) {
+            ours.into_data().assert_approx_eq::<f32>(&burns.into_data(), tolerance);
+        }
+        let half = autocast(Precision::Bf16, || conv2d(&layer, x.clone()));
+        assert_ne!(half.to_data(), ours_data, "{padding:?}");
+        half.into_data().assert_approx_eq::<f32>(&burns_data, Tolerance::absolute(0.05));
+    }
+}
+
+#[test]
+fn an_output_size_that_no_convolution_has_is_none() {
+    let size = |kernel, stride, dilation| {
+        conv2d_output_size([4, 4], kernel, stride, dilation, [(0, 0), (1, 1)])
+    };
+    assert_eq!(size([3, 3], [1, 2], [1, 1]), Some([2, 2]));
+    assert_eq!(size([4, 6], [1, 1], [1, 1]), Some([1, 1]));
+    assert_eq!(size([5, 3], [1, 1], [1, 1]), None);
+    assert_eq!(size([3, 3], [1, 1], [2, 1]), None);
+    for zero in [[0, 1], [1, 0]] {
+        assert_eq!(size(zero, [1, 1], [1, 1]), None);
+        assert_eq!(size([1, 1], zero, [1, 1]), None);
+        assert_eq!(size([1, 1], [1, 1], zero), None);
+    }
+    assert_eq!(size([usize::MAX, 1], [1, 1], [usize::MAX, 1]), None);
+}
+
+/// The batch's statistics of these values are exact in single precision, however they are summed,
+/// so that what is left to differ is the update.
+#[test]
+fn running_statistics_are_updated_bit_for_bit_as_by_burn() {
+    let device = Device::flex().autodiff();
+    let batch = |key| {
+        let signs = cni_noise::sign::<4>(key, [8, 3, 4, 4], &device);
+        // Of every pair of images the second is the first with its signs turned: mean 0.
+        let half = signs.slice([0..4]);
+        Tensor::cat(vec![half.clone() + 0.5, half.neg() + 0.5], 0)
+    };
+    let run = |ours: bool| {
+        let layer = BatchNormConfig::new(3).with_momentum(0.3).init(&device);
+        for step in 0..2 {
+            let x = batch(Key::new(step)).mul_scalar(1.0 + step as f64);
+            match ours {
+                true => norm(&layer, x, After::relu()),
+                false => layer.forward(x),
+            };
+        }
+        [layer.running_mean.value_sync(), layer.running_var.value_sync()].map(Tensor::into_data)
+    };
+    assert_eq!(run(true), run(false));
+    assert_ne!(run(true)[1], Tensor::<1>::ones([3], &device).into_data());
+}
+
+#[test]
+fn a_norm_by_running_statistics_takes_its_residual_in_one_pass() {
+    let device = Device::flex();
+    let layer = batch_norm(16, Key::new(1), &device).valid();
+    let x = normal::<4>(Key::new(2), [2, 16, 8, 8], &device);
+    let residual = normal::<4>(Key::new(3), [2, 16, 8, 8], &device);
+    let ours = norm(&layer, x.clone(), After { residual: Some(residual.clone()), relu: false });
+    let burns = layer.forward(x) + residual;
+    ours.to_data().assert_approx_eq::<f32>(&burns.to_data(), tolerance());
+    assert_ne!(ours.into_data(), burns.into_data());
+}
+
+/// The message of the panic of `norm`, alone or behind a convolution, with these channels of the
+/// norm and this residual; the input of the norm is `[2, 4, 6, 6]`.
+fn refusal(fused: bool, training: bool, channels: usize, residual: Option<[usize; 4]>) -> String {
+    let device = if training { Device::flex().autodiff() } else { Device::flex() };
+    let conv =
+        layer(&(2, [4, 4], [6, 6], [3, 3], [1, 1], [1, 1], [1, 1]), false, Key::new(1), &device);
+    let layer = BatchNormConfig::new(channels).init(&device);
+    let x = Tensor::<4>::ones([2, 4, 6, 6], &device);
+    let residual = residual.map(|shape| Tensor::ones(shape, &device));
+    let after = After { residual, relu: true };
+    let run = || match fused {
+        true => conv2d_norm(&conv, &layer, x, after),
+        false => norm(&layer, x, after),
+    };
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err();
+    panic.downcast_ref::<String>().unwrap().clone()
+}
+
+#[test]
+fn a_residual_or_a_norm_of_another_shape_is_refused_at_the_door() {
+    // As many values in another order, more, fewer, and one that would broadcast.
+    let shapes = [[2, 6, 4, 6], [4, 4, 6, 6], [1, 4, 6, 6], [2, 4, 1, 1]];
+    for (fused, training) in [(false, false), (false, true), (true, false), (true, true)] {
+        for shape in shapes {
+            let message = refusal(fused, training, 4, Some(shape));
+            let wanted = format!("residual: got shape {shape:?}, wanted the output's [2, 4, 6, 6]");
+            assert_eq!(message, wanted);
+        }
+        for channels in [3, 5] {
+            let message = refusal(fused, training, channels, None);
+            let wanted = format!("norm: got a batch norm of {channels} channels");
+            assert!(message.starts_with(&wanted) && message.ends_with("wanted 4"), "{message}");
+        }
+    }
+}
+
 #[test]
 fn other_element_types_and_groups_go_to_burn() {
     let device = Device::flex();
     let conv = Conv2dConfig::new([4, 4], [3, 3]).with_groups(2).init(&device);
     let x = normal::<4>(Key::new(1), [2, 4, 6, 6], &device);
     assert_eq!(conv2d(&conv, x.clone()).into_data(), conv.forward(x).into_data());
-    let same = Conv2dConfig::new([4, 4], [3, 3]).with_padding(PaddingConfig2d::Same).init(&device);
-    let x = normal::<4>(Key::new(1), [2, 4, 6, 6], &device);
-    assert_eq!(conv2d(&same, x.clone()).into_data(), same.forward(x).into_data());
 }
 
 #[test]

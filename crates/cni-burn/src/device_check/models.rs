@@ -7,7 +7,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Int, Tensor};
 use cni_attacks::{Attack, Goal, Pgd, Threat, Victim};
-use cni_layers::models::{ModelNoise, Normalize, ResNet, ResNetConfig};
+use cni_layers::models::{ModelNoise, NormalizeConfig, ResNet, ResNetConfig};
 use cni_layers::{ActivationNoiseConfig, Granularity, keyed_init};
 use cni_noise::{Key, Noise, host_uniform, scope};
 use std::error::Error;
@@ -32,7 +32,7 @@ fn model(device: &Device) -> ResNet {
         .with_conv_output(ActivationNoiseConfig::colored(1));
     let config = ResNetConfig::cifar(8, 10)
         .with_width(0.25)
-        .with_images([8, 8], Normalize::centered(1))
+        .with_images([8, 8], NormalizeConfig::centered(1))
         .with_noise(noise);
     keyed_init(config.init(&device.clone().autodiff()), Key::new(10))
 }
