@@ -53,7 +53,7 @@ fn train(args: Train) -> Result<(), Box<dyn Error>> {
         let wanted = format!("1 to {}, one less than there are examples", data.len() - 1);
         return Err(format!("--validation: got {}, wanted {wanted}", args.validation).into());
     }
-    let (train, validation) = data.split_validation(args.validation, key.named("split"));
+    let (train, validation) = data.split_validation(args.validation, key.named("split"))?;
 
     let attack = Pgd::training(Threat::linf(args.model.epsilon)?);
     let labels = if args.predicted_labels { Labels::Predicted } else { Labels::True };
