@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     let key = Key::new(args.seed);
     let threat = Threat::linf(args.epsilon)?;
-    let (train, validation) = digits(Split::Train).split_validation(200, key.named("split"));
+    let (train, validation) = digits(Split::Train).split_validation(200, key.named("split"))?;
     let test = digits(Split::Test).take(args.examples);
     let checkpoints = tempfile::tempdir()?;
 

@@ -33,7 +33,12 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
         let because = "a PyTorch file belongs to no run";
         given.refuse(&[Idle { when: true, flags: &["run"], because }])?;
         given.refuse(&args.model.idle())?;
-        let model = args.model.build(device)?.load_pytorch(path)?;
+        let (model, report) = args.model.build(device)?.import_pytorch(path)?;
+        println!("{}: {report}", path.display());
+        let config = model.normalize.config();
+        if given.has("normalization") && config != args.model.config()?.normalize {
+            return Err(given.refusal("normalization", config, "the file brings its own").into());
+        }
         return Ok(Checkpoint {
             model,
             settings: args.model.clone(),
@@ -58,6 +63,7 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
     let settings = Model::of_run(&run, &args.model, given)?;
     given.refuse(&[settings.idle_source()])?;
     let (model, epoch) = load_checkpoint(settings.build(device)?, &run, which)?;
+    println!("{}: normalization: {}", run.display(), model.normalize.config());
     let name = format!("{} (epoch {epoch})", run.display());
     let out = run.join("evaluation");
     Ok(Checkpoint { model, settings, name, history: history(&run, epoch)?, out })

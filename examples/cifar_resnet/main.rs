@@ -23,6 +23,7 @@ use clap::{Arg, CommandFactory, FromArgMatches};
 use cni_burn::prelude::*;
 use given::{Given, Idle};
 use model::Model;
+use std::any::TypeId;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -37,11 +38,6 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode, Box<dyn Error>> {
-    // So that -1 is a value, which can be refused for what it is.
-    let negative = |arg: Arg| match arg.get_action().takes_values() {
-        true => arg.allow_negative_numbers(true),
-        false => arg,
-    };
     let mut command = Cli::command().mut_subcommands(|command| command.mut_args(negative));
     let matches = command.get_matches_mut();
     let cli = Cli::from_arg_matches(&matches)?;
@@ -57,6 +53,16 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         Command::CheckDevice(args) => return check_device::check_device(&args),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// So that -1 is a number, which can be refused for what it is.
+fn negative(arg: Arg) -> Arg {
+    let kind = arg.get_value_parser().type_id();
+    let numbers = [TypeId::of::<f64>(), TypeId::of::<usize>(), TypeId::of::<u64>()];
+    if numbers.into_iter().any(|number| kind == number) {
+        return arg.allow_hyphen_values(true);
+    }
+    arg
 }
 
 fn report(args: Report) -> Result<(), Box<dyn Error>> {

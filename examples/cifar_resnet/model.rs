@@ -5,6 +5,7 @@ use crate::given::{Given, Idle};
 use crate::values::{depth, epsilon, width};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
+use cni_burn::layers::NoiseError;
 use cni_burn::prelude::*;
 use cni_burn::training::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
 use serde::{Deserialize, Serialize};
@@ -26,9 +27,16 @@ pub struct Model {
     /// Multiplies the channels.
     #[arg(long, default_value_t = 1.0, value_parser = width)]
     pub width: f64,
-    /// Shortcut of a CIFAR ResNet: `projection` is CNI's, `pad` PNI's.
+    /// Shortcut of a CIFAR ResNet: `projection` is CNI's, `pad-end` PNI's; `pad-both` is that of
+    /// most published ones, such as akamaster's.
     #[arg(long, value_enum, default_value_t = Connection::Projection)]
     pub shortcut: Connection,
+    /// Normalization of the pixels: cni, cifar10, imagenet, centered, none, or numbers, the means, a
+    /// slash and the standard deviations, such as 0.49,0.48,0.45/0.25,0.24,0.26. By default cni, and
+    /// centered for the digits.
+    #[arg(long, allow_hyphen_values = true)]
+    #[serde(default)]
+    pub normalization: Option<String>,
     /// The noise law.
     #[arg(long, value_enum, default_value_t = Kind::Cni)]
     pub noise: Kind,
@@ -47,7 +55,7 @@ pub struct Model {
     #[arg(long, value_enum, default_value_t = Share::Layer)]
     pub granularity: Share,
     /// Largest change of a pixel: a fraction such as 8/255, or a number.
-    #[arg(long, default_value = "8/255", value_parser = epsilon, allow_hyphen_values = true)]
+    #[arg(long, default_value = "8/255", value_parser = epsilon)]
     pub epsilon: f64,
 }
 
@@ -72,10 +80,15 @@ pub enum Family {
 }
 
 #[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Connection {
     Projection,
-    Pad,
+    /// Channels of zeros behind the others.
+    #[serde(alias = "pad")]
+    #[value(alias = "pad")]
+    PadEnd,
+    /// Channels of zeros on both sides.
+    PadBoth,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum, Serialize, Deserialize)]
@@ -139,7 +152,13 @@ impl Model {
         given: &Given,
         defaults: bool,
     ) -> Result<(), String> {
-        let value = |model: &Self| serde_json::to_value(model).unwrap_or_default();
+        // Two texts may name the same numbers.
+        let normalized = |model: &Self| model.normalize().map(|config| config.to_string());
+        let value = |model: &Self| {
+            let mut value = serde_json::to_value(model).unwrap_or_default();
+            value["normalization"] = normalized(model).unwrap_or_default().into();
+            value
+        };
         let because = format!("{} was trained so", run.display());
         given.agree(&value(self), &value(saved), defaults, &because)
     }
@@ -152,26 +171,34 @@ impl Model {
 
     /// The model that the flags describe, with new weights.
     pub fn build(&self, device: &Device) -> Result<ResNet, Box<dyn Error>> {
-        Ok(self.config(self.classes()).try_init(device)?)
+        Ok(self.config()?.try_init(device)?)
     }
 
-    fn config(&self, classes: usize) -> ResNetConfig {
+    /// The configuration of the model that the flags describe.
+    pub fn config(&self) -> Result<ResNetConfig, NoiseError> {
         let shortcut = match self.shortcut {
             Connection::Projection => Shortcut::Projection,
-            Connection::Pad => Shortcut::Pad,
+            Connection::PadEnd => Shortcut::Pad,
+            Connection::PadBoth => Shortcut::PadBoth,
         };
         let architecture = match self.family {
             Family::Cifar => Architecture::Cifar { depth: self.depth, shortcut },
             Family::Resnet18 => Architecture::ResNet18,
             Family::Preact18 => Architecture::PreActResNet18,
         };
-        let config = ResNetConfig::new(architecture, classes)
+        let size = if self.dataset == Dataset::Digits { [8, 8] } else { [32, 32] };
+        Ok(ResNetConfig::new(architecture, self.classes())
             .with_width(self.width)
-            .with_noise(self.model_noise());
-        match self.dataset {
-            Dataset::Digits => config.with_images([8, 8], NormalizeConfig::centered(1)),
-            Dataset::Cifar10 | Dataset::Cifar100 => config,
-        }
+            .with_images(size, self.normalize()?)
+            .with_noise(self.model_noise()))
+    }
+
+    fn normalize(&self) -> Result<NormalizeConfig, NoiseError> {
+        let (usual, channels) = match self.dataset {
+            Dataset::Digits => ("centered", 1),
+            Dataset::Cifar10 | Dataset::Cifar100 => ("cni", 3),
+        };
+        NormalizeConfig::named(self.normalization.as_deref().unwrap_or(usual), channels)
     }
 
     /// Flags of a model that these settings leave without effect.

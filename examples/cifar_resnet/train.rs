@@ -48,7 +48,7 @@ pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
         let because = "the rest is what there is to train on";
         return Err(given.refusal("validation", wanted, because).into());
     }
-    let (train, validation) = data.split_validation(args.validation, key.named("split"));
+    let (train, validation) = data.split_validation(args.validation, key.named("split"))?;
 
     let attack = Pgd::training(Threat::linf(args.model.epsilon)?);
     let labels = if args.predicted_labels { Labels::Predicted } else { Labels::True };

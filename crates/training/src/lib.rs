@@ -14,7 +14,7 @@
 //! let device = Device::flex().autodiff();
 //! let model = LinearConfig::new(64, 10).init(&device);
 //! let forward = |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3));
-//! let (train, validation) = digits(Split::Train).split_validation(200, Key::new(1));
+//! let (train, validation) = digits(Split::Train).split_validation(200, Key::new(1))?;
 //! let objective = Objective::adversarial(Pgd::training(Threat::linf(0.1)?));
 //! let config = TrainingConfig::new(10, objective);
 //! let trained = Trainer::new(config, "runs/linear")?

@@ -98,7 +98,7 @@ impl Net {
 
 /// Six steps an epoch with batches of 64, the last of them with 21 examples: uneven for two devices and for four.
 fn data() -> (ImageData, ImageData) {
-    digits(Split::Train).take(421).split_validation(80, Key::new(2))
+    digits(Split::Train).take(421).split_validation(80, Key::new(2)).unwrap()
 }
 
 fn config() -> TrainingConfig {

@@ -57,7 +57,7 @@ impl Net {
 }
 
 fn data() -> (ImageData, ImageData) {
-    digits(Split::Train).take(400).split_validation(80, Key::new(2))
+    digits(Split::Train).take(400).split_validation(80, Key::new(2)).unwrap()
 }
 
 fn config() -> TrainingConfig {
