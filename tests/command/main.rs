@@ -5,6 +5,7 @@
 //! --example cifar_resnet` before it.
 
 mod flags;
+mod imports;
 mod program;
 mod runs;
 mod values;
