@@ -68,10 +68,7 @@ fn sixteen_bits_are_scaled_to_eight_and_not_cut_off() {
     let color = ImageBuffer::from_fn(32, 32, |x, y| Rgb([deep(x, y) as u16; 3]));
     let dir = folder("a.txt", b"");
     let path = dir.path().join("cat/a.png");
-    for save in [
-        &(|| gray.save(&path).unwrap()) as &dyn Fn(),
-        &(|| color.save(&path).unwrap()),
-    ] {
+    for save in [&(|| gray.save(&path).unwrap()) as &dyn Fn(), &(|| color.save(&path).unwrap())] {
         save();
         let data = image_folder(dir.path(), None).unwrap();
         for (x, y) in [(0, 0), (31, 0), (16, 15), (0, 31), (31, 31)] {
@@ -97,7 +94,9 @@ fn a_jpeg_cut_anywhere_is_an_error_that_names_the_file() {
 #[test]
 fn an_image_cut_in_half_or_at_its_tail_is_an_error_that_names_the_file() {
     // Rough, so that the scan is long.
-    let noise = |x: u32, y: u32| (x * 2_654_435_761).wrapping_add(y * 40_503).rotate_left(13) as u8;
+    let noise = |x: u32, y: u32| {
+        x.wrapping_mul(2_654_435_761).wrapping_add(y * 40_503).rotate_left(13) as u8
+    };
     let image = RgbImage::from_fn(64, 64, |x, y| Rgb([noise(x, y), noise(y, x), noise(x + y, x)]));
     let dir = folder("a.png", b"");
     let mut jpeg = Vec::new();
