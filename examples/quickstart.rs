@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name}: training");
         let model = ResNetConfig::cifar(8, 10)
             .with_width(0.5)
-            .with_images([8, 8], Normalize::centered(1))
+            .with_images([8, 8], NormalizeConfig::centered(1))
             .with_noise(noise)
             .init(&device);
         let model = keyed_init(model, key.named("weights"));

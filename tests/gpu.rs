@@ -167,7 +167,7 @@ fn model(device: &Device) -> Outcome {
         .with_conv_output(ActivationNoiseConfig::colored(1));
     let config = ResNetConfig::cifar(8, 10)
         .with_width(0.25)
-        .with_images([8, 8], Normalize::centered(1))
+        .with_images([8, 8], NormalizeConfig::centered(1))
         .with_noise(noise);
     let autodiff = device.clone().autodiff();
     let model = keyed_init(config.init(&autodiff), Key::new(10));

@@ -35,6 +35,10 @@ impl ModuleVisitor for Collect {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        // The other side has its own normalization.
+        if self.path.first().is_some_and(|name| name == "normalize") {
+            return;
+        }
         let value = param.val();
         // Burn keeps the weights of linear layers [in, out], PyTorch [out, in].
         let turned = self.path.contains(&"linear".to_string()) && D == 2;

@@ -144,7 +144,7 @@ impl Model {
             .with_width(self.width)
             .with_noise(self.model_noise());
         match self.dataset {
-            Dataset::Digits => config.with_images([8, 8], Normalize::centered(1)),
+            Dataset::Digits => config.with_images([8, 8], NormalizeConfig::centered(1)),
             Dataset::Cifar10 | Dataset::Cifar100 => config,
         }
     }

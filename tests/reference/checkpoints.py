@@ -1,8 +1,8 @@
 """Small checkpoints as PyTorch projects write them -> data/*.pth, data/checkpoints.json.
 
-Depth 8, widths 4/8/16, 10 classes, values from hashing.py. The JSON lists each
-good file's tensors, its parameter count and its noise-free evaluation logits,
-with the torch version.
+Depth 8, widths 4/8/16 (2/4/8 where a file pins a format alone), 10 classes,
+values from hashing.py. The JSON lists each good file's tensors, its parameter
+count and its noise-free evaluation logits, with the torch version.
 """
 
 import torch
@@ -87,6 +87,42 @@ def small(rank=None):
     return ResNet(depth=8, width=0.25, rank=rank)
 
 
+class PadBoth(nn.Module):
+    """Shortcut A of most published code: as many silent channels before as behind."""
+
+    def __init__(self, added):
+        super().__init__()
+        self.half = added // 2
+
+    def forward(self, x):
+        return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.half, self.half))
+
+
+def tiny():
+    return ResNet(depth=8, width=0.125)
+
+
+def padded_on_both_sides():
+    model = tiny()
+    for block in (model.layer2[0], model.layer3[0]):
+        block.downsample = PadBoth(block.conv1.out_channels - block.conv1.in_channels)
+    return fill(model)
+
+
+def of_mixed_types():
+    """A state dict of every element type and of strides, and the model of its rounded values."""
+    model = fill(tiny())
+    types = {"layer1": torch.float16, "layer2": torch.bfloat16, "layer3": torch.float64}
+    state = {}
+    for key, value in model.state_dict().items():
+        dtype = types.get(key.split(".")[0])
+        state[key] = value.to(dtype) if dtype and value.is_floating_point() else value.clone()
+    state["conv1.weight"] = state["conv1.weight"].to(memory_format=torch.channels_last)
+    state["fc.weight"] = state["fc.weight"].t().contiguous().t()
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    return model, state
+
+
 def write(name, entries, prefix="", **options):
     state = {prefix + key: value.clone() for key, value in entries.items()}
     content = {"epoch": 3, "state_dict": state, "best_prec1": 0.5}
@@ -126,6 +162,14 @@ def main():
     lost = ("layer2.0.conv2.weight", "fc.bias")
     write("broken_missing.pth", {k: v for k, v in entries.items() if k not in lost})
     write("broken_shape.pth", {**entries, "layer1.0.conv1.weight": entries["layer1.0.conv1.weight"][:, :, 1:2, 1:2]})
+    both, whole, (mixed, mixed_state) = padded_on_both_sides(), fill(tiny()), of_mixed_types()
+    torch.save({"state_dict": both.state_dict()}, DATA / "pad_both.pth")
+    torch.save(whole, DATA / "whole_model.pth")
+    # Not by `write`, whose copies would lose the strides.
+    torch.save(mixed_state, DATA / "mixed_types.pth")
+    for name, model in (("pad_both.pth", both), ("whole_model.pth", whole), ("mixed_types.pth", mixed)):
+        with torch.no_grad():
+            files[name] = {"parameters": parameters(model), "logits": numbers(model.eval()(x))}
     save("checkpoints.json", {"files": files})
 
 

@@ -55,7 +55,8 @@ pub mod prelude {
     pub use cni_ops::{Precision, autocast};
 
     pub use cni_layers::models::{
-        Architecture, ModelNoise, Normalize, ResNet, ResNetConfig, Shortcut,
+        Architecture, ImportReport, ModelNoise, Normalize, NormalizeConfig, ResNet, ResNetConfig,
+        Shortcut,
     };
     pub use cni_layers::{
         ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, NoiseSummary, NoisyConv2d,

@@ -87,7 +87,7 @@ impl ActivationNoiseConfig {
     ///
     /// # Errors
     ///
-    /// [`NoiseError`] for features that are empty, more than three or of size zero, for initial values that are not
+    /// [`NoiseError`] for features that are empty or of size zero, for initial values that are not
     /// finite, and for a rank above the number of features.
     pub fn try_init(
         &self,
@@ -95,7 +95,7 @@ impl ActivationNoiseConfig {
         features: &[usize],
         device: &Device,
     ) -> Result<ActivationNoise, NoiseError> {
-        if !(1..=3).contains(&features.len()) || features.contains(&0) {
+        if features.is_empty() || features.contains(&0) {
             return Err(NoiseError::Features { name: name.to_string(), got: features.to_vec() });
         }
         self.law.validate(name, features.iter().product())?;
@@ -133,8 +133,8 @@ impl ActivationNoise {
     ///
     /// # Shapes
     ///
-    /// - input and output: `[batch, features..]`, rank 2 to 4. White noise with one α a layer or a channel takes any
-    ///   size along the axes after the channels.
+    /// - input and output: `[batch, features..]`, of any rank from 2 on. White noise with one α a
+    ///   layer or a channel takes any size along the axes after the channels.
     ///
     /// # Panics
     ///

@@ -5,7 +5,7 @@ use crate::spec::Spec;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use cni_noise::law::standard_deviation;
-use cni_noise::{NoiseCovariance, NotFinite, Parameters};
+use cni_noise::{CovarianceError, NoiseCovariance, Parameters};
 
 /// The learned amplitude of each noisy weight and activation: its path, and [`Parameters::amplitude`], which is free of
 /// the tensor's standard deviation.
@@ -31,8 +31,9 @@ pub fn noise_amplitudes<M: Module>(model: &M) -> Vec<(String, f64)> {
 ///
 /// # Errors
 ///
-/// [`NotFinite`] where a noisy weight or its noise has a number that is not finite.
-pub fn noise_covariances<M: Module>(model: &M) -> Result<Vec<NoiseCovariance>, NotFinite> {
+/// [`CovarianceError`] if a noisy weight or its noise has a number that is not finite, or the device
+/// fails.
+pub fn noise_covariances<M: Module>(model: &M) -> Result<Vec<NoiseCovariance>, CovarianceError> {
     Noisy::of(model).into_iter().map(Noisy::covariance).collect()
 }
 
@@ -59,7 +60,7 @@ impl Noisy {
         self.spec.parameters(alpha, diagonal, self.factor.clone(), &self.spec.shape)
     }
 
-    fn covariance(self) -> Result<NoiseCovariance, NotFinite> {
+    fn covariance(self) -> Result<NoiseCovariance, CovarianceError> {
         let (parameters, std) = (self.parameters(), self.std.map(|std| std()));
         let Spec { law, shape, channel_axis, .. } = self.spec;
         NoiseCovariance::new(self.path, law.to_string(), &parameters, &shape, channel_axis, std)

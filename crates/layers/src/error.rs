@@ -34,7 +34,7 @@ pub enum NoiseError {
         rank: usize,
     },
     /// No features, or a feature axis of size zero.
-    #[error("features: got {got:?} for {name}, wanted one to three sizes above zero")]
+    #[error("features: got {got:?} for {name}, wanted one or more sizes above zero")]
     Features {
         /// The noise layer.
         name: String,
@@ -75,14 +75,44 @@ pub enum ImportError {
         /// What the reader said.
         reason: String,
     },
+    /// The file holds several sets of weights, or several normalizations.
+    #[error(
+        "{path}: got {n} sets of tensors ({names}), wanted one",
+        path = path.display(),
+        n = found.len(),
+        names = few(&found.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>())
+    )]
+    Ambiguous {
+        /// The file.
+        path: PathBuf,
+        /// What the names of each set begin with.
+        found: Vec<String>,
+    },
+    /// A tensor of the file that cannot be used.
+    #[error("{path}: {name}: got {got}, wanted {wanted}", path = path.display())]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, by the file's name.
+        name: String,
+        /// What it holds.
+        got: String,
+        /// What it should hold.
+        wanted: &'static str,
+    },
     /// The file is readable but holds other tensors than the model.
     #[error(
-        "{path}: is no checkpoint of this model; missing: {missing:?}; wrong shape: {shapes:?}; not in the model: {unused:?}",
+        "{path}: is no checkpoint of this model; {found}{}{}{}",
+        count("missing", missing),
+        count("wrong shape", shapes),
+        count("not in the model", unused),
         path = path.display()
     )]
     Mismatch {
         /// The file.
         path: PathBuf,
+        /// Where the weights are in the file.
+        found: String,
         /// Parameters of the model that the file lacks, by the model's paths.
         missing: Vec<String>,
         /// Parameters whose shape differs, with both shapes.
@@ -90,4 +120,24 @@ pub enum ImportError {
         /// Tensors of the file that no parameter of the model takes, by the file's names.
         unused: Vec<String>,
     },
+}
+
+/// The most names that a message lists of a kind.
+const FEW: usize = 4;
+
+/// The first names of a list, and how many others there are.
+fn few(names: &[String]) -> String {
+    let shown = names.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(FEW) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// `; missing 2: a, b`, or nothing for no names.
+fn count(what: &str, names: &[String]) -> String {
+    match names.len() {
+        0 => String::new(),
+        n => format!("; {what} {n}: {}", few(names)),
+    }
 }

@@ -93,12 +93,10 @@ impl fmt::Display for Law {
 pub struct LearnedNoise {
     /// First, so that a visitor hears of it before it sees the parameters.
     spec: Spec,
-    /// White noise: the amplitudes α, one, one a channel or one an element. `[1]`, `[channels]` or `[elements]`.
-    pub alpha: Option<Param<Tensor<1>>>,
-    /// Colored noise: the diagonal `a`, `[elements]`.
-    pub diagonal: Option<Param<Tensor<1>>>,
-    /// Colored noise of rank above 0: the factor `F`, `[elements, rank]`.
-    pub factor: Option<Param<Tensor<2>>>,
+    // A law has either an alpha or a diagonal. Private, so that none has neither.
+    alpha: Option<Param<Tensor<1>>>,
+    diagonal: Option<Param<Tensor<1>>>,
+    factor: Option<Param<Tensor<2>>>,
     #[module(skip)]
     name: String,
 }
@@ -142,6 +140,22 @@ impl LearnedNoise {
     /// The law and its initial values.
     pub fn law(&self) -> Law {
         self.spec.law
+    }
+
+    /// The amplitudes α of white noise, one, one a channel or one an element: `[1]`, `[channels]` or
+    /// `[elements]`.
+    pub fn alpha(&self) -> Option<&Param<Tensor<1>>> {
+        self.alpha.as_ref()
+    }
+
+    /// The diagonal `a` of colored noise, `[elements]`.
+    pub fn diagonal(&self) -> Option<&Param<Tensor<1>>> {
+        self.diagonal.as_ref()
+    }
+
+    /// The factor `F` of colored noise of rank above 0, `[elements, rank]`.
+    pub fn factor(&self) -> Option<&Param<Tensor<2>>> {
+        self.factor.as_ref()
     }
 
     /// The convention that the noise's size follows.

@@ -11,7 +11,7 @@
 //! - [`ActivationNoiseConfig`], [`ActivationNoise`]: the same on activations;
 //! - [`NoisyConv2dConfig`], [`NoisyLinearConfig`]: layers with noise on weights, input and output;
 //! - [`models`]: ResNets whose noise is configuration, and the import of PyTorch checkpoints;
-//! - [`NoiseSummary`], [`count_parameters`]: what a module carries;
+//! - [`NoiseSummary`], [`count_parameters`], [`noise_parameters`]: what a module carries;
 //! - [`noise_amplitudes`], [`noise_covariances`]: what noise it has learned;
 //! - [`keyed_init`]: initial weights as a function of a key.
 //!
@@ -34,7 +34,7 @@ pub use error::{ImportError, NoiseError};
 pub use init::keyed_init;
 pub use learned::{Granularity, Law, LearnedNoise};
 pub use noisy::{LayerNoise, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig};
-pub use summary::{NoiseEntry, NoiseSummary, count_parameters};
+pub use summary::{NoiseEntry, NoiseSummary, count_parameters, noise_parameters};
 pub use weight::WeightNoise;
 
 /// Compiles the code of the README.

@@ -1,11 +1,11 @@
 //! Convolution and linear layers with noise on weights, input and output in any combination.
 
 use crate::{ActivationNoise, ActivationNoiseConfig, NoiseError, WeightNoise};
-use burn::module::{Module, ParamGroup};
+use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{BatchNorm, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use cni_ops::{After, conv2d_norm};
+use cni_ops::{After, conv2d_norm, conv2d_output_size, padding_pairs};
 use serde::{Deserialize, Serialize};
 
 /// Where a layer is noisy.
@@ -47,11 +47,7 @@ impl LayerNoise {
         let Some(noise) = &self.weight else {
             return Ok(layer);
         };
-        noise
-            .clone()
-            .with_prefix(&format!("{name}."))
-            .with_group(ParamGroup::from_path("weight"))
-            .try_inject(layer)
+        noise.within(name, "weight").try_inject(layer)
     }
 
     fn around(
@@ -108,19 +104,51 @@ impl NoisyConv2dConfig {
     }
 
     /// Height and width of the output.
+    ///
+    /// # Panics
+    ///
+    /// With the message of the error that [`try_output_size`](Self::try_output_size) would give.
     pub fn output_size(&self) -> [usize; 2] {
-        let conv = &self.conv;
-        let (vertical, horizontal) = match &conv.padding {
-            PaddingConfig2d::Explicit(top, left, bottom, right) => (top + bottom, left + right),
-            PaddingConfig2d::Valid => (0, 0),
-            PaddingConfig2d::Same => {
-                return [0, 1].map(|axis| self.image_size[axis].div_ceil(conv.stride[axis]));
-            }
-        };
-        [(0, vertical), (1, horizontal)].map(|(axis, padding)| {
-            let reach = conv.dilation[axis] * (conv.kernel_size[axis] - 1) + 1;
-            (self.image_size[axis] + padding).saturating_sub(reach) / conv.stride[axis] + 1
+        self.try_output_size().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`output_size`](Self::output_size).
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseError::Model`] if a size of the kernel, the stride or the dilation is zero, or the
+    /// kernel is larger than the padded input.
+    pub fn try_output_size(&self) -> Result<[usize; 2], NoiseError> {
+        self.check()?;
+        let Conv2dConfig { kernel_size, stride, dilation, padding, .. } = &self.conv;
+        let (input, kernel) = (self.image_size, *kernel_size);
+        let pairs = padding_pairs(padding, input, kernel, *stride);
+        conv2d_output_size(input, kernel, *stride, *dilation, pairs).ok_or_else(|| {
+            let got = format!("{kernel:?}, dilation {dilation:?}, for an input of {input:?}");
+            let wanted = "a kernel no larger than the padded input";
+            NoiseError::Model { field: "kernel_size", got, wanted }
         })
+    }
+
+    /// Refuses what Burn would divide by.
+    fn check(&self) -> Result<(), NoiseError> {
+        let wrong = |field, got, wanted| Err(NoiseError::Model { field, got, wanted });
+        let Conv2dConfig { channels, kernel_size, stride, dilation, groups, .. } = &self.conv;
+        for (field, sizes) in [
+            ("channels", channels),
+            ("kernel_size", kernel_size),
+            ("stride", stride),
+            ("dilation", dilation),
+        ] {
+            if sizes.contains(&0) {
+                return wrong(field, format!("{sizes:?}"), "numbers above zero");
+            }
+        }
+        if *groups == 0 || channels.iter().any(|channels| channels % groups > 0) {
+            let got = format!("{groups} for {channels:?} channels");
+            return wrong("groups", got, "a divisor of both numbers of channels");
+        }
+        Ok(())
     }
 
     /// The layer. `name` keys the draws: give every layer of a model its own, such as its path.
@@ -136,14 +164,22 @@ impl NoisyConv2dConfig {
     ///
     /// # Errors
     ///
-    /// [`NoiseError`] where a noise does not fit the layer.
+    /// [`NoiseError`] if a noise does not fit the layer, or [`NoiseError::Model`] if a size of the
+    /// convolution is zero, the groups do not divide the channels, or there is noise on the output
+    /// and the kernel is larger than the padded input.
     pub fn try_init(&self, name: &str, device: &Device) -> Result<NoisyConv2d, NoiseError> {
+        self.check()?;
         let features = |channels, [height, width]: [usize; 2]| [channels, height, width];
         let [channels_in, channels_out] = self.conv.channels;
+        // Without noise on it, the output may have any size.
+        let output_size = match self.noise.output {
+            Some(_) => self.try_output_size()?,
+            None => [1, 1],
+        };
         let [input, output] = self.noise.around(
             name,
             &features(channels_in, self.image_size),
-            &features(channels_out, self.output_size()),
+            &features(channels_out, output_size),
             device,
         )?;
         let conv = self.noise.on_weight(name, self.conv.init(device))?;

@@ -1,8 +1,9 @@
 //! What noise a module carries, and how many parameters it has.
 
 use crate::LearnedNoise;
+use crate::models::Normalize;
 use crate::spec::Spec;
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
 use serde::Serialize;
 use std::fmt;
@@ -62,9 +63,20 @@ impl fmt::Display for NoiseSummary {
     }
 }
 
+/// The parameters of noise, as a group for what treats them apart, such as weight decay.
+///
+/// The group holds the parameters' ids, so that it serves this model, its clones and what a trainer
+/// makes of it, whatever paths they get there.
+pub fn noise_parameters<M: Module>(model: &M) -> ParamGroup {
+    let mut walk = Walk::default();
+    model.visit(&mut walk);
+    ParamGroup::from_ids(walk.noise_ids)
+}
+
 /// The number of learnable parameters, those of noise included.
 ///
-/// Unlike Burn's `num_params` it leaves out the running statistics of batch normalization, as PyTorch does.
+/// Unlike Burn's `num_params` it leaves out the running statistics of batch normalization, as
+/// PyTorch does, and the constants of [`Normalize`](crate::models::Normalize).
 pub fn count_parameters<M: Module>(model: &M) -> usize {
     let mut walk = Walk::default();
     model.visit(&mut walk);
@@ -76,7 +88,10 @@ struct Walk {
     path: Vec<String>,
     /// Whether the parameter at hand is one of noise.
     inside_noise: bool,
+    /// Whether it is a constant of a normalization.
+    constant: bool,
     noise: Vec<NoiseEntry>,
+    noise_ids: Vec<ParamId>,
     parameters: usize,
 }
 
@@ -88,6 +103,7 @@ impl ModuleVisitor for Walk {
         }
         self.path.push(name.to_string());
         self.inside_noise = container == LearnedNoise::CONTAINER;
+        self.constant = container == Normalize::CONTAINER;
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {
@@ -97,12 +113,13 @@ impl ModuleVisitor for Walk {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let shape = param.lazy_shape();
         let field = self.path.last().map_or("", String::as_str);
-        if field == "running_mean" || field == "running_var" {
+        if self.constant || field == "running_mean" || field == "running_var" {
             return;
         }
         self.parameters += shape.num_elements();
         if let (true, Some(entry)) = (self.inside_noise, self.noise.last_mut()) {
             entry.parameters += shape.num_elements();
+            self.noise_ids.push(param.id);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Noise on the weights of any module.
 
+use crate::models::Normalize;
 use crate::{Granularity, Law, LearnedNoise, NoiseError, NoiseSummary};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, Reparameterizer};
 use burn::tensor::Tensor;
@@ -112,7 +113,7 @@ impl WeightNoise {
         let mut survey = Survey {
             noise: self,
             path: Vec::new(),
-            inside_noise: false,
+            no_weight: false,
             candidates: Vec::new(),
             selected: Vec::new(),
         };
@@ -148,6 +149,15 @@ impl WeightNoise {
         scope(Noise::Keyed(key), || model.materialize())
     }
 
+    /// This noise for a layer within a model: its draws are keyed by the layer's name, and it is on
+    /// the parameter at `path` unless a group says otherwise.
+    pub(crate) fn within(&self, layer: &str, path: &str) -> Self {
+        let mut noise = self.clone();
+        noise.prefix = format!("{}{layer}.", self.prefix);
+        noise.group.get_or_insert_with(|| ParamGroup::from_path(path));
+        noise
+    }
+
     fn name(&self, path: &str) -> String {
         format!("{}{path}", self.prefix)
     }
@@ -161,8 +171,8 @@ impl WeightNoise {
 struct Survey<'a> {
     noise: &'a WeightNoise,
     path: Vec<String>,
-    /// Whether the parameter at hand is one of noise.
-    inside_noise: bool,
+    /// Whether the parameter at hand is one of noise or a constant of a normalization.
+    no_weight: bool,
     candidates: Vec<String>,
     selected: Vec<(String, Vec<usize>)>,
 }
@@ -170,7 +180,7 @@ struct Survey<'a> {
 impl ModuleVisitor for Survey<'_> {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.push(name.to_string());
-        self.inside_noise = container == LearnedNoise::CONTAINER;
+        self.no_weight = [LearnedNoise::CONTAINER, Normalize::CONTAINER].contains(&container);
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {
@@ -178,9 +188,10 @@ impl ModuleVisitor for Survey<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        // The noise's own parameters and running statistics are no weights, whatever a group says.
+        // The noise's own parameters, running statistics and the constants of a normalization are no
+        // weights, whatever a group says.
         let running = self.path.last().is_some_and(|name| name.starts_with("running_"));
-        if self.inside_noise || running {
+        if self.no_weight || running {
             return;
         }
         let path = self.path.join(".");

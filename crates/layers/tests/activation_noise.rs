@@ -1,12 +1,12 @@
 //! What activation noise and the noisy layers promise.
 
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::nn::LinearConfig;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2dConfig;
 use burn::tensor::{Device, Tensor, Tolerance};
 use cni_layers::{
-    ActivationNoiseConfig, Granularity, LayerNoise, NoiseSummary, NoisyConv2dConfig,
+    ActivationNoiseConfig, Granularity, LayerNoise, LearnedNoise, NoiseSummary, NoisyConv2dConfig,
     NoisyLinearConfig, Per, WeightNoise,
 };
 use cni_noise::{Key, Noise, normal, scope, scope_at};
@@ -73,13 +73,17 @@ fn off_removes_activation_noise_exactly_and_keyed_replays_it() {
 }
 
 #[test]
-fn activations_of_rank_2_to_4_are_taken() {
+fn activations_of_any_rank_from_2_on_are_taken() {
     let device = Device::flex();
     for config in every_noise() {
         let run = |dims: &[usize]| config.init("noise", dims, &device);
         run(&[4]).forward(Tensor::<2>::ones([2, 4], &device));
         run(&[4, 3]).forward(Tensor::<3>::ones([2, 4, 3], &device));
         run(&[4, 3, 2]).forward(Tensor::<4>::ones([2, 4, 3, 2], &device));
+        // Volumes.
+        let volumes = Tensor::<5>::ones([2, 4, 3, 2, 3], &device);
+        let noisy = run(&[4, 3, 2, 3]).forward(volumes.clone());
+        assert_ne!(noisy.into_data(), volumes.into_data());
     }
 }
 
@@ -103,7 +107,7 @@ fn activation_noise_that_does_not_fit_is_refused_by_name() {
     assert_eq!(try_init(colored(5), &[4]), "rank: got 5 for hidden, wanted at most its 4 elements");
     assert_eq!(
         try_init(colored(0), &[3, 0]),
-        "features: got [3, 0] for hidden, wanted one to three sizes above zero"
+        "features: got [3, 0] for hidden, wanted one or more sizes above zero"
     );
     assert!(try_init(colored(0), &[]).starts_with("features: got []"));
 }
@@ -139,6 +143,70 @@ fn noisy_layers_take_noise_in_every_combination() {
         assert_eq!(linear.forward(Tensor::ones([6, 4], &device)).dims(), [6, 2]);
         assert_eq!(NoiseSummary::of(&linear).entries().len(), noisy);
     }
+}
+
+/// The output of a noisy convolution has the size that Burn gives it, whatever the padding.
+#[test]
+fn noise_on_the_output_fits_every_kind_of_padding() {
+    let device = Device::flex();
+    let noise = LayerNoise::none().with_output(ActivationNoiseConfig::colored(1));
+    let x = Tensor::<4>::ones([2, 3, 7, 10], &device);
+    let same = Conv2dConfig::new([3, 4], [3, 4]).with_padding(PaddingConfig2d::Same);
+    let explicit = PaddingConfig2d::Explicit(0, 1, 2, 3);
+    for conv in [
+        same.clone(),
+        same.clone().with_stride([2, 3]),
+        // Burn leaves the dilation out of what `Same` pads.
+        same.with_dilation([2, 1]),
+        Conv2dConfig::new([3, 4], [3, 4]).with_padding(explicit),
+        Conv2dConfig::new([3, 4], [3, 4]),
+    ] {
+        let config = NoisyConv2dConfig::new(conv, [7, 10]).with_noise(noise.clone());
+        let out = config.init("layer", &device).forward(x.clone());
+        assert_eq!(out.dims()[2..], config.output_size());
+    }
+}
+
+#[test]
+fn a_convolution_that_no_input_fits_is_refused_by_name() {
+    let device = Device::flex();
+    let conv = || Conv2dConfig::new([4, 6], [3, 3]);
+    let try_size = |conv| NoisyConv2dConfig::new(conv, [4, 4]).try_output_size();
+    let field = |conv: Conv2dConfig| {
+        let size = try_size(conv.clone()).unwrap_err().to_string();
+        let noise = LayerNoise::none().with_output(ActivationNoiseConfig::colored(0));
+        let config = NoisyConv2dConfig::new(conv, [4, 4]).with_noise(noise);
+        assert_eq!(config.try_init("layer", &device).unwrap_err().to_string(), size);
+        size.split(": got ").next().unwrap().to_string()
+    };
+    assert_eq!(field(conv().with_stride([0, 1])), "stride");
+    assert_eq!(field(conv().with_stride([0, 1]).with_padding(PaddingConfig2d::Same)), "stride");
+    assert_eq!(field(conv().with_dilation([1, 0])), "dilation");
+    assert_eq!(field(Conv2dConfig::new([4, 6], [0, 3])), "kernel_size");
+    assert_eq!(field(Conv2dConfig::new([0, 6], [3, 3])), "channels");
+    assert_eq!(field(conv().with_groups(4)), "groups");
+    assert_eq!(field(conv().with_groups(0)), "groups");
+    assert_eq!(field(Conv2dConfig::new([4, 6], [5, 3])), "kernel_size");
+    assert_eq!(field(conv().with_dilation([2, 2])), "kernel_size");
+    // Without noise on the output the size of the images is not asked for.
+    let large = NoisyConv2dConfig::new(Conv2dConfig::new([4, 6], [5, 5]), [4, 4]);
+    assert!(large.try_init("layer", &device).is_ok());
+}
+
+#[test]
+fn a_layers_weight_noise_keeps_its_own_group_and_prefix() {
+    let device = Device::flex();
+    let config = |noise| {
+        let noise = LayerNoise::none().with_weight(noise);
+        NoisyLinearConfig::new(LinearConfig::new(3, 2)).with_noise(noise)
+    };
+    let bias = WeightNoise::colored(0).with_group(ParamGroup::from_path("bias"));
+    let layer = config(bias.with_prefix("left.")).init("fc", &device);
+    let bias = layer.linear.bias.as_ref().unwrap();
+    assert_eq!(bias.reparameterization::<LearnedNoise>().unwrap().name(), "left.fc.bias");
+    assert!(layer.linear.weight.reparameterization::<LearnedNoise>().is_none());
+    let nothing = WeightNoise::colored(0).with_group(ParamGroup::from_path("fc.weight"));
+    assert!(config(nothing).try_init("fc", &device).is_err());
 }
 
 #[test]

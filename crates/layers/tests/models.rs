@@ -1,7 +1,7 @@
 //! The ResNets: sizes, noise, and what they refuse.
 
 use burn::tensor::{Device, Tensor};
-use cni_layers::models::{Architecture, ModelNoise, Normalize, ResNetConfig, Shortcut};
+use cni_layers::models::{Architecture, ModelNoise, NormalizeConfig, ResNetConfig, Shortcut};
 use cni_layers::{
     ActivationNoiseConfig, Granularity, Law, NoiseSummary, WeightNoise, count_parameters,
 };
@@ -44,6 +44,7 @@ fn every_architecture_and_placement_gives_logits() {
     let device = Device::flex();
     let architectures = [
         Architecture::Cifar { depth: 8, shortcut: Shortcut::Pad },
+        Architecture::Cifar { depth: 8, shortcut: Shortcut::PadBoth },
         Architecture::Cifar { depth: 8, shortcut: Shortcut::Projection },
         Architecture::ResNet18,
         Architecture::PreActResNet18,
@@ -54,7 +55,7 @@ fn every_architecture_and_placement_gives_logits() {
         for noise in [ModelNoise::none(), everywhere.clone()] {
             let model = ResNetConfig::new(architecture, 7)
                 .with_width(0.125)
-                .with_images([8, 8], Normalize::centered(1))
+                .with_images([8, 8], NormalizeConfig::centered(1))
                 .with_noise(noise)
                 .init(&device);
             let logits = model.forward(Tensor::ones([2, 1, 8, 8], &device));
@@ -81,6 +82,26 @@ fn a_depth_that_is_no_cifar_resnet_is_refused() {
 #[should_panic(expected = "classes: got 0, wanted at least 2")]
 fn zero_classes_are_refused() {
     ResNetConfig::cifar(20, 0).init(&Device::flex());
+}
+
+#[test]
+fn sizes_beyond_any_network_are_refused_before_memory_is_asked_for() {
+    let try_init = |config: ResNetConfig| {
+        let error = config.try_init(&Device::flex()).unwrap_err().to_string();
+        let (field, _) = error.split_once(": got ").unwrap();
+        field.to_string()
+    };
+    for width in [1e18, 1e3, f64::INFINITY, f64::NAN, -1.0, 0.0, 0.01] {
+        assert_eq!(try_init(ResNetConfig::cifar(20, 10).with_width(width)), "width", "{width}");
+        let resnet = ResNetConfig::new(Architecture::ResNet18, 10);
+        assert_eq!(try_init(resnet.with_width(width / 4.0)), "width", "{width}");
+    }
+    for depth in [usize::MAX - usize::MAX % 6 - 4, 6_008, 2, 0] {
+        assert_eq!(try_init(ResNetConfig::cifar(depth, 10)), "depth", "{depth}");
+    }
+    assert_eq!(try_init(ResNetConfig::cifar(20, usize::MAX)), "classes");
+    let flat = ResNetConfig::cifar(20, 10).with_images([32, 0], NormalizeConfig::cni());
+    assert_eq!(try_init(flat), "image_size");
 }
 
 #[test]

@@ -62,10 +62,10 @@ fn gradients_agree_with_central_differences() {
         let base = conv.weight.base().grad(&gradients).unwrap();
         let learned = conv.weight.reparameterization::<LearnedNoise>().unwrap();
         let mut slopes = vec![base.reshape([54])];
-        for param in [&learned.alpha, &learned.diagonal].into_iter().flatten() {
+        for param in [learned.alpha(), learned.diagonal()].into_iter().flatten() {
             slopes.push(param.val().grad(&gradients).unwrap());
         }
-        if let Some(factor) = &learned.factor {
+        if let Some(factor) = learned.factor() {
             let n = factor.shape().num_elements();
             slopes.push(factor.val().grad(&gradients).unwrap().reshape([n]));
         }
@@ -98,8 +98,8 @@ fn a_weight_of_zero_variance_has_finite_gradients() {
     let noise = noisy.weight.reparameterization::<LearnedNoise>().unwrap();
     let slopes = [
         noisy.weight.base().grad(&gradients).unwrap().reshape([6]),
-        noise.diagonal.as_ref().unwrap().val().grad(&gradients).unwrap(),
-        noise.factor.as_ref().unwrap().val().grad(&gradients).unwrap().reshape([6]),
+        noise.diagonal().unwrap().val().grad(&gradients).unwrap(),
+        noise.factor().unwrap().val().grad(&gradients).unwrap().reshape([6]),
     ];
     for slope in slopes {
         assert!(slope.try_to_vec_as::<f32>().unwrap().iter().all(|g| g.is_finite()));

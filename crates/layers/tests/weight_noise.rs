@@ -140,8 +140,8 @@ fn noise_parameters_are_saved_loaded_and_trained() {
     let trained = optimizer.step(1.0, net.clone(), gradients);
     let [before, after] = [&net, &trained].map(|net| {
         let noise = net.conv.weight.reparameterization::<LearnedNoise>().unwrap();
-        let factor = noise.factor.as_ref().unwrap().val().into_data();
-        (noise.diagonal.as_ref().unwrap().val().into_data(), factor)
+        let factor = noise.factor().unwrap().val().into_data();
+        (noise.diagonal().unwrap().val().into_data(), factor)
     });
     assert!(before.0 != after.0 && before.1 != after.1, "a step moves diagonal and factor");
     let folder = tempfile::tempdir().unwrap();

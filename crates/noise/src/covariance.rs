@@ -55,12 +55,25 @@ fn with_five_digits<S: Serializer>(matrix: &[Vec<f64>], to: S) -> Result<S::Ok, 
     to.collect_seq(matrix.iter().map(|row| row.iter().map(short).collect::<Vec<f64>>()))
 }
 
-/// A weight or its noise parameters are not all finite, so that the noise has no covariance.
+/// The reason why the noise of a tensor has no covariance.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: got a number that is not finite in the weight or its noise, wanted finite ones")]
-pub struct NotFinite {
-    /// The noisy tensor.
-    pub path: String,
+pub enum CovarianceError {
+    /// A weight or its noise parameters are not all finite.
+    #[error(
+        "{path}: got a number that is not finite in the weight or its noise, wanted finite ones"
+    )]
+    NotFinite {
+        /// The noisy tensor.
+        path: String,
+    },
+    /// The device did not give the parameters of the noise.
+    #[error("{path}: the device does not give the parameters of the noise: {reason}")]
+    Unreadable {
+        /// The noisy tensor.
+        path: String,
+        /// What the device said.
+        reason: String,
+    },
 }
 
 impl NoiseCovariance {
@@ -74,7 +87,8 @@ impl NoiseCovariance {
     ///
     /// # Errors
     ///
-    /// [`NotFinite`] where a parameter or `std` is not finite.
+    /// [`CovarianceError::NotFinite`] if a parameter or `std` is not finite, and
+    /// [`CovarianceError::Unreadable`] if the device fails.
     ///
     /// # Panics
     ///
@@ -86,14 +100,15 @@ impl NoiseCovariance {
         shape: &[usize],
         channel_axis: usize,
         std: Option<f64>,
-    ) -> Result<Self, NotFinite> {
+    ) -> Result<Self, CovarianceError> {
         let elements: usize = shape.iter().product();
         assert!(
             elements > 0 && parameters.fit(elements) && channel_axis < shape.len(),
             "{path}: the parameters or axis {channel_axis} do not fit the shape {shape:?}"
         );
-        let amplitude = parameters.amplitude();
-        let (own, factor) = parts(parameters, elements, std.unwrap_or(1.0));
+        let unreadable = |reason| CovarianceError::Unreadable { path: path.clone(), reason };
+        let amplitude = amplitude(parameters).map_err(unreadable)?;
+        let (own, factor) = parts(parameters, elements, std.unwrap_or(1.0)).map_err(unreadable)?;
         let stds: Vec<f64> = own
             .iter()
             .zip(factor.row_iter())
@@ -101,7 +116,7 @@ impl NoiseCovariance {
             .collect();
         let std_mean = stds.iter().sum::<f64>() / elements as f64;
         if !std_mean.is_finite() || !amplitude.is_finite() {
-            return Err(NotFinite { path });
+            return Err(CovarianceError::NotFinite { path });
         }
         let covariance = between_channels(&own, &factor, shape, channel_axis);
         Ok(Self {
@@ -121,32 +136,47 @@ impl NoiseCovariance {
 }
 
 impl Parameters {
-    /// The learned amplitude, free of the tensor's standard deviation: the mean of `|α|` for white noise, of `√|a|` for
-    /// colored noise.
+    /// The learned amplitude, free of the tensor's standard deviation: the mean of `|α|` for white
+    /// noise, of `√|a|` for colored noise.
+    ///
+    /// # Panics
+    ///
+    /// If the device fails.
     pub fn amplitude(&self) -> f64 {
-        let amplitudes: Vec<f64> = match self {
-            Self::White { alpha, .. } => read(alpha).into_iter().map(f64::abs).collect(),
-            Self::Colored(law) => read(&law.diagonal).into_iter().map(|a| a.abs().sqrt()).collect(),
-        };
-        amplitudes.iter().sum::<f64>() / amplitudes.len() as f64
+        amplitude(self).unwrap_or_else(|reason| panic!("{reason}"))
     }
 }
 
-/// The two parts of the covariance `diag(v) + F Fᵀ` of all elements: `v` and `F`, with the standard deviation in them.
-fn parts(parameters: &Parameters, elements: usize, std: f64) -> (Vec<f64>, DMatrix<f64>) {
+fn amplitude(parameters: &Parameters) -> Result<f64, String> {
+    let amplitudes: Vec<f64> = match parameters {
+        Parameters::White { alpha, .. } => read(alpha)?.into_iter().map(f64::abs).collect(),
+        Parameters::Colored(law) => {
+            read(&law.diagonal)?.into_iter().map(|a| a.abs().sqrt()).collect()
+        }
+    };
+    Ok(amplitudes.iter().sum::<f64>() / amplitudes.len() as f64)
+}
+
+/// The two parts of the covariance `diag(v) + F Fᵀ` of all elements: `v` and `F`, with the standard
+/// deviation in them.
+fn parts(
+    parameters: &Parameters,
+    elements: usize,
+    std: f64,
+) -> Result<(Vec<f64>, DMatrix<f64>), String> {
     match parameters {
         Parameters::White { alpha, stride, .. } => {
-            let alpha = read(alpha);
+            let alpha = read(alpha)?;
             let amplitude = |i: usize| alpha[i / stride.max(&1) % alpha.len()];
             let own = (0..elements).map(|i| (amplitude(i) * std).powi(2)).collect();
-            (own, DMatrix::zeros(elements, 0))
+            Ok((own, DMatrix::zeros(elements, 0)))
         }
         Parameters::Colored(law) => {
             let [diagonal, scale] = law.convention.colored_scales(std);
-            let own = read(&law.diagonal).into_iter().map(|a| a.abs() * diagonal).collect();
+            let own = read(&law.diagonal)?.into_iter().map(|a| a.abs() * diagonal).collect();
             let rank = law.factor.as_ref().map_or(0, |factor| factor.dims()[1]);
-            let factor = law.factor.as_ref().map_or(Vec::new(), read);
-            (own, DMatrix::from_row_slice(elements, rank, &factor) * scale.sqrt())
+            let factor = law.factor.as_ref().map_or(Ok(Vec::new()), read)?;
+            Ok((own, DMatrix::from_row_slice(elements, rank, &factor) * scale.sqrt()))
         }
     }
 }
@@ -196,6 +226,6 @@ fn eigenvalues(covariance: DMatrix<f64>) -> Vec<f64> {
     values
 }
 
-fn read<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
-    tensor.clone().inner().try_to_vec_as().expect("the parameters of a model at hand can be read")
+fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f64>, String> {
+    tensor.clone().inner().try_to_vec_as().map_err(|error| format!("{error:?}"))
 }

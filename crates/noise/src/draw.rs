@@ -46,7 +46,8 @@ fn tensor<const D: usize>(law: Law, key: Key, shape: Shape, device: &Device) -> 
     })
 }
 
-/// Standard normal values with the element type and device of `like`, those of indices `first..` of the stream.
+/// Standard normal values with the element type and device of `like`, those of indices `first..` of
+/// the stream. After the last index, 2⁶⁴ − 1, the stream begins anew.
 ///
 /// A constant: it carries no gradient whatever `like` does.
 pub fn normal_at<const D: usize, const L: usize>(
@@ -59,8 +60,7 @@ pub fn normal_at<const D: usize, const L: usize>(
     let options = (&like.device().inner(), like.dtype());
     let out = || Tensor::empty(shape, options);
     kernel::fill(Law::Normal, key, first, out, n, options.0).unwrap_or_else(|| {
-        let values = host_normal(key, first..first + n as u64);
-        Tensor::from_data(TensorData::new(values, shape), options)
+        Tensor::from_data(TensorData::new(host_at(Law::Normal, key, first, n), shape), options)
     })
 }
 
@@ -74,9 +74,9 @@ pub fn normal_like<const D: usize>(key: Key, like: &Tensor<D>, first: u64) -> Te
 pub fn normal_rows<const D: usize>(key: Key, examples: &Examples, like: &Tensor<D>) -> Tensor<D> {
     let [rows, values] = rows_of(like);
     match examples {
-        Examples::From(first) => normal_like(key, like, first * values as u64),
+        Examples::From(first) => normal_like(key, like, first.wrapping_mul(values as u64)),
         Examples::Each(_) => {
-            let all = examples.gather(rows, values as u64, |range| host_normal(key, range));
+            let all = examples.gather(rows, values, |first, n| host_at(Law::Normal, key, first, n));
             let options = (&like.device().inner(), like.dtype());
             Tensor::from_data(TensorData::new(all, like.shape()), options)
         }
@@ -85,7 +85,7 @@ pub fn normal_rows<const D: usize>(key: Key, examples: &Examples, like: &Tensor<
 
 /// Uniform values in [0, 1) on the host, `values` for each of the first `rows` examples, one example after the other.
 pub fn uniform_rows(key: Key, examples: &Examples, rows: usize, values: usize) -> Vec<f32> {
-    examples.gather(rows, values as u64, |range| host_uniform(key, range))
+    examples.gather(rows, values, |first, n| host_at(Law::Uniform, key, first, n))
 }
 
 fn rows_of<const D: usize>(tensor: &Tensor<D>) -> [usize; 2] {
@@ -93,12 +93,12 @@ fn rows_of<const D: usize>(tensor: &Tensor<D>) -> [usize; 2] {
     [dims[0], dims[1..].iter().product()]
 }
 
-/// Standard normal values on the host: those of the indices in `range`.
+/// Standard normal values on the host: those of the indices in `range`, none if it is empty.
 pub fn host_normal(key: Key, range: Range<u64>) -> Vec<f32> {
     host(Law::Normal, key, range)
 }
 
-/// Uniform values in [0, 1) on the host: those of the indices in `range`.
+/// Uniform values in [0, 1) on the host: those of the indices in `range`, none if it is empty.
 pub fn host_uniform(key: Key, range: Range<u64>) -> Vec<f32> {
     host(Law::Uniform, key, range)
 }
@@ -115,11 +115,22 @@ pub fn permutation(key: Key, n: usize) -> Vec<usize> {
 }
 
 pub(crate) fn host(law: Law, key: Key, range: Range<u64>) -> Vec<f32> {
-    let group = GROUP as u64;
+    host_at(law, key, range.start, range.end.saturating_sub(range.start) as usize)
+}
+
+/// The values of `len` indices from `first` on. After the last index the stream begins anew, so
+/// that a row's values do not depend on the rows it is drawn with.
+fn host_at(law: Law, key: Key, first: u64, len: usize) -> Vec<f32> {
+    let left = (u64::MAX - first).saturating_add(1);
+    if len as u64 > left {
+        let mut values = host_at(law, key, first, left as usize);
+        values.extend(host_at(law, key, 0, len - left as usize));
+        return values;
+    }
     // Whole groups are written; what lies outside the range is cut off again.
-    let first = range.start / group;
-    let groups = range.end.div_ceil(group).saturating_sub(first) as usize;
-    let mut values = vec![0.0; groups * GROUP];
+    let skip = (first % GROUP as u64) as usize;
+    let first = first / GROUP as u64;
+    let mut values = vec![0.0; (skip + len).div_ceil(GROUP) * GROUP];
     let fill = |(task, chunk): (usize, &mut [f32])| {
         fill_groups(law, key, first + (task * TASK / GROUP) as u64, chunk);
     };
@@ -128,8 +139,6 @@ pub(crate) fn host(law: Law, key: Key, range: Range<u64>) -> Vec<f32> {
     } else {
         values.par_chunks_mut(TASK).enumerate().for_each(fill);
     }
-    let skip = (range.start - first * group) as usize;
-    let len = range.end.saturating_sub(range.start) as usize;
     if skip > 0 {
         values.copy_within(skip..skip + len, 0);
     }
@@ -184,6 +193,31 @@ mod tests {
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(draw);
         let five = rayon::ThreadPoolBuilder::new().num_threads(5).build().unwrap().install(draw);
         assert_eq!(one, five);
+    }
+
+    #[test]
+    fn an_empty_or_reversed_range_holds_no_values() {
+        for (start, end) in [(5, 5), (70, 3), (u64::MAX, 0), (u64::MAX, u64::MAX)] {
+            assert_eq!(host_normal(Key::new(1), start..end), Vec::<f32>::new());
+        }
+    }
+
+    /// The last example numbers that there are: their indices overflow 64 bits many times over.
+    #[test]
+    fn examples_of_the_largest_numbers_draw_the_same_in_any_company() {
+        let like = Tensor::<2>::zeros([4, 48], &Device::flex());
+        let first = u64::MAX - 2;
+        let numbers: Vec<u64> = (0..4).map(|row| first.wrapping_add(row)).collect();
+        let whole = normal_rows(Key::new(4), &Examples::from(first), &like);
+        let each = normal_rows(Key::new(4), &Examples::Each(numbers.clone().into()), &like);
+        assert_eq!(whole.to_data(), each.into_data());
+        let alone = numbers.iter().map(|&number| {
+            normal_rows(Key::new(4), &Examples::from(number), &like.clone().slice([0..1]))
+        });
+        assert_eq!(Tensor::cat(alone.collect(), 0).into_data(), whole.into_data());
+        let rows = uniform_rows(Key::new(4), &Examples::from(first), 4, 3);
+        let single = |number| uniform_rows(Key::new(4), &Examples::from(number), 1, 3);
+        assert_eq!(rows, numbers.into_iter().flat_map(single).collect::<Vec<_>>());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Examples {
-    /// Neighbours: row `r` is example number `first + r`.
+    /// Neighbours: row `r` is example number `first + r`; after 2⁶⁴ − 1 comes 0.
     From(u64),
     /// The number of each row.
     Each(Arc<[u64]>),
@@ -32,7 +32,7 @@ impl Examples {
     /// Where the numbers are given one by one, and the row has none.
     pub fn number(&self, row: usize) -> u64 {
         match self {
-            Self::From(first) => first + row as u64,
+            Self::From(first) => first.wrapping_add(row as u64),
             Self::Each(numbers) => numbers[row],
         }
     }
@@ -42,35 +42,53 @@ impl Examples {
         Self::Each(rows.iter().map(|&row| self.number(row)).collect())
     }
 
-    /// The numbers of the first `rows` rows as ranges, each as long as the numbers follow one another.
+    /// The numbers of the first `rows` rows as ranges, each as long as the numbers follow one
+    /// another.
+    ///
+    /// # Panics
+    ///
+    /// If the numbers are given one by one and are fewer than the rows, or one is 2⁶⁴ − 1, which no
+    /// range ends behind.
     pub fn runs(&self, rows: usize) -> Vec<Range<u64>> {
-        let mut runs: Vec<Range<u64>> = Vec::new();
+        let end = |first: u64, rows: usize| {
+            first.checked_add(rows as u64).expect("numbers of examples below 2^64 - 1")
+        };
+        self.parts(rows).into_iter().map(|(first, rows)| first..end(first, rows)).collect()
+    }
+
+    /// The first number of each run of the first `rows` rows, and how many rows it has. A run of
+    /// neighbours goes on from 2⁶⁴ − 1 to 0.
+    pub(crate) fn parts(&self, rows: usize) -> Vec<(u64, usize)> {
+        let mut parts: Vec<(u64, usize)> = Vec::new();
         match self {
-            Self::From(first) => runs.push(*first..first + rows as u64),
+            Self::From(first) => parts.push((*first, rows)),
             Self::Each(_) => {
                 for number in (0..rows).map(|row| self.number(row)) {
-                    match runs.last_mut() {
-                        Some(run) if run.end == number => run.end += 1,
-                        _ => runs.push(number..number + 1),
+                    match parts.last_mut() {
+                        Some((first, rows)) if first.wrapping_add(*rows as u64) == number => {
+                            *rows += 1;
+                        }
+                        _ => parts.push((number, 1)),
                     }
                 }
             }
         }
-        runs
+        parts
     }
 
-    /// `draw` of the indices that belong to each run of the first `rows` rows, when each row has `values` of them, one
-    /// after the other.
+    /// `draw` of the first index and the number of indices that belong to each run of the first
+    /// `rows` rows, when each row has `values` of them, one after the other.
     pub(crate) fn gather<T>(
         &self,
         rows: usize,
-        values: u64,
-        draw: impl Fn(Range<u64>) -> Vec<T>,
+        values: usize,
+        draw: impl Fn(u64, usize) -> Vec<T>,
     ) -> Vec<T> {
-        let mut runs =
-            self.runs(rows).into_iter().map(|run| draw(run.start * values..run.end * values));
-        let mut all = runs.next().unwrap_or_default();
-        runs.for_each(|more| all.extend(more));
+        let of =
+            |(first, rows): (u64, usize)| draw(first.wrapping_mul(values as u64), rows * values);
+        let mut parts = self.parts(rows).into_iter().map(of);
+        let mut all = parts.next().unwrap_or_default();
+        parts.for_each(|more| all.extend(more));
         all
     }
 }

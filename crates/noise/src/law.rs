@@ -88,13 +88,23 @@ impl Colored {
     ///
     /// - `std`: the standard deviation `s`, `[1, 1]` or one for each row, `[rows, 1]`.
     /// - `independent`: the draws `e`, `[rows, n]`.
-    /// - `shared`: the draws `e_f`, `[rows, rank]`. Present exactly where the factor is.
+    /// - `shared`: the draws `e_f`, `[rows, rank]`, for a law with a factor.
+    ///
+    /// # Panics
+    ///
+    /// If there is a factor without shared draws, or the other way round.
     pub fn noise(
         self,
         std: Tensor<2>,
         independent: Tensor<2>,
         shared: Option<Tensor<2>>,
     ) -> Tensor<2> {
+        assert!(
+            self.factor.is_some() == shared.is_some(),
+            "shared: got {} for a law {}, wanted shared draws exactly if there is a factor",
+            if shared.is_some() { "draws" } else { "none" },
+            if self.factor.is_some() { "with a factor" } else { "without one" },
+        );
         let a = self.diagonal.abs().unsqueeze::<2>();
         let color = self.factor.zip(shared).map(|(factor, e_f)| e_f.matmul(factor.transpose()));
         match self.convention {

@@ -12,7 +12,8 @@
 //!
 //! - [`Key`]: a seed from which further seeds are derived;
 //! - [`normal`], [`uniform`], [`sign`], [`permutation`]: draws;
-//! - [`scope`]: which noise the layers of a forward pass draw, [`Noise::Fresh`], [`Noise::Keyed`] or [`Noise::Off`];
+//! - [`scope`]: which noise the layers of a forward pass draw, [`Noise::Fresh`], [`Noise::Keyed`] or
+//!   [`Noise::Off`]; [`Scope`] carries that to another thread;
 //! - [`Examples`]: which examples of the data set the rows of a batch are, for what is drawn for each by itself;
 //! - [`law`]: white and colored Gaussian noise, in two conventions, with their exact covariance;
 //! - [`AddedNoise`]: such noise drawn, scaled and added in one operation;
@@ -29,7 +30,7 @@ mod philox;
 mod scope;
 
 pub use added::{AddedNoise, Parameters};
-pub use covariance::{NoiseCovariance, NotFinite};
+pub use covariance::{CovarianceError, NoiseCovariance};
 pub use draw::{
     host_normal, host_uniform, normal, normal_at, normal_like, normal_rows, permutation, sign,
     uniform, uniform_rows,
@@ -37,7 +38,7 @@ pub use draw::{
 pub use examples::Examples;
 pub use key::{Key, ParseKeyError};
 pub use law::Convention;
-pub use scope::{Noise, current_examples, current_noise, layer_key, scope, scope_at};
+pub use scope::{Noise, Scope, current_examples, current_noise, layer_key, scope, scope_at};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

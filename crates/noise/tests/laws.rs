@@ -183,3 +183,15 @@ fn gradients_are_finite_where_the_variance_is_zero() {
     let single: f64 = standard_deviation(f64_tensor([1], &[3.0])).into_scalar();
     assert_eq!(single, 0.0);
 }
+
+#[test]
+#[should_panic(expected = "shared: got none for a law with a factor, wanted shared draws exactly")]
+fn a_factor_without_shared_draws_is_refused_and_not_dropped() {
+    let device = Device::flex();
+    let law = Colored {
+        diagonal: Tensor::ones([3], &device),
+        factor: Some(Tensor::ones([3, 2], &device)),
+        convention: Convention::Reference,
+    };
+    law.noise(Tensor::ones([1, 1], &device), Tensor::ones([1, 3], &device), None);
+}

@@ -39,7 +39,8 @@ backward!(ConvBackward, Conv, [x, weight, shift], [x, weight, shift, None]);
 backward!(ConvAddBackward, Conv, [x, weight, shift, residual], [x, weight, shift, residual]);
 backward!(NormBackward, Norm, [x, gamma, beta], [x, gamma, beta, None]);
 backward!(NormAddBackward, Norm, [x, gamma, beta, residual], [x, gamma, beta, residual]);
-backward!(AffineBackward, Affine, [x, scale, shift], [x, scale, shift]);
+backward!(AffineBackward, Affine, [x, scale, shift], [x, scale, shift, None]);
+backward!(AffineAddBackward, Affine, [x, scale, shift, residual], [x, scale, shift, residual]);
 
 /// The output of an operation, registered with what `keep` makes of it where any of the inputs is tracked.
 fn record<C: CheckpointStrategy, O: Backward<Flex, N>, const N: usize>(
@@ -134,6 +135,40 @@ impl<C: CheckpointStrategy> NormInputs<C> {
     }
 }
 
+struct AffineInputs<C: CheckpointStrategy> {
+    x: Tracked<C>,
+    scale: Tracked<C>,
+    shift: Tracked<C>,
+    residual: Option<Tracked<C>>,
+}
+
+impl<C: CheckpointStrategy> AffineInputs<C> {
+    fn run(self, relu: bool) -> Tracked<C> {
+        let Self { x, scale, shift, residual } = self;
+        let primitive = |tensor: &Tracked<C>| tensor.primitive().clone();
+        let output = flex::affine(
+            primitive(&x),
+            [primitive(&scale), primitive(&shift)],
+            residual.as_ref().map(primitive),
+            relu,
+        );
+        let nodes = [x.node(), scale.node(), shift.node()];
+        let keep = |output: &FlexTensor| Affine {
+            x: scale.is_tracked().then(|| primitive(&x)),
+            scale: x.is_tracked().then(|| primitive(&scale)),
+            output: relu.then(|| output.clone()),
+        };
+        match residual {
+            None => record::<C, _, _>(AffineBackward, nodes, output, keep),
+            Some(residual) => {
+                let [x, scale, shift] = nodes;
+                let nodes = [x, scale, shift, residual.node()];
+                record::<C, _, _>(AffineAddBackward, nodes, output, keep)
+            }
+        }
+    }
+}
+
 impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
     fn fast_conv2d(
         x: FloatTensor<Self>,
@@ -162,14 +197,17 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         shift: FloatTensor<Self>,
         relu: bool,
     ) -> FloatTensor<Self> {
-        let primitive = |tensor: &Tracked<C>| tensor.primitive().clone();
-        let output = flex::affine(primitive(&x), primitive(&scale), primitive(&shift), relu);
-        let nodes = [x.node(), scale.node(), shift.node()];
-        record::<C, _, _>(AffineBackward, nodes, output, |output| Affine {
-            x: scale.is_tracked().then(|| primitive(&x)),
-            scale: x.is_tracked().then(|| primitive(&scale)),
-            output: relu.then(|| output.clone()),
-        })
+        AffineInputs::<C> { x, scale, shift, residual: None }.run(relu)
+    }
+
+    fn fast_affine_add(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        AffineInputs::<C> { x, scale, shift, residual: Some(residual) }.run(relu)
     }
 
     fn fast_norm(

@@ -100,11 +100,11 @@ pub struct Affine {
 impl Affine {
     pub fn backward(
         self,
-        [x, scale, shift]: [Option<NodeId>; 3],
+        [x, scale, shift, residual]: [Option<NodeId>; 4],
         gradient: FlexTensor,
         grads: &mut Gradients,
     ) {
-        let gradient = before_rectifier(gradient, self.output, None, grads);
+        let gradient = before_rectifier(gradient, self.output, residual, grads);
         if let Some(shift) = shift {
             grads.register::<Flex>(shift, flex::channel_sums(gradient.clone()));
         }

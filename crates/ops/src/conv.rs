@@ -1,7 +1,8 @@
-use crate::norm::{After, norm};
+use crate::norm::{After, check, norm};
 use crate::precision::{Precision, cast, current_precision};
+use crate::shape::padding_pairs;
+use burn::nn::BatchNorm;
 use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, PaddingConfig2d};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, module};
 
@@ -11,9 +12,8 @@ use burn::tensor::{Tensor, module};
 ///
 /// As Burn's layer, where the channels do not fit.
 pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    if current_precision() != Precision::Full
-        && let Some(options) = options(layer)
-    {
+    if current_precision() != Precision::Full {
+        let options = options(layer, &x);
         let multiply = |x, weight| module::conv2d(x, weight, None, options);
         if let Some(out) = cast(&x, || layer.weight.val(), multiply) {
             return match &layer.bias {
@@ -36,8 +36,13 @@ pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
 
 /// A convolution, its batch norm, and what follows: `norm(layer, conv2d(conv, x), after)`.
 ///
-/// Where the norm uses its running statistics they go into the convolution's weight and bias, and the whole is one
-/// operation.
+/// If the norm uses its running statistics they go into the convolution's weight and bias, and the
+/// whole is one operation.
+///
+/// # Panics
+///
+/// As [`conv2d`] and [`norm`]: if the channels of the input, the convolution and the norm do not
+/// follow one another, or the residual has another shape than the output.
 pub fn conv2d_norm(conv: &Conv2d, layer: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if current_precision() == Precision::Full
@@ -45,6 +50,7 @@ pub fn conv2d_norm(conv: &Conv2d, layer: &BatchNorm, x: Tensor<4>, after: After)
         && crate::norm::fast::applies(&after.residual)
         && let Some(geometry) = fast::geometry(conv, &x)
     {
+        check(layer, geometry.output_dims(), &after);
         let [scale, mut shift] = crate::norm::fast::running(layer);
         if let Some(bias) = &conv.bias {
             shift = shift + bias.val() * scale.clone();
@@ -55,14 +61,12 @@ pub fn conv2d_norm(conv: &Conv2d, layer: &BatchNorm, x: Tensor<4>, after: After)
     norm(layer, conv2d(conv, x), after)
 }
 
-/// A layer's options where they do not depend on the input: what `Same` pads is Burn's to say.
-fn options(layer: &Conv2d) -> Option<ConvOptions<2>> {
-    let padding = match &layer.padding {
-        &PaddingConfig2d::Explicit(top, left, bottom, right) => [(top, bottom), (left, right)],
-        PaddingConfig2d::Valid => [(0, 0); 2],
-        PaddingConfig2d::Same => return None,
-    };
-    Some(ConvOptions::new_with_padding(layer.stride, padding, layer.dilation, layer.groups))
+/// A layer's options for an input, its padding in numbers.
+fn options(layer: &Conv2d, x: &Tensor<4>) -> ConvOptions<2> {
+    let [_, _, height, width] = x.dims();
+    let [_, _, rows, columns] = layer.weight.lazy_shape().dims();
+    let padding = padding_pairs(&layer.padding, [height, width], [rows, columns], layer.stride);
+    ConvOptions::new_with_padding(layer.stride, padding, layer.dilation, layer.groups)
 }
 
 #[cfg(feature = "flex")]
@@ -71,6 +75,7 @@ mod fast {
     use crate::extension::FastOps;
     use crate::flex::Geometry;
     use crate::norm::fast::applies;
+    use crate::shape::conv2d_output_size;
     use burn::backend::Dispatch;
     use burn::nn::conv::Conv2d;
     use burn::tensor::{DType, Tensor};
@@ -79,28 +84,23 @@ mod fast {
     pub fn geometry(layer: &Conv2d, x: &Tensor<4>) -> Option<Geometry> {
         let [batch, channels, height, width] = x.dims();
         let [outputs, kernel_channels, rows, columns] = layer.weight.lazy_shape().dims();
-        let options = super::options(layer)?;
+        let options = super::options(layer, x);
         let single = layer.weight.dtype() == DType::F32;
         if !applies([x]) || !single || options.groups != 1 || channels != kernel_channels {
             return None;
         }
         let (input, kernel) = ([height, width], [rows, columns]);
-        let mut output = [0; 2];
-        for axis in 0..2 {
-            let reach = options.dilation[axis] * (kernel[axis] - 1) + 1;
-            let (begin, end) = options.padding[axis];
-            output[axis] =
-                (input[axis] + begin + end).checked_sub(reach)? / options.stride[axis] + 1;
-        }
+        let (stride, dilation) = (options.stride, options.dilation);
+        let output = conv2d_output_size(input, kernel, stride, dilation, options.padding)?;
         Some(Geometry {
             batch,
             channels: [channels, outputs],
             input,
             output,
             kernel,
-            stride: options.stride,
+            stride,
             padding: options.padding_begin(),
-            dilation: options.dilation,
+            dilation,
         })
     }
 

@@ -35,6 +35,15 @@ pub trait FastOps: Backend {
         relu: bool,
     ) -> FloatTensor<Self>;
 
+    /// `x * scale + shift + residual`, rectified where `relu` says so.
+    fn fast_affine_add(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self>;
+
     /// Batch norm by the batch's own statistics, rectified where `relu` says so; and these statistics, mean and biased
     /// variance, as constants.
     fn fast_norm(
@@ -84,7 +93,17 @@ impl FastOps for Flex {
         shift: FloatTensor<Self>,
         relu: bool,
     ) -> FloatTensor<Self> {
-        flex::affine(x, scale, shift, relu)
+        flex::affine(x, [scale, shift], None, relu)
+    }
+
+    fn fast_affine_add(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        flex::affine(x, [scale, shift], Some(residual), relu)
     }
 
     fn fast_norm(

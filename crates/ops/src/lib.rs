@@ -10,7 +10,8 @@
 //! | [`conv2d_norm`] | a convolution, its batch norm, and what may follow: a residual sum and a rectifier |
 //! | [`norm`] | a batch norm and what may follow |
 //! | [`linear`] | a linear layer |
-//! | [`autocast`] | nothing by itself: convolutions and linear layers within it multiply in half precision |
+//! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
+//! | [`padding_pairs`], [`conv2d_output_size`] | the padding and the output's size of a convolution |
 //!
 //! The kernels: Winograd's minimal filtering for convolutions of 3 by 3 elements whose tiles fill vectors, a direct one for
 //! all others, with AVX-512, AVX2 or what else the processor has, chosen at run time. Results do not depend on the number of
@@ -32,6 +33,7 @@ mod flex;
 mod linear;
 mod norm;
 mod precision;
+mod shape;
 
 pub use conv::{conv2d, conv2d_norm};
 #[cfg(feature = "flex")]
@@ -39,3 +41,4 @@ pub use flex::release_memory;
 pub use linear::linear;
 pub use norm::{After, norm};
 pub use precision::{ParsePrecisionError, Precision, autocast, current_precision};
+pub use shape::{conv2d_output_size, padding_pairs};

@@ -34,21 +34,39 @@ impl After {
 
 /// `layer.forward(x)` and what follows, `[batch, channels, height, width]`.
 ///
-/// As Burn's layer it uses, and updates, the batch's statistics where `x` is on an autodiff device and the layer is in
-/// training mode, and the running statistics otherwise.
+/// As Burn's layer it uses, and updates, the batch's statistics if `x` is on an autodiff device and
+/// the layer is in training mode, and uses the running statistics otherwise.
+///
+/// # Panics
+///
+/// If the layer has another number of channels than `x`, or the residual another shape.
 pub fn norm(layer: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
+    check(layer, x.dims(), &after);
     #[cfg(feature = "flex")]
     {
         let parts = [&x].into_iter().chain(&after.residual);
-        if fast::applies(parts) && x.dims()[1] == layer.gamma.dims()[0] {
+        if fast::applies(parts) {
             return match trains(layer, &x) {
                 true => fast::by_batch(layer, x, after),
-                false if after.residual.is_none() => fast::by_running(layer, x, after.relu),
-                false => after.apply(layer.forward(x)),
+                false => fast::by_running(layer, x, after),
             };
         }
     }
     after.apply(layer.forward(x))
+}
+
+/// Refuses what a kernel would read beyond its end, or in another order than its shape says.
+pub(crate) fn check(layer: &BatchNorm, output: [usize; 4], after: &After) {
+    let ([_, channels, ..], num_features) = (output, layer.gamma.lazy_shape()[0]);
+    assert!(
+        num_features == channels,
+        "norm: got a batch norm of {num_features} channels for an input of shape {output:?}, \
+         wanted {channels}"
+    );
+    if let Some(residual) = &after.residual {
+        let got = residual.dims();
+        assert!(got == output, "residual: got shape {got:?}, wanted the output's {output:?}");
+    }
 }
 
 /// Whether the layer uses the batch's statistics.
@@ -83,9 +101,15 @@ pub(crate) mod fast {
         [scale, shift]
     }
 
-    pub fn by_running(layer: &BatchNorm, x: Tensor<4>, relu: bool) -> Tensor<4> {
+    pub fn by_running(layer: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
         let [scale, shift] = running(layer).map(Tensor::into_dispatch);
-        Tensor::from_dispatch(Dispatch::fast_affine(x.into_dispatch(), scale, shift, relu))
+        let x = x.into_dispatch();
+        Tensor::from_dispatch(match after.residual {
+            None => Dispatch::fast_affine(x, scale, shift, after.relu),
+            Some(residual) => {
+                Dispatch::fast_affine_add(x, scale, shift, residual.into_dispatch(), after.relu)
+            }
+        })
     }
 
     pub fn by_batch(layer: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {

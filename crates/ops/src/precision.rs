@@ -69,6 +69,10 @@ thread_local! {
 /// Gradients pass through in the same way, so that an optimizer sees parameters and gradients of full precision. Scopes
 /// nest, and end also where `f` panics. Burn's own layers know nothing of it.
 ///
+/// Like a noise scope it belongs inside a job of a thread pool, not around the pool: threads that
+/// `f` starts are outside it, and a worker of Rayon that waits for a job within it runs other jobs
+/// meanwhile, on the same thread and so in this precision.
+///
 /// ```
 /// # use burn::{nn::conv::Conv2dConfig, tensor::{Device, Tensor}};
 /// use cni_ops::{Precision, autocast, conv2d};

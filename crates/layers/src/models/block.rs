@@ -20,8 +20,8 @@ pub struct Block {
     /// The learned shortcut, where the shape changes and the shortcut is a projection.
     pub downsample: Option<Downsample>,
     pub(super) pre_activation: bool,
-    /// Stride and added channels of a shortcut without parameters.
-    pub(super) pad: Option<[usize; 2]>,
+    /// Stride of a shortcut without parameters, and the channels it adds before and behind its own.
+    pub(super) pad: Option<[usize; 3]>,
 }
 
 /// Shortcut B: a 1x1 convolution, and batch norm except in pre-activation blocks.
@@ -59,13 +59,21 @@ impl Block {
                 None => downsample.conv.forward(x),
             };
         }
-        let Some([stride, channels]) = self.pad else {
+        let Some([stride, before, behind]) = self.pad else {
             return x;
         };
         let pool = AvgPool2dConfig::new([1, 1]).with_strides([stride, stride]).init();
         let x = pool.forward(x);
         let [batch, _, height, width] = x.dims();
-        let zeros = Tensor::zeros([batch, channels, height, width], (&x.device(), x.dtype()));
-        Tensor::cat(vec![x, zeros], 1)
+        let options = (&x.device(), x.dtype());
+        let zeros = |channels| Tensor::zeros([batch, channels, height, width], options);
+        let mut parts = vec![x.clone()];
+        if before > 0 {
+            parts.insert(0, zeros(before));
+        }
+        if behind > 0 {
+            parts.push(zeros(behind));
+        }
+        Tensor::cat(parts, 1)
     }
 }

@@ -1,19 +1,27 @@
 //! What a [`ResNet`] is made from: the one place that knows its stages, its sizes and the names of its layers. One file,
 //! because the families are settings of one configuration.
 
-use super::{Block, Downsample, ModelNoise, Normalize, ResNet};
+use super::{Block, Downsample, ModelNoise, NormalizeConfig, ResNet};
 use crate::{NoiseError, NoisyConv2dConfig, NoisyLinearConfig};
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{BatchNormConfig, Initializer, LinearConfig, PaddingConfig2d};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-/// How a block whose shape changes connects its input to its output (He et al., CVPR 2016, section 3.3).
+/// How a block whose shape changes connects its input to its output (He et al., CVPR 2016, section
+/// 3.3).
+///
+/// The two kinds of option A have no parameters and add the same number of channels, so the names
+/// and shapes of a checkpoint cannot tell which of them it was trained with. The code that made it
+/// can; with the wrong one a checkpoint loads, and its logits are off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shortcut {
-    /// Option A: every other pixel, and zeros for the added channels. PNI's models.
+    /// Option A: every other pixel, and channels of zeros behind the others. PNI's models.
     Pad,
+    /// Option A: every other pixel, and channels of zeros on both sides of the others; an odd one
+    /// goes behind. Most published CIFAR ResNets (akamaster's code).
+    PadBoth,
     /// Option B: a 1x1 convolution and batch norm. CNI's models.
     Projection,
 }
@@ -34,6 +42,9 @@ pub enum Architecture {
     /// ResNet-18 of pre-activation blocks.
     PreActResNet18,
 }
+
+/// The most channels of a stage: beyond any published network, and below what no memory holds.
+const WIDEST: usize = 16_384;
 
 impl Architecture {
     /// Blocks of each stage and channels of the first; each stage doubles them.
@@ -67,7 +78,7 @@ pub struct ResNetConfig {
     /// Height and width of the images. Only noise on activations needs them.
     pub image_size: [usize; 2],
     /// The first layer; its number of channels is that of the images.
-    pub normalize: Normalize,
+    pub normalize: NormalizeConfig,
     /// Where the model is noisy.
     pub noise: ModelNoise,
 }
@@ -78,14 +89,14 @@ impl ResNetConfig {
         Self::new(Architecture::Cifar { depth, shortcut: Shortcut::Projection }, classes)
     }
 
-    /// Any architecture, for 32x32 color images.
+    /// Any architecture, for 32x32 color images, with the normalization of CNI's code.
     pub fn new(architecture: Architecture, classes: usize) -> Self {
         Self {
             architecture,
             width: 1.0,
             classes,
             image_size: [32, 32],
-            normalize: Normalize::cifar(),
+            normalize: NormalizeConfig::cni(),
             noise: ModelNoise::none(),
         }
     }
@@ -97,8 +108,14 @@ impl ResNetConfig {
     }
 
     /// Sets the size of the images and the normalization, whose channels are those of the images.
-    pub fn with_images(mut self, size: [usize; 2], normalize: Normalize) -> Self {
+    pub fn with_images(mut self, size: [usize; 2], normalize: NormalizeConfig) -> Self {
         (self.image_size, self.normalize) = (size, normalize);
+        self
+    }
+
+    /// Sets the normalization, whose channels are those of the images.
+    pub fn with_normalization(mut self, normalize: NormalizeConfig) -> Self {
+        self.normalize = normalize;
         self
     }
 
@@ -121,21 +138,26 @@ impl ResNetConfig {
     ///
     /// # Errors
     ///
-    /// [`NoiseError::Model`] where the depth of a CIFAR ResNet is not 6n + 2 with n above 0, `classes` is below 2, or `width`
-    /// is not a finite number that leaves at least one channel; the other variants where a noise does not fit.
+    /// [`NoiseError::Model`] if the depth of a CIFAR ResNet is not 6n + 2 with n from 1 to 1,000,
+    /// `classes` is not from 2 to 1,000,000, `image_size` is zero, or `width` does not leave from 1
+    /// to 16,384 channels in every stage; the other variants if a noise does not fit.
     pub fn try_init(&self, device: &Device) -> Result<ResNet, NoiseError> {
         let wrong = |field, got: String, wanted| Err(NoiseError::Model { field, got, wanted });
         if let Architecture::Cifar { depth, .. } = self.architecture
-            && (depth < 8 || depth % 6 != 2)
+            && !(depth % 6 == 2 && (1..=1_000).contains(&(depth / 6)))
         {
-            return wrong("depth", depth.to_string(), "6n + 2 with n > 0");
+            return wrong("depth", depth.to_string(), "6n + 2 with n > 0, at most 1,000");
         }
-        if self.classes < 2 {
-            return wrong("classes", self.classes.to_string(), "at least 2");
+        if !(2..=1_000_000).contains(&self.classes) {
+            return wrong("classes", self.classes.to_string(), "at least 2, at most 1,000,000");
         }
-        let (_, base) = self.architecture.stages();
-        if !self.width.is_finite() || self.channels(base) < 1 {
-            let wanted = "a finite number that leaves at least one channel";
+        if self.image_size.contains(&0) {
+            return wrong("image_size", format!("{:?}", self.image_size), "sizes above zero");
+        }
+        let (stages, base) = self.architecture.stages();
+        let widest = self.channels(base << (stages.len() - 1));
+        if !self.width.is_finite() || self.channels(base) < 1 || widest > WIDEST {
+            let wanted = "a finite number that leaves 1 to 16,384 channels in every stage";
             return wrong("width", self.width.to_string(), wanted);
         }
         self.build(device)
@@ -150,7 +172,7 @@ impl ResNetConfig {
         let pre_activation = self.architecture == Architecture::PreActResNet18;
         let norm = |channels| BatchNormConfig::new(channels).init(device);
         let [height, width] = self.image_size;
-        let image_channels = self.normalize.mean().len();
+        let image_channels = self.normalize.channels();
 
         let mut channels = self.channels(base);
         let mut size = self.image_size;
@@ -173,7 +195,7 @@ impl ResNetConfig {
         let mut stages = stages.into_iter();
         let mut stage = || stages.next();
         Ok(ResNet {
-            normalize: self.normalize.clone(),
+            normalize: self.normalize.init(device),
             input: match &self.noise.input {
                 Some(noise) => {
                     Some(noise.try_init("input", &[image_channels, height, width], device)?)
@@ -209,10 +231,19 @@ impl ResNetConfig {
         let norm = |channels| BatchNormConfig::new(channels).init(device);
         let pre_activation = self.architecture == Architecture::PreActResNet18;
         let first = conv([channels, out], 3, stride, *size);
-        let second = conv([out, out], 3, 1, first.output_size());
+        let second = conv([out, out], 3, 1, first.try_output_size()?);
         let changes = stride > 1 || channels != out;
-        let pads = matches!(self.architecture, Architecture::Cifar { shortcut: Shortcut::Pad, .. });
-        let downsample = if changes && !pads {
+        let shortcut = match self.architecture {
+            Architecture::Cifar { shortcut, .. } => shortcut,
+            _ => Shortcut::Projection,
+        };
+        let added = out.saturating_sub(channels);
+        let pad = match shortcut {
+            Shortcut::Pad => Some([stride, 0, added]),
+            Shortcut::PadBoth => Some([stride, added / 2, added - added / 2]),
+            Shortcut::Projection => None,
+        };
+        let downsample = if changes && pad.is_none() {
             let projection = conv([channels, out], 1, stride, *size);
             Some(Downsample {
                 conv: make("downsample", &projection)?,
@@ -221,7 +252,7 @@ impl ResNetConfig {
         } else {
             None
         };
-        *size = first.output_size();
+        *size = first.try_output_size()?;
         Ok(Block {
             conv1: make("conv1", &first)?,
             bn1: norm(if pre_activation { channels } else { out }),
@@ -229,7 +260,7 @@ impl ResNetConfig {
             bn2: norm(out),
             downsample,
             pre_activation,
-            pad: (changes && pads).then_some([stride, out - channels]),
+            pad: pad.filter(|_| changes),
         })
     }
 }

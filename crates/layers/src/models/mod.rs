@@ -9,6 +9,7 @@ mod resnet;
 
 pub use block::{Block, Downsample};
 pub use config::{Architecture, ResNetConfig, Shortcut};
+pub use import::ImportReport;
 pub use model_noise::ModelNoise;
-pub use normalize::Normalize;
+pub use normalize::{Normalize, NormalizeConfig};
 pub use resnet::ResNet;

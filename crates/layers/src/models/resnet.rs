@@ -1,5 +1,7 @@
-use super::{Block, Normalize};
-use crate::{ActivationNoise, NoiseSummary, NoisyConv2d, NoisyLinear, count_parameters};
+use super::{Block, Normalize, NormalizeConfig};
+use crate::{
+    ActivationNoise, NoiseError, NoiseSummary, NoisyConv2d, NoisyLinear, count_parameters,
+};
 use burn::module::{Content, Module, ModuleDisplay};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
@@ -59,6 +61,24 @@ impl ResNet {
     }
 }
 
+impl ResNet {
+    /// The model with another normalization, of as many channels.
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseError::Model`] if the normalization has another number of channels than the stem.
+    pub fn with_normalization(mut self, config: &NormalizeConfig) -> Result<Self, NoiseError> {
+        let channels = self.conv1.conv.weight.lazy_shape()[1];
+        if config.channels() != channels {
+            let got = format!("{} channels for images of {channels}", config.channels());
+            let wanted = "as many as the images have";
+            return Err(NoiseError::Model { field: "normalization", got, wanted });
+        }
+        self.normalize = config.init(&self.conv1.conv.weight.lazy_device());
+        Ok(self)
+    }
+}
+
 impl ModuleDisplay for ResNet {
     fn custom_content(&self, content: Content) -> Option<Content> {
         let noise = NoiseSummary::of(self);
@@ -67,6 +87,7 @@ impl ModuleDisplay for ResNet {
         content
             .add_debug_attribute("blocks", &blocks)
             .add("classes", &self.fc.linear.weight.dims()[1])
+            .add("normalize", &self.normalize)
             .add("parameters", &count_parameters(self))
             .add("noise_parameters", &noise.parameters())
             .add("noise", &noise.to_string().replace('\n', "; "))

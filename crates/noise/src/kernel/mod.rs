@@ -71,8 +71,8 @@ impl Plan {
         }
         kernels(tensor.device().as_dispatch())?;
         // A kernel counts its rows' draws on from the first.
-        let runs = noise.examples.runs(if noise.draw_per_row { noise.rows } else { 1 });
-        let [run] = runs.as_slice() else {
+        let parts = noise.examples.parts(if noise.draw_per_row { noise.rows } else { 1 });
+        let [(first, draws)] = *parts.as_slice() else {
             return None;
         };
         let (form, through_std, parameter, stride, rank) = match &noise.parameters {
@@ -91,11 +91,14 @@ impl Plan {
             }
         };
         let drawn = (total / noise.rows).max(noise.rows) * rank;
+        // Nor do kernels begin the stream anew after its last index.
+        let values = (total / noise.rows).max(rank) as u64;
+        first.checked_add(draws as u64)?.checked_mul(values)?;
         (single(parameter.dtype()) && drawn < MOST).then(|| Self {
             form,
             through_std,
             key: noise.key,
-            first: run.start,
+            first,
             rows: noise.rows,
             elements: total / noise.rows,
             draw_per_row: noise.draw_per_row,
@@ -195,7 +198,8 @@ pub(crate) fn fill<const D: usize>(
     {
         use burn::backend::Dispatch;
         use operations::NoiseOperations;
-        if takes(elements) && kernels(device.as_dispatch()) == Some(Kernels::Cube) {
+        let whole = first.checked_add(elements as u64).is_some();
+        if whole && takes(elements) && kernels(device.as_dispatch()) == Some(Kernels::Cube) {
             let out = out();
             return (out.dtype() == DType::F32).then(|| {
                 Tensor::from_dispatch(Dispatch::fill(out.into_dispatch(), law, key, first))

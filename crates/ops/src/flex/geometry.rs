@@ -30,6 +30,11 @@ impl Geometry {
         self.channels[1] * self.output[0] * self.output[1]
     }
 
+    /// `[batch, channels, height, width]` of the output.
+    pub fn output_dims(&self) -> [usize; 4] {
+        [self.batch, self.channels[1], self.output[0], self.output[1]]
+    }
+
     /// Row and column of a kernel's element, in units of the input.
     pub fn reach(&self, element: usize) -> [usize; 2] {
         let [row, column] = [element / self.kernel[1], element % self.kernel[1]];

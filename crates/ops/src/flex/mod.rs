@@ -28,7 +28,6 @@ use burn::tensor::{DType, Shape};
 use correlate::{Correlation, correlate};
 use epilogue::Epilogue;
 use norm::Extent;
-use pool::Block;
 use source::Source;
 use tensor::{Values, tensor, vector};
 use weight_gradient::weight_gradient;
@@ -121,13 +120,6 @@ pub fn conv2d_weight_gradient(
 /// A gradient as it was before a rectifier with the given output.
 pub fn gated(gradient: FlexTensor, output: FlexTensor) -> FlexTensor {
     let (mut gradient, output) = (Values::new(gradient).into_tensor(), Values::new(output));
-    // `to_contiguous` keeps the offset of a view, which only a copy gets rid of.
-    if gradient.layout().start_offset() != 0
-        || gradient.bytes().len() != 4 * gradient.layout().num_elements()
-    {
-        let shape = gradient.shape();
-        gradient = tensor(Block::copy(Values::new(gradient).slice()), shape);
-    }
     gate::gate(gradient.storage_mut(), output.slice());
     gradient
 }
@@ -144,12 +136,19 @@ pub fn channel_sums(gradient: FlexTensor) -> FlexTensor {
     vector(sums, [extent.channels])
 }
 
-/// `max(0, x * scale + shift)`, the rectifier where wanted.
-pub fn affine(x: FlexTensor, scale: FlexTensor, shift: FlexTensor, relu: bool) -> FlexTensor {
+/// `max(0, x * scale + shift + residual)`, the residual and the rectifier where wanted.
+pub fn affine(
+    x: FlexTensor,
+    vectors: [FlexTensor; 2],
+    residual: Option<FlexTensor>,
+    relu: bool,
+) -> FlexTensor {
     let shape = x.shape();
-    let [x, scale, shift] = [x, scale, shift].map(Values::new);
+    let (x, [scale, shift]) = (Values::new(x), vectors.map(Values::new));
+    let residual = residual.map(Values::new);
     let vectors = [scale.slice(), shift.slice()];
-    tensor(norm::affine(x.slice(), extent(&shape), vectors, None, relu), shape)
+    let residual = residual.as_ref().map(Values::slice);
+    tensor(norm::affine(x.slice(), extent(&shape), vectors, residual, relu), shape)
 }
 
 /// Batch norm by the batch's statistics, `max(0, norm(x) + residual)`, the residual and the rectifier where wanted; and the
@@ -183,7 +182,7 @@ pub fn norm(
 /// A gradient times a factor for each channel.
 pub fn scaled(gradient: FlexTensor, scale: FlexTensor) -> FlexTensor {
     let shift = FlexTensor::zeros(scale.shape(), DType::F32);
-    affine(gradient, scale, shift, false)
+    affine(gradient, [scale, shift], None, false)
 }
 
 /// The sum over all but the channels of a gradient times `x`.

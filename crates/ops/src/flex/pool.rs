@@ -105,12 +105,6 @@ impl Block {
         Self { memory, start, len }
     }
 
-    pub fn copy(values: &[f32]) -> Self {
-        let mut block = Self::new(values.len());
-        block.values_mut().copy_from_slice(values);
-        block
-    }
-
     pub fn values(&self) -> &[f32] {
         &self.memory[self.start..][..self.len]
     }
@@ -166,7 +160,7 @@ mod tests {
             let mut block = Block::new(len);
             assert_eq!(block.values().as_ptr() as usize % 64, 0);
             block.values_mut().fill(1.0);
-            assert_eq!(Block::copy(block.values()).values(), vec![1.0; len]);
+            assert_eq!(block.values(), vec![1.0; len]);
         }
     }
 }
