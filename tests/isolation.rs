@@ -97,7 +97,9 @@ impl ModuleVisitor for Gradients {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.path.last().is_some_and(|name| name.starts_with("running_")) {
+        // Running statistics and the constants of the normalization are not trained.
+        let constant = self.path.first().is_some_and(|name| name == "normalize");
+        if constant || self.path.last().is_some_and(|name| name.starts_with("running_")) {
             return;
         }
         let gradient = self.found.get::<D>(param.id).map(|g| g.try_to_vec_as().unwrap());

@@ -10,7 +10,8 @@ use cni_burn::training::Parallel;
 pub enum Sharing {
     /// One model, gradients summed on the first device; any backend.
     Multi,
-    /// A model on each device, gradients summed by NCCL; CUDA only.
+    /// A model on each device, gradients summed by NCCL; CUDA only, untested.
+    #[cfg(feature = "experimental-ddp")]
     Ddp,
 }
 
@@ -18,6 +19,7 @@ impl From<Sharing> for Parallel {
     fn from(sharing: Sharing) -> Self {
         match sharing {
             Sharing::Multi => Self::Multi,
+            #[cfg(feature = "experimental-ddp")]
             Sharing::Ddp => Self::Ddp,
         }
     }

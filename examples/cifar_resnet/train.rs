@@ -7,7 +7,7 @@ use crate::model::{Dataset, Kind};
 use cni_burn::attacks::evaluation::write_json;
 use cni_burn::prelude::*;
 use cni_burn::training::data::{ImageData, Split};
-use cni_burn::training::{Devices, Labels, Progress};
+use cni_burn::training::{Adversarial, Devices, Labels, Progress};
 use std::error::Error;
 use std::sync::Arc;
 
@@ -54,9 +54,11 @@ pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
     let labels = if args.predicted_labels { Labels::Predicted } else { Labels::True };
     let objective = match args.clean {
         true => Objective::clean(),
-        false => Objective::adversarial(attack.clone())
-            .with_start_epoch(args.adversarial_from)
-            .with_labels(labels),
+        false => Objective::adversarial(
+            Adversarial::new(attack.clone())
+                .with_start_epoch(args.adversarial_from)
+                .with_labels(labels),
+        ),
     };
     let mut config = TrainingConfig::cni(objective);
     config.epochs = args.epochs;
@@ -82,13 +84,7 @@ pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
     let progress = if args.tui { Progress::Dashboard } else { Progress::Lines };
     let start = if args.resume { Start::Resume } else { Start::Fresh };
     let trainer = Trainer::new(config, &args.out)?.with_progress(progress);
-    let trainer = trainer.with_watch(noise_amplitudes);
-    // Beside checkpoints stands the model they are of, which a run that is about to be refused must
-    // not replace.
-    let begun = args.out.join("checkpoints").read_dir().is_ok_and(|mut all| all.next().is_some());
-    if !begun {
-        write_json(&args.out.join("model.json"), &args.model)?;
-    }
+    let trainer = trainer.with_watch(noise_amplitudes).with_model_config(&args.model)?;
     let trained = trainer.run(model, ResNet::forward, train, validation, devices, start)?;
     write_json(&args.out.join("history.json"), &trained.history)?;
     println!("best epoch on the validation slice: {}; run: {}", trained.best, args.out.display());

@@ -94,7 +94,9 @@ fn a_jpeg_cut_anywhere_is_an_error_that_names_the_file() {
 #[test]
 fn an_image_cut_in_half_or_at_its_tail_is_an_error_that_names_the_file() {
     // Rough, so that the scan is long.
-    let noise = |x: u32, y: u32| (x * 2_654_435_761).wrapping_add(y * 40_503).rotate_left(13) as u8;
+    let noise = |x: u32, y: u32| {
+        x.wrapping_mul(2_654_435_761).wrapping_add(y * 40_503).rotate_left(13) as u8
+    };
     let image = RgbImage::from_fn(64, 64, |x, y| Rgb([noise(x, y), noise(y, x), noise(x + y, x)]));
     let dir = folder("a.png", b"");
     let mut jpeg = Vec::new();

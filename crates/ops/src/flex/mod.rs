@@ -28,7 +28,6 @@ use burn::tensor::{DType, Shape};
 use correlate::{Correlation, correlate};
 use epilogue::Epilogue;
 use norm::Extent;
-use pool::Block;
 use source::Source;
 use tensor::{Values, tensor, vector};
 use weight_gradient::weight_gradient;

@@ -155,6 +155,7 @@ impl Layout {
         if names.len() != self.classes() {
             return Err(DataError::ClassNames { path, got: names.len(), wanted: self.classes() });
         }
+        super::check_classes(&path.display().to_string(), &names)?;
         Ok(names)
     }
 
@@ -225,6 +226,10 @@ mod tests {
         fs::write(&names, "a\nb\n").unwrap();
         let error = cifar10(dir.path(), Split::Test).unwrap_err().to_string();
         assert!(error.contains("got 2 class names, wanted 10"), "{error}");
+        fs::write(&names, "a\nb\nc\nd\ne\nf\ng\nh\ni\na\n").unwrap();
+        let error = cifar10(dir.path(), Split::Test).unwrap_err().to_string();
+        let says = "batches.meta.txt: classes 0 and 9 are both called \"a\"";
+        assert!(error.ends_with(says), "{error}");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn layout<'a>(
     if let Some((weight, parameter)) = name.split_once(".noise.") {
         // The references give noise parameters axes of size one and the axes of their tensor.
         let width = if parameter == "factor" { *wanted.last()? } else { 1 };
-        let fits = got.iter().product::<usize>() == wanted.iter().product()
+        let fits = got.iter().product::<usize>() == wanted.iter().product::<usize>()
             && (parameter != "factor" || got.last() == wanted.last());
         let weight = shape_of(weight).filter(|_| is_linear(weight));
         return fits.then_some(match weight {
