@@ -1,7 +1,8 @@
 //! What a reader should know before trusting a record. The [checks](crate::checkup) look deeper.
 
+use super::identity::Entry;
 use super::{Record, Row};
-use crate::{Access, Attack};
+use crate::Access;
 use std::collections::BTreeSet;
 
 /// What was seen on the way and is not in the record.
@@ -20,7 +21,7 @@ const HELP: f64 = 0.002;
 pub(super) fn of(
     record: &Record,
     rows: &[Row],
-    suite: &[Box<dyn Attack>],
+    suite: &[Entry],
     seen: Seen,
 ) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -29,11 +30,11 @@ pub(super) fn of(
             "outputs look like probabilities; attacks want logits, without a softmax".to_string(),
         );
     }
-    for (attack, examples) in suite.iter().zip(seen.zero_gradients) {
+    for (entry, examples) in suite.iter().zip(seen.zero_gradients) {
         if !examples.is_empty() {
             warnings.push(format!(
                 "{} met a gradient of zero on {} of {} examples: gradients may be masked",
-                attack.name(),
+                entry.label,
                 examples.len(),
                 record.examples
             ));
@@ -49,7 +50,7 @@ pub(super) fn of(
             record.draws
         ));
     }
-    if !suite.iter().any(|attack| attack.gradient_draws().is_some_and(|draws| draws > 1)) {
+    if !suite.iter().any(|entry| entry.attack.gradient_draws().is_some_and(|draws| draws > 1)) {
         warnings.push(
             "the model is stochastic and no attack averages its gradient over draws (EOT); \
              robust accuracy is overestimated"
@@ -60,10 +61,10 @@ pub(super) fn of(
 }
 
 /// The examples that fall to attacks without gradients alone, where they are many.
-fn black_box(record: &Record, rows: &[Row], suite: &[Box<dyn Attack>]) -> Option<String> {
+fn black_box(record: &Record, rows: &[Row], suite: &[Entry]) -> Option<String> {
     let by_gradients = |access: Access| access == Access::Gradients;
     let of = |white: bool| -> Vec<usize> {
-        let of_kind = |&index: &usize| by_gradients(suite[index].access()) == white;
+        let of_kind = |&index: &usize| by_gradients(suite[index].attack.access()) == white;
         (0..suite.len()).filter(of_kind).collect()
     };
     let (white, black) = (of(true), of(false));
