@@ -57,8 +57,11 @@ mod tests {
 
     #[test]
     fn a_hash_does_not_depend_on_the_order_of_keys() {
-        let [a, b] = [r#"{"b": [1, {"y": 0.5, "x": "é\""}], "a": null}"#, r#"{"a":null,"b":[1,{"x":"é\"","y":0.5}]}"#]
-            .map(|text| serde_json::from_str::<Value>(text).unwrap());
+        let [a, b] = [
+            r#"{"b": [1, {"y": 0.5, "x": "é\""}], "a": null}"#,
+            r#"{"a":null,"b":[1,{"x":"é\"","y":0.5}]}"#,
+        ]
+        .map(|text| serde_json::from_str::<Value>(text).unwrap());
         assert_eq!(canonical(&a), r#"{"a":null,"b":[1,{"x":"é\"","y":0.5}]}"#);
         assert_eq!(hash_of(&a), hash_of(&b));
         assert_eq!(serde_json::from_str::<Value>(&canonical(&a)).unwrap(), a);

@@ -57,7 +57,8 @@ impl Probe {
 
     /// Whether it is the same model, to the rounding of its arithmetic.
     pub fn matches(&self, other: &Self) -> bool {
-        near(&self.logits, &other.logits, LOGITS) && near(&self.gradient, &other.gradient, GRADIENTS)
+        near(&self.logits, &other.logits, LOGITS)
+            && near(&self.gradient, &other.gradient, GRADIENTS)
     }
 }
 

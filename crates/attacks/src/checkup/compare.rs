@@ -65,7 +65,7 @@ impl Fared {
     pub fn estimate(&self) -> Estimate {
         let mut hits = Hits::new(self.correct.len());
         hits.extend(&self.correct);
-        hits.estimate(0.95)
+        hits.estimate(0.95).expect("there are examples")
     }
 
     pub fn accuracy(&self) -> f64 {

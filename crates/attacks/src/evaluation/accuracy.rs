@@ -97,7 +97,8 @@ impl Tally {
     }
 
     pub fn accuracy(&self, confidence: f64) -> Accuracy {
-        let of = |hits: &Hits| hits.estimate(confidence).expect("there are examples, and a confidence");
+        let of =
+            |hits: &Hits| hits.estimate(confidence).expect("there are examples, and a confidence");
         let several = self.several.as_ref();
         Accuracy {
             one_shot: of(&self.one_shot),
@@ -137,7 +138,8 @@ mod tests {
     #[test]
     fn votes_and_tries_are_draws_of_groups() {
         let draws = [[1, 0], [1, 1], [0, 2], [1, 1], [1, 1], [1, 1]].map(Vec::from);
-        let mut tally = Tally::new(6, 3, 3, Some(&[NoiseState::Live, NoiseState::Off, NoiseState::Fixed]));
+        let mut tally =
+            Tally::new(6, 3, 3, Some(&[NoiseState::Live, NoiseState::Off, NoiseState::Fixed]));
         tally.add(&draws, &[1, 1]);
         tally.add_noise_off(&draws[..1], &[1, 1]);
         tally.add_fixed_noise(&draws[1..2], &[1, 1]);

@@ -17,7 +17,9 @@ pub enum EvaluationError {
     #[error("suite: got {0:?} twice with equal settings, wanted every attack once")]
     DuplicateAttack(String),
     /// An audit of an attack whose number is not reported.
-    #[error("audit: got {attack}, wanted one of the suite's attacks with all its settings, draws too for a noisy model: {suite}")]
+    #[error(
+        "audit: got {attack}, wanted one of the suite's attacks with all its settings, draws too for a noisy model: {suite}"
+    )]
     Audit {
         /// The attack to audit.
         attack: String,

@@ -59,15 +59,15 @@ impl Folder {
             if !file.exists() {
                 return Ok(None);
             }
-            let damaged = |line, reason| EvaluationError::Damaged {
-                path: file.to_path_buf(),
-                line,
-                reason,
-            };
+            let damaged =
+                |line, reason| EvaluationError::Damaged { path: file.to_path_buf(), line, reason };
             let manifest: Manifest = serde_json::from_str(&read_text(file)?)
                 .map_err(|error| damaged(Some(error.line()), error.to_string()))?;
             if let Some(name) = manifest.files.keys().find(|name| !is_inside(name)) {
-                return Err(damaged(None, format!("got the name {name:?}, wanted one in the folder")));
+                return Err(damaged(
+                    None,
+                    format!("got the name {name:?}, wanted one in the folder"),
+                ));
             }
             Ok(Some(manifest))
         };
@@ -108,7 +108,11 @@ impl Folder {
         if let Some(written) = written {
             let got = fingerprint(&[&bytes]);
             if got != written.sha256 {
-                return Err(EvaluationError::Checksum { path, got, wanted: written.sha256.clone() });
+                return Err(EvaluationError::Checksum {
+                    path,
+                    got,
+                    wanted: written.sha256.clone(),
+                });
             }
         }
         Ok(Some(bytes))
@@ -330,7 +334,8 @@ mod tests {
     fn a_manifest_that_leads_out_of_its_folder_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["../a", "/a", "a/../../b", ".new/a", ""] {
-            let text = format!(r#"{{"layout":1,"files":{{"{name}":{{"owner":"report","sha256":""}}}}}}"#);
+            let text =
+                format!(r#"{{"layout":1,"files":{{"{name}":{{"owner":"report","sha256":""}}}}}}"#);
             std::fs::write(folder.path().join(MANIFEST), text).unwrap();
             assert!(Folder::open(folder.path()).is_err(), "{name}");
         }

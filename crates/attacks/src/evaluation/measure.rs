@@ -30,11 +30,7 @@ struct Found {
 
 impl Measure<'_> {
     /// Judges the batch as it is, in a state of the noise.
-    pub fn clean(
-        self,
-        problem: &Problem,
-        noise: NoiseState,
-    ) -> Result<Candidate, EvaluationError> {
+    pub fn clean(self, problem: &Problem, noise: NoiseState) -> Result<Candidate, EvaluationError> {
         let found = || {
             Ok(Found {
                 images: problem.images.clone(),
@@ -61,7 +57,8 @@ impl Measure<'_> {
     ) -> Result<Candidate, EvaluationError> {
         let rows = match self.is_noise_free(noise) {
             true => {
-                let right = clean.0.predicted[0].iter().zip(clean.1).map(|(class, label)| class == label);
+                let right =
+                    clean.0.predicted[0].iter().zip(clean.1).map(|(class, label)| class == label);
                 Rows::wherever(right, &problem.images)
             }
             false => Rows::new((0..problem.len()).collect(), &problem.images),

@@ -7,11 +7,13 @@
 //! Of each example a [`Record`] knows the [probability](Record::probability) of being right with its exact interval; of
 //! the set an [`Estimate`] over examples and draws. An [`Accuracy`] is several of them side by side: against an
 //! attacker with one try, of a vote, against one with several tries, and of the model with its noise off and held. The
-//! worst case is taken for each example, by draws that neither attack nor judgement used. [`compare`] tests the
-//! difference of two models, and a [`checkup`](crate::checkup) whether the attacks could have won at all.
+//! worst case is taken for each example, by draws that neither attack nor judgement used: the attack that fools the
+//! model in the most of them. [`compare`] tests the difference of two models, and a [`checkup`](crate::checkup), as part
+//! of the evaluation ([`Evaluation::with_audit`]), whether one of the attacks could have won at all.
 //!
 //! What is on disk: `record.json` and `rows.jsonl` ([`Evaluated::save`], [`Evaluated::read`]; their JSON schemas are in
-//! the crate's folder `schema`), and `gallery.safetensors` with the first examples as images.
+//! the crate's folder `schema`), `gallery.safetensors` with the first examples as images, and `manifest.json` with the
+//! checksums of these, by which a changed bit is an error when they are read.
 //!
 //! ```
 //! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};

@@ -139,6 +139,10 @@ pub struct AttackRecord {
     /// Draws of the model's noise that each of its gradients averages over; absent for an attack without gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gradient_draws: Option<usize>,
+    /// Whether its accuracy says anything against a model without noise, as [`Record::is_evidence`] has it. Records before
+    /// version 3 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<bool>,
     /// Examples that it was run on: a model without noise is not attacked where it is wrong anyway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attacked: Option<usize>,

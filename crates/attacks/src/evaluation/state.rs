@@ -166,7 +166,12 @@ fn settings(
         evaluation.states(stochastic).iter().map(NoiseState::to_string).collect();
     let checks = evaluation.audit.as_ref().map_or("none".to_string(), |checkup| {
         let names: Vec<&str> = checkup.asked().collect();
-        format!("{} of {}: {}", checkup.effort(), crate::Attack::name(checkup.attack()), names.join(", "))
+        format!(
+            "{} of {}: {}",
+            checkup.effort(),
+            crate::Attack::name(checkup.attack()),
+            names.join(", ")
+        )
     });
     BTreeMap::from([
         ("batch".to_string(), problem.len().to_string()),

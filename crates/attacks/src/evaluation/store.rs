@@ -74,10 +74,8 @@ impl Evaluated {
             rows += &serde_json::to_string(row).expect("a row is plain data");
             rows.push('\n');
         }
-        let mut files = vec![
-            (RECORD.to_string(), json(&self.record)),
-            (ROWS.to_string(), rows.into_bytes()),
-        ];
+        let mut files =
+            vec![(RECORD.to_string(), json(&self.record)), (ROWS.to_string(), rows.into_bytes())];
         files.extend(gallery::bytes(&self.gallery).map(|bytes| (gallery::FILE.to_string(), bytes)));
         replace_files(folder, Owner::Evaluation, files)?;
         state::remove_finished(&folder.join("state"))

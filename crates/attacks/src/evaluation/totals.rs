@@ -158,6 +158,7 @@ impl Totals {
             robust: accuracy(tally),
             access: Some(entry.attack.access()),
             gradient_draws: entry.attack.gradient_draws(),
+            evidence: None,
             attacked: Some(attacked),
             passes,
             seconds,
@@ -168,7 +169,10 @@ impl Totals {
             version: env!("CARGO_PKG_VERSION").to_string(),
             data: data.clone(),
             model: model.clone(),
-            threat: ThreatCard::of(suite.iter().map(|entry| entry.attack.as_ref()), self.stochastic),
+            threat: ThreatCard::of(
+                suite.iter().map(|entry| entry.attack.as_ref()),
+                self.stochastic,
+            ),
             command: evaluation.command.clone(),
             examples: self.rows.len(),
             draws: self.draws,
@@ -187,6 +191,11 @@ impl Totals {
             checks: Vec::new(),
             audit: None,
         };
+        let evidence: Vec<bool> =
+            record.attacks.iter().map(|attack| record.is_evidence(attack)).collect();
+        for (attack, evidence) in record.attacks.iter_mut().zip(evidence) {
+            attack.evidence = Some(evidence);
+        }
         let seen = Seen { probabilities: self.probabilities, zero_gradients: &self.zero_gradients };
         record.warnings = warnings::of(&record, &self.rows, suite, seen);
         Evaluated { record, rows: self.rows, gallery: self.gallery }
@@ -211,12 +220,13 @@ fn rows(first: usize, labels: &[i64], clean: &Candidate) -> Vec<Row> {
 /// For each image the candidate that the model gets wrong in the most draws, of equals the one with the larger margin,
 /// else the first; and the classes that it is given in each draw.
 fn worst(all: &[Candidate]) -> (Vec<usize>, Vec<Vec<i64>>) {
-    let most = |row: usize| {
-        let severity = |index: usize| &all[index].severity[row];
-        (1..all.len()).fold(0, |best, index| {
-            if severity(index).exceeds(severity(best)) { index } else { best }
-        })
-    };
+    let most =
+        |row: usize| {
+            let severity = |index: usize| &all[index].severity[row];
+            (1..all.len()).fold(0, |best, index| {
+                if severity(index).exceeds(severity(best)) { index } else { best }
+            })
+        };
     let chosen: Vec<usize> = (0..all[0].severity.len()).map(most).collect();
     let of_draw = |draw: usize| {
         chosen.iter().enumerate().map(|(row, &index)| all[index].predicted[draw][row]).collect()

@@ -54,9 +54,11 @@ impl Record {
         for accuracy in std::iter::once(&self.clean).chain(attacks).chain(&self.worst_case) {
             let Accuracy { one_shot, vote, best_of, noise_off, fixed_noise } = accuracy;
             let others = [vote, best_of, noise_off, fixed_noise].into_iter().flatten();
-            for Estimate { accuracy, low, high, per_draw } in std::iter::once(one_shot).chain(others)
+            for Estimate { accuracy, low, high, per_draw } in
+                std::iter::once(one_shot).chain(others)
             {
-                let values = || [*accuracy, *low, *high].into_iter().chain(per_draw.iter().copied());
+                let values =
+                    || [*accuracy, *low, *high].into_iter().chain(per_draw.iter().copied());
                 finite("accuracy", values())?;
                 let share = |v: f64| (-ROUNDING..=1.0 + ROUNDING).contains(&v);
                 all("accuracy", values(), share, "fractions from 0 to 1")?;
@@ -127,7 +129,12 @@ impl Evaluated {
                 return Err(wrong(field, correct, format!("at most the {draws} draws")));
             }
             let distances = row.attacks.iter().map(|attack| attack.distance);
-            all("distance", distances, |d| d.is_finite() && d >= 0.0, "finite numbers of at least 0")?;
+            all(
+                "distance",
+                distances,
+                |d| d.is_finite() && d >= 0.0,
+                "finite numbers of at least 0",
+            )?;
         }
         let mean = |name: &str, of: &Accuracy, correct: &dyn Fn(usize) -> u32| {
             let sum: f64 = (0..rows.len()).map(|row| f64::from(correct(row))).sum();

@@ -18,12 +18,7 @@ const DRAWS: usize = 10;
 /// The share of examples that attacks without gradients may break alone: AutoAttack's.
 const HELP: f64 = 0.002;
 
-pub(super) fn of(
-    record: &Record,
-    rows: &[Row],
-    suite: &[Entry],
-    seen: Seen,
-) -> Vec<String> {
+pub(super) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> Vec<String> {
     let mut warnings = Vec::new();
     if seen.probabilities {
         warnings.push(

@@ -5,6 +5,7 @@ use super::flags::HELP;
 use super::report::{Outcome, Stage, SuiteReport};
 use super::state::State;
 use super::{Flag, Suite};
+use crate::probe::Probe;
 use crate::problem::read;
 use crate::watch::Observers;
 use crate::{
@@ -111,9 +112,13 @@ impl<'a> SuiteRun<'a> {
             let mut cascade = Cascade::new(&mut judge, &problem, key, suite)?;
             let (draws, score) = (cascade.draws, key.named("score"));
             let clean = judge.judge(&problem, &problem.images, score, draws)?;
-            let state = state
-                .as_ref()
-                .map(|folder| State::new(folder, batch, &spec, &cascade, &clean.predicted[0]));
+            let state = match &state {
+                Some(folder) => {
+                    let model = Probe::of(classifier, whole.stochastic == Some(true), &problem)?;
+                    Some(State::new(folder, batch, &spec, &budget, &cascade, model))
+                }
+                None => None,
+            };
             let mut stages = match &state {
                 Some(state) => state.load(&mut cascade)?,
                 None => Vec::new(),
