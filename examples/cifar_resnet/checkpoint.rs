@@ -5,11 +5,12 @@ use crate::given::{Given, Idle};
 use crate::model::Model;
 use burn::tensor::Device;
 use cni_burn::attacks::evaluation::Epoch;
-use cni_burn::prelude::ResNet;
-use cni_burn::training::{EpochRow, Scores, Which, load_checkpoint};
+use cni_burn::prelude::{ResNet, Threat};
+use cni_burn::training::{
+    CheckpointInfo, EpochRow, Scores, Which, checkpoint_info, load_checkpoint,
+};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A model with its weights.
@@ -19,10 +20,14 @@ pub struct Checkpoint {
     pub settings: Model,
     /// What tables call it.
     pub name: String,
-    /// The epochs that led to it, where they are known.
-    pub history: Vec<Epoch>,
     /// The folder that its evaluation goes to unless told otherwise.
     pub out: PathBuf,
+    /// The classes that it was trained on; empty where they are not known.
+    pub classes: Vec<String>,
+    /// The epochs that led to it, where they are known.
+    pub history: Vec<Epoch>,
+    /// What it was trained against, where that is known.
+    pub trained: Option<Threat>,
 }
 
 /// Finds what `--checkpoint` names, and loads it.
@@ -43,8 +48,10 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
             model,
             settings: args.model.clone(),
             name: path.display().to_string(),
-            history: Vec::new(),
             out: "evaluation".into(),
+            classes: Vec::new(),
+            history: Vec::new(),
+            trained: None,
         });
     }
     let of_run = |which| (args.run.clone(), which);
@@ -65,8 +72,18 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
     let (model, epoch) = load_checkpoint(settings.build(device)?, &run, which)?;
     println!("{}: normalization: {}", run.display(), model.normalize.config());
     let name = format!("{} (epoch {epoch})", run.display());
-    let out = run.join("evaluation");
-    Ok(Checkpoint { model, settings, name, history: history(&run, epoch)?, out })
+    let CheckpointInfo { classes, history, run: configuration, .. } =
+        checkpoint_info(&run, Which::Epoch(epoch))?;
+    let threat = configuration.pointer("/config/objective/attack/threat");
+    Ok(Checkpoint {
+        model,
+        settings,
+        name,
+        out: run.join("evaluation"),
+        classes,
+        history: epochs(history),
+        trained: threat.and_then(|threat| serde_json::from_value(threat.clone()).ok()),
+    })
 }
 
 /// The run, and the epoch, that a path such as `runs/cni/checkpoints/epoch-8/model.bpk` leads into.
@@ -87,14 +104,8 @@ fn within_run(path: &Path) -> Result<(PathBuf, Which), Box<dyn Error>> {
     })
 }
 
-/// The run's history up to an epoch, as records have it.
-fn history(run: &Path, last: usize) -> Result<Vec<Epoch>, Box<dyn Error>> {
-    let path = run.join("history.json");
-    let Ok(text) = fs::read(&path) else {
-        return Ok(Vec::new());
-    };
-    let rows: Vec<EpochRow> =
-        serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+/// A history as records have it.
+fn epochs(rows: Vec<EpochRow>) -> Vec<Epoch> {
     let named = |set: &str, scores: Scores| {
         let all = [("loss", scores.loss), ("clean", scores.clean), ("robust", scores.robust)];
         all.map(|(name, value)| value.map(|value| (format!("{set} {name}"), value)))
@@ -109,5 +120,5 @@ fn history(run: &Path, last: usize) -> Result<Vec<Epoch>, Box<dyn Error>> {
         ),
         noise: row.watched,
     };
-    Ok(rows.into_iter().filter(|row| row.epoch <= last).map(epoch).collect())
+    rows.into_iter().map(epoch).collect()
 }
