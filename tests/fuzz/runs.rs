@@ -5,7 +5,9 @@ use crate::world::{data, forward, model};
 use burn::nn::Linear;
 use burn::tensor::Device;
 use cni_burn::prelude::*;
-use cni_burn::training::{Progress, Trained, TrainingError, Which, load_checkpoint};
+use cni_burn::training::{
+    Progress, Trained, TrainingError, Which, checkpoint_info, load_checkpoint,
+};
 use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
@@ -42,7 +44,8 @@ pub fn weights() -> Kind {
     let read = |folder: &Path| {
         let (model, epoch) =
             load_checkpoint(model(), folder, Which::Best).map_err(|error| error.to_string())?;
-        Ok(format!("{epoch} {}", weights_of(&model)))
+        let info = checkpoint_info(folder, Which::Best).map_err(|error| error.to_string())?;
+        Ok(format!("{epoch} {} {info:?}", weights_of(&model)))
     };
     trained(read, 2)
 }

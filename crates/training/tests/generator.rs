@@ -54,7 +54,8 @@ fn run(folder: &Path, start: Start, broken: bool) -> Result<Trained<Net>, Traini
         // Two passes in each step.
         if broken && trains && pass >= 2 * 3 * 2 { logits.mul_scalar(f64::NAN) } else { logits }
     };
-    let (train, validation) = digits(Split::Train).take(200).split_validation(40, Key::new(2));
+    let (train, validation) =
+        digits(Split::Train).take(200).split_validation(40, Key::new(2)).unwrap();
     let attack = Pgd::training(Threat::linf(0.1).unwrap()).with_steps(2).unwrap();
     let config = TrainingConfig {
         batch_size: 64,

@@ -73,7 +73,7 @@ impl Net {
 }
 
 pub fn data() -> (ImageData, ImageData) {
-    digits(Split::Train).take(160).split_validation(32, Key::new(2))
+    digits(Split::Train).take(160).split_validation(32, Key::new(2)).unwrap()
 }
 
 pub fn config(epochs: usize) -> TrainingConfig {
