@@ -7,11 +7,11 @@ use cni_layers::{ActivationNoiseConfig, Granularity, Per};
 use cni_noise::Convention;
 use cni_training::data::{ImageData, Loader};
 use cni_training::{
-    Devices, Parallel, Progress, Schedule, Start, TrainingConfig, TrainingError, Which,
+    Devices, Parallel, Progress, Schedule, Start, Trained, TrainingConfig, TrainingError, Which,
     checkpoint_info, load_checkpoint,
 };
-use serde_json::json;
-use support::{Net, Settings, config, data, numbers, on, run, trainer};
+use serde_json::{Value, json};
+use support::{Net, Settings, config, data, numbers, run, trainer};
 
 /// Shapes and weights are the same in all of them.
 #[test]
@@ -81,6 +81,18 @@ fn a_longer_run_goes_on_where_its_rates_do_not_depend_on_the_length() {
         assert!(error.contains("config/epochs was 2, is 4"), "{error}");
         assert!(error.contains("begin a new run in another folder"), "{error}");
     }
+}
+
+/// A fresh run of one epoch.
+fn on(
+    devices: impl Into<Devices>,
+    net: Net,
+    train: ImageData,
+    validation: ImageData,
+) -> Result<Trained<Net>, TrainingError> {
+    let folder = tempfile::tempdir().unwrap();
+    let trainer = trainer(config(1), folder.path(), &Value::Null);
+    trainer.run(net, Net::forward, train, validation, devices, Start::Fresh)
 }
 
 fn with_classes(data: &ImageData, classes: Vec<String>) -> ImageData {

@@ -10,7 +10,7 @@ use cni_layers::{ActivationNoise, ActivationNoiseConfig, Granularity, WeightNois
 use cni_noise::{Convention, Key};
 use cni_training::data::{ImageData, Split, digits};
 use cni_training::{
-    Devices, Objective, Progress, Schedule, Start, Trained, Trainer, TrainingConfig, TrainingError,
+    Objective, Progress, Schedule, Start, Trained, Trainer, TrainingConfig, TrainingError,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -99,17 +99,6 @@ pub fn run(
     let ((train, validation), net) = (data(), Net::new(settings));
     let trainer = trainer(config, folder, &json!({"width": 4}));
     trainer.run(net, Net::forward, train, validation, &Device::flex(), start)
-}
-
-pub fn on(
-    devices: impl Into<Devices>,
-    net: Net,
-    train: ImageData,
-    validation: ImageData,
-) -> Result<Trained<Net>, TrainingError> {
-    let folder = tempfile::tempdir().unwrap();
-    let trainer = trainer(config(1), folder.path(), &Value::Null);
-    trainer.run(net, Net::forward, train, validation, devices, Start::Fresh)
 }
 
 /// Every number of a model.
