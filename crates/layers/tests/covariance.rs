@@ -12,7 +12,7 @@ use cni_layers::{
     keyed_init, noise_amplitudes, noise_covariances,
 };
 use cni_noise::law::standard_deviation;
-use cni_noise::{Convention, Key, NoiseCovariance, normal_at};
+use cni_noise::{Convention, CovarianceError, Key, NoiseCovariance, normal_at};
 use noises::every_noise;
 
 fn conv(noise: &WeightNoise) -> Conv2d {
@@ -194,5 +194,6 @@ fn noise_that_is_not_finite_is_refused_by_its_path() {
     conv.weight = conv.weight.map(|weight| weight.mul_scalar(f64::NAN));
     let conv = WeightNoise::colored(1).inject(WeightNoise::remove(conv));
     let error = noise_covariances(&conv).unwrap_err();
-    assert_eq!(error.path, "weight");
+    let wanted = CovarianceError::NotFinite { path: "weight".to_string() };
+    assert_eq!(error, wanted);
 }

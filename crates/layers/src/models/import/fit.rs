@@ -68,7 +68,8 @@ mod tests {
             "conv1.conv.weight" => Some(&[3, 2, 1, 1][..]),
             _ => None,
         };
-        let layout = |name, got: &[usize], wanted: &[usize]| layout(name, got, wanted, shape_of);
+        let layout =
+            |name: &str, got: &[usize], wanted: &[usize]| layout(name, got, wanted, shape_of);
         let linear = |width| Some(Layout::Linear { outputs: 2, inputs: 3, width });
         assert_eq!(layout("fc.linear.weight", &[2, 3], &[3, 2]), linear(1));
         assert_eq!(layout("fc.linear.weight", &[3, 2], &[3, 2]), None);
