@@ -8,7 +8,7 @@ use scraper::{Html, Selector};
 use std::path::{Path, PathBuf};
 use support::kinds::{HOSTILE, reports};
 use support::page::{assert_sound, selected};
-use support::stochastic;
+use support::{deterministic, stochastic};
 
 /// The folders of records of the first layout that the repository holds.
 fn old_records() -> Vec<PathBuf> {

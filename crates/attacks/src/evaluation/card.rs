@@ -76,7 +76,7 @@ struct Walk {
 
 impl Walk {
     fn add(&mut self, data: &TensorData) {
-        let about = format!("{} {:?} {:?}\n", self.path.join("."), data.shape, data.dtype);
+        let about = format!("{} {:?} {:?}\n", self.path.join("."), data.shape(), data.dtype());
         self.hash.update(about.as_bytes());
         self.hash.update(data.as_bytes());
     }

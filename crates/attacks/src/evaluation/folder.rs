@@ -127,7 +127,7 @@ impl Folder {
         // What the manifest before had and this one has not.
         let before = Self { moving: false, ..Self::at_rest(&self.path)? };
         for (name, written) in before.manifest.iter().flat_map(|manifest| &manifest.files) {
-            if !manifest.files.contains_key(name) {
+            if is_inside(name) && !manifest.files.contains_key(name) {
                 remove_unchanged(&self.path, name, written)?;
             }
         }
