@@ -7,7 +7,7 @@ use crate::model::{Dataset, Kind};
 use cni_burn::attacks::evaluation::write_json;
 use cni_burn::prelude::*;
 use cni_burn::training::data::{ImageData, Split};
-use cni_burn::training::{Adversarial, Devices, Labels, Progress};
+use cni_burn::training::{Adversarial, Devices, Labels, Progress, Which, checkpoint_info};
 use std::error::Error;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
         return Err(given.refusal("adversarial-from", wanted, because).into());
     }
     // A run that goes on is the one that was begun, and says so before it reads any data.
-    if args.resume && args.out.join("model.json").exists() {
+    if args.resume && checkpoint_info(&args.out, Which::Last).is_ok() {
         args.model.agrees_with(&args.out, given)?;
     }
     let list = devices::devices(&args.source.device, args.devices)?;

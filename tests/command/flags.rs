@@ -106,5 +106,13 @@ fn the_epsilon_that_is_given_is_the_one_that_is_used() {
             assert_eq!(attack["spec"]["threat"]["epsilon"], wanted, "{attack}");
         }
         assert_eq!(record["threat"]["threats"][0]["epsilon"], wanted);
+        assert_eq!(record["model"]["trained_against"]["epsilon"], 0.05);
     }
+}
+
+#[test]
+fn a_run_that_cannot_be_made_longer_says_what_to_do() {
+    let said = refused(train(trained(), "--epochs 8 --resume"));
+    assert!(said.contains("config/epochs was 1, is 8"), "{said}");
+    assert!(said.contains("begin a new run in another folder"), "{said}");
 }

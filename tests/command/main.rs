@@ -4,6 +4,7 @@
 //! Cargo builds examples for `cargo test --workspace`; a single test wants `cargo build --workspace
 //! --example cifar_resnet` before it.
 
+mod classes;
 mod flags;
 mod imports;
 mod program;

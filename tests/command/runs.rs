@@ -99,6 +99,23 @@ fn a_killed_training_goes_on_with_its_own_flags_alone() {
     assert_eq!(fs::read(&last).unwrap(), before);
 }
 
+#[test]
+fn the_console_says_what_was_checked_and_counts_verdicts_apart() {
+    let (run, out) = (trained(), scratch("checked"));
+    let printed = works(evaluate(run, &out, "--suite quick --checks quick"));
+    assert!(printed.contains("the quick checks of EOT-PGD-2x2:\n"), "{printed}");
+    let counts = printed.lines().find_map(|line| line.strip_prefix("checks: ")).unwrap();
+    let record = record(&out);
+    let checks = record["checks"].as_array().unwrap();
+    for count in counts.split(", ") {
+        let (count, verdict) = count.split_once(' ').unwrap();
+        let same = checks.iter().filter(|check| check["verdict"] == verdict).count();
+        assert_eq!(count, same.to_string(), "{verdict}: {printed}");
+    }
+    assert!(counts.contains(" inconclusive"), "{counts}");
+    assert_eq!(record["audit"]["attack"], "EOT-PGD-2x2");
+}
+
 /// Paths that are no text work; other arguments that are none are refused in a sentence.
 #[cfg(unix)]
 #[test]
