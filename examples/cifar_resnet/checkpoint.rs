@@ -40,9 +40,10 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
         given.refuse(&args.model.idle())?;
         let (model, report) = args.model.build(device)?.import_pytorch(path)?;
         println!("{}: {report}", path.display());
-        let config = model.normalize.config();
-        if given.has("normalization") && config != args.model.config()?.normalize {
-            return Err(given.refusal("normalization", config, "the file brings its own").into());
+        let (own, asked) = (&report.normalization, args.model.config()?.normalize);
+        let from_file = report.normalization_from.is_some();
+        if from_file && given.has("normalization") && *own != asked {
+            return Err(given.refusal("normalization", own, "the file brings its own").into());
         }
         return Ok(Checkpoint {
             model,

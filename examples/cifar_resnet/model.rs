@@ -9,6 +9,7 @@ use cni_burn::layers::NoiseError;
 use cni_burn::prelude::*;
 use cni_burn::training::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::error::Error;
 use std::path::Path;
 
@@ -142,7 +143,7 @@ impl Model {
 
     /// Refuses to go on with a run that was begun with other flags.
     pub fn agrees_with(&self, run: &Path, given: &Given) -> Result<(), Box<dyn Error>> {
-        Ok(self.compare(&Self::saved(run)?, run, given, true)?)
+        self.compare(&Self::saved(run)?, run, given, true)
     }
 
     fn compare(
@@ -151,16 +152,15 @@ impl Model {
         run: &Path,
         given: &Given,
         defaults: bool,
-    ) -> Result<(), String> {
-        // Two texts may name the same numbers.
-        let normalized = |model: &Self| model.normalize().map(|config| config.to_string());
-        let value = |model: &Self| {
+    ) -> Result<(), Box<dyn Error>> {
+        let value = |model: &Self| -> Result<Value, NoiseError> {
             let mut value = serde_json::to_value(model).unwrap_or_default();
-            value["normalization"] = normalized(model).unwrap_or_default().into();
-            value
+            // Two texts may name the same numbers.
+            value["normalization"] = model.normalize()?.to_string().into();
+            Ok(value)
         };
         let because = format!("{} was trained so", run.display());
-        given.agree(&value(self), &value(saved), defaults, &because)
+        Ok(given.agree(&value(self)?, &value(saved)?, defaults, &because)?)
     }
 
     fn saved(run: &Path) -> Result<Self, Box<dyn Error>> {

@@ -28,16 +28,16 @@ fn idle(args: &Train) -> [Idle<'static>; 5] {
 }
 
 pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
+    // A run that goes on is the one that was begun, and says so before it reads any data.
+    if args.resume && checkpoint_info(&args.out, Which::Last).is_ok() {
+        args.model.agrees_with(&args.out, given)?;
+    }
     given.refuse(&args.model.idle())?;
     given.refuse(&idle(&args))?;
     if !args.clean && args.adversarial_from >= args.epochs {
         let wanted = format!("less than the {} of --epochs", args.epochs);
         let because = "no epoch would train on adversarial images; --clean asks for that";
         return Err(given.refusal("adversarial-from", wanted, because).into());
-    }
-    // A run that goes on is the one that was begun, and says so before it reads any data.
-    if args.resume && checkpoint_info(&args.out, Which::Last).is_ok() {
-        args.model.agrees_with(&args.out, given)?;
     }
     let list = devices::devices(&args.source.device, args.devices)?;
     let devices = Devices::new(list, args.parallel.into())?;
