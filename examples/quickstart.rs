@@ -1,4 +1,5 @@
-//! The main job in one run: a small ResNet on the embedded digits, trained four ways, attacked and judged.
+//! The main job in one run: a small ResNet on the embedded digits, trained four ways, attacked and
+//! judged.
 //!
 //! `cargo run --release --example quickstart`
 
@@ -45,8 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let clean = Objective::clean();
     let adversarial = Objective::adversarial(Pgd::training(threat));
-    // Noise in proportion to the weights. The reference's own convention starts far louder on a network this small, and
-    // takes hundreds of epochs to settle.
+    // Noise in proportion to the weights. The reference's own convention starts far louder on a
+    // network this small, and takes hundreds of epochs to settle.
     let mut cni = ModelNoise::cni(5);
     cni.weight = Some(WeightNoise::colored(5).with_convention(Convention::Scaled));
     let ways = [

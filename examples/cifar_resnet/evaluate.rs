@@ -1,9 +1,10 @@
 //! From a checkpoint to a report.
 
-use crate::args::{Checks, Evaluate};
+use crate::args::Evaluate;
 use crate::checkpoint::{self, Checkpoint};
+use crate::choices::Kind;
 use crate::given::{Given, Idle};
-use crate::model::Kind;
+use crate::suites::Checks;
 use crate::train::some;
 use crate::watch::Watch;
 use cni_burn::attacks::checkup::Checkup;

@@ -8,11 +8,13 @@
 mod args;
 mod check_device;
 mod checkpoint;
+mod choices;
 mod devices;
 mod evaluate;
 mod fraction;
 mod given;
 mod model;
+mod suites;
 mod train;
 mod values;
 mod watch;

@@ -1,10 +1,11 @@
 //! The flags that describe a model and its data. They are saved with a run.
 
 use crate::args::Source;
+use crate::choices::{Connection, Dataset, Family, Kind, Place, Share, Size};
 use crate::given::{Given, Idle};
 use crate::values::{depth, epsilon, width};
 use burn::tensor::Device;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use cni_burn::layers::NoiseError;
 use cni_burn::prelude::*;
 use cni_burn::training::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
@@ -32,9 +33,9 @@ pub struct Model {
     /// most published ones, such as akamaster's.
     #[arg(long, value_enum, default_value_t = Connection::Projection)]
     pub shortcut: Connection,
-    /// Normalization of the pixels: cni, cifar10, imagenet, centered, none, or numbers, the means, a
-    /// slash and the standard deviations, such as 0.49,0.48,0.45/0.25,0.24,0.26. By default cni, and
-    /// centered for the digits.
+    /// Normalization of the pixels: cni, cifar10, imagenet, centered, none, or numbers, the means,
+    /// a slash and the standard deviations, such as 0.49,0.48,0.45/0.25,0.24,0.26. By default cni,
+    /// and centered for the digits.
     #[arg(long, allow_hyphen_values = true)]
     #[serde(default)]
     pub normalization: Option<String>,
@@ -58,78 +59,6 @@ pub struct Model {
     /// Largest change of a pixel: a fraction such as 8/255, or a number.
     #[arg(long, default_value = "8/255", value_parser = epsilon)]
     pub epsilon: f64,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dataset {
-    Cifar10,
-    Cifar100,
-    /// The embedded 8x8 digits.
-    Digits,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Family {
-    /// CIFAR ResNets of depth 6n + 2.
-    Cifar,
-    /// ResNet-18 for small images.
-    Resnet18,
-    /// ResNet-18 of pre-activation blocks.
-    Preact18,
-}
-
-#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Connection {
-    Projection,
-    /// Channels of zeros behind the others.
-    #[serde(alias = "pad")]
-    #[value(alias = "pad")]
-    PadEnd,
-    /// Channels of zeros on both sides.
-    PadBoth,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// No noise.
-    None,
-    /// White noise.
-    Pni,
-    /// Colored noise.
-    Cni,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Place {
-    /// Weights of all layers.
-    Weights,
-    /// Inputs of the convolutions: PNI's A-b.
-    Inputs,
-    /// Outputs of the convolutions: PNI's A-a.
-    Outputs,
-    /// The normalized image.
-    Image,
-}
-
-#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Share {
-    Layer,
-    Channel,
-    Element,
-}
-
-#[derive(Clone, Copy, Default, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Size {
-    #[default]
-    Reference,
-    Scaled,
 }
 
 impl Model {

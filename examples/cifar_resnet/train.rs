@@ -1,9 +1,9 @@
 //! A run of the trainer.
 
 use crate::args::Train;
+use crate::choices::{Dataset, Kind};
 use crate::devices;
 use crate::given::{Given, Idle};
-use crate::model::{Dataset, Kind};
 use cni_burn::attacks::evaluation::write_json;
 use cni_burn::prelude::*;
 use cni_burn::training::data::{ImageData, Split};
