@@ -15,6 +15,7 @@ use measure::Bench;
 use peer::Peer;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -90,7 +91,12 @@ fn main() -> Result<()> {
     let peer = Peer::start(&args.python, threads, args.batch.into())?;
     let machine = machine::facts(threads, peer.as_ref().map(Peer::torch));
     println!("{machine:#}");
-    let mut bench = Bench { repeats: args.repeats.into(), batch: args.batch.into(), peer };
+    let mut bench = Bench {
+        repeats: args.repeats.into(),
+        batch: args.batch.into(),
+        peer,
+        skipped: BTreeMap::new(),
+    };
 
     let start = Instant::now();
     let mut reports = Map::new();
@@ -127,6 +133,7 @@ fn main() -> Result<()> {
             "settings": args,
             "wall_seconds": start.elapsed().as_secs_f64(),
             "tasks": Value::Object(reports),
+            "skipped": bench.skipped,
         });
         let path = root().join(out);
         cni_burn::attacks::evaluation::write_json(&path, &record)?;
