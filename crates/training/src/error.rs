@@ -45,14 +45,12 @@ pub enum TrainingError {
         fault: CheckpointFault,
     },
     /// A damaged checkpoint that a run was to go on from.
-    #[error("{path}: {fault}; {}", way_on(folder, before.as_deref()), path = path.display())]
+    #[error("{path}: {fault}; {}", way_on(path, before.as_deref()), path = path.display())]
     Damaged {
         /// The damaged file.
         path: PathBuf,
         /// What is wrong with it.
         fault: CheckpointFault,
-        /// The folder of the checkpoint.
-        folder: PathBuf,
         /// The folder of the checkpoint before it.
         before: Option<PathBuf>,
     },
@@ -121,9 +119,9 @@ pub enum StopReason {
     Interrupted(String),
 }
 
-/// How to go on without a damaged checkpoint.
-fn way_on(folder: &Path, before: Option<&Path>) -> String {
-    let folder = folder.display();
+/// How to go on without the checkpoint that a damaged file is of.
+fn way_on(path: &Path, before: Option<&Path>) -> String {
+    let folder = path.parent().unwrap_or(path).display();
     match before {
         Some(before) => format!(
             "the checkpoint before it is {}: move {folder} away and resume to go on from there",

@@ -140,7 +140,7 @@ impl Shelf {
             let before = before.map(|epoch| self.folder(epoch));
             match error {
                 TrainingError::Checkpoint { path, fault } => {
-                    TrainingError::Damaged { path, fault, folder, before }
+                    TrainingError::Damaged { path, fault, before }
                 }
                 other => other,
             }
