@@ -31,8 +31,8 @@ pub fn noise_amplitudes<M: Module>(model: &M) -> Vec<(String, f64)> {
 ///
 /// # Errors
 ///
-/// [`CovarianceError`] if a noisy weight or its noise has a number that is not finite, or the device
-/// fails.
+/// [`CovarianceError`] if a noisy weight or its noise has a number that is not finite, or the
+/// device fails.
 pub fn noise_covariances<M: Module>(model: &M) -> Result<Vec<NoiseCovariance>, CovarianceError> {
     Noisy::of(model).into_iter().map(Noisy::covariance).collect()
 }

@@ -9,10 +9,10 @@ use cni_noise::{Key, normal_at};
 /// Burn draws initial weights from the device's generator, at first use, so that they depend on everything that drew
 /// before. Here each weight is a function of the key and of its path.
 ///
-/// Parameters named `weight` of rank 2 or more get He et al.'s normal law for rectifiers (ICCV 2015,
-/// eq. 10), variance `2 / fan_in`; the weight of an `Embedding`, which multiplies nothing, gets the
-/// standard normal law, as by Burn and PyTorch. Parameters named `bias` become zero. Others, the
-/// parameters of noise included, keep their values.
+/// Parameters named `weight` of rank 2 or more get He et al.'s normal law for rectifiers (ICCV
+/// 2015, eq. 10), variance `2 / fan_in`; the weight of an `Embedding`, which multiplies nothing,
+/// gets the standard normal law, as by Burn and PyTorch. Parameters named `bias` become zero.
+/// Others, the parameters of noise included, keep their values.
 ///
 /// Burn's own initial weights are drawn before they are replaced, so that the device's generator
 /// moves on.

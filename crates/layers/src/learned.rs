@@ -142,8 +142,8 @@ impl LearnedNoise {
         self.spec.law
     }
 
-    /// The amplitudes α of white noise, one, one a channel or one an element: `[1]`, `[channels]` or
-    /// `[elements]`.
+    /// The amplitudes α of white noise, one, one a channel or one an element: `[1]`, `[channels]`
+    /// or `[elements]`.
     pub fn alpha(&self) -> Option<&Param<Tensor<1>>> {
         self.alpha.as_ref()
     }

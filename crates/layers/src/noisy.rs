@@ -1,4 +1,5 @@
-//! Convolution and linear layers with noise on weights, input and output in any combination.
+//! Convolution and linear layers with noise on weights, input and output in any combination. One
+//! file, because they share where a layer is noisy and how.
 
 use crate::{ActivationNoise, ActivationNoiseConfig, NoiseError, WeightNoise};
 use burn::module::Module;

@@ -188,8 +188,8 @@ impl ModuleVisitor for Survey<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        // The noise's own parameters, running statistics and the constants of a normalization are no
-        // weights, whatever a group says.
+        // The noise's own parameters, running statistics and the constants of a normalization are
+        // no weights, whatever a group says.
         let running = self.path.last().is_some_and(|name| name.starts_with("running_"));
         if self.no_weight || running {
             return;

@@ -81,7 +81,7 @@ fn activations_of_any_rank_from_2_on_are_taken() {
         run(&[4, 3]).forward(Tensor::<3>::ones([2, 4, 3], &device));
         run(&[4, 3, 2]).forward(Tensor::<4>::ones([2, 4, 3, 2], &device));
         // Volumes.
-        let volumes = Tensor::<5>::ones([2, 4, 3, 2, 3], &device);
+        let volumes = normal::<5>(Key::new(1), [2, 4, 3, 2, 3], &device);
         let noisy = run(&[4, 3, 2, 3]).forward(volumes.clone());
         assert_ne!(noisy.into_data(), volumes.into_data());
     }

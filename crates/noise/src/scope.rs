@@ -1,6 +1,7 @@
 //! The noise scope: which noise the noisy layers of a forward pass draw.
 //!
-//! Burn's `forward` takes no key, so the key travels beside it, in the thread that runs the forward pass.
+//! Burn's `forward` takes no key, so the key travels beside it, in the thread that runs the forward
+//! pass.
 
 use crate::{Examples, Key};
 use burn::tensor::{DType, Device, Distribution, Tensor};

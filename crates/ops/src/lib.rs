@@ -11,7 +11,7 @@
 //! | [`norm`] | a batch norm and what may follow |
 //! | [`linear`] | a linear layer |
 //! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
-//! | [`padding_pairs`], [`conv2d_output_size`] | the padding and the output's size of a convolution |
+//! | [`padding_pairs`], [`conv2d_output_size`] | the padding and output size of a convolution |
 //!
 //! The kernels: Winograd's minimal filtering for convolutions of 3 by 3 elements whose tiles fill vectors, a direct one for
 //! all others, with AVX-512, AVX2 or what else the processor has, chosen at run time. Results do not depend on the number of

