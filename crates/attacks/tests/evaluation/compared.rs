@@ -1,6 +1,7 @@
 //! Two models, one of which may have noise.
 
 use crate::threshold::{EPSILON, Threshold, batches};
+use burn::tensor::{Device, Tensor};
 use cni_attacks::evaluation::{Evaluated, Evaluation, compare, table};
 use cni_attacks::{Attack, Pgd, RandomNoise, Threat};
 
@@ -89,11 +90,12 @@ fn several_radii_and_norms_stand_side_by_side() {
 #[test]
 fn images_that_are_wrong_anyway_are_not_attacked_where_there_is_no_noise() {
     let flipped = |wrong: usize| {
-        let batch = batches(40, 40).remove(0);
-        let right = batch.1.clone().slice(wrong..40);
-        let labels = burn::tensor::Tensor::cat(vec![batch.1.slice(0..wrong).neg() + 1, right], 0);
+        let (images, labels) = batches(40, 40).remove(0);
+        let mut labels: Vec<i32> = labels.try_to_vec_as().unwrap();
+        labels[..wrong].iter_mut().for_each(|label| *label = 1 - *label);
+        let labels = Tensor::from_data(labels.as_slice(), &Device::flex());
         let evaluation = Evaluation::new(vec![pgd(10, 1)]).unwrap();
-        evaluation.run(&Threshold { sigma: 0.0 }, [(batch.0, labels)]).unwrap()
+        evaluation.run(&Threshold { sigma: 0.0 }, [(images, labels)]).unwrap()
     };
     let (all, some, none) = (flipped(0), flipped(10), flipped(40));
     let cost = |of: &Evaluated| of.record.attacks[0].passes.backwards;

@@ -61,7 +61,7 @@ fn shown(models: &[Model]) -> Vec<i64> {
 /// The accuracy of each class with its interval.
 ///
 /// With noise an example is right in a share of the draws. The variance over examples is then turned into as many
-/// independent trials, and the interval is Wilson's, as everywhere in the report.
+/// independent trials, and the interval is Wilson's, as of all accuracies.
 fn shares(model: &Model, worst: bool) -> BTreeMap<i64, (f64, f64, f64)> {
     let record = model.record();
     let mut classes: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
