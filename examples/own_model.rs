@@ -65,7 +65,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Box::new(Pgd::new(threat)),
         Box::new(Pgd::new(threat).with_draws(5)?),
     ];
-    let card = ModelCard { name: "own CNN + CNI-W".into(), ..ModelCard::default() };
+    let card = ModelCard {
+        name: "own CNN + CNI-W".into(),
+        fingerprint: ModelCard::fingerprint_of(&model),
+        ..ModelCard::default()
+    };
     let evaluation = Evaluation::new(suite)?.with_cards(card, DataCard::default());
     let test = digits(Split::Test);
     let all: Vec<usize> = (0..test.len()).collect();

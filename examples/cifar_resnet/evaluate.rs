@@ -8,9 +8,8 @@ use cni_burn::attacks::checkup::Checkup;
 use cni_burn::attacks::evaluation::Check;
 use cni_burn::prelude::*;
 use cni_burn::report::Report;
-use cni_burn::training::data::{ImageData, Split};
+use cni_burn::training::data::Split;
 use std::error::Error;
-use std::path::Path;
 
 pub fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
     let device = device::device(&args.source.device)?;
@@ -28,6 +27,7 @@ pub fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
     let eot = Pgd::new(threat).with_steps(args.eot_steps)?.with_draws(args.eot_draws)?;
     let model_card = ModelCard {
         name: args.name.clone().unwrap_or(name),
+        fingerprint: ModelCard::fingerprint_of(&model),
         parameters: count_parameters(&model),
         noise: noise.to_string(),
         precision: (precision != Precision::Full).then(|| precision.to_string()),
@@ -48,65 +48,37 @@ pub fn evaluate(args: Evaluate) -> Result<(), Box<dyn Error>> {
         autocast(precision, || model.forward(images))
     });
     let key = Key::new(args.seed).named("evaluation");
-    let evaluation = Evaluation::new(args.suite.attacks(eot.clone(), args.draws)?)?
+    let mut evaluation = Evaluation::new(args.suite.attacks(eot.clone(), args.draws)?)?
         .with_draws(args.draws)?
         .with_key(key)
         .with_cards(model_card, data_card)
         .with_command(command());
+    if let Some(effort) = args.checks.effort() {
+        evaluation = evaluation.with_audit(Checkup::new(eot).with_effort(effort))?;
+    }
     let state = out.join("state");
     let judge = || -> Result<_, Box<dyn Error>> {
         let mut watch = Watch::new("attacks", args.quiet, test.len() as u64);
-        let mut evaluated =
+        let evaluated =
             evaluation.run_with(&victim, batches, Some(&state), &mut |step| watch.step(step))?;
         watch.end();
-        let subject = (&victim as &dyn Classifier, evaluated.record.stochastic);
-        evaluated.record.checks = checks(&args, eot, subject, &test, &device, &state)?;
         Ok(evaluated)
     };
     let evaluated = if args.noise_off { scope(Noise::Off, judge) } else { judge() }?;
 
     println!("{}", table(&[&evaluated.record]));
     evaluated.record.warnings.iter().for_each(|warning| println!("warning: {warning}"));
+    if let Some(audit) = &evaluated.record.audit {
+        println!("the {} checks of {}:", audit.effort, audit.attack);
+    }
     for Check { verdict, name, measured, .. } in &evaluated.record.checks {
-        println!("{verdict:8} {name:17} {measured}");
+        println!("{verdict:12} {name:17} {measured}");
     }
     evaluated.save(&out)?;
     Report::new(vec![evaluated])?.write(&out)?;
     println!("record: {}", out.join("record.json").display());
     println!("report: {}", out.join("report.html").display());
     Ok(())
-}
-
-/// Checks the attack on whose numbers the evaluation relies.
-fn checks(
-    args: &Evaluate,
-    audited: Pgd,
-    (victim, stochastic): (&dyn Classifier, bool),
-    test: &ImageData,
-    device: &burn::tensor::Device,
-    state: &Path,
-) -> Result<Vec<Check>, Box<dyn Error>> {
-    let Some(effort) = args.checks.effort() else {
-        return Ok(Vec::new());
-    };
-    // A model without noise would have its one gradient averaged over as many equal ones.
-    let audited = if stochastic { audited } else { audited.with_draws(1)? };
-    let checkup = Checkup::new(audited)
-        .with_effort(effort)
-        .with_key(Key::new(args.seed).named("checkup"))
-        .with_judging_draws(args.draws)?
-        .with_chunk(args.batch.max(1))?
-        .with_state(state.join("checkup"));
-    let plan = checkup.plan_for(test.classes().len(), stochastic, test.len());
-    let most = plan.checks.iter().map(|check| check.examples).max().unwrap_or(0);
-    let rows: Vec<usize> = (0..most.clamp(1, test.len())).collect();
-    let (images, labels) = (test.images(&rows, device), test.labels(&rows, device));
-    let mut watch = Watch::new("checks", args.quiet, 0);
-    let time = checkup.estimate(victim, images.clone(), labels.clone())?;
-    watch.say(&format!("the {effort} checks take about {:.0} s", time.as_secs_f64().max(1.0)));
-    let checks = checkup.run(victim, images, labels, 0, &mut |progress| watch.check(progress))?;
-    watch.end();
-    Ok(checks)
 }
 
 /// The command as it was given, for the record.

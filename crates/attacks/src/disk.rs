@@ -1,5 +1,6 @@
 //! Files that are complete or as they were before, and what tells their contents apart.
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::io::{Result, Write as _};
 use std::path::Path;
@@ -9,6 +10,30 @@ pub(crate) fn fingerprint(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| hash.update(part));
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A value as JSON with its keys sorted and without spaces: equal values have equal text, whatever order of keys the
+/// application's `serde_json` keeps.
+pub(crate) fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            let field = |(name, value): (&String, &Value)| {
+                format!("{}:{}", Value::from(name.as_str()), canonical(value))
+            };
+            format!("{{{}}}", fields.into_iter().map(field).collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// SHA-256 of a value as [`canonical`] writes it: what settings are known by.
+pub(crate) fn hash_of(value: &Value) -> String {
+    fingerprint(&[canonical(value).as_bytes()])
 }
 
 /// Writes a file beside its place and then into it; its folder is made where it is missing.
@@ -24,4 +49,22 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_does_not_depend_on_the_order_of_keys() {
+        let [a, b] = [
+            r#"{"b": [1, {"y": 0.5, "x": "é\""}], "a": null}"#,
+            r#"{"a":null,"b":[1,{"x":"é\"","y":0.5}]}"#,
+        ]
+        .map(|text| serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(canonical(&a), r#"{"a":null,"b":[1,{"x":"é\"","y":0.5}]}"#);
+        assert_eq!(hash_of(&a), hash_of(&b));
+        assert_eq!(serde_json::from_str::<Value>(&canonical(&a)).unwrap(), a);
+        assert_ne!(hash_of(&a), hash_of(&serde_json::json!({ "a": null })));
+    }
 }
