@@ -41,7 +41,7 @@ pub fn survives_mutations(name: &str, kind: Kind) {
     let (mut refused, mut failures) = (0, Vec::new());
     for i in 0..MUTATIONS {
         let file = i as usize % paths.len();
-        fs::write(&paths[file], mutated(&whole[file], key.child(i))).unwrap();
+        put(&paths[file], &mutated(&whole[file], key.child(i)));
         let failure = match catch_unwind(AssertUnwindSafe(|| (kind.read)(root))) {
             Err(_) => Some("a panic".to_string()),
             Ok(Err(error)) => {
@@ -57,7 +57,7 @@ pub fn survives_mutations(name: &str, kind: Kind) {
         let failure =
             failure.map(|failure| format!("mutation {i} of {}: {failure}", kind.files[file]));
         failures.extend(failure);
-        fs::write(&paths[file], &whole[file]).unwrap();
+        put(&paths[file], &whole[file]);
     }
     let peak = MEMORY.peak_usage();
     println!("{name}: {refused} of {MUTATIONS} refused, peak of {peak} bytes");
@@ -69,6 +69,12 @@ pub fn survives_mutations(name: &str, kind: Kind) {
     );
     assert!(peak <= MEMORY_LIMIT, "got {peak} bytes in use, wanted at most {MEMORY_LIMIT}");
     assert!(refused > 0, "no mutation was refused: are the files read at all?");
+}
+
+/// Writes a file anew: one that is cut to nothing and written again reaches the disk each time.
+fn put(path: &Path, bytes: &[u8]) {
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
 }
 
 /// Where two texts begin to differ.

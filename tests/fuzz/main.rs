@@ -44,6 +44,7 @@ kinds! {
     pytorch_legacy: import::pytorch("plain_legacy.pth");
     checkpoint_weights: runs::weights();
     checkpoint_resumed: runs::resumed();
+    manifest: evaluations::record("manifest.json");
     record: evaluations::record("record.json");
     rows: evaluations::record("rows.jsonl");
     gallery: evaluations::record("gallery.safetensors");

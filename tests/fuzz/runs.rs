@@ -12,8 +12,6 @@ use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
 
-const FILES: [&str; 4] = ["model.bpk", "optimizer.bpk", "schedule.bpk", "state.json"];
-
 /// Two epochs of training, or those that are left.
 fn train(folder: &Path, start: Start) -> Result<Trained<Linear>, TrainingError> {
     let config = TrainingConfig { batch_size: 4, ..TrainingConfig::new(2, Objective::clean()) };
@@ -32,22 +30,26 @@ fn weights_of(model: &Linear) -> String {
     format!("{:?} {bias:?}", model.weight.val().try_to_vec_as::<f32>().unwrap())
 }
 
-fn trained(read: impl Fn(&Path) -> Result<String, String> + 'static, epoch: usize) -> Kind {
+fn trained(
+    epoch: usize,
+    files: &[&str],
+    read: impl Fn(&Path) -> Result<String, String> + 'static,
+) -> Kind {
     let folder = tempdir().unwrap();
     train(folder.path(), Start::Fresh).unwrap();
-    let files = FILES.iter().map(|file| format!("checkpoints/epoch-{epoch}/{file}")).collect();
+    let files = files.iter().map(|file| format!("checkpoints/epoch-{epoch}/{file}")).collect();
     Kind { folder, files, demand: Demand::Equal, read: Box::new(read) }
 }
 
-/// The best weights, by the state of the last checkpoint.
+/// The last weights, and what the state of that checkpoint says.
 pub fn weights() -> Kind {
     let read = |folder: &Path| {
         let (model, epoch) =
-            load_checkpoint(model(), folder, Which::Best).map_err(|error| error.to_string())?;
-        let info = checkpoint_info(folder, Which::Best).map_err(|error| error.to_string())?;
+            load_checkpoint(model(), folder, Which::Last).map_err(|error| error.to_string())?;
+        let info = checkpoint_info(folder, Which::Last).map_err(|error| error.to_string())?;
         Ok(format!("{epoch} {} {info:?}", weights_of(&model)))
     };
-    trained(read, 2)
+    trained(2, &["model.bpk", "state.json"], read)
 }
 
 /// A run that goes on after its first epoch, with all that optimizer and schedule remember.
@@ -60,5 +62,5 @@ pub fn resumed() -> Kind {
         let trained = train(folder, Start::Resume).map_err(|error| error.to_string())?;
         Ok(format!("{:?} {}", trained.history, weights_of(&trained.model)))
     };
-    trained(read, 1)
+    trained(1, &["model.bpk", "optimizer.bpk", "schedule.bpk", "state.json"], read)
 }

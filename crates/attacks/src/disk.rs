@@ -1,5 +1,7 @@
 //! Files that are complete or as they were before, and what tells their contents apart.
 
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::io::{Result, Write as _};
@@ -36,6 +38,31 @@ pub(crate) fn hash_of(value: &Value) -> String {
     fingerprint(&[canonical(value).as_bytes()])
 }
 
+/// A value beside the hash of its JSON.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    sha256: String,
+    content: Value,
+}
+
+/// JSON of a value with its hash, for a state that this library alone reads back.
+pub(crate) fn seal(value: &impl Serialize) -> String {
+    let content = serde_json::to_value(value).expect("a state is plain data");
+    let sealed = Sealed { sha256: hash_of(&content), content };
+    serde_json::to_string_pretty(&sealed).expect("a state is plain data")
+}
+
+/// The value that was [sealed](seal); an error if anything in the text has changed since.
+pub(crate) fn unseal<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    let Sealed { sha256, content } = serde_json::from_slice(text)?;
+    let got = hash_of(&content);
+    if got != sha256 {
+        let reason = format!("sha256: got {got}, wanted {sha256}: changed since it was written");
+        return Err(serde_json::Error::custom(reason));
+    }
+    serde_json::from_value(content)
+}
+
 /// Writes a file beside its place and then into it; its folder is made where it is missing.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -54,6 +81,17 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sealed_value_comes_back_as_it_was_and_not_once_a_digit_has_changed() {
+        let value = (0.1_f32, 1.0 / 3.0, u64::MAX, vec![Some(-1_i64), None], "é\"".to_string());
+        let text = seal(&value);
+        type Read = (f32, f64, u64, Vec<Option<i64>>, String);
+        assert_eq!(unseal::<Read>(text.as_bytes()).unwrap(), value);
+        let changed = text.replace("18446744073709551615", "18446744073709551614");
+        let error = unseal::<Read>(changed.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("changed since it was written"), "{error}");
+    }
 
     #[test]
     fn a_hash_does_not_depend_on_the_order_of_keys() {

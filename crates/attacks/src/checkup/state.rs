@@ -2,7 +2,7 @@
 
 use super::subject::{Subject, host};
 use super::{Checkup, Effort};
-use crate::disk::{canonical, fingerprint, write_whole};
+use crate::disk::{canonical, fingerprint, seal, unseal, write_whole};
 use crate::evaluation::Check;
 use crate::probe::Probe;
 use crate::{Attack, AttackError};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The version of the files' layout, which is part of the fingerprint.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -60,7 +60,7 @@ impl State {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.refused(error)),
         };
-        let saved: Saved = serde_json::from_slice(&bytes).map_err(|error| self.refused(error))?;
+        let saved: Saved = unseal(&bytes).map_err(|error| self.refused(error))?;
         if saved.fingerprint != self.fingerprint {
             return Err(self.refused(
                 "got the state of another attack, effort, key or data, wanted that of this checkup; remove the folder to \
@@ -83,8 +83,7 @@ impl State {
             model: self.model.clone(),
             check: check.clone(),
         };
-        let text = serde_json::to_string_pretty(&saved).expect("a check is plain data");
-        write_whole(&self.path, text.as_bytes()).map_err(|error| self.refused(error))
+        write_whole(&self.path, seal(&saved).as_bytes()).map_err(|error| self.refused(error))
     }
 
     fn refused(&self, reason: impl ToString) -> AttackError {

@@ -1,12 +1,12 @@
 //! A folder that holds one result: its files are replaced together, and none is read that has changed since.
 //!
-//! `manifest.json` lists the files that this library wrote, with their checksums. New files are written into the folder
+//! `manifest.json` lists the files that this library wrote, with their checksums and one of its own. New files are written into the folder
 //! `.new` first, the new manifest last of them; from then on they count, wherever a kill leaves them. Then they move to
 //! their places.
 
 use super::EvaluationError;
 use super::store::{read_text, write_whole};
-use crate::disk::fingerprint;
+use crate::disk::{fingerprint, seal, unseal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -61,7 +61,7 @@ impl Folder {
             }
             let damaged =
                 |line, reason| EvaluationError::Damaged { path: file.to_path_buf(), line, reason };
-            let manifest: Manifest = serde_json::from_str(&read_text(file)?)
+            let manifest: Manifest = unseal(read_text(file)?.as_bytes())
                 .map_err(|error| damaged(Some(error.line()), error.to_string()))?;
             if let Some(name) = manifest.files.keys().find(|name| !is_inside(name)) {
                 return Err(damaged(
@@ -148,7 +148,7 @@ impl Folder {
         let file = path.join(MANIFEST);
         let manifest = match file.exists() {
             // One that cannot be read lists nothing that could be removed.
-            true => serde_json::from_str(&read_text(&file)?).ok(),
+            true => unseal(read_text(&file)?.as_bytes()).ok(),
             false => None,
         };
         Ok(Self { path: path.to_path_buf(), manifest, moving: false })
@@ -188,7 +188,7 @@ pub fn replace_files(
         listed.insert(name, Written { owner, sha256: fingerprint(&[&bytes]) });
     }
     let manifest = Manifest { layout: LAYOUT, files: listed };
-    let text = serde_json::to_string_pretty(&manifest).expect("a manifest is plain data") + "\n";
+    let text = seal(&manifest) + "\n";
     write_whole(&new.join(MANIFEST), text.as_bytes())?;
     Folder { path: folder.to_path_buf(), manifest: Some(manifest), moving: true }.settle()
 }

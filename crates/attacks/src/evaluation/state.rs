@@ -4,8 +4,9 @@ use super::candidate::Candidate;
 use super::store::{read_text, write_whole};
 use super::{Evaluation, EvaluationError, NoiseState};
 use crate::Problem;
-use crate::disk::fingerprint;
+use crate::disk::{fingerprint, seal, unseal};
 use crate::probe::Probe;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -82,8 +83,7 @@ impl State {
         let Settings { layout, settings, model, .. } = &self.settings;
         let (layout, settings, model) = (*layout, settings.clone(), model.clone());
         let all = Settings { layout, finished, settings, model };
-        let text = serde_json::to_string_pretty(&all).expect("settings are plain data");
-        write_whole(&self.folder.join(SETTINGS), text.as_bytes())
+        write_whole(&self.folder.join(SETTINGS), seal(&all).as_bytes())
     }
 
     /// Notes that the evaluation has come to its end.
@@ -125,9 +125,8 @@ impl State {
         candidate: &Candidate,
     ) -> Result<(), EvaluationError> {
         let saved = Saved { data: data(problem), candidate: candidate.clone() };
-        let text = serde_json::to_string(&saved).expect("a candidate is plain data");
         let first = problem.examples.number(0) as usize;
-        write_whole(&self.path(first, noise, index), text.as_bytes())
+        write_whole(&self.path(first, noise, index), seal(&saved).as_bytes())
     }
 }
 
@@ -195,8 +194,8 @@ fn data(problem: &Problem) -> String {
     fingerprint(&[numbers.as_bytes(), pixels.as_bytes(), labels.as_bytes()])[..16].to_string()
 }
 
-fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, EvaluationError> {
-    serde_json::from_str(&read_text(path)?).map_err(|error| EvaluationError::Damaged {
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, EvaluationError> {
+    unseal(read_text(path)?.as_bytes()).map_err(|error| EvaluationError::Damaged {
         path: path.to_path_buf(),
         line: Some(error.line()),
         reason: error.to_string(),

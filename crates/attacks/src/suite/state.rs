@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The version of the file's layout, which is part of the fingerprint.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 /// What a file holds beside the images.
 #[derive(Serialize, Deserialize)]
@@ -66,9 +66,12 @@ impl State {
         };
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| self.refused(error))?;
-        let text = header.metadata().as_ref().and_then(|entries| entries.get("state"));
-        let text =
-            text.ok_or_else(|| self.refused("got no entry `state`, wanted a suite's state"))?;
+        let entry = |name| {
+            let entry = header.metadata().as_ref().and_then(|entries| entries.get(name));
+            let missing = || format!("got no entry `{name}`, wanted a suite's state");
+            entry.ok_or_else(|| self.refused(missing()))
+        };
+        let (text, sha256) = (entry("state")?, entry("sha256")?);
         let saved: Saved = serde_json::from_str(text).map_err(|error| self.refused(error))?;
         if saved.fingerprint != self.fingerprint {
             return Err(self.refused(
@@ -83,6 +86,12 @@ impl State {
         }
         let file = SafeTensors::deserialize(&bytes).map_err(|error| self.refused(error))?;
         let view = file.tensor("images").map_err(|error| self.refused(error))?;
+        let got = checksum(text, view.data());
+        if got != *sha256 {
+            let reason =
+                format!("sha256: got {got}, wanted {sha256}: changed since it was written");
+            return Err(self.refused(reason));
+        }
         let clean = &cascade.problem.images;
         if view.shape() != clean.dims() || Some(view.dtype()) != layout(clean.dtype()) {
             return Err(self.refused(format!(
@@ -115,7 +124,9 @@ impl State {
         })?;
         let view = TensorView::new(dtype, cascade.images.dims().to_vec(), data.as_bytes())
             .map_err(|error| self.refused(error))?;
-        let metadata = HashMap::from([("state".to_string(), text)]);
+        let sha256 = checksum(&text, data.as_bytes());
+        let metadata = [("state".to_string(), text), ("sha256".to_string(), sha256)];
+        let metadata = HashMap::from(metadata);
         let bytes =
             serialize([("images", view)], Some(metadata)).map_err(|error| self.refused(error))?;
         write_whole(&self.path, &bytes).map_err(|error| self.refused(error))
@@ -124,6 +135,10 @@ impl State {
     fn refused(&self, reason: impl ToString) -> AttackError {
         AttackError::State { path: self.path.clone(), reason: reason.to_string() }
     }
+}
+
+fn checksum(text: &str, images: &[u8]) -> String {
+    fingerprint(&[text.as_bytes(), images])
 }
 
 fn layout(dtype: DType) -> Option<Dtype> {
