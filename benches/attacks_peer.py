@@ -11,8 +11,11 @@ With --serve instead of --attacks and --out it says hello, reads `ATTACK N` from
 attack once and answers with one line of JSON: the form that lets two programs take turns without paying for a new
 process, and its warm-up, each time.
 
-`seconds`, `model_seconds`, `forwards` and `backwards` are of the attack alone, with the checks that its package makes
-of itself; the evaluation that fills `robust` comes after. Forwards and backwards count images.
+Only the images that the model classifies correctly are attacked: `attacked` is their number. `seconds`,
+`model_seconds`, `forwards` and `backwards` are of the attack alone, with the checks that its package makes of itself;
+the evaluation that fills `robust` comes after. Forwards and backwards count images.
+
+--channels-last keeps weights and activations in that memory format, in which PyTorch's convolutions are faster.
 
 Wants torch, numpy, safetensors, torchattacks, foolbox and pyautoattack, the published AutoAttack as a package.
 """
@@ -50,9 +53,9 @@ SLACK = 1e-6
 class Meter(torch.nn.Module):
     """A model with its costs: seconds inside it, and the images that went through it forward and backward."""
 
-    def __init__(self, model):
+    def __init__(self, model, memory_format):
         super().__init__()
-        self.model = model
+        self.model, self.memory_format = model.to(memory_format=memory_format), memory_format
         self.reset()
         # The packages take gradients by one of these two.
         torch.autograd.grad = self.timed(torch.autograd.grad)
@@ -63,7 +66,7 @@ class Meter(torch.nn.Module):
 
     def forward(self, x):
         start = time.perf_counter()
-        logits = self.model(x)
+        logits = self.model(x.contiguous(memory_format=self.memory_format))
         self.costs["model_seconds"] += time.perf_counter() - start
         self.costs["forwards"] += len(x)
         self.images = len(x)
@@ -81,7 +84,7 @@ class Meter(torch.nn.Module):
         return run
 
 
-def load(path):
+def load(path, memory_format):
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         state = {name: file.get_tensor(name) for name in file.keys()}
@@ -94,7 +97,7 @@ def load(path):
             getattr(model, name).copy_(torch.tensor(json.loads(metadata[name])).view(1, 3, 1, 1))
     # Frozen, since some packages call `backward`, which would make and throw away the parameters' gradients. It is the
     # outermost module that has to be in evaluation mode: torchattacks puts everything back to what it reads there.
-    return Meter(model).eval().requires_grad_(False)
+    return Meter(model, memory_format).eval().requires_grad_(False)
 
 
 def test_set(directory):
@@ -130,7 +133,11 @@ def in_chunks(args, attack):
 
 
 def fgsm(model, args):
-    assert args.norm == "linf", f"fgsm: got the norm {args.norm}, wanted linf"
+    assert args.norm in ("linf", "l2"), f"fgsm: got the norm {args.norm}, wanted linf or l2"
+    if args.norm == "l2":
+        # torchattacks has none in L2.
+        attack, bounded = foolbox.attacks.L2FastGradientAttack(), foolbox.PyTorchModel(model, (0, 1), device=DEVICE)
+        return in_chunks(args, lambda seed, x, y: attack(bounded, x, y, epsilons=args.epsilon)[1])
     attack = torchattacks.FGSM(model, eps=args.epsilon)
     return in_chunks(args, lambda seed, x, y: attack(x, y))
 
@@ -216,15 +223,17 @@ def outcome(name, adversarial, x, y, clean, model, args):
 
 
 def measure(name, model, args, x, y, clean):
-    """One run of an attack: what is written of it."""
+    """One run of an attack on the images that the model gets right: what is written of it."""
     torch.manual_seed(args.seed)
     # Standard output may be read by a program: no package shall write there.
     with contextlib.redirect_stdout(sys.stderr):
         run = ATTACKS[name](model, args)
+        right, adversarial = x[clean], x.clone()
         model.reset()
         start = time.perf_counter()
-        adversarial = run(x, y)
-        costs = {"seconds": time.perf_counter() - start, **model.costs}
+        found = run(right, y[clean])
+        costs = {"attacked": len(right), "seconds": time.perf_counter() - start, **model.costs}
+        adversarial[clean] = found
     return outcome(name, adversarial, x, y, clean, model, args) | costs
 
 
@@ -291,6 +300,7 @@ def arguments():
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--cw-search", type=int, default=5)
     parser.add_argument("--cw-steps", type=int, default=100)
+    parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--serve", action="store_true")
     args = parser.parse_args()
     unknown = set(args.attacks or ()) - set(ATTACKS)
@@ -304,7 +314,8 @@ def arguments():
 def main():
     args = arguments()
     torch.set_num_threads(args.threads)
-    model, records = load(args.weights), test_set(args.data)
+    memory_format = torch.channels_last if args.channels_last else torch.contiguous_format
+    model, records = load(args.weights, memory_format), test_set(args.data)
     warm_up(model, *first(records, args.batch), args.batch)
     (serve if args.serve else run_all)(model, records, args)
 

@@ -6,11 +6,13 @@ Peak memory is the process's, so each task deserves its own process; the
 share taken by importing PyTorch is given beside it.
 
 TASK `serve` reads tasks from standard input, one a line, runs each once and
-answers with its seconds: the form that lets two programs take turns without
-paying for a new process, and its warm-up, each time.
+answers with its seconds, or with the reason why this machine cannot run it: the
+form that lets two programs take turns without paying for a new process, and its
+warm-up, each time.
 """
 
 import argparse
+import contextlib
 import json
 import resource
 import sys
@@ -25,6 +27,10 @@ from resnet20 import ResNet  # noqa: E402
 
 DRAWS, DRAW_SIZE = 20, 2_000_000
 EPS, ATTACK_STEP, ATTACK_STEPS, CLIP = 8 / 255, 2 / 255, 7, 0.05
+
+
+class Missing(Exception):
+    """What this machine lacks for a task."""
 
 
 def peak_rss():
@@ -76,11 +82,19 @@ def step(model, batch):
     return run
 
 
-def pgd(model, x, y, wasteful):
+@contextlib.contextmanager
+def frozen(model):
+    """Parameters without gradients: neither eager nor compiled code then computes or keeps anything for them."""
+    model.requires_grad_(False)
+    yield
+    model.requires_grad_(True)
+
+
+def pgd(model, x, y, wasteful, loss_of):
     adversarial = (x + torch.empty_like(x).uniform_(-EPS, EPS)).clamp(0, 1)
     for _ in range(ATTACK_STEPS):
         adversarial.requires_grad_()
-        loss = F.cross_entropy(model(adversarial), y)
+        loss = loss_of(adversarial, y)
         if wasteful:
             # The published code: parameter gradients are made and thrown away.
             loss.backward()
@@ -92,18 +106,40 @@ def pgd(model, x, y, wasteful):
     return adversarial
 
 
-def adversarial_step(batch, wasteful=False, device="cpu", compiled=False):
+def wants_compiler():
+    # Imported here, since it takes memory that other tasks measure.
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise Missing("torch.compile wants a C++ compiler, and finds none") from error
+
+
+def adversarial_step(batch, wasteful=False, device="cpu", channels_last=False, bf16=False, compiled=False):
+    """One step as the published code takes it (`wasteful`), by PyTorch's defaults, or with what an expert turns on."""
+    if compiled and device == "cpu":
+        wants_compiler()
     model, (x, y) = noisy(device), (values.to(device) for values in data(batch))
-    if compiled:
-        model = torch.compile(model)
+    if channels_last:
+        model, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+    forward = torch.compile(model) if compiled else model
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
 
+    def loss_of(images, labels):
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            logits = forward(images)
+        return F.cross_entropy(logits.float(), labels)
+
     def run():
-        adversarial = pgd(model.eval(), x, y, wasteful)
+        model.eval()
+        with contextlib.nullcontext() if wasteful else frozen(model):
+            adversarial = pgd(model, x, y, wasteful, loss_of)
         model.train()
         optimizer.zero_grad()
         # Two forwards: each half of the loss has its own noise.
-        loss = 0.5 * F.cross_entropy(model(x), y) + 0.5 * F.cross_entropy(model(adversarial), y)
+        loss = 0.5 * loss_of(x, y) + 0.5 * loss_of(adversarial, y)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
@@ -113,16 +149,25 @@ def adversarial_step(batch, wasteful=False, device="cpu", compiled=False):
     return run
 
 
+def steps(**options):
+    return lambda batch: adversarial_step(batch, **options)
+
+
 TASKS = {
     "randn": randn,
     "noisy-weight": noisy_weight,
     "step-plain": lambda batch: step(ResNet(), batch),
     "step-cni": lambda batch: step(noisy(), batch),
-    "adv-step": adversarial_step,
-    "adv-step-reference": lambda batch: adversarial_step(batch, wasteful=True),
-    "adv-step-cuda": lambda batch: adversarial_step(batch, device="cuda"),
-    "adv-step-cuda-compiled": lambda batch: adversarial_step(batch, device="cuda", compiled=True),
-    "profile-adv-step": adversarial_step,
+    "adv-step": steps(),
+    "adv-step-reference": steps(wasteful=True),
+    "adv-step-channels-last": steps(channels_last=True),
+    "adv-step-channels-last-bf16": steps(channels_last=True, bf16=True),
+    "adv-step-channels-last-compiled": steps(channels_last=True, compiled=True),
+    "adv-step-channels-last-bf16-compiled": steps(channels_last=True, bf16=True, compiled=True),
+    "adv-step-cuda": steps(device="cuda"),
+    "adv-step-cuda-compiled": steps(device="cuda", compiled=True),
+    "adv-step-cuda-channels-last-bf16-compiled": steps(device="cuda", channels_last=True, bf16=True, compiled=True),
+    "profile-adv-step": steps(),
 }
 
 
@@ -143,16 +188,27 @@ def prepare(task, batch):
         run()
         return (time.perf_counter() - start) / calls
 
-    run()  # the first call pays for allocation and kernel choice
+    try:
+        run()  # the first call pays for allocation, kernel choice and compilation
+    except Exception as error:
+        if "compiled" not in task:
+            raise
+        raise Missing(f"torch.compile failed: {str(error).strip().splitlines()[0]}") from error
     return run, timed
 
 
 def serve(batch):
     prepared = {}
     for task in map(str.strip, sys.stdin):
-        if task not in prepared:
-            prepared[task] = prepare(task, batch)[1]
-        print(json.dumps({"task": task, "seconds": prepared[task]()}), flush=True)
+        try:
+            # The compiler may write to standard output, which a program reads.
+            with contextlib.redirect_stdout(sys.stderr):
+                if task not in prepared:
+                    prepared[task] = prepare(task, batch)[1]
+                answer = {"seconds": prepared[task]()}
+        except Missing as error:
+            answer = {"skipped": str(error)}
+        print(json.dumps({"task": task, **answer}), flush=True)
 
 
 def main():

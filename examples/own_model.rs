@@ -1,4 +1,5 @@
-//! A model of one's own made noisy by one call, trained in a loop of one's own, attacked and judged.
+//! A model of one's own made noisy by one call, trained in a loop of one's own, attacked and
+//! judged.
 //!
 //! `cargo run --release --example own_model`
 
@@ -38,7 +39,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (device, key) = (Device::default().autodiff(), Key::new(1));
     let threat = Threat::linf(16.0 / 255.0)?;
 
-    // The one call: every weight now carries learnable colored noise of rank 5, in training and at inference.
+    // The one call: every weight now carries learnable colored noise of rank 5, in training and at
+    // inference.
     let mut model = WeightNoise::colored(5).inject(keyed_init(Cnn::new(&device), key));
     println!("{}", NoiseSummary::of(&model));
 
@@ -65,7 +67,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Box::new(Pgd::new(threat)),
         Box::new(Pgd::new(threat).with_draws(5)?),
     ];
-    let card = ModelCard { name: "own CNN + CNI-W".into(), ..ModelCard::default() };
+    let card = ModelCard {
+        name: "own CNN + CNI-W".into(),
+        fingerprint: ModelCard::fingerprint_of(&model),
+        ..ModelCard::default()
+    };
     let evaluation = Evaluation::new(suite)?.with_cards(card, DataCard::default());
     let test = digits(Split::Test);
     let all: Vec<usize> = (0..test.len()).collect();

@@ -1,10 +1,12 @@
-//! The main job in one run: a small ResNet on the embedded digits, trained four ways, attacked and judged.
+//! The main job in one run: a small ResNet on the embedded digits, trained four ways, attacked and
+//! judged.
 //!
 //! `cargo run --release --example quickstart`
 
 use burn::tensor::Device;
 use clap::Parser;
-use cni_burn::attacks::evaluation::write_json;
+use cni_burn::attacks::checkup::Checkup;
+use cni_burn::attacks::evaluation::{Verdict, write_json};
 use cni_burn::prelude::*;
 use cni_burn::training::data::{Split, digits};
 use std::error::Error;
@@ -38,14 +40,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     let key = Key::new(args.seed);
     let threat = Threat::linf(args.epsilon)?;
-    let (train, validation) = digits(Split::Train).split_validation(200, key.named("split"));
+    let (train, validation) = digits(Split::Train).split_validation(200, key.named("split"))?;
     let test = digits(Split::Test).take(args.examples);
     let checkpoints = tempfile::tempdir()?;
 
     let clean = Objective::clean();
     let adversarial = Objective::adversarial(Pgd::training(threat));
-    // Noise in proportion to the weights. The reference's own convention starts far louder on a network this small, and
-    // takes hundreds of epochs to settle.
+    // Noise in proportion to the weights. The reference's own convention starts far louder on a
+    // network this small, and takes hundreds of epochs to settle.
     let mut cni = ModelNoise::cni(5);
     cni.weight = Some(WeightNoise::colored(5).with_convention(Convention::Scaled));
     let ways = [
@@ -77,13 +79,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         )?;
 
         println!("{name}: attacking");
-        let suite: Vec<Box<dyn Attack>> = vec![
-            Box::new(Pgd::fgsm(threat)),
-            Box::new(Pgd::new(threat).with_steps(20)?),
-            Box::new(Pgd::new(threat).with_steps(20)?.with_draws(10)?),
-        ];
+        let pgd = Pgd::new(threat).with_steps(20)?;
+        let eot = pgd.clone().with_draws(10)?;
+        let suite: Vec<Box<dyn Attack>> =
+            vec![Box::new(Pgd::fgsm(threat)), Box::new(pgd), Box::new(eot.clone())];
         let model = ModelCard {
             name: name.to_string(),
+            fingerprint: ModelCard::fingerprint_of(&trained.model),
             parameters: count_parameters(&trained.model),
             noise: NoiseSummary::of(&trained.model).to_string(),
             layers: noise_covariances(&trained.model)?,
@@ -102,7 +104,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let evaluation = Evaluation::new(suite)?
             .with_draws(args.draws)?
             .with_key(key.named("evaluation"))
-            .with_cards(model, data);
+            .with_cards(model, data)
+            .with_audit(Checkup::new(eot))?;
         evaluated.push(evaluation.run(&victim, batches)?);
     }
     let records: Vec<&Record> = evaluated.iter().map(|of_model| &of_model.record).collect();
@@ -114,6 +117,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{}", table(&records));
     for record in &records {
         record.warnings.iter().for_each(|warning| println!("{}: {warning}", record.model.name));
+        for check in record.checks.iter().filter(|check| check.verdict >= Verdict::Warn) {
+            println!("{}: {} {}: {}", record.model.name, check.name, check.verdict, check.measured);
+        }
     }
     let path = args.out.join("record.json");
     write_json(&path, &records)?;

@@ -18,7 +18,7 @@ use cni_burn::training::data::{Split, cifar10};
 use cni_burn::training::{Which, load_checkpoint};
 use export::export;
 use ours::{Model, Name};
-use record::{Comparison, Pair, Parity, Speed};
+use record::{Comparison, Parity, Speed, Turn};
 use serde::Serialize;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -156,16 +156,19 @@ fn parity(settings: Settings) -> Result<()> {
 fn speed(settings: Settings, repeats: usize) -> Result<()> {
     let given = given(&settings)?;
     let weights = given.weights.path().join("weights.safetensors");
-    let mut theirs = Theirs::serve(&settings, &weights)?;
+    let mut theirs = Theirs::serve(&settings, &weights, false)?;
+    let mut channels_last = Theirs::serve(&settings, &weights, true)?;
     let mut record = Speed::new(&settings, &given.model, theirs.versions(), repeats);
     for &name in &settings.attacks {
-        let mut pairs = Vec::new();
+        let mut turns = Vec::new();
         for _ in 0..repeats {
-            let ours = ours::run(name, &settings, &given.model, settings.examples)?;
-            let theirs = theirs.once(name, settings.examples)?;
-            pairs.push(Pair { ours: ours.cost(), theirs });
+            turns.push(Turn {
+                ours: ours::run(name, &settings, &given.model, settings.examples)?.cost(),
+                theirs: theirs.once(name, settings.examples)?,
+                theirs_channels_last: channels_last.once(name, settings.examples)?,
+            });
         }
-        println!("{}", record.add(name, pairs));
+        println!("{}", record.add(name, turns)?);
         record.save(&settings.out)?;
     }
     Ok(())

@@ -123,6 +123,8 @@ impl Ours {
 /// What an attack cost.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cost {
+    /// Images that were attacked: those that the model gets right.
+    pub attacked: usize,
     pub seconds: f64,
     /// Of them in the model's forward and backward passes.
     pub model_seconds: f64,
@@ -134,6 +136,11 @@ impl Cost {
     /// Forward and backward passes.
     pub fn passes(&self) -> [u64; 2] {
         [self.forwards, self.backwards]
+    }
+
+    /// Microseconds of a pass of one image, a backward pass counted as two forward passes.
+    pub fn per_pass(&self) -> f64 {
+        1e6 * self.seconds / (self.forwards + 2 * self.backwards) as f64
     }
 }
 
@@ -165,6 +172,7 @@ pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> R
         norms
     });
     let Passes { forwards, backwards } = found.passes;
-    let cost = Cost { seconds, model_seconds, forwards, backwards };
+    let attacked = right.as_slice().len();
+    let cost = Cost { attacked, seconds, model_seconds, forwards, backwards };
     Ok(Ours { name: attack.name(), spec: attack.spec(), robust, norm, cost })
 }

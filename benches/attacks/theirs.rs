@@ -53,9 +53,13 @@ impl Theirs {
         Ok(Self { record: serde_json::from_slice(&std::fs::read(out)?)?, served: None })
     }
 
-    /// Starts the references, which then wait for [`once`](Self::once).
-    pub fn serve(settings: &Settings, weights: &Path) -> Result<Self> {
+    /// Starts the references, which then wait for [`once`](Self::once). `channels_last` is the memory
+    /// format in which PyTorch's convolutions are faster.
+    pub fn serve(settings: &Settings, weights: &Path, channels_last: bool) -> Result<Self> {
         let mut command = command(settings, weights);
+        if channels_last {
+            command.arg("--channels-last");
+        }
         command.arg("--serve").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn()?;
         let tasks = process.stdin.take().ok_or("the peer has no standard input")?;

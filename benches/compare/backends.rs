@@ -1,18 +1,21 @@
 //! The same adversarial step on every backend that this program was built with.
 
-use crate::device::{compiled, device};
 use crate::measure::{Bench, Run};
 use crate::work::Training;
 use crate::{Result, machine};
+use cni_burn::device::{compared, device};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
+
+/// With all that an expert turns on.
+const CUDA_EXPERT: &str = "PyTorch, CUDA, channels-last, bf16, compiled";
 
 /// Times them in turns with Flex, and on CUDA with PyTorch, eager and compiled. The first step is given apart, since it
 /// compiles the kernels.
 pub fn backends(bench: &mut Bench) -> Result<Value> {
     let mut steps = Vec::new();
     let mut first = Map::new();
-    for (name, _) in compiled() {
+    for name in ["flex"].into_iter().chain(compared()?.into_iter().filter(|name| *name != "flex")) {
         let device = match device(name) {
             Ok(device) => device,
             Err(reason) => {
@@ -40,11 +43,13 @@ pub fn backends(bench: &mut Bench) -> Result<Value> {
     if on_cuda {
         runs.push(("PyTorch, CUDA", Run::Peer("adv-step-cuda")));
         runs.push(("PyTorch, CUDA, compiled", Run::Peer("adv-step-cuda-compiled")));
+        runs.push((CUDA_EXPERT, Run::Peer("adv-step-cuda-channels-last-bf16-compiled")));
     }
     let timings = bench.in_turns(bench.repeats, runs)?;
     let mut pairs: Vec<_> = names.iter().map(|name| (*name, "flex")).collect();
     pairs.retain(|(name, flex)| name != flex);
-    pairs.extend([("cuda", "PyTorch, CUDA"), ("cuda", "PyTorch, CUDA, compiled")]);
+    let peers = ["PyTorch, CUDA", "PyTorch, CUDA, compiled", CUDA_EXPERT];
+    pairs.extend(peers.map(|peer| ("cuda", peer)));
     let ratios = timings.ratios(&pairs);
     let per_second: Map<String, Value> = timings
         .0

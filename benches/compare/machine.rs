@@ -17,6 +17,7 @@ pub fn facts(threads: usize, torch: Option<&str>) -> Value {
     json!({
         "date": says("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]),
         "cpu": field("/proc/cpuinfo", "model name"),
+        "cpu_features": cpu_features(),
         "cores": std::thread::available_parallelism().ok().map(usize::from),
         "threads": threads,
         "memory_bytes": memory,
@@ -26,6 +27,15 @@ pub fn facts(threads: usize, torch: Option<&str>) -> Value {
         "cni-burn": env!("CARGO_PKG_VERSION"),
         "torch": torch,
     })
+}
+
+/// Which of the instruction sets that decide between precisions this CPU has.
+fn cpu_features() -> Option<Vec<String>> {
+    let decisive =
+        ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "bf16"];
+    let flags = field("/proc/cpuinfo", "flags").or_else(|| field("/proc/cpuinfo", "Features"))?;
+    let present = flags.split_whitespace().filter(|flag| decisive.contains(flag));
+    Some(present.map(String::from).collect())
 }
 
 /// A size in bytes that this process's status gives: `VmRSS` is memory now, `VmHWM` its peak.

@@ -2,8 +2,6 @@
 
 mod backends;
 mod curves;
-#[path = "../../examples/cifar_resnet/device.rs"]
-mod device;
 mod machine;
 mod measure;
 mod peer;
@@ -12,10 +10,12 @@ mod tasks;
 mod work;
 
 use clap::{Parser, ValueEnum};
+use cni_burn::device;
 use measure::Bench;
 use peer::Peer;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -67,7 +67,7 @@ enum Task {
     NoiseShare,
     /// One PGD-7 adversarial training step.
     AdversarialStep,
-    /// That step on every backend that is compiled in, if there is another than Flex.
+    /// That step on Flex and on the backends that are compiled in, or those of them that CNI_DEVICE names.
     Backends,
     /// Where the time of that step goes.
     Profile,
@@ -91,7 +91,12 @@ fn main() -> Result<()> {
     let peer = Peer::start(&args.python, threads, args.batch.into())?;
     let machine = machine::facts(threads, peer.as_ref().map(Peer::torch));
     println!("{machine:#}");
-    let mut bench = Bench { repeats: args.repeats.into(), batch: args.batch.into(), peer };
+    let mut bench = Bench {
+        repeats: args.repeats.into(),
+        batch: args.batch.into(),
+        peer,
+        skipped: BTreeMap::new(),
+    };
 
     let start = Instant::now();
     let mut reports = Map::new();
@@ -128,6 +133,7 @@ fn main() -> Result<()> {
             "settings": args,
             "wall_seconds": start.elapsed().as_secs_f64(),
             "tasks": Value::Object(reports),
+            "skipped": bench.skipped,
         });
         let path = root().join(out);
         cni_burn::attacks::evaluation::write_json(&path, &record)?;

@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::peer::Peer;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// The settings of a run, and the other side.
@@ -10,6 +11,8 @@ pub struct Bench {
     pub repeats: usize,
     pub batch: usize,
     pub peer: Option<Peer>,
+    /// The peer's tasks that this machine cannot run, and why.
+    pub skipped: BTreeMap<&'static str, String>,
 }
 
 /// Something to be timed.
@@ -73,34 +76,53 @@ impl Timings {
 }
 
 impl Bench {
-    /// Times the runs in turns, so that whatever the machine does besides hits all of them: each once to warm up, then
-    /// `rounds` times each. Runs of a missing peer are left out.
+    /// Times the runs in turns, so that whatever the machine does besides hits all of them: each once
+    /// to warm up, then `rounds` times each. Runs of a missing peer are left out, and so are those that
+    /// it says this machine cannot run.
     pub fn in_turns(&mut self, rounds: usize, mut runs: Vec<(&str, Run)>) -> Result<Timings> {
         runs.retain(|(_, run)| self.peer.is_some() || matches!(run, Run::Ours(..)));
-        let mut seconds = vec![Vec::with_capacity(rounds); runs.len()];
+        let mut runs: Vec<_> =
+            runs.into_iter().map(|(name, run)| (name, run, Vec::with_capacity(rounds))).collect();
         for round in 0..=rounds {
-            for ((_, run), seconds) in runs.iter_mut().zip(&mut seconds) {
-                let time = match (run, &mut self.peer) {
-                    (Run::Peer(task), Some(peer)) => peer.seconds(task)?,
-                    (Run::Ours(calls, f), _) => {
-                        let start = Instant::now();
-                        (0..*calls).try_for_each(|_| f())?;
-                        start.elapsed().as_secs_f64() / *calls as f64
-                    }
-                    (Run::Peer(_), None) => unreachable!("left out above"),
-                };
+            let mut left = Vec::with_capacity(runs.len());
+            for (name, mut run, mut seconds) in runs {
+                let Some(time) = self.once(name, &mut run)? else { continue };
                 if round > 0 {
                     seconds.push(time);
                 }
+                left.push((name, run, seconds));
             }
+            runs = left;
         }
-        println!("{:<34}{:>12}{:>12}", "", "median ms", "minimum ms");
-        let timings = runs.iter().zip(seconds).map(|((name, _), seconds)| {
+        println!("{:<40}{:>12}{:>12}", "", "median ms", "minimum ms");
+        let timings = runs.into_iter().map(|(name, _, seconds)| {
             let timing = Timing::new(name, seconds);
-            println!("{name:<34}{:>12.2}{:>12.2}", timing.median * 1e3, timing.minimum * 1e3);
+            println!("{name:<40}{:>12.2}{:>12.2}", timing.median * 1e3, timing.minimum * 1e3);
             timing
         });
         Ok(Timings(timings.collect()))
+    }
+
+    /// Seconds of one call; `None`, and a word about it, where the peer cannot run its task here.
+    fn once(&mut self, name: &str, run: &mut Run) -> Result<Option<f64>> {
+        match run {
+            Run::Ours(calls, f) => {
+                let start = Instant::now();
+                (0..*calls).try_for_each(|_| f())?;
+                Ok(Some(start.elapsed().as_secs_f64() / *calls as f64))
+            }
+            Run::Peer(task) => {
+                let peer = self.peer.as_mut().ok_or("the peer was not started")?;
+                match peer.seconds(task)? {
+                    Ok(seconds) => Ok(Some(seconds)),
+                    Err(reason) => {
+                        println!("skipped: {name}: {reason}");
+                        self.skipped.insert(task, reason);
+                        Ok(None)
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -52,12 +52,16 @@ impl Peer {
         self.cuda
     }
 
-    /// Seconds of one run of a task, which its first run in this process has warmed up.
-    pub fn seconds(&mut self, task: &str) -> Result<f64> {
+    /// Seconds of one run of a task, which its first run in this process has warmed up; the reason
+    /// where the peer says that this machine cannot run it.
+    pub fn seconds(&mut self, task: &str) -> Result<std::result::Result<f64, String>> {
         writeln!(self.tasks, "{task}")?;
         let answer = self.answers.next().ok_or_else(|| format!("the peer ended in {task}"))??;
         let answer: Value = serde_json::from_str(&answer)?;
-        Ok(answer["seconds"].as_f64().ok_or("the peer's answer has no seconds")?)
+        if let Some(reason) = answer["skipped"].as_str() {
+            return Ok(Err(reason.to_string()));
+        }
+        Ok(Ok(answer["seconds"].as_f64().ok_or("the peer's answer has no seconds")?))
     }
 
     /// One run of a task after a warm-up, in a process of its own, with all that the peer says of it.

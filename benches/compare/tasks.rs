@@ -111,19 +111,38 @@ fn share(timings: &Timings, plain: &str, noisy: &str) -> Option<Value> {
     Some(json!({ "share": share, "quartiles": quartiles, "differences": differences }))
 }
 
+/// The peers of an adversarial step: by PyTorch's defaults, as published, and with what an expert
+/// turns on.
+const PEERS: [(&str, &str); 6] = [
+    ("PyTorch", "adv-step"),
+    ("PyTorch, published code", "adv-step-reference"),
+    ("PyTorch, channels-last", "adv-step-channels-last"),
+    ("PyTorch, channels-last, compiled", "adv-step-channels-last-compiled"),
+    ("PyTorch, channels-last, bf16", "adv-step-channels-last-bf16"),
+    ("PyTorch, channels-last, bf16, compiled", "adv-step-channels-last-bf16-compiled"),
+];
+
 pub fn adversarial_step(bench: &mut Bench) -> Result<Value> {
-    let mut training = Training::new(bench.batch)?;
-    let runs = vec![
-        ("ours", Run::ours(|| training.step())),
-        ("PyTorch", Run::Peer("adv-step")),
-        ("PyTorch, published code", Run::Peer("adv-step-reference")),
-    ];
+    let (mut full, mut half) = (Training::new(bench.batch)?, Training::new(bench.batch)?);
+    let mut runs = vec![("ours", Run::ours(|| full.step()))];
+    if Precision::Bf16.works_on(&Device::flex()) {
+        runs.push(("ours, bf16", Run::ours(|| autocast(Precision::Bf16, || half.step()))));
+    }
+    runs.extend(PEERS.map(|(name, task)| (name, Run::Peer(task))));
     let timings = bench.in_turns(bench.repeats, runs)?;
-    let ratios = timings.ratios(&[("ours", "PyTorch"), ("ours", "PyTorch, published code")]);
+    let mut pairs = PEERS.map(|(peer, _)| ("ours", peer)).to_vec();
+    pairs.extend(
+        PEERS
+            .iter()
+            .filter(|(peer, _)| peer.contains("bf16"))
+            .map(|(peer, _)| ("ours, bf16", *peer)),
+    );
+    let ratios = timings.ratios(&pairs);
     Ok(json!({ "timings": timings, "ratios": ratios }))
 }
 
 /// Each side in a fresh process, which takes the step twice: the first makes the optimizer's state.
+/// Compiled steps are left out, since their process also holds the compiler.
 pub fn memory(bench: &Bench) -> Result<Value> {
     let child = Command::new(std::env::current_exe()?)
         .args(["--child-step", "--batch", &bench.batch.to_string()])
@@ -132,28 +151,29 @@ pub fn memory(bench: &Bench) -> Result<Value> {
         return Err(format!("the child: {}", String::from_utf8_lossy(&child.stderr)).into());
     }
     let ours: Value = serde_json::from_slice(&child.stdout)?;
-    let peer = bench.peer.as_ref().map(|peer| peer.once("adv-step")).transpose()?;
     let grown = |side: &Value, baseline| {
         side["peak_rss_bytes"].as_u64()?.checked_sub(side[baseline].as_u64()?)
     };
-    let ours_bytes = grown(&ours, "start_rss_bytes");
-    let peer_bytes = peer.as_ref().and_then(|peer| grown(peer, "import_rss_bytes"));
-    for (name, bytes) in [("ours", ours_bytes), ("PyTorch", peer_bytes)] {
+    let print = |name: &str, bytes: Option<u64>| {
         if let Some(bytes) = bytes {
-            println!("{name:<34}{:>12.0} MiB", bytes as f64 / f64::from(1 << 20));
+            println!("{name:<40}{:>12.0} MiB", bytes as f64 / f64::from(1 << 20));
         }
+    };
+    let ours_bytes = grown(&ours, "start_rss_bytes");
+    print("ours", ours_bytes);
+    let mut peers = Vec::new();
+    for (name, task) in PEERS.iter().filter(|(name, _)| !name.contains("compiled")) {
+        let Some(peer) = &bench.peer else { break };
+        let peer = peer.once(task)?;
+        let bytes = grown(&peer, "import_rss_bytes");
+        print(name, bytes);
+        let ratio = ours_bytes.zip(bytes).map(|(ours, peer)| peer as f64 / ours as f64);
+        if let Some(ratio) = ratio {
+            println!("{name} / ours: {ratio:.2}");
+        }
+        peers.push(json!({ "name": name, "bytes": bytes, "ratio": ratio, "said": peer }));
     }
-    let ratio = ours_bytes.zip(peer_bytes).map(|(ours, peer)| peer as f64 / ours as f64);
-    if let Some(ratio) = ratio {
-        println!("PyTorch / ours: {ratio:.2}");
-    }
-    Ok(json!({
-        "ours": ours,
-        "peer": peer,
-        "ours_bytes": ours_bytes,
-        "peer_bytes": peer_bytes,
-        "ratio": ratio,
-    }))
+    Ok(json!({ "ours": ours, "ours_bytes": ours_bytes, "peers": peers }))
 }
 
 /// Our side of [`memory`], in the process that it starts.

@@ -85,9 +85,10 @@ impl Training {
     }
 
     fn with(work: Work) -> Result<Self> {
+        let optimizer = Sgd::cni().build(&work.model);
         Ok(Self {
             work,
-            optimizer: Sgd::default().build(),
+            optimizer,
             attack: Pgd::training(Threat::linf(EPSILON)?).with_step_size(EPSILON / 4.0)?,
             step: 0,
         })

@@ -1,11 +1,12 @@
 //! What the commands take.
 
 use crate::devices::Sharing;
+use crate::given::Idle;
 use crate::model::Model;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use cni_burn::attacks::AttackError;
-use cni_burn::attacks::checkup::Effort;
-use cni_burn::prelude::{Attack, Pgd, Precision, RandomNoise, Suite};
+use crate::suites::{Checks, Suites};
+use crate::values::{above_zero, count, zero_or_more};
+use clap::{Args, Parser, Subcommand};
+use cni_burn::prelude::Precision;
 use std::path::PathBuf;
 
 /// Trains, attacks and inspects noisy ResNets on CIFAR-10, CIFAR-100 or the embedded digits.
@@ -26,6 +27,9 @@ pub enum Command {
     Report(Report),
     /// Prints a model, its parameters and its noise.
     Info(Info),
+    /// Compares what a device computes with what the CPU does. The exit code says whether all is
+    /// the same.
+    CheckDevice(CheckDevice),
 }
 
 #[derive(Args)]
@@ -50,38 +54,38 @@ pub struct Train {
     #[arg(long)]
     pub predicted_labels: bool,
     /// Number of epochs. The rate falls by ten after each quarter of them, as in the recipe's 400.
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 400, value_parser = count)]
     pub epochs: usize,
     /// Examples of a batch.
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = count)]
     pub batch: usize,
     /// Learning rate.
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, value_parser = above_zero)]
     pub rate: f64,
     /// One-cycle schedule up to --rate instead of steps; better for few epochs.
     #[arg(long)]
     pub one_cycle: bool,
     /// Weight decay.
-    #[arg(long, default_value_t = 1e-4)]
+    #[arg(long, default_value_t = 1e-4, value_parser = zero_or_more)]
     pub weight_decay: f64,
     /// Leave noise parameters out of the weight decay, as PNI's code does.
     #[arg(long)]
     pub no_noise_decay: bool,
     /// Largest norm of the gradient; 0 for no limit. The recipe limits adversarial training alone.
-    #[arg(long)]
+    #[arg(long, value_parser = zero_or_more)]
     pub clip: Option<f64>,
-    /// Train on the first N devices of the backend, each with its share of every batch. On a CPU this is for trying
-    /// out.
-    #[arg(long, default_value_t = 1)]
+    /// Train on the first N devices of the backend, each with its share of every batch. On a CPU
+    /// this is for trying out.
+    #[arg(long, default_value_t = 1, value_parser = count)]
     pub devices: usize,
     /// How several devices share the batches.
     #[arg(long, value_enum, default_value_t = Sharing::Multi)]
     pub parallel: Sharing,
     /// Use only the first N training examples.
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub subset: Option<usize>,
     /// Examples cut from the training set to select the best checkpoint.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = count)]
     pub validation: usize,
     /// Seed of everything random.
     #[arg(long, default_value_t = 1)]
@@ -96,10 +100,11 @@ pub struct Evaluate {
     /// Folder of the run to evaluate.
     #[arg(long, default_value = "runs/cifar_resnet")]
     pub run: PathBuf,
-    /// Which checkpoint: best, last or the number of an epoch of --run; a file or folder among a run's checkpoints; or
-    /// a PyTorch file (.pt, .pth, .tar), which goes into the model that the model flags describe.
+    /// Which checkpoint: best, last or the number of an epoch of --run; a file or folder among a
+    /// run's checkpoints; or a PyTorch file (.pt, .pth, .th, .tar), which goes into the model that
+    /// the model flags describe.
     #[arg(long, default_value = "best")]
-    pub checkpoint: String,
+    pub checkpoint: PathBuf,
     #[command(flatten)]
     pub model: Model,
     #[command(flatten)]
@@ -107,23 +112,24 @@ pub struct Evaluate {
     /// The attacks.
     #[arg(long, value_enum, default_value_t = Suites::Standard)]
     pub suite: Suites,
-    /// The checks of the evaluation's honesty.
-    #[arg(long, value_enum, default_value_t = Checks::Quick)]
-    pub checks: Checks,
+    /// The checks of the evaluation's honesty; by default quick, and none where AutoAttack attacks.
+    #[arg(long, value_enum)]
+    pub checks: Option<Checks>,
     /// Test examples to judge, from the first.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = count)]
     pub examples: usize,
     /// Examples of a batch.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = count)]
     pub batch: usize,
     /// Draws of the noise that judge each image.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = count)]
     pub draws: usize,
     /// Steps of the EOT attack, which is also the one that the checks are about.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = count)]
     pub eot_steps: usize,
-    /// Draws that each gradient of the EOT attack averages over. A model without noise needs one, and gets one.
-    #[arg(long, default_value_t = 20)]
+    /// Draws that each gradient of the EOT attack averages over. A model without noise needs one,
+    /// and gets one.
+    #[arg(long, default_value_t = 20, value_parser = count)]
     pub eot_draws: usize,
     /// Judge the model with its noise switched off.
     #[arg(long)]
@@ -134,8 +140,8 @@ pub struct Evaluate {
     /// Seed of attacks and draws.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Folder for the record, the report and the state of an evaluation that was killed; by default `evaluation` in the
-    /// run's.
+    /// Folder for the record, the report and the state of an evaluation that was killed; by default
+    /// `evaluation` in the run's.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// No progress.
@@ -143,76 +149,13 @@ pub struct Evaluate {
     pub quiet: bool,
 }
 
-/// Suites of attacks. Each attack is judged by itself, but those of AutoAttack, which are one.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Suites {
-    /// Random noise, FGSM, the EOT attack.
-    Quick,
-    /// The same, and PGD-7, which does not know of noise.
-    Standard,
-    /// AutoAttack's standard: APGD-CE, APGD-T, FAB-T, Square.
-    Autoattack,
-    /// AutoAttack's plus: more restarts, and the untargeted forms.
-    Plus,
-    /// AutoAttack's rand, for noisy models: APGD-CE and APGD-DLR over 20 draws.
-    Rand,
-    /// The same and EOT-Square.
-    RandPlus,
-}
-
-impl Suites {
-    /// The attacks, of which `eot` is one where they are judged by themselves.
-    pub fn attacks(self, eot: Pgd, draws: usize) -> Result<Vec<Box<dyn Attack>>, AttackError> {
-        let threat = eot.threat();
-        let suite = match self {
-            Self::Quick => {
-                let (random, fgsm) = (RandomNoise::new(threat), Pgd::fgsm(threat));
-                return Ok(vec![Box::new(random), Box::new(fgsm), Box::new(eot)]);
-            }
-            Self::Standard => {
-                let (random, fgsm) = (RandomNoise::new(threat), Pgd::fgsm(threat));
-                let training = Box::new(Pgd::training(threat));
-                return Ok(vec![Box::new(random), Box::new(fgsm), training, Box::new(eot)]);
-            }
-            Self::Autoattack => Suite::standard(threat),
-            Self::Plus => Suite::plus(threat),
-            Self::Rand => Suite::rand(threat),
-            Self::RandPlus => Suite::rand_plus(threat),
-        };
-        Ok(vec![Box::new(suite?.with_draws(draws)?)])
-    }
-}
-
-/// How much the checks may spend.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Checks {
-    /// No checks.
-    None,
-    /// Minutes.
-    Quick,
-    /// Part of an hour.
-    Standard,
-    /// Hours.
-    Thorough,
-}
-
-impl Checks {
-    pub fn effort(self) -> Option<Effort> {
-        match self {
-            Self::None => None,
-            Self::Quick => Some(Effort::Quick),
-            Self::Standard => Some(Effort::Standard),
-            Self::Thorough => Some(Effort::Thorough),
-        }
-    }
-}
-
 #[derive(Args)]
 pub struct Report {
     /// Folders of evaluations. Several are compared.
     #[arg(required = true)]
     pub evaluations: Vec<PathBuf>,
-    /// Folder for the report; by default that of the first evaluation where it is alone, else `report`.
+    /// Folder for the report; by default that of the first evaluation where it is alone, else
+    /// `report`.
     #[arg(long)]
     pub out: Option<PathBuf>,
 }
@@ -224,6 +167,13 @@ pub struct Info {
     /// Describe the model of a run instead.
     #[arg(long)]
     pub run: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct CheckDevice {
+    /// What computes: flex, or another backend that the program was built with.
+    #[arg(long)]
+    pub device: String,
 }
 
 /// Where data come from and what computes.
@@ -238,7 +188,19 @@ pub struct Source {
     /// What computes: flex, or another backend that the program was built with.
     #[arg(long, default_value = "flex")]
     pub device: String,
-    /// What convolutions and linear layers multiply in: full, bf16 or f16. The rest is in full precision.
+    /// What convolutions and linear layers multiply in: full, bf16 or f16. The rest is in full
+    /// precision.
     #[arg(long, default_value_t = Precision::Full)]
     pub precision: Precision,
+}
+
+impl Source {
+    /// Flags that the program's features leave without effect.
+    pub fn idle(&self) -> Idle<'static> {
+        Idle {
+            when: !cfg!(feature = "download"),
+            flags: &["download"],
+            because: "the program is built without `--features download`",
+        }
+    }
 }

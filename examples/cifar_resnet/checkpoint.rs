@@ -1,14 +1,16 @@
 //! Where the weights of an evaluation come from.
 
 use crate::args::Evaluate;
+use crate::given::{Given, Idle};
 use crate::model::Model;
 use burn::tensor::Device;
 use cni_burn::attacks::evaluation::Epoch;
-use cni_burn::prelude::ResNet;
-use cni_burn::training::{EpochRow, Scores, Which, load_checkpoint};
+use cni_burn::prelude::{ResNet, Threat};
+use cni_burn::training::{
+    CheckpointInfo, EpochRow, Scores, Which, checkpoint_info, load_checkpoint,
+};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A model with its weights.
@@ -18,39 +20,71 @@ pub struct Checkpoint {
     pub settings: Model,
     /// What tables call it.
     pub name: String,
-    /// The epochs that led to it, where they are known.
-    pub history: Vec<Epoch>,
     /// The folder that its evaluation goes to unless told otherwise.
     pub out: PathBuf,
+    /// The classes that it was trained on; empty where they are not known.
+    pub classes: Vec<String>,
+    /// The epochs that led to it, where they are known.
+    pub history: Vec<Epoch>,
+    /// What it was trained against, where that is known.
+    pub trained: Option<Threat>,
 }
 
 /// Finds what `--checkpoint` names, and loads it.
-pub fn open(args: &Evaluate, device: &Device) -> Result<Checkpoint, Box<dyn Error>> {
-    let path = Path::new(&args.checkpoint);
+pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoint, Box<dyn Error>> {
+    let path = args.checkpoint.as_path();
     let extension = path.extension().and_then(|extension| extension.to_str());
-    if matches!(extension, Some("pt" | "pth" | "tar")) {
-        let model = args.model.build(device)?.load_pytorch(path)?;
+    if matches!(extension, Some("pt" | "pth" | "th" | "tar")) {
+        let because = "a PyTorch file belongs to no run";
+        given.refuse(&[Idle { when: true, flags: &["run"], because }])?;
+        given.refuse(&args.model.idle())?;
+        let (model, report) = args.model.build(device)?.import_pytorch(path)?;
+        println!("{}: {report}", path.display());
+        let (own, asked) = (&report.normalization, args.model.config()?.normalize);
+        let from_file = report.normalization_from.is_some();
+        if from_file && given.has("normalization") && *own != asked {
+            return Err(given.refusal("normalization", own, "the file brings its own").into());
+        }
         return Ok(Checkpoint {
             model,
             settings: args.model.clone(),
             name: path.display().to_string(),
-            history: Vec::new(),
             out: "evaluation".into(),
+            classes: Vec::new(),
+            history: Vec::new(),
+            trained: None,
         });
     }
-    let (run, which) = match args.checkpoint.as_str() {
-        "best" => (args.run.clone(), Which::Best),
-        "last" => (args.run.clone(), Which::Last),
-        text => match text.parse() {
-            Ok(epoch) => (args.run.clone(), Which::Epoch(epoch)),
-            Err(_) => within_run(path)?,
+    let of_run = |which| (args.run.clone(), which);
+    let (run, which) = match path.to_str() {
+        Some("best") => of_run(Which::Best),
+        Some("last") => of_run(Which::Last),
+        text => match text.and_then(|text| text.parse().ok()) {
+            Some(epoch) => of_run(Which::Epoch(epoch)),
+            None => within_run(path)?,
         },
     };
-    let settings = Model::saved(&run)?;
+    if run != args.run && given.has("run") {
+        let because = "that is where --checkpoint leads";
+        return Err(given.refusal("run", run.display(), because).into());
+    }
+    let settings = Model::of_run(&run, &args.model, given)?;
+    given.refuse(&[settings.idle_source()])?;
     let (model, epoch) = load_checkpoint(settings.build(device)?, &run, which)?;
+    println!("{}: normalization: {}", run.display(), model.normalize.config());
     let name = format!("{} (epoch {epoch})", run.display());
-    let out = run.join("evaluation");
-    Ok(Checkpoint { model, settings, name, history: history(&run, epoch)?, out })
+    let CheckpointInfo { classes, history, run: configuration, .. } =
+        checkpoint_info(&run, Which::Epoch(epoch))?;
+    let threat = configuration.pointer("/config/objective/attack/threat");
+    Ok(Checkpoint {
+        model,
+        settings,
+        name,
+        out: run.join("evaluation"),
+        classes,
+        history: epochs(history),
+        trained: threat.and_then(|threat| serde_json::from_value(threat.clone()).ok()),
+    })
 }
 
 /// The run, and the epoch, that a path such as `runs/cni/checkpoints/epoch-8/model.bpk` leads into.
@@ -62,22 +96,17 @@ fn within_run(path: &Path) -> Result<(PathBuf, Which), Box<dyn Error>> {
     let found = path.ancestors().find_map(of_epoch).filter(|_| path.exists());
     found.ok_or_else(|| {
         format!(
-            "--checkpoint: got {}, wanted best, last, a number, an existing file or folder among a run's checkpoints \
-             (such as checkpoints/epoch-8) or a PyTorch file (.pt, .pth, .tar)",
+            "--checkpoint: got {}, wanted best, last, a number, an existing file or folder among \
+             a run's checkpoints (such as checkpoints/epoch-8) or a PyTorch file \
+             (.pt, .pth, .th, .tar)",
             path.display()
         )
         .into()
     })
 }
 
-/// The run's history up to an epoch, as records have it.
-fn history(run: &Path, last: usize) -> Result<Vec<Epoch>, Box<dyn Error>> {
-    let path = run.join("history.json");
-    let Ok(text) = fs::read(&path) else {
-        return Ok(Vec::new());
-    };
-    let rows: Vec<EpochRow> =
-        serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+/// A history as records have it.
+fn epochs(rows: Vec<EpochRow>) -> Vec<Epoch> {
     let named = |set: &str, scores: Scores| {
         let all = [("loss", scores.loss), ("clean", scores.clean), ("robust", scores.robust)];
         all.map(|(name, value)| value.map(|value| (format!("{set} {name}"), value)))
@@ -92,5 +121,5 @@ fn history(run: &Path, last: usize) -> Result<Vec<Epoch>, Box<dyn Error>> {
         ),
         noise: row.watched,
     };
-    Ok(rows.into_iter().filter(|row| row.epoch <= last).map(epoch).collect())
+    rows.into_iter().map(epoch).collect()
 }

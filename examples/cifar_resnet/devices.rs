@@ -1,8 +1,8 @@
 //! Several devices of a backend.
 
-use crate::device::device;
 use burn::tensor::{Device, DeviceType};
 use clap::ValueEnum;
+use cni_burn::device::device;
 use cni_burn::training::Parallel;
 
 /// How several devices share the batches.
@@ -10,7 +10,8 @@ use cni_burn::training::Parallel;
 pub enum Sharing {
     /// One model, gradients summed on the first device; any backend.
     Multi,
-    /// A model on each device, gradients summed by NCCL; CUDA only.
+    /// A model on each device, gradients summed by NCCL; CUDA only, untested.
+    #[cfg(feature = "experimental-ddp")]
     Ddp,
 }
 
@@ -18,6 +19,7 @@ impl From<Sharing> for Parallel {
     fn from(sharing: Sharing) -> Self {
         match sharing {
             Sharing::Multi => Self::Multi,
+            #[cfg(feature = "experimental-ddp")]
             Sharing::Ddp => Self::Ddp,
         }
     }
@@ -25,7 +27,8 @@ impl From<Sharing> for Parallel {
 
 /// The first `count` devices of a backend.
 ///
-/// A CPU backend has one device. Several handles of it compute nothing sooner, but show what several devices would do.
+/// A CPU backend has one device. Several handles of it compute nothing sooner, but show what
+/// several devices would do.
 pub fn devices(name: &str, count: usize) -> Result<Vec<Device>, String> {
     let first = device(name)?;
     match listed(name) {

@@ -1,39 +1,37 @@
-//! Noisy ResNets on CIFAR: train, evaluate, report, info.
+//! Noisy ResNets on CIFAR: train, evaluate, report, info, and a check of what computes.
 //!
 //! `cargo run --release --example cifar_resnet -- train --data DIR --out runs/cni`
 //! `cargo run --release --example cifar_resnet -- evaluate --data DIR --run runs/cni`
 //! `cargo run --release --example cifar_resnet -- report runs/cni/evaluation runs/at/evaluation`
+//! `cargo run --release --features cuda --example cifar_resnet -- check-device --device cuda`
 
 mod args;
+mod check_device;
 mod checkpoint;
-mod device;
+mod choices;
 mod devices;
 mod evaluate;
 mod fraction;
+mod given;
 mod model;
+mod suites;
+mod train;
+mod values;
 mod watch;
 
-use args::{Cli, Command, Info, Report, Train};
+use args::{Cli, Command, Info, Report};
 use burn::tensor::Device;
-use clap::Parser;
-use cni_burn::attacks::evaluation::write_json;
+use clap::{Arg, CommandFactory, FromArgMatches};
 use cni_burn::prelude::*;
-use cni_burn::training::data::Split;
-use cni_burn::training::{Devices, Labels, Progress};
-use model::{Dataset, Model};
+use given::{Given, Idle};
+use model::Model;
+use std::any::TypeId;
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Train(args) => train(args),
-        Command::Evaluate(args) => evaluate::evaluate(args),
-        Command::Report(args) => report(args),
-        Command::Info(args) => info(args),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    match run() {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -41,60 +39,32 @@ fn main() -> ExitCode {
     }
 }
 
-fn train(args: Train) -> Result<(), Box<dyn Error>> {
-    let list = devices::devices(&args.source.device, args.devices)?;
-    let devices = Devices::new(list, args.parallel.into())?;
-    let key = Key::new(args.seed);
-    let mut data = args.model.load(&args.source, Split::Train)?;
-    if let Some(subset) = args.subset {
-        data = data.take(subset);
+fn run() -> Result<ExitCode, Box<dyn Error>> {
+    let mut command = Cli::command().mut_subcommands(|command| command.mut_args(negative));
+    let matches = command.get_matches_mut();
+    let cli = Cli::from_arg_matches(&matches)?;
+    let given = matches.subcommand().and_then(|(name, matches)| {
+        command.find_subcommand(name).map(|command| Given::of(command, matches))
+    });
+    let given = given.unwrap_or_default();
+    match cli.command {
+        Command::Train(args) => train::train(args, &given)?,
+        Command::Evaluate(args) => evaluate::evaluate(args, &given)?,
+        Command::Report(args) => report(args)?,
+        Command::Info(args) => info(args, &given)?,
+        Command::CheckDevice(args) => return check_device::check_device(&args),
     }
-    if args.validation == 0 || args.validation >= data.len() {
-        let wanted = format!("1 to {}, one less than there are examples", data.len() - 1);
-        return Err(format!("--validation: got {}, wanted {wanted}", args.validation).into());
-    }
-    let (train, validation) = data.split_validation(args.validation, key.named("split"));
+    Ok(ExitCode::SUCCESS)
+}
 
-    let attack = Pgd::training(Threat::linf(args.model.epsilon)?);
-    let labels = if args.predicted_labels { Labels::Predicted } else { Labels::True };
-    let objective = match args.clean {
-        true => Objective::clean(),
-        false => Objective::adversarial(attack.clone())
-            .with_start_epoch(args.adversarial_from)
-            .with_labels(labels),
-    };
-    let mut config = TrainingConfig::cni(objective);
-    config.epochs = args.epochs;
-    config.batch_size = args.batch;
-    config.optimizer.weight_decay = args.weight_decay;
-    config.optimizer.decay_noise = !args.no_noise_decay;
-    config.optimizer.clip =
-        args.clip.map_or(config.optimizer.clip, |clip| (clip > 0.0).then_some(clip));
-    let quarters = [1, 2, 3].map(|quarter| quarter * args.epochs / 4);
-    config.schedule = match args.one_cycle {
-        true => Schedule::one_cycle(args.rate),
-        false => Schedule::multi_step(args.rate, &quarters),
-    };
-    config.augment.flip &= !matches!(args.model.dataset, Dataset::Digits);
-    config.validation_attack = (!args.clean).then(|| Arc::new(attack) as Arc<dyn Attack>);
-    config.precision = args.source.precision;
-    config.key = key.named("training");
-
-    let model = keyed_init(args.model.build(devices.first())?, key.named("weights"));
-    println!("{} parameters, {} examples to train on", count_parameters(&model), train.len());
-    let progress = if args.tui { Progress::Dashboard } else { Progress::Lines };
-    let start = if args.resume { Start::Resume } else { Start::Fresh };
-    let trainer = Trainer::new(config, &args.out)?.with_progress(progress);
-    let trainer = trainer.with_watch(noise_amplitudes);
-    // Beside checkpoints stands the model they are of, which a run that is about to be refused must not replace.
-    let begun = args.out.join("checkpoints").read_dir().is_ok_and(|mut all| all.next().is_some());
-    if !begun {
-        write_json(&args.out.join("model.json"), &args.model)?;
+/// So that -1 is a number, which can be refused for what it is.
+fn negative(arg: Arg) -> Arg {
+    let kind = arg.get_value_parser().type_id();
+    let numbers = [TypeId::of::<f64>(), TypeId::of::<usize>(), TypeId::of::<u64>()];
+    if numbers.into_iter().any(|number| kind == number) {
+        return arg.allow_hyphen_values(true);
     }
-    let trained = trainer.run(model, ResNet::forward, train, validation, devices, start)?;
-    write_json(&args.out.join("history.json"), &trained.history)?;
-    println!("best epoch on the validation slice: {}; run: {}", trained.best, args.out.display());
-    Ok(())
+    arg
 }
 
 fn report(args: Report) -> Result<(), Box<dyn Error>> {
@@ -108,10 +78,14 @@ fn report(args: Report) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn info(args: Info) -> Result<(), Box<dyn Error>> {
+fn info(args: Info, given: &Given) -> Result<(), Box<dyn Error>> {
+    given.refuse(&[Idle { when: true, flags: &["epsilon"], because: "info attacks nothing" }])?;
     let settings = match &args.run {
-        Some(run) => Model::saved(run)?,
-        None => args.model,
+        Some(run) => Model::of_run(run, &args.model, given)?,
+        None => {
+            given.refuse(&args.model.idle())?;
+            args.model
+        }
     };
     let model = settings.build(&Device::flex())?;
     println!("{model}\n\n{}\n", NoiseSummary::of(&model));

@@ -1,12 +1,16 @@
 //! The flags that describe a model and its data. They are saved with a run.
 
 use crate::args::Source;
-use crate::fraction::fraction;
+use crate::choices::{Connection, Dataset, Family, Kind, Place, Share, Size};
+use crate::given::{Given, Idle};
+use crate::values::{depth, epsilon, width};
 use burn::tensor::Device;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use cni_burn::layers::NoiseError;
 use cni_burn::prelude::*;
 use cni_burn::training::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::error::Error;
 use std::path::Path;
 
@@ -20,14 +24,21 @@ pub struct Model {
     #[arg(long, value_enum, default_value_t = Family::Cifar)]
     pub family: Family,
     /// Depth of a CIFAR ResNet: 20, 32, 44, 56 or 110.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = depth)]
     pub depth: usize,
     /// Multiplies the channels.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = width)]
     pub width: f64,
-    /// Shortcut of a CIFAR ResNet: `projection` is CNI's, `pad` PNI's.
+    /// Shortcut of a CIFAR ResNet: `projection` is CNI's, `pad-end` PNI's; `pad-both` is that of
+    /// most published ones, such as akamaster's.
     #[arg(long, value_enum, default_value_t = Connection::Projection)]
     pub shortcut: Connection,
+    /// Normalization of the pixels: cni, cifar10, imagenet, centered, none, or numbers, the means,
+    /// a slash and the standard deviations, such as 0.49,0.48,0.45/0.25,0.24,0.26. By default cni,
+    /// and centered for the digits.
+    #[arg(long, allow_hyphen_values = true)]
+    #[serde(default)]
+    pub normalization: Option<String>,
     /// The noise law.
     #[arg(long, value_enum, default_value_t = Kind::Cni)]
     pub noise: Kind,
@@ -37,8 +48,8 @@ pub struct Model {
     /// Rank of CNI's noise.
     #[arg(long, default_value_t = 5)]
     pub rank: usize,
-    /// How the noise's size follows that of the weights: `reference` is the authors', `scaled` starts milder and suits
-    /// short runs.
+    /// How the noise's size follows that of the weights: `reference` is the authors', `scaled`
+    /// starts milder and suits short runs.
     #[arg(long, value_enum, default_value_t = Size::Reference)]
     #[serde(default)]
     pub convention: Size,
@@ -46,80 +57,42 @@ pub struct Model {
     #[arg(long, value_enum, default_value_t = Share::Layer)]
     pub granularity: Share,
     /// Largest change of a pixel: a fraction such as 8/255, or a number.
-    #[arg(long, default_value = "8/255", value_parser = fraction, allow_hyphen_values = true)]
+    #[arg(long, default_value = "8/255", value_parser = epsilon)]
     pub epsilon: f64,
 }
 
-#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dataset {
-    Cifar10,
-    Cifar100,
-    /// The embedded 8x8 digits.
-    Digits,
-}
-
-#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Family {
-    /// CIFAR ResNets of depth 6n + 2.
-    Cifar,
-    /// ResNet-18 for small images.
-    Resnet18,
-    /// ResNet-18 of pre-activation blocks.
-    Preact18,
-}
-
-#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Connection {
-    Projection,
-    Pad,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// No noise.
-    None,
-    /// White noise.
-    Pni,
-    /// Colored noise.
-    Cni,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Place {
-    /// Weights of all layers.
-    Weights,
-    /// Inputs of the convolutions: PNI's A-b.
-    Inputs,
-    /// Outputs of the convolutions: PNI's A-a.
-    Outputs,
-    /// The normalized image.
-    Image,
-}
-
-#[derive(Clone, Copy, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Share {
-    Layer,
-    Channel,
-    Element,
-}
-
-#[derive(Clone, Copy, Default, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Size {
-    #[default]
-    Reference,
-    Scaled,
-}
-
 impl Model {
-    /// The flags that a run was trained with.
-    pub fn saved(run: &Path) -> Result<Self, Box<dyn Error>> {
+    /// The flags that a run was trained with, which must be those that were given, but for ε.
+    pub fn of_run(run: &Path, asked: &Self, given: &Given) -> Result<Self, Box<dyn Error>> {
+        let saved = Self::saved(run)?;
+        let asked = Self { epsilon: saved.epsilon, ..asked.clone() };
+        asked.compare(&saved, run, given, false)?;
+        Ok(saved)
+    }
+
+    /// Refuses to go on with a run that was begun with other flags.
+    pub fn agrees_with(&self, run: &Path, given: &Given) -> Result<(), Box<dyn Error>> {
+        self.compare(&Self::saved(run)?, run, given, true)
+    }
+
+    fn compare(
+        &self,
+        saved: &Self,
+        run: &Path,
+        given: &Given,
+        defaults: bool,
+    ) -> Result<(), Box<dyn Error>> {
+        let value = |model: &Self| -> Result<Value, NoiseError> {
+            let mut value = serde_json::to_value(model).unwrap_or_default();
+            // Two texts may name the same numbers.
+            value["normalization"] = model.normalize()?.to_string().into();
+            Ok(value)
+        };
+        let because = format!("{} was trained so", run.display());
+        Ok(given.agree(&value(self)?, &value(saved)?, defaults, &because)?)
+    }
+
+    fn saved(run: &Path) -> Result<Self, Box<dyn Error>> {
         let path = run.join("model.json");
         let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?)
@@ -127,26 +100,65 @@ impl Model {
 
     /// The model that the flags describe, with new weights.
     pub fn build(&self, device: &Device) -> Result<ResNet, Box<dyn Error>> {
-        Ok(self.config(self.classes()).try_init(device)?)
+        Ok(self.config()?.try_init(device)?)
     }
 
-    fn config(&self, classes: usize) -> ResNetConfig {
+    /// The configuration of the model that the flags describe.
+    pub fn config(&self) -> Result<ResNetConfig, NoiseError> {
         let shortcut = match self.shortcut {
             Connection::Projection => Shortcut::Projection,
-            Connection::Pad => Shortcut::Pad,
+            Connection::PadEnd => Shortcut::Pad,
+            Connection::PadBoth => Shortcut::PadBoth,
         };
         let architecture = match self.family {
             Family::Cifar => Architecture::Cifar { depth: self.depth, shortcut },
             Family::Resnet18 => Architecture::ResNet18,
             Family::Preact18 => Architecture::PreActResNet18,
         };
-        let config = ResNetConfig::new(architecture, classes)
+        let size = if self.dataset == Dataset::Digits { [8, 8] } else { [32, 32] };
+        Ok(ResNetConfig::new(architecture, self.classes())
             .with_width(self.width)
-            .with_noise(self.model_noise());
-        match self.dataset {
-            Dataset::Digits => config.with_images([8, 8], NormalizeConfig::centered(1)),
-            Dataset::Cifar10 | Dataset::Cifar100 => config,
-        }
+            .with_images(size, self.normalize()?)
+            .with_noise(self.model_noise()))
+    }
+
+    fn normalize(&self) -> Result<NormalizeConfig, NoiseError> {
+        let (usual, channels) = match self.dataset {
+            Dataset::Digits => ("centered", 1),
+            Dataset::Cifar10 | Dataset::Cifar100 => ("cni", 3),
+        };
+        NormalizeConfig::named(self.normalization.as_deref().unwrap_or(usual), channels)
+    }
+
+    /// Flags of a model that these settings leave without effect.
+    pub fn idle(&self) -> [Idle<'static>; 5] {
+        let idle = |when, flags, because| Idle { when, flags, because };
+        let plain = self.noise == Kind::None;
+        [
+            idle(
+                self.family != Family::Cifar,
+                &["depth", "shortcut"],
+                "this --family has but one of them",
+            ),
+            idle(
+                plain,
+                &["place", "rank", "convention", "granularity"],
+                "--noise none has nothing to set",
+            ),
+            idle(self.noise == Kind::Pni, &["rank"], "--noise pni is white"),
+            idle(
+                self.noise == Kind::Cni,
+                &["granularity"],
+                "--noise cni has an amplitude for each element",
+            ),
+            self.idle_source(),
+        ]
+    }
+
+    /// Flags of the source that these data leave without effect.
+    pub fn idle_source(&self) -> Idle<'static> {
+        let when = self.dataset == Dataset::Digits;
+        Idle { when, flags: &["data", "download"], because: "the digits are part of the program" }
     }
 
     fn model_noise(&self) -> ModelNoise {
@@ -209,10 +221,8 @@ fn download(dataset: Dataset, source: &Source) -> Result<(), DataError> {
     }
 }
 
+/// The flag is refused before.
 #[cfg(not(feature = "download"))]
 fn download(_dataset: Dataset, _source: &Source) -> Result<(), DataError> {
-    eprintln!(
-        "--download needs a program built with `--features download`; looking in --data alone"
-    );
     Ok(())
 }

@@ -29,26 +29,29 @@ impl Watch {
         Self { quiet, bar, begin: now, last: now }
     }
 
-    /// An iteration of an attack.
+    /// An iteration of an attack, or a check.
     pub fn step(&mut self, step: &Step) {
-        let Step { examples, noise, attack } = step;
-        self.bar.set_position(*examples as u64);
-        self.show(format!("{}, iteration {}, noise {noise}", attack.attack, attack.iteration));
+        match step {
+            Step::Attack { examples, noise, attack, .. } => {
+                self.bar.set_position(*examples as u64);
+                let (name, iteration) = (attack.attack, attack.iteration);
+                self.show(format!("{name}, iteration {iteration}, noise {noise}"));
+            }
+            Step::Check(progress) => self.check(progress),
+        }
     }
 
     /// The beginning or the end of a check.
-    pub fn check(&mut self, progress: &CheckProgress) {
+    fn check(&mut self, progress: &CheckProgress) {
+        if self.bar.prefix() != "checks" {
+            self.bar.set_prefix("checks");
+            self.begin = Instant::now();
+        }
         // A backward pass takes about as long as two forward passes.
         let weight = |passes: cni_burn::attacks::Passes| passes.forwards + 2 * passes.backwards;
         self.bar.set_length(weight(progress.planned));
         self.bar.set_position(weight(progress.passes));
         self.show(format!("{} ({} of {})", progress.check, progress.position, progress.of));
-    }
-
-    pub fn say(&self, line: &str) {
-        if !self.quiet {
-            self.bar.suspend(|| eprintln!("{line}"));
-        }
     }
 
     fn show(&mut self, message: String) {

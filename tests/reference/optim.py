@@ -18,9 +18,9 @@ def f64(values):
     return torch.tensor(values, dtype=torch.float64)
 
 
-def sgd():
+def sgd(**settings):
     p = f64(START).requires_grad_()
-    optimizer = SGD([p], lr=0.1, momentum=0.9, dampening=0, weight_decay=1e-4, nesterov=True)
+    optimizer = SGD([p], lr=0.1, **settings)
     schedule = MultiStepLR(optimizer, milestones=[2, 4], gamma=0.1)
     steps = []
     for _ in range(6):
@@ -31,7 +31,7 @@ def sgd():
         optimizer.step()
         schedule.step()
         steps.append({**step, "after": numbers(p)})
-    return {"start": START, "square": SQUARE, "cube": CUBE, "steps": steps}
+    return {"settings": settings, "start": START, "square": SQUARE, "cube": CUBE, "steps": steps}
 
 
 def rates(make, lr, count):
@@ -46,6 +46,11 @@ def rates(make, lr, count):
     return seen
 
 
+def one_cycle(max_lr, total_steps):
+    return lambda o: OneCycleLR(o, max_lr=max_lr, total_steps=total_steps, pct_start=0.3, anneal_strategy="cos",
+                                cycle_momentum=False, div_factor=25, final_div_factor=1e4)
+
+
 def clip(scale):
     tensors = [torch.zeros(shape, dtype=torch.float64) for shape in ((2, 3), (4,))]
     for stream, t in enumerate(tensors, start=21):
@@ -57,13 +62,22 @@ def clip(scale):
 
 def main():
     save("optim.json", {
-        "sgd": sgd(),
+        "sgd": [
+            sgd(momentum=0.9, dampening=0.0, weight_decay=1e-4, nesterov=True),
+            sgd(momentum=0.9, dampening=0.0, weight_decay=1e-4, nesterov=False),
+            sgd(momentum=0.8, dampening=0.3, weight_decay=0.0, nesterov=False),
+            sgd(momentum=0.0, dampening=0.0, weight_decay=1e-2, nesterov=False),
+        ],
         "rates": {
             "multi_step": rates(lambda o: MultiStepLR(o, [2, 4], 0.1), 0.1, 6),
             "cosine": rates(lambda o: CosineAnnealingLR(o, T_max=6, eta_min=0), 0.1, 7),
-            "one_cycle": rates(
-                lambda o: OneCycleLR(o, max_lr=0.2, total_steps=10, pct_start=0.3, anneal_strategy="cos",
-                                     cycle_momentum=False, div_factor=25, final_div_factor=1e4), 0.1, 10),
+            "one_cycle": rates(one_cycle(0.2, 10), 0.1, 10),
+        },
+        # Stepped once a batch: three epochs of seven.
+        "rates_by_step": {
+            "multi_step": rates(lambda o: MultiStepLR(o, [5, 16], 0.1), 0.1, 21),
+            "cosine": rates(lambda o: CosineAnnealingLR(o, T_max=21, eta_min=0), 0.1, 21),
+            "one_cycle": rates(one_cycle(0.2, 21), 0.1, 21),
         },
         "clip": {"long": clip(1.0), "short": clip(0.01)},
     })

@@ -4,7 +4,7 @@ mod parity;
 mod speed;
 
 pub use parity::{Comparison, Parity};
-pub use speed::{Pair, Speed};
+pub use speed::{Speed, Turn};
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

@@ -49,6 +49,8 @@ pub struct Comparison {
     /// For attacks of minimum norm, over the examples that both sides broke.
     #[serde(skip_serializing_if = "Option::is_none")]
     norms: Option<Norms>,
+    /// Images that each side attacked: those that its model gets right.
+    attacked: [usize; 2],
     /// Forward and backward passes of single images; their time is another bench's business.
     our_passes: [u64; 2],
     their_passes: [u64; 2],
@@ -110,6 +112,7 @@ impl Comparison {
                 Norms::new(our_norms, &their_norms)
             }
         };
+        let (us, them): (Cost, Cost) = (ours.cost(), serde_json::from_value(theirs)?);
         let (a, b) = (share(&ours.robust), share(&robust));
         Ok(Self {
             ours: a,
@@ -119,8 +122,9 @@ impl Comparison {
             only_we_broke: only(0, 1),
             only_they_broke: only(1, 0),
             norms,
-            our_passes: ours.cost().passes(),
-            their_passes: serde_json::from_value::<Cost>(theirs)?.passes(),
+            attacked: [us.attacked, them.attacked],
+            our_passes: us.passes(),
+            their_passes: them.passes(),
             name: ours.name,
             spec: ours.spec,
         })

@@ -7,6 +7,7 @@ use cni_burn::attacks::evaluation::write_json;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 /// Seconds of both sides.
@@ -20,25 +21,45 @@ pub struct Speed {
     attacks: BTreeMap<String, Timing>,
 }
 
-/// One run of each side.
+/// One run of each side, all on the same images.
 #[derive(Serialize)]
-pub struct Pair {
+pub struct Turn {
     pub ours: Cost,
     pub theirs: Cost,
+    /// The references with PyTorch's faster memory format.
+    pub theirs_channels_last: Cost,
 }
 
-/// Medians over the runs.
+/// Medians over the turns.
 #[derive(Serialize)]
 struct Timing {
-    our_seconds: f64,
-    their_seconds: f64,
-    /// Theirs over ours.
-    ratio: f64,
-    our_seconds_per_example: f64,
+    /// Images that both sides attacked.
+    attacked: usize,
+    ours: Side,
+    theirs: Versus,
+    theirs_channels_last: Versus,
+    turns: Vec<Turn>,
+}
+
+/// What one side takes.
+#[derive(Serialize)]
+struct Side {
+    seconds: f64,
+    /// A backward pass counted as two forward passes.
+    microseconds_per_pass: f64,
     /// Seconds outside the model over those in it.
-    our_share_outside: f64,
-    their_share_outside: f64,
-    runs: Vec<Pair>,
+    share_outside: f64,
+}
+
+/// A reference and how it compares: above 1 we are faster.
+#[derive(Serialize)]
+struct Versus {
+    #[serde(flatten)]
+    side: Side,
+    /// Its seconds over ours for the same images, however many passes each takes.
+    ratio: f64,
+    /// Its time of a pass over ours.
+    ratio_per_pass: f64,
 }
 
 impl Speed {
@@ -53,33 +74,76 @@ impl Speed {
         }
     }
 
-    /// Adds an attack's runs; a line about them.
-    pub fn add(&mut self, name: Name, runs: Vec<Pair>) -> String {
-        let of = |value: &dyn Fn(&Pair) -> f64| median(runs.iter().map(value).collect());
-        let outside = |cost: &Cost| cost.seconds / cost.model_seconds - 1.0;
-        let timing = Timing {
-            our_seconds: of(&|pair| pair.ours.seconds),
-            their_seconds: of(&|pair| pair.theirs.seconds),
-            ratio: of(&|pair| pair.theirs.seconds / pair.ours.seconds),
-            our_seconds_per_example: of(&|pair| pair.ours.seconds) / self.settings.examples as f64,
-            our_share_outside: of(&|pair| outside(&pair.ours)),
-            their_share_outside: of(&|pair| outside(&pair.theirs)),
-            runs,
+    /// Adds an attack's turns; lines about them.
+    pub fn add(&mut self, name: Name, turns: Vec<Turn>) -> Result<String> {
+        let attacked = turns.first().map_or(0, |turn| turn.ours.attacked);
+        let sides = |turn: &Turn| {
+            [turn.ours.attacked, turn.theirs.attacked, turn.theirs_channels_last.attacked]
         };
-        let line = format!(
-            "{:<10} ours {:.2} s  theirs {:.2} s  ratio {:.2}  outside the model {:.1} and {:.1} %",
-            name.key(),
-            timing.our_seconds,
-            timing.their_seconds,
-            timing.ratio,
-            100.0 * timing.our_share_outside,
-            100.0 * timing.their_share_outside
-        );
+        if let Some(turn) = turns.iter().find(|turn| sides(turn) != [attacked; 3]) {
+            return Err(format!(
+                "{}: the sides attack different images: {:?} of them",
+                name.key(),
+                sides(turn)
+            )
+            .into());
+        }
+        let timing = Timing {
+            attacked,
+            ours: Side::new(turns.iter().map(|turn| &turn.ours)),
+            theirs: Versus::new(&turns, |turn| &turn.theirs),
+            theirs_channels_last: Versus::new(&turns, |turn| &turn.theirs_channels_last),
+            turns,
+        };
+        let mut lines = format!("{:<10} {attacked} images  {}", name.key(), timing.ours);
+        for (side, versus) in
+            [("theirs", &timing.theirs), ("channels-last", &timing.theirs_channels_last)]
+        {
+            lines += &format!(
+                "\n  {side:<14} {}  / ours {:.2} for the images, {:.2} per pass",
+                versus.side, versus.ratio, versus.ratio_per_pass
+            );
+        }
         self.attacks.insert(name.key(), timing);
-        line
+        Ok(lines)
     }
 
     pub fn save(&self, out: &Path) -> Result<()> {
         Ok(write_json(out, self)?)
+    }
+}
+
+impl Side {
+    fn new<'a>(costs: impl Iterator<Item = &'a Cost> + Clone) -> Self {
+        let of = |value: fn(&Cost) -> f64| median(costs.clone().map(value).collect());
+        Self {
+            seconds: of(|cost| cost.seconds),
+            microseconds_per_pass: of(Cost::per_pass),
+            share_outside: of(|cost| cost.seconds / cost.model_seconds - 1.0),
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outside = 100.0 * self.share_outside;
+        write!(
+            f,
+            "{:.2} s, {:.0} µs a pass, {outside:.1} % outside the model",
+            self.seconds, self.microseconds_per_pass
+        )
+    }
+}
+
+impl Versus {
+    fn new(turns: &[Turn], theirs: fn(&Turn) -> &Cost) -> Self {
+        let of = |ratio: fn(&Cost, &Cost) -> f64| {
+            median(turns.iter().map(|turn| ratio(theirs(turn), &turn.ours)).collect())
+        };
+        Self {
+            side: Side::new(turns.iter().map(theirs)),
+            ratio: of(|theirs, ours| theirs.seconds / ours.seconds),
+            ratio_per_pass: of(|theirs, ours| theirs.per_pass() / ours.per_pass()),
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Files that are complete or as they were before, and what tells their contents apart.
 
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::io::{Result, Write as _};
 use std::path::Path;
@@ -9,6 +12,55 @@ pub(crate) fn fingerprint(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| hash.update(part));
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A value as JSON with its keys sorted and without spaces: equal values have equal text, whatever order of keys the
+/// application's `serde_json` keeps.
+pub(crate) fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            let field = |(name, value): (&String, &Value)| {
+                format!("{}:{}", Value::from(name.as_str()), canonical(value))
+            };
+            format!("{{{}}}", fields.into_iter().map(field).collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// SHA-256 of a value as [`canonical`] writes it: what settings are known by.
+pub(crate) fn hash_of(value: &Value) -> String {
+    fingerprint(&[canonical(value).as_bytes()])
+}
+
+/// A value beside the hash of its JSON.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    sha256: String,
+    content: Value,
+}
+
+/// JSON of a value with its hash, for a state that this library alone reads back.
+pub(crate) fn seal(value: &impl Serialize) -> String {
+    let content = serde_json::to_value(value).expect("a state is plain data");
+    let sealed = Sealed { sha256: hash_of(&content), content };
+    serde_json::to_string_pretty(&sealed).expect("a state is plain data")
+}
+
+/// The value that was [sealed](seal); an error if anything in the text has changed since.
+pub(crate) fn unseal<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    let Sealed { sha256, content } = serde_json::from_slice(text)?;
+    let got = hash_of(&content);
+    if got != sha256 {
+        let reason = format!("sha256: got {got}, wanted {sha256}: changed since it was written");
+        return Err(serde_json::Error::custom(reason));
+    }
+    serde_json::from_value(content)
 }
 
 /// Writes a file beside its place and then into it; its folder is made where it is missing.
@@ -24,4 +76,33 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_value_comes_back_as_it_was_and_not_once_a_digit_has_changed() {
+        let value = (0.1_f32, 1.0 / 3.0, u64::MAX, vec![Some(-1_i64), None], "é\"".to_string());
+        let text = seal(&value);
+        type Read = (f32, f64, u64, Vec<Option<i64>>, String);
+        assert_eq!(unseal::<Read>(text.as_bytes()).unwrap(), value);
+        let changed = text.replace("18446744073709551615", "18446744073709551614");
+        let error = unseal::<Read>(changed.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("changed since it was written"), "{error}");
+    }
+
+    #[test]
+    fn a_hash_does_not_depend_on_the_order_of_keys() {
+        let [a, b] = [
+            r#"{"b": [1, {"y": 0.5, "x": "é\""}], "a": null}"#,
+            r#"{"a":null,"b":[1,{"x":"é\"","y":0.5}]}"#,
+        ]
+        .map(|text| serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(canonical(&a), r#"{"a":null,"b":[1,{"x":"é\"","y":0.5}]}"#);
+        assert_eq!(hash_of(&a), hash_of(&b));
+        assert_eq!(serde_json::from_str::<Value>(&canonical(&a)).unwrap(), a);
+        assert_ne!(hash_of(&a), hash_of(&serde_json::json!({ "a": null })));
+    }
 }

@@ -95,6 +95,7 @@ mod objective;
 mod oracle;
 mod pgd;
 pub mod prediction;
+mod probe;
 mod problem;
 mod random_noise;
 mod ranked;

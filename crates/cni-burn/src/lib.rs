@@ -1,5 +1,5 @@
-//! Adversarial robustness for [Burn](https://burn.dev): noisy models, the attacks that test them, the training that makes
-//! them work, and an evaluation that does not fool its user.
+//! Adversarial robustness for [Burn](https://burn.dev): noisy models, the attacks that test them,
+//! the training that makes them work, and an evaluation that does not fool its user.
 //!
 //! ```
 //! # use cni_burn::prelude::*;
@@ -20,25 +20,33 @@
 //!
 //! # Crates
 //!
-//! Each is of use alone; this one gives them together, and is the only one that names backends. In the order of the data:
+//! Each is of use alone; this one gives them together, and is the only one that names backends. In
+//! the order of the data:
 //!
 //! - [`noise`] (`cni-noise`): keys, keyed draws, the noise scope, white and colored Gaussian laws;
 //! - [`ops`] (`cni-ops`): convolution and batch norm with kernels of their own on the CPU;
-//! - [`layers`] (`cni-layers`): noise on the weights and activations of any module, noisy layers, ResNets;
-//! - [`attacks`] (`cni-attacks`): threat model, attacks and suites of them, the evaluation of stochastic models and the
-//!   checks of its honesty;
+//! - [`layers`] (`cni-layers`): noise on the weights and activations of any module, noisy layers,
+//!   ResNets;
+//! - [`attacks`] (`cni-attacks`): threat model, attacks and suites of them, the evaluation of
+//!   stochastic models and the checks of its honesty;
 //! - [`training`] (`cni-training`): data, objectives, schedules, training that resumes exactly;
 //! - `report` (`cni-report`): HTML, Markdown and plots from the records of evaluations.
 //!
-//! [`prelude`] has what an application uses of them.
+//! [`prelude`] has what an application uses of them. [`device`] finds devices by the name of their
+//! backend, and [`device_check`] compares what two devices compute.
 //!
 //! # Features
 //!
-//! - Backends of Burn: `flex` (CPU, pure Rust; the default), `vulkan`, `wgpu`, `metal`, `webgpu`, `cuda`, `cpu`, `rocm`;
+//! - Backends of Burn: `flex` (CPU, pure Rust; the default), `vulkan`, `wgpu`, `metal`, `webgpu`,
+//!   `cuda`, `cpu`, `rocm`;
 //! - `fusion`, `autotune`: Burn's, for the GPU backends. On a real GPU take both;
 //! - `report`: reports made from records; on by default;
 //! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
 //! - `download`: fetches the CIFAR archives over HTTPS.
+
+pub mod device;
+pub mod device_check;
+mod panics;
 
 pub use cni_attacks as attacks;
 pub use cni_layers as layers;

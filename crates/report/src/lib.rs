@@ -19,6 +19,7 @@
 //! #     votes: 1,
 //! #     tries: 1,
 //! #     stochastic: false,
+//! #     noise_states: Vec::new(),
 //! #     key: cni_noise::Key::new(1),
 //! #     confidence: 0.95,
 //! #     clean: estimate.into(),
@@ -28,6 +29,7 @@
 //! #     seconds: 0.0,
 //! #     warnings: Vec::new(),
 //! #     checks: Vec::new(),
+//! #     audit: None,
 //! # };
 //! # let evaluated = Evaluated { record, rows: Vec::new(), gallery: Vec::new() };
 //! let report = Report::new(vec![evaluated])?; // or Report::read(&["results/pni".into(), "results/cni".into()])?
@@ -44,7 +46,6 @@ mod document;
 mod draw;
 mod error;
 mod html;
-mod interval;
 mod markdown;
 mod png;
 mod report;

@@ -3,7 +3,7 @@
 use crate::chart::Chart;
 use crate::content::{self, Model};
 use crate::{ReportError, draw, html, markdown};
-use cni_attacks::evaluation::{Accuracy, Evaluated, Figure, Point, write_whole};
+use cni_attacks::evaluation::{Evaluated, EvaluationError, Owner, replace_files};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +18,8 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`ReportError::NoRecords`]; [`ReportError::Field`] for a record whose rows, figures or images do not fit
-    /// together, which [`Evaluated::read`] lets through where a program of one's own wrote them.
+    /// [`ReportError::NoRecords`]; [`ReportError::Field`] for a record whose numbers, rows, figures or images do not fit
+    /// together, by [`Evaluated::check`].
     pub fn new(evaluated: Vec<Evaluated>) -> Result<Self, ReportError> {
         if evaluated.is_empty() {
             return Err(ReportError::NoRecords);
@@ -63,112 +63,40 @@ impl Report {
     }
 
     /// Writes `report.html`, `report.md`, `figures/*.svg`, `figures/*.png` and `data/*.csv` into a folder, which is
-    /// made where it is missing.
+    /// made where it is missing, and their checksums into `manifest.json`.
     ///
     /// `data/examples.csv` has a line for each example and attack; every other CSV file has the numbers of the figure
-    /// of its name.
+    /// of its name. Files that an earlier report left in the folder are removed, and those of others stay.
     ///
     /// # Errors
     ///
-    /// [`ReportError::Evaluation`] where a file cannot be written. Each file is complete or as it was before.
+    /// [`ReportError::Evaluation`] where a file cannot be written. The folder holds the new report, or the one before.
     pub fn write(&self, folder: &Path) -> Result<(), ReportError> {
         let document = content::document(&self.models);
         let figure = |chart: &Chart| {
-            let file =
-                |folder_of, ending| folder.join(folder_of).join(format!("{}.{ending}", chart.id));
-            write_whole(&file("figures", "svg"), draw::svg(chart).as_bytes())?;
-            write_whole(&file("figures", "png"), &draw::png(chart))?;
-            write_whole(&file("data", "csv"), &chart.table().csv())
+            let file = |folder: &str, ending: &str| format!("{folder}/{}.{ending}", chart.id);
+            vec![
+                (file("figures", "svg"), draw::svg(chart).into_bytes()),
+                (file("figures", "png"), draw::png(chart)),
+                (file("data", "csv"), chart.table().csv()),
+            ]
         };
-        let examples = || {
-            let table = content::examples(&self.models);
-            write_whole(&folder.join("data").join("examples.csv"), &table.csv())
-        };
-        let figures =
-            || document.charts().into_par_iter().map(figure).collect::<Vec<Result<_, _>>>();
-        let (examples, figures) = rayon::join(examples, figures);
-        // The first error, whichever thread came first.
-        std::iter::once(examples).chain(figures).collect::<Result<(), _>>()?;
-        write_whole(&folder.join("report.md"), markdown::text(&document).as_bytes())?;
-        write_whole(&folder.join("report.html"), html::page(&document).as_bytes())?;
-        Ok(())
+        let figures = || document.charts().into_par_iter().flat_map_iter(figure).collect();
+        let examples = || content::examples(&self.models).csv();
+        let (examples, mut files): (_, Vec<(String, Vec<u8>)>) = rayon::join(examples, figures);
+        files.push(("data/examples.csv".to_string(), examples));
+        files.push(("report.md".to_string(), markdown::text(&document).into_bytes()));
+        files.push(("report.html".to_string(), html::page(&document).into_bytes()));
+        Ok(replace_files(folder, Owner::Report, files)?)
     }
 }
 
 /// Refuses what no figure or table could show.
 fn refuse(model: &Model) -> Result<(), ReportError> {
-    let Evaluated { record, rows, gallery } = &model.evaluated;
-    let wrong = |field: &str, got: String, wanted: String| ReportError::Field {
-        model: model.name.clone(),
-        field: field.to_string(),
-        got,
-        wanted,
-    };
-    let equal = |field: &str, got: usize, wanted: usize| match got == wanted {
-        true => Ok(()),
-        false => Err(wrong(field, got.to_string(), wanted.to_string())),
-    };
-    let finite = |field: &str, values: &mut dyn Iterator<Item = f64>| {
-        for value in values {
-            if !value.is_finite() {
-                return Err(wrong(field, value.to_string(), "finite numbers".to_string()));
-            }
+    model.evaluated.check().map_err(|error| match error {
+        EvaluationError::Field { field, got, wanted } => {
+            ReportError::Field { model: model.name.clone(), field, got, wanted }
         }
-        Ok(())
-    };
-    if record.draws == 0 {
-        return Err(wrong("draws", "0".to_string(), "at least 1".to_string()));
-    }
-    equal("rows", rows.len(), record.examples)?;
-    for row in rows {
-        equal("attacks of a row", row.attacks.len(), record.attacks.len())?;
-    }
-    let attacks = record.attacks.iter().map(|attack| &attack.robust);
-    for accuracy in std::iter::once(&record.clean).chain(attacks).chain(&record.worst_case) {
-        let Accuracy { one_shot, vote, best_of, noise_off, fixed_noise } = accuracy;
-        let others = [vote, best_of, noise_off, fixed_noise].into_iter().flatten();
-        let all = std::iter::once(one_shot).chain(others);
-        finite("accuracy", &mut all.flat_map(|e| [e.accuracy, e.low, e.high]))?;
-    }
-    for check in &record.checks {
-        match &check.figure {
-            None => {}
-            Some(Figure::Curves { curves, .. }) => {
-                let points = curves.iter().flat_map(|curve| &curve.points);
-                let values = |p: &Point| [Some(p.x), Some(p.y), p.low, p.high];
-                finite(&check.name, &mut points.flat_map(values).flatten())?;
-            }
-            Some(Figure::Surface { xs, ys, values, .. }) => {
-                let shaped = !xs.is_empty() && !ys.is_empty();
-                if !shaped {
-                    let got = format!("{} by {} places", xs.len(), ys.len());
-                    return Err(wrong(&check.name, got, "at least one by one".to_string()));
-                }
-                equal(&check.name, values.len(), ys.len())?;
-                for row in values {
-                    equal(&check.name, row.len(), xs.len())?;
-                }
-                finite(&check.name, &mut values.iter().flatten().chain(xs).chain(ys).copied())?;
-            }
-        }
-    }
-    for layer in &record.model.layers {
-        for row in &layer.covariance {
-            equal(&format!("covariance of {}", layer.path), row.len(), layer.covariance.len())?;
-        }
-        let eigenvalues = layer.eigenvalues.iter().chain(&layer.factor_eigenvalues);
-        finite(&layer.path, &mut layer.covariance.iter().flatten().chain(eigenvalues).copied())?;
-    }
-    let history = record.model.history.iter();
-    let trained = history.flat_map(|epoch| epoch.scores.values().chain(epoch.noise.values()));
-    finite("history", &mut trained.copied())?;
-    for specimen in gallery {
-        let pixels = specimen.shape.iter().product();
-        equal("clean pixels of a specimen", specimen.clean.len(), pixels)?;
-        equal("adversarial pixels of a specimen", specimen.adversarial.len(), pixels)?;
-        if pixels == 0 {
-            return Err(wrong("pixels of a specimen", "0".to_string(), "at least 1".to_string()));
-        }
-    }
-    Ok(())
+        other => other.into(),
+    })
 }

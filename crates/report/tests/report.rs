@@ -8,7 +8,7 @@ use scraper::{Html, Selector};
 use std::path::{Path, PathBuf};
 use support::kinds::{HOSTILE, reports};
 use support::page::{assert_sound, selected};
-use support::stochastic;
+use support::{deterministic, stochastic};
 
 /// The folders of records of the first layout that the repository holds.
 fn old_records() -> Vec<PathBuf> {
@@ -219,6 +219,12 @@ fn records_that_do_not_fit_together_are_refused() {
     };
     assert_eq!(refused(|e| _ = e.rows.pop()), "CNI: rows: got 19, wanted 20");
     assert_eq!(refused(|e| e.record.draws = 0), "CNI: draws: got 0, wanted at least 1");
+    let sure = refused(|e| e.record.confidence = 2.0);
+    assert_eq!(sure, "CNI: confidence: got 2, wanted a number between 0 and 1");
+    let many = refused(|e| e.rows[3].attacks[1].correct = 21);
+    assert_eq!(many, "CNI: correct draws of example 3: got 21, wanted at most the 20 draws");
+    let other = refused(|e| e.rows[0].clean = 20 - e.rows[0].clean);
+    assert!(other.starts_with("CNI: accuracy of the clean images: got "), "{other}");
     let nan = refused(|e| e.record.clean.one_shot.low = f64::NAN);
     assert_eq!(nan, "CNI: accuracy: got NaN, wanted finite numbers");
     let short = refused(|e| _ = e.gallery[0].clean.pop());
@@ -229,4 +235,83 @@ fn records_that_do_not_fit_together_are_refused() {
         }
     });
     assert_eq!(ragged, "CNI: loss-surface: got 20, wanted 21");
+}
+
+#[test]
+fn the_audited_attack_is_named_where_its_checks_are() {
+    let evaluated = stochastic("CNI", 60);
+    let report = Report::new(vec![evaluated.clone()]).unwrap();
+    let html = report.html();
+    let page = Html::parse_document(&html);
+    let text = |selector: &str| -> String {
+        selected(&page, selector).iter().flat_map(|part| part.text()).collect()
+    };
+    let hash: String = evaluated.record.attacks[3].hash.chars().take(12).collect();
+    assert!(text(".headline").contains("of EOT-PGD-20x20: "), "{}", text(".headline"));
+    assert!(text("header .lead").contains("checks of EOT-PGD-20x20, "), "{}", text("header .lead"));
+    let checks = text("#checks");
+    let wanted = format!(
+        "The audited attack is EOT-PGD-20x20, ε = 8/255, each gradient over 20 draws, settings {hash}"
+    );
+    assert!(checks.contains(&wanted), "{checks}");
+    // A record from before audits were named says that it does not know.
+    let mut old = evaluated;
+    old.record.audit = None;
+    let html = Report::new(vec![old]).unwrap().html();
+    assert!(html.contains("does not say which attack the checks audited"));
+}
+
+#[test]
+fn checks_that_could_not_have_failed_are_said_to_show_nothing() {
+    let mut evaluated = stochastic("CNI", 60);
+    for check in &mut evaluated.record.checks {
+        check.bound = check.name.ends_with("-sweep").then_some(0.01);
+        check.verdict = if check.bound.is_some() { Verdict::Inconclusive } else { Verdict::Pass };
+    }
+    let html = Report::new(vec![evaluated.clone()]).unwrap().html();
+    let notice = "every check that compares accuracies is inconclusive";
+    assert!(html.contains(notice) && html.contains("3 were inconclusive"));
+    evaluated.record.checks[0].verdict = Verdict::Pass;
+    assert!(!Report::new(vec![evaluated]).unwrap().html().contains(notice));
+}
+
+#[test]
+fn a_folder_holds_one_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    Report::new(vec![stochastic("CNI", 40)]).unwrap().write(at).unwrap();
+    std::fs::write(at.join("figures/mine.svg"), "<svg/>").unwrap();
+    let (_, bare) = reports().into_iter().find(|(name, _)| *name == "bare").unwrap();
+    bare.write(at).unwrap();
+    let fresh = tempfile::tempdir().unwrap();
+    bare.write(fresh.path()).unwrap();
+    for folder in ["figures", "data"] {
+        let names = |at: &Path| -> Vec<String> {
+            let files = std::fs::read_dir(at.join(folder)).unwrap();
+            let mut all: Vec<String> =
+                files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+            all.sort();
+            all
+        };
+        let mut wanted = names(fresh.path());
+        wanted.extend((folder == "figures").then(|| "mine.svg".to_string()));
+        wanted.sort();
+        assert_eq!(names(at), wanted);
+    }
+}
+
+#[test]
+fn what_is_no_evidence_is_marked_beside_models_without_noise() {
+    let both = Report::new(vec![stochastic("noisy", 60), deterministic("plain", 60)]).unwrap();
+    let html = both.html();
+    let page = Html::parse_document(&html);
+    let rows = selected(&page, "#comparison tbody tr");
+    let marked: Vec<bool> =
+        rows.iter().map(|row| row.text().collect::<String>().contains("no evidence")).collect();
+    // Clean, random noise, FGSM, PGD, EOT-PGD, Square, worst case.
+    assert_eq!(marked, [false, true, true, true, false, true, false]);
+    assert!(html.contains("These do not average over the draws of the model's noise"));
+    assert!(html.contains("not the methods that made them") && !html.contains("is better than"));
+    let noisy = Report::new(vec![stochastic("a", 60), stochastic("b", 60)]).unwrap().html();
+    assert!(!noisy.contains("These do not average over"));
 }

@@ -1,102 +1,30 @@
-//! Checkpoints: one folder an epoch, complete or not there.
+//! Checkpoints as Burn's trainer writes them: one folder an epoch, complete or not there.
 //!
-//! Burn writes model, optimizer and schedule from three threads. Each writes into a hidden folder beside; the last of them
-//! adds `state.json` and renames the folder. A run that is killed leaves at worst a hidden folder, which the next start
-//! removes.
+//! Burn writes model, optimizer and schedule from three threads. Each writes into a hidden folder
+//! beside; the last of them adds the state with its checksums and renames the folder. A run that is
+//! killed leaves at worst a hidden folder, which the next run removes.
 
-use crate::TrainingError;
-use crate::history::{EpochRow, History, best};
-use crate::trainee::Fault;
+use crate::StopReason;
+use crate::history::{History, best};
+use crate::shelf::{Shelf, State, sign};
+use crate::stop::Fault;
 use crate::watch::Watch;
-use burn::store::ModuleRecord;
 use burn::train::checkpoint::{
     Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
 };
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-
-pub(crate) const MODEL: &str = "model.bpk";
-pub(crate) const OPTIMIZER: &str = "optimizer.bpk";
-pub(crate) const SCHEDULE: &str = "schedule.bpk";
-const STATE: &str = "state.json";
-
-/// What a checkpoint says of its run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct State {
-    pub version: String,
-    pub epoch: usize,
-    /// The configuration: a run resumes only its own checkpoints.
-    pub run: serde_json::Value,
-    pub history: Vec<EpochRow>,
-}
-
-/// The checkpoints of a run, in a folder of their own.
-#[derive(Debug)]
-pub(crate) struct Shelf {
-    pub root: PathBuf,
-}
-
-impl Shelf {
-    /// The shelf of a run's folder. What a killed run left half-written is removed.
-    pub fn open(run: &Path) -> Result<Self, TrainingError> {
-        let root = run.join("checkpoints");
-        let io = |error: io::Error| TrainingError::checkpoint(&root, error);
-        fs::create_dir_all(&root).map_err(io)?;
-        for entry in fs::read_dir(&root).map_err(io)? {
-            let entry = entry.map_err(io)?;
-            if !entry.file_name().to_string_lossy().starts_with('.') {
-                continue;
-            }
-            let path = entry.path();
-            if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
-                .map_err(io)?;
-        }
-        Ok(Self { root })
-    }
-
-    pub fn folder(&self, epoch: usize) -> PathBuf {
-        self.root.join(format!("epoch-{epoch}"))
-    }
-
-    /// The epochs that have a checkpoint.
-    pub fn epochs(&self) -> Result<BTreeSet<usize>, TrainingError> {
-        let io = |error: io::Error| TrainingError::checkpoint(&self.root, error);
-        let names = fs::read_dir(&self.root).map_err(io)?;
-        let names = names.map(|entry| entry.map(|entry| entry.file_name()));
-        let names: Vec<_> = names.collect::<Result<_, _>>().map_err(io)?;
-        let epoch = |name: &str| name.strip_prefix("epoch-")?.parse().ok();
-        Ok(names.iter().filter_map(|name| epoch(name.to_str()?)).collect())
-    }
-
-    /// The state of an epoch, once its files have been found readable.
-    pub fn state(&self, epoch: usize) -> Result<State, TrainingError> {
-        let folder = self.folder(epoch);
-        let path = folder.join(STATE);
-        let text = fs::read(&path).map_err(|error| TrainingError::checkpoint(&path, error))?;
-        let state = serde_json::from_slice(&text)
-            .map_err(|error| TrainingError::checkpoint(&path, error))?;
-        // Burn panics on a record it cannot read, so they are read once before.
-        fn readable<R: Checkpoint>(path: PathBuf) -> Result<(), TrainingError> {
-            R::load(path.clone())
-                .map(drop)
-                .map_err(|error| TrainingError::checkpoint(&path, format!("{error:?}")))
-        }
-        readable::<ModuleRecord>(folder.join(MODEL))?;
-        readable::<burn::optim::OptimizerRecord>(folder.join(OPTIMIZER))?;
-        readable::<burn::lr_scheduler::LrSchedulerRecord>(folder.join(SCHEDULE))?;
-        Ok(state)
-    }
-}
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What the three writers of a checkpoint share.
 pub(crate) struct Writers {
     pub shelf: Shelf,
     pub run: serde_json::Value,
+    /// The versions that trained the run, each by its first epoch.
+    pub versions: BTreeMap<usize, String>,
     pub history: History,
     pub fault: Fault,
     progress: Mutex<Written>,
@@ -111,29 +39,36 @@ struct Written {
 }
 
 impl Writers {
-    pub fn new(shelf: Shelf, run: serde_json::Value, history: History, fault: Fault) -> Self {
-        Self { shelf, run, history, fault, progress: Mutex::default() }
+    pub fn new(
+        shelf: Shelf,
+        run: serde_json::Value,
+        versions: BTreeMap<usize, String>,
+        history: History,
+        fault: Fault,
+    ) -> Self {
+        Self { shelf, run, versions, history, fault, progress: Mutex::default() }
     }
 
     /// Makes a complete checkpoint of a hidden folder.
     fn publish(&self, epoch: usize, stage: &Path) -> io::Result<()> {
         let state = State {
             version: env!("CARGO_PKG_VERSION").to_string(),
+            versions: self.versions.clone(),
             epoch,
             run: self.run.clone(),
             history: self.history.up_to(epoch),
+            files: BTreeMap::new(),
+            checksum: String::new(),
         };
-        let mut file = File::create(stage.join(STATE))?;
-        file.write_all(&serde_json::to_vec_pretty(&state)?)?;
-        file.sync_all()?;
+        sign(stage, state)?;
         fs::rename(stage, self.shelf.folder(epoch))?;
         // The rename itself must reach the disk before an older checkpoint goes.
         #[cfg(unix)]
-        File::open(&self.shelf.root)?.sync_all()?;
+        fs::File::open(&self.shelf.root)?.sync_all()?;
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Written> {
+    fn lock(&self) -> MutexGuard<'_, Written> {
         self.progress.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -147,7 +82,7 @@ pub(crate) struct Part {
 impl<R: Checkpoint> Checkpointer<R> for Part {
     fn save(&self, epoch: usize, record: R) -> Result<(), CheckpointerError> {
         let writers = &self.writers;
-        let stage = writers.shelf.root.join(format!(".epoch-{epoch}"));
+        let stage = writers.shelf.stage(epoch);
         let written = fs::create_dir_all(&stage)
             .map_err(CheckpointerError::IOError)
             .and_then(|()| record.save(stage.join(self.file)));
@@ -158,14 +93,17 @@ impl<R: Checkpoint> Checkpointer<R> for Part {
             (Ok(()), 3) => writers.publish(epoch, &stage).map_err(CheckpointerError::IOError),
             (written, _) => written,
         };
-        if let Err(error) = &result {
+        result.map_err(|source| {
             progress.failed = true;
-            writers.fault.raise(format!("the checkpoint of epoch {epoch} failed: {error:?}"));
-        }
-        result
+            // Burn wants an error of its own, and the one who reads the run's keeps the typed one.
+            let told = CheckpointerError::Unknown(source.to_string());
+            writers.fault.raise(StopReason::Checkpoint { epoch, source });
+            told
+        })
     }
 
-    /// Removes a checkpoint at the third call. By then all three writers are past the saves that came before.
+    /// Removes a checkpoint at the third call. By then all three writers are past the saves that
+    /// came before.
     fn delete(&self, epoch: usize) -> Result<(), CheckpointerError> {
         let mut progress = self.writers.lock();
         let dropped = progress.dropped.entry(epoch).or_default();
@@ -174,7 +112,7 @@ impl<R: Checkpoint> Checkpointer<R> for Part {
             return Ok(());
         }
         // Renamed first: a folder that is half removed must not look like a checkpoint.
-        let grave = self.writers.shelf.root.join(format!(".drop-{epoch}"));
+        let grave = self.writers.shelf.grave(epoch);
         fs::rename(self.writers.shelf.folder(epoch), &grave)
             .and_then(|()| fs::remove_dir_all(&grave))
             .map_err(CheckpointerError::IOError)
@@ -190,6 +128,8 @@ pub(crate) struct Retain {
     pub last: usize,
     pub kept: BTreeSet<usize>,
     pub history: History,
+    /// Draws of the model's noise that validation judges each example by.
+    pub draws: usize,
     pub watch: Watch,
 }
 
@@ -201,7 +141,7 @@ impl CheckpointingStrategy for Retain {
     ) -> Vec<CheckpointingAction> {
         // The store works in its own thread; its answer means that the history has this epoch.
         store.find_metric(crate::metrics::NAMES[0], epoch, Aggregate::Mean, &Split::Valid);
-        self.history.watch(epoch, self.watch.take());
+        self.history.complete(epoch, self.draws, self.watch.take());
         let best = best(&self.history.up_to(epoch));
         let spare = |old: &usize| old + self.last <= epoch && Some(*old) != best;
         let old: Vec<usize> = self.kept.iter().copied().filter(spare).collect();

@@ -2,40 +2,46 @@
 
 use crate::TrainingError;
 use burn::tensor::Device;
+#[cfg(feature = "experimental-ddp")]
 use burn::tensor::distributed::{DistributedConfig, ReduceOperation};
 use burn::train::{ExecutionStrategy, MultiDeviceOptim};
 
 /// How several devices of one machine share the batches of a run.
 ///
-/// Either way every batch is cut into one share a device, and a step is that of one device on the whole batch: the
-/// gradient is that of the mean over the whole batch, clipped and applied once, so learning rates stay as they are. Shares
-/// have the key of their batch, so weight noise is one draw for all devices, and what is drawn for an example does not
-/// depend on the device that has it. A run on several devices therefore equals the run on one up to the rounding of sums,
-/// as long as the model looks at each example alone.
+/// Either way every batch is cut into one share a device, and a step is that of one device on the
+/// whole batch: the gradient is that of the mean over the whole batch, clipped and applied once, so
+/// learning rates stay as they are. Shares have the key of their batch, so weight noise is one draw
+/// for all devices, and what is drawn for an example does not depend on the device that has it. A
+/// run on several devices therefore equals the run on one up to the rounding of sums, as long as
+/// the model looks at each example alone.
 ///
-/// Batch norm does not: in training it normalises with the mean and variance of the device's share, as everywhere without
-/// synchronised batch norm. A frozen one does look at each example alone.
+/// Batch norm does not: in training it normalises with the mean and variance of the device's share,
+/// as everywhere without synchronised batch norm. A frozen one does look at each example alone.
 ///
 /// # Several machines
 ///
-/// Burn trains on the devices of one process and has no data-parallel training over several nodes. Its remote devices
-/// (feature `remote`) are devices of a process like any other, so [`Multi`](Self::Multi) takes them, at the price of
-/// sending weights and gradients over the network in every step. [`Ddp`](Self::Ddp) does not: Burn refuses collectives
-/// between servers. Evaluation needs none of this, since machines can each judge a part of the data.
+/// Burn trains on the devices of one process and has no data-parallel training over several nodes.
+/// Its remote devices (feature `remote`) are devices of a process like any other, so
+/// [`Multi`](Self::Multi) takes them, at the price of sending weights and gradients over the
+/// network in every step. Evaluation needs none of this, since machines can each judge a part of
+/// the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Parallel {
-    /// One model on the first device, which the other devices copy for each step; gradients are summed on the first, in
-    /// the order of the list. Works on every backend. Resumes bit for bit where a backend's operations are deterministic.
+    /// One model on the first device, which the other devices copy for each step; gradients are
+    /// summed on the first, in the order of the list. Works on every backend. Resumes bit for bit
+    /// where a backend's operations are deterministic.
     ///
-    /// Running statistics of batch norm become the mean over the devices of their updates, weighted by examples.
+    /// Running statistics of batch norm become the mean over the devices of their updates, weighted
+    /// by examples.
     #[default]
     Multi,
-    /// Burn's `ddp`: a model on each device, with gradients summed by NCCL during the backward pass. CUDA only, and not
-    /// yet run on more than paper.
+    /// Burn's `ddp`: a model on each device, with gradients summed by NCCL during the backward
+    /// pass. CUDA only, not on remote devices, and untested.
     ///
-    /// Each device keeps running statistics of its own; those of the first are validated and saved. The devices are in
-    /// step only during backward passes: an epoch's training scores can lack the last batches of the others, and a run
-    /// that has to stop early can wait for ever instead.
+    /// Each device keeps running statistics of its own; those of the first are validated and saved.
+    /// The devices are in step only during backward passes: an epoch's training scores can lack the
+    /// last batches of the others, and a run that has to stop early can wait for ever instead.
+    #[cfg(feature = "experimental-ddp")]
     Ddp,
 }
 
@@ -62,12 +68,13 @@ impl Devices {
     ///
     /// # Errors
     ///
-    /// [`TrainingError::Setting`] for no device, and for [`Parallel::Ddp`] on a device that is not CUDA.
+    /// [`TrainingError::Setting`] for no device, and for `Ddp` on a device that is not CUDA.
     pub fn new(list: Vec<Device>, parallel: Parallel) -> Result<Self, TrainingError> {
         if list.is_empty() {
             return Err(TrainingError::setting("devices", "none", "at least one"));
         }
         let list: Vec<Device> = list.into_iter().map(Device::inner).collect();
+        #[cfg(feature = "experimental-ddp")]
         if parallel == Parallel::Ddp
             && let Some(other) = list.iter().find(|device| !is_cuda(device))
         {
@@ -103,7 +110,9 @@ impl Devices {
                 return Err(TrainingError::setting(field, got, "at least one for each device"));
             }
         }
+        #[cfg(feature = "experimental-ddp")]
         let last = examples % batch_size;
+        #[cfg(feature = "experimental-ddp")]
         if self.parallel == Parallel::Ddp && (1..devices).contains(&last) {
             let got = format!("{examples} examples, the last batch {last} for {devices} devices");
             let wanted = "an example for each device also in the last batch, as ddp needs it";
@@ -116,9 +125,10 @@ impl Devices {
         let list = self.list.clone();
         match self.parallel() {
             None => ExecutionStrategy::single(self.first().clone()),
-            // Gradients that are kept by device can be summed in the order of the devices. Burn's other choice sums them
-            // in the order in which the devices finish.
+            // Gradients that are kept by device can be summed in the order of the devices. Burn's
+            // other choice sums them in the order in which the devices finish.
             Some(Parallel::Multi) => ExecutionStrategy::multi(list, MultiDeviceOptim::OptimSharded),
+            #[cfg(feature = "experimental-ddp")]
             Some(Parallel::Ddp) => {
                 let config = DistributedConfig { all_reduce_op: ReduceOperation::Sum };
                 ExecutionStrategy::ddp(list, config)
@@ -133,9 +143,16 @@ impl From<&Device> for Devices {
     }
 }
 
-/// Burn tells a backend only to crates that enable it; its debug text tells all.
+/// Whether a device is one of the CUDA devices of this machine.
+#[cfg(all(feature = "experimental-ddp", feature = "cuda"))]
 fn is_cuda(device: &Device) -> bool {
-    format!("{device:?}").contains("Cuda")
+    Device::enumerate(burn::tensor::DeviceType::Cuda).to_vec().contains(device)
+}
+
+/// Burn has no CUDA devices in a build without them.
+#[cfg(all(feature = "experimental-ddp", not(feature = "cuda")))]
+fn is_cuda(_device: &Device) -> bool {
+    false
 }
 
 #[cfg(test)]
@@ -157,7 +174,14 @@ mod tests {
         assert_eq!(text(multi(), 10, 2), format!("batch_size: {got}, {wanted}"));
         assert_eq!(text(multi(), 2, 10), format!("train: {got}, {wanted}"));
         assert!(multi().check(10, 4).is_ok());
-        // Under ddp also in the last batch.
+    }
+
+    #[cfg(feature = "experimental-ddp")]
+    #[test]
+    fn every_device_needs_an_example_of_the_last_batch_under_ddp() {
+        let text = |devices: Devices, examples, batch_size| {
+            devices.check(examples, batch_size).unwrap_err().to_string()
+        };
         let error = text(devices(3, Parallel::Ddp), 10, 4);
         assert!(error.starts_with("train: got 10 examples, the last batch 2 for 3 devices"));
         assert!(devices(3, Parallel::Ddp).check(11, 4).is_ok());

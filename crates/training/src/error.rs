@@ -1,7 +1,10 @@
 //! What a training run refuses, and how it can end early.
 
 use crate::data::DataError;
+use burn::train::checkpoint::CheckpointerError;
+use cni_attacks::AttackError;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why a run did not start or did not finish. Checkpoints that were complete stay as they are.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +25,9 @@ pub enum TrainingError {
     /// A fresh run into a folder that holds the checkpoints of another.
     #[error("{path}: holds checkpoints already, wanted an empty folder or a run that resumes", path = .0.display())]
     InUse(PathBuf),
+    /// A folder in which another process trains right now.
+    #[error("{path}: another run is at work in this folder, wanted one at a time", path = .0.display())]
+    Locked(PathBuf),
     /// A run that resumes another than its own.
     #[error("{path}: belongs to another run; different: {different}", path = path.display())]
     OtherRun {
@@ -30,27 +36,112 @@ pub enum TrainingError {
         /// The settings that differ, with both values.
         different: String,
     },
-    /// A checkpoint that cannot be read, or none where one was asked for.
-    #[error("{path}: {reason}", path = path.display())]
+    /// A checkpoint that cannot be read or written, or none where one was asked for.
+    #[error("{path}: {fault}", path = path.display())]
     Checkpoint {
         /// The file or folder.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        fault: CheckpointFault,
+    },
+    /// A damaged checkpoint that a run was to go on from.
+    #[error("{path}: {fault}; {}", way_on(path, before.as_deref()), path = path.display())]
+    Damaged {
+        /// The damaged file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: CheckpointFault,
+        /// The folder of the checkpoint before it.
+        before: Option<PathBuf>,
     },
     /// The run was stopped because going on made no sense or was not possible.
     #[error("{reason}; the last complete checkpoint is {}", last.map_or("none".to_string(), |epoch| format!("epoch {epoch}")))]
     Stopped {
-        /// A loss that is not finite, an attack that failed, a checkpoint that could not be written.
-        reason: String,
+        /// Why.
+        reason: StopReason,
         /// The last epoch that has a complete checkpoint.
         last: Option<usize>,
     },
 }
 
+/// What is wrong with a file or folder of a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointFault {
+    /// It cannot be read or written.
+    #[error("{0}")]
+    Io(std::io::Error),
+    /// Its text is no state of a run.
+    #[error("{0}")]
+    State(serde_json::Error),
+    /// Burn cannot read or write the record, or the record is one of another model.
+    #[error("{0}")]
+    Record(CheckpointerError),
+    /// It changed since it was written.
+    #[error("damaged: its SHA-256 is {got}, wanted {wanted}")]
+    Checksum {
+        /// The checksum of the file as it is.
+        got: String,
+        /// The checksum of the file as it was written.
+        wanted: String,
+    },
+    /// There is no such checkpoint.
+    #[error("{0}")]
+    Absent(String),
+}
+
+/// Why a run stopped before its last epoch.
+#[derive(Debug, thiserror::Error)]
+pub enum StopReason {
+    /// An attack failed.
+    #[error("{0}")]
+    Attack(AttackError),
+    /// A number is NaN or infinite.
+    #[error("{what} is {value}")]
+    NotFinite {
+        /// The number's name, such as `loss`.
+        what: String,
+        /// Its value.
+        value: f64,
+    },
+    /// A checkpoint could not be written.
+    #[error("the checkpoint of epoch {epoch} failed: {source}")]
+    Checkpoint {
+        /// The epoch.
+        epoch: usize,
+        /// What went wrong.
+        source: CheckpointerError,
+    },
+    /// Burn's trainer failed.
+    #[error("{0}")]
+    Burn(Arc<burn::train::TrainingError>),
+    /// Burn's trainer was told to stop, such as from its dashboard.
+    #[error("stopped: {0}")]
+    Interrupted(String),
+}
+
+/// How to go on without the checkpoint that a damaged file is of.
+fn way_on(path: &Path, before: Option<&Path>) -> String {
+    let folder = path.parent().unwrap_or(path).display();
+    match before {
+        Some(before) => format!(
+            "the checkpoint before it is {}: move {folder} away and resume to go on from there",
+            before.display()
+        ),
+        None => format!("there is none before it: move {folder} away to begin again"),
+    }
+}
+
 impl TrainingError {
-    pub(crate) fn checkpoint(path: &Path, reason: impl ToString) -> Self {
-        Self::Checkpoint { path: path.to_path_buf(), reason: reason.to_string() }
+    pub(crate) fn checkpoint(path: &Path, fault: CheckpointFault) -> Self {
+        Self::Checkpoint { path: path.to_path_buf(), fault }
+    }
+
+    pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
+        Self::checkpoint(path, CheckpointFault::Io(error))
+    }
+
+    pub(crate) fn absent(path: &Path, what: impl ToString) -> Self {
+        Self::checkpoint(path, CheckpointFault::Absent(what.to_string()))
     }
 
     pub(crate) fn setting(field: &'static str, got: impl ToString, wanted: &'static str) -> Self {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Loss and accuracies of one pass over a set; accuracies are fractions. Absent is what was not measured.
+/// Loss and accuracies of one pass over a set; accuracies are fractions. Absent is what was not
+/// measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// Mean loss: of the objective in training, cross-entropy on clean images in validation.
@@ -18,6 +19,10 @@ pub struct Scores {
     pub clean: Option<f64>,
     /// Accuracy on adversarial images.
     pub robust: Option<f64>,
+    /// Draws of the model's noise that each example was judged by, and that the scores are means
+    /// over. Only in validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draws: Option<usize>,
 }
 
 /// One epoch, counted from 1 as in the names of checkpoints.
@@ -29,15 +34,16 @@ pub struct EpochRow {
     pub train: Scores,
     /// On the validation set after the epoch.
     pub validation: Scores,
-    /// What [`Trainer::with_watch`](crate::Trainer::with_watch) read off the model after the epoch, by name. Absent is
-    /// what was not finite.
+    /// What [`Trainer::with_watch`](crate::Trainer::with_watch) read off the model after the epoch,
+    /// by name. Absent is what was not finite.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub watched: BTreeMap<String, f64>,
 }
 
 /// Collects the epochs. Its clones share them.
 ///
-/// It takes the place of Burn's log files, which cannot be trusted after a resume and panic on a full disk.
+/// It takes the place of Burn's log files, which cannot be trusted after a resume and panic on a
+/// full disk.
 #[derive(Clone, Default)]
 pub(crate) struct History {
     rows: Arc<Mutex<BTreeMap<usize, EpochRow>>>,
@@ -58,8 +64,13 @@ impl History {
         self.up_to(usize::MAX)
     }
 
-    pub fn watch(&self, epoch: usize, watched: Watched) {
-        row(&mut self.lock(), epoch).watched = watched;
+    /// Adds what the metrics of an epoch do not say: the draws that validation judged by, and what
+    /// was watched.
+    pub fn complete(&self, epoch: usize, draws: usize, watched: Watched) {
+        let mut rows = self.lock();
+        let row = row(&mut rows, epoch);
+        row.validation.draws = Some(draws);
+        row.watched = watched;
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, EpochRow>> {

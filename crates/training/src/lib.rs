@@ -1,7 +1,8 @@
 //! Adversarial training of Burn models, on Burn's own trainer.
 //!
-//! A run is a function of its configuration: data order, augmentation, attacks and noise come from keys, so that a run
-//! that was killed and resumed ends with the same weights, bit for bit, as one that was not.
+//! A run is a function of its configuration: data order, augmentation, attacks and noise come from
+//! keys, so that a run that was killed and resumed ends with the same weights, bit for bit, as one
+//! that was not.
 //!
 //! ```no_run
 //! use burn::nn::{Linear, LinearConfig};
@@ -14,7 +15,7 @@
 //! let device = Device::flex().autodiff();
 //! let model = LinearConfig::new(64, 10).init(&device);
 //! let forward = |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3));
-//! let (train, validation) = digits(Split::Train).split_validation(200, Key::new(1));
+//! let (train, validation) = digits(Split::Train).split_validation(200, Key::new(1))?;
 //! let objective = Objective::adversarial(Pgd::training(Threat::linf(0.1)?));
 //! let config = TrainingConfig::new(10, objective);
 //! let trained = Trainer::new(config, "runs/linear")?
@@ -24,9 +25,12 @@
 //! ```
 //!
 //! - [`data`]: images, augmentation, keyed batches;
-//! - [`Objective`]: what a step minimises, clean or adversarial;
-//! - [`Sgd`], [`Schedule`], [`clip_by_norm`]: PyTorch's SGD, learning rates by epoch, clipping by the global norm;
-//! - [`Trainer`]: the run, with checkpoints, exact resume, progress and a history of its epochs, [`EpochRow`];
+//! - [`Objective`], [`Adversarial`]: what a step minimises;
+//! - [`Sgd`], [`Schedule`], [`clip_by_norm`]: PyTorch's SGD, learning rates by step or epoch,
+//!   clipping by the global norm;
+//! - [`Trainer`]: the run, with checkpoints, exact resume, progress and a history of its epochs,
+//!   [`EpochRow`];
+//! - [`load_checkpoint`], [`checkpoint_info`]: a run's model, and what is known of it;
 //! - [`Devices`]: one device or several, and what [`Parallel`] training on them is and is not.
 
 mod checkpoint;
@@ -35,27 +39,33 @@ pub mod data;
 mod devices;
 mod error;
 mod history;
+mod identity;
 mod metrics;
 mod objective;
 mod optimizer;
+mod probe;
 mod progress;
 mod replica;
 mod restore;
 mod schedule;
+mod shelf;
+mod start;
+mod stop;
 mod trainee;
 mod trainer;
 mod watch;
 
 pub use config::TrainingConfig;
 pub use devices::{Devices, Parallel};
-pub use error::TrainingError;
+pub use error::{CheckpointFault, StopReason, TrainingError};
 pub use history::{EpochRow, Scores};
 pub use objective::{Adversarial, Labels, Objective};
 pub use optimizer::{Sgd, clip_by_norm};
 pub use progress::Progress;
-pub use restore::{Which, load_checkpoint};
-pub use schedule::Schedule;
-pub use trainer::{Start, Trained, Trainer};
+pub use restore::{CheckpointInfo, Which, checkpoint_info, load_checkpoint};
+pub use schedule::{By, Schedule};
+pub use start::Start;
+pub use trainer::{Trained, Trainer};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

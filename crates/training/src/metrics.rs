@@ -1,6 +1,6 @@
 //! Loss, clean and robust accuracy of an epoch.
 
-use crate::trainee::Fault;
+use crate::stop::Fault;
 use burn::tensor::{Tensor, TensorReadError};
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
@@ -16,7 +16,8 @@ pub(crate) const CLEAN: usize = 1;
 pub(crate) const ROBUST: usize = 2;
 pub(crate) const NAMES: [&str; 3] = ["Loss", "Clean", "Robust"];
 
-/// What a step says of each of its examples, `[batch]` each: the loss, and 1 where it was classified correctly.
+/// What a step says of each of its examples, `[batch]` each: the loss, and 1 where it was
+/// classified correctly.
 pub(crate) struct Outcome {
     /// The position of the first example in the epoch.
     pub first: u64,
@@ -61,8 +62,8 @@ impl<const WHICH: usize> Mean<WHICH> {
         Self { state, batches: BTreeMap::new(), fault: fault.clone() }
     }
 
-    /// The state after all batches in their order in the epoch. Several devices report theirs in the order in which they
-    /// finish, on which the last bit of a sum depends.
+    /// The state after all batches in their order in the epoch. Several devices report theirs in
+    /// the order in which they finish, on which the last bit of a sum depends.
     fn in_order(&self) -> NumericMetricState {
         let mut state = NumericMetricState::new();
         self.batches.values().for_each(|&(mean, n)| state.update(mean, n));
@@ -95,9 +96,7 @@ impl<const WHICH: usize> Metric for Mean<WHICH> {
         if let Some(values) = values {
             let [n] = values.dims();
             let mean = values.clone().mean().try_into_scalar::<f64>()?;
-            if !mean.is_finite() {
-                self.fault.raise(format!("{} is {mean}", NAMES[WHICH].to_lowercase()));
-            }
+            self.fault.unless_finite(&NAMES[WHICH].to_lowercase(), mean);
             self.state.update(mean, n);
             self.batches.insert(*first, (mean, n));
         }

@@ -16,11 +16,12 @@ pub enum Labels {
     /// The labels of the data: CNI's code.
     #[default]
     True,
-    /// The model's own predictions, so that the attack does not leak the label (Kurakin et al., ICLR 2017): PNI's code.
+    /// The model's own predictions, so that the attack does not leak the label (Kurakin et al.,
+    /// ICLR 2017): PNI's code.
     Predicted,
 }
 
-/// The adversarial part of an [`Objective`].
+/// Training on adversarial images: the attack, and how an [`Objective`] uses it.
 #[derive(Clone)]
 pub struct Adversarial {
     attack: Arc<dyn Attack>,
@@ -28,12 +29,61 @@ pub struct Adversarial {
     clean_weight: f64,
     /// Weight of the loss on adversarial images.
     adversarial_weight: f64,
-    /// First epoch, from 0, that trains on adversarial images; before it the loss is the clean one alone.
+    /// First epoch, from 0, that trains on adversarial images; before it the loss is the clean one
+    /// alone.
     start_epoch: usize,
     labels: Labels,
 }
 
-/// What a training step minimises: cross-entropy on clean images, on adversarial ones, or a mixture.
+impl Adversarial {
+    /// `½ CE(clean) + ½ CE(adversarial)` from the first epoch on, away from the labels of the data.
+    pub fn new(attack: impl Attack + 'static) -> Self {
+        Self {
+            attack: Arc::new(attack),
+            clean_weight: 0.5,
+            adversarial_weight: 0.5,
+            start_epoch: 0,
+            labels: Labels::True,
+        }
+    }
+
+    /// Sets the weights of the clean and the adversarial loss.
+    ///
+    /// # Errors
+    ///
+    /// Where one is negative or not finite, or both are zero.
+    pub fn with_weights(mut self, clean: f64, adversarial: f64) -> Result<Self, TrainingError> {
+        let fine = |weight: f64| weight.is_finite() && weight >= 0.0;
+        if !(fine(clean) && fine(adversarial) && clean + adversarial > 0.0) {
+            let got = format!("{clean}, {adversarial}");
+            let wanted = "finite weights of at least 0, not both 0";
+            return Err(TrainingError::setting("weights", got, wanted));
+        }
+        (self.clean_weight, self.adversarial_weight) = (clean, adversarial);
+        Ok(self)
+    }
+
+    /// Trains on clean images alone before this epoch, counted from 0. PNI's code: 5.
+    pub fn with_start_epoch(mut self, epoch: usize) -> Self {
+        self.start_epoch = epoch;
+        self
+    }
+
+    /// Sets the labels that the attack moves away from.
+    pub fn with_labels(mut self, labels: Labels) -> Self {
+        self.labels = labels;
+        self
+    }
+}
+
+impl<A: Attack + 'static> From<A> for Adversarial {
+    fn from(attack: A) -> Self {
+        Self::new(attack)
+    }
+}
+
+/// What a training step minimises: cross-entropy on clean images, on adversarial ones, or a
+/// mixture.
 #[derive(Clone)]
 pub struct Objective {
     adversarial: Option<Adversarial>,
@@ -45,60 +95,29 @@ impl Objective {
         Self { adversarial: None }
     }
 
-    /// `½ CE(clean) + ½ CE(adversarial)`, as in PNI and CNI: two forward passes with independent noise. The attack sees
-    /// the model as at inference, its noise on.
-    pub fn adversarial(attack: impl Attack + 'static) -> Self {
-        Self {
-            adversarial: Some(Adversarial {
-                attack: Arc::new(attack),
-                clean_weight: 0.5,
-                adversarial_weight: 0.5,
-                start_epoch: 0,
-                labels: Labels::True,
-            }),
-        }
-    }
-
-    /// Sets the weights of the clean and the adversarial loss. Without effect on [`clean`](Self::clean).
+    /// Cross-entropy on clean and adversarial images, as in PNI and CNI: two forward passes with
+    /// independent noise. The attack sees the model as at inference, its noise on.
     ///
-    /// # Errors
-    ///
-    /// Where one is negative or not finite, or both are zero.
-    pub fn with_weights(mut self, clean: f64, adversarial: f64) -> Result<Self, TrainingError> {
-        let fine = |weight: f64| weight.is_finite() && weight >= 0.0;
-        if !(fine(clean) && fine(adversarial) && clean + adversarial > 0.0) {
-            let wanted = "finite weights of at least 0, not both 0";
-            return Err(TrainingError::setting(
-                "weights",
-                format!("{clean}, {adversarial}"),
-                wanted,
-            ));
-        }
-        if let Some(part) = &mut self.adversarial {
-            (part.clean_weight, part.adversarial_weight) = (clean, adversarial);
-        }
-        Ok(self)
-    }
-
-    /// Trains on clean images alone before this epoch, counted from 0. PNI's code: 5.
-    pub fn with_start_epoch(mut self, epoch: usize) -> Self {
-        if let Some(part) = &mut self.adversarial {
-            part.start_epoch = epoch;
-        }
-        self
-    }
-
-    /// Sets the labels that the attack moves away from.
-    pub fn with_labels(mut self, labels: Labels) -> Self {
-        if let Some(part) = &mut self.adversarial {
-            part.labels = labels;
-        }
-        self
+    /// Takes an attack, or an [`Adversarial`] with settings of its own.
+    pub fn adversarial(adversarial: impl Into<Adversarial>) -> Self {
+        Self { adversarial: Some(adversarial.into()) }
     }
 
     /// The attack, where there is one.
     pub fn attack(&self) -> Option<&dyn Attack> {
         self.adversarial.as_ref().map(|part| part.attack.as_ref())
+    }
+
+    /// Whether a run of this many epochs comes to use it.
+    pub(crate) fn check(&self, epochs: usize) -> Result<(), TrainingError> {
+        match &self.adversarial {
+            Some(part) if part.start_epoch >= epochs => {
+                let got = format!("{} of {epochs} epochs", part.start_epoch);
+                let wanted = "an epoch of the run, or a clean objective";
+                Err(TrainingError::setting("start_epoch", got, wanted))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// All settings, for records.
@@ -118,8 +137,8 @@ impl Objective {
 
     /// The loss of a batch and how it was classified.
     ///
-    /// `model` trains; `victim` is its snapshot for the attack. The forward passes run under the noise of keys derived
-    /// from the batch's.
+    /// `model` trains; `victim` is its snapshot for the attack. The forward passes run under the
+    /// noise of keys derived from the batch's.
     pub(crate) fn step(
         &self,
         model: impl Fn(Tensor<4>) -> Tensor<2>,

@@ -20,7 +20,8 @@ pub enum Progress {
     /// One line an epoch, and within an epoch a bar on a terminal or a line now and then elsewhere.
     #[default]
     Lines,
-    /// Burn's terminal dashboard. Needs the feature `tui` and a terminal; otherwise Burn prints every step.
+    /// Burn's terminal dashboard. Refused without the feature `tui`; without a terminal Burn prints
+    /// every step.
     Dashboard,
     /// Nothing.
     Quiet,

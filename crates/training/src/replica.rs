@@ -1,13 +1,15 @@
 //! Copies of a model that several devices train at once.
 //!
-//! Burn's copies of a model share its running statistics. Their threads would update them in the order in which they
-//! happen to run, and each would normalise its attacks with what the others have written so far. So every step of a device
-//! uses a copy with statistics of its own, and their new values travel with the gradients.
+//! Burn's copies of a model share its running statistics. Their threads would update them in the
+//! order in which they happen to run, and each would normalise its attacks with what the others
+//! have written so far. So every step of a device uses a copy with statistics of its own, and their
+//! new values travel with the gradients.
 
 use crate::Parallel;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{GradientsAccumulator, GradientsParams, MultiGradientsParams};
 use burn::tensor::{Device, Tensor};
+#[cfg(feature = "experimental-ddp")]
 use burn::train::ModuleSharder;
 use std::collections::HashSet;
 
@@ -17,6 +19,7 @@ pub(crate) fn replica<M: Module>(model: &M, device: &Device, parallel: Parallel)
     match parallel {
         Parallel::Multi => copy,
         // The mark that makes the backward pass reduce a gradient over the devices.
+        #[cfg(feature = "experimental-ddp")]
         Parallel::Ddp => copy.map(&mut ModuleSharder),
     }
 }
@@ -86,8 +89,9 @@ pub(crate) fn sum<M: Module>(model: &M, gradients: MultiGradientsParams) -> Grad
     sum.grads()
 }
 
-/// What is no parameter of a model but a running statistic: all that cannot be made to require a gradient.
-fn statistics<M: Module>(model: &M) -> HashSet<ParamId> {
+/// What is no parameter of a model but a running statistic: all that cannot be made to require a
+/// gradient.
+pub(crate) fn statistics<M: Module>(model: &M) -> HashSet<ParamId> {
     struct Collect(HashSet<ParamId>);
     impl ModuleVisitor for Collect {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {

@@ -1,27 +1,29 @@
 //! A model in training, as Burn's trainer wants it.
 
-use crate::Parallel;
 use crate::data::Batch;
 use crate::metrics::Outcome;
 use crate::objective::{Objective, hits, perturb};
 use crate::optimizer::clip_by_norm;
 use crate::replica::{attach_statistics, detach_statistics, replica, sum};
+use crate::stop::Fault;
 use crate::watch::Watch;
+use crate::{Parallel, StopReason};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleDisplay};
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
-use burn::tensor::Tensor;
-use burn::train::{InferenceStep, Interrupter, TrainOutput, TrainStep};
+use burn::tensor::{Device, Tensor};
+use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use cni_attacks::{Attack, Classifier, Loss, Victim};
-use cni_noise::{Noise, scope_at};
+use cni_noise::{Key, Noise, scope_at};
 use cni_ops::{Precision, autocast};
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// How a model maps images to logits.
 ///
-/// The type of the model is erased, because Burn's derive admits no generic field that is not itself a module.
+/// The type of the model is erased, because Burn's derive admits no generic field that is not
+/// itself a module.
 #[derive(Clone)]
 pub(crate) struct Forward(Arc<ErasedForward>);
 
@@ -50,43 +52,13 @@ impl fmt::Debug for Forward {
     }
 }
 
-/// Stops a run and remembers why.
-///
-/// Burn's interrupter alone is not enough: its terminal dashboard forgets the reason when it closes.
-#[derive(Clone, Default)]
-pub(crate) struct Fault {
-    pub interrupter: Interrupter,
-    why: Arc<Mutex<Option<String>>>,
-}
-
-impl Fault {
-    /// Asks the run to stop. The first reason is the one that counts.
-    pub fn raise(&self, why: impl fmt::Display) {
-        let why = why.to_string();
-        self.interrupter.stop(Some(&why));
-        self.lock().get_or_insert(why);
-    }
-
-    pub fn why(&self) -> Option<String> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        self.why.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
-impl fmt::Debug for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fault({:?})", self.why())
-    }
-}
-
 /// What a step needs besides the model.
 #[derive(Clone)]
 pub(crate) struct Recipe {
     pub objective: Objective,
     pub validation_attack: Option<Arc<dyn Attack>>,
+    /// Draws of the model's noise that validation judges each example by.
+    pub validation_draws: usize,
     pub clip: Option<f64>,
     /// How devices share a step, where there are several.
     pub parallel: Option<Parallel>,
@@ -116,13 +88,24 @@ impl<N: Module + ModuleDisplay + 'static> Trainee<N> {
         Victim::new(&self.net, move |net: &N, images| forward.call(net, images))
     }
 
-    /// The loss of each example in inference, and whether it was classified correctly.
+    /// The loss of each example in inference, and how often it was classified correctly: means over
+    /// draws of the noise, which are the same in every epoch.
     fn judge(&self, images: Tensor<4>, batch: &Batch, name: &str) -> (Tensor<1>, Tensor<1>) {
-        let noise = Noise::Keyed(batch.key.named(name));
-        let victim = self.victim();
-        let logits = scope_at(noise, batch.first_example, || victim.logits(images.inner()));
-        let loss = Loss::CrossEntropy.per_example(logits.clone(), &batch.labels);
-        (loss, hits(logits, &batch.labels))
+        let (victim, images, draws) = (self.victim(), images.inner(), self.recipe.validation_draws);
+        let judged = (0..draws as u64).map(|draw| {
+            let key = batch.key.named(name).child(draw);
+            seed(&images.device(), key);
+            let noise = Noise::Keyed(key);
+            let logits = scope_at(noise, batch.first_example, || victim.logits(images.clone()));
+            let loss = Loss::CrossEntropy.per_example(logits.clone(), &batch.labels);
+            (loss, hits(logits, &batch.labels))
+        });
+        let sum = judged.reduce(|(loss, hit), (l, h)| (loss + l, hit + h));
+        let (loss, hit) = sum.expect("the configuration has at least one draw");
+        match draws {
+            1 => (loss, hit),
+            draws => (loss.div_scalar(draws as f64), hit.div_scalar(draws as f64)),
+        }
     }
 
     /// The gradient of a batch: of the mean over the whole of it, as far as its share here goes.
@@ -131,8 +114,9 @@ impl<N: Module + ModuleDisplay + 'static> Trainee<N> {
         let recipe = &self.recipe;
         let victim = || Box::new(self.victim()) as Box<dyn Classifier>;
         let losses = recipe.objective.step(model, victim, batch).or_else(|error| {
-            recipe.fault.raise(error);
-            // The run stops after this step, whose gradients `optimize` throws away: a clean step fills the gap.
+            recipe.fault.raise(StopReason::Attack(error));
+            // The run stops after this step, whose gradients `optimize` throws away: a clean step
+            // fills the gap.
             Objective::clean().step(model, victim, batch)
         });
         let losses =
@@ -153,13 +137,16 @@ impl<N: Module + ModuleDisplay + 'static> TrainStep for Trainee<N> {
     type Output = Outcome;
 
     fn step(&self, batch: Batch) -> TrainOutput<Outcome> {
+        let device = batch.images.device();
         let Some(parallel) = self.recipe.parallel else {
-            return self.learn(&batch);
+            seed(&device, batch.key);
+            return own_scope(&batch, || self.learn(&batch));
         };
-        let replica = replica(self, &batch.images.device(), parallel);
-        let mut output = replica.learn(&batch);
+        let replica = replica(self, &device, parallel);
+        let mut output = own_scope(&batch, || replica.learn(&batch));
         let weight = match parallel {
             Parallel::Multi => batch.share(),
+            #[cfg(feature = "experimental-ddp")]
             Parallel::Ddp => 1.0,
         };
         attach_statistics(&replica, weight, &mut output.grads);
@@ -176,11 +163,17 @@ impl<N: Module + ModuleDisplay + 'static> TrainStep for Trainee<N> {
             Some(parallel) => detach_statistics(self, gradients, parallel),
             None => (self, gradients),
         };
-        let (gradients, norm) = clip_by_norm(&model, gradients, model.recipe.clip);
-        if !norm.is_finite() {
-            model.recipe.fault.raise(format!("the norm of the gradient is {norm}"));
-        }
-        if model.recipe.fault.why().is_some() {
+        // Without a limit the norm would be read back from the device for nothing: a gradient that
+        // is not finite shows in the next loss, and no checkpoint is written after that.
+        let gradients = match model.recipe.clip {
+            None => gradients,
+            Some(_) => {
+                let (gradients, norm) = clip_by_norm(&model, gradients, model.recipe.clip);
+                model.recipe.fault.unless_finite("the norm of the gradient", norm);
+                gradients
+            }
+        };
+        if model.recipe.fault.is_raised() {
             return model;
         }
         optimizer.step(rate, model, gradients)
@@ -203,20 +196,43 @@ impl<N: Module + ModuleDisplay + 'static> InferenceStep for Trainee<N> {
     type Output = Outcome;
 
     fn step(&self, batch: Batch) -> Outcome {
-        self.recipe.watch.look(&self.net);
-        let (loss, clean) = self.judge(batch.images.clone(), &batch, "clean");
-        let robust = self.recipe.validation_attack.as_ref().and_then(|attack| {
-            let labels = batch.labels.clone();
-            match perturb(attack.as_ref(), &self.victim(), &batch, labels) {
-                Ok(images) => Some(self.judge(images, &batch, "adversarial").1),
-                Err(error) => {
-                    self.recipe.fault.raise(error);
-                    None
+        own_scope(&batch, || {
+            self.recipe.watch.look(&self.net);
+            let (loss, clean) = self.judge(batch.images.clone(), &batch, "clean");
+            let robust = self.recipe.validation_attack.as_ref().and_then(|attack| {
+                let labels = batch.labels.clone();
+                seed(&batch.images.device(), batch.key);
+                match perturb(attack.as_ref(), &self.victim(), &batch, labels) {
+                    Ok(images) => Some(self.judge(images, &batch, "adversarial").1),
+                    Err(error) => {
+                        self.recipe.fault.raise(StopReason::Attack(error));
+                        None
+                    }
                 }
-            }
-        });
-        Outcome { first: batch.first_example, loss, clean: Some(clean), robust }
+            });
+            Outcome { first: batch.first_example, loss, clean: Some(clean), robust }
+        })
     }
+}
+
+/// Runs a step in a scope of its own in place of the caller's, noise and precision alike.
+///
+/// A run is a function of its configuration, and a step on another device runs in another thread,
+/// which the caller's scope does not reach. The forward passes open scopes of their own within.
+fn own_scope<R>(batch: &Batch, step: impl FnOnce() -> R) -> R {
+    let noise = Noise::Keyed(batch.key.named("step"));
+    autocast(Precision::Full, || scope_at(noise, batch.first_example, step))
+}
+
+/// Seeds the device's generator, from which layers of Burn's own such as `Dropout` draw.
+///
+/// The one place of this library that touches that generator: nothing of ours draws from it, and
+/// layers that do are part of the run only if every step finds it in a state that follows from the
+/// run's key. It is shared by all threads and devices of the process, so several devices that train
+/// at once cannot have it.
+pub(crate) fn seed(device: &Device, key: Key) {
+    let [low, high, ..] = key.named("device").words();
+    device.seed(u64::from(low) | u64::from(high) << 32);
 }
 
 #[cfg(test)]

@@ -1,29 +1,28 @@
 //! The run.
 
-use crate::checkpoint::{MODEL, OPTIMIZER, Part, Retain, SCHEDULE, Shelf, Writers};
+use crate::checkpoint::{Part, Retain, Writers};
 use crate::data::{ImageData, Loader, Shares};
-use crate::history::{History, best};
+use crate::history::best;
+use crate::identity::describe;
 use crate::metrics::{CLEAN, LOSS, Mean, ROBUST};
+use crate::probe::{check_data, check_layers, check_settings, is_noisy};
 use crate::progress::Lines;
-use crate::schedule::EpochScheduler;
-use crate::trainee::{Fault, Forward, Recipe, Trainee};
+use crate::schedule::RateScheduler;
+use crate::shelf::{MODEL, OPTIMIZER, SCHEDULE, Shelf, write_whole};
+use crate::start::{Beginning, Start};
+use crate::stop::Fault;
+use crate::trainee::{Forward, Recipe, Trainee};
 use crate::watch::{Read, Watch};
-use crate::{Devices, EpochRow, Progress, TrainingConfig, TrainingError};
-use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param};
+use crate::{Devices, EpochRow, Progress, StopReason, TrainingConfig, TrainingError};
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use burn::train::{Learner, SupervisedTraining};
+use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Whether a run begins or goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// From the first epoch, into a folder without checkpoints.
-    Fresh,
-    /// From the last checkpoint of the same run; from the first epoch where there is none yet.
-    Resume,
-}
 
 /// A finished run.
 #[derive(Clone, Debug)]
@@ -34,6 +33,9 @@ pub struct Trained<N> {
     pub history: Vec<EpochRow>,
     /// The best epoch on the validation set, counted from 1; its checkpoint is kept.
     pub best: usize,
+    /// The versions of this crate that trained the run, each by its first epoch. With more than one
+    /// the run may differ from one that was not interrupted.
+    pub versions: BTreeMap<usize, String>,
 }
 
 /// Trains a model and keeps its checkpoints in a folder.
@@ -42,6 +44,7 @@ pub struct Trainer<N> {
     folder: PathBuf,
     progress: Progress,
     read: Option<Read<N>>,
+    model_config: Option<Value>,
 }
 
 impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
@@ -53,7 +56,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     pub fn new(config: TrainingConfig, folder: impl AsRef<Path>) -> Result<Self, TrainingError> {
         config.check()?;
         let folder = folder.as_ref().to_path_buf();
-        Ok(Self { config, folder, progress: Progress::default(), read: None })
+        let progress = Progress::default();
+        Ok(Self { config, folder, progress, read: None, model_config: None })
     }
 
     /// Sets how progress is shown.
@@ -62,8 +66,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         self
     }
 
-    /// Follows numbers of the model, such as the amplitudes of its noise: `watch` names them, and each epoch's row of
-    /// the history has those of the model after it.
+    /// Follows numbers of the model, such as the amplitudes of its noise: `watch` names them, and
+    /// each epoch's row of the history has those of the model after it.
     ///
     /// It reads a snapshot as by `valid()`. It is no part of what the run is a function of.
     pub fn with_watch<W: IntoIterator<Item = (String, f64)>>(
@@ -74,20 +78,55 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         self
     }
 
-    /// Runs all epochs, or those that are left.
+    /// Describes the model: the settings it was built with, all that its weights do not tell.
     ///
-    /// `forward` maps images `[batch, channels, height, width]`, pixels in [0, 1], to logits `[batch, classes]`.
-    ///
-    /// `devices` is one device, `&device`, or several: see [`Devices`]. `model` is built on any device and moves to the
-    /// first of them; its initial weights are part of what the run is a function of, so draw them with `keyed_init` of
-    /// `cni-layers`. The same run, killed at any time and resumed on as many devices, ends with the same weights, bit for
-    /// bit, on backends whose operations are deterministic (Flex is). It may also resume on another number of them.
+    /// The description becomes part of what the run is, so that a run of a model with other
+    /// settings does not go on with it; every checkpoint has it. Once nothing is refused any more
+    /// it is written to `model.json` in the run's folder, where it describes the checkpoints that
+    /// are beside it.
     ///
     /// # Errors
     ///
-    /// Where a batch has fewer examples than there are devices, where a folder is in use, belongs to another run or cannot
-    /// be read, and where the run had to stop: a loss or gradient that is not finite, an attack that failed, a checkpoint
-    /// that could not be written. The last complete checkpoint stays.
+    /// [`TrainingError::Setting`] for a value without a JSON form.
+    pub fn with_model_config(mut self, config: &impl Serialize) -> Result<Self, TrainingError> {
+        let value = serde_json::to_value(config).map_err(|error| {
+            TrainingError::setting("model_config", error, "a value with a JSON form")
+        })?;
+        self.model_config = Some(value);
+        Ok(self)
+    }
+
+    /// Runs all epochs, or those that are left.
+    ///
+    /// `forward` maps images `[batch, channels, height, width]`, pixels in [0, 1], to logits
+    /// `[batch, classes]`.
+    ///
+    /// `devices` is one device, `&device`, or several: see [`Devices`]. `model` is built on any
+    /// device and moves to the first of them; its initial weights are part of what the run is a
+    /// function of, so draw them with `keyed_init` of `cni-layers`. The same run, killed at any
+    /// time and resumed on as many devices, ends with the same weights, bit for bit, on backends
+    /// whose operations are deterministic (Flex is). It may also resume on another number of them.
+    ///
+    /// What the caller's noise scope and precision are does not matter: each step has its own.
+    /// Layers of Burn's that draw at random, such as `Dropout`, draw from a generator of the whole
+    /// process, which each step on one device seeds anew. Such a run is exact as long as nothing
+    /// else in the process draws meanwhile; on several devices, `Dropout` and `GaussianNoise` are
+    /// refused.
+    ///
+    /// A run that resumes must have the configuration, data and model that it began with, as far as
+    /// they can be told: see [`with_model_config`](Self::with_model_config). It may have more
+    /// epochs where its schedule does not depend on their number.
+    ///
+    /// Before the first step the model sees a few training examples, in inference: it must have an
+    /// output for each class of the data, and may have more.
+    ///
+    /// # Errors
+    ///
+    /// Where the data or the model do not fit together, where a batch has fewer examples than there
+    /// are devices, where a folder is locked, in use, belongs to another run or cannot be read, and
+    /// where the run had to stop: a loss or gradient that is not finite, an attack that failed, a
+    /// checkpoint that could not be written. The last complete checkpoint stays. A run that is
+    /// refused changes nothing in the folder of another.
     pub fn run(
         &self,
         model: N,
@@ -98,33 +137,36 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         start: Start,
     ) -> Result<Trained<N>, TrainingError> {
         let (config, devices) = (&self.config, devices.into());
-        devices.check(train.len(), config.batch_size)?;
-        if !config.precision.works_on(devices.first()) {
-            return Err(TrainingError::setting(
-                "precision",
-                config.precision,
-                "an element type that the device computes in",
-            ));
-        }
+        check_settings(config, self.progress, &devices, train.len())?;
+        check_data(&train, &validation)?;
+        check_layers(&model, &devices)?;
+        let (plain, autodiff) = (devices.first().clone(), devices.first().clone().autodiff());
+        // A snapshot, so that the caller's model keeps its running statistics; on the tape,
+        // whatever it was on.
+        let net = model.valid().to_device(&plain).train();
         let run = json!({
             "config": config.spec(),
             "train": train.fingerprint(),
             "validation": validation.fingerprint(),
-            "model": parameters(&model),
+            "classes": train.classes(),
+            "model": describe(&net, self.model_config.as_ref()),
         });
-        let shelf = Shelf::open(&self.folder)?;
-        let kept = shelf.epochs()?;
-        let (resume, history) = match (start, kept.last()) {
-            (_, None) => (None, History::default()),
-            (Start::Fresh, Some(_)) => return Err(TrainingError::InUse(self.folder.clone())),
-            (Start::Resume, Some(&epoch)) => {
-                let state = shelf.state(epoch)?;
-                same_run(&shelf.folder(epoch), &state.run, &run)?;
-                (Some(epoch), History::new(state.history))
-            }
-        };
+        let (shelf, _lock) = Shelf::open(&self.folder)?;
+        let beginning = Beginning::of(&shelf, start, &run, &config.schedule)?;
+        let Beginning { resume, kept, history, versions } = beginning;
+        let forward = Forward::new(config.precision, forward);
+        let logits = |images| forward.call(&net.valid(), images);
+        let noisy = is_noisy(logits, &train, &plain, config.key.named("probe"))?;
+        let draws = if noisy { config.validation_draws } else { 1 };
 
-        let (plain, autodiff) = (devices.first().clone(), devices.first().clone().autodiff());
+        // Nothing is refused from here on.
+        shelf.clean()?;
+        if let Some(config) = &self.model_config {
+            let path = self.folder.join("model.json");
+            let text = serde_json::to_vec_pretty(config).map_err(io::Error::from);
+            let written = text.and_then(|text| write_whole(&path, &text));
+            written.map_err(|error| TrainingError::io(&path, error))?;
+        }
         let steps_per_epoch = train.len().div_ceil(config.batch_size);
         let loader =
             Loader::training(train, config.batch_size, config.augment, config.key, &autodiff)?
@@ -135,19 +177,20 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let fault = Fault::default();
         let watch = Watch::new(self.read.clone());
         let trainee = Trainee {
-            // A snapshot, so that the caller's model keeps its running statistics; on the tape, whatever it was on.
-            net: model.valid().to_device(&plain).train(),
-            forward: Forward::new(config.precision, forward),
+            net,
+            forward,
             recipe: Recipe {
                 objective: config.objective.clone(),
                 validation_attack: config.validation_attack.clone(),
+                validation_draws: draws,
                 clip: config.optimizer.clip,
                 parallel: devices.parallel(),
                 fault: fault.clone(),
                 watch: watch.clone(),
             },
         };
-        let writers = Arc::new(Writers::new(shelf, run, history.clone(), fault.clone()));
+        let writers = Writers::new(shelf, run, versions.clone(), history.clone(), fault.clone());
+        let writers = Arc::new(writers);
         let part = |file| Part { writers: writers.clone(), file };
         let mut training = SupervisedTraining::<Trainee<N>>::new(
             &self.folder,
@@ -164,6 +207,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             last: config.keep,
             kept,
             history: history.clone(),
+            draws,
             watch,
         })
         .with_custom_checkpointers(part(MODEL), part(OPTIMIZER), part(SCHEDULE))
@@ -177,70 +221,23 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         if let Some(epoch) = resume {
             training = training.checkpoint(epoch);
         }
-        let scheduler = EpochScheduler {
+        let scheduler = RateScheduler {
             schedule: config.schedule.clone(),
             epochs: config.epochs,
             steps_per_epoch,
             step: 0,
         };
-        let result = training.launch(Learner::new(trainee, config.optimizer.build(), scheduler));
+        let optimizer = config.optimizer.build(&trainee);
+        let result = training.launch(Learner::new(trainee, optimizer, scheduler));
 
-        let error = result.error.map(|error| error.to_string());
-        let interruption = result.interrupted.map(|stop| stop.reason.unwrap_or_default());
-        if let Some(reason) = fault.why().or(error).or(interruption) {
+        let error = result.error.map(StopReason::Burn);
+        let stop = result.interrupted.map(|stop| stop.reason.unwrap_or_default());
+        if let Some(reason) = fault.take().or(error).or(stop.map(StopReason::Interrupted)) {
             let last = writers.shelf.epochs()?.last().copied();
             return Err(TrainingError::Stopped { reason, last });
         }
         let history = history.rows();
         let best = best(&history).unwrap_or(config.epochs);
-        Ok(Trained { model: result.model.net, history, best })
+        Ok(Trained { model: result.model.net, history, best, versions })
     }
-}
-
-/// The differences between the run of a checkpoint and the one at hand.
-fn same_run(folder: &Path, theirs: &Value, ours: &Value) -> Result<(), TrainingError> {
-    fn differences(path: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
-        match (a, b) {
-            (Value::Object(a), Value::Object(b)) => {
-                for (name, value) in b {
-                    let other = a.get(name).unwrap_or(&Value::Null);
-                    differences(&format!("{path}/{name}"), other, value, found);
-                }
-            }
-            _ if a == b => {}
-            _ => found.push(format!("{} was {a}, is {b}", path.trim_start_matches('/'))),
-        }
-    }
-    let mut found = Vec::new();
-    differences("", theirs, ours, &mut found);
-    if found.is_empty() {
-        return Ok(());
-    }
-    let different = found.join("; ");
-    Err(TrainingError::OtherRun { path: folder.to_path_buf(), different })
-}
-
-/// The paths and shapes of a model's parameters, in one text.
-fn parameters<N: Module>(model: &N) -> String {
-    #[derive(Default)]
-    struct Walk {
-        path: Vec<String>,
-        text: String,
-    }
-    impl ModuleVisitor for Walk {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.to_string());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let shape = param.lazy_shape();
-            self.text += &format!("{} {:?}\n", self.path.join("."), shape.as_slice());
-        }
-    }
-    use sha2::{Digest, Sha256};
-    let mut walk = Walk::default();
-    model.visit(&mut walk);
-    Sha256::digest(walk.text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

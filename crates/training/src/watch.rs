@@ -12,8 +12,9 @@ pub(crate) type Read<N> = Arc<dyn Fn(&N) -> Watched + Send + Sync>;
 
 /// Reads the numbers of each epoch's model. Its clones share them.
 ///
-/// Validation shows it the model, and the checkpoint that follows takes the numbers: Burn shows a checkpoint only the
-/// model's record. The type of the model is erased for the reason that it is in [`Forward`](crate::trainee::Forward).
+/// Validation shows it the model, and the checkpoint that follows takes the numbers: Burn shows a
+/// checkpoint only the model's record. The type of the model is erased for the reason that it is in
+/// [`Forward`](crate::trainee::Forward).
 #[derive(Clone)]
 pub(crate) struct Watch {
     read: Read<dyn Any>,

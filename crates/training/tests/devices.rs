@@ -1,7 +1,8 @@
-//! Training on several devices: that it is training on one, where it can be, and what it is elsewhere.
+//! Training on several devices: that it is training on one, where it can be, and what it is
+//! elsewhere.
 //!
-//! The devices are handles of one CPU. Each has its own thread, its own copy of the model and its own share of the batch.
-//! One file, because every test is the same small run on other devices.
+//! The devices are handles of one CPU. Each has its own thread, its own copy of the model and its
+//! own share of the batch. One file, because every test is the same small run on other devices.
 
 use burn::module::{Module, ModuleVisitor, Param, Reparameterization, Reparameterizer};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
@@ -9,6 +10,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Pgd, Threat};
 use cni_noise::{Key, Noise, current_examples, layer_key, normal_at, scope};
+use cni_ops::{Precision, autocast};
 use cni_training::data::{Augment, ImageData, Loader, Split, digits};
 use cni_training::{
     Devices, Objective, Parallel, Progress, Schedule, Sgd, Start, Trained, Trainer, TrainingConfig,
@@ -55,7 +57,8 @@ impl Reparameterizer for AddWeightNoise {
     }
 }
 
-/// A perceptron with noise on its weights, and on its hidden units, there one draw for each example.
+/// A perceptron with noise on its weights, and on its hidden units, there one draw for each
+/// example.
 #[derive(Module, Debug)]
 struct Net {
     hidden: Linear,
@@ -96,9 +99,10 @@ impl Net {
     }
 }
 
-/// Six steps an epoch with batches of 64, the last of them with 21 examples: uneven for two devices and for four.
+/// Six steps an epoch with batches of 64, the last of them with 21 examples: uneven for two devices
+/// and for four.
 fn data() -> (ImageData, ImageData) {
-    digits(Split::Train).take(421).split_validation(80, Key::new(2))
+    digits(Split::Train).take(421).split_validation(80, Key::new(2)).unwrap()
 }
 
 fn config() -> TrainingConfig {
@@ -107,8 +111,9 @@ fn config() -> TrainingConfig {
         batch_size: 64,
         augment: Augment { crop_padding: 1, flip: false },
         // Below the norms of most steps, so that clipping counts.
-        optimizer: Sgd { clip: Some(0.5), ..Sgd::default() },
-        schedule: Schedule::constant(0.1),
+        optimizer: Sgd { clip: Some(0.5), ..Sgd::cni() },
+        // Moves with every step: a rate stepped once a device would show.
+        schedule: Schedule::one_cycle(0.1),
         key: Key::new(3),
         ..TrainingConfig::new(3, Objective::adversarial(attack))
     }
@@ -155,7 +160,8 @@ fn distance(a: &Net, b: &Net) -> f32 {
     pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Eighteen steps, measured to be off by 6e-8: augmentation, noise on weights and examples, attacks from random starts, clipping and momentum.
+/// Eighteen steps, measured to be off by 6e-8: augmentation, noise on weights and examples, attacks
+/// from random starts, clipping and momentum.
 #[test]
 fn several_devices_train_as_one() {
     let one = run(Net::new(false), (&Device::flex()).into(), config());
@@ -190,14 +196,15 @@ fn a_frozen_batch_norm_trains_as_on_one_device() {
         net
     };
     // Without a limit that hides how long a gradient is.
-    let config = || TrainingConfig { optimizer: Sgd { clip: None, ..Sgd::default() }, ..config() };
+    let config = || TrainingConfig { optimizer: Sgd { clip: None, ..Sgd::cni() }, ..config() };
     let one = run(net(), (&Device::flex()).into(), config());
     let two = run(net(), flex(2), config());
     assert!(distance(&two.model, &one.model) < 1e-5);
     assert!(distance(&two.model, &net()) > 0.1);
 }
 
-/// After one clean step without noise from mean 0 and variance 1, with shares of 170 and 171 examples.
+/// After one clean step without noise from mean 0 and variance 1, with shares of 170 and 171
+/// examples.
 #[test]
 fn running_statistics_are_the_mean_over_the_devices() {
     let net = Net::new(true);
@@ -233,8 +240,8 @@ fn running_statistics_are_the_mean_over_the_devices() {
     }
 }
 
-/// Trains four epochs. A broken run stops in the first step of the third: the loss becomes NaN after two times six steps, in
-/// which each device makes two passes.
+/// Trains four epochs. A broken run stops in the first step of the third: the loss becomes NaN
+/// after two times six steps, in which each device makes two passes.
 fn four_epochs(
     folder: &Path,
     net: Net,
@@ -291,9 +298,12 @@ fn training_leaves_the_callers_model_alone() {
 fn devices_that_do_not_fit_are_refused_by_name() {
     let refuse = |list, parallel| Devices::new(list, parallel).unwrap_err().to_string();
     assert_eq!(refuse(vec![], Parallel::Multi), "devices: got none, wanted at least one");
-    let error = refuse(vec![Device::flex(); 2], Parallel::Ddp);
-    assert!(error.starts_with("devices: got Device<Flex"), "{error}");
-    assert!(error.ends_with("for ddp, wanted CUDA devices alone, or multi"), "{error}");
+    #[cfg(feature = "experimental-ddp")]
+    {
+        let error = refuse(vec![Device::flex(); 2], Parallel::Ddp);
+        assert!(error.starts_with("devices: got Device<Flex"), "{error}");
+        assert!(error.ends_with("for ddp, wanted CUDA devices alone, or multi"), "{error}");
+    }
 
     let folder = tempfile::tempdir().unwrap();
     let small = TrainingConfig { batch_size: 2, ..config() };
@@ -301,4 +311,18 @@ fn devices_that_do_not_fit_are_refused_by_name() {
     let wanted = "batch_size: got 2 examples for 3 devices, wanted at least one for each device";
     assert_eq!(run.unwrap_err().to_string(), wanted);
     assert!(folder.path().read_dir().unwrap().next().is_none());
+}
+
+/// Noise is part of the model, not of the caller: the same run, also where the steps run in threads
+/// of their own.
+#[test]
+fn the_callers_scope_does_not_reach_a_run() {
+    for devices in [1, 2] {
+        let train =
+            || run(Net::new(false), flex(devices), TrainingConfig { epochs: 1, ..config() });
+        let plain = train();
+        let within = scope(Noise::Off, || autocast(Precision::Bf16, train));
+        assert_eq!(numbers(&within.model), numbers(&plain.model), "{devices} devices");
+        assert_eq!(within.history, plain.history);
+    }
 }

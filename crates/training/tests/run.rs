@@ -1,5 +1,5 @@
-//! The run: exact resume, what stops it, and what it refuses. The model has what makes resume hard: batch norm with its
-//! running statistics, noise at every pass, and momentum.
+//! The run: exact resume, what stops it, and what it refuses. The model has what makes resume hard:
+//! batch norm with its running statistics, noise at every pass, and momentum.
 //!
 //! One file, because every test is the same small run with one thing gone wrong.
 
@@ -7,12 +7,12 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use cni_attacks::{Pgd, Threat};
+use cni_attacks::{AttackError, Pgd, Threat};
 use cni_noise::{Key, layer_key, normal_at};
 use cni_training::data::{Augment, ImageData, Split, digits};
 use cni_training::{
-    EpochRow, Labels, Objective, Progress, Schedule, Sgd, Start, Trained, Trainer, TrainingConfig,
-    TrainingError, Which, load_checkpoint,
+    Adversarial, EpochRow, Labels, Objective, Progress, Schedule, Sgd, Start, StopReason, Trained,
+    Trainer, TrainingConfig, TrainingError, Which, load_checkpoint,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -57,21 +57,21 @@ impl Net {
 }
 
 fn data() -> (ImageData, ImageData) {
-    digits(Split::Train).take(400).split_validation(80, Key::new(2))
+    digits(Split::Train).take(400).split_validation(80, Key::new(2)).unwrap()
 }
 
 fn config() -> TrainingConfig {
     let attack = Pgd::training(Threat::linf(0.1).unwrap()).with_steps(2).unwrap();
     let objective =
-        Objective::adversarial(attack.clone()).with_start_epoch(1).with_labels(Labels::Predicted);
+        Adversarial::new(attack.clone()).with_start_epoch(1).with_labels(Labels::Predicted);
     TrainingConfig {
         batch_size: 64,
         augment: Augment { crop_padding: 1, flip: false },
-        optimizer: Sgd { clip: Some(1.0), ..Sgd::default() },
+        optimizer: Sgd { clip: Some(1.0), ..Sgd::cni() },
         schedule: Schedule::one_cycle(0.2),
         validation_attack: Some(std::sync::Arc::new(attack)),
         key: Key::new(3),
-        ..TrainingConfig::new(6, objective)
+        ..TrainingConfig::new(6, Objective::adversarial(objective))
     }
 }
 
@@ -210,7 +210,7 @@ fn training_leaves_the_callers_model_alone() {
     let (device, (train, validation)) = (Device::flex(), data());
     let model = Net::new(&device.clone().autodiff());
     let before = numbers(&model);
-    let config = TrainingConfig { epochs: 1, ..config() };
+    let config = TrainingConfig { epochs: 1, objective: Objective::clean(), ..config() };
     let trainer = Trainer::new(config, folder.path()).unwrap().with_progress(Progress::Quiet);
     let run = trainer.run(model.clone(), Net::forward, train, validation, &device, Start::Fresh);
     assert_ne!(numbers(&run.unwrap().model), before);
@@ -230,7 +230,8 @@ fn the_history_has_the_watched_numbers_of_the_model_of_each_epoch() {
     }
     assert_ne!(whole.history[0].watched, whole.history[1].watched);
 
-    // Resumed after the first epoch without a watch: its row stays, the next one has nothing to say.
+    // Resumed after the first epoch without a watch: its row stays, the next one has nothing to
+    // say.
     std::fs::remove_dir_all(folder.path().join("checkpoints/epoch-2")).unwrap();
     let (train, validation) = data();
     let device = Device::flex();
@@ -251,8 +252,9 @@ fn the_history_has_the_watched_numbers_of_the_model_of_each_epoch() {
 fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint() {
     for in_validation in [false, true] {
         let folder = tempfile::tempdir().unwrap();
-        // Passes of two epochs.
-        let fine = 2 * if in_validation { 2 } else { 5 };
+        // Passes of two epochs; in inference after the two that look at the model, and with five
+        // draws a batch.
+        let fine = if in_validation { 2 + 2 * 2 * 5 } else { 2 * 5 };
         let passes = AtomicUsize::new(0);
         let broken = move |net: &Net, images: Tensor<4>| {
             let counts = images.is_autodiff() != in_validation;
@@ -265,7 +267,10 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint() {
         let error = run_with(config, folder.path(), Start::Fresh, broken).unwrap_err();
         let TrainingError::Stopped { reason, last } = &error else { panic!("{error}") };
         assert_eq!(*last, Some(2), "{reason}");
-        assert!(reason.contains("NaN"), "{reason}");
+        assert!(
+            matches!(reason, StopReason::NotFinite { value, .. } if value.is_nan()),
+            "{reason}"
+        );
         assert_eq!(epochs(folder.path()), ["epoch-1", "epoch-2"]);
         load_checkpoint(Net::new(&Device::flex()), folder.path(), Which::Last).unwrap();
     }
@@ -286,7 +291,10 @@ fn an_attack_that_fails_stops_the_run() {
     };
     let error = run_with(config, folder.path(), Start::Fresh, broken).unwrap_err();
     assert!(error.to_string().contains("NaN or infinite"), "{error}");
-    assert!(matches!(error, TrainingError::Stopped { last: None, .. }));
+    let TrainingError::Stopped { reason: StopReason::Attack(error), last: None } = error else {
+        panic!("{error}")
+    };
+    assert!(matches!(error, AttackError::NonFinite { .. }), "{error}");
 }
 
 /// A file stands where the folder of epoch 3 has to be made, as a full disk would have it.
@@ -335,6 +343,7 @@ fn settings_out_of_range_are_refused_by_name() {
         Ok(_) => panic!("a wrong setting was taken"),
     };
     let sgd = |optimizer| TrainingConfig { optimizer, ..config() };
+    let schedule = |schedule| TrainingConfig { schedule, ..config() };
     let cases = [
         (TrainingConfig { epochs: 0, ..config() }, "epochs: got 0, wanted at least 1"),
         (TrainingConfig { batch_size: 0, ..config() }, "batch_size: got 0, wanted at least 1"),
@@ -350,12 +359,28 @@ fn settings_out_of_range_are_refused_by_name() {
             sgd(Sgd { clip: Some(0.0), ..Sgd::default() }),
             "clip: got 0, wanted a finite number above 0",
         ),
-        (TrainingConfig { schedule: Schedule::constant(f64::NAN), ..config() }, "schedule: got"),
+        (sgd(Sgd { clip: Some(-1.0), ..Sgd::default() }), "clip: got -1, wanted"),
+        (sgd(Sgd { clip: Some(f64::NAN), ..Sgd::default() }), "clip: got NaN, wanted"),
+        (sgd(Sgd { nesterov: true, ..Sgd::default() }), "nesterov: got momentum 0, dampening 0"),
+        (sgd(Sgd { dampening: 0.5, ..Sgd::cni() }), "nesterov: got momentum 0.9, dampening 0.5"),
+        (sgd(Sgd { dampening: 0.5, ..Sgd::default() }), "dampening: got 0.5 without momentum"),
+        (sgd(Sgd { dampening: 2.0, ..Sgd::cni() }), "dampening: got 2, wanted a number in [0, 1]"),
+        (
+            TrainingConfig { validation_draws: 0, ..config() },
+            "validation_draws: got 0, wanted at least 1",
+        ),
+        (TrainingConfig { epochs: 1, ..config() }, "start_epoch: got 1 of 1 epochs"),
+        (schedule(Schedule::constant(f64::NAN)), "schedule: got rate NaN"),
+        (schedule(Schedule::constant(0.0)), "schedule: got rate 0"),
+        (schedule(Schedule::multi_step(0.1, &[0, 3])), "schedule: got milestones [0, 3]"),
+        (schedule(Schedule::cosine(-1.0)), "schedule: got rate -1"),
+        (schedule(Schedule::one_cycle(f64::INFINITY)), "schedule: got peak inf"),
     ];
     for (config, message) in cases {
         let error = refuse(config);
         assert!(error.starts_with(message), "{error}");
     }
-    assert!(Objective::clean().with_weights(-1.0, 1.0).is_err());
-    assert!(Objective::clean().with_weights(0.0, 0.0).is_err());
+    let adversarial = Adversarial::new(Pgd::training(Threat::linf(0.1).unwrap()));
+    assert!(adversarial.clone().with_weights(-1.0, 1.0).is_err());
+    assert!(adversarial.with_weights(0.0, 0.0).is_err());
 }

@@ -65,7 +65,7 @@ impl Fared {
     pub fn estimate(&self) -> Estimate {
         let mut hits = Hits::new(self.correct.len());
         hits.extend(&self.correct);
-        hits.estimate(0.95)
+        hits.estimate(0.95).expect("there are examples")
     }
 
     pub fn accuracy(&self) -> f64 {
@@ -163,17 +163,6 @@ impl Difference {
             (false, false) => Verdict::Pass,
         }
     }
-}
-
-/// The graver of two verdicts.
-pub(super) fn graver(a: Verdict, b: Verdict) -> Verdict {
-    let rank = |verdict| match verdict {
-        Verdict::Skipped => 0,
-        Verdict::Pass => 1,
-        Verdict::Warn => 2,
-        Verdict::Fail => 3,
-    };
-    if rank(b) > rank(a) { b } else { a }
 }
 
 pub(super) fn subtract(a: &[f64], b: &[f64]) -> Vec<f64> {

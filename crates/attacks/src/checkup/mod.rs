@@ -195,6 +195,31 @@ impl Checkup {
         Self { state: Some(folder.into()), ..self }
     }
 
+    /// The attack under audit.
+    pub fn attack(&self) -> &Pgd {
+        &self.attack
+    }
+
+    /// How much is spent.
+    pub fn effort(&self) -> Effort {
+        self.effort
+    }
+
+    /// The key from which all random numbers and draws derive.
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The same checks of another attack.
+    pub(crate) fn with_attack(self, attack: Pgd) -> Self {
+        Self { attack, ..self }
+    }
+
+    /// The names of the checks that are asked for, in their order.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = &'static str> {
+        self.entries().into_iter().map(|entry| entry.name)
+    }
+
     /// What the checkup will cost for a model of so many classes, with noise or without, if there are examples enough.
     pub fn plan(&self, classes: usize, stochastic: bool) -> Plan {
         self.plan_for(classes, stochastic, usize::MAX)

@@ -8,6 +8,7 @@ use super::subject::{Subject, Target};
 use super::table::Entry;
 use super::{CheckProgress, Checkup};
 use crate::evaluation::{Check, EvaluationError, Verdict};
+use crate::probe::Probe;
 use crate::{AttackError, Classifier, Goal, Norm, Oracle, Problem, Rows};
 use burn::tensor::{Int, Tensor};
 use cni_noise::Examples;
@@ -44,10 +45,18 @@ impl Checkup {
 
         let mut results: Vec<Option<Check>> = Vec::new();
         let mut states = Vec::new();
+        let target = subject.target;
+        let model = match &self.state {
+            Some(_) => Some(Probe::of(target.classifier, target.stochastic, &subject.problem)?),
+            None => None,
+        };
         for (entry, check) in entries.iter().zip(&plan.checks) {
-            let of = |folder| State::new(folder, entry.name, self, &subject, check.examples);
+            let of = |(folder, model)| {
+                State::new(folder, entry.name, self, &subject, check.examples, model)
+            };
             // What is skipped is not worth a file.
-            let state = self.state.as_deref().filter(|_| check.examples > 0).map(of);
+            let saved = self.state.as_deref().zip(model.as_ref());
+            let state = saved.filter(|_| check.examples > 0).map(of);
             results.push(match &state {
                 Some(state) => state.load()?,
                 None => None,
@@ -177,6 +186,9 @@ fn carry_out(entry: &Entry, subject: &Subject<'_>, examples: usize) -> Check {
         verdict: finding.verdict,
         measured: finding.measured,
         values: finding.values,
+        detectable: None,
+        bound: None,
+        needed: None,
         raised_if: entry.rule(),
         advice: entry.advice.to_string(),
         figure: finding.figure,

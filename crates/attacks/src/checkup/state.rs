@@ -2,18 +2,21 @@
 
 use super::subject::{Subject, host};
 use super::{Checkup, Effort};
-use crate::disk::{fingerprint, write_whole};
+use crate::disk::{canonical, fingerprint, seal, unseal, write_whole};
 use crate::evaluation::Check;
+use crate::probe::Probe;
 use crate::{Attack, AttackError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The version of the files' layout, which is part of the fingerprint.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
     fingerprint: String,
+    /// What the model is known by.
+    model: Probe,
     check: Check,
 }
 
@@ -21,6 +24,7 @@ struct Saved {
 pub(super) struct State {
     path: PathBuf,
     fingerprint: String,
+    model: Probe,
 }
 
 impl State {
@@ -31,22 +35,22 @@ impl State {
         checkup: &Checkup,
         subject: &Subject<'_>,
         examples: usize,
+        model: &Probe,
     ) -> Self {
         let problem = subject.first(examples);
         let numbers: Vec<u64> = (0..examples).map(|row| problem.examples.number(row)).collect();
         let (version, effort): (_, Effort) = (env!("CARGO_PKG_VERSION"), checkup.effort);
         let surrogate = checkup.surrogate.as_ref().map(|surrogate| &surrogate.name);
         let text = format!(
-            "{LAYOUT} {version} {name} {} {effort} {:?} {} {surrogate:?} {numbers:?} {:?} {:?}",
-            checkup.attack.spec(),
+            "{LAYOUT} {version} {name} {} {effort} {:?} {} {surrogate:?} {numbers:?} {:?}",
+            canonical(&checkup.attack.spec()),
             checkup.key,
             subject.setup.draws,
             host(problem.goal.labels()),
-            subject.clean.first(examples).predicted,
         );
         let pixels = problem.images.to_data();
         let fingerprint = fingerprint(&[text.as_bytes(), pixels.as_bytes()]);
-        Self { path: folder.join(format!("{name}.json")), fingerprint }
+        Self { path: folder.join(format!("{name}.json")), fingerprint, model: model.clone() }
     }
 
     /// The check, where it has ended before.
@@ -56,11 +60,17 @@ impl State {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.refused(error)),
         };
-        let saved: Saved = serde_json::from_slice(&bytes).map_err(|error| self.refused(error))?;
+        let saved: Saved = unseal(&bytes).map_err(|error| self.refused(error))?;
         if saved.fingerprint != self.fingerprint {
             return Err(self.refused(
-                "got the state of another attack, effort, key, model or data, wanted that of this checkup; remove the \
-                 folder to begin anew",
+                "got the state of another attack, effort, key or data, wanted that of this checkup; remove the folder to \
+                 begin anew",
+            ));
+        }
+        if !self.model.matches(&saved.model) {
+            return Err(self.refused(
+                "model: got the state of one with other logits or gradients, wanted that of this one; remove the folder to \
+                 begin anew",
             ));
         }
         Ok(Some(saved.check))
@@ -68,9 +78,12 @@ impl State {
 
     /// Writes the check down. The file is complete or as it was before.
     pub fn save(&self, check: &Check) -> Result<(), AttackError> {
-        let saved = Saved { fingerprint: self.fingerprint.clone(), check: check.clone() };
-        let text = serde_json::to_string_pretty(&saved).expect("a check is plain data");
-        write_whole(&self.path, text.as_bytes()).map_err(|error| self.refused(error))
+        let saved = Saved {
+            fingerprint: self.fingerprint.clone(),
+            model: self.model.clone(),
+            check: check.clone(),
+        };
+        write_whole(&self.path, seal(&saved).as_bytes()).map_err(|error| self.refused(error))
     }
 
     fn refused(&self, reason: impl ToString) -> AttackError {

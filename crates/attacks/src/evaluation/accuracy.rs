@@ -1,6 +1,6 @@
 //! One accuracy, seen by several attackers.
 
-use super::{Estimate, Hits};
+use super::{Estimate, Hits, NoiseState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -54,20 +54,21 @@ struct Several {
 }
 
 impl Tally {
-    /// Nothing yet. Votes and tries have a meaning for a stochastic model alone.
-    pub fn new(draws: usize, votes: usize, tries: usize, stochastic: bool) -> Self {
+    /// Nothing yet. `states` are those of a stochastic model's noise in which it is judged; one without noise has none,
+    /// and votes and tries have no meaning for it.
+    pub fn new(draws: usize, votes: usize, tries: usize, states: Option<&[NoiseState]>) -> Self {
         let several = || Several {
             votes,
             tries,
             vote: Hits::new(draws / votes),
             best_of: Hits::new(draws / tries),
         };
-        let one = || Hits::new(1);
+        let one = |state| states.is_some_and(|all| all.contains(&state)).then(|| Hits::new(1));
         Self {
             one_shot: Hits::new(draws),
-            several: stochastic.then(several),
-            noise_off: stochastic.then(one),
-            fixed_noise: stochastic.then(one),
+            several: states.map(|_| several()),
+            noise_off: one(NoiseState::Off),
+            fixed_noise: one(NoiseState::Fixed),
         }
     }
 
@@ -96,7 +97,8 @@ impl Tally {
     }
 
     pub fn accuracy(&self, confidence: f64) -> Accuracy {
-        let of = |hits: &Hits| hits.estimate(confidence);
+        let of =
+            |hits: &Hits| hits.estimate(confidence).expect("there are examples, and a confidence");
         let several = self.several.as_ref();
         Accuracy {
             one_shot: of(&self.one_shot),
@@ -136,7 +138,8 @@ mod tests {
     #[test]
     fn votes_and_tries_are_draws_of_groups() {
         let draws = [[1, 0], [1, 1], [0, 2], [1, 1], [1, 1], [1, 1]].map(Vec::from);
-        let mut tally = Tally::new(6, 3, 3, true);
+        let mut tally =
+            Tally::new(6, 3, 3, Some(&[NoiseState::Live, NoiseState::Off, NoiseState::Fixed]));
         tally.add(&draws, &[1, 1]);
         tally.add_noise_off(&draws[..1], &[1, 1]);
         tally.add_fixed_noise(&draws[1..2], &[1, 1]);
@@ -152,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_model_without_noise_has_one_accuracy() {
-        let mut tally = Tally::new(1, 1, 1, false);
+        let mut tally = Tally::new(1, 1, 1, None);
         tally.add(&[vec![1, 0]], &[1, 1]);
         let accuracy = tally.accuracy(0.95);
         assert_eq!(accuracy.one_shot.accuracy, 0.5);

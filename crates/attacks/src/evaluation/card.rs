@@ -1,9 +1,12 @@
 //! What was evaluated, on what, against whom: the part of a record that is no measurement.
 
 use crate::{Access, Attack, Threat};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
 use cni_noise::NoiseCovariance;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// What was evaluated on.
@@ -23,10 +26,18 @@ pub struct DataCard {
 pub struct ModelCard {
     /// A name for tables.
     pub name: String,
+    /// A hash of its parameters, as [`ModelCard::fingerprint_of`] computes it; empty where none was given. Saved state of
+    /// an evaluation is taken up again by a model of the same fingerprint alone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fingerprint: String,
     /// Number of learnable parameters.
     pub parameters: usize,
     /// The noise it carries, in words.
     pub noise: String,
+    /// What it was trained against, which need not be what it is judged by. Absent where it was
+    /// trained on clean images, or that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_against: Option<Threat>,
     /// The element type that it multiplies in, where that is not its parameters' own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
@@ -36,6 +47,62 @@ pub struct ModelCard {
     /// The epochs it was trained for, in their order; empty where they are not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Epoch>,
+}
+
+impl ModelCard {
+    /// The SHA-256 of all that a module holds, running statistics and the parameters of noise included: names, shapes
+    /// and values.
+    ///
+    /// Equal fingerprints are equal weights. They say nothing of what the forward pass does with them.
+    ///
+    /// ```
+    /// # use burn::{nn::LinearConfig, tensor::Device};
+    /// use cni_attacks::evaluation::ModelCard;
+    /// let model = LinearConfig::new(3, 2).init(&Device::flex());
+    /// assert_eq!(ModelCard::fingerprint_of(&model), ModelCard::fingerprint_of(&model.clone()));
+    /// ```
+    pub fn fingerprint_of<M: Module>(module: &M) -> String {
+        let mut walk = Walk { hash: Sha256::new(), path: Vec::new() };
+        module.visit(&mut walk);
+        walk.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Hashes what it meets.
+struct Walk {
+    hash: Sha256,
+    path: Vec<String>,
+}
+
+impl Walk {
+    fn add(&mut self, data: &TensorData) {
+        let about = format!("{} {:?} {:?}\n", self.path.join("."), data.shape(), data.dtype());
+        self.hash.update(about.as_bytes());
+        self.hash.update(data.as_bytes());
+    }
+}
+
+impl ModuleVisitor for Walk {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        // The weight itself, not what noise makes of it.
+        self.add(&param.base().to_data());
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.add(&param.val().to_data());
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.add(&param.val().to_data());
+    }
 }
 
 /// One epoch of a model's training.

@@ -13,9 +13,19 @@ pub enum EvaluationError {
     /// No batch at all.
     #[error("data: got no examples, wanted at least one")]
     NoData,
-    /// Two attacks that no table could tell apart.
-    #[error("suite: got two attacks named {0:?}, wanted every name once")]
-    DuplicateName(String),
+    /// Two attacks of equal settings.
+    #[error("suite: got {0:?} twice with equal settings, wanted every attack once")]
+    DuplicateAttack(String),
+    /// An audit of an attack whose number is not reported.
+    #[error(
+        "audit: got {attack}, wanted one of the suite's attacks with all its settings, draws too for a noisy model: {suite}"
+    )]
+    Audit {
+        /// The attack to audit.
+        attack: String,
+        /// The attacks of the suite.
+        suite: String,
+    },
     /// A confidence that is none.
     #[error("confidence: got {0}, wanted a number between 0 and 1")]
     Confidence(f64),
@@ -37,11 +47,17 @@ pub enum EvaluationError {
         /// The draws.
         draws: usize,
     },
-    /// A state on disk of another evaluation.
-    #[error("{path}: got the state of another suite, key, model or data, wanted that of this one; remove the folder to begin anew", path = path.display())]
+    /// A state on disk of another evaluation, which is unfinished.
+    #[error("{path}: {setting}: got {here}, wanted {there} as of the unfinished evaluation in this folder; finish that one, or remove the folder to begin anew", path = path.display())]
     State {
         /// The file.
         path: PathBuf,
+        /// In what they differ.
+        setting: String,
+        /// What the evaluation on disk has.
+        there: String,
+        /// What this one has.
+        here: String,
     },
     /// A file that cannot be read or written.
     #[error("{path}: {source}", path = path.display())]
@@ -68,6 +84,26 @@ pub enum EvaluationError {
         line: Option<usize>,
         /// What is wrong.
         reason: String,
+    },
+    /// A file whose content is not what was written: a bit has changed, or a program other than this library wrote it.
+    #[error("{path}: got the SHA-256 {got}, wanted {wanted} as of {manifest}", path = path.display(), manifest = super::folder::MANIFEST)]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// Its checksum.
+        got: String,
+        /// The checksum that was written down with it.
+        wanted: String,
+    },
+    /// A part of a record that cannot be.
+    #[error("{field}: got {got}, wanted {wanted}")]
+    Field {
+        /// The part.
+        field: String,
+        /// What it is.
+        got: String,
+        /// What would be possible.
+        wanted: String,
     },
     /// Two records that cannot be compared.
     #[error("{field}: got {a} and {b}, wanted records of equal {field}")]

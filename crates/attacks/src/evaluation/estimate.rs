@@ -1,8 +1,9 @@
 //! Accuracy of a stochastic classifier, with its uncertainty.
 
+use super::EvaluationError;
+use super::intervals::wilson;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, Normal};
 
 /// An accuracy with its confidence interval. All values are fractions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,7 +43,7 @@ impl Hits {
     /// Where the number of draws is not that of [`new`](Self::new), or the draws differ in their number of examples.
     pub fn extend(&mut self, batch: &[Vec<bool>]) {
         assert_eq!(batch.len(), self.draws, "one list for each draw");
-        let (first, examples) = (self.per_example.len(), batch[0].len());
+        let (first, examples) = (self.per_example.len(), batch.first().map_or(0, Vec::len));
         self.per_example.resize(first + examples, 0);
         for (draw, hits) in batch.iter().enumerate() {
             assert_eq!(hits.len(), examples, "one value for each example");
@@ -59,8 +60,15 @@ impl Hits {
     /// effects, and slightly too large by their interaction. It is turned into an effective number of independent
     /// trials, and the interval is Wilson's (JASA 1927) for that number, which stays within [0, 1] and is not empty
     /// when every trial agrees. A single draw says nothing of the variance over draws: then the interval is over
-    /// examples alone.
-    pub fn estimate(&self, confidence: f64) -> Estimate {
+    /// examples alone, Wilson's for as many trials as there are examples.
+    ///
+    /// # Errors
+    ///
+    /// Where there are no examples or no draws, or `confidence` is not between 0 and 1.
+    pub fn estimate(&self, confidence: f64) -> Result<Estimate, EvaluationError> {
+        if self.per_example.is_empty() || self.draws == 0 {
+            return Err(EvaluationError::NoData);
+        }
         let (n, k) = (self.per_example.len() as f64, self.draws as f64);
         let fractions = |counts: &[u32], of: f64| -> Vec<f64> {
             counts.iter().map(|&count| f64::from(count) / of).collect()
@@ -70,10 +78,12 @@ impl Hits {
         let spread = accuracy * (1.0 - accuracy);
         let variance = variance(&examples) / n + variance(&per_draw) / k;
         // Rounding leaves something like 1e-33 where every trial agrees.
-        let trials = if variance > 1e-15 { (spread / variance).min(n * k) } else { n };
-        let z = Normal::standard().inverse_cdf(0.5 + confidence / 2.0);
-        let (low, high) = wilson(accuracy, trials.max(1.0), z);
-        Estimate { accuracy, low, high, per_draw }
+        let trials = match self.draws > 1 && variance > 1e-15 {
+            true => (spread / variance).min(n * k),
+            false => n,
+        };
+        let (low, high) = wilson(accuracy.clamp(0.0, 1.0), trials.max(1.0), confidence)?;
+        Ok(Estimate { accuracy, low, high, per_draw })
     }
 }
 
@@ -85,13 +95,6 @@ pub(super) fn variance(values: &[f64]) -> f64 {
     sum / (n - 1.0).max(1.0)
 }
 
-fn wilson(p: f64, n: f64, z: f64) -> (f64, f64) {
-    let center = p + z * z / (2.0 * n);
-    let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + z * z / n;
-    (((center - half) / scale).max(0.0), ((center + half) / scale).min(1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,15 +103,32 @@ mod tests {
     /// Wilson's interval for 8 of 10 at 95 %, as every table has it: 0.4902 to 0.9433.
     #[test]
     fn one_draw_gives_wilsons_interval() {
-        let (low, high) = wilson(0.8, 10.0, 1.959_964);
+        let mut hits = Hits::new(1);
+        hits.extend(&[(0..10).map(|i| i < 8).collect()]);
+        let Estimate { low, high, .. } = hits.estimate(0.95).unwrap();
         assert!((low - 0.4902).abs() < 1e-4 && (high - 0.9433).abs() < 1e-4, "{low} {high}");
+    }
+
+    #[test]
+    fn what_has_no_interval_is_refused() {
+        let mut some = Hits::new(1);
+        some.extend(&[vec![true, false]]);
+        for confidence in [0.0, 1.0, 2.0, f64::NAN] {
+            let error = some.estimate(confidence).unwrap_err().to_string();
+            assert!(error.contains("confidence: got"), "{error}");
+        }
+        let mut no_draws = Hits::new(0);
+        no_draws.extend(&[]);
+        for hits in [no_draws, Hits::new(3)] {
+            assert!(matches!(hits.estimate(0.95), Err(EvaluationError::NoData)));
+        }
     }
 
     #[test]
     fn unanimous_trials_leave_an_interval_that_is_not_empty() {
         let mut hits = Hits::new(3);
         hits.extend(&vec![vec![true; 50]; 3]);
-        let all = hits.estimate(0.95);
+        let all = hits.estimate(0.95).unwrap();
         assert_eq!((all.accuracy, all.high), (1.0, 1.0));
         assert!((0.90..0.95).contains(&all.low), "{}", all.low);
     }
@@ -134,7 +154,7 @@ mod tests {
                     .collect()
             };
             hits.extend(&(0..k as usize).map(draw).collect::<Vec<_>>());
-            hits.estimate(0.95)
+            hits.estimate(0.95).unwrap()
         };
         // The truth: the mean of the logistic over the sum of both effects, by a fine sum over its density.
         let sd = (4.0f64 + 0.25).sqrt();

@@ -1,11 +1,8 @@
 //! Examples to look at.
 
-use super::EvaluationError;
-use crate::disk;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use std::collections::HashMap;
-use std::path::Path;
 
 /// An image and what the worst attack made of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,11 +26,9 @@ pub struct Specimen {
 /// The name of the file in an evaluation's folder.
 pub(super) const FILE: &str = "gallery.safetensors";
 
-/// Writes specimens of equal shape; nothing where there are none.
-pub(super) fn write(folder: &Path, gallery: &[Specimen]) -> Result<(), EvaluationError> {
-    let Some(first) = gallery.first() else {
-        return Ok(());
-    };
+/// Specimens of equal shape as a file; nothing where there are none.
+pub(super) fn bytes(gallery: &[Specimen]) -> Option<Vec<u8>> {
+    let first = gallery.first()?;
     let bytes = |part: fn(&Specimen) -> &[f32]| -> Vec<u8> {
         gallery.iter().flat_map(part).flat_map(|pixel| pixel.to_le_bytes()).collect()
     };
@@ -54,24 +49,12 @@ pub(super) fn write(folder: &Path, gallery: &[Specimen]) -> Result<(), Evaluatio
         ("adversarial", view(Dtype::F32, &shape, &adversarial)),
         ("index_label_predicted", view(Dtype::I64, &[gallery.len(), 4], &facts)),
     ];
-    let bytes = serialize(tensors, None::<HashMap<String, String>>)
-        .expect("three tensors of different names");
-    let path = folder.join(FILE);
-    disk::write_whole(&path, &bytes).map_err(|source| EvaluationError::Io { path, source })
+    let bytes = serialize(tensors, None::<HashMap<String, String>>);
+    Some(bytes.expect("three tensors of different names"))
 }
 
-/// Reads them back; none where there is no such file.
-pub(super) fn read(folder: &Path) -> Result<Vec<Specimen>, EvaluationError> {
-    let path = folder.join(FILE);
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(EvaluationError::Io { path, source }),
-    };
-    parse(&bytes).map_err(|reason| EvaluationError::Damaged { path, line: None, reason })
-}
-
-fn parse(bytes: &[u8]) -> Result<Vec<Specimen>, String> {
+/// Reads them back, or says why not.
+pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Specimen>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let tensor = |name| file.tensor(name).map_err(|error| error.to_string());
     let floats = |view: &TensorView| -> Vec<f32> {

@@ -1,11 +1,12 @@
 //! One attack on one batch, and the judgement of what it made.
 
 use super::candidate::Candidate;
+use super::identity::Entry;
 use super::{Evaluation, EvaluationError, NoiseState, Step};
 use crate::problem::read;
-use crate::{Attack, Classifier, FixedNoise, Oracle, Passes, Problem, Progress, Runner};
+use crate::{Classifier, FixedNoise, Oracle, Passes, Problem, Progress, Rows, Runner};
 use burn::tensor::{DType, Tensor};
-use cni_noise::{Key, Noise, scope};
+use cni_noise::{Noise, scope};
 use std::time::Instant;
 
 /// What measures a batch.
@@ -18,69 +19,137 @@ pub(super) struct Measure<'a> {
     pub done: usize,
 }
 
+/// Images in the place of a batch's, and how they came to be.
+struct Found {
+    images: Tensor<4>,
+    distance: Vec<f64>,
+    attacked: usize,
+    passes: Passes,
+    zero_gradients: Vec<u64>,
+}
+
 impl Measure<'_> {
-    /// Attacks the batch in a state of the noise, unless it is to stay as it is, and judges it in the same state.
-    pub fn candidate(
+    /// Judges the batch as it is, in a state of the noise.
+    pub fn clean(self, problem: &Problem, noise: NoiseState) -> Result<Candidate, EvaluationError> {
+        let found = || {
+            Ok(Found {
+                images: problem.images.clone(),
+                distance: vec![0.0; problem.len()],
+                attacked: 0,
+                passes: Passes::default(),
+                zero_gradients: Vec::new(),
+            })
+        };
+        self.in_state(noise, |model| self.judge(model, problem, noise, found))
+    }
+
+    /// Attacks the batch in a state of the noise, and judges it in the same state.
+    ///
+    /// `clean` is the batch as it is, with its labels. Without noise an image that the model gets wrong as it is stays
+    /// so: there is nothing to win.
+    pub fn attacked(
         self,
         problem: &Problem,
         noise: NoiseState,
-        attack: Option<&dyn Attack>,
+        entry: &Entry,
+        clean: (&Candidate, &[i64]),
         progress: &mut dyn FnMut(&Step),
     ) -> Result<Candidate, EvaluationError> {
+        let rows = match self.is_noise_free(noise) {
+            true => {
+                let right =
+                    clean.0.predicted[0].iter().zip(clean.1).map(|(class, label)| class == label);
+                Rows::wherever(right, &problem.images)
+            }
+            false => Rows::new((0..problem.len()).collect(), &problem.images),
+        };
+        self.in_state(noise, |model| {
+            let found = || self.find(model, problem, noise, entry, &rows, progress);
+            self.judge(model, problem, noise, found)
+        })
+    }
+
+    fn is_noise_free(self, noise: NoiseState) -> bool {
+        noise != NoiseState::Live || !self.stochastic
+    }
+
+    /// As `f` has it of the model in a state of its noise.
+    fn in_state<R>(self, noise: NoiseState, f: impl FnOnce(&dyn Classifier) -> R) -> R {
         let live = |images: Tensor<4>| self.classifier.logits(images);
         let held = FixedNoise::new(live, self.evaluation.key.named("fixed"));
-        let mut measure = |model: &dyn Classifier| self.of(model, problem, noise, attack, progress);
         match noise {
-            NoiseState::Live => measure(&live),
-            NoiseState::Off => scope(Noise::Off, || measure(&live)),
-            NoiseState::Fixed => measure(&held),
+            NoiseState::Live => f(&live),
+            NoiseState::Off => scope(Noise::Off, || f(&live)),
+            NoiseState::Fixed => f(&held),
         }
     }
 
-    fn of(
+    /// What an attack makes of these rows of the batch; the others stay as they are.
+    fn find(
         self,
         classifier: &dyn Classifier,
         problem: &Problem,
         noise: NoiseState,
-        attack: Option<&dyn Attack>,
+        entry: &Entry,
+        rows: &Rows,
         progress: &mut dyn FnMut(&Step),
-    ) -> Result<Candidate, EvaluationError> {
-        let Self { evaluation, stochastic, done, .. } = self;
-        let started = Instant::now();
-        let noise_free = noise != NoiseState::Live || !stochastic;
-        let mut images = problem.images.clone();
-        let mut distance = vec![0.0; problem.len()];
-        let (mut passes, mut zero_gradients) = (Passes::default(), Vec::new());
-        if let Some(attack) = attack {
-            let name = attack.name();
-            let mut watch = |of: &Progress| progress(&Step { examples: done, noise, attack: of });
-            let (goal, examples) = (&problem.goal, problem.examples.clone());
+    ) -> Result<Found, EvaluationError> {
+        let (attack, label) = (entry.attack.as_ref(), entry.label.as_str());
+        let (examples, attacked) = (self.done, rows.as_slice().len());
+        let (mut images, mut passes) = (problem.images.clone(), Passes::default());
+        let mut zero_gradients = Vec::new();
+        if attacked > 0 {
+            let whole = attacked == problem.len();
+            let some = if whole { problem.clone() } else { problem.select(rows) };
+            let mut watch = |of: &Progress| {
+                progress(&Step::Attack { examples, noise, label, attack: of.clone() });
+            };
+            let key = entry.key(self.evaluation.key);
+            let runner = Runner::default()
+                .with_stochastic(!self.is_noise_free(noise))
+                .with_progress(&mut watch);
             let found =
-                Runner::default().with_stochastic(!noise_free).with_progress(&mut watch).run(
-                    attack,
-                    classifier,
-                    images,
-                    goal,
-                    attack_key(evaluation.key, &name),
-                    examples,
-                )?;
-            (images, passes, zero_gradients) = (found.images, found.passes, found.zero_gradients);
-            distance = read(&attack.threat().norm().distance(&images, &problem.images));
+                runner.run(attack, classifier, some.images, &some.goal, key, some.examples)?;
+            images = match whole {
+                true => found.images,
+                false => rows.replace(&problem.images, &found.images),
+            };
+            (passes, zero_gradients) = (found.passes, found.zero_gradients);
         }
+        let distance = read(&attack.threat().norm().distance(&images, &problem.images));
+        Ok(Found { images, distance, attacked, passes, zero_gradients })
+    }
+
+    /// Judges what `found` gives.
+    fn judge(
+        self,
+        classifier: &dyn Classifier,
+        problem: &Problem,
+        noise: NoiseState,
+        found: impl FnOnce() -> Result<Found, EvaluationError>,
+    ) -> Result<Candidate, EvaluationError> {
+        let (started, evaluation) = (Instant::now(), self.evaluation);
+        let Found { images, distance, attacked, passes, zero_gradients } = found()?;
         let seconds = started.elapsed().as_secs_f64();
+        let noise_free = self.is_noise_free(noise);
         let mut oracle = Oracle::unwatched(classifier, Some(!noise_free));
         let draws = if noise_free { 1 } else { evaluation.draws };
         let judged = oracle.judge(problem, &images, evaluation.key.named("score"), draws)?;
         // A choice by the draws that judge would favour the unlucky ones, and report less than any attack achieves.
-        let danger = match noise_free {
-            true => judged.margin,
-            false => oracle.judge(problem, &images, evaluation.key.named("select"), draws)?.margin,
+        let severity = match noise_free {
+            true => judged.severity(&problem.goal),
+            false => {
+                let key = evaluation.key.named("select");
+                oracle.judge(problem, &images, key, draws)?.severity(&problem.goal)
+            }
         };
         Ok(Candidate {
             predicted: judged.predicted,
+            classes: judged.classes,
             probabilities: judged.probabilities,
-            danger,
+            severity,
             distance,
+            attacked,
             zero_gradients,
             pixels: self.pixels(&images),
             passes,
@@ -100,8 +169,4 @@ impl Measure<'_> {
         };
         (0..wanted).map(of_row).collect()
     }
-}
-
-pub(super) fn attack_key(key: Key, name: &str) -> Key {
-    key.named("attack").named(name)
 }

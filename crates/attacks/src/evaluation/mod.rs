@@ -7,11 +7,13 @@
 //! Of each example a [`Record`] knows the [probability](Record::probability) of being right with its exact interval; of
 //! the set an [`Estimate`] over examples and draws. An [`Accuracy`] is several of them side by side: against an
 //! attacker with one try, of a vote, against one with several tries, and of the model with its noise off and held. The
-//! worst case is taken for each example, by draws that neither attack nor judgement used. [`compare`] tests the
-//! difference of two models, and a [`checkup`](crate::checkup) whether the attacks could have won at all.
+//! worst case is taken for each example, by draws that neither attack nor judgement used: the attack that fools the
+//! model in the most of them. [`compare`] tests the difference of two models, and a [`checkup`](crate::checkup), as part
+//! of the evaluation ([`Evaluation::with_audit`]), whether one of the attacks could have won at all.
 //!
 //! What is on disk: `record.json` and `rows.jsonl` ([`Evaluated::save`], [`Evaluated::read`]; their JSON schemas are in
-//! the crate's folder `schema`), and `gallery.safetensors` with the first examples as images.
+//! the crate's folder `schema`), `gallery.safetensors` with the first examples as images, and `manifest.json` with the
+//! checksums of these, by which a changed bit is an error when they are read.
 //!
 //! ```
 //! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -30,35 +32,46 @@
 //! ```
 
 mod accuracy;
+mod audit;
 mod candidate;
 mod card;
 mod check;
 mod compare;
 mod error;
 mod estimate;
+mod folder;
 mod gallery;
+mod identity;
+mod intervals;
 mod measure;
 mod record;
 mod run;
+mod state;
 mod step;
 mod store;
 mod table;
 mod totals;
+mod validate;
 mod warnings;
 
 pub use accuracy::Accuracy;
+pub use audit::Audit;
 pub use card::{DataCard, Epoch, ModelCard, ThreatCard};
 pub use check::{Axis, Check, Curve, Figure, Point, Verdict};
 pub use compare::{Comparison, Difference, compare};
 pub use error::EvaluationError;
 pub use estimate::{Estimate, Hits};
+pub use folder::{Owner, replace_files};
 pub use gallery::Specimen;
+pub use intervals::{newcombe, newcombe_paired, wilson};
 pub use record::{AttackRecord, Evaluated, Record, Row, RowAttack, SCHEMA};
 pub use step::{NoiseState, Step};
 pub use store::{write_json, write_whole};
 pub use table::table;
 
+use self::identity::Entry;
 use self::run::Run;
+use crate::checkup::Checkup;
 use crate::error::at_least_one;
 use crate::{Attack, Classifier, Goal, Problem};
 use burn::tensor::{Int, Tensor};
@@ -68,9 +81,14 @@ use std::path::Path;
 /// Judges classifiers by a suite of attacks.
 ///
 /// A stochastic model is attacked and judged three times: as it is, with its noise off, and with one draw of it held.
-/// The last two show what the noise is worth, and an attack that is no match for them is no match for the first either.
+/// The last two show what the noise is worth, and an attack that is no match for them is no match for the first either;
+/// [each](Self::with_noise_off) [can be](Self::with_fixed_noise) left out. Where there is no noise, an image that the
+/// model gets wrong as it is counts as broken and is not attacked.
 pub struct Evaluation {
-    suite: Vec<Box<dyn Attack>>,
+    suite: Vec<Entry>,
+    audit: Option<Checkup>,
+    noise_off: bool,
+    fixed_noise: bool,
     draws: usize,
     votes: usize,
     tries: usize,
@@ -88,15 +106,14 @@ impl Evaluation {
     ///
     /// # Errors
     ///
-    /// Where two attacks have the same name.
+    /// Where two attacks have equal settings. Attacks of the same name are told apart by what differs, such as
+    /// `PGD-10 4/255` and `PGD-10 8/255`.
     pub fn new(suite: Vec<Box<dyn Attack>>) -> Result<Self, EvaluationError> {
-        let mut names: Vec<String> = suite.iter().map(|attack| attack.name()).collect();
-        names.sort();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(EvaluationError::DuplicateName(pair[0].clone()));
-        }
         Ok(Self {
-            suite,
+            suite: Entry::all(suite)?,
+            audit: None,
+            noise_off: true,
+            fixed_noise: true,
             draws: 20,
             votes: 5,
             tries: 5,
@@ -187,12 +204,50 @@ impl Evaluation {
         self
     }
 
+    /// Audits an attack of the suite, or of a suite within it, once all are done, and puts the checks into the record.
+    ///
+    /// The evaluation owns the audit: the examples are the first of its data, the key derives from its own, and its
+    /// draws judge. Effort, choice of checks and surrogate are those of the checkup. Of a model without noise the
+    /// attack is audited with one draw.
+    ///
+    /// # Errors
+    ///
+    /// Where the suite lacks the attack, whose number would then not be the one that is audited, or its radius is zero.
+    /// For a model with noise [`run`](Self::run) asks for equal draws too.
+    pub fn with_audit(mut self, checkup: Checkup) -> Result<Self, EvaluationError> {
+        audit::check(&self.suite, &checkup)?;
+        self.audit = Some(checkup);
+        Ok(self)
+    }
+
+    /// Whether a stochastic model is also attacked and judged with its noise off. It is unless set.
+    pub fn with_noise_off(mut self, noise_off: bool) -> Self {
+        self.noise_off = noise_off;
+        self
+    }
+
+    /// Whether a stochastic model is also attacked and judged with one draw of its noise held. It is unless set.
+    pub fn with_fixed_noise(mut self, fixed_noise: bool) -> Self {
+        self.fixed_noise = fixed_noise;
+        self
+    }
+
+    /// The states of the noise to attack and judge in.
+    fn states(&self, stochastic: bool) -> Vec<NoiseState> {
+        let states = [
+            (NoiseState::Live, true),
+            (NoiseState::Off, stochastic && self.noise_off),
+            (NoiseState::Fixed, stochastic && self.fixed_noise),
+        ];
+        states.into_iter().filter(|(_, asked)| *asked).map(|(state, _)| state).collect()
+    }
+
     /// Runs the suite over batches of images `[batch, channels, height, width]`, pixels in [0, 1], and labels
     /// `[batch]`.
     ///
     /// # Errors
     ///
-    /// Where there are no batches, and those of the attacks.
+    /// Where there are no batches, those of the attacks and of the audit.
     pub fn run(
         &self,
         classifier: &dyn Classifier,
@@ -201,15 +256,17 @@ impl Evaluation {
         self.run_with(classifier, batches, None, &mut |_| {})
     }
 
-    /// As [`run`](Self::run), calling `progress` after each iteration of each attack.
+    /// As [`run`](Self::run), calling `progress` after each iteration of each attack, and before and after each check.
     ///
-    /// With a `state` folder, what each attack makes of each batch is written there. A run that was killed continues
-    /// from there when it is started again with the same suite, key, model and batches, and gives the same record but
-    /// for the seconds.
+    /// With a `state` folder, what each attack makes of each batch is written there, and each check. A run that was
+    /// killed continues from there when it is started again with the same settings, model and batches, and gives the
+    /// same record but for the seconds. The state of a finished evaluation stands in nobody's way: the next one of
+    /// other settings replaces it, and [`Evaluated::save`] removes it from the folder `state` beside the record.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and where the state cannot be read or written, or is of another evaluation.
+    /// As [`run`](Self::run), and where the state cannot be read or written, or is of an unfinished evaluation with
+    /// other settings, another model or other data: the error names the difference.
     pub fn run_with(
         &self,
         classifier: &dyn Classifier,
@@ -227,6 +284,6 @@ impl Evaluation {
             };
             run.batch(&problem, progress)?;
         }
-        Ok(run.ok_or(EvaluationError::NoData)?.finish())
+        run.ok_or(EvaluationError::NoData)?.finish(progress)
     }
 }

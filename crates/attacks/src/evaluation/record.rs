@@ -1,8 +1,10 @@
 //! What an evaluation leaves behind.
 
-use super::{Accuracy, Check, DataCard, ModelCard, Specimen, ThreatCard};
-use crate::Passes;
+use super::{
+    Accuracy, Audit, Check, DataCard, EvaluationError, ModelCard, NoiseState, Specimen, ThreatCard,
+};
 use crate::prediction::clopper_pearson;
+use crate::{Access, Passes};
 use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,8 @@ use serde::{Deserialize, Serialize};
 /// | --- | --- |
 /// | 1 | accuracies with intervals, a row for each example |
 /// | 2 | votes, best of several tries, noise off and fixed; checks, threat card, training history, predicted classes |
-pub const SCHEMA: u32 = 2;
+/// | 3 | the audited attack, the model's fingerprint, the states of the noise, what each attack was run on and averages over |
+pub const SCHEMA: u32 = 3;
 
 /// The record of an evaluation. Every number that is shown anywhere comes from one.
 ///
@@ -46,6 +49,10 @@ pub struct Record {
     pub tries: usize,
     /// Whether two draws gave different logits.
     pub stochastic: bool,
+    /// The states of its noise in which the model was attacked and judged; a model without noise has one. Empty in
+    /// records before version 3, which say nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noise_states: Vec<NoiseState>,
     /// The key from which all others derive.
     pub key: Key,
     /// The confidence of the intervals.
@@ -67,6 +74,9 @@ pub struct Record {
     /// The checks that were run; none where none were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+    /// The attack that the checks are about. Records before version 3 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
 }
 
 impl Record {
@@ -75,17 +85,34 @@ impl Record {
     ///
     /// A single draw of a model without noise leaves nothing open: the interval is a point.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// Where `correct` is above the record's draws.
-    pub fn probability(&self, correct: u32) -> (f64, f64, f64) {
+    /// Where `correct` is above the record's draws, these are zero, or its confidence is none.
+    pub fn probability(&self, correct: u32) -> Result<(f64, f64, f64), EvaluationError> {
+        let (successes, trials) = (u64::from(correct), self.draws as u64);
+        let (low, high) = clopper_pearson(successes, trials, self.confidence)?;
         let share = f64::from(correct) / self.draws as f64;
-        if !self.stochastic {
-            return (share, share, share);
-        }
-        let (low, high) = clopper_pearson(u64::from(correct), self.draws as u64, self.confidence)
-            .expect("no more correct draws than draws");
-        (share, low, high)
+        Ok(if self.stochastic { (share, low, high) } else { (share, share, share) })
+    }
+
+    /// Whether the accuracy under an attack of this record says anything against a model without noise.
+    ///
+    /// An attack that does not average over the draws of a noisy model is led astray by each of them, and leaves more
+    /// than one that does (Athalye et al., arXiv 1802.00420): what it leaves is no evidence.
+    pub fn is_evidence(&self, attack: &AttackRecord) -> bool {
+        !self.stochastic || attack.averaging() != Averaging::Neglects
+    }
+
+    /// The same of the worst case: whether any of the attacks averages over draws.
+    pub fn worst_case_is_evidence(&self) -> bool {
+        !self.stochastic || self.attacks.iter().any(|a| a.averaging() == Averaging::Averages)
+    }
+
+    /// The states of a noisy model's noise that were left out.
+    pub fn left_out(&self) -> Vec<NoiseState> {
+        let all = [NoiseState::Off, NoiseState::Fixed];
+        let said = self.stochastic && !self.noise_states.is_empty();
+        all.into_iter().filter(|state| said && !self.noise_states.contains(state)).collect()
     }
 }
 
@@ -106,11 +133,60 @@ pub struct AttackRecord {
     pub key: Key,
     /// Robust accuracy under this attack.
     pub robust: Accuracy,
+    /// What it asks of the model. Records before version 3 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Draws of the model's noise that each of its gradients averages over; absent for an attack without gradients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_draws: Option<usize>,
+    /// Whether its accuracy says anything against a model without noise, as [`Record::is_evidence`] has it. Records before
+    /// version 3 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<bool>,
+    /// Examples that it was run on: a model without noise is not attacked where it is wrong anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attacked: Option<usize>,
     /// What the attack cost, in passes of single images; the scoring is not in it, nor the attacks on the model with
     /// its noise off or held.
     pub passes: Passes,
     /// Seconds that the attack took.
     pub seconds: f64,
+}
+
+/// What an attack does about the draws of a noisy model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Averaging {
+    /// It averages over them.
+    Averages,
+    /// It goes by one at a time.
+    Neglects,
+    /// It asks the model nothing that a draw could change.
+    AsksNothing,
+}
+
+impl AttackRecord {
+    pub(super) fn averaging(&self) -> Averaging {
+        averaging(&self.spec, self.gradient_draws)
+    }
+}
+
+/// By the draws behind its gradients, else by those in its settings. Of a suite the best counts.
+fn averaging(spec: &serde_json::Value, gradient_draws: Option<usize>) -> Averaging {
+    let count = |name: &str| spec[name].as_u64().unwrap_or(1);
+    let of = |draws: u64| if draws > 1 { Averaging::Averages } else { Averaging::Neglects };
+    if let Some(draws) = gradient_draws {
+        return of(draws as u64);
+    }
+    if let Some(members) = spec["attacks"].as_array() {
+        let all: Vec<Averaging> = members.iter().map(|spec| averaging(spec, None)).collect();
+        let best = [Averaging::Averages, Averaging::Neglects].into_iter();
+        return best.into_iter().find(|one| all.contains(one)).unwrap_or(Averaging::AsksNothing);
+    }
+    match spec["attack"].as_str() {
+        Some("random_noise") if count("samples") <= 1 => Averaging::AsksNothing,
+        Some("transfer") if count("candidates") <= 1 => Averaging::AsksNothing,
+        _ => of(count("draws")),
+    }
 }
 
 /// How one example fared. `correct` counts are out of the record's number of draws.

@@ -1,36 +1,52 @@
 //! An evaluation under way.
 
-use super::candidate::{Candidate, State};
+use super::audit::{Auditor, Place};
+use super::candidate::Candidate;
 use super::measure::Measure;
+use super::state::State;
 use super::totals::Totals;
 use super::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
-use crate::{Classifier, Oracle, Problem};
+use crate::attack::check_classes;
+use crate::probe::Probe;
+use crate::{Attack, Classifier, Oracle, Problem};
 use std::path::Path;
 use std::time::Instant;
 
 pub(super) struct Run<'a> {
     evaluation: &'a Evaluation,
     classifier: &'a dyn Classifier,
-    state: Option<&'a Path>,
+    folder: Option<&'a Path>,
+    state: Option<State>,
+    auditor: Option<Auditor>,
     stochastic: bool,
     totals: Totals,
 }
 
 impl<'a> Run<'a> {
-    /// Finds out by the first batch whether the model is stochastic.
+    /// Finds out by the first batch whether the model is stochastic, and takes up what is on disk.
     pub fn new(
         evaluation: &'a Evaluation,
         classifier: &'a dyn Classifier,
-        state: Option<&'a Path>,
+        folder: Option<&'a Path>,
         problem: &Problem,
     ) -> Result<Self, EvaluationError> {
         let started = Instant::now();
         let mut oracle = Oracle::unwatched(classifier, None);
         let stochastic = oracle.is_stochastic(problem)?;
+        if let Some(checkup) = &evaluation.audit {
+            Place::find(&evaluation.suite, checkup.attack(), stochastic)?;
+        }
+        let state = match folder {
+            Some(folder) => {
+                let model = Probe::of(classifier, stochastic, problem)?;
+                Some(State::open(folder, evaluation, stochastic, problem, model)?)
+            }
+            None => None,
+        };
         let mut totals = Totals::new(evaluation, stochastic);
         totals.scoring += oracle.passes();
         totals.seconds += started.elapsed().as_secs_f64();
-        Ok(Self { evaluation, classifier, state, stochastic, totals })
+        Ok(Self { evaluation, classifier, folder, state, auditor: None, stochastic, totals })
     }
 
     /// Examples that are done with.
@@ -38,7 +54,7 @@ impl<'a> Run<'a> {
         self.totals.rows.len()
     }
 
-    /// Attacks and judges one batch, in every state of the noise.
+    /// Attacks and judges one batch, in every state of the noise that is asked for.
     pub fn batch(
         &mut self,
         problem: &Problem,
@@ -46,26 +62,31 @@ impl<'a> Run<'a> {
     ) -> Result<(), EvaluationError> {
         let labels: Vec<i64> =
             problem.goal.labels().try_to_vec_as().expect("the device can be read");
-        let states: &[NoiseState] = match self.stochastic {
-            true => &[NoiseState::Live, NoiseState::Off, NoiseState::Fixed],
-            false => &[NoiseState::Live],
-        };
-        let (mut state, mut candidates) = (None, Vec::new());
-        for &noise in states {
-            // The model is known by what it says of the clean images, so that these are judged even where the rest is
-            // on disk.
-            let clean = self.measure().candidate(problem, noise, None, progress)?;
-            if state.is_none() {
-                state = self.state.map(|folder| {
-                    let pixels = problem.images.to_data();
-                    let data = (pixels.as_bytes(), labels.as_slice());
-                    State::new(folder, self.evaluation, self.done(), data, &clean.predicted)
-                });
+        let mut candidates = Vec::new();
+        for noise in self.evaluation.states(self.stochastic) {
+            let clean = self.measure().clean(problem, noise)?;
+            if noise == NoiseState::Live && self.done() == 0 {
+                self.begin(clean.classes)?;
             }
-            candidates
-                .push((noise, self.attacked(problem, noise, clean, state.as_ref(), progress)?));
+            candidates.push((noise, self.attacked(problem, noise, clean, &labels, progress)?));
         }
         self.totals.add(problem, &labels, &candidates);
+        if let Some(auditor) = &mut self.auditor {
+            auditor.take(problem);
+        }
+        Ok(())
+    }
+
+    /// Refuses what this number of classes cannot face, and makes the audit ready.
+    fn begin(&mut self, classes: usize) -> Result<(), EvaluationError> {
+        let attacks: Vec<&dyn Attack> =
+            self.evaluation.suite.iter().map(|entry| entry.attack.as_ref()).collect();
+        check_classes(attacks, classes)?;
+        let Self { evaluation, stochastic, folder, .. } = *self;
+        if let Some(checkup) = &evaluation.audit {
+            let auditor = Auditor::new(evaluation, checkup, stochastic, classes, folder)?;
+            self.auditor = Some(auditor);
+        }
         Ok(())
     }
 
@@ -75,22 +96,22 @@ impl<'a> Run<'a> {
         problem: &Problem,
         noise: NoiseState,
         clean: Candidate,
-        state: Option<&State>,
+        labels: &[i64],
         progress: &mut dyn FnMut(&Step),
     ) -> Result<Vec<Candidate>, EvaluationError> {
         let mut all = vec![clean];
-        for (index, attack) in self.evaluation.suite.iter().enumerate() {
-            let known = match state {
-                Some(state) => state.load(noise, index)?,
+        for (index, entry) in self.evaluation.suite.iter().enumerate() {
+            let known = match &self.state {
+                Some(state) => state.load(problem, noise, index)?,
                 None => None,
             };
             all.push(match known {
                 Some(candidate) => candidate,
                 None => {
-                    let attack = Some(attack.as_ref());
-                    let candidate = self.measure().candidate(problem, noise, attack, progress)?;
-                    if let Some(state) = state {
-                        state.save(noise, index, &candidate)?;
+                    let (measure, clean) = (self.measure(), (&all[0], labels));
+                    let candidate = measure.attacked(problem, noise, entry, clean, progress)?;
+                    if let Some(state) = &self.state {
+                        state.save(problem, noise, index, &candidate)?;
                     }
                     candidate
                 }
@@ -104,7 +125,19 @@ impl<'a> Run<'a> {
         Measure { evaluation, classifier, stochastic, done: self.done() }
     }
 
-    pub fn finish(self) -> Evaluated {
-        self.totals.finish(self.evaluation)
+    /// Audits the attack where that was asked for, and adds everything up.
+    pub fn finish(self, progress: &mut dyn FnMut(&Step)) -> Result<Evaluated, EvaluationError> {
+        let Self { evaluation, classifier, state, auditor, totals, .. } = self;
+        let mut evaluated = totals.finish(evaluation);
+        if let Some(auditor) = auditor {
+            let mut watch = |of: &crate::checkup::CheckProgress| progress(&Step::Check(of.clone()));
+            let (audit, checks) = auditor.run(classifier, &mut watch)?;
+            evaluated.record.audit = Some(audit);
+            evaluated.record.checks = checks;
+        }
+        if let Some(state) = &state {
+            state.finish()?;
+        }
+        Ok(evaluated)
     }
 }

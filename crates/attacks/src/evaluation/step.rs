@@ -1,11 +1,13 @@
 //! Where an evaluation is.
 
 use crate::Progress;
+use crate::checkup::CheckProgress;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// In which state the noise of a model is attacked and judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoiseState {
     /// As it is deployed: a new draw for every query.
@@ -28,11 +30,18 @@ impl fmt::Display for NoiseState {
 
 /// Where an evaluation is.
 #[derive(Clone, Debug)]
-pub struct Step<'a> {
-    /// Examples that are done with.
-    pub examples: usize,
-    /// The state of the noise for the batch under attack.
-    pub noise: NoiseState,
-    /// Where the attack is.
-    pub attack: &'a Progress<'a>,
+pub enum Step<'a> {
+    /// An attack has ended an iteration.
+    Attack {
+        /// Examples that are done with.
+        examples: usize,
+        /// The state of the noise for the batch under attack.
+        noise: NoiseState,
+        /// The name of the attack in the record.
+        label: &'a str,
+        /// Where the attack is.
+        attack: Progress<'a>,
+    },
+    /// The audit begins a check, or has ended one.
+    Check(CheckProgress<'a>),
 }

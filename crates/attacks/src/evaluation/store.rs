@@ -1,7 +1,8 @@
 //! Records on disk.
 
 use super::card::{DOMAIN, GOAL};
-use super::{Evaluated, EvaluationError, Record, Row, SCHEMA, gallery};
+use super::folder::{Folder, Owner, replace_files};
+use super::{Evaluated, EvaluationError, Record, Row, SCHEMA, gallery, state};
 use crate::disk;
 use serde::{Deserialize, Serialize};
 use serde_json::ser::Formatter;
@@ -13,24 +14,34 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Io`]; [`EvaluationError::Schema`] for a later version; [`EvaluationError::Damaged`] for what
-    /// is no record.
+    /// [`EvaluationError::Io`]; [`EvaluationError::Checksum`] where it is not what was written;
+    /// [`EvaluationError::Schema`] for a later version; [`EvaluationError::Damaged`] for what is no record, or one whose
+    /// numbers cannot be.
     pub fn read(path: &Path) -> Result<Self, EvaluationError> {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let record = Self::within(&Folder::open(folder)?, name, path)?;
+        record.check().map_err(|error| damaged(path, None, error))?;
+        Ok(record)
+    }
+
+    /// Reads a record without looking at its numbers.
+    fn within(folder: &Folder, name: &str, path: &Path) -> Result<Self, EvaluationError> {
         #[derive(Deserialize)]
         struct Version {
             schema: u32,
         }
-        let text = read_text(path)?;
-        let damaged = |error: serde_json::Error| EvaluationError::Damaged {
-            path: path.to_path_buf(),
-            line: Some(error.line()),
-            reason: error.to_string(),
+        let text = match folder.read(name)? {
+            Some(bytes) => text(path, bytes)?,
+            // It says what is missing, or reads what the manifest does not list.
+            None => read_text(path)?,
         };
-        let Version { schema } = serde_json::from_str(&text).map_err(damaged)?;
+        let wrong = |error: serde_json::Error| damaged(path, Some(error.line()), error);
+        let Version { schema } = serde_json::from_str(&text).map_err(wrong)?;
         if !(1..=SCHEMA).contains(&schema) {
             return Err(EvaluationError::Schema { path: path.to_path_buf(), got: schema });
         }
-        let mut record: Self = serde_json::from_str(&text).map_err(damaged)?;
+        let mut record: Self = serde_json::from_str(&text).map_err(wrong)?;
         if schema == 1 {
             record.complete();
         }
@@ -48,20 +59,26 @@ impl Record {
 }
 
 impl Evaluated {
-    /// Writes `record.json`, `rows.jsonl` and `gallery.safetensors` into a folder, which is made where it is missing.
+    /// Writes `record.json`, `rows.jsonl` and `gallery.safetensors` into a folder, which is made where it is missing,
+    /// and `manifest.json` with their checksums.
+    ///
+    /// A folder holds one result: files that an earlier evaluation or its report left there are removed, and those of
+    /// others stay. So is the [state](super::Evaluation::run_with) of a finished evaluation in the folder `state` within.
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Io`]. A file is complete or as it was before.
+    /// [`EvaluationError::Io`]. The folder holds the new result, or the one before.
     pub fn save(&self, folder: &Path) -> Result<(), EvaluationError> {
         let mut rows = String::new();
         for row in &self.rows {
             rows += &serde_json::to_string(row).expect("a row is plain data");
             rows.push('\n');
         }
-        write_whole(&folder.join("rows.jsonl"), rows.as_bytes())?;
-        gallery::write(folder, &self.gallery)?;
-        write_json(&folder.join("record.json"), &self.record)
+        let mut files =
+            vec![(RECORD.to_string(), json(&self.record)), (ROWS.to_string(), rows.into_bytes())];
+        files.extend(gallery::bytes(&self.gallery).map(|bytes| (gallery::FILE.to_string(), bytes)));
+        replace_files(folder, Owner::Evaluation, files)?;
+        state::remove_finished(&folder.join("state"))
     }
 
     /// Reads what [`save`](Self::save) wrote into a folder, or an earlier version of this library.
@@ -70,27 +87,38 @@ impl Evaluated {
     ///
     /// As [`Record::read`]; [`EvaluationError::Damaged`] also where the rows are not those of the record.
     pub fn read(folder: &Path) -> Result<Self, EvaluationError> {
-        let record = Record::read(&folder.join("record.json"))?;
-        let path = folder.join("rows.jsonl");
-        let damaged = |line, reason| EvaluationError::Damaged { path: path.clone(), line, reason };
-        let text = read_text(&path)?;
-        let mut rows: Vec<Row> = Vec::new();
-        for (line, text) in text.lines().enumerate() {
-            let row: Row = serde_json::from_str(text)
-                .map_err(|error| damaged(Some(line + 1), error.to_string()))?;
-            if row.attacks.len() != record.attacks.len() {
-                let (got, wanted) = (row.attacks.len(), record.attacks.len());
-                let reason = format!("got {got} attacks, wanted the record's {wanted}");
-                return Err(damaged(Some(line + 1), reason));
-            }
-            rows.push(row);
-        }
-        if rows.len() != record.examples {
-            let (got, wanted) = (rows.len(), record.examples);
-            return Err(damaged(None, format!("got {got} rows, wanted the record's {wanted}")));
-        }
-        Ok(Self { record, rows, gallery: gallery::read(folder)? })
+        let files = Folder::open(folder)?;
+        let record = Record::within(&files, RECORD, &folder.join(RECORD))?;
+        let path = folder.join(ROWS);
+        let text = match files.read(ROWS)? {
+            Some(bytes) => text(&path, bytes)?,
+            None => read_text(&path)?,
+        };
+        let row = |(line, text): (usize, &str)| {
+            serde_json::from_str(text).map_err(|error| damaged(&path, Some(line + 1), error))
+        };
+        let rows = text.lines().enumerate().map(row).collect::<Result<Vec<Row>, _>>()?;
+        let path = folder.join(gallery::FILE);
+        let gallery = match files.read(gallery::FILE)? {
+            Some(bytes) => gallery::parse(&bytes).map_err(|reason| damaged(&path, None, reason))?,
+            None => Vec::new(),
+        };
+        let evaluated = Self { record, rows, gallery };
+        evaluated.check().map_err(|error| damaged(&folder.join(RECORD), None, error))?;
+        Ok(evaluated)
     }
+}
+
+/// The names of the files in an evaluation's folder.
+const RECORD: &str = "record.json";
+const ROWS: &str = "rows.jsonl";
+
+fn damaged(path: &Path, line: Option<usize>, reason: impl ToString) -> EvaluationError {
+    EvaluationError::Damaged { path: path.to_path_buf(), line, reason: reason.to_string() }
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String, EvaluationError> {
+    String::from_utf8(bytes).map_err(|error| damaged(path, None, error))
 }
 
 /// Writes a value as JSON, beside the file first and then in its place; the file's folder is made where it is missing.
@@ -99,11 +127,15 @@ impl Evaluated {
 ///
 /// [`EvaluationError::Io`]. The file is complete or as it was before.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), EvaluationError> {
+    write_whole(path, &json(value))
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
     let mut text = Vec::new();
     let mut writer = serde_json::Serializer::with_formatter(&mut text, Lines::default());
     value.serialize(&mut writer).expect("records are plain data");
     text.push(b'\n');
-    write_whole(path, &text)
+    text
 }
 
 /// JSON with a line for each field of an object, and lists within their line: a matrix does not fill a thousand lines.

@@ -2,13 +2,11 @@
 
 use super::accuracy::{Tally, hits, plurality};
 use super::candidate::Candidate;
-use super::measure::attack_key;
 use super::warnings::{self, Seen};
 use super::{
     AttackRecord, Evaluated, Evaluation, NoiseState, Record, Row, RowAttack, SCHEMA, Specimen,
     ThreatCard,
 };
-use crate::disk::fingerprint;
 use crate::{Passes, Problem};
 use std::collections::BTreeSet;
 
@@ -20,8 +18,8 @@ pub(super) struct Totals {
     /// The clean images, then each attack.
     tallies: Vec<Tally>,
     worst: Tally,
-    /// Of each attack.
-    costs: Vec<(Passes, f64)>,
+    /// Of each attack: passes, seconds, and the examples that it was run on.
+    costs: Vec<(Passes, f64, usize)>,
     zero_gradients: Vec<BTreeSet<u64>>,
     pub scoring: Passes,
     pub seconds: f64,
@@ -32,7 +30,9 @@ pub(super) struct Totals {
 impl Totals {
     pub fn new(evaluation: &Evaluation, stochastic: bool) -> Self {
         let draws = if stochastic { evaluation.draws } else { 1 };
-        let tally = Tally::new(draws, evaluation.votes, evaluation.tries, stochastic);
+        let states = evaluation.states(stochastic);
+        let states = stochastic.then_some(states.as_slice());
+        let tally = Tally::new(draws, evaluation.votes, evaluation.tries, states);
         let attacks = evaluation.suite.len();
         Self {
             stochastic,
@@ -40,7 +40,7 @@ impl Totals {
             probabilities: false,
             tallies: vec![tally.clone(); attacks + 1],
             worst: tally,
-            costs: vec![(Passes::default(), 0.0); attacks],
+            costs: vec![(Passes::default(), 0.0, 0); attacks],
             zero_gradients: vec![BTreeSet::new(); attacks],
             scoring: Passes::default(),
             seconds: 0.0,
@@ -81,9 +81,10 @@ impl Totals {
             tally.add(&candidate.predicted, labels);
         }
         for (index, candidate) in all[1..].iter().enumerate() {
-            let (passes, seconds) = &mut self.costs[index];
+            let (passes, seconds, attacked) = &mut self.costs[index];
             *passes += candidate.passes;
             *seconds += candidate.seconds;
+            *attacked += candidate.attacked;
             self.zero_gradients[index].extend(&candidate.zero_gradients);
             let facts = counts(&candidate.predicted, labels).into_iter();
             let facts = facts.zip(plurality(&candidate.predicted)).zip(&candidate.distance);
@@ -149,17 +150,18 @@ impl Totals {
         let Evaluation { suite, key, confidence, data, model, .. } = evaluation;
         let accuracy = |tally: &Tally| tally.accuracy(*confidence);
         let attacks = suite.iter().zip(&self.tallies[1..]).zip(&self.costs);
-        let attacks = attacks.map(|((attack, tally), &(passes, seconds))| {
-            let (name, spec) = (attack.name(), attack.spec());
-            AttackRecord {
-                hash: fingerprint(&[spec.to_string().as_bytes()]),
-                key: attack_key(*key, &name),
-                name,
-                spec,
-                robust: accuracy(tally),
-                passes,
-                seconds,
-            }
+        let attacks = attacks.map(|((entry, tally), &(passes, seconds, attacked))| AttackRecord {
+            name: entry.label.clone(),
+            spec: entry.spec.clone(),
+            hash: entry.hash.clone(),
+            key: entry.key(*key),
+            robust: accuracy(tally),
+            access: Some(entry.attack.access()),
+            gradient_draws: entry.attack.gradient_draws(),
+            evidence: None,
+            attacked: Some(attacked),
+            passes,
+            seconds,
         });
         let of = |several: usize| if self.stochastic { several } else { 1 };
         let mut record = Record {
@@ -167,13 +169,17 @@ impl Totals {
             version: env!("CARGO_PKG_VERSION").to_string(),
             data: data.clone(),
             model: model.clone(),
-            threat: ThreatCard::of(suite.iter().map(AsRef::as_ref), self.stochastic),
+            threat: ThreatCard::of(
+                suite.iter().map(|entry| entry.attack.as_ref()),
+                self.stochastic,
+            ),
             command: evaluation.command.clone(),
             examples: self.rows.len(),
             draws: self.draws,
             votes: of(evaluation.votes),
             tries: of(evaluation.tries),
             stochastic: self.stochastic,
+            noise_states: evaluation.states(self.stochastic),
             key: *key,
             confidence: *confidence,
             clean: accuracy(&self.tallies[0]),
@@ -183,7 +189,13 @@ impl Totals {
             seconds: self.seconds,
             warnings: Vec::new(),
             checks: Vec::new(),
+            audit: None,
         };
+        let evidence: Vec<bool> =
+            record.attacks.iter().map(|attack| record.is_evidence(attack)).collect();
+        for (attack, evidence) in record.attacks.iter_mut().zip(evidence) {
+            attack.evidence = Some(evidence);
+        }
         let seen = Seen { probabilities: self.probabilities, zero_gradients: &self.zero_gradients };
         record.warnings = warnings::of(&record, &self.rows, suite, seen);
         Evaluated { record, rows: self.rows, gallery: self.gallery }
@@ -205,14 +217,17 @@ fn rows(first: usize, labels: &[i64], clean: &Candidate) -> Vec<Row> {
     facts.enumerate().map(row).collect()
 }
 
-/// For each image the candidate that does most harm, the first of equals, and the classes that it is given in each
-/// draw.
+/// For each image the candidate that the model gets wrong in the most draws, of equals the one with the larger margin,
+/// else the first; and the classes that it is given in each draw.
 fn worst(all: &[Candidate]) -> (Vec<usize>, Vec<Vec<i64>>) {
-    let most = |row: usize| {
-        let harm = |index: usize| all[index].danger[row];
-        (1..all.len()).fold(0, |best, index| if harm(index) > harm(best) { index } else { best })
-    };
-    let chosen: Vec<usize> = (0..all[0].danger.len()).map(most).collect();
+    let most =
+        |row: usize| {
+            let severity = |index: usize| &all[index].severity[row];
+            (1..all.len()).fold(0, |best, index| {
+                if severity(index).exceeds(severity(best)) { index } else { best }
+            })
+        };
+    let chosen: Vec<usize> = (0..all[0].severity.len()).map(most).collect();
     let of_draw = |draw: usize| {
         chosen.iter().enumerate().map(|(row, &index)| all[index].predicted[draw][row]).collect()
     };
@@ -224,4 +239,32 @@ fn worst(all: &[Candidate]) -> (Vec<usize>, Vec<Vec<i64>>) {
 fn counts(predicted: &[Vec<i64>], labels: &[i64]) -> Vec<u32> {
     let right = hits(predicted, labels);
     (0..labels.len()).map(|row| right.iter().filter(|draw| draw[row]).count() as u32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::Severity;
+
+    /// Twenty draws of one image of class 0: the first attack fools eighteen by a lot, the second nineteen by little.
+    #[test]
+    fn the_worst_case_is_the_image_that_is_wrong_in_the_most_draws() {
+        let candidate = |wrong_draws: usize, mean_margin: f64| Candidate {
+            predicted: (0..20).map(|draw| vec![i64::from(draw < wrong_draws)]).collect(),
+            classes: 2,
+            probabilities: false,
+            severity: vec![Severity { wrong_draws, mean_margin }],
+            distance: vec![0.0],
+            attacked: 1,
+            zero_gradients: Vec::new(),
+            pixels: Vec::new(),
+            passes: Passes::default(),
+            scoring: Passes::default(),
+            seconds: 0.0,
+            scoring_seconds: 0.0,
+        };
+        let all = [candidate(0, -1.0), candidate(18, 9.0), candidate(19, 0.1)];
+        let (chosen, predicted) = worst(&all);
+        assert_eq!((chosen, counts(&predicted, &[0])), (vec![2], vec![1]));
+    }
 }

@@ -1,7 +1,8 @@
 //! What a reader should know before trusting a record. The [checks](crate::checkup) look deeper.
 
+use super::identity::Entry;
 use super::{Record, Row};
-use crate::{Access, Attack};
+use crate::Access;
 use std::collections::BTreeSet;
 
 /// What was seen on the way and is not in the record.
@@ -17,23 +18,18 @@ const DRAWS: usize = 10;
 /// The share of examples that attacks without gradients may break alone: AutoAttack's.
 const HELP: f64 = 0.002;
 
-pub(super) fn of(
-    record: &Record,
-    rows: &[Row],
-    suite: &[Box<dyn Attack>],
-    seen: Seen,
-) -> Vec<String> {
+pub(super) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> Vec<String> {
     let mut warnings = Vec::new();
     if seen.probabilities {
         warnings.push(
             "outputs look like probabilities; attacks want logits, without a softmax".to_string(),
         );
     }
-    for (attack, examples) in suite.iter().zip(seen.zero_gradients) {
+    for (entry, examples) in suite.iter().zip(seen.zero_gradients) {
         if !examples.is_empty() {
             warnings.push(format!(
                 "{} met a gradient of zero on {} of {} examples: gradients may be masked",
-                attack.name(),
+                entry.label,
                 examples.len(),
                 record.examples
             ));
@@ -49,7 +45,7 @@ pub(super) fn of(
             record.draws
         ));
     }
-    if !suite.iter().any(|attack| takes_means(&attack.spec())) {
+    if !suite.iter().any(|entry| entry.attack.gradient_draws().is_some_and(|draws| draws > 1)) {
         warnings.push(
             "the model is stochastic and no attack averages its gradient over draws (EOT); \
              robust accuracy is overestimated"
@@ -60,10 +56,10 @@ pub(super) fn of(
 }
 
 /// The examples that fall to attacks without gradients alone, where they are many.
-fn black_box(record: &Record, rows: &[Row], suite: &[Box<dyn Attack>]) -> Option<String> {
+fn black_box(record: &Record, rows: &[Row], suite: &[Entry]) -> Option<String> {
     let by_gradients = |access: Access| access == Access::Gradients;
     let of = |white: bool| -> Vec<usize> {
-        let of_kind = |&index: &usize| by_gradients(suite[index].access()) == white;
+        let of_kind = |&index: &usize| by_gradients(suite[index].attack.access()) == white;
         (0..suite.len()).filter(of_kind).collect()
     };
     let (white, black) = (of(true), of(false));
@@ -83,10 +79,4 @@ fn black_box(record: &Record, rows: &[Row], suite: &[Box<dyn Attack>]) -> Option
             rows.len()
         )
     })
-}
-
-/// Whether an attack of this spec, or one within it, takes means over draws.
-fn takes_means(spec: &serde_json::Value) -> bool {
-    let within = spec["attacks"].as_array().into_iter().flatten();
-    spec["draws"].as_u64().is_some_and(|draws| draws > 1) || within.into_iter().any(takes_means)
 }

@@ -5,6 +5,7 @@ use super::flags::HELP;
 use super::report::{Outcome, Stage, SuiteReport};
 use super::state::State;
 use super::{Flag, Suite};
+use crate::probe::Probe;
 use crate::problem::read;
 use crate::watch::Observers;
 use crate::{
@@ -108,12 +109,16 @@ impl<'a> SuiteRun<'a> {
             let mut judge = oracle(classifier, Budget::default(), Observers::default());
             judge.assume_stochastic(stochastic);
             whole.stochastic = Some(judge.is_stochastic(&problem)?);
-            let mut cascade = Cascade::new(&mut judge, &problem, key, suite.draws)?;
+            let mut cascade = Cascade::new(&mut judge, &problem, key, suite)?;
             let (draws, score) = (cascade.draws, key.named("score"));
             let clean = judge.judge(&problem, &problem.images, score, draws)?;
-            let state = state
-                .as_ref()
-                .map(|folder| State::new(folder, batch, &spec, &cascade, &clean.predicted[0]));
+            let state = match &state {
+                Some(folder) => {
+                    let model = Probe::of(classifier, whole.stochastic == Some(true), &problem)?;
+                    Some(State::new(folder, batch, &spec, &budget, &cascade, model))
+                }
+                None => None,
+            };
             let mut stages = match &state {
                 Some(state) => state.load(&mut cascade)?,
                 None => Vec::new(),
@@ -199,7 +204,7 @@ impl Whole {
 
     fn flags(&self, suite: &Suite) -> Vec<Flag> {
         let mut flags = Vec::new();
-        if self.stochastic == Some(true) && !suite.for_noise {
+        if self.stochastic == Some(true) && suite.gradient_draws().is_none_or(|draws| draws < 2) {
             flags.push(Flag::Randomized);
         }
         if self.probabilities {

@@ -146,8 +146,9 @@ fn the_worst_case_is_that_of_the_best_attack() {
 fn an_attack_without_noise_costs_one_draw() {
     let mut most = [0; 2];
     let mut count = |step: &Step| {
-        let of = usize::from(step.noise != NoiseState::Live);
-        most[of] = most[of].max(step.attack.passes.backwards);
+        let Step::Attack { noise, attack, .. } = step else { return };
+        let of = usize::from(*noise != NoiseState::Live);
+        most[of] = most[of].max(attack.passes.backwards);
     };
     let evaluation = Evaluation::new(suite(5)).unwrap();
     evaluation.run_with(&Threshold { sigma: 0.1 }, batches(30, 30), None, &mut count).unwrap();
@@ -165,7 +166,7 @@ fn the_interval_of_an_example_covers_its_probability() {
         let p = f64::from(percent) / 100.0;
         let covered: f64 = (0..=20u32)
             .filter(|&k| {
-                let (share, low, high) = record.probability(k);
+                let (share, low, high) = record.probability(k).unwrap();
                 assert_eq!(share, f64::from(k) / 20.0);
                 (low..=high).contains(&p)
             })
@@ -173,4 +174,15 @@ fn the_interval_of_an_example_covers_its_probability() {
             .sum();
         assert!(covered >= 0.95 - 1e-12, "{p}: {covered}");
     }
+}
+
+#[test]
+fn a_probability_that_cannot_be_is_refused() {
+    let evaluation = Evaluation::new(vec![]).unwrap().with_draws(4).unwrap();
+    let mut record = evaluation.run(&Threshold { sigma: 0.1 }, batches(4, 4)).unwrap().record;
+    let error = record.probability(5).unwrap_err().to_string();
+    assert_eq!(error, "successes: got 5, wanted at most the number of trials");
+    record.confidence = 2.0;
+    let error = record.probability(1).unwrap_err().to_string();
+    assert_eq!(error, "confidence: got 2, wanted a number between 0 and 1");
 }

@@ -1,6 +1,9 @@
 //! The evaluation on models whose robust accuracy is known.
 
 mod accuracy;
+mod audited;
+mod compared;
+mod intervals;
 mod records;
 mod refused;
 mod resume;

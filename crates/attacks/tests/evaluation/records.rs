@@ -22,7 +22,7 @@ fn a_record_survives_its_file_and_leaves_no_other() {
     let text = std::fs::read_to_string(folder.path().join("new/record.json")).unwrap();
     let read: Record = serde_json::from_str(&text).unwrap();
     assert_eq!(read, evaluated.record);
-    assert_eq!(std::fs::read_dir(folder.path().join("new")).unwrap().count(), 3);
+    assert_eq!(std::fs::read_dir(folder.path().join("new")).unwrap().count(), 4);
     let rows = std::fs::read_to_string(folder.path().join("new/rows.jsonl")).unwrap();
     assert_eq!(rows.lines().count(), 8);
     let text = table(&[&read]);
@@ -72,6 +72,8 @@ fn a_record_of_a_later_version_or_a_damaged_one_is_refused() {
     evaluation.run(&Threshold { sigma: 0.1 }, batches(4, 4)).unwrap().save(at).unwrap();
     let error = || Evaluated::read(at).unwrap_err().to_string();
     let file = |name: &str| at.join(name);
+    // A record of an earlier version has no checksums, and is as good as its text.
+    fs::remove_file(at.join("manifest.json")).unwrap();
     let change = |name: &str, f: &dyn Fn(String) -> String| {
         let before = fs::read_to_string(file(name)).unwrap();
         fs::write(file(name), f(before.clone())).unwrap();
@@ -81,17 +83,23 @@ fn a_record_of_a_later_version_or_a_damaged_one_is_refused() {
     };
     let text = format!("\"schema\": {SCHEMA}");
     let later = change("record.json", &|s| s.replace(&text, "\"schema\": 99"));
-    assert!(later.contains("record.json: schema: got 99, wanted 1 to 2"), "{later}");
+    assert!(later.contains("record.json: schema: got 99, wanted 1 to 3"), "{later}");
     let half = change("record.json", &|s| s[..s.len() / 2].to_string());
     assert!(half.contains("record.json:") && half.contains("EOF"), "{half}");
     let none = change("record.json", &|_| "[]".to_string());
     assert!(none.contains("record.json:1"), "{none}");
     let fewer = change("rows.jsonl", &|s| s.lines().skip(1).map(|l| format!("{l}\n")).collect());
-    assert!(fewer.ends_with("rows.jsonl: got 3 rows, wanted the record's 4"), "{fewer}");
+    assert!(fewer.ends_with("record.json: rows: got 3, wanted 4"), "{fewer}");
     let torn = change("rows.jsonl", &|s| s[..s.len() - 9].to_string());
     assert!(torn.contains("rows.jsonl:4:"), "{torn}");
     let other = change("rows.jsonl", &|s| s.replace("\"attacks\":[{", "\"attacks\":[],\"x\":[{"));
-    assert!(other.ends_with("rows.jsonl:1: got 0 attacks, wanted the record's 3"), "{other}");
+    assert!(other.ends_with("record.json: attacks of a row: got 0, wanted 3"), "{other}");
+    let sure = change("record.json", &|s| s.replace("\"confidence\": 0.95", "\"confidence\": 2"));
+    assert!(sure.ends_with("confidence: got 2, wanted a number between 0 and 1"), "{sure}");
+    let many = change("rows.jsonl", &|s| s.replace("\"worst_case\":", "\"worst_case\":9"));
+    assert!(many.contains("correct draws of example 0: got 9"), "{many}");
+    let none = change("record.json", &|s| s.replace("\"draws\": 20", "\"draws\": 0"));
+    assert!(none.ends_with("draws: got 0, wanted at least 1"), "{none}");
     let bytes = fs::read(file("gallery.safetensors")).unwrap();
     fs::write(file("gallery.safetensors"), &bytes[..bytes.len() - 1]).unwrap();
     assert!(error().contains("gallery.safetensors: "), "{}", error());
@@ -99,6 +107,64 @@ fn a_record_of_a_later_version_or_a_damaged_one_is_refused() {
     assert!(Evaluated::read(at).unwrap().gallery.is_empty());
     fs::remove_file(file("record.json")).unwrap();
     assert!(matches!(Evaluated::read(at), Err(EvaluationError::Io { .. })));
+}
+
+/// Of every file one byte after the other is changed by a bit.
+#[test]
+fn a_bit_flipped_in_any_file_is_an_error_and_never_a_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let evaluation = Evaluation::new(suite(1)).unwrap().with_gallery(2);
+    evaluation.run(&Threshold { sigma: 0.0 }, batches(4, 4)).unwrap().save(at).unwrap();
+    for name in ["record.json", "rows.jsonl", "gallery.safetensors"] {
+        let whole = fs::read(at.join(name)).unwrap();
+        for byte in (0..whole.len()).step_by(whole.len().div_ceil(40)) {
+            let mut changed = whole.clone();
+            changed[byte] ^= 1 << (byte % 8);
+            fs::write(at.join(name), &changed).unwrap();
+            let error = Evaluated::read(at).unwrap_err();
+            assert!(matches!(&error, EvaluationError::Checksum { .. }), "{name} {byte}: {error}");
+        }
+        fs::write(at.join(name), &whole).unwrap();
+    }
+    assert!(Evaluated::read(at).is_ok());
+    assert!(Record::read(&at.join("record.json")).is_ok());
+}
+
+#[test]
+fn a_folder_holds_one_evaluation() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let run = |gallery| {
+        let evaluation = Evaluation::new(suite(1)).unwrap().with_gallery(gallery);
+        evaluation.run(&Threshold { sigma: 0.0 }, batches(6, 6)).unwrap()
+    };
+    run(4).save(at).unwrap();
+    fs::write(at.join("notes.md"), "mine").unwrap();
+    assert!(at.join("gallery.safetensors").exists());
+    run(0).save(at).unwrap();
+    assert!(!at.join("gallery.safetensors").exists() && at.join("notes.md").exists());
+    assert!(Evaluated::read(at).unwrap().gallery.is_empty());
+}
+
+/// Hashes of settings are of their canonical form, so that those of older records still are what they were.
+#[test]
+fn the_hashes_of_older_records_are_those_of_their_settings_today() {
+    let mut seen = 0;
+    for folder in ["cifar10-cpu/at", "cifar10-cpu/cni", "precision/full"] {
+        let record = Record::read(&results().join(folder).join("record.json")).unwrap();
+        for attack in &record.attacks {
+            let sorted: std::collections::BTreeMap<String, serde_json::Value> =
+                serde_json::from_value(attack.spec.clone()).unwrap();
+            let text = serde_json::to_string(&sorted).unwrap();
+            use sha2::{Digest, Sha256};
+            let hash: String =
+                Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hash, attack.hash, "{folder}: {}", attack.name);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 12);
 }
 
 /// What makes a comparison meaningless is named, with both values.

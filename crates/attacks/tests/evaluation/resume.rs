@@ -1,9 +1,10 @@
 //! Evaluations that are killed and go on.
 
-use crate::threshold::{Threshold, batches, suite};
+use crate::threshold::{EPSILON, Threshold, batches, suite};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::Classifier;
-use cni_attacks::evaluation::{Evaluated, Evaluation, EvaluationError, Step};
+use cni_attacks::checkup::Checkup;
+use cni_attacks::evaluation::{DataCard, Evaluated, Evaluation, EvaluationError, ModelCard, Step};
+use cni_attacks::{Classifier, Pgd, Threat};
 use cni_noise::Key;
 use std::cell::Cell;
 use std::fs;
@@ -66,23 +67,77 @@ fn an_evaluation_that_dies_goes_on_and_ends_the_same() {
     assert_eq!((again, steps), (whole, 0));
 }
 
+/// Runs until the model fails, and so leaves an unfinished state.
+fn die(calls: usize, data: Batches, key: u64, state: &Path) {
+    let mortal = Mortal { calls: Cell::new(calls) };
+    let error = run(&mortal, data, key, Some(state)).unwrap_err();
+    assert!(error.to_string().contains("NaN"), "{error}");
+}
+
 #[test]
-fn a_state_of_another_evaluation_is_refused() {
+fn an_unfinished_state_of_another_evaluation_is_refused_with_the_difference() {
     let folder = tempfile::tempdir().unwrap();
     let state = Some(folder.path());
     let model = Threshold { sigma: 0.1 };
-    run(&model, batches(20, 10), 1, state).unwrap();
-    let refused = |error: EvaluationError| {
-        assert!(matches!(error, EvaluationError::State { .. }), "{error}");
+    die(150, batches(20, 10), 1, folder.path());
+    let refused = |error: EvaluationError, named: &str| {
+        let EvaluationError::State { setting, .. } = &error else { panic!("{error}") };
+        assert!(setting.starts_with(named), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(&format!("{named}: got ")) && text.contains("wanted "), "{text}");
     };
-    refused(run(&model, batches(20, 10), 2, state).unwrap_err());
-    refused(run(&model, batches(20, 20), 1, state).unwrap_err());
-    refused(run(&Threshold { sigma: 0.2 }, batches(20, 10), 1, state).unwrap_err());
+    refused(run(&model, batches(20, 10), 2, state).unwrap_err(), "key");
+    refused(run(&model, batches(20, 20), 1, state).unwrap_err(), "batch");
+    refused(run(&Threshold { sigma: 0.2 }, batches(20, 10), 1, state).unwrap_err(), "model");
     let flipped = batches(20, 10).into_iter().map(|(x, y)| (x, y.neg() + 1)).collect();
-    refused(run(&model, flipped, 1, state).unwrap_err());
+    refused(run(&model, flipped, 1, state).unwrap_err(), "data");
+    let with = |change: fn(Evaluation) -> Evaluation| {
+        let evaluation = Evaluation::new(suite(3)).unwrap().with_draws(6).unwrap();
+        let evaluation = change(evaluation.with_key(Key::new(1)));
+        evaluation.run_with(&model, batches(20, 10), state, &mut |_| {}).unwrap_err()
+    };
+    let text = with(|e| e.with_draws(7).unwrap()).to_string();
+    assert!(text.contains("draws: got 7, wanted 6 as of the unfinished evaluation"), "{text}");
+    refused(with(|e| e.with_noise_off(false)), "noise states");
+    refused(with(|e| e.with_gallery(0)), "gallery");
+    let named = |e: Evaluation| {
+        let card = ModelCard { fingerprint: "other weights".into(), ..ModelCard::default() };
+        e.with_cards(card, DataCard::default())
+    };
+    refused(with(named), "model.fingerprint");
+    let checked = |e: Evaluation| {
+        let attack = Pgd::new(Threat::linf(EPSILON).unwrap()).with_draws(3).unwrap();
+        e.with_audit(Checkup::new(attack)).unwrap()
+    };
+    refused(with(checked), "checks");
+    // Nothing of it has harmed the state.
+    assert!(run(&model, batches(20, 10), 1, state).is_ok());
     // A file that was damaged is named, and so is what to look for.
-    let damaged = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let damaged = folder.path().join("from-000000-live-00.json");
     fs::write(&damaged, "{").unwrap();
     let error = run(&model, batches(20, 10), 1, state).unwrap_err().to_string();
     assert!(error.contains(&damaged.display().to_string()), "{error}");
+}
+
+#[test]
+fn a_finished_evaluation_stands_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("state");
+    let state = Some(at.as_path());
+    let model = Threshold { sigma: 0.1 };
+    run(&model, batches(20, 10), 1, state).unwrap();
+    fs::write(at.join("notes"), "mine").unwrap();
+    // Another key, another batch, another model, each after a finished one.
+    run(&model, batches(20, 10), 2, state).unwrap();
+    run(&model, batches(20, 20), 2, state).unwrap();
+    let (last, steps) = run(&Threshold { sigma: 0.2 }, batches(20, 20), 2, state).unwrap();
+    assert!(steps > 0 && at.join("notes").exists());
+    // Once the result is saved, its state is gone, but for what others have put there.
+    last.save(folder.path()).unwrap();
+    let left: Vec<_> = fs::read_dir(&at).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["notes"]);
+    // An unfinished one beside a result stays.
+    die(150, batches(20, 10), 3, &at);
+    last.save(folder.path()).unwrap();
+    assert!(at.join("settings.json").exists());
 }

@@ -4,7 +4,7 @@ use crate::support::{Toy, images};
 use crate::{EXAMPLES, batches, threat};
 use burn::tensor::{DType, Tensor};
 use cni_attacks::{
-    Access, Apgd, Attack, AttackError, Oracle, Pgd, Problem, RandomNoise, Suite, Threat,
+    Access, Apgd, Attack, AttackError, Budget, Oracle, Pgd, Problem, RandomNoise, Suite, Threat,
 };
 use cni_noise::Key;
 use std::path::Path;
@@ -30,6 +30,9 @@ impl Attack for Interrupted {
     }
     fn spec(&self) -> serde_json::Value {
         self.attack.spec()
+    }
+    fn gradient_draws(&self) -> Option<usize> {
+        self.attack.gradient_draws()
     }
     fn run(
         &self,
@@ -87,8 +90,21 @@ fn an_interrupted_suite_continues_and_gives_the_same_to_the_bit() {
         .collect();
     assert_eq!(names.len(), 3, "{names:?}");
 
-    let refused = |key, folder: &Path| run(&suite(0), key, Some(folder)).unwrap_err().to_string();
-    assert!(refused(2, folder.path()).contains("another suite, key, model or data"));
+    let again = suite(0);
+    let refused = |key, folder: &Path| run(&again, key, Some(folder)).unwrap_err().to_string();
+    assert!(refused(2, folder.path()).contains("another suite, budget, key or data"));
+    let suite = suite(0);
+    // Another model that gives every image the same class.
+    let louder = |x: Tensor<4>| toy.logits(x).mul_scalar(1.5);
+    let other = suite.on(&louder).with_key(Key::new(1)).with_state(folder.path());
+    let error = other.run(batches(&labels, 9)).unwrap_err().to_string();
+    assert!(error.contains("model: got the state of one with other logits"), "{error}");
+    // A larger budget would find more than what the smaller one has left there.
+    let model = toy.classifier();
+    let budget = Budget { backwards: Some(1_000_000), ..Budget::default() };
+    let other = suite.on(&model).with_key(Key::new(1)).with_state(folder.path());
+    let error = other.with_budget(budget).run(batches(&labels, 9)).unwrap_err().to_string();
+    assert!(error.contains("another suite, budget, key or data"), "{error}");
     let file = folder.path().join("batch-000001.safetensors");
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();

@@ -4,12 +4,14 @@ use super::{Model, charts, clean_and_worst, look, of, point};
 use crate::chart::{Chart, Plot, Series};
 use crate::document::Block;
 use crate::table::{Cell, Table};
+use crate::words;
 use cni_attacks::evaluation::{Accuracy, Estimate, Point, Record};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let lines = lines(models);
     let mut blocks =
         vec![Block::Table(overview(models, &lines)), Block::Charts(vec![figure(models, &lines)])];
+    blocks.extend(no_evidence(models).map(Block::Text));
     let noisy = || models.iter().filter(|model| kinds(model.record()).len() > 1);
     if noisy().next().is_some() {
         blocks.push(Block::Text(
@@ -23,6 +25,27 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
         blocks.extend(charts(figure_by_kind(models)));
     }
     blocks
+}
+
+/// Which attacks on noisy models say nothing against those without noise, where there are both.
+fn no_evidence(models: &[Model]) -> Option<String> {
+    if models.iter().all(|model| model.record().stochastic) {
+        return None;
+    }
+    let neglect = |model: &Model| {
+        let record = model.record();
+        let attacks = record.attacks.iter().filter(|attack| !record.is_evidence(attack));
+        let names: Vec<String> = attacks.map(|attack| attack.name.clone()).collect();
+        (!names.is_empty()).then(|| format!("{} on {}", words::list(&names), model.name))
+    };
+    let all: Vec<String> = models.iter().filter_map(neglect).collect();
+    (!all.is_empty()).then(|| {
+        format!(
+            "No evidence: {}. These do not average over the draws of the model's noise (EOT), and what they leave says \
+             nothing against a model without noise.",
+            all.join("; ")
+        )
+    })
 }
 
 /// One line of the table of accuracies: what the models faced, and how each did, if it faced it.

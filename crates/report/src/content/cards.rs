@@ -23,7 +23,7 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
         ("access", &|r| words_of(r.threat.access.iter().map(access).collect()).into()),
         ("the model's noise", &|r| told(&r.threat.noise)),
     ];
-    let model: [Fact; 4] = [
+    let model: [Fact; 6] = [
         ("learnable parameters", &|r| Cell::Count(r.model.parameters as u64)),
         ("noise", &|r| match r.model.noise.lines().count() {
             n if n > LINES => format!("{n} noisy tensors, listed below").into(),
@@ -32,7 +32,18 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
         ("multiplies in", &|r| {
             r.model.precision.as_deref().unwrap_or("its parameters' own type").into()
         }),
+        ("fingerprint", &|r| match r.model.fingerprint.as_str() {
+            "" => "not recorded".into(),
+            hash => Cell::Code(hash.to_string()),
+        }),
         ("outputs vary from draw to draw", &|r| if r.stochastic { "yes" } else { "no" }.into()),
+        ("left out", &|r| match r.left_out().as_slice() {
+            [] => "nothing".into(),
+            some => {
+                let states = some.iter().map(|state| format!("noise {state}"));
+                words::list(&states.collect::<Vec<_>>()).into()
+            }
+        }),
     ];
     let data: [Fact; 4] = [
         ("name", &|r| told(&r.data.name)),
@@ -109,10 +120,13 @@ pub(super) fn reproduce(models: &[Model]) -> Vec<Block> {
         let attacks = &model.record().attacks;
         let row = |attack: &AttackRecord| {
             let [hash, key] = [attack.hash.clone(), attack.key.to_string()].map(Cell::Code);
-            vec![attack.name.as_str().into(), hash, key]
+            let draws = attack.gradient_draws.map_or(Cell::Missing, |n| Cell::Count(n as u64));
+            let attacked = attack.attacked.map_or(Cell::Missing, |n| Cell::Count(n as u64));
+            vec![attack.name.as_str().into(), draws, attacked, hash, key]
         };
         let caption = format!("Attacks{}: SHA-256 of all parameters, and key", of(models, model));
-        let columns = ["attack", "hash", "key"].map(String::from).to_vec();
+        let columns = ["attack", "draws of a gradient", "images attacked", "hash", "key"];
+        let columns = columns.map(String::from).to_vec();
         let table = Table { caption, columns, rows: attacks.iter().map(row).collect() };
         let code = |attack: &AttackRecord| {
             let spec = &attack.spec;

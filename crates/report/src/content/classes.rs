@@ -2,8 +2,7 @@
 
 use super::{Model, clean_and_worst};
 use crate::chart::{Chart, Plot};
-use crate::interval::exact;
-use cni_attacks::evaluation::{DataCard, Point, Row};
+use cni_attacks::evaluation::{DataCard, Point, Row, wilson};
 use std::collections::BTreeMap;
 
 /// Most classes that a figure shows; of more, those that fare worst.
@@ -29,7 +28,7 @@ pub(super) fn charts(models: &[Model]) -> Vec<Chart> {
         Some(labels.iter().enumerate().filter_map(point).collect())
     };
     let plot = |series| Plot::Accuracies { categories: categories.clone(), series };
-    let mut note = "Intervals are over examples alone.".to_string();
+    let mut note = "Intervals are over examples alone, Wilson's.".to_string();
     let all = models.iter().flat_map(|model| &model.evaluated.rows).map(|row| row.label);
     if all.collect::<std::collections::BTreeSet<_>>().len() > SHOWN {
         note += &format!(" The {SHOWN} classes that fare worst.");
@@ -62,7 +61,7 @@ fn shown(models: &[Model]) -> Vec<i64> {
 /// The accuracy of each class with its interval.
 ///
 /// With noise an example is right in a share of the draws. The variance over examples is then turned into as many
-/// independent trials.
+/// independent trials, and the interval is Wilson's, as of all accuracies.
 fn shares(model: &Model, worst: bool) -> BTreeMap<i64, (f64, f64, f64)> {
     let record = model.record();
     let mut classes: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
@@ -76,11 +75,12 @@ fn shares(model: &Model, worst: bool) -> BTreeMap<i64, (f64, f64, f64)> {
         let mean = shares.iter().sum::<f64>() / n;
         let squares: f64 = shares.iter().map(|share| (share - mean).powi(2)).sum();
         let variance = squares / (n - 1.0).max(1.0);
-        let trials = match variance > 1e-15 && record.draws > 1 {
+        let trials = match variance > 1e-15 && record.stochastic && record.draws > 1 {
             true => (n * mean * (1.0 - mean) / variance).clamp(n, n * record.draws as f64),
             false => n,
         };
-        let (low, high) = exact(mean * trials, trials, record.confidence);
+        let (low, high) = wilson(mean.clamp(0.0, 1.0), trials, record.confidence)
+            .expect("a record that was checked has a confidence, and a class an example");
         (mean, low, high)
     };
     classes.iter().map(|(label, shares)| (*label, share(shares))).collect()

@@ -1,4 +1,4 @@
-//! Which of two models is better, and how sure that is.
+//! Which of two models classifies more of the images correctly, and how sure that is.
 
 use super::Model;
 use crate::document::Block;
@@ -29,7 +29,7 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     blocks
 }
 
-fn compared(a: &Model, b: &Model, comparison: &Comparison) -> [Block; 2] {
+fn compared(a: &Model, b: &Model, comparison: &Comparison) -> Vec<Block> {
     let mut text = sentence(a, b, &comparison.clean, "on clean images");
     text += " ";
     text += &match &comparison.worst_case {
@@ -40,34 +40,58 @@ fn compared(a: &Model, b: &Model, comparison: &Comparison) -> [Block; 2] {
     };
     let row = |(name, difference): (&str, &Difference)| {
         let points = [difference.accuracy, difference.low, difference.high];
-        let p = difference.exact_p.unwrap_or(difference.p);
-        vec![name.into(), Cell::Accuracy(points), words::p_value(p).into()]
+        let evidence = if difference.evidence { "yes" } else { "no evidence" };
+        vec![
+            name.into(),
+            Cell::Accuracy(points),
+            words::p_value(difference.p).into(),
+            evidence.into(),
+        ]
     };
     let attacks = comparison.attacks.iter().map(|(name, difference)| (name.as_str(), difference));
     let worst = comparison.worst_case.iter().map(|difference| ("worst case", difference));
-    let all = std::iter::once(("clean", &comparison.clean)).chain(attacks).chain(worst);
-    let test = match comparison.clean.exact_p {
-        Some(_) => "McNemar's exact test",
-        None => "normal test over examples and draws",
+    let all: Vec<(&str, &Difference)> =
+        std::iter::once(("clean", &comparison.clean)).chain(attacks).chain(worst).collect();
+    let (interval, test) = match comparison.clean.exact_p {
+        Some(_) => ("Newcombe's paired interval", "McNemar's exact test"),
+        None => ("interval over examples and draws", "normal test over examples and draws"),
     };
-    let table = Table {
-        caption: format!("{} less {}, image by image", a.name, b.name),
-        columns: ["images", "difference, percentage points", test].map(String::from).to_vec(),
-        rows: all.map(row).collect(),
-    };
-    [Block::Text(text), Block::Table(table)]
+    let mut blocks = vec![Block::Text(text)];
+    if all.iter().any(|(_, difference)| !difference.evidence) {
+        blocks.push(Block::Text(
+            "No evidence: an attack that does not average over the draws of a noisy model (EOT) is \
+             led astray by each of them, so that what it leaves says nothing of the model."
+                .to_string(),
+        ));
+    }
+    blocks.push(Block::Table(Table {
+        caption: format!(
+            "{} less {}, image by image, with {interval}. Each model is of one training run: this \
+             compares these two models, not the methods that made them",
+            a.name, b.name
+        ),
+        columns: ["images", "difference, percentage points", test, "evidence"]
+            .map(String::from)
+            .to_vec(),
+        rows: all.into_iter().map(row).collect(),
+    }));
+    blocks
 }
 
 fn sentence(a: &Model, b: &Model, difference: &Difference, place: &str) -> String {
-    let p = difference.exact_p.unwrap_or(difference.p);
     let (a, b, more) = match difference.accuracy < 0.0 {
         true => (&b.name, &a.name, -difference.accuracy),
         false => (&a.name, &b.name, difference.accuracy),
     };
-    let (more, p_value) = (words::percent(more), words::p_value(p));
-    match p < 0.05 {
-        true => format!("{a} is better than {b} {place} by {more} percentage points ({p_value})."),
-        false => format!(
+    let (more, p_value) = (words::percent(more), words::p_value(difference.p));
+    match (difference.evidence, difference.p < 0.05) {
+        (false, _) => format!(
+            "Between {a} and {b} {place} nothing is shown: no attack averages over the draws."
+        ),
+        (true, true) => format!(
+            "{a} classifies more of these images correctly than {b} {place}, by {more} percentage points ({p_value})."
+        ),
+        (true, false) => format!(
             "No difference between {a} and {b} {place} is shown: {more} points ({p_value})."
         ),
     }

@@ -1,9 +1,7 @@
 //! Every example, for those who compute with them.
 
 use super::Model;
-use crate::interval::exact;
 use crate::table::{Cell, Table};
-use cni_attacks::evaluation::Record;
 use std::collections::HashMap;
 
 /// A line for each example and each kind of image of each model, with the probability that it is classified correctly
@@ -26,12 +24,16 @@ pub(crate) fn table(models: &[Model]) -> Table {
     for model in models {
         let record = model.record();
         let mut known = HashMap::new();
-        let mut share =
-            |correct: u32| *known.entry(correct).or_insert_with(|| of_draws(record, correct));
+        let mut share = |correct: u32| {
+            *known.entry(correct).or_insert_with(|| {
+                let of = record.probability(correct);
+                of.expect("a record that was checked has no more correct draws than draws")
+            })
+        };
         for row in &model.evaluated.rows {
             let mut push =
                 |images: &str, correct: u32, predicted: Option<i64>, distance: Option<f64>| {
-                    let [probability, low, high] = share(correct);
+                    let (probability, low, high) = share(correct);
                     rows.push(vec![
                         model.name.as_str().into(),
                         Cell::Count(row.index as u64),
@@ -60,14 +62,4 @@ pub(crate) fn table(models: &[Model]) -> Table {
         columns: columns.map(String::from).to_vec(),
         rows,
     }
-}
-
-/// The share of the draws and its interval; without noise there is nothing to estimate.
-fn of_draws(record: &Record, correct: u32) -> [f64; 3] {
-    let (correct, draws) = (f64::from(correct), record.draws as f64);
-    let (low, high) = match record.stochastic {
-        true => exact(correct, draws, record.confidence),
-        false => (correct / draws, correct / draws),
-    };
-    [correct / draws, low, high]
 }

@@ -1,6 +1,7 @@
 //! What a report says: from records to a document.
 
 mod accuracy;
+mod audit;
 mod cards;
 mod checks;
 mod classes;
@@ -37,6 +38,11 @@ impl Model {
 /// What is reported of some models.
 pub(crate) fn document(models: &[Model]) -> Document {
     let [checks, sweeps] = checks::blocks(models);
+    // What the checks are about comes before them.
+    let checks = match checks.is_empty() {
+        true => checks,
+        false => audit::blocks(models).into_iter().chain(checks).collect(),
+    };
     let sections = [
         ("accuracy", "Accuracy", accuracy::blocks(models)),
         ("comparison", "Comparison", comparison::blocks(models)),

@@ -10,7 +10,7 @@ const STEPS: usize = 20;
 pub(super) fn charts(models: &[Model]) -> Vec<Chart> {
     let curve = |model: &Model, worst: bool| {
         let record = model.record();
-        if record.draws < 2 || worst && record.worst_case.is_none() {
+        if !record.stochastic || record.draws < 2 || worst && record.worst_case.is_none() {
             return None;
         }
         let (draws, rows) = (record.draws, &model.evaluated.rows);

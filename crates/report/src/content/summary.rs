@@ -1,6 +1,7 @@
 //! The result in plain words.
 
 use super::Model;
+use super::audit::{is_inconclusive, name};
 use crate::words::{self, counted, estimate};
 use cni_attacks::evaluation::{Accuracy, Verdict};
 
@@ -32,12 +33,16 @@ pub(super) fn headline(models: &[Model]) -> Vec<[String; 3]> {
     };
     let mut headline = vec![number("clean accuracy", &record.clean)];
     headline.extend(record.worst_case.iter().map(|worst| number("worst-case accuracy", worst)));
-    let checks = record.checks.iter().filter(|check| check.verdict != Verdict::Skipped);
-    let (passed, all) = checks.fold((0, 0), |(passed, all), check| {
-        (passed + usize::from(check.verdict == Verdict::Pass), all + 1)
-    });
+    let number = |verdict| record.checks.iter().filter(|check| check.verdict == verdict).count();
+    let all = record.checks.len() - number(Verdict::Skipped);
     if all > 0 {
-        let rest = format!("{} to look at", counted(all - passed, "check"));
+        let (passed, open) = (number(Verdict::Pass), number(Verdict::Inconclusive));
+        let of =
+            record.audit.as_ref().map_or(String::new(), |audit| format!("of {}: ", name(audit)));
+        let rest = format!(
+            "{of}{open} inconclusive, {} to look at",
+            counted(all - passed - open, "check")
+        );
         headline.push(["checks passed".to_string(), format!("{passed} of {all}"), rest]);
     }
     headline
@@ -77,8 +82,9 @@ fn paragraph(model: &Model) -> String {
         None => ". It was not attacked.".to_string(),
     };
     let number = |verdict| record.checks.iter().filter(|check| check.verdict == verdict).count();
-    let [pass, warn, fail, skipped] =
-        [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Skipped].map(number);
+    let [pass, open, warn, fail, skipped] =
+        [Verdict::Pass, Verdict::Inconclusive, Verdict::Warn, Verdict::Fail, Verdict::Skipped]
+            .map(number);
     text += &match record.checks.len() {
         0 => {
             " No check was run: nothing says whether the attacks worked as they should.".to_string()
@@ -88,8 +94,9 @@ fn paragraph(model: &Model) -> String {
                 0 => String::new(),
                 n => format!("; {n} did not apply"),
             };
+            let of = record.audit.as_ref().map_or(String::new(), |a| format!(" of {}", name(a)));
             format!(
-                " Of {}, {pass} passed, {warn} warned and {fail} failed{skipped}.",
+                " Of {}{of}, {pass} passed, {open} were inconclusive, {warn} warned and {fail} failed{skipped}.",
                 counted(n, "check")
             )
         }
@@ -105,6 +112,12 @@ pub(super) fn notices(models: &[Model]) -> Vec<(Verdict, String)> {
             1 => String::new(),
             _ => format!("{}: ", model.name),
         };
+        if is_inconclusive(record) {
+            let text = format!(
+                "{name}every check that compares accuracies is inconclusive: with so few images none could have seen a weak attack."
+            );
+            notices.push((Verdict::Inconclusive, text));
+        }
         let failed = || record.checks.iter().filter(|check| check.verdict == Verdict::Fail);
         let names: Vec<String> = failed().map(|check| super::checks::title(&check.name)).collect();
         if !names.is_empty() {

@@ -1,9 +1,10 @@
 //! Records that no model made: every field filled, every number from a key.
 #![allow(dead_code)]
 
+use cni_attacks::checkup::Effort;
 use cni_attacks::evaluation::{
-    Accuracy, AttackRecord, DataCard, Epoch, Estimate, Evaluated, Hits, ModelCard, Record, Row,
-    RowAttack, SCHEMA, Specimen, ThreatCard,
+    Accuracy, AttackRecord, Audit, DataCard, Epoch, Estimate, Evaluated, Hits, ModelCard,
+    NoiseState, Record, Row, RowAttack, SCHEMA, Specimen, ThreatCard,
 };
 use cni_attacks::{Access, Passes, Threat};
 use cni_noise::{Key, NoiseCovariance, host_normal, host_uniform};
@@ -45,6 +46,19 @@ pub fn stochastic(name: &str, examples: usize) -> Evaluated {
     all.chain(&mut record.worst_case).for_each(states);
     record.warnings = vec!["the model is stochastic and was judged by few draws".to_string()];
     record.checks = checks::all();
+    record.noise_states = vec![NoiseState::Live, NoiseState::Off, NoiseState::Fixed];
+    let audited = &record.attacks[3];
+    record.audit = Some(Audit {
+        attack: audited.name.clone(),
+        within: None,
+        spec: audited.spec.clone(),
+        hash: audited.hash.clone(),
+        draws: 20,
+        key: Key::new(5),
+        epsilon: 8.0 / 255.0,
+        effort: Effort::Quick,
+        examples: 64,
+    });
     record.model.history = (1..=12).map(epoch).collect();
     record.model.layers = (0..20).map(layer).collect();
     *gallery = (0..6).map(specimen).collect();
@@ -80,7 +94,7 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
     let estimate = |hits: &Vec<Vec<bool>>| {
         let mut all = Hits::new(draws);
         all.extend(hits);
-        all.estimate(0.95)
+        all.estimate(0.95).unwrap()
     };
     let correct = |hits: &[Vec<bool>], i: usize| hits.iter().filter(|draw| draw[i]).count() as u32;
     let clean = judged(0, 0.0);
@@ -111,6 +125,10 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
         hash: format!("{:064x}", 0xA11C_E000_0000 + i as u64),
         key: key.named(name),
         robust: estimate(&attacked[i]).into(),
+        access: Some(Access::Gradients),
+        gradient_draws: Some(if name.starts_with("EOT") { 20 } else { 1 }),
+        evidence: None,
+        attacked: Some(examples),
         passes: Passes { forwards: 20_000 * (i as u64 + 1), backwards: 19_000 * (i as u64) },
         seconds: 12.5 * (i as f64 + 1.0),
     };
@@ -141,6 +159,7 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
         votes: 1,
         tries: 1,
         stochastic: draws > 1,
+        noise_states: vec![NoiseState::Live],
         key,
         confidence: 0.95,
         clean: estimate(&clean).into(),
@@ -150,6 +169,7 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
         seconds: 412.0,
         warnings: Vec::new(),
         checks: Vec::new(),
+        audit: None,
     };
     Evaluated { record, rows: (0..examples).map(row).collect(), gallery: Vec::new() }
 }

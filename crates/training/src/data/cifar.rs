@@ -1,4 +1,4 @@
-use super::{DataError, ImageData, Split};
+use super::{DataError, ImageData, Split, memory};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,10 @@ pub(super) struct Layout {
     pub folder: &'static str,
     train: &'static [&'static str],
     test: &'static [&'static str],
-    /// Label bytes before the pixels of a record; the last one counts.
-    label_bytes: usize,
+    /// The number of labels of each label byte before the pixels of a record; the last one counts.
+    labels: &'static [usize],
     /// The class names, one a line.
     names: &'static str,
-    classes: usize,
 }
 
 pub(super) const CIFAR10: Layout = Layout {
@@ -31,9 +30,8 @@ pub(super) const CIFAR10: Layout = Layout {
         "data_batch_5.bin",
     ],
     test: &["test_batch.bin"],
-    label_bytes: 1,
+    labels: &[10],
     names: "batches.meta.txt",
-    classes: 10,
 };
 
 pub(super) const CIFAR100: Layout = Layout {
@@ -41,9 +39,8 @@ pub(super) const CIFAR100: Layout = Layout {
     folder: "cifar-100-binary",
     train: &["train.bin"],
     test: &["test.bin"],
-    label_bytes: 2,
+    labels: &[20, 100],
     names: "fine_label_names.txt",
-    classes: 100,
 };
 
 const CIFAR10_NAMES: [&str; 10] =
@@ -113,25 +110,37 @@ impl Layout {
         pixels: &mut Vec<u8>,
         labels: &mut Vec<u16>,
     ) -> Result<(), DataError> {
+        let record = self.labels.len() + PIXELS;
+        let whole = |got: usize| match got == 0 || got % record != 0 {
+            true => Err(DataError::FileSize { path: path.into(), got, record }),
+            false => Ok(got / record),
+        };
+        // Before a file that is none of CIFAR's fills the memory.
+        let size = fs::metadata(path).map_err(DataError::io(path))?.len();
+        memory::bytes(path, whole(size as usize)?, SHAPE, None)?;
         let bytes = fs::read(path).map_err(DataError::io(path))?;
-        let record = self.label_bytes + PIXELS;
-        if bytes.is_empty() || bytes.len() % record != 0 {
-            return Err(DataError::FileSize { path: path.into(), got: bytes.len(), record });
-        }
+        whole(bytes.len())?;
         for (i, example) in bytes.chunks_exact(record).enumerate() {
-            let label = example[self.label_bytes - 1];
-            if usize::from(label) >= self.classes {
-                return Err(DataError::Label {
-                    place: path.display().to_string(),
-                    record: i,
-                    label: label.into(),
-                    classes: self.classes,
-                });
+            let (given, image) = example.split_at(self.labels.len());
+            for (k, (&got, &wanted)) in given.iter().zip(self.labels).enumerate() {
+                if usize::from(got) >= wanted {
+                    return Err(DataError::FileLabel {
+                        path: path.into(),
+                        record: i,
+                        offset: i * record + k,
+                        got: got.into(),
+                        wanted,
+                    });
+                }
             }
-            labels.push(label.into());
-            pixels.extend_from_slice(&example[self.label_bytes..]);
+            labels.push(given[given.len() - 1].into());
+            pixels.extend_from_slice(image);
         }
         Ok(())
+    }
+
+    fn classes(&self) -> usize {
+        self.labels[self.labels.len() - 1]
     }
 
     fn class_names(&self, dir: &Path) -> Result<Vec<String>, DataError> {
@@ -143,17 +152,18 @@ impl Layout {
         };
         let names: Vec<String> =
             text.lines().map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect();
-        if names.len() != self.classes {
-            return Err(DataError::ClassNames { path, got: names.len(), wanted: self.classes });
+        if names.len() != self.classes() {
+            return Err(DataError::ClassNames { path, got: names.len(), wanted: self.classes() });
         }
+        super::check_classes(&path.display().to_string(), &names)?;
         Ok(names)
     }
 
     fn known_names(&self) -> Vec<String> {
-        if self.classes == CIFAR10_NAMES.len() {
+        if self.classes() == CIFAR10_NAMES.len() {
             CIFAR10_NAMES.map(String::from).to_vec()
         } else {
-            (0..self.classes).map(|class| format!("class {class}")).collect()
+            (0..self.classes()).map(|class| format!("class {class}")).collect()
         }
     }
 }
@@ -216,6 +226,10 @@ mod tests {
         fs::write(&names, "a\nb\n").unwrap();
         let error = cifar10(dir.path(), Split::Test).unwrap_err().to_string();
         assert!(error.contains("got 2 class names, wanted 10"), "{error}");
+        fs::write(&names, "a\nb\nc\nd\ne\nf\ng\nh\ni\na\n").unwrap();
+        let error = cifar10(dir.path(), Split::Test).unwrap_err().to_string();
+        let says = "batches.meta.txt: classes 0 and 9 are both called \"a\"";
+        assert!(error.ends_with(says), "{error}");
     }
 
     #[test]
@@ -230,18 +244,33 @@ mod tests {
                 &error,
                 DataError::FileSize { path: p, got, record: 3073 } if *p == path && *got == size
             ));
-            assert!(error.to_string().contains(&format!("got {size} bytes")), "{error}");
+            let says = format!(
+                "data_batch_3.bin: got {size} bytes, wanted whole records of 3073 bytes, at least \
+                 one; the record at byte {} is cut",
+                size / 3073 * 3073
+            );
+            assert!(error.to_string().ends_with(&says), "{error}");
         }
     }
 
     #[test]
-    fn a_label_that_is_no_class_is_refused_with_its_record() {
+    fn a_label_that_is_no_class_is_refused_with_its_file_record_and_byte() {
         let dir = tempdir().unwrap();
-        write_cifar10(dir.path());
-        fs::write(dir.path().join("test_batch.bin"), records(&[&[9], &[10]])).unwrap();
+        let write = |file, labels: &[&[u8]]| {
+            fs::write(dir.path().join(file), records(labels)).unwrap();
+        };
+        write("test_batch.bin", &[&[9], &[10]]);
         let error = cifar10(dir.path(), Split::Test).unwrap_err().to_string();
-        assert!(error.contains("test_batch.bin"), "{error}");
-        assert!(error.contains("record 1: got 10, wanted 0..10"), "{error}");
+        let says = "test_batch.bin: label of record 1, at byte 3073: got 10, wanted 0..10";
+        assert!(error.ends_with(says), "{error}");
+        for (labels, says) in [
+            (&[19, 100], "test.bin: label of record 0, at byte 1: got 100, wanted 0..100"),
+            (&[20, 99], "test.bin: label of record 0, at byte 0: got 20, wanted 0..20"),
+        ] {
+            write("test.bin", &[labels]);
+            let error = cifar100(dir.path(), Split::Test).unwrap_err().to_string();
+            assert!(error.ends_with(says), "{error}");
+        }
     }
 
     #[test]

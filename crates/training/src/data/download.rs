@@ -51,7 +51,7 @@ fn install(layout: &Layout, dir: &Path, url: &str, md5: &str) -> Result<PathBuf,
     let unpacked = TempDir::new_in(dir).map_err(DataError::io(dir))?;
 
     let got = fetch(url, &mut archive)
-        .map_err(|source| DataError::Download { url: url.into(), source })?;
+        .map_err(|reason| DataError::Download { url: url.into(), reason })?;
     if got != md5 {
         return Err(DataError::Checksum { url: url.into(), got, wanted: md5.into() });
     }

@@ -3,6 +3,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What can be wrong with a data set, its files, or the way it is asked for.
+///
+/// Each message is whole: it holds that of the cause, a field called `reason`. No
+/// [`source`](Error::source) repeats it.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// Files or directories that a data set needs, none of which is there.
@@ -14,7 +17,11 @@ pub enum DataError {
         wanted: Vec<String>,
     },
     /// A file is cut short or too long.
-    #[error("{path}: got {got} bytes, wanted a multiple of {record}, and at least that")]
+    #[error(
+        "{path}: got {got} bytes, wanted whole records of {record} bytes, at least one; \
+         the record at byte {} is cut",
+        got - got % record
+    )]
     FileSize {
         /// The file.
         path: PathBuf,
@@ -33,13 +40,27 @@ pub enum DataError {
         /// The classes of the data set.
         wanted: usize,
     },
-    /// A label that is no class.
-    #[error("{place}: label of record {record}: got {label}, wanted 0..{classes}")]
-    Label {
-        /// The file or the data set.
-        place: String,
+    /// A byte of a file that is no label.
+    #[error("{path}: label of record {record}, at byte {offset}: got {got}, wanted 0..{wanted}")]
+    FileLabel {
+        /// The file.
+        path: PathBuf,
         /// The position of the record there.
         record: usize,
+        /// The position of the label's byte in the file.
+        offset: usize,
+        /// The byte.
+        got: usize,
+        /// The number of labels.
+        wanted: usize,
+    },
+    /// A label that is no class.
+    #[error("{name}: label of example {example}: got {label}, wanted 0..{classes}")]
+    Label {
+        /// The data set.
+        name: String,
+        /// The position of the example.
+        example: usize,
         /// Its label.
         label: usize,
         /// The number of classes.
@@ -56,6 +77,91 @@ pub enum DataError {
     NoClasses {
         /// The data set.
         name: String,
+    },
+    /// More classes than labels can tell apart.
+    #[error("{name}: got {got} classes, wanted at most 65536")]
+    TooManyClasses {
+        /// The data set.
+        name: String,
+        /// Its classes.
+        got: usize,
+    },
+    /// Two classes of one name.
+    #[error("{name}: classes {first} and {second} are both called {class:?}")]
+    SameClass {
+        /// The data set.
+        name: String,
+        /// The name of both classes.
+        class: String,
+        /// The position of the first one in the list of classes.
+        first: usize,
+        /// The position of the second one.
+        second: usize,
+    },
+    /// A directory that is no class of the list given.
+    #[error("{dir}: not in the list of classes: {}", .classes.join(", "))]
+    UnknownClass {
+        /// The directory.
+        dir: PathBuf,
+        /// The list.
+        classes: Vec<String>,
+    },
+    /// Two data sets whose labels do not mean the same.
+    #[error(
+        "{name}: class {position}: got {}, wanted {} as in {reference}",
+        called(got),
+        called(wanted)
+    )]
+    Classes {
+        /// The data set.
+        name: String,
+        /// The data set that it was compared with.
+        reference: String,
+        /// The first position at which their lists of classes differ.
+        position: usize,
+        /// The class there, or `None` if the list is shorter.
+        got: Option<String>,
+        /// The class there in the other set.
+        wanted: Option<String>,
+    },
+    /// More examples asked for than there are.
+    #[error("{field}: got {got}, wanted 0..={len}, the examples of {name}")]
+    Count {
+        /// The argument.
+        field: &'static str,
+        /// Its value.
+        got: usize,
+        /// The examples of the set.
+        len: usize,
+        /// The data set.
+        name: String,
+    },
+    /// A data set that does not fit into memory.
+    #[error(
+        "{place}: {images} images of shape {shape:?} need {needed} bytes of memory, \
+         {available} are available"
+    )]
+    Memory {
+        /// The directory or file.
+        place: PathBuf,
+        /// Its images.
+        images: usize,
+        /// `[channels, height, width]` of each.
+        shape: [usize; 3],
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes that the machine, or the limit set, has left.
+        available: u64,
+    },
+    /// A directory of a class in which every file was skipped.
+    #[error(
+        "{dir}: got no images, wanted at least one; {skipped} files skipped for their extension"
+    )]
+    AllSkipped {
+        /// The directory.
+        dir: PathBuf,
+        /// The files in it.
+        skipped: usize,
     },
     /// An image shape with a zero.
     #[error("{name}: shape: got {shape:?}, wanted [channels, height, width], each at least 1")]
@@ -85,24 +191,32 @@ pub enum DataError {
         /// The height and width of all.
         wanted: [usize; 2],
     },
-    /// A file that is not an image of a known format.
-    #[error("{path}: not a readable image: {source}")]
+    /// A file that is not an image of a known format, or a damaged one.
+    #[error("{path}: not a readable image: {reason}")]
     Image {
         /// The file.
         path: PathBuf,
         /// What the decoder found.
-        source: image::ImageError,
+        reason: image::ImageError,
+    },
+    /// A JPEG that breaks off.
+    #[error("{path}: a cut JPEG: got {got} bytes without an end marker, wanted FF D9 after them")]
+    CutJpeg {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        got: usize,
     },
     /// A batch size of zero.
     #[error("batch_size: got 0, wanted at least 1")]
     BatchSize,
     /// A download that failed or broke off.
-    #[error("{url}: {source}")]
+    #[error("{url}: {reason}")]
     Download {
         /// The address.
         url: String,
         /// What went wrong.
-        source: Box<dyn Error + Send + Sync>,
+        reason: Box<dyn Error + Send + Sync>,
     },
     /// A download that is not the published file.
     #[error("{url}: md5: got {got}, wanted {wanted}")]
@@ -115,18 +229,46 @@ pub enum DataError {
         wanted: String,
     },
     /// A file or directory that cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Io {
         /// The file or directory.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
 impl DataError {
     /// Names the path that an operation failed on: `fs::read(path).map_err(DataError::io(path))`.
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { path: path.to_path_buf(), source }
+        move |reason| Self::Io { path: path.to_path_buf(), reason }
+    }
+}
+
+/// A class by its quoted name, or that there is none.
+fn called(class: &Option<String>) -> String {
+    class.as_ref().map_or_else(|| "none".into(), |class| format!("{class:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_of_errors_says_every_cause_once() {
+        let io = || io::Error::other("the disk is gone");
+        for error in [
+            DataError::io(Path::new("a.png"))(io()),
+            DataError::Image { path: "a.png".into(), reason: image::ImageError::IoError(io()) },
+            DataError::Download { url: "http://a".into(), reason: Box::new(io()) },
+        ] {
+            let mut chain = error.to_string();
+            let mut next = error.source();
+            while let Some(cause) = next {
+                chain = format!("{chain}: {cause}");
+                next = cause.source();
+            }
+            assert_eq!(chain.matches("the disk is gone").count(), 1, "{chain}");
+        }
     }
 }

@@ -1,50 +1,166 @@
-use super::{DataError, ImageData};
-use image::{ImageError, ImageReader};
+use super::{DataError, ImageData, jpeg, memory};
+use image::error::{LimitError, LimitErrorKind};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use rayon::prelude::*;
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Extensions of images that the `image` crate does not list.
+const MORE_EXTENSIONS: [&str; 6] = ["jpe", "dib", "heic", "heif", "jxl", "jp2"];
+
+/// The largest image, decoded or as a file, in bytes.
+const LARGEST: u64 = 128 << 20;
 
 /// A directory of images with one sub-directory a class, which gives the class its name.
 ///
-/// Classes and images are taken in the order of their file names. Images (PNG, JPEG, BMP) become 8-bit RGB,
-/// `[3, height, width]`; transparency is dropped. None is resized: all have the `size` `[height, width]`, or where
-/// that is `None`, the size of the first one. Names that begin with a dot are skipped, and so are files beside the
-/// sub-directories.
+/// Classes and images are taken in the order of their file names. Images (PNG, JPEG, BMP) become
+/// 8-bit RGB, `[3, height, width]`; transparency is dropped, a stated orientation is not applied.
+/// None is resized: all have the `size` `[height, width]`, or where that is `None`, the size of the
+/// first one.
+///
+/// Skipped are names that begin with a dot, files beside the sub-directories, and files whose
+/// extension is not that of an image, such as `Thumbs.db`; the set
+/// [counts](ImageData::skipped_files) the last kind. A file without an extension is an image.
+///
+/// [`ImageFolder`] has more settings: a list of classes, grayscale, a limit of memory.
 ///
 /// # Errors
 ///
-/// A directory without classes, a class without images, a file that is not an image, an image of another size.
-///
-/// # Panics
-///
-/// With more than 65,536 classes.
+/// A directory without classes, a class without images, a file that is not an image or breaks off,
+/// an image of another size or of more than 128 MiB, more images than memory can hold, more than
+/// 65,536 classes.
 pub fn image_folder(
     dir: impl AsRef<Path>,
     size: Option<[usize; 2]>,
 ) -> Result<ImageData, DataError> {
-    let dir = dir.as_ref();
-    let directories: Vec<PathBuf> =
-        entries(dir)?.into_iter().filter(|path| path.is_dir()).collect();
-    if directories.is_empty() {
-        let wanted = vec!["one sub-directory for each class".into()];
-        return Err(DataError::Missing { dir: dir.into(), wanted });
+    ImageFolder { size, ..ImageFolder::new(dir) }.read()
+}
+
+/// Settings of an image set that is read from a directory as [`image_folder`] reads it.
+///
+/// ```no_run
+/// # use cni_training::data::ImageFolder;
+/// let train = ImageFolder::new("data/train").with_size([32, 32]).read()?;
+/// let classes = train.classes().to_vec();
+/// let test = ImageFolder::new("data/test").with_size([32, 32]).with_classes(classes).read()?;
+/// train.same_classes(&test)?;
+/// # Ok::<(), cni_training::data::DataError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ImageFolder {
+    dir: PathBuf,
+    size: Option<[usize; 2]>,
+    classes: Option<Vec<String>>,
+    channels: usize,
+    memory: Option<u64>,
+}
+
+impl ImageFolder {
+    /// The images of `dir` in RGB, of the size of the first one, of all classes that have a
+    /// sub-directory.
+    pub fn new(dir: impl AsRef<Path>) -> Self {
+        let dir = dir.as_ref().to_path_buf();
+        Self { dir, size: None, classes: None, channels: 3, memory: None }
     }
-    let (mut files, mut labels, mut classes) = (Vec::new(), Vec::new(), Vec::new());
-    for (label, directory) in directories.iter().enumerate() {
-        let images = entries(directory)?;
-        if images.is_empty() {
-            return Err(DataError::Empty { place: directory.display().to_string() });
+
+    /// The `[height, width]` of every image; one of another size is an error.
+    pub fn with_size(self, size: [usize; 2]) -> Self {
+        Self { size: Some(size), ..self }
+    }
+
+    /// The classes in the order of their labels, in place of the sub-directories in the order of
+    /// their names: so that a test set that lacks a class has the labels of its training set.
+    ///
+    /// A class without a sub-directory is one without images; a sub-directory that is not in the
+    /// list is an error.
+    pub fn with_classes(self, classes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { classes: Some(classes.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    /// One channel, `[1, height, width]`, for a model of gray images: the luma of ITU-R 601-2,
+    /// `0.299 R + 0.587 G + 0.114 B`, which leaves gray images as they are.
+    pub fn with_grayscale(self) -> Self {
+        Self { channels: 1, ..self }
+    }
+
+    /// The most bytes that the set may take, in place of the memory that is available.
+    ///
+    /// A set takes images times channels times height times width bytes.
+    pub fn with_memory_limit(self, bytes: u64) -> Self {
+        Self { memory: Some(bytes), ..self }
+    }
+
+    /// Reads the images.
+    ///
+    /// # Errors
+    ///
+    /// As [`image_folder`]; besides, a sub-directory that is not in the list of classes, and two
+    /// equal names in that list.
+    pub fn read(&self) -> Result<ImageData, DataError> {
+        let Listing { files, labels, classes, skipped } = self.list()?;
+        let first = decode(&files[0], self.size)?;
+        let size = [first.height() as usize, first.width() as usize];
+        let shape = [self.channels, size[0], size[1]];
+        if shape.contains(&0) {
+            return Err(DataError::Shape { name: name(&self.dir), shape });
         }
-        let label = u16::try_from(label).expect("image_folder: at most 65,536 classes");
-        labels.extend(images.iter().map(|_| label));
-        files.extend(images);
-        classes.push(name(directory));
+        let bytes = memory::bytes(&self.dir, files.len(), shape, self.memory)?;
+        // Shared from the start, for a vector would be copied to become so.
+        let mut pixels: Arc<[u8]> = std::iter::repeat_n(0, bytes).collect();
+        let images = Arc::get_mut(&mut pixels).expect("nobody else has it yet");
+        images.par_chunks_exact_mut(bytes / files.len()).zip(&files).try_for_each(
+            |(pixels, path)| {
+                decode(path, Some(size)).map(|image| planes(image, self.channels, pixels))
+            },
+        )?;
+        let data = ImageData::new(name(&self.dir), shape, pixels, labels, classes)?;
+        Ok(ImageData { skipped, ..data })
     }
-    let size = size.map_or_else(|| size_of(&files[0]), Ok)?;
-    let images: Vec<Vec<u8>> =
-        files.par_iter().map(|path| decode(path, size)).collect::<Result<_, _>>()?;
-    ImageData::new(name(dir), [3, size[0], size[1]], images.concat(), labels, classes)
+
+    fn list(&self) -> Result<Listing, DataError> {
+        let dir = &self.dir;
+        let directories: Vec<PathBuf> =
+            entries(dir)?.into_iter().filter(|path| path.is_dir()).collect();
+        if directories.is_empty() {
+            let wanted = vec!["one sub-directory for each class".into()];
+            return Err(DataError::Missing { dir: dir.into(), wanted });
+        }
+        let found = || directories.iter().map(|directory| name(directory)).collect();
+        let classes: Vec<String> = self.classes.clone().unwrap_or_else(found);
+        super::check_classes(&name(dir), &classes)?;
+        let (mut files, mut labels, mut skipped) = (Vec::new(), Vec::new(), 0);
+        for directory in &directories {
+            let class = name(directory);
+            let Some(label) = classes.iter().position(|known| *known == class) else {
+                return Err(DataError::UnknownClass { dir: directory.into(), classes });
+            };
+            let (images, others): (Vec<_>, Vec<_>) =
+                entries(directory)?.into_iter().partition(|path| is_image(path));
+            if images.is_empty() {
+                let (dir, skipped) = (directory.clone(), others.len());
+                return Err(match skipped {
+                    0 => DataError::Empty { place: dir.display().to_string() },
+                    _ => DataError::AllSkipped { dir, skipped },
+                });
+            }
+            labels.extend(images.iter().map(|_| label as u16));
+            files.extend(images);
+            skipped += others.len();
+        }
+        Ok(Listing { files, labels, classes, skipped })
+    }
+}
+
+/// The images of a directory, before any is opened.
+struct Listing {
+    files: Vec<PathBuf>,
+    /// Positions in `classes`, one for each file.
+    labels: Vec<u16>,
+    classes: Vec<String>,
+    /// Files of other extensions.
+    skipped: usize,
 }
 
 /// What a directory holds, sorted by name, without hidden files.
@@ -61,35 +177,67 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// The format is told by the content: names lie.
-fn open(path: &Path) -> Result<ImageReader<BufReader<File>>, DataError> {
-    ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(DataError::io(path))
+/// Whether to read a file: one with the extension of any image format, also of one that is not
+/// known here and so will be an error, or without extension.
+fn is_image(path: &Path) -> bool {
+    let Some(extension) = path.extension() else {
+        return true;
+    };
+    let more = || MORE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known));
+    ImageFormat::from_extension(extension).is_some() || more() || path.is_dir()
 }
 
-fn undecodable(path: &Path) -> impl FnOnce(ImageError) -> DataError {
-    move |source| DataError::Image { path: path.into(), source }
-}
-
-fn size_of(path: &Path) -> Result<[usize; 2], DataError> {
-    let (width, height) = open(path)?.into_dimensions().map_err(undecodable(path))?;
-    Ok([height as usize, width as usize])
-}
-
-/// The bytes of an image, row-major `[3, height, width]`.
-fn decode(path: &Path, wanted: [usize; 2]) -> Result<Vec<u8>, DataError> {
-    let image = open(path)?.decode().map_err(undecodable(path))?.into_rgb8();
-    let got = [image.height() as usize, image.width() as usize];
-    if got != wanted {
+/// An image of the `[height, width]` wanted. The format is told by the content: names lie.
+fn decode(path: &Path, wanted: Option<[usize; 2]>) -> Result<DynamicImage, DataError> {
+    let undecodable = |reason| DataError::Image { path: path.into(), reason };
+    let too_large = || LimitError::from_kind(LimitErrorKind::InsufficientMemory);
+    if fs::metadata(path).map_err(DataError::io(path))?.len() > LARGEST {
+        return Err(undecodable(ImageError::Limits(too_large())));
+    }
+    let bytes = fs::read(path).map_err(DataError::io(path))?;
+    if jpeg::is_jpeg(&bytes) && !jpeg::has_end(&bytes) {
+        return Err(DataError::CutJpeg { path: path.into(), got: bytes.len() });
+    }
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(DataError::io(path))?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(LARGEST);
+    reader.limits(limits);
+    let decoder = reader.into_decoder().map_err(undecodable)?;
+    let (width, height) = decoder.dimensions();
+    let got = [height as usize, width as usize];
+    if let Some(wanted) = wanted.filter(|&wanted| wanted != got) {
         return Err(DataError::ImageSize { path: path.into(), got, wanted });
     }
-    let interleaved = image.into_raw();
-    Ok((0..3).flat_map(|channel| interleaved.iter().skip(channel).step_by(3)).copied().collect())
+    if decoder.total_bytes() > LARGEST {
+        return Err(undecodable(ImageError::Limits(too_large())));
+    }
+    DynamicImage::from_decoder(decoder).map_err(undecodable)
+}
+
+/// The bytes of an image, row-major `[channels, height, width]`, with 3 or 1 channels.
+fn planes(image: DynamicImage, channels: usize, pixels: &mut [u8]) {
+    let interleaved = image.into_rgb8().into_raw();
+    let (colors, _) = interleaved.as_chunks::<3>();
+    if channels == 1 {
+        pixels.iter_mut().zip(colors).for_each(|(pixel, color)| *pixel = luma(*color));
+        return;
+    }
+    for (channel, plane) in pixels.chunks_exact_mut(colors.len()).enumerate() {
+        plane.iter_mut().zip(colors).for_each(|(pixel, color)| *pixel = color[channel]);
+    }
+}
+
+/// The luma of ITU-R 601-2 in steps of 2^-16, as Pillow and so torchvision computes it.
+fn luma([red, green, blue]: [u8; 3]) -> u8 {
+    let sum = 19_595 * u32::from(red) + 38_470 * u32::from(green) + 7_471 * u32::from(blue);
+    ((sum + 0x8000) >> 16) as u8
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{Rgb, RgbImage};
+    use image::{GrayImage, Luma, Rgb, RgbImage};
     use tempfile::{TempDir, tempdir};
 
     fn write(dir: &Path, file: &str, [height, width]: [u32; 2], red: u8) {
@@ -147,5 +295,129 @@ mod tests {
         assert!(error.contains("eel: got no images"), "{error}");
         let error = image_folder(dir.path().join("nowhere"), None).unwrap_err().to_string();
         assert!(error.contains("nowhere"), "{error}");
+    }
+
+    #[test]
+    fn files_of_other_extensions_are_skipped_and_counted_but_not_a_class_of_them() {
+        let dir = animals();
+        for file in ["cat/Thumbs.db", "cat/desktop.ini", "dog/labels.txt"] {
+            fs::write(dir.path().join(file), "no image").unwrap();
+        }
+        let data = image_folder(dir.path(), None).unwrap();
+        assert_eq!((data.len(), data.skipped_files()), (3, 3));
+        assert_eq!(data.take(1).skipped_files(), 3);
+        fs::create_dir(dir.path().join("eel")).unwrap();
+        fs::write(dir.path().join("eel/Thumbs.db"), "no image").unwrap();
+        let error = image_folder(dir.path(), None).unwrap_err().to_string();
+        let says = "eel: got no images, wanted at least one; 1 files skipped for their extension";
+        assert!(error.ends_with(says), "{error}");
+    }
+
+    #[test]
+    fn whatever_is_called_an_image_must_be_one() {
+        for file in ["a.JPG", "a.jfif", "a.webp", "a.tif", "a.heic", "a.Dib", "no extension"] {
+            let dir = animals();
+            fs::write(dir.path().join("dog").join(file), "no image").unwrap();
+            let error = image_folder(dir.path(), None).unwrap_err();
+            assert!(
+                matches!(&error, DataError::Image { path, .. } if path.ends_with(file)),
+                "{error}"
+            );
+        }
+        let dir = animals();
+        fs::create_dir(dir.path().join("dog/old.backup")).unwrap();
+        let error = image_folder(dir.path(), None).unwrap_err().to_string();
+        assert!(error.contains("dog/old.backup"), "{error}");
+    }
+
+    #[test]
+    fn a_list_of_classes_gives_a_part_that_lacks_one_the_labels_of_the_whole() {
+        let (train, test) = (animals(), tempdir().unwrap());
+        write(train.path(), "eel/a.png", [2, 3], 40);
+        write(test.path(), "cat/a.png", [2, 3], 10);
+        write(test.path(), "eel/a.png", [2, 3], 40);
+        let train = image_folder(train.path(), None).unwrap();
+        let alone = image_folder(test.path(), None).unwrap();
+        assert_eq!((train.label(3), alone.label(1)), (2, 1));
+        assert!(train.same_classes(&alone).is_err());
+        let listed = ImageFolder::new(test.path()).with_classes(train.classes().to_vec());
+        let listed = listed.read().unwrap();
+        assert_eq!([0, 1].map(|i| listed.label(i)), [0, 2]);
+        train.same_classes(&listed).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_is_no_class_of_the_list_is_refused_by_name() {
+        let dir = animals();
+        let read = |classes: &[&str]| {
+            let folder = ImageFolder::new(dir.path()).with_classes(classes.to_vec());
+            folder.read().unwrap_err()
+        };
+        let error = read(&["dog", "eel"]).to_string();
+        assert!(error.ends_with("cat: not in the list of classes: dog, eel"), "{error}");
+        assert!(matches!(read(&["cat", "dog", "cat"]), DataError::SameClass { .. }));
+        assert!(matches!(read(&[]), DataError::NoClasses { .. }));
+        let many: Vec<String> = (0..65_537).map(|i| i.to_string()).collect();
+        let error = ImageFolder::new(dir.path()).with_classes(many).read().unwrap_err();
+        assert!(matches!(error, DataError::TooManyClasses { got: 65_537, .. }));
+    }
+
+    #[test]
+    fn grayscale_is_one_channel_of_luma_and_leaves_gray_images_as_they_are() {
+        let dir = tempdir().unwrap();
+        let path = dir.path().join("cat/a.png");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let colors = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [10, 200, 90]];
+        RgbImage::from_fn(5, 1, |x, _| Rgb(colors[x as usize])).save(&path).unwrap();
+        let gray = |dir: &Path| ImageFolder::new(dir).with_grayscale().read().unwrap();
+        let data = gray(dir.path());
+        assert_eq!(data.image_shape(), [1, 1, 5]);
+        // Pillow's `convert("L")`.
+        assert_eq!(data.pixels(0), [76, 150, 29, 255, 131]);
+        GrayImage::from_fn(16, 16, |x, y| Luma([(16 * y + x) as u8])).save(&path).unwrap();
+        assert_eq!(gray(dir.path()).pixels(0), (0..=255).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn a_directory_that_does_not_fit_into_memory_is_refused_with_its_size() {
+        let dir = animals();
+        let read = |bytes| ImageFolder::new(dir.path()).with_memory_limit(bytes).read();
+        assert_eq!(read(3 * 18).unwrap().len(), 3);
+        let error = read(3 * 18 - 1).unwrap_err().to_string();
+        let says = "3 images of shape [3, 2, 3] need 54 bytes of memory, 53 are available";
+        assert!(error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn headers_that_promise_huge_images_are_errors_that_name_the_file() {
+        let dir = animals();
+        // 60,000 by 60,000 pixels, in headers of files of a few bytes.
+        let png = fs::read(dir.path().join("cat/1.png")).unwrap();
+        let mut bmp = fs::read(dir.path().join("cat/2.bmp")).unwrap();
+        bmp[18..22].copy_from_slice(&60_000_u32.to_le_bytes());
+        bmp[22..26].copy_from_slice(&60_000_u32.to_le_bytes());
+        let header = [b"IHDR".as_slice(), &60_000_u32.to_be_bytes(), &60_000_u32.to_be_bytes()];
+        let header = [header.concat(), png[24..29].to_vec()].concat();
+        let mut crc = flate2::Crc::new();
+        crc.update(&header);
+        let png = [&png[..12], &header, &crc.sum().to_be_bytes(), &png[33..]].concat();
+        for (file, bytes) in [("bird/a.png", png), ("bird/a.bmp", bmp)] {
+            let dir = animals();
+            let path = dir.path().join(file);
+            fs::create_dir(path.parent().unwrap()).unwrap();
+            fs::write(&path, bytes).unwrap();
+            let error = image_folder(dir.path(), None).unwrap_err();
+            assert!(matches!(&error, DataError::Image { path: p, .. } if *p == path), "{error}");
+            let error = ImageFolder::new(dir.path()).with_size([2, 3]).read().unwrap_err();
+            assert!(error.to_string().contains(file), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_of_any_script_are_read() {
+        let dir = tempdir().unwrap();
+        write(dir.path(), "模型 ü/ünïcode é.png", [2, 3], 30);
+        let data = image_folder(dir.path(), None).unwrap();
+        assert_eq!((data.classes()[0].as_str(), data.len()), ("模型 ü", 1));
     }
 }

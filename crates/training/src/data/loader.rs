@@ -33,8 +33,12 @@ impl Batch {
 
 /// Batches of an image set, for Burn's trainer or a loop of one's own.
 ///
-/// Every call of `iter` is an epoch. What it yields is a function of the data, the batch size, the key and the number
-/// of the epoch, so a run that was broken off goes on as if it had not been: see [`resume_at`](Self::resume_at).
+/// Every call of `iter` consumes an epoch, also one that is dropped after its first batch: the next
+/// call yields the epoch after it. [`epoch`](Self::epoch) looks at one and leaves the count alone.
+///
+/// What an epoch yields is a function of the data, the batch size, the key and the number of the
+/// epoch, so a run that was broken off goes on as if it had not been: see
+/// [`resume_at`](Self::resume_at).
 ///
 /// - order of epoch `e`: the permutation of `key.named("order").child(e)`;
 /// - augmentation: the key `key.named("augment").child(e)`;
@@ -132,7 +136,7 @@ impl Loader {
         self
     }
 
-    /// The batches of an epoch: those that `iter` would yield at its turn.
+    /// The batches of an epoch: those that `iter` would yield at its turn. None is consumed.
     pub fn epoch(&self, epoch: usize) -> Epoch<'_> {
         let epoch = if self.training.is_some() { epoch } else { 0 };
         let order = match self.training {
@@ -167,6 +171,7 @@ impl Clone for Loader {
 }
 
 impl DataLoader<Batch> for Loader {
+    /// The batches of the next epoch, which is consumed whether or not it is iterated to its end.
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
         Box::new(self.epoch(self.next_epoch.fetch_add(1, Ordering::Relaxed)))
     }
@@ -304,6 +309,16 @@ mod tests {
         // Burn's trainer moves the loader before the first epoch.
         let moved = training(20, 6).resume_at(2).to_device(&Device::flex());
         assert_eq!(seen(&*moved), epochs[2]);
+    }
+
+    #[test]
+    fn a_look_at_the_first_batch_consumes_an_epoch_and_epoch_does_not() {
+        let first = |batches: &mut dyn Iterator<Item = Result<Batch, DatasetError>>| {
+            batches.next().unwrap().unwrap().epoch
+        };
+        let loader = training(20, 6);
+        assert_eq!(first(&mut loader.epoch(7)), 7);
+        assert_eq!([first(&mut loader.iter()), first(&mut loader.iter())], [0, 1]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! use cni_noise::Key;
 //! use cni_training::data::{Augment, Loader, Split, digits};
 //!
-//! let (train, validation) = digits(Split::Train).split_validation(200, Key::new(1));
+//! let (train, validation) = digits(Split::Train).split_validation(200, Key::new(1))?;
 //! let loader = Loader::training(train, 64, Augment::default(), Key::new(2), &Device::flex())?;
 //! for batch in loader.iter() {
 //!     assert_eq!(batch?.images.dims()[1..], [1, 8, 8]);
@@ -16,7 +16,8 @@
 //! ```
 //!
 //! - [`ImageData`]: a set of images in memory, and views of it;
-//! - [`cifar10`], [`cifar100`], [`digits`], [`image_folder`]: where sets come from;
+//! - [`cifar10`], [`cifar100`], [`digits`], [`image_folder`], [`ImageFolder`]: where sets come
+//!   from;
 //! - [`Augment`]: keyed random crops and flips;
 //! - [`Loader`]: keyed, resumable batches for Burn's trainer.
 //!
@@ -29,7 +30,9 @@ mod digits;
 mod download;
 mod error;
 mod folder;
+mod jpeg;
 mod loader;
+mod memory;
 mod shares;
 
 pub use augment::Augment;
@@ -38,13 +41,14 @@ pub use digits::digits;
 #[cfg(feature = "download")]
 pub use download::{download_cifar10, download_cifar100};
 pub use error::DataError;
-pub use folder::image_folder;
+pub use folder::{ImageFolder, image_folder};
 pub use loader::{Batch, Epoch, Loader};
 pub(crate) use shares::Shares;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cni_noise::{Key, permutation};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -70,6 +74,7 @@ pub struct ImageData {
     classes: Arc<[String]>,
     /// The examples of this view, as positions in `pixels` and `labels`.
     view: Arc<[usize]>,
+    skipped: usize,
 }
 
 impl ImageData {
@@ -80,7 +85,8 @@ impl ImageData {
     ///
     /// # Errors
     ///
-    /// An empty set, no classes, a shape with a zero, pixels that are not `n` images, a label that is no class.
+    /// An empty set, no classes, more than 65,536 of them or two of one name, a shape with a zero,
+    /// pixels that are not `n` images, a label that is no class.
     pub fn new(
         name: impl Into<String>,
         shape: [usize; 3],
@@ -92,22 +98,22 @@ impl ImageData {
         if shape.contains(&0) {
             return Err(DataError::Shape { name, shape });
         }
-        if classes.is_empty() {
-            return Err(DataError::NoClasses { name });
-        }
+        check_classes(&name, &classes)?;
         if labels.is_empty() {
             return Err(DataError::Empty { place: name });
         }
-        let wanted = labels.len() * shape.iter().product::<usize>();
+        let wanted = shape.iter().fold(labels.len(), |bytes, &size| bytes.saturating_mul(size));
         if pixels.len() != wanted {
             return Err(DataError::Pixels { name, got: pixels.len(), wanted });
         }
-        if let Some(record) = labels.iter().position(|&label| usize::from(label) >= classes.len()) {
-            let label = labels[record].into();
-            return Err(DataError::Label { place: name, record, label, classes: classes.len() });
+        if let Some(example) = labels.iter().position(|&label| usize::from(label) >= classes.len())
+        {
+            let label = labels[example].into();
+            return Err(DataError::Label { name, example, label, classes: classes.len() });
         }
         let view = (0..labels.len()).collect();
-        Ok(Self { name: name.into(), shape, pixels, labels, classes: classes.into(), view })
+        let (name, classes) = (name.into(), classes.into());
+        Ok(Self { name, shape, pixels, labels, classes, view, skipped: 0 })
     }
 
     /// The name of the data set, such as `cifar10`.
@@ -135,23 +141,72 @@ impl ImageData {
         &self.classes
     }
 
-    /// The label of example `i`. Panics if there is no such example.
-    pub fn label(&self, i: usize) -> usize {
-        self.labels[self.view[i]].into()
+    /// Checks that a label means the same class in both sets: equal names in equal order.
+    ///
+    /// Sets from directories of different classes can have equally many of them and still number
+    /// them differently; [`ImageFolder::with_classes`] reads both with one list.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Classes`] with the first class of `other` that is not the class of `self`.
+    pub fn same_classes(&self, other: &Self) -> Result<(), DataError> {
+        let longest = self.classes.len().max(other.classes.len());
+        let differs = |&i: &usize| self.classes.get(i) != other.classes.get(i);
+        let Some(position) = (0..longest).find(differs) else {
+            return Ok(());
+        };
+        Err(DataError::Classes {
+            name: other.name().into(),
+            reference: self.name().into(),
+            position,
+            got: other.classes.get(position).cloned(),
+            wanted: self.classes.get(position).cloned(),
+        })
     }
 
-    /// The bytes of example `i`, row-major `[channels, height, width]`. Panics if there is no such example.
+    /// The files of an image folder that were skipped because their extension is not an image's.
+    ///
+    /// 0 for sets from elsewhere. A part has the number of the whole set.
+    pub fn skipped_files(&self) -> usize {
+        self.skipped
+    }
+
+    /// The label of example `i`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such example.
+    pub fn label(&self, i: usize) -> usize {
+        self.labels[self.position("label", i)].into()
+    }
+
+    /// The bytes of example `i`, row-major `[channels, height, width]`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such example.
     pub fn pixels(&self, i: usize) -> &[u8] {
         let size = self.shape.iter().product::<usize>();
-        &self.pixels[self.view[i] * size..][..size]
+        &self.pixels[self.position("pixels", i) * size..][..size]
+    }
+
+    fn position(&self, of: &str, i: usize) -> usize {
+        let len = self.len();
+        assert!(i < len, "{of}: example: got {i}, wanted 0..{len}, the examples of {}", self.name);
+        self.view[i]
     }
 
     /// The examples at the positions in `range`.
     ///
     /// # Panics
     ///
-    /// If `range` reaches beyond the set.
+    /// If `range` reaches beyond the set or ends before it begins.
     pub fn subset(&self, range: Range<usize>) -> Self {
+        let (len, name) = (self.len(), &self.name);
+        assert!(
+            range.start <= range.end && range.end <= len,
+            "subset: range: got {range:?}, wanted a part of 0..{len}, the examples of {name}"
+        );
         self.part(&self.view[range])
     }
 
@@ -164,19 +219,22 @@ impl ImageData {
     ///
     /// A function of the key and the size of the set alone. Both parts keep the order of the set.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If `count` is more than the size of the set.
-    pub fn split_validation(&self, count: usize, key: Key) -> (Self, Self) {
+    /// A `count` above the size of the set.
+    pub fn split_validation(&self, count: usize, key: Key) -> Result<(Self, Self), DataError> {
         let len = self.len();
-        assert!(count <= len, "split_validation: count: got {count}, wanted 0..={len}");
+        if count > len {
+            let (field, name) = ("split_validation: count", self.name().into());
+            return Err(DataError::Count { field, got: count, len, name });
+        }
         let mut order = permutation(key, len);
         let (validation, training) = order.split_at_mut(count);
         let sorted = |part: &mut [usize]| {
             part.sort_unstable();
             self.part(&part.iter().map(|&i| self.view[i]).collect::<Vec<_>>())
         };
-        (sorted(training), sorted(validation))
+        Ok((sorted(training), sorted(validation)))
     }
 
     fn part(&self, view: &[usize]) -> Self {
@@ -205,7 +263,11 @@ impl ImageData {
         upload(&self.gather(indices), self.shape, device)
     }
 
-    /// Labels `[indices.len()]` on `device`, those of the examples at `indices`. Otherwise as [`images`](Self::images).
+    /// Labels `[indices.len()]` on `device`, those of the examples at `indices`.
+    ///
+    /// # Panics
+    ///
+    /// If an index is beyond the set.
     pub fn labels(&self, indices: &[usize], device: &Device) -> Tensor<1, Int> {
         let labels: Vec<i32> = indices.iter().map(|&i| self.label(i) as i32).collect();
         Tensor::from_data(TensorData::new(labels, [indices.len()]), device)
@@ -216,6 +278,24 @@ impl ImageData {
         indices.iter().for_each(|&i| pixels.extend_from_slice(self.pixels(i)));
         pixels
     }
+}
+
+/// Checks that labels can tell the classes apart, and users their names.
+fn check_classes(name: &str, classes: &[String]) -> Result<(), DataError> {
+    if classes.is_empty() {
+        return Err(DataError::NoClasses { name: name.into() });
+    }
+    if classes.len() > usize::from(u16::MAX) + 1 {
+        return Err(DataError::TooManyClasses { name: name.into(), got: classes.len() });
+    }
+    let mut seen = HashMap::new();
+    for (second, class) in classes.iter().enumerate() {
+        if let Some(first) = seen.insert(class, second) {
+            let (name, class) = (name.into(), class.clone());
+            return Err(DataError::SameClass { name, class, first, second });
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for ImageData {
@@ -268,7 +348,37 @@ mod tests {
         refused([1, 2, 2], 4, &[0], 0, "no classes");
         refused([1, 2, 2], 0, &[], 1, "no images");
         refused([1, 2, 2], 7, &[0, 0], 1, "got 7 bytes, wanted 8");
-        refused([1, 2, 2], 8, &[1, 2], 2, "record 1: got 2, wanted 0..2");
+        refused([1, 2, 2], 8, &[1, 2], 2, "label of example 1: got 2, wanted 0..2");
+        refused([usize::MAX; 3], 8, &[0, 0], 1, "wanted 18446744073709551615");
+        refused([1, 1, 1], 1, &[0], 65_537, "got 65537 classes, wanted at most 65536");
+        let twice = ["cat", "dog", "cat"].map(String::from).to_vec();
+        let error = ImageData::new("toy", [1, 1, 1], vec![0], vec![0], twice).unwrap_err();
+        assert_eq!(error.to_string(), "toy: classes 0 and 2 are both called \"cat\"");
+    }
+
+    #[test]
+    fn labels_reach_to_the_last_of_65536_classes() {
+        let data = ImageData::new("many", [1, 1, 1], vec![0], vec![65_535], names(65_536)).unwrap();
+        assert_eq!(data.label(0), 65_535);
+    }
+
+    #[test]
+    fn sets_whose_classes_differ_are_told_apart_by_the_first_difference() {
+        let set = |name: &str, classes: &str| {
+            let classes = classes.split_whitespace().map(String::from).collect();
+            ImageData::new(name, [1, 1, 1], vec![0], vec![0], classes).unwrap()
+        };
+        let train = set("train", "cat dog eel");
+        assert!(train.same_classes(&set("test", "cat dog eel")).is_ok());
+        for (classes, says) in [
+            ("cat eel", "test: class 1: got \"eel\", wanted \"dog\" as in train"),
+            ("cat dog", "test: class 2: got none, wanted \"eel\" as in train"),
+            ("cat dog eel fox", "test: class 3: got \"fox\", wanted none as in train"),
+            ("dog cat eel", "test: class 0: got \"dog\", wanted \"cat\" as in train"),
+        ] {
+            let error = train.same_classes(&set("test", classes)).unwrap_err();
+            assert_eq!(error.to_string(), says);
+        }
     }
 
     #[test]
@@ -298,21 +408,40 @@ mod tests {
     #[test]
     fn training_and_validation_share_no_example_and_lose_none() {
         let data = toy(20);
-        let (training, validation) = data.split_validation(6, Key::new(1));
+        let (training, validation) = data.split_validation(6, Key::new(1)).unwrap();
         assert_eq!((training.len(), validation.len()), (14, 6));
         let mut all: Vec<usize> = training.view.iter().chain(&*validation.view).copied().collect();
         all.sort_unstable();
         assert_eq!(all, (0..20).collect::<Vec<_>>());
-        let again = data.split_validation(6, Key::new(1)).1;
+        let again = data.split_validation(6, Key::new(1)).unwrap().1;
         assert_eq!(validation.fingerprint(), again.fingerprint());
-        let other = data.split_validation(6, Key::new(2)).1;
+        let other = data.split_validation(6, Key::new(2)).unwrap().1;
         assert_ne!(validation.fingerprint(), other.fingerprint());
     }
 
     #[test]
-    #[should_panic(expected = "count: got 21, wanted 0..=20")]
-    fn a_validation_part_larger_than_the_set_is_refused() {
-        toy(20).split_validation(21, Key::new(1));
+    fn a_validation_part_larger_than_the_set_is_an_error() {
+        let error = toy(20).split_validation(21, Key::new(1)).unwrap_err().to_string();
+        let says = "split_validation: count: got 21, wanted 0..=20, the examples of toy";
+        assert_eq!(error, says);
+        let (training, validation) = toy(20).split_validation(20, Key::new(1)).unwrap();
+        assert_eq!((training.len(), validation.len()), (0, 20));
+    }
+
+    #[test]
+    fn numbers_of_examples_that_are_not_there_are_named_by_the_panic() {
+        let says = |call: fn(&ImageData)| {
+            let data = toy(5).take(3);
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(&data)));
+            *panic.unwrap_err().downcast::<String>().unwrap()
+        };
+        let end = "the examples of toy";
+        let label = says(|data| _ = data.label(3));
+        assert_eq!(label, format!("label: example: got 3, wanted 0..3, {end}"));
+        let pixels = says(|data| _ = data.images(&[0, 4], &Device::flex()));
+        assert_eq!(pixels, format!("pixels: example: got 4, wanted 0..3, {end}"));
+        let subset = says(|data| _ = data.subset(1..4));
+        assert_eq!(subset, format!("subset: range: got 1..4, wanted a part of 0..3, {end}"));
     }
 
     #[test]

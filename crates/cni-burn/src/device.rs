@@ -1,8 +1,7 @@
-//! The backends that this program was built with.
+//! Devices by the name of their backend, of those that the program was built with.
 
+use crate::panics::caught;
 use burn::tensor::{Device, Tensor};
-use std::panic;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Makes a device.
 pub type Make = fn() -> Device;
@@ -25,7 +24,8 @@ pub fn compiled() -> Vec<(&'static str, Make)> {
         ("vulkan", || Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
         #[cfg(feature = "metal")]
         ("metal", || Device::metal(burn::tensor::DeviceKind::DefaultDevice)),
-        // Burn's `Device::webgpu` is a browser's own; elsewhere the feature means WebGPU's shading language.
+        // Burn's `Device::webgpu` is a browser's own; elsewhere the feature means WebGPU's shading
+        // language.
         #[cfg(feature = "webgpu")]
         ("webgpu", || Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
         #[cfg(feature = "wgpu")]
@@ -34,7 +34,12 @@ pub fn compiled() -> Vec<(&'static str, Make)> {
     backends.to_vec()
 }
 
-/// The device of a backend that works on this machine, or what could have been asked for.
+/// The device of a backend, by name.
+///
+/// # Errors
+///
+/// In a sentence: where there is no such backend, it is not compiled in, or it finds no hardware or
+/// driver here.
 pub fn device(name: &str) -> Result<Device, String> {
     let compiled = compiled();
     let others: Vec<&str> =
@@ -46,33 +51,37 @@ pub fn device(name: &str) -> Result<Device, String> {
             )
         }),
         None if BACKENDS.contains(&name) => Err(format!(
-            "device: got {name}, which needs a program built with `--features {name}`; wanted one of {others:?}"
+            "device: got {name}, which needs a program built with `--features {name}`; \
+             wanted one of {others:?}"
         )),
         None => Err(format!("device: got {name}, wanted one of {others:?}")),
     }
 }
 
-/// The device, once it has computed something: a missing driver shows at first use, as panics of Burn's threads. The
-/// first of them names the cause.
+/// The device, once it has computed something: a missing driver shows at first use.
 fn probe(make: Make) -> Result<Device, String> {
-    let panics = Arc::new(Mutex::new(Vec::new()));
-    let heard = panics.clone();
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| {
-        let text = panic.payload_as_str().unwrap_or("no reason given").to_string();
-        heard.lock().unwrap_or_else(PoisonError::into_inner).push(text);
-    }));
-    let probed = std::thread::spawn(move || {
+    caught(|| {
         let device = make();
         let sum = Tensor::<1>::ones([2], &device).sum().try_into_scalar::<f32>();
         sum.map(|_| device).map_err(|error| error.to_string())
-    })
-    .join();
-    panic::set_hook(hook);
-    let reason = match probed {
-        Ok(Ok(device)) => return Ok(device),
-        Ok(Err(error)) => error,
-        Err(_) => panics.lock().unwrap_or_else(PoisonError::into_inner).swap_remove(0),
+    })?
+}
+
+/// The backends that the repository's tests and benches compare with Flex: what the environment
+/// variable `CNI_DEVICE` names, such as `cuda` or `cuda,vulkan`, else all that are compiled in.
+///
+/// # Errors
+///
+/// In a sentence, where the variable names a backend that is not compiled in.
+pub fn compared() -> Result<Vec<&'static str>, String> {
+    let all: Vec<&str> = compiled().into_iter().map(|(name, _)| name).collect();
+    let Some(asked) = std::env::var_os("CNI_DEVICE") else {
+        return Ok(all.into_iter().filter(|name| *name != "flex").collect());
     };
-    Err(reason.split_whitespace().collect::<Vec<_>>().join(" "))
+    let asked = asked.to_string_lossy();
+    let known = |name: &str| {
+        let found = all.iter().find(|known| **known == name).copied();
+        found.ok_or_else(|| format!("CNI_DEVICE: got {name:?}, wanted one of {all:?}"))
+    };
+    asked.split(',').map(known).collect()
 }

@@ -1,0 +1,81 @@
+//! One thing that is computed on both devices.
+
+use super::finding::{self, Finding, Outcome};
+use crate::panics::caught;
+use burn::tensor::{Device, Shape, Tensor, TensorData};
+use cni_noise::{Key, host_normal};
+use std::error::Error;
+
+/// The results of a computation, by name.
+pub type Parts = Vec<(String, Vec<f32>)>;
+
+type Compute = dyn Fn(&Device) -> Result<Parts, Box<dyn Error>> + Send + Sync;
+
+/// How much two results may differ.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Tolerance {
+    /// Each value by this share of the largest of its part, or of a thousandth of the largest of
+    /// all parts, if that is more: a part that is next to nothing consists of rounding. Zero: not
+    /// at all.
+    Relative(f64),
+    /// This share of the values of each part in any way, the others by 1e-5: where rounding decides
+    /// between two values that are far apart, such as the sign of a gradient that is next to
+    /// nothing.
+    Share(f64),
+}
+
+/// A computation that is to give the same on two devices.
+pub struct Comparison {
+    name: String,
+    tolerance: Tolerance,
+    compute: Box<Compute>,
+}
+
+impl Comparison {
+    /// What `compute` gives on a device.
+    pub fn new(
+        name: impl Into<String>,
+        tolerance: Tolerance,
+        compute: impl Fn(&Device) -> Result<Parts, Box<dyn Error>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), tolerance, compute: Box::new(compute) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn run(&self, device: &Device, reference: &Device) -> Finding {
+        let outcome = match (self.on(device), self.on(reference)) {
+            (Err(reason), _) => Outcome::Failed(reason),
+            (_, Err(reason)) => Outcome::Failed(format!("on the reference: {reason}")),
+            (Ok(got), Ok(wanted)) => finding::compare(&got, &wanted, self.tolerance),
+        };
+        Finding { name: self.name.clone(), tolerance: self.tolerance, outcome }
+    }
+
+    pub(super) fn on(&self, device: &Device) -> Result<Parts, String> {
+        caught(|| (self.compute)(device).map_err(|error| error.to_string()))?
+    }
+}
+
+/// Normal values that are the same on every device, since the host draws them.
+pub fn values<const D: usize>(seed: u64, shape: impl Into<Shape>, device: &Device) -> Tensor<D> {
+    let shape = shape.into();
+    let all = host_normal(Key::new(seed).named("device check"), 0..shape.num_elements() as u64);
+    Tensor::from_data(TensorData::new(all, shape), device)
+}
+
+/// The values of a tensor.
+pub(super) fn list<const D: usize>(x: Tensor<D>) -> Result<Vec<f32>, Box<dyn Error>> {
+    Ok(x.try_to_vec_as()?)
+}
+
+/// A part of results.
+pub(super) fn part<const D: usize>(
+    name: impl Into<String>,
+    x: Tensor<D>,
+) -> Result<(String, Vec<f32>), Box<dyn Error>> {
+    Ok((name.into(), list(x)?))
+}

@@ -1,0 +1,135 @@
+//! What is asked of a model and its data before the first step.
+
+use crate::data::ImageData;
+use crate::trainee::seed;
+use crate::{Devices, Progress, TrainingConfig, TrainingError};
+use burn::module::{Flag, Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+use cni_noise::{Key, Noise, scope};
+use cni_ops::{Precision, autocast};
+
+/// Examples that the model is shown.
+const EXAMPLES: usize = 4;
+
+/// Whether a run can begin on these devices and show its progress.
+pub(crate) fn check_settings(
+    config: &TrainingConfig,
+    progress: Progress,
+    devices: &Devices,
+    examples: usize,
+) -> Result<(), TrainingError> {
+    devices.check(examples, config.batch_size)?;
+    if progress == Progress::Dashboard && !cfg!(feature = "tui") {
+        let wanted = "lines or quiet, or a build with the feature `tui`";
+        return Err(TrainingError::setting("progress", "dashboard", wanted));
+    }
+    if !config.precision.works_on(devices.first()) {
+        let wanted = "an element type that the device computes in";
+        return Err(TrainingError::setting("precision", config.precision, wanted));
+    }
+    Ok(())
+}
+
+/// Whether training and validation data are of one kind.
+pub(crate) fn check_data(train: &ImageData, validation: &ImageData) -> Result<(), TrainingError> {
+    for (field, data) in [("train", train), ("validation", validation)] {
+        if data.is_empty() {
+            return Err(TrainingError::setting(field, "no examples", "at least one"));
+        }
+    }
+    if train.image_shape() != validation.image_shape() {
+        let got = format!("{:?} beside {:?}", validation.image_shape(), train.image_shape());
+        let wanted = "images of the shape of the training set's";
+        return Err(TrainingError::setting("validation", got, wanted));
+    }
+    let (ours, theirs) = (validation.classes(), train.classes());
+    if ours == theirs {
+        return Ok(());
+    }
+    let differs = ours.iter().zip(theirs).position(|(a, b)| a != b);
+    let got = match differs {
+        Some(i) => format!("class {i} {:?} beside {:?}", ours[i], theirs[i]),
+        None => format!("{} classes beside {}", ours.len(), theirs.len()),
+    };
+    let wanted = "the training set's list of classes";
+    Err(TrainingError::setting("validation", got, wanted))
+}
+
+/// Whether the model, in inference, has an output for each class; and whether its outputs depend on
+/// the noise scope or the device's generator.
+///
+/// It may have more outputs than there are classes.
+pub(crate) fn is_noisy(
+    logits: impl Fn(Tensor<4>) -> Tensor<2>,
+    train: &ImageData,
+    device: &Device,
+    key: Key,
+) -> Result<bool, TrainingError> {
+    let rows: Vec<usize> = (0..train.len().min(EXAMPLES)).collect();
+    let images = train.images(&rows, device);
+    let pass = |draw| {
+        let key = key.child(draw);
+        seed(device, key);
+        let logits =
+            autocast(Precision::Full, || scope(Noise::Keyed(key), || logits(images.clone())));
+        let shape = logits.dims();
+        let bits = logits.into_data().convert::<f32>();
+        (shape, bits.as_bytes().to_vec())
+    };
+    let (shape, first) = pass(0);
+    let [given, outputs] = shape;
+    if given != rows.len() {
+        let got = format!("logits of shape {shape:?} for {} images", rows.len());
+        return Err(TrainingError::setting("forward", got, "a row of logits for each image"));
+    }
+    let classes = train.classes().len();
+    if outputs < classes {
+        let got = format!("{outputs} outputs for {classes} classes of data");
+        return Err(TrainingError::setting("forward", got, "an output for each class"));
+    }
+    Ok(first != pass(1).1)
+}
+
+/// Refuses layers of Burn's that draw at random in training on several devices: see [`seed`].
+pub(crate) fn check_layers<M: Module>(model: &M, devices: &Devices) -> Result<(), TrainingError> {
+    #[derive(Default)]
+    struct Walk {
+        path: Vec<String>,
+        found: Option<String>,
+    }
+    impl ModuleVisitor for Walk {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.path.push(name.to_string());
+            if let "Struct:Dropout" | "Struct:GaussianNoise" = container {
+                self.path.push(container.trim_start_matches("Struct:").to_string());
+            }
+        }
+        fn exit_module(&mut self, _name: &str, container: &str) {
+            self.path.pop();
+            if let "Struct:Dropout" | "Struct:GaussianNoise" = container {
+                self.path.pop();
+            }
+        }
+        fn visit_flag(&mut self, flag: &Param<Flag>) {
+            if let [module @ .., _training, layer] = self.path.as_slice()
+                && let "Dropout" | "GaussianNoise" = layer.as_str()
+                && flag.is_enabled()
+            {
+                self.found.get_or_insert_with(|| format!("{layer} at {:?}", module.join(".")));
+            }
+        }
+    }
+    if devices.parallel().is_none() {
+        return Ok(());
+    }
+    let mut walk = Walk::default();
+    model.visit(&mut walk);
+    match walk.found {
+        None => Ok(()),
+        Some(layer) => {
+            let got = format!("{} for a model with {layer}", devices.len());
+            let wanted = "one device: the layer draws from a generator that all devices share";
+            Err(TrainingError::setting("devices", got, wanted))
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The checkpoints of a run on disk: one folder an epoch, with checksums of all that is in it.
+
+use crate::TrainingError;
+use crate::error::CheckpointFault;
+use crate::history::EpochRow;
+use burn::lr_scheduler::LrSchedulerRecord;
+use burn::optim::OptimizerRecord;
+use burn::store::ModuleRecord;
+use burn::train::checkpoint::Checkpoint;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+pub(crate) const MODEL: &str = "model.bpk";
+pub(crate) const OPTIMIZER: &str = "optimizer.bpk";
+pub(crate) const SCHEDULE: &str = "schedule.bpk";
+const STATE: &str = "state.json";
+
+/// Stands for the checksum in the text that it is of.
+const UNSIGNED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What a checkpoint says of its run.
+///
+/// Unknown fields are refused, so that a changed byte in a field's name cannot hide the field.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct State {
+    /// The version that trained the epoch.
+    pub version: String,
+    /// The versions that trained the run, each by its first epoch.
+    #[serde(default)]
+    pub versions: BTreeMap<usize, String>,
+    pub epoch: usize,
+    /// The configuration: a run resumes only its own checkpoints.
+    pub run: serde_json::Value,
+    pub history: Vec<EpochRow>,
+    /// SHA-256 of the files beside, by name. Empty in checkpoints from before there were checksums.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// SHA-256 of this file with zeros in the place of these digits.
+    #[serde(default)]
+    pub checksum: String,
+}
+
+/// The checkpoints of a run, in a folder of their own.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    pub root: PathBuf,
+}
+
+/// The right to train in a folder, until it is dropped or the process ends.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "an open file holds the lock")] Option<File>);
+
+impl Shelf {
+    /// The shelf of a run's folder, and the lock of that folder. Nothing in it is touched.
+    pub fn open(run: &Path) -> Result<(Self, Lock), TrainingError> {
+        let root = run.join("checkpoints");
+        fs::create_dir_all(&root).map_err(|error| TrainingError::io(&root, error))?;
+        let path = run.join(".lock");
+        let io = |error| TrainingError::io(&path, error);
+        // The file stays: who removed it could remove the one that another process has just locked.
+        let file = File::options().create(true).append(true).open(&path).map_err(io)?;
+        let lock = match file.try_lock() {
+            Ok(()) => Lock(Some(file)),
+            Err(TryLockError::WouldBlock) => return Err(TrainingError::Locked(run.to_path_buf())),
+            // Some network file systems have no locks. There the user has to take care.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                Lock(None)
+            }
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        };
+        Ok((Self { root }, lock))
+    }
+
+    /// Removes what a killed run left half-written or half-removed, and nothing else.
+    pub fn clean(&self) -> Result<(), TrainingError> {
+        let io = |error| TrainingError::io(&self.root, error);
+        for entry in fs::read_dir(&self.root).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            let name = entry.file_name();
+            let ours = |prefix| name.to_str().is_some_and(|name| number(name, prefix).is_some());
+            if !(ours(".epoch-") || ours(".drop-")) {
+                continue;
+            }
+            let path = entry.path();
+            if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+                .map_err(io)?;
+        }
+        Ok(())
+    }
+
+    pub fn folder(&self, epoch: usize) -> PathBuf {
+        self.root.join(format!("epoch-{epoch}"))
+    }
+
+    /// Where a checkpoint is written before it is complete.
+    pub fn stage(&self, epoch: usize) -> PathBuf {
+        self.root.join(format!(".epoch-{epoch}"))
+    }
+
+    /// Where a checkpoint is removed.
+    pub fn grave(&self, epoch: usize) -> PathBuf {
+        self.root.join(format!(".drop-{epoch}"))
+    }
+
+    /// The epochs that have a checkpoint.
+    pub fn epochs(&self) -> Result<BTreeSet<usize>, TrainingError> {
+        let io = |error: io::Error| TrainingError::io(&self.root, error);
+        let names = fs::read_dir(&self.root).map_err(io)?;
+        let names = names.map(|entry| entry.map(|entry| entry.file_name()));
+        let names: Vec<_> = names.collect::<Result<_, _>>().map_err(io)?;
+        Ok(names.iter().filter_map(|name| number(name.to_str()?, "epoch-")).collect())
+    }
+
+    /// The state of an epoch that a run goes on from, once all of its files have been found whole
+    /// and readable.
+    pub fn resumable(&self, epoch: usize) -> Result<State, TrainingError> {
+        // Burn panics on a record it cannot read, so they are read once before.
+        fn readable<R: Checkpoint>(
+            folder: &Path,
+            state: &State,
+            file: &str,
+        ) -> Result<(), TrainingError> {
+            verify(folder, state, file)?;
+            record::<R>(&folder.join(file)).map(drop)
+        }
+        let folder = self.folder(epoch);
+        let state = state(&folder).and_then(|state| {
+            readable::<ModuleRecord>(&folder, &state, MODEL)?;
+            readable::<OptimizerRecord>(&folder, &state, OPTIMIZER)?;
+            readable::<LrSchedulerRecord>(&folder, &state, SCHEDULE)?;
+            Ok(state)
+        });
+        state.map_err(|error| {
+            let before = self.epochs().ok().and_then(|all| all.range(..epoch).last().copied());
+            let before = before.map(|epoch| self.folder(epoch));
+            match error {
+                TrainingError::Checkpoint { path, fault } => {
+                    TrainingError::Damaged { path, fault, before }
+                }
+                other => other,
+            }
+        })
+    }
+}
+
+/// The state in a checkpoint's folder, once it has been found whole.
+pub(crate) fn state(folder: &Path) -> Result<State, TrainingError> {
+    let path = folder.join(STATE);
+    let bytes = fs::read(&path).map_err(|error| TrainingError::io(&path, error))?;
+    let fault = |fault| TrainingError::checkpoint(&path, fault);
+    let state: State =
+        serde_json::from_slice(&bytes).map_err(|error| fault(CheckpointFault::State(error)))?;
+    if state.checksum.is_empty() && state.files.is_empty() {
+        return Ok(state);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let signature = format!("\"{}\"", state.checksum);
+    let unsigned = replace_last(&text, &signature, &format!("\"{UNSIGNED}\""));
+    let got = sha256(unsigned.as_bytes());
+    if got == state.checksum {
+        return Ok(state);
+    }
+    Err(fault(CheckpointFault::Checksum { got, wanted: state.checksum }))
+}
+
+/// Whether a file of a checkpoint is as it was written.
+pub(crate) fn verify(folder: &Path, state: &State, file: &str) -> Result<(), TrainingError> {
+    let path = folder.join(file);
+    let bytes = fs::read(&path).map_err(|error| TrainingError::io(&path, error))?;
+    match state.files.get(file) {
+        Some(wanted) if *wanted != sha256(&bytes) => {
+            let (got, wanted) = (sha256(&bytes), wanted.clone());
+            Err(TrainingError::checkpoint(&path, CheckpointFault::Checksum { got, wanted }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The record in a file of a checkpoint.
+pub(crate) fn record<R: Checkpoint>(path: &Path) -> Result<R, TrainingError> {
+    R::load(path.to_path_buf())
+        .map_err(|error| TrainingError::checkpoint(path, CheckpointFault::Record(error)))
+}
+
+/// Completes a checkpoint's folder with its state, which signs it. An error where a file is
+/// missing.
+pub(crate) fn sign(folder: &Path, mut state: State) -> io::Result<()> {
+    for file in [MODEL, OPTIMIZER, SCHEDULE] {
+        state.files.insert(file.to_string(), sha256(&fs::read(folder.join(file))?));
+    }
+    state.checksum = UNSIGNED.to_string();
+    let text = serde_json::to_string_pretty(&state)?;
+    let signature = format!("\"{}\"", sha256(text.as_bytes()));
+    let text = replace_last(&text, &format!("\"{UNSIGNED}\""), &signature);
+    let mut file = File::create(folder.join(STATE))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Writes a file beside its place and then into it.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    let mut file = File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}
+
+/// The text with its last `from` replaced. The checksum is the last field of a state.
+fn replace_last(text: &str, from: &str, to: &str) -> String {
+    match text.rfind(from) {
+        Some(at) => format!("{}{to}{}", &text[..at], &text[at + from.len()..]),
+        None => text.to_string(),
+    }
+}
+
+/// The number in `epoch-12`, written as we write it.
+fn number(name: &str, prefix: &str) -> Option<usize> {
+    let number: usize = name.strip_prefix(prefix)?.parse().ok()?;
+    (name == format!("{prefix}{number}")).then_some(number)
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,168 @@
+//! A run's folder: what is found damaged there, whose it is, and what stays.
+
+mod support;
+
+use burn::tensor::Device;
+use cni_training::{
+    CheckpointFault, Schedule, Start, TrainingConfig, TrainingError, Which, load_checkpoint,
+};
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::path::Path;
+use support::{Net, Settings, config, data, numbers, run, trainer};
+
+fn start(folder: &Path, epochs: usize, start: Start) -> Result<Vec<f32>, TrainingError> {
+    run(config(epochs), folder, &Settings::default(), start).map(|run| numbers(&run.model))
+}
+
+fn net() -> Net {
+    Net::new(&Settings::default())
+}
+
+/// Flips the lowest bit of a byte.
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_changed_bit_anywhere_in_a_checkpoint_is_an_error_that_leads_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = start(folder.path(), 3, Start::Fresh).unwrap();
+    let checkpoints = folder.path().join("checkpoints");
+    let last = checkpoints.join("epoch-3");
+    for name in ["model.bpk", "optimizer.bpk", "schedule.bpk", "state.json"] {
+        let path = last.join(name);
+        let len = fs::metadata(&path).unwrap().len() as usize;
+        // At forty places of each file.
+        for at in (0..len).step_by(len / 40) {
+            flip(&path, at);
+            let loaded = load_checkpoint(net(), folder.path(), Which::Last);
+            let read = ["model.bpk", "state.json"].contains(&name);
+            assert_eq!(loaded.is_err(), read, "{name}, byte {at}");
+            flip(&path, at);
+        }
+        flip(&path, len / 2);
+        let error = start(folder.path(), 3, Start::Resume).unwrap_err();
+        let text = error.to_string();
+        let TrainingError::Damaged { path: damaged, fault, before } = error else {
+            panic!("{text}")
+        };
+        assert_eq!(damaged, path);
+        assert_eq!(before, Some(checkpoints.join("epoch-2")));
+        let state = matches!(fault, CheckpointFault::State(_)) && name == "state.json";
+        assert!(state || matches!(fault, CheckpointFault::Checksum { .. }), "{text}");
+        let advice = format!("move {} away and resume", last.display());
+        assert!(text.contains(&advice), "{text}");
+        flip(&path, len / 2);
+    }
+    // As the error says.
+    fs::rename(&last, folder.path().join("damaged")).unwrap();
+    assert_eq!(start(folder.path(), 3, Start::Resume).unwrap(), expected);
+}
+
+#[test]
+fn a_checkpoint_without_checksums_stays_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = start(folder.path(), 1, Start::Fresh).unwrap();
+    let path = folder.path().join("checkpoints/epoch-1/state.json");
+    let mut state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let fields = state.as_object_mut().unwrap();
+    for field in ["files", "checksum", "versions"] {
+        fields.remove(field).unwrap();
+    }
+    fs::write(&path, state.to_string()).unwrap();
+    let (loaded, _) = load_checkpoint(net(), folder.path(), Which::Last).unwrap();
+    assert_eq!(numbers(&loaded), expected);
+    assert_eq!(start(folder.path(), 1, Start::Resume).unwrap(), expected);
+}
+
+#[test]
+fn a_model_and_its_state_alone_are_a_published_checkpoint() {
+    let [folder, published] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let trained = run(config(3), folder.path(), &Settings::default(), Start::Fresh).unwrap();
+    let best = folder.path().join(format!("checkpoints/epoch-{}", trained.best));
+    // In the run's folder and by themselves.
+    for file in ["optimizer.bpk", "schedule.bpk"] {
+        fs::remove_file(best.join(file)).unwrap();
+    }
+    for file in ["model.bpk", "state.json"] {
+        fs::copy(best.join(file), published.path().join(file)).unwrap();
+    }
+    let load = |path: &Path, which| load_checkpoint(net(), path, which);
+    let (in_run, epoch) = load(folder.path(), Which::Best).unwrap();
+    let (alone, of) = load(published.path(), Which::Best).unwrap();
+    assert_eq!((epoch, of), (trained.best, trained.best));
+    assert_eq!(numbers(&in_run), numbers(&alone));
+    let error = load(published.path(), Which::Epoch(9)).unwrap_err().to_string();
+    assert!(error.contains("wanted epoch 9"), "{error}");
+    flip(&published.path().join("model.bpk"), 900);
+    assert!(load(published.path(), Which::Best).unwrap_err().to_string().contains("SHA-256"));
+}
+
+#[test]
+fn one_run_at_a_time_works_in_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".lock");
+    let other = File::create(&path).unwrap();
+    other.lock().unwrap();
+    let error = start(folder.path(), 1, Start::Fresh).unwrap_err();
+    assert!(matches!(&error, TrainingError::Locked(path) if path == folder.path()), "{error}");
+    drop(other);
+    start(folder.path(), 1, Start::Fresh).unwrap();
+    // A run gives the lock back.
+    start(folder.path(), 1, Start::Resume).unwrap();
+}
+
+#[test]
+fn files_of_others_stay_and_a_refused_run_removes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("checkpoints");
+    fs::create_dir_all(root.join(".notes")).unwrap();
+    for file in [".gitignore", ".notes/today", ".epoch-notes", ".epoch-07"] {
+        fs::write(root.join(file), "mine").unwrap();
+    }
+    let theirs = [".gitignore", ".notes/today", ".epoch-notes", ".epoch-07"];
+    let all_there = |names: &[&str]| names.iter().all(|name| root.join(name).exists());
+    start(folder.path(), 1, Start::Fresh).unwrap();
+    assert!(all_there(&theirs));
+    // What a killed run left is another run's business until this one may begin.
+    fs::create_dir(root.join(".epoch-2")).unwrap();
+    fs::create_dir(root.join(".drop-1")).unwrap();
+    let leftovers = [".epoch-2", ".drop-1"];
+    start(folder.path(), 1, Start::Fresh).unwrap_err();
+    let other = TrainingConfig { schedule: Schedule::constant(0.2), ..config(1) };
+    run(other, folder.path(), &Settings::default(), Start::Resume).unwrap_err();
+    assert!(all_there(&theirs) && all_there(&leftovers));
+    start(folder.path(), 1, Start::Resume).unwrap();
+    assert!(all_there(&theirs) && !leftovers.iter().any(|name| root.join(name).exists()));
+}
+
+/// The first save of the first run fails, so that no checkpoint says what the folder is of.
+#[test]
+fn what_stands_beside_the_weights_describes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.json");
+    let described = || -> Value { serde_json::from_slice(&fs::read(&path).unwrap()).unwrap() };
+    let run = |note: Value, start, blocked: bool| {
+        let (train, validation) = data();
+        let block = folder.path().join("checkpoints/.epoch-1");
+        let forward = move |net: &Net, images| {
+            if blocked {
+                fs::write(&block, "").unwrap();
+            }
+            net.forward(images)
+        };
+        let trainer = trainer(config(1), folder.path(), &note);
+        trainer.run(net(), forward, train, validation, &Device::flex(), start).map(drop)
+    };
+    let stopped = run(json!({"epsilon": 0.1}), Start::Fresh, true).unwrap_err();
+    assert!(matches!(stopped, TrainingError::Stopped { last: None, .. }), "{stopped}");
+    run(json!({"epsilon": 0.3}), Start::Fresh, false).unwrap();
+    assert_eq!(described(), json!({"epsilon": 0.3}));
+    for start in [Start::Fresh, Start::Resume] {
+        run(json!({"epsilon": 0.5}), start, false).unwrap_err();
+        assert_eq!(described(), json!({"epsilon": 0.3}));
+    }
+}

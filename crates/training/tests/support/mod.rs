@@ -1,0 +1,115 @@
+//! A small noisy convolutional network on the digits, and runs of it.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use cni_layers::models::Normalize;
+use cni_layers::{ActivationNoise, ActivationNoiseConfig, Granularity, WeightNoise, keyed_init};
+use cni_noise::{Convention, Key};
+use cni_training::data::{ImageData, Split, digits};
+use cni_training::{
+    Objective, Progress, Schedule, Start, Trained, Trainer, TrainingConfig, TrainingError,
+};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// What a network is built from: all that its weights do not tell.
+#[derive(Clone)]
+pub struct Settings {
+    pub mean: f64,
+    pub stride: usize,
+    pub dropout: f64,
+    pub convention: Convention,
+    pub activation: ActivationNoiseConfig,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mean: 0.5,
+            stride: 1,
+            dropout: 0.0,
+            convention: Convention::Scaled,
+            activation: ActivationNoiseConfig::white(Granularity::Layer),
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+pub struct Net {
+    normalize: Normalize,
+    conv: Conv2d,
+    noise: ActivationNoise,
+    dropout: Dropout,
+    out: Linear,
+}
+
+impl Net {
+    pub fn new(settings: &Settings) -> Self {
+        Self::with_outputs(settings, 10)
+    }
+
+    pub fn with_outputs(settings: &Settings, outputs: usize) -> Self {
+        let device = Device::flex();
+        let stride = [settings.stride; 2];
+        let net = Self {
+            normalize: Normalize::new(&[settings.mean], &[0.5]),
+            conv: Conv2dConfig::new([1, 4], [3, 3]).with_stride(stride).init(&device),
+            noise: settings.activation.init("noise", &[4], &device),
+            dropout: DropoutConfig::new(settings.dropout).init(),
+            out: LinearConfig::new(4, outputs).init(&device),
+        };
+        let noise = WeightNoise::colored(2).with_convention(settings.convention);
+        noise.inject(keyed_init(net, Key::new(1)))
+    }
+
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let x = relu(self.conv.forward(self.normalize.forward(images)));
+        let x = x.flatten::<3>(2, 3).mean_dim(2).squeeze_dim::<2>(2);
+        self.out.forward(self.dropout.forward(self.noise.forward(x)))
+    }
+}
+
+pub fn data() -> (ImageData, ImageData) {
+    digits(Split::Train).take(160).split_validation(32, Key::new(2)).unwrap()
+}
+
+pub fn config(epochs: usize) -> TrainingConfig {
+    TrainingConfig {
+        batch_size: 64,
+        schedule: Schedule::constant(0.1),
+        key: Key::new(3),
+        ..TrainingConfig::new(epochs, Objective::clean())
+    }
+}
+
+pub fn trainer(config: TrainingConfig, folder: &Path, note: &Value) -> Trainer<Net> {
+    let trainer = Trainer::new(config, folder).unwrap().with_progress(Progress::Quiet);
+    trainer.with_model_config(note).unwrap()
+}
+
+pub fn run(
+    config: TrainingConfig,
+    folder: &Path,
+    settings: &Settings,
+    start: Start,
+) -> Result<Trained<Net>, TrainingError> {
+    let ((train, validation), net) = (data(), Net::new(settings));
+    let trainer = trainer(config, folder, &json!({"width": 4}));
+    trainer.run(net, Net::forward, train, validation, &Device::flex(), start)
+}
+
+/// Every number of a model.
+pub fn numbers(net: &Net) -> Vec<f32> {
+    struct Collect(Vec<f32>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(param.base().try_to_vec_as::<f32>().unwrap());
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    net.visit(&mut collect);
+    collect.0
+}

@@ -1,0 +1,100 @@
+//! The flags that a user gave. A flag that is given is used or refused.
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// The flags on the command line, without their dashes, and what they were given as.
+#[derive(Default)]
+pub struct Given(BTreeMap<String, String>);
+
+/// Flags that would be without effect.
+pub struct Idle<'a> {
+    /// Whether they would.
+    pub when: bool,
+    /// Their names without dashes.
+    pub flags: &'a [&'a str],
+    /// Why.
+    pub because: &'a str,
+}
+
+impl Given {
+    /// Those among the flags of a command.
+    pub fn of(command: &Command, matches: &ArgMatches) -> Self {
+        let given = command.get_arguments().filter_map(|argument| {
+            let (id, flag) = (argument.get_id().as_str(), argument.get_long()?);
+            let given = matches.value_source(id) == Some(ValueSource::CommandLine);
+            let raw = matches.get_raw(id).into_iter().flatten();
+            let text: Vec<_> = raw.map(|text| text.to_string_lossy()).collect();
+            given.then(|| (flag.to_string(), text.join(",")))
+        });
+        Self(given.collect())
+    }
+
+    /// Whether a flag was given.
+    pub fn has(&self, flag: &str) -> bool {
+        self.0.contains_key(flag)
+    }
+
+    /// Refuses the flags that would be without effect.
+    pub fn refuse(&self, idle: &[Idle]) -> Result<(), String> {
+        let idle = idle.iter().filter(|idle| idle.when);
+        let mut flags = idle.flat_map(|idle| idle.flags.iter().map(|flag| (*flag, idle.because)));
+        match flags.find(|(flag, _)| self.has(flag)) {
+            Some((flag, because)) => Err(self.refusal(flag, "it left out", because)),
+            None => Ok(()),
+        }
+    }
+
+    /// The sentence by which a flag is refused.
+    pub fn refusal(&self, flag: &str, wanted: impl Display, because: &str) -> String {
+        let got = match self.0.get(flag).map(String::as_str) {
+            None => "the default".to_string(),
+            Some("" | "true") => "the flag".to_string(),
+            Some(text) => text.to_string(),
+        };
+        format!("--{flag}: got {got}, wanted {wanted}, since {because}")
+    }
+
+    /// Refuses flags of `asked` that are not as in `saved`: those that were given, or all where
+    /// `defaults` count too. The fields of both are named as the flags.
+    pub fn agree(
+        &self,
+        asked: &Value,
+        saved: &Value,
+        defaults: bool,
+        because: &str,
+    ) -> Result<(), String> {
+        let fields = saved.as_object().into_iter().flatten();
+        for (field, saved) in fields {
+            let (flag, asked) = (field.replace('_', "-"), &asked[field]);
+            if (defaults || self.has(&flag)) && !same(asked, saved) {
+                let got = if self.has(&flag) { "" } else { " by default" };
+                let (asked, saved) = (text(asked), text(saved));
+                return Err(format!("--{flag}: got {asked}{got}, wanted {saved}, since {because}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lists of names are sets.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => {
+            a.iter().all(|entry| b.contains(entry)) && b.iter().all(|entry| a.contains(entry))
+        }
+        _ => a == b,
+    }
+}
+
+/// A value as one gives it to a flag.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,58 @@
+//! What the flags take. Each function reads the text of one flag, whose name clap adds to its
+//! errors.
+
+use crate::fraction::fraction;
+
+/// The deepest of the CIFAR ResNets (He et al., CVPR 2016, table 6).
+const DEEPEST: usize = 1202;
+
+/// A whole number of at least 1.
+pub fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(format!("got {text:?}, wanted a whole number of at least 1")),
+    }
+}
+
+/// The radius of a ball in L∞, in units of the pixel range.
+pub fn epsilon(text: &str) -> Result<f64, String> {
+    let epsilon = fraction(text)?;
+    if epsilon > 0.0 && epsilon < 1.0 {
+        return Ok(epsilon);
+    }
+    let levels = (1.0..=255.0).contains(&epsilon);
+    let hint = if levels { format!("; {text} of 255 levels is {text}/255") } else { String::new() };
+    Err(format!("got {text}, wanted a share of the pixel range, above 0 and below 1{hint}"))
+}
+
+/// A finite number above 0.
+pub fn above_zero(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err(format!("got {text:?}, wanted a finite number above 0")),
+    }
+}
+
+/// A finite number of at least 0.
+pub fn zero_or_more(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err(format!("got {text:?}, wanted a finite number of at least 0")),
+    }
+}
+
+/// The depth of a CIFAR ResNet.
+pub fn depth(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(depth) if (8..=DEEPEST).contains(&depth) && depth % 6 == 2 => Ok(depth),
+        _ => Err(format!("got {text:?}, wanted 6n + 2 from 8 to {DEEPEST}, such as 20 or 56")),
+    }
+}
+
+/// What multiplies the channels. Above 64 times the published widths no machine holds the model.
+pub fn width(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(width) if width > 0.0 && width <= 64.0 => Ok(width),
+        _ => Err(format!("got {text:?}, wanted a number above 0 and at most 64")),
+    }
+}

@@ -1,0 +1,118 @@
+//! Flags that would be dropped are refused by name.
+
+use crate::program::{
+    evaluate, plain, record, refused, scratch, train, trained, trained_without_noise, works,
+};
+
+#[test]
+fn a_flag_that_others_leave_without_effect_is_refused() {
+    let (out, run) = (scratch("idle"), trained());
+    let plain_run = trained_without_noise();
+    let training = [
+        ("--clean --adversarial-from 0", "--adversarial-from: got 0, "),
+        ("--clean --predicted-labels", "--predicted-labels: got the flag, "),
+        ("--noise none", "--rank: got 2, "),
+        ("--noise pni", "--rank: got 2, "),
+        ("--granularity layer", "--granularity: got layer, "),
+        ("--family resnet18", "--depth: got 8, "),
+        ("--parallel multi", "--parallel: got multi, "),
+        ("--no-noise-decay --weight-decay 0", "--no-noise-decay: got the flag, "),
+        ("--data somewhere", "--data: got somewhere, "),
+        ("--download", "--download: got the flag, "),
+        #[cfg(not(feature = "tui"))]
+        ("--tui", "--tui: got the flag, "),
+    ];
+    for (flags, said) in training {
+        is_refused(refused(train(&out, flags)), said);
+    }
+    let evaluation = [
+        (run, "--suite rand --draws 3 --eot-steps 2", "--eot-steps: got 2, "),
+        (run, "--data somewhere", "--data: got somewhere, "),
+        (run, "--download", "--download: got the flag, "),
+        (plain_run, "--noise-off", "--noise-off: got the flag, "),
+    ];
+    for (run, flags, said) in evaluation {
+        is_refused(refused(evaluate(run, &out, flags)), said);
+    }
+    for (arguments, said) in [
+        ("evaluate --suite autoattack --checks quick", "--checks: got quick, "),
+        ("evaluate --suite plus --eot-draws 3", "--eot-draws: got 3, "),
+        ("evaluate --checkpoint weights.th --run somewhere", "--run: got somewhere, "),
+        ("evaluate --checkpoint weights.th --noise none --place image", "--place: got image, "),
+        ("info --epsilon 0.1", "--epsilon: got 0.1, "),
+        ("info --noise none --convention scaled", "--convention: got scaled, "),
+    ] {
+        is_refused(refused(plain(arguments)), said);
+    }
+}
+
+fn is_refused(said: String, wanted: &str) {
+    assert!(said.starts_with(&format!("error: {wanted}wanted it left out, since ")), "{said}");
+}
+
+#[test]
+fn a_flag_that_contradicts_the_run_is_refused_with_both_values() {
+    let (out, run) = (scratch("contradicted"), trained());
+    let contradictions = [
+        ("--dataset cifar100", "--dataset: got cifar100, wanted digits, since "),
+        ("--depth 56", "--depth: got 56, wanted 8, since "),
+        ("--width 1", "--width: got 1.0, wanted 0.25, since "),
+        ("--noise pni", "--noise: got pni, wanted cni, since "),
+        ("--place image,weights", "--place: got image,weights, wanted weights, since "),
+        ("--rank 5", "--rank: got 5, wanted 2, since "),
+        ("--convention scaled", "--convention: got scaled, wanted reference, since "),
+        ("--shortcut pad-end", "--shortcut: got pad-end, wanted projection, since "),
+        ("--family preact18", "--family: got preact18, wanted cifar, since "),
+    ];
+    for (flags, wanted) in contradictions {
+        let info = plain(&format!("info --run {} {flags}", run.display()));
+        let mut resumed = train(run, flags);
+        resumed.push("--resume".into());
+        for arguments in [evaluate(run, &out, flags), info, resumed] {
+            let said = refused(arguments);
+            assert!(said.starts_with(&format!("error: {wanted}")), "{said}");
+            assert!(said.contains("trained was trained so"), "{said}");
+        }
+    }
+    // What agrees is no contradiction.
+    let agreeing = "--dataset digits --depth 8 --width 0.25 --noise cni --rank 2 --place weights";
+    works(plain(&format!("info --run {} {agreeing}", run.display())));
+    // A checkpoint by its path has a run of its own.
+    let path = run.join("checkpoints/epoch-1");
+    let arguments = evaluate(&out, &out, &format!("--checkpoint {}", path.display()));
+    assert!(refused(arguments).starts_with("error: --run: got "));
+}
+
+#[test]
+fn a_run_is_not_resumed_with_other_flags_not_even_by_default() {
+    let run = trained();
+    let resumed = plain(&format!("train --resume --out {} --depth 8 --noise cni", run.display()));
+    let said = refused(resumed);
+    assert!(said.starts_with("error: --dataset: got cifar10 by default, wanted digits"), "{said}");
+    let mut resumed = train(run, "--epsilon 0.06");
+    resumed.push("--resume".into());
+    let said = refused(resumed);
+    assert!(said.starts_with("error: --epsilon: got 0.06, wanted 0.05, since "), "{said}");
+}
+
+#[test]
+fn the_epsilon_that_is_given_is_the_one_that_is_used() {
+    let run = trained();
+    for (flags, wanted) in [("--epsilon 0.2 --suite quick", 0.2), ("--suite quick", 0.05)] {
+        let out = scratch("epsilon");
+        works(evaluate(run, &out, flags));
+        let record = record(&out);
+        for attack in record["attacks"].as_array().unwrap() {
+            assert_eq!(attack["spec"]["threat"]["epsilon"], wanted, "{attack}");
+        }
+        assert_eq!(record["threat"]["threats"][0]["epsilon"], wanted);
+        assert_eq!(record["model"]["trained_against"]["epsilon"], 0.05);
+    }
+}
+
+#[test]
+fn a_run_that_cannot_be_made_longer_says_what_to_do() {
+    let said = refused(train(trained(), "--epochs 8 --resume"));
+    assert!(said.contains("config/epochs was 1, is 8"), "{said}");
+    assert!(said.contains("begin a new run in another folder"), "{said}");
+}

@@ -1,0 +1,168 @@
+//! From a training to a report, with kills and with names that are no text.
+
+use crate::program::{command, evaluate, plain, record, refused, scratch, train, trained, works};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+#[test]
+fn a_finished_evaluation_is_no_obstacle_to_another() {
+    let (run, out) = (trained(), scratch("again"));
+    let mut draws = Vec::new();
+    for flags in [
+        "--suite quick",
+        "--suite quick --draws 2",
+        "--suite standard",
+        "--suite quick --seed 2",
+        "--suite quick --batch 7",
+        "--suite quick --checkpoint last --epsilon 0.1",
+    ] {
+        works(evaluate(run, &out, flags));
+        let record = record(&out);
+        assert!(record["command"].as_str().unwrap().ends_with(flags), "{}", record["command"]);
+        draws.push(record["draws"].as_u64().unwrap());
+    }
+    assert_eq!(draws, [3, 2, 3, 3, 3, 3]);
+    works(plain(&format!("report {}", out.display())));
+    assert!(out.join("report.html").exists());
+}
+
+#[test]
+fn a_killed_evaluation_goes_on_and_gives_the_same_record() {
+    let run = trained();
+    let (whole, killed) = (scratch("whole"), scratch("killed"));
+    let flags = "--suite standard --batch 5 --draws 4";
+    works(evaluate(run, &whole, flags));
+    for _ in 0..3 {
+        let arguments = evaluate(run, &killed, flags);
+        let mut child =
+            command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let state = killed.join("state");
+        let begun = count(&state);
+        // Until it has written more, or has ended.
+        while child.try_wait().unwrap().is_none() && count(&state) <= begun + 2 {
+            sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    works(evaluate(run, &killed, flags));
+    let without_seconds = |folder: &Path| {
+        let mut record = record(folder);
+        forget(&mut record);
+        record
+    };
+    assert_eq!(without_seconds(&killed), without_seconds(&whole));
+}
+
+/// Files below a folder.
+fn count(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
+}
+
+/// Leaves out what may differ: times, and the folder in the command.
+fn forget(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove("seconds");
+            fields.remove("command");
+            fields.values_mut().for_each(forget);
+        }
+        Value::Array(all) => all.iter_mut().for_each(forget),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_killed_training_goes_on_with_its_own_flags_alone() {
+    let run = scratch("killed-training");
+    let arguments = train(&run, "--epochs 30");
+    let mut child =
+        command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while child.try_wait().unwrap().is_none() && !run.join("checkpoints/epoch-2").exists() {
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Without --resume the folder is in use.
+    let said = refused(train(&run, "--epochs 30"));
+    assert!(said.contains("checkpoints already"), "{said}");
+    let last = run.join("model.json");
+    let before = fs::read(&last).unwrap();
+    refused(train(&run, "--epochs 30 --epsilon 0.3"));
+    refused(train(&run, "--epochs 30 --epsilon 0.3 --resume"));
+    assert_eq!(fs::read(&last).unwrap(), before);
+}
+
+#[test]
+fn the_console_says_what_was_checked_and_counts_verdicts_apart() {
+    let (run, out) = (trained(), scratch("checked"));
+    let printed = works(evaluate(run, &out, "--suite quick --checks quick"));
+    assert!(printed.contains("the quick checks of EOT-PGD-2x2:\n"), "{printed}");
+    let counts = printed.lines().find_map(|line| line.strip_prefix("checks: ")).unwrap();
+    let record = record(&out);
+    let checks = record["checks"].as_array().unwrap();
+    for count in counts.split(", ") {
+        let (count, verdict) = count.split_once(' ').unwrap();
+        let same = checks.iter().filter(|check| check["verdict"] == verdict).count();
+        assert_eq!(count, same.to_string(), "{verdict}: {printed}");
+    }
+    assert!(counts.contains(" inconclusive"), "{counts}");
+    assert_eq!(record["audit"]["attack"], "EOT-PGD-2x2");
+}
+
+/// Paths that are no text work; other arguments that are none are refused in a sentence.
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_no_text_are_paths_or_refused() {
+    use std::os::unix::ffi::OsStringExt;
+    let odd = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.extend([0xff, b'x']);
+        OsString::from_vec(bytes)
+    };
+    let folder = scratch("no-text");
+    let run = folder.join(odd("run"));
+    works(train(&run, ""));
+    let out = folder.join(odd("evaluation"));
+    works(evaluate(&run, &out, "--suite quick"));
+    let command = record(&out)["command"].as_str().unwrap().to_string();
+    assert!(command.contains("no-text/run\u{fffd}x"), "{command}");
+    let mut path = evaluate(&run, &out, "--suite quick");
+    path.drain(1..3); // --run
+    path.extend(["--checkpoint".into(), run.join("checkpoints/epoch-1").into()]);
+    works(path);
+    works(vec!["report".into(), out.into()]);
+    works(vec!["info".into(), "--run".into(), run.into()]);
+    for flag in ["--device", "--noise", "--epsilon", "--depth"] {
+        let mut arguments = train(&folder.join("other"), "");
+        arguments.retain(|text| text != flag);
+        arguments.extend([flag.into(), odd("")]);
+        refused(arguments);
+    }
+    refused(vec![odd("train")]);
+}
+
+#[test]
+fn the_recorded_command_can_be_given_to_a_shell() {
+    let (run, out) = (trained(), scratch("it's quoted"));
+    let mut arguments = evaluate(run, &out, "--suite quick");
+    arguments.extend(["--name".into(), "CNI $HOME 'W'".into()]);
+    works(arguments);
+    let command = record(&out)["command"].as_str().unwrap().to_string();
+    assert!(command.ends_with(r"--name 'CNI $HOME '\''W'\'''"), "{command}");
+    assert!(command.contains(r"command/it'\''s quoted'"), "{command}");
+}
+
+#[test]
+fn the_cpu_passes_the_check_of_devices() {
+    let printed = works(plain("check-device --device flex"));
+    assert!(printed.ends_with("0 of 35 comparisons of flex with the CPU differ\n"), "{printed}");
+    let said = refused(plain("check-device --device abacus"));
+    assert!(said.contains("got abacus, wanted one of"), "{said}");
+}

@@ -1,0 +1,100 @@
+//! Values that make no sense are refused with the flag, the value and what was wanted.
+
+use crate::program::{evaluate, plain, refused, scratch, train, trained, works};
+use serde_json::Value;
+use std::fs;
+
+#[test]
+fn a_value_out_of_range_is_refused_by_a_sentence_before_anything_is_written() {
+    let (out, run) = (scratch("values"), trained());
+    let training = [
+        ("--subset 0", "at least 1"),
+        ("--subset 100000", "at most 1437"),
+        ("--validation 0", "at least 1"),
+        ("--validation 80", "less than the 80 examples"),
+        ("--epochs 0", "at least 1"),
+        ("--batch 0", "at least 1"),
+        ("--batch -3", "at least 1"),
+        ("--devices 0", "at least 1"),
+        ("--rate nan", "above 0"),
+        ("--rate 0", "above 0"),
+        ("--rate -0.1", "above 0"),
+        ("--rate inf", "above 0"),
+        ("--clip -1", "at least 0"),
+        ("--clip nan", "at least 0"),
+        ("--weight-decay -1e-4", "at least 0"),
+        ("--adversarial-from 1", "less than the 1 of --epochs"),
+        ("--depth 9", "6n + 2"),
+        ("--depth 2", "6n + 2"),
+        ("--depth 6000002", "1202"),
+        ("--width 0", "above 0"),
+        ("--width nan", "above 0"),
+        ("--width 1e18", "at most 64"),
+        ("--rank 100000000", "at most"),
+        ("--epsilon nan", "8/255"),
+        ("--epsilon 0/0", "8/255"),
+        ("--epsilon 1/0", "8/255"),
+        ("--epsilon eight", "8/255"),
+        ("--epsilon -0.1", "above 0 and below 1"),
+        ("--epsilon 0", "above 0 and below 1"),
+        ("--epsilon 1", "1/255"),
+        ("--epsilon 8", "8 of 255 levels is 8/255"),
+        ("--epsilon 300", "above 0 and below 1"),
+        ("--seed -1", "invalid digit"),
+        ("--precision f8", "full, bf16 or f16"),
+        ("--device abacus", "flex"),
+        ("--noise pink", "possible values"),
+    ];
+    for (flags, wanted) in training {
+        named(refused(train(&out, flags)), flags, wanted);
+    }
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "something was written");
+
+    let evaluation = [
+        ("--examples 0", "at least 1"),
+        ("--examples 361", "at most 360"),
+        ("--draws 0", "at least 1"),
+        ("--batch 0", "at least 1"),
+        ("--eot-steps 0", "at least 1"),
+        ("--eot-draws 0", "at least 1"),
+        ("--epsilon 8", "8/255"),
+        ("--checkpoint 99", "99"),
+        ("--checkpoint nowhere", "wanted best, last"),
+        ("--suite all", "possible values"),
+        ("--checks some", "possible values"),
+    ];
+    for (flags, wanted) in evaluation {
+        named(refused(evaluate(run, &out, flags)), flags, wanted);
+    }
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "something was written");
+}
+
+/// A refusal names the flag, what it got and what was wanted.
+fn named(said: String, flags: &str, wanted: &str) {
+    let (flag, value) = flags.split_once(' ').unwrap();
+    // Errors of the library name the field of the flag's name.
+    assert!(said.contains(flag.trim_start_matches('-')), "{flags}: {said}");
+    assert!(said.contains(value) && said.contains(wanted), "{flags}: {said}");
+}
+
+#[test]
+fn a_fraction_is_the_number_it_stands_for() {
+    let out = scratch("fraction");
+    works(train(&out, "--epsilon 8/255 --clean"));
+    let model: Value = serde_json::from_slice(&fs::read(out.join("model.json")).unwrap()).unwrap();
+    assert_eq!(model["epsilon"], 8.0 / 255.0);
+}
+
+#[test]
+fn a_folder_that_is_no_run_or_no_evaluation_is_named() {
+    let empty = scratch("no-run");
+    for (arguments, file) in [
+        (format!("info --run {}", empty.display()), "model.json"),
+        (format!("evaluate --run {}", empty.display()), "model.json"),
+        (format!("report {}", empty.display()), "record.json"),
+    ] {
+        let said = refused(plain(&arguments));
+        assert!(said.contains(&format!("no-run/{file}")), "{said}");
+    }
+    assert!(refused(plain("report")).contains("<EVALUATIONS>"));
+}

@@ -1,0 +1,102 @@
+//! Records, and the states of what was broken off.
+
+use crate::kind::{Demand, Kind};
+use crate::world::{batch, forward, model};
+use cni_burn::attacks::evaluation::EvaluationError;
+use cni_burn::prelude::*;
+use std::fs;
+use std::path::Path;
+use tempfile::{TempDir, tempdir};
+
+fn threat() -> Threat {
+    Threat::linf(0.1).unwrap()
+}
+
+fn evaluate(state: Option<&Path>) -> Result<Evaluated, EvaluationError> {
+    let model = model();
+    let victim = Victim::new(&model, forward);
+    let evaluation = Evaluation::new(vec![Box::new(Pgd::fgsm(threat()))])?.with_gallery(2);
+    evaluation.run_with(&victim, [batch()], state, &mut |_| {})
+}
+
+/// The files in a folder, without those of its sub-folders.
+fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn kind(
+    folder: TempDir,
+    files: Vec<String>,
+    read: impl Fn(&Path) -> Result<String, String> + 'static,
+) -> Kind {
+    Kind { folder, files, demand: Demand::Equal, read: Box::new(read) }
+}
+
+/// A saved evaluation of which this file is mutated.
+pub fn record(file: &str) -> Kind {
+    let folder = tempdir().unwrap();
+    evaluate(None).unwrap().save(folder.path()).unwrap();
+    let read = |folder: &Path| match Evaluated::read(folder) {
+        Ok(evaluated) => Ok(format!("{evaluated:?}")),
+        Err(error) => Err(error.to_string()),
+    };
+    kind(folder, vec![file.to_string()], read)
+}
+
+pub fn evaluation_state() -> Kind {
+    let folder = tempdir().unwrap();
+    evaluate(Some(folder.path())).unwrap();
+    let files = files(folder.path());
+    kind(folder, files, |folder| {
+        let evaluated = evaluate(Some(folder)).map_err(|error| error.to_string())?;
+        Ok(without_seconds(&format!("{evaluated:?}")))
+    })
+}
+
+/// The text without durations: those of what is done again are others.
+fn without_seconds(text: &str) -> String {
+    let mut parts = text.split("seconds: ");
+    let first = parts.next().unwrap_or_default().to_string();
+    let rest = parts.map(|part| part.trim_start_matches(|c: char| !",} ".contains(c)));
+    rest.fold(first, |whole, part| whole + part)
+}
+
+pub fn suite_state() -> Kind {
+    let folder = tempdir().unwrap();
+    let run = |folder: &Path| {
+        let model = model();
+        let victim = Victim::new(&model, forward);
+        let attacks: Vec<Box<dyn Attack>> =
+            vec![Box::new(Pgd::fgsm(threat())), Box::new(RandomNoise::new(threat()))];
+        let suite = Suite::custom("two", attacks).unwrap();
+        suite.on(&victim).with_state(folder).run([batch()])
+    };
+    run(folder.path()).unwrap();
+    let files = files(folder.path());
+    kind(folder, files, move |folder| {
+        let report = run(folder).map_err(|error| error.to_string())?;
+        Ok(without_seconds(&format!("{report:?}")))
+    })
+}
+
+pub fn checkup_state() -> Kind {
+    let folder = tempdir().unwrap();
+    let run = |folder: &Path| {
+        let model = model();
+        let victim = Victim::new(&model, forward);
+        let (images, labels) = batch();
+        let checkup = Checkup::new(Pgd::fgsm(threat())).with_state(folder);
+        let checkup = checkup.with_checks(&["logits", "random-noise", "eight-bit"])?;
+        checkup.run(&victim, images, labels, 0, &mut |_| {})
+    };
+    run(folder.path()).unwrap();
+    let files = files(folder.path());
+    kind(folder, files, move |folder| {
+        run(folder).map(|checks| format!("{checks:?}")).map_err(|error| error.to_string())
+    })
+}
