@@ -4,7 +4,7 @@ use crate::adam::Adam;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::minimum_norm::Search;
-use crate::problem::{per_row, read};
+use crate::problem::per_row;
 use crate::{Access, Attack, AttackError, Eot, Loss, Norm, Objective, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -120,11 +120,16 @@ impl CarliniWagner {
             let examples = &search.problem.examples;
             let found = oracle.gradient(&x, &objective, examples, self.eot, key.child(step))?;
             let look = search.look(oracle, &x, Some(&found))?;
+            // Of a stochastic model the margins of the gradient's own draws.
+            let margins = match search.stochastic {
+                true => oracle.read([found.score])?.concat(),
+                false => look.scores.clone(),
+            };
             reached.iter_mut().zip(&look.reached).for_each(|(ever, now)| *ever |= now);
             if !search.proceed(oracle, &x, &look) {
                 return Ok((reached, false));
             }
-            let short = read(&found.score).into_iter().map(|margin| margin < self.confidence);
+            let short = margins.into_iter().map(|margin| margin < self.confidence);
             let weights: Vec<f64> = constants
                 .iter()
                 .zip(short)

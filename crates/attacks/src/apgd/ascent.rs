@@ -1,8 +1,10 @@
 //! One run of APGD in one ball.
 
 use super::schedule::{Schedule, SparseSchedule};
+use crate::attack::Merit;
+use crate::eot::Success;
 use crate::norm::Ball;
-use crate::problem::{Harvest, bools, per_row, read, where_rows};
+use crate::problem::{Harvest, per_row, read, where_rows};
 use crate::{AttackError, Eot, Norm, Objective, Oracle, Problem, Rows};
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -28,6 +30,8 @@ struct Found {
     gradient: Tensor<4>,
     scores: Vec<f64>,
     reached: Vec<bool>,
+    /// Empty where examples leave once they have reached the goal.
+    merits: Vec<Merit>,
 }
 
 /// The rows still in the run.
@@ -38,8 +42,11 @@ struct State {
     x: Tensor<4>,
     previous: Tensor<4>,
     gradient: Tensor<4>,
+    /// The point with the best score, to which a run goes back.
     best: Tensor<4>,
     best_gradient: Tensor<4>,
+    /// The point that does most for the goal, and what it is worth; the result where no example leaves.
+    result: Option<(Tensor<4>, Vec<Merit>)>,
     schedule: Step,
 }
 
@@ -51,7 +58,8 @@ enum Step {
 impl Ascent {
     /// A run from these images, projected into the ball, or from a random point of the ball's surface.
     ///
-    /// Gives the best point of each example, or the one that reached the goal where examples leave; and which reached it.
+    /// Gives the point of each example that reached the goal, where examples leave, else the one with the best score; where
+    /// none leaves the one that reaches it most often, of equals that with the best margin. And which rows left.
     pub fn run(
         &self,
         oracle: &mut Oracle<'_>,
@@ -69,10 +77,11 @@ impl Ascent {
             ball: Ball::new(self.norm, self.epsilon, &problem.images),
             previous: x.clone(),
             best: x.clone(),
-            x,
             gradient: found.gradient.clone(),
             best_gradient: found.gradient,
+            result: (!self.stop).then(|| (x.clone(), found.merits)),
             schedule: self.schedule(problem, &found.scores, moved),
+            x,
         };
         let mut complete = self.stop && state.leave(&mut harvest, &found.reached);
         let mut step = 0;
@@ -89,6 +98,7 @@ impl Ascent {
             state.best = where_rows(&better, state.best, &state.x);
             state.best_gradient = where_rows(&better, state.best_gradient, &found.gradient);
             state.gradient = found.gradient;
+            state.keep(found.merits);
             let more = oracle.proceed(&state.problem, &state.x, &found.scores, self.norm);
             complete = self.stop && state.leave(&mut harvest, &found.reached) || !more;
             if !complete {
@@ -97,7 +107,8 @@ impl Ascent {
         }
         let mut reached = vec![true; problem.len()];
         harvest.remaining().iter().for_each(|&row| reached[row] = false);
-        Ok((harvest.finish(state.best), reached))
+        let rest = state.result.map_or(state.best, |(images, _)| images);
+        Ok((harvest.finish(rest), reached))
     }
 
     /// The start, and how many coordinates it has moved where that is known to be few.
@@ -150,17 +161,27 @@ impl Ascent {
         step: usize,
     ) -> Result<Found, AttackError> {
         let of_step = key.named("gradient").child(step as u64);
-        let found = oracle.gradient(x, objective, &problem.examples, self.eot, of_step)?;
-        let (score, logits) = match self.score {
-            None => (found.score, found.logits),
+        let (goal, examples) = (&problem.goal, &problem.examples);
+        let found = oracle.gradient(x, objective, examples, self.eot, of_step)?;
+        let gradient = found.gradient;
+        if self.stop {
+            let reached = goal.reached(&found.logits).float();
+            let [scores, reached] = oracle.read([found.score, reached])?;
+            let reached = reached.into_iter().map(|reached| reached > 0.0).collect();
+            return Ok(Found { gradient, scores, reached, merits: Vec::new() });
+        }
+        let (score, success) = match self.score {
+            None => (found.score, Success::of(found.logits, goal)),
             Some(eot) => {
                 let key = key.named("score");
-                let scores = oracle.score(x, objective, &problem.examples, eot, key)?;
-                (scores.score, scores.logits)
+                let (scores, success) = oracle.success(x, objective, goal, examples, eot, key)?;
+                (scores.score, success)
             }
         };
-        let reached = if self.stop { bools(&problem.goal.reached(&logits)) } else { Vec::new() };
-        Ok(Found { gradient: found.gradient, scores: read(&score), reached })
+        let lists = oracle.read([success.reached, success.margin, score])?;
+        let merits = Merit::rows(&lists);
+        let [_, _, scores] = lists;
+        Ok(Found { gradient, scores, reached: Vec::new(), merits })
     }
 
     fn next(&self, state: &State, first: bool) -> Tensor<4> {
@@ -189,6 +210,17 @@ impl Ascent {
 }
 
 impl State {
+    /// Keeps the point where it does more for the goal than those before.
+    fn keep(&mut self, merits: Vec<Merit>) {
+        if let Some((images, best)) = self.result.take() {
+            let better: Vec<bool> =
+                merits.iter().zip(&best).map(|(new, old)| new.exceeds(old)).collect();
+            let kept = merits.into_iter().zip(best).zip(&better);
+            let best = kept.map(|((new, old), &better)| if better { new } else { old });
+            self.result = Some((where_rows(&better, images, &self.x), best.collect()));
+        }
+    }
+
     /// Lets rows that have reached the goal leave with their image; whether none is left.
     fn leave(&mut self, harvest: &mut Harvest, reached: &[bool]) -> bool {
         let Some(rows) = harvest.take(reached, &self.x) else {

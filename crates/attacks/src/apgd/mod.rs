@@ -9,8 +9,8 @@ use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
 use crate::problem::Harvest;
 use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, PairLoss, Passes,
-    Problem, Threat,
+    Access, Attack, AttackError, Eot, Expectation, Loss, Norm, Oracle, PairLoss, Passes, Problem,
+    Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -30,7 +30,8 @@ enum Climb {
 ///
 /// A run of 100 iterations starts at a random point of the ball's surface, moves with momentum, halves its steps at
 /// checkpoints where it gets nowhere, and then goes on from its best point. Further restarts and targets attack the examples
-/// that are left. The result is the point at which the goal was reached, else the one with the best score.
+/// that are left. The result is the point at which the goal was reached, else the one with the best score; of a stochastic
+/// model the one that reaches it in the most draws, of equals the one with the best margin.
 ///
 /// For a stochastic model the gradient is a mean over `draws` draws. What decides on steps, on the best point and on the
 /// result is the mean score over `score_draws` other draws, the same at every iteration, and no example counts as broken
@@ -86,9 +87,16 @@ impl Apgd {
         Self::new(threat, Climb::Loss(Loss::Dlr))
     }
 
-    /// On any other loss.
-    pub fn with_loss(self, loss: Loss) -> Self {
-        Self { climb: Climb::Loss(loss), ..self }
+    /// On any other loss; an error for [`targeted`](Self::targeted) attacks, whose loss leads from one class to another.
+    pub fn with_loss(self, loss: Loss) -> Result<Self, AttackError> {
+        match self.climb {
+            Climb::Loss(_) => Ok(Self { climb: Climb::Loss(loss), ..self }),
+            Climb::Targets(_) => Err(AttackError::Unused {
+                field: "loss",
+                got: format!("{loss:?}"),
+                wanted: "none: a targeted APGD climbs the targeted DLR loss",
+            }),
+        }
     }
 
     /// On the targeted form of the difference of logits ratio, [`PairLoss::Dlr`](crate::PairLoss::Dlr), towards each of
@@ -98,14 +106,18 @@ impl Apgd {
         Self::new(threat, Climb::Targets(9))
     }
 
-    /// How many target classes are tried; an error where it is zero. Only [`targeted`](Self::targeted) attacks have any.
+    /// How many target classes are tried; an error where it is zero, and unless the attack is a
+    /// [`targeted`](Self::targeted) one.
     pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
         let targets = at_least_one("targets", targets)?;
-        let climb = match self.climb {
-            Climb::Targets(_) => Climb::Targets(targets),
-            loss => loss,
-        };
-        Ok(Self { climb, ..self })
+        match self.climb {
+            Climb::Targets(_) => Ok(Self { climb: Climb::Targets(targets), ..self }),
+            Climb::Loss(_) => Err(AttackError::Unused {
+                field: "targets",
+                got: targets.to_string(),
+                wanted: "none: only a targeted APGD has target classes",
+            }),
+        }
     }
 
     /// The number of iterations of a run; an error where it is zero.
@@ -118,8 +130,13 @@ impl Apgd {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
 
-    /// The share of rises below which a step halves; an error unless in [0, 1].
+    /// The share of rises below which a step halves; an error unless in [0, 1], and in the L1 norm, whose steps follow how
+    /// sparse the best point is.
     pub fn with_rho(self, rho: f64) -> Result<Self, AttackError> {
+        if self.threat.norm() == Norm::L1 {
+            let wanted = "none: in the L1 norm no step halves for want of rises";
+            return Err(AttackError::Unused { field: "rho", got: rho.to_string(), wanted });
+        }
         Ok(Self { rho: within("rho", rho, |rho| (0.0..=1.0).contains(&rho), "0 to 1")?, ..self })
     }
 
@@ -209,8 +226,7 @@ impl Attack for Apgd {
         let objectives = self.objectives(oracle, problem, key.named("targets"))?;
         let mut harvest = Harvest::new(problem.len());
         // Scores of different objectives do not compare, margins do.
-        let margin = Objective::new(Loss::Margin, &problem.goal);
-        let mut best = Selection::new(margin, self.score_eot(), key.named("result"));
+        let mut best = Selection::new(&problem.goal, self.score_eot(), key.named("result"));
         let several = objectives.len() * self.restarts > 1;
         let (mut left, mut objectives) = (problem.clone(), objectives);
         let mut result = problem.images.clone();

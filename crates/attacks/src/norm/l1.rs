@@ -25,7 +25,11 @@ impl Norm {
 
 /// The nearest point of the ball of radius `epsilon` around `origin` and of the box [0, 1], for each image.
 pub(super) fn project(perturbed: &Tensor<4>, origin: &Tensor<4>, epsilon: f64) -> Tensor<4> {
-    let origins = Images::read(origin);
+    project_onto(perturbed, &Images::read(origin), epsilon)
+}
+
+/// As [`project`], where the originals are on the host already.
+pub(super) fn project_onto(perturbed: &Tensor<4>, origins: &Images, epsilon: f64) -> Tensor<4> {
     let mut images = Images::read(perturbed);
     images.for_each(|row, image| project_image(image, origins.row(row), epsilon));
     // Rounded to the images' type, a pixel at the edge of the box may lie beyond it by the last digit.

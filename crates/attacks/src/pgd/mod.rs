@@ -5,7 +5,7 @@ mod ascent;
 use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
 use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Passes, Problem, Threat,
+    Access, Attack, AttackError, Eot, Expectation, Loss, Norm, Oracle, Passes, Problem, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -18,7 +18,7 @@ pub enum Iterate {
     /// The last, as in training: no pass is spent on choosing.
     #[default]
     Last,
-    /// Of start and iterates the best for each example. It costs as many more forward passes as the gradients took, and
+    /// Of start and iterates the best for each example, chosen as among restarts. It costs as many more forward passes as the gradients took, and
     /// those of the start.
     Best,
 }
@@ -29,8 +29,8 @@ pub enum Iterate {
 /// `x ← Π(x + step_size · steepest(∇score))`. With momentum `μ` the direction is that of `m ← μ m + g / ‖g‖₁` (Dong et al.,
 /// arXiv 1710.06081). In the L1 norm a step moves the share `sparsity` of the coordinates with the largest slopes by
 /// equal amounts (Tramèr and Boneh, arXiv 1904.13000), since the single steepest one meets the box at once. With `draws`
-/// above one each gradient is an expectation over the model's noise (EOT). Of several restarts the best result of each
-/// example counts.
+/// above one each gradient is an expectation over the model's noise (EOT). Of several restarts the result of each example
+/// counts that reaches the goal in the most draws, of equals the one with the larger margin.
 ///
 /// ```
 /// use cni_attacks::{Attack, Iterate, Pgd, Threat};
@@ -141,8 +141,17 @@ impl Pgd {
         Ok(Self { momentum, ..self })
     }
 
-    /// The share of coordinates that a step in the L1 norm moves; an error unless in (0, 1]. Other norms ignore it.
+    /// The share of coordinates that a step in the L1 norm moves; an error unless in (0, 1], and in the
+    /// other norms, whose steps move all.
     pub fn with_sparsity(self, sparsity: f64) -> Result<Self, AttackError> {
+        if self.threat.norm() != Norm::L1 {
+            let wanted = "none: only steps in the L1 norm are sparse";
+            return Err(AttackError::Unused {
+                field: "sparsity",
+                got: sparsity.to_string(),
+                wanted,
+            });
+        }
         let sparsity = within("sparsity", sparsity, |s| s > 0.0 && s <= 1.0, "above 0 to 1")?;
         Ok(Self { sparsity, ..self })
     }
@@ -224,8 +233,8 @@ impl Attack for Pgd {
         problem: &Problem,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let objective = Objective::new(self.loss, &problem.goal);
-        let mut selection = Selection::new(objective, self.eot, key.named("score"));
+        let key_of_choice = key.named("score");
+        let mut selection = Selection::climbed(&problem.goal, self.loss, self.eot, key_of_choice);
         let best = self.iterate == Iterate::Best;
         // What stops early has no part in the choice of the best, whose batch stays whole.
         let stop = !best && oracle.wants_early_stop() && oracle.stops_early(false, problem)?;

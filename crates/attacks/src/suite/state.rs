@@ -3,6 +3,7 @@
 use super::cascade::Cascade;
 use super::report::Stage;
 use crate::AttackError;
+use crate::device::read_labels;
 use crate::disk::{fingerprint, write_whole};
 use crate::judge::Severity;
 use burn::tensor::{DType, Tensor, TensorData};
@@ -40,8 +41,7 @@ impl State {
         cascade: &Cascade,
         predicted: &[i64],
     ) -> Self {
-        let labels: Vec<i64> =
-            cascade.problem.goal.labels().try_to_vec_as().expect("the device can be read");
+        let labels = read_labels(cascade.problem.goal.labels());
         let first = cascade.problem.examples.number(0);
         let text = format!("{LAYOUT} {spec} {:?} {first} {labels:?} {predicted:?}", cascade.key);
         let pixels = cascade.problem.images.to_data();
