@@ -166,8 +166,7 @@ pub(crate) fn check_classes<'a>(
     for attack in attacks {
         let wanted = attack.min_classes();
         if got < wanted {
-            let of = format!("{}, which `Suite::for_classes({got})` leaves out", attack.name());
-            return Err(AttackError::Classes { got, wanted, of });
+            return Err(AttackError::Classes { got, wanted, of: attack.name() });
         }
     }
     Ok(())

@@ -23,6 +23,17 @@ pub(super) struct Ascent {
     pub score: Option<Eot>,
     /// Whether examples leave once they have reached the goal.
     pub stop: bool,
+    /// Whether the result is one for the goal, and not a start for the next ball, which is the point of the best score.
+    pub last: bool,
+}
+
+/// Where a run starts, in its ball.
+pub(super) enum Start {
+    /// At a random point. In L1 the first steps move a fifth of the coordinates.
+    Fresh(Tensor<4>),
+    /// At a point that was brought into the ball from a larger one. In L1 the first steps move as many coordinates as the
+    /// sparsity of the point says.
+    From(Tensor<4>),
 }
 
 /// What is known at a point.
@@ -56,7 +67,7 @@ enum Step {
 }
 
 impl Ascent {
-    /// A run from these images, projected into the ball, or from a random point of the ball's surface.
+    /// A run from images of the ball.
     ///
     /// Gives the point of each example that reached the goal, where examples leave, else the one with the best score; where
     /// none leaves the one that reaches it most often, of equals that with the best margin. And which rows left.
@@ -66,10 +77,16 @@ impl Ascent {
         problem: &Problem,
         objective: &Objective,
         key: Key,
-        start: Option<Tensor<4>>,
+        start: Start,
     ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
         let mut harvest = Harvest::new(problem.len());
-        let (x, moved) = self.begin(problem, start, key.named("start"));
+        let (x, moved) = match start {
+            Start::Fresh(x) => (x, None),
+            Start::From(x) => {
+                let moved = moved(&x, &problem.images);
+                (x, Some(moved))
+            }
+        };
         let found = self.look(oracle, problem, objective, &x, key, 0)?;
         let mut state = State {
             problem: problem.clone(),
@@ -79,7 +96,7 @@ impl Ascent {
             best: x.clone(),
             gradient: found.gradient.clone(),
             best_gradient: found.gradient,
-            result: (!self.stop).then(|| (x.clone(), found.merits)),
+            result: (self.last && !self.stop).then(|| (x.clone(), found.merits)),
             schedule: self.schedule(problem, &found.scores, moved),
             x,
         };
@@ -109,31 +126,6 @@ impl Ascent {
         harvest.remaining().iter().for_each(|&row| reached[row] = false);
         let rest = state.result.map_or(state.best, |(images, _)| images);
         Ok((harvest.finish(rest), reached))
-    }
-
-    /// The start, and how many coordinates it has moved where that is known to be few.
-    fn begin(
-        &self,
-        problem: &Problem,
-        start: Option<Tensor<4>>,
-        key: Key,
-    ) -> (Tensor<4>, Option<Vec<f64>>) {
-        let clean = &problem.images;
-        match start {
-            None => {
-                let (norm, examples) = (self.norm, &problem.examples);
-                let change = match norm {
-                    Norm::L1 => cni_noise::normal_rows(key, examples, clean),
-                    _ => norm.random_surface(key, clean, self.epsilon, examples),
-                };
-                (norm.project(clean.clone() + change, clean, self.epsilon), None)
-            }
-            Some(x) => {
-                let x = self.norm.project(x, clean, self.epsilon);
-                let moved = moved(&x, clean);
-                (x, Some(moved))
-            }
-        }
     }
 
     fn schedule(&self, problem: &Problem, scores: &[f64], moved: Option<Vec<f64>>) -> Step {

@@ -209,14 +209,17 @@ impl Attack for Suite {
     }
 
     fn spec(&self) -> serde_json::Value {
-        serde_json::json!({
+        let mut spec = serde_json::json!({
             "attack": "suite",
             "name": self.name,
             "threat": self.threat,
             "verdict_draws": self.draws,
             "attacks": self.attacks().map(Attack::spec).collect::<Vec<_>>(),
-            "left_out": self.left_out,
-        })
+        });
+        if !self.left_out.is_empty() {
+            spec["left_out"] = self.left_out.clone().into();
+        }
+        spec
     }
 
     fn gradient_draws(&self) -> Option<usize> {
