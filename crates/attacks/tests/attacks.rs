@@ -66,7 +66,9 @@ fn apgd_reaches_the_closed_form_optimum_of_a_linear_model() {
     {
         for attack in [
             Apgd::cross_entropy(Threat::new(norm, epsilon).unwrap()),
-            Apgd::cross_entropy(Threat::new(norm, epsilon).unwrap()).with_loss(Loss::Margin),
+            Apgd::cross_entropy(Threat::new(norm, epsilon).unwrap())
+                .with_loss(Loss::Margin)
+                .unwrap(),
         ] {
             // Without early stopping, which would end a run at the boundary.
             let model = toy.classifier();

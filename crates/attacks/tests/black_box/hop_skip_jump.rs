@@ -86,10 +86,17 @@ fn hop_skip_jump_finds_a_rare_class_from_images_of_it() {
     };
     assert!(goal.reached(&rare(starts.clone())).all().into_scalar::<bool>());
     assert!(reached(&attack).contains(&false));
-    let attack = attack.with_starts(starts.clone());
+    let attack = attack.with_starts(starts.clone()).unwrap();
     assert!(!reached(&attack).contains(&false));
-    assert_eq!(attack.spec()["starts"], 1);
-    let odd = attack.with_starts(starts.reshape([1, 1, 3, 4]));
+    assert_eq!(attack.spec()["starts"]["count"], 1);
+    let others = attack.clone().with_starts(starts.clone().mul_scalar(0.5)).unwrap();
+    assert_ne!(attack.spec(), others.spec());
+    let bad = |value: f64| attack.clone().with_starts(starts.clone().mul_scalar(value));
+    let error = bad(f64::NAN).unwrap_err().to_string();
+    assert!(error.contains("got NaN or infinite values for 1 examples"), "{error}");
+    let error = bad(255.0).unwrap_err().to_string();
+    assert!(error.contains("wanted values in [0, 1]"), "{error}");
+    let odd = attack.with_starts(starts.reshape([1, 1, 3, 4])).unwrap();
     let error = odd.perturb(&rare, clean.clone(), &goal, Key::new(9), 0).unwrap_err();
     assert!(error.to_string().contains("got examples of shape [1, 3, 4]"), "{error}");
 }
