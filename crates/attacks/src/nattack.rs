@@ -103,8 +103,7 @@ impl NAttack {
         state: &mut State,
         key: Key,
     ) -> Result<(), AttackError> {
-        let draws_each = self.eot.draws as u64;
-        if !oracle.affords(draws_each) {
+        if !oracle.affords_scores(1, self.eot) {
             return Ok(());
         }
         // Scores count from that of the mean: their differences may be small against their size.
@@ -114,7 +113,7 @@ impl NAttack {
         let mut sums = [state.mean.zeros_like(), state.mean.zeros_like()];
         let mut moments = vec![[0.0; 2]; base.len()];
         for sample in 0..self.population as u64 {
-            if !oracle.affords(draws_each) {
+            if !oracle.affords_scores(1, self.eot) {
                 break;
             }
             samples += 1;

@@ -302,6 +302,11 @@ impl<'a> Oracle<'a> {
         fits
     }
 
+    /// Whether the budget allows so many more scores of each example.
+    pub(crate) fn affords_scores(&mut self, scores: u64, eot: Eot) -> bool {
+        self.affords(scores * self.needed(eot).draws as u64)
+    }
+
     /// Ends an iteration that has brought `problem` to `images` with these scores; whether the budget allows another.
     pub fn proceed(
         &mut self,

@@ -110,13 +110,31 @@ impl Rows {
     }
 
     /// These rows of a tensor.
+    ///
+    /// # Panics
+    ///
+    /// Where the tensor has fewer rows.
     pub fn of<const D: usize>(&self, tensor: &Tensor<D>) -> Tensor<D> {
+        self.assert_within(tensor.dims()[0]);
         tensor.clone().select(0, self.index.clone())
     }
 
+    fn assert_within(&self, batch: usize) {
+        if let Some(row) = self.host.iter().find(|row| **row >= batch) {
+            panic!("rows: got row {row}, wanted rows in 0..{batch}");
+        }
+    }
+
     /// `whole` with these rows replaced by those of `part`, which has as many, in their order.
+    ///
+    /// # Panics
+    ///
+    /// Where `part` has another number of rows, or `whole` has fewer than these name.
     pub fn replace<const D: usize>(&self, whole: &Tensor<D>, part: &Tensor<D>) -> Tensor<D> {
         let batch = whole.dims()[0];
+        let (got, wanted) = (part.dims()[0], self.host.len());
+        assert_eq!(got, wanted, "part: got {got} rows, wanted {wanted}");
+        self.assert_within(batch);
         // Where each row comes from: itself, or the part, which is put behind the whole. Rows are picked rather than
         // masked: a mask the size of a row is slow to spread on the CPU.
         let mut source: Vec<i32> = (0..batch as i32).collect();
@@ -126,11 +144,20 @@ impl Rows {
     }
 
     /// These entries of a list of labels.
+    ///
+    /// # Panics
+    ///
+    /// Where the list has fewer.
     pub fn of_labels(&self, labels: &Tensor<1, Int>) -> Tensor<1, Int> {
+        self.assert_within(labels.dims()[0]);
         labels.clone().select(0, self.index.clone())
     }
 
     /// These entries of a list.
+    ///
+    /// # Panics
+    ///
+    /// Where the list has fewer.
     pub fn of_list<T: Clone>(&self, list: &[T]) -> Vec<T> {
         self.host.iter().map(|&row| list[row].clone()).collect()
     }

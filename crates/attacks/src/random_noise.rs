@@ -108,7 +108,7 @@ impl Attack for RandomNoise {
         }
         let mut selection = Selection::new(&problem.goal, self.eot, key.named("score"));
         for sample in 0..self.samples as u64 {
-            if !oracle.affords(self.eot.draws as u64) {
+            if !oracle.affords_scores(1, self.eot) {
                 break;
             }
             image = self.point(problem, key.child(sample));

@@ -89,7 +89,7 @@ impl Spsa {
         let margin = Objective::new(Loss::Margin, &problem.goal);
         let (mut sum, mut samples) = (x.zeros_like(), 0);
         for sample in 0..self.samples as u64 {
-            if !oracle.affords(2 * self.eot.draws as u64) {
+            if !oracle.affords_scores(2, self.eot) {
                 break;
             }
             let key = key.child(sample);
@@ -122,8 +122,8 @@ impl State {
     }
 
     /// Scores the iterate, and keeps it where it is the best; whether the budget allowed it.
-    fn look(&mut self, oracle: &mut Oracle<'_>, draws: usize) -> Result<bool, AttackError> {
-        if !oracle.affords(draws as u64) {
+    fn look(&mut self, oracle: &mut Oracle<'_>, eot: Eot) -> Result<bool, AttackError> {
+        if !oracle.affords_scores(1, eot) {
             return Ok(false);
         }
         self.best.offer(oracle, &self.x, &self.problem.examples)?;
@@ -179,8 +179,7 @@ impl Attack for Spsa {
             adam: Adam::new(self.learning_rate),
             best: Selection::new(&problem.goal, self.eot, key.named("score")),
         };
-        let draws = self.eot.draws;
-        let mut more = state.look(oracle, draws)?;
+        let mut more = state.look(oracle, self.eot)?;
         for step in 1..=self.steps as u64 {
             if !more {
                 break;
@@ -198,7 +197,7 @@ impl Attack for Spsa {
                 break;
             };
             state.climb(gradient, self.threat);
-            more = state.look(oracle, draws)?;
+            more = state.look(oracle, self.eot)?;
             let (margins, norm) = (state.best.margins(), self.threat.norm());
             more &= oracle.proceed(&state.problem, state.images(), &margins, norm);
         }

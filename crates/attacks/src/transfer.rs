@@ -131,7 +131,7 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
             // Noise that the caller has switched off is the victim's: the surrogate stays what it is.
             let made = || surrogate.run(&self.attack, problem, key.child(candidate));
             images = scope(Noise::Fresh, made)?;
-            if self.candidates == 1 || !oracle.affords(self.eot.draws as u64) {
+            if self.candidates == 1 || !oracle.affords_scores(1, self.eot) {
                 break;
             }
             let scores = selection.offer(oracle, &images, &problem.examples)?;

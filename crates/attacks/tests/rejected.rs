@@ -4,8 +4,9 @@ mod support;
 
 use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
-    Adversarial, Apgd, Attack, AttackError, Eot, Expectation, Fab, Goal, Loss, Objective, PairLoss,
-    Pgd, RandomNoise, Runner, Suite, Threat, Transfer, input_gradient, score,
+    Adversarial, Apgd, Attack, AttackError, Eot, Expectation, Fab, Goal, Loss, Norm, Objective,
+    PairLoss, Pgd, RandomNoise, Ranked, Rows, Runner, Suite, Threat, Transfer, input_gradient,
+    score,
 };
 use cni_noise::{Examples, Key};
 use support::{Toy, images};
@@ -138,6 +139,31 @@ fn numbers_of_examples_that_are_not_one_for_each_image_are_refused() {
 fn a_ratio_of_two_logits_is_a_panic_that_says_so() {
     let logits = Tensor::<2>::zeros([2, 2], &Device::flex());
     Loss::Dlr.per_example(logits, labels(&[0, 1]).labels());
+}
+
+#[test]
+#[should_panic = "shares: got 1, wanted 2, one for each image"]
+fn a_sparse_step_wants_a_share_for_each_image() {
+    Norm::sparse_step(pixel(0.5), &[3]);
+}
+
+#[test]
+#[should_panic = "rows: got row 2, wanted rows in 0..2"]
+fn rows_that_are_not_there_are_a_panic_that_says_so() {
+    Rows::new(vec![0, 2], &pixel(0.5)).of(&pixel(0.5));
+}
+
+#[test]
+#[should_panic = "part: got 2 rows, wanted 1"]
+fn rows_are_replaced_by_as_many() {
+    Rows::new(vec![0], &pixel(0.5)).replace(&pixel(0.5), &pixel(0.1));
+}
+
+#[test]
+#[should_panic = "images: got 12 values each, wanted 3 as [3]"]
+fn images_of_another_size_are_no_inputs() {
+    let model = Ranked::new([3], |x: Tensor<2>| x).unwrap();
+    model.to_inputs(pixel(0.5));
 }
 
 #[test]

@@ -7,7 +7,13 @@ use burn::tensor::Tensor;
 impl Norm {
     /// Steps of L1 length one that move, in each image, the `shares[row]` coordinates with the largest slopes, and those
     /// equal to the last of them, by equal amounts. A zero slope is not followed.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one share for each image.
     pub fn sparse_step(gradient: Tensor<4>, shares: &[usize]) -> Tensor<4> {
+        let (got, wanted) = (shares.len(), gradient.dims()[0]);
+        assert_eq!(got, wanted, "shares: got {got}, wanted {wanted}, one for each image");
         let mut images = Images::read(&gradient);
         images.for_each(|row, slopes| {
             let mut sizes: Vec<f64> = slopes.iter().map(|slope| slope.abs()).collect();

@@ -61,7 +61,7 @@ impl<'a> Search<'a> {
         let mut best = self.origin.clone();
         let mut merits = vec![Merit::NONE; self.record.len()];
         for query in 0..self.square.queries {
-            if !oracle.affords(self.square.eot.draws as u64) {
+            if !oracle.affords_scores(1, self.square.eot) {
                 break;
             }
             let candidates = self.propose(&best, query, key);
