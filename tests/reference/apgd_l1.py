@@ -92,7 +92,7 @@ def main():
     package.torch.randn_like = lambda like: V["start"].clone()
     package.torch.randn = lambda shape: V["start"].clone()
     order = network(V["x"]).argsort(1, descending=True)
-    labels, targets = order[:, 0], order[:, 2]
+    labels, targets = order[:, 0], order[:, 1]
     cases = [
         run(loss, enlarged, steps, labels, targets)
         for loss in ("ce", "dlr-targeted")

@@ -25,7 +25,8 @@ impl Adam {
 
     /// The step along a gradient: to be added in ascent, to be subtracted in descent.
     ///
-    /// Moments are kept in at least single precision: in half, squares and what keeps the quotient finite are zero.
+    /// Moments are kept in at least single precision: in half, squares and what keeps the quotient
+    /// finite are zero.
     pub fn step(&mut self, gradient: Tensor<4>) -> Tensor<4> {
         let dtype = gradient.dtype();
         let gradient = at_least_single(gradient);

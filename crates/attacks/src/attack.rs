@@ -41,11 +41,12 @@ pub trait Attack: Send + Sync {
     /// The attack with all its parameters, for records.
     fn spec(&self) -> serde_json::Value;
 
-    /// How many draws of the attacked model's noise each of its gradients averages over (EOT); `None` for an attack that
-    /// takes no gradient of that model.
+    /// How many draws of the attacked model's noise each of its gradients averages over (EOT);
+    /// `None` for an attack that takes no gradient of that model.
     ///
-    /// Draws that score candidates or decide between them do not count: a gradient under a single draw leads a run astray
-    /// however well its results are compared. Of a suite it is the most that any of its attacks averages over.
+    /// Draws that score candidates or decide between them do not count: a gradient under a single
+    /// draw leads a run astray however well its results are compared. Of a suite it is the most
+    /// that any of its attacks averages over.
     fn gradient_draws(&self) -> Option<usize>;
 
     /// The fewest classes that the model must tell apart, known before the first pass.
@@ -158,7 +159,8 @@ pub(crate) fn spec(attack: &impl Serialize) -> serde_json::Value {
     serde_json::to_value(attack).expect("names and finite numbers have a JSON form")
 }
 
-/// That a model of so many classes can be attacked by each of these: to be asked before the first of them runs.
+/// That a model of so many classes can be attacked by each of these: to be asked before the first
+/// of them runs.
 pub(crate) fn check_classes<'a>(
     attacks: impl IntoIterator<Item = &'a (dyn Attack + 'a)>,
     got: usize,
@@ -172,11 +174,11 @@ pub(crate) fn check_classes<'a>(
     Ok(())
 }
 
-/// What an image is worth to an attack: candidates are compared by how often the goal is reached, then by the margin, and
-/// by the loss that was climbed only where both are equal.
+/// What an image is worth to an attack: candidates are compared by how often the goal is reached,
+/// then by the margin, and by the loss that was climbed only where both are equal.
 ///
-/// By the loss alone a restart that fools the model could lose to one that does not, and more restarts leave more
-/// examples robust.
+/// By the loss alone a restart that fools the model could lose to one that does not, and more
+/// restarts leave more examples robust.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Merit {
     /// The share of the draws in which the goal is reached.
@@ -208,8 +210,8 @@ impl Merit {
 
 /// The best candidate of each example so far.
 ///
-/// All candidates are judged under the same draws of the model's noise, and not those of any gradient: a candidate that
-/// merely met friendly noise does not win.
+/// All candidates are judged under the same draws of the model's noise, and not those of any
+/// gradient: a candidate that merely met friendly noise does not win.
 pub(crate) struct Selection {
     pub goal: Goal,
     climbed: Objective,

@@ -52,7 +52,8 @@ pub(crate) fn check_shape(
     objective.check(classes)
 }
 
-/// What must hold of the labels, logits and gradients of one pass, on the device until someone reads from it anyway.
+/// What must hold of the labels, logits and gradients of one pass, on the device until someone
+/// reads from it anyway.
 pub(crate) struct Flags {
     examples: Examples,
     labels: Tensor<1, Int>,
@@ -114,8 +115,8 @@ impl Flags {
     }
 }
 
-/// Reads `values` and the flags of several passes at once; gives the values, and the numbers of the examples that met a
-/// gradient of zero.
+/// Reads `values` and the flags of several passes at once; gives the values, and the numbers of the
+/// examples that met a gradient of zero.
 ///
 /// # Errors
 ///

@@ -1,6 +1,7 @@
 //! The one place where values come back from the device.
 //!
-//! A read waits until the device has done all that was asked of it before, so that attacks read seldom.
+//! A read waits until the device has done all that was asked of it before, so that attacks read
+//! seldom.
 
 use burn::tensor::{Bool, DType, Int, Tensor};
 
@@ -42,7 +43,8 @@ pub(crate) fn read_all(lists: &[Tensor<1>]) -> Vec<Vec<f64>> {
     if lists.is_empty() {
         return Vec::new();
     }
-    // Half precision holds neither a class above 2048 nor a count; single precision holds every half.
+    // Half precision holds neither a class above 2048 nor a count; single precision holds every
+    // half.
     let double = lists.iter().any(|list| list.dtype() == DType::F64);
     let dtype = if double { DType::F64 } else { DType::F32 };
     let device = lists[0].device();
@@ -63,7 +65,8 @@ pub(crate) fn bools(values: &Tensor<1, Bool>) -> Vec<bool> {
     values.try_to_vec_as().expect(READABLE)
 }
 
-/// Floats in single precision where they are in half, so that sums neither overflow nor lose small terms.
+/// Floats in single precision where they are in half, so that sums neither overflow nor lose small
+/// terms.
 pub(crate) fn at_least_single<const D: usize>(values: Tensor<D>) -> Tensor<D> {
     match values.dtype() {
         DType::F16 | DType::BF16 => values.cast(DType::F32),

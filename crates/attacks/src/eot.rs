@@ -116,7 +116,8 @@ pub(crate) struct Mean {
     pub success: Option<Success>,
 }
 
-/// How near images are to a goal, over the draws of a stochastic model or of the average of its draws.
+/// How near images are to a goal, over the draws of a stochastic model or of the average of its
+/// draws.
 #[derive(Clone)]
 pub(crate) struct Success {
     /// The share of the draws in which the goal is reached, `[batch]`.
@@ -144,8 +145,8 @@ impl Success {
 }
 
 impl Mean {
-    /// Runs `pass`, which gives logits, and the score where it is known already, for each draw. With a goal it tells how
-    /// near the images are to it.
+    /// Runs `pass`, which gives logits, and the score where it is known already, for each draw.
+    /// With a goal it tells how near the images are to it.
     pub fn over(
         draws: usize,
         expectation: Expectation,

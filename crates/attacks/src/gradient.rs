@@ -57,7 +57,8 @@ pub fn input_gradient(
     Ok(found)
 }
 
-/// [`input_gradient`], and whether its values are what they must be: for those who read from the device later.
+/// [`input_gradient`], and whether its values are what they must be: for those who read from the
+/// device later.
 pub(crate) fn gradient_on_trust(
     classifier: &dyn Classifier,
     images: &Tensor<4>,
@@ -149,8 +150,8 @@ pub fn score(
     Ok(found)
 }
 
-/// [`score`], how near the images are to a goal where one is given, and whether the values are what they must be: for
-/// those who read from the device later.
+/// [`score`], how near the images are to a goal where one is given, and whether the values are what
+/// they must be: for those who read from the device later.
 pub(crate) fn score_on_trust(
     classifier: &dyn Classifier,
     images: &Tensor<4>,

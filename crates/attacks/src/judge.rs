@@ -6,10 +6,11 @@ use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 
-/// How far an image misleads the model, by which the worst of several images is chosen: first by the number of draws in
-/// which the attacker has what it wants, then by the mean margin.
+/// How far an image misleads the model, by which the worst of several images is chosen: first by
+/// the number of draws in which the attacker has what it wants, then by the mean margin.
 ///
-/// The mean margin alone would let one draw with a huge margin outvote nineteen that the model gets right.
+/// The mean margin alone would let one draw with a huge margin outvote nineteen that the model gets
+/// right.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Severity {
     /// Draws in which the goal is reached.

@@ -70,8 +70,9 @@
 //!
 //! # Panics
 //!
-//! A device that is lost, or out of memory, cannot be read: Burn panics at its next operation, and so does everything
-//! here that waits for a value of it. No input leads there. What input can be wrong about is an [`AttackError`].
+//! A device that is lost, or out of memory, cannot be read: Burn panics at its next operation, and
+//! so does everything here that waits for a value of it. No input leads there. What input can be
+//! wrong about is an [`AttackError`].
 
 mod adam;
 mod apgd;

@@ -28,8 +28,8 @@ impl Loss {
     /// The loss of each row of `logits`, `[batch, classes]`, against its label, `[batch]`.
     ///
     /// Labels are not checked here: one that names no class counts as a class of logit zero in
-    /// [`Margin`](Self::Margin), and gives zero in [`CrossEntropy`](Self::CrossEntropy). Half precision is computed in
-    /// single.
+    /// [`Margin`](Self::Margin), and gives zero in [`CrossEntropy`](Self::CrossEntropy). Half
+    /// precision is computed in single.
     ///
     /// # Panics
     ///
@@ -86,8 +86,8 @@ pub enum PairLoss {
 }
 
 impl PairLoss {
-    /// The loss of each row of `logits`, `[batch, classes]`, from class `y` towards class `t`, both `[batch]`. Half
-    /// precision is computed in single.
+    /// The loss of each row of `logits`, `[batch, classes]`, from class `y` towards class `t`, both
+    /// `[batch]`. Half precision is computed in single.
     ///
     /// # Panics
     ///

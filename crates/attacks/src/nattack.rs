@@ -1,6 +1,7 @@
 //! NAttack: a search for a distribution of adversarial examples.
 
 use crate::attack::{Selection, spec};
+use crate::device::at_least_single;
 use crate::error::{at_least_one, within};
 use crate::problem::{Harvest, per_row};
 use crate::{Access, Attack, AttackError, Eot, Expectation, Norm, Oracle, Problem, Rows, Threat};
@@ -10,10 +11,11 @@ use serde::Serialize;
 
 /// NAttack (Li et al., arXiv 1905.00441, algorithm 1), for the Linf norm.
 ///
-/// Evolution strategies move the mean `μ` of a Gaussian such that its samples `z = μ + σε`, taken to images by
-/// `(tanh(z) + 1) / 2` and projected to the ball, have large margins: `μ ← μ + η / (bσ) Σ f ε`, with the scores `f` of
-/// the `b` samples standardised. At first `μ` is the image. The score is the margin, [`Loss::Margin`](crate::Loss::Margin), also where the
-/// goal is reached; the result is the best sample of all, the images of `μ` among them.
+/// Evolution strategies move the mean `μ` of a Gaussian such that its samples `z = μ + σε`, taken
+/// to images by `(tanh(z) + 1) / 2` and projected to the ball, have large margins: `μ ← μ + η /
+/// (bσ) Σ f ε`, with the scores `f` of the `b` samples standardised. At first `μ` is the image. The
+/// score is the margin, [`Loss::Margin`](crate::Loss::Margin), also where the goal is reached; the
+/// result is the best sample of all, the images of `μ` among them.
 ///
 /// All scores are means over the same `draws` draws of the model's noise, so that samples differ in what they are and
 /// not in their luck. Of a deterministic model examples leave after the iteration in which they reach the goal.
@@ -92,7 +94,7 @@ impl NAttack {
 
     /// The image of a point before the tanh.
     fn image(&self, z: Tensor<4>, clean: &Tensor<4>) -> Tensor<4> {
-        let image = z.tanh().add_scalar(1.0).mul_scalar(0.5);
+        let image = z.tanh().add_scalar(1.0).mul_scalar(0.5).cast(clean.dtype());
         Norm::Linf.project(image, clean, self.threat.epsilon())
     }
 
@@ -203,7 +205,9 @@ impl Attack for NAttack {
     ) -> Result<Tensor<4>, AttackError> {
         let stop = oracle.stops_early(true, problem)?;
         let mut harvest = Harvest::new(problem.len());
-        let centered = problem.images.clone().sub_scalar(0.5).mul_scalar(2.0 * SHRINK);
+        // In half precision what keeps the inverse of tanh finite would be one.
+        let images = at_least_single(problem.images.clone());
+        let centered = images.sub_scalar(0.5).mul_scalar(2.0 * SHRINK);
         let mut state = State {
             problem: problem.clone(),
             mean: centered.atanh(),

@@ -18,7 +18,8 @@ use std::time::Instant;
 /// How many passes may await their checks.
 const UNSEEN: usize = 32;
 
-/// The share of the logits' spread by which draws may differ in a model without noise: kernels that add in another order.
+/// The share of the logits' spread by which draws may differ in a model without noise: kernels that
+/// add in another order.
 const ROUNDING: f64 = 1e-5;
 
 /// How far the points beside the images are, at which the model is asked whether it has noise.
@@ -27,9 +28,10 @@ const BESIDE: f64 = 0.1;
 /// The model as an attack sees it: every pass goes through here, where it is counted, checked and, for noisy models,
 /// given its draw of noise.
 ///
-/// Labels, logits and gradients are checked on the device. While an attack runs, what the checks found is read together
-/// with the next values that are read by [`read`](Self::read), after 32 passes, and at the end of the attack; an attack
-/// may so see values that are not finite before the error comes. Outside an attack each pass is checked at once.
+/// Labels, logits and gradients are checked on the device. While an attack runs, what the checks
+/// found is read together with the next values that are read by [`read`](Self::read), after 32
+/// passes, and at the end of the attack; an attack may so see values that are not finite before the
+/// error comes. Outside an attack each pass is checked at once.
 pub struct Oracle<'a> {
     classifier: &'a dyn Classifier,
     /// The name of the attack that runs.
@@ -44,7 +46,8 @@ pub struct Oracle<'a> {
     each: Passes,
     iteration: usize,
     stochastic: Option<bool>,
-    /// By how much draws differ, as a share of the logits' spread, where that is no more than rounding.
+    /// By how much draws differ, as a share of the logits' spread, where that is no more than
+    /// rounding.
     rounding: Option<f64>,
     /// Whether one draw stands for any number of them.
     noise_free: bool,
@@ -103,8 +106,8 @@ impl<'a> Oracle<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`Attack::run`], and where its images have another shape than those of `problem`, are not finite, or lie
-    /// outside the box or the ball of its threat by more than rounding.
+    /// Those of [`Attack::run`], and where its images have another shape than those of `problem`,
+    /// are not finite, or lie outside the box or the ball of its threat by more than rounding.
     pub fn run(
         &mut self,
         attack: &(impl Attack + ?Sized),
@@ -147,7 +150,8 @@ impl<'a> Oracle<'a> {
         Ok(())
     }
 
-    /// The logits of one draw, `[batch, classes]`. Errors as [`input_gradient`](crate::input_gradient).
+    /// The logits of one draw, `[batch, classes]`. Errors as
+    /// [`input_gradient`](crate::input_gradient).
     pub fn logits(
         &mut self,
         images: &Tensor<4>,
@@ -204,7 +208,8 @@ impl<'a> Oracle<'a> {
         Ok((scores, success.expect("a goal was given")))
     }
 
-    /// The [`input_gradient`](crate::input_gradient) at images, counted. Examples whose gradient is zero are remembered.
+    /// The [`input_gradient`](crate::input_gradient) at images, counted. Examples whose gradient is
+    /// zero are remembered.
     pub fn gradient(
         &mut self,
         images: &Tensor<4>,
@@ -221,11 +226,12 @@ impl<'a> Oracle<'a> {
         Ok(found)
     }
 
-    /// Whether two draws of the model's noise give other logits, by more than 1e-5 of what an image's logits span.
+    /// Whether two draws of the model's noise give other logits, by more than 1e-5 of what an
+    /// image's logits span.
     ///
-    /// Found out once, on at most eight images and on points beside them, where noise may wake that sleeps at the images;
-    /// where the budget has no room for these four passes, the answer is yes. Less than that is taken for
-    /// [rounding](Self::rounding).
+    /// Found out once, on at most eight images and on points beside them, where noise may wake that
+    /// sleeps at the images; where the budget has no room for these four passes, the answer is yes.
+    /// Less than that is taken for [rounding](Self::rounding).
     pub fn is_stochastic(&mut self, problem: &Problem) -> Result<bool, AttackError> {
         if let Some(known) = self.stochastic {
             return Ok(known);
@@ -256,8 +262,8 @@ impl<'a> Oracle<'a> {
         Ok(stochastic)
     }
 
-    /// By how much the draws of a model that counts as one without noise differ, as a share of the logits' span; `None`
-    /// where they do not, or were not asked for.
+    /// By how much the draws of a model that counts as one without noise differ, as a share of the
+    /// logits' span; `None` where they do not, or were not asked for.
     pub fn rounding(&self) -> Option<f64> {
         self.rounding
     }
@@ -294,7 +300,8 @@ impl<'a> Oracle<'a> {
         self.observers.trace.is_some()
     }
 
-    /// Whether the budget allows so many more forward passes of each example; otherwise the attack counts as exhausted.
+    /// Whether the budget allows so many more forward passes of each example; otherwise the attack
+    /// counts as exhausted.
     pub fn affords(&mut self, forwards: u64) -> bool {
         let spent = self.each.forwards;
         let fits = self.budget.forwards.is_none_or(|limit| spent + forwards <= limit);

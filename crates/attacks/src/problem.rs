@@ -27,8 +27,9 @@ impl Problem {
     ///
     /// # Errors
     ///
-    /// Where the batch is empty, there is not one label, or not one number, for each image, or pixels are not finite or
-    /// outside [0, 1]. What is outside by at most 1e-6 is taken for rounding, and clipped.
+    /// Where the batch is empty, there is not one label, or not one number, for each image, or
+    /// pixels are not finite or outside [0, 1]. What is outside by at most 1e-6 is taken for
+    /// rounding, and clipped.
     pub fn new(
         images: Tensor<4>,
         goal: &Goal,

@@ -75,8 +75,9 @@ impl Found {
     }
 }
 
-/// By how much the distance of an image from its original, and a pixel, may be off through rounding: each pixel by a
-/// unit in the last place of one, and a sum of so many by as many in single precision.
+/// By how much the distance of an image from its original, and a pixel, may be off through
+/// rounding: each pixel by a unit in the last place of one, and a sum of so many by as many in
+/// single precision.
 fn rounding(images: &Tensor<4>, threat: Threat) -> [f64; 2] {
     let unit = match images.dtype() {
         DType::F64 => f64::EPSILON,

@@ -78,7 +78,8 @@ impl Spsa {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
 
-    /// The estimated gradient, from as many samples as the budget allows; none where it allows no sample.
+    /// The estimated gradient, from as many samples as the budget allows; none where it allows no
+    /// sample.
     fn gradient(
         &self,
         oracle: &mut Oracle<'_>,

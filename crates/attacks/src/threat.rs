@@ -26,14 +26,22 @@ impl Threat {
     ///
     /// # Errors
     ///
-    /// Where `epsilon` is negative, NaN or infinite; in Linf also from 1 on, where the ball holds every image there is:
-    /// most often a radius in units of bytes, 8 for 8/255. Zero is a radius: it leaves the images alone.
+    /// Where `epsilon` is negative, NaN or infinite; in Linf also from 1 on, where the ball holds
+    /// every image there is: most often a radius in units of bytes, 8 for 8/255;
+    /// [`whole_box`](Self::whole_box) is for those who mean it. Zero is a radius: it leaves the
+    /// images alone.
     pub fn new(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
         let threat = Self::of_any_radius(norm, epsilon)?;
         if norm == Norm::Linf && epsilon >= 1.0 {
             return Err(AttackError::EpsilonOfBytes { got: epsilon });
         }
         Ok(threat)
+    }
+
+    /// The Linf ball that holds the whole box: every pixel takes any value. For attacks of minimum
+    /// norm, whose result is then the nearest adversarial image however far it is.
+    pub fn whole_box() -> Self {
+        Self { norm: Norm::Linf, epsilon: 1.0 }
     }
 
     /// As [`new`](Self::new), the whole box in Linf among them: for those who mean it.
@@ -119,7 +127,7 @@ mod tests {
         assert!(Threat::linf(1.0).is_err());
         assert!(Threat::linf(254.0 / 255.0).is_ok());
         assert!(Threat::l2(3.0).is_ok() && Threat::l1(12.0).is_ok());
-        assert!(Threat::of_any_radius(Norm::Linf, 1.0).is_ok());
+        assert_eq!(Threat::of_any_radius(Norm::Linf, 1.0).unwrap(), Threat::whole_box());
     }
 
     #[test]

@@ -106,7 +106,8 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
         })
     }
 
-    /// None: its attack's gradients are those of the surrogate, and the draws here only choose among candidates.
+    /// None: its attack's gradients are those of the surrogate, and the draws here only choose
+    /// among candidates.
     fn gradient_draws(&self) -> Option<usize> {
         None
     }
@@ -128,7 +129,8 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
                 Instant::now(),
                 Observers::default(),
             );
-            // Noise that the caller has switched off is the victim's: the surrogate stays what it is.
+            // Noise that the caller has switched off is the victim's: the surrogate stays what it
+            // is.
             let made = || surrogate.run(&self.attack, problem, key.child(candidate));
             images = scope(Noise::Fresh, made)?;
             if self.candidates == 1 || !oracle.affords_scores(1, self.eot) {

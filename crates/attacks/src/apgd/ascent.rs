@@ -23,7 +23,8 @@ pub(super) struct Ascent {
     pub score: Option<Eot>,
     /// Whether examples leave once they have reached the goal.
     pub stop: bool,
-    /// Whether the result is one for the goal, and not a start for the next ball, which is the point of the best score.
+    /// Whether the result is one for the goal, and not a start for the next ball, which is the
+    /// point of the best score.
     pub last: bool,
 }
 
@@ -31,8 +32,8 @@ pub(super) struct Ascent {
 pub(super) enum Start {
     /// At a random point. In L1 the first steps move a fifth of the coordinates.
     Fresh(Tensor<4>),
-    /// At a point that was brought into the ball from a larger one. In L1 the first steps move as many coordinates as the
-    /// sparsity of the point says.
+    /// At a point that was brought into the ball from a larger one. In L1 the first steps move as
+    /// many coordinates as the sparsity of the point says.
     From(Tensor<4>),
 }
 
@@ -56,7 +57,8 @@ struct State {
     /// The point with the best score, to which a run goes back.
     best: Tensor<4>,
     best_gradient: Tensor<4>,
-    /// The point that does most for the goal, and what it is worth; the result where no example leaves.
+    /// The point that does most for the goal, and what it is worth; the result where no example
+    /// leaves.
     result: Option<(Tensor<4>, Vec<Merit>)>,
     schedule: Step,
 }
@@ -69,8 +71,9 @@ enum Step {
 impl Ascent {
     /// A run from images of the ball.
     ///
-    /// Gives the point of each example that reached the goal, where examples leave, else the one with the best score; where
-    /// none leaves the one that reaches it most often, of equals that with the best margin. And which rows left.
+    /// Gives the point of each example that reached the goal, where examples leave, else the one
+    /// with the best score; where none leaves the one that reaches it most often, of equals that
+    /// with the best margin. And which rows left.
     pub fn run(
         &self,
         oracle: &mut Oracle<'_>,

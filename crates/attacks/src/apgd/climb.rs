@@ -65,8 +65,8 @@ impl Apgd {
         self.climb_from(oracle, problem, objective, key, early, clean.clone() + change)
     }
 
-    /// As [`climb`](Self::climb), from this point, brought into the ball. With an enlarged start every stage starts with
-    /// the sparsity of its first point, as the authors have it.
+    /// As [`climb`](Self::climb), from this point, brought into the ball. With an enlarged start
+    /// every stage starts with the sparsity of its first point, as the authors have it.
     fn climb_from(
         &self,
         oracle: &mut Oracle<'_>,
@@ -133,7 +133,8 @@ mod tests {
         Tensor::from_data(list::<i64>(values).as_slice(), &Device::flex())
     }
 
-    /// By the code of pyautoattack from the same start; `tests/reference/apgd_l1.py` made the numbers.
+    /// By the code of pyautoattack from the same start; `tests/reference/apgd_l1.py` made the
+    /// numbers.
     #[test]
     fn runs_in_l1_are_those_of_the_reference_to_rounding() {
         let data: Value = serde_json::from_str(&std::fs::read_to_string(DATA).unwrap()).unwrap();

@@ -28,10 +28,11 @@ enum Climb {
 
 /// Auto-PGD (Croce and Hein, arXiv 2003.01690, section 3; in the L1 norm arXiv 2103.01208, section 4).
 ///
-/// A run of 100 iterations starts at a random point of the ball's surface, moves with momentum, halves its steps at
-/// checkpoints where it gets nowhere, and then goes on from its best point. Further restarts and targets attack the examples
-/// that are left. The result is the point at which the goal was reached, else the one with the best score; of a stochastic
-/// model the one that reaches it in the most draws, of equals the one with the best margin.
+/// A run of 100 iterations starts at a random point of the ball's surface, moves with momentum,
+/// halves its steps at checkpoints where it gets nowhere, and then goes on from its best point.
+/// Further restarts and targets attack the examples that are left. The result is the point at which
+/// the goal was reached, else the one with the best score; of a stochastic model the one that
+/// reaches it in the most draws, of equals the one with the best margin.
 ///
 /// For a stochastic model the gradient is a mean over `draws` draws. What decides on steps, on the best point and on the
 /// result is the mean score over `score_draws` other draws, the same at every iteration, and no example counts as broken
@@ -87,7 +88,8 @@ impl Apgd {
         Self::new(threat, Climb::Loss(Loss::Dlr))
     }
 
-    /// On any other loss; an error for [`targeted`](Self::targeted) attacks, whose loss leads from one class to another.
+    /// On any other loss; an error for [`targeted`](Self::targeted) attacks, whose loss leads from
+    /// one class to another.
     pub fn with_loss(self, loss: Loss) -> Result<Self, AttackError> {
         match self.climb {
             Climb::Loss(_) => Ok(Self { climb: Climb::Loss(loss), ..self }),
@@ -130,8 +132,8 @@ impl Apgd {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
 
-    /// The share of rises below which a step halves; an error unless in [0, 1], and in the L1 norm, whose steps follow how
-    /// sparse the best point is.
+    /// The share of rises below which a step halves; an error unless in [0, 1], and in the L1 norm,
+    /// whose steps follow how sparse the best point is.
     pub fn with_rho(self, rho: f64) -> Result<Self, AttackError> {
         if self.threat.norm() == Norm::L1 {
             let wanted = "none: in the L1 norm no step halves for want of rises";

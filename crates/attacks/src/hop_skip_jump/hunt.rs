@@ -140,8 +140,8 @@ impl<'a> Hunt<'a> {
         Ok(())
     }
 
-    /// The estimated normal of the boundary, of Euclidean length one, on the adversarial side, from as many samples as
-    /// the budget allows; none where it allows no sample.
+    /// The estimated normal of the boundary, of Euclidean length one, on the adversarial side, from
+    /// as many samples as the budget allows; none where it allows no sample.
     fn normal(
         &self,
         oracle: &mut Oracle<'_>,
@@ -217,7 +217,8 @@ impl<'a> Hunt<'a> {
     }
 }
 
-/// Whether more than half of the draws reach the goal; `None`, and nothing is asked, where the budget has no room for it.
+/// Whether more than half of the draws reach the goal; `None`, and nothing is asked, where the
+/// budget has no room for it.
 pub(super) fn decide(
     oracle: &mut Oracle<'_>,
     problem: &Problem,

@@ -55,7 +55,8 @@ pub struct HopSkipJump {
     draws: usize,
 }
 
-/// Images to start from. Records hold how many there are, and a hash by which they are told from others.
+/// Images to start from. Records hold how many there are, and a hash by which they are told from
+/// others.
 #[derive(Clone, Debug, Serialize)]
 struct Starts {
     #[serde(skip)]
@@ -116,7 +117,8 @@ impl HopSkipJump {
     ///
     /// # Errors
     ///
-    /// Where there is none, or pixels are not finite or outside [0, 1]. What is outside by at most 1e-6 is clipped.
+    /// Where there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
+    /// 1e-6 is clipped.
     pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
         Ok(Self { starts: Some(Starts::new(starts)?), ..self })
     }

@@ -33,7 +33,8 @@ impl Norm {
         self.length(a.clone() - b.clone())
     }
 
-    /// The length of each change, `[batch]`, in at least single precision: in half, sums overflow and squares vanish.
+    /// The length of each change, `[batch]`, in at least single precision: in half, sums overflow
+    /// and squares vanish.
     pub fn length(self, changes: Tensor<4>) -> Tensor<1> {
         let changes = at_least_single(changes.flatten::<2>(1, 3));
         match self {

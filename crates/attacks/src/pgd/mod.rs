@@ -18,19 +18,21 @@ pub enum Iterate {
     /// The last, as in training: no pass is spent on choosing.
     #[default]
     Last,
-    /// Of start and iterates the best for each example, chosen as among restarts. It costs as many more forward passes as the gradients took, and
-    /// those of the start.
+    /// Of start and iterates the best for each example, chosen as among restarts. It costs as many
+    /// more forward passes as the gradients took, and those of the start.
     Best,
 }
 
 /// Projected gradient descent (Madry et al., arXiv 1706.06083, section 2.1).
 ///
-/// From a start in the ball, each step moves along the steepest direction of the norm and projects back to ball and box:
-/// `x ← Π(x + step_size · steepest(∇score))`. With momentum `μ` the direction is that of `m ← μ m + g / ‖g‖₁` (Dong et al.,
-/// arXiv 1710.06081). In the L1 norm a step moves the share `sparsity` of the coordinates with the largest slopes by
-/// equal amounts (Tramèr and Boneh, arXiv 1904.13000), since the single steepest one meets the box at once. With `draws`
-/// above one each gradient is an expectation over the model's noise (EOT). Of several restarts the result of each example
-/// counts that reaches the goal in the most draws, of equals the one with the larger margin.
+/// From a start in the ball, each step moves along the steepest direction of the norm and projects
+/// back to ball and box: `x ← Π(x + step_size · steepest(∇score))`. With momentum `μ` the direction
+/// is that of `m ← μ m + g / ‖g‖₁` (Dong et al., arXiv 1710.06081). In the L1 norm a step moves the
+/// share `sparsity` of the coordinates with the largest slopes by equal amounts (Tramèr and Boneh,
+/// arXiv 1904.13000), since the single steepest one meets the box at once. With `draws` above one
+/// each gradient is an expectation over the model's noise (EOT). Of several restarts the result of
+/// each example counts that reaches the goal in the most draws, of equals the one with the larger
+/// margin.
 ///
 /// ```
 /// use cni_attacks::{Attack, Iterate, Pgd, Threat};
@@ -141,8 +143,8 @@ impl Pgd {
         Ok(Self { momentum, ..self })
     }
 
-    /// The share of coordinates that a step in the L1 norm moves; an error unless in (0, 1], and in the
-    /// other norms, whose steps move all.
+    /// The share of coordinates that a step in the L1 norm moves; an error unless in (0, 1], and in
+    /// the other norms, whose steps move all.
     pub fn with_sparsity(self, sparsity: f64) -> Result<Self, AttackError> {
         if self.threat.norm() != Norm::L1 {
             let wanted = "none: only steps in the L1 norm are sparse";

@@ -192,10 +192,12 @@ impl Proposal {
     }
 }
 
-/// The length that the first window gets in a channel, of its share of what was left of ε and of what the windows held.
+/// The length that the first window gets in a channel, of its share of what was left of ε and of
+/// what the windows held.
 fn length_of_window(norm: Norm, channels: f64, unspent: f64, held: f64) -> f64 {
     match norm {
-        // The reference gives an L1 window as many times its length as there are channels, and projects.
+        // The reference gives an L1 window as many times its length as there are channels, and
+        // projects.
         Norm::L1 => channels * (unspent + held),
         _ => root(norm, unspent + held),
     }
@@ -214,7 +216,8 @@ fn turned(patterns: &Patterns, draw: f32) -> &[f64] {
 mod tests {
     use super::*;
 
-    /// `(max(ε − ‖δ‖, 0) / c + windows) · c` in the reference's L1, its square root in L2 without the factor.
+    /// `(max(ε − ‖δ‖, 0) / c + windows) · c` in the reference's L1, its square root in L2 without
+    /// the factor.
     #[test]
     fn a_window_gets_what_was_left_of_epsilon_in_all_channels() {
         let left = 6.0 / 3.0;

@@ -7,7 +7,8 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "flag", rename_all = "snake_case")]
 pub enum Flag {
-    /// The model is stochastic, and no attack of the suite averages its gradients over several draws (EOT).
+    /// The model is stochastic, and no attack of the suite averages its gradients over several
+    /// draws (EOT).
     Randomized,
     /// The outputs look like probabilities: within [0, 1], and each row's sum within 1e-5 of one.
     Probabilities,

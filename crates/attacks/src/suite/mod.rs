@@ -31,11 +31,11 @@ use std::sync::Arc;
 /// | [`rand_plus`](Self::rand_plus) | those of `rand`, and EOT-Square with 1000 queries on the mean over 20 draws: what `rand`'s authors describe beside it, and did not ship |
 /// | [`custom`](Self::custom) | any |
 ///
-/// For a stochastic model an example counts as broken, and leaves, when it is misclassified in every one of `draws`
-/// fresh draws, 20 unless set; the reference lets it go by a single lucky one. What is still correct in some draws
-/// stays in, and of all attacks' images the one that is
-/// misclassified in the most draws counts, and of equals the one with the larger mean margin. The final verdict is over draws of
-/// its own.
+/// For a stochastic model an example counts as broken, and leaves, when it is misclassified in
+/// every one of `draws` fresh draws, 20 unless set; the reference lets it go by a single lucky one.
+/// What is still correct in some draws stays in, and of all attacks' images the one that is
+/// misclassified in the most draws counts, and of equals the one with the larger mean margin. The
+/// final verdict is over draws of its own.
 ///
 /// A suite is an [`Attack`], so that it can stand in an [`Evaluation`](crate::evaluation::Evaluation) or in another
 /// suite; [`on`](Self::on) runs it over a data set, with a report and a state that survives a kill.
@@ -125,7 +125,8 @@ impl Suite {
     ///
     /// # Errors
     ///
-    /// [`AttackError::Suite`] where there are none, they differ in their threats, or two have one name.
+    /// [`AttackError::Suite`] where there are none, they differ in their threats, or two have one
+    /// name.
     pub fn custom(
         name: impl Into<String>,
         attacks: Vec<Box<dyn Attack>>,
@@ -154,8 +155,8 @@ impl Suite {
         Ok(Self { name, threat, attacks, draws: DRAWS, left_out: Vec::new() })
     }
 
-    /// The suite without the attacks that cannot run on a model of so few classes, which name and records then tell:
-    /// `AutoAttack-standard-without-APGD-T-100`.
+    /// The suite without the attacks that cannot run on a model of so few classes, which name and
+    /// records then tell: `AutoAttack-standard-without-APGD-T-100`.
     ///
     /// # Errors
     ///

@@ -14,7 +14,11 @@ fn hop_skip_jump_finds_the_distance_of_the_boundary() {
     let clean = plane.images(4);
     let goal = plane.goal(&clean);
     for (norm, tolerance) in [(Norm::L2, 0.03), (Norm::Linf, 0.05)] {
-        let attack = HopSkipJump::new(Threat::new(norm, 100.0).unwrap()).unwrap();
+        let attack = HopSkipJump::new(match norm {
+            Norm::Linf => Threat::whole_box(),
+            _ => Threat::l2(100.0).unwrap(),
+        })
+        .unwrap();
         let attack = attack.with_steps(15).unwrap().with_samples(60, 200).unwrap();
         let run =
             attack.perturb(&plane.classifier(), clean.clone(), &goal, Key::new(8), 0).unwrap();

@@ -17,8 +17,8 @@ fn label_zero() -> Goal {
     Goal::Misclassify(Tensor::<1, Int>::zeros([BATCH], &Device::flex()))
 }
 
-/// Dark pixels are class 1 by a little, with a cross-entropy of 0.65 from class 0; light ones are class 0, with a
-/// cross-entropy of 1.03: the higher loss is the one that does not fool.
+/// Dark pixels are class 1 by a little, with a cross-entropy of 0.65 from class 0; light ones are
+/// class 0, with a cross-entropy of 1.03: the higher loss is the one that does not fool.
 fn sly(x: Tensor<4>) -> Tensor<2> {
     let light = sigmoid(x.flatten::<2>(1, 3).sub_scalar(0.5).mul_scalar(1e4));
     let dark = light.clone().neg().add_scalar(1.0);
@@ -86,7 +86,8 @@ impl Attack for Paint {
     }
 }
 
-/// In 19 of 20 draws dark pixels are wrong by a hair; light ones are wrong by a mile in half of the draws.
+/// In 19 of 20 draws dark pixels are wrong by a hair; light ones are wrong by a mile in half of the
+/// draws.
 fn noisy(x: Tensor<4>) -> Tensor<2> {
     let device = x.device();
     let x = x.flatten::<2>(1, 3);

@@ -1,4 +1,5 @@
-//! Noise is told from rounding, and found where it sleeps; draws are counted where gradients are averaged.
+//! Noise is told from rounding, and found where it sleeps; draws are counted where gradients are
+//! averaged.
 
 use burn::tensor::{Device, Int, Tensor};
 use cni_attacks::{
@@ -12,7 +13,8 @@ fn threat() -> Threat {
     Threat::linf(0.1).unwrap()
 }
 
-/// Four classes, with noise of this size on the logits, where the mean pixel differs from `sleeps_at`.
+/// Four classes, with noise of this size on the logits, where the mean pixel differs from
+/// `sleeps_at`.
 fn model(noise: f64, sleeps_at: f64) -> impl Fn(Tensor<4>) -> Tensor<2> {
     move |x: Tensor<4>| {
         let device = x.device();

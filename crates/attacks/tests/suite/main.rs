@@ -80,9 +80,9 @@ fn each_attack_gets_what_those_before_it_have_left() {
     assert_eq!(broken, EXAMPLES - 1 - left);
     assert!(report.outcomes.iter().all(|outcome| outcome.distance <= 0.1 + 1e-6));
     // What the model saw: the attacks' passes; of all images those of the cascade's start and of both verdicts, and the
-    // probe of eight images, twice.
+    // probe of eight images and of points beside them, twice.
     let passes: u64 = report.stages.iter().map(|stage| stage.passes.forwards).sum();
-    assert_eq!(seen.into_inner() as u64, passes + 3 * EXAMPLES as u64 + 2 * 8);
+    assert_eq!(seen.into_inner() as u64, passes + 3 * EXAMPLES as u64 + 4 * 8);
 }
 
 #[test]
