@@ -14,8 +14,8 @@ pub enum AttackError {
     },
     /// The radius of an Linf ball that holds every image: most often one in units of bytes.
     #[error(
-        "epsilon: got {got}, wanted less than 1 in Linf, in units of the pixel range [0, 1]; for {got} of 255 values of a \
-         byte write {got}/255"
+        "epsilon: got {got}, wanted less than 1 in Linf, in units of the pixel range [0, 1]; for \
+         {got} of 255 values of a byte write {got}/255"
     )]
     EpsilonOfBytes {
         /// The radius given.
@@ -169,7 +169,8 @@ pub enum AttackError {
     },
     /// An attack whose images are NaN or infinite.
     #[error(
-        "{attack}: got NaN or infinite pixels in {got} images, the first of them example {example}, wanted finite pixels"
+        "{attack}: got NaN or infinite pixels in {got} images, the first of them example {example}, \
+         wanted finite pixels"
     )]
     ResultNotFinite {
         /// The attack.
@@ -191,8 +192,8 @@ pub enum AttackError {
     },
     /// An attack that left the ball of its threat.
     #[error(
-        "{attack}: got {count} images outside its threat, the first of them example {example} at the {norm:?} distance \
-         {got}, wanted at most epsilon = {epsilon}"
+        "{attack}: got {count} images outside its threat, the first of them example {example} at \
+         the {norm:?} distance {got}, wanted at most epsilon = {epsilon}"
     )]
     OutsideBall {
         /// The attack.

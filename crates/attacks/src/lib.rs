@@ -77,6 +77,7 @@
 mod adam;
 mod apgd;
 mod attack;
+mod best;
 mod bpda;
 mod carlini_wagner;
 mod checks;

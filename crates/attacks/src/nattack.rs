@@ -1,6 +1,7 @@
 //! NAttack: a search for a distribution of adversarial examples.
 
-use crate::attack::{Selection, spec};
+use crate::attack::spec;
+use crate::best::Selection;
 use crate::device::at_least_single;
 use crate::error::{at_least_one, within};
 use crate::problem::{Harvest, per_row};

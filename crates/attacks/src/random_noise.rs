@@ -1,6 +1,7 @@
 //! Random perturbation: the baseline that every attack must beat.
 
-use crate::attack::{Selection, spec};
+use crate::attack::spec;
+use crate::best::Selection;
 use crate::error::at_least_one;
 use crate::{Access, Attack, AttackError, Eot, Norm, Oracle, Problem, Threat};
 use burn::tensor::Tensor;

@@ -1,7 +1,8 @@
 //! SPSA: gradient ascent along gradients estimated from scores.
 
 use crate::adam::Adam;
-use crate::attack::{Selection, spec};
+use crate::attack::spec;
+use crate::best::Selection;
 use crate::error::{at_least_one, within};
 use crate::problem::Harvest;
 use crate::{

@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn a_radius_in_bytes_is_refused_with_the_fraction_that_was_meant() {
-        let wanted = "epsilon: got 8, wanted less than 1 in Linf, in units of the pixel range [0, 1]; for 8 \
-                      of 255 values of a byte write 8/255";
+        let wanted = "epsilon: got 8, wanted less than 1 in Linf, in units of the pixel range \
+                      [0, 1]; for 8 of 255 values of a byte write 8/255";
         assert_eq!(Threat::linf(8.0).unwrap_err().to_string(), wanted);
         assert!(Threat::linf(1.0).is_err());
         assert!(Threat::linf(254.0 / 255.0).is_ok());

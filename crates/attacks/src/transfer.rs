@@ -1,6 +1,6 @@
 //! Attacks on one model with the adversarial examples of another.
 
-use crate::attack::Selection;
+use crate::best::Selection;
 use crate::error::at_least_one;
 use crate::watch::Observers;
 use crate::{Access, Attack, AttackError, Budget, Classifier, Eot, Oracle, Problem, Threat};

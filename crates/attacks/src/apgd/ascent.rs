@@ -1,11 +1,12 @@
 //! One run of APGD in one ball.
 
 use super::schedule::{Schedule, SparseSchedule};
-use crate::attack::Merit;
+use super::state::{State, Step};
+use crate::best::Merit;
 use crate::eot::Success;
 use crate::norm::Ball;
 use crate::problem::{Harvest, per_row, read, where_rows};
-use crate::{AttackError, Eot, Norm, Objective, Oracle, Problem, Rows};
+use crate::{AttackError, Eot, Norm, Objective, Oracle, Problem};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
@@ -44,28 +45,6 @@ struct Found {
     reached: Vec<bool>,
     /// Empty where examples leave once they have reached the goal.
     merits: Vec<Merit>,
-}
-
-/// The rows still in the run.
-struct State {
-    problem: Problem,
-    objective: Objective,
-    ball: Ball,
-    x: Tensor<4>,
-    previous: Tensor<4>,
-    gradient: Tensor<4>,
-    /// The point with the best score, to which a run goes back.
-    best: Tensor<4>,
-    best_gradient: Tensor<4>,
-    /// The point that does most for the goal, and what it is worth; the result where no example
-    /// leaves.
-    result: Option<(Tensor<4>, Vec<Merit>)>,
-    schedule: Step,
-}
-
-enum Step {
-    Momentum(Schedule),
-    Sparse(SparseSchedule),
 }
 
 impl Ascent {
@@ -204,68 +183,8 @@ impl Ascent {
     }
 }
 
-impl State {
-    /// Keeps the point where it does more for the goal than those before.
-    fn keep(&mut self, merits: Vec<Merit>) {
-        if let Some((images, best)) = self.result.take() {
-            let better: Vec<bool> =
-                merits.iter().zip(&best).map(|(new, old)| new.exceeds(old)).collect();
-            let kept = merits.into_iter().zip(best).zip(&better);
-            let best = kept.map(|((new, old), &better)| if better { new } else { old });
-            self.result = Some((where_rows(&better, images, &self.x), best.collect()));
-        }
-    }
-
-    /// Lets rows that have reached the goal leave with their image; whether none is left.
-    fn leave(&mut self, harvest: &mut Harvest, reached: &[bool]) -> bool {
-        let Some(rows) = harvest.take(reached, &self.x) else {
-            return false;
-        };
-        if harvest.is_complete() {
-            return true;
-        }
-        self.select(&rows);
-        false
-    }
-
-    fn select(&mut self, rows: &Rows) {
-        self.problem = self.problem.select(rows);
-        self.objective = self.objective.select(rows);
-        self.ball = self.ball.select(rows);
-        for images in [
-            &mut self.x,
-            &mut self.previous,
-            &mut self.gradient,
-            &mut self.best,
-            &mut self.best_gradient,
-        ] {
-            *images = rows.of(images);
-        }
-        match &mut self.schedule {
-            Step::Momentum(schedule) => schedule.select(rows.as_slice()),
-            Step::Sparse(schedule) => schedule.select(rows.as_slice()),
-        }
-    }
-
-    /// At a checkpoint, sends rows back to their best point.
-    fn check(&mut self) {
-        let back = match &mut self.schedule {
-            Step::Momentum(schedule) => match schedule.check() {
-                Some(back) => back,
-                None => return,
-            },
-            Step::Sparse(schedule) if schedule.is_due() => {
-                schedule.check(&moved(&self.best, &self.problem.images))
-            }
-            Step::Sparse(_) => return,
-        };
-        self.x = where_rows(&back, self.x.clone(), &self.best);
-        self.gradient = where_rows(&back, self.gradient.clone(), &self.best_gradient);
-    }
-}
-
 /// How many coordinates of each image differ from the original.
-fn moved(images: &Tensor<4>, clean: &Tensor<4>) -> Vec<f64> {
+pub(super) fn moved(images: &Tensor<4>, clean: &Tensor<4>) -> Vec<f64> {
     let [batch, ..] = images.dims();
     let differ = images.clone().not_equal(clean.clone()).int();
     read(&differ.reshape([batch as i32, -1]).sum_dim(1).float())

@@ -1,7 +1,7 @@
 //! A run of PGD.
 
 use super::Pgd;
-use crate::attack::Selection;
+use crate::best::Selection;
 use crate::norm::Ball;
 use crate::problem::Harvest;
 use crate::{AttackError, Norm, Objective, Oracle, Problem};

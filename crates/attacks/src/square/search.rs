@@ -3,7 +3,7 @@
 use super::Square;
 use super::proposal::Proposal;
 use super::window::Shape;
-use crate::attack::Merit;
+use crate::best::Merit;
 use crate::norm::on_host::Images;
 use crate::{AttackError, Loss, Objective, Oracle, Problem, Rows};
 use burn::tensor::Tensor;

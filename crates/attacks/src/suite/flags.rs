@@ -47,7 +47,8 @@ impl fmt::Display for Flag {
         match self {
             Self::Randomized => write!(
                 f,
-                "the model is stochastic, and none of these attacks averages its gradients over draws (EOT): use `rand` or `rand_plus`"
+                "the model is stochastic, and none of these attacks averages its gradients over draws \
+                 (EOT): use `rand` or `rand_plus`"
             ),
             Self::Probabilities => write!(
                 f,
@@ -67,8 +68,8 @@ impl fmt::Display for Flag {
             ),
             Self::Rounding { share } => write!(
                 f,
-                "two draws of the model differ by {share:.1e} of the logits' span, which counts as rounding: the model was \
-                 judged as one without noise"
+                "two draws of the model differ by {share:.1e} of the logits' span, which counts as \
+                 rounding: the model was judged as one without noise"
             ),
             Self::Exhausted { attack } => {
                 write!(f, "a budget ended {attack}: robust accuracy is overestimated")
