@@ -53,7 +53,7 @@ impl Plan {
         let mut plan = Self { shared: Passes::default(), checks };
         let most = plan.covers(entries, |_| true);
         // Before anything is judged, two draws tell whether there is noise, and one image tells the classes.
-        plan.shared = forwards(2 * available.min(8) + 1)
+        plan.shared = forwards(4 * available.min(8) + 1)
             + setup.judge_cost() * most.clean as u64
             + (setup.attack.cost() + setup.judge_cost()) * most.audit as u64
             + setup.strong_cost() * most.strong as u64;
