@@ -1,6 +1,7 @@
 //! The optimizer of attacks that follow a gradient by Adam.
 
 use crate::Rows;
+use crate::device::at_least_single;
 use burn::tensor::Tensor;
 
 /// Adam (Kingma and Ba, arXiv 1412.6980, algorithm 1) with its authors' settings.
@@ -23,7 +24,12 @@ impl Adam {
     }
 
     /// The step along a gradient: to be added in ascent, to be subtracted in descent.
+    ///
+    /// Moments are kept in at least single precision: in half, squares and what keeps the quotient
+    /// finite are zero.
     pub fn step(&mut self, gradient: Tensor<4>) -> Tensor<4> {
+        let dtype = gradient.dtype();
+        let gradient = at_least_single(gradient);
         self.time += 1;
         let [first, second] = Self::DECAY;
         let square = gradient.clone().square().mul_scalar(1.0 - second);
@@ -37,7 +43,7 @@ impl Adam {
         self.moments = Some([mean.clone(), variance.clone()]);
         let [first, second] = Self::DECAY.map(|decay| 1.0 - decay.powi(self.time));
         let spread = variance.div_scalar(second).sqrt().add_scalar(1e-8);
-        mean.mul_scalar(self.step_size / first) / spread
+        (mean.mul_scalar(self.step_size / first) / spread).cast(dtype)
     }
 }
 

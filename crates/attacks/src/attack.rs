@@ -1,9 +1,8 @@
 //! What every attack is, and what several of them share.
 
-use crate::problem::{read, where_rows};
-use crate::{AttackError, Classifier, Eot, Goal, Objective, Oracle, Problem, Rows, Runner, Threat};
+use crate::{AttackError, Classifier, Goal, Oracle, Problem, Runner, Threat};
 use burn::tensor::Tensor;
-use cni_noise::{Examples, Key};
+use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
@@ -39,11 +38,12 @@ pub trait Attack: Send + Sync {
     /// The attack with all its parameters, for records.
     fn spec(&self) -> serde_json::Value;
 
-    /// How many draws of the attacked model's noise each of its gradients averages over (EOT); `None` for an attack that
-    /// takes no gradient of that model.
+    /// How many draws of the attacked model's noise each of its gradients averages over (EOT);
+    /// `None` for an attack that takes no gradient of that model.
     ///
-    /// Draws that score candidates or decide between them do not count: a gradient under a single draw leads a run astray
-    /// however well its results are compared. Of a suite it is the most that any of its attacks averages over.
+    /// Draws that score candidates or decide between them do not count: a gradient under a single
+    /// draw leads a run astray however well its results are compared. Of a suite it is the most
+    /// that any of its attacks averages over.
     fn gradient_draws(&self) -> Option<usize>;
 
     /// The fewest classes that the model must tell apart, known before the first pass.
@@ -156,7 +156,8 @@ pub(crate) fn spec(attack: &impl Serialize) -> serde_json::Value {
     serde_json::to_value(attack).expect("names and finite numbers have a JSON form")
 }
 
-/// That a model of so many classes can be attacked by each of these: to be asked before the first of them runs.
+/// That a model of so many classes can be attacked by each of these: to be asked before the first
+/// of them runs.
 pub(crate) fn check_classes<'a>(
     attacks: impl IntoIterator<Item = &'a (dyn Attack + 'a)>,
     got: usize,
@@ -168,64 +169,4 @@ pub(crate) fn check_classes<'a>(
         }
     }
     Ok(())
-}
-
-/// The best candidate of each example so far.
-///
-/// All candidates are scored under the same draws of the model's noise, and not those of any gradient: a candidate that
-/// merely met friendly noise does not win.
-pub(crate) struct Selection {
-    pub objective: Objective,
-    pub eot: Eot,
-    pub key: Key,
-    best: Option<(Tensor<4>, Vec<f64>)>,
-}
-
-impl Selection {
-    pub fn new(objective: Objective, eot: Eot, key: Key) -> Self {
-        Self { objective, eot, key, best: None }
-    }
-
-    /// Goes on with some of the rows.
-    pub fn select(&mut self, rows: &Rows) {
-        self.objective = self.objective.select(rows);
-        let kept =
-            |(images, record): (Tensor<4>, Vec<f64>)| (rows.of(&images), rows.of_list(&record));
-        self.best = self.best.take().map(kept);
-    }
-
-    /// The best so far.
-    pub fn images(&self) -> Option<&Tensor<4>> {
-        self.best.as_ref().map(|(images, _)| images)
-    }
-
-    /// The scores of the best so far; empty before any.
-    pub fn record(&self) -> &[f64] {
-        self.best.as_ref().map_or(&[], |(_, record)| record)
-    }
-
-    /// Keeps `candidate` for the examples where it beats all before it; its own scores.
-    pub fn offer(
-        &mut self,
-        oracle: &mut Oracle<'_>,
-        candidate: &Tensor<4>,
-        examples: &Examples,
-    ) -> Result<Vec<f64>, AttackError> {
-        let scores = oracle.score(candidate, &self.objective, examples, self.eot, self.key)?;
-        let scores = read(&scores.score);
-        self.best = Some(match self.best.take() {
-            None => (candidate.clone(), scores.clone()),
-            Some((images, record)) => {
-                let better: Vec<bool> = scores.iter().zip(&record).map(|(a, b)| a > b).collect();
-                let record = scores.iter().zip(&record).map(|(a, b)| a.max(*b)).collect();
-                (where_rows(&better, images, candidate), record)
-            }
-        });
-        Ok(scores)
-    }
-
-    /// The best of all candidates; `otherwise` where there was none.
-    pub fn into_images(self, otherwise: Tensor<4>) -> Tensor<4> {
-        self.best.map_or(otherwise, |(images, _)| images)
-    }
 }

@@ -2,9 +2,10 @@
 
 use crate::adam::Adam;
 use crate::attack::spec;
+use crate::device::at_least_single;
 use crate::error::{at_least_one, within};
 use crate::minimum_norm::Search;
-use crate::problem::{per_row, read};
+use crate::problem::per_row;
 use crate::{Access, Attack, AttackError, Eot, Loss, Norm, Objective, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -108,7 +109,9 @@ impl CarliniWagner {
         key: Key,
     ) -> Result<(Vec<bool>, bool), AttackError> {
         let objective = Objective::new(Loss::Margin, &search.problem.goal);
-        let start = search.problem.images.clone().mul_scalar(2.0).sub_scalar(1.0);
+        // In half precision what keeps the inverse of tanh finite would be one.
+        let (images, dtype) = (search.problem.images.clone(), search.problem.images.dtype());
+        let start = at_least_single(images).mul_scalar(2.0).sub_scalar(1.0);
         let start = start.mul_scalar(INSIDE).atanh();
         let origin = pixels(start.clone().tanh());
         let mut w = start;
@@ -116,22 +119,28 @@ impl CarliniWagner {
         let mut reached = vec![false; constants.len()];
         for step in 0..self.steps as u64 {
             let tanh = w.clone().tanh();
-            let x = pixels(tanh.clone());
+            let exact = pixels(tanh.clone());
+            let x = exact.clone().cast(dtype);
             let examples = &search.problem.examples;
             let found = oracle.gradient(&x, &objective, examples, self.eot, key.child(step))?;
             let look = search.look(oracle, &x, Some(&found))?;
+            // Of a stochastic model the margins of the gradient's own draws.
+            let margins = match search.stochastic {
+                true => oracle.read([found.score])?.concat(),
+                false => look.scores.clone(),
+            };
             reached.iter_mut().zip(&look.reached).for_each(|(ever, now)| *ever |= now);
             if !search.proceed(oracle, &x, &look) {
                 return Ok((reached, false));
             }
-            let short = read(&found.score).into_iter().map(|margin| margin < self.confidence);
+            let short = margins.into_iter().map(|margin| margin < self.confidence);
             let weights: Vec<f64> = constants
                 .iter()
                 .zip(short)
                 .map(|(c, short)| if short { *c } else { 0.0 })
                 .collect();
-            let slope =
-                (x - origin.clone()).mul_scalar(2.0) - found.gradient * per_row(&weights, &w);
+            let slope = (exact - origin.clone()).mul_scalar(2.0)
+                - at_least_single(found.gradient) * per_row(&weights, &w);
             // The chain rule: the slope of (1 + tanh w) / 2 is (1 − tanh² w) / 2.
             let inner = tanh.square().neg().add_scalar(1.0).mul_scalar(0.5);
             w = w - adam.step(slope * inner);

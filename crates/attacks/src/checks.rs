@@ -1,9 +1,9 @@
 //! What images, labels, logits and gradients must be like, whichever attack they are of.
 
+use crate::device::{read, read_all, read_labels};
 use crate::loss::own_class;
-use crate::problem::read;
 use crate::{AttackError, Objective};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Bool, DType, Int, Tensor};
 use cni_noise::Examples;
 
 /// That there is a pixel.
@@ -14,16 +14,28 @@ pub(crate) fn check_not_empty(images: &Tensor<4>) -> Result<(), AttackError> {
     }
 }
 
-/// The number of images, for each of which there is a label.
+/// That there is a number for each row, where they are given one by one.
+pub(crate) fn check_examples(examples: &Examples, wanted: usize) -> Result<(), AttackError> {
+    match examples {
+        Examples::Each(numbers) if numbers.len() != wanted => {
+            Err(AttackError::ExampleCount { got: numbers.len(), wanted })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The number of images, for each of which there is a label and an example's number.
 pub(crate) fn check_batch(
     images: &Tensor<4>,
     labels: &Tensor<1, Int>,
+    examples: &Examples,
 ) -> Result<usize, AttackError> {
     check_not_empty(images)?;
     let ([got], [wanted, ..]) = (labels.dims(), images.dims());
     if got != wanted {
         return Err(AttackError::LabelCount { got, wanted });
     }
+    check_examples(examples, wanted)?;
     Ok(wanted)
 }
 
@@ -40,51 +52,105 @@ pub(crate) fn check_shape(
     objective.check(classes)
 }
 
-/// That every label names a class, and that logits and gradient are finite; the rows whose gradient is zero throughout.
-///
-/// The mean logits are checked, which are finite just where those of every draw are. All is read from the device at
-/// once.
-pub(crate) fn check_values(
-    labels: &Tensor<1, Int>,
-    logits: &Tensor<2>,
-    gradient: Option<&Tensor<4>>,
-    examples: &Examples,
-) -> Result<Vec<usize>, AttackError> {
-    let [batch, classes] = logits.dims();
-    let dtype = gradient.map_or(logits.dtype(), Tensor::dtype);
-    let named = own_class(labels, logits).int().sum_dim(1).squeeze_dim(1).float().cast(dtype);
-    // Zero times anything finite is zero, and the sum of zeros does not overflow.
-    let mut sums = vec![named, row_sums(logits.clone().mul_scalar(0.0)).cast(dtype)];
-    sums.extend(gradient.map(|gradient| row_sums(gradient.clone().abs())));
-    let sums = read(&Tensor::cat(sums, 0));
-    let [named, logits, gradient] =
-        [0, 1, 2].map(|part| sums.get(part * batch..(part + 1) * batch));
-    if named.is_some_and(|named| named.contains(&0.0)) {
-        let labels: Vec<i64> = labels.try_to_vec_as().expect("the device can be read");
-        let named = 0..classes as i64;
-        let got = labels.into_iter().find(|label| !named.contains(label)).unwrap_or(-1);
-        return Err(AttackError::Label { got, classes });
-    }
-    for (field, sums) in [("logits", logits), ("gradient", gradient)] {
-        if let Some((row, got)) = sums.and_then(count_not_finite) {
-            return Err(AttackError::NonFinite { field, got, example: examples.number(row) });
+/// What must hold of the labels, logits and gradients of one pass, on the device until someone
+/// reads from it anyway.
+pub(crate) struct Flags {
+    examples: Examples,
+    labels: Tensor<1, Int>,
+    classes: usize,
+    /// For each row: how many classes its label names; zero where its logits are finite.
+    rows: [Tensor<1>; 2],
+    /// For each row: zero where its gradient is finite; its largest slope.
+    gradient: Option<[Tensor<1>; 2]>,
+}
+
+impl Flags {
+    /// The mean logits tell, which are finite just where those of every draw are.
+    pub fn new(
+        labels: &Tensor<1, Int>,
+        logits: &Tensor<2>,
+        gradient: Option<&Tensor<4>>,
+        examples: &Examples,
+    ) -> Self {
+        let named = own_class(labels, logits).int().sum_dim(1).squeeze_dim(1).float();
+        let slopes = |gradient: &Tensor<4>| {
+            let largest = gradient.clone().flatten::<2>(1, 3).max_abs_dim(1).squeeze_dim(1);
+            [zeros(gradient), largest]
+        };
+        Self {
+            examples: examples.clone(),
+            labels: labels.clone(),
+            classes: logits.dims()[1],
+            rows: [named.cast(DType::F32), zeros(logits)],
+            gradient: gradient.map(slopes),
         }
     }
-    let sizes = gradient.unwrap_or_default().iter().enumerate();
-    Ok(sizes.filter(|(_, size)| **size == 0.0).map(|(row, _)| row).collect())
+
+    /// Whether the gradient of each row is zero throughout, `[batch]`, where there is a gradient.
+    pub fn zero_gradient(&self) -> Option<Tensor<1, Bool>> {
+        self.gradient.as_ref().map(|[_, largest]| largest.clone().equal_elem(0.0))
+    }
+
+    /// The lists to read.
+    fn lists(&self) -> Vec<Tensor<1>> {
+        self.rows.iter().chain(self.gradient.iter().flatten()).cloned().collect()
+    }
+
+    /// The rows whose gradient is zero throughout, once all is found to be in order.
+    fn check(&self, lists: &[Vec<f64>]) -> Result<Vec<usize>, AttackError> {
+        if lists[0].contains(&0.0) {
+            let named = 0..self.classes as i64;
+            let labels = read_labels(&self.labels);
+            let got = labels.into_iter().find(|label| !named.contains(label)).unwrap_or(-1);
+            return Err(AttackError::Label { got, classes: self.classes });
+        }
+        for (field, list) in [("logits", lists.get(1)), ("gradient", lists.get(2))] {
+            if let Some((row, got)) = list.and_then(|list| count_not_finite(list)) {
+                let example = self.examples.number(row);
+                return Err(AttackError::NonFinite { field, got, example });
+            }
+        }
+        let slopes = lists.get(3).map_or(&[][..], Vec::as_slice).iter().enumerate();
+        Ok(slopes.filter(|(_, slope)| **slope == 0.0).map(|(row, _)| row).collect())
+    }
+}
+
+/// Reads `values` and the flags of several passes at once; gives the values, and the numbers of the
+/// examples that met a gradient of zero.
+///
+/// # Errors
+///
+/// Those of the first pass in which something is wrong.
+pub(crate) fn settle(
+    flags: &[Flags],
+    values: &[Tensor<1>],
+) -> Result<(Vec<Vec<f64>>, Vec<u64>), AttackError> {
+    let of_flags: Vec<Vec<Tensor<1>>> = flags.iter().map(Flags::lists).collect();
+    let all: Vec<Tensor<1>> = of_flags.iter().flatten().chain(values).cloned().collect();
+    let mut read = read_all(&all).into_iter();
+    let mut zero = Vec::new();
+    for (flags, lists) in flags.iter().zip(&of_flags) {
+        let lists: Vec<Vec<f64>> = read.by_ref().take(lists.len()).collect();
+        zero.extend(flags.check(&lists)?.into_iter().map(|row| flags.examples.number(row)));
+    }
+    Ok((read.collect(), zero))
+}
+
+/// The first of these rows that is NaN or infinite, and how many such rows there are.
+pub(crate) fn count_not_finite(rows: &[f64]) -> Option<(usize, usize)> {
+    let first = rows.iter().position(|row| !row.is_finite())?;
+    Some((first, rows.iter().filter(|row| !row.is_finite()).count()))
 }
 
 /// The first row that holds a value which is NaN or infinite, and how many such rows there are.
 pub(crate) fn not_finite<const D: usize>(values: &Tensor<D>) -> Option<(usize, usize)> {
-    count_not_finite(&read(&row_sums(values.clone().mul_scalar(0.0))))
+    count_not_finite(&read(&zeros(values)))
 }
 
-fn count_not_finite(sums: &[f64]) -> Option<(usize, usize)> {
-    let first = sums.iter().position(|sum| !sum.is_finite())?;
-    Some((first, sums.iter().filter(|sum| !sum.is_finite()).count()))
-}
-
-fn row_sums<const D: usize>(values: Tensor<D>) -> Tensor<1> {
+/// Zero for each row whose values are all finite, NaN for the others.
+///
+/// Zero times anything finite is zero, and the sum of zeros does not overflow.
+pub(crate) fn zeros<const D: usize>(values: &Tensor<D>) -> Tensor<1> {
     let rows = values.dims()[0] as i32;
-    values.reshape([rows, -1]).sum_dim(1).squeeze_dim(1)
+    values.clone().mul_scalar(0.0).reshape([rows, -1]).sum_dim(1).squeeze_dim(1)
 }

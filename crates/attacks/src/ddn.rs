@@ -131,14 +131,13 @@ impl Ddn {
             let key = key.child(step as u64);
             let examples = &search.problem.examples;
             let found = oracle.gradient(&x, &objective, examples, self.eot, key)?;
-            let mut direction = Norm::L2.unit(found.gradient.clone());
-            if !found.zero.is_empty() {
-                let random = Norm::L2.unit(normal_rows(key.named("direction"), examples, &x));
-                let zero: Vec<bool> =
-                    (0..lengths.len()).map(|row| found.zero.binary_search(&row).is_ok()).collect();
-                direction = where_rows(&zero, direction, &random);
-            }
             let look = search.look(oracle, &x, Some(&found))?;
+            let mut direction = Norm::L2.unit(found.gradient);
+            if look.zero.contains(&true) {
+                let examples = &search.problem.examples;
+                let random = Norm::L2.unit(normal_rows(key.named("direction"), examples, &x));
+                direction = where_rows(&look.zero, direction, &random);
+            }
             if !search.proceed(oracle, &x, &look) {
                 return Ok(false);
             }

@@ -1,7 +1,8 @@
 //! Expectation over transformation: what is averaged over the draws of a stochastic model, and how.
 
+use crate::device::at_least_single;
 use crate::error::at_least_one;
-use crate::{AttackError, Objective, Passes};
+use crate::{AttackError, Goal, Loss, Objective, Passes};
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use cni_noise::{Examples, Key, Noise, current_noise, scope_at};
@@ -88,6 +89,7 @@ impl Expectation {
 
     /// What is averaged, of the logits of one draw.
     pub(crate) fn averaged(self, logits: Tensor<2>) -> Tensor<2> {
+        let logits = at_least_single(logits);
         match self {
             Self::Loss | Self::Logits => logits,
             Self::Probabilities => softmax(logits, 1),
@@ -110,14 +112,46 @@ pub(crate) struct Mean {
     pub logits: Tensor<2>,
     /// The mean of what the expectation is taken of.
     pub averaged: Tensor<2>,
+    /// How near it is to the goal, where that was asked.
+    pub success: Option<Success>,
+}
+
+/// How near images are to a goal, over the draws of a stochastic model or of the average of its
+/// draws.
+#[derive(Clone)]
+pub(crate) struct Success {
+    /// The share of the draws in which the goal is reached, `[batch]`.
+    pub reached: Tensor<1>,
+    /// The mean margin in the attacker's favour, `[batch]`.
+    pub margin: Tensor<1>,
+}
+
+impl Success {
+    pub fn of(logits: Tensor<2>, goal: &Goal) -> Self {
+        let margin = Objective::new(Loss::Margin, goal).score(logits);
+        // A margin is positive just where the goal is reached.
+        let reached = margin.clone().greater_elem(0.0).float().cast(margin.dtype());
+        Self { reached, margin }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { reached: self.reached + other.reached, margin: self.margin + other.margin }
+    }
+
+    fn over(self, draws: usize) -> Self {
+        let mean = |sum: Tensor<1>| if draws == 1 { sum } else { sum.div_scalar(draws as f64) };
+        Self { reached: mean(self.reached), margin: mean(self.margin) }
+    }
 }
 
 impl Mean {
     /// Runs `pass`, which gives logits, and the score where it is known already, for each draw.
+    /// With a goal it tells how near the images are to it.
     pub fn over(
         draws: usize,
         expectation: Expectation,
         objective: &Objective,
+        goal: Option<&Goal>,
         mut pass: impl FnMut(u64) -> Result<(Tensor<2>, Option<Tensor<1>>), AttackError>,
     ) -> Result<Self, AttackError> {
         let add = |sum: &mut Option<Tensor<2>>, term: Tensor<2>| {
@@ -127,9 +161,18 @@ impl Mean {
             });
         };
         let (mut logits, mut averaged, mut scores) = (None, None, None);
+        let mut success: Option<Success> = None;
         for draw in 0..draws as u64 {
             let (of_draw, score) = pass(draw)?;
+            let of_draw = at_least_single(of_draw);
             if expectation == Expectation::Loss {
+                if let Some(goal) = goal {
+                    let found = Success::of(of_draw.clone(), goal);
+                    success = Some(match success.take() {
+                        None => found,
+                        Some(sum) => sum.plus(found),
+                    });
+                }
                 let score = score.unwrap_or_else(|| objective.score(of_draw.clone()));
                 add(&mut scores, score.unsqueeze_dim(1));
             }
@@ -145,6 +188,11 @@ impl Mean {
             Some(scores) => mean(scores).squeeze_dim(1),
             None => objective.score(expectation.logits(averaged.clone())),
         };
-        Ok(Self { score, logits, averaged })
+        let success = match (success, goal) {
+            (Some(sum), _) => Some(sum.over(draws)),
+            (None, Some(goal)) => Some(Success::of(expectation.logits(averaged.clone()), goal)),
+            (None, None) => None,
+        };
+        Ok(Self { score, logits, averaged, success })
     }
 }

@@ -12,6 +12,15 @@ pub enum AttackError {
         /// The radius given.
         got: f64,
     },
+    /// The radius of an Linf ball that holds every image: most often one in units of bytes.
+    #[error(
+        "epsilon: got {got}, wanted less than 1 in Linf, in units of the pixel range [0, 1]; for \
+         {got} of 255 values of a byte write {got}/255"
+    )]
+    EpsilonOfBytes {
+        /// The radius given.
+        got: f64,
+    },
     /// A step that goes nowhere, backwards or too far.
     #[error("step_size: got {got}, wanted a finite number above 0")]
     StepSize {
@@ -34,6 +43,14 @@ pub enum AttackError {
     #[error("labels: got {got}, wanted {wanted}, one for each image")]
     LabelCount {
         /// The number of labels.
+        got: usize,
+        /// The number of images.
+        wanted: usize,
+    },
+    /// Examples' numbers that do not belong to the images.
+    #[error("examples: got {got} numbers, wanted {wanted}, one for each image")]
+    ExampleCount {
+        /// How many numbers there are.
         got: usize,
         /// The number of images.
         wanted: usize,
@@ -106,6 +123,16 @@ pub enum AttackError {
         /// The range.
         wanted: &'static str,
     },
+    /// A setting that would have no effect.
+    #[error("{field}: got {got}, wanted {wanted}")]
+    Unused {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        got: String,
+        /// Why it is not wanted.
+        wanted: &'static str,
+    },
     /// Inputs of another shape than the model's.
     #[error("inputs: got examples of shape {got:?}, wanted {wanted:?}")]
     InputShape {
@@ -129,6 +156,58 @@ pub enum AttackError {
         path: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// An attack whose images have another shape than those that it was given.
+    #[error("{attack}: got images of shape {got:?}, wanted {wanted:?}")]
+    ResultShape {
+        /// The attack.
+        attack: String,
+        /// The shape of its images.
+        got: [usize; 4],
+        /// The shape of the originals.
+        wanted: [usize; 4],
+    },
+    /// An attack whose images are NaN or infinite.
+    #[error(
+        "{attack}: got NaN or infinite pixels in {got} images, the first of them example {example}, \
+         wanted finite pixels"
+    )]
+    ResultNotFinite {
+        /// The attack.
+        attack: String,
+        /// How many images have such pixels.
+        got: usize,
+        /// The number of the first such example.
+        example: u64,
+    },
+    /// An attack that left the box of pixels.
+    #[error("{attack}: got the pixel {got} in example {example}, wanted pixels in [0, 1]")]
+    OutsideBox {
+        /// The attack.
+        attack: String,
+        /// The pixel farthest outside in that example.
+        got: f64,
+        /// The number of the first such example.
+        example: u64,
+    },
+    /// An attack that left the ball of its threat.
+    #[error(
+        "{attack}: got {count} images outside its threat, the first of them example {example} at \
+         the {norm:?} distance {got}, wanted at most epsilon = {epsilon}"
+    )]
+    OutsideBall {
+        /// The attack.
+        attack: String,
+        /// The distance of the first image outside.
+        got: f64,
+        /// The radius of the threat.
+        epsilon: f64,
+        /// The norm of the threat.
+        norm: Norm,
+        /// The number of the first such example.
+        example: u64,
+        /// How many images are outside.
+        count: usize,
     },
     /// The logits were cut off from the images, so that no attack by gradients can be meant.
     #[error("gradient: got logits that do not depend on the images, wanted a differentiable model")]

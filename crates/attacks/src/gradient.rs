@@ -1,10 +1,11 @@
 //! The score of images under a stochastic model, and its gradient with respect to them, in expectation over the noise.
 
-use crate::checks::{check_batch, check_shape, check_values};
-use crate::eot::Mean;
+use crate::checks::{Flags, check_batch, check_shape, settle};
+use crate::device::at_least_single;
+use crate::eot::{Mean, Success};
 use crate::error::at_least_one;
-use crate::{AttackError, Classifier, Eot, Expectation, Objective, Passes, draw_scope};
-use burn::tensor::Tensor;
+use crate::{AttackError, Classifier, Eot, Expectation, Goal, Objective, Passes, draw_scope};
+use burn::tensor::{Bool, Tensor};
 use cni_noise::{Examples, Key};
 
 /// The answer of [`score`].
@@ -27,8 +28,8 @@ pub struct InputGradient {
     pub score: Tensor<1>,
     /// The mean logits of each image over these draws, `[batch, classes]`.
     pub logits: Tensor<2>,
-    /// The rows whose gradient is zero throughout.
-    pub zero: Vec<usize>,
+    /// Whether the gradient is zero throughout, `[batch]`.
+    pub zero: Tensor<1, Bool>,
     /// The passes it took.
     pub passes: Passes,
 }
@@ -51,11 +52,28 @@ pub fn input_gradient(
     key: Key,
     examples: &Examples,
 ) -> Result<InputGradient, AttackError> {
-    let batch = check_batch(images, objective.labels())?;
+    let (found, flags) = gradient_on_trust(classifier, images, objective, eot, key, examples)?;
+    settle(&[flags], &[])?;
+    Ok(found)
+}
+
+/// [`input_gradient`], and whether its values are what they must be: for those who read from the
+/// device later.
+pub(crate) fn gradient_on_trust(
+    classifier: &dyn Classifier,
+    images: &Tensor<4>,
+    objective: &Objective,
+    eot: Eot,
+    key: Key,
+    examples: &Examples,
+) -> Result<(InputGradient, Flags), AttackError> {
+    let batch = check_batch(images, objective.labels(), examples)?;
     let draws = at_least_one("draws", eot.draws)?;
     let images = images.clone().inner();
     let mut gradient = None;
     let mut add = |of_draw: Tensor<4>| {
+        // The small terms of many draws are lost in half precision.
+        let of_draw = if draws == 1 { of_draw } else { at_least_single(of_draw) };
         gradient = Some(match gradient.take() {
             None => of_draw,
             Some(sum) => sum + of_draw,
@@ -64,7 +82,7 @@ pub fn input_gradient(
     let forwards;
     let mean = if draws == 1 || eot.expectation == Expectation::Loss {
         forwards = draws;
-        Mean::over(draws, Expectation::Loss, objective, |draw| {
+        Mean::over(draws, Expectation::Loss, objective, None, |draw| {
             let leaf = images.clone().autodiff().require_grad();
             let logits =
                 draw_scope(key, draw, examples.clone(), || classifier.logits(leaf.clone()));
@@ -85,7 +103,7 @@ pub fn input_gradient(
             check_shape(&logits, batch, objective)?;
             Ok((logits, None))
         };
-        let mean = Mean::over(draws, eot.expectation, objective, plain)?;
+        let mean = Mean::over(draws, eot.expectation, objective, None, plain)?;
         let averaged = mean.averaged.clone().autodiff().require_grad();
         let mut gradients =
             objective.score(eot.expectation.logits(averaged.clone())).sum().backward();
@@ -104,10 +122,15 @@ pub fn input_gradient(
         mean
     };
     let gradient = gradient.ok_or(AttackError::NoGradient)?;
-    let gradient = if draws == 1 { gradient } else { gradient.div_scalar(draws as f64) };
-    let zero = check_values(objective.labels(), &mean.logits, Some(&gradient), examples)?;
+    let gradient = match draws {
+        1 => gradient,
+        _ => gradient.div_scalar(draws as f64).cast(images.dtype()),
+    };
+    let flags = Flags::new(objective.labels(), &mean.logits, Some(&gradient), examples);
+    let zero = flags.zero_gradient().expect("there is a gradient");
     let passes = Passes { forwards: (batch * forwards) as u64, backwards: (batch * draws) as u64 };
-    Ok(InputGradient { gradient, score: mean.score, logits: mean.logits, zero, passes })
+    let (score, logits) = (mean.score, mean.logits);
+    Ok((InputGradient { gradient, score, logits, zero, passes }, flags))
 }
 
 /// The score of each image, in expectation over the model's noise, without a gradient.
@@ -121,16 +144,33 @@ pub fn score(
     key: Key,
     examples: &Examples,
 ) -> Result<Scores, AttackError> {
-    let batch = check_batch(images, objective.labels())?;
+    let (found, _, flags) =
+        score_on_trust(classifier, images, objective, None, eot, key, examples)?;
+    settle(&[flags], &[])?;
+    Ok(found)
+}
+
+/// [`score`], how near the images are to a goal where one is given, and whether the values are what
+/// they must be: for those who read from the device later.
+pub(crate) fn score_on_trust(
+    classifier: &dyn Classifier,
+    images: &Tensor<4>,
+    objective: &Objective,
+    goal: Option<&Goal>,
+    eot: Eot,
+    key: Key,
+    examples: &Examples,
+) -> Result<(Scores, Option<Success>, Flags), AttackError> {
+    let batch = check_batch(images, objective.labels(), examples)?;
     let draws = at_least_one("draws", eot.draws)?;
     let plain = images.clone().inner();
-    let mean = Mean::over(draws, eot.expectation, objective, |draw| {
+    let mean = Mean::over(draws, eot.expectation, objective, goal, |draw| {
         let forward = || classifier.logits(plain.clone());
         let logits = draw_scope(key, draw, examples.clone(), forward).inner();
         check_shape(&logits, batch, objective)?;
         Ok((logits, None))
     })?;
-    check_values(objective.labels(), &mean.logits, None, examples)?;
+    let flags = Flags::new(objective.labels(), &mean.logits, None, examples);
     let passes = Passes { forwards: (batch * draws) as u64, backwards: 0 };
-    Ok(Scores { score: mean.score, logits: mean.logits, passes })
+    Ok((Scores { score: mean.score, logits: mean.logits, passes }, mean.success, flags))
 }

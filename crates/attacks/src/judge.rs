@@ -1,15 +1,16 @@
 //! What a model makes of images, in several draws of its noise.
 
-use crate::problem::read;
+use crate::device::read_labels;
 use crate::{AttackError, Goal, Loss, Objective, Oracle, Problem};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 
-/// How far an image misleads the model, by which the worst of several images is chosen: first by the number of draws in
-/// which the attacker has what it wants, then by the mean margin.
+/// How far an image misleads the model, by which the worst of several images is chosen: first by
+/// the number of draws in which the attacker has what it wants, then by the mean margin.
 ///
-/// The mean margin alone would let one draw with a huge margin outvote nineteen that the model gets right.
+/// The mean margin alone would let one draw with a huge margin outvote nineteen that the model gets
+/// right.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Severity {
     /// Draws in which the goal is reached.
@@ -58,15 +59,18 @@ impl Oracle<'_> {
         };
         for draw in 0..draws as u64 {
             let logits = self.logits(images, &problem.goal, &problem.examples, key, draw)?;
+            let of_row = |rows: Tensor<2>| rows.squeeze_dim::<1>(1);
+            let predicted = of_row(logits.clone().argmax(1).float());
+            let (least, sum) = (logits.clone().min_dim(1), logits.clone().sum_dim(1));
+            judged.classes = logits.dims()[1];
+            let margin = objective.score(logits);
+            let [predicted, margin, least, sum] =
+                self.read([predicted, margin, of_row(least), of_row(sum)])?;
             if draw == 0 {
-                judged.classes = logits.dims()[1];
-                let sums = read(&logits.clone().sum_dim(1));
-                judged.probabilities = logits.clone().min().into_scalar::<f64>() >= 0.0
-                    && sums.iter().all(|sum| (sum - 1.0).abs() < 1e-5);
+                judged.probabilities = least.iter().all(|&least| least >= 0.0)
+                    && sum.iter().all(|sum| (sum - 1.0).abs() < 1e-5);
             }
-            let predicted = logits.clone().argmax(1);
-            judged.predicted.push(predicted.try_to_vec_as().expect("the device can be read"));
-            let margin = read(&objective.score(logits));
+            judged.predicted.push(predicted.into_iter().map(|class| class as i64).collect());
             judged.margin.iter_mut().zip(margin).for_each(|(sum, m)| *sum += m / draws as f64);
         }
         Ok(judged)
@@ -82,7 +86,7 @@ impl Judged {
 
     /// For each example, in how many draws the attacker has what it wants.
     pub fn reached(&self, goal: &Goal) -> Vec<usize> {
-        let labels: Vec<i64> = goal.labels().try_to_vec_as().expect("the device can be read");
+        let labels = read_labels(goal.labels());
         let wants = |class: i64, label: i64| match goal {
             Goal::Misclassify(_) => class != label,
             Goal::Target(_) => class == label,

@@ -67,10 +67,17 @@
 //! | [`Suite::plus`] | L∞ L2 L1 | gradients | AutoAttack's | arXiv 2003.01690 |
 //! | [`Suite::rand`] | L∞ L2 L1 | gradients | AutoAttack's, 20 draws | arXiv 2003.01690 |
 //! | [`Suite::rand_plus`] | L∞ L2 L1 | gradients | `rand` and EOT-Square | arXiv 2003.01690 |
+//!
+//! # Panics
+//!
+//! A device that is lost, or out of memory, cannot be read: Burn panics at its next operation, and
+//! so does everything here that waits for a value of it. No input leads there. What input can be
+//! wrong about is an [`AttackError`].
 
 mod adam;
 mod apgd;
 mod attack;
+mod best;
 mod bpda;
 mod carlini_wagner;
 mod checks;
@@ -78,6 +85,7 @@ pub mod checkup;
 mod classifier;
 mod ddn;
 mod deepfool;
+mod device;
 mod disk;
 mod eot;
 mod error;
@@ -99,6 +107,7 @@ mod probe;
 mod problem;
 mod random_noise;
 mod ranked;
+mod result;
 mod runner;
 mod spsa;
 mod square;

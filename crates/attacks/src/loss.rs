@@ -1,5 +1,6 @@
 //! What an attack climbs, or descends towards a target.
 
+use crate::device::at_least_single;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, DType, Device, Int, IntDType, Tensor};
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,15 @@ impl Loss {
     /// The loss of each row of `logits`, `[batch, classes]`, against its label, `[batch]`.
     ///
     /// Labels are not checked here: one that names no class counts as a class of logit zero in
-    /// [`Margin`](Self::Margin), and gives zero in [`CrossEntropy`](Self::CrossEntropy).
+    /// [`Margin`](Self::Margin), and gives zero in [`CrossEntropy`](Self::CrossEntropy). Half
+    /// precision is computed in single.
+    ///
+    /// # Panics
+    ///
+    /// Where there are fewer classes than the loss compares: two, or three in [`Dlr`](Self::Dlr).
     pub fn per_example(self, logits: Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
+        assert_classes(&logits, self.classes());
+        let logits = at_least_single(logits);
         let own = own_class(labels, &logits);
         // A masked sum where one might gather: the gradient of a gather scatters, in no fixed order on some devices.
         let of_own = |values: Tensor<2>| values.mask_fill(own.clone().bool_not(), 0.0).sum_dim(1);
@@ -78,13 +86,20 @@ pub enum PairLoss {
 }
 
 impl PairLoss {
-    /// The loss of each row of `logits`, `[batch, classes]`, from class `y` towards class `t`, both `[batch]`.
+    /// The loss of each row of `logits`, `[batch, classes]`, from class `y` towards class `t`, both
+    /// `[batch]`. Half precision is computed in single.
+    ///
+    /// # Panics
+    ///
+    /// Where there are fewer classes than the loss compares: two, or four in [`Dlr`](Self::Dlr).
     pub fn per_example(
         self,
         logits: Tensor<2>,
         y: &Tensor<1, Int>,
         t: &Tensor<1, Int>,
     ) -> Tensor<1> {
+        assert_classes(&logits, self.classes());
+        let logits = at_least_single(logits);
         let [own, other] = [y, t].map(|labels| own_class(labels, &logits));
         let of =
             |class: Bools, values: Tensor<2>| values.mask_fill(class.bool_not(), 0.0).sum_dim(1);
@@ -107,6 +122,11 @@ impl PairLoss {
             Self::Dlr => 4,
         }
     }
+}
+
+fn assert_classes(logits: &Tensor<2>, wanted: usize) {
+    let [_, got] = logits.dims();
+    assert!(got >= wanted, "classes: got {got}, wanted at least {wanted} for this loss");
 }
 
 type Bools = Tensor<2, Bool>;

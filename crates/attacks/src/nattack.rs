@@ -1,22 +1,22 @@
 //! NAttack: a search for a distribution of adversarial examples.
 
-use crate::attack::{Selection, spec};
+use crate::attack::spec;
+use crate::best::Selection;
+use crate::device::at_least_single;
 use crate::error::{at_least_one, within};
 use crate::problem::{Harvest, per_row};
-use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Norm, Objective, Oracle, Problem, Rows,
-    Threat,
-};
+use crate::{Access, Attack, AttackError, Eot, Expectation, Norm, Oracle, Problem, Rows, Threat};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::Serialize;
 
 /// NAttack (Li et al., arXiv 1905.00441, algorithm 1), for the Linf norm.
 ///
-/// Evolution strategies move the mean `μ` of a Gaussian such that its samples `z = μ + σε`, taken to images by
-/// `(tanh(z) + 1) / 2` and projected to the ball, have large margins: `μ ← μ + η / (bσ) Σ f ε`, with the scores `f` of
-/// the `b` samples standardised. At first `μ` is the image. The score is the margin, [`Loss::Margin`], also where the
-/// goal is reached; the result is the best sample of all, the images of `μ` among them.
+/// Evolution strategies move the mean `μ` of a Gaussian such that its samples `z = μ + σε`, taken
+/// to images by `(tanh(z) + 1) / 2` and projected to the ball, have large margins: `μ ← μ + η /
+/// (bσ) Σ f ε`, with the scores `f` of the `b` samples standardised. At first `μ` is the image. The
+/// score is the margin, [`Loss::Margin`](crate::Loss::Margin), also where the goal is reached; the
+/// result is the best sample of all, the images of `μ` among them.
 ///
 /// All scores are means over the same `draws` draws of the model's noise, so that samples differ in what they are and
 /// not in their luck. Of a deterministic model examples leave after the iteration in which they reach the goal.
@@ -95,23 +95,31 @@ impl NAttack {
 
     /// The image of a point before the tanh.
     fn image(&self, z: Tensor<4>, clean: &Tensor<4>) -> Tensor<4> {
-        let image = z.tanh().add_scalar(1.0).mul_scalar(0.5);
+        let image = z.tanh().add_scalar(1.0).mul_scalar(0.5).cast(clean.dtype());
         Norm::Linf.project(image, clean, self.threat.epsilon())
     }
 
-    /// Scores the samples around `mean` and moves it.
+    /// Scores the samples around `mean`, as many as the budget allows, and moves it.
     fn evolve(
         &self,
         oracle: &mut Oracle<'_>,
         state: &mut State,
         key: Key,
     ) -> Result<(), AttackError> {
+        if !oracle.affords_scores(1, self.eot) {
+            return Ok(());
+        }
         // Scores count from that of the mean: their differences may be small against their size.
         let center = self.image(state.mean.clone(), &state.problem.images);
         let base = state.offer(oracle, &center)?;
+        let mut samples = 0;
         let mut sums = [state.mean.zeros_like(), state.mean.zeros_like()];
         let mut moments = vec![[0.0; 2]; base.len()];
         for sample in 0..self.population as u64 {
+            if !oracle.affords_scores(1, self.eot) {
+                break;
+            }
+            samples += 1;
             let draws = normal_rows(key.child(sample), &state.problem.examples, &state.mean);
             let z = state.mean.clone() + draws.clone() * self.sigma;
             let x = self.image(z, &state.problem.images);
@@ -125,7 +133,10 @@ impl NAttack {
             sums = [weighted + draws.clone() * per_row(&gains, &draws), plain + draws];
         }
         // Σ (f − mean) ε / deviation, from what was summed along the way.
-        let n = self.population as f64;
+        if samples == 0 {
+            return Ok(());
+        }
+        let n = f64::from(samples);
         let mean: Vec<f64> = moments.iter().map(|[sum, _]| sum / n).collect();
         let steps: Vec<f64> = (moments.iter().zip(&mean))
             .map(|([_, squares], mean)| {
@@ -195,19 +206,20 @@ impl Attack for NAttack {
     ) -> Result<Tensor<4>, AttackError> {
         let stop = oracle.stops_early(true, problem)?;
         let mut harvest = Harvest::new(problem.len());
-        let centered = problem.images.clone().sub_scalar(0.5).mul_scalar(2.0 * SHRINK);
-        let margin = Objective::new(Loss::Margin, &problem.goal);
+        // In half precision what keeps the inverse of tanh finite would be one.
+        let images = at_least_single(problem.images.clone());
+        let centered = images.sub_scalar(0.5).mul_scalar(2.0 * SHRINK);
         let mut state = State {
             problem: problem.clone(),
             mean: centered.atanh(),
-            best: Selection::new(margin, self.eot, key.named("score")),
+            best: Selection::new(&problem.goal, self.eot, key.named("score")),
         };
         for step in 0..self.steps as u64 {
             self.evolve(oracle, &mut state, key.child(step))?;
-            let record = state.best.record();
-            let more = oracle.proceed(&state.problem, state.images(), record, Norm::Linf);
+            let margins = state.best.margins();
+            let more = oracle.proceed(&state.problem, state.images(), &margins, Norm::Linf);
             // A margin is positive just where the goal is reached.
-            let reached: Vec<bool> = record.iter().map(|score| stop && *score > 0.0).collect();
+            let reached: Vec<bool> = margins.iter().map(|margin| stop && *margin > 0.0).collect();
             if let Some(rows) = harvest.take(&reached, state.images()) {
                 if harvest.is_complete() {
                     break;

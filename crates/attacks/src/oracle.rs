@@ -1,19 +1,37 @@
 //! The model as an attack sees it: one type, whose counters every kind of pass touches, and so in one file.
 
-use crate::checks::check_values;
-use crate::problem::read;
+use crate::checks::{Flags, check_examples, settle};
+use crate::device::at_least_single;
+use crate::eot::Success;
+use crate::gradient::{gradient_on_trust, score_on_trust};
+use crate::result::Found;
 use crate::watch::Observers;
 use crate::{
     Attack, AttackError, Budget, Classifier, Eot, Goal, InputGradient, Norm, Objective, Passes,
-    Problem, Progress, Rows, Scores, TracePoint, draw_scope, input_gradient, score,
+    Problem, Progress, Rows, Scores, TracePoint, draw_scope,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+/// How many passes may await their checks.
+const UNSEEN: usize = 32;
+
+/// The share of the logits' spread by which draws may differ in a model without noise: kernels that
+/// add in another order.
+const ROUNDING: f64 = 1e-5;
+
+/// How far the points beside the images are, at which the model is asked whether it has noise.
+const BESIDE: f64 = 0.1;
+
 /// The model as an attack sees it: every pass goes through here, where it is counted, checked and, for noisy models,
 /// given its draw of noise.
+///
+/// Labels, logits and gradients are checked on the device. While an attack runs, what the checks
+/// found is read together with the next values that are read by [`read`](Self::read), after 32
+/// passes, and at the end of the attack; an attack may so see values that are not finite before the
+/// error comes. Outside an attack each pass is checked at once.
 pub struct Oracle<'a> {
     classifier: &'a dyn Classifier,
     /// The name of the attack that runs.
@@ -28,10 +46,17 @@ pub struct Oracle<'a> {
     each: Passes,
     iteration: usize,
     stochastic: Option<bool>,
+    /// By how much draws differ, as a share of the logits' spread, where that is no more than
+    /// rounding.
+    rounding: Option<f64>,
     /// Whether one draw stands for any number of them.
     noise_free: bool,
     zero_gradients: BTreeSet<u64>,
     exhausted: bool,
+    /// How many attacks run, one within the other.
+    running: usize,
+    /// What has not been read of the passes' checks.
+    unseen: Vec<Flags>,
 }
 
 impl<'a> Oracle<'a> {
@@ -53,9 +78,12 @@ impl<'a> Oracle<'a> {
             each: Passes::default(),
             iteration: 0,
             stochastic: None,
+            rounding: None,
             noise_free: false,
             zero_gradients: BTreeSet::new(),
             exhausted: false,
+            running: 0,
+            unseen: Vec::new(),
         }
     }
 
@@ -78,7 +106,8 @@ impl<'a> Oracle<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`Attack::run`].
+    /// Those of [`Attack::run`], and where its images have another shape than those of `problem`,
+    /// are not finite, or lie outside the box or the ball of its threat by more than rounding.
     pub fn run(
         &mut self,
         attack: &(impl Attack + ?Sized),
@@ -89,10 +118,40 @@ impl<'a> Oracle<'a> {
             return Ok(problem.images.clone());
         }
         self.attack = attack.name();
-        attack.run(self, problem, key)
+        self.running += 1;
+        let images = attack.run(self, problem, key);
+        self.running -= 1;
+        let found = Found::new(attack, problem, images?)?;
+        let lists = self.read(found.lists())?;
+        found.check(&problem.examples, &lists)
     }
 
-    /// The logits of one draw, `[batch, classes]`. Errors as [`input_gradient`].
+    /// The values of some lists on the host, each as long as it is, by a single read of the device.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`input_gradient`](crate::input_gradient), of all passes since the last read.
+    pub fn read<const N: usize>(
+        &mut self,
+        lists: [Tensor<1>; N],
+    ) -> Result<[Vec<f64>; N], AttackError> {
+        let unseen = std::mem::take(&mut self.unseen);
+        let (values, zero) = settle(&unseen, &lists)?;
+        self.zero_gradients.extend(zero);
+        Ok(values.try_into().expect("there are as many as were given"))
+    }
+
+    /// Remembers what must hold of a pass, and reads it where it is time to.
+    fn remember(&mut self, flags: Flags) -> Result<(), AttackError> {
+        self.unseen.push(flags);
+        if self.running == 0 || self.unseen.len() >= UNSEEN {
+            self.read([])?;
+        }
+        Ok(())
+    }
+
+    /// The logits of one draw, `[batch, classes]`. Errors as
+    /// [`input_gradient`](crate::input_gradient).
     pub fn logits(
         &mut self,
         images: &Tensor<4>,
@@ -101,6 +160,7 @@ impl<'a> Oracle<'a> {
         key: Key,
         draw: u64,
     ) -> Result<Tensor<2>, AttackError> {
+        check_examples(examples, images.dims()[0])?;
         let plain = images.clone().inner();
         let logits = draw_scope(key, draw, examples.clone(), || self.classifier.logits(plain));
         let (logits, batch) = (logits.inner(), images.dims()[0]);
@@ -108,12 +168,12 @@ impl<'a> Oracle<'a> {
         if rows != batch || classes < 2 {
             return Err(AttackError::LogitsShape { got: [rows, classes], batch });
         }
-        check_values(goal.labels(), &logits, None, examples)?;
         self.count(Passes { forwards: batch as u64, backwards: 0 }, batch);
+        self.remember(Flags::new(goal.labels(), &logits, None, examples))?;
         Ok(logits)
     }
 
-    /// [`score`] of images, counted.
+    /// The [`score`](crate::score) of images, counted.
     pub fn score(
         &mut self,
         images: &Tensor<4>,
@@ -123,12 +183,33 @@ impl<'a> Oracle<'a> {
         key: Key,
     ) -> Result<Scores, AttackError> {
         let eot = self.needed(eot);
-        let scores = score(self.classifier, images, objective, eot, key, examples)?;
+        let (scores, _, flags) =
+            score_on_trust(self.classifier, images, objective, None, eot, key, examples)?;
         self.count(scores.passes, images.dims()[0]);
+        self.remember(flags)?;
         Ok(scores)
     }
 
-    /// [`input_gradient`] at images, counted. Examples whose gradient is zero are remembered.
+    /// [`score`](Self::score), and by the same passes how near the images are to a goal.
+    pub(crate) fn success(
+        &mut self,
+        images: &Tensor<4>,
+        objective: &Objective,
+        goal: &Goal,
+        examples: &Examples,
+        eot: Eot,
+        key: Key,
+    ) -> Result<(Scores, Success), AttackError> {
+        let eot = self.needed(eot);
+        let (scores, success, flags) =
+            score_on_trust(self.classifier, images, objective, Some(goal), eot, key, examples)?;
+        self.count(scores.passes, images.dims()[0]);
+        self.remember(flags)?;
+        Ok((scores, success.expect("a goal was given")))
+    }
+
+    /// The [`input_gradient`](crate::input_gradient) at images, counted. Examples whose gradient is
+    /// zero are remembered.
     pub fn gradient(
         &mut self,
         images: &Tensor<4>,
@@ -138,25 +219,53 @@ impl<'a> Oracle<'a> {
         key: Key,
     ) -> Result<InputGradient, AttackError> {
         let eot = self.needed(eot);
-        let found = input_gradient(self.classifier, images, objective, eot, key, examples)?;
+        let (found, flags) =
+            gradient_on_trust(self.classifier, images, objective, eot, key, examples)?;
         self.count(found.passes, images.dims()[0]);
-        self.zero_gradients.extend(found.zero.iter().map(|&row| examples.number(row)));
+        self.remember(flags)?;
         Ok(found)
     }
 
-    /// Whether two draws of the model's noise give other logits. Found out once, on at most eight images.
+    /// Whether two draws of the model's noise give other logits, by more than 1e-5 of what an
+    /// image's logits span.
+    ///
+    /// Found out once, on at most eight images and on points beside them, where noise may wake that
+    /// sleeps at the images; where the budget has no room for these four passes, the answer is yes.
+    /// Less than that is taken for [rounding](Self::rounding).
     pub fn is_stochastic(&mut self, problem: &Problem) -> Result<bool, AttackError> {
         if let Some(known) = self.stochastic {
             return Ok(known);
         }
+        if !self.affords(4) {
+            return Ok(true);
+        }
         let some = Rows::new((0..problem.len().min(8)).collect(), &problem.images);
-        let some = problem.select(&some);
+        let Problem { images, goal, examples } = problem.select(&some);
         let key = Key::new(0).named("probe");
-        let mut draw = |draw| self.logits(&some.images, &some.goal, &some.examples, key, draw);
-        let (first, second) = (draw(0)?, draw(1)?);
-        let stochastic = first.not_equal(second).any().into_scalar::<bool>();
+        let beside = Norm::Linf.random_start(key, &images, BESIDE, &examples);
+        let beside = (images.clone() + beside).clamp(0.0, 1.0);
+        let mut shares = Vec::new();
+        for images in [images, beside] {
+            let mut draw = |draw| self.logits(&images, &goal, &examples, key, draw);
+            let [first, second] = [draw(0)?, draw(1)?].map(at_least_single);
+            let span = first.clone().max_dim(1) - first.clone().min_dim(1);
+            let differ = (first - second).max_abs_dim(1);
+            // Where all logits are equal any difference is more than rounding, and none is none.
+            let tiny = f64::from(f32::MIN_POSITIVE);
+            shares.push((differ / span.clamp_min(tiny)).squeeze_dim(1));
+        }
+        let [images, beside] = self.read([shares.remove(0), shares.remove(0)])?;
+        let most = images.into_iter().chain(beside).fold(0.0, f64::max);
+        self.rounding = (most > 0.0 && most <= ROUNDING).then_some(most);
+        let stochastic = most > ROUNDING;
         self.stochastic = Some(stochastic);
         Ok(stochastic)
+    }
+
+    /// By how much the draws of a model that counts as one without noise differ, as a share of the
+    /// logits' span; `None` where they do not, or were not asked for.
+    pub fn rounding(&self) -> Option<f64> {
+        self.rounding
     }
 
     /// Takes over what is known of the model from elsewhere.
@@ -191,6 +300,20 @@ impl<'a> Oracle<'a> {
         self.observers.trace.is_some()
     }
 
+    /// Whether the budget allows so many more forward passes of each example; otherwise the attack
+    /// counts as exhausted.
+    pub fn affords(&mut self, forwards: u64) -> bool {
+        let spent = self.each.forwards;
+        let fits = self.budget.forwards.is_none_or(|limit| spent + forwards <= limit);
+        self.exhausted |= !fits;
+        fits
+    }
+
+    /// Whether the budget allows so many more scores of each example.
+    pub(crate) fn affords_scores(&mut self, scores: u64, eot: Eot) -> bool {
+        self.affords(scores * self.needed(eot).draws as u64)
+    }
+
     /// Ends an iteration that has brought `problem` to `images` with these scores; whether the budget allows another.
     pub fn proceed(
         &mut self,
@@ -201,7 +324,7 @@ impl<'a> Oracle<'a> {
     ) -> bool {
         self.iteration += 1;
         if let Some(trace) = &mut self.observers.trace {
-            let distances = read(&norm.distance(images, &problem.images));
+            let distances = crate::device::read(&norm.distance(images, &problem.images));
             trace.extend(scores.iter().zip(distances).enumerate().map(
                 |(row, (&score, distance))| TracePoint {
                     example: problem.examples.number(row),

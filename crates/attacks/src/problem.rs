@@ -1,9 +1,11 @@
 //! What an attack is given to solve.
 
-use crate::checks::{check_batch, check_not_empty, not_finite};
+use crate::checks::{check_batch, check_examples, check_not_empty, count_not_finite, zeros};
+use crate::device::read_all;
+pub(crate) use crate::device::{bools, read};
 use crate::loss::align_to;
 use crate::{AttackError, Goal};
-use burn::tensor::{Bool, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use cni_noise::Examples;
 
 /// Images, what the attacker wants of each, and which examples of the data set they are.
@@ -25,15 +27,16 @@ impl Problem {
     ///
     /// # Errors
     ///
-    /// Where the batch is empty, the goal has not one label for each image, or pixels are not finite or outside [0, 1].
-    /// What is outside by at most 1e-6 is taken for rounding, and clipped.
+    /// Where the batch is empty, there is not one label, or not one number, for each image, or
+    /// pixels are not finite or outside [0, 1]. What is outside by at most 1e-6 is taken for
+    /// rounding, and clipped.
     pub fn new(
         images: Tensor<4>,
         goal: &Goal,
         examples: impl Into<Examples>,
     ) -> Result<Self, AttackError> {
         let examples = examples.into();
-        check_batch(&images, goal.labels())?;
+        check_batch(&images, goal.labels(), &examples)?;
         let images = check_images(images, &examples)?;
         let goal = goal.map(|labels| align_to(labels, &images.device()));
         Ok(Self { images, goal, examples })
@@ -65,15 +68,16 @@ pub(crate) fn check_images(
     examples: &Examples,
 ) -> Result<Tensor<4>, AttackError> {
     check_not_empty(&images)?;
+    check_examples(examples, images.dims()[0])?;
     let images = images.inner();
-    if let Some((row, got)) = not_finite(&images) {
+    let read = read_all(&[zeros(&images), images.clone().min(), images.clone().max()]);
+    if let Some((row, got)) = count_not_finite(&read[0]) {
         return Err(AttackError::NonFinite { field: "images", got, example: examples.number(row) });
     }
     // The worst is the one farthest from the middle of the box.
-    let extremes = Tensor::cat(vec![images.clone().min(), images.clone().max()], 0);
     let excess = |pixel: f64| (pixel - 0.5).abs() - 0.5;
-    let worst =
-        read(&extremes).into_iter().fold(0.5, |a, b| if excess(b) > excess(a) { b } else { a });
+    let worst = read[1..].concat().into_iter();
+    let worst = worst.fold(0.5, |a, b| if excess(b) > excess(a) { b } else { a });
     if excess(worst) > ROUNDING {
         return Err(AttackError::PixelRange { got: worst });
     }
@@ -107,13 +111,31 @@ impl Rows {
     }
 
     /// These rows of a tensor.
+    ///
+    /// # Panics
+    ///
+    /// Where the tensor has fewer rows.
     pub fn of<const D: usize>(&self, tensor: &Tensor<D>) -> Tensor<D> {
+        self.assert_within(tensor.dims()[0]);
         tensor.clone().select(0, self.index.clone())
     }
 
+    fn assert_within(&self, batch: usize) {
+        if let Some(row) = self.host.iter().find(|row| **row >= batch) {
+            panic!("rows: got row {row}, wanted rows in 0..{batch}");
+        }
+    }
+
     /// `whole` with these rows replaced by those of `part`, which has as many, in their order.
+    ///
+    /// # Panics
+    ///
+    /// Where `part` has another number of rows, or `whole` has fewer than these name.
     pub fn replace<const D: usize>(&self, whole: &Tensor<D>, part: &Tensor<D>) -> Tensor<D> {
         let batch = whole.dims()[0];
+        let (got, wanted) = (part.dims()[0], self.host.len());
+        assert_eq!(got, wanted, "part: got {got} rows, wanted {wanted}");
+        self.assert_within(batch);
         // Where each row comes from: itself, or the part, which is put behind the whole. Rows are picked rather than
         // masked: a mask the size of a row is slow to spread on the CPU.
         let mut source: Vec<i32> = (0..batch as i32).collect();
@@ -123,11 +145,20 @@ impl Rows {
     }
 
     /// These entries of a list of labels.
+    ///
+    /// # Panics
+    ///
+    /// Where the list has fewer.
     pub fn of_labels(&self, labels: &Tensor<1, Int>) -> Tensor<1, Int> {
+        self.assert_within(labels.dims()[0]);
         labels.clone().select(0, self.index.clone())
     }
 
     /// These entries of a list.
+    ///
+    /// # Panics
+    ///
+    /// Where the list has fewer.
     pub fn of_list<T: Clone>(&self, list: &[T]) -> Vec<T> {
         self.host.iter().map(|&row| list[row].clone()).collect()
     }
@@ -185,16 +216,6 @@ impl Harvest {
         self.done.iter().enumerate().for_each(|(at, &row)| place[row] = at);
         Rows::new(place, &all).of(&all)
     }
-}
-
-/// The values of a tensor on the host.
-pub(crate) fn read<const D: usize>(values: &Tensor<D>) -> Vec<f64> {
-    values.try_to_vec_as().expect("the device can be read")
-}
-
-/// The values of a condition on the host.
-pub(crate) fn bools(values: &Tensor<1, Bool>) -> Vec<bool> {
-    values.try_to_vec_as().expect("the device can be read")
 }
 
 /// One value for each row, as `[batch, 1, 1, 1]`.

@@ -1,8 +1,9 @@
 //! Random perturbation: the baseline that every attack must beat.
 
-use crate::attack::{Selection, spec};
+use crate::attack::spec;
+use crate::best::Selection;
 use crate::error::at_least_one;
-use crate::{Access, Attack, AttackError, Eot, Loss, Norm, Objective, Oracle, Problem, Threat};
+use crate::{Access, Attack, AttackError, Eot, Norm, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::{Deserialize, Serialize};
@@ -20,9 +21,10 @@ pub enum NoiseLaw {
 
 /// The best of several random points of the ball, clipped to the box.
 ///
-/// It uses no gradient. A model that it breaks more often than a gradient attack does hides its gradients (Carlini et
-/// al., arXiv 1902.06705, section 5). Points are scored by their mean [`Loss::Margin`] under the same draws of the
-/// model's noise; a single point needs no score and no pass through the model.
+/// It uses no gradient. A model that it breaks more often than a gradient attack does hides its
+/// gradients (Carlini et al., arXiv 1902.06705, section 5). Points are scored by their mean
+/// [`Loss::Margin`](crate::Loss::Margin) under the same draws of the model's noise; a single point
+/// needs no score and no pass through the model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "attack", rename = "random_noise")]
 pub struct RandomNoise {
@@ -106,9 +108,11 @@ impl Attack for RandomNoise {
         if self.samples == 1 {
             return Ok(image);
         }
-        let objective = Objective::new(Loss::Margin, &problem.goal);
-        let mut selection = Selection::new(objective, self.eot, key.named("score"));
+        let mut selection = Selection::new(&problem.goal, self.eot, key.named("score"));
         for sample in 0..self.samples as u64 {
+            if !oracle.affords_scores(1, self.eot) {
+                break;
+            }
             image = self.point(problem, key.child(sample));
             let scores = selection.offer(oracle, &image, &problem.examples)?;
             if !oracle.proceed(problem, &image, &scores, self.threat.norm()) {

@@ -64,7 +64,18 @@ impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> Ranked<D, F> {
     }
 
     /// Images back as inputs.
+    ///
+    /// # Panics
+    ///
+    /// Where they have another number of values than the inputs of this model.
     pub fn to_inputs(&self, images: Tensor<4>) -> Tensor<D> {
+        let got: usize = images.dims()[1..].iter().product();
+        let wanted: usize = self.shape.iter().product();
+        assert_eq!(
+            got, wanted,
+            "images: got {got} values each, wanted {wanted} as {:?}",
+            self.shape
+        );
         let mut dims = [images.dims()[0]; D];
         dims[1..].copy_from_slice(&self.shape);
         images.reshape(dims)

@@ -129,3 +129,65 @@ impl<'a> Runner<'a> {
         Ok(Adversarial { images, passes, zero_gradients, exhausted })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::reads;
+    use crate::{Apgd, HopSkipJump, Pgd, Square, Threat};
+    use burn::tensor::Device;
+
+    fn logits(x: Tensor<4>) -> Tensor<2> {
+        x.flatten::<2>(1, 3)
+    }
+
+    /// The reads of an attack on images that it cannot break.
+    fn reads_of(attack: &dyn Attack, stochastic: Option<bool>) -> usize {
+        let device = Device::flex();
+        let image = Tensor::<1>::from_data([0.9, 0.1, 0.1, 0.1], &device);
+        let images = image.reshape([1, 1, 2, 2]).expand([3, 1, 2, 2]);
+        let goal = Goal::Misclassify(Tensor::from_ints([0, 0, 0], &device));
+        let runner = Runner { stochastic, ..Runner::default() };
+        let before = reads();
+        runner.run(attack, &logits, images, &goal, Key::new(1), 0).unwrap();
+        reads() - before
+    }
+
+    #[test]
+    fn attacks_read_from_the_device_once_and_not_at_every_pass() {
+        let threat = Threat::linf(0.1).unwrap();
+        // The images, and all that the gradients' checks and the result's found.
+        assert_eq!(reads_of(&Pgd::training(threat), None), 2);
+        assert_eq!(reads_of(&Pgd::new(threat).with_steps(100).unwrap(), None), 2 + 100 / 32);
+        // A step of APGD needs its scores, a query of Square as well; their checks come with them.
+        let apgd = Apgd::cross_entropy(threat).with_steps(20).unwrap();
+        assert_eq!(reads_of(&apgd, Some(false)), 2 + 21);
+        let square = Square::new(threat).with_queries(50).unwrap();
+        // The originals are read once, as the search is on the host.
+        assert_eq!(reads_of(&square, Some(false)), 3 + 50);
+        let walk = HopSkipJump::new(threat).unwrap().with_steps(1).unwrap().with_tries(5).unwrap();
+        let three = walk.clone().with_draws(3).unwrap();
+        assert_eq!(reads_of(&walk, Some(false)), reads_of(&three, Some(false)));
+    }
+
+    #[test]
+    fn the_example_of_a_late_check_is_named() {
+        let broken = |x: Tensor<4>| {
+            let logits = logits(x);
+            // The second image has the first pixel that fails once it is moved.
+            let [batch, classes] = logits.dims();
+            let moved = logits.clone().slice([0..batch, 0..1]).lower_elem(0.85);
+            let second = Tensor::<1, burn::tensor::Int>::arange(0..batch as i64, &logits.device());
+            let second = second.equal_elem(1).unsqueeze_dim::<2>(1);
+            let bad = moved.bool_and(second).expand([batch, classes]);
+            logits.mask_fill(bad, f64::NAN)
+        };
+        let device = Device::flex();
+        let image = Tensor::<1>::from_data([0.9, 0.1, 0.1, 0.1], &device);
+        let images = image.reshape([1, 1, 2, 2]).expand([3, 1, 2, 2]);
+        let goal = Goal::Misclassify(Tensor::from_ints([0, 0, 0], &device));
+        let attack = Pgd::bim(Threat::linf(0.1).unwrap());
+        let error = attack.perturb(&broken, images, &goal, Key::new(1), 40).unwrap_err();
+        assert_eq!(error, AttackError::NonFinite { field: "logits", got: 1, example: 41 });
+    }
+}

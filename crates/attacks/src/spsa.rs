@@ -1,7 +1,8 @@
 //! SPSA: gradient ascent along gradients estimated from scores.
 
 use crate::adam::Adam;
-use crate::attack::{Selection, spec};
+use crate::attack::spec;
+use crate::best::Selection;
 use crate::error::{at_least_one, within};
 use crate::problem::Harvest;
 use crate::{
@@ -78,27 +79,33 @@ impl Spsa {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
 
-    /// The estimated gradient.
+    /// The estimated gradient, from as many samples as the budget allows; none where it allows no
+    /// sample.
     fn gradient(
         &self,
         oracle: &mut Oracle<'_>,
         state: &State,
         key: Key,
-    ) -> Result<Tensor<4>, AttackError> {
-        let State { problem, x, best, .. } = state;
-        let mut sum = x.zeros_like();
+    ) -> Result<Option<Tensor<4>>, AttackError> {
+        let State { problem, x, .. } = state;
+        let margin = Objective::new(Loss::Margin, &problem.goal);
+        let (mut sum, mut samples) = (x.zeros_like(), 0);
         for sample in 0..self.samples as u64 {
+            if !oracle.affords_scores(2, self.eot) {
+                break;
+            }
             let key = key.child(sample);
             // The sign of a normal value is a fair coin.
             let signs = normal_rows(key.named("signs"), &problem.examples, x).sign();
             let mut score = |delta: f64| {
                 let at = x.clone() + signs.clone() * delta;
-                oracle.score(&at, &best.objective, &problem.examples, self.eot, key.named("score"))
+                oracle.score(&at, &margin, &problem.examples, self.eot, key.named("score"))
             };
             let slope = (score(self.delta)?.score - score(-self.delta)?.score).cast(x.dtype());
             sum = sum + signs * slope.reshape([-1, 1, 1, 1]);
+            samples += 1;
         }
-        Ok(sum.div_scalar(2.0 * self.delta * self.samples as f64))
+        Ok((samples > 0).then(|| sum.div_scalar(2.0 * self.delta * samples as f64)))
     }
 }
 
@@ -116,9 +123,13 @@ impl State {
         self.x = threat.norm().project(ahead, &self.problem.images, threat.epsilon());
     }
 
-    /// Scores the iterate, and keeps it where it is the best.
-    fn look(&mut self, oracle: &mut Oracle<'_>) -> Result<(), AttackError> {
-        self.best.offer(oracle, &self.x, &self.problem.examples).map(|_| ())
+    /// Scores the iterate, and keeps it where it is the best; whether the budget allowed it.
+    fn look(&mut self, oracle: &mut Oracle<'_>, eot: Eot) -> Result<bool, AttackError> {
+        if !oracle.affords_scores(1, eot) {
+            return Ok(false);
+        }
+        self.best.offer(oracle, &self.x, &self.problem.examples)?;
+        Ok(true)
     }
 
     /// The best images.
@@ -164,31 +175,33 @@ impl Attack for Spsa {
     ) -> Result<Tensor<4>, AttackError> {
         let stop = oracle.stops_early(true, problem)?;
         let mut harvest = Harvest::new(problem.len());
-        let margin = Objective::new(Loss::Margin, &problem.goal);
         let mut state = State {
             problem: problem.clone(),
             x: problem.images.clone(),
             adam: Adam::new(self.learning_rate),
-            best: Selection::new(margin, self.eot, key.named("score")),
+            best: Selection::new(&problem.goal, self.eot, key.named("score")),
         };
-        state.look(oracle)?;
+        let mut more = state.look(oracle, self.eot)?;
         for step in 1..=self.steps as u64 {
+            if !more {
+                break;
+            }
             // A margin is positive just where the goal is reached.
-            let record = state.best.record();
-            let reached: Vec<bool> = record.iter().map(|s| stop && *s > 0.0).collect();
+            let reached: Vec<bool> =
+                state.best.margins().iter().map(|margin| stop && *margin > 0.0).collect();
             if let Some(rows) = harvest.take(&reached, state.images()) {
                 if harvest.is_complete() {
                     break;
                 }
                 state.select(&rows);
             }
-            let gradient = self.gradient(oracle, &state, key.child(step))?;
-            state.climb(gradient, self.threat);
-            state.look(oracle)?;
-            let (record, norm) = (state.best.record(), self.threat.norm());
-            if !oracle.proceed(&state.problem, state.images(), record, norm) {
+            let Some(gradient) = self.gradient(oracle, &state, key.child(step))? else {
                 break;
-            }
+            };
+            state.climb(gradient, self.threat);
+            more = state.look(oracle, self.eot)?;
+            let (margins, norm) = (state.best.margins(), self.threat.norm());
+            more &= oracle.proceed(&state.problem, state.images(), &margins, norm);
         }
         Ok(harvest.finish(state.images().clone()))
     }

@@ -1,6 +1,6 @@
 //! The classes that targeted attacks lead to.
 
-use crate::problem::read;
+use crate::device::read_labels;
 use crate::{AttackError, Eot, Goal, Loss, Objective, Oracle, PairLoss, Problem};
 use burn::tensor::{Int, IntDType, Tensor};
 use cni_noise::Key;
@@ -31,8 +31,8 @@ pub(crate) fn targets(
     let objective = Objective::new(Loss::Margin, &problem.goal);
     let logits = oracle.score(&problem.images, &objective, &problem.examples, eot, key)?.logits;
     let [batch, classes] = logits.dims();
-    let labels: Vec<i64> = problem.goal.labels().try_to_vec_as().expect("the device can be read");
-    let logits = read(&logits);
+    let labels = read_labels(problem.goal.labels());
+    let [logits] = oracle.read([logits.reshape([-1])])?;
     // The other classes of each image, the likeliest first.
     let others: Vec<Vec<usize>> = (labels.iter().zip(logits.chunks(classes)))
         .map(|(&label, logits)| {

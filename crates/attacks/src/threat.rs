@@ -3,6 +3,7 @@
 use crate::{AttackError, Norm};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The attacker may move every image, pixels in [0, 1], by at most ε in a norm.
 ///
@@ -25,8 +26,26 @@ impl Threat {
     ///
     /// # Errors
     ///
-    /// Where `epsilon` is negative, NaN or infinite. Zero is a radius: it leaves the images alone.
+    /// Where `epsilon` is negative, NaN or infinite; in Linf also from 1 on, where the ball holds
+    /// every image there is: most often a radius in units of bytes, 8 for 8/255;
+    /// [`whole_box`](Self::whole_box) is for those who mean it. Zero is a radius: it leaves the
+    /// images alone.
     pub fn new(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
+        let threat = Self::of_any_radius(norm, epsilon)?;
+        if norm == Norm::Linf && epsilon >= 1.0 {
+            return Err(AttackError::EpsilonOfBytes { got: epsilon });
+        }
+        Ok(threat)
+    }
+
+    /// The Linf ball that holds the whole box: every pixel takes any value. For attacks of minimum
+    /// norm, whose result is then the nearest adversarial image however far it is.
+    pub fn whole_box() -> Self {
+        Self { norm: Norm::Linf, epsilon: 1.0 }
+    }
+
+    /// As [`new`](Self::new), the whole box in Linf among them: for those who mean it.
+    pub(crate) fn of_any_radius(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
         if !(epsilon.is_finite() && epsilon >= 0.0) {
             return Err(AttackError::Epsilon { got: epsilon });
         }
@@ -69,7 +88,20 @@ impl TryFrom<Unchecked> for Threat {
     type Error = AttackError;
 
     fn try_from(Unchecked { norm, epsilon }: Unchecked) -> Result<Self, Self::Error> {
-        Self::new(norm, epsilon)
+        // What a record holds was attacked, whatever its unit.
+        Self::of_any_radius(norm, epsilon)
+    }
+}
+
+impl fmt::Display for Threat {
+    /// The norm and ε, in bytes where it is a whole number of them: `Linf 8/255`, `L2 0.5`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = 255.0 * self.epsilon;
+        let whole = self.norm == Norm::Linf && (bytes - bytes.round()).abs() < 1e-6;
+        match whole && bytes.round() > 0.0 {
+            true => write!(f, "{:?} {}/255", self.norm, bytes.round()),
+            false => write!(f, "{:?} {}", self.norm, self.epsilon),
+        }
     }
 }
 
@@ -85,5 +117,24 @@ mod tests {
         assert_eq!(serde_json::from_str::<Threat>(&text).unwrap(), threat);
         let error = serde_json::from_str::<Threat>(&text.replace("0.5", "-0.5")).unwrap_err();
         assert!(error.to_string().contains("epsilon: got -0.5"), "{error}");
+    }
+
+    #[test]
+    fn a_radius_in_bytes_is_refused_with_the_fraction_that_was_meant() {
+        let wanted = "epsilon: got 8, wanted less than 1 in Linf, in units of the pixel range \
+                      [0, 1]; for 8 of 255 values of a byte write 8/255";
+        assert_eq!(Threat::linf(8.0).unwrap_err().to_string(), wanted);
+        assert!(Threat::linf(1.0).is_err());
+        assert!(Threat::linf(254.0 / 255.0).is_ok());
+        assert!(Threat::l2(3.0).is_ok() && Threat::l1(12.0).is_ok());
+        assert_eq!(Threat::of_any_radius(Norm::Linf, 1.0).unwrap(), Threat::whole_box());
+    }
+
+    #[test]
+    fn a_threat_is_written_as_the_field_writes_it() {
+        let text = |threat: Result<Threat, AttackError>| threat.unwrap().to_string();
+        assert_eq!(text(Threat::linf(8.0 / 255.0)), "Linf 8/255");
+        assert_eq!(text(Threat::linf(0.3)), "Linf 0.3");
+        assert_eq!(text(Threat::l2(0.5)), "L2 0.5");
     }
 }

@@ -1,13 +1,11 @@
 //! Attacks on one model with the adversarial examples of another.
 
-use crate::attack::Selection;
+use crate::best::Selection;
 use crate::error::at_least_one;
 use crate::watch::Observers;
-use crate::{
-    Access, Attack, AttackError, Budget, Classifier, Eot, Loss, Objective, Oracle, Problem, Threat,
-};
+use crate::{Access, Attack, AttackError, Budget, Classifier, Eot, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
-use cni_noise::{Key, Noise, current_examples, current_noise, scope_at};
+use cni_noise::{Key, Noise, current_examples, current_noise, scope, scope_at};
 use std::time::Instant;
 
 /// A stochastic model with its noise held fixed: every pass has the same draw, whoever asks and however often.
@@ -38,6 +36,8 @@ impl<C: Classifier> Classifier for FixedNoise<C> {
 }
 
 /// The adversarial examples of a surrogate model, used on another.
+///
+/// The surrogate keeps its own noise, also where the caller's scope has switched the victim's off.
 ///
 /// With one candidate the victim is never asked. With several, each made with another key and so with other draws of a
 /// stochastic surrogate, the one counts that does best on the victim, by its mean margin over `draws` draws which no
@@ -106,7 +106,8 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
         })
     }
 
-    /// None: its attack's gradients are those of the surrogate, and the draws here only choose among candidates.
+    /// None: its attack's gradients are those of the surrogate, and the draws here only choose
+    /// among candidates.
     fn gradient_draws(&self) -> Option<usize> {
         None
     }
@@ -117,8 +118,7 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
         problem: &Problem,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let objective = Objective::new(Loss::Margin, &problem.goal);
-        let mut selection = Selection::new(objective, self.eot, key.named("score"));
+        let mut selection = Selection::new(&problem.goal, self.eot, key.named("score"));
         let mut images = problem.images.clone();
         for candidate in 0..self.candidates as u64 {
             // The victim's budget and passes are its own.
@@ -129,8 +129,11 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
                 Instant::now(),
                 Observers::default(),
             );
-            images = surrogate.run(&self.attack, problem, key.child(candidate))?;
-            if self.candidates == 1 {
+            // Noise that the caller has switched off is the victim's: the surrogate stays what it
+            // is.
+            let made = || surrogate.run(&self.attack, problem, key.child(candidate));
+            images = scope(Noise::Fresh, made)?;
+            if self.candidates == 1 || !oracle.affords_scores(1, self.eot) {
                 break;
             }
             let scores = selection.offer(oracle, &images, &problem.examples)?;

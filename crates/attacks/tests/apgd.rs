@@ -75,8 +75,9 @@ fn examples_leave_apgd_at_the_first_point_that_reaches_the_goal() {
 
         let found =
             attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(2), 0).unwrap();
-        // Beside the gradients two draws of eight images, which look for noise.
-        let passes = Passes { forwards: wanted as u64 + 16, backwards: wanted as u64 };
+        // Beside the gradients two draws of eight images and of points beside them, to look for
+        // noise.
+        let passes = Passes { forwards: wanted as u64 + 32, backwards: wanted as u64 };
         assert_eq!(found.passes, passes, "{norm:?}");
         let broken: Vec<bool> = first.iter().map(Option::is_some).collect();
         assert_eq!(reached(found.images), broken, "{norm:?}");

@@ -66,7 +66,9 @@ fn apgd_reaches_the_closed_form_optimum_of_a_linear_model() {
     {
         for attack in [
             Apgd::cross_entropy(Threat::new(norm, epsilon).unwrap()),
-            Apgd::cross_entropy(Threat::new(norm, epsilon).unwrap()).with_loss(Loss::Margin),
+            Apgd::cross_entropy(Threat::new(norm, epsilon).unwrap())
+                .with_loss(Loss::Margin)
+                .unwrap(),
         ] {
             // Without early stopping, which would end a run at the boundary.
             let model = toy.classifier();
@@ -137,7 +139,11 @@ fn robust_accuracy_falls_from_all_to_none_as_epsilon_grows() {
         let accuracies: Vec<f64> = [0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 1.0]
             .into_iter()
             .map(|part| {
-                let attack = Pgd::new(Threat::new(norm, part * largest).unwrap());
+                let threat = match (norm, part) {
+                    (Norm::Linf, 1.0) => Threat::whole_box(),
+                    _ => Threat::new(norm, part * largest).unwrap(),
+                };
+                let attack = Pgd::new(threat);
                 let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(3), 0);
                 1.0 - fraction(goal.reached(&toy.logits(found.unwrap().images)))
             })
@@ -155,11 +161,12 @@ fn the_best_of_several_points_is_at_least_as_good_as_the_last() {
     let loss = |attack: Pgd| {
         let found =
             attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(4), 0).unwrap();
-        Loss::CrossEntropy.per_example(toy.logits(found.images), goal.labels())
+        Loss::Margin.per_example(toy.logits(found.images), goal.labels())
     };
     // Two long steps overshoot the best point of the box for many images.
     let last =
         Pgd::new(Threat::l2(0.5).unwrap()).with_steps(2).unwrap().with_step_size(0.5).unwrap();
+    // Points are compared by their margins, whatever was climbed.
     let worse = |better: Tensor<1>, base: Tensor<1>| largest(base - better);
     let base = loss(last.clone());
     for better in [

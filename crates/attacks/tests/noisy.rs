@@ -57,7 +57,8 @@ fn choosing_by_common_draws_beats_choosing_by_luck() {
     let clean = images(64, DType::F32);
     let goal = Goal::Misclassify(quiet.predictions(&clean));
     let margin = |score_draws: usize| {
-        let attack = Apgd::cross_entropy(threat()).with_steps(30).unwrap().with_loss(Loss::Margin);
+        let attack = Apgd::cross_entropy(threat()).with_steps(30).unwrap();
+        let attack = attack.with_loss(Loss::Margin).unwrap();
         let attack = attack.with_draws(2).unwrap().with_score_draws(score_draws).unwrap();
         let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(2), 0);
         let logits = quiet.logits(found.unwrap().images);

@@ -87,8 +87,8 @@ fn with_early_stop_an_example_leaves_at_the_first_point_that_reaches_the_goal() 
     assert!(wanted < (STEPS * EXAMPLES) as u64);
 
     let stopped = run(&pgd(), &toy, &goal, true);
-    // Beside the gradients two draws of eight images, which look for noise.
-    assert_eq!(stopped.passes, Passes { forwards: wanted + 16, backwards: wanted });
+    // Beside the gradients two draws of eight images and of points beside them, to look for noise.
+    assert_eq!(stopped.passes, Passes { forwards: wanted + 32, backwards: wanted });
     let [whole, stopped] = [whole, stopped].map(|found| reached(&toy, &goal, found.images));
     assert!(whole.contains(&true));
     assert!(whole.iter().zip(&stopped).all(|(whole, stopped)| *stopped || !whole));

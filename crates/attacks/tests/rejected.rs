@@ -4,8 +4,9 @@ mod support;
 
 use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
-    Adversarial, Apgd, Attack, AttackError, Eot, Expectation, Goal, Loss, Objective, Pgd,
-    RandomNoise, Runner, Suite, Threat, Transfer, input_gradient, score,
+    Adversarial, Apgd, Attack, AttackError, Eot, Expectation, Fab, Goal, Loss, Norm, Objective,
+    PairLoss, Pgd, RandomNoise, Ranked, Rows, Runner, Suite, Threat, Transfer, input_gradient,
+    score,
 };
 use cni_noise::{Examples, Key};
 use support::{Toy, images};
@@ -37,6 +38,7 @@ fn message<T>(result: Result<T, AttackError>) -> String {
 fn bad_settings_are_refused() {
     let threat = Threat::linf(0.1).unwrap();
     let pgd = || Pgd::new(threat);
+    let sparse = || Pgd::new(Threat::l1(1.0).unwrap());
     let random = || RandomNoise::new(threat);
     let apgd = || Apgd::targeted(threat);
     let transfer = || Transfer::new("twin", |x: Tensor<4>| x.flatten::<2>(1, 3), pgd());
@@ -56,7 +58,7 @@ fn bad_settings_are_refused() {
     }
     for sparsity in [f64::NAN, 0.0, -0.1, 1.1] {
         let wanted = format!("sparsity: got {sparsity}, wanted above 0 to 1");
-        assert_eq!(message(pgd().with_sparsity(sparsity)), wanted);
+        assert_eq!(message(sparse().with_sparsity(sparsity)), wanted);
     }
     for (field, got) in [
         ("steps", message(pgd().with_steps(0))),
@@ -79,6 +81,100 @@ fn bad_settings_are_refused() {
 }
 
 #[test]
+fn settings_without_effect_are_refused() {
+    let [linf, l1] = [Threat::linf(0.1).unwrap(), Threat::l1(1.0).unwrap()];
+    for (got, wanted) in [
+        (
+            message(Apgd::cross_entropy(linf).with_targets(5)),
+            "targets: got 5, wanted none: only a targeted APGD has target classes",
+        ),
+        (
+            message(Apgd::targeted(linf).with_loss(Loss::Margin)),
+            "loss: got Margin, wanted none: a targeted APGD climbs the targeted DLR loss",
+        ),
+        (
+            message(Apgd::cross_entropy(l1).with_rho(0.5)),
+            "rho: got 0.5, wanted none: in the L1 norm no step halves for want of rises",
+        ),
+        (
+            message(Fab::new(linf).with_targets(5)),
+            "targets: got 5, wanted none: only a targeted FAB has target classes",
+        ),
+        (
+            message(Pgd::new(linf).with_sparsity(0.1)),
+            "sparsity: got 0.1, wanted none: only steps in the L1 norm are sparse",
+        ),
+    ] {
+        assert_eq!(got, wanted);
+    }
+    assert!(Apgd::targeted(linf).with_targets(5).is_ok());
+    assert!(Fab::targeted(linf).with_targets(5).is_ok());
+    assert!(Pgd::new(l1).with_sparsity(0.1).is_ok());
+}
+
+#[test]
+fn numbers_of_examples_that_are_not_one_for_each_image_are_refused() {
+    let toy = Toy::new(3, DType::F32);
+    let pgd = Pgd::new(Threat::linf(0.1).unwrap());
+    for numbers in [vec![4], vec![4, 5, 6]] {
+        let examples = Examples::Each(numbers.clone().into());
+        let goal = labels(&[0, 1]);
+        let wanted =
+            format!("examples: got {} numbers, wanted 2, one for each image", numbers.len());
+        let model = toy.classifier();
+        let run =
+            Runner::default().run(&pgd, &model, pixel(0.5), &goal, Key::new(1), examples.clone());
+        assert_eq!(message(run), wanted);
+        let objective = Objective::new(Loss::Margin, &goal);
+        let (images, key) = (pixel(0.5), Key::new(1));
+        let found = score(&model, &images, &objective, Eot::ONE, key, &examples);
+        assert_eq!(message(found), wanted);
+        let found = input_gradient(&model, &images, &objective, Eot::ONE, key, &examples);
+        assert_eq!(message(found), wanted);
+    }
+}
+
+#[test]
+#[should_panic = "classes: got 2, wanted at least 3 for this loss"]
+fn a_ratio_of_two_logits_is_a_panic_that_says_so() {
+    let logits = Tensor::<2>::zeros([2, 2], &Device::flex());
+    Loss::Dlr.per_example(logits, labels(&[0, 1]).labels());
+}
+
+#[test]
+#[should_panic = "shares: got 1, wanted 2, one for each image"]
+fn a_sparse_step_wants_a_share_for_each_image() {
+    Norm::sparse_step(pixel(0.5), &[3]);
+}
+
+#[test]
+#[should_panic = "rows: got row 2, wanted rows in 0..2"]
+fn rows_that_are_not_there_are_a_panic_that_says_so() {
+    Rows::new(vec![0, 2], &pixel(0.5)).of(&pixel(0.5));
+}
+
+#[test]
+#[should_panic = "part: got 2 rows, wanted 1"]
+fn rows_are_replaced_by_as_many() {
+    Rows::new(vec![0], &pixel(0.5)).replace(&pixel(0.5), &pixel(0.1));
+}
+
+#[test]
+#[should_panic = "images: got 12 values each, wanted 3 as [3]"]
+fn images_of_another_size_are_no_inputs() {
+    let model = Ranked::new([3], |x: Tensor<2>| x).unwrap();
+    model.to_inputs(pixel(0.5));
+}
+
+#[test]
+#[should_panic = "classes: got 3, wanted at least 4 for this loss"]
+fn a_targeted_ratio_of_three_logits_is_a_panic_that_says_so() {
+    let logits = Tensor::<2>::zeros([2, 3], &Device::flex());
+    let goal = labels(&[0, 1]);
+    PairLoss::Dlr.per_example(logits, goal.labels(), goal.labels());
+}
+
+#[test]
 fn what_makes_no_suite_is_refused() {
     let suite = |radii: &[f64]| {
         let attack =
@@ -91,13 +187,22 @@ fn what_makes_no_suite_is_refused() {
         "suite odd: got Threat { norm: Linf, epsilon: 0.2 } of PGD-10, \
          wanted Threat { norm: Linf, epsilon: 0.1 } as of the first"
     );
+    let twice: Vec<Box<dyn Attack>> = vec![
+        Box::new(Pgd::new(Threat::linf(0.1).unwrap())),
+        Box::new(Pgd::new(Threat::linf(0.1).unwrap()).with_step_size(0.01).unwrap()),
+    ];
+    assert_eq!(
+        message(Suite::custom("odd", twice)),
+        "suite odd: got two attacks of the name PGD-10, wanted a name for each"
+    );
     // The model of three classes has too few for the targeted loss of `standard`.
     let toy = Toy::new(3, DType::F32);
     let suite = Suite::standard(Threat::linf(1e-4).unwrap()).unwrap();
     let clean = images(4, DType::F32);
     let labels = toy.predictions(&clean);
     let run = |batches: Vec<_>| message(suite.on(&toy.classifier()).run(batches));
-    let wanted = "classes: got 3, wanted at least 4 for this loss";
+    let wanted = "classes: got 3, wanted at least 4 for APGD-T-100, which `Suite::for_classes(3)` \
+                  leaves out";
     assert_eq!(run(vec![(clean, labels)]), wanted);
     let wanted = "images: got an empty batch of shape [0, 0, 0, 0], wanted at least one pixel";
     assert_eq!(run(vec![]), wanted);

@@ -1,9 +1,12 @@
 //! One run of APGD in one ball.
 
 use super::schedule::{Schedule, SparseSchedule};
+use super::state::{State, Step};
+use crate::best::Merit;
+use crate::eot::Success;
 use crate::norm::Ball;
-use crate::problem::{Harvest, bools, per_row, read, where_rows};
-use crate::{AttackError, Eot, Norm, Objective, Oracle, Problem, Rows};
+use crate::problem::{Harvest, per_row, read, where_rows};
+use crate::{AttackError, Eot, Norm, Objective, Oracle, Problem};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
@@ -21,6 +24,18 @@ pub(super) struct Ascent {
     pub score: Option<Eot>,
     /// Whether examples leave once they have reached the goal.
     pub stop: bool,
+    /// Whether the result is one for the goal, and not a start for the next ball, which is the
+    /// point of the best score.
+    pub last: bool,
+}
+
+/// Where a run starts, in its ball.
+pub(super) enum Start {
+    /// At a random point. In L1 the first steps move a fifth of the coordinates.
+    Fresh(Tensor<4>),
+    /// At a point that was brought into the ball from a larger one. In L1 the first steps move as
+    /// many coordinates as the sparsity of the point says.
+    From(Tensor<4>),
 }
 
 /// What is known at a point.
@@ -28,40 +43,32 @@ struct Found {
     gradient: Tensor<4>,
     scores: Vec<f64>,
     reached: Vec<bool>,
-}
-
-/// The rows still in the run.
-struct State {
-    problem: Problem,
-    objective: Objective,
-    ball: Ball,
-    x: Tensor<4>,
-    previous: Tensor<4>,
-    gradient: Tensor<4>,
-    best: Tensor<4>,
-    best_gradient: Tensor<4>,
-    schedule: Step,
-}
-
-enum Step {
-    Momentum(Schedule),
-    Sparse(SparseSchedule),
+    /// Empty where examples leave once they have reached the goal.
+    merits: Vec<Merit>,
 }
 
 impl Ascent {
-    /// A run from these images, projected into the ball, or from a random point of the ball's surface.
+    /// A run from images of the ball.
     ///
-    /// Gives the best point of each example, or the one that reached the goal where examples leave; and which reached it.
+    /// Gives the point of each example that reached the goal, where examples leave, else the one
+    /// with the best score; where none leaves the one that reaches it most often, of equals that
+    /// with the best margin. And which rows left.
     pub fn run(
         &self,
         oracle: &mut Oracle<'_>,
         problem: &Problem,
         objective: &Objective,
         key: Key,
-        start: Option<Tensor<4>>,
+        start: Start,
     ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
         let mut harvest = Harvest::new(problem.len());
-        let (x, moved) = self.begin(problem, start, key.named("start"));
+        let (x, moved) = match start {
+            Start::Fresh(x) => (x, None),
+            Start::From(x) => {
+                let moved = moved(&x, &problem.images);
+                (x, Some(moved))
+            }
+        };
         let found = self.look(oracle, problem, objective, &x, key, 0)?;
         let mut state = State {
             problem: problem.clone(),
@@ -69,10 +76,11 @@ impl Ascent {
             ball: Ball::new(self.norm, self.epsilon, &problem.images),
             previous: x.clone(),
             best: x.clone(),
-            x,
             gradient: found.gradient.clone(),
             best_gradient: found.gradient,
+            result: (self.last && !self.stop).then(|| (x.clone(), found.merits)),
             schedule: self.schedule(problem, &found.scores, moved),
+            x,
         };
         let mut complete = self.stop && state.leave(&mut harvest, &found.reached);
         let mut step = 0;
@@ -89,6 +97,7 @@ impl Ascent {
             state.best = where_rows(&better, state.best, &state.x);
             state.best_gradient = where_rows(&better, state.best_gradient, &found.gradient);
             state.gradient = found.gradient;
+            state.keep(found.merits);
             let more = oracle.proceed(&state.problem, &state.x, &found.scores, self.norm);
             complete = self.stop && state.leave(&mut harvest, &found.reached) || !more;
             if !complete {
@@ -97,32 +106,8 @@ impl Ascent {
         }
         let mut reached = vec![true; problem.len()];
         harvest.remaining().iter().for_each(|&row| reached[row] = false);
-        Ok((harvest.finish(state.best), reached))
-    }
-
-    /// The start, and how many coordinates it has moved where that is known to be few.
-    fn begin(
-        &self,
-        problem: &Problem,
-        start: Option<Tensor<4>>,
-        key: Key,
-    ) -> (Tensor<4>, Option<Vec<f64>>) {
-        let clean = &problem.images;
-        match start {
-            None => {
-                let (norm, examples) = (self.norm, &problem.examples);
-                let change = match norm {
-                    Norm::L1 => cni_noise::normal_rows(key, examples, clean),
-                    _ => norm.random_surface(key, clean, self.epsilon, examples),
-                };
-                (norm.project(clean.clone() + change, clean, self.epsilon), None)
-            }
-            Some(x) => {
-                let x = self.norm.project(x, clean, self.epsilon);
-                let moved = moved(&x, clean);
-                (x, Some(moved))
-            }
-        }
+        let rest = state.result.map_or(state.best, |(images, _)| images);
+        Ok((harvest.finish(rest), reached))
     }
 
     fn schedule(&self, problem: &Problem, scores: &[f64], moved: Option<Vec<f64>>) -> Step {
@@ -150,17 +135,27 @@ impl Ascent {
         step: usize,
     ) -> Result<Found, AttackError> {
         let of_step = key.named("gradient").child(step as u64);
-        let found = oracle.gradient(x, objective, &problem.examples, self.eot, of_step)?;
-        let (score, logits) = match self.score {
-            None => (found.score, found.logits),
+        let (goal, examples) = (&problem.goal, &problem.examples);
+        let found = oracle.gradient(x, objective, examples, self.eot, of_step)?;
+        let gradient = found.gradient;
+        if self.stop {
+            let reached = goal.reached(&found.logits).float();
+            let [scores, reached] = oracle.read([found.score, reached])?;
+            let reached = reached.into_iter().map(|reached| reached > 0.0).collect();
+            return Ok(Found { gradient, scores, reached, merits: Vec::new() });
+        }
+        let (score, success) = match self.score {
+            None => (found.score, Success::of(found.logits, goal)),
             Some(eot) => {
                 let key = key.named("score");
-                let scores = oracle.score(x, objective, &problem.examples, eot, key)?;
-                (scores.score, scores.logits)
+                let (scores, success) = oracle.success(x, objective, goal, examples, eot, key)?;
+                (scores.score, success)
             }
         };
-        let reached = if self.stop { bools(&problem.goal.reached(&logits)) } else { Vec::new() };
-        Ok(Found { gradient: found.gradient, scores: read(&score), reached })
+        let lists = oracle.read([success.reached, success.margin, score])?;
+        let merits = Merit::rows(&lists);
+        let [_, _, scores] = lists;
+        Ok(Found { gradient, scores, reached: Vec::new(), merits })
     }
 
     fn next(&self, state: &State, first: bool) -> Tensor<4> {
@@ -188,57 +183,8 @@ impl Ascent {
     }
 }
 
-impl State {
-    /// Lets rows that have reached the goal leave with their image; whether none is left.
-    fn leave(&mut self, harvest: &mut Harvest, reached: &[bool]) -> bool {
-        let Some(rows) = harvest.take(reached, &self.x) else {
-            return false;
-        };
-        if harvest.is_complete() {
-            return true;
-        }
-        self.select(&rows);
-        false
-    }
-
-    fn select(&mut self, rows: &Rows) {
-        self.problem = self.problem.select(rows);
-        self.objective = self.objective.select(rows);
-        self.ball = self.ball.select(rows);
-        for images in [
-            &mut self.x,
-            &mut self.previous,
-            &mut self.gradient,
-            &mut self.best,
-            &mut self.best_gradient,
-        ] {
-            *images = rows.of(images);
-        }
-        match &mut self.schedule {
-            Step::Momentum(schedule) => schedule.select(rows.as_slice()),
-            Step::Sparse(schedule) => schedule.select(rows.as_slice()),
-        }
-    }
-
-    /// At a checkpoint, sends rows back to their best point.
-    fn check(&mut self) {
-        let back = match &mut self.schedule {
-            Step::Momentum(schedule) => match schedule.check() {
-                Some(back) => back,
-                None => return,
-            },
-            Step::Sparse(schedule) if schedule.is_due() => {
-                schedule.check(&moved(&self.best, &self.problem.images))
-            }
-            Step::Sparse(_) => return,
-        };
-        self.x = where_rows(&back, self.x.clone(), &self.best);
-        self.gradient = where_rows(&back, self.gradient.clone(), &self.best_gradient);
-    }
-}
-
 /// How many coordinates of each image differ from the original.
-fn moved(images: &Tensor<4>, clean: &Tensor<4>) -> Vec<f64> {
+pub(super) fn moved(images: &Tensor<4>, clean: &Tensor<4>) -> Vec<f64> {
     let [batch, ..] = images.dims();
     let differ = images.clone().not_equal(clean.clone()).int();
     read(&differ.reshape([batch as i32, -1]).sum_dim(1).float())

@@ -3,15 +3,14 @@
 mod ascent;
 mod climb;
 mod schedule;
+mod settings;
+mod state;
 
 use self::climb::Early;
-use crate::attack::{Selection, spec};
-use crate::error::{at_least_one, within};
+use crate::attack::spec;
+use crate::best::Selection;
 use crate::problem::Harvest;
-use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, PairLoss, Passes,
-    Problem, Threat,
-};
+use crate::{Access, Attack, AttackError, Eot, Loss, Oracle, PairLoss, Problem, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -28,9 +27,11 @@ enum Climb {
 
 /// Auto-PGD (Croce and Hein, arXiv 2003.01690, section 3; in the L1 norm arXiv 2103.01208, section 4).
 ///
-/// A run of 100 iterations starts at a random point of the ball's surface, moves with momentum, halves its steps at
-/// checkpoints where it gets nowhere, and then goes on from its best point. Further restarts and targets attack the examples
-/// that are left. The result is the point at which the goal was reached, else the one with the best score.
+/// A run of 100 iterations starts at a random point of the ball's surface, moves with momentum,
+/// halves its steps at checkpoints where it gets nowhere, and then goes on from its best point.
+/// Further restarts and targets attack the examples that are left. The result is the point at which
+/// the goal was reached, else the one with the best score; of a stochastic model the one that
+/// reaches it in the most draws, of equals the one with the best margin.
 ///
 /// For a stochastic model the gradient is a mean over `draws` draws. What decides on steps, on the best point and on the
 /// result is the mean score over `score_draws` other draws, the same at every iteration, and no example counts as broken
@@ -86,76 +87,11 @@ impl Apgd {
         Self::new(threat, Climb::Loss(Loss::Dlr))
     }
 
-    /// On any other loss.
-    pub fn with_loss(self, loss: Loss) -> Self {
-        Self { climb: Climb::Loss(loss), ..self }
-    }
-
     /// On the targeted form of the difference of logits ratio, [`PairLoss::Dlr`](crate::PairLoss::Dlr), towards each of
     /// the nine most likely wrong classes, or all where there are fewer. Wants four classes. Of a
     /// [`Goal::Target`](crate::Goal::Target) that class is the only one.
     pub fn targeted(threat: Threat) -> Self {
         Self::new(threat, Climb::Targets(9))
-    }
-
-    /// How many target classes are tried; an error where it is zero. Only [`targeted`](Self::targeted) attacks have any.
-    pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
-        let targets = at_least_one("targets", targets)?;
-        let climb = match self.climb {
-            Climb::Targets(_) => Climb::Targets(targets),
-            loss => loss,
-        };
-        Ok(Self { climb, ..self })
-    }
-
-    /// The number of iterations of a run; an error where it is zero.
-    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
-        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
-    }
-
-    /// The number of runs, for each target; an error where it is zero.
-    pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
-        Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
-    }
-
-    /// The share of rises below which a step halves; an error unless in [0, 1].
-    pub fn with_rho(self, rho: f64) -> Result<Self, AttackError> {
-        Ok(Self { rho: within("rho", rho, |rho| (0.0..=1.0).contains(&rho), "0 to 1")?, ..self })
-    }
-
-    /// The number of draws of the model's noise behind each gradient; an error where it is zero.
-    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
-    }
-
-    /// The number of draws behind each score of a stochastic model; an error where it is zero. Otherwise as many as behind
-    /// each gradient.
-    pub fn with_score_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { score_draws: Some(at_least_one("score_draws", draws)?), ..self })
-    }
-
-    /// What the expectation over draws is taken of.
-    pub fn with_expectation(self, expectation: Expectation) -> Self {
-        Self { eot: Eot { expectation, ..self.eot }, ..self }
-    }
-
-    /// What it costs for each example at most, for a model of so many classes: examples may leave early.
-    pub(crate) fn cost(&self, classes: usize, stochastic: bool) -> Passes {
-        let score = Passes { forwards: self.score_eot().draws as u64, backwards: 0 };
-        let look = self.eot.gradient_cost() + score * u64::from(stochastic);
-        let looks: usize = self.stages().iter().map(|(_, steps)| steps + 1).sum();
-        let (targets, ranking) = match self.climb {
-            Climb::Loss(_) => (1, Passes::default()),
-            Climb::Targets(most) => (most.min(classes - 1), score),
-        };
-        let runs = (targets * self.restarts) as u64;
-        ranking + (look * looks as u64 + score * u64::from(runs > 1)) * runs
-    }
-
-    /// Whether runs begin in balls of three times and twice ε (arXiv 2103.01208, section 4.3), with 30, 30 and 40 % of the
-    /// iterations. AutoAttack does so in the L1 norm.
-    pub fn with_enlarged_start(self, enlarged: bool) -> Self {
-        Self { enlarged, ..self }
     }
 }
 
@@ -209,8 +145,7 @@ impl Attack for Apgd {
         let objectives = self.objectives(oracle, problem, key.named("targets"))?;
         let mut harvest = Harvest::new(problem.len());
         // Scores of different objectives do not compare, margins do.
-        let margin = Objective::new(Loss::Margin, &problem.goal);
-        let mut best = Selection::new(margin, self.score_eot(), key.named("result"));
+        let mut best = Selection::new(&problem.goal, self.score_eot(), key.named("result"));
         let several = objectives.len() * self.restarts > 1;
         let (mut left, mut objectives) = (problem.clone(), objectives);
         let mut result = problem.images.clone();

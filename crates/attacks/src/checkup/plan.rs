@@ -52,8 +52,9 @@ impl Plan {
         let checks = entries.iter().map(planned).collect();
         let mut plan = Self { shared: Passes::default(), checks };
         let most = plan.covers(entries, |_| true);
-        // Before anything is judged, two draws tell whether there is noise, and one image tells the classes.
-        plan.shared = forwards(2 * available.min(8) + 1)
+        // Before anything is judged, two draws at the images and two beside them tell whether there
+        // is noise, and one image tells the classes.
+        plan.shared = forwards(4 * available.min(8) + 1)
             + setup.judge_cost() * most.clean as u64
             + (setup.attack.cost() + setup.judge_cost()) * most.audit as u64
             + setup.strong_cost() * most.strong as u64;

@@ -43,7 +43,7 @@ impl Setup {
     /// The audited attack in another ball, its steps in proportion.
     pub fn at(&self, epsilon: f64) -> Pgd {
         let attack = &self.attack;
-        let threat = Threat::new(attack.threat.norm(), epsilon).expect("radii are positive");
+        let threat = Threat::of_any_radius(attack.threat.norm(), epsilon).expect("it is positive");
         let step_size = attack.step_size * epsilon / attack.threat.epsilon();
         Pgd { threat, step_size, ..attack.clone() }
     }
@@ -93,7 +93,7 @@ impl Setup {
     pub fn strong(&self) -> Vec<Apgd> {
         let (threat, sizes) = (self.attack.threat, &self.sizes);
         let second = match self.classes {
-            2 => Apgd::cross_entropy(threat).with_loss(Loss::Margin),
+            2 => Apgd::cross_entropy(threat).with_loss(Loss::Margin).expect("it has no targets"),
             3 => Apgd::dlr(threat),
             _ => Apgd::targeted(threat).with_targets(sizes.targets).expect("it is positive"),
         };

@@ -3,6 +3,7 @@
 use super::Fab;
 use super::step::Step;
 use crate::minimum_norm::Search;
+use crate::norm::on_host::Images;
 use crate::problem::where_rows;
 use crate::targets::{Pair, targets};
 use crate::{AttackError, Goal, Loss, Objective, Oracle, PairLoss, Rows};
@@ -53,15 +54,16 @@ impl Fab {
             let change = norm.random_surface(key, &x, half, &search.problem.examples);
             x = (x + change).clamp(0.0, 1.0);
         }
+        let mut on_host = Images::read(&search.problem.images);
         for number in 0..self.steps as u64 {
             let key = key.child(number);
             let plane = search.nearest_plane(oracle, &x, &runs[run], self.eot, key)?;
-            let originals = search.problem.images.clone();
-            x = step.take(&x, &originals, &plane);
+            x = step.take(&x, &on_host, &plane);
             let look = search.look(oracle, &x, None)?;
             if !search.proceed(oracle, &x, &look) {
                 return Ok(false);
             }
+            let originals = search.problem.images.clone();
             let back = originals.clone() + (x.clone() - originals).mul_scalar(self.beta);
             x = where_rows(&look.reached, x, &back);
             if search.early
@@ -71,6 +73,7 @@ impl Fab {
                     return Ok(true);
                 }
                 x = rows.of(&x);
+                on_host = on_host.select(rows.as_slice());
             }
         }
         search.bisect(oracle, self.bisection, |x| x)

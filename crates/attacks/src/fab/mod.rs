@@ -73,10 +73,18 @@ impl Fab {
         Self { targets: Some(9), ..Self::new(threat) }
     }
 
-    /// How many target classes are tried; an error where it is zero. Only [`targeted`](Self::targeted) attacks have any.
+    /// How many target classes are tried; an error where it is zero, and unless the attack is a
+    /// [`targeted`](Self::targeted) one.
     pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
         let targets = at_least_one("targets", targets)?;
-        Ok(Self { targets: self.targets.map(|_| targets), ..self })
+        match self.targets {
+            Some(_) => Ok(Self { targets: Some(targets), ..self }),
+            None => Err(AttackError::Unused {
+                field: "targets",
+                got: targets.to_string(),
+                wanted: "none: only a targeted FAB has target classes",
+            }),
+        }
     }
 
     /// The number of iterations of a run; an error where it is zero.

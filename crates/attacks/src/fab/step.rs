@@ -19,8 +19,8 @@ impl Step {
     ///
     /// `x ← (1 − α)(x + η d) + α (x₀ + η d₀)`, clipped to the box, with `d` and `d₀` the ways from `x` and `x₀` to the plane
     /// and `α = min(‖d‖ / (‖d‖ + ‖d₀‖), alpha_max)`.
-    pub fn take(&self, x: &Tensor<4>, originals: &Tensor<4>, plane: &Plane) -> Tensor<4> {
-        let [originals, normals] = [originals, &plane.normal].map(Images::read);
+    pub fn take(&self, x: &Tensor<4>, originals: &Images, plane: &Plane) -> Tensor<4> {
+        let normals = Images::read(&plane.normal);
         let mut points = Images::read(x);
         points.for_each(|row, point| {
             self.move_point(point, originals.row(row), normals.row(row), plane.offsets[row]);

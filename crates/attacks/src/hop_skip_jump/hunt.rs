@@ -1,7 +1,7 @@
 //! From a first adversarial image to the nearest, along the boundary.
 
 use super::HopSkipJump;
-use crate::problem::{Harvest, bools, per_row, read, where_rows};
+use crate::problem::{Harvest, per_row, read, where_rows};
 use crate::{AttackError, Norm, Oracle, Problem, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
@@ -42,7 +42,10 @@ impl<'a> Hunt<'a> {
             let of_distance = |d: &f64| if step == 1 { 0.1 } else { self.reach() * d };
             let reach: Vec<f64> = distances.iter().map(of_distance).collect();
             let samples = samples.min(attack.most_samples);
-            let normal = self.normal(oracle, &reach, samples, key.child(step as u64))?;
+            let key = key.child(step as u64);
+            let Some(normal) = self.normal(oracle, &reach, samples, key)? else {
+                break;
+            };
             let direction = threat.norm().steepest_step(normal, 1.0);
             self.step(oracle, direction, distances.iter().map(|d| d / root).collect())?;
             self.search(oracle)?;
@@ -82,7 +85,11 @@ impl<'a> Hunt<'a> {
         self.attack.gamma / self.values().powf(exponent)
     }
 
-    fn decide(&self, oracle: &mut Oracle<'_>, x: &Tensor<4>) -> Result<Vec<bool>, AttackError> {
+    fn decide(
+        &self,
+        oracle: &mut Oracle<'_>,
+        x: &Tensor<4>,
+    ) -> Result<Option<Vec<bool>>, AttackError> {
         decide(oracle, &self.problem, x, self.attack.draws, self.noise)
     }
 
@@ -116,7 +123,9 @@ impl<'a> Hunt<'a> {
         for _ in 0..searches {
             let middle: Vec<f64> = low.iter().zip(&high).map(|(a, b)| 0.5 * (a + b)).collect();
             let between = self.towards(&from, &middle, &distances);
-            let reached = self.decide(oracle, &between)?;
+            let Some(reached) = self.decide(oracle, &between)? else {
+                break;
+            };
             for (row, share) in middle.into_iter().enumerate() {
                 let end = if reached[row] { &mut high } else { &mut low };
                 end[row] = share;
@@ -131,18 +140,20 @@ impl<'a> Hunt<'a> {
         Ok(())
     }
 
-    /// The estimated normal of the boundary, of Euclidean length one, on the adversarial side.
+    /// The estimated normal of the boundary, of Euclidean length one, on the adversarial side, from
+    /// as many samples as the budget allows; none where it allows no sample.
     fn normal(
         &self,
         oracle: &mut Oracle<'_>,
         reach: &[f64],
         samples: usize,
         key: Key,
-    ) -> Result<Tensor<4>, AttackError> {
+    ) -> Result<Option<Tensor<4>>, AttackError> {
         let (x, examples) = (&self.x, &self.problem.examples);
         let reach = per_row(reach, x);
         let mut sums = [x.zeros_like(), x.zeros_like()];
         let mut votes = vec![0.0; self.problem.len()];
+        let mut asked = 0;
         for sample in 0..samples as u64 {
             let key = key.child(sample);
             let draws = match self.attack.threat.norm() {
@@ -152,18 +163,24 @@ impl<'a> Hunt<'a> {
             let at = x.clone() + Norm::L2.unit(draws) * reach.clone();
             let at = at.clamp(0.0, 1.0);
             let direction = at.clone() - x.clone();
-            let reached = self.decide(oracle, &at)?;
+            let Some(reached) = self.decide(oracle, &at)? else {
+                break;
+            };
+            asked += 1;
             let signs: Vec<f64> = reached.iter().map(|&yes| if yes { 1.0 } else { -1.0 }).collect();
             votes.iter_mut().zip(&signs).for_each(|(sum, sign)| *sum += sign);
             let [signed, plain] = sums;
             sums = [signed + direction.clone() * per_row(&signs, x), plain + direction];
         }
-        let n = samples as f64;
+        if asked == 0 {
+            return Ok(None);
+        }
+        let n = f64::from(asked);
         // Where all agree there is no variance to reduce, and nothing would be left.
         let means: Vec<f64> =
             votes.iter().map(|sum| if sum.abs() == n { 0.0 } else { sum / n }).collect();
         let [signed, plain] = sums;
-        Ok(Norm::L2.unit(signed - plain * per_row(&means, x)))
+        Ok(Some(Norm::L2.unit(signed - plain * per_row(&means, x))))
     }
 
     /// Steps along `direction`, halved until they stay adversarial.
@@ -178,7 +195,9 @@ impl<'a> Hunt<'a> {
         for _ in 0..HALVINGS {
             let ahead = from.clone() + direction.clone() * per_row(&sizes, &from);
             let ahead = ahead.clamp(0.0, 1.0);
-            let reached = self.decide(oracle, &ahead)?;
+            let Some(reached) = self.decide(oracle, &ahead)? else {
+                break;
+            };
             let now: Vec<bool> = reached.iter().zip(&done).map(|(a, b)| *a && !b).collect();
             self.x = where_rows(&now, self.x.clone(), &ahead);
             done.iter_mut().zip(now).for_each(|(done, now)| *done |= now);
@@ -198,19 +217,27 @@ impl<'a> Hunt<'a> {
     }
 }
 
-/// Whether more than half of the draws reach the goal.
+/// Whether more than half of the draws reach the goal; `None`, and nothing is asked, where the
+/// budget has no room for it.
 pub(super) fn decide(
     oracle: &mut Oracle<'_>,
     problem: &Problem,
     x: &Tensor<4>,
     draws: usize,
     noise: Key,
-) -> Result<Vec<bool>, AttackError> {
-    let mut votes = vec![0; problem.len()];
+) -> Result<Option<Vec<bool>>, AttackError> {
+    if !oracle.affords(draws as u64) {
+        return Ok(None);
+    }
+    let mut votes: Option<Tensor<1>> = None;
     for draw in 0..draws as u64 {
         let logits = oracle.logits(x, &problem.goal, &problem.examples, noise, draw)?;
-        let reached = bools(&problem.goal.reached(&logits));
-        votes.iter_mut().zip(reached).for_each(|(sum, yes)| *sum += usize::from(yes));
+        let reached = problem.goal.reached(&logits).float();
+        votes = Some(match votes.take() {
+            None => reached,
+            Some(votes) => votes + reached,
+        });
     }
-    Ok(votes.into_iter().map(|votes| 2 * votes > draws).collect())
+    let [votes] = oracle.read([votes.expect("there is at least one draw")])?;
+    Ok(Some(votes.into_iter().map(|votes| 2.0 * votes > draws as f64).collect()))
 }

@@ -4,12 +4,13 @@ mod hunt;
 
 use self::hunt::{Hunt, decide};
 use crate::attack::spec;
+use crate::disk::fingerprint;
 use crate::error::{at_least_one, within};
-use crate::problem::Harvest;
+use crate::problem::{Harvest, check_images, read};
 use crate::{Access, Attack, AttackError, Norm, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
-use cni_noise::Key;
-use serde::{Serialize, Serializer};
+use cni_noise::{Examples, Key};
+use serde::Serialize;
 
 /// HopSkipJump (Chen et al., arXiv 1904.02144, algorithm 2), for the L2 and the Linf norm.
 ///
@@ -25,6 +26,8 @@ use serde::{Serialize, Serializer};
 ///
 /// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the same draws throughout,
 /// so that the boundary holds still.
+///
+/// A budget of forward passes is kept to the pass: the last normal is estimated from what is left.
 ///
 /// # Deviations
 ///
@@ -47,15 +50,30 @@ pub struct HopSkipJump {
     first_samples: usize,
     most_samples: usize,
     tries: usize,
-    /// Records hold how many there are.
-    #[serde(serialize_with = "count")]
-    starts: Option<Tensor<4>>,
+    starts: Option<Starts>,
     gamma: f64,
     draws: usize,
 }
 
-fn count<S: Serializer>(starts: &Option<Tensor<4>>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(starts.as_ref().map_or(0, |starts| starts.dims()[0] as u64))
+/// Images to start from. Records hold how many there are, and a hash by which they are told from
+/// others.
+#[derive(Clone, Debug, Serialize)]
+struct Starts {
+    #[serde(skip)]
+    images: Tensor<4>,
+    count: usize,
+    /// Of their shape and pixels.
+    hash: String,
+}
+
+impl Starts {
+    fn new(images: Tensor<4>) -> Result<Self, AttackError> {
+        let images = check_images(images, &Examples::from(0))?;
+        let pixels: Vec<u8> = read(&images).into_iter().flat_map(f64::to_le_bytes).collect();
+        let dims = images.dims();
+        let hash = fingerprint(&[format!("{dims:?}").as_bytes(), &pixels]);
+        Ok(Self { images, count: dims[0], hash })
+    }
 }
 
 impl HopSkipJump {
@@ -96,8 +114,13 @@ impl HopSkipJump {
 
     /// Images to start from, `[any, channels, height, width]` with pixels in [0, 1], tried in their order before random ones:
     /// a targeted attack wants some of every class.
-    pub fn with_starts(self, starts: Tensor<4>) -> Self {
-        Self { starts: Some(starts.inner()), ..self }
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
+    /// 1e-6 is clipped.
+    pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
+        Ok(Self { starts: Some(Starts::new(starts)?), ..self })
     }
 
     /// How coarse the binary searches are: they end within `γ d^(−3/2)` of the distance in L2 and `γ d⁻²` in Linf, for
@@ -123,12 +146,13 @@ impl HopSkipJump {
         let [key, noise] = keys;
         let mut harvest = Harvest::new(problem.len());
         let mut left = problem.clone();
-        let given = self.starts.as_ref().map_or(0, |starts| starts.dims()[0]);
+        let given = self.starts.as_ref().map_or(0, |starts| starts.count);
         for attempt in 0..given + self.tries {
             let image = match &self.starts {
                 Some(starts) if attempt < given => {
-                    let start = starts.clone().slice(attempt..attempt + 1);
-                    start.cast(left.images.dtype()).expand(left.images.shape()).clamp(0.0, 1.0)
+                    let start = starts.images.clone().slice(attempt..attempt + 1);
+                    let start = start.to_device(&left.images.device()).cast(left.images.dtype());
+                    start.expand(left.images.shape())
                 }
                 _ => {
                     let half = left.images.zeros_like().add_scalar(0.5);
@@ -136,7 +160,9 @@ impl HopSkipJump {
                     Norm::Linf.random_start(key, &half, 0.5, &left.examples) + half
                 }
             };
-            let reached = decide(oracle, &left, &image, self.draws, noise)?;
+            let Some(reached) = decide(oracle, &left, &image, self.draws, noise)? else {
+                break;
+            };
             if let Some(rows) = harvest.take(&reached, &image) {
                 if harvest.is_complete() {
                     break;
@@ -185,14 +211,17 @@ impl Attack for HopSkipJump {
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         if let Some(starts) = &self.starts {
-            let [got, wanted] = [starts, &problem.images].map(|images| images.dims()[1..].to_vec());
+            let [got, wanted] =
+                [&starts.images, &problem.images].map(|images| images.dims()[1..].to_vec());
             if got != wanted {
                 return Err(AttackError::InputShape { got, wanted });
             }
         }
         let noise = key.named("decision");
         let mut harvest = Harvest::new(problem.len());
-        let reached = decide(oracle, problem, &problem.images, self.draws, noise)?;
+        let Some(reached) = decide(oracle, problem, &problem.images, self.draws, noise)? else {
+            return Ok(problem.images.clone());
+        };
         let mut left = problem.clone();
         if let Some(rows) = harvest.take(&reached, &left.images) {
             if harvest.is_complete() {

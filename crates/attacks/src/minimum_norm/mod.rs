@@ -5,7 +5,7 @@ mod segment;
 
 pub(crate) use self::plane::Plane;
 
-use crate::problem::{Harvest, bools, read, where_rows};
+use crate::problem::{Harvest, where_rows};
 use crate::{
     AttackError, Eot, Expectation, InputGradient, Loss, Objective, Oracle, Problem, Rows, Threat,
 };
@@ -23,10 +23,11 @@ pub(crate) struct Search {
     pub classes: usize,
     /// Whether rows may leave with the first image within the threat, because the caller wants it.
     pub early: bool,
+    /// Whether the model has noise.
+    pub stochastic: bool,
     threat: Threat,
     /// The margin from which on the goal counts as reached.
     confidence: f64,
-    stochastic: bool,
     eot: Eot,
     key: Key,
     margin: Objective,
@@ -42,6 +43,10 @@ pub(crate) struct Look {
     pub scores: Vec<f64>,
     /// Whether the goal is reached.
     pub reached: Vec<bool>,
+    /// How far the image is from the original.
+    pub distances: Vec<f64>,
+    /// Whether the gradient that was found there is zero throughout.
+    pub zero: Vec<bool>,
 }
 
 impl Search {
@@ -74,32 +79,44 @@ impl Search {
             problem: problem.clone(),
             nearest: images.clone(),
         };
-        let reached = search.judge(&logits).reached;
-        search.offer(&images, &reached);
-        search.leave(&reached);
+        let look = search.judge(oracle, &images, &logits, None)?;
+        search.offer(&images, &look);
+        search.leave(&look.reached);
         Ok(search)
     }
 
-    fn judge(&self, logits: &Tensor<2>) -> Look {
-        let scores = read(&self.margin.score(logits.clone()));
-        let reached = bools(&self.problem.goal.reached(logits));
+    fn judge(
+        &self,
+        oracle: &mut Oracle<'_>,
+        images: &Tensor<4>,
+        logits: &Tensor<2>,
+        found: Option<&InputGradient>,
+    ) -> Result<Look, AttackError> {
+        let scores = self.margin.score(logits.clone());
+        let reached = self.problem.goal.reached(logits).float();
+        let distances = self.threat.norm().distance(images, &self.problem.images);
+        let zero = match found {
+            Some(found) => found.zero.clone().float(),
+            None => reached.zeros_like(),
+        };
+        let [scores, reached, distances, zero] = oracle.read([scores, reached, distances, zero])?;
         let sure = scores.iter().map(|&score| score >= self.confidence);
-        let reached =
-            reached.into_iter().zip(sure).map(|(reached, sure)| reached && sure).collect();
-        Look { scores, reached }
+        let reached: Vec<bool> =
+            reached.into_iter().zip(sure).map(|(reached, sure)| reached > 0.0 && sure).collect();
+        let zero = zero.into_iter().map(|zero| zero > 0.0).collect();
+        Ok(Look { scores, reached, distances, zero })
     }
 
-    fn offer(&mut self, images: &Tensor<4>, reached: &[bool]) {
+    fn offer(&mut self, images: &Tensor<4>, Look { reached, distances, .. }: &Look) {
         if !reached.contains(&true) {
             return;
         }
-        let distances = read(&self.threat.norm().distance(images, &self.problem.images));
         let nearer = distances.iter().zip(&self.distances).map(|(new, old)| new < old);
         let better: Vec<bool> =
             nearer.zip(reached).map(|(nearer, reached)| nearer && *reached).collect();
         self.nearest = where_rows(&better, self.nearest.clone(), images);
-        for (row, distance) in distances.into_iter().enumerate().filter(|(row, _)| better[*row]) {
-            self.distances[row] = distance;
+        for (row, distance) in distances.iter().enumerate().filter(|(row, _)| better[*row]) {
+            self.distances[row] = *distance;
         }
     }
 
@@ -112,14 +129,14 @@ impl Search {
         found: Option<&InputGradient>,
     ) -> Result<Look, AttackError> {
         let look = match found.filter(|_| !self.stochastic) {
-            Some(found) => self.judge(&found.logits),
+            Some(gradient) => self.judge(oracle, images, &gradient.logits, found)?,
             None => {
                 let examples = &self.problem.examples;
                 let scores = oracle.score(images, &self.margin, examples, self.eot, self.key)?;
-                self.judge(&scores.logits)
+                self.judge(oracle, images, &scores.logits, found)?
             }
         };
-        self.offer(images, &look.reached);
+        self.offer(images, &look);
         Ok(look)
     }
 
@@ -135,6 +152,9 @@ impl Search {
 
     /// Lets finished rows leave with what they have; the rows that stay, where any left.
     pub fn leave(&mut self, finished: &[bool]) -> Option<Rows> {
+        if !finished.contains(&true) {
+            return None;
+        }
         let rows = self.harvest.take(finished, &self.result())?;
         if !self.is_complete() {
             self.problem = self.problem.select(&rows);

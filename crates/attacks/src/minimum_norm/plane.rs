@@ -1,7 +1,7 @@
 //! The boundary of the model, as if it were linear.
 
 use super::Search;
-use crate::problem::{read, where_rows};
+use crate::problem::where_rows;
 use crate::{AttackError, Eot, Objective, Oracle};
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -29,8 +29,8 @@ impl Search {
         let mut nearest: Option<Plane> = None;
         for objective in objectives {
             let found = oracle.gradient(images, objective, &self.problem.examples, eot, key)?;
-            let offsets = read(&found.score);
-            let slopes = read(&dual.length(found.gradient.clone()));
+            let slopes = dual.length(found.gradient.clone());
+            let [offsets, slopes] = oracle.read([found.score, slopes])?;
             // A gradient of zero leads nowhere: its plane is the farthest.
             let distances = offsets.iter().zip(&slopes).map(|(z, slope)| z.abs() / (slope + 1e-12));
             let distances: Vec<f64> = distances.collect();

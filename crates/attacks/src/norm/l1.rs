@@ -7,7 +7,13 @@ use burn::tensor::Tensor;
 impl Norm {
     /// Steps of L1 length one that move, in each image, the `shares[row]` coordinates with the largest slopes, and those
     /// equal to the last of them, by equal amounts. A zero slope is not followed.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one share for each image.
     pub fn sparse_step(gradient: Tensor<4>, shares: &[usize]) -> Tensor<4> {
+        let (got, wanted) = (shares.len(), gradient.dims()[0]);
+        assert_eq!(got, wanted, "shares: got {got}, wanted {wanted}, one for each image");
         let mut images = Images::read(&gradient);
         images.for_each(|row, slopes| {
             let mut sizes: Vec<f64> = slopes.iter().map(|slope| slope.abs()).collect();
@@ -25,7 +31,11 @@ impl Norm {
 
 /// The nearest point of the ball of radius `epsilon` around `origin` and of the box [0, 1], for each image.
 pub(super) fn project(perturbed: &Tensor<4>, origin: &Tensor<4>, epsilon: f64) -> Tensor<4> {
-    let origins = Images::read(origin);
+    project_onto(perturbed, &Images::read(origin), epsilon)
+}
+
+/// As [`project`], where the originals are on the host already.
+pub(super) fn project_onto(perturbed: &Tensor<4>, origins: &Images, epsilon: f64) -> Tensor<4> {
     let mut images = Images::read(perturbed);
     images.for_each(|row, image| project_image(image, origins.row(row), epsilon));
     // Rounded to the images' type, a pixel at the edge of the box may lie beyond it by the last digit.

@@ -4,7 +4,9 @@ pub(crate) mod hyperplane;
 pub(crate) mod l1;
 pub(crate) mod on_host;
 
+use self::on_host::Images;
 use crate::Rows;
+use crate::device::at_least_single;
 use crate::problem::per_row;
 use burn::tensor::{Tensor, TensorData};
 use cni_noise::{Examples, Key, normal_rows, uniform_rows};
@@ -31,9 +33,10 @@ impl Norm {
         self.length(a.clone() - b.clone())
     }
 
-    /// The length of each change, `[batch]`.
+    /// The length of each change, `[batch]`, in at least single precision: in half, sums overflow
+    /// and squares vanish.
     pub fn length(self, changes: Tensor<4>) -> Tensor<1> {
-        let changes = changes.flatten::<2>(1, 3);
+        let changes = at_least_single(changes.flatten::<2>(1, 3));
         match self {
             Self::Linf => changes.max_abs_dim(1),
             Self::L2 => changes.square().sum_dim(1).sqrt(),
@@ -123,12 +126,14 @@ impl Norm {
         let [batch, ..] = images.dims();
         let peak = images.clone().flatten::<2>(1, 3).max_abs_dim(1).reshape([batch, 1, 1, 1]);
         let zero = peak.clone().equal_elem(0.0);
-        let scaled = images / peak.mask_fill(zero, 1.0);
+        let dtype = images.dtype();
+        let scaled = at_least_single(images) / at_least_single(peak.mask_fill(zero, 1.0));
         match self {
             Self::Linf => scaled,
             Self::L2 => scaled.clone() / length(scaled).clamp_min(1.0),
             Self::L1 => scaled.clone() / scaled.abs().sum_dims(&[1, 2, 3]).clamp_min(1.0),
         }
+        .cast(dtype)
     }
 
     /// The step of length `size` along which a linear function with this gradient rises most.
@@ -161,12 +166,14 @@ impl Norm {
                 .max_pair(origin.clone().sub_scalar(epsilon))
                 .min_pair(origin.clone().add_scalar(epsilon)),
             Self::L2 => {
+                let dtype = perturbed.dtype();
+                let [perturbed, origin] = [perturbed, origin.clone()].map(at_least_single);
                 let change = perturbed.clone() - origin.clone();
                 let length = length(change.clone());
                 let outside = length.clone().greater_elem(epsilon).expand(change.shape());
                 // Where the length is zero the quotient is no number, but there the point is inside.
-                let shortened = origin.clone() + change * length.recip().mul_scalar(epsilon);
-                perturbed.mask_where(outside, shortened)
+                let shortened = origin + change * length.recip().mul_scalar(epsilon);
+                perturbed.mask_where(outside, shortened).cast(dtype)
             }
             Self::L1 => return l1::project(&perturbed, origin, epsilon),
         };
@@ -182,6 +189,8 @@ pub(crate) struct Ball {
     origin: Tensor<4>,
     /// In Linf ball and box are one box, from the first to the second.
     bounds: Option<[Tensor<4>; 2]>,
+    /// In L1, whose projection is done on the host, the origin there.
+    on_host: Option<Images>,
 }
 
 impl Ball {
@@ -191,14 +200,16 @@ impl Ball {
             let moved = |by: f64| origin.clone().add_scalar(by).clamp(0.0, 1.0);
             [moved(-epsilon), moved(epsilon)]
         });
-        Self { norm, epsilon, origin: origin.clone(), bounds }
+        let on_host = (norm == Norm::L1).then(|| Images::read(origin));
+        Self { norm, epsilon, origin: origin.clone(), bounds, on_host }
     }
 
     /// As [`Norm::project`].
     pub fn project(&self, perturbed: Tensor<4>) -> Tensor<4> {
-        match &self.bounds {
-            Some([low, high]) => perturbed.max_pair(low.clone()).min_pair(high.clone()),
-            None => self.norm.project(perturbed, &self.origin, self.epsilon),
+        match (&self.bounds, &self.on_host) {
+            (Some([low, high]), _) => perturbed.max_pair(low.clone()).min_pair(high.clone()),
+            (_, Some(origins)) => l1::project_onto(&perturbed, origins, self.epsilon),
+            _ => self.norm.project(perturbed, &self.origin, self.epsilon),
         }
     }
 
@@ -207,6 +218,7 @@ impl Ball {
         Self {
             origin: rows.of(&self.origin),
             bounds: self.bounds.as_ref().map(|bounds| [0, 1].map(|side| rows.of(&bounds[side]))),
+            on_host: self.on_host.as_ref().map(|origins| origins.select(rows.as_slice())),
             ..*self
         }
     }

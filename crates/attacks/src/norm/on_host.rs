@@ -1,10 +1,11 @@
 //! Work on each image by itself that tensors cannot do: on the host, images in parallel, in double precision.
 
+use crate::device::read;
 use burn::tensor::{DType, Tensor, TensorData};
 use rayon::prelude::*;
 
 /// The pixels of all images, one image after the other.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Images {
     values: Vec<f64>,
     /// `[batch, channels, height, width]`
@@ -13,15 +14,7 @@ pub(crate) struct Images {
 
 impl Images {
     pub fn read(images: &Tensor<4>) -> Self {
-        // Conversion by the tensor goes value by value through a case for each type.
-        let values = match images.dtype() {
-            DType::F32 => {
-                images.try_to_vec_as::<f32>().map(|all| all.into_iter().map(f64::from).collect())
-            }
-            _ => images.try_to_vec_as(),
-        }
-        .expect("the device can be read");
-        Self { values, shape: images.dims() }
+        Self { values: read(images), shape: images.dims() }
     }
 
     /// Some of the images, in that order.

@@ -1,9 +1,9 @@
 //! A run of PGD.
 
 use super::Pgd;
-use crate::attack::Selection;
+use crate::best::Selection;
 use crate::norm::Ball;
-use crate::problem::{Harvest, bools, read};
+use crate::problem::Harvest;
 use crate::{AttackError, Norm, Objective, Oracle, Problem};
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -54,7 +54,9 @@ impl Pgd {
             let key = key.child(step);
             let mut found = oracle.gradient(&x, &objective, &problem.examples, self.eot, key)?;
             if stop {
-                let reached = bools(&problem.goal.reached(&found.logits));
+                let reached = problem.goal.reached(&found.logits).float();
+                let [reached] = oracle.read([reached])?;
+                let reached: Vec<bool> = reached.iter().map(|&reached| reached > 0.0).collect();
                 if let Some(rows) = harvest.take(&reached, &x) {
                     if harvest.is_complete() {
                         break;
@@ -76,7 +78,10 @@ impl Pgd {
                 past = Some(gradient.clone());
             }
             x = ball.project(x + self.step(gradient));
-            let scores = if oracle.is_traced() { read(&found.score) } else { Vec::new() };
+            let scores = match oracle.is_traced() {
+                true => oracle.read([found.score])?.concat(),
+                false => Vec::new(),
+            };
             if !oracle.proceed(&problem, &x, &scores, norm) {
                 break;
             }

@@ -1,12 +1,11 @@
 //! Projected gradient ascent, of which FGSM, BIM, MI-FGSM and EOT-PGD are settings.
 
 mod ascent;
+mod settings;
 
-use crate::attack::{Selection, spec};
-use crate::error::{at_least_one, within};
-use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Passes, Problem, Threat,
-};
+use crate::attack::spec;
+use crate::best::Selection;
+use crate::{Access, Attack, AttackError, Eot, Loss, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
@@ -18,19 +17,21 @@ pub enum Iterate {
     /// The last, as in training: no pass is spent on choosing.
     #[default]
     Last,
-    /// Of start and iterates the best for each example. It costs as many more forward passes as the gradients took, and
-    /// those of the start.
+    /// Of start and iterates the best for each example, chosen as among restarts. It costs as many
+    /// more forward passes as the gradients took, and those of the start.
     Best,
 }
 
 /// Projected gradient descent (Madry et al., arXiv 1706.06083, section 2.1).
 ///
-/// From a start in the ball, each step moves along the steepest direction of the norm and projects back to ball and box:
-/// `x ← Π(x + step_size · steepest(∇score))`. With momentum `μ` the direction is that of `m ← μ m + g / ‖g‖₁` (Dong et al.,
-/// arXiv 1710.06081). In the L1 norm a step moves the share `sparsity` of the coordinates with the largest slopes by
-/// equal amounts (Tramèr and Boneh, arXiv 1904.13000), since the single steepest one meets the box at once. With `draws`
-/// above one each gradient is an expectation over the model's noise (EOT). Of several restarts the best result of each
-/// example counts.
+/// From a start in the ball, each step moves along the steepest direction of the norm and projects
+/// back to ball and box: `x ← Π(x + step_size · steepest(∇score))`. With momentum `μ` the direction
+/// is that of `m ← μ m + g / ‖g‖₁` (Dong et al., arXiv 1710.06081). In the L1 norm a step moves the
+/// share `sparsity` of the coordinates with the largest slopes by equal amounts (Tramèr and Boneh,
+/// arXiv 1904.13000), since the single steepest one meets the box at once. With `draws` above one
+/// each gradient is an expectation over the model's noise (EOT). Of several restarts the result of
+/// each example counts that reaches the goal in the most draws, of equals the one with the larger
+/// margin.
 ///
 /// ```
 /// use cni_attacks::{Attack, Iterate, Pgd, Threat};
@@ -101,77 +102,6 @@ impl Pgd {
     pub fn training(threat: Threat) -> Self {
         Self { steps: 7, ..Self::new(threat) }
     }
-
-    /// The number of steps of a run; an error where it is zero.
-    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
-        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
-    }
-
-    /// The length of a step in the threat's norm, in units of the pixel range; an error unless finite and positive.
-    pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
-        if !(step_size.is_finite() && step_size > 0.0) {
-            return Err(AttackError::StepSize { got: step_size });
-        }
-        Ok(Self { step_size, ..self })
-    }
-
-    /// Whether a run starts at a random point of the ball, or at the image.
-    pub fn with_random_start(self, random_start: bool) -> Self {
-        Self { random_start, ..self }
-    }
-
-    /// The number of runs; an error where it is zero. Without random start and noise all runs are alike.
-    pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
-        Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
-    }
-
-    /// The number of draws of the model's noise behind each gradient and each score; an error where it is zero.
-    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
-    }
-
-    /// What the expectation over draws is taken of.
-    pub fn with_expectation(self, expectation: Expectation) -> Self {
-        Self { eot: Eot { expectation, ..self.eot }, ..self }
-    }
-
-    /// How much of the past gradients each step keeps; an error unless in [0, 1].
-    pub fn with_momentum(self, momentum: f64) -> Result<Self, AttackError> {
-        let momentum = within("momentum", momentum, |m| (0.0..=1.0).contains(&m), "0 to 1")?;
-        Ok(Self { momentum, ..self })
-    }
-
-    /// The share of coordinates that a step in the L1 norm moves; an error unless in (0, 1]. Other norms ignore it.
-    pub fn with_sparsity(self, sparsity: f64) -> Result<Self, AttackError> {
-        let sparsity = within("sparsity", sparsity, |s| s > 0.0 && s <= 1.0, "above 0 to 1")?;
-        Ok(Self { sparsity, ..self })
-    }
-
-    /// The loss to climb.
-    pub fn with_loss(self, loss: Loss) -> Self {
-        Self { loss, ..self }
-    }
-
-    /// Which iterate is the result.
-    pub fn with_iterate(self, iterate: Iterate) -> Self {
-        Self { iterate, ..self }
-    }
-
-    /// What it costs for each example, unless examples leave early.
-    pub(crate) fn cost(&self) -> Passes {
-        // A ball of radius zero is not searched.
-        if self.threat.epsilon() == 0.0 {
-            return Passes::default();
-        }
-        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
-        let steps = self.steps as u64;
-        let choice = match self.iterate {
-            Iterate::Best => score * (steps + 1),
-            Iterate::Last if self.restarts > 1 => score,
-            Iterate::Last => Passes::default(),
-        };
-        (self.eot.gradient_cost() * steps + choice) * self.restarts as u64
-    }
 }
 
 impl Attack for Pgd {
@@ -224,8 +154,8 @@ impl Attack for Pgd {
         problem: &Problem,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let objective = Objective::new(self.loss, &problem.goal);
-        let mut selection = Selection::new(objective, self.eot, key.named("score"));
+        let key_of_choice = key.named("score");
+        let mut selection = Selection::climbed(&problem.goal, self.loss, self.eot, key_of_choice);
         let best = self.iterate == Iterate::Best;
         // What stops early has no part in the choice of the best, whose batch stays whole.
         let stop = !best && oracle.wants_early_stop() && oracle.stops_early(false, problem)?;

@@ -76,7 +76,8 @@ impl Square {
         Ok(Self { share, ..self })
     }
 
-    /// The number of runs; an error where it is zero. The best result of each example counts.
+    /// The number of runs; an error where it is zero. Of several the result of each example counts
+    /// that reaches the goal in the most draws, of equals the one with the larger margin.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }

@@ -167,11 +167,7 @@ impl Proposal {
                 .iter_mut()
                 .zip(pattern)
                 .for_each(|(cell, bump)| *cell = sign * bump + *cell / old);
-            let wanted = match norm {
-                // The reference gives an L1 window as many times its length as there are channels, and projects.
-                Norm::L1 => unspent + channels * (own + other),
-                _ => root(norm, unspent + own + other),
-            };
+            let wanted = length_of_window(norm, channels, unspent, own + other);
             let scale = wanted / (length(norm, &cells) + TINY);
             for (row, cells) in first.rows(shape, channel).zip(cells.chunks(first.width)) {
                 change[row].iter_mut().zip(cells).for_each(|(x, cell)| *x = scale * cell);
@@ -196,6 +192,17 @@ impl Proposal {
     }
 }
 
+/// The length that the first window gets in a channel, of its share of what was left of ε and of
+/// what the windows held.
+fn length_of_window(norm: Norm, channels: f64, unspent: f64, held: f64) -> f64 {
+    match norm {
+        // The reference gives an L1 window as many times its length as there are channels, and
+        // projects.
+        Norm::L1 => channels * (unspent + held),
+        _ => root(norm, unspent + held),
+    }
+}
+
 /// −1 or 1.
 fn coin(draw: f32) -> f64 {
     if draw < 0.5 { -1.0 } else { 1.0 }
@@ -203,4 +210,18 @@ fn coin(draw: f32) -> f64 {
 
 fn turned(patterns: &Patterns, draw: f32) -> &[f64] {
     &patterns[usize::from(draw < 0.5)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `(max(ε − ‖δ‖, 0) / c + windows) · c` in the reference's L1, its square root in L2 without
+    /// the factor.
+    #[test]
+    fn a_window_gets_what_was_left_of_epsilon_in_all_channels() {
+        let left = 6.0 / 3.0;
+        assert_eq!(length_of_window(Norm::L1, 3.0, left, 0.5), 6.0 + 3.0 * 0.5);
+        assert_eq!(length_of_window(Norm::L2, 3.0, left, 2.0), 2.0);
+    }
 }

@@ -3,8 +3,8 @@
 use super::Square;
 use super::proposal::Proposal;
 use super::window::Shape;
+use crate::best::Merit;
 use crate::norm::on_host::Images;
-use crate::problem::read;
 use crate::{AttackError, Loss, Objective, Oracle, Problem, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Key, uniform_rows};
@@ -20,7 +20,7 @@ pub(super) struct Search<'a> {
     origin: Images,
     /// The best of all runs, for each example.
     images: Images,
-    record: Vec<f64>,
+    record: Vec<Merit>,
     /// The rows still searched, and the problem they make.
     active: Vec<usize>,
     problem: Problem,
@@ -39,7 +39,7 @@ impl<'a> Search<'a> {
             shape: Shape { channels, height, width },
             images: origin.clone(),
             origin,
-            record: vec![f64::NEG_INFINITY; batch],
+            record: vec![Merit::NONE; batch],
             active: (0..batch).collect(),
             problem: problem.clone(),
             objective: Objective::new(Loss::Margin, &problem.goal),
@@ -59,30 +59,37 @@ impl<'a> Search<'a> {
     /// A run from a new start on the examples that are left.
     pub fn run(&mut self, oracle: &mut Oracle<'_>, key: Key) -> Result<(), AttackError> {
         let mut best = self.origin.clone();
-        let mut scores = vec![f64::NEG_INFINITY; self.record.len()];
+        let mut merits = vec![Merit::NONE; self.record.len()];
         for query in 0..self.square.queries {
+            if !oracle.affords_scores(1, self.square.eot) {
+                break;
+            }
             let candidates = self.propose(&best, query, key);
             let x = candidates.write(&self.problem.images);
-            let (objective, examples) = (&self.objective, &self.problem.examples);
-            let found = oracle.score(&x, objective, examples, self.square.eot, self.noise)?;
-            let found = read(&found.score);
+            let (objective, Problem { goal, examples, .. }) = (&self.objective, &self.problem);
+            let eot = self.square.eot;
+            let (scores, success) =
+                oracle.success(&x, objective, goal, examples, eot, self.noise)?;
+            let lists = oracle.read([success.reached, success.margin, scores.score])?;
+            let found = Merit::rows(&lists);
             for (slot, &row) in self.active.iter().enumerate() {
-                if found[slot] > scores[row] {
-                    scores[row] = found[slot];
+                // The search climbs the margin; how often the goal is reached decides between runs.
+                if found[slot].margin > merits[row].margin {
+                    merits[row] = found[slot];
                     best.row_mut(row).copy_from_slice(candidates.row(slot));
                 }
             }
-            let more = self.report(oracle, x, &best, &scores);
+            let more = self.report(oracle, x, &best, &merits);
             // A margin is positive just where the goal is reached.
-            if self.stop && found.iter().any(|score| *score > 0.0) {
-                self.keep(&best, &scores, |score| score > 0.0);
-                self.select(&scores);
+            if self.stop && found.iter().any(|found| found.margin > 0.0) {
+                self.keep(&best, &merits, |merit| merit.margin > 0.0);
+                self.select(&merits);
             }
             if !more || self.is_complete() {
                 break;
             }
         }
-        self.keep(&best, &scores, |_| true);
+        self.keep(&best, &merits, |_| true);
         Ok(())
     }
 
@@ -110,30 +117,30 @@ impl<'a> Search<'a> {
         oracle: &mut Oracle<'_>,
         candidates: Tensor<4>,
         best: &Images,
-        scores: &[f64],
+        merits: &[Merit],
     ) -> bool {
         let norm = self.square.threat.norm();
         if !oracle.is_traced() {
             return oracle.proceed(&self.problem, &candidates, &[], norm);
         }
         let best = best.select(&self.active).write(&self.problem.images);
-        let scores: Vec<f64> = self.active.iter().map(|&row| scores[row]).collect();
+        let scores: Vec<f64> = self.active.iter().map(|&row| merits[row].margin).collect();
         oracle.proceed(&self.problem, &best, &scores, norm)
     }
 
-    /// Keeps what beats the runs before, in active rows with such a score.
-    fn keep(&mut self, best: &Images, scores: &[f64], of_score: impl Fn(f64) -> bool) {
+    /// Keeps what beats the runs before, in active rows of such merit.
+    fn keep(&mut self, best: &Images, merits: &[Merit], of_merit: impl Fn(Merit) -> bool) {
         for &row in &self.active {
-            if of_score(scores[row]) && scores[row] > self.record[row] {
-                self.record[row] = scores[row];
+            if of_merit(merits[row]) && merits[row].exceeds(&self.record[row]) {
+                self.record[row] = merits[row];
                 self.images.row_mut(row).copy_from_slice(best.row(row));
             }
         }
     }
 
     /// Goes on with the rows that have not reached the goal.
-    fn select(&mut self, scores: &[f64]) {
-        let keep = self.active.iter().map(|&row| scores[row] <= 0.0);
+    fn select(&mut self, merits: &[Merit]) {
+        let keep = self.active.iter().map(|&row| merits[row].margin <= 0.0);
         let rows = Rows::wherever(keep, &self.problem.images);
         self.active = rows.of_list(&self.active);
         if !self.active.is_empty() {

@@ -43,7 +43,13 @@ impl Cascade {
     ) -> Result<Self, AttackError> {
         let draws = if oracle.is_stochastic(problem)? { suite.draws } else { 1 };
         let clean = oracle.judge(problem, &problem.images, key.named("select"), draws)?;
-        check_classes(suite.attacks(), clean.classes)?;
+        check_classes(suite.attacks(), clean.classes).map_err(|error| match error {
+            AttackError::Classes { got, wanted, of } => {
+                let of = format!("{of}, which `Suite::for_classes({got})` leaves out");
+                AttackError::Classes { got, wanted, of }
+            }
+            other => other,
+        })?;
         let severity = clean.severity(&problem.goal);
         let broken: Vec<bool> = severity.iter().map(|one| one.wrong_draws == draws).collect();
         Ok(Self {

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A sign that the result of a suite is not what it seems. All but the last are AutoAttack's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A sign that the result of a suite is not what it seems. All but the last two are AutoAttack's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "flag", rename_all = "snake_case")]
 pub enum Flag {
-    /// The model is stochastic, and no attack of the suite averages its gradients over several draws (EOT).
+    /// The model is stochastic, and no attack of the suite averages its gradients over several
+    /// draws (EOT).
     Randomized,
     /// The outputs look like probabilities: within [0, 1], and each row's sum within 1e-5 of one.
     Probabilities,
@@ -25,6 +26,11 @@ pub enum Flag {
         /// The examples' numbers.
         examples: Vec<u64>,
     },
+    /// Draws of the model differ by no more than rounding, and one stands for all.
+    Rounding {
+        /// The largest difference as a share of an image's span of logits.
+        share: f64,
+    },
     /// A budget ended the attack.
     Exhausted {
         /// The attack.
@@ -41,7 +47,8 @@ impl fmt::Display for Flag {
         match self {
             Self::Randomized => write!(
                 f,
-                "the model is stochastic, and none of these attacks averages its gradients over draws (EOT): use `rand` or `rand_plus`"
+                "the model is stochastic, and none of these attacks averages its gradients over draws \
+                 (EOT): use `rand` or `rand_plus`"
             ),
             Self::Probabilities => write!(
                 f,
@@ -58,6 +65,11 @@ impl fmt::Display for Flag {
                 "{attack} broke {} examples that attacks with gradients had left: gradients mislead; adapt the attack to the \
                  model",
                 examples.len()
+            ),
+            Self::Rounding { share } => write!(
+                f,
+                "two draws of the model differ by {share:.1e} of the logits' span, which counts as \
+                 rounding: the model was judged as one without noise"
             ),
             Self::Exhausted { attack } => {
                 write!(f, "a budget ended {attack}: robust accuracy is overestimated")

@@ -17,6 +17,7 @@ use crate::{
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Attacks in a row, each on the examples that are still robust, as AutoAttack has it (Croce and Hein, arXiv
@@ -30,11 +31,11 @@ use std::sync::Arc;
 /// | [`rand_plus`](Self::rand_plus) | those of `rand`, and EOT-Square with 1000 queries on the mean over 20 draws: what `rand`'s authors describe beside it, and did not ship |
 /// | [`custom`](Self::custom) | any |
 ///
-/// For a stochastic model an example counts as broken, and leaves, when it is misclassified in every one of `draws`
-/// fresh draws, 20 unless set; the reference lets it go by a single lucky one. What is still correct in some draws
-/// stays in, and of all attacks' images the one that is
-/// misclassified in the most draws counts, and of equals the one with the larger mean margin. The final verdict is over draws of
-/// its own.
+/// For a stochastic model an example counts as broken, and leaves, when it is misclassified in
+/// every one of `draws` fresh draws, 20 unless set; the reference lets it go by a single lucky one.
+/// What is still correct in some draws stays in, and of all attacks' images the one that is
+/// misclassified in the most draws counts, and of equals the one with the larger mean margin. The
+/// final verdict is over draws of its own.
 ///
 /// A suite is an [`Attack`], so that it can stand in an [`Evaluation`](crate::evaluation::Evaluation) or in another
 /// suite; [`on`](Self::on) runs it over a data set, with a report and a state that survives a kill.
@@ -54,6 +55,8 @@ pub struct Suite {
     threat: Threat,
     attacks: Vec<Arc<dyn Attack>>,
     draws: usize,
+    /// Attacks that cannot run on so few classes.
+    left_out: Vec<String>,
 }
 
 /// Draws of a stochastic model that decide on an example.
@@ -66,7 +69,8 @@ const RAND_DRAWS: usize = 20;
 const RAND_QUERIES: usize = 1_000;
 
 impl Suite {
-    /// AutoAttack's `standard`: what the field reports. Wants four classes.
+    /// AutoAttack's `standard`: what the field reports. Wants four classes; for fewer there is
+    /// [`for_classes`](Self::for_classes).
     ///
     /// # Errors
     ///
@@ -121,7 +125,8 @@ impl Suite {
     ///
     /// # Errors
     ///
-    /// [`AttackError::Suite`] where there are none, or they differ in their threats.
+    /// [`AttackError::Suite`] where there are none, they differ in their threats, or two have one
+    /// name.
     pub fn custom(
         name: impl Into<String>,
         attacks: Vec<Box<dyn Attack>>,
@@ -140,7 +145,36 @@ impl Suite {
             let (got, of) = (other.threat(), other.name());
             return Err(refused(format!("got {got:?} of {of}, wanted {threat:?} as of the first")));
         }
-        Ok(Self { name, threat, attacks, draws: DRAWS })
+        let mut names = BTreeSet::new();
+        if let Some(twice) =
+            attacks.iter().map(|attack| attack.name()).find(|name| !names.insert(name.clone()))
+        {
+            let reason = format!("got two attacks of the name {twice}, wanted a name for each");
+            return Err(refused(reason));
+        }
+        Ok(Self { name, threat, attacks, draws: DRAWS, left_out: Vec::new() })
+    }
+
+    /// The suite without the attacks that cannot run on a model of so few classes, which name and
+    /// records then tell: `AutoAttack-standard-without-APGD-T-100`.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::Suite`] where none is left.
+    pub fn for_classes(self, classes: usize) -> Result<Self, AttackError> {
+        let runs = |attack: &Arc<dyn Attack>| attack.min_classes() <= classes;
+        let (attacks, others): (Vec<_>, Vec<_>) = self.attacks.iter().cloned().partition(runs);
+        let names: Vec<String> = others.iter().map(|attack| attack.name()).collect();
+        if names.is_empty() {
+            return Ok(self);
+        }
+        let name = format!("{}-without-{}", self.name, names.join("-"));
+        if attacks.is_empty() {
+            let reason = format!("got {classes} classes, too few for each of its attacks");
+            return Err(AttackError::Suite { name: self.name, reason });
+        }
+        let left_out = [self.left_out, names].concat();
+        Ok(Self { name, attacks, left_out, ..self })
     }
 
     /// The number of draws that decide on each example of a stochastic model; an error where it is zero.
@@ -176,13 +210,17 @@ impl Attack for Suite {
     }
 
     fn spec(&self) -> serde_json::Value {
-        serde_json::json!({
+        let mut spec = serde_json::json!({
             "attack": "suite",
             "name": self.name,
             "threat": self.threat,
             "verdict_draws": self.draws,
             "attacks": self.attacks().map(Attack::spec).collect::<Vec<_>>(),
-        })
+        });
+        if !self.left_out.is_empty() {
+            spec["left_out"] = self.left_out.clone().into();
+        }
+        spec
     }
 
     fn gradient_draws(&self) -> Option<usize> {

@@ -5,8 +5,8 @@ use super::flags::HELP;
 use super::report::{Outcome, Stage, SuiteReport};
 use super::state::State;
 use super::{Flag, Suite};
+use crate::device::{read, read_labels};
 use crate::probe::Probe;
-use crate::problem::read;
 use crate::watch::Observers;
 use crate::{
     Access, Attack, AttackError, Budget, Classifier, Goal, Oracle, Problem, Progress, TracePoint,
@@ -109,6 +109,7 @@ impl<'a> SuiteRun<'a> {
             let mut judge = oracle(classifier, Budget::default(), Observers::default());
             judge.assume_stochastic(stochastic);
             whole.stochastic = Some(judge.is_stochastic(&problem)?);
+            whole.rounding = whole.rounding.or(judge.rounding());
             let mut cascade = Cascade::new(&mut judge, &problem, key, suite)?;
             let (draws, score) = (cascade.draws, key.named("score"));
             let clean = judge.judge(&problem, &problem.images, score, draws)?;
@@ -145,8 +146,7 @@ impl<'a> SuiteRun<'a> {
             let robust = judge.judge(&problem, &cascade.images, score, draws)?;
             let [held, broken] = [&clean, &robust].map(|judged| judged.reached(&problem.goal));
             let distance = read(&suite.threat().norm().distance(&cascade.images, &problem.images));
-            let labels: Vec<i64> =
-                problem.goal.labels().try_to_vec_as().expect("the device can be read");
+            let labels = read_labels(problem.goal.labels());
             let attacks: Vec<String> = suite.attacks().map(|attack| attack.name()).collect();
             whole.outcomes.extend((0..problem.len()).map(|row| Outcome {
                 example: first + row as u64,
@@ -179,6 +179,7 @@ fn oracle<'a>(
 #[derive(Default)]
 struct Whole {
     stochastic: Option<bool>,
+    rounding: Option<f64>,
     draws: usize,
     probabilities: bool,
     stages: Vec<Stage>,
@@ -206,6 +207,9 @@ impl Whole {
         let mut flags = Vec::new();
         if self.stochastic == Some(true) && suite.gradient_draws().is_none_or(|draws| draws < 2) {
             flags.push(Flag::Randomized);
+        }
+        if let Some(share) = self.rounding {
+            flags.push(Flag::Rounding { share });
         }
         if self.probabilities {
             flags.push(Flag::Probabilities);

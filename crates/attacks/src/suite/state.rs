@@ -4,6 +4,7 @@ use super::cascade::Cascade;
 use super::report::Stage;
 use crate::AttackError;
 use crate::Budget;
+use crate::device::read_labels;
 use crate::disk::{canonical, fingerprint, write_whole};
 use crate::judge::Severity;
 use crate::probe::Probe;
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The version of the file's layout, which is part of the fingerprint.
-const LAYOUT: u32 = 4;
+const LAYOUT: u32 = 5;
 
 /// What a file holds beside the images.
 #[derive(Serialize, Deserialize)]
@@ -46,8 +47,7 @@ impl State {
         cascade: &Cascade,
         model: Probe,
     ) -> Self {
-        let labels: Vec<i64> =
-            cascade.problem.goal.labels().try_to_vec_as().expect("the device can be read");
+        let labels = read_labels(cascade.problem.goal.labels());
         let first = cascade.problem.examples.number(0);
         let version = env!("CARGO_PKG_VERSION");
         let (spec, key) = (canonical(spec), cascade.key);

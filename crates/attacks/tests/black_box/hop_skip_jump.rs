@@ -14,7 +14,11 @@ fn hop_skip_jump_finds_the_distance_of_the_boundary() {
     let clean = plane.images(4);
     let goal = plane.goal(&clean);
     for (norm, tolerance) in [(Norm::L2, 0.03), (Norm::Linf, 0.05)] {
-        let attack = HopSkipJump::new(Threat::new(norm, 100.0).unwrap()).unwrap();
+        let attack = HopSkipJump::new(match norm {
+            Norm::Linf => Threat::whole_box(),
+            _ => Threat::l2(100.0).unwrap(),
+        })
+        .unwrap();
         let attack = attack.with_steps(15).unwrap().with_samples(60, 200).unwrap();
         let run =
             attack.perturb(&plane.classifier(), clean.clone(), &goal, Key::new(8), 0).unwrap();
@@ -86,10 +90,17 @@ fn hop_skip_jump_finds_a_rare_class_from_images_of_it() {
     };
     assert!(goal.reached(&rare(starts.clone())).all().into_scalar::<bool>());
     assert!(reached(&attack).contains(&false));
-    let attack = attack.with_starts(starts.clone());
+    let attack = attack.with_starts(starts.clone()).unwrap();
     assert!(!reached(&attack).contains(&false));
-    assert_eq!(attack.spec()["starts"], 1);
-    let odd = attack.with_starts(starts.reshape([1, 1, 3, 4]));
+    assert_eq!(attack.spec()["starts"]["count"], 1);
+    let others = attack.clone().with_starts(starts.clone().mul_scalar(0.5)).unwrap();
+    assert_ne!(attack.spec(), others.spec());
+    let bad = |value: f64| attack.clone().with_starts(starts.clone().mul_scalar(value));
+    let error = bad(f64::NAN).unwrap_err().to_string();
+    assert!(error.contains("got NaN or infinite values for 1 examples"), "{error}");
+    let error = bad(255.0).unwrap_err().to_string();
+    assert!(error.contains("wanted values in [0, 1]"), "{error}");
+    let odd = attack.with_starts(starts.reshape([1, 1, 3, 4])).unwrap();
     let error = odd.perturb(&rare, clean.clone(), &goal, Key::new(9), 0).unwrap_err();
     assert!(error.to_string().contains("got examples of shape [1, 3, 4]"), "{error}");
 }

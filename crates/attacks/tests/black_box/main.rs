@@ -133,7 +133,7 @@ fn names_and_specs_hold_the_parameters_and_wrong_ones_are_refused() {
         HopSkipJump::new(threat).unwrap().spec(),
         serde_json::json!({
             "attack": "hop_skip_jump", "threat": linf, "steps": 40, "first_samples": 100,
-            "most_samples": 10_000, "tries": 1000, "starts": 0, "gamma": 1.0, "draws": 1,
+            "most_samples": 10_000, "tries": 1000, "starts": null, "gamma": 1.0, "draws": 1,
         })
     );
     let draws: [Box<dyn Attack>; 4] = [

@@ -3,7 +3,10 @@
 use crate::support::{Toy, images, largest};
 use crate::{CLASSES, attacks};
 use burn::tensor::{DType, Device, Tensor};
-use cni_attacks::{Access, Adversarial, AttackError, Budget, Goal, Passes, Progress, Runner};
+use cni_attacks::{
+    Access, Adversarial, Attack, AttackError, Budget, Goal, HopSkipJump, NAttack, Passes, Progress,
+    RandomNoise, Runner, Spsa, Square, Threat,
+};
 use cni_noise::Key;
 use std::cell::RefCell;
 use std::time::Duration;
@@ -122,5 +125,38 @@ fn progress_and_trace_see_every_iteration() {
         assert_eq!(trace.len(), active, "{case}");
         assert!(trace.iter().all(|point| (70..74).contains(&point.example)), "{case}");
         assert!(trace.iter().all(|point| point.score.is_finite()), "{case}");
+    }
+}
+
+/// Queries are the unit in which attacks by scores and decisions are compared.
+#[test]
+fn attacks_by_queries_never_ask_more_often_than_they_may() {
+    let quiet = Toy::new(CLASSES, DType::F32);
+    let clean = images(4, DType::F32);
+    let goal = Goal::Misclassify(quiet.predictions(&clean));
+    let linf = Threat::linf(0.05).unwrap();
+    let attacks: Vec<Box<dyn Attack>> = vec![
+        Box::new(HopSkipJump::new(linf).unwrap()),
+        Box::new(HopSkipJump::new(linf).unwrap().with_draws(3).unwrap()),
+        Box::new(Spsa::new(linf)),
+        Box::new(Spsa::new(linf).with_draws(3).unwrap()),
+        Box::new(NAttack::new(linf).unwrap()),
+        Box::new(NAttack::new(linf).unwrap().with_draws(3).unwrap()),
+        Box::new(Square::new(linf).with_draws(3).unwrap()),
+        Box::new(RandomNoise::new(linf).with_samples(500).unwrap().with_draws(3).unwrap()),
+    ];
+    for (noise, allowed) in [(0.0, 1), (0.3, 2), (0.3, 7), (0.0, 100), (0.3, 100), (0.3, 301)] {
+        let toy = Toy { noise, ..quiet.clone() };
+        let model = toy.classifier();
+        for attack in &attacks {
+            let runner = Runner::default()
+                .with_budget(Budget { forwards: Some(allowed), ..Budget::default() })
+                .with_early_stop(false);
+            let found =
+                runner.run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(1), 0).unwrap();
+            let spent = found.passes.forwards;
+            assert!(spent <= 4 * allowed, "{} spent {spent} of {}", attack.name(), 4 * allowed);
+            assert!(found.exhausted, "{} with {allowed}", attack.name());
+        }
     }
 }

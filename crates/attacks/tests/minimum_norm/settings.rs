@@ -6,7 +6,7 @@ use crate::{FAR, NORMS, cases, cw, middling, misclassify};
 use burn::tensor::{DType, Int, Tensor};
 use cni_attacks::{
     Attack, AttackError, Budget, CarliniWagner, Ddn, DeepFool, Fab, Goal, Loss, Norm, Runner,
-    Threat,
+    Threat, draw_scope,
 };
 use cni_noise::{Examples, Key};
 
@@ -20,7 +20,7 @@ fn targets_are_reached_where_an_attack_knows_them() {
         attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0)
     };
     for norm in NORMS {
-        let threat = Threat::new(norm, FAR).unwrap();
+        let threat = crate::threat(norm, FAR);
         let found = run(&Fab::targeted(threat)).unwrap().images;
         assert_eq!(fraction(goal.reached(&toy.logits(found))), 1.0, "FAB-T {norm:?}");
         let refused = run(&Fab::new(threat)).unwrap_err();
@@ -115,8 +115,13 @@ fn noisy_models_are_judged_by_mean_logits_and_results_repeat() {
         let found = run();
         assert_eq!(gap(&found, &run()), 0.0, "{name}");
         assert!(largest(Norm::L2.distance(&found, &clean)) <= 0.3 + 1e-9, "{name}");
-        // With other draws, a point at the boundary is on the right side about half the time.
-        let reached = fraction(goal.reached(&toy.logits(found)));
+        // With other draws, a point at the boundary is on the right side about half the time: of 10
+        // images and 20 draws, which all images share, a fifth is four standard deviations below.
+        let in_draw = |draw| {
+            let logits = draw_scope(Key::new(90), draw, 0, || toy.logits(found.clone()));
+            fraction(goal.reached(&logits))
+        };
+        let reached = (0..20).map(in_draw).sum::<f64>() / 20.0;
         assert!(reached > 0.2, "{name}: {reached}");
     }
 }

@@ -7,8 +7,8 @@ mod support;
 
 use burn::tensor::{DType, Int, Tensor};
 use cni_attacks::{
-    Apgd, Attack, Classifier, Fab, Passes, Pgd, RandomNoise, Square, Suite, SuiteReport, Threat,
-    Transfer,
+    Apgd, Attack, Classifier, Fab, Goal, Passes, Pgd, RandomNoise, Square, Suite, SuiteReport,
+    Threat, Transfer,
 };
 use cni_noise::Key;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -80,9 +80,9 @@ fn each_attack_gets_what_those_before_it_have_left() {
     assert_eq!(broken, EXAMPLES - 1 - left);
     assert!(report.outcomes.iter().all(|outcome| outcome.distance <= 0.1 + 1e-6));
     // What the model saw: the attacks' passes; of all images those of the cascade's start and of both verdicts, and the
-    // probe of eight images, twice.
+    // probe of eight images and of points beside them, twice.
     let passes: u64 = report.stages.iter().map(|stage| stage.passes.forwards).sum();
-    assert_eq!(seen.into_inner() as u64, passes + 3 * EXAMPLES as u64 + 2 * 8);
+    assert_eq!(seen.into_inner() as u64, passes + 3 * EXAMPLES as u64 + 4 * 8);
 }
 
 #[test]
@@ -146,4 +146,32 @@ fn suites_hold_the_attacks_that_their_names_promise() {
     let rand = names(Suite::rand(threat()).unwrap());
     assert_eq!(rand, ["EOT-APGD-CE-100x20", "EOT-APGD-DLR-100x20"]);
     assert_eq!(names(Suite::rand_plus(threat()).unwrap())[2], "EOT-Square-1000x20");
+}
+
+#[test]
+fn what_cannot_run_on_few_classes_is_decided_before_the_first_attack_and_left_out_by_name() {
+    let suite = Suite::standard(threat()).unwrap();
+    assert_eq!(suite.min_classes(), 4);
+    let toy = Toy::new(3, DType::F32);
+    let all = images(4, DType::F32);
+    let seen = AtomicUsize::new(0);
+    let model = |x: Tensor<4>| {
+        seen.fetch_add(usize::from(x.is_require_grad()), Ordering::Relaxed);
+        toy.logits(x)
+    };
+    let labels = toy.predictions(&all);
+    let error = suite.on(&model).run([(all.clone(), labels.clone())]).unwrap_err();
+    assert!(error.to_string().contains("`Suite::for_classes(3)`"), "{error}");
+    assert_eq!(seen.load(Ordering::Relaxed), 0);
+    let goal = Goal::Misclassify(labels.clone());
+    assert!(suite.perturb(&model, all.clone(), &goal, Key::new(1), 0).is_err());
+    assert_eq!(seen.load(Ordering::Relaxed), 0);
+
+    let short = suite.clone().for_classes(3).unwrap();
+    assert_eq!(short.name(), "AutoAttack-standard-without-APGD-T-100");
+    assert_eq!(short.spec()["left_out"], serde_json::json!(["APGD-T-100"]));
+    assert_eq!(short.min_classes(), 2);
+    assert_eq!(suite.clone().for_classes(10).unwrap().spec(), suite.spec());
+    let custom = Suite::custom("ratio", vec![Box::new(Apgd::dlr(threat()))]).unwrap();
+    assert!(custom.for_classes(2).is_err());
 }

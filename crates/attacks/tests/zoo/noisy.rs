@@ -70,14 +70,6 @@ pub fn plants() -> Vec<Plant> {
             )
         },
         Plant {
-            fails: &["determinism"],
-            ..Plant::new(
-                "noise that a clean image does not wake",
-                dazzling(linear(), 4.0),
-                eot_pgd(),
-            )
-        },
-        Plant {
             fails: &[
                 "gradient-health",
                 "fixed-noise",

@@ -1,0 +1,89 @@
+//! The settings of APGD.
+
+use super::{Apgd, Climb};
+use crate::error::{at_least_one, within};
+use crate::{AttackError, Eot, Expectation, Loss, Norm, Passes};
+
+impl Apgd {
+    /// On any other loss; an error for [`targeted`](Self::targeted) attacks, whose loss leads from
+    /// one class to another.
+    pub fn with_loss(self, loss: Loss) -> Result<Self, AttackError> {
+        match self.climb {
+            Climb::Loss(_) => Ok(Self { climb: Climb::Loss(loss), ..self }),
+            Climb::Targets(_) => Err(AttackError::Unused {
+                field: "loss",
+                got: format!("{loss:?}"),
+                wanted: "none: a targeted APGD climbs the targeted DLR loss",
+            }),
+        }
+    }
+
+    /// How many target classes are tried; an error where it is zero, and unless the attack is a
+    /// [`targeted`](Self::targeted) one.
+    pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
+        let targets = at_least_one("targets", targets)?;
+        match self.climb {
+            Climb::Targets(_) => Ok(Self { climb: Climb::Targets(targets), ..self }),
+            Climb::Loss(_) => Err(AttackError::Unused {
+                field: "targets",
+                got: targets.to_string(),
+                wanted: "none: only a targeted APGD has target classes",
+            }),
+        }
+    }
+
+    /// The number of iterations of a run; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The number of runs, for each target; an error where it is zero.
+    pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
+        Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
+    }
+
+    /// The share of rises below which a step halves; an error unless in [0, 1], and in the L1 norm,
+    /// whose steps follow how sparse the best point is.
+    pub fn with_rho(self, rho: f64) -> Result<Self, AttackError> {
+        if self.threat.norm() == Norm::L1 {
+            let wanted = "none: in the L1 norm no step halves for want of rises";
+            return Err(AttackError::Unused { field: "rho", got: rho.to_string(), wanted });
+        }
+        Ok(Self { rho: within("rho", rho, |rho| (0.0..=1.0).contains(&rho), "0 to 1")?, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each gradient; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+
+    /// The number of draws behind each score of a stochastic model; an error where it is zero. Otherwise as many as behind
+    /// each gradient.
+    pub fn with_score_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { score_draws: Some(at_least_one("score_draws", draws)?), ..self })
+    }
+
+    /// What the expectation over draws is taken of.
+    pub fn with_expectation(self, expectation: Expectation) -> Self {
+        Self { eot: Eot { expectation, ..self.eot }, ..self }
+    }
+
+    /// What it costs for each example at most, for a model of so many classes: examples may leave early.
+    pub(crate) fn cost(&self, classes: usize, stochastic: bool) -> Passes {
+        let score = Passes { forwards: self.score_eot().draws as u64, backwards: 0 };
+        let look = self.eot.gradient_cost() + score * u64::from(stochastic);
+        let looks: usize = self.stages().iter().map(|(_, steps)| steps + 1).sum();
+        let (targets, ranking) = match self.climb {
+            Climb::Loss(_) => (1, Passes::default()),
+            Climb::Targets(most) => (most.min(classes - 1), score),
+        };
+        let runs = (targets * self.restarts) as u64;
+        ranking + (look * looks as u64 + score * u64::from(runs > 1)) * runs
+    }
+
+    /// Whether runs begin in balls of three times and twice ε (arXiv 2103.01208, section 4.3), with 30, 30 and 40 % of the
+    /// iterations. AutoAttack does so in the L1 norm.
+    pub fn with_enlarged_start(self, enlarged: bool) -> Self {
+        Self { enlarged, ..self }
+    }
+}

@@ -1,0 +1,87 @@
+//! The settings of PGD.
+
+use super::{Iterate, Pgd};
+use crate::error::{at_least_one, within};
+use crate::{AttackError, Eot, Expectation, Loss, Norm, Passes};
+
+impl Pgd {
+    /// The number of steps of a run; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The length of a step in the threat's norm, in units of the pixel range; an error unless finite and positive.
+    pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
+        if !(step_size.is_finite() && step_size > 0.0) {
+            return Err(AttackError::StepSize { got: step_size });
+        }
+        Ok(Self { step_size, ..self })
+    }
+
+    /// Whether a run starts at a random point of the ball, or at the image.
+    pub fn with_random_start(self, random_start: bool) -> Self {
+        Self { random_start, ..self }
+    }
+
+    /// The number of runs; an error where it is zero. Without random start and noise all runs are alike.
+    pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
+        Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each gradient and each score; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+
+    /// What the expectation over draws is taken of.
+    pub fn with_expectation(self, expectation: Expectation) -> Self {
+        Self { eot: Eot { expectation, ..self.eot }, ..self }
+    }
+
+    /// How much of the past gradients each step keeps; an error unless in [0, 1].
+    pub fn with_momentum(self, momentum: f64) -> Result<Self, AttackError> {
+        let momentum = within("momentum", momentum, |m| (0.0..=1.0).contains(&m), "0 to 1")?;
+        Ok(Self { momentum, ..self })
+    }
+
+    /// The share of coordinates that a step in the L1 norm moves; an error unless in (0, 1], and in
+    /// the other norms, whose steps move all.
+    pub fn with_sparsity(self, sparsity: f64) -> Result<Self, AttackError> {
+        if self.threat.norm() != Norm::L1 {
+            let wanted = "none: only steps in the L1 norm are sparse";
+            return Err(AttackError::Unused {
+                field: "sparsity",
+                got: sparsity.to_string(),
+                wanted,
+            });
+        }
+        let sparsity = within("sparsity", sparsity, |s| s > 0.0 && s <= 1.0, "above 0 to 1")?;
+        Ok(Self { sparsity, ..self })
+    }
+
+    /// The loss to climb.
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// Which iterate is the result.
+    pub fn with_iterate(self, iterate: Iterate) -> Self {
+        Self { iterate, ..self }
+    }
+
+    /// What it costs for each example, unless examples leave early.
+    pub(crate) fn cost(&self) -> Passes {
+        // A ball of radius zero is not searched.
+        if self.threat.epsilon() == 0.0 {
+            return Passes::default();
+        }
+        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let steps = self.steps as u64;
+        let choice = match self.iterate {
+            Iterate::Best => score * (steps + 1),
+            Iterate::Last if self.restarts > 1 => score,
+            Iterate::Last => Passes::default(),
+        };
+        (self.eot.gradient_cost() * steps + choice) * self.restarts as u64
+    }
+}
