@@ -165,17 +165,6 @@ impl Difference {
     }
 }
 
-/// The graver of two verdicts.
-pub(super) fn graver(a: Verdict, b: Verdict) -> Verdict {
-    let rank = |verdict| match verdict {
-        Verdict::Skipped => 0,
-        Verdict::Pass => 1,
-        Verdict::Warn => 2,
-        Verdict::Fail => 3,
-    };
-    if rank(b) > rank(a) { b } else { a }
-}
-
 pub(super) fn subtract(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }

@@ -66,7 +66,7 @@ pub(super) fn determinism(case: &Case<'_>) -> Result<Finding, AttackError> {
                     "; {} draws judge, 10 or more tell luck from robustness",
                     setup.judging
                 );
-                verdict = super::compare::graver(verdict, Verdict::Warn);
+                verdict = verdict.max(Verdict::Warn);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Whether what the attack finds are images, and fooling ones.
 
-use super::compare::{Difference, Fared, graver};
+use super::compare::{Difference, Fared};
 use super::finding::{Finding, percent, points};
 use super::setup::Setup;
 use super::subject::Case;
@@ -55,7 +55,7 @@ pub(super) fn leakage(case: &Case<'_>) -> Result<Finding, AttackError> {
     for (name, labelled, predicted) in &pairs {
         let leaks = [&case.clean, predicted].map(|honest| Difference::paired(labelled, honest));
         for leak in leaks {
-            verdict = graver(verdict, leak.verdict(0.02, 0.02, 4));
+            verdict = verdict.max(leak.verdict(0.02, 0.02, 4));
             worst = worst.max(leak.mean);
         }
         let [labelled, predicted] = [labelled, predicted].map(|fared| percent(fared.accuracy()));

@@ -6,27 +6,41 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a check found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+/// What a check found, the graver the greater.
+///
+/// A check that found nothing has passed only if it would have seen what its rule names. One that could not have seen
+/// it, for lack of examples, is inconclusive: it is no evidence, neither for the model nor against it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Nothing to object to.
+    /// The check has no meaning here, such as a sweep over draws of a model without noise.
+    Skipped,
+    /// Nothing to object to, though the check would have seen it.
     Pass,
+    /// Nothing was found, but what the rule names could have been missed.
+    Inconclusive,
     /// The numbers may flatter the model.
     Warn,
     /// The numbers are not to be trusted.
     Fail,
-    /// The check has no meaning here, such as a sweep over draws of a model without noise.
-    Skipped,
+}
+
+impl Verdict {
+    /// Every verdict, the gravest first.
+    pub const GRAVEST_FIRST: [Self; 5] =
+        [Self::Fail, Self::Warn, Self::Inconclusive, Self::Pass, Self::Skipped];
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Skipped => "skipped",
             Self::Pass => "pass",
+            Self::Inconclusive => "inconclusive",
             Self::Warn => "warn",
             Self::Fail => "fail",
-            Self::Skipped => "skipped",
         })
     }
 }
@@ -42,6 +56,17 @@ pub struct Check {
     pub measured: String,
     /// The numbers behind the verdict, by name.
     pub values: BTreeMap<String, f64>,
+    /// The smallest difference, or share of the images, that the check could have told from chance, a fraction. Absent
+    /// where the rule names no difference, and in records before version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detectable: Option<f64>,
+    /// The difference, or share, that its rule names and that a check must be able to see to pass, a fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<f64>,
+    /// Of an inconclusive check the examples that it would need to see its bound, by what it has measured. Absent where
+    /// examples alone would not do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed: Option<usize>,
     /// When the check warns or fails.
     pub raised_if: String,
     /// What to do where it does.

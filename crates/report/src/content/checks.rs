@@ -6,6 +6,7 @@ use crate::document::{Block, Finding, Inspection};
 use crate::table::{Cell, Table};
 use crate::words::{self, count, counted, slug};
 use cni_attacks::evaluation::{Check, Curve, Figure, Verdict};
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 /// Sweeps in the order in which readers ask for them; all other figures follow.
@@ -23,7 +24,7 @@ impl Group<'_> {
     /// The gravest verdict.
     fn verdict(&self) -> Verdict {
         let verdicts = self.found.iter().map(|(_, check)| check.verdict);
-        verdicts.min_by_key(|verdict| gravity(*verdict)).expect("a check that a model ran")
+        verdicts.max().expect("a check that a model ran")
     }
 }
 
@@ -33,7 +34,7 @@ pub(super) fn blocks(models: &[Model]) -> [Vec<Block>; 2] {
     if groups.is_empty() {
         return [Vec::new(), Vec::new()];
     }
-    groups.sort_by_key(|group| gravity(group.verdict()));
+    groups.sort_by_key(|group| Reverse(group.verdict()));
     let mut seen: Vec<&Group> = groups.iter().collect();
     let place = |name| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
     seen.sort_by_key(|group| (place(group.name), !group.name.ends_with("-sweep")));
@@ -85,16 +86,6 @@ pub(super) fn title(name: &str) -> String {
         *first = first.to_ascii_uppercase();
     }
     words.into_iter().collect()
-}
-
-/// What comes first.
-fn gravity(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Fail => 0,
-        Verdict::Warn => 1,
-        Verdict::Pass => 2,
-        Verdict::Skipped => 3,
-    }
 }
 
 fn inspection(models: &[Model], group: &Group) -> Inspection {

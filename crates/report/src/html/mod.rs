@@ -71,6 +71,7 @@ fn header(document: &Document) -> Markup {
 fn badge(verdict: Verdict) -> Markup {
     let sign = match verdict {
         Verdict::Pass => "✓",
+        Verdict::Inconclusive => "?",
         Verdict::Warn => "!",
         Verdict::Fail => "✗",
         Verdict::Skipped => "–",

@@ -102,6 +102,9 @@ fn check(name: &str, verdict: Verdict, measured: &str, figure: Option<Figure>) -
         advice:
             "Use more steps, more draws or an attack without gradients, and judge by the strongest."
                 .to_string(),
+        detectable: None,
+        bound: None,
+        needed: None,
         figure,
         examples: 64,
         passes: Passes { forwards: 64_000, backwards: 51_200 },
