@@ -39,6 +39,18 @@ pub trait Attack: Send + Sync {
     /// The attack with all its parameters, for records.
     fn spec(&self) -> serde_json::Value;
 
+    /// How many draws of the attacked model's noise each of its gradients averages over (EOT); `None` for an attack that
+    /// takes no gradient of that model.
+    ///
+    /// Draws that score candidates or decide between them do not count: a gradient under a single draw leads a run astray
+    /// however well its results are compared. Of a suite it is the most that any of its attacks averages over.
+    fn gradient_draws(&self) -> Option<usize>;
+
+    /// The fewest classes that the model must tell apart, known before the first pass.
+    fn min_classes(&self) -> usize {
+        2
+    }
+
     /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height, width]`.
     ///
     /// What an attack is. Callers want [`perturb`](Self::perturb), or a [`Runner`]; an attack made of others runs them
@@ -142,6 +154,20 @@ impl Sum for Passes {
 /// The settings of an attack, as the records have them.
 pub(crate) fn spec(attack: &impl Serialize) -> serde_json::Value {
     serde_json::to_value(attack).expect("names and finite numbers have a JSON form")
+}
+
+/// That a model of so many classes can be attacked by each of these: to be asked before the first of them runs.
+pub(crate) fn check_classes<'a>(
+    attacks: impl IntoIterator<Item = &'a (dyn Attack + 'a)>,
+    got: usize,
+) -> Result<(), AttackError> {
+    for attack in attacks {
+        let wanted = attack.min_classes();
+        if got < wanted {
+            return Err(AttackError::Classes { got, wanted, of: attack.name() });
+        }
+    }
+    Ok(())
 }
 
 /// The best candidate of each example so far.

@@ -189,6 +189,10 @@ impl Attack for CarliniWagner {
         spec(self)
     }
 
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,

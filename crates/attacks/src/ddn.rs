@@ -183,6 +183,10 @@ impl Attack for Ddn {
         spec(self)
     }
 
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,

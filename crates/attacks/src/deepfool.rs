@@ -92,6 +92,10 @@ impl Attack for DeepFool {
         spec(self)
     }
 
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,

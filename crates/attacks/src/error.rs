@@ -72,13 +72,15 @@ pub enum AttackError {
         /// The number of the first such example.
         example: u64,
     },
-    /// The model tells too few classes apart for the loss.
-    #[error("classes: got {got}, wanted at least {wanted} for this loss")]
+    /// The model tells too few classes apart for the loss or the attack.
+    #[error("classes: got {got}, wanted at least {wanted} for {of}")]
     Classes {
         /// The classes of the model.
         got: usize,
-        /// The fewest that the loss can work with.
+        /// The fewest that it can work with.
         wanted: usize,
+        /// The loss or the attack.
+        of: String,
     },
     /// A norm that the attack is not made for.
     #[error("norm: got {got:?}, wanted one of {wanted:?}")]

@@ -183,6 +183,10 @@ impl Attack for NAttack {
         spec(self)
     }
 
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,

@@ -67,7 +67,7 @@ impl Objective {
             Self::Pair { loss, .. } => loss.classes(),
         };
         if classes < wanted {
-            return Err(AttackError::Classes { got: classes, wanted });
+            return Err(AttackError::Classes { got: classes, wanted, of: "this loss".to_string() });
         }
         Ok(())
     }

@@ -92,6 +92,10 @@ impl Attack for RandomNoise {
         spec(self)
     }
 
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,

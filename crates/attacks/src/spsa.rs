@@ -152,6 +152,10 @@ impl Attack for Spsa {
         spec(self)
     }
 
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,

@@ -106,6 +106,11 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
         })
     }
 
+    /// None: its attack's gradients are those of the surrogate, and the draws here only choose among candidates.
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,

@@ -9,7 +9,8 @@ use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
 use crate::problem::Harvest;
 use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Passes, Problem, Threat,
+    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, PairLoss, Passes,
+    Problem, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -184,6 +185,17 @@ impl Attack for Apgd {
 
     fn spec(&self) -> serde_json::Value {
         spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
+    fn min_classes(&self) -> usize {
+        match self.climb {
+            Climb::Loss(loss) => loss.classes(),
+            Climb::Targets(_) => PairLoss::Dlr.classes(),
+        }
     }
 
     fn run(

@@ -49,7 +49,7 @@ pub(super) fn of(
             record.draws
         ));
     }
-    if !suite.iter().any(|attack| takes_means(&attack.spec())) {
+    if !suite.iter().any(|attack| attack.gradient_draws().is_some_and(|draws| draws > 1)) {
         warnings.push(
             "the model is stochastic and no attack averages its gradient over draws (EOT); \
              robust accuracy is overestimated"
@@ -83,10 +83,4 @@ fn black_box(record: &Record, rows: &[Row], suite: &[Box<dyn Attack>]) -> Option
             rows.len()
         )
     })
-}
-
-/// Whether an attack of this spec, or one within it, takes means over draws.
-fn takes_means(spec: &serde_json::Value) -> bool {
-    let within = spec["attacks"].as_array().into_iter().flatten();
-    spec["draws"].as_u64().is_some_and(|draws| draws > 1) || within.into_iter().any(takes_means)
 }

@@ -144,6 +144,10 @@ impl Attack for Fab {
         spec(self)
     }
 
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,

@@ -174,6 +174,10 @@ impl Attack for HopSkipJump {
         spec(self)
     }
 
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,

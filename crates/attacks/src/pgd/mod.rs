@@ -210,6 +210,14 @@ impl Attack for Pgd {
         spec(self)
     }
 
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
+    fn min_classes(&self) -> usize {
+        self.loss.classes()
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,

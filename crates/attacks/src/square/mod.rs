@@ -131,6 +131,10 @@ impl Attack for Square {
         spec(self)
     }
 
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,

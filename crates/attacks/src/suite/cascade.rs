@@ -1,5 +1,8 @@
 //! The cascade of a suite over one batch: each attack gets the examples that the attacks before it have left.
 
+use super::Suite;
+use crate::attack::check_classes;
+use crate::judge::Severity;
 use crate::problem::{Rows, where_rows};
 use crate::{Attack, AttackError, Oracle, Problem};
 use burn::tensor::Tensor;
@@ -14,8 +17,8 @@ pub(super) struct Cascade {
     pub draws: usize,
     /// The image of each example that did most harm, at first the example itself.
     pub images: Tensor<4>,
-    /// Its mean margin, the best wrong logit less the right one.
-    pub margin: Vec<f64>,
+    /// How far it misleads the model.
+    pub severity: Vec<Severity>,
     /// Whether every draw gives what the attacker wants, so that nothing is left to win.
     pub broken: Vec<bool>,
     /// The attack that broke it; none where the model was wrong from the start.
@@ -31,22 +34,24 @@ pub(super) struct Step {
 }
 
 impl Cascade {
+    /// The batch as it is, once the model is found to tell enough classes apart for every attack.
     pub fn new(
         oracle: &mut Oracle<'_>,
         problem: &Problem,
         key: Key,
-        draws: usize,
+        suite: &Suite,
     ) -> Result<Self, AttackError> {
-        let draws = if oracle.is_stochastic(problem)? { draws } else { 1 };
+        let draws = if oracle.is_stochastic(problem)? { suite.draws } else { 1 };
         let clean = oracle.judge(problem, &problem.images, key.named("select"), draws)?;
-        let reached = clean.reached(&problem.goal);
-        let broken: Vec<bool> = reached.iter().map(|&reached| reached == draws).collect();
+        check_classes(suite.attacks(), clean.classes)?;
+        let severity = clean.severity(&problem.goal);
+        let broken: Vec<bool> = severity.iter().map(|one| one.wrong_draws == draws).collect();
         Ok(Self {
             problem: problem.clone(),
             key,
             draws,
             images: problem.images.clone(),
-            margin: clean.margin,
+            severity,
             broken_by: vec![None; broken.len()],
             broken,
         })
@@ -70,14 +75,14 @@ impl Cascade {
         let key = self.key.named("attack").child(index as u64).named(&attack.name());
         let found = oracle.run(attack, &problem, key)?;
         let judged = oracle.judge(&problem, &found, self.key.named("select"), self.draws)?;
-        let reached = judged.reached(&problem.goal);
+        let severity = judged.severity(&problem.goal);
         let mut worse = vec![false; self.broken.len()];
         let mut broken = 0;
         for (at, &row) in left.as_slice().iter().enumerate() {
-            let breaks = reached[at] == self.draws;
-            worse[row] = breaks || judged.margin[at] > self.margin[row];
+            let breaks = severity[at].wrong_draws == self.draws;
+            worse[row] = severity[at].exceeds(&self.severity[row]);
             if worse[row] {
-                self.margin[row] = judged.margin[at];
+                self.severity[row] = severity[at];
             }
             if breaks {
                 (self.broken[row], self.broken_by[row]) = (true, Some(index));

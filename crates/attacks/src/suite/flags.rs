@@ -7,7 +7,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "flag", rename_all = "snake_case")]
 pub enum Flag {
-    /// The model is stochastic, and the suite's attacks take no mean over its draws.
+    /// The model is stochastic, and no attack of the suite averages its gradients over several draws (EOT).
     Randomized,
     /// The outputs look like probabilities: within [0, 1], and each row's sum within 1e-5 of one.
     Probabilities,
@@ -41,7 +41,7 @@ impl fmt::Display for Flag {
         match self {
             Self::Randomized => write!(
                 f,
-                "the model is stochastic, and these attacks take no mean over its draws: use `rand` or `rand_plus`"
+                "the model is stochastic, and none of these attacks averages its gradients over draws (EOT): use `rand` or `rand_plus`"
             ),
             Self::Probabilities => write!(
                 f,

@@ -32,7 +32,8 @@ use std::sync::Arc;
 ///
 /// For a stochastic model an example counts as broken, and leaves, when it is misclassified in every one of `draws`
 /// fresh draws, 20 unless set; the reference lets it go by a single lucky one. What is still correct in some draws
-/// stays in, and of all attacks' images the one with the worst mean margin counts. The final verdict is over draws of
+/// stays in, and of all attacks' images the one that is
+/// misclassified in the most draws counts, and of equals the one with the larger mean margin. The final verdict is over draws of
 /// its own.
 ///
 /// A suite is an [`Attack`], so that it can stand in an [`Evaluation`](crate::evaluation::Evaluation) or in another
@@ -53,8 +54,6 @@ pub struct Suite {
     threat: Threat,
     attacks: Vec<Arc<dyn Attack>>,
     draws: usize,
-    /// Whether its attacks know that the model is stochastic.
-    for_noise: bool,
 }
 
 /// Draws of a stochastic model that decide on an example.
@@ -107,7 +106,7 @@ impl Suite {
             Arc::new(Apgd::cross_entropy(threat).with_draws(RAND_DRAWS)?),
             Arc::new(Apgd::dlr(threat).with_draws(RAND_DRAWS)?),
         ];
-        Ok(Self { for_noise: true, ..Self::new("AutoAttack-rand", attacks.to_vec())? })
+        Self::new("AutoAttack-rand", attacks.to_vec())
     }
 
     /// [`rand`](Self::rand) with EOT-Square. Errors as [`standard`](Self::standard).
@@ -141,7 +140,7 @@ impl Suite {
             let (got, of) = (other.threat(), other.name());
             return Err(refused(format!("got {got:?} of {of}, wanted {threat:?} as of the first")));
         }
-        Ok(Self { name, threat, attacks, draws: DRAWS, for_noise: false })
+        Ok(Self { name, threat, attacks, draws: DRAWS })
     }
 
     /// The number of draws that decide on each example of a stochastic model; an error where it is zero.
@@ -186,13 +185,21 @@ impl Attack for Suite {
         })
     }
 
+    fn gradient_draws(&self) -> Option<usize> {
+        self.attacks().filter_map(Attack::gradient_draws).max()
+    }
+
+    fn min_classes(&self) -> usize {
+        self.attacks().map(Attack::min_classes).max().unwrap_or(2)
+    }
+
     fn run(
         &self,
         oracle: &mut Oracle<'_>,
         problem: &Problem,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut cascade = Cascade::new(oracle, problem, key, self.draws)?;
+        let mut cascade = Cascade::new(oracle, problem, key, self)?;
         for (index, attack) in self.attacks.iter().enumerate() {
             cascade.step(oracle, index, attack.as_ref())?;
             if !oracle.has_budget() {

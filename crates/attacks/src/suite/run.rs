@@ -108,7 +108,7 @@ impl<'a> SuiteRun<'a> {
             let mut judge = oracle(classifier, Budget::default(), Observers::default());
             judge.assume_stochastic(stochastic);
             whole.stochastic = Some(judge.is_stochastic(&problem)?);
-            let mut cascade = Cascade::new(&mut judge, &problem, key, suite.draws)?;
+            let mut cascade = Cascade::new(&mut judge, &problem, key, suite)?;
             let (draws, score) = (cascade.draws, key.named("score"));
             let clean = judge.judge(&problem, &problem.images, score, draws)?;
             let state = state
@@ -199,7 +199,7 @@ impl Whole {
 
     fn flags(&self, suite: &Suite) -> Vec<Flag> {
         let mut flags = Vec::new();
-        if self.stochastic == Some(true) && !suite.for_noise {
+        if self.stochastic == Some(true) && suite.gradient_draws().is_none_or(|draws| draws < 2) {
             flags.push(Flag::Randomized);
         }
         if self.probabilities {

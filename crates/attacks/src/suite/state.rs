@@ -4,6 +4,7 @@ use super::cascade::Cascade;
 use super::report::Stage;
 use crate::AttackError;
 use crate::disk::{fingerprint, write_whole};
+use crate::judge::Severity;
 use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
@@ -11,13 +12,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The version of the file's layout, which is part of the fingerprint.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// What a file holds beside the images.
 #[derive(Serialize, Deserialize)]
 struct Saved {
     fingerprint: String,
-    margin: Vec<f64>,
+    severity: Vec<Severity>,
     broken: Vec<bool>,
     broken_by: Vec<Option<usize>>,
     stages: Vec<Stage>,
@@ -78,7 +79,7 @@ impl State {
         }
         let data = TensorData::from_bytes_vec(view.data().to_vec(), clean.shape(), clean.dtype());
         cascade.images = Tensor::from_data(data, (&clean.device(), clean.dtype()));
-        (cascade.margin, cascade.broken) = (saved.margin, saved.broken);
+        (cascade.severity, cascade.broken) = (saved.severity, saved.broken);
         cascade.broken_by = saved.broken_by;
         Ok(saved.stages)
     }
@@ -87,7 +88,7 @@ impl State {
     pub fn save(&self, cascade: &Cascade, stages: &[Stage]) -> Result<(), AttackError> {
         let saved = Saved {
             fingerprint: self.fingerprint.clone(),
-            margin: cascade.margin.clone(),
+            severity: cascade.severity.clone(),
             broken: cascade.broken.clone(),
             broken_by: cascade.broken_by.clone(),
             stages: stages.to_vec(),

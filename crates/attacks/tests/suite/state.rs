@@ -31,6 +31,9 @@ impl Attack for Interrupted {
     fn spec(&self) -> serde_json::Value {
         self.attack.spec()
     }
+    fn gradient_draws(&self) -> Option<usize> {
+        self.attack.gradient_draws()
+    }
     fn run(
         &self,
         oracle: &mut Oracle<'_>,
