@@ -1,9 +1,10 @@
 //! Whether gradients are those of the loss: a comparison with differences of its values.
 
-use super::compare::median;
+use super::case::Case;
+use super::fared::median;
 use super::finding::Finding;
-use super::setup::{Setup, forwards};
-use super::subject::{Case, host};
+use super::setup::{Setup, Size, forwards};
+use super::subject::host;
 use crate::evaluation::Verdict;
 use crate::problem::read;
 use crate::{AttackError, Eot, Loss, Norm, Objective, Passes, Problem};
@@ -18,9 +19,10 @@ fn draws(setup: &Setup) -> usize {
     setup.attack.eot.draws.min(4)
 }
 
-pub(super) fn cost(setup: &Setup) -> Passes {
+pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
     let (draws, directions) = (draws(setup), setup.sizes.directions + 1);
-    Eot { draws, ..Eot::ONE }.gradient_cost() + forwards(directions * WAYS.len() * 2 * draws)
+    let values = forwards(directions * WAYS.len() * 2 * draws);
+    (Eot { draws, ..Eot::ONE }.gradient_cost() + values) * size.examples as u64
 }
 
 pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {

@@ -42,7 +42,7 @@ impl State {
             checkup.key,
             subject.setup.draws,
             host(problem.goal.labels()),
-            subject.clean.first(examples).predicted,
+            subject.clean.rows(&(0..examples).collect::<Vec<_>>(), 0).predicted,
         );
         let pixels = problem.images.to_data();
         let fingerprint = fingerprint(&[text.as_bytes(), pixels.as_bytes()]);

@@ -1,8 +1,9 @@
 //! The loss around images, along the gradient and along chance.
 
+use super::case::Case;
 use super::finding::Finding;
-use super::setup::{Setup, forwards};
-use super::subject::{Case, host};
+use super::setup::{Setup, Size, forwards};
+use super::subject::host;
 use crate::evaluation::{Axis, Figure, Verdict};
 use crate::problem::read;
 use crate::{AttackError, Eot, Objective, Passes, Problem};
@@ -12,10 +13,11 @@ use cni_noise::Key;
 /// How far the surface reaches, in ε.
 const REACH: f64 = 2.0;
 
-pub(super) fn cost(setup: &Setup) -> Passes {
+pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
     let (places, draws) = (setup.sizes.grid.pow(2), setup.score_draws());
     let single = if setup.stochastic { places } else { 0 };
-    Eot { draws, ..Eot::ONE }.gradient_cost() + forwards(places * draws + single)
+    let values = forwards(places * draws + single);
+    (Eot { draws, ..Eot::ONE }.gradient_cost() + values) * size.examples as u64
 }
 
 /// Sums of the loss over images, a row for each place along the second direction.

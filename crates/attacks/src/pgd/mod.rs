@@ -2,6 +2,7 @@
 
 mod ascent;
 
+use self::ascent::Run;
 use crate::attack::{Selection, spec};
 use crate::error::{at_least_one, within};
 use crate::{
@@ -157,6 +158,25 @@ impl Pgd {
         Self { iterate, ..self }
     }
 
+    /// Goes on for `more` steps from images that it has found: of a single run without momentum, whose result is its
+    /// last iterate, what it would have found with so many steps more.
+    pub(crate) fn continued(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+        from: Tensor<4>,
+        more: usize,
+    ) -> Result<Tensor<4>, AttackError> {
+        let objective = Objective::new(self.loss, &problem.goal);
+        let mut selection = Selection::new(objective, self.eot, key.named("score"));
+        let every = (self.iterate == Iterate::Best).then_some(&mut selection);
+        let done = self.steps as u64;
+        let run = Run { key: key.child(0), start: from, steps: done..done + more as u64 };
+        let last = self.ascend(oracle, problem.clone(), run, every, false)?;
+        Ok(selection.into_images(last))
+    }
+
     /// What it costs for each example, unless examples leave early.
     pub(crate) fn cost(&self) -> Passes {
         // A ball of radius zero is not searched.
@@ -232,7 +252,10 @@ impl Attack for Pgd {
         let mut last = problem.images.clone();
         for run in 0..self.restarts as u64 {
             let every = best.then_some(&mut selection);
-            last = self.ascend(oracle, problem.clone(), key.child(run), every, stop)?;
+            let key = key.child(run);
+            let start = self.start(problem, key.named("start"));
+            let run = Run { key, start, steps: 0..self.steps as u64 };
+            last = self.ascend(oracle, problem.clone(), run, every, stop)?;
             if !best && self.restarts > 1 {
                 selection.offer(oracle, &last, &problem.examples)?;
             }

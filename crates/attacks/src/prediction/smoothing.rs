@@ -36,6 +36,12 @@ use statrs::distribution::{ContinuousCDF, Normal};
 ///   scale is taken over the batch, the certificate is for a change of this image in this company.
 /// - In the scope `Noise::Off` the model's own noise is silent, and the noise-free model is smoothed. The noise on the
 ///   input is the method, and stays.
+///
+/// # How many samples
+///
+/// Samples that all agree must be enough to decide: a certificate wants more than log2(1 / α) of them, so that
+/// `α^(1/n) > 1/2`, and a prediction 1 + log2(1 / α) or more, since its test is two-sided. With α = 0.001 that is 10
+/// samples and 11; fewer are refused. So few decide only where all agree: a radius worth having takes thousands.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Smoothing {
     sigma: f64,
@@ -88,7 +94,8 @@ impl Smoothing {
     ///
     /// # Errors
     ///
-    /// Where there is no image, a pixel is not in [0, 1], or the logits are not `[batch, classes]` or not finite.
+    /// Where the samples are too few to decide, there is no image, a pixel is not in [0, 1], or the logits are not
+    /// `[batch, classes]` or not finite.
     pub fn predict(
         &self,
         classifier: &dyn Classifier,
@@ -96,6 +103,7 @@ impl Smoothing {
         key: Key,
         examples: impl Into<Examples>,
     ) -> Result<SmoothedPredictions, AttackError> {
+        self.check_samples(|samples| binomial::p_value(samples, samples) <= self.alpha)?;
         let examples = examples.into();
         let images = check_images(images, &examples)?;
         let source = Samples { classifier, sigma: self.sigma, batch: self.batch };
@@ -119,6 +127,7 @@ impl Smoothing {
         key: Key,
         examples: impl Into<Examples>,
     ) -> Result<Certificates, AttackError> {
+        self.check_samples(|samples| binomial::lower(samples, samples, self.alpha) > 0.5)?;
         let examples = examples.into();
         let images = check_images(images, &examples)?;
         let source = Samples { classifier, sigma: self.sigma, batch: self.batch };
@@ -128,6 +137,16 @@ impl Smoothing {
         let pairs = selection.iter().zip(&estimation);
         let certificates = pairs.map(|(few, many)| self.bound(first_largest(few), many)).collect();
         Ok(Certificates { certificates, selection, estimation })
+    }
+
+    /// That the samples can decide at all: whether as many do that all agree.
+    fn check_samples(&self, decides: impl Fn(u64) -> bool) -> Result<(), AttackError> {
+        if decides(self.samples as u64) {
+            return Ok(());
+        }
+        let wanted = (self.samples + 1..).find(|&samples| decides(samples as u64));
+        let wanted = wanted.expect("enough of them decide at any alpha above 0");
+        Err(AttackError::Samples { got: self.samples, wanted, alpha: self.alpha })
     }
 
     fn decide(&self, votes: &[u32]) -> Smoothed {

@@ -2,7 +2,7 @@
 
 use super::Model;
 use crate::words::{self, counted, estimate};
-use cni_attacks::evaluation::{Accuracy, Verdict};
+use cni_attacks::evaluation::{Accuracy, Check, Verdict};
 
 pub(super) fn title(models: &[Model]) -> String {
     let names: Vec<String> = models.iter().map(|model| model.name.clone()).collect();
@@ -32,15 +32,24 @@ pub(super) fn headline(models: &[Model]) -> Vec<[String; 3]> {
     };
     let mut headline = vec![number("clean accuracy", &record.clean)];
     headline.extend(record.worst_case.iter().map(|worst| number("worst-case accuracy", worst)));
-    let checks = record.checks.iter().filter(|check| check.verdict != Verdict::Skipped);
-    let (passed, all) = checks.fold((0, 0), |(passed, all), check| {
-        (passed + usize::from(check.verdict == Verdict::Pass), all + 1)
-    });
-    if all > 0 {
-        let rest = format!("{} to look at", counted(all - passed, "check"));
-        headline.push(["checks passed".to_string(), format!("{passed} of {all}"), rest]);
+    if !record.checks.is_empty() {
+        let [pass, rest @ ..] = verdicts(&record.checks);
+        headline.push(["checks".to_string(), pass, rest.join(", ")]);
     }
     headline
+}
+
+/// How many checks passed, how many could not tell, and how many there are of the other verdicts.
+fn verdicts(checks: &[Check]) -> [String; 5] {
+    let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    [
+        (Verdict::Pass, "passed"),
+        (Verdict::Inconclusive, "inconclusive"),
+        (Verdict::Warn, "warned"),
+        (Verdict::Fail, "failed"),
+        (Verdict::Skipped, "did not apply"),
+    ]
+    .map(|(verdict, word)| format!("{} {word}", number(verdict)))
 }
 
 fn paragraph(model: &Model) -> String {
@@ -76,22 +85,23 @@ fn paragraph(model: &Model) -> String {
         }
         None => ". It was not attacked.".to_string(),
     };
-    let number = |verdict| record.checks.iter().filter(|check| check.verdict == verdict).count();
-    let [pass, warn, fail, skipped] =
-        [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Skipped].map(number);
     text += &match record.checks.len() {
         0 => {
             " No check was run: nothing says whether the attacks worked as they should.".to_string()
         }
         n => {
-            let skipped = match skipped {
-                0 => String::new(),
-                n => format!("; {n} did not apply"),
+            let inconclusive = match record
+                .checks
+                .iter()
+                .find(|c| c.verdict == Verdict::Inconclusive)
+            {
+                Some(_) => {
+                    " An inconclusive check found nothing, on too few examples to have seen what its rule names."
+                }
+                None => "",
             };
-            format!(
-                " Of {}, {pass} passed, {warn} warned and {fail} failed{skipped}.",
-                counted(n, "check")
-            )
+            let verdicts = words::list(&verdicts(&record.checks));
+            format!(" Of {}, {verdicts}.{inconclusive}", counted(n, "check"))
         }
     };
     text
