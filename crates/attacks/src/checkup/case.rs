@@ -40,8 +40,8 @@ impl<'a> Case<'a> {
         Self::new(subject, images.clone(), images.collect())
     }
 
-    /// Those of the images that the model gets right in some draw, of which there must be one. The others count as
-    /// wrong: no attack can win anything of them.
+    /// Those of the images that the model gets right in some draw, of which there must be one. The
+    /// others count as wrong: no attack can win anything of them.
     pub fn right(subject: &'a Subject<'a>, images: Range<usize>) -> Self {
         let rows = subject.right[subject.right_within(images.clone())].to_vec();
         Self::new(subject, images, rows)
@@ -53,7 +53,8 @@ impl<'a> Case<'a> {
         Self { subject, problem, clean, images, rows }
     }
 
-    /// The first of the attacked images, so many, and the others; those that are not attacked go with their neighbours.
+    /// The first of the attacked images, so many, and the others; those that are not attacked go
+    /// with their neighbours.
     fn split(&self, first: usize) -> (Self, Self) {
         let Range { start, end } = self.images;
         let cut = self.rows[first];
@@ -117,11 +118,11 @@ impl<'a> Case<'a> {
         Ok(Found { images: Rows::new(places, &found.images).of(&found.images), fared })
     }
 
-    /// How the results of the audited attack fare where all images are attacked: those that the model never gets right
-    /// as well, which the shared result leaves out.
+    /// How the results of the audited attack fare where all images are attacked: those that the
+    /// model never gets right as well, which the shared result leaves out.
     pub fn audited_of_all(&self) -> Result<Fared, AttackError> {
         let right = |row: &usize| self.subject.right.binary_search(row).is_ok();
-        let (right, wrong): (Vec<usize>, Vec<usize>) = self.rows.iter().partition(|row| right(row));
+        let (right, wrong): (Vec<usize>, Vec<usize>) = self.rows.iter().copied().partition(right);
         let mut found: Option<Fared> = None;
         if !right.is_empty() {
             found = Some(Self::right(self.subject, self.images.clone()).audited()?.fared);
@@ -136,7 +137,8 @@ impl<'a> Case<'a> {
         }
         // Back into the order of the images.
         let order: Vec<usize> = right.into_iter().chain(wrong).collect();
-        let place = |row| order.iter().position(|other| *other == row).expect("a row of either");
+        let place =
+            |row: usize| order.iter().position(|&other| other == row).expect("a row of either");
         let places: Vec<usize> = self.rows.iter().map(|&row| place(row)).collect();
         Ok(found.expect("there are images").rows(&places, 0))
     }
@@ -153,8 +155,8 @@ impl<'a> Case<'a> {
         Ok(found)
     }
 
-    /// Which of these attacks hurts most. The choice is made on the first images and the result is of the others, so
-    /// that it is not the luckiest of several.
+    /// Which of these attacks hurts most. The choice is made on the first images and the result is
+    /// of the others, so that it is not the luckiest of several.
     pub fn best_of(&self, attacks: &[Pgd]) -> Result<Best<'a>, AttackError> {
         let (first, rest) = self.parts();
         let of = |attack: &Pgd| Ok(first.find(attack)?.fared);

@@ -3,16 +3,16 @@
 use super::fared::{CHANCE, Fared};
 use super::judgement::{Judgement, smallest};
 use crate::evaluation::Verdict;
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// By how much accuracies differ, and how sure that is. All are fractions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Difference {
     pub mean: f64,
     /// The variance of one example's difference.
-    of_one: f64,
+    pub of_one: f64,
     /// The variance of the mean by the choice of draws, which more examples do not make smaller.
-    from_draws: f64,
+    pub from_draws: f64,
     /// Examples behind it.
     pub examples: usize,
 }
@@ -27,8 +27,8 @@ impl Difference {
         Self::new(&each, draws)
     }
 
-    /// The first accuracy less the second, of the same examples under different draws; a first of one draw has none to
-    /// choose from.
+    /// The first accuracy less the second, of the same examples under different draws; a first of
+    /// one draw has none to choose from.
     pub fn apart(first: &Fared, second: &Fared) -> Self {
         let tables = [first, second].map(Fared::table);
         let each = subtract(&columns(&tables[0]), &columns(&tables[1]));
@@ -41,7 +41,8 @@ impl Difference {
         Self::new(&each, draws + b / tables[1].len().max(1) as f64)
     }
 
-    /// The mean of a value of each example, of which `from_draws` is the variance by the choice of draws.
+    /// The mean of a value of each example, of which `from_draws` is the variance by the choice of
+    /// draws.
     pub fn new(each: &[f64], from_draws: f64) -> Self {
         Self { mean: mean(each), of_one: variance(each), from_draws, examples: each.len() }
     }
@@ -60,21 +61,24 @@ impl Difference {
         }
     }
 
-    /// Whether it exceeds a bound and what chance makes of it: two standard errors, or as many as are equally rare with
-    /// few examples (Student's t), and for the largest of `of` differences (Bonferroni).
+    /// Whether it exceeds a bound and what chance makes of it: two standard errors, or as many as
+    /// are equally rare with few examples (Student's t), and for the largest of `of` differences
+    /// (Bonferroni).
     pub fn exceeds(&self, bound: f64, of: usize) -> bool {
         self.mean > bound && self.mean > quantile(self.examples, of) * self.error()
     }
 
-    /// The smallest difference that could have been told from chance, of which as many examples of the same kind would
-    /// tell: what [`exceeds`](Self::exceeds) asks for by the error that was found, and no less than the smallest share
-    /// of examples that it would count were all others alike.
+    /// The smallest difference that could have been told from chance, of which as many examples of
+    /// the same kind would tell: what [`exceeds`](Self::exceeds) asks for by the error that was
+    /// found, and no less than the smallest share of examples that it would count were all others
+    /// alike.
     fn detectable(&self, examples: usize, of: usize) -> f64 {
         let quantile = quantile(examples, of);
         (quantile * self.error_of(examples)).max(fewest_share(examples, of)).min(1.0)
     }
 
-    /// What a rule makes of the largest of `of` differences: it warns over the bound `warn` and fails over `fail`.
+    /// What a rule makes of the largest of `of` differences: it warns over the bound `warn` and
+    /// fails over `fail`.
     pub fn judge(&self, warn: f64, fail: f64, of: usize) -> Judgement {
         let verdict = match (self.exceeds(fail, of), self.exceeds(warn, of)) {
             (true, _) => Verdict::Fail,
@@ -86,12 +90,14 @@ impl Difference {
     }
 }
 
-/// How many examples a rule needs at least to see a difference of `bound` were all examples but those alike.
+/// How many examples a rule needs at least to see a difference of `bound` were all examples but
+/// those alike.
 pub(super) fn needed_for(bound: f64) -> usize {
     smallest(|examples| fewest_share(examples, 1) <= bound).unwrap_or(usize::MAX)
 }
 
-/// The smallest share of examples, all of them won, that exceeds what chance makes of it: p > t √(p (1 − p) / (n − 1)).
+/// The smallest share of examples, all of them won, that exceeds what chance makes of it: p > t √(p
+/// (1 − p) / (n − 1)).
 fn fewest_share(examples: usize, of: usize) -> f64 {
     let (n, t) = (examples as f64, quantile(examples, of));
     (t * t / ((n - 1.0).max(0.0) + t * t)).max(t / (n + 1.0))
@@ -99,13 +105,19 @@ fn fewest_share(examples: usize, of: usize) -> f64 {
 
 /// The standard errors that chance exceeds as rarely as two of a normal law.
 fn quantile(examples: usize, of: usize) -> f64 {
-    let freedom = examples.saturating_sub(1).max(1) as f64;
-    let law = StudentsT::new(0.0, 1.0, freedom).expect("there is freedom");
-    law.inverse_cdf(1.0 - CHANCE / of.max(1) as f64)
+    let (freedom, chance) = (examples.saturating_sub(1).max(1) as f64, CHANCE / of.max(1) as f64);
+    // With many examples the two are alike, and the inverse of the one is not to be relied on.
+    match freedom > 1e4 {
+        true => Normal::standard().inverse_cdf(1.0 - chance),
+        false => {
+            let law = StudentsT::new(0.0, 1.0, freedom).expect("there is freedom");
+            law.inverse_cdf(1.0 - chance)
+        }
+    }
 }
 
-/// The variance over draws of what all examples share: that of the means of draws, less what the examples' own luck
-/// adds to it. Both draws and examples are samples, crossed with each other.
+/// The variance over draws of what all examples share: that of the means of draws, less what the
+/// examples' own luck adds to it. Both draws and examples are samples, crossed with each other.
 fn variance_over_draws(table: &[Vec<f64>]) -> f64 {
     let each = columns(table);
     let (draws, examples) = (table.len() as f64, each.len() as f64);
@@ -160,7 +172,8 @@ mod tests {
         Difference::paired(&all, &without(broken, examples)).judge(0.03, 0.1, 1)
     }
 
-    /// Of 32 examples two that differ may be chance, eight cannot; and none is no evidence against three points.
+    /// Of 32 examples two that differ may be chance, eight cannot; and none is no evidence against
+    /// three points.
     #[test]
     fn a_difference_counts_beyond_two_standard_errors() {
         assert_eq!(judged(0, 32).verdict, Verdict::Inconclusive);
@@ -171,7 +184,8 @@ mod tests {
         assert_eq!(without(3, 32).broken_only_here(&without(0, 32)), [0, 1, 2]);
     }
 
-    /// What a judgement calls visible is raised, one example less is not, with a warning from 0 points on.
+    /// What a judgement calls visible is raised, one example less is not, with a warning from 0
+    /// points on.
     #[test]
     fn the_smallest_visible_difference_is_the_smallest_that_is_raised() {
         for examples in [8, 16, 64, 200, 1000] {
@@ -206,9 +220,9 @@ mod tests {
         assert_eq!((found.verdict, found.needed()), (Verdict::Inconclusive, None));
     }
 
-    /// 40 examples by 20 draws of independent normal numbers, 400 times: the variance of the mean is 1/800, of which
-    /// that of draws must not be counted twice. The mean of so many estimates is off by 5 % at the most, five times
-    /// its standard error.
+    /// 40 examples by 20 draws of independent normal numbers, 400 times: the variance of the mean
+    /// is 1/800, of which that of draws must not be counted twice. The mean of so many estimates is
+    /// off by 5 % at the most, five times its standard error.
     #[test]
     fn the_error_of_crossed_examples_and_draws_counts_neither_twice() {
         let values = host_normal(Key::new(3), 0..400 * 800);

@@ -11,8 +11,9 @@ use crate::{AttackError, Eot, Loss, Norm, Objective, Passes, Problem};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 
-/// How far the images move along a direction whose largest entry is one, in units of the pixel range. The best counts:
-/// a long way crosses the kinks of a piecewise linear model, a short one drowns in rounding.
+/// How far the images move along a direction whose largest entry is one, in units of the pixel
+/// range. The best counts: a long way crosses the kinks of a piecewise linear model, a short one
+/// drowns in rounding.
 const WAYS: [f64; 3] = [4e-3, 1e-3, 2.5e-4];
 
 fn draws(setup: &Setup) -> usize {
@@ -121,7 +122,8 @@ fn mean_loss(
     Ok(sums)
 }
 
-/// A loss of one image in double precision, without the cancellation that would hide small differences.
+/// A loss of one image in double precision, without the cancellation that would hide small
+/// differences.
 fn exact(loss: Loss, logits: &[f64], label: usize) -> f64 {
     let own = logits[label];
     let others = logits.iter().enumerate().filter(|(class, _)| *class != label).map(|(_, z)| *z);

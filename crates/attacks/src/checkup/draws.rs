@@ -61,7 +61,8 @@ pub(super) fn sweep(case: &Case<'_>) -> Result<Finding, AttackError> {
     Ok(finding.figure(accuracies("draws behind each gradient", true, curves)))
 }
 
-/// The keys of the draws that decided an attack's result: those that chose it, or of the last gradients.
+/// The keys of the draws that decided an attack's result: those that chose it, or of the last
+/// gradients.
 fn own_keys(attack: &Pgd, key: Key) -> Vec<Key> {
     if attack.iterate == Iterate::Best || attack.restarts > 1 {
         return vec![key.named("score")];
@@ -75,8 +76,8 @@ pub(super) fn transfer_cost(setup: &Setup, size: Size) -> Passes {
     (setup.attack.cost() + forwards(4 * keys * setup.attack.eot.draws)) * size.right as u64
 }
 
-/// Two runs of the attack, each judged by its own draws and by those of the other: how friendly draws are, and how hard
-/// images, is the same on both sides.
+/// Two runs of the attack, each judged by its own draws and by those of the other: how friendly
+/// draws are, and how hard images, is the same on both sides.
 pub(super) fn transfer(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (subject, attack) = (case.subject, &case.setup().attack);
     let keys = [subject.attack_key(), case.key("draw-transfer")];

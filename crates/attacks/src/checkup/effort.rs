@@ -6,14 +6,15 @@ use std::str::FromStr;
 
 /// How much a checkup spends, and how small a difference of accuracies it is after.
 ///
-/// Examples are the first of those given. Each check gets as many as it takes to see the difference that its rule
-/// names, as far as the budget goes, the cheapest checks first; a check that gets too few says how many it would need.
-/// The times are those of a ResNet-20 on 32 × 32 pixels, on two cores of a CPU.
+/// Examples are the first of those given. Each check gets as many as it takes to see the difference
+/// that its rule names, as far as the budget goes, the cheapest checks first; a check that gets too
+/// few says how many it would need. The times are those of a ResNet-20 on 32 × 32 pixels, on two
+/// cores of a CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effort {
-    /// Differences of 3 points, up to 320 examples: at most five minutes for a model without noise under PGD-20, and a
-    /// quarter of an hour for one with noise under EOT-PGD-20x20.
+    /// Differences of 3 points, up to 320 examples: at most five minutes for a model without noise
+    /// under PGD-20, and a quarter of an hour for one with noise under EOT-PGD-20x20.
     #[default]
     Quick,
     /// Differences of 2 points, up to 640 examples: six times as long.

@@ -101,8 +101,8 @@ impl Fared {
 
     /// The most that any attack could win: an upper limit of the accuracy.
     ///
-    /// It is that of Clopper and Pearson, for as many whole examples as the shares of draws make up. Few examples leave
-    /// much open, however few of them are right.
+    /// It is that of Clopper and Pearson, for as many whole examples as the shares of draws make
+    /// up. Few examples leave much open, however few of them are right.
     pub fn at_most(&self) -> f64 {
         let right = self.shares().iter().sum::<f64>().ceil() as u64;
         let limits = clopper_pearson(right, self.examples() as u64, 1.0 - 2.0 * CHANCE);
@@ -137,8 +137,8 @@ impl Fared {
         (0..self.margin.len()).map(vote).collect()
     }
 
-    /// The rows that most draws get wrong here and most get right in `other`, the clearer the fewer draws there are:
-    /// the shares differ by two standard errors.
+    /// The rows that most draws get wrong here and most get right in `other`, the clearer the fewer
+    /// draws there are: the shares differ by two standard errors.
     pub fn broken_only_here(&self, other: &Self) -> Vec<usize> {
         let draws = self.correct.len() as f64;
         let clear = if draws > 1.0 { (2.0 / draws).sqrt() } else { 0.0 };

@@ -43,11 +43,6 @@ impl Finding {
         }
     }
 
-    /// The same with a graver verdict, for reasons that the measurement gives.
-    pub fn at_least(self, verdict: Verdict) -> Self {
-        Self { verdict: self.verdict.max(verdict), ..self }
-    }
-
     pub fn skipped(reason: impl Into<String>) -> Self {
         Self::new(Verdict::Skipped, reason)
     }

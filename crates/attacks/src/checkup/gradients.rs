@@ -63,7 +63,7 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
          lengths: {}",
         lengths.join(", ")
     );
-    let finding = Finding::judged(&judgement, measured).at_least(verdict);
+    let finding = Finding::judged(&judgement.at_least(verdict), measured);
     let finding = finding.value("saturated", saturated as f64);
     Ok(values.into_iter().fold(finding, |finding, (name, value)| finding.value(name, value)))
 }

@@ -20,7 +20,8 @@ pub(super) struct Judgement {
 }
 
 impl Judgement {
-    /// A verdict, which is inconclusive where nothing was found and the bound could not have been seen.
+    /// A verdict, which is inconclusive where nothing was found and the bound could not have been
+    /// seen.
     pub fn new(
         verdict: Verdict,
         bound: f64,
@@ -35,8 +36,8 @@ impl Judgement {
         Self { verdict, bound, detectable, examples, needed, nothing: None }
     }
 
-    /// What a rule makes of `count` examples of `of`: it warns from the first count that `warns` and fails from the
-    /// first that `fails`; shares of `bound` it must be able to see.
+    /// What a rule makes of `count` examples of `of`: it warns from the first count that `warns`
+    /// and fails from the first that `fails`; shares of `bound` it must be able to see.
     pub fn of_count(
         count: usize,
         of: usize,
@@ -68,6 +69,11 @@ impl Judgement {
         }
     }
 
+    /// The same with a graver verdict, for reasons that the measurement gives.
+    pub fn at_least(self, verdict: Verdict) -> Self {
+        Self { verdict: self.verdict.max(verdict), ..self }
+    }
+
     /// The graver of two verdicts, and the larger of what could have been seen.
     pub fn and(self, other: Self) -> Self {
         let [first, second] = match other.verdict > self.verdict {
@@ -92,8 +98,10 @@ impl Judgement {
         let points = |share: f64| format!("{:.1}", 100.0 * share);
         let [detectable, bound] = [self.detectable, self.bound].map(points);
         match (self.verdict, self.nothing) {
-            (_, Some(most)) => format!("; at most {} points could be won", points(most)),
-            (Verdict::Inconclusive, None) => {
+            (Verdict::Pass, Some(most)) => {
+                format!("; at most {} points could be won", points(most))
+            }
+            (Verdict::Inconclusive, None) if self.detectable > self.bound => {
                 let needed = match self.needed {
                     Some(needed) => format!("{needed} examples would show"),
                     None => "more draws, and not more examples, would show".to_string(),
@@ -108,8 +116,8 @@ impl Judgement {
     }
 }
 
-/// The smallest number of examples for which it holds, to three digits, if it holds from there on; none where a million
-/// are not enough.
+/// The smallest number of examples for which it holds, to three digits, if it holds from there on;
+/// none where a million are not enough.
 pub(super) fn smallest(holds: impl Fn(usize) -> bool) -> Option<usize> {
     let (mut low, mut high) = (0, 1);
     while !holds(high) {

@@ -1,10 +1,12 @@
-//! Checks of an evaluation's honesty: is the attack on whose numbers one relies any good against this model?
+//! Checks of an evaluation's honesty: is the attack on whose numbers one relies any good against
+//! this model?
 //!
-//! Most robust accuracies that were ever withdrawn had been measured by attacks that could not win: their gradients
-//! were masked, their noise was averaged too little, their steps too few (Athalye et al., arXiv 1802.00420; Carlini et
-//! al., arXiv 1902.06705; Tramèr et al., arXiv 2002.08347; Zimmermann et al., arXiv 2206.13991). A [`Checkup`] runs
-//! what these authors ask for, and what a stochastic model needs besides, against the attack under audit. Each check is
-//! a [`Check`]: a verdict, what was measured, the rule, and what to do.
+//! Most robust accuracies that were ever withdrawn had been measured by attacks that could not win:
+//! their gradients were masked, their noise was averaged too little, their steps too few (Athalye
+//! et al., arXiv 1802.00420; Carlini et al., arXiv 1902.06705; Tramèr et al., arXiv 2002.08347;
+//! Zimmermann et al., arXiv 2206.13991). A [`Checkup`] runs what these authors ask for, and what a
+//! stochastic model needs besides, against the attack under audit. Each check is a [`Check`]: a
+//! verdict, what was measured, the rule, and what to do.
 //!
 //! ```
 //! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -25,15 +27,17 @@
 //!
 //! # The checks
 //!
-//! Accuracies are compared on the same examples under the same draws, which no attack has used; images that the model
-//! gets wrong in every draw count as wrong and are not attacked. A difference is raised only if it exceeds the rule's
-//! bound, which is *b* points, and two of its standard errors as well, so that a checkup does not cry wolf.
+//! Accuracies are compared on the same examples under the same draws, which no attack has used;
+//! images that the model gets wrong in every draw count as wrong and are not attacked. A difference
+//! is raised only if it exceeds the rule's bound, which is *b* points, and two of its standard
+//! errors as well, so that a checkup does not cry wolf.
 //!
-//! A check that found nothing has [passed](crate::evaluation::Verdict::Pass) only if it would have seen what its rule
-//! names. Each says what was the smallest difference that it could have told from chance, and where that is larger than
-//! the bound the check is [inconclusive](crate::evaluation::Verdict::Inconclusive), and says how many examples it would
-//! need. Where the audited attack leaves less than the bound, by the upper limit of what the examples leave open, no
-//! attack can win it, and that is a pass.
+//! A check that found nothing has [passed](crate::evaluation::Verdict::Pass) only if it would have
+//! seen what its rule names. Each says what was the smallest difference that it could have told
+//! from chance, and where that is larger than the bound the check is
+//! [inconclusive](crate::evaluation::Verdict::Inconclusive), and says how many examples it would
+//! need. Where the audited attack leaves less than the bound, by the upper limit of what the
+//! examples leave open, no attack can win it, and that is a pass.
 //!
 //! | effort | *b* | sees that from |
 //! | --- | --- | --- |
@@ -41,7 +45,8 @@
 //! | `standard` | 2 points | 203 examples |
 //! | `thorough` | 1 point | 406 examples |
 //!
-//! These numbers hold where all examples but those fare alike on both sides; where they do not it takes more.
+//! These numbers hold where all examples but those fare alike on both sides; where they do not it
+//! takes more.
 //!
 //! | check | raised if |
 //! | --- | --- |
@@ -72,8 +77,8 @@
 //!
 //! [`case_study`] works through a defence that they expose.
 //!
-//! The rest of what the authors ask for needs training, or a person: seeds of training, selection of the model on data
-//! held out, attacks adapted to the defence.
+//! The rest of what the authors ask for needs training, or a person: seeds of training, selection
+//! of the model on data held out, attacks adapted to the defence.
 
 mod active;
 mod baselines;
@@ -86,12 +91,14 @@ mod draws;
 mod effort;
 mod fared;
 mod finding;
+mod further;
 mod gradients;
 mod judgement;
 mod model;
 mod noise;
 mod pictures;
 mod plan;
+mod radii;
 mod run;
 mod setup;
 mod state;
@@ -145,7 +152,8 @@ pub struct CheckProgress<'a> {
 }
 
 impl Checkup {
-    /// A checkup of `attack`: quick, of all checks, with key `Key::new(0)`, 20 judging draws, and chunks of 128 images.
+    /// A checkup of `attack`: quick, of all checks, with key `Key::new(0)`, 20 judging draws, and
+    /// chunks of 128 images.
     pub fn new(attack: Pgd) -> Self {
         Self {
             attack,
@@ -174,8 +182,8 @@ impl Checkup {
         Self { key, ..self }
     }
 
-    /// The draws of the model's noise by which images are judged; an error where they are zero. Those of the evaluation
-    /// that is checked.
+    /// The draws of the model's noise by which images are judged; an error where they are zero.
+    /// Those of the evaluation that is checked.
     pub fn with_judging_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { judging: at_least_one("judging_draws", draws)?, ..self })
     }
@@ -185,9 +193,11 @@ impl Checkup {
         Ok(Self { chunk: at_least_one("chunk", chunk)?, ..self })
     }
 
-    /// A model without noise, for the same images and classes, whose adversarial images are tried on the checked one.
+    /// A model without noise, for the same images and classes, whose adversarial images are tried
+    /// on the checked one.
     ///
-    /// Otherwise a model with noise is its own surrogate, with the noise off, and one without goes without that check.
+    /// Otherwise a model with noise is its own surrogate, with the noise off, and one without goes
+    /// without that check.
     pub fn with_surrogate(
         self,
         name: impl Into<String>,
@@ -196,7 +206,8 @@ impl Checkup {
         Self { surrogate: Some(Surrogate { name: name.into(), classifier }), ..self }
     }
 
-    /// Only the checks of these names, in the order of the table; an error where there is no such check.
+    /// Only the checks of these names, in the order of the table; an error where there is no such
+    /// check.
     pub fn with_checks(self, names: &[&str]) -> Result<Self, EvaluationError> {
         if let Some(unknown) = names.iter().find(|name| !Self::names().any(|known| known == **name))
         {
@@ -206,14 +217,15 @@ impl Checkup {
         Ok(Self { only: Some(names.iter().map(|name| name.to_string()).collect()), ..self })
     }
 
-    /// Keeps each result in this folder once its check has ended. A checkup that was killed continues from there when
-    /// it is started again with the same attack, effort, key, model and data.
+    /// Keeps each result in this folder once its check has ended. A checkup that was killed
+    /// continues from there when it is started again with the same attack, effort, key, model and
+    /// data.
     pub fn with_state(self, folder: impl Into<PathBuf>) -> Self {
         Self { state: Some(folder.into()), ..self }
     }
 
-    /// What the checkup will cost at most for a model of so many classes, with noise or without, if there are examples
-    /// enough.
+    /// What the checkup will cost at most for a model of so many classes, with noise or without, if
+    /// there are examples enough.
     pub fn plan(&self, classes: usize, stochastic: bool) -> Plan {
         self.plan_for(classes, stochastic, usize::MAX)
     }

@@ -40,7 +40,8 @@ pub(super) fn off(case: &Case<'_>) -> Result<Finding, AttackError> {
     compare(case, "off", found)
 }
 
-/// The images as they are, moved to a random point of the ball, and attacked, on a model without noise.
+/// The images as they are, moved to a random point of the ball, and attacked, on a model without
+/// noise.
 fn attacked(case: &Case<'_>, target: Target<'_>) -> Result<[Fared; 3], AttackError> {
     let (subject, problem) = (case.subject, &case.problem);
     let clean = subject.judge(target, problem, &problem.images, subject.key.named("judge"), 1)?;
@@ -80,8 +81,7 @@ fn compare(
     if idle {
         measured += "; the attack moves its margins no more than a random point of the ball does";
     }
-    Ok(Finding::judged(&judgement, measured)
-        .at_least(verdict)
+    Ok(Finding::judged(&judgement.at_least(verdict), measured)
         .value("robust_without", robust.accuracy())
         .value("clean_without", clean.accuracy())
         .value("robust_with", noisy.accuracy())

@@ -8,16 +8,19 @@ use serde::{Deserialize, Serialize};
 
 /// What a checkup will cost at most, in passes of single images through models.
 ///
-/// Each check takes the examples that it needs to see the difference which its rule names, then more of them, the
-/// cheapest checks first, until the effort's budget is spent; none takes fewer than the effort's least number.
+/// Each check takes the examples that it needs to see the difference which its rule names, then
+/// more of them, the cheapest checks first, until the effort's budget is spent; none takes fewer
+/// than the effort's least number.
 ///
-/// A plan made before the model is known counts on it to get every image right. Where it does not, a checkup attacks
-/// fewer images, takes more examples instead, and costs no more. Of a model without noise examples leave APGD and Square
-/// once they are broken; `active-test` leaves out images where no point can be planted; and the best of several attacks
-/// may not be the dearest. All else costs what is planned.
+/// A plan made before the model is known counts on it to get every image right. Where it does not,
+/// a checkup attacks fewer images, takes more examples instead, and costs no more. Of a model
+/// without noise examples leave APGD and Square once they are broken; `active-test` leaves out
+/// images where no point can be planted; and the best of several attacks may not be the dearest.
+/// All else costs what is planned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// What several checks share: the images judged as they are, the audited attack, and the stronger ones.
+    /// What several checks share: the images judged as they are, the audited attack, and the
+    /// stronger ones.
     pub shared: Passes,
     /// The checks, in the order in which they run.
     pub checks: Vec<PlannedCheck>,
@@ -65,14 +68,14 @@ pub(super) fn looks(setup: &Setup, entries: &[&Entry], available: usize) -> usiz
 
 impl Plan {
     /// The plan that spends no more than `budget`, as far as each check gets its fewest examples.
-    pub fn new(setup: &Setup, entries: &[&Entry], images: Images<'_>, budget: u64) -> Self {
+    pub(super) fn new(setup: &Setup, entries: &[&Entry], images: Images<'_>, budget: u64) -> Self {
         let most = |entry: &Entry| match entry.applies(setup) {
             true => entry.most(setup).min(images.available),
             false => 0,
         };
         let fewest = |entry: &&Entry| match entry.takes {
-            Takes::Most => most(entry).min(setup.sizes.fewest),
-            Takes::Some | Takes::Few => most(entry),
+            Takes::Most => most(*entry).min(setup.sizes.fewest),
+            Takes::Some | Takes::Few => most(*entry),
         };
         let mut examples: Vec<usize> = entries.iter().map(fewest).collect();
         let cost =
@@ -123,7 +126,8 @@ impl Plan {
         let checks = entries.iter().zip(examples).map(planned).collect();
         let mut plan = Self { shared: Passes::default(), checks };
         let most = plan.covers(entries, images, |_| true);
-        // Before anything is judged, two draws tell whether there is noise, and one image tells the classes.
+        // Before anything is judged, two draws tell whether there is noise, and one image tells the
+        // classes.
         plan.shared = forwards(2 * images.available.min(8) + 1)
             + setup.judge_cost() * looks(setup, entries, images.available) as u64
             + (setup.attack.cost() + setup.judge_cost()) * most.audit as u64
@@ -131,7 +135,8 @@ impl Plan {
         plan
     }
 
-    /// How much the shared results must cover for the checks at those positions for which `open` holds.
+    /// How much the shared results must cover for the checks at those positions for which `open`
+    /// holds.
     pub(super) fn covers(
         &self,
         entries: &[&Entry],

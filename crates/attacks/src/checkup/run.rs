@@ -19,16 +19,16 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 impl Checkup {
-    /// Runs the checks on the first of these `images`, `[n, channels, height, width]` with pixels in [0, 1], of true
-    /// classes `labels`, `[n]`, which are these `examples` of their data set.
+    /// Runs the checks on the first of these `images`, `[n, channels, height, width]` with pixels
+    /// in [0, 1], of true classes `labels`, `[n]`, which are these `examples` of their data set.
     ///
-    /// `progress` is called before each check and after it. A check that cannot be carried out has failed or is
-    /// skipped, with the reason in place of the measurement, and the others go on.
+    /// `progress` is called before each check and after it. A check that cannot be carried out has
+    /// failed or is skipped, with the reason in place of the measurement, and the others go on.
     ///
     /// # Errors
     ///
-    /// Where images, labels and logits do not fit together, logits are not finite, the audited threat is of radius
-    /// zero, or the saved state is of another checkup.
+    /// Where images, labels and logits do not fit together, logits are not finite, the audited
+    /// threat is of radius zero, or the saved state is of another checkup.
     pub fn run(
         &self,
         classifier: &dyn Classifier,
@@ -87,8 +87,8 @@ impl Checkup {
         Ok(checks)
     }
 
-    /// How long [`run`](Self::run) will take at most, by the time of a forward and a backward pass on a batch of these
-    /// images. Those that the model gets wrong are found out for that.
+    /// How long [`run`](Self::run) will take at most, by the time of a forward and a backward pass
+    /// on a batch of these images. Those that the model gets wrong are found out for that.
     ///
     /// # Errors
     ///
@@ -124,7 +124,8 @@ impl Checkup {
         Ok(Duration::from_secs_f64(total))
     }
 
-    /// Looks at the images, and plans by those that the model gets right: no more than was planned without that.
+    /// Looks at the images, and plans by those that the model gets right: no more than was planned
+    /// without that.
     fn plan_of(
         &self,
         subject: &mut Subject<'_>,

@@ -47,8 +47,8 @@ impl Setup {
         self.sizes.budget * if self.stochastic { self.sizes.noise } else { 1 }
     }
 
-    /// Of so many examples those on which the best of several variants is chosen, and which pictures show. Too few to
-    /// be divided are not.
+    /// Of so many examples those on which the best of several variants is chosen, and which
+    /// pictures show. Too few to be divided are not.
     pub fn pilot(&self, examples: usize) -> usize {
         if examples < 12 { 0 } else { self.sizes.few.min(examples / 3) }
     }
@@ -109,7 +109,8 @@ impl Setup {
         Pgd { eot: Eot::ONE, ..self.attack.clone() }
     }
 
-    /// Counts below `used` by the effort's factor, and doublings past it, up to `reach` if not farther.
+    /// Counts below `used` by the effort's factor, and doublings past it, up to `reach` if not
+    /// farther.
     pub fn ladder(&self, used: usize, reach: usize) -> (Vec<usize>, Vec<usize>) {
         let (mut below, mut next) = (Vec::new(), used / self.sizes.fineness);
         while next > 1 {

