@@ -41,9 +41,9 @@
 //!
 //! | effort | *b* | sees that from |
 //! | --- | --- | --- |
-//! | `quick` | 3 points | 135 examples |
-//! | `standard` | 2 points | 203 examples |
-//! | `thorough` | 1 point | 406 examples |
+//! | `quick` | 3 points | 133 examples |
+//! | `standard` | 2 points | 200 examples |
+//! | `thorough` | 1 point | 400 examples |
 //!
 //! These numbers hold where all examples but those fare alike on both sides; where they do not it
 //! takes more.
@@ -111,9 +111,8 @@ mod table;
 pub use effort::{Effort, ParseEffortError};
 pub use plan::{Plan, PlannedCheck};
 
-use self::setup::Setup;
 use self::subject::Surrogate;
-use self::table::{CHECKS, Entry};
+use self::table::CHECKS;
 use crate::error::at_least_one;
 use crate::evaluation::{Check, EvaluationError};
 use crate::{AttackError, Classifier, Passes, Pgd};
@@ -222,38 +221,5 @@ impl Checkup {
     /// data.
     pub fn with_state(self, folder: impl Into<PathBuf>) -> Self {
         Self { state: Some(folder.into()), ..self }
-    }
-
-    /// What the checkup will cost at most for a model of so many classes, with noise or without, if
-    /// there are examples enough.
-    pub fn plan(&self, classes: usize, stochastic: bool) -> Plan {
-        self.plan_for(classes, stochastic, usize::MAX)
-    }
-
-    /// What the checkup will cost at most with so many examples.
-    pub fn plan_for(&self, classes: usize, stochastic: bool, examples: usize) -> Plan {
-        let setup = self.setup(classes, stochastic);
-        let images = plan::Images { available: examples, right: None };
-        Plan::new(&setup, &self.entries(), images, setup.budget())
-    }
-
-    fn setup(&self, classes: usize, stochastic: bool) -> Setup {
-        Setup {
-            attack: self.attack.clone(),
-            sizes: self.effort.sizes(),
-            judging: self.judging,
-            draws: if stochastic { self.judging } else { 1 },
-            classes,
-            stochastic,
-            surrogate: self.surrogate.is_some() || stochastic,
-        }
-    }
-
-    /// The checks that are asked for.
-    fn entries(&self) -> Vec<&'static Entry> {
-        let asked = |entry: &&Entry| {
-            self.only.as_ref().is_none_or(|only| only.iter().any(|name| name == entry.name))
-        };
-        CHECKS.iter().filter(asked).collect()
     }
 }

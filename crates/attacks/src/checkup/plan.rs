@@ -1,8 +1,9 @@
 //! What a checkup will cost, and how it is divided among the checks.
 
+use super::Checkup;
 use super::difference::needed_for;
 use super::setup::{Setup, Size, forwards, weight};
-use super::table::{Entry, Needs, Takes};
+use super::table::{CHECKS, Entry, Needs, Takes};
 use crate::Passes;
 use serde::{Deserialize, Serialize};
 
@@ -157,5 +158,40 @@ impl Plan {
     /// All passes together.
     pub fn passes(&self) -> Passes {
         self.shared + self.checks.iter().map(|check| check.passes).sum()
+    }
+}
+
+impl Checkup {
+    /// What the checkup will cost at most for a model of so many classes, with noise or without, if
+    /// there are examples enough.
+    pub fn plan(&self, classes: usize, stochastic: bool) -> Plan {
+        self.plan_for(classes, stochastic, usize::MAX)
+    }
+
+    /// What the checkup will cost at most with so many examples.
+    pub fn plan_for(&self, classes: usize, stochastic: bool, examples: usize) -> Plan {
+        let setup = self.setup(classes, stochastic);
+        let images = Images { available: examples, right: None };
+        Plan::new(&setup, &self.entries(), images, setup.budget())
+    }
+
+    pub(super) fn setup(&self, classes: usize, stochastic: bool) -> Setup {
+        Setup {
+            attack: self.attack.clone(),
+            sizes: self.effort.sizes(),
+            judging: self.judging,
+            draws: if stochastic { self.judging } else { 1 },
+            classes,
+            stochastic,
+            surrogate: self.surrogate.is_some() || stochastic,
+        }
+    }
+
+    /// The checks that are asked for.
+    pub(super) fn entries(&self) -> Vec<&'static Entry> {
+        let asked = |entry: &&Entry| {
+            self.only.as_ref().is_none_or(|only| only.iter().any(|name| name == entry.name))
+        };
+        CHECKS.iter().filter(asked).collect()
     }
 }

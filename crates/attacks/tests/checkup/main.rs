@@ -73,15 +73,11 @@ fn a_quick_plan_keeps_to_its_time_and_lets_half_of_the_comparing_checks_see() {
         let comparing = plan.checks.iter().filter(|check| compares(&check.name));
         let sizes: Vec<usize> =
             comparing.map(|check| check.examples).filter(|size| *size > 0).collect();
-        // What three points take without any disagreement, and with some.
-        for (needed, share) in [(135, 2), (200, if stochastic { 3 } else { 1 })] {
-            let seeing = sizes.iter().filter(|size| **size >= needed).count();
-            assert!(
-                seeing * share >= sizes.len(),
-                "{needed}: {seeing} of {}: {plan:#?}",
-                sizes.len()
-            );
-        }
+        // What three points take, and with some disagreement where there is no noise. Of a model
+        // that is wrong at times there is room for more.
+        let needed = if stochastic { 133 } else { 250 };
+        let seeing = sizes.iter().filter(|size| **size >= needed).count();
+        assert!(2 * seeing >= sizes.len(), "{seeing} of {}: {plan:#?}", sizes.len());
     }
 }
 
@@ -204,7 +200,7 @@ fn images_that_are_always_wrong_are_not_attacked() {
     let plan = checkup.plan_for(CLASSES, false, 64);
     for (check, planned) in checks.iter().zip(&plan.checks) {
         assert_eq!((check.examples, check.values["attacked"]), (64, 32.0));
-        assert!(2 * check.passes.backwards <= planned.passes.backwards, "{check:#?}");
+        assert!(3 * check.passes.backwards <= 2 * planned.passes.backwards, "{check:#?}");
     }
     assert!(checks[1].values["robust_audited"] <= 0.5);
 }
