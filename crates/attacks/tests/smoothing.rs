@@ -146,6 +146,34 @@ fn samples_that_all_agree_certify_the_largest_radius() {
     }
 }
 
+/// Of samples that all agree n decide a certificate if α^(1/n) > 1/2, and a prediction if 2^(1 - n) <= α.
+#[test]
+fn samples_that_can_only_abstain_are_refused_and_one_more_decides() {
+    let constant = |x: Tensor<4>| Tensor::zeros([x.dims()[0], 2], &x.device());
+    let image = Tensor::full([1, 1, 1, 2], 0.5, &Device::flex());
+    for (alpha, to_certify, to_predict) in [(0.001, 10, 11), (0.05, 5, 6), (0.4, 2, 3)] {
+        let certify = |samples| {
+            let settings = smoothing(5, samples, alpha);
+            settings.certify(&constant, image.clone(), Key::new(1), 0)
+        };
+        let predict = |samples| {
+            let settings = smoothing(5, samples, alpha);
+            settings.predict(&constant, image.clone(), Key::new(1), 0)
+        };
+        let refused = |got, wanted| AttackError::Samples { got, wanted, alpha };
+        let few = certify(to_certify - 1).unwrap_err();
+        assert_eq!(few, refused(to_certify - 1, to_certify));
+        let few = predict(to_predict - 1).unwrap_err();
+        assert_eq!(few, refused(to_predict - 1, to_predict));
+        let found = certify(to_certify).unwrap().certificates[0];
+        assert!(matches!(found, Certificate::Certified { radius, .. } if radius > 0.0));
+        assert_eq!(predict(to_predict).unwrap().predictions[0], Smoothed::Class(0));
+    }
+    let message = smoothing(5, 10, 0.001).predict(&constant, image, Key::new(1), 0).unwrap_err();
+    let wanted = "samples: got 10, wanted at least 11 for alpha 0.001: with fewer every answer is to abstain";
+    assert_eq!(message.to_string(), wanted);
+}
+
 /// On the boundary every answer is wrong. Of 400 predictions each is one with a probability of at most 0.05: no more
 /// than 42, five standard errors above the mean. So for the certificates.
 #[test]
@@ -231,7 +259,7 @@ fn bad_settings_and_models_are_refused() {
         assert_eq!(got, format!("{field}: got 0, wanted at least 1"));
     }
     let run = |model: &dyn Classifier, images| -> Result<Certificates, AttackError> {
-        smoothing(2, 3, 0.1).certify(model, images, Key::new(1), 10)
+        smoothing(2, 4, 0.1).certify(model, images, Key::new(1), 10)
     };
     let pixels = |x: Tensor<4>| x.flatten::<2>(1, 3);
     let clean = images(4, DType::F64);

@@ -61,6 +61,8 @@ pub(crate) struct Finding {
     pub(crate) model: Option<String>,
     pub(crate) verdict: Verdict,
     pub(crate) measured: String,
+    /// What it could have seen, where its rule names a difference.
+    pub(crate) sight: Option<String>,
     pub(crate) cost: String,
 }
 

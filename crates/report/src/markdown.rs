@@ -66,9 +66,11 @@ fn chart(text: &mut String, Chart { id, title, note, source, .. }: &Chart) {
 
 fn inspection(text: &mut String, check: &Inspection) {
     let _ = writeln!(text, "### {}\n", escape(&check.name));
-    for Finding { model, verdict, measured, cost } in &check.findings {
+    for Finding { model, verdict, measured, sight, cost } in &check.findings {
         let model = model.as_ref().map_or(String::new(), |model| format!("{}: ", escape(model)));
-        let _ = writeln!(text, "- **{verdict}** {model}{} ({})", escape(measured), escape(cost));
+        let sight = sight.as_ref().map_or(String::new(), |sight| format!("{} ", escape(sight)));
+        let [measured, cost] = [measured, cost].map(|part| escape(part));
+        let _ = writeln!(text, "- **{verdict}** {model}{measured} ({sight}{cost})");
     }
     let _ = writeln!(text, "\nRaised if: {}\n", escape(&check.raised_if));
     let _ = writeln!(text, "What to do: {}\n", escape(&check.advice));

@@ -184,11 +184,33 @@ fn what_failed_is_said_first() {
                 .to_string()
         })
         .collect();
-    let order = [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Skipped]
-        .map(|v| format!("badge {v}"));
+    let order = Verdict::GRAVEST_FIRST.map(|v| format!("badge {v}"));
     let places: Vec<usize> =
         verdicts.iter().map(|v| order.iter().position(|o| o == v).unwrap()).collect();
     assert!(places.is_sorted() && places[0] == 0, "{verdicts:?}");
+}
+
+/// A check that could not tell is counted apart, is open to see, and says what it could have seen.
+#[test]
+fn an_inconclusive_check_is_no_passed_one() {
+    let report = Report::new(vec![stochastic("CNI", 60)]).unwrap();
+    let (html, markdown) = (report.html(), report.markdown());
+    let page = Html::parse_document(&html);
+    let headline: String = selected(&page, ".headline div").last().unwrap().text().collect();
+    let counts = "4 passed1 inconclusive, 1 warned, 1 failed, 1 did not apply";
+    assert!(headline.contains(counts), "{headline}");
+    let lead: String = selected(&page, ".lead")[0].text().collect();
+    assert!(lead.contains("Of 8 checks, 4 passed, 1 inconclusive, 1 warned, 1 failed"), "{lead}");
+    let check = &selected(&page, "#check-stronger-attack")[0];
+    assert!(
+        !check.ancestors().any(|a| a.value().as_element().is_some_and(|e| e.name() == "details"))
+    );
+    let text: String = check.text().collect();
+    let seen =
+        "Could have seen 13.7 points, where its rule names 3.0; 2,140 examples would show that.";
+    assert!(text.contains("?inconclusive") && text.contains(seen), "{text}");
+    assert!(markdown.contains("- **inconclusive** APGD leaves 6.2 %") && markdown.contains(seen));
+    assert!(html.contains(".badge.inconclusive"));
 }
 
 #[test]

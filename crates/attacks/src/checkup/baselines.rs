@@ -1,18 +1,20 @@
 //! Weaker attackers, who must not win where the audited attack does not.
 
-use super::compare::{Difference, Fared};
+use super::case::Case;
+use super::difference::Difference;
+use super::fared::Fared;
 use super::finding::{Finding, percent};
-use super::setup::Setup;
-use super::subject::{Case, Target};
-use crate::evaluation::Verdict;
+use super::judgement::Judgement;
+use super::setup::{Setup, Size};
+use super::subject::Target;
 use crate::{AttackError, Passes, Pgd};
 
 fn one_steps(setup: &Setup) -> [Pgd; 2] {
     [setup.one_step(1.0, false), setup.one_step(1.25, true)]
 }
 
-pub(super) fn one_step_cost(setup: &Setup) -> Passes {
-    setup.judged(&one_steps(setup))
+pub(super) fn one_step_cost(setup: &Setup, size: Size) -> Passes {
+    setup.judged(&one_steps(setup)) * size.right as u64
 }
 
 pub(super) fn one_step(case: &Case<'_>) -> Result<Finding, AttackError> {
@@ -32,15 +34,16 @@ pub(super) fn one_step(case: &Case<'_>) -> Result<Finding, AttackError> {
         percent(audited.accuracy() - gain.mean),
         percent(audited.accuracy())
     );
-    Ok(Finding::new(gain.verdict(0.01, 0.05, 2), measured)
+    let judgement = gain.judge(case.setup().bound(), 0.05, 2).where_left(&audited);
+    Ok(Finding::judged(&judgement, measured)
         .value("one_step", audited.accuracy() - gain.mean)
         .value("audited", audited.accuracy())
         .value("gain", gain.mean)
-        .value("gain_error", gain.error))
+        .value("gain_error", gain.error()))
 }
 
-pub(super) fn random_cost(setup: &Setup) -> Passes {
-    setup.random().1 + setup.judge_cost()
+pub(super) fn random_cost(setup: &Setup, size: Size) -> Passes {
+    (setup.random().1 + setup.judge_cost()) * size.right as u64
 }
 
 pub(super) fn random(case: &Case<'_>) -> Result<Finding, AttackError> {
@@ -54,44 +57,41 @@ pub(super) fn random(case: &Case<'_>) -> Result<Finding, AttackError> {
         case.setup().sizes.points,
         majority(&case.clean)
     );
-    let share = only as f64 / case.clean.margin.len() as f64;
-    let verdict = match only {
-        0 | 1 => Verdict::Pass,
-        2.. if share > 0.05 => Verdict::Fail,
-        _ => Verdict::Warn,
-    };
-    Ok(Finding::new(verdict, measured)
+    let (images, bound) = (case.clean.examples(), case.setup().bound());
+    let judgement = Judgement::of_count(only, images, bound, |count, _| count >= 2, gross);
+    Ok(Finding::judged(&judgement.where_left(&audited), measured)
         .value("broken", broken as f64)
         .value("broken_only_by_random", only as f64)
         .value("robust_random", random.accuracy())
         .value("robust_audited", audited.accuracy()))
 }
 
-/// Images that half of the draws or more get right.
-fn majority(fared: &Fared) -> isize {
-    fared.per_example().iter().filter(|share| **share >= 0.5).count() as isize
+/// Whether a count is over 5 %, and not of a single image.
+fn gross(count: usize, images: usize) -> bool {
+    count >= 2 && count as f64 > 0.05 * images as f64
 }
 
-pub(super) fn black_box_cost(setup: &Setup) -> Passes {
-    setup.black_box().1 + setup.judge_cost()
+/// Images that half of the draws or more get right.
+fn majority(fared: &Fared) -> isize {
+    fared.shares().iter().filter(|share| **share >= 0.5).count() as isize
+}
+
+pub(super) fn black_box_cost(setup: &Setup, size: Size) -> Passes {
+    (setup.black_box().1 + setup.judge_cost()) * size.right as u64
 }
 
 pub(super) fn black_box(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (attack, audited, strong) =
         (case.setup().black_box().0, case.audited()?.fared, case.strong()?.fared);
     let square = case.find(&attack)?.fared;
-    let examples = case.clean.margin.len();
+    let examples = case.clean.examples();
     let only = square.broken_only_here(&audited);
     let hard = square.broken_only_here(&strong);
     let neither = only.iter().filter(|row| hard.contains(row)).count();
     let only = only.len();
-    let many = |count: usize| count as f64 > 0.002 * examples as f64 && count >= 2;
-    let gross = only >= 2 && only as f64 > 0.05 * examples as f64;
-    let verdict = match (many(neither) || gross, many(only)) {
-        (true, _) => Verdict::Fail,
-        (false, true) => Verdict::Warn,
-        (false, false) => Verdict::Pass,
-    };
+    let many = |count: usize, images: usize| count >= 2 && count as f64 > 0.002 * images as f64;
+    let fails = |only: usize, images: usize| gross(only, images) || many(neither, images);
+    let judgement = Judgement::of_count(only, examples, case.setup().bound(), many, fails);
     let alone = match case.setup().stochastic {
         true => "; attacks by scores are fooled by noise, too, so that by itself this says little",
         false => "",
@@ -103,16 +103,16 @@ pub(super) fn black_box(case: &Case<'_>) -> Result<Finding, AttackError> {
         percent(square.accuracy()),
         percent(audited.accuracy()),
     );
-    Ok(Finding::new(verdict, measured)
+    Ok(Finding::judged(&judgement.where_left(&audited), measured)
         .value("broken_only_by_black_box", only as f64)
         .value("broken_by_neither_gradient_attack", neither as f64)
         .value("robust_black_box", square.accuracy())
         .value("robust_audited", audited.accuracy()))
 }
 
-pub(super) fn transfer_cost(setup: &Setup) -> Passes {
+pub(super) fn transfer_cost(setup: &Setup, size: Size) -> Passes {
     match setup.surrogate {
-        true => setup.without_draws().cost() + setup.judge_cost(),
+        true => (setup.without_draws().cost() + setup.judge_cost()) * size.right as u64,
         false => Passes::default(),
     }
 }
@@ -142,9 +142,10 @@ pub(super) fn transfer(case: &Case<'_>) -> Result<Finding, AttackError> {
         percent(transferred.accuracy()),
         percent(audited.accuracy())
     );
-    Ok(Finding::new(gain.verdict(0.01, 0.05, 1), measured)
+    let judgement = gain.judge(case.setup().bound(), 0.05, 1).where_left(&audited);
+    Ok(Finding::judged(&judgement, measured)
         .value("robust_transfer", transferred.accuracy())
         .value("robust_audited", audited.accuracy())
         .value("gain", gain.mean)
-        .value("gain_error", gain.error))
+        .value("gain_error", gain.error()))
 }

@@ -1,26 +1,29 @@
 //! Whether gradients are those of the loss: a comparison with differences of its values.
 
-use super::compare::median;
+use super::case::Case;
+use super::fared::median;
 use super::finding::Finding;
-use super::setup::{Setup, forwards};
-use super::subject::{Case, host};
+use super::setup::{Setup, Size, forwards};
+use super::subject::host;
 use crate::evaluation::Verdict;
 use crate::problem::read;
 use crate::{AttackError, Eot, Loss, Norm, Objective, Passes, Problem};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 
-/// How far the images move along a direction whose largest entry is one, in units of the pixel range. The best counts:
-/// a long way crosses the kinks of a piecewise linear model, a short one drowns in rounding.
+/// How far the images move along a direction whose largest entry is one, in units of the pixel
+/// range. The best counts: a long way crosses the kinks of a piecewise linear model, a short one
+/// drowns in rounding.
 const WAYS: [f64; 3] = [4e-3, 1e-3, 2.5e-4];
 
 fn draws(setup: &Setup) -> usize {
     setup.attack.eot.draws.min(4)
 }
 
-pub(super) fn cost(setup: &Setup) -> Passes {
+pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
     let (draws, directions) = (draws(setup), setup.sizes.directions + 1);
-    Eot { draws, ..Eot::ONE }.gradient_cost() + forwards(directions * WAYS.len() * 2 * draws)
+    let values = forwards(directions * WAYS.len() * 2 * draws);
+    (Eot { draws, ..Eot::ONE }.gradient_cost() + values) * size.examples as u64
 }
 
 pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
@@ -119,7 +122,8 @@ fn mean_loss(
     Ok(sums)
 }
 
-/// A loss of one image in double precision, without the cancellation that would hide small differences.
+/// A loss of one image in double precision, without the cancellation that would hide small
+/// differences.
 fn exact(loss: Loss, logits: &[f64], label: usize) -> f64 {
     let own = logits[label];
     let others = logits.iter().enumerate().filter(|(class, _)| *class != label).map(|(_, z)| *z);

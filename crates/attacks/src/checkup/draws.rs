@@ -1,24 +1,15 @@
 //! Whether the attack takes its means over enough draws.
 
-use super::compare::{Difference, Fared};
+use super::case::Case;
+use super::difference::Difference;
+use super::fared::Fared;
 use super::finding::{Finding, accuracies, curve, percent};
-use super::setup::{Setup, forwards};
-use super::subject::Case;
-use super::sweeps::{Sweep, Variants, fare};
+use super::setup::{Setup, Size, forwards};
+use super::sweeps::{Sweep, Variants, fare, picture_cost, variants};
 use crate::evaluation::Figure;
 use crate::{AttackError, Eot, Iterate, Passes, Pgd};
 use burn::tensor::Tensor;
 use cni_noise::Key;
-
-/// More and fewer draws at the audited number of steps.
-fn equal_steps(setup: &Setup) -> Sweep {
-    let (below, beyond) = setup.ladder(setup.attack.eot.draws, 8);
-    let of = |draws: usize| (draws as f64, with_draws(setup, draws));
-    Sweep {
-        below: below.into_iter().map(of).collect(),
-        beyond: beyond.into_iter().map(of).collect(),
-    }
-}
 
 /// As many steps as the audited attack's cost allows with these draws.
 fn equal_cost(setup: &Setup) -> Variants {
@@ -35,27 +26,43 @@ fn with_draws(setup: &Setup, draws: usize) -> Pgd {
     Pgd { eot: Eot { draws, ..setup.attack.eot }, ..setup.attack.clone() }
 }
 
-pub(super) fn sweep_cost(setup: &Setup) -> Passes {
-    let even = equal_cost(setup);
-    equal_steps(setup).cost(setup) + setup.judged(even.iter().map(|(_, attack)| attack))
+pub(super) fn sweep_cost(setup: &Setup, size: Size) -> Passes {
+    let (mut few, mut beyond) = counts(setup);
+    let most = beyond.pop().map(|draws| with_draws(setup, draws));
+    few.extend(beyond);
+    let few = variants(&few, |draws| with_draws(setup, draws));
+    let pictures = [few, equal_cost(setup)].map(|some| picture_cost(setup, &some, size.right));
+    setup.judged(most.iter()) * size.right as u64 + pictures.into_iter().sum()
+}
+
+/// Fewer draws at the audited number of steps, and more.
+fn counts(setup: &Setup) -> (Vec<usize>, Vec<usize>) {
+    setup.ladder(setup.attack.eot.draws, 8)
 }
 
 pub(super) fn sweep(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (setup, audited) = (case.setup(), case.audited()?.fared);
-    let used = setup.attack.eot.draws as f64;
-    let finding = equal_steps(setup).run(case, "draws", used, [0.01, 0.05])?;
-    let even = fare(case, &equal_cost(setup))?;
-    let places = even.iter().map(|(place, fared)| (*place, fared)).chain([(used, &audited)]);
+    let (setup, used, few) = (case.setup(), case.setup().attack.eot.draws, case.few());
+    let of = |counts: &[usize]| variants(counts, |draws| with_draws(setup, draws));
+    let (below, mut beyond) = counts(setup);
+    let most = beyond.pop().expect("there are more draws than any number");
+    let mut results = fare(&few, &of(&beyond))?;
+    results.extend(fare(case, &of(&[most]))?);
+    let below = fare(&few, &of(&below))?;
+    let sweep = Sweep { what: "draws", used, below, beyond: results };
+    let finding = sweep.finding(case)?;
+    let (even, audited) = (fare(&few, &equal_cost(setup))?, few.audited()?.fared);
+    let places = even.iter().map(|(place, fared)| (*place, fared));
     let mut curves = match finding.figure {
         Some(Figure::Curves { ref curves, .. }) => curves.clone(),
         _ => Vec::new(),
     };
     curves.iter_mut().for_each(|curve| curve.name = "at equal steps".to_string());
-    curves.push(curve("at equal cost", places));
+    curves.push(curve("at equal cost", places.chain([(used as f64, &audited)])));
     Ok(finding.figure(accuracies("draws behind each gradient", true, curves)))
 }
 
-/// The keys of the draws that decided an attack's result: those that chose it, or of the last gradients.
+/// The keys of the draws that decided an attack's result: those that chose it, or of the last
+/// gradients.
 fn own_keys(attack: &Pgd, key: Key) -> Vec<Key> {
     if attack.iterate == Iterate::Best || attack.restarts > 1 {
         return vec![key.named("score")];
@@ -64,13 +71,13 @@ fn own_keys(attack: &Pgd, key: Key) -> Vec<Key> {
     (steps.saturating_sub(4)..steps).map(|step| key.child(0).child(step)).collect()
 }
 
-pub(super) fn transfer_cost(setup: &Setup) -> Passes {
+pub(super) fn transfer_cost(setup: &Setup, size: Size) -> Passes {
     let keys = own_keys(&setup.attack, Key::new(0)).len();
-    setup.attack.cost() + forwards(4 * keys * setup.attack.eot.draws)
+    (setup.attack.cost() + forwards(4 * keys * setup.attack.eot.draws)) * size.right as u64
 }
 
-/// Two runs of the attack, each judged by its own draws and by those of the other: how friendly draws are, and how hard
-/// images, is the same on both sides.
+/// Two runs of the attack, each judged by its own draws and by those of the other: how friendly
+/// draws are, and how hard images, is the same on both sides.
 pub(super) fn transfer(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (subject, attack) = (case.subject, &case.setup().attack);
     let keys = [subject.attack_key(), case.key("draw-transfer")];
@@ -86,7 +93,8 @@ pub(super) fn transfer(case: &Case<'_>) -> Result<Finding, AttackError> {
                 Some(all) => all.add_draws(fared),
             }
         }
-        Ok(all.expect("an attack has draws"))
+        let all = all.expect("an attack has draws");
+        Ok(Fared { wrong: case.clean.wrong, ..all })
     };
     let mut own = fare(&runs[0], keys[0])?;
     own.add_draws(fare(&runs[1], keys[1])?);
@@ -98,9 +106,9 @@ pub(super) fn transfer(case: &Case<'_>) -> Result<Finding, AttackError> {
         percent(other.accuracy()),
         percent(own.accuracy())
     );
-    Ok(Finding::new(gap.verdict(0.02, 0.1, 1), measured)
+    Ok(Finding::judged(&gap.judge(case.setup().bound(), 0.1, 1), measured)
         .value("other_draws", other.accuracy())
         .value("own_draws", own.accuracy())
         .value("gap", gap.mean)
-        .value("gap_error", gap.error))
+        .value("gap_error", gap.error()))
 }

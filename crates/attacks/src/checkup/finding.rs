@@ -1,6 +1,7 @@
 //! What a check has found.
 
-use super::compare::Fared;
+use super::fared::Fared;
+use super::judgement::Judgement;
 use crate::evaluation::{Axis, Curve, Figure, Point, Verdict};
 use std::collections::BTreeMap;
 
@@ -10,11 +11,36 @@ pub(super) struct Finding {
     pub measured: String,
     pub values: BTreeMap<String, f64>,
     pub figure: Option<Figure>,
+    /// The difference that the rule names.
+    pub bound: Option<f64>,
+    /// The smallest that the check could have seen.
+    pub detectable: Option<f64>,
+    /// The examples that it would need.
+    pub needed: Option<usize>,
 }
 
 impl Finding {
     pub fn new(verdict: Verdict, measured: impl Into<String>) -> Self {
-        Self { verdict, measured: measured.into(), values: BTreeMap::new(), figure: None }
+        let (measured, values) = (measured.into(), BTreeMap::new());
+        Self {
+            verdict,
+            measured,
+            values,
+            figure: None,
+            bound: None,
+            detectable: None,
+            needed: None,
+        }
+    }
+
+    /// What a rule made of a measurement.
+    pub fn judged(judgement: &Judgement, measured: impl Into<String>) -> Self {
+        Self {
+            bound: Some(judgement.bound),
+            detectable: Some(judgement.detectable),
+            needed: judgement.needed(),
+            ..Self::new(judgement.verdict, measured.into() + &judgement.note())
+        }
     }
 
     pub fn skipped(reason: impl Into<String>) -> Self {

@@ -1,18 +1,21 @@
 //! Whether there are gradients, and whether the noise drowns them.
 
-use super::compare::median;
+use super::case::Case;
+use super::fared::median;
 use super::finding::{Finding, percent};
-use super::setup::Setup;
-use super::subject::Case;
+use super::judgement::Judgement;
+use super::setup::{Setup, Size};
 use crate::evaluation::Verdict;
 use crate::problem::{bools, read};
 use crate::{AttackError, Eot, Loss, Norm, Objective, Passes};
 
 /// A cross-entropy below this is that of a softmax that single precision rounds to one.
 const SATURATED: f64 = 1.2e-7;
+/// The share of images without a gradient that fails.
+const MANY: f64 = 0.05;
 
-pub(super) fn health_cost(setup: &Setup) -> Passes {
-    Eot::ONE.gradient_cost() * setup.losses().len() as u64
+pub(super) fn health_cost(setup: &Setup, size: Size) -> Passes {
+    Eot::ONE.gradient_cost() * (setup.losses().len() * size.examples) as u64
 }
 
 /// What the gradients of one loss are like.
@@ -47,13 +50,12 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
         (zero, broken, saturated) =
             (zero.max(of.zero), broken.max(of.broken), saturated.max(of.saturated));
     }
-    let share = |count: usize| count as f64 / examples as f64;
-    let verdict = match (broken, zero) {
+    let many = |zero: usize, images: usize| zero >= 2 && zero as f64 > MANY * images as f64;
+    let judgement = Judgement::of_count(zero, examples, MANY, |zero, _| zero >= 1, many);
+    let verdict = match (broken, saturated) {
         (1.., _) => Verdict::Fail,
-        (_, 2..) if share(zero) > 0.05 => Verdict::Fail,
-        (_, 1..) => Verdict::Warn,
-        _ if share(saturated) > 0.2 => Verdict::Warn,
-        _ => Verdict::Pass,
+        (_, saturated) if saturated as f64 > 0.2 * examples as f64 => Verdict::Warn,
+        _ => Verdict::Skipped,
     };
     let measured = format!(
         "of {examples} images at most {zero} that are not yet misclassified have a gradient of zero, {broken} have one \
@@ -61,7 +63,8 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
          lengths: {}",
         lengths.join(", ")
     );
-    let finding = Finding::new(verdict, measured).value("saturated", saturated as f64);
+    let finding = Finding::judged(&judgement.at_least(verdict), measured);
+    let finding = finding.value("saturated", saturated as f64);
     Ok(values.into_iter().fold(finding, |finding, (name, value)| finding.value(name, value)))
 }
 
@@ -97,9 +100,9 @@ fn of_loss(case: &Case<'_>, loss: Loss) -> Result<Health, AttackError> {
     Ok(health)
 }
 
-pub(super) fn noise_cost(setup: &Setup) -> Passes {
+pub(super) fn noise_cost(setup: &Setup, size: Size) -> Passes {
     let Eot { draws, .. } = setup.attack.eot;
-    Eot::ONE.gradient_cost() * (setup.sizes.reference + draws) as u64
+    Eot::ONE.gradient_cost() * ((setup.sizes.reference + draws) * size.examples) as u64
 }
 
 pub(super) fn noise(case: &Case<'_>) -> Result<Finding, AttackError> {

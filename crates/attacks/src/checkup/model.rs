@@ -1,17 +1,17 @@
 //! What the model gives: the same for the same key, and logits.
 
+use super::case::Case;
 use super::finding::{Finding, percent};
-use super::setup::{Setup, forwards};
-use super::subject::Case;
+use super::setup::{Setup, Size, forwards};
 use crate::evaluation::Verdict;
 use crate::problem::read;
 use crate::{AttackError, Passes, RandomNoise};
 use burn::tensor::Tensor;
 
-pub(super) fn determinism_cost(setup: &Setup) -> Passes {
+pub(super) fn determinism_cost(setup: &Setup, size: Size) -> Passes {
     // Beside the images a model is asked that seems to have no noise.
     let beside = if setup.stochastic { 0 } else { 2 };
-    forwards(2 * setup.sizes.replays + 1 + beside)
+    forwards((2 * setup.sizes.replays + 1 + beside) * size.examples)
 }
 
 pub(super) fn determinism(case: &Case<'_>) -> Result<Finding, AttackError> {
@@ -75,8 +75,8 @@ pub(super) fn determinism(case: &Case<'_>) -> Result<Finding, AttackError> {
         .value("predictions_changed", spread))
 }
 
-pub(super) fn logits_cost(_: &Setup) -> Passes {
-    forwards(1)
+pub(super) fn logits_cost(_: &Setup, size: Size) -> Passes {
+    forwards(size.examples)
 }
 
 pub(super) fn logits(case: &Case<'_>) -> Result<Finding, AttackError> {

@@ -1,14 +1,19 @@
 //! The attack on the model without its randomness, which must not save it.
 
-use super::compare::{Difference, Fared, subtract};
+use super::case::Case;
+use super::difference::{Difference, subtract};
+use super::fared::Fared;
 use super::finding::{Finding, percent};
-use super::setup::{Setup, forwards};
-use super::subject::{Case, Target};
+use super::setup::{Setup, Size, forwards};
+use super::subject::Target;
 use crate::evaluation::Verdict;
 use crate::{AttackError, FixedNoise, Passes, RandomNoise};
 
-pub(super) fn fixed_cost(setup: &Setup) -> Passes {
-    off_cost(setup) * setup.sizes.held as u64
+/// The fewest images on which margins tell an attack from a random point.
+const ENOUGH: usize = 10;
+
+pub(super) fn fixed_cost(setup: &Setup, size: Size) -> Passes {
+    off_cost(setup, size) * setup.sizes.held as u64
 }
 
 pub(super) fn fixed(case: &Case<'_>) -> Result<Finding, AttackError> {
@@ -26,8 +31,8 @@ pub(super) fn fixed(case: &Case<'_>) -> Result<Finding, AttackError> {
     compare(case, "held", all.expect("a draw is held"))
 }
 
-pub(super) fn off_cost(setup: &Setup) -> Passes {
-    setup.without_draws().cost() + forwards(3)
+pub(super) fn off_cost(setup: &Setup, size: Size) -> Passes {
+    (setup.without_draws().cost() + forwards(3)) * size.right as u64
 }
 
 pub(super) fn off(case: &Case<'_>) -> Result<Finding, AttackError> {
@@ -35,14 +40,15 @@ pub(super) fn off(case: &Case<'_>) -> Result<Finding, AttackError> {
     compare(case, "off", found)
 }
 
-/// The images as they are, moved to a random point of the ball, and attacked, on a model without noise.
+/// The images as they are, moved to a random point of the ball, and attacked, on a model without
+/// noise.
 fn attacked(case: &Case<'_>, target: Target<'_>) -> Result<[Fared; 3], AttackError> {
     let (subject, problem) = (case.subject, &case.problem);
     let clean = subject.judge(target, problem, &problem.images, subject.key.named("judge"), 1)?;
     let attack = case.setup().without_draws();
-    let moved = subject.find(target, &RandomNoise::new(attack.threat), problem)?;
-    let found = subject.find(target, &attack, problem)?;
-    Ok([clean, moved.fared, found.fared])
+    let moved = case.find_on(target, &RandomNoise::new(attack.threat))?;
+    let found = case.find_on(target, &attack)?;
+    Ok([Fared { wrong: case.clean.wrong, ..clean }, moved.fared, found.fared])
 }
 
 /// Whether the attack gets anywhere without the randomness, less falls, and more is left.
@@ -56,15 +62,15 @@ fn compare(
     let unharmed = Difference::apart(&clean, &case.clean);
     // How much less the attack takes: what is left more, but for what was there more to begin with.
     let spared = Difference { mean: left.mean - unharmed.mean.max(0.0), ..left };
-    let verdict = match (left.verdict(0.02, 0.1, 1), spared.verdict(0.02, 0.1, 1)) {
-        (Verdict::Pass, _) | (_, Verdict::Pass) => Verdict::Pass,
-        (Verdict::Fail, Verdict::Fail) => Verdict::Fail,
-        _ => Verdict::Warn,
-    };
+    let judgement = spared.judge(case.setup().bound(), 0.1, 1);
     // Margins tell what accuracies may not, where ε is small or the model strong.
     let pushed = Difference::new(&subtract(&robust.margin, &moved.margin), 0.0);
     let idle = !pushed.exceeds(0.0, 1);
-    let verdict = if idle { Verdict::Fail } else { verdict };
+    let verdict = match idle {
+        true if pushed.examples >= ENOUGH => Verdict::Fail,
+        true => Verdict::Inconclusive,
+        false => Verdict::Skipped,
+    };
     let mut measured = format!(
         "with its noise {state} the model keeps {} of {}, with it {} of {}",
         percent(robust.accuracy()),
@@ -75,12 +81,12 @@ fn compare(
     if idle {
         measured += "; the attack moves its margins no more than a random point of the ball does";
     }
-    Ok(Finding::new(verdict, measured)
+    Ok(Finding::judged(&judgement.at_least(verdict), measured)
         .value("robust_without", robust.accuracy())
         .value("clean_without", clean.accuracy())
         .value("robust_with", noisy.accuracy())
         .value("clean_with", case.clean.accuracy())
         .value("margin_over_random", pushed.mean)
         .value("gap", -left.mean)
-        .value("gap_error", left.error))
+        .value("gap_error", left.error()))
 }

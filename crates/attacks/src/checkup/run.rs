@@ -1,8 +1,11 @@
 //! A checkup under way.
 
-use super::compare::Fared;
+use super::case::Case;
+use super::fared::{CHANCE, Fared};
 use super::finding::Finding;
-use super::plan::Plan;
+use super::judgement::Judgement;
+use super::plan::{Images, Plan, looks};
+use super::setup::weight;
 use super::state::State;
 use super::subject::{Subject, Target};
 use super::table::Entry;
@@ -13,19 +16,20 @@ use crate::{AttackError, Classifier, Goal, Norm, Oracle, Problem, Rows};
 use burn::tensor::{Int, Tensor};
 use cni_noise::Examples;
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 impl Checkup {
-    /// Runs the checks on the first of these `images`, `[n, channels, height, width]` with pixels in [0, 1], of true
-    /// classes `labels`, `[n]`, which are these `examples` of their data set.
+    /// Runs the checks on the first of these `images`, `[n, channels, height, width]` with pixels
+    /// in [0, 1], of true classes `labels`, `[n]`, which are these `examples` of their data set.
     ///
-    /// `progress` is called before each check and after it. A check that cannot be carried out has failed or is
-    /// skipped, with the reason in place of the measurement, and the others go on.
+    /// `progress` is called before each check and after it. A check that cannot be carried out has
+    /// failed or is skipped, with the reason in place of the measurement, and the others go on.
     ///
     /// # Errors
     ///
-    /// Where images, labels and logits do not fit together, logits are not finite, the audited threat is of radius
-    /// zero, or the saved state is of another checkup.
+    /// Where images, labels and logits do not fit together, logits are not finite, the audited
+    /// threat is of radius zero, or the saved state is of another checkup.
     pub fn run(
         &self,
         classifier: &dyn Classifier,
@@ -35,13 +39,8 @@ impl Checkup {
         progress: &mut dyn FnMut(&CheckProgress),
     ) -> Result<Vec<Check>, EvaluationError> {
         let (mut subject, entries) = self.subject(classifier, images, labels, examples.into())?;
-        let available = subject.problem.len();
-        let plan = Plan::new(&subject.setup, &entries, available);
+        let plan = self.plan_of(&mut subject, &entries)?;
         let planned = plan.passes();
-        subject.problem = subject.first(plan.covers(&entries, |_| true).clean.max(1));
-        let draws = subject.setup.draws;
-        let (key, problem) = (self.key.named("judge"), subject.problem.clone());
-        subject.clean = subject.judge(subject.target, &problem, &problem.images, key, draws)?;
 
         let mut results: Vec<Option<Check>> = Vec::new();
         let mut states = Vec::new();
@@ -63,7 +62,9 @@ impl Checkup {
             });
             states.push(state);
         }
-        let most = plan.covers(&entries, |position| results[position].is_none());
+        let images =
+            Images { available: subject.problem.len(), right: Some(subject.right.as_slice()) };
+        let most = plan.covers(&entries, images, |position| results[position].is_none());
         let of = entries.len();
         let mut report = |name: &str, position, spent, done: Option<&Check>| {
             progress(&CheckProgress { check: name, position, of, passes: spent, planned, done });
@@ -95,7 +96,8 @@ impl Checkup {
         Ok(checks)
     }
 
-    /// How long [`run`](Self::run) will take, by the time of a forward and a backward pass on a batch of these images.
+    /// How long [`run`](Self::run) will take at most, by the time of a forward and a backward pass
+    /// on a batch of these images. Those that the model gets wrong are found out for that.
     ///
     /// # Errors
     ///
@@ -106,9 +108,9 @@ impl Checkup {
         images: Tensor<4>,
         labels: Tensor<1, Int>,
     ) -> Result<Duration, EvaluationError> {
-        let (subject, entries) = self.subject(classifier, images, labels, 0.into())?;
-        let passes = Plan::new(&subject.setup, &entries, subject.problem.len()).passes();
-        let some = subject.first(subject.problem.len().min(self.chunk).min(subject.setup.fewest()));
+        let (mut subject, entries) = self.subject(classifier, images, labels, 0.into())?;
+        let passes = self.plan_of(&mut subject, &entries)?.passes();
+        let some = subject.first(subject.problem.len().min(self.chunk));
         let objective = crate::Objective::new(self.attack.loss, &some.goal);
         let key = self.key.named("estimate");
         let mut seconds = [0.0, 0.0];
@@ -131,6 +133,21 @@ impl Checkup {
         Ok(Duration::from_secs_f64(total))
     }
 
+    /// Looks at the images, and plans by those that the model gets right: no more than was planned
+    /// without that.
+    fn plan_of(
+        &self,
+        subject: &mut Subject<'_>,
+        entries: &[&Entry],
+    ) -> Result<Plan, EvaluationError> {
+        let available = subject.problem.len();
+        let unknown = Images { available, right: None };
+        let most = Plan::new(&subject.setup, entries, unknown, subject.setup.budget());
+        subject.look(looks(&subject.setup, entries, available))?;
+        let images = Images { available, right: Some(&subject.right) };
+        Ok(Plan::new(&subject.setup, entries, images, weight(&most.passes())))
+    }
+
     /// The model with its data, and the checks that are asked for.
     fn subject<'a>(
         &self,
@@ -145,13 +162,19 @@ impl Checkup {
             return Err(AttackError::Setting { field: "epsilon", got: 0.0, wanted }.into());
         }
         let problem = Problem::new(images, &Goal::Misclassify(labels), examples)?;
+        let mut numbers = HashSet::new();
+        let mut numbers_of = (0..problem.len()).map(|row| problem.examples.number(row));
+        if let Some(number) = numbers_of.find(|number| !numbers.insert(*number)) {
+            return Err(AttackError::RepeatedExample { number }.into());
+        }
         let mut oracle = Oracle::unwatched(classifier, None);
         let stochastic = oracle.is_stochastic(&problem)?;
         let some = problem.select(&Rows::new(vec![0], &problem.images));
         let key = self.key.named("probe");
         let [_, classes] = oracle.logits(&some.images, &some.goal, &some.examples, key, 0)?.dims();
         let (setup, spent) = (self.setup(classes, stochastic), oracle.passes());
-        let none = Fared { predicted: Vec::new(), correct: Vec::new(), margin: Vec::new() };
+        let none =
+            Fared { predicted: Vec::new(), correct: Vec::new(), margin: Vec::new(), wrong: 0 };
         let subject = Subject {
             setup,
             target: Target { classifier, stochastic },
@@ -160,6 +183,7 @@ impl Checkup {
             chunk: self.chunk,
             surrogate: self.surrogate.clone(),
             clean: none,
+            right: Vec::new(),
             audit: None,
             strong: None,
             spent: Cell::new(spent),
@@ -172,7 +196,7 @@ impl Checkup {
 fn carry_out(entry: &Entry, subject: &Subject<'_>, examples: usize) -> Check {
     let (started, before) = (Instant::now(), subject.spent.get());
     let finding = match entry.applies(&subject.setup) {
-        true => (entry.run)(&subject.case(examples)).unwrap_or_else(|error| {
+        true => find(entry, subject, examples).unwrap_or_else(|error| {
             let verdict = match error {
                 AttackError::NonFinite { .. } | AttackError::NoGradient => Verdict::Fail,
                 _ => Verdict::Skipped,
@@ -186,14 +210,31 @@ fn carry_out(entry: &Entry, subject: &Subject<'_>, examples: usize) -> Check {
         verdict: finding.verdict,
         measured: finding.measured,
         values: finding.values,
-        detectable: None,
-        bound: None,
-        needed: None,
-        raised_if: entry.rule(),
+        detectable: finding.detectable,
+        bound: finding.bound,
+        needed: finding.needed,
+        raised_if: entry.rule(subject.setup.bound()),
         advice: entry.advice.to_string(),
         figure: finding.figure,
         examples,
         passes: subject.spent.get() - before,
         seconds: started.elapsed().as_secs_f64(),
     }
+}
+
+fn find(entry: &Entry, subject: &Subject<'_>, examples: usize) -> Result<Finding, AttackError> {
+    if entry.every {
+        return (entry.run)(&Case::every(subject, 0..examples));
+    }
+    let attacked = subject.right_within(0..examples).len();
+    if attacked == 0 {
+        let none = subject.clean.rows(&[], examples);
+        let bound = subject.setup.bound();
+        let needed = (CHANCE.ln() / (1.0 - bound).ln()).ceil() as usize;
+        let judgement = Judgement::new(Verdict::Pass, bound, 1.0, examples, Some(needed));
+        let measured = format!("the model gets none of {examples} images right in any draw");
+        return Ok(Finding::judged(&judgement.where_left(&none), measured));
+    }
+    let finding = (entry.run)(&Case::right(subject, 0..examples))?;
+    Ok(finding.value("attacked", attacked as f64))
 }

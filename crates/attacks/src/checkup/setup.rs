@@ -8,14 +8,27 @@ use crate::{Apgd, Eot, Iterate, Loss, Norm, Passes, Pgd, RandomNoise, Square, Th
 pub(super) struct Setup {
     pub attack: Pgd,
     pub sizes: Sizes,
-    /// Draws that the caller judges by,
+    /// Draws that the caller judges by.
     pub judging: usize,
-    /// and that are of use: one for a model without noise.
+    /// Draws that are of use, one for a model without noise.
     pub draws: usize,
     pub classes: usize,
     pub stochastic: bool,
     /// Whether there is a surrogate, or the model with its noise off to serve as one.
     pub surrogate: bool,
+}
+
+/// How many images a check attacks, and on behalf of how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub examples: usize,
+    /// Those that the model gets right in some draw: of the others no attack can win anything.
+    pub right: usize,
+}
+
+/// Passes as forward passes; a backward pass counts as two.
+pub(super) fn weight(passes: &Passes) -> u64 {
+    passes.forwards + 2 * passes.backwards
 }
 
 /// So many forward passes.
@@ -24,10 +37,39 @@ pub(super) fn forwards(count: usize) -> Passes {
 }
 
 impl Setup {
-    /// The examples of a check that costs however much.
-    pub fn fewest(&self) -> usize {
-        let halves = if self.attack.eot.draws > 1 { 2 } else { 1 };
-        self.sizes.fewest / halves
+    /// The difference of accuracies that rules name, a fraction.
+    pub fn bound(&self) -> f64 {
+        self.sizes.bound
+    }
+
+    /// What all checks may cost together, in forward passes.
+    pub fn budget(&self) -> u64 {
+        self.sizes.budget * if self.stochastic { self.sizes.noise } else { 1 }
+    }
+
+    /// Of so many examples those on which the best of several variants is chosen, and which
+    /// pictures show. Too few to be divided are not.
+    pub fn pilot(&self, examples: usize) -> usize {
+        if examples < 12 { 0 } else { self.sizes.few.min(examples / 3) }
+    }
+
+    /// Of so many examples those that pictures show.
+    pub fn few(&self, examples: usize) -> usize {
+        match self.pilot(examples) {
+            0 => examples,
+            pilot => pilot,
+        }
+    }
+
+    /// What it costs to find the best of several attacks on the pilot, and to run it on all.
+    pub fn best_of(&self, attacks: &[Pgd], examples: usize) -> Passes {
+        let all: Passes = self.judged(attacks);
+        let dearest = attacks.iter().map(|attack| self.judged([attack]));
+        let dearest = dearest.max_by_key(weight).unwrap_or_default();
+        match self.pilot(examples) {
+            0 => all * examples as u64,
+            pilot => all * pilot as u64 + dearest * (examples - pilot) as u64,
+        }
     }
 
     /// What it costs to judge an image.
@@ -67,7 +109,8 @@ impl Setup {
         Pgd { eot: Eot::ONE, ..self.attack.clone() }
     }
 
-    /// Counts below `used` by the effort's factor, and doublings past it, up to `reach` if not farther.
+    /// Counts below `used` by the effort's factor, and doublings past it, up to `reach` if not
+    /// farther.
     pub fn ladder(&self, used: usize, reach: usize) -> (Vec<usize>, Vec<usize>) {
         let (mut below, mut next) = (Vec::new(), used / self.sizes.fineness);
         while next > 1 {
@@ -89,13 +132,19 @@ impl Setup {
         all.into_iter().filter(|loss| loss.classes() <= self.classes).collect()
     }
 
+    /// The target classes of the stronger attack; a third where each costs means over draws.
+    fn targets(&self) -> usize {
+        let share = if self.attack.eot.draws > 1 { 3 } else { 1 };
+        self.sizes.targets.div_ceil(share)
+    }
+
     /// The attacks that together are to be no stronger than the audited one.
     pub fn strong(&self) -> Vec<Apgd> {
         let (threat, sizes) = (self.attack.threat, &self.sizes);
         let second = match self.classes {
             2 => Apgd::cross_entropy(threat).with_loss(Loss::Margin).expect("it has no targets"),
             3 => Apgd::dlr(threat),
-            _ => Apgd::targeted(threat).with_targets(sizes.targets).expect("it is positive"),
+            _ => Apgd::targeted(threat).with_targets(self.targets()).expect("it is positive"),
         };
         let ready = |apgd: Apgd| {
             apgd.with_steps(sizes.iterations)

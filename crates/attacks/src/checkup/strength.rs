@@ -1,9 +1,10 @@
 //! Other losses, a stronger attack and better iterates, which must not win much more.
 
-use super::compare::Difference;
+use super::case::Case;
+use super::difference::Difference;
 use super::finding::{Finding, percent, points};
-use super::setup::Setup;
-use super::subject::Case;
+use super::judgement::Judgement;
+use super::setup::{Setup, Size};
 use crate::evaluation::Verdict;
 use crate::{AttackError, Eot, Expectation, Iterate, Passes, Pgd};
 
@@ -30,36 +31,34 @@ fn name(audited: &Pgd, other: &Pgd) -> String {
     }
 }
 
-pub(super) fn losses_cost(setup: &Setup) -> Passes {
-    setup.judged(&others(setup))
+pub(super) fn losses_cost(setup: &Setup, size: Size) -> Passes {
+    setup.best_of(&others(setup), size.right)
 }
 
 pub(super) fn losses(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (setup, audited) = (case.setup(), case.audited()?.fared);
-    let others = others(setup);
-    let (mut best, mut values): (Option<(String, Difference)>, Vec<_>) = (None, Vec::new());
-    for other in &others {
-        let name = name(&setup.attack, other);
-        let fared = case.find(other)?.fared;
-        let gain = Difference::paired(&audited, &fared);
-        values.push((name.clone(), fared.accuracy()));
-        if best.as_ref().is_none_or(|(_, record)| gain.mean > record.mean) {
-            best = Some((name, gain));
-        }
-    }
-    let (name, gain) = best.expect("there is more than one loss");
+    let (setup, others) = (case.setup(), others(case.setup()));
+    let best = case.best_of(&others)?;
+    let audited = best.case.audited()?.fared;
+    let gain = Difference::paired(&audited, &best.fared);
+    let names: Vec<String> = others.iter().map(|other| name(&setup.attack, other)).collect();
     let measured = format!(
         "the best of {} others ({}) leaves {}, the audited loss {}",
         others.len(),
-        name.replace('_', " "),
-        percent(audited.accuracy() - gain.mean),
+        names[best.place].replace('_', " "),
+        percent(best.fared.accuracy()),
         percent(audited.accuracy())
     );
-    let finding = Finding::new(gain.verdict(0.02, 0.1, others.len()), measured)
+    let judgement = gain.judge(setup.bound(), 0.1, best.of).where_left(&audited);
+    let finding = Finding::judged(&judgement, measured)
         .value("audited", audited.accuracy())
+        .value("best", best.fared.accuracy())
         .value("gain", gain.mean)
-        .value("gain_error", gain.error);
-    Ok(values.into_iter().fold(finding, |finding, (name, value)| finding.value(name, value)))
+        .value("gain_error", gain.error());
+    // What chose the best, on fewer images.
+    let pilots = names.into_iter().zip(&best.pilots);
+    Ok(pilots.fold(finding, |finding, (name, fared)| {
+        finding.value(format!("{name}_on_few"), fared.accuracy())
+    }))
 }
 
 pub(super) fn stronger(case: &Case<'_>) -> Result<Finding, AttackError> {
@@ -72,11 +71,12 @@ pub(super) fn stronger(case: &Case<'_>) -> Result<Finding, AttackError> {
         percent(strong.accuracy()),
         percent(audited.accuracy())
     );
-    Ok(Finding::new(gain.verdict(0.02, 0.1, 1), measured)
+    let judgement = gain.judge(case.setup().bound(), 0.1, 1).where_left(&audited);
+    Ok(Finding::judged(&judgement, measured)
         .value("robust_stronger", strong.accuracy())
         .value("robust_audited", audited.accuracy())
         .value("gain", gain.mean)
-        .value("gain_error", gain.error))
+        .value("gain_error", gain.error()))
 }
 
 fn best_iterate(setup: &Setup) -> Option<Pgd> {
@@ -84,8 +84,8 @@ fn best_iterate(setup: &Setup) -> Option<Pgd> {
     last.then(|| setup.attack.clone().with_iterate(Iterate::Best))
 }
 
-pub(super) fn silent_cost(setup: &Setup) -> Passes {
-    setup.judged(best_iterate(setup).iter())
+pub(super) fn silent_cost(setup: &Setup, size: Size) -> Passes {
+    setup.judged(best_iterate(setup).iter()) * size.right as u64
 }
 
 pub(super) fn silent(case: &Case<'_>) -> Result<Finding, AttackError> {
@@ -94,14 +94,15 @@ pub(super) fn silent(case: &Case<'_>) -> Result<Finding, AttackError> {
     };
     let (last, best) = (case.audited()?.fared, case.find(&attack)?.fared);
     let missed = best.broken_only_here(&last).len();
-    let share = missed as f64 / last.margin.len() as f64;
-    let verdict = if missed >= 2 && share > 0.01 { Verdict::Warn } else { Verdict::Pass };
+    let images = last.examples();
+    let warns = |missed: usize, images: usize| missed >= 2 && missed as f64 > 0.01 * images as f64;
+    let bound = case.setup().bound().max(0.02);
+    let judgement = Judgement::of_count(missed, images, bound, warns, |_, _| false);
     let measured = format!(
-        "{missed} of {} images were broken on the way and not at the end; the best iterates leave {} less",
-        last.margin.len(),
+        "{missed} of {images} images were broken on the way and not at the end; the best iterates leave {} less",
         points(last.accuracy() - best.accuracy())
     );
-    Ok(Finding::new(verdict, measured)
+    Ok(Finding::judged(&judgement.where_left(&last), measured)
         .value("missed", missed as f64)
         .value("robust_last", last.accuracy())
         .value("robust_best", best.accuracy()))

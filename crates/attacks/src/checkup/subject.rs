@@ -1,11 +1,14 @@
 //! The model under a checkup, and what all checks know of it.
 
-use super::compare::Fared;
+use super::fared::Fared;
 use super::setup::Setup;
-use crate::{Attack, AttackError, Classifier, Goal, Oracle, Passes, Problem, Rows, Runner};
+use crate::Runner;
+use crate::judge::Severity;
+use crate::{Attack, AttackError, Classifier, Oracle, Passes, Problem, Rows};
 use burn::tensor::{Int, Tensor};
-use cni_noise::{Key, Noise, scope};
+use cni_noise::Key;
 use std::cell::Cell;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Images that an attack has found, and how they fared.
@@ -40,7 +43,11 @@ pub(super) struct Subject<'a> {
     pub surrogate: Option<Surrogate>,
     /// The images as they are.
     pub clean: Fared,
+    /// Those that the model gets right in some draw.
+    pub right: Vec<usize>,
+    /// What the audited attack finds for the first of those.
     pub audit: Option<Result<Found, AttackError>>,
+    /// What the stronger attacks find for them.
     pub strong: Option<Result<Found, AttackError>>,
     pub spent: Cell<Passes>,
 }
@@ -126,111 +133,71 @@ impl<'a> Subject<'a> {
         Ok(Found { images, fared })
     }
 
-    /// The result of the audited attack for the first examples.
-    pub fn run_audit(&mut self, examples: usize) {
-        self.audit = Some(self.find(self.target, &self.setup.attack, &self.first(examples)));
+    /// Judges the first images as they are.
+    pub fn look(&mut self, images: usize) -> Result<(), AttackError> {
+        self.problem = self.first(images);
+        let (key, draws) = (self.key.named("judge"), self.setup.draws);
+        self.clean = self.judge(self.target, &self.problem, &self.problem.images, key, draws)?;
+        let shares = self.clean.shares().into_iter().enumerate();
+        self.right = shares.filter(|(_, share)| *share > 0.0).map(|(row, _)| row).collect();
+        Ok(())
     }
 
-    /// The worst that the stronger attacks find for each of the first examples, chosen by draws of their own.
-    pub fn run_strong(&mut self, examples: usize) {
-        self.strong = Some(self.strongest(&self.first(examples)));
+    /// The result of the audited attack for the first images that the model gets right in some
+    /// draw.
+    pub fn run_audit(&mut self, right: usize) {
+        let found = self.find(self.target, &self.setup.attack, &self.first_right(right));
+        self.audit = Some(found);
+    }
+
+    /// The worst that the stronger attacks find for each of them, chosen by draws of their own.
+    pub fn run_strong(&mut self, right: usize) {
+        self.strong = Some(self.strongest(&self.first_right(right)));
     }
 
     fn strongest(&self, problem: &Problem) -> Result<Found, AttackError> {
-        let mut best: Option<(Found, Vec<f64>)> = None;
+        let mut best: Option<(Found, Vec<Severity>)> = None;
         for attack in self.setup.strong() {
             let found = self.find(self.target, &attack, problem)?;
-            let margin = match self.target.stochastic {
+            let severity = match self.target.stochastic {
                 true => {
                     let (key, draws) = (self.key.named("select"), self.setup.draws);
-                    self.judge(self.target, problem, &found.images, key, draws)?.margin
+                    self.judge(self.target, problem, &found.images, key, draws)?.severity()
                 }
-                false => found.fared.margin.clone(),
+                false => found.fared.severity(),
             };
             best = Some(match best {
-                None => (found, margin),
-                Some((old, record)) => {
-                    let better: Vec<bool> =
-                        margin.iter().zip(&record).map(|(a, b)| a > b).collect();
-                    let record = margin.iter().zip(&record).map(|(a, b)| a.max(*b)).collect();
-                    let images = crate::problem::where_rows(&better, old.images, &found.images);
-                    (Found { images, fared: old.fared.or(&better, &found.fared) }, record)
+                None => (found, severity),
+                Some((old, mut record)) => {
+                    let worse = severity.iter().zip(&record).map(|(new, old)| new.exceeds(old));
+                    let worse: Vec<bool> = worse.collect();
+                    for (row, _) in worse.iter().enumerate().filter(|(_, worse)| **worse) {
+                        record[row] = severity[row];
+                    }
+                    let images = crate::problem::where_rows(&worse, old.images, &found.images);
+                    (Found { images, fared: old.fared.or(&worse, &found.fared) }, record)
                 }
             });
         }
         Ok(best.expect("there are strong attacks").0)
     }
 
-    /// The first examples.
-    pub fn first(&self, examples: usize) -> Problem {
-        let rows = (0..examples).collect();
+    /// The first images.
+    pub fn first(&self, images: usize) -> Problem {
+        let rows = (0..images).collect();
         self.problem.select(&Rows::new(rows, &self.problem.images))
     }
 
-    /// What a check of the first examples works on.
-    pub fn case(&self, examples: usize) -> Case<'_> {
-        let clean = self.clean.first(examples);
-        Case { subject: self, problem: self.first(examples), clean }
-    }
-}
-
-/// The first examples of a subject.
-pub(super) struct Case<'a> {
-    pub subject: &'a Subject<'a>,
-    pub problem: Problem,
-    /// The images as they are.
-    pub clean: Fared,
-}
-
-impl Case<'_> {
-    pub fn setup(&self) -> &Setup {
-        &self.subject.setup
+    /// The first images that the model gets right in some draw.
+    fn first_right(&self, right: usize) -> Problem {
+        let rows = self.right[..right].to_vec();
+        self.problem.select(&Rows::new(rows, &self.problem.images))
     }
 
-    /// The key of a check's own random numbers.
-    pub fn key(&self, name: &str) -> Key {
-        self.subject.key.named("check").named(name)
-    }
-
-    /// The result of the audited attack.
-    pub fn audited(&self) -> Result<Found, AttackError> {
-        self.shared(&self.subject.audit)
-    }
-
-    /// The result of the stronger attacks.
-    pub fn strong(&self) -> Result<Found, AttackError> {
-        self.shared(&self.subject.strong)
-    }
-
-    fn shared(&self, result: &Option<Result<Found, AttackError>>) -> Result<Found, AttackError> {
-        let found = result.as_ref().expect("it was run before the checks that need it").clone()?;
-        let examples = self.problem.len();
-        let rows = Rows::new((0..examples).collect(), &found.images);
-        Ok(Found { images: rows.of(&found.images), fared: found.fared.first(examples) })
-    }
-
-    /// What an attack on the subject finds, and how that fares.
-    pub fn find(&self, attack: &dyn Attack) -> Result<Found, AttackError> {
-        self.subject.find(self.subject.target, attack, &self.problem)
-    }
-
-    /// How images in the place of the examples fare.
-    pub fn judge(&self, images: &Tensor<4>) -> Result<Fared, AttackError> {
-        let (subject, key) = (self.subject, self.subject.key.named("judge"));
-        subject.judge(subject.target, &self.problem, images, key, subject.setup.draws)
-    }
-
-    /// As `f` has it with the noise off.
-    pub fn without_noise<R>(&self, f: impl FnOnce(Target<'_>) -> R) -> R {
-        let target = Target { stochastic: false, ..self.subject.target };
-        scope(Noise::Off, || f(target))
-    }
-
-    /// A problem of the same images with other labels.
-    pub fn relabelled(&self, problem: &Problem, labels: &[i64]) -> Problem {
-        let labels = Tensor::<1, Int>::from_data(labels, &problem.images.device());
-        let labels = labels.cast(burn::tensor::IntDType::I32);
-        Problem { goal: Goal::Misclassify(labels), ..problem.clone() }
+    /// Which of the images that the model gets right are among these.
+    pub fn right_within(&self, images: Range<usize>) -> Range<usize> {
+        let before = |image: usize| self.right.partition_point(|&row| row < image);
+        before(images.start)..before(images.end)
     }
 }
 

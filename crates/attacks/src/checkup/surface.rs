@@ -1,8 +1,9 @@
 //! The loss around images, along the gradient and along chance.
 
+use super::case::Case;
 use super::finding::Finding;
-use super::setup::{Setup, forwards};
-use super::subject::{Case, host};
+use super::setup::{Setup, Size, forwards};
+use super::subject::host;
 use crate::evaluation::{Axis, Figure, Verdict};
 use crate::problem::read;
 use crate::{AttackError, Eot, Objective, Passes, Problem};
@@ -12,10 +13,11 @@ use cni_noise::Key;
 /// How far the surface reaches, in ε.
 const REACH: f64 = 2.0;
 
-pub(super) fn cost(setup: &Setup) -> Passes {
+pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
     let (places, draws) = (setup.sizes.grid.pow(2), setup.score_draws());
     let single = if setup.stochastic { places } else { 0 };
-    Eot { draws, ..Eot::ONE }.gradient_cost() + forwards(places * draws + single)
+    let values = forwards(places * draws + single);
+    (Eot { draws, ..Eot::ONE }.gradient_cost() + values) * size.examples as u64
 }
 
 /// Sums of the loss over images, a row for each place along the second direction.
@@ -23,7 +25,8 @@ struct Surface {
     mean: Vec<Vec<f64>>,
     /// In one draw for each place, as a single pass sees it.
     single: Vec<Vec<f64>>,
-    /// How much the loss of the first image that the model gets right rises along the gradient, and along chance.
+    /// How much the loss of the first image that the model gets right rises along the gradient, and
+    /// along chance.
     first: Option<[f64; 2]>,
 }
 
@@ -123,8 +126,8 @@ fn add(
     Ok(())
 }
 
-/// How much a surface rises within ε of its middle along the first direction, and along the second whichever way is
-/// better.
+/// How much a surface rises within ε of its middle along the first direction, and along the second
+/// whichever way is better.
 fn rises(surface: &[Vec<f64>]) -> [f64; 2] {
     let middle = surface.len() / 2;
     let within = (surface.len() as f64 / (2.0 * REACH)) as usize;
@@ -136,7 +139,8 @@ fn rises(surface: &[Vec<f64>]) -> [f64; 2] {
     ]
 }
 
-/// The mean second difference along both axes, in units of the surface's range; zero where it is flat.
+/// The mean second difference along both axes, in units of the surface's range; zero where it is
+/// flat.
 fn roughness(surface: &[Vec<f64>]) -> f64 {
     let at = |row: usize, column: usize| surface[row][column];
     let (mut sum, mut count) = (0.0, 0);

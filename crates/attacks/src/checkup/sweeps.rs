@@ -1,98 +1,144 @@
 //! Sweeps over a setting of the audited attack: more of it must win no more.
 
-use super::compare::{Difference, Fared};
-use super::finding::{Finding, accuracies, curve, percent, points};
-use super::setup::Setup;
-use super::subject::Case;
-use crate::evaluation::Verdict;
-use crate::{AttackError, Norm, Passes, Pgd};
+use super::case::Case;
+use super::difference::Difference;
+use super::fared::Fared;
+use super::finding::{Finding, accuracies, curve, percent};
+use super::setup::{Setup, Size, forwards};
+use crate::{AttackError, Passes, Pgd};
+use burn::tensor::Tensor;
 
 /// Variants of the audited attack, by the place of each on the sweep's axis.
 pub(super) type Variants = Vec<(f64, Pgd)>;
 
-/// Those that ask less than the audited attack, and those that ask more.
-pub(super) struct Sweep {
-    pub below: Variants,
-    pub beyond: Variants,
+/// A sweep over a count of which the audited attack has `used`.
+pub(super) struct Sweep<'a> {
+    pub what: &'a str,
+    pub used: usize,
+    /// Results with less of it, for the picture.
+    pub below: Vec<(f64, Fared)>,
+    /// Results with more of it, ascending. The last decides: the best of all would win by chance as
+    /// well.
+    pub beyond: Vec<(f64, Fared)>,
 }
 
-impl Sweep {
-    pub fn cost(&self, setup: &Setup) -> Passes {
-        setup.judged(self.below.iter().chain(&self.beyond).map(|(_, attack)| attack))
-    }
-
-    /// What more of the setting, of which the audited attack uses `used`, gains. Bounds are fractions.
-    pub fn run(
-        self,
-        case: &Case<'_>,
-        what: &str,
-        used: f64,
-        [warn, fail]: [f64; 2],
-    ) -> Result<Finding, AttackError> {
-        let audited = case.audited()?.fared;
-        let below = fare(case, &self.below)?;
-        let beyond = fare(case, &self.beyond)?;
-        // The farthest decides: the best of all would win by chance as well.
-        let (place, farthest) = beyond.last().expect("every sweep goes beyond the audited attack");
-        let (place, gain) = (*place, Difference::paired(&audited, farthest));
+impl Sweep<'_> {
+    pub fn finding(self, case: &Case<'_>) -> Result<Finding, AttackError> {
+        let (audited, used) = (case.audited()?.fared, self.used as f64);
+        let (place, farthest) = self.beyond.last().expect("a sweep goes beyond what is audited");
+        let gain = Difference::paired(&audited, farthest);
         let measured = format!(
-            "{} {what} in place of {} take robust accuracy from {} to {}",
-            count(place),
-            count(used),
+            "{place:.0} {} in place of {used:.0} take robust accuracy from {} to {}",
+            self.what,
             percent(audited.accuracy()),
-            percent(audited.accuracy() - gain.mean),
+            percent(farthest.accuracy()),
         );
-        let places = below.iter().chain(&beyond).map(|(place, fared)| (*place, fared));
-        let curve = curve(what, places.chain([(used, &audited)]));
-        Ok(Finding::new(gain.verdict(warn, fail, 1), measured)
+        let judgement = gain.judge(case.setup().bound(), 0.05, 1).where_left(&audited);
+        let few = |(place, fared): &(f64, Fared)| (*place, case.few_of(fared));
+        let audited = (used, case.few_of(&audited));
+        let places: Vec<(f64, Fared)> =
+            self.below.iter().chain(&self.beyond).map(few).chain([audited]).collect();
+        let curve = curve(self.what, places.iter().map(|(place, fared)| (*place, fared)));
+        Ok(Finding::judged(&judgement, measured)
             .value("used", used)
             .value("gain", gain.mean)
-            .value("gain_error", gain.error)
-            .figure(accuracies(what, true, vec![curve])))
+            .value("gain_error", gain.error())
+            .figure(accuracies(self.what, true, vec![curve])))
     }
 }
 
-fn count(place: f64) -> String {
-    format!("{place:.0}")
-}
-
+/// How each variant fares.
 pub(super) fn fare(case: &Case<'_>, variants: &Variants) -> Result<Vec<(f64, Fared)>, AttackError> {
     let one = |(place, attack): &(f64, Pgd)| Ok((*place, case.find(attack)?.fared));
     variants.iter().map(one).collect()
 }
 
-pub(super) fn steps(setup: &Setup) -> Sweep {
+/// The audited attack with other counts of a setting.
+pub(super) fn variants(counts: &[usize], of: impl Fn(usize) -> Pgd) -> Variants {
+    counts.iter().map(|&count| (count as f64, of(count))).collect()
+}
+
+/// What it costs to run these for a picture.
+pub(super) fn picture_cost(setup: &Setup, variants: &Variants, attacked: usize) -> Passes {
+    setup.judged(variants.iter().map(|(_, attack)| attack)) * setup.few(attacked) as u64
+}
+
+fn fewer_steps(setup: &Setup, counts: &[usize]) -> Variants {
+    variants(counts, |steps| Pgd { steps, ..setup.attack.clone() })
+}
+
+pub(super) fn steps_cost(setup: &Setup, size: Size) -> Passes {
     let (below, beyond) = setup.ladder(setup.attack.steps, 2);
-    let of = |steps: usize| (steps as f64, Pgd { steps, ..setup.attack.clone() });
-    Sweep {
-        below: below.into_iter().map(of).collect(),
-        beyond: beyond.into_iter().map(of).collect(),
-    }
+    let mut done = setup.attack.steps;
+    let more = beyond.into_iter().map(|steps| {
+        let more = Pgd { steps: steps - done, restarts: 1, ..setup.attack.clone() };
+        done = steps;
+        more.cost() + setup.judge_cost()
+    });
+    more.sum::<Passes>() * size.right as u64
+        + picture_cost(setup, &fewer_steps(setup, &below), size.right)
 }
 
+/// More steps go on from where the audited attack was: so they find no less by chance.
 pub(super) fn run_steps(case: &Case<'_>) -> Result<Finding, AttackError> {
-    steps(case.setup()).run(case, "steps", case.setup().attack.steps as f64, [0.005, 0.05])
-}
-
-pub(super) fn restarts(setup: &Setup) -> Sweep {
-    let (below, beyond) = setup.ladder(setup.attack.restarts, 2);
-    // From one place all runs would be alike.
-    let of = |restarts: usize| {
-        (restarts as f64, Pgd { restarts, random_start: true, ..setup.attack.clone() })
-    };
-    Sweep {
-        below: below.into_iter().map(of).collect(),
-        beyond: beyond.into_iter().map(of).collect(),
+    let (setup, mut images) = (case.setup(), case.audited()?.images);
+    let (below, beyond) = setup.ladder(setup.attack.steps, 2);
+    let mut attack = Pgd { restarts: 1, ..setup.attack.clone() };
+    let mut results = Vec::new();
+    for steps in beyond {
+        let more = steps - attack.steps;
+        images = case.subject.continued(&attack, &case.problem, &images, more)?;
+        results.push((steps as f64, case.judge(&images)?));
+        attack.steps = steps;
     }
+    let below = fare(&case.few(), &fewer_steps(setup, &below))?;
+    Sweep { what: "steps", used: setup.attack.steps, below, beyond: results }.finding(case)
 }
 
+fn fewer_restarts(setup: &Setup, counts: &[usize]) -> Variants {
+    variants(counts, |restarts| Pgd { restarts, ..setup.attack.clone() })
+}
+
+/// So many further restarts. From one place all runs would be alike.
+fn further(setup: &Setup, restarts: usize) -> Pgd {
+    Pgd { restarts, random_start: true, ..setup.attack.clone() }
+}
+
+pub(super) fn restarts_cost(setup: &Setup, size: Size) -> Passes {
+    let (below, beyond) = setup.ladder(setup.attack.restarts, 2);
+    let mut done = setup.attack.restarts;
+    let choice = forwards(2 * setup.attack.eot.draws);
+    let more = beyond.into_iter().map(|restarts| {
+        let more = further(setup, restarts - done);
+        done = restarts;
+        more.cost() + choice + setup.judge_cost()
+    });
+    more.sum::<Passes>() * size.right as u64
+        + picture_cost(setup, &fewer_restarts(setup, &below), size.right)
+}
+
+/// Further restarts are added to those of the audited attack.
 pub(super) fn run_restarts(case: &Case<'_>) -> Result<Finding, AttackError> {
-    restarts(case.setup()).run(case, "restarts", case.setup().attack.restarts as f64, [0.005, 0.05])
+    let (setup, subject) = (case.setup(), case.subject);
+    let mut images = case.audited()?.images;
+    let (below, beyond) = setup.ladder(setup.attack.restarts, 2);
+    let (mut done, mut results) = (setup.attack.restarts, Vec::new());
+    for restarts in beyond {
+        let key = subject.attack_key().named("restarts").child(done as u64);
+        let attack = further(setup, restarts - done);
+        let more: Tensor<4> = subject.attack(subject.target, &attack, &case.problem, key)?;
+        images = subject.better(&setup.attack, &case.problem, [&images, &more], key)?;
+        results.push((restarts as f64, case.judge(&images)?));
+        done = restarts;
+    }
+    let below = fare(&case.few(), &fewer_restarts(setup, &below))?;
+    Sweep { what: "restarts", used: setup.attack.restarts, below, beyond: results }.finding(case)
 }
 
-/// Multiples of the audited step size, and what is usual for so many steps, 2.5 ε in all (Madry et al., arXiv
-/// 1706.06083), where none of the others is near: it finds sizes that are wrong by orders of magnitude.
-pub(super) fn step_sizes(setup: &Setup) -> Variants {
+/// Multiples of the audited step size, and what is usual for so many steps, 2.5 ε in all (Madry et
+/// al., arXiv 1706.06083), where none of the others is near: it finds sizes that are wrong by
+/// orders of magnitude.
+fn step_sizes(setup: &Setup) -> Vec<Pgd> {
     let Pgd { threat, steps, step_size: used, .. } = setup.attack;
     let mut sizes: Vec<f64> = setup.sizes.step_sizes.iter().map(|times| times * used).collect();
     let usual = 2.5 * threat.epsilon() / steps as f64;
@@ -100,97 +146,35 @@ pub(super) fn step_sizes(setup: &Setup) -> Variants {
         sizes.push(usual);
         sizes.sort_by(f64::total_cmp);
     }
-    let of = |step_size| (step_size, Pgd { step_size, ..setup.attack.clone() });
-    sizes.into_iter().map(of).collect()
+    sizes.into_iter().map(|step_size| Pgd { step_size, ..setup.attack.clone() }).collect()
+}
+
+pub(super) fn step_sizes_cost(setup: &Setup, size: Size) -> Passes {
+    setup.best_of(&step_sizes(setup), size.right)
 }
 
 pub(super) fn run_step_sizes(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (setup, audited) = (case.setup(), case.audited()?.fared);
-    let others = fare(case, &step_sizes(setup))?;
-    let gains = others.iter().map(|(size, fared)| (*size, Difference::paired(&audited, fared)));
-    let (size, best) =
-        gains.max_by(|a, b| a.1.mean.total_cmp(&b.1.mean)).expect("there are other step sizes");
-    let used = setup.attack.step_size;
-    let at_edge = [others.first(), others.last()].iter().flatten().any(|(edge, _)| *edge == size);
-    let verdict = best.verdict(0.01, 0.05, others.len());
+    let (setup, sizes) = (case.setup(), step_sizes(case.setup()));
+    let best = case.best_of(&sizes)?;
+    let audited = best.case.audited()?.fared;
+    let gain = Difference::paired(&audited, &best.fared);
+    let (size, used) = (sizes[best.place].step_size, setup.attack.step_size);
+    let judgement = gain.judge(setup.bound(), 0.05, best.of).where_left(&audited);
+    let at_edge = [0, sizes.len() - 1].contains(&best.place);
     let measured = format!(
         "the best other step size, {:.2} times that used{}, takes robust accuracy from {} to {}",
         size / used,
         if at_edge { " and at the edge of the sweep" } else { "" },
         percent(audited.accuracy()),
-        percent(audited.accuracy() - best.mean),
+        percent(best.fared.accuracy()),
     );
-    let places = others.iter().map(|(size, fared)| (*size, fared)).chain([(used, &audited)]);
-    let curve = curve("robust accuracy", places);
-    Ok(Finding::new(verdict, measured)
+    let few = case.few_of(&case.audited()?.fared);
+    let places = sizes.iter().map(|attack| attack.step_size).zip(&best.pilots);
+    let curve = curve("robust accuracy", places.chain([(used, &few)]));
+    Ok(Finding::judged(&judgement, measured)
         .value("used", used)
-        .value("best", if best.mean > 0.0 { size } else { used })
-        .value("gain", best.mean)
-        .value("gain_error", best.error)
+        .value("best", if gain.mean > 0.0 { size } else { used })
+        .value("gain", gain.mean)
+        .value("gain_error", gain.error())
         .figure(accuracies("step size, in units of the pixel range", true, vec![curve])))
-}
-
-/// Radii other than the audited one, ascending; the last one covers all images.
-pub(super) fn radii(setup: &Setup, values: usize) -> Vec<f64> {
-    let (norm, used) = (setup.attack.threat.norm(), setup.attack.threat.epsilon());
-    let sizes = &setup.sizes;
-    let mut radii: Vec<f64> = match norm {
-        Norm::Linf => sizes.epsilons.iter().map(|radius| radius / 255.0).collect(),
-        Norm::L2 | Norm::L1 => sizes.multiples.iter().map(|times| times * used).collect(),
-    };
-    let diameter = match norm {
-        Norm::Linf => 1.0,
-        Norm::L2 => (values as f64).sqrt(),
-        Norm::L1 => values as f64,
-    };
-    radii.retain(|radius| *radius < diameter && (radius - used).abs() > 1e-9);
-    if used < diameter {
-        radii.push(diameter);
-    }
-    radii
-}
-
-/// What the sweep over radii costs; in a norm of large radii fewer may be of use.
-pub(super) fn radii_cost(setup: &Setup) -> Passes {
-    // Radii do not change what an attack costs, and the diameter of the smallest images is the smallest.
-    let radii = radii(setup, usize::MAX >> 1);
-    let attacks: Vec<Pgd> = radii.into_iter().map(|radius| setup.at(radius)).collect();
-    setup.judged(&attacks)
-}
-
-pub(super) fn run_radii(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (setup, audited) = (case.setup(), case.audited()?.fared);
-    let values = case.problem.images.dims()[1..].iter().product();
-    let variants = radii(setup, values).into_iter().map(|radius| (radius, setup.at(radius)));
-    let others = fare(case, &variants.collect())?;
-    let used = setup.attack.threat.epsilon();
-    let mut all: Vec<(f64, &Fared)> =
-        others.iter().map(|(radius, fared)| (*radius, fared)).collect();
-    // In a ball of radius zero there is the image alone.
-    all.extend([(used, &audited), (0.0, &case.clean)]);
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let rises = all.windows(2).map(|pair| (pair[1].0, Difference::paired(pair[1].1, pair[0].1)));
-    let (place, rise) =
-        rises.max_by(|a, b| a.1.mean.total_cmp(&b.1.mean)).expect("there are two radii");
-    let (largest, left) = *all.last().expect("there are radii");
-    let (left, chance) = (left.estimate(), 1.0 / setup.classes as f64);
-    let mut verdict = rise.verdict(0.01, 0.05, all.len() - 1);
-    let mut measured = format!(
-        "at the largest radius, {largest:.3}, {} are left, where chance is {}",
-        percent(left.accuracy),
-        percent(chance)
-    );
-    if left.low > chance {
-        verdict = Verdict::Fail;
-    }
-    if rise.exceeds(0.01, all.len() - 1) {
-        measured += &format!("; accuracy rises by {} to radius {place:.3}", points(rise.mean));
-    }
-    let curve = curve("robust accuracy", all.iter().copied());
-    Ok(Finding::new(verdict, measured)
-        .value("largest_radius", largest)
-        .value("left", left.accuracy)
-        .value("chance", chance)
-        .value("largest_rise", rise.mean)
-        .figure(accuracies("radius, in units of the pixel range", true, vec![curve])))
 }

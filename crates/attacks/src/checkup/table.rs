@@ -1,16 +1,16 @@
 //! The one table of all checks, which is why it is long.
 
+use super::case::Case;
 use super::finding::Finding;
-use super::setup::Setup;
-use super::subject::Case;
-use super::{active, baselines, differences, draws, gradients, model, noise, pictures, strength};
-use super::{surface, sweeps};
+use super::setup::{Setup, Size};
+use super::{active, baselines, differences, draws, gradients, model, noise, pictures, radii};
+use super::{strength, surface, sweeps};
 use crate::{AttackError, Passes};
 
 /// A check as a row of the table.
 pub(super) struct Entry {
     pub name: &'static str,
-    /// When it warns or fails.
+    /// When it warns or fails, where `{b}` is the effort's bound in points.
     pub raised_if: &'static str,
     /// Whether that is a difference of accuracies, which must exceed chance, too.
     pub differs: bool,
@@ -19,10 +19,11 @@ pub(super) struct Entry {
     /// Whether it has a meaning only for models with noise.
     pub noise: bool,
     pub needs: Needs,
-    /// Whether it only shows something, for which few examples are enough.
-    pub few: bool,
-    /// What it costs for each example, without what it needs.
-    pub cost: fn(&Setup) -> Passes,
+    pub takes: Takes,
+    /// Whether it is about all images, also those that the model never gets right.
+    pub every: bool,
+    /// What it costs at most, without what it needs.
+    pub cost: fn(&Setup, Size) -> Passes,
     pub run: fn(&Case<'_>) -> Result<Finding, AttackError>,
 }
 
@@ -36,6 +37,17 @@ pub(super) enum Needs {
     Strong,
 }
 
+/// How many examples it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// As many as it needs to see its bound, and more if there is budget left.
+    Most,
+    /// As many as are enough for a check of the model.
+    Some,
+    /// Few, to show something.
+    Few,
+}
+
 /// What most rows have in common.
 const BASE: Entry = Entry {
     name: "",
@@ -44,8 +56,9 @@ const BASE: Entry = Entry {
     advice: "",
     noise: false,
     needs: Needs::Audit,
-    few: false,
-    cost: |_| Passes { forwards: 0, backwards: 0 },
+    takes: Takes::Most,
+    every: false,
+    cost: |_, _| Passes { forwards: 0, backwards: 0 },
     run: |_| Ok(Finding::skipped("")),
 };
 
@@ -56,6 +69,8 @@ pub(super) const CHECKS: [Entry; 24] = [
         differs: false,
         advice: "Draw all noise by the scope's key, at the images themselves too, and judge by 10 draws or more.",
         needs: Needs::Nothing,
+        takes: Takes::Some,
+        every: true,
         cost: model::determinism_cost,
         run: model::determinism,
         ..BASE
@@ -66,6 +81,8 @@ pub(super) const CHECKS: [Entry; 24] = [
         differs: false,
         advice: "Give the attacks what comes before the softmax.",
         needs: Needs::Nothing,
+        takes: Takes::Some,
+        every: true,
         cost: model::logits_cost,
         run: model::logits,
         ..BASE
@@ -77,6 +94,8 @@ pub(super) const CHECKS: [Entry; 24] = [
         advice: "Find the layer that stops the gradient; attack through a surrogate of it (BPDA), on the margin, or \
                  without gradients.",
         needs: Needs::Nothing,
+        takes: Takes::Some,
+        every: true,
         cost: gradients::health_cost,
         run: gradients::health,
         ..BASE
@@ -88,6 +107,8 @@ pub(super) const CHECKS: [Entry; 24] = [
         advice: "The gradient is not that of the loss: look for straight-through estimates, wrong backward passes and \
                  hidden randomness.",
         needs: Needs::Nothing,
+        takes: Takes::Some,
+        every: true,
         cost: differences::cost,
         run: differences::run,
         ..BASE
@@ -99,13 +120,15 @@ pub(super) const CHECKS: [Entry; 24] = [
         advice: "Take the attack's gradients over more draws.",
         noise: true,
         needs: Needs::Nothing,
+        takes: Takes::Some,
+        every: true,
         cost: gradients::noise_cost,
         run: gradients::noise,
         ..BASE
     },
     Entry {
         name: "draw-sweep",
-        raised_if: "draws past the audited number cost over 1 point of accuracy (fails over 5)",
+        raised_if: "draws past the audited number cost over {b} points of accuracy (fails over 5)",
         advice: "Take the attack's gradients over more draws, until accuracy stays.",
         noise: true,
         cost: draws::sweep_cost,
@@ -114,7 +137,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "fixed-noise",
-        raised_if: "with one draw held, chance does as much (fails), or over 2 points more survive (fails over 10)",
+        raised_if: "with one draw held, a random point does as much (fails), or over {b} points more survive (fails over 10)",
         advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
         noise: true,
         cost: noise::fixed_cost,
@@ -123,7 +146,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "noise-off",
-        raised_if: "with the noise off, chance does as much (fails), or over 2 points more survive (fails over 10)",
+        raised_if: "with the noise off, a random point does as much (fails), or over {b} points more survive (fails over 10)",
         advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
         noise: true,
         cost: noise::off_cost,
@@ -132,39 +155,39 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "epsilon-sweep",
-        raised_if: "accuracy rises with ε by over 1 point (fails over 5), or is above chance at the end (fails)",
+        raised_if: "accuracy rises with ε by over {b} points (fails over 5), or ends above 1 / classes (fails)",
         advice: "An attack that may change everything must win: look for masked gradients.",
-        cost: sweeps::radii_cost,
-        run: sweeps::run_radii,
+        cost: radii::cost,
+        run: radii::run,
         ..BASE
     },
     Entry {
         name: "steps-sweep",
-        raised_if: "doubling the steps costs over 0.5 points of accuracy (fails over 5)",
+        raised_if: "doubling the steps costs over {b} points of accuracy (fails over 5)",
         advice: "Give the attack more steps, until accuracy stays.",
-        cost: |setup| sweeps::steps(setup).cost(setup),
+        cost: sweeps::steps_cost,
         run: sweeps::run_steps,
         ..BASE
     },
     Entry {
         name: "restarts-sweep",
-        raised_if: "doubling the restarts costs over 0.5 points of accuracy (fails over 5)",
+        raised_if: "doubling the restarts costs over {b} points of accuracy (fails over 5)",
         advice: "Give the attack more restarts, from random points.",
-        cost: |setup| sweeps::restarts(setup).cost(setup),
+        cost: sweeps::restarts_cost,
         run: sweeps::run_restarts,
         ..BASE
     },
     Entry {
         name: "step-size-sweep",
-        raised_if: "another step size costs over 1 point of accuracy (fails over 5)",
+        raised_if: "another step size costs over {b} points of accuracy (fails over 5)",
         advice: "Use the step size that hurts most; where it is the largest or smallest tried, look farther.",
-        cost: |setup| setup.judged(sweeps::step_sizes(setup).iter().map(|(_, attack)| attack)),
+        cost: sweeps::step_sizes_cost,
         run: sweeps::run_step_sizes,
         ..BASE
     },
     Entry {
         name: "one-step",
-        raised_if: "FGSM beats the audited attack by over 1 point (fails over 5)",
+        raised_if: "FGSM beats the audited attack by over {b} points (fails over 5)",
         advice: "Gradients mislead beyond the first step: look for what masks them.",
         cost: baselines::one_step_cost,
         run: baselines::one_step,
@@ -191,7 +214,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "transfer",
-        raised_if: "examples of a surrogate beat the audited attack by over 1 point (fails over 5)",
+        raised_if: "examples of a surrogate beat the audited attack by over {b} points (fails over 5)",
         advice: "Gradients mislead: look for what masks them, and report the transferred examples.",
         cost: baselines::transfer_cost,
         run: baselines::transfer,
@@ -199,7 +222,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "draw-transfer",
-        raised_if: "accuracy is over 2 points higher in other draws than in the attack's own (fails over 10)",
+        raised_if: "accuracy is over {b} points higher in other draws than in the attack's own (fails over 10)",
         advice: "The attack fits its own draws: give it more of them.",
         noise: true,
         cost: draws::transfer_cost,
@@ -208,7 +231,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "loss-choice",
-        raised_if: "another loss or expectation costs over 2 points of accuracy (fails over 10)",
+        raised_if: "another loss or expectation costs over {b} points of accuracy (fails over 10)",
         advice: "Attack by the loss that hurts most, or by several.",
         cost: strength::losses_cost,
         run: strength::losses,
@@ -216,7 +239,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "stronger-attack",
-        raised_if: "APGD costs over 2 points of accuracy beyond the audited attack (fails over 10)",
+        raised_if: "APGD costs over {b} points of accuracy beyond the audited attack (fails over 10)",
         advice: "Report APGD, better a whole suite, in place of the audited attack.",
         needs: Needs::Strong,
         run: strength::stronger,
@@ -233,7 +256,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "eight-bit",
-        raised_if: "rounding to 8 bits gives back over 1 point of accuracy (fails over half of the damage)",
+        raised_if: "rounding to 8 bits gives back over {b} points of accuracy (fails over half of the damage)",
         advice: "The attack lives between the values of an image file: judge rounded images.",
         cost: pictures::eight_bit_cost,
         run: pictures::eight_bit,
@@ -241,8 +264,9 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "label-leakage",
-        raised_if: "attacks by true labels leave 2 points more than by predicted ones, or than no attack (fails)",
+        raised_if: "attacks by true labels leave over {b} points more than by predicted ones, or than no attack (fails)",
         advice: "The attack tells the model the label: attack by predicted labels, or iterate.",
+        every: true,
         cost: pictures::leakage_cost,
         run: pictures::leakage,
         ..BASE
@@ -253,7 +277,8 @@ pub(super) const CHECKS: [Entry; 24] = [
         differs: false,
         advice: "Gradients mislead: look at the surface for plateaus and noise.",
         needs: Needs::Nothing,
-        few: true,
+        takes: Takes::Few,
+        every: true,
         cost: surface::cost,
         run: surface::run,
         ..BASE
@@ -263,6 +288,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         raised_if: "the attack misses over 5 % of planted adversarial images (fails over 20 %)",
         advice: "The attack misses what is known to be there: repair it before any of its numbers is used.",
         needs: Needs::Nothing,
+        every: true,
         cost: active::cost,
         run: active::run,
         ..BASE
@@ -270,14 +296,14 @@ pub(super) const CHECKS: [Entry; 24] = [
 ];
 
 impl Entry {
-    /// When it is raised, with what is left to chance.
-    pub fn rule(&self) -> String {
+    /// When it is raised, with a bound and what is left to chance.
+    pub fn rule(&self, bound: f64) -> String {
+        let named = self.raised_if.replace("{b}", &format!("{}", 100.0 * bound));
         match self.differs {
             true => format!(
-                "{}; only beyond two standard errors, more with few examples or for the largest of several",
-                self.raised_if
+                "{named}; only beyond two standard errors, more with few examples or for the largest of several"
             ),
-            false => self.raised_if.to_string(),
+            false => named,
         }
     }
 
@@ -286,28 +312,20 @@ impl Entry {
         setup.stochastic || !self.noise
     }
 
-    /// How many of the available examples it takes.
-    pub fn examples(&self, setup: &Setup, available: usize) -> usize {
-        let sizes = &setup.sizes;
-        let mut each = (self.cost)(setup);
-        if self.needs >= Needs::Audit {
-            each += setup.attack.cost() + setup.judge_cost();
+    /// The most examples that it takes.
+    pub fn most(&self, setup: &Setup) -> usize {
+        match self.takes {
+            Takes::Most => setup.sizes.examples,
+            Takes::Some => setup.sizes.some,
+            Takes::Few => setup.sizes.few,
         }
-        if self.needs == Needs::Strong {
-            each += setup.strong_cost();
-        }
-        let each = each.forwards + 2 * each.backwards;
-        let affordable = (sizes.allowance / each.max(1)) as usize;
-        let wanted = match self.few {
-            true => sizes.few,
-            false => affordable.clamp(setup.fewest(), sizes.examples),
-        };
-        wanted.min(available)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::difference::needed_for;
+    use super::super::effort::Effort;
     use super::*;
 
     #[test]
@@ -316,8 +334,21 @@ mod tests {
             let cells: Vec<&str> = line.strip_prefix("//! | `")?.split(" | ").collect();
             Some((cells[0].trim_end_matches('`'), cells[1].trim_end_matches(" |")))
         });
-        let wanted: Vec<(&str, &str)> = CHECKS.map(|entry| (entry.name, entry.raised_if)).to_vec();
-        assert_eq!(docs.collect::<Vec<_>>(), wanted);
+        let docs: Vec<(&str, String)> =
+            docs.map(|(name, rule)| (name, rule.replace("*b* points", "{b} points"))).collect();
+        let wanted = CHECKS.map(|entry| (entry.name, entry.raised_if.to_string()));
+        assert_eq!(docs, wanted);
+    }
+
+    #[test]
+    fn the_documented_bounds_are_those_of_the_efforts() {
+        for effort in [Effort::Quick, Effort::Standard, Effort::Thorough] {
+            let bound = effort.sizes().bound;
+            let points = if bound > 0.01 { "points" } else { "point" };
+            let (b, needed) = (100.0 * bound, needed_for(bound));
+            let row = format!("//! | `{effort}` | {b} {points} | {needed} examples |");
+            assert!(include_str!("mod.rs").contains(&row), "{row}");
+        }
     }
 
     #[test]

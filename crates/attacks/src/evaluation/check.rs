@@ -8,8 +8,9 @@ use std::fmt;
 
 /// What a check found, the graver the greater.
 ///
-/// A check that found nothing has passed only if it would have seen what its rule names. One that could not have seen
-/// it, for lack of examples, is inconclusive: it is no evidence, neither for the model nor against it.
+/// A check that found nothing has passed only if it would have seen what its rule names. One that
+/// could not have seen it, for lack of examples, is inconclusive: it is no evidence, neither for
+/// the model nor against it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -56,15 +57,16 @@ pub struct Check {
     pub measured: String,
     /// The numbers behind the verdict, by name.
     pub values: BTreeMap<String, f64>,
-    /// The smallest difference, or share of the images, that the check could have told from chance, a fraction. Absent
-    /// where the rule names no difference, and in records before version 3.
+    /// The smallest difference, or share of the images, that the check could have told from chance,
+    /// a fraction. Absent where the rule names no difference, and in records before version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detectable: Option<f64>,
-    /// The difference, or share, that its rule names and that a check must be able to see to pass, a fraction.
+    /// The difference, or share, that its rule names and that a check must be able to see to pass,
+    /// a fraction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<f64>,
-    /// Of an inconclusive check the examples that it would need to see its bound, by what it has measured. Absent where
-    /// examples alone would not do.
+    /// Of an inconclusive check the examples that it would need to see its bound, by what it has
+    /// measured. Absent where examples alone would not do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed: Option<usize>,
     /// When the check warns or fails.

@@ -7,9 +7,17 @@ use crate::problem::Harvest;
 use crate::{AttackError, Norm, Objective, Oracle, Problem};
 use burn::tensor::Tensor;
 use cni_noise::Key;
+use std::ops::Range;
+
+/// Where a run begins, and its steps, whose numbers choose the draws of their gradients.
+pub(super) struct Run {
+    pub key: Key,
+    pub start: Tensor<4>,
+    pub steps: Range<u64>,
+}
 
 impl Pgd {
-    fn start(&self, problem: &Problem, key: Key) -> Tensor<4> {
+    pub(super) fn start(&self, problem: &Problem, key: Key) -> Tensor<4> {
         let clean = &problem.images;
         if !self.random_start {
             return clean.clone();
@@ -36,7 +44,7 @@ impl Pgd {
         &self,
         oracle: &mut Oracle<'_>,
         problem: Problem,
-        key: Key,
+        run: Run,
         mut selection: Option<&mut Selection>,
         stop: bool,
     ) -> Result<Tensor<4>, AttackError> {
@@ -44,10 +52,10 @@ impl Pgd {
         let mut ball = Ball::new(norm, self.threat.epsilon(), &problem.images);
         let mut harvest = Harvest::new(problem.len());
         let mut objective = Objective::new(self.loss, &problem.goal);
-        let mut x = self.start(&problem, key.named("start"));
+        let Run { key, start: mut x, steps } = run;
         let mut past: Option<Tensor<4>> = None;
         let mut problem = problem;
-        for step in 0..self.steps as u64 {
+        for step in steps {
             if let Some(selection) = &mut selection {
                 selection.offer(oracle, &x, &problem.examples)?;
             }

@@ -3,6 +3,7 @@
 mod ascent;
 mod settings;
 
+use self::ascent::Run;
 use crate::attack::spec;
 use crate::best::Selection;
 use crate::{Access, Attack, AttackError, Eot, Loss, Oracle, Problem, Threat};
@@ -102,6 +103,25 @@ impl Pgd {
     pub fn training(threat: Threat) -> Self {
         Self { steps: 7, ..Self::new(threat) }
     }
+
+    /// Goes on for `more` steps from images that it has found: of a single run without momentum,
+    /// whose result is its last iterate, what it would have found with so many steps more.
+    pub(crate) fn continued(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+        from: Tensor<4>,
+        more: usize,
+    ) -> Result<Tensor<4>, AttackError> {
+        let key_of_choice = key.named("score");
+        let mut selection = Selection::climbed(&problem.goal, self.loss, self.eot, key_of_choice);
+        let every = (self.iterate == Iterate::Best).then_some(&mut selection);
+        let done = self.steps as u64;
+        let run = Run { key: key.child(0), start: from, steps: done..done + more as u64 };
+        let last = self.ascend(oracle, problem.clone(), run, every, false)?;
+        Ok(selection.into_images(last))
+    }
 }
 
 impl Attack for Pgd {
@@ -162,7 +182,10 @@ impl Attack for Pgd {
         let mut last = problem.images.clone();
         for run in 0..self.restarts as u64 {
             let every = best.then_some(&mut selection);
-            last = self.ascend(oracle, problem.clone(), key.child(run), every, stop)?;
+            let key = key.child(run);
+            let start = self.start(problem, key.named("start"));
+            let run = Run { key, start, steps: 0..self.steps as u64 };
+            last = self.ascend(oracle, problem.clone(), run, every, stop)?;
             if !best && self.restarts > 1 {
                 selection.offer(oracle, &last, &problem.examples)?;
             }

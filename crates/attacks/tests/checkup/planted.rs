@@ -38,7 +38,7 @@ fn an_attack_of_few_small_steps_is_weak() {
     ];
     let found = verdicts(weak, &Smooth::new(0.0), &names);
     assert_eq!(&found[2..], [Verdict::Fail; 4]);
-    assert!(matches!(found[0], Verdict::Pass | Verdict::Fail), "{found:?}");
+    assert!(found[0] != Verdict::Skipped, "{found:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The models read four faint patterns in small images. Their robust accuracy is known, or plain from how they are
 //! built, and so is what an attack must report; what it does report is wrong in a way of the plant's own.
 
+mod few;
 mod masked;
 mod noisy;
 mod odd;

@@ -15,8 +15,10 @@ pub struct Plant {
     pub attack: Pgd,
     /// Draws of the noise that judge an image.
     pub judging: usize,
-    /// The ε for which the images are made, and the attack.
+    /// The ε for which the images are made.
     pub epsilon: f64,
+    /// The images.
+    pub examples: usize,
     pub fails: &'static [&'static str],
     /// The checks that warn, or fail as well.
     pub warns: &'static [&'static str],
@@ -24,7 +26,8 @@ pub struct Plant {
 
 impl Plant {
     pub fn new(what: &'static str, model: Model, attack: Pgd) -> Self {
-        Self { what, model, attack, judging: 20, epsilon: EPSILON, fails: &[], warns: &[] }
+        let (judging, epsilon, examples) = (20, EPSILON, EXAMPLES);
+        Self { what, model, attack, judging, epsilon, examples, fails: &[], warns: &[] }
     }
 
     /// The results of some checks, or of all, for images and draws of a key.
@@ -34,7 +37,7 @@ impl Plant {
         key: Key,
         only: Option<&[&str]>,
     ) -> BTreeMap<String, Check> {
-        let (images, labels) = images(key.named("images"), EXAMPLES, self.epsilon);
+        let (images, labels) = images(key.named("images"), self.examples, self.epsilon);
         let surrogate = Arc::new(linear());
         let checkup = Checkup::new(self.attack.clone()).with_effort(effort).with_key(key);
         let mut checkup = checkup.with_surrogate("the linear model", surrogate);

@@ -42,10 +42,10 @@ pub(super) fn blocks(models: &[Model]) -> [Vec<Block>; 2] {
     [found(models, &groups), super::charts(charts).into_iter().collect()]
 }
 
-/// An overview, the checks that raised something, and the others folded away.
+/// An overview, the checks that raised something or could not tell, and the others folded away.
 fn found(models: &[Model], groups: &[Group]) -> Vec<Block> {
-    let raised = |group: &&Group| matches!(group.verdict(), Verdict::Fail | Verdict::Warn);
-    let (shown, folded): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(raised);
+    let open = |group: &&Group| group.verdict() > Verdict::Pass;
+    let (shown, folded): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(open);
     let inspections = |groups: &[&Group]| {
         Block::Checks(groups.iter().map(|group| inspection(models, group)).collect())
     };
@@ -93,6 +93,7 @@ fn inspection(models: &[Model], group: &Group) -> Inspection {
         model: (models.len() > 1).then(|| model.name.clone()),
         verdict: check.verdict,
         measured: check.measured.clone(),
+        sight: sight(check),
         cost: cost(check),
     };
     let each = |part: fn(&Check) -> &str| {
@@ -108,6 +109,16 @@ fn inspection(models: &[Model], group: &Group) -> Inspection {
         advice: each(|check| &check.advice),
         figures: Vec::new(),
     }
+}
+
+/// What the check could have seen, beside what its rule names.
+fn sight(check: &Check) -> Option<String> {
+    let detectable = words::percent(check.detectable?);
+    let rule = check.bound.map(|bound| format!(", where its rule names {}", words::percent(bound)));
+    let needed =
+        check.needed.map(|needed| format!("; {} would show that", counted(needed, "example")));
+    let (rule, needed) = (rule.unwrap_or_default(), needed.unwrap_or_default());
+    Some(format!("Could have seen {detectable} points{rule}{needed}."))
 }
 
 fn cost(check: &Check) -> String {

@@ -3,7 +3,7 @@
 use super::Model;
 use super::audit::{is_inconclusive, name};
 use crate::words::{self, counted, estimate};
-use cni_attacks::evaluation::{Accuracy, Verdict};
+use cni_attacks::evaluation::{Accuracy, Check, Verdict};
 
 pub(super) fn title(models: &[Model]) -> String {
     let names: Vec<String> = models.iter().map(|model| model.name.clone()).collect();
@@ -33,19 +33,26 @@ pub(super) fn headline(models: &[Model]) -> Vec<[String; 3]> {
     };
     let mut headline = vec![number("clean accuracy", &record.clean)];
     headline.extend(record.worst_case.iter().map(|worst| number("worst-case accuracy", worst)));
-    let number = |verdict| record.checks.iter().filter(|check| check.verdict == verdict).count();
-    let all = record.checks.len() - number(Verdict::Skipped);
-    if all > 0 {
-        let (passed, open) = (number(Verdict::Pass), number(Verdict::Inconclusive));
-        let of =
-            record.audit.as_ref().map_or(String::new(), |audit| format!("of {}: ", name(audit)));
-        let rest = format!(
-            "{of}{open} inconclusive, {} to look at",
-            counted(all - passed - open, "check")
-        );
-        headline.push(["checks passed".to_string(), format!("{passed} of {all}"), rest]);
+    if !record.checks.is_empty() {
+        let [pass, rest @ ..] = verdicts(&record.checks);
+        let of = record.audit.as_ref().map(|audit| format!("of {}", name(audit)));
+        let rest: Vec<String> = of.into_iter().chain(rest).collect();
+        headline.push(["checks".to_string(), pass, rest.join(", ")]);
     }
     headline
+}
+
+/// How many checks passed, how many could not tell, and how many there are of the other verdicts.
+fn verdicts(checks: &[Check]) -> [String; 5] {
+    let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    [
+        (Verdict::Pass, "passed"),
+        (Verdict::Inconclusive, "inconclusive"),
+        (Verdict::Warn, "warned"),
+        (Verdict::Fail, "failed"),
+        (Verdict::Skipped, "did not apply"),
+    ]
+    .map(|(verdict, word)| format!("{} {word}", number(verdict)))
 }
 
 fn paragraph(model: &Model) -> String {
@@ -81,24 +88,24 @@ fn paragraph(model: &Model) -> String {
         }
         None => ". It was not attacked.".to_string(),
     };
-    let number = |verdict| record.checks.iter().filter(|check| check.verdict == verdict).count();
-    let [pass, open, warn, fail, skipped] =
-        [Verdict::Pass, Verdict::Inconclusive, Verdict::Warn, Verdict::Fail, Verdict::Skipped]
-            .map(number);
     text += &match record.checks.len() {
         0 => {
             " No check was run: nothing says whether the attacks worked as they should.".to_string()
         }
         n => {
-            let skipped = match skipped {
-                0 => String::new(),
-                n => format!("; {n} did not apply"),
+            let inconclusive = match record
+                .checks
+                .iter()
+                .find(|c| c.verdict == Verdict::Inconclusive)
+            {
+                Some(_) => {
+                    " An inconclusive check found nothing, on too few examples to have seen what its rule names."
+                }
+                None => "",
             };
+            let verdicts = words::list(&verdicts(&record.checks));
             let of = record.audit.as_ref().map_or(String::new(), |a| format!(" of {}", name(a)));
-            format!(
-                " Of {}{of}, {pass} passed, {open} were inconclusive, {warn} warned and {fail} failed{skipped}.",
-                counted(n, "check")
-            )
+            format!(" Of {}{of}, {verdicts}.{inconclusive}", counted(n, "check"))
         }
     };
     text

@@ -37,7 +37,7 @@ pub(super) fn inspection(check: &Inspection) -> Markup {
                     (badge(finding.verdict)) " "
                     @if let Some(model) = &finding.model { strong { (model) ": " } }
                     (finding.measured)
-                    " " small { (finding.cost) }
+                    " " small { @if let Some(sight) = &finding.sight { (sight) " " } (finding.cost) }
                 }
             }
             dl {

@@ -88,6 +88,17 @@ pub fn all() -> Vec<Check> {
             )),
         ),
         check("black-box", Verdict::Pass, "Square leaves 41.0 %, PGD 33.5 %.", None),
+        Check {
+            detectable: Some(0.137),
+            bound: Some(0.03),
+            needed: Some(2140),
+            ..check(
+                "stronger-attack",
+                Verdict::Inconclusive,
+                "APGD leaves 6.2 %, PGD 12.5 %.",
+                None,
+            )
+        },
         check("vote-size", Verdict::Skipped, "The model has no noise.", None),
     ]
 }

@@ -1,19 +1,22 @@
 //! An active test: an adversarial image is planted, which the attack must find.
 //!
-//! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991). Around each image
-//! random points within 0.95 ε are labelled as inside, one of the surface of the ε-ball as outside; a linear readout
-//! that tells them apart makes the model a classifier of two classes, with an adversarial image known to be there. Here
-//! the readout reads the logits, which is all that a [`Classifier`](crate::Classifier) shows, where the paper's reads
-//! the last features; it is Fisher's discriminant, and of several points of the surface the one that stands out most is
-//! planted.
+//! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991).
+//! Around each image random points within 0.95 ε are labelled as inside, one of the surface of the
+//! ε-ball as outside; a linear readout that tells them apart makes the model a classifier of two
+//! classes, with an adversarial image known to be there. Here the readout reads the logits, which
+//! is all that a [`Classifier`](crate::Classifier) shows, where the paper's reads the last
+//! features; it is Fisher's discriminant, and of several points of the surface the one that stands
+//! out most is planted.
 
 mod readout;
 
 use self::readout::{Readout, Separation, separate};
+use super::case::Case;
+use super::difference::Difference;
 use super::finding::{Finding, percent};
-use super::setup::{Setup, forwards};
-use super::subject::{Case, Target};
-use crate::evaluation::{Hits, Verdict};
+use super::setup::{Setup, Size, forwards};
+use super::subject::Target;
+use crate::evaluation::Verdict;
 use crate::problem::read;
 use crate::{AttackError, Eot, Loss, Objective, Passes, Pgd, Problem, Rows};
 use burn::tensor::Tensor;
@@ -24,10 +27,10 @@ const INNER: f64 = 0.95;
 /// The fewest images whose planted point a readout can set apart that make a test.
 const FEWEST: usize = 8;
 
-pub(super) fn cost(setup: &Setup) -> Passes {
+pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
     // Inner points, candidates and random attackers, and the image itself.
     let points = 3 * setup.sizes.cloud + 1;
-    forwards((points + 1) * draws(setup)) + attack(setup).cost()
+    (forwards((points + 1) * draws(setup)) + attack(setup).cost()) * size.examples as u64
 }
 
 /// Draws behind the logits of a point.
@@ -54,34 +57,29 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
     }
     let (tested, images) = (found.len(), case.problem.len());
     if tested < FEWEST.min(images) {
-        return Ok(Finding::skipped(format!(
+        let measured = format!(
             "the logits set a planted point apart for {tested} of {images} images, which is too few"
-        )));
+        );
+        return Ok(Finding::new(Verdict::Inconclusive, measured));
     }
     let rate = |list: &[bool]| list.iter().filter(|hit| **hit).count() as f64 / tested as f64;
     let (success, chance) = (rate(&found), rate(&by_chance));
-    let mut hits = Hits::new(1);
-    hits.extend(&[found]);
-    let high = hits.estimate(0.95).expect("some were tested").high;
-    // What few images leave open counts for the attack.
-    let verdict = match high {
-        ..0.8 => Verdict::Fail,
-        ..0.95 => Verdict::Warn,
-        _ => Verdict::Pass,
-    };
+    let missed: Vec<f64> = found.iter().map(|found| f64::from(u8::from(!found))).collect();
+    let judgement = Difference::new(&missed, 0.0).judge(0.05, 0.2, 1);
     let measured = format!(
         "the attack found the planted image for {} of {tested} images, {} random points for {}",
         percent(success),
         case.setup().sizes.cloud,
         percent(chance)
     );
-    Ok(Finding::new(verdict, measured)
+    Ok(Finding::judged(&judgement, measured)
         .value("tested", tested as f64)
         .value("success_rate", success)
         .value("random_success_rate", chance))
 }
 
-/// Whether the attack, and whether chance, finds the planted point, of each image where one can be planted.
+/// Whether the attack, and whether chance, finds the planted point, of each image where one can be
+/// planted.
 fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), AttackError> {
     let (subject, setup, key) = (case.subject, case.setup(), case.key("active-test"));
     let threat = setup.attack.threat;

@@ -5,12 +5,12 @@ use burn::tensor::{Tensor, TensorData};
 use cni_noise::current_examples;
 use std::collections::HashMap;
 
-/// Where the boundary lies on the way from the outermost inner point to the planted one: close to it, so that chance
-/// finds little else.
+/// Where the boundary lies on the way from the outermost inner point to the planted one: close to
+/// it, so that chance finds little else.
 const BETWEEN: f64 = 0.9;
 
-/// What sets a planted point apart from those inside, `margin(z) = weight · (z − center) − offset`, in standard
-/// deviations of the points inside.
+/// What sets a planted point apart from those inside, `margin(z) = weight · (z − center) − offset`,
+/// in standard deviations of the points inside.
 #[derive(Clone, Debug)]
 pub(super) struct Separation {
     center: Vec<f64>,
@@ -30,8 +30,8 @@ impl Separation {
     }
 }
 
-/// The candidate that Fisher's discriminant sets apart most clearly from the points inside; none where it sets no one
-/// apart.
+/// The candidate that Fisher's discriminant sets apart most clearly from the points inside; none
+/// where it sets no one apart.
 pub(super) fn separate(inner: &[Vec<f64>], candidates: &[Vec<f64>]) -> Option<Separation> {
     let (count, classes) = (inner.len() as f64, inner[0].len());
     let center: Vec<f64> = (0..classes)
@@ -52,7 +52,8 @@ pub(super) fn separate(inner: &[Vec<f64>], candidates: &[Vec<f64>]) -> Option<Se
     if !(mean_variance > 0.0 && mean_variance.is_finite()) {
         return None;
     }
-    // Fewer points than classes, and logits that only their differences move, leave directions without variance.
+    // Fewer points than classes, and logits that only their differences move, leave directions
+    // without variance.
     (0..classes).for_each(|class| covariance[class][class] += 1e-3 * mean_variance);
     let factor = cholesky(covariance)?;
     let mut best: Option<(f64, Separation)> = None;
@@ -116,7 +117,8 @@ pub(super) struct Readout<'a> {
 }
 
 impl<'a> Readout<'a> {
-    /// The readouts of the examples of these numbers, in order, on the device and in the type of `like`.
+    /// The readouts of the examples of these numbers, in order, on the device and in the type of
+    /// `like`.
     pub fn new(
         classifier: &'a dyn Classifier,
         examples: Vec<u64>,

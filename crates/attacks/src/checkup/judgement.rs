@@ -1,0 +1,174 @@
+//! The verdict of a rule, and what could have been seen.
+
+use super::fared::Fared;
+use crate::evaluation::Verdict;
+
+/// The verdict of a rule, with what the check could have seen.
+#[derive(Clone, Debug)]
+pub(super) struct Judgement {
+    pub verdict: Verdict,
+    /// The difference, or share, that the rule names.
+    pub bound: f64,
+    /// The smallest that could have been told from chance.
+    pub detectable: f64,
+    /// Examples behind it,
+    pub examples: usize,
+    /// and those that it would take to see the bound.
+    needed: Option<usize>,
+    /// The most that there was to see, where that is less than the bound.
+    nothing: Option<f64>,
+}
+
+impl Judgement {
+    /// A verdict, which is inconclusive where nothing was found and the bound could not have been
+    /// seen.
+    pub fn new(
+        verdict: Verdict,
+        bound: f64,
+        detectable: f64,
+        examples: usize,
+        needed: Option<usize>,
+    ) -> Self {
+        let verdict = match verdict {
+            Verdict::Pass if detectable > bound => Verdict::Inconclusive,
+            verdict => verdict,
+        };
+        Self { verdict, bound, detectable, examples, needed, nothing: None }
+    }
+
+    /// What a rule makes of `count` examples of `of`: it warns from the first count that `warns`
+    /// and fails from the first that `fails`; shares of `bound` it must be able to see.
+    pub fn of_count(
+        count: usize,
+        of: usize,
+        bound: f64,
+        warns: impl Fn(usize, usize) -> bool,
+        fails: impl Fn(usize, usize) -> bool,
+    ) -> Self {
+        let verdict = match (fails(count, of), warns(count, of)) {
+            (true, _) => Verdict::Fail,
+            (false, true) => Verdict::Warn,
+            (false, false) => Verdict::Pass,
+        };
+        let visible = |of: usize| {
+            let first = (1..=of).find(|&count| warns(count, of) || fails(count, of));
+            first.map_or(1.0, |count| count as f64 / of as f64)
+        };
+        let needed = smallest(|examples| visible(examples) <= bound);
+        Self::new(verdict, bound, visible(of), of, needed)
+    }
+
+    /// Takes into account that an attack leaves no more than this: what is not there cannot be won.
+    pub fn where_left(self, left: &Fared) -> Self {
+        let most = left.at_most();
+        match self.verdict {
+            Verdict::Inconclusive if most <= self.bound => {
+                Self { verdict: Verdict::Pass, detectable: most, nothing: Some(most), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// The same with a graver verdict, for reasons that the measurement gives.
+    pub fn at_least(self, verdict: Verdict) -> Self {
+        Self { verdict: self.verdict.max(verdict), ..self }
+    }
+
+    /// The graver of two verdicts, and the larger of what could have been seen.
+    pub fn and(self, other: Self) -> Self {
+        let [first, second] = match other.verdict > self.verdict {
+            true => [other, self],
+            false => [self, other],
+        };
+        let detectable = first.detectable.max(second.detectable);
+        let needed = match (first.needed, second.needed) {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            _ => None,
+        };
+        Self { detectable, needed, ..first }
+    }
+
+    /// The examples that an inconclusive check would need, and has not had.
+    pub fn needed(&self) -> Option<usize> {
+        self.needed.filter(|_| self.verdict == Verdict::Inconclusive)
+    }
+
+    /// What is to be said of it beside the measurement.
+    pub fn note(&self) -> String {
+        let points = |share: f64| format!("{:.1}", 100.0 * share);
+        let [detectable, bound] = [self.detectable, self.bound].map(points);
+        match (self.verdict, self.nothing) {
+            (Verdict::Pass, Some(most)) => {
+                format!("; at most {} points could be won", points(most))
+            }
+            (Verdict::Inconclusive, None) if self.detectable > self.bound => {
+                let needed = match self.needed {
+                    Some(needed) => format!("{needed} examples would show"),
+                    None => "more draws, and not more examples, would show".to_string(),
+                };
+                format!(
+                    "; {} examples could show no less than {detectable} points, {needed} the {bound} of the rule",
+                    self.examples
+                )
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// The smallest number of examples for which it holds, to three digits, if it holds from there on;
+/// none where a million are not enough.
+pub(super) fn smallest(holds: impl Fn(usize) -> bool) -> Option<usize> {
+    let (mut low, mut high) = (0, 1);
+    while !holds(high) {
+        (low, high) = (high, 2 * high);
+        if high > 1 << 20 {
+            return None;
+        }
+    }
+    while high - low > (high / 1000).max(1) {
+        let middle = low + (high - low) / 2;
+        match holds(middle) {
+            true => high = middle,
+            false => low = middle,
+        }
+    }
+    Some(high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::difference::Difference;
+    use super::super::fared::tests::fared;
+    use super::*;
+
+    #[test]
+    fn where_nothing_is_left_nothing_can_be_won() {
+        let nothing = |examples| {
+            let left = fared(&vec![false; examples]);
+            let same = Difference::paired(&left, &left).judge(0.03, 0.1, 4);
+            same.where_left(&left)
+        };
+        assert_eq!(nothing(16).verdict, Verdict::Inconclusive);
+        assert_eq!(nothing(150).verdict, Verdict::Pass);
+        assert!(nothing(150).note().contains("at most 2.5 points"), "{}", nothing(150).note());
+        // Where all is left, as many are too few to see three points in four comparisons.
+        let all = fared(&[true; 150]);
+        let same = Difference::paired(&all, &all).judge(0.03, 0.1, 4).where_left(&all);
+        assert_eq!(same.verdict, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn counts_that_few_examples_cannot_reach_are_inconclusive() {
+        let rule = |count, of| {
+            let warns = |count: usize, _| count >= 2;
+            let fails = |count: usize, of: usize| count as f64 > 0.05 * of as f64 && count >= 2;
+            Judgement::of_count(count, of, 0.03, warns, fails)
+        };
+        assert_eq!(rule(0, 16).verdict, Verdict::Inconclusive);
+        assert_eq!((rule(0, 16).detectable, rule(0, 16).needed()), (0.125, Some(67)));
+        assert_eq!(rule(1, 100).verdict, Verdict::Pass);
+        assert_eq!(rule(2, 100).verdict, Verdict::Warn);
+        assert_eq!(rule(2, 16).verdict, Verdict::Fail);
+    }
+}
