@@ -231,14 +231,6 @@ impl Attack for Suite {
         self.attacks().map(Attack::min_classes).max().unwrap_or(2)
     }
 
-    fn gradient_draws(&self) -> Option<usize> {
-        self.attacks().filter_map(Attack::gradient_draws).max()
-    }
-
-    fn min_classes(&self) -> usize {
-        self.attacks().map(Attack::min_classes).max().unwrap_or(2)
-    }
-
     fn run(
         &self,
         oracle: &mut Oracle<'_>,
