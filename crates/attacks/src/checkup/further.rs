@@ -1,8 +1,8 @@
 //! Attacks that go on from what others have found.
 
 use super::subject::Subject;
-use crate::attack::Selection;
-use crate::{AttackError, Loss, Objective, Oracle, Pgd, Problem, Rows};
+use crate::best::Selection;
+use crate::{AttackError, Oracle, Pgd, Problem, Rows};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
@@ -21,7 +21,7 @@ impl Subject<'_> {
         })
     }
 
-    /// Of two images for each example the one of the larger margin, in draws that neither has seen.
+    /// Of two images for each example the one that misleads more, in draws that neither has seen.
     pub fn better(
         &self,
         attack: &Pgd,
@@ -30,8 +30,7 @@ impl Subject<'_> {
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         self.in_chunks(problem, candidates, |oracle, part, [first, second]| {
-            let objective = Objective::new(Loss::Margin, &part.goal);
-            let mut selection = Selection::new(objective, attack.eot, key.named("score"));
+            let mut selection = Selection::new(&part.goal, attack.eot, key.named("score"));
             selection.offer(oracle, &first, &part.examples)?;
             selection.offer(oracle, &second, &part.examples)?;
             Ok(selection.into_images(first))
