@@ -1,8 +1,8 @@
 //! A folder that holds one result: its files are replaced together, and none is read that has changed since.
 //!
-//! `manifest.json` lists the files that this library wrote, with their checksums and one of its own. New files are written into the folder
-//! `.new` first, the new manifest last of them; from then on they count, wherever a kill leaves them. Then they move to
-//! their places.
+//! `manifest.json` lists the files that this library wrote, with their checksums and one of its own.
+//! New files are written into the folder `.new` first, the new manifest last of them; from then on
+//! they count, wherever a kill leaves them. Then they move to their places.
 
 use super::EvaluationError;
 use super::store::{read_text, write_whole};
@@ -307,7 +307,7 @@ mod tests {
             for name in &names[..2] {
                 write_whole(&new.join(name), b"new").unwrap();
             }
-            let text = serde_json::to_string(&manifest).unwrap();
+            let text = seal(&manifest);
             write_whole(&new.join(MANIFEST), text.as_bytes()).unwrap();
             for name in &names[..moved] {
                 std::fs::rename(new.join(name), at.join(name)).unwrap();

@@ -66,7 +66,7 @@ impl State {
         };
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| self.refused(error))?;
-        let entry = |name| {
+        let entry = |name: &str| {
             let entry = header.metadata().as_ref().and_then(|entries| entries.get(name));
             let missing = || format!("got no entry `{name}`, wanted a suite's state");
             entry.ok_or_else(|| self.refused(missing()))
