@@ -30,12 +30,15 @@
 //! println!("{}", table(&[&evaluated.record]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! One file for all settings of an evaluation: each says what it goes with.
 
 mod accuracy;
 mod audit;
 mod candidate;
 mod card;
 mod check;
+mod comparable;
 mod compare;
 mod error;
 mod estimate;

@@ -25,13 +25,13 @@ pub(super) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> 
             "outputs look like probabilities; attacks want logits, without a softmax".to_string(),
         );
     }
-    for (entry, examples) in suite.iter().zip(seen.zero_gradients) {
+    for ((entry, examples), attack) in suite.iter().zip(seen.zero_gradients).zip(&record.attacks) {
         if !examples.is_empty() {
             warnings.push(format!(
-                "{} met a gradient of zero on {} of {} examples: gradients may be masked",
+                "{} met a gradient of zero on {} of {} examples that it attacked: gradients may be masked",
                 entry.label,
                 examples.len(),
-                record.examples
+                attack.attacked.unwrap_or(record.examples)
             ));
         }
     }
