@@ -126,10 +126,11 @@ pub(crate) fn same_run(
         if (epochs as usize) < epoch {
             advice = format!("; it has {epoch} epochs already");
         } else if schedule.depends_on_length() || rates {
-            advice = "; a run can be made longer only where no rate of its schedule depends on its \
+            advice =
+                "; a run can be made longer only where no rate of its schedule depends on its \
                       length, as with a constant rate or the milestones that it began with: begin \
                       a new run in another folder"
-                .into();
+                    .into();
         } else {
             found.remove(length);
         }
