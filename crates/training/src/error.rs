@@ -23,10 +23,16 @@ pub enum TrainingError {
         wanted: &'static str,
     },
     /// A fresh run into a folder that holds the checkpoints of another.
-    #[error("{path}: holds checkpoints already, wanted an empty folder or a run that resumes", path = .0.display())]
+    #[error(
+        "{path}: holds checkpoints already, wanted an empty folder or a run that resumes",
+        path = .0.display()
+    )]
     InUse(PathBuf),
     /// A folder in which another process trains right now.
-    #[error("{path}: another run is at work in this folder, wanted one at a time", path = .0.display())]
+    #[error(
+        "{path}: another run is at work in this folder, wanted one at a time",
+        path = .0.display()
+    )]
     Locked(PathBuf),
     /// A run that resumes another than its own.
     #[error("{path}: belongs to another run; different: {different}", path = path.display())]
@@ -55,7 +61,10 @@ pub enum TrainingError {
         before: Option<PathBuf>,
     },
     /// The run was stopped because going on made no sense or was not possible.
-    #[error("{reason}; the last complete checkpoint is {}", last.map_or("none".to_string(), |epoch| format!("epoch {epoch}")))]
+    #[error(
+        "{reason}; the last complete checkpoint is {}",
+        last.map_or("none".to_string(), |epoch| format!("epoch {epoch}"))
+    )]
     Stopped {
         /// Why.
         reason: StopReason,

@@ -126,9 +126,11 @@ pub(crate) fn same_run(
         if (epochs as usize) < epoch {
             advice = format!("; it has {epoch} epochs already");
         } else if schedule.depends_on_length() || rates {
-            advice = "; a run can be made longer only where no rate of its schedule depends on its length, as with a \
-                      constant rate or the milestones that it began with: begin a new run in another folder"
-                .into();
+            advice =
+                "; a run can be made longer only where no rate of its schedule depends on its \
+                      length, as with a constant rate or the milestones that it began with: begin \
+                      a new run in another folder"
+                    .into();
         } else {
             found.remove(length);
         }
@@ -191,8 +193,9 @@ mod tests {
 
     #[test]
     fn a_printed_module_is_read_field_by_field() {
-        let text = "Net {\n  conv: Conv2d {stride: [1, 2], padding: Explicit(1, 1)}\n  blocks: Vec<0..1> {\n    0: \
-                    Dropout {prob: 0.5}\n  }\n  names: {\"b: x\": 1, \"a\": 2}\n  none: None\n  at: 0x7f\n  params: 9\n}";
+        let text = "Net {\n  conv: Conv2d {stride: [1, 2], padding: Explicit(1, 1)}\n  blocks: \
+                    Vec<0..1> {\n    0: Dropout {prob: 0.5}\n  }\n  names: {\"b: x\": 1, \"a\": \
+                    2}\n  none: None\n  at: 0x7f\n  params: 9\n}";
         let wanted = json!({
             "type": "Net",
             "conv": {"type": "Conv2d", "stride": "[1, 2]", "padding": "Explicit(1, 1)"},
