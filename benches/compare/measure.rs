@@ -117,7 +117,7 @@ impl Bench {
                     Ok(seconds) => Ok(Some(seconds)),
                     Err(reason) => {
                         println!("skipped: {name}: {reason}");
-                        self.skipped.insert(task, reason);
+                        self.skipped.insert(*task, reason);
                         Ok(None)
                     }
                 }
