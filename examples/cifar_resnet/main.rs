@@ -68,6 +68,12 @@ fn negative(arg: Arg) -> Arg {
 }
 
 fn report(args: Report) -> Result<(), Box<dyn Error>> {
+    for (i, folder) in args.evaluations.iter().enumerate() {
+        if args.evaluations[..i].contains(folder) {
+            let folder = folder.display();
+            return Err(format!("evaluations: got {folder} twice, wanted each once").into());
+        }
+    }
     let out = match (args.out, args.evaluations.as_slice()) {
         (Some(out), _) => out,
         (None, [single]) => single.clone(),

@@ -6,11 +6,14 @@ use crate::fraction::fraction;
 /// The deepest of the CIFAR ResNets (He et al., CVPR 2016, table 6).
 const DEEPEST: usize = 1202;
 
+/// The most of anything that is counted: more than a run or a record of any use has.
+const MOST: usize = 1_000_000;
+
 /// A whole number of at least 1.
 pub fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(format!("got {text:?}, wanted a whole number of at least 1")),
+        Ok(count) if (1..=MOST).contains(&count) => Ok(count),
+        _ => Err(format!("got {text:?}, wanted a whole number of at least 1 and at most {MOST}")),
     }
 }
 

@@ -13,6 +13,7 @@ fn a_value_out_of_range_is_refused_by_a_sentence_before_anything_is_written() {
         ("--validation 0", "at least 1"),
         ("--validation 80", "less than the 80 examples"),
         ("--epochs 0", "at least 1"),
+        ("--epochs 18446744073709551615", "at most 1000000"),
         ("--batch 0", "at least 1"),
         ("--batch -3", "at least 1"),
         ("--devices 0", "at least 1"),
@@ -54,6 +55,7 @@ fn a_value_out_of_range_is_refused_by_a_sentence_before_anything_is_written() {
         ("--examples 0", "at least 1"),
         ("--examples 361", "at most 360"),
         ("--draws 0", "at least 1"),
+        ("--draws 1000001", "at most 1000000"),
         ("--batch 0", "at least 1"),
         ("--eot-steps 0", "at least 1"),
         ("--eot-draws 0", "at least 1"),
@@ -97,4 +99,5 @@ fn a_folder_that_is_no_run_or_no_evaluation_is_named() {
         assert!(said.contains(&format!("no-run/{file}")), "{said}");
     }
     assert!(refused(plain("report")).contains("<EVALUATIONS>"));
+    assert!(refused(plain("report a b a")).contains("got a twice"));
 }

@@ -19,7 +19,7 @@ type Make = fn() -> Result<Box<dyn Attack>, AttackError>;
 
 const ATTACKS: [(&str, Make); 6] = [
     ("APGD-DLR", || Ok(Box::new(Apgd::dlr(Threat::linf(0.05)?).with_steps(10)?))),
-    ("APGD-T in L1", || Ok(Box::new(Apgd::targeted(Threat::l1(1.0)?).with_steps(5)?))),
+    ("APGD-T in L1", || Ok(Box::new(Apgd::targeted(Threat::l1(0.5)?).with_steps(5)?))),
     ("FAB-T in L2", || Ok(Box::new(Fab::targeted(Threat::l2(0.3)?).with_steps(5)?))),
     ("Carlini-Wagner", || {
         Ok(Box::new(CarliniWagner::new(Threat::l2(0.3)?)?.with_steps(20)?.with_search_steps(2)?))
@@ -60,9 +60,10 @@ mod tests {
 
     #[test]
     fn every_attack_of_the_check_breaks_some_images_and_not_all() {
-        for (name, make) in ATTACKS {
-            let broken = &attacked(&Device::flex(), make).unwrap()[0].1;
-            assert!(broken.contains(&1.0) && broken.contains(&0.0), "{name}: {broken:?}");
-        }
+        let broken = ATTACKS.map(|(name, make)| {
+            let parts = attacked(&Device::flex(), make).unwrap();
+            (name, parts[0].1.iter().filter(|broken| **broken == 1.0).count())
+        });
+        assert!(broken.iter().all(|(_, count)| (1..EXAMPLES).contains(count)), "{broken:?}");
     }
 }

@@ -113,7 +113,8 @@ impl ModuleVisitor for Gradients<'_> {
     }
 }
 
-/// Every parameter, by its path.
+/// Every parameter, by its path; running statistics, which no step of the optimizer moves, have a
+/// comparison of their own.
 #[derive(Default)]
 struct Weights {
     path: Vec<String>,
@@ -130,6 +131,8 @@ impl ModuleVisitor for Weights {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.all.push((self.path.join("."), list(param.base().inner())));
+        if self.path.last().is_some_and(|name| !name.starts_with("running")) {
+            self.all.push((self.path.join("."), list(param.base().inner())));
+        }
     }
 }
