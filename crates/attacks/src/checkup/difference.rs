@@ -86,7 +86,10 @@ impl Difference {
             (false, false) => Verdict::Pass,
         };
         let needed = smallest(|examples| self.detectable(examples, of) <= warn);
-        Judgement::new(verdict, warn, self.detectable(self.examples, of), self.examples, needed)
+        let detectable = self.detectable(self.examples, of);
+        let judgement = Judgement::new(verdict, warn, detectable, self.examples, needed);
+        // Far below zero few examples are enough to rule the bound out.
+        judgement.at_most(self.mean + detectable)
     }
 }
 
@@ -206,6 +209,15 @@ mod tests {
         assert_eq!(found.verdict, Verdict::Inconclusive);
         assert!(found.detectable > 0.12 && found.needed().is_some_and(|needed| needed > 500));
         assert!(found.note().contains("16 examples could show no less than"), "{}", found.note());
+    }
+
+    /// A weaker attack that leaves a third more is not the stronger one, by the upper limit.
+    #[test]
+    fn a_difference_far_below_zero_rules_the_bound_out() {
+        let (all, some) = (without(0, 64), without(20, 64));
+        let found = Difference::paired(&some, &all).judge(0.03, 0.1, 1);
+        assert_eq!((found.verdict, found.detectable), (Verdict::Pass, 0.0));
+        assert!(found.note().contains("at most 0.0 points"), "{}", found.note());
     }
 
     #[test]

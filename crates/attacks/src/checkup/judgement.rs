@@ -60,7 +60,13 @@ impl Judgement {
 
     /// Takes into account that an attack leaves no more than this: what is not there cannot be won.
     pub fn where_left(self, left: &Fared) -> Self {
-        let most = left.at_most();
+        self.at_most(left.at_most())
+    }
+
+    /// Takes into account that there is no more than this to see: what is inconclusive passes where
+    /// that is less than the bound.
+    pub fn at_most(self, most: f64) -> Self {
+        let most = most.max(0.0);
         match self.verdict {
             Verdict::Inconclusive if most <= self.bound => {
                 Self { verdict: Verdict::Pass, detectable: most, nothing: Some(most), ..self }

@@ -41,9 +41,9 @@
 //!
 //! | effort | *b* | sees that from |
 //! | --- | --- | --- |
-//! | `quick` | 3 points | 133 examples |
-//! | `standard` | 2 points | 200 examples |
-//! | `thorough` | 1 point | 400 examples |
+//! | quick | 3 points | 133 examples |
+//! | standard | 2 points | 200 examples |
+//! | thorough | 1 point | 400 examples |
 //!
 //! These numbers hold where all examples but those fare alike on both sides; where they do not it
 //! takes more.

@@ -58,7 +58,8 @@ pub struct Check {
     /// The numbers behind the verdict, by name.
     pub values: BTreeMap<String, f64>,
     /// The smallest difference, or share of the images, that the check could have told from chance,
-    /// a fraction. Absent where the rule names no difference, and in records before version 3.
+    /// a fraction; where there was less to see, the most that there was. Absent where the rule names
+    /// no difference, and in records before version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detectable: Option<f64>,
     /// The difference, or share, that its rule names and that a check must be able to see to pass,
