@@ -5,7 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use cni_layers::models::Normalize;
+use cni_layers::models::{Normalize, NormalizeConfig};
 use cni_layers::{ActivationNoise, ActivationNoiseConfig, Granularity, WeightNoise, keyed_init};
 use cni_noise::{Convention, Key};
 use cni_training::data::{ImageData, Split, digits};
@@ -55,7 +55,7 @@ impl Net {
         let device = Device::flex();
         let stride = [settings.stride; 2];
         let net = Self {
-            normalize: Normalize::new(&[settings.mean], &[0.5]),
+            normalize: NormalizeConfig::new(&[settings.mean], &[0.5]).init(&device),
             conv: Conv2dConfig::new([1, 4], [3, 3]).with_stride(stride).init(&device),
             noise: settings.activation.init("noise", &[4], &device),
             dropout: DropoutConfig::new(settings.dropout).init(),
