@@ -20,7 +20,7 @@ const UNSEEN: usize = 32;
 
 /// The share of the logits' spread by which draws may differ in a model without noise: kernels that
 /// add in another order.
-const ROUNDING: f64 = 1e-5;
+pub(crate) const ROUNDING: f64 = 1e-5;
 
 /// How far the points beside the images are, at which the model is asked whether it has noise.
 const BESIDE: f64 = 0.1;
@@ -247,12 +247,7 @@ impl<'a> Oracle<'a> {
         let mut shares = Vec::new();
         for images in [images, beside] {
             let mut draw = |draw| self.logits(&images, &goal, &examples, key, draw);
-            let [first, second] = [draw(0)?, draw(1)?].map(at_least_single);
-            let span = first.clone().max_dim(1) - first.clone().min_dim(1);
-            let differ = (first - second).max_abs_dim(1);
-            // Where all logits are equal any difference is more than rounding, and none is none.
-            let tiny = f64::from(f32::MIN_POSITIVE);
-            shares.push((differ / span.clamp_min(tiny)).squeeze_dim(1));
+            shares.push(differing_share(draw(0)?, draw(1)?));
         }
         let [images, beside] = self.read([shares.remove(0), shares.remove(0)])?;
         let most = images.into_iter().chain(beside).fold(0.0, f64::max);
@@ -375,4 +370,15 @@ impl<'a> Oracle<'a> {
     pub(crate) fn zero_gradients(&self) -> &BTreeSet<u64> {
         &self.zero_gradients
     }
+}
+
+/// By how much two draws of logits differ in each row, as a share of the row's span, `[batch]`. Up
+/// to [`ROUNDING`] that is no noise.
+pub(crate) fn differing_share(first: Tensor<2>, second: Tensor<2>) -> Tensor<1> {
+    let [first, second] = [first, second].map(at_least_single);
+    let span = first.clone().max_dim(1) - first.clone().min_dim(1);
+    let differ = (first - second).max_abs_dim(1);
+    // Where all logits are equal any difference is more than rounding, and none is none.
+    let tiny = f64::from(f32::MIN_POSITIVE);
+    (differ / span.clamp_min(tiny)).squeeze_dim(1)
 }

@@ -45,6 +45,7 @@ impl<'a> Run<'a> {
         };
         let mut totals = Totals::new(evaluation, stochastic);
         totals.scoring += oracle.passes();
+        totals.rounding = oracle.rounding();
         totals.seconds += started.elapsed().as_secs_f64();
         Ok(Self { evaluation, classifier, folder, state, auditor: None, stochastic, totals })
     }

@@ -22,6 +22,8 @@ pub(super) struct Totals {
     costs: Vec<(Passes, f64, usize)>,
     zero_gradients: Vec<BTreeSet<u64>>,
     pub scoring: Passes,
+    /// By how much draws of a model that counts as one without noise differ: [`Oracle::rounding`](crate::Oracle::rounding).
+    pub rounding: Option<f64>,
     pub seconds: f64,
     pub rows: Vec<Row>,
     gallery: Vec<Specimen>,
@@ -43,6 +45,7 @@ impl Totals {
             costs: vec![(Passes::default(), 0.0, 0); attacks],
             zero_gradients: vec![BTreeSet::new(); attacks],
             scoring: Passes::default(),
+            rounding: None,
             seconds: 0.0,
             rows: Vec::new(),
             gallery: Vec::new(),
@@ -196,7 +199,11 @@ impl Totals {
         for (attack, evidence) in record.attacks.iter_mut().zip(evidence) {
             attack.evidence = Some(evidence);
         }
-        let seen = Seen { probabilities: self.probabilities, zero_gradients: &self.zero_gradients };
+        let seen = Seen {
+            probabilities: self.probabilities,
+            rounding: self.rounding,
+            zero_gradients: &self.zero_gradients,
+        };
         record.warnings = warnings::of(&record, &self.rows, suite, seen);
         Evaluated { record, rows: self.rows, gallery: self.gallery }
     }

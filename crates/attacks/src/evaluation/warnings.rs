@@ -2,12 +2,14 @@
 
 use super::identity::Entry;
 use super::{Record, Row};
-use crate::Access;
+use crate::{Access, Flag};
 use std::collections::BTreeSet;
 
 /// What was seen on the way and is not in the record.
 pub(super) struct Seen<'a> {
     pub probabilities: bool,
+    /// By how much draws of a model that counts as one without noise differ.
+    pub rounding: Option<f64>,
     /// For each attack.
     pub zero_gradients: &'a [BTreeSet<u64>],
 }
@@ -25,6 +27,7 @@ pub(super) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> 
             "outputs look like probabilities; attacks want logits, without a softmax".to_string(),
         );
     }
+    warnings.extend(seen.rounding.map(|share| Flag::Rounding { share }.to_string()));
     for ((entry, examples), attack) in suite.iter().zip(seen.zero_gradients).zip(&record.attacks) {
         if !examples.is_empty() {
             warnings.push(format!(

@@ -2,6 +2,7 @@
 
 use super::input_noise::add_gaussian;
 use super::votes::{check_finite, check_shape, counts, votes, zero_if_finite};
+use crate::oracle::{ROUNDING, differing_share};
 use crate::{AttackError, Classifier, draw_scope};
 use burn::tensor::{Int, Tensor};
 use cni_noise::{Examples, Key};
@@ -95,7 +96,8 @@ impl Samples<'_> {
         Ok(logits)
     }
 
-    /// Whether two draws of the model's noise give other logits for the same noisy images.
+    /// Whether two draws of the model's noise give other logits for the same noisy images, by more
+    /// than rounding.
     fn is_stochastic(&self, images: &Tensor<4>, examples: &Examples) -> Result<bool, AttackError> {
         let key = Key::new(0).named("probe");
         let noisy = add_gaussian(images.clone(), self.sigma, key.named("input_noise"), examples);
@@ -104,6 +106,6 @@ impl Samples<'_> {
             let logits = draw_scope(key, draw, examples.clone(), forward).inner();
             check_shape(&logits, images.dims()[0]).map(|()| logits)
         };
-        Ok(draw(0)?.not_equal(draw(1)?).any().into_scalar::<bool>())
+        Ok(differing_share(draw(0)?, draw(1)?).max().into_scalar::<f64>() > ROUNDING)
     }
 }

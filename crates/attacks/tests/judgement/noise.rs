@@ -2,6 +2,7 @@
 //! averaged.
 
 use burn::tensor::{Device, Int, Tensor};
+use cni_attacks::evaluation::Evaluation;
 use cni_attacks::{
     Apgd, Attack, Flag, Goal, HopSkipJump, Iterate, Pgd, RandomNoise, Spsa, Square, Suite, Threat,
     Transfer,
@@ -57,6 +58,13 @@ fn differences_of_rounding_are_a_note_and_no_noise() {
     assert!(share > 1e-8 && share < 1e-5, "{share}");
     assert_eq!(report(0.0, -1.0, pgd()), (false, vec![]));
     assert_eq!(report(1e-3, -1.0, pgd()), (true, vec![]));
+    // An evaluation says so too.
+    let labels = Tensor::<1, Int>::zeros([3], &Device::flex());
+    let evaluation = Evaluation::new(vec![pgd() as Box<dyn Attack>]).unwrap();
+    let record = evaluation.run(&model(1e-7, -1.0), [(images(), labels)]).unwrap().record;
+    assert!(!record.stochastic);
+    let [warning] = record.warnings.as_slice() else { panic!("{:?}", record.warnings) };
+    assert!(warning.contains("counts as rounding"), "{warning}");
 }
 
 #[test]
