@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// | --- | --- |
 /// | 1 | accuracies with intervals, a row for each example |
 /// | 2 | votes, best of several tries, noise off and fixed; checks, threat card, training history, predicted classes |
-/// | 3 | the audited attack, the model's fingerprint, the states of the noise, what each attack was run on and averages over |
+/// | 3 | the audited attack, the model's fingerprint, the states of the noise, what each attack was run on and averages over; checks say what they could have seen, and passes of older ones that count or compare are read as inconclusive |
 pub const SCHEMA: u32 = 3;
 
 /// The record of an evaluation. Every number that is shown anywhere comes from one.

@@ -2,7 +2,7 @@
 
 use super::card::{DOMAIN, GOAL};
 use super::folder::{Folder, Owner, replace_files};
-use super::{Evaluated, EvaluationError, Record, Row, SCHEMA, gallery, state};
+use super::{Evaluated, EvaluationError, Record, Row, SCHEMA, Verdict, gallery, state};
 use crate::disk;
 use serde::{Deserialize, Serialize};
 use serde_json::ser::Formatter;
@@ -45,7 +45,24 @@ impl Record {
         if schema == 1 {
             record.complete();
         }
+        if schema < 3 {
+            record.doubt();
+        }
         Ok(record)
+    }
+
+    /// Takes back the passes of checks that count or compare, since before version 3 a record does
+    /// not say what they could have seen.
+    fn doubt(&mut self) {
+        const NEITHER: [&str; 5] =
+            ["determinism", "logits", "finite-difference", "gradient-noise", "loss-surface"];
+        for check in &mut self.checks {
+            if check.verdict == Verdict::Pass && !NEITHER.contains(&check.name.as_str()) {
+                check.verdict = Verdict::Inconclusive;
+                check.measured += "; the record is older than version 3 and does not say how small \
+                                   a difference this could have shown";
+            }
+        }
     }
 
     /// Adds what the first version left to be read off its attacks.

@@ -2,7 +2,8 @@
 
 use crate::threshold::{EPSILON, Threshold, batches, suite};
 use cni_attacks::evaluation::{
-    DataCard, Evaluated, Evaluation, EvaluationError, ModelCard, Record, SCHEMA, compare, table,
+    DataCard, Evaluated, Evaluation, EvaluationError, ModelCard, Record, SCHEMA, Verdict, compare,
+    table,
 };
 use cni_attacks::{Attack, Pgd, Threat};
 use cni_noise::Key;
@@ -62,6 +63,32 @@ fn records_of_the_first_version_are_read() {
         }
     }
     assert!(read > 0);
+}
+
+#[test]
+fn a_pass_of_a_record_that_does_not_say_what_it_could_have_seen_is_inconclusive() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("record.json");
+    let evaluation = Evaluation::new(suite(1)).unwrap();
+    let record = evaluation.run(&Threshold { sigma: 0.1 }, batches(8, 8)).unwrap().record;
+    let mut record = serde_json::to_value(&record).unwrap();
+    let checks = ["stronger-attack", "black-box", "logits"].map(|name| {
+        serde_json::json!({
+            "name": name, "verdict": "pass", "measured": "nothing", "values": {},
+            "raised_if": "", "advice": "", "examples": 16,
+            "passes": { "forwards": 0, "backwards": 0 }, "seconds": 0.0,
+        })
+    });
+    record["checks"] = checks.to_vec().into();
+    let mut verdicts = |schema: u32| {
+        record["schema"] = schema.into();
+        fs::write(&path, record.to_string()).unwrap();
+        let record = Record::read(&path).unwrap();
+        record.checks.iter().map(|check| check.verdict).collect::<Vec<_>>()
+    };
+    let (pass, open) = (Verdict::Pass, Verdict::Inconclusive);
+    assert_eq!(verdicts(2), [open, open, pass]);
+    assert_eq!(verdicts(3), [pass; 3]);
 }
 
 #[test]
