@@ -59,7 +59,8 @@ pub(super) fn random(case: &Case<'_>) -> Result<Finding, AttackError> {
     );
     let (images, bound) = (case.clean.examples(), case.setup().bound());
     let judgement = Judgement::of_count(only, images, bound, |count, _| count >= 2, gross);
-    Ok(Finding::judged(&judgement.where_left(&audited), measured)
+    let judgement = case.setup().counted(judgement).where_left(&audited);
+    Ok(Finding::judged(&judgement, measured)
         .value("broken", broken as f64)
         .value("broken_only_by_random", only as f64)
         .value("robust_random", random.accuracy())
@@ -103,7 +104,8 @@ pub(super) fn black_box(case: &Case<'_>) -> Result<Finding, AttackError> {
         percent(square.accuracy()),
         percent(audited.accuracy()),
     );
-    Ok(Finding::judged(&judgement.where_left(&audited), measured)
+    let judgement = case.setup().counted(judgement).where_left(&audited);
+    Ok(Finding::judged(&judgement, measured)
         .value("broken_only_by_black_box", only as f64)
         .value("broken_by_neither_gradient_attack", neither as f64)
         .value("robust_black_box", square.accuracy())

@@ -47,6 +47,13 @@ impl<'a> Case<'a> {
         Self::new(subject, images, rows)
     }
 
+    /// Those of the images that the model gets right in no draw.
+    pub fn others(&self) -> Option<Self> {
+        let right = |row: &usize| self.rows.binary_search(row).is_ok();
+        let rows: Vec<usize> = self.images.clone().filter(|row| !right(row)).collect();
+        (!rows.is_empty()).then(|| Self::new(self.subject, self.images.clone(), rows))
+    }
+
     fn new(subject: &'a Subject<'a>, images: Range<usize>, rows: Vec<usize>) -> Self {
         let clean = subject.clean.rows(&rows, images.len() - rows.len());
         let problem = subject.problem.select(&Rows::new(rows.clone(), &subject.problem.images));

@@ -30,7 +30,25 @@ impl Difference {
     /// The first accuracy less the second, of the same examples under different draws; a first of
     /// one draw has none to choose from.
     pub fn apart(first: &Fared, second: &Fared) -> Self {
-        let tables = [first, second].map(Fared::table);
+        Self::of_tables([first, second].map(Fared::table))
+    }
+
+    /// By how much more the first attack leaves of what was there than the second of what was there
+    /// for it: `(first − before_first) − (second − before_second)`, of the same examples. Each attack
+    /// is judged by the draws of what was there before it, and the two by different ones.
+    pub fn of_losses(
+        [first, before_first]: [&Fared; 2],
+        [second, before_second]: [&Fared; 2],
+    ) -> Self {
+        let lost = |after: &Fared, before: &Fared| -> Vec<Vec<f64>> {
+            let draws = after.table().into_iter().zip(before.table());
+            draws.map(|(after, before)| subtract(&after, &before)).collect()
+        };
+        Self::of_tables([lost(first, before_first), lost(second, before_second)])
+    }
+
+    /// The mean of the first table's values less that of the second's, a row for each draw.
+    fn of_tables(tables: [Vec<Vec<f64>>; 2]) -> Self {
         let each = subtract(&columns(&tables[0]), &columns(&tables[1]));
         let [a, b] = [0, 1].map(|side| variance_over_draws(&tables[side]));
         // What few draws cannot tell of their spread, the other side's must.
@@ -216,8 +234,24 @@ mod tests {
     fn a_difference_far_below_zero_rules_the_bound_out() {
         let (all, some) = (without(0, 64), without(20, 64));
         let found = Difference::paired(&some, &all).judge(0.03, 0.1, 1);
-        assert_eq!((found.verdict, found.detectable), (Verdict::Pass, 0.0));
+        assert_eq!((found.verdict, found.at_most_seen()), (Verdict::Pass, Some(0.0)));
+        assert!(found.detectable > 0.03, "{}", found.detectable);
         assert!(found.note().contains("at most 0.0 points"), "{}", found.note());
+    }
+
+    /// Of 100 images 30 are right without noise alone, and no attack takes them: nothing but these
+    /// is spared. The mean is 0, and the error is that of differences of which 60 in 100 are ±1.
+    #[test]
+    fn the_error_of_what_an_attack_spares_is_that_of_the_double_difference() {
+        let of = |right: std::ops::Range<usize>| {
+            fared(&(0..100).map(|row| right.contains(&row)).collect::<Vec<_>>())
+        };
+        let (clean_off, off, clean, noisy) = (of(0..100), of(0..70), of(0..70), of(30..70));
+        let spared = Difference::of_losses([&off, &clean_off], [&noisy, &clean]);
+        assert!(spared.mean.abs() < 1e-12, "{}", spared.mean);
+        assert!((spared.error() - (0.6f64 / 99.0).sqrt()).abs() < 1e-9, "{}", spared.error());
+        let apart = Difference::apart(&off, &noisy);
+        assert!(spared.error() > 1.5 * apart.error(), "{}", apart.error());
     }
 
     #[test]

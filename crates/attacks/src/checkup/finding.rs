@@ -15,6 +15,8 @@ pub(super) struct Finding {
     pub bound: Option<f64>,
     /// The smallest that the check could have seen.
     pub detectable: Option<f64>,
+    /// The most that there was to see, where a pass rests on that.
+    pub at_most: Option<f64>,
     /// The examples that it would need.
     pub needed: Option<usize>,
 }
@@ -29,6 +31,7 @@ impl Finding {
             figure: None,
             bound: None,
             detectable: None,
+            at_most: None,
             needed: None,
         }
     }
@@ -38,6 +41,7 @@ impl Finding {
         Self {
             bound: Some(judgement.bound),
             detectable: Some(judgement.detectable),
+            at_most: judgement.at_most_seen(),
             needed: judgement.needed(),
             ..Self::new(judgement.verdict, measured.into() + &judgement.note())
         }

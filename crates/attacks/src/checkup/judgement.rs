@@ -15,7 +15,7 @@ pub(super) struct Judgement {
     pub examples: usize,
     /// and those that it would take to see the bound.
     needed: Option<usize>,
-    /// The most that there was to see, where that is less than the bound.
+    /// The most that an upper confidence limit leaves to be seen, where the pass rests on it.
     nothing: Option<f64>,
 }
 
@@ -69,7 +69,7 @@ impl Judgement {
         let most = most.max(0.0);
         match self.verdict {
             Verdict::Inconclusive if most <= self.bound => {
-                Self { verdict: Verdict::Pass, detectable: most, nothing: Some(most), ..self }
+                Self { verdict: Verdict::Pass, nothing: Some(most), ..self }
             }
             _ => self,
         }
@@ -80,18 +80,39 @@ impl Judgement {
         Self { verdict: self.verdict.max(verdict), ..self }
     }
 
-    /// The graver of two verdicts, and the larger of what could have been seen.
+    /// The same with fewer draws than tell which examples are right: counts of these show nothing.
+    pub fn of_few_draws(self) -> Self {
+        let verdict = match self.verdict {
+            Verdict::Pass => Verdict::Inconclusive,
+            verdict => verdict,
+        };
+        Self { verdict, detectable: 1.0, needed: None, nothing: None, ..self }
+    }
+
+    /// The graver of two verdicts, and the larger of what could have been seen. It rests on what is
+    /// left only where both do; else what the other could have seen counts.
     pub fn and(self, other: Self) -> Self {
         let [first, second] = match other.verdict > self.verdict {
             true => [other, self],
             false => [self, other],
         };
-        let detectable = first.detectable.max(second.detectable);
+        let larger = first.detectable.max(second.detectable);
+        let (detectable, nothing) = match (first.nothing, second.nothing) {
+            (Some(a), Some(b)) => (larger, Some(a.max(b))),
+            (Some(_), None) => (second.detectable, None),
+            (None, Some(_)) => (first.detectable, None),
+            (None, None) => (larger, None),
+        };
         let needed = match (first.needed, second.needed) {
             (Some(a), Some(b)) => Some(a.max(b)),
             _ => None,
         };
-        Self { detectable, needed, ..first }
+        Self { detectable, needed, nothing, ..first }
+    }
+
+    /// The most that there was to see, of a check that passes for that reason.
+    pub fn at_most_seen(&self) -> Option<f64> {
+        self.nothing.filter(|_| self.verdict == Verdict::Pass)
     }
 
     /// The examples that an inconclusive check would need, and has not had.
@@ -158,10 +179,25 @@ mod tests {
         assert_eq!(nothing(16).verdict, Verdict::Inconclusive);
         assert_eq!(nothing(150).verdict, Verdict::Pass);
         assert!(nothing(150).note().contains("at most 2.5 points"), "{}", nothing(150).note());
+        let most = nothing(150).at_most_seen().unwrap();
+        assert!(most <= 0.03 && nothing(150).detectable > 0.03 && most < nothing(150).detectable);
         // Where all is left, as many are too few to see three points in four comparisons.
         let all = fared(&[true; 150]);
         let same = Difference::paired(&all, &all).judge(0.03, 0.1, 4).where_left(&all);
         assert_eq!(same.verdict, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn a_judgement_of_two_rests_on_what_is_left_only_where_both_do() {
+        let seen = || Judgement::new(Verdict::Pass, 0.03, 0.02, 200, None);
+        let left = || Judgement::new(Verdict::Pass, 0.03, 0.05, 100, None).at_most(0.01);
+        let both = left().and(left());
+        assert_eq!((both.detectable, both.at_most_seen()), (0.05, Some(0.01)));
+        for mixed in [seen().and(left()), left().and(seen())] {
+            assert_eq!((mixed.verdict, mixed.at_most_seen()), (Verdict::Pass, None));
+            assert_eq!(mixed.detectable, 0.02);
+        }
+        assert_eq!(left().at_least(Verdict::Fail).at_most_seen(), None);
     }
 
     #[test]

@@ -195,15 +195,15 @@ impl Checkup {
 /// Carries a check out, whatever becomes of it.
 fn carry_out(entry: &Entry, subject: &Subject<'_>, examples: usize) -> Check {
     let (started, before) = (Instant::now(), subject.spent.get());
-    let finding = match entry.applies(&subject.setup) {
-        true => find(entry, subject, examples).unwrap_or_else(|error| {
+    let finding = match entry.meaningless(&subject.setup) {
+        None => find(entry, subject, examples).unwrap_or_else(|error| {
             let verdict = match error {
                 AttackError::NonFinite { .. } | AttackError::NoGradient => Verdict::Fail,
                 _ => Verdict::Skipped,
             };
             Finding::new(verdict, format!("not measured: {error}"))
         }),
-        false => Finding::skipped("the model has no noise"),
+        Some(reason) => Finding::skipped(reason),
     };
     Check {
         name: entry.name.to_string(),
@@ -211,6 +211,7 @@ fn carry_out(entry: &Entry, subject: &Subject<'_>, examples: usize) -> Check {
         measured: finding.measured,
         values: finding.values,
         detectable: finding.detectable,
+        at_most: finding.at_most,
         bound: finding.bound,
         needed: finding.needed,
         raised_if: entry.rule(subject.setup.bound()),
@@ -228,11 +229,14 @@ fn find(entry: &Entry, subject: &Subject<'_>, examples: usize) -> Result<Finding
     }
     let attacked = subject.right_within(0..examples).len();
     if attacked == 0 {
+        let measured = format!("the model gets none of {examples} images right in any draw");
+        if !entry.wins {
+            return Ok(Finding::new(Verdict::Inconclusive, measured));
+        }
         let none = subject.clean.rows(&[], examples);
         let bound = subject.setup.bound();
         let needed = (CHANCE.ln() / (1.0 - bound).ln()).ceil() as usize;
         let judgement = Judgement::new(Verdict::Pass, bound, 1.0, examples, Some(needed));
-        let measured = format!("the model gets none of {examples} images right in any draw");
         return Ok(Finding::judged(&judgement.where_left(&none), measured));
     }
     let finding = (entry.run)(&Case::right(subject, 0..examples))?;

@@ -1,7 +1,12 @@
 //! What a checkup is about, before any model is asked: enough to know what each check costs.
 
 use super::effort::Sizes;
+use super::judgement::Judgement;
 use crate::{Apgd, Eot, Iterate, Loss, Norm, Passes, Pgd, RandomNoise, Square, Threat};
+
+/// The fewest draws of a noisy model that tell which images it gets wrong: with fewer, shares cannot
+/// differ by two standard errors, or hardly.
+const COUNTING: usize = 5;
 
 /// The audited attack, and what is known of model and judgement.
 #[derive(Clone, Debug)]
@@ -69,6 +74,15 @@ impl Setup {
         match self.pilot(examples) {
             0 => all * examples as u64,
             pilot => all * pilot as u64 + dearest * (examples - pilot) as u64,
+        }
+    }
+
+    /// A judgement of a count of images that most draws get wrong: of fewer draws of a noisy model
+    /// than tell that, chance would make up as many.
+    pub fn counted(&self, judgement: Judgement) -> Judgement {
+        match self.stochastic && self.draws < COUNTING {
+            true => judgement.of_few_draws(),
+            false => judgement,
         }
     }
 
@@ -183,5 +197,29 @@ impl Setup {
         let attack = Square::new(self.attack.threat).with_rescaled_schedule(true);
         let attack = attack.with_queries(queries).and_then(|attack| attack.with_draws(draws));
         (attack.expect("both are positive"), forwards(queries * draws))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Checkup;
+    use super::*;
+    use crate::evaluation::Verdict;
+
+    /// With two draws one image of a fair coin's is broken here and not there in every 16th case.
+    #[test]
+    fn counts_of_images_in_few_draws_are_inconclusive() {
+        let checkup = Checkup::new(Pgd::new(Threat::linf(0.1).unwrap()));
+        let found = |judging: usize, stochastic: bool, verdict: Verdict| {
+            let checkup = checkup.clone().with_judging_draws(judging).unwrap();
+            let judgement = Judgement::new(verdict, 0.03, 0.01, 400, Some(100));
+            checkup.setup(4, stochastic).counted(judgement)
+        };
+        let blind = found(2, true, Verdict::Pass);
+        assert_eq!((blind.verdict, blind.needed()), (Verdict::Inconclusive, None));
+        assert!(blind.note().contains("more draws"), "{}", blind.note());
+        assert_eq!(found(5, true, Verdict::Pass).verdict, Verdict::Pass);
+        assert_eq!(found(2, false, Verdict::Pass).verdict, Verdict::Pass);
+        assert_eq!(found(2, true, Verdict::Fail).verdict, Verdict::Fail);
     }
 }

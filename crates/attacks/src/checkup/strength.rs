@@ -5,7 +5,6 @@ use super::difference::Difference;
 use super::finding::{Finding, percent, points};
 use super::judgement::Judgement;
 use super::setup::{Setup, Size};
-use crate::evaluation::Verdict;
 use crate::{AttackError, Eot, Expectation, Iterate, Passes, Pgd};
 
 /// The audited attack with each other loss and each other expectation.
@@ -79,25 +78,23 @@ pub(super) fn stronger(case: &Case<'_>) -> Result<Finding, AttackError> {
         .value("gain_error", gain.error()))
 }
 
-fn best_iterate(setup: &Setup) -> Option<Pgd> {
-    let last = setup.attack.iterate == Iterate::Last;
-    last.then(|| setup.attack.clone().with_iterate(Iterate::Best))
+fn best_iterate(setup: &Setup) -> Pgd {
+    setup.attack.clone().with_iterate(Iterate::Best)
 }
 
 pub(super) fn silent_cost(setup: &Setup, size: Size) -> Passes {
-    setup.judged(best_iterate(setup).iter()) * size.right as u64
+    setup.judged([&best_iterate(setup)]) * size.right as u64
 }
 
 pub(super) fn silent(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let Some(attack) = best_iterate(case.setup()) else {
-        return Ok(Finding::new(Verdict::Pass, "the audited attack keeps its best iterate"));
-    };
+    let attack = best_iterate(case.setup());
     let (last, best) = (case.audited()?.fared, case.find(&attack)?.fared);
     let missed = best.broken_only_here(&last).len();
     let images = last.examples();
     let warns = |missed: usize, images: usize| missed >= 2 && missed as f64 > 0.01 * images as f64;
     let bound = case.setup().bound().max(0.02);
     let judgement = Judgement::of_count(missed, images, bound, warns, |_, _| false);
+    let judgement = case.setup().counted(judgement);
     let measured = format!(
         "{missed} of {images} images were broken on the way and not at the end; the best iterates leave {} less",
         points(last.accuracy() - best.accuracy())

@@ -7,6 +7,7 @@ use super::finding::{Finding, accuracies, curve, percent};
 use super::setup::{Setup, Size, forwards};
 use crate::{AttackError, Passes, Pgd};
 use burn::tensor::Tensor;
+use cni_noise::Key;
 
 /// Variants of the audited attack, by the place of each on the sweep's axis.
 pub(super) type Variants = Vec<(f64, Pgd)>;
@@ -117,6 +118,13 @@ pub(super) fn restarts_cost(setup: &Setup, size: Size) -> Passes {
         + picture_cost(setup, &fewer_restarts(setup, &below), size.right)
 }
 
+/// The keys of a further run after so many restarts, and of the choice between it and those before:
+/// the run has chosen among its own by draws of its key.
+fn restart_keys(attack: Key, done: usize) -> [Key; 2] {
+    let run = attack.named("restarts").child(done as u64);
+    [run, run.named("choice")]
+}
+
 /// Further restarts are added to those of the audited attack.
 pub(super) fn run_restarts(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (setup, subject) = (case.setup(), case.subject);
@@ -124,10 +132,10 @@ pub(super) fn run_restarts(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (below, beyond) = setup.ladder(setup.attack.restarts, 2);
     let (mut done, mut results) = (setup.attack.restarts, Vec::new());
     for restarts in beyond {
-        let key = subject.attack_key().named("restarts").child(done as u64);
+        let [run, choice] = restart_keys(subject.attack_key(), done);
         let attack = further(setup, restarts - done);
-        let more: Tensor<4> = subject.attack(subject.target, &attack, &case.problem, key)?;
-        images = subject.better(&setup.attack, &case.problem, [&images, &more], key)?;
+        let more: Tensor<4> = subject.attack(subject.target, &attack, &case.problem, run)?;
+        images = subject.better(&setup.attack, &case.problem, [&images, &more], choice)?;
         results.push((restarts as f64, case.judge(&images)?));
         done = restarts;
     }
@@ -177,4 +185,17 @@ pub(super) fn run_step_sizes(case: &Case<'_>) -> Result<Finding, AttackError> {
         .value("gain", gain.mean)
         .value("gain_error", gain.error())
         .figure(accuracies("step size, in units of the pixel range", true, vec![curve])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both choose by draws of the name `score`.
+    #[test]
+    fn a_further_restart_is_chosen_by_draws_that_it_has_not_seen() {
+        let [run, choice] = restart_keys(Key::new(3), 2);
+        assert_ne!(run.named("score"), choice.named("score"));
+        assert_ne!(run, restart_keys(Key::new(3), 4)[0]);
+    }
 }

@@ -5,7 +5,7 @@ use super::finding::Finding;
 use super::setup::{Setup, Size};
 use super::{active, baselines, differences, draws, gradients, model, noise, pictures, radii};
 use super::{strength, surface, sweeps};
-use crate::{AttackError, Passes};
+use crate::{AttackError, Iterate, Passes};
 
 /// A check as a row of the table.
 pub(super) struct Entry {
@@ -18,6 +18,10 @@ pub(super) struct Entry {
     pub advice: &'static str,
     /// Whether it has a meaning only for models with noise.
     pub noise: bool,
+    /// Whether it asks something only of attacks that keep their last iterate.
+    pub last: bool,
+    /// Whether it asks what another attack wins, which is nothing where nothing is left.
+    pub wins: bool,
     pub needs: Needs,
     pub takes: Takes,
     /// Whether it is about all images, also those that the model never gets right.
@@ -55,6 +59,8 @@ const BASE: Entry = Entry {
     differs: true,
     advice: "",
     noise: false,
+    last: false,
+    wins: true,
     needs: Needs::Audit,
     takes: Takes::Most,
     every: false,
@@ -140,6 +146,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         raised_if: "with one draw held, a random point does as much (fails), or over {b} points more survive (fails over 10)",
         advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
         noise: true,
+        wins: false,
         cost: noise::fixed_cost,
         run: noise::fixed,
         ..BASE
@@ -149,6 +156,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         raised_if: "with the noise off, a random point does as much (fails), or over {b} points more survive (fails over 10)",
         advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
         noise: true,
+        wins: false,
         cost: noise::off_cost,
         run: noise::off,
         ..BASE
@@ -157,6 +165,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "epsilon-sweep",
         raised_if: "accuracy rises with ε by over {b} points (fails over 5), or ends above 1 / classes (fails)",
         advice: "An attack that may change everything must win: look for masked gradients.",
+        wins: false,
         cost: radii::cost,
         run: radii::run,
         ..BASE
@@ -225,6 +234,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         raised_if: "accuracy is over {b} points higher in other draws than in the attack's own (fails over 10)",
         advice: "The attack fits its own draws: give it more of them.",
         noise: true,
+        wins: false,
         cost: draws::transfer_cost,
         run: draws::transfer,
         ..BASE
@@ -250,6 +260,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         raised_if: "over 1 % and two images are broken on the way, but not at the end",
         differs: false,
         advice: "Keep the best iterate, not the last.",
+        last: true,
         cost: strength::silent_cost,
         run: strength::silent,
         ..BASE
@@ -258,6 +269,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "eight-bit",
         raised_if: "rounding to 8 bits gives back over {b} points of accuracy (fails over half of the damage)",
         advice: "The attack lives between the values of an image file: judge rounded images.",
+        wins: false,
         cost: pictures::eight_bit_cost,
         run: pictures::eight_bit,
         ..BASE
@@ -307,9 +319,19 @@ impl Entry {
         }
     }
 
-    /// Whether it has a meaning for such a model.
+    /// Why it has no meaning for such a model and attack.
+    pub fn meaningless(&self, setup: &Setup) -> Option<&'static str> {
+        match (self.noise && !setup.stochastic, self.last && setup.attack.iterate == Iterate::Best)
+        {
+            (true, _) => Some("the model has no noise"),
+            (_, true) => Some("the audited attack keeps its best iterate"),
+            _ => None,
+        }
+    }
+
+    /// Whether it has a meaning for such a model and attack.
     pub fn applies(&self, setup: &Setup) -> bool {
-        setup.stochastic || !self.noise
+        self.meaningless(setup).is_none()
     }
 
     /// The most examples that it takes.

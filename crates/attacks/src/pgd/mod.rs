@@ -32,7 +32,8 @@ pub enum Iterate {
 /// arXiv 1904.13000), since the single steepest one meets the box at once. With `draws` above one
 /// each gradient is an expectation over the model's noise (EOT). Of several restarts the result of
 /// each example counts that reaches the goal in the most draws, of equals the one with the larger
-/// margin.
+/// margin. Where the expectation is of logits or of probabilities, it is their mean over the draws
+/// that reaches the goal or does not.
 ///
 /// ```
 /// use cni_attacks::{Attack, Iterate, Pgd, Threat};

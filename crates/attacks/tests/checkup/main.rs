@@ -20,14 +20,17 @@ fn a_sound_attack_on_a_model_without_noise_raises_nothing() {
     let skipped: Vec<&str> = skipped.map(|check| check.name.as_str()).collect();
     let without =
         ["gradient-noise", "draw-sweep", "fixed-noise", "noise-off", "transfer", "draw-transfer"];
-    assert_eq!(skipped, without);
+    assert_eq!(skipped[..6], without);
+    // It keeps its best iterate, so that none is lost in silence.
+    assert_eq!(skipped[6..], ["silent-success"]);
 }
 
 #[test]
 fn a_sound_attack_on_a_model_with_noise_raises_nothing() {
     let (checks, _) = run(&Checkup::new(sound(8)), &Smooth::new(0.2));
     assert!(raised(&checks).is_empty(), "{:#?}", raised(&checks));
-    assert!(checks.iter().all(|check| check.verdict != Verdict::Skipped));
+    let skipped = checks.iter().filter(|check| check.verdict == Verdict::Skipped);
+    assert!(skipped.map(|check| &check.name).eq(["silent-success"]));
 }
 
 /// On 64 images, and on 12, with noise and without.
@@ -39,7 +42,7 @@ fn no_check_passes_that_could_not_have_failed() {
         let checks = checkup.run(&Smooth::new(noise), images, labels, 0, &mut |_| {}).unwrap();
         let mut open = 0;
         for check in &checks {
-            let seen = check.detectable.zip(check.bound);
+            let seen = check.at_most.or(check.detectable).zip(check.bound);
             match check.verdict {
                 Verdict::Pass => assert!(seen.is_none_or(|(d, b)| d <= b), "{check:#?}"),
                 Verdict::Inconclusive => {

@@ -2,11 +2,13 @@
 
 use crate::smooth::{CLASSES, EPSILON, Smooth, data, run, sound};
 use burn::tensor::activation::softmax;
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{Distribution, Int, Tensor};
 use cni_attacks::checkup::{Checkup, Effort};
 use cni_attacks::evaluation::{Check, Figure, Verdict};
 use cni_attacks::{Classifier, Iterate, Pgd, Threat, straight_through};
+use cni_noise::layer_key;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 fn threat() -> Threat {
     Threat::linf(EPSILON).unwrap()
@@ -69,6 +71,63 @@ fn randomness_that_no_key_governs_is_found() {
         logits + noise
     };
     assert_eq!(verdicts(sound(4), &model, &["determinism"]), [Verdict::Fail]);
+}
+
+/// Every other pass is off in the last digits, as sums in another order are.
+#[test]
+fn rounding_is_no_randomness_that_a_key_must_govern() {
+    let (smooth, calls) = (Smooth::new(0.0), AtomicU64::new(0));
+    let model = |x: Tensor<4>| {
+        let odd = calls.fetch_add(1, Ordering::Relaxed) % 2;
+        smooth.logits(x).mul_scalar(1.0 + 5e-7 * odd as f64)
+    };
+    assert_eq!(verdicts(sound(1), &model, &["determinism"]), [Verdict::Pass]);
+}
+
+/// A model that is never right, whatever its noise: other attacks can win nothing of it, and that is all that follows.
+#[test]
+fn where_no_image_is_right_only_checks_of_other_attacks_pass() {
+    let smooth = Smooth::new(0.2);
+    let model = |x: Tensor<4>| {
+        let first = Tensor::<1, Int>::zeros([x.dims()[0]], &x.device().inner());
+        smooth.logits(x).mul_scalar(1e-3) + first.one_hot::<2>(CLASSES).float()
+    };
+    let (images, labels) = data(256);
+    let labels = labels.ones_like();
+    let names = [
+        "draw-sweep",
+        "fixed-noise",
+        "noise-off",
+        "epsilon-sweep",
+        "steps-sweep",
+        "black-box",
+        "draw-transfer",
+        "eight-bit",
+    ];
+    let checkup = Checkup::new(sound(2)).with_checks(&names).unwrap();
+    let checks = checkup.run(&model, images, labels, 0, &mut |_| {}).unwrap();
+    for check in &checks {
+        let wins = ["draw-sweep", "steps-sweep", "black-box"].contains(&check.name.as_str());
+        let wanted = if wins { Verdict::Pass } else { Verdict::Inconclusive };
+        assert_eq!(check.verdict, wanted, "{check:#?}");
+    }
+}
+
+/// The noise takes all images of one class, and counts against the model with noise alone.
+#[test]
+fn images_that_noise_makes_wrong_count_as_they_are_without_it() {
+    let smooth = Smooth::new(0.2);
+    let model = |x: Tensor<4>| {
+        let device = x.device().inner();
+        let first = Tensor::<1, Int>::zeros([x.dims()[0]], &device).one_hot::<2>(CLASSES).float();
+        match layer_key("spoils", &device) {
+            Some(_) => smooth.logits(x) - first.mul_scalar(100.0),
+            None => smooth.logits(x),
+        }
+    };
+    let check = checks(sound(2), &model, &["noise-off"]).remove(0);
+    assert_eq!(check.values["clean_without"], 1.0, "{check:#?}");
+    assert!(check.values["clean_with"] < 0.95, "{check:#?}");
 }
 
 /// Pixels rounded to eighths, whose gradient is zero, or that of the identity.

@@ -113,12 +113,15 @@ fn inspection(models: &[Model], group: &Group) -> Inspection {
 
 /// What the check could have seen, beside what its rule names.
 fn sight(check: &Check) -> Option<String> {
-    let detectable = words::percent(check.detectable?);
+    let seen = match (check.at_most, check.detectable) {
+        (Some(most), _) => format!("At most {} points could be won", words::percent(most)),
+        (None, detectable) => format!("Could have seen {} points", words::percent(detectable?)),
+    };
     let rule = check.bound.map(|bound| format!(", where its rule names {}", words::percent(bound)));
     let needed =
         check.needed.map(|needed| format!("; {} would show that", counted(needed, "example")));
     let (rule, needed) = (rule.unwrap_or_default(), needed.unwrap_or_default());
-    Some(format!("Could have seen {detectable} points{rule}{needed}."))
+    Some(format!("{seen}{rule}{needed}."))
 }
 
 fn cost(check: &Check) -> String {

@@ -90,6 +90,7 @@ pub fn all() -> Vec<Check> {
         check("black-box", Verdict::Pass, "Square leaves 41.0 %, PGD 33.5 %.", None),
         Check {
             detectable: Some(0.137),
+            at_most: None,
             bound: Some(0.03),
             needed: Some(2140),
             ..check(
@@ -114,6 +115,7 @@ fn check(name: &str, verdict: Verdict, measured: &str, figure: Option<Figure>) -
             "Use more steps, more draws or an attack without gradients, and judge by the strongest."
                 .to_string(),
         detectable: None,
+        at_most: None,
         bound: None,
         needed: None,
         figure,

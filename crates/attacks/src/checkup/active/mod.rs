@@ -14,6 +14,7 @@ use self::readout::{Readout, Separation, separate};
 use super::case::Case;
 use super::difference::Difference;
 use super::finding::{Finding, percent};
+use super::judgement::Judgement;
 use super::setup::{Setup, Size, forwards};
 use super::subject::Target;
 use crate::evaluation::Verdict;
@@ -62,20 +63,36 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
         );
         return Ok(Finding::new(Verdict::Inconclusive, measured));
     }
-    let rate = |list: &[bool]| list.iter().filter(|hit| **hit).count() as f64 / tested as f64;
-    let (success, chance) = (rate(&found), rate(&by_chance));
-    let missed: Vec<f64> = found.iter().map(|found| f64::from(u8::from(!found))).collect();
-    let judgement = Difference::new(&missed, 0.0).judge(0.05, 0.2, 1);
+    let (judgement, [success, chance]) = judge(&found, &by_chance);
     let measured = format!(
         "the attack found the planted image for {} of {tested} images, {} random points for {}",
         percent(success),
         case.setup().sizes.cloud,
         percent(chance)
     );
-    Ok(Finding::judged(&judgement, measured)
+    let finding = match judgement {
+        Some(judgement) => Finding::judged(&judgement, measured),
+        None => Finding::new(
+            Verdict::Inconclusive,
+            measured + "; what chance finds in more than half of the cases tests no attack",
+        ),
+    };
+    Ok(finding
         .value("tested", tested as f64)
         .value("success_rate", success)
         .value("random_success_rate", chance))
+}
+
+/// What follows from whether the attack, and whether chance, found each planted point, with how often
+/// they did; nothing follows from a success where chance finds over half of them.
+fn judge(found: &[bool], by_chance: &[bool]) -> (Option<Judgement>, [f64; 2]) {
+    let rate =
+        |list: &[bool]| list.iter().filter(|hit| **hit).count() as f64 / list.len().max(1) as f64;
+    let rates = [found, by_chance].map(rate);
+    let missed: Vec<f64> = found.iter().map(|found| f64::from(u8::from(!found))).collect();
+    let judgement = Difference::new(&missed, 0.0).judge(0.05, 0.2, 1);
+    let tells = rates[1] <= 0.5 || judgement.verdict > Verdict::Inconclusive;
+    (tells.then_some(judgement), rates)
 }
 
 /// Whether the attack, and whether chance, finds the planted point, of each image where one can be
@@ -141,4 +158,19 @@ fn logits(case: &Case<'_>, part: &Problem, images: &Tensor<4>) -> Result<Tensor<
     let scores = subject
         .ask(subject.target, |oracle| oracle.score(images, &objective, &part.examples, eot, key))?;
     Ok(scores.logits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_chance_finds_too_is_no_success_of_the_attack() {
+        let share = |hits: usize| (0..200).map(|row| row < hits).collect::<Vec<bool>>();
+        let verdict = |found, lucky| judge(&share(found), &share(lucky)).0.map(|of| of.verdict);
+        assert_eq!(verdict(200, 100), Some(Verdict::Pass));
+        assert_eq!(verdict(200, 101), None);
+        // What misses even that has failed.
+        assert_eq!(verdict(100, 200), Some(Verdict::Fail));
+    }
 }
