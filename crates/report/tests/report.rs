@@ -214,6 +214,17 @@ fn an_inconclusive_check_is_no_passed_one() {
 }
 
 #[test]
+fn a_pass_by_what_is_left_says_how_much_that_is() {
+    let mut evaluated = stochastic("CNI", 60);
+    let check = evaluated.record.checks.iter_mut().find(|check| check.name == "black-box").unwrap();
+    (check.detectable, check.at_most, check.bound) = (Some(0.051), Some(0.025), Some(0.03));
+    let report = Report::new(vec![evaluated]).unwrap();
+    let wanted = "At most 2.5 points could be won, where its rule names 3.0.";
+    assert!(report.html().contains(wanted) && report.markdown().contains(wanted));
+    assert!(!report.html().contains("Could have seen 5.1"));
+}
+
+#[test]
 fn models_on_other_images_are_shown_and_not_compared() {
     let reports = reports();
     let html = |wanted: &str| reports.iter().find(|(name, _)| *name == wanted).unwrap().1.html();

@@ -175,6 +175,11 @@ impl Checkup {
         Plan::new(&setup, &self.entries(), images, setup.budget())
     }
 
+    /// The name of the surrogate, where there is one.
+    pub(crate) fn surrogate_name(&self) -> Option<&str> {
+        self.surrogate.as_ref().map(|surrogate| surrogate.name.as_str())
+    }
+
     pub(super) fn setup(&self, classes: usize, stochastic: bool) -> Setup {
         Setup {
             attack: self.attack.clone(),

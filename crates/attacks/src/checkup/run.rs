@@ -45,17 +45,18 @@ impl Checkup {
         let mut results: Vec<Option<Check>> = Vec::new();
         let mut states = Vec::new();
         let target = subject.target;
-        let model = match &self.state {
-            Some(_) => Some(Probe::of(target.classifier, target.stochastic, &subject.problem)?),
-            None => None,
-        };
+        let mut models = Vec::new();
+        if self.state.is_some() {
+            models.push(Probe::of(target.classifier, target.stochastic, &subject.problem)?);
+            if let Some(surrogate) = &self.surrogate {
+                models.push(Probe::of(&*surrogate.classifier, false, &subject.problem)?);
+            }
+        }
         for (entry, check) in entries.iter().zip(&plan.checks) {
-            let of = |(folder, model)| {
-                State::new(folder, entry.name, self, &subject, check.examples, model)
-            };
+            let of =
+                |folder| State::new(folder, entry.name, self, &subject, check.examples, &models);
             // What is skipped is not worth a file.
-            let saved = self.state.as_deref().zip(model.as_ref());
-            let state = saved.filter(|_| check.examples > 0).map(of);
+            let state = self.state.as_deref().filter(|_| check.examples > 0).map(of);
             results.push(match &state {
                 Some(state) => state.load()?,
                 None => None,

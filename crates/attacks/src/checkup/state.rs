@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The version of the files' layout, which is part of the fingerprint.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
     fingerprint: String,
-    /// What the model is known by.
-    model: Probe,
+    /// What the model is known by, and the surrogate where there is one.
+    models: Vec<Probe>,
     check: Check,
 }
 
@@ -24,7 +24,7 @@ struct Saved {
 pub(super) struct State {
     path: PathBuf,
     fingerprint: String,
-    model: Probe,
+    models: Vec<Probe>,
 }
 
 impl State {
@@ -35,7 +35,7 @@ impl State {
         checkup: &Checkup,
         subject: &Subject<'_>,
         examples: usize,
-        model: &Probe,
+        models: &[Probe],
     ) -> Self {
         let problem = subject.first(examples);
         let numbers: Vec<u64> = (0..examples).map(|row| problem.examples.number(row)).collect();
@@ -50,7 +50,7 @@ impl State {
         );
         let pixels = problem.images.to_data();
         let fingerprint = fingerprint(&[text.as_bytes(), pixels.as_bytes()]);
-        Self { path: folder.join(format!("{name}.json")), fingerprint, model: model.clone() }
+        Self { path: folder.join(format!("{name}.json")), fingerprint, models: models.to_vec() }
     }
 
     /// The check, where it has ended before.
@@ -67,11 +67,12 @@ impl State {
                  begin anew",
             ));
         }
-        if !self.model.matches(&saved.model) {
-            return Err(self.refused(
-                "model: got the state of one with other logits or gradients, wanted that of this one; remove the folder to \
-                 begin anew",
-            ));
+        let mut pairs = ["model", "surrogate"].iter().zip(self.models.iter().zip(&saved.models));
+        if let Some((which, _)) = pairs.find(|(_, (here, there))| !here.matches(there)) {
+            return Err(self.refused(format!(
+                "{which}: got the state of one with other logits or gradients, wanted that of this one; remove the folder \
+                 to begin anew",
+            )));
         }
         Ok(Some(saved.check))
     }
@@ -80,7 +81,7 @@ impl State {
     pub fn save(&self, check: &Check) -> Result<(), AttackError> {
         let saved = Saved {
             fingerprint: self.fingerprint.clone(),
-            model: self.model.clone(),
+            models: self.models.clone(),
             check: check.clone(),
         };
         write_whole(&self.path, seal(&saved).as_bytes()).map_err(|error| self.refused(error))

@@ -1,7 +1,7 @@
 //! The audit of the attack behind a number, as part of the evaluation that gives the number.
 
 use super::identity::{Entry, without_draws};
-use super::state::CHECKUP;
+use super::state_files::CHECKUP;
 use super::{Check, Evaluation, EvaluationError};
 use crate::checkup::{CheckProgress, Checkup, Effort};
 use crate::{Attack, AttackError, Classifier, Goal, Pgd, Problem, Rows};
@@ -134,16 +134,16 @@ impl Auditor {
 
     /// Runs the checks on the examples that were kept.
     pub fn run(
-        self,
+        &self,
         classifier: &dyn Classifier,
         progress: &mut dyn FnMut(&CheckProgress),
     ) -> Result<(Audit, Vec<Check>), EvaluationError> {
         let Self { checkup, place, batches, chunk, .. } = self;
-        let checkup = checkup.with_chunk(chunk)?;
-        let (images, labels): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
+        let checkup = checkup.clone().with_chunk(*chunk)?;
+        let (images, labels): (Vec<_>, Vec<_>) = batches.iter().cloned().unzip();
         let (images, labels) = (Tensor::cat(images, 0), Tensor::cat(labels, 0));
         let checks = checkup.run(classifier, images, labels, 0, progress)?;
-        let Place { attack, within, spec, hash } = place;
+        let Place { attack, within, spec, hash } = place.clone();
         let audit = Audit {
             attack,
             within,

@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 pub struct DataCard {
     /// The name of the data set and its part.
     pub name: String,
-    /// A hash of its pixels and labels; empty where none was given.
+    /// A hash of its pixels and labels; where none was given, an evaluation computes one for its record. Records of an
+    /// earlier version may lack it: two of these are not compared.
     pub fingerprint: String,
     /// The names of the classes, in the order of the labels; empty where none were given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -8,6 +8,14 @@ use std::fmt::Display;
 pub(super) fn refuse(a: &Evaluated, b: &Evaluated) -> Result<(), EvaluationError> {
     let (x, y) = (&a.record, &b.record);
     equal("data.name", &x.data.name, &y.data.name)?;
+    if x.data.fingerprint.is_empty() && y.data.fingerprint.is_empty() {
+        return Err(EvaluationError::Field {
+            field: "data.fingerprint".to_string(),
+            got: "nothing in both records".to_string(),
+            wanted: "a hash of the data in each, by which they are known to be of the same"
+                .to_string(),
+        });
+    }
     equal("data.fingerprint", &x.data.fingerprint, &y.data.fingerprint)?;
     equal("examples", x.examples, y.examples)?;
     for (x, y) in a.rows.iter().zip(&b.rows) {

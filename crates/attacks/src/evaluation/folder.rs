@@ -45,6 +45,12 @@ struct Written {
     sha256: String,
 }
 
+impl Manifest {
+    fn has(&self, owner: Owner) -> bool {
+        self.files.values().any(|written| written.owner == owner)
+    }
+}
+
 /// A folder with a manifest, or one from before there were any.
 pub(super) struct Folder {
     path: PathBuf,
@@ -63,6 +69,10 @@ impl Folder {
                 |line, reason| EvaluationError::Damaged { path: file.to_path_buf(), line, reason };
             let manifest: Manifest = unseal(read_text(file)?.as_bytes())
                 .map_err(|error| damaged(Some(error.line()), error.to_string()))?;
+            if manifest.layout != LAYOUT {
+                let reason = format!("layout: got {}, wanted {LAYOUT}", manifest.layout);
+                return Err(damaged(None, reason));
+            }
             if let Some(name) = manifest.files.keys().find(|name| !is_inside(name)) {
                 return Err(damaged(
                     None,
@@ -88,13 +98,15 @@ impl Folder {
 
     /// The content of a file, once it is found to be what was written; `None` where there is no such file.
     ///
-    /// A folder without manifest is from an earlier version of the library, which wrote no checksums.
+    /// A folder without manifest, or whose manifest lists nothing of an evaluation, holds one of an earlier version of the
+    /// library, which wrote no checksums; a report of it may have been written since.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, EvaluationError> {
         let path = self.place(name);
         let written = match &self.manifest {
             Some(manifest) => match manifest.files.get(name) {
                 Some(written) => Some(written),
-                None => return Ok(None),
+                None if manifest.has(Owner::Evaluation) => return Ok(None),
+                None => None,
             },
             None => None,
         };
@@ -158,8 +170,8 @@ impl Folder {
 /// Replaces the files that this library wrote into a folder for an owner, and those that follow from them, by these, all
 /// at once: a kill leaves the old ones or the new ones. The folder is made where it is missing.
 ///
-/// Names are paths within the folder, with `/` between the parts. Files of others stay, and so do files of ours that
-/// were changed since; the latter are ours no more.
+/// Names are paths within the folder, with `/` between the parts. These files are written whatever is in their places.
+/// All other files of others stay, and so do files of ours that were changed since; the latter are ours no more.
 ///
 /// # Errors
 ///
@@ -318,6 +330,40 @@ mod tests {
             assert_eq!(seen(at), is("new", false), "{moved} moved, settled");
             assert!(!new.exists() && !at.join("gallery").exists());
         }
+    }
+
+    #[test]
+    fn a_report_beside_an_evaluation_without_manifest_hides_none_of_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        std::fs::write(at.join("a"), "old").unwrap();
+        std::fs::write(at.join("gallery"), "old").unwrap();
+        replace_files(at, Owner::Report, files(&[("r", "1")])).unwrap();
+        assert_eq!(["a", "gallery", "r"].map(|name| read(at, name).is_some()), [true; 3]);
+        // A new evaluation has no gallery, whatever lies there.
+        replace_files(at, Owner::Evaluation, files(&[("a", "new")])).unwrap();
+        assert_eq!((read(at, "a").as_deref(), read(at, "gallery")), (Some("new"), None));
+    }
+
+    #[test]
+    fn new_files_are_written_whatever_is_in_their_places() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        replace_files(at, Owner::Evaluation, files(&[("a", "1")])).unwrap();
+        std::fs::write(at.join("a"), "changed by hand").unwrap();
+        std::fs::write(at.join("r"), "mine").unwrap();
+        replace_files(at, Owner::Report, files(&[("r", "1")])).unwrap();
+        replace_files(at, Owner::Evaluation, files(&[("a", "2")])).unwrap();
+        assert_eq!((read(at, "a").as_deref(), read(at, "r")), (Some("2"), None));
+    }
+
+    #[test]
+    fn a_manifest_of_another_layout_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = Manifest { layout: LAYOUT + 1, files: BTreeMap::new() };
+        std::fs::write(folder.path().join(MANIFEST), seal(&manifest)).unwrap();
+        let error = Folder::open(folder.path()).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("layout: got 2, wanted 1"), "{error}");
     }
 
     #[test]

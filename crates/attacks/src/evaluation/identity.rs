@@ -1,10 +1,37 @@
-//! What attacks are known by: their settings, and names that tell them apart in a table.
+//! What attacks are known by: their settings, and names that tell them apart in a table; and what data is known by.
 
 use super::EvaluationError;
-use crate::disk::{canonical, hash_of};
-use crate::{Attack, Norm, Threat};
+use crate::disk::{canonical, fingerprint, hash_of};
+use crate::{Attack, Norm, Problem, Threat};
 use cni_noise::Key;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// A running hash of all pixels and labels, however they are divided into batches.
+#[derive(Default)]
+pub(super) struct DataHash {
+    pixels: Sha256,
+    labels: Sha256,
+}
+
+impl DataHash {
+    pub fn add(&mut self, problem: &Problem, labels: &[i64]) {
+        let [_, channels, height, width] = problem.images.dims();
+        let shape = format!("{channels} {height} {width} ");
+        for label in labels {
+            self.labels.update(shape.as_bytes());
+            self.labels.update(label.to_le_bytes());
+        }
+        // Equal pixels are equal data in whatever type of element they arrive.
+        self.pixels.update(problem.images.to_data().convert::<f32>().as_bytes());
+    }
+
+    /// In hexadecimal digits.
+    pub fn finish(self) -> String {
+        let (pixels, labels) = (self.pixels.finalize(), self.labels.finalize());
+        fingerprint(&[&pixels[..], &labels[..]])
+    }
+}
 
 /// An attack of a suite.
 pub(super) struct Entry {

@@ -35,6 +35,7 @@
 
 mod accuracy;
 mod audit;
+mod averaging;
 mod candidate;
 mod card;
 mod check;
@@ -50,6 +51,7 @@ mod measure;
 mod record;
 mod run;
 mod state;
+mod state_files;
 mod step;
 mod store;
 mod table;

@@ -8,7 +8,7 @@ use super::totals::Totals;
 use super::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
 use crate::attack::check_classes;
 use crate::probe::Probe;
-use crate::{Attack, Classifier, Oracle, Problem};
+use crate::{Attack, AttackError, Classifier, Oracle, Problem};
 use std::path::Path;
 use std::time::Instant;
 
@@ -132,7 +132,15 @@ impl<'a> Run<'a> {
         let mut evaluated = totals.finish(evaluation);
         if let Some(auditor) = auditor {
             let mut watch = |of: &crate::checkup::CheckProgress| progress(&Step::Check(of.clone()));
-            let (audit, checks) = auditor.run(classifier, &mut watch)?;
+            let (audit, checks) = match (auditor.run(classifier, &mut watch), &state) {
+                // Checks of a finished evaluation that these are not those of.
+                (Err(EvaluationError::Attack(AttackError::State { .. })), Some(state))
+                    if state.forgets_checks()? =>
+                {
+                    auditor.run(classifier, &mut watch)?
+                }
+                (found, _) => found?,
+            };
             evaluated.record.audit = Some(audit);
             evaluated.record.checks = checks;
         }

@@ -1,25 +1,20 @@
 //! An evaluation on disk while it runs: how it survives a kill.
 
 use super::candidate::Candidate;
+use super::state_files::{SETTINGS, clear, clear_checkup, files, is_ours};
 use super::store::{read_text, write_whole};
 use super::{Evaluation, EvaluationError, NoiseState};
-use crate::Problem;
-use crate::disk::{fingerprint, seal, unseal};
+use crate::disk::{fingerprint, hash_of, seal, unseal};
 use crate::probe::Probe;
+use crate::{Attack, Problem};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The version of the files' layout.
 const LAYOUT: u32 = 2;
-
-/// The file that says what evaluation the others belong to.
-const SETTINGS: &str = "settings.json";
-
-/// The folder of the audit's state within that of the evaluation.
-pub(super) const CHECKUP: &str = "checkup";
 
 /// What evaluation a state belongs to.
 #[derive(Serialize, Deserialize)]
@@ -37,6 +32,8 @@ struct Settings {
 pub(super) struct State {
     folder: PathBuf,
     settings: Settings,
+    /// Whether what is there is all of a finished evaluation: what does not fit goes.
+    finished: Cell<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,7 +55,8 @@ impl State {
     ) -> Result<Self, EvaluationError> {
         let settings = settings(evaluation, stochastic, problem);
         let settings = Settings { layout: LAYOUT, finished: false, settings, model };
-        let state = Self { folder: folder.to_path_buf(), settings };
+        let finished = Cell::new(false);
+        let state = Self { folder: folder.to_path_buf(), settings, finished };
         let path = folder.join(SETTINGS);
         let old = match path.exists() {
             true => Some(read_json::<Settings>(&path)?),
@@ -66,15 +64,19 @@ impl State {
         };
         let difference = old.as_ref().map(|old| state.settings.difference(old));
         match (old, difference) {
-            (Some(_), Some(None)) => {}
+            (Some(old), Some(None)) => state.finished.set(old.finished),
             (Some(old), Some(Some((setting, there, here)))) if !old.finished => {
                 return Err(EvaluationError::State { path, setting, there, here });
             }
-            // Files without settings are of a version that nothing here can go on from.
-            _ => {
-                clear(folder)?;
+            // Of what evaluation files without settings are nobody knows; they are not ours to remove.
+            (None, _) => {
+                if let Some(path) = files(folder, is_ours)?.into_iter().next() {
+                    let [setting, there, here] = [SETTINGS, "one", "none"].map(String::from);
+                    return Err(EvaluationError::State { path, setting, there, here });
+                }
                 state.write(false)?;
             }
+            _ => state.begin_anew()?,
         }
         Ok(state)
     }
@@ -84,6 +86,23 @@ impl State {
         let (layout, settings, model) = (*layout, settings.clone(), model.clone());
         let all = Settings { layout, finished, settings, model };
         write_whole(&self.folder.join(SETTINGS), seal(&all).as_bytes())
+    }
+
+    /// Removes what is there.
+    fn begin_anew(&self) -> Result<(), EvaluationError> {
+        clear(&self.folder)?;
+        self.finished.set(false);
+        self.write(false)
+    }
+
+    /// Removes what is there of a finished evaluation's checks; whether it was that of one.
+    pub fn forgets_checks(&self) -> Result<bool, EvaluationError> {
+        let finished = self.finished.replace(false);
+        if finished {
+            self.write(false)?;
+            clear_checkup(&self.folder)?;
+        }
+        Ok(finished)
     }
 
     /// Notes that the evaluation has come to its end.
@@ -109,6 +128,10 @@ impl State {
         }
         let saved: Saved = read_json(&path)?;
         let here = data(problem);
+        if saved.data != here && self.finished.get() {
+            self.begin_anew()?;
+            return Ok(None);
+        }
         if saved.data != here {
             let setting = format!("data of the batch from example {first}");
             return Err(EvaluationError::State { path, setting, there: saved.data, here });
@@ -166,9 +189,11 @@ fn settings(
     let checks = evaluation.audit.as_ref().map_or("none".to_string(), |checkup| {
         let names: Vec<&str> = checkup.asked().collect();
         format!(
-            "{} of {}: {}",
+            "{} of {} ({}){}: {}",
             checkup.effort(),
-            crate::Attack::name(checkup.attack()),
+            checkup.attack().name(),
+            &hash_of(&checkup.attack().spec())[..6],
+            checkup.surrogate_name().map_or(String::new(), |name| format!(" with {name:?}")),
             names.join(", ")
         )
     });
@@ -209,40 +234,6 @@ pub(super) fn remove_finished(folder: &Path) -> Result<(), EvaluationError> {
         clear(folder)?;
         // What others have put there stays, and with it the folder.
         let _ = std::fs::remove_dir(folder);
-    }
-    Ok(())
-}
-
-/// Removes the files that this library writes into the folder of a state, and no others.
-fn clear(folder: &Path) -> Result<(), EvaluationError> {
-    let ours = |name: &str| name.starts_with("from-") && name.ends_with(".json");
-    let check = |name: &str| {
-        let stem = name.strip_suffix(".json");
-        stem.is_some_and(|stem| crate::checkup::Checkup::names().any(|known| known == stem))
-    };
-    let checkup = folder.join(CHECKUP);
-    remove_files(&checkup, check)?;
-    let _ = std::fs::remove_dir(&checkup);
-    remove_files(folder, ours)?;
-    // Last: as long as it is there, the rest belongs to it.
-    remove_files(folder, |name| name == SETTINGS)
-}
-
-fn remove_files(folder: &Path, ours: impl Fn(&str) -> bool) -> Result<(), EvaluationError> {
-    let failed = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| EvaluationError::Io { path, source }
-    };
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(failed(folder)(source)),
-    };
-    for entry in entries {
-        let path = entry.map_err(failed(folder))?.path();
-        if path.is_file() && path.file_name().and_then(|name| name.to_str()).is_some_and(&ours) {
-            std::fs::remove_file(&path).map_err(failed(&path))?;
-        }
     }
     Ok(())
 }

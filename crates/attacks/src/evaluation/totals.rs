@@ -2,6 +2,7 @@
 
 use super::accuracy::{Tally, hits, plurality};
 use super::candidate::Candidate;
+use super::identity::DataHash;
 use super::warnings::{self, Seen};
 use super::{
     AttackRecord, Evaluated, Evaluation, NoiseState, Record, Row, RowAttack, SCHEMA, Specimen,
@@ -25,6 +26,8 @@ pub(super) struct Totals {
     /// By how much draws of a model that counts as one without noise differ: [`Oracle::rounding`](crate::Oracle::rounding).
     pub rounding: Option<f64>,
     pub seconds: f64,
+    /// The hash of the data, where its card has none.
+    data: Option<DataHash>,
     pub rows: Vec<Row>,
     gallery: Vec<Specimen>,
 }
@@ -47,6 +50,7 @@ impl Totals {
             scoring: Passes::default(),
             rounding: None,
             seconds: 0.0,
+            data: evaluation.data.fingerprint.is_empty().then(DataHash::default),
             rows: Vec::new(),
             gallery: Vec::new(),
         }
@@ -60,6 +64,9 @@ impl Totals {
         states: &[(NoiseState, Vec<Candidate>)],
     ) {
         let first = self.rows.len();
+        if let Some(data) = &mut self.data {
+            data.add(problem, labels);
+        }
         for (noise, all) in states {
             for candidate in all {
                 self.scoring += candidate.scoring;
@@ -149,8 +156,12 @@ impl Totals {
     }
 
     /// The record of all batches.
-    pub fn finish(self, evaluation: &Evaluation) -> Evaluated {
+    pub fn finish(mut self, evaluation: &Evaluation) -> Evaluated {
         let Evaluation { suite, key, confidence, data, model, .. } = evaluation;
+        let mut data = data.clone();
+        if let Some(hash) = self.data.take() {
+            data.fingerprint = hash.finish();
+        }
         let accuracy = |tally: &Tally| tally.accuracy(*confidence);
         let attacks = suite.iter().zip(&self.tallies[1..]).zip(&self.costs);
         let attacks = attacks.map(|((entry, tally), &(passes, seconds, attacked))| AttackRecord {
@@ -170,7 +181,7 @@ impl Totals {
         let mut record = Record {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_string(),
-            data: data.clone(),
+            data,
             model: model.clone(),
             threat: ThreatCard::of(
                 suite.iter().map(|entry| entry.attack.as_ref()),

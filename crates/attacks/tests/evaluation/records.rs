@@ -194,6 +194,26 @@ fn the_hashes_of_older_records_are_those_of_their_settings_today() {
     assert_eq!(seen, 12);
 }
 
+/// An evaluation hashes its data where no card does: a pixel or a label makes the difference, and the split into batches
+/// does not.
+#[test]
+fn data_without_a_fingerprint_is_told_apart_by_its_hash() {
+    let run = |size: usize, change: f64, flip: bool| {
+        let data = batches(8, size).into_iter().map(|(x, y)| {
+            let y = if flip { y.clone().neg() + 1 } else { y };
+            (x + change, y)
+        });
+        Evaluation::new(suite(1)).unwrap().run(&Threshold { sigma: 0.0 }, data).unwrap()
+    };
+    let one = run(8, 0.0, false);
+    assert_eq!(one.record.data.fingerprint, run(3, 0.0, false).record.data.fingerprint);
+    assert!(compare(&one, &run(3, 0.0, false)).is_ok());
+    for other in [run(8, 1e-3, false), run(8, 0.0, true)] {
+        let error = compare(&one, &other).unwrap_err().to_string();
+        assert!(error.starts_with("data.fingerprint: got "), "{error}");
+    }
+}
+
 /// What makes a comparison meaningless is named, with both values.
 #[test]
 fn records_of_different_things_are_not_compared() {
@@ -226,6 +246,14 @@ fn records_of_different_things_are_not_compared() {
     let mut other = one.clone();
     other.record.data.fingerprint = "01".into();
     refused(&other, "data.fingerprint: got 00 and 01, wanted records of equal data.fingerprint");
+    // Two that say nothing of their data are not known to be of the same.
+    let silent = |of: &Evaluated| {
+        let mut of = of.clone();
+        of.record.data.fingerprint.clear();
+        of
+    };
+    let error = compare(&silent(&one), &silent(&one)).unwrap_err().to_string();
+    assert!(error.starts_with("data.fingerprint: got nothing in both records"), "{error}");
     let mut other = one.clone();
     other.rows[3].label = 1 - other.rows[3].label;
     let [a, b] = [&one, &other].map(|of| of.rows[3].label);

@@ -132,6 +132,21 @@ fn a_finished_evaluation_stands_in_nobodys_way() {
     run(&model, batches(20, 20), 2, state).unwrap();
     let (last, steps) = run(&Threshold { sigma: 0.2 }, batches(20, 20), 2, state).unwrap();
     assert!(steps > 0 && at.join("notes").exists());
+    // One whose later batches are others begins anew where that is found.
+    let later = || {
+        let mut data = batches(20, 10);
+        data[1].1 = data[1].1.clone().neg() + 1;
+        data
+    };
+    run(&model, batches(20, 10), 2, state).unwrap();
+    let (last, steps) = match run(&model, later(), 2, state) {
+        Ok((found, steps)) => {
+            assert_eq!(found, run(&model, later(), 2, None).unwrap().0);
+            (found, steps.min(last.rows.len()))
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert!(steps > 0);
     // Once the result is saved, its state is gone, but for what others have put there.
     last.save(folder.path()).unwrap();
     let left: Vec<_> = fs::read_dir(&at).unwrap().map(|file| file.unwrap().file_name()).collect();
@@ -140,4 +155,77 @@ fn a_finished_evaluation_stands_in_nobodys_way() {
     die(150, batches(20, 10), 3, &at);
     last.save(folder.path()).unwrap();
     assert!(at.join("settings.json").exists());
+}
+
+#[test]
+fn files_whose_settings_are_lost_are_refused_and_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    die(150, batches(20, 10), 1, at);
+    fs::remove_file(at.join("settings.json")).unwrap();
+    fs::write(at.join("from-me-to-you.json"), "mine").unwrap();
+    let count = || fs::read_dir(at).unwrap().count();
+    let (before, model) = (count(), Threshold { sigma: 0.1 });
+    let error = run(&model, batches(20, 10), 1, Some(at)).unwrap_err();
+    assert!(matches!(&error, EvaluationError::State { .. }), "{error}");
+    assert!(error.to_string().contains("settings.json: got none"), "{error}");
+    assert_eq!(count(), before);
+    // What only looks like a file of ours is no hindrance, and stays as well.
+    let ours = |name: &str| name.starts_with("from-0");
+    for file in fs::read_dir(at).unwrap().map(|file| file.unwrap()) {
+        if ours(file.file_name().to_str().unwrap()) {
+            fs::remove_file(file.path()).unwrap();
+        }
+    }
+    run(&model, batches(20, 10), 1, Some(at)).unwrap();
+    run(&model, batches(20, 10), 2, Some(at)).unwrap();
+    assert!(at.join("from-me-to-you.json").exists());
+}
+
+/// Attacks of one name and different step sizes, and surrogates, are not each other's audit.
+#[test]
+fn an_unfinished_audit_of_another_attack_or_surrogate_is_refused() {
+    let threat = Threat::linf(EPSILON).unwrap();
+    let coarse = Pgd::new(threat);
+    let fine = coarse.clone().with_step_size(0.01).unwrap();
+    let evaluation = |checkup: Checkup| {
+        let suite: Vec<Box<dyn cni_attacks::Attack>> =
+            vec![Box::new(Pgd::new(threat)), Box::new(fine.clone())];
+        let checkup = checkup.with_checks(&["steps-sweep"]).unwrap();
+        Evaluation::new(suite).unwrap().with_draws(6).unwrap().with_audit(checkup).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let run = |model: &dyn Classifier, checkup: Checkup| {
+        evaluation(checkup).run_with(model, batches(20, 10), Some(folder.path()), &mut |_| {})
+    };
+    run(&Mortal { calls: Cell::new(100) }, Checkup::new(coarse.clone())).unwrap_err();
+    let model = Threshold { sigma: 0.1 };
+    let twin = || std::sync::Arc::new(Threshold { sigma: 0.0 });
+    let others =
+        [Checkup::new(fine.clone()), Checkup::new(coarse.clone()).with_surrogate("twin", twin())];
+    for other in others {
+        let error = run(&model, other).unwrap_err();
+        let EvaluationError::State { setting, .. } = &error else { panic!("{error}") };
+        assert_eq!(setting, "checks", "{error}");
+    }
+    run(&model, Checkup::new(coarse)).unwrap();
+}
+
+/// The surrogate has its name and other weights: its examples are not those of the one before.
+#[test]
+fn a_finished_audit_with_another_surrogate_of_its_name_begins_anew() {
+    let attack = Pgd::new(Threat::linf(EPSILON).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let run = |sign: f64| {
+        let surrogate = move |x: Tensor<4>| Threshold { sigma: 0.0 }.logits(x).mul_scalar(sign);
+        let checkup = Checkup::new(attack.clone()).with_checks(&["transfer"]).unwrap();
+        let checkup = checkup.with_surrogate("twin", std::sync::Arc::new(surrogate));
+        let suite: Vec<Box<dyn cni_attacks::Attack>> = vec![Box::new(attack.clone())];
+        let evaluation = Evaluation::new(suite).unwrap().with_audit(checkup).unwrap();
+        let (model, state) = (Threshold { sigma: 0.0 }, Some(folder.path()));
+        let found = evaluation.run_with(&model, batches(20, 10), state, &mut |_| {}).unwrap();
+        found.record.checks[0].values["robust_transfer"]
+    };
+    let (right, wrong) = (run(1.0), run(-1.0));
+    assert!(right < wrong, "{right} {wrong}");
 }
