@@ -35,9 +35,9 @@ pub(super) fn headline(models: &[Model]) -> Vec<[String; 3]> {
     headline.extend(record.worst_case.iter().map(|worst| number("worst-case accuracy", worst)));
     if !record.checks.is_empty() {
         let [pass, rest @ ..] = verdicts(&record.checks);
-        let of = record.audit.as_ref().map(|audit| format!("of {}", name(audit)));
-        let rest: Vec<String> = of.into_iter().chain(rest).collect();
-        headline.push(["checks".to_string(), pass, rest.join(", ")]);
+        let of =
+            record.audit.as_ref().map_or(String::new(), |audit| format!("of {}: ", name(audit)));
+        headline.push(["checks".to_string(), pass, of + &rest.join(", ")]);
     }
     headline
 }
