@@ -120,6 +120,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         for check in record.checks.iter().filter(|check| check.verdict >= Verdict::Warn) {
             println!("{}: {} {}: {}", record.model.name, check.name, check.verdict, check.measured);
         }
+        // What could not be found out is told apart from what is well.
+        let verdicts =
+            [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Inconclusive, Verdict::Skipped];
+        let counts = verdicts.map(|verdict| {
+            let of = record.checks.iter().filter(|check| check.verdict == verdict);
+            format!("{} {verdict}", of.count())
+        });
+        println!("{}: checks: {}", record.model.name, counts.join(", "));
     }
     let path = args.out.join("record.json");
     write_json(&path, &records)?;

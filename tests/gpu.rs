@@ -4,8 +4,9 @@
 //! Mesa's software Vulkan
 //! included; `cuda`, `vulkan`, `metal`, `rocm` and `wgpu` are features likewise. Where several
 //! backends are compiled in, all of them are tested, or those that the environment variable
-//! `CNI_DEVICE` names: `CNI_DEVICE=cuda`. One test, so that each device starts once; everything is
-//! small and in single precision.
+//! `CNI_DEVICE` names: `CNI_DEVICE=cuda`. Flex is what they are compared with, so that it alone is
+//! no GPU and an error. One test, so that each device starts once; everything is small and in single
+//! precision.
 
 #![cfg(any(
     feature = "cuda",
@@ -22,7 +23,15 @@ use cni_burn::device_check::DeviceCheck;
 #[test]
 fn a_gpu_computes_what_the_cpu_does() {
     let (check, cpu) = (DeviceCheck::new(), device("flex").unwrap());
-    for name in compared().unwrap() {
+    let mut names = compared().unwrap();
+    names.retain(|name| *name != "flex");
+    assert!(
+        !names.is_empty(),
+        "CNI_DEVICE: got {:?}, wanted a backend other than flex, which the others are compared \
+         with",
+        std::env::var("CNI_DEVICE").unwrap_or_default()
+    );
+    for name in names {
         let gpu = device(name).unwrap();
         let findings = check.run(&gpu, &cpu, &mut |finding| println!("{finding}"));
         let differ: Vec<String> =

@@ -121,7 +121,7 @@ pub struct Evaluate {
     /// Examples of a batch.
     #[arg(long, default_value_t = 128, value_parser = count)]
     pub batch: usize,
-    /// Draws of the noise that judge each image.
+    /// Draws of the noise that judge each image. A model without noise needs one, and gets one.
     #[arg(long, default_value_t = 20, value_parser = count)]
     pub draws: usize,
     /// Steps of the EOT attack, which is also the one that the checks are about.

@@ -68,7 +68,7 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
         let because = "that is where --checkpoint leads";
         return Err(given.refusal("run", run.display(), because).into());
     }
-    let settings = Model::of_run(&run, &args.model, given)?;
+    let settings = Model::of_run(&run, which, &args.model, given)?;
     given.refuse(&[settings.idle_source()])?;
     let (model, epoch) = load_checkpoint(settings.build(device)?, &run, which)?;
     println!("{}: normalization: {}", run.display(), model.normalize.config());

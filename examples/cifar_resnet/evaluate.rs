@@ -79,7 +79,7 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
     };
     let evaluated = if args.noise_off { scope(Noise::Off, judge) } else { judge() }?;
 
-    print(&evaluated.record);
+    print(&evaluated.record, args.noise_off);
     evaluated.save(&out)?;
     Report::new(vec![evaluated])?.write(&out)?;
     println!("record: {}", out.join("record.json").display());
@@ -120,8 +120,12 @@ fn same_classes(test: &ImageData, classes: &[String], model: &str) -> Result<(),
     }
 }
 
-fn print(record: &Record) {
+fn print(record: &Record, noise_off: bool) {
     println!("{}", table(&[record]));
+    if !record.stochastic {
+        let noise = if noise_off { "its noise switched off" } else { "no noise" };
+        println!("the model has {noise}: one draw judged each image and made each gradient\n");
+    }
     record.warnings.iter().for_each(|warning| println!("warning: {warning}"));
     let Some(audit) = &record.audit else {
         return;

@@ -9,6 +9,7 @@ use clap::Args;
 use cni_burn::layers::NoiseError;
 use cni_burn::prelude::*;
 use cni_burn::training::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
+use cni_burn::training::{CheckpointFault, CheckpointInfo, TrainingError, Which, checkpoint_info};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::error::Error;
@@ -16,6 +17,7 @@ use std::path::Path;
 
 /// The model, and the data it is for.
 #[derive(Args, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Model {
     /// The data set.
     #[arg(long, value_enum, default_value_t = Dataset::Cifar10)]
@@ -62,9 +64,15 @@ pub struct Model {
 }
 
 impl Model {
-    /// The flags that a run was trained with, which must be those that were given, but for ε.
-    pub fn of_run(run: &Path, asked: &Self, given: &Given) -> Result<Self, Box<dyn Error>> {
-        let saved = Self::saved(run)?;
+    /// The flags that a run was trained with, as a checkpoint tells them. They must be those that
+    /// were given, but for ε.
+    pub fn of_run(
+        run: &Path,
+        which: Which,
+        asked: &Self,
+        given: &Given,
+    ) -> Result<Self, Box<dyn Error>> {
+        let saved = Self::saved(run, which)?;
         let asked = Self { epsilon: saved.epsilon, ..asked.clone() };
         asked.compare(&saved, run, given, false)?;
         Ok(saved)
@@ -72,7 +80,7 @@ impl Model {
 
     /// Refuses to go on with a run that was begun with other flags.
     pub fn agrees_with(&self, run: &Path, given: &Given) -> Result<(), Box<dyn Error>> {
-        self.compare(&Self::saved(run)?, run, given, true)
+        self.compare(&Self::saved(run, Which::Last)?, run, given, true)
     }
 
     fn compare(
@@ -92,7 +100,21 @@ impl Model {
         Ok(given.agree(&value(self)?, &value(saved)?, defaults, &because)?)
     }
 
-    fn saved(run: &Path) -> Result<Self, Box<dyn Error>> {
+    /// The flags in a checkpoint, whose checksum is over them too; in the file beside the checkpoints
+    /// where there is none or it does not tell them.
+    fn saved(run: &Path, which: Which) -> Result<Self, Box<dyn Error>> {
+        let absent = |error: &TrainingError| {
+            matches!(error, TrainingError::Checkpoint { fault: CheckpointFault::Absent(_), .. })
+        };
+        match checkpoint_info(run, which) {
+            Ok(CheckpointInfo { epoch, model_config: Some(config), .. }) => {
+                return serde_json::from_value(config).map_err(|error| {
+                    format!("{}: flags of epoch {epoch}: {error}", run.display()).into()
+                });
+            }
+            Err(error) if !absent(&error) => return Err(error.into()),
+            _ => {}
+        }
         let path = run.join("model.json");
         let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?)

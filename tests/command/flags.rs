@@ -84,6 +84,19 @@ fn a_flag_that_contradicts_the_run_is_refused_with_both_values() {
 }
 
 #[test]
+fn the_console_says_where_one_draw_was_used_for_want_of_noise() {
+    let silent = "the model has no noise: one draw judged each image and made each gradient\n";
+    for (run, without_noise) in [(trained_without_noise(), true), (trained(), false)] {
+        let out = scratch("one-draw");
+        let printed = works(evaluate(run, &out, "--suite quick --draws 50 --eot-draws 3"));
+        assert_eq!(printed.contains(silent), without_noise, "{printed}");
+        assert_eq!(record(&out)["draws"], if without_noise { 1 } else { 50 });
+    }
+    let help = works(plain("evaluate --help")).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(help.matches("A model without noise needs one, and gets one").count(), 2, "{help}");
+}
+
+#[test]
 fn a_run_is_not_resumed_with_other_flags_not_even_by_default() {
     let run = trained();
     let resumed = plain(&format!("train --resume --out {} --depth 8 --noise cni", run.display()));

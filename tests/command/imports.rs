@@ -1,6 +1,7 @@
 //! PyTorch files as models.
 
 use crate::program::{plain, record, refused, scratch, works};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,7 @@ fn evaluate([file, data, out]: &[PathBuf; 3], flags: &str) -> Vec<std::ffi::OsSt
 #[test]
 fn a_th_file_is_imported_with_the_normalization_that_is_named_and_says_so() {
     let files = files("imported");
-    let mut losses = Vec::new();
+    let mut fingerprints = BTreeSet::new();
     for (flags, said) in [
         ("", "mean 0.491 0.482 0.447, std 0.247 0.243 0.262"),
         ("--normalization imagenet", "mean 0.485 0.456 0.406, std 0.229 0.224 0.225"),
@@ -45,9 +46,12 @@ fn a_th_file_is_imported_with_the_normalization_that_is_named_and_says_so() {
     ] {
         let printed = works(evaluate(&files, &format!("--shortcut pad-both {flags}")));
         assert!(printed.contains(said), "{flags}: {printed}");
-        losses.push(record(&files[2])["model"]["name"].clone());
+        let model = &record(&files[2])["model"];
+        assert!(model["name"].as_str().unwrap().ends_with("resnet8.th"));
+        fingerprints.insert(model["fingerprint"].as_str().unwrap().to_string());
     }
-    assert!(losses.iter().all(|name| name.as_str().unwrap().ends_with("resnet8.th")));
+    // The constants that are named are those that the model has.
+    assert_eq!(fingerprints.len(), 5);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::program::{command, evaluate, plain, record, refused, scratch, train, 
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
@@ -80,8 +80,8 @@ fn forget(value: &mut Value) {
 
 #[test]
 fn a_killed_training_goes_on_with_its_own_flags_alone() {
-    let run = scratch("killed-training");
-    let arguments = train(&run, "--epochs 30");
+    let (whole, run) = (scratch("unbroken-training"), scratch("killed-training"));
+    let arguments = train(&run, "--epochs 6");
     let mut child =
         command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while child.try_wait().unwrap().is_none() && !run.join("checkpoints/epoch-2").exists() {
@@ -90,13 +90,73 @@ fn a_killed_training_goes_on_with_its_own_flags_alone() {
     child.kill().unwrap();
     child.wait().unwrap();
     // Without --resume the folder is in use.
-    let said = refused(train(&run, "--epochs 30"));
+    let said = refused(train(&run, "--epochs 6"));
     assert!(said.contains("checkpoints already"), "{said}");
     let last = run.join("model.json");
     let before = fs::read(&last).unwrap();
-    refused(train(&run, "--epochs 30 --epsilon 0.3"));
-    refused(train(&run, "--epochs 30 --epsilon 0.3 --resume"));
+    refused(train(&run, "--epochs 6 --epsilon 0.3"));
+    refused(train(&run, "--epochs 6 --epsilon 0.3 --resume"));
     assert_eq!(fs::read(&last).unwrap(), before);
+    // With it, and its own flags, the run ends as one that was not killed.
+    works(resumed(&run, "--epochs 6"));
+    works(train(&whole, "--epochs 6"));
+    let [ours, theirs] = [&run, &whole].map(|run| fs::read(run.join("history.json")).unwrap());
+    assert_eq!(String::from_utf8(ours).unwrap(), String::from_utf8(theirs).unwrap());
+}
+
+/// The arguments of a training that goes on.
+fn resumed(run: &Path, flags: &str) -> Vec<OsString> {
+    let mut arguments = train(run, flags);
+    arguments.push("--resume".into());
+    arguments
+}
+
+/// A run and its checkpoints, as a copy that may be changed.
+fn copied(run: &Path, name: &str) -> PathBuf {
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+            let (path, to) = (entry.path(), to.join(entry.file_name()));
+            if path.is_dir() {
+                copy(&path, &to);
+            } else {
+                fs::copy(&path, &to).unwrap();
+            }
+        }
+    }
+    let folder = scratch(name);
+    copy(run, &folder);
+    folder
+}
+
+#[test]
+fn what_is_judged_is_what_the_checkpoint_signed_whatever_model_json_says() {
+    let (run, out) = (copied(trained(), "changed-flags"), scratch("of-changed-flags"));
+    works(evaluate(&run, &out, "--suite quick"));
+    let judged = || {
+        let mut record = record(&out);
+        forget(&mut record);
+        record
+    };
+    let before = judged();
+    let path = run.join("model.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let other = [("0.05", "0.07"), ("\"reference\"", "\"scaled\""), ("\"cni\"", "\"none\"")];
+    let info = || plain(&format!("info --run {}", run.display()));
+    let described = works(info());
+    for (was, is) in other {
+        assert!(text.contains(was), "{text}");
+        fs::write(&path, text.replacen(was, is, 1)).unwrap();
+        works(evaluate(&run, &out, "--suite quick"));
+        assert_eq!(judged(), before, "{is}");
+        assert_eq!(works(info()), described);
+        works(resumed(&run, ""));
+    }
+    // Only where no checkpoint says anything, and there whole.
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    fs::write(&path, text.replacen("\"convention\"", "\"conventiom\"", 1)).unwrap();
+    let said = refused(info());
+    assert!(said.contains("model.json: unknown field `conventiom`"), "{said}");
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl CheckpointingStrategy for Retain {
         store.find_metric(crate::metrics::NAMES[0], epoch, Aggregate::Mean, &Split::Valid);
         self.history.complete(epoch, self.draws, self.watch.take());
         let best = best(&self.history.up_to(epoch));
-        let spare = |old: &usize| old + self.last <= epoch && Some(*old) != best;
+        let spare = |old: &usize| old.saturating_add(self.last) <= epoch && Some(*old) != best;
         let old: Vec<usize> = self.kept.iter().copied().filter(spare).collect();
         self.kept.retain(|kept| !old.contains(kept));
         self.kept.insert(epoch);

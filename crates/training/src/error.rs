@@ -85,6 +85,9 @@ pub enum CheckpointFault {
     /// Burn cannot read or write the record, or the record is one of another model.
     #[error("{0}")]
     Record(CheckpointerError),
+    /// It holds the weights of another model.
+    #[error("holds the weights of another model; different: {0}")]
+    Model(String),
     /// It changed since it was written.
     #[error("damaged: its SHA-256 is {got}, wanted {wanted}")]
     Checksum {

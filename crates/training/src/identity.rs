@@ -26,8 +26,44 @@ pub(crate) fn describe<N: Module + ModuleDisplay>(model: &N, config: Option<&Val
     })
 }
 
+/// How a model differs from the one that a checkpoint says its weights are of, if it does: the
+/// first noise with another law or the first parameter of another shape.
+///
+/// What the checkpoint does not tell is no difference, since older versions told less.
+pub(crate) fn same_model<N: Module>(model: &N, run: &Value) -> Option<String> {
+    let mut walk = Walk { known: true, ..Walk::default() };
+    model.visit(&mut walk);
+    let theirs = |field: &str| run["model"][field].as_object();
+    let mut found = Vec::new();
+    for (field, ours) in [("settings", &walk.settings), ("parameters", &walk.parameters)] {
+        let Some(theirs) = theirs(field) else { continue };
+        for (path, ours) in ours {
+            let Some(theirs) = theirs.get(path) else { continue };
+            let (mut ours, mut theirs) = (ours.clone(), theirs.clone());
+            if let (Value::Object(ours), Value::Object(theirs)) = (&mut ours, &mut theirs) {
+                // Another version may tell other settings of a noise.
+                ours.retain(|name, _| theirs.contains_key(name));
+                theirs.retain(|name, _| ours.contains_key(name));
+                [ours, theirs].into_iter().for_each(forget_initial_values);
+            }
+            differences(&format!("/{field}/{path}"), &theirs, &ours, &mut found);
+        }
+    }
+    found.into_iter().next().map(|(_, text)| text)
+}
+
+/// Leaves out of a noise's specification what its law starts from: the weights replace it.
+fn forget_initial_values(specification: &mut Map<String, Value>) {
+    let laws = specification.get_mut("law").and_then(Value::as_object_mut);
+    for law in laws.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
+        law.retain(|name, _| !["alpha", "diagonal", "factor"].contains(&name.as_str()));
+    }
+}
+
 #[derive(Default)]
 struct Walk {
+    /// Whether the values that no step changes are those of a checkpoint, and need no look.
+    known: bool,
     path: Vec<String>,
     statistics: std::collections::HashSet<burn::module::ParamId>,
     parameters: Map<String, Value>,
@@ -51,7 +87,7 @@ impl ModuleVisitor for Walk {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.path.join(".");
         self.parameters.insert(path.clone(), json!(param.lazy_shape().as_slice()));
-        if !param.is_require_grad() && !self.statistics.contains(&param.id) {
+        if !self.known && !param.is_require_grad() && !self.statistics.contains(&param.id) {
             let data = param.val().into_data();
             self.fixed.insert(path, sha256(data.as_bytes()).into());
         }

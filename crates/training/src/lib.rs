@@ -38,6 +38,7 @@ mod config;
 pub mod data;
 mod devices;
 mod error;
+mod finite;
 mod history;
 mod identity;
 mod metrics;

@@ -95,13 +95,28 @@ impl Sgd {
     }
 }
 
+/// The container by which a `LearnedNoise` tells visitors its specification.
+pub(crate) const SPECIFICATION: &str = "cni_layers::Spec";
+
+/// Whether a model has a `LearnedNoise`, whatever its amplitudes are.
+pub(crate) fn has_noise<M: Module>(model: &M) -> bool {
+    struct Walk(bool);
+    impl ModuleVisitor for Walk {
+        fn enter_module(&mut self, _name: &str, container: &str) {
+            self.0 |= container == SPECIFICATION;
+        }
+    }
+    let mut walk = Walk(false);
+    model.visit(&mut walk);
+    walk.0
+}
+
 /// The paths of the parameters of every `LearnedNoise` in a model.
 ///
 /// Names of fields would not do, since a user's module may have a field named `noise` too. A
 /// `LearnedNoise` tells visitors its specification before they see its parameters, as a module of
 /// this container. Paths and not ids, because a checkpoint brings the ids of its own run.
 fn noise_parameters<M: Module>(model: &M) -> Vec<String> {
-    const SPECIFICATION: &str = "cni_layers::Spec";
     #[derive(Default)]
     struct Walk {
         path: Vec<String>,

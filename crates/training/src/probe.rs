@@ -11,6 +11,9 @@ use cni_ops::{Precision, autocast};
 /// Examples that the model is shown.
 const EXAMPLES: usize = 4;
 
+/// The layers of Burn's that draw at random in training, all there are.
+const DRAWING: [&str; 3] = ["Dropout", "GaussianNoise", "RRelu"];
+
 /// Whether a run can begin on these devices and show its progress.
 pub(crate) fn check_settings(
     config: &TrainingConfig,
@@ -58,7 +61,8 @@ pub(crate) fn check_data(train: &ImageData, validation: &ImageData) -> Result<()
 /// Whether the model, in inference, has an output for each class; and whether its outputs depend on
 /// the noise scope or the device's generator.
 ///
-/// It may have more outputs than there are classes.
+/// It may have more outputs than there are classes. Noise that starts at zero shows in no output,
+/// so what a model announces counts beside this: see [`has_noise`](crate::optimizer::has_noise).
 pub(crate) fn is_noisy(
     logits: impl Fn(Tensor<4>) -> Tensor<2>,
     train: &ImageData,
@@ -100,24 +104,27 @@ pub(crate) fn check_layers<M: Module>(model: &M, devices: &Devices) -> Result<()
     impl ModuleVisitor for Walk {
         fn enter_module(&mut self, name: &str, container: &str) {
             self.path.push(name.to_string());
-            if let "Struct:Dropout" | "Struct:GaussianNoise" = container {
-                self.path.push(container.trim_start_matches("Struct:").to_string());
+            if let Some(layer) = drawing(container) {
+                self.path.push(layer.to_string());
             }
         }
         fn exit_module(&mut self, _name: &str, container: &str) {
             self.path.pop();
-            if let "Struct:Dropout" | "Struct:GaussianNoise" = container {
+            if drawing(container).is_some() {
                 self.path.pop();
             }
         }
         fn visit_flag(&mut self, flag: &Param<Flag>) {
             if let [module @ .., _training, layer] = self.path.as_slice()
-                && let "Dropout" | "GaussianNoise" = layer.as_str()
+                && DRAWING.contains(&layer.as_str())
                 && flag.is_enabled()
             {
                 self.found.get_or_insert_with(|| format!("{layer} at {:?}", module.join(".")));
             }
         }
+    }
+    fn drawing(container: &str) -> Option<&str> {
+        container.strip_prefix("Struct:").filter(|layer| DRAWING.contains(layer))
     }
     if devices.parallel().is_none() {
         return Ok(());

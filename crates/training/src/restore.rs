@@ -1,4 +1,5 @@
 use crate::history::best;
+use crate::identity::same_model;
 use crate::shelf::{MODEL, Shelf, State, record, state, verify};
 use crate::{CheckpointFault, EpochRow, TrainingError};
 use burn::module::{Module, ModuleDisplay};
@@ -66,7 +67,9 @@ pub fn checkpoint_info(
 /// # Errors
 ///
 /// [`TrainingError::Checkpoint`] where the run has no such checkpoint, or one that is damaged or of
-/// another model.
+/// another model: one with other parameters, or with noise of another law or convention. Settings
+/// that parameters do not tell, such as strides and how often noise is drawn, are the caller's to
+/// repeat: see [`CheckpointInfo::model_config`].
 pub fn load_checkpoint<N: Module + ModuleDisplay>(
     model: N,
     run: impl AsRef<Path>,
@@ -74,6 +77,10 @@ pub fn load_checkpoint<N: Module + ModuleDisplay>(
 ) -> Result<(N, usize), TrainingError> {
     let (folder, state) = find(run.as_ref(), which)?;
     verify(&folder, &state, MODEL)?;
+    if let Some(different) = same_model(&model, &state.run) {
+        let fault = CheckpointFault::Model(different);
+        return Err(TrainingError::checkpoint(&folder.join(MODEL), fault));
+    }
     #[derive(Module, Debug)]
     struct Saved<N: Module> {
         net: N,
@@ -83,7 +90,15 @@ pub fn load_checkpoint<N: Module + ModuleDisplay>(
     // Clones share running statistics, and a failed load leaves a module half changed: load into a
     // snapshot.
     let saved = Saved { net: model.valid() }.try_load_record(record).map_err(|error| {
-        TrainingError::checkpoint(&path, CheckpointFault::Record(CheckpointerError::Record(error)))
+        let text = error.to_string();
+        let fault = match text.contains("Missing tensors") && text.contains("normalize.mean") {
+            true => CheckpointFault::Model(format!(
+                "{text}; it was saved before a model's normalization was part of its weights, or \
+                 is of a model without one"
+            )),
+            false => CheckpointFault::Record(CheckpointerError::Record(error)),
+        };
+        TrainingError::checkpoint(&path, fault)
     })?;
     Ok((saved.net, state.epoch))
 }

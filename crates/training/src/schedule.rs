@@ -81,7 +81,8 @@ impl Schedule {
         Self::Cosine { rate, last: 0.0, by: By::Step }
     }
 
-    /// PyTorch's defaults: 30 % of the steps up to `peak`, from a 25th of it.
+    /// PyTorch's defaults for the rate: 30 % of the steps up to `peak`, from a 25th of it. The
+    /// momentum stays as it is, which PyTorch's own cycles too unless told otherwise.
     pub fn one_cycle(peak: f64) -> Self {
         let (rise, start_divisor, end_divisor) = (0.3, 25.0, 1e4);
         Self::OneCycle { peak, rise, start_divisor, end_divisor, by: By::Step }
@@ -192,7 +193,7 @@ impl LrScheduler for RateScheduler {
         let (step, steps_per_epoch) = (self.step, self.steps_per_epoch.max(1));
         self.step += 1;
         match self.schedule.moves() {
-            By::Step => self.schedule.rate(step, self.epochs * steps_per_epoch),
+            By::Step => self.schedule.rate(step, self.epochs.saturating_mul(steps_per_epoch)),
             By::Epoch => self.schedule.rate(step / steps_per_epoch, self.epochs),
         }
     }
@@ -215,6 +216,14 @@ mod tests {
     fn rates(schedule: Schedule, epochs: usize, steps_per_epoch: usize) -> Vec<f64> {
         let mut scheduler = RateScheduler { schedule, epochs, steps_per_epoch, step: 0 };
         (0..epochs * steps_per_epoch).map(|_| scheduler.step()).collect()
+    }
+
+    #[test]
+    fn a_run_of_more_steps_than_can_be_counted_has_a_rate() {
+        let schedule = Schedule::one_cycle(0.1);
+        let mut scheduler =
+            RateScheduler { schedule, epochs: usize::MAX, steps_per_epoch: 2, step: 0 };
+        assert!((scheduler.step() - 0.1 / 25.0).abs() < 1e-12);
     }
 
     #[test]

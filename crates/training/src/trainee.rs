@@ -1,6 +1,7 @@
 //! A model in training, as Burn's trainer wants it.
 
 use crate::data::Batch;
+use crate::finite::not_finite;
 use crate::metrics::Outcome;
 use crate::objective::{Objective, hits, perturb};
 use crate::optimizer::clip_by_norm;
@@ -164,7 +165,8 @@ impl<N: Module + ModuleDisplay + 'static> TrainStep for Trainee<N> {
             None => (self, gradients),
         };
         // Without a limit the norm would be read back from the device for nothing: a gradient that
-        // is not finite shows in the next loss, and no checkpoint is written after that.
+        // is not finite shows in the next loss or in the parameters, which validation looks at
+        // before a checkpoint is written.
         let gradients = match model.recipe.clip {
             None => gradients,
             Some(_) => {
@@ -197,6 +199,12 @@ impl<N: Module + ModuleDisplay + 'static> InferenceStep for Trainee<N> {
 
     fn step(&self, batch: Batch) -> Outcome {
         own_scope(&batch, || {
+            // Once an epoch, since a number is read back from the device.
+            if batch.first_example == 0
+                && let Some((path, value)) = not_finite(&self.net)
+            {
+                self.recipe.fault.unless_finite(&format!("the parameter {path}"), value);
+            }
             self.recipe.watch.look(&self.net);
             let (loss, clean) = self.judge(batch.images.clone(), &batch, "clean");
             let robust = self.recipe.validation_attack.as_ref().and_then(|attack| {

@@ -5,6 +5,7 @@ use crate::data::{ImageData, Loader, Shares};
 use crate::history::best;
 use crate::identity::describe;
 use crate::metrics::{CLEAN, LOSS, Mean, ROBUST};
+use crate::optimizer::has_noise;
 use crate::probe::{check_data, check_layers, check_settings, is_noisy};
 use crate::progress::Lines;
 use crate::schedule::RateScheduler;
@@ -110,8 +111,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     /// What the caller's noise scope and precision are does not matter: each step has its own.
     /// Layers of Burn's that draw at random, such as `Dropout`, draw from a generator of the whole
     /// process, which each step on one device seeds anew. Such a run is exact as long as nothing
-    /// else in the process draws meanwhile; on several devices, `Dropout` and `GaussianNoise` are
-    /// refused.
+    /// else in the process draws meanwhile; on several devices, `Dropout`, `GaussianNoise` and
+    /// `RRelu` are refused.
     ///
     /// A run that resumes must have the configuration, data and model that it began with, as far as
     /// they can be told: see [`with_model_config`](Self::with_model_config). It may have more
@@ -124,9 +125,11 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     ///
     /// Where the data or the model do not fit together, where a batch has fewer examples than there
     /// are devices, where a folder is locked, in use, belongs to another run or cannot be read, and
-    /// where the run had to stop: a loss or gradient that is not finite, an attack that failed, a
-    /// checkpoint that could not be written. The last complete checkpoint stays. A run that is
-    /// refused changes nothing in the folder of another.
+    /// where the run had to stop: a loss that is not finite, a gradient whose norm is not finite
+    /// where it is clipped, a parameter that is not finite after an epoch, an attack that failed, a
+    /// checkpoint that could not be written. No checkpoint holds a number that is not finite. The
+    /// last complete checkpoint stays. A run that is refused changes nothing in the folder of
+    /// another.
     pub fn run(
         &self,
         model: N,
@@ -156,7 +159,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let Beginning { resume, kept, history, versions } = beginning;
         let forward = Forward::new(config.precision, forward);
         let logits = |images| forward.call(&net.valid(), images);
-        let noisy = is_noisy(logits, &train, &plain, config.key.named("probe"))?;
+        let differs = is_noisy(logits, &train, &plain, config.key.named("probe"))?;
+        let noisy = differs || has_noise(&net);
         let draws = if noisy { config.validation_draws } else { 1 };
 
         // Nothing is refused from here on.

@@ -2,9 +2,15 @@
 
 mod support;
 
-use burn::tensor::Device;
+use burn::module::{Module, Param};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use cni_layers::models::{Normalize, NormalizeConfig};
+use cni_layers::{Granularity, Law};
+use cni_noise::Convention;
 use cni_training::{
-    CheckpointFault, Schedule, Start, TrainingConfig, TrainingError, Which, load_checkpoint,
+    CheckpointFault, Progress, Schedule, Start, Trainer, TrainingConfig, TrainingError, Which,
+    load_checkpoint,
 };
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -99,6 +105,99 @@ fn a_model_and_its_state_alone_are_a_published_checkpoint() {
     assert!(error.contains("wanted epoch 9"), "{error}");
     flip(&published.path().join("model.bpk"), 900);
     assert!(load(published.path(), Which::Best).unwrap_err().to_string().contains("SHA-256"));
+}
+
+#[test]
+fn a_run_that_keeps_all_checkpoints_keeps_them_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainingConfig { keep: usize::MAX, ..config(4) };
+    run(config, folder.path(), &Settings::default(), Start::Fresh).unwrap();
+    for epoch in 1..=4 {
+        let (_, of) = load_checkpoint(net(), folder.path(), Which::Epoch(epoch)).unwrap();
+        assert_eq!(of, epoch);
+    }
+}
+
+#[test]
+fn a_checkpoint_is_not_loaded_into_a_model_with_noise_of_another_law() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings::default();
+    let expected = start(folder.path(), 1, Start::Fresh).unwrap();
+    let with_law = |granularity, alpha| {
+        let law = Law::White { granularity, alpha };
+        let activation = settings.activation.clone().with_law(law);
+        Settings { activation, ..settings.clone() }
+    };
+    let load = |net: Net| load_checkpoint(net, folder.path(), Which::Last);
+    let changed = [
+        (
+            Settings { convention: Convention::Reference, ..settings.clone() },
+            "convention was \"scaled\", is \"reference\"",
+        ),
+        (with_law(Granularity::Channel, 0.25), "law/white/granularity was "),
+    ];
+    for (settings, wanted) in changed {
+        let error = load(Net::new(&settings)).unwrap_err();
+        let text = error.to_string();
+        let TrainingError::Checkpoint { fault, .. } = error else { panic!("{text}") };
+        assert!(matches!(fault, CheckpointFault::Model(_)) && text.contains(wanted), "{text}");
+    }
+    let outputs = load(Net::with_outputs(&settings, 12)).unwrap_err().to_string();
+    assert!(outputs.contains("was [4,10], is [4,12]"), "{outputs}");
+    // Its own model in training and in inference, and one whose constants the checkpoint replaces.
+    let other = Net::new(&Settings { mean: 0.4, ..with_law(Granularity::Layer, 0.5) });
+    for model in [net(), net().train(), net().valid(), other] {
+        assert_eq!(numbers(&load(model).unwrap().0), expected);
+    }
+}
+
+/// The state of a checkpoint from before it told the model, as far as that is about loading.
+#[test]
+fn a_checkpoint_that_does_not_tell_its_model_stays_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = start(folder.path(), 1, Start::Fresh).unwrap();
+    let path = folder.path().join("checkpoints/epoch-1/state.json");
+    let state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for without in ["model", "settings", "parameters", "convention"] {
+        let mut state = state.clone();
+        for field in ["files", "checksum", "versions"] {
+            state.as_object_mut().unwrap().remove(field).unwrap();
+        }
+        let run = state["run"].as_object_mut().unwrap();
+        if run.remove(without).is_none() {
+            let model = run["model"].as_object_mut().unwrap();
+            if model.remove(without).is_none() {
+                for noise in model["settings"].as_object_mut().unwrap().values_mut() {
+                    noise.as_object_mut().unwrap().remove(without).unwrap();
+                }
+            }
+        }
+        fs::write(&path, state.to_string()).unwrap();
+        let (loaded, _) = load_checkpoint(net(), folder.path(), Which::Last).unwrap();
+        assert_eq!(numbers(&loaded), expected, "{without}");
+    }
+}
+
+/// A record as it was before a normalization had parameters.
+#[test]
+fn a_checkpoint_without_its_normalization_says_what_it_is() {
+    #[derive(Module, Debug)]
+    struct New {
+        normalize: Normalize,
+        weight: Param<Tensor<2>>,
+        bias: Option<Param<Tensor<1>>>,
+    }
+    let (folder, device) = (tempfile::tempdir().unwrap(), Device::flex());
+    let old = LinearConfig::new(64, 10).init(&device);
+    let Linear { weight, bias } = old.clone();
+    let new = New { normalize: NormalizeConfig::new(&[0.5], &[0.5]).init(&device), weight, bias };
+    let (train, validation) = data();
+    let forward = |net: &Linear, images: Tensor<4>| net.forward(images.flatten::<2>(1, 3));
+    let trainer = Trainer::new(config(1), folder.path()).unwrap().with_progress(Progress::Quiet);
+    trainer.run(old, forward, train, validation, &device, Start::Fresh).unwrap();
+    let error = load_checkpoint(new, folder.path(), Which::Last).unwrap_err().to_string();
+    assert!(error.contains("normalize.mean"), "{error}");
+    assert!(error.contains("saved before a model's normalization was part of"), "{error}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! belongs to the process, and tests beside would draw from it too.
 
 use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::activation::{RRelu, RReluConfig};
 use burn::nn::{Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig, Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Distribution, Tensor};
 use cni_attacks::{Pgd, Threat};
 use cni_noise::{Key, normal_at};
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Module, Debug)]
 struct Net {
     hidden: Linear,
+    rectifier: RRelu,
     dropout: Dropout,
     noise: GaussianNoise,
     out: Linear,
@@ -32,6 +33,7 @@ impl Net {
         };
         Self {
             hidden: linear("hidden", 64, 32),
+            rectifier: RReluConfig::new().init(),
             dropout: DropoutConfig::new(0.3).init(),
             noise: GaussianNoiseConfig::new(0.2).init(),
             out: linear("out", 32, 10),
@@ -39,7 +41,7 @@ impl Net {
     }
 
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = relu(self.hidden.forward(images.flatten::<2>(1, 3)));
+        let x = self.rectifier.forward(self.hidden.forward(images.flatten::<2>(1, 3)));
         self.out.forward(self.noise.forward(self.dropout.forward(x)))
     }
 }
@@ -80,7 +82,7 @@ fn numbers(net: &Net) -> Vec<f32> {
 }
 
 #[test]
-fn a_stopped_run_with_dropout_and_gaussian_noise_resumes_bit_for_bit() {
+fn a_stopped_run_with_layers_of_burns_that_draw_resumes_bit_for_bit() {
     let [whole, stopped] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let draw = || {
         let ones = Distribution::Normal(0.0, 1.0);

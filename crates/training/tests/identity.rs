@@ -2,13 +2,16 @@
 
 mod support;
 
-use burn::tensor::Device;
+use burn::module::{Module, ModuleDisplay};
+use burn::nn::activation::RReluConfig;
+use burn::nn::{DropoutConfig, GaussianNoiseConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
 use cni_layers::{ActivationNoiseConfig, Granularity, Per};
 use cni_noise::Convention;
 use cni_training::data::{ImageData, Loader};
 use cni_training::{
-    Devices, Parallel, Progress, Schedule, Start, Trained, TrainingConfig, TrainingError, Which,
-    checkpoint_info, load_checkpoint,
+    Devices, Parallel, Progress, Schedule, Start, Trained, Trainer, TrainingConfig, TrainingError,
+    Which, checkpoint_info, load_checkpoint,
 };
 use serde_json::{Value, json};
 use support::{Net, Settings, config, data, numbers, run, trainer};
@@ -130,11 +133,31 @@ fn training_and_validation_have_one_list_of_classes() {
 }
 
 #[test]
-fn a_dropout_is_refused_on_several_devices_by_its_name() {
-    let ((train, validation), net) = (data(), Net::new(&Settings::default()));
-    let two = Devices::new(vec![Device::flex(); 2], Parallel::Multi).unwrap();
-    let error = on(two, net, train, validation).unwrap_err().to_string();
-    assert!(error.starts_with("devices: got 2 for a model with Dropout at \"dropout\""), "{error}");
+fn a_layer_of_burns_that_draws_is_refused_on_several_devices_by_its_name() {
+    #[derive(Module, Debug)]
+    struct With<L: Module> {
+        linear: Linear,
+        inner: L,
+    }
+    fn refused<L: Module + ModuleDisplay + 'static>(inner: L) -> String {
+        let (train, validation) = data();
+        let two = Devices::new(vec![Device::flex(); 2], Parallel::Multi).unwrap();
+        let net = With { linear: LinearConfig::new(64, 10).init(&Device::flex()), inner };
+        let forward = |net: &With<L>, images: Tensor<4>| net.linear.forward(images.flatten(1, 3));
+        let folder = tempfile::tempdir().unwrap();
+        let trainer = Trainer::new(config(1), folder.path()).unwrap();
+        let run = trainer.run(net, forward, train, validation, two, Start::Fresh);
+        run.map(drop).unwrap_err().to_string()
+    }
+    let texts = [
+        ("Dropout", refused(DropoutConfig::new(0.1).init())),
+        ("GaussianNoise", refused(GaussianNoiseConfig::new(0.1).init())),
+        ("RRelu", refused(RReluConfig::new().init())),
+    ];
+    for (layer, text) in texts {
+        let wanted = format!("devices: got 2 for a model with {layer} at \"inner\"");
+        assert!(text.starts_with(&wanted), "{text}");
+    }
 }
 
 #[cfg(not(feature = "tui"))]
@@ -174,14 +197,19 @@ fn validation_judges_a_noisy_model_by_the_mean_over_its_draws() {
         let mean = correct.sum::<f64>() / 96.0;
         assert!((row.validation.clean.unwrap() - mean).abs() < 1e-6, "{row:?} ≠ {mean}");
     }
-    // One look is enough where there is nothing to draw.
-    let ((train, validation), device) = (data(), Device::flex());
+}
+
+/// As where noise starts at zero.
+#[test]
+fn noise_that_no_output_shows_yet_is_judged_by_all_draws() {
+    use cni_noise::{Noise, scope_at};
+    let ((train, validation), folder) = (data(), tempfile::tempdir().unwrap());
     let silent = |net: &Net, images| scope_at(Noise::Off, 0, || net.forward(images));
-    let other = tempfile::tempdir().unwrap();
-    let trainer = trainer(config(), other.path(), &json!(null));
-    let net = Net::new(&settings);
+    let config = TrainingConfig { validation_draws: 3, ..config(1) };
+    let trainer = trainer(config, folder.path(), &json!(null));
+    let (net, device) = (Net::new(&Settings::default()), Device::flex());
     let trained = trainer.run(net, silent, train, validation, &device, Start::Fresh).unwrap();
-    assert_eq!(trained.history[0].validation.draws, Some(1));
+    assert_eq!(trained.history[0].validation.draws, Some(3));
 }
 
 #[test]

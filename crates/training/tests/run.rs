@@ -8,7 +8,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{AttackError, Pgd, Threat};
-use cni_noise::{Key, layer_key, normal_at};
+use cni_noise::{Key, Noise, layer_key, normal_at, scope};
 use cni_training::data::{Augment, ImageData, Split, digits};
 use cni_training::{
     Adversarial, EpochRow, Labels, Objective, Progress, Schedule, Sgd, Start, StopReason, Trained,
@@ -274,6 +274,38 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint() {
         assert_eq!(epochs(folder.path()), ["epoch-1", "epoch-2"]);
         load_checkpoint(Net::new(&Device::flex()), folder.path(), Which::Last).unwrap();
     }
+}
+
+/// The amplitude, used as a bias before a rectifier, gets an infinite gradient in the first step.
+/// It is minus infinity from then on, and the rectifier makes a zero of it: every loss is finite.
+#[test]
+fn a_parameter_that_is_not_finite_stops_the_run_before_it_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = |net: &Net, images: Tensor<4>| {
+        let bias = net.alpha.val().narrow(0, 0, 1).sub_scalar(0.1_f32);
+        let scale = relu(bias.mul_scalar(1e30).mul_scalar(1e30).add_scalar(1.0));
+        scope(Noise::Off, || net.forward(images)) * scale.reshape([1, 1])
+    };
+    let config = TrainingConfig {
+        epochs: 2,
+        objective: Objective::clean(),
+        optimizer: Sgd::default(),
+        validation_attack: None,
+        ..config()
+    };
+    let error = run_with(config, folder.path(), Start::Fresh, broken).unwrap_err();
+    let TrainingError::Stopped { reason, last: None } = &error else { panic!("{error}") };
+    assert_eq!(reason.to_string(), "the parameter alpha is -inf");
+    assert!(epochs(folder.path()).is_empty());
+}
+
+#[test]
+fn a_model_without_noise_is_judged_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = |net: &Net, images| scope(Noise::Off, || net.forward(images));
+    let config = TrainingConfig { epochs: 2, validation_draws: 3, ..config() };
+    let trained = run_with(config, folder.path(), Start::Fresh, silent).unwrap();
+    assert_eq!(trained.history[0].validation.draws, Some(1));
 }
 
 #[test]

@@ -178,7 +178,8 @@ impl DataLoader<Batch> for Loader {
 
     fn num_items(&self) -> usize {
         let (all, batch) = (self.positions.len(), self.batch_size);
-        all / batch * self.within(batch).len() + self.within(all % batch).len()
+        let whole = all / batch * self.within(batch.min(all)).len();
+        whole + self.within(all % batch).len()
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
@@ -187,7 +188,7 @@ impl DataLoader<Batch> for Loader {
 
     /// The examples `start..end` of every epoch's order, as far as there are such.
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
-        let position = |offset| self.positions.end.min(self.positions.start + offset);
+        let position = |offset| self.positions.end.min(self.positions.start.saturating_add(offset));
         let positions = position(start)..position(end.max(start));
         Arc::new(Self { positions, ..self.clone() })
     }
@@ -208,7 +209,7 @@ impl Iterator for Epoch<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let Loader { data, device, positions, .. } = self.loader;
         let batch = self.next;
-        self.next = positions.end.min(batch + self.loader.batch_size);
+        self.next = positions.end.min(batch.saturating_add(self.loader.batch_size));
         let whole = self.next - batch;
         let share = self.loader.within(whole);
         let first = batch + share.start;
@@ -387,6 +388,16 @@ mod tests {
     fn an_empty_part_has_no_batches() {
         let loader = Loader::validation(toy(3).take(0), 2, Key::new(1), &Device::flex()).unwrap();
         assert_eq!((loader.num_items(), seen(&loader).len()), (0, 0));
+    }
+
+    #[test]
+    fn a_batch_larger_than_the_data_is_the_data_however_large_it_is() {
+        for loader in [training, validation] {
+            let (whole, large) = (loader(7, 7), loader(7, usize::MAX));
+            assert_eq!(seen(&large), seen(&whole));
+            assert_eq!((large.num_items(), large.slice(2, usize::MAX).num_items()), (7, 5));
+            assert_eq!(seen(&large.share(1, 3)), seen(&whole.share(1, 3)));
+        }
     }
 
     #[test]
