@@ -212,7 +212,7 @@ mod tests {
         let each = normal_rows(Key::new(4), &Examples::Each(numbers.clone().into()), &like);
         assert_eq!(whole.to_data(), each.into_data());
         let alone = numbers.iter().map(|&number| {
-            normal_rows(Key::new(4), &Examples::from(number), &like.clone().slice([0..1]))
+            normal_rows(Key::new(4), &Examples::from(number), &like.clone().slice(0..1))
         });
         assert_eq!(Tensor::cat(alone.collect(), 0).into_data(), whole.into_data());
         let rows = uniform_rows(Key::new(4), &Examples::from(first), 4, 3);

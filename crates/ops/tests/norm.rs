@@ -14,7 +14,7 @@ fn running_statistics_are_updated_bit_for_bit_as_by_burn() {
     let batch = |key| {
         let signs = sign::<4>(key, [8, 3, 4, 4], &device);
         // Of every pair of images the second is the first with its signs turned: mean 0.
-        let half = signs.slice([0..4]);
+        let half = signs.slice(0..4);
         Tensor::cat(vec![half.clone() + 0.5, half.neg() + 0.5], 0)
     };
     let run = |ours: bool| {

@@ -75,8 +75,8 @@ impl Plan {
             false => 0,
         };
         let fewest = |entry: &&Entry| match entry.takes {
-            Takes::Most => most(*entry).min(setup.sizes.fewest),
-            Takes::Some | Takes::Few => most(*entry),
+            Takes::Most => most(entry).min(setup.sizes.fewest),
+            Takes::Some | Takes::Few => most(entry),
         };
         let mut examples: Vec<usize> = entries.iter().map(fewest).collect();
         let cost =

@@ -46,7 +46,7 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
     let at = |case: &Case<'_>, radius: f64| -> Result<Fared, AttackError> {
         match radius {
             // In a ball of radius zero there is the image alone.
-            radius if radius == 0.0 => Ok(case.clean.clone()),
+            0.0 => Ok(case.clean.clone()),
             radius if radius == used => Ok(case.audited()?.fared),
             radius => Ok(case.find(&setup.at(radius))?.fared),
         }

@@ -74,7 +74,7 @@ fn an_attack_that_leaves_the_box_is_an_error() {
 #[test]
 fn images_that_are_not_finite_or_of_another_shape_are_an_error() {
     let linf = Threat::linf(0.2).unwrap();
-    let message = attacked(|x| x.slice_fill([2..3], f64::NAN), linf);
+    let message = attacked(|x| x.slice_fill(2..3, f64::NAN), linf);
     let wanted = "Own: got NaN or infinite pixels in 1 images, the first of them example 9, \
                   wanted finite pixels";
     assert_eq!(message, wanted);

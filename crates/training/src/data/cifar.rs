@@ -111,7 +111,7 @@ impl Layout {
         labels: &mut Vec<u16>,
     ) -> Result<(), DataError> {
         let record = self.labels.len() + PIXELS;
-        let whole = |got: usize| match got == 0 || got % record != 0 {
+        let whole = |got: usize| match got == 0 || !got.is_multiple_of(record) {
             true => Err(DataError::FileSize { path: path.into(), got, record }),
             false => Ok(got / record),
         };
