@@ -66,7 +66,7 @@ pub(super) fn compare(got: &Parts, wanted: &Parts, tolerance: Tolerance) -> Outc
             Tolerance::Share(_) => (1.0, 1e-5),
         };
         let by: Vec<f64> = got.iter().zip(wanted).map(|(a, b)| distance(*a, *b, unit)).collect();
-        let values = by.iter().filter(|by| !(**by <= limit)).count();
+        let values = by.iter().filter(|by| by.is_nan() || **by > limit).count();
         let worst = (0..by.len()).max_by(|&a, &b| by[a].total_cmp(&by[b]));
         let (by, agree) = match tolerance {
             Tolerance::Relative(_) => (worst.map_or(0.0, |at| by[at]), values == 0),
