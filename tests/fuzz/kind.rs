@@ -22,14 +22,16 @@ pub enum Demand {
     Sane,
 }
 
+/// Reads a folder and gives all that it read as text, or the error's message.
+pub type Reader = Box<dyn Fn(&Path) -> Result<String, String>>;
+
 /// Files of one kind in a folder, and their reader.
 pub struct Kind {
     pub folder: TempDir,
     /// The names of the files within the folder, each of which is mutated in turn.
     pub files: Vec<String>,
     pub demand: Demand,
-    /// Reads the folder and gives all that it read as text, or the error's message.
-    pub read: Box<dyn Fn(&Path) -> Result<String, String>>,
+    pub read: Reader,
 }
 
 pub fn survives_mutations(name: &str, kind: Kind) {
