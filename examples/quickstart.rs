@@ -16,17 +16,17 @@ use std::path::PathBuf;
 #[derive(Parser)]
 struct Args {
     /// Epochs of each of the four trainings.
-    #[arg(long, default_value_t = 15)]
-    epochs: usize,
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
+    epochs: u16,
     /// Test examples to judge, of 360.
-    #[arg(long, default_value_t = 360)]
-    examples: usize,
+    #[arg(long, default_value_t = 360, value_parser = clap::value_parser!(u16).range(1..=360))]
+    examples: u16,
     /// Largest change of a pixel in [0, 1].
-    #[arg(long, default_value_t = 0.1, allow_hyphen_values = true)]
-    epsilon: f64,
+    #[arg(long, default_value = "0.1", allow_hyphen_values = true, value_parser = threat)]
+    epsilon: Threat,
     /// Draws of the noise that judge each image.
-    #[arg(long, default_value_t = 20)]
-    draws: usize,
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    draws: u16,
     /// Seed of everything random.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -35,13 +35,21 @@ struct Args {
     out: PathBuf,
 }
 
+/// The attacker who may change each pixel by that much.
+fn threat(epsilon: &str) -> Result<Threat, Box<dyn Error + Send + Sync>> {
+    let epsilon = epsilon.parse()?;
+    match epsilon == 0.0 {
+        true => Err("an attacker who may change nothing leaves nothing to audit".into()),
+        false => Ok(Threat::linf(epsilon)?),
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let device = Device::flex();
-    let key = Key::new(args.seed);
-    let threat = Threat::linf(args.epsilon)?;
+    let (key, threat) = (Key::new(args.seed), args.epsilon);
     let (train, validation) = digits(Split::Train).split_validation(200, key.named("split"))?;
-    let test = digits(Split::Test).take(args.examples);
+    let test = digits(Split::Test).take(args.examples.into());
     let checkpoints = tempfile::tempdir()?;
 
     let clean = Objective::clean();
@@ -65,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .with_noise(noise)
             .init(&device);
         let model = keyed_init(model, key.named("weights"));
-        let mut config = TrainingConfig::new(args.epochs, objective);
+        let mut config = TrainingConfig::new(args.epochs.into(), objective);
         config.batch_size = 64;
         config.schedule = Schedule::one_cycle(0.1);
         config.key = key.named("training");
@@ -102,7 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
         let victim = Victim::new(&trained.model, ResNet::forward);
         let evaluation = Evaluation::new(suite)?
-            .with_draws(args.draws)?
+            .with_draws(args.draws.into())?
             .with_key(key.named("evaluation"))
             .with_cards(model, data)
             .with_audit(Checkup::new(eot))?;
@@ -112,7 +120,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!(
         "\naccuracy under changes of at most {} in each pixel, with 95 % intervals\n",
-        args.epsilon
+        threat.epsilon()
     );
     println!("{}", table(&records));
     for record in &records {

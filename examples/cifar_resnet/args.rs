@@ -38,10 +38,10 @@ pub struct Train {
     pub model: Model,
     #[command(flatten)]
     pub source: Source,
-    /// Folder of the run: checkpoints, model.json, history.json.
+    /// Folder of the run: checkpoints, model.json, history.json and the file .lock.
     #[arg(long, default_value = "runs/cifar_resnet")]
     pub out: PathBuf,
-    /// Continue the run in --out from its last checkpoint.
+    /// Continue the run in --out from its last checkpoint; begin it where there is none yet.
     #[arg(long)]
     pub resume: bool,
     /// Train on clean images alone.
@@ -141,7 +141,7 @@ pub struct Evaluate {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Folder for the record, the report and the state of an evaluation that was killed; by default
-    /// `evaluation` in the run's.
+    /// `evaluation` in the run's, and `NAME-evaluation` here for a PyTorch file NAME.pth.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// No progress.

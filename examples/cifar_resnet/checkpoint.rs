@@ -49,7 +49,7 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
             model,
             settings: args.model.clone(),
             name: path.display().to_string(),
-            out: "evaluation".into(),
+            out: format!("{}-evaluation", path.file_stem().unwrap_or_default().display()).into(),
             classes: Vec::new(),
             history: Vec::new(),
             trained: None,
@@ -71,7 +71,7 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
     let settings = Model::of_run(&run, which, &args.model, given)?;
     given.refuse(&[settings.idle_source()])?;
     let (model, epoch) = load_checkpoint(settings.build(device)?, &run, which)?;
-    println!("{}: normalization: {}", run.display(), model.normalize.config());
+    println!("{}: normalization: {}", run.display(), model.normalize.config()?);
     let name = format!("{} (epoch {epoch})", run.display());
     let CheckpointInfo { classes, history, run: configuration, .. } =
         checkpoint_info(&run, Which::Epoch(epoch))?;
@@ -91,9 +91,13 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
 fn within_run(path: &Path) -> Result<(PathBuf, Which), Box<dyn Error>> {
     let of_epoch = |folder: &Path| -> Option<(PathBuf, Which)> {
         let epoch = folder.file_name()?.to_str()?.strip_prefix("epoch-")?.parse().ok()?;
-        Some((folder.parent()?.parent()?.to_path_buf(), Which::Epoch(epoch)))
+        let run = folder.parent()?.parent().filter(|run| !run.as_os_str().is_empty())?;
+        Some((run.to_path_buf(), Which::Epoch(epoch)))
     };
-    let found = path.ancestors().find_map(of_epoch).filter(|_| path.exists());
+    // A relative path can begin below the run's folder.
+    let whole = std::path::absolute(path)?;
+    let mut ways = path.ancestors().chain(whole.ancestors());
+    let found = ways.find_map(of_epoch).filter(|_| path.exists());
     found.ok_or_else(|| {
         format!(
             "--checkpoint: got {}, wanted best, last, a number, an existing file or folder among \

@@ -25,7 +25,7 @@ pub struct Model {
     /// The family.
     #[arg(long, value_enum, default_value_t = Family::Cifar)]
     pub family: Family,
-    /// Depth of a CIFAR ResNet: 20, 32, 44, 56 or 110.
+    /// Depth of a CIFAR ResNet: 6n + 2, such as 20, 32, 44, 56 or 110.
     #[arg(long, default_value_t = 20, value_parser = depth)]
     pub depth: usize,
     /// Multiplies the channels.

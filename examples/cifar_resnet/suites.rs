@@ -5,7 +5,7 @@ use cni_burn::attacks::AttackError;
 use cni_burn::attacks::checkup::Effort;
 use cni_burn::prelude::{Attack, Pgd, RandomNoise, Suite};
 
-/// Suites of attacks. Each attack is judged by itself, but those of AutoAttack, which are one.
+/// Suites of attacks. The attacks of AutoAttack are judged as one, all others each by itself.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Suites {
     /// Random noise, FGSM, the EOT attack.
@@ -38,8 +38,14 @@ impl Suites {
             }
             Self::Standard => {
                 let (random, fgsm) = (RandomNoise::new(threat), Pgd::fgsm(threat));
-                let training = Box::new(Pgd::training(threat));
-                return Ok(vec![Box::new(random), Box::new(fgsm), training, Box::new(eot)]);
+                let training = Pgd::training(threat);
+                let mut attacks: Vec<Box<dyn Attack>> = vec![Box::new(random), Box::new(fgsm)];
+                // By seven steps of one draw the EOT attack is PGD-7.
+                if training.spec() != eot.spec() {
+                    attacks.push(Box::new(training));
+                }
+                attacks.push(Box::new(eot));
+                return Ok(attacks);
             }
             Self::Autoattack => Suite::standard(threat),
             Self::Plus => Suite::plus(threat),

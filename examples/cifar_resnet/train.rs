@@ -29,8 +29,11 @@ fn idle(args: &Train) -> [Idle<'static>; 5] {
 
 pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
     // A run that goes on is the one that was begun, and says so before it reads any data.
-    if args.resume && checkpoint_info(&args.out, Which::Last).is_ok() {
-        args.model.agrees_with(&args.out, given)?;
+    if args.resume {
+        match checkpoint_info(&args.out, Which::Last) {
+            Ok(_) => args.model.agrees_with(&args.out, given)?,
+            Err(error) => println!("nothing to continue: {error}"),
+        }
     }
     given.refuse(&args.model.idle())?;
     given.refuse(&idle(&args))?;

@@ -60,7 +60,13 @@ fn run(arguments: &[OsString]) -> (Output, String) {
 
 /// What the program prints when all goes well.
 pub fn works(arguments: Vec<OsString>) -> String {
-    let (output, said) = run(&arguments);
+    works_in(Path::new(env!("CARGO_TARGET_TMPDIR")), arguments)
+}
+
+/// The same in another working directory.
+pub fn works_in(folder: &Path, arguments: Vec<OsString>) -> String {
+    let output = command(&arguments).current_dir(folder).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{arguments:?}\n{printed}\n{said}");
     printed

@@ -1,6 +1,8 @@
 //! From a training to a report, with kills and with names that are no text.
 
-use crate::program::{command, evaluate, plain, record, refused, scratch, train, trained, works};
+use crate::program::{
+    command, evaluate, plain, record, refused, scratch, train, trained, works, works_in,
+};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
@@ -206,6 +208,29 @@ fn arguments_that_are_no_text_are_paths_or_refused() {
         refused(arguments);
     }
     refused(vec![odd("train")]);
+}
+
+#[test]
+fn the_path_of_a_checkpoint_may_begin_anywhere_on_the_way_to_it() {
+    let (run, folder) = (trained(), scratch("relative"));
+    let checkpoints = run.join("checkpoints");
+    let mut names = Vec::new();
+    for (i, (from, path)) in [
+        (run, "checkpoints/epoch-1"),
+        (checkpoints.as_path(), "epoch-1"),
+        (checkpoints.as_path(), "epoch-1/model.bpk"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let out = folder.join(i.to_string());
+        let mut arguments = evaluate(run, &out, "--suite quick");
+        arguments.drain(1..3); // --run
+        arguments.extend(["--checkpoint".into(), path.into()]);
+        works_in(from, arguments);
+        names.push(record(&out)["model"]["name"].as_str().unwrap().to_string());
+    }
+    assert_eq!(names, vec![format!("{} (epoch 1)", run.display()); 3]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What an attack refuses.
+//! What an attack refuses: one enumeration, and so one file.
 
 use crate::Norm;
 use std::path::PathBuf;

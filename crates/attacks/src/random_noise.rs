@@ -22,9 +22,10 @@ pub enum NoiseLaw {
 /// The best of several random points of the ball, clipped to the box.
 ///
 /// It uses no gradient. A model that it breaks more often than a gradient attack does hides its
-/// gradients (Carlini et al., arXiv 1902.06705, section 5). Points are scored by their mean
-/// [`Loss::Margin`](crate::Loss::Margin) under the same draws of the model's noise; a single point
-/// needs no score and no pass through the model.
+/// gradients (Carlini et al., arXiv 1902.06705, section 5). Points are
+/// compared under the same draws of the model's noise, by those in which the goal is reached and
+/// then by their mean [`Loss::Margin`](crate::Loss::Margin); a single point needs no comparison and
+/// no pass through the model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "attack", rename = "random_noise")]
 pub struct RandomNoise {

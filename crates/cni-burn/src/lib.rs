@@ -25,8 +25,8 @@
 //!
 //! - [`noise`] (`cni-noise`): keys, keyed draws, the noise scope, white and colored Gaussian laws;
 //! - [`ops`] (`cni-ops`): convolution and batch norm with kernels of their own on the CPU;
-//! - [`layers`] (`cni-layers`): noise on the weights and activations of any module, noisy layers,
-//!   ResNets;
+//! - [`layers`] (`cni-layers`): noise on the weights of any module, a layer of noise on activations,
+//!   noisy layers, ResNets;
 //! - [`attacks`] (`cni-attacks`): threat model, attacks and suites of them, the evaluation of
 //!   stochastic models and the checks of its honesty;
 //! - [`training`] (`cni-training`): data, objectives, schedules, training that resumes exactly;
@@ -42,7 +42,8 @@
 //! - `fusion`, `autotune`: Burn's, for the GPU backends. On a real GPU take both;
 //! - `report`: reports made from records; on by default;
 //! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
-//! - `download`: fetches the CIFAR archives over HTTPS.
+//! - `download`: fetches the CIFAR archives over HTTPS;
+//! - `experimental-ddp`: training on several CUDA devices by Burn's collective operations.
 
 pub mod device;
 pub mod device_check;

@@ -26,9 +26,9 @@ fn a_models_normalization_survives_saving_and_loading() {
         let model = config().with_normalization(NormalizeConfig::imagenet()).init(&device);
         model.clone().save_file(&path).unwrap();
         let fresh = config().init(&device);
-        assert_eq!(fresh.normalize.config(), NormalizeConfig::cni());
+        assert_eq!(fresh.normalize.config().unwrap(), NormalizeConfig::cni());
         let loaded = fresh.load_file(&path);
-        assert_eq!(loaded.normalize.config(), NormalizeConfig::imagenet());
+        assert_eq!(loaded.normalize.config().unwrap(), NormalizeConfig::imagenet());
         let logits = |model: &ResNet| model.valid().forward(images(&Device::flex())).into_data();
         assert_eq!(logits(&loaded), logits(&model));
     }
@@ -60,7 +60,7 @@ fn normalization_is_not_counted_not_noised_and_not_trained_even_when_all_is_unfr
     let device = Device::flex().autodiff();
     let model = config().with_noise(ModelNoise::cni(2)).init(&device).freeze().unfreeze();
     let parameters = count_parameters(&model);
-    let wanted = model.normalize.config();
+    let wanted = model.normalize.config().unwrap();
     let everything =
         WeightNoise::white(cni_layers::Granularity::Layer).with_group(ParamGroup::all());
     let noisy = everything.try_inject(config().init(&device)).unwrap();
@@ -74,7 +74,7 @@ fn normalization_is_not_counted_not_noised_and_not_trained_even_when_all_is_unfr
     let before = model.fc.linear.weight.base().into_data();
     let trained = optimizer.step(0.1, model, gradients);
     assert_ne!(trained.fc.linear.weight.base().into_data(), before);
-    assert_eq!(trained.normalize.config(), wanted);
+    assert_eq!(trained.normalize.config().unwrap(), wanted);
     assert_eq!(count_parameters(&trained), parameters);
     let without = config().with_noise(ModelNoise::cni(2)).init(&device);
     assert_eq!(without.num_params() - 6, {

@@ -204,7 +204,7 @@ fn a_normalization_of_the_file_is_taken_wherever_it_is() {
         let (model, report) = import(&config(), &file).unwrap();
         assert_eq!(report.normalization_from, Some(names.map(String::from)));
         assert_eq!(report.normalization, own);
-        assert_eq!(model.normalize.config(), own);
+        assert_eq!(model.normalize.config().unwrap(), own);
         for (got, wanted) in logits(&model).iter().zip(&wanted) {
             assert!((got - wanted).abs() < 1e-6, "{names:?}: {got} ≠ {wanted}");
         }
@@ -331,6 +331,6 @@ fn an_imported_normalization_is_saved_with_the_model() {
     let path = folder.path().join("model.bpk");
     model.clone().save_file(&path).unwrap();
     let loaded = config().init(&Device::flex()).load_file(&path);
-    assert_eq!(loaded.normalize.config(), model.normalize.config());
+    assert_eq!(loaded.normalize.config().unwrap(), model.normalize.config().unwrap());
     assert_eq!(logits(&loaded), logits(&model));
 }

@@ -28,8 +28,9 @@ pub struct TrainingConfig {
     /// once.
     pub validation_draws: usize,
     /// The element type in which convolutions and linear layers multiply, in attacks and in
-    /// training alike. It reaches the layers of this library and models built on them; parameters,
-    /// gradients and all else stay in full precision.
+    /// training alike; validation judges what the attack has found in full precision. It reaches
+    /// the layers of this library and models built on them; parameters, gradients and all else stay
+    /// in full precision.
     pub precision: Precision,
     /// The key of data order, augmentation, attacks and noise.
     pub key: Key,
@@ -71,6 +72,10 @@ impl TrainingConfig {
             objective,
             ..Self::new(400, Objective::clean())
         }
+    }
+
+    pub(crate) fn validation_attack(&self) -> Option<&dyn Attack> {
+        self.validation_attack.as_deref()
     }
 
     pub(crate) fn check(&self) -> Result<(), TrainingError> {

@@ -58,17 +58,24 @@ pub(crate) fn check_data(train: &ImageData, validation: &ImageData) -> Result<()
     Err(TrainingError::setting("validation", got, wanted))
 }
 
-/// Whether the model, in inference, has an output for each class; and whether its outputs depend on
-/// the noise scope or the device's generator.
+/// What a model shows in inference.
+pub(crate) struct Probe {
+    /// Whether its outputs depend on the noise scope or the device's generator.
+    pub noisy: bool,
+    /// Its outputs for an image.
+    pub outputs: usize,
+}
+
+/// Refuses a model without an output for each class, in inference.
 ///
 /// It may have more outputs than there are classes. Noise that starts at zero shows in no output,
 /// so what a model announces counts beside this: see [`has_noise`](crate::optimizer::has_noise).
-pub(crate) fn is_noisy(
+pub(crate) fn probe(
     logits: impl Fn(Tensor<4>) -> Tensor<2>,
     train: &ImageData,
     device: &Device,
     key: Key,
-) -> Result<bool, TrainingError> {
+) -> Result<Probe, TrainingError> {
     let rows: Vec<usize> = (0..train.len().min(EXAMPLES)).collect();
     let images = train.images(&rows, device);
     let pass = |draw| {
@@ -91,7 +98,24 @@ pub(crate) fn is_noisy(
         let got = format!("{outputs} outputs for {classes} classes of data");
         return Err(TrainingError::setting("forward", got, "an output for each class"));
     }
-    Ok(first != pass(1).1)
+    Ok(Probe { noisy: first != pass(1).1, outputs })
+}
+
+/// Whether the attacks can run against so many outputs.
+pub(crate) fn check_attacks(config: &TrainingConfig, outputs: usize) -> Result<(), TrainingError> {
+    let attacks = [
+        ("objective", config.objective.attack()),
+        ("validation_attack", config.validation_attack()),
+    ];
+    for (field, attack) in attacks {
+        if let Some(attack) = attack.filter(|attack| attack.min_classes() > outputs) {
+            let (name, least) = (attack.name(), attack.min_classes());
+            let got = format!("{name} against {outputs} outputs, of which it wants {least}");
+            let wanted = "an attack that has outputs enough";
+            return Err(TrainingError::setting(field, got, wanted));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses layers of Burn's that draw at random in training on several devices: see [`seed`].

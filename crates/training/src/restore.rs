@@ -105,16 +105,11 @@ pub fn load_checkpoint<N: Module + ModuleDisplay>(
 
 /// The folder of a checkpoint, and its state.
 fn find(run: &Path, which: Which) -> Result<(PathBuf, State), TrainingError> {
-    let root = run.join("checkpoints");
-    if !root.is_dir() {
+    let shelf = Shelf { root: run.join("checkpoints") };
+    let epochs = shelf.epochs()?;
+    if epochs.is_empty() && run.join(MODEL).is_file() {
         // A published checkpoint: what it is of, it says itself.
-        let state = match run.join(MODEL).is_file() {
-            true => state(run)?,
-            false => {
-                let wanted = "got no such folder, wanted a run's checkpoints";
-                return Err(TrainingError::absent(&root, wanted));
-            }
-        };
+        let state = state(run)?;
         return match which {
             Which::Epoch(epoch) if epoch != state.epoch => {
                 let got = format!("holds epoch {}, wanted epoch {epoch}", state.epoch);
@@ -123,8 +118,10 @@ fn find(run: &Path, which: Which) -> Result<(PathBuf, State), TrainingError> {
             _ => Ok((run.to_path_buf(), state)),
         };
     }
-    let shelf = Shelf { root };
-    let epochs = shelf.epochs()?;
+    if !shelf.root.is_dir() {
+        let wanted = "got no such folder, wanted a run's checkpoints";
+        return Err(TrainingError::absent(&shelf.root, wanted));
+    }
     let none = || TrainingError::absent(&shelf.root, format!("holds no checkpoint {which:?}"));
     let last = epochs.last().copied().ok_or_else(none)?;
     let epoch = match which {

@@ -81,8 +81,8 @@ impl Schedule {
         Self::Cosine { rate, last: 0.0, by: By::Step }
     }
 
-    /// PyTorch's defaults for the rate: 30 % of the steps up to `peak`, from a 25th of it. The
-    /// momentum stays as it is, which PyTorch's own cycles too unless told otherwise.
+    /// PyTorch's defaults for the rate: 30 % of the steps up to `peak`, from a 25th of it. Unlike
+    /// PyTorch's default it does not cycle the momentum.
     pub fn one_cycle(peak: f64) -> Self {
         let (rise, start_divisor, end_divisor) = (0.3, 25.0, 1e4);
         Self::OneCycle { peak, rise, start_divisor, end_divisor, by: By::Step }

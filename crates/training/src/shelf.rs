@@ -56,10 +56,10 @@ pub(crate) struct Shelf {
 pub(crate) struct Lock(#[expect(dead_code, reason = "an open file holds the lock")] Option<File>);
 
 impl Shelf {
-    /// The shelf of a run's folder, and the lock of that folder. Nothing in it is touched.
+    /// The shelf of a run's folder, which is made where it is missing, and the lock of that folder.
+    /// But for the file of the lock nothing in it is touched.
     pub fn open(run: &Path) -> Result<(Self, Lock), TrainingError> {
-        let root = run.join("checkpoints");
-        fs::create_dir_all(&root).map_err(|error| TrainingError::io(&root, error))?;
+        fs::create_dir_all(run).map_err(|error| TrainingError::io(run, error))?;
         let path = run.join(".lock");
         let io = |error| TrainingError::io(&path, error);
         // The file stays: who removed it could remove the one that another process has just locked.
@@ -73,12 +73,14 @@ impl Shelf {
             }
             Err(TryLockError::Error(error)) => return Err(io(error)),
         };
-        Ok((Self { root }, lock))
+        Ok((Self { root: run.join("checkpoints") }, lock))
     }
 
-    /// Removes what a killed run left half-written or half-removed, and nothing else.
-    pub fn clean(&self) -> Result<(), TrainingError> {
+    /// Makes the folder where it is missing, and removes what a killed run left half-written or
+    /// half-removed, and nothing else.
+    pub fn prepare(&self) -> Result<(), TrainingError> {
         let io = |error| TrainingError::io(&self.root, error);
+        fs::create_dir_all(&self.root).map_err(io)?;
         for entry in fs::read_dir(&self.root).map_err(io)? {
             let entry = entry.map_err(io)?;
             let name = entry.file_name();
@@ -107,10 +109,13 @@ impl Shelf {
         self.root.join(format!(".drop-{epoch}"))
     }
 
-    /// The epochs that have a checkpoint.
+    /// The epochs that have a checkpoint; none where the folder is missing.
     pub fn epochs(&self) -> Result<BTreeSet<usize>, TrainingError> {
         let io = |error: io::Error| TrainingError::io(&self.root, error);
-        let names = fs::read_dir(&self.root).map_err(io)?;
+        let names = match fs::read_dir(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            names => names.map_err(io)?,
+        };
         let names = names.map(|entry| entry.map(|entry| entry.file_name()));
         let names: Vec<_> = names.collect::<Result<_, _>>().map_err(io)?;
         Ok(names.iter().filter_map(|name| number(name.to_str()?, "epoch-")).collect())

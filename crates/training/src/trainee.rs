@@ -26,7 +26,11 @@ use std::sync::Arc;
 /// The type of the model is erased, because Burn's derive admits no generic field that is not
 /// itself a module.
 #[derive(Clone)]
-pub(crate) struct Forward(Arc<ErasedForward>);
+pub(crate) struct Forward {
+    /// The element type in which training and attacks multiply.
+    precision: Precision,
+    erased: Arc<ErasedForward>,
+}
 
 type ErasedForward = dyn Fn(&dyn Any, Tensor<4>) -> Tensor<2> + Send + Sync;
 
@@ -35,15 +39,21 @@ impl Forward {
         precision: Precision,
         forward: impl Fn(&N, Tensor<4>) -> Tensor<2> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(move |net, images| {
+        let erased = move |net: &dyn Any, images| {
             let net = net.downcast_ref::<N>();
             let net = net.expect("a forward is called with the model it was made for");
-            autocast(precision, || forward(net, images))
-        }))
+            forward(net, images)
+        };
+        Self { precision, erased: Arc::new(erased) }
     }
 
     pub fn call<N: 'static>(&self, net: &N, images: Tensor<4>) -> Tensor<2> {
-        (self.0)(net, images)
+        autocast(self.precision, || (self.erased)(net, images))
+    }
+
+    /// The same in full precision, for judging.
+    pub fn exact(&self) -> Self {
+        Self { precision: Precision::Full, erased: self.erased.clone() }
     }
 }
 
@@ -85,14 +95,21 @@ pub(crate) struct Trainee<N: Module> {
 
 impl<N: Module + ModuleDisplay + 'static> Trainee<N> {
     fn victim(&self) -> Victim<N, impl Fn(&N, Tensor<4>) -> Tensor<2> + use<N>> {
-        let forward = self.forward.clone();
+        self.victim_by(self.forward.clone())
+    }
+
+    fn victim_by(
+        &self,
+        forward: Forward,
+    ) -> Victim<N, impl Fn(&N, Tensor<4>) -> Tensor<2> + use<N>> {
         Victim::new(&self.net, move |net: &N, images| forward.call(net, images))
     }
 
-    /// The loss of each example in inference, and how often it was classified correctly: means over
-    /// draws of the noise, which are the same in every epoch.
+    /// The loss of each example in inference and in full precision, and how often it was classified
+    /// correctly: means over draws of the noise, which are the same in every epoch.
     fn judge(&self, images: Tensor<4>, batch: &Batch, name: &str) -> (Tensor<1>, Tensor<1>) {
-        let (victim, images, draws) = (self.victim(), images.inner(), self.recipe.validation_draws);
+        let victim = self.victim_by(self.forward.exact());
+        let (images, draws) = (images.inner(), self.recipe.validation_draws);
         let judged = (0..draws as u64).map(|draw| {
             let key = batch.key.named(name).child(draw);
             seed(&images.device(), key);

@@ -6,7 +6,7 @@ use crate::history::best;
 use crate::identity::describe;
 use crate::metrics::{CLEAN, LOSS, Mean, ROBUST};
 use crate::optimizer::has_noise;
-use crate::probe::{check_data, check_layers, check_settings, is_noisy};
+use crate::probe::{Probe, check_attacks, check_data, check_layers, check_settings, probe};
 use crate::progress::Lines;
 use crate::schedule::RateScheduler;
 use crate::shelf::{MODEL, OPTIMIZER, SCHEDULE, Shelf, write_whole};
@@ -49,7 +49,8 @@ pub struct Trainer<N> {
 }
 
 impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
-    /// A trainer that writes to `folder/checkpoints`.
+    /// A trainer that writes `checkpoints`, `.lock` and, where the model is described, `model.json`
+    /// to the folder.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     /// where it is clipped, a parameter that is not finite after an epoch, an attack that failed, a
     /// checkpoint that could not be written. No checkpoint holds a number that is not finite. The
     /// last complete checkpoint stays. A run that is refused changes nothing in the folder of
-    /// another.
+    /// another, but for the empty file `.lock`.
     pub fn run(
         &self,
         model: N,
@@ -142,6 +143,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let (config, devices) = (&self.config, devices.into());
         check_settings(config, self.progress, &devices, train.len())?;
         check_data(&train, &validation)?;
+        config.augment.check(train.image_shape())?;
         check_layers(&model, &devices)?;
         let (plain, autodiff) = (devices.first().clone(), devices.first().clone().autodiff());
         // A snapshot, so that the caller's model keeps its running statistics; on the tape,
@@ -154,17 +156,17 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             "classes": train.classes(),
             "model": describe(&net, self.model_config.as_ref()),
         });
+        let forward = Forward::new(config.precision, forward);
+        let logits = |images| forward.call(&net.valid(), images);
+        let Probe { noisy, outputs } = probe(logits, &train, &plain, config.key.named("probe"))?;
+        check_attacks(config, outputs)?;
+        let draws = if noisy || has_noise(&net) { config.validation_draws } else { 1 };
         let (shelf, _lock) = Shelf::open(&self.folder)?;
         let beginning = Beginning::of(&shelf, start, &run, &config.schedule)?;
         let Beginning { resume, kept, history, versions } = beginning;
-        let forward = Forward::new(config.precision, forward);
-        let logits = |images| forward.call(&net.valid(), images);
-        let differs = is_noisy(logits, &train, &plain, config.key.named("probe"))?;
-        let noisy = differs || has_noise(&net);
-        let draws = if noisy { config.validation_draws } else { 1 };
 
         // Nothing is refused from here on.
-        shelf.clean()?;
+        shelf.prepare()?;
         if let Some(config) = &self.model_config {
             let path = self.folder.join("model.json");
             let text = serde_json::to_vec_pretty(config).map_err(io::Error::from);

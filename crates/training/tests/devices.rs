@@ -4,7 +4,10 @@
 //! The devices are handles of one CPU. Each has its own thread, its own copy of the model and its
 //! own share of the batch. One file, because every test is the same small run on other devices.
 
-use burn::module::{Module, ModuleVisitor, Param, Reparameterization, Reparameterizer};
+#[path = "support/numbers.rs"]
+mod numbers;
+
+use burn::module::{Module, Param, Reparameterization, Reparameterizer};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
@@ -16,6 +19,7 @@ use cni_training::{
     Devices, Objective, Parallel, Progress, Schedule, Sgd, Start, Trained, Trainer, TrainingConfig,
     TrainingError,
 };
+use numbers::numbers;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -139,19 +143,6 @@ fn run_in(
     let (train, validation) = data();
     let trainer = Trainer::new(config, folder)?.with_progress(Progress::Quiet);
     trainer.run(net, forward, train, validation, devices, start)
-}
-
-/// Every number of a model, running statistics included.
-fn numbers(net: &Net) -> Vec<f32> {
-    struct Collect(Vec<f32>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.extend(param.base().try_to_vec_as::<f32>().unwrap());
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    net.visit(&mut collect);
-    collect.0
 }
 
 /// The largest difference between the numbers of two models.

@@ -103,6 +103,9 @@ fn a_model_and_its_state_alone_are_a_published_checkpoint() {
     assert_eq!(numbers(&in_run), numbers(&alone));
     let error = load(published.path(), Which::Epoch(9)).unwrap_err().to_string();
     assert!(error.contains("wanted epoch 9"), "{error}");
+    // What a refused run leaves beside it does no harm, nor does an empty folder.
+    fs::create_dir(published.path().join("checkpoints")).unwrap();
+    assert_eq!(numbers(&load(published.path(), Which::Last).unwrap().0), numbers(&alone));
     flip(&published.path().join("model.bpk"), 900);
     assert!(load(published.path(), Which::Best).unwrap_err().to_string().contains("SHA-256"));
 }

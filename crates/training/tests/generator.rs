@@ -1,7 +1,10 @@
 //! Layers of Burn's own that draw from the device's generator. Alone in its file: the generator
 //! belongs to the process, and tests beside would draw from it too.
 
-use burn::module::{Module, ModuleVisitor, Param};
+#[path = "support/numbers.rs"]
+mod numbers;
+
+use burn::module::{Module, Param};
 use burn::nn::activation::{RRelu, RReluConfig};
 use burn::nn::{Dropout, DropoutConfig, GaussianNoise, GaussianNoiseConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
@@ -9,6 +12,7 @@ use cni_attacks::{Pgd, Threat};
 use cni_noise::{Key, normal_at};
 use cni_training::data::{Split, digits};
 use cni_training::{Objective, Progress, Start, Trained, Trainer, TrainingConfig, TrainingError};
+use numbers::numbers;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,18 +71,6 @@ fn run(folder: &Path, start: Start, broken: bool) -> Result<Trained<Net>, Traini
     };
     let trainer = Trainer::new(config, folder)?.with_progress(Progress::Quiet);
     trainer.run(Net::new(), forward, train, validation, &Device::flex(), start)
-}
-
-fn numbers(net: &Net) -> Vec<f32> {
-    struct Collect(Vec<f32>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.extend(param.val().try_to_vec_as::<f32>().unwrap());
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    net.visit(&mut collect);
-    collect.0
 }
 
 #[test]

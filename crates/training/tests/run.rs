@@ -3,20 +3,26 @@
 //!
 //! One file, because every test is the same small run with one thing gone wrong.
 
-use burn::module::{Module, ModuleVisitor, Param};
+#[path = "support/numbers.rs"]
+mod numbers;
+
+use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use cni_attacks::{AttackError, Pgd, Threat};
+use cni_attacks::{Apgd, Attack, AttackError, Pgd, Threat};
 use cni_noise::{Key, Noise, layer_key, normal_at, scope};
+use cni_ops::{Precision, current_precision};
 use cni_training::data::{Augment, ImageData, Split, digits};
 use cni_training::{
     Adversarial, EpochRow, Labels, Objective, Progress, Schedule, Sgd, Start, StopReason, Trained,
     Trainer, TrainingConfig, TrainingError, Which, load_checkpoint,
 };
+use numbers::numbers;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -69,7 +75,7 @@ fn config() -> TrainingConfig {
         augment: Augment { crop_padding: 1, flip: false },
         optimizer: Sgd { clip: Some(1.0), ..Sgd::cni() },
         schedule: Schedule::one_cycle(0.2),
-        validation_attack: Some(std::sync::Arc::new(attack)),
+        validation_attack: Some(Arc::new(attack)),
         key: Key::new(3),
         ..TrainingConfig::new(6, Objective::adversarial(objective))
     }
@@ -101,19 +107,6 @@ fn run_with(
 fn amplitude(net: &Net) -> [(String, f64); 2] {
     let mean = net.alpha.val().abs().mean().into_scalar();
     [("alpha".to_string(), mean), ("nothing".to_string(), f64::NAN)]
-}
-
-/// Every number of a model, running statistics included.
-fn numbers(net: &Net) -> Vec<f32> {
-    struct Collect(Vec<f32>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.extend(param.val().try_to_vec_as::<f32>().unwrap());
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    net.visit(&mut collect);
-    collect.0
 }
 
 fn epochs(folder: &Path) -> Vec<String> {
@@ -335,6 +328,7 @@ fn a_checkpoint_that_cannot_be_written_stops_the_run_and_harms_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("checkpoints");
     let block = move |net: &Net, images: Tensor<4>| {
+        std::fs::create_dir_all(&root).unwrap();
         std::fs::write(root.join(".epoch-3"), "").unwrap();
         net.forward(images)
     };
@@ -415,4 +409,68 @@ fn settings_out_of_range_are_refused_by_name() {
     let adversarial = Adversarial::new(Pgd::training(Threat::linf(0.1).unwrap()));
     assert!(adversarial.clone().with_weights(-1.0, 1.0).is_err());
     assert!(adversarial.with_weights(0.0, 0.0).is_err());
+}
+
+#[test]
+fn what_the_images_or_the_outputs_are_too_few_for_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    for crop_padding in [8, usize::MAX] {
+        let augment = Augment { crop_padding, flip: false };
+        let config = TrainingConfig { augment, ..config() };
+        let error = run_with(config, &out, Start::Fresh, Net::forward).unwrap_err().to_string();
+        let wanted = format!("augment.crop_padding: got {crop_padding}, wanted 0..8");
+        assert!(error.contains(&wanted), "{error}");
+    }
+
+    // Three classes, of which a targeted DLR needs four.
+    let classes = ["a", "b", "c"].map(String::from).to_vec();
+    let toy = |name| {
+        let labels: Vec<u16> = (0..64).map(|i| i % 3).collect();
+        ImageData::new(name, [1, 8, 8], vec![7; 64 * 64], labels, classes.clone()).unwrap()
+    };
+    let targeted = Apgd::targeted(Threat::linf(0.1).unwrap());
+    let three = |net: &Net, images| net.forward(images).narrow(1, 0, 3);
+    let asked = [
+        ("objective", Objective::adversarial(Adversarial::new(targeted.clone())), None),
+        (
+            "validation_attack",
+            Objective::clean(),
+            Some(Arc::new(targeted.clone()) as Arc<dyn Attack>),
+        ),
+    ];
+    for (field, objective, validation_attack) in asked {
+        let config = TrainingConfig { objective, validation_attack, ..config() };
+        let trainer = Trainer::new(config, &out).unwrap().with_progress(Progress::Quiet);
+        let (net, device) = (Net::new(&Device::flex()), Device::flex());
+        let run = trainer.run(net, three, toy("train"), toy("slice"), &device, Start::Fresh);
+        let error = run.unwrap_err().to_string();
+        let wanted = format!("{field}: got APGD-T-100 against 3 outputs, of which it wants 4");
+        assert!(error.starts_with(&wanted), "{error}");
+    }
+    assert!(!out.exists());
+}
+
+#[test]
+fn half_precision_trains_and_full_precision_judges() {
+    let folder = tempfile::tempdir().unwrap();
+    let passes = Arc::new([const { AtomicUsize::new(0) }; 4]);
+    let count = passes.clone();
+    let forward = move |net: &Net, images: Tensor<4>| {
+        let (half, tracked) = (current_precision() == Precision::Bf16, images.is_autodiff());
+        count[usize::from(half) + 2 * usize::from(tracked)].fetch_add(1, Ordering::Relaxed);
+        net.forward(images)
+    };
+    let config = TrainingConfig {
+        epochs: 1,
+        objective: Objective::clean(),
+        validation_attack: None,
+        precision: Precision::Bf16,
+        ..config()
+    };
+    run_with(config, folder.path(), Start::Fresh, forward).unwrap();
+    let [judged, probed, full_steps, steps] =
+        passes.each_ref().map(|count| count.load(Ordering::Relaxed));
+    // Two batches by five draws; two passes that look at the model; five batches of 64 of 320.
+    assert_eq!([judged, probed, full_steps, steps], [2 * 5, 2, 0, 5]);
 }

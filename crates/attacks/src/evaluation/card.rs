@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// What was evaluated on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataCard {
-    /// The name of the data set and its part.
+    /// The name of the data set.
     pub name: String,
     /// A hash of its pixels and labels; where none was given, an evaluation computes one for its record. Records of an
     /// earlier version may lack it: two of these are not compared.

@@ -2,7 +2,8 @@
 //!
 //! `manifest.json` lists the files that this library wrote, with their checksums and one of its own.
 //! New files are written into the folder `.new` first, the new manifest last of them; from then on
-//! they count, wherever a kill leaves them. Then they move to their places.
+//! they count, wherever a kill leaves them. Then they move to their places. One file, because what
+//! reads must undo what writes, step by step.
 
 use super::EvaluationError;
 use super::store::{read_text, write_whole};

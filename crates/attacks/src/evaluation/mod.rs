@@ -30,8 +30,8 @@
 //! println!("{}", table(&[&evaluated.record]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
-//! One file for all settings of an evaluation: each says what it goes with.
+
+// One file for all settings of an evaluation: each says what it goes with.
 
 mod accuracy;
 mod audit;
@@ -144,8 +144,8 @@ impl Evaluation {
         Ok(self)
     }
 
-    /// Sets the draws behind each [vote](Accuracy::vote), after the draws in all, of which there are as many votes as
-    /// these go into them.
+    /// Sets how many draws form one [vote](Accuracy::vote); `draws / votes` votes are taken, the draws that are left over
+    /// are not used for it. Call it after [`with_draws`](Self::with_draws).
     ///
     /// # Errors
     ///
@@ -155,7 +155,8 @@ impl Evaluation {
         Ok(self)
     }
 
-    /// Sets the tries of the attacker in [best of several](Accuracy::best_of), likewise.
+    /// Sets how many tries the attacker has in [best of several](Accuracy::best_of). Call it after
+    /// [`with_draws`](Self::with_draws).
     ///
     /// # Errors
     ///
@@ -209,7 +210,7 @@ impl Evaluation {
         self
     }
 
-    /// Audits an attack of the suite, or of a suite within it, once all are done, and puts the checks into the record.
+    /// Audits a PGD attack of the suite, or of a suite within it, once all are done, and puts the checks into the record.
     ///
     /// The evaluation owns the audit: the examples are the first of its data, the key derives from its own, and its
     /// draws judge. Effort, choice of checks and surrogate are those of the checkup. Of a model without noise the
@@ -249,6 +250,10 @@ impl Evaluation {
 
     /// Runs the suite over batches of images `[batch, channels, height, width]`, pixels in [0, 1], and labels
     /// `[batch]`.
+    ///
+    /// Draws have keys of their own, whatever the caller's scope; but inside a scope of `Noise::Off` the model is attacked
+    /// and judged without its noise, and the record has it as one without. Precision is the caller's: inside `autocast` all
+    /// passes are of that precision, judging ones too, which [`ModelCard::precision`] is there to say.
     ///
     /// # Errors
     ///

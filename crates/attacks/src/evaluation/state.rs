@@ -205,6 +205,7 @@ fn settings(
         ("gallery".to_string(), evaluation.gallery.to_string()),
         ("key".to_string(), evaluation.key.to_string()),
         ("model.fingerprint".to_string(), evaluation.model.fingerprint.clone()),
+        ("model.precision".to_string(), evaluation.model.precision.clone().unwrap_or_default()),
         ("noise states".to_string(), states.join(", ")),
         ("suite".to_string(), suite.join(", ")),
         ("version".to_string(), env!("CARGO_PKG_VERSION").to_string()),

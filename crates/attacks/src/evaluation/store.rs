@@ -80,7 +80,8 @@ impl Evaluated {
     /// and `manifest.json` with their checksums.
     ///
     /// A folder holds one result: files that an earlier evaluation or its report left there are removed, and those of
-    /// others stay. So is the [state](super::Evaluation::run_with) of a finished evaluation in the folder `state` within.
+    /// others stay. The [state](super::Evaluation::run_with) of a finished evaluation, in the folder `state` within, is
+    /// removed too.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What an evaluation adds up.
+//! What an evaluation adds up: one accumulator, whose fields every batch touches, and so one file.
 
 use super::accuracy::{Tally, hits, plurality};
 use super::candidate::Candidate;
@@ -163,6 +163,7 @@ impl Totals {
             data.fingerprint = hash.finish();
         }
         let accuracy = |tally: &Tally| tally.accuracy(*confidence);
+        let of = |several: usize| if self.stochastic { several } else { 1 };
         let attacks = suite.iter().zip(&self.tallies[1..]).zip(&self.costs);
         let attacks = attacks.map(|((entry, tally), &(passes, seconds, attacked))| AttackRecord {
             name: entry.label.clone(),
@@ -171,13 +172,12 @@ impl Totals {
             key: entry.key(*key),
             robust: accuracy(tally),
             access: Some(entry.attack.access()),
-            gradient_draws: entry.attack.gradient_draws(),
+            gradient_draws: entry.attack.gradient_draws().map(of),
             evidence: None,
             attacked: Some(attacked),
             passes,
             seconds,
         });
-        let of = |several: usize| if self.stochastic { several } else { 1 };
         let mut record = Record {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_string(),

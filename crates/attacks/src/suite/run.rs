@@ -1,4 +1,4 @@
-//! A suite over a data set.
+//! A suite over a data set: a builder and its one loop, and so one file.
 
 use super::cascade::Cascade;
 use super::flags::HELP;
@@ -71,7 +71,7 @@ impl<'a> SuiteRun<'a> {
 
     /// Keeps the state in this folder, written after each attack on each batch. A run that was killed continues from
     /// there when it is started again with the same suite, key, model and batches, and gives the same result to the
-    /// bit.
+    /// bit, but for the seconds.
     pub fn with_state(self, folder: impl Into<PathBuf>) -> Self {
         Self { state: Some(folder.into()), ..self }
     }

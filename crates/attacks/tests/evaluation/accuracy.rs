@@ -153,6 +153,12 @@ fn an_attack_without_noise_costs_one_draw() {
     let evaluation = Evaluation::new(suite(5)).unwrap();
     evaluation.run_with(&Threshold { sigma: 0.1 }, batches(30, 30), None, &mut count).unwrap();
     assert_eq!(most, [30 * 10 * 5, 30 * 10]);
+    // The record says what was done, not what was asked for.
+    let draws = [0.1, 0.0].map(|sigma| {
+        let record = evaluation.run(&Threshold { sigma }, batches(30, 30)).unwrap().record;
+        record.attacks.iter().filter_map(|attack| attack.gradient_draws).max()
+    });
+    assert_eq!(draws, [Some(5), Some(1)]);
 }
 
 /// Per example, 20 draws of a coin of each bias: the exact interval holds the bias with at least the nominal probability,

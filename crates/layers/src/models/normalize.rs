@@ -233,12 +233,13 @@ impl Normalize {
 
     /// The constants, read back from the device.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If the device fails, or a record has been loaded whose constants no configuration has.
-    pub fn config(&self) -> NormalizeConfig {
+    /// As [`NormalizeConfig::try_new`], where a record has been loaded whose constants no
+    /// configuration has.
+    pub fn config(&self) -> Result<NormalizeConfig, NoiseError> {
         let [mean, std] = [&self.mean, &self.std].map(numbers);
-        NormalizeConfig::new(&mean, &std)
+        NormalizeConfig::try_new(&mean, &std)
     }
 }
 

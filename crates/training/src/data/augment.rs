@@ -1,3 +1,4 @@
+use super::DataError;
 use cni_noise::{Key, host_uniform};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -25,13 +26,26 @@ impl Augment {
         Self { crop_padding: 4, flip: true }
     }
 
+    /// Whether images of shape `[channels, height, width]` can be augmented so.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::CropPadding`] for a padding that is not smaller than the images: crops would be empty.
+    pub(crate) fn check(&self, [_, height, width]: [usize; 3]) -> Result<(), DataError> {
+        let side = height.min(width);
+        match self.crop_padding > 0 && self.crop_padding >= side {
+            true => Err(DataError::CropPadding { got: self.crop_padding, side }),
+            false => Ok(()),
+        }
+    }
+
     /// Changes `pixels`, the bytes of `indices.len()` images of shape `[channels, height, width]`, in place.
     ///
     /// `indices` are the indices of the images in their data set.
     ///
     /// # Panics
     ///
-    /// If `pixels` are not as many images of that shape.
+    /// If `pixels` are not as many images of that shape, or the padding is so large that a size overflows.
     pub fn apply(&self, key: Key, indices: &[usize], shape: [usize; 3], pixels: &mut [u8]) {
         let size = shape.iter().product::<usize>();
         assert_eq!(pixels.len(), indices.len() * size, "augment: bytes of pixels");

@@ -1,3 +1,5 @@
+//! What can be wrong with data: one enumeration, and so one file.
+
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -162,6 +164,14 @@ pub enum DataError {
         dir: PathBuf,
         /// The files in it.
         skipped: usize,
+    },
+    /// A padding before crops by which a crop could miss the image.
+    #[error("augment.crop_padding: got {got}, wanted 0..{side}, the image's smaller side")]
+    CropPadding {
+        /// The padding, in pixels.
+        got: usize,
+        /// Height or width of the images, whichever is smaller.
+        side: usize,
     },
     /// An image shape with a zero.
     #[error("{name}: shape: got {shape:?}, wanted [channels, height, width], each at least 1")]

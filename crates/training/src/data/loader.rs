@@ -65,7 +65,7 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// A batch size of zero.
+    /// A batch size of zero, or a padding before crops that is not smaller than the images.
     pub fn training(
         data: ImageData,
         batch_size: usize,
@@ -73,6 +73,7 @@ impl Loader {
         key: Key,
         device: &Device,
     ) -> Result<Self, DataError> {
+        augment.check(data.image_shape())?;
         Self::new(data, batch_size, Some(augment), key, device)
     }
 

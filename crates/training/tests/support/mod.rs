@@ -1,6 +1,8 @@
 //! A small noisy convolutional network on the digits, and runs of it.
 
-use burn::module::{Module, ModuleVisitor, Param};
+mod numbers;
+
+use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
@@ -14,6 +16,8 @@ use cni_training::{
 };
 use serde_json::{Value, json};
 use std::path::Path;
+
+pub use numbers::numbers;
 
 /// What a network is built from: all that its weights do not tell.
 #[derive(Clone)]
@@ -99,17 +103,4 @@ pub fn run(
     let ((train, validation), net) = (data(), Net::new(settings));
     let trainer = trainer(config, folder, &json!({"width": 4}));
     trainer.run(net, Net::forward, train, validation, &Device::flex(), start)
-}
-
-/// Every number of a model.
-pub fn numbers(net: &Net) -> Vec<f32> {
-    struct Collect(Vec<f32>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.extend(param.base().try_to_vec_as::<f32>().unwrap());
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    net.visit(&mut collect);
-    collect.0
 }

@@ -131,7 +131,7 @@ impl ResNet {
             wrapper: file.wrapper,
             normalization: match &own {
                 Some((own, _)) => own.clone(),
-                None => model.normalize.config(),
+                None => model.normalize.config()?,
             },
             normalization_from: own.map(|(_, names)| names),
             left_out: file.left_out,
