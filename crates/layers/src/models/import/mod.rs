@@ -126,13 +126,17 @@ impl ResNet {
                 values.insert(name.to_string(), data);
             }
         }
+        let normalization = match &own {
+            Some((own, _)) => own.clone(),
+            None => self.normalize.config().map_err(|error| {
+                let wanted = "a model whose own constants can normalize";
+                file.tensor_error("normalize", error.to_string(), wanted)
+            })?,
+        };
         let model = self.map(&mut Fill { values, path: Vec::new() });
         let report = ImportReport {
             wrapper: file.wrapper,
-            normalization: match &own {
-                Some((own, _)) => own.clone(),
-                None => model.normalize.config()?,
-            },
+            normalization,
             normalization_from: own.map(|(_, names)| names),
             left_out: file.left_out,
         };
