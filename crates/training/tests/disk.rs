@@ -252,6 +252,7 @@ fn what_stands_beside_the_weights_describes_them() {
         let block = folder.path().join("checkpoints/.epoch-1");
         let forward = move |net: &Net, images| {
             if blocked {
+                fs::create_dir_all(block.parent().unwrap()).unwrap();
                 fs::write(&block, "").unwrap();
             }
             net.forward(images)
