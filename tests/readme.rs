@@ -155,11 +155,17 @@ fn the_speeds_are_those_of_their_record() {
             ratio("noisy-weight", "noisy weight", "w + a * torch.randn_like(w)"),
         ),
         ("step, against PyTorch by its defaults", step("ours", "PyTorch")),
-        ("step, against the published code's way of attacking", step("ours", "PyTorch, published code")),
+        (
+            "step, against the published code's way of attacking",
+            step("ours", "PyTorch, published code"),
+        ),
         ("step, against channels-last memory", step("ours", "PyTorch, channels-last")),
         ("step, against channels-last, compiled", step("ours", "PyTorch, channels-last, compiled")),
         ("step, against channels-last, bf16", step("ours", "PyTorch, channels-last, bf16")),
-        ("step, against channels-last, bf16, compiled", step("ours", "PyTorch, channels-last, bf16, compiled")),
+        (
+            "step, against channels-last, bf16, compiled",
+            step("ours", "PyTorch, channels-last, bf16, compiled"),
+        ),
         ("peak memory of a step, PyTorch by its defaults", memory(0)),
         ("peak memory of a step, channels-last memory", memory(2)),
     ];
@@ -211,4 +217,24 @@ fn the_cost_of_an_evaluation_is_that_of_its_record() {
     ] {
         assert!(words.contains(&sentence), "README.md lacks: {sentence}");
     }
+}
+
+#[test]
+fn the_accuracies_in_half_precision_are_those_of_their_records() {
+    let [half, full] = ["bf16", "full"].map(|precision| {
+        let record =
+            Record::read(&root().join(format!("results/precision/{precision}/record.json")));
+        let record = record.unwrap();
+        assert_eq!(record.model.precision.is_some(), precision == "bf16");
+        let pgd = record.attacks.iter().find(|attack| attack.name == "PGD-7").unwrap();
+        let of = |estimate: f64| format!("{:.1}", 100.0 * estimate);
+        [of(pgd.robust.one_shot.accuracy), of(record.clean.one_shot.accuracy)]
+    });
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let words = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = format!(
+        "has {} % under PGD-7 in place of {} %, and {} % clean in place of {} %",
+        half[0], full[0], half[1], full[1]
+    );
+    assert!(words.contains(&text), "README.md lacks: {text}");
 }
