@@ -12,8 +12,9 @@ use support::{deterministic, stochastic};
 
 /// The folders of records of the first layout that the repository holds.
 fn old_records() -> Vec<PathBuf> {
-    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results");
-    ["precision/full", "precision/bf16"].map(|folder| results.join(folder)).to_vec()
+    let records =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/data/records-1");
+    ["full", "bf16"].map(|folder| records.join(folder)).to_vec()
 }
 
 /// Every table of the text has as many cells in each row.
