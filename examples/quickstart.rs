@@ -3,6 +3,9 @@
 //!
 //! `cargo run --release --example quickstart`
 
+#[path = "cifar_resnet/fraction.rs"]
+mod fraction;
+
 use burn::tensor::Device;
 use clap::Parser;
 use cni_burn::attacks::checkup::Checkup;
@@ -21,7 +24,7 @@ struct Args {
     /// Test examples to judge, of 360.
     #[arg(long, default_value_t = 360, value_parser = clap::value_parser!(u16).range(1..=360))]
     examples: u16,
-    /// Largest change of a pixel in [0, 1].
+    /// Largest change of a pixel in [0, 1], such as 0.1 or 8/255.
     #[arg(long, default_value = "0.1", allow_hyphen_values = true, value_parser = threat)]
     epsilon: Threat,
     /// Draws of the noise that judge each image.
@@ -37,7 +40,7 @@ struct Args {
 
 /// The attacker who may change each pixel by that much.
 fn threat(epsilon: &str) -> Result<Threat, Box<dyn Error + Send + Sync>> {
-    let epsilon = epsilon.parse()?;
+    let epsilon = fraction::fraction(epsilon)?;
     match epsilon == 0.0 {
         true => Err("an attacker who may change nothing leaves nothing to audit".into()),
         false => Ok(Threat::linf(epsilon)?),
