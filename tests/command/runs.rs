@@ -1,4 +1,5 @@
-//! From a training to a report, with kills and with names that are no text.
+//! From a training to a report, with kills and with names that are no text. One file,
+//! because all tests go the same way and stop somewhere else.
 
 use crate::program::{
     command, evaluate, plain, record, refused, scratch, train, trained, works, works_in,

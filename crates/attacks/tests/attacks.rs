@@ -1,4 +1,5 @@
-//! PGD and APGD against linear models, where the answer is known.
+//! PGD and APGD against linear models, where the answer is known. One file, because
+//! both are held to the same answers.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Every input that is refused, with its message.
+//! Every input that is refused, with its message: one table, and so one file.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! Randomized smoothing of linear classifiers, whose true radii are known.
+//! Randomized smoothing of linear classifiers, whose true radii are known. One file, because
+//! every test has the same classifiers.
 
 mod support;
 

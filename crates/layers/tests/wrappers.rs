@@ -1,5 +1,5 @@
 //! What PyTorch checkpoints are wrapped in, and what of them is refused. The files are made here
-//! from the tensors of one that PyTorch wrote.
+//! from the tensors of one that PyTorch wrote. One file, because all tests make theirs from it.
 
 mod reference;
 mod torch;

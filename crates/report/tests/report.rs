@@ -1,4 +1,5 @@
-//! What holds for every report, whatever the records.
+//! What holds for every report, whatever the records: one file, because all tests read the same
+//! reports.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Whether all numbers of a model are finite.
+//! The check that all numbers of a model are finite.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;

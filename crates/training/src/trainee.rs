@@ -1,4 +1,5 @@
-//! A model in training, as Burn's trainer wants it.
+//! A model in training, as Burn's trainer wants it: one file, because its step and its validation
+//! share how a batch is attacked and judged.
 
 use crate::data::Batch;
 use crate::finite::not_finite;

@@ -1,4 +1,5 @@
-//! A run's folder: what is found damaged there, whose it is, and what stays.
+//! A run's folder: what is found damaged there, whose it is, and what stays. One
+//! file, because every test has the same run with one file changed.
 
 mod support;
 

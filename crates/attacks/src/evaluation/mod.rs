@@ -144,8 +144,9 @@ impl Evaluation {
         Ok(self)
     }
 
-    /// Sets how many draws form one [vote](Accuracy::vote); `draws / votes` votes are taken, the draws that are left over
-    /// are not used for it. Call it after [`with_draws`](Self::with_draws).
+    /// Sets how many draws form one [vote](Accuracy::vote); `draws / votes` votes are taken, the
+    /// draws that are left over are not used for it. Call it after
+    /// [`with_draws`](Self::with_draws).
     ///
     /// # Errors
     ///
@@ -210,7 +211,8 @@ impl Evaluation {
         self
     }
 
-    /// Audits a PGD attack of the suite, or of a suite within it, once all are done, and puts the checks into the record.
+    /// Audits a PGD attack of the suite, or of a suite within it, once all are done, and puts the
+    /// checks into the record.
     ///
     /// The evaluation owns the audit: the examples are the first of its data, the key derives from its own, and its
     /// draws judge. Effort, choice of checks and surrogate are those of the checkup. Of a model without noise the
@@ -251,9 +253,10 @@ impl Evaluation {
     /// Runs the suite over batches of images `[batch, channels, height, width]`, pixels in [0, 1], and labels
     /// `[batch]`.
     ///
-    /// Draws have keys of their own, whatever the caller's scope; but inside a scope of `Noise::Off` the model is attacked
-    /// and judged without its noise, and the record has it as one without. Precision is the caller's: inside `autocast` all
-    /// passes are of that precision, judging ones too, which [`ModelCard::precision`] is there to say.
+    /// Draws have keys of their own, whatever the caller's scope; but inside a scope of `Noise::Off`
+    /// the model is attacked and judged without its noise, and the record has it as one without.
+    /// Precision is the caller's: inside `autocast` all passes are of that precision, judging ones
+    /// too, which [`ModelCard::precision`] is there to say.
     ///
     /// # Errors
     ///

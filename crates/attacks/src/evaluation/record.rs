@@ -141,8 +141,8 @@ pub struct AttackRecord {
     /// What it asks of the model. Records before version 3 do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
-    /// Draws of the model's noise that each of its gradients averages over, 1 where the model has none; absent for an
-    /// attack without gradients.
+    /// Draws of the model's noise that each of its gradients averages over, 1 where the model has
+    /// none; absent for an attack without gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gradient_draws: Option<usize>,
     /// Whether its accuracy says anything against a model without noise, as [`Record::is_evidence`] has it. Records before

@@ -1,4 +1,4 @@
-//! Records on disk.
+//! Records on disk: one file, because what is written, read and refused is one format.
 
 use crate::threshold::{EPSILON, Threshold, batches, suite};
 use cni_attacks::evaluation::{

@@ -26,7 +26,7 @@ impl Augment {
         Self { crop_padding: 4, flip: true }
     }
 
-    /// Whether images of shape `[channels, height, width]` can be augmented so.
+    /// Refuses what images of shape `[channels, height, width]` are too small for.
     ///
     /// # Errors
     ///

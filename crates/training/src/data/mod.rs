@@ -1,4 +1,5 @@
 //! Labelled images: where they come from, how they are augmented, and the batches a training run sees.
+//! One file for [`ImageData`], because its views share pixels, labels and order.
 //!
 //! ```
 //! use burn::data::dataloader::DataLoader;
