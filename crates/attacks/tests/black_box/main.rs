@@ -30,7 +30,8 @@ fn attacks(threat: Threat) -> Vec<Box<dyn Attack>> {
         all.push(Box::new(attack.with_steps(3).unwrap().with_samples(10, 12).unwrap()));
     }
     if let Ok(attack) = BoundaryAttack::new(threat) {
-        all.push(Box::new(attack.with_steps(60).unwrap().with_interval(1).unwrap()));
+        let attack = attack.with_steps(150).unwrap().with_interval(1).unwrap();
+        all.push(Box::new(attack.with_step_sizes(0.1, 0.1).unwrap()));
     }
     all
 }

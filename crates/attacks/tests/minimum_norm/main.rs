@@ -48,7 +48,7 @@ fn cases(norm: Norm, epsilon: f64) -> Vec<Case> {
         cases.push((Box::new(cw(threat)), [0.0015, 1.0]));
     }
     if norm == Norm::Linf {
-        cases.push((Box::new(cw_linf(threat)), [0.01, 1.0]));
+        cases.push((Box::new(cw_linf(threat)), [0.02, 1.0]));
     }
     cases
 }
