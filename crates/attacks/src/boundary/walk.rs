@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
         let lists = [votes.clone(), across.unwrap_or(votes), distance];
         let [votes, across, distances] = oracle.read(lists)?;
         let [whole, across] = [votes, across].map(|votes| self.vote.decided(votes));
-        // Nearer by construction, but for rounding and the faces of the box.
+        // Nearer by construction, but for rounding.
         let nearer = distances.iter().zip(&self.distances).map(|(new, old)| new < old);
         let better: Vec<bool> =
             nearer.zip(&whole).map(|(nearer, whole)| nearer && *whole).collect();

@@ -14,26 +14,27 @@ use serde::Serialize;
 
 /// The attack of Carlini and Wagner (arXiv 1608.04644, section VI-C), in Linf.
 ///
-/// The largest change of a pixel has a slope in one pixel alone, and a descent along it swings from
-/// pixel to pixel. So a bound τ takes its place: Adam lowers `Σᵢ max(|xᵢ − x₀ᵢ| − τ, 0) + c · max(κ − m(x), 0)`,
-/// with `m` the margin of [`Loss::Margin`] and κ the confidence, over `w` in `x = (1 + tanh w) / 2`,
-/// by steps of 0.005. Where the goal is reached and no pixel has moved by more than τ, τ becomes 0.9
-/// of the largest change, and the descent begins anew from there; τ is 1 at first. Where 1000
-/// iterations do not get there `c`, 1e-5 at first, is doubled. An example ends once τ is at most
-/// 1/256, or `c` at least 20. The nearest image found in any iteration with a margin of at least κ
-/// is the result, where it is within the threat, else the original.
+/// The largest change of a pixel has a slope in one pixel alone, and a descent along it swings
+/// from pixel to pixel. So a bound τ takes its place: Adam lowers
+/// `Σᵢ max(|xᵢ − x₀ᵢ| − τ, 0) + c · max(κ − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and
+/// κ the confidence, over `w` in `x = (1 + tanh w) / 2`, by steps of 0.005. Where the goal is
+/// reached and no pixel has moved by more than τ, τ becomes 0.9 of the largest change, and the
+/// descent begins anew from there; τ is 1 at first. Where 1000 iterations do not get there `c`,
+/// 1e-5 at first, is doubled. An example ends once τ is at most 1/256, or `c` at least 20. The
+/// nearest image found in any iteration with a margin of at least κ is the result, where it is
+/// within the threat, else the original.
 ///
-/// An image that reaches the goal as it is stays as it is. Whether an image of a stochastic model is
-/// adversarial is asked of the mean logits over `draws` draws, the same for all images; without
+/// An image that reaches the goal as it is stays as it is. Whether an image of a stochastic model
+/// is adversarial is asked of the mean logits over `draws` draws, the same for all images; without
 /// noise the pass of the gradient tells. Where the caller wants early stopping, an example leaves
 /// with its first image within the threat.
 ///
 /// # Deviations
 ///
-/// Settings are those of the authors' code, `li_attack.py`, whose descent also ends early. There the
-/// sum of what is beyond τ may be 1e-4 of `c`, as the loss is asked for before a step and the goal
-/// after it; here both are asked of one image, and by the paper's words, no pixel beyond τ. The
-/// nearest image of all iterations counts, not that of the last τ.
+/// Settings are those of the authors' code, `li_attack.py`. There τ is met once the loss before a
+/// step is below 1e-4 of `c` and the image after it reaches the goal; here both are asked of the
+/// same image, and no pixel of it may be beyond τ, as the paper has it. The nearest image of all
+/// iterations counts, not that of the last τ.
 ///
 /// ```
 /// use cni_attacks::{Attack, CarliniWagnerLinf, Threat};
@@ -111,14 +112,15 @@ impl CarliniWagnerLinf {
         Ok(Self { least_tau: within("least_tau", tau, |tau| tau > 0.0, "above 0")?, ..self })
     }
 
-    /// The margin κ by which the goal is to be reached, in units of the logits; an error unless at least 0.
+    /// The margin κ by which the goal is to be reached, in units of the logits; an error unless at
+    /// least 0.
     pub fn with_confidence(self, confidence: f64) -> Result<Self, AttackError> {
         let confidence = within("confidence", confidence, |k| k >= 0.0, "at least 0")?;
         Ok(Self { confidence, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to whether an image is
-    /// adversarial; an error where it is zero.
+    /// The number of draws of the model's noise behind each gradient, and behind each answer to
+    /// whether an image is adversarial; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -166,7 +168,8 @@ fn slope_beyond(x: &Tensor<4>, origin: &Tensor<4>, bounds: &[Bound]) -> Tensor<4
 }
 
 impl Attack for CarliniWagnerLinf {
-    /// `CW-Linf-{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where there is any.
+    /// `CW-Linf-{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where there is
+    /// any.
     fn name(&self) -> String {
         let mut name = self.eot.name(format!("CW-Linf-{}", self.steps));
         if self.confidence > 0.0 {

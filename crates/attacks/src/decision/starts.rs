@@ -40,7 +40,8 @@ impl Starts {
 }
 
 impl Decisions {
-    /// Given or uniform images that reach the goal, the originals where none was found, and where they were.
+    /// Given or uniform images that reach the goal, the originals where none was found, and where
+    /// they were.
     pub(super) fn find(
         &self,
         oracle: &mut Oracle<'_>,

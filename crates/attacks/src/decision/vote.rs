@@ -91,7 +91,8 @@ impl Vote {
     }
 }
 
-/// Images at this share of the way from the originals to `x`: in Linf, as near as that share of the distance.
+/// Images at this share of the way from the originals to `x`: in Linf, as near as that share of the
+/// distance.
 fn towards(
     norm: Norm,
     x: &Tensor<4>,
