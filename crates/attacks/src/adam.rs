@@ -2,12 +2,14 @@
 
 use crate::Rows;
 use crate::device::at_least_single;
+use crate::problem::{per_row, where_rows};
 use burn::tensor::Tensor;
 
 /// Adam (Kingma and Ba, arXiv 1412.6980, algorithm 1) with its authors' settings.
 pub(crate) struct Adam {
     step_size: f64,
-    time: i32,
+    /// The steps of each row; none before the first.
+    times: Vec<i32>,
     moments: Option<[Tensor<4>; 2]>,
 }
 
@@ -15,12 +17,25 @@ impl Adam {
     const DECAY: [f64; 2] = [0.9, 0.999];
 
     pub fn new(step_size: f64) -> Self {
-        Self { step_size, time: 0, moments: None }
+        Self { step_size, times: Vec::new(), moments: None }
     }
 
     /// Goes on with some of the rows.
     pub fn select(&mut self, rows: &Rows) {
-        self.moments = self.moments.take().map(|moments| moments.map(|moment| rows.of(&moment)));
+        if let Some(moments) = self.moments.take() {
+            self.moments = Some(moments.map(|moment| rows.of(&moment)));
+            self.times = rows.of_list(&self.times);
+        }
+    }
+
+    /// Begins anew in some of the rows.
+    pub fn restart(&mut self, rows: &[bool]) {
+        if let Some(moments) = self.moments.take() {
+            let none = moments[0].zeros_like();
+            self.moments = Some(moments.map(|moment| where_rows(rows, moment, &none)));
+            let times = self.times.iter_mut().zip(rows).filter(|(_, restarts)| **restarts);
+            times.for_each(|(time, _)| *time = 0);
+        }
     }
 
     /// The step along a gradient: to be added in ascent, to be subtracted in descent.
@@ -30,7 +45,8 @@ impl Adam {
     pub fn step(&mut self, gradient: Tensor<4>) -> Tensor<4> {
         let dtype = gradient.dtype();
         let gradient = at_least_single(gradient);
-        self.time += 1;
+        self.times.resize(gradient.dims()[0], 0);
+        self.times.iter_mut().for_each(|time| *time += 1);
         let [first, second] = Self::DECAY;
         let square = gradient.clone().square().mul_scalar(1.0 - second);
         let gradient = gradient.mul_scalar(1.0 - first);
@@ -41,9 +57,13 @@ impl Adam {
             }
         };
         self.moments = Some([mean.clone(), variance.clone()]);
-        let [first, second] = Self::DECAY.map(|decay| 1.0 - decay.powi(self.time));
-        let spread = variance.div_scalar(second).sqrt().add_scalar(1e-8);
-        (mean.mul_scalar(self.step_size / first) / spread).cast(dtype)
+        let of_times = |f: &dyn Fn(i32) -> f64| {
+            let values: Vec<f64> = self.times.iter().map(|time| f(*time)).collect();
+            per_row(&values, &mean)
+        };
+        let scale = of_times(&|time| self.step_size / (1.0 - first.powi(time)));
+        let spread = (variance / of_times(&|time| 1.0 - second.powi(time))).sqrt();
+        (mean.clone() * scale / spread.add_scalar(1e-8)).cast(dtype)
     }
 }
 
@@ -65,5 +85,27 @@ mod tests {
         let second = adam.step(gradient(-1.0)).into_scalar::<f64>();
         let wanted = 0.01 * (0.08 / 0.19) / (0.004996f64 / 0.001999).sqrt();
         assert!((second - wanted).abs() < 1e-9, "{second}, wanted {wanted}");
+    }
+
+    #[test]
+    fn a_row_that_begins_anew_steps_like_a_new_one() {
+        let gradient = |values: [f64; 2]| {
+            let data = TensorData::new(values.to_vec(), [2, 1, 1, 1]);
+            Tensor::<4>::from_data(data, (&Device::flex(), DType::F64))
+        };
+        let mut adam = Adam::new(0.01);
+        let mut step = |values: [f64; 2]| adam.step(gradient(values)).try_to_vec_as::<f64>();
+        let first = step([2.0, 2.0]).unwrap();
+        step([-1.0, -1.0]).unwrap();
+        adam.restart(&[false, true]);
+        let mut step = |values: [f64; 2]| adam.step(gradient(values)).try_to_vec_as::<f64>();
+        let both = step([2.0, 2.0]).unwrap();
+        assert_eq!(both[1], first[1]);
+        let mut without = Adam::new(0.01);
+        let mut step = |values: [f64; 2]| without.step(gradient(values)).try_to_vec_as::<f64>();
+        step([2.0, 2.0]).unwrap();
+        step([-1.0, -1.0]).unwrap();
+        assert_eq!(both[0], step([2.0, 2.0]).unwrap()[0]);
+        assert_ne!(both[0], both[1]);
     }
 }

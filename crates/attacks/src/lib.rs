@@ -56,10 +56,12 @@
 //! | [`DeepFool::new`] | L∞ L2 | gradients | 50 iterations, overshoot 0.02, 10 classes; minimum norm | arXiv 1511.04599 |
 //! | [`Ddn::new`] | L2 | gradients | 100 iterations, γ 0.05; minimum norm | arXiv 1811.09600 |
 //! | [`CarliniWagner::new`] | L2 | gradients | 9 searches of 1000 iterations, Adam 0.01; minimum norm | arXiv 1608.04644 |
+//! | [`CarliniWagnerLinf::new`] | L∞ | gradients | 1000 iterations a bound, Adam 0.005; minimum norm | arXiv 1608.04644 |
 //! | [`Square::new`] | L∞ L2 L1 | scores | 5000 queries, p 0.8 | arXiv 1912.00049, 2103.01208 |
 //! | [`Spsa::new`] | L∞ L2 L1 | scores | 100 iterations of 128 samples, Adam 0.01 | arXiv 1802.05666 |
 //! | [`NAttack::new`] | L∞ | scores | 500 iterations of 300 samples, σ 0.1 | arXiv 1905.00441 |
 //! | [`HopSkipJump::new`] | L∞ L2 | decisions | 40 iterations; minimum norm | arXiv 1904.02144 |
+//! | [`BoundaryAttack::new`] | L2 | decisions | 25 000 steps; minimum norm | arXiv 1712.04248 |
 //! | [`Transfer::new`] | L∞ L2 L1 | transfer | those of its attack; one candidate | arXiv 1605.07277 |
 //! | [`RandomNoise::new`] | L∞ L2 L1 | none | one point, uniform in the ball | arXiv 1902.06705 |
 //! | [`RandomNoise::gaussian`] | L∞ L2 L1 | none | one Gaussian point | arXiv 1902.06705 |
@@ -78,12 +80,14 @@ mod adam;
 mod apgd;
 mod attack;
 mod best;
+mod boundary;
 mod bpda;
 mod carlini_wagner;
 mod checks;
 pub mod checkup;
 mod classifier;
 mod ddn;
+mod decision;
 mod deepfool;
 mod device;
 mod disk;
@@ -119,8 +123,9 @@ mod watch;
 
 pub use apgd::Apgd;
 pub use attack::{Access, Adversarial, Attack, Passes};
+pub use boundary::BoundaryAttack;
 pub use bpda::{bpda, straight_through};
-pub use carlini_wagner::CarliniWagner;
+pub use carlini_wagner::{CarliniWagner, CarliniWagnerLinf};
 pub use classifier::{Classifier, Victim};
 pub use ddn::Ddn;
 pub use deepfool::DeepFool;

@@ -4,9 +4,9 @@ mod support;
 
 use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
-    Adversarial, Apgd, Attack, AttackError, Eot, Expectation, Fab, Goal, Loss, Norm, Objective,
-    PairLoss, Pgd, RandomNoise, Ranked, Rows, Runner, Suite, Threat, Transfer, input_gradient,
-    score,
+    Adversarial, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagnerLinf, Eot, Expectation,
+    Fab, Goal, Loss, Norm, Objective, PairLoss, Pgd, RandomNoise, Ranked, Rows, Runner, Suite,
+    Threat, Transfer, input_gradient, score,
 };
 use cni_noise::{Examples, Key};
 use support::{Toy, images};
@@ -41,6 +41,8 @@ fn bad_settings_are_refused() {
     let sparse = || Pgd::new(Threat::l1(1.0).unwrap());
     let random = || RandomNoise::new(threat);
     let apgd = || Apgd::targeted(threat);
+    let walk = || BoundaryAttack::new(Threat::l2(0.1).unwrap()).unwrap();
+    let bounded = || CarliniWagnerLinf::new(threat).unwrap();
     let transfer = || Transfer::new("twin", |x: Tensor<4>| x.flatten::<2>(1, 3), pgd());
     for epsilon in [-0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let wanted = format!("epsilon: got {epsilon}, wanted a finite number of at least 0");
@@ -60,6 +62,23 @@ fn bad_settings_are_refused() {
         let wanted = format!("sparsity: got {sparsity}, wanted above 0 to 1");
         assert_eq!(message(sparse().with_sparsity(sparsity)), wanted);
     }
+    for (field, got, wanted) in [
+        ("across", message(walk().with_step_sizes(0.0, 0.1)), "0, wanted above 0"),
+        ("towards", message(walk().with_step_sizes(0.1, 1.0)), "1, wanted above 0 and below 1"),
+        ("adaptation", message(walk().with_adaptation(1.0)), "1, wanted above 1"),
+        ("initial_constant", message(bounded().with_constants(0.0, 1.0)), "0, wanted above 0"),
+        (
+            "largest_constant",
+            message(bounded().with_constants(1.0, 1.0)),
+            "1, wanted above the initial constant",
+        ),
+        ("tau_factor", message(bounded().with_tau_factor(1.0)), "1, wanted above 0 and below 1"),
+        ("least_tau", message(bounded().with_least_tau(0.0)), "0, wanted above 0"),
+        ("confidence", message(bounded().with_confidence(-1.0)), "-1, wanted at least 0"),
+        ("convergence", message(walk().with_convergence(-1.0)), "-1, wanted at least 0"),
+    ] {
+        assert_eq!(got, format!("{field}: got {wanted}"));
+    }
     for (field, got) in [
         ("steps", message(pgd().with_steps(0))),
         ("restarts", message(pgd().with_restarts(0))),
@@ -71,6 +90,12 @@ fn bad_settings_are_refused() {
         ("targets", message(apgd().with_targets(0))),
         ("draws", message(apgd().with_draws(0))),
         ("score_draws", message(apgd().with_score_draws(0))),
+        ("steps", message(walk().with_steps(0))),
+        ("steps", message(bounded().with_steps(0))),
+        ("draws", message(bounded().with_draws(0))),
+        ("interval", message(walk().with_interval(0))),
+        ("tries", message(walk().with_tries(0))),
+        ("draws", message(walk().with_draws(0))),
         ("candidates", message(transfer().with_candidates(0))),
         ("draws", message(transfer().with_draws(0))),
         ("draws", message(Suite::rand(threat).unwrap().with_draws(0))),

@@ -1,6 +1,7 @@
 //! From a first adversarial image to the nearest, along the boundary.
 
 use super::HopSkipJump;
+use crate::decision::Vote;
 use crate::problem::{Harvest, per_row, read, where_rows};
 use crate::{AttackError, Norm, Oracle, Problem, Rows};
 use burn::tensor::Tensor;
@@ -12,7 +13,7 @@ const HALVINGS: usize = 25;
 /// The rows still attacked, all of which have an adversarial image.
 pub(super) struct Hunt<'a> {
     attack: &'a HopSkipJump,
-    noise: Key,
+    vote: Vote,
     problem: Problem,
     /// Adversarial images at the boundary.
     x: Tensor<4>,
@@ -23,9 +24,9 @@ pub(super) struct Hunt<'a> {
 
 impl<'a> Hunt<'a> {
     /// From adversarial images `x`.
-    pub fn new(attack: &'a HopSkipJump, problem: Problem, x: Tensor<4>, noise: Key) -> Self {
+    pub fn new(attack: &'a HopSkipJump, problem: Problem, x: Tensor<4>, vote: Vote) -> Self {
         let distances = read(&attack.threat.norm().distance(&x, &problem.images));
-        Self { attack, noise, problem, nearest: x.clone(), x, distances }
+        Self { attack, vote, problem, nearest: x.clone(), x, distances }
     }
 
     /// The nearest adversarial images within the threat, the originals where there are none.
@@ -90,49 +91,18 @@ impl<'a> Hunt<'a> {
         oracle: &mut Oracle<'_>,
         x: &Tensor<4>,
     ) -> Result<Option<Vec<bool>>, AttackError> {
-        decide(oracle, &self.problem, x, self.attack.draws, self.noise)
+        self.vote.decide(oracle, &self.problem, x)
     }
 
     fn distance(&self, x: &Tensor<4>) -> Vec<f64> {
         read(&self.attack.threat.norm().distance(x, &self.problem.images))
     }
 
-    /// Images at this share of the way from the originals to `x`: in Linf, as near as that share of the distance.
-    fn towards(&self, x: &Tensor<4>, shares: &[f64], distances: &[f64]) -> Tensor<4> {
-        let clean = &self.problem.images;
-        match self.attack.threat.norm() {
-            Norm::L2 => {
-                let shares = per_row(shares, x);
-                clean.clone() + (x.clone() - clean.clone()) * shares
-            }
-            _ => {
-                let near: Vec<f64> = shares.iter().zip(distances).map(|(a, b)| a * b).collect();
-                let near = per_row(&near, x);
-                x.clone().max_pair(clean.clone() - near.clone()).min_pair(clean.clone() + near)
-            }
-        }
-        .clamp(0.0, 1.0)
-    }
-
     /// Moves `x` towards the originals as far as it stays adversarial, and keeps it where it is the nearest.
     fn search(&mut self, oracle: &mut Oracle<'_>) -> Result<(), AttackError> {
         let searches = self.precision().recip().log2().ceil().max(1.0) as usize;
-        let (from, distances) = (self.x.clone(), self.distance(&self.x));
-        let mut low = vec![0.0; distances.len()];
-        let mut high = vec![1.0; distances.len()];
-        for _ in 0..searches {
-            let middle: Vec<f64> = low.iter().zip(&high).map(|(a, b)| 0.5 * (a + b)).collect();
-            let between = self.towards(&from, &middle, &distances);
-            let Some(reached) = self.decide(oracle, &between)? else {
-                break;
-            };
-            for (row, share) in middle.into_iter().enumerate() {
-                let end = if reached[row] { &mut high } else { &mut low };
-                end[row] = share;
-            }
-            // The image that was asked about itself, not one rounded anew.
-            self.x = where_rows(&reached, self.x.clone(), &between);
-        }
+        let norm = self.attack.threat.norm();
+        self.x = self.vote.approach(oracle, &self.problem, norm, &self.x, searches)?;
         let distances = self.distance(&self.x);
         let nearer: Vec<bool> = distances.iter().zip(&self.distances).map(|(a, b)| a < b).collect();
         self.nearest = where_rows(&nearer, self.nearest.clone(), &self.x);
@@ -215,29 +185,4 @@ impl<'a> Hunt<'a> {
         self.nearest = rows.of(&self.nearest);
         self.distances = rows.of_list(&self.distances);
     }
-}
-
-/// Whether more than half of the draws reach the goal; `None`, and nothing is asked, where the
-/// budget has no room for it.
-pub(super) fn decide(
-    oracle: &mut Oracle<'_>,
-    problem: &Problem,
-    x: &Tensor<4>,
-    draws: usize,
-    noise: Key,
-) -> Result<Option<Vec<bool>>, AttackError> {
-    if !oracle.affords(draws as u64) {
-        return Ok(None);
-    }
-    let mut votes: Option<Tensor<1>> = None;
-    for draw in 0..draws as u64 {
-        let logits = oracle.logits(x, &problem.goal, &problem.examples, noise, draw)?;
-        let reached = problem.goal.reached(&logits).float();
-        votes = Some(match votes.take() {
-            None => reached,
-            Some(votes) => votes + reached,
-        });
-    }
-    let [votes] = oracle.read([votes.expect("there is at least one draw")])?;
-    Ok(Some(votes.into_iter().map(|votes| 2.0 * votes > draws as f64).collect()))
 }

@@ -2,14 +2,13 @@
 
 mod hunt;
 
-use self::hunt::{Hunt, decide};
+use self::hunt::Hunt;
 use crate::attack::spec;
-use crate::disk::fingerprint;
+use crate::decision::{Decisions, Started};
 use crate::error::{at_least_one, within};
-use crate::problem::{Harvest, check_images, read};
 use crate::{Access, Attack, AttackError, Norm, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
-use cni_noise::{Examples, Key};
+use cni_noise::Key;
 use serde::Serialize;
 
 /// HopSkipJump (Chen et al., arXiv 1904.02144, algorithm 2), for the L2 and the Linf norm.
@@ -49,31 +48,9 @@ pub struct HopSkipJump {
     steps: usize,
     first_samples: usize,
     most_samples: usize,
-    tries: usize,
-    starts: Option<Starts>,
     gamma: f64,
-    draws: usize,
-}
-
-/// Images to start from. Records hold how many there are, and a hash by which they are told from
-/// others.
-#[derive(Clone, Debug, Serialize)]
-struct Starts {
-    #[serde(skip)]
-    images: Tensor<4>,
-    count: usize,
-    /// Of their shape and pixels.
-    hash: String,
-}
-
-impl Starts {
-    fn new(images: Tensor<4>) -> Result<Self, AttackError> {
-        let images = check_images(images, &Examples::from(0))?;
-        let pixels: Vec<u8> = read(&images).into_iter().flat_map(f64::to_le_bytes).collect();
-        let dims = images.dims();
-        let hash = fingerprint(&[format!("{dims:?}").as_bytes(), &pixels]);
-        Ok(Self { images, count: dims[0], hash })
-    }
+    #[serde(flatten)]
+    decisions: Decisions,
 }
 
 impl HopSkipJump {
@@ -89,10 +66,8 @@ impl HopSkipJump {
             steps: 40,
             first_samples: 100,
             most_samples: 10_000,
-            tries: 1000,
-            starts: None,
             gamma: 1.0,
-            draws: 1,
+            decisions: Decisions::new(),
         })
     }
 
@@ -109,7 +84,7 @@ impl HopSkipJump {
 
     /// How many random images are tried as a start; an error where it is zero.
     pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
-        Ok(Self { tries: at_least_one("tries", tries)?, ..self })
+        Ok(Self { decisions: self.decisions.with_tries(tries)?, ..self })
     }
 
     /// Images to start from, `[any, channels, height, width]` with pixels in [0, 1], tried in their order before random ones:
@@ -120,7 +95,7 @@ impl HopSkipJump {
     /// Where there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
     /// 1e-6 is clipped.
     pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
-        Ok(Self { starts: Some(Starts::new(starts)?), ..self })
+        Ok(Self { decisions: self.decisions.with_starts(starts)?, ..self })
     }
 
     /// How coarse the binary searches are: they end within `γ d^(−3/2)` of the distance in L2 and `γ d⁻²` in Linf, for
@@ -131,61 +106,14 @@ impl HopSkipJump {
 
     /// The number of draws of the model's noise that vote on each decision; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { draws: at_least_one("draws", draws)?, ..self })
-    }
-}
-
-impl HopSkipJump {
-    /// Given or uniform images that reach the goal, the originals where none was found, and where they were.
-    fn start(
-        &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
-        keys: [Key; 2],
-    ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
-        let [key, noise] = keys;
-        let mut harvest = Harvest::new(problem.len());
-        let mut left = problem.clone();
-        let given = self.starts.as_ref().map_or(0, |starts| starts.count);
-        for attempt in 0..given + self.tries {
-            let image = match &self.starts {
-                Some(starts) if attempt < given => {
-                    let start = starts.images.clone().slice(attempt..attempt + 1);
-                    let start = start.to_device(&left.images.device()).cast(left.images.dtype());
-                    start.expand(left.images.shape())
-                }
-                _ => {
-                    let half = left.images.zeros_like().add_scalar(0.5);
-                    let key = key.child((attempt - given) as u64);
-                    Norm::Linf.random_start(key, &half, 0.5, &left.examples) + half
-                }
-            };
-            let Some(reached) = decide(oracle, &left, &image, self.draws, noise)? else {
-                break;
-            };
-            if let Some(rows) = harvest.take(&reached, &image) {
-                if harvest.is_complete() {
-                    break;
-                }
-                left = left.select(&rows);
-            }
-            if !oracle.has_budget() {
-                break;
-            }
-        }
-        let mut found = vec![true; problem.len()];
-        harvest.remaining().iter().for_each(|&row| found[row] = false);
-        Ok((harvest.finish(left.images), found))
+        Ok(Self { decisions: self.decisions.with_draws(draws)?, ..self })
     }
 }
 
 impl Attack for HopSkipJump {
     /// `HopSkipJump-{steps}`, with several draws `HopSkipJump-{steps}x{draws}`.
     fn name(&self) -> String {
-        match self.draws {
-            1 => format!("HopSkipJump-{}", self.steps),
-            draws => format!("HopSkipJump-{}x{draws}", self.steps),
-        }
+        self.decisions.name(format!("HopSkipJump-{}", self.steps))
     }
 
     fn threat(&self) -> Threat {
@@ -210,34 +138,12 @@ impl Attack for HopSkipJump {
         problem: &Problem,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        if let Some(starts) = &self.starts {
-            let [got, wanted] =
-                [&starts.images, &problem.images].map(|images| images.dims()[1..].to_vec());
-            if got != wanted {
-                return Err(AttackError::InputShape { got, wanted });
-            }
-        }
-        let noise = key.named("decision");
-        let mut harvest = Harvest::new(problem.len());
-        let Some(reached) = decide(oracle, problem, &problem.images, self.draws, noise)? else {
+        let Some(Started { harvest, problem: left, x, vote }) =
+            self.decisions.start(oracle, problem, key)?
+        else {
             return Ok(problem.images.clone());
         };
-        let mut left = problem.clone();
-        if let Some(rows) = harvest.take(&reached, &left.images) {
-            if harvest.is_complete() {
-                return Ok(problem.images.clone());
-            }
-            left = left.select(&rows);
-        }
-        let (mut x, found) = self.start(oracle, &left, [key.named("start"), noise])?;
-        let missing: Vec<bool> = found.iter().map(|found| !found).collect();
-        if let Some(rows) = harvest.take(&missing, &left.images) {
-            if harvest.is_complete() {
-                return Ok(problem.images.clone());
-            }
-            (left, x) = (left.select(&rows), rows.of(&x));
-        }
-        let hunt = Hunt::new(self, left, x, noise);
+        let hunt = Hunt::new(self, left, x, vote);
         Ok(harvest.finish(hunt.run(oracle, key)?))
     }
 }

@@ -1,5 +1,6 @@
 //! Attacks that ask for scores or decisions alone, against linear models, where the answer is known.
 
+mod boundary;
 mod hop_skip_jump;
 mod plane;
 mod square;
@@ -8,7 +9,8 @@ mod support;
 
 use burn::tensor::{DType, Tensor};
 use cni_attacks::{
-    Attack, AttackError, Goal, HopSkipJump, NAttack, Norm, Pgd, Spsa, Square, Threat,
+    Attack, AttackError, BoundaryAttack, Goal, HopSkipJump, NAttack, Norm, Pgd, Spsa, Square,
+    Threat,
 };
 use cni_noise::Key;
 use plane::Plane;
@@ -26,6 +28,10 @@ fn attacks(threat: Threat) -> Vec<Box<dyn Attack>> {
     }
     if let Ok(attack) = HopSkipJump::new(threat) {
         all.push(Box::new(attack.with_steps(3).unwrap().with_samples(10, 12).unwrap()));
+    }
+    if let Ok(attack) = BoundaryAttack::new(threat) {
+        let attack = attack.with_steps(150).unwrap().with_interval(1).unwrap();
+        all.push(Box::new(attack.with_step_sizes(0.1, 0.1).unwrap()));
     }
     all
 }
@@ -136,17 +142,35 @@ fn names_and_specs_hold_the_parameters_and_wrong_ones_are_refused() {
             "most_samples": 10_000, "tries": 1000, "starts": null, "gamma": 1.0, "draws": 1,
         })
     );
-    let draws: [Box<dyn Attack>; 4] = [
+    let l2 = Threat::l2(0.5).unwrap();
+    let boundary = || BoundaryAttack::new(l2).unwrap();
+    assert_eq!(
+        boundary().spec(),
+        serde_json::json!({
+            "attack": "boundary", "threat": {"norm": "l2", "epsilon": 0.5}, "steps": 25_000,
+            "across": 0.01, "towards": 0.01, "adaptation": 1.5, "interval": 10,
+            "convergence": 1e-7, "tries": 1000, "starts": null, "draws": 1,
+        })
+    );
+    let draws: [Box<dyn Attack>; 5] = [
         Box::new(Square::new(threat).with_queries(9).unwrap().with_draws(2).unwrap()),
         Box::new(Spsa::new(threat).with_draws(2).unwrap()),
         Box::new(NAttack::new(threat).unwrap().with_draws(2).unwrap()),
         Box::new(HopSkipJump::new(threat).unwrap().with_draws(2).unwrap()),
+        Box::new(boundary().with_draws(2).unwrap()),
     ];
-    let names = ["EOT-Square-9x2", "EOT-SPSA-100x2", "EOT-NAttack-500x2", "HopSkipJump-40x2"];
+    let names = [
+        "EOT-Square-9x2",
+        "EOT-SPSA-100x2",
+        "EOT-NAttack-500x2",
+        "HopSkipJump-40x2",
+        "Boundary-25000x2",
+    ];
     assert_eq!(draws.map(|attack| attack.name()), names);
     let l1 = Threat::l1(1.0).unwrap();
     let refused = |error: AttackError| error.to_string().starts_with("norm: got L1");
     assert!(refused(NAttack::new(l1).unwrap_err()) && refused(HopSkipJump::new(l1).unwrap_err()));
+    assert!(refused(BoundaryAttack::new(l1).unwrap_err()));
     let square = Square::new(threat);
     for error in [
         square.clone().with_queries(0).unwrap_err(),
@@ -156,6 +180,16 @@ fn names_and_specs_hold_the_parameters_and_wrong_ones_are_refused() {
         NAttack::new(threat).unwrap().with_sigma(-1.0).unwrap_err(),
         HopSkipJump::new(threat).unwrap().with_gamma(0.0).unwrap_err(),
         HopSkipJump::new(threat).unwrap().with_samples(1, 0).unwrap_err(),
+        BoundaryAttack::new(threat).unwrap_err(),
+        boundary().with_steps(0).unwrap_err(),
+        boundary().with_step_sizes(0.0, 0.1).unwrap_err(),
+        boundary().with_step_sizes(0.1, 1.0).unwrap_err(),
+        boundary().with_step_sizes(f64::NAN, 0.1).unwrap_err(),
+        boundary().with_adaptation(1.0).unwrap_err(),
+        boundary().with_interval(0).unwrap_err(),
+        boundary().with_convergence(-0.1).unwrap_err(),
+        boundary().with_tries(0).unwrap_err(),
+        boundary().with_draws(0).unwrap_err(),
     ] {
         assert!(error.to_string().contains("wanted"), "{error}");
     }

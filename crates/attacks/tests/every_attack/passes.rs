@@ -4,8 +4,8 @@ use crate::support::{Toy, images, largest};
 use crate::{CLASSES, attacks};
 use burn::tensor::{DType, Device, Tensor};
 use cni_attacks::{
-    Access, Adversarial, Attack, AttackError, Budget, Goal, HopSkipJump, NAttack, Passes, Progress,
-    RandomNoise, Runner, Spsa, Square, Threat,
+    Access, Adversarial, Attack, AttackError, BoundaryAttack, Budget, Goal, HopSkipJump, NAttack,
+    Passes, Progress, RandomNoise, Runner, Spsa, Square, Threat,
 };
 use cni_noise::Key;
 use std::cell::RefCell;
@@ -134,10 +134,12 @@ fn attacks_by_queries_never_ask_more_often_than_they_may() {
     let quiet = Toy::new(CLASSES, DType::F32);
     let clean = images(4, DType::F32);
     let goal = Goal::Misclassify(quiet.predictions(&clean));
-    let linf = Threat::linf(0.05).unwrap();
+    let [linf, l2] = [Threat::linf(0.05).unwrap(), Threat::l2(0.05).unwrap()];
     let attacks: Vec<Box<dyn Attack>> = vec![
         Box::new(HopSkipJump::new(linf).unwrap()),
         Box::new(HopSkipJump::new(linf).unwrap().with_draws(3).unwrap()),
+        Box::new(BoundaryAttack::new(l2).unwrap()),
+        Box::new(BoundaryAttack::new(l2).unwrap().with_draws(3).unwrap()),
         Box::new(Spsa::new(linf)),
         Box::new(Spsa::new(linf).with_draws(3).unwrap()),
         Box::new(NAttack::new(linf).unwrap()),

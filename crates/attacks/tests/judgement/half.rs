@@ -1,7 +1,10 @@
 //! Images and models in half precision.
 
 use burn::tensor::{DType, Device, Int, Tensor};
-use cni_attacks::{Attack, CarliniWagner, Goal, Loss, Norm, PairLoss, Pgd, Threat};
+use cni_attacks::{
+    Attack, BoundaryAttack, CarliniWagner, CarliniWagnerLinf, Goal, Loss, Norm, PairLoss, Pgd,
+    Threat,
+};
 use cni_noise::Key;
 
 /// A linear model of images of 64² pixels in three channels, whose slopes add up to 196,608 where
@@ -75,7 +78,34 @@ fn adam_in_half_precision_survives_gradients_of_zero() {
         let one = x.slice([0..rows, 0..1, 0..1, 0..1]).flatten::<2>(1, 3).sub_scalar(0.4);
         Tensor::cat(vec![one.clone(), -one], 1)
     };
-    let found = attack.with_initial_constant(10.0).unwrap();
-    let found = found.perturb(&model, images, &goal(), Key::new(1), 0).unwrap();
-    assert!(goal().reached(&model(found.images)).all().into_scalar::<bool>());
+    let bounded = CarliniWagnerLinf::new(Threat::linf(0.3).unwrap()).unwrap();
+    let bounded = bounded.with_steps(60).unwrap().with_step_size(0.02).unwrap();
+    for attack in [
+        &attack.with_initial_constant(10.0).unwrap() as &dyn Attack,
+        &bounded.with_constants(10.0, 20.0).unwrap(),
+    ] {
+        let found = attack.perturb(&model, images.clone(), &goal(), Key::new(1), 0).unwrap();
+        let reached = goal().reached(&model(found.images));
+        assert!(reached.all().into_scalar::<bool>(), "{}", attack.name());
+    }
+}
+
+#[test]
+fn a_walk_in_half_precision_comes_nearer_and_stays_adversarial() {
+    let model = |x: Tensor<4>| {
+        let rows = x.dims()[0];
+        let mean = x.flatten::<2>(1, 3).mean_dim(1).sub_scalar(0.45);
+        Tensor::cat(vec![mean.clone(), -mean], 1).reshape([rows, 2])
+    };
+    let images = Tensor::<4>::full([2, 3, 4, 4], 0.5, &Device::flex()).cast(DType::F16);
+    let starts = images.clone().slice(0..1).slice_fill([0..1, 0..3, 0..2], 0.0);
+    let attack = BoundaryAttack::new(Threat::l2(5.0).unwrap()).unwrap();
+    let attack = attack.with_starts(starts).unwrap().with_steps(400).unwrap();
+    let attack = attack.with_interval(1).unwrap();
+    let found = attack.perturb(&model, images.clone(), &goal(), Key::new(1), 0).unwrap().images;
+    assert_eq!(found.dtype(), DType::F16);
+    assert!(goal().reached(&model(found.clone())).all().into_scalar::<bool>());
+    // The nearest image is 0.35 away, the boundary on the way to the start 0.49.
+    let farthest = Norm::L2.distance(&found, &images).max().into_scalar::<f64>();
+    assert!(farthest > 0.34 && farthest < 0.45, "{farthest}");
 }

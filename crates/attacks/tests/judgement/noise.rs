@@ -4,8 +4,8 @@
 use burn::tensor::{Device, Int, Tensor};
 use cni_attacks::evaluation::Evaluation;
 use cni_attacks::{
-    Apgd, Attack, Flag, Goal, HopSkipJump, Iterate, Pgd, RandomNoise, Spsa, Square, Suite, Threat,
-    Transfer,
+    Apgd, Attack, BoundaryAttack, Flag, Goal, HopSkipJump, Iterate, Pgd, RandomNoise, Spsa, Square,
+    Suite, Threat, Transfer,
 };
 use cni_noise::{Key, Noise, layer_key, normal, scope};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -91,7 +91,9 @@ fn only_attacks_that_average_their_gradients_over_draws_silence_the_flag() {
         assert_eq!(report(0.1, -1.0, attack).1, []);
     }
     let transfer = Transfer::new("twin", surrogate, eot()).with_candidates(2).unwrap();
+    let walk = BoundaryAttack::new(Threat::l2(0.1).unwrap()).unwrap().with_steps(1).unwrap();
     let loud: Vec<(Box<dyn Attack>, Option<usize>)> = vec![
+        (Box::new(walk.with_draws(9).unwrap()), None),
         (Box::new(Pgd::new(threat()).with_iterate(Iterate::Best)), Some(1)),
         (
             Box::new(

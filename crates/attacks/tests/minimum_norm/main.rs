@@ -1,12 +1,15 @@
 //! Attacks that look for the nearest adversarial image, on linear models whose boundaries are known.
 
 mod exact;
+mod reference;
 mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 
 use burn::tensor::{DType, Device, Tensor};
-use cni_attacks::{Attack, CarliniWagner, Ddn, DeepFool, Fab, Goal, Norm, Runner, Threat};
+use cni_attacks::{
+    Attack, CarliniWagner, CarliniWagnerLinf, Ddn, DeepFool, Fab, Goal, Norm, Runner, Threat,
+};
 use cni_noise::{Key, uniform};
 use exact::{exact_distances, exact_distances_in_box, rows};
 use support::{Toy, fraction, gap, images};
@@ -44,7 +47,17 @@ fn cases(norm: Norm, epsilon: f64) -> Vec<Case> {
         cases.push((Box::new(ddn), [0.0015, 1.0]));
         cases.push((Box::new(cw(threat)), [0.0015, 1.0]));
     }
+    if norm == Norm::Linf {
+        cases.push((Box::new(cw_linf(threat)), [0.02, 1.0]));
+    }
     cases
+}
+
+/// With bounds that fall in small steps, to where no image of these tests is.
+fn cw_linf(threat: Threat) -> CarliniWagnerLinf {
+    let attack = CarliniWagnerLinf::new(threat).unwrap().with_steps(100).unwrap();
+    let attack = attack.with_constants(0.1, 7.0).unwrap().with_least_tau(1e-4).unwrap();
+    attack.with_step_size(0.002).unwrap().with_tau_factor(0.98).unwrap()
 }
 
 fn cw(threat: Threat) -> CarliniWagner {

@@ -2,11 +2,11 @@
 
 use crate::exact::rows;
 use crate::support::{Toy, fraction, gap, images, largest};
-use crate::{FAR, NORMS, cases, cw, middling, misclassify};
+use crate::{FAR, NORMS, cases, cw, cw_linf, middling, misclassify};
 use burn::tensor::{DType, Int, Tensor};
 use cni_attacks::{
-    Attack, AttackError, Budget, CarliniWagner, Ddn, DeepFool, Fab, Goal, Loss, Norm, Runner,
-    Threat, draw_scope,
+    Attack, AttackError, Budget, CarliniWagner, CarliniWagnerLinf, Ddn, DeepFool, Fab, Goal, Loss,
+    Norm, Runner, Threat, draw_scope,
 };
 use cni_noise::{Examples, Key};
 
@@ -26,6 +26,16 @@ fn targets_are_reached_where_an_attack_knows_them() {
         let refused = run(&Fab::new(threat)).unwrap_err();
         assert_eq!(refused, AttackError::Untargeted { attack: "FAB-100".into() });
     }
+    let distance = |attack: &dyn Attack| -> f64 {
+        let found = run(attack).unwrap().images;
+        let reached = fraction(goal.reached(&toy.logits(found.clone())));
+        assert_eq!(reached, 1.0, "{}", attack.name());
+        Norm::Linf.distance(&found, &clean).mean().into_scalar()
+    };
+    let whole = Threat::whole_box();
+    let least = distance(&Fab::targeted(whole).with_bisection(20));
+    let lowered = distance(&cw_linf(whole));
+    assert!(lowered < 1.1 * least, "{lowered}, {least}");
     let threat = Threat::l2(FAR).unwrap();
     let refused = run(&DeepFool::new(threat).unwrap()).unwrap_err();
     assert_eq!(refused, AttackError::Untargeted { attack: "DeepFool-50".into() });
@@ -51,9 +61,13 @@ fn a_confidence_is_the_margin_that_is_kept() {
     let clean = middling(&toy, 8);
     let goal = misclassify(&toy, &clean);
     let attack = cw(Threat::l2(FAR).unwrap()).with_confidence(0.5).unwrap();
-    let found = attack.perturb(&toy.classifier(), clean, &goal, Key::new(1), 0).unwrap();
+    let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
     let margin = Loss::Margin.per_example(toy.logits(found.images), goal.labels());
     let margins = rows(&margin);
+    assert!(margins.iter().all(|m| (0.5..0.6).contains(m)), "{margins:?}");
+    let attack = cw_linf(Threat::whole_box()).with_confidence(0.5).unwrap();
+    let found = attack.perturb(&toy.classifier(), clean, &goal, Key::new(1), 0).unwrap();
+    let margins = rows(&Loss::Margin.per_example(toy.logits(found.images), goal.labels()));
     assert!(margins.iter().all(|m| (0.5..0.6).contains(m)), "{margins:?}");
 }
 
@@ -98,7 +112,9 @@ fn noisy_models_are_judged_by_mean_logits_and_results_repeat() {
     let clean = middling(&toy, 10);
     let goal = misclassify(&Toy { noise: 0.0, ..toy.clone() }, &clean);
     let threat = Threat::l2(0.3).unwrap();
-    let attacks: [Box<dyn Attack>; 5] = [
+    let bounded = cw_linf(Threat::linf(0.1).unwrap()).with_steps(20).unwrap();
+    let attacks: [Box<dyn Attack>; 6] = [
+        Box::new(bounded.with_draws(4).unwrap()),
         Box::new(Fab::new(threat).with_steps(20).unwrap().with_draws(4).unwrap()),
         Box::new(Fab::targeted(threat).with_steps(20).unwrap().with_draws(4).unwrap()),
         Box::new(DeepFool::new(threat).unwrap().with_draws(4).unwrap()),
@@ -114,7 +130,8 @@ fn noisy_models_are_judged_by_mean_logits_and_results_repeat() {
         };
         let found = run();
         assert_eq!(gap(&found, &run()), 0.0, "{name}");
-        assert!(largest(Norm::L2.distance(&found, &clean)) <= 0.3 + 1e-9, "{name}");
+        let (norm, epsilon) = (attack.threat().norm(), attack.threat().epsilon());
+        assert!(largest(norm.distance(&found, &clean)) <= epsilon + 1e-9, "{name}");
         // With other draws, a point at the boundary is on the right side about half the time: of 10
         // images and 20 draws, which all images share, a fifth is four standard deviations below.
         let in_draw = |draw| {
@@ -132,7 +149,8 @@ fn early_stopping_and_budgets_save_passes() {
     let clean = middling(&toy, 10);
     let goal = misclassify(&toy, &clean);
     let threat = Threat::l2(0.3).unwrap();
-    let attacks: [Box<dyn Attack>; 4] = [
+    let attacks: [Box<dyn Attack>; 5] = [
+        Box::new(cw_linf(Threat::linf(0.1).unwrap())),
         Box::new(Fab::new(threat)),
         Box::new(Fab::targeted(threat)),
         Box::new(Ddn::new(threat).unwrap()),
@@ -153,7 +171,8 @@ fn early_stopping_and_budgets_save_passes() {
         let budget = Budget { backwards: Some(12), ..Budget::default() };
         let cut = run(Runner::default().with_budget(budget));
         assert!(cut.exhausted && cut.passes.backwards <= 15 * 10, "{name}: {:?}", cut.passes);
-        assert!(largest(Norm::L2.distance(&cut.images, &clean)) <= 0.3, "{name}");
+        let (norm, epsilon) = (attack.threat().norm(), attack.threat().epsilon());
+        assert!(largest(norm.distance(&cut.images, &clean)) <= epsilon, "{name}");
     }
 }
 
@@ -164,6 +183,7 @@ fn settings_that_make_no_sense_are_refused() {
     let deepfool = || DeepFool::new(l2).unwrap();
     let ddn = || Ddn::new(l2).unwrap();
     let cw = || CarliniWagner::new(l2).unwrap();
+    let cw_linf = || CarliniWagnerLinf::new(Threat::linf(0.1).unwrap()).unwrap();
     let refused = [
         DeepFool::new(l1).unwrap_err(),
         Ddn::new(l1).unwrap_err(),
@@ -187,6 +207,15 @@ fn settings_that_make_no_sense_are_refused() {
         cw().with_step_size(f64::NAN).unwrap_err(),
         cw().with_initial_constant(0.0).unwrap_err(),
         cw().with_confidence(-1.0).unwrap_err(),
+        CarliniWagnerLinf::new(l2).unwrap_err(),
+        cw_linf().with_steps(0).unwrap_err(),
+        cw_linf().with_step_size(0.0).unwrap_err(),
+        cw_linf().with_constants(0.0, 1.0).unwrap_err(),
+        cw_linf().with_constants(1.0, 1.0).unwrap_err(),
+        cw_linf().with_tau_factor(1.0).unwrap_err(),
+        cw_linf().with_least_tau(0.0).unwrap_err(),
+        cw_linf().with_confidence(f64::NAN).unwrap_err(),
+        cw_linf().with_draws(0).unwrap_err(),
     ];
     let fields = [
         "norm",
@@ -211,7 +240,17 @@ fn settings_that_make_no_sense_are_refused() {
         "step_size",
         "initial_constant",
         "confidence",
+        "norm",
+        "steps",
+        "step_size",
+        "initial_constant",
+        "largest_constant",
+        "tau_factor",
+        "least_tau",
+        "confidence",
+        "draws",
     ];
+    assert_eq!(refused.len(), fields.len());
     for (error, field) in refused.iter().zip(fields) {
         assert!(error.to_string().starts_with(&format!("{field}: got ")), "{field}: {error}");
     }

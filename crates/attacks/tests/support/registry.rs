@@ -1,8 +1,9 @@
 //! Every attack of the crate: a new one is a new row here and in the table of the crate's documentation.
 
 use cni_attacks::{
-    Access, Apgd, Attack, AttackError, CarliniWagner, Ddn, DeepFool, Fab, HopSkipJump, NAttack,
-    Norm, Pgd, RandomNoise, Spsa, Square, Suite, Threat, Transfer,
+    Access, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagner, CarliniWagnerLinf, Ddn,
+    DeepFool, Fab, HopSkipJump, NAttack, Norm, Pgd, RandomNoise, Spsa, Square, Suite, Threat,
+    Transfer,
 };
 
 /// An attack, small enough for a test.
@@ -56,6 +57,10 @@ pub fn registry() -> Vec<Row> {
             let attack = CarliniWagner::new(t)?.with_steps(20)?.with_search_steps(3)?;
             attack.with_initial_constant(1.0)?.with_step_size(0.05)
         }),
+        row!("CarliniWagnerLinf::new", &[Norm::Linf], Gradients, true, |t| {
+            let attack = CarliniWagnerLinf::new(t)?.with_steps(20)?.with_step_size(0.05)?;
+            attack.with_constants(0.5, 9.0)?.with_tau_factor(0.7)
+        }),
         row!("Square::new", ALL, Scores, true, |t| Square::new(t).with_queries(100)),
         row!("Spsa::new", ALL, Scores, true, |t| {
             Spsa::new(t).with_steps(10)?.with_samples(8)?.with_learning_rate(0.1)
@@ -65,6 +70,9 @@ pub fn registry() -> Vec<Row> {
         }),
         row!("HopSkipJump::new", TWO, Decisions, true, |t| {
             HopSkipJump::new(t)?.with_steps(3)?.with_samples(10, 20)
+        }),
+        row!("BoundaryAttack::new", &[Norm::L2], Decisions, true, |t| {
+            BoundaryAttack::new(t)?.with_steps(60)?.with_interval(1)
         }),
         row!("Transfer::new", ALL, Transfer, true, |t| {
             let surrogate = |x: burn::tensor::Tensor<4>| {

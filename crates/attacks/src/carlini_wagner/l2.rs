@@ -1,11 +1,10 @@
-//! Carlini and Wagner's attack: distance and margin in one loss, whose balance is searched for.
+//! Carlini and Wagner's attack in L2: distance and margin in one loss, whose balance is searched for.
 
-use crate::adam::Adam;
+use super::slope_of_shortfall;
+use super::variable::Variable;
 use crate::attack::spec;
-use crate::device::at_least_single;
 use crate::error::{at_least_one, within};
 use crate::minimum_norm::Search;
-use crate::problem::per_row;
 use crate::{Access, Attack, AttackError, Eot, Loss, Norm, Objective, Oracle, Problem, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -42,9 +41,6 @@ pub struct CarliniWagner {
     #[serde(flatten)]
     eot: Eot,
 }
-
-/// Keeps the inverse of tanh finite at black and white.
-const INSIDE: f64 = 0.999999;
 
 impl CarliniWagner {
     /// The settings above; an error unless the norm is L2.
@@ -109,48 +105,27 @@ impl CarliniWagner {
         key: Key,
     ) -> Result<(Vec<bool>, bool), AttackError> {
         let objective = Objective::new(Loss::Margin, &search.problem.goal);
-        // In half precision what keeps the inverse of tanh finite would be one.
-        let (images, dtype) = (search.problem.images.clone(), search.problem.images.dtype());
-        let start = at_least_single(images).mul_scalar(2.0).sub_scalar(1.0);
-        let start = start.mul_scalar(INSIDE).atanh();
-        let origin = pixels(start.clone().tanh());
-        let mut w = start;
-        let mut adam = Adam::new(self.step_size);
+        let dtype = search.problem.images.dtype();
+        let mut variable = Variable::new(&search.problem.images, self.step_size);
+        let origin = variable.pixels();
         let mut reached = vec![false; constants.len()];
         for step in 0..self.steps as u64 {
-            let tanh = w.clone().tanh();
-            let exact = pixels(tanh.clone());
+            let exact = variable.pixels();
             let x = exact.clone().cast(dtype);
             let examples = &search.problem.examples;
             let found = oracle.gradient(&x, &objective, examples, self.eot, key.child(step))?;
             let look = search.look(oracle, &x, Some(&found))?;
-            // Of a stochastic model the margins of the gradient's own draws.
-            let margins = match search.stochastic {
-                true => oracle.read([found.score])?.concat(),
-                false => look.scores.clone(),
-            };
             reached.iter_mut().zip(&look.reached).for_each(|(ever, now)| *ever |= now);
             if !search.proceed(oracle, &x, &look) {
                 return Ok((reached, false));
             }
-            let short = margins.into_iter().map(|margin| margin < self.confidence);
-            let weights: Vec<f64> = constants
-                .iter()
-                .zip(short)
-                .map(|(c, short)| if short { *c } else { 0.0 })
-                .collect();
-            let slope = (exact - origin.clone()).mul_scalar(2.0)
-                - at_least_single(found.gradient) * per_row(&weights, &w);
-            // The chain rule: the slope of (1 + tanh w) / 2 is (1 − tanh² w) / 2.
-            let inner = tanh.square().neg().add_scalar(1.0).mul_scalar(0.5);
-            w = w - adam.step(slope * inner);
+            let constants = constants.iter().copied();
+            let shortfall =
+                slope_of_shortfall(oracle, search, found, &look, self.confidence, constants)?;
+            variable.descend((exact - origin.clone()).mul_scalar(2.0) + shortfall);
         }
         Ok((reached, true))
     }
-}
-
-fn pixels(tanh: Tensor<4>) -> Tensor<4> {
-    tanh.mul_scalar(0.5).add_scalar(0.5)
 }
 
 /// The search for each row's `c`.
