@@ -180,41 +180,41 @@ fn an_example_leaves_early_by_what_the_model_says_of_the_image_itself() {
     assert_eq!(stopped.passes, Passes { forwards: 2 * gradients + probe, backwards: gradients });
 }
 
-/// Models that agree on coarse structure and not on pixels, as models of one data set do: slopes
-/// that are a smooth pattern, and noise of each model's own. Both methods find more of the pattern.
+/// Pairs of models that agree on coarse structure and not on pixels, as models of one data set do:
+/// slopes that are a smooth pattern, and noise of each model's own. Both methods find more of the
+/// pattern: over twenty pairs the mean gain on the other model has a standard error below a tenth.
 #[test]
 fn what_fits_one_model_less_closely_misleads_another_more() {
     let device = Device::flex();
-    let (side, count) = (16, 12);
-    let axis = Tensor::<1, Int>::arange(0..side as i64, &device).float().mul_scalar(0.4);
+    let (side, count) = (16, 2);
+    let axis = Tensor::<1, Int>::arange(0..side as i64, &device).float().mul_scalar(0.2);
     let wave = axis.clone().sin().reshape([1, 1, side, 1]) * axis.cos().reshape([1, 1, 1, side]);
-    let slopes = |seed: u64| {
+    let model = |seed: u64| {
         let own = normal::<4>(Key::new(seed), [1, 1, side, side], &device);
-        (wave.clone() + own).reshape([1, side * side])
-    };
-    let model = |slopes: Tensor<2>| {
+        let slopes = (wave.clone() + own).reshape([side * side, 1]);
         move |x: Tensor<4>| {
-            let score = x.sub_scalar(0.5).flatten::<2>(1, 3).matmul(slopes.clone().transpose());
+            let score = x.sub_scalar(0.5).flatten::<2>(1, 3).matmul(slopes.clone());
             Tensor::cat(vec![score.clone().neg(), score], 1)
         }
     };
     let clean = Tensor::<4>::full([count, 1, side, side], 0.5, &device);
     let goal = Goal::Misclassify(Tensor::zeros([count], &device));
-    let (surrogate, victim) = (model(slopes(1)), model(slopes(2)));
     let gains = |attack: &Pgd| {
-        let moved = attack.perturb(&surrogate, clean.clone(), &goal, Key::new(3), 0).unwrap();
-        [&surrogate as &dyn Classifier, &victim].map(|model| {
-            let margin =
-                Loss::Margin.per_example(model.logits(moved.images.clone()), goal.labels());
-            margin.mean().into_scalar::<f64>()
-        })
+        let of_pair = |pair: u64| {
+            let [surrogate, victim] = [2 * pair, 2 * pair + 1].map(model);
+            let moved = attack.perturb(&surrogate, clean.clone(), &goal, Key::new(3), 0).unwrap();
+            [&surrogate, &victim].map(|model| {
+                let logits = model.logits(moved.images.clone());
+                Loss::Margin.per_example(logits, goal.labels()).mean().into_scalar::<f64>()
+            })
+        };
+        (0..20).map(of_pair).fold([0.0; 2], |sum, pair| [0, 1].map(|i| sum[i] + pair[i]))
     };
     let plain = gains(&Pgd::bim(linf(0.1)));
-    let strong = InputDiversity::new(1.0, 0.8).unwrap();
-    let resized = Pgd::mi_fgsm(linf(0.1)).with_input_diversity(strong);
-    for attack in
-        [Pgd::ti_fgsm(linf(0.1)).with_kernel(GradientKernel::uniform(5).unwrap()), resized]
-    {
+    let mild = InputDiversity::new(1.0, 0.8).unwrap();
+    let resized = Pgd::mi_fgsm(linf(0.1)).with_input_diversity(mild);
+    let blurred = Pgd::ti_fgsm(linf(0.1)).with_kernel(GradientKernel::uniform(5).unwrap());
+    for attack in [blurred, resized] {
         let [own, other] = gains(&attack);
         assert!(own < 0.9 * plain[0], "{}: {own} of {}", attack.name(), plain[0]);
         assert!(other > 1.2 * plain[1], "{}: {other} of {}", attack.name(), plain[1]);
