@@ -201,10 +201,10 @@ impl UniversalPerturbation {
         let gradient = gradient.clone() * counts.cast(gradient.dtype()).reshape([-1, 1, 1, 1]);
         let ahead = self.threat.norm().steepest_step(gradient.sum_dim(0), self.step_size);
         let [scores] = oracle.read([found.score])?;
-        Ok((self.into_ball(perturbation + ahead), scores))
+        Ok((self.project(perturbation + ahead), scores))
     }
 
-    fn into_ball(&self, perturbation: Tensor<4>) -> Tensor<4> {
+    fn project(&self, perturbation: Tensor<4>) -> Tensor<4> {
         let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
         match norm {
             Norm::Linf => perturbation.clamp(-epsilon, epsilon),
