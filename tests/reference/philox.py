@@ -48,19 +48,38 @@ class Key:
         return self.child(hash)
 
 
-def normal(key, n):
-    """The first n standard normal values of the stream of `key`, float64."""
+def words(key, n):
+    """The words behind the first n values of the stream of `key`, uint64 [4, 16 * groups]."""
     groups = -(-n // 64)
     index = np.arange(16 * groups, dtype=np.uint64)
     upper = [np.full_like(index, word) for word in key.words[2:]]
-    words = block([index & MASK, index >> np.uint64(32), *upper], key.words[:2])
-    pairs = []
-    for u, v in (words[0:2], words[2:4]):
+    return np.stack(block([index & MASK, index >> np.uint64(32), *upper], key.words[:2]))
+
+
+def in_order(values, n):
+    """Sixteen blocks make a group, which holds their first words, then their second, and so on."""
+    return values.reshape(4, -1, 16).transpose(1, 0, 2).reshape(-1)[:n]
+
+
+def normal(key, n):
+    """The first n standard normal values of the stream of `key`, float64."""
+    drawn, pairs = words(key, n), []
+    for u, v in (drawn[0:2], drawn[2:4]):
         radius = np.sqrt(-2.0 * np.log((u.astype(np.float64) + 0.5) / 2.0**32))
         angle = 2.0 * np.pi * v.astype(np.float64) / 2.0**32
         pairs += [radius * np.cos(angle), radius * np.sin(angle)]
-    # Sixteen blocks make a group, which holds their first words, then their second, and so on.
-    return np.stack(pairs).reshape(4, groups, 16).transpose(1, 0, 2).reshape(-1)[:n]
+    return in_order(np.stack(pairs), n)
+
+
+def uniform(key, n):
+    """The first n uniform values of the stream of `key`, float64: multiples of 2^-24 in [0, 1)."""
+    return in_order((words(key, n) >> np.uint64(8)).astype(np.float64) / 2.0**24, n)
+
+
+def permutation(key, n):
+    """The keyed permutation of 0..n: sorted by two uniform values each, then by the number."""
+    draws = uniform(key, 2 * n)
+    return sorted(range(n), key=lambda i: (draws[2 * i], draws[2 * i + 1], i))
 
 
 if __name__ == "__main__":

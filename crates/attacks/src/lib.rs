@@ -29,6 +29,7 @@
 //!   which there are three kinds: [`Expectation`];
 //! - [`Attack`] and [`Runner`]: an attack, and how it is carried out: in chunks, within a [`Budget`], watched, traced;
 //! - [`Suite`]: attacks in a row, each on what those before it have left, with a report, flags and a state on disk;
+//! - [`UniversalPerturbation`]: one perturbation for a whole set of images, in L∞ and L2, and how many it fools;
 //! - [`bpda`], [`straight_through`]: gradients through what has none; [`FixedNoise`]: a noisy model with its noise held;
 //! - [`checkup`]: whether the attack that robust accuracy was measured by is any good against the model;
 //! - [`prediction`]: votes and means over the draws of a stochastic model, and randomized smoothing with its certificates;
@@ -47,6 +48,8 @@
 //! | [`Pgd::random_fgsm`] | L∞ L2 L1 | gradients | random start, one step of 1.25 ε | arXiv 2001.03994 |
 //! | [`Pgd::bim`] | L∞ L2 L1 | gradients | 10 steps of ε/4 | arXiv 1607.02533 |
 //! | [`Pgd::mi_fgsm`] | L∞ L2 L1 | gradients | 10 steps of ε/10, momentum 1 | arXiv 1710.06081 |
+//! | [`Pgd::di_fgsm`] | L∞ L2 L1 | gradients | 10 steps of ε/4, resized to 0.9 or more with probability 0.5 | arXiv 1803.06978 |
+//! | [`Pgd::ti_fgsm`] | L∞ L2 L1 | gradients | 10 steps of ε/4, Gaussian kernel of length 15 | arXiv 1904.02884 |
 //! | [`Pgd::new`] | L∞ L2 L1 | gradients | random start, 10 steps of ε/4; in L1 sparse steps | arXiv 1706.06083, 1904.13000 |
 //! | [`Apgd::cross_entropy`] | L∞ L2 L1 | gradients | 100 iterations, ρ 0.75 | arXiv 2003.01690, 2103.01208 |
 //! | [`Apgd::dlr`] | L∞ L2 L1 | gradients | as above; three classes or more | arXiv 2003.01690 |
@@ -91,6 +94,7 @@ mod decision;
 mod deepfool;
 mod device;
 mod disk;
+mod diversity;
 mod eot;
 mod error;
 pub mod evaluation;
@@ -113,12 +117,15 @@ mod random_noise;
 mod ranked;
 mod result;
 mod runner;
+mod separable;
 mod spsa;
 mod square;
 mod suite;
 mod targets;
 mod threat;
 mod transfer;
+mod translation;
+mod universal;
 mod watch;
 
 pub use apgd::Apgd;
@@ -129,6 +136,7 @@ pub use carlini_wagner::{CarliniWagner, CarliniWagnerLinf};
 pub use classifier::{Classifier, Victim};
 pub use ddn::Ddn;
 pub use deepfool::DeepFool;
+pub use diversity::InputDiversity;
 pub use eot::{Eot, Expectation, draw_scope};
 pub use error::AttackError;
 pub use fab::Fab;
@@ -150,6 +158,8 @@ pub use square::Square;
 pub use suite::{Flag, Outcome, Stage, Suite, SuiteReport, SuiteRun};
 pub use threat::Threat;
 pub use transfer::{FixedNoise, Transfer};
+pub use translation::GradientKernel;
+pub use universal::{Fooling, Universal, UniversalPerturbation};
 pub use watch::{Budget, Progress, TracePoint};
 
 /// Compiles the code of the README.

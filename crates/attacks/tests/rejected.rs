@@ -5,8 +5,8 @@ mod support;
 use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
     Adversarial, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagnerLinf, Eot, Expectation,
-    Fab, Goal, Loss, Norm, Objective, PairLoss, Pgd, RandomNoise, Ranked, Rows, Runner, Suite,
-    Threat, Transfer, input_gradient, score,
+    Fab, Goal, GradientKernel, InputDiversity, Loss, Norm, Objective, PairLoss, Pgd, RandomNoise,
+    Ranked, Rows, Runner, Suite, Threat, Transfer, UniversalPerturbation, input_gradient, score,
 };
 use cni_noise::{Examples, Key};
 use support::{Toy, images};
@@ -43,6 +43,7 @@ fn bad_settings_are_refused() {
     let apgd = || Apgd::targeted(threat);
     let walk = || BoundaryAttack::new(Threat::l2(0.1).unwrap()).unwrap();
     let bounded = || CarliniWagnerLinf::new(threat).unwrap();
+    let universal = || UniversalPerturbation::new(threat).unwrap();
     let transfer = || Transfer::new("twin", |x: Tensor<4>| x.flatten::<2>(1, 3), pgd());
     for epsilon in [-0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let wanted = format!("epsilon: got {epsilon}, wanted a finite number of at least 0");
@@ -52,7 +53,14 @@ fn bad_settings_are_refused() {
     for step_size in [0.0, -0.1, f64::NAN, f64::INFINITY] {
         let wanted = format!("step_size: got {step_size}, wanted a finite number above 0");
         assert_eq!(message(pgd().with_step_size(step_size)), wanted);
+        assert_eq!(message(universal().with_step_size(step_size)), wanted);
     }
+    for clip in [0.0, -0.1, f64::NAN, f64::INFINITY] {
+        let wanted = format!("clip: got {clip}, wanted above 0");
+        assert_eq!(message(universal().with_clip(clip)), wanted);
+    }
+    let l1 = UniversalPerturbation::new(Threat::l1(1.0).unwrap());
+    assert_eq!(message(l1), "norm: got L1, wanted one of [Linf, L2]");
     for got in [f64::NAN, -0.1, 1.1] {
         let wanted = |field: &str| format!("{field}: got {got}, wanted 0 to 1");
         assert_eq!(message(pgd().with_momentum(got)), wanted("momentum"));
@@ -79,6 +87,24 @@ fn bad_settings_are_refused() {
     ] {
         assert_eq!(got, format!("{field}: got {wanted}"));
     }
+    for got in [f64::NAN, 0.0, -0.1, 1.1] {
+        let wanted = format!("probability: got {got}, wanted above 0 to 1");
+        assert_eq!(message(InputDiversity::new(got, 0.9)), wanted);
+    }
+    for got in [f64::NAN, 0.0, -0.1, 1.0] {
+        let wanted = format!("resize_rate: got {got}, wanted above 0 to below 1");
+        assert_eq!(message(InputDiversity::new(0.5, got)), wanted);
+    }
+    for length in [0, 1, 2, 14] {
+        let wanted = format!("length: got {length}, wanted an odd number of at least 3");
+        assert_eq!(message(GradientKernel::gaussian(length, 3.0)), wanted);
+        assert_eq!(message(GradientKernel::linear(length)), wanted);
+        assert_eq!(message(GradientKernel::uniform(length)), wanted);
+    }
+    for radius in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let wanted = format!("radius: got {radius}, wanted above 0");
+        assert_eq!(message(GradientKernel::gaussian(15, radius)), wanted);
+    }
     for (field, got) in [
         ("steps", message(pgd().with_steps(0))),
         ("restarts", message(pgd().with_restarts(0))),
@@ -100,6 +126,9 @@ fn bad_settings_are_refused() {
         ("draws", message(transfer().with_draws(0))),
         ("draws", message(Suite::rand(threat).unwrap().with_draws(0))),
         ("chunk", message(Runner::default().with_chunk(0))),
+        ("epochs", message(universal().with_epochs(0))),
+        ("draws", message(universal().with_draws(0))),
+        ("judging_draws", message(universal().with_judging_draws(0))),
     ] {
         assert_eq!(got, format!("{field}: got 0, wanted at least 1"));
     }

@@ -4,9 +4,9 @@ use super::Pgd;
 use crate::best::Selection;
 use crate::norm::Ball;
 use crate::problem::Harvest;
-use crate::{AttackError, Norm, Objective, Oracle, Problem};
+use crate::{AttackError, Eot, InputGradient, Norm, Objective, Oracle, Problem};
 use burn::tensor::Tensor;
-use cni_noise::Key;
+use cni_noise::{Examples, Key};
 use std::ops::Range;
 
 /// Where a run begins, and its steps, whose numbers choose the draws of their gradients.
@@ -39,6 +39,31 @@ impl Pgd {
         }
     }
 
+    /// The gradient of a step, where the model sees the images as the attack shows them, and the
+    /// logits of the images themselves where an early stop asks for them.
+    fn gradient(
+        &self,
+        oracle: &mut Oracle<'_>,
+        x: &Tensor<4>,
+        objective: &Objective,
+        examples: &Examples,
+        key: Key,
+        stop: bool,
+    ) -> Result<InputGradient, AttackError> {
+        let Some(diversity) = &self.input_diversity else {
+            return oracle.gradient(x, objective, examples, self.eot, key);
+        };
+        let view = diversity.view(x, examples, key);
+        let seen = view.of(x.clone());
+        let mut found = oracle.gradient(&seen, objective, examples, self.eot, key)?;
+        found.gradient = view.pull_back(found.gradient);
+        if stop {
+            // Only models without noise are left early, for which one draw will do.
+            found.logits = oracle.score(x, objective, examples, Eot::ONE, key)?.logits;
+        }
+        Ok(found)
+    }
+
     /// One run on the examples of `problem`; those that stop early leave for the harvest.
     pub(super) fn ascend(
         &self,
@@ -60,7 +85,7 @@ impl Pgd {
                 selection.offer(oracle, &x, &problem.examples)?;
             }
             let key = key.child(step);
-            let mut found = oracle.gradient(&x, &objective, &problem.examples, self.eot, key)?;
+            let mut found = self.gradient(oracle, &x, &objective, &problem.examples, key, stop)?;
             if stop {
                 let reached = problem.goal.reached(&found.logits).float();
                 let [reached] = oracle.read([reached])?;
@@ -76,7 +101,10 @@ impl Pgd {
                         (rows.of(&found.gradient), rows.of(&found.score));
                 }
             }
-            let mut gradient = found.gradient;
+            let mut gradient = match &self.kernel {
+                Some(kernel) => kernel.smooth(found.gradient),
+                None => found.gradient,
+            };
             if self.momentum > 0.0 {
                 let unit = Norm::L1.unit(gradient);
                 gradient = match past.take() {

@@ -1,4 +1,4 @@
-//! Projected gradient ascent, of which FGSM, BIM, MI-FGSM and EOT-PGD are settings.
+//! Projected gradient ascent, of which FGSM, BIM, MI-FGSM, DI-FGSM, TI-FGSM and EOT-PGD are settings.
 
 mod ascent;
 mod settings;
@@ -6,7 +6,9 @@ mod settings;
 use self::ascent::Run;
 use crate::attack::spec;
 use crate::best::Selection;
-use crate::{Access, Attack, AttackError, Eot, Loss, Oracle, Problem, Threat};
+use crate::{
+    Access, Attack, AttackError, Eot, GradientKernel, InputDiversity, Loss, Oracle, Problem, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
@@ -29,7 +31,10 @@ pub enum Iterate {
 /// back to ball and box: `x ← Π(x + step_size · steepest(∇score))`. With momentum `μ` the direction
 /// is that of `m ← μ m + g / ‖g‖₁` (Dong et al., arXiv 1710.06081). In the L1 norm a step moves the
 /// share `sparsity` of the coordinates with the largest slopes by equal amounts (Tramèr and Boneh,
-/// arXiv 1904.13000), since the single steepest one meets the box at once. With `draws` above one
+/// arXiv 1904.13000), since the single steepest one meets the box at once. Two settings make
+/// examples that mislead other models too: [`InputDiversity`] takes the gradient where the model
+/// sees the image resized, and a [`GradientKernel`] averages it over shifts, in this order and
+/// before momentum. Images are judged as they are. With `draws` above one
 /// each gradient is an expectation over the model's noise (EOT). Of several restarts the result of
 /// each example counts that reaches the goal in the most draws, of equals the one with the larger
 /// margin. Where the expectation is of logits or of probabilities, it is their mean over the draws
@@ -42,6 +47,8 @@ pub enum Iterate {
 /// assert_eq!(Pgd::random_fgsm(threat).name(), "RS-FGSM");
 /// assert_eq!(Pgd::bim(threat).name(), "BIM-10");
 /// assert_eq!(Pgd::mi_fgsm(threat).name(), "MI-FGSM-10");
+/// assert_eq!(Pgd::di_fgsm(threat).name(), "DI-FGSM-10");
+/// assert_eq!(Pgd::ti_fgsm(threat).with_momentum(1.0)?.name(), "TI-MI-FGSM-10");
 /// assert_eq!(Pgd::training(threat).name(), "PGD-7");
 /// let strong = Pgd::new(threat).with_steps(20)?.with_draws(20)?.with_iterate(Iterate::Best);
 /// assert_eq!(strong.name(), "EOT-PGD-20x20-best");
@@ -56,6 +63,11 @@ pub struct Pgd {
     pub(crate) random_start: bool,
     pub(crate) restarts: usize,
     pub(crate) momentum: f64,
+    // Without them the settings read as they did before there were any, in records as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) input_diversity: Option<InputDiversity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kernel: Option<GradientKernel>,
     pub(crate) sparsity: f64,
     #[serde(flatten)]
     pub(crate) eot: Eot,
@@ -73,6 +85,8 @@ impl Pgd {
             random_start: true,
             restarts: 1,
             momentum: 0.0,
+            input_diversity: None,
+            kernel: None,
             sparsity: 0.05,
             eot: Eot::ONE,
             loss: Loss::CrossEntropy,
@@ -98,6 +112,20 @@ impl Pgd {
     /// The momentum iterative method (Dong et al., arXiv 1710.06081): ten steps of ε/10 from the image itself, momentum 1.
     pub fn mi_fgsm(threat: Threat) -> Self {
         Self { step_size: threat.epsilon() / 10.0, momentum: 1.0, ..Self::bim(threat) }
+    }
+
+    /// DI²-FGSM (Xie et al., arXiv 1803.06978): ten steps of ε/4 from the image itself, with the
+    /// [`InputDiversity`] that is usual; with momentum 1 it is their M-DI²-FGSM.
+    pub fn di_fgsm(threat: Threat) -> Self {
+        Self { input_diversity: Some(InputDiversity::default()), ..Self::bim(threat) }
+    }
+
+    /// TI-FGSM (Dong et al., arXiv 1904.02884): ten steps of ε/4 from the image itself, with the
+    /// [`GradientKernel`] that is usual. `torchattacks` has input diversity in it; here that is
+    /// [`with_input_diversity`](Self::with_input_diversity), and with momentum 1 it is the authors'
+    /// TI-DIM.
+    pub fn ti_fgsm(threat: Threat) -> Self {
+        Self { kernel: Some(GradientKernel::default()), ..Self::bim(threat) }
     }
 
     /// The attack that PNI (CVPR 2019) and CNI (arXiv 2003.02188) train against: seven steps of ε/4, random start.
@@ -126,19 +154,27 @@ impl Pgd {
 }
 
 impl Attack for Pgd {
-    /// `FGSM`, `RS-FGSM`, `BIM-{steps}`, `MI-FGSM-{steps}` or `PGD-{steps}`; with several draws `EOT-…x{draws}`; then the
-    /// expectation, the loss, `-r{restarts}` and `-best` where they are not the usual.
+    /// `FGSM`, `RS-FGSM`, `BIM-{steps}`, `MI-FGSM-{steps}` or `PGD-{steps}`; `DI-…` with input diversity, `TI-…` with a
+    /// kernel, `FGSM` standing for BIM then; with several draws `EOT-…x{draws}`; then the expectation, the loss,
+    /// `-r{restarts}` and `-best` where they are not the usual.
     fn name(&self) -> String {
         let (epsilon, one) = (self.threat.epsilon(), self.steps == 1);
+        let prefix = match (self.kernel.is_some(), self.input_diversity.is_some()) {
+            (false, false) => "",
+            (false, true) => "DI-",
+            (true, false) => "TI-",
+            (true, true) => "TI-DI-",
+        };
         let mut name = match (self.random_start, self.momentum > 0.0) {
             (false, false) if one && self.step_size == epsilon => "FGSM".to_string(),
             (true, false) if one => "RS-FGSM".to_string(),
-            (false, false) => format!("BIM-{}", self.steps),
+            (false, false) if prefix.is_empty() => format!("BIM-{}", self.steps),
+            (false, false) => format!("FGSM-{}", self.steps),
             (false, true) => format!("MI-FGSM-{}", self.steps),
             (true, false) => format!("PGD-{}", self.steps),
             (true, true) => format!("MI-PGD-{}", self.steps),
         };
-        name = self.eot.name(name);
+        name = self.eot.name(format!("{prefix}{name}"));
         name += self.loss.suffix();
         if self.restarts > 1 {
             name += &format!("-r{}", self.restarts);

@@ -2,7 +2,7 @@
 
 use super::{Iterate, Pgd};
 use crate::error::{at_least_one, within};
-use crate::{AttackError, Eot, Expectation, Loss, Norm, Passes};
+use crate::{AttackError, Eot, Expectation, GradientKernel, InputDiversity, Loss, Norm, Passes};
 
 impl Pgd {
     /// The number of steps of a run; an error where it is zero.
@@ -23,7 +23,8 @@ impl Pgd {
         Self { random_start, ..self }
     }
 
-    /// The number of runs; an error where it is zero. Without random start and noise all runs are alike.
+    /// The number of runs; an error where it is zero. Without random start, input diversity and noise all
+    /// runs are alike.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
@@ -42,6 +43,16 @@ impl Pgd {
     pub fn with_momentum(self, momentum: f64) -> Result<Self, AttackError> {
         let momentum = within("momentum", momentum, |m| (0.0..=1.0).contains(&m), "0 to 1")?;
         Ok(Self { momentum, ..self })
+    }
+
+    /// Takes each gradient where the model sees the images resized.
+    pub fn with_input_diversity(self, diversity: InputDiversity) -> Self {
+        Self { input_diversity: Some(diversity), ..self }
+    }
+
+    /// Convolves each gradient with a kernel.
+    pub fn with_kernel(self, kernel: GradientKernel) -> Self {
+        Self { kernel: Some(kernel), ..self }
     }
 
     /// The share of coordinates that a step in the L1 norm moves; an error unless in (0, 1], and in

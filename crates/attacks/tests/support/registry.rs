@@ -41,6 +41,8 @@ pub fn registry() -> Vec<Row> {
         row!("Pgd::random_fgsm", ALL, Gradients, true, |t| Ok(Pgd::random_fgsm(t))),
         row!("Pgd::bim", ALL, Gradients, true, |t| Ok(Pgd::bim(t))),
         row!("Pgd::mi_fgsm", ALL, Gradients, true, |t| Ok(Pgd::mi_fgsm(t))),
+        row!("Pgd::di_fgsm", ALL, Gradients, true, |t| Ok(Pgd::di_fgsm(t))),
+        row!("Pgd::ti_fgsm", ALL, Gradients, true, |t| Ok(Pgd::ti_fgsm(t))),
         row!("Pgd::new", ALL, Gradients, true, |t| Pgd::new(t).with_restarts(2)),
         row!("Apgd::cross_entropy", ALL, Gradients, true, |t| {
             Apgd::cross_entropy(t).with_steps(10)

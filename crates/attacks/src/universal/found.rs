@@ -1,0 +1,150 @@
+//! A universal perturbation that has been found, and how many images it fools.
+
+use crate::error::at_least_one;
+use crate::{AttackError, Classifier, Goal, Oracle, Passes, Problem};
+use burn::tensor::{Int, Tensor};
+use cni_noise::Key;
+use serde::{Deserialize, Serialize};
+
+/// A perturbation that misleads a model on a set of images.
+#[derive(Clone, Debug)]
+pub struct Universal {
+    /// What is added to every image, `[1, channels, height, width]`, in at least single precision.
+    pub perturbation: Tensor<4>,
+    /// What it does to the images that it was made for. Others are fooled less often:
+    /// [`judge`](Self::judge) tells.
+    pub fooling: Fooling,
+    /// The mean over the images of what was climbed, up to the clip, in each epoch: of every batch
+    /// as its step met it.
+    pub scores: Vec<f64>,
+    /// What the search cost; the judgement is not in it.
+    pub passes: Passes,
+    /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing
+    /// leads an attack on.
+    pub zero_gradients: Vec<u64>,
+    /// Whether a budget ended the search.
+    pub exhausted: bool,
+}
+
+/// What a perturbation does to a set of images. Of a stochastic model every rate is a mean over
+/// images and draws of its noise.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fooling {
+    /// The number of images.
+    pub images: usize,
+    /// The number of draws, one for a model without noise.
+    pub draws: usize,
+    /// The fooling rate (arXiv 1610.08401, section 2): how often the model predicts another class
+    /// than without the perturbation, under the same draw.
+    pub fooling_rate: f64,
+    /// How often the goal is reached.
+    pub reached: f64,
+    /// How often it is reached without the perturbation.
+    pub reached_clean: f64,
+}
+
+impl Universal {
+    /// The images, `[batch, channels, height, width]`, with the perturbation, clipped to [0, 1].
+    ///
+    /// # Panics
+    ///
+    /// Where the images are not of the perturbation's shape.
+    pub fn apply(&self, images: &Tensor<4>) -> Tensor<4> {
+        moved(&images.clone().inner(), &self.perturbation).clamp(0.0, 1.0)
+    }
+
+    /// What the perturbation does to other images, in draws of `key`, of which a model without
+    /// noise sees one.
+    ///
+    /// # Errors
+    ///
+    /// Where `draws` is zero, there is no batch, the images are not of the perturbation's shape,
+    /// and those of [`Problem::new`] and [`score`](crate::score).
+    pub fn judge(
+        &self,
+        classifier: &dyn Classifier,
+        batches: impl IntoIterator<Item = (Tensor<4>, Goal)>,
+        draws: usize,
+        key: Key,
+    ) -> Result<Fooling, AttackError> {
+        let draws = at_least_one("draws", draws)?;
+        let problems = problems(batches)?;
+        check_shape(&problems[0].images, &self.perturbation)?;
+        Fooling::of(classifier, &problems, &self.perturbation, draws, key)
+    }
+}
+
+impl Fooling {
+    /// Of images of the perturbation's shape.
+    pub(super) fn of(
+        classifier: &dyn Classifier,
+        problems: &[Problem],
+        perturbation: &Tensor<4>,
+        draws: usize,
+        key: Key,
+    ) -> Result<Self, AttackError> {
+        let mut oracle = Oracle::unwatched(classifier, None);
+        // Noise that wakes for some images only is a reason to draw for all.
+        let mut stochastic = false;
+        for problem in problems {
+            oracle.assume_stochastic(None);
+            stochastic |= oracle.is_stochastic(problem)?;
+        }
+        let draws = if stochastic { draws } else { 1 };
+        let (mut images, mut counts) = (0, [0.0; 3]);
+        for problem in problems {
+            images += problem.len();
+            let Problem { images: clean, goal, examples } = problem;
+            let changed = moved(clean, perturbation).clamp(0.0, 1.0);
+            for draw in 0..draws as u64 {
+                let mut logits = |images| oracle.logits(images, goal, examples, key, draw);
+                let (before, after) = (logits(clean)?, logits(&changed)?);
+                let class = |logits: &Tensor<2>| -> Tensor<1, Int> {
+                    logits.clone().argmax(1).squeeze_dim(1)
+                };
+                let fooled = class(&after).not_equal(class(&before));
+                let reached = [goal.reached(&after), goal.reached(&before)];
+                let [after, before] = reached.map(|rows| rows.float().sum());
+                let lists = oracle.read([fooled.float().sum(), after, before])?;
+                counts.iter_mut().zip(lists).for_each(|(count, list)| *count += list[0]);
+            }
+        }
+        let [fooling_rate, reached, reached_clean] =
+            counts.map(|count| count / (images * draws) as f64);
+        Ok(Self { images, draws, fooling_rate, reached, reached_clean })
+    }
+}
+
+/// Images with the perturbation, not clipped.
+pub(super) fn moved(images: &Tensor<4>, perturbation: &Tensor<4>) -> Tensor<4> {
+    let perturbation = perturbation.clone().to_device(&images.device()).cast(images.dtype());
+    images.clone() + perturbation
+}
+
+/// The batches, once they are found fit for an attack, numbered one after the other.
+pub(super) fn problems(
+    batches: impl IntoIterator<Item = (Tensor<4>, Goal)>,
+) -> Result<Vec<Problem>, AttackError> {
+    let (mut problems, mut next): (Vec<Problem>, u64) = (Vec::new(), 0);
+    for (images, goal) in batches {
+        let problem = Problem::new(images, &goal, next)?;
+        if let Some(first) = problems.first() {
+            check_shape(&problem.images, &first.images)?;
+        }
+        next += problem.len() as u64;
+        problems.push(problem);
+    }
+    match problems.is_empty() {
+        true => Err(AttackError::EmptyBatch { got: [0; 4] }),
+        false => Ok(problems),
+    }
+}
+
+/// That images have the shape of others, but for their number.
+fn check_shape(images: &Tensor<4>, like: &Tensor<4>) -> Result<(), AttackError> {
+    let [got, wanted] = [images, like].map(|images| images.dims()[1..].to_vec());
+    match got == wanted {
+        true => Ok(()),
+        false => Err(AttackError::InputShape { got, wanted }),
+    }
+}

@@ -1,0 +1,47 @@
+//! The settings of a universal perturbation.
+
+use super::UniversalPerturbation;
+use crate::error::{at_least_one, within};
+use crate::{AttackError, Eot, Expectation, Loss};
+
+impl UniversalPerturbation {
+    /// How often each batch moves the perturbation; an error where it is zero.
+    pub fn with_epochs(self, epochs: usize) -> Result<Self, AttackError> {
+        Ok(Self { epochs: at_least_one("epochs", epochs)?, ..self })
+    }
+
+    /// The length of a step in the threat's norm, in units of the pixel range; an error unless
+    /// finite and positive.
+    pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
+        if !(step_size.is_finite() && step_size > 0.0) {
+            return Err(AttackError::StepSize { got: step_size });
+        }
+        Ok(Self { step_size, ..self })
+    }
+
+    /// Up to where each image's loss counts; an error unless finite and positive.
+    pub fn with_clip(self, clip: f64) -> Result<Self, AttackError> {
+        Ok(Self { clip: within("clip", clip, |clip| clip > 0.0, "above 0")?, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each gradient; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+
+    /// What the expectation over draws is taken of.
+    pub fn with_expectation(self, expectation: Expectation) -> Self {
+        Self { eot: Eot { expectation, ..self.eot }, ..self }
+    }
+
+    /// The loss to climb.
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// The number of draws of a stochastic model that the result is judged in, none of which any
+    /// gradient saw; an error where it is zero. A model without noise is asked once.
+    pub fn with_judging_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { judging_draws: at_least_one("judging_draws", draws)?, ..self })
+    }
+}
