@@ -9,7 +9,7 @@ mod machine;
 use burn::tensor::{Device, Int, Tensor};
 use calls::Calls;
 use clap::Parser;
-use cni_burn::attacks::evaluation::write_json;
+use cni_burn::evaluation::write_json;
 use cni_burn::noise::uniform;
 use cni_burn::prelude::*;
 use serde_json::{Value, json};

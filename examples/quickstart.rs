@@ -8,8 +8,8 @@ mod fraction;
 
 use burn::tensor::Device;
 use clap::Parser;
-use cni_burn::attacks::checkup::Checkup;
-use cni_burn::attacks::evaluation::{Verdict, write_json};
+use cni_burn::evaluation::audit::Checkup;
+use cni_burn::evaluation::{Verdict, write_json};
 use cni_burn::prelude::*;
 use cni_burn::training::data::{Split, digits};
 use std::error::Error;

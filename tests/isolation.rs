@@ -6,7 +6,7 @@ use burn::module::{Flag, Module, ModuleVisitor, Param, ParamId, Reparameterizati
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor};
-use cni_burn::attacks::evaluation::Evaluated;
+use cni_burn::evaluation::Evaluated;
 use cni_burn::layers::LearnedNoise;
 use cni_burn::noise::uniform;
 use cni_burn::prelude::*;

@@ -1,6 +1,6 @@
 //! The tables of the README are those of the committed records.
 
-use cni_burn::attacks::evaluation::{Record, Verdict, table};
+use cni_burn::evaluation::{Record, Verdict, table};
 use std::path::Path;
 
 fn root() -> &'static Path {

@@ -4,7 +4,7 @@ use crate::args::Evaluate;
 use crate::given::{Given, Idle};
 use crate::model::Model;
 use burn::tensor::Device;
-use cni_burn::attacks::evaluation::Epoch;
+use cni_burn::evaluation::Epoch;
 use cni_burn::prelude::{ResNet, Threat};
 use cni_burn::training::{
     CheckpointInfo, EpochRow, Scores, Which, checkpoint_info, load_checkpoint,

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use cni_burn::attacks::AttackError;
-use cni_burn::attacks::checkup::Effort;
+use cni_burn::evaluation::audit::Effort;
 use cni_burn::prelude::{Attack, Pgd, RandomNoise, Suite};
 
 /// Suites of attacks. The attacks of AutoAttack are judged as one, all others each by itself.

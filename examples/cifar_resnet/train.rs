@@ -4,7 +4,7 @@ use crate::args::Train;
 use crate::choices::{Dataset, Kind};
 use crate::devices;
 use crate::given::{Given, Idle};
-use cni_burn::attacks::evaluation::write_json;
+use cni_burn::evaluation::write_json;
 use cni_burn::prelude::*;
 use cni_burn::training::data::{ImageData, Split};
 use cni_burn::training::{Adversarial, Devices, Labels, Progress, Which, checkpoint_info};

@@ -1,7 +1,7 @@
 //! Progress of an evaluation, for people.
 
-use cni_burn::attacks::checkup::CheckProgress;
-use cni_burn::attacks::evaluation::Step;
+use cni_burn::evaluation::Step;
+use cni_burn::evaluation::audit::CheckProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};

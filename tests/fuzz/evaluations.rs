@@ -2,7 +2,7 @@
 
 use crate::kind::{Demand, Kind};
 use crate::world::{batch, forward, model};
-use cni_burn::attacks::evaluation::EvaluationError;
+use cni_burn::evaluation::EvaluationError;
 use cni_burn::prelude::*;
 use std::fs;
 use std::path::Path;

@@ -3,7 +3,7 @@
 use super::median;
 use crate::ours::{Cost, Model, Name};
 use crate::{Result, Settings, machine};
-use cni_burn::attacks::evaluation::write_json;
+use cni_burn::evaluation::write_json;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;

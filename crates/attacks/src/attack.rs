@@ -1,12 +1,11 @@
 //! What every attack is, and what several of them share.
 
-use crate::{AttackError, Classifier, Goal, Oracle, Problem, Runner, Threat};
+use crate::adversarial::Found;
+use crate::{Adversarial, AttackBatch, AttackError, Classifier, Goal, ModelAccess, Runner, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::iter::Sum;
-use std::ops::{Add, AddAssign, Mul, Sub};
 
 /// What an attack asks of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -88,66 +87,31 @@ pub trait Attack: Send + Sync {
     }
 }
 
-/// What an attack gives back.
-#[derive(Clone, Debug)]
-pub struct Adversarial {
-    /// The perturbed images, without autodiff graph, `[batch, channels, height, width]`.
-    pub images: Tensor<4>,
-    /// What they cost.
-    pub passes: Passes,
-    /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing leads an attack on.
-    pub zero_gradients: Vec<u64>,
-    /// Whether a budget ended the attack.
-    pub exhausted: bool,
-}
-
-/// What an attack has cost, in passes of single images through the model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Passes {
-    /// Forward passes.
-    pub forwards: u64,
-    /// Backward passes.
-    pub backwards: u64,
-}
-
-impl AddAssign for Passes {
-    fn add_assign(&mut self, other: Self) {
-        self.forwards += other.forwards;
-        self.backwards += other.backwards;
-    }
-}
-
-impl Add for Passes {
-    type Output = Self;
-
-    fn add(mut self, other: Self) -> Self {
-        self += other;
-        self
-    }
-}
-
-impl Sub for Passes {
-    type Output = Self;
-
-    fn sub(self, other: Self) -> Self {
-        Self {
-            forwards: self.forwards - other.forwards,
-            backwards: self.backwards - other.backwards,
+impl ModelAccess<'_> {
+    /// What `attack` makes of the images of `problem`, `[batch, channels, height, width]` in its order: how every
+    /// attack is run, by itself or as part of another. [`Progress`] speaks of it from now on.
+    ///
+    /// A ball of radius zero holds the image alone, and nothing is asked.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Attack::run`], and where its images have another shape than those of `problem`,
+    /// are not finite, or lie outside the box or the ball of its threat by more than rounding.
+    pub fn run(
+        &mut self,
+        attack: &(impl Attack + ?Sized),
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        if attack.threat().epsilon() == 0.0 {
+            return Ok(problem.images.clone());
         }
-    }
-}
-
-impl Mul<u64> for Passes {
-    type Output = Self;
-
-    fn mul(self, times: u64) -> Self {
-        Self { forwards: times * self.forwards, backwards: times * self.backwards }
-    }
-}
-
-impl Sum for Passes {
-    fn sum<I: Iterator<Item = Self>>(passes: I) -> Self {
-        passes.fold(Self::default(), Add::add)
+        self.begin(attack.name());
+        let images = attack.run(self, problem, key);
+        self.end();
+        let found = Found::new(attack.name(), attack.threat(), problem, images?)?;
+        let lists = self.read(found.lists())?;
+        found.check(&problem.examples, &lists)
     }
 }
 
@@ -158,7 +122,7 @@ pub(crate) fn spec(attack: &impl Serialize) -> serde_json::Value {
 
 /// That a model of so many classes can be attacked by each of these: to be asked before the first
 /// of them runs.
-pub(crate) fn check_classes<'a>(
+pub fn check_classes<'a>(
     attacks: impl IntoIterator<Item = &'a (dyn Attack + 'a)>,
     got: usize,
 ) -> Result<(), AttackError> {

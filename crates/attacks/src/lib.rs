@@ -28,12 +28,9 @@
 //! - [`input_gradient`] and [`score`]: gradient and score of a stochastic model, in expectation over draws of its noise, of
 //!   which there are three kinds: [`Expectation`];
 //! - [`Attack`] and [`Runner`]: an attack, and how it is carried out: in chunks, within a [`Budget`], watched, traced;
-//! - [`Suite`]: attacks in a row, each on what those before it have left, with a report, flags and a state on disk;
+//! - [`Suite`]: attacks in a row, each on what those before it have left;
 //! - [`UniversalPerturbation`]: one perturbation for a whole set of images, in L∞ and L2, and how many it fools;
 //! - [`bpda`], [`straight_through`]: gradients through what has none; [`FixedNoise`]: a noisy model with its noise held;
-//! - [`checkup`]: whether the attack that robust accuracy was measured by is any good against the model;
-//! - [`prediction`]: votes and means over the draws of a stochastic model, and randomized smoothing with its certificates;
-//! - [`evaluation`]: clean and robust accuracy of stochastic models, with intervals and a record.
 //!
 //! # Attacks
 //!
@@ -79,88 +76,31 @@
 //! so does everything here that waits for a value of it. No input leads there. What input can be
 //! wrong about is an [`AttackError`].
 
-mod adam;
-mod apgd;
+mod access;
+mod adversarial;
 mod attack;
-mod best;
-mod boundary;
-mod bpda;
-mod carlini_wagner;
-mod checks;
-pub mod checkup;
-mod classifier;
-mod ddn;
-mod decision;
-mod deepfool;
-mod device;
-mod disk;
-mod diversity;
-mod eot;
+mod autoattack;
+mod batch;
 mod error;
-pub mod evaluation;
-mod fab;
-mod goal;
-mod gradient;
-mod hop_skip_jump;
-mod judge;
-mod loss;
-mod minimum_norm;
-mod nattack;
-mod norm;
+mod methods;
+mod model;
 mod objective;
-mod oracle;
-mod pgd;
-pub mod prediction;
-mod probe;
-mod problem;
-mod random_noise;
-mod ranked;
-mod result;
+pub mod rows;
 mod runner;
-mod separable;
-mod spsa;
-mod square;
-mod suite;
-mod targets;
 mod threat;
-mod transfer;
-mod translation;
-mod universal;
-mod watch;
 
-pub use apgd::Apgd;
-pub use attack::{Access, Adversarial, Attack, Passes};
-pub use boundary::BoundaryAttack;
-pub use bpda::{bpda, straight_through};
-pub use carlini_wagner::{CarliniWagner, CarliniWagnerLinf};
-pub use classifier::{Classifier, Victim};
-pub use ddn::Ddn;
-pub use deepfool::DeepFool;
-pub use diversity::InputDiversity;
-pub use eot::{Eot, Expectation, draw_scope};
+pub use access::{Budget, Judged, Oracle, Progress, ROUNDING, Severity, TracePoint, differing_share};
+pub use adversarial::Adversarial;
+pub use attack::{Access, Attack, check_classes};
+pub use autoattack::Suite;
+pub use batch::{Problem, check_images};
 pub use error::AttackError;
-pub use fab::Fab;
-pub use goal::Goal;
-pub use gradient::{InputGradient, Scores, input_gradient, score};
-pub use hop_skip_jump::HopSkipJump;
-pub use loss::{Loss, PairLoss};
-pub use nattack::NAttack;
-pub use norm::Norm;
-pub use objective::Objective;
-pub use oracle::Oracle;
-pub use pgd::{Iterate, Pgd};
-pub use problem::{Problem, Rows};
-pub use random_noise::{NoiseLaw, RandomNoise};
-pub use ranked::Ranked;
+pub use methods::*;
+pub use model::{Classifier, FixedNoise, Ranked, Victim, bpda, straight_through};
+pub use objective::{Eot, Expectation, Goal, InputGradient, Loss, Objective, PairLoss, Passes, Scores, draw_scope, input_gradient, score};
+pub use rows::Rows;
 pub use runner::Runner;
-pub use spsa::Spsa;
-pub use square::Square;
-pub use suite::{Flag, Outcome, Stage, Suite, SuiteReport, SuiteRun};
-pub use threat::Threat;
-pub use transfer::{FixedNoise, Transfer};
-pub use translation::GradientKernel;
-pub use universal::{Fooling, Universal, UniversalPerturbation};
-pub use watch::{Budget, Progress, TracePoint};
+pub use threat::{Norm, Threat};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

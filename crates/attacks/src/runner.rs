@@ -1,6 +1,6 @@
 //! How an attack is carried out: chunks, limits and observers. None of them is part of the attack.
 
-use crate::watch::Observers;
+use crate::access::Observers;
 use crate::{
     Adversarial, Attack, AttackError, Budget, Classifier, Goal, Oracle, Passes, Problem, Progress,
     Rows, TracePoint, error::at_least_one,
@@ -133,7 +133,7 @@ impl<'a> Runner<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::reads;
+    use crate::rows::reads;
     use crate::{Apgd, HopSkipJump, Pgd, Square, Threat};
     use burn::tensor::Device;
 

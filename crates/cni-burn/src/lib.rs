@@ -50,6 +50,7 @@ pub mod device_check;
 mod panics;
 
 pub use cni_attacks as attacks;
+pub use cni_evaluation as evaluation;
 pub use cni_layers as layers;
 pub use cni_noise as noise;
 pub use cni_ops as ops;
@@ -73,13 +74,13 @@ pub mod prelude {
         keyed_init, noise_amplitudes, noise_covariances,
     };
 
-    pub use cni_attacks::checkup::{Checkup, Effort};
-    pub use cni_attacks::evaluation::{DataCard, Evaluated, Evaluation, ModelCard, Record, table};
-    pub use cni_attacks::prediction::{Prediction, Predictor, Smoothing};
     pub use cni_attacks::{
         Apgd, Attack, Classifier, Goal, Iterate, Loss, Norm, Pgd, RandomNoise, Runner, Square,
         Suite, Threat, Victim,
     };
+    pub use cni_evaluation::audit::{Checkup, Effort};
+    pub use cni_evaluation::{DataCard, Evaluated, Evaluation, ModelCard, Record, table};
+    pub use cni_evaluation::{Prediction, Predictor, Smoothing};
 
     #[cfg(feature = "report")]
     pub use cni_report::Report;

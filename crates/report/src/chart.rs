@@ -2,7 +2,7 @@
 
 use crate::table::{Cell, Table};
 use crate::words;
-use cni_attacks::evaluation::{Axis, Point, Verdict};
+use cni_evaluation::{Axis, Point, Verdict};
 
 /// A figure of the report.
 #[derive(Clone, Debug)]

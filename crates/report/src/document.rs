@@ -2,7 +2,7 @@
 
 use crate::chart::Chart;
 use crate::table::Table;
-use cni_attacks::evaluation::Verdict;
+use cni_evaluation::Verdict;
 
 /// The whole report.
 #[derive(Clone, Debug)]

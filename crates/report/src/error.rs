@@ -1,6 +1,6 @@
 //! What a report refuses.
 
-use cni_attacks::evaluation::EvaluationError;
+use cni_evaluation::EvaluationError;
 
 /// A report that cannot be made.
 #[derive(Debug, thiserror::Error)]

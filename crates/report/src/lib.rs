@@ -4,7 +4,7 @@
 //! and the numbers of every figure as CSV.
 //!
 //! ```
-//! # use cni_attacks::evaluation::{DataCard, Estimate, Evaluated, ModelCard, Record, SCHEMA, ThreatCard};
+//! # use cni_evaluation::{DataCard, Estimate, Evaluated, ModelCard, Record, SCHEMA, ThreatCard};
 //! use cni_report::Report;
 //! # let estimate = Estimate { accuracy: 0.5, low: 0.3, high: 0.7, per_draw: vec![0.5] };
 //! # let record = Record {

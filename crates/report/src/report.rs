@@ -3,7 +3,7 @@
 use crate::chart::Chart;
 use crate::content::{self, Model};
 use crate::{ReportError, draw, html, markdown};
-use cni_attacks::evaluation::{Evaluated, EvaluationError, Owner, replace_files};
+use cni_evaluation::{Evaluated, EvaluationError, Owner, replace_files};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! Tables: in a page they are read, as CSV they are computed with.
 
 use crate::words;
-use cni_attacks::evaluation::Verdict;
+use cni_evaluation::Verdict;
 
 /// Rows and columns; the first cell of a row is its heading.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Numbers in words: one way to write each.
 
-use cni_attacks::evaluation::Estimate;
 use cni_attacks::{Norm, Threat};
+use cni_evaluation::Estimate;
 
 /// A fraction as a percentage without its sign, such as `29.8`.
 pub(crate) fn percent(fraction: f64) -> String {

@@ -3,7 +3,7 @@
 
 mod support;
 
-use cni_attacks::evaluation::{Evaluated, Figure, Verdict};
+use cni_evaluation::{Evaluated, Figure, Verdict};
 use cni_report::{Report, ReportError};
 use scraper::{Html, Selector};
 use std::path::{Path, PathBuf};

@@ -2,11 +2,11 @@
 //! averaged.
 
 use burn::tensor::{Device, Int, Tensor};
-use cni_attacks::evaluation::Evaluation;
 use cni_attacks::{
     Apgd, Attack, BoundaryAttack, Flag, Goal, HopSkipJump, Iterate, Pgd, RandomNoise, Spsa, Square,
     Suite, Threat, Transfer,
 };
+use cni_evaluation::Evaluation;
 use cni_noise::{Key, Noise, layer_key, normal, scope};
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -5,7 +5,7 @@ use crate::chart::{Chart, Plot, Series};
 use crate::document::Block;
 use crate::table::{Cell, Table};
 use crate::words;
-use cni_attacks::evaluation::{Accuracy, Estimate, Point, Record};
+use cni_evaluation::{Accuracy, Estimate, Point, Record};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let lines = lines(models);

@@ -3,7 +3,7 @@
 use super::{Model, of};
 use crate::document::Block;
 use crate::words::{self, counted};
-use cni_attacks::evaluation::{Audit, Check, Record, Verdict};
+use cni_evaluation::{Audit, Check, Record, Verdict};
 
 /// What stands before the checks.
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {

@@ -4,8 +4,8 @@ use super::{Model, of};
 use crate::document::Block;
 use crate::table::{Cell, Table};
 use crate::words;
-use cni_attacks::evaluation::{AttackRecord, Record};
 use cni_attacks::{Access, Passes};
+use cni_evaluation::{AttackRecord, Record};
 
 /// Lines of a noise's description that fit into a table.
 const LINES: usize = 3;

@@ -5,7 +5,7 @@ use crate::chart::{Chart, Plot, Series, Source, Surface};
 use crate::document::{Block, Finding, Inspection};
 use crate::table::{Cell, Table};
 use crate::words::{self, count, counted, slug};
-use cni_attacks::evaluation::{Check, Curve, Figure, Verdict};
+use cni_evaluation::{Check, Curve, Figure, Verdict};
 use std::cmp::Reverse;
 use std::collections::HashSet;
 

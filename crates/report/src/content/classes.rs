@@ -2,7 +2,7 @@
 
 use super::{Model, clean_and_worst};
 use crate::chart::{Chart, Plot};
-use cni_attacks::evaluation::{DataCard, Point, Row, wilson};
+use cni_evaluation::{DataCard, Point, Row, wilson};
 use std::collections::BTreeMap;
 
 /// Most classes that a figure shows; of more, those that fare worst.

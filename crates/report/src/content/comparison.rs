@@ -4,7 +4,7 @@ use super::Model;
 use crate::document::Block;
 use crate::table::{Cell, Table};
 use crate::words;
-use cni_attacks::evaluation::{Comparison, Difference, compare};
+use cni_evaluation::{Comparison, Difference, compare};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let mut blocks = Vec::new();

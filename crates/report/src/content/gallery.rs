@@ -4,7 +4,7 @@ use super::Model;
 use super::classes::name;
 use crate::document::{Block, Exhibit};
 use crate::png;
-use cni_attacks::evaluation::{DataCard, Specimen};
+use cni_evaluation::{DataCard, Specimen};
 use image::imageops::thumbnail;
 use image::{DynamicImage, Rgb, RgbImage};
 

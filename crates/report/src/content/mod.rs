@@ -17,7 +17,7 @@ pub(crate) use self::examples::table as examples;
 
 use crate::chart::{Chart, Look, Plot, Series};
 use crate::document::{Block, Document, Section};
-use cni_attacks::evaluation::{Accuracy, Evaluated, Point, Record};
+use cni_evaluation::{Accuracy, Evaluated, Point, Record};
 use std::collections::HashSet;
 
 /// A model with its record, by a name that no other of the report has.

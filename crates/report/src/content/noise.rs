@@ -5,7 +5,7 @@ use crate::chart::{Chart, Plot, Series, Surface};
 use crate::document::Block;
 use crate::table::{Cell, Table};
 use crate::words::{counted, slug};
-use cni_attacks::evaluation::{Axis, Point};
+use cni_evaluation::{Axis, Point};
 use cni_noise::NoiseCovariance;
 
 /// Layers whose figures are shown at once; more are folded away.

@@ -2,7 +2,7 @@
 
 use super::{Model, clean_and_worst};
 use crate::chart::{Chart, Plot};
-use cni_attacks::evaluation::{Axis, Point, Row};
+use cni_evaluation::{Axis, Point, Row};
 
 /// Most steps of the axis of probabilities.
 const STEPS: usize = 20;

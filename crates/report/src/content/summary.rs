@@ -3,7 +3,7 @@
 use super::Model;
 use super::audit::{is_inconclusive, name};
 use crate::words::{self, counted, estimate};
-use cni_attacks::evaluation::{Accuracy, Check, Verdict};
+use cni_evaluation::{Accuracy, Check, Verdict};
 
 pub(super) fn title(models: &[Model]) -> String {
     let names: Vec<String> = models.iter().map(|model| model.name.clone()).collect();

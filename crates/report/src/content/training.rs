@@ -4,7 +4,7 @@ use super::{Model, charts, id, look, of, several};
 use crate::chart::{Chart, Plot, Series, Surface};
 use crate::document::Block;
 use crate::words::slug;
-use cni_attacks::evaluation::{Axis, Epoch, Point};
+use cni_evaluation::{Axis, Epoch, Point};
 
 /// Layers that a figure can tell apart.
 const SHOWN: usize = 6;

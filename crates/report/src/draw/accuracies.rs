@@ -6,7 +6,7 @@ use super::legend;
 use super::theme::{self, GRID, INK};
 use crate::chart::Series;
 use crate::words;
-use cni_attacks::evaluation::Point;
+use cni_evaluation::Point;
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 

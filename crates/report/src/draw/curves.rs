@@ -5,7 +5,7 @@ use super::legend;
 use super::scale::Scale;
 use super::theme::{self, GRID, INK, MUTED};
 use crate::chart::Series;
-use cni_attacks::evaluation::{Axis, Point};
+use cni_evaluation::{Axis, Point};
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 

@@ -1,7 +1,7 @@
 //! Where a number lies on an axis, and which numbers are written there.
 
 use crate::words;
-use cni_attacks::evaluation::Axis;
+use cni_evaluation::Axis;
 
 /// An axis with its range.
 pub(super) struct Scale {

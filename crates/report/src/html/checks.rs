@@ -21,7 +21,7 @@ pub(super) fn overview(checks: &Table) -> Markup {
     }
 }
 
-fn entry(row: &[Cell]) -> Option<(&str, &str, cni_attacks::evaluation::Verdict)> {
+fn entry(row: &[Cell]) -> Option<(&str, &str, cni_evaluation::Verdict)> {
     match row {
         [Cell::Link { text, to }, Cell::Verdict(verdict)] => Some((text, to, *verdict)),
         _ => None,

@@ -5,7 +5,7 @@ mod checks;
 
 use self::blocks::block;
 use crate::document::Document;
-use cni_attacks::evaluation::Verdict;
+use cni_evaluation::Verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub(crate) fn page(document: &Document) -> String {

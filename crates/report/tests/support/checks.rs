@@ -1,7 +1,7 @@
 //! Checks with every kind of figure and verdict.
 
 use cni_attacks::Passes;
-use cni_attacks::evaluation::{Axis, Check, Curve, Figure, Point, Verdict};
+use cni_evaluation::{Axis, Check, Curve, Figure, Point, Verdict};
 
 pub fn all() -> Vec<Check> {
     let radii = [0.0, 1.0f64, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0].map(|e| e / 255.0);

@@ -1,7 +1,7 @@
 //! Reports of all kinds.
 
 use super::{deterministic, stochastic};
-use cni_attacks::evaluation::{Evaluated, Figure};
+use cni_evaluation::{Evaluated, Figure};
 use cni_report::Report;
 
 /// A name with a meaning to HTML, Markdown, CSV and shells, if any of them takes it for its own.

@@ -1,12 +1,12 @@
 //! Records that no model made: every field filled, every number from a key.
 #![allow(dead_code)]
 
-use cni_attacks::checkup::Effort;
-use cni_attacks::evaluation::{
+use cni_attacks::{Access, Passes, Threat};
+use cni_evaluation::audit::Effort;
+use cni_evaluation::{
     Accuracy, AttackRecord, Audit, DataCard, Epoch, Estimate, Evaluated, Hits, ModelCard,
     NoiseState, Record, Row, RowAttack, SCHEMA, Specimen, ThreatCard,
 };
-use cni_attacks::{Access, Passes, Threat};
 use cni_noise::{Key, NoiseCovariance, host_normal, host_uniform};
 
 mod checks;

@@ -1,0 +1,357 @@
+//! The model as an attack sees it: one type, whose counters every kind of pass touches, and so in one file.
+
+mod budget;
+mod predictions;
+mod rounding;
+
+pub use self::budget::{Budget, Progress, TracePoint};
+pub(crate) use self::budget::Observers;
+pub use self::predictions::{Judged, Severity};
+pub use self::rounding::{ROUNDING, differing_share};
+
+use crate::objective::eot::Success;
+use crate::objective::{Flags, check_examples, gradient_on_trust, score_on_trust, settle};
+use crate::rows::read;
+use crate::{AttackError, AttackBatch, Classifier, Eot, Goal, InputGradient, Norm, Objective, Passes, Rows, Scores, draw_scope};
+use burn::tensor::Tensor;
+use cni_noise::{Examples, Key};
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+/// How many passes may await their checks.
+const UNSEEN: usize = 32;
+
+/// How far the points beside the images are, at which the model is asked whether it has noise.
+const BESIDE: f64 = 0.1;
+
+/// The model as an attack sees it: every pass goes through here, where it is counted, checked and, for noisy models,
+/// given its draw of noise.
+///
+/// Labels, logits and gradients are checked on the device. While an attack runs, what the checks
+/// found is read together with the next values that are read by [`read`](Self::read), after 32
+/// passes, and at the end of the attack; an attack may so see values that are not finite before the
+/// error comes. Outside an attack each pass is checked at once.
+pub struct Oracle<'a> {
+    classifier: &'a dyn Classifier,
+    /// The name of the attack that runs.
+    attack: String,
+    budget: Budget,
+    early_stop: Option<bool>,
+    observers: Observers<'a>,
+    started: Instant,
+    /// Passes of single images.
+    passes: Passes,
+    /// Passes of an example that has been in all of them.
+    each: Passes,
+    iteration: usize,
+    stochastic: Option<bool>,
+    /// By how much draws differ, as a share of the logits' spread, where that is no more than
+    /// rounding.
+    rounding: Option<f64>,
+    /// Whether one draw stands for any number of them.
+    noise_free: bool,
+    zero_gradients: BTreeSet<u64>,
+    exhausted: bool,
+    /// How many attacks run, one within the other.
+    running: usize,
+    /// What has not been read of the passes' checks.
+    unseen: Vec<Flags>,
+}
+
+impl<'a> Oracle<'a> {
+    pub(crate) fn new(
+        classifier: &'a dyn Classifier,
+        budget: Budget,
+        early_stop: Option<bool>,
+        started: Instant,
+        observers: Observers<'a>,
+    ) -> Self {
+        Self {
+            classifier,
+            attack: String::new(),
+            budget,
+            early_stop,
+            observers,
+            started,
+            passes: Passes::default(),
+            each: Passes::default(),
+            iteration: 0,
+            stochastic: None,
+            rounding: None,
+            noise_free: false,
+            zero_gradients: BTreeSet::new(),
+            exhausted: false,
+            running: 0,
+            unseen: Vec::new(),
+        }
+    }
+
+    /// A model that nobody watches, asked without limit, of which it is known whether it is stochastic.
+    pub(crate) fn unwatched(classifier: &'a dyn Classifier, stochastic: Option<bool>) -> Self {
+        let (budget, observers) = (Budget::default(), Observers::default());
+        let oracle = Self::new(classifier, budget, None, Instant::now(), observers);
+        Self { stochastic, ..oracle }
+    }
+
+    /// The model itself, for what is no query of the attack.
+    pub fn classifier(&self) -> &'a dyn Classifier {
+        self.classifier
+    }
+
+    /// The values of some lists on the host, each as long as it is, by a single read of the device.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`input_gradient`](crate::input_gradient), of all passes since the last read.
+    pub fn read<const N: usize>(
+        &mut self,
+        lists: [Tensor<1>; N],
+    ) -> Result<[Vec<f64>; N], AttackError> {
+        let unseen = std::mem::take(&mut self.unseen);
+        let (values, zero) = settle(&unseen, &lists)?;
+        self.zero_gradients.extend(zero);
+        Ok(values.try_into().expect("there are as many as were given"))
+    }
+
+    /// Notes that the attack `name` begins, perhaps as part of another: passes are checked later.
+    pub(crate) fn begin(&mut self, name: String) {
+        self.attack = name;
+        self.running += 1;
+    }
+
+    /// Notes that the attack has ended.
+    pub(crate) fn end(&mut self) {
+        self.running -= 1;
+    }
+
+    /// Remembers what must hold of a pass, and reads it where it is time to.
+    fn remember(&mut self, flags: Flags) -> Result<(), AttackError> {
+        self.unseen.push(flags);
+        if self.running == 0 || self.unseen.len() >= UNSEEN {
+            self.read([])?;
+        }
+        Ok(())
+    }
+
+    /// The logits of one draw, `[batch, classes]`. Errors as
+    /// [`input_gradient`](crate::input_gradient).
+    pub fn logits(
+        &mut self,
+        images: &Tensor<4>,
+        goal: &Goal,
+        examples: &Examples,
+        key: Key,
+        draw: u64,
+    ) -> Result<Tensor<2>, AttackError> {
+        check_examples(examples, images.dims()[0])?;
+        let plain = images.clone().inner();
+        let logits = draw_scope(key, draw, examples.clone(), || self.classifier.logits(plain));
+        let (logits, batch) = (logits.inner(), images.dims()[0]);
+        let [rows, classes] = logits.dims();
+        if rows != batch || classes < 2 {
+            return Err(AttackError::LogitsShape { got: [rows, classes], batch });
+        }
+        self.count(Passes { forwards: batch as u64, backwards: 0 }, batch);
+        self.remember(Flags::new(goal.labels(), &logits, None, examples))?;
+        Ok(logits)
+    }
+
+    /// The [`score`](crate::score) of images, counted.
+    pub fn score(
+        &mut self,
+        images: &Tensor<4>,
+        objective: &Objective,
+        examples: &Examples,
+        eot: Eot,
+        key: Key,
+    ) -> Result<Scores, AttackError> {
+        let eot = self.needed(eot);
+        let (scores, _, flags) =
+            score_on_trust(self.classifier, images, objective, None, eot, key, examples)?;
+        self.count(scores.passes, images.dims()[0]);
+        self.remember(flags)?;
+        Ok(scores)
+    }
+
+    /// [`score`](Self::score), and by the same passes how near the images are to a goal.
+    pub(crate) fn success(
+        &mut self,
+        images: &Tensor<4>,
+        objective: &Objective,
+        goal: &Goal,
+        examples: &Examples,
+        eot: Eot,
+        key: Key,
+    ) -> Result<(Scores, Success), AttackError> {
+        let eot = self.needed(eot);
+        let (scores, success, flags) =
+            score_on_trust(self.classifier, images, objective, Some(goal), eot, key, examples)?;
+        self.count(scores.passes, images.dims()[0]);
+        self.remember(flags)?;
+        Ok((scores, success.expect("a goal was given")))
+    }
+
+    /// The [`input_gradient`](crate::input_gradient) at images, counted. Examples whose gradient is
+    /// zero are remembered.
+    pub fn gradient(
+        &mut self,
+        images: &Tensor<4>,
+        objective: &Objective,
+        examples: &Examples,
+        eot: Eot,
+        key: Key,
+    ) -> Result<InputGradient, AttackError> {
+        let eot = self.needed(eot);
+        let (found, flags) =
+            gradient_on_trust(self.classifier, images, objective, eot, key, examples)?;
+        self.count(found.passes, images.dims()[0]);
+        self.remember(flags)?;
+        Ok(found)
+    }
+
+    /// Whether two draws of the model's noise give other logits, by more than 1e-5 of what an
+    /// image's logits span.
+    ///
+    /// Found out once, on at most eight images and on points beside them, where noise may wake that
+    /// sleeps at the images; where the budget has no room for these four passes, the answer is yes.
+    /// Less than that is taken for [rounding](Self::rounding).
+    pub fn is_stochastic(&mut self, problem: &Problem) -> Result<bool, AttackError> {
+        if let Some(known) = self.stochastic {
+            return Ok(known);
+        }
+        if !self.affords(4) {
+            return Ok(true);
+        }
+        let some = Rows::new((0..problem.len().min(8)).collect(), &problem.images);
+        let Problem { images, goal, examples } = problem.select(&some);
+        let key = Key::new(0).named("probe");
+        let beside = Norm::Linf.random_start(key, &images, BESIDE, &examples);
+        let beside = (images.clone() + beside).clamp(0.0, 1.0);
+        let mut shares = Vec::new();
+        for images in [images, beside] {
+            let mut draw = |draw| self.logits(&images, &goal, &examples, key, draw);
+            shares.push(differing_share(draw(0)?, draw(1)?));
+        }
+        let [images, beside] = self.read([shares.remove(0), shares.remove(0)])?;
+        let most = images.into_iter().chain(beside).fold(0.0, f64::max);
+        self.rounding = (most > 0.0 && most <= ROUNDING).then_some(most);
+        let stochastic = most > ROUNDING;
+        self.stochastic = Some(stochastic);
+        Ok(stochastic)
+    }
+
+    /// By how much the draws of a model that counts as one without noise differ, as a share of the
+    /// logits' span; `None` where they do not, or were not asked for.
+    pub fn rounding(&self) -> Option<f64> {
+        self.rounding
+    }
+
+    /// Takes over what is known of the model from elsewhere.
+    pub(crate) fn assume_stochastic(&mut self, stochastic: Option<bool>) {
+        self.stochastic = stochastic;
+    }
+
+    /// The caller's word that the model has no noise, by which one draw stands for any number of them.
+    pub(crate) fn assume_noise_free(&mut self) {
+        (self.stochastic, self.noise_free) = (Some(false), true);
+    }
+
+    fn needed(&self, eot: Eot) -> Eot {
+        if self.noise_free { Eot { draws: 1, ..eot } } else { eot }
+    }
+
+    /// Whether an example leaves the attack as soon as the goal is reached, which is the attack's `habit` unless the
+    /// caller said otherwise.
+    ///
+    /// Never for a stochastic model: one lucky draw is no success.
+    pub fn stops_early(&mut self, habit: bool, problem: &Problem) -> Result<bool, AttackError> {
+        Ok(self.early_stop.unwrap_or(habit) && !self.is_stochastic(problem)?)
+    }
+
+    /// Whether the caller asked for [early stopping](Self::stops_early).
+    pub(crate) fn wants_early_stop(&self) -> bool {
+        self.early_stop == Some(true)
+    }
+
+    /// Whether anyone reads the scores given to [`proceed`](Self::proceed).
+    pub(crate) fn is_traced(&self) -> bool {
+        self.observers.trace.is_some()
+    }
+
+    /// Whether the budget allows so many more forward passes of each example; otherwise the attack
+    /// counts as exhausted.
+    pub fn affords(&mut self, forwards: u64) -> bool {
+        let spent = self.each.forwards;
+        let fits = self.budget.forwards.is_none_or(|limit| spent + forwards <= limit);
+        self.exhausted |= !fits;
+        fits
+    }
+
+    /// Whether the budget allows so many more scores of each example.
+    pub(crate) fn affords_scores(&mut self, scores: u64, eot: Eot) -> bool {
+        self.affords(scores * self.needed(eot).draws as u64)
+    }
+
+    /// Ends an iteration that has brought `problem` to `images` with these scores; whether the budget allows another.
+    pub fn proceed(
+        &mut self,
+        problem: &Problem,
+        images: &Tensor<4>,
+        scores: &[f64],
+        norm: Norm,
+    ) -> bool {
+        self.iteration += 1;
+        if let Some(trace) = &mut self.observers.trace {
+            let distances = read(&norm.distance(images, &problem.images));
+            trace.extend(scores.iter().zip(distances).enumerate().map(
+                |(row, (&score, distance))| TracePoint {
+                    example: problem.examples.number(row),
+                    iteration: self.iteration,
+                    score,
+                    distance,
+                },
+            ));
+        }
+        if let Some(progress) = &mut self.observers.progress {
+            progress(&Progress {
+                attack: &self.attack,
+                first_example: problem.examples.number(0),
+                iteration: self.iteration,
+                active: problem.len(),
+                passes: self.passes,
+            });
+        }
+        self.has_budget()
+    }
+
+    /// Whether the budget allows another iteration.
+    pub fn has_budget(&mut self) -> bool {
+        let over = |spent: u64, limit: Option<u64>| limit.is_some_and(|limit| spent >= limit);
+        self.exhausted |= over(self.each.forwards, self.budget.forwards)
+            || over(self.each.backwards, self.budget.backwards)
+            || self.budget.time.is_some_and(|limit| self.started.elapsed() >= limit);
+        !self.exhausted
+    }
+
+    /// Counts what an attack spent on another model, or the model itself in ways of its own: passes of `batch` images.
+    pub fn count(&mut self, passes: Passes, batch: usize) {
+        self.passes += passes;
+        let batch = batch.max(1) as u64;
+        self.each +=
+            Passes { forwards: passes.forwards / batch, backwards: passes.backwards / batch };
+    }
+
+    /// Passes of single images so far.
+    pub fn passes(&self) -> Passes {
+        self.passes
+    }
+
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    pub(crate) fn zero_gradients(&self) -> &BTreeSet<u64> {
+        &self.zero_gradients
+    }
+}
+

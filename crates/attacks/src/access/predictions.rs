@@ -1,0 +1,113 @@
+//! What a model makes of images, in several draws of its noise.
+
+use crate::rows::read_labels;
+use crate::{AttackError, Goal, Loss, Objective, Oracle, Problem};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::{Deserialize, Serialize};
+
+/// How far an image misleads the model, by which the worst of several images is chosen: first by
+/// the number of draws in which the attacker has what it wants, then by the mean margin.
+///
+/// The mean margin alone would let one draw with a huge margin outvote nineteen that the model gets
+/// right.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Severity {
+    /// Draws in which the goal is reached.
+    pub wrong_draws: usize,
+    /// The mean over draws of the margin in the attacker's favour.
+    pub mean_margin: f64,
+}
+
+impl Severity {
+    /// Whether this image counts rather than the other.
+    pub fn exceeds(&self, other: &Self) -> bool {
+        let by_draws = self.wrong_draws.cmp(&other.wrong_draws);
+        by_draws.then(self.mean_margin.total_cmp(&other.mean_margin)).is_gt()
+    }
+}
+
+/// How a batch fares in a number of draws.
+pub struct Judged {
+    /// For each draw the class of each image.
+    pub predicted: Vec<Vec<i64>>,
+    /// The mean over draws of each image's margin in the attacker's favour, for misclassification the best wrong logit
+    /// less the right one.
+    pub margin: Vec<f64>,
+    /// How many classes the model tells apart.
+    pub classes: usize,
+    /// Whether the logits of the first draw look like probabilities: none below zero, each row's sum within 1e-5 of
+    /// one.
+    pub probabilities: bool,
+}
+
+impl Oracle<'_> {
+    /// Classifies `images`, which stand for those of `problem`, in draws 0 to `draws` of `key`.
+    pub fn judge(
+        &mut self,
+        problem: &Problem,
+        images: &Tensor<4>,
+        key: Key,
+        draws: usize,
+    ) -> Result<Judged, AttackError> {
+        let objective = Objective::new(Loss::Margin, &problem.goal);
+        let mut judged = Judged {
+            predicted: Vec::new(),
+            margin: vec![0.0; problem.len()],
+            classes: 0,
+            probabilities: false,
+        };
+        for draw in 0..draws as u64 {
+            let logits = self.logits(images, &problem.goal, &problem.examples, key, draw)?;
+            let of_row = |rows: Tensor<2>| rows.squeeze_dim::<1>(1);
+            let predicted = of_row(logits.clone().argmax(1).float());
+            let (least, sum) = (logits.clone().min_dim(1), logits.clone().sum_dim(1));
+            judged.classes = logits.dims()[1];
+            let margin = objective.score(logits);
+            let [predicted, margin, least, sum] =
+                self.read([predicted, margin, of_row(least), of_row(sum)])?;
+            if draw == 0 {
+                judged.probabilities = least.iter().all(|&least| least >= 0.0)
+                    && sum.iter().all(|sum| (sum - 1.0).abs() < 1e-5);
+            }
+            judged.predicted.push(predicted.into_iter().map(|class| class as i64).collect());
+            judged.margin.iter_mut().zip(margin).for_each(|(sum, m)| *sum += m / draws as f64);
+        }
+        Ok(judged)
+    }
+}
+
+impl Judged {
+    /// How far each example's image misleads the model.
+    pub fn severity(&self, goal: &Goal) -> Vec<Severity> {
+        let each = self.reached(goal).into_iter().zip(&self.margin);
+        each.map(|(wrong_draws, &mean_margin)| Severity { wrong_draws, mean_margin }).collect()
+    }
+
+    /// For each example, in how many draws the attacker has what it wants.
+    pub fn reached(&self, goal: &Goal) -> Vec<usize> {
+        let labels = read_labels(goal.labels());
+        let wants = |class: i64, label: i64| match goal {
+            Goal::Misclassify(_) => class != label,
+            Goal::Target(_) => class == label,
+        };
+        let in_draws = |(row, &label): (usize, &i64)| {
+            self.predicted.iter().filter(|draw| wants(draw[row], label)).count()
+        };
+        labels.iter().enumerate().map(in_draws).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_draws_count_before_margins() {
+        let of = |wrong_draws, mean_margin| Severity { wrong_draws, mean_margin };
+        assert!(of(19, 0.1).exceeds(&of(18, 40.0)));
+        assert!(!of(18, 40.0).exceeds(&of(19, 0.1)));
+        assert!(of(18, 0.2).exceeds(&of(18, 0.1)));
+        assert!(!of(18, 0.1).exceeds(&of(18, 0.1)));
+    }
+}

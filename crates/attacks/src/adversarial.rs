@@ -1,0 +1,109 @@
+//! What must hold of the images that an attack gives back.
+
+use crate::rows::{count_not_finite, zeros};
+use crate::rows::at_least_single;
+use crate::{AttackBatch, AttackError, Passes, Threat};
+use burn::tensor::{DType, Tensor};
+use cni_noise::Examples;
+
+/// What an attack gives back.
+#[derive(Clone, Debug)]
+pub struct Adversarial {
+    /// The perturbed images, without autodiff graph, `[batch, channels, height, width]`.
+    pub images: Tensor<4>,
+    /// What they cost.
+    pub passes: Passes,
+    /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing leads an attack on.
+    pub zero_gradients: Vec<u64>,
+    /// Whether a budget ended the attack.
+    pub exhausted: bool,
+}
+
+/// The images of an attack, and what tells whether they are within its threat.
+pub(crate) struct Found {
+    images: Tensor<4>,
+    attack: String,
+    threat: Threat,
+    /// By how much distances and pixels may be off through rounding.
+    rounding: [f64; 2],
+    lists: [Tensor<1>; 4],
+}
+
+impl Found {
+    /// What `attack` found for `problem`, once its shape is that of the images.
+    pub fn new(
+        attack: String,
+        threat: Threat,
+        problem: &Problem,
+        images: Tensor<4>,
+    ) -> Result<Self, AttackError> {
+        let (got, wanted) = (images.dims(), problem.images.dims());
+        if got != wanted {
+            return Err(AttackError::ResultShape { attack, got, wanted });
+        }
+        let original = &problem.images;
+        let images = images.inner().to_device(&original.device()).cast(original.dtype());
+        let pixels = images.clone().flatten::<2>(1, 3);
+        let [least, most] = [pixels.clone().min_dim(1), pixels.max_dim(1)];
+        let distance = threat.norm().distance(&images, original);
+        let lists =
+            [zeros(&images), at_least_single(distance), least.squeeze_dim(1), most.squeeze_dim(1)];
+        let rounding = rounding(&images, threat);
+        Ok(Self { images, attack, threat, rounding, lists })
+    }
+
+    /// What to read.
+    pub fn lists(&self) -> [Tensor<1>; 4] {
+        self.lists.clone()
+    }
+
+    /// The images, once what was read is found to be in order.
+    pub fn check(
+        self,
+        examples: &Examples,
+        [finite, distance, least, most]: &[Vec<f64>; 4],
+    ) -> Result<Tensor<4>, AttackError> {
+        let attack = self.attack;
+        if let Some((row, got)) = count_not_finite(finite) {
+            let example = examples.number(row);
+            return Err(AttackError::ResultNotFinite { attack, got, example });
+        }
+        let [of_distance, of_pixel] = self.rounding;
+        let pixels = least.iter().zip(most).map(
+            |(&least, &most)| {
+                if -least > most - 1.0 { least } else { most }
+            },
+        );
+        let outside = |pixel: &f64| *pixel < -of_pixel || *pixel > 1.0 + of_pixel;
+        if let Some((row, got)) = pixels.enumerate().find(|(_, pixel)| outside(pixel)) {
+            return Err(AttackError::OutsideBox { attack, got, example: examples.number(row) });
+        }
+        let epsilon = self.threat.epsilon();
+        let far = |&(_, got): &(usize, &f64)| *got > epsilon + of_distance;
+        let count = distance.iter().enumerate().filter(far).count();
+        if let Some((row, &got)) = distance.iter().enumerate().find(far) {
+            let (example, norm) = (examples.number(row), self.threat.norm());
+            return Err(AttackError::OutsideBall { attack, got, epsilon, norm, example, count });
+        }
+        Ok(self.images)
+    }
+}
+
+/// By how much the distance of an image from its original, and a pixel, may be off through
+/// rounding: each pixel by a unit in the last place of one, and a sum of so many by as many in
+/// single precision.
+fn rounding(images: &Tensor<4>, threat: Threat) -> [f64; 2] {
+    let unit = match images.dtype() {
+        DType::F64 => f64::EPSILON,
+        DType::F16 => 2f64.powi(-10),
+        DType::BF16 => 2f64.powi(-7),
+        _ => f64::from(f32::EPSILON),
+    };
+    let values = images.dims()[1..].iter().product::<usize>() as f64;
+    let of_pixels = match threat.norm() {
+        crate::Norm::Linf => unit,
+        crate::Norm::L2 => unit * values.sqrt(),
+        crate::Norm::L1 => unit * values,
+    };
+    [2.0 * of_pixels + 1e-5 * threat.epsilon(), unit]
+}

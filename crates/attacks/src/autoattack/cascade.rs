@@ -1,0 +1,102 @@
+//! The cascade of a suite over one batch: each attack gets the examples that the attacks before it have left.
+
+use super::Suite;
+use crate::attack::check_classes;
+use crate::access::Severity;
+use crate::{rows::where_rows, Rows};
+use crate::{Attack, AttackError, Oracle, Problem};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+
+/// What is known of a batch so far.
+#[derive(Clone, Debug)]
+pub(super) struct Cascade {
+    pub problem: Problem,
+    pub key: Key,
+    /// Draws that decide whether an example is broken: one for a model without noise.
+    pub draws: usize,
+    /// The image of each example that did most harm, at first the example itself.
+    pub images: Tensor<4>,
+    /// How far it misleads the model.
+    pub severity: Vec<Severity>,
+    /// Whether every draw gives what the attacker wants, so that nothing is left to win.
+    pub broken: Vec<bool>,
+    /// The attack that broke it; none where the model was wrong from the start.
+    pub broken_by: Vec<Option<usize>>,
+}
+
+/// What an attack did to a batch.
+pub(super) struct Step {
+    /// Examples that it was given.
+    pub attacked: usize,
+    /// Examples that it broke.
+    pub broken: usize,
+}
+
+impl Cascade {
+    /// The batch as it is, once the model is found to tell enough classes apart for every attack.
+    pub fn new(
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+        suite: &Suite,
+    ) -> Result<Self, AttackError> {
+        let draws = if oracle.is_stochastic(problem)? { suite.draws } else { 1 };
+        let clean = oracle.judge(problem, &problem.images, key.named("select"), draws)?;
+        check_classes(suite.attacks(), clean.classes).map_err(|error| match error {
+            AttackError::Classes { got, wanted, of } => {
+                let of = format!("{of}, which `Suite::for_classes({got})` leaves out");
+                AttackError::Classes { got, wanted, of }
+            }
+            other => other,
+        })?;
+        let severity = clean.severity(&problem.goal);
+        let broken: Vec<bool> = severity.iter().map(|one| one.wrong_draws == draws).collect();
+        Ok(Self {
+            problem: problem.clone(),
+            key,
+            draws,
+            images: problem.images.clone(),
+            severity,
+            broken_by: vec![None; broken.len()],
+            broken,
+        })
+    }
+
+    /// Runs attack number `index` of a suite on the examples that are left.
+    ///
+    /// Whether they break is decided by draws that the attack has not seen, but that are the same for all attacks.
+    pub fn step(
+        &mut self,
+        oracle: &mut Oracle<'_>,
+        index: usize,
+        attack: &dyn Attack,
+    ) -> Result<Step, AttackError> {
+        let left = Rows::wherever(self.broken.iter().map(|broken| !broken), &self.images);
+        let attacked = left.as_slice().len();
+        if attacked == 0 {
+            return Ok(Step { attacked: 0, broken: 0 });
+        }
+        let problem = self.problem.select(&left);
+        let key = self.key.named("attack").child(index as u64).named(&attack.name());
+        let found = oracle.run(attack, &problem, key)?;
+        let judged = oracle.judge(&problem, &found, self.key.named("select"), self.draws)?;
+        let severity = judged.severity(&problem.goal);
+        let mut worse = vec![false; self.broken.len()];
+        let mut broken = 0;
+        for (at, &row) in left.as_slice().iter().enumerate() {
+            let breaks = severity[at].wrong_draws == self.draws;
+            worse[row] = severity[at].exceeds(&self.severity[row]);
+            if worse[row] {
+                self.severity[row] = severity[at];
+            }
+            if breaks {
+                (self.broken[row], self.broken_by[row]) = (true, Some(index));
+                broken += 1;
+            }
+        }
+        let found = left.replace(&self.images, &found);
+        self.images = where_rows(&worse, self.images.clone(), &found);
+        Ok(Step { attacked, broken })
+    }
+}

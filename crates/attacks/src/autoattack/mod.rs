@@ -1,0 +1,236 @@
+//! Suites of attacks: each attack on the examples that those before it have left.
+
+mod cascade;
+
+use self::cascade::Cascade;
+use crate::error::at_least_one;
+use crate::{
+    Access, Apgd, Attack, AttackError, Classifier, Fab, Norm, Oracle, Problem, Square, Threat,
+};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Attacks in a row, each on the examples that are still robust, as AutoAttack has it (Croce and Hein, arXiv
+/// 2003.01690; in the L1 norm arXiv 2103.01208).
+///
+/// | | attacks |
+/// | --- | --- |
+/// | [`standard`](Self::standard) | APGD-CE, APGD-T with 9 targets, FAB-T with 9 targets, Square with 5000 queries; in L1 APGD-CE with 5 restarts and APGD-T with 5 targets, both from enlarged balls |
+/// | [`plus`](Self::plus) | APGD-CE, APGD-DLR and FAB with 5 restarts each, Square, APGD-T and FAB-T with 9 targets |
+/// | [`rand`](Self::rand) | APGD-CE and APGD-DLR on the mean over 20 draws |
+/// | [`rand_plus`](Self::rand_plus) | those of `rand`, and EOT-Square with 1000 queries on the mean over 20 draws: what `rand`'s authors describe beside it, and did not ship |
+/// | [`custom`](Self::custom) | any |
+///
+/// For a stochastic model an example counts as broken, and leaves, when it is misclassified in
+/// every one of `draws` fresh draws, 20 unless set; the reference lets it go by a single lucky one.
+/// What is still correct in some draws stays in, and of all attacks' images the one that is
+/// misclassified in the most draws counts, and of equals the one with the larger mean margin. The
+/// final verdict is over draws of its own.
+///
+/// A suite is an [`Attack`], so that it can stand in an [`Evaluation`](crate::evaluation::Evaluation) or in another
+/// suite; [`on`](Self::on) runs it over a data set, with a report and a state that survives a kill.
+///
+/// ```
+/// use cni_attacks::{Attack, Pgd, RandomNoise, Suite, Threat};
+/// let threat = Threat::linf(8.0 / 255.0)?;
+/// assert_eq!(Suite::standard(threat)?.name(), "AutoAttack-standard");
+/// let own: Vec<Box<dyn Attack>> =
+///     vec![Box::new(RandomNoise::new(threat)), Box::new(Pgd::new(threat))];
+/// assert_eq!(Suite::custom("quick", own)?.threat(), threat);
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone)]
+pub struct Suite {
+    name: String,
+    threat: Threat,
+    attacks: Vec<Arc<dyn Attack>>,
+    draws: usize,
+    /// Attacks that cannot run on so few classes.
+    left_out: Vec<String>,
+}
+
+/// Draws of a stochastic model that decide on an example.
+const DRAWS: usize = 20;
+
+/// Draws behind each gradient in `rand`.
+const RAND_DRAWS: usize = 20;
+
+/// Queries of the Square attack in `rand_plus`.
+const RAND_QUERIES: usize = 1_000;
+
+impl Suite {
+    /// AutoAttack's `standard`: what the field reports. Wants four classes; for fewer there is
+    /// [`for_classes`](Self::for_classes).
+    ///
+    /// # Errors
+    ///
+    /// None for the norms there are.
+    pub fn standard(threat: Threat) -> Result<Self, AttackError> {
+        let (mut ce, mut targeted) = (Apgd::cross_entropy(threat), Apgd::targeted(threat));
+        if threat.norm() == Norm::L1 {
+            ce = ce.with_restarts(5)?.with_enlarged_start(true);
+            targeted = targeted.with_targets(5)?.with_enlarged_start(true);
+        }
+        let attacks: [Arc<dyn Attack>; 4] = [
+            Arc::new(ce),
+            Arc::new(targeted),
+            Arc::new(Fab::targeted(threat)),
+            Arc::new(Square::new(threat)),
+        ];
+        Self::new("AutoAttack-standard", attacks.to_vec())
+    }
+
+    /// AutoAttack's `plus`: more restarts, and the untargeted forms too. Wants four classes. Errors as
+    /// [`standard`](Self::standard).
+    pub fn plus(threat: Threat) -> Result<Self, AttackError> {
+        let attacks: [Arc<dyn Attack>; 6] = [
+            Arc::new(Apgd::cross_entropy(threat).with_restarts(5)?),
+            Arc::new(Apgd::dlr(threat).with_restarts(5)?),
+            Arc::new(Fab::new(threat).with_restarts(5)?),
+            Arc::new(Square::new(threat)),
+            Arc::new(Apgd::targeted(threat)),
+            Arc::new(Fab::targeted(threat)),
+        ];
+        Self::new("AutoAttack-plus", attacks.to_vec())
+    }
+
+    /// AutoAttack's `rand`, for stochastic models. Wants three classes. Errors as [`standard`](Self::standard).
+    pub fn rand(threat: Threat) -> Result<Self, AttackError> {
+        let attacks: [Arc<dyn Attack>; 2] = [
+            Arc::new(Apgd::cross_entropy(threat).with_draws(RAND_DRAWS)?),
+            Arc::new(Apgd::dlr(threat).with_draws(RAND_DRAWS)?),
+        ];
+        Self::new("AutoAttack-rand", attacks.to_vec())
+    }
+
+    /// [`rand`](Self::rand) with EOT-Square. Errors as [`standard`](Self::standard).
+    pub fn rand_plus(threat: Threat) -> Result<Self, AttackError> {
+        let mut suite = Self::rand(threat)?;
+        let square = Square::new(threat).with_queries(RAND_QUERIES)?.with_draws(RAND_DRAWS)?;
+        suite.attacks.push(Arc::new(square));
+        Ok(Self { name: "AutoAttack-rand-plus".to_string(), ..suite })
+    }
+
+    /// Attacks of one threat, in that order.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::Suite`] where there are none, they differ in their threats, or two have one
+    /// name.
+    pub fn custom(
+        name: impl Into<String>,
+        attacks: Vec<Box<dyn Attack>>,
+    ) -> Result<Self, AttackError> {
+        Self::new(name, attacks.into_iter().map(Arc::from).collect())
+    }
+
+    fn new(name: impl Into<String>, attacks: Vec<Arc<dyn Attack>>) -> Result<Self, AttackError> {
+        let name = name.into();
+        let refused = |reason: String| AttackError::Suite { name: name.clone(), reason };
+        let Some(first) = attacks.first() else {
+            return Err(refused("got no attack, wanted at least one".to_string()));
+        };
+        let threat = first.threat();
+        if let Some(other) = attacks.iter().find(|attack| attack.threat() != threat) {
+            let (got, of) = (other.threat(), other.name());
+            return Err(refused(format!("got {got:?} of {of}, wanted {threat:?} as of the first")));
+        }
+        let mut names = BTreeSet::new();
+        if let Some(twice) =
+            attacks.iter().map(|attack| attack.name()).find(|name| !names.insert(name.clone()))
+        {
+            let reason = format!("got two attacks of the name {twice}, wanted a name for each");
+            return Err(refused(reason));
+        }
+        Ok(Self { name, threat, attacks, draws: DRAWS, left_out: Vec::new() })
+    }
+
+    /// The suite without the attacks that cannot run on a model of so few classes, which name and
+    /// records then tell: `AutoAttack-standard-without-APGD-T-100`.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::Suite`] where none is left.
+    pub fn for_classes(self, classes: usize) -> Result<Self, AttackError> {
+        let runs = |attack: &Arc<dyn Attack>| attack.min_classes() <= classes;
+        let (attacks, others): (Vec<_>, Vec<_>) = self.attacks.iter().cloned().partition(runs);
+        let names: Vec<String> = others.iter().map(|attack| attack.name()).collect();
+        if names.is_empty() {
+            return Ok(self);
+        }
+        let name = format!("{}-without-{}", self.name, names.join("-"));
+        if attacks.is_empty() {
+            let reason = format!("got {classes} classes, too few for each of its attacks");
+            return Err(AttackError::Suite { name: self.name, reason });
+        }
+        let left_out = [self.left_out, names].concat();
+        Ok(Self { name, attacks, left_out, ..self })
+    }
+
+    /// The number of draws that decide on each example of a stochastic model; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { draws: at_least_one("draws", draws)?, ..self })
+    }
+
+    /// The attacks, in their order.
+    pub fn attacks(&self) -> impl Iterator<Item = &dyn Attack> {
+        self.attacks.iter().map(AsRef::as_ref)
+    }
+}
+
+impl Attack for Suite {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    /// The most that any of its attacks asks.
+    fn access(&self) -> Access {
+        let all = [Access::Gradients, Access::Scores, Access::Decisions, Access::Transfer];
+        let asked = |access: &Access| self.attacks().any(|attack| attack.access() == *access);
+        all.into_iter().find(asked).unwrap_or(Access::None)
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        let mut spec = serde_json::json!({
+            "attack": "suite",
+            "name": self.name,
+            "threat": self.threat,
+            "verdict_draws": self.draws,
+            "attacks": self.attacks().map(Attack::spec).collect::<Vec<_>>(),
+        });
+        if !self.left_out.is_empty() {
+            spec["left_out"] = self.left_out.clone().into();
+        }
+        spec
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        self.attacks().filter_map(Attack::gradient_draws).max()
+    }
+
+    fn min_classes(&self) -> usize {
+        self.attacks().map(Attack::min_classes).max().unwrap_or(2)
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let mut cascade = Cascade::new(oracle, problem, key, self)?;
+        for (index, attack) in self.attacks.iter().enumerate() {
+            cascade.step(oracle, index, attack.as_ref())?;
+            if !oracle.has_budget() {
+                break;
+            }
+        }
+        Ok(cascade.images)
+    }
+}

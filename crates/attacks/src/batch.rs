@@ -1,0 +1,84 @@
+//! What an attack is given to solve.
+
+use crate::objective::{check_batch, check_examples, check_not_empty};
+use crate::rows::{align_to, count_not_finite, read_all, zeros};
+use crate::{AttackError, Goal, Rows};
+use burn::tensor::Tensor;
+use cni_noise::Examples;
+
+/// Images, what the attacker wants of each, and which examples of the data set they are.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Pixels in [0, 1], without autodiff graph, `[batch, channels, height, width]`.
+    pub images: Tensor<4>,
+    /// What the attacker wants, on the device of the images.
+    pub goal: Goal,
+    /// The examples' numbers, from which their random numbers and the model's noise derive.
+    pub examples: Examples,
+}
+
+/// How far outside [0, 1] a pixel may be by rounding.
+const ROUNDING: f64 = 1e-6;
+
+impl Problem {
+    /// The problem, once its images are found fit for an attack.
+    ///
+    /// # Errors
+    ///
+    /// Where the batch is empty, there is not one label, or not one number, for each image, or
+    /// pixels are not finite or outside [0, 1]. What is outside by at most 1e-6 is taken for
+    /// rounding, and clipped.
+    pub fn new(
+        images: Tensor<4>,
+        goal: &Goal,
+        examples: impl Into<Examples>,
+    ) -> Result<Self, AttackError> {
+        let examples = examples.into();
+        check_batch(&images, goal.labels(), &examples)?;
+        let images = check_images(images, &examples)?;
+        let goal = goal.map(|labels| align_to(labels, &images.device()));
+        Ok(Self { images, goal, examples })
+    }
+
+    /// How many images there are.
+    pub fn len(&self) -> usize {
+        self.images.dims()[0]
+    }
+
+    /// Whether there is no image. [`new`](Self::new) refuses that.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The problem of some of the rows, in that order.
+    pub fn select(&self, rows: &Rows) -> Self {
+        Self {
+            images: rows.of(&self.images),
+            goal: self.goal.select(rows),
+            examples: self.examples.select(rows.as_slice()),
+        }
+    }
+}
+
+/// The images without autodiff graph, where they are pixels in [0, 1]; what is outside by rounding is clipped.
+pub fn check_images(
+    images: Tensor<4>,
+    examples: &Examples,
+) -> Result<Tensor<4>, AttackError> {
+    check_not_empty(&images)?;
+    check_examples(examples, images.dims()[0])?;
+    let images = images.inner();
+    let read = read_all(&[zeros(&images), images.clone().min(), images.clone().max()]);
+    if let Some((row, got)) = count_not_finite(&read[0]) {
+        return Err(AttackError::NonFinite { field: "images", got, example: examples.number(row) });
+    }
+    // The worst is the one farthest from the middle of the box.
+    let excess = |pixel: f64| (pixel - 0.5).abs() - 0.5;
+    let worst = read[1..].concat().into_iter();
+    let worst = worst.fold(0.5, |a, b| if excess(b) > excess(a) { b } else { a });
+    if excess(worst) > ROUNDING {
+        return Err(AttackError::PixelRange { got: worst });
+    }
+    Ok(if excess(worst) > 0.0 { images.clamp(0.0, 1.0) } else { images })
+}
+

@@ -1,0 +1,191 @@
+//! One run of APGD in one ball.
+
+use super::schedule::{Schedule, SparseSchedule};
+use super::state::{State, Step};
+use crate::methods::shared::best::Merit;
+use crate::objective::eot::Success;
+use crate::threat::Ball;
+use crate::rows::{per_row, read, where_rows, Harvest};
+use crate::{AttackError, Eot, Norm, Objective, Oracle, Problem};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+
+/// The share of the new step in a step with momentum.
+const NEW: f64 = 0.75;
+
+/// The parameters of a run.
+pub(super) struct Ascent {
+    pub norm: Norm,
+    pub epsilon: f64,
+    pub steps: usize,
+    pub rho: f64,
+    pub eot: Eot,
+    /// Of a stochastic model, how candidates are scored.
+    pub score: Option<Eot>,
+    /// Whether examples leave once they have reached the goal.
+    pub stop: bool,
+    /// Whether the result is one for the goal, and not a start for the next ball, which is the
+    /// point of the best score.
+    pub last: bool,
+}
+
+/// Where a run starts, in its ball.
+pub(super) enum Start {
+    /// At a random point. In L1 the first steps move a fifth of the coordinates.
+    Fresh(Tensor<4>),
+    /// At a point that was brought into the ball from a larger one. In L1 the first steps move as
+    /// many coordinates as the sparsity of the point says.
+    From(Tensor<4>),
+}
+
+/// What is known at a point.
+struct Found {
+    gradient: Tensor<4>,
+    scores: Vec<f64>,
+    reached: Vec<bool>,
+    /// Empty where examples leave once they have reached the goal.
+    merits: Vec<Merit>,
+}
+
+impl Ascent {
+    /// A run from images of the ball.
+    ///
+    /// Gives the point of each example that reached the goal, where examples leave, else the one
+    /// with the best score; where none leaves the one that reaches it most often, of equals that
+    /// with the best margin. And which rows left.
+    pub fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        objective: &Objective,
+        key: Key,
+        start: Start,
+    ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
+        let mut harvest = Harvest::new(problem.len());
+        let (x, moved) = match start {
+            Start::Fresh(x) => (x, None),
+            Start::From(x) => {
+                let moved = moved(&x, &problem.images);
+                (x, Some(moved))
+            }
+        };
+        let found = self.look(oracle, problem, objective, &x, key, 0)?;
+        let mut state = State {
+            problem: problem.clone(),
+            objective: objective.clone(),
+            ball: Ball::new(self.norm, self.epsilon, &problem.images),
+            previous: x.clone(),
+            best: x.clone(),
+            gradient: found.gradient.clone(),
+            best_gradient: found.gradient,
+            result: (self.last && !self.stop).then(|| (x.clone(), found.merits)),
+            schedule: self.schedule(problem, &found.scores, moved),
+            x,
+        };
+        let mut complete = self.stop && state.leave(&mut harvest, &found.reached);
+        let mut step = 0;
+        while !complete && step < self.steps {
+            step += 1;
+            let next = self.next(&state, step == 1);
+            state.previous = std::mem::replace(&mut state.x, next);
+            let State { problem, objective, x, .. } = &state;
+            let found = self.look(oracle, problem, objective, x, key, step)?;
+            let better = match &mut state.schedule {
+                Step::Momentum(schedule) => schedule.record(&found.scores),
+                Step::Sparse(schedule) => schedule.record(&found.scores),
+            };
+            state.best = where_rows(&better, state.best, &state.x);
+            state.best_gradient = where_rows(&better, state.best_gradient, &found.gradient);
+            state.gradient = found.gradient;
+            state.keep(found.merits);
+            let more = oracle.proceed(&state.problem, &state.x, &found.scores, self.norm);
+            complete = self.stop && state.leave(&mut harvest, &found.reached) || !more;
+            if !complete {
+                state.check();
+            }
+        }
+        let mut reached = vec![true; problem.len()];
+        harvest.remaining().iter().for_each(|&row| reached[row] = false);
+        let rest = state.result.map_or(state.best, |(images, _)| images);
+        Ok((harvest.finish(rest), reached))
+    }
+
+    fn schedule(&self, problem: &Problem, scores: &[f64], moved: Option<Vec<f64>>) -> Step {
+        match self.norm {
+            Norm::L1 => {
+                let pixels = problem.images.dims()[1..].iter().product();
+                let moved = moved.as_deref();
+                Step::Sparse(SparseSchedule::new(self.steps, self.epsilon, pixels, scores, moved))
+            }
+            _ => Step::Momentum(Schedule::new(self.steps, self.rho, 2.0 * self.epsilon, scores)),
+        }
+    }
+
+    /// Gradient and score at a point.
+    ///
+    /// The draws of the gradient are new at every step; those of the score are the same throughout, so that points differ
+    /// in what they are and not in their luck.
+    fn look(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        objective: &Objective,
+        x: &Tensor<4>,
+        key: Key,
+        step: usize,
+    ) -> Result<Found, AttackError> {
+        let of_step = key.named("gradient").child(step as u64);
+        let (goal, examples) = (&problem.goal, &problem.examples);
+        let found = oracle.gradient(x, objective, examples, self.eot, of_step)?;
+        let gradient = found.gradient;
+        if self.stop {
+            let reached = goal.reached(&found.logits).float();
+            let [scores, reached] = oracle.read([found.score, reached])?;
+            let reached = reached.into_iter().map(|reached| reached > 0.0).collect();
+            return Ok(Found { gradient, scores, reached, merits: Vec::new() });
+        }
+        let (score, success) = match self.score {
+            None => (found.score, Success::of(found.logits, goal)),
+            Some(eot) => {
+                let key = key.named("score");
+                let (scores, success) = oracle.success(x, objective, goal, examples, eot, key)?;
+                (scores.score, success)
+            }
+        };
+        let lists = oracle.read([success.reached, success.margin, score])?;
+        let merits = Merit::rows(&lists);
+        let [_, _, scores] = lists;
+        Ok(Found { gradient, scores, reached: Vec::new(), merits })
+    }
+
+    fn next(&self, state: &State, first: bool) -> Tensor<4> {
+        let x = &state.x;
+        let gradient = state.gradient.clone();
+        match &state.schedule {
+            Step::Momentum(schedule) => {
+                let steps = per_row(&schedule.steps(), x);
+                let ahead = self.norm.direction(gradient) * steps;
+                let ahead = state.ball.project(x.clone() + ahead);
+                if first {
+                    return ahead;
+                }
+                // x + a (ahead − x) + (1 − a) (x − previous), with a the share of the new.
+                let with_momentum = x.clone().mul_scalar(2.0 * (1.0 - NEW)) + ahead.mul_scalar(NEW)
+                    - state.previous.clone().mul_scalar(1.0 - NEW);
+                state.ball.project(with_momentum)
+            }
+            Step::Sparse(schedule) => {
+                let steps = per_row(&schedule.steps(), x);
+                let ahead = Norm::sparse_step(gradient, &schedule.shares()) * steps;
+                state.ball.project(x.clone() + ahead)
+            }
+        }
+    }
+}
+
+/// How many coordinates of each image differ from the original.
+pub(super) fn moved(images: &Tensor<4>, clean: &Tensor<4>) -> Vec<f64> {
+    let [batch, ..] = images.dims();
+    let differ = images.clone().not_equal(clean.clone()).int();
+    read(&differ.reshape([batch as i32, -1]).sum_dim(1).float())
+}

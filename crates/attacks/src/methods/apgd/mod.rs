@@ -1,0 +1,180 @@
+//! Auto-PGD: projected gradient ascent with momentum that finds its own step size.
+
+mod ascent;
+mod climb;
+mod schedule;
+mod settings;
+mod state;
+
+use self::climb::Early;
+use crate::attack::spec;
+use crate::methods::shared::best::Selection;
+use crate::rows::Harvest;
+use crate::{Access, Attack, AttackError, Eot, Loss, Oracle, PairLoss, Problem, Threat};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::Serialize;
+
+/// What APGD climbs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Climb {
+    /// A loss towards the goal.
+    Loss(Loss),
+    /// The targeted DLR loss towards each of the most likely wrong classes in turn.
+    Targets(usize),
+}
+
+/// Auto-PGD (Croce and Hein, arXiv 2003.01690, section 3; in the L1 norm arXiv 2103.01208, section 4).
+///
+/// A run of 100 iterations starts at a random point of the ball's surface, moves with momentum,
+/// halves its steps at checkpoints where it gets nowhere, and then goes on from its best point.
+/// Further restarts and targets attack the examples that are left. The result is the point at which
+/// the goal was reached, else the one with the best score; of a stochastic model the one that
+/// reaches it in the most draws, of equals the one with the best margin.
+///
+/// For a stochastic model the gradient is a mean over `draws` draws. What decides on steps, on the best point and on the
+/// result is the mean score over `score_draws` other draws, the same at every iteration, and no example counts as broken
+/// before the end. The reference decides all that by the single last draw of each gradient.
+///
+/// Where the reference's count of rises at the first checkpoint compares the first iterate with zero, this compares it with
+/// the start.
+///
+/// ```
+/// use cni_attacks::{Apgd, Attack, Threat};
+/// let threat = Threat::linf(8.0 / 255.0)?;
+/// assert_eq!(Apgd::cross_entropy(threat).name(), "APGD-CE-100");
+/// assert_eq!(Apgd::dlr(threat).with_steps(50)?.name(), "APGD-DLR-50");
+/// assert_eq!(Apgd::targeted(threat).name(), "APGD-T-100");
+/// assert_eq!(Apgd::dlr(threat).with_draws(20)?.name(), "EOT-APGD-DLR-100x20");
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "apgd")]
+pub struct Apgd {
+    threat: Threat,
+    climb: Climb,
+    steps: usize,
+    restarts: usize,
+    rho: f64,
+    #[serde(flatten)]
+    eot: Eot,
+    score_draws: Option<usize>,
+    enlarged: bool,
+}
+
+impl Apgd {
+    fn new(threat: Threat, climb: Climb) -> Self {
+        Self {
+            threat,
+            climb,
+            steps: 100,
+            restarts: 1,
+            rho: 0.75,
+            eot: Eot::ONE,
+            score_draws: None,
+            enlarged: false,
+        }
+    }
+
+    /// On the cross-entropy.
+    pub fn cross_entropy(threat: Threat) -> Self {
+        Self::new(threat, Climb::Loss(Loss::CrossEntropy))
+    }
+
+    /// On the difference of logits ratio, [`Loss::Dlr`]. Wants three classes.
+    pub fn dlr(threat: Threat) -> Self {
+        Self::new(threat, Climb::Loss(Loss::Dlr))
+    }
+
+    /// On the targeted form of the difference of logits ratio, [`PairLoss::Dlr`](crate::PairLoss::Dlr), towards each of
+    /// the nine most likely wrong classes, or all where there are fewer. Wants four classes. Of a
+    /// [`Goal::Target`](crate::Goal::Target) that class is the only one.
+    pub fn targeted(threat: Threat) -> Self {
+        Self::new(threat, Climb::Targets(9))
+    }
+}
+
+impl Attack for Apgd {
+    /// `APGD-CE-{steps}`, `APGD-DLR-{steps}`, `APGD-T-{steps}`; with several draws `EOT-…x{draws}`; then `-r{restarts}`.
+    fn name(&self) -> String {
+        let climb = match self.climb {
+            Climb::Loss(Loss::CrossEntropy) => "-CE",
+            Climb::Loss(loss) => loss.suffix(),
+            Climb::Targets(_) => "-T",
+        };
+        let mut name = format!("APGD{climb}-{}", self.steps);
+        name = self.eot.name(name);
+        if self.restarts > 1 {
+            name += &format!("-r{}", self.restarts);
+        }
+        name
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Gradients
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
+    fn min_classes(&self) -> usize {
+        match self.climb {
+            Climb::Loss(loss) => loss.classes(),
+            Climb::Targets(_) => PairLoss::Dlr.classes(),
+        }
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let stochastic = oracle.is_stochastic(problem)?;
+        let early = Early { stochastic, stop: oracle.stops_early(true, problem)? };
+        let objectives = self.objectives(oracle, problem, key.named("targets"))?;
+        let mut harvest = Harvest::new(problem.len());
+        // Scores of different objectives do not compare, margins do.
+        let mut best = Selection::new(&problem.goal, self.score_eot(), key.named("result"));
+        let several = objectives.len() * self.restarts > 1;
+        let (mut left, mut objectives) = (problem.clone(), objectives);
+        let mut result = problem.images.clone();
+        'runs: for target in 0..objectives.len() {
+            for restart in 0..self.restarts {
+                let key = key.child(target as u64).child(restart as u64);
+                let (images, reached) =
+                    self.climb(oracle, &left, &objectives[target], key, early)?;
+                result = images;
+                if several {
+                    best.offer(oracle, &result, &left.examples)?;
+                    result = best.images().cloned().unwrap_or(result);
+                }
+                if early.stop
+                    && let Some(rows) = harvest.take(&reached, &result)
+                {
+                    if harvest.is_complete() {
+                        break 'runs;
+                    }
+                    left = left.select(&rows);
+                    objectives = objectives.iter().map(|one| one.select(&rows)).collect();
+                    result = rows.of(&result);
+                    best.select(&rows);
+                }
+                if !oracle.has_budget() {
+                    break 'runs;
+                }
+            }
+        }
+        Ok(harvest.finish(result))
+    }
+}

@@ -1,0 +1,91 @@
+//! The rows still in a run of APGD.
+
+use super::ascent::moved;
+use super::schedule::{Schedule, SparseSchedule};
+use crate::methods::shared::best::Merit;
+use crate::threat::Ball;
+use crate::rows::{where_rows, Harvest};
+use crate::{Objective, Problem, Rows};
+use burn::tensor::Tensor;
+
+/// The rows still in the run.
+pub(super) struct State {
+    pub problem: Problem,
+    pub objective: Objective,
+    pub ball: Ball,
+    pub x: Tensor<4>,
+    pub previous: Tensor<4>,
+    pub gradient: Tensor<4>,
+    /// The point with the best score, to which a run goes back.
+    pub best: Tensor<4>,
+    pub best_gradient: Tensor<4>,
+    /// The point that does most for the goal, and what it is worth; the result where no example
+    /// leaves.
+    pub result: Option<(Tensor<4>, Vec<Merit>)>,
+    pub schedule: Step,
+}
+
+pub(super) enum Step {
+    Momentum(Schedule),
+    Sparse(SparseSchedule),
+}
+
+impl State {
+    /// Keeps the point where it does more for the goal than those before.
+    pub fn keep(&mut self, merits: Vec<Merit>) {
+        if let Some((images, best)) = self.result.take() {
+            let better: Vec<bool> =
+                merits.iter().zip(&best).map(|(new, old)| new.exceeds(old)).collect();
+            let kept = merits.into_iter().zip(best).zip(&better);
+            let best = kept.map(|((new, old), &better)| if better { new } else { old });
+            self.result = Some((where_rows(&better, images, &self.x), best.collect()));
+        }
+    }
+
+    /// Lets rows that have reached the goal leave with their image; whether none is left.
+    pub fn leave(&mut self, harvest: &mut Harvest, reached: &[bool]) -> bool {
+        let Some(rows) = harvest.take(reached, &self.x) else {
+            return false;
+        };
+        if harvest.is_complete() {
+            return true;
+        }
+        self.select(&rows);
+        false
+    }
+
+    pub fn select(&mut self, rows: &Rows) {
+        self.problem = self.problem.select(rows);
+        self.objective = self.objective.select(rows);
+        self.ball = self.ball.select(rows);
+        for images in [
+            &mut self.x,
+            &mut self.previous,
+            &mut self.gradient,
+            &mut self.best,
+            &mut self.best_gradient,
+        ] {
+            *images = rows.of(images);
+        }
+        match &mut self.schedule {
+            Step::Momentum(schedule) => schedule.select(rows.as_slice()),
+            Step::Sparse(schedule) => schedule.select(rows.as_slice()),
+        }
+    }
+
+    /// At a checkpoint, sends rows back to their best point.
+    pub fn check(&mut self) {
+        let back = match &mut self.schedule {
+            Step::Momentum(schedule) => match schedule.check() {
+                Some(back) => back,
+                None => return,
+            },
+            Step::Sparse(schedule) if schedule.is_due() => {
+                schedule.check(&moved(&self.best, &self.problem.images))
+            }
+            Step::Sparse(_) => return,
+        };
+        self.x = where_rows(&back, self.x.clone(), &self.best);
+        self.gradient = where_rows(&back, self.gradient.clone(), &self.best_gradient);
+    }
+}

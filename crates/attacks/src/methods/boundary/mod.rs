@@ -1,0 +1,184 @@
+//! The Boundary attack: the nearest adversarial image by decisions alone, along random steps.
+
+mod pace;
+mod walk;
+
+use self::walk::Walk;
+use crate::attack::spec;
+use crate::methods::shared::decision::{Decisions, Started};
+use crate::error::{at_least_one, within};
+use crate::{Access, Attack, AttackError, Norm, Oracle, Problem, Threat};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::Serialize;
+
+/// The Boundary attack (Brendel et al., arXiv 1712.04248, algorithm 1), in L2.
+///
+/// All it asks the model is whether an image reaches the goal. It starts at a random image that
+/// does, brought near the boundary by ten halvings of the way to the original. Each of 25 000 steps
+/// draws a direction across the line to the original, takes a step of 0.01 of the distance along
+/// it, returns to the sphere around the original, and goes 0.01 of the distance towards the
+/// original. Where the image reached is adversarial and nearer, the next step starts there.
+///
+/// Every tenth step also asks about the image on the sphere. Both sizes grow by the factor 1.5
+/// where more than half of the last 100 such images were adversarial, and shrink by it where fewer
+/// than a fifth were; the way towards the original does so by itself where more than a quarter, or
+/// fewer than a tenth, of the last 30 whole steps were. An example leaves once its way towards the
+/// original is shorter than 1e-7 of the distance.
+///
+/// The result is the nearest image where its distance is at most the threat's ε, else the original.
+/// Images that reach the goal as they are stay as they are, and so do those for which no start
+/// does; of a target class that may be most, unless [images of it](Self::with_starts) are given.
+///
+/// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the
+/// same draws throughout, so that the boundary holds still. A budget of forward passes is kept to
+/// the pass.
+///
+/// By its authors' measurements [`HopSkipJump`](crate::HopSkipJump) comes as near with far fewer
+/// decisions.
+///
+/// # Deviations
+///
+/// Steps, windows and rates are those of foolbox's `BoundaryAttack`. There one direction serves a
+/// whole batch, and an example whose steps have become short returns where they grow again while
+/// others still walk; here an example's result does not depend on its company. Its start is the
+/// first adversarial of 51 points of the way from the original.
+///
+/// ```
+/// use cni_attacks::{Attack, BoundaryAttack, Threat};
+/// let attack = BoundaryAttack::new(Threat::l2(0.5)?)?;
+/// assert_eq!(attack.name(), "Boundary-25000");
+/// assert_eq!(attack.with_steps(5000)?.with_draws(9)?.name(), "Boundary-5000x9");
+/// assert!(BoundaryAttack::new(Threat::linf(0.03)?).is_err());
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "attack", rename = "boundary")]
+pub struct BoundaryAttack {
+    threat: Threat,
+    steps: usize,
+    across: f64,
+    towards: f64,
+    adaptation: f64,
+    interval: usize,
+    convergence: f64,
+    #[serde(flatten)]
+    decisions: Decisions,
+}
+
+/// How often the way from the start to the original is halved.
+const HALVINGS: usize = 10;
+
+impl BoundaryAttack {
+    /// The settings above, at most 1000 random images to start from, and one draw; an error unless
+    /// the norm is L2.
+    pub fn new(threat: Threat) -> Result<Self, AttackError> {
+        if threat.norm() != Norm::L2 {
+            return Err(AttackError::Norm { got: threat.norm(), wanted: &[Norm::L2] });
+        }
+        Ok(Self {
+            threat,
+            steps: 25_000,
+            across: 0.01,
+            towards: 0.01,
+            adaptation: 1.5,
+            interval: 10,
+            convergence: 1e-7,
+            decisions: Decisions::new(),
+        })
+    }
+
+    /// The most steps; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The sizes of the first steps across and towards, as shares of the distance; an error unless
+    /// the first is above 0, and the second above 0 and below 1.
+    pub fn with_step_sizes(self, across: f64, towards: f64) -> Result<Self, AttackError> {
+        let across = within("across", across, |size| size > 0.0, "above 0")?;
+        let part = |size| size > 0.0 && size < 1.0;
+        let towards = within("towards", towards, part, "above 0 and below 1")?;
+        Ok(Self { across, towards, ..self })
+    }
+
+    /// The factor by which steps grow and shrink; an error unless above 1.
+    pub fn with_adaptation(self, factor: f64) -> Result<Self, AttackError> {
+        let adaptation = within("adaptation", factor, |factor| factor > 1.0, "above 1")?;
+        Ok(Self { adaptation, ..self })
+    }
+
+    /// The number of steps from one that adapts the sizes to the next; an error where it is zero.
+    /// Each such step asks for two decisions.
+    pub fn with_interval(self, interval: usize) -> Result<Self, AttackError> {
+        Ok(Self { interval: at_least_one("interval", interval)?, ..self })
+    }
+
+    /// The share of the distance below which the way towards the original ends the walk, 0 for
+    /// never; an error unless at least 0.
+    pub fn with_convergence(self, share: f64) -> Result<Self, AttackError> {
+        let convergence = within("convergence", share, |share| share >= 0.0, "at least 0")?;
+        Ok(Self { convergence, ..self })
+    }
+
+    /// How many random images are tried as a start; an error where it is zero.
+    pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
+        Ok(Self { decisions: self.decisions.with_tries(tries)?, ..self })
+    }
+
+    /// Images to start from, `[any, channels, height, width]` with pixels in [0, 1], tried in their
+    /// order before random ones: a targeted attack wants some of every class.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
+    /// 1e-6 is clipped.
+    pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
+        Ok(Self { decisions: self.decisions.with_starts(starts)?, ..self })
+    }
+
+    /// The number of draws of the model's noise that vote on each decision; an error where it is
+    /// zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { decisions: self.decisions.with_draws(draws)?, ..self })
+    }
+}
+
+impl Attack for BoundaryAttack {
+    /// `Boundary-{steps}`, with several draws `Boundary-{steps}x{draws}`.
+    fn name(&self) -> String {
+        self.decisions.name(format!("Boundary-{}", self.steps))
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Decisions
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let Some(Started { harvest, problem: left, x, vote }) =
+            self.decisions.start(oracle, problem, key)?
+        else {
+            return Ok(problem.images.clone());
+        };
+        let x = vote.approach(oracle, &left, Norm::L2, &x, HALVINGS)?;
+        let walk = Walk::new(self, left, x, vote);
+        Ok(harvest.finish(walk.run(oracle, key.named("walk"))?))
+    }
+}

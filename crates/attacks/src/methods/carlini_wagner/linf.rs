@@ -1,0 +1,274 @@
+//! Carlini and Wagner's attack in Linf: a penalty on all that is beyond a bound that is lowered.
+
+use super::slope_of_shortfall;
+use super::variable::Variable;
+use crate::attack::spec;
+use crate::rows::at_least_single;
+use crate::error::{at_least_one, within};
+use crate::methods::shared::minimum_norm::Search;
+use crate::rows::per_row;
+use crate::{Access, Attack, AttackError, Eot, Loss, Norm, Objective, Oracle, Problem, Threat};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::Serialize;
+
+/// The attack of Carlini and Wagner (arXiv 1608.04644, section VI-C), in Linf.
+///
+/// The largest change of a pixel has a slope in one pixel alone, and a descent along it swings
+/// from pixel to pixel. So a bound τ takes its place: Adam lowers
+/// `Σᵢ max(|xᵢ − x₀ᵢ| − τ, 0) + c · max(κ − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and
+/// κ the confidence, over `w` in `x = (1 + tanh w) / 2`, by steps of 0.005. Where the goal is
+/// reached and no pixel has moved by more than τ, τ becomes 0.9 of the largest change, and the
+/// descent begins anew from there; τ is 1 at first. Where 1000 iterations do not get there `c`,
+/// 1e-5 at first, is doubled. An example ends once τ is at most 1/256, or `c` at least 20. The
+/// nearest image found in any iteration with a margin of at least κ is the result, where it is
+/// within the threat, else the original.
+///
+/// An image that reaches the goal as it is stays as it is. Whether an image of a stochastic model
+/// is adversarial is asked of the mean logits over `draws` draws, the same for all images; without
+/// noise the pass of the gradient tells. Where the caller wants early stopping, an example leaves
+/// with its first image within the threat.
+///
+/// # Deviations
+///
+/// Settings are those of the authors' code, `li_attack.py`. There τ is met once the loss before a
+/// step is below 1e-4 of `c` and the image after it reaches the goal; here both are asked of the
+/// same image, and no pixel of it may be beyond τ, as the paper has it. The nearest image of all
+/// iterations counts, not that of the last τ.
+///
+/// ```
+/// use cni_attacks::{Attack, CarliniWagnerLinf, Threat};
+/// let attack = CarliniWagnerLinf::new(Threat::linf(8.0 / 255.0)?)?;
+/// assert_eq!(attack.name(), "CW-Linf-1000");
+/// assert_eq!(attack.with_steps(100)?.with_draws(20)?.name(), "EOT-CW-Linf-100x20");
+/// assert!(CarliniWagnerLinf::new(Threat::l2(0.5)?).is_err());
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "carlini_wagner_linf")]
+pub struct CarliniWagnerLinf {
+    threat: Threat,
+    steps: usize,
+    step_size: f64,
+    initial_constant: f64,
+    largest_constant: f64,
+    tau_factor: f64,
+    least_tau: f64,
+    confidence: f64,
+    #[serde(flatten)]
+    eot: Eot,
+}
+
+impl CarliniWagnerLinf {
+    /// The settings above; an error unless the norm is Linf.
+    pub fn new(threat: Threat) -> Result<Self, AttackError> {
+        if threat.norm() != Norm::Linf {
+            return Err(AttackError::Norm { got: threat.norm(), wanted: &[Norm::Linf] });
+        }
+        Ok(Self {
+            threat,
+            steps: 1000,
+            step_size: 0.005,
+            initial_constant: 1e-5,
+            largest_constant: 20.0,
+            tau_factor: 0.9,
+            least_tau: 1.0 / 256.0,
+            confidence: 0.0,
+            eot: Eot::ONE,
+        })
+    }
+
+    /// The most iterations with one τ and one `c`; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// Adam's step in `w`; an error unless finite and positive.
+    pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
+        if !(step_size.is_finite() && step_size > 0.0) {
+            return Err(AttackError::StepSize { got: step_size });
+        }
+        Ok(Self { step_size, ..self })
+    }
+
+    /// The first `c`, and that from which on an example is given up; an error unless the first is
+    /// above 0, and the last above the first.
+    pub fn with_constants(self, first: f64, last: f64) -> Result<Self, AttackError> {
+        let initial_constant = within("initial_constant", first, |c| c > 0.0, "above 0")?;
+        let wanted = "above the initial constant";
+        let largest_constant = within("largest_constant", last, |c| c > first, wanted)?;
+        Ok(Self { initial_constant, largest_constant, ..self })
+    }
+
+    /// The share of the largest change that the next τ is; an error unless above 0 and below 1.
+    pub fn with_tau_factor(self, factor: f64) -> Result<Self, AttackError> {
+        let part = |factor| factor > 0.0 && factor < 1.0;
+        Ok(Self { tau_factor: within("tau_factor", factor, part, "above 0 and below 1")?, ..self })
+    }
+
+    /// The τ down to which the bound is lowered, in units of the pixel range; an error unless above
+    /// 0.
+    pub fn with_least_tau(self, tau: f64) -> Result<Self, AttackError> {
+        Ok(Self { least_tau: within("least_tau", tau, |tau| tau > 0.0, "above 0")?, ..self })
+    }
+
+    /// The margin κ by which the goal is to be reached, in units of the logits; an error unless at
+    /// least 0.
+    pub fn with_confidence(self, confidence: f64) -> Result<Self, AttackError> {
+        let confidence = within("confidence", confidence, |k| k >= 0.0, "at least 0")?;
+        Ok(Self { confidence, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each gradient, and behind each answer to
+    /// whether an image is adversarial; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+}
+
+/// How far an example's pixels may move, and the weight of its margin.
+#[derive(Clone, Debug, PartialEq)]
+struct Bound {
+    tau: f64,
+    constant: f64,
+    /// Iterations with them.
+    spent: usize,
+}
+
+impl Bound {
+    fn new(attack: &CarliniWagnerLinf) -> Self {
+        Self { tau: 1.0, constant: attack.initial_constant, spent: 0 }
+    }
+
+    /// After an iteration; whether it met the bound.
+    fn update(&mut self, reached: bool, distance: f64, attack: &CarliniWagnerLinf) -> bool {
+        let met = reached && distance <= self.tau;
+        self.spent += 1;
+        if met {
+            self.tau = attack.tau_factor * distance;
+            self.spent = 0;
+        } else if self.spent == attack.steps {
+            self.constant *= 2.0;
+            self.spent = 0;
+        }
+        met
+    }
+
+    fn is_over(&self, attack: &CarliniWagnerLinf) -> bool {
+        self.tau <= attack.least_tau || self.constant >= attack.largest_constant
+    }
+}
+
+/// The slope of `Σᵢ max(|xᵢ − x₀ᵢ| − τ, 0)` by the pixels.
+fn slope_beyond(x: &Tensor<4>, origin: &Tensor<4>, bounds: &[Bound]) -> Tensor<4> {
+    let change = at_least_single(x.clone()) - at_least_single(origin.clone());
+    let taus: Vec<f64> = bounds.iter().map(|bound| bound.tau).collect();
+    let beyond = (change.clone().abs() - per_row(&taus, &change)).clamp_min(0.0).sign();
+    change.sign() * beyond
+}
+
+impl Attack for CarliniWagnerLinf {
+    /// `CW-Linf-{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where there is
+    /// any.
+    fn name(&self) -> String {
+        let mut name = self.eot.name(format!("CW-Linf-{}", self.steps));
+        if self.confidence > 0.0 {
+            name += &format!("-k{}", self.confidence);
+        }
+        name
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Gradients
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let (eot, confidence) = (self.eot, self.confidence);
+        let mut search = Search::begin(oracle, self.threat, problem, eot, confidence, key)?;
+        let mut bounds = vec![Bound::new(self); search.problem.len()];
+        let mut variable = Variable::new(&search.problem.images, self.step_size);
+        let key = key.named("gradient");
+        // Each τ and each c ends, and so does every example.
+        for step in 0.. {
+            if search.is_complete() {
+                break;
+            }
+            let Problem { images, goal, examples } = &search.problem;
+            let objective = Objective::new(Loss::Margin, goal);
+            let x = variable.pixels().cast(images.dtype());
+            let found = oracle.gradient(&x, &objective, examples, eot, key.child(step))?;
+            let look = search.look(oracle, &x, Some(&found))?;
+            if !search.proceed(oracle, &x, &look) {
+                break;
+            }
+            let seen = look.reached.iter().zip(&look.distances);
+            let met: Vec<bool> = bounds
+                .iter_mut()
+                .zip(seen)
+                .map(|(bound, (reached, distance))| bound.update(*reached, *distance, self))
+                .collect();
+            variable.restart(&met, &x);
+            let constants = bounds.iter().map(|bound| bound.constant);
+            let shortfall =
+                slope_of_shortfall(oracle, &search, found, &look, confidence, constants)?;
+            let beyond = slope_beyond(&x, &search.problem.images, &bounds);
+            variable.descend(beyond + shortfall);
+            let within = search.within().into_iter().map(|within| search.early && within);
+            let over: Vec<bool> = bounds
+                .iter()
+                .zip(within)
+                .map(|(bound, within)| within || bound.is_over(self))
+                .collect();
+            if let Some(rows) = search.leave(&over)
+                && !search.is_complete()
+            {
+                variable.select(&rows);
+                bounds = rows.of_list(&bounds);
+            }
+        }
+        Ok(search.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_lowered_where_it_is_met_and_its_constant_doubled_where_it_is_not() {
+        let attack = CarliniWagnerLinf::new(Threat::linf(0.5).unwrap()).unwrap();
+        let attack = attack.with_steps(3).unwrap().with_constants(1.0, 4.0).unwrap();
+        let attack = attack.with_least_tau(0.1).unwrap();
+        let mut bound = Bound::new(&attack);
+        let of = |tau: f64, constant: f64, spent: usize| Bound { tau, constant, spent };
+        assert!(bound.update(true, 0.5, &attack));
+        assert_eq!(bound, of(0.45, 1.0, 0));
+        // Beyond the bound, and within it without the goal.
+        assert!(!bound.update(true, 0.46, &attack) && !bound.update(false, 0.2, &attack));
+        assert_eq!(bound, of(0.45, 1.0, 2));
+        assert!(!bound.update(false, 0.2, &attack) && !bound.is_over(&attack));
+        assert_eq!(bound, of(0.45, 2.0, 0));
+        assert!(bound.update(true, 0.45, &attack));
+        (0..3).for_each(|_| assert!(!bound.update(false, 0.2, &attack)));
+        assert!(bound.is_over(&attack), "{bound:?}");
+        let mut bound = of(0.2, 1.0, 0);
+        assert!(bound.update(true, 0.11, &attack) && bound.is_over(&attack));
+    }
+}

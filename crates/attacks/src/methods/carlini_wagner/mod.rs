@@ -1,0 +1,37 @@
+//! The attacks of Carlini and Wagner: distance and margin in one loss, lowered by Adam.
+
+mod l2;
+mod linf;
+mod variable;
+
+pub use self::l2::CarliniWagner;
+pub use self::linf::CarliniWagnerLinf;
+
+use crate::rows::at_least_single;
+use crate::methods::shared::minimum_norm::{Look, Search};
+use crate::rows::per_row;
+use crate::{AttackError, InputGradient, Oracle};
+use burn::tensor::Tensor;
+
+/// The slope of `c · max(κ − m, 0)` by the pixels, with `m` the margin, at images that a gradient
+/// and a look were taken of.
+fn slope_of_shortfall(
+    oracle: &mut Oracle<'_>,
+    search: &Search,
+    found: InputGradient,
+    look: &Look,
+    confidence: f64,
+    constants: impl Iterator<Item = f64>,
+) -> Result<Tensor<4>, AttackError> {
+    // Of a stochastic model the margins of the gradient's own draws.
+    let margins = match search.stochastic {
+        true => oracle.read([found.score])?.concat(),
+        false => look.scores.clone(),
+    };
+    let short = margins.into_iter().map(|margin| margin < confidence);
+    let weights: Vec<f64> =
+        constants.zip(short).map(|(c, short)| if short { -c } else { 0.0 }).collect();
+    let gradient = at_least_single(found.gradient);
+    let weights = per_row(&weights, &gradient);
+    Ok(gradient * weights)
+}

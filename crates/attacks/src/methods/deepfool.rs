@@ -1,0 +1,139 @@
+//! DeepFool: to the boundary, as if the model were linear, until it is passed.
+
+use crate::attack::spec;
+use crate::error::{at_least_one, within};
+use crate::methods::shared::minimum_norm::Search;
+use crate::rows::per_row;
+use crate::methods::shared::targets::targets;
+use crate::{Access, Attack, AttackError, Eot, Goal, Norm, Oracle, PairLoss, Problem, Threat};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::Serialize;
+
+/// DeepFool (Moosavi-Dezfooli et al., arXiv 1511.04599, algorithm 2), in L2 or Linf.
+///
+/// Up to 50 iterations add the way to the nearest boundary of the linearized model, among those of the ten classes most
+/// likely at the original image; the iterate is the original plus 1.02 times the sum, clipped to the box. An example
+/// leaves as soon as it is adversarial. The result is that image, where it is within the threat, else the original.
+///
+/// It has no form for a [`Goal::Target`]. Each step is longer by 1e-4, as in the authors' code, so that it cannot die
+/// out in front of the boundary. Whether an image of a stochastic model is adversarial is asked of the mean logits over
+/// `draws` draws, the same for all images.
+///
+/// ```
+/// use cni_attacks::{Attack, DeepFool, Threat};
+/// assert_eq!(DeepFool::new(Threat::l2(0.5)?)?.name(), "DeepFool-50");
+/// assert!(DeepFool::new(Threat::l1(12.0)?).is_err());
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "deepfool")]
+pub struct DeepFool {
+    threat: Threat,
+    steps: usize,
+    overshoot: f64,
+    candidates: usize,
+    #[serde(flatten)]
+    eot: Eot,
+}
+
+/// What is added to each step's length.
+const LONGER: f64 = 1e-4;
+
+impl DeepFool {
+    /// Fifty iterations among ten classes, with an overshoot of 0.02; an error where the norm is L1.
+    pub fn new(threat: Threat) -> Result<Self, AttackError> {
+        if threat.norm() == Norm::L1 {
+            let wanted = &[Norm::Linf, Norm::L2];
+            return Err(AttackError::Norm { got: threat.norm(), wanted });
+        }
+        Ok(Self { threat, steps: 50, overshoot: 0.02, candidates: 10, eot: Eot::ONE })
+    }
+
+    /// The largest number of iterations; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The share of the way by which the boundary is passed; an error unless at least 0.
+    pub fn with_overshoot(self, overshoot: f64) -> Result<Self, AttackError> {
+        let overshoot = within("overshoot", overshoot, |o| o >= 0.0, "at least 0")?;
+        Ok(Self { overshoot, ..self })
+    }
+
+    /// How many classes are looked at, the true one among them; an error below two.
+    pub fn with_candidates(self, candidates: usize) -> Result<Self, AttackError> {
+        within("candidates", candidates as f64, |c| c >= 2.0, "at least 2")?;
+        Ok(Self { candidates, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each gradient, and behind each answer to whether an image is
+    /// adversarial; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+}
+
+impl Attack for DeepFool {
+    /// `DeepFool-{steps}`; with several draws `EOT-…x{draws}`.
+    fn name(&self) -> String {
+        self.eot.name(format!("DeepFool-{}", self.steps))
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Gradients
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        if matches!(problem.goal, Goal::Target(_)) {
+            return Err(AttackError::Untargeted { attack: self.name() });
+        }
+        let mut search = Search::begin(oracle, self.threat, problem, self.eot, 0.0, key)?;
+        if search.is_complete() {
+            return Ok(search.finish());
+        }
+        let others = self.candidates - 1;
+        let pairs = targets(oracle, &search.problem, self.eot, key.named("targets"), others)?;
+        let each = pairs.into_iter().map(|pair| pair.objective(PairLoss::Difference));
+        let mut objectives: Vec<_> = each.collect();
+        let mut x = search.problem.images.clone();
+        let mut way = x.zeros_like();
+        for step in 0..self.steps as u64 {
+            let key = key.named("gradient").child(step);
+            let plane = search.nearest_plane(oracle, &x, &objectives, self.eot, key)?;
+            let lengths: Vec<f64> = plane.distances.iter().map(|d| d + LONGER).collect();
+            way = way + self.threat.norm().steepest_step(plane.normal, 1.0) * per_row(&lengths, &x);
+            let passed = way.clone().mul_scalar(1.0 + self.overshoot);
+            x = (search.problem.images.clone() + passed).clamp(0.0, 1.0);
+            let look = search.look(oracle, &x, None)?;
+            if !search.proceed(oracle, &x, &look) {
+                break;
+            }
+            if let Some(rows) = search.leave(&look.reached) {
+                if search.is_complete() {
+                    break;
+                }
+                (x, way) = (rows.of(&x), rows.of(&way));
+                objectives = objectives.iter().map(|one| one.select(&rows)).collect();
+            }
+        }
+        Ok(search.finish())
+    }
+}

@@ -1,0 +1,92 @@
+//! The runs of FAB.
+
+use super::Fab;
+use super::step::Step;
+use crate::methods::shared::minimum_norm::Search;
+use crate::threat::on_host::Images;
+use crate::rows::where_rows;
+use crate::methods::shared::targets::{targets, Pair};
+use crate::{AttackError, Goal, Loss, Objective, Oracle, PairLoss, Rows};
+use burn::tensor::{Int, Tensor};
+use cni_noise::Key;
+
+impl Fab {
+    /// The boundaries that each run knows of.
+    pub(super) fn boundaries(
+        &self,
+        oracle: &mut Oracle<'_>,
+        search: &Search,
+        key: Key,
+    ) -> Result<Vec<Vec<Objective>>, AttackError> {
+        let difference = |pair: Pair| pair.objective(PairLoss::Difference);
+        Ok(match (&search.problem.goal, self.targets) {
+            (Goal::Target(_), _) => vec![vec![Objective::new(Loss::Margin, &search.problem.goal)]],
+            (_, Some(most)) => {
+                let pairs = targets(oracle, &search.problem, self.eot, key, most)?;
+                pairs.into_iter().map(|pair| vec![difference(pair)]).collect()
+            }
+            (Goal::Misclassify(labels), None) => {
+                let other = |shift: usize| -> Tensor<1, Int> {
+                    let shifted = labels.clone().add_scalar(shift as i64);
+                    shifted.remainder_scalar(search.classes as i64)
+                };
+                let pair = |shift| Pair { from: labels.clone(), to: other(shift) };
+                vec![(1..search.classes).map(|shift| difference(pair(shift))).collect()]
+            }
+        })
+    }
+
+    /// A run of all rows; whether the budget allows another.
+    pub(super) fn descend(
+        &self,
+        oracle: &mut Oracle<'_>,
+        search: &mut Search,
+        runs: &mut [Vec<Objective>],
+        run: usize,
+        start: Option<Key>,
+        key: Key,
+    ) -> Result<bool, AttackError> {
+        let norm = self.threat.norm();
+        let step = Step { norm, alpha_max: self.alpha_max, eta: self.eta };
+        let mut x = search.problem.images.clone();
+        if let Some(key) = start {
+            let half = 0.5 * self.threat.epsilon();
+            let change = norm.random_surface(key, &x, half, &search.problem.examples);
+            x = (x + change).clamp(0.0, 1.0);
+        }
+        let mut on_host = Images::read(&search.problem.images);
+        for number in 0..self.steps as u64 {
+            let key = key.child(number);
+            let plane = search.nearest_plane(oracle, &x, &runs[run], self.eot, key)?;
+            x = step.take(&x, &on_host, &plane);
+            let look = search.look(oracle, &x, None)?;
+            if !search.proceed(oracle, &x, &look) {
+                return Ok(false);
+            }
+            let originals = search.problem.images.clone();
+            let back = originals.clone() + (x.clone() - originals).mul_scalar(self.beta);
+            x = where_rows(&look.reached, x, &back);
+            if search.early
+                && let Some(rows) = leave(search, runs)
+            {
+                if search.is_complete() {
+                    return Ok(true);
+                }
+                x = rows.of(&x);
+                on_host = on_host.select(rows.as_slice());
+            }
+        }
+        search.bisect(oracle, self.bisection, |x| x)
+    }
+}
+
+/// Lets rows with an image within the threat leave.
+pub(super) fn leave(search: &mut Search, runs: &mut [Vec<Objective>]) -> Option<Rows> {
+    let rows = search.leave(&search.within())?;
+    if !search.is_complete() {
+        for objective in runs.iter_mut().flatten() {
+            *objective = objective.select(&rows);
+        }
+    }
+    Some(rows)
+}

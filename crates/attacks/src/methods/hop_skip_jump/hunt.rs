@@ -1,0 +1,188 @@
+//! From a first adversarial image to the nearest, along the boundary.
+
+use super::HopSkipJump;
+use crate::methods::shared::decision::Vote;
+use crate::rows::{per_row, read, where_rows, Harvest};
+use crate::{AttackError, Norm, Oracle, Problem, Rows};
+use burn::tensor::Tensor;
+use cni_noise::{Key, normal_rows};
+
+/// How often a step is halved. Beyond that it moves no pixel in single precision.
+const HALVINGS: usize = 25;
+
+/// The rows still attacked, all of which have an adversarial image.
+pub(super) struct Hunt<'a> {
+    attack: &'a HopSkipJump,
+    vote: Vote,
+    problem: Problem,
+    /// Adversarial images at the boundary.
+    x: Tensor<4>,
+    nearest: Tensor<4>,
+    /// The distances of the nearest.
+    distances: Vec<f64>,
+}
+
+impl<'a> Hunt<'a> {
+    /// From adversarial images `x`.
+    pub fn new(attack: &'a HopSkipJump, problem: Problem, x: Tensor<4>, vote: Vote) -> Self {
+        let distances = read(&attack.threat.norm().distance(&x, &problem.images));
+        Self { attack, vote, problem, nearest: x.clone(), x, distances }
+    }
+
+    /// The nearest adversarial images within the threat, the originals where there are none.
+    pub fn run(mut self, oracle: &mut Oracle<'_>, key: Key) -> Result<Tensor<4>, AttackError> {
+        let (attack, threat) = (self.attack, self.attack.threat);
+        let stop = oracle.wants_early_stop() && oracle.stops_early(false, &self.problem)?;
+        let mut harvest = Harvest::new(self.problem.len());
+        self.search(oracle)?;
+        for step in 1..=attack.steps {
+            let root = (step as f64).sqrt();
+            let samples = (attack.first_samples as f64 * root) as usize;
+            let distances = self.distance(&self.x);
+            // The first reach is a tenth of the box, when the distance says nothing yet.
+            let of_distance = |d: &f64| if step == 1 { 0.1 } else { self.reach() * d };
+            let reach: Vec<f64> = distances.iter().map(of_distance).collect();
+            let samples = samples.min(attack.most_samples);
+            let key = key.child(step as u64);
+            let Some(normal) = self.normal(oracle, &reach, samples, key)? else {
+                break;
+            };
+            let direction = threat.norm().steepest_step(normal, 1.0);
+            self.step(oracle, direction, distances.iter().map(|d| d / root).collect())?;
+            self.search(oracle)?;
+            let scores: Vec<f64> = self.distances.iter().map(|distance| -distance).collect();
+            let more = oracle.proceed(&self.problem, &self.nearest, &scores, threat.norm());
+            let near = |d: &f64| stop && *d <= threat.epsilon();
+            let near: Vec<bool> = self.distances.iter().map(near).collect();
+            if let Some(rows) = harvest.take(&near, &self.nearest) {
+                if harvest.is_complete() {
+                    break;
+                }
+                self.select(&rows);
+            }
+            if !more {
+                break;
+            }
+        }
+        let outside: Vec<bool> = self.distances.iter().map(|d| *d > threat.epsilon()).collect();
+        let rest = where_rows(&outside, self.nearest, &self.problem.images);
+        Ok(harvest.finish(rest))
+    }
+
+    /// The values of an image, `d`.
+    fn values(&self) -> f64 {
+        (self.problem.images.shape().num_elements() / self.problem.len()) as f64
+    }
+
+    /// The precision of a binary search as a share of the distance, `θ`.
+    fn precision(&self) -> f64 {
+        let exponent = if self.attack.threat.norm() == Norm::Linf { 2.0 } else { 1.5 };
+        self.attack.gamma / self.values().powf(exponent)
+    }
+
+    /// How far samples reach for the normal, in Euclidean length as a share of the distance.
+    fn reach(&self) -> f64 {
+        let exponent = if self.attack.threat.norm() == Norm::Linf { 0.5 } else { 1.0 };
+        self.attack.gamma / self.values().powf(exponent)
+    }
+
+    fn decide(
+        &self,
+        oracle: &mut Oracle<'_>,
+        x: &Tensor<4>,
+    ) -> Result<Option<Vec<bool>>, AttackError> {
+        self.vote.decide(oracle, &self.problem, x)
+    }
+
+    fn distance(&self, x: &Tensor<4>) -> Vec<f64> {
+        read(&self.attack.threat.norm().distance(x, &self.problem.images))
+    }
+
+    /// Moves `x` towards the originals as far as it stays adversarial, and keeps it where it is the nearest.
+    fn search(&mut self, oracle: &mut Oracle<'_>) -> Result<(), AttackError> {
+        let searches = self.precision().recip().log2().ceil().max(1.0) as usize;
+        let norm = self.attack.threat.norm();
+        self.x = self.vote.approach(oracle, &self.problem, norm, &self.x, searches)?;
+        let distances = self.distance(&self.x);
+        let nearer: Vec<bool> = distances.iter().zip(&self.distances).map(|(a, b)| a < b).collect();
+        self.nearest = where_rows(&nearer, self.nearest.clone(), &self.x);
+        self.distances = distances.iter().zip(&self.distances).map(|(a, b)| a.min(*b)).collect();
+        Ok(())
+    }
+
+    /// The estimated normal of the boundary, of Euclidean length one, on the adversarial side, from
+    /// as many samples as the budget allows; none where it allows no sample.
+    fn normal(
+        &self,
+        oracle: &mut Oracle<'_>,
+        reach: &[f64],
+        samples: usize,
+        key: Key,
+    ) -> Result<Option<Tensor<4>>, AttackError> {
+        let (x, examples) = (&self.x, &self.problem.examples);
+        let reach = per_row(reach, x);
+        let mut sums = [x.zeros_like(), x.zeros_like()];
+        let mut votes = vec![0.0; self.problem.len()];
+        let mut asked = 0;
+        for sample in 0..samples as u64 {
+            let key = key.child(sample);
+            let draws = match self.attack.threat.norm() {
+                Norm::Linf => Norm::Linf.random_start(key, x, 1.0, examples),
+                _ => normal_rows(key, examples, x),
+            };
+            let at = x.clone() + Norm::L2.unit(draws) * reach.clone();
+            let at = at.clamp(0.0, 1.0);
+            let direction = at.clone() - x.clone();
+            let Some(reached) = self.decide(oracle, &at)? else {
+                break;
+            };
+            asked += 1;
+            let signs: Vec<f64> = reached.iter().map(|&yes| if yes { 1.0 } else { -1.0 }).collect();
+            votes.iter_mut().zip(&signs).for_each(|(sum, sign)| *sum += sign);
+            let [signed, plain] = sums;
+            sums = [signed + direction.clone() * per_row(&signs, x), plain + direction];
+        }
+        if asked == 0 {
+            return Ok(None);
+        }
+        let n = f64::from(asked);
+        // Where all agree there is no variance to reduce, and nothing would be left.
+        let means: Vec<f64> =
+            votes.iter().map(|sum| if sum.abs() == n { 0.0 } else { sum / n }).collect();
+        let [signed, plain] = sums;
+        Ok(Some(Norm::L2.unit(signed - plain * per_row(&means, x))))
+    }
+
+    /// Steps along `direction`, halved until they stay adversarial.
+    fn step(
+        &mut self,
+        oracle: &mut Oracle<'_>,
+        direction: Tensor<4>,
+        mut sizes: Vec<f64>,
+    ) -> Result<(), AttackError> {
+        let from = self.x.clone();
+        let mut done = vec![false; sizes.len()];
+        for _ in 0..HALVINGS {
+            let ahead = from.clone() + direction.clone() * per_row(&sizes, &from);
+            let ahead = ahead.clamp(0.0, 1.0);
+            let Some(reached) = self.decide(oracle, &ahead)? else {
+                break;
+            };
+            let now: Vec<bool> = reached.iter().zip(&done).map(|(a, b)| *a && !b).collect();
+            self.x = where_rows(&now, self.x.clone(), &ahead);
+            done.iter_mut().zip(now).for_each(|(done, now)| *done |= now);
+            if !done.contains(&false) {
+                break;
+            }
+            sizes.iter_mut().for_each(|size| *size *= 0.5);
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, rows: &Rows) {
+        self.problem = self.problem.select(rows);
+        self.x = rows.of(&self.x);
+        self.nearest = rows.of(&self.nearest);
+        self.distances = rows.of_list(&self.distances);
+    }
+}

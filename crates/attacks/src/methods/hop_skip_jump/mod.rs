@@ -1,0 +1,149 @@
+//! HopSkipJump: the nearest adversarial image by decisions alone.
+
+mod hunt;
+
+use self::hunt::Hunt;
+use crate::attack::spec;
+use crate::methods::shared::decision::{Decisions, Started};
+use crate::error::{at_least_one, within};
+use crate::{Access, Attack, AttackError, Norm, Oracle, Problem, Threat};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::Serialize;
+
+/// HopSkipJump (Chen et al., arXiv 1904.02144, algorithm 2), for the L2 and the Linf norm.
+///
+/// All it asks the model is whether an image reaches the goal. From a random image that does, a binary search towards
+/// the original meets the boundary. There the mean of random directions, each with the sign of the decision a little way
+/// along it, estimates the boundary's normal; the mean decision is subtracted first, for less variance. A step along the
+/// normal, halved until it stays adversarial, and a binary search end the iteration. The `t`-th takes `B₀ √t` decisions
+/// for the normal, and steps `1/√t` of the distance at first.
+///
+/// The result is the nearest adversarial image where its distance is at most the threat's ε, else the original: with a
+/// large ε every example of smallest norm. Images that reach the goal as they are stay as they are, and so do those for
+/// which no start does; of a target class that may be most, unless [images of it](Self::with_starts) are given.
+///
+/// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the same draws throughout,
+/// so that the boundary holds still.
+///
+/// A budget of forward passes is kept to the pass: the last normal is estimated from what is left.
+///
+/// # Deviations
+///
+/// In Linf samples reach `√d` times as far as in the paper, since single precision would lose them otherwise. The nearest
+/// image of all iterations counts, not the last.
+///
+/// ```
+/// use cni_attacks::{Attack, HopSkipJump, Threat};
+/// let attack = HopSkipJump::new(Threat::l2(0.5)?)?;
+/// assert_eq!(attack.name(), "HopSkipJump-40");
+/// assert_eq!(attack.with_draws(9)?.name(), "HopSkipJump-40x9");
+/// assert!(HopSkipJump::new(Threat::l1(12.0)?).is_err());
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "attack", rename = "hop_skip_jump")]
+pub struct HopSkipJump {
+    threat: Threat,
+    steps: usize,
+    first_samples: usize,
+    most_samples: usize,
+    gamma: f64,
+    #[serde(flatten)]
+    decisions: Decisions,
+}
+
+impl HopSkipJump {
+    /// 40 iterations, 100 √t decisions for the `t`-th normal and at most 10 000, at most 1000 random images to start from,
+    /// γ = 1, one draw; an error unless the norm is L2 or Linf.
+    pub fn new(threat: Threat) -> Result<Self, AttackError> {
+        if threat.norm() == Norm::L1 {
+            let wanted = &[Norm::Linf, Norm::L2];
+            return Err(AttackError::Norm { got: threat.norm(), wanted });
+        }
+        Ok(Self {
+            threat,
+            steps: 40,
+            first_samples: 100,
+            most_samples: 10_000,
+            gamma: 1.0,
+            decisions: Decisions::new(),
+        })
+    }
+
+    /// The number of iterations; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The decisions for the first normal, `B₀`, and the most for any; an error where one is zero.
+    pub fn with_samples(self, first: usize, most: usize) -> Result<Self, AttackError> {
+        let first_samples = at_least_one("first_samples", first)?;
+        Ok(Self { first_samples, most_samples: at_least_one("most_samples", most)?, ..self })
+    }
+
+    /// How many random images are tried as a start; an error where it is zero.
+    pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
+        Ok(Self { decisions: self.decisions.with_tries(tries)?, ..self })
+    }
+
+    /// Images to start from, `[any, channels, height, width]` with pixels in [0, 1], tried in their order before random ones:
+    /// a targeted attack wants some of every class.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
+    /// 1e-6 is clipped.
+    pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
+        Ok(Self { decisions: self.decisions.with_starts(starts)?, ..self })
+    }
+
+    /// How coarse the binary searches are: they end within `γ d^(−3/2)` of the distance in L2 and `γ d⁻²` in Linf, for
+    /// images of `d` values; an error unless finite and positive.
+    pub fn with_gamma(self, gamma: f64) -> Result<Self, AttackError> {
+        Ok(Self { gamma: within("gamma", gamma, |gamma| gamma > 0.0, "above 0")?, ..self })
+    }
+
+    /// The number of draws of the model's noise that vote on each decision; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { decisions: self.decisions.with_draws(draws)?, ..self })
+    }
+}
+
+impl Attack for HopSkipJump {
+    /// `HopSkipJump-{steps}`, with several draws `HopSkipJump-{steps}x{draws}`.
+    fn name(&self) -> String {
+        self.decisions.name(format!("HopSkipJump-{}", self.steps))
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Decisions
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let Some(Started { harvest, problem: left, x, vote }) =
+            self.decisions.start(oracle, problem, key)?
+        else {
+            return Ok(problem.images.clone());
+        };
+        let hunt = Hunt::new(self, left, x, vote);
+        Ok(harvest.finish(hunt.run(oracle, key)?))
+    }
+}

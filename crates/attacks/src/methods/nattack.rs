@@ -1,0 +1,235 @@
+//! NAttack: a search for a distribution of adversarial examples.
+
+use crate::attack::spec;
+use crate::methods::shared::best::Selection;
+use crate::rows::at_least_single;
+use crate::error::{at_least_one, within};
+use crate::rows::{per_row, Harvest};
+use crate::{Access, Attack, AttackError, Eot, Expectation, Norm, Oracle, Problem, Rows, Threat};
+use burn::tensor::Tensor;
+use cni_noise::{Key, normal_rows};
+use serde::Serialize;
+
+/// NAttack (Li et al., arXiv 1905.00441, algorithm 1), for the Linf norm.
+///
+/// Evolution strategies move the mean `μ` of a Gaussian such that its samples `z = μ + σε`, taken
+/// to images by `(tanh(z) + 1) / 2` and projected to the ball, have large margins: `μ ← μ + η /
+/// (bσ) Σ f ε`, with the scores `f` of the `b` samples standardised. At first `μ` is the image. The
+/// score is the margin, [`Loss::Margin`](crate::Loss::Margin), also where the goal is reached; the
+/// result is the best sample of all, the images of `μ` among them.
+///
+/// All scores are means over the same `draws` draws of the model's noise, so that samples differ in what they are and
+/// not in their luck. Of a deterministic model examples leave after the iteration in which they reach the goal.
+///
+/// ```
+/// use cni_attacks::{Attack, NAttack, Threat};
+/// let attack = NAttack::new(Threat::linf(8.0 / 255.0)?)?;
+/// assert_eq!(attack.name(), "NAttack-500");
+/// assert_eq!(attack.with_draws(20)?.name(), "EOT-NAttack-500x20");
+/// assert!(NAttack::new(Threat::l2(0.5)?).is_err());
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "n_attack")]
+pub struct NAttack {
+    threat: Threat,
+    steps: usize,
+    population: usize,
+    sigma: f64,
+    learning_rate: f64,
+    #[serde(flatten)]
+    eot: Eot,
+}
+
+/// Keeps pixels at the faces of the box within reach of the tanh.
+const SHRINK: f64 = 1.0 - 1e-6;
+/// Keeps the standardised scores finite where all are equal.
+const TINY: f64 = 1e-7;
+
+impl NAttack {
+    /// At most 500 iterations of 300 samples, σ = 0.1, learning rate 0.02, one draw; an error unless the norm is Linf.
+    pub fn new(threat: Threat) -> Result<Self, AttackError> {
+        if threat.norm() != Norm::Linf {
+            return Err(AttackError::Norm { got: threat.norm(), wanted: &[Norm::Linf] });
+        }
+        Ok(Self {
+            threat,
+            steps: 500,
+            population: 300,
+            sigma: 0.1,
+            learning_rate: 0.02,
+            eot: Eot::ONE,
+        })
+    }
+
+    /// The number of iterations; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The number of samples of an iteration; an error where it is zero.
+    pub fn with_population(self, population: usize) -> Result<Self, AttackError> {
+        Ok(Self { population: at_least_one("population", population)?, ..self })
+    }
+
+    /// The standard deviation of the samples before the tanh; an error unless finite and positive.
+    pub fn with_sigma(self, sigma: f64) -> Result<Self, AttackError> {
+        Ok(Self { sigma: within("sigma", sigma, |sigma| sigma > 0.0, "above 0")?, ..self })
+    }
+
+    /// The learning rate `η`; an error unless finite and positive.
+    pub fn with_learning_rate(self, rate: f64) -> Result<Self, AttackError> {
+        let learning_rate = within("learning_rate", rate, |rate| rate > 0.0, "above 0")?;
+        Ok(Self { learning_rate, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each score; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+
+    /// What the expectation over draws is taken of.
+    pub fn with_expectation(self, expectation: Expectation) -> Self {
+        Self { eot: Eot { expectation, ..self.eot }, ..self }
+    }
+
+    /// The image of a point before the tanh.
+    fn image(&self, z: Tensor<4>, clean: &Tensor<4>) -> Tensor<4> {
+        let image = z.tanh().add_scalar(1.0).mul_scalar(0.5).cast(clean.dtype());
+        Norm::Linf.project(image, clean, self.threat.epsilon())
+    }
+
+    /// Scores the samples around `mean`, as many as the budget allows, and moves it.
+    fn evolve(
+        &self,
+        oracle: &mut Oracle<'_>,
+        state: &mut State,
+        key: Key,
+    ) -> Result<(), AttackError> {
+        if !oracle.affords_scores(1, self.eot) {
+            return Ok(());
+        }
+        // Scores count from that of the mean: their differences may be small against their size.
+        let center = self.image(state.mean.clone(), &state.problem.images);
+        let base = state.offer(oracle, &center)?;
+        let mut samples = 0;
+        let mut sums = [state.mean.zeros_like(), state.mean.zeros_like()];
+        let mut moments = vec![[0.0; 2]; base.len()];
+        for sample in 0..self.population as u64 {
+            if !oracle.affords_scores(1, self.eot) {
+                break;
+            }
+            samples += 1;
+            let draws = normal_rows(key.child(sample), &state.problem.examples, &state.mean);
+            let z = state.mean.clone() + draws.clone() * self.sigma;
+            let x = self.image(z, &state.problem.images);
+            let scores = state.offer(oracle, &x)?;
+            let gains: Vec<f64> = scores.iter().zip(&base).map(|(a, b)| a - b).collect();
+            for (moments, gain) in moments.iter_mut().zip(&gains) {
+                moments[0] += gain;
+                moments[1] += gain * gain;
+            }
+            let [weighted, plain] = sums;
+            sums = [weighted + draws.clone() * per_row(&gains, &draws), plain + draws];
+        }
+        // Σ (f − mean) ε / deviation, from what was summed along the way.
+        if samples == 0 {
+            return Ok(());
+        }
+        let n = f64::from(samples);
+        let mean: Vec<f64> = moments.iter().map(|[sum, _]| sum / n).collect();
+        let steps: Vec<f64> = (moments.iter().zip(&mean))
+            .map(|([_, squares], mean)| {
+                let deviation = (squares / n - mean * mean).max(0.0).sqrt();
+                self.learning_rate / (n * self.sigma * (deviation + TINY))
+            })
+            .collect();
+        let [weighted, plain] = sums;
+        let ahead = weighted - plain * per_row(&mean, &state.mean);
+        state.mean = state.mean.clone() + ahead * per_row(&steps, &state.mean);
+        Ok(())
+    }
+}
+
+/// The rows still attacked.
+struct State {
+    problem: Problem,
+    /// The mean of the samples, before the tanh.
+    mean: Tensor<4>,
+    best: Selection,
+}
+
+impl State {
+    fn offer(&mut self, oracle: &mut Oracle<'_>, x: &Tensor<4>) -> Result<Vec<f64>, AttackError> {
+        self.best.offer(oracle, x, &self.problem.examples)
+    }
+
+    /// The best images.
+    fn images(&self) -> &Tensor<4> {
+        self.best.images().unwrap_or(&self.problem.images)
+    }
+
+    fn select(&mut self, rows: &Rows) {
+        self.problem = self.problem.select(rows);
+        self.mean = rows.of(&self.mean);
+        self.best.select(rows);
+    }
+}
+
+impl Attack for NAttack {
+    /// `NAttack-{steps}`; with several draws `EOT-NAttack-{steps}x{draws}` and the expectation.
+    fn name(&self) -> String {
+        self.eot.name(format!("NAttack-{}", self.steps))
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Scores
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let stop = oracle.stops_early(true, problem)?;
+        let mut harvest = Harvest::new(problem.len());
+        // In half precision what keeps the inverse of tanh finite would be one.
+        let images = at_least_single(problem.images.clone());
+        let centered = images.sub_scalar(0.5).mul_scalar(2.0 * SHRINK);
+        let mut state = State {
+            problem: problem.clone(),
+            mean: centered.atanh(),
+            best: Selection::new(&problem.goal, self.eot, key.named("score")),
+        };
+        for step in 0..self.steps as u64 {
+            self.evolve(oracle, &mut state, key.child(step))?;
+            let margins = state.best.margins();
+            let more = oracle.proceed(&state.problem, state.images(), &margins, Norm::Linf);
+            // A margin is positive just where the goal is reached.
+            let reached: Vec<bool> = margins.iter().map(|margin| stop && *margin > 0.0).collect();
+            if let Some(rows) = harvest.take(&reached, state.images()) {
+                if harvest.is_complete() {
+                    break;
+                }
+                state.select(&rows);
+            }
+            if !more {
+                break;
+            }
+        }
+        Ok(harvest.finish(state.images().clone()))
+    }
+}

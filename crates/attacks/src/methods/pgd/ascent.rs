@@ -1,0 +1,130 @@
+//! A run of PGD.
+
+use super::Pgd;
+use crate::methods::shared::best::Selection;
+use crate::threat::Ball;
+use crate::rows::Harvest;
+use crate::{AttackError, Eot, InputGradient, Norm, Objective, Oracle, Problem};
+use burn::tensor::Tensor;
+use cni_noise::{Examples, Key};
+use std::ops::Range;
+
+/// Where a run begins, and its steps, whose numbers choose the draws of their gradients.
+pub(super) struct Run {
+    pub key: Key,
+    pub start: Tensor<4>,
+    pub steps: Range<u64>,
+}
+
+impl Pgd {
+    pub(super) fn start(&self, problem: &Problem, key: Key) -> Tensor<4> {
+        let clean = &problem.images;
+        if !self.random_start {
+            return clean.clone();
+        }
+        let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
+        let change = norm.random_start(key, clean, epsilon, &problem.examples);
+        norm.project(clean.clone() + change, clean, epsilon)
+    }
+
+    fn step(&self, gradient: Tensor<4>) -> Tensor<4> {
+        match self.threat.norm() {
+            Norm::L1 => {
+                let [_, channels, height, width] = gradient.dims();
+                let moved = (self.sparsity * (channels * height * width) as f64).ceil();
+                let shares = vec![moved.max(1.0) as usize; gradient.dims()[0]];
+                Norm::sparse_step(gradient, &shares).mul_scalar(self.step_size)
+            }
+            norm => norm.steepest_step(gradient, self.step_size),
+        }
+    }
+
+    /// The gradient of a step, where the model sees the images as the attack shows them, and the
+    /// logits of the images themselves where an early stop asks for them.
+    fn gradient(
+        &self,
+        oracle: &mut Oracle<'_>,
+        x: &Tensor<4>,
+        objective: &Objective,
+        examples: &Examples,
+        key: Key,
+        stop: bool,
+    ) -> Result<InputGradient, AttackError> {
+        let Some(diversity) = &self.input_diversity else {
+            return oracle.gradient(x, objective, examples, self.eot, key);
+        };
+        let view = diversity.view(x, examples, key);
+        let seen = view.of(x.clone());
+        let mut found = oracle.gradient(&seen, objective, examples, self.eot, key)?;
+        found.gradient = view.pull_back(found.gradient);
+        if stop {
+            // Only models without noise are left early, for which one draw will do.
+            found.logits = oracle.score(x, objective, examples, Eot::ONE, key)?.logits;
+        }
+        Ok(found)
+    }
+
+    /// One run on the examples of `problem`; those that stop early leave for the harvest.
+    pub(super) fn ascend(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: Problem,
+        run: Run,
+        mut selection: Option<&mut Selection>,
+        stop: bool,
+    ) -> Result<Tensor<4>, AttackError> {
+        let norm = self.threat.norm();
+        let mut ball = Ball::new(norm, self.threat.epsilon(), &problem.images);
+        let mut harvest = Harvest::new(problem.len());
+        let mut objective = Objective::new(self.loss, &problem.goal);
+        let Run { key, start: mut x, steps } = run;
+        let mut past: Option<Tensor<4>> = None;
+        let mut problem = problem;
+        for step in steps {
+            if let Some(selection) = &mut selection {
+                selection.offer(oracle, &x, &problem.examples)?;
+            }
+            let key = key.child(step);
+            let mut found = self.gradient(oracle, &x, &objective, &problem.examples, key, stop)?;
+            if stop {
+                let reached = problem.goal.reached(&found.logits).float();
+                let [reached] = oracle.read([reached])?;
+                let reached: Vec<bool> = reached.iter().map(|&reached| reached > 0.0).collect();
+                if let Some(rows) = harvest.take(&reached, &x) {
+                    if harvest.is_complete() {
+                        break;
+                    }
+                    (problem, objective) = (problem.select(&rows), objective.select(&rows));
+                    (x, past) = (rows.of(&x), past.map(|past| rows.of(&past)));
+                    ball = ball.select(&rows);
+                    (found.gradient, found.score) =
+                        (rows.of(&found.gradient), rows.of(&found.score));
+                }
+            }
+            let mut gradient = match &self.kernel {
+                Some(kernel) => kernel.smooth(found.gradient),
+                None => found.gradient,
+            };
+            if self.momentum > 0.0 {
+                let unit = Norm::L1.unit(gradient);
+                gradient = match past.take() {
+                    None => unit,
+                    Some(past) => past.mul_scalar(self.momentum) + unit,
+                };
+                past = Some(gradient.clone());
+            }
+            x = ball.project(x + self.step(gradient));
+            let scores = match oracle.is_traced() {
+                true => oracle.read([found.score])?.concat(),
+                false => Vec::new(),
+            };
+            if !oracle.proceed(&problem, &x, &scores, norm) {
+                break;
+            }
+        }
+        if let Some(selection) = selection {
+            selection.offer(oracle, &x, &problem.examples)?;
+        }
+        Ok(harvest.finish(x))
+    }
+}

@@ -1,0 +1,125 @@
+//! Random perturbation: the baseline that every attack must beat.
+
+use crate::attack::spec;
+use crate::methods::shared::best::Selection;
+use crate::error::at_least_one;
+use crate::{Access, Attack, AttackError, Eot, Norm, Oracle, Problem, Threat};
+use burn::tensor::Tensor;
+use cni_noise::{Key, normal_rows};
+use serde::{Deserialize, Serialize};
+
+/// How random perturbations are distributed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoiseLaw {
+    /// Uniform in the ball.
+    #[default]
+    Uniform,
+    /// Gaussian: in Linf of standard deviation ε, cut off at ±ε; in L2 and L1 scaled to the length ε.
+    Gaussian,
+}
+
+/// The best of several random points of the ball, clipped to the box.
+///
+/// It uses no gradient. A model that it breaks more often than a gradient attack does hides its
+/// gradients (Carlini et al., arXiv 1902.06705, section 5). Points are
+/// compared under the same draws of the model's noise, by those in which the goal is reached and
+/// then by their mean [`Loss::Margin`](crate::Loss::Margin); a single point needs no comparison and
+/// no pass through the model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "random_noise")]
+pub struct RandomNoise {
+    threat: Threat,
+    law: NoiseLaw,
+    samples: usize,
+    #[serde(flatten)]
+    eot: Eot,
+}
+
+impl RandomNoise {
+    /// One point, uniform in the ball.
+    pub fn new(threat: Threat) -> Self {
+        Self { threat, law: NoiseLaw::Uniform, samples: 1, eot: Eot::ONE }
+    }
+
+    /// One Gaussian point.
+    pub fn gaussian(threat: Threat) -> Self {
+        Self { law: NoiseLaw::Gaussian, ..Self::new(threat) }
+    }
+
+    /// The number of points; an error where it is zero.
+    pub fn with_samples(self, samples: usize) -> Result<Self, AttackError> {
+        Ok(Self { samples: at_least_one("samples", samples)?, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each score; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+
+    fn point(&self, problem: &Problem, key: Key) -> Tensor<4> {
+        let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
+        let (clean, examples) = (&problem.images, &problem.examples);
+        let change = match (self.law, norm) {
+            (NoiseLaw::Uniform, _) => norm.random_start(key, clean, epsilon, examples),
+            (NoiseLaw::Gaussian, Norm::Linf) => {
+                normal_rows(key, examples, clean).mul_scalar(epsilon)
+            }
+            (NoiseLaw::Gaussian, _) => {
+                norm.unit(normal_rows(key, examples, clean)).mul_scalar(epsilon)
+            }
+        };
+        norm.project(clean.clone() + change, clean, epsilon)
+    }
+}
+
+impl Attack for RandomNoise {
+    /// `Random-{samples}` or `Gaussian-{samples}`, with several draws `EOT-Random-{samples}x{draws}`.
+    fn name(&self) -> String {
+        let law = match self.law {
+            NoiseLaw::Uniform => "Random",
+            NoiseLaw::Gaussian => "Gaussian",
+        };
+        self.eot.name(format!("{law}-{}", self.samples))
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::None
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let mut image = self.point(problem, key.child(0));
+        if self.samples == 1 {
+            return Ok(image);
+        }
+        let mut selection = Selection::new(&problem.goal, self.eot, key.named("score"));
+        for sample in 0..self.samples as u64 {
+            if !oracle.affords_scores(1, self.eot) {
+                break;
+            }
+            image = self.point(problem, key.child(sample));
+            let scores = selection.offer(oracle, &image, &problem.examples)?;
+            if !oracle.proceed(problem, &image, &scores, self.threat.norm()) {
+                break;
+            }
+        }
+        Ok(selection.into_images(image))
+    }
+}

@@ -1,0 +1,116 @@
+//! The best of several candidates, by success before loss.
+
+use crate::rows::where_rows;
+use crate::{AttackError, Eot, Goal, Loss, Objective, Oracle, Rows};
+use burn::tensor::Tensor;
+use cni_noise::{Examples, Key};
+
+/// What an image is worth to an attack: candidates are compared by how often the goal is reached,
+/// then by the margin, and by the loss that was climbed only where both are equal.
+///
+/// By the loss alone a restart that fools the model could lose to one that does not, and more
+/// restarts leave more examples robust.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Merit {
+    /// The share of the draws in which the goal is reached; of an expectation of logits or probabilities
+    /// whether their mean reaches it, all or nothing.
+    pub reached: f64,
+    /// The mean margin in the attacker's favour.
+    pub margin: f64,
+    /// The mean of what was climbed.
+    pub loss: f64,
+}
+
+impl Merit {
+    /// Of an example without any candidate.
+    pub const NONE: Self = Self { reached: 0.0, margin: f64::NEG_INFINITY, loss: 0.0 };
+
+    /// Of each row.
+    pub fn rows([reached, margin, loss]: &[Vec<f64>; 3]) -> Vec<Self> {
+        let of_row =
+            |row: usize| Self { reached: reached[row], margin: margin[row], loss: loss[row] };
+        (0..reached.len()).map(of_row).collect()
+    }
+
+    /// Whether this candidate is kept rather than the other.
+    pub fn exceeds(&self, other: &Self) -> bool {
+        let order = self.reached.total_cmp(&other.reached);
+        let order = order.then(self.margin.total_cmp(&other.margin));
+        order.then(self.loss.total_cmp(&other.loss)).is_gt()
+    }
+}
+
+/// The best candidate of each example so far.
+///
+/// All candidates are judged under the same draws of the model's noise, and not those of any
+/// gradient: a candidate that merely met friendly noise does not win.
+pub struct Selection {
+    pub goal: Goal,
+    climbed: Objective,
+    eot: Eot,
+    key: Key,
+    best: Option<(Tensor<4>, Vec<Merit>)>,
+}
+
+impl Selection {
+    /// Of candidates for this goal that were found by climbing the margin.
+    pub fn new(goal: &Goal, eot: Eot, key: Key) -> Self {
+        Self::climbed(goal, Loss::Margin, eot, key)
+    }
+
+    /// Of candidates for this goal that were found by climbing this loss.
+    pub fn climbed(goal: &Goal, loss: Loss, eot: Eot, key: Key) -> Self {
+        Self { goal: goal.clone(), climbed: Objective::new(loss, goal), eot, key, best: None }
+    }
+
+    /// Goes on with some of the rows.
+    pub fn select(&mut self, rows: &Rows) {
+        self.goal = self.goal.select(rows);
+        self.climbed = self.climbed.select(rows);
+        let kept =
+            |(images, record): (Tensor<4>, Vec<Merit>)| (rows.of(&images), rows.of_list(&record));
+        self.best = self.best.take().map(kept);
+    }
+
+    /// The best so far.
+    pub fn images(&self) -> Option<&Tensor<4>> {
+        self.best.as_ref().map(|(images, _)| images)
+    }
+
+    /// The margins of the best so far; empty before any.
+    pub fn margins(&self) -> Vec<f64> {
+        let merits = self.best.as_ref().map_or(&[][..], |(_, record)| record);
+        merits.iter().map(|merit| merit.margin).collect()
+    }
+
+    /// Keeps `candidate` for the examples where it beats all before it; its own margins.
+    pub fn offer(
+        &mut self,
+        oracle: &mut Oracle<'_>,
+        candidate: &Tensor<4>,
+        examples: &Examples,
+    ) -> Result<Vec<f64>, AttackError> {
+        let (climbed, goal) = (&self.climbed, &self.goal);
+        let (scores, success) =
+            oracle.success(candidate, climbed, goal, examples, self.eot, self.key)?;
+        let lists = oracle.read([success.reached, success.margin, scores.score])?;
+        let merits = Merit::rows(&lists);
+        let [_, margins, _] = lists;
+        self.best = Some(match self.best.take() {
+            None => (candidate.clone(), merits),
+            Some((images, record)) => {
+                let better: Vec<bool> =
+                    merits.iter().zip(&record).map(|(new, old)| new.exceeds(old)).collect();
+                let kept = merits.into_iter().zip(record).zip(&better);
+                let record = kept.map(|((new, old), &better)| if better { new } else { old });
+                (where_rows(&better, images, candidate), record.collect())
+            }
+        });
+        Ok(margins)
+    }
+
+    /// The best of all candidates; `otherwise` where there was none.
+    pub fn into_images(self, otherwise: Tensor<4>) -> Tensor<4> {
+        self.best.map_or(otherwise, |(images, _)| images)
+    }
+}

@@ -1,0 +1,97 @@
+//! What attacks share that ask for decisions alone: how they ask, and where they start.
+
+mod starts;
+mod vote;
+
+pub(crate) use self::vote::Vote;
+
+use self::starts::Starts;
+use crate::error::at_least_one;
+use crate::rows::Harvest;
+use crate::{AttackError, Oracle, Problem};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::Serialize;
+
+/// Where an attack by decisions starts, and how many draws decide.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Decisions {
+    tries: usize,
+    starts: Option<Starts>,
+    draws: usize,
+}
+
+/// The examples on which an attack by decisions has work to do: they are not adversarial as they
+/// are, and an image of each is.
+pub(crate) struct Started {
+    /// Holds all others.
+    pub harvest: Harvest,
+    pub problem: Problem,
+    /// Adversarial images, one of each.
+    pub x: Tensor<4>,
+    pub vote: Vote,
+}
+
+impl Decisions {
+    /// A thousand random images to start from at most, and one draw.
+    pub fn new() -> Self {
+        Self { tries: 1000, starts: None, draws: 1 }
+    }
+
+    /// How many random images are tried as a start; an error where it is zero.
+    pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
+        Ok(Self { tries: at_least_one("tries", tries)?, ..self })
+    }
+
+    /// Images to start from, tried before random ones; an error where they are no images.
+    pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
+        Ok(Self { starts: Some(Starts::new(starts)?), ..self })
+    }
+
+    /// The number of draws of the model's noise that vote; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { draws: at_least_one("draws", draws)?, ..self })
+    }
+
+    /// The name of an attack, `{name}x{draws}` where there are several draws.
+    pub fn name(&self, name: String) -> String {
+        match self.draws {
+            1 => name,
+            draws => format!("{name}x{draws}"),
+        }
+    }
+
+    /// Looks for a start of each example that is not adversarial as it is; `None` where no example
+    /// is left.
+    pub fn start(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Option<Started>, AttackError> {
+        if let Some(starts) = &self.starts {
+            starts.check(problem)?;
+        }
+        let vote = Vote::new(self.draws, key.named("decision"));
+        let mut harvest = Harvest::new(problem.len());
+        let Some(reached) = vote.decide(oracle, problem, &problem.images)? else {
+            return Ok(None);
+        };
+        let mut left = problem.clone();
+        if let Some(rows) = harvest.take(&reached, &left.images) {
+            if harvest.is_complete() {
+                return Ok(None);
+            }
+            left = left.select(&rows);
+        }
+        let (mut x, found) = self.find(oracle, &left, vote, key.named("start"))?;
+        let missing: Vec<bool> = found.iter().map(|found| !found).collect();
+        if let Some(rows) = harvest.take(&missing, &left.images) {
+            if harvest.is_complete() {
+                return Ok(None);
+            }
+            (left, x) = (left.select(&rows), rows.of(&x));
+        }
+        Ok(Some(Started { harvest, problem: left, x, vote }))
+    }
+}

@@ -1,0 +1,183 @@
+//! What attacks share that look for the nearest adversarial image.
+
+mod plane;
+mod segment;
+
+pub(crate) use self::plane::Plane;
+
+use crate::rows::{where_rows, Harvest};
+use crate::{
+    AttackError, Eot, Expectation, InputGradient, Loss, Objective, Oracle, Problem, Rows, Threat,
+};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+
+/// The nearest image of each example at which the goal was reached.
+///
+/// Whether it is reached is asked of the margin of the mean logits, for a stochastic model over draws that are the same
+/// for all images, and not those of any gradient.
+pub(crate) struct Search {
+    /// The rows still under attack.
+    pub problem: Problem,
+    /// The classes that the model tells apart.
+    pub classes: usize,
+    /// Whether rows may leave with the first image within the threat, because the caller wants it.
+    pub early: bool,
+    /// Whether the model has noise.
+    pub stochastic: bool,
+    threat: Threat,
+    /// The margin from which on the goal counts as reached.
+    confidence: f64,
+    eot: Eot,
+    key: Key,
+    margin: Objective,
+    nearest: Tensor<4>,
+    /// How far each of `nearest` is; infinite where the goal has not been reached.
+    distances: Vec<f64>,
+    harvest: Harvest,
+}
+
+/// What an image is worth.
+pub(crate) struct Look {
+    /// The margins.
+    pub scores: Vec<f64>,
+    /// Whether the goal is reached.
+    pub reached: Vec<bool>,
+    /// How far the image is from the original.
+    pub distances: Vec<f64>,
+    /// Whether the gradient that was found there is zero throughout.
+    pub zero: Vec<bool>,
+}
+
+impl Search {
+    /// Looks at the images themselves; those at which the goal is reached leave, since nothing is nearer.
+    pub fn begin(
+        oracle: &mut Oracle<'_>,
+        threat: Threat,
+        problem: &Problem,
+        eot: Eot,
+        confidence: f64,
+        key: Key,
+    ) -> Result<Self, AttackError> {
+        let eot = Eot { expectation: Expectation::Logits, ..eot };
+        let margin = Objective::new(Loss::Margin, &problem.goal);
+        let stochastic = oracle.is_stochastic(problem)?;
+        let early = oracle.wants_early_stop() && !stochastic;
+        let (images, key) = (problem.images.clone(), key.named("score"));
+        let logits = oracle.score(&images, &margin, &problem.examples, eot, key)?.logits;
+        let mut search = Self {
+            classes: logits.dims()[1],
+            early,
+            threat,
+            confidence,
+            stochastic,
+            eot,
+            key,
+            margin,
+            distances: vec![f64::INFINITY; problem.len()],
+            harvest: Harvest::new(problem.len()),
+            problem: problem.clone(),
+            nearest: images.clone(),
+        };
+        let look = search.judge(oracle, &images, &logits, None)?;
+        search.offer(&images, &look);
+        search.leave(&look.reached);
+        Ok(search)
+    }
+
+    fn judge(
+        &self,
+        oracle: &mut Oracle<'_>,
+        images: &Tensor<4>,
+        logits: &Tensor<2>,
+        found: Option<&InputGradient>,
+    ) -> Result<Look, AttackError> {
+        let scores = self.margin.score(logits.clone());
+        let reached = self.problem.goal.reached(logits).float();
+        let distances = self.threat.norm().distance(images, &self.problem.images);
+        let zero = match found {
+            Some(found) => found.zero.clone().float(),
+            None => reached.zeros_like(),
+        };
+        let [scores, reached, distances, zero] = oracle.read([scores, reached, distances, zero])?;
+        let sure = scores.iter().map(|&score| score >= self.confidence);
+        let reached: Vec<bool> =
+            reached.into_iter().zip(sure).map(|(reached, sure)| reached > 0.0 && sure).collect();
+        let zero = zero.into_iter().map(|zero| zero > 0.0).collect();
+        Ok(Look { scores, reached, distances, zero })
+    }
+
+    fn offer(&mut self, images: &Tensor<4>, Look { reached, distances, .. }: &Look) {
+        if !reached.contains(&true) {
+            return;
+        }
+        let nearer = distances.iter().zip(&self.distances).map(|(new, old)| new < old);
+        let better: Vec<bool> =
+            nearer.zip(reached).map(|(nearer, reached)| nearer && *reached).collect();
+        self.nearest = where_rows(&better, self.nearest.clone(), images);
+        for (row, distance) in distances.iter().enumerate().filter(|(row, _)| better[*row]) {
+            self.distances[row] = *distance;
+        }
+    }
+
+    /// Looks at images and keeps those that are nearer than all before. What a gradient has found at them saves a pass
+    /// through a model without noise.
+    pub fn look(
+        &mut self,
+        oracle: &mut Oracle<'_>,
+        images: &Tensor<4>,
+        found: Option<&InputGradient>,
+    ) -> Result<Look, AttackError> {
+        let look = match found.filter(|_| !self.stochastic) {
+            Some(gradient) => self.judge(oracle, images, &gradient.logits, found)?,
+            None => {
+                let examples = &self.problem.examples;
+                let scores = oracle.score(images, &self.margin, examples, self.eot, self.key)?;
+                self.judge(oracle, images, &scores.logits, found)?
+            }
+        };
+        self.offer(images, &look);
+        Ok(look)
+    }
+
+    /// Ends an iteration that led to these images; whether there may be another.
+    pub fn proceed(&self, oracle: &mut Oracle<'_>, images: &Tensor<4>, look: &Look) -> bool {
+        oracle.proceed(&self.problem, images, &look.scores, self.threat.norm())
+    }
+
+    /// Which rows have an image within the threat.
+    pub fn within(&self) -> Vec<bool> {
+        self.distances.iter().map(|&distance| distance <= self.threat.epsilon()).collect()
+    }
+
+    /// Lets finished rows leave with what they have; the rows that stay, where any left.
+    pub fn leave(&mut self, finished: &[bool]) -> Option<Rows> {
+        if !finished.contains(&true) {
+            return None;
+        }
+        let rows = self.harvest.take(finished, &self.result())?;
+        if !self.is_complete() {
+            self.problem = self.problem.select(&rows);
+            self.margin = self.margin.select(&rows);
+            self.nearest = rows.of(&self.nearest);
+            self.distances = rows.of_list(&self.distances);
+        }
+        Some(rows)
+    }
+
+    /// Whether no row is left.
+    pub fn is_complete(&self) -> bool {
+        self.harvest.is_complete()
+    }
+
+    /// The nearest images within the threat, and the originals where there is none.
+    fn result(&self) -> Tensor<4> {
+        where_rows(&self.within(), self.problem.images.clone(), &self.nearest)
+    }
+
+    /// As [`result`](Self::result), for all rows that the search began with.
+    pub fn finish(self) -> Tensor<4> {
+        let rest = self.result();
+        self.harvest.finish(rest)
+    }
+}

@@ -1,0 +1,56 @@
+//! The boundary of the model, as if it were linear.
+
+use super::Search;
+use crate::rows::where_rows;
+use crate::{AttackError, Eot, Objective, Oracle};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+
+/// The hyperplane at which a linear model would reach the goal, for each image.
+pub(crate) struct Plane {
+    pub normal: Tensor<4>,
+    /// What the linear function with these slopes is at the image; it is zero at the plane.
+    pub offsets: Vec<f64>,
+    /// How far the plane is, the box left aside.
+    pub distances: Vec<f64>,
+}
+
+impl Search {
+    /// Of the planes where these objectives are zero, if they were linear, the nearest to each image.
+    pub fn nearest_plane(
+        &self,
+        oracle: &mut Oracle<'_>,
+        images: &Tensor<4>,
+        objectives: &[Objective],
+        eot: Eot,
+        key: Key,
+    ) -> Result<Plane, AttackError> {
+        let dual = self.threat.norm().dual();
+        let mut nearest: Option<Plane> = None;
+        for objective in objectives {
+            let found = oracle.gradient(images, objective, &self.problem.examples, eot, key)?;
+            let slopes = dual.length(found.gradient.clone());
+            let [offsets, slopes] = oracle.read([found.score, slopes])?;
+            // A gradient of zero leads nowhere: its plane is the farthest.
+            let distances = offsets.iter().zip(&slopes).map(|(z, slope)| z.abs() / (slope + 1e-12));
+            let distances: Vec<f64> = distances.collect();
+            nearest = Some(match nearest {
+                None => Plane { normal: found.gradient, offsets, distances },
+                Some(best) => {
+                    let nearer = distances.iter().zip(&best.distances).map(|(new, old)| new < old);
+                    let nearer: Vec<bool> = nearer.collect();
+                    let of = |new: &[f64], old: &[f64]| -> Vec<f64> {
+                        let pick = |row: usize| if nearer[row] { new[row] } else { old[row] };
+                        (0..nearer.len()).map(pick).collect()
+                    };
+                    Plane {
+                        offsets: of(&offsets, &best.offsets),
+                        distances: of(&distances, &best.distances),
+                        normal: where_rows(&nearer, best.normal, &found.gradient),
+                    }
+                }
+            });
+        }
+        Ok(nearest.expect("a model has at least two classes"))
+    }
+}

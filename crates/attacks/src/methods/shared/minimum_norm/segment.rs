@@ -1,0 +1,60 @@
+//! Where the segment to an adversarial image crosses the boundary.
+
+use super::Search;
+use crate::rows::{per_row, Harvest};
+use crate::{AttackError, Oracle, Rows};
+use burn::tensor::Tensor;
+
+impl Search {
+    /// Halves, `steps` times, the part of the segment from each image to its nearest adversarial one in which the goal
+    /// comes to be reached. `round` makes an image of a point. Whether the budget allows to go on.
+    pub fn bisect(
+        &mut self,
+        oracle: &mut Oracle<'_>,
+        steps: usize,
+        round: impl Fn(Tensor<4>) -> Tensor<4>,
+    ) -> Result<bool, AttackError> {
+        let found: Vec<bool> = self.distances.iter().map(|distance| distance.is_finite()).collect();
+        if steps == 0 || self.is_complete() || !found.contains(&true) {
+            return Ok(oracle.has_budget());
+        }
+        let rows = Rows::wherever(found, &self.nearest);
+        let mut part = Self {
+            problem: self.problem.select(&rows),
+            margin: self.margin.select(&rows),
+            nearest: rows.of(&self.nearest),
+            distances: rows.of_list(&self.distances),
+            harvest: Harvest::new(rows.as_slice().len()),
+            ..*self
+        };
+        let more = part.bisect_all(oracle, steps, round)?;
+        for (at, &row) in rows.as_slice().iter().enumerate() {
+            self.distances[row] = part.distances[at];
+        }
+        self.nearest = rows.replace(&self.nearest, &part.nearest);
+        Ok(more)
+    }
+
+    fn bisect_all(
+        &mut self,
+        oracle: &mut Oracle<'_>,
+        steps: usize,
+        round: impl Fn(Tensor<4>) -> Tensor<4>,
+    ) -> Result<bool, AttackError> {
+        let clean = self.problem.images.clone();
+        let change = self.nearest.clone() - clean.clone();
+        let mut bounds = vec![[0.0, 1.0]; self.problem.len()];
+        for _ in 0..steps {
+            let middles: Vec<f64> = bounds.iter().map(|[low, high]| 0.5 * (low + high)).collect();
+            let x = round(clean.clone() + change.clone() * per_row(&middles, &clean));
+            let look = self.look(oracle, &x, None)?;
+            for (row, &reached) in look.reached.iter().enumerate() {
+                bounds[row][usize::from(reached)] = middles[row];
+            }
+            if !self.proceed(oracle, &x, &look) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,56 @@
+//! The classes that targeted attacks lead to.
+
+use crate::rows::read_labels;
+use crate::{AttackError, Eot, Goal, Loss, Objective, Oracle, PairLoss, Problem};
+use burn::tensor::{Int, IntDType, Tensor};
+use cni_noise::Key;
+
+/// A class to leave and one to reach, for each image.
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    pub from: Tensor<1, Int>,
+    pub to: Tensor<1, Int>,
+}
+
+impl Pair {
+    pub fn objective(self, loss: PairLoss) -> Objective {
+        Objective::Pair { loss, from: self.from, to: self.to }
+    }
+}
+
+/// Pairs of the true class and, in turn, each of the `most` wrong classes with the largest mean logits at the images.
+///
+/// Of a target that class is the only one to reach, from the most likely other.
+pub(crate) fn targets(
+    oracle: &mut Oracle<'_>,
+    problem: &Problem,
+    eot: Eot,
+    key: Key,
+    most: usize,
+) -> Result<Vec<Pair>, AttackError> {
+    let objective = Objective::new(Loss::Margin, &problem.goal);
+    let logits = oracle.score(&problem.images, &objective, &problem.examples, eot, key)?.logits;
+    let [batch, classes] = logits.dims();
+    let labels = read_labels(problem.goal.labels());
+    let [logits] = oracle.read([logits.reshape([-1])])?;
+    // The other classes of each image, the likeliest first.
+    let others: Vec<Vec<usize>> = (labels.iter().zip(logits.chunks(classes)))
+        .map(|(&label, logits)| {
+            let mut order: Vec<usize> = (0..classes).filter(|&c| c as i64 != label).collect();
+            order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+            order
+        })
+        .collect();
+    let device = problem.images.device();
+    let classes_at = |rank: usize| -> Tensor<1, Int> {
+        let column: Vec<i32> = others.iter().map(|order| order[rank] as i32).collect();
+        debug_assert_eq!(column.len(), batch);
+        Tensor::<1, Int>::from_data(column.as_slice(), &device).cast(IntDType::I32)
+    };
+    Ok(match &problem.goal {
+        Goal::Misclassify(labels) => (0..most.min(classes - 1))
+            .map(|rank| Pair { from: labels.clone(), to: classes_at(rank) })
+            .collect(),
+        Goal::Target(labels) => vec![Pair { from: classes_at(0), to: labels.clone() }],
+    })
+}

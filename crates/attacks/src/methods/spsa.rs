@@ -1,0 +1,208 @@
+//! SPSA: gradient ascent along gradients estimated from scores.
+
+use crate::methods::shared::adam::Adam;
+use crate::attack::spec;
+use crate::methods::shared::best::Selection;
+use crate::error::{at_least_one, within};
+use crate::rows::Harvest;
+use crate::{
+    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Problem, Rows, Threat,
+};
+use burn::tensor::Tensor;
+use cni_noise::{Key, normal_rows};
+use serde::Serialize;
+
+/// Simultaneous perturbation stochastic approximation (Uesato et al., arXiv 1802.05666, algorithm 1).
+///
+/// Gradient ascent on the margin, [`Loss::Margin`], with Adam and a projection to ball and box after each step. The
+/// gradient is a mean over random signs `v ∈ {−1, 1}^d` of `v (J(x + δv) − J(x − δv)) / 2δ`: each sample costs two
+/// queries. No model's gradient is used, so that a model which hides it is climbed all the same. Points of the queries
+/// may lie outside the box by `δ`.
+///
+/// A run starts at the image, and its result is the best iterate. Every query is a mean over `draws` draws of the
+/// model's noise: the two of a sample see the same, each sample others, and the iterates are compared under draws of
+/// their own. Of a deterministic model examples leave as soon as they reach the goal.
+///
+/// ```
+/// use cni_attacks::{Attack, Spsa, Threat};
+/// let threat = Threat::linf(8.0 / 255.0)?;
+/// assert_eq!(Spsa::new(threat).name(), "SPSA-100");
+/// assert_eq!(Spsa::new(threat).with_draws(20)?.name(), "EOT-SPSA-100x20");
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "spsa")]
+pub struct Spsa {
+    threat: Threat,
+    steps: usize,
+    samples: usize,
+    delta: f64,
+    learning_rate: f64,
+    #[serde(flatten)]
+    eot: Eot,
+}
+
+impl Spsa {
+    /// 100 steps of 128 samples, δ = 0.01, learning rate 0.01, one draw.
+    pub fn new(threat: Threat) -> Self {
+        Self { threat, steps: 100, samples: 128, delta: 0.01, learning_rate: 0.01, eot: Eot::ONE }
+    }
+
+    /// The number of steps; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The number of samples behind each gradient, of two queries each; an error where it is zero.
+    pub fn with_samples(self, samples: usize) -> Result<Self, AttackError> {
+        Ok(Self { samples: at_least_one("samples", samples)?, ..self })
+    }
+
+    /// How far each sample moves every pixel, in units of the pixel range; an error unless finite and positive.
+    pub fn with_delta(self, delta: f64) -> Result<Self, AttackError> {
+        Ok(Self { delta: within("delta", delta, |delta| delta > 0.0, "above 0")?, ..self })
+    }
+
+    /// Adam's learning rate, about how far a step moves every pixel; an error unless finite and positive.
+    pub fn with_learning_rate(self, rate: f64) -> Result<Self, AttackError> {
+        let learning_rate = within("learning_rate", rate, |rate| rate > 0.0, "above 0")?;
+        Ok(Self { learning_rate, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each query; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+
+    /// What the expectation over draws is taken of.
+    pub fn with_expectation(self, expectation: Expectation) -> Self {
+        Self { eot: Eot { expectation, ..self.eot }, ..self }
+    }
+
+    /// The estimated gradient, from as many samples as the budget allows; none where it allows no
+    /// sample.
+    fn gradient(
+        &self,
+        oracle: &mut Oracle<'_>,
+        state: &State,
+        key: Key,
+    ) -> Result<Option<Tensor<4>>, AttackError> {
+        let State { problem, x, .. } = state;
+        let margin = Objective::new(Loss::Margin, &problem.goal);
+        let (mut sum, mut samples) = (x.zeros_like(), 0);
+        for sample in 0..self.samples as u64 {
+            if !oracle.affords_scores(2, self.eot) {
+                break;
+            }
+            let key = key.child(sample);
+            // The sign of a normal value is a fair coin.
+            let signs = normal_rows(key.named("signs"), &problem.examples, x).sign();
+            let mut score = |delta: f64| {
+                let at = x.clone() + signs.clone() * delta;
+                oracle.score(&at, &margin, &problem.examples, self.eot, key.named("score"))
+            };
+            let slope = (score(self.delta)?.score - score(-self.delta)?.score).cast(x.dtype());
+            sum = sum + signs * slope.reshape([-1, 1, 1, 1]);
+            samples += 1;
+        }
+        Ok((samples > 0).then(|| sum.div_scalar(2.0 * self.delta * samples as f64)))
+    }
+}
+
+/// The rows still attacked.
+struct State {
+    problem: Problem,
+    x: Tensor<4>,
+    adam: Adam,
+    best: Selection,
+}
+
+impl State {
+    fn climb(&mut self, gradient: Tensor<4>, threat: Threat) {
+        let ahead = self.x.clone() + self.adam.step(gradient);
+        self.x = threat.norm().project(ahead, &self.problem.images, threat.epsilon());
+    }
+
+    /// Scores the iterate, and keeps it where it is the best; whether the budget allowed it.
+    fn look(&mut self, oracle: &mut Oracle<'_>, eot: Eot) -> Result<bool, AttackError> {
+        if !oracle.affords_scores(1, eot) {
+            return Ok(false);
+        }
+        self.best.offer(oracle, &self.x, &self.problem.examples)?;
+        Ok(true)
+    }
+
+    /// The best images.
+    fn images(&self) -> &Tensor<4> {
+        self.best.images().unwrap_or(&self.x)
+    }
+
+    fn select(&mut self, rows: &Rows) {
+        self.problem = self.problem.select(rows);
+        self.x = rows.of(&self.x);
+        self.adam.select(rows);
+        self.best.select(rows);
+    }
+}
+
+impl Attack for Spsa {
+    /// `SPSA-{steps}`; with several draws `EOT-SPSA-{steps}x{draws}` and the expectation.
+    fn name(&self) -> String {
+        self.eot.name(format!("SPSA-{}", self.steps))
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Scores
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let stop = oracle.stops_early(true, problem)?;
+        let mut harvest = Harvest::new(problem.len());
+        let mut state = State {
+            problem: problem.clone(),
+            x: problem.images.clone(),
+            adam: Adam::new(self.learning_rate),
+            best: Selection::new(&problem.goal, self.eot, key.named("score")),
+        };
+        let mut more = state.look(oracle, self.eot)?;
+        for step in 1..=self.steps as u64 {
+            if !more {
+                break;
+            }
+            // A margin is positive just where the goal is reached.
+            let reached: Vec<bool> =
+                state.best.margins().iter().map(|margin| stop && *margin > 0.0).collect();
+            if let Some(rows) = harvest.take(&reached, state.images()) {
+                if harvest.is_complete() {
+                    break;
+                }
+                state.select(&rows);
+            }
+            let Some(gradient) = self.gradient(oracle, &state, key.child(step))? else {
+                break;
+            };
+            state.climb(gradient, self.threat);
+            more = state.look(oracle, self.eot)?;
+            let (margins, norm) = (state.best.margins(), self.threat.norm());
+            more &= oracle.proceed(&state.problem, state.images(), &margins, norm);
+        }
+        Ok(harvest.finish(state.images().clone()))
+    }
+}

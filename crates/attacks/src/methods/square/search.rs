@@ -1,0 +1,151 @@
+//! The random search itself, whose state is on the host: only windows change, and only scores are read.
+
+use super::Square;
+use super::proposal::Proposal;
+use super::window::Shape;
+use crate::methods::shared::best::Merit;
+use crate::threat::on_host::Images;
+use crate::{AttackError, Loss, Objective, Oracle, Problem, Rows};
+use burn::tensor::Tensor;
+use cni_noise::{Key, uniform_rows};
+
+/// Everything that is known while a batch is searched.
+pub(super) struct Search<'a> {
+    square: &'a Square,
+    whole: &'a Problem,
+    stop: bool,
+    /// The draws of the model's noise behind every score, so that candidates differ in what they are and not in luck.
+    noise: Key,
+    shape: Shape,
+    origin: Images,
+    /// The best of all runs, for each example.
+    images: Images,
+    record: Vec<Merit>,
+    /// The rows still searched, and the problem they make.
+    active: Vec<usize>,
+    problem: Problem,
+    objective: Objective,
+}
+
+impl<'a> Search<'a> {
+    pub fn new(square: &'a Square, problem: &'a Problem, stop: bool, key: Key) -> Self {
+        let [batch, channels, height, width] = problem.images.dims();
+        let origin = Images::read(&problem.images);
+        Self {
+            square,
+            whole: problem,
+            stop,
+            noise: key.named("score"),
+            shape: Shape { channels, height, width },
+            images: origin.clone(),
+            origin,
+            record: vec![Merit::NONE; batch],
+            active: (0..batch).collect(),
+            problem: problem.clone(),
+            objective: Objective::new(Loss::Margin, &problem.goal),
+        }
+    }
+
+    /// Whether every example has left.
+    pub fn is_complete(&self) -> bool {
+        self.active.is_empty()
+    }
+
+    /// The best images.
+    pub fn images(self) -> Tensor<4> {
+        self.images.write(&self.whole.images)
+    }
+
+    /// A run from a new start on the examples that are left.
+    pub fn run(&mut self, oracle: &mut Oracle<'_>, key: Key) -> Result<(), AttackError> {
+        let mut best = self.origin.clone();
+        let mut merits = vec![Merit::NONE; self.record.len()];
+        for query in 0..self.square.queries {
+            if !oracle.affords_scores(1, self.square.eot) {
+                break;
+            }
+            let candidates = self.propose(&best, query, key);
+            let x = candidates.write(&self.problem.images);
+            let (objective, Problem { goal, examples, .. }) = (&self.objective, &self.problem);
+            let eot = self.square.eot;
+            let (scores, success) =
+                oracle.success(&x, objective, goal, examples, eot, self.noise)?;
+            let lists = oracle.read([success.reached, success.margin, scores.score])?;
+            let found = Merit::rows(&lists);
+            for (slot, &row) in self.active.iter().enumerate() {
+                // The search climbs the margin; how often the goal is reached decides between runs.
+                if found[slot].margin > merits[row].margin {
+                    merits[row] = found[slot];
+                    best.row_mut(row).copy_from_slice(candidates.row(slot));
+                }
+            }
+            let more = self.report(oracle, x, &best, &merits);
+            // A margin is positive just where the goal is reached.
+            if self.stop && found.iter().any(|found| found.margin > 0.0) {
+                self.keep(&best, &merits, |merit| merit.margin > 0.0);
+                self.select(&merits);
+            }
+            if !more || self.is_complete() {
+                break;
+            }
+        }
+        self.keep(&best, &merits, |_| true);
+        Ok(())
+    }
+
+    /// The next candidate of each active row.
+    fn propose(&self, best: &Images, query: usize, key: Key) -> Images {
+        let square = self.square;
+        let (norm, epsilon) = (square.threat.norm(), square.threat.epsilon());
+        let proposal = match query {
+            0 => Proposal::start(norm, epsilon, self.shape),
+            _ => Proposal::step(norm, epsilon, self.shape, square.share_at(query - 1)),
+        };
+        let (rows, each) = (self.active.len(), proposal.draws());
+        let draws = uniform_rows(key.child(query as u64), &self.problem.examples, rows, each);
+        let mut candidates = best.select(&self.active);
+        candidates.for_each(|slot, image| {
+            let origin = self.origin.row(self.active[slot]);
+            proposal.apply(image, origin, &draws[slot * each..][..each]);
+        });
+        candidates
+    }
+
+    /// Ends an iteration; whether another may follow.
+    fn report(
+        &self,
+        oracle: &mut Oracle<'_>,
+        candidates: Tensor<4>,
+        best: &Images,
+        merits: &[Merit],
+    ) -> bool {
+        let norm = self.square.threat.norm();
+        if !oracle.is_traced() {
+            return oracle.proceed(&self.problem, &candidates, &[], norm);
+        }
+        let best = best.select(&self.active).write(&self.problem.images);
+        let scores: Vec<f64> = self.active.iter().map(|&row| merits[row].margin).collect();
+        oracle.proceed(&self.problem, &best, &scores, norm)
+    }
+
+    /// Keeps what beats the runs before, in active rows of such merit.
+    fn keep(&mut self, best: &Images, merits: &[Merit], of_merit: impl Fn(Merit) -> bool) {
+        for &row in &self.active {
+            if of_merit(merits[row]) && merits[row].exceeds(&self.record[row]) {
+                self.record[row] = merits[row];
+                self.images.row_mut(row).copy_from_slice(best.row(row));
+            }
+        }
+    }
+
+    /// Goes on with the rows that have not reached the goal.
+    fn select(&mut self, merits: &[Merit]) {
+        let keep = self.active.iter().map(|&row| merits[row].margin <= 0.0);
+        let rows = Rows::wherever(keep, &self.problem.images);
+        self.active = rows.of_list(&self.active);
+        if !self.active.is_empty() {
+            self.problem = self.problem.select(&rows);
+            self.objective = self.objective.select(&rows);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Attacks on one model with the adversarial examples of another.
+
+use crate::methods::shared::best::Selection;
+use crate::error::at_least_one;
+use crate::access::Observers;
+use crate::{Access, Attack, AttackError, Budget, Classifier, Eot, Oracle, Problem, Threat};
+use burn::tensor::Tensor;
+use cni_noise::{Key, Noise, current_examples, current_noise, scope, scope_at};
+use std::time::Instant;
+
+/// The adversarial examples of a surrogate model, used on another.
+///
+/// The surrogate keeps its own noise, also where the caller's scope has switched the victim's off.
+///
+/// With one candidate the victim is never asked. With several, each made with another key and so with other draws of a
+/// stochastic surrogate, the one counts that does best on the victim over `draws` draws which no candidate was made
+/// with, by those in which the goal is reached and then by its mean margin: a perturbation that fits a single draw does
+/// not win.
+///
+/// ```
+/// # use burn::tensor::{Device, Tensor};
+/// use cni_attacks::{Attack, Pgd, Threat, Transfer};
+/// # let surrogate = |x: Tensor<4>| x.flatten::<2>(1, 3);
+/// let attack = Transfer::new("plain", surrogate, Pgd::new(Threat::linf(8.0 / 255.0)?));
+/// assert_eq!(attack.name(), "PGD-10-from-plain");
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Transfer<C, A> {
+    surrogate_name: String,
+    surrogate: C,
+    attack: A,
+    candidates: usize,
+    eot: Eot,
+}
+
+impl<C: Classifier + Send + Sync, A: Attack> Transfer<C, A> {
+    /// The examples that `attack` finds for `surrogate`, which the records call `name`.
+    pub fn new(name: impl Into<String>, surrogate: C, attack: A) -> Self {
+        Self { surrogate_name: name.into(), surrogate, attack, candidates: 1, eot: Eot::ONE }
+    }
+
+    /// The number of candidates for each image; an error where it is zero.
+    pub fn with_candidates(self, candidates: usize) -> Result<Self, AttackError> {
+        Ok(Self { candidates: at_least_one("candidates", candidates)?, ..self })
+    }
+
+    /// The number of draws of the victim's noise that choose among candidates; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+}
+
+impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
+    /// `{attack}-from-{surrogate}`, with several candidates `…-of{candidates}`.
+    fn name(&self) -> String {
+        let name = format!("{}-from-{}", self.attack.name(), self.surrogate_name);
+        match self.candidates {
+            1 => name,
+            candidates => format!("{name}-of{candidates}"),
+        }
+    }
+
+    fn threat(&self) -> Threat {
+        self.attack.threat()
+    }
+
+    fn access(&self) -> Access {
+        Access::Transfer
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        serde_json::json!({
+            "attack": "transfer",
+            "surrogate": self.surrogate_name,
+            "of": self.attack.spec(),
+            "candidates": self.candidates,
+            "draws": self.eot.draws,
+            "expectation": self.eot.expectation,
+        })
+    }
+
+    /// None: its attack's gradients are those of the surrogate, and the draws here only choose
+    /// among candidates.
+    fn gradient_draws(&self) -> Option<usize> {
+        None
+    }
+
+    fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let mut selection = Selection::new(&problem.goal, self.eot, key.named("score"));
+        let mut images = problem.images.clone();
+        for candidate in 0..self.candidates as u64 {
+            // The victim's budget and passes are its own.
+            let mut surrogate = Oracle::new(
+                &self.surrogate,
+                Budget::default(),
+                None,
+                Instant::now(),
+                Observers::default(),
+            );
+            // Noise that the caller has switched off is the victim's: the surrogate stays what it
+            // is.
+            let made = || surrogate.run(&self.attack, problem, key.child(candidate));
+            images = scope(Noise::Fresh, made)?;
+            if self.candidates == 1 || !oracle.affords_scores(1, self.eot) {
+                break;
+            }
+            let scores = selection.offer(oracle, &images, &problem.examples)?;
+            if !oracle.proceed(problem, &images, &scores, self.threat().norm()) {
+                break;
+            }
+        }
+        Ok(selection.into_images(images))
+    }
+}

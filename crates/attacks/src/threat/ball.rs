@@ -1,0 +1,50 @@
+//! The ball of a threat around the images of a batch.
+
+use super::l1;
+use super::norm::Norm;
+use super::on_host::Images;
+use crate::Rows;
+use burn::tensor::Tensor;
+
+/// What a threat allows of a batch, made ready for many projections.
+#[derive(Clone, Debug)]
+pub(crate) struct Ball {
+    norm: Norm,
+    epsilon: f64,
+    origin: Tensor<4>,
+    /// In Linf ball and box are one box, from the first to the second.
+    bounds: Option<[Tensor<4>; 2]>,
+    /// In L1, whose projection is done on the host, the origin there.
+    on_host: Option<Images>,
+}
+
+impl Ball {
+    /// The ball of radius `epsilon` around each image of `origin`, within the box [0, 1].
+    pub fn new(norm: Norm, epsilon: f64, origin: &Tensor<4>) -> Self {
+        let bounds = (norm == Norm::Linf).then(|| {
+            let moved = |by: f64| origin.clone().add_scalar(by).clamp(0.0, 1.0);
+            [moved(-epsilon), moved(epsilon)]
+        });
+        let on_host = (norm == Norm::L1).then(|| Images::read(origin));
+        Self { norm, epsilon, origin: origin.clone(), bounds, on_host }
+    }
+
+    /// As [`Norm::project`].
+    pub fn project(&self, perturbed: Tensor<4>) -> Tensor<4> {
+        match (&self.bounds, &self.on_host) {
+            (Some([low, high]), _) => perturbed.max_pair(low.clone()).min_pair(high.clone()),
+            (_, Some(origins)) => l1::project_onto(&perturbed, origins, self.epsilon),
+            _ => self.norm.project(perturbed, &self.origin, self.epsilon),
+        }
+    }
+
+    /// The ball around some of the images.
+    pub fn select(&self, rows: &Rows) -> Self {
+        Self {
+            origin: rows.of(&self.origin),
+            bounds: self.bounds.as_ref().map(|bounds| [0, 1].map(|side| rows.of(&bounds[side]))),
+            on_host: self.on_host.as_ref().map(|origins| origins.select(rows.as_slice())),
+            ..*self
+        }
+    }
+}

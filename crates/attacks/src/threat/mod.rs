@@ -1,0 +1,149 @@
+//! The threat model: what the attacker may change.
+
+mod ball;
+pub(crate) mod hyperplane;
+pub(crate) mod l1;
+mod norm;
+pub(crate) mod on_host;
+
+pub(crate) use self::ball::Ball;
+pub use self::norm::Norm;
+
+use crate::AttackError;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The attacker may move every image, pixels in [0, 1], by at most ε in a norm.
+///
+/// ```
+/// use cni_attacks::{Norm, Threat};
+/// let threat = Threat::linf(8.0 / 255.0)?;
+/// assert_eq!((threat.norm(), threat.epsilon()), (Norm::Linf, 8.0 / 255.0));
+/// assert!(Threat::l2(-0.5).is_err());
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Unchecked")]
+pub struct Threat {
+    norm: Norm,
+    epsilon: f64,
+}
+
+impl Threat {
+    /// The ball of radius `epsilon`, in units of the pixel range.
+    ///
+    /// # Errors
+    ///
+    /// Where `epsilon` is negative, NaN or infinite; in Linf also from 1 on, where the ball holds
+    /// every image there is: most often a radius in units of bytes, 8 for 8/255;
+    /// [`whole_box`](Self::whole_box) is for those who mean it. Zero is a radius: it leaves the
+    /// images alone.
+    pub fn new(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
+        let threat = Self::of_any_radius(norm, epsilon)?;
+        if norm == Norm::Linf && epsilon >= 1.0 {
+            return Err(AttackError::EpsilonOfBytes { got: epsilon });
+        }
+        Ok(threat)
+    }
+
+    /// The Linf ball that holds the whole box: every pixel takes any value. For attacks of minimum
+    /// norm, whose result is then the nearest adversarial image however far it is.
+    pub fn whole_box() -> Self {
+        Self { norm: Norm::Linf, epsilon: 1.0 }
+    }
+
+    /// As [`new`](Self::new), the whole box in Linf among them: for those who mean it.
+    pub(crate) fn of_any_radius(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
+        if !(epsilon.is_finite() && epsilon >= 0.0) {
+            return Err(AttackError::Epsilon { got: epsilon });
+        }
+        Ok(Self { norm, epsilon })
+    }
+
+    /// Every pixel moves by at most `epsilon`. Errors as [`new`](Self::new).
+    pub fn linf(epsilon: f64) -> Result<Self, AttackError> {
+        Self::new(Norm::Linf, epsilon)
+    }
+
+    /// The image moves by at most `epsilon` in Euclidean length. Errors as [`new`](Self::new).
+    pub fn l2(epsilon: f64) -> Result<Self, AttackError> {
+        Self::new(Norm::L2, epsilon)
+    }
+
+    /// The sum of the changes of all pixels is at most `epsilon`. Errors as [`new`](Self::new).
+    pub fn l1(epsilon: f64) -> Result<Self, AttackError> {
+        Self::new(Norm::L1, epsilon)
+    }
+
+    /// The norm that measures the change.
+    pub fn norm(&self) -> Norm {
+        self.norm
+    }
+
+    /// The radius ε, in units of the pixel range [0, 1].
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Unchecked {
+    norm: Norm,
+    epsilon: f64,
+}
+
+impl TryFrom<Unchecked> for Threat {
+    type Error = AttackError;
+
+    fn try_from(Unchecked { norm, epsilon }: Unchecked) -> Result<Self, Self::Error> {
+        // What a record holds was attacked, whatever its unit.
+        Self::of_any_radius(norm, epsilon)
+    }
+}
+
+impl fmt::Display for Threat {
+    /// The norm and ε, in bytes where it is a whole number of them: `Linf 8/255`, `L2 0.5`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = 255.0 * self.epsilon;
+        let whole = self.norm == Norm::Linf && (bytes - bytes.round()).abs() < 1e-6;
+        match whole && bytes.round() > 0.0 {
+            true => write!(f, "{:?} {}/255", self.norm, bytes.round()),
+            false => write!(f, "{:?} {}", self.norm, self.epsilon),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threat_survives_json_and_is_checked_on_the_way_in() {
+        let threat = Threat::l2(0.5).unwrap();
+        let text = serde_json::to_string(&threat).unwrap();
+        assert_eq!(text, r#"{"norm":"l2","epsilon":0.5}"#);
+        assert_eq!(serde_json::from_str::<Threat>(&text).unwrap(), threat);
+        let error = serde_json::from_str::<Threat>(&text.replace("0.5", "-0.5")).unwrap_err();
+        assert!(error.to_string().contains("epsilon: got -0.5"), "{error}");
+    }
+
+    #[test]
+    fn a_radius_in_bytes_is_refused_with_the_fraction_that_was_meant() {
+        let wanted = "epsilon: got 8, wanted less than 1 in Linf, in units of the pixel range \
+                      [0, 1]; for 8 of 255 values of a byte write 8/255";
+        assert_eq!(Threat::linf(8.0).unwrap_err().to_string(), wanted);
+        assert!(Threat::linf(1.0).is_err());
+        assert!(Threat::linf(254.0 / 255.0).is_ok());
+        assert!(Threat::l2(3.0).is_ok() && Threat::l1(12.0).is_ok());
+        assert_eq!(Threat::of_any_radius(Norm::Linf, 1.0).unwrap(), Threat::whole_box());
+    }
+
+    #[test]
+    fn a_threat_is_written_as_the_field_writes_it() {
+        let text = |threat: Result<Threat, AttackError>| threat.unwrap().to_string();
+        assert_eq!(text(Threat::linf(8.0 / 255.0)), "Linf 8/255");
+        assert_eq!(text(Threat::linf(0.3)), "Linf 0.3");
+        assert_eq!(text(Threat::l2(0.5)), "L2 0.5");
+    }
+}

@@ -1,0 +1,176 @@
+//! An active test: an adversarial image is planted, which the attack must find.
+//!
+//! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991).
+//! Around each image random points within 0.95 ε are labelled as inside, one of the surface of the
+//! ε-ball as outside; a linear readout that tells them apart makes the model a classifier of two
+//! classes, with an adversarial image known to be there. Here the readout reads the logits, which
+//! is all that a [`Classifier`](crate::Classifier) shows, where the paper's reads the last
+//! features; it is Fisher's discriminant, and of several points of the surface the one that stands
+//! out most is planted.
+
+mod readout;
+
+use self::readout::{Readout, Separation, separate};
+use super::case::Case;
+use super::difference::Difference;
+use super::finding::{Finding, percent};
+use super::judgement::Judgement;
+use super::setup::{Setup, Size, forwards};
+use super::subject::Target;
+use crate::Verdict;
+use burn::tensor::Tensor;
+use cni_attacks::read;
+use cni_attacks::{AttackError, Eot, Loss, Objective, Passes, Pgd, Problem, Rows};
+use cni_noise::Key;
+
+/// How far out the points of the inside reach, in ε.
+const INNER: f64 = 0.95;
+/// The fewest images whose planted point a readout can set apart that make a test.
+const FEWEST: usize = 8;
+
+pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
+    // Inner points, candidates and random attackers, and the image itself.
+    let points = 3 * setup.sizes.cloud + 1;
+    (forwards((points + 1) * draws(setup)) + attack(setup).cost()) * size.examples as u64
+}
+
+/// Draws behind the logits of a point.
+fn draws(setup: &Setup) -> usize {
+    setup.draws.min(4)
+}
+
+fn noise_key(case: &Case<'_>) -> Key {
+    case.key("active-test").named("noise")
+}
+
+/// The audited attack, on a loss for two classes.
+fn attack(setup: &Setup) -> Pgd {
+    let loss = if setup.attack.loss == Loss::Dlr { Loss::Margin } else { setup.attack.loss };
+    Pgd { loss, ..setup.attack.clone() }
+}
+
+pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
+    let (mut found, mut by_chance) = (Vec::new(), Vec::new());
+    for part in case.subject.chunks(&case.problem) {
+        let (attacked, lucky) = of_chunk(case, &part)?;
+        found.extend(attacked);
+        by_chance.extend(lucky);
+    }
+    let (tested, images) = (found.len(), case.problem.len());
+    if tested < FEWEST.min(images) {
+        let measured = format!(
+            "the logits set a planted point apart for {tested} of {images} images, which is too few"
+        );
+        return Ok(Finding::new(Verdict::Inconclusive, measured));
+    }
+    let (judgement, [success, chance]) = judge(&found, &by_chance);
+    let measured = format!(
+        "the attack found the planted image for {} of {tested} images, {} random points for {}",
+        percent(success),
+        case.setup().sizes.cloud,
+        percent(chance)
+    );
+    let finding = match judgement {
+        Some(judgement) => Finding::judged(&judgement, measured),
+        None => Finding::new(
+            Verdict::Inconclusive,
+            measured + "; what chance finds in more than half of the cases tests no attack",
+        ),
+    };
+    Ok(finding
+        .value("tested", tested as f64)
+        .value("success_rate", success)
+        .value("random_success_rate", chance))
+}
+
+/// What follows from whether the attack, and whether chance, found each planted point, with how often
+/// they did; nothing follows from a success where chance finds over half of them.
+fn judge(found: &[bool], by_chance: &[bool]) -> (Option<Judgement>, [f64; 2]) {
+    let rate =
+        |list: &[bool]| list.iter().filter(|hit| **hit).count() as f64 / list.len().max(1) as f64;
+    let rates = [found, by_chance].map(rate);
+    let missed: Vec<f64> = found.iter().map(|found| f64::from(u8::from(!found))).collect();
+    let judgement = Difference::new(&missed, 0.0).judge(0.05, 0.2, 1);
+    let tells = rates[1] <= 0.5 || judgement.verdict > Verdict::Inconclusive;
+    (tells.then_some(judgement), rates)
+}
+
+/// Whether the attack, and whether chance, finds the planted point, of each image where one can be
+/// planted.
+fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), AttackError> {
+    let (subject, setup, key) = (case.subject, case.setup(), case.key("active-test"));
+    let threat = setup.attack.threat;
+    let (norm, epsilon, cloud) = (threat.norm(), threat.epsilon(), setup.sizes.cloud as u64);
+    let inside = |n: u64| {
+        let key = key.named("inside").child(n);
+        let change = norm.random_start(key, &part.images, INNER * epsilon, &part.examples);
+        norm.project(part.images.clone() + change, &part.images, epsilon)
+    };
+    let surface = |key: Key| {
+        let change = norm.random_surface(key, &part.images, epsilon, &part.examples);
+        norm.project(part.images.clone() + change, &part.images, epsilon)
+    };
+    let mut inner = vec![logits(case, part, &part.images)?];
+    for n in 0..cloud {
+        inner.push(logits(case, part, &inside(n))?);
+    }
+    let of_cloud = |name: &str| -> Result<Vec<Tensor<2>>, AttackError> {
+        let key = key.named(name);
+        (0..cloud).map(|n| logits(case, part, &surface(key.child(n)))).collect()
+    };
+    let (candidates, random) = (of_cloud("candidates")?, of_cloud("random")?);
+    let [_, classes] = inner[0].dims();
+    let [inner, candidates, random] = [inner, candidates, random]
+        .map(|points| points.iter().map(read).collect::<Vec<Vec<f64>>>());
+    let of_row = |points: &[Vec<f64>], row: usize| -> Vec<Vec<f64>> {
+        points.iter().map(|all| all[row * classes..][..classes].to_vec()).collect()
+    };
+    let separations: Vec<Option<Separation>> = (0..part.len())
+        .map(|row| separate(&of_row(&inner, row), &of_row(&candidates, row)))
+        .collect();
+    let rows = Rows::wherever(separations.iter().map(Option::is_some), &part.images);
+    if rows.as_slice().is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let lucky = rows.as_slice().iter().zip(separations.iter().flatten());
+    let lucky = lucky
+        .map(|(&row, found)| of_row(&random, row).iter().any(|point| found.margin(point) > 0.0))
+        .collect();
+
+    let tested = part.select(&rows);
+    let examples = (0..tested.len()).map(|row| tested.examples.number(row)).collect();
+    let readout = Readout::new(subject.target.classifier, examples, &separations, &part.images);
+    let target = Target { classifier: &readout, ..subject.target };
+    // Class 0 is the inside.
+    let problem = case.relabelled(&tested, &vec![0; tested.len()]);
+    let found = subject.attack(target, &attack(setup), &problem, subject.attack_key())?;
+    // The attack has not seen the draws that set the planted point apart, and in these it is there.
+    let fared = subject.judge(target, &problem, &found, noise_key(case), draws(setup))?;
+    let found = fared.margin.iter().map(|margin| *margin > 0.0).collect();
+    Ok((found, lucky))
+}
+
+/// The mean logits of images over a few draws, always the same.
+fn logits(case: &Case<'_>, part: &Problem, images: &Tensor<4>) -> Result<Tensor<2>, AttackError> {
+    let (subject, key) = (case.subject, noise_key(case));
+    let objective = Objective::new(Loss::Margin, &part.goal);
+    let eot = Eot { draws: draws(case.setup()), ..Eot::ONE };
+    let scores = subject
+        .ask(subject.target, |oracle| oracle.score(images, &objective, &part.examples, eot, key))?;
+    Ok(scores.logits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_chance_finds_too_is_no_success_of_the_attack() {
+        let share = |hits: usize| (0..200).map(|row| row < hits).collect::<Vec<bool>>();
+        let verdict = |found, lucky| judge(&share(found), &share(lucky)).0.map(|of| of.verdict);
+        assert_eq!(verdict(200, 100), Some(Verdict::Pass));
+        assert_eq!(verdict(200, 101), None);
+        // What misses even that has failed.
+        assert_eq!(verdict(100, 200), Some(Verdict::Fail));
+    }
+}

@@ -1,0 +1,199 @@
+//! How examples fare in draws of a model's noise.
+
+use crate::clopper_pearson;
+use crate::{Estimate, Hits};
+use cni_attacks::{Judged, Severity};
+
+/// The chance that a limit is wrong by: that of two standard errors on one side of a normal law.
+pub(super) const CHANCE: f64 = 0.022_75;
+
+/// How examples fared in a number of draws.
+#[derive(Clone, Debug)]
+pub(super) struct Fared {
+    /// For each draw the class of each example.
+    pub predicted: Vec<Vec<i64>>,
+    /// For each draw whether that is its label.
+    pub correct: Vec<Vec<bool>>,
+    /// The mean over draws of each example's margin in the attacker's favour.
+    pub margin: Vec<f64>,
+    /// Examples besides these that count as wrong in every draw.
+    pub wrong: usize,
+}
+
+impl Fared {
+    pub fn new(judged: Judged, labels: &[i64]) -> Self {
+        let of_draw = |draw: &Vec<i64>| draw.iter().zip(labels).map(|(a, b)| a == b).collect();
+        let correct = judged.predicted.iter().map(of_draw).collect();
+        Self { predicted: judged.predicted, correct, margin: judged.margin, wrong: 0 }
+    }
+
+    /// Adds further examples, judged by the same draws.
+    pub fn extend(&mut self, more: Self) {
+        let lists = self.predicted.iter_mut().zip(more.predicted);
+        lists.for_each(|(all, more)| all.extend(more));
+        let lists = self.correct.iter_mut().zip(more.correct);
+        lists.for_each(|(all, more)| all.extend(more));
+        self.margin.extend(more.margin);
+        self.wrong += more.wrong;
+    }
+
+    /// Adds further draws of the same examples.
+    pub fn add_draws(&mut self, more: Self) {
+        let [old, new] = [self.correct.len(), more.correct.len()].map(|draws| draws as f64);
+        let margins = self.margin.iter_mut().zip(&more.margin);
+        margins.for_each(|(all, more)| *all = (*all * old + more * new) / (old + new));
+        self.predicted.extend(more.predicted);
+        self.correct.extend(more.correct);
+    }
+
+    /// Some of the examples, besides whom `wrong` count as wrong.
+    pub fn rows(&self, rows: &[usize], wrong: usize) -> Self {
+        let predicted = |draw: &Vec<i64>| rows.iter().map(|&row| draw[row]).collect();
+        let correct = |draw: &Vec<bool>| rows.iter().map(|&row| draw[row]).collect();
+        Self {
+            predicted: self.predicted.iter().map(predicted).collect(),
+            correct: self.correct.iter().map(correct).collect(),
+            margin: rows.iter().map(|&row| self.margin[row]).collect(),
+            wrong,
+        }
+    }
+
+    /// The rows of `other` where `take` holds, else these.
+    pub fn or(mut self, take: &[bool], other: &Self) -> Self {
+        for (row, _) in take.iter().enumerate().filter(|(_, take)| **take) {
+            for draw in 0..self.correct.len() {
+                self.correct[draw][row] = other.correct[draw][row];
+                self.predicted[draw][row] = other.predicted[draw][row];
+            }
+            self.margin[row] = other.margin[row];
+        }
+        self
+    }
+
+    /// How many examples there are, those that count as wrong among them.
+    pub fn examples(&self) -> usize {
+        self.margin.len() + self.wrong
+    }
+
+    /// For each draw, for each example, one where it is correct.
+    pub fn table(&self) -> Vec<Vec<f64>> {
+        let of_draw = |draw: &Vec<bool>| {
+            let hits = draw.iter().map(|&hit| f64::from(u8::from(hit)));
+            hits.chain(std::iter::repeat_n(0.0, self.wrong)).collect()
+        };
+        self.correct.iter().map(of_draw).collect()
+    }
+
+    /// The accuracy at 95 % confidence.
+    pub fn estimate(&self) -> Estimate {
+        let mut hits = Hits::new(self.correct.len());
+        let padded = |draw: &Vec<bool>| -> Vec<bool> {
+            draw.iter().copied().chain(std::iter::repeat_n(false, self.wrong)).collect()
+        };
+        hits.extend(&self.correct.iter().map(padded).collect::<Vec<_>>());
+        hits.estimate(0.95).expect("there are examples")
+    }
+
+    pub fn accuracy(&self) -> f64 {
+        let right: f64 = self.shares().iter().sum();
+        right / self.examples().max(1) as f64
+    }
+
+    /// The most that any attack could win: an upper limit of the accuracy.
+    ///
+    /// It is that of Clopper and Pearson, for as many whole examples as the shares of draws make
+    /// up. Few examples leave much open, however few of them are right.
+    pub fn at_most(&self) -> f64 {
+        let right = self.shares().iter().sum::<f64>().ceil() as u64;
+        let limits = clopper_pearson(right, self.examples() as u64, 1.0 - 2.0 * CHANCE);
+        limits.map_or(1.0, |(_, high)| high)
+    }
+
+    /// The share of draws in which each example is correct, without those that count as wrong.
+    pub fn shares(&self) -> Vec<f64> {
+        let draws = self.correct.len().max(1) as f64;
+        let hits = |row: usize| self.correct.iter().filter(|draw| draw[row]).count() as f64;
+        (0..self.margin.len()).map(|row| hits(row) / draws).collect()
+    }
+
+    /// How far each example misleads the model.
+    pub fn severity(&self) -> Vec<Severity> {
+        let wrong = |row: usize| self.correct.iter().filter(|draw| !draw[row]).count();
+        let margins = self.margin.iter().enumerate();
+        margins
+            .map(|(row, &mean_margin)| Severity { wrong_draws: wrong(row), mean_margin })
+            .collect()
+    }
+
+    /// The class that most draws give each example, the lowest of equals.
+    pub fn votes(&self) -> Vec<i64> {
+        let vote = |row: usize| {
+            let mut classes: Vec<i64> = self.predicted.iter().map(|draw| draw[row]).collect();
+            classes.sort_unstable();
+            let count = |class: &i64| classes.iter().filter(|other| *other == class).count();
+            let most = classes.iter().map(count).max();
+            classes.iter().copied().find(|class| Some(count(class)) == most).unwrap_or(-1)
+        };
+        (0..self.margin.len()).map(vote).collect()
+    }
+
+    /// The rows that most draws get wrong here and most get right in `other`, the clearer the fewer
+    /// draws there are: the shares differ by two standard errors.
+    pub fn broken_only_here(&self, other: &Self) -> Vec<usize> {
+        let draws = self.correct.len() as f64;
+        let clear = if draws > 1.0 { (2.0 / draws).sqrt() } else { 0.0 };
+        let pairs = self.shares().into_iter().zip(other.shares()).enumerate();
+        pairs
+            .filter(|(_, (here, there))| *here < 0.5 && *there >= 0.5 && there - here > clear)
+            .map(|(row, _)| row)
+            .collect()
+    }
+}
+
+/// The middle value; zero of none.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => 0.0,
+        odd if odd % 2 == 1 => values[middle],
+        _ => 0.5 * (values[middle - 1] + values[middle]),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// One draw of a list of examples.
+    pub fn fared(correct: &[bool]) -> Fared {
+        let predicted = correct.iter().map(|&hit| i64::from(!hit)).collect();
+        Fared {
+            predicted: vec![predicted],
+            correct: vec![correct.to_vec()],
+            margin: vec![0.0; correct.len()],
+            wrong: 0,
+        }
+    }
+
+    #[test]
+    fn the_vote_is_the_class_of_most_draws_and_the_lowest_of_equals() {
+        let predicted = vec![vec![2, 1], vec![2, 0], vec![0, 2]];
+        let correct = vec![vec![true; 2]; 3];
+        assert_eq!(Fared { predicted, correct, margin: vec![0.0; 2], wrong: 0 }.votes(), [2, 0]);
+        assert_eq!(median(vec![3.0, 1.0, 2.0, 10.0]), 2.5);
+    }
+
+    /// 1 − 0.02275^(1/n) where nothing is right.
+    #[test]
+    fn little_is_left_to_win_only_where_many_examples_say_so() {
+        let none = |examples| fared(&vec![false; examples]).at_most();
+        assert!((none(16) - (1.0 - CHANCE.powf(1.0 / 16.0))).abs() < 1e-9, "{}", none(16));
+        assert!(none(16) > 0.2 && none(256) < 0.015);
+        // Examples that were left out because they are wrong count.
+        let some = Fared { wrong: 240, ..fared(&[false; 16]) };
+        assert_eq!(some.at_most(), none(256));
+        assert_eq!(Fared { wrong: 3, ..fared(&[true]) }.accuracy(), 0.25);
+        assert_eq!(Fared { wrong: 3, ..fared(&[true]) }.estimate().accuracy, 0.25);
+    }
+}

@@ -1,0 +1,95 @@
+//! What a check has found.
+
+use super::fared::Fared;
+use super::judgement::Judgement;
+use crate::{Axis, Curve, Figure, Point, Verdict};
+use std::collections::BTreeMap;
+
+/// What a check has found: all of a [`Check`](crate::evaluation::Check) that is not known before.
+pub(super) struct Finding {
+    pub verdict: Verdict,
+    pub measured: String,
+    pub values: BTreeMap<String, f64>,
+    pub figure: Option<Figure>,
+    /// The difference that the rule names.
+    pub bound: Option<f64>,
+    /// The smallest that the check could have seen.
+    pub detectable: Option<f64>,
+    /// The most that there was to see, where a pass rests on that.
+    pub at_most: Option<f64>,
+    /// The examples that it would need.
+    pub needed: Option<usize>,
+}
+
+impl Finding {
+    pub fn new(verdict: Verdict, measured: impl Into<String>) -> Self {
+        let (measured, values) = (measured.into(), BTreeMap::new());
+        Self {
+            verdict,
+            measured,
+            values,
+            figure: None,
+            bound: None,
+            detectable: None,
+            at_most: None,
+            needed: None,
+        }
+    }
+
+    /// What a rule made of a measurement.
+    pub fn judged(judgement: &Judgement, measured: impl Into<String>) -> Self {
+        Self {
+            bound: Some(judgement.bound),
+            detectable: Some(judgement.detectable),
+            at_most: judgement.at_most_seen(),
+            needed: judgement.needed(),
+            ..Self::new(judgement.verdict, measured.into() + &judgement.note())
+        }
+    }
+
+    pub fn skipped(reason: impl Into<String>) -> Self {
+        Self::new(Verdict::Skipped, reason)
+    }
+
+    /// Adds a number; one that is not finite has no place in a record.
+    pub fn value(mut self, name: impl Into<String>, value: f64) -> Self {
+        if value.is_finite() {
+            self.values.insert(name.into(), value);
+        }
+        self
+    }
+
+    pub fn figure(self, figure: Figure) -> Self {
+        Self { figure: Some(figure), ..self }
+    }
+}
+
+/// A share in percent.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// A difference of shares in points.
+pub(super) fn points(difference: f64) -> String {
+    format!("{:.1} points", 100.0 * difference)
+}
+
+/// Accuracies over an axis.
+pub(super) fn accuracies(x: &str, logarithmic: bool, curves: Vec<Curve>) -> Figure {
+    Figure::Curves {
+        x: Axis { label: x.to_string(), logarithmic },
+        y: Axis { label: "accuracy".to_string(), logarithmic: false },
+        curves,
+    }
+}
+
+/// A curve of accuracies with their intervals, by ascending places.
+pub(super) fn curve<'a>(name: &str, places: impl IntoIterator<Item = (f64, &'a Fared)>) -> Curve {
+    let point = |(x, fared): (f64, &Fared)| {
+        let estimate = fared.estimate();
+        Point { x, y: estimate.accuracy, low: Some(estimate.low), high: Some(estimate.high) }
+    };
+    let mut points: Vec<Point> = places.into_iter().map(point).collect();
+    points.sort_by(|a, b| a.x.total_cmp(&b.x));
+    Curve { name: name.to_string(), points }
+}

@@ -1,0 +1,202 @@
+//! What a checkup will cost, and how it is divided among the checks.
+
+use super::Checkup;
+use super::difference::needed_for;
+use super::setup::{Setup, Size, forwards, weight};
+use super::table::{CHECKS, Entry, Needs, Takes};
+use cni_attacks::Passes;
+use serde::{Deserialize, Serialize};
+
+/// What a checkup will cost at most, in passes of single images through models.
+///
+/// Each check takes the examples that it needs to see the difference which its rule names, then
+/// more of them, the cheapest checks first, until the effort's budget is spent; none takes fewer
+/// than the effort's least number.
+///
+/// A plan made before the model is known counts on it to get every image right. Where it does not,
+/// a checkup attacks fewer images, takes more examples instead, and costs no more. Of a model
+/// without noise examples leave APGD and Square once they are broken; `active-test` leaves out
+/// images where no point can be planted; and the best of several attacks may not be the dearest.
+/// All else costs what is planned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What several checks share: the images judged as they are, the audited attack, and the
+    /// stronger ones.
+    pub shared: Passes,
+    /// The checks, in the order in which they run.
+    pub checks: Vec<PlannedCheck>,
+}
+
+/// One check of a [`Plan`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedCheck {
+    /// Its name.
+    pub name: String,
+    /// The examples it will take; none where it has no meaning for the model.
+    pub examples: usize,
+    /// What it costs at most, without what it shares.
+    pub passes: Passes,
+}
+
+/// The images that there are.
+#[derive(Clone, Copy)]
+pub(super) struct Images<'a> {
+    pub available: usize,
+    /// Which of them the model gets right in some draw, if that is known.
+    pub right: Option<&'a [usize]>,
+}
+
+impl Images<'_> {
+    /// What a check of the first of them attacks.
+    pub fn size(&self, examples: usize) -> Size {
+        let within = |right: &[usize]| right.partition_point(|&image| image < examples);
+        Size { examples, right: self.right.map_or(examples, within) }
+    }
+}
+
+/// How many images that the model gets right the shared results must cover.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shared {
+    pub audit: usize,
+    pub strong: usize,
+}
+
+/// How many of the available images the checks look at.
+pub(super) fn looks(setup: &Setup, entries: &[&Entry], available: usize) -> usize {
+    let applying = entries.iter().filter(|entry| entry.applies(setup));
+    applying.map(|entry| entry.most(setup)).max().unwrap_or(1).clamp(1, available.max(1))
+}
+
+impl Plan {
+    /// The plan that spends no more than `budget`, as far as each check gets its fewest examples.
+    pub(super) fn new(setup: &Setup, entries: &[&Entry], images: Images<'_>, budget: u64) -> Self {
+        let most = |entry: &Entry| match entry.applies(setup) {
+            true => entry.most(setup).min(images.available),
+            false => 0,
+        };
+        let fewest = |entry: &&Entry| match entry.takes {
+            Takes::Most => most(entry).min(setup.sizes.fewest),
+            Takes::Some | Takes::Few => most(entry),
+        };
+        let mut examples: Vec<usize> = entries.iter().map(fewest).collect();
+        let cost =
+            |examples: &[usize]| weight(&Self::of(setup, entries, examples, images).passes());
+        // Checks that need the same costly attack grow together.
+        let mut groups: Vec<Vec<usize>> = (0..entries.len()).map(|at| vec![at]).collect();
+        groups.retain(|group| entries[group[0]].needs < Needs::Strong);
+        let strong = |at: &usize| entries[*at].needs == Needs::Strong;
+        groups.push((0..entries.len()).filter(strong).collect());
+        for aim in [needed_for(setup.bound()) * 13 / 10, setup.sizes.examples] {
+            groups.sort_by_cached_key(|group| {
+                let own = group.iter().map(|&at| (entries[at].cost)(setup, images.size(aim)));
+                let shared = group.iter().any(strong).then(|| setup.strong_cost() * aim as u64);
+                weight(&(own.sum::<Passes>() + shared.unwrap_or_default()))
+            });
+            for group in &groups {
+                let with = |aim: usize| {
+                    let mut more = examples.clone();
+                    for &at in group {
+                        more[at] = more[at].max(aim.min(most(entries[at])));
+                    }
+                    more
+                };
+                let (mut low, mut high) = (0, aim + 1);
+                // The most examples that the budget allows.
+                while high - low > 1 {
+                    let middle = if high > aim { aim } else { low + (high - low) / 2 };
+                    match cost(&with(middle)) <= budget {
+                        true => low = middle,
+                        false => high = middle,
+                    }
+                }
+                examples = with(low);
+            }
+        }
+        Self::of(setup, entries, &examples, images)
+    }
+
+    /// The plan of checks that take so many examples.
+    fn of(setup: &Setup, entries: &[&Entry], examples: &[usize], images: Images<'_>) -> Self {
+        let planned = |(entry, &examples): (&&Entry, &usize)| {
+            let passes = match examples {
+                0 => Passes::default(),
+                examples => (entry.cost)(setup, images.size(examples)),
+            };
+            PlannedCheck { name: entry.name.to_string(), examples, passes }
+        };
+        let checks = entries.iter().zip(examples).map(planned).collect();
+        let mut plan = Self { shared: Passes::default(), checks };
+        let most = plan.covers(entries, images, |_| true);
+        // Before anything is judged, two draws at the images and two beside them tell whether there
+        // is noise, and one image tells the classes.
+        plan.shared = forwards(4 * images.available.min(8) + 1)
+            + setup.judge_cost() * looks(setup, entries, images.available) as u64
+            + (setup.attack.cost() + setup.judge_cost()) * most.audit as u64
+            + setup.strong_cost() * most.strong as u64;
+        plan
+    }
+
+    /// How much the shared results must cover for the checks at those positions for which `open`
+    /// holds.
+    pub(super) fn covers(
+        &self,
+        entries: &[&Entry],
+        images: Images<'_>,
+        open: impl Fn(usize) -> bool,
+    ) -> Shared {
+        let checks = entries.iter().zip(&self.checks).enumerate().filter(|(at, _)| open(*at));
+        checks.fold(Shared::default(), |most, (_, (entry, check))| {
+            let right = images.size(check.examples).right;
+            let at_least = |needs| if entry.needs >= needs { right } else { 0 };
+            Shared {
+                audit: most.audit.max(at_least(Needs::Audit)),
+                strong: most.strong.max(at_least(Needs::Strong)),
+            }
+        })
+    }
+
+    /// All passes together.
+    pub fn passes(&self) -> Passes {
+        self.shared + self.checks.iter().map(|check| check.passes).sum()
+    }
+}
+
+impl Checkup {
+    /// What the checkup will cost at most for a model of so many classes, with noise or without, if
+    /// there are examples enough.
+    pub fn plan(&self, classes: usize, stochastic: bool) -> Plan {
+        self.plan_for(classes, stochastic, usize::MAX)
+    }
+
+    /// What the checkup will cost at most with so many examples.
+    pub fn plan_for(&self, classes: usize, stochastic: bool, examples: usize) -> Plan {
+        let setup = self.setup(classes, stochastic);
+        let images = Images { available: examples, right: None };
+        Plan::new(&setup, &self.entries(), images, setup.budget())
+    }
+
+    /// The name of the surrogate, where there is one.
+    pub(crate) fn surrogate_name(&self) -> Option<&str> {
+        self.surrogate.as_ref().map(|surrogate| surrogate.name.as_str())
+    }
+
+    pub(super) fn setup(&self, classes: usize, stochastic: bool) -> Setup {
+        Setup {
+            attack: self.attack.clone(),
+            sizes: self.effort.sizes(),
+            judging: self.judging,
+            draws: if stochastic { self.judging } else { 1 },
+            classes,
+            stochastic,
+            surrogate: self.surrogate.is_some() || stochastic,
+        }
+    }
+
+    /// The checks that are asked for.
+    pub(super) fn entries(&self) -> Vec<&'static Entry> {
+        let asked = |entry: &&Entry| {
+            self.only.as_ref().is_none_or(|only| only.iter().any(|name| name == entry.name))
+        };
+        CHECKS.iter().filter(asked).collect()
+    }
+}

@@ -1,0 +1,207 @@
+//! The model under a checkup, and what all checks know of it.
+
+use super::fared::Fared;
+use super::setup::Setup;
+use burn::tensor::{Int, Tensor};
+use cni_attacks::Runner;
+use cni_attacks::Severity;
+use cni_attacks::{Attack, AttackError, Classifier, Oracle, Passes, Problem, Rows};
+use cni_noise::Key;
+use std::cell::Cell;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Images that an attack has found, and how they fared.
+#[derive(Clone)]
+pub(super) struct Found {
+    pub images: Tensor<4>,
+    pub fared: Fared,
+}
+
+/// A noise-free model whose adversarial images are tried on the subject.
+#[derive(Clone)]
+pub(super) struct Surrogate {
+    pub name: String,
+    pub classifier: Arc<dyn Classifier + Send + Sync>,
+}
+
+/// A model to attack or to judge: the subject, or what was made of it.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub classifier: &'a dyn Classifier,
+    pub stochastic: bool,
+}
+
+/// The model, its data, and the results that several checks use.
+pub(super) struct Subject<'a> {
+    pub setup: Setup,
+    pub target: Target<'a>,
+    /// As many examples as any check takes.
+    pub problem: Problem,
+    pub key: Key,
+    pub chunk: usize,
+    pub surrogate: Option<Surrogate>,
+    /// The images as they are.
+    pub clean: Fared,
+    /// Those that the model gets right in some draw.
+    pub right: Vec<usize>,
+    /// What the audited attack finds for the first of those.
+    pub audit: Option<Result<Found, AttackError>>,
+    /// What the stronger attacks find for them.
+    pub strong: Option<Result<Found, AttackError>>,
+    pub spent: Cell<Passes>,
+}
+
+impl<'a> Subject<'a> {
+    /// The problem in pieces that the memory holds.
+    pub fn chunks(&self, problem: &Problem) -> impl Iterator<Item = Problem> {
+        let (batch, size, problem) = (problem.len(), self.chunk, problem.clone());
+        (0..batch).step_by(size).map(move |first| {
+            let rows = (first..batch.min(first + size)).collect();
+            problem.select(&Rows::new(rows, &problem.images))
+        })
+    }
+
+    /// Asks a model without watching it; what that costs is counted.
+    pub fn ask<R>(&self, target: Target<'_>, f: impl FnOnce(&mut Oracle<'_>) -> R) -> R {
+        let mut oracle = Oracle::unwatched(target.classifier, Some(target.stochastic));
+        let result = f(&mut oracle);
+        self.spend(oracle.passes());
+        result
+    }
+
+    /// The key of the audited attack, and of all that is compared with it.
+    pub fn attack_key(&self) -> Key {
+        self.key.named("attack")
+    }
+
+    pub fn spend(&self, passes: Passes) {
+        self.spent.set(self.spent.get() + passes);
+    }
+
+    /// What an attack finds for a problem.
+    pub fn attack(
+        &self,
+        target: Target<'_>,
+        attack: &dyn Attack,
+        problem: &Problem,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let Problem { images, goal, examples } = problem.clone();
+        let runner = Runner::default().with_chunk(self.chunk)?.with_stochastic(target.stochastic);
+        let found = runner.run(attack, target.classifier, images, &goal, key, examples)?;
+        self.spend(found.passes);
+        Ok(found.images)
+    }
+
+    /// How images fare in draws of a key.
+    pub fn judge(
+        &self,
+        target: Target<'_>,
+        problem: &Problem,
+        images: &Tensor<4>,
+        key: Key,
+        draws: usize,
+    ) -> Result<Fared, AttackError> {
+        let draws = if target.stochastic { draws } else { 1 };
+        let mut all: Option<Fared> = None;
+        let mut first = 0;
+        for part in self.chunks(problem) {
+            let rows = (first..first + part.len()).collect();
+            first += part.len();
+            let images = Rows::new(rows, images).of(images);
+            let judged = self.ask(target, |oracle| oracle.judge(&part, &images, key, draws))?;
+            let fared = Fared::new(judged, &host(part.goal.labels()));
+            match &mut all {
+                None => all = Some(fared),
+                Some(all) => all.extend(fared),
+            }
+        }
+        Ok(all.expect("a problem is not empty"))
+    }
+
+    /// Attacks and judges by draws that no attack has used, the same for all.
+    pub fn find(
+        &self,
+        target: Target<'_>,
+        attack: &dyn Attack,
+        problem: &Problem,
+    ) -> Result<Found, AttackError> {
+        let images = self.attack(target, attack, problem, self.attack_key())?;
+        let (key, draws) = (self.key.named("judge"), self.setup.draws);
+        let fared = self.judge(target, problem, &images, key, draws)?;
+        Ok(Found { images, fared })
+    }
+
+    /// Judges the first images as they are.
+    pub fn look(&mut self, images: usize) -> Result<(), AttackError> {
+        self.problem = self.first(images);
+        let (key, draws) = (self.key.named("judge"), self.setup.draws);
+        self.clean = self.judge(self.target, &self.problem, &self.problem.images, key, draws)?;
+        let shares = self.clean.shares().into_iter().enumerate();
+        self.right = shares.filter(|(_, share)| *share > 0.0).map(|(row, _)| row).collect();
+        Ok(())
+    }
+
+    /// The result of the audited attack for the first images that the model gets right in some
+    /// draw.
+    pub fn run_audit(&mut self, right: usize) {
+        let found = self.find(self.target, &self.setup.attack, &self.first_right(right));
+        self.audit = Some(found);
+    }
+
+    /// The worst that the stronger attacks find for each of them, chosen by draws of their own.
+    pub fn run_strong(&mut self, right: usize) {
+        self.strong = Some(self.strongest(&self.first_right(right)));
+    }
+
+    fn strongest(&self, problem: &Problem) -> Result<Found, AttackError> {
+        let mut best: Option<(Found, Vec<Severity>)> = None;
+        for attack in self.setup.strong() {
+            let found = self.find(self.target, &attack, problem)?;
+            let severity = match self.target.stochastic {
+                true => {
+                    let (key, draws) = (self.key.named("select"), self.setup.draws);
+                    self.judge(self.target, problem, &found.images, key, draws)?.severity()
+                }
+                false => found.fared.severity(),
+            };
+            best = Some(match best {
+                None => (found, severity),
+                Some((old, mut record)) => {
+                    let worse = severity.iter().zip(&record).map(|(new, old)| new.exceeds(old));
+                    let worse: Vec<bool> = worse.collect();
+                    for (row, _) in worse.iter().enumerate().filter(|(_, worse)| **worse) {
+                        record[row] = severity[row];
+                    }
+                    let images = crate::problem::where_rows(&worse, old.images, &found.images);
+                    (Found { images, fared: old.fared.or(&worse, &found.fared) }, record)
+                }
+            });
+        }
+        Ok(best.expect("there are strong attacks").0)
+    }
+
+    /// The first images.
+    pub fn first(&self, images: usize) -> Problem {
+        let rows = (0..images).collect();
+        self.problem.select(&Rows::new(rows, &self.problem.images))
+    }
+
+    /// The first images that the model gets right in some draw.
+    fn first_right(&self, right: usize) -> Problem {
+        let rows = self.right[..right].to_vec();
+        self.problem.select(&Rows::new(rows, &self.problem.images))
+    }
+
+    /// Which of the images that the model gets right are among these.
+    pub fn right_within(&self, images: Range<usize>) -> Range<usize> {
+        let before = |image: usize| self.right.partition_point(|&row| row < image);
+        before(images.start)..before(images.end)
+    }
+}
+
+/// Labels on the host.
+pub(super) fn host(labels: &Tensor<1, Int>) -> Vec<i64> {
+    labels.try_to_vec_as().expect("the device can be read")
+}

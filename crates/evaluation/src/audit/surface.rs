@@ -1,0 +1,176 @@
+//! The loss around images, along the gradient and along chance.
+
+use super::case::Case;
+use super::finding::Finding;
+use super::setup::{Setup, Size, forwards};
+use super::subject::host;
+use crate::{Axis, Figure, Verdict};
+use burn::tensor::Tensor;
+use cni_attacks::read;
+use cni_attacks::{AttackError, Eot, Objective, Passes, Problem};
+use cni_noise::Key;
+
+/// How far the surface reaches, in ε.
+const REACH: f64 = 2.0;
+
+pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
+    let (places, draws) = (setup.sizes.grid.pow(2), setup.score_draws());
+    let single = if setup.stochastic { places } else { 0 };
+    let values = forwards(places * draws + single);
+    (Eot { draws, ..Eot::ONE }.gradient_cost() + values) * size.examples as u64
+}
+
+/// Sums of the loss over images, a row for each place along the second direction.
+struct Surface {
+    mean: Vec<Vec<f64>>,
+    /// In one draw for each place, as a single pass sees it.
+    single: Vec<Vec<f64>>,
+    /// How much the loss of the first image that the model gets right rises along the gradient, and
+    /// along chance.
+    first: Option<[f64; 2]>,
+}
+
+pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
+    let (grid, epsilon) = (case.setup().sizes.grid, case.setup().attack.threat.epsilon());
+    let half = (grid / 2) as f64;
+    let places: Vec<f64> = (0..grid).map(|at| REACH * (at as f64 - half) / half).collect();
+    let empty = || vec![vec![0.0; grid]; grid];
+    let mut surface = Surface { mean: empty(), single: empty(), first: None };
+    for part in case.subject.chunks(&case.problem) {
+        add(case, &part, &places, &mut surface)?;
+    }
+    let count = case.problem.len() as f64;
+    for value in surface.mean.iter_mut().chain(&mut surface.single).flatten() {
+        *value /= count;
+    }
+    let roughness = [&surface.mean, &surface.single].map(|surface| roughness(surface));
+    let rises = rises(&surface.mean);
+    let verdict = if rises[0] <= rises[1].max(0.0) { Verdict::Warn } else { Verdict::Pass };
+    let [first, chance] = rises;
+    let mut measured = format!(
+        "within ε the mean loss rises by {first:.3} along the gradient and by {chance:.3} along a random direction"
+    );
+    if case.setup().stochastic {
+        let ratio = roughness[1] / roughness[0];
+        measured += &format!("; in single draws it is {ratio:.1} times as rough as in their mean");
+    }
+    let axis = |label: &str| Axis { label: label.to_string(), logarithmic: false };
+    let mut finding = Finding::new(verdict, measured)
+        .value("rise_along_gradient", rises[0])
+        .value("rise_along_random", rises[1])
+        .value("roughness", roughness[0])
+        .value("epsilon", epsilon);
+    if case.setup().stochastic {
+        finding = finding.value("roughness_of_one_draw", roughness[1]);
+    }
+    if let Some([along, random]) = surface.first {
+        finding = finding
+            .value("first_image_rise_along_gradient", along)
+            .value("first_image_rise_along_random", random);
+    }
+    Ok(finding.figure(Figure::Surface {
+        x: axis("along the gradient, in ε"),
+        y: axis("along a random direction, in ε"),
+        z: axis("mean loss"),
+        xs: places.clone(),
+        ys: places,
+        values: surface.mean,
+    }))
+}
+
+/// Adds the losses of some images.
+fn add(
+    case: &Case<'_>,
+    part: &Problem,
+    places: &[f64],
+    surface: &mut Surface,
+) -> Result<(), AttackError> {
+    let (subject, setup, key) = (case.subject, case.setup(), case.key("loss-surface"));
+    let (norm, epsilon) = (setup.attack.threat.norm(), setup.attack.threat.epsilon());
+    let objective = Objective::new(setup.attack.loss, &part.goal);
+    let (images, examples) = (&part.images, &part.examples);
+    let eot = Eot { draws: setup.score_draws(), ..Eot::ONE };
+    let noise = key.named("noise");
+    let found = subject
+        .ask(subject.target, |oracle| oracle.gradient(images, &objective, examples, eot, noise))?;
+    let along = norm.steepest_step(found.gradient, epsilon);
+    let chance = cni_noise::normal_rows(key.named("direction"), examples, images);
+    let chance = norm.steepest_step(chance, epsilon);
+    let labels = host(part.goal.labels());
+    let predicted = read(&found.logits.argmax(1).float());
+    let right = predicted.iter().zip(&labels).position(|(class, label)| *class as i64 == *label);
+    let mut of_first = vec![vec![0.0; places.len()]; places.len()];
+    let losses = |moved: &Tensor<4>, eot: Eot, key: Key| {
+        let scores = subject
+            .ask(subject.target, |oracle| oracle.score(moved, &objective, examples, eot, key))?;
+        Ok::<_, AttackError>(read(&scores.score))
+    };
+    for (row, y) in places.iter().enumerate() {
+        for (column, x) in places.iter().enumerate() {
+            let moved =
+                images.clone() + along.clone().mul_scalar(*x) + chance.clone().mul_scalar(*y);
+            let moved = moved.clamp(0.0, 1.0);
+            let all = losses(&moved, eot, noise)?;
+            surface.mean[row][column] += all.iter().sum::<f64>();
+            of_first[row][column] = right.map_or(0.0, |right| all[right]);
+            if setup.stochastic {
+                let place = (row * places.len() + column) as u64;
+                let one = losses(&moved, Eot::ONE, key.named("single").child(place))?;
+                surface.single[row][column] += one.iter().sum::<f64>();
+            }
+        }
+    }
+    if right.is_some() && surface.first.is_none() {
+        surface.first = Some(rises(&of_first));
+    }
+    Ok(())
+}
+
+/// How much a surface rises within ε of its middle along the first direction, and along the second
+/// whichever way is better.
+fn rises(surface: &[Vec<f64>]) -> [f64; 2] {
+    let middle = surface.len() / 2;
+    let within = (surface.len() as f64 / (2.0 * REACH)) as usize;
+    let origin = surface[middle][middle];
+    let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+    [
+        most(&mut (1..=within).map(|at| surface[middle][middle + at] - origin)),
+        most(&mut (middle - within..=middle + within).map(|at| surface[at][middle] - origin)),
+    ]
+}
+
+/// The mean second difference along both axes, in units of the surface's range; zero where it is
+/// flat.
+fn roughness(surface: &[Vec<f64>]) -> f64 {
+    let at = |row: usize, column: usize| surface[row][column];
+    let (mut sum, mut count) = (0.0, 0);
+    for row in 0..surface.len() {
+        for column in 1..surface.len() - 1 {
+            let bend = |a: f64, b: f64, c: f64| (a - 2.0 * b + c).abs();
+            sum += bend(at(row, column - 1), at(row, column), at(row, column + 1));
+            sum += bend(at(column - 1, row), at(column, row), at(column + 1, row));
+            count += 2;
+        }
+    }
+    let all = surface.iter().flatten();
+    let (low, high) =
+        all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v)));
+    if high > low { sum / f64::from(count) / (high - low) } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plane_is_smooth_and_rises_along_its_slope() {
+        let plane: Vec<Vec<f64>> = (0..9)
+            .map(|y| (0..9).map(|x| 3.0 * f64::from(x - 4) - f64::from(y - 4)).collect())
+            .collect();
+        assert_eq!(roughness(&plane), 0.0);
+        assert_eq!(rises(&plane), [6.0, 2.0]);
+        let mut bumpy = plane.clone();
+        bumpy[4][5] += 10.0;
+        assert!(roughness(&bumpy) > 0.01);
+    }
+}

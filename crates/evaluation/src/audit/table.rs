@@ -1,0 +1,384 @@
+//! The one table of all checks, which is why it is long.
+
+use super::case::Case;
+use super::finding::Finding;
+use super::setup::{Setup, Size};
+use super::{active, baselines, differences, draws, gradients, model, noise, pictures, radii};
+use super::{strength, surface, sweeps};
+use cni_attacks::{AttackError, Iterate, Passes};
+
+/// A check as a row of the table.
+pub(super) struct Entry {
+    pub name: &'static str,
+    /// When it warns or fails, where `{b}` is the effort's bound in points.
+    pub raised_if: &'static str,
+    /// Whether that is a difference of accuracies, which must exceed chance, too.
+    pub differs: bool,
+    /// What to do then.
+    pub advice: &'static str,
+    /// Whether it has a meaning only for models with noise.
+    pub noise: bool,
+    /// Whether it asks something only of attacks that keep their last iterate.
+    pub last: bool,
+    /// Whether it asks what another attack wins, which is nothing where nothing is left.
+    pub wins: bool,
+    pub needs: Needs,
+    pub takes: Takes,
+    /// Whether it is about all images, also those that the model never gets right.
+    pub every: bool,
+    /// What it costs at most, without what it needs.
+    pub cost: fn(&Setup, Size) -> Passes,
+    pub run: fn(&Case<'_>) -> Result<Finding, AttackError>,
+}
+
+/// What must have been run before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Needs {
+    Nothing,
+    /// The audited attack.
+    Audit,
+    /// The stronger attacks as well.
+    Strong,
+}
+
+/// How many examples it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// As many as it needs to see its bound, and more if there is budget left.
+    Most,
+    /// As many as are enough for a check of the model.
+    Some,
+    /// Few, to show something.
+    Few,
+}
+
+/// What most rows have in common.
+const BASE: Entry = Entry {
+    name: "",
+    raised_if: "",
+    differs: true,
+    advice: "",
+    noise: false,
+    last: false,
+    wins: true,
+    needs: Needs::Audit,
+    takes: Takes::Most,
+    every: false,
+    cost: |_, _| Passes { forwards: 0, backwards: 0 },
+    run: |_| Ok(Finding::skipped("")),
+};
+
+pub(super) const CHECKS: [Entry; 24] = [
+    Entry {
+        name: "determinism",
+        raised_if: "equal keys give unequal logits, or noise is silent at the images (fails); under 10 draws judge",
+        differs: false,
+        advice: "Draw all noise by the scope's key, at the images themselves too, and judge by 10 draws or more.",
+        needs: Needs::Nothing,
+        takes: Takes::Some,
+        every: true,
+        cost: model::determinism_cost,
+        run: model::determinism,
+        ..BASE
+    },
+    Entry {
+        name: "logits",
+        raised_if: "outputs are not negative and sum to one: probabilities (fails)",
+        differs: false,
+        advice: "Give the attacks what comes before the softmax.",
+        needs: Needs::Nothing,
+        takes: Takes::Some,
+        every: true,
+        cost: model::logits_cost,
+        run: model::logits,
+        ..BASE
+    },
+    Entry {
+        name: "gradient-health",
+        raised_if: "an image still right has no gradient, or 20 % are saturated; NaN, infinite or 5 % zero fail",
+        differs: false,
+        advice: "Find the layer that stops the gradient; attack through a surrogate of it (BPDA), on the margin, or \
+                 without gradients.",
+        needs: Needs::Nothing,
+        takes: Takes::Some,
+        every: true,
+        cost: gradients::health_cost,
+        run: gradients::health,
+        ..BASE
+    },
+    Entry {
+        name: "finite-difference",
+        raised_if: "gradients and differences of the loss differ by over 1 % (fails over 10 %)",
+        differs: false,
+        advice: "The gradient is not that of the loss: look for straight-through estimates, wrong backward passes and \
+                 hidden randomness.",
+        needs: Needs::Nothing,
+        takes: Takes::Some,
+        every: true,
+        cost: differences::cost,
+        run: differences::run,
+        ..BASE
+    },
+    Entry {
+        name: "gradient-noise",
+        raised_if: "the mean gradient over the audited draws is shorter than its error",
+        differs: false,
+        advice: "Take the attack's gradients over more draws.",
+        noise: true,
+        needs: Needs::Nothing,
+        takes: Takes::Some,
+        every: true,
+        cost: gradients::noise_cost,
+        run: gradients::noise,
+        ..BASE
+    },
+    Entry {
+        name: "draw-sweep",
+        raised_if: "draws past the audited number cost over {b} points of accuracy (fails over 5)",
+        advice: "Take the attack's gradients over more draws, until accuracy stays.",
+        noise: true,
+        cost: draws::sweep_cost,
+        run: draws::sweep,
+        ..BASE
+    },
+    Entry {
+        name: "fixed-noise",
+        raised_if: "with one draw held, a random point does as much (fails), or over {b} points more survive (fails over 10)",
+        advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
+        noise: true,
+        wins: false,
+        cost: noise::fixed_cost,
+        run: noise::fixed,
+        ..BASE
+    },
+    Entry {
+        name: "noise-off",
+        raised_if: "with the noise off, a random point does as much (fails), or over {b} points more survive (fails over 10)",
+        advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
+        noise: true,
+        wins: false,
+        cost: noise::off_cost,
+        run: noise::off,
+        ..BASE
+    },
+    Entry {
+        name: "epsilon-sweep",
+        raised_if: "accuracy rises with ε by over {b} points (fails over 5), or ends above 1 / classes (fails)",
+        advice: "An attack that may change everything must win: look for masked gradients.",
+        wins: false,
+        cost: radii::cost,
+        run: radii::run,
+        ..BASE
+    },
+    Entry {
+        name: "steps-sweep",
+        raised_if: "doubling the steps costs over {b} points of accuracy (fails over 5)",
+        advice: "Give the attack more steps, until accuracy stays.",
+        cost: sweeps::steps_cost,
+        run: sweeps::run_steps,
+        ..BASE
+    },
+    Entry {
+        name: "restarts-sweep",
+        raised_if: "doubling the restarts costs over {b} points of accuracy (fails over 5)",
+        advice: "Give the attack more restarts, from random points.",
+        cost: sweeps::restarts_cost,
+        run: sweeps::run_restarts,
+        ..BASE
+    },
+    Entry {
+        name: "step-size-sweep",
+        raised_if: "another step size costs over {b} points of accuracy (fails over 5)",
+        advice: "Use the step size that hurts most; where it is the largest or smallest tried, look farther.",
+        cost: sweeps::step_sizes_cost,
+        run: sweeps::run_step_sizes,
+        ..BASE
+    },
+    Entry {
+        name: "one-step",
+        raised_if: "FGSM beats the audited attack by over {b} points (fails over 5)",
+        advice: "Gradients mislead beyond the first step: look for what masks them.",
+        cost: baselines::one_step_cost,
+        run: baselines::one_step,
+        ..BASE
+    },
+    Entry {
+        name: "random-noise",
+        raised_if: "random points break two images or more that the audited attack leaves (fails over 5 %)",
+        differs: false,
+        advice: "Gradients mislead, or the attack is far too weak: chance must not beat it.",
+        cost: baselines::random_cost,
+        run: baselines::random,
+        ..BASE
+    },
+    Entry {
+        name: "black-box",
+        raised_if: "Square breaks over 0.2 % and two images the audited attack leaves (fails over 5 %, or APGD too)",
+        differs: false,
+        advice: "Gradients mislead: look for what masks them, and report the attack without gradients.",
+        needs: Needs::Strong,
+        cost: baselines::black_box_cost,
+        run: baselines::black_box,
+        ..BASE
+    },
+    Entry {
+        name: "transfer",
+        raised_if: "examples of a surrogate beat the audited attack by over {b} points (fails over 5)",
+        advice: "Gradients mislead: look for what masks them, and report the transferred examples.",
+        cost: baselines::transfer_cost,
+        run: baselines::transfer,
+        ..BASE
+    },
+    Entry {
+        name: "draw-transfer",
+        raised_if: "accuracy is over {b} points higher in other draws than in the attack's own (fails over 10)",
+        advice: "The attack fits its own draws: give it more of them.",
+        noise: true,
+        wins: false,
+        cost: draws::transfer_cost,
+        run: draws::transfer,
+        ..BASE
+    },
+    Entry {
+        name: "loss-choice",
+        raised_if: "another loss or expectation costs over {b} points of accuracy (fails over 10)",
+        advice: "Attack by the loss that hurts most, or by several.",
+        cost: strength::losses_cost,
+        run: strength::losses,
+        ..BASE
+    },
+    Entry {
+        name: "stronger-attack",
+        raised_if: "APGD costs over {b} points of accuracy beyond the audited attack (fails over 10)",
+        advice: "Report APGD, better a whole suite, in place of the audited attack.",
+        needs: Needs::Strong,
+        run: strength::stronger,
+        ..BASE
+    },
+    Entry {
+        name: "silent-success",
+        raised_if: "over 1 % and two images are broken on the way, but not at the end",
+        differs: false,
+        advice: "Keep the best iterate, not the last.",
+        last: true,
+        cost: strength::silent_cost,
+        run: strength::silent,
+        ..BASE
+    },
+    Entry {
+        name: "eight-bit",
+        raised_if: "rounding to 8 bits gives back over {b} points of accuracy (fails over half of the damage)",
+        advice: "The attack lives between the values of an image file: judge rounded images.",
+        wins: false,
+        cost: pictures::eight_bit_cost,
+        run: pictures::eight_bit,
+        ..BASE
+    },
+    Entry {
+        name: "label-leakage",
+        raised_if: "attacks by true labels leave over {b} points more than by predicted ones, or than no attack (fails)",
+        advice: "The attack tells the model the label: attack by predicted labels, or iterate.",
+        every: true,
+        cost: pictures::leakage_cost,
+        run: pictures::leakage,
+        ..BASE
+    },
+    Entry {
+        name: "loss-surface",
+        raised_if: "the loss rises less along the gradient than along a random direction",
+        differs: false,
+        advice: "Gradients mislead: look at the surface for plateaus and noise.",
+        needs: Needs::Nothing,
+        takes: Takes::Few,
+        every: true,
+        cost: surface::cost,
+        run: surface::run,
+        ..BASE
+    },
+    Entry {
+        name: "active-test",
+        raised_if: "the attack misses over 5 % of planted adversarial images (fails over 20 %)",
+        advice: "The attack misses what is known to be there: repair it before any of its numbers is used.",
+        needs: Needs::Nothing,
+        every: true,
+        cost: active::cost,
+        run: active::run,
+        ..BASE
+    },
+];
+
+impl Entry {
+    /// When it is raised, with a bound and what is left to chance.
+    pub fn rule(&self, bound: f64) -> String {
+        let named = self.raised_if.replace("{b}", &format!("{}", 100.0 * bound));
+        match self.differs {
+            true => format!(
+                "{named}; only beyond two standard errors, more with few examples or for the largest of several"
+            ),
+            false => named,
+        }
+    }
+
+    /// Why it has no meaning for such a model and attack.
+    pub fn meaningless(&self, setup: &Setup) -> Option<&'static str> {
+        match (self.noise && !setup.stochastic, self.last && setup.attack.iterate == Iterate::Best)
+        {
+            (true, _) => Some("the model has no noise"),
+            (_, true) => Some("the audited attack keeps its best iterate"),
+            _ => None,
+        }
+    }
+
+    /// Whether it has a meaning for such a model and attack.
+    pub fn applies(&self, setup: &Setup) -> bool {
+        self.meaningless(setup).is_none()
+    }
+
+    /// The most examples that it takes.
+    pub fn most(&self, setup: &Setup) -> usize {
+        match self.takes {
+            Takes::Most => setup.sizes.examples,
+            Takes::Some => setup.sizes.some,
+            Takes::Few => setup.sizes.few,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::difference::needed_for;
+    use super::super::effort::Effort;
+    use super::*;
+
+    #[test]
+    fn the_documented_table_is_the_table() {
+        let docs = include_str!("mod.rs").lines().filter_map(|line| {
+            let cells: Vec<&str> = line.strip_prefix("//! | `")?.split(" | ").collect();
+            Some((cells[0].trim_end_matches('`'), cells[1].trim_end_matches(" |")))
+        });
+        let docs: Vec<(&str, String)> =
+            docs.map(|(name, rule)| (name, rule.replace("*b* points", "{b} points"))).collect();
+        let wanted = CHECKS.map(|entry| (entry.name, entry.raised_if.to_string()));
+        assert_eq!(docs, wanted);
+    }
+
+    #[test]
+    fn the_documented_bounds_are_those_of_the_efforts() {
+        for effort in [Effort::Quick, Effort::Standard, Effort::Thorough] {
+            let bound = effort.sizes().bound;
+            let points = if bound > 0.01 { "points" } else { "point" };
+            let (b, needed) = (100.0 * bound, needed_for(bound));
+            let row = format!("//! | {effort} | {b} {points} | {needed} examples |");
+            assert!(include_str!("mod.rs").contains(&row), "{row}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_there_once_and_has_an_advice() {
+        let mut names: Vec<&str> = CHECKS.iter().map(|entry| entry.name).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+        let kebab = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        assert!(CHECKS.iter().all(|entry| kebab(entry.name) && entry.advice.ends_with('.')));
+    }
+}

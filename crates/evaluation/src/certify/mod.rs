@@ -1,0 +1,10 @@
+//! Randomized smoothing, and the certificates that it gives.
+
+mod certificate;
+mod samples;
+mod smoothing;
+
+pub use self::certificate::{
+    Certificate, Certificates, Smoothed, SmoothedPredictions, certified_accuracy,
+};
+pub use self::smoothing::Smoothing;

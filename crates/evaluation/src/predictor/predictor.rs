@@ -1,0 +1,55 @@
+//! A prediction mode as a classifier.
+
+use crate::Prediction;
+use burn::tensor::Tensor;
+use cni_attacks::Classifier;
+use cni_noise::{Key, current_examples, layer_key};
+
+/// A classifier together with the way it predicts: what is deployed, and so what is attacked and evaluated.
+///
+/// Its logits are, by the mode, those of the single draw, the mean logits, the logarithms of the mean probabilities, or
+/// the logarithms of the shares of votes, `ln((votes + 1) / (draws + classes))`. Votes have no gradient, and an attack
+/// by gradients refuses them: let it attack the mean probabilities as their surrogate ([`Transfer`](crate::Transfer)),
+/// or the classifier itself with the mode's draws ([`Expectation::Probabilities`](crate::Expectation)).
+///
+/// Each pass through it takes `draws` passes through the classifier, and a backward pass keeps the graphs of all.
+///
+/// The draws are those of the scope in force. In `Noise::Keyed(key)` the `n`-th pass has as draw `d` the noise of
+/// `key.named("prediction").child(n).child(d)`; in `Noise::Fresh` its keys come from the device's generator; in
+/// `Noise::Off` the noise on the input is off too. Examples keep their numbers.
+///
+/// ```
+/// # use burn::tensor::{Device, Tensor};
+/// use cni_evaluation::{Prediction, Predictor};
+/// use cni_attacks::{Attack, Goal, Pgd, Threat};
+/// use cni_noise::Key;
+/// # let images = Tensor::<4>::full([2, 1, 1, 3], 0.5, &Device::flex());
+/// # let goal = Goal::Misclassify(Tensor::from_ints([0, 2], &Device::flex()));
+/// # let model = |x: Tensor<4>| x.flatten::<2>(1, 3);
+/// let mode = Prediction::mean_probabilities(8)?.with_input_noise(0.1)?;
+/// let smoothed = Predictor::new(model, mode);
+/// let attack = Pgd::new(Threat::linf(8.0 / 255.0)?);
+/// let found = attack.perturb(&smoothed, images, &goal, Key::new(1), 0)?;
+/// # assert_eq!(found.images.dims(), [2, 1, 1, 3]);
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Predictor<C> {
+    classifier: C,
+    prediction: Prediction,
+}
+
+impl<C: Classifier> Predictor<C> {
+    /// The classifier that predicts in this way.
+    pub fn new(classifier: C, prediction: Prediction) -> Self {
+        Self { classifier, prediction }
+    }
+}
+
+impl<C: Classifier> Classifier for Predictor<C> {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        // Where there is no key noise is off, and stays off in every draw.
+        let key = layer_key("prediction", &images.device()).unwrap_or(Key::new(0));
+        self.prediction.draw(&self.classifier, images, key, &current_examples()).0
+    }
+}

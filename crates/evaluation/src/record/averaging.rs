@@ -1,0 +1,124 @@
+//! What attacks do about the draws of a noisy model.
+
+use crate::AttackRecord;
+
+/// What an attack does about the draws of a noisy model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Averaging {
+    /// It averages over them.
+    Averages,
+    /// It goes by one at a time.
+    Neglects,
+    /// It asks the model nothing that a draw could change.
+    AsksNothing,
+}
+
+impl AttackRecord {
+    pub(crate) fn averaging(&self) -> Averaging {
+        averaging(&self.spec, self.gradient_draws)
+    }
+}
+
+/// By the draws behind its gradients, else by those in its settings. Of a suite the best counts, and of one that takes
+/// gradients the best of these.
+fn averaging(spec: &serde_json::Value, gradient_draws: Option<usize>) -> Averaging {
+    let all = gradients_first(parts(spec, gradient_draws));
+    let all: Vec<Averaging> = all.iter().map(Part::averaging).collect();
+    let best = [Averaging::Averages, Averaging::Neglects].into_iter();
+    best.into_iter().find(|one| all.contains(one)).unwrap_or(Averaging::AsksNothing)
+}
+
+/// Those that take gradients of the model, where any does.
+fn gradients_first(mut all: Vec<Part<'_>>) -> Vec<Part<'_>> {
+    if all.iter().any(Part::takes_gradients) {
+        all.retain(Part::takes_gradients);
+    }
+    all
+}
+
+/// Whether any of these attacks averages over draws, so that the worst case says something.
+pub(crate) fn is_worst_evidence(all: Vec<Part<'_>>) -> bool {
+    let averages = |part: &Part| part.averaging() == Averaging::Averages;
+    gradients_first(all).iter().any(|part| !part.asks_of_others() && averages(part))
+}
+
+/// One attack, which may be a member of a suite.
+pub(crate) struct Part<'a> {
+    name: &'a str,
+    /// Draws behind its gradients, where it takes any.
+    gradient_draws: Option<u64>,
+    /// Draws in its settings.
+    draws: u64,
+    /// Points that it chooses from.
+    points: u64,
+}
+
+/// The attacks that one is made of. What a record says of its gradients' draws comes first; older ones say no more than
+/// its settings.
+pub(crate) fn parts(spec: &serde_json::Value, gradient_draws: Option<usize>) -> Vec<Part<'_>> {
+    if let Some(members) = spec["attacks"].as_array() {
+        let mut all: Vec<Part> = members.iter().flat_map(|spec| parts(spec, None)).collect();
+        // A member of another library's, whose settings do not say it.
+        if let (Some(draws), false) = (gradient_draws, all.iter().any(Part::takes_gradients)) {
+            let gradient_draws = Some(draws as u64);
+            all.push(Part { name: "", gradient_draws, draws: 1, points: 1 });
+        }
+        return all;
+    }
+    let count = |name: &str| spec[name].as_u64().unwrap_or(1);
+    let name = spec["attack"].as_str().unwrap_or_default();
+    let draws = count("draws");
+    let of_settings = GRADIENTS.contains(&name).then_some(draws);
+    let gradient_draws = gradient_draws.map(|draws| draws as u64).or(of_settings);
+    vec![Part { name, gradient_draws, draws, points: count("samples").max(count("candidates")) }]
+}
+
+/// The attacks of this library that take gradients of the model, as their settings name them.
+const GRADIENTS: [&str; 6] = ["pgd", "apgd", "fab", "deepfool", "ddn", "carlini_wagner"];
+
+impl Part<'_> {
+    fn takes_gradients(&self) -> bool {
+        self.gradient_draws.is_some()
+    }
+
+    /// Whether it asks the model for no more than which of some points is the best.
+    fn asks_of_others(&self) -> bool {
+        ["random_noise", "transfer"].contains(&self.name)
+    }
+
+    fn averaging(&self) -> Averaging {
+        match self.gradient_draws {
+            None if self.asks_of_others() && self.points <= 1 => Averaging::AsksNothing,
+            draws if draws.unwrap_or(self.draws) > 1 => Averaging::Averages,
+            _ => Averaging::Neglects,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn draws_behind_scores_are_no_evidence_where_gradients_have_one() {
+        let worst = |all: &[(Value, Option<usize>)]| {
+            is_worst_evidence(all.iter().flat_map(|(spec, draws)| parts(spec, *draws)).collect())
+        };
+        let pgd = |draws: usize| (json!({ "attack": "pgd", "draws": draws }), Some(draws));
+        let square = || (json!({ "attack": "square", "draws": 4 }), None);
+        let random = json!({ "attack": "random_noise", "draws": 4, "samples": 10 });
+        let transfer = json!({ "attack": "transfer", "draws": 4, "candidates": 3 });
+        assert!(worst(&[square()]) && worst(&[pgd(8), square()]));
+        assert!(!worst(&[pgd(1), square()]));
+        assert!(!worst(&[(random, None), (transfer, None)]));
+        // Of another library, and of a record before version 3.
+        assert!(!worst(&[(json!({ "attack": "own" }), Some(1)), square()]));
+        assert!(!worst(&[(pgd(1).0, None), square()]) && worst(&[(pgd(8).0, None), square()]));
+        // A suite of the two.
+        let suite = |draws| json!({ "attack": "suite", "attacks": [pgd(draws).0, square().0] });
+        assert!(!worst(&[(suite(1), Some(1))]) && worst(&[(suite(8), Some(8))]));
+        assert_eq!(averaging(&suite(1), None), Averaging::Neglects);
+        assert_eq!(averaging(&suite(8), Some(8)), Averaging::Averages);
+    }
+}

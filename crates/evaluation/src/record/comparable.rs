@@ -1,0 +1,56 @@
+//! What makes a comparison of two records meaningless.
+
+use crate::{Evaluated, EvaluationError, Row};
+use cni_attacks::Threat;
+use std::fmt::Display;
+
+/// Refuses records that are not of the same data and threats.
+pub(crate) fn refuse(a: &Evaluated, b: &Evaluated) -> Result<(), EvaluationError> {
+    let (x, y) = (&a.record, &b.record);
+    equal("data.name", &x.data.name, &y.data.name)?;
+    if x.data.fingerprint.is_empty() && y.data.fingerprint.is_empty() {
+        return Err(EvaluationError::Field {
+            field: "data.fingerprint".to_string(),
+            got: "nothing in both records".to_string(),
+            wanted: "a hash of the data in each, by which they are known to be of the same"
+                .to_string(),
+        });
+    }
+    equal("data.fingerprint", &x.data.fingerprint, &y.data.fingerprint)?;
+    equal("examples", x.examples, y.examples)?;
+    for (x, y) in a.rows.iter().zip(&b.rows) {
+        equal("index", x.index, y.index)?;
+        if x.label != y.label {
+            let of = |row: &Row| format!("{} of example {}", row.label, row.index);
+            return Err(differs("label", of(x), of(y)));
+        }
+    }
+    let lacks = |some: &[Threat], all: &[Threat]| some.iter().any(|threat| !all.contains(threat));
+    let (threats_x, threats_y) = (&x.threat.threats, &y.threat.threats);
+    if lacks(threats_x, threats_y) || lacks(threats_y, threats_x) {
+        let words = |threats: &[Threat]| {
+            let word = |threat: &Threat| format!("{:?} {}", threat.norm(), threat.epsilon());
+            threats.iter().map(word).collect::<Vec<_>>().join(", ")
+        };
+        return Err(differs("threat.threats", words(threats_x), words(threats_y)));
+    }
+    equal("threat.goal", &x.threat.goal, &y.threat.goal)?;
+    equal("threat.domain", &x.threat.domain, &y.threat.domain)?;
+    equal("confidence", x.confidence, y.confidence)?;
+    if a.rows.is_empty() {
+        return Err(EvaluationError::NoData);
+    }
+    Ok(())
+}
+
+fn equal<T: PartialEq + Display>(field: &'static str, a: T, b: T) -> Result<(), EvaluationError> {
+    if a == b {
+        return Ok(());
+    }
+    Err(differs(field, a.to_string(), b.to_string()))
+}
+
+fn differs(field: &'static str, a: String, b: String) -> EvaluationError {
+    let quiet = |text: String| if text.is_empty() { "nothing".to_string() } else { text };
+    EvaluationError::Differs { field, a: quiet(a), b: quiet(b) }
+}

@@ -1,0 +1,232 @@
+//! What an evaluation leaves behind.
+
+pub(crate) mod accuracy;
+mod audit;
+pub(crate) mod averaging;
+pub(crate) mod card;
+mod check;
+mod comparable;
+pub(crate) mod compare;
+pub(crate) mod folder;
+pub(crate) mod gallery;
+mod noise_state;
+pub(crate) mod store;
+mod table;
+mod validate;
+
+pub use self::accuracy::Accuracy;
+pub use self::audit::AuditRecord;
+pub use self::card::{DataCard, Epoch, ModelCard, ThreatCard};
+pub use self::check::{Axis, Check, Curve, Figure, Point, Verdict};
+pub use self::compare::{Comparison, Difference, compare};
+pub use self::folder::{Owner, replace_files};
+pub use self::gallery::Specimen;
+pub use self::noise_state::NoiseState;
+pub use self::store::{write_json, write_whole};
+pub use self::table::table;
+
+use crate::clopper_pearson;
+use crate::record::averaging::{Averaging, is_worst_evidence, parts};
+use crate::{
+    Accuracy, Audit, Check, DataCard, EvaluationError, ModelCard, NoiseState, Specimen, ThreatCard,
+};
+use cni_attacks::{Access, Passes};
+use cni_noise::Key;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The version of the record's layout. The library reads this one and those before it.
+///
+/// | version | what it brought |
+/// | --- | --- |
+/// | 1 | accuracies with intervals, a row for each example |
+/// | 2 | votes, best of several tries, noise off and fixed; checks, threat card, training history, predicted classes |
+/// | 3 | the audited attack, the model's fingerprint, the states of the noise, what each attack was run on and averages over; checks say what they could have seen, and passes of older ones that count or compare are read as inconclusive |
+pub const SCHEMA: u32 = 3;
+
+/// The record of an evaluation. Every number that is shown anywhere comes from one.
+///
+/// Its JSON schema is in the repository, `crates/attacks/schema`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// Layout of the record.
+    pub schema: u32,
+    /// Version of this library.
+    pub version: String,
+    /// The data.
+    pub data: DataCard,
+    /// The model.
+    pub model: ModelCard,
+    /// The attacker.
+    #[serde(default)]
+    pub threat: ThreatCard,
+    /// The command that made the record; empty where a program of one's own did.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
+    /// Number of examples.
+    pub examples: usize,
+    /// Draws of the model's noise that decided each correctness. One for a model without noise.
+    pub draws: usize,
+    /// Draws behind each [vote](Accuracy::vote).
+    #[serde(default = "one")]
+    pub votes: usize,
+    /// Tries of the attacker in [best of several](Accuracy::best_of).
+    #[serde(default = "one")]
+    pub tries: usize,
+    /// Whether two draws gave different logits.
+    pub stochastic: bool,
+    /// The states of its noise in which the model was attacked and judged; a model without noise has one. Empty in
+    /// records before version 3, which say nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noise_states: Vec<NoiseState>,
+    /// The key from which all others derive.
+    pub key: Key,
+    /// The confidence of the intervals.
+    pub confidence: f64,
+    /// Accuracy on the images as they are.
+    pub clean: Accuracy,
+    /// The attacks, in the order of the suite.
+    pub attacks: Vec<AttackRecord>,
+    /// Accuracy under the attack that hurts most, chosen for each example, the unchanged image among the candidates.
+    /// With noise the choice is made by other draws than the judgement, whose draws are those of the single attacks.
+    /// Absent where the suite is empty.
+    pub worst_case: Option<Accuracy>,
+    /// Passes of single images that judged the results.
+    pub scoring: Passes,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// What a reader should know before trusting the numbers.
+    pub warnings: Vec<String>,
+    /// The checks that were run; none where none were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+    /// The attack that the checks are about. Records before version 3 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
+}
+
+impl Record {
+    /// The probability with which the model is right on an example, from the draws in which it was: the share of them,
+    /// and the ends of the exact interval at the record's confidence (Clopper and Pearson, Biometrika 1934).
+    ///
+    /// A single draw of a model without noise leaves nothing open: the interval is a point.
+    ///
+    /// # Errors
+    ///
+    /// Where `correct` is above the record's draws, these are zero, or its confidence is none.
+    pub fn probability(&self, correct: u32) -> Result<(f64, f64, f64), EvaluationError> {
+        let (successes, trials) = (u64::from(correct), self.draws as u64);
+        let (low, high) = clopper_pearson(successes, trials, self.confidence)?;
+        let share = f64::from(correct) / self.draws as f64;
+        Ok(if self.stochastic { (share, low, high) } else { (share, share, share) })
+    }
+
+    /// Whether the accuracy under an attack of this record says anything against a model without noise.
+    ///
+    /// An attack that does not average over the draws of a noisy model is led astray by each of them, and leaves more
+    /// than one that does (Athalye et al., arXiv 1802.00420): what it leaves is no evidence.
+    pub fn is_evidence(&self, attack: &AttackRecord) -> bool {
+        !self.stochastic || attack.averaging() != Averaging::Neglects
+    }
+
+    /// The same of the worst case: whether any of the attacks averages over draws.
+    ///
+    /// Where any takes gradients of the model, those must be averages: many draws behind the scores of an attack without
+    /// gradients make up for nothing. Random points and the examples of another model are never enough.
+    pub fn worst_case_is_evidence(&self) -> bool {
+        let all = self.attacks.iter().flat_map(|attack| parts(&attack.spec, attack.gradient_draws));
+        !self.stochastic || is_worst_evidence(all.collect())
+    }
+
+    /// The states of a noisy model's noise that were left out.
+    pub fn left_out(&self) -> Vec<NoiseState> {
+        let all = [NoiseState::Off, NoiseState::Fixed];
+        let said = self.stochastic && !self.noise_states.is_empty();
+        all.into_iter().filter(|state| said && !self.noise_states.contains(state)).collect()
+    }
+}
+
+fn one() -> usize {
+    1
+}
+
+/// One attack and what it left of the accuracy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttackRecord {
+    /// Its name.
+    pub name: String,
+    /// All its parameters.
+    pub spec: serde_json::Value,
+    /// SHA-256 of the parameters: equal hashes are equal attacks.
+    pub hash: String,
+    /// The key of its random numbers.
+    pub key: Key,
+    /// Robust accuracy under this attack.
+    pub robust: Accuracy,
+    /// What it asks of the model. Records before version 3 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Draws of the model's noise that each of its gradients averages over, 1 where the model has
+    /// none; absent for an attack without gradients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_draws: Option<usize>,
+    /// Whether its accuracy says anything against a model without noise, as [`Record::is_evidence`] has it. Records before
+    /// version 3 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<bool>,
+    /// Examples that it was run on: a model without noise is not attacked where it is wrong anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attacked: Option<usize>,
+    /// What the attack cost, in passes of single images; the scoring is not in it, nor the attacks on the model with
+    /// its noise off or held.
+    pub passes: Passes,
+    /// Seconds that the attack took.
+    pub seconds: f64,
+}
+
+/// How one example fared. `correct` counts are out of the record's number of draws.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Row {
+    /// Number of the example within the data.
+    pub index: usize,
+    /// Its label.
+    pub label: i64,
+    /// Correct draws on the image as it is.
+    pub clean: u32,
+    /// The class that most draws give the image as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<i64>,
+    /// The attacks, in the order of the record.
+    pub attacks: Vec<RowAttack>,
+    /// Correct draws under the attack that hurts most.
+    pub worst_case: u32,
+}
+
+/// How one example fared under one attack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RowAttack {
+    /// Correct draws.
+    pub correct: u32,
+    /// Distance of the adversarial image in the threat's norm.
+    pub distance: f64,
+    /// The class that most draws give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<i64>,
+    /// Whether the model without its noise is right on the image that the attack made for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_off: Option<bool>,
+    /// Whether the model with its noise held is right on the image that the attack made for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_noise: Option<bool>,
+}
+
+/// The record and what is behind it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluated {
+    /// The record.
+    pub record: Record,
+    /// One row for each example.
+    pub rows: Vec<Row>,
+    /// The first examples as images, clean and under the attack that hurts most.
+    pub gallery: Vec<Specimen>,
+}

@@ -1,0 +1,163 @@
+//! What numbers of a record fit together: asked once, for whoever reads it.
+
+use crate::{Accuracy, Estimate, Evaluated, EvaluationError, Figure, Point, Record};
+use std::fmt::Display;
+
+/// How far the accuracy of a record may be from that of its rows by rounding.
+const ROUNDING: f64 = 1e-6;
+
+type Checked = Result<(), EvaluationError>;
+
+fn wrong(field: impl Display, got: impl Display, wanted: impl Display) -> EvaluationError {
+    let (field, got, wanted) = (field.to_string(), got.to_string(), wanted.to_string());
+    EvaluationError::Field { field, got, wanted }
+}
+
+fn equal(field: &str, got: usize, wanted: usize) -> Checked {
+    if got == wanted { Ok(()) } else { Err(wrong(field, got, wanted)) }
+}
+
+fn all(
+    field: &str,
+    values: impl IntoIterator<Item = f64>,
+    holds: impl Fn(f64) -> bool,
+    wanted: &str,
+) -> Checked {
+    match values.into_iter().find(|value| !holds(*value)) {
+        Some(value) => Err(wrong(field, value, wanted)),
+        None => Ok(()),
+    }
+}
+
+fn finite(field: &str, values: impl IntoIterator<Item = f64>) -> Checked {
+    all(field, values, f64::is_finite, "finite numbers")
+}
+
+impl Record {
+    /// Whether its numbers are possible, as they are in every record that [`read`](Self::read) gives.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Field`] with the first that is not.
+    pub fn check(&self) -> Checked {
+        if self.draws == 0 {
+            return Err(wrong("draws", 0, "at least 1"));
+        }
+        for (field, got) in [("votes", self.votes), ("tries", self.tries)] {
+            if got == 0 || got > self.draws {
+                return Err(wrong(field, got, format!("1 to the {} draws", self.draws)));
+            }
+        }
+        let inside = |confidence: f64| confidence > 0.0 && confidence < 1.0;
+        all("confidence", [self.confidence], inside, "a number between 0 and 1")?;
+        let attacks = self.attacks.iter().map(|attack| &attack.robust);
+        for accuracy in std::iter::once(&self.clean).chain(attacks).chain(&self.worst_case) {
+            let Accuracy { one_shot, vote, best_of, noise_off, fixed_noise } = accuracy;
+            let others = [vote, best_of, noise_off, fixed_noise].into_iter().flatten();
+            for Estimate { accuracy, low, high, per_draw } in
+                std::iter::once(one_shot).chain(others)
+            {
+                let values =
+                    || [*accuracy, *low, *high].into_iter().chain(per_draw.iter().copied());
+                finite("accuracy", values())?;
+                let share = |v: f64| (-ROUNDING..=1.0 + ROUNDING).contains(&v);
+                all("accuracy", values(), share, "fractions from 0 to 1")?;
+            }
+        }
+        for attack in &self.attacks {
+            if let Some(attacked) = attack.attacked.filter(|&attacked| attacked > self.examples) {
+                let wanted = format!("at most the {} examples", self.examples);
+                return Err(wrong(format!("attacked of {}", attack.name), attacked, wanted));
+            }
+        }
+        self.check_figures()?;
+        for layer in &self.model.layers {
+            for row in &layer.covariance {
+                equal(&format!("covariance of {}", layer.path), row.len(), layer.covariance.len())?;
+            }
+            let eigenvalues = layer.eigenvalues.iter().chain(&layer.factor_eigenvalues);
+            finite(&layer.path, layer.covariance.iter().flatten().chain(eigenvalues).copied())?;
+        }
+        let history = self.model.history.iter();
+        let trained = history.flat_map(|epoch| epoch.scores.values().chain(epoch.noise.values()));
+        finite("history", trained.copied())
+    }
+
+    fn check_figures(&self) -> Checked {
+        for check in &self.checks {
+            match &check.figure {
+                None => {}
+                Some(Figure::Curves { curves, .. }) => {
+                    let points = curves.iter().flat_map(|curve| &curve.points);
+                    let values = |p: &Point| [Some(p.x), Some(p.y), p.low, p.high];
+                    finite(&check.name, points.flat_map(values).flatten())?;
+                }
+                Some(Figure::Surface { xs, ys, values, .. }) => {
+                    if xs.is_empty() || ys.is_empty() {
+                        let got = format!("{} by {} places", xs.len(), ys.len());
+                        return Err(wrong(&check.name, got, "at least one by one"));
+                    }
+                    equal(&check.name, values.len(), ys.len())?;
+                    for row in values {
+                        equal(&check.name, row.len(), xs.len())?;
+                    }
+                    finite(&check.name, values.iter().flatten().chain(xs).chain(ys).copied())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Evaluated {
+    /// Whether record, rows and gallery fit together, as they do in all that [`read`](Self::read) gives.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Field`] with the first part that does not fit.
+    pub fn check(&self) -> Checked {
+        let Self { record, rows, gallery } = self;
+        record.check()?;
+        equal("rows", rows.len(), record.examples)?;
+        let draws = record.draws as u32;
+        for row in rows {
+            equal("attacks of a row", row.attacks.len(), record.attacks.len())?;
+            let counts = [row.clean, row.worst_case];
+            let counts = counts.into_iter().chain(row.attacks.iter().map(|attack| attack.correct));
+            if let Some(correct) = counts.into_iter().find(|&correct| correct > draws) {
+                let field = format!("correct draws of example {}", row.index);
+                return Err(wrong(field, correct, format!("at most the {draws} draws")));
+            }
+            let distances = row.attacks.iter().map(|attack| attack.distance);
+            all(
+                "distance",
+                distances,
+                |d| d.is_finite() && d >= 0.0,
+                "finite numbers of at least 0",
+            )?;
+        }
+        let mean = |name: &str, of: &Accuracy, correct: &dyn Fn(usize) -> u32| {
+            let sum: f64 = (0..rows.len()).map(|row| f64::from(correct(row))).sum();
+            let share = sum / (rows.len() * record.draws) as f64;
+            let near = |got: f64| rows.is_empty() || (got - share).abs() < ROUNDING;
+            let wanted = format!("{share}, as of the rows");
+            all(&format!("accuracy of {name}"), [of.one_shot.accuracy], near, &wanted)
+        };
+        mean("the clean images", &record.clean, &|row| rows[row].clean)?;
+        for (index, attack) in record.attacks.iter().enumerate() {
+            mean(&attack.name, &attack.robust, &|row| rows[row].attacks[index].correct)?;
+        }
+        if let Some(worst) = &record.worst_case {
+            mean("the worst case", worst, &|row| rows[row].worst_case)?;
+        }
+        for specimen in gallery {
+            let pixels = specimen.shape.iter().product();
+            equal("clean pixels of a specimen", specimen.clean.len(), pixels)?;
+            equal("adversarial pixels of a specimen", specimen.adversarial.len(), pixels)?;
+            if pixels == 0 {
+                return Err(wrong("pixels of a specimen", 0, "at least 1"));
+            }
+        }
+        Ok(())
+    }
+}

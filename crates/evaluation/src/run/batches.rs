@@ -1,0 +1,152 @@
+//! An evaluation under way.
+
+use crate::run::auditor::{Auditor, Place};
+use crate::run::candidate::Candidate;
+use crate::run::measure::Measure;
+use crate::run::probe::Probe;
+use crate::run::state::State;
+use crate::run::totals::Totals;
+use crate::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
+use cni_attacks::check_classes;
+use cni_attacks::{Attack, AttackError, Classifier, Oracle, Problem};
+use std::path::Path;
+use std::time::Instant;
+
+pub(crate) struct Run<'a> {
+    evaluation: &'a Evaluation,
+    classifier: &'a dyn Classifier,
+    folder: Option<&'a Path>,
+    state: Option<State>,
+    auditor: Option<Auditor>,
+    stochastic: bool,
+    totals: Totals,
+}
+
+impl<'a> Run<'a> {
+    /// Finds out by the first batch whether the model is stochastic, and takes up what is on disk.
+    pub fn new(
+        evaluation: &'a Evaluation,
+        classifier: &'a dyn Classifier,
+        folder: Option<&'a Path>,
+        problem: &Problem,
+    ) -> Result<Self, EvaluationError> {
+        let started = Instant::now();
+        let mut oracle = Oracle::unwatched(classifier, None);
+        let stochastic = oracle.is_stochastic(problem)?;
+        if let Some(checkup) = &evaluation.audit {
+            Place::find(&evaluation.suite, checkup.attack(), stochastic)?;
+        }
+        let state = match folder {
+            Some(folder) => {
+                let model = Probe::of(classifier, stochastic, problem)?;
+                Some(State::open(folder, evaluation, stochastic, problem, model)?)
+            }
+            None => None,
+        };
+        let mut totals = Totals::new(evaluation, stochastic);
+        totals.scoring += oracle.passes();
+        totals.rounding = oracle.rounding();
+        totals.seconds += started.elapsed().as_secs_f64();
+        Ok(Self { evaluation, classifier, folder, state, auditor: None, stochastic, totals })
+    }
+
+    /// Examples that are done with.
+    pub fn done(&self) -> usize {
+        self.totals.rows.len()
+    }
+
+    /// Attacks and judges one batch, in every state of the noise that is asked for.
+    pub fn batch(
+        &mut self,
+        problem: &Problem,
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<(), EvaluationError> {
+        let labels: Vec<i64> =
+            problem.goal.labels().try_to_vec_as().expect("the device can be read");
+        let mut candidates = Vec::new();
+        for noise in self.evaluation.states(self.stochastic) {
+            let clean = self.measure().clean(problem, noise)?;
+            if noise == NoiseState::Live && self.done() == 0 {
+                self.begin(clean.classes)?;
+            }
+            candidates.push((noise, self.attacked(problem, noise, clean, &labels, progress)?));
+        }
+        self.totals.add(problem, &labels, &candidates);
+        if let Some(auditor) = &mut self.auditor {
+            auditor.take(problem);
+        }
+        Ok(())
+    }
+
+    /// Refuses what this number of classes cannot face, and makes the audit ready.
+    fn begin(&mut self, classes: usize) -> Result<(), EvaluationError> {
+        let attacks: Vec<&dyn Attack> =
+            self.evaluation.suite.iter().map(|entry| entry.attack.as_ref()).collect();
+        check_classes(attacks, classes)?;
+        let Self { evaluation, stochastic, folder, .. } = *self;
+        if let Some(checkup) = &evaluation.audit {
+            let auditor = Auditor::new(evaluation, checkup, stochastic, classes, folder)?;
+            self.auditor = Some(auditor);
+        }
+        Ok(())
+    }
+
+    /// The clean images and what each attack makes of them, from disk where they are there.
+    fn attacked(
+        &self,
+        problem: &Problem,
+        noise: NoiseState,
+        clean: Candidate,
+        labels: &[i64],
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<Vec<Candidate>, EvaluationError> {
+        let mut all = vec![clean];
+        for (index, entry) in self.evaluation.suite.iter().enumerate() {
+            let known = match &self.state {
+                Some(state) => state.load(problem, noise, index)?,
+                None => None,
+            };
+            all.push(match known {
+                Some(candidate) => candidate,
+                None => {
+                    let (measure, clean) = (self.measure(), (&all[0], labels));
+                    let candidate = measure.attacked(problem, noise, entry, clean, progress)?;
+                    if let Some(state) = &self.state {
+                        state.save(problem, noise, index, &candidate)?;
+                    }
+                    candidate
+                }
+            });
+        }
+        Ok(all)
+    }
+
+    fn measure(&self) -> Measure<'a> {
+        let Self { evaluation, classifier, stochastic, .. } = *self;
+        Measure { evaluation, classifier, stochastic, done: self.done() }
+    }
+
+    /// Audits the attack where that was asked for, and adds everything up.
+    pub fn finish(self, progress: &mut dyn FnMut(&Step)) -> Result<Evaluated, EvaluationError> {
+        let Self { evaluation, classifier, state, auditor, totals, .. } = self;
+        let mut evaluated = totals.finish(evaluation);
+        if let Some(auditor) = auditor {
+            let mut watch = |of: &crate::checkup::CheckProgress| progress(&Step::Check(of.clone()));
+            let (audit, checks) = match (auditor.run(classifier, &mut watch), &state) {
+                // Checks of a finished evaluation that these are not those of.
+                (Err(EvaluationError::Attack(AttackError::State { .. })), Some(state))
+                    if state.forgets_checks()? =>
+                {
+                    auditor.run(classifier, &mut watch)?
+                }
+                (found, _) => found?,
+            };
+            evaluated.record.audit = Some(audit);
+            evaluated.record.checks = checks;
+        }
+        if let Some(state) = &state {
+            state.finish()?;
+        }
+        Ok(evaluated)
+    }
+}

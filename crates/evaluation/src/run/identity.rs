@@ -1,0 +1,224 @@
+//! What attacks are known by: their settings, and names that tell them apart in a table; and what data is known by.
+
+use crate::EvaluationError;
+use crate::files::{canonical, fingerprint, hash_of};
+use cni_attacks::{Attack, Norm, Problem, Threat};
+use cni_noise::Key;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// A running hash of all pixels and labels, however they are divided into batches.
+#[derive(Default)]
+pub(crate) struct DataHash {
+    pixels: Sha256,
+    labels: Sha256,
+}
+
+impl DataHash {
+    pub fn add(&mut self, problem: &Problem, labels: &[i64]) {
+        let [_, channels, height, width] = problem.images.dims();
+        let shape = format!("{channels} {height} {width} ");
+        for label in labels {
+            self.labels.update(shape.as_bytes());
+            self.labels.update(label.to_le_bytes());
+        }
+        // Equal pixels are equal data in whatever type of element they arrive.
+        self.pixels.update(problem.images.to_data().convert::<f32>().as_bytes());
+    }
+
+    /// In hexadecimal digits.
+    pub fn finish(self) -> String {
+        let (pixels, labels) = (self.pixels.finalize(), self.labels.finalize());
+        fingerprint(&[&pixels[..], &labels[..]])
+    }
+}
+
+/// An attack of a suite.
+pub(crate) struct Entry {
+    pub attack: Box<dyn Attack>,
+    /// Its name, and what sets it apart from others of that name.
+    pub label: String,
+    /// All its settings.
+    pub spec: Value,
+    /// The SHA-256 of the settings.
+    pub hash: String,
+}
+
+impl Entry {
+    /// The attacks with their labels; an error where two have the same settings.
+    pub fn all(suite: Vec<Box<dyn Attack>>) -> Result<Vec<Self>, EvaluationError> {
+        let specs: Vec<(String, Value)> =
+            suite.iter().map(|attack| (attack.name(), attack.spec())).collect();
+        let labels = labels(&specs);
+        let mut entries: Vec<Self> = Vec::new();
+        for ((attack, (name, spec)), label) in suite.into_iter().zip(specs).zip(labels) {
+            let hash = hash_of(&spec);
+            if entries.iter().any(|entry| entry.hash == hash) {
+                return Err(EvaluationError::DuplicateAttack(name));
+            }
+            entries.push(Self { attack, label, spec, hash });
+        }
+        Ok(entries)
+    }
+
+    /// The key of its random numbers, from that of the evaluation.
+    pub fn key(&self, evaluation: Key) -> Key {
+        evaluation.named("attack").named(&self.hash)
+    }
+}
+
+/// The settings without those that have no meaning for a model without noise: draws, and what is averaged over them.
+///
+/// The draws of a surrogate that an attack transfers from are settings of their own.
+pub(crate) fn without_draws(spec: &Value) -> Value {
+    let meaningless = |name: &str| ["draws", "verdict_draws", "expectation"].contains(&name);
+    match spec {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(name, _)| !meaningless(name));
+            let kept = kept.map(|(name, value)| match name.as_str() {
+                "attacks" => (name.clone(), without_draws(value)),
+                _ => (name.clone(), value.clone()),
+            });
+            Value::Object(kept.collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_draws).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Names of attacks with these names and settings, no two of them equal where the settings are not.
+///
+/// A name that several have is followed by what sets them apart: the norm, the radius, and as few other settings as
+/// will do.
+pub(crate) fn labels(attacks: &[(String, Value)]) -> Vec<String> {
+    let mut labels: Vec<String> = attacks.iter().map(|(name, _)| name.clone()).collect();
+    for (index, (name, _)) in attacks.iter().enumerate() {
+        let group: Vec<usize> =
+            (0..attacks.len()).filter(|&other| attacks[other].0 == *name).collect();
+        if group.len() < 2 || group[0] != index {
+            continue;
+        }
+        let fields: Vec<Vec<(String, String)>> =
+            group.iter().map(|&at| fields(&attacks[at].1)).collect();
+        for field in order(&fields) {
+            let values: Vec<&str> = fields.iter().map(|own| value(own, &field)).collect();
+            let distinct = |values: &[&str]| {
+                values.iter().enumerate().all(|(i, value)| !values[..i].contains(value))
+            };
+            let own: Vec<&str> = group.iter().map(|&at| labels[at].as_str()).collect();
+            if distinct(&own) {
+                break;
+            }
+            if values.iter().all(|value| *value == values[0]) {
+                continue;
+            }
+            let values: Vec<String> = values.into_iter().map(String::from).collect();
+            for (&at, value) in group.iter().zip(values) {
+                labels[at] += &format!(" {value}");
+            }
+        }
+    }
+    // What rounding, or a name that looks like a label, has left alike.
+    for index in 1..labels.len() {
+        if labels[..index].contains(&labels[index]) {
+            labels[index] += &format!(" ({})", &hash_of(&attacks[index].1)[..6]);
+        }
+    }
+    labels
+}
+
+/// The fields that any has: norm and radius first.
+fn order(all: &[Vec<(String, String)>]) -> Vec<String> {
+    let mut names: Vec<String> = vec!["norm".to_string(), "epsilon".to_string()];
+    for (name, _) in all.iter().flatten() {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+fn value<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
+    fields.iter().find(|(own, _)| own == name).map_or("-", |(_, value)| value)
+}
+
+/// The settings as words: the threat's as such, others with their names.
+fn fields(spec: &Value) -> Vec<(String, String)> {
+    let mut words = Vec::new();
+    let threat = serde_json::from_value::<Threat>(spec["threat"].clone());
+    if let Ok(threat) = &threat {
+        words.push(("norm".to_string(), format!("{:?}", threat.norm())));
+        words.push(("epsilon".to_string(), radius(threat)));
+    }
+    let others = spec.as_object().into_iter().flatten();
+    let others = others.filter(|(name, _)| *name != "threat" || threat.is_err());
+    words.extend(others.map(|(name, value)| {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Array(_) | Value::Object(_) => hash_of(value)[..6].to_string(),
+            scalar => canonical(scalar),
+        };
+        (name.clone(), format!("{name}={text}"))
+    }));
+    words
+}
+
+/// A radius, in 255ths where it is whole ones of a pixel's range.
+pub(crate) fn radius(threat: &Threat) -> String {
+    let (epsilon, steps) = (threat.epsilon(), 255.0 * threat.epsilon());
+    match threat.norm() {
+        Norm::Linf if steps > 0.5 && (steps - steps.round()).abs() < 1e-6 => {
+            format!("{}/255", steps.round())
+        }
+        _ => format!("{}", (epsilon * 1e6).round() / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cni_attacks::{Apgd, Pgd, Suite};
+
+    fn labelled(suite: Vec<Box<dyn Attack>>) -> Vec<String> {
+        Entry::all(suite).unwrap().into_iter().map(|entry| entry.label).collect()
+    }
+
+    fn pgd(threat: Threat) -> Box<dyn Attack> {
+        Box::new(Pgd::new(threat))
+    }
+
+    #[test]
+    fn attacks_of_one_name_are_told_apart_by_what_sets_them_apart() {
+        let [four, eight] = [4.0, 8.0].map(|steps| Threat::linf(steps / 255.0).unwrap());
+        let l2 = Threat::l2(0.5).unwrap();
+        assert_eq!(labelled(vec![pgd(four), pgd(eight)]), ["PGD-10 4/255", "PGD-10 8/255"]);
+        let three = labelled(vec![pgd(four), pgd(eight), pgd(l2)]);
+        assert_eq!(three, ["PGD-10 Linf 4/255", "PGD-10 Linf 8/255", "PGD-10 L2 0.5"]);
+        let fine = Pgd::new(four).with_step_size(0.001).unwrap();
+        let steps = labelled(vec![pgd(four), Box::new(fine), Box::new(Pgd::fgsm(four))]);
+        assert!(steps[0].starts_with("PGD-10 step_size=0.0039"), "{steps:?}");
+        assert_eq!(steps[1..], ["PGD-10 step_size=0.001", "FGSM"]);
+    }
+
+    #[test]
+    fn only_attacks_of_equal_settings_are_refused() {
+        let threat = Threat::linf(0.1).unwrap();
+        let twice = Entry::all(vec![pgd(threat), pgd(threat)]);
+        assert!(matches!(twice, Err(EvaluationError::DuplicateAttack(name)) if name == "PGD-10"));
+    }
+
+    #[test]
+    fn draws_are_the_only_difference_between_an_attack_and_its_form_without_noise() {
+        let threat = Threat::linf(0.1).unwrap();
+        let eot = Pgd::new(threat).with_draws(8).unwrap();
+        assert_ne!(eot.spec(), Pgd::new(threat).spec());
+        assert_eq!(without_draws(&eot.spec()), without_draws(&Pgd::new(threat).spec()));
+        let other = Pgd::new(threat).with_steps(20).unwrap();
+        assert_ne!(without_draws(&other.spec()), without_draws(&Pgd::new(threat).spec()));
+        let suite = |draws| {
+            let apgd = Apgd::cross_entropy(threat).with_draws(draws).unwrap();
+            Suite::custom("own", vec![Box::new(apgd)]).unwrap().with_draws(draws).unwrap().spec()
+        };
+        assert_eq!(without_draws(&suite(4)), without_draws(&suite(1)));
+    }
+}

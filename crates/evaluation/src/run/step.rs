@@ -1,0 +1,23 @@
+//! Where an evaluation is.
+
+use crate::NoiseState;
+use crate::audit::CheckProgress;
+use cni_attacks::Progress;
+
+/// Where an evaluation is.
+#[derive(Clone, Debug)]
+pub enum Step<'a> {
+    /// An attack has ended an iteration.
+    Attack {
+        /// Examples that are done with.
+        examples: usize,
+        /// The state of the noise for the batch under attack.
+        noise: NoiseState,
+        /// The name of the attack in the record.
+        label: &'a str,
+        /// Where the attack is.
+        attack: Progress<'a>,
+    },
+    /// The audit begins a check, or has ended one.
+    Check(CheckProgress<'a>),
+}

@@ -1,0 +1,288 @@
+//! What an evaluation adds up: one accumulator, whose fields every batch touches, and so one file.
+
+use crate::record::accuracy::{Tally, hits, plurality};
+use crate::run::candidate::Candidate;
+use crate::run::identity::DataHash;
+use crate::run::warnings::{self, Seen};
+use crate::{
+    AttackRecord, Evaluated, Evaluation, NoiseState, Record, Row, RowAttack, SCHEMA, Specimen,
+    ThreatCard,
+};
+use cni_attacks::{Passes, Problem};
+use std::collections::BTreeSet;
+
+/// What is known of the batches so far. Its memory is bounded, but for the rows.
+pub(crate) struct Totals {
+    stochastic: bool,
+    draws: usize,
+    probabilities: bool,
+    /// The clean images, then each attack.
+    tallies: Vec<Tally>,
+    worst: Tally,
+    /// Of each attack: passes, seconds, and the examples that it was run on.
+    costs: Vec<(Passes, f64, usize)>,
+    zero_gradients: Vec<BTreeSet<u64>>,
+    pub scoring: Passes,
+    /// By how much draws of a model that counts as one without noise differ: [`Oracle::rounding`](crate::Oracle::rounding).
+    pub rounding: Option<f64>,
+    pub seconds: f64,
+    /// The hash of the data, where its card has none.
+    data: Option<DataHash>,
+    pub rows: Vec<Row>,
+    gallery: Vec<Specimen>,
+}
+
+impl Totals {
+    pub fn new(evaluation: &Evaluation, stochastic: bool) -> Self {
+        let draws = if stochastic { evaluation.draws } else { 1 };
+        let states = evaluation.states(stochastic);
+        let states = stochastic.then_some(states.as_slice());
+        let tally = Tally::new(draws, evaluation.votes, evaluation.tries, states);
+        let attacks = evaluation.suite.len();
+        Self {
+            stochastic,
+            draws,
+            probabilities: false,
+            tallies: vec![tally.clone(); attacks + 1],
+            worst: tally,
+            costs: vec![(Passes::default(), 0.0, 0); attacks],
+            zero_gradients: vec![BTreeSet::new(); attacks],
+            scoring: Passes::default(),
+            rounding: None,
+            seconds: 0.0,
+            data: evaluation.data.fingerprint.is_empty().then(DataHash::default),
+            rows: Vec::new(),
+            gallery: Vec::new(),
+        }
+    }
+
+    /// Adds a batch: in each state of the noise, live first, the clean images and what each attack made of them.
+    pub fn add(
+        &mut self,
+        problem: &Problem,
+        labels: &[i64],
+        states: &[(NoiseState, Vec<Candidate>)],
+    ) {
+        let first = self.rows.len();
+        if let Some(data) = &mut self.data {
+            data.add(problem, labels);
+        }
+        for (noise, all) in states {
+            for candidate in all {
+                self.scoring += candidate.scoring;
+                self.seconds += candidate.seconds + candidate.scoring_seconds;
+            }
+            match noise {
+                NoiseState::Live => self.live(problem, labels, all),
+                NoiseState::Off => {
+                    self.still(first, labels, all, Tally::add_noise_off, |a| &mut a.noise_off);
+                }
+                NoiseState::Fixed => {
+                    self.still(first, labels, all, Tally::add_fixed_noise, |a| &mut a.fixed_noise);
+                }
+            }
+        }
+    }
+
+    fn live(&mut self, problem: &Problem, labels: &[i64], all: &[Candidate]) {
+        let mut rows = rows(self.rows.len(), labels, &all[0]);
+        self.probabilities |= all[0].probabilities;
+        for (tally, candidate) in self.tallies.iter_mut().zip(all) {
+            tally.add(&candidate.predicted, labels);
+        }
+        for (index, candidate) in all[1..].iter().enumerate() {
+            let (passes, seconds, attacked) = &mut self.costs[index];
+            *passes += candidate.passes;
+            *seconds += candidate.seconds;
+            *attacked += candidate.attacked;
+            self.zero_gradients[index].extend(&candidate.zero_gradients);
+            let facts = counts(&candidate.predicted, labels).into_iter();
+            let facts = facts.zip(plurality(&candidate.predicted)).zip(&candidate.distance);
+            for (row, ((correct, class), &distance)) in rows.iter_mut().zip(facts) {
+                let (predicted, noise_off, fixed_noise) = (Some(class), None, None);
+                row.attacks.push(RowAttack {
+                    correct,
+                    distance,
+                    predicted,
+                    noise_off,
+                    fixed_noise,
+                });
+            }
+        }
+        let (chosen, worst) = worst(all);
+        let counted = rows.iter_mut().zip(counts(&worst, labels));
+        counted.for_each(|(row, correct)| row.worst_case = correct);
+        self.worst.add(&worst, labels);
+        self.show(problem, all, &chosen, labels);
+        self.rows.extend(rows);
+    }
+
+    /// Without noise, or with one draw of it, there is one answer to each image.
+    fn still(
+        &mut self,
+        first: usize,
+        labels: &[i64],
+        all: &[Candidate],
+        add: fn(&mut Tally, &[Vec<i64>], &[i64]),
+        slot: fn(&mut RowAttack) -> &mut Option<bool>,
+    ) {
+        for (tally, candidate) in self.tallies.iter_mut().zip(all) {
+            add(tally, &candidate.predicted, labels);
+        }
+        for (index, candidate) in all[1..].iter().enumerate() {
+            let right = hits(&candidate.predicted, labels).remove(0);
+            let facts = self.rows[first..].iter_mut().zip(right);
+            facts.for_each(|(row, hit)| *slot(&mut row.attacks[index]) = Some(hit));
+        }
+        add(&mut self.worst, &worst(all).1, labels);
+    }
+
+    /// Keeps the first examples for the gallery.
+    fn show(&mut self, problem: &Problem, all: &[Candidate], chosen: &[usize], labels: &[i64]) {
+        let [_, channels, height, width] = problem.images.dims();
+        for row in 0..all[0].pixels.len() {
+            let worst = &all[chosen[row]];
+            let class = |candidate: &Candidate| plurality(&candidate.predicted)[row];
+            self.gallery.push(Specimen {
+                index: self.rows.len() + row,
+                label: labels[row],
+                predicted_clean: class(&all[0]),
+                predicted_adversarial: class(worst),
+                shape: [channels, height, width],
+                clean: all[0].pixels[row].clone(),
+                adversarial: worst.pixels[row].clone(),
+            });
+        }
+    }
+
+    /// The record of all batches.
+    pub fn finish(mut self, evaluation: &Evaluation) -> Evaluated {
+        let Evaluation { suite, key, confidence, data, model, .. } = evaluation;
+        let mut data = data.clone();
+        if let Some(hash) = self.data.take() {
+            data.fingerprint = hash.finish();
+        }
+        let accuracy = |tally: &Tally| tally.accuracy(*confidence);
+        let of = |several: usize| if self.stochastic { several } else { 1 };
+        let attacks = suite.iter().zip(&self.tallies[1..]).zip(&self.costs);
+        let attacks = attacks.map(|((entry, tally), &(passes, seconds, attacked))| AttackRecord {
+            name: entry.label.clone(),
+            spec: entry.spec.clone(),
+            hash: entry.hash.clone(),
+            key: entry.key(*key),
+            robust: accuracy(tally),
+            access: Some(entry.attack.access()),
+            gradient_draws: entry.attack.gradient_draws().map(of),
+            evidence: None,
+            attacked: Some(attacked),
+            passes,
+            seconds,
+        });
+        let mut record = Record {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            data,
+            model: model.clone(),
+            threat: ThreatCard::of(
+                suite.iter().map(|entry| entry.attack.as_ref()),
+                self.stochastic,
+            ),
+            command: evaluation.command.clone(),
+            examples: self.rows.len(),
+            draws: self.draws,
+            votes: of(evaluation.votes),
+            tries: of(evaluation.tries),
+            stochastic: self.stochastic,
+            noise_states: evaluation.states(self.stochastic),
+            key: *key,
+            confidence: *confidence,
+            clean: accuracy(&self.tallies[0]),
+            attacks: attacks.collect(),
+            worst_case: (!suite.is_empty()).then(|| accuracy(&self.worst)),
+            scoring: self.scoring,
+            seconds: self.seconds,
+            warnings: Vec::new(),
+            checks: Vec::new(),
+            audit: None,
+        };
+        let evidence: Vec<bool> =
+            record.attacks.iter().map(|attack| record.is_evidence(attack)).collect();
+        for (attack, evidence) in record.attacks.iter_mut().zip(evidence) {
+            attack.evidence = Some(evidence);
+        }
+        let seen = Seen {
+            probabilities: self.probabilities,
+            rounding: self.rounding,
+            zero_gradients: &self.zero_gradients,
+        };
+        record.warnings = warnings::of(&record, &self.rows, suite, seen);
+        Evaluated { record, rows: self.rows, gallery: self.gallery }
+    }
+}
+
+/// The rows of a batch, before any attack.
+fn rows(first: usize, labels: &[i64], clean: &Candidate) -> Vec<Row> {
+    let facts =
+        labels.iter().zip(counts(&clean.predicted, labels)).zip(plurality(&clean.predicted));
+    let row = |(row, ((&label, correct), class))| Row {
+        index: first + row,
+        label,
+        clean: correct,
+        predicted: Some(class),
+        attacks: Vec::new(),
+        worst_case: 0,
+    };
+    facts.enumerate().map(row).collect()
+}
+
+/// For each image the candidate that the model gets wrong in the most draws, of equals the one with the larger margin,
+/// else the first; and the classes that it is given in each draw.
+fn worst(all: &[Candidate]) -> (Vec<usize>, Vec<Vec<i64>>) {
+    let most =
+        |row: usize| {
+            let severity = |index: usize| &all[index].severity[row];
+            (1..all.len()).fold(0, |best, index| {
+                if severity(index).exceeds(severity(best)) { index } else { best }
+            })
+        };
+    let chosen: Vec<usize> = (0..all[0].severity.len()).map(most).collect();
+    let of_draw = |draw: usize| {
+        chosen.iter().enumerate().map(|(row, &index)| all[index].predicted[draw][row]).collect()
+    };
+    let predicted = (0..all[0].predicted.len()).map(of_draw).collect();
+    (chosen, predicted)
+}
+
+/// Correct draws of each example.
+fn counts(predicted: &[Vec<i64>], labels: &[i64]) -> Vec<u32> {
+    let right = hits(predicted, labels);
+    (0..labels.len()).map(|row| right.iter().filter(|draw| draw[row]).count() as u32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cni_attacks::Severity;
+
+    /// Twenty draws of one image of class 0: the first attack fools eighteen by a lot, the second nineteen by little.
+    #[test]
+    fn the_worst_case_is_the_image_that_is_wrong_in_the_most_draws() {
+        let candidate = |wrong_draws: usize, mean_margin: f64| Candidate {
+            predicted: (0..20).map(|draw| vec![i64::from(draw < wrong_draws)]).collect(),
+            classes: 2,
+            probabilities: false,
+            severity: vec![Severity { wrong_draws, mean_margin }],
+            distance: vec![0.0],
+            attacked: 1,
+            zero_gradients: Vec::new(),
+            pixels: Vec::new(),
+            passes: Passes::default(),
+            scoring: Passes::default(),
+            seconds: 0.0,
+            scoring_seconds: 0.0,
+        };
+        let all = [candidate(0, -1.0), candidate(18, 9.0), candidate(19, 0.1)];
+        let (chosen, predicted) = worst(&all);
+        assert_eq!((chosen, counts(&predicted, &[0])), (vec![2], vec![1]));
+    }
+}

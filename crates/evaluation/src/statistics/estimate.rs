@@ -1,0 +1,175 @@
+//! Accuracy of a stochastic classifier, with its uncertainty.
+
+use crate::EvaluationError;
+use crate::statistics::intervals::wilson;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An accuracy with its confidence interval. All values are fractions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Estimate {
+    /// The mean over examples and draws of "classified correctly".
+    pub accuracy: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// The accuracy in each draw over all examples: what single passes over the data would have reported.
+    pub per_draw: Vec<f64>,
+}
+
+/// Which examples were classified correctly in which draws.
+///
+/// Draw `d` uses the same noise for all examples, so examples and draws are crossed: more examples do not make up for
+/// few draws, nor the other way round.
+#[derive(Clone, Debug)]
+pub struct Hits {
+    draws: usize,
+    /// Correct draws of each example.
+    pub(crate) per_example: Vec<u32>,
+    per_draw: Vec<u32>,
+}
+
+impl Hits {
+    /// No examples yet, `draws` draws each.
+    pub fn new(draws: usize) -> Self {
+        Self { draws, per_example: Vec::new(), per_draw: vec![0; draws] }
+    }
+
+    /// Adds a batch: for each draw, whether each of its examples was classified correctly.
+    ///
+    /// # Panics
+    ///
+    /// Where the number of draws is not that of [`new`](Self::new), or the draws differ in their number of examples.
+    pub fn extend(&mut self, batch: &[Vec<bool>]) {
+        assert_eq!(batch.len(), self.draws, "one list for each draw");
+        let (first, examples) = (self.per_example.len(), batch.first().map_or(0, Vec::len));
+        self.per_example.resize(first + examples, 0);
+        for (draw, hits) in batch.iter().enumerate() {
+            assert_eq!(hits.len(), examples, "one value for each example");
+            for (example, &hit) in hits.iter().enumerate() {
+                self.per_example[first + example] += u32::from(hit);
+                self.per_draw[draw] += u32::from(hit);
+            }
+        }
+    }
+
+    /// The mean and its interval at the given confidence, such as 0.95.
+    ///
+    /// The variance of the mean is that over examples plus that over draws, `s²_e / n + s²_d / k`: right for crossed
+    /// effects, and slightly too large by their interaction. It is turned into an effective number of independent
+    /// trials, and the interval is Wilson's (JASA 1927) for that number, which stays within [0, 1] and is not empty
+    /// when every trial agrees. A single draw says nothing of the variance over draws: then the interval is over
+    /// examples alone, Wilson's for as many trials as there are examples.
+    ///
+    /// # Errors
+    ///
+    /// Where there are no examples or no draws, or `confidence` is not between 0 and 1.
+    pub fn estimate(&self, confidence: f64) -> Result<Estimate, EvaluationError> {
+        if self.per_example.is_empty() || self.draws == 0 {
+            return Err(EvaluationError::NoData);
+        }
+        let (n, k) = (self.per_example.len() as f64, self.draws as f64);
+        let fractions = |counts: &[u32], of: f64| -> Vec<f64> {
+            counts.iter().map(|&count| f64::from(count) / of).collect()
+        };
+        let (examples, per_draw) = (fractions(&self.per_example, k), fractions(&self.per_draw, n));
+        let accuracy = per_draw.iter().sum::<f64>() / k;
+        let spread = accuracy * (1.0 - accuracy);
+        let variance = variance(&examples) / n + variance(&per_draw) / k;
+        // Rounding leaves something like 1e-33 where every trial agrees.
+        let trials = match self.draws > 1 && variance > 1e-15 {
+            true => (spread / variance).min(n * k),
+            false => n,
+        };
+        let (low, high) = wilson(accuracy.clamp(0.0, 1.0), trials.max(1.0), confidence)?;
+        Ok(Estimate { accuracy, low, high, per_draw })
+    }
+}
+
+/// The unbiased variance; zero for a single value.
+pub(crate) fn variance(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let sum: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    sum / (n - 1.0).max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cni_noise::{Key, host_normal, host_uniform};
+
+    /// Wilson's interval for 8 of 10 at 95 %, as every table has it: 0.4902 to 0.9433.
+    #[test]
+    fn one_draw_gives_wilsons_interval() {
+        let mut hits = Hits::new(1);
+        hits.extend(&[(0..10).map(|i| i < 8).collect()]);
+        let Estimate { low, high, .. } = hits.estimate(0.95).unwrap();
+        assert!((low - 0.4902).abs() < 1e-4 && (high - 0.9433).abs() < 1e-4, "{low} {high}");
+    }
+
+    #[test]
+    fn what_has_no_interval_is_refused() {
+        let mut some = Hits::new(1);
+        some.extend(&[vec![true, false]]);
+        for confidence in [0.0, 1.0, 2.0, f64::NAN] {
+            let error = some.estimate(confidence).unwrap_err().to_string();
+            assert!(error.contains("confidence: got"), "{error}");
+        }
+        let mut no_draws = Hits::new(0);
+        no_draws.extend(&[]);
+        for hits in [no_draws, Hits::new(3)] {
+            assert!(matches!(hits.estimate(0.95), Err(EvaluationError::NoData)));
+        }
+    }
+
+    #[test]
+    fn unanimous_trials_leave_an_interval_that_is_not_empty() {
+        let mut hits = Hits::new(3);
+        hits.extend(&vec![vec![true; 50]; 3]);
+        let all = hits.estimate(0.95).unwrap();
+        assert_eq!((all.accuracy, all.high), (1.0, 1.0));
+        assert!((0.90..0.95).contains(&all.low), "{}", all.low);
+    }
+
+    /// Examples of differing difficulty under draws of differing luck, 400 examples by 20 draws, simulated 1,000 times.
+    /// The share of intervals that hold the truth must be at least 95 % less five standard errors (0.7 % each), and the
+    /// interval is conservative by design, so no upper bound but one.
+    #[test]
+    fn the_interval_covers_the_truth_as_often_as_it_says() {
+        let logistic = |x: f32| 1.0 / (1.0 + (-x).exp());
+        let simulate = |key: Key| {
+            let (n, k) = (400, 20);
+            let difficulty = host_normal(key.child(0), 0..n);
+            let luck = host_normal(key.child(1), 0..k);
+            let coins = host_uniform(key.child(2), 0..n * k);
+            let mut hits = Hits::new(k as usize);
+            let draw = |d: usize| -> Vec<bool> {
+                (0..n as usize)
+                    .map(|i| {
+                        let p = logistic(0.5 + 2.0 * difficulty[i] + 0.5 * luck[d]);
+                        coins[d * n as usize + i] < p
+                    })
+                    .collect()
+            };
+            hits.extend(&(0..k as usize).map(draw).collect::<Vec<_>>());
+            hits.estimate(0.95).unwrap()
+        };
+        // The truth: the mean of the logistic over the sum of both effects, by a fine sum over its density.
+        let sd = (4.0f64 + 0.25).sqrt();
+        let (mut truth, mut mass) = (0.0, 0.0);
+        for step in -4000..=4000 {
+            let x = f64::from(step) / 500.0;
+            let density = (-0.5 * x * x).exp();
+            truth += density / (1.0 + (-(0.5 + sd * x)).exp());
+            mass += density;
+        }
+        let truth = truth / mass;
+        let covered = (0..1_000)
+            .map(|i| simulate(Key::new(5).child(i)))
+            .filter(|e| (e.low..=e.high).contains(&truth))
+            .count();
+        assert!((915..=1_000).contains(&covered), "{covered} of 1000");
+    }
+}

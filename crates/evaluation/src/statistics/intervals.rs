@@ -1,0 +1,109 @@
+//! Intervals of a proportion and of the difference of two, from their scores.
+//!
+//! The exact interval of a proportion is [`clopper_pearson`](crate::prediction::clopper_pearson).
+
+use crate::error::within;
+use cni_attacks::AttackError;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+/// Wilson's interval (JASA 1927) for a proportion, `(low, high)`, within [0, 1] and never empty.
+///
+/// `trials` need not be a whole number: a proportion whose trials depend on each other is worth fewer of them.
+///
+/// ```
+/// let (low, high) = cni_evaluation::wilson(0.8, 10.0, 0.95)?;
+/// assert!((low - 0.4902).abs() < 1e-4 && (high - 0.9433).abs() < 1e-4);
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+///
+/// # Errors
+///
+/// Where `proportion` is not in [0, 1], `trials` is not above 0, or `confidence` not between 0 and 1.
+pub fn wilson(proportion: f64, trials: f64, confidence: f64) -> Result<(f64, f64), AttackError> {
+    let z = quantile(confidence)?;
+    let p = within("proportion", proportion, |p| (0.0..=1.0).contains(&p), "a number in [0, 1]")?;
+    let n = within("trials", trials, |n| n > 0.0, "a number above 0")?;
+    let center = p + z * z / (2.0 * n);
+    let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z * z / n;
+    Ok((((center - half) / scale).max(0.0), ((center + half) / scale).min(1.0)))
+}
+
+/// Newcombe's interval for the difference of two independent proportions, first less second, each `(successes, trials)`:
+/// method 10 of Statistics in Medicine 17, 873 (1998), made of Wilson's intervals.
+///
+/// ```
+/// let (low, high) = cni_evaluation::newcombe((56, 70), (48, 80), 0.95)?;
+/// assert!((low - 0.0524).abs() < 1e-4 && (high - 0.3339).abs() < 1e-4);
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+///
+/// # Errors
+///
+/// Where there are no trials, or fewer than successes, or `confidence` is not between 0 and 1.
+pub fn newcombe(
+    first: (u64, u64),
+    second: (u64, u64),
+    confidence: f64,
+) -> Result<(f64, f64), AttackError> {
+    Ok(square_and_add(
+        Side::new(first.0, first.1, confidence)?,
+        Side::new(second.0, second.1, confidence)?,
+        0.0,
+    ))
+}
+
+/// Newcombe's interval for the difference of two proportions of the same examples, first less second: method 10 of
+/// Statistics in Medicine 17, 2635 (1998), Wilson's intervals with the correlation φ, whose numerator is continuity
+/// corrected where it is positive.
+///
+/// `outcomes` are the examples that succeed in both, in the first alone, in the second alone, and in neither.
+///
+/// # Errors
+///
+/// Where there are no examples, or `confidence` is not between 0 and 1.
+pub fn newcombe_paired(outcomes: [u64; 4], confidence: f64) -> Result<(f64, f64), AttackError> {
+    let n: u64 = outcomes.iter().sum();
+    let first = Side::new(outcomes[0] + outcomes[1], n, confidence)?;
+    let second = Side::new(outcomes[0] + outcomes[2], n, confidence)?;
+    let [e, f, g, h] = outcomes.map(|count| count as f64);
+    let product = (e + f) * (g + h) * (e + g) * (f + h);
+    let association = e * h - f * g;
+    let corrected = match association > 0.0 {
+        true => (association - n as f64 / 2.0).max(0.0),
+        false => association,
+    };
+    let phi = if product > 0.0 { corrected / product.sqrt() } else { 0.0 };
+    Ok(square_and_add(first, second, phi))
+}
+
+/// A proportion and how far it is from the ends of its interval.
+struct Side {
+    proportion: f64,
+    below: f64,
+    above: f64,
+}
+
+impl Side {
+    fn new(successes: u64, trials: u64, confidence: f64) -> Result<Self, AttackError> {
+        let n = within("trials", trials as f64, |n| n >= 1.0, "at least 1")?;
+        let proportion = successes as f64 / n;
+        let (low, high) = wilson(proportion, n, confidence)?;
+        Ok(Self { proportion, below: proportion - low, above: high - proportion })
+    }
+}
+
+fn square_and_add(first: Side, second: Side, phi: f64) -> (f64, f64) {
+    let difference = first.proportion - second.proportion;
+    let length = |a: f64, b: f64| (a * a - 2.0 * phi * a * b + b * b).max(0.0).sqrt();
+    let low = difference - length(first.below, second.above);
+    let high = difference + length(first.above, second.below);
+    (low.max(-1.0), high.min(1.0))
+}
+
+/// The quantile of the standard normal law that leaves half of what is not `confidence` above it.
+pub(crate) fn quantile(confidence: f64) -> Result<f64, AttackError> {
+    let inside = |c: f64| c > 0.0 && c < 1.0;
+    let confidence = within("confidence", confidence, inside, "a number between 0 and 1")?;
+    Ok(Normal::standard().inverse_cdf(0.5 + confidence / 2.0))
+}

@@ -1,0 +1,138 @@
+//! An evaluation that audits one of its own attacks.
+
+use crate::threshold::{EPSILON, Threshold, batches};
+use cni_attacks::{Apgd, Attack, Pgd, Suite, Threat};
+use cni_evaluation::audit::Checkup;
+use cni_evaluation::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
+
+/// Checks that cost little.
+const CHECKS: [&str; 3] = ["logits", "finite-difference", "steps-sweep"];
+
+fn pgd(draws: usize) -> Pgd {
+    Pgd::new(Threat::linf(EPSILON).unwrap()).with_draws(draws).unwrap()
+}
+
+fn checkup(draws: usize) -> Checkup {
+    Checkup::new(pgd(draws)).with_checks(&CHECKS).unwrap()
+}
+
+fn evaluation(suite: Vec<Box<dyn Attack>>) -> Evaluation {
+    Evaluation::new(suite).unwrap().with_draws(4).unwrap()
+}
+
+#[test]
+fn the_record_names_the_audited_attack_and_the_audit_is_of_its_data() {
+    let suite: Vec<Box<dyn Attack>> = vec![Box::new(pgd(1)), Box::new(pgd(3))];
+    let evaluation = evaluation(suite).with_audit(checkup(3)).unwrap();
+    let mut checks = Vec::new();
+    let mut watch = |step: &Step| {
+        if let Step::Check(progress) = step {
+            checks.extend(progress.done.map(|check| check.name.clone()));
+        }
+    };
+    let model = Threshold { sigma: 0.1 };
+    let evaluated = evaluation.run_with(&model, batches(40, 15), None, &mut watch).unwrap();
+    let record = &evaluated.record;
+    let audit = record.audit.as_ref().unwrap();
+    assert_eq!(audit.attack, "EOT-PGD-10x3");
+    assert_eq!((&audit.hash, &audit.spec), (&record.attacks[1].hash, &record.attacks[1].spec));
+    assert_eq!((audit.draws, audit.epsilon, audit.within.as_deref()), (3, EPSILON, None));
+    let names: Vec<&str> = record.checks.iter().map(|check| check.name.as_str()).collect();
+    assert_eq!((names, checks.len()), (CHECKS.to_vec(), 3));
+    assert!(audit.examples > 15 && audit.examples <= 40, "{}", audit.examples);
+    let folder = tempfile::tempdir().unwrap();
+    evaluated.save(folder.path()).unwrap();
+    assert_eq!(Evaluated::read(folder.path()).unwrap(), evaluated);
+}
+
+#[test]
+fn an_audit_of_an_attack_that_is_not_reported_is_refused() {
+    let other: Vec<Box<dyn Attack>> = vec![Box::new(Pgd::fgsm(Threat::linf(EPSILON).unwrap()))];
+    let error = evaluation(other).with_audit(checkup(1)).err().unwrap();
+    assert!(matches!(&error, EvaluationError::Audit { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("audit: got PGD-10, wanted one of") && text.ends_with("FGSM"), "{text}");
+    // Draws make another attack on a model with noise, and none on a model without.
+    let single = || -> Vec<Box<dyn Attack>> { vec![Box::new(pgd(1))] };
+    let evaluation = evaluation(single()).with_audit(checkup(3)).unwrap();
+    let noisy = evaluation.run(&Threshold { sigma: 0.1 }, batches(20, 20)).unwrap_err();
+    assert!(matches!(&noisy, EvaluationError::Audit { .. }), "{noisy}");
+    let record = evaluation.run(&Threshold { sigma: 0.0 }, batches(20, 20)).unwrap().record;
+    let audit = record.audit.unwrap();
+    assert_eq!((audit.attack.as_str(), audit.draws), ("PGD-10", 1));
+    assert_eq!(audit.hash, record.attacks[0].hash);
+    let still = Checkup::new(Pgd::new(Threat::linf(0.0).unwrap()));
+    let zero: Vec<Box<dyn Attack>> = vec![Box::new(still.attack().clone())];
+    let error = Evaluation::new(zero).unwrap().with_audit(still).err().unwrap().to_string();
+    assert!(error.starts_with("epsilon: got 0"), "{error}");
+}
+
+#[test]
+fn an_attack_within_a_suite_can_be_audited_and_the_record_says_where_it_is() {
+    let threat = Threat::linf(EPSILON).unwrap();
+    let members: Vec<Box<dyn Attack>> =
+        vec![Box::new(Apgd::cross_entropy(threat).with_steps(5).unwrap()), Box::new(pgd(1))];
+    let suite: Vec<Box<dyn Attack>> = vec![Box::new(Suite::custom("both", members).unwrap())];
+    let evaluation = evaluation(suite).with_audit(checkup(1)).unwrap();
+    let record = evaluation.run(&Threshold { sigma: 0.0 }, batches(20, 20)).unwrap().record;
+    let audit = record.audit.unwrap();
+    assert_eq!((audit.attack.as_str(), audit.within.as_deref()), ("PGD-10", Some("both")));
+    assert_eq!(record.attacks[0].spec["attacks"][1], audit.spec);
+}
+
+/// The kill comes while the checks run: attacks and finished checks are read from disk.
+#[test]
+fn an_audit_that_dies_goes_on_with_the_evaluation() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let run = |suite: Vec<Box<dyn Attack>>| {
+        let evaluation = evaluation(suite).with_audit(checkup(1)).unwrap();
+        let (mut iterations, mut begun) = (0, Vec::new());
+        let mut watch = |step: &Step| match step {
+            Step::Attack { .. } => iterations += 1,
+            Step::Check(progress) => {
+                begun.extend(progress.done.is_none().then_some(progress.position))
+            }
+        };
+        let model = Threshold { sigma: 0.0 };
+        let evaluated = evaluation.run_with(&model, batches(20, 10), Some(&state), &mut watch);
+        (evaluated.unwrap(), iterations, begun)
+    };
+    let suite = || -> Vec<Box<dyn Attack>> { vec![Box::new(pgd(1))] };
+    let (first, iterations, _) = run(suite());
+    assert!(iterations > 0);
+    std::fs::remove_file(state.join("checkup/logits.json")).unwrap();
+    let (second, iterations, begun) = run(suite());
+    assert_eq!((iterations, begun), (0, vec![1]));
+    assert_eq!(first.record.audit, second.record.audit);
+    // Saved, and gone with the audit's.
+    second.save(folder.path()).unwrap();
+    assert!(!state.exists());
+}
+
+#[test]
+fn states_of_the_noise_are_left_out_on_demand_and_the_record_says_so() {
+    let suite: Vec<Box<dyn Attack>> = vec![Box::new(pgd(2))];
+    let evaluation = evaluation(suite).with_noise_off(false);
+    let run = |evaluation: &Evaluation| {
+        let mut seen = Vec::new();
+        let mut watch = |step: &Step| {
+            if let Step::Attack { noise, .. } = step
+                && !seen.contains(noise)
+            {
+                seen.push(*noise);
+            }
+        };
+        let model = Threshold { sigma: 0.1 };
+        let evaluated = evaluation.run_with(&model, batches(20, 20), None, &mut watch).unwrap();
+        (evaluated.record, seen)
+    };
+    let (record, seen) = run(&evaluation);
+    assert_eq!(seen, [NoiseState::Live, NoiseState::Fixed]);
+    assert_eq!((&record.noise_states, record.left_out()), (&seen, vec![NoiseState::Off]));
+    assert!(record.clean.noise_off.is_none() && record.clean.fixed_noise.is_some());
+    let (record, seen) = run(&evaluation.with_fixed_noise(false));
+    assert_eq!((seen, record.noise_states.len()), (vec![NoiseState::Live], 1));
+    assert!(record.clean.fixed_noise.is_none() && record.clean.vote.is_some());
+    assert!(cni_evaluation::table(&[&record]).contains("not attacked with its noise off"));
+}

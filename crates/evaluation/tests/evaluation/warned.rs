@@ -1,0 +1,50 @@
+//! What an evaluation warns of.
+
+use crate::threshold::{Threshold, batches, suite};
+use burn::tensor::Tensor;
+use cni_attacks::{Classifier, Suite};
+use cni_evaluation::Evaluation;
+use cni_noise::{Noise, scope};
+
+#[test]
+fn a_stochastic_model_attacked_without_eot_is_warned_of() {
+    let warnings = |draws, judged| {
+        let evaluation = Evaluation::new(suite(draws)).unwrap().with_draws(judged).unwrap();
+        evaluation.run(&Threshold { sigma: 0.1 }, batches(8, 8)).unwrap().record.warnings
+    };
+    assert!(warnings(1, 20)[0].contains("EOT"));
+    assert!(warnings(4, 5)[0].contains("5 draws"));
+    assert!(warnings(4, 20).is_empty());
+    // The draws that decide a suite are no mean of an attack's.
+    let suite = Suite::custom("nested", suite(1)).unwrap();
+    let evaluation = Evaluation::new(vec![Box::new(suite)]).unwrap();
+    let record = evaluation.run(&Threshold { sigma: 0.1 }, batches(8, 8)).unwrap().record;
+    assert!(record.warnings[0].contains("EOT"));
+    // In a scope without noise the model is deterministic.
+    assert!(scope(Noise::Off, || warnings(1, 20)).is_empty());
+}
+
+#[test]
+fn probabilities_instead_of_logits_are_warned_of() {
+    let softmax =
+        |x: Tensor<4>| burn::tensor::activation::softmax(Threshold { sigma: 0.0 }.logits(x), 1);
+    let evaluation = Evaluation::new(suite(1)).unwrap();
+    let record = evaluation.run(&softmax, batches(8, 8)).unwrap().record;
+    assert!(record.warnings[0].contains("probabilities"));
+}
+
+/// Rounded inputs have no gradient, and random noise is as good as any. One image is rounded to the other side, and is not
+/// attacked.
+#[test]
+fn gradients_that_are_masked_are_warned_of() {
+    let rounded = |x: Tensor<4>| {
+        let levels = x.clone().mul_scalar(20.0).round().div_scalar(20.0);
+        Threshold { sigma: 0.0 }.logits(levels + x.mul_scalar(0.0))
+    };
+    let evaluation = Evaluation::new(suite(1)).unwrap();
+    let warnings = evaluation.run(&rounded, batches(60, 60)).unwrap().record.warnings;
+    assert!(
+        warnings[0].contains("FGSM met a gradient of zero on 59 of 59 examples that it attacked"),
+        "{warnings:?}"
+    );
+}
