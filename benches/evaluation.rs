@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let architecture = Architecture::Cifar { depth: 20, shortcut: Shortcut::Projection };
     let config = ResNetConfig::new(architecture, 10).with_noise(ModelNoise::cni(5));
     let model = keyed_init(config.try_init(&device)?, Key::new(1));
-    let victim = Victim::new(&model, ResNet::forward as Forward);
+    let frozen = FrozenModel::new(&model, ResNet::forward as Forward);
     let threat = Threat::linf(8.0 / 255.0)?;
     let eot = || Pgd::new(threat).with_draws(4);
     let suite: Vec<Box<dyn Attack>> =
@@ -58,12 +58,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut runs = Vec::new();
     for _ in 0..cli.repeats {
         let calls = Calls::default();
-        let counted = |x: Tensor<4>| calls.logits(&victim, x);
+        let counted = |x: Tensor<4>| calls.logits(&frozen, x);
         let batches: Vec<_> = batches(cli.examples, cli.batch, &device).collect();
         let started = Instant::now();
         evaluation.run(&counted, batches.clone())?;
         let seconds = started.elapsed().as_secs_f64();
-        let model_seconds = calls.seconds(&victim, &batches[0].0);
+        let model_seconds = calls.seconds(&frozen, &batches[0].0);
         let beyond = (seconds - model_seconds) / model_seconds;
         println!("{seconds:.2} s, {:.1} % beyond the model", 100.0 * beyond);
         runs.push(json!({ "seconds": seconds, "model_seconds": model_seconds, "beyond": beyond }));
@@ -75,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut memory: Vec<Value> = Vec::new();
     for times in [1, cli.growth] {
         let examples = times * cli.examples;
-        short.run(&victim, batches(examples, cli.batch, &device))?;
+        short.run(&frozen, batches(examples, cli.batch, &device))?;
         let peak = machine::own_memory("VmHWM");
         println!("{examples} examples: peak {} MiB", peak.unwrap_or(0) >> 20);
         memory.push(json!({ "examples": examples, "peak_bytes": peak }));

@@ -49,10 +49,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for batch in (0..10).flat_map(|epoch| loader.epoch(epoch)) {
         let batch = batch?;
         let goal = Goal::Misclassify(batch.labels.clone());
-        let victim = Victim::new(&model, Cnn::forward);
+        let frozen = FrozenModel::new(&model, Cnn::forward);
         let attack = Pgd::training(threat);
         let adversarial =
-            attack.perturb(&victim, batch.images.clone(), &goal, batch.key, batch.first_example)?;
+            attack.perturb(&frozen, batch.images.clone(), &goal, batch.key, batch.first_example)?;
         let images = Tensor::cat(vec![batch.images, adversarial.images.autodiff()], 0);
         let labels = batch.labels.repeat_dim(0, 2);
         // The key makes the step's noise, and with it the whole run, repeatable.
@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let test = digits(Split::Test);
     let all: Vec<usize> = (0..test.len()).collect();
     let batch = (test.images(&all, &device), test.labels(&all, &device));
-    let result = evaluation.run(&Victim::new(&model, Cnn::forward), [batch])?;
+    let result = evaluation.run(&FrozenModel::new(&model, Cnn::forward), [batch])?;
     println!("\n{}", table(&[&result.record]));
     Ok(())
 }

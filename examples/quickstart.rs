@@ -8,7 +8,7 @@ mod fraction;
 
 use burn::tensor::Device;
 use clap::Parser;
-use cni_burn::evaluation::audit::Checkup;
+use cni_burn::evaluation::audit::Audit;
 use cni_burn::evaluation::{Verdict, write_json};
 use cni_burn::prelude::*;
 use cni_burn::training::data::{Split, digits};
@@ -111,13 +111,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             let rows: Vec<usize> = (first..test.len().min(first + 120)).collect();
             (test.images(&rows, &device), test.labels(&rows, &device))
         });
-        let victim = Victim::new(&trained.model, ResNet::forward);
+        let frozen = FrozenModel::new(&trained.model, ResNet::forward);
         let evaluation = Evaluation::new(suite)?
             .with_draws(args.draws.into())?
             .with_key(key.named("evaluation"))
             .with_cards(model, data)
-            .with_audit(Checkup::new(eot))?;
-        evaluated.push(evaluation.run(&victim, batches)?);
+            .with_audit(Audit::new(eot))?;
+        evaluated.push(evaluation.run(&frozen, batches)?);
     }
     let records: Vec<&Record> = evaluated.iter().map(|of_model| &of_model.record).collect();
 

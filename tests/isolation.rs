@@ -40,8 +40,8 @@ fn labels(model: &ResNet, images: &Tensor<4>) -> Tensor<1, Int> {
     scope(Noise::Off, || model.valid().forward(images.clone())).argmax(1).squeeze_dim(1)
 }
 
-fn victim(model: &ResNet) -> impl Classifier {
-    Victim::new(model, ResNet::forward)
+fn frozen(model: &ResNet) -> impl Classifier {
+    FrozenModel::new(model, ResNet::forward)
 }
 
 /// All that a module holds, bit for bit, with paths and identities.
@@ -134,13 +134,13 @@ fn attack_in_every_way(model: &ResNet) {
     let labels = labels(model, &images);
     let goal = Goal::Misclassify(labels.clone());
     for attack in suite() {
-        attack.perturb(&victim(model), images.clone(), &goal, Key::new(3), 0).unwrap();
+        attack.perturb(&frozen(model), images.clone(), &goal, Key::new(3), 0).unwrap();
         // Also with images that already live on the model's autodiff device.
         let lifted = images.clone().autodiff();
-        attack.perturb(&victim(model), lifted, &goal, Key::new(3), 0).unwrap();
+        attack.perturb(&frozen(model), lifted, &goal, Key::new(3), 0).unwrap();
     }
     let evaluation = Evaluation::new(suite()).unwrap().with_draws(2).unwrap();
-    evaluation.run(&victim(model), [(images, labels)]).unwrap();
+    evaluation.run(&frozen(model), [(images, labels)]).unwrap();
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn attacking_leaves_no_trace_in_a_model_under_training() {
 fn judge(model: &ResNet, images: &Tensor<4>, labels: &Tensor<1, Int>, threat: Threat) -> Evaluated {
     let attack = Pgd::new(threat).with_steps(5).and_then(|attack| attack.with_draws(4)).unwrap();
     let evaluation = Evaluation::new(vec![Box::new(attack)]).unwrap().with_draws(10).unwrap();
-    evaluation.run(&victim(model), [(images.clone(), labels.clone())]).unwrap()
+    evaluation.run(&frozen(model), [(images.clone(), labels.clone())]).unwrap()
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::{Result, Settings};
 use burn::tensor::{Int, Tensor};
 use clap::ValueEnum;
 use cni_burn::attacks::{
-    Apgd, Attack, CarliniWagner, Classifier, Fab, Goal, Norm, Passes, Pgd, Rows, Runner, Square,
-    Suite, Threat, Victim,
+    Apgd, Attack, CarliniWagner, Classifier, Fab, FrozenModel, Goal, Norm, Passes, Pgd, Rows,
+    Runner, Square, Suite, Threat,
 };
 use cni_burn::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,7 @@ type Forward = fn(&ResNet, Tensor<4>) -> Tensor<2>;
 
 /// The model and the images that both sides get.
 pub struct Model {
-    victim: Victim<ResNet, Forward>,
+    frozen: FrozenModel<ResNet, Forward>,
     images: Tensor<4>,
     pub labels: Tensor<1, Int>,
     pub card: Value,
@@ -82,7 +82,7 @@ pub struct Model {
 
 impl Model {
     pub fn new(model: &ResNet, images: Tensor<4>, labels: Tensor<1, Int>, card: Value) -> Self {
-        Self { victim: Victim::new(model, ResNet::forward), images, labels, card }
+        Self { frozen: FrozenModel::new(model, ResNet::forward), images, labels, card }
     }
 
     /// Which of the images are classified correctly.
@@ -90,7 +90,7 @@ impl Model {
         let [all, ..] = images.dims();
         let parts = (0..all).step_by(batch).flat_map(|first| {
             let rows = first..all.min(first + batch);
-            let logits = self.victim.logits(images.clone().slice(rows.clone()));
+            let logits = self.frozen.logits(images.clone().slice(rows.clone()));
             let goal = Goal::Misclassify(self.labels.clone().slice(rows));
             let wrong: Vec<bool> =
                 goal.reached(&logits).try_to_vec_as().expect("the host can be read");
@@ -154,12 +154,12 @@ pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> R
     let goal = Goal::Misclassify(right.of_labels(&model.labels));
 
     let calls = Calls::default();
-    let counted = |x: Tensor<4>| calls.logits(&model.victim, x);
+    let counted = |x: Tensor<4>| calls.logits(&model.frozen, x);
     let runner = Runner::default().with_chunk(settings.batch)?;
     let started = Instant::now();
     let found = runner.run(attack.as_ref(), &counted, attacked.clone(), &goal, Key::new(1), 0)?;
     let seconds = started.elapsed().as_secs_f64();
-    let model_seconds = calls.seconds(&model.victim, &images);
+    let model_seconds = calls.seconds(&model.frozen, &images);
 
     let distance: Vec<f64> = Norm::L2.distance(&found.images, &attacked).try_to_vec_as()?;
     // Examples are judged in the batches of the whole set, as the peer does.

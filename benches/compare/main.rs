@@ -136,7 +136,7 @@ fn main() -> Result<()> {
             "skipped": bench.skipped,
         });
         let path = root().join(out);
-        cni_burn::attacks::evaluation::write_json(&path, &record)?;
+        cni_burn::evaluation::write_json(&path, &record)?;
         println!("\nrecord: {}", path.display());
     }
     Ok(())

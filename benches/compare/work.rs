@@ -47,11 +47,11 @@ impl Work {
 
     /// The gradient that an attack sees: of the images, in inference, averaged over draws of the noise.
     pub fn input_gradient(&self, key: Key, draws: usize) -> Result<Tensor<4>> {
-        let victim = Victim::new(&self.model, ResNet::forward);
+        let frozen = FrozenModel::new(&self.model, ResNet::forward);
         let goal = Goal::Misclassify(self.labels.clone());
         let attack = Pgd::fgsm(Threat::linf(EPSILON)?).with_draws(draws)?;
         let images = self.images.clone().inner();
-        Ok(attack.perturb(&victim, images, &goal, key, 0)?.images)
+        Ok(attack.perturb(&frozen, images, &goal, key, 0)?.images)
     }
 
     fn loss(&self, images: Tensor<4>, key: Key) -> Tensor<1> {
@@ -97,11 +97,11 @@ impl Training {
     /// A PGD-7 attack in evaluation mode, two forwards with their own noise, half their losses each, clipping, SGD.
     pub fn step(&mut self) -> Result<()> {
         let (work, key) = (&self.work, Key::new(self.step));
-        let victim = Victim::new(&work.model, ResNet::forward);
+        let frozen = FrozenModel::new(&work.model, ResNet::forward);
         let goal = Goal::Misclassify(work.labels.clone());
         let clean = work.images.clone().inner();
-        let adversarial = self.attack.perturb(&victim, clean, &goal, key.named("attack"), 0)?;
-        drop(victim);
+        let adversarial = self.attack.perturb(&frozen, clean, &goal, key.named("attack"), 0)?;
+        drop(frozen);
 
         let adversarial = work.loss(adversarial.images.autodiff(), key.named("adversarial"));
         let clean = work.loss(work.images.clone(), key.named("clean"));

@@ -8,7 +8,7 @@ use crate::suites::Checks;
 use crate::train::some;
 use crate::watch::Watch;
 use cni_burn::device::device;
-use cni_burn::evaluation::audit::Checkup;
+use cni_burn::evaluation::audit::Audit;
 use cni_burn::evaluation::{Check, Verdict};
 use cni_burn::prelude::*;
 use cni_burn::report::Report;
@@ -59,13 +59,13 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
         .with_command(command());
     let by_default = if args.suite.has_eot() { Checks::Quick } else { Checks::None };
     if let Some(effort) = args.checks.unwrap_or(by_default).effort() {
-        evaluation = evaluation.with_audit(Checkup::new(eot).with_effort(effort))?;
+        evaluation = evaluation.with_audit(Audit::new(eot).with_effort(effort))?;
     }
     let batches = (0..test.len()).step_by(args.batch).map(|first| {
         let rows: Vec<usize> = (first..test.len().min(first + args.batch)).collect();
         (test.images(&rows, &device), test.labels(&rows, &device))
     });
-    let victim = Victim::new(&model, move |model: &ResNet, images| {
+    let frozen = FrozenModel::new(&model, move |model: &ResNet, images| {
         autocast(precision, || model.forward(images))
     });
     let out = args.out.clone().unwrap_or(out);
@@ -73,7 +73,7 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
     let judge = || -> Result<_, Box<dyn Error>> {
         let mut watch = Watch::new("attacks", args.quiet, test.len() as u64);
         let evaluated =
-            evaluation.run_with(&victim, batches, Some(&state), &mut |step| watch.step(step))?;
+            evaluation.run_with(&frozen, batches, Some(&state), &mut |step| watch.step(step))?;
         watch.end();
         Ok(evaluated)
     };

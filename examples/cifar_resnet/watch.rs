@@ -1,7 +1,7 @@
 //! Progress of an evaluation, for people.
 
 use cni_burn::evaluation::Step;
-use cni_burn::evaluation::audit::CheckProgress;
+use cni_burn::evaluation::audit::AuditProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ impl Watch {
     }
 
     /// The beginning or the end of a check.
-    fn check(&mut self, progress: &CheckProgress) {
+    fn check(&mut self, progress: &AuditProgress) {
         if self.bar.prefix() != "checks" {
             self.bar.set_prefix("checks");
             self.begin = Instant::now();

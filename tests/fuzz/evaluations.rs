@@ -14,9 +14,9 @@ fn threat() -> Threat {
 
 fn evaluate(state: Option<&Path>) -> Result<Evaluated, EvaluationError> {
     let model = model();
-    let victim = Victim::new(&model, forward);
+    let frozen = FrozenModel::new(&model, forward);
     let evaluation = Evaluation::new(vec![Box::new(Pgd::fgsm(threat()))])?.with_gallery(2);
-    evaluation.run_with(&victim, [batch()], state, &mut |_| {})
+    evaluation.run_with(&frozen, [batch()], state, &mut |_| {})
 }
 
 /// The files in a folder, without those of its sub-folders.
@@ -66,33 +66,15 @@ fn without_seconds(text: &str) -> String {
     rest.fold(first, |whole, part| whole + part)
 }
 
-pub fn suite_state() -> Kind {
+pub fn audit_state() -> Kind {
     let folder = tempdir().unwrap();
     let run = |folder: &Path| {
         let model = model();
-        let victim = Victim::new(&model, forward);
-        let attacks: Vec<Box<dyn Attack>> =
-            vec![Box::new(Pgd::fgsm(threat())), Box::new(RandomNoise::new(threat()))];
-        let suite = Suite::custom("two", attacks).unwrap();
-        suite.on(&victim).with_state(folder).run([batch()])
-    };
-    run(folder.path()).unwrap();
-    let files = files(folder.path());
-    kind(folder, files, move |folder| {
-        let report = run(folder).map_err(|error| error.to_string())?;
-        Ok(without_seconds(&format!("{report:?}")))
-    })
-}
-
-pub fn checkup_state() -> Kind {
-    let folder = tempdir().unwrap();
-    let run = |folder: &Path| {
-        let model = model();
-        let victim = Victim::new(&model, forward);
+        let frozen = FrozenModel::new(&model, forward);
         let (images, labels) = batch();
-        let checkup = Checkup::new(Pgd::fgsm(threat())).with_state(folder);
-        let checkup = checkup.with_checks(&["logits", "random-noise", "eight-bit"])?;
-        checkup.run(&victim, images, labels, 0, &mut |_| {})
+        let audit = Audit::new(Pgd::fgsm(threat())).with_state(folder);
+        let audit = audit.with_checks(&["logits", "random-noise", "eight-bit"])?;
+        audit.run(&frozen, images, labels, 0, &mut |_| {})
     };
     run(folder.path()).unwrap();
     let files = files(folder.path());

@@ -49,6 +49,5 @@ kinds! {
     rows: evaluations::record("rows.jsonl");
     gallery: evaluations::record("gallery.safetensors");
     evaluation_state: evaluations::evaluation_state();
-    suite_state: evaluations::suite_state();
-    checkup_state: evaluations::checkup_state();
+    audit_state: evaluations::audit_state();
 }

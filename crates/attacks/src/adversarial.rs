@@ -1,7 +1,7 @@
 //! What must hold of the images that an attack gives back.
 
-use crate::rows::{count_not_finite, zeros};
 use crate::rows::at_least_single;
+use crate::rows::{count_not_finite, zeros};
 use crate::{AttackBatch, AttackError, Passes, Threat};
 use burn::tensor::{DType, Tensor};
 use cni_noise::Examples;
@@ -34,7 +34,7 @@ impl Found {
     pub fn new(
         attack: String,
         threat: Threat,
-        problem: &Problem,
+        problem: &AttackBatch,
         images: Tensor<4>,
     ) -> Result<Self, AttackError> {
         let (got, wanted) = (images.dims(), problem.images.dims());

@@ -53,7 +53,7 @@ pub trait Attack: Send + Sync {
     /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height, width]`.
     ///
     /// What an attack is. Callers want [`perturb`](Self::perturb), or a [`Runner`]; an attack made of others runs them
-    /// by [`Oracle::run`]. Every random number, and the noise of the model, is a function of `key` and of the examples'
+    /// by [`ModelAccess::run`]. Every random number, and the noise of the model, is a function of `key` and of the examples'
     /// numbers.
     ///
     /// # Errors
@@ -61,8 +61,8 @@ pub trait Attack: Send + Sync {
     /// Those of [`input_gradient`](crate::input_gradient), and of the attack.
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError>;
 
@@ -74,7 +74,7 @@ pub trait Attack: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Those of [`Problem::new`] and [`run`](Self::run).
+    /// Those of [`AttackBatch::new`] and [`run`](Self::run).
     fn perturb(
         &self,
         classifier: &dyn Classifier,
@@ -100,7 +100,7 @@ impl ModelAccess<'_> {
     pub fn run(
         &mut self,
         attack: &(impl Attack + ?Sized),
-        problem: &Problem,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         if attack.threat().epsilon() == 0.0 {

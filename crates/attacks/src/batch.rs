@@ -8,7 +8,7 @@ use cni_noise::Examples;
 
 /// Images, what the attacker wants of each, and which examples of the data set they are.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct AttackBatch {
     /// Pixels in [0, 1], without autodiff graph, `[batch, channels, height, width]`.
     pub images: Tensor<4>,
     /// What the attacker wants, on the device of the images.
@@ -20,7 +20,7 @@ pub struct Problem {
 /// How far outside [0, 1] a pixel may be by rounding.
 const ROUNDING: f64 = 1e-6;
 
-impl Problem {
+impl AttackBatch {
     /// The problem, once its images are found fit for an attack.
     ///
     /// # Errors
@@ -61,10 +61,7 @@ impl Problem {
 }
 
 /// The images without autodiff graph, where they are pixels in [0, 1]; what is outside by rounding is clipped.
-pub fn check_images(
-    images: Tensor<4>,
-    examples: &Examples,
-) -> Result<Tensor<4>, AttackError> {
+pub fn check_images(images: Tensor<4>, examples: &Examples) -> Result<Tensor<4>, AttackError> {
     check_not_empty(&images)?;
     check_examples(examples, images.dims()[0])?;
     let images = images.inner();
@@ -81,4 +78,3 @@ pub fn check_images(
     }
     Ok(if excess(worst) > 0.0 { images.clamp(0.0, 1.0) } else { images })
 }
-

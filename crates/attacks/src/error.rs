@@ -235,12 +235,12 @@ pub enum AttackError {
 }
 
 /// `got`, unless it is zero.
-pub(crate) fn at_least_one(field: &'static str, got: usize) -> Result<usize, AttackError> {
+pub fn at_least_one(field: &'static str, got: usize) -> Result<usize, AttackError> {
     if got == 0 { Err(AttackError::Zero { field }) } else { Ok(got) }
 }
 
 /// `got`, unless it is outside the range that `holds` describes.
-pub(crate) fn within(
+pub fn within(
     field: &'static str,
     got: f64,
     holds: impl FnOnce(f64) -> bool,

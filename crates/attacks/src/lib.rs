@@ -7,24 +7,24 @@
 //! ```
 //! use burn::nn::{Linear, LinearConfig};
 //! use burn::tensor::{Device, Tensor};
-//! use cni_attacks::{Attack, Goal, Pgd, Threat, Victim};
+//! use cni_attacks::{Attack, Goal, Pgd, Threat, FrozenModel};
 //! use cni_noise::Key;
 //!
 //! let device = Device::flex();
 //! let model = LinearConfig::new(12, 2).init(&device);
-//! let victim = Victim::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
+//! let frozen = FrozenModel::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
 //! let images = Tensor::full([5, 3, 2, 2], 0.5, &device);
 //! let goal = Goal::Misclassify(Tensor::from_ints([0, 1, 0, 1, 0], &device));
 //!
 //! let attack = Pgd::new(Threat::linf(8.0 / 255.0)?).with_steps(20)?;
-//! let adversarial = attack.perturb(&victim, images, &goal, Key::new(1), 0)?;
+//! let adversarial = attack.perturb(&frozen, images, &goal, Key::new(1), 0)?;
 //! assert_eq!(adversarial.images.dims(), [5, 3, 2, 2]);
 //! # Ok::<(), cni_attacks::AttackError>(())
 //! ```
 //!
 //! - [`Threat`] and [`Norm`]: what the attacker may change, and the geometry of it;
 //! - [`Goal`], [`Loss`] and [`Objective`]: what it wants, and what it climbs to get it;
-//! - [`Classifier`], [`Victim`] and [`Ranked`]: what is attacked, images or inputs of any rank;
+//! - [`Classifier`], [`FrozenModel`] and [`AnyRank`]: what is attacked, images or inputs of any rank;
 //! - [`input_gradient`] and [`score`]: gradient and score of a stochastic model, in expectation over draws of its noise, of
 //!   which there are three kinds: [`Expectation`];
 //! - [`Attack`] and [`Runner`]: an attack, and how it is carried out: in chunks, within a [`Budget`], watched, traced;
@@ -89,15 +89,20 @@ pub mod rows;
 mod runner;
 mod threat;
 
-pub use access::{Budget, Judged, Oracle, Progress, ROUNDING, Severity, TracePoint, differing_share};
+pub use access::{
+    Budget, DrawPredictions, ModelAccess, Progress, ROUNDING, Severity, TracePoint, differing_share,
+};
 pub use adversarial::Adversarial;
 pub use attack::{Access, Attack, check_classes};
 pub use autoattack::Suite;
-pub use batch::{Problem, check_images};
-pub use error::AttackError;
+pub use batch::{AttackBatch, check_images};
+pub use error::{AttackError, at_least_one, within};
 pub use methods::*;
-pub use model::{Classifier, FixedNoise, Ranked, Victim, bpda, straight_through};
-pub use objective::{Eot, Expectation, Goal, InputGradient, Loss, Objective, PairLoss, Passes, Scores, draw_scope, input_gradient, score};
+pub use model::{AnyRank, Classifier, FixedNoise, FrozenModel, bpda, straight_through};
+pub use objective::{
+    Eot, Expectation, Goal, InputGradient, Loss, Objective, PairLoss, Passes, Scores, draw_scope,
+    input_gradient, score,
+};
 pub use rows::Rows;
 pub use runner::Runner;
 pub use threat::{Norm, Threat};

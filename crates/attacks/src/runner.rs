@@ -2,8 +2,8 @@
 
 use crate::access::Observers;
 use crate::{
-    Adversarial, Attack, AttackError, Budget, Classifier, Goal, Oracle, Passes, Problem, Progress,
-    Rows, TracePoint, error::at_least_one,
+    Adversarial, Attack, AttackBatch, AttackError, Budget, Classifier, Goal, ModelAccess, Passes,
+    Progress, Rows, TracePoint, error::at_least_one,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
@@ -14,12 +14,12 @@ use std::time::Instant;
 ///
 /// ```
 /// # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
-/// # use cni_attacks::{Goal, Victim};
+/// # use cni_attacks::{Goal, FrozenModel};
 /// use cni_attacks::{Apgd, Budget, Runner, Threat};
 /// use cni_noise::Key;
 /// # let device = Device::flex();
 /// # let model = LinearConfig::new(12, 4).init(&device);
-/// # let victim = Victim::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
+/// # let frozen = FrozenModel::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
 /// # let images = Tensor::full([5, 3, 2, 2], 0.5, &device);
 /// # let goal = Goal::Misclassify(Tensor::from_ints([0, 1, 0, 1, 0], &device));
 /// let attack = Apgd::cross_entropy(Threat::linf(8.0 / 255.0)?);
@@ -31,7 +31,7 @@ use std::time::Instant;
 ///     .with_budget(budget)
 ///     .with_progress(&mut progress)
 ///     .with_trace(&mut trace);
-/// let found = runner.run(&attack, &victim, images, &goal, Key::new(1), 0)?;
+/// let found = runner.run(&attack, &frozen, images, &goal, Key::new(1), 0)?;
 /// assert_eq!(found.images.dims(), [5, 3, 2, 2]);
 /// assert!(trace.iter().all(|point| point.distance < 8.1 / 255.0));
 /// # Ok::<(), cni_attacks::AttackError>(())
@@ -66,7 +66,7 @@ impl<'a> Runner<'a> {
 
     /// The caller's word that the model has noise, or that it has none, or none that changes: one draw of it then
     /// stands for any number of them.
-    pub(crate) fn with_stochastic(self, stochastic: bool) -> Self {
+    pub fn with_stochastic(self, stochastic: bool) -> Self {
         Self { stochastic: Some(stochastic), ..self }
     }
 
@@ -96,7 +96,7 @@ impl<'a> Runner<'a> {
         key: Key,
         examples: impl Into<Examples>,
     ) -> Result<Adversarial, AttackError> {
-        let problem = Problem::new(images, goal, examples)?;
+        let problem = AttackBatch::new(images, goal, examples)?;
         let Self { chunk, budget, early_stop, stochastic, mut observers } = self;
         let (started, batch) = (Instant::now(), problem.len());
         let chunk = chunk.unwrap_or(batch);
@@ -111,15 +111,15 @@ impl<'a> Runner<'a> {
                 }
             };
             let observers = observers.reborrow();
-            let mut oracle = Oracle::new(classifier, budget, early_stop, started, observers);
+            let mut access = ModelAccess::new(classifier, budget, early_stop, started, observers);
             match stochastic {
-                Some(false) => oracle.assume_noise_free(),
-                known => oracle.assume_stochastic(known),
+                Some(false) => access.assume_noise_free(),
+                known => access.assume_stochastic(known),
             }
-            images.push(oracle.run(attack, &part, key)?);
-            passes += oracle.passes();
-            zero.extend(oracle.zero_gradients());
-            exhausted |= oracle.is_exhausted();
+            images.push(access.run(attack, &part, key)?);
+            passes += access.passes();
+            zero.extend(access.zero_gradients());
+            exhausted |= access.is_exhausted();
         }
         let images = match images.len() {
             1 => images.remove(0),

@@ -5,8 +5,8 @@ mod support;
 
 use burn::tensor::{DType, Tensor};
 use cni_attacks::{
-    Apgd, Attack, Classifier, Eot, Expectation, Goal, Iterate, Loss, Norm, Objective, Pgd,
-    RandomNoise, Ranked, Runner, Square, Threat, input_gradient, score,
+    AnyRank, Apgd, Attack, Classifier, Eot, Expectation, Goal, Iterate, Loss, Norm, Objective, Pgd,
+    RandomNoise, Runner, Square, Threat, input_gradient, score,
 };
 use cni_noise::{Examples, Key};
 use support::{Toy, VALUES, fraction, gap, images, largest};
@@ -190,10 +190,10 @@ fn inputs_of_any_rank_are_attacked_as_images_are() {
     let wanted = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
     let as_images = |x: Tensor<4>| x.reshape([-1, 3, 2, 2]);
 
-    let table = Ranked::new([12], |x: Tensor<2>| toy.logits(x.reshape([-1, 3, 2, 2]))).unwrap();
-    let signal = Ranked::new([3, 4], |x: Tensor<3>| toy.logits(x.reshape([-1, 3, 2, 2]))).unwrap();
+    let table = AnyRank::new([12], |x: Tensor<2>| toy.logits(x.reshape([-1, 3, 2, 2]))).unwrap();
+    let signal = AnyRank::new([3, 4], |x: Tensor<3>| toy.logits(x.reshape([-1, 3, 2, 2]))).unwrap();
     let volume = |x: Tensor<5>| toy.logits(x.reshape([-1, 3, 2, 2]));
-    let volume = Ranked::new([3, 2, 1, 2], volume).unwrap();
+    let volume = AnyRank::new([3, 2, 1, 2], volume).unwrap();
     let [flat, long, deep] = [
         table.to_images(clean.clone().reshape([5, 12])).unwrap(),
         signal.to_images(clean.clone().reshape([5, 3, 4])).unwrap(),
@@ -210,7 +210,7 @@ fn inputs_of_any_rank_are_attacked_as_images_are() {
     }
     let wrong = table.to_images(clean.clone().reshape([10, 6])).unwrap_err();
     assert_eq!(wrong.to_string(), "inputs: got examples of shape [6], wanted [12]");
-    let wrong = Ranked::new([3, 4], |x: Tensor<2>| x).err().unwrap();
+    let wrong = AnyRank::new([3, 4], |x: Tensor<2>| x).err().unwrap();
     assert_eq!(wrong.to_string(), "inputs: got examples of shape [3, 4], wanted [0]");
 }
 

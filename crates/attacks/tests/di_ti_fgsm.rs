@@ -201,9 +201,9 @@ fn what_fits_one_model_less_closely_misleads_another_more() {
     let goal = Goal::Misclassify(Tensor::zeros([count], &device));
     let gains = |attack: &Pgd| {
         let of_pair = |pair: u64| {
-            let [surrogate, victim] = [2 * pair, 2 * pair + 1].map(model);
+            let [surrogate, frozen] = [2 * pair, 2 * pair + 1].map(model);
             let moved = attack.perturb(&surrogate, clean.clone(), &goal, Key::new(3), 0).unwrap();
-            [&surrogate, &victim].map(|model| {
+            [&surrogate, &frozen].map(|model| {
                 let logits = model.logits(moved.images.clone());
                 Loss::Margin.per_example(logits, goal.labels()).mean().into_scalar::<f64>()
             })

@@ -106,8 +106,8 @@ fn with_its_noise_fixed_a_model_breaks_as_any_other() {
     let model = toy.classifier();
     let fixed = FixedNoise::new(&model, Key::new(7));
     let attack = Pgd::fgsm(Threat::linf(0.05).unwrap());
-    let on = |victim: &dyn Classifier| {
-        let found = attack.perturb(victim, clean.clone(), &goal, Key::new(3), 0).unwrap();
+    let on = |frozen: &dyn Classifier| {
+        let found = attack.perturb(frozen, clean.clone(), &goal, Key::new(3), 0).unwrap();
         fraction(goal.reached(&scope(Noise::Keyed(Key::new(1)), || fixed.logits(found.images))))
     };
     // The same draw for attack and test is stronger than fresh draws for the attack.
@@ -124,7 +124,7 @@ fn with_its_noise_fixed_a_model_breaks_as_any_other() {
     assert!(gap(&once.unwrap().gradient, &mean.unwrap().gradient) < 1e-6);
 }
 
-/// Among candidates that were each made with one draw of the surrogate, the victim's own draws choose.
+/// Among candidates that were each made with one draw of the surrogate, the frozen's own draws choose.
 #[test]
 fn a_transfer_chooses_its_candidate_by_the_victims_draws() {
     let (toy, quiet) = noisy(3.0);

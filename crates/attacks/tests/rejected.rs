@@ -4,9 +4,10 @@ mod support;
 
 use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
-    Adversarial, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagnerLinf, Eot, Expectation,
-    Fab, Goal, GradientKernel, InputDiversity, Loss, Norm, Objective, PairLoss, Pgd, RandomNoise,
-    Ranked, Rows, Runner, Suite, Threat, Transfer, UniversalPerturbation, input_gradient, score,
+    Adversarial, AnyRank, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagnerLinf, Eot,
+    Expectation, Fab, Goal, GradientKernel, InputDiversity, Loss, Norm, Objective, PairLoss, Pgd,
+    RandomNoise, Rows, Runner, Suite, Threat, Transfer, UniversalPerturbation, input_gradient,
+    score,
 };
 use cni_noise::{Examples, Key};
 use support::{Toy, images};
@@ -216,7 +217,7 @@ fn rows_are_replaced_by_as_many() {
 #[test]
 #[should_panic = "images: got 12 values each, wanted 3 as [3]"]
 fn images_of_another_size_are_no_inputs() {
-    let model = Ranked::new([3], |x: Tensor<2>| x).unwrap();
+    let model = AnyRank::new([3], |x: Tensor<2>| x).unwrap();
     model.to_inputs(pixel(0.5));
 }
 

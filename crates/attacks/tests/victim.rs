@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use cni_attacks::{Attack, Goal, Pgd, Threat, Victim};
+use cni_attacks::{Attack, FrozenModel, Goal, Pgd, Threat};
 use cni_noise::{Key, uniform};
 
 #[derive(Module, Debug)]
@@ -35,9 +35,9 @@ fn an_attack_leaves_running_statistics_and_training_mode_alone() {
     };
     let before = statistics();
 
-    let victim = Victim::new(&net, Net::forward);
+    let frozen = FrozenModel::new(&net, Net::forward);
     let attack = Pgd::new(Threat::linf(0.1).unwrap());
-    attack.perturb(&victim, images.clone(), &goal, Key::new(2), 0).unwrap();
+    attack.perturb(&frozen, images.clone(), &goal, Key::new(2), 0).unwrap();
     assert_eq!(statistics(), before);
 
     // The model itself still trains: a forward pass of it moves what the attack did not.

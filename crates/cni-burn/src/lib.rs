@@ -13,7 +13,7 @@
 //! let model = WeightNoise::colored(5).inject(model); // any Burn module
 //! let attack = Pgd::new(Threat::linf(8.0 / 255.0)?).with_draws(5)?;
 //! let evaluation = Evaluation::new(vec![Box::new(attack)])?;
-//! let result = evaluation.run(&Victim::new(&model, forward), [(images, labels)])?;
+//! let result = evaluation.run(&FrozenModel::new(&model, forward), [(images, labels)])?;
 //! println!("{}", table(&[&result.record]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -75,10 +75,10 @@ pub mod prelude {
     };
 
     pub use cni_attacks::{
-        Apgd, Attack, Classifier, Goal, Iterate, Loss, Norm, Pgd, RandomNoise, Runner, Square,
-        Suite, Threat, Victim,
+        Apgd, Attack, Classifier, FrozenModel, Goal, Iterate, Loss, Norm, Pgd, RandomNoise, Runner,
+        Square, Suite, Threat,
     };
-    pub use cni_evaluation::audit::{Checkup, Effort};
+    pub use cni_evaluation::audit::{Audit, Effort};
     pub use cni_evaluation::{DataCard, Evaluated, Evaluation, ModelCard, Record, table};
     pub use cni_evaluation::{Prediction, Predictor, Smoothing};
 

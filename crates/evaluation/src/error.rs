@@ -86,7 +86,7 @@ pub enum EvaluationError {
         reason: String,
     },
     /// A file whose content is not what was written: a bit has changed, or a program other than this library wrote it.
-    #[error("{path}: got the SHA-256 {got}, wanted {wanted} as of {manifest}", path = path.display(), manifest = super::folder::MANIFEST)]
+    #[error("{path}: got the SHA-256 {got}, wanted {wanted} as of {manifest}", path = path.display(), manifest = crate::record::folder::MANIFEST)]
     Checksum {
         /// The file.
         path: PathBuf,

@@ -1,13 +1,14 @@
 //! Prediction modes on models whose answers are known.
 
+#[path = "../../attacks/tests/support/mod.rs"]
 mod support;
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{DType, Device, Tensor};
-use cni_evaluation::{InputNoise, Prediction, Predictions, Predictor};
 use cni_attacks::{
     AttackError, Classifier, Eot, Expectation, Goal, Loss, Objective, draw_scope, input_gradient,
 };
+use cni_evaluation::{InputNoise, Prediction, Predictions, Predictor};
 use cni_noise::{Examples, Key, Noise, current_examples, layer_key, normal_rows, scope, scope_at};
 use statrs::distribution::{Beta, ContinuousCDF, Normal};
 use std::cell::Cell;

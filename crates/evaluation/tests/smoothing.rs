@@ -1,11 +1,14 @@
 //! Randomized smoothing of linear classifiers, whose true radii are known. One file, because
 //! every test has the same classifiers.
 
+#[path = "../../attacks/tests/support/mod.rs"]
 mod support;
 
 use burn::tensor::{DType, Device, Tensor};
-use cni_evaluation::{certified_accuracy, clopper_pearson_lower, Certificate, Certificates, Smoothed, Smoothing};
 use cni_attacks::{AttackError, Classifier};
+use cni_evaluation::{
+    Certificate, Certificates, Smoothed, Smoothing, certified_accuracy, clopper_pearson_lower,
+};
 use cni_noise::{Examples, Key, Noise, layer_key, normal, scope, uniform};
 use serde_json::Value;
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -212,7 +215,7 @@ fn results_depend_on_the_key_and_not_on_batches() {
     let part = run(256, clean.clone().slice(2..5), key, Examples::from(30).select(&[2, 3, 4]));
     assert_eq!((part.0, part.1), (whole.0[2..5].to_vec(), whole.1[2..5].to_vec()));
     assert_ne!(run(256, clean.clone(), Key::new(7), 30.into()), whole);
-    // Selection and estimation are other samples, and noise on the input stays where the model's own is off.
+    // KeepBest and estimation are other samples, and noise on the input stays where the model's own is off.
     let settings = smoothing(40, 40, 0.1);
     let of = |model: &Linear| settings.certify(model, clean.clone(), key, 30).unwrap();
     assert_ne!(of(&quiet).selection, of(&quiet).estimation);

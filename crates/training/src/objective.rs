@@ -137,12 +137,12 @@ impl Objective {
 
     /// The loss of a batch and how it was classified.
     ///
-    /// `model` trains; `victim` is its snapshot for the attack. The forward passes run under the
+    /// `model` trains; `frozen` is its snapshot for the attack. The forward passes run under the
     /// noise of keys derived from the batch's.
     pub(crate) fn step(
         &self,
         model: impl Fn(Tensor<4>) -> Tensor<2>,
-        victim: impl FnOnce() -> Box<dyn Classifier>,
+        frozen: impl FnOnce() -> Box<dyn Classifier>,
         batch: &Batch,
     ) -> Result<Losses, AttackError> {
         let pass = |images: Tensor<4>, name: &str| {
@@ -156,7 +156,7 @@ impl Objective {
             let (loss, clean) = pass(batch.images.clone(), "clean");
             return Ok(Losses { loss, clean: Some(clean), robust: None });
         };
-        let images = part.perturb(victim().as_ref(), batch)?;
+        let images = part.perturb(frozen().as_ref(), batch)?;
         // The batch lives on the autodiff device, which tells batch norm that this is training.
         let (adversarial, robust) = pass(images.autodiff(), "adversarial");
         let adversarial = adversarial.mul_scalar(part.adversarial_weight);
@@ -170,31 +170,31 @@ impl Objective {
 }
 
 impl Adversarial {
-    fn perturb(&self, victim: &dyn Classifier, batch: &Batch) -> Result<Tensor<4>, AttackError> {
+    fn perturb(&self, frozen: &dyn Classifier, batch: &Batch) -> Result<Tensor<4>, AttackError> {
         let labels = match self.labels {
             Labels::True => batch.labels.clone(),
             Labels::Predicted => {
                 let noise = Noise::Keyed(batch.key.named("predict"));
                 let plain = batch.images.clone().inner();
-                scope_at(noise, batch.first_example, || victim.logits(plain))
+                scope_at(noise, batch.first_example, || frozen.logits(plain))
                     .argmax(1)
                     .squeeze_dim(1)
             }
         };
-        perturb(self.attack.as_ref(), victim, batch, labels)
+        perturb(self.attack.as_ref(), frozen, batch, labels)
     }
 }
 
 /// The adversarial images of a batch, under a key derived from the batch's.
 pub(crate) fn perturb(
     attack: &dyn Attack,
-    victim: &dyn Classifier,
+    frozen: &dyn Classifier,
     batch: &Batch,
     labels: Tensor<1, Int>,
 ) -> Result<Tensor<4>, AttackError> {
     let (goal, key) = (Goal::Misclassify(labels), attack_key(batch.key));
     let images = batch.images.clone().inner();
-    Ok(attack.perturb(victim, images, &goal, key, batch.first_example)?.images)
+    Ok(attack.perturb(frozen, images, &goal, key, batch.first_example)?.images)
 }
 
 fn attack_key(batch: Key) -> Key {

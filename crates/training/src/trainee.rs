@@ -15,7 +15,7 @@ use burn::module::{Module, ModuleDisplay};
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
-use cni_attacks::{Attack, Classifier, Loss, Victim};
+use cni_attacks::{Attack, Classifier, FrozenModel, Loss};
 use cni_noise::{Key, Noise, scope_at};
 use cni_ops::{Precision, autocast};
 use std::any::Any;
@@ -95,27 +95,27 @@ pub(crate) struct Trainee<N: Module> {
 }
 
 impl<N: Module + ModuleDisplay + 'static> Trainee<N> {
-    fn victim(&self) -> Victim<N, impl Fn(&N, Tensor<4>) -> Tensor<2> + use<N>> {
+    fn frozen(&self) -> FrozenModel<N, impl Fn(&N, Tensor<4>) -> Tensor<2> + use<N>> {
         self.victim_by(self.forward.clone())
     }
 
     fn victim_by(
         &self,
         forward: Forward,
-    ) -> Victim<N, impl Fn(&N, Tensor<4>) -> Tensor<2> + use<N>> {
-        Victim::new(&self.net, move |net: &N, images| forward.call(net, images))
+    ) -> FrozenModel<N, impl Fn(&N, Tensor<4>) -> Tensor<2> + use<N>> {
+        FrozenModel::new(&self.net, move |net: &N, images| forward.call(net, images))
     }
 
     /// The loss of each example in inference and in full precision, and how often it was classified
     /// correctly: means over draws of the noise, which are the same in every epoch.
     fn judge(&self, images: Tensor<4>, batch: &Batch, name: &str) -> (Tensor<1>, Tensor<1>) {
-        let victim = self.victim_by(self.forward.exact());
+        let frozen = self.victim_by(self.forward.exact());
         let (images, draws) = (images.inner(), self.recipe.validation_draws);
         let judged = (0..draws as u64).map(|draw| {
             let key = batch.key.named(name).child(draw);
             seed(&images.device(), key);
             let noise = Noise::Keyed(key);
-            let logits = scope_at(noise, batch.first_example, || victim.logits(images.clone()));
+            let logits = scope_at(noise, batch.first_example, || frozen.logits(images.clone()));
             let loss = Loss::CrossEntropy.per_example(logits.clone(), &batch.labels);
             (loss, hits(logits, &batch.labels))
         });
@@ -131,12 +131,12 @@ impl<N: Module + ModuleDisplay + 'static> Trainee<N> {
     fn learn(&self, batch: &Batch) -> TrainOutput<Outcome> {
         let model = |images| self.forward.call(&self.net, images);
         let recipe = &self.recipe;
-        let victim = || Box::new(self.victim()) as Box<dyn Classifier>;
-        let losses = recipe.objective.step(model, victim, batch).or_else(|error| {
+        let frozen = || Box::new(self.frozen()) as Box<dyn Classifier>;
+        let losses = recipe.objective.step(model, frozen, batch).or_else(|error| {
             recipe.fault.raise(StopReason::Attack(error));
             // The run stops after this step, whose gradients `optimize` throws away: a clean step
             // fills the gap.
-            Objective::clean().step(model, victim, batch)
+            Objective::clean().step(model, frozen, batch)
         });
         let losses =
             losses.unwrap_or_else(|error| unreachable!("a clean step has no attack: {error}"));
@@ -228,7 +228,7 @@ impl<N: Module + ModuleDisplay + 'static> InferenceStep for Trainee<N> {
             let robust = self.recipe.validation_attack.as_ref().and_then(|attack| {
                 let labels = batch.labels.clone();
                 seed(&batch.images.device(), batch.key);
-                match perturb(attack.as_ref(), &self.victim(), &batch, labels) {
+                match perturb(attack.as_ref(), &self.frozen(), &batch, labels) {
                     Ok(images) => Some(self.judge(images, &batch, "adversarial").1),
                     Err(error) => {
                         self.recipe.fault.raise(StopReason::Attack(error));

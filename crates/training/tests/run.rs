@@ -304,7 +304,7 @@ fn a_model_without_noise_is_judged_once() {
 #[test]
 fn an_attack_that_fails_stops_the_run() {
     let folder = tempfile::tempdir().unwrap();
-    // The victim gives NaN, the model in training does not.
+    // The frozen gives NaN, the model in training does not.
     let broken = |net: &Net, images: Tensor<4>| {
         let attacked = !net.alpha.val().is_autodiff();
         let logits = net.forward(images);

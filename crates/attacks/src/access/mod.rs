@@ -4,15 +4,18 @@ mod budget;
 mod predictions;
 mod rounding;
 
-pub use self::budget::{Budget, Progress, TracePoint};
 pub(crate) use self::budget::Observers;
-pub use self::predictions::{Judged, Severity};
+pub use self::budget::{Budget, Progress, TracePoint};
+pub use self::predictions::{DrawPredictions, Severity};
 pub use self::rounding::{ROUNDING, differing_share};
 
 use crate::objective::eot::Success;
 use crate::objective::{Flags, check_examples, gradient_on_trust, score_on_trust, settle};
 use crate::rows::read;
-use crate::{AttackError, AttackBatch, Classifier, Eot, Goal, InputGradient, Norm, Objective, Passes, Rows, Scores, draw_scope};
+use crate::{
+    AttackBatch, AttackError, Classifier, Eot, Goal, InputGradient, Norm, Objective, Passes, Rows,
+    Scores, draw_scope,
+};
 use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
 use std::collections::BTreeSet;
@@ -31,7 +34,7 @@ const BESIDE: f64 = 0.1;
 /// found is read together with the next values that are read by [`read`](Self::read), after 32
 /// passes, and at the end of the attack; an attack may so see values that are not finite before the
 /// error comes. Outside an attack each pass is checked at once.
-pub struct Oracle<'a> {
+pub struct ModelAccess<'a> {
     classifier: &'a dyn Classifier,
     /// The name of the attack that runs.
     attack: String,
@@ -58,7 +61,7 @@ pub struct Oracle<'a> {
     unseen: Vec<Flags>,
 }
 
-impl<'a> Oracle<'a> {
+impl<'a> ModelAccess<'a> {
     pub(crate) fn new(
         classifier: &'a dyn Classifier,
         budget: Budget,
@@ -87,10 +90,10 @@ impl<'a> Oracle<'a> {
     }
 
     /// A model that nobody watches, asked without limit, of which it is known whether it is stochastic.
-    pub(crate) fn unwatched(classifier: &'a dyn Classifier, stochastic: Option<bool>) -> Self {
+    pub fn unwatched(classifier: &'a dyn Classifier, stochastic: Option<bool>) -> Self {
         let (budget, observers) = (Budget::default(), Observers::default());
-        let oracle = Self::new(classifier, budget, None, Instant::now(), observers);
-        Self { stochastic, ..oracle }
+        let access = Self::new(classifier, budget, None, Instant::now(), observers);
+        Self { stochastic, ..access }
     }
 
     /// The model itself, for what is no query of the attack.
@@ -174,7 +177,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// [`score`](Self::score), and by the same passes how near the images are to a goal.
-    pub(crate) fn success(
+    pub fn success(
         &mut self,
         images: &Tensor<4>,
         objective: &Objective,
@@ -215,7 +218,7 @@ impl<'a> Oracle<'a> {
     /// Found out once, on at most eight images and on points beside them, where noise may wake that
     /// sleeps at the images; where the budget has no room for these four passes, the answer is yes.
     /// Less than that is taken for [rounding](Self::rounding).
-    pub fn is_stochastic(&mut self, problem: &Problem) -> Result<bool, AttackError> {
+    pub fn is_stochastic(&mut self, problem: &AttackBatch) -> Result<bool, AttackError> {
         if let Some(known) = self.stochastic {
             return Ok(known);
         }
@@ -223,7 +226,7 @@ impl<'a> Oracle<'a> {
             return Ok(true);
         }
         let some = Rows::new((0..problem.len().min(8)).collect(), &problem.images);
-        let Problem { images, goal, examples } = problem.select(&some);
+        let AttackBatch { images, goal, examples } = problem.select(&some);
         let key = Key::new(0).named("probe");
         let beside = Norm::Linf.random_start(key, &images, BESIDE, &examples);
         let beside = (images.clone() + beside).clamp(0.0, 1.0);
@@ -247,12 +250,12 @@ impl<'a> Oracle<'a> {
     }
 
     /// Takes over what is known of the model from elsewhere.
-    pub(crate) fn assume_stochastic(&mut self, stochastic: Option<bool>) {
+    pub fn assume_stochastic(&mut self, stochastic: Option<bool>) {
         self.stochastic = stochastic;
     }
 
     /// The caller's word that the model has no noise, by which one draw stands for any number of them.
-    pub(crate) fn assume_noise_free(&mut self) {
+    pub fn assume_noise_free(&mut self) {
         (self.stochastic, self.noise_free) = (Some(false), true);
     }
 
@@ -264,17 +267,17 @@ impl<'a> Oracle<'a> {
     /// caller said otherwise.
     ///
     /// Never for a stochastic model: one lucky draw is no success.
-    pub fn stops_early(&mut self, habit: bool, problem: &Problem) -> Result<bool, AttackError> {
+    pub fn stops_early(&mut self, habit: bool, problem: &AttackBatch) -> Result<bool, AttackError> {
         Ok(self.early_stop.unwrap_or(habit) && !self.is_stochastic(problem)?)
     }
 
     /// Whether the caller asked for [early stopping](Self::stops_early).
-    pub(crate) fn wants_early_stop(&self) -> bool {
+    pub fn wants_early_stop(&self) -> bool {
         self.early_stop == Some(true)
     }
 
     /// Whether anyone reads the scores given to [`proceed`](Self::proceed).
-    pub(crate) fn is_traced(&self) -> bool {
+    pub fn is_traced(&self) -> bool {
         self.observers.trace.is_some()
     }
 
@@ -288,14 +291,14 @@ impl<'a> Oracle<'a> {
     }
 
     /// Whether the budget allows so many more scores of each example.
-    pub(crate) fn affords_scores(&mut self, scores: u64, eot: Eot) -> bool {
+    pub fn affords_scores(&mut self, scores: u64, eot: Eot) -> bool {
         self.affords(scores * self.needed(eot).draws as u64)
     }
 
     /// Ends an iteration that has brought `problem` to `images` with these scores; whether the budget allows another.
     pub fn proceed(
         &mut self,
-        problem: &Problem,
+        problem: &AttackBatch,
         images: &Tensor<4>,
         scores: &[f64],
         norm: Norm,
@@ -346,12 +349,11 @@ impl<'a> Oracle<'a> {
         self.passes
     }
 
-    pub(crate) fn is_exhausted(&self) -> bool {
+    pub fn is_exhausted(&self) -> bool {
         self.exhausted
     }
 
-    pub(crate) fn zero_gradients(&self) -> &BTreeSet<u64> {
+    pub fn zero_gradients(&self) -> &BTreeSet<u64> {
         &self.zero_gradients
     }
 }
-

@@ -1,7 +1,7 @@
 //! What a model makes of images, in several draws of its noise.
 
 use crate::rows::read_labels;
-use crate::{AttackError, Goal, Loss, Objective, Oracle, Problem};
+use crate::{AttackBatch, AttackError, Goal, Loss, ModelAccess, Objective};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ impl Severity {
 }
 
 /// How a batch fares in a number of draws.
-pub struct Judged {
+pub struct DrawPredictions {
     /// For each draw the class of each image.
     pub predicted: Vec<Vec<i64>>,
     /// The mean over draws of each image's margin in the attacker's favour, for misclassification the best wrong logit
@@ -41,17 +41,17 @@ pub struct Judged {
     pub probabilities: bool,
 }
 
-impl Oracle<'_> {
+impl ModelAccess<'_> {
     /// Classifies `images`, which stand for those of `problem`, in draws 0 to `draws` of `key`.
     pub fn judge(
         &mut self,
-        problem: &Problem,
+        problem: &AttackBatch,
         images: &Tensor<4>,
         key: Key,
         draws: usize,
-    ) -> Result<Judged, AttackError> {
+    ) -> Result<DrawPredictions, AttackError> {
         let objective = Objective::new(Loss::Margin, &problem.goal);
-        let mut judged = Judged {
+        let mut judged = DrawPredictions {
             predicted: Vec::new(),
             margin: vec![0.0; problem.len()],
             classes: 0,
@@ -77,7 +77,7 @@ impl Oracle<'_> {
     }
 }
 
-impl Judged {
+impl DrawPredictions {
     /// How far each example's image misleads the model.
     pub fn severity(&self, goal: &Goal) -> Vec<Severity> {
         let each = self.reached(goal).into_iter().zip(&self.margin);

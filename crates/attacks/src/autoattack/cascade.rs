@@ -1,17 +1,17 @@
 //! The cascade of a suite over one batch: each attack gets the examples that the attacks before it have left.
 
 use super::Suite;
-use crate::attack::check_classes;
 use crate::access::Severity;
-use crate::{rows::where_rows, Rows};
-use crate::{Attack, AttackError, Oracle, Problem};
+use crate::attack::check_classes;
+use crate::{Attack, AttackBatch, AttackError, ModelAccess};
+use crate::{Rows, rows::where_rows};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
 /// What is known of a batch so far.
 #[derive(Clone, Debug)]
 pub(super) struct Cascade {
-    pub problem: Problem,
+    pub problem: AttackBatch,
     pub key: Key,
     /// Draws that decide whether an example is broken: one for a model without noise.
     pub draws: usize,
@@ -36,13 +36,13 @@ pub(super) struct Step {
 impl Cascade {
     /// The batch as it is, once the model is found to tell enough classes apart for every attack.
     pub fn new(
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
         suite: &Suite,
     ) -> Result<Self, AttackError> {
-        let draws = if oracle.is_stochastic(problem)? { suite.draws } else { 1 };
-        let clean = oracle.judge(problem, &problem.images, key.named("select"), draws)?;
+        let draws = if access.is_stochastic(problem)? { suite.draws } else { 1 };
+        let clean = access.judge(problem, &problem.images, key.named("select"), draws)?;
         check_classes(suite.attacks(), clean.classes).map_err(|error| match error {
             AttackError::Classes { got, wanted, of } => {
                 let of = format!("{of}, which `Suite::for_classes({got})` leaves out");
@@ -68,7 +68,7 @@ impl Cascade {
     /// Whether they break is decided by draws that the attack has not seen, but that are the same for all attacks.
     pub fn step(
         &mut self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         index: usize,
         attack: &dyn Attack,
     ) -> Result<Step, AttackError> {
@@ -79,8 +79,8 @@ impl Cascade {
         }
         let problem = self.problem.select(&left);
         let key = self.key.named("attack").child(index as u64).named(&attack.name());
-        let found = oracle.run(attack, &problem, key)?;
-        let judged = oracle.judge(&problem, &found, self.key.named("select"), self.draws)?;
+        let found = access.run(attack, &problem, key)?;
+        let judged = access.judge(&problem, &found, self.key.named("select"), self.draws)?;
         let severity = judged.severity(&problem.goal);
         let mut worse = vec![false; self.broken.len()];
         let mut broken = 0;

@@ -5,7 +5,8 @@ mod cascade;
 use self::cascade::Cascade;
 use crate::error::at_least_one;
 use crate::{
-    Access, Apgd, Attack, AttackError, Classifier, Fab, Norm, Oracle, Problem, Square, Threat,
+    Access, Apgd, Attack, AttackBatch, AttackError, Classifier, Fab, ModelAccess, Norm, Square,
+    Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -220,14 +221,14 @@ impl Attack for Suite {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut cascade = Cascade::new(oracle, problem, key, self)?;
+        let mut cascade = Cascade::new(access, problem, key, self)?;
         for (index, attack) in self.attacks.iter().enumerate() {
-            cascade.step(oracle, index, attack.as_ref())?;
-            if !oracle.has_budget() {
+            cascade.step(access, index, attack.as_ref())?;
+            if !access.has_budget() {
                 break;
             }
         }

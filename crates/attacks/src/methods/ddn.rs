@@ -4,7 +4,9 @@ use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
 use crate::rows::{per_row, read, where_rows};
-use crate::{Access, Attack, AttackError, Eot, Loss, Norm, Objective, Oracle, Problem, Threat};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::Serialize;
@@ -118,7 +120,7 @@ impl Ddn {
     /// The iterations; whether the budget allows more.
     fn iterate(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         search: &mut Search,
         key: Key,
     ) -> Result<bool, AttackError> {
@@ -130,15 +132,15 @@ impl Ddn {
         for step in 0..self.steps {
             let key = key.child(step as u64);
             let examples = &search.problem.examples;
-            let found = oracle.gradient(&x, &objective, examples, self.eot, key)?;
-            let look = search.look(oracle, &x, Some(&found))?;
+            let found = access.gradient(&x, &objective, examples, self.eot, key)?;
+            let look = search.look(access, &x, Some(&found))?;
             let mut direction = Norm::L2.unit(found.gradient);
             if look.zero.contains(&true) {
                 let examples = &search.problem.examples;
                 let random = Norm::L2.unit(normal_rows(key.named("direction"), examples, &x));
                 direction = where_rows(&look.zero, direction, &random);
             }
-            if !search.proceed(oracle, &x, &look) {
+            if !search.proceed(access, &x, &look) {
                 return Ok(false);
             }
             for ((length, farthest), &reached) in
@@ -188,13 +190,13 @@ impl Attack for Ddn {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut search = Search::begin(oracle, self.threat, problem, self.eot, 0.0, key)?;
-        if !search.is_complete() && self.iterate(oracle, &mut search, key.named("gradient"))? {
-            search.bisect(oracle, self.bisection, |x| self.round(x))?;
+        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
+        if !search.is_complete() && self.iterate(access, &mut search, key.named("gradient"))? {
+            search.bisect(access, self.bisection, |x| self.round(x))?;
         }
         Ok(search.finish())
     }

@@ -3,9 +3,11 @@
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
-use crate::rows::per_row;
 use crate::methods::shared::targets::targets;
-use crate::{Access, Attack, AttackError, Eot, Goal, Norm, Oracle, PairLoss, Problem, Threat};
+use crate::rows::per_row;
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Goal, ModelAccess, Norm, PairLoss, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -98,32 +100,32 @@ impl Attack for DeepFool {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         if matches!(problem.goal, Goal::Target(_)) {
             return Err(AttackError::Untargeted { attack: self.name() });
         }
-        let mut search = Search::begin(oracle, self.threat, problem, self.eot, 0.0, key)?;
+        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
         if search.is_complete() {
             return Ok(search.finish());
         }
         let others = self.candidates - 1;
-        let pairs = targets(oracle, &search.problem, self.eot, key.named("targets"), others)?;
+        let pairs = targets(access, &search.problem, self.eot, key.named("targets"), others)?;
         let each = pairs.into_iter().map(|pair| pair.objective(PairLoss::Difference));
         let mut objectives: Vec<_> = each.collect();
         let mut x = search.problem.images.clone();
         let mut way = x.zeros_like();
         for step in 0..self.steps as u64 {
             let key = key.named("gradient").child(step);
-            let plane = search.nearest_plane(oracle, &x, &objectives, self.eot, key)?;
+            let plane = search.nearest_plane(access, &x, &objectives, self.eot, key)?;
             let lengths: Vec<f64> = plane.distances.iter().map(|d| d + LONGER).collect();
             way = way + self.threat.norm().steepest_step(plane.normal, 1.0) * per_row(&lengths, &x);
             let passed = way.clone().mul_scalar(1.0 + self.overshoot);
             x = (search.problem.images.clone() + passed).clamp(0.0, 1.0);
-            let look = search.look(oracle, &x, None)?;
-            if !search.proceed(oracle, &x, &look) {
+            let look = search.look(access, &x, None)?;
+            if !search.proceed(access, &x, &look) {
                 break;
             }
             if let Some(rows) = search.leave(&look.reached) {

@@ -26,7 +26,7 @@ pub use self::hop_skip_jump::HopSkipJump;
 pub use self::nattack::NAttack;
 pub use self::pgd::{GradientKernel, InputDiversity, Iterate, Pgd};
 pub use self::random_noise::{NoiseLaw, RandomNoise};
-pub use self::shared::best::Selection;
+pub use self::shared::best::KeepBest;
 pub use self::spsa::Spsa;
 pub use self::square::Square;
 pub use self::transfer::Transfer;

@@ -1,11 +1,13 @@
 //! NAttack: a search for a distribution of adversarial examples.
 
 use crate::attack::spec;
-use crate::methods::shared::best::Selection;
-use crate::rows::at_least_single;
 use crate::error::{at_least_one, within};
-use crate::rows::{per_row, Harvest};
-use crate::{Access, Attack, AttackError, Eot, Expectation, Norm, Oracle, Problem, Rows, Threat};
+use crate::methods::shared::best::KeepBest;
+use crate::rows::at_least_single;
+use crate::rows::{ActiveRows, per_row};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Expectation, ModelAccess, Norm, Rows, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::Serialize;
@@ -102,28 +104,28 @@ impl NAttack {
     /// Scores the samples around `mean`, as many as the budget allows, and moves it.
     fn evolve(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         state: &mut State,
         key: Key,
     ) -> Result<(), AttackError> {
-        if !oracle.affords_scores(1, self.eot) {
+        if !access.affords_scores(1, self.eot) {
             return Ok(());
         }
         // Scores count from that of the mean: their differences may be small against their size.
         let center = self.image(state.mean.clone(), &state.problem.images);
-        let base = state.offer(oracle, &center)?;
+        let base = state.offer(access, &center)?;
         let mut samples = 0;
         let mut sums = [state.mean.zeros_like(), state.mean.zeros_like()];
         let mut moments = vec![[0.0; 2]; base.len()];
         for sample in 0..self.population as u64 {
-            if !oracle.affords_scores(1, self.eot) {
+            if !access.affords_scores(1, self.eot) {
                 break;
             }
             samples += 1;
             let draws = normal_rows(key.child(sample), &state.problem.examples, &state.mean);
             let z = state.mean.clone() + draws.clone() * self.sigma;
             let x = self.image(z, &state.problem.images);
-            let scores = state.offer(oracle, &x)?;
+            let scores = state.offer(access, &x)?;
             let gains: Vec<f64> = scores.iter().zip(&base).map(|(a, b)| a - b).collect();
             for (moments, gain) in moments.iter_mut().zip(&gains) {
                 moments[0] += gain;
@@ -153,15 +155,19 @@ impl NAttack {
 
 /// The rows still attacked.
 struct State {
-    problem: Problem,
+    problem: AttackBatch,
     /// The mean of the samples, before the tanh.
     mean: Tensor<4>,
-    best: Selection,
+    best: KeepBest,
 }
 
 impl State {
-    fn offer(&mut self, oracle: &mut Oracle<'_>, x: &Tensor<4>) -> Result<Vec<f64>, AttackError> {
-        self.best.offer(oracle, x, &self.problem.examples)
+    fn offer(
+        &mut self,
+        access: &mut ModelAccess<'_>,
+        x: &Tensor<4>,
+    ) -> Result<Vec<f64>, AttackError> {
+        self.best.offer(access, x, &self.problem.examples)
     }
 
     /// The best images.
@@ -200,28 +206,28 @@ impl Attack for NAttack {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let stop = oracle.stops_early(true, problem)?;
-        let mut harvest = Harvest::new(problem.len());
+        let stop = access.stops_early(true, problem)?;
+        let mut active = ActiveRows::new(problem.len());
         // In half precision what keeps the inverse of tanh finite would be one.
         let images = at_least_single(problem.images.clone());
         let centered = images.sub_scalar(0.5).mul_scalar(2.0 * SHRINK);
         let mut state = State {
             problem: problem.clone(),
             mean: centered.atanh(),
-            best: Selection::new(&problem.goal, self.eot, key.named("score")),
+            best: KeepBest::new(&problem.goal, self.eot, key.named("score")),
         };
         for step in 0..self.steps as u64 {
-            self.evolve(oracle, &mut state, key.child(step))?;
+            self.evolve(access, &mut state, key.child(step))?;
             let margins = state.best.margins();
-            let more = oracle.proceed(&state.problem, state.images(), &margins, Norm::Linf);
+            let more = access.proceed(&state.problem, state.images(), &margins, Norm::Linf);
             // A margin is positive just where the goal is reached.
             let reached: Vec<bool> = margins.iter().map(|margin| stop && *margin > 0.0).collect();
-            if let Some(rows) = harvest.take(&reached, state.images()) {
-                if harvest.is_complete() {
+            if let Some(rows) = active.take(&reached, state.images()) {
+                if active.is_complete() {
                     break;
                 }
                 state.select(&rows);
@@ -230,6 +236,6 @@ impl Attack for NAttack {
                 break;
             }
         }
-        Ok(harvest.finish(state.images().clone()))
+        Ok(active.finish(state.images().clone()))
     }
 }

@@ -1,9 +1,9 @@
 //! Random perturbation: the baseline that every attack must beat.
 
 use crate::attack::spec;
-use crate::methods::shared::best::Selection;
 use crate::error::at_least_one;
-use crate::{Access, Attack, AttackError, Eot, Norm, Oracle, Problem, Threat};
+use crate::methods::shared::best::KeepBest;
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Norm, Threat};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ impl RandomNoise {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    fn point(&self, problem: &Problem, key: Key) -> Tensor<4> {
+    fn point(&self, problem: &AttackBatch, key: Key) -> Tensor<4> {
         let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
         let (clean, examples) = (&problem.images, &problem.examples);
         let change = match (self.law, norm) {
@@ -101,22 +101,22 @@ impl Attack for RandomNoise {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let mut image = self.point(problem, key.child(0));
         if self.samples == 1 {
             return Ok(image);
         }
-        let mut selection = Selection::new(&problem.goal, self.eot, key.named("score"));
+        let mut selection = KeepBest::new(&problem.goal, self.eot, key.named("score"));
         for sample in 0..self.samples as u64 {
-            if !oracle.affords_scores(1, self.eot) {
+            if !access.affords_scores(1, self.eot) {
                 break;
             }
             image = self.point(problem, key.child(sample));
-            let scores = selection.offer(oracle, &image, &problem.examples)?;
-            if !oracle.proceed(problem, &image, &scores, self.threat.norm()) {
+            let scores = selection.offer(access, &image, &problem.examples)?;
+            if !access.proceed(problem, &image, &scores, self.threat.norm()) {
                 break;
             }
         }

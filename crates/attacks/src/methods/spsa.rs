@@ -1,12 +1,13 @@
 //! SPSA: gradient ascent along gradients estimated from scores.
 
-use crate::methods::shared::adam::Adam;
 use crate::attack::spec;
-use crate::methods::shared::best::Selection;
 use crate::error::{at_least_one, within};
-use crate::rows::Harvest;
+use crate::methods::shared::adam::Adam;
+use crate::methods::shared::best::KeepBest;
+use crate::rows::ActiveRows;
 use crate::{
-    Access, Attack, AttackError, Eot, Expectation, Loss, Objective, Oracle, Problem, Rows, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Expectation, Loss, ModelAccess, Objective, Rows,
+    Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
@@ -83,7 +84,7 @@ impl Spsa {
     /// sample.
     fn gradient(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         state: &State,
         key: Key,
     ) -> Result<Option<Tensor<4>>, AttackError> {
@@ -91,7 +92,7 @@ impl Spsa {
         let margin = Objective::new(Loss::Margin, &problem.goal);
         let (mut sum, mut samples) = (x.zeros_like(), 0);
         for sample in 0..self.samples as u64 {
-            if !oracle.affords_scores(2, self.eot) {
+            if !access.affords_scores(2, self.eot) {
                 break;
             }
             let key = key.child(sample);
@@ -99,7 +100,7 @@ impl Spsa {
             let signs = normal_rows(key.named("signs"), &problem.examples, x).sign();
             let mut score = |delta: f64| {
                 let at = x.clone() + signs.clone() * delta;
-                oracle.score(&at, &margin, &problem.examples, self.eot, key.named("score"))
+                access.score(&at, &margin, &problem.examples, self.eot, key.named("score"))
             };
             let slope = (score(self.delta)?.score - score(-self.delta)?.score).cast(x.dtype());
             sum = sum + signs * slope.reshape([-1, 1, 1, 1]);
@@ -111,10 +112,10 @@ impl Spsa {
 
 /// The rows still attacked.
 struct State {
-    problem: Problem,
+    problem: AttackBatch,
     x: Tensor<4>,
     adam: Adam,
-    best: Selection,
+    best: KeepBest,
 }
 
 impl State {
@@ -124,11 +125,11 @@ impl State {
     }
 
     /// Scores the iterate, and keeps it where it is the best; whether the budget allowed it.
-    fn look(&mut self, oracle: &mut Oracle<'_>, eot: Eot) -> Result<bool, AttackError> {
-        if !oracle.affords_scores(1, eot) {
+    fn look(&mut self, access: &mut ModelAccess<'_>, eot: Eot) -> Result<bool, AttackError> {
+        if !access.affords_scores(1, eot) {
             return Ok(false);
         }
-        self.best.offer(oracle, &self.x, &self.problem.examples)?;
+        self.best.offer(access, &self.x, &self.problem.examples)?;
         Ok(true)
     }
 
@@ -169,19 +170,19 @@ impl Attack for Spsa {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let stop = oracle.stops_early(true, problem)?;
-        let mut harvest = Harvest::new(problem.len());
+        let stop = access.stops_early(true, problem)?;
+        let mut active = ActiveRows::new(problem.len());
         let mut state = State {
             problem: problem.clone(),
             x: problem.images.clone(),
             adam: Adam::new(self.learning_rate),
-            best: Selection::new(&problem.goal, self.eot, key.named("score")),
+            best: KeepBest::new(&problem.goal, self.eot, key.named("score")),
         };
-        let mut more = state.look(oracle, self.eot)?;
+        let mut more = state.look(access, self.eot)?;
         for step in 1..=self.steps as u64 {
             if !more {
                 break;
@@ -189,20 +190,20 @@ impl Attack for Spsa {
             // A margin is positive just where the goal is reached.
             let reached: Vec<bool> =
                 state.best.margins().iter().map(|margin| stop && *margin > 0.0).collect();
-            if let Some(rows) = harvest.take(&reached, state.images()) {
-                if harvest.is_complete() {
+            if let Some(rows) = active.take(&reached, state.images()) {
+                if active.is_complete() {
                     break;
                 }
                 state.select(&rows);
             }
-            let Some(gradient) = self.gradient(oracle, &state, key.child(step))? else {
+            let Some(gradient) = self.gradient(access, &state, key.child(step))? else {
                 break;
             };
             state.climb(gradient, self.threat);
-            more = state.look(oracle, self.eot)?;
+            more = state.look(access, self.eot)?;
             let (margins, norm) = (state.best.margins(), self.threat.norm());
-            more &= oracle.proceed(&state.problem, state.images(), &margins, norm);
+            more &= access.proceed(&state.problem, state.images(), &margins, norm);
         }
-        Ok(harvest.finish(state.images().clone()))
+        Ok(active.finish(state.images().clone()))
     }
 }

@@ -1,11 +1,13 @@
 //! Attacks on one model with the adversarial examples of another.
 
-use crate::methods::shared::best::Selection;
-use crate::error::at_least_one;
 use crate::access::Observers;
-use crate::{Access, Attack, AttackError, Budget, Classifier, Eot, Oracle, Problem, Threat};
+use crate::error::at_least_one;
+use crate::methods::shared::best::KeepBest;
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Budget, Classifier, Eot, ModelAccess, Threat,
+};
 use burn::tensor::Tensor;
-use cni_noise::{Key, Noise, current_examples, current_noise, scope, scope_at};
+use cni_noise::{Key, Noise, scope};
 use std::time::Instant;
 
 /// The adversarial examples of a surrogate model, used on another.
@@ -88,15 +90,15 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut selection = Selection::new(&problem.goal, self.eot, key.named("score"));
+        let mut selection = KeepBest::new(&problem.goal, self.eot, key.named("score"));
         let mut images = problem.images.clone();
         for candidate in 0..self.candidates as u64 {
             // The victim's budget and passes are its own.
-            let mut surrogate = Oracle::new(
+            let mut surrogate = ModelAccess::new(
                 &self.surrogate,
                 Budget::default(),
                 None,
@@ -107,11 +109,11 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
             // is.
             let made = || surrogate.run(&self.attack, problem, key.child(candidate));
             images = scope(Noise::Fresh, made)?;
-            if self.candidates == 1 || !oracle.affords_scores(1, self.eot) {
+            if self.candidates == 1 || !access.affords_scores(1, self.eot) {
                 break;
             }
-            let scores = selection.offer(oracle, &images, &problem.examples)?;
-            if !oracle.proceed(problem, &images, &scores, self.threat().norm()) {
+            let scores = selection.offer(access, &images, &problem.examples)?;
+            if !access.proceed(problem, &images, &scores, self.threat().norm()) {
                 break;
             }
         }

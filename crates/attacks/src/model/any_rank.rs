@@ -12,11 +12,11 @@ use burn::tensor::Tensor;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use cni_attacks::{Attack, Goal, Pgd, Ranked, Threat};
+/// use cni_attacks::{Attack, Goal, Pgd, AnyRank, Threat};
 /// use cni_noise::Key;
 /// let device = Device::flex();
 /// let weight = Tensor::<2>::from_data([[1.0, -1.0], [-2.0, 0.5], [0.0, 1.0]], &device);
-/// let model = Ranked::new([3], move |x: Tensor<2>| x.matmul(weight.clone()))?;
+/// let model = AnyRank::new([3], move |x: Tensor<2>| x.matmul(weight.clone()))?;
 /// let inputs = Tensor::<2>::from_data([[0.9, 0.2, 0.1]], &device);
 /// let goal = Goal::Misclassify(Tensor::from_ints([0], &device));
 /// let attack = Pgd::new(Threat::linf(0.2)?);
@@ -26,12 +26,12 @@ use burn::tensor::Tensor;
 /// # Ok::<(), cni_attacks::AttackError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Ranked<const D: usize, F> {
+pub struct AnyRank<const D: usize, F> {
     shape: Vec<usize>,
     forward: F,
 }
 
-impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> Ranked<D, F> {
+impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> AnyRank<D, F> {
     /// The model `forward` of inputs `[batch, shape..]`.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> Ranked<D, F> {
     }
 }
 
-impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> Classifier for Ranked<D, F> {
+impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> Classifier for AnyRank<D, F> {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
         (self.forward)(self.to_inputs(images))
     }

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 /// Anything that maps images `[batch, channels, height, width]`, pixels in [0, 1], to logits `[batch, classes]`.
 ///
 /// Every function and closure of that signature is one. Attacks by gradients want it differentiable, and each row of
-/// logits a function of its own image alone. A Burn model becomes one through [`Victim`].
+/// logits a function of its own image alone. A Burn model becomes one through [`FrozenModel`].
 pub trait Classifier {
     /// The logits of `images`.
     fn logits(&self, images: Tensor<4>) -> Tensor<2>;
@@ -26,19 +26,19 @@ impl<F: Fn(Tensor<4>) -> Tensor<2>> Classifier for F {
 ///
 /// Noise stays on. It obeys the scope of `cni-noise` and nothing else, so that the attack faces what is deployed.
 #[derive(Clone, Debug)]
-pub struct Victim<M, F> {
+pub struct FrozenModel<M, F> {
     model: M,
     forward: F,
 }
 
-impl<M: Module, F: Fn(&M, Tensor<4>) -> Tensor<2>> Victim<M, F> {
+impl<M: Module, F: Fn(&M, Tensor<4>) -> Tensor<2>> FrozenModel<M, F> {
     /// Takes a snapshot of `model`, to be called by `forward`; later changes of `model` do not reach it.
     pub fn new(model: &M, forward: F) -> Self {
         Self { model: model.valid(), forward }
     }
 }
 
-impl<M: Module, F: Fn(&M, Tensor<4>) -> Tensor<2>> Classifier for Victim<M, F> {
+impl<M: Module, F: Fn(&M, Tensor<4>) -> Tensor<2>> Classifier for FrozenModel<M, F> {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
         (self.forward)(&self.model, images)
     }

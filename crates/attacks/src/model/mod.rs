@@ -5,7 +5,7 @@ mod bpda;
 mod classifier;
 mod fixed_noise;
 
-pub use self::any_rank::Ranked;
+pub use self::any_rank::AnyRank;
 pub use self::bpda::{bpda, straight_through};
-pub use self::classifier::{Classifier, Victim};
+pub use self::classifier::{Classifier, FrozenModel};
 pub use self::fixed_noise::FixedNoise;

@@ -1,7 +1,7 @@
 //! Expectation over transformation: what is averaged over the draws of a stochastic model, and how.
 
-use crate::rows::at_least_single;
 use crate::error::at_least_one;
+use crate::rows::at_least_single;
 use crate::{AttackError, Goal, Loss, Objective, Passes};
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
@@ -46,7 +46,7 @@ impl Eot {
     }
 
     /// What a gradient costs for each example.
-    pub(crate) fn gradient_cost(self) -> Passes {
+    pub fn gradient_cost(self) -> Passes {
         let draws = self.draws as u64;
         let twice = draws > 1 && self.expectation != Expectation::Loss;
         Passes { forwards: if twice { 2 * draws } else { draws }, backwards: draws }
@@ -88,7 +88,7 @@ impl Expectation {
     }
 
     /// What is averaged, of the logits of one draw.
-    pub(crate) fn averaged(self, logits: Tensor<2>) -> Tensor<2> {
+    pub fn averaged(self, logits: Tensor<2>) -> Tensor<2> {
         let logits = at_least_single(logits);
         match self {
             Self::Loss | Self::Logits => logits,
@@ -97,7 +97,7 @@ impl Expectation {
     }
 
     /// Logits that stand for the average.
-    pub(crate) fn logits(self, averaged: Tensor<2>) -> Tensor<2> {
+    pub fn logits(self, averaged: Tensor<2>) -> Tensor<2> {
         match self {
             Self::Loss | Self::Logits => averaged,
             // A probability that has underflowed has a finite logarithm, far below all others.

@@ -135,4 +135,3 @@ pub(crate) fn settle(
     }
     Ok((read.collect(), zero))
 }
-

@@ -1,9 +1,9 @@
 //! The score of images under a stochastic model, and its gradient with respect to them, in expectation over the noise.
 
-use crate::objective::{check_batch, check_shape, settle, Flags};
-use crate::rows::at_least_single;
-use crate::objective::eot::{Mean, Success};
 use crate::error::at_least_one;
+use crate::objective::eot::{Mean, Success};
+use crate::objective::{Flags, check_batch, check_shape, settle};
+use crate::rows::at_least_single;
 use crate::{AttackError, Classifier, Eot, Expectation, Goal, Objective, Passes, draw_scope};
 use burn::tensor::{Bool, Tensor};
 use cni_noise::{Examples, Key};

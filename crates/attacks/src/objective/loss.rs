@@ -2,7 +2,7 @@
 
 use crate::rows::{at_least_single, own_class};
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Bool, DType, Device, Int, IntDType, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// A loss of each example by itself: the larger, the farther the model is from the label.
@@ -67,7 +67,7 @@ impl Loss {
     }
 
     /// The fewest classes that it can tell apart.
-    pub(crate) fn classes(self) -> usize {
+    pub fn classes(self) -> usize {
         match self {
             Self::CrossEntropy | Self::Margin => 2,
             Self::Dlr => 3,
@@ -116,7 +116,7 @@ impl PairLoss {
     }
 
     /// The fewest classes that it can tell apart.
-    pub(crate) fn classes(self) -> usize {
+    pub fn classes(self) -> usize {
         match self {
             Self::Difference => 2,
             Self::Dlr => 4,
@@ -144,7 +144,7 @@ fn ranked<const N: usize>(logits: &Tensor<2>, ranks: [usize; N]) -> [Tensor<2>; 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, Tolerance};
+    use burn::tensor::{DType, Device, Tolerance};
 
     #[test]
     fn losses_are_their_formulas() {

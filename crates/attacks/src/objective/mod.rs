@@ -8,7 +8,9 @@ mod loss;
 mod passes;
 
 pub use self::eot::{Eot, Expectation, draw_scope};
-pub(crate) use self::finite::{Flags, check_batch, check_examples, check_not_empty, check_shape, settle};
+pub(crate) use self::finite::{
+    Flags, check_batch, check_examples, check_not_empty, check_shape, settle,
+};
 pub use self::goal::Goal;
 pub use self::gradient::{InputGradient, Scores, input_gradient, score};
 pub(crate) use self::gradient::{gradient_on_trust, score_on_trust};

@@ -7,13 +7,13 @@ use burn::tensor::Tensor;
 ///
 /// Rows are those of the batch as it is now; [`finish`](Self::finish) puts all images in the order of the batch that it
 /// was made for.
-pub(crate) struct Harvest {
+pub struct ActiveRows {
     active: Vec<usize>,
     done: Vec<usize>,
     images: Vec<Tensor<4>>,
 }
 
-impl Harvest {
+impl ActiveRows {
     pub fn new(batch: usize) -> Self {
         Self { active: (0..batch).collect(), done: Vec::new(), images: Vec::new() }
     }

@@ -3,7 +3,7 @@
 use burn::tensor::{Bool, DType, Device, Int, IntDType, Tensor};
 
 /// Where each row's own class is, `[batch, classes]`; nowhere in rows whose label names no class.
-pub(crate) fn own_class(labels: &Tensor<1, Int>, logits: &Tensor<2>) -> Tensor<2, Bool> {
+pub fn own_class(labels: &Tensor<1, Int>, logits: &Tensor<2>) -> Tensor<2, Bool> {
     let [batch, classes] = logits.dims();
     let device = logits.device().inner();
     let columns = Tensor::<1, Int>::arange(0..classes as i64, (&device, DType::I32));
@@ -12,11 +12,11 @@ pub(crate) fn own_class(labels: &Tensor<1, Int>, logits: &Tensor<2>) -> Tensor<2
 }
 
 /// Labels on the device of `like`, in the one integer type that every backend has.
-pub(crate) fn align(labels: &Tensor<1, Int>, like: &Tensor<2>) -> Tensor<1, Int> {
+pub fn align(labels: &Tensor<1, Int>, like: &Tensor<2>) -> Tensor<1, Int> {
     align_to(labels, &like.device())
 }
 
 /// Labels on a device, in the one integer type that every backend has.
-pub(crate) fn align_to(labels: &Tensor<1, Int>, device: &Device) -> Tensor<1, Int> {
+pub fn align_to(labels: &Tensor<1, Int>, device: &Device) -> Tensor<1, Int> {
     labels.clone().inner().to_device(&device.clone().inner()).cast(IntDType::I32)
 }

@@ -5,12 +5,12 @@ mod finite;
 mod labels;
 mod read;
 
-pub(crate) use self::active::Harvest;
-pub(crate) use self::finite::{count_not_finite, not_finite, zeros};
-pub(crate) use self::labels::{align, align_to, own_class};
+pub use self::active::ActiveRows;
+pub use self::finite::{count_not_finite, not_finite, zeros};
+pub use self::labels::{align, align_to, own_class};
 #[cfg(test)]
 pub(crate) use self::read::reads;
-pub(crate) use self::read::{at_least_single, bools, read, read_all, read_labels};
+pub use self::read::{at_least_single, bools, read, read_all, read_labels};
 
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -95,14 +95,14 @@ impl Rows {
 }
 
 /// One value for each row, as `[batch, 1, 1, 1]`.
-pub(crate) fn per_row(values: &[f64], like: &Tensor<4>) -> Tensor<4> {
+pub fn per_row(values: &[f64], like: &Tensor<4>) -> Tensor<4> {
     let options = (&like.device().inner(), like.dtype());
     let data = TensorData::new(values.to_vec(), [values.len(), 1, 1, 1]);
     Tensor::from_data(data, options)
 }
 
 /// `new` in the rows where `take` holds, else `old`.
-pub(crate) fn where_rows(take: &[bool], old: Tensor<4>, new: &Tensor<4>) -> Tensor<4> {
+pub fn where_rows(take: &[bool], old: Tensor<4>, new: &Tensor<4>) -> Tensor<4> {
     match (take.contains(&true), take.contains(&false)) {
         (false, _) => old,
         (true, false) => new.clone(),

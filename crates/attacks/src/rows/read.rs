@@ -25,7 +25,7 @@ fn count() {
 }
 
 /// The values of a tensor on the host.
-pub(crate) fn read<const D: usize>(values: &Tensor<D>) -> Vec<f64> {
+pub fn read<const D: usize>(values: &Tensor<D>) -> Vec<f64> {
     count();
     // Conversion by the tensor goes value by value through a case for each type.
     match values.dtype() {
@@ -39,7 +39,7 @@ pub(crate) fn read<const D: usize>(values: &Tensor<D>) -> Vec<f64> {
 }
 
 /// The values of several lists on the host, by a single read.
-pub(crate) fn read_all(lists: &[Tensor<1>]) -> Vec<Vec<f64>> {
+pub fn read_all(lists: &[Tensor<1>]) -> Vec<Vec<f64>> {
     if lists.is_empty() {
         return Vec::new();
     }
@@ -54,20 +54,20 @@ pub(crate) fn read_all(lists: &[Tensor<1>]) -> Vec<Vec<f64>> {
 }
 
 /// The labels on the host.
-pub(crate) fn read_labels(labels: &Tensor<1, Int>) -> Vec<i64> {
+pub fn read_labels(labels: &Tensor<1, Int>) -> Vec<i64> {
     count();
     labels.try_to_vec_as().expect(READABLE)
 }
 
 /// The values of a condition on the host.
-pub(crate) fn bools(values: &Tensor<1, Bool>) -> Vec<bool> {
+pub fn bools(values: &Tensor<1, Bool>) -> Vec<bool> {
     count();
     values.try_to_vec_as().expect(READABLE)
 }
 
 /// Floats in single precision where they are in half, so that sums neither overflow nor lose small
 /// terms.
-pub(crate) fn at_least_single<const D: usize>(values: Tensor<D>) -> Tensor<D> {
+pub fn at_least_single<const D: usize>(values: Tensor<D>) -> Tensor<D> {
     match values.dtype() {
         DType::F16 | DType::BF16 => values.cast(DType::F32),
         _ => values,

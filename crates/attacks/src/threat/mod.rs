@@ -54,7 +54,7 @@ impl Threat {
     }
 
     /// As [`new`](Self::new), the whole box in Linf among them: for those who mean it.
-    pub(crate) fn of_any_radius(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
+    pub fn of_any_radius(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
         if !(epsilon.is_finite() && epsilon >= 0.0) {
             return Err(AttackError::Epsilon { got: epsilon });
         }

@@ -1,9 +1,6 @@
 //! The geometry of a threat: distance, random start, steepest step and projection, each a pure function.
 
-
-use super::on_host::Images;
-use super::{hyperplane, l1};
-use crate::Rows;
+use super::l1;
 use crate::rows::at_least_single;
 use crate::rows::per_row;
 use burn::tensor::{Tensor, TensorData};

@@ -51,7 +51,7 @@ fn values_that_are_not_finite_are_never_taken_for_robust() {
         }
     };
     for (case, row, attack) in attacks(0.1) {
-        // A transfer asks the victim about candidates, random noise about points.
+        // A transfer asks the frozen about candidates, random noise about points.
         let found = attack.perturb(&broken, clean.clone(), &goal, Key::new(4), 10);
         let error = found.err().unwrap_or_else(|| panic!("{case}: accepted"));
         let wanted = AttackError::NonFinite { field: "logits", got: 2, example: 12 };

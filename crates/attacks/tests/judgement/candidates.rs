@@ -3,7 +3,7 @@
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor};
 use cni_attacks::{
-    Access, Attack, AttackError, Goal, Iterate, Oracle, Pgd, Problem, Suite, Threat,
+    Access, Attack, AttackBatch, AttackError, Goal, Iterate, ModelAccess, Pgd, Suite, Threat,
 };
 use cni_noise::{Key, layer_key, normal};
 
@@ -81,7 +81,12 @@ impl Attack for Paint {
     fn gradient_draws(&self) -> Option<usize> {
         None
     }
-    fn run(&self, _: &mut Oracle<'_>, problem: &Problem, _: Key) -> Result<Tensor<4>, AttackError> {
+    fn run(
+        &self,
+        _: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
+        _: Key,
+    ) -> Result<Tensor<4>, AttackError> {
         Ok(problem.images.clone().mul_scalar(0.0).add_scalar(self.0))
     }
 }

@@ -122,7 +122,7 @@ fn only_attacks_that_average_their_gradients_over_draws_silence_the_flag() {
     }
 }
 
-/// Switched off is the victim's noise; the surrogate of a transfer stays what it is.
+/// Switched off is the frozen's noise; the surrogate of a transfer stays what it is.
 #[test]
 fn a_surrogate_keeps_its_noise_where_the_victims_is_off() {
     static SURROGATE: AtomicUsize = AtomicUsize::new(0);
@@ -132,14 +132,14 @@ fn a_surrogate_keeps_its_noise_where_the_victims_is_off() {
         SURROGATE.fetch_add(usize::from(drawn), Ordering::Relaxed);
         x.flatten::<2>(1, 3)
     };
-    let victim = |x: Tensor<4>| {
+    let frozen = |x: Tensor<4>| {
         let drawn = layer_key("noise", &x.device()).is_some();
         VICTIM.fetch_add(usize::from(drawn), Ordering::Relaxed);
         x.flatten::<2>(1, 3)
     };
     let attack = Transfer::new("noisy", noisy, Pgd::new(threat())).with_candidates(2).unwrap();
     let goal = Goal::Misclassify(Tensor::<1, Int>::zeros([3], &Device::flex()));
-    let attacked = || attack.perturb(&victim, images(), &goal, Key::new(1), 0).unwrap();
+    let attacked = || attack.perturb(&frozen, images(), &goal, Key::new(1), 0).unwrap();
     scope(Noise::Off, attacked);
     // Ten gradients for each of two candidates.
     assert_eq!(SURROGATE.load(Ordering::Relaxed), 20);

@@ -1,7 +1,7 @@
 //! What an attack of one's own gives back is checked once, where every attack's result comes back.
 
 use burn::tensor::{Device, Int, Tensor};
-use cni_attacks::{Access, Attack, AttackError, Goal, Oracle, Problem, Suite, Threat};
+use cni_attacks::{Access, Attack, AttackBatch, AttackError, Goal, ModelAccess, Suite, Threat};
 use cni_noise::Key;
 
 type Change = fn(Tensor<4>) -> Tensor<4>;
@@ -25,7 +25,12 @@ impl Attack for Own {
     fn gradient_draws(&self) -> Option<usize> {
         None
     }
-    fn run(&self, _: &mut Oracle<'_>, problem: &Problem, _: Key) -> Result<Tensor<4>, AttackError> {
+    fn run(
+        &self,
+        _: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
+        _: Key,
+    ) -> Result<Tensor<4>, AttackError> {
         Ok((self.0)(problem.images.clone()))
     }
 }

@@ -94,8 +94,8 @@ fn the_nearest_adversarial_image_of_a_linear_model_is_found() {
                 let name = format!("{} {norm:?} {classes} classes", attack.name());
                 // Every target is tried, although any result will do within so large a threat.
                 let runner = Runner::default().with_early_stop(false);
-                let victim = toy.classifier();
-                let found = runner.run(&*attack, &victim, clean.clone(), &goal, Key::new(1), 0);
+                let frozen = toy.classifier();
+                let found = runner.run(&*attack, &frozen, clean.clone(), &goal, Key::new(1), 0);
                 let found = found.unwrap().images;
                 let reached = fraction(goal.reached(&toy.logits(found.clone())));
                 assert_eq!(reached, 1.0, "{name}");
@@ -127,8 +127,8 @@ fn fab_finds_the_nearest_point_of_the_box() {
         for fab in [Fab::new(threat), Fab::targeted(threat)] {
             let runner = Runner::default().with_early_stop(false);
             let fab = fab.with_bisection(20);
-            let victim = toy.classifier();
-            let found = runner.run(&fab, &victim, clean.clone(), &goal, Key::new(1), 0).unwrap();
+            let frozen = toy.classifier();
+            let found = runner.run(&fab, &frozen, clean.clone(), &goal, Key::new(1), 0).unwrap();
             let got = rows(&norm.distance(&found.images, &clean));
             for (row, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
                 let wanted = if wanted.is_finite() { *wanted } else { 0.0 };

@@ -159,8 +159,8 @@ fn early_stopping_and_budgets_save_passes() {
     for attack in attacks {
         let run = |runner: Runner| {
             let examples = Examples::default();
-            let victim = toy.classifier();
-            runner.run(&*attack, &victim, clean.clone(), &goal, Key::new(2), examples).unwrap()
+            let frozen = toy.classifier();
+            runner.run(&*attack, &frozen, clean.clone(), &goal, Key::new(2), examples).unwrap()
         };
         let name = attack.name();
         let (usual, early) = (run(Runner::default()), run(Runner::default().with_early_stop(true)));

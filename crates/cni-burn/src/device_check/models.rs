@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Int, Tensor};
-use cni_attacks::{Attack, Goal, Pgd, Threat, Victim};
+use cni_attacks::{Attack, FrozenModel, Goal, Pgd, Threat};
 use cni_layers::models::{ModelNoise, NormalizeConfig, ResNet, ResNetConfig};
 use cni_layers::{ActivationNoiseConfig, Granularity, keyed_init};
 use cni_noise::{Key, Noise, host_uniform, scope};
@@ -70,9 +70,9 @@ fn step(device: &Device) -> Result<Parts, Box<dyn Error>> {
 fn attacked(device: &Device) -> Result<Parts, Box<dyn Error>> {
     let model = model(device);
     let attack = Pgd::new(Threat::linf(8.0 / 255.0)?).with_steps(2)?;
-    let (victim, images) = (Victim::new(&model, ResNet::forward), images(device));
+    let (frozen, images) = (FrozenModel::new(&model, ResNet::forward), images(device));
     let goal = Goal::Misclassify(labels(device));
-    let found = attack.perturb(&victim, images.clone(), &goal, Key::new(13), 0)?;
+    let found = attack.perturb(&frozen, images.clone(), &goal, Key::new(13), 0)?;
     Ok(vec![part("change of the images", found.images - images)?])
 }
 

@@ -4,7 +4,7 @@ use super::fared::Fared;
 use super::setup::Setup;
 use super::subject::{Found, Subject, Target};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{Attack, AttackError, Goal, Pgd, Problem, Rows};
+use cni_attacks::{Attack, AttackBatch, AttackError, Goal, Pgd, Rows};
 use cni_noise::{Key, Noise, scope};
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use std::ops::Range;
 pub(super) struct Case<'a> {
     pub subject: &'a Subject<'a>,
     /// The images that are attacked: all, or those that the model gets right in some draw.
-    pub problem: Problem,
+    pub problem: AttackBatch,
     /// The images as they are.
     pub clean: Fared,
     images: Range<usize>,
@@ -192,7 +192,7 @@ impl<'a> Case<'a> {
         self.judge_of(&self.problem, images)
     }
 
-    fn judge_of(&self, problem: &Problem, images: &Tensor<4>) -> Result<Fared, AttackError> {
+    fn judge_of(&self, problem: &AttackBatch, images: &Tensor<4>) -> Result<Fared, AttackError> {
         let (subject, key) = (self.subject, self.subject.key.named("judge"));
         let fared = subject.judge(subject.target, problem, images, key, subject.setup.draws)?;
         Ok(Fared { wrong: self.clean.wrong, ..fared })
@@ -205,9 +205,9 @@ impl<'a> Case<'a> {
     }
 
     /// A problem of the same images with other labels.
-    pub fn relabelled(&self, problem: &Problem, labels: &[i64]) -> Problem {
+    pub fn relabelled(&self, problem: &AttackBatch, labels: &[i64]) -> AttackBatch {
         let labels = Tensor::<1, Int>::from_data(labels, &problem.images.device());
         let labels = labels.cast(burn::tensor::IntDType::I32);
-        Problem { goal: Goal::Misclassify(labels), ..problem.clone() }
+        AttackBatch { goal: Goal::Misclassify(labels), ..problem.clone() }
     }
 }

@@ -7,8 +7,8 @@ use super::setup::{Setup, Size, forwards};
 use super::subject::host;
 use crate::Verdict;
 use burn::tensor::Tensor;
-use cni_attacks::read;
-use cni_attacks::{AttackError, Eot, Loss, Norm, Objective, Passes, Problem};
+use cni_attacks::rows::read;
+use cni_attacks::{AttackBatch, AttackError, Eot, Loss, Norm, Objective, Passes};
 use cni_noise::{Key, normal_rows};
 
 /// How far the images move along a direction whose largest entry is one, in units of the pixel
@@ -51,7 +51,7 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
 }
 
 /// The largest relative error of each image over the directions, where there is a slope at all.
-fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<Vec<Option<f64>>, AttackError> {
+fn of_chunk(case: &Case<'_>, part: &AttackBatch) -> Result<Vec<Option<f64>>, AttackError> {
     let (subject, setup, key) = (case.subject, case.setup(), case.key("finite-difference"));
     let eot = Eot { draws: draws(setup), ..Eot::ONE };
     // Away from the faces of the box, where models that clip their input have a kink.
@@ -59,8 +59,8 @@ fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<Vec<Option<f64>>, AttackE
     let objective = Objective::new(setup.attack.loss, &part.goal);
     let noise = key.named("noise");
     let gradient = subject
-        .ask(subject.target, |oracle| {
-            oracle.gradient(&images, &objective, &part.examples, eot, noise)
+        .ask(subject.target, |access| {
+            access.gradient(&images, &objective, &part.examples, eot, noise)
         })?
         .gradient;
     let length = read(&Norm::L2.length(gradient.clone()));
@@ -101,7 +101,7 @@ fn inner(a: &Tensor<4>, b: &Tensor<4>) -> Vec<f64> {
 /// The mean loss of each image over the draws of a key, in double precision from the logits on.
 fn mean_loss(
     case: &Case<'_>,
-    part: &Problem,
+    part: &AttackBatch,
     images: &Tensor<4>,
     key: Key,
     draws: usize,
@@ -110,8 +110,8 @@ fn mean_loss(
     let labels = host(part.goal.labels());
     let mut sums = vec![0.0; part.len()];
     for draw in 0..draws as u64 {
-        let logits = subject.ask(subject.target, |oracle| {
-            oracle.logits(images, &part.goal, &part.examples, key, draw)
+        let logits = subject.ask(subject.target, |access| {
+            access.logits(images, &part.goal, &part.examples, key, draw)
         })?;
         let [_, classes] = logits.dims();
         let logits = read(&logits);

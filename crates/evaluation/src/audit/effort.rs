@@ -1,10 +1,10 @@
-//! How thorough a checkup is.
+//! How thorough a audit is.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// How much a checkup spends, and how small a difference of accuracies it is after.
+/// How much a audit spends, and how small a difference of accuracies it is after.
 ///
 /// Examples are the first of those given. Each check gets as many as it takes to see the difference
 /// that its rule names, as far as the budget goes, the cheapest checks first; a check that gets too

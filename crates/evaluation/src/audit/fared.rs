@@ -2,7 +2,7 @@
 
 use crate::clopper_pearson;
 use crate::{Estimate, Hits};
-use cni_attacks::{Judged, Severity};
+use cni_attacks::{DrawPredictions, Severity};
 
 /// The chance that a limit is wrong by: that of two standard errors on one side of a normal law.
 pub(super) const CHANCE: f64 = 0.022_75;
@@ -21,7 +21,7 @@ pub(super) struct Fared {
 }
 
 impl Fared {
-    pub fn new(judged: Judged, labels: &[i64]) -> Self {
+    pub fn new(judged: DrawPredictions, labels: &[i64]) -> Self {
         let of_draw = |draw: &Vec<i64>| draw.iter().zip(labels).map(|(a, b)| a == b).collect();
         let correct = judged.predicted.iter().map(of_draw).collect();
         Self { predicted: judged.predicted, correct, margin: judged.margin, wrong: 0 }

@@ -6,8 +6,8 @@ use super::finding::{Finding, percent};
 use super::judgement::Judgement;
 use super::setup::{Setup, Size};
 use crate::Verdict;
+use cni_attacks::rows::{bools, read};
 use cni_attacks::{AttackError, Eot, Loss, Norm, Objective, Passes};
-use cni_attacks::{bools, read};
 
 /// A cross-entropy below this is that of a softmax that single precision rounds to one.
 const SATURATED: f64 = 1.2e-7;
@@ -73,8 +73,8 @@ fn of_loss(case: &Case<'_>, loss: Loss) -> Result<Health, AttackError> {
     let mut health = Health::default();
     for part in subject.chunks(&case.problem) {
         let objective = Objective::new(loss, &part.goal);
-        let found = subject.ask(subject.target, |oracle| {
-            oracle.gradient(&part.images, &objective, &part.examples, Eot::ONE, key)
+        let found = subject.ask(subject.target, |access| {
+            access.gradient(&part.images, &objective, &part.examples, Eot::ONE, key)
         });
         let found = match found {
             Err(AttackError::NonFinite { field: "gradient", got, .. }) => {
@@ -112,8 +112,8 @@ pub(super) fn noise(case: &Case<'_>) -> Result<Finding, AttackError> {
     for part in subject.chunks(&case.problem) {
         let objective = Objective::new(case.setup().attack.loss, &part.goal);
         let gradient = |eot: Eot, key| {
-            let found = subject.ask(subject.target, |oracle| {
-                oracle.gradient(&part.images, &objective, &part.examples, eot, key)
+            let found = subject.ask(subject.target, |access| {
+                access.gradient(&part.images, &objective, &part.examples, eot, key)
             });
             Ok::<_, AttackError>(found?.gradient)
         };

@@ -4,22 +4,22 @@
 //! Most robust accuracies that were ever withdrawn had been measured by attacks that could not win:
 //! their gradients were masked, their noise was averaged too little, their steps too few (Athalye
 //! et al., arXiv 1802.00420; Carlini et al., arXiv 1902.06705; Tramèr et al., arXiv 2002.08347;
-//! Zimmermann et al., arXiv 2206.13991). A [`Checkup`] runs what these authors ask for, and what a
+//! Zimmermann et al., arXiv 2206.13991). A [`Audit`] runs what these authors ask for, and what a
 //! stochastic model needs besides, against the attack under audit. Each check is a [`Check`]: a
 //! verdict, what was measured, the rule, and what to do.
 //!
 //! ```
 //! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
-//! # use cni_attacks::{Pgd, Threat, Victim};
-//! use cni_evaluation::audit::Checkup;
+//! # use cni_attacks::{Pgd, Threat, FrozenModel};
+//! use cni_evaluation::audit::Audit;
 //! # let device = Device::flex();
 //! # let model = LinearConfig::new(12, 2).init(&device);
-//! # let victim = Victim::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
+//! # let frozen = FrozenModel::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
 //! # let images = Tensor::full([5, 3, 2, 2], 0.5, &device);
 //! # let labels = Tensor::from_ints([0, 1, 0, 1, 0], &device);
-//! let checkup = Checkup::new(Pgd::new(Threat::linf(8.0 / 255.0)?));
-//! println!("{} passes", checkup.plan(2, false).passes().forwards);
-//! for check in checkup.run(&victim, images, labels, 0, &mut |_| {})? {
+//! let audit = Audit::new(Pgd::new(Threat::linf(8.0 / 255.0)?));
+//! println!("{} passes", audit.plan(2, false).passes().forwards);
+//! for check in audit.run(&frozen, images, labels, 0, &mut |_| {})? {
 //!     println!("{:8} {:18} {}", check.verdict, check.name, check.measured);
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -30,7 +30,7 @@
 //! Accuracies are compared on the same examples under the same draws, which no attack has used;
 //! images that the model gets wrong in every draw count as wrong and are not attacked. A difference
 //! is raised only if it exceeds the rule's bound, which is *b* points, and two of its standard
-//! errors as well, so that a checkup does not cry wolf.
+//! errors as well, so that a audit does not cry wolf.
 //!
 //! A check that found nothing has [passed](crate::evaluation::Verdict::Pass) only if it would have
 //! seen what its rule names. Each says what was the smallest difference that it could have told
@@ -113,8 +113,8 @@ pub use plan::{Plan, PlannedCheck};
 
 use self::subject::Surrogate;
 use self::table::CHECKS;
-use crate::error::at_least_one;
 use crate::{Check, EvaluationError};
+use cni_attacks::at_least_one;
 use cni_attacks::{AttackError, Classifier, Passes, Pgd};
 use cni_noise::Key;
 use std::path::PathBuf;
@@ -122,7 +122,7 @@ use std::sync::Arc;
 
 /// Checks the attack on whose numbers one relies, against the model it was used on.
 #[derive(Clone)]
-pub struct Checkup {
+pub struct Audit {
     attack: Pgd,
     effort: Effort,
     key: Key,
@@ -133,9 +133,9 @@ pub struct Checkup {
     state: Option<PathBuf>,
 }
 
-/// Where a checkup is.
+/// Where a audit is.
 #[derive(Clone, Debug)]
-pub struct CheckProgress<'a> {
+pub struct AuditProgress<'a> {
     /// The check, or what several of them share.
     pub check: &'a str,
     /// Its number, from 1; zero for what is shared.
@@ -144,14 +144,14 @@ pub struct CheckProgress<'a> {
     pub of: usize,
     /// Passes of single images so far.
     pub passes: Passes,
-    /// Those of the whole checkup, as planned.
+    /// Those of the whole audit, as planned.
     pub planned: Passes,
     /// The result, where the check has ended.
     pub done: Option<&'a Check>,
 }
 
-impl Checkup {
-    /// A checkup of `attack`: quick, of all checks, with key `Key::new(0)`, 20 judging draws, and
+impl Audit {
+    /// A audit of `attack`: quick, of all checks, with key `Key::new(0)`, 20 judging draws, and
     /// chunks of 128 images.
     pub fn new(attack: Pgd) -> Self {
         Self {
@@ -216,7 +216,7 @@ impl Checkup {
         Ok(Self { only: Some(names.iter().map(|name| name.to_string()).collect()), ..self })
     }
 
-    /// Keeps each result in this folder once its check has ended. A checkup that was killed
+    /// Keeps each result in this folder once its check has ended. A audit that was killed
     /// continues from there when it is started again with the same attack, effort, key, model and
     /// data.
     pub fn with_state(self, folder: impl Into<PathBuf>) -> Self {

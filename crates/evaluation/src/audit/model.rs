@@ -5,7 +5,7 @@ use super::finding::{Finding, percent};
 use super::setup::{Setup, Size, forwards};
 use crate::Verdict;
 use burn::tensor::Tensor;
-use cni_attacks::read;
+use cni_attacks::rows::read;
 use cni_attacks::{AttackError, Passes, RandomNoise};
 use cni_attacks::{ROUNDING, differing_share};
 
@@ -22,8 +22,8 @@ pub(super) fn determinism(case: &Case<'_>) -> Result<Finding, AttackError> {
     let mut hidden = false;
     for part in subject.chunks(&case.problem) {
         let at = |images: &Tensor<4>, draw| {
-            subject.ask(subject.target, |oracle| {
-                oracle.logits(images, &part.goal, &part.examples, key, draw)
+            subject.ask(subject.target, |access| {
+                access.logits(images, &part.goal, &part.examples, key, draw)
             })
         };
         let logits = |draw| at(&part.images, draw);
@@ -85,8 +85,8 @@ pub(super) fn logits(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (subject, key) = (case.subject, case.key("logits"));
     let (mut low, mut high, mut sums_off) = (f64::INFINITY, f64::NEG_INFINITY, 0.0f64);
     for part in subject.chunks(&case.problem) {
-        let logits = subject.ask(subject.target, |oracle| {
-            oracle.logits(&part.images, &part.goal, &part.examples, key, 0)
+        let logits = subject.ask(subject.target, |access| {
+            access.logits(&part.images, &part.goal, &part.examples, key, 0)
         })?;
         let values = read(&logits);
         (low, high) = values.iter().fold((low, high), |(low, high), v| (low.min(*v), high.max(*v)));

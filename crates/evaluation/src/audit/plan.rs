@@ -1,20 +1,20 @@
-//! What a checkup will cost, and how it is divided among the checks.
+//! What a audit will cost, and how it is divided among the checks.
 
-use super::Checkup;
+use super::Audit;
 use super::difference::needed_for;
 use super::setup::{Setup, Size, forwards, weight};
 use super::table::{CHECKS, Entry, Needs, Takes};
 use cni_attacks::Passes;
 use serde::{Deserialize, Serialize};
 
-/// What a checkup will cost at most, in passes of single images through models.
+/// What a audit will cost at most, in passes of single images through models.
 ///
 /// Each check takes the examples that it needs to see the difference which its rule names, then
 /// more of them, the cheapest checks first, until the effort's budget is spent; none takes fewer
 /// than the effort's least number.
 ///
 /// A plan made before the model is known counts on it to get every image right. Where it does not,
-/// a checkup attacks fewer images, takes more examples instead, and costs no more. Of a model
+/// a audit attacks fewer images, takes more examples instead, and costs no more. Of a model
 /// without noise examples leave APGD and Square once they are broken; `active-test` leaves out
 /// images where no point can be planted; and the best of several attacks may not be the dearest.
 /// All else costs what is planned.
@@ -161,14 +161,14 @@ impl Plan {
     }
 }
 
-impl Checkup {
-    /// What the checkup will cost at most for a model of so many classes, with noise or without, if
+impl Audit {
+    /// What the audit will cost at most for a model of so many classes, with noise or without, if
     /// there are examples enough.
     pub fn plan(&self, classes: usize, stochastic: bool) -> Plan {
         self.plan_for(classes, stochastic, usize::MAX)
     }
 
-    /// What the checkup will cost at most with so many examples.
+    /// What the audit will cost at most with so many examples.
     pub fn plan_for(&self, classes: usize, stochastic: bool, examples: usize) -> Plan {
         let setup = self.setup(classes, stochastic);
         let images = Images { available: examples, right: None };

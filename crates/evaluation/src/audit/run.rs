@@ -1,4 +1,4 @@
-//! A checkup under way.
+//! A audit under way.
 
 use super::case::Case;
 use super::fared::{CHANCE, Fared};
@@ -9,17 +9,17 @@ use super::setup::weight;
 use super::state::State;
 use super::subject::{Subject, Target};
 use super::table::Entry;
-use super::{CheckProgress, Checkup};
+use super::{Audit, AuditProgress};
 use crate::run::probe::Probe;
 use crate::{Check, EvaluationError, Verdict};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{AttackError, Classifier, Goal, Norm, Oracle, Problem, Rows};
+use cni_attacks::{AttackBatch, AttackError, Classifier, Goal, ModelAccess, Norm, Rows};
 use cni_noise::Examples;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-impl Checkup {
+impl Audit {
     /// Runs the checks on the first of these `images`, `[n, channels, height, width]` with pixels
     /// in [0, 1], of true classes `labels`, `[n]`, which are these `examples` of their data set.
     ///
@@ -29,14 +29,14 @@ impl Checkup {
     /// # Errors
     ///
     /// Where images, labels and logits do not fit together, logits are not finite, the audited
-    /// threat is of radius zero, or the saved state is of another checkup.
+    /// threat is of radius zero, or the saved state is of another audit.
     pub fn run(
         &self,
         classifier: &dyn Classifier,
         images: Tensor<4>,
         labels: Tensor<1, Int>,
         examples: impl Into<Examples>,
-        progress: &mut dyn FnMut(&CheckProgress),
+        progress: &mut dyn FnMut(&AuditProgress),
     ) -> Result<Vec<Check>, EvaluationError> {
         let (mut subject, entries) = self.subject(classifier, images, labels, examples.into())?;
         let plan = self.plan_of(&mut subject, &entries)?;
@@ -68,7 +68,7 @@ impl Checkup {
         let most = plan.covers(&entries, images, |position| results[position].is_none());
         let of = entries.len();
         let mut report = |name: &str, position, spent, done: Option<&Check>| {
-            progress(&CheckProgress { check: name, position, of, passes: spent, planned, done });
+            progress(&AuditProgress { check: name, position, of, passes: spent, planned, done });
         };
         if most.audit > 0 {
             report("the audited attack", 0, subject.spent.get(), None);
@@ -112,21 +112,27 @@ impl Checkup {
         let (mut subject, entries) = self.subject(classifier, images, labels, 0.into())?;
         let passes = self.plan_of(&mut subject, &entries)?.passes();
         let some = subject.first(subject.problem.len().min(self.chunk));
-        let objective = crate::Objective::new(self.attack.loss, &some.goal);
+        let objective = cni_attacks::Objective::new(self.attack.loss, &some.goal);
         let key = self.key.named("estimate");
         let mut seconds = [0.0, 0.0];
         // The first round warms caches up, and is not counted.
         for _ in 0..2 {
             let started = Instant::now();
-            subject.ask(subject.target, |oracle| {
-                oracle.score(&some.images, &objective, &some.examples, crate::Eot::ONE, key)
+            subject.ask(subject.target, |access| {
+                access.score(&some.images, &objective, &some.examples, cni_attacks::Eot::ONE, key)
             })?;
             let forward = started.elapsed().as_secs_f64();
             let started = Instant::now();
-            let found = subject.ask(subject.target, |oracle| {
-                oracle.gradient(&some.images, &objective, &some.examples, crate::Eot::ONE, key)
+            let found = subject.ask(subject.target, |access| {
+                access.gradient(
+                    &some.images,
+                    &objective,
+                    &some.examples,
+                    cni_attacks::Eot::ONE,
+                    key,
+                )
             })?;
-            crate::problem::read(&Norm::Linf.length(found.gradient));
+            cni_attacks::rows::read(&Norm::Linf.length(found.gradient));
             seconds = [forward, (started.elapsed().as_secs_f64() - forward).max(0.0)];
         }
         let each = seconds.map(|seconds| seconds / some.len() as f64);
@@ -162,18 +168,18 @@ impl Checkup {
             let wanted = "above 0: there is nothing to check in a ball that holds the image alone";
             return Err(AttackError::Setting { field: "epsilon", got: 0.0, wanted }.into());
         }
-        let problem = Problem::new(images, &Goal::Misclassify(labels), examples)?;
+        let problem = AttackBatch::new(images, &Goal::Misclassify(labels), examples)?;
         let mut numbers = HashSet::new();
         let mut numbers_of = (0..problem.len()).map(|row| problem.examples.number(row));
         if let Some(number) = numbers_of.find(|number| !numbers.insert(*number)) {
             return Err(AttackError::RepeatedExample { number }.into());
         }
-        let mut oracle = Oracle::unwatched(classifier, None);
-        let stochastic = oracle.is_stochastic(&problem)?;
+        let mut access = ModelAccess::unwatched(classifier, None);
+        let stochastic = access.is_stochastic(&problem)?;
         let some = problem.select(&Rows::new(vec![0], &problem.images));
         let key = self.key.named("probe");
-        let [_, classes] = oracle.logits(&some.images, &some.goal, &some.examples, key, 0)?.dims();
-        let (setup, spent) = (self.setup(classes, stochastic), oracle.passes());
+        let [_, classes] = access.logits(&some.images, &some.goal, &some.examples, key, 0)?.dims();
+        let (setup, spent) = (self.setup(classes, stochastic), access.passes());
         let none =
             Fared { predicted: Vec::new(), correct: Vec::new(), margin: Vec::new(), wrong: 0 };
         let subject = Subject {

@@ -1,4 +1,4 @@
-//! What a checkup is about, before any model is asked: enough to know what each check costs.
+//! What a audit is about, before any model is asked: enough to know what each check costs.
 
 use super::effort::Sizes;
 use super::judgement::Judgement;
@@ -202,18 +202,18 @@ impl Setup {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Checkup;
+    use super::super::Audit;
     use super::*;
     use crate::Verdict;
 
     /// With two draws one image of a fair coin's is broken here and not there in every 16th case.
     #[test]
     fn counts_of_images_in_few_draws_are_inconclusive() {
-        let checkup = Checkup::new(Pgd::new(Threat::linf(0.1).unwrap()));
+        let audit = Audit::new(Pgd::new(Threat::linf(0.1).unwrap()));
         let found = |judging: usize, stochastic: bool, verdict: Verdict| {
-            let checkup = checkup.clone().with_judging_draws(judging).unwrap();
+            let audit = audit.clone().with_judging_draws(judging).unwrap();
             let judgement = Judgement::new(verdict, 0.03, 0.01, 400, Some(100));
-            checkup.setup(4, stochastic).counted(judgement)
+            audit.setup(4, stochastic).counted(judgement)
         };
         let blind = found(2, true, Verdict::Pass);
         assert_eq!((blind.verdict, blind.needed()), (Verdict::Inconclusive, None));

@@ -1,7 +1,7 @@
-//! The results of a checkup on disk: one file for each check, written when it ends.
+//! The results of a audit on disk: one file for each check, written when it ends.
 
 use super::subject::{Subject, host};
-use super::{Checkup, Effort};
+use super::{Audit, Effort};
 use crate::Check;
 use crate::files::{canonical, fingerprint, seal, unseal, write_whole};
 use crate::run::probe::Probe;
@@ -32,19 +32,19 @@ impl State {
     pub fn new(
         folder: &Path,
         name: &str,
-        checkup: &Checkup,
+        audit: &Audit,
         subject: &Subject<'_>,
         examples: usize,
         models: &[Probe],
     ) -> Self {
         let problem = subject.first(examples);
         let numbers: Vec<u64> = (0..examples).map(|row| problem.examples.number(row)).collect();
-        let (version, effort): (_, Effort) = (env!("CARGO_PKG_VERSION"), checkup.effort);
-        let surrogate = checkup.surrogate.as_ref().map(|surrogate| &surrogate.name);
+        let (version, effort): (_, Effort) = (env!("CARGO_PKG_VERSION"), audit.effort);
+        let surrogate = audit.surrogate.as_ref().map(|surrogate| &surrogate.name);
         let text = format!(
             "{LAYOUT} {version} {name} {} {effort} {:?} {} {surrogate:?} {numbers:?} {:?}",
-            canonical(&checkup.attack.spec()),
-            checkup.key,
+            canonical(&audit.attack.spec()),
+            audit.key,
             subject.setup.draws,
             host(problem.goal.labels()),
         );
@@ -63,7 +63,7 @@ impl State {
         let saved: Saved = unseal(&bytes).map_err(|error| self.refused(error))?;
         if saved.fingerprint != self.fingerprint {
             return Err(self.refused(
-                "got the state of another attack, effort, key or data, wanted that of this checkup; remove the folder to \
+                "got the state of another attack, effort, key or data, wanted that of this audit; remove the folder to \
                  begin anew",
             ));
         }

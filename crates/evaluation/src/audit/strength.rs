@@ -63,7 +63,7 @@ pub(super) fn losses(case: &Case<'_>) -> Result<Finding, AttackError> {
 pub(super) fn stronger(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (audited, strong) = (case.audited()?.fared, case.strong()?.fared);
     let gain = Difference::paired(&audited, &strong);
-    let names: Vec<String> = case.setup().strong().iter().map(crate::Attack::name).collect();
+    let names: Vec<String> = case.setup().strong().iter().map(cni_attacks::Attack::name).collect();
     let measured = format!(
         "{} together leave {}, the audited attack {}",
         names.join(" and "),

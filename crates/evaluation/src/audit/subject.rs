@@ -1,11 +1,11 @@
-//! The model under a checkup, and what all checks know of it.
+//! The model under a audit, and what all checks know of it.
 
 use super::fared::Fared;
 use super::setup::Setup;
 use burn::tensor::{Int, Tensor};
 use cni_attacks::Runner;
 use cni_attacks::Severity;
-use cni_attacks::{Attack, AttackError, Classifier, Oracle, Passes, Problem, Rows};
+use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, ModelAccess, Passes, Rows};
 use cni_noise::Key;
 use std::cell::Cell;
 use std::ops::Range;
@@ -37,7 +37,7 @@ pub(super) struct Subject<'a> {
     pub setup: Setup,
     pub target: Target<'a>,
     /// As many examples as any check takes.
-    pub problem: Problem,
+    pub problem: AttackBatch,
     pub key: Key,
     pub chunk: usize,
     pub surrogate: Option<Surrogate>,
@@ -54,7 +54,7 @@ pub(super) struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     /// The problem in pieces that the memory holds.
-    pub fn chunks(&self, problem: &Problem) -> impl Iterator<Item = Problem> {
+    pub fn chunks(&self, problem: &AttackBatch) -> impl Iterator<Item = AttackBatch> {
         let (batch, size, problem) = (problem.len(), self.chunk, problem.clone());
         (0..batch).step_by(size).map(move |first| {
             let rows = (first..batch.min(first + size)).collect();
@@ -63,10 +63,10 @@ impl<'a> Subject<'a> {
     }
 
     /// Asks a model without watching it; what that costs is counted.
-    pub fn ask<R>(&self, target: Target<'_>, f: impl FnOnce(&mut Oracle<'_>) -> R) -> R {
-        let mut oracle = Oracle::unwatched(target.classifier, Some(target.stochastic));
-        let result = f(&mut oracle);
-        self.spend(oracle.passes());
+    pub fn ask<R>(&self, target: Target<'_>, f: impl FnOnce(&mut ModelAccess<'_>) -> R) -> R {
+        let mut access = ModelAccess::unwatched(target.classifier, Some(target.stochastic));
+        let result = f(&mut access);
+        self.spend(access.passes());
         result
     }
 
@@ -84,10 +84,10 @@ impl<'a> Subject<'a> {
         &self,
         target: Target<'_>,
         attack: &dyn Attack,
-        problem: &Problem,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let Problem { images, goal, examples } = problem.clone();
+        let AttackBatch { images, goal, examples } = problem.clone();
         let runner = Runner::default().with_chunk(self.chunk)?.with_stochastic(target.stochastic);
         let found = runner.run(attack, target.classifier, images, &goal, key, examples)?;
         self.spend(found.passes);
@@ -98,7 +98,7 @@ impl<'a> Subject<'a> {
     pub fn judge(
         &self,
         target: Target<'_>,
-        problem: &Problem,
+        problem: &AttackBatch,
         images: &Tensor<4>,
         key: Key,
         draws: usize,
@@ -110,7 +110,7 @@ impl<'a> Subject<'a> {
             let rows = (first..first + part.len()).collect();
             first += part.len();
             let images = Rows::new(rows, images).of(images);
-            let judged = self.ask(target, |oracle| oracle.judge(&part, &images, key, draws))?;
+            let judged = self.ask(target, |access| access.judge(&part, &images, key, draws))?;
             let fared = Fared::new(judged, &host(part.goal.labels()));
             match &mut all {
                 None => all = Some(fared),
@@ -125,7 +125,7 @@ impl<'a> Subject<'a> {
         &self,
         target: Target<'_>,
         attack: &dyn Attack,
-        problem: &Problem,
+        problem: &AttackBatch,
     ) -> Result<Found, AttackError> {
         let images = self.attack(target, attack, problem, self.attack_key())?;
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
@@ -155,7 +155,7 @@ impl<'a> Subject<'a> {
         self.strong = Some(self.strongest(&self.first_right(right)));
     }
 
-    fn strongest(&self, problem: &Problem) -> Result<Found, AttackError> {
+    fn strongest(&self, problem: &AttackBatch) -> Result<Found, AttackError> {
         let mut best: Option<(Found, Vec<Severity>)> = None;
         for attack in self.setup.strong() {
             let found = self.find(self.target, &attack, problem)?;
@@ -174,7 +174,7 @@ impl<'a> Subject<'a> {
                     for (row, _) in worse.iter().enumerate().filter(|(_, worse)| **worse) {
                         record[row] = severity[row];
                     }
-                    let images = crate::problem::where_rows(&worse, old.images, &found.images);
+                    let images = cni_attacks::rows::where_rows(&worse, old.images, &found.images);
                     (Found { images, fared: old.fared.or(&worse, &found.fared) }, record)
                 }
             });
@@ -183,13 +183,13 @@ impl<'a> Subject<'a> {
     }
 
     /// The first images.
-    pub fn first(&self, images: usize) -> Problem {
+    pub fn first(&self, images: usize) -> AttackBatch {
         let rows = (0..images).collect();
         self.problem.select(&Rows::new(rows, &self.problem.images))
     }
 
     /// The first images that the model gets right in some draw.
-    fn first_right(&self, right: usize) -> Problem {
+    fn first_right(&self, right: usize) -> AttackBatch {
         let rows = self.right[..right].to_vec();
         self.problem.select(&Rows::new(rows, &self.problem.images))
     }

@@ -6,8 +6,8 @@ use super::setup::{Setup, Size, forwards};
 use super::subject::host;
 use crate::{Axis, Figure, Verdict};
 use burn::tensor::Tensor;
-use cni_attacks::read;
-use cni_attacks::{AttackError, Eot, Objective, Passes, Problem};
+use cni_attacks::rows::read;
+use cni_attacks::{AttackBatch, AttackError, Eot, Objective, Passes};
 use cni_noise::Key;
 
 /// How far the surface reaches, in ε.
@@ -81,7 +81,7 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
 /// Adds the losses of some images.
 fn add(
     case: &Case<'_>,
-    part: &Problem,
+    part: &AttackBatch,
     places: &[f64],
     surface: &mut Surface,
 ) -> Result<(), AttackError> {
@@ -92,7 +92,7 @@ fn add(
     let eot = Eot { draws: setup.score_draws(), ..Eot::ONE };
     let noise = key.named("noise");
     let found = subject
-        .ask(subject.target, |oracle| oracle.gradient(images, &objective, examples, eot, noise))?;
+        .ask(subject.target, |access| access.gradient(images, &objective, examples, eot, noise))?;
     let along = norm.steepest_step(found.gradient, epsilon);
     let chance = cni_noise::normal_rows(key.named("direction"), examples, images);
     let chance = norm.steepest_step(chance, epsilon);
@@ -102,7 +102,7 @@ fn add(
     let mut of_first = vec![vec![0.0; places.len()]; places.len()];
     let losses = |moved: &Tensor<4>, eot: Eot, key: Key| {
         let scores = subject
-            .ask(subject.target, |oracle| oracle.score(moved, &objective, examples, eot, key))?;
+            .ask(subject.target, |access| access.score(moved, &objective, examples, eot, key))?;
         Ok::<_, AttackError>(read(&scores.score))
     };
     for (row, y) in places.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! What randomized smoothing finds.
 
-use crate::error::{at_least_one, within};
 use cni_attacks::AttackError;
+use cni_attacks::{at_least_one, within};
 use serde::{Deserialize, Serialize};
 
 /// The prediction of a smoothed classifier for one image.

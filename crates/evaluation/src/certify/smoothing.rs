@@ -1,12 +1,12 @@
 //! Randomized smoothing: predictions with a proof.
 
 use crate::certify::samples::Samples;
-use crate::error::{at_least_one, within};
 use crate::predictor::votes::first_largest;
 use crate::{Certificate, Certificates, Smoothed, SmoothedPredictions, statistics::binomial};
 use burn::tensor::Tensor;
 use cni_attacks::check_images;
 use cni_attacks::{AttackError, Classifier};
+use cni_attacks::{at_least_one, within};
 use cni_noise::{Examples, Key};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};

@@ -1,7 +1,7 @@
 //! Gaussian noise on the input.
 
-use crate::error::within;
 use burn::tensor::Tensor;
+use cni_attacks::within;
 use cni_attacks::{AttackError, Classifier};
 use cni_noise::{Examples, Key, current_examples, layer_key, normal_rows};
 

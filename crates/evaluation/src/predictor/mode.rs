@@ -1,11 +1,11 @@
 //! Prediction modes: what is made of several draws.
 
-use crate::error::at_least_one;
 use crate::predictor::input_noise::{check_sigma, noisy_input};
 use crate::predictor::votes::{
     check_finite, check_shape, counts, first_largest, votes, zero_if_finite,
 };
 use burn::tensor::{Int, Tensor};
+use cni_attacks::at_least_one;
 use cni_attacks::check_images;
 use cni_attacks::{AttackError, Classifier, Expectation, draw_scope};
 use cni_noise::{Examples, Key};

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Int, Tensor};
 use cni_attacks::AttackError;
-use cni_attacks::not_finite;
-use cni_attacks::own_class;
+use cni_attacks::rows::not_finite;
+use cni_attacks::rows::own_class;
 use cni_noise::Examples;
 
 /// One vote of each row for the class of its largest logit, `[batch, classes]`.

@@ -234,8 +234,8 @@ impl Display for Comparison {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Hits;
     use super::*;
+    use crate::Hits;
     use cni_noise::{Key, host_normal, host_uniform};
 
     /// Of 20 examples 10 are right in both models, 6 in the first alone, 2 in the second alone, 2 in neither. McNemar:

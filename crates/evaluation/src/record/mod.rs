@@ -25,11 +25,9 @@ pub use self::noise_state::NoiseState;
 pub use self::store::{write_json, write_whole};
 pub use self::table::table;
 
+use crate::EvaluationError;
 use crate::clopper_pearson;
 use crate::record::averaging::{Averaging, is_worst_evidence, parts};
-use crate::{
-    Accuracy, Audit, Check, DataCard, EvaluationError, ModelCard, NoiseState, Specimen, ThreatCard,
-};
 use cni_attacks::{Access, Passes};
 use cni_noise::Key;
 use schemars::JsonSchema;
@@ -102,7 +100,7 @@ pub struct Record {
     pub checks: Vec<Check>,
     /// The attack that the checks are about. Records before version 3 do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audit: Option<Audit>,
+    pub audit: Option<AuditRecord>,
 }
 
 impl Record {

@@ -1,6 +1,5 @@
 //! Records on disk.
 
-use crate::files;
 use crate::record::card::{DOMAIN, GOAL};
 use crate::record::folder::{Folder, Owner, replace_files};
 use crate::{
@@ -218,7 +217,7 @@ impl Formatter for Lines {
 ///
 /// [`EvaluationError::Io`]. The file is complete or as it was before.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EvaluationError> {
-    disk::write_whole(path, bytes)
+    crate::files::write_whole(path, bytes)
         .map_err(|source| EvaluationError::Io { path: path.to_path_buf(), source })
 }
 

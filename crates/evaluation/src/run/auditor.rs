@@ -1,14 +1,11 @@
 //! The audit of the attack behind a number, as part of the evaluation that gives the number.
 
-use crate::audit::{CheckProgress, Checkup, Effort};
+use crate::audit::{Audit, AuditProgress};
 use crate::run::identity::{Entry, without_draws};
 use crate::run::state_files::CHECKUP;
-use crate::{Check, Evaluation, EvaluationError};
+use crate::{AuditRecord, Check, Evaluation, EvaluationError};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{Attack, AttackError, Classifier, Goal, Pgd, Problem, Rows};
-use cni_noise::Key;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, Goal, Pgd, Rows};
 use serde_json::Value;
 use std::path::Path;
 
@@ -40,12 +37,12 @@ impl Place {
             let found = |entry: &Entry| {
                 let spec = members(&entry.spec).into_iter().find(|spec| rule(spec, &wanted))?;
                 let (attack, within) = (audited.name(), Some(entry.label.clone()));
-                Some(Self { attack, within, hash: crate::disk::hash_of(spec), spec: spec.clone() })
+                Some(Self { attack, within, hash: crate::files::hash_of(spec), spec: spec.clone() })
             };
             suite.iter().find_map(found)
         };
         let found = rules.into_iter().find_map(|rule| top(rule).or_else(|| member(rule)));
-        found.ok_or_else(|| EvaluationError::AuditRecord {
+        found.ok_or_else(|| EvaluationError::Audit {
             attack: audited.name(),
             suite: suite.iter().map(|entry| entry.label.clone()).collect::<Vec<_>>().join(", "),
         })
@@ -59,8 +56,8 @@ fn members(spec: &Value) -> Vec<&Value> {
 }
 
 /// An audit that waits for its examples.
-pub(crate) struct Auditor {
-    checkup: Checkup,
+pub(crate) struct RunningAudit {
+    audit: Audit,
     place: Place,
     /// Examples that the checks have a use for.
     wanted: usize,
@@ -68,36 +65,36 @@ pub(crate) struct Auditor {
     chunk: usize,
 }
 
-impl Auditor {
+impl RunningAudit {
     /// The audit that an evaluation asks for, of a model of so many classes, with noise or without.
     pub fn new(
         evaluation: &Evaluation,
-        checkup: &Checkup,
+        audit: &Audit,
         stochastic: bool,
         classes: usize,
         state: Option<&Path>,
     ) -> Result<Self, EvaluationError> {
-        let place = Place::find(&evaluation.suite, checkup.attack(), stochastic)?;
+        let place = Place::find(&evaluation.suite, audit.attack(), stochastic)?;
         // A model without noise would have its one gradient averaged over as many equal ones.
         let attack = match stochastic {
-            true => checkup.attack().clone(),
-            false => checkup.attack().clone().with_draws(1)?,
+            true => audit.attack().clone(),
+            false => audit.attack().clone().with_draws(1)?,
         };
-        let mut checkup = checkup
+        let mut audit = audit
             .clone()
             .with_attack(attack)
             .with_key(evaluation.key.named("audit"))
             .with_judging_draws(evaluation.draws)?;
         if let Some(folder) = state {
-            checkup = checkup.with_state(folder.join(CHECKUP));
+            audit = audit.with_state(folder.join(CHECKUP));
         }
-        let plan = checkup.plan(classes, stochastic);
+        let plan = audit.plan(classes, stochastic);
         let wanted = plan.checks.iter().map(|check| check.examples).max().unwrap_or(0).max(1);
-        Ok(Self { checkup, place, wanted, batches: Vec::new(), chunk: 1 })
+        Ok(Self { audit, place, wanted, batches: Vec::new(), chunk: 1 })
     }
 
     /// Keeps the examples of a batch that the checks have a use for.
-    pub fn take(&mut self, problem: &Problem) {
+    pub fn take(&mut self, problem: &AttackBatch) {
         self.chunk = self.chunk.max(problem.len());
         let have: usize = self.batches.iter().map(|(images, _)| images.dims()[0]).sum();
         let rows: Vec<usize> = (0..problem.len().min(self.wanted - have)).collect();
@@ -111,23 +108,23 @@ impl Auditor {
     pub fn run(
         &self,
         classifier: &dyn Classifier,
-        progress: &mut dyn FnMut(&CheckProgress),
+        progress: &mut dyn FnMut(&AuditProgress),
     ) -> Result<(AuditRecord, Vec<Check>), EvaluationError> {
-        let Self { checkup, place, batches, chunk, .. } = self;
-        let checkup = checkup.clone().with_chunk(*chunk)?;
+        let Self { audit, place, batches, chunk, .. } = self;
+        let audit = audit.clone().with_chunk(*chunk)?;
         let (images, labels): (Vec<_>, Vec<_>) = batches.iter().cloned().unzip();
         let (images, labels) = (Tensor::cat(images, 0), Tensor::cat(labels, 0));
-        let checks = checkup.run(classifier, images, labels, 0, progress)?;
+        let checks = audit.run(classifier, images, labels, 0, progress)?;
         let Place { attack, within, spec, hash } = place.clone();
         let audit = AuditRecord {
             attack,
             within,
             spec,
             hash,
-            draws: checkup.attack().gradient_draws().unwrap_or(1),
-            key: checkup.key(),
-            epsilon: checkup.attack().threat().epsilon(),
-            effort: checkup.effort(),
+            draws: audit.attack().gradient_draws().unwrap_or(1),
+            key: audit.key(),
+            epsilon: audit.attack().threat().epsilon(),
+            effort: audit.effort(),
             examples: checks.iter().map(|check| check.examples).max().unwrap_or(0),
         };
         Ok((audit, checks))
@@ -135,9 +132,9 @@ impl Auditor {
 }
 
 /// Refuses an audit that could not be carried out, before anything is attacked.
-pub(crate) fn check(suite: &[Entry], checkup: &Checkup) -> Result<(), EvaluationError> {
-    Place::find(suite, checkup.attack(), false)?;
-    if checkup.attack().threat().epsilon() == 0.0 {
+pub(crate) fn check(suite: &[Entry], audit: &Audit) -> Result<(), EvaluationError> {
+    Place::find(suite, audit.attack(), false)?;
+    if audit.attack().threat().epsilon() == 0.0 {
         let wanted = "above 0: there is nothing to check in a ball that holds the image alone";
         return Err(AttackError::Setting { field: "epsilon", got: 0.0, wanted }.into());
     }

@@ -1,6 +1,6 @@
 //! An evaluation under way.
 
-use crate::run::auditor::{Auditor, Place};
+use crate::run::auditor::{Place, RunningAudit};
 use crate::run::candidate::Candidate;
 use crate::run::measure::Measure;
 use crate::run::probe::Probe;
@@ -8,7 +8,7 @@ use crate::run::state::State;
 use crate::run::totals::Totals;
 use crate::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
 use cni_attacks::check_classes;
-use cni_attacks::{Attack, AttackError, Classifier, Oracle, Problem};
+use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, ModelAccess};
 use std::path::Path;
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ pub(crate) struct Run<'a> {
     classifier: &'a dyn Classifier,
     folder: Option<&'a Path>,
     state: Option<State>,
-    auditor: Option<Auditor>,
+    auditor: Option<RunningAudit>,
     stochastic: bool,
     totals: Totals,
 }
@@ -28,13 +28,13 @@ impl<'a> Run<'a> {
         evaluation: &'a Evaluation,
         classifier: &'a dyn Classifier,
         folder: Option<&'a Path>,
-        problem: &Problem,
+        problem: &AttackBatch,
     ) -> Result<Self, EvaluationError> {
         let started = Instant::now();
-        let mut oracle = Oracle::unwatched(classifier, None);
-        let stochastic = oracle.is_stochastic(problem)?;
-        if let Some(checkup) = &evaluation.audit {
-            Place::find(&evaluation.suite, checkup.attack(), stochastic)?;
+        let mut access = ModelAccess::unwatched(classifier, None);
+        let stochastic = access.is_stochastic(problem)?;
+        if let Some(audit) = &evaluation.audit {
+            Place::find(&evaluation.suite, audit.attack(), stochastic)?;
         }
         let state = match folder {
             Some(folder) => {
@@ -44,8 +44,8 @@ impl<'a> Run<'a> {
             None => None,
         };
         let mut totals = Totals::new(evaluation, stochastic);
-        totals.scoring += oracle.passes();
-        totals.rounding = oracle.rounding();
+        totals.scoring += access.passes();
+        totals.rounding = access.rounding();
         totals.seconds += started.elapsed().as_secs_f64();
         Ok(Self { evaluation, classifier, folder, state, auditor: None, stochastic, totals })
     }
@@ -58,7 +58,7 @@ impl<'a> Run<'a> {
     /// Attacks and judges one batch, in every state of the noise that is asked for.
     pub fn batch(
         &mut self,
-        problem: &Problem,
+        problem: &AttackBatch,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<(), EvaluationError> {
         let labels: Vec<i64> =
@@ -84,8 +84,8 @@ impl<'a> Run<'a> {
             self.evaluation.suite.iter().map(|entry| entry.attack.as_ref()).collect();
         check_classes(attacks, classes)?;
         let Self { evaluation, stochastic, folder, .. } = *self;
-        if let Some(checkup) = &evaluation.audit {
-            let auditor = Auditor::new(evaluation, checkup, stochastic, classes, folder)?;
+        if let Some(audit) = &evaluation.audit {
+            let auditor = RunningAudit::new(evaluation, audit, stochastic, classes, folder)?;
             self.auditor = Some(auditor);
         }
         Ok(())
@@ -94,7 +94,7 @@ impl<'a> Run<'a> {
     /// The clean images and what each attack makes of them, from disk where they are there.
     fn attacked(
         &self,
-        problem: &Problem,
+        problem: &AttackBatch,
         noise: NoiseState,
         clean: Candidate,
         labels: &[i64],
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
         let Self { evaluation, classifier, state, auditor, totals, .. } = self;
         let mut evaluated = totals.finish(evaluation);
         if let Some(auditor) = auditor {
-            let mut watch = |of: &crate::checkup::CheckProgress| progress(&Step::Check(of.clone()));
+            let mut watch = |of: &crate::audit::AuditProgress| progress(&Step::Check(of.clone()));
             let (audit, checks) = match (auditor.run(classifier, &mut watch), &state) {
                 // Checks of a finished evaluation that these are not those of.
                 (Err(EvaluationError::Attack(AttackError::State { .. })), Some(state))

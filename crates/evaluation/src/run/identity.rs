@@ -2,7 +2,7 @@
 
 use crate::EvaluationError;
 use crate::files::{canonical, fingerprint, hash_of};
-use cni_attacks::{Attack, Norm, Problem, Threat};
+use cni_attacks::{Attack, AttackBatch, Norm, Threat};
 use cni_noise::Key;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ pub(crate) struct DataHash {
 }
 
 impl DataHash {
-    pub fn add(&mut self, problem: &Problem, labels: &[i64]) {
+    pub fn add(&mut self, problem: &AttackBatch, labels: &[i64]) {
         let [_, channels, height, width] = problem.images.dims();
         let shape = format!("{channels} {height} {width} ");
         for label in labels {

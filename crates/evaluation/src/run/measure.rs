@@ -4,8 +4,10 @@ use crate::run::candidate::Candidate;
 use crate::run::identity::Entry;
 use crate::{Evaluation, EvaluationError, NoiseState, Step};
 use burn::tensor::{DType, Tensor};
-use cni_attacks::read;
-use cni_attacks::{Classifier, FixedNoise, Oracle, Passes, Problem, Progress, Rows, Runner};
+use cni_attacks::rows::read;
+use cni_attacks::{
+    AttackBatch, Classifier, FixedNoise, ModelAccess, Passes, Progress, Rows, Runner,
+};
 use cni_noise::{Noise, scope};
 use std::time::Instant;
 
@@ -30,7 +32,11 @@ struct Found {
 
 impl Measure<'_> {
     /// Judges the batch as it is, in a state of the noise.
-    pub fn clean(self, problem: &Problem, noise: NoiseState) -> Result<Candidate, EvaluationError> {
+    pub fn clean(
+        self,
+        problem: &AttackBatch,
+        noise: NoiseState,
+    ) -> Result<Candidate, EvaluationError> {
         let found = || {
             Ok(Found {
                 images: problem.images.clone(),
@@ -49,7 +55,7 @@ impl Measure<'_> {
     /// so: there is nothing to win.
     pub fn attacked(
         self,
-        problem: &Problem,
+        problem: &AttackBatch,
         noise: NoiseState,
         entry: &Entry,
         clean: (&Candidate, &[i64]),
@@ -88,7 +94,7 @@ impl Measure<'_> {
     fn find(
         self,
         classifier: &dyn Classifier,
-        problem: &Problem,
+        problem: &AttackBatch,
         noise: NoiseState,
         entry: &Entry,
         rows: &Rows,
@@ -124,7 +130,7 @@ impl Measure<'_> {
     fn judge(
         self,
         classifier: &dyn Classifier,
-        problem: &Problem,
+        problem: &AttackBatch,
         noise: NoiseState,
         found: impl FnOnce() -> Result<Found, EvaluationError>,
     ) -> Result<Candidate, EvaluationError> {
@@ -132,15 +138,15 @@ impl Measure<'_> {
         let Found { images, distance, attacked, passes, zero_gradients } = found()?;
         let seconds = started.elapsed().as_secs_f64();
         let noise_free = self.is_noise_free(noise);
-        let mut oracle = Oracle::unwatched(classifier, Some(!noise_free));
+        let mut access = ModelAccess::unwatched(classifier, Some(!noise_free));
         let draws = if noise_free { 1 } else { evaluation.draws };
-        let judged = oracle.judge(problem, &images, evaluation.key.named("score"), draws)?;
+        let judged = access.judge(problem, &images, evaluation.key.named("score"), draws)?;
         // A choice by the draws that judge would favour the unlucky ones, and report less than any attack achieves.
         let severity = match noise_free {
             true => judged.severity(&problem.goal),
             false => {
                 let key = evaluation.key.named("select");
-                oracle.judge(problem, &images, key, draws)?.severity(&problem.goal)
+                access.judge(problem, &images, key, draws)?.severity(&problem.goal)
             }
         };
         Ok(Candidate {
@@ -153,7 +159,7 @@ impl Measure<'_> {
             zero_gradients,
             pixels: self.pixels(&images),
             passes,
-            scoring: oracle.passes(),
+            scoring: access.passes(),
             seconds,
             scoring_seconds: started.elapsed().as_secs_f64() - seconds,
         })

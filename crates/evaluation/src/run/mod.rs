@@ -8,7 +8,7 @@
 //! the set an [`Estimate`] over examples and draws. An [`Accuracy`] is several of them side by side: against an
 //! attacker with one try, of a vote, against one with several tries, and of the model with its noise off and held. The
 //! worst case is taken for each example, by draws that neither attack nor judgement used: the attack that fools the
-//! model in the most of them. [`compare`] tests the difference of two models, and a [`checkup`](crate::checkup), as part
+//! model in the most of them. [`compare`] tests the difference of two models, and a [`audit`](crate::audit), as part
 //! of the evaluation ([`Evaluation::with_audit`]), whether one of the attacks could have won at all.
 //!
 //! What is on disk: `record.json` and `rows.jsonl` ([`Evaluated::save`], [`Evaluated::read`]; their JSON schemas are in
@@ -18,15 +18,15 @@
 //! ```
 //! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
 //! use cni_evaluation::{table, Evaluation};
-//! use cni_attacks::{Attack, Pgd, Threat, Victim};
+//! use cni_attacks::{Attack, Pgd, Threat, FrozenModel};
 //! # let device = Device::flex();
 //! # let model = LinearConfig::new(12, 2).init(&device);
-//! # let victim = Victim::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
+//! # let frozen = FrozenModel::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
 //! # let images = Tensor::full([5, 3, 2, 2], 0.5, &device);
 //! # let labels = Tensor::from_ints([0, 1, 0, 1, 0], &device);
 //! let threat = Threat::linf(8.0 / 255.0)?;
 //! let suite: Vec<Box<dyn Attack>> = vec![Box::new(Pgd::fgsm(threat)), Box::new(Pgd::new(threat))];
-//! let evaluated = Evaluation::new(suite)?.run(&victim, [(images, labels)])?;
+//! let evaluated = Evaluation::new(suite)?.run(&frozen, [(images, labels)])?;
 //! println!("{}", table(&[&evaluated.record]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -36,6 +36,7 @@
 mod auditor;
 mod batches;
 mod candidate;
+mod flags;
 pub(crate) mod identity;
 mod measure;
 pub(crate) mod probe;
@@ -47,12 +48,13 @@ mod warnings;
 
 pub use self::step::Step;
 
+use self::batches::Run;
 use self::identity::Entry;
-use self::run::Run;
-use crate::audit::Checkup;
-use crate::error::at_least_one;
+use crate::audit::Audit;
+use crate::{DataCard, Evaluated, EvaluationError, ModelCard, NoiseState};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{Attack, Classifier, Goal, Problem};
+use cni_attacks::at_least_one;
+use cni_attacks::{Attack, AttackBatch, Classifier, Goal};
 use cni_noise::Key;
 use std::path::Path;
 
@@ -64,7 +66,7 @@ use std::path::Path;
 /// model gets wrong as it is counts as broken and is not attacked.
 pub struct Evaluation {
     suite: Vec<Entry>,
-    audit: Option<Checkup>,
+    audit: Option<Audit>,
     noise_off: bool,
     fixed_noise: bool,
     draws: usize,
@@ -188,16 +190,16 @@ impl Evaluation {
     /// checks into the record.
     ///
     /// The evaluation owns the audit: the examples are the first of its data, the key derives from its own, and its
-    /// draws judge. Effort, choice of checks and surrogate are those of the checkup. Of a model without noise the
+    /// draws judge. Effort, choice of checks and surrogate are those of the audit. Of a model without noise the
     /// attack is audited with one draw.
     ///
     /// # Errors
     ///
     /// Where the suite lacks the attack, whose number would then not be the one that is audited, or its radius is zero.
     /// For a model with noise [`run`](Self::run) asks for equal draws too.
-    pub fn with_audit(mut self, checkup: Checkup) -> Result<Self, EvaluationError> {
-        audit::check(&self.suite, &checkup)?;
-        self.audit = Some(checkup);
+    pub fn with_audit(mut self, audit: Audit) -> Result<Self, EvaluationError> {
+        auditor::check(&self.suite, &audit)?;
+        self.audit = Some(audit);
         Ok(self)
     }
 
@@ -263,7 +265,7 @@ impl Evaluation {
         let mut run: Option<Run> = None;
         for (images, labels) in batches {
             let first = run.as_ref().map_or(0, Run::done);
-            let problem = Problem::new(images, &Goal::Misclassify(labels), first as u64)?;
+            let problem = AttackBatch::new(images, &Goal::Misclassify(labels), first as u64)?;
             let run = match &mut run {
                 Some(run) => run,
                 None => run.insert(Run::new(self, classifier, state, &problem)?),

@@ -1,7 +1,9 @@
 //! What a model is known by when saved results are taken up again.
 
-use cni_attacks::read;
-use cni_attacks::{AttackError, Classifier, Eot, Loss, Norm, Objective, Oracle, Problem, Rows};
+use cni_attacks::rows::read;
+use cni_attacks::{
+    AttackBatch, AttackError, Classifier, Eot, Loss, ModelAccess, Norm, Objective, Rows,
+};
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 
@@ -33,19 +35,19 @@ impl Probe {
     pub fn of(
         classifier: &dyn Classifier,
         stochastic: bool,
-        problem: &Problem,
+        problem: &AttackBatch,
     ) -> Result<Self, AttackError> {
-        let mut oracle = Oracle::unwatched(classifier, Some(stochastic));
+        let mut access = ModelAccess::unwatched(classifier, Some(stochastic));
         let rows = (0..problem.len().min(IMAGES)).collect();
         let some = problem.select(&Rows::new(rows, &problem.images));
         let key = Key::new(0).named("fingerprint");
         let mut logits = Vec::new();
         for draw in 0..if stochastic { DRAWS } else { 1 } {
-            let of_draw = oracle.logits(&some.images, &some.goal, &some.examples, key, draw)?;
+            let of_draw = access.logits(&some.images, &some.goal, &some.examples, key, draw)?;
             logits.extend(read(&of_draw).into_iter().map(rounded));
         }
         let objective = Objective::new(Loss::Margin, &some.goal);
-        let found = oracle.gradient(&some.images, &objective, &some.examples, Eot::ONE, key);
+        let found = access.gradient(&some.images, &objective, &some.examples, Eot::ONE, key);
         // A model without gradients has none to be known by.
         let gradient = found.map_or(Vec::new(), |found| {
             let sums = found.gradient.clone().flatten::<2>(1, 3).sum_dim(1);
@@ -78,11 +80,11 @@ mod tests {
     use burn::tensor::{Device, Tensor};
     use cni_attacks::{Goal, straight_through};
 
-    fn problem() -> Problem {
+    fn problem() -> AttackBatch {
         let device = Device::flex();
         let images = cni_noise::uniform::<4>(Key::new(3), [4, 1, 2, 2], &device);
         let goal = Goal::Misclassify(Tensor::from_ints([0, 1, 0, 1], &device));
-        Problem::new(images, &goal, 0).unwrap()
+        AttackBatch::new(images, &goal, 0).unwrap()
     }
 
     fn margin(images: Tensor<4>) -> Tensor<2> {

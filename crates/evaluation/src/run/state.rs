@@ -6,7 +6,7 @@ use crate::run::candidate::Candidate;
 use crate::run::probe::Probe;
 use crate::run::state_files::{SETTINGS, clear, clear_checkup, files, is_ours};
 use crate::{Evaluation, EvaluationError, NoiseState};
-use cni_attacks::{Attack, Problem};
+use cni_attacks::{Attack, AttackBatch};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
@@ -50,7 +50,7 @@ impl State {
         folder: &Path,
         evaluation: &Evaluation,
         stochastic: bool,
-        problem: &Problem,
+        problem: &AttackBatch,
         model: Probe,
     ) -> Result<Self, EvaluationError> {
         let settings = settings(evaluation, stochastic, problem);
@@ -117,7 +117,7 @@ impl State {
     /// What an attack made of a batch, if its file is there.
     pub fn load(
         &self,
-        problem: &Problem,
+        problem: &AttackBatch,
         noise: NoiseState,
         index: usize,
     ) -> Result<Option<Candidate>, EvaluationError> {
@@ -142,7 +142,7 @@ impl State {
     /// Writes it down. The file is complete or not there.
     pub fn save(
         &self,
-        problem: &Problem,
+        problem: &AttackBatch,
         noise: NoiseState,
         index: usize,
         candidate: &Candidate,
@@ -179,21 +179,21 @@ impl Settings {
 fn settings(
     evaluation: &Evaluation,
     stochastic: bool,
-    problem: &Problem,
+    problem: &AttackBatch,
 ) -> BTreeMap<String, String> {
     let suite = evaluation.suite.iter();
     let suite: Vec<String> =
         suite.map(|entry| format!("{} ({})", entry.label, &entry.hash[..6])).collect();
     let states: Vec<String> =
         evaluation.states(stochastic).iter().map(NoiseState::to_string).collect();
-    let checks = evaluation.audit.as_ref().map_or("none".to_string(), |checkup| {
-        let names: Vec<&str> = checkup.asked().collect();
+    let checks = evaluation.audit.as_ref().map_or("none".to_string(), |audit| {
+        let names: Vec<&str> = audit.asked().collect();
         format!(
             "{} of {} ({}){}: {}",
-            checkup.effort(),
-            checkup.attack().name(),
-            &hash_of(&checkup.attack().spec())[..6],
-            checkup.surrogate_name().map_or(String::new(), |name| format!(" with {name:?}")),
+            audit.effort(),
+            audit.attack().name(),
+            &hash_of(&audit.attack().spec())[..6],
+            audit.surrogate_name().map_or(String::new(), |name| format!(" with {name:?}")),
             names.join(", ")
         )
     });
@@ -213,7 +213,7 @@ fn settings(
 }
 
 /// The hash of a batch's pixels and labels.
-fn data(problem: &Problem) -> String {
+fn data(problem: &AttackBatch) -> String {
     let pixels = problem.images.to_data();
     let labels = problem.goal.labels().to_data();
     let numbers = format!("{} {}", problem.examples.number(0), problem.len());

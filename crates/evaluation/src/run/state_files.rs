@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const SETTINGS: &str = "settings.json";
 
 /// The folder of the audit's state within that of the evaluation.
-pub(crate) const CHECKUP: &str = "checkup";
+pub(crate) const CHECKUP: &str = "audit";
 
 /// Removes the files that this library writes into the folder of a state, and no others.
 pub(crate) fn clear(folder: &Path) -> Result<(), EvaluationError> {
@@ -34,11 +34,11 @@ pub(crate) fn is_ours(name: &str) -> bool {
 pub(crate) fn clear_checkup(folder: &Path) -> Result<(), EvaluationError> {
     let check = |name: &str| {
         let stem = name.strip_suffix(".json");
-        stem.is_some_and(|stem| crate::checkup::Checkup::names().any(|known| known == stem))
+        stem.is_some_and(|stem| crate::audit::Audit::names().any(|known| known == stem))
     };
-    let checkup = folder.join(CHECKUP);
-    remove_files(&checkup, check)?;
-    let _ = std::fs::remove_dir(&checkup);
+    let audit = folder.join(CHECKUP);
+    remove_files(&audit, check)?;
+    let _ = std::fs::remove_dir(&audit);
     Ok(())
 }
 

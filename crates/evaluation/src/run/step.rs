@@ -1,7 +1,7 @@
 //! Where an evaluation is.
 
 use crate::NoiseState;
-use crate::audit::CheckProgress;
+use crate::audit::AuditProgress;
 use cni_attacks::Progress;
 
 /// Where an evaluation is.
@@ -19,5 +19,5 @@ pub enum Step<'a> {
         attack: Progress<'a>,
     },
     /// The audit begins a check, or has ended one.
-    Check(CheckProgress<'a>),
+    Check(AuditProgress<'a>),
 }

@@ -8,7 +8,7 @@ use crate::{
     AttackRecord, Evaluated, Evaluation, NoiseState, Record, Row, RowAttack, SCHEMA, Specimen,
     ThreatCard,
 };
-use cni_attacks::{Passes, Problem};
+use cni_attacks::{AttackBatch, Passes};
 use std::collections::BTreeSet;
 
 /// What is known of the batches so far. Its memory is bounded, but for the rows.
@@ -23,7 +23,7 @@ pub(crate) struct Totals {
     costs: Vec<(Passes, f64, usize)>,
     zero_gradients: Vec<BTreeSet<u64>>,
     pub scoring: Passes,
-    /// By how much draws of a model that counts as one without noise differ: [`Oracle::rounding`](crate::Oracle::rounding).
+    /// By how much draws of a model that counts as one without noise differ: [`ModelAccess::rounding`](crate::ModelAccess::rounding).
     pub rounding: Option<f64>,
     pub seconds: f64,
     /// The hash of the data, where its card has none.
@@ -59,7 +59,7 @@ impl Totals {
     /// Adds a batch: in each state of the noise, live first, the clean images and what each attack made of them.
     pub fn add(
         &mut self,
-        problem: &Problem,
+        problem: &AttackBatch,
         labels: &[i64],
         states: &[(NoiseState, Vec<Candidate>)],
     ) {
@@ -84,7 +84,7 @@ impl Totals {
         }
     }
 
-    fn live(&mut self, problem: &Problem, labels: &[i64], all: &[Candidate]) {
+    fn live(&mut self, problem: &AttackBatch, labels: &[i64], all: &[Candidate]) {
         let mut rows = rows(self.rows.len(), labels, &all[0]);
         self.probabilities |= all[0].probabilities;
         for (tally, candidate) in self.tallies.iter_mut().zip(all) {
@@ -138,7 +138,7 @@ impl Totals {
     }
 
     /// Keeps the first examples for the gallery.
-    fn show(&mut self, problem: &Problem, all: &[Candidate], chosen: &[usize], labels: &[i64]) {
+    fn show(&mut self, problem: &AttackBatch, all: &[Candidate], chosen: &[usize], labels: &[i64]) {
         let [_, channels, height, width] = problem.images.dims();
         for row in 0..all[0].pixels.len() {
             let worst = &all[chosen[row]];

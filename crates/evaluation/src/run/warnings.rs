@@ -1,8 +1,9 @@
-//! What a reader should know before trusting a record. The [checks](crate::checkup) look deeper.
+//! What a reader should know before trusting a record. The [checks](crate::audit) look deeper.
 
+use super::flags::Flag;
 use crate::run::identity::Entry;
 use crate::{Record, Row};
-use cni_attacks::{Access, Flag};
+use cni_attacks::Access;
 use std::collections::BTreeSet;
 
 /// What was seen on the way and is not in the record.

@@ -3,8 +3,8 @@
 //! All of it rests on one sum, the upper tail of the binomial distribution. The incomplete beta function would do as
 //! well, but that of statrs 0.19 is off by 0.2 % at a million trials, and its inverse does not return for ten million.
 
-use crate::error::within;
 use cni_attacks::AttackError;
+use cni_attacks::within;
 use statrs::function::factorial::ln_binomial;
 
 /// The two-sided interval of Clopper and Pearson (Biometrika 1934) for a proportion, `(low, high)`.

@@ -2,8 +2,8 @@
 //!
 //! The exact interval of a proportion is [`clopper_pearson`](crate::prediction::clopper_pearson).
 
-use crate::error::within;
 use cni_attacks::AttackError;
+use cni_attacks::within;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 /// Wilson's interval (JASA 1927) for a proportion, `(low, high)`, within [0, 1] and never empty.

@@ -2,7 +2,7 @@
 
 use crate::threshold::{EPSILON, Threshold, batches};
 use cni_attacks::{Apgd, Attack, Pgd, Suite, Threat};
-use cni_evaluation::audit::Checkup;
+use cni_evaluation::audit::Audit;
 use cni_evaluation::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
 
 /// Checks that cost little.
@@ -12,8 +12,8 @@ fn pgd(draws: usize) -> Pgd {
     Pgd::new(Threat::linf(EPSILON).unwrap()).with_draws(draws).unwrap()
 }
 
-fn checkup(draws: usize) -> Checkup {
-    Checkup::new(pgd(draws)).with_checks(&CHECKS).unwrap()
+fn audit(draws: usize) -> Audit {
+    Audit::new(pgd(draws)).with_checks(&CHECKS).unwrap()
 }
 
 fn evaluation(suite: Vec<Box<dyn Attack>>) -> Evaluation {
@@ -23,7 +23,7 @@ fn evaluation(suite: Vec<Box<dyn Attack>>) -> Evaluation {
 #[test]
 fn the_record_names_the_audited_attack_and_the_audit_is_of_its_data() {
     let suite: Vec<Box<dyn Attack>> = vec![Box::new(pgd(1)), Box::new(pgd(3))];
-    let evaluation = evaluation(suite).with_audit(checkup(3)).unwrap();
+    let evaluation = evaluation(suite).with_audit(audit(3)).unwrap();
     let mut checks = Vec::new();
     let mut watch = |step: &Step| {
         if let Step::Check(progress) = step {
@@ -48,20 +48,20 @@ fn the_record_names_the_audited_attack_and_the_audit_is_of_its_data() {
 #[test]
 fn an_audit_of_an_attack_that_is_not_reported_is_refused() {
     let other: Vec<Box<dyn Attack>> = vec![Box::new(Pgd::fgsm(Threat::linf(EPSILON).unwrap()))];
-    let error = evaluation(other).with_audit(checkup(1)).err().unwrap();
+    let error = evaluation(other).with_audit(audit(1)).err().unwrap();
     assert!(matches!(&error, EvaluationError::Audit { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("audit: got PGD-10, wanted one of") && text.ends_with("FGSM"), "{text}");
     // Draws make another attack on a model with noise, and none on a model without.
     let single = || -> Vec<Box<dyn Attack>> { vec![Box::new(pgd(1))] };
-    let evaluation = evaluation(single()).with_audit(checkup(3)).unwrap();
+    let evaluation = evaluation(single()).with_audit(audit(3)).unwrap();
     let noisy = evaluation.run(&Threshold { sigma: 0.1 }, batches(20, 20)).unwrap_err();
     assert!(matches!(&noisy, EvaluationError::Audit { .. }), "{noisy}");
     let record = evaluation.run(&Threshold { sigma: 0.0 }, batches(20, 20)).unwrap().record;
     let audit = record.audit.unwrap();
     assert_eq!((audit.attack.as_str(), audit.draws), ("PGD-10", 1));
     assert_eq!(audit.hash, record.attacks[0].hash);
-    let still = Checkup::new(Pgd::new(Threat::linf(0.0).unwrap()));
+    let still = Audit::new(Pgd::new(Threat::linf(0.0).unwrap()));
     let zero: Vec<Box<dyn Attack>> = vec![Box::new(still.attack().clone())];
     let error = Evaluation::new(zero).unwrap().with_audit(still).err().unwrap().to_string();
     assert!(error.starts_with("epsilon: got 0"), "{error}");
@@ -73,7 +73,7 @@ fn an_attack_within_a_suite_can_be_audited_and_the_record_says_where_it_is() {
     let members: Vec<Box<dyn Attack>> =
         vec![Box::new(Apgd::cross_entropy(threat).with_steps(5).unwrap()), Box::new(pgd(1))];
     let suite: Vec<Box<dyn Attack>> = vec![Box::new(Suite::custom("both", members).unwrap())];
-    let evaluation = evaluation(suite).with_audit(checkup(1)).unwrap();
+    let evaluation = evaluation(suite).with_audit(audit(1)).unwrap();
     let record = evaluation.run(&Threshold { sigma: 0.0 }, batches(20, 20)).unwrap().record;
     let audit = record.audit.unwrap();
     assert_eq!((audit.attack.as_str(), audit.within.as_deref()), ("PGD-10", Some("both")));
@@ -86,7 +86,7 @@ fn an_audit_that_dies_goes_on_with_the_evaluation() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let run = |suite: Vec<Box<dyn Attack>>| {
-        let evaluation = evaluation(suite).with_audit(checkup(1)).unwrap();
+        let evaluation = evaluation(suite).with_audit(audit(1)).unwrap();
         let (mut iterations, mut begun) = (0, Vec::new());
         let mut watch = |step: &Step| match step {
             Step::Attack { .. } => iterations += 1,
@@ -101,7 +101,7 @@ fn an_audit_that_dies_goes_on_with_the_evaluation() {
     let suite = || -> Vec<Box<dyn Attack>> { vec![Box::new(pgd(1))] };
     let (first, iterations, _) = run(suite());
     assert!(iterations > 0);
-    std::fs::remove_file(state.join("checkup/logits.json")).unwrap();
+    std::fs::remove_file(state.join("audit/logits.json")).unwrap();
     let (second, iterations, begun) = run(suite());
     assert_eq!((iterations, begun), (0, vec![1]));
     assert_eq!(first.record.audit, second.record.audit);

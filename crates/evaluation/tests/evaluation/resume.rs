@@ -3,7 +3,7 @@
 use crate::threshold::{EPSILON, Threshold, batches, suite};
 use burn::tensor::{Int, Tensor};
 use cni_attacks::{Classifier, Pgd, Threat};
-use cni_evaluation::audit::Checkup;
+use cni_evaluation::audit::Audit;
 use cni_evaluation::{DataCard, Evaluated, Evaluation, EvaluationError, ModelCard, Step};
 use cni_noise::Key;
 use std::cell::Cell;
@@ -107,7 +107,7 @@ fn an_unfinished_state_of_another_evaluation_is_refused_with_the_difference() {
     refused(with(named), "model.fingerprint");
     let checked = |e: Evaluation| {
         let attack = Pgd::new(Threat::linf(EPSILON).unwrap()).with_draws(3).unwrap();
-        e.with_audit(Checkup::new(attack)).unwrap()
+        e.with_audit(Audit::new(attack)).unwrap()
     };
     refused(with(checked), "checks");
     // Nothing of it has harmed the state.
@@ -188,27 +188,27 @@ fn an_unfinished_audit_of_another_attack_or_surrogate_is_refused() {
     let threat = Threat::linf(EPSILON).unwrap();
     let coarse = Pgd::new(threat);
     let fine = coarse.clone().with_step_size(0.01).unwrap();
-    let evaluation = |checkup: Checkup| {
+    let evaluation = |audit: Audit| {
         let suite: Vec<Box<dyn cni_attacks::Attack>> =
             vec![Box::new(Pgd::new(threat)), Box::new(fine.clone())];
-        let checkup = checkup.with_checks(&["steps-sweep"]).unwrap();
-        Evaluation::new(suite).unwrap().with_draws(6).unwrap().with_audit(checkup).unwrap()
+        let audit = audit.with_checks(&["steps-sweep"]).unwrap();
+        Evaluation::new(suite).unwrap().with_draws(6).unwrap().with_audit(audit).unwrap()
     };
     let folder = tempfile::tempdir().unwrap();
-    let run = |model: &dyn Classifier, checkup: Checkup| {
-        evaluation(checkup).run_with(model, batches(20, 10), Some(folder.path()), &mut |_| {})
+    let run = |model: &dyn Classifier, audit: Audit| {
+        evaluation(audit).run_with(model, batches(20, 10), Some(folder.path()), &mut |_| {})
     };
-    run(&Mortal { calls: Cell::new(100) }, Checkup::new(coarse.clone())).unwrap_err();
+    run(&Mortal { calls: Cell::new(100) }, Audit::new(coarse.clone())).unwrap_err();
     let model = Threshold { sigma: 0.1 };
     let twin = || std::sync::Arc::new(Threshold { sigma: 0.0 });
     let others =
-        [Checkup::new(fine.clone()), Checkup::new(coarse.clone()).with_surrogate("twin", twin())];
+        [Audit::new(fine.clone()), Audit::new(coarse.clone()).with_surrogate("twin", twin())];
     for other in others {
         let error = run(&model, other).unwrap_err();
         let EvaluationError::State { setting, .. } = &error else { panic!("{error}") };
         assert_eq!(setting, "checks", "{error}");
     }
-    run(&model, Checkup::new(coarse)).unwrap();
+    run(&model, Audit::new(coarse)).unwrap();
 }
 
 /// The surrogate has its name and other weights: its examples are not those of the one before.
@@ -218,10 +218,10 @@ fn a_finished_audit_with_another_surrogate_of_its_name_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
     let run = |sign: f64| {
         let surrogate = move |x: Tensor<4>| Threshold { sigma: 0.0 }.logits(x).mul_scalar(sign);
-        let checkup = Checkup::new(attack.clone()).with_checks(&["transfer"]).unwrap();
-        let checkup = checkup.with_surrogate("twin", std::sync::Arc::new(surrogate));
+        let audit = Audit::new(attack.clone()).with_checks(&["transfer"]).unwrap();
+        let audit = audit.with_surrogate("twin", std::sync::Arc::new(surrogate));
         let suite: Vec<Box<dyn cni_attacks::Attack>> = vec![Box::new(attack.clone())];
-        let evaluation = Evaluation::new(suite).unwrap().with_audit(checkup).unwrap();
+        let evaluation = Evaluation::new(suite).unwrap().with_audit(audit).unwrap();
         let (model, state) = (Threshold { sigma: 0.0 }, Some(folder.path()));
         let found = evaluation.run_with(&model, batches(20, 10), state, &mut |_| {}).unwrap();
         found.record.checks[0].values["robust_transfer"]

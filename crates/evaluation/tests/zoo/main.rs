@@ -12,7 +12,7 @@ mod sound;
 mod weak;
 mod world;
 
-use cni_evaluation::audit::Checkup;
+use cni_evaluation::audit::Audit;
 use std::collections::BTreeSet;
 
 #[test]
@@ -20,5 +20,5 @@ fn every_check_has_a_failure_to_catch() {
     let groups = [masked::plants(), noisy::plants(), odd::plants(), weak::plants()];
     let caught: BTreeSet<&str> =
         groups.iter().flatten().flat_map(|plant| [plant.fails, plant.warns].concat()).collect();
-    assert_eq!(caught, Checkup::names().collect());
+    assert_eq!(caught, Audit::names().collect());
 }

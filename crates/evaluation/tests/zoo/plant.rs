@@ -2,7 +2,7 @@
 
 use crate::world::{CLASSES, EPSILON, EXAMPLES, Model, images, linear};
 use cni_attacks::{AttackError, Pgd, Threat};
-use cni_evaluation::audit::{Checkup, Effort};
+use cni_evaluation::audit::{Audit, Effort};
 use cni_evaluation::{Check, Verdict};
 use cni_noise::Key;
 use std::collections::BTreeMap;
@@ -39,13 +39,13 @@ impl Plant {
     ) -> BTreeMap<String, Check> {
         let (images, labels) = images(key.named("images"), self.examples, self.epsilon);
         let surrogate = Arc::new(linear());
-        let checkup = Checkup::new(self.attack.clone()).with_effort(effort).with_key(key);
-        let mut checkup = checkup.with_surrogate("the linear model", surrogate);
-        checkup = checkup.with_judging_draws(self.judging).unwrap();
+        let audit = Audit::new(self.attack.clone()).with_effort(effort).with_key(key);
+        let mut audit = audit.with_surrogate("the linear model", surrogate);
+        audit = audit.with_judging_draws(self.judging).unwrap();
         if let Some(only) = only {
-            checkup = checkup.with_checks(only).unwrap();
+            audit = audit.with_checks(only).unwrap();
         }
-        let checks = checkup.run(&self.model, images, labels, 0, &mut |_| {}).unwrap();
+        let checks = audit.run(&self.model, images, labels, 0, &mut |_| {}).unwrap();
         checks.into_iter().map(|check| (check.name.clone(), check)).collect()
     }
 

@@ -3,7 +3,7 @@
 use super::{Model, of};
 use crate::document::Block;
 use crate::words::{self, counted};
-use cni_evaluation::{Audit, Check, Record, Verdict};
+use cni_evaluation::{AuditRecord, Check, Record, Verdict};
 
 /// What stands before the checks.
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
@@ -22,14 +22,14 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
 }
 
 /// The audited attack in a word or two.
-pub(super) fn name(audit: &Audit) -> String {
+pub(super) fn name(audit: &AuditRecord) -> String {
     match &audit.within {
         Some(suite) => format!("{} within {suite}", audit.attack),
         None => audit.attack.clone(),
     }
 }
 
-fn sentence(audit: &Audit) -> String {
+fn sentence(audit: &AuditRecord) -> String {
     let hash: String = audit.hash.chars().take(12).collect();
     let draws = match audit.draws {
         1 => String::new(),

@@ -4,7 +4,7 @@
 use cni_attacks::{Access, Passes, Threat};
 use cni_evaluation::audit::Effort;
 use cni_evaluation::{
-    Accuracy, AttackRecord, Audit, DataCard, Epoch, Estimate, Evaluated, Hits, ModelCard,
+    Accuracy, AttackRecord, AuditRecord, DataCard, Epoch, Estimate, Evaluated, Hits, ModelCard,
     NoiseState, Record, Row, RowAttack, SCHEMA, Specimen, ThreatCard,
 };
 use cni_noise::{Key, NoiseCovariance, host_normal, host_uniform};
@@ -48,7 +48,7 @@ pub fn stochastic(name: &str, examples: usize) -> Evaluated {
     record.checks = checks::all();
     record.noise_states = vec![NoiseState::Live, NoiseState::Off, NoiseState::Fixed];
     let audited = &record.attacks[3];
-    record.audit = Some(Audit {
+    record.audit = Some(AuditRecord {
         attack: audited.name.clone(),
         within: None,
         spec: audited.spec.clone(),

@@ -4,9 +4,9 @@ use super::schedule::{Schedule, SparseSchedule};
 use super::state::{State, Step};
 use crate::methods::shared::best::Merit;
 use crate::objective::eot::Success;
+use crate::rows::{ActiveRows, per_row, read, where_rows};
 use crate::threat::Ball;
-use crate::rows::{per_row, read, where_rows, Harvest};
-use crate::{AttackError, Eot, Norm, Objective, Oracle, Problem};
+use crate::{AttackBatch, AttackError, Eot, ModelAccess, Norm, Objective};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
@@ -55,13 +55,13 @@ impl Ascent {
     /// with the best margin. And which rows left.
     pub fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         objective: &Objective,
         key: Key,
         start: Start,
     ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
-        let mut harvest = Harvest::new(problem.len());
+        let mut active = ActiveRows::new(problem.len());
         let (x, moved) = match start {
             Start::Fresh(x) => (x, None),
             Start::From(x) => {
@@ -69,7 +69,7 @@ impl Ascent {
                 (x, Some(moved))
             }
         };
-        let found = self.look(oracle, problem, objective, &x, key, 0)?;
+        let found = self.look(access, problem, objective, &x, key, 0)?;
         let mut state = State {
             problem: problem.clone(),
             objective: objective.clone(),
@@ -82,14 +82,14 @@ impl Ascent {
             schedule: self.schedule(problem, &found.scores, moved),
             x,
         };
-        let mut complete = self.stop && state.leave(&mut harvest, &found.reached);
+        let mut complete = self.stop && state.leave(&mut active, &found.reached);
         let mut step = 0;
         while !complete && step < self.steps {
             step += 1;
             let next = self.next(&state, step == 1);
             state.previous = std::mem::replace(&mut state.x, next);
             let State { problem, objective, x, .. } = &state;
-            let found = self.look(oracle, problem, objective, x, key, step)?;
+            let found = self.look(access, problem, objective, x, key, step)?;
             let better = match &mut state.schedule {
                 Step::Momentum(schedule) => schedule.record(&found.scores),
                 Step::Sparse(schedule) => schedule.record(&found.scores),
@@ -98,19 +98,19 @@ impl Ascent {
             state.best_gradient = where_rows(&better, state.best_gradient, &found.gradient);
             state.gradient = found.gradient;
             state.keep(found.merits);
-            let more = oracle.proceed(&state.problem, &state.x, &found.scores, self.norm);
-            complete = self.stop && state.leave(&mut harvest, &found.reached) || !more;
+            let more = access.proceed(&state.problem, &state.x, &found.scores, self.norm);
+            complete = self.stop && state.leave(&mut active, &found.reached) || !more;
             if !complete {
                 state.check();
             }
         }
         let mut reached = vec![true; problem.len()];
-        harvest.remaining().iter().for_each(|&row| reached[row] = false);
+        active.remaining().iter().for_each(|&row| reached[row] = false);
         let rest = state.result.map_or(state.best, |(images, _)| images);
-        Ok((harvest.finish(rest), reached))
+        Ok((active.finish(rest), reached))
     }
 
-    fn schedule(&self, problem: &Problem, scores: &[f64], moved: Option<Vec<f64>>) -> Step {
+    fn schedule(&self, problem: &AttackBatch, scores: &[f64], moved: Option<Vec<f64>>) -> Step {
         match self.norm {
             Norm::L1 => {
                 let pixels = problem.images.dims()[1..].iter().product();
@@ -127,8 +127,8 @@ impl Ascent {
     /// in what they are and not in their luck.
     fn look(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         objective: &Objective,
         x: &Tensor<4>,
         key: Key,
@@ -136,11 +136,11 @@ impl Ascent {
     ) -> Result<Found, AttackError> {
         let of_step = key.named("gradient").child(step as u64);
         let (goal, examples) = (&problem.goal, &problem.examples);
-        let found = oracle.gradient(x, objective, examples, self.eot, of_step)?;
+        let found = access.gradient(x, objective, examples, self.eot, of_step)?;
         let gradient = found.gradient;
         if self.stop {
             let reached = goal.reached(&found.logits).float();
-            let [scores, reached] = oracle.read([found.score, reached])?;
+            let [scores, reached] = access.read([found.score, reached])?;
             let reached = reached.into_iter().map(|reached| reached > 0.0).collect();
             return Ok(Found { gradient, scores, reached, merits: Vec::new() });
         }
@@ -148,11 +148,11 @@ impl Ascent {
             None => (found.score, Success::of(found.logits, goal)),
             Some(eot) => {
                 let key = key.named("score");
-                let (scores, success) = oracle.success(x, objective, goal, examples, eot, key)?;
+                let (scores, success) = access.success(x, objective, goal, examples, eot, key)?;
                 (scores.score, success)
             }
         };
-        let lists = oracle.read([success.reached, success.margin, score])?;
+        let lists = access.read([success.reached, success.margin, score])?;
         let merits = Merit::rows(&lists);
         let [_, _, scores] = lists;
         Ok(Found { gradient, scores, reached: Vec::new(), merits })

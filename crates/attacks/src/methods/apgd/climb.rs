@@ -3,7 +3,7 @@
 use super::ascent::{Ascent, Start};
 use super::{Apgd, Climb};
 use crate::methods::shared::targets::targets;
-use crate::{AttackError, Eot, Norm, Objective, Oracle, PairLoss, Problem};
+use crate::{AttackBatch, AttackError, Eot, ModelAccess, Norm, Objective, PairLoss};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
@@ -18,13 +18,13 @@ impl Apgd {
     /// The objectives that are climbed in turn.
     pub(super) fn objectives(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Vec<Objective>, AttackError> {
         match self.climb {
             Climb::Loss(loss) => Ok(vec![Objective::new(loss, &problem.goal)]),
-            Climb::Targets(most) => targets(oracle, problem, self.score_eot(), key, most)
+            Climb::Targets(most) => targets(access, problem, self.score_eot(), key, most)
                 .map(|pairs| pairs.into_iter().map(|pair| pair.objective(PairLoss::Dlr)).collect()),
         }
     }
@@ -48,8 +48,8 @@ impl Apgd {
     /// A run on all examples of `problem`: its result, and which examples reached the goal.
     pub(super) fn climb(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         objective: &Objective,
         key: Key,
         early: Early,
@@ -62,15 +62,15 @@ impl Apgd {
             Norm::L1 => cni_noise::normal_rows(of_start, &problem.examples, clean),
             _ => norm.random_surface(of_start, clean, epsilon, &problem.examples),
         };
-        self.climb_from(oracle, problem, objective, key, early, clean.clone() + change)
+        self.climb_from(access, problem, objective, key, early, clean.clone() + change)
     }
 
     /// As [`climb`](Self::climb), from this point, brought into the ball. With an enlarged start
     /// every stage starts with the sparsity of its first point, as the authors have it.
     fn climb_from(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         objective: &Objective,
         key: Key,
         early: Early,
@@ -94,12 +94,12 @@ impl Apgd {
             let key = key.child(stage as u64);
             x = norm.project(x, &problem.images, epsilon);
             let start = if self.enlarged { Start::From(x) } else { Start::Fresh(x) };
-            let (best, reached) = ascent.run(oracle, problem, objective, key, start)?;
+            let (best, reached) = ascent.run(access, problem, objective, key, start)?;
             if last {
                 return Ok((best, reached));
             }
             // A budget that ends in a larger ball leaves its best point, brought into the threat's.
-            if !oracle.has_budget() {
+            if !access.has_budget() {
                 let epsilon = self.threat.epsilon();
                 return Ok((norm.project(best, &problem.images, epsilon), reached));
             }
@@ -149,7 +149,7 @@ mod tests {
         let [images, start] = ["x", "start"].map(|name| tensor(of(name), shape));
         let labels = classes(&data["labels"]);
         let goal = Goal::Misclassify(labels.clone());
-        let problem = Problem::new(images.clone(), &goal, Examples::from(0)).unwrap();
+        let problem = AttackBatch::new(images.clone(), &goal, Examples::from(0)).unwrap();
         let threat = Threat::l1(data["epsilon"].as_f64().unwrap()).unwrap();
         let cases = data["cases"].as_array().unwrap();
         assert_eq!(cases.len(), 6);
@@ -165,11 +165,11 @@ mod tests {
             let steps = case["steps"].as_u64().unwrap() as usize;
             let attack = attack.with_steps(steps).unwrap();
             let attack = attack.with_enlarged_start(case["enlarged"].as_bool().unwrap());
-            let mut oracle = Oracle::unwatched(&network, Some(false));
+            let mut access = ModelAccess::unwatched(&network, Some(false));
             let early = Early { stochastic: false, stop: true };
             let (key, x) = (Key::new(1), images.clone() + start.clone());
             let (found, reached) =
-                attack.climb_from(&mut oracle, &problem, &objective, key, early, x).unwrap();
+                attack.climb_from(&mut access, &problem, &objective, key, early, x).unwrap();
             assert_eq!(reached, list::<bool>(&case["reached"]), "{} {steps}", case["loss"]);
             assert_eq!(reached.len(), batch);
             let gap = (found - tensor(&case["result"], shape)).abs().max().into_scalar::<f64>();

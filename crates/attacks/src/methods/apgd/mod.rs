@@ -8,9 +8,9 @@ mod state;
 
 use self::climb::Early;
 use crate::attack::spec;
-use crate::methods::shared::best::Selection;
-use crate::rows::Harvest;
-use crate::{Access, Attack, AttackError, Eot, Loss, Oracle, PairLoss, Problem, Threat};
+use crate::methods::shared::best::KeepBest;
+use crate::rows::ActiveRows;
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, PairLoss, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -136,16 +136,16 @@ impl Attack for Apgd {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let stochastic = oracle.is_stochastic(problem)?;
-        let early = Early { stochastic, stop: oracle.stops_early(true, problem)? };
-        let objectives = self.objectives(oracle, problem, key.named("targets"))?;
-        let mut harvest = Harvest::new(problem.len());
+        let stochastic = access.is_stochastic(problem)?;
+        let early = Early { stochastic, stop: access.stops_early(true, problem)? };
+        let objectives = self.objectives(access, problem, key.named("targets"))?;
+        let mut active = ActiveRows::new(problem.len());
         // Scores of different objectives do not compare, margins do.
-        let mut best = Selection::new(&problem.goal, self.score_eot(), key.named("result"));
+        let mut best = KeepBest::new(&problem.goal, self.score_eot(), key.named("result"));
         let several = objectives.len() * self.restarts > 1;
         let (mut left, mut objectives) = (problem.clone(), objectives);
         let mut result = problem.images.clone();
@@ -153,16 +153,16 @@ impl Attack for Apgd {
             for restart in 0..self.restarts {
                 let key = key.child(target as u64).child(restart as u64);
                 let (images, reached) =
-                    self.climb(oracle, &left, &objectives[target], key, early)?;
+                    self.climb(access, &left, &objectives[target], key, early)?;
                 result = images;
                 if several {
-                    best.offer(oracle, &result, &left.examples)?;
+                    best.offer(access, &result, &left.examples)?;
                     result = best.images().cloned().unwrap_or(result);
                 }
                 if early.stop
-                    && let Some(rows) = harvest.take(&reached, &result)
+                    && let Some(rows) = active.take(&reached, &result)
                 {
-                    if harvest.is_complete() {
+                    if active.is_complete() {
                         break 'runs;
                     }
                     left = left.select(&rows);
@@ -170,11 +170,11 @@ impl Attack for Apgd {
                     result = rows.of(&result);
                     best.select(&rows);
                 }
-                if !oracle.has_budget() {
+                if !access.has_budget() {
                     break 'runs;
                 }
             }
         }
-        Ok(harvest.finish(result))
+        Ok(active.finish(result))
     }
 }

@@ -69,7 +69,7 @@ impl Apgd {
     }
 
     /// What it costs for each example at most, for a model of so many classes: examples may leave early.
-    pub(crate) fn cost(&self, classes: usize, stochastic: bool) -> Passes {
+    pub fn cost(&self, classes: usize, stochastic: bool) -> Passes {
         let score = Passes { forwards: self.score_eot().draws as u64, backwards: 0 };
         let look = self.eot.gradient_cost() + score * u64::from(stochastic);
         let looks: usize = self.stages().iter().map(|(_, steps)| steps + 1).sum();

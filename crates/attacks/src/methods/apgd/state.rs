@@ -3,14 +3,14 @@
 use super::ascent::moved;
 use super::schedule::{Schedule, SparseSchedule};
 use crate::methods::shared::best::Merit;
+use crate::rows::{ActiveRows, where_rows};
 use crate::threat::Ball;
-use crate::rows::{where_rows, Harvest};
-use crate::{Objective, Problem, Rows};
+use crate::{AttackBatch, Objective, Rows};
 use burn::tensor::Tensor;
 
 /// The rows still in the run.
 pub(super) struct State {
-    pub problem: Problem,
+    pub problem: AttackBatch,
     pub objective: Objective,
     pub ball: Ball,
     pub x: Tensor<4>,
@@ -43,11 +43,11 @@ impl State {
     }
 
     /// Lets rows that have reached the goal leave with their image; whether none is left.
-    pub fn leave(&mut self, harvest: &mut Harvest, reached: &[bool]) -> bool {
-        let Some(rows) = harvest.take(reached, &self.x) else {
+    pub fn leave(&mut self, active: &mut ActiveRows, reached: &[bool]) -> bool {
+        let Some(rows) = active.take(reached, &self.x) else {
             return false;
         };
-        if harvest.is_complete() {
+        if active.is_complete() {
             return true;
         }
         self.select(&rows);

@@ -5,9 +5,9 @@ mod walk;
 
 use self::walk::Walk;
 use crate::attack::spec;
-use crate::methods::shared::decision::{Decisions, Started};
 use crate::error::{at_least_one, within};
-use crate::{Access, Attack, AttackError, Norm, Oracle, Problem, Threat};
+use crate::methods::shared::decision::{Decisions, Started};
+use crate::{Access, Attack, AttackBatch, AttackError, ModelAccess, Norm, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -168,17 +168,17 @@ impl Attack for BoundaryAttack {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let Some(Started { harvest, problem: left, x, vote }) =
-            self.decisions.start(oracle, problem, key)?
+        let Some(Started { active, problem: left, x, vote }) =
+            self.decisions.start(access, problem, key)?
         else {
             return Ok(problem.images.clone());
         };
-        let x = vote.approach(oracle, &left, Norm::L2, &x, HALVINGS)?;
+        let x = vote.approach(access, &left, Norm::L2, &x, HALVINGS)?;
         let walk = Walk::new(self, left, x, vote);
-        Ok(harvest.finish(walk.run(oracle, key.named("walk"))?))
+        Ok(active.finish(walk.run(access, key.named("walk"))?))
     }
 }

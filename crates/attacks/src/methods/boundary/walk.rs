@@ -4,8 +4,8 @@ use super::BoundaryAttack;
 use super::pace::Pace;
 use crate::methods::shared::decision::Vote;
 use crate::rows::at_least_single;
-use crate::rows::{per_row, read, where_rows, Harvest};
-use crate::{AttackError, Norm, Oracle, Problem, Rows};
+use crate::rows::{ActiveRows, per_row, read, where_rows};
+use crate::{AttackBatch, AttackError, ModelAccess, Norm, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 
@@ -13,7 +13,7 @@ use cni_noise::{Key, normal_rows};
 pub(super) struct Walk<'a> {
     attack: &'a BoundaryAttack,
     vote: Vote,
-    problem: Problem,
+    problem: AttackBatch,
     /// The nearest adversarial images so far, from which the steps go.
     x: Tensor<4>,
     distances: Vec<f64>,
@@ -22,32 +22,32 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// From adversarial images `x`.
-    pub fn new(attack: &'a BoundaryAttack, problem: Problem, x: Tensor<4>, vote: Vote) -> Self {
+    pub fn new(attack: &'a BoundaryAttack, problem: AttackBatch, x: Tensor<4>, vote: Vote) -> Self {
         let distances = read(&Norm::L2.distance(&x, &problem.images));
         let paces = vec![Pace::new(attack.across, attack.towards); distances.len()];
         Self { attack, vote, problem, x, distances, paces }
     }
 
     /// The nearest adversarial images within the threat, the originals where there are none.
-    pub fn run(mut self, oracle: &mut Oracle<'_>, key: Key) -> Result<Tensor<4>, AttackError> {
+    pub fn run(mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<Tensor<4>, AttackError> {
         let (attack, epsilon) = (self.attack, self.attack.threat.epsilon());
-        let stop = oracle.wants_early_stop() && oracle.stops_early(false, &self.problem)?;
-        let mut harvest = Harvest::new(self.problem.len());
+        let stop = access.wants_early_stop() && access.stops_early(false, &self.problem)?;
+        let mut active = ActiveRows::new(self.problem.len());
         for step in 1..=attack.steps {
             let draws = normal_rows(key.child(step as u64), &self.problem.examples, &self.x);
-            if !self.step(oracle, draws, step % attack.interval == 0)? {
+            if !self.step(access, draws, step % attack.interval == 0)? {
                 break;
             }
             let scores: Vec<f64> = self.distances.iter().map(|distance| -distance).collect();
-            let more = oracle.proceed(&self.problem, &self.x, &scores, Norm::L2);
+            let more = access.proceed(&self.problem, &self.x, &scores, Norm::L2);
             let done = |(distance, pace): (&f64, &Pace)| {
                 pace.towards < attack.convergence || stop && *distance <= epsilon
             };
             let done: Vec<bool> = self.distances.iter().zip(&self.paces).map(done).collect();
             if done.contains(&true)
-                && let Some(rows) = harvest.take(&done, &self.within())
+                && let Some(rows) = active.take(&done, &self.within())
             {
-                if harvest.is_complete() {
+                if active.is_complete() {
                     break;
                 }
                 self.select(&rows);
@@ -57,7 +57,7 @@ impl<'a> Walk<'a> {
             }
         }
         let rest = self.within();
-        Ok(harvest.finish(rest))
+        Ok(active.finish(rest))
     }
 
     fn within(&self) -> Tensor<4> {
@@ -70,22 +70,22 @@ impl<'a> Walk<'a> {
     /// what was decided where `adapts` holds, at the price of another decision.
     fn step(
         &mut self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         draws: Tensor<4>,
         adapts: bool,
     ) -> Result<bool, AttackError> {
         let [sphere, ahead] = self.candidates(draws);
-        let Some(votes) = self.vote.ask(oracle, &self.problem, &ahead)? else {
+        let Some(votes) = self.vote.ask(access, &self.problem, &ahead)? else {
             return Ok(false);
         };
         let across = match adapts {
-            true => self.vote.ask(oracle, &self.problem, &sphere)?,
+            true => self.vote.ask(access, &self.problem, &sphere)?,
             false => None,
         };
         let adapts = across.is_some();
         let distance = Norm::L2.distance(&ahead, &self.problem.images);
         let lists = [votes.clone(), across.unwrap_or(votes), distance];
-        let [votes, across, distances] = oracle.read(lists)?;
+        let [votes, across, distances] = access.read(lists)?;
         let [whole, across] = [votes, across].map(|votes| self.vote.decided(votes));
         // Nearer by construction, but for rounding.
         let nearer = distances.iter().zip(&self.distances).map(|(new, old)| new < old);
@@ -179,7 +179,8 @@ mod tests {
         let draws: Tensor<4> = tensor(of("draws"), [61, 3, 3, 3]);
         let labels: Tensor<1, Int> =
             Tensor::from_data(list::<i64>(&data["labels"]).as_slice(), &Device::flex());
-        let problem = Problem::new(images, &Goal::Misclassify(labels), Examples::from(0)).unwrap();
+        let problem =
+            AttackBatch::new(images, &Goal::Misclassify(labels), Examples::from(0)).unwrap();
         let cases = data["cases"].as_array().unwrap();
         assert_eq!(cases.len(), 3);
         for case in cases {
@@ -188,11 +189,11 @@ mod tests {
             let attack = BoundaryAttack::new(Threat::l2(100.0).unwrap()).unwrap();
             let vote = Vote::new(1, Key::new(1));
             let mut walk = Walk::new(&attack, problem.clone(), starts.clone(), vote);
-            let mut oracle = Oracle::unwatched(&network, Some(false));
+            let mut access = ModelAccess::unwatched(&network, Some(false));
             for step in 1..=steps {
                 let at = (step - 1) % 61;
                 let draws = draws.clone().slice(at..at + 1).expand(shape);
-                assert!(walk.step(&mut oracle, draws, step % interval == 0).unwrap());
+                assert!(walk.step(&mut access, draws, step % interval == 0).unwrap());
             }
             let wanted = tensor::<4>(&case["result"], shape);
             let gap = (walk.x.clone() - wanted).abs().max().into_scalar::<f64>();

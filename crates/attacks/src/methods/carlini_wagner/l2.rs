@@ -5,7 +5,9 @@ use super::variable::Variable;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
-use crate::{Access, Attack, AttackError, Eot, Loss, Norm, Objective, Oracle, Problem, Threat};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -99,7 +101,7 @@ impl CarliniWagner {
     /// A run with these `c`: which rows reached the goal in it, and whether the budget allows another.
     fn descend(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         search: &mut Search,
         constants: &[f64],
         key: Key,
@@ -113,15 +115,15 @@ impl CarliniWagner {
             let exact = variable.pixels();
             let x = exact.clone().cast(dtype);
             let examples = &search.problem.examples;
-            let found = oracle.gradient(&x, &objective, examples, self.eot, key.child(step))?;
-            let look = search.look(oracle, &x, Some(&found))?;
+            let found = access.gradient(&x, &objective, examples, self.eot, key.child(step))?;
+            let look = search.look(access, &x, Some(&found))?;
             reached.iter_mut().zip(&look.reached).for_each(|(ever, now)| *ever |= now);
-            if !search.proceed(oracle, &x, &look) {
+            if !search.proceed(access, &x, &look) {
                 return Ok((reached, false));
             }
             let constants = constants.iter().copied();
             let shortfall =
-                slope_of_shortfall(oracle, search, found, &look, self.confidence, constants)?;
+                slope_of_shortfall(access, search, found, &look, self.confidence, constants)?;
             variable.descend((exact - origin.clone()).mul_scalar(2.0) + shortfall);
         }
         Ok((reached, true))
@@ -179,12 +181,12 @@ impl Attack for CarliniWagner {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let confidence = self.confidence;
-        let mut search = Search::begin(oracle, self.threat, problem, self.eot, confidence, key)?;
+        let mut search = Search::begin(access, self.threat, problem, self.eot, confidence, key)?;
         let begin = || Balance { constant: self.initial_constant, low: 0.0, high: f64::INFINITY };
         let mut rows: Vec<Balance> = (0..search.problem.len()).map(|_| begin()).collect();
         for run in 0..self.search_steps {
@@ -196,7 +198,7 @@ impl Attack for CarliniWagner {
             }
             let constants: Vec<f64> = rows.iter().map(|row| row.constant).collect();
             let key = key.named("gradient").child(run as u64);
-            let (reached, more) = self.descend(oracle, &mut search, &constants, key)?;
+            let (reached, more) = self.descend(access, &mut search, &constants, key)?;
             if !more {
                 break;
             }

@@ -3,11 +3,13 @@
 use super::slope_of_shortfall;
 use super::variable::Variable;
 use crate::attack::spec;
-use crate::rows::at_least_single;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
+use crate::rows::at_least_single;
 use crate::rows::per_row;
-use crate::{Access, Attack, AttackError, Eot, Loss, Norm, Objective, Oracle, Problem, Threat};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -196,12 +198,12 @@ impl Attack for CarliniWagnerLinf {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let (eot, confidence) = (self.eot, self.confidence);
-        let mut search = Search::begin(oracle, self.threat, problem, eot, confidence, key)?;
+        let mut search = Search::begin(access, self.threat, problem, eot, confidence, key)?;
         let mut bounds = vec![Bound::new(self); search.problem.len()];
         let mut variable = Variable::new(&search.problem.images, self.step_size);
         let key = key.named("gradient");
@@ -210,12 +212,12 @@ impl Attack for CarliniWagnerLinf {
             if search.is_complete() {
                 break;
             }
-            let Problem { images, goal, examples } = &search.problem;
+            let AttackBatch { images, goal, examples } = &search.problem;
             let objective = Objective::new(Loss::Margin, goal);
             let x = variable.pixels().cast(images.dtype());
-            let found = oracle.gradient(&x, &objective, examples, eot, key.child(step))?;
-            let look = search.look(oracle, &x, Some(&found))?;
-            if !search.proceed(oracle, &x, &look) {
+            let found = access.gradient(&x, &objective, examples, eot, key.child(step))?;
+            let look = search.look(access, &x, Some(&found))?;
+            if !search.proceed(access, &x, &look) {
                 break;
             }
             let seen = look.reached.iter().zip(&look.distances);
@@ -227,7 +229,7 @@ impl Attack for CarliniWagnerLinf {
             variable.restart(&met, &x);
             let constants = bounds.iter().map(|bound| bound.constant);
             let shortfall =
-                slope_of_shortfall(oracle, &search, found, &look, confidence, constants)?;
+                slope_of_shortfall(access, &search, found, &look, confidence, constants)?;
             let beyond = slope_beyond(&x, &search.problem.images, &bounds);
             variable.descend(beyond + shortfall);
             let within = search.within().into_iter().map(|within| search.early && within);

@@ -7,16 +7,16 @@ mod variable;
 pub use self::l2::CarliniWagner;
 pub use self::linf::CarliniWagnerLinf;
 
-use crate::rows::at_least_single;
 use crate::methods::shared::minimum_norm::{Look, Search};
+use crate::rows::at_least_single;
 use crate::rows::per_row;
-use crate::{AttackError, InputGradient, Oracle};
+use crate::{AttackError, InputGradient, ModelAccess};
 use burn::tensor::Tensor;
 
 /// The slope of `c · max(κ − m, 0)` by the pixels, with `m` the margin, at images that a gradient
 /// and a look were taken of.
 fn slope_of_shortfall(
-    oracle: &mut Oracle<'_>,
+    access: &mut ModelAccess<'_>,
     search: &Search,
     found: InputGradient,
     look: &Look,
@@ -25,7 +25,7 @@ fn slope_of_shortfall(
 ) -> Result<Tensor<4>, AttackError> {
     // Of a stochastic model the margins of the gradient's own draws.
     let margins = match search.stochastic {
-        true => oracle.read([found.score])?.concat(),
+        true => access.read([found.score])?.concat(),
         false => look.scores.clone(),
     };
     let short = margins.into_iter().map(|margin| margin < confidence);

@@ -3,10 +3,10 @@
 use super::Fab;
 use super::step::Step;
 use crate::methods::shared::minimum_norm::Search;
-use crate::threat::on_host::Images;
+use crate::methods::shared::targets::{Pair, targets};
 use crate::rows::where_rows;
-use crate::methods::shared::targets::{targets, Pair};
-use crate::{AttackError, Goal, Loss, Objective, Oracle, PairLoss, Rows};
+use crate::threat::on_host::Images;
+use crate::{AttackError, Goal, Loss, ModelAccess, Objective, PairLoss, Rows};
 use burn::tensor::{Int, Tensor};
 use cni_noise::Key;
 
@@ -14,7 +14,7 @@ impl Fab {
     /// The boundaries that each run knows of.
     pub(super) fn boundaries(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         search: &Search,
         key: Key,
     ) -> Result<Vec<Vec<Objective>>, AttackError> {
@@ -22,7 +22,7 @@ impl Fab {
         Ok(match (&search.problem.goal, self.targets) {
             (Goal::Target(_), _) => vec![vec![Objective::new(Loss::Margin, &search.problem.goal)]],
             (_, Some(most)) => {
-                let pairs = targets(oracle, &search.problem, self.eot, key, most)?;
+                let pairs = targets(access, &search.problem, self.eot, key, most)?;
                 pairs.into_iter().map(|pair| vec![difference(pair)]).collect()
             }
             (Goal::Misclassify(labels), None) => {
@@ -39,7 +39,7 @@ impl Fab {
     /// A run of all rows; whether the budget allows another.
     pub(super) fn descend(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         search: &mut Search,
         runs: &mut [Vec<Objective>],
         run: usize,
@@ -57,10 +57,10 @@ impl Fab {
         let mut on_host = Images::read(&search.problem.images);
         for number in 0..self.steps as u64 {
             let key = key.child(number);
-            let plane = search.nearest_plane(oracle, &x, &runs[run], self.eot, key)?;
+            let plane = search.nearest_plane(access, &x, &runs[run], self.eot, key)?;
             x = step.take(&x, &on_host, &plane);
-            let look = search.look(oracle, &x, None)?;
-            if !search.proceed(oracle, &x, &look) {
+            let look = search.look(access, &x, None)?;
+            if !search.proceed(access, &x, &look) {
                 return Ok(false);
             }
             let originals = search.problem.images.clone();
@@ -76,7 +76,7 @@ impl Fab {
                 on_host = on_host.select(rows.as_slice());
             }
         }
-        search.bisect(oracle, self.bisection, |x| x)
+        search.bisect(access, self.bisection, |x| x)
     }
 }
 

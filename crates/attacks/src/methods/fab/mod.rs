@@ -7,7 +7,7 @@ use self::descent::leave;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
-use crate::{Access, Attack, AttackError, Eot, Goal, Oracle, Problem, Threat};
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, Goal, ModelAccess, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -158,25 +158,25 @@ impl Attack for Fab {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         if self.targets.is_none() && matches!(problem.goal, Goal::Target(_)) {
             return Err(AttackError::Untargeted { attack: self.name() });
         }
-        let leaves = oracle.stops_early(true, problem)?;
-        let mut search = Search::begin(oracle, self.threat, problem, self.eot, 0.0, key)?;
+        let leaves = access.stops_early(true, problem)?;
+        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
         if search.is_complete() {
             return Ok(search.finish());
         }
-        let mut runs = self.boundaries(oracle, &search, key.named("targets"))?;
+        let mut runs = self.boundaries(access, &search, key.named("targets"))?;
         'runs: for run in 0..runs.len() {
             for restart in 0..self.restarts as u64 {
                 let key = key.child(run as u64).child(restart);
                 let start = (restart > 0).then_some(key.named("start"));
                 let key = key.named("gradient");
-                let more = self.descend(oracle, &mut search, &mut runs, run, start, key)?;
+                let more = self.descend(access, &mut search, &mut runs, run, start, key)?;
                 if leaves && !search.is_complete() {
                     leave(&mut search, &mut runs);
                 }

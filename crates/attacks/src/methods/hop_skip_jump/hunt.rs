@@ -2,8 +2,8 @@
 
 use super::HopSkipJump;
 use crate::methods::shared::decision::Vote;
-use crate::rows::{per_row, read, where_rows, Harvest};
-use crate::{AttackError, Norm, Oracle, Problem, Rows};
+use crate::rows::{ActiveRows, per_row, read, where_rows};
+use crate::{AttackBatch, AttackError, ModelAccess, Norm, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 
@@ -14,7 +14,7 @@ const HALVINGS: usize = 25;
 pub(super) struct Hunt<'a> {
     attack: &'a HopSkipJump,
     vote: Vote,
-    problem: Problem,
+    problem: AttackBatch,
     /// Adversarial images at the boundary.
     x: Tensor<4>,
     nearest: Tensor<4>,
@@ -24,17 +24,17 @@ pub(super) struct Hunt<'a> {
 
 impl<'a> Hunt<'a> {
     /// From adversarial images `x`.
-    pub fn new(attack: &'a HopSkipJump, problem: Problem, x: Tensor<4>, vote: Vote) -> Self {
+    pub fn new(attack: &'a HopSkipJump, problem: AttackBatch, x: Tensor<4>, vote: Vote) -> Self {
         let distances = read(&attack.threat.norm().distance(&x, &problem.images));
         Self { attack, vote, problem, nearest: x.clone(), x, distances }
     }
 
     /// The nearest adversarial images within the threat, the originals where there are none.
-    pub fn run(mut self, oracle: &mut Oracle<'_>, key: Key) -> Result<Tensor<4>, AttackError> {
+    pub fn run(mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<Tensor<4>, AttackError> {
         let (attack, threat) = (self.attack, self.attack.threat);
-        let stop = oracle.wants_early_stop() && oracle.stops_early(false, &self.problem)?;
-        let mut harvest = Harvest::new(self.problem.len());
-        self.search(oracle)?;
+        let stop = access.wants_early_stop() && access.stops_early(false, &self.problem)?;
+        let mut active = ActiveRows::new(self.problem.len());
+        self.search(access)?;
         for step in 1..=attack.steps {
             let root = (step as f64).sqrt();
             let samples = (attack.first_samples as f64 * root) as usize;
@@ -44,18 +44,18 @@ impl<'a> Hunt<'a> {
             let reach: Vec<f64> = distances.iter().map(of_distance).collect();
             let samples = samples.min(attack.most_samples);
             let key = key.child(step as u64);
-            let Some(normal) = self.normal(oracle, &reach, samples, key)? else {
+            let Some(normal) = self.normal(access, &reach, samples, key)? else {
                 break;
             };
             let direction = threat.norm().steepest_step(normal, 1.0);
-            self.step(oracle, direction, distances.iter().map(|d| d / root).collect())?;
-            self.search(oracle)?;
+            self.step(access, direction, distances.iter().map(|d| d / root).collect())?;
+            self.search(access)?;
             let scores: Vec<f64> = self.distances.iter().map(|distance| -distance).collect();
-            let more = oracle.proceed(&self.problem, &self.nearest, &scores, threat.norm());
+            let more = access.proceed(&self.problem, &self.nearest, &scores, threat.norm());
             let near = |d: &f64| stop && *d <= threat.epsilon();
             let near: Vec<bool> = self.distances.iter().map(near).collect();
-            if let Some(rows) = harvest.take(&near, &self.nearest) {
-                if harvest.is_complete() {
+            if let Some(rows) = active.take(&near, &self.nearest) {
+                if active.is_complete() {
                     break;
                 }
                 self.select(&rows);
@@ -66,7 +66,7 @@ impl<'a> Hunt<'a> {
         }
         let outside: Vec<bool> = self.distances.iter().map(|d| *d > threat.epsilon()).collect();
         let rest = where_rows(&outside, self.nearest, &self.problem.images);
-        Ok(harvest.finish(rest))
+        Ok(active.finish(rest))
     }
 
     /// The values of an image, `d`.
@@ -88,10 +88,10 @@ impl<'a> Hunt<'a> {
 
     fn decide(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         x: &Tensor<4>,
     ) -> Result<Option<Vec<bool>>, AttackError> {
-        self.vote.decide(oracle, &self.problem, x)
+        self.vote.decide(access, &self.problem, x)
     }
 
     fn distance(&self, x: &Tensor<4>) -> Vec<f64> {
@@ -99,10 +99,10 @@ impl<'a> Hunt<'a> {
     }
 
     /// Moves `x` towards the originals as far as it stays adversarial, and keeps it where it is the nearest.
-    fn search(&mut self, oracle: &mut Oracle<'_>) -> Result<(), AttackError> {
+    fn search(&mut self, access: &mut ModelAccess<'_>) -> Result<(), AttackError> {
         let searches = self.precision().recip().log2().ceil().max(1.0) as usize;
         let norm = self.attack.threat.norm();
-        self.x = self.vote.approach(oracle, &self.problem, norm, &self.x, searches)?;
+        self.x = self.vote.approach(access, &self.problem, norm, &self.x, searches)?;
         let distances = self.distance(&self.x);
         let nearer: Vec<bool> = distances.iter().zip(&self.distances).map(|(a, b)| a < b).collect();
         self.nearest = where_rows(&nearer, self.nearest.clone(), &self.x);
@@ -114,7 +114,7 @@ impl<'a> Hunt<'a> {
     /// as many samples as the budget allows; none where it allows no sample.
     fn normal(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         reach: &[f64],
         samples: usize,
         key: Key,
@@ -133,7 +133,7 @@ impl<'a> Hunt<'a> {
             let at = x.clone() + Norm::L2.unit(draws) * reach.clone();
             let at = at.clamp(0.0, 1.0);
             let direction = at.clone() - x.clone();
-            let Some(reached) = self.decide(oracle, &at)? else {
+            let Some(reached) = self.decide(access, &at)? else {
                 break;
             };
             asked += 1;
@@ -156,7 +156,7 @@ impl<'a> Hunt<'a> {
     /// Steps along `direction`, halved until they stay adversarial.
     fn step(
         &mut self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         direction: Tensor<4>,
         mut sizes: Vec<f64>,
     ) -> Result<(), AttackError> {
@@ -165,7 +165,7 @@ impl<'a> Hunt<'a> {
         for _ in 0..HALVINGS {
             let ahead = from.clone() + direction.clone() * per_row(&sizes, &from);
             let ahead = ahead.clamp(0.0, 1.0);
-            let Some(reached) = self.decide(oracle, &ahead)? else {
+            let Some(reached) = self.decide(access, &ahead)? else {
                 break;
             };
             let now: Vec<bool> = reached.iter().zip(&done).map(|(a, b)| *a && !b).collect();

@@ -4,9 +4,9 @@ mod hunt;
 
 use self::hunt::Hunt;
 use crate::attack::spec;
-use crate::methods::shared::decision::{Decisions, Started};
 use crate::error::{at_least_one, within};
-use crate::{Access, Attack, AttackError, Norm, Oracle, Problem, Threat};
+use crate::methods::shared::decision::{Decisions, Started};
+use crate::{Access, Attack, AttackBatch, AttackError, ModelAccess, Norm, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -134,16 +134,16 @@ impl Attack for HopSkipJump {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let Some(Started { harvest, problem: left, x, vote }) =
-            self.decisions.start(oracle, problem, key)?
+        let Some(Started { active, problem: left, x, vote }) =
+            self.decisions.start(access, problem, key)?
         else {
             return Ok(problem.images.clone());
         };
         let hunt = Hunt::new(self, left, x, vote);
-        Ok(harvest.finish(hunt.run(oracle, key)?))
+        Ok(active.finish(hunt.run(access, key)?))
     }
 }

@@ -1,10 +1,10 @@
 //! A run of PGD.
 
 use super::Pgd;
-use crate::methods::shared::best::Selection;
+use crate::methods::shared::best::KeepBest;
+use crate::rows::ActiveRows;
 use crate::threat::Ball;
-use crate::rows::Harvest;
-use crate::{AttackError, Eot, InputGradient, Norm, Objective, Oracle, Problem};
+use crate::{AttackBatch, AttackError, Eot, InputGradient, ModelAccess, Norm, Objective};
 use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
 use std::ops::Range;
@@ -17,7 +17,7 @@ pub(super) struct Run {
 }
 
 impl Pgd {
-    pub(super) fn start(&self, problem: &Problem, key: Key) -> Tensor<4> {
+    pub(super) fn start(&self, problem: &AttackBatch, key: Key) -> Tensor<4> {
         let clean = &problem.images;
         if !self.random_start {
             return clean.clone();
@@ -43,7 +43,7 @@ impl Pgd {
     /// logits of the images themselves where an early stop asks for them.
     fn gradient(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         x: &Tensor<4>,
         objective: &Objective,
         examples: &Examples,
@@ -51,47 +51,47 @@ impl Pgd {
         stop: bool,
     ) -> Result<InputGradient, AttackError> {
         let Some(diversity) = &self.input_diversity else {
-            return oracle.gradient(x, objective, examples, self.eot, key);
+            return access.gradient(x, objective, examples, self.eot, key);
         };
         let view = diversity.view(x, examples, key);
         let seen = view.of(x.clone());
-        let mut found = oracle.gradient(&seen, objective, examples, self.eot, key)?;
+        let mut found = access.gradient(&seen, objective, examples, self.eot, key)?;
         found.gradient = view.pull_back(found.gradient);
         if stop {
             // Only models without noise are left early, for which one draw will do.
-            found.logits = oracle.score(x, objective, examples, Eot::ONE, key)?.logits;
+            found.logits = access.score(x, objective, examples, Eot::ONE, key)?.logits;
         }
         Ok(found)
     }
 
-    /// One run on the examples of `problem`; those that stop early leave for the harvest.
+    /// One run on the examples of `problem`; those that stop early leave for the active.
     pub(super) fn ascend(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: Problem,
+        access: &mut ModelAccess<'_>,
+        problem: AttackBatch,
         run: Run,
-        mut selection: Option<&mut Selection>,
+        mut selection: Option<&mut KeepBest>,
         stop: bool,
     ) -> Result<Tensor<4>, AttackError> {
         let norm = self.threat.norm();
         let mut ball = Ball::new(norm, self.threat.epsilon(), &problem.images);
-        let mut harvest = Harvest::new(problem.len());
+        let mut active = ActiveRows::new(problem.len());
         let mut objective = Objective::new(self.loss, &problem.goal);
         let Run { key, start: mut x, steps } = run;
         let mut past: Option<Tensor<4>> = None;
         let mut problem = problem;
         for step in steps {
             if let Some(selection) = &mut selection {
-                selection.offer(oracle, &x, &problem.examples)?;
+                selection.offer(access, &x, &problem.examples)?;
             }
             let key = key.child(step);
-            let mut found = self.gradient(oracle, &x, &objective, &problem.examples, key, stop)?;
+            let mut found = self.gradient(access, &x, &objective, &problem.examples, key, stop)?;
             if stop {
                 let reached = problem.goal.reached(&found.logits).float();
-                let [reached] = oracle.read([reached])?;
+                let [reached] = access.read([reached])?;
                 let reached: Vec<bool> = reached.iter().map(|&reached| reached > 0.0).collect();
-                if let Some(rows) = harvest.take(&reached, &x) {
-                    if harvest.is_complete() {
+                if let Some(rows) = active.take(&reached, &x) {
+                    if active.is_complete() {
                         break;
                     }
                     (problem, objective) = (problem.select(&rows), objective.select(&rows));
@@ -114,17 +114,17 @@ impl Pgd {
                 past = Some(gradient.clone());
             }
             x = ball.project(x + self.step(gradient));
-            let scores = match oracle.is_traced() {
-                true => oracle.read([found.score])?.concat(),
+            let scores = match access.is_traced() {
+                true => access.read([found.score])?.concat(),
                 false => Vec::new(),
             };
-            if !oracle.proceed(&problem, &x, &scores, norm) {
+            if !access.proceed(&problem, &x, &scores, norm) {
                 break;
             }
         }
         if let Some(selection) = selection {
-            selection.offer(oracle, &x, &problem.examples)?;
+            selection.offer(access, &x, &problem.examples)?;
         }
-        Ok(harvest.finish(x))
+        Ok(active.finish(x))
     }
 }

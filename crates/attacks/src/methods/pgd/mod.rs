@@ -10,10 +10,8 @@ pub use self::translation::GradientKernel;
 
 use self::ascent::Run;
 use crate::attack::spec;
-use crate::methods::shared::best::Selection;
-use crate::{
-    Access, Attack, AttackError, Eot, Loss, Oracle, Problem, Threat,
-};
+use crate::methods::shared::best::KeepBest;
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
@@ -62,22 +60,22 @@ pub enum Iterate {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "attack", rename = "pgd")]
 pub struct Pgd {
-    pub(crate) threat: Threat,
-    pub(crate) steps: usize,
-    pub(crate) step_size: f64,
-    pub(crate) random_start: bool,
-    pub(crate) restarts: usize,
-    pub(crate) momentum: f64,
+    pub threat: Threat,
+    pub steps: usize,
+    pub step_size: f64,
+    pub random_start: bool,
+    pub restarts: usize,
+    pub momentum: f64,
     // Without them the settings read as they did before there were any, in records as well.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) input_diversity: Option<InputDiversity>,
+    pub input_diversity: Option<InputDiversity>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) kernel: Option<GradientKernel>,
-    pub(crate) sparsity: f64,
+    pub kernel: Option<GradientKernel>,
+    pub sparsity: f64,
     #[serde(flatten)]
-    pub(crate) eot: Eot,
-    pub(crate) loss: Loss,
-    pub(crate) iterate: Iterate,
+    pub eot: Eot,
+    pub loss: Loss,
+    pub iterate: Iterate,
 }
 
 impl Pgd {
@@ -140,20 +138,20 @@ impl Pgd {
 
     /// Goes on for `more` steps from images that it has found: of a single run without momentum,
     /// whose result is its last iterate, what it would have found with so many steps more.
-    pub(crate) fn continued(
+    pub fn continued(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
         from: Tensor<4>,
         more: usize,
     ) -> Result<Tensor<4>, AttackError> {
         let key_of_choice = key.named("score");
-        let mut selection = Selection::climbed(&problem.goal, self.loss, self.eot, key_of_choice);
+        let mut selection = KeepBest::climbed(&problem.goal, self.loss, self.eot, key_of_choice);
         let every = (self.iterate == Iterate::Best).then_some(&mut selection);
         let done = self.steps as u64;
         let run = Run { key: key.child(0), start: from, steps: done..done + more as u64 };
-        let last = self.ascend(oracle, problem.clone(), run, every, false)?;
+        let last = self.ascend(access, problem.clone(), run, every, false)?;
         Ok(selection.into_images(last))
     }
 }
@@ -212,26 +210,26 @@ impl Attack for Pgd {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let key_of_choice = key.named("score");
-        let mut selection = Selection::climbed(&problem.goal, self.loss, self.eot, key_of_choice);
+        let mut selection = KeepBest::climbed(&problem.goal, self.loss, self.eot, key_of_choice);
         let best = self.iterate == Iterate::Best;
         // What stops early has no part in the choice of the best, whose batch stays whole.
-        let stop = !best && oracle.wants_early_stop() && oracle.stops_early(false, problem)?;
+        let stop = !best && access.wants_early_stop() && access.stops_early(false, problem)?;
         let mut last = problem.images.clone();
         for run in 0..self.restarts as u64 {
             let every = best.then_some(&mut selection);
             let key = key.child(run);
             let start = self.start(problem, key.named("start"));
             let run = Run { key, start, steps: 0..self.steps as u64 };
-            last = self.ascend(oracle, problem.clone(), run, every, stop)?;
+            last = self.ascend(access, problem.clone(), run, every, stop)?;
             if !best && self.restarts > 1 {
-                selection.offer(oracle, &last, &problem.examples)?;
+                selection.offer(access, &last, &problem.examples)?;
             }
-            if !oracle.has_budget() {
+            if !access.has_budget() {
                 break;
             }
         }

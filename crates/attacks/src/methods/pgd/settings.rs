@@ -81,7 +81,7 @@ impl Pgd {
     }
 
     /// What it costs for each example, unless examples leave early.
-    pub(crate) fn cost(&self) -> Passes {
+    pub fn cost(&self) -> Passes {
         // A ball of radius zero is not searched.
         if self.threat.epsilon() == 0.0 {
             return Passes::default();

@@ -1,7 +1,7 @@
 //! The best of several candidates, by success before loss.
 
 use crate::rows::where_rows;
-use crate::{AttackError, Eot, Goal, Loss, Objective, Oracle, Rows};
+use crate::{AttackError, Eot, Goal, Loss, ModelAccess, Objective, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
 
@@ -44,7 +44,7 @@ impl Merit {
 ///
 /// All candidates are judged under the same draws of the model's noise, and not those of any
 /// gradient: a candidate that merely met friendly noise does not win.
-pub struct Selection {
+pub struct KeepBest {
     pub goal: Goal,
     climbed: Objective,
     eot: Eot,
@@ -52,7 +52,7 @@ pub struct Selection {
     best: Option<(Tensor<4>, Vec<Merit>)>,
 }
 
-impl Selection {
+impl KeepBest {
     /// Of candidates for this goal that were found by climbing the margin.
     pub fn new(goal: &Goal, eot: Eot, key: Key) -> Self {
         Self::climbed(goal, Loss::Margin, eot, key)
@@ -86,14 +86,14 @@ impl Selection {
     /// Keeps `candidate` for the examples where it beats all before it; its own margins.
     pub fn offer(
         &mut self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         candidate: &Tensor<4>,
         examples: &Examples,
     ) -> Result<Vec<f64>, AttackError> {
         let (climbed, goal) = (&self.climbed, &self.goal);
         let (scores, success) =
-            oracle.success(candidate, climbed, goal, examples, self.eot, self.key)?;
-        let lists = oracle.read([success.reached, success.margin, scores.score])?;
+            access.success(candidate, climbed, goal, examples, self.eot, self.key)?;
+        let lists = access.read([success.reached, success.margin, scores.score])?;
         let merits = Merit::rows(&lists);
         let [_, margins, _] = lists;
         self.best = Some(match self.best.take() {

@@ -1,7 +1,7 @@
 //! The classes that targeted attacks lead to.
 
 use crate::rows::read_labels;
-use crate::{AttackError, Eot, Goal, Loss, Objective, Oracle, PairLoss, Problem};
+use crate::{AttackBatch, AttackError, Eot, Goal, Loss, ModelAccess, Objective, PairLoss};
 use burn::tensor::{Int, IntDType, Tensor};
 use cni_noise::Key;
 
@@ -22,17 +22,17 @@ impl Pair {
 ///
 /// Of a target that class is the only one to reach, from the most likely other.
 pub(crate) fn targets(
-    oracle: &mut Oracle<'_>,
-    problem: &Problem,
+    access: &mut ModelAccess<'_>,
+    problem: &AttackBatch,
     eot: Eot,
     key: Key,
     most: usize,
 ) -> Result<Vec<Pair>, AttackError> {
     let objective = Objective::new(Loss::Margin, &problem.goal);
-    let logits = oracle.score(&problem.images, &objective, &problem.examples, eot, key)?.logits;
+    let logits = access.score(&problem.images, &objective, &problem.examples, eot, key)?.logits;
     let [batch, classes] = logits.dims();
     let labels = read_labels(problem.goal.labels());
-    let [logits] = oracle.read([logits.reshape([-1])])?;
+    let [logits] = access.read([logits.reshape([-1])])?;
     // The other classes of each image, the likeliest first.
     let others: Vec<Vec<usize>> = (labels.iter().zip(logits.chunks(classes)))
         .map(|(&label, logits)| {

@@ -8,7 +8,7 @@ mod window;
 use self::search::Search;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::{Access, Attack, AttackError, Eot, Expectation, Oracle, Problem, Threat};
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, Expectation, ModelAccess, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -138,15 +138,15 @@ impl Attack for Square {
 
     fn run(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let stop = oracle.stops_early(true, problem)?;
+        let stop = access.stops_early(true, problem)?;
         let mut search = Search::new(self, problem, stop, key);
         for restart in 0..self.restarts as u64 {
-            search.run(oracle, key.child(restart))?;
-            if search.is_complete() || !oracle.has_budget() {
+            search.run(access, key.child(restart))?;
+            if search.is_complete() || !access.has_budget() {
                 break;
             }
         }

@@ -5,14 +5,14 @@ use super::proposal::Proposal;
 use super::window::Shape;
 use crate::methods::shared::best::Merit;
 use crate::threat::on_host::Images;
-use crate::{AttackError, Loss, Objective, Oracle, Problem, Rows};
+use crate::{AttackBatch, AttackError, Loss, ModelAccess, Objective, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Key, uniform_rows};
 
 /// Everything that is known while a batch is searched.
 pub(super) struct Search<'a> {
     square: &'a Square,
-    whole: &'a Problem,
+    whole: &'a AttackBatch,
     stop: bool,
     /// The draws of the model's noise behind every score, so that candidates differ in what they are and not in luck.
     noise: Key,
@@ -23,12 +23,12 @@ pub(super) struct Search<'a> {
     record: Vec<Merit>,
     /// The rows still searched, and the problem they make.
     active: Vec<usize>,
-    problem: Problem,
+    problem: AttackBatch,
     objective: Objective,
 }
 
 impl<'a> Search<'a> {
-    pub fn new(square: &'a Square, problem: &'a Problem, stop: bool, key: Key) -> Self {
+    pub fn new(square: &'a Square, problem: &'a AttackBatch, stop: bool, key: Key) -> Self {
         let [batch, channels, height, width] = problem.images.dims();
         let origin = Images::read(&problem.images);
         Self {
@@ -57,20 +57,20 @@ impl<'a> Search<'a> {
     }
 
     /// A run from a new start on the examples that are left.
-    pub fn run(&mut self, oracle: &mut Oracle<'_>, key: Key) -> Result<(), AttackError> {
+    pub fn run(&mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<(), AttackError> {
         let mut best = self.origin.clone();
         let mut merits = vec![Merit::NONE; self.record.len()];
         for query in 0..self.square.queries {
-            if !oracle.affords_scores(1, self.square.eot) {
+            if !access.affords_scores(1, self.square.eot) {
                 break;
             }
             let candidates = self.propose(&best, query, key);
             let x = candidates.write(&self.problem.images);
-            let (objective, Problem { goal, examples, .. }) = (&self.objective, &self.problem);
+            let (objective, AttackBatch { goal, examples, .. }) = (&self.objective, &self.problem);
             let eot = self.square.eot;
             let (scores, success) =
-                oracle.success(&x, objective, goal, examples, eot, self.noise)?;
-            let lists = oracle.read([success.reached, success.margin, scores.score])?;
+                access.success(&x, objective, goal, examples, eot, self.noise)?;
+            let lists = access.read([success.reached, success.margin, scores.score])?;
             let found = Merit::rows(&lists);
             for (slot, &row) in self.active.iter().enumerate() {
                 // The search climbs the margin; how often the goal is reached decides between runs.
@@ -79,7 +79,7 @@ impl<'a> Search<'a> {
                     best.row_mut(row).copy_from_slice(candidates.row(slot));
                 }
             }
-            let more = self.report(oracle, x, &best, &merits);
+            let more = self.report(access, x, &best, &merits);
             // A margin is positive just where the goal is reached.
             if self.stop && found.iter().any(|found| found.margin > 0.0) {
                 self.keep(&best, &merits, |merit| merit.margin > 0.0);
@@ -114,18 +114,18 @@ impl<'a> Search<'a> {
     /// Ends an iteration; whether another may follow.
     fn report(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         candidates: Tensor<4>,
         best: &Images,
         merits: &[Merit],
     ) -> bool {
         let norm = self.square.threat.norm();
-        if !oracle.is_traced() {
-            return oracle.proceed(&self.problem, &candidates, &[], norm);
+        if !access.is_traced() {
+            return access.proceed(&self.problem, &candidates, &[], norm);
         }
         let best = best.select(&self.active).write(&self.problem.images);
         let scores: Vec<f64> = self.active.iter().map(|&row| merits[row].margin).collect();
-        oracle.proceed(&self.problem, &best, &scores, norm)
+        access.proceed(&self.problem, &best, &scores, norm)
     }
 
     /// Keeps what beats the runs before, in active rows of such merit.

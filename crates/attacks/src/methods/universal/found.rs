@@ -1,7 +1,7 @@
 //! A universal perturbation that has been found, and how many images it fools.
 
 use crate::error::at_least_one;
-use crate::{AttackError, Classifier, Goal, Oracle, Passes, Problem};
+use crate::{AttackBatch, AttackError, Classifier, Goal, ModelAccess, Passes};
 use burn::tensor::{Int, Tensor};
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ impl Universal {
     /// # Errors
     ///
     /// Where `draws` is zero, there is no batch, the images are not of the perturbation's shape,
-    /// and those of [`Problem::new`] and [`score`](crate::score).
+    /// and those of [`AttackBatch::new`] and [`score`](crate::score).
     pub fn judge(
         &self,
         classifier: &dyn Classifier,
@@ -78,26 +78,26 @@ impl Fooling {
     /// Of images of the perturbation's shape.
     pub(super) fn of(
         classifier: &dyn Classifier,
-        problems: &[Problem],
+        problems: &[AttackBatch],
         perturbation: &Tensor<4>,
         draws: usize,
         key: Key,
     ) -> Result<Self, AttackError> {
-        let mut oracle = Oracle::unwatched(classifier, None);
+        let mut access = ModelAccess::unwatched(classifier, None);
         // Noise that wakes for some images only is a reason to draw for all.
         let mut stochastic = false;
         for problem in problems {
-            oracle.assume_stochastic(None);
-            stochastic |= oracle.is_stochastic(problem)?;
+            access.assume_stochastic(None);
+            stochastic |= access.is_stochastic(problem)?;
         }
         let draws = if stochastic { draws } else { 1 };
         let (mut images, mut counts) = (0, [0.0; 3]);
         for problem in problems {
             images += problem.len();
-            let Problem { images: clean, goal, examples } = problem;
+            let AttackBatch { images: clean, goal, examples } = problem;
             let changed = moved(clean, perturbation).clamp(0.0, 1.0);
             for draw in 0..draws as u64 {
-                let mut logits = |images| oracle.logits(images, goal, examples, key, draw);
+                let mut logits = |images| access.logits(images, goal, examples, key, draw);
                 let (before, after) = (logits(clean)?, logits(&changed)?);
                 let class = |logits: &Tensor<2>| -> Tensor<1, Int> {
                     logits.clone().argmax(1).squeeze_dim(1)
@@ -105,7 +105,7 @@ impl Fooling {
                 let fooled = class(&after).not_equal(class(&before));
                 let reached = [goal.reached(&after), goal.reached(&before)];
                 let [after, before] = reached.map(|rows| rows.float().sum());
-                let lists = oracle.read([fooled.float().sum(), after, before])?;
+                let lists = access.read([fooled.float().sum(), after, before])?;
                 counts.iter_mut().zip(lists).for_each(|(count, list)| *count += list[0]);
             }
         }
@@ -124,10 +124,10 @@ pub(super) fn moved(images: &Tensor<4>, perturbation: &Tensor<4>) -> Tensor<4> {
 /// The batches, once they are found fit for an attack, numbered one after the other.
 pub(super) fn problems(
     batches: impl IntoIterator<Item = (Tensor<4>, Goal)>,
-) -> Result<Vec<Problem>, AttackError> {
-    let (mut problems, mut next): (Vec<Problem>, u64) = (Vec::new(), 0);
+) -> Result<Vec<AttackBatch>, AttackError> {
+    let (mut problems, mut next): (Vec<AttackBatch>, u64) = (Vec::new(), 0);
     for (images, goal) in batches {
-        let problem = Problem::new(images, &goal, next)?;
+        let problem = AttackBatch::new(images, &goal, next)?;
         if let Some(first) = problems.first() {
             check_shape(&problem.images, &first.images)?;
         }

@@ -5,11 +5,11 @@ mod settings;
 
 pub use self::found::{Fooling, Universal};
 
-use crate::rows::at_least_single;
 use crate::access::Observers;
+use crate::rows::at_least_single;
 use crate::{
-    AttackError, Budget, Classifier, Eot, Goal, Loss, Norm, Objective, Oracle, Passes, Problem,
-    Threat,
+    AttackBatch, AttackError, Budget, Classifier, Eot, Goal, Loss, ModelAccess, Norm, Objective,
+    Passes, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Key, permutation};
@@ -42,12 +42,12 @@ use std::time::Instant;
 ///
 /// ```
 /// # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
-/// # use cni_attacks::{Goal, Victim};
+/// # use cni_attacks::{Goal, FrozenModel};
 /// use cni_attacks::{Threat, UniversalPerturbation};
 /// use cni_noise::Key;
 /// # let device = Device::flex();
 /// # let model = LinearConfig::new(12, 4).init(&device);
-/// # let victim = Victim::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
+/// # let victim = FrozenModel::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
 /// # let batch = || (Tensor::full([5, 3, 2, 2], 0.5, &device), Goal::Misclassify(Tensor::from_ints([0, 1, 0, 1, 0], &device)));
 /// # let (batches, unseen) = ([batch(), batch()], [batch()]);
 /// let attack = UniversalPerturbation::new(Threat::linf(8.0 / 255.0)?)?.with_epochs(5)?;
@@ -118,7 +118,7 @@ impl UniversalPerturbation {
     /// # Errors
     ///
     /// Where there is no batch or their images differ in shape, and those of
-    /// [`Problem::new`] and [`input_gradient`](crate::input_gradient).
+    /// [`AttackBatch::new`] and [`input_gradient`](crate::input_gradient).
     pub fn find(
         &self,
         classifier: &dyn Classifier,
@@ -144,8 +144,8 @@ impl UniversalPerturbation {
     ) -> Result<Universal, AttackError> {
         let problems = found::problems(batches)?;
         let (first, started) = (&problems[0].images, Instant::now());
-        let oracle = |_| Oracle::new(classifier, budget, None, started, Observers::default());
-        let mut oracles: Vec<Oracle<'_>> = problems.iter().map(oracle).collect();
+        let access = |_| ModelAccess::new(classifier, budget, None, started, Observers::default());
+        let mut oracles: Vec<ModelAccess<'_>> = problems.iter().map(access).collect();
         let mut perturbation = at_least_single(first.clone().slice(0..1).zeros_like());
         let mut scores = Vec::new();
         // A ball of radius zero is not searched.
@@ -153,10 +153,10 @@ impl UniversalPerturbation {
         for epoch in 0..epochs {
             let (mut sum, mut images) = (0.0, 0);
             for batch in permutation(key.named("order").child(epoch), problems.len()) {
-                let (problem, oracle) = (&problems[batch], &mut oracles[batch]);
-                if oracle.has_budget() {
+                let (problem, access) = (&problems[batch], &mut oracles[batch]);
+                if access.has_budget() {
                     let key = key.child(epoch).child(batch as u64);
-                    let (moved, of_batch) = self.step(oracle, problem, perturbation, key)?;
+                    let (moved, of_batch) = self.step(access, problem, perturbation, key)?;
                     perturbation = moved;
                     sum += of_batch.iter().map(|score| score.min(self.clip)).sum::<f64>();
                     images += problem.len();
@@ -167,10 +167,10 @@ impl UniversalPerturbation {
             }
             scores.push(sum / images as f64);
         }
-        let passes = oracles.iter().map(Oracle::passes).sum::<Passes>();
+        let passes = oracles.iter().map(ModelAccess::passes).sum::<Passes>();
         let zero: BTreeSet<u64> =
-            oracles.iter().flat_map(Oracle::zero_gradients).copied().collect();
-        let exhausted = oracles.iter().any(Oracle::is_exhausted);
+            oracles.iter().flat_map(ModelAccess::zero_gradients).copied().collect();
+        let exhausted = oracles.iter().any(ModelAccess::is_exhausted);
         let (key, draws) = (key.named("judge"), self.judging_draws);
         let fooling = Fooling::of(classifier, &problems, &perturbation, draws, key)?;
         Ok(Universal {
@@ -186,8 +186,8 @@ impl UniversalPerturbation {
     /// The perturbation after a batch has moved it, and the batch's scores before.
     fn step(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         perturbation: Tensor<4>,
         key: Key,
     ) -> Result<(Tensor<4>, Vec<f64>), AttackError> {
@@ -195,12 +195,12 @@ impl UniversalPerturbation {
         let inside = moved.clone().clamp(0.0, 1.0);
         let clipped = moved.not_equal(inside.clone());
         let objective = Objective::new(self.loss, &problem.goal);
-        let found = oracle.gradient(&inside, &objective, &problem.examples, self.eot, key)?;
+        let found = access.gradient(&inside, &objective, &problem.examples, self.eot, key)?;
         let counts = found.score.clone().lower_elem(self.clip).float();
         let gradient = at_least_single(found.gradient.mask_fill(clipped, 0.0));
         let gradient = gradient.clone() * counts.cast(gradient.dtype()).reshape([-1, 1, 1, 1]);
         let ahead = self.threat.norm().steepest_step(gradient.sum_dim(0), self.step_size);
-        let [scores] = oracle.read([found.score])?;
+        let [scores] = access.read([found.score])?;
         Ok((self.project(perturbation + ahead), scores))
     }
 

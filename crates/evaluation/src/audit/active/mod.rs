@@ -19,8 +19,8 @@ use super::setup::{Setup, Size, forwards};
 use super::subject::Target;
 use crate::Verdict;
 use burn::tensor::Tensor;
-use cni_attacks::read;
-use cni_attacks::{AttackError, Eot, Loss, Objective, Passes, Pgd, Problem, Rows};
+use cni_attacks::rows::read;
+use cni_attacks::{AttackBatch, AttackError, Eot, Loss, Objective, Passes, Pgd, Rows};
 use cni_noise::Key;
 
 /// How far out the points of the inside reach, in ε.
@@ -97,7 +97,7 @@ fn judge(found: &[bool], by_chance: &[bool]) -> (Option<Judgement>, [f64; 2]) {
 
 /// Whether the attack, and whether chance, finds the planted point, of each image where one can be
 /// planted.
-fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), AttackError> {
+fn of_chunk(case: &Case<'_>, part: &AttackBatch) -> Result<(Vec<bool>, Vec<bool>), AttackError> {
     let (subject, setup, key) = (case.subject, case.setup(), case.key("active-test"));
     let threat = setup.attack.threat;
     let (norm, epsilon, cloud) = (threat.norm(), threat.epsilon(), setup.sizes.cloud as u64);
@@ -151,12 +151,16 @@ fn of_chunk(case: &Case<'_>, part: &Problem) -> Result<(Vec<bool>, Vec<bool>), A
 }
 
 /// The mean logits of images over a few draws, always the same.
-fn logits(case: &Case<'_>, part: &Problem, images: &Tensor<4>) -> Result<Tensor<2>, AttackError> {
+fn logits(
+    case: &Case<'_>,
+    part: &AttackBatch,
+    images: &Tensor<4>,
+) -> Result<Tensor<2>, AttackError> {
     let (subject, key) = (case.subject, noise_key(case));
     let objective = Objective::new(Loss::Margin, &part.goal);
     let eot = Eot { draws: draws(case.setup()), ..Eot::ONE };
     let scores = subject
-        .ask(subject.target, |oracle| oracle.score(images, &objective, &part.examples, eot, key))?;
+        .ask(subject.target, |access| access.score(images, &objective, &part.examples, eot, key))?;
     Ok(scores.logits)
 }
 

@@ -7,8 +7,8 @@ pub(crate) use self::vote::Vote;
 
 use self::starts::Starts;
 use crate::error::at_least_one;
-use crate::rows::Harvest;
-use crate::{AttackError, Oracle, Problem};
+use crate::rows::ActiveRows;
+use crate::{AttackBatch, AttackError, ModelAccess};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -25,8 +25,8 @@ pub(crate) struct Decisions {
 /// are, and an image of each is.
 pub(crate) struct Started {
     /// Holds all others.
-    pub harvest: Harvest,
-    pub problem: Problem,
+    pub active: ActiveRows,
+    pub problem: AttackBatch,
     /// Adversarial images, one of each.
     pub x: Tensor<4>,
     pub vote: Vote,
@@ -65,33 +65,33 @@ impl Decisions {
     /// is left.
     pub fn start(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         key: Key,
     ) -> Result<Option<Started>, AttackError> {
         if let Some(starts) = &self.starts {
             starts.check(problem)?;
         }
         let vote = Vote::new(self.draws, key.named("decision"));
-        let mut harvest = Harvest::new(problem.len());
-        let Some(reached) = vote.decide(oracle, problem, &problem.images)? else {
+        let mut active = ActiveRows::new(problem.len());
+        let Some(reached) = vote.decide(access, problem, &problem.images)? else {
             return Ok(None);
         };
         let mut left = problem.clone();
-        if let Some(rows) = harvest.take(&reached, &left.images) {
-            if harvest.is_complete() {
+        if let Some(rows) = active.take(&reached, &left.images) {
+            if active.is_complete() {
                 return Ok(None);
             }
             left = left.select(&rows);
         }
-        let (mut x, found) = self.find(oracle, &left, vote, key.named("start"))?;
+        let (mut x, found) = self.find(access, &left, vote, key.named("start"))?;
         let missing: Vec<bool> = found.iter().map(|found| !found).collect();
-        if let Some(rows) = harvest.take(&missing, &left.images) {
-            if harvest.is_complete() {
+        if let Some(rows) = active.take(&missing, &left.images) {
+            if active.is_complete() {
                 return Ok(None);
             }
             (left, x) = (left.select(&rows), rows.of(&x));
         }
-        Ok(Some(Started { harvest, problem: left, x, vote }))
+        Ok(Some(Started { active, problem: left, x, vote }))
     }
 }

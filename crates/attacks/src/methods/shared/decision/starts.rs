@@ -1,8 +1,11 @@
 //! Images to start from, given or random.
 
 use super::{Decisions, Vote};
-use crate::{batch::check_images, rows::{read, Harvest}};
-use crate::{AttackError, Norm, Oracle, Problem};
+use crate::{AttackBatch, AttackError, ModelAccess, Norm};
+use crate::{
+    batch::check_images,
+    rows::{ActiveRows, read},
+};
 use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
 use serde::Serialize;
@@ -27,7 +30,7 @@ impl Starts {
     }
 
     /// That they have the shape of the attacked images.
-    pub fn check(&self, problem: &Problem) -> Result<(), AttackError> {
+    pub fn check(&self, problem: &AttackBatch) -> Result<(), AttackError> {
         let [got, wanted] =
             [&self.images, &problem.images].map(|images| images.dims()[1..].to_vec());
         if got != wanted {
@@ -51,12 +54,12 @@ impl Decisions {
     /// they were.
     pub(super) fn find(
         &self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         vote: Vote,
         key: Key,
     ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
-        let mut harvest = Harvest::new(problem.len());
+        let mut active = ActiveRows::new(problem.len());
         let mut left = problem.clone();
         let given = self.starts.as_ref().map_or(0, |starts| starts.count);
         for attempt in 0..given + self.tries {
@@ -72,21 +75,21 @@ impl Decisions {
                     Norm::Linf.random_start(key, &half, 0.5, &left.examples) + half
                 }
             };
-            let Some(reached) = vote.decide(oracle, &left, &image)? else {
+            let Some(reached) = vote.decide(access, &left, &image)? else {
                 break;
             };
-            if let Some(rows) = harvest.take(&reached, &image) {
-                if harvest.is_complete() {
+            if let Some(rows) = active.take(&reached, &image) {
+                if active.is_complete() {
                     break;
                 }
                 left = left.select(&rows);
             }
-            if !oracle.has_budget() {
+            if !access.has_budget() {
                 break;
             }
         }
         let mut found = vec![true; problem.len()];
-        harvest.remaining().iter().for_each(|&row| found[row] = false);
-        Ok((harvest.finish(left.images), found))
+        active.remaining().iter().for_each(|&row| found[row] = false);
+        Ok((active.finish(left.images), found))
     }
 }

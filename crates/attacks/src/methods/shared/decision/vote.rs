@@ -1,7 +1,7 @@
 //! The decision of a model, and the segment along which it is asked for.
 
 use crate::rows::{per_row, read, where_rows};
-use crate::{AttackError, Norm, Oracle, Problem};
+use crate::{AttackBatch, AttackError, ModelAccess, Norm};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
@@ -22,16 +22,16 @@ impl Vote {
     /// the budget has no room for it.
     pub fn ask(
         self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         x: &Tensor<4>,
     ) -> Result<Option<Tensor<1>>, AttackError> {
-        if !oracle.affords(self.draws as u64) {
+        if !access.affords(self.draws as u64) {
             return Ok(None);
         }
         let mut votes: Option<Tensor<1>> = None;
         for draw in 0..self.draws as u64 {
-            let logits = oracle.logits(x, &problem.goal, &problem.examples, self.key, draw)?;
+            let logits = access.logits(x, &problem.goal, &problem.examples, self.key, draw)?;
             let reached = problem.goal.reached(&logits).float();
             votes = Some(match votes.take() {
                 None => reached,
@@ -49,14 +49,14 @@ impl Vote {
     /// Whether each image reaches the goal; `None` as of [`ask`](Self::ask).
     pub fn decide(
         self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         x: &Tensor<4>,
     ) -> Result<Option<Vec<bool>>, AttackError> {
-        let Some(votes) = self.ask(oracle, problem, x)? else {
+        let Some(votes) = self.ask(access, problem, x)? else {
             return Ok(None);
         };
-        let [votes] = oracle.read([votes])?;
+        let [votes] = access.read([votes])?;
         Ok(Some(self.decided(votes)))
     }
 
@@ -64,8 +64,8 @@ impl Vote {
     /// halving the way so many times, or until the budget ends.
     pub fn approach(
         self,
-        oracle: &mut Oracle<'_>,
-        problem: &Problem,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
         norm: Norm,
         x: &Tensor<4>,
         halvings: usize,
@@ -77,7 +77,7 @@ impl Vote {
         for _ in 0..halvings {
             let middle: Vec<f64> = low.iter().zip(&high).map(|(a, b)| 0.5 * (a + b)).collect();
             let between = towards(norm, x, &problem.images, &middle, &distances);
-            let Some(reached) = self.decide(oracle, problem, &between)? else {
+            let Some(reached) = self.decide(access, problem, &between)? else {
                 break;
             };
             for (row, share) in middle.into_iter().enumerate() {

@@ -5,9 +5,10 @@ mod segment;
 
 pub(crate) use self::plane::Plane;
 
-use crate::rows::{where_rows, Harvest};
+use crate::rows::{ActiveRows, where_rows};
 use crate::{
-    AttackError, Eot, Expectation, InputGradient, Loss, Objective, Oracle, Problem, Rows, Threat,
+    AttackBatch, AttackError, Eot, Expectation, InputGradient, Loss, ModelAccess, Objective, Rows,
+    Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -18,7 +19,7 @@ use cni_noise::Key;
 /// for all images, and not those of any gradient.
 pub(crate) struct Search {
     /// The rows still under attack.
-    pub problem: Problem,
+    pub problem: AttackBatch,
     /// The classes that the model tells apart.
     pub classes: usize,
     /// Whether rows may leave with the first image within the threat, because the caller wants it.
@@ -34,7 +35,7 @@ pub(crate) struct Search {
     nearest: Tensor<4>,
     /// How far each of `nearest` is; infinite where the goal has not been reached.
     distances: Vec<f64>,
-    harvest: Harvest,
+    active: ActiveRows,
 }
 
 /// What an image is worth.
@@ -52,19 +53,19 @@ pub(crate) struct Look {
 impl Search {
     /// Looks at the images themselves; those at which the goal is reached leave, since nothing is nearer.
     pub fn begin(
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         threat: Threat,
-        problem: &Problem,
+        problem: &AttackBatch,
         eot: Eot,
         confidence: f64,
         key: Key,
     ) -> Result<Self, AttackError> {
         let eot = Eot { expectation: Expectation::Logits, ..eot };
         let margin = Objective::new(Loss::Margin, &problem.goal);
-        let stochastic = oracle.is_stochastic(problem)?;
-        let early = oracle.wants_early_stop() && !stochastic;
+        let stochastic = access.is_stochastic(problem)?;
+        let early = access.wants_early_stop() && !stochastic;
         let (images, key) = (problem.images.clone(), key.named("score"));
-        let logits = oracle.score(&images, &margin, &problem.examples, eot, key)?.logits;
+        let logits = access.score(&images, &margin, &problem.examples, eot, key)?.logits;
         let mut search = Self {
             classes: logits.dims()[1],
             early,
@@ -75,11 +76,11 @@ impl Search {
             key,
             margin,
             distances: vec![f64::INFINITY; problem.len()],
-            harvest: Harvest::new(problem.len()),
+            active: ActiveRows::new(problem.len()),
             problem: problem.clone(),
             nearest: images.clone(),
         };
-        let look = search.judge(oracle, &images, &logits, None)?;
+        let look = search.judge(access, &images, &logits, None)?;
         search.offer(&images, &look);
         search.leave(&look.reached);
         Ok(search)
@@ -87,7 +88,7 @@ impl Search {
 
     fn judge(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         images: &Tensor<4>,
         logits: &Tensor<2>,
         found: Option<&InputGradient>,
@@ -99,7 +100,7 @@ impl Search {
             Some(found) => found.zero.clone().float(),
             None => reached.zeros_like(),
         };
-        let [scores, reached, distances, zero] = oracle.read([scores, reached, distances, zero])?;
+        let [scores, reached, distances, zero] = access.read([scores, reached, distances, zero])?;
         let sure = scores.iter().map(|&score| score >= self.confidence);
         let reached: Vec<bool> =
             reached.into_iter().zip(sure).map(|(reached, sure)| reached > 0.0 && sure).collect();
@@ -124,16 +125,16 @@ impl Search {
     /// through a model without noise.
     pub fn look(
         &mut self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         images: &Tensor<4>,
         found: Option<&InputGradient>,
     ) -> Result<Look, AttackError> {
         let look = match found.filter(|_| !self.stochastic) {
-            Some(gradient) => self.judge(oracle, images, &gradient.logits, found)?,
+            Some(gradient) => self.judge(access, images, &gradient.logits, found)?,
             None => {
                 let examples = &self.problem.examples;
-                let scores = oracle.score(images, &self.margin, examples, self.eot, self.key)?;
-                self.judge(oracle, images, &scores.logits, found)?
+                let scores = access.score(images, &self.margin, examples, self.eot, self.key)?;
+                self.judge(access, images, &scores.logits, found)?
             }
         };
         self.offer(images, &look);
@@ -141,8 +142,8 @@ impl Search {
     }
 
     /// Ends an iteration that led to these images; whether there may be another.
-    pub fn proceed(&self, oracle: &mut Oracle<'_>, images: &Tensor<4>, look: &Look) -> bool {
-        oracle.proceed(&self.problem, images, &look.scores, self.threat.norm())
+    pub fn proceed(&self, access: &mut ModelAccess<'_>, images: &Tensor<4>, look: &Look) -> bool {
+        access.proceed(&self.problem, images, &look.scores, self.threat.norm())
     }
 
     /// Which rows have an image within the threat.
@@ -155,7 +156,7 @@ impl Search {
         if !finished.contains(&true) {
             return None;
         }
-        let rows = self.harvest.take(finished, &self.result())?;
+        let rows = self.active.take(finished, &self.result())?;
         if !self.is_complete() {
             self.problem = self.problem.select(&rows);
             self.margin = self.margin.select(&rows);
@@ -167,7 +168,7 @@ impl Search {
 
     /// Whether no row is left.
     pub fn is_complete(&self) -> bool {
-        self.harvest.is_complete()
+        self.active.is_complete()
     }
 
     /// The nearest images within the threat, and the originals where there is none.
@@ -178,6 +179,6 @@ impl Search {
     /// As [`result`](Self::result), for all rows that the search began with.
     pub fn finish(self) -> Tensor<4> {
         let rest = self.result();
-        self.harvest.finish(rest)
+        self.active.finish(rest)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Search;
 use crate::rows::where_rows;
-use crate::{AttackError, Eot, Objective, Oracle};
+use crate::{AttackError, Eot, ModelAccess, Objective};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
@@ -19,7 +19,7 @@ impl Search {
     /// Of the planes where these objectives are zero, if they were linear, the nearest to each image.
     pub fn nearest_plane(
         &self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         images: &Tensor<4>,
         objectives: &[Objective],
         eot: Eot,
@@ -28,9 +28,9 @@ impl Search {
         let dual = self.threat.norm().dual();
         let mut nearest: Option<Plane> = None;
         for objective in objectives {
-            let found = oracle.gradient(images, objective, &self.problem.examples, eot, key)?;
+            let found = access.gradient(images, objective, &self.problem.examples, eot, key)?;
             let slopes = dual.length(found.gradient.clone());
-            let [offsets, slopes] = oracle.read([found.score, slopes])?;
+            let [offsets, slopes] = access.read([found.score, slopes])?;
             // A gradient of zero leads nowhere: its plane is the farthest.
             let distances = offsets.iter().zip(&slopes).map(|(z, slope)| z.abs() / (slope + 1e-12));
             let distances: Vec<f64> = distances.collect();

@@ -1,8 +1,8 @@
 //! Where the segment to an adversarial image crosses the boundary.
 
 use super::Search;
-use crate::rows::{per_row, Harvest};
-use crate::{AttackError, Oracle, Rows};
+use crate::rows::{ActiveRows, per_row};
+use crate::{AttackError, ModelAccess, Rows};
 use burn::tensor::Tensor;
 
 impl Search {
@@ -10,13 +10,13 @@ impl Search {
     /// comes to be reached. `round` makes an image of a point. Whether the budget allows to go on.
     pub fn bisect(
         &mut self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         steps: usize,
         round: impl Fn(Tensor<4>) -> Tensor<4>,
     ) -> Result<bool, AttackError> {
         let found: Vec<bool> = self.distances.iter().map(|distance| distance.is_finite()).collect();
         if steps == 0 || self.is_complete() || !found.contains(&true) {
-            return Ok(oracle.has_budget());
+            return Ok(access.has_budget());
         }
         let rows = Rows::wherever(found, &self.nearest);
         let mut part = Self {
@@ -24,10 +24,10 @@ impl Search {
             margin: self.margin.select(&rows),
             nearest: rows.of(&self.nearest),
             distances: rows.of_list(&self.distances),
-            harvest: Harvest::new(rows.as_slice().len()),
+            active: ActiveRows::new(rows.as_slice().len()),
             ..*self
         };
-        let more = part.bisect_all(oracle, steps, round)?;
+        let more = part.bisect_all(access, steps, round)?;
         for (at, &row) in rows.as_slice().iter().enumerate() {
             self.distances[row] = part.distances[at];
         }
@@ -37,7 +37,7 @@ impl Search {
 
     fn bisect_all(
         &mut self,
-        oracle: &mut Oracle<'_>,
+        access: &mut ModelAccess<'_>,
         steps: usize,
         round: impl Fn(Tensor<4>) -> Tensor<4>,
     ) -> Result<bool, AttackError> {
@@ -47,11 +47,11 @@ impl Search {
         for _ in 0..steps {
             let middles: Vec<f64> = bounds.iter().map(|[low, high]| 0.5 * (low + high)).collect();
             let x = round(clean.clone() + change.clone() * per_row(&middles, &clean));
-            let look = self.look(oracle, &x, None)?;
+            let look = self.look(access, &x, None)?;
             for (row, &reached) in look.reached.iter().enumerate() {
                 bounds[row][usize::from(reached)] = middles[row];
             }
-            if !self.proceed(oracle, &x, &look) {
+            if !self.proceed(access, &x, &look) {
                 return Ok(false);
             }
         }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use cni_attacks::{Classifier, Iterate, Passes, Pgd, Threat};
-use cni_evaluation::audit::Checkup;
+use cni_evaluation::audit::Audit;
 use cni_evaluation::{Check, Verdict};
 use cni_noise::{Key, layer_key, normal, normal_like, uniform};
 
@@ -50,10 +50,10 @@ pub fn sound(draws: usize) -> Pgd {
     attack.with_draws(draws).unwrap().with_iterate(Iterate::Best)
 }
 
-pub fn run(checkup: &Checkup, model: &dyn Classifier) -> (Vec<Check>, Passes) {
+pub fn run(audit: &Audit, model: &dyn Classifier) -> (Vec<Check>, Passes) {
     let ((images, labels), mut passes) = (data(64), Passes::default());
-    let mut progress = |at: &cni_evaluation::audit::CheckProgress| passes = at.passes;
-    let checks = checkup.run(model, images, labels, 0, &mut progress).unwrap();
+    let mut progress = |at: &cni_evaluation::audit::AuditProgress| passes = at.passes;
+    let checks = audit.run(model, images, labels, 0, &mut progress).unwrap();
     (checks, passes)
 }
 

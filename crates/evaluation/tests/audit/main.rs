@@ -7,14 +7,14 @@ mod smooth;
 use self::smooth::{CLASSES, Smooth, data, raised, run, sound};
 use burn::tensor::{Int, Tensor};
 use cni_attacks::{Classifier, Pgd, Threat};
-use cni_evaluation::audit::{Checkup, Effort};
+use cni_evaluation::audit::{Audit, Effort};
 use cni_evaluation::{Check, Verdict};
 use cni_noise::{Examples, Key};
 
 #[test]
 fn a_sound_attack_on_a_model_without_noise_raises_nothing() {
-    let (checks, _) = run(&Checkup::new(sound(1)), &Smooth::new(0.0));
-    assert_eq!(checks.len(), Checkup::names().count());
+    let (checks, _) = run(&Audit::new(sound(1)), &Smooth::new(0.0));
+    assert_eq!(checks.len(), Audit::names().count());
     assert!(raised(&checks).is_empty(), "{:#?}", raised(&checks));
     let skipped = checks.iter().filter(|check| check.verdict == Verdict::Skipped);
     let skipped: Vec<&str> = skipped.map(|check| check.name.as_str()).collect();
@@ -27,7 +27,7 @@ fn a_sound_attack_on_a_model_without_noise_raises_nothing() {
 
 #[test]
 fn a_sound_attack_on_a_model_with_noise_raises_nothing() {
-    let (checks, _) = run(&Checkup::new(sound(8)), &Smooth::new(0.2));
+    let (checks, _) = run(&Audit::new(sound(8)), &Smooth::new(0.2));
     assert!(raised(&checks).is_empty(), "{:#?}", raised(&checks));
     let skipped = checks.iter().filter(|check| check.verdict == Verdict::Skipped);
     assert!(skipped.map(|check| &check.name).eq(["silent-success"]));
@@ -38,8 +38,8 @@ fn a_sound_attack_on_a_model_with_noise_raises_nothing() {
 fn no_check_passes_that_could_not_have_failed() {
     for (examples, draws, noise) in [(64, 1, 0.0), (64, 2, 0.2), (12, 1, 0.0)] {
         let (images, labels) = data(examples);
-        let checkup = Checkup::new(sound(draws));
-        let checks = checkup.run(&Smooth::new(noise), images, labels, 0, &mut |_| {}).unwrap();
+        let audit = Audit::new(sound(draws));
+        let checks = audit.run(&Smooth::new(noise), images, labels, 0, &mut |_| {}).unwrap();
         let mut open = 0;
         for check in &checks {
             let seen = check.at_most.or(check.detectable).zip(check.bound);
@@ -66,8 +66,8 @@ fn no_check_passes_that_could_not_have_failed() {
 fn a_quick_plan_keeps_to_its_time_and_lets_half_of_the_comparing_checks_see() {
     for (draws, stochastic, most) in [(1, false, 830_000), (20, true, 2_500_000)] {
         let attack = Pgd::new(Threat::linf(8.0 / 255.0).unwrap()).with_steps(20).unwrap();
-        let checkup = Checkup::new(attack.with_draws(draws).unwrap());
-        let plan = checkup.plan(10, stochastic);
+        let audit = Audit::new(attack.with_draws(draws).unwrap());
+        let plan = audit.plan(10, stochastic);
         let passes = plan.passes();
         assert!(passes.forwards + 2 * passes.backwards <= most, "{passes:?}");
         let compare = ["sweep", "fixed", "off", "one-", "transfer", "choice", "stronger", "eight"];
@@ -87,9 +87,9 @@ fn a_quick_plan_keeps_to_its_time_and_lets_half_of_the_comparing_checks_see() {
 #[test]
 fn a_checkup_costs_what_was_planned() {
     for (draws, noise) in [(1, 0.0), (4, 0.2)] {
-        let checkup = Checkup::new(sound(draws));
-        let plan = checkup.plan_for(CLASSES, noise > 0.0, 64);
-        let (checks, passes) = run(&checkup, &Smooth::new(noise));
+        let audit = Audit::new(sound(draws));
+        let plan = audit.plan_for(CLASSES, noise > 0.0, 64);
+        let (checks, passes) = run(&audit, &Smooth::new(noise));
         // Examples may leave these early, a point cannot be planted everywhere, and the best of
         // several is not always the dearest.
         let less = ["active-test", "loss-choice", "epsilon-sweep"];
@@ -112,9 +112,8 @@ fn a_checkup_costs_what_was_planned() {
 #[test]
 fn efforts_have_names_and_grow() {
     let efforts = [Effort::Quick, Effort::Standard, Effort::Thorough];
-    let cost = |effort: Effort| {
-        Checkup::new(sound(8)).with_effort(effort).plan(10, true).passes().backwards
-    };
+    let cost =
+        |effort: Effort| Audit::new(sound(8)).with_effort(effort).plan(10, true).passes().backwards;
     assert!(cost(efforts[0]) * 3 < cost(efforts[1]) && cost(efforts[1]) * 3 < cost(efforts[2]));
     assert!(efforts.iter().all(|effort| effort.to_string().parse() == Ok(*effort)));
     let error = "hasty".parse::<Effort>().unwrap_err().to_string();
@@ -125,14 +124,14 @@ fn efforts_have_names_and_grow() {
 fn a_killed_checkup_continues_and_a_state_of_another_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let some = ["logits", "eight-bit", "active-test", "steps-sweep"];
-    let checkup = || Checkup::new(sound(1)).with_checks(&some).unwrap();
+    let audit = || Audit::new(sound(1)).with_checks(&some).unwrap();
     let model = Smooth::new(0.0);
     let strip = |mut checks: Vec<Check>| {
         checks.iter_mut().for_each(|check| check.seconds = 0.0);
         checks
     };
-    let (whole, passes) = run(&checkup(), &model);
-    let kept = || checkup().with_state(folder.path());
+    let (whole, passes) = run(&audit(), &model);
+    let kept = || audit().with_state(folder.path());
     let (first, _) = run(&kept(), &model);
     std::fs::remove_file(folder.path().join("steps-sweep.json")).unwrap();
     let (second, later) = run(&kept(), &model);
@@ -156,11 +155,11 @@ fn a_killed_checkup_continues_and_a_state_of_another_is_refused() {
 
 #[test]
 fn what_cannot_be_checked_is_refused_by_name() {
-    let checkup = || Checkup::new(sound(1));
+    let audit = || Audit::new(sound(1));
     let (images, labels) = data(4);
     let model = Smooth::new(0.0);
-    let refused = |checkup: Checkup, model: &dyn Classifier, images: Tensor<4>, labels| {
-        checkup.run(model, images, labels, 0, &mut |_| {}).unwrap_err().to_string()
+    let refused = |audit: Audit, model: &dyn Classifier, images: Tensor<4>, labels| {
+        audit.run(model, images, labels, 0, &mut |_| {}).unwrap_err().to_string()
     };
     let cases = [
         (images.clone(), labels.clone().slice(0..2), "labels: got 2, wanted 4"),
@@ -169,28 +168,28 @@ fn what_cannot_be_checked_is_refused_by_name() {
         (images.clone().slice(0..0), labels.clone().slice(0..0), "got an empty batch"),
     ];
     for (images, labels, message) in cases {
-        let error = refused(checkup(), &model, images, labels);
+        let error = refused(audit(), &model, images, labels);
         assert!(error.contains(message), "{error}");
     }
     let nan = |x: Tensor<4>| model.logits(x).mul_scalar(f64::NAN);
-    let error = refused(checkup(), &nan, images.clone(), labels.clone());
+    let error = refused(audit(), &nan, images.clone(), labels.clone());
     assert!(error.contains("logits: got NaN"), "{error}");
-    let still = Checkup::new(Pgd::new(Threat::linf(0.0).unwrap()));
+    let still = Audit::new(Pgd::new(Threat::linf(0.0).unwrap()));
     let error = refused(still, &model, images, labels);
     assert!(error.contains("epsilon: got 0, wanted above 0"), "{error}");
     let (images, labels) = data(3);
     let twice = Examples::from(0).select(&[4, 7, 4]);
-    let error = checkup().run(&model, images, labels, twice, &mut |_| {}).unwrap_err().to_string();
+    let error = audit().run(&model, images, labels, twice, &mut |_| {}).unwrap_err().to_string();
     assert_eq!(
         error,
         "examples: got number 4 for several images, wanted a number of its own for each"
     );
-    let error = checkup().with_checks(&["logits", "luck"]).err().unwrap().to_string();
+    let error = audit().with_checks(&["logits", "luck"]).err().unwrap().to_string();
     assert!(
         error.starts_with(r#"check: got "luck", wanted one of determinism, logits"#),
         "{error}"
     );
-    assert!(checkup().with_chunk(0).is_err() && checkup().with_judging_draws(0).is_err());
+    assert!(audit().with_chunk(0).is_err() && audit().with_judging_draws(0).is_err());
 }
 
 /// Images whose label the model never gives are not attacked, count as wrong, and make room for
@@ -202,9 +201,9 @@ fn images_that_are_always_wrong_are_not_attacked() {
     let shift = Tensor::<1, Int>::arange(0..64, &images.device()).remainder_scalar(2);
     let labels = (labels + shift).remainder_scalar(CLASSES as i64);
     let names = ["steps-sweep", "stronger-attack"];
-    let checkup = Checkup::new(sound(1)).with_checks(&names).unwrap();
-    let checks = checkup.run(&Smooth::new(0.0), images, labels, 0, &mut |_| {}).unwrap();
-    let plan = checkup.plan_for(CLASSES, false, 64);
+    let audit = Audit::new(sound(1)).with_checks(&names).unwrap();
+    let checks = audit.run(&Smooth::new(0.0), images, labels, 0, &mut |_| {}).unwrap();
+    let plan = audit.plan_for(CLASSES, false, 64);
     for (check, planned) in checks.iter().zip(&plan.checks) {
         assert_eq!((check.examples, check.values["attacked"]), (64, 32.0));
         assert!(3 * check.passes.backwards <= 2 * planned.passes.backwards, "{check:#?}");
@@ -215,9 +214,9 @@ fn images_that_are_always_wrong_are_not_attacked() {
 #[test]
 fn the_time_is_known_before_it_is_spent() {
     let (images, labels) = data(8);
-    let checkup = Checkup::new(sound(1));
-    let some = checkup.clone().with_checks(&["logits"]).unwrap();
+    let audit = Audit::new(sound(1));
+    let some = audit.clone().with_checks(&["logits"]).unwrap();
     let model = Smooth::new(0.0);
-    let all = checkup.estimate(&model, images.clone(), labels.clone()).unwrap();
+    let all = audit.estimate(&model, images.clone(), labels.clone()).unwrap();
     assert!(all > some.estimate(&model, images, labels).unwrap());
 }

@@ -4,7 +4,7 @@ use crate::smooth::{CLASSES, EPSILON, Smooth, data, run, sound};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Distribution, Int, Tensor};
 use cni_attacks::{Classifier, Iterate, Pgd, Threat, straight_through};
-use cni_evaluation::audit::{Checkup, Effort};
+use cni_evaluation::audit::{Audit, Effort};
 use cni_evaluation::{Check, Figure, Verdict};
 use cni_noise::layer_key;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn verdicts(attack: Pgd, model: &dyn Classifier, names: &[&str]) -> Vec<Verdict>
 }
 
 fn checks(attack: Pgd, model: &dyn Classifier, names: &[&str]) -> Vec<Check> {
-    let checks = run(&Checkup::new(attack).with_checks(names).unwrap(), model).0;
+    let checks = run(&Audit::new(attack).with_checks(names).unwrap(), model).0;
     checks
         .iter()
         .for_each(|check| eprintln!("{} {} {}", check.verdict, check.name, check.measured));
@@ -46,8 +46,8 @@ fn an_attack_of_few_small_steps_is_weak() {
 #[test]
 fn one_draw_is_too_few_under_strong_noise() {
     let names = ["gradient-noise", "draw-sweep", "draw-transfer"];
-    let checkup = Checkup::new(sound(1)).with_checks(&names).unwrap();
-    let checks = run(&checkup.with_effort(Effort::Standard), &Smooth::new(1.0)).0;
+    let audit = Audit::new(sound(1)).with_checks(&names).unwrap();
+    let checks = run(&audit.with_effort(Effort::Standard), &Smooth::new(1.0)).0;
     assert!(
         checks.iter().all(|check| check.verdict != Verdict::Pass),
         "{:#?}",
@@ -104,8 +104,8 @@ fn where_no_image_is_right_only_checks_of_other_attacks_pass() {
         "draw-transfer",
         "eight-bit",
     ];
-    let checkup = Checkup::new(sound(2)).with_checks(&names).unwrap();
-    let checks = checkup.run(&model, images, labels, 0, &mut |_| {}).unwrap();
+    let audit = Audit::new(sound(2)).with_checks(&names).unwrap();
+    let checks = audit.run(&model, images, labels, 0, &mut |_| {}).unwrap();
     for check in &checks {
         let wins = ["draw-sweep", "steps-sweep", "black-box"].contains(&check.name.as_str());
         let wanted = if wins { Verdict::Pass } else { Verdict::Inconclusive };
@@ -188,8 +188,8 @@ fn a_surrogate_beats_gradients_of_the_wrong_sign() {
     };
     let names = ["finite-difference", "epsilon-sweep", "transfer", "loss-surface"];
     let surrogate = Arc::new(Smooth::new(0.0));
-    let checkup = Checkup::new(sound(1).with_iterate(Iterate::Last)).with_checks(&names).unwrap();
-    let checks = run(&checkup.with_surrogate("twin", surrogate), &mirrored).0;
+    let audit = Audit::new(sound(1).with_iterate(Iterate::Last)).with_checks(&names).unwrap();
+    let checks = run(&audit.with_surrogate("twin", surrogate), &mirrored).0;
     let raised = |check: &&Check| matches!(check.verdict, Verdict::Warn | Verdict::Fail);
     assert_eq!(checks.iter().filter(raised).count(), names.len(), "{checks:#?}");
 }
@@ -202,9 +202,9 @@ fn labels_that_leak_into_images_are_found() {
     let (images, labels) = data(256);
     // Every label is that of the next class.
     let labels = (labels + 1).remainder_scalar(CLASSES as i64);
-    let checkup = Checkup::new(sound(1)).with_checks(&["label-leakage"]).unwrap();
-    let checkup = checkup.with_effort(Effort::Standard);
-    let checks = checkup.run(&mirrored, images, labels, 0, &mut |_| {}).unwrap();
+    let audit = Audit::new(sound(1)).with_checks(&["label-leakage"]).unwrap();
+    let audit = audit.with_effort(Effort::Standard);
+    let checks = audit.run(&mirrored, images, labels, 0, &mut |_| {}).unwrap();
     assert_eq!(checks[0].verdict, Verdict::Fail, "{checks:#?}");
 }
 
@@ -212,7 +212,7 @@ fn labels_that_leak_into_images_are_found() {
 fn figures_hold_the_audited_point_with_its_interval() {
     let sound = sound(1);
     let names = ["epsilon-sweep", "loss-surface"];
-    let checks = run(&Checkup::new(sound).with_checks(&names).unwrap(), &Smooth::new(0.0)).0;
+    let checks = run(&Audit::new(sound).with_checks(&names).unwrap(), &Smooth::new(0.0)).0;
     let Some(Figure::Curves { curves, .. }) = &checks[0].figure else { panic!("no curve") };
     let at = curves[0].points.iter().find(|point| point.x == EPSILON).unwrap();
     assert!(at.low.unwrap() <= at.y && at.y <= at.high.unwrap());
