@@ -255,12 +255,11 @@ fn what_makes_no_suite_is_refused() {
     let suite = Suite::standard(Threat::linf(1e-4).unwrap()).unwrap();
     let clean = images(4, DType::F32);
     let labels = toy.predictions(&clean);
-    let run = |batches: Vec<_>| message(suite.on(&toy.classifier()).run(batches));
+    let goal = Goal::Misclassify(labels);
+    let run = || message(suite.perturb(&toy.classifier(), clean, &goal, Key::new(1), 0));
     let wanted = "classes: got 3, wanted at least 4 for APGD-T-100, which `Suite::for_classes(3)` \
                   leaves out";
-    assert_eq!(run(vec![(clean, labels)]), wanted);
-    let wanted = "images: got an empty batch of shape [0, 0, 0, 0], wanted at least one pixel";
-    assert_eq!(run(vec![]), wanted);
+    assert_eq!(run(), wanted);
 }
 
 #[test]

@@ -5,8 +5,7 @@ mod cascade;
 use self::cascade::Cascade;
 use crate::error::at_least_one;
 use crate::{
-    Access, Apgd, Attack, AttackBatch, AttackError, Classifier, Fab, ModelAccess, Norm, Square,
-    Threat,
+    Access, Apgd, Attack, AttackBatch, AttackError, Fab, ModelAccess, Norm, Square, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;

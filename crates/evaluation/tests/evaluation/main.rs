@@ -4,6 +4,7 @@ mod accuracy;
 mod audited;
 mod compared;
 mod intervals;
+mod noise;
 mod records;
 mod refused;
 mod resume;
