@@ -1,11 +1,15 @@
 //! What every attack is, and what several of them share.
 
 use crate::adversarial::Found;
-use crate::{Adversarial, AttackBatch, AttackError, Classifier, Goal, ModelAccess, Runner, Threat};
+use crate::{
+    Adversarial, AttackBatch, AttackError, Classifier, Goal, Knob, Knobs, ModelAccess, Passes,
+    Runner, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What an attack asks of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +52,26 @@ pub trait Attack: Send + Sync {
     /// The fewest classes that the model must tell apart, known before the first pass.
     fn min_classes(&self) -> usize {
         2
+    }
+
+    /// The values of the settings that it shares with other attacks.
+    fn knobs(&self) -> Knobs {
+        Knobs::default()
+    }
+
+    /// The same attack with another value of one of these settings, or of the radius.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::NoKnob`] if it lacks the setting, and where the value is out of its range.
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        Err(AttackError::NoKnob { attack: self.name(), field: knob.field() })
+    }
+
+    /// What it costs for each example, judged by a model of so many classes, with noise or without:
+    /// an upper bound, since examples may leave early. `None` if it cannot tell.
+    fn cost(&self, _classes: usize, _stochastic: bool) -> Option<Passes> {
+        None
     }
 
     /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height, width]`.

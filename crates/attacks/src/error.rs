@@ -133,6 +133,14 @@ pub enum AttackError {
         /// Why it is not wanted.
         wanted: &'static str,
     },
+    /// A setting that the attack lacks.
+    #[error("{field}: {attack} has no such setting")]
+    NoKnob {
+        /// The attack.
+        attack: String,
+        /// The setting.
+        field: &'static str,
+    },
     /// Inputs of another shape than the model's.
     #[error("inputs: got examples of shape {got:?}, wanted {wanted:?}")]
     InputShape {

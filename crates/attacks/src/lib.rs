@@ -82,6 +82,7 @@ mod attack;
 mod autoattack;
 mod batch;
 mod error;
+mod knobs;
 mod methods;
 mod model;
 mod objective;
@@ -97,6 +98,7 @@ pub use attack::{Access, Attack, check_classes};
 pub use autoattack::Suite;
 pub use batch::{AttackBatch, check_images};
 pub use error::{AttackError, at_least_one, within};
+pub use knobs::{Knob, Knobs};
 pub use methods::*;
 pub use model::{AnyRank, Classifier, FixedNoise, FrozenModel, bpda, straight_through};
 pub use objective::{
