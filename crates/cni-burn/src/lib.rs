@@ -27,8 +27,9 @@
 //! - [`ops`] (`cni-ops`): convolution and batch norm with kernels of their own on the CPU;
 //! - [`layers`] (`cni-layers`): noise on the weights of any module, a layer of noise on activations,
 //!   noisy layers, ResNets;
-//! - [`attacks`] (`cni-attacks`): threat model, attacks and suites of them, the evaluation of
-//!   stochastic models and the checks of its honesty;
+//! - [`attacks`] (`cni-attacks`): threat model, attacks and suites of them;
+//! - [`evaluation`] (`cni-evaluation`): the robust accuracy of stochastic models with intervals,
+//!   certificates, records, and the audit of the attack behind a number;
 //! - [`training`] (`cni-training`): data, objectives, schedules, training that resumes exactly;
 //! - `report` (`cni-report`): HTML, Markdown and plots from the records of evaluations.
 //!
