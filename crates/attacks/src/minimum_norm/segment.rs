@@ -24,12 +24,14 @@ impl Search {
             margin: self.margin.select(&rows),
             nearest: rows.of(&self.nearest),
             distances: rows.of_list(&self.distances),
+            sizes: rows.of_list(&self.sizes),
             harvest: Harvest::new(rows.as_slice().len()),
             ..*self
         };
         let more = part.bisect_all(oracle, steps, round)?;
         for (at, &row) in rows.as_slice().iter().enumerate() {
             self.distances[row] = part.distances[at];
+            self.sizes[row] = part.sizes[at];
         }
         self.nearest = rows.replace(&self.nearest, &part.nearest);
         Ok(more)
