@@ -22,13 +22,16 @@ use serde::Serialize;
 /// images within the threat that are found in any iteration with a margin of at least κ, the result
 /// is the one that a rule prefers; where there is none, the original.
 ///
-/// Settings and search are those of foolbox's `EADAttack`, whose runs have 10 000 iterations,
-/// without its `abort_early`, by which an image's result depends on its batch; and foolbox knows no
-/// threat, within which the rule chooses here. The gradient is taken ahead of the image, at a point
-/// that momentum may carry out of the box. An image that reaches the goal as it is stays as it is.
-/// Whether an image of a stochastic model is adversarial is asked of the mean logits over `draws`
-/// draws, the same for all images. Where the caller wants early stopping, examples leave between
-/// two runs.
+/// The gradient is taken ahead of the image, at a point that momentum may carry out of the box. An
+/// image that reaches the goal as it is stays as it is. Whether an image of a stochastic model is
+/// adversarial is asked of the mean logits over `draws` draws, the same for all images. Where the
+/// caller wants early stopping, examples leave between two runs.
+///
+/// # Deviations
+///
+/// Only images within the threat count, of which the paper knows none. Settings and search are those
+/// of foolbox's `EADAttack`, whose runs have 10 000 iterations, without its `abort_early`, by which
+/// an image's result depends on its batch.
 ///
 /// ```
 /// use cni_attacks::{Attack, Ead, Threat};

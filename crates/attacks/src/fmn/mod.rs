@@ -23,21 +23,28 @@ use std::f64::consts::PI;
 /// from 0.05 to 0.001. The result is the nearest adversarial image found, where it is within the
 /// threat, else the original.
 ///
-/// Settings are those of foolbox's FMN attacks, which may start from an adversarial image too; here
-/// every run starts from the original. An image whose gradient is zero stays where it is. Whether
+/// Every run starts from the original. An image whose gradient is zero stays where it is. Whether
 /// an image of a stochastic model is adversarial is asked of the mean logits over `draws` draws,
-/// the same for all images; without noise the pass of the gradient tells.
+/// the same for all images; without noise the pass of the gradient tells. Where the caller wants
+/// early stopping, an example leaves with its first image within the threat.
 ///
 /// # Deviations
 ///
-/// Both keep iterates from dying out in front of a boundary that they never pass:
+/// The first two keep iterates from dying out in front of a boundary that they never pass:
 ///
 /// - An image is brought to the nearest point of ball and box at once. The published algorithm
 ///   projects onto the ball and clips to the box afterwards, by which a change that meets the box
-///   loses a part of the radius, and the next radius is reckoned from what is left.
+///   loses a part of the radius, and the next radius is reckoned from what is left. In Linf the
+///   two are the same.
 /// - While no adversarial image is known, the radius is larger by an
-///   [overshoot](Self::with_overshoot) of 0.001, as the linear model of a concave margin ends short
-///   of the boundary each time. With zero the radius is the published one.
+///   [overshoot](Self::with_overshoot) of 0.001. Without it the radius leads to the boundary as
+///   Newton's method does: past it or exactly onto it, where rounding decides, and short of it each
+///   time where the margin is concave. With zero the radius is the published one.
+/// - Of adversarial images at one distance the first is kept, where the paper keeps the last. They
+///   are frequent, since the radius comes back to that of the nearest image again and again.
+///
+/// Settings are those of foolbox's FMN attacks, which may start from an adversarial image too. Their
+/// projection in L2 changes nothing in version 3.3.4, and so their results in L2 are others.
 ///
 /// ```
 /// use cni_attacks::{Attack, Fmn, Threat};

@@ -1,7 +1,7 @@
 //! EAD against foolbox's, and what its rules choose.
 
 use crate::exact::rows;
-use crate::foolbox::{goal, network, read};
+use crate::foolbox::{Setting, read};
 use crate::reference::{list, tensor};
 use crate::support::{Toy, fraction};
 use crate::{FAR, middling, misclassify};
@@ -28,13 +28,13 @@ fn distances(found: &Tensor<4>, clean: &Tensor<4>) -> [Vec<f64>; 2] {
     [l1, net]
 }
 
-/// `tests/reference/ead.py` made the numbers.
+/// `tests/reference/ead.py` made the numbers. Rounding of 1e-16 in double precision grows in 100
+/// iterations, but not to 1e-9; and a pixel that one leaves as it is the other leaves too.
 #[test]
 fn results_are_those_of_foolbox_to_rounding() {
-    let data = read("ead.json");
-    let (network, clean) = (network(), tensor(&data["images"], [16, 3, 2, 2]));
+    let data = read("ead");
     let cases = data["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 6);
+    assert_eq!(cases.len(), 12);
     let count = |name: &str| data[name].as_u64().unwrap() as usize;
     let number = |value: &serde_json::Value| value.as_f64().unwrap();
     for case in cases {
@@ -51,12 +51,14 @@ fn results_are_those_of_foolbox_to_rounding() {
             .and_then(|attack| attack.with_confidence(number(&case["confidence"])))
             .unwrap();
         let name = format!("{} {}", attack.name(), case["targeted"]);
-        let goal = goal(&data, case);
-        let found = attack.perturb(&network, clean.clone(), &goal, Key::new(1), 0).unwrap().images;
-        let change = found.clone() - tensor(&case["result"], [16, 3, 2, 2]);
+        let setting = Setting::of(&data, case);
+        let (clean, goal) = (setting.images.clone(), &setting.goal);
+        let model = |x| setting.logits(x);
+        let found = attack.perturb(&model, clean.clone(), goal, Key::new(1), 0).unwrap().images;
+        let change = found.clone() - tensor(&case["result"], found.dims());
         let gap = change.abs().max().into_scalar::<f64>();
         assert!(gap < 1e-9, "{name}: {gap}");
-        let unchanged = (found - clean.clone()).equal_elem(0.0).int().flatten::<2>(1, 3).sum_dim(1);
+        let unchanged = (found - clean).equal_elem(0.0).int().flatten::<2>(1, 3).sum_dim(1);
         let unchanged: Vec<usize> =
             unchanged.try_to_vec_as::<i64>().unwrap().into_iter().map(|n| n as usize).collect();
         assert_eq!(unchanged, list::<usize>(&case["unchanged"]), "{name}");

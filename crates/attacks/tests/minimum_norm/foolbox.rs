@@ -1,39 +1,52 @@
-//! The network and the numbers of the reference values by foolbox.
+//! The networks and images of the reference values that were made beside foolbox.
 
 use crate::reference::{list, tensor};
 use burn::tensor::{Device, Int, Tensor};
-use cni_attacks::{Goal, Norm};
+use cni_attacks::Goal;
 use serde_json::Value;
 
 /// A file of `tests/reference/data`.
 pub fn read(name: &str) -> Value {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/data");
-    serde_json::from_str(&std::fs::read_to_string(format!("{folder}/{name}")).unwrap()).unwrap()
+    let text = std::fs::read_to_string(format!("{folder}/{name}.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
 }
 
-/// The network of `tests/reference/attacks.py`.
-pub fn network() -> impl Fn(Tensor<4>) -> Tensor<2> {
-    let values = &read("attacks.json")["values"];
-    let [w1, w2] = [("w1", [16, 12]), ("w2", [4, 16])]
-        .map(|(name, shape)| tensor(&values[name]["data"], shape).transpose());
-    let [b1, b2] = [("b1", 16), ("b2", 4)].map(|(name, n)| tensor(&values[name]["data"], [1, n]));
-    move |x| {
-        let hidden = (x.flatten::<2>(1, 3).matmul(w1.clone()) + b1.clone()).tanh();
-        hidden.matmul(w2.clone()) + b2.clone()
+/// What a case of a file is about.
+pub struct Setting {
+    pub images: Tensor<4>,
+    /// Away from the labels or towards the targets.
+    pub goal: Goal,
+    /// `w1`, `b1`, `w2`, `b2`
+    layers: [Tensor<2>; 4],
+}
+
+impl Setting {
+    /// The network is that of the file after which the case names its model.
+    pub fn of(data: &Value, case: &Value) -> Self {
+        let name = case["model"].as_str().unwrap();
+        let (model, values) = (&data["models"][name], &read(name)["values"]);
+        let layers = ["w1", "b1", "w2", "b2"].map(|layer| {
+            let (shape, values) = (list(&values[layer]["shape"]), &values[layer]["data"]);
+            match shape[..] {
+                [outputs, inputs] => tensor(values, [outputs, inputs]),
+                _ => tensor(values, [1, shape[0]]),
+            }
+        });
+        let classes = |name: &str| -> Tensor<1, Int> {
+            Tensor::from_data(list::<i64>(&model[name]).as_slice(), &Device::flex())
+        };
+        let goal = match case["targeted"].as_bool().unwrap() {
+            false => Goal::Misclassify(classes("labels")),
+            true => Goal::Target(classes("targets")),
+        };
+        let shape = list::<usize>(&model["shape"]).try_into().unwrap();
+        Self { images: tensor(&model["images"], shape), goal, layers }
     }
-}
 
-/// The goal of a case of `data`: away from its labels or towards its targets.
-pub fn goal(data: &Value, case: &Value) -> Goal {
-    let classes = |name: &str| -> Tensor<1, Int> {
-        Tensor::from_data(list::<i64>(&data[name]).as_slice(), &Device::flex())
-    };
-    match case["targeted"].as_bool().unwrap() {
-        false => Goal::Misclassify(classes("labels")),
-        true => Goal::Target(classes("targets")),
+    pub fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        let [w1, b1, w2, b2] = self.layers.clone();
+        let hidden = images.flatten::<2>(1, 3).matmul(w1.transpose()) + b1;
+        hidden.tanh().matmul(w2.transpose()) + b2
     }
-}
-
-pub fn norm(case: &Value) -> Norm {
-    serde_json::from_value(case["norm"].clone()).unwrap()
 }

@@ -45,7 +45,7 @@ fn cases(norm: Norm, epsilon: f64) -> Vec<Case> {
     }
     cases.push((Box::new(Fmn::new(threat)), [0.002, 1.0]));
     if norm == Norm::L1 {
-        cases.push((Box::new(ead(Ead::elastic_net(threat))), [0.3, 1.5]));
+        cases.push((Box::new(ead(Ead::elastic_net(threat))), [0.5, 1.5]));
         cases.push((Box::new(ead(Ead::l1(threat))), [0.06, 1.0]));
     } else {
         cases.push((Box::new(DeepFool::new(threat).unwrap()), [0.03; 2]));
