@@ -124,6 +124,7 @@ def fmn(model, norm, steps, labels, targeted, overshoot, as_published=False):
         gamma = annealed(0.05, 0.001, step / steps)
         way = distance + margin.abs() / length(slope, DUALS[norm])
         known = torch.where(reached, torch.minimum(radius * (1 - gamma), nearest), radius * (1 + gamma))
+        # The library adds what pixels are rounded by, here 1e-16 each.
         radius = torch.where(nearest.isinf(), way * (1 + overshoot), known).minimum(farthest)
         size = annealed(1.0, 0.01, step / steps)
         x = project(order, x + size * slope / column(length(slope, 2)), origin, radius, as_published)

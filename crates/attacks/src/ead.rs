@@ -29,9 +29,10 @@ use serde::Serialize;
 ///
 /// # Deviations
 ///
-/// Only images within the threat count, of which the paper knows none. Settings and search are those
-/// of foolbox's `EADAttack`, whose runs have 10 000 iterations, without its `abort_early`, by which
-/// an image's result depends on its batch.
+/// The paper knows no threat; here only images within it count. Settings and search are those of
+/// foolbox's `EADAttack`, whose runs have 10 000 iterations, without its `abort_early`, by which an
+/// image's result depends on its batch. As there and in the paper, what an iteration takes off is β
+/// and not β times its step, so that fewer pixels change than at the least of the loss.
 ///
 /// ```
 /// use cni_attacks::{Attack, Ead, Threat};

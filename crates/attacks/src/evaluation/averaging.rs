@@ -74,8 +74,17 @@ pub(super) fn parts(spec: &serde_json::Value, gradient_draws: Option<usize>) -> 
 }
 
 /// The attacks of this library that take gradients of the model, as their settings name them.
-const GRADIENTS: [&str; 8] =
-    ["pgd", "apgd", "fab", "deepfool", "ddn", "fmn", "carlini_wagner", "ead"];
+const GRADIENTS: [&str; 9] = [
+    "pgd",
+    "apgd",
+    "fab",
+    "deepfool",
+    "ddn",
+    "fmn",
+    "carlini_wagner",
+    "carlini_wagner_linf",
+    "ead",
+];
 
 impl Part<'_> {
     fn takes_gradients(&self) -> bool {

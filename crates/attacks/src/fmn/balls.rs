@@ -3,17 +3,42 @@
 use crate::norm::l1;
 use crate::norm::on_host::Images;
 use crate::problem::{per_row, read};
+use crate::result::last_place;
 use crate::{Norm, Rows};
 use burn::tensor::Tensor;
 
 /// A ball around each original, within the box.
 pub(super) struct Balls {
     norm: Norm,
-    overshoot: f64,
+    overshoot: Overshoot,
     radii: Vec<Radius>,
     originals: Tensor<4>,
     /// In L2 and L1, whose projections are done on the host, the originals there.
     on_host: Option<Images>,
+}
+
+/// By how much a radius exceeds the distance of the linear model's boundary.
+#[derive(Clone, Copy, Debug)]
+struct Overshoot {
+    share: f64,
+    /// What a change has at least, for an image to differ from the one before when pixels are
+    /// rounded to their type.
+    least: f64,
+}
+
+impl Overshoot {
+    /// With a share of zero there is none.
+    fn new(originals: &Tensor<4>, norm: Norm, share: f64) -> Self {
+        let values = originals.dims()[1..].iter().product::<usize>() as f64;
+        // Numbers below one are half a unit in the last place of one apart.
+        let apart = if share > 0.0 { 0.5 * last_place(originals.dtype()) } else { 0.0 };
+        let least = match norm {
+            Norm::Linf => apart,
+            Norm::L2 => apart * values.sqrt(),
+            Norm::L1 => apart * values,
+        };
+        Self { share, least }
+    }
 }
 
 /// The radius of a ball.
@@ -28,7 +53,7 @@ struct Radius {
 
 impl Radius {
     /// After a look at an image, `way` being how far the boundary of the linear model is from it.
-    fn follow(&mut self, reached: bool, distance: f64, way: f64, gamma: f64, overshoot: f64) {
+    fn follow(&mut self, reached: bool, distance: f64, way: f64, gamma: f64, overshoot: Overshoot) {
         self.now = if reached {
             self.nearest = self.nearest.min(distance);
             (self.now * (1.0 - gamma)).min(self.nearest)
@@ -37,7 +62,7 @@ impl Radius {
         } else {
             // Where margin and gradient are both zero, the quotient is no number.
             let way = if way.is_nan() { f64::INFINITY } else { way };
-            (distance + way) * (1.0 + overshoot)
+            (distance + way) * (1.0 + overshoot.share) + overshoot.least
         }
         .min(self.farthest);
     }
@@ -50,7 +75,7 @@ impl Balls {
         let radius = |farthest| Radius { now: f64::INFINITY, nearest: f64::INFINITY, farthest };
         Self {
             norm,
-            overshoot,
+            overshoot: Overshoot::new(originals, norm, overshoot),
             radii: farthest.map(radius).collect(),
             originals: originals.clone(),
             on_host: (norm != Norm::Linf).then(|| Images::read(originals)),
@@ -140,6 +165,7 @@ mod tests {
     #[test]
     fn a_radius_leaps_to_the_boundary_and_then_keeps_to_it() {
         let mut radius = Radius { now: f64::INFINITY, nearest: f64::INFINITY, farthest: 2.0 };
+        let overshoot = Overshoot { share: 0.2, least: 0.01 };
         let mut radii = Vec::new();
         for (reached, distance, way) in [
             (false, 0.0, 0.5),
@@ -149,11 +175,11 @@ mod tests {
             (false, 0.5, 0.1),
             (true, 0.68, 0.1),
         ] {
-            radius.follow(reached, distance, way, 0.1, 0.2);
+            radius.follow(reached, distance, way, 0.1, overshoot);
             radii.push(radius.now);
         }
-        // The way and a fifth; all there is; the distance; nine tenths; eleven tenths of these.
-        let wanted = [0.6, 2.0, 0.7, 0.63, 0.693, 0.6237];
+        // The way, a fifth and 0.01; all there is; the distance; nine tenths; eleven tenths.
+        let wanted = [0.61, 2.0, 0.7, 0.63, 0.693, 0.6237];
         let near = radii.iter().zip(wanted).all(|(got, wanted)| (got - wanted).abs() < 1e-12);
         assert!(near, "{radii:?}");
     }

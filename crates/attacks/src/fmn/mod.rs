@@ -37,14 +37,14 @@ use std::f64::consts::PI;
 ///   loses a part of the radius, and the next radius is reckoned from what is left. In Linf the
 ///   two are the same.
 /// - While no adversarial image is known, the radius is larger by an
-///   [overshoot](Self::with_overshoot) of 0.001. Without it the radius leads to the boundary as
+///   [overshoot](Self::with_overshoot) of 0.001, and by as much as pixels are rounded by. Without it the radius leads to the boundary as
 ///   Newton's method does: past it or exactly onto it, where rounding decides, and short of it each
 ///   time where the margin is concave. With zero the radius is the published one.
 /// - Of adversarial images at one distance the first is kept, where the paper keeps the last. They
 ///   are frequent, since the radius comes back to that of the nearest image again and again.
 ///
-/// Settings are those of foolbox's FMN attacks, which may start from an adversarial image too. Their
-/// projection in L2 changes nothing in version 3.3.4, and so their results in L2 are others.
+/// Settings are those of foolbox's FMN attacks, which may start from an adversarial image too. In
+/// its version 3.3.4 the projection in L2 changes nothing, so that its results in L2 are others.
 ///
 /// ```
 /// use cni_attacks::{Attack, Fmn, Threat};
@@ -101,7 +101,8 @@ impl Fmn {
     }
 
     /// The share by which the radius exceeds the distance of the linear model's boundary, while no
-    /// adversarial image is known; an error unless at least 0.
+    /// adversarial image is known; with zero pixels' rounding adds nothing either. An error unless
+    /// at least 0.
     pub fn with_overshoot(self, overshoot: f64) -> Result<Self, AttackError> {
         let overshoot = within("overshoot", overshoot, |o| o >= 0.0, "at least 0")?;
         Ok(Self { overshoot, ..self })

@@ -34,8 +34,8 @@ type Case = (Box<dyn Attack>, [f64; 2]);
 
 /// FAB ends within 0.6 % or as near as its bisection goes, which is along the way to the nearest
 /// image and not to the nearest boundary. DeepFool oversteps by 2 % and by a ten-thousandth. EAD's
-/// square of L2 spreads a change over more pixels than the nearest image in L1 has. FMN, DDN, CW and
-/// EAD go where the loss leads, which of several classes need not be the nearest.
+/// square of L2 spreads a change over more pixels than the nearest image in L1 has. FMN, DDN, CW
+/// and EAD go where the loss leads, which of several classes need not be the nearest.
 fn cases(norm: Norm, epsilon: f64) -> Vec<Case> {
     let threat = threat(norm, epsilon);
     let mut cases: Vec<Case> = Vec::new();
