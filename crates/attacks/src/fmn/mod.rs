@@ -37,10 +37,11 @@ use std::f64::consts::PI;
 ///   loses a part of the radius, and the next radius is reckoned from what is left. In Linf the
 ///   two are the same.
 /// - While no adversarial image is known, the radius is larger by an
-///   [overshoot](Self::with_overshoot) of 0.001, and by as much as pixels are rounded by. Without it the radius leads to the boundary as
-///   Newton's method does: past it or exactly onto it, where rounding decides, and short of it each
-///   time where the margin is concave. With zero the radius is the published one.
-/// - Of adversarial images at one distance the first is kept, where the paper keeps the last. They
+///   [overshoot](Self::with_overshoot) of 0.001, and by as much as pixels are rounded by. Without
+///   it the radius leads to the boundary as Newton's method does: past it or exactly onto it, where
+///   rounding decides, and short of it each time where the margin is concave. With zero the radius
+///   is the published one.
+/// - Of adversarial images at one distance the first is kept, where foolbox keeps the last. They
 ///   are frequent, since the radius comes back to that of the nearest image again and again.
 ///
 /// Settings are those of foolbox's FMN attacks, which may start from an adversarial image too. In
