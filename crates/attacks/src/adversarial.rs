@@ -93,12 +93,7 @@ impl Found {
 /// rounding: each pixel by a unit in the last place of one, and a sum of so many by as many in
 /// single precision.
 fn rounding(images: &Tensor<4>, threat: Threat) -> [f64; 2] {
-    let unit = match images.dtype() {
-        DType::F64 => f64::EPSILON,
-        DType::F16 => 2f64.powi(-10),
-        DType::BF16 => 2f64.powi(-7),
-        _ => f64::from(f32::EPSILON),
-    };
+    let unit = last_place(images.dtype());
     let values = images.dims()[1..].iter().product::<usize>() as f64;
     let of_pixels = match threat.norm() {
         crate::Norm::Linf => unit,
@@ -106,4 +101,14 @@ fn rounding(images: &Tensor<4>, threat: Threat) -> [f64; 2] {
         crate::Norm::L1 => unit * values,
     };
     [2.0 * of_pixels + 1e-5 * threat.epsilon(), unit]
+}
+
+/// The unit in the last place of one.
+pub(crate) fn last_place(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => f64::EPSILON,
+        DType::F16 => 2f64.powi(-10),
+        DType::BF16 => 2f64.powi(-7),
+        _ => f64::from(f32::EPSILON),
+    }
 }

@@ -55,8 +55,11 @@
 //! | [`Fab::targeted`] | L∞ L2 L1 | gradients | as above, 9 targets | arXiv 1907.02044 |
 //! | [`DeepFool::new`] | L∞ L2 | gradients | 50 iterations, overshoot 0.02, 10 classes; minimum norm | arXiv 1511.04599 |
 //! | [`Ddn::new`] | L2 | gradients | 100 iterations, γ 0.05; minimum norm | arXiv 1811.09600 |
+//! | [`Fmn::new`] | L∞ L2 L1 | gradients | 100 iterations, γ 0.05; minimum norm | arXiv 2102.12827 |
 //! | [`CarliniWagner::new`] | L2 | gradients | 9 searches of 1000 iterations, Adam 0.01; minimum norm | arXiv 1608.04644 |
 //! | [`CarliniWagnerLinf::new`] | L∞ | gradients | 1000 iterations a bound, Adam 0.005; minimum norm | arXiv 1608.04644 |
+//! | [`Ead::elastic_net`] | L1 | gradients | 9 searches of 1000 iterations, step 0.01, β 0.01; minimum norm | arXiv 1709.04114 |
+//! | [`Ead::l1`] | L1 | gradients | as above, the nearest in L1 | arXiv 1709.04114 |
 //! | [`Square::new`] | L∞ L2 L1 | scores | 5000 queries, p 0.8 | arXiv 1912.00049, 2103.01208 |
 //! | [`Spsa::new`] | L∞ L2 L1 | scores | 100 iterations of 128 samples, Adam 0.01 | arXiv 1802.05666 |
 //! | [`NAttack::new`] | L∞ | scores | 500 iterations of 300 samples, σ 0.1 | arXiv 1905.00441 |

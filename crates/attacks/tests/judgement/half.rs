@@ -2,8 +2,8 @@
 
 use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
-    Attack, BoundaryAttack, CarliniWagner, CarliniWagnerLinf, Goal, Loss, Norm, PairLoss, Pgd,
-    Threat,
+    Attack, BoundaryAttack, CarliniWagner, CarliniWagnerLinf, Ead, Fmn, Goal, Loss, Norm, PairLoss,
+    Pgd, Threat,
 };
 use cni_noise::Key;
 
@@ -108,4 +108,44 @@ fn a_walk_in_half_precision_comes_nearer_and_stays_adversarial() {
     // The nearest image is 0.35 away, the boundary on the way to the start 0.49.
     let farthest = Norm::L2.distance(&found, &images).max().into_scalar::<f64>();
     assert!(farthest > 0.34 && farthest < 0.45, "{farthest}");
+}
+
+/// A radius of an overshoot that is less than the step from a number in half to the next would lead
+/// to the same image again and again.
+#[test]
+fn minimum_norms_in_half_precision_are_found() {
+    let model = |x: Tensor<4>| {
+        let mean = x.flatten::<2>(1, 3).mean_dim(1).sub_scalar(0.45);
+        Tensor::cat(vec![mean.clone(), -mean], 1)
+    };
+    // The distance of an image from another that is off by 1 in each of its 48 pixels.
+    let unit = |norm| match norm {
+        Norm::Linf => 1.0,
+        Norm::L2 => 48f64.sqrt(),
+        Norm::L1 => 48.0,
+    };
+    let starts: Vec<f32> = (0..8).map(|row| 0.5 + 0.03 * row as f32).collect();
+    let images = Tensor::<1>::from_floats(starts.as_slice(), &Device::flex());
+    let images = images.reshape([8, 1, 1, 1]).expand([8, 3, 4, 4]).cast(DType::F16);
+    let goal = Goal::Misclassify(Tensor::<1, Int>::zeros([8], &Device::flex()));
+    let mut attacks: Vec<Box<dyn Attack>> = Vec::new();
+    for threat in [Threat::whole_box(), Threat::l2(5.0).unwrap(), Threat::l1(40.0).unwrap()] {
+        attacks.push(Box::new(Fmn::new(threat)));
+    }
+    let ead = Ead::l1(Threat::l1(40.0).unwrap()).unwrap();
+    let ead = ead.with_steps(100).unwrap().with_initial_constant(10.0).unwrap();
+    attacks.push(Box::new(ead));
+    for attack in attacks {
+        let found = attack.perturb(&model, images.clone(), &goal, Key::new(1), 0).unwrap().images;
+        let name = format!("{} {:?}", attack.name(), attack.threat().norm());
+        assert!(goal.reached(&model(found.clone())).all().into_scalar::<bool>(), "{name}");
+        let norm = attack.threat().norm();
+        let least = starts.iter().map(|start| (f64::from(*start) - 0.45) * unit(norm));
+        let distances = norm.distance(&found, &images).try_to_vec_as::<f64>().unwrap();
+        for (distance, least) in distances.into_iter().zip(least) {
+            // The mean of a start and the model's own rounding are off by 5e-4 together.
+            let near = (distance - least).abs() < 0.01 * least + 5e-4 * unit(norm);
+            assert!(near, "{name}: {distance}, wanted {least}");
+        }
+    }
 }

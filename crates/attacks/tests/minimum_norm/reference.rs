@@ -12,11 +12,11 @@ use serde_json::Value;
 const DATA: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/data/carlini_wagner_linf.json");
 
-fn list<T: DeserializeOwned>(value: &Value) -> Vec<T> {
+pub fn list<T: DeserializeOwned>(value: &Value) -> Vec<T> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-fn tensor<const D: usize>(values: &Value, shape: [usize; D]) -> Tensor<D> {
+pub fn tensor<const D: usize>(values: &Value, shape: [usize; D]) -> Tensor<D> {
     let data = TensorData::new(list::<f64>(values), shape);
     Tensor::from_data(data, (&Device::flex(), DType::F64))
 }

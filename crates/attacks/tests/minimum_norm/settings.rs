@@ -2,11 +2,11 @@
 
 use crate::exact::rows;
 use crate::support::{Toy, fraction, gap, images, largest};
-use crate::{FAR, NORMS, cases, cw, cw_linf, middling, misclassify};
+use crate::{FAR, NORMS, cases, cw, cw_linf, ead, middling, misclassify};
 use burn::tensor::{DType, Int, Tensor};
 use cni_attacks::{
-    Attack, AttackError, Budget, CarliniWagner, CarliniWagnerLinf, Ddn, DeepFool, Fab, Goal, Loss,
-    Norm, Runner, Threat, draw_scope,
+    Attack, AttackError, Budget, CarliniWagner, CarliniWagnerLinf, Ddn, DeepFool, Ead, Fab, Fmn,
+    Goal, Loss, Norm, Runner, Threat, draw_scope,
 };
 use cni_noise::{Examples, Key};
 
@@ -25,6 +25,12 @@ fn targets_are_reached_where_an_attack_knows_them() {
         assert_eq!(fraction(goal.reached(&toy.logits(found))), 1.0, "FAB-T {norm:?}");
         let refused = run(&Fab::new(threat)).unwrap_err();
         assert_eq!(refused, AttackError::Untargeted { attack: "FAB-100".into() });
+        let found = run(&Fmn::new(threat)).unwrap().images;
+        assert_eq!(fraction(goal.reached(&toy.logits(found))), 1.0, "FMN {norm:?}");
+        if norm == Norm::L1 {
+            let found = run(&ead(Ead::l1(threat))).unwrap().images;
+            assert_eq!(fraction(goal.reached(&toy.logits(found))), 1.0, "EAD");
+        }
     }
     let distance = |attack: &dyn Attack| -> f64 {
         let found = run(attack).unwrap().images;
@@ -42,6 +48,7 @@ fn targets_are_reached_where_an_attack_knows_them() {
     let distances: Vec<f64> = [
         &Fab::targeted(threat).with_bisection(20) as &dyn Attack,
         &Ddn::new(threat).unwrap(),
+        &Fmn::new(threat),
         &cw(threat),
     ]
     .map(|attack| {
@@ -113,13 +120,16 @@ fn noisy_models_are_judged_by_mean_logits_and_results_repeat() {
     let goal = misclassify(&Toy { noise: 0.0, ..toy.clone() }, &clean);
     let threat = Threat::l2(0.3).unwrap();
     let bounded = cw_linf(Threat::linf(0.1).unwrap()).with_steps(20).unwrap();
-    let attacks: [Box<dyn Attack>; 6] = [
+    let l1 = ead(Ead::l1(Threat::l1(1.0).unwrap()));
+    let attacks: [Box<dyn Attack>; 8] = [
         Box::new(bounded.with_draws(4).unwrap()),
         Box::new(Fab::new(threat).with_steps(20).unwrap().with_draws(4).unwrap()),
         Box::new(Fab::targeted(threat).with_steps(20).unwrap().with_draws(4).unwrap()),
         Box::new(DeepFool::new(threat).unwrap().with_draws(4).unwrap()),
         Box::new(Ddn::new(threat).unwrap().with_steps(40).unwrap().with_draws(4).unwrap()),
+        Box::new(Fmn::new(threat).with_steps(40).unwrap().with_draws(4).unwrap()),
         Box::new(cw(threat).with_search_steps(4).unwrap().with_draws(4).unwrap()),
+        Box::new(l1.with_draws(4).unwrap()),
     ];
     for attack in attacks {
         let name = attack.name();
@@ -149,12 +159,14 @@ fn early_stopping_and_budgets_save_passes() {
     let clean = middling(&toy, 10);
     let goal = misclassify(&toy, &clean);
     let threat = Threat::l2(0.3).unwrap();
-    let attacks: [Box<dyn Attack>; 5] = [
+    let attacks: [Box<dyn Attack>; 7] = [
         Box::new(cw_linf(Threat::linf(0.1).unwrap())),
         Box::new(Fab::new(threat)),
         Box::new(Fab::targeted(threat)),
         Box::new(Ddn::new(threat).unwrap()),
+        Box::new(Fmn::new(threat)),
         Box::new(cw(threat)),
+        Box::new(ead(Ead::l1(Threat::l1(1.0).unwrap()))),
     ];
     for attack in attacks {
         let run = |runner: Runner| {
@@ -182,6 +194,8 @@ fn settings_that_make_no_sense_are_refused() {
     let fab = || Fab::new(l2);
     let deepfool = || DeepFool::new(l2).unwrap();
     let ddn = || Ddn::new(l2).unwrap();
+    let fmn = || Fmn::new(l2);
+    let ead = || Ead::l1(l1).unwrap();
     let cw = || CarliniWagner::new(l2).unwrap();
     let cw_linf = || CarliniWagnerLinf::new(Threat::linf(0.1).unwrap()).unwrap();
     let refused = [
@@ -202,11 +216,26 @@ fn settings_that_make_no_sense_are_refused() {
         ddn().with_gamma(1.0).unwrap_err(),
         ddn().with_initial_norm(0.0).unwrap_err(),
         ddn().with_levels(1).unwrap_err(),
+        fmn().with_steps(0).unwrap_err(),
+        fmn().with_step_size(0.0).unwrap_err(),
+        fmn().with_gamma(0.0009).unwrap_err(),
+        fmn().with_gamma(1.0).unwrap_err(),
+        fmn().with_overshoot(-0.1).unwrap_err(),
+        fmn().with_draws(0).unwrap_err(),
         cw().with_steps(0).unwrap_err(),
         cw().with_search_steps(0).unwrap_err(),
         cw().with_step_size(f64::NAN).unwrap_err(),
         cw().with_initial_constant(0.0).unwrap_err(),
         cw().with_confidence(-1.0).unwrap_err(),
+        Ead::elastic_net(l2).unwrap_err(),
+        Ead::l1(l2).unwrap_err(),
+        ead().with_steps(0).unwrap_err(),
+        ead().with_search_steps(0).unwrap_err(),
+        ead().with_step_size(f64::INFINITY).unwrap_err(),
+        ead().with_initial_constant(0.0).unwrap_err(),
+        ead().with_beta(-0.1).unwrap_err(),
+        ead().with_confidence(f64::NAN).unwrap_err(),
+        ead().with_draws(0).unwrap_err(),
         CarliniWagnerLinf::new(l2).unwrap_err(),
         cw_linf().with_steps(0).unwrap_err(),
         cw_linf().with_step_size(0.0).unwrap_err(),
@@ -236,10 +265,25 @@ fn settings_that_make_no_sense_are_refused() {
         "initial_norm",
         "levels",
         "steps",
+        "step_size",
+        "gamma",
+        "gamma",
+        "overshoot",
+        "draws",
+        "steps",
         "search_steps",
         "step_size",
         "initial_constant",
         "confidence",
+        "norm",
+        "norm",
+        "steps",
+        "search_steps",
+        "step_size",
+        "initial_constant",
+        "beta",
+        "confidence",
+        "draws",
         "norm",
         "steps",
         "step_size",

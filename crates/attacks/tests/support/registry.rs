@@ -2,8 +2,8 @@
 
 use cni_attacks::{
     Access, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagner, CarliniWagnerLinf, Ddn,
-    DeepFool, Fab, HopSkipJump, NAttack, Norm, Pgd, RandomNoise, Spsa, Square, Suite, Threat,
-    Transfer,
+    DeepFool, Ead, Fab, Fmn, HopSkipJump, NAttack, Norm, Pgd, RandomNoise, Spsa, Square, Suite,
+    Threat, Transfer,
 };
 
 /// An attack, small enough for a test.
@@ -55,6 +55,7 @@ pub fn registry() -> Vec<Row> {
         row!("Fab::targeted", ALL, Gradients, true, |t| Fab::targeted(t).with_steps(10)),
         row!("DeepFool::new", TWO, Gradients, false, DeepFool::new),
         row!("Ddn::new", &[Norm::L2], Gradients, true, |t| Ddn::new(t)?.with_steps(20)),
+        row!("Fmn::new", ALL, Gradients, true, |t| Fmn::new(t).with_steps(20)),
         row!("CarliniWagner::new", &[Norm::L2], Gradients, true, |t| {
             let attack = CarliniWagner::new(t)?.with_steps(20)?.with_search_steps(3)?;
             attack.with_initial_constant(1.0)?.with_step_size(0.05)
@@ -62,6 +63,14 @@ pub fn registry() -> Vec<Row> {
         row!("CarliniWagnerLinf::new", &[Norm::Linf], Gradients, true, |t| {
             let attack = CarliniWagnerLinf::new(t)?.with_steps(20)?.with_step_size(0.05)?;
             attack.with_constants(0.5, 9.0)?.with_tau_factor(0.7)
+        }),
+        row!("Ead::elastic_net", &[Norm::L1], Gradients, true, |t| {
+            let attack = Ead::elastic_net(t)?.with_steps(20)?.with_search_steps(3)?;
+            attack.with_initial_constant(1.0)
+        }),
+        row!("Ead::l1", &[Norm::L1], Gradients, true, |t| {
+            let attack = Ead::l1(t)?.with_steps(20)?.with_search_steps(3)?;
+            attack.with_initial_constant(1.0)
         }),
         row!("Square::new", ALL, Scores, true, |t| Square::new(t).with_queries(100)),
         row!("Spsa::new", ALL, Scores, true, |t| {

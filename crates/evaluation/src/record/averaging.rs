@@ -74,7 +74,17 @@ pub(crate) fn parts(spec: &serde_json::Value, gradient_draws: Option<usize>) -> 
 }
 
 /// The attacks of this library that take gradients of the model, as their settings name them.
-const GRADIENTS: [&str; 6] = ["pgd", "apgd", "fab", "deepfool", "ddn", "carlini_wagner"];
+const GRADIENTS: [&str; 9] = [
+    "pgd",
+    "apgd",
+    "fab",
+    "deepfool",
+    "ddn",
+    "fmn",
+    "carlini_wagner",
+    "carlini_wagner_linf",
+    "ead",
+];
 
 impl Part<'_> {
     fn takes_gradients(&self) -> bool {

@@ -130,28 +130,6 @@ impl CarliniWagner {
     }
 }
 
-/// The search for each row's `c`.
-struct Balance {
-    constant: f64,
-    low: f64,
-    high: f64,
-}
-
-impl Balance {
-    /// After a run with its `c`.
-    fn update(&mut self, reached: bool) {
-        if reached {
-            self.high = self.constant
-        } else {
-            self.low = self.constant
-        }
-        self.constant = match self.high.is_infinite() {
-            true => 10.0 * self.constant,
-            false => 0.5 * (self.low + self.high),
-        };
-    }
-}
-
 impl Attack for CarliniWagner {
     /// `CW-{search_steps}x{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where there is any.
     fn name(&self) -> String {
@@ -187,50 +165,10 @@ impl Attack for CarliniWagner {
     ) -> Result<Tensor<4>, AttackError> {
         let confidence = self.confidence;
         let mut search = Search::begin(access, self.threat, problem, self.eot, confidence, key)?;
-        let begin = || Balance { constant: self.initial_constant, low: 0.0, high: f64::INFINITY };
-        let mut rows: Vec<Balance> = (0..search.problem.len()).map(|_| begin()).collect();
-        for run in 0..self.search_steps {
-            if search.is_complete() {
-                break;
-            }
-            if run + 1 == self.search_steps && self.search_steps >= 10 {
-                rows.iter_mut().for_each(|row| row.constant = row.high.min(1e10));
-            }
-            let constants: Vec<f64> = rows.iter().map(|row| row.constant).collect();
-            let key = key.named("gradient").child(run as u64);
-            let (reached, more) = self.descend(access, &mut search, &constants, key)?;
-            if !more {
-                break;
-            }
-            rows.iter_mut().zip(reached).for_each(|(row, reached)| row.update(reached));
-            if search.early {
-                let within = search.within();
-                search.leave(&within);
-                let mut stays = within.into_iter().map(|within| !within);
-                rows.retain(|_| stays.next().unwrap_or(true));
-            }
-        }
+        let (runs, key) = (self.search_steps, key.named("gradient"));
+        search.balance(access, runs, self.initial_constant, |access, search, constants, run| {
+            self.descend(access, search, constants, key.child(run))
+        })?;
         Ok(search.finish())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_balance_grows_tenfold_until_it_does_and_is_then_halved() {
-        let mut row = Balance { constant: 0.001, low: 0.0, high: f64::INFINITY };
-        let mut constants = Vec::new();
-        for reached in [false, false, true, false, true] {
-            row.update(reached);
-            constants.push(row.constant);
-        }
-        let wanted = [0.01, 0.1, 0.055, 0.0775, 0.06625];
-        let near = constants.iter().zip(wanted).all(|(got, wanted)| (got - wanted).abs() < 1e-12);
-        assert!(near, "{constants:?}");
-        let mut row = Balance { constant: 0.001, low: 0.0, high: f64::INFINITY };
-        row.update(true);
-        assert_eq!(row.constant, 0.0005);
     }
 }

@@ -1,5 +1,6 @@
 //! What attacks share that look for the nearest adversarial image.
 
+mod balance;
 mod plane;
 mod segment;
 
@@ -7,8 +8,8 @@ pub(crate) use self::plane::Plane;
 
 use crate::rows::{ActiveRows, where_rows};
 use crate::{
-    AttackBatch, AttackError, Eot, Expectation, InputGradient, Loss, ModelAccess, Objective, Rows,
-    Threat,
+    AttackBatch, AttackError, Eot, Expectation, InputGradient, Loss, ModelAccess, Norm, Objective,
+    Rows, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -26,6 +27,9 @@ pub(crate) struct Search {
     pub early: bool,
     /// Whether the model has noise.
     pub stochastic: bool,
+    /// Where given, images within the threat are compared by their elastic-net distance with this
+    /// weight of L1, and others do not count.
+    pub elastic: Option<f64>,
     threat: Threat,
     /// The margin from which on the goal counts as reached.
     confidence: f64,
@@ -35,6 +39,8 @@ pub(crate) struct Search {
     nearest: Tensor<4>,
     /// How far each of `nearest` is; infinite where the goal has not been reached.
     distances: Vec<f64>,
+    /// What each of `nearest` was chosen by.
+    sizes: Vec<f64>,
     active: ActiveRows,
 }
 
@@ -46,6 +52,8 @@ pub(crate) struct Look {
     pub reached: Vec<bool>,
     /// How far the image is from the original.
     pub distances: Vec<f64>,
+    /// By what it is compared with others: how far it is, or its elastic-net distance.
+    sizes: Vec<f64>,
     /// Whether the gradient that was found there is zero throughout.
     pub zero: Vec<bool>,
 }
@@ -72,10 +80,12 @@ impl Search {
             threat,
             confidence,
             stochastic,
+            elastic: None,
             eot,
             key,
             margin,
             distances: vec![f64::INFINITY; problem.len()],
+            sizes: vec![f64::INFINITY; problem.len()],
             active: ActiveRows::new(problem.len()),
             problem: problem.clone(),
             nearest: images.clone(),
@@ -96,28 +106,39 @@ impl Search {
         let scores = self.margin.score(logits.clone());
         let reached = self.problem.goal.reached(logits).float();
         let distances = self.threat.norm().distance(images, &self.problem.images);
+        let sizes = match self.elastic {
+            None => distances.clone(),
+            Some(beta) => {
+                let [l2, l1] =
+                    [Norm::L2, Norm::L1].map(|norm| norm.distance(images, &self.problem.images));
+                l2.square() + l1.mul_scalar(beta)
+            }
+        };
         let zero = match found {
             Some(found) => found.zero.clone().float(),
             None => reached.zeros_like(),
         };
-        let [scores, reached, distances, zero] = access.read([scores, reached, distances, zero])?;
+        let [scores, reached, distances, sizes, zero] =
+            access.read([scores, reached, distances, sizes, zero])?;
         let sure = scores.iter().map(|&score| score >= self.confidence);
         let reached: Vec<bool> =
             reached.into_iter().zip(sure).map(|(reached, sure)| reached > 0.0 && sure).collect();
         let zero = zero.into_iter().map(|zero| zero > 0.0).collect();
-        Ok(Look { scores, reached, distances, zero })
+        Ok(Look { scores, reached, distances, sizes, zero })
     }
 
-    fn offer(&mut self, images: &Tensor<4>, Look { reached, distances, .. }: &Look) {
+    fn offer(&mut self, images: &Tensor<4>, Look { reached, distances, sizes, .. }: &Look) {
         if !reached.contains(&true) {
             return;
         }
-        let nearer = distances.iter().zip(&self.distances).map(|(new, old)| new < old);
-        let better: Vec<bool> =
-            nearer.zip(reached).map(|(nearer, reached)| nearer && *reached).collect();
+        let counts = |row: usize| {
+            reached[row] && (self.elastic.is_none() || distances[row] <= self.threat.epsilon())
+        };
+        let better = |row: usize| counts(row) && sizes[row] < self.sizes[row];
+        let better: Vec<bool> = (0..reached.len()).map(better).collect();
         self.nearest = where_rows(&better, self.nearest.clone(), images);
-        for (row, distance) in distances.iter().enumerate().filter(|(row, _)| better[*row]) {
-            self.distances[row] = *distance;
+        for row in (0..better.len()).filter(|&row| better[row]) {
+            (self.distances[row], self.sizes[row]) = (distances[row], sizes[row]);
         }
     }
 
@@ -162,6 +183,7 @@ impl Search {
             self.margin = self.margin.select(&rows);
             self.nearest = rows.of(&self.nearest);
             self.distances = rows.of_list(&self.distances);
+            self.sizes = rows.of_list(&self.sizes);
         }
         Some(rows)
     }

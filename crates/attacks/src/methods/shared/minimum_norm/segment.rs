@@ -24,12 +24,14 @@ impl Search {
             margin: self.margin.select(&rows),
             nearest: rows.of(&self.nearest),
             distances: rows.of_list(&self.distances),
+            sizes: rows.of_list(&self.sizes),
             active: ActiveRows::new(rows.as_slice().len()),
             ..*self
         };
         let more = part.bisect_all(access, steps, round)?;
         for (at, &row) in rows.as_slice().iter().enumerate() {
             self.distances[row] = part.distances[at];
+            self.sizes[row] = part.sizes[at];
         }
         self.nearest = rows.replace(&self.nearest, &part.nearest);
         Ok(more)

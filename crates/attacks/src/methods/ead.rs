@@ -1,0 +1,231 @@
+//! The elastic-net attack: distance in two norms and margin in one loss, whose balance is searched
+//! for.
+
+use crate::attack::spec;
+use crate::error::{at_least_one, within};
+use crate::methods::shared::minimum_norm::Search;
+use crate::rows::at_least_single;
+use crate::rows::per_row;
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
+};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::Serialize;
+
+/// EAD, the elastic-net attack (Chen et al., arXiv 1709.04114, algorithm 1), in L1.
+///
+/// A run lowers `c · max(κ − m(x), 0) + ‖x − x₀‖₂² + β ‖x − x₀‖₁` within the box, with `m` the
+/// margin of [`Loss::Margin`] and κ the confidence, by 1000 iterations of the fast iterative
+/// shrinkage-thresholding algorithm: a gradient step for the first two terms, and β off the change
+/// of each pixel, which leaves most pixels as they are. The step falls from 0.01 to nothing with
+/// the root of the iterations that are left. Nine such runs search for the least `c` with which the
+/// goal is reached: from 0.001 on by factors of ten until one does, then by bisection. Among the
+/// images within the threat that are found in any iteration with a margin of at least κ, the result
+/// is the one that a rule prefers; where there is none, the original.
+///
+/// The gradient is taken ahead of the image, at a point that momentum may carry out of the box. An
+/// image that reaches the goal as it is stays as it is. Whether an image of a stochastic model is
+/// adversarial is asked of the mean logits over `draws` draws, the same for all images. Where the
+/// caller wants early stopping, examples leave between two runs.
+///
+/// # Deviations
+///
+/// The paper knows no threat; here only images within it count. Settings and search are those of
+/// foolbox's `EADAttack`, whose runs have 10 000 iterations, without its `abort_early`, by which an
+/// image's result depends on its batch. As there and in the paper, what an iteration takes off is β
+/// and not β times its step, so that fewer pixels change than at the least of the loss.
+///
+/// ```
+/// use cni_attacks::{Attack, Ead, Threat};
+/// let threat = Threat::l1(12.0)?;
+/// assert_eq!(Ead::elastic_net(threat)?.name(), "EAD-9x1000");
+/// assert_eq!(Ead::l1(threat)?.with_steps(100)?.name(), "EAD-L1-9x100");
+/// assert!(Ead::l1(Threat::l2(0.5)?).is_err());
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "ead")]
+pub struct Ead {
+    threat: Threat,
+    rule: Rule,
+    steps: usize,
+    search_steps: usize,
+    step_size: f64,
+    initial_constant: f64,
+    beta: f64,
+    confidence: f64,
+    #[serde(flatten)]
+    eot: Eot,
+}
+
+/// By what adversarial images are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Rule {
+    ElasticNet,
+    L1,
+}
+
+impl Ead {
+    /// The settings above, of which the result is the image of the least elastic-net distance
+    /// `‖x − x₀‖₂² + β ‖x − x₀‖₁`; an error unless the norm is L1.
+    pub fn elastic_net(threat: Threat) -> Result<Self, AttackError> {
+        if threat.norm() != Norm::L1 {
+            return Err(AttackError::Norm { got: threat.norm(), wanted: &[Norm::L1] });
+        }
+        Ok(Self {
+            threat,
+            rule: Rule::ElasticNet,
+            steps: 1000,
+            search_steps: 9,
+            step_size: 0.01,
+            initial_constant: 1e-3,
+            beta: 0.01,
+            confidence: 0.0,
+            eot: Eot::ONE,
+        })
+    }
+
+    /// The same, of which the result is the nearest image in L1.
+    pub fn l1(threat: Threat) -> Result<Self, AttackError> {
+        Ok(Self { rule: Rule::L1, ..Self::elastic_net(threat)? })
+    }
+
+    /// The number of iterations of a run; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The number of runs, each with another `c`; an error where it is zero. From ten on the last
+    /// is with the least `c` that is known to do, or 1e10.
+    pub fn with_search_steps(self, search_steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { search_steps: at_least_one("search_steps", search_steps)?, ..self })
+    }
+
+    /// The first step; an error unless finite and positive.
+    pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
+        if !(step_size.is_finite() && step_size > 0.0) {
+            return Err(AttackError::StepSize { got: step_size });
+        }
+        Ok(Self { step_size, ..self })
+    }
+
+    /// The first `c`; an error unless above 0.
+    pub fn with_initial_constant(self, constant: f64) -> Result<Self, AttackError> {
+        let initial_constant = within("initial_constant", constant, |c| c > 0.0, "above 0")?;
+        Ok(Self { initial_constant, ..self })
+    }
+
+    /// The weight β of the L1 norm, and what every iteration takes off the change of a pixel, in
+    /// units of the pixel range; an error unless at least 0.
+    pub fn with_beta(self, beta: f64) -> Result<Self, AttackError> {
+        Ok(Self { beta: within("beta", beta, |beta| beta >= 0.0, "at least 0")?, ..self })
+    }
+
+    /// The margin κ by which the goal is to be reached, in units of the logits; an error unless at
+    /// least 0.
+    pub fn with_confidence(self, confidence: f64) -> Result<Self, AttackError> {
+        let confidence = within("confidence", confidence, |k| k >= 0.0, "at least 0")?;
+        Ok(Self { confidence, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each gradient, and behind each answer to
+    /// whether an image is adversarial; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+
+    /// A run with these `c`: which rows reached the goal in it, and whether the budget allows
+    /// another.
+    fn descend(
+        &self,
+        access: &mut ModelAccess<'_>,
+        search: &mut Search,
+        constants: &[f64],
+        key: Key,
+    ) -> Result<(Vec<bool>, bool), AttackError> {
+        let objective = Objective::new(Loss::Margin, &search.problem.goal);
+        let (images, dtype) = (search.problem.images.clone(), search.problem.images.dtype());
+        let origin = at_least_single(images);
+        let [mut x, mut ahead] = [origin.clone(), origin.clone()];
+        let mut reached = vec![false; constants.len()];
+        for step in 0..self.steps {
+            let examples = &search.problem.examples;
+            let (at, key) = (ahead.clone().cast(dtype), key.child(step as u64));
+            let found = access.gradient(&at, &objective, examples, self.eot, key)?;
+            let [margins] = access.read([found.score])?;
+            let short = margins.into_iter().map(|margin| margin < self.confidence);
+            let weights =
+                constants.iter().zip(short).map(|(c, short)| if short { *c } else { 0.0 });
+            let weights = per_row(&weights.collect::<Vec<f64>>(), &origin);
+            let slope = (ahead.clone() - origin.clone()).mul_scalar(2.0)
+                - at_least_single(found.gradient) * weights;
+            let left = 1.0 - step as f64 / self.steps as f64;
+            let moved = ahead - slope.mul_scalar(self.step_size * left.sqrt());
+            let next = self.shrink(moved, &origin);
+            let momentum = step as f64 / (step as f64 + 3.0);
+            ahead = next.clone() + (next.clone() - x).mul_scalar(momentum);
+            x = next;
+            let candidate = x.clone().cast(dtype);
+            let look = search.look(access, &candidate, None)?;
+            reached.iter_mut().zip(&look.reached).for_each(|(ever, now)| *ever |= now);
+            if !search.proceed(access, &candidate, &look) {
+                return Ok((reached, false));
+            }
+        }
+        Ok((reached, true))
+    }
+
+    /// Takes β off the change of each pixel, down to none, and clips to the box.
+    fn shrink(&self, moved: Tensor<4>, origin: &Tensor<4>) -> Tensor<4> {
+        let change = moved - origin.clone();
+        let size = change.clone().abs().sub_scalar(self.beta).clamp_min(0.0);
+        (origin.clone() + change.sign() * size).clamp(0.0, 1.0)
+    }
+}
+
+impl Attack for Ead {
+    /// `EAD-{search_steps}x{steps}`, by the L1 rule `EAD-L1-…`; with several draws `EOT-…x{draws}`;
+    /// then `-k{confidence}` where there is any.
+    fn name(&self) -> String {
+        let rule = if self.rule == Rule::L1 { "-L1" } else { "" };
+        let mut name = self.eot.name(format!("EAD{rule}-{}x{}", self.search_steps, self.steps));
+        if self.confidence > 0.0 {
+            name += &format!("-k{}", self.confidence);
+        }
+        name
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Gradients
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
+    fn run(
+        &self,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let confidence = self.confidence;
+        let mut search = Search::begin(access, self.threat, problem, self.eot, confidence, key)?;
+        search.elastic = (self.rule == Rule::ElasticNet).then_some(self.beta);
+        let (runs, key) = (self.search_steps, key.named("gradient"));
+        search.balance(access, runs, self.initial_constant, |access, search, constants, run| {
+            self.descend(access, search, constants, key.child(run))
+        })?;
+        Ok(search.finish())
+    }
+}

@@ -1,0 +1,200 @@
+//! The fast minimum-norm attack: an ascent in a ball whose radius follows the boundary.
+
+mod balls;
+
+use self::balls::Balls;
+use crate::attack::spec;
+use crate::error::{at_least_one, within};
+use crate::methods::shared::minimum_norm::Search;
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
+};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::Serialize;
+use std::f64::consts::PI;
+
+/// FMN, the fast minimum-norm attack (Pintor et al., arXiv 2102.12827, algorithm 1), in Linf, L2
+/// or L1.
+///
+/// Each of 100 iterations moves the image along the gradient of the margin, by a Euclidean length
+/// that falls from 1 to 0.01 along a cosine, and projects it onto a ball around the original. At
+/// first the ball reaches as far as the boundary would be if the model were linear. Once an
+/// adversarial image is known, the radius shrinks by a share γ where the image is adversarial, and
+/// to the distance of the nearest so far if that is less, and grows by γ where it is not; γ falls
+/// from 0.05 to 0.001. The result is the nearest adversarial image found, where it is within the
+/// threat, else the original.
+///
+/// Every run starts from the original. An image whose gradient is zero stays where it is. Whether
+/// an image of a stochastic model is adversarial is asked of the mean logits over `draws` draws,
+/// the same for all images; without noise the pass of the gradient tells. Where the caller wants
+/// early stopping, an example leaves with its first image within the threat.
+///
+/// # Deviations
+///
+/// The first two keep iterates from dying out in front of a boundary that they never pass:
+///
+/// - An image is brought to the nearest point of ball and box at once. The published algorithm
+///   projects onto the ball and clips to the box afterwards, by which a change that meets the box
+///   loses a part of the radius, and the next radius is reckoned from what is left. In Linf the
+///   two are the same.
+/// - While no adversarial image is known, the radius is larger by an
+///   [overshoot](Self::with_overshoot) of 0.001, and by as much as pixels are rounded by. Without
+///   it the radius leads to the boundary as Newton's method does: past it or exactly onto it, where
+///   rounding decides, and short of it each time where the margin is concave. With zero the radius
+///   is the published one.
+/// - Of adversarial images at one distance the first is kept, where foolbox keeps the last. They
+///   are frequent, since the radius comes back to that of the nearest image again and again.
+///
+/// Settings are those of foolbox's FMN attacks, which may start from an adversarial image too. In
+/// its version 3.3.4 the projection in L2 changes nothing, so that its results in L2 are others.
+///
+/// ```
+/// use cni_attacks::{Attack, Fmn, Threat};
+/// let attack = Fmn::new(Threat::linf(8.0 / 255.0)?);
+/// assert_eq!(attack.name(), "FMN-100");
+/// assert_eq!(attack.with_steps(50)?.with_draws(10)?.name(), "EOT-FMN-50x10");
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "fmn")]
+pub struct Fmn {
+    threat: Threat,
+    steps: usize,
+    step_size: f64,
+    gamma: f64,
+    overshoot: f64,
+    #[serde(flatten)]
+    eot: Eot,
+}
+
+/// The last step's share of the first.
+const LAST_STEP: f64 = 0.01;
+
+/// The last γ.
+const LAST_GAMMA: f64 = 0.001;
+
+impl Fmn {
+    /// A hundred iterations of step 1 and γ 0.05 at first, with an overshoot of 0.001.
+    pub fn new(threat: Threat) -> Self {
+        let (steps, step_size, gamma, overshoot) = (100, 1.0, 0.05, 0.001);
+        Self { threat, steps, step_size, gamma, overshoot, eot: Eot::ONE }
+    }
+
+    /// The number of iterations; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// The Euclidean length of the first step, in units of the pixel range, whatever the norm; the
+    /// last is a hundredth of it. An error unless finite and positive.
+    pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
+        if !(step_size.is_finite() && step_size > 0.0) {
+            return Err(AttackError::StepSize { got: step_size });
+        }
+        Ok(Self { step_size, ..self })
+    }
+
+    /// The share γ by which the radius changes in the first iteration, from where it falls to
+    /// 0.001; an error unless in [0.001, 1).
+    pub fn with_gamma(self, gamma: f64) -> Result<Self, AttackError> {
+        let holds = |gamma| (LAST_GAMMA..1.0).contains(&gamma);
+        let gamma = within("gamma", gamma, holds, "0.001 to below 1")?;
+        Ok(Self { gamma, ..self })
+    }
+
+    /// The share by which the radius exceeds the distance of the linear model's boundary, while no
+    /// adversarial image is known; with zero pixels' rounding adds nothing either. An error unless
+    /// at least 0.
+    pub fn with_overshoot(self, overshoot: f64) -> Result<Self, AttackError> {
+        let overshoot = within("overshoot", overshoot, |o| o >= 0.0, "at least 0")?;
+        Ok(Self { overshoot, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each gradient, and behind each answer to
+    /// whether an image is adversarial; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+
+    /// What falls from `first` to `last` along a cosine.
+    fn annealed(&self, first: f64, last: f64, step: usize) -> f64 {
+        let done = step as f64 / self.steps as f64;
+        last + (first - last) * (1.0 + (PI * done).cos()) / 2.0
+    }
+
+    fn iterate(
+        &self,
+        access: &mut ModelAccess<'_>,
+        search: &mut Search,
+        key: Key,
+    ) -> Result<(), AttackError> {
+        let norm = self.threat.norm();
+        let mut objective = Objective::new(Loss::Margin, &search.problem.goal);
+        let mut x = search.problem.images.clone();
+        let mut balls = Balls::around(&x, norm, self.overshoot);
+        for step in 0..self.steps {
+            let examples = &search.problem.examples;
+            let key = key.child(step as u64);
+            let found = access.gradient(&x, &objective, examples, self.eot, key)?;
+            let look = search.look(access, &x, Some(&found))?;
+            if !search.proceed(access, &x, &look) {
+                break;
+            }
+            // Of a stochastic model the margins of the gradient's own draws.
+            let slopes = norm.dual().length(found.gradient.clone());
+            let [margins, slopes] = access.read([found.score, slopes])?;
+            let ways = margins.iter().zip(&slopes).map(|(margin, slope)| margin.abs() / slope);
+            let gamma = self.annealed(self.gamma, LAST_GAMMA, step);
+            balls.follow(&look.reached, &look.distances, ways, gamma);
+            let size = self.annealed(self.step_size, LAST_STEP * self.step_size, step);
+            x = balls.project(x + Norm::L2.unit(found.gradient).mul_scalar(size));
+            if search.early
+                && let Some(rows) = search.leave(&search.within())
+            {
+                if search.is_complete() {
+                    break;
+                }
+                (x, objective) = (rows.of(&x), objective.select(&rows));
+                balls = balls.select(&rows);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Attack for Fmn {
+    /// `FMN-{steps}`; with several draws `EOT-…x{draws}`.
+    fn name(&self) -> String {
+        self.eot.name(format!("FMN-{}", self.steps))
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Gradients
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
+    fn run(
+        &self,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
+        if !search.is_complete() {
+            self.iterate(access, &mut search, key.named("gradient"))?;
+        }
+        Ok(search.finish())
+    }
+}
