@@ -60,6 +60,7 @@
 //! | [`Ddn::new`] | L2 | gradients | 100 iterations, γ 0.05; minimum norm | arXiv 1811.09600 |
 //! | [`CarliniWagner::new`] | L2 | gradients | 9 searches of 1000 iterations, Adam 0.01; minimum norm | arXiv 1608.04644 |
 //! | [`CarliniWagnerLinf::new`] | L∞ | gradients | 1000 iterations a bound, Adam 0.005; minimum norm | arXiv 1608.04644 |
+//! | [`AdversarialPatch::new`] | L∞ | gradients | 100 steps of 0.05 and moves of 2 pixels; a square patch | arXiv 2005.02313 |
 //! | [`Square::new`] | L∞ L2 L1 | scores | 5000 queries, p 0.8 | arXiv 1912.00049, 2103.01208 |
 //! | [`Spsa::new`] | L∞ L2 L1 | scores | 100 iterations of 128 samples, Adam 0.01 | arXiv 1802.05666 |
 //! | [`NAttack::new`] | L∞ | scores | 500 iterations of 300 samples, σ 0.1 | arXiv 1905.00441 |
@@ -109,6 +110,7 @@ mod nattack;
 mod norm;
 mod objective;
 mod oracle;
+mod patch;
 mod pgd;
 pub mod prediction;
 mod probe;
@@ -148,6 +150,7 @@ pub use nattack::NAttack;
 pub use norm::Norm;
 pub use objective::Objective;
 pub use oracle::Oracle;
+pub use patch::{AdversarialPatch, LocationSearch};
 pub use pgd::{Iterate, Pgd};
 pub use problem::{Problem, Rows};
 pub use random_noise::{NoiseLaw, RandomNoise};

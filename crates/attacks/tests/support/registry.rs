@@ -1,9 +1,9 @@
 //! Every attack of the crate: a new one is a new row here and in the table of the crate's documentation.
 
 use cni_attacks::{
-    Access, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagner, CarliniWagnerLinf, Ddn,
-    DeepFool, Fab, HopSkipJump, NAttack, Norm, Pgd, RandomNoise, Spsa, Square, Suite, Threat,
-    Transfer,
+    Access, AdversarialPatch, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagner,
+    CarliniWagnerLinf, Ddn, DeepFool, Fab, HopSkipJump, NAttack, Norm, Pgd, RandomNoise, Spsa,
+    Square, Suite, Threat, Transfer,
 };
 
 /// An attack, small enough for a test.
@@ -62,6 +62,9 @@ pub fn registry() -> Vec<Row> {
         row!("CarliniWagnerLinf::new", &[Norm::Linf], Gradients, true, |t| {
             let attack = CarliniWagnerLinf::new(t)?.with_steps(20)?.with_step_size(0.05)?;
             attack.with_constants(0.5, 9.0)?.with_tau_factor(0.7)
+        }),
+        row!("AdversarialPatch::new", &[Norm::Linf], Gradients, true, |t| {
+            AdversarialPatch::new(1)?.with_threat(t)?.with_steps(10)?.with_stride(1)
         }),
         row!("Square::new", ALL, Scores, true, |t| Square::new(t).with_queries(100)),
         row!("Spsa::new", ALL, Scores, true, |t| {
