@@ -29,18 +29,18 @@ pub enum LocationSearch {
 /// what it shows and where it lies are both sought (Rao et al., arXiv 2005.02313, section 3,
 /// algorithm 1).
 ///
-/// Each image has a patch of its own. A run starts with uniform pixels at a location that is uniform
-/// among all in which the square is within the image. Each step moves the pixels of the patch by
-/// `step_size` along the sign of the loss's gradient, and clips them to [0, 1]. After every `period`
-/// steps the patch, and what it shows, is tried `stride` pixels farther in the directions of the
-/// [`LocationSearch`]; it goes where the loss is largest if that is more than it was before the step,
-/// or else stays.
+/// Each image has a patch of its own. A run starts with uniform pixels at a location that is
+/// uniform among all in which the square is within the image. Each step moves the pixels of the
+/// patch by `step_size` along the sign of the loss's gradient, and clips them to [0, 1]. After
+/// every `period` steps the patch, and what it shows, is tried `stride` pixels farther in the
+/// directions of the [`LocationSearch`]; it goes where the loss is largest if that is more than it
+/// was before the step, or else stays.
 ///
 /// The result is the best of all that was tried: the patch that reaches the goal in the most draws,
-/// of equals the one with the larger margin. With `draws` above one every gradient and every loss is
-/// an expectation over the model's noise (EOT). Gradients draw anew at every step; all losses and
-/// margins are taken under the same draws, which no gradient sees. Of a deterministic model examples
-/// leave as soon as they reach the goal.
+/// of equals the one with the larger margin. With `draws` above one every gradient and every loss
+/// is an expectation over the model's noise (EOT). Gradients draw anew at every step; all losses
+/// and margins are taken under the same draws, which no gradient sees. Of a deterministic model
+/// examples leave as soon as they reach the goal.
 ///
 /// A patch is no ball of a norm. [`threat`](Attack::threat) is the smallest that holds all patches,
 /// [`Threat::whole_box`] unless [`with_threat`](Self::with_threat) limits how far pixels may move;

@@ -139,8 +139,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// A step of the content, and then the best of these moves, where it beats the patch from before
-    /// the step.
+    /// A step of the content, and then the best of these moves, where it beats the patch from
+    /// before the step.
     fn step(
         &mut self,
         oracle: &mut Oracle<'_>,

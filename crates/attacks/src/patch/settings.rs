@@ -5,9 +5,9 @@ use crate::error::at_least_one;
 use crate::{AttackError, Eot, Expectation, Loss, Norm, Threat};
 
 impl AdversarialPatch {
-    /// A patch of `side` x `side` pixels: 100 steps of 0.05 and after each a move of 2 pixels in the
-    /// best of all directions (the paper's AP-FullLO), one run, on the cross-entropy, one draw. The
-    /// authors make 30 runs.
+    /// A patch of `side` x `side` pixels: 100 steps of 0.05 and after each a move of 2 pixels in
+    /// the best of all directions, the authors' AP-FullLO, but one run where they make 30; on the
+    /// cross-entropy, one draw.
     ///
     /// # Errors
     ///
