@@ -204,15 +204,15 @@ fn the_only_square_that_matters_is_found() {
     assert!(reached <= 2, "{reached}");
 }
 
-/// Of a linear model the best content of a square is white where the slope is positive, black
-/// elsewhere, and of all squares the one counts in which that gains most.
+/// Of a linear model the best content of a square is white where the slope is positive and black
+/// elsewhere, as far as the threat allows it. A patch that stays reaches it in its square, and of
+/// runs that start in every square the best is the best of all.
 #[test]
-fn content_and_location_are_the_optimum_of_a_linear_model() {
+fn content_is_the_optimum_of_a_linear_model() {
     let (batch, side, [channels, height, width]) = (6, 2, [2, 5, 6]);
     let model = Linear::new([channels, height, width], DType::F64);
     let clean = images([batch, channels, height, width], DType::F64);
-    let goal = Goal::Target(labels(&vec![1; batch]));
-    let step_size = 0.25;
+    let goal = Goal::Target(labels(&[1; 6]));
     for epsilon in [1.0, 0.3] {
         let extreme = clean.clone() + model.slopes.clone().sign().expand(clean.dims()) * epsilon;
         let extreme = extreme.clamp(0.0, 1.0);
@@ -223,26 +223,56 @@ fn content_and_location_are_the_optimum_of_a_linear_model() {
             model.margin(&clean.clone().slice_assign(square, content))
         };
         let optima: Vec<Vec<f64>> = squares.map(optimum).collect();
-        let attack = patch(side).with_step_size(step_size).unwrap().with_steps(12).unwrap();
-        let mut attack = attack.with_loss(Loss::Margin);
+        let attack = patch(side).with_step_size(0.25).unwrap().with_steps(5).unwrap();
+        let mut attack = attack.with_location_search(LocationSearch::None);
         if epsilon < 1.0 {
             attack = attack.with_threat(Threat::linf(epsilon).unwrap()).unwrap();
         }
-        let run = |attack: &AdversarialPatch| {
-            let model = |x: Tensor<4>| model.logits(x);
+        let run = |restarts| {
+            let (model, attack) = (|x: Tensor<4>| model.logits(x), attack.clone());
+            let attack = attack.with_restarts(restarts).unwrap();
             let runner = Runner::default().with_early_stop(false);
-            runner.run(attack, &model, clean.clone(), &goal, Key::new(3), 0).unwrap().images
+            runner.run(&attack, &model, clean.clone(), &goal, Key::new(3), 0).unwrap().images
         };
-        // Every square is the start of some run.
-        let best = model.margin(&run(&attack.clone().with_restarts(60).unwrap()));
-        let fixed = run(&attack.with_location_search(LocationSearch::None));
-        for (row, (best, fixed)) in best.into_iter().zip(model.margin(&fixed)).enumerate() {
-            let optima = optima.iter().map(|optima| optima[row]);
-            let far = (best - optima.clone().fold(f64::NEG_INFINITY, f64::max)).abs();
+        // Of 20 squares one is missed by all 300 starts with the probability 2e-7.
+        let [one, best] = [1, 300].map(|restarts| model.margin(&run(restarts)));
+        for (row, (one, best)) in one.into_iter().zip(best).enumerate() {
+            let optima: Vec<f64> = optima.iter().map(|optima| optima[row]).collect();
+            let far = optima.iter().map(|optimum| (optimum - one).abs());
+            let far = far.fold(f64::INFINITY, f64::min);
             assert!(far < 1e-12, "{epsilon} {row}: {far}");
-            // A patch that stays reaches the optimum of its square.
-            let far = optima.map(|optimum| (optimum - fixed).abs()).fold(f64::INFINITY, f64::min);
-            assert!(far < 1e-12, "{epsilon} {row} fixed: {far}");
+            let far = (best - optima.into_iter().fold(f64::NEG_INFINITY, f64::max)).abs();
+            assert!(far < 1e-12, "{epsilon} {row}, best: {far}");
+        }
+    }
+}
+
+/// Where slopes rise towards one pixel a single run reaches the square around it from any start,
+/// and fills it.
+#[test]
+fn a_patch_climbs_to_where_it_gains_most() {
+    let (top, left, side) = (6, 3, 3);
+    let slope = |at: usize| {
+        let (row, column) = ((at / 12) as f64, (at % 12) as f64);
+        let far = (row - (top + 1) as f64).powi(2) + (column - (left + 1) as f64).powi(2);
+        (-0.05 * far).exp()
+    };
+    let slopes: Vec<f64> = (0..144).map(slope).collect();
+    let slopes = TensorData::new(slopes, [1, 1, 12, 12]);
+    let slopes = Tensor::from_data(slopes, (&Device::flex(), DType::F64));
+    let model = Linear { slopes, threshold: 100.0, noise: 0.0 };
+    let clean = Tensor::<4>::zeros([24, 1, 12, 12], (&Device::flex(), DType::F64));
+    let goal = Goal::Target(labels(&[1; 24]));
+    let square = [0..24, 0..1, top..top + side, left..left + side];
+    let optimum = clean.clone().slice_fill(square, 1.0);
+    for (search, steps) in [(LocationSearch::Full, 40), (LocationSearch::Random, 250)] {
+        for period in [1, 2] {
+            let attack = patch(side).with_period(period).unwrap().with_loss(Loss::Margin);
+            let attack = attack.with_steps(steps).unwrap().with_location_search(search);
+            let model = |x: Tensor<4>| model.logits(x);
+            let found = attack.perturb(&model, clean.clone(), &goal, Key::new(6), 0).unwrap();
+            let far = gap(&found.images, &optimum);
+            assert!(far < 1e-12, "{} {period}: {far}", attack.name());
         }
     }
 }
