@@ -142,7 +142,7 @@ def run(labels, **settings):
 
 def main():
     labels = network(V["x"]).argmax(1).tolist()
-    full, margin = {"search": "full"}, {"loss": "margin", "stop": False}
+    full, margin = {"search": "full"}, {"loss": "margin"}
     cases = [
         run(labels, name="full", side=2, steps=20, step=0.05, stride=1, **full),
         run(labels, name="full_on", side=2, steps=12, step=0.1, stride=2, **full, stop=False),
@@ -152,7 +152,7 @@ def main():
         run(labels, name="targeted", side=3, steps=21, step=0.1, stride=2, period=3, **full,
             target=0, restarts=2),
         run(labels, name="bounded", side=3, steps=15, step=0.05, stride=1, **full, **margin,
-            epsilon=0.25),
+            epsilon=0.25, stop=False),
     ]
     # Else moves, early stops and restarts say nothing.
     assert all(case["moves"] > 0 for case in cases if case["search"] != "none")

@@ -42,17 +42,17 @@ pub enum LocationSearch {
 /// and margins are taken under the same draws, which no gradient sees. Of a deterministic model
 /// examples leave as soon as they reach the goal.
 ///
-/// A patch is no ball of a norm. [`threat`](Attack::threat) is the smallest that holds all patches,
+/// A patch is no ball of a norm. [`threat`](Attack::threat) is an Linf ball that holds all patches,
 /// [`Threat::whole_box`] unless [`with_threat`](Self::with_threat) limits how far pixels may move;
 /// beyond that, no pixel outside one square of each image differs from the original.
 ///
 /// # Deviations
 ///
 /// A move that would leave the image ends at its border, and the middle of the image is not spared;
-/// there the patch stays where it is, and keeps off the middle. Of all that was tried the authors'
-/// code returns what has the largest loss, the patches that were only tried elsewhere not among
-/// them; and a patch that has moved shows, where it has not lain before, what was drawn there at
-/// the start.
+/// in the authors' code the patch stays where it is, and keeps off the middle. Of all that was
+/// tried that code returns what has the largest loss, the patches that were only tried elsewhere
+/// not among them; and a patch that has moved shows, where it has not lain before, what was drawn
+/// there at the start.
 ///
 /// ```
 /// use cni_attacks::{AdversarialPatch, Attack, LocationSearch};
