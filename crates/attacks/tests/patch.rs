@@ -277,24 +277,32 @@ fn a_patch_climbs_to_where_it_gains_most() {
     }
 }
 
+/// With noise and without, where examples leave the batch as they reach the goal.
 #[test]
 fn a_patch_is_a_function_of_the_key_and_the_examples_number() {
-    let shape = [7, 2, 6, 5];
-    let model = Linear { threshold: 2.0, noise: 0.2, ..Linear::new([2, 6, 5], DType::F64) };
-    let clean = images(shape, DType::F64);
-    for search in [LocationSearch::None, LocationSearch::Random, LocationSearch::Full] {
-        let attack = patch(2).with_location_search(search).with_steps(6).unwrap();
+    let clean = images([24, 2, 6, 5], DType::F64);
+    for (search, noise) in [
+        (LocationSearch::None, 0.2),
+        (LocationSearch::Random, 0.2),
+        (LocationSearch::Full, 0.2),
+        (LocationSearch::Random, 0.0),
+        (LocationSearch::Full, 0.0),
+    ] {
+        let model = Linear { threshold: 4.0, noise, ..Linear::new([2, 6, 5], DType::F64) };
+        let attack = patch(2).with_location_search(search).with_steps(12).unwrap();
         let attack = attack.with_draws(2).unwrap().with_restarts(2).unwrap();
         let run = |chunk: usize, key: u64, first: u64| {
             let model = |x: Tensor<4>| model.logits(x);
-            let goal = Goal::Misclassify(labels(&[0; 7]));
+            let goal = Goal::Target(labels(&[1; 24]));
             let runner = Runner::default().with_chunk(chunk).unwrap();
             runner.run(&attack, &model, clean.clone(), &goal, Key::new(key), first).unwrap().images
         };
-        let whole = run(7, 1, 30);
-        assert!(gap(&whole, &run(2, 1, 30)) < 1e-12, "{search:?}");
-        assert!(gap(&whole, &run(7, 2, 30)) > 0.1, "{search:?}");
-        assert!(gap(&whole, &run(7, 1, 31)) > 0.1, "{search:?}");
+        let whole = run(24, 1, 30);
+        for chunk in [1, 5] {
+            assert!(gap(&whole, &run(chunk, 1, 30)) < 1e-12, "{search:?} {noise} {chunk}");
+        }
+        assert!(gap(&whole, &run(24, 2, 30)) > 0.1, "{search:?}");
+        assert!(gap(&whole, &run(24, 1, 31)) > 0.1, "{search:?}");
     }
 }
 
