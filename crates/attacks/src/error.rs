@@ -123,6 +123,14 @@ pub enum AttackError {
         /// The range.
         wanted: &'static str,
     },
+    /// A patch that does not fit into the images.
+    #[error("side: got {got}, wanted at most {wanted}, the shorter side of the images")]
+    Side {
+        /// The side of the patch, in pixels.
+        got: usize,
+        /// The shorter side of the images, in pixels.
+        wanted: usize,
+    },
     /// A setting that would have no effect.
     #[error("{field}: got {got}, wanted {wanted}")]
     Unused {

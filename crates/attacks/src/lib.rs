@@ -60,6 +60,7 @@
 //! | [`CarliniWagnerLinf::new`] | L∞ | gradients | 1000 iterations a bound, Adam 0.005; minimum norm | arXiv 1608.04644 |
 //! | [`Ead::elastic_net`] | L1 | gradients | 9 searches of 1000 iterations, step 0.01, β 0.01; minimum norm | arXiv 1709.04114 |
 //! | [`Ead::l1`] | L1 | gradients | as above, the nearest in L1 | arXiv 1709.04114 |
+//! | [`AdversarialPatch::new`] | L∞ | gradients | 100 steps of 0.05 and moves of 2 pixels; a square patch | arXiv 2005.02313 |
 //! | [`Square::new`] | L∞ L2 L1 | scores | 5000 queries, p 0.8 | arXiv 1912.00049, 2103.01208 |
 //! | [`Spsa::new`] | L∞ L2 L1 | scores | 100 iterations of 128 samples, Adam 0.01 | arXiv 1802.05666 |
 //! | [`NAttack::new`] | L∞ | scores | 500 iterations of 300 samples, σ 0.1 | arXiv 1905.00441 |

@@ -4,10 +4,10 @@ mod support;
 
 use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
-    Adversarial, AnyRank, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagnerLinf, Eot,
-    Expectation, Fab, Goal, GradientKernel, InputDiversity, Loss, Norm, Objective, PairLoss, Pgd,
-    RandomNoise, Rows, Runner, Suite, Threat, Transfer, UniversalPerturbation, input_gradient,
-    score,
+    Adversarial, AdversarialPatch, AnyRank, Apgd, Attack, AttackError, BoundaryAttack,
+    CarliniWagnerLinf, Eot, Expectation, Fab, Goal, GradientKernel, InputDiversity, LocationSearch,
+    Loss, Norm, Objective, PairLoss, Pgd, RandomNoise, Rows, Runner, Suite, Threat, Transfer,
+    UniversalPerturbation, input_gradient, score,
 };
 use cni_noise::{Examples, Key};
 use support::{Toy, images};
@@ -45,6 +45,7 @@ fn bad_settings_are_refused() {
     let walk = || BoundaryAttack::new(Threat::l2(0.1).unwrap()).unwrap();
     let bounded = || CarliniWagnerLinf::new(threat).unwrap();
     let universal = || UniversalPerturbation::new(threat).unwrap();
+    let patch = || AdversarialPatch::new(5).unwrap();
     let transfer = || Transfer::new("twin", |x: Tensor<4>| x.flatten::<2>(1, 3), pgd());
     for epsilon in [-0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let wanted = format!("epsilon: got {epsilon}, wanted a finite number of at least 0");
@@ -55,6 +56,7 @@ fn bad_settings_are_refused() {
         let wanted = format!("step_size: got {step_size}, wanted a finite number above 0");
         assert_eq!(message(pgd().with_step_size(step_size)), wanted);
         assert_eq!(message(universal().with_step_size(step_size)), wanted);
+        assert_eq!(message(patch().with_step_size(step_size)), wanted);
     }
     for clip in [0.0, -0.1, f64::NAN, f64::INFINITY] {
         let wanted = format!("clip: got {clip}, wanted above 0");
@@ -62,6 +64,8 @@ fn bad_settings_are_refused() {
     }
     let l1 = UniversalPerturbation::new(Threat::l1(1.0).unwrap());
     assert_eq!(message(l1), "norm: got L1, wanted one of [Linf, L2]");
+    let l2 = patch().with_threat(Threat::l2(1.0).unwrap());
+    assert_eq!(message(l2), "norm: got L2, wanted one of [Linf]");
     for got in [f64::NAN, -0.1, 1.1] {
         let wanted = |field: &str| format!("{field}: got {got}, wanted 0 to 1");
         assert_eq!(message(pgd().with_momentum(got)), wanted("momentum"));
@@ -130,6 +134,12 @@ fn bad_settings_are_refused() {
         ("epochs", message(universal().with_epochs(0))),
         ("draws", message(universal().with_draws(0))),
         ("judging_draws", message(universal().with_judging_draws(0))),
+        ("side", message(AdversarialPatch::new(0))),
+        ("steps", message(patch().with_steps(0))),
+        ("stride", message(patch().with_stride(0))),
+        ("period", message(patch().with_period(0))),
+        ("restarts", message(patch().with_restarts(0))),
+        ("draws", message(patch().with_draws(0))),
     ] {
         assert_eq!(got, format!("{field}: got 0, wanted at least 1"));
     }
@@ -138,6 +148,7 @@ fn bad_settings_are_refused() {
 #[test]
 fn settings_without_effect_are_refused() {
     let [linf, l1] = [Threat::linf(0.1).unwrap(), Threat::l1(1.0).unwrap()];
+    let patch = AdversarialPatch::new(5).unwrap().with_location_search(LocationSearch::None);
     for (got, wanted) in [
         (
             message(Apgd::cross_entropy(linf).with_targets(5)),
@@ -158,6 +169,14 @@ fn settings_without_effect_are_refused() {
         (
             message(Pgd::new(linf).with_sparsity(0.1)),
             "sparsity: got 0.1, wanted none: only steps in the L1 norm are sparse",
+        ),
+        (
+            message(patch.clone().with_stride(3)),
+            "stride: got 3, wanted none: without a location search no patch moves",
+        ),
+        (
+            message(patch.with_period(3)),
+            "period: got 3, wanted none: without a location search no patch moves",
         ),
     ] {
         assert_eq!(got, wanted);

@@ -1,9 +1,9 @@
 //! Every attack of the crate: a new one is a new row here and in the table of the crate's documentation.
 
 use cni_attacks::{
-    Access, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagner, CarliniWagnerLinf, Ddn,
-    DeepFool, Ead, Fab, Fmn, HopSkipJump, NAttack, Norm, Pgd, RandomNoise, Spsa, Square, Suite,
-    Threat, Transfer,
+    Access, AdversarialPatch, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagner,
+    CarliniWagnerLinf, Ddn, DeepFool, Ead, Fab, Fmn, HopSkipJump, NAttack, Norm, Pgd, RandomNoise,
+    Spsa, Square, Suite, Threat, Transfer,
 };
 
 /// An attack, small enough for a test.
@@ -71,6 +71,9 @@ pub fn registry() -> Vec<Row> {
         row!("Ead::l1", &[Norm::L1], Gradients, true, |t| {
             let attack = Ead::l1(t)?.with_steps(20)?.with_search_steps(3)?;
             attack.with_initial_constant(1.0)
+        }),
+        row!("AdversarialPatch::new", &[Norm::Linf], Gradients, true, |t| {
+            AdversarialPatch::new(1)?.with_threat(t)?.with_steps(10)?.with_stride(1)
         }),
         row!("Square::new", ALL, Scores, true, |t| Square::new(t).with_queries(100)),
         row!("Spsa::new", ALL, Scores, true, |t| {

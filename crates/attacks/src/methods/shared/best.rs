@@ -90,23 +90,33 @@ impl KeepBest {
         candidate: &Tensor<4>,
         examples: &Examples,
     ) -> Result<Vec<f64>, AttackError> {
+        let merits = self.judge(access, candidate, examples)?;
+        Ok(merits.iter().map(|merit| merit.margin).collect())
+    }
+
+    /// As [`offer`](Self::offer); all that the candidate is worth.
+    pub fn judge(
+        &mut self,
+        access: &mut ModelAccess<'_>,
+        candidate: &Tensor<4>,
+        examples: &Examples,
+    ) -> Result<Vec<Merit>, AttackError> {
         let (climbed, goal) = (&self.climbed, &self.goal);
         let (scores, success) =
             access.success(candidate, climbed, goal, examples, self.eot, self.key)?;
         let lists = access.read([success.reached, success.margin, scores.score])?;
         let merits = Merit::rows(&lists);
-        let [_, margins, _] = lists;
         self.best = Some(match self.best.take() {
-            None => (candidate.clone(), merits),
+            None => (candidate.clone(), merits.clone()),
             Some((images, record)) => {
                 let better: Vec<bool> =
                     merits.iter().zip(&record).map(|(new, old)| new.exceeds(old)).collect();
-                let kept = merits.into_iter().zip(record).zip(&better);
-                let record = kept.map(|((new, old), &better)| if better { new } else { old });
+                let kept = merits.iter().zip(record).zip(&better);
+                let record = kept.map(|((&new, old), &better)| if better { new } else { old });
                 (where_rows(&better, images, candidate), record.collect())
             }
         });
-        Ok(margins)
+        Ok(merits)
     }
 
     /// The best of all candidates; `otherwise` where there was none.

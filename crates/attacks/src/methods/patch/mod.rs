@@ -1,0 +1,142 @@
+//! Adversarial patches: a square of each image that shows what the attacker wants, where the
+//! attacker wants it.
+
+mod place;
+mod search;
+mod settings;
+
+use self::search::Search;
+use crate::attack::spec;
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Threat};
+use burn::tensor::Tensor;
+use cni_noise::Key;
+use serde::{Deserialize, Serialize};
+
+/// How a patch's location is sought, in the terms of Rao et al., arXiv 2005.02313, section 3.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LocationSearch {
+    /// Not at all: it stays at its random start (AP-Rand).
+    None,
+    /// A move in a direction that is drawn, where that raises the loss (AP-RandLO).
+    Random,
+    /// The move, of those in all four directions, that raises the loss most (AP-FullLO).
+    #[default]
+    Full,
+}
+
+/// Square adversarial patch: in each image a square of `side` pixels is replaced, in all channels;
+/// what it shows and where it lies are both sought (Rao et al., arXiv 2005.02313, section 3,
+/// algorithm 1).
+///
+/// Each image has a patch of its own. A run starts with uniform pixels at a location that is
+/// uniform among all in which the square is within the image. Each step moves the pixels of the
+/// patch by `step_size` along the sign of the loss's gradient, and clips them to [0, 1]. After
+/// every `period` steps the patch, and what it shows, is tried `stride` pixels farther in the
+/// directions of the [`LocationSearch`]; it goes where the loss is largest if that is more than it
+/// was before the step, or else stays.
+///
+/// The result is the best of all that was tried: the patch that reaches the goal in the most draws,
+/// of equals the one with the larger margin. With `draws` above one every gradient and every loss
+/// is an expectation over the model's noise (EOT). Gradients draw anew at every step; all losses
+/// and margins are taken under the same draws, which no gradient sees. Of a deterministic model
+/// examples leave as soon as they reach the goal.
+///
+/// A patch is no ball of a norm. [`threat`](Attack::threat) is an Linf ball that holds all patches,
+/// [`Threat::whole_box`] unless [`with_threat`](Self::with_threat) limits how far pixels may move;
+/// beyond that, no pixel outside one square of each image differs from the original.
+///
+/// # Deviations
+///
+/// A move that would leave the image ends at its border, and the middle of the image is not spared;
+/// in the authors' code the patch stays where it is, and keeps off the middle. Of all that was
+/// tried that code returns what has the largest loss, the patches that were only tried elsewhere
+/// not among them; and a patch that has moved shows, where it has not lain before, what was drawn
+/// there at the start.
+///
+/// ```
+/// use cni_attacks::{AdversarialPatch, Attack, LocationSearch};
+/// let attack = AdversarialPatch::new(5)?;
+/// assert_eq!(attack.name(), "Patch-5x5-100");
+/// let random = attack.clone().with_location_search(LocationSearch::Random).with_restarts(3)?;
+/// assert_eq!(random.name(), "Patch-5x5-100-RandLO-r3");
+/// let noisy = attack.with_steps(50)?.with_draws(20)?;
+/// assert_eq!(noisy.name(), "EOT-Patch-5x5-50x20");
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "attack", rename = "adversarial_patch")]
+pub struct AdversarialPatch {
+    side: usize,
+    threat: Threat,
+    steps: usize,
+    step_size: f64,
+    location_search: LocationSearch,
+    stride: usize,
+    period: usize,
+    restarts: usize,
+    #[serde(flatten)]
+    eot: Eot,
+    loss: Loss,
+}
+
+impl Attack for AdversarialPatch {
+    /// `Patch-{side}x{side}-{steps}`; with several draws `EOT-…x{draws}` and the expectation; then
+    /// the loss, `-RandLO` or `-Rand` for the search of the location, and `-r{restarts}` where they
+    /// are not the usual.
+    fn name(&self) -> String {
+        let Self { side, steps, .. } = self;
+        let mut name = self.eot.name(format!("Patch-{side}x{side}-{steps}")) + self.loss.suffix();
+        name += match self.location_search {
+            LocationSearch::None => "-Rand",
+            LocationSearch::Random => "-RandLO",
+            LocationSearch::Full => "",
+        };
+        if self.restarts > 1 {
+            name += &format!("-r{}", self.restarts);
+        }
+        name
+    }
+
+    fn threat(&self) -> Threat {
+        self.threat
+    }
+
+    fn access(&self) -> Access {
+        Access::Gradients
+    }
+
+    fn spec(&self) -> serde_json::Value {
+        spec(self)
+    }
+
+    fn gradient_draws(&self) -> Option<usize> {
+        Some(self.eot.draws)
+    }
+
+    fn min_classes(&self) -> usize {
+        self.loss.classes()
+    }
+
+    fn run(
+        &self,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
+        key: Key,
+    ) -> Result<Tensor<4>, AttackError> {
+        let [_, _, height, width] = problem.images.dims();
+        let (got, wanted) = (self.side, height.min(width));
+        if got > wanted {
+            return Err(AttackError::Side { got, wanted });
+        }
+        let stop = access.stops_early(true, problem)?;
+        let mut search = Search::new(self, problem, stop, key.named("score"));
+        for restart in 0..self.restarts as u64 {
+            search.run(access, key.child(restart))?;
+            if search.is_complete() || !access.has_budget() {
+                break;
+            }
+        }
+        Ok(search.into_images())
+    }
+}

@@ -1,0 +1,203 @@
+//! The search itself: steps of what the patches show, and moves.
+
+use super::place::{Direction, Places};
+use super::{AdversarialPatch, LocationSearch};
+use crate::methods::shared::best::KeepBest;
+use crate::rows::{ActiveRows, where_rows};
+use crate::{AttackBatch, AttackError, Expectation, ModelAccess, Norm, Objective};
+use burn::tensor::{Tensor, TensorData};
+use cni_noise::{Key, uniform_rows};
+
+/// Everything that is known while a batch is attacked; rows are those still attacked.
+pub(super) struct Search<'a> {
+    patch: &'a AdversarialPatch,
+    /// Whether examples leave once they have reached the goal.
+    stop: bool,
+    active: ActiveRows,
+    problem: AttackBatch,
+    objective: Objective,
+    /// The best of all runs.
+    best: KeepBest,
+}
+
+/// Images with their patches.
+struct Patched {
+    places: Places,
+    /// What the patches show, `[batch, channels, side, side]`.
+    content: Tensor<4>,
+    images: Tensor<4>,
+    /// What was climbed, for each row; empty until the images are judged.
+    scores: Vec<f64>,
+}
+
+impl<'a> Search<'a> {
+    /// Candidates are judged under the draws of this key.
+    pub fn new(patch: &'a AdversarialPatch, problem: &AttackBatch, stop: bool, key: Key) -> Self {
+        Self {
+            patch,
+            stop,
+            active: ActiveRows::new(problem.len()),
+            problem: problem.clone(),
+            objective: Objective::new(patch.loss, &problem.goal),
+            best: KeepBest::climbed(&problem.goal, patch.loss, patch.eot, key),
+        }
+    }
+
+    /// Whether every example has left.
+    pub fn is_complete(&self) -> bool {
+        self.active.is_complete()
+    }
+
+    /// The best images; the images themselves where the budget allowed to judge none.
+    pub fn into_images(self) -> Tensor<4> {
+        self.active.finish(self.best.into_images(self.problem.images))
+    }
+
+    /// A run from a new start on the examples that are left.
+    pub fn run(&mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<(), AttackError> {
+        if !access.affords_scores(1, self.patch.eot) {
+            return Ok(());
+        }
+        let mut at = self.start(key);
+        self.judge(access, &mut at)?;
+        self.leave(&mut at);
+        for step in 0..self.patch.steps {
+            if self.is_complete() {
+                break;
+            }
+            let key_of_step = key.child(step as u64);
+            let moves = self.moves(&at, step, key_of_step);
+            if !access.affords_scores(self.scores(moves.len()), self.patch.eot) {
+                break;
+            }
+            at = self.step(access, at, &moves, key_of_step)?;
+            let more = access.proceed(&self.problem, &at.images, &at.scores, Norm::Linf);
+            self.leave(&mut at);
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many forward passes of each draw a step takes that tries so many moves.
+    fn scores(&self, moves: usize) -> u64 {
+        let eot = self.patch.eot;
+        let twice = eot.draws > 1 && eot.expectation != Expectation::Loss;
+        let of_gradient = if twice { 2 } else { 1 };
+        of_gradient + 1 + moves as u64
+    }
+
+    /// Uniform pixels at uniform places.
+    fn start(&self, key: Key) -> Patched {
+        let AttackBatch { images, examples, .. } = &self.problem;
+        let (side, epsilon) = (self.patch.side, self.patch.threat.epsilon());
+        let places = Places::drawn(side, images, examples, key.named("place"));
+        let [batch, channels, ..] = images.dims();
+        let draws = uniform_rows(key.named("content"), examples, batch, channels * side * side);
+        let draws = TensorData::new(draws, [batch, channels, side, side]);
+        let draws = Tensor::from_data(draws, (&images.device(), images.dtype()));
+        let own = places.crop(images);
+        let end = |by: f64| own.clone().add_scalar(by).clamp(0.0, 1.0);
+        let (low, high) = (end(-epsilon), end(epsilon));
+        let content = low.clone() + draws * (high - low);
+        self.show(places, content)
+    }
+
+    /// The images with patches there, of this content as far as the threat allows it there.
+    fn show(&self, places: Places, content: Tensor<4>) -> Patched {
+        let clean = &self.problem.images;
+        let epsilon = self.patch.threat.epsilon();
+        let content = Norm::Linf.project(content, &places.crop(clean), epsilon);
+        let images = places.paste(clean, &content);
+        Patched { places, content, images, scores: Vec::new() }
+    }
+
+    /// Scores the images, and keeps them where they are the best of all.
+    fn judge(&mut self, access: &mut ModelAccess<'_>, at: &mut Patched) -> Result<(), AttackError> {
+        let merits = self.best.judge(access, &at.images, &self.problem.examples)?;
+        at.scores = merits.iter().map(|merit| merit.loss).collect();
+        Ok(())
+    }
+
+    /// The moves that are tried after a step, each a direction for every row.
+    fn moves(&self, at: &Patched, step: usize, key: Key) -> Vec<Vec<Direction>> {
+        let (batch, examples) = (self.problem.len(), &self.problem.examples);
+        let directions = at.places.directions();
+        if !(step + 1).is_multiple_of(self.patch.period) || directions.is_empty() {
+            return Vec::new();
+        }
+        match self.patch.location_search {
+            LocationSearch::None => Vec::new(),
+            LocationSearch::Full => directions.iter().map(|&one| vec![one; batch]).collect(),
+            LocationSearch::Random => {
+                let count = directions.len() as f64;
+                let drawn = |draw: f32| directions[(f64::from(draw) * count) as usize];
+                let draws = uniform_rows(key.named("move"), examples, batch, 1);
+                vec![draws.into_iter().map(drawn).collect()]
+            }
+        }
+    }
+
+    /// A step of the content, and then the best of these moves, where it beats the patch from
+    /// before the step.
+    fn step(
+        &mut self,
+        access: &mut ModelAccess<'_>,
+        at: Patched,
+        moves: &[Vec<Direction>],
+        key: Key,
+    ) -> Result<Patched, AttackError> {
+        let (eot, examples) = (self.patch.eot, &self.problem.examples);
+        let found = access.gradient(&at.images, &self.objective, examples, eot, key)?;
+        let slopes = at.places.crop(&found.gradient);
+        let ahead = Norm::Linf.steepest_step(slopes, self.patch.step_size);
+        let content = at.content + ahead;
+        let mut next = self.show(at.places.clone(), content.clone());
+        self.judge(access, &mut next)?;
+        let mut to_beat = at.scores;
+        for directions in moves {
+            let places = at.places.moved(directions, self.patch.stride);
+            let mut moved = self.show(places, content.clone());
+            self.judge(access, &mut moved)?;
+            let pairs = moved.scores.iter().zip(&to_beat);
+            let better: Vec<bool> = pairs.map(|(moved, to_beat)| moved > to_beat).collect();
+            next.replace(&better, &moved);
+            let scores = to_beat.iter_mut().zip(&moved.scores);
+            scores.for_each(|(to_beat, moved)| *to_beat = to_beat.max(*moved));
+        }
+        Ok(next)
+    }
+
+    /// Examples that have reached the goal leave, where they do.
+    fn leave(&mut self, at: &mut Patched) {
+        // A margin is positive just where the goal is reached.
+        let reached = self.best.margins().into_iter().map(|margin| self.stop && margin > 0.0);
+        let reached: Vec<bool> = reached.collect();
+        let Some(images) = self.best.images() else { return };
+        let Some(rows) = self.active.take(&reached, images) else { return };
+        if self.active.is_complete() {
+            return;
+        }
+        self.problem = self.problem.select(&rows);
+        self.objective = self.objective.select(&rows);
+        self.best.select(&rows);
+        *at = Patched {
+            places: at.places.select(&rows),
+            content: rows.of(&at.content),
+            images: rows.of(&at.images),
+            scores: rows.of_list(&at.scores),
+        };
+    }
+}
+
+impl Patched {
+    /// Takes the other's rows where `take` holds.
+    fn replace(&mut self, take: &[bool], other: &Self) {
+        self.places = self.places.clone().where_rows(take, &other.places);
+        self.content = where_rows(take, self.content.clone(), &other.content);
+        self.images = where_rows(take, self.images.clone(), &other.images);
+        let rows = self.scores.iter_mut().zip(&other.scores).zip(take);
+        rows.filter(|(_, take)| **take).for_each(|((own, other), _)| *own = *other);
+    }
+}

@@ -1,0 +1,102 @@
+//! The settings of an adversarial patch.
+
+use super::{AdversarialPatch, LocationSearch};
+use crate::error::at_least_one;
+use crate::{AttackError, Eot, Expectation, Loss, Norm, Threat};
+
+impl AdversarialPatch {
+    /// A patch of `side` x `side` pixels: 100 steps of 0.05 and after each a move of 2 pixels in
+    /// the best of all directions, the authors' AP-FullLO, but one run where they make 30; on the
+    /// cross-entropy, one draw.
+    ///
+    /// # Errors
+    ///
+    /// Where `side` is zero. One that is longer than a side of the images is an error when these
+    /// are known.
+    pub fn new(side: usize) -> Result<Self, AttackError> {
+        Ok(Self {
+            side: at_least_one("side", side)?,
+            threat: Threat::whole_box(),
+            steps: 100,
+            step_size: 0.05,
+            location_search: LocationSearch::Full,
+            stride: 2,
+            period: 1,
+            restarts: 1,
+            eot: Eot::ONE,
+            loss: Loss::CrossEntropy,
+        })
+    }
+
+    /// How far each pixel of the patch may be from the image's own; an error unless in Linf.
+    /// Otherwise a patch shows anything.
+    pub fn with_threat(self, threat: Threat) -> Result<Self, AttackError> {
+        let (got, wanted) = (threat.norm(), &[Norm::Linf]);
+        if !wanted.contains(&got) {
+            return Err(AttackError::Norm { got, wanted });
+        }
+        Ok(Self { threat, ..self })
+    }
+
+    /// The number of steps of a run; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// How far a step moves every pixel of the patch, in units of the pixel range; an error unless
+    /// finite and positive.
+    pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
+        if !(step_size.is_finite() && step_size > 0.0) {
+            return Err(AttackError::StepSize { got: step_size });
+        }
+        Ok(Self { step_size, ..self })
+    }
+
+    /// How the location is sought.
+    pub fn with_location_search(self, location_search: LocationSearch) -> Self {
+        Self { location_search, ..self }
+    }
+
+    /// How many pixels a move is long; an error where it is zero, and where no patch moves.
+    pub fn with_stride(self, stride: usize) -> Result<Self, AttackError> {
+        self.check_moves("stride", stride)?;
+        Ok(Self { stride: at_least_one("stride", stride)?, ..self })
+    }
+
+    /// After how many steps the patch may move each time; an error where it is zero, and where no
+    /// patch moves.
+    pub fn with_period(self, period: usize) -> Result<Self, AttackError> {
+        self.check_moves("period", period)?;
+        Ok(Self { period: at_least_one("period", period)?, ..self })
+    }
+
+    fn check_moves(&self, field: &'static str, got: usize) -> Result<(), AttackError> {
+        if self.location_search != LocationSearch::None {
+            return Ok(());
+        }
+        let wanted = "none: without a location search no patch moves";
+        Err(AttackError::Unused { field, got: got.to_string(), wanted })
+    }
+
+    /// The number of runs, each from a start of its own; an error where it is zero. The result is
+    /// the best of all.
+    pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
+        Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each gradient and each loss; an error where
+    /// it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+
+    /// What the expectation over draws is taken of.
+    pub fn with_expectation(self, expectation: Expectation) -> Self {
+        Self { eot: Eot { expectation, ..self.eot }, ..self }
+    }
+
+    /// The loss to climb.
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
+    }
+}
