@@ -17,7 +17,7 @@
 //! let goal = Goal::Misclassify(Tensor::from_ints([0, 1, 0, 1, 0], &device));
 //!
 //! let attack = Pgd::new(Threat::linf(8.0 / 255.0)?).with_steps(20)?;
-//! let adversarial = attack.perturb(&frozen, images, &goal, Key::new(1), 0)?;
+//! let adversarial = attack.on(&frozen).with_key(Key::new(1)).run(images, &goal)?;
 //! assert_eq!(adversarial.images.dims(), [5, 3, 2, 2]);
 //! # Ok::<(), cni_attacks::AttackError>(())
 //! ```
@@ -87,14 +87,15 @@ mod methods;
 mod model;
 mod objective;
 pub mod rows;
+mod run;
 mod runner;
 mod threat;
 
 pub use access::{
     Budget, DrawPredictions, ModelAccess, Progress, ROUNDING, Severity, TracePoint, differing_share,
 };
-pub use adversarial::Adversarial;
-pub use attack::{Access, Attack, check_classes};
+pub use adversarial::{Adversarial, Perturbed};
+pub use attack::{Access, AsAttack, Attack, check_classes};
 pub use autoattack::Suite;
 pub use batch::{AttackBatch, check_images};
 pub use error::{AttackError, at_least_one, within};
@@ -102,8 +103,8 @@ pub use knobs::{Knob, Knobs};
 pub use methods::*;
 pub use model::{AnyRank, Classifier, FixedNoise, FrozenModel, bpda, straight_through};
 pub use objective::{
-    Eot, Expectation, Goal, InputGradient, Loss, Objective, PairLoss, Passes, Scores, draw_scope,
-    input_gradient, score,
+    Eot, Expectation, Goal, InputGradient, Loss, LossFn, Objective, PairLoss, Passes, Scores,
+    draw_scope, input_gradient, score,
 };
 pub use rows::Rows;
 pub use runner::Runner;

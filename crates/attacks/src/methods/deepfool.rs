@@ -5,9 +5,7 @@ use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
 use crate::methods::shared::targets::targets;
 use crate::rows::per_row;
-use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Goal, ModelAccess, Norm, PairLoss, Threat,
-};
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Norm, PairLoss, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -104,9 +102,7 @@ impl Attack for DeepFool {
         problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        if matches!(problem.goal, Goal::Target(_)) {
-            return Err(AttackError::Untargeted { attack: self.name() });
-        }
+        problem.goal.check_untargeted(self.name())?;
         let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
         if search.is_complete() {
             return Ok(search.finish());

@@ -1,14 +1,10 @@
 //! Attacks on one model with the adversarial examples of another.
 
-use crate::access::Observers;
 use crate::error::at_least_one;
 use crate::methods::shared::best::KeepBest;
-use crate::{
-    Access, Attack, AttackBatch, AttackError, Budget, Classifier, Eot, ModelAccess, Threat,
-};
+use crate::{Access, Attack, AttackBatch, AttackError, Classifier, Eot, ModelAccess, Threat};
 use burn::tensor::Tensor;
 use cni_noise::{Key, Noise, scope};
-use std::time::Instant;
 
 /// The adversarial examples of a surrogate model, used on another.
 ///
@@ -98,13 +94,7 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
         let mut images = problem.images.clone();
         for candidate in 0..self.candidates as u64 {
             // The victim's budget and passes are its own.
-            let mut surrogate = ModelAccess::new(
-                &self.surrogate,
-                Budget::default(),
-                None,
-                Instant::now(),
-                Observers::default(),
-            );
+            let mut surrogate = ModelAccess::new(&self.surrogate);
             // Noise that the caller has switched off is the victim's: the surrogate stays what it
             // is.
             let made = || surrogate.run(&self.attack, problem, key.child(candidate));

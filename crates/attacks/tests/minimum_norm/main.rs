@@ -8,7 +8,7 @@ mod support;
 
 use burn::tensor::{DType, Device, Tensor};
 use cni_attacks::{
-    Attack, CarliniWagner, CarliniWagnerLinf, Ddn, DeepFool, Fab, Goal, Norm, Runner, Threat,
+    Attack, CarliniWagner, CarliniWagnerLinf, Ddn, DeepFool, Fab, Goal, Norm, Threat,
 };
 use cni_noise::{Key, uniform};
 use exact::{exact_distances, exact_distances_in_box, rows};
@@ -93,9 +93,12 @@ fn the_nearest_adversarial_image_of_a_linear_model_is_found() {
             for (attack, tolerances) in cases(norm, FAR) {
                 let name = format!("{} {norm:?} {classes} classes", attack.name());
                 // Every target is tried, although any result will do within so large a threat.
-                let runner = Runner::default().with_early_stop(false);
                 let frozen = toy.classifier();
-                let found = runner.run(&*attack, &frozen, clean.clone(), &goal, Key::new(1), 0);
+                let found = attack
+                    .on(&frozen)
+                    .with_early_stop(false)
+                    .with_key(Key::new(1))
+                    .run(clean.clone(), &goal);
                 let found = found.unwrap().images;
                 let reached = fraction(goal.reached(&toy.logits(found.clone())));
                 assert_eq!(reached, 1.0, "{name}");
@@ -125,10 +128,14 @@ fn fab_finds_the_nearest_point_of_the_box() {
         assert!(active.count() >= 10, "{norm:?}: the box is out of the way");
         let threat = threat(norm, FAR);
         for fab in [Fab::new(threat), Fab::targeted(threat)] {
-            let runner = Runner::default().with_early_stop(false);
             let fab = fab.with_bisection(20);
             let frozen = toy.classifier();
-            let found = runner.run(&fab, &frozen, clean.clone(), &goal, Key::new(1), 0).unwrap();
+            let found = fab
+                .on(&frozen)
+                .with_early_stop(false)
+                .with_key(Key::new(1))
+                .run(clean.clone(), &goal)
+                .unwrap();
             let got = rows(&norm.distance(&found.images, &clean));
             for (row, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
                 let wanted = if wanted.is_finite() { *wanted } else { 0.0 };
@@ -150,7 +157,8 @@ fn a_result_is_within_the_threat_or_the_original() {
         let epsilon = sorted[16] * 1.03;
         for (attack, _) in cases(norm, epsilon) {
             let name = format!("{} {norm:?}", attack.name());
-            let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0);
+            let found =
+                attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal);
             let found = found.unwrap().images;
             assert_eq!(gap(&found, &found.clone().clamp(0.0, 1.0)), 0.0, "{name}: box");
             let reached = goal.reached(&toy.logits(found.clone())).try_to_vec_as::<bool>().unwrap();
@@ -179,7 +187,13 @@ fn an_image_has_its_result_whatever_the_batch_and_equal_keys_agree() {
         for (attack, _) in cases {
             let name = format!("{} {norm:?}", attack.name());
             let run = |images: Tensor<4>, goal: &Goal, first: u64| {
-                attack.perturb(&toy.classifier(), images, goal, Key::new(4), first).unwrap().images
+                attack
+                    .on(&toy.classifier())
+                    .with_key(Key::new(4))
+                    .with_examples(first)
+                    .run(images, goal)
+                    .unwrap()
+                    .images
             };
             let batch = run(clean.clone(), &goal, 7);
             assert_eq!(gap(&batch, &run(clean.clone(), &goal, 7)), 0.0, "{name}");

@@ -17,7 +17,7 @@ fn targets_are_reached_where_an_attack_knows_them() {
     let target: Tensor<1, Int> = toy.predictions(&clean).add_scalar(1).remainder_scalar(4);
     let goal = Goal::Target(target);
     let run = |attack: &dyn Attack| {
-        attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0)
+        attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal)
     };
     for norm in NORMS {
         let threat = crate::threat(norm, FAR);
@@ -61,12 +61,13 @@ fn a_confidence_is_the_margin_that_is_kept() {
     let clean = middling(&toy, 8);
     let goal = misclassify(&toy, &clean);
     let attack = cw(Threat::l2(FAR).unwrap()).with_confidence(0.5).unwrap();
-    let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
+    let found =
+        attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal).unwrap();
     let margin = Loss::Margin.per_example(toy.logits(found.images), goal.labels());
     let margins = rows(&margin);
     assert!(margins.iter().all(|m| (0.5..0.6).contains(m)), "{margins:?}");
     let attack = cw_linf(Threat::whole_box()).with_confidence(0.5).unwrap();
-    let found = attack.perturb(&toy.classifier(), clean, &goal, Key::new(1), 0).unwrap();
+    let found = attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean, &goal).unwrap();
     let margins = rows(&Loss::Margin.per_example(toy.logits(found.images), goal.labels()));
     assert!(margins.iter().all(|m| (0.5..0.6).contains(m)), "{margins:?}");
 }
@@ -77,7 +78,8 @@ fn ddn_keeps_to_the_levels_there_are() {
     let clean = images(16, DType::F64).mul_scalar(255.0).round().div_scalar(255.0);
     let goal = misclassify(&toy, &clean);
     let attack = Ddn::new(Threat::l2(FAR).unwrap()).unwrap().with_levels(256).unwrap();
-    let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
+    let found =
+        attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal).unwrap();
     let bytes = found.images.clone().mul_scalar(255.0);
     assert!(gap(&bytes, &bytes.clone().round()) < 1e-9);
     assert!(largest(Norm::L2.distance(&found.images, &clean)) > 0.0);
@@ -92,7 +94,12 @@ fn results_have_the_element_type_of_the_images_and_find_the_same() {
     for norm in NORMS {
         for (attack, _) in cases(norm, FAR) {
             let run = |toy: &Toy, images: Tensor<4>| {
-                attack.perturb(&toy.classifier(), images, &goal, Key::new(1), 0).unwrap().images
+                attack
+                    .on(&toy.classifier())
+                    .with_key(Key::new(1))
+                    .run(images, &goal)
+                    .unwrap()
+                    .images
             };
             let images = run(&narrow, wide.clone().cast(DType::F32));
             assert_eq!((images.dtype(), images.is_autodiff()), (DType::F32, false));
@@ -125,7 +132,8 @@ fn noisy_models_are_judged_by_mean_logits_and_results_repeat() {
         let name = attack.name();
         assert!(name.starts_with("EOT-") && name.ends_with("x4"), "{name}");
         let run = || {
-            let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(2), 0);
+            let found =
+                attack.on(&toy.classifier()).with_key(Key::new(2)).run(clean.clone(), &goal);
             found.unwrap().images
         };
         let found = run();
@@ -157,19 +165,17 @@ fn early_stopping_and_budgets_save_passes() {
         Box::new(cw(threat)),
     ];
     for attack in attacks {
-        let run = |runner: Runner| {
-            let examples = Examples::default();
-            let frozen = toy.classifier();
-            runner.run(&*attack, &frozen, clean.clone(), &goal, Key::new(2), examples).unwrap()
-        };
+        let frozen = toy.classifier();
+        let on = || attack.on(&frozen).with_key(Key::new(2)).with_examples(Examples::default());
+        let run = |runner: Runner<'_, dyn Attack + '_>| runner.run(clean.clone(), &goal).unwrap();
         let name = attack.name();
-        let (usual, early) = (run(Runner::default()), run(Runner::default().with_early_stop(true)));
+        let (usual, early) = (run(on()), run(on().with_early_stop(true)));
         for found in [&usual, &early] {
             assert_eq!(fraction(goal.reached(&toy.logits(found.images.clone()))), 1.0, "{name}");
         }
         assert!(early.passes.backwards < usual.passes.backwards / 2, "{name}");
         let budget = Budget { backwards: Some(12), ..Budget::default() };
-        let cut = run(Runner::default().with_budget(budget));
+        let cut = run(on().with_budget(budget));
         assert!(cut.exhausted && cut.passes.backwards <= 15 * 10, "{name}: {:?}", cut.passes);
         let (norm, epsilon) = (attack.threat().norm(), attack.threat().epsilon());
         assert!(largest(norm.distance(&cut.images, &clean)) <= epsilon, "{name}");

@@ -20,7 +20,9 @@ impl Fab {
     ) -> Result<Vec<Vec<Objective>>, AttackError> {
         let difference = |pair: Pair| pair.objective(PairLoss::Difference);
         Ok(match (&search.problem.goal, self.targets) {
-            (Goal::Target(_), _) => vec![vec![Objective::new(Loss::Margin, &search.problem.goal)]],
+            (Goal::Target(_) | Goal::Custom { .. }, _) => {
+                vec![vec![Objective::new(Loss::Margin, &search.problem.goal)]]
+            }
             (_, Some(most)) => {
                 let pairs = targets(access, &search.problem, self.eot, key, most)?;
                 pairs.into_iter().map(|pair| vec![difference(pair)]).collect()

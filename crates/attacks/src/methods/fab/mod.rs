@@ -7,7 +7,7 @@ use self::descent::leave;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
-use crate::{Access, Attack, AttackBatch, AttackError, Eot, Goal, ModelAccess, Threat};
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -162,8 +162,8 @@ impl Attack for Fab {
         problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        if self.targets.is_none() && matches!(problem.goal, Goal::Target(_)) {
-            return Err(AttackError::Untargeted { attack: self.name() });
+        if self.targets.is_none() {
+            problem.goal.check_untargeted(self.name())?;
         }
         let leaves = access.stops_early(true, problem)?;
         let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;

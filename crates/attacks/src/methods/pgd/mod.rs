@@ -147,7 +147,8 @@ impl Pgd {
         more: usize,
     ) -> Result<Tensor<4>, AttackError> {
         let key_of_choice = key.named("score");
-        let mut selection = KeepBest::climbed(&problem.goal, self.loss, self.eot, key_of_choice);
+        let mut selection =
+            KeepBest::climbed(&problem.goal, self.loss.clone(), self.eot, key_of_choice);
         let every = (self.iterate == Iterate::Best).then_some(&mut selection);
         let done = self.steps as u64;
         let run = Run { key: key.child(0), start: from, steps: done..done + more as u64 };
@@ -178,7 +179,7 @@ impl Attack for Pgd {
             (true, true) => format!("MI-PGD-{}", self.steps),
         };
         name = self.eot.name(format!("{prefix}{name}"));
-        name += self.loss.suffix();
+        name += &self.loss.suffix();
         if self.restarts > 1 {
             name += &format!("-r{}", self.restarts);
         }
@@ -215,7 +216,8 @@ impl Attack for Pgd {
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let key_of_choice = key.named("score");
-        let mut selection = KeepBest::climbed(&problem.goal, self.loss, self.eot, key_of_choice);
+        let mut selection =
+            KeepBest::climbed(&problem.goal, self.loss.clone(), self.eot, key_of_choice);
         let best = self.iterate == Iterate::Best;
         // What stops early has no part in the choice of the best, whose batch stays whole.
         let stop = !best && access.wants_early_stop() && access.stops_early(false, problem)?;
