@@ -60,7 +60,7 @@ impl Name {
             Self::FabT => Box::new(Fab::targeted(threat).with_steps(iterations)?),
             Self::Square => Box::new(Square::new(threat).with_queries(queries)?),
             Self::Cw => Box::new(
-                CarliniWagner::new(Threat::l2(100.0)?)?
+                CarliniWagner::new(Threat::unbounded(Norm::L2))?
                     .with_search_steps(settings.cw_search)?
                     .with_steps(settings.cw_steps)?
                     .with_initial_constant(0.01)?,

@@ -35,7 +35,7 @@ fn pgd_finds_the_closed_form_optimum_of_a_linear_model() {
                     Goal::Misclassify(labels.clone()),
                     Goal::Target(labels.clone().mul_scalar(-1).add_scalar(1)),
                 ] {
-                    let attack = attack.clone().with_loss(loss);
+                    let attack = attack.clone().with_loss(loss.clone());
                     let found = attack
                         .on(&toy.classifier())
                         .with_key(Key::new(2))
@@ -147,7 +147,7 @@ fn robust_accuracy_falls_from_all_to_none_as_epsilon_grows() {
             .into_iter()
             .map(|part| {
                 let threat = match (norm, part) {
-                    (Norm::Linf, 1.0) => Threat::whole_box(),
+                    (Norm::Linf, 1.0) => Threat::of_any_radius(norm, 1.0).unwrap(),
                     _ => Threat::new(norm, part * largest).unwrap(),
                 };
                 let attack = Pgd::new(threat);

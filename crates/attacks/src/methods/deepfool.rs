@@ -96,6 +96,10 @@ impl Attack for DeepFool {
         Some(self.eot.draws)
     }
 
+    fn is_minimum_norm(&self) -> bool {
+        true
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,

@@ -9,7 +9,7 @@ use cni_attacks::{
 use cni_noise::Key;
 
 fn far() -> BoundaryAttack {
-    BoundaryAttack::new(Threat::l2(100.0).unwrap()).unwrap()
+    BoundaryAttack::new(Threat::unbounded(Norm::L2)).unwrap()
 }
 
 /// The nearest image across a plane is `|margin| / ‖w‖` away.
@@ -186,7 +186,7 @@ fn the_boundary_attack_needs_more_decisions_than_hop_skip_jump() {
         assert!(goal.reached(&plane.logits(run.images.clone())).all().into_scalar::<bool>());
         Norm::L2.distance(&run.images, &clean).mean().into_scalar::<f64>()
     };
-    let jumps = distance(&HopSkipJump::new(Threat::l2(100.0).unwrap()).unwrap());
+    let jumps = distance(&HopSkipJump::new(Threat::unbounded(Norm::L2)).unwrap());
     let walks = distance(&far());
     assert!(jumps < walks, "{jumps}, {walks}");
 }

@@ -14,11 +14,7 @@ fn hop_skip_jump_finds_the_distance_of_the_boundary() {
     let clean = plane.images(4);
     let goal = plane.goal(&clean);
     for (norm, tolerance) in [(Norm::L2, 0.03), (Norm::Linf, 0.05)] {
-        let attack = HopSkipJump::new(match norm {
-            Norm::Linf => Threat::whole_box(),
-            _ => Threat::l2(100.0).unwrap(),
-        })
-        .unwrap();
+        let attack = HopSkipJump::new(Threat::unbounded(norm)).unwrap();
         let attack = attack.with_steps(15).unwrap().with_samples(60, 200).unwrap();
         let run =
             attack.on(&plane.classifier()).with_key(Key::new(8)).run(clean.clone(), &goal).unwrap();
@@ -42,7 +38,7 @@ fn hop_skip_jump_leaves_alone_what_is_adversarial_or_has_no_start() {
     let plane = Plane::new([3, 2, 3], DType::F64);
     let clean = plane.images(4);
     let wrong = plane.classes(&clean).mul_scalar(-1).add_scalar(1);
-    let attack = HopSkipJump::new(Threat::l2(100.0).unwrap()).unwrap().with_tries(3).unwrap();
+    let attack = HopSkipJump::new(Threat::unbounded(Norm::L2)).unwrap().with_tries(3).unwrap();
     let one_class = |images: Tensor<4>| plane.logits(images).mul_scalar(0.0).add_scalar(1.0);
     let zeros = Tensor::zeros([4], &Device::flex());
     for (classifier, goal) in [
@@ -60,7 +56,7 @@ fn the_majority_of_draws_decides_for_hop_skip_jump() {
     let mut plane = Plane::new([3, 2, 3], DType::F64);
     let clean = plane.images(4);
     let goal = plane.goal(&clean);
-    let attack = HopSkipJump::new(Threat::l2(100.0).unwrap()).unwrap().with_draws(9).unwrap();
+    let attack = HopSkipJump::new(Threat::unbounded(Norm::L2)).unwrap().with_draws(9).unwrap();
     let attack = attack.with_steps(4).unwrap().with_samples(20, 30).unwrap();
     plane.noise = 0.1;
     let run =

@@ -14,14 +14,11 @@ use cni_noise::{Key, uniform};
 use exact::{exact_distances, exact_distances_in_box, rows};
 use support::{Toy, fraction, gap, images};
 
-/// Farther than any image of the box.
-const FAR: f64 = 100.0;
+/// No bound.
+const FAR: f64 = f64::INFINITY;
 
 fn threat(norm: Norm, epsilon: f64) -> Threat {
-    match norm {
-        Norm::Linf if epsilon == FAR => Threat::whole_box(),
-        _ => Threat::new(norm, epsilon).unwrap(),
-    }
+    Threat::of_any_radius(norm, epsilon).unwrap()
 }
 
 /// An attack, and how much farther than the nearest adversarial image its result may be, relatively: of two classes, and of

@@ -44,7 +44,7 @@ fn the_bounds_of_linf_are_lowered_as_in_pytorch() {
             true => Goal::Target(classes("targets")),
             false => Goal::Misclassify(classes("labels")),
         };
-        let attack = CarliniWagnerLinf::new(Threat::whole_box())
+        let attack = CarliniWagnerLinf::new(Threat::unbounded(Norm::Linf))
             .and_then(|attack| attack.with_steps(number("steps") as usize))
             .and_then(|attack| attack.with_step_size(number("step")))
             .and_then(|attack| attack.with_constants(number("first"), number("last")))

@@ -32,11 +32,11 @@ fn targets_are_reached_where_an_attack_knows_them() {
         assert_eq!(reached, 1.0, "{}", attack.name());
         Norm::Linf.distance(&found, &clean).mean().into_scalar()
     };
-    let whole = Threat::whole_box();
+    let whole = Threat::unbounded(Norm::Linf);
     let least = distance(&Fab::targeted(whole).with_bisection(20));
     let lowered = distance(&cw_linf(whole));
     assert!(lowered < 1.1 * least, "{lowered}, {least}");
-    let threat = Threat::l2(FAR).unwrap();
+    let threat = Threat::unbounded(Norm::L2);
     let refused = run(&DeepFool::new(threat).unwrap()).unwrap_err();
     assert_eq!(refused, AttackError::Untargeted { attack: "DeepFool-50".into() });
     let distances: Vec<f64> = [
@@ -60,13 +60,13 @@ fn a_confidence_is_the_margin_that_is_kept() {
     let toy = Toy::new(3, DType::F64);
     let clean = middling(&toy, 8);
     let goal = misclassify(&toy, &clean);
-    let attack = cw(Threat::l2(FAR).unwrap()).with_confidence(0.5).unwrap();
+    let attack = cw(Threat::unbounded(Norm::L2)).with_confidence(0.5).unwrap();
     let found =
         attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal).unwrap();
     let margin = Loss::Margin.per_example(toy.logits(found.images), goal.labels());
     let margins = rows(&margin);
     assert!(margins.iter().all(|m| (0.5..0.6).contains(m)), "{margins:?}");
-    let attack = cw_linf(Threat::whole_box()).with_confidence(0.5).unwrap();
+    let attack = cw_linf(Threat::unbounded(Norm::Linf)).with_confidence(0.5).unwrap();
     let found = attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean, &goal).unwrap();
     let margins = rows(&Loss::Margin.per_example(toy.logits(found.images), goal.labels()));
     assert!(margins.iter().all(|m| (0.5..0.6).contains(m)), "{margins:?}");
@@ -77,7 +77,7 @@ fn ddn_keeps_to_the_levels_there_are() {
     let toy = Toy::new(3, DType::F64);
     let clean = images(16, DType::F64).mul_scalar(255.0).round().div_scalar(255.0);
     let goal = misclassify(&toy, &clean);
-    let attack = Ddn::new(Threat::l2(FAR).unwrap()).unwrap().with_levels(256).unwrap();
+    let attack = Ddn::new(Threat::unbounded(Norm::L2)).unwrap().with_levels(256).unwrap();
     let found =
         attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal).unwrap();
     let bytes = found.images.clone().mul_scalar(255.0);

@@ -166,6 +166,10 @@ impl Attack for BoundaryAttack {
         None
     }
 
+    fn is_minimum_norm(&self) -> bool {
+        true
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,

@@ -179,6 +179,10 @@ impl Attack for CarliniWagner {
         Some(self.eot.draws)
     }
 
+    fn is_minimum_norm(&self) -> bool {
+        true
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,

@@ -156,6 +156,10 @@ impl Attack for Fab {
         Some(self.eot.draws)
     }
 
+    fn is_minimum_norm(&self) -> bool {
+        true
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,

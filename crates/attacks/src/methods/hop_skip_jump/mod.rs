@@ -132,6 +132,10 @@ impl Attack for HopSkipJump {
         None
     }
 
+    fn is_minimum_norm(&self) -> bool {
+        true
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
