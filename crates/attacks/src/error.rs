@@ -200,6 +200,14 @@ pub enum AttackError {
         /// The model's, zeros standing for any size.
         wanted: Vec<usize>,
     },
+    /// Settings of which no attack can be made.
+    #[error("{attack}: {reason}")]
+    Spec {
+        /// The attack.
+        attack: String,
+        /// Why.
+        reason: String,
+    },
     /// Attacks that make no suite.
     #[error("suite {name}: {reason}")]
     Suite {

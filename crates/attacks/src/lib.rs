@@ -83,12 +83,14 @@ mod autoattack;
 mod batch;
 mod error;
 mod knobs;
+mod load;
 mod methods;
 mod model;
 mod objective;
 pub mod rows;
 mod run;
 mod runner;
+mod spec;
 mod threat;
 
 pub use access::{
@@ -100,6 +102,7 @@ pub use autoattack::Suite;
 pub use batch::{AttackBatch, check_images};
 pub use error::{AttackError, at_least_one, within};
 pub use knobs::{Knob, Knobs};
+pub use load::attack_from_spec;
 pub use methods::*;
 pub use model::{AnyRank, Classifier, FixedNoise, FrozenModel, bpda, straight_through};
 pub use objective::{

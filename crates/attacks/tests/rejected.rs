@@ -125,7 +125,7 @@ fn bad_settings_are_refused() {
         ("draws", message(walk().with_draws(0))),
         ("candidates", message(transfer().with_candidates(0))),
         ("draws", message(transfer().with_draws(0))),
-        ("draws", message(Suite::rand(threat).unwrap().with_draws(0))),
+        ("judging_draws", message(Suite::rand(threat).unwrap().with_judging_draws(0))),
         ("chunk", message(pgd().on(&model).with_chunk(0))),
         ("judging_draws", message(pgd().on(&model).with_judging_draws(0))),
         ("epochs", message(universal().with_epochs(0))),

@@ -31,3 +31,29 @@ pub use self::spsa::Spsa;
 pub use self::square::Square;
 pub use self::transfer::Transfer;
 pub use self::universal::{Fooling, Universal, UniversalPerturbation};
+
+use crate::spec::{FromSpec, Spec};
+use crate::{Attack, AttackError};
+
+type Loader = fn(Spec) -> Result<Box<dyn Attack>, AttackError>;
+
+/// How each attack is read back from its settings.
+pub(crate) const LOADERS: &[(&str, Loader)] = &[
+    (Apgd::NAME, load::<Apgd>),
+    (BoundaryAttack::NAME, load::<BoundaryAttack>),
+    (CarliniWagner::NAME, load::<CarliniWagner>),
+    (CarliniWagnerLinf::NAME, load::<CarliniWagnerLinf>),
+    (Ddn::NAME, load::<Ddn>),
+    (DeepFool::NAME, load::<DeepFool>),
+    (Fab::NAME, load::<Fab>),
+    (HopSkipJump::NAME, load::<HopSkipJump>),
+    (NAttack::NAME, load::<NAttack>),
+    (Pgd::NAME, load::<Pgd>),
+    (RandomNoise::NAME, load::<RandomNoise>),
+    (Spsa::NAME, load::<Spsa>),
+    (Square::NAME, load::<Square>),
+];
+
+fn load<A: FromSpec + Attack + 'static>(spec: Spec) -> Result<Box<dyn Attack>, AttackError> {
+    Ok(Box::new(A::from_spec(spec)?))
+}

@@ -3,6 +3,7 @@
 use crate::attack::spec;
 use crate::error::at_least_one;
 use crate::methods::shared::best::KeepBest;
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Norm, Threat};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
@@ -72,6 +73,22 @@ impl RandomNoise {
         norm.project(clean.clone() + change, clean, epsilon)
     }
 }
+
+impl FromSpec for RandomNoise {
+    const NAME: &'static str = "random_noise";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        let threat = of.need("threat")?;
+        let law = of.take("law")?.unwrap_or_default();
+        of.only_mean_loss()?;
+        let attack = Self { law, ..Self::new(threat) };
+        let attack = of.set(attack, "samples", Self::with_samples)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(RandomNoise);
 
 impl Attack for RandomNoise {
     /// `Random-{samples}` or `Gaussian-{samples}`, with several draws `EOT-Random-{samples}x{draws}`.

@@ -181,8 +181,8 @@ fn names_and_specs_hold_the_parameters_and_wrong_ones_are_refused() {
     let square = Square::new(threat);
     for error in [
         square.clone().with_queries(0).unwrap_err(),
-        square.clone().with_share(0.0).unwrap_err(),
-        square.with_share(1.1).unwrap_err(),
+        square.clone().with_p_init(0.0).unwrap_err(),
+        square.with_p_init(1.1).unwrap_err(),
         Spsa::new(threat).with_delta(f64::NAN).unwrap_err(),
         NAttack::new(threat).unwrap().with_sigma(-1.0).unwrap_err(),
         HopSkipJump::new(threat).unwrap().with_gamma(0.0).unwrap_err(),

@@ -203,7 +203,7 @@ fn settings_that_make_no_sense_are_refused() {
         fab().with_beta(1.0).unwrap_err(),
         deepfool().with_steps(0).unwrap_err(),
         deepfool().with_overshoot(-0.1).unwrap_err(),
-        deepfool().with_candidates(1).unwrap_err(),
+        deepfool().with_classes(1).unwrap_err(),
         ddn().with_steps(0).unwrap_err(),
         ddn().with_gamma(1.0).unwrap_err(),
         ddn().with_initial_norm(0.0).unwrap_err(),

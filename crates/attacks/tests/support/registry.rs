@@ -92,7 +92,7 @@ pub fn registry() -> Vec<Row> {
                 Box::new(Fab::targeted(t).with_steps(5)?),
                 Box::new(Square::new(t).with_queries(20)?),
             ];
-            Suite::custom("small", attacks)?.with_draws(3)
+            Suite::custom("small", attacks)?.with_judging_draws(3)
         }),
     ]
 }

@@ -217,7 +217,11 @@ mod tests {
         assert_ne!(without_draws(&other.spec()), without_draws(&Pgd::new(threat).spec()));
         let suite = |draws| {
             let apgd = Apgd::cross_entropy(threat).with_draws(draws).unwrap();
-            Suite::custom("own", vec![Box::new(apgd)]).unwrap().with_draws(draws).unwrap().spec()
+            Suite::custom("own", vec![Box::new(apgd)])
+                .unwrap()
+                .with_judging_draws(draws)
+                .unwrap()
+                .spec()
         };
         assert_eq!(without_draws(&suite(4)), without_draws(&suite(1)));
     }

@@ -53,6 +53,7 @@ enum Climb {
 #[serde(tag = "attack", rename = "apgd")]
 pub struct Apgd {
     threat: Threat,
+    #[serde(flatten)]
     climb: Climb,
     steps: usize,
     restarts: usize,
@@ -60,6 +61,7 @@ pub struct Apgd {
     #[serde(flatten)]
     eot: Eot,
     score_draws: Option<usize>,
+    #[serde(rename = "use_larger_epsilons")]
     enlarged: bool,
 }
 
