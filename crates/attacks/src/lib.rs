@@ -91,6 +91,8 @@ pub mod rows;
 mod run;
 mod runner;
 mod spec;
+mod sweep;
+mod targets;
 mod threat;
 
 pub use access::{
@@ -111,6 +113,8 @@ pub use objective::{
 };
 pub use rows::Rows;
 pub use runner::Runner;
+pub use sweep::{AtRadius, Sweep};
+pub use targets::Targets;
 pub use threat::{Norm, Threat};
 
 /// Compiles the code of the README.

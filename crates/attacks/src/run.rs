@@ -6,7 +6,6 @@ use crate::{
     Adversarial, Attack, AttackBatch, AttackError, Goal, ModelAccess, Passes, Perturbed, Rows,
 };
 use burn::tensor::Tensor;
-use cni_noise::Key;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -125,28 +124,23 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
         stochastic: Option<bool>,
     ) -> Result<(Vec<f64>, usize), AttackError> {
         // Not one of the keys that attacks derive.
-        let key = judging_key(self.key);
-        let (mut rates, mut first, mut most) = (Vec::new(), 0, 1);
+        let key = self.key.named("success");
+        let stochastic = match stochastic {
+            Some(known) => known,
+            None => ModelAccess::new(self.model).is_stochastic(batch)?,
+        };
+        let draws = if stochastic { self.judging_draws } else { 1 };
+        let mut access = ModelAccess::new(self.model).with_stochastic(stochastic);
+        let (mut rates, mut first) = (Vec::new(), 0);
         for part in self.chunks(batch) {
             let rows = Rows::new((first..first + part.len()).collect(), images);
             first += part.len();
-            let mut access = ModelAccess::new(self.model);
-            if let Some(stochastic) = stochastic {
-                access = access.with_stochastic(stochastic);
-            }
-            let draws = if access.is_stochastic(&part)? { self.judging_draws } else { 1 };
             let judged = access.judge(&part, &rows.of(images), key, draws)?;
             let reached = judged.reached(&part.goal).into_iter();
             rates.extend(reached.map(|reached| reached as f64 / draws as f64));
-            most = most.max(draws);
         }
-        Ok((rates, most))
+        Ok((rates, draws))
     }
-}
-
-/// The key of the draws that judge.
-fn judging_key(key: Key) -> Key {
-    key.named("success")
 }
 
 #[cfg(test)]

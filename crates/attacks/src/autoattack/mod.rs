@@ -241,6 +241,10 @@ impl Attack for Suite {
         self.attacks().map(Attack::min_classes).max().unwrap_or(2)
     }
 
+    fn check(&self) -> Result<(), AttackError> {
+        self.attacks().try_for_each(Attack::check)
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,

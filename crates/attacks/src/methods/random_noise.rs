@@ -53,7 +53,8 @@ impl RandomNoise {
         Ok(Self { samples: at_least_one("samples", samples)?, ..self })
     }
 
-    /// The number of draws of the model's noise behind each score; an error where it is zero.
+    /// The number of draws of the model's noise behind each score; an error where it is zero. A run
+    /// refuses several draws for a single point, which has no score.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -114,6 +115,17 @@ impl Attack for RandomNoise {
 
     fn gradient_draws(&self) -> Option<usize> {
         None
+    }
+
+    fn check(&self) -> Result<(), AttackError> {
+        match (self.samples, self.eot.draws) {
+            (1, draws) if draws > 1 => Err(AttackError::Unused {
+                field: "draws",
+                got: draws.to_string(),
+                wanted: "1: a single point is compared with no other, and the model not asked",
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn run(

@@ -43,7 +43,8 @@ impl<C: Classifier + Send + Sync, A: Attack> Transfer<C, A> {
         Ok(Self { candidates: at_least_one("candidates", candidates)?, ..self })
     }
 
-    /// The number of draws of the victim's noise that choose among candidates; an error where it is zero.
+    /// The number of draws of the victim's noise that choose among candidates; an error where it is
+    /// zero. A run refuses several draws for a single candidate.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -82,6 +83,17 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
     /// among candidates.
     fn gradient_draws(&self) -> Option<usize> {
         None
+    }
+
+    fn check(&self) -> Result<(), AttackError> {
+        match (self.candidates, self.eot.draws) {
+            (1, draws) if draws > 1 => Err(AttackError::Unused {
+                field: "draws",
+                got: draws.to_string(),
+                wanted: "1: a single candidate is compared with no other, and the victim not asked",
+            }),
+            _ => self.attack.check(),
+        }
     }
 
     fn run(

@@ -1,8 +1,12 @@
 //! Every attack through the same checks.
 
+mod front_door;
+mod own;
 mod passes;
+mod specs;
 #[path = "../support/mod.rs"]
 mod support;
+mod sweeps;
 
 use burn::tensor::DType;
 use cni_attacks::{Attack, AttackError, Goal, Norm, Passes, Threat};

@@ -236,7 +236,7 @@ fn settings_that_make_no_sense_are_refused() {
         "beta",
         "steps",
         "overshoot",
-        "candidates",
+        "classes",
         "steps",
         "gamma",
         "initial_norm",
