@@ -12,7 +12,7 @@ use cni_noise::Key;
 /// The margin of misclassification, as a user would write it.
 fn margin() -> LossFn {
     LossFn::new("own margin", |logits: Tensor<2>, labels: &Tensor<1, Int>| {
-        let own: Tensor<2> = labels.clone().one_hot::<2>(CLASSES).float();
+        let own: Tensor<2> = labels.clone().one_hot::<2>(CLASSES).float().cast(logits.dtype());
         let of_own = (logits.clone() * own.clone()).sum_dim(1);
         let others = (logits - own.mul_scalar(1e9)).max_dim(1);
         (others - of_own).squeeze_dim(1)
