@@ -90,15 +90,15 @@ pub trait Attack: AsAttack + Send + Sync {
         None
     }
 
-    /// Whether it looks for the nearest adversarial image, and gives the original if that is outside
-    /// the threat. Such an attack may have an [unbounded](Threat::unbounded) threat, and one run of
-    /// it answers every radius.
+    /// Whether it looks for the nearest adversarial image, and gives the original if that is
+    /// outside the threat. Such an attack may have an [unbounded](Threat::unbounded) threat, and
+    /// one run of it answers every radius.
     fn is_minimum_norm(&self) -> bool {
         false
     }
 
-    /// That its settings make sense together, asked before the first pass: what the setter of one of
-    /// them cannot know.
+    /// That its settings make sense together, asked before the first pass: what the setter of one
+    /// of them cannot know.
     ///
     /// # Errors
     ///
@@ -110,8 +110,8 @@ pub trait Attack: AsAttack + Send + Sync {
     /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height, width]`.
     ///
     /// What an attack is. Callers want [`on`](Self::on); an attack made of others runs them by
-    /// [`ModelAccess::run`]. Every random number, and the noise of the model, is a function of `key`
-    /// and of the examples' numbers.
+    /// [`ModelAccess::run`]. Every random number, and the noise of the model, is a function of
+    /// `key` and of the examples' numbers.
     ///
     /// # Errors
     ///

@@ -133,7 +133,8 @@ pub enum AttackError {
         /// The name of the goal's margin.
         goal: String,
     },
-    /// A loss, or the margin of a goal, of a user's own that does not give one value for each image.
+    /// A loss, or the margin of a goal, of a user's own that does not give one value for each
+    /// image.
     #[error("loss `{name}`: got {got} values, wanted {wanted}, one for each image")]
     LossShape {
         /// The name of the function.

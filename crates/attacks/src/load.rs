@@ -9,8 +9,9 @@ use serde_json::Value;
 /// The attack that a record, or a configuration file, says all of: the inverse of
 /// [`Attack::spec`].
 ///
-/// Every setting is checked as its setter checks it. One that is absent has its usual value, one that
-/// the attack does not know is refused. Settings may have the names that older records give them.
+/// Every setting is checked as its setter checks it. One that is absent has its usual value, one
+/// that the attack does not know is refused. Settings may have the names that older records give
+/// them.
 ///
 /// ```
 /// use cni_attacks::{Attack, Pgd, Threat, attack_from_spec};
@@ -27,9 +28,9 @@ use serde_json::Value;
 ///
 /// # Errors
 ///
-/// [`AttackError::Spec`] if the attack or one of its settings is unknown, and if a record cannot say
-/// all of it: a transfer from another model, images to start from, a loss of a user's own. Errors of
-/// the settings are those of the setters.
+/// [`AttackError::Spec`] if the attack or one of its settings is unknown, and if a record cannot
+/// say all of it: a transfer from another model, images to start from, a loss of a user's own.
+/// Errors of the settings are those of the setters.
 pub fn attack_from_spec(spec: &Value) -> Result<Box<dyn Attack>, AttackError> {
     let spec = Spec::new(spec)?;
     match spec.attack() {

@@ -14,8 +14,9 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
     /// which may be their true classes, `[batch]`; and judges what comes of it.
     ///
     /// The result is a function of the model, the images and the key. Noise stays off where the
-    /// caller's scope has switched it off. Whether an image reaches the goal is asked of fresh draws
-    /// of a stochastic model, of which the attack has seen none; the passes for that are not counted.
+    /// caller's scope has switched it off. Whether an image reaches the goal is asked of fresh
+    /// draws of a stochastic model, of which the attack has seen none; the passes for that are not
+    /// counted.
     ///
     /// # Errors
     ///

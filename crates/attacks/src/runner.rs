@@ -1,5 +1,5 @@
-//! How an attack is carried out on a model: chunks, limits and observers. None of them is part of the
-//! attack.
+//! How an attack is carried out on a model: chunks, limits and observers. None of them is part of
+//! the attack.
 
 use crate::access::Observers;
 use crate::{AttackError, Budget, Classifier, Progress, TracePoint, error::at_least_one};

@@ -4,7 +4,8 @@ use crate::{AttackError, Expectation};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// The settings of an attack, as its [`spec`](crate::Attack::spec) or a configuration file has them.
+/// The settings of an attack, as its [`spec`](crate::Attack::spec) or a configuration file has
+/// them.
 ///
 /// What is taken goes through the attack's setters, and is checked there. A setting that is absent,
 /// or null, keeps the value that the constructor gives it. What is left in the end is unknown, and

@@ -20,8 +20,8 @@ pub struct AtRadius {
     pub epsilon: f64,
     /// [`Adversarial::robust_accuracy`] within it, from 0 to 1.
     pub robust_accuracy: f64,
-    /// The images within it. Of an attack of minimum norm, which runs once for all radii, passes and
-    /// queries are those of that run.
+    /// The images within it. Of an attack of minimum norm, which runs once for all radii, passes
+    /// and queries are those of that run.
     pub adversarial: Adversarial,
 }
 
@@ -35,8 +35,9 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
     /// # use burn::tensor::{Device, Tensor};
     /// use cni_attacks::{Attack, Ddn, Norm, Threat};
     /// # let model = |x: Tensor<4>| x.flatten::<2>(1, 3);
-    /// # let pixels = Tensor::<1>::from_data([0.9, 0.6, 0.5, 0.1], &Device::flex());
-    /// # let (images, labels) = (pixels.reshape([1, 1, 2, 2]), Tensor::from_ints([0], &Device::flex()));
+    /// # let device = Device::flex();
+    /// # let pixels = Tensor::<1>::from_data([0.9, 0.6, 0.5, 0.1], &device);
+    /// # let (images, labels) = (pixels.reshape([1, 1, 2, 2]), Tensor::from_ints([0], &device));
     /// let attack = Ddn::new(Threat::unbounded(Norm::L2))?;
     /// let curve = attack.on(&model).epsilons([0.1, 0.2, 0.4]).run(images, labels)?;
     /// let accuracies: Vec<f64> = curve.iter().map(|at| at.robust_accuracy).collect();

@@ -43,8 +43,8 @@ impl Targets {
         Self { choice: Choice::Random(key), draws: DRAWS }
     }
 
-    /// The wrong class with the largest logit: the second most likely of an image that the model gets
-    /// right.
+    /// The wrong class with the largest logit: the second most likely of an image that the model
+    /// gets right.
     pub fn next_best() -> Self {
         Self { choice: Choice::NextBest, draws: DRAWS }
     }
@@ -137,7 +137,8 @@ mod tests {
         assert_eq!(targets(Targets::least_likely(), 0, &[0, 1, 2, 3]), [2, 2, 0, 2]);
     }
 
-    /// Each of three classes is drawn 1000 times of 3000 by chance, with a standard deviation of 26.
+    /// Each of three classes is drawn 1000 times of 3000 by chance, with a standard deviation of
+    /// 26.
     #[test]
     fn random_classes_are_wrong_equally_frequent_and_those_of_their_examples() {
         let random = Targets::random(Key::new(5));

@@ -31,8 +31,8 @@ use std::sync::Arc;
 /// misclassified in the most draws counts, and of equals the one with the larger mean margin. The
 /// final verdict is over draws of its own.
 ///
-/// A suite is an [`Attack`], so that it can stand in an [`Evaluation`](crate::evaluation::Evaluation) or in another
-/// suite; [`on`](Self::on) runs it over a data set, with a report and a state that survives a kill.
+/// A suite is an [`Attack`] like any other: it runs [`on`](Attack::on) a model, and can stand in
+/// another suite.
 ///
 /// ```
 /// use cni_attacks::{Attack, Pgd, RandomNoise, Suite, Threat};

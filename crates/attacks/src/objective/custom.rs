@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 type Function = dyn Fn(Tensor<2>, &Tensor<1, Int>) -> Tensor<1> + Send + Sync;
 
-/// A function of a user's own that maps logits `[batch, classes]` and labels `[batch]` to a value of
-/// each example, `[batch]`, with a name for records.
+/// A function of a user's own that maps logits `[batch, classes]` and labels `[batch]` to a value
+/// of each example, `[batch]`, with a name for records.
 ///
-/// It serves as a [`Loss`](crate::Loss) and as the margin of a [`Goal`](crate::Goal). Each value may
-/// depend on its own row of logits alone, since examples leave an attack one by one. Logits come in
-/// at least single precision, labels on their device. An attack refuses a function that gives another
-/// number of values, values that are not finite, or, where it needs a slope, values that Burn cannot
-/// differentiate.
+/// It serves as a [`Loss`](crate::Loss) and as the margin of a [`Goal`](crate::Goal). Each value
+/// may depend on its own row of logits alone, since examples leave an attack one by one. Logits
+/// come in at least single precision, labels on their device. An attack refuses a function that
+/// gives another number of values, values that are not finite, or, where it needs a slope, values
+/// that Burn cannot differentiate.
 ///
 /// Records hold the name. Two functions are equal if they are one: clones of the same value.
 #[derive(Clone)]

@@ -11,8 +11,8 @@ use burn::tensor::{Bool, Int, Tensor};
 /// Labels, `[batch]`, are the short form of [`Misclassify`](Self::Misclassify):
 /// `attack.on(&model).run(images, labels)`.
 ///
-/// A goal of one's own is a margin: a [`LossFn`] that is positive exactly where the goal is reached.
-/// Attacks count success by it, compare candidates by it and, if they climb or follow
+/// A goal of one's own is a margin: a [`LossFn`] that is positive exactly where the goal is
+/// reached. Attacks count success by it, compare candidates by it and, if they climb or follow
 /// [`Loss::Margin`], are led by it. With several labels an image, they hold what tells the function
 /// which ones, here a row of a table:
 ///

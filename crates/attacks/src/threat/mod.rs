@@ -39,8 +39,8 @@ impl Threat {
     ///
     /// Where `epsilon` is negative, NaN or infinite; in Linf also from 1 on, where the ball holds
     /// every image there is: most often a radius in units of bytes, 8 for 8/255;
-    /// [`of_any_radius`](Self::of_any_radius) is for those who mean it. Zero is a radius: it leaves the
-    /// images alone. [`unbounded`](Self::unbounded) has none.
+    /// [`of_any_radius`](Self::of_any_radius) is for those who mean it. Zero is a radius: it leaves
+    /// the images alone. [`unbounded`](Self::unbounded) has none.
     pub fn new(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
         let threat = Self::of_any_radius(norm, epsilon)?;
         if threat.is_unbounded() {
@@ -52,9 +52,9 @@ impl Threat {
         Ok(threat)
     }
 
-    /// No bound: every image of the box, its change measured in a norm. For attacks of minimum norm,
-    /// whose result is then the nearest adversarial image however far it is. Attacks that need a
-    /// radius refuse it before their first pass.
+    /// No bound: every image of the box, its change measured in a norm. For attacks of minimum
+    /// norm, whose result is then the nearest adversarial image however far it is. Attacks that
+    /// need a radius refuse it before their first pass.
     ///
     /// ```
     /// use cni_attacks::{Norm, Threat};

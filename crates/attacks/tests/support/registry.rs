@@ -1,4 +1,4 @@
-//! Every attack of the crate: a new one is a new row here and in the table of the crate's documentation.
+//! Every attack of the crate: a new one is a new row here and in the table of `methods`.
 
 use cni_attacks::{
     Access, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagner, CarliniWagnerLinf, Ddn,

@@ -60,21 +60,33 @@ pub enum Iterate {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "attack", rename = "pgd")]
 pub struct Pgd {
+    /// What it may change.
     pub threat: Threat,
+    /// Steps of a run.
     pub steps: usize,
+    /// The length of a step in the threat's norm.
     pub step_size: f64,
+    /// Whether a run starts at a random point of the ball.
     pub random_start: bool,
+    /// Runs.
     pub restarts: usize,
+    /// How much of the past gradients each step keeps, from 0 to 1.
     pub momentum: f64,
     // Without them the settings read as they did before there were any, in records as well.
+    /// How the model sees the images resized at each gradient.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_diversity: Option<InputDiversity>,
+    /// What each gradient is convolved with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<GradientKernel>,
+    /// The share of the coordinates that a step in the L1 norm moves.
     pub sparsity: f64,
+    /// The draws behind each gradient and each score.
     #[serde(flatten)]
     pub eot: Eot,
+    /// The loss that is climbed.
     pub loss: Loss,
+    /// Which point of a run is its result.
     pub iterate: Iterate,
 }
 
