@@ -48,11 +48,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let loader = Loader::training(digits(Split::Train), 64, Augment::default(), key, &device)?;
     for batch in (0..10).flat_map(|epoch| loader.epoch(epoch)) {
         let batch = batch?;
-        let goal = Goal::Misclassify(batch.labels.clone());
         let frozen = FrozenModel::new(&model, Cnn::forward);
         let attack = Pgd::training(threat);
-        let adversarial =
-            attack.perturb(&frozen, batch.images.clone(), &goal, batch.key, batch.first_example)?;
+        let adversarial = attack
+            .on(&frozen)
+            .with_key(batch.key)
+            .with_examples(batch.first_example)
+            .perturb(batch.images.clone(), batch.labels.clone())?;
         let images = Tensor::cat(vec![batch.images, adversarial.images.autodiff()], 0);
         let labels = batch.labels.repeat_dim(0, 2);
         // The key makes the step's noise, and with it the whole run, repeatable.

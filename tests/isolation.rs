@@ -134,10 +134,10 @@ fn attack_in_every_way(model: &ResNet) {
     let labels = labels(model, &images);
     let goal = Goal::Misclassify(labels.clone());
     for attack in suite() {
-        attack.perturb(&frozen(model), images.clone(), &goal, Key::new(3), 0).unwrap();
+        attack.on(&frozen(model)).with_key(Key::new(3)).perturb(images.clone(), &goal).unwrap();
         // Also with images that already live on the model's autodiff device.
         let lifted = images.clone().autodiff();
-        attack.perturb(&frozen(model), lifted, &goal, Key::new(3), 0).unwrap();
+        attack.on(&frozen(model)).with_key(Key::new(3)).perturb(lifted, &goal).unwrap();
     }
     let evaluation = Evaluation::new(suite()).unwrap().with_draws(2).unwrap();
     evaluation.run(&frozen(model), [(images, labels)]).unwrap();

@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor};
 use clap::ValueEnum;
 use cni_burn::attacks::{
     Apgd, Attack, CarliniWagner, Classifier, Fab, FrozenModel, Goal, Norm, Passes, Pgd, Rows,
-    Runner, Square, Suite, Threat,
+    Square, Suite, Threat,
 };
 use cni_burn::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ impl Name {
             Self::FabT => Box::new(Fab::targeted(threat).with_steps(iterations)?),
             Self::Square => Box::new(Square::new(threat).with_queries(queries)?),
             Self::Cw => Box::new(
-                CarliniWagner::new(Threat::l2(100.0)?)?
+                CarliniWagner::new(Threat::unbounded(Norm::L2))?
                     .with_search_steps(settings.cw_search)?
                     .with_steps(settings.cw_steps)?
                     .with_initial_constant(0.01)?,
@@ -155,9 +155,12 @@ pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> R
 
     let calls = Calls::default();
     let counted = |x: Tensor<4>| calls.logits(&model.frozen, x);
-    let runner = Runner::default().with_chunk(settings.batch)?;
     let started = Instant::now();
-    let found = runner.run(attack.as_ref(), &counted, attacked.clone(), &goal, Key::new(1), 0)?;
+    let found = attack
+        .on(&counted)
+        .with_chunk(settings.batch)?
+        .with_key(Key::new(1))
+        .perturb(attacked.clone(), &goal)?;
     let seconds = started.elapsed().as_secs_f64();
     let model_seconds = calls.seconds(&model.frozen, &images);
 

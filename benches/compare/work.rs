@@ -51,7 +51,7 @@ impl Work {
         let goal = Goal::Misclassify(self.labels.clone());
         let attack = Pgd::fgsm(Threat::linf(EPSILON)?).with_draws(draws)?;
         let images = self.images.clone().inner();
-        Ok(attack.perturb(&frozen, images, &goal, key, 0)?.images)
+        Ok(attack.on(&frozen).with_key(key).perturb(images, &goal)?.images)
     }
 
     fn loss(&self, images: Tensor<4>, key: Key) -> Tensor<1> {
@@ -100,7 +100,8 @@ impl Training {
         let frozen = FrozenModel::new(&work.model, ResNet::forward);
         let goal = Goal::Misclassify(work.labels.clone());
         let clean = work.images.clone().inner();
-        let adversarial = self.attack.perturb(&frozen, clean, &goal, key.named("attack"), 0)?;
+        let adversarial =
+            self.attack.on(&frozen).with_key(key.named("attack")).perturb(clean, &goal)?;
         drop(frozen);
 
         let adversarial = work.loss(adversarial.images.autodiff(), key.named("adversarial"));

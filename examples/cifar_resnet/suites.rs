@@ -52,7 +52,7 @@ impl Suites {
             Self::Rand => Suite::rand(threat),
             Self::RandPlus => Suite::rand_plus(threat),
         };
-        Ok(vec![Box::new(suite?.with_draws(draws)?)])
+        Ok(vec![Box::new(suite?.with_judging_draws(draws)?)])
     }
 }
 

@@ -6,17 +6,73 @@ use crate::{AttackBatch, AttackError, Passes, Threat};
 use burn::tensor::{DType, Tensor};
 use cni_noise::Examples;
 
-/// What an attack gives back.
+/// What an attack gives back, not judged: what [`Runner::perturb`](crate::Runner::perturb) gives to
+/// programs that judge by themselves, or not at all.
+#[derive(Clone, Debug)]
+pub struct Perturbed {
+    /// The perturbed images, without autodiff graph, `[batch, channels, height, width]`.
+    pub images: Tensor<4>,
+    /// The distance of each image from its original, in the threat's norm.
+    pub distance: Vec<f64>,
+    /// Forward passes of each image, all draws counted; a backward pass has one of its own. Images
+    /// of one example number share a count, which has the passes of all of them.
+    pub queries: Vec<u64>,
+    /// What they cost, all images together.
+    pub passes: Passes,
+    /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing
+    /// leads an attack on.
+    pub zero_gradients: Vec<u64>,
+    /// Whether a budget ended the attack.
+    pub exhausted: bool,
+}
+
+/// What an attack gives back, judged by passes that it has not seen: what
+/// [`Runner::run`](crate::Runner::run) gives.
 #[derive(Clone, Debug)]
 pub struct Adversarial {
     /// The perturbed images, without autodiff graph, `[batch, channels, height, width]`.
     pub images: Tensor<4>,
-    /// What they cost.
+    /// For each image the share of the judging draws in which it reaches the goal. Of a model
+    /// without noise that is one draw, and the share 0 or 1.
+    pub success_rate: Vec<f64>,
+    /// The draws that judged: one for a model without noise. The attack has used none of them.
+    pub judging_draws: usize,
+    /// The distance of each image from its original, in the threat's norm.
+    pub distance: Vec<f64>,
+    /// Forward passes of each image, all draws counted; a backward pass has one of its own. Images
+    /// of one example number share a count, which has the passes of all of them. The judging passes
+    /// are no queries of the attack, and not counted.
+    pub queries: Vec<u64>,
+    /// What the attack cost, all images together, without the judging passes.
     pub passes: Passes,
-    /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing leads an attack on.
+    /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing
+    /// leads an attack on.
     pub zero_gradients: Vec<u64>,
     /// Whether a budget ended the attack.
     pub exhausted: bool,
+}
+
+impl Adversarial {
+    /// What the attack gave, with what judged it.
+    pub(crate) fn new(found: Perturbed, success_rate: Vec<f64>, judging_draws: usize) -> Self {
+        let Perturbed { images, distance, queries, passes, zero_gradients, exhausted } = found;
+        Self {
+            images,
+            success_rate,
+            judging_draws,
+            distance,
+            queries,
+            passes,
+            zero_gradients,
+            exhausted,
+        }
+    }
+
+    /// The mean over images and draws of how often the goal is not reached: of misclassification
+    /// the robust accuracy under this attack, from 0 to 1.
+    pub fn robust_accuracy(&self) -> f64 {
+        1.0 - self.success_rate.iter().sum::<f64>() / self.success_rate.len().max(1) as f64
+    }
 }
 
 /// The images of an attack, and what tells whether they are within its threat.
@@ -57,12 +113,12 @@ impl Found {
         self.lists.clone()
     }
 
-    /// The images, once what was read is found to be in order.
+    /// The images and their distances, once what was read is found to be in order.
     pub fn check(
         self,
         examples: &Examples,
         [finite, distance, least, most]: &[Vec<f64>; 4],
-    ) -> Result<Tensor<4>, AttackError> {
+    ) -> Result<(Tensor<4>, Vec<f64>), AttackError> {
         let attack = self.attack;
         if let Some((row, got)) = count_not_finite(finite) {
             let example = examples.number(row);
@@ -85,7 +141,7 @@ impl Found {
             let (example, norm) = (examples.number(row), self.threat.norm());
             return Err(AttackError::OutsideBall { attack, got, epsilon, norm, example, count });
         }
-        Ok(self.images)
+        Ok((self.images, distance.clone()))
     }
 }
 

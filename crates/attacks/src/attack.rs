@@ -1,10 +1,8 @@
 //! What every attack is, and what several of them share.
 
 use crate::adversarial::Found;
-use crate::{
-    Adversarial, AttackBatch, AttackError, Classifier, Goal, Knob, Knobs, ModelAccess, Passes,
-    Runner, Threat,
-};
+use crate::runner::Runner;
+use crate::{AttackBatch, AttackError, Classifier, Knob, Knobs, ModelAccess, Passes, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use schemars::JsonSchema;
@@ -28,7 +26,25 @@ pub enum Access {
 }
 
 /// An attack: an immutable value that perturbs images within its threat.
-pub trait Attack: Send + Sync {
+///
+/// Those who use one need [`on`](Self::on) alone:
+///
+/// ```
+/// # use burn::tensor::{Device, Tensor};
+/// use cni_attacks::{Attack, Pgd, Threat};
+/// # let model = |x: Tensor<4>| x.flatten::<2>(1, 3);
+/// # let images = Tensor::<4>::full([2, 1, 2, 2], 0.5, &Device::flex());
+/// # let labels = Tensor::from_ints([0, 3], &Device::flex());
+/// # let threat = Threat::linf(8.0 / 255.0)?;
+/// let found = Pgd::new(threat).on(&model).run(images, labels)?;
+/// println!("robust accuracy {:.1} %", 100.0 * found.robust_accuracy());
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+///
+/// Those who write one implement the methods without a body. What their [`run`](Self::run) gives is
+/// checked: images of another shape, that are not finite, or outside of ball or box, are an error
+/// that names the attack and the example.
+pub trait Attack: AsAttack + Send + Sync {
     /// A short name for tables, from the parameters that matter most, such as `PGD-20`.
     fn name(&self) -> String;
 
@@ -74,11 +90,28 @@ pub trait Attack: Send + Sync {
         None
     }
 
+    /// Whether it looks for the nearest adversarial image, and gives the original if that is
+    /// outside the threat. Such an attack may have an [unbounded](Threat::unbounded) threat, and
+    /// one run of it answers every radius.
+    fn is_minimum_norm(&self) -> bool {
+        false
+    }
+
+    /// That its settings make sense together, asked before the first pass: what the setter of one
+    /// of them cannot know.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::Unused`] if a setting would have no effect beside the others.
+    fn check(&self) -> Result<(), AttackError> {
+        Ok(())
+    }
+
     /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height, width]`.
     ///
-    /// What an attack is. Callers want [`perturb`](Self::perturb), or a [`Runner`]; an attack made of others runs them
-    /// by [`ModelAccess::run`]. Every random number, and the noise of the model, is a function of `key` and of the examples'
-    /// numbers.
+    /// What an attack is. Callers want [`on`](Self::on); an attack made of others runs them by
+    /// [`ModelAccess::run`]. Every random number, and the noise of the model, is a function of
+    /// `key` and of the examples' numbers.
     ///
     /// # Errors
     ///
@@ -90,24 +123,22 @@ pub trait Attack: Send + Sync {
         key: Key,
     ) -> Result<Tensor<4>, AttackError>;
 
-    /// Perturbs `images`, `[batch, channels, height, width]` with pixels in [0, 1], towards `goal`, all at once.
-    ///
-    /// `first_example` is the number of the first in the data set. The result is a function of the model, the images
-    /// and `key`; noise stays off where the caller's scope has switched it off. A [`Runner`] cuts large batches into
-    /// chunks, and knows budgets, progress and traces.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`AttackBatch::new`] and [`run`](Self::run).
-    fn perturb(
-        &self,
-        classifier: &dyn Classifier,
-        images: Tensor<4>,
-        goal: &Goal,
-        key: Key,
-        first_example: u64,
-    ) -> Result<Adversarial, AttackError> {
-        Runner::default().run(self, classifier, images, goal, key, first_example)
+    /// The attack on a model, ready to [`run`](Runner::run). Options such as chunks, a budget or a
+    /// key are set on the way.
+    fn on<'a>(&'a self, model: &'a dyn Classifier) -> Runner<'a, dyn Attack + 'a> {
+        Runner::new(self.as_attack(), model)
+    }
+}
+
+/// An attack as a trait object, which every [`Attack`] is by itself.
+pub trait AsAttack {
+    /// This attack.
+    fn as_attack<'a>(&'a self) -> &'a (dyn Attack + 'a);
+}
+
+impl<A: Attack> AsAttack for A {
+    fn as_attack<'a>(&'a self) -> &'a (dyn Attack + 'a) {
+        self
     }
 }
 
@@ -119,21 +150,39 @@ impl ModelAccess<'_> {
     ///
     /// # Errors
     ///
-    /// Those of [`Attack::run`], and where its images have another shape than those of `problem`,
-    /// are not finite, or lie outside the box or the ball of its threat by more than rounding.
+    /// Those of [`Attack::check`] and [`Attack::run`], [`AttackError::Unbounded`] for an unbounded
+    /// threat of an attack that needs a radius, and an error if its images have another shape than
+    /// those of `problem`, are not finite, or lie outside the box or the ball of its threat by more
+    /// than rounding.
     pub fn run(
         &mut self,
         attack: &(impl Attack + ?Sized),
         problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        if attack.threat().epsilon() == 0.0 {
-            return Ok(problem.images.clone());
+        Ok(self.run_measured(attack, problem, key)?.0)
+    }
+
+    /// As [`run`](Self::run), and the distances of the images from the originals in the threat's
+    /// norm.
+    pub(crate) fn run_measured(
+        &mut self,
+        attack: &(impl Attack + ?Sized),
+        problem: &AttackBatch,
+        key: Key,
+    ) -> Result<(Tensor<4>, Vec<f64>), AttackError> {
+        attack.check()?;
+        let threat = attack.threat();
+        if threat.is_unbounded() && !attack.is_minimum_norm() {
+            return Err(AttackError::Unbounded { attack: attack.name() });
+        }
+        if threat.epsilon() == 0.0 {
+            return Ok((problem.images.clone(), vec![0.0; problem.len()]));
         }
         self.begin(attack.name());
         let images = attack.run(self, problem, key);
         self.end();
-        let found = Found::new(attack.name(), attack.threat(), problem, images?)?;
+        let found = Found::new(attack.name(), threat, problem, images?)?;
         let lists = self.read(found.lists())?;
         found.check(&problem.examples, &lists)
     }

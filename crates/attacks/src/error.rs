@@ -107,11 +107,63 @@ pub enum AttackError {
         /// The norms that the attack knows.
         wanted: &'static [Norm],
     },
+    /// An unbounded threat of an attack that needs a radius.
+    #[error(
+        "threat: got no bound, wanted a radius: {attack} looks for the worst image of a ball, not \
+         for the nearest adversarial one"
+    )]
+    Unbounded {
+        /// The attack.
+        attack: String,
+    },
     /// A goal that the attack is not made for.
     #[error("goal: got a target class, wanted misclassification: {attack} has no targeted form")]
     Untargeted {
         /// The attack.
         attack: String,
+    },
+    /// A goal of a user's own that the attack is not made for.
+    #[error(
+        "goal: got `{goal}`, wanted misclassification or a target class: {attack} follows the \
+         boundaries between classes"
+    )]
+    CustomGoal {
+        /// The attack.
+        attack: String,
+        /// The name of the goal's margin.
+        goal: String,
+    },
+    /// A loss, or the margin of a goal, of a user's own that does not give one value for each
+    /// image.
+    #[error("loss `{name}`: got {got} values, wanted {wanted}, one for each image")]
+    LossShape {
+        /// The name of the function.
+        name: String,
+        /// The number of its values.
+        got: usize,
+        /// The number of images.
+        wanted: usize,
+    },
+    /// A loss, or the margin of a goal, of a user's own that is NaN or infinite.
+    #[error(
+        "loss `{name}`: got NaN or infinite values for {got} examples, the first of them number \
+         {example}, wanted finite values"
+    )]
+    LossNotFinite {
+        /// The name of the function.
+        name: String,
+        /// How many examples have them.
+        got: usize,
+        /// The number of the first such example.
+        example: u64,
+    },
+    /// A loss of a user's own that is cut off from the logits.
+    #[error(
+        "loss `{name}`: got values that do not depend on the logits, wanted a differentiable loss"
+    )]
+    LossNotDifferentiable {
+        /// The name of the function.
+        name: String,
     },
     /// A setting outside its range.
     #[error("{field}: got {got}, wanted {wanted}")]
@@ -156,6 +208,14 @@ pub enum AttackError {
         got: Vec<usize>,
         /// The model's, zeros standing for any size.
         wanted: Vec<usize>,
+    },
+    /// Settings of which no attack can be made.
+    #[error("{attack}: {reason}")]
+    Spec {
+        /// The attack.
+        attack: String,
+        /// Why.
+        reason: String,
     },
     /// Attacks that make no suite.
     #[error("suite {name}: {reason}")]

@@ -5,7 +5,7 @@ use crate::Loss;
 /// A setting that many attacks have, with a value for it.
 ///
 /// [`Attack::with_knob`](crate::Attack::with_knob) gives the attack with that value.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Knob {
     /// The radius of the threat, in units of the pixel range. A step size that is in proportion to
     /// the radius follows it.
@@ -38,7 +38,7 @@ impl Knob {
 
 /// The values of an attack's knobs; `None` for those that it lacks. Every attack has a radius, that
 /// of its [`threat`](crate::Attack::threat).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Knobs {
     /// Steps, iterations or queries of a run.
     pub steps: Option<usize>,

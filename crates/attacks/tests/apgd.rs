@@ -3,7 +3,7 @@
 mod support;
 
 use burn::tensor::{DType, Tensor};
-use cni_attacks::{Apgd, Attack, Goal, Norm, Passes, Runner, Threat};
+use cni_attacks::{Apgd, Attack, Goal, Norm, Passes, Threat};
 use cni_noise::Key;
 use std::cell::RefCell;
 use support::{Toy, images, largest};
@@ -27,8 +27,12 @@ fn an_enlarged_start_climbs_in_three_balls_and_ends_in_that_of_the_threat() {
                 }
                 toy.logits(x)
             };
-            let runner = Runner::default().with_early_stop(false);
-            runner.run(&attack, &model, clean.clone(), &goal, Key::new(1), 0).unwrap();
+            attack
+                .on(&model)
+                .with_early_stop(false)
+                .with_key(Key::new(1))
+                .perturb(clean.clone(), &goal)
+                .unwrap();
             let mut farthest = farthest.into_inner().into_iter();
             for (stage, part) in parts.into_iter().enumerate() {
                 let radius = (3 - stage) as f64 * epsilon;
@@ -64,8 +68,12 @@ fn examples_leave_apgd_at_the_first_point_that_reaches_the_goal() {
         let threat = Threat::new(norm, if norm == Norm::Linf { 0.1 } else { 0.3 }).unwrap();
         let attack = Apgd::cross_entropy(threat).with_steps(steps).unwrap();
         points.borrow_mut().clear();
-        let runner = Runner::default().with_early_stop(false);
-        let whole = runner.run(&attack, &model, clean.clone(), &goal, Key::new(2), 0).unwrap();
+        let whole = attack
+            .on(&model)
+            .with_early_stop(false)
+            .with_key(Key::new(2))
+            .perturb(clean.clone(), &goal)
+            .unwrap();
         let first: Vec<Option<usize>> = (0..examples)
             .map(|row| points.borrow().iter().position(|reached| reached[row]))
             .collect();
@@ -73,8 +81,11 @@ fn examples_leave_apgd_at_the_first_point_that_reaches_the_goal() {
         assert_eq!(whole.passes.backwards, ((steps + 1) * examples) as u64, "{norm:?}");
         assert!(wanted < (steps + 1) * examples, "{norm:?}");
 
-        let found =
-            attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(2), 0).unwrap();
+        let found = attack
+            .on(&toy.classifier())
+            .with_key(Key::new(2))
+            .perturb(clean.clone(), &goal)
+            .unwrap();
         // Beside the gradients two draws of eight images and of points beside them, to look for
         // noise.
         let passes = Passes { forwards: wanted as u64 + 32, backwards: wanted as u64 };

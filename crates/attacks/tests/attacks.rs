@@ -6,7 +6,7 @@ mod support;
 use burn::tensor::{DType, Tensor};
 use cni_attacks::{
     AnyRank, Apgd, Attack, Classifier, Eot, Expectation, Goal, Iterate, Loss, Norm, Objective, Pgd,
-    RandomNoise, Runner, Square, Threat, input_gradient, score,
+    RandomNoise, Square, Threat, input_gradient, score,
 };
 use cni_noise::{Examples, Key};
 use support::{Toy, VALUES, fraction, gap, images, largest};
@@ -35,9 +35,11 @@ fn pgd_finds_the_closed_form_optimum_of_a_linear_model() {
                     Goal::Misclassify(labels.clone()),
                     Goal::Target(labels.clone().mul_scalar(-1).add_scalar(1)),
                 ] {
-                    let attack = attack.clone().with_loss(loss);
-                    let found =
-                        attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(2), 0);
+                    let attack = attack.clone().with_loss(loss.clone());
+                    let found = attack
+                        .on(&toy.classifier())
+                        .with_key(Key::new(2))
+                        .run(clean.clone(), &goal);
                     let gap = gap(&found.unwrap().images, &optimum);
                     assert!(gap < tolerance, "{} {norm:?} {loss:?}: {gap}", attack.name());
                 }
@@ -73,8 +75,12 @@ fn apgd_reaches_the_closed_form_optimum_of_a_linear_model() {
         ] {
             // Without early stopping, which would end a run at the boundary.
             let model = toy.classifier();
-            let runner = Runner::default().with_early_stop(false);
-            let found = runner.run(&attack, &model, clean.clone(), &goal, Key::new(8), 0).unwrap();
+            let found = attack
+                .on(&model)
+                .with_early_stop(false)
+                .with_key(Key::new(8))
+                .run(clean.clone(), &goal)
+                .unwrap();
             let margin = |x: Tensor<4>| Loss::Margin.per_example(toy.logits(x), goal.labels());
             let gain = margin(found.images) - margin(clean.clone());
             let optimum = epsilon * length(norm);
@@ -141,11 +147,12 @@ fn robust_accuracy_falls_from_all_to_none_as_epsilon_grows() {
             .into_iter()
             .map(|part| {
                 let threat = match (norm, part) {
-                    (Norm::Linf, 1.0) => Threat::whole_box(),
+                    (Norm::Linf, 1.0) => Threat::of_any_radius(norm, 1.0).unwrap(),
                     _ => Threat::new(norm, part * largest).unwrap(),
                 };
                 let attack = Pgd::new(threat);
-                let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(3), 0);
+                let found =
+                    attack.on(&toy.classifier()).with_key(Key::new(3)).run(clean.clone(), &goal);
                 1.0 - fraction(goal.reached(&toy.logits(found.unwrap().images)))
             })
             .collect();
@@ -161,7 +168,7 @@ fn the_best_of_several_points_is_at_least_as_good_as_the_last() {
     let goal = Goal::Misclassify(toy.predictions(&clean));
     let loss = |attack: Pgd| {
         let found =
-            attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(4), 0).unwrap();
+            attack.on(&toy.classifier()).with_key(Key::new(4)).run(clean.clone(), &goal).unwrap();
         Loss::Margin.per_example(toy.logits(found.images), goal.labels())
     };
     // Two long steps overshoot the best point of the box for many images.
@@ -187,7 +194,8 @@ fn inputs_of_any_rank_are_attacked_as_images_are() {
     let clean = images(5, DType::F64);
     let goal = Goal::Misclassify(toy.predictions(&clean));
     let attack = Apgd::dlr(Threat::l2(0.3).unwrap()).with_steps(10).unwrap();
-    let wanted = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
+    let wanted =
+        attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal).unwrap();
     let as_images = |x: Tensor<4>| x.reshape([-1, 3, 2, 2]);
 
     let table = AnyRank::new([12], |x: Tensor<2>| toy.logits(x.reshape([-1, 3, 2, 2]))).unwrap();
@@ -202,10 +210,10 @@ fn inputs_of_any_rank_are_attacked_as_images_are() {
     let shapes = [flat.dims(), long.dims(), deep.dims()];
     assert_eq!(shapes, [[5, 1, 1, 12], [5, 3, 1, 4], [5, 3, 2, 2]]);
     for (model, inputs) in [(&table as &dyn Classifier, flat), (&signal, long), (&volume, deep)] {
-        let found = attack.perturb(model, inputs.clone(), &goal, Key::new(1), 0).unwrap();
+        let found = attack.on(model).with_key(Key::new(1)).run(inputs.clone(), &goal).unwrap();
         assert!(gap(&as_images(found.images), &wanted.images) < 1e-12);
         let square = Square::new(Threat::linf(0.2).unwrap()).with_queries(50).unwrap();
-        let found = square.perturb(model, inputs, &goal, Key::new(1), 0).unwrap();
+        let found = square.on(model).with_key(Key::new(1)).run(inputs, &goal).unwrap();
         assert!(fraction(goal.reached(&model.logits(found.images))) > 0.0);
     }
     let wrong = table.to_images(clean.clone().reshape([10, 6])).unwrap_err();

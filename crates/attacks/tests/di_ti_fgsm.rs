@@ -4,8 +4,7 @@ mod support;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use cni_attacks::{
-    Attack, Classifier, Goal, GradientKernel, InputDiversity, Iterate, Loss, Passes, Pgd, Runner,
-    Threat,
+    Attack, Classifier, Goal, GradientKernel, InputDiversity, Iterate, Loss, Passes, Pgd, Threat,
 };
 use cni_noise::{Key, normal};
 use serde_json::{Value, json};
@@ -70,8 +69,13 @@ fn points_are_those_of_torchattacks() {
             true => Goal::Target(classes("targets")),
         };
         let (key, first) = (Key::new(number("key")), number("first_example"));
-        let points =
-            attack.perturb(&network, tensor(of("x"), shape), &goal, key, first).unwrap().images;
+        let points = attack
+            .on(&network)
+            .with_key(key)
+            .with_examples(first)
+            .run(tensor(of("x"), shape), &goal)
+            .unwrap()
+            .images;
         let gap = gap(&points, &tensor(&case["adversarial"], shape));
         assert!(gap < 1e-9, "{}: {gap}", case["name"]);
         found.push(points);
@@ -94,7 +98,7 @@ fn shown(diversity: InputDiversity, images: usize, key: Key) -> Vec<Vec<f64>> {
     let clean = Tensor::<4>::ones([images, 1, 20, 20], &Device::flex());
     let goal = Goal::Misclassify(Tensor::zeros([images], &Device::flex()));
     let attack = Pgd::fgsm(linf(0.1)).with_input_diversity(diversity);
-    attack.perturb(&model, clean, &goal, key, 0).unwrap();
+    attack.on(&model).with_key(key).perturb(clean, &goal).unwrap();
     seen.into_inner()
 }
 
@@ -140,7 +144,7 @@ fn the_draws_of_one_gradient_see_one_picture_and_each_step_another() {
     let model = |x: Tensor<4>| model(x.reshape([-1, 3, 2, 2]));
     let goal = Goal::Misclassify(Tensor::zeros([6], &Device::flex()));
     let attack = Pgd::di_fgsm(linf(1e-6)).with_steps(2).unwrap().with_draws(3).unwrap();
-    attack.perturb(&model, clean, &goal, Key::new(4), 0).unwrap();
+    attack.on(&model).with_key(Key::new(4)).perturb(clean, &goal).unwrap();
     let pictures = pictures.into_inner();
     assert_eq!(pictures.len(), 6);
     let far = |a: usize, b: usize| {
@@ -165,8 +169,12 @@ fn an_example_leaves_early_by_what_the_model_says_of_the_image_itself() {
             .with_steps(4)
             .unwrap()
             .with_input_diversity(InputDiversity::new(1.0, rate).unwrap());
-        let runner = Runner::default().with_early_stop(true);
-        runner.run(&attack, &model, clean.clone(), &goal, Key::new(1), 0).unwrap()
+        attack
+            .on(&model)
+            .with_early_stop(true)
+            .with_key(Key::new(1))
+            .run(clean.clone(), &goal)
+            .unwrap()
     };
     // At nine tenths of its side or less a white image is dark enough for the other class.
     let stuck = run(0.05, 0.5);
@@ -202,7 +210,8 @@ fn what_fits_one_model_less_closely_misleads_another_more() {
     let gains = |attack: &Pgd| {
         let of_pair = |pair: u64| {
             let [surrogate, frozen] = [2 * pair, 2 * pair + 1].map(model);
-            let moved = attack.perturb(&surrogate, clean.clone(), &goal, Key::new(3), 0).unwrap();
+            let moved =
+                attack.on(&surrogate).with_key(Key::new(3)).run(clean.clone(), &goal).unwrap();
             [&surrogate, &frozen].map(|model| {
                 let logits = model.logits(moved.images.clone());
                 Loss::Margin.per_example(logits, goal.labels()).mean().into_scalar::<f64>()

@@ -38,7 +38,7 @@ fn apgd_scores_under_common_draws_that_no_gradient_used() {
         *keys.borrow_mut()[side].entry(name).or_default() += 1;
         toy.logits(x)
     };
-    attack.perturb(&model, clean, &goal, Key::new(1), 0).unwrap();
+    attack.on(&model).with_key(Key::new(1)).perturb(clean, &goal).unwrap();
     let [scores, gradients] = keys.into_inner();
     assert_eq!(gradients.len(), (steps + 1) * draws);
     assert!(gradients.values().all(|&uses| uses == 1));
@@ -60,7 +60,7 @@ fn choosing_by_common_draws_beats_choosing_by_luck() {
         let attack = Apgd::cross_entropy(threat()).with_steps(30).unwrap();
         let attack = attack.with_loss(Loss::Margin).unwrap();
         let attack = attack.with_draws(2).unwrap().with_score_draws(score_draws).unwrap();
-        let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(2), 0);
+        let found = attack.on(&toy.classifier()).with_key(Key::new(2)).run(clean.clone(), &goal);
         let logits = quiet.logits(found.unwrap().images);
         Loss::Margin.per_example(logits, goal.labels()).mean().into_scalar::<f64>()
     };
@@ -76,7 +76,7 @@ fn with_its_noise_fixed_a_model_breaks_as_any_other() {
     let fixed = FixedNoise::new(&model, Key::new(7));
     let attack = Pgd::fgsm(Threat::linf(0.05).unwrap());
     let on = |frozen: &dyn Classifier| {
-        let found = attack.perturb(frozen, clean.clone(), &goal, Key::new(3), 0).unwrap();
+        let found = attack.on(frozen).with_key(Key::new(3)).run(clean.clone(), &goal).unwrap();
         fraction(goal.reached(&scope(Noise::Keyed(Key::new(1)), || fixed.logits(found.images))))
     };
     // The same draw for attack and test is stronger than fresh draws for the attack.
@@ -105,7 +105,7 @@ fn a_transfer_chooses_its_candidate_by_the_victims_draws() {
             Transfer::new("itself", move |x: Tensor<4>| surrogate.logits(x), Pgd::fgsm(threat()));
         let attack = attack.with_candidates(candidates).unwrap().with_draws(30).unwrap();
         let found =
-            attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(4), 0).unwrap();
+            attack.on(&toy.classifier()).with_key(Key::new(4)).run(clean.clone(), &goal).unwrap();
         assert_eq!(found.passes.backwards, 0);
         let of = |candidates: usize| if candidates == 1 { 0 } else { 64 * 30 * candidates as u64 };
         assert_eq!(found.passes.forwards, of(candidates));

@@ -55,7 +55,11 @@ fn attacks_agree_with_pytorch() {
             false => Goal::Misclassify(classes("labels")),
             true => Goal::Target(classes("targets")),
         };
-        let found = attack.with_loss(loss).perturb(&network, images.clone(), &goal, Key::new(1), 0);
+        let found = attack
+            .with_loss(loss.clone())
+            .on(&network)
+            .with_key(Key::new(1))
+            .run(images.clone(), &goal);
         let moved = found.unwrap().images;
         let losses = |x: &Tensor<4>| loss.per_example(network(x.clone()), goal.labels());
         for (what, gap) in [

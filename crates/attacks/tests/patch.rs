@@ -126,8 +126,13 @@ fn patches_are_those_of_pytorch() {
             None => Goal::Misclassify(labels(&list::<i64>(&data["labels"]))),
             Some(target) => Goal::Target(labels(&[target; 6])),
         };
-        let runner = Runner::default().with_early_stop(case["stop"].as_bool().unwrap());
-        let found = runner.run(&attack, &network, clean.clone(), &goal, key, 0).unwrap().images;
+        let found = attack
+            .on(&network)
+            .with_early_stop(case["stop"].as_bool().unwrap())
+            .with_key(key)
+            .perturb(clean.clone(), &goal)
+            .unwrap()
+            .images;
         let far = gap(&found, &tensor(&case["images"], shape));
         assert!(far < 1e-9, "{}: {far}", case["name"]);
         let reached = goal.reached(&network(found)).int().sum().into_scalar::<i64>();
@@ -150,14 +155,11 @@ fn no_pixel_outside_one_square_of_each_image_differs() {
                     if epsilon < 1.0 {
                         attack = attack.with_threat(Threat::linf(epsilon).unwrap()).unwrap();
                     }
-                    let found = Runner::default().with_early_stop(false).run(
-                        &attack,
-                        &|x: Tensor<4>| model.logits(x),
-                        clean.clone(),
-                        &goal,
-                        Key::new(1),
-                        0,
-                    );
+                    let found = attack
+                        .on(&|x: Tensor<4>| model.logits(x))
+                        .with_early_stop(false)
+                        .with_key(Key::new(1))
+                        .perturb(clean.clone(), &goal);
                     let moved = found.unwrap().images;
                     let case = format!("{shape:?} {dtype:?} {}", attack.name());
                     assert_eq!(moved.dtype(), dtype, "{case}");
@@ -189,7 +191,7 @@ fn the_only_square_that_matters_is_found() {
     let goal = Goal::Target(labels(&[1; 12]));
     let run = |attack: &AdversarialPatch| {
         let model = |x: Tensor<4>| model.logits(x);
-        attack.perturb(&model, clean.clone(), &goal, Key::new(2), 0).unwrap().images
+        attack.on(&model).with_key(Key::new(2)).perturb(clean.clone(), &goal).unwrap().images
     };
     // A start beside the square has no slope to climb. Two in five lie on it in part.
     let searching = patch(side).with_steps(60).unwrap().with_restarts(40).unwrap();
@@ -231,8 +233,13 @@ fn content_is_the_optimum_of_a_linear_model() {
         let run = |restarts| {
             let (model, attack) = (|x: Tensor<4>| model.logits(x), attack.clone());
             let attack = attack.with_restarts(restarts).unwrap();
-            let runner = Runner::default().with_early_stop(false);
-            runner.run(&attack, &model, clean.clone(), &goal, Key::new(3), 0).unwrap().images
+            attack
+                .on(&model)
+                .with_early_stop(false)
+                .with_key(Key::new(3))
+                .perturb(clean.clone(), &goal)
+                .unwrap()
+                .images
         };
         // Of 20 squares one is missed by all 300 starts with the probability 2e-7.
         let [one, best] = [1, 300].map(|restarts| model.margin(&run(restarts)));
@@ -270,7 +277,8 @@ fn a_patch_climbs_to_where_it_gains_most() {
             let attack = patch(side).with_period(period).unwrap().with_loss(Loss::Margin);
             let attack = attack.with_steps(steps).unwrap().with_location_search(search);
             let model = |x: Tensor<4>| model.logits(x);
-            let found = attack.perturb(&model, clean.clone(), &goal, Key::new(6), 0).unwrap();
+            let found =
+                attack.on(&model).with_key(Key::new(6)).perturb(clean.clone(), &goal).unwrap();
             let far = gap(&found.images, &optimum);
             assert!(far < 1e-12, "{} {period}: {far}", attack.name());
         }
@@ -294,8 +302,15 @@ fn a_patch_is_a_function_of_the_key_and_the_examples_number() {
         let run = |chunk: usize, key: u64, first: u64| {
             let model = |x: Tensor<4>| model.logits(x);
             let goal = Goal::Target(labels(&[1; 24]));
-            let runner = Runner::default().with_chunk(chunk).unwrap();
-            runner.run(&attack, &model, clean.clone(), &goal, Key::new(key), first).unwrap().images
+            attack
+                .on(&model)
+                .with_chunk(chunk)
+                .unwrap()
+                .with_key(Key::new(key))
+                .with_examples(first)
+                .perturb(clean.clone(), &goal)
+                .unwrap()
+                .images
         };
         let whole = run(24, 1, 30);
         for chunk in [1, 5] {
@@ -324,8 +339,12 @@ fn a_noisy_model_is_judged_by_common_draws_that_no_gradient_used() {
             *keys.borrow_mut()[side].entry(key).or_default() += 1;
             model.logits(x)
         };
-        let runner = Runner::default().with_early_stop(false);
-        let found = runner.run(attack, &logits, clean.clone(), &goal, Key::new(4), 0).unwrap();
+        let found = attack
+            .on(&logits)
+            .with_early_stop(false)
+            .with_key(Key::new(4))
+            .perturb(clean.clone(), &goal)
+            .unwrap();
         (keys.into_inner(), found.passes)
     };
     let ([scores, gradients], passes) = run(&attack);
@@ -359,10 +378,13 @@ fn a_budget_is_never_exceeded_and_spent_as_far_as_whole_steps_go() {
     // A step takes a gradient, a look at its result and at four moves.
     for (attack, start, of_step) in [(one, 1, 6), (still, 1, 2), (three, 3, 18), (of_mean, 3, 21)] {
         for allowed in 0..=start + steps * of_step {
-            let runner = Runner::default()
+            let found = attack
+                .on(&logits)
                 .with_budget(Budget { forwards: Some(allowed), ..Budget::default() })
-                .with_early_stop(false);
-            let found = runner.run(&attack, &logits, clean.clone(), &goal, Key::new(1), 0).unwrap();
+                .with_early_stop(false)
+                .with_key(Key::new(1))
+                .perturb(clean.clone(), &goal)
+                .unwrap();
             let whole = allowed.checked_sub(start).map(|rest| start + rest / of_step * of_step);
             let case = format!("{} within {allowed}", attack.name());
             assert_eq!(found.passes.forwards, 4 * whole.unwrap_or(0), "{case}");
@@ -381,10 +403,18 @@ fn examples_leave_once_they_reach_the_goal_and_others_go_on() {
     let attack = patch(2).with_steps(20).unwrap().with_restarts(3).unwrap();
     let mut active = Vec::new();
     let mut progress = |p: &cni_attacks::Progress| active.push(p.active);
-    let runner = Runner::default().with_progress(&mut progress);
-    let left = runner.run(&attack, &logits, clean.clone(), &goal, Key::new(1), 0).unwrap();
-    let runner = Runner::default().with_early_stop(false);
-    let all = runner.run(&attack, &logits, clean.clone(), &goal, Key::new(1), 0).unwrap();
+    let left = attack
+        .on(&logits)
+        .with_progress(&mut progress)
+        .with_key(Key::new(1))
+        .perturb(clean.clone(), &goal)
+        .unwrap();
+    let all = attack
+        .on(&logits)
+        .with_early_stop(false)
+        .with_key(Key::new(1))
+        .perturb(clean.clone(), &goal)
+        .unwrap();
     assert!(active.is_sorted_by(|a, b| a >= b) && active.first() > active.last(), "{active:?}");
     assert!(left.passes.forwards < all.passes.forwards);
     let [left, all] = [left, all].map(|found| model.margin(&found.images));
@@ -400,7 +430,7 @@ fn a_patch_larger_than_the_images_is_refused() {
     let clean = images([2, 1, 6, 4], DType::F32);
     let goal = Goal::Misclassify(labels(&[0, 0]));
     let logits = |x: Tensor<4>| model.logits(x);
-    let run = |side| patch(side).perturb(&logits, clean.clone(), &goal, Key::new(1), 0);
+    let run = |side| patch(side).on(&logits).with_key(Key::new(1)).perturb(clean.clone(), &goal);
     let wanted = "side: got 5, wanted at most 4, the shorter side of the images";
     assert_eq!(run(5).unwrap_err().to_string(), wanted);
     assert!(run(4).is_ok());

@@ -3,7 +3,7 @@
 mod support;
 
 use burn::tensor::{DType, Tensor};
-use cni_attacks::{Adversarial, Goal, Iterate, Loss, Norm, Passes, Pgd, Runner, Threat};
+use cni_attacks::{Adversarial, Attack, Goal, Iterate, Loss, Norm, Passes, Pgd, Threat};
 use cni_noise::Key;
 use std::cell::RefCell;
 use support::{NORMS, Toy, gap, images};
@@ -37,8 +37,7 @@ fn momentum_is_that_of_a_loop_written_by_hand() {
         let attack = Pgd::mi_fgsm(Threat::new(norm, epsilon).unwrap());
         let other = attack.clone().with_momentum(0.6).unwrap();
         for (momentum, attack) in [(1.0, attack), (0.6, other)] {
-            let found =
-                Runner::default().run(&attack, &model, clean.clone(), &goal, Key::new(1), 0);
+            let found = attack.on(&model).with_key(Key::new(1)).run(clean.clone(), &goal);
             let found = found.unwrap().images;
             let case = format!("{norm:?} {momentum}");
             assert!(gap(&found, &by_hand(norm, epsilon, momentum)) < 1e-12, "{case}");
@@ -55,9 +54,13 @@ fn pgd() -> Pgd {
 }
 
 fn run(attack: &Pgd, toy: &Toy, goal: &Goal, early_stop: bool) -> Adversarial {
-    let runner = Runner::default().with_early_stop(early_stop);
     let clean = images(EXAMPLES, DType::F32);
-    runner.run(attack, &toy.classifier(), clean, goal, Key::new(2), 0).unwrap()
+    attack
+        .on(&toy.classifier())
+        .with_early_stop(early_stop)
+        .with_key(Key::new(2))
+        .run(clean, goal)
+        .unwrap()
 }
 
 fn reached(toy: &Toy, goal: &Goal, images: Tensor<4>) -> Vec<bool> {
@@ -74,9 +77,13 @@ fn with_early_stop_an_example_leaves_at_the_first_point_that_reaches_the_goal() 
         points.borrow_mut().push(reached(&toy, &goal, x.clone().inner()));
         toy.logits(x)
     };
-    let runner = Runner::default().with_early_stop(false);
     let clean = images(EXAMPLES, DType::F32);
-    let whole = runner.run(&pgd(), &model, clean, &goal, Key::new(2), 0).unwrap();
+    let whole = pgd()
+        .on(&model)
+        .with_early_stop(false)
+        .with_key(Key::new(2))
+        .perturb(clean, &goal)
+        .unwrap();
     let points = points.into_inner();
     assert_eq!(points.len(), STEPS);
     let passes = (0..EXAMPLES).map(|row| {
@@ -89,7 +96,8 @@ fn with_early_stop_an_example_leaves_at_the_first_point_that_reaches_the_goal() 
     let stopped = run(&pgd(), &toy, &goal, true);
     // Beside the gradients two draws of eight images and of points beside them, to look for noise.
     assert_eq!(stopped.passes, Passes { forwards: wanted + 32, backwards: wanted });
-    let [whole, stopped] = [whole, stopped].map(|found| reached(&toy, &goal, found.images));
+    let images = [whole.images, stopped.images];
+    let [whole, stopped] = images.map(|images| reached(&toy, &goal, images));
     assert!(whole.contains(&true));
     assert!(whole.iter().zip(&stopped).all(|(whole, stopped)| *stopped || !whole));
 }

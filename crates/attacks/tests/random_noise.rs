@@ -20,7 +20,7 @@ fn gaussian_noise_is_cut_off_in_linf_and_of_length_epsilon_otherwise() {
     let goal = Goal::Misclassify(Tensor::zeros([n], &clean.device()));
     let change = |norm| {
         let attack = RandomNoise::gaussian(Threat::new(norm, epsilon).unwrap());
-        let found = attack.perturb(&model, clean.clone(), &goal, Key::new(1), 0).unwrap();
+        let found = attack.on(&model).with_key(Key::new(1)).perturb(clean.clone(), &goal).unwrap();
         (found.images - clean.clone()).div_scalar(epsilon)
     };
     let mean = |what: &str, of: Tensor<4>, wanted: f64, variance: f64| {

@@ -6,7 +6,7 @@ use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
     Adversarial, AdversarialPatch, AnyRank, Apgd, Attack, AttackError, BoundaryAttack,
     CarliniWagnerLinf, Eot, Expectation, Fab, Goal, GradientKernel, InputDiversity, LocationSearch,
-    Loss, Norm, Objective, PairLoss, Pgd, RandomNoise, Rows, Runner, Suite, Threat, Transfer,
+    Loss, Norm, Objective, PairLoss, Pgd, RandomNoise, Rows, Suite, Threat, Transfer,
     UniversalPerturbation, input_gradient, score,
 };
 use cni_noise::{Examples, Key};
@@ -23,12 +23,12 @@ fn pixel(value: f64) -> Tensor<4> {
 
 fn attack(images: Tensor<4>, goal: &Goal) -> Result<Adversarial, AttackError> {
     let toy = Toy::new(3, DType::F32);
-    Pgd::new(Threat::linf(0.1)?).perturb(&toy.classifier(), images, goal, Key::new(1), 0)
+    Pgd::new(Threat::linf(0.1)?).on(&toy.classifier()).with_key(Key::new(1)).run(images, goal)
 }
 
 fn model(logits: impl Fn(Tensor<4>) -> Tensor<2>) -> Result<Adversarial, AttackError> {
     let attack = Pgd::new(Threat::l2(0.1)?).with_random_start(false);
-    attack.perturb(&logits, pixel(0.5), &labels(&[0, 1]), Key::new(1), 0)
+    attack.on(&logits).with_key(Key::new(1)).run(pixel(0.5), &labels(&[0, 1]))
 }
 
 fn message<T>(result: Result<T, AttackError>) -> String {
@@ -39,6 +39,7 @@ fn message<T>(result: Result<T, AttackError>) -> String {
 fn bad_settings_are_refused() {
     let threat = Threat::linf(0.1).unwrap();
     let pgd = || Pgd::new(threat);
+    let model = |x: Tensor<4>| x.flatten::<2>(1, 3);
     let sparse = || Pgd::new(Threat::l1(1.0).unwrap());
     let random = || RandomNoise::new(threat);
     let apgd = || Apgd::targeted(threat);
@@ -129,8 +130,9 @@ fn bad_settings_are_refused() {
         ("draws", message(walk().with_draws(0))),
         ("candidates", message(transfer().with_candidates(0))),
         ("draws", message(transfer().with_draws(0))),
-        ("draws", message(Suite::rand(threat).unwrap().with_draws(0))),
-        ("chunk", message(Runner::default().with_chunk(0))),
+        ("judging_draws", message(Suite::rand(threat).unwrap().with_judging_draws(0))),
+        ("chunk", message(pgd().on(&model).with_chunk(0))),
+        ("judging_draws", message(pgd().on(&model).with_judging_draws(0))),
         ("epochs", message(universal().with_epochs(0))),
         ("draws", message(universal().with_draws(0))),
         ("judging_draws", message(universal().with_judging_draws(0))),
@@ -196,8 +198,7 @@ fn numbers_of_examples_that_are_not_one_for_each_image_are_refused() {
         let wanted =
             format!("examples: got {} numbers, wanted 2, one for each image", numbers.len());
         let model = toy.classifier();
-        let run =
-            Runner::default().run(&pgd, &model, pixel(0.5), &goal, Key::new(1), examples.clone());
+        let run = pgd.on(&model).with_examples(examples.clone()).run(pixel(0.5), &goal);
         assert_eq!(message(run), wanted);
         let objective = Objective::new(Loss::Margin, &goal);
         let (images, key) = (pixel(0.5), Key::new(1));
@@ -275,7 +276,7 @@ fn what_makes_no_suite_is_refused() {
     let clean = images(4, DType::F32);
     let labels = toy.predictions(&clean);
     let goal = Goal::Misclassify(labels);
-    let run = || message(suite.perturb(&toy.classifier(), clean, &goal, Key::new(1), 0));
+    let run = || message(suite.on(&toy.classifier()).with_key(Key::new(1)).run(clean, &goal));
     let wanted = "classes: got 3, wanted at least 4 for APGD-T-100, which `Suite::for_classes(3)` \
                   leaves out";
     assert_eq!(run(), wanted);

@@ -69,7 +69,7 @@ fn a_key_replays_an_attack_bit_for_bit_and_another_does_not() {
         for attack in [&eot as &dyn Attack, &random] {
             let run = |seed| {
                 let found =
-                    attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(seed), 0);
+                    attack.on(&toy.classifier()).with_key(Key::new(seed)).run(clean.clone(), &goal);
                 found.unwrap().images.into_data()
             };
             assert_eq!(run(1), run(1), "{} {norm:?}", attack.name());
@@ -89,7 +89,13 @@ fn an_attack_does_not_depend_on_the_cut_into_batches() {
             let goal = Goal::Misclassify(labels.clone().slice(range.clone()));
             let first = 100 + range.start as u64;
             let images = clean.clone().slice(range);
-            attack.perturb(&toy.classifier(), images, &goal, Key::new(3), first).unwrap().images
+            attack
+                .on(&toy.classifier())
+                .with_key(Key::new(3))
+                .with_examples(first)
+                .run(images, &goal)
+                .unwrap()
+                .images
         };
         let parts = Tensor::cat(vec![part(0..3), part(3..8)], 0);
         assert!(gap(&part(0..8), &parts) < 1e-12, "{norm:?}");
@@ -150,7 +156,7 @@ fn candidates_are_scored_under_shared_draws_that_no_gradient_used() {
         }
         toy.logits(images)
     };
-    let found = attack.perturb(&logits, clean, &goal, Key::new(5), 0).unwrap();
+    let found = attack.on(&logits).with_key(Key::new(5)).perturb(clean, &goal).unwrap();
     let log = log.into_inner();
     assert_eq!(found.passes, log.passes);
 
@@ -174,7 +180,7 @@ fn averaging_makes_an_attack_on_a_noisy_model_stronger() {
     let broken = |draws: usize| {
         let attack = Pgd::fgsm(Threat::linf(0.1).unwrap()).with_draws(draws).unwrap();
         let found =
-            attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(6), 0).unwrap();
+            attack.on(&toy.classifier()).with_key(Key::new(6)).run(clean.clone(), &goal).unwrap();
         fraction(goal.reached(&quiet.logits(found.images)))
     };
     assert!(broken(64) > broken(1), "{} against {}", broken(64), broken(1));

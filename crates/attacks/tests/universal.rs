@@ -102,7 +102,7 @@ fn a_perturbation_reaches_the_optimum_of_a_linear_model() {
         for loss in [Loss::CrossEntropy, Loss::Margin] {
             for goal in [Goal::Misclassify(labels(&[0; 4])), Goal::Target(labels(&[1; 4]))] {
                 let attack = UniversalPerturbation::new(Threat::new(norm, epsilon).unwrap());
-                let attack = attack.unwrap().with_loss(loss);
+                let attack = attack.unwrap().with_loss(loss.clone());
                 let parts = clean.clone().split(4, 0).into_iter();
                 let parts = parts.map(|images| (images, goal.clone()));
                 let found = attack.find(&toy.classifier(), parts, Key::new(1)).unwrap();

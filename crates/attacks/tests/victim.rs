@@ -37,7 +37,7 @@ fn an_attack_leaves_running_statistics_and_training_mode_alone() {
 
     let frozen = FrozenModel::new(&net, Net::forward);
     let attack = Pgd::new(Threat::linf(0.1).unwrap());
-    attack.perturb(&frozen, images.clone(), &goal, Key::new(2), 0).unwrap();
+    attack.on(&frozen).with_key(Key::new(2)).perturb(images.clone(), &goal).unwrap();
     assert_eq!(statistics(), before);
 
     // The model itself still trains: a forward pass of it moves what the attack did not.

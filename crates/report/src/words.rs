@@ -101,7 +101,10 @@ pub(crate) fn threat(threat: &Threat) -> String {
         Norm::L2 => "L2",
         Norm::L1 => "L1",
     };
-    format!("{norm}, ε = {}", radius(threat.epsilon()))
+    match threat.is_unbounded() {
+        true => format!("{norm}, unbounded"),
+        false => format!("{norm}, ε = {}", radius(threat.epsilon())),
+    }
 }
 
 /// A list in a sentence: `a`, `a and b`, `a, b and c`.

@@ -3,7 +3,7 @@
 use crate::TrainingError;
 use crate::data::Batch;
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{Attack, AttackError, Classifier, Goal, Loss};
+use cni_attacks::{Attack, AttackError, Classifier, Loss};
 use cni_noise::{Key, Noise, scope_at};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -192,9 +192,14 @@ pub(crate) fn perturb(
     batch: &Batch,
     labels: Tensor<1, Int>,
 ) -> Result<Tensor<4>, AttackError> {
-    let (goal, key) = (Goal::Misclassify(labels), attack_key(batch.key));
+    let key = attack_key(batch.key);
     let images = batch.images.clone().inner();
-    Ok(attack.perturb(frozen, images, &goal, key, batch.first_example)?.images)
+    Ok(attack
+        .on(frozen)
+        .with_key(key)
+        .with_examples(batch.first_example)
+        .perturb(images, labels)?
+        .images)
 }
 
 fn attack_key(batch: Key) -> Key {

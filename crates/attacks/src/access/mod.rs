@@ -13,12 +13,12 @@ use crate::objective::eot::Success;
 use crate::objective::{Flags, check_examples, gradient_on_trust, score_on_trust, settle};
 use crate::rows::read;
 use crate::{
-    AttackBatch, AttackError, Classifier, Eot, Goal, InputGradient, Norm, Objective, Passes, Rows,
-    Scores, draw_scope,
+    AttackBatch, AttackError, Classifier, Eot, Goal, InputGradient, Loss, Norm, Objective, Passes,
+    Rows, Scores, draw_scope,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 /// How many passes may await their checks.
@@ -46,6 +46,8 @@ pub struct ModelAccess<'a> {
     passes: Passes,
     /// Passes of an example that has been in all of them.
     each: Passes,
+    /// Forward passes of each example, by its number.
+    queries: BTreeMap<u64, u64>,
     iteration: usize,
     stochastic: Option<bool>,
     /// By how much draws differ, as a share of the logits' spread, where that is no more than
@@ -62,22 +64,19 @@ pub struct ModelAccess<'a> {
 }
 
 impl<'a> ModelAccess<'a> {
-    pub(crate) fn new(
-        classifier: &'a dyn Classifier,
-        budget: Budget,
-        early_stop: Option<bool>,
-        started: Instant,
-        observers: Observers<'a>,
-    ) -> Self {
+    /// Access to a model without limit, that nobody watches: for programs that attack, or judge
+    /// images, by their own rules. Users of an attack have [`Attack::on`](crate::Attack::on).
+    pub fn new(classifier: &'a dyn Classifier) -> Self {
         Self {
             classifier,
             attack: String::new(),
-            budget,
-            early_stop,
-            observers,
-            started,
+            budget: Budget::default(),
+            early_stop: None,
+            observers: Observers::default(),
+            started: Instant::now(),
             passes: Passes::default(),
             each: Passes::default(),
+            queries: BTreeMap::new(),
             iteration: 0,
             stochastic: None,
             rounding: None,
@@ -89,11 +88,28 @@ impl<'a> ModelAccess<'a> {
         }
     }
 
-    /// A model that nobody watches, asked without limit, of which it is known whether it is stochastic.
-    pub fn unwatched(classifier: &'a dyn Classifier, stochastic: Option<bool>) -> Self {
-        let (budget, observers) = (Budget::default(), Observers::default());
-        let access = Self::new(classifier, budget, None, Instant::now(), observers);
-        Self { stochastic, ..access }
+    /// What attacks may spend, their time counted from `started` on.
+    pub(crate) fn with_budget(self, budget: Budget, started: Instant) -> Self {
+        Self { budget, started, ..self }
+    }
+
+    /// Whether examples leave once the goal is reached, if not by each attack's habit.
+    pub(crate) fn with_early_stop(self, early_stop: Option<bool>) -> Self {
+        Self { early_stop, ..self }
+    }
+
+    /// What watches the attacks.
+    pub(crate) fn with_observers(self, observers: Observers<'a>) -> Self {
+        Self { observers, ..self }
+    }
+
+    /// With the caller's word whether the model has noise, so that
+    /// [`is_stochastic`](Self::is_stochastic) asks nothing.
+    ///
+    /// A model without noise is still asked as many draws as an attack wants:
+    /// [`assume_noise_free`](Self::assume_noise_free) spares them.
+    pub fn with_stochastic(self, stochastic: bool) -> Self {
+        Self { stochastic: Some(stochastic), ..self }
     }
 
     /// The model itself, for what is no query of the attack.
@@ -154,8 +170,11 @@ impl<'a> ModelAccess<'a> {
         if rows != batch || classes < 2 {
             return Err(AttackError::LogitsShape { got: [rows, classes], batch });
         }
-        self.count(Passes { forwards: batch as u64, backwards: 0 }, batch);
-        self.remember(Flags::new(goal.labels(), &logits, None, examples))?;
+        self.count(Passes { forwards: 1, backwards: 0 }, examples, batch);
+        let classes = Objective::new(Loss::Margin, goal);
+        let mut flags = Flags::new(classes.classes(), &logits, None, examples);
+        flags.add_margin(goal, &logits)?;
+        self.remember(flags)?;
         Ok(logits)
     }
 
@@ -171,13 +190,13 @@ impl<'a> ModelAccess<'a> {
         let eot = self.needed(eot);
         let (scores, _, flags) =
             score_on_trust(self.classifier, images, objective, None, eot, key, examples)?;
-        self.count(scores.passes, images.dims()[0]);
+        self.count_all(scores.passes, examples, images.dims()[0]);
         self.remember(flags)?;
         Ok(scores)
     }
 
     /// [`score`](Self::score), and by the same passes how near the images are to a goal.
-    pub fn success(
+    pub(crate) fn success(
         &mut self,
         images: &Tensor<4>,
         objective: &Objective,
@@ -189,7 +208,7 @@ impl<'a> ModelAccess<'a> {
         let eot = self.needed(eot);
         let (scores, success, flags) =
             score_on_trust(self.classifier, images, objective, Some(goal), eot, key, examples)?;
-        self.count(scores.passes, images.dims()[0]);
+        self.count_all(scores.passes, examples, images.dims()[0]);
         self.remember(flags)?;
         Ok((scores, success.expect("a goal was given")))
     }
@@ -207,7 +226,7 @@ impl<'a> ModelAccess<'a> {
         let eot = self.needed(eot);
         let (found, flags) =
             gradient_on_trust(self.classifier, images, objective, eot, key, examples)?;
-        self.count(found.passes, images.dims()[0]);
+        self.count_all(found.passes, examples, images.dims()[0]);
         self.remember(flags)?;
         Ok(found)
     }
@@ -249,12 +268,18 @@ impl<'a> ModelAccess<'a> {
         self.rounding
     }
 
-    /// Takes over what is known of the model from elsewhere.
-    pub fn assume_stochastic(&mut self, stochastic: Option<bool>) {
-        self.stochastic = stochastic;
+    /// Whether the model has noise, as far as that is known.
+    pub(crate) fn known_stochastic(&self) -> Option<bool> {
+        self.stochastic
     }
 
-    /// The caller's word that the model has no noise, by which one draw stands for any number of them.
+    /// Forgets whether the model has noise.
+    pub(crate) fn forget_stochastic(&mut self) {
+        self.stochastic = None;
+    }
+
+    /// Takes one draw for any number of them, by the caller's word that all are alike: of a model
+    /// without noise, or one whose noise is switched off or held.
     pub fn assume_noise_free(&mut self) {
         (self.stochastic, self.noise_free) = (Some(false), true);
     }
@@ -276,7 +301,8 @@ impl<'a> ModelAccess<'a> {
         self.early_stop == Some(true)
     }
 
-    /// Whether anyone reads the scores given to [`proceed`](Self::proceed).
+    /// Whether anyone reads the scores given to [`proceed`](Self::proceed): an attack that has them
+    /// on the device only need not fetch them otherwise, and gives an empty list.
     pub fn is_traced(&self) -> bool {
         self.observers.trace.is_some()
     }
@@ -290,7 +316,8 @@ impl<'a> ModelAccess<'a> {
         fits
     }
 
-    /// Whether the budget allows so many more scores of each example.
+    /// Whether the budget allows so many more scores of each example, each a mean over the draws of
+    /// `eot`; otherwise the attack counts as exhausted.
     pub fn affords_scores(&mut self, scores: u64, eot: Eot) -> bool {
         self.affords(scores * self.needed(eot).draws as u64)
     }
@@ -336,12 +363,22 @@ impl<'a> ModelAccess<'a> {
         !self.exhausted
     }
 
-    /// Counts what an attack spent on another model, or the model itself in ways of its own: passes of `batch` images.
-    pub fn count(&mut self, passes: Passes, batch: usize) {
-        self.passes += passes;
-        let batch = batch.max(1) as u64;
-        self.each +=
-            Passes { forwards: passes.forwards / batch, backwards: passes.backwards / batch };
+    /// Counts what an attack spent beside the passes made here, on the model itself in ways of its
+    /// own or on another: `each` for each of the first `batch` rows of `examples`.
+    pub fn count(&mut self, each: Passes, examples: &Examples, batch: usize) {
+        self.passes += each * batch as u64;
+        self.each += each;
+        for row in 0..batch {
+            *self.queries.entry(examples.number(row)).or_default() += each.forwards;
+        }
+    }
+
+    /// Counts passes that are the same for each row.
+    fn count_all(&mut self, passes: Passes, examples: &Examples, batch: usize) {
+        let (forwards, backwards) = (passes.forwards, passes.backwards);
+        let of_each = |all: u64| all / batch.max(1) as u64;
+        let each = Passes { forwards: of_each(forwards), backwards: of_each(backwards) };
+        self.count(each, examples, batch);
     }
 
     /// Passes of single images so far.
@@ -349,11 +386,24 @@ impl<'a> ModelAccess<'a> {
         self.passes
     }
 
+    /// Forward passes so far of the example of this number, those of all images that have it.
+    pub fn queries(&self, example: u64) -> u64 {
+        self.queries.get(&example).copied().unwrap_or(0)
+    }
+
+    /// Whether a budget has ended an attack, or kept it from a pass.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted
     }
 
+    /// The numbers of the examples that have met a gradient of zero, as far as passes have been
+    /// [read](Self::read): all of them once an attack has ended.
     pub fn zero_gradients(&self) -> &BTreeSet<u64> {
         &self.zero_gradients
+    }
+
+    /// The name of the attack that runs, or ran last.
+    pub(crate) fn attack_name(&self) -> &str {
+        &self.attack
     }
 }

@@ -34,6 +34,8 @@ pub struct DrawPredictions {
     /// The mean over draws of each image's margin in the attacker's favour, for misclassification the best wrong logit
     /// less the right one.
     pub margin: Vec<f64>,
+    /// For each draw the margin of each image.
+    pub margins: Vec<Vec<f64>>,
     /// How many classes the model tells apart.
     pub classes: usize,
     /// Whether the logits of the first draw look like probabilities: none below zero, each row's sum within 1e-5 of
@@ -43,6 +45,10 @@ pub struct DrawPredictions {
 
 impl ModelAccess<'_> {
     /// Classifies `images`, which stand for those of `problem`, in draws 0 to `draws` of `key`.
+    ///
+    /// # Errors
+    ///
+    /// As [`logits`](Self::logits).
     pub fn judge(
         &mut self,
         problem: &AttackBatch,
@@ -54,6 +60,7 @@ impl ModelAccess<'_> {
         let mut judged = DrawPredictions {
             predicted: Vec::new(),
             margin: vec![0.0; problem.len()],
+            margins: Vec::new(),
             classes: 0,
             probabilities: false,
         };
@@ -71,7 +78,8 @@ impl ModelAccess<'_> {
                     && sum.iter().all(|sum| (sum - 1.0).abs() < 1e-5);
             }
             judged.predicted.push(predicted.into_iter().map(|class| class as i64).collect());
-            judged.margin.iter_mut().zip(margin).for_each(|(sum, m)| *sum += m / draws as f64);
+            judged.margin.iter_mut().zip(&margin).for_each(|(sum, m)| *sum += m / draws as f64);
+            judged.margins.push(margin);
         }
         Ok(judged)
     }
@@ -87,14 +95,14 @@ impl DrawPredictions {
     /// For each example, in how many draws the attacker has what it wants.
     pub fn reached(&self, goal: &Goal) -> Vec<usize> {
         let labels = read_labels(goal.labels());
-        let wants = |class: i64, label: i64| match goal {
-            Goal::Misclassify(_) => class != label,
-            Goal::Target(_) => class == label,
+        let reached = |draw: usize, row: usize| match goal {
+            Goal::Misclassify(_) => self.predicted[draw][row] != labels[row],
+            Goal::Target(_) => self.predicted[draw][row] == labels[row],
+            Goal::Custom { .. } => self.margins[draw][row] > 0.0,
         };
-        let in_draws = |(row, &label): (usize, &i64)| {
-            self.predicted.iter().filter(|draw| wants(draw[row], label)).count()
-        };
-        labels.iter().enumerate().map(in_draws).collect()
+        let draws = 0..self.predicted.len();
+        let in_draws = |row| draws.clone().filter(|&draw| reached(draw, row)).count();
+        (0..labels.len()).map(in_draws).collect()
     }
 }
 

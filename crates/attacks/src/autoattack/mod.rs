@@ -4,11 +4,13 @@ mod cascade;
 
 use self::cascade::Cascade;
 use crate::error::at_least_one;
+use crate::spec::Spec;
 use crate::{
     Access, Apgd, Attack, AttackBatch, AttackError, Fab, ModelAccess, Norm, Square, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -29,8 +31,8 @@ use std::sync::Arc;
 /// misclassified in the most draws counts, and of equals the one with the larger mean margin. The
 /// final verdict is over draws of its own.
 ///
-/// A suite is an [`Attack`], so that it can stand in an [`Evaluation`](crate::evaluation::Evaluation) or in another
-/// suite; [`on`](Self::on) runs it over a data set, with a report and a state that survives a kill.
+/// A suite is an [`Attack`] like any other: it runs [`on`](Attack::on) a model, and can stand in
+/// another suite.
 ///
 /// ```
 /// use cni_attacks::{Attack, Pgd, RandomNoise, Suite, Threat};
@@ -169,9 +171,30 @@ impl Suite {
         Ok(Self { name, attacks, left_out, ..self })
     }
 
-    /// The number of draws that decide on each example of a stochastic model; an error where it is zero.
-    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { draws: at_least_one("draws", draws)?, ..self })
+    /// The number of draws that decide on each example of a stochastic model, none of which an
+    /// attack has used; an error if it is zero.
+    pub fn with_judging_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { draws: at_least_one("judging_draws", draws)?, ..self })
+    }
+
+    /// The suite of these settings, whose attacks `load` reads.
+    pub(crate) fn from_spec(
+        mut of: Spec,
+        load: impl Fn(&Value) -> Result<Box<dyn Attack>, AttackError>,
+    ) -> Result<Self, AttackError> {
+        // Records before version 0.2 have the older name.
+        of.rename("verdict_draws", "judging_draws");
+        let attacks: Vec<Value> = of.need("attacks")?;
+        let attacks = attacks.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        let suite = Self::custom(of.need::<String>("name")?, attacks)?;
+        if let Some(threat) = of.take::<Threat>("threat")?
+            && threat != suite.threat
+        {
+            return Err(of.refused(format!("threat: got {threat}, wanted that of its attacks")));
+        }
+        let suite = of.set(suite, "judging_draws", Self::with_judging_draws)?;
+        let left_out = of.take("left_out")?.unwrap_or_default();
+        of.done(Self { left_out, ..suite })
     }
 
     /// The attacks, in their order.
@@ -201,7 +224,7 @@ impl Attack for Suite {
             "attack": "suite",
             "name": self.name,
             "threat": self.threat,
-            "verdict_draws": self.draws,
+            "judging_draws": self.draws,
             "attacks": self.attacks().map(Attack::spec).collect::<Vec<_>>(),
         });
         if !self.left_out.is_empty() {
@@ -216,6 +239,10 @@ impl Attack for Suite {
 
     fn min_classes(&self) -> usize {
         self.attacks().map(Attack::min_classes).max().unwrap_or(2)
+    }
+
+    fn check(&self) -> Result<(), AttackError> {
+        self.attacks().try_for_each(Attack::check)
     }
 
     fn run(

@@ -4,6 +4,7 @@ use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
 use crate::rows::{per_row, read, where_rows};
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
 };
@@ -166,6 +167,25 @@ impl Ddn {
     }
 }
 
+impl FromSpec for Ddn {
+    const NAME: &'static str = "ddn";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        of.only_mean_loss()?;
+        let attack = Self::new(of.need("threat")?)?;
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "gamma", Self::with_gamma)?;
+        let attack = of.set(attack, "initial_norm", Self::with_initial_norm)?;
+        let attack =
+            of.set(attack, "bisection", |attack, value| Ok(attack.with_bisection(value)))?;
+        let attack = of.set(attack, "levels", Self::with_levels)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(Ddn);
+
 impl Attack for Ddn {
     /// `DDN-{steps}`; with several draws `EOT-…x{draws}`.
     fn name(&self) -> String {
@@ -186,6 +206,10 @@ impl Attack for Ddn {
 
     fn gradient_draws(&self) -> Option<usize> {
         Some(self.eot.draws)
+    }
+
+    fn is_minimum_norm(&self) -> bool {
+        true
     }
 
     fn run(

@@ -5,9 +5,8 @@ use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
 use crate::methods::shared::targets::targets;
 use crate::rows::per_row;
-use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Goal, ModelAccess, Norm, PairLoss, Threat,
-};
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Norm, PairLoss, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -34,7 +33,7 @@ pub struct DeepFool {
     threat: Threat,
     steps: usize,
     overshoot: f64,
-    candidates: usize,
+    classes: usize,
     #[serde(flatten)]
     eot: Eot,
 }
@@ -49,7 +48,7 @@ impl DeepFool {
             let wanted = &[Norm::Linf, Norm::L2];
             return Err(AttackError::Norm { got: threat.norm(), wanted });
         }
-        Ok(Self { threat, steps: 50, overshoot: 0.02, candidates: 10, eot: Eot::ONE })
+        Ok(Self { threat, steps: 50, overshoot: 0.02, classes: 10, eot: Eot::ONE })
     }
 
     /// The largest number of iterations; an error where it is zero.
@@ -64,9 +63,9 @@ impl DeepFool {
     }
 
     /// How many classes are looked at, the true one among them; an error below two.
-    pub fn with_candidates(self, candidates: usize) -> Result<Self, AttackError> {
-        within("candidates", candidates as f64, |c| c >= 2.0, "at least 2")?;
-        Ok(Self { candidates, ..self })
+    pub fn with_classes(self, classes: usize) -> Result<Self, AttackError> {
+        within("classes", classes as f64, |c| c >= 2.0, "at least 2")?;
+        Ok(Self { classes, ..self })
     }
 
     /// The number of draws of the model's noise behind each gradient, and behind each answer to whether an image is
@@ -75,6 +74,23 @@ impl DeepFool {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 }
+
+impl FromSpec for DeepFool {
+    const NAME: &'static str = "deepfool";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        of.only_mean_loss()?;
+        of.rename("candidates", "classes");
+        let attack = Self::new(of.need("threat")?)?;
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "overshoot", Self::with_overshoot)?;
+        let attack = of.set(attack, "classes", Self::with_classes)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(DeepFool);
 
 impl Attack for DeepFool {
     /// `DeepFool-{steps}`; with several draws `EOT-…x{draws}`.
@@ -98,20 +114,22 @@ impl Attack for DeepFool {
         Some(self.eot.draws)
     }
 
+    fn is_minimum_norm(&self) -> bool {
+        true
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
         problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        if matches!(problem.goal, Goal::Target(_)) {
-            return Err(AttackError::Untargeted { attack: self.name() });
-        }
+        problem.goal.check_untargeted(self.name())?;
         let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
         if search.is_complete() {
             return Ok(search.finish());
         }
-        let others = self.candidates - 1;
+        let others = self.classes - 1;
         let pairs = targets(access, &search.problem, self.eot, key.named("targets"), others)?;
         let each = pairs.into_iter().map(|pair| pair.objective(PairLoss::Difference));
         let mut objectives: Vec<_> = each.collect();

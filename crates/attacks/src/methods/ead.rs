@@ -6,12 +6,13 @@ use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
 use crate::rows::at_least_single;
 use crate::rows::per_row;
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// EAD, the elastic-net attack (Chen et al., arXiv 1709.04114, algorithm 1), in L1.
 ///
@@ -60,7 +61,7 @@ pub struct Ead {
 }
 
 /// By what adversarial images are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Rule {
     ElasticNet,
@@ -185,6 +186,26 @@ impl Ead {
     }
 }
 
+impl FromSpec for Ead {
+    const NAME: &'static str = "ead";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        of.only_mean_loss()?;
+        let rule = of.need("rule")?;
+        let attack = Self { rule, ..Self::elastic_net(of.need("threat")?)? };
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "search_steps", Self::with_search_steps)?;
+        let attack = of.set(attack, "step_size", Self::with_step_size)?;
+        let attack = of.set(attack, "initial_constant", Self::with_initial_constant)?;
+        let attack = of.set(attack, "beta", Self::with_beta)?;
+        let attack = of.set(attack, "confidence", Self::with_confidence)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(Ead);
+
 impl Attack for Ead {
     /// `EAD-{search_steps}x{steps}`, by the L1 rule `EAD-L1-…`; with several draws `EOT-…x{draws}`;
     /// then `-k{confidence}` where there is any.
@@ -211,6 +232,10 @@ impl Attack for Ead {
 
     fn gradient_draws(&self) -> Option<usize> {
         Some(self.eot.draws)
+    }
+
+    fn is_minimum_norm(&self) -> bool {
+        true
     }
 
     fn run(

@@ -5,6 +5,7 @@ use crate::error::{at_least_one, within};
 use crate::methods::shared::best::KeepBest;
 use crate::rows::at_least_single;
 use crate::rows::{ActiveRows, per_row};
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Expectation, ModelAccess, Norm, Rows, Threat,
 };
@@ -181,6 +182,24 @@ impl State {
         self.best.select(rows);
     }
 }
+
+impl FromSpec for NAttack {
+    const NAME: &'static str = "n_attack";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        let attack = Self::new(of.need("threat")?)?;
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "population", Self::with_population)?;
+        let attack = of.set(attack, "sigma", Self::with_sigma)?;
+        let attack = of.set(attack, "learning_rate", Self::with_learning_rate)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        let attack =
+            of.set(attack, "expectation", |attack, value| Ok(attack.with_expectation(value)))?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(NAttack);
 
 impl Attack for NAttack {
     /// `NAttack-{steps}`; with several draws `EOT-NAttack-{steps}x{draws}` and the expectation.

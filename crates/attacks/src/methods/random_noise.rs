@@ -3,6 +3,7 @@
 use crate::attack::spec;
 use crate::error::at_least_one;
 use crate::methods::shared::best::KeepBest;
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Norm, Threat};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
@@ -52,7 +53,8 @@ impl RandomNoise {
         Ok(Self { samples: at_least_one("samples", samples)?, ..self })
     }
 
-    /// The number of draws of the model's noise behind each score; an error where it is zero.
+    /// The number of draws of the model's noise behind each score; an error where it is zero. A run
+    /// refuses several draws for a single point, which has no score.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -72,6 +74,22 @@ impl RandomNoise {
         norm.project(clean.clone() + change, clean, epsilon)
     }
 }
+
+impl FromSpec for RandomNoise {
+    const NAME: &'static str = "random_noise";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        let threat = of.need("threat")?;
+        let law = of.take("law")?.unwrap_or_default();
+        of.only_mean_loss()?;
+        let attack = Self { law, ..Self::new(threat) };
+        let attack = of.set(attack, "samples", Self::with_samples)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(RandomNoise);
 
 impl Attack for RandomNoise {
     /// `Random-{samples}` or `Gaussian-{samples}`, with several draws `EOT-Random-{samples}x{draws}`.
@@ -97,6 +115,17 @@ impl Attack for RandomNoise {
 
     fn gradient_draws(&self) -> Option<usize> {
         None
+    }
+
+    fn check(&self) -> Result<(), AttackError> {
+        match (self.samples, self.eot.draws) {
+            (1, draws) if draws > 1 => Err(AttackError::Unused {
+                field: "draws",
+                got: draws.to_string(),
+                wanted: "1: a single point is compared with no other, and the model not asked",
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn run(

@@ -5,6 +5,7 @@ use crate::error::{at_least_one, within};
 use crate::methods::shared::adam::Adam;
 use crate::methods::shared::best::KeepBest;
 use crate::rows::ActiveRows;
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Expectation, Loss, ModelAccess, Objective, Rows,
     Threat,
@@ -145,6 +146,24 @@ impl State {
         self.best.select(rows);
     }
 }
+
+impl FromSpec for Spsa {
+    const NAME: &'static str = "spsa";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        let attack = Self::new(of.need("threat")?);
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "samples", Self::with_samples)?;
+        let attack = of.set(attack, "delta", Self::with_delta)?;
+        let attack = of.set(attack, "learning_rate", Self::with_learning_rate)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        let attack =
+            of.set(attack, "expectation", |attack, value| Ok(attack.with_expectation(value)))?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(Spsa);
 
 impl Attack for Spsa {
     /// `SPSA-{steps}`; with several draws `EOT-SPSA-{steps}x{draws}` and the expectation.

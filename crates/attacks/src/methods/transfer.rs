@@ -1,14 +1,10 @@
 //! Attacks on one model with the adversarial examples of another.
 
-use crate::access::Observers;
 use crate::error::at_least_one;
 use crate::methods::shared::best::KeepBest;
-use crate::{
-    Access, Attack, AttackBatch, AttackError, Budget, Classifier, Eot, ModelAccess, Threat,
-};
+use crate::{Access, Attack, AttackBatch, AttackError, Classifier, Eot, ModelAccess, Threat};
 use burn::tensor::Tensor;
 use cni_noise::{Key, Noise, scope};
-use std::time::Instant;
 
 /// The adversarial examples of a surrogate model, used on another.
 ///
@@ -47,7 +43,8 @@ impl<C: Classifier + Send + Sync, A: Attack> Transfer<C, A> {
         Ok(Self { candidates: at_least_one("candidates", candidates)?, ..self })
     }
 
-    /// The number of draws of the victim's noise that choose among candidates; an error where it is zero.
+    /// The number of draws of the victim's noise that choose among candidates; an error where it is
+    /// zero. A run refuses several draws for a single candidate.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -88,6 +85,17 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
         None
     }
 
+    fn check(&self) -> Result<(), AttackError> {
+        match (self.candidates, self.eot.draws) {
+            (1, draws) if draws > 1 => Err(AttackError::Unused {
+                field: "draws",
+                got: draws.to_string(),
+                wanted: "1: a single candidate is compared with no other, and the victim not asked",
+            }),
+            _ => self.attack.check(),
+        }
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
@@ -98,13 +106,7 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
         let mut images = problem.images.clone();
         for candidate in 0..self.candidates as u64 {
             // The victim's budget and passes are its own.
-            let mut surrogate = ModelAccess::new(
-                &self.surrogate,
-                Budget::default(),
-                None,
-                Instant::now(),
-                Observers::default(),
-            );
+            let mut surrogate = ModelAccess::new(&self.surrogate);
             // Noise that the caller has switched off is the victim's: the surrogate stays what it
             // is.
             let made = || surrogate.run(&self.attack, problem, key.child(candidate));

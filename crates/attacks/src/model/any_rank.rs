@@ -20,7 +20,7 @@ use burn::tensor::Tensor;
 /// let inputs = Tensor::<2>::from_data([[0.9, 0.2, 0.1]], &device);
 /// let goal = Goal::Misclassify(Tensor::from_ints([0], &device));
 /// let attack = Pgd::new(Threat::linf(0.2)?);
-/// let found = attack.perturb(&model, model.to_images(inputs)?, &goal, Key::new(1), 0)?;
+/// let found = attack.on(&model).with_key(Key::new(1)).run(model.to_images(inputs)?, &goal)?;
 /// let adversarial: Tensor<2> = model.to_inputs(found.images);
 /// assert_eq!(adversarial.dims(), [1, 3]);
 /// # Ok::<(), cni_attacks::AttackError>(())

@@ -127,11 +127,12 @@ pub(crate) struct Success {
 }
 
 impl Success {
-    pub fn of(logits: Tensor<2>, goal: &Goal) -> Self {
-        let margin = Objective::new(Loss::Margin, goal).score(logits);
+    /// As of the margin, which is checked where it is a function of one's own.
+    pub fn of(logits: Tensor<2>, goal: &Goal) -> Result<Self, AttackError> {
+        let margin = Objective::new(Loss::Margin, goal).checked_score(logits)?;
         // A margin is positive just where the goal is reached.
         let reached = margin.clone().greater_elem(0.0).float().cast(margin.dtype());
-        Self { reached, margin }
+        Ok(Self { reached, margin })
     }
 
     fn plus(self, other: Self) -> Self {
@@ -167,13 +168,16 @@ impl Mean {
             let of_draw = at_least_single(of_draw);
             if expectation == Expectation::Loss {
                 if let Some(goal) = goal {
-                    let found = Success::of(of_draw.clone(), goal);
+                    let found = Success::of(of_draw.clone(), goal)?;
                     success = Some(match success.take() {
                         None => found,
                         Some(sum) => sum.plus(found),
                     });
                 }
-                let score = score.unwrap_or_else(|| objective.score(of_draw.clone()));
+                let score = match score {
+                    Some(score) => score,
+                    None => objective.checked_score(of_draw.clone())?,
+                };
                 add(&mut scores, score.unsqueeze_dim(1));
             }
             if expectation == Expectation::Probabilities {
@@ -186,11 +190,11 @@ impl Mean {
         let averaged = averaged.map_or_else(|| logits.clone(), mean);
         let score = match scores {
             Some(scores) => mean(scores).squeeze_dim(1),
-            None => objective.score(expectation.logits(averaged.clone())),
+            None => objective.checked_score(expectation.logits(averaged.clone()))?,
         };
         let success = match (success, goal) {
             (Some(sum), _) => Some(sum.over(draws)),
-            (None, Some(goal)) => Some(Success::of(expectation.logits(averaged.clone()), goal)),
+            (None, Some(goal)) => Some(Success::of(expectation.logits(averaged.clone()), goal)?),
             (None, None) => None,
         };
         Ok(Self { score, logits, averaged, success })

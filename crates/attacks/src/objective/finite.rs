@@ -1,6 +1,9 @@
 //! What images, labels, logits and gradients must be like, whichever attack they are of.
 
 use super::Objective;
+use super::custom::LossFn;
+use super::goal::Goal;
+use super::loss::Loss;
 use crate::AttackError;
 use crate::rows::{count_not_finite, own_class, read_all, read_labels, zeros};
 use burn::tensor::{Bool, DType, Int, Tensor};
@@ -56,34 +59,75 @@ pub(crate) fn check_shape(
 /// reads from it anyway.
 pub(crate) struct Flags {
     examples: Examples,
-    labels: Tensor<1, Int>,
     classes: usize,
-    /// For each row: how many classes its label names; zero where its logits are finite.
-    rows: [Tensor<1>; 2],
+    /// The labels, if they are to be classes, and for each row how many classes its label names.
+    labels: Option<(Tensor<1, Int>, Tensor<1>)>,
+    /// For each row: zero where its logits are finite.
+    logits: Tensor<1>,
     /// For each row: zero where its gradient is finite; its largest slope.
     gradient: Option<[Tensor<1>; 2]>,
+    /// Of functions of a user's own the name, and for each row zero where its value is finite.
+    values: Vec<(String, Tensor<1>)>,
 }
 
 impl Flags {
     /// The mean logits tell, which are finite just where those of every draw are.
     pub fn new(
-        labels: &Tensor<1, Int>,
+        labels: Option<&Tensor<1, Int>>,
         logits: &Tensor<2>,
         gradient: Option<&Tensor<4>>,
         examples: &Examples,
     ) -> Self {
-        let named = own_class(labels, logits).int().sum_dim(1).squeeze_dim(1).float();
+        let named = |labels: &Tensor<1, Int>| {
+            let named = own_class(labels, logits).int().sum_dim(1).squeeze_dim(1).float();
+            (labels.clone(), named.cast(DType::F32))
+        };
         let slopes = |gradient: &Tensor<4>| {
             let largest = gradient.clone().flatten::<2>(1, 3).max_abs_dim(1).squeeze_dim(1);
             [zeros(gradient), largest]
         };
         Self {
             examples: examples.clone(),
-            labels: labels.clone(),
             classes: logits.dims()[1],
-            rows: [named.cast(DType::F32), zeros(logits)],
+            labels: labels.map(named),
+            logits: zeros(logits),
             gradient: gradient.map(slopes),
+            values: Vec::new(),
         }
+    }
+
+    /// With what the functions of a user's own in an objective give for these logits: its score,
+    /// and the margin of its goal.
+    pub fn with_values_of(
+        mut self,
+        objective: &Objective,
+        score: &Tensor<1>,
+        logits: &Tensor<2>,
+    ) -> Result<Self, AttackError> {
+        if let Some(function) = objective.function() {
+            self.add_values(function, score);
+        }
+        if let Objective::Goal { goal, loss } = objective
+            && *loss != Loss::Margin
+        {
+            self.add_margin(goal, logits)?;
+        }
+        Ok(self)
+    }
+
+    /// Adds the margin of a goal of a user's own.
+    pub fn add_margin(&mut self, goal: &Goal, logits: &Tensor<2>) -> Result<(), AttackError> {
+        if let Goal::Custom { labels, margin } = goal {
+            let values = margin.values(logits.clone(), labels);
+            margin.check_shape(&values, logits.dims()[0])?;
+            self.add_values(margin, &values);
+        }
+        Ok(())
+    }
+
+    /// Adds what a function of a user's own gives for each row.
+    pub fn add_values(&mut self, function: &LossFn, values: &Tensor<1>) {
+        self.values.push((function.name().to_string(), zeros(&values.clone().inner())));
     }
 
     /// Whether the gradient of each row is zero throughout, `[batch]`, where there is a gradient.
@@ -93,25 +137,53 @@ impl Flags {
 
     /// The lists to read.
     fn lists(&self) -> Vec<Tensor<1>> {
-        self.rows.iter().chain(self.gradient.iter().flatten()).cloned().collect()
+        let named = self.labels.iter().map(|(_, named)| named);
+        let values = self.values.iter().map(|(_, values)| values);
+        let gradient = self.gradient.iter().flatten();
+        named.chain([&self.logits]).chain(gradient).chain(values).cloned().collect()
     }
 
     /// The rows whose gradient is zero throughout, once all is found to be in order.
-    fn check(&self, lists: &[Vec<f64>]) -> Result<Vec<usize>, AttackError> {
-        if lists[0].contains(&0.0) {
-            let named = 0..self.classes as i64;
-            let labels = read_labels(&self.labels);
-            let got = labels.into_iter().find(|label| !named.contains(label)).unwrap_or(-1);
+    fn check(&self, lists: Vec<Vec<f64>>) -> Result<Vec<usize>, AttackError> {
+        let mut lists = lists.into_iter();
+        let mut next = || lists.next().unwrap_or_default();
+        if let Some((labels, _)) = &self.labels
+            && next().contains(&0.0)
+        {
+            let classes = 0..self.classes as i64;
+            let labels = read_labels(labels);
+            let got = labels.into_iter().find(|label| !classes.contains(label)).unwrap_or(-1);
             return Err(AttackError::Label { got, classes: self.classes });
         }
-        for (field, list) in [("logits", lists.get(1)), ("gradient", lists.get(2))] {
-            if let Some((row, got)) = list.and_then(|list| count_not_finite(list)) {
-                let example = self.examples.number(row);
-                return Err(AttackError::NonFinite { field, got, example });
+        let finite = |field: &'static str, rows: Vec<f64>| match count_not_finite(&rows) {
+            Some((row, got)) => {
+                Err(AttackError::NonFinite { field, got, example: self.examples.number(row) })
+            }
+            None => Ok(()),
+        };
+        finite("logits", next())?;
+        let mut slopes = Vec::new();
+        if self.gradient.is_some() {
+            let of_gradient = next();
+            slopes = next();
+            // A value that is not finite is the cause of a gradient that is not.
+            self.check_values(&mut next)?;
+            finite("gradient", of_gradient)?;
+        } else {
+            self.check_values(&mut next)?;
+        }
+        let slopes = slopes.iter().enumerate();
+        Ok(slopes.filter(|(_, slope)| **slope == 0.0).map(|(row, _)| row).collect())
+    }
+
+    fn check_values(&self, mut next: impl FnMut() -> Vec<f64>) -> Result<(), AttackError> {
+        for (name, _) in &self.values {
+            if let Some((row, got)) = count_not_finite(&next()) {
+                let (name, example) = (name.clone(), self.examples.number(row));
+                return Err(AttackError::LossNotFinite { name, got, example });
             }
         }
-        let slopes = lists.get(3).map_or(&[][..], Vec::as_slice).iter().enumerate();
-        Ok(slopes.filter(|(_, slope)| **slope == 0.0).map(|(row, _)| row).collect())
+        Ok(())
     }
 }
 
@@ -131,7 +203,7 @@ pub(crate) fn settle(
     let mut zero = Vec::new();
     for (flags, lists) in flags.iter().zip(&of_flags) {
         let lists: Vec<Vec<f64>> = read.by_ref().take(lists.len()).collect();
-        zero.extend(flags.check(&lists)?.into_iter().map(|row| flags.examples.number(row)));
+        zero.extend(flags.check(lists)?.into_iter().map(|row| flags.examples.number(row)));
     }
     Ok((read.collect(), zero))
 }

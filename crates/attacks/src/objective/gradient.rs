@@ -87,10 +87,8 @@ pub(crate) fn gradient_on_trust(
             let logits =
                 draw_scope(key, draw, examples.clone(), || classifier.logits(leaf.clone()));
             check_shape(&logits, batch, objective)?;
-            let score = objective.score(logits.clone());
-            if !score.is_tracked() {
-                return Err(AttackError::NoGradient);
-            }
+            let score = objective.checked_score(logits.clone())?;
+            check_tracked(&score, &logits, objective)?;
             let mut gradients = score.clone().sum().backward();
             add(leaf.grad_remove(&mut gradients).ok_or(AttackError::NoGradient)?);
             Ok((logits.inner(), Some(score.inner())))
@@ -105,8 +103,9 @@ pub(crate) fn gradient_on_trust(
         };
         let mean = Mean::over(draws, eot.expectation, objective, None, plain)?;
         let averaged = mean.averaged.clone().autodiff().require_grad();
-        let mut gradients =
-            objective.score(eot.expectation.logits(averaged.clone())).sum().backward();
+        let score = objective.checked_score(eot.expectation.logits(averaged.clone()))?;
+        check_tracked(&score, &averaged, objective)?;
+        let mut gradients = score.sum().backward();
         let slope = averaged.grad_remove(&mut gradients).ok_or(AttackError::NoGradient)?;
         for draw in 0..draws as u64 {
             let leaf = images.clone().autodiff().require_grad();
@@ -126,11 +125,27 @@ pub(crate) fn gradient_on_trust(
         1 => gradient,
         _ => gradient.div_scalar(draws as f64).cast(images.dtype()),
     };
-    let flags = Flags::new(objective.labels(), &mean.logits, Some(&gradient), examples);
+    let flags = Flags::new(objective.classes(), &mean.logits, Some(&gradient), examples)
+        .with_values_of(objective, &mean.score, &mean.logits)?;
     let zero = flags.zero_gradient().expect("there is a gradient");
     let passes = Passes { forwards: (batch * forwards) as u64, backwards: (batch * draws) as u64 };
     let (score, logits) = (mean.score, mean.logits);
     Ok((InputGradient { gradient, score, logits, zero, passes }, flags))
+}
+
+/// That the score of logits can be differentiated.
+fn check_tracked(
+    score: &Tensor<1>,
+    logits: &Tensor<2>,
+    objective: &Objective,
+) -> Result<(), AttackError> {
+    match (score.is_tracked(), objective.function()) {
+        (true, _) => Ok(()),
+        (false, Some(function)) if logits.is_tracked() => {
+            Err(AttackError::LossNotDifferentiable { name: function.name().to_string() })
+        }
+        _ => Err(AttackError::NoGradient),
+    }
 }
 
 /// The score of each image, in expectation over the model's noise, without a gradient.
@@ -170,7 +185,14 @@ pub(crate) fn score_on_trust(
         check_shape(&logits, batch, objective)?;
         Ok((logits, None))
     })?;
-    let flags = Flags::new(objective.labels(), &mean.logits, None, examples);
+    let mut flags = Flags::new(objective.classes(), &mean.logits, None, examples).with_values_of(
+        objective,
+        &mean.score,
+        &mean.logits,
+    )?;
+    if let (Some(Goal::Custom { margin, .. }), Some(success)) = (goal, &mean.success) {
+        flags.add_values(margin, &success.margin);
+    }
     let passes = Passes { forwards: (batch * draws) as u64, backwards: 0 };
     Ok((Scores { score: mean.score, logits: mean.logits, passes }, mean.success, flags))
 }

@@ -1,12 +1,34 @@
 //! What an attack climbs, or descends towards a target.
 
+use super::custom::LossFn;
 use crate::rows::{at_least_single, own_class};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A loss of each example by itself: the larger, the farther the model is from the label.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+///
+/// A loss of one's own climbs what an adaptive attack needs (Tramèr et al., arXiv 2002.08347):
+///
+/// ```
+/// # use burn::tensor::{Device, Tensor};
+/// use cni_attacks::{Attack, Loss, Pgd, Threat};
+/// # let device = Device::flex();
+/// # let model = |x: Tensor<4>| x.flatten::<2>(1, 3);
+/// # let images = Tensor::<4>::full([2, 1, 2, 2], 0.5, &device);
+/// # let labels = Tensor::from_ints([0, 3], &device);
+/// // The negative logit of the true class.
+/// let logit = Loss::custom("logit", |logits, labels| {
+///     -logits.gather(1, labels.clone().unsqueeze_dim(1)).squeeze_dim::<1>(1)
+/// });
+/// let attack = Pgd::new(Threat::linf(8.0 / 255.0)?).with_loss(logit);
+/// assert_eq!(attack.name(), "PGD-10-logit");
+/// let found = attack.on(&model).run(images, labels)?;
+/// assert_eq!(found.success_rate, [1.0, 1.0]);
+/// # Ok::<(), cni_attacks::AttackError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
     /// `−log softmax(z)_y`. Its gradient vanishes where the model is confident.
@@ -19,12 +41,23 @@ pub enum Loss {
     /// and Hein, arXiv 2003.01690, equation 6). Blind to shifts and positive factors of the logits; wants three
     /// classes.
     Dlr,
+    /// A function of one's own: [`Loss::custom`].
+    Custom(LossFn),
 }
 
 /// Keeps the quotient of a DLR loss finite where the logits are equal.
 const TINY: f64 = 1e-12;
 
 impl Loss {
+    /// A function of logits `[batch, classes]` and labels `[batch]` that gives a loss of each
+    /// example, `[batch]`, under a name for records: see [`LossFn`].
+    pub fn custom(
+        name: impl Into<std::sync::Arc<str>>,
+        function: impl Fn(Tensor<2>, &Tensor<1, Int>) -> Tensor<1> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Custom(LossFn::new(name, function))
+    }
+
     /// The loss of each row of `logits`, `[batch, classes]`, against its label, `[batch]`.
     ///
     /// Labels are not checked here: one that names no class counts as a class of logit zero in
@@ -34,7 +67,7 @@ impl Loss {
     /// # Panics
     ///
     /// Where there are fewer classes than the loss compares: two, or three in [`Dlr`](Self::Dlr).
-    pub fn per_example(self, logits: Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
+    pub fn per_example(&self, logits: Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
         assert_classes(&logits, self.classes());
         let logits = at_least_single(logits);
         let own = own_class(labels, &logits);
@@ -44,33 +77,36 @@ impl Loss {
             let others = logits.clone().mask_fill(own.clone(), f64::NEG_INFINITY);
             others.max_dim(1) - of_own(logits)
         };
-        match self {
+        let loss = match self {
             Self::CrossEntropy => -of_own(log_softmax(logits, 1)),
             Self::Margin => margin(logits),
             Self::Dlr => {
-                let [first, third] = ranked(&logits, [0, 2]);
+                let [first, third] = logits_at_ranks(&logits, [0, 2]);
                 margin(logits) / (first - third).add_scalar(TINY)
             }
-        }
-        .squeeze_dim(1)
+            Self::Custom(function) => return function.values(logits, labels),
+        };
+        loss.squeeze_dim(1)
     }
 }
 
 impl Loss {
     /// What an attack's name says of it; nothing for the cross-entropy.
-    pub(crate) fn suffix(self) -> &'static str {
+    pub(crate) fn suffix(&self) -> Cow<'static, str> {
         match self {
-            Self::CrossEntropy => "",
-            Self::Margin => "-margin",
-            Self::Dlr => "-DLR",
+            Self::CrossEntropy => "".into(),
+            Self::Margin => "-margin".into(),
+            Self::Dlr => "-DLR".into(),
+            Self::Custom(function) => format!("-{}", function.name()).into(),
         }
     }
 
     /// The fewest classes that it can tell apart.
-    pub fn classes(self) -> usize {
+    pub fn classes(&self) -> usize {
         match self {
             Self::CrossEntropy | Self::Margin => 2,
             Self::Dlr => 3,
+            Self::Custom(function) => function.min_classes(),
         }
     }
 }
@@ -107,7 +143,7 @@ impl PairLoss {
         match self {
             Self::Difference => difference,
             Self::Dlr => {
-                let [first, third, fourth] = ranked(&logits, [0, 2, 3]);
+                let [first, third, fourth] = logits_at_ranks(&logits, [0, 2, 3]);
                 let middle = (third + fourth).mul_scalar(0.5);
                 difference / (first - middle).add_scalar(TINY)
             }
@@ -132,7 +168,10 @@ fn assert_classes(logits: &Tensor<2>, wanted: usize) {
 type Bools = Tensor<2, Bool>;
 
 /// The largest logit of each row, the second largest and so on, as `ranks` count them from 0: `[batch, 1]` each.
-fn ranked<const N: usize>(logits: &Tensor<2>, ranks: [usize; N]) -> [Tensor<2>; N] {
+pub(super) fn logits_at_ranks<const N: usize>(
+    logits: &Tensor<2>,
+    ranks: [usize; N],
+) -> [Tensor<2>; N] {
     let order = logits.clone().inner().argsort_descending(1);
     ranks.map(|rank| {
         let class = order.clone().narrow(1, rank, 1).squeeze_dim(1);

@@ -1,5 +1,6 @@
 //! What an attack climbs.
 
+mod custom;
 pub(crate) mod eot;
 mod finite;
 mod goal;
@@ -7,6 +8,7 @@ mod gradient;
 mod loss;
 mod passes;
 
+pub use self::custom::LossFn;
 pub use self::eot::{Eot, Expectation, draw_scope};
 pub(crate) use self::finite::{
     Flags, check_batch, check_examples, check_not_empty, check_shape, settle,
@@ -48,17 +50,53 @@ impl Objective {
     }
 
     /// The score of each row of `logits`, `[batch, classes]`.
+    ///
+    /// A function of one's own is taken at its word: [`score`](crate::score) checks what it gives.
+    ///
+    /// # Panics
+    ///
+    /// As [`Loss::per_example`].
     pub fn score(&self, logits: Tensor<2>) -> Tensor<1> {
         match self {
-            Self::Goal { loss, goal: Goal::Misclassify(labels) } => {
-                loss.per_example(logits, labels)
-            }
+            Self::Goal { loss: Loss::Margin, goal } => goal.margin(logits),
             Self::Goal { loss, goal: Goal::Target(labels) } => -loss.per_example(logits, labels),
+            Self::Goal { loss, goal } => loss.per_example(logits, goal.labels()),
             Self::Pair { loss, from, to } => loss.per_example(logits, from, to),
         }
     }
 
-    /// The classes that it is about.
+    /// The [`score`](Self::score), once a function of one's own is found to give as many values as
+    /// there are rows.
+    pub(crate) fn checked_score(&self, logits: Tensor<2>) -> Result<Tensor<1>, AttackError> {
+        let [batch, _] = logits.dims();
+        let score = self.score(logits);
+        if let Some(function) = self.function() {
+            function.check_shape(&score, batch)?;
+        }
+        Ok(score)
+    }
+
+    /// The function of one's own that the score is of.
+    pub(crate) fn function(&self) -> Option<&LossFn> {
+        match self {
+            Self::Goal { loss: Loss::Custom(function), .. }
+            | Self::Goal { loss: Loss::Margin, goal: Goal::Custom { margin: function, .. } } => {
+                Some(function)
+            }
+            _ => None,
+        }
+    }
+
+    /// The labels that are classes of the model: none where functions of one's own alone look at
+    /// them.
+    pub(crate) fn classes(&self) -> Option<&Tensor<1, Int>> {
+        match self {
+            Self::Goal { loss: Loss::Margin | Loss::Custom(_), goal: Goal::Custom { .. } } => None,
+            _ => Some(self.labels()),
+        }
+    }
+
+    /// The labels, one for each image.
     pub(crate) fn labels(&self) -> &Tensor<1, Int> {
         match self {
             Self::Goal { goal, .. } => goal.labels(),
@@ -69,7 +107,7 @@ impl Objective {
     /// The objective of some of the images.
     pub(crate) fn select(&self, rows: &Rows) -> Self {
         match self {
-            Self::Goal { loss, goal } => Self::Goal { loss: *loss, goal: goal.select(rows) },
+            Self::Goal { loss, goal } => Self::Goal { loss: loss.clone(), goal: goal.select(rows) },
             Self::Pair { loss, from, to } => {
                 let [from, to] = [from, to].map(|labels| rows.of_labels(labels));
                 Self::Pair { loss: *loss, from, to }
@@ -77,15 +115,20 @@ impl Objective {
         }
     }
 
-    /// That the model tells as many classes apart as the loss compares.
+    /// That the model tells as many classes apart as loss and goal compare.
     pub(crate) fn check(&self, classes: usize) -> Result<(), AttackError> {
-        let wanted = match self {
-            Self::Goal { loss, .. } => loss.classes(),
-            Self::Pair { loss, .. } => loss.classes(),
+        let (of_loss, margin) = match self {
+            Self::Goal { loss, goal: Goal::Custom { margin, .. } } => {
+                (loss.classes(), Some(margin))
+            }
+            Self::Goal { loss, .. } => (loss.classes(), None),
+            Self::Pair { loss, .. } => (loss.classes(), None),
         };
-        if classes < wanted {
-            return Err(AttackError::Classes { got: classes, wanted, of: "this loss".to_string() });
-        }
-        Ok(())
+        let too_few = |wanted: usize, of: String| match classes < wanted {
+            true => Err(AttackError::Classes { got: classes, wanted, of }),
+            false => Ok(()),
+        };
+        too_few(of_loss, "this loss".to_string())?;
+        margin.map_or(Ok(()), |margin| too_few(margin.min_classes(), margin.name().to_string()))
     }
 }

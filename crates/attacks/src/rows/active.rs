@@ -14,6 +14,7 @@ pub struct ActiveRows {
 }
 
 impl ActiveRows {
+    /// Of a batch of so many rows, none of which has left.
     pub fn new(batch: usize) -> Self {
         Self { active: (0..batch).collect(), done: Vec::new(), images: Vec::new() }
     }

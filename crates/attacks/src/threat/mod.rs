@@ -14,7 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The attacker may move every image, pixels in [0, 1], by at most ε in a norm.
+/// The attacker may move every image, pixels in [0, 1], by at most ε in a norm, or as far as it
+/// likes.
 ///
 /// ```
 /// use cni_attacks::{Norm, Threat};
@@ -24,9 +25,10 @@ use std::fmt;
 /// # Ok::<(), cni_attacks::AttackError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "Unchecked")]
+#[serde(try_from = "Unchecked", into = "Unchecked")]
 pub struct Threat {
     norm: Norm,
+    /// Infinite without a bound.
     epsilon: f64,
 }
 
@@ -37,28 +39,45 @@ impl Threat {
     ///
     /// Where `epsilon` is negative, NaN or infinite; in Linf also from 1 on, where the ball holds
     /// every image there is: most often a radius in units of bytes, 8 for 8/255;
-    /// [`whole_box`](Self::whole_box) is for those who mean it. Zero is a radius: it leaves the
-    /// images alone.
+    /// [`of_any_radius`](Self::of_any_radius) is for those who mean it. Zero is a radius: it leaves
+    /// the images alone. [`unbounded`](Self::unbounded) has none.
     pub fn new(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
         let threat = Self::of_any_radius(norm, epsilon)?;
+        if threat.is_unbounded() {
+            return Err(AttackError::Epsilon { got: epsilon });
+        }
         if norm == Norm::Linf && epsilon >= 1.0 {
             return Err(AttackError::EpsilonOfBytes { got: epsilon });
         }
         Ok(threat)
     }
 
-    /// The Linf ball that holds the whole box: every pixel takes any value. For attacks of minimum
-    /// norm, whose result is then the nearest adversarial image however far it is.
+    /// No bound: every image of the box, its change measured in a norm. For attacks of minimum
+    /// norm, whose result is then the nearest adversarial image however far it is. Attacks that
+    /// need a radius refuse it before their first pass.
+    ///
+    /// ```
+    /// use cni_attacks::{Norm, Threat};
+    /// let threat = Threat::unbounded(Norm::L2);
+    /// assert_eq!(threat.to_string(), "L2 unbounded");
+    /// assert!(threat.is_unbounded() && threat.epsilon() == f64::INFINITY);
+    /// ```
+    pub fn unbounded(norm: Norm) -> Self {
+        Self { norm, epsilon: f64::INFINITY }
+    }
+
+    /// The Linf ball that holds the whole box: every pixel takes any value.
     pub fn whole_box() -> Self {
         Self { norm: Norm::Linf, epsilon: 1.0 }
     }
 
-    /// As [`new`](Self::new), the whole box in Linf among them: for those who mean it.
+    /// As [`new`](Self::new), with radii of 1 and more in Linf and the infinite one, which is
+    /// [`unbounded`](Self::unbounded), among them: for those who mean it.
     pub fn of_any_radius(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
-        if !(epsilon.is_finite() && epsilon >= 0.0) {
-            return Err(AttackError::Epsilon { got: epsilon });
+        match epsilon >= 0.0 {
+            true => Ok(Self { norm, epsilon }),
+            false => Err(AttackError::Epsilon { got: epsilon }),
         }
-        Ok(Self { norm, epsilon })
     }
 
     /// Every pixel moves by at most `epsilon`. Errors as [`new`](Self::new).
@@ -81,16 +100,30 @@ impl Threat {
         self.norm
     }
 
-    /// The radius ε, in units of the pixel range [0, 1].
+    /// The radius ε, in units of the pixel range [0, 1]; infinite without a bound.
     pub fn epsilon(&self) -> f64 {
         self.epsilon
     }
+
+    /// Whether there is no bound.
+    pub fn is_unbounded(&self) -> bool {
+        self.epsilon == f64::INFINITY
+    }
 }
 
-#[derive(Deserialize, JsonSchema)]
+/// A threat as files have it.
+#[derive(Serialize, Deserialize, JsonSchema)]
 struct Unchecked {
     norm: Norm,
-    epsilon: f64,
+    /// The radius; null without a bound. It is there in either case.
+    #[serde(deserialize_with = "Option::deserialize")]
+    epsilon: Option<f64>,
+}
+
+impl From<Threat> for Unchecked {
+    fn from(Threat { norm, epsilon }: Threat) -> Self {
+        Self { norm, epsilon: epsilon.is_finite().then_some(epsilon) }
+    }
 }
 
 impl TryFrom<Unchecked> for Threat {
@@ -98,13 +131,17 @@ impl TryFrom<Unchecked> for Threat {
 
     fn try_from(Unchecked { norm, epsilon }: Unchecked) -> Result<Self, Self::Error> {
         // What a record holds was attacked, whatever its unit.
-        Self::of_any_radius(norm, epsilon)
+        Self::of_any_radius(norm, epsilon.unwrap_or(f64::INFINITY))
     }
 }
 
 impl fmt::Display for Threat {
-    /// The norm and ε, in bytes where it is a whole number of them: `Linf 8/255`, `L2 0.5`.
+    /// The norm and ε, in bytes where it is a whole number of them: `Linf 8/255`, `L2 0.5`, `L2
+    /// unbounded`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_unbounded() {
+            return write!(f, "{:?} unbounded", self.norm);
+        }
         let bytes = 255.0 * self.epsilon;
         let whole = self.norm == Norm::Linf && (bytes - bytes.round()).abs() < 1e-6;
         match whole && bytes.round() > 0.0 {
@@ -129,6 +166,16 @@ mod tests {
     }
 
     #[test]
+    fn no_bound_is_null_and_a_missing_radius_is_refused() {
+        let threat = Threat::unbounded(Norm::L2);
+        let text = serde_json::to_string(&threat).unwrap();
+        assert_eq!(text, r#"{"norm":"l2","epsilon":null}"#);
+        assert_eq!(serde_json::from_str::<Threat>(&text).unwrap(), threat);
+        assert!(serde_json::from_str::<Threat>(r#"{"norm":"l2"}"#).is_err());
+        assert!(Threat::l2(f64::INFINITY).is_err() && Threat::l2(f64::NAN).is_err());
+    }
+
+    #[test]
     fn a_radius_in_bytes_is_refused_with_the_fraction_that_was_meant() {
         let wanted = "epsilon: got 8, wanted less than 1 in Linf, in units of the pixel range \
                       [0, 1]; for 8 of 255 values of a byte write 8/255";
@@ -136,7 +183,7 @@ mod tests {
         assert!(Threat::linf(1.0).is_err());
         assert!(Threat::linf(254.0 / 255.0).is_ok());
         assert!(Threat::l2(3.0).is_ok() && Threat::l1(12.0).is_ok());
-        assert_eq!(Threat::of_any_radius(Norm::Linf, 1.0).unwrap(), Threat::whole_box());
+        assert_eq!(Threat::of_any_radius(Norm::Linf, 1.0).unwrap().epsilon(), 1.0);
     }
 
     #[test]

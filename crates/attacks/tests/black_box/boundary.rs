@@ -4,12 +4,12 @@ use crate::plane::Plane;
 use crate::support::{gap, largest};
 use burn::tensor::{DType, Tensor};
 use cni_attacks::{
-    Attack, BoundaryAttack, Budget, Goal, HopSkipJump, Loss, Norm, Runner, Threat, TracePoint,
+    Attack, BoundaryAttack, Budget, Goal, HopSkipJump, Loss, Norm, Threat, TracePoint,
 };
 use cni_noise::Key;
 
 fn far() -> BoundaryAttack {
-    BoundaryAttack::new(Threat::l2(100.0).unwrap()).unwrap()
+    BoundaryAttack::new(Threat::unbounded(Norm::L2)).unwrap()
 }
 
 /// The nearest image across a plane is `|margin| / ‖w‖` away.
@@ -19,7 +19,8 @@ fn the_boundary_attack_finds_the_distance_of_the_boundary() {
     let clean = plane.images(4);
     let goal = plane.goal(&clean);
     let attack = far().with_steps(1500).unwrap().with_interval(2).unwrap();
-    let run = attack.perturb(&plane.classifier(), clean.clone(), &goal, Key::new(8), 0).unwrap();
+    let run =
+        attack.on(&plane.classifier()).with_key(Key::new(8)).run(clean.clone(), &goal).unwrap();
     assert!(goal.reached(&plane.logits(run.images.clone())).all().into_scalar::<bool>());
     let found = Norm::L2.distance(&run.images, &clean).try_to_vec_as::<f64>().unwrap();
     for (found, wanted) in found.into_iter().zip(plane.distances(&clean, Norm::L2)) {
@@ -28,15 +29,18 @@ fn the_boundary_attack_finds_the_distance_of_the_boundary() {
     }
     // What is beyond the threat is not given back.
     let near = BoundaryAttack::new(Threat::l2(1e-6).unwrap()).unwrap().with_steps(20).unwrap();
-    let run = near.perturb(&plane.classifier(), clean.clone(), &goal, Key::new(8), 0).unwrap();
+    let run = near.on(&plane.classifier()).with_key(Key::new(8)).run(clean.clone(), &goal).unwrap();
     assert_eq!(gap(&run.images, &clean), 0.0);
 }
 
 fn walked(plane: &Plane, clean: &Tensor<4>, attack: &dyn Attack) -> (Tensor<4>, Vec<TracePoint>) {
     let mut trace = Vec::new();
-    let runner = Runner::default().with_trace(&mut trace);
     let model = plane.classifier();
-    let run = runner.run(attack, &model, clean.clone(), &plane.goal(clean), Key::new(9), 0);
+    let run = attack
+        .on(&model)
+        .with_trace(&mut trace)
+        .with_key(Key::new(9))
+        .run(clean.clone(), &plane.goal(clean));
     (run.unwrap().images, trace)
 }
 
@@ -82,8 +86,10 @@ fn the_decisions_of_a_walk_are_counted_to_the_last() {
     let clean = plane.images(1);
     let asked = |steps: usize, draws: usize| {
         let attack = far().with_steps(steps).unwrap().with_draws(draws).unwrap();
-        let run =
-            attack.perturb(&plane.classifier(), clean.clone(), &plane.goal(&clean), Key::new(8), 0);
+        let run = attack
+            .on(&plane.classifier())
+            .with_key(Key::new(8))
+            .run(clean.clone(), &plane.goal(&clean));
         run.unwrap().passes.forwards
     };
     assert_eq!(asked(39, 1) - asked(1, 1), 38 + 3);
@@ -92,9 +98,13 @@ fn the_decisions_of_a_walk_are_counted_to_the_last() {
     let attack = far().with_steps(39).unwrap();
     for allowed in [1, 2, 7, asked(1, 1) + 9, asked(1, 1) + 10] {
         let budget = Budget { forwards: Some(allowed), ..Budget::default() };
-        let runner = Runner::default().with_budget(budget);
         let (model, goal) = (plane.classifier(), plane.goal(&clean));
-        let run = runner.run(&attack, &model, clean.clone(), &goal, Key::new(8), 0).unwrap();
+        let run = attack
+            .on(&model)
+            .with_budget(budget)
+            .with_key(Key::new(8))
+            .run(clean.clone(), &goal)
+            .unwrap();
         assert_eq!((run.passes.forwards, run.exhausted), (allowed, true));
     }
 }
@@ -111,7 +121,7 @@ fn the_boundary_attack_leaves_alone_what_is_adversarial_or_has_no_start() {
         (&plane.classifier() as &(dyn Fn(Tensor<4>) -> Tensor<2> + Sync), Goal::Misclassify(wrong)),
         (&one_class, Goal::Misclassify(zeros)),
     ] {
-        let run = attack.perturb(&classifier, clean.clone(), &goal, Key::new(9), 0).unwrap();
+        let run = attack.on(&classifier).with_key(Key::new(9)).run(clean.clone(), &goal).unwrap();
         assert_eq!(gap(&run.images, &clean), 0.0);
         assert!(run.passes.forwards <= 4 * 4);
     }
@@ -131,7 +141,7 @@ fn a_walk_begins_at_the_images_that_it_is_given() {
     let goal = Goal::Target(Tensor::from_ints([1; 4], &clean.device()));
     let attack = far().with_tries(1).unwrap().with_steps(300).unwrap();
     let reached = |attack: &BoundaryAttack| {
-        let found = attack.perturb(&rare, clean.clone(), &goal, Key::new(9), 0).unwrap();
+        let found = attack.on(&rare).with_key(Key::new(9)).run(clean.clone(), &goal).unwrap();
         goal.reached(&rare(found.images)).try_to_vec_as::<bool>().unwrap()
     };
     assert_eq!(reached(&attack), [false; 4]);
@@ -139,7 +149,7 @@ fn a_walk_begins_at_the_images_that_it_is_given() {
     assert_eq!(reached(&attack), [true; 4]);
     assert_eq!(attack.spec()["starts"]["count"], 1);
     let odd = attack.with_starts(starts.reshape([1, 1, 3, 6])).unwrap();
-    let error = odd.perturb(&rare, clean.clone(), &goal, Key::new(9), 0).unwrap_err();
+    let error = odd.on(&rare).with_key(Key::new(9)).run(clean.clone(), &goal).unwrap_err();
     assert!(error.to_string().contains("got examples of shape [1, 3, 6]"), "{error}");
 }
 
@@ -150,7 +160,8 @@ fn the_majority_of_draws_decides_for_the_boundary_attack() {
     let goal = plane.goal(&clean);
     let attack = far().with_draws(9).unwrap().with_steps(600).unwrap().with_interval(2).unwrap();
     plane.noise = 0.1;
-    let run = attack.perturb(&plane.classifier(), clean.clone(), &goal, Key::new(10), 0).unwrap();
+    let run =
+        attack.on(&plane.classifier()).with_key(Key::new(10)).run(clean.clone(), &goal).unwrap();
     plane.noise = 0.0;
     // The plane moves by the median of nine draws, whose deviation is about 0.04.
     let margin = Loss::Margin.per_example(plane.logits(run.images), goal.labels());
@@ -165,13 +176,17 @@ fn the_boundary_attack_needs_more_decisions_than_hop_skip_jump() {
     let goal = plane.goal(&clean);
     let distance = |attack: &dyn Attack| {
         let budget = Budget { forwards: Some(600), ..Budget::default() };
-        let runner = Runner::default().with_budget(budget);
         let model = plane.classifier();
-        let run = runner.run(attack, &model, clean.clone(), &goal, Key::new(8), 0).unwrap();
+        let run = attack
+            .on(&model)
+            .with_budget(budget)
+            .with_key(Key::new(8))
+            .run(clean.clone(), &goal)
+            .unwrap();
         assert!(goal.reached(&plane.logits(run.images.clone())).all().into_scalar::<bool>());
         Norm::L2.distance(&run.images, &clean).mean().into_scalar::<f64>()
     };
-    let jumps = distance(&HopSkipJump::new(Threat::l2(100.0).unwrap()).unwrap());
+    let jumps = distance(&HopSkipJump::new(Threat::unbounded(Norm::L2)).unwrap());
     let walks = distance(&far());
     assert!(jumps < walks, "{jumps}, {walks}");
 }

@@ -14,14 +14,10 @@ fn hop_skip_jump_finds_the_distance_of_the_boundary() {
     let clean = plane.images(4);
     let goal = plane.goal(&clean);
     for (norm, tolerance) in [(Norm::L2, 0.03), (Norm::Linf, 0.05)] {
-        let attack = HopSkipJump::new(match norm {
-            Norm::Linf => Threat::whole_box(),
-            _ => Threat::l2(100.0).unwrap(),
-        })
-        .unwrap();
+        let attack = HopSkipJump::new(Threat::unbounded(norm)).unwrap();
         let attack = attack.with_steps(15).unwrap().with_samples(60, 200).unwrap();
         let run =
-            attack.perturb(&plane.classifier(), clean.clone(), &goal, Key::new(8), 0).unwrap();
+            attack.on(&plane.classifier()).with_key(Key::new(8)).run(clean.clone(), &goal).unwrap();
         assert!(goal.reached(&plane.logits(run.images.clone())).all().into_scalar::<bool>());
         let found = norm.distance(&run.images, &clean).try_to_vec_as::<f64>().unwrap();
         for (found, wanted) in found.into_iter().zip(plane.distances(&clean, norm)) {
@@ -31,7 +27,8 @@ fn hop_skip_jump_finds_the_distance_of_the_boundary() {
         // What is beyond the threat is not given back.
         let near = HopSkipJump::new(Threat::new(norm, 1e-6).unwrap()).unwrap();
         let near = near.with_steps(1).unwrap().with_samples(5, 5).unwrap();
-        let run = near.perturb(&plane.classifier(), clean.clone(), &goal, Key::new(8), 0).unwrap();
+        let run =
+            near.on(&plane.classifier()).with_key(Key::new(8)).run(clean.clone(), &goal).unwrap();
         assert_eq!(gap(&run.images, &clean), 0.0);
     }
 }
@@ -41,14 +38,14 @@ fn hop_skip_jump_leaves_alone_what_is_adversarial_or_has_no_start() {
     let plane = Plane::new([3, 2, 3], DType::F64);
     let clean = plane.images(4);
     let wrong = plane.classes(&clean).mul_scalar(-1).add_scalar(1);
-    let attack = HopSkipJump::new(Threat::l2(100.0).unwrap()).unwrap().with_tries(3).unwrap();
+    let attack = HopSkipJump::new(Threat::unbounded(Norm::L2)).unwrap().with_tries(3).unwrap();
     let one_class = |images: Tensor<4>| plane.logits(images).mul_scalar(0.0).add_scalar(1.0);
     let zeros = Tensor::zeros([4], &Device::flex());
     for (classifier, goal) in [
         (&plane.classifier() as &(dyn Fn(Tensor<4>) -> Tensor<2> + Sync), Goal::Misclassify(wrong)),
         (&one_class, Goal::Misclassify(zeros)),
     ] {
-        let run = attack.perturb(&classifier, clean.clone(), &goal, Key::new(9), 0).unwrap();
+        let run = attack.on(&classifier).with_key(Key::new(9)).run(clean.clone(), &goal).unwrap();
         assert_eq!(gap(&run.images, &clean), 0.0);
         assert!(run.passes.forwards <= 4 * 4);
     }
@@ -59,10 +56,11 @@ fn the_majority_of_draws_decides_for_hop_skip_jump() {
     let mut plane = Plane::new([3, 2, 3], DType::F64);
     let clean = plane.images(4);
     let goal = plane.goal(&clean);
-    let attack = HopSkipJump::new(Threat::l2(100.0).unwrap()).unwrap().with_draws(9).unwrap();
+    let attack = HopSkipJump::new(Threat::unbounded(Norm::L2)).unwrap().with_draws(9).unwrap();
     let attack = attack.with_steps(4).unwrap().with_samples(20, 30).unwrap();
     plane.noise = 0.1;
-    let run = attack.perturb(&plane.classifier(), clean.clone(), &goal, Key::new(10), 0).unwrap();
+    let run =
+        attack.on(&plane.classifier()).with_key(Key::new(10)).run(clean.clone(), &goal).unwrap();
     plane.noise = 0.0;
     // The plane moves by the median of nine draws, whose deviation is about 0.04.
     let margin = Loss::Margin.per_example(plane.logits(run.images), goal.labels());
@@ -85,7 +83,7 @@ fn hop_skip_jump_finds_a_rare_class_from_images_of_it() {
     let attack = HopSkipJump::new(Threat::l2(10.0).unwrap()).unwrap().with_tries(1).unwrap();
     let attack = attack.with_steps(5).unwrap();
     let reached = |attack: &HopSkipJump| {
-        let found = attack.perturb(&rare, clean.clone(), &goal, Key::new(9), 0).unwrap();
+        let found = attack.on(&rare).with_key(Key::new(9)).run(clean.clone(), &goal).unwrap();
         goal.reached(&rare(found.images)).try_to_vec_as::<bool>().unwrap()
     };
     assert!(goal.reached(&rare(starts.clone())).all().into_scalar::<bool>());
@@ -101,6 +99,6 @@ fn hop_skip_jump_finds_a_rare_class_from_images_of_it() {
     let error = bad(255.0).unwrap_err().to_string();
     assert!(error.contains("wanted values in [0, 1]"), "{error}");
     let odd = attack.with_starts(starts.reshape([1, 1, 3, 4])).unwrap();
-    let error = odd.perturb(&rare, clean.clone(), &goal, Key::new(9), 0).unwrap_err();
+    let error = odd.on(&rare).with_key(Key::new(9)).run(clean.clone(), &goal).unwrap_err();
     assert!(error.to_string().contains("got examples of shape [1, 3, 4]"), "{error}");
 }

@@ -50,7 +50,9 @@ fn results_stay_in_ball_and_box_whatever_the_shape_and_goal() {
                     for attack in attacks(Threat::new(norm, 0.1).unwrap()) {
                         let case = format!("{} {norm:?} {shape:?} {dtype:?}", attack.name());
                         let found = attack
-                            .perturb(&plane.classifier(), clean.clone(), &goal, Key::new(1), 0)
+                            .on(&plane.classifier())
+                            .with_key(Key::new(1))
+                            .run(clean.clone(), &goal)
                             .unwrap();
                         let moved = found.images;
                         assert_eq!((moved.dims(), moved.dtype()), (clean.dims(), dtype), "{case}");
@@ -76,7 +78,12 @@ fn results_follow_key_and_example_number_not_the_company() {
         for attack in attacks(Threat::new(norm, 1.5 * distances[2]).unwrap()) {
             let case = format!("{} {norm:?}", attack.name());
             let run = |images: Tensor<4>, goal: &Goal, seed, first| {
-                attack.perturb(&plane.classifier(), images, goal, Key::new(seed), first).unwrap()
+                attack
+                    .on(&plane.classifier())
+                    .with_key(Key::new(seed))
+                    .with_examples(first)
+                    .run(images, goal)
+                    .unwrap()
             };
             let whole = run(clean.clone(), &goal, 3, 40).images;
             assert_eq!(gap(&whole, &run(clean.clone(), &goal, 3, 40).images), 0.0, "{case}");
@@ -103,7 +110,7 @@ fn spsa_and_nattack_break_what_fgsm_breaks() {
     let nattack = nattack.with_steps(60).unwrap();
     for attack in [&Pgd::fgsm(threat) as &dyn Attack, &spsa, &nattack] {
         let run =
-            attack.perturb(&plane.classifier(), clean.clone(), &goal, Key::new(7), 0).unwrap();
+            attack.on(&plane.classifier()).with_key(Key::new(7)).run(clean.clone(), &goal).unwrap();
         let reached = goal.reached(&plane.logits(run.images));
         assert!(reached.all().into_scalar::<bool>(), "{}", attack.name());
         assert_eq!(run.passes.backwards > 0, attack.name() == "FGSM");
@@ -174,8 +181,8 @@ fn names_and_specs_hold_the_parameters_and_wrong_ones_are_refused() {
     let square = Square::new(threat);
     for error in [
         square.clone().with_queries(0).unwrap_err(),
-        square.clone().with_share(0.0).unwrap_err(),
-        square.with_share(1.1).unwrap_err(),
+        square.clone().with_p_init(0.0).unwrap_err(),
+        square.with_p_init(1.1).unwrap_err(),
         Spsa::new(threat).with_delta(f64::NAN).unwrap_err(),
         NAttack::new(threat).unwrap().with_sigma(-1.0).unwrap_err(),
         HopSkipJump::new(threat).unwrap().with_gamma(0.0).unwrap_err(),

@@ -4,15 +4,19 @@ use crate::ALL;
 use crate::plane::Plane;
 use crate::support::gap;
 use burn::tensor::{DType, Device, Tensor};
-use cni_attacks::{Attack, Loss, Norm, Runner, Square, Threat, TracePoint};
+use cni_attacks::{Attack, Loss, Norm, Square, Threat, TracePoint};
 use cni_noise::Key;
 
 /// The end of a run of Square without early stop, and its trace.
 fn square(plane: &Plane, clean: &Tensor<4>, attack: &Square) -> (Tensor<4>, Vec<TracePoint>) {
     let mut trace = Vec::new();
-    let runner = Runner::default().with_early_stop(false).with_trace(&mut trace);
     let goal = plane.goal(clean);
-    let found = runner.run(attack, &plane.classifier(), clean.clone(), &goal, Key::new(5), 0);
+    let found = attack
+        .on(&plane.classifier())
+        .with_early_stop(false)
+        .with_trace(&mut trace)
+        .with_key(Key::new(5))
+        .run(clean.clone(), &goal);
     (found.unwrap().images, trace)
 }
 
@@ -52,7 +56,7 @@ fn examples_leave_square_once_they_are_broken() {
     let clean = plane.images(8);
     let goal = plane.goal(&clean);
     let attack = Square::new(Threat::linf(0.1).unwrap()).with_queries(1000).unwrap();
-    let run = attack.perturb(&plane.classifier(), clean, &goal, Key::new(6), 0).unwrap();
+    let run = attack.on(&plane.classifier()).with_key(Key::new(6)).run(clean, &goal).unwrap();
     assert!(run.passes.forwards < 1000, "{:?}", run.passes);
     let reached = goal.reached(&plane.logits(run.images));
     assert!(reached.all().into_scalar::<bool>());

@@ -1,11 +1,15 @@
 //! Every attack through the same checks.
 
+mod front_door;
+mod own;
 mod passes;
+mod specs;
 #[path = "../support/mod.rs"]
 mod support;
+mod sweeps;
 
 use burn::tensor::DType;
-use cni_attacks::{Attack, AttackError, Goal, Norm, Passes, Runner, Threat};
+use cni_attacks::{Attack, AttackError, Goal, Norm, Passes, Threat};
 use cni_noise::Key;
 use support::registry::{Row, registry};
 use support::{Toy, fraction, gap, images, largest};
@@ -38,7 +42,7 @@ fn next_class(goal: &Goal) -> Goal {
 
 #[test]
 fn the_table_of_the_documentation_is_true() {
-    let text = include_str!("../../src/lib.rs");
+    let text = include_str!("../../src/methods/mod.rs");
     let table: Vec<Vec<&str>> = (text.lines())
         .filter_map(|line| line.strip_prefix("//! | [`"))
         .map(|line| line.split(" | ").collect())
@@ -78,7 +82,8 @@ fn results_are_in_ball_and_box_and_reach_their_goal() {
     let labels = Goal::Misclassify(toy.predictions(&clean));
     for (case, row, attack) in attacks(0.3) {
         for goal in [labels.clone(), next_class(&labels)] {
-            let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0);
+            let found =
+                attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal);
             if !row.targeted && matches!(goal, Goal::Target(_)) {
                 assert!(matches!(found, Err(AttackError::Untargeted { .. })), "{case}");
                 continue;
@@ -101,7 +106,7 @@ fn a_radius_of_zero_gives_the_images_back_without_a_pass() {
     let goal = Goal::Misclassify(toy.predictions(&clean));
     for (case, _, attack) in attacks(0.0) {
         let found =
-            attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
+            attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal).unwrap();
         assert_eq!(gap(&found.images, &clean), 0.0, "{case}");
         assert_eq!(found.passes, Passes::default(), "{case}");
     }
@@ -119,7 +124,8 @@ fn shapes_and_types_are_kept() {
         let goal = Goal::Misclassify(toy.predictions(&clean));
         let lifted = clean.clone().autodiff().require_grad();
         for (case, _, attack) in attacks(0.2) {
-            let found = attack.perturb(&toy.classifier(), lifted.clone(), &goal, Key::new(1), 0);
+            let found =
+                attack.on(&toy.classifier()).with_key(Key::new(1)).run(lifted.clone(), &goal);
             let moved = found.unwrap_or_else(|error| panic!("{case} {shape:?}: {error}")).images;
             assert_eq!(moved.dims(), clean.dims(), "{case}");
             assert_eq!((moved.dtype(), moved.is_autodiff()), (dtype, false), "{case}");
@@ -136,20 +142,23 @@ fn an_example_is_attacked_the_same_in_any_batch() {
     let goal = Goal::Misclassify(toy.predictions(&clean));
     for (case, _, attack) in attacks(0.1) {
         let run = |chunk| {
-            let runner = Runner::default().with_chunk(chunk).unwrap();
             let model = toy.classifier();
-            let found = runner.run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(2), 40);
+            let found = attack
+                .on(&model)
+                .with_chunk(chunk)
+                .unwrap()
+                .with_key(Key::new(2))
+                .with_examples(40)
+                .run(clean.clone(), &goal);
             found.unwrap().images
         };
         let whole = run(7);
         assert!(gap(&whole, &run(3)) < 1e-9, "{case}: chunks");
-        let one = attack.perturb(
-            &toy.classifier(),
-            clean.clone().slice(5..6),
-            &Goal::Misclassify(goal.labels().clone().slice(5..6)),
-            Key::new(2),
-            45,
-        );
+        let one = attack
+            .on(&toy.classifier())
+            .with_key(Key::new(2))
+            .with_examples(45)
+            .run(clean.clone().slice(5..6), Goal::Misclassify(goal.labels().clone().slice(5..6)));
         assert!(gap(&whole.slice(5..6), &one.unwrap().images) < 1e-9, "{case}: alone");
     }
 }

@@ -5,7 +5,7 @@ use crate::{CLASSES, attacks};
 use burn::tensor::{DType, Device, Tensor};
 use cni_attacks::{
     Access, Adversarial, Attack, AttackError, BoundaryAttack, Budget, Goal, HopSkipJump, NAttack,
-    Passes, Progress, RandomNoise, Runner, Spsa, Square, Threat,
+    Passes, Progress, RandomNoise, Spsa, Square, Threat,
 };
 use cni_noise::Key;
 use std::cell::RefCell;
@@ -26,10 +26,10 @@ fn a_key_replays_an_attack_on_a_noisy_model_and_the_passes_are_counted() {
             seen.backwards += if x.is_require_grad() { images } else { 0 };
             toy.logits(x)
         };
-        let found = attack.perturb(&model, clean.clone(), &goal, Key::new(3), 0).unwrap();
+        let found = attack.on(&model).with_key(Key::new(3)).perturb(clean.clone(), &goal).unwrap();
         assert_eq!(found.passes, *seen.borrow(), "{case}");
         assert_eq!(found.passes.backwards > 0, row.access == Access::Gradients, "{case}");
-        let again = attack.perturb(&model, clean.clone(), &goal, Key::new(3), 0).unwrap();
+        let again = attack.on(&model).with_key(Key::new(3)).perturb(clean.clone(), &goal).unwrap();
         assert_eq!(found.images.into_data(), again.images.into_data(), "{case}");
         assert_eq!(found.passes, again.passes, "{case}");
     }
@@ -52,7 +52,11 @@ fn values_that_are_not_finite_are_never_taken_for_robust() {
     };
     for (case, row, attack) in attacks(0.1) {
         // A transfer asks the frozen about candidates, random noise about points.
-        let found = attack.perturb(&broken, clean.clone(), &goal, Key::new(4), 10);
+        let found = attack
+            .on(&broken)
+            .with_key(Key::new(4))
+            .with_examples(10)
+            .perturb(clean.clone(), &goal);
         let error = found.err().unwrap_or_else(|| panic!("{case}: accepted"));
         let wanted = AttackError::NonFinite { field: "logits", got: 2, example: 12 };
         assert_eq!(error, wanted, "{case}: {:?}", row.access);
@@ -67,8 +71,12 @@ fn a_budget_ends_every_attack_that_asks_the_model() {
     for (case, _, attack) in attacks(0.1) {
         let run = |budget| -> Adversarial {
             let model = toy.classifier();
-            let runner = Runner::default().with_budget(budget);
-            runner.run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(5), 0).unwrap()
+            attack
+                .on(&model)
+                .with_budget(budget)
+                .with_key(Key::new(5))
+                .run(clean.clone(), &goal)
+                .unwrap()
         };
         let whole = run(Budget::default());
         assert!(!whole.exhausted, "{case}");
@@ -93,10 +101,12 @@ fn no_time_ends_every_attack_after_its_first_iteration() {
         let mut iterations = 0;
         let mut progress = |_: &Progress| iterations += 1;
         let model = toy.classifier();
-        let found = Runner::default()
+        let found = attack
+            .on(&model)
+            .with_key(Key::new(7))
             .with_budget(Budget { time: Some(Duration::ZERO), ..Budget::default() })
             .with_progress(&mut progress)
-            .run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(7), 0)
+            .run(clean.clone(), &goal)
             .unwrap();
         assert_eq!((iterations, found.exhausted), (1, true), "{case}");
     }
@@ -111,10 +121,13 @@ fn progress_and_trace_see_every_iteration() {
         let (mut iterations, mut trace) = (Vec::new(), Vec::new());
         let mut progress = |p: &cni_attacks::Progress| iterations.push((p.iteration, p.active));
         let model = toy.classifier();
-        Runner::default()
+        attack
+            .on(&model)
+            .with_key(Key::new(6))
+            .with_examples(70)
             .with_progress(&mut progress)
             .with_trace(&mut trace)
-            .run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(6), 70)
+            .run(clean.clone(), &goal)
             .unwrap();
         assert!(!iterations.is_empty(), "{case}");
         if row.name != "Suite::standard" {
@@ -151,11 +164,13 @@ fn attacks_by_queries_never_ask_more_often_than_they_may() {
         let toy = Toy { noise, ..quiet.clone() };
         let model = toy.classifier();
         for attack in &attacks {
-            let runner = Runner::default()
+            let found = attack
+                .on(&model)
                 .with_budget(Budget { forwards: Some(allowed), ..Budget::default() })
-                .with_early_stop(false);
-            let found =
-                runner.run(attack.as_ref(), &model, clean.clone(), &goal, Key::new(1), 0).unwrap();
+                .with_early_stop(false)
+                .with_key(Key::new(1))
+                .run(clean.clone(), &goal)
+                .unwrap();
             let spent = found.passes.forwards;
             assert!(spent <= 4 * allowed, "{} spent {spent} of {}", attack.name(), 4 * allowed);
             assert!(found.exhausted, "{} with {allowed}", attack.name());

@@ -32,7 +32,7 @@ fn a_surrogate_keeps_its_noise_where_the_victims_is_off() {
     };
     let attack = Transfer::new("noisy", noisy, Pgd::new(threat())).with_candidates(2).unwrap();
     let goal = Goal::Misclassify(Tensor::<1, Int>::zeros([3], &Device::flex()));
-    let attacked = || attack.perturb(&frozen, images(), &goal, Key::new(1), 0).unwrap();
+    let attacked = || attack.on(&frozen).with_key(Key::new(1)).perturb(images(), &goal).unwrap();
     scope(Noise::Off, attacked);
     // Ten gradients for each of two candidates.
     assert_eq!(SURROGATE.load(Ordering::Relaxed), 20);

@@ -40,10 +40,10 @@ fn attacked(change: Change, threat: Threat) -> String {
     let goal = Goal::Misclassify(Tensor::<1, Int>::zeros([3], &Device::flex()));
     let model = |x: Tensor<4>| x.flatten::<2>(1, 3);
     let own = Own(change, threat);
-    let found = own.perturb(&model, images.clone(), &goal, Key::new(1), 7);
+    let found = own.on(&model).with_key(Key::new(1)).with_examples(7).run(images.clone(), &goal);
     let alone = found.err().map_or("accepted".to_string(), |error| error.to_string());
     let suite = Suite::custom("suite", vec![Box::new(Own(change, threat))]).unwrap();
-    let within = suite.perturb(&model, images, &goal, Key::new(1), 7);
+    let within = suite.on(&model).with_key(Key::new(1)).with_examples(7).run(images, &goal);
     let within = within.err().map_or("accepted".to_string(), |error| error.to_string());
     assert_eq!(alone == "accepted", within == "accepted", "{alone}; {within}");
     alone

@@ -54,7 +54,8 @@ fn results_are_those_of_foolbox_to_rounding() {
         let setting = Setting::of(&data, case);
         let (clean, goal) = (setting.images.clone(), &setting.goal);
         let model = |x| setting.logits(x);
-        let found = attack.perturb(&model, clean.clone(), goal, Key::new(1), 0).unwrap().images;
+        let found =
+            attack.on(&model).with_key(Key::new(1)).perturb(clean.clone(), goal).unwrap().images;
         let change = found.clone() - tensor(&case["result"], found.dims());
         let gap = change.abs().max().into_scalar::<f64>();
         assert!(gap < 1e-9, "{name}: {gap}");
@@ -77,7 +78,8 @@ fn each_rule_keeps_the_least_of_its_own_distance() {
     let clean = middling(&toy, 24);
     let goal = misclassify(&toy, &clean);
     let found = both(Threat::l1(FAR).unwrap()).map(|attack| {
-        let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0);
+        let found =
+            attack.on(&toy.classifier()).with_key(Key::new(1)).perturb(clean.clone(), &goal);
         let found = found.unwrap().images;
         assert_eq!(fraction(goal.reached(&toy.logits(found.clone()))), 1.0, "{}", attack.name());
         distances(&found, &clean)
@@ -98,7 +100,12 @@ fn the_elastic_net_rule_chooses_among_the_images_within_the_threat() {
         let clean = clean.clone().slice(row..row + 1);
         let goal = Goal::Misclassify(labels.clone().slice(row..row + 1));
         let run = |attack: &Ead| {
-            attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap().images
+            attack
+                .on(&toy.classifier())
+                .with_key(Key::new(1))
+                .perturb(clean.clone(), &goal)
+                .unwrap()
+                .images
         };
         let [net, l1] = both(Threat::l1(FAR).unwrap()).map(|a| distances(&run(&a), &clean)[0][0]);
         if l1 > 0.999 * net {

@@ -7,7 +7,7 @@ use crate::reference::{list, tensor};
 use crate::support::{Toy, images};
 use crate::{FAR, NORMS, misclassify, threat};
 use burn::tensor::{DType, Device, Int, Tensor};
-use cni_attacks::{Attack, Fmn, Goal, Norm, Runner};
+use cni_attacks::{Attack, Fmn, Goal, Norm};
 use cni_noise::Key;
 use serde_json::Value;
 
@@ -80,7 +80,8 @@ fn norm(case: &Value) -> Norm {
 fn run(attack: &Fmn, setting: &Setting) -> (Tensor<4>, Vec<Option<f64>>) {
     let (clean, goal) = (setting.images.clone(), &setting.goal);
     let model = |x| setting.logits(x);
-    let found = attack.perturb(&model, clean.clone(), goal, Key::new(1), 0).unwrap().images;
+    let found =
+        attack.on(&model).with_key(Key::new(1)).perturb(clean.clone(), goal).unwrap().images;
     let reached = goal.reached(&setting.logits(found.clone())).try_to_vec_as::<bool>().unwrap();
     let distances = rows(&attack.threat().norm().distance(&found, &clean)).into_iter();
     let distances = distances.zip(reached).map(|(distance, reached)| reached.then_some(distance));
@@ -101,7 +102,8 @@ fn a_concave_margin_does_not_keep_fmn_in_front_of_the_boundary() {
     for (norm, wanted) in [(Norm::Linf, 0.15), (Norm::L2, 0.15 * 12f64.sqrt()), (Norm::L1, 1.8)] {
         let attack = Fmn::new(threat(norm, FAR)).with_steps(30).unwrap();
         let distance = |attack: &Fmn| {
-            let found = attack.perturb(&model, clean.clone(), &goal, Key::new(1), 0).unwrap();
+            let found =
+                attack.on(&model).with_key(Key::new(1)).perturb(clean.clone(), &goal).unwrap();
             rows(&norm.distance(&found.images, &clean))[0]
         };
         assert_eq!(distance(&attack.clone().with_overshoot(0.0).unwrap()), 0.0, "{norm:?}");
@@ -123,7 +125,7 @@ fn fmn_finds_the_nearest_point_of_the_box() {
         let active = wanted.iter().zip(&free).filter(|(boxed, free)| **boxed > **free * 1.01);
         assert!(active.count() >= 10, "{norm:?}: the box is out of the way");
         let (attack, frozen) = (Fmn::new(threat(norm, FAR)), toy.classifier());
-        let found = Runner::default().run(&attack, &frozen, clean.clone(), &goal, Key::new(1), 0);
+        let found = attack.on(&frozen).with_key(Key::new(1)).perturb(clean.clone(), &goal);
         let got = rows(&norm.distance(&found.unwrap().images, &clean));
         for (row, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
             let wanted = if wanted.is_finite() { *wanted } else { 0.0 };

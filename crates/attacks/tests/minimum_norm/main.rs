@@ -12,20 +12,17 @@ mod support;
 use burn::tensor::{DType, Device, Tensor};
 use cni_attacks::{
     Attack, AttackError, CarliniWagner, CarliniWagnerLinf, Ddn, DeepFool, Ead, Fab, Fmn, Goal,
-    Norm, Runner, Threat,
+    Norm, Threat,
 };
 use cni_noise::{Key, uniform};
 use exact::{exact_distances, exact_distances_in_box, rows};
 use support::{Toy, fraction, gap, images};
 
-/// Farther than any image of the box.
-const FAR: f64 = 100.0;
+/// No bound.
+const FAR: f64 = f64::INFINITY;
 
 fn threat(norm: Norm, epsilon: f64) -> Threat {
-    match norm {
-        Norm::Linf if epsilon == FAR => Threat::whole_box(),
-        _ => Threat::new(norm, epsilon).unwrap(),
-    }
+    Threat::of_any_radius(norm, epsilon).unwrap()
 }
 
 /// An attack, and how much farther than the nearest adversarial image its result may be, relatively: of two classes, and of
@@ -107,9 +104,12 @@ fn the_nearest_adversarial_image_of_a_linear_model_is_found() {
             for (attack, tolerances) in cases(norm, FAR) {
                 let name = format!("{} {norm:?} {classes} classes", attack.name());
                 // Every target is tried, although any result will do within so large a threat.
-                let runner = Runner::default().with_early_stop(false);
                 let frozen = toy.classifier();
-                let found = runner.run(&*attack, &frozen, clean.clone(), &goal, Key::new(1), 0);
+                let found = attack
+                    .on(&frozen)
+                    .with_early_stop(false)
+                    .with_key(Key::new(1))
+                    .run(clean.clone(), &goal);
                 let found = found.unwrap().images;
                 let reached = fraction(goal.reached(&toy.logits(found.clone())));
                 assert_eq!(reached, 1.0, "{name}");
@@ -139,10 +139,14 @@ fn fab_finds_the_nearest_point_of_the_box() {
         assert!(active.count() >= 10, "{norm:?}: the box is out of the way");
         let threat = threat(norm, FAR);
         for fab in [Fab::new(threat), Fab::targeted(threat)] {
-            let runner = Runner::default().with_early_stop(false);
             let fab = fab.with_bisection(20);
             let frozen = toy.classifier();
-            let found = runner.run(&fab, &frozen, clean.clone(), &goal, Key::new(1), 0).unwrap();
+            let found = fab
+                .on(&frozen)
+                .with_early_stop(false)
+                .with_key(Key::new(1))
+                .run(clean.clone(), &goal)
+                .unwrap();
             let got = rows(&norm.distance(&found.images, &clean));
             for (row, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
                 let wanted = if wanted.is_finite() { *wanted } else { 0.0 };
@@ -164,7 +168,8 @@ fn a_result_is_within_the_threat_or_the_original() {
         let epsilon = sorted[16] * 1.03;
         for (attack, _) in cases(norm, epsilon) {
             let name = format!("{} {norm:?}", attack.name());
-            let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0);
+            let found =
+                attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal);
             let found = found.unwrap().images;
             assert_eq!(gap(&found, &found.clone().clamp(0.0, 1.0)), 0.0, "{name}: box");
             let reached = goal.reached(&toy.logits(found.clone())).try_to_vec_as::<bool>().unwrap();
@@ -193,7 +198,13 @@ fn an_image_has_its_result_whatever_the_batch_and_equal_keys_agree() {
         for (attack, _) in cases {
             let name = format!("{} {norm:?}", attack.name());
             let run = |images: Tensor<4>, goal: &Goal, first: u64| {
-                attack.perturb(&toy.classifier(), images, goal, Key::new(4), first).unwrap().images
+                attack
+                    .on(&toy.classifier())
+                    .with_key(Key::new(4))
+                    .with_examples(first)
+                    .run(images, goal)
+                    .unwrap()
+                    .images
             };
             let batch = run(clean.clone(), &goal, 7);
             assert_eq!(gap(&batch, &run(clean.clone(), &goal, 7)), 0.0, "{name}");

@@ -44,7 +44,7 @@ fn the_bounds_of_linf_are_lowered_as_in_pytorch() {
             true => Goal::Target(classes("targets")),
             false => Goal::Misclassify(classes("labels")),
         };
-        let attack = CarliniWagnerLinf::new(Threat::whole_box())
+        let attack = CarliniWagnerLinf::new(Threat::unbounded(Norm::Linf))
             .and_then(|attack| attack.with_steps(number("steps") as usize))
             .and_then(|attack| attack.with_step_size(number("step")))
             .and_then(|attack| attack.with_constants(number("first"), number("last")))
@@ -52,7 +52,8 @@ fn the_bounds_of_linf_are_lowered_as_in_pytorch() {
             .and_then(|attack| attack.with_least_tau(number("least")))
             .and_then(|attack| attack.with_confidence(number("confidence")))
             .unwrap();
-        let found = attack.perturb(&network, images.clone(), &goal, Key::new(1), 0).unwrap().images;
+        let found =
+            attack.on(&network).with_key(Key::new(1)).run(images.clone(), &goal).unwrap().images;
         let gap = gap(&found, &tensor(&case["result"], shape));
         assert!(gap < 1e-9, "{} {goal:?}: {gap}", attack.name());
         // By the authors' own checks as near on the whole, where a bound falls by a tenth at most.

@@ -17,7 +17,7 @@ fn targets_are_reached_where_an_attack_knows_them() {
     let target: Tensor<1, Int> = toy.predictions(&clean).add_scalar(1).remainder_scalar(4);
     let goal = Goal::Target(target);
     let run = |attack: &dyn Attack| {
-        attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0)
+        attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal)
     };
     for norm in NORMS {
         let threat = crate::threat(norm, FAR);
@@ -38,11 +38,11 @@ fn targets_are_reached_where_an_attack_knows_them() {
         assert_eq!(reached, 1.0, "{}", attack.name());
         Norm::Linf.distance(&found, &clean).mean().into_scalar()
     };
-    let whole = Threat::whole_box();
+    let whole = Threat::unbounded(Norm::Linf);
     let least = distance(&Fab::targeted(whole).with_bisection(20));
     let lowered = distance(&cw_linf(whole));
     assert!(lowered < 1.1 * least, "{lowered}, {least}");
-    let threat = Threat::l2(FAR).unwrap();
+    let threat = Threat::unbounded(Norm::L2);
     let refused = run(&DeepFool::new(threat).unwrap()).unwrap_err();
     assert_eq!(refused, AttackError::Untargeted { attack: "DeepFool-50".into() });
     let distances: Vec<f64> = [
@@ -67,13 +67,14 @@ fn a_confidence_is_the_margin_that_is_kept() {
     let toy = Toy::new(3, DType::F64);
     let clean = middling(&toy, 8);
     let goal = misclassify(&toy, &clean);
-    let attack = cw(Threat::l2(FAR).unwrap()).with_confidence(0.5).unwrap();
-    let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
+    let attack = cw(Threat::unbounded(Norm::L2)).with_confidence(0.5).unwrap();
+    let found =
+        attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal).unwrap();
     let margin = Loss::Margin.per_example(toy.logits(found.images), goal.labels());
     let margins = rows(&margin);
     assert!(margins.iter().all(|m| (0.5..0.6).contains(m)), "{margins:?}");
-    let attack = cw_linf(Threat::whole_box()).with_confidence(0.5).unwrap();
-    let found = attack.perturb(&toy.classifier(), clean, &goal, Key::new(1), 0).unwrap();
+    let attack = cw_linf(Threat::unbounded(Norm::Linf)).with_confidence(0.5).unwrap();
+    let found = attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean, &goal).unwrap();
     let margins = rows(&Loss::Margin.per_example(toy.logits(found.images), goal.labels()));
     assert!(margins.iter().all(|m| (0.5..0.6).contains(m)), "{margins:?}");
 }
@@ -83,8 +84,9 @@ fn ddn_keeps_to_the_levels_there_are() {
     let toy = Toy::new(3, DType::F64);
     let clean = images(16, DType::F64).mul_scalar(255.0).round().div_scalar(255.0);
     let goal = misclassify(&toy, &clean);
-    let attack = Ddn::new(Threat::l2(FAR).unwrap()).unwrap().with_levels(256).unwrap();
-    let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(1), 0).unwrap();
+    let attack = Ddn::new(Threat::unbounded(Norm::L2)).unwrap().with_levels(256).unwrap();
+    let found =
+        attack.on(&toy.classifier()).with_key(Key::new(1)).run(clean.clone(), &goal).unwrap();
     let bytes = found.images.clone().mul_scalar(255.0);
     assert!(gap(&bytes, &bytes.clone().round()) < 1e-9);
     assert!(largest(Norm::L2.distance(&found.images, &clean)) > 0.0);
@@ -99,7 +101,12 @@ fn results_have_the_element_type_of_the_images_and_find_the_same() {
     for norm in NORMS {
         for (attack, _) in cases(norm, FAR) {
             let run = |toy: &Toy, images: Tensor<4>| {
-                attack.perturb(&toy.classifier(), images, &goal, Key::new(1), 0).unwrap().images
+                attack
+                    .on(&toy.classifier())
+                    .with_key(Key::new(1))
+                    .run(images, &goal)
+                    .unwrap()
+                    .images
             };
             let images = run(&narrow, wide.clone().cast(DType::F32));
             assert_eq!((images.dtype(), images.is_autodiff()), (DType::F32, false));
@@ -135,7 +142,8 @@ fn noisy_models_are_judged_by_mean_logits_and_results_repeat() {
         let name = attack.name();
         assert!(name.starts_with("EOT-") && name.ends_with("x4"), "{name}");
         let run = || {
-            let found = attack.perturb(&toy.classifier(), clean.clone(), &goal, Key::new(2), 0);
+            let found =
+                attack.on(&toy.classifier()).with_key(Key::new(2)).run(clean.clone(), &goal);
             found.unwrap().images
         };
         let found = run();
@@ -169,19 +177,17 @@ fn early_stopping_and_budgets_save_passes() {
         Box::new(ead(Ead::l1(Threat::l1(1.0).unwrap()))),
     ];
     for attack in attacks {
-        let run = |runner: Runner| {
-            let examples = Examples::default();
-            let frozen = toy.classifier();
-            runner.run(&*attack, &frozen, clean.clone(), &goal, Key::new(2), examples).unwrap()
-        };
+        let frozen = toy.classifier();
+        let on = || attack.on(&frozen).with_key(Key::new(2)).with_examples(Examples::default());
+        let run = |runner: Runner<'_, dyn Attack + '_>| runner.run(clean.clone(), &goal).unwrap();
         let name = attack.name();
-        let (usual, early) = (run(Runner::default()), run(Runner::default().with_early_stop(true)));
+        let (usual, early) = (run(on()), run(on().with_early_stop(true)));
         for found in [&usual, &early] {
             assert_eq!(fraction(goal.reached(&toy.logits(found.images.clone()))), 1.0, "{name}");
         }
         assert!(early.passes.backwards < usual.passes.backwards / 2, "{name}");
         let budget = Budget { backwards: Some(12), ..Budget::default() };
-        let cut = run(Runner::default().with_budget(budget));
+        let cut = run(on().with_budget(budget));
         assert!(cut.exhausted && cut.passes.backwards <= 15 * 10, "{name}: {:?}", cut.passes);
         let (norm, epsilon) = (attack.threat().norm(), attack.threat().epsilon());
         assert!(largest(norm.distance(&cut.images, &clean)) <= epsilon, "{name}");
@@ -211,7 +217,7 @@ fn settings_that_make_no_sense_are_refused() {
         fab().with_beta(1.0).unwrap_err(),
         deepfool().with_steps(0).unwrap_err(),
         deepfool().with_overshoot(-0.1).unwrap_err(),
-        deepfool().with_candidates(1).unwrap_err(),
+        deepfool().with_classes(1).unwrap_err(),
         ddn().with_steps(0).unwrap_err(),
         ddn().with_gamma(1.0).unwrap_err(),
         ddn().with_initial_norm(0.0).unwrap_err(),
@@ -259,7 +265,7 @@ fn settings_that_make_no_sense_are_refused() {
         "beta",
         "steps",
         "overshoot",
-        "candidates",
+        "classes",
         "steps",
         "gamma",
         "initial_norm",

@@ -1,4 +1,4 @@
-//! Every attack of the crate: a new one is a new row here and in the table of the crate's documentation.
+//! Every attack of the crate: a new one is a new row here and in the table of `methods`.
 
 use cni_attacks::{
     Access, AdversarialPatch, Apgd, Attack, AttackError, BoundaryAttack, CarliniWagner,
@@ -104,7 +104,7 @@ pub fn registry() -> Vec<Row> {
                 Box::new(Fab::targeted(t).with_steps(5)?),
                 Box::new(Square::new(t).with_queries(20)?),
             ];
-            Suite::custom("small", attacks)?.with_draws(3)
+            Suite::custom("small", attacks)?.with_judging_draws(3)
         }),
     ]
 }

@@ -43,7 +43,7 @@ fn attacked(device: &Device, make: Make) -> Result<Parts, Box<dyn Error>> {
     let pixels = host_uniform(Key::new(21), 0..EXAMPLES as u64 * 12);
     let images = Tensor::<1>::from_floats(pixels.as_slice(), device).reshape([EXAMPLES, 3, 2, 2]);
     let goal = Goal::Misclassify(model(images.clone()).argmax(1).squeeze_dim(1));
-    let found = attack.perturb(&model, images.clone(), &goal, Key::new(22), 0)?.images;
+    let found = attack.on(&model).with_key(Key::new(22)).perturb(images.clone(), &goal)?.images;
     let distances = list(attack.threat().norm().distance(&found, &images))?;
     let farthest = distances.into_iter().fold(0.0f32, f32::max);
     if f64::from(farthest) > attack.threat().epsilon() * 1.0001 {

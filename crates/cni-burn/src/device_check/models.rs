@@ -72,7 +72,7 @@ fn attacked(device: &Device) -> Result<Parts, Box<dyn Error>> {
     let attack = Pgd::new(Threat::linf(8.0 / 255.0)?).with_steps(2)?;
     let (frozen, images) = (FrozenModel::new(&model, ResNet::forward), images(device));
     let goal = Goal::Misclassify(labels(device));
-    let found = attack.perturb(&frozen, images.clone(), &goal, Key::new(13), 0)?;
+    let found = attack.on(&frozen).with_key(Key::new(13)).perturb(images.clone(), &goal)?;
     Ok(vec![part("change of the images", found.images - images)?])
 }
 

@@ -6,7 +6,7 @@ use super::finding::Finding;
 use super::setup::{Setup, Size, forwards};
 use super::subject::host;
 use crate::Verdict;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use cni_attacks::rows::read;
 use cni_attacks::{AttackBatch, AttackError, Eot, Loss, Norm, Objective, Passes};
 use cni_noise::{Key, normal_rows};
@@ -56,7 +56,7 @@ fn of_chunk(case: &Case<'_>, part: &AttackBatch) -> Result<Vec<Option<f64>>, Att
     let eot = Eot { draws: draws(setup), ..Eot::ONE };
     // Away from the faces of the box, where models that clip their input have a kink.
     let images = part.images.clone().sub_scalar(0.5).mul_scalar(0.96).add_scalar(0.5);
-    let objective = Objective::new(setup.attack.loss, &part.goal);
+    let objective = Objective::new(setup.attack.loss.clone(), &part.goal);
     let noise = key.named("noise");
     let gradient = subject
         .ask(subject.target, |access| {
@@ -106,17 +106,23 @@ fn mean_loss(
     key: Key,
     draws: usize,
 ) -> Result<Vec<f64>, AttackError> {
-    let (subject, loss) = (case.subject, case.setup().attack.loss);
+    let (subject, loss) = (case.subject, &case.setup().attack.loss);
     let labels = host(part.goal.labels());
     let mut sums = vec![0.0; part.len()];
     for draw in 0..draws as u64 {
         let logits = subject.ask(subject.target, |access| {
             access.logits(images, &part.goal, &part.examples, key, draw)
         })?;
-        let [_, classes] = logits.dims();
-        let logits = read(&logits);
-        let rows = logits.chunks(classes).zip(&labels);
-        let losses = rows.map(|(logits, label)| exact(loss, logits, *label as usize));
+        let losses: Vec<f64> = match loss {
+            // What the function does is not known here, but that it is one of the logits.
+            Loss::Custom(_) => read(&loss.per_example(logits.cast(DType::F64), part.goal.labels())),
+            loss => {
+                let [_, classes] = logits.dims();
+                let logits = read(&logits);
+                let rows = logits.chunks(classes).zip(&labels);
+                rows.map(|(logits, label)| exact(loss, logits, *label as usize)).collect()
+            }
+        };
         sums.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += loss / draws as f64);
     }
     Ok(sums)
@@ -124,7 +130,7 @@ fn mean_loss(
 
 /// A loss of one image in double precision, without the cancellation that would hide small
 /// differences.
-fn exact(loss: Loss, logits: &[f64], label: usize) -> f64 {
+fn exact(loss: &Loss, logits: &[f64], label: usize) -> f64 {
     let own = logits[label];
     let others = logits.iter().enumerate().filter(|(class, _)| *class != label).map(|(_, z)| *z);
     let margin = others.clone().fold(f64::NEG_INFINITY, f64::max) - own;
@@ -144,13 +150,14 @@ fn exact(loss: Loss, logits: &[f64], label: usize) -> f64 {
             sorted.sort_by(|a, b| b.total_cmp(a));
             margin / (sorted[0] - sorted[2] + 1e-12)
         }
+        Loss::Custom(function) => unreachable!("{} is a function of tensors", function.name()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{DType, Device};
+    use burn::tensor::Device;
 
     #[test]
     fn exact_losses_are_those_of_the_attacks() {
@@ -161,11 +168,11 @@ mod tests {
         for loss in [Loss::CrossEntropy, Loss::Margin, Loss::Dlr] {
             let wanted = read(&loss.per_example(logits.clone(), &labels));
             for ((row, label), wanted) in rows.iter().zip([1, 0, 0]).zip(wanted) {
-                assert!((exact(loss, row, label) - wanted).abs() < 1e-10, "{loss:?} {wanted}");
+                assert!((exact(&loss, row, label) - wanted).abs() < 1e-10, "{loss:?} {wanted}");
             }
         }
         // Where the loss of the rounded softmax is zero.
         let tiny = (-40.0f64).exp() + (-43.0f64).exp();
-        assert!((exact(Loss::CrossEntropy, &rows[2], 0) / tiny - 1.0).abs() < 1e-10);
+        assert!((exact(&Loss::CrossEntropy, &rows[2], 0) / tiny - 1.0).abs() < 1e-10);
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (mut zero, mut broken, mut saturated) = (0, 0, 0);
     let (mut values, mut lengths) = (Vec::new(), Vec::new());
     for loss in case.setup().losses() {
-        let of = match of_loss(case, loss) {
+        let of = match of_loss(case, &loss) {
             Err(AttackError::NoGradient) => {
                 let measured = "the logits do not depend on the images: there is no gradient";
                 return Ok(Finding::new(Verdict::Fail, measured));
@@ -68,11 +68,11 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
     Ok(values.into_iter().fold(finding, |finding, (name, value)| finding.value(name, value)))
 }
 
-fn of_loss(case: &Case<'_>, loss: Loss) -> Result<Health, AttackError> {
+fn of_loss(case: &Case<'_>, loss: &Loss) -> Result<Health, AttackError> {
     let (subject, key) = (case.subject, case.key("gradient-health"));
     let mut health = Health::default();
     for part in subject.chunks(&case.problem) {
-        let objective = Objective::new(loss, &part.goal);
+        let objective = Objective::new(loss.clone(), &part.goal);
         let found = subject.ask(subject.target, |access| {
             access.gradient(&part.images, &objective, &part.examples, Eot::ONE, key)
         });
@@ -91,7 +91,7 @@ fn of_loss(case: &Case<'_>, loss: Loss) -> Result<Health, AttackError> {
         let wrong = bools(&part.goal.reached(&found.logits));
         let lost = |(size, wrong): (&f64, &bool)| *size < f64::from(f32::MIN_POSITIVE) && !wrong;
         health.zero += largest.iter().zip(&wrong).filter(|pair| lost(*pair)).count();
-        if loss == Loss::CrossEntropy {
+        if *loss == Loss::CrossEntropy {
             let scores = read(&found.score);
             health.saturated += scores.iter().filter(|score| **score < SATURATED).count();
         }
@@ -110,7 +110,7 @@ pub(super) fn noise(case: &Case<'_>) -> Result<Finding, AttackError> {
     let (draws, reference) = (case.setup().attack.eot.draws, case.setup().sizes.reference);
     let (mut ratios, mut agreements) = (Vec::new(), Vec::new());
     for part in subject.chunks(&case.problem) {
-        let objective = Objective::new(case.setup().attack.loss, &part.goal);
+        let objective = Objective::new(case.setup().attack.loss.clone(), &part.goal);
         let gradient = |eot: Eot, key| {
             let found = subject.ask(subject.target, |access| {
                 access.gradient(&part.images, &objective, &part.examples, eot, key)

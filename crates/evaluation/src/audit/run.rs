@@ -112,7 +112,7 @@ impl Audit {
         let (mut subject, entries) = self.subject(classifier, images, labels, 0.into())?;
         let passes = self.plan_of(&mut subject, &entries)?.passes();
         let some = subject.first(subject.problem.len().min(self.chunk));
-        let objective = cni_attacks::Objective::new(self.attack.loss, &some.goal);
+        let objective = cni_attacks::Objective::new(self.attack.loss.clone(), &some.goal);
         let key = self.key.named("estimate");
         let mut seconds = [0.0, 0.0];
         // The first round warms caches up, and is not counted.
@@ -174,7 +174,7 @@ impl Audit {
         if let Some(number) = numbers_of.find(|number| !numbers.insert(*number)) {
             return Err(AttackError::RepeatedExample { number }.into());
         }
-        let mut access = ModelAccess::unwatched(classifier, None);
+        let mut access = ModelAccess::new(classifier);
         let stochastic = access.is_stochastic(&problem)?;
         let some = problem.select(&Rows::new(vec![0], &problem.images));
         let key = self.key.named("probe");

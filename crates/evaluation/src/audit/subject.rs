@@ -3,7 +3,6 @@
 use super::fared::Fared;
 use super::setup::Setup;
 use burn::tensor::{Int, Tensor};
-use cni_attacks::Runner;
 use cni_attacks::Severity;
 use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, ModelAccess, Passes, Rows};
 use cni_noise::Key;
@@ -64,7 +63,7 @@ impl<'a> Subject<'a> {
 
     /// Asks a model without watching it; what that costs is counted.
     pub fn ask<R>(&self, target: Target<'_>, f: impl FnOnce(&mut ModelAccess<'_>) -> R) -> R {
-        let mut access = ModelAccess::unwatched(target.classifier, Some(target.stochastic));
+        let mut access = ModelAccess::new(target.classifier).with_stochastic(target.stochastic);
         let result = f(&mut access);
         self.spend(access.passes());
         result
@@ -88,8 +87,13 @@ impl<'a> Subject<'a> {
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let AttackBatch { images, goal, examples } = problem.clone();
-        let runner = Runner::default().with_chunk(self.chunk)?.with_stochastic(target.stochastic);
-        let found = runner.run(attack, target.classifier, images, &goal, key, examples)?;
+        let found = attack
+            .on(target.classifier)
+            .with_chunk(self.chunk)?
+            .with_stochastic(target.stochastic)
+            .with_key(key)
+            .with_examples(examples)
+            .perturb(images, goal)?;
         self.spend(found.passes);
         Ok(found.images)
     }

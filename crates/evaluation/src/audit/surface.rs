@@ -87,7 +87,7 @@ fn add(
 ) -> Result<(), AttackError> {
     let (subject, setup, key) = (case.subject, case.setup(), case.key("loss-surface"));
     let (norm, epsilon) = (setup.attack.threat.norm(), setup.attack.threat.epsilon());
-    let objective = Objective::new(setup.attack.loss, &part.goal);
+    let objective = Objective::new(setup.attack.loss.clone(), &part.goal);
     let (images, examples) = (&part.images, &part.examples);
     let eot = Eot { draws: setup.score_draws(), ..Eot::ONE };
     let noise = key.named("noise");

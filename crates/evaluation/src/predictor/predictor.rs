@@ -29,7 +29,7 @@ use cni_noise::{Key, current_examples, layer_key};
 /// let mode = Prediction::mean_probabilities(8)?.with_input_noise(0.1)?;
 /// let smoothed = Predictor::new(model, mode);
 /// let attack = Pgd::new(Threat::linf(8.0 / 255.0)?);
-/// let found = attack.perturb(&smoothed, images, &goal, Key::new(1), 0)?;
+/// let found = attack.on(&smoothed).with_key(Key::new(1)).run(images, &goal)?;
 /// # assert_eq!(found.images.dims(), [2, 1, 1, 3]);
 /// # Ok::<(), cni_attacks::AttackError>(())
 /// ```

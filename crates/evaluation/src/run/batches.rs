@@ -31,7 +31,7 @@ impl<'a> Run<'a> {
         problem: &AttackBatch,
     ) -> Result<Self, EvaluationError> {
         let started = Instant::now();
-        let mut access = ModelAccess::unwatched(classifier, None);
+        let mut access = ModelAccess::new(classifier);
         let stochastic = access.is_stochastic(problem)?;
         if let Some(audit) = &evaluation.audit {
             Place::find(&evaluation.suite, audit.attack(), stochastic)?;

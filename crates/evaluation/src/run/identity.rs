@@ -71,7 +71,7 @@ impl Entry {
 ///
 /// The draws of a surrogate that an attack transfers from are settings of their own.
 pub(crate) fn without_draws(spec: &Value) -> Value {
-    let meaningless = |name: &str| ["draws", "verdict_draws", "expectation"].contains(&name);
+    let meaningless = |name: &str| ["draws", "judging_draws", "expectation"].contains(&name);
     match spec {
         Value::Object(fields) => {
             let kept = fields.iter().filter(|(name, _)| !meaningless(name));
@@ -167,6 +167,7 @@ fn fields(spec: &Value) -> Vec<(String, String)> {
 pub(crate) fn radius(threat: &Threat) -> String {
     let (epsilon, steps) = (threat.epsilon(), 255.0 * threat.epsilon());
     match threat.norm() {
+        _ if threat.is_unbounded() => "unbounded".to_string(),
         Norm::Linf if steps > 0.5 && (steps - steps.round()).abs() < 1e-6 => {
             format!("{}/255", steps.round())
         }
@@ -217,7 +218,11 @@ mod tests {
         assert_ne!(without_draws(&other.spec()), without_draws(&Pgd::new(threat).spec()));
         let suite = |draws| {
             let apgd = Apgd::cross_entropy(threat).with_draws(draws).unwrap();
-            Suite::custom("own", vec![Box::new(apgd)]).unwrap().with_draws(draws).unwrap().spec()
+            Suite::custom("own", vec![Box::new(apgd)])
+                .unwrap()
+                .with_judging_draws(draws)
+                .unwrap()
+                .spec()
         };
         assert_eq!(without_draws(&suite(4)), without_draws(&suite(1)));
     }

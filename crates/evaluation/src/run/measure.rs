@@ -5,9 +5,7 @@ use crate::run::identity::Entry;
 use crate::{Evaluation, EvaluationError, NoiseState, Step};
 use burn::tensor::{DType, Tensor};
 use cni_attacks::rows::read;
-use cni_attacks::{
-    AttackBatch, Classifier, FixedNoise, ModelAccess, Passes, Progress, Rows, Runner,
-};
+use cni_attacks::{AttackBatch, Classifier, FixedNoise, ModelAccess, Passes, Progress, Rows};
 use cni_noise::{Noise, scope};
 use std::time::Instant;
 
@@ -111,11 +109,13 @@ impl Measure<'_> {
                 progress(&Step::Attack { examples, noise, label, attack: of.clone() });
             };
             let key = entry.key(self.evaluation.key);
-            let runner = Runner::default()
+            let found = attack
+                .on(classifier)
                 .with_stochastic(!self.is_noise_free(noise))
-                .with_progress(&mut watch);
-            let found =
-                runner.run(attack, classifier, some.images, &some.goal, key, some.examples)?;
+                .with_progress(&mut watch)
+                .with_key(key)
+                .with_examples(some.examples)
+                .perturb(some.images, some.goal)?;
             images = match whole {
                 true => found.images,
                 false => rows.replace(&problem.images, &found.images),
@@ -138,7 +138,7 @@ impl Measure<'_> {
         let Found { images, distance, attacked, passes, zero_gradients } = found()?;
         let seconds = started.elapsed().as_secs_f64();
         let noise_free = self.is_noise_free(noise);
-        let mut access = ModelAccess::unwatched(classifier, Some(!noise_free));
+        let mut access = ModelAccess::new(classifier).with_stochastic(!noise_free);
         let draws = if noise_free { 1 } else { evaluation.draws };
         let judged = access.judge(problem, &images, evaluation.key.named("score"), draws)?;
         // A choice by the draws that judge would favour the unlucky ones, and report less than any attack achieves.

@@ -37,7 +37,7 @@ impl Probe {
         stochastic: bool,
         problem: &AttackBatch,
     ) -> Result<Self, AttackError> {
-        let mut access = ModelAccess::unwatched(classifier, Some(stochastic));
+        let mut access = ModelAccess::new(classifier).with_stochastic(stochastic);
         let rows = (0..problem.len().min(IMAGES)).collect();
         let some = problem.select(&Rows::new(rows, &problem.images));
         let key = Key::new(0).named("fingerprint");

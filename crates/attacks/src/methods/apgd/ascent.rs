@@ -145,7 +145,7 @@ impl Ascent {
             return Ok(Found { gradient, scores, reached, merits: Vec::new() });
         }
         let (score, success) = match self.score {
-            None => (found.score, Success::of(found.logits, goal)),
+            None => (found.score, Success::of(found.logits, goal)?),
             Some(eot) => {
                 let key = key.named("score");
                 let (scores, success) = access.success(x, objective, goal, examples, eot, key)?;

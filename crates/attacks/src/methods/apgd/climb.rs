@@ -22,9 +22,9 @@ impl Apgd {
         problem: &AttackBatch,
         key: Key,
     ) -> Result<Vec<Objective>, AttackError> {
-        match self.climb {
-            Climb::Loss(loss) => Ok(vec![Objective::new(loss, &problem.goal)]),
-            Climb::Targets(most) => targets(access, problem, self.score_eot(), key, most)
+        match &self.climb {
+            Climb::Loss(loss) => Ok(vec![Objective::new(loss.clone(), &problem.goal)]),
+            Climb::Targets(most) => targets(access, problem, self.score_eot(), key, *most)
                 .map(|pairs| pairs.into_iter().map(|pair| pair.objective(PairLoss::Dlr)).collect()),
         }
     }
@@ -165,7 +165,7 @@ mod tests {
             let steps = case["steps"].as_u64().unwrap() as usize;
             let attack = attack.with_steps(steps).unwrap();
             let attack = attack.with_enlarged_start(case["enlarged"].as_bool().unwrap());
-            let mut access = ModelAccess::unwatched(&network, Some(false));
+            let mut access = ModelAccess::new(&network).with_stochastic(false);
             let early = Early { stochastic: false, stop: true };
             let (key, x) = (Key::new(1), images.clone() + start.clone());
             let (found, reached) =

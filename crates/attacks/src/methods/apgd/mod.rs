@@ -16,7 +16,7 @@ use cni_noise::Key;
 use serde::Serialize;
 
 /// What APGD climbs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Climb {
     /// A loss towards the goal.
@@ -53,6 +53,7 @@ enum Climb {
 #[serde(tag = "attack", rename = "apgd")]
 pub struct Apgd {
     threat: Threat,
+    #[serde(flatten)]
     climb: Climb,
     steps: usize,
     restarts: usize,
@@ -60,6 +61,7 @@ pub struct Apgd {
     #[serde(flatten)]
     eot: Eot,
     score_draws: Option<usize>,
+    #[serde(rename = "use_larger_epsilons")]
     enlarged: bool,
 }
 
@@ -98,10 +100,10 @@ impl Apgd {
 impl Attack for Apgd {
     /// `APGD-CE-{steps}`, `APGD-DLR-{steps}`, `APGD-T-{steps}`; with several draws `EOT-…x{draws}`; then `-r{restarts}`.
     fn name(&self) -> String {
-        let climb = match self.climb {
-            Climb::Loss(Loss::CrossEntropy) => "-CE",
+        let climb = match &self.climb {
+            Climb::Loss(Loss::CrossEntropy) => "-CE".into(),
             Climb::Loss(loss) => loss.suffix(),
-            Climb::Targets(_) => "-T",
+            Climb::Targets(_) => "-T".into(),
         };
         let mut name = format!("APGD{climb}-{}", self.steps);
         name = self.eot.name(name);
@@ -128,7 +130,7 @@ impl Attack for Apgd {
     }
 
     fn min_classes(&self) -> usize {
-        match self.climb {
+        match &self.climb {
             Climb::Loss(loss) => loss.classes(),
             Climb::Targets(_) => PairLoss::Dlr.classes(),
         }

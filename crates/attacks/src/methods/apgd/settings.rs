@@ -2,7 +2,37 @@
 
 use super::{Apgd, Climb};
 use crate::error::{at_least_one, within};
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{AttackError, Eot, Expectation, Loss, Norm, Passes};
+
+impl FromSpec for Apgd {
+    const NAME: &'static str = "apgd";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        // Records before version 0.2 have the loss, or the targets, within `climb`.
+        of.flatten("climb");
+        of.rename("enlarged", "use_larger_epsilons");
+        let threat = of.need("threat")?;
+        let attack = match of.take("targets")? {
+            Some(targets) => Self::targeted(threat).with_targets(targets)?,
+            None => Self::cross_entropy(threat).with_loss(of.need("loss")?)?,
+        };
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "restarts", Self::with_restarts)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        let attack = of.set(attack, "score_draws", Self::with_score_draws)?;
+        let attack =
+            of.set(attack, "expectation", |attack, value| Ok(attack.with_expectation(value)))?;
+        let attack = of.set(attack, "use_larger_epsilons", |attack, value| {
+            Ok(attack.with_enlarged_start(value))
+        })?;
+        let has = attack.rho;
+        let attack = of.set_other(attack, "rho", has, Self::with_rho)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(Apgd);
 
 impl Apgd {
     /// On any other loss; an error for [`targeted`](Self::targeted) attacks, whose loss leads from

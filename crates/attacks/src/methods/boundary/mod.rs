@@ -7,6 +7,7 @@ use self::walk::Walk;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::decision::{Decisions, Started};
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{Access, Attack, AttackBatch, AttackError, ModelAccess, Norm, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -144,6 +145,25 @@ impl BoundaryAttack {
     }
 }
 
+impl FromSpec for BoundaryAttack {
+    const NAME: &'static str = "boundary";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        let attack = Self::new(of.need("threat")?)?;
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "adaptation", Self::with_adaptation)?;
+        let attack = of.set(attack, "interval", Self::with_interval)?;
+        let attack = of.set(attack, "convergence", Self::with_convergence)?;
+        let across = of.take("across")?.unwrap_or(attack.across);
+        let towards = of.take("towards")?.unwrap_or(attack.towards);
+        let attack = attack.with_step_sizes(across, towards)?;
+        let attack = Self { decisions: Decisions::from_spec(&mut of)?, ..attack };
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(BoundaryAttack);
+
 impl Attack for BoundaryAttack {
     /// `Boundary-{steps}`, with several draws `Boundary-{steps}x{draws}`.
     fn name(&self) -> String {
@@ -164,6 +184,10 @@ impl Attack for BoundaryAttack {
 
     fn gradient_draws(&self) -> Option<usize> {
         None
+    }
+
+    fn is_minimum_norm(&self) -> bool {
+        true
     }
 
     fn run(

@@ -186,10 +186,10 @@ mod tests {
         for case in cases {
             let number = |name: &str| case[name].as_u64().unwrap() as usize;
             let (steps, interval) = (number("steps"), number("interval"));
-            let attack = BoundaryAttack::new(Threat::l2(100.0).unwrap()).unwrap();
+            let attack = BoundaryAttack::new(Threat::unbounded(Norm::L2)).unwrap();
             let vote = Vote::new(1, Key::new(1));
             let mut walk = Walk::new(&attack, problem.clone(), starts.clone(), vote);
-            let mut access = ModelAccess::unwatched(&network, Some(false));
+            let mut access = ModelAccess::new(&network).with_stochastic(false);
             for step in 1..=steps {
                 let at = (step - 1) % 61;
                 let draws = draws.clone().slice(at..at + 1).expand(shape);

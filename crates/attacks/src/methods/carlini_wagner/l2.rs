@@ -5,6 +5,7 @@ use super::variable::Variable;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
 };
@@ -130,6 +131,24 @@ impl CarliniWagner {
     }
 }
 
+impl FromSpec for CarliniWagner {
+    const NAME: &'static str = "carlini_wagner";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        of.only_mean_loss()?;
+        let attack = Self::new(of.need("threat")?)?;
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "search_steps", Self::with_search_steps)?;
+        let attack = of.set(attack, "step_size", Self::with_step_size)?;
+        let attack = of.set(attack, "initial_constant", Self::with_initial_constant)?;
+        let attack = of.set(attack, "confidence", Self::with_confidence)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(CarliniWagner);
+
 impl Attack for CarliniWagner {
     /// `CW-{search_steps}x{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where there is any.
     fn name(&self) -> String {
@@ -155,6 +174,10 @@ impl Attack for CarliniWagner {
 
     fn gradient_draws(&self) -> Option<usize> {
         Some(self.eot.draws)
+    }
+
+    fn is_minimum_norm(&self) -> bool {
+        true
     }
 
     fn run(

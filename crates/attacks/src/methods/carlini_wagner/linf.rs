@@ -7,6 +7,7 @@ use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
 use crate::rows::at_least_single;
 use crate::rows::per_row;
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
 };
@@ -169,6 +170,27 @@ fn slope_beyond(x: &Tensor<4>, origin: &Tensor<4>, bounds: &[Bound]) -> Tensor<4
     change.sign() * beyond
 }
 
+impl FromSpec for CarliniWagnerLinf {
+    const NAME: &'static str = "carlini_wagner_linf";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        of.only_mean_loss()?;
+        let attack = Self::new(of.need("threat")?)?;
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "step_size", Self::with_step_size)?;
+        let attack = of.set(attack, "tau_factor", Self::with_tau_factor)?;
+        let attack = of.set(attack, "least_tau", Self::with_least_tau)?;
+        let attack = of.set(attack, "confidence", Self::with_confidence)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        let first = of.take("initial_constant")?.unwrap_or(attack.initial_constant);
+        let last = of.take("largest_constant")?.unwrap_or(attack.largest_constant);
+        let attack = attack.with_constants(first, last)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(CarliniWagnerLinf);
+
 impl Attack for CarliniWagnerLinf {
     /// `CW-Linf-{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where there is
     /// any.
@@ -194,6 +216,10 @@ impl Attack for CarliniWagnerLinf {
 
     fn gradient_draws(&self) -> Option<usize> {
         Some(self.eot.draws)
+    }
+
+    fn is_minimum_norm(&self) -> bool {
+        true
     }
 
     fn run(

@@ -4,7 +4,7 @@ use super::Fab;
 use super::step::Step;
 use crate::methods::shared::minimum_norm::Search;
 use crate::methods::shared::targets::{Pair, targets};
-use crate::rows::where_rows;
+use crate::rows::{per_row, where_rows};
 use crate::threat::on_host::Images;
 use crate::{AttackError, Goal, Loss, ModelAccess, Objective, PairLoss, Rows};
 use burn::tensor::{Int, Tensor};
@@ -20,7 +20,9 @@ impl Fab {
     ) -> Result<Vec<Vec<Objective>>, AttackError> {
         let difference = |pair: Pair| pair.objective(PairLoss::Difference);
         Ok(match (&search.problem.goal, self.targets) {
-            (Goal::Target(_), _) => vec![vec![Objective::new(Loss::Margin, &search.problem.goal)]],
+            (Goal::Target(_) | Goal::Custom { .. }, _) => {
+                vec![vec![Objective::new(Loss::Margin, &search.problem.goal)]]
+            }
             (_, Some(most)) => {
                 let pairs = targets(access, &search.problem, self.eot, key, most)?;
                 pairs.into_iter().map(|pair| vec![difference(pair)]).collect()
@@ -50,8 +52,9 @@ impl Fab {
         let step = Step { norm, alpha_max: self.alpha_max, eta: self.eta };
         let mut x = search.problem.images.clone();
         if let Some(key) = start {
-            let half = 0.5 * self.threat.epsilon();
-            let change = norm.random_surface(key, &x, half, &search.problem.examples);
+            let half: Vec<f64> = search.reach().iter().map(|reach| 0.5 * reach).collect();
+            let change = norm.random_surface(key, &x, 1.0, &search.problem.examples);
+            let change = change * per_row(&half, &x);
             x = (x + change).clamp(0.0, 1.0);
         }
         let mut on_host = Images::read(&search.problem.images);

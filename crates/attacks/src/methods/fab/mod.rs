@@ -7,7 +7,8 @@ use self::descent::leave;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
-use crate::{Access, Attack, AttackBatch, AttackError, Eot, Goal, ModelAccess, Threat};
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
@@ -128,6 +129,30 @@ impl Fab {
     }
 }
 
+impl FromSpec for Fab {
+    const NAME: &'static str = "fab";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        of.only_mean_loss()?;
+        let threat = of.need("threat")?;
+        let attack = match of.take("targets")? {
+            Some(targets) => Self::targeted(threat).with_targets(targets)?,
+            None => Self::new(threat),
+        };
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "restarts", Self::with_restarts)?;
+        let attack = of.set(attack, "alpha_max", Self::with_alpha_max)?;
+        let attack = of.set(attack, "eta", Self::with_eta)?;
+        let attack = of.set(attack, "beta", Self::with_beta)?;
+        let attack =
+            of.set(attack, "bisection", |attack, value| Ok(attack.with_bisection(value)))?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(Fab);
+
 impl Attack for Fab {
     /// `FAB-{steps}` or `FAB-T-{steps}`; with several draws `EOT-…x{draws}`; then `-r{restarts}`.
     fn name(&self) -> String {
@@ -156,14 +181,18 @@ impl Attack for Fab {
         Some(self.eot.draws)
     }
 
+    fn is_minimum_norm(&self) -> bool {
+        true
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
         problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        if self.targets.is_none() && matches!(problem.goal, Goal::Target(_)) {
-            return Err(AttackError::Untargeted { attack: self.name() });
+        if self.targets.is_none() {
+            problem.goal.check_untargeted(self.name())?;
         }
         let leaves = access.stops_early(true, problem)?;
         let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;

@@ -6,6 +6,7 @@ use self::balls::Balls;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
 };
@@ -163,6 +164,23 @@ impl Fmn {
     }
 }
 
+impl FromSpec for Fmn {
+    const NAME: &'static str = "fmn";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        of.only_mean_loss()?;
+        let attack = Self::new(of.need("threat")?);
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "step_size", Self::with_step_size)?;
+        let attack = of.set(attack, "gamma", Self::with_gamma)?;
+        let attack = of.set(attack, "overshoot", Self::with_overshoot)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(Fmn);
+
 impl Attack for Fmn {
     /// `FMN-{steps}`; with several draws `EOT-…x{draws}`.
     fn name(&self) -> String {
@@ -183,6 +201,10 @@ impl Attack for Fmn {
 
     fn gradient_draws(&self) -> Option<usize> {
         Some(self.eot.draws)
+    }
+
+    fn is_minimum_norm(&self) -> bool {
+        true
     }
 
     fn run(

@@ -6,6 +6,7 @@ use self::hunt::Hunt;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::decision::{Decisions, Started};
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{Access, Attack, AttackBatch, AttackError, ModelAccess, Norm, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -110,6 +111,23 @@ impl HopSkipJump {
     }
 }
 
+impl FromSpec for HopSkipJump {
+    const NAME: &'static str = "hop_skip_jump";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        let attack = Self::new(of.need("threat")?)?;
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "gamma", Self::with_gamma)?;
+        let first = of.take("first_samples")?.unwrap_or(attack.first_samples);
+        let most = of.take("most_samples")?.unwrap_or(attack.most_samples);
+        let attack = attack.with_samples(first, most)?;
+        let attack = Self { decisions: Decisions::from_spec(&mut of)?, ..attack };
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(HopSkipJump);
+
 impl Attack for HopSkipJump {
     /// `HopSkipJump-{steps}`, with several draws `HopSkipJump-{steps}x{draws}`.
     fn name(&self) -> String {
@@ -130,6 +148,10 @@ impl Attack for HopSkipJump {
 
     fn gradient_draws(&self) -> Option<usize> {
         None
+    }
+
+    fn is_minimum_norm(&self) -> bool {
+        true
     }
 
     fn run(

@@ -86,7 +86,7 @@ impl Attack for AdversarialPatch {
     /// are not the usual.
     fn name(&self) -> String {
         let Self { side, steps, .. } = self;
-        let mut name = self.eot.name(format!("Patch-{side}x{side}-{steps}")) + self.loss.suffix();
+        let mut name = self.eot.name(format!("Patch-{side}x{side}-{steps}")) + &self.loss.suffix();
         name += match self.location_search {
             LocationSearch::None => "-Rand",
             LocationSearch::Random => "-RandLO",

@@ -38,8 +38,8 @@ impl<'a> Search<'a> {
             stop,
             active: ActiveRows::new(problem.len()),
             problem: problem.clone(),
-            objective: Objective::new(patch.loss, &problem.goal),
-            best: KeepBest::climbed(&problem.goal, patch.loss, patch.eot, key),
+            objective: Objective::new(patch.loss.clone(), &problem.goal),
+            best: KeepBest::climbed(&problem.goal, patch.loss.clone(), patch.eot, key),
         }
     }
 

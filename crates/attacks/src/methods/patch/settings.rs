@@ -2,7 +2,31 @@
 
 use super::{AdversarialPatch, LocationSearch};
 use crate::error::at_least_one;
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{AttackError, Eot, Expectation, Loss, Norm, Threat};
+
+impl FromSpec for AdversarialPatch {
+    const NAME: &'static str = "adversarial_patch";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        let attack = Self::new(of.need("side")?)?.with_threat(of.need("threat")?)?;
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack = of.set(attack, "step_size", Self::with_step_size)?;
+        let attack = of.set(attack, "stride", Self::with_stride)?;
+        let attack = of.set(attack, "period", Self::with_period)?;
+        let attack = of.set(attack, "location_search", |attack, value| {
+            Ok(attack.with_location_search(value))
+        })?;
+        let attack = of.set(attack, "restarts", Self::with_restarts)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        let attack =
+            of.set(attack, "expectation", |attack, value| Ok(attack.with_expectation(value)))?;
+        let attack = of.set(attack, "loss", |attack, value| Ok(attack.with_loss(value)))?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(AdversarialPatch);
 
 impl AdversarialPatch {
     /// A patch of `side` x `side` pixels: 100 steps of 0.05 and after each a move of 2 pixels in

@@ -76,7 +76,7 @@ impl Pgd {
         let norm = self.threat.norm();
         let mut ball = Ball::new(norm, self.threat.epsilon(), &problem.images);
         let mut active = ActiveRows::new(problem.len());
-        let mut objective = Objective::new(self.loss, &problem.goal);
+        let mut objective = Objective::new(self.loss.clone(), &problem.goal);
         let Run { key, start: mut x, steps } = run;
         let mut past: Option<Tensor<4>> = None;
         let mut problem = problem;

@@ -5,7 +5,7 @@ use crate::error::within;
 use crate::methods::shared::separable::Separable;
 use burn::tensor::Tensor;
 use cni_noise::{Examples, Key, uniform_rows};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Input diversity (Xie et al., CVPR 2019, arXiv 1803.06978, section 3): the gradient of a step is
 /// taken where the model sees the image smaller and elsewhere.
@@ -33,10 +33,27 @@ use serde::Serialize;
 /// assert_eq!(attack.name(), "DI-MI-FGSM-10");
 /// # Ok::<(), cni_attacks::AttackError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct InputDiversity {
     probability: f64,
     resize_rate: f64,
+}
+
+/// The settings as files have them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    probability: f64,
+    resize_rate: f64,
+}
+
+impl TryFrom<Unchecked> for InputDiversity {
+    type Error = AttackError;
+
+    fn try_from(of: Unchecked) -> Result<Self, AttackError> {
+        Self::new(of.probability, of.resize_rate)
+    }
 }
 
 impl Default for InputDiversity {

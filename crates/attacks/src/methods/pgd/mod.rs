@@ -60,21 +60,33 @@ pub enum Iterate {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "attack", rename = "pgd")]
 pub struct Pgd {
+    /// What it may change.
     pub threat: Threat,
+    /// Steps of a run.
     pub steps: usize,
+    /// The length of a step in the threat's norm.
     pub step_size: f64,
+    /// Whether a run starts at a random point of the ball.
     pub random_start: bool,
+    /// Runs.
     pub restarts: usize,
+    /// How much of the past gradients each step keeps, from 0 to 1.
     pub momentum: f64,
     // Without them the settings read as they did before there were any, in records as well.
+    /// How the model sees the images resized at each gradient.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_diversity: Option<InputDiversity>,
+    /// What each gradient is convolved with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<GradientKernel>,
+    /// The share of the coordinates that a step in the L1 norm moves.
     pub sparsity: f64,
+    /// The draws behind each gradient and each score.
     #[serde(flatten)]
     pub eot: Eot,
+    /// The loss that is climbed.
     pub loss: Loss,
+    /// Which point of a run is its result.
     pub iterate: Iterate,
 }
 
@@ -147,7 +159,8 @@ impl Pgd {
         more: usize,
     ) -> Result<Tensor<4>, AttackError> {
         let key_of_choice = key.named("score");
-        let mut selection = KeepBest::climbed(&problem.goal, self.loss, self.eot, key_of_choice);
+        let mut selection =
+            KeepBest::climbed(&problem.goal, self.loss.clone(), self.eot, key_of_choice);
         let every = (self.iterate == Iterate::Best).then_some(&mut selection);
         let done = self.steps as u64;
         let run = Run { key: key.child(0), start: from, steps: done..done + more as u64 };
@@ -178,7 +191,7 @@ impl Attack for Pgd {
             (true, true) => format!("MI-PGD-{}", self.steps),
         };
         name = self.eot.name(format!("{prefix}{name}"));
-        name += self.loss.suffix();
+        name += &self.loss.suffix();
         if self.restarts > 1 {
             name += &format!("-r{}", self.restarts);
         }
@@ -215,7 +228,8 @@ impl Attack for Pgd {
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let key_of_choice = key.named("score");
-        let mut selection = KeepBest::climbed(&problem.goal, self.loss, self.eot, key_of_choice);
+        let mut selection =
+            KeepBest::climbed(&problem.goal, self.loss.clone(), self.eot, key_of_choice);
         let best = self.iterate == Iterate::Best;
         // What stops early has no part in the choice of the best, whose batch stays whole.
         let stop = !best && access.wants_early_stop() && access.stops_early(false, problem)?;

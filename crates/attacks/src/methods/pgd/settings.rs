@@ -2,7 +2,37 @@
 
 use super::{Iterate, Pgd};
 use crate::error::{at_least_one, within};
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{AttackError, Eot, Expectation, GradientKernel, InputDiversity, Loss, Norm, Passes};
+
+impl FromSpec for Pgd {
+    const NAME: &'static str = "pgd";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        let attack = Self::new(of.need("threat")?);
+        let attack = of.set(attack, "steps", Self::with_steps)?;
+        let attack =
+            of.set(attack, "random_start", |attack, value| Ok(attack.with_random_start(value)))?;
+        let attack = of.set(attack, "restarts", Self::with_restarts)?;
+        let attack = of.set(attack, "momentum", Self::with_momentum)?;
+        let attack = of.set(attack, "input_diversity", |attack, value| {
+            Ok(attack.with_input_diversity(value))
+        })?;
+        let attack = of.set(attack, "kernel", |attack, value| Ok(attack.with_kernel(value)))?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        let attack =
+            of.set(attack, "expectation", |attack, value| Ok(attack.with_expectation(value)))?;
+        let attack = of.set(attack, "loss", |attack, value| Ok(attack.with_loss(value)))?;
+        let attack = of.set(attack, "iterate", |attack, value| Ok(attack.with_iterate(value)))?;
+        let has = attack.step_size;
+        let attack = of.set_other(attack, "step_size", has, Self::with_step_size)?;
+        let has = attack.sparsity;
+        let attack = of.set_other(attack, "sparsity", has, Self::with_sparsity)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(Pgd);
 
 impl Pgd {
     /// The number of steps of a run; an error where it is zero.

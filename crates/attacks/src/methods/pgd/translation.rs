@@ -4,7 +4,7 @@ use crate::AttackError;
 use crate::error::within;
 use crate::methods::shared::separable::Separable;
 use burn::tensor::Tensor;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A kernel of translation invariance (Dong et al., CVPR 2019, arXiv 1904.02884, section 3.2): each
 /// gradient is convolved with it, channel by channel.
@@ -22,7 +22,8 @@ use serde::Serialize;
 /// assert_eq!(attack.name(), "TI-MI-FGSM-10");
 /// # Ok::<(), cni_attacks::AttackError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct GradientKernel {
     #[serde(flatten)]
     shape: Shape,
@@ -35,6 +36,27 @@ enum Shape {
     Gaussian { radius: f64 },
     Linear,
     Uniform,
+}
+
+/// The kernel as files have it.
+#[derive(Deserialize)]
+#[serde(tag = "shape", rename_all = "snake_case", deny_unknown_fields)]
+enum Unchecked {
+    Gaussian { radius: f64, length: usize },
+    Linear { length: usize },
+    Uniform { length: usize },
+}
+
+impl TryFrom<Unchecked> for GradientKernel {
+    type Error = AttackError;
+
+    fn try_from(of: Unchecked) -> Result<Self, AttackError> {
+        match of {
+            Unchecked::Gaussian { radius, length } => Self::gaussian(length, radius),
+            Unchecked::Linear { length } => Self::linear(length),
+            Unchecked::Uniform { length } => Self::uniform(length),
+        }
+    }
 }
 
 impl Default for GradientKernel {

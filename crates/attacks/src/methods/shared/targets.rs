@@ -20,7 +20,8 @@ impl Pair {
 
 /// Pairs of the true class and, in turn, each of the `most` wrong classes with the largest mean logits at the images.
 ///
-/// Of a target that class is the only one to reach, from the most likely other.
+/// Of a target that class is the only one to reach, from the most likely other. An error for a goal
+/// of a user's own, which names no class.
 pub(crate) fn targets(
     access: &mut ModelAccess<'_>,
     problem: &AttackBatch,
@@ -28,6 +29,10 @@ pub(crate) fn targets(
     key: Key,
     most: usize,
 ) -> Result<Vec<Pair>, AttackError> {
+    if let Goal::Custom { margin, .. } = &problem.goal {
+        let (attack, goal) = (access.attack_name().to_string(), margin.name().to_string());
+        return Err(AttackError::CustomGoal { attack, goal });
+    }
     let objective = Objective::new(Loss::Margin, &problem.goal);
     let logits = access.score(&problem.images, &objective, &problem.examples, eot, key)?.logits;
     let [batch, classes] = logits.dims();
@@ -51,6 +56,8 @@ pub(crate) fn targets(
         Goal::Misclassify(labels) => (0..most.min(classes - 1))
             .map(|rank| Pair { from: labels.clone(), to: classes_at(rank) })
             .collect(),
-        Goal::Target(labels) => vec![Pair { from: classes_at(0), to: labels.clone() }],
+        Goal::Target(labels) | Goal::Custom { labels, .. } => {
+            vec![Pair { from: classes_at(0), to: labels.clone() }]
+        }
     })
 }

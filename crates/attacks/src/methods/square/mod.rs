@@ -8,6 +8,7 @@ mod window;
 use self::search::Search;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{Access, Attack, AttackBatch, AttackError, Eot, Expectation, ModelAccess, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -45,7 +46,7 @@ use serde::Serialize;
 pub struct Square {
     threat: Threat,
     queries: usize,
-    share: f64,
+    p_init: f64,
     restarts: usize,
     rescaled_schedule: bool,
     #[serde(flatten)]
@@ -58,7 +59,7 @@ impl Square {
         Self {
             threat,
             queries: 5000,
-            share: 0.8,
+            p_init: 0.8,
             restarts: 1,
             rescaled_schedule: false,
             eot: Eot::ONE,
@@ -71,9 +72,9 @@ impl Square {
     }
 
     /// The share of the pixels that the first windows cover, `p_init`; an error unless in (0, 1].
-    pub fn with_share(self, share: f64) -> Result<Self, AttackError> {
-        let share = within("share", share, |p| p > 0.0 && p <= 1.0, "above 0 to 1")?;
-        Ok(Self { share, ..self })
+    pub fn with_p_init(self, p_init: f64) -> Result<Self, AttackError> {
+        let p_init = within("p_init", p_init, |p| p > 0.0 && p <= 1.0, "above 0 to 1")?;
+        Ok(Self { p_init, ..self })
     }
 
     /// The number of runs; an error where it is zero. Of several the result of each example counts
@@ -105,9 +106,30 @@ impl Square {
             false => step,
         };
         let halvings = MARKS.iter().filter(|mark| step > **mark).count();
-        self.share / (1 << halvings) as f64
+        self.p_init / (1 << halvings) as f64
     }
 }
+
+impl FromSpec for Square {
+    const NAME: &'static str = "square";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        of.rename("share", "p_init");
+        let attack = Self::new(of.need("threat")?);
+        let attack = of.set(attack, "queries", Self::with_queries)?;
+        let attack = of.set(attack, "p_init", Self::with_p_init)?;
+        let attack = of.set(attack, "restarts", Self::with_restarts)?;
+        let attack = of.set(attack, "rescaled_schedule", |attack, value| {
+            Ok(attack.with_rescaled_schedule(value))
+        })?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        let attack =
+            of.set(attack, "expectation", |attack, value| Ok(attack.with_expectation(value)))?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(Square);
 
 impl Attack for Square {
     /// `Square-{queries}`; with several draws `EOT-…x{draws}` and the expectation; then `-r{restarts}`.

@@ -83,11 +83,11 @@ impl Fooling {
         draws: usize,
         key: Key,
     ) -> Result<Self, AttackError> {
-        let mut access = ModelAccess::unwatched(classifier, None);
+        let mut access = ModelAccess::new(classifier);
         // Noise that wakes for some images only is a reason to draw for all.
         let mut stochastic = false;
         for problem in problems {
-            access.assume_stochastic(None);
+            access.forget_stochastic();
             stochastic |= access.is_stochastic(problem)?;
         }
         let draws = if stochastic { draws } else { 1 };

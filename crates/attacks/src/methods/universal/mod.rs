@@ -5,7 +5,6 @@ mod settings;
 
 pub use self::found::{Fooling, Universal};
 
-use crate::access::Observers;
 use crate::rows::at_least_single;
 use crate::{
     AttackBatch, AttackError, Budget, Classifier, Eot, Goal, Loss, ModelAccess, Norm, Objective,
@@ -96,7 +95,7 @@ impl UniversalPerturbation {
     /// `Universal-{epochs}`; with several draws `EOT-…x{draws}` and the expectation; then the loss
     /// where it is not the cross-entropy.
     pub fn name(&self) -> String {
-        self.eot.name(format!("Universal-{}", self.epochs)) + self.loss.suffix()
+        self.eot.name(format!("Universal-{}", self.epochs)) + &self.loss.suffix()
     }
 
     /// What the perturbation may change.
@@ -144,7 +143,7 @@ impl UniversalPerturbation {
     ) -> Result<Universal, AttackError> {
         let problems = found::problems(batches)?;
         let (first, started) = (&problems[0].images, Instant::now());
-        let access = |_| ModelAccess::new(classifier, budget, None, started, Observers::default());
+        let access = |_| ModelAccess::new(classifier).with_budget(budget, started);
         let mut oracles: Vec<ModelAccess<'_>> = problems.iter().map(access).collect();
         let mut perturbation = at_least_single(first.clone().slice(0..1).zeros_like());
         let mut scores = Vec::new();
@@ -194,7 +193,7 @@ impl UniversalPerturbation {
         let moved = found::moved(&problem.images, &perturbation);
         let inside = moved.clone().clamp(0.0, 1.0);
         let clipped = moved.not_equal(inside.clone());
-        let objective = Objective::new(self.loss, &problem.goal);
+        let objective = Objective::new(self.loss.clone(), &problem.goal);
         let found = access.gradient(&inside, &objective, &problem.examples, self.eot, key)?;
         let counts = found.score.clone().lower_elem(self.clip).float();
         let gradient = at_least_single(found.gradient.mask_fill(clipped, 0.0));

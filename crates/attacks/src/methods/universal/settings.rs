@@ -2,7 +2,28 @@
 
 use super::UniversalPerturbation;
 use crate::error::{at_least_one, within};
+use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{AttackError, Eot, Expectation, Loss};
+
+impl FromSpec for UniversalPerturbation {
+    const NAME: &'static str = "universal_perturbation";
+
+    fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
+        let attack = Self::new(of.need("threat")?)?;
+        let attack = of.set(attack, "epochs", Self::with_epochs)?;
+        let attack = of.set(attack, "clip", Self::with_clip)?;
+        let attack = of.set(attack, "draws", Self::with_draws)?;
+        let attack =
+            of.set(attack, "expectation", |attack, value| Ok(attack.with_expectation(value)))?;
+        let attack = of.set(attack, "loss", |attack, value| Ok(attack.with_loss(value)))?;
+        let attack = of.set(attack, "judging_draws", Self::with_judging_draws)?;
+        let has = attack.step_size;
+        let attack = of.set_other(attack, "step_size", has, Self::with_step_size)?;
+        of.done(attack)
+    }
+}
+
+deserialize_from_spec!(UniversalPerturbation);
 
 impl UniversalPerturbation {
     /// How often each batch moves the perturbation; an error where it is zero.

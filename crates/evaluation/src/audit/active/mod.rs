@@ -45,7 +45,10 @@ fn noise_key(case: &Case<'_>) -> Key {
 
 /// The audited attack, on a loss for two classes.
 fn attack(setup: &Setup) -> Pgd {
-    let loss = if setup.attack.loss == Loss::Dlr { Loss::Margin } else { setup.attack.loss };
+    let loss = match setup.attack.loss {
+        Loss::CrossEntropy => Loss::CrossEntropy,
+        _ => Loss::Margin,
+    };
     Pgd { loss, ..setup.attack.clone() }
 }
 

@@ -8,6 +8,7 @@ pub(crate) use self::vote::Vote;
 use self::starts::Starts;
 use crate::error::at_least_one;
 use crate::rows::ActiveRows;
+use crate::spec::Spec;
 use crate::{AttackBatch, AttackError, ModelAccess};
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -51,6 +52,22 @@ impl Decisions {
     /// The number of draws of the model's noise that vote; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
+    }
+
+    /// As the settings of an attack have it.
+    ///
+    /// # Errors
+    ///
+    /// If they have images to start from: a record knows them by a hash only.
+    pub fn from_spec(of: &mut Spec) -> Result<Self, AttackError> {
+        if of.take::<serde_json::Value>("starts")?.is_some() {
+            return Err(of.refused(
+                "starts: the images are not in the record, which tells them by a hash; build the \
+                 attack in code and pass them again",
+            ));
+        }
+        let decisions = of.set(Self::new(), "tries", Self::with_tries)?;
+        of.set(decisions, "draws", Self::with_draws)
     }
 
     /// The name of an attack, `{name}x{draws}` where there are several draws.

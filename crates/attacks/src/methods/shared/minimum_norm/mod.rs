@@ -6,7 +6,7 @@ mod segment;
 
 pub(crate) use self::plane::Plane;
 
-use crate::rows::{ActiveRows, where_rows};
+use crate::rows::{ActiveRows, read, where_rows};
 use crate::{
     AttackBatch, AttackError, Eot, Expectation, InputGradient, Loss, ModelAccess, Norm, Objective,
     Rows, Threat,
@@ -167,9 +167,23 @@ impl Search {
         access.proceed(&self.problem, images, &look.scores, self.threat.norm())
     }
 
+    /// How far from each original a search may start: the radius of the threat; without one the
+    /// distance of the nearest image so far, or of the farthest of the box where there is none.
+    pub fn reach(&self) -> Vec<f64> {
+        let epsilon = self.threat.epsilon();
+        if !self.threat.is_unbounded() {
+            return vec![epsilon; self.distances.len()];
+        }
+        let clean = self.problem.images.clone();
+        let corner = clean.clone().max_pair(clean.neg().add_scalar(1.0));
+        let farthest = read(&self.threat.norm().length(corner));
+        self.distances.iter().zip(farthest).map(|(near, far)| near.min(far)).collect()
+    }
+
     /// Which rows have an image within the threat.
     pub fn within(&self) -> Vec<bool> {
-        self.distances.iter().map(|&distance| distance <= self.threat.epsilon()).collect()
+        let within = |distance: &f64| distance.is_finite() && *distance <= self.threat.epsilon();
+        self.distances.iter().map(within).collect()
     }
 
     /// Lets finished rows leave with what they have; the rows that stay, where any left.

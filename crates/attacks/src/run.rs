@@ -1,0 +1,228 @@
+//! The run of an attack: the batch in chunks, what comes of it, and who judges it.
+
+use crate::access::Observers;
+use crate::runner::Runner;
+use crate::{
+    Adversarial, Attack, AttackBatch, AttackError, Goal, ModelAccess, Passes, Perturbed, Rows,
+};
+use burn::tensor::Tensor;
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+impl<'a> Runner<'a, dyn Attack + 'a> {
+    /// Perturbs `images`, `[batch, channels, height, width]` with pixels in [0, 1], towards a goal,
+    /// which may be their true classes, `[batch]`; and judges what comes of it.
+    ///
+    /// The result is a function of the model, the images and the key. Noise stays off where the
+    /// caller's scope has switched it off. Whether an image reaches the goal is asked of fresh
+    /// draws of a stochastic model, of which the attack has seen none; the passes for that are not
+    /// counted.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`AttackBatch::new`] and [`ModelAccess::run`].
+    pub fn run(
+        mut self,
+        images: Tensor<4>,
+        goal: impl Into<Goal>,
+    ) -> Result<Adversarial, AttackError> {
+        let batch = AttackBatch::new(images, &goal.into(), self.examples.clone())?;
+        let (found, stochastic) = self.carry_out(self.attack, &batch)?;
+        let (success_rate, draws) = self.judge(&batch, &found.images, stochastic)?;
+        Ok(Adversarial::new(found, success_rate, draws))
+    }
+
+    /// As [`run`](Self::run), without judging: for training, and for programs that judge by
+    /// themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn perturb(
+        mut self,
+        images: Tensor<4>,
+        goal: impl Into<Goal>,
+    ) -> Result<Perturbed, AttackError> {
+        let batch = AttackBatch::new(images, &goal.into(), self.examples.clone())?;
+        Ok(self.carry_out(self.attack, &batch)?.0)
+    }
+
+    /// The parts of a batch that are attacked at once.
+    fn chunks(&self, batch: &AttackBatch) -> Vec<AttackBatch> {
+        let (len, chunk) = (batch.len(), self.chunk.unwrap_or(batch.len()));
+        if chunk >= len {
+            return vec![batch.clone()];
+        }
+        let part = |first: usize| {
+            let rows = (first..len.min(first + chunk)).collect();
+            batch.select(&Rows::new(rows, &batch.images))
+        };
+        (0..len).step_by(chunk).map(part).collect()
+    }
+
+    /// What is known of the model, as its access has it.
+    fn access<'b>(&self, observers: Observers<'b>, started: Instant) -> ModelAccess<'b>
+    where
+        'a: 'b,
+    {
+        let access = ModelAccess::new(self.model)
+            .with_budget(self.budget, started)
+            .with_early_stop(self.early_stop)
+            .with_observers(observers);
+        self.with_word(access)
+    }
+
+    /// With the caller's word whether the model has noise.
+    fn with_word<'b>(&self, mut access: ModelAccess<'b>) -> ModelAccess<'b> {
+        match self.stochastic {
+            None => access,
+            Some(true) => access.with_stochastic(true),
+            Some(false) => {
+                access.assume_noise_free();
+                access
+            }
+        }
+    }
+
+    /// What an attack makes of a batch, and whether it found the model to have noise.
+    pub(crate) fn carry_out(
+        &mut self,
+        attack: &dyn Attack,
+        batch: &AttackBatch,
+    ) -> Result<(Perturbed, Option<bool>), AttackError> {
+        let (key, started) = (self.key, Instant::now());
+        let (mut images, mut distance, mut queries) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut passes, mut zero, mut exhausted) = (Passes::default(), BTreeSet::new(), false);
+        let mut stochastic = None;
+        let mut observers = std::mem::take(&mut self.observers);
+        for part in self.chunks(batch) {
+            let mut access = self.access(observers.reborrow(), started);
+            let (found, distances) = access.run_measured(attack, &part, key)?;
+            images.push(found);
+            distance.extend(distances);
+            queries.extend((0..part.len()).map(|row| access.queries(part.examples.number(row))));
+            passes += access.passes();
+            zero.extend(access.zero_gradients());
+            exhausted |= access.is_exhausted();
+            // Noise that wakes for some images only is a reason to draw for all.
+            stochastic = match (stochastic, access.known_stochastic()) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (known, None) | (None, known) | (Some(false), known) => known,
+            };
+        }
+        self.observers = observers;
+        let images = if images.len() == 1 { images.remove(0) } else { Tensor::cat(images, 0) };
+        let zero_gradients = zero.into_iter().collect();
+        let found = Perturbed { images, distance, queries, passes, zero_gradients, exhausted };
+        Ok((found, stochastic))
+    }
+
+    /// For each image the share of fresh draws in which it reaches the goal, and how many draws.
+    pub(crate) fn judge(
+        &self,
+        batch: &AttackBatch,
+        images: &Tensor<4>,
+        stochastic: Option<bool>,
+    ) -> Result<(Vec<f64>, usize), AttackError> {
+        // Not one of the keys that attacks derive.
+        let key = self.key.named("success");
+        let stochastic = match stochastic {
+            Some(known) => known,
+            None => ModelAccess::new(self.model).is_stochastic(batch)?,
+        };
+        let draws = if stochastic { self.judging_draws } else { 1 };
+        let mut access = ModelAccess::new(self.model).with_stochastic(stochastic);
+        let (mut rates, mut first) = (Vec::new(), 0);
+        for part in self.chunks(batch) {
+            let rows = Rows::new((first..first + part.len()).collect(), images);
+            first += part.len();
+            let judged = access.judge(&part, &rows.of(images), key, draws)?;
+            let reached = judged.reached(&part.goal).into_iter();
+            rates.extend(reached.map(|reached| reached as f64 / draws as f64));
+        }
+        Ok((rates, draws))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::reads;
+    use crate::{Apgd, HopSkipJump, Pgd, Square, Threat};
+    use burn::tensor::{Device, Int};
+    use cni_noise::Key;
+
+    fn logits(x: Tensor<4>) -> Tensor<2> {
+        x.flatten::<2>(1, 3)
+    }
+
+    /// The reads of an attack on images that it cannot break.
+    fn reads_of(attack: &dyn Attack, stochastic: Option<bool>) -> usize {
+        let device = Device::flex();
+        let image = Tensor::<1>::from_data([0.9, 0.1, 0.1, 0.1], &device);
+        let images = image.reshape([1, 1, 2, 2]).expand([3, 1, 2, 2]);
+        let labels = Tensor::<1, Int>::from_ints([0, 0, 0], &device);
+        let runner = attack.on(&logits).with_key(Key::new(1));
+        let runner = Runner { stochastic, ..runner };
+        let before = reads();
+        runner.perturb(images, labels).unwrap();
+        reads() - before
+    }
+
+    #[test]
+    fn attacks_read_from_the_device_once_and_not_at_every_pass() {
+        let threat = Threat::linf(0.1).unwrap();
+        // The images, and all that the gradients' checks and the result's found.
+        assert_eq!(reads_of(&Pgd::training(threat), None), 2);
+        assert_eq!(reads_of(&Pgd::new(threat).with_steps(100).unwrap(), None), 2 + 100 / 32);
+        // A step of APGD needs its scores, a query of Square as well; their checks come with them.
+        let apgd = Apgd::cross_entropy(threat).with_steps(20).unwrap();
+        assert_eq!(reads_of(&apgd, Some(false)), 2 + 21);
+        let square = Square::new(threat).with_queries(50).unwrap();
+        // The originals are read once, as the search is on the host.
+        assert_eq!(reads_of(&square, Some(false)), 3 + 50);
+        let walk = HopSkipJump::new(threat).unwrap().with_steps(1).unwrap().with_tries(5).unwrap();
+        let three = walk.clone().with_draws(3).unwrap();
+        assert_eq!(reads_of(&walk, Some(false)), reads_of(&three, Some(false)));
+    }
+
+    #[test]
+    fn judging_costs_a_pass_of_a_model_without_noise_and_two_reads() {
+        let device = Device::flex();
+        let calls = std::cell::Cell::new(0);
+        let counted = |x: Tensor<4>| {
+            calls.set(calls.get() + 1);
+            logits(x)
+        };
+        let images = Tensor::<4>::full([3, 1, 2, 2], 0.5, &device);
+        let labels = Tensor::<1, Int>::from_ints([0, 1, 2], &device);
+        let pgd = Pgd::training(Threat::linf(0.1).unwrap());
+        let before = reads();
+        let found = pgd.on(&counted).with_stochastic(false).run(images, labels).unwrap();
+        // The pass is checked at once, and its answer read for all draws.
+        assert_eq!((calls.get(), reads() - before), (7 + 1, 2 + 3));
+        assert_eq!((found.passes.forwards, found.queries), (3 * 7, vec![7; 3]));
+        assert_eq!((found.success_rate, found.judging_draws), (vec![1.0; 3], 1));
+    }
+
+    #[test]
+    fn the_example_of_a_late_check_is_named() {
+        let broken = |x: Tensor<4>| {
+            let logits = logits(x);
+            // The second image has the first pixel that fails once it is moved.
+            let [batch, classes] = logits.dims();
+            let moved = logits.clone().slice([0..batch, 0..1]).lower_elem(0.85);
+            let second = Tensor::<1, burn::tensor::Int>::arange(0..batch as i64, &logits.device());
+            let second = second.equal_elem(1).unsqueeze_dim::<2>(1);
+            let bad = moved.bool_and(second).expand([batch, classes]);
+            logits.mask_fill(bad, f64::NAN)
+        };
+        let device = Device::flex();
+        let image = Tensor::<1>::from_data([0.9, 0.1, 0.1, 0.1], &device);
+        let images = image.reshape([1, 1, 2, 2]).expand([3, 1, 2, 2]);
+        let labels = Tensor::<1, Int>::from_ints([0, 0, 0], &device);
+        let attack = Pgd::bim(Threat::linf(0.1).unwrap());
+        let error = attack.on(&broken).with_examples(40).run(images, labels).unwrap_err();
+        assert_eq!(error, AttackError::NonFinite { field: "logits", got: 1, example: 41 });
+    }
+}

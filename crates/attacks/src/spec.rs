@@ -1,0 +1,162 @@
+//! Settings as records and configuration files have them, read back one by one.
+
+use crate::{AttackError, Expectation};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// The settings of an attack, as its [`spec`](crate::Attack::spec) or a configuration file has
+/// them.
+///
+/// What is taken goes through the attack's setters, and is checked there. A setting that is absent,
+/// or null, keeps the value that the constructor gives it. What is left in the end is unknown, and
+/// refused.
+pub struct Spec {
+    attack: String,
+    left: Map<String, Value>,
+}
+
+impl Spec {
+    /// The settings in a JSON object, whose `attack` says of which attack they are.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::Spec`] if there is no such object.
+    pub fn new(value: &Value) -> Result<Self, AttackError> {
+        let mut left = value.as_object().cloned().unwrap_or_default();
+        match left.remove("attack") {
+            Some(Value::String(attack)) => Ok(Self { attack, left }),
+            _ => Err(AttackError::Spec {
+                attack: "attack".to_string(),
+                reason: "wanted an object whose `attack` is the name of one".to_string(),
+            }),
+        }
+    }
+
+    /// Of which attack they are.
+    pub fn attack(&self) -> &str {
+        &self.attack
+    }
+
+    /// An error that names the attack.
+    pub fn refused(&self, reason: impl Into<String>) -> AttackError {
+        AttackError::Spec { attack: self.attack.clone(), reason: reason.into() }
+    }
+
+    /// Puts a setting under the name that it has today, if it has an older one.
+    pub fn rename(&mut self, old: &str, new: &str) {
+        if let Some(value) = self.left.remove(old) {
+            self.left.insert(new.to_string(), value);
+        }
+    }
+
+    /// Puts the settings of an object in place of the object.
+    pub fn flatten(&mut self, key: &str) {
+        if let Some(Value::Object(inner)) = self.left.remove(key) {
+            self.left.extend(inner);
+        }
+    }
+
+    /// Takes a setting; `None` if it is absent or null.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::Spec`] if its value is of another kind.
+    pub fn take<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, AttackError> {
+        match self.left.remove(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match serde_json::from_value(value) {
+                Ok(value) => Ok(Some(value)),
+                Err(error) => Err(self.refused(format!("{key}: {error}"))),
+            },
+        }
+    }
+
+    /// Takes a setting that has no default. Errors as [`take`](Self::take), and if it is absent.
+    pub fn need<T: DeserializeOwned>(&mut self, key: &str) -> Result<T, AttackError> {
+        self.take(key)?.ok_or_else(|| self.refused(format!("{key}: got none, wanted a value")))
+    }
+
+    /// Takes a setting of an attack, if it is there, by its setter. Errors as [`take`](Self::take),
+    /// and those of the setter.
+    pub fn set<A, T: DeserializeOwned>(
+        &mut self,
+        attack: A,
+        key: &str,
+        setter: impl FnOnce(A, T) -> Result<A, AttackError>,
+    ) -> Result<A, AttackError> {
+        match self.take(key)? {
+            Some(value) => setter(attack, value),
+            None => Ok(attack),
+        }
+    }
+
+    /// As [`set`](Self::set), where the value may be the one that the attack has already, which its
+    /// setter refuses: a setting that has no effect is there all the same.
+    pub fn set_other<A, T: DeserializeOwned + PartialEq>(
+        &mut self,
+        attack: A,
+        key: &str,
+        has: T,
+        setter: impl FnOnce(A, T) -> Result<A, AttackError>,
+    ) -> Result<A, AttackError> {
+        self.set(attack, key, |attack, value| match value == has {
+            true => Ok(attack),
+            false => setter(attack, value),
+        })
+    }
+
+    /// Takes the expectation of an attack that knows the mean of the losses only.
+    pub fn only_mean_loss(&mut self) -> Result<(), AttackError> {
+        match self.take("expectation")? {
+            None | Some(Expectation::Loss) => Ok(()),
+            Some(other) => Err(self.refused(format!("expectation: got {other:?}, wanted Loss"))),
+        }
+    }
+
+    /// The attack, once no setting is left.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::Spec`] if there is one that the attack does not know.
+    pub fn done<A>(self, attack: A) -> Result<A, AttackError> {
+        match self.left.keys().next() {
+            None => Ok(attack),
+            Some(key) => Err(self.refused(format!("{key}: there is no such setting"))),
+        }
+    }
+}
+
+/// An attack that its settings say all of.
+pub trait FromSpec: Sized {
+    /// The name under which records have the attack.
+    const NAME: &'static str;
+
+    /// The attack with these settings.
+    ///
+    /// # Errors
+    ///
+    /// Those of its setters, and of the methods of [`Spec`].
+    fn from_spec(spec: Spec) -> Result<Self, AttackError>;
+}
+
+/// `Deserialize` for an attack that is [`FromSpec`]: checked as its setters check, and of no other
+/// attack.
+macro_rules! deserialize_from_spec {
+    ($attack:ty) => {
+        impl<'de> serde::Deserialize<'de> for $attack {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = serde_json::Value::deserialize(deserializer)?;
+                let read = || {
+                    let spec = $crate::spec::Spec::new(&value)?;
+                    let name = <Self as $crate::spec::FromSpec>::NAME;
+                    match spec.attack() == name {
+                        true => <Self as $crate::spec::FromSpec>::from_spec(spec),
+                        false => Err(spec.refused(format!("wanted the attack `{name}`"))),
+                    }
+                };
+                read().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use deserialize_from_spec;

@@ -1,0 +1,120 @@
+//! Robust accuracy over radii: one attack at several ε.
+
+use crate::error::at_least_one;
+use crate::rows::where_rows;
+use crate::runner::Runner;
+use crate::{Adversarial, Attack, AttackBatch, AttackError, Goal, Knob, Perturbed, Threat};
+use burn::tensor::Tensor;
+
+/// An attack on a model at several radii, ready to run: see [`Runner::epsilons`].
+#[must_use = "an attack does nothing until it is run"]
+pub struct Sweep<'a> {
+    runner: Runner<'a, dyn Attack + 'a>,
+    epsilons: Vec<f64>,
+}
+
+/// What an attack does within one radius.
+#[derive(Clone, Debug)]
+pub struct AtRadius {
+    /// The radius ε, in units of the pixel range [0, 1].
+    pub epsilon: f64,
+    /// [`Adversarial::robust_accuracy`] within it, from 0 to 1.
+    pub robust_accuracy: f64,
+    /// The images within it. Of an attack of minimum norm, which runs once for all radii, passes
+    /// and queries are those of that run.
+    pub adversarial: Adversarial,
+}
+
+impl<'a> Runner<'a, dyn Attack + 'a> {
+    /// The attack at each of these radii in place of its own, in units of the pixel range.
+    ///
+    /// An attack of minimum norm runs once, without a bound, and its distances answer every radius.
+    /// Any other runs once for each; a step size in proportion to the radius follows it.
+    ///
+    /// ```
+    /// # use burn::tensor::{Device, Tensor};
+    /// use cni_attacks::{Attack, Ddn, Norm, Threat};
+    /// # let model = |x: Tensor<4>| x.flatten::<2>(1, 3);
+    /// # let device = Device::flex();
+    /// # let pixels = Tensor::<1>::from_data([0.9, 0.6, 0.5, 0.1], &device);
+    /// # let (images, labels) = (pixels.reshape([1, 1, 2, 2]), Tensor::from_ints([0], &device));
+    /// let attack = Ddn::new(Threat::unbounded(Norm::L2))?;
+    /// let curve = attack.on(&model).epsilons([0.1, 0.2, 0.4]).run(images, labels)?;
+    /// let accuracies: Vec<f64> = curve.iter().map(|at| at.robust_accuracy).collect();
+    /// assert_eq!(accuracies, [1.0, 1.0, 0.0]);
+    /// # Ok::<(), cni_attacks::AttackError>(())
+    /// ```
+    pub fn epsilons(self, epsilons: impl IntoIterator<Item = f64>) -> Sweep<'a> {
+        Sweep { runner: self, epsilons: epsilons.into_iter().collect() }
+    }
+}
+
+impl Sweep<'_> {
+    /// What the attack does within each radius, in the order given: as [`Runner::run`].
+    ///
+    /// # Errors
+    ///
+    /// If there is no radius, or one that is none; [`AttackError::NoKnob`] if the attack's radius
+    /// cannot be changed; those of [`Runner::run`].
+    pub fn run(
+        mut self,
+        images: Tensor<4>,
+        goal: impl Into<Goal>,
+    ) -> Result<Vec<AtRadius>, AttackError> {
+        at_least_one("epsilons", self.epsilons.len())?;
+        let norm = self.runner.attack.threat().norm();
+        for epsilon in &self.epsilons {
+            Threat::of_any_radius(norm, *epsilon)?;
+        }
+        let batch = AttackBatch::new(images, &goal.into(), self.runner.examples.clone())?;
+        match self.runner.attack.is_minimum_norm() {
+            true => self.once(&batch),
+            false => self.at_each(&batch),
+        }
+    }
+
+    fn at_each(&mut self, batch: &AttackBatch) -> Result<Vec<AtRadius>, AttackError> {
+        let mut curve = Vec::new();
+        for &epsilon in &self.epsilons {
+            let attack = self.runner.attack.with_knob(Knob::Epsilon(epsilon))?;
+            let (found, stochastic) = self.runner.carry_out(attack.as_ref(), batch)?;
+            let (rates, draws) = self.runner.judge(batch, &found.images, stochastic)?;
+            curve.push(AtRadius::new(epsilon, Adversarial::new(found, rates, draws)));
+        }
+        Ok(curve)
+    }
+
+    /// By one run within the largest radius that anyone asks for, or without a bound.
+    fn once(&mut self, batch: &AttackBatch) -> Result<Vec<AtRadius>, AttackError> {
+        let farthest = self.epsilons.iter().copied().fold(0.0, f64::max);
+        let own = self.runner.attack;
+        let (found, stochastic) = match own.threat().epsilon() >= farthest {
+            true => self.runner.carry_out(own, batch)?,
+            false => {
+                let free = own.with_knob(Knob::Epsilon(f64::INFINITY))?;
+                self.runner.carry_out(free.as_ref(), batch)?
+            }
+        };
+        let (rates, draws) = self.runner.judge(batch, &found.images, stochastic)?;
+        let (clean, _) = self.runner.judge(batch, &batch.images, Some(draws > 1))?;
+        let within = |epsilon: f64| {
+            let near: Vec<bool> = found.distance.iter().map(|far| *far <= epsilon).collect();
+            let pick = |of: &[f64], or: &[f64]| -> Vec<f64> {
+                (0..near.len()).map(|row| if near[row] { of[row] } else { or[row] }).collect()
+            };
+            let part = Perturbed {
+                images: where_rows(&near, batch.images.clone(), &found.images),
+                distance: pick(&found.distance, &vec![0.0; near.len()]),
+                ..found.clone()
+            };
+            AtRadius::new(epsilon, Adversarial::new(part, pick(&rates, &clean), draws))
+        };
+        Ok(self.epsilons.iter().map(|&epsilon| within(epsilon)).collect())
+    }
+}
+
+impl AtRadius {
+    fn new(epsilon: f64, adversarial: Adversarial) -> Self {
+        Self { epsilon, robust_accuracy: adversarial.robust_accuracy(), adversarial }
+    }
+}
