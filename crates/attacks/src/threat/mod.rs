@@ -53,8 +53,14 @@ impl Threat {
         Self { norm: Norm::Linf, epsilon: 1.0 }
     }
 
+    /// The ball of another radius in the same norm, which in Linf may be the
+    /// [`whole_box`](Self::whole_box); an error unless `epsilon` is finite and at least 0.
+    pub fn with_epsilon(self, epsilon: f64) -> Result<Self, AttackError> {
+        Self::of_any_radius(self.norm, epsilon)
+    }
+
     /// As [`new`](Self::new), the whole box in Linf among them: for those who mean it.
-    pub fn of_any_radius(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
+    fn of_any_radius(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
         if !(epsilon.is_finite() && epsilon >= 0.0) {
             return Err(AttackError::Epsilon { got: epsilon });
         }

@@ -1,5 +1,6 @@
 //! Every attack through the same checks.
 
+mod knobs;
 mod passes;
 #[path = "../support/mod.rs"]
 mod support;
