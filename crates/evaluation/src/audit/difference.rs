@@ -1,7 +1,7 @@
 //! By how much accuracies differ, how sure that is, and what could have been seen.
 
-use super::fared::{CHANCE, Fared};
 use super::judgement::{Judgement, smallest};
+use super::predictions::{CHANCE, Predictions};
 use crate::Verdict;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
@@ -19,7 +19,7 @@ pub(super) struct Difference {
 
 impl Difference {
     /// The first accuracy less the second, of the same examples under the same draws.
-    pub fn paired(first: &Fared, second: &Fared) -> Self {
+    pub fn paired(first: &Predictions, second: &Predictions) -> Self {
         let tables = first.table().into_iter().zip(second.table());
         let table: Vec<Vec<f64>> = tables.map(|(a, b)| subtract(&a, &b)).collect();
         let each = columns(&table);
@@ -29,18 +29,18 @@ impl Difference {
 
     /// The first accuracy less the second, of the same examples under different draws; a first of
     /// one draw has none to choose from.
-    pub fn apart(first: &Fared, second: &Fared) -> Self {
-        Self::of_tables([first, second].map(Fared::table))
+    pub fn apart(first: &Predictions, second: &Predictions) -> Self {
+        Self::of_tables([first, second].map(Predictions::table))
     }
 
     /// By how much more the first attack leaves of what was there than the second of what was there
     /// for it: `(first − before_first) − (second − before_second)`, of the same examples. Each attack
     /// is judged by the draws of what was there before it, and the two by different ones.
     pub fn of_losses(
-        [first, before_first]: [&Fared; 2],
-        [second, before_second]: [&Fared; 2],
+        [first, before_first]: [&Predictions; 2],
+        [second, before_second]: [&Predictions; 2],
     ) -> Self {
-        let lost = |after: &Fared, before: &Fared| -> Vec<Vec<f64>> {
+        let lost = |after: &Predictions, before: &Predictions| -> Vec<Vec<f64>> {
             let draws = after.table().into_iter().zip(before.table());
             draws.map(|(after, before)| subtract(&after, &before)).collect()
         };
@@ -180,12 +180,12 @@ fn variance(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fared::tests::fared;
+    use super::super::predictions::tests::predictions;
     use super::*;
     use cni_noise::{Key, host_normal};
 
-    fn without(broken: usize, examples: usize) -> Fared {
-        fared(&(0..examples).map(|i| i >= broken).collect::<Vec<_>>())
+    fn without(broken: usize, examples: usize) -> Predictions {
+        predictions(&(0..examples).map(|i| i >= broken).collect::<Vec<_>>())
     }
 
     fn judged(broken: usize, examples: usize) -> Judgement {
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_loss_that_few_examples_cannot_confirm_is_inconclusive() {
         let [two, one] = [14, 15].map(|broken| without(broken, 16));
-        let found = Difference::paired(&two, &one).judge(0.02, 0.1, 1).where_left(&two);
+        let found = Difference::paired(&two, &one).judge(0.02, 0.1, 1).limited_by(&two);
         assert_eq!(found.verdict, Verdict::Inconclusive);
         assert!(found.detectable > 0.12 && found.needed().is_some_and(|needed| needed > 500));
         assert!(found.note().contains("16 examples could show no less than"), "{}", found.note());
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn the_error_of_what_an_attack_spares_is_that_of_the_double_difference() {
         let of = |right: std::ops::Range<usize>| {
-            fared(&(0..100).map(|row| right.contains(&row)).collect::<Vec<_>>())
+            predictions(&(0..100).map(|row| right.contains(&row)).collect::<Vec<_>>())
         };
         let (clean_off, off, clean, noisy) = (of(0..100), of(0..70), of(0..70), of(30..70));
         let spared = Difference::of_losses([&off, &clean_off], [&noisy, &clean]);

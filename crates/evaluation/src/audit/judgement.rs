@@ -1,6 +1,6 @@
 //! The verdict of a rule, and what could have been seen.
 
-use super::fared::Fared;
+use super::predictions::Predictions;
 use crate::Verdict;
 
 /// The verdict of a rule, with what the check could have seen.
@@ -59,7 +59,7 @@ impl Judgement {
     }
 
     /// Takes into account that an attack leaves no more than this: what is not there cannot be won.
-    pub fn where_left(self, left: &Fared) -> Self {
+    pub fn limited_by(self, left: &Predictions) -> Self {
         self.at_most(left.at_most())
     }
 
@@ -166,15 +166,15 @@ pub(super) fn smallest(holds: impl Fn(usize) -> bool) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::difference::Difference;
-    use super::super::fared::tests::fared;
+    use super::super::predictions::tests::predictions;
     use super::*;
 
     #[test]
     fn where_nothing_is_left_nothing_can_be_won() {
         let nothing = |examples| {
-            let left = fared(&vec![false; examples]);
+            let left = predictions(&vec![false; examples]);
             let same = Difference::paired(&left, &left).judge(0.03, 0.1, 4);
-            same.where_left(&left)
+            same.limited_by(&left)
         };
         assert_eq!(nothing(16).verdict, Verdict::Inconclusive);
         assert_eq!(nothing(150).verdict, Verdict::Pass);
@@ -182,8 +182,8 @@ mod tests {
         let most = nothing(150).at_most_seen().unwrap();
         assert!(most <= 0.03 && nothing(150).detectable > 0.03 && most < nothing(150).detectable);
         // Where all is left, as many are too few to see three points in four comparisons.
-        let all = fared(&[true; 150]);
-        let same = Difference::paired(&all, &all).judge(0.03, 0.1, 4).where_left(&all);
+        let all = predictions(&[true; 150]);
+        let same = Difference::paired(&all, &all).judge(0.03, 0.1, 4).limited_by(&all);
         assert_eq!(same.verdict, Verdict::Inconclusive);
     }
 

@@ -82,28 +82,28 @@
 
 mod active;
 mod baselines;
-mod case;
+mod sample;
 #[doc = include_str!("case.md")]
 pub mod case_study {}
+mod context;
+mod continued;
 mod difference;
 mod differences;
 mod draws;
 mod effort;
-mod fared;
-mod finding;
-mod further;
 mod gradients;
 mod judgement;
 mod model;
 mod noise;
 mod pictures;
 mod plan;
+mod predictions;
 mod radii;
+mod result;
 mod run;
 mod setup;
 mod state;
 mod strength;
-mod subject;
 mod surface;
 mod sweeps;
 mod table;
@@ -111,11 +111,11 @@ mod table;
 pub use effort::{Effort, ParseEffortError};
 pub use plan::{Plan, PlannedCheck};
 
-use self::subject::Surrogate;
+use self::context::Surrogate;
 use self::table::CHECKS;
 use crate::{Check, EvaluationError};
 use cni_attacks::at_least_one;
-use cni_attacks::{AttackError, Classifier, Passes, Pgd};
+use cni_attacks::{Attack, AttackError, Classifier, Passes};
 use cni_noise::Key;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -123,10 +123,10 @@ use std::sync::Arc;
 /// Checks the attack on whose numbers one relies, against the model it was used on.
 #[derive(Clone)]
 pub struct Audit {
-    attack: Pgd,
+    attack: Arc<dyn Attack>,
     effort: Effort,
     key: Key,
-    judging: usize,
+    judging_draws: usize,
     chunk: usize,
     surrogate: Option<Surrogate>,
     only: Option<Vec<String>>,
@@ -153,12 +153,12 @@ pub struct AuditProgress<'a> {
 impl Audit {
     /// A audit of `attack`: quick, of all checks, with key `Key::new(0)`, 20 judging draws, and
     /// chunks of 128 images.
-    pub fn new(attack: Pgd) -> Self {
+    pub fn new(attack: impl Attack + 'static) -> Self {
         Self {
-            attack,
+            attack: Arc::new(attack),
             effort: Effort::default(),
             key: Key::new(0),
-            judging: 20,
+            judging_draws: 20,
             chunk: 128,
             surrogate: None,
             only: None,
@@ -184,7 +184,7 @@ impl Audit {
     /// The draws of the model's noise by which images are judged; an error where they are zero.
     /// Those of the evaluation that is checked.
     pub fn with_judging_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { judging: at_least_one("judging_draws", draws)?, ..self })
+        Ok(Self { judging_draws: at_least_one("judging_draws", draws)?, ..self })
     }
 
     /// The number of images at once, which bounds the memory; an error where it is zero.
@@ -224,7 +224,7 @@ impl Audit {
     }
 
     /// The attack under audit.
-    pub fn attack(&self) -> &Pgd {
+    pub fn attack(&self) -> &Arc<dyn Attack> {
         &self.attack
     }
 
@@ -239,7 +239,7 @@ impl Audit {
     }
 
     /// The same checks of another attack.
-    pub(crate) fn with_attack(self, attack: Pgd) -> Self {
+    pub(crate) fn with_attack(self, attack: Arc<dyn Attack>) -> Self {
         Self { attack, ..self }
     }
 

@@ -4,7 +4,7 @@ use super::Audit;
 use super::difference::needed_for;
 use super::setup::{Setup, Size, forwards, weight};
 use super::table::{CHECKS, Entry, Needs, Takes};
-use cni_attacks::Passes;
+use cni_attacks::{Attack, Passes};
 use serde::{Deserialize, Serialize};
 
 /// What a audit will cost at most, in passes of single images through models.
@@ -62,7 +62,7 @@ pub(super) struct Shared {
 }
 
 /// How many of the available images the checks look at.
-pub(super) fn looks(setup: &Setup, entries: &[&Entry], available: usize) -> usize {
+pub(super) fn examples_needed(setup: &Setup, entries: &[&Entry], available: usize) -> usize {
     let applying = entries.iter().filter(|entry| entry.applies(setup));
     applying.map(|entry| entry.most(setup)).max().unwrap_or(1).clamp(1, available.max(1))
 }
@@ -130,8 +130,8 @@ impl Plan {
         // Before anything is judged, two draws at the images and two beside them tell whether there
         // is noise, and one image tells the classes.
         plan.shared = forwards(4 * images.available.min(8) + 1)
-            + setup.judge_cost() * looks(setup, entries, images.available) as u64
-            + (setup.attack.cost() + setup.judge_cost()) * most.audit as u64
+            + setup.judge_cost() * examples_needed(setup, entries, images.available) as u64
+            + (setup.cost(&setup.attack) + setup.judge_cost()) * most.audit as u64
             + setup.strong_cost() * most.strong as u64;
         plan
     }
@@ -183,9 +183,10 @@ impl Audit {
     pub(super) fn setup(&self, classes: usize, stochastic: bool) -> Setup {
         Setup {
             attack: self.attack.clone(),
+            knobs: self.attack.knobs(),
             sizes: self.effort.sizes(),
-            judging: self.judging,
-            draws: if stochastic { self.judging } else { 1 },
+            judging_draws: self.judging_draws,
+            draws: if stochastic { self.judging_draws } else { 1 },
             classes,
             stochastic,
             surrogate: self.surrogate.is_some() || stochastic,

@@ -1,11 +1,11 @@
 //! The one table of all checks, which is why it is long.
 
-use super::case::Case;
-use super::finding::Finding;
+use super::result::CheckResult;
+use super::sample::Sample;
 use super::setup::{Setup, Size};
 use super::{active, baselines, differences, draws, gradients, model, noise, pictures, radii};
 use super::{strength, surface, sweeps};
-use cni_attacks::{AttackError, Iterate, Passes};
+use cni_attacks::{AttackError, Passes};
 
 /// A check as a row of the table.
 pub(super) struct Entry {
@@ -18,8 +18,8 @@ pub(super) struct Entry {
     pub advice: &'static str,
     /// Whether it has a meaning only for models with noise.
     pub noise: bool,
-    /// Whether it asks something only of attacks that keep their last iterate.
-    pub last: bool,
+    /// Why it has no meaning for the audited attack, such as a setting that it lacks.
+    pub lacking: fn(&Setup) -> Option<String>,
     /// Whether it asks what another attack wins, which is nothing where nothing is left.
     pub wins: bool,
     pub needs: Needs,
@@ -28,7 +28,7 @@ pub(super) struct Entry {
     pub every: bool,
     /// What it costs at most, without what it needs.
     pub cost: fn(&Setup, Size) -> Passes,
-    pub run: fn(&Case<'_>) -> Result<Finding, AttackError>,
+    pub run: fn(&Sample<'_>) -> Result<CheckResult, AttackError>,
 }
 
 /// What must have been run before.
@@ -59,13 +59,13 @@ const BASE: Entry = Entry {
     differs: true,
     advice: "",
     noise: false,
-    last: false,
+    lacking: |_| None,
     wins: true,
     needs: Needs::Audit,
     takes: Takes::Most,
     every: false,
     cost: |_, _| Passes { forwards: 0, backwards: 0 },
-    run: |_| Ok(Finding::skipped("")),
+    run: |_| Ok(CheckResult::skipped("")),
 };
 
 pub(super) const CHECKS: [Entry; 24] = [
@@ -110,7 +110,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "finite-difference",
         raised_if: "gradients and differences of the loss differ by over 1 % (fails over 10 %)",
         differs: false,
-        advice: "The gradient is not that of the loss: look for straight-through estimates, wrong backward passes and \
+        advice: "The gradient is not that of the loss: judge_clean for straight-through estimates, wrong backward passes and \
                  hidden randomness.",
         needs: Needs::Nothing,
         takes: Takes::Some,
@@ -128,6 +128,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         needs: Needs::Nothing,
         takes: Takes::Some,
         every: true,
+        lacking: gradients::without_gradients,
         cost: gradients::noise_cost,
         run: gradients::noise,
         ..BASE
@@ -137,6 +138,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         raised_if: "draws past the audited number cost over {b} points of accuracy (fails over 5)",
         advice: "Take the attack's gradients over more draws, until accuracy stays.",
         noise: true,
+        lacking: |setup| setup.lacking("draws", setup.knobs.draws),
         cost: draws::sweep_cost,
         run: draws::sweep,
         ..BASE
@@ -166,6 +168,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         raised_if: "accuracy rises with ε by over {b} points (fails over 5), or ends above 1 / classes (fails)",
         advice: "An attack that may change everything must win: look for masked gradients.",
         wins: false,
+        lacking: |setup| setup.lacking("epsilon", setup.epsilon_knob()),
         cost: radii::cost,
         run: radii::run,
         ..BASE
@@ -174,6 +177,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "steps-sweep",
         raised_if: "doubling the steps costs over {b} points of accuracy (fails over 5)",
         advice: "Give the attack more steps, until accuracy stays.",
+        lacking: |setup| setup.lacking("steps", setup.knobs.steps),
         cost: sweeps::steps_cost,
         run: sweeps::run_steps,
         ..BASE
@@ -182,6 +186,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "restarts-sweep",
         raised_if: "doubling the restarts costs over {b} points of accuracy (fails over 5)",
         advice: "Give the attack more restarts, from random points.",
+        lacking: |setup| setup.lacking("restarts", setup.knobs.restarts),
         cost: sweeps::restarts_cost,
         run: sweeps::run_restarts,
         ..BASE
@@ -190,6 +195,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "step-size-sweep",
         raised_if: "another step size costs over {b} points of accuracy (fails over 5)",
         advice: "Use the step size that hurts most; where it is the largest or smallest tried, look farther.",
+        lacking: |setup| setup.lacking("step_size", setup.knobs.step_size),
         cost: sweeps::step_sizes_cost,
         run: sweeps::run_step_sizes,
         ..BASE
@@ -225,6 +231,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "transfer",
         raised_if: "examples of a surrogate beat the audited attack by over {b} points (fails over 5)",
         advice: "Gradients mislead: look for what masks them, and report the transferred examples.",
+        lacking: baselines::ignores_models,
         cost: baselines::transfer_cost,
         run: baselines::transfer,
         ..BASE
@@ -235,6 +242,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         advice: "The attack fits its own draws: give it more of them.",
         noise: true,
         wins: false,
+        lacking: draws::without_draws_of_its_own,
         cost: draws::transfer_cost,
         run: draws::transfer,
         ..BASE
@@ -243,6 +251,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "loss-choice",
         raised_if: "another loss or expectation costs over {b} points of accuracy (fails over 10)",
         advice: "Attack by the loss that hurts most, or by several.",
+        lacking: strength::without_others,
         cost: strength::losses_cost,
         run: strength::losses,
         ..BASE
@@ -260,7 +269,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         raised_if: "over 1 % and two images are broken on the way, but not at the end",
         differs: false,
         advice: "Keep the best iterate, not the last.",
-        last: true,
+        lacking: strength::without_iterates,
         cost: strength::silent_cost,
         run: strength::silent,
         ..BASE
@@ -301,6 +310,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         advice: "The attack misses what is known to be there: repair it before any of its numbers is used.",
         needs: Needs::Nothing,
         every: true,
+        lacking: active::wants_more_classes,
         cost: active::cost,
         run: active::run,
         ..BASE
@@ -320,18 +330,16 @@ impl Entry {
     }
 
     /// Why it has no meaning for such a model and attack.
-    pub fn meaningless(&self, setup: &Setup) -> Option<&'static str> {
-        match (self.noise && !setup.stochastic, self.last && setup.attack.iterate == Iterate::Best)
-        {
-            (true, _) => Some("the model has no noise"),
-            (_, true) => Some("the audited attack keeps its best iterate"),
-            _ => None,
+    pub fn skipped(&self, setup: &Setup) -> Option<String> {
+        match self.noise && !setup.stochastic {
+            true => Some("the model has no noise".to_string()),
+            false => (self.lacking)(setup),
         }
     }
 
     /// Whether it has a meaning for such a model and attack.
     pub fn applies(&self, setup: &Setup) -> bool {
-        self.meaningless(setup).is_none()
+        self.skipped(setup).is_none()
     }
 
     /// The most examples that it takes.

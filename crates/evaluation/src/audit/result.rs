@@ -1,12 +1,12 @@
 //! What a check has found.
 
-use super::fared::Fared;
 use super::judgement::Judgement;
+use super::predictions::Predictions;
 use crate::{Axis, Curve, Figure, Point, Verdict};
 use std::collections::BTreeMap;
 
 /// What a check has found: all of a [`Check`](crate::evaluation::Check) that is not known before.
-pub(super) struct Finding {
+pub(super) struct CheckResult {
     pub verdict: Verdict,
     pub measured: String,
     pub values: BTreeMap<String, f64>,
@@ -21,7 +21,7 @@ pub(super) struct Finding {
     pub needed: Option<usize>,
 }
 
-impl Finding {
+impl CheckResult {
     pub fn new(verdict: Verdict, measured: impl Into<String>) -> Self {
         let (measured, values) = (measured.into(), BTreeMap::new());
         Self {
@@ -84,9 +84,12 @@ pub(super) fn accuracies(x: &str, logarithmic: bool, curves: Vec<Curve>) -> Figu
 }
 
 /// A curve of accuracies with their intervals, by ascending places.
-pub(super) fn curve<'a>(name: &str, places: impl IntoIterator<Item = (f64, &'a Fared)>) -> Curve {
-    let point = |(x, fared): (f64, &Fared)| {
-        let estimate = fared.estimate();
+pub(super) fn curve<'a>(
+    name: &str,
+    places: impl IntoIterator<Item = (f64, &'a Predictions)>,
+) -> Curve {
+    let point = |(x, predictions): (f64, &Predictions)| {
+        let estimate = predictions.estimate();
         Point { x, y: estimate.accuracy, low: Some(estimate.low), high: Some(estimate.high) }
     };
     let mut points: Vec<Point> = places.into_iter().map(point).collect();

@@ -1,6 +1,6 @@
 //! The model under a audit, and what all checks know of it.
 
-use super::fared::Fared;
+use super::predictions::Predictions;
 use super::setup::Setup;
 use burn::tensor::{Int, Tensor};
 use cni_attacks::Runner;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) struct Found {
     pub images: Tensor<4>,
-    pub fared: Fared,
+    pub predictions: Predictions,
 }
 
 /// A noise-free model whose adversarial images are tried on the subject.
@@ -27,22 +27,22 @@ pub(super) struct Surrogate {
 
 /// A model to attack or to judge: the subject, or what was made of it.
 #[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
+pub(super) struct Model<'a> {
     pub classifier: &'a dyn Classifier,
     pub stochastic: bool,
 }
 
 /// The model, its data, and the results that several checks use.
-pub(super) struct Subject<'a> {
+pub(super) struct Context<'a> {
     pub setup: Setup,
-    pub target: Target<'a>,
+    pub model: Model<'a>,
     /// As many examples as any check takes.
     pub problem: AttackBatch,
     pub key: Key,
     pub chunk: usize,
     pub surrogate: Option<Surrogate>,
     /// The images as they are.
-    pub clean: Fared,
+    pub clean: Predictions,
     /// Those that the model gets right in some draw.
     pub right: Vec<usize>,
     /// What the audited attack finds for the first of those.
@@ -52,7 +52,7 @@ pub(super) struct Subject<'a> {
     pub spent: Cell<Passes>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> Context<'a> {
     /// The problem in pieces that the memory holds.
     pub fn chunks(&self, problem: &AttackBatch) -> impl Iterator<Item = AttackBatch> {
         let (batch, size, problem) = (problem.len(), self.chunk, problem.clone());
@@ -63,8 +63,8 @@ impl<'a> Subject<'a> {
     }
 
     /// Asks a model without watching it; what that costs is counted.
-    pub fn ask<R>(&self, target: Target<'_>, f: impl FnOnce(&mut ModelAccess<'_>) -> R) -> R {
-        let mut access = ModelAccess::unwatched(target.classifier, Some(target.stochastic));
+    pub fn ask<R>(&self, model: Model<'_>, f: impl FnOnce(&mut ModelAccess<'_>) -> R) -> R {
+        let mut access = ModelAccess::unwatched(model.classifier, Some(model.stochastic));
         let result = f(&mut access);
         self.spend(access.passes());
         result
@@ -82,14 +82,14 @@ impl<'a> Subject<'a> {
     /// What an attack finds for a problem.
     pub fn attack(
         &self,
-        target: Target<'_>,
+        model: Model<'_>,
         attack: &dyn Attack,
         problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let AttackBatch { images, goal, examples } = problem.clone();
-        let runner = Runner::default().with_chunk(self.chunk)?.with_stochastic(target.stochastic);
-        let found = runner.run(attack, target.classifier, images, &goal, key, examples)?;
+        let runner = Runner::default().with_chunk(self.chunk)?.with_stochastic(model.stochastic);
+        let found = runner.run(attack, model.classifier, images, &goal, key, examples)?;
         self.spend(found.passes);
         Ok(found.images)
     }
@@ -97,24 +97,24 @@ impl<'a> Subject<'a> {
     /// How images fare in draws of a key.
     pub fn judge(
         &self,
-        target: Target<'_>,
+        model: Model<'_>,
         problem: &AttackBatch,
         images: &Tensor<4>,
         key: Key,
         draws: usize,
-    ) -> Result<Fared, AttackError> {
-        let draws = if target.stochastic { draws } else { 1 };
-        let mut all: Option<Fared> = None;
+    ) -> Result<Predictions, AttackError> {
+        let draws = if model.stochastic { draws } else { 1 };
+        let mut all: Option<Predictions> = None;
         let mut first = 0;
         for part in self.chunks(problem) {
             let rows = (first..first + part.len()).collect();
             first += part.len();
             let images = Rows::new(rows, images).of(images);
-            let judged = self.ask(target, |access| access.judge(&part, &images, key, draws))?;
-            let fared = Fared::new(judged, &host(part.goal.labels()));
+            let judged = self.ask(model, |access| access.judge(&part, &images, key, draws))?;
+            let predictions = Predictions::new(judged, &host(part.goal.labels()));
             match &mut all {
-                None => all = Some(fared),
-                Some(all) => all.extend(fared),
+                None => all = Some(predictions),
+                Some(all) => all.extend(predictions),
             }
         }
         Ok(all.expect("a problem is not empty"))
@@ -123,21 +123,21 @@ impl<'a> Subject<'a> {
     /// Attacks and judges by draws that no attack has used, the same for all.
     pub fn find(
         &self,
-        target: Target<'_>,
+        model: Model<'_>,
         attack: &dyn Attack,
         problem: &AttackBatch,
     ) -> Result<Found, AttackError> {
-        let images = self.attack(target, attack, problem, self.attack_key())?;
+        let images = self.attack(model, attack, problem, self.attack_key())?;
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
-        let fared = self.judge(target, problem, &images, key, draws)?;
-        Ok(Found { images, fared })
+        let predictions = self.judge(model, problem, &images, key, draws)?;
+        Ok(Found { images, predictions })
     }
 
     /// Judges the first images as they are.
-    pub fn look(&mut self, images: usize) -> Result<(), AttackError> {
+    pub fn judge_clean(&mut self, images: usize) -> Result<(), AttackError> {
         self.problem = self.first(images);
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
-        self.clean = self.judge(self.target, &self.problem, &self.problem.images, key, draws)?;
+        self.clean = self.judge(self.model, &self.problem, &self.problem.images, key, draws)?;
         let shares = self.clean.shares().into_iter().enumerate();
         self.right = shares.filter(|(_, share)| *share > 0.0).map(|(row, _)| row).collect();
         Ok(())
@@ -146,7 +146,7 @@ impl<'a> Subject<'a> {
     /// The result of the audited attack for the first images that the model gets right in some
     /// draw.
     pub fn run_audit(&mut self, right: usize) {
-        let found = self.find(self.target, &self.setup.attack, &self.first_right(right));
+        let found = self.find(self.model, &self.setup.attack, &self.first_right(right));
         self.audit = Some(found);
     }
 
@@ -158,13 +158,13 @@ impl<'a> Subject<'a> {
     fn strongest(&self, problem: &AttackBatch) -> Result<Found, AttackError> {
         let mut best: Option<(Found, Vec<Severity>)> = None;
         for attack in self.setup.strong() {
-            let found = self.find(self.target, &attack, problem)?;
-            let severity = match self.target.stochastic {
+            let found = self.find(self.model, &attack, problem)?;
+            let severity = match self.model.stochastic {
                 true => {
                     let (key, draws) = (self.key.named("select"), self.setup.draws);
-                    self.judge(self.target, problem, &found.images, key, draws)?.severity()
+                    self.judge(self.model, problem, &found.images, key, draws)?.severity()
                 }
-                false => found.fared.severity(),
+                false => found.predictions.severity(),
             };
             best = Some(match best {
                 None => (found, severity),
@@ -175,7 +175,13 @@ impl<'a> Subject<'a> {
                         record[row] = severity[row];
                     }
                     let images = cni_attacks::rows::where_rows(&worse, old.images, &found.images);
-                    (Found { images, fared: old.fared.or(&worse, &found.fared) }, record)
+                    (
+                        Found {
+                            images,
+                            predictions: old.predictions.or(&worse, &found.predictions),
+                        },
+                        record,
+                    )
                 }
             });
         }

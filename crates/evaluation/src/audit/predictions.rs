@@ -9,7 +9,7 @@ pub(super) const CHANCE: f64 = 0.022_75;
 
 /// How examples fared in a number of draws.
 #[derive(Clone, Debug)]
-pub(super) struct Fared {
+pub(super) struct Predictions {
     /// For each draw the class of each example.
     pub predicted: Vec<Vec<i64>>,
     /// For each draw whether that is its label.
@@ -20,7 +20,7 @@ pub(super) struct Fared {
     pub wrong: usize,
 }
 
-impl Fared {
+impl Predictions {
     pub fn new(judged: DrawPredictions, labels: &[i64]) -> Self {
         let of_draw = |draw: &Vec<i64>| draw.iter().zip(labels).map(|(a, b)| a == b).collect();
         let correct = judged.predicted.iter().map(of_draw).collect();
@@ -166,9 +166,9 @@ pub(super) mod tests {
     use super::*;
 
     /// One draw of a list of examples.
-    pub fn fared(correct: &[bool]) -> Fared {
+    pub fn predictions(correct: &[bool]) -> Predictions {
         let predicted = correct.iter().map(|&hit| i64::from(!hit)).collect();
-        Fared {
+        Predictions {
             predicted: vec![predicted],
             correct: vec![correct.to_vec()],
             margin: vec![0.0; correct.len()],
@@ -180,20 +180,23 @@ pub(super) mod tests {
     fn the_vote_is_the_class_of_most_draws_and_the_lowest_of_equals() {
         let predicted = vec![vec![2, 1], vec![2, 0], vec![0, 2]];
         let correct = vec![vec![true; 2]; 3];
-        assert_eq!(Fared { predicted, correct, margin: vec![0.0; 2], wrong: 0 }.votes(), [2, 0]);
+        assert_eq!(
+            Predictions { predicted, correct, margin: vec![0.0; 2], wrong: 0 }.votes(),
+            [2, 0]
+        );
         assert_eq!(median(vec![3.0, 1.0, 2.0, 10.0]), 2.5);
     }
 
     /// 1 − 0.02275^(1/n) where nothing is right.
     #[test]
     fn little_is_left_to_win_only_where_many_examples_say_so() {
-        let none = |examples| fared(&vec![false; examples]).at_most();
+        let none = |examples| predictions(&vec![false; examples]).at_most();
         assert!((none(16) - (1.0 - CHANCE.powf(1.0 / 16.0))).abs() < 1e-9, "{}", none(16));
         assert!(none(16) > 0.2 && none(256) < 0.015);
         // Examples that were left out because they are wrong count.
-        let some = Fared { wrong: 240, ..fared(&[false; 16]) };
+        let some = Predictions { wrong: 240, ..predictions(&[false; 16]) };
         assert_eq!(some.at_most(), none(256));
-        assert_eq!(Fared { wrong: 3, ..fared(&[true]) }.accuracy(), 0.25);
-        assert_eq!(Fared { wrong: 3, ..fared(&[true]) }.estimate().accuracy, 0.25);
+        assert_eq!(Predictions { wrong: 3, ..predictions(&[true]) }.accuracy(), 0.25);
+        assert_eq!(Predictions { wrong: 3, ..predictions(&[true]) }.estimate().accuracy, 0.25);
     }
 }
