@@ -1,6 +1,7 @@
 //! Checkups of sound attacks on sound models raise nothing, cost what was planned, and continue
 //! where they were killed.
 
+mod attacks;
 mod planted;
 mod smooth;
 
