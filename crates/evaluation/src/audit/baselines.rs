@@ -1,4 +1,4 @@
-//! Weaker attackers, who must not win where the audited attack does not.
+//! Weaker attacks, which must not break images that the audited attack does not break.
 
 use super::context::Model;
 use super::difference::Difference;
@@ -26,7 +26,7 @@ pub(super) fn one_step(sample: &Sample<'_>) -> Result<CheckResult, AttackError> 
     }
     let (name, gain) = best.expect("there are one-step attacks");
     let measured = format!(
-        "one step ({name}) leaves {}, the audited attack {}",
+        "under one step ({name}) robust accuracy is {}, under the audited attack {}",
         percent(audited.accuracy() - gain.mean),
         percent(audited.accuracy())
     );
@@ -49,7 +49,7 @@ pub(super) fn random(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let broken = majority(&sample.clean) - majority(&random);
     let measured = format!(
         "the best of {} random points on the sphere breaks {broken} of {} images, and {only} that the audited attack \
-         leaves",
+         does not break",
         sample.setup().sizes.points,
         majority(&sample.clean)
     );
@@ -68,7 +68,7 @@ fn gross(count: usize, images: usize) -> bool {
     count >= 2 && count as f64 > 0.05 * images as f64
 }
 
-/// Images that half of the draws or more get right.
+/// The number of images that half of the draws or more classify correctly.
 fn majority(predictions: &Predictions) -> isize {
     predictions.shares().iter().filter(|share| **share >= 0.5).count() as isize
 }
@@ -90,7 +90,7 @@ pub(super) fn black_box(sample: &Sample<'_>) -> Result<CheckResult, AttackError>
     let fails = |only: usize, images: usize| gross(only, images) || many(neither, images);
     let judgement = Judgement::of_count(only, examples, sample.setup().bound(), many, fails);
     let alone = match sample.setup().stochastic {
-        true => "; attacks by scores are fooled by noise, too, so that by itself this says little",
+        true => "; noise misleads attacks by scores as well, so this alone says little",
         false => "",
     };
     let measured = format!(
@@ -149,7 +149,7 @@ pub(super) fn transfer(sample: &Sample<'_>) -> Result<CheckResult, AttackError> 
     let (audited, transferred) = (sample.audited()?.predictions, sample.judge(&images)?);
     let gain = Difference::paired(&audited, &transferred);
     let measured = format!(
-        "examples made for {name} leave {}, the audited attack {}",
+        "under examples made for {name} robust accuracy is {}, under the audited attack {}",
         percent(transferred.accuracy()),
         percent(audited.accuracy())
     );

@@ -1,4 +1,5 @@
-//! The model under a audit, and what all checks know of it.
+//! The context of all checks: the audited attack, its model and data, and the results that several
+//! checks share.
 
 use super::predictions::Predictions;
 use super::setup::Setup;
@@ -11,21 +12,21 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Images that an attack has found, and how they fared.
+/// Images that an attack has found, and the model's predictions of them.
 #[derive(Clone)]
 pub(super) struct Found {
     pub images: Tensor<4>,
     pub predictions: Predictions,
 }
 
-/// A noise-free model whose adversarial images are tried on the subject.
+/// A noise-free model whose adversarial images are tried on the audited model.
 #[derive(Clone)]
 pub(super) struct Surrogate {
     pub name: String,
     pub classifier: Arc<dyn Classifier + Send + Sync>,
 }
 
-/// A model to attack or to judge: the subject, or what was made of it.
+/// A model to attack or to judge by: the audited model, or a variant of it.
 #[derive(Clone, Copy)]
 pub(super) struct Model<'a> {
     pub classifier: &'a dyn Classifier,
@@ -36,24 +37,25 @@ pub(super) struct Model<'a> {
 pub(super) struct Context<'a> {
     pub setup: Setup,
     pub model: Model<'a>,
-    /// As many examples as any check takes.
+    /// The examples: as many as any check takes.
     pub problem: AttackBatch,
     pub key: Key,
     pub chunk: usize,
     pub surrogate: Option<Surrogate>,
-    /// The images as they are.
+    /// The predictions of unattacked images.
     pub clean: Predictions,
-    /// Those that the model gets right in some draw.
+    /// The rows of images that the model classifies correctly in some draw.
     pub right: Vec<usize>,
-    /// What the audited attack finds for the first of those.
+    /// The result of the audited attack for the first of those.
     pub audit: Option<Result<Found, AttackError>>,
-    /// What the stronger attacks find for them.
+    /// The result of the stronger attacks for the first of those.
     pub strong: Option<Result<Found, AttackError>>,
+    /// Passes so far.
     pub spent: Cell<Passes>,
 }
 
 impl<'a> Context<'a> {
-    /// The problem in pieces that the memory holds.
+    /// The problem in pieces of at most `chunk` images.
     pub fn chunks(&self, problem: &AttackBatch) -> impl Iterator<Item = AttackBatch> {
         let (batch, size, problem) = (problem.len(), self.chunk, problem.clone());
         (0..batch).step_by(size).map(move |first| {
@@ -62,7 +64,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// Asks a model without watching it; what that costs is counted.
+    /// Asks a model, and counts the passes.
     pub fn ask<R>(&self, model: Model<'_>, f: impl FnOnce(&mut ModelAccess<'_>) -> R) -> R {
         let mut access = ModelAccess::unwatched(model.classifier, Some(model.stochastic));
         let result = f(&mut access);
@@ -70,7 +72,7 @@ impl<'a> Context<'a> {
         result
     }
 
-    /// The key of the audited attack, and of all that is compared with it.
+    /// The key of the audited attack, and of all attacks that are compared with it.
     pub fn attack_key(&self) -> Key {
         self.key.named("attack")
     }
@@ -79,7 +81,7 @@ impl<'a> Context<'a> {
         self.spent.set(self.spent.get() + passes);
     }
 
-    /// What an attack finds for a problem.
+    /// The images that an attack finds for a problem.
     pub fn attack(
         &self,
         model: Model<'_>,
@@ -94,7 +96,7 @@ impl<'a> Context<'a> {
         Ok(found.images)
     }
 
-    /// How images fare in draws of a key.
+    /// The predictions of images in draws of a key.
     pub fn judge(
         &self,
         model: Model<'_>,
@@ -133,7 +135,7 @@ impl<'a> Context<'a> {
         Ok(Found { images, predictions })
     }
 
-    /// Judges the first images as they are.
+    /// Judges the first images without attacking them.
     pub fn judge_clean(&mut self, images: usize) -> Result<(), AttackError> {
         self.problem = self.first(images);
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
@@ -143,14 +145,14 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// The result of the audited attack for the first images that the model gets right in some
-    /// draw.
+    /// Runs the audited attack on the first images that the model classifies correctly in some draw.
     pub fn run_audit(&mut self, right: usize) {
         let found = self.find(self.model, &self.setup.attack, &self.first_right(right));
         self.audit = Some(found);
     }
 
-    /// The worst that the stronger attacks find for each of them, chosen by draws of their own.
+    /// Runs the stronger attacks on them; the worst result of each image counts, which draws choose
+    /// that do not judge.
     pub fn run_strong(&mut self, right: usize) {
         self.strong = Some(self.strongest(&self.first_right(right)));
     }
@@ -194,13 +196,13 @@ impl<'a> Context<'a> {
         self.problem.select(&Rows::new(rows, &self.problem.images))
     }
 
-    /// The first images that the model gets right in some draw.
+    /// The first images that the model classifies correctly in some draw.
     fn first_right(&self, right: usize) -> AttackBatch {
         let rows = self.right[..right].to_vec();
         self.problem.select(&Rows::new(rows, &self.problem.images))
     }
 
-    /// Which of the images that the model gets right are among these.
+    /// The places in `right` of those among these images.
     pub fn right_within(&self, images: Range<usize>) -> Range<usize> {
         let before = |image: usize| self.right.partition_point(|&row| row < image);
         before(images.start)..before(images.end)

@@ -1,4 +1,4 @@
-//! Whether the attack takes its means over enough draws.
+//! Whether the attack averages over enough draws.
 
 use super::difference::Difference;
 use super::predictions::Predictions;
@@ -79,8 +79,8 @@ pub(super) fn transfer_cost(setup: &Setup, size: Size) -> Passes {
     (setup.cost(&setup.attack) + forwards(4 * draws)) * size.right as u64
 }
 
-/// Two runs of the attack, each judged by its own draws and by those of the other: how friendly
-/// draws are, and how hard images, is the same on both sides.
+/// Judges two runs of the attack, each by its own draws and by those of the other. Both sides hold
+/// the same images and the same draws.
 pub(super) fn transfer(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (context, attack) = (sample.context, &sample.setup().attack);
     let keys = [context.attack_key(), sample.key("draw-transfer")];
@@ -104,7 +104,7 @@ pub(super) fn transfer(sample: &Sample<'_>) -> Result<CheckResult, AttackError> 
     other.add_draws(judge_variants(&runs[0], keys[1])?);
     let gap = Difference::paired(&other, &own);
     let measured = format!(
-        "{} are right in the draws of another run, {} in those that the attack has seen",
+        "accuracy is {} in the draws of another run, and {} in those that the attack has seen",
         percent(other.accuracy()),
         percent(own.accuracy())
     );

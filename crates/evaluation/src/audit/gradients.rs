@@ -1,4 +1,4 @@
-//! Whether there are gradients, and whether the noise drowns them.
+//! Whether there are gradients, and whether they exceed the noise.
 
 use super::judgement::Judgement;
 use super::predictions::median;
@@ -18,7 +18,7 @@ pub(super) fn health_cost(setup: &Setup, size: Size) -> Passes {
     Eot::ONE.gradient_cost() * (setup.losses().len() * size.examples) as u64
 }
 
-/// What the gradients of one loss are like.
+/// The health of the gradients of one loss.
 #[derive(Default)]
 struct Health {
     zero: usize,
@@ -78,16 +78,16 @@ fn of_loss(sample: &Sample<'_>, loss: Loss) -> Result<Health, AttackError> {
         });
         let found = match found {
             Err(AttackError::NonFinite { field: "gradient", got, .. }) => {
-                // What was refused has been computed all the same.
+                // The passes were made although their result was refused.
                 context.spend(Eot::ONE.gradient_cost() * part.len() as u64);
                 health.broken += got;
                 continue;
             }
             found => found?,
         };
-        // What is below the smallest normal number has lost its digits: it counts as zero.
+        // A number below the smallest normal one has lost its digits: it counts as zero.
         let largest = read(&Norm::Linf.length(found.gradient.clone()));
-        // Where the image is misclassified already some losses are flat by design.
+        // At misclassified images some losses are flat by design.
         let wrong = bools(&part.goal.reached(&found.logits));
         let lost = |(size, wrong): (&f64, &bool)| *size < f64::from(f32::MIN_POSITIVE) && !wrong;
         health.zero += largest.iter().zip(&wrong).filter(|pair| lost(*pair)).count();
@@ -133,7 +133,7 @@ pub(super) fn noise(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         }
         let count = reference as f64;
         let mean = sum.div_scalar(count);
-        // ‖E g‖² is the squared length of the mean less what noise adds to it, tr Σ / R.
+        // ‖E g‖² is the squared length of the mean less the part of the noise, tr Σ / R.
         for (length, squares) in read(&Norm::L2.length(mean.clone())).into_iter().zip(squares) {
             let spread = (squares - count * length * length).max(0.0) / (count - 1.0);
             let signal = (length * length - spread / count).max(0.0);

@@ -1,4 +1,4 @@
-//! What the model gives: the same for the same key, and logits.
+//! The model's output: whether it is a function of the key, and whether it is logits.
 
 use super::result::{CheckResult, percent};
 use super::sample::Sample;
@@ -10,7 +10,7 @@ use cni_attacks::{AttackError, Passes, RandomNoise};
 use cni_attacks::{ROUNDING, differing_share};
 
 pub(super) fn determinism_cost(setup: &Setup, size: Size) -> Passes {
-    // Beside the images a model is asked that seems to have no noise.
+    // A model that seems to have no noise is asked beside the images as well.
     let beside = if setup.stochastic { 0 } else { 2 };
     forwards((2 * setup.sizes.replays + 1 + beside) * size.examples)
 }
@@ -27,7 +27,7 @@ pub(super) fn determinism(sample: &Sample<'_>) -> Result<CheckResult, AttackErro
             })
         };
         let logits = |draw| at(&part.images, draw);
-        // What is summed in another order differs by rounding, which is no randomness.
+        // Sums in another order differ by rounding, which is no randomness.
         let unequal = |a: Tensor<2>, b| differing_share(a, b).max().into_scalar::<f64>() > ROUNDING;
         let first = logits(0)?;
         let classes = |logits| read(&Tensor::<2>::argmax(logits, 1).float());
@@ -51,16 +51,16 @@ pub(super) fn determinism(sample: &Sample<'_>) -> Result<CheckResult, AttackErro
         0 => (Verdict::Pass, "equal keys gave equal logits".to_string()),
         _ => (
             Verdict::Fail,
-            "equal keys gave other logits: there is randomness that no key governs".into(),
+            "equal keys gave unequal logits: there is randomness that no key governs".into(),
         ),
     };
     match setup.stochastic {
         false if hidden => {
-            measured += "; different ones did so too for the images, but not beside them: the model was taken for one \
-                         without noise";
+            measured += "; different keys gave equal logits at the images and unequal ones beside them: the model has noise, \
+                         and was taken for one without";
             verdict = Verdict::Fail;
         }
-        false => measured += "; so did different ones, the model has no noise",
+        false => measured += "; so did different keys: the model has no noise",
         true => {
             measured += &format!("; a fresh draw changes {} of the predictions", percent(spread));
             if setup.judging_draws < 10 {

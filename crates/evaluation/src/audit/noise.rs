@@ -1,4 +1,4 @@
-//! The attack on the model without its randomness, which must not save it.
+//! The attack on the model without its randomness, which must not be harder.
 
 use super::context::Model;
 use super::difference::{Difference, subtract};
@@ -42,15 +42,16 @@ pub(super) fn off(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     compare(sample, "off", found)
 }
 
-/// How images fare on a model without noise: those that the noisy model gets right in some draw, and
-/// after them those that it never does.
+/// Predictions of a model without noise: of images that the noisy model classifies correctly in some
+/// draw, and after them of those that it always misclassifies.
 struct WithoutNoise {
-    /// As they are,
+    /// The unattacked images.
     clean: Predictions,
-    /// and attacked.
+    /// The attacked images.
     robust: Predictions,
-    /// How much farther than a random point of the ball the attack moves the margins of the first.
+    /// The first of these, attacked.
     pushed: Predictions,
+    /// The same, at random points of the ball.
     moved: Predictions,
 }
 
@@ -63,8 +64,8 @@ impl WithoutNoise {
     }
 }
 
-/// The images as they are, moved to a random point of the ball, and attacked, on a model without
-/// noise.
+/// The predictions of a model without noise of unattacked images, of random points of the ball and
+/// of attacked images.
 fn attacked(sample: &Sample<'_>, model: Model<'_>) -> Result<WithoutNoise, AttackError> {
     let (context, attack) = (sample.context, sample.setup().without_draws());
     let clean = |sample: &Sample<'_>| {
@@ -75,7 +76,7 @@ fn attacked(sample: &Sample<'_>, model: Model<'_>) -> Result<WithoutNoise, Attac
     let moved = sample.find_on(model, &RandomNoise::new(attack.threat()))?.predictions;
     let pushed = sample.find_on(model, &attack)?.predictions;
     let (mut clean_all, mut robust) = (clean(sample)?, whole(pushed.clone()));
-    // What noise makes wrong may be right without it, and counts there.
+    // An image that noise makes wrong may be classified correctly without it, and counts.
     if let Some(others) = sample.others() {
         clean_all.extend(clean(&others)?);
         robust.extend(whole(others.find_on(model, &attack)?.predictions));
@@ -83,22 +84,23 @@ fn attacked(sample: &Sample<'_>, model: Model<'_>) -> Result<WithoutNoise, Attac
     Ok(WithoutNoise { clean: clean_all, robust, pushed, moved })
 }
 
-/// Whether the attack gets anywhere without the randomness, less falls, and more is left.
+/// Compares what the attack does to accuracy and margins without the randomness and with it.
 fn compare(
     sample: &Sample<'_>,
     state: &str,
     WithoutNoise { clean, robust, pushed, moved }: WithoutNoise,
 ) -> Result<CheckResult, AttackError> {
     let noisy = sample.audited()?.predictions;
-    let left = Difference::apart(&robust, &noisy);
-    let unharmed = Difference::apart(&clean, &sample.clean);
-    // How much less the attack takes: what is left more, but for what was there more to begin with.
-    let spared = match unharmed.mean > 0.0 {
+    let robust_gap = Difference::apart(&robust, &noisy);
+    let clean_gap = Difference::apart(&clean, &sample.clean);
+    // By how much less the attack lowers accuracy; a higher clean accuracy without noise does not
+    // count as robustness.
+    let less_lost = match clean_gap.mean > 0.0 {
         true => Difference::of_losses([&robust, &clean], [&noisy, &sample.clean]),
-        false => left,
+        false => robust_gap,
     };
-    let judgement = spared.judge(sample.setup().bound(), 0.1, 1);
-    // Margins tell what accuracies may not, where ε is small or the model strong.
+    let judgement = less_lost.judge(sample.setup().bound(), 0.1, 1);
+    // With a small ε or a robust model margins move although accuracies do not.
     let pushed = Difference::new(&subtract(&pushed.margin, &moved.margin), 0.0);
     let idle = !pushed.exceeds(0.0, 1);
     let verdict = match idle {
@@ -107,14 +109,14 @@ fn compare(
         false => Verdict::Skipped,
     };
     let mut measured = format!(
-        "with its noise {state} the model keeps {} of {}, with it {} of {}",
+        "with its noise {state} robust accuracy is {} and clean accuracy {}, with live noise {} and {}",
         percent(robust.accuracy()),
         percent(clean.accuracy()),
         percent(noisy.accuracy()),
         percent(sample.clean.accuracy()),
     );
     if idle {
-        measured += "; the attack moves its margins no more than a random point of the ball does";
+        measured += "; the attack moves the margins no more than a random point of the ball does";
     }
     Ok(CheckResult::judged(&judgement.at_least(verdict), measured)
         .value("robust_without", robust.accuracy())
@@ -122,6 +124,6 @@ fn compare(
         .value("robust_with", noisy.accuracy())
         .value("clean_with", sample.clean.accuracy())
         .value("margin_over_random", pushed.mean)
-        .value("gap", -left.mean)
-        .value("gap_error", left.error()))
+        .value("gap", -robust_gap.mean)
+        .value("gap_error", robust_gap.error()))
 }

@@ -1,4 +1,4 @@
-//! Whether what the attack finds are images, and fooling ones.
+//! Whether the attack's results survive as image files, and owe nothing to leaked labels.
 
 use super::difference::Difference;
 use super::judgement::Judgement;
@@ -21,7 +21,7 @@ pub(super) fn eight_bit(sample: &Sample<'_>) -> Result<CheckResult, AttackError>
     let bound = sample.setup().bound();
     let judgement = lost.judge(bound, bound.max(0.5 * damage), 1);
     let measured = format!(
-        "rounded to 8 bits the images leave {}, as found {}, untouched ones {}",
+        "robust accuracy is {} on images rounded to 8 bits and {} on images as they were found; clean accuracy is {}",
         percent(rounded.accuracy()),
         percent(found.predictions.accuracy()),
         percent(sample.clean.accuracy())
@@ -42,7 +42,7 @@ pub(super) fn leakage_cost(setup: &Setup, size: Size) -> Passes {
 
 pub(super) fn leakage(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (context, setup) = (sample.context, sample.setup());
-    // Made to leave the predicted class, judged by the true one.
+    // These images are made to leave the predicted class, and judged by the true one.
     let problem = sample.relabelled(&sample.problem, &sample.clean.votes());
     let by_prediction = |attack: &dyn Attack| -> Result<Predictions, AttackError> {
         sample.judge(&context.attack(context.model, attack, &problem, context.attack_key())?)
@@ -67,11 +67,11 @@ pub(super) fn leakage(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         let [labelled, predicted] =
             [labelled, predicted].map(|predictions| percent(predictions.accuracy()));
         measured.push(format!(
-            "{name} leaves {labelled} by true labels, {predicted} by predicted ones"
+            "under {name} accuracy is {labelled} by true labels and {predicted} by predicted ones"
         ));
     }
     let measured =
-        format!("{}; untouched {}", measured.join(", "), percent(sample.clean.accuracy()));
+        format!("{}; clean accuracy is {}", measured.join(", "), percent(sample.clean.accuracy()));
     let judgement = judgement.expect("there are pairs");
     let mut result = CheckResult::judged(&judgement, measured).value("largest_leak", worst);
     if judgement.verdict > Verdict::Inconclusive {

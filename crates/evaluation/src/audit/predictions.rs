@@ -1,4 +1,4 @@
-//! How examples fare in draws of a model's noise.
+//! The model's predictions of examples in draws of its noise, beside their labels.
 
 use crate::clopper_pearson;
 use crate::{Estimate, Hits};
@@ -7,16 +7,16 @@ use cni_attacks::{DrawPredictions, Severity};
 /// The chance that a limit is wrong by: that of two standard errors on one side of a normal law.
 pub(super) const CHANCE: f64 = 0.022_75;
 
-/// How examples fared in a number of draws.
+/// The predictions of examples in a number of draws, beside their labels.
 #[derive(Clone, Debug)]
 pub(super) struct Predictions {
     /// For each draw the class of each example.
     pub predicted: Vec<Vec<i64>>,
-    /// For each draw whether that is its label.
+    /// For each draw whether the class is the label.
     pub correct: Vec<Vec<bool>>,
     /// The mean over draws of each example's margin in the attacker's favour.
     pub margin: Vec<f64>,
-    /// Examples besides these that count as wrong in every draw.
+    /// The number of further examples, which count as misclassified in every draw.
     pub wrong: usize,
 }
 
@@ -46,7 +46,7 @@ impl Predictions {
         self.correct.extend(more.correct);
     }
 
-    /// Some of the examples, besides whom `wrong` count as wrong.
+    /// The predictions of some of the examples, with `wrong` further misclassified ones.
     pub fn rows(&self, rows: &[usize], wrong: usize) -> Self {
         let predicted = |draw: &Vec<i64>| rows.iter().map(|&row| draw[row]).collect();
         let correct = |draw: &Vec<bool>| rows.iter().map(|&row| draw[row]).collect();
@@ -70,12 +70,12 @@ impl Predictions {
         self
     }
 
-    /// How many examples there are, those that count as wrong among them.
+    /// The number of examples, with the further misclassified ones.
     pub fn examples(&self) -> usize {
         self.margin.len() + self.wrong
     }
 
-    /// For each draw, for each example, one where it is correct.
+    /// For each draw and example, one if it is classified correctly, else zero.
     pub fn table(&self) -> Vec<Vec<f64>> {
         let of_draw = |draw: &Vec<bool>| {
             let hits = draw.iter().map(|&hit| f64::from(u8::from(hit)));
@@ -99,24 +99,24 @@ impl Predictions {
         right / self.examples().max(1) as f64
     }
 
-    /// The most that any attack could win: an upper limit of the accuracy.
+    /// The upper confidence limit of the accuracy, which is the most that any attack could win.
     ///
     /// It is that of Clopper and Pearson, for as many whole examples as the shares of draws make
-    /// up. Few examples leave much open, however few of them are right.
+    /// up. With few examples it is high, even if none of them is classified correctly.
     pub fn at_most(&self) -> f64 {
         let right = self.shares().iter().sum::<f64>().ceil() as u64;
         let limits = clopper_pearson(right, self.examples() as u64, 1.0 - 2.0 * CHANCE);
         limits.map_or(1.0, |(_, high)| high)
     }
 
-    /// The share of draws in which each example is correct, without those that count as wrong.
+    /// The share of draws in which each example is classified correctly, without the further ones.
     pub fn shares(&self) -> Vec<f64> {
         let draws = self.correct.len().max(1) as f64;
         let hits = |row: usize| self.correct.iter().filter(|draw| draw[row]).count() as f64;
         (0..self.margin.len()).map(|row| hits(row) / draws).collect()
     }
 
-    /// How far each example misleads the model.
+    /// The severity of each example: in how many draws it is misclassified, and its mean margin.
     pub fn severity(&self) -> Vec<Severity> {
         let wrong = |row: usize| self.correct.iter().filter(|draw| !draw[row]).count();
         let margins = self.margin.iter().enumerate();
@@ -137,8 +137,8 @@ impl Predictions {
         (0..self.margin.len()).map(vote).collect()
     }
 
-    /// The rows that most draws get wrong here and most get right in `other`, the clearer the fewer
-    /// draws there are: the shares differ by two standard errors.
+    /// The rows that most draws misclassify here and most classify correctly in `other`, with shares
+    /// of draws that differ by two standard errors.
     pub fn broken_only_here(&self, other: &Self) -> Vec<usize> {
         let draws = self.correct.len() as f64;
         let clear = if draws > 1.0 { (2.0 / draws).sqrt() } else { 0.0 };
@@ -187,7 +187,7 @@ pub(super) mod tests {
         assert_eq!(median(vec![3.0, 1.0, 2.0, 10.0]), 2.5);
     }
 
-    /// 1 − 0.02275^(1/n) where nothing is right.
+    /// 1 − 0.02275^(1/n) if no example is classified correctly.
     #[test]
     fn little_is_left_to_win_only_where_many_examples_say_so() {
         let none = |examples| predictions(&vec![false; examples]).at_most();

@@ -1,4 +1,4 @@
-//! A sweep over the radius: a larger one must leave no more, and the largest nothing.
+//! A sweep over the radius: robust accuracy must not rise with it, and must end at chance level.
 
 use super::difference::Difference;
 use super::predictions::Predictions;
@@ -8,8 +8,8 @@ use super::setup::{Setup, Size};
 use crate::Verdict;
 use cni_attacks::{Attack, AttackError, Knob, Norm, Passes};
 
-/// The radii besides the audited one, up to the diameter of the box, at which the whole image may
-/// be replaced.
+/// The radii besides the audited one, up to the diameter of the box, which allows to replace the
+/// whole image.
 fn radii(setup: &Setup, values: usize) -> Vec<f64> {
     let (sizes, used) = (&setup.sizes, setup.threat().epsilon());
     let norm = setup.threat().norm();
@@ -29,13 +29,13 @@ fn radii(setup: &Setup, values: usize) -> Vec<f64> {
     radii
 }
 
-/// What the sweep over radii costs; in a norm of large radii fewer may be of use.
+/// The cost of the sweep over radii; in a norm of large radii fewer may be of use.
 pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
     // Radii do not change what an attack costs, and the diameter of the smallest images is the
     // smallest.
     let all = radii(setup, usize::MAX >> 1).len();
     let (few, one) = (setup.few(size.right), setup.judged([&setup.attack]));
-    // The largest radius, and two neighbours where accuracy may rise.
+    // The largest radius, and two neighbours between which accuracy may rise.
     one * (all * few + all.min(3) * (size.right - few)) as u64
 }
 
@@ -45,7 +45,7 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let radii = radii(setup, values);
     let at = |sample: &Sample<'_>, radius: f64| -> Result<Predictions, AttackError> {
         match radius {
-            // In a ball of radius zero there is the image alone.
+            // A ball of radius zero holds the image alone.
             0.0 => Ok(sample.clean.clone()),
             radius if radius == used => Ok(sample.audited()?.predictions),
             radius => {
@@ -66,7 +66,7 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (largest, last) = (places[places.len() - 1], all.len() - 1);
     let (mut left, rise) = match sample.rest() {
         None => (all[last].clone(), rise(&all[first], &all[first + 1])),
-        // Where it rises most on few images is no more than a guess of where it rises on others.
+        // The few images only tell which two radii to compare on the others.
         Some(rest) => {
             let end = at(&rest, largest)?;
             let ends = [first, first + 1].map(|place| match place == last {
@@ -84,7 +84,7 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (left, guessing) = (left.estimate(), 1.0 / setup.classes as f64);
     let judgement = rise.judge(setup.bound(), 0.05, of);
     let mut measured = format!(
-        "at the largest radius, {largest:.3}, {} are left, where guessing gives {}",
+        "at the largest radius, {largest:.3}, robust accuracy is {}, and guessing gives {}",
         percent(left.accuracy),
         percent(guessing)
     );

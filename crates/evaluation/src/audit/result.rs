@@ -1,11 +1,11 @@
-//! What a check has found.
+//! The result of a check, before it is named and counted.
 
 use super::judgement::Judgement;
 use super::predictions::Predictions;
 use crate::{Axis, Curve, Figure, Point, Verdict};
 use std::collections::BTreeMap;
 
-/// What a check has found: all of a [`Check`](crate::evaluation::Check) that is not known before.
+/// The result of a check: the parts of a [`Check`](crate::Check) that are not known before it runs.
 pub(super) struct CheckResult {
     pub verdict: Verdict,
     pub measured: String,
@@ -13,11 +13,11 @@ pub(super) struct CheckResult {
     pub figure: Option<Figure>,
     /// The difference that the rule names.
     pub bound: Option<f64>,
-    /// The smallest that the check could have seen.
+    /// The smallest difference that the check could have seen.
     pub detectable: Option<f64>,
-    /// The most that there was to see, where a pass rests on that.
+    /// The largest difference that was possible, if a pass rests on that.
     pub at_most: Option<f64>,
-    /// The examples that it would need.
+    /// The examples that the check would need.
     pub needed: Option<usize>,
 }
 
@@ -36,7 +36,7 @@ impl CheckResult {
         }
     }
 
-    /// What a rule made of a measurement.
+    /// The result of a rule.
     pub fn judged(judgement: &Judgement, measured: impl Into<String>) -> Self {
         Self {
             bound: Some(judgement.bound),

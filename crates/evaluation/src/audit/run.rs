@@ -1,15 +1,16 @@
-//! A audit under way.
+//! The run of an audit.
 
 use super::context::{Context, Model};
 use super::judgement::Judgement;
 use super::plan::{Images, Plan, examples_needed};
 use super::predictions::{CHANCE, Predictions};
+use super::progress::AuditProgress;
 use super::result::CheckResult;
 use super::sample::Sample;
+use super::settings::Audit;
 use super::setup::weight;
 use super::state::State;
 use super::table::Entry;
-use super::{Audit, AuditProgress};
 use crate::run::probe::Probe;
 use crate::{Check, EvaluationError, Verdict};
 use burn::tensor::{Int, Tensor};
@@ -28,8 +29,8 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// Where images, labels and logits do not fit together, logits are not finite, the audited
-    /// threat is of radius zero, or the saved state is of another audit.
+    /// If images, labels and logits do not fit together, logits are not finite, the audited threat
+    /// has the radius zero, or the saved state is of another audit.
     pub fn run(
         &self,
         classifier: &dyn Classifier,
@@ -55,7 +56,7 @@ impl Audit {
         for (entry, check) in entries.iter().zip(&plan.checks) {
             let of =
                 |folder| State::new(folder, entry.name, self, &context, check.examples, &models);
-            // What is skipped is not worth a file.
+            // A check that is skipped needs no file.
             let state = self.state.as_deref().filter(|_| check.examples > 0).map(of);
             results.push(match &state {
                 Some(state) => state.load()?,
@@ -97,12 +98,12 @@ impl Audit {
         Ok(checks)
     }
 
-    /// How long [`run`](Self::run) will take at most, by the time of a forward and a backward pass
-    /// on a batch of these images. Those that the model gets wrong are found out for that.
+    /// The longest time that [`run`](Self::run) will take, from the time of a forward and a backward
+    /// pass on a batch of these images. The model judges them for that.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and where the model has no gradient.
+    /// As [`run`](Self::run), and if the model has no gradient.
     pub fn estimate(
         &self,
         classifier: &dyn Classifier,
@@ -140,8 +141,8 @@ impl Audit {
         Ok(Duration::from_secs_f64(total))
     }
 
-    /// Looks at the images, and plans by those that the model gets right: no more than was planned
-    /// without that.
+    /// Judges the images, and plans with those that the model classifies correctly. The plan costs no
+    /// more than it does without that knowledge.
     fn plan_of(
         &self,
         context: &mut Context<'_>,
@@ -203,7 +204,7 @@ impl Audit {
     }
 }
 
-/// Carries a check out, whatever becomes of it.
+/// Carries a check out. An error becomes part of its result.
 fn carry_out(entry: &Entry, context: &Context<'_>, examples: usize) -> Check {
     let (started, before) = (Instant::now(), context.spent.get());
     let result = match entry.skipped(&context.setup) {

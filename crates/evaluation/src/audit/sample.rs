@@ -1,4 +1,4 @@
-//! What a check works on: some images of the subject, and what is known of them.
+//! The sample of a check: the examples that it works on, and what is known of them.
 
 use super::context::{Context, Found, Model};
 use super::predictions::Predictions;
@@ -9,29 +9,29 @@ use cni_noise::{Key, Noise, scope};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Some images of a subject, one after the other.
+/// Consecutive examples of the audited data, some of which are attacked.
 pub(super) struct Sample<'a> {
     pub context: &'a Context<'a>,
-    /// The images that are attacked: all, or those that the model gets right in some draw.
+    /// The images that are attacked: all, or those that the model classifies correctly in some draw.
     pub problem: AttackBatch,
-    /// The images as they are.
+    /// The predictions of unattacked images.
     pub clean: Predictions,
     images: Range<usize>,
-    /// Where the attacked images are among the subject's.
+    /// The rows of the attacked images in the context's data.
     rows: Vec<usize>,
 }
 
-/// The attack that hurt most of several, chosen on some of the images and run on the others.
+/// The strongest of several attacks, chosen on some of the images and run on the others.
 pub(super) struct Best<'a> {
     /// Its place among the several.
     pub place: usize,
-    /// The images that had no part in the choice, or all where there are too few for that.
+    /// The images that had no part in the choice, or all if they are too few to be divided.
     pub sample: Sample<'a>,
-    /// How it fared there.
+    /// The predictions under it there.
     pub predictions: Predictions,
-    /// How the several fared where they were chosen from.
+    /// The predictions under each of the several attacks, on the images of the choice.
     pub pilots: Vec<Predictions>,
-    /// The number of differences of which it is the largest.
+    /// The number of attacks of which it was the best on these very images.
     pub of: usize,
 }
 
@@ -41,14 +41,14 @@ impl<'a> Sample<'a> {
         Self::new(context, images.clone(), images.collect())
     }
 
-    /// Those of the images that the model gets right in some draw, of which there must be one. The
-    /// others count as wrong: no attack can win anything of them.
+    /// Those of the images that the model classifies correctly in some draw; there must be one. The
+    /// others count as wrong: on them no attack can gain anything.
     pub fn right(context: &'a Context<'a>, images: Range<usize>) -> Self {
         let rows = context.right[context.right_within(images.clone())].to_vec();
         Self::new(context, images, rows)
     }
 
-    /// Those of the images that the model gets right in no draw.
+    /// Those of the images that the model misclassifies in every draw.
     pub fn others(&self) -> Option<Self> {
         let right = |row: &usize| self.rows.binary_search(row).is_ok();
         let rows: Vec<usize> = self.images.clone().filter(|row| !right(row)).collect();
@@ -61,20 +61,20 @@ impl<'a> Sample<'a> {
         Self { context, problem, clean, images, rows }
     }
 
-    /// The first of the attacked images, so many, and the others; those that are not attacked go
-    /// with their neighbours.
+    /// A part with so many attacked images, and the rest; images that are not attacked stay with
+    /// their neighbours.
     fn split(&self, first: usize) -> (Self, Self) {
         let Range { start, end } = self.images;
         let cut = self.rows[first];
         (Self::right(self.context, start..cut), Self::right(self.context, cut..end))
     }
 
-    /// The images on which choices are made, and that pictures show.
+    /// The images on which choices are made, and which pictures show.
     pub fn few(&self) -> Self {
         self.parts().0
     }
 
-    /// The images that have no part in a choice, where there are enough to be divided.
+    /// The images that have no part in a choice, if there are enough to be divided.
     pub fn rest(&self) -> Option<Self> {
         self.parts().1
     }
@@ -89,7 +89,7 @@ impl<'a> Sample<'a> {
         }
     }
 
-    /// How the [few](Self::few) images of a result for all of them fared.
+    /// The predictions of the [few](Self::few), from those of all images.
     pub fn few_of(&self, predictions: &Predictions) -> Predictions {
         match predictions.margin.len() == self.problem.len() {
             true => {
@@ -126,8 +126,8 @@ impl<'a> Sample<'a> {
         Ok(Found { images: Rows::new(places, &found.images).of(&found.images), predictions })
     }
 
-    /// How the results of the audited attack fare where all images are attacked: those that the
-    /// model never gets right as well, which the shared result leaves out.
+    /// The predictions under the audited attack of all images, also of those that the model
+    /// misclassifies in every draw, which the shared result leaves out.
     pub fn audited_of_all(&self) -> Result<Predictions, AttackError> {
         let right = |row: &usize| self.context.right.binary_search(row).is_ok();
         let (right, wrong): (Vec<usize>, Vec<usize>) = self.rows.iter().copied().partition(right);
@@ -151,31 +151,31 @@ impl<'a> Sample<'a> {
         Ok(found.expect("there are images").rows(&places, 0))
     }
 
-    /// What an attack on the subject finds, and how that fares.
+    /// The result of an attack on the audited model.
     pub fn find(&self, attack: &dyn Attack) -> Result<Found, AttackError> {
         self.find_on(self.context.model, attack)
     }
 
-    /// The same of what was made of the subject.
+    /// The result of an attack on a variant of the model.
     pub fn find_on(&self, model: Model<'_>, attack: &dyn Attack) -> Result<Found, AttackError> {
         let mut found = self.context.find(model, attack, &self.problem)?;
         found.predictions.wrong = self.clean.wrong;
         Ok(found)
     }
 
-    /// Which of these attacks hurts most. The choice is made on the first images and the result is
-    /// of the others, so that it is not the luckiest of several.
+    /// The strongest of these attacks. It is chosen on the first images and run on the others, so
+    /// that it is not the luckiest of several.
     pub fn best_of(&self, attacks: &[Arc<dyn Attack>]) -> Result<Best<'a>, AttackError> {
         let (first, rest) = self.parts();
-        let of = |attack: &Arc<dyn Attack>| Ok(first.find(attack)?.predictions);
+        let on_first = |attack: &Arc<dyn Attack>| Ok(first.find(attack)?.predictions);
         let pilots: Vec<Predictions> =
-            attacks.iter().map(of).collect::<Result<_, AttackError>>()?;
-        let harm = |predictions: &Predictions| {
+            attacks.iter().map(on_first).collect::<Result<_, AttackError>>()?;
+        let strength = |predictions: &Predictions| {
             (-predictions.accuracy(), predictions.margin.iter().sum::<f64>())
         };
         let mut place = 0;
         for (other, predictions) in pilots.iter().enumerate().skip(1) {
-            if harm(predictions) > harm(&pilots[place]) {
+            if strength(predictions) > strength(&pilots[place]) {
                 place = other;
             }
         }
@@ -191,7 +191,7 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// How images in the place of the attacked ones fare.
+    /// Judges `images` with the labels of the attacked examples.
     pub fn judge(&self, images: &Tensor<4>) -> Result<Predictions, AttackError> {
         self.judge_of(&self.problem, images)
     }
@@ -207,7 +207,7 @@ impl<'a> Sample<'a> {
         Ok(Predictions { wrong: self.clean.wrong, ..predictions })
     }
 
-    /// As `f` has it with the noise off.
+    /// Calls `f` with the model's noise switched off.
     pub fn without_noise<R>(&self, f: impl FnOnce(Model<'_>) -> R) -> R {
         let model = Model { stochastic: false, ..self.context.model };
         scope(Noise::Off, || f(model))

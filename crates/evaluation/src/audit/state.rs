@@ -1,7 +1,8 @@
-//! The results of a audit on disk: one file for each check, written when it ends.
+//! The results of an audit on disk: one file for each check, written when it ends.
 
 use super::context::{Context, host};
-use super::{Audit, Effort};
+use super::effort::Effort;
+use super::settings::Audit;
 use crate::Check;
 use crate::files::{canonical, fingerprint, seal, unseal, write_whole};
 use crate::run::probe::Probe;

@@ -51,7 +51,7 @@ pub(super) fn losses(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let audited = best.sample.audited()?.predictions;
     let gain = Difference::paired(&audited, &best.predictions);
     let measured = format!(
-        "the best of {} others ({}) leaves {}, the audited loss {}",
+        "under the best of {} others ({}) robust accuracy is {}, under the audited loss {}",
         attacks.len(),
         names[best.place].replace('_', " "),
         percent(best.predictions.accuracy()),
@@ -63,7 +63,7 @@ pub(super) fn losses(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         .value("best", best.predictions.accuracy())
         .value("gain", gain.mean)
         .value("gain_error", gain.error());
-    // What chose the best, on fewer images.
+    // The accuracies by which the best was chosen, on fewer images.
     let pilots = names.into_iter().zip(&best.pilots);
     Ok(pilots.fold(result, |result, (name, predictions)| {
         result.value(format!("{name}_on_few"), predictions.accuracy())
@@ -76,7 +76,7 @@ pub(super) fn stronger(sample: &Sample<'_>) -> Result<CheckResult, AttackError> 
     let names: Vec<String> =
         sample.setup().strong().iter().map(cni_attacks::Attack::name).collect();
     let measured = format!(
-        "{} together leave {}, the audited attack {}",
+        "under {} together robust accuracy is {}, under the audited attack {}",
         names.join(" and "),
         percent(strong.accuracy()),
         percent(audited.accuracy())
@@ -116,7 +116,8 @@ pub(super) fn silent(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let judgement = Judgement::of_count(missed, images, bound, warns, |_, _| false);
     let judgement = sample.setup().counted(judgement);
     let measured = format!(
-        "{missed} of {images} images were broken on the way and not at the end; the best iterates leave {} less",
+        "{missed} of {images} images were adversarial on the way and not at the end; with the best iterates robust accuracy \
+         is lower by {}",
         points(last.accuracy() - best.accuracy())
     );
     Ok(CheckResult::judged(&judgement.limited_by(&last), measured)

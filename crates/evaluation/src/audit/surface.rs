@@ -1,4 +1,4 @@
-//! The loss around images, along the gradient and along chance.
+//! The loss around images, along the gradient and along a random direction.
 
 use super::context::host;
 use super::result::CheckResult;
@@ -25,8 +25,8 @@ struct Surface {
     mean: Vec<Vec<f64>>,
     /// In one draw for each place, as a single pass sees it.
     single: Vec<Vec<f64>>,
-    /// How much the loss of the first image that the model gets right rises along the gradient, and
-    /// along chance.
+    /// The rise of the loss along the gradient and along a random direction, for the first image that
+    /// is classified correctly.
     first: Option<[f64; 2]>,
 }
 
@@ -126,8 +126,8 @@ fn add(
     Ok(())
 }
 
-/// How much a surface rises within ε of its middle along the first direction, and along the second
-/// whichever way is better.
+/// The rise of a surface within ε of its middle, along the first direction and along the second, on
+/// the better of its two sides.
 fn rises(surface: &[Vec<f64>]) -> [f64; 2] {
     let middle = surface.len() / 2;
     let within = (surface.len() as f64 / (2.0 * REACH)) as usize;

@@ -16,10 +16,10 @@ pub(super) type Variants = Vec<Variant>;
 pub(super) struct Sweep<'a> {
     pub what: &'a str,
     pub used: usize,
-    /// Results with less of it, for the picture.
+    /// Predictions with smaller counts, for the picture.
     pub below: Vec<(f64, Predictions)>,
-    /// Results with more of it, ascending. The last decides: the best of all would win by chance as
-    /// well.
+    /// Predictions with larger counts, ascending. The last decides: the best of all would win by
+    /// chance as well.
     pub beyond: Vec<(f64, Predictions)>,
 }
 

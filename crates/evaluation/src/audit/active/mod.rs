@@ -1,4 +1,4 @@
-//! An active test: an adversarial image is planted, which the attack must find.
+//! The active test: an adversarial image is planted, which the attack must find.
 //!
 //! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991).
 //! Around each image random points within 0.95 ε are labelled as inside, one of the surface of the
@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 /// How far out the points of the inside reach, in ε.
 const INNER: f64 = 0.95;
-/// The fewest images whose planted point a readout can set apart that make a test.
+/// The fewest images with a planted point that make a test.
 const FEWEST: usize = 8;
 
 pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
@@ -83,7 +83,8 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         Some(judgement) => CheckResult::judged(&judgement, measured),
         None => CheckResult::new(
             Verdict::Inconclusive,
-            measured + "; what chance finds in more than half of the cases tests no attack",
+            measured
+                + "; a test that random points pass in more than half of the cases tests no attack",
         ),
     };
     Ok(result
@@ -92,8 +93,9 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         .value("random_success_rate", chance))
 }
 
-/// What follows from whether the attack, and whether chance, found each planted point, with how often
-/// they did; nothing follows from a success where chance finds over half of them.
+/// The judgement on whether the attack, and whether random points, found each planted point, with
+/// the two success rates; none if random points found over half of them and the attack did not
+/// fail.
 fn judge(found: &[bool], by_chance: &[bool]) -> (Option<Judgement>, [f64; 2]) {
     let rate =
         |list: &[bool]| list.iter().filter(|hit| **hit).count() as f64 / list.len().max(1) as f64;
@@ -104,8 +106,8 @@ fn judge(found: &[bool], by_chance: &[bool]) -> (Option<Judgement>, [f64; 2]) {
     (tells.then_some(judgement), rates)
 }
 
-/// Whether the attack, and whether chance, finds the planted point, of each image where one can be
-/// planted.
+/// Whether the attack, and whether random points, find the planted point, for each image at which
+/// one can be planted.
 fn of_chunk(
     sample: &Sample<'_>,
     part: &AttackBatch,
