@@ -94,8 +94,8 @@ pub(super) fn black_box(sample: &Sample<'_>) -> Result<CheckResult, AttackError>
         false => "",
     };
     let measured = format!(
-        "{} queries without gradients leave {}, the audited attack {}; they alone break {only} of {examples} images, \
-         of which APGD leaves {neither}, too{alone}",
+        "under {} queries without gradients robust accuracy is {}, under the audited attack {}; the queries alone break \
+         {only} of {examples} images, and APGD does not break {neither} of these either{alone}",
         sample.setup().sizes.queries,
         percent(square.accuracy()),
         percent(audited.accuracy()),

@@ -59,19 +59,19 @@
 //! Checks of gradients ask the model, whatever the attack: without sound gradients the comparison
 //! with FGSM and APGD says nothing either.
 //!
-//! | check | skipped without |
+//! | without | is skipped |
 //! | --- | --- |
-//! | `gradient-noise` | gradients of the model in the attack |
-//! | `draw-sweep` | the knob `draws` |
-//! | `epsilon-sweep` | the knob `epsilon` |
-//! | `steps-sweep` | the knob `steps` |
-//! | `restarts-sweep` | the knob `restarts` |
-//! | `step-size-sweep` | the knob `step_size` |
-//! | `loss-choice` | the knob `loss`, and for a noisy model `expectation` |
-//! | `silent-success` | the knob `iterate`, at the last iterate |
-//! | `transfer` | an attack that learns from the model; a surrogate, or noise |
-//! | `draw-transfer` | [draws that decide](cni_attacks::Attack::deciding_draws) on the result |
-//! | `active-test` | an attack that can do with two classes |
+//! | gradients of the model in the attack | `gradient-noise` |
+//! | the knob `draws` | `draw-sweep` |
+//! | the knob `epsilon` | `epsilon-sweep` |
+//! | the knob `steps` | `steps-sweep` |
+//! | the knob `restarts` | `restarts-sweep` |
+//! | the knob `step_size` | `step-size-sweep` |
+//! | the knob `loss`, and for a noisy model `expectation` | `loss-choice` |
+//! | the knob `iterate`, at the last iterate | `silent-success` |
+//! | an attack that learns from the model; a surrogate, or noise | `transfer` |
+//! | [draws that decide](cni_attacks::Attack::deciding_draws) on the result | `draw-transfer` |
+//! | an attack that can do with two classes | `active-test` |
 //!
 //! Checks of noise are skipped for a model without noise. An attack that
 //! [cannot tell its cost](cni_attacks::Attack::cost) is taken to cost a thousand forward passes.
