@@ -79,13 +79,19 @@ pub trait Attack: AsAttack + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`AttackError::NoKnob`] if it lacks the setting, and where the value is out of its range.
+    /// [`AttackError::NoKnob`] if it lacks the setting, and the error of the attack's own setter if
+    /// the value is out of its range.
     fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        Err(AttackError::NoKnob { attack: self.name(), field: knob.field() })
+        Err(knob.lacked_by(self.name()))
     }
 
-    /// What it costs for each example, judged by a model of so many classes, with noise or without:
-    /// an upper bound, since examples may leave early. `None` if it cannot tell.
+    /// What it costs for each example on a model of so many classes, with noise or without: an
+    /// upper bound in passes through that model, since examples may leave early. `None` if it
+    /// cannot tell.
+    ///
+    /// It counts the attack as it runs by its own habit, without the four passes that find out
+    /// whether the model has noise, and without what an early stop costs if the caller asks for
+    /// one.
     fn cost(&self, _classes: usize, _stochastic: bool) -> Option<Passes> {
         None
     }
@@ -105,6 +111,46 @@ pub trait Attack: AsAttack + Send + Sync {
     /// [`AttackError::Unused`] if a setting would have no effect beside the others.
     fn check(&self) -> Result<(), AttackError> {
         Ok(())
+    }
+
+    /// What it costs for each example to [continue](Self::continued) to so many steps or restarts
+    /// in all. `None` if the attack cannot be continued by this knob: then more of it is a run from
+    /// the beginning, of [`with_knob`](Self::with_knob).
+    fn continued_cost(&self, _more: Knob) -> Option<Passes> {
+        None
+    }
+
+    /// Continues from the images `found`, which it has found for this `batch` under this `key`, to
+    /// so many steps or restarts in all: `more` is [`Knob::Steps`] or [`Knob::Restarts`] with a
+    /// larger number than its own.
+    ///
+    /// An attack that can be continued spares a sweep the passes that it has spent already. The
+    /// images are as good as those of the attack [with that knob](Self::with_knob), and need not be
+    /// equal to them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](Self::run), and [`AttackError::NoKnob`] if
+    /// [`continued_cost`](Self::continued_cost) is `None`.
+    fn continued(
+        &self,
+        _access: &mut ModelAccess<'_>,
+        _batch: &AttackBatch,
+        _key: Key,
+        _found: Tensor<4>,
+        more: Knob,
+    ) -> Result<Tensor<4>, AttackError> {
+        Err(more.lacked_by(self.name()))
+    }
+
+    /// The draws of the model's noise by which a run under `key` decides on its result: those that
+    /// choose among its candidates, else those of its last gradients. Each entry stands for draws 0
+    /// up to its number of the noise that belongs to its key. Empty if the attack asks for no draws
+    /// or cannot tell.
+    ///
+    /// An image may fit these draws and not others, which audits find out.
+    fn deciding_draws(&self, _key: Key) -> Vec<(Key, usize)> {
+        Vec::new()
     }
 
     /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height, width]`.
@@ -141,6 +187,79 @@ impl<A: Attack> AsAttack for A {
         self
     }
 }
+
+/// An attack behind a pointer is an attack.
+macro_rules! behind_a_pointer {
+    ($($pointer:ty),*) => {$(
+        impl<A: Attack + ?Sized> Attack for $pointer {
+            fn name(&self) -> String {
+                (**self).name()
+            }
+
+            fn threat(&self) -> Threat {
+                (**self).threat()
+            }
+
+            fn access(&self) -> Access {
+                (**self).access()
+            }
+
+            fn spec(&self) -> serde_json::Value {
+                (**self).spec()
+            }
+
+            fn gradient_draws(&self) -> Option<usize> {
+                (**self).gradient_draws()
+            }
+
+            fn min_classes(&self) -> usize {
+                (**self).min_classes()
+            }
+
+            fn knobs(&self) -> Knobs {
+                (**self).knobs()
+            }
+
+            fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+                (**self).with_knob(knob)
+            }
+
+            fn cost(&self, classes: usize, stochastic: bool) -> Option<Passes> {
+                (**self).cost(classes, stochastic)
+            }
+
+            fn continued_cost(&self, more: Knob) -> Option<Passes> {
+                (**self).continued_cost(more)
+            }
+
+            fn continued(
+                &self,
+                access: &mut ModelAccess<'_>,
+                batch: &AttackBatch,
+                key: Key,
+                found: Tensor<4>,
+                more: Knob,
+            ) -> Result<Tensor<4>, AttackError> {
+                (**self).continued(access, batch, key, found, more)
+            }
+
+            fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+                (**self).deciding_draws(key)
+            }
+
+            fn run(
+                &self,
+                access: &mut ModelAccess<'_>,
+                problem: &AttackBatch,
+                key: Key,
+            ) -> Result<Tensor<4>, AttackError> {
+                (**self).run(access, problem, key)
+            }
+        }
+    )*};
+}
+
+behind_a_pointer!(&A, Box<A>, Arc<A>);
 
 impl ModelAccess<'_> {
     /// What `attack` makes of the images of `problem`, `[batch, channels, height, width]` in its order: how every

@@ -105,7 +105,7 @@ pub use attack::{Access, AsAttack, Attack, check_classes};
 pub use autoattack::Suite;
 pub use batch::{AttackBatch, check_images};
 pub use error::{AttackError, at_least_one, within};
-pub use knobs::{Knob, Knobs};
+pub use knobs::{Iterate, Knob, Knobs};
 pub use load::attack_from_spec;
 pub use methods::*;
 pub use model::{AnyRank, Classifier, FixedNoise, FrozenModel, bpda, straight_through};

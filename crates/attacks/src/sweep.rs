@@ -64,7 +64,7 @@ impl Sweep<'_> {
         at_least_one("epsilons", self.epsilons.len())?;
         let norm = self.runner.attack.threat().norm();
         for epsilon in &self.epsilons {
-            Threat::of_any_radius(norm, *epsilon)?;
+            Threat::unbounded(norm).with_epsilon(*epsilon)?;
         }
         let batch = AttackBatch::new(images, &goal.into(), self.runner.examples.clone())?;
         match self.runner.attack.is_minimum_norm() {

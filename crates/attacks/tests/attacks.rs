@@ -147,7 +147,7 @@ fn robust_accuracy_falls_from_all_to_none_as_epsilon_grows() {
             .into_iter()
             .map(|part| {
                 let threat = match (norm, part) {
-                    (Norm::Linf, 1.0) => Threat::of_any_radius(norm, 1.0).unwrap(),
+                    (Norm::Linf, 1.0) => Threat::whole_box(),
                     _ => Threat::new(norm, part * largest).unwrap(),
                 };
                 let attack = Pgd::new(threat);

@@ -4,8 +4,7 @@ mod support;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use cni_attacks::{
-    AdversarialPatch, Attack, Budget, Expectation, Goal, LocationSearch, Loss, Passes,
-    Threat,
+    AdversarialPatch, Attack, Budget, Expectation, Goal, LocationSearch, Loss, Passes, Threat,
 };
 use cni_noise::{Key, layer_key, normal, normal_like, uniform};
 use serde_json::{Value, json};

@@ -1,12 +1,14 @@
 //! Suites of attacks: each attack on the examples that those before it have left.
 
 mod cascade;
+mod presets;
 
 use self::cascade::Cascade;
 use crate::error::at_least_one;
 use crate::spec::Spec;
 use crate::{
-    Access, Apgd, Attack, AttackBatch, AttackError, Fab, ModelAccess, Norm, Square, Threat,
+    Access, Apgd, Attack, AttackBatch, AttackError, Fab, Knob, Knobs, ModelAccess, Norm, Passes,
+    Square, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -56,65 +58,7 @@ pub struct Suite {
 /// Draws of a stochastic model that decide on an example.
 const DRAWS: usize = 20;
 
-/// Draws behind each gradient in `rand`.
-const RAND_DRAWS: usize = 20;
-
-/// Queries of the Square attack in `rand_plus`.
-const RAND_QUERIES: usize = 1_000;
-
 impl Suite {
-    /// AutoAttack's `standard`: what the field reports. Wants four classes; for fewer there is
-    /// [`for_classes`](Self::for_classes).
-    ///
-    /// # Errors
-    ///
-    /// None for the norms there are.
-    pub fn standard(threat: Threat) -> Result<Self, AttackError> {
-        let (mut ce, mut targeted) = (Apgd::cross_entropy(threat), Apgd::targeted(threat));
-        if threat.norm() == Norm::L1 {
-            ce = ce.with_restarts(5)?.with_enlarged_start(true);
-            targeted = targeted.with_targets(5)?.with_enlarged_start(true);
-        }
-        let attacks: [Arc<dyn Attack>; 4] = [
-            Arc::new(ce),
-            Arc::new(targeted),
-            Arc::new(Fab::targeted(threat)),
-            Arc::new(Square::new(threat)),
-        ];
-        Self::new("AutoAttack-standard", attacks.to_vec())
-    }
-
-    /// AutoAttack's `plus`: more restarts, and the untargeted forms too. Wants four classes. Errors as
-    /// [`standard`](Self::standard).
-    pub fn plus(threat: Threat) -> Result<Self, AttackError> {
-        let attacks: [Arc<dyn Attack>; 6] = [
-            Arc::new(Apgd::cross_entropy(threat).with_restarts(5)?),
-            Arc::new(Apgd::dlr(threat).with_restarts(5)?),
-            Arc::new(Fab::new(threat).with_restarts(5)?),
-            Arc::new(Square::new(threat)),
-            Arc::new(Apgd::targeted(threat)),
-            Arc::new(Fab::targeted(threat)),
-        ];
-        Self::new("AutoAttack-plus", attacks.to_vec())
-    }
-
-    /// AutoAttack's `rand`, for stochastic models. Wants three classes. Errors as [`standard`](Self::standard).
-    pub fn rand(threat: Threat) -> Result<Self, AttackError> {
-        let attacks: [Arc<dyn Attack>; 2] = [
-            Arc::new(Apgd::cross_entropy(threat).with_draws(RAND_DRAWS)?),
-            Arc::new(Apgd::dlr(threat).with_draws(RAND_DRAWS)?),
-        ];
-        Self::new("AutoAttack-rand", attacks.to_vec())
-    }
-
-    /// [`rand`](Self::rand) with EOT-Square. Errors as [`standard`](Self::standard).
-    pub fn rand_plus(threat: Threat) -> Result<Self, AttackError> {
-        let mut suite = Self::rand(threat)?;
-        let square = Square::new(threat).with_queries(RAND_QUERIES)?.with_draws(RAND_DRAWS)?;
-        suite.attacks.push(Arc::new(square));
-        Ok(Self { name: "AutoAttack-rand-plus".to_string(), ..suite })
-    }
-
     /// Attacks of one threat, in that order.
     ///
     /// # Errors
@@ -235,6 +179,49 @@ impl Attack for Suite {
 
     fn gradient_draws(&self) -> Option<usize> {
         self.attacks().filter_map(Attack::gradient_draws).max()
+    }
+
+    /// The draws of its attacks, the most that any of them has. The draws that decide on an example
+    /// are a [setting of its own](Self::with_draws).
+    fn knobs(&self) -> Knobs {
+        let draws = self.attacks().filter_map(|attack| attack.knobs().draws).max();
+        Knobs { draws, ..Knobs::default() }
+    }
+
+    /// Sets the radius of all its attacks, or the draws of those that have them.
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let lacks = match knob {
+            Knob::Epsilon(_) => false,
+            Knob::Draws(_) => self.knobs().draws.is_none(),
+            _ => true,
+        };
+        if lacks {
+            return Err(knob.lacked_by(self.name()));
+        }
+        let keeps =
+            |attack: &dyn Attack| matches!(knob, Knob::Draws(_)) && attack.knobs().draws.is_none();
+        let turned = |attack: &Arc<dyn Attack>| match keeps(attack.as_ref()) {
+            true => Ok(attack.clone()),
+            false => attack.with_knob(knob.clone()),
+        };
+        let attacks = self.attacks.iter().map(turned).collect::<Result<_, AttackError>>()?;
+        let Self { draws, left_out, .. } = self.clone();
+        Ok(Arc::new(Self { draws, left_out, ..Self::new(self.name.clone(), attacks)? }))
+    }
+
+    /// What all its attacks cost, and the draws that decide before the first and after each.
+    fn cost(&self, classes: usize, stochastic: bool) -> Option<Passes> {
+        let draws = if stochastic { self.draws } else { 1 };
+        let decision = Passes { forwards: draws as u64, backwards: 0 };
+        let attacks = self.attacks().map(|attack| attack.cost(classes, stochastic));
+        let attacks: Option<Vec<Passes>> = attacks.collect();
+        let attacks = attacks?.into_iter().map(|attack| attack + decision);
+        Some(attacks.sum::<Passes>() + decision)
+    }
+
+    /// Those that decide on an example.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("select"), self.draws)]
     }
 
     fn min_classes(&self) -> usize {

@@ -6,12 +6,14 @@ use crate::methods::shared::minimum_norm::Search;
 use crate::rows::{per_row, read, where_rows};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
+    Passes, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::Serialize;
 use std::f64::consts::PI;
+use std::sync::Arc;
 
 /// DDN (Rony et al., arXiv 1811.09600, algorithm 1), in L2.
 ///
@@ -210,6 +212,31 @@ impl Attack for Ddn {
 
     fn is_minimum_norm(&self) -> bool {
         true
+    }
+
+    fn knobs(&self) -> Knobs {
+        Knobs { steps: Some(self.steps), draws: Some(self.eot.draws), ..Knobs::default() }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(steps) => attack.with_steps(steps)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {
+        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let step = self.eot.gradient_cost() + score * u64::from(stochastic);
+        Some(score * (1 + self.bisection as u64) + step * self.steps as u64)
+    }
+
+    /// Those by which images are found adversarial.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("score"), self.eot.draws)]
     }
 
     fn run(

@@ -6,10 +6,14 @@ use crate::methods::shared::minimum_norm::Search;
 use crate::methods::shared::targets::targets;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
-use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Norm, PairLoss, Threat};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Goal, Knob, Knobs, ModelAccess, Norm, PairLoss,
+    Passes, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// DeepFool (Moosavi-Dezfooli et al., arXiv 1511.04599, algorithm 2), in L2 or Linf.
 ///
@@ -116,6 +120,32 @@ impl Attack for DeepFool {
 
     fn is_minimum_norm(&self) -> bool {
         true
+    }
+
+    fn knobs(&self) -> Knobs {
+        Knobs { steps: Some(self.steps), draws: Some(self.eot.draws), ..Knobs::default() }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(steps) => attack.with_steps(steps)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    fn cost(&self, classes: usize, _: bool) -> Option<Passes> {
+        let others = (self.classes - 1).min(classes.saturating_sub(1));
+        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let step = self.eot.gradient_cost() * others as u64 + score;
+        Some(score * 2 + step * self.steps as u64)
+    }
+
+    /// Those by which images are found adversarial.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("score"), self.eot.draws)]
     }
 
     fn run(

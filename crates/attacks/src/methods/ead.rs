@@ -8,11 +8,13 @@ use crate::rows::at_least_single;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
+    Passes, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// EAD, the elastic-net attack (Chen et al., arXiv 1709.04114, algorithm 1), in L1.
 ///
@@ -232,6 +234,38 @@ impl Attack for Ead {
 
     fn gradient_draws(&self) -> Option<usize> {
         Some(self.eot.draws)
+    }
+
+    fn knobs(&self) -> Knobs {
+        Knobs {
+            steps: Some(self.steps),
+            step_size: Some(self.step_size),
+            draws: Some(self.eot.draws),
+            ..Knobs::default()
+        }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(steps) => attack.with_steps(steps)?,
+            Knob::StepSize(step_size) => attack.with_step_size(step_size)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    /// Every iterate is asked about, since the gradient is taken ahead of it.
+    fn cost(&self, _: usize, _: bool) -> Option<Passes> {
+        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let step = self.eot.gradient_cost() + score;
+        Some(score + step * (self.search_steps * self.steps) as u64)
+    }
+
+    /// Those by which images are found adversarial.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("score"), self.eot.draws)]
     }
 
     fn is_minimum_norm(&self) -> bool {

@@ -4,10 +4,13 @@ use crate::attack::spec;
 use crate::error::at_least_one;
 use crate::methods::shared::best::KeepBest;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
-use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Norm, Threat};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, ModelAccess, Norm, Passes, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How random perturbations are distributed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +128,34 @@ impl Attack for RandomNoise {
                 wanted: "1: a single point is compared with no other, and the model not asked",
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// Its steps are its points.
+    fn knobs(&self) -> Knobs {
+        Knobs { steps: Some(self.samples), draws: Some(self.eot.draws), ..Knobs::default() }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(samples) => attack.with_samples(samples)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    fn cost(&self, _: usize, _: bool) -> Option<Passes> {
+        let points = if self.samples == 1 { 0 } else { self.samples };
+        Some(Passes { forwards: (points * self.eot.draws) as u64, backwards: 0 })
+    }
+
+    /// Those that compare points.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        match self.samples {
+            1 => Vec::new(),
+            _ => vec![(key.named("score"), self.eot.draws)],
         }
     }
 

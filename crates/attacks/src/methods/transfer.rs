@@ -2,9 +2,14 @@
 
 use crate::error::at_least_one;
 use crate::methods::shared::best::KeepBest;
-use crate::{Access, Attack, AttackBatch, AttackError, Classifier, Eot, ModelAccess, Threat};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Budget, Classifier, Eot, Knob, Knobs, ModelAccess,
+    Passes, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::{Key, Noise, scope};
+use std::sync::Arc;
+use std::time::Instant;
 
 /// The adversarial examples of a surrogate model, used on another.
 ///
@@ -23,19 +28,29 @@ use cni_noise::{Key, Noise, scope};
 /// assert_eq!(attack.name(), "PGD-10-from-plain");
 /// # Ok::<(), cni_attacks::AttackError>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct Transfer<C, A> {
+#[derive(Clone)]
+pub struct Transfer {
     surrogate_name: String,
-    surrogate: C,
-    attack: A,
+    surrogate: Arc<dyn Classifier + Send + Sync>,
+    attack: Arc<dyn Attack>,
     candidates: usize,
     eot: Eot,
 }
 
-impl<C: Classifier + Send + Sync, A: Attack> Transfer<C, A> {
+impl Transfer {
     /// The examples that `attack` finds for `surrogate`, which the records call `name`.
-    pub fn new(name: impl Into<String>, surrogate: C, attack: A) -> Self {
-        Self { surrogate_name: name.into(), surrogate, attack, candidates: 1, eot: Eot::ONE }
+    pub fn new(
+        name: impl Into<String>,
+        surrogate: impl Classifier + Send + Sync + 'static,
+        attack: impl Attack + 'static,
+    ) -> Self {
+        Self {
+            surrogate_name: name.into(),
+            surrogate: Arc::new(surrogate),
+            attack: Arc::new(attack),
+            candidates: 1,
+            eot: Eot::ONE,
+        }
     }
 
     /// The number of candidates for each image; an error where it is zero.
@@ -50,7 +65,7 @@ impl<C: Classifier + Send + Sync, A: Attack> Transfer<C, A> {
     }
 }
 
-impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
+impl Attack for Transfer {
     /// `{attack}-from-{surrogate}`, with several candidates `…-of{candidates}`.
     fn name(&self) -> String {
         let name = format!("{}-from-{}", self.attack.name(), self.surrogate_name);
@@ -96,6 +111,40 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
         }
     }
 
+    /// Those of its attack on the surrogate, but for draws: these are the victim's, which choose
+    /// among candidates.
+    fn knobs(&self) -> Knobs {
+        let draws = Some(self.eot.draws);
+        Knobs { draws, expectation: None, ..self.attack.knobs() }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let mut eot = self.eot;
+        let attack = match knob {
+            Knob::Draws(draws) => {
+                eot = eot.with_draws(draws)?;
+                self.attack.clone()
+            }
+            Knob::Expectation(_) => return Err(knob.lacked_by(self.name())),
+            knob => self.attack.with_knob(knob)?,
+        };
+        Ok(Arc::new(Self { attack, eot, ..self.clone() }))
+    }
+
+    /// The victim's passes. Those of the surrogate are none of it.
+    fn cost(&self, _: usize, _: bool) -> Option<Passes> {
+        let candidates = if self.candidates == 1 { 0 } else { self.candidates };
+        Some(Passes { forwards: (candidates * self.eot.draws) as u64, backwards: 0 })
+    }
+
+    /// Those that choose among candidates.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        match self.candidates {
+            1 => Vec::new(),
+            _ => vec![(key.named("score"), self.eot.draws)],
+        }
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
@@ -106,7 +155,7 @@ impl<C: Classifier + Send + Sync, A: Attack> Attack for Transfer<C, A> {
         let mut images = problem.images.clone();
         for candidate in 0..self.candidates as u64 {
             // The victim's budget and passes are its own.
-            let mut surrogate = ModelAccess::new(&self.surrogate);
+            let mut surrogate = ModelAccess::new(&*self.surrogate);
             // Noise that the caller has switched off is the victim's: the surrogate stays what it
             // is.
             let made = || surrogate.run(&self.attack, problem, key.child(candidate));

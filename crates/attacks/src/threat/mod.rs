@@ -71,9 +71,17 @@ impl Threat {
         Self { norm: Norm::Linf, epsilon: 1.0 }
     }
 
-    /// As [`new`](Self::new), with radii of 1 and more in Linf and the infinite one, which is
-    /// [`unbounded`](Self::unbounded), among them: for those who mean it.
-    pub fn of_any_radius(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
+    /// The ball of another radius in the same norm, which in Linf may be the
+    /// [`whole_box`](Self::whole_box); an error unless `epsilon` is finite and at least 0.
+    pub fn with_epsilon(self, epsilon: f64) -> Result<Self, AttackError> {
+        match epsilon.is_finite() {
+            true => Self::of_any_radius(self.norm, epsilon),
+            false => Err(AttackError::Epsilon { got: epsilon }),
+        }
+    }
+
+    /// As [`new`](Self::new), with radii of 1 and more in Linf and the infinite one.
+    fn of_any_radius(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
         match epsilon >= 0.0 {
             true => Ok(Self { norm, epsilon }),
             false => Err(AttackError::Epsilon { got: epsilon }),

@@ -1,6 +1,7 @@
 //! Every attack through the same checks.
 
 mod front_door;
+mod knobs;
 mod own;
 mod passes;
 mod specs;

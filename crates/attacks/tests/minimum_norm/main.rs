@@ -22,7 +22,7 @@ use support::{Toy, fraction, gap, images};
 const FAR: f64 = f64::INFINITY;
 
 fn threat(norm: Norm, epsilon: f64) -> Threat {
-    Threat::of_any_radius(norm, epsilon).unwrap()
+    Threat::unbounded(norm).with_epsilon(epsilon).unwrap()
 }
 
 /// An attack, and how much farther than the nearest adversarial image its result may be, relatively: of two classes, and of

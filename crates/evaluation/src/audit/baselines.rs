@@ -1,41 +1,37 @@
-//! Weaker attackers, who must not win where the audited attack does not.
+//! Weaker attacks, which must not break images that the audited attack does not break.
 
-use super::case::Case;
+use super::context::Model;
 use super::difference::Difference;
-use super::fared::Fared;
-use super::finding::{Finding, percent};
 use super::judgement::Judgement;
+use super::predictions::Predictions;
+use super::result::{CheckResult, percent};
+use super::sample::Sample;
 use super::setup::{Setup, Size};
-use super::subject::Target;
-use cni_attacks::{AttackError, Passes, Pgd};
-
-fn one_steps(setup: &Setup) -> [Pgd; 2] {
-    [setup.one_step(1.0, false), setup.one_step(1.25, true)]
-}
+use cni_attacks::{Access, Attack, AttackError, Passes};
 
 pub(super) fn one_step_cost(setup: &Setup, size: Size) -> Passes {
-    setup.judged(&one_steps(setup)) * size.right as u64
+    setup.judged(&setup.one_step()) * size.right as u64
 }
 
-pub(super) fn one_step(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let audited = case.audited()?.fared;
+pub(super) fn one_step(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let audited = sample.audited()?.predictions;
     let mut best: Option<(&str, Difference)> = None;
     for (name, attack) in
-        ["FGSM", "FGSM from a random start"].into_iter().zip(one_steps(case.setup()))
+        ["FGSM", "FGSM from a random start"].into_iter().zip(sample.setup().one_step())
     {
-        let gain = Difference::paired(&audited, &case.find(&attack)?.fared);
+        let gain = Difference::paired(&audited, &sample.find(&attack)?.predictions);
         if best.is_none_or(|(_, record)| gain.mean > record.mean) {
             best = Some((name, gain));
         }
     }
     let (name, gain) = best.expect("there are one-step attacks");
     let measured = format!(
-        "one step ({name}) leaves {}, the audited attack {}",
+        "under one step ({name}) robust accuracy is {}, under the audited attack {}",
         percent(audited.accuracy() - gain.mean),
         percent(audited.accuracy())
     );
-    let judgement = gain.judge(case.setup().bound(), 0.05, 2).where_left(&audited);
-    Ok(Finding::judged(&judgement, measured)
+    let judgement = gain.judge(sample.setup().bound(), 0.05, 2).limited_by(&audited);
+    Ok(CheckResult::judged(&judgement, measured)
         .value("one_step", audited.accuracy() - gain.mean)
         .value("audited", audited.accuracy())
         .value("gain", gain.mean)
@@ -43,24 +39,24 @@ pub(super) fn one_step(case: &Case<'_>) -> Result<Finding, AttackError> {
 }
 
 pub(super) fn random_cost(setup: &Setup, size: Size) -> Passes {
-    (setup.random().1 + setup.judge_cost()) * size.right as u64
+    setup.judged([&setup.random()]) * size.right as u64
 }
 
-pub(super) fn random(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (attack, audited) = (case.setup().random().0, case.audited()?.fared);
-    let random = case.find(&attack)?.fared;
+pub(super) fn random(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let (attack, audited) = (sample.setup().random(), sample.audited()?.predictions);
+    let random = sample.find(&attack)?.predictions;
     let only = random.broken_only_here(&audited).len();
-    let broken = majority(&case.clean) - majority(&random);
+    let broken = majority(&sample.clean) - majority(&random);
     let measured = format!(
         "the best of {} random points on the sphere breaks {broken} of {} images, and {only} that the audited attack \
-         leaves",
-        case.setup().sizes.points,
-        majority(&case.clean)
+         does not break",
+        sample.setup().sizes.points,
+        majority(&sample.clean)
     );
-    let (images, bound) = (case.clean.examples(), case.setup().bound());
+    let (images, bound) = (sample.clean.examples(), sample.setup().bound());
     let judgement = Judgement::of_count(only, images, bound, |count, _| count >= 2, gross);
-    let judgement = case.setup().counted(judgement).where_left(&audited);
-    Ok(Finding::judged(&judgement, measured)
+    let judgement = sample.setup().counted(judgement).limited_by(&audited);
+    Ok(CheckResult::judged(&judgement, measured)
         .value("broken", broken as f64)
         .value("broken_only_by_random", only as f64)
         .value("robust_random", random.accuracy())
@@ -72,80 +68,93 @@ fn gross(count: usize, images: usize) -> bool {
     count >= 2 && count as f64 > 0.05 * images as f64
 }
 
-/// Images that half of the draws or more get right.
-fn majority(fared: &Fared) -> isize {
-    fared.shares().iter().filter(|share| **share >= 0.5).count() as isize
+/// The number of images that half of the draws or more classify correctly.
+fn majority(predictions: &Predictions) -> isize {
+    predictions.shares().iter().filter(|share| **share >= 0.5).count() as isize
 }
 
 pub(super) fn black_box_cost(setup: &Setup, size: Size) -> Passes {
-    (setup.black_box().1 + setup.judge_cost()) * size.right as u64
+    setup.judged([&setup.black_box()]) * size.right as u64
 }
 
-pub(super) fn black_box(case: &Case<'_>) -> Result<Finding, AttackError> {
+pub(super) fn black_box(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (attack, audited, strong) =
-        (case.setup().black_box().0, case.audited()?.fared, case.strong()?.fared);
-    let square = case.find(&attack)?.fared;
-    let examples = case.clean.examples();
+        (sample.setup().black_box(), sample.audited()?.predictions, sample.strong()?.predictions);
+    let square = sample.find(&attack)?.predictions;
+    let examples = sample.clean.examples();
     let only = square.broken_only_here(&audited);
     let hard = square.broken_only_here(&strong);
     let neither = only.iter().filter(|row| hard.contains(row)).count();
     let only = only.len();
     let many = |count: usize, images: usize| count >= 2 && count as f64 > 0.002 * images as f64;
     let fails = |only: usize, images: usize| gross(only, images) || many(neither, images);
-    let judgement = Judgement::of_count(only, examples, case.setup().bound(), many, fails);
-    let alone = match case.setup().stochastic {
-        true => "; attacks by scores are fooled by noise, too, so that by itself this says little",
+    let judgement = Judgement::of_count(only, examples, sample.setup().bound(), many, fails);
+    let alone = match sample.setup().stochastic {
+        true => "; noise misleads attacks by scores as well, so this alone says little",
         false => "",
     };
     let measured = format!(
-        "{} queries without gradients leave {}, the audited attack {}; they alone break {only} of {examples} images, \
-         of which APGD leaves {neither}, too{alone}",
-        case.setup().sizes.queries,
+        "under {} queries without gradients robust accuracy is {}, under the audited attack {}; the queries alone break \
+         {only} of {examples} images, and APGD does not break {neither} of these either{alone}",
+        sample.setup().sizes.queries,
         percent(square.accuracy()),
         percent(audited.accuracy()),
     );
-    let judgement = case.setup().counted(judgement).where_left(&audited);
-    Ok(Finding::judged(&judgement, measured)
+    let judgement = sample.setup().counted(judgement).limited_by(&audited);
+    Ok(CheckResult::judged(&judgement, measured)
         .value("broken_only_by_black_box", only as f64)
         .value("broken_by_neither_gradient_attack", neither as f64)
         .value("robust_black_box", square.accuracy())
         .value("robust_audited", audited.accuracy()))
 }
 
+/// Why its images would be the same for any model.
+pub(super) fn ignores_models(setup: &Setup) -> Option<String> {
+    let name = setup.attack.name();
+    match setup.attack.access() {
+        Access::Transfer => Some(format!("{name} transfers from a model of its own")),
+        Access::None => Some(format!("{name} does not learn from the model")),
+        Access::Gradients | Access::Scores | Access::Decisions => None,
+    }
+}
+
 pub(super) fn transfer_cost(setup: &Setup, size: Size) -> Passes {
     match setup.surrogate {
-        true => (setup.without_draws().cost() + setup.judge_cost()) * size.right as u64,
+        true => {
+            let attack = setup.cost_without_noise(&setup.without_draws());
+            (attack + setup.judge_cost()) * size.right as u64
+        }
         false => Passes::default(),
     }
 }
 
-pub(super) fn transfer(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (subject, attack) = (case.subject, case.setup().without_draws());
-    let key = subject.attack_key();
-    let (name, images) = match &subject.surrogate {
+pub(super) fn transfer(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let (context, attack) = (sample.context, sample.setup().without_draws());
+    let key = context.attack_key();
+    let (name, images) = match &context.surrogate {
         Some(surrogate) => {
-            let target = Target { classifier: &*surrogate.classifier, stochastic: false };
-            (surrogate.name.as_str(), subject.attack(target, &attack, &case.problem, key)?)
+            let model = Model { classifier: &*surrogate.classifier, stochastic: false };
+            (surrogate.name.as_str(), context.attack(model, &attack, &sample.problem, key)?)
         }
-        None if case.setup().stochastic => {
+        None if sample.setup().stochastic => {
             let images =
-                case.without_noise(|target| subject.attack(target, &attack, &case.problem, key));
+                sample.without_noise(|model| context.attack(model, &attack, &sample.problem, key));
             ("the model with its noise off", images?)
         }
         None => {
             let reason = "no surrogate was given, and a model without noise cannot be its own";
-            return Ok(Finding::skipped(reason));
+            return Ok(CheckResult::skipped(reason));
         }
     };
-    let (audited, transferred) = (case.audited()?.fared, case.judge(&images)?);
+    let (audited, transferred) = (sample.audited()?.predictions, sample.judge(&images)?);
     let gain = Difference::paired(&audited, &transferred);
     let measured = format!(
-        "examples made for {name} leave {}, the audited attack {}",
+        "under examples made for {name} robust accuracy is {}, under the audited attack {}",
         percent(transferred.accuracy()),
         percent(audited.accuracy())
     );
-    let judgement = gain.judge(case.setup().bound(), 0.05, 1).where_left(&audited);
-    Ok(Finding::judged(&judgement, measured)
+    let judgement = gain.judge(sample.setup().bound(), 0.05, 1).limited_by(&audited);
+    Ok(CheckResult::judged(&judgement, measured)
         .value("robust_transfer", transferred.accuracy())
         .value("robust_audited", audited.accuracy())
         .value("gain", gain.mean)

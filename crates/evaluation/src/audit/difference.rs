@@ -1,25 +1,26 @@
-//! By how much accuracies differ, how sure that is, and what could have been seen.
+//! The difference of two accuracies, its standard error, and the smallest difference that could have
+//! been seen.
 
-use super::fared::{CHANCE, Fared};
 use super::judgement::{Judgement, smallest};
+use super::predictions::{CHANCE, Predictions};
 use crate::Verdict;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-/// By how much accuracies differ, and how sure that is. All are fractions.
+/// The difference of two accuracies, as a fraction, with its variance.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Difference {
     pub mean: f64,
     /// The variance of one example's difference.
     pub of_one: f64,
-    /// The variance of the mean by the choice of draws, which more examples do not make smaller.
+    /// The variance of the mean that comes from the choice of draws: more examples do not lower it.
     pub from_draws: f64,
-    /// Examples behind it.
+    /// Examples behind the mean.
     pub examples: usize,
 }
 
 impl Difference {
     /// The first accuracy less the second, of the same examples under the same draws.
-    pub fn paired(first: &Fared, second: &Fared) -> Self {
+    pub fn paired(first: &Predictions, second: &Predictions) -> Self {
         let tables = first.table().into_iter().zip(second.table());
         let table: Vec<Vec<f64>> = tables.map(|(a, b)| subtract(&a, &b)).collect();
         let each = columns(&table);
@@ -27,20 +28,20 @@ impl Difference {
         Self::new(&each, draws)
     }
 
-    /// The first accuracy less the second, of the same examples under different draws; a first of
-    /// one draw has none to choose from.
-    pub fn apart(first: &Fared, second: &Fared) -> Self {
-        Self::of_tables([first, second].map(Fared::table))
+    /// The first accuracy less the second, of the same examples under different draws. A first of
+    /// one draw is of a model whose draw is not chosen, and adds no variance.
+    pub fn apart(first: &Predictions, second: &Predictions) -> Self {
+        Self::of_tables([first, second].map(Predictions::table))
     }
 
-    /// By how much more the first attack leaves of what was there than the second of what was there
-    /// for it: `(first − before_first) − (second − before_second)`, of the same examples. Each attack
-    /// is judged by the draws of what was there before it, and the two by different ones.
+    /// By how much less accuracy the first attack costs than the second: `(first − before_first) −
+    /// (second − before_second)`, of the same examples. Accuracies before and after an attack are
+    /// judged by the same draws, and the two attacks by different ones.
     pub fn of_losses(
-        [first, before_first]: [&Fared; 2],
-        [second, before_second]: [&Fared; 2],
+        [first, before_first]: [&Predictions; 2],
+        [second, before_second]: [&Predictions; 2],
     ) -> Self {
-        let lost = |after: &Fared, before: &Fared| -> Vec<Vec<f64>> {
+        let lost = |after: &Predictions, before: &Predictions| -> Vec<Vec<f64>> {
             let draws = after.table().into_iter().zip(before.table());
             draws.map(|(after, before)| subtract(&after, &before)).collect()
         };
@@ -51,7 +52,7 @@ impl Difference {
     fn of_tables(tables: [Vec<Vec<f64>>; 2]) -> Self {
         let each = subtract(&columns(&tables[0]), &columns(&tables[1]));
         let [a, b] = [0, 1].map(|side| variance_over_draws(&tables[side]));
-        // What few draws cannot tell of their spread, the other side's must.
+        // The first side has few draws: the spread of the second is the better estimate.
         let draws = match tables[0].len() {
             0 | 1 => 0.0,
             held => a.max(b) / held as f64,
@@ -59,8 +60,8 @@ impl Difference {
         Self::new(&each, draws + b / tables[1].len().max(1) as f64)
     }
 
-    /// The mean of a value of each example, of which `from_draws` is the variance by the choice of
-    /// draws.
+    /// The mean of a value of each example; `from_draws` is the variance of the mean that comes from
+    /// the choice of draws.
     pub fn new(each: &[f64], from_draws: f64) -> Self {
         Self { mean: mean(each), of_one: variance(each), from_draws, examples: each.len() }
     }
@@ -73,30 +74,28 @@ impl Difference {
     /// What it would be of so many examples of the same kind.
     fn error_of(&self, examples: usize) -> f64 {
         match (self.of_one / examples.max(1) as f64 + self.from_draws).sqrt() {
-            // Few examples that all agree are no certainty.
+            // A few examples that all agree prove nothing.
             error if error < 1e-9 => 1.0 / (examples as f64 + 1.0),
             error => error,
         }
     }
 
-    /// Whether it exceeds a bound and what chance makes of it: two standard errors, or as many as
-    /// are equally rare with few examples (Student's t), and for the largest of `of` differences
-    /// (Bonferroni).
+    /// Whether it exceeds a bound and two standard errors; more of these with few examples (Student's
+    /// t), and for the largest of `of` differences (Bonferroni).
     pub fn exceeds(&self, bound: f64, of: usize) -> bool {
         self.mean > bound && self.mean > quantile(self.examples, of) * self.error()
     }
 
-    /// The smallest difference that could have been told from chance, of which as many examples of
-    /// the same kind would tell: what [`exceeds`](Self::exceeds) asks for by the error that was
-    /// found, and no less than the smallest share of examples that it would count were all others
-    /// alike.
+    /// The smallest difference that so many examples of the same kind could tell from chance: the
+    /// one that [`exceeds`](Self::exceeds) asks for by the error that was found, and at least the
+    /// smallest share of examples that it would count if all others were alike.
     fn detectable(&self, examples: usize, of: usize) -> f64 {
         let quantile = quantile(examples, of);
         (quantile * self.error_of(examples)).max(fewest_share(examples, of)).min(1.0)
     }
 
-    /// What a rule makes of the largest of `of` differences: it warns over the bound `warn` and
-    /// fails over `fail`.
+    /// The verdict on the largest of `of` differences: a warning over the bound `warn`, a failure
+    /// over `fail`.
     pub fn judge(&self, warn: f64, fail: f64, of: usize) -> Judgement {
         let verdict = match (self.exceeds(fail, of), self.exceeds(warn, of)) {
             (true, _) => Verdict::Fail,
@@ -111,20 +110,19 @@ impl Difference {
     }
 }
 
-/// How many examples a rule needs at least to see a difference of `bound` were all examples but
-/// those alike.
+/// The fewest examples with which a difference of `bound` can be seen, if all other examples are
+/// alike.
 pub(super) fn needed_for(bound: f64) -> usize {
     smallest(|examples| fewest_share(examples, 1) <= bound).unwrap_or(usize::MAX)
 }
 
-/// The smallest share of examples, all of them won, that exceeds what chance makes of it: p > t √(p
-/// (1 − p) / (n − 1)).
+/// The smallest share of examples that differ which exceeds chance: p > t √(p (1 − p) / (n − 1)).
 fn fewest_share(examples: usize, of: usize) -> f64 {
     let (n, t) = (examples as f64, quantile(examples, of));
     (t * t / ((n - 1.0).max(0.0) + t * t)).max(t / (n + 1.0))
 }
 
-/// The standard errors that chance exceeds as rarely as two of a normal law.
+/// The number of standard errors that chance exceeds as rarely as it exceeds two of a normal law.
 fn quantile(examples: usize, of: usize) -> f64 {
     let (freedom, chance) = (examples.saturating_sub(1).max(1) as f64, CHANCE / of.max(1) as f64);
     // With many examples the two are alike, and the inverse of the one is not to be relied on.
@@ -137,8 +135,8 @@ fn quantile(examples: usize, of: usize) -> f64 {
     }
 }
 
-/// The variance over draws of what all examples share: that of the means of draws, less what the
-/// examples' own luck adds to it. Both draws and examples are samples, crossed with each other.
+/// The variance between draws that all examples share: the variance of the means of draws, less the
+/// part that comes from single examples. Draws and examples are crossed samples.
 fn variance_over_draws(table: &[Vec<f64>]) -> f64 {
     let each = columns(table);
     let (draws, examples) = (table.len() as f64, each.len() as f64);
@@ -180,12 +178,12 @@ fn variance(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fared::tests::fared;
+    use super::super::predictions::tests::predictions;
     use super::*;
     use cni_noise::{Key, host_normal};
 
-    fn without(broken: usize, examples: usize) -> Fared {
-        fared(&(0..examples).map(|i| i >= broken).collect::<Vec<_>>())
+    fn without(broken: usize, examples: usize) -> Predictions {
+        predictions(&(0..examples).map(|i| i >= broken).collect::<Vec<_>>())
     }
 
     fn judged(broken: usize, examples: usize) -> Judgement {
@@ -219,17 +217,17 @@ mod tests {
         }
     }
 
-    /// Half of what is left goes, on 16 images: too few to say so, and nothing that passes.
+    /// Robust accuracy is halved on 16 images: too few to say so, and no pass.
     #[test]
     fn a_loss_that_few_examples_cannot_confirm_is_inconclusive() {
         let [two, one] = [14, 15].map(|broken| without(broken, 16));
-        let found = Difference::paired(&two, &one).judge(0.02, 0.1, 1).where_left(&two);
+        let found = Difference::paired(&two, &one).judge(0.02, 0.1, 1).limited_by(&two);
         assert_eq!(found.verdict, Verdict::Inconclusive);
         assert!(found.detectable > 0.12 && found.needed().is_some_and(|needed| needed > 500));
         assert!(found.note().contains("16 examples could show no less than"), "{}", found.note());
     }
 
-    /// A weaker attack that leaves a third more is not the stronger one, by the upper limit.
+    /// An attack under which accuracy is a third higher is not the stronger one, by the upper limit.
     #[test]
     fn a_difference_far_below_zero_rules_the_bound_out() {
         let (all, some) = (without(0, 64), without(20, 64));
@@ -239,12 +237,13 @@ mod tests {
         assert!(found.note().contains("at most 0.0 points"), "{}", found.note());
     }
 
-    /// Of 100 images 30 are right without noise alone, and no attack takes them: nothing but these
-    /// is spared. The mean is 0, and the error is that of differences of which 60 in 100 are ±1.
+    /// Of 100 images 30 are classified correctly only without noise, and 30 others stay correct under
+    /// attack only without noise. The mean is 0, and the error is that of differences of which 60 in
+    /// 100 are ±1.
     #[test]
     fn the_error_of_what_an_attack_spares_is_that_of_the_double_difference() {
         let of = |right: std::ops::Range<usize>| {
-            fared(&(0..100).map(|row| right.contains(&row)).collect::<Vec<_>>())
+            predictions(&(0..100).map(|row| right.contains(&row)).collect::<Vec<_>>())
         };
         let (clean_off, off, clean, noisy) = (of(0..100), of(0..70), of(0..70), of(30..70));
         let spared = Difference::of_losses([&off, &clean_off], [&noisy, &clean]);

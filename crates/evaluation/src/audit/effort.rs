@@ -1,10 +1,10 @@
-//! How thorough a audit is.
+//! How thorough an audit is.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// How much a audit spends, and how small a difference of accuracies it is after.
+/// The effort of an audit: how much it spends, and how small a difference of accuracies it can see.
 ///
 /// Examples are the first of those given. Each check gets as many as it takes to see the difference
 /// that its rule names, as far as the budget goes, the cheapest checks first; a check that gets too
@@ -23,7 +23,7 @@ pub enum Effort {
     Thorough,
 }
 
-/// A text that names no effort.
+/// The error of a text that names no effort.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("effort: got {0:?}, wanted quick, standard or thorough")]
 pub struct ParseEffortError(String);
@@ -55,27 +55,27 @@ pub(super) struct Sizes {
     pub bound: f64,
     /// The most examples that a check takes.
     pub examples: usize,
-    /// Those of a check of the model alone.
+    /// The most examples of a check of the model alone.
     pub some: usize,
-    /// The fewest that a check takes, however much it costs.
+    /// The fewest examples that a check takes, however much it costs.
     pub fewest: usize,
-    /// Those on which a choice is made, and of what only shows something.
+    /// Examples on which a choice is made, or which a picture shows.
     pub few: usize,
     /// What all checks may cost together, in forward passes; a backward pass counts as two.
     pub budget: u64,
-    /// By how much more if the model has noise.
+    /// The factor by which the budget is larger if the model has noise.
     pub noise: u64,
     /// Radii of the sweep in Linf, in 255ths.
     pub epsilons: &'static [f64],
-    /// Radii of the sweep in other norms, in radii of the threat.
+    /// Radii of the sweep in other norms, as multiples of the threat's radius.
     pub multiples: &'static [f64],
-    /// The last of the doublings past the audited number of steps, restarts and draws.
+    /// The largest multiple of the audited number of steps, restarts and draws.
     pub beyond: usize,
-    /// How finely a sweep goes below the audited number: by this factor.
+    /// The factor by which a sweep goes below the audited number.
     pub fineness: usize,
-    /// Step sizes, in audited ones.
+    /// Step sizes, as multiples of the audited one.
     pub step_sizes: &'static [f64],
-    /// Draws that are held in turn.
+    /// Draws of which each in turn is held fixed.
     pub held: usize,
     /// Replays of one draw, and draws compared with it.
     pub replays: usize,
@@ -87,9 +87,9 @@ pub(super) struct Sizes {
     pub points: usize,
     /// Queries of the attack without gradients.
     pub queries: usize,
-    /// Iterations, and target classes, of the stronger attack.
+    /// Iterations of the stronger attacks.
     pub iterations: usize,
-    /// Its target classes.
+    /// Target classes of the stronger attacks.
     pub targets: usize,
     /// Places along each axis of a surface; odd, so that the image is one of them.
     pub grid: usize,

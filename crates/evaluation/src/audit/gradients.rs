@@ -1,13 +1,13 @@
-//! Whether there are gradients, and whether the noise drowns them.
+//! Whether there are gradients, and whether they exceed the noise.
 
-use super::case::Case;
-use super::fared::median;
-use super::finding::{Finding, percent};
 use super::judgement::Judgement;
+use super::predictions::median;
+use super::result::{CheckResult, percent};
+use super::sample::Sample;
 use super::setup::{Setup, Size};
 use crate::Verdict;
 use cni_attacks::rows::{bools, read};
-use cni_attacks::{AttackError, Eot, Loss, Norm, Objective, Passes};
+use cni_attacks::{Attack, AttackError, Eot, Loss, Norm, Objective, Passes};
 
 /// A cross-entropy below this is that of a softmax that single precision rounds to one.
 const SATURATED: f64 = 1.2e-7;
@@ -18,7 +18,7 @@ pub(super) fn health_cost(setup: &Setup, size: Size) -> Passes {
     Eot::ONE.gradient_cost() * (setup.losses().len() * size.examples) as u64
 }
 
-/// What the gradients of one loss are like.
+/// The health of the gradients of one loss.
 #[derive(Default)]
 struct Health {
     zero: usize,
@@ -27,15 +27,15 @@ struct Health {
     lengths: Vec<f64>,
 }
 
-pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let examples = case.problem.len();
+pub(super) fn health(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let examples = sample.problem.len();
     let (mut zero, mut broken, mut saturated) = (0, 0, 0);
     let (mut values, mut lengths) = (Vec::new(), Vec::new());
-    for loss in case.setup().losses() {
-        let of = match of_loss(case, &loss) {
+    for loss in sample.setup().losses() {
+        let of = match of_loss(sample, &loss) {
             Err(AttackError::NoGradient) => {
                 let measured = "the logits do not depend on the images: there is no gradient";
-                return Ok(Finding::new(Verdict::Fail, measured));
+                return Ok(CheckResult::new(Verdict::Fail, measured));
             }
             of => of?,
         };
@@ -63,31 +63,31 @@ pub(super) fn health(case: &Case<'_>) -> Result<Finding, AttackError> {
          lengths: {}",
         lengths.join(", ")
     );
-    let finding = Finding::judged(&judgement.at_least(verdict), measured);
-    let finding = finding.value("saturated", saturated as f64);
-    Ok(values.into_iter().fold(finding, |finding, (name, value)| finding.value(name, value)))
+    let result = CheckResult::judged(&judgement.at_least(verdict), measured);
+    let result = result.value("saturated", saturated as f64);
+    Ok(values.into_iter().fold(result, |result, (name, value)| result.value(name, value)))
 }
 
-fn of_loss(case: &Case<'_>, loss: &Loss) -> Result<Health, AttackError> {
-    let (subject, key) = (case.subject, case.key("gradient-health"));
+fn of_loss(sample: &Sample<'_>, loss: &Loss) -> Result<Health, AttackError> {
+    let (context, key) = (sample.context, sample.key("gradient-health"));
     let mut health = Health::default();
-    for part in subject.chunks(&case.problem) {
+    for part in context.chunks(&sample.problem) {
         let objective = Objective::new(loss.clone(), &part.goal);
-        let found = subject.ask(subject.target, |access| {
+        let found = context.ask(context.model, |access| {
             access.gradient(&part.images, &objective, &part.examples, Eot::ONE, key)
         });
         let found = match found {
             Err(AttackError::NonFinite { field: "gradient", got, .. }) => {
-                // What was refused has been computed all the same.
-                subject.spend(Eot::ONE.gradient_cost() * part.len() as u64);
+                // The passes were made although their result was refused.
+                context.spend(Eot::ONE.gradient_cost() * part.len() as u64);
                 health.broken += got;
                 continue;
             }
             found => found?,
         };
-        // What is below the smallest normal number has lost its digits: it counts as zero.
+        // A number below the smallest normal one has lost its digits: it counts as zero.
         let largest = read(&Norm::Linf.length(found.gradient.clone()));
-        // Where the image is misclassified already some losses are flat by design.
+        // At misclassified images some losses are flat by design.
         let wrong = bools(&part.goal.reached(&found.logits));
         let lost = |(size, wrong): (&f64, &bool)| *size < f64::from(f32::MIN_POSITIVE) && !wrong;
         health.zero += largest.iter().zip(&wrong).filter(|pair| lost(*pair)).count();
@@ -100,19 +100,24 @@ fn of_loss(case: &Case<'_>, loss: &Loss) -> Result<Health, AttackError> {
     Ok(health)
 }
 
-pub(super) fn noise_cost(setup: &Setup, size: Size) -> Passes {
-    let Eot { draws, .. } = setup.attack.eot;
-    Eot::ONE.gradient_cost() * ((setup.sizes.reference + draws) * size.examples) as u64
+/// Why the noise of gradients does not matter to the audited attack.
+pub(super) fn without_gradients(setup: &Setup) -> Option<String> {
+    let reason = || format!("{} takes no gradient of the model", setup.attack.name());
+    setup.attack.gradient_draws().is_none().then(reason)
 }
 
-pub(super) fn noise(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (subject, key) = (case.subject, case.key("gradient-noise"));
-    let (draws, reference) = (case.setup().attack.eot.draws, case.setup().sizes.reference);
+pub(super) fn noise_cost(setup: &Setup, size: Size) -> Passes {
+    Eot::ONE.gradient_cost() * ((setup.sizes.reference + setup.eot().draws) * size.examples) as u64
+}
+
+pub(super) fn noise(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let (context, key) = (sample.context, sample.key("gradient-noise"));
+    let (draws, reference) = (sample.setup().eot().draws, sample.setup().sizes.reference);
     let (mut ratios, mut agreements) = (Vec::new(), Vec::new());
-    for part in subject.chunks(&case.problem) {
-        let objective = Objective::new(case.setup().attack.loss.clone(), &part.goal);
+    for part in context.chunks(&sample.problem) {
+        let objective = Objective::new(sample.setup().loss(), &part.goal);
         let gradient = |eot: Eot, key| {
-            let found = subject.ask(subject.target, |access| {
+            let found = context.ask(context.model, |access| {
                 access.gradient(&part.images, &objective, &part.examples, eot, key)
             });
             Ok::<_, AttackError>(found?.gradient)
@@ -128,7 +133,7 @@ pub(super) fn noise(case: &Case<'_>) -> Result<Finding, AttackError> {
         }
         let count = reference as f64;
         let mean = sum.div_scalar(count);
-        // ‖E g‖² is the squared length of the mean less what noise adds to it, tr Σ / R.
+        // ‖E g‖² is the squared length of the mean less the part of the noise, tr Σ / R.
         for (length, squares) in read(&Norm::L2.length(mean.clone())).into_iter().zip(squares) {
             let spread = (squares - count * length * length).max(0.0) / (count - 1.0);
             let signal = (length * length - spread / count).max(0.0);
@@ -142,7 +147,7 @@ pub(super) fn noise(case: &Case<'_>) -> Result<Finding, AttackError> {
     }
     let (ratio, agreement) = (median(ratios.clone()), median(agreements));
     if ratios.is_empty() {
-        return Ok(Finding::new(Verdict::Pass, "the gradients of all draws are equal"));
+        return Ok(CheckResult::new(Verdict::Pass, "the gradients of all draws are equal"));
     }
     let verdict = if ratio < 1.0 { Verdict::Warn } else { Verdict::Pass };
     let measured = format!(
@@ -150,7 +155,7 @@ pub(super) fn noise(case: &Case<'_>) -> Result<Finding, AttackError> {
          of the mean over {reference} others (medians)",
         percent(agreement)
     );
-    Ok(Finding::new(verdict, measured)
+    Ok(CheckResult::new(verdict, measured)
         .value("signal_to_noise", ratio)
         .value("signal_to_noise_of_one_draw", ratio / (draws as f64).sqrt())
         .value("sign_agreement", agreement))

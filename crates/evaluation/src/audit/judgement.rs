@@ -1,6 +1,6 @@
 //! The verdict of a rule, and what could have been seen.
 
-use super::fared::Fared;
+use super::predictions::Predictions;
 use crate::Verdict;
 
 /// The verdict of a rule, with what the check could have seen.
@@ -11,17 +11,17 @@ pub(super) struct Judgement {
     pub bound: f64,
     /// The smallest that could have been told from chance.
     pub detectable: f64,
-    /// Examples behind it,
+    /// Examples behind the verdict.
     pub examples: usize,
-    /// and those that it would take to see the bound.
+    /// Examples that it would take to see the bound.
     needed: Option<usize>,
-    /// The most that an upper confidence limit leaves to be seen, where the pass rests on it.
+    /// The largest difference that is possible by an upper confidence limit, if the pass rests on
+    /// it.
     nothing: Option<f64>,
 }
 
 impl Judgement {
-    /// A verdict, which is inconclusive where nothing was found and the bound could not have been
-    /// seen.
+    /// A verdict; a pass becomes inconclusive if the bound could not have been seen.
     pub fn new(
         verdict: Verdict,
         bound: f64,
@@ -36,8 +36,8 @@ impl Judgement {
         Self { verdict, bound, detectable, examples, needed, nothing: None }
     }
 
-    /// What a rule makes of `count` examples of `of`: it warns from the first count that `warns`
-    /// and fails from the first that `fails`; shares of `bound` it must be able to see.
+    /// The verdict on `count` examples of `of`: a warning if `warns` holds, a failure if `fails`
+    /// holds. It is inconclusive if so few examples cannot show a share of `bound`.
     pub fn of_count(
         count: usize,
         of: usize,
@@ -58,13 +58,13 @@ impl Judgement {
         Self::new(verdict, bound, visible(of), of, needed)
     }
 
-    /// Takes into account that an attack leaves no more than this: what is not there cannot be won.
-    pub fn where_left(self, left: &Fared) -> Self {
+    /// Takes the robust accuracy under the audited attack into account: no attack can win more.
+    pub fn limited_by(self, left: &Predictions) -> Self {
         self.at_most(left.at_most())
     }
 
-    /// Takes into account that there is no more than this to see: what is inconclusive passes where
-    /// that is less than the bound.
+    /// Takes an upper limit of the difference into account: an inconclusive check has passed if the
+    /// limit is within the bound.
     pub fn at_most(self, most: f64) -> Self {
         let most = most.max(0.0);
         match self.verdict {
@@ -80,7 +80,8 @@ impl Judgement {
         Self { verdict: self.verdict.max(verdict), ..self }
     }
 
-    /// The same with fewer draws than tell which examples are right: counts of these show nothing.
+    /// The same for too few draws to tell which examples are misclassified: counts of them show
+    /// nothing.
     pub fn of_few_draws(self) -> Self {
         let verdict = match self.verdict {
             Verdict::Pass => Verdict::Inconclusive,
@@ -89,8 +90,8 @@ impl Judgement {
         Self { verdict, detectable: 1.0, needed: None, nothing: None, ..self }
     }
 
-    /// The graver of two verdicts, and the larger of what could have been seen. It rests on what is
-    /// left only where both do; else what the other could have seen counts.
+    /// The graver of two verdicts, with the larger of the two detectable differences. The pass rests
+    /// on an upper limit only if both do.
     pub fn and(self, other: Self) -> Self {
         let [first, second] = match other.verdict > self.verdict {
             true => [other, self],
@@ -110,7 +111,7 @@ impl Judgement {
         Self { detectable, needed, nothing, ..first }
     }
 
-    /// The most that there was to see, of a check that passes for that reason.
+    /// The largest difference that was possible, of a check that passes for that reason.
     pub fn at_most_seen(&self) -> Option<f64> {
         self.nothing.filter(|_| self.verdict == Verdict::Pass)
     }
@@ -120,7 +121,7 @@ impl Judgement {
         self.needed.filter(|_| self.verdict == Verdict::Inconclusive)
     }
 
-    /// What is to be said of it beside the measurement.
+    /// What the text of the measurement adds about the verdict.
     pub fn note(&self) -> String {
         let points = |share: f64| format!("{:.1}", 100.0 * share);
         let [detectable, bound] = [self.detectable, self.bound].map(points);
@@ -143,8 +144,8 @@ impl Judgement {
     }
 }
 
-/// The smallest number of examples for which it holds, to three digits, if it holds from there on;
-/// none where a million are not enough.
+/// The smallest number of examples for which `holds` is true, to three digits; none if a million
+/// are not enough.
 pub(super) fn smallest(holds: impl Fn(usize) -> bool) -> Option<usize> {
     let (mut low, mut high) = (0, 1);
     while !holds(high) {
@@ -166,24 +167,24 @@ pub(super) fn smallest(holds: impl Fn(usize) -> bool) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::difference::Difference;
-    use super::super::fared::tests::fared;
+    use super::super::predictions::tests::predictions;
     use super::*;
 
     #[test]
     fn where_nothing_is_left_nothing_can_be_won() {
         let nothing = |examples| {
-            let left = fared(&vec![false; examples]);
+            let left = predictions(&vec![false; examples]);
             let same = Difference::paired(&left, &left).judge(0.03, 0.1, 4);
-            same.where_left(&left)
+            same.limited_by(&left)
         };
         assert_eq!(nothing(16).verdict, Verdict::Inconclusive);
         assert_eq!(nothing(150).verdict, Verdict::Pass);
         assert!(nothing(150).note().contains("at most 2.5 points"), "{}", nothing(150).note());
         let most = nothing(150).at_most_seen().unwrap();
         assert!(most <= 0.03 && nothing(150).detectable > 0.03 && most < nothing(150).detectable);
-        // Where all is left, as many are too few to see three points in four comparisons.
-        let all = fared(&[true; 150]);
-        let same = Difference::paired(&all, &all).judge(0.03, 0.1, 4).where_left(&all);
+        // If all are classified correctly, 150 are too few to see three points in four comparisons.
+        let all = predictions(&[true; 150]);
+        let same = Difference::paired(&all, &all).judge(0.03, 0.1, 4).limited_by(&all);
         assert_eq!(same.verdict, Verdict::Inconclusive);
     }
 

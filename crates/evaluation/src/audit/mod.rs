@@ -1,12 +1,11 @@
-//! Checks of an evaluation's honesty: is the attack on whose numbers one relies any good against
-//! this model?
+//! The audit of an attack: is the attack behind a number any good against this model?
 //!
 //! Most robust accuracies that were ever withdrawn had been measured by attacks that could not win:
-//! their gradients were masked, their noise was averaged too little, their steps too few (Athalye
-//! et al., arXiv 1802.00420; Carlini et al., arXiv 1902.06705; Tramèr et al., arXiv 2002.08347;
-//! Zimmermann et al., arXiv 2206.13991). A [`Audit`] runs what these authors ask for, and what a
-//! stochastic model needs besides, against the attack under audit. Each check is a [`Check`]: a
-//! verdict, what was measured, the rule, and what to do.
+//! their gradients were masked, they averaged the model's noise over too few draws, or they took
+//! too few steps (Athalye et al., arXiv 1802.00420; Carlini et al., arXiv 1902.06705; Tramèr et
+//! al., arXiv 2002.08347; Zimmermann et al., arXiv 2206.13991). An [`Audit`] makes the checks that
+//! these authors ask for, and those that a stochastic model needs besides. Each result is a
+//! [`Check`](crate::Check): a verdict, what was measured, the rule, and what to do.
 //!
 //! ```
 //! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -30,14 +29,14 @@
 //! Accuracies are compared on the same examples under the same draws, which no attack has used;
 //! images that the model gets wrong in every draw count as wrong and are not attacked. A difference
 //! is raised only if it exceeds the rule's bound, which is *b* points, and two of its standard
-//! errors as well, so that a audit does not cry wolf.
+//! errors as well, so that an audit raises no false alarms.
 //!
 //! A check that found nothing has [passed](crate::evaluation::Verdict::Pass) only if it would have
 //! seen what its rule names. Each says what was the smallest difference that it could have told
 //! from chance, and where that is larger than the bound the check is
 //! [inconclusive](crate::evaluation::Verdict::Inconclusive), and says how many examples it would
-//! need. Where the audited attack leaves less than the bound, by the upper limit of what the
-//! examples leave open, no attack can win it, and that is a pass.
+//! need. If the upper confidence limit of the robust accuracy under the audited attack is below
+//! the bound, no other attack can win that much, and the check has passed.
 //!
 //! | effort | *b* | sees that from |
 //! | --- | --- | --- |
@@ -45,33 +44,64 @@
 //! | standard | 2 points | 200 examples |
 //! | thorough | 1 point | 400 examples |
 //!
-//! These numbers hold where all examples but those fare alike on both sides; where they do not it
-//! takes more.
+//! These numbers hold if all other examples are classified alike on both sides; otherwise it takes
+//! more.
+//!
+//! # Attacks
+//!
+//! Every [`Attack`](cni_attacks::Attack) can be audited. Checks that vary a setting make their
+//! variants by its [knobs](cni_attacks::Knob); a check whose knob the attack lacks is skipped, and
+//! says which. The other checks ask about the model, or compare the attack with attacks of the
+//! audit's own in the same threat: FGSM, random points, Square and APGD. These take the audited
+//! attack's loss and draws; an attack without a loss is compared with those on the cross-entropy,
+//! and one without a number of draws with those over 20 draws.
+//!
+//! Checks of gradients ask the model, whatever the attack: without sound gradients the comparison
+//! with FGSM and APGD says nothing either.
+//!
+//! | without | is skipped |
+//! | --- | --- |
+//! | gradients of the model in the attack | `gradient-noise` |
+//! | the knob `draws` | `draw-sweep` |
+//! | the knob `epsilon` | `epsilon-sweep` |
+//! | the knob `steps` | `steps-sweep` |
+//! | the knob `restarts` | `restarts-sweep` |
+//! | the knob `step_size` | `step-size-sweep` |
+//! | the knob `loss`, and for a noisy model `expectation` | `loss-choice` |
+//! | the knob `iterate`, at the last iterate | `silent-success` |
+//! | an attack that learns from the model; a surrogate, or noise | `transfer` |
+//! | [draws that decide](cni_attacks::Attack::deciding_draws) on the result | `draw-transfer` |
+//! | an attack that can do with two classes | `active-test` |
+//!
+//! Checks of noise are skipped for a model without noise. An attack that
+//! [cannot tell its cost](cni_attacks::Attack::cost) is taken to cost a thousand forward passes.
+//!
+//! # Rules
 //!
 //! | check | raised if |
 //! | --- | --- |
 //! | `determinism` | equal keys give unequal logits, or noise is silent at the images (fails); under 10 draws judge |
 //! | `logits` | outputs are not negative and sum to one: probabilities (fails) |
-//! | `gradient-health` | an image still right has no gradient, or 20 % are saturated; NaN, infinite or 5 % zero fail |
+//! | `gradient-health` | an image that is classified correctly has a gradient of zero, or 20 % are saturated; NaN, infinite or 5 % zero fail |
 //! | `finite-difference` | gradients and differences of the loss differ by over 1 % (fails over 10 %) |
 //! | `gradient-noise` | the mean gradient over the audited draws is shorter than its error |
 //! | `draw-sweep` | draws past the audited number cost over *b* points of accuracy (fails over 5) |
-//! | `fixed-noise` | with one draw held, a random point does as much (fails), or over *b* points more survive (fails over 10) |
-//! | `noise-off` | with the noise off, a random point does as much (fails), or over *b* points more survive (fails over 10) |
+//! | `fixed-noise` | with one draw held, a random point does as much (fails), or accuracy is over *b* points higher (fails over 10) |
+//! | `noise-off` | with the noise off, a random point does as much (fails), or accuracy is over *b* points higher (fails over 10) |
 //! | `epsilon-sweep` | accuracy rises with ε by over *b* points (fails over 5), or ends above 1 / classes (fails) |
 //! | `steps-sweep` | doubling the steps costs over *b* points of accuracy (fails over 5) |
 //! | `restarts-sweep` | doubling the restarts costs over *b* points of accuracy (fails over 5) |
 //! | `step-size-sweep` | another step size costs over *b* points of accuracy (fails over 5) |
 //! | `one-step` | FGSM beats the audited attack by over *b* points (fails over 5) |
-//! | `random-noise` | random points break two images or more that the audited attack leaves (fails over 5 %) |
-//! | `black-box` | Square breaks over 0.2 % and two images the audited attack leaves (fails over 5 %, or APGD too) |
+//! | `random-noise` | random points break two images or more that the audited attack does not (fails over 5 %) |
+//! | `black-box` | Square breaks over 0.2 % and two images that the audited attack does not (fails over 5 %, or if APGD does not) |
 //! | `transfer` | examples of a surrogate beat the audited attack by over *b* points (fails over 5) |
 //! | `draw-transfer` | accuracy is over *b* points higher in other draws than in the attack's own (fails over 10) |
 //! | `loss-choice` | another loss or expectation costs over *b* points of accuracy (fails over 10) |
 //! | `stronger-attack` | APGD costs over *b* points of accuracy beyond the audited attack (fails over 10) |
-//! | `silent-success` | over 1 % and two images are broken on the way, but not at the end |
+//! | `silent-success` | over 1 % and two images are adversarial on the way, but not at the end |
 //! | `eight-bit` | rounding to 8 bits gives back over *b* points of accuracy (fails over half of the damage) |
-//! | `label-leakage` | attacks by true labels leave over *b* points more than by predicted ones, or than no attack (fails) |
+//! | `label-leakage` | accuracy is over *b* points higher under attacks by true labels than by predicted ones, or than unattacked (fails) |
 //! | `loss-surface` | the loss rises less along the gradient than along a random direction |
 //! | `active-test` | the attack misses over 5 % of planted adversarial images (fails over 20 %) |
 //!
@@ -82,169 +112,36 @@
 
 mod active;
 mod baselines;
-mod case;
-#[doc = include_str!("case.md")]
-pub mod case_study {}
+mod context;
+mod continued;
 mod difference;
-mod differences;
 mod draws;
 mod effort;
-mod fared;
-mod finding;
-mod further;
+mod finite_difference;
 mod gradients;
 mod judgement;
 mod model;
 mod noise;
 mod pictures;
 mod plan;
+mod predictions;
+mod progress;
 mod radii;
+mod result;
 mod run;
+mod sample;
+mod settings;
 mod setup;
 mod state;
 mod strength;
-mod subject;
 mod surface;
 mod sweeps;
 mod table;
 
+#[doc = include_str!("case.md")]
+pub mod case_study {}
+
 pub use effort::{Effort, ParseEffortError};
 pub use plan::{Plan, PlannedCheck};
-
-use self::subject::Surrogate;
-use self::table::CHECKS;
-use crate::{Check, EvaluationError};
-use cni_attacks::at_least_one;
-use cni_attacks::{AttackError, Classifier, Passes, Pgd};
-use cni_noise::Key;
-use std::path::PathBuf;
-use std::sync::Arc;
-
-/// Checks the attack on whose numbers one relies, against the model it was used on.
-#[derive(Clone)]
-pub struct Audit {
-    attack: Pgd,
-    effort: Effort,
-    key: Key,
-    judging: usize,
-    chunk: usize,
-    surrogate: Option<Surrogate>,
-    only: Option<Vec<String>>,
-    state: Option<PathBuf>,
-}
-
-/// Where a audit is.
-#[derive(Clone, Debug)]
-pub struct AuditProgress<'a> {
-    /// The check, or what several of them share.
-    pub check: &'a str,
-    /// Its number, from 1; zero for what is shared.
-    pub position: usize,
-    /// How many checks there are.
-    pub of: usize,
-    /// Passes of single images so far.
-    pub passes: Passes,
-    /// Those of the whole audit, as planned.
-    pub planned: Passes,
-    /// The result, where the check has ended.
-    pub done: Option<&'a Check>,
-}
-
-impl Audit {
-    /// A audit of `attack`: quick, of all checks, with key `Key::new(0)`, 20 judging draws, and
-    /// chunks of 128 images.
-    pub fn new(attack: Pgd) -> Self {
-        Self {
-            attack,
-            effort: Effort::default(),
-            key: Key::new(0),
-            judging: 20,
-            chunk: 128,
-            surrogate: None,
-            only: None,
-            state: None,
-        }
-    }
-
-    /// The names of all checks, in their order.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        CHECKS.iter().map(|entry| entry.name)
-    }
-
-    /// How much to spend.
-    pub fn with_effort(self, effort: Effort) -> Self {
-        Self { effort, ..self }
-    }
-
-    /// The key from which all random numbers and draws derive.
-    pub fn with_key(self, key: Key) -> Self {
-        Self { key, ..self }
-    }
-
-    /// The draws of the model's noise by which images are judged; an error where they are zero.
-    /// Those of the evaluation that is checked.
-    pub fn with_judging_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { judging: at_least_one("judging_draws", draws)?, ..self })
-    }
-
-    /// The number of images at once, which bounds the memory; an error where it is zero.
-    pub fn with_chunk(self, chunk: usize) -> Result<Self, AttackError> {
-        Ok(Self { chunk: at_least_one("chunk", chunk)?, ..self })
-    }
-
-    /// A model without noise, for the same images and classes, whose adversarial images are tried
-    /// on the checked one.
-    ///
-    /// Otherwise a model with noise is its own surrogate, with the noise off, and one without goes
-    /// without that check.
-    pub fn with_surrogate(
-        self,
-        name: impl Into<String>,
-        classifier: Arc<dyn Classifier + Send + Sync>,
-    ) -> Self {
-        Self { surrogate: Some(Surrogate { name: name.into(), classifier }), ..self }
-    }
-
-    /// Only the checks of these names, in the order of the table; an error where there is no such
-    /// check.
-    pub fn with_checks(self, names: &[&str]) -> Result<Self, EvaluationError> {
-        if let Some(unknown) = names.iter().find(|name| !Self::names().any(|known| known == **name))
-        {
-            let known = Self::names().collect::<Vec<_>>().join(", ");
-            return Err(EvaluationError::UnknownCheck { got: unknown.to_string(), known });
-        }
-        Ok(Self { only: Some(names.iter().map(|name| name.to_string()).collect()), ..self })
-    }
-
-    /// Keeps each result in this folder once its check has ended. A audit that was killed
-    /// continues from there when it is started again with the same attack, effort, key, model and
-    /// data.
-    pub fn with_state(self, folder: impl Into<PathBuf>) -> Self {
-        Self { state: Some(folder.into()), ..self }
-    }
-
-    /// The attack under audit.
-    pub fn attack(&self) -> &Pgd {
-        &self.attack
-    }
-
-    /// How much is spent.
-    pub fn effort(&self) -> Effort {
-        self.effort
-    }
-
-    /// The key from which all random numbers and draws derive.
-    pub fn key(&self) -> Key {
-        self.key
-    }
-
-    /// The same checks of another attack.
-    pub(crate) fn with_attack(self, attack: Pgd) -> Self {
-        Self { attack, ..self }
-    }
-
-    /// The names of the checks that are asked for, in their order.
-    pub(crate) fn asked(&self) -> impl Iterator<Item = &'static str> {
-        self.entries().into_iter().map(|entry| entry.name)
-    }
-}
+pub use progress::AuditProgress;
+pub use settings::Audit;

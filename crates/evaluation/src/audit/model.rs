@@ -1,7 +1,7 @@
-//! What the model gives: the same for the same key, and logits.
+//! The model's output: whether it is a function of the key, and whether it is logits.
 
-use super::case::Case;
-use super::finding::{Finding, percent};
+use super::result::{CheckResult, percent};
+use super::sample::Sample;
 use super::setup::{Setup, Size, forwards};
 use crate::Verdict;
 use burn::tensor::Tensor;
@@ -10,24 +10,24 @@ use cni_attacks::{AttackError, Passes, RandomNoise};
 use cni_attacks::{ROUNDING, differing_share};
 
 pub(super) fn determinism_cost(setup: &Setup, size: Size) -> Passes {
-    // Beside the images a model is asked that seems to have no noise.
+    // A model that seems to have no noise is asked beside the images as well.
     let beside = if setup.stochastic { 0 } else { 2 };
     forwards((2 * setup.sizes.replays + 1 + beside) * size.examples)
 }
 
-pub(super) fn determinism(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (setup, subject, key) = (case.setup(), case.subject, case.key("determinism"));
+pub(super) fn determinism(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let (setup, context, key) = (sample.setup(), sample.context, sample.key("determinism"));
     let replays = setup.sizes.replays as u64;
     let (mut differ, mut changed, mut pairs) = (0, 0, 0);
     let mut hidden = false;
-    for part in subject.chunks(&case.problem) {
+    for part in context.chunks(&sample.problem) {
         let at = |images: &Tensor<4>, draw| {
-            subject.ask(subject.target, |access| {
+            context.ask(context.model, |access| {
                 access.logits(images, &part.goal, &part.examples, key, draw)
             })
         };
         let logits = |draw| at(&part.images, draw);
-        // What is summed in another order differs by rounding, which is no randomness.
+        // Sums in another order differ by rounding, which is no randomness.
         let unequal = |a: Tensor<2>, b| differing_share(a, b).max().into_scalar::<f64>() > ROUNDING;
         let first = logits(0)?;
         let classes = |logits| read(&Tensor::<2>::argmax(logits, 1).float());
@@ -41,8 +41,8 @@ pub(super) fn determinism(case: &Case<'_>) -> Result<Finding, AttackError> {
             pairs += predicted.len();
         }
         if !setup.stochastic {
-            let point = RandomNoise::new(setup.attack.threat);
-            let beside = subject.attack(subject.target, &point, &part, key)?;
+            let point = RandomNoise::new(setup.threat());
+            let beside = context.attack(context.model, &point, &part, key)?;
             hidden |= unequal(at(&beside, 0)?, at(&beside, 1)?);
         }
     }
@@ -51,28 +51,28 @@ pub(super) fn determinism(case: &Case<'_>) -> Result<Finding, AttackError> {
         0 => (Verdict::Pass, "equal keys gave equal logits".to_string()),
         _ => (
             Verdict::Fail,
-            "equal keys gave other logits: there is randomness that no key governs".into(),
+            "equal keys gave unequal logits: there is randomness that no key governs".into(),
         ),
     };
     match setup.stochastic {
         false if hidden => {
-            measured += "; different ones did so too for the images, but not beside them: the model was taken for one \
-                         without noise";
+            measured += "; different keys gave equal logits at the images and unequal ones beside them: the model has noise, \
+                         and was taken for one without";
             verdict = Verdict::Fail;
         }
-        false => measured += "; so did different ones, the model has no noise",
+        false => measured += "; so did different keys: the model has no noise",
         true => {
             measured += &format!("; a fresh draw changes {} of the predictions", percent(spread));
-            if setup.judging < 10 {
+            if setup.judging_draws < 10 {
                 measured += &format!(
                     "; {} draws judge, 10 or more tell luck from robustness",
-                    setup.judging
+                    setup.judging_draws
                 );
                 verdict = verdict.max(Verdict::Warn);
             }
         }
     }
-    Ok(Finding::new(verdict, measured)
+    Ok(CheckResult::new(verdict, measured)
         .value("replays_that_differ", differ as f64)
         .value("predictions_changed", spread))
 }
@@ -81,11 +81,11 @@ pub(super) fn logits_cost(_: &Setup, size: Size) -> Passes {
     forwards(size.examples)
 }
 
-pub(super) fn logits(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (subject, key) = (case.subject, case.key("logits"));
+pub(super) fn logits(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let (context, key) = (sample.context, sample.key("logits"));
     let (mut low, mut high, mut sums_off) = (f64::INFINITY, f64::NEG_INFINITY, 0.0f64);
-    for part in subject.chunks(&case.problem) {
-        let logits = subject.ask(subject.target, |access| {
+    for part in context.chunks(&sample.problem) {
+        let logits = context.ask(context.model, |access| {
             access.logits(&part.images, &part.goal, &part.examples, key, 0)
         })?;
         let values = read(&logits);
@@ -106,5 +106,5 @@ pub(super) fn logits(case: &Case<'_>) -> Result<Finding, AttackError> {
             format!("outputs from {low:.2} to {high:.2}, which are no probabilities"),
         ),
     };
-    Ok(Finding::new(verdict, measured).value("smallest", low).value("largest", high))
+    Ok(CheckResult::new(verdict, measured).value("smallest", low).value("largest", high))
 }

@@ -1,13 +1,13 @@
-//! The attack on the model without its randomness, which must not save it.
+//! The attack on the model without its randomness, which must not be harder.
 
-use super::case::Case;
+use super::context::Model;
 use super::difference::{Difference, subtract};
-use super::fared::Fared;
-use super::finding::{Finding, percent};
+use super::predictions::Predictions;
+use super::result::{CheckResult, percent};
+use super::sample::Sample;
 use super::setup::{Setup, Size, forwards};
-use super::subject::Target;
 use crate::Verdict;
-use cni_attacks::{AttackError, FixedNoise, Passes, RandomNoise};
+use cni_attacks::{Attack, AttackError, FixedNoise, Passes, RandomNoise};
 
 /// The fewest images on which margins tell an attack from a random point.
 const ENOUGH: usize = 10;
@@ -16,45 +16,46 @@ pub(super) fn fixed_cost(setup: &Setup, size: Size) -> Passes {
     off_cost(setup, size) * setup.sizes.held as u64
 }
 
-pub(super) fn fixed(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (subject, key) = (case.subject, case.key("fixed-noise"));
-    let mut all: Option<Bare> = None;
-    for held in 0..case.setup().sizes.held as u64 {
-        let model = |images| subject.target.classifier.logits(images);
+pub(super) fn fixed(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let (context, key) = (sample.context, sample.key("fixed-noise"));
+    let mut all: Option<WithoutNoise> = None;
+    for held in 0..sample.setup().sizes.held as u64 {
+        let model = |images| context.model.classifier.logits(images);
         let classifier = FixedNoise::new(model, key.child(held));
-        let found = attacked(case, Target { classifier: &classifier, stochastic: false })?;
+        let found = attacked(sample, Model { classifier: &classifier, stochastic: false })?;
         match &mut all {
             None => all = Some(found),
             Some(all) => all.add_draws(found),
         }
     }
-    compare(case, "held", all.expect("a draw is held"))
+    compare(sample, "held", all.expect("a draw is held"))
 }
 
 pub(super) fn off_cost(setup: &Setup, size: Size) -> Passes {
     let others = (size.examples - size.right) as u64;
-    let attack = setup.without_draws().cost();
+    let attack = setup.cost_without_noise(&setup.without_draws());
     (attack + forwards(3)) * size.right as u64 + (attack + forwards(2)) * others
 }
 
-pub(super) fn off(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let found = case.without_noise(|target| attacked(case, target))?;
-    compare(case, "off", found)
+pub(super) fn off(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let found = sample.without_noise(|model| attacked(sample, model))?;
+    compare(sample, "off", found)
 }
 
-/// How images fare on a model without noise: those that the noisy model gets right in some draw, and
-/// after them those that it never does.
-struct Bare {
-    /// As they are,
-    clean: Fared,
-    /// and attacked.
-    robust: Fared,
-    /// How much farther than a random point of the ball the attack moves the margins of the first.
-    pushed: Fared,
-    moved: Fared,
+/// Predictions of a model without noise: of images that the noisy model classifies correctly in some
+/// draw, and after them of those that it always misclassifies.
+struct WithoutNoise {
+    /// The unattacked images.
+    clean: Predictions,
+    /// The attacked images.
+    robust: Predictions,
+    /// The first of these, attacked.
+    pushed: Predictions,
+    /// The same, at random points of the ball.
+    moved: Predictions,
 }
 
-impl Bare {
+impl WithoutNoise {
     fn add_draws(&mut self, more: Self) {
         self.clean.add_draws(more.clean);
         self.robust.add_draws(more.robust);
@@ -63,42 +64,43 @@ impl Bare {
     }
 }
 
-/// The images as they are, moved to a random point of the ball, and attacked, on a model without
-/// noise.
-fn attacked(case: &Case<'_>, target: Target<'_>) -> Result<Bare, AttackError> {
-    let (subject, attack) = (case.subject, case.setup().without_draws());
-    let clean = |case: &Case<'_>| {
-        let (problem, key) = (&case.problem, subject.key.named("judge"));
-        subject.judge(target, problem, &problem.images, key, 1)
+/// The predictions of a model without noise of unattacked images, of random points of the ball and
+/// of attacked images.
+fn attacked(sample: &Sample<'_>, model: Model<'_>) -> Result<WithoutNoise, AttackError> {
+    let (context, attack) = (sample.context, sample.setup().without_draws());
+    let clean = |sample: &Sample<'_>| {
+        let (problem, key) = (&sample.problem, context.key.named("judge"));
+        context.judge(model, problem, &problem.images, key, 1)
     };
-    let whole = |fared: Fared| Fared { wrong: 0, ..fared };
-    let moved = case.find_on(target, &RandomNoise::new(attack.threat))?.fared;
-    let pushed = case.find_on(target, &attack)?.fared;
-    let (mut clean_all, mut robust) = (clean(case)?, whole(pushed.clone()));
-    // What noise makes wrong may be right without it, and counts there.
-    if let Some(others) = case.others() {
+    let whole = |predictions: Predictions| Predictions { wrong: 0, ..predictions };
+    let moved = sample.find_on(model, &RandomNoise::new(attack.threat()))?.predictions;
+    let pushed = sample.find_on(model, &attack)?.predictions;
+    let (mut clean_all, mut robust) = (clean(sample)?, whole(pushed.clone()));
+    // An image that noise makes wrong may be classified correctly without it, and counts.
+    if let Some(others) = sample.others() {
         clean_all.extend(clean(&others)?);
-        robust.extend(whole(others.find_on(target, &attack)?.fared));
+        robust.extend(whole(others.find_on(model, &attack)?.predictions));
     }
-    Ok(Bare { clean: clean_all, robust, pushed, moved })
+    Ok(WithoutNoise { clean: clean_all, robust, pushed, moved })
 }
 
-/// Whether the attack gets anywhere without the randomness, less falls, and more is left.
+/// Compares what the attack does to accuracy and margins without the randomness and with it.
 fn compare(
-    case: &Case<'_>,
+    sample: &Sample<'_>,
     state: &str,
-    Bare { clean, robust, pushed, moved }: Bare,
-) -> Result<Finding, AttackError> {
-    let noisy = case.audited()?.fared;
-    let left = Difference::apart(&robust, &noisy);
-    let unharmed = Difference::apart(&clean, &case.clean);
-    // How much less the attack takes: what is left more, but for what was there more to begin with.
-    let spared = match unharmed.mean > 0.0 {
-        true => Difference::of_losses([&robust, &clean], [&noisy, &case.clean]),
-        false => left,
+    WithoutNoise { clean, robust, pushed, moved }: WithoutNoise,
+) -> Result<CheckResult, AttackError> {
+    let noisy = sample.audited()?.predictions;
+    let robust_gap = Difference::apart(&robust, &noisy);
+    let clean_gap = Difference::apart(&clean, &sample.clean);
+    // By how much less the attack lowers accuracy; a higher clean accuracy without noise does not
+    // count as robustness.
+    let less_lost = match clean_gap.mean > 0.0 {
+        true => Difference::of_losses([&robust, &clean], [&noisy, &sample.clean]),
+        false => robust_gap,
     };
-    let judgement = spared.judge(case.setup().bound(), 0.1, 1);
-    // Margins tell what accuracies may not, where ε is small or the model strong.
+    let judgement = less_lost.judge(sample.setup().bound(), 0.1, 1);
+    // With a small ε or a robust model margins move although accuracies do not.
     let pushed = Difference::new(&subtract(&pushed.margin, &moved.margin), 0.0);
     let idle = !pushed.exceeds(0.0, 1);
     let verdict = match idle {
@@ -107,21 +109,21 @@ fn compare(
         false => Verdict::Skipped,
     };
     let mut measured = format!(
-        "with its noise {state} the model keeps {} of {}, with it {} of {}",
+        "with its noise {state} robust accuracy is {} and clean accuracy {}, with live noise {} and {}",
         percent(robust.accuracy()),
         percent(clean.accuracy()),
         percent(noisy.accuracy()),
-        percent(case.clean.accuracy()),
+        percent(sample.clean.accuracy()),
     );
     if idle {
-        measured += "; the attack moves its margins no more than a random point of the ball does";
+        measured += "; the attack moves the margins no more than a random point of the ball does";
     }
-    Ok(Finding::judged(&judgement.at_least(verdict), measured)
+    Ok(CheckResult::judged(&judgement.at_least(verdict), measured)
         .value("robust_without", robust.accuracy())
         .value("clean_without", clean.accuracy())
         .value("robust_with", noisy.accuracy())
-        .value("clean_with", case.clean.accuracy())
+        .value("clean_with", sample.clean.accuracy())
         .value("margin_over_random", pushed.mean)
-        .value("gap", -left.mean)
-        .value("gap_error", left.error()))
+        .value("gap", -robust_gap.mean)
+        .value("gap_error", robust_gap.error()))
 }

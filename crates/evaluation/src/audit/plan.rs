@@ -1,27 +1,28 @@
-//! What a audit will cost, and how it is divided among the checks.
+//! The plan of an audit: how many examples each check takes, and what it costs.
 
-use super::Audit;
 use super::difference::needed_for;
+use super::settings::Audit;
 use super::setup::{Setup, Size, forwards, weight};
 use super::table::{CHECKS, Entry, Needs, Takes};
-use cni_attacks::Passes;
+use cni_attacks::{Attack, Passes};
 use serde::{Deserialize, Serialize};
 
-/// What a audit will cost at most, in passes of single images through models.
+/// The plan of an audit: what it will cost at most, in passes of single images through models.
 ///
 /// Each check takes the examples that it needs to see the difference which its rule names, then
 /// more of them, the cheapest checks first, until the effort's budget is spent; none takes fewer
 /// than the effort's least number.
 ///
-/// A plan made before the model is known counts on it to get every image right. Where it does not,
-/// a audit attacks fewer images, takes more examples instead, and costs no more. Of a model
-/// without noise examples leave APGD and Square once they are broken; `active-test` leaves out
-/// images where no point can be planted; and the best of several attacks may not be the dearest.
-/// All else costs what is planned.
+/// A plan made before the model is known supposes that it classifies every image correctly. If it
+/// does not, the audit attacks fewer images, takes more examples instead, and costs no more. An
+/// attack may cost less than it tells, as examples leave it early; `active-test` leaves out images
+/// at which no point can be planted; and the best of several attacks may not be the dearest. All
+/// else costs what is planned. If an attack [cannot tell its cost](cni_attacks::Attack::cost), this
+/// is no upper bound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// What several checks share: the images judged as they are, the audited attack, and the
-    /// stronger ones.
+    /// The cost of what several checks share: the judgement of unattacked images, the audited
+    /// attack, and the stronger attacks.
     pub shared: Passes,
     /// The checks, in the order in which they run.
     pub checks: Vec<PlannedCheck>,
@@ -32,37 +33,37 @@ pub struct Plan {
 pub struct PlannedCheck {
     /// Its name.
     pub name: String,
-    /// The examples it will take; none where it has no meaning for the model.
+    /// The examples it will take; none if it is skipped.
     pub examples: usize,
     /// What it costs at most, without what it shares.
     pub passes: Passes,
 }
 
-/// The images that there are.
+/// The available images.
 #[derive(Clone, Copy)]
 pub(super) struct Images<'a> {
     pub available: usize,
-    /// Which of them the model gets right in some draw, if that is known.
+    /// Those that the model classifies correctly in some draw, if that is known.
     pub right: Option<&'a [usize]>,
 }
 
 impl Images<'_> {
-    /// What a check of the first of them attacks.
+    /// The size of a check of the first of them.
     pub fn size(&self, examples: usize) -> Size {
         let within = |right: &[usize]| right.partition_point(|&image| image < examples);
         Size { examples, right: self.right.map_or(examples, within) }
     }
 }
 
-/// How many images that the model gets right the shared results must cover.
+/// How many correctly classified images the shared results must cover.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shared {
     pub audit: usize,
     pub strong: usize,
 }
 
-/// How many of the available images the checks look at.
-pub(super) fn looks(setup: &Setup, entries: &[&Entry], available: usize) -> usize {
+/// The number of available images that the checks need.
+pub(super) fn examples_needed(setup: &Setup, entries: &[&Entry], available: usize) -> usize {
     let applying = entries.iter().filter(|entry| entry.applies(setup));
     applying.map(|entry| entry.most(setup)).max().unwrap_or(1).clamp(1, available.max(1))
 }
@@ -127,16 +128,16 @@ impl Plan {
         let checks = entries.iter().zip(examples).map(planned).collect();
         let mut plan = Self { shared: Passes::default(), checks };
         let most = plan.covers(entries, images, |_| true);
-        // Before anything is judged, two draws at the images and two beside them tell whether there
-        // is noise, and one image tells the classes.
+        // Two draws at the images and two beside them tell whether there is noise, and one image
+        // tells the number of classes.
         plan.shared = forwards(4 * images.available.min(8) + 1)
-            + setup.judge_cost() * looks(setup, entries, images.available) as u64
-            + (setup.attack.cost() + setup.judge_cost()) * most.audit as u64
+            + setup.judge_cost() * examples_needed(setup, entries, images.available) as u64
+            + (setup.cost(&setup.attack) + setup.judge_cost()) * most.audit as u64
             + setup.strong_cost() * most.strong as u64;
         plan
     }
 
-    /// How much the shared results must cover for the checks at those positions for which `open`
+    /// The images that the shared results must cover for those checks, by position, for which `open`
     /// holds.
     pub(super) fn covers(
         &self,
@@ -175,7 +176,7 @@ impl Audit {
         Plan::new(&setup, &self.entries(), images, setup.budget())
     }
 
-    /// The name of the surrogate, where there is one.
+    /// The name of the surrogate, if there is one.
     pub(crate) fn surrogate_name(&self) -> Option<&str> {
         self.surrogate.as_ref().map(|surrogate| surrogate.name.as_str())
     }
@@ -183,9 +184,10 @@ impl Audit {
     pub(super) fn setup(&self, classes: usize, stochastic: bool) -> Setup {
         Setup {
             attack: self.attack.clone(),
+            knobs: self.attack.knobs(),
             sizes: self.effort.sizes(),
-            judging: self.judging,
-            draws: if stochastic { self.judging } else { 1 },
+            judging_draws: self.judging_draws,
+            draws: if stochastic { self.judging_draws } else { 1 },
             classes,
             stochastic,
             surrogate: self.surrogate.is_some() || stochastic,

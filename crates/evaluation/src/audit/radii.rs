@@ -1,18 +1,18 @@
-//! A sweep over the radius: a larger one must leave no more, and the largest nothing.
+//! A sweep over the radius: robust accuracy must not rise with it, and must end at chance level.
 
-use super::case::Case;
 use super::difference::Difference;
-use super::fared::Fared;
-use super::finding::{Finding, accuracies, curve, percent, points};
+use super::predictions::Predictions;
+use super::result::{CheckResult, accuracies, curve, percent, points};
+use super::sample::Sample;
 use super::setup::{Setup, Size};
 use crate::Verdict;
-use cni_attacks::{AttackError, Norm, Passes};
+use cni_attacks::{Attack, AttackError, Knob, Norm, Passes};
 
-/// The radii besides the audited one, up to the diameter of the box, at which the whole image may
-/// be replaced.
+/// The radii besides the audited one, up to the diameter of the box, which allows to replace the
+/// whole image.
 fn radii(setup: &Setup, values: usize) -> Vec<f64> {
-    let (sizes, used) = (&setup.sizes, setup.attack.threat.epsilon());
-    let norm = setup.attack.threat.norm();
+    let (sizes, used) = (&setup.sizes, setup.threat().epsilon());
+    let norm = setup.threat().norm();
     let mut radii: Vec<f64> = match norm {
         Norm::Linf => sizes.epsilons.iter().map(|radius| radius / 255.0).collect(),
         Norm::L2 | Norm::L1 => sizes.multiples.iter().map(|times| times * used).collect(),
@@ -29,41 +29,44 @@ fn radii(setup: &Setup, values: usize) -> Vec<f64> {
     radii
 }
 
-/// What the sweep over radii costs; in a norm of large radii fewer may be of use.
+/// The cost of the sweep over radii; in a norm of large radii fewer may be of use.
 pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
     // Radii do not change what an attack costs, and the diameter of the smallest images is the
     // smallest.
     let all = radii(setup, usize::MAX >> 1).len();
     let (few, one) = (setup.few(size.right), setup.judged([&setup.attack]));
-    // The largest radius, and two neighbours where accuracy may rise.
+    // The largest radius, and two neighbours between which accuracy may rise.
     one * (all * few + all.min(3) * (size.right - few)) as u64
 }
 
-pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (setup, used) = (case.setup(), case.setup().attack.threat.epsilon());
-    let values = case.problem.images.dims()[1..].iter().product();
+pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let (setup, used) = (sample.setup(), sample.setup().threat().epsilon());
+    let values = sample.problem.images.dims()[1..].iter().product();
     let radii = radii(setup, values);
-    let at = |case: &Case<'_>, radius: f64| -> Result<Fared, AttackError> {
+    let at = |sample: &Sample<'_>, radius: f64| -> Result<Predictions, AttackError> {
         match radius {
-            // In a ball of radius zero there is the image alone.
-            0.0 => Ok(case.clean.clone()),
-            radius if radius == used => Ok(case.audited()?.fared),
-            radius => Ok(case.find(&setup.at(radius))?.fared),
+            // A ball of radius zero holds the image alone.
+            0.0 => Ok(sample.clean.clone()),
+            radius if radius == used => Ok(sample.audited()?.predictions),
+            radius => {
+                let attack = setup.attack.with_knob(Knob::Epsilon(radius))?;
+                Ok(sample.find(&attack)?.predictions)
+            }
         }
     };
-    let few = case.few();
+    let few = sample.few();
     let mut places: Vec<f64> = radii.into_iter().chain([0.0, used]).collect();
     places.sort_by(f64::total_cmp);
-    let all: Vec<Fared> =
+    let all: Vec<Predictions> =
         places.iter().map(|radius| at(&few, *radius)).collect::<Result<_, AttackError>>()?;
-    let rise = |low: &Fared, high: &Fared| Difference::paired(high, low);
+    let rise = |low: &Predictions, high: &Predictions| Difference::paired(high, low);
     let rises: Vec<f64> = all.windows(2).map(|pair| rise(&pair[0], &pair[1]).mean).collect();
     let first = (0..rises.len()).max_by(|a, b| rises[*a].total_cmp(&rises[*b]));
     let first = first.expect("there are two radii");
     let (largest, last) = (places[places.len() - 1], all.len() - 1);
-    let (mut left, rise) = match case.rest() {
+    let (mut left, rise) = match sample.rest() {
         None => (all[last].clone(), rise(&all[first], &all[first + 1])),
-        // Where it rises most on few images is no more than a guess of where it rises on others.
+        // The few images only tell which two radii to compare on the others.
         Some(rest) => {
             let end = at(&rest, largest)?;
             let ends = [first, first + 1].map(|place| match place == last {
@@ -76,12 +79,12 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
             (left, rise(&low?, &high?))
         }
     };
-    left.wrong = case.clean.wrong;
-    let of = if case.rest().is_some() { 1 } else { rises.len() };
+    left.wrong = sample.clean.wrong;
+    let of = if sample.rest().is_some() { 1 } else { rises.len() };
     let (left, guessing) = (left.estimate(), 1.0 / setup.classes as f64);
     let judgement = rise.judge(setup.bound(), 0.05, of);
     let mut measured = format!(
-        "at the largest radius, {largest:.3}, {} are left, where guessing gives {}",
+        "at the largest radius, {largest:.3}, robust accuracy is {}, and guessing gives {}",
         percent(left.accuracy),
         percent(guessing)
     );
@@ -91,7 +94,7 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
     }
     let curve = curve("robust accuracy", places.iter().copied().zip(&all));
     let verdict = if left.low > guessing { Verdict::Fail } else { Verdict::Skipped };
-    Ok(Finding::judged(&judgement.at_least(verdict), measured)
+    Ok(CheckResult::judged(&judgement.at_least(verdict), measured)
         .value("largest_radius", largest)
         .value("left", left.accuracy)
         .value("chance", guessing)

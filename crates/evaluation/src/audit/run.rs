@@ -1,19 +1,20 @@
-//! A audit under way.
+//! The run of an audit.
 
-use super::case::Case;
-use super::fared::{CHANCE, Fared};
-use super::finding::Finding;
+use super::context::{Context, Model};
 use super::judgement::Judgement;
-use super::plan::{Images, Plan, looks};
+use super::plan::{Images, Plan, examples_needed};
+use super::predictions::{CHANCE, Predictions};
+use super::progress::AuditProgress;
+use super::result::CheckResult;
+use super::sample::Sample;
+use super::settings::Audit;
 use super::setup::weight;
 use super::state::State;
-use super::subject::{Subject, Target};
 use super::table::Entry;
-use super::{Audit, AuditProgress};
 use crate::run::probe::Probe;
 use crate::{Check, EvaluationError, Verdict};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{AttackBatch, AttackError, Classifier, Goal, ModelAccess, Norm, Rows};
+use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, Goal, ModelAccess, Norm, Rows};
 use cni_noise::Examples;
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -28,8 +29,8 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// Where images, labels and logits do not fit together, logits are not finite, the audited
-    /// threat is of radius zero, or the saved state is of another audit.
+    /// If images, labels and logits do not fit together, logits are not finite, the audited threat
+    /// has the radius zero, or the saved state is of another audit.
     pub fn run(
         &self,
         classifier: &dyn Classifier,
@@ -38,24 +39,24 @@ impl Audit {
         examples: impl Into<Examples>,
         progress: &mut dyn FnMut(&AuditProgress),
     ) -> Result<Vec<Check>, EvaluationError> {
-        let (mut subject, entries) = self.subject(classifier, images, labels, examples.into())?;
-        let plan = self.plan_of(&mut subject, &entries)?;
+        let (mut context, entries) = self.context(classifier, images, labels, examples.into())?;
+        let plan = self.plan_of(&mut context, &entries)?;
         let planned = plan.passes();
 
         let mut results: Vec<Option<Check>> = Vec::new();
         let mut states = Vec::new();
-        let target = subject.target;
+        let model = context.model;
         let mut models = Vec::new();
         if self.state.is_some() {
-            models.push(Probe::of(target.classifier, target.stochastic, &subject.problem)?);
+            models.push(Probe::of(model.classifier, model.stochastic, &context.problem)?);
             if let Some(surrogate) = &self.surrogate {
-                models.push(Probe::of(&*surrogate.classifier, false, &subject.problem)?);
+                models.push(Probe::of(&*surrogate.classifier, false, &context.problem)?);
             }
         }
         for (entry, check) in entries.iter().zip(&plan.checks) {
             let of =
-                |folder| State::new(folder, entry.name, self, &subject, check.examples, &models);
-            // What is skipped is not worth a file.
+                |folder| State::new(folder, entry.name, self, &context, check.examples, &models);
+            // A check that is skipped needs no file.
             let state = self.state.as_deref().filter(|_| check.examples > 0).map(of);
             results.push(match &state {
                 Some(state) => state.load()?,
@@ -64,66 +65,66 @@ impl Audit {
             states.push(state);
         }
         let images =
-            Images { available: subject.problem.len(), right: Some(subject.right.as_slice()) };
+            Images { available: context.problem.len(), right: Some(context.right.as_slice()) };
         let most = plan.covers(&entries, images, |position| results[position].is_none());
         let of = entries.len();
         let mut report = |name: &str, position, spent, done: Option<&Check>| {
             progress(&AuditProgress { check: name, position, of, passes: spent, planned, done });
         };
         if most.audit > 0 {
-            report("the audited attack", 0, subject.spent.get(), None);
-            subject.run_audit(most.audit);
+            report("the audited attack", 0, context.spent.get(), None);
+            context.run_audit(most.audit);
         }
         if most.strong > 0 {
-            report("stronger attacks", 0, subject.spent.get(), None);
-            subject.run_strong(most.strong);
+            report("stronger attacks", 0, context.spent.get(), None);
+            context.run_strong(most.strong);
         }
         let mut checks = Vec::new();
         for (position, entry) in entries.iter().enumerate() {
             let check = match results[position].take() {
                 Some(check) => check,
                 None => {
-                    report(entry.name, position + 1, subject.spent.get(), None);
-                    let check = carry_out(entry, &subject, plan.checks[position].examples);
+                    report(entry.name, position + 1, context.spent.get(), None);
+                    let check = carry_out(entry, &context, plan.checks[position].examples);
                     if let Some(state) = &states[position] {
                         state.save(&check)?;
                     }
                     check
                 }
             };
-            report(entry.name, position + 1, subject.spent.get(), Some(&check));
+            report(entry.name, position + 1, context.spent.get(), Some(&check));
             checks.push(check);
         }
         Ok(checks)
     }
 
-    /// How long [`run`](Self::run) will take at most, by the time of a forward and a backward pass
-    /// on a batch of these images. Those that the model gets wrong are found out for that.
+    /// The longest time that [`run`](Self::run) will take, from the time of a forward and a backward
+    /// pass on a batch of these images. The model judges them for that.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and where the model has no gradient.
+    /// As [`run`](Self::run), and if the model has no gradient.
     pub fn estimate(
         &self,
         classifier: &dyn Classifier,
         images: Tensor<4>,
         labels: Tensor<1, Int>,
     ) -> Result<Duration, EvaluationError> {
-        let (mut subject, entries) = self.subject(classifier, images, labels, 0.into())?;
-        let passes = self.plan_of(&mut subject, &entries)?.passes();
-        let some = subject.first(subject.problem.len().min(self.chunk));
-        let objective = cni_attacks::Objective::new(self.attack.loss.clone(), &some.goal);
+        let (mut context, entries) = self.context(classifier, images, labels, 0.into())?;
+        let passes = self.plan_of(&mut context, &entries)?.passes();
+        let some = context.first(context.problem.len().min(self.chunk));
+        let objective = cni_attacks::Objective::new(context.setup.loss(), &some.goal);
         let key = self.key.named("estimate");
         let mut seconds = [0.0, 0.0];
         // The first round warms caches up, and is not counted.
         for _ in 0..2 {
             let started = Instant::now();
-            subject.ask(subject.target, |access| {
+            context.ask(context.model, |access| {
                 access.score(&some.images, &objective, &some.examples, cni_attacks::Eot::ONE, key)
             })?;
             let forward = started.elapsed().as_secs_f64();
             let started = Instant::now();
-            let found = subject.ask(subject.target, |access| {
+            let found = context.ask(context.model, |access| {
                 access.gradient(
                     &some.images,
                     &objective,
@@ -140,31 +141,31 @@ impl Audit {
         Ok(Duration::from_secs_f64(total))
     }
 
-    /// Looks at the images, and plans by those that the model gets right: no more than was planned
-    /// without that.
+    /// Judges the images, and plans with those that the model classifies correctly. The plan costs no
+    /// more than it does without that knowledge.
     fn plan_of(
         &self,
-        subject: &mut Subject<'_>,
+        context: &mut Context<'_>,
         entries: &[&Entry],
     ) -> Result<Plan, EvaluationError> {
-        let available = subject.problem.len();
+        let available = context.problem.len();
         let unknown = Images { available, right: None };
-        let most = Plan::new(&subject.setup, entries, unknown, subject.setup.budget());
-        subject.look(looks(&subject.setup, entries, available))?;
-        let images = Images { available, right: Some(&subject.right) };
-        Ok(Plan::new(&subject.setup, entries, images, weight(&most.passes())))
+        let most = Plan::new(&context.setup, entries, unknown, context.setup.budget());
+        context.judge_clean(examples_needed(&context.setup, entries, available))?;
+        let images = Images { available, right: Some(&context.right) };
+        Ok(Plan::new(&context.setup, entries, images, weight(&most.passes())))
     }
 
     /// The model with its data, and the checks that are asked for.
-    fn subject<'a>(
+    fn context<'a>(
         &self,
         classifier: &'a dyn Classifier,
         images: Tensor<4>,
         labels: Tensor<1, Int>,
         examples: Examples,
-    ) -> Result<(Subject<'a>, Vec<&'static Entry>), EvaluationError> {
+    ) -> Result<(Context<'a>, Vec<&'static Entry>), EvaluationError> {
         let entries = self.entries();
-        if self.attack.threat.epsilon() == 0.0 {
+        if self.attack.threat().epsilon() == 0.0 {
             let wanted = "above 0: there is nothing to check in a ball that holds the image alone";
             return Err(AttackError::Setting { field: "epsilon", got: 0.0, wanted }.into());
         }
@@ -180,11 +181,15 @@ impl Audit {
         let key = self.key.named("probe");
         let [_, classes] = access.logits(&some.images, &some.goal, &some.examples, key, 0)?.dims();
         let (setup, spent) = (self.setup(classes, stochastic), access.passes());
-        let none =
-            Fared { predicted: Vec::new(), correct: Vec::new(), margin: Vec::new(), wrong: 0 };
-        let subject = Subject {
+        let none = Predictions {
+            predicted: Vec::new(),
+            correct: Vec::new(),
+            margin: Vec::new(),
+            wrong: 0,
+        };
+        let context = Context {
             setup,
-            target: Target { classifier, stochastic },
+            model: Model { classifier, stochastic },
             problem,
             key: self.key,
             chunk: self.chunk,
@@ -195,57 +200,57 @@ impl Audit {
             strong: None,
             spent: Cell::new(spent),
         };
-        Ok((subject, entries))
+        Ok((context, entries))
     }
 }
 
-/// Carries a check out, whatever becomes of it.
-fn carry_out(entry: &Entry, subject: &Subject<'_>, examples: usize) -> Check {
-    let (started, before) = (Instant::now(), subject.spent.get());
-    let finding = match entry.meaningless(&subject.setup) {
-        None => find(entry, subject, examples).unwrap_or_else(|error| {
+/// Carries a check out. An error becomes part of its result.
+fn carry_out(entry: &Entry, context: &Context<'_>, examples: usize) -> Check {
+    let (started, before) = (Instant::now(), context.spent.get());
+    let result = match entry.skipped(&context.setup) {
+        None => find(entry, context, examples).unwrap_or_else(|error| {
             let verdict = match error {
                 AttackError::NonFinite { .. } | AttackError::NoGradient => Verdict::Fail,
                 _ => Verdict::Skipped,
             };
-            Finding::new(verdict, format!("not measured: {error}"))
+            CheckResult::new(verdict, format!("not measured: {error}"))
         }),
-        Some(reason) => Finding::skipped(reason),
+        Some(reason) => CheckResult::skipped(reason),
     };
     Check {
         name: entry.name.to_string(),
-        verdict: finding.verdict,
-        measured: finding.measured,
-        values: finding.values,
-        detectable: finding.detectable,
-        at_most: finding.at_most,
-        bound: finding.bound,
-        needed: finding.needed,
-        raised_if: entry.rule(subject.setup.bound()),
+        verdict: result.verdict,
+        measured: result.measured,
+        values: result.values,
+        detectable: result.detectable,
+        at_most: result.at_most,
+        bound: result.bound,
+        needed: result.needed,
+        raised_if: entry.rule(context.setup.bound()),
         advice: entry.advice.to_string(),
-        figure: finding.figure,
+        figure: result.figure,
         examples,
-        passes: subject.spent.get() - before,
+        passes: context.spent.get() - before,
         seconds: started.elapsed().as_secs_f64(),
     }
 }
 
-fn find(entry: &Entry, subject: &Subject<'_>, examples: usize) -> Result<Finding, AttackError> {
+fn find(entry: &Entry, context: &Context<'_>, examples: usize) -> Result<CheckResult, AttackError> {
     if entry.every {
-        return (entry.run)(&Case::every(subject, 0..examples));
+        return (entry.run)(&Sample::every(context, 0..examples));
     }
-    let attacked = subject.right_within(0..examples).len();
+    let attacked = context.right_within(0..examples).len();
     if attacked == 0 {
         let measured = format!("the model gets none of {examples} images right in any draw");
         if !entry.wins {
-            return Ok(Finding::new(Verdict::Inconclusive, measured));
+            return Ok(CheckResult::new(Verdict::Inconclusive, measured));
         }
-        let none = subject.clean.rows(&[], examples);
-        let bound = subject.setup.bound();
+        let none = context.clean.rows(&[], examples);
+        let bound = context.setup.bound();
         let needed = (CHANCE.ln() / (1.0 - bound).ln()).ceil() as usize;
         let judgement = Judgement::new(Verdict::Pass, bound, 1.0, examples, Some(needed));
-        return Ok(Finding::judged(&judgement.where_left(&none), measured));
+        return Ok(CheckResult::judged(&judgement.limited_by(&none), measured));
     }
-    let finding = (entry.run)(&Case::right(subject, 0..examples))?;
-    Ok(finding.value("attacked", attacked as f64))
+    let result = (entry.run)(&Sample::right(context, 0..examples))?;
+    Ok(result.value("attacked", attacked as f64))
 }

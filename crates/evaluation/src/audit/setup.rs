@@ -1,21 +1,34 @@
-//! What a audit is about, before any model is asked: enough to know what each check costs.
+//! What an audit knows before it asks any model: enough to tell what each check costs.
 
 use super::effort::Sizes;
 use super::judgement::Judgement;
-use cni_attacks::{Apgd, Eot, Iterate, Loss, Norm, Passes, Pgd, RandomNoise, Square, Threat};
+use cni_attacks::{
+    Apgd, Attack, AttackError, Eot, Knob, Knobs, Loss, Norm, Passes, Pgd, RandomNoise, Square,
+    Threat,
+};
+use std::sync::Arc;
 
-/// The fewest draws of a noisy model that tell which images it gets wrong: with fewer, shares cannot
-/// differ by two standard errors, or hardly.
+/// The fewest draws of a noisy model that tell which images it misclassifies: with fewer, shares
+/// of draws hardly ever differ by two standard errors.
 const COUNTING: usize = 5;
 
-/// The audited attack, and what is known of model and judgement.
-#[derive(Clone, Debug)]
+/// Draws behind the gradients of the audit's own attacks on a noisy model, if the audited attack
+/// has no number of draws: as many as AutoAttack's `rand` takes.
+const DRAWS: usize = 20;
+
+/// What an attack that cannot tell its cost is taken to cost for each example.
+const UNKNOWN: Passes = Passes { forwards: 1000, backwards: 0 };
+
+/// The audited attack, the model's classes and noise, and how attacked images are judged.
+#[derive(Clone)]
 pub(super) struct Setup {
-    pub attack: Pgd,
+    pub attack: Arc<dyn Attack>,
+    /// The values of the attack's knobs.
+    pub knobs: Knobs,
     pub sizes: Sizes,
-    /// Draws that the caller judges by.
-    pub judging: usize,
-    /// Draws that are of use, one for a model without noise.
+    /// The number of judging draws that the caller has set.
+    pub judging_draws: usize,
+    /// The number of judging draws in use: one for a model without noise.
     pub draws: usize,
     pub classes: usize,
     pub stochastic: bool,
@@ -23,11 +36,12 @@ pub(super) struct Setup {
     pub surrogate: bool,
 }
 
-/// How many images a check attacks, and on behalf of how many.
+/// How many examples a check takes, and how many of them it attacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
     pub examples: usize,
-    /// Those that the model gets right in some draw: of the others no attack can win anything.
+    /// Those that the model classifies correctly in some draw: on the others no attack can gain
+    /// anything.
     pub right: usize,
 }
 
@@ -47,13 +61,18 @@ impl Setup {
         self.sizes.bound
     }
 
+    /// The threat of the audited attack.
+    pub fn threat(&self) -> Threat {
+        self.attack.threat()
+    }
+
     /// What all checks may cost together, in forward passes.
     pub fn budget(&self) -> u64 {
         self.sizes.budget * if self.stochastic { self.sizes.noise } else { 1 }
     }
 
     /// Of so many examples those on which the best of several variants is chosen, and which
-    /// pictures show. Too few to be divided are not.
+    /// pictures show. Fewer than twelve are not divided.
     pub fn pilot(&self, examples: usize) -> usize {
         if examples < 12 { 0 } else { self.sizes.few.min(examples / 3) }
     }
@@ -66,8 +85,18 @@ impl Setup {
         }
     }
 
+    /// What an attack costs at most for each example.
+    pub fn cost(&self, attack: &impl Attack) -> Passes {
+        attack.cost(self.classes, self.stochastic).unwrap_or(UNKNOWN)
+    }
+
+    /// What it costs on a model without noise.
+    pub fn cost_without_noise(&self, attack: &impl Attack) -> Passes {
+        attack.cost(self.classes, false).unwrap_or(UNKNOWN)
+    }
+
     /// What it costs to find the best of several attacks on the pilot, and to run it on all.
-    pub fn best_of(&self, attacks: &[Pgd], examples: usize) -> Passes {
+    pub fn best_of(&self, attacks: &[Arc<dyn Attack>], examples: usize) -> Passes {
         let all: Passes = self.judged(attacks);
         let dearest = attacks.iter().map(|attack| self.judged([attack]));
         let dearest = dearest.max_by_key(weight).unwrap_or_default();
@@ -77,8 +106,8 @@ impl Setup {
         }
     }
 
-    /// A judgement of a count of images that most draws get wrong: of fewer draws of a noisy model
-    /// than tell that, chance would make up as many.
+    /// A judgement of how many images most draws misclassify. With few draws of a noisy model
+    /// chance alone makes up as many, and nothing follows.
     pub fn counted(&self, judgement: Judgement) -> Judgement {
         match self.stochastic && self.draws < COUNTING {
             true => judgement.of_few_draws(),
@@ -91,40 +120,53 @@ impl Setup {
         forwards(self.draws)
     }
 
-    /// What it costs to run each of these attacks and to judge what it found.
-    pub fn judged<'a>(&self, attacks: impl IntoIterator<Item = &'a Pgd>) -> Passes {
-        attacks.into_iter().map(|attack| attack.cost() + self.judge_cost()).sum()
+    /// What it costs to run each of these attacks and to judge its results.
+    pub fn judged<'a, A: Attack + 'a>(&self, attacks: impl IntoIterator<Item = &'a A>) -> Passes {
+        attacks.into_iter().map(|attack| self.cost(attack) + self.judge_cost()).sum()
     }
 
-    /// The audited attack in another ball, its steps in proportion.
-    pub fn at(&self, epsilon: f64) -> Pgd {
-        let attack = &self.attack;
-        let threat = Threat::of_any_radius(attack.threat.norm(), epsilon).expect("it is positive");
-        let step_size = attack.step_size * epsilon / attack.threat.epsilon();
-        Pgd { threat, step_size, ..attack.clone() }
+    /// Why a check is skipped that needs a setting which the audited attack lacks.
+    pub fn lacking(&self, field: &str, value: Option<impl Sized>) -> Option<String> {
+        let reason = || format!("{} has no setting `{field}`", self.attack.name());
+        value.is_none().then(reason)
     }
 
-    /// The audited attack cut down to a single step of this many ε.
-    pub fn one_step(&self, length: f64, random_start: bool) -> Pgd {
-        let step_size = length * self.attack.threat.epsilon();
-        Pgd {
-            steps: 1,
-            step_size,
-            random_start,
-            restarts: 1,
-            momentum: 0.0,
-            iterate: Iterate::Last,
-            ..self.attack.clone()
-        }
+    /// The radius, if the audited attack can be given another.
+    pub fn epsilon_knob(&self) -> Option<f64> {
+        let epsilon = self.threat().epsilon();
+        let turned = self.attack.with_knob(Knob::Epsilon(epsilon));
+        (!matches!(turned, Err(AttackError::NoKnob { .. }))).then_some(epsilon)
     }
 
-    /// The audited attack on a model without noise, where draws beyond the first are all alike.
-    pub fn without_draws(&self) -> Pgd {
-        Pgd { eot: Eot::ONE, ..self.attack.clone() }
+    /// The loss of the audit's own attacks and of what it asks about gradients: that of the audited
+    /// attack, or the cross-entropy.
+    pub fn loss(&self) -> Loss {
+        self.knobs.loss.clone().unwrap_or(Loss::CrossEntropy)
     }
 
-    /// Counts below `used` by the effort's factor, and doublings past it, up to `reach` if not
-    /// farther.
+    /// The expectation of the audit's own attacks: that of the audited attack.
+    pub fn eot(&self) -> Eot {
+        let unknown = if self.stochastic { DRAWS } else { 1 };
+        let draws = self.attack.gradient_draws().or(self.knobs.draws).unwrap_or(unknown);
+        Eot { draws, expectation: self.knobs.expectation.unwrap_or_default() }
+    }
+
+    /// FGSM, and FGSM from a random start, with the audited loss and expectation.
+    pub fn one_step(&self) -> [Pgd; 2] {
+        [Pgd::fgsm(self.threat()), Pgd::random_fgsm(self.threat())].map(|fgsm| {
+            let Eot { draws, expectation } = self.eot();
+            let fgsm = fgsm.with_loss(self.loss()).with_expectation(expectation);
+            fgsm.with_draws(draws).expect("there is a draw")
+        })
+    }
+
+    /// The audited attack on a model without noise, on which all draws are alike.
+    pub fn without_draws(&self) -> Arc<dyn Attack> {
+        self.attack.with_knob(Knob::Draws(1)).unwrap_or_else(|_| self.attack.clone())
+    }
+
+    /// Counts below `used` by the effort's factor, and doublings past it up to `reach`, or up to
+    /// the effort's own multiple if that is farther.
     pub fn ladder(&self, used: usize, reach: usize) -> (Vec<usize>, Vec<usize>) {
         let (mut below, mut next) = (Vec::new(), used / self.sizes.fineness);
         while next > 1 {
@@ -146,15 +188,16 @@ impl Setup {
         all.into_iter().filter(|loss| loss.classes() <= self.classes).collect()
     }
 
-    /// The target classes of the stronger attack; a third where each costs means over draws.
+    /// The target classes of the stronger attack; a third of them if every gradient is a mean over
+    /// draws.
     fn targets(&self) -> usize {
-        let share = if self.attack.eot.draws > 1 { 3 } else { 1 };
+        let share = if self.eot().draws > 1 { 3 } else { 1 };
         self.sizes.targets.div_ceil(share)
     }
 
-    /// The attacks that together are to be no stronger than the audited one.
+    /// The attacks that together must not beat the audited one.
     pub fn strong(&self) -> Vec<Apgd> {
-        let (threat, sizes) = (self.attack.threat, &self.sizes);
+        let (threat, eot, sizes) = (self.threat(), self.eot(), &self.sizes);
         let second = match self.classes {
             2 => Apgd::cross_entropy(threat).with_loss(Loss::Margin).expect("it has no targets"),
             3 => Apgd::dlr(threat),
@@ -162,9 +205,9 @@ impl Setup {
         };
         let ready = |apgd: Apgd| {
             apgd.with_steps(sizes.iterations)
-                .and_then(|apgd| apgd.with_draws(self.attack.eot.draws))
+                .and_then(|apgd| apgd.with_draws(eot.draws))
                 .expect("they are positive")
-                .with_expectation(self.attack.eot.expectation)
+                .with_expectation(eot.expectation)
                 .with_enlarged_start(threat.norm() == Norm::L1)
         };
         [Apgd::cross_entropy(threat), second].map(ready).to_vec()
@@ -175,28 +218,27 @@ impl Setup {
         let attacks = self.strong();
         let judgements = if self.stochastic { 2 } else { 1 };
         let judged = self.judge_cost() * (judgements * attacks.len() as u64);
-        attacks.iter().map(|apgd| apgd.cost(self.classes, self.stochastic)).sum::<Passes>() + judged
+        attacks.iter().map(|apgd| self.cost(apgd)).sum::<Passes>() + judged
     }
 
-    /// Draws behind scores of attacks that ask for very many.
+    /// Draws behind each score of attacks that ask for very many scores.
     pub fn score_draws(&self) -> usize {
-        self.attack.eot.draws.min(4)
+        self.eot().draws.min(4)
     }
 
-    /// Random points on the sphere, and what they cost.
-    pub fn random(&self) -> (RandomNoise, Passes) {
-        let (points, draws) = (self.sizes.points, self.score_draws());
-        let attack = RandomNoise::gaussian(self.attack.threat).with_samples(points);
-        let attack = attack.and_then(|attack| attack.with_draws(draws)).expect("both are positive");
-        (attack, forwards(points * draws))
+    /// Random points on the sphere.
+    pub fn random(&self) -> RandomNoise {
+        let attack = RandomNoise::gaussian(self.threat()).with_samples(self.sizes.points);
+        let attack = attack.and_then(|attack| attack.with_draws(self.score_draws()));
+        attack.expect("both are positive")
     }
 
-    /// The attack without gradients, and what it costs at most.
-    pub fn black_box(&self) -> (Square, Passes) {
-        let (queries, draws) = (self.sizes.queries, self.score_draws());
-        let attack = Square::new(self.attack.threat).with_rescaled_schedule(true);
-        let attack = attack.with_queries(queries).and_then(|attack| attack.with_draws(draws));
-        (attack.expect("both are positive"), forwards(queries * draws))
+    /// The attack without gradients.
+    pub fn black_box(&self) -> Square {
+        let attack = Square::new(self.threat()).with_rescaled_schedule(true);
+        let attack = attack.with_queries(self.sizes.queries);
+        let attack = attack.and_then(|attack| attack.with_draws(self.score_draws()));
+        attack.expect("both are positive")
     }
 }
 
@@ -210,8 +252,8 @@ mod tests {
     #[test]
     fn counts_of_images_in_few_draws_are_inconclusive() {
         let audit = Audit::new(Pgd::new(Threat::linf(0.1).unwrap()));
-        let found = |judging: usize, stochastic: bool, verdict: Verdict| {
-            let audit = audit.clone().with_judging_draws(judging).unwrap();
+        let found = |judging_draws: usize, stochastic: bool, verdict: Verdict| {
+            let audit = audit.clone().with_judging_draws(judging_draws).unwrap();
             let judgement = Judgement::new(verdict, 0.03, 0.01, 400, Some(100));
             audit.setup(4, stochastic).counted(judgement)
         };

@@ -1,7 +1,8 @@
-//! The results of a audit on disk: one file for each check, written when it ends.
+//! The results of an audit on disk: one file for each check, written when it ends.
 
-use super::subject::{Subject, host};
-use super::{Audit, Effort};
+use super::context::{Context, host};
+use super::effort::Effort;
+use super::settings::Audit;
 use crate::Check;
 use crate::files::{canonical, fingerprint, seal, unseal, write_whole};
 use crate::run::probe::Probe;
@@ -33,11 +34,11 @@ impl State {
         folder: &Path,
         name: &str,
         audit: &Audit,
-        subject: &Subject<'_>,
+        context: &Context<'_>,
         examples: usize,
         models: &[Probe],
     ) -> Self {
-        let problem = subject.first(examples);
+        let problem = context.first(examples);
         let numbers: Vec<u64> = (0..examples).map(|row| problem.examples.number(row)).collect();
         let (version, effort): (_, Effort) = (env!("CARGO_PKG_VERSION"), audit.effort);
         let surrogate = audit.surrogate.as_ref().map(|surrogate| &surrogate.name);
@@ -45,7 +46,7 @@ impl State {
             "{LAYOUT} {version} {name} {} {effort} {:?} {} {surrogate:?} {numbers:?} {:?}",
             canonical(&audit.attack.spec()),
             audit.key,
-            subject.setup.draws,
+            context.setup.draws,
             host(problem.goal.labels()),
         );
         let pixels = problem.images.to_data();

@@ -1,105 +1,126 @@
 //! Other losses, a stronger attack and better iterates, which must not win much more.
 
-use super::case::Case;
 use super::difference::Difference;
-use super::finding::{Finding, percent, points};
 use super::judgement::Judgement;
+use super::result::{CheckResult, percent, points};
+use super::sample::Sample;
 use super::setup::{Setup, Size};
-use cni_attacks::{AttackError, Eot, Expectation, Iterate, Passes, Pgd};
+use cni_attacks::{Attack, AttackError, Expectation, Iterate, Knob, Knobs, Passes};
+use std::sync::Arc;
 
-/// The audited attack with each other loss and each other expectation.
-fn others(setup: &Setup) -> Vec<Pgd> {
-    let attack = &setup.attack;
-    let losses = setup.losses().into_iter().filter(|loss| *loss != attack.loss);
-    let mut others: Vec<Pgd> = losses.map(|loss| Pgd { loss, ..attack.clone() }).collect();
-    if setup.stochastic && attack.eot.draws > 1 {
-        let all = [Expectation::Loss, Expectation::Logits, Expectation::Probabilities];
-        let new = all.into_iter().filter(|expectation| *expectation != attack.eot.expectation);
-        others.extend(
-            new.map(|expectation| Pgd { eot: Eot { expectation, ..attack.eot }, ..attack.clone() }),
-        );
+/// The audited attack with each other loss and each other expectation, by their names.
+fn others(setup: &Setup) -> Result<Vec<(String, Arc<dyn Attack>)>, AttackError> {
+    let Knobs { loss, expectation, .. } = setup.knobs.clone();
+    let name = |value: serde_json::Value| value.as_str().unwrap_or_default().to_string();
+    let mut others = Vec::new();
+    if let Some(used) = loss {
+        for loss in setup.losses().into_iter().filter(|loss| *loss != used) {
+            others.push((name(serde_json::json!(loss)), Knob::Loss(loss)));
+        }
     }
-    others
+    let averages = setup.stochastic && setup.eot().draws > 1;
+    if let (Some(used), true) = (expectation, averages) {
+        let all = [Expectation::Loss, Expectation::Logits, Expectation::Probabilities];
+        for expectation in all.into_iter().filter(|expectation| *expectation != used) {
+            let name = format!("expectation_of_{}", name(serde_json::json!(expectation)));
+            others.push((name, Knob::Expectation(expectation)));
+        }
+    }
+    let turned = |(name, knob)| Ok((name, setup.attack.with_knob(knob)?));
+    others.into_iter().map(turned).collect()
 }
 
-fn name(audited: &Pgd, other: &Pgd) -> String {
-    let of = |value: serde_json::Value| value.as_str().unwrap_or_default().to_string();
-    match other.loss != audited.loss {
-        true => of(serde_json::json!(other.loss)),
-        false => format!("expectation_of_{}", of(serde_json::json!(other.eot.expectation))),
+/// Why there is no other loss and no other expectation.
+pub(super) fn without_others(setup: &Setup) -> Option<String> {
+    match others(setup) {
+        Ok(others) if others.is_empty() => setup.lacking("loss", setup.knobs.loss.clone()),
+        _ => None,
     }
 }
 
 pub(super) fn losses_cost(setup: &Setup, size: Size) -> Passes {
-    setup.best_of(&others(setup), size.right)
+    let others = others(setup).unwrap_or_default();
+    let attacks: Vec<_> = others.into_iter().map(|(_, attack)| attack).collect();
+    setup.best_of(&attacks, size.right)
 }
 
-pub(super) fn losses(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (setup, others) = (case.setup(), others(case.setup()));
-    let best = case.best_of(&others)?;
-    let audited = best.case.audited()?.fared;
-    let gain = Difference::paired(&audited, &best.fared);
-    let names: Vec<String> = others.iter().map(|other| name(&setup.attack, other)).collect();
+pub(super) fn losses(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let setup = sample.setup();
+    let (names, attacks): (Vec<String>, Vec<_>) = others(setup)?.into_iter().unzip();
+    let best = sample.best_of(&attacks)?;
+    let audited = best.sample.audited()?.predictions;
+    let gain = Difference::paired(&audited, &best.predictions);
     let measured = format!(
-        "the best of {} others ({}) leaves {}, the audited loss {}",
-        others.len(),
+        "under the best of {} others ({}) robust accuracy is {}, under the audited loss {}",
+        attacks.len(),
         names[best.place].replace('_', " "),
-        percent(best.fared.accuracy()),
+        percent(best.predictions.accuracy()),
         percent(audited.accuracy())
     );
-    let judgement = gain.judge(setup.bound(), 0.1, best.of).where_left(&audited);
-    let finding = Finding::judged(&judgement, measured)
+    let judgement = gain.judge(setup.bound(), 0.1, best.of).limited_by(&audited);
+    let result = CheckResult::judged(&judgement, measured)
         .value("audited", audited.accuracy())
-        .value("best", best.fared.accuracy())
+        .value("best", best.predictions.accuracy())
         .value("gain", gain.mean)
         .value("gain_error", gain.error());
-    // What chose the best, on fewer images.
+    // The accuracies by which the best was chosen, on fewer images.
     let pilots = names.into_iter().zip(&best.pilots);
-    Ok(pilots.fold(finding, |finding, (name, fared)| {
-        finding.value(format!("{name}_on_few"), fared.accuracy())
+    Ok(pilots.fold(result, |result, (name, predictions)| {
+        result.value(format!("{name}_on_few"), predictions.accuracy())
     }))
 }
 
-pub(super) fn stronger(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (audited, strong) = (case.audited()?.fared, case.strong()?.fared);
+pub(super) fn stronger(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let (audited, strong) = (sample.audited()?.predictions, sample.strong()?.predictions);
     let gain = Difference::paired(&audited, &strong);
-    let names: Vec<String> = case.setup().strong().iter().map(cni_attacks::Attack::name).collect();
+    let names: Vec<String> =
+        sample.setup().strong().iter().map(cni_attacks::Attack::name).collect();
     let measured = format!(
-        "{} together leave {}, the audited attack {}",
+        "under {} together robust accuracy is {}, under the audited attack {}",
         names.join(" and "),
         percent(strong.accuracy()),
         percent(audited.accuracy())
     );
-    let judgement = gain.judge(case.setup().bound(), 0.1, 1).where_left(&audited);
-    Ok(Finding::judged(&judgement, measured)
+    let judgement = gain.judge(sample.setup().bound(), 0.1, 1).limited_by(&audited);
+    Ok(CheckResult::judged(&judgement, measured)
         .value("robust_stronger", strong.accuracy())
         .value("robust_audited", audited.accuracy())
         .value("gain", gain.mean)
         .value("gain_error", gain.error()))
 }
 
-fn best_iterate(setup: &Setup) -> Pgd {
-    setup.attack.clone().with_iterate(Iterate::Best)
+/// Why there is no better iterate to keep.
+pub(super) fn without_iterates(setup: &Setup) -> Option<String> {
+    match setup.knobs.iterate {
+        Some(Iterate::Best) => Some("the audited attack keeps its best iterate".to_string()),
+        iterate => setup.lacking("iterate", iterate),
+    }
+}
+
+fn best_iterate(setup: &Setup) -> Result<Arc<dyn Attack>, AttackError> {
+    setup.attack.with_knob(Knob::Iterate(Iterate::Best))
 }
 
 pub(super) fn silent_cost(setup: &Setup, size: Size) -> Passes {
-    setup.judged([&best_iterate(setup)]) * size.right as u64
+    let attack = best_iterate(setup).ok();
+    setup.judged(attack.iter()) * size.right as u64
 }
 
-pub(super) fn silent(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let attack = best_iterate(case.setup());
-    let (last, best) = (case.audited()?.fared, case.find(&attack)?.fared);
+pub(super) fn silent(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let attack = best_iterate(sample.setup())?;
+    let (last, best) = (sample.audited()?.predictions, sample.find(&attack)?.predictions);
     let missed = best.broken_only_here(&last).len();
     let images = last.examples();
     let warns = |missed: usize, images: usize| missed >= 2 && missed as f64 > 0.01 * images as f64;
-    let bound = case.setup().bound().max(0.02);
+    let bound = sample.setup().bound().max(0.02);
     let judgement = Judgement::of_count(missed, images, bound, warns, |_, _| false);
-    let judgement = case.setup().counted(judgement);
+    let judgement = sample.setup().counted(judgement);
     let measured = format!(
-        "{missed} of {images} images were broken on the way and not at the end; the best iterates leave {} less",
+        "{missed} of {images} images were adversarial on the way and not at the end; with the best iterates robust accuracy \
+         is lower by {}",
         points(last.accuracy() - best.accuracy())
     );
-    Ok(Finding::judged(&judgement.where_left(&last), measured)
+    Ok(CheckResult::judged(&judgement.limited_by(&last), measured)
         .value("missed", missed as f64)
         .value("robust_last", last.accuracy())
         .value("robust_best", best.accuracy()))

@@ -1,9 +1,9 @@
-//! The loss around images, along the gradient and along chance.
+//! The loss around images, along the gradient and along a random direction.
 
-use super::case::Case;
-use super::finding::Finding;
+use super::context::host;
+use super::result::CheckResult;
+use super::sample::Sample;
 use super::setup::{Setup, Size, forwards};
-use super::subject::host;
 use crate::{Axis, Figure, Verdict};
 use burn::tensor::Tensor;
 use cni_attacks::rows::read;
@@ -25,21 +25,21 @@ struct Surface {
     mean: Vec<Vec<f64>>,
     /// In one draw for each place, as a single pass sees it.
     single: Vec<Vec<f64>>,
-    /// How much the loss of the first image that the model gets right rises along the gradient, and
-    /// along chance.
+    /// The rise of the loss along the gradient and along a random direction, for the first image that
+    /// is classified correctly.
     first: Option<[f64; 2]>,
 }
 
-pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (grid, epsilon) = (case.setup().sizes.grid, case.setup().attack.threat.epsilon());
+pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let (grid, epsilon) = (sample.setup().sizes.grid, sample.setup().threat().epsilon());
     let half = (grid / 2) as f64;
     let places: Vec<f64> = (0..grid).map(|at| REACH * (at as f64 - half) / half).collect();
     let empty = || vec![vec![0.0; grid]; grid];
     let mut surface = Surface { mean: empty(), single: empty(), first: None };
-    for part in case.subject.chunks(&case.problem) {
-        add(case, &part, &places, &mut surface)?;
+    for part in sample.context.chunks(&sample.problem) {
+        add(sample, &part, &places, &mut surface)?;
     }
-    let count = case.problem.len() as f64;
+    let count = sample.problem.len() as f64;
     for value in surface.mean.iter_mut().chain(&mut surface.single).flatten() {
         *value /= count;
     }
@@ -50,25 +50,25 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
     let mut measured = format!(
         "within ε the mean loss rises by {first:.3} along the gradient and by {chance:.3} along a random direction"
     );
-    if case.setup().stochastic {
+    if sample.setup().stochastic {
         let ratio = roughness[1] / roughness[0];
         measured += &format!("; in single draws it is {ratio:.1} times as rough as in their mean");
     }
     let axis = |label: &str| Axis { label: label.to_string(), logarithmic: false };
-    let mut finding = Finding::new(verdict, measured)
+    let mut result = CheckResult::new(verdict, measured)
         .value("rise_along_gradient", rises[0])
         .value("rise_along_random", rises[1])
         .value("roughness", roughness[0])
         .value("epsilon", epsilon);
-    if case.setup().stochastic {
-        finding = finding.value("roughness_of_one_draw", roughness[1]);
+    if sample.setup().stochastic {
+        result = result.value("roughness_of_one_draw", roughness[1]);
     }
     if let Some([along, random]) = surface.first {
-        finding = finding
+        result = result
             .value("first_image_rise_along_gradient", along)
             .value("first_image_rise_along_random", random);
     }
-    Ok(finding.figure(Figure::Surface {
+    Ok(result.figure(Figure::Surface {
         x: axis("along the gradient, in ε"),
         y: axis("along a random direction, in ε"),
         z: axis("mean loss"),
@@ -80,19 +80,19 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
 
 /// Adds the losses of some images.
 fn add(
-    case: &Case<'_>,
+    sample: &Sample<'_>,
     part: &AttackBatch,
     places: &[f64],
     surface: &mut Surface,
 ) -> Result<(), AttackError> {
-    let (subject, setup, key) = (case.subject, case.setup(), case.key("loss-surface"));
-    let (norm, epsilon) = (setup.attack.threat.norm(), setup.attack.threat.epsilon());
-    let objective = Objective::new(setup.attack.loss.clone(), &part.goal);
+    let (context, setup, key) = (sample.context, sample.setup(), sample.key("loss-surface"));
+    let (norm, epsilon) = (setup.threat().norm(), setup.threat().epsilon());
+    let objective = Objective::new(setup.loss(), &part.goal);
     let (images, examples) = (&part.images, &part.examples);
     let eot = Eot { draws: setup.score_draws(), ..Eot::ONE };
     let noise = key.named("noise");
-    let found = subject
-        .ask(subject.target, |access| access.gradient(images, &objective, examples, eot, noise))?;
+    let found = context
+        .ask(context.model, |access| access.gradient(images, &objective, examples, eot, noise))?;
     let along = norm.steepest_step(found.gradient, epsilon);
     let chance = cni_noise::normal_rows(key.named("direction"), examples, images);
     let chance = norm.steepest_step(chance, epsilon);
@@ -101,8 +101,8 @@ fn add(
     let right = predicted.iter().zip(&labels).position(|(class, label)| *class as i64 == *label);
     let mut of_first = vec![vec![0.0; places.len()]; places.len()];
     let losses = |moved: &Tensor<4>, eot: Eot, key: Key| {
-        let scores = subject
-            .ask(subject.target, |access| access.score(moved, &objective, examples, eot, key))?;
+        let scores = context
+            .ask(context.model, |access| access.score(moved, &objective, examples, eot, key))?;
         Ok::<_, AttackError>(read(&scores.score))
     };
     for (row, y) in places.iter().enumerate() {
@@ -126,8 +126,8 @@ fn add(
     Ok(())
 }
 
-/// How much a surface rises within ε of its middle along the first direction, and along the second
-/// whichever way is better.
+/// The rise of a surface within ε of its middle, along the first direction and along the second, on
+/// the better of its two sides.
 fn rises(surface: &[Vec<f64>]) -> [f64; 2] {
     let middle = surface.len() / 2;
     let within = (surface.len() as f64 / (2.0 * REACH)) as usize;

@@ -1,31 +1,31 @@
 //! Sweeps over a setting of the audited attack: more of it must win no more.
 
-use super::case::Case;
 use super::difference::Difference;
-use super::fared::Fared;
-use super::finding::{Finding, accuracies, curve, percent};
-use super::setup::{Setup, Size, forwards};
-use burn::tensor::Tensor;
-use cni_attacks::{AttackError, Passes, Pgd};
-use cni_noise::Key;
+use super::predictions::Predictions;
+use super::result::{CheckResult, accuracies, curve, percent};
+use super::sample::Sample;
+use super::setup::{Setup, Size};
+use cni_attacks::{Attack, AttackError, Knob, Knobs, Passes};
+use std::sync::Arc;
 
-/// Variants of the audited attack, by the place of each on the sweep's axis.
-pub(super) type Variants = Vec<(f64, Pgd)>;
+/// A variant of the audited attack, with its place on the sweep's axis.
+pub(super) type Variant = (f64, Arc<dyn Attack>);
+pub(super) type Variants = Vec<Variant>;
 
 /// A sweep over a count of which the audited attack has `used`.
 pub(super) struct Sweep<'a> {
     pub what: &'a str,
     pub used: usize,
-    /// Results with less of it, for the picture.
-    pub below: Vec<(f64, Fared)>,
-    /// Results with more of it, ascending. The last decides: the best of all would win by chance as
-    /// well.
-    pub beyond: Vec<(f64, Fared)>,
+    /// Predictions with smaller counts, for the picture.
+    pub below: Vec<(f64, Predictions)>,
+    /// Predictions with larger counts, ascending. The last decides: the best of all would win by
+    /// chance as well.
+    pub beyond: Vec<(f64, Predictions)>,
 }
 
 impl Sweep<'_> {
-    pub fn finding(self, case: &Case<'_>) -> Result<Finding, AttackError> {
-        let (audited, used) = (case.audited()?.fared, self.used as f64);
+    pub fn result(self, sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+        let (audited, used) = (sample.audited()?.predictions, self.used as f64);
         let (place, farthest) = self.beyond.last().expect("a sweep goes beyond what is audited");
         let gain = Difference::paired(&audited, farthest);
         let measured = format!(
@@ -34,13 +34,14 @@ impl Sweep<'_> {
             percent(audited.accuracy()),
             percent(farthest.accuracy()),
         );
-        let judgement = gain.judge(case.setup().bound(), 0.05, 1).where_left(&audited);
-        let few = |(place, fared): &(f64, Fared)| (*place, case.few_of(fared));
-        let audited = (used, case.few_of(&audited));
-        let places: Vec<(f64, Fared)> =
+        let judgement = gain.judge(sample.setup().bound(), 0.05, 1).limited_by(&audited);
+        let few = |(place, predictions): &(f64, Predictions)| (*place, sample.few_of(predictions));
+        let audited = (used, sample.few_of(&audited));
+        let places: Vec<(f64, Predictions)> =
             self.below.iter().chain(&self.beyond).map(few).chain([audited]).collect();
-        let curve = curve(self.what, places.iter().map(|(place, fared)| (*place, fared)));
-        Ok(Finding::judged(&judgement, measured)
+        let curve =
+            curve(self.what, places.iter().map(|(place, predictions)| (*place, predictions)));
+        Ok(CheckResult::judged(&judgement, measured)
             .value("used", used)
             .value("gain", gain.mean)
             .value("gain_error", gain.error())
@@ -48,154 +49,156 @@ impl Sweep<'_> {
     }
 }
 
-/// How each variant fares.
-pub(super) fn fare(case: &Case<'_>, variants: &Variants) -> Result<Vec<(f64, Fared)>, AttackError> {
-    let one = |(place, attack): &(f64, Pgd)| Ok((*place, case.find(attack)?.fared));
+/// The predictions under each variant.
+pub(super) fn judge_variants(
+    sample: &Sample<'_>,
+    variants: &Variants,
+) -> Result<Vec<(f64, Predictions)>, AttackError> {
+    let one = |(place, attack): &Variant| Ok((*place, sample.find(attack)?.predictions));
     variants.iter().map(one).collect()
 }
 
 /// The audited attack with other counts of a setting.
-pub(super) fn variants(counts: &[usize], of: impl Fn(usize) -> Pgd) -> Variants {
-    counts.iter().map(|&count| (count as f64, of(count))).collect()
+pub(super) fn variants(
+    setup: &Setup,
+    counts: &[usize],
+    knob: fn(usize) -> Knob,
+) -> Result<Variants, AttackError> {
+    let variant = |&count: &usize| Ok((count as f64, setup.attack.with_knob(knob(count))?));
+    counts.iter().map(variant).collect()
 }
 
-/// What it costs to run these for a picture.
-pub(super) fn picture_cost(setup: &Setup, variants: &Variants, attacked: usize) -> Passes {
+/// What it costs to run these for a picture. Variants that an attack refuses cost nothing: the
+/// check ends with its error.
+pub(super) fn picture_cost(
+    setup: &Setup,
+    variants: Result<Variants, AttackError>,
+    attacked: usize,
+) -> Passes {
+    let variants = variants.unwrap_or_default();
     setup.judged(variants.iter().map(|(_, attack)| attack)) * setup.few(attacked) as u64
 }
 
-fn fewer_steps(setup: &Setup, counts: &[usize]) -> Variants {
-    variants(counts, |steps| Pgd { steps, ..setup.attack.clone() })
+/// A setting that counts something: its value in the audited attack, and the knob that changes it.
+struct Count {
+    what: &'static str,
+    of: fn(&Knobs) -> Option<usize>,
+    knob: fn(usize) -> Knob,
+}
+
+const STEPS: Count = Count { what: "steps", of: |knobs| knobs.steps, knob: Knob::Steps };
+const RESTARTS: Count =
+    Count { what: "restarts", of: |knobs| knobs.restarts, knob: Knob::Restarts };
+
+impl Count {
+    fn used(&self, setup: &Setup) -> usize {
+        (self.of)(&setup.knobs).unwrap_or(1)
+    }
+
+    fn cost(&self, setup: &Setup, size: Size) -> Passes {
+        let (below, beyond) = setup.ladder(self.used(setup), 2);
+        let mut attack = setup.attack.clone();
+        let mut sum = Passes::default();
+        for more in beyond.into_iter().map(self.knob) {
+            let Ok(next) = attack.with_knob(more.clone()) else { return Passes::default() };
+            let run = attack.continued_cost(more.clone()).unwrap_or_else(|| setup.cost(&next));
+            sum += run + setup.judge_cost();
+            attack = next;
+        }
+        let fewer = variants(setup, &below, self.knob);
+        sum * size.right as u64 + picture_cost(setup, fewer, size.right)
+    }
+
+    /// An attack that can be continued goes on from what the audited run has found, and so finds no
+    /// less by chance. Any other runs anew, under the same key.
+    fn run(&self, sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+        let (setup, context, used) = (sample.setup(), sample.context, self.used(sample.setup()));
+        let (below, beyond) = setup.ladder(used, 2);
+        let (mut attack, mut images) = (setup.attack.clone(), sample.audited()?.images);
+        let mut results = Vec::new();
+        for count in beyond {
+            let more = (self.knob)(count);
+            let next = attack.with_knob(more.clone())?;
+            images = match attack.continued_cost(more.clone()) {
+                Some(_) => context.continued(&attack, &sample.problem, &images, more)?,
+                None => {
+                    let key = context.attack_key();
+                    context.attack(context.model, &next, &sample.problem, key)?
+                }
+            };
+            results.push((count as f64, sample.judge(&images)?));
+            attack = next;
+        }
+        let below = judge_variants(&sample.few(), &variants(setup, &below, self.knob)?)?;
+        Sweep { what: self.what, used, below, beyond: results }.result(sample)
+    }
 }
 
 pub(super) fn steps_cost(setup: &Setup, size: Size) -> Passes {
-    let (below, beyond) = setup.ladder(setup.attack.steps, 2);
-    let mut done = setup.attack.steps;
-    let more = beyond.into_iter().map(|steps| {
-        let more = Pgd { steps: steps - done, restarts: 1, ..setup.attack.clone() };
-        done = steps;
-        more.cost() + setup.judge_cost()
-    });
-    more.sum::<Passes>() * size.right as u64
-        + picture_cost(setup, &fewer_steps(setup, &below), size.right)
+    STEPS.cost(setup, size)
 }
 
-/// More steps go on from where the audited attack was: so they find no less by chance.
-pub(super) fn run_steps(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (setup, mut images) = (case.setup(), case.audited()?.images);
-    let (below, beyond) = setup.ladder(setup.attack.steps, 2);
-    let mut attack = Pgd { restarts: 1, ..setup.attack.clone() };
-    let mut results = Vec::new();
-    for steps in beyond {
-        let more = steps - attack.steps;
-        images = case.subject.continued(&attack, &case.problem, &images, more)?;
-        results.push((steps as f64, case.judge(&images)?));
-        attack.steps = steps;
-    }
-    let below = fare(&case.few(), &fewer_steps(setup, &below))?;
-    Sweep { what: "steps", used: setup.attack.steps, below, beyond: results }.finding(case)
-}
-
-fn fewer_restarts(setup: &Setup, counts: &[usize]) -> Variants {
-    variants(counts, |restarts| Pgd { restarts, ..setup.attack.clone() })
-}
-
-/// So many further restarts. From one place all runs would be alike.
-fn further(setup: &Setup, restarts: usize) -> Pgd {
-    Pgd { restarts, random_start: true, ..setup.attack.clone() }
+pub(super) fn run_steps(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    STEPS.run(sample)
 }
 
 pub(super) fn restarts_cost(setup: &Setup, size: Size) -> Passes {
-    let (below, beyond) = setup.ladder(setup.attack.restarts, 2);
-    let mut done = setup.attack.restarts;
-    let choice = forwards(2 * setup.attack.eot.draws);
-    let more = beyond.into_iter().map(|restarts| {
-        let more = further(setup, restarts - done);
-        done = restarts;
-        more.cost() + choice + setup.judge_cost()
-    });
-    more.sum::<Passes>() * size.right as u64
-        + picture_cost(setup, &fewer_restarts(setup, &below), size.right)
+    RESTARTS.cost(setup, size)
 }
 
-/// The keys of a further run after so many restarts, and of the choice between it and those before:
-/// the run has chosen among its own by draws of its key.
-fn restart_keys(attack: Key, done: usize) -> [Key; 2] {
-    let run = attack.named("restarts").child(done as u64);
-    [run, run.named("choice")]
+pub(super) fn run_restarts(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    RESTARTS.run(sample)
 }
 
-/// Further restarts are added to those of the audited attack.
-pub(super) fn run_restarts(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (setup, subject) = (case.setup(), case.subject);
-    let mut images = case.audited()?.images;
-    let (below, beyond) = setup.ladder(setup.attack.restarts, 2);
-    let (mut done, mut results) = (setup.attack.restarts, Vec::new());
-    for restarts in beyond {
-        let [run, choice] = restart_keys(subject.attack_key(), done);
-        let attack = further(setup, restarts - done);
-        let more: Tensor<4> = subject.attack(subject.target, &attack, &case.problem, run)?;
-        images = subject.better(&setup.attack, &case.problem, [&images, &more], choice)?;
-        results.push((restarts as f64, case.judge(&images)?));
-        done = restarts;
-    }
-    let below = fare(&case.few(), &fewer_restarts(setup, &below))?;
-    Sweep { what: "restarts", used: setup.attack.restarts, below, beyond: results }.finding(case)
-}
-
-/// Multiples of the audited step size, and what is usual for so many steps, 2.5 ε in all (Madry et
-/// al., arXiv 1706.06083), where none of the others is near: it finds sizes that are wrong by
-/// orders of magnitude.
-fn step_sizes(setup: &Setup) -> Vec<Pgd> {
-    let Pgd { threat, steps, step_size: used, .. } = setup.attack;
+/// Multiples of the audited step size. If it is in proportion to ε, also what is usual for so many
+/// steps, 2.5 ε in all (Madry et al., arXiv 1706.06083), unless one of the others is near: it finds
+/// sizes that are wrong by orders of magnitude.
+fn step_sizes(setup: &Setup) -> Result<Variants, AttackError> {
+    let used = setup.knobs.step_size.unwrap_or_default();
     let mut sizes: Vec<f64> = setup.sizes.step_sizes.iter().map(|times| times * used).collect();
-    let usual = 2.5 * threat.epsilon() / steps as f64;
-    if sizes.iter().chain([&used]).all(|size| (size / usual).log2().abs() > 0.5) {
-        sizes.push(usual);
-        sizes.sort_by(f64::total_cmp);
+    let epsilon = setup.threat().epsilon();
+    let twice = setup.attack.with_knob(Knob::Epsilon(2.0 * epsilon));
+    let follows = twice.is_ok_and(|twice| twice.knobs().step_size != setup.knobs.step_size);
+    if let (true, Some(steps)) = (follows, setup.knobs.steps) {
+        let usual = 2.5 * epsilon / steps as f64;
+        if sizes.iter().chain([&used]).all(|size| (size / usual).log2().abs() > 0.5) {
+            sizes.push(usual);
+            sizes.sort_by(f64::total_cmp);
+        }
     }
-    sizes.into_iter().map(|step_size| Pgd { step_size, ..setup.attack.clone() }).collect()
+    let variant = |size: f64| Ok((size, setup.attack.with_knob(Knob::StepSize(size))?));
+    sizes.into_iter().map(variant).collect()
 }
 
 pub(super) fn step_sizes_cost(setup: &Setup, size: Size) -> Passes {
-    setup.best_of(&step_sizes(setup), size.right)
+    let variants = step_sizes(setup).unwrap_or_default();
+    let attacks: Vec<_> = variants.into_iter().map(|(_, attack)| attack).collect();
+    setup.best_of(&attacks, size.right)
 }
 
-pub(super) fn run_step_sizes(case: &Case<'_>) -> Result<Finding, AttackError> {
-    let (setup, sizes) = (case.setup(), step_sizes(case.setup()));
-    let best = case.best_of(&sizes)?;
-    let audited = best.case.audited()?.fared;
-    let gain = Difference::paired(&audited, &best.fared);
-    let (size, used) = (sizes[best.place].step_size, setup.attack.step_size);
-    let judgement = gain.judge(setup.bound(), 0.05, best.of).where_left(&audited);
+pub(super) fn run_step_sizes(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
+    let setup = sample.setup();
+    let (sizes, attacks): (Vec<f64>, Vec<_>) = step_sizes(setup)?.into_iter().unzip();
+    let best = sample.best_of(&attacks)?;
+    let audited = best.sample.audited()?.predictions;
+    let gain = Difference::paired(&audited, &best.predictions);
+    let (size, used) = (sizes[best.place], setup.knobs.step_size.unwrap_or_default());
+    let judgement = gain.judge(setup.bound(), 0.05, best.of).limited_by(&audited);
     let at_edge = [0, sizes.len() - 1].contains(&best.place);
     let measured = format!(
         "the best other step size, {:.2} times that used{}, takes robust accuracy from {} to {}",
         size / used,
         if at_edge { " and at the edge of the sweep" } else { "" },
         percent(audited.accuracy()),
-        percent(best.fared.accuracy()),
+        percent(best.predictions.accuracy()),
     );
-    let few = case.few_of(&case.audited()?.fared);
-    let places = sizes.iter().map(|attack| attack.step_size).zip(&best.pilots);
+    let few = sample.few_of(&sample.audited()?.predictions);
+    let places = sizes.iter().copied().zip(&best.pilots);
     let curve = curve("robust accuracy", places.chain([(used, &few)]));
-    Ok(Finding::judged(&judgement, measured)
+    Ok(CheckResult::judged(&judgement, measured)
         .value("used", used)
         .value("best", if gain.mean > 0.0 { size } else { used })
         .value("gain", gain.mean)
         .value("gain_error", gain.error())
         .figure(accuracies("step size, in units of the pixel range", true, vec![curve])))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Both choose by draws of the name `score`.
-    #[test]
-    fn a_further_restart_is_chosen_by_draws_that_it_has_not_seen() {
-        let [run, choice] = restart_keys(Key::new(3), 2);
-        assert_ne!(run.named("score"), choice.named("score"));
-        assert_ne!(run, restart_keys(Key::new(3), 4)[0]);
-    }
 }

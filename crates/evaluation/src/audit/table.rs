@@ -1,37 +1,39 @@
 //! The one table of all checks, which is why it is long.
 
-use super::case::Case;
-use super::finding::Finding;
+use super::result::CheckResult;
+use super::sample::Sample;
 use super::setup::{Setup, Size};
-use super::{active, baselines, differences, draws, gradients, model, noise, pictures, radii};
+use super::{
+    active, baselines, draws, finite_difference, gradients, model, noise, pictures, radii,
+};
 use super::{strength, surface, sweeps};
-use cni_attacks::{AttackError, Iterate, Passes};
+use cni_attacks::{AttackError, Passes};
 
 /// A check as a row of the table.
 pub(super) struct Entry {
     pub name: &'static str,
     /// When it warns or fails, where `{b}` is the effort's bound in points.
     pub raised_if: &'static str,
-    /// Whether that is a difference of accuracies, which must exceed chance, too.
+    /// Whether the rule is about a difference of accuracies, which must exceed chance as well.
     pub differs: bool,
     /// What to do then.
     pub advice: &'static str,
     /// Whether it has a meaning only for models with noise.
     pub noise: bool,
-    /// Whether it asks something only of attacks that keep their last iterate.
-    pub last: bool,
-    /// Whether it asks what another attack wins, which is nothing where nothing is left.
+    /// Why it has no meaning for the audited attack, such as a setting that it lacks.
+    pub lacking: fn(&Setup) -> Option<String>,
+    /// Whether it asks what another attack wins: nothing, if the model classifies no image correctly.
     pub wins: bool,
     pub needs: Needs,
     pub takes: Takes,
-    /// Whether it is about all images, also those that the model never gets right.
+    /// Whether it is about all images, also those that the model always misclassifies.
     pub every: bool,
-    /// What it costs at most, without what it needs.
+    /// Its cost at most, without the shared results that it needs.
     pub cost: fn(&Setup, Size) -> Passes,
-    pub run: fn(&Case<'_>) -> Result<Finding, AttackError>,
+    pub run: fn(&Sample<'_>) -> Result<CheckResult, AttackError>,
 }
 
-/// What must have been run before.
+/// The shared results that a check needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Needs {
     Nothing,
@@ -41,31 +43,31 @@ pub(super) enum Needs {
     Strong,
 }
 
-/// How many examples it takes.
+/// The number of examples that a check takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
-    /// As many as it needs to see its bound, and more if there is budget left.
+    /// As many as it needs to see its bound, and more if the budget allows.
     Most,
-    /// As many as are enough for a check of the model.
+    /// Enough for a check of the model alone.
     Some,
-    /// Few, to show something.
+    /// A few, for a picture.
     Few,
 }
 
-/// What most rows have in common.
+/// The values that most rows have in common.
 const BASE: Entry = Entry {
     name: "",
     raised_if: "",
     differs: true,
     advice: "",
     noise: false,
-    last: false,
+    lacking: |_| None,
     wins: true,
     needs: Needs::Audit,
     takes: Takes::Most,
     every: false,
     cost: |_, _| Passes { forwards: 0, backwards: 0 },
-    run: |_| Ok(Finding::skipped("")),
+    run: |_| Ok(CheckResult::skipped("")),
 };
 
 pub(super) const CHECKS: [Entry; 24] = [
@@ -95,7 +97,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "gradient-health",
-        raised_if: "an image still right has no gradient, or 20 % are saturated; NaN, infinite or 5 % zero fail",
+        raised_if: "an image that is classified correctly has a gradient of zero, or 20 % are saturated; NaN, infinite or 5 % zero fail",
         differs: false,
         advice: "Find the layer that stops the gradient; attack through a surrogate of it (BPDA), on the margin, or \
                  without gradients.",
@@ -110,13 +112,13 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "finite-difference",
         raised_if: "gradients and differences of the loss differ by over 1 % (fails over 10 %)",
         differs: false,
-        advice: "The gradient is not that of the loss: look for straight-through estimates, wrong backward passes and \
+        advice: "The gradient is not that of the loss: judge_clean for straight-through estimates, wrong backward passes and \
                  hidden randomness.",
         needs: Needs::Nothing,
         takes: Takes::Some,
         every: true,
-        cost: differences::cost,
-        run: differences::run,
+        cost: finite_difference::cost,
+        run: finite_difference::run,
         ..BASE
     },
     Entry {
@@ -128,6 +130,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         needs: Needs::Nothing,
         takes: Takes::Some,
         every: true,
+        lacking: gradients::without_gradients,
         cost: gradients::noise_cost,
         run: gradients::noise,
         ..BASE
@@ -137,13 +140,14 @@ pub(super) const CHECKS: [Entry; 24] = [
         raised_if: "draws past the audited number cost over {b} points of accuracy (fails over 5)",
         advice: "Take the attack's gradients over more draws, until accuracy stays.",
         noise: true,
+        lacking: |setup| setup.lacking("draws", setup.knobs.draws),
         cost: draws::sweep_cost,
         run: draws::sweep,
         ..BASE
     },
     Entry {
         name: "fixed-noise",
-        raised_if: "with one draw held, a random point does as much (fails), or over {b} points more survive (fails over 10)",
+        raised_if: "with one draw held, a random point does as much (fails), or accuracy is over {b} points higher (fails over 10)",
         advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
         noise: true,
         wins: false,
@@ -153,7 +157,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "noise-off",
-        raised_if: "with the noise off, a random point does as much (fails), or over {b} points more survive (fails over 10)",
+        raised_if: "with the noise off, a random point does as much (fails), or accuracy is over {b} points higher (fails over 10)",
         advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
         noise: true,
         wins: false,
@@ -166,6 +170,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         raised_if: "accuracy rises with ε by over {b} points (fails over 5), or ends above 1 / classes (fails)",
         advice: "An attack that may change everything must win: look for masked gradients.",
         wins: false,
+        lacking: |setup| setup.lacking("epsilon", setup.epsilon_knob()),
         cost: radii::cost,
         run: radii::run,
         ..BASE
@@ -174,6 +179,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "steps-sweep",
         raised_if: "doubling the steps costs over {b} points of accuracy (fails over 5)",
         advice: "Give the attack more steps, until accuracy stays.",
+        lacking: |setup| setup.lacking("steps", setup.knobs.steps),
         cost: sweeps::steps_cost,
         run: sweeps::run_steps,
         ..BASE
@@ -182,6 +188,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "restarts-sweep",
         raised_if: "doubling the restarts costs over {b} points of accuracy (fails over 5)",
         advice: "Give the attack more restarts, from random points.",
+        lacking: |setup| setup.lacking("restarts", setup.knobs.restarts),
         cost: sweeps::restarts_cost,
         run: sweeps::run_restarts,
         ..BASE
@@ -189,7 +196,8 @@ pub(super) const CHECKS: [Entry; 24] = [
     Entry {
         name: "step-size-sweep",
         raised_if: "another step size costs over {b} points of accuracy (fails over 5)",
-        advice: "Use the step size that hurts most; where it is the largest or smallest tried, look farther.",
+        advice: "Use the strongest step size; if it is the largest or smallest that was tried, look farther.",
+        lacking: |setup| setup.lacking("step_size", setup.knobs.step_size),
         cost: sweeps::step_sizes_cost,
         run: sweeps::run_step_sizes,
         ..BASE
@@ -204,7 +212,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "random-noise",
-        raised_if: "random points break two images or more that the audited attack leaves (fails over 5 %)",
+        raised_if: "random points break two images or more that the audited attack does not (fails over 5 %)",
         differs: false,
         advice: "Gradients mislead, or the attack is far too weak: chance must not beat it.",
         cost: baselines::random_cost,
@@ -213,7 +221,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "black-box",
-        raised_if: "Square breaks over 0.2 % and two images the audited attack leaves (fails over 5 %, or APGD too)",
+        raised_if: "Square breaks over 0.2 % and two images that the audited attack does not (fails over 5 %, or if APGD does not)",
         differs: false,
         advice: "Gradients mislead: look for what masks them, and report the attack without gradients.",
         needs: Needs::Strong,
@@ -225,6 +233,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "transfer",
         raised_if: "examples of a surrogate beat the audited attack by over {b} points (fails over 5)",
         advice: "Gradients mislead: look for what masks them, and report the transferred examples.",
+        lacking: baselines::ignores_models,
         cost: baselines::transfer_cost,
         run: baselines::transfer,
         ..BASE
@@ -235,6 +244,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         advice: "The attack fits its own draws: give it more of them.",
         noise: true,
         wins: false,
+        lacking: draws::without_draws_of_its_own,
         cost: draws::transfer_cost,
         run: draws::transfer,
         ..BASE
@@ -242,7 +252,8 @@ pub(super) const CHECKS: [Entry; 24] = [
     Entry {
         name: "loss-choice",
         raised_if: "another loss or expectation costs over {b} points of accuracy (fails over 10)",
-        advice: "Attack by the loss that hurts most, or by several.",
+        advice: "Attack by the strongest loss, or by several.",
+        lacking: strength::without_others,
         cost: strength::losses_cost,
         run: strength::losses,
         ..BASE
@@ -257,10 +268,10 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "silent-success",
-        raised_if: "over 1 % and two images are broken on the way, but not at the end",
+        raised_if: "over 1 % and two images are adversarial on the way, but not at the end",
         differs: false,
         advice: "Keep the best iterate, not the last.",
-        last: true,
+        lacking: strength::without_iterates,
         cost: strength::silent_cost,
         run: strength::silent,
         ..BASE
@@ -276,7 +287,7 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "label-leakage",
-        raised_if: "attacks by true labels leave over {b} points more than by predicted ones, or than no attack (fails)",
+        raised_if: "accuracy is over {b} points higher under attacks by true labels than by predicted ones, or than unattacked (fails)",
         advice: "The attack tells the model the label: attack by predicted labels, or iterate.",
         every: true,
         cost: pictures::leakage_cost,
@@ -301,6 +312,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         advice: "The attack misses what is known to be there: repair it before any of its numbers is used.",
         needs: Needs::Nothing,
         every: true,
+        lacking: active::wants_more_classes,
         cost: active::cost,
         run: active::run,
         ..BASE
@@ -308,7 +320,7 @@ pub(super) const CHECKS: [Entry; 24] = [
 ];
 
 impl Entry {
-    /// When it is raised, with a bound and what is left to chance.
+    /// The rule in words, with this bound.
     pub fn rule(&self, bound: f64) -> String {
         let named = self.raised_if.replace("{b}", &format!("{}", 100.0 * bound));
         match self.differs {
@@ -320,18 +332,16 @@ impl Entry {
     }
 
     /// Why it has no meaning for such a model and attack.
-    pub fn meaningless(&self, setup: &Setup) -> Option<&'static str> {
-        match (self.noise && !setup.stochastic, self.last && setup.attack.iterate == Iterate::Best)
-        {
-            (true, _) => Some("the model has no noise"),
-            (_, true) => Some("the audited attack keeps its best iterate"),
-            _ => None,
+    pub fn skipped(&self, setup: &Setup) -> Option<String> {
+        match self.noise && !setup.stochastic {
+            true => Some("the model has no noise".to_string()),
+            false => (self.lacking)(setup),
         }
     }
 
     /// Whether it has a meaning for such a model and attack.
     pub fn applies(&self, setup: &Setup) -> bool {
-        self.meaningless(setup).is_none()
+        self.skipped(setup).is_none()
     }
 
     /// The most examples that it takes.

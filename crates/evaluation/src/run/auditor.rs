@@ -5,7 +5,7 @@ use crate::run::identity::{Entry, without_draws};
 use crate::run::state_files::CHECKUP;
 use crate::{AuditRecord, Check, Evaluation, EvaluationError};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, Goal, Pgd, Rows};
+use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, Goal, Knob, Rows};
 use serde_json::Value;
 use std::path::Path;
 
@@ -22,7 +22,11 @@ impl Place {
     /// Finds an attack in a suite, or among the attacks of one of its suites.
     ///
     /// For a model without noise draws have no meaning: an attack that differs in them alone will do.
-    pub fn find(suite: &[Entry], audited: &Pgd, stochastic: bool) -> Result<Self, EvaluationError> {
+    pub fn find(
+        suite: &[Entry],
+        audited: &dyn Attack,
+        stochastic: bool,
+    ) -> Result<Self, EvaluationError> {
         let wanted = audited.spec();
         let same: fn(&Value, &Value) -> bool = |a, b| a == b;
         let alike: fn(&Value, &Value) -> bool = |a, b| without_draws(a) == without_draws(b);
@@ -78,7 +82,11 @@ impl RunningAudit {
         // A model without noise would have its one gradient averaged over as many equal ones.
         let attack = match stochastic {
             true => audit.attack().clone(),
-            false => audit.attack().clone().with_draws(1)?,
+            // Without draws to set there are none to spare.
+            false => {
+                let attack = audit.attack();
+                attack.with_knob(Knob::Draws(1)).unwrap_or_else(|_| attack.clone())
+            }
         };
         let mut audit = audit
             .clone()

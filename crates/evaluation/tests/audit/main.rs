@@ -1,6 +1,7 @@
-//! Checkups of sound attacks on sound models raise nothing, cost what was planned, and continue
-//! where they were killed.
+//! Audits of sound attacks on sound models raise nothing, cost what was planned, and continue where
+//! they were killed.
 
+mod attacks;
 mod planted;
 mod smooth;
 
@@ -85,7 +86,7 @@ fn a_quick_plan_keeps_to_its_time_and_lets_half_of_the_comparing_checks_see() {
 }
 
 #[test]
-fn a_checkup_costs_what_was_planned() {
+fn an_audit_costs_what_was_planned() {
     for (draws, noise) in [(1, 0.0), (4, 0.2)] {
         let audit = Audit::new(sound(draws));
         let plan = audit.plan_for(CLASSES, noise > 0.0, 64);
@@ -121,7 +122,7 @@ fn efforts_have_names_and_grow() {
 }
 
 #[test]
-fn a_killed_checkup_continues_and_a_state_of_another_is_refused() {
+fn a_killed_audit_continues_and_a_state_of_another_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let some = ["logits", "eight-bit", "active-test", "steps-sweep"];
     let audit = || Audit::new(sound(1)).with_checks(&some).unwrap();

@@ -80,6 +80,31 @@ fn an_attack_within_a_suite_can_be_audited_and_the_record_says_where_it_is() {
     assert_eq!(record.attacks[0].spec["attacks"][1], audit.spec);
 }
 
+/// AutoAttack's attacks are known by what they do, whatever their type, and so is a suite of them.
+#[test]
+fn any_attack_of_an_evaluation_can_be_audited() {
+    let threat = Threat::linf(EPSILON).unwrap();
+    let apgd = || Apgd::cross_entropy(threat).with_steps(5).unwrap().with_draws(2).unwrap();
+    let suite =
+        || Suite::custom("one", vec![Box::new(apgd())]).unwrap().with_judging_draws(3).unwrap();
+    let audits = [(Audit::new(suite()), "one", None), (Audit::new(apgd()), "", Some("one"))];
+    for (audit, name, within) in audits {
+        let audit = audit.with_checks(&["eight-bit", "steps-sweep"]).unwrap();
+        let attacks: Vec<Box<dyn Attack>> = vec![Box::new(suite())];
+        let evaluation = evaluation(attacks).with_audit(audit).unwrap();
+        for (sigma, draws) in [(0.1, 2), (0.0, 1)] {
+            let record = evaluation.run(&Threshold { sigma }, batches(20, 20)).unwrap().record;
+            let audit = record.audit.unwrap();
+            let wanted = if within.is_none() { name } else { "EOT-APGD-CE-5x2" };
+            assert_eq!((audit.attack.as_str(), audit.within.as_deref()), (wanted, within));
+            assert_eq!(audit.draws, draws, "{wanted}, noise {sigma}");
+            // The checks are in the order of their table.
+            let skipped = record.checks[0].measured.contains("has no setting `steps`");
+            assert_eq!((record.checks.len(), skipped), (2, within.is_none()));
+        }
+    }
+}
+
 /// The kill comes while the checks run: attacks and finished checks are read from disk.
 #[test]
 fn an_audit_that_dies_goes_on_with_the_evaluation() {

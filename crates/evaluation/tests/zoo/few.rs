@@ -15,7 +15,7 @@ fn check(plant: &Plant, key: u64, only: &[&str]) -> Vec<Check> {
 
 /// The attack is sound, and 64 images are too few to say so.
 #[test]
-fn a_quick_checkup_of_few_images_is_inconclusive() {
+fn a_quick_audit_of_few_images_is_inconclusive() {
     let few = Plant::new("linear", linear(), pgd());
     for found in check(&few, 1, &COMPARING) {
         assert_eq!(found.verdict, Verdict::Inconclusive, "{}", line(&found));

@@ -7,6 +7,7 @@ mod few;
 mod masked;
 mod noisy;
 mod odd;
+mod other;
 mod plant;
 mod sound;
 mod weak;

@@ -1,7 +1,7 @@
 //! A model with an attack that cannot be trusted, or with one that can.
 
 use crate::world::{CLASSES, EPSILON, EXAMPLES, Model, images, linear};
-use cni_attacks::{AttackError, Pgd, Threat};
+use cni_attacks::{Attack, AttackError, Pgd, Threat};
 use cni_evaluation::audit::{Audit, Effort};
 use cni_evaluation::{Check, Verdict};
 use cni_noise::Key;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub struct Plant {
     pub what: &'static str,
     pub model: Model,
-    pub attack: Pgd,
+    pub attack: Arc<dyn Attack>,
     /// Draws of the noise that judge an image.
     pub judging: usize,
     /// The ε for which the images are made.
@@ -25,8 +25,9 @@ pub struct Plant {
 }
 
 impl Plant {
-    pub fn new(what: &'static str, model: Model, attack: Pgd) -> Self {
+    pub fn new(what: &'static str, model: Model, attack: impl Attack + 'static) -> Self {
         let (judging, epsilon, examples) = (20, EPSILON, EXAMPLES);
+        let attack = Arc::new(attack);
         Self { what, model, attack, judging, epsilon, examples, fails: &[], warns: &[] }
     }
 

@@ -10,10 +10,14 @@ use self::climb::Early;
 use crate::attack::spec;
 use crate::methods::shared::best::KeepBest;
 use crate::rows::ActiveRows;
-use crate::{Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, PairLoss, Threat};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, PairLoss,
+    Passes, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// What APGD climbs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -127,6 +131,53 @@ impl Attack for Apgd {
 
     fn gradient_draws(&self) -> Option<usize> {
         Some(self.eot.draws)
+    }
+
+    /// Without a loss if it climbs the targeted DLR loss.
+    fn knobs(&self) -> Knobs {
+        Knobs {
+            steps: Some(self.steps),
+            restarts: Some(self.restarts),
+            draws: Some(self.eot.draws),
+            expectation: Some(self.eot.expectation),
+            loss: match &self.climb {
+                Climb::Loss(loss) => Some(loss.clone()),
+                Climb::Targets(_) => None,
+            },
+            ..Knobs::default()
+        }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match (knob.clone(), &self.climb) {
+            (Knob::Epsilon(epsilon), _) => {
+                Self { threat: self.threat.with_epsilon(epsilon)?, ..attack }
+            }
+            (Knob::Steps(steps), _) => attack.with_steps(steps)?,
+            (Knob::Restarts(restarts), _) => attack.with_restarts(restarts)?,
+            (Knob::Draws(draws), _) => attack.with_draws(draws)?,
+            (Knob::Expectation(expectation), _) => attack.with_expectation(expectation),
+            (Knob::Loss(loss), Climb::Loss(_)) => attack.with_loss(loss)?,
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    fn cost(&self, classes: usize, stochastic: bool) -> Option<Passes> {
+        Some(self.passes(classes, stochastic))
+    }
+
+    /// Those that choose between runs, or the best point of the only one.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        let several = self.restarts > 1 || matches!(self.climb, Climb::Targets(2..));
+        let key = match several {
+            true => key.named("result"),
+            false => {
+                let last = self.stages().len() as u64 - 1;
+                key.child(0).child(0).child(last).named("score")
+            }
+        };
+        vec![(key, self.score_eot().draws)]
     }
 
     fn min_classes(&self) -> usize {

@@ -98,22 +98,22 @@ impl Apgd {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
 
+    /// Whether runs begin in balls of three times and twice ε (arXiv 2103.01208, section 4.3), with 30, 30 and 40 % of the
+    /// iterations. AutoAttack does so in the L1 norm.
+    pub fn with_enlarged_start(self, enlarged: bool) -> Self {
+        Self { enlarged, ..self }
+    }
+
     /// What it costs for each example at most, for a model of so many classes: examples may leave early.
-    pub fn cost(&self, classes: usize, stochastic: bool) -> Passes {
+    pub(super) fn passes(&self, classes: usize, stochastic: bool) -> Passes {
         let score = Passes { forwards: self.score_eot().draws as u64, backwards: 0 };
         let look = self.eot.gradient_cost() + score * u64::from(stochastic);
         let looks: usize = self.stages().iter().map(|(_, steps)| steps + 1).sum();
         let (targets, ranking) = match self.climb {
             Climb::Loss(_) => (1, Passes::default()),
-            Climb::Targets(most) => (most.min(classes - 1), score),
+            Climb::Targets(most) => (most.min(classes.saturating_sub(1)), score),
         };
         let runs = (targets * self.restarts) as u64;
         ranking + (look * looks as u64 + score * u64::from(runs > 1)) * runs
-    }
-
-    /// Whether runs begin in balls of three times and twice ε (arXiv 2103.01208, section 4.3), with 30, 30 and 40 % of the
-    /// iterations. AutoAttack does so in the L1 norm.
-    pub fn with_enlarged_start(self, enlarged: bool) -> Self {
-        Self { enlarged, ..self }
     }
 }

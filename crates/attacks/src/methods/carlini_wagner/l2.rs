@@ -7,11 +7,13 @@ use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
+    Passes, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The attack of Carlini and Wagner (arXiv 1608.04644, section VI-A), in L2.
 ///
@@ -178,6 +180,37 @@ impl Attack for CarliniWagner {
 
     fn is_minimum_norm(&self) -> bool {
         true
+    }
+
+    fn knobs(&self) -> Knobs {
+        Knobs {
+            steps: Some(self.steps),
+            step_size: Some(self.step_size),
+            draws: Some(self.eot.draws),
+            ..Knobs::default()
+        }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(steps) => attack.with_steps(steps)?,
+            Knob::StepSize(step_size) => attack.with_step_size(step_size)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {
+        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let step = self.eot.gradient_cost() + score * u64::from(stochastic);
+        Some(score + step * (self.search_steps * self.steps) as u64)
+    }
+
+    /// Those by which images are found adversarial.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("score"), self.eot.draws)]
     }
 
     fn run(

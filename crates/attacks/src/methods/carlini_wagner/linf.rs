@@ -1,19 +1,22 @@
 //! Carlini and Wagner's attack in Linf: a penalty on all that is beyond a bound that is lowered.
 
+mod settings;
+
 use super::slope_of_shortfall;
 use super::variable::Variable;
 use crate::attack::spec;
-use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
 use crate::rows::at_least_single;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
+    Passes, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The attack of Carlini and Wagner (arXiv 1608.04644, section VI-C), in Linf.
 ///
@@ -79,53 +82,6 @@ impl CarliniWagnerLinf {
             confidence: 0.0,
             eot: Eot::ONE,
         })
-    }
-
-    /// The most iterations with one τ and one `c`; an error where it is zero.
-    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
-        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
-    }
-
-    /// Adam's step in `w`; an error unless finite and positive.
-    pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
-        if !(step_size.is_finite() && step_size > 0.0) {
-            return Err(AttackError::StepSize { got: step_size });
-        }
-        Ok(Self { step_size, ..self })
-    }
-
-    /// The first `c`, and that from which on an example is given up; an error unless the first is
-    /// above 0, and the last above the first.
-    pub fn with_constants(self, first: f64, last: f64) -> Result<Self, AttackError> {
-        let initial_constant = within("initial_constant", first, |c| c > 0.0, "above 0")?;
-        let wanted = "above the initial constant";
-        let largest_constant = within("largest_constant", last, |c| c > first, wanted)?;
-        Ok(Self { initial_constant, largest_constant, ..self })
-    }
-
-    /// The share of the largest change that the next τ is; an error unless above 0 and below 1.
-    pub fn with_tau_factor(self, factor: f64) -> Result<Self, AttackError> {
-        let part = |factor| factor > 0.0 && factor < 1.0;
-        Ok(Self { tau_factor: within("tau_factor", factor, part, "above 0 and below 1")?, ..self })
-    }
-
-    /// The τ down to which the bound is lowered, in units of the pixel range; an error unless above
-    /// 0.
-    pub fn with_least_tau(self, tau: f64) -> Result<Self, AttackError> {
-        Ok(Self { least_tau: within("least_tau", tau, |tau| tau > 0.0, "above 0")?, ..self })
-    }
-
-    /// The margin κ by which the goal is to be reached, in units of the logits; an error unless at
-    /// least 0.
-    pub fn with_confidence(self, confidence: f64) -> Result<Self, AttackError> {
-        let confidence = within("confidence", confidence, |k| k >= 0.0, "at least 0")?;
-        Ok(Self { confidence, ..self })
-    }
-
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
-    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 }
 
@@ -220,6 +176,41 @@ impl Attack for CarliniWagnerLinf {
 
     fn is_minimum_norm(&self) -> bool {
         true
+    }
+
+    fn knobs(&self) -> Knobs {
+        Knobs {
+            steps: Some(self.steps),
+            step_size: Some(self.step_size),
+            draws: Some(self.eot.draws),
+            ..Knobs::default()
+        }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(steps) => attack.with_steps(steps)?,
+            Knob::StepSize(step_size) => attack.with_step_size(step_size)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    /// Each τ is at most its factor of the one before, and each `c` twice the one before; with none of
+    /// them there are more iterations than one run has.
+    fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {
+        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let step = self.eot.gradient_cost() + score * u64::from(stochastic);
+        let taus = (self.least_tau.ln() / self.tau_factor.ln()).ceil().max(0.0);
+        let constants = (self.largest_constant / self.initial_constant).log2().ceil();
+        Some(score + step * ((taus + constants) as u64 + 1) * self.steps as u64)
+    }
+
+    /// Those by which images are found adversarial.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("score"), self.eot.draws)]
     }
 
     fn run(

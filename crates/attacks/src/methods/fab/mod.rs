@@ -8,10 +8,13 @@ use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
-use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Threat};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Goal, Knob, Knobs, ModelAccess, Passes, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// FAB (Croce and Hein, arXiv 1907.02044, algorithm 1): the nearest adversarial image, in Linf, L2 or L1.
 ///
@@ -183,6 +186,43 @@ impl Attack for Fab {
 
     fn is_minimum_norm(&self) -> bool {
         true
+    }
+
+    fn knobs(&self) -> Knobs {
+        Knobs {
+            steps: Some(self.steps),
+            restarts: Some(self.restarts),
+            draws: Some(self.eot.draws),
+            ..Knobs::default()
+        }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(steps) => attack.with_steps(steps)?,
+            Knob::Restarts(restarts) => attack.with_restarts(restarts)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    fn cost(&self, classes: usize, _: bool) -> Option<Passes> {
+        let others = classes.saturating_sub(1);
+        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let (runs, boundaries, ranking) = match self.targets {
+            Some(most) => (most.min(others), 1, score),
+            None => (1, others, Passes::default()),
+        };
+        let step = self.eot.gradient_cost() * boundaries as u64 + score;
+        let run = step * self.steps as u64 + score * self.bisection as u64;
+        Some(score + ranking + run * (runs * self.restarts) as u64)
+    }
+
+    /// Those by which images are found adversarial.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("score"), self.eot.draws)]
     }
 
     fn run(

@@ -8,12 +8,14 @@ use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
+    Passes, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
 use std::f64::consts::PI;
+use std::sync::Arc;
 
 /// FMN, the fast minimum-norm attack (Pintor et al., arXiv 2102.12827, algorithm 1), in Linf, L2
 /// or L1.
@@ -201,6 +203,37 @@ impl Attack for Fmn {
 
     fn gradient_draws(&self) -> Option<usize> {
         Some(self.eot.draws)
+    }
+
+    fn knobs(&self) -> Knobs {
+        Knobs {
+            steps: Some(self.steps),
+            step_size: Some(self.step_size),
+            draws: Some(self.eot.draws),
+            ..Knobs::default()
+        }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(steps) => attack.with_steps(steps)?,
+            Knob::StepSize(step_size) => attack.with_step_size(step_size)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {
+        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let step = self.eot.gradient_cost() + score * u64::from(stochastic);
+        Some(score + step * self.steps as u64)
+    }
+
+    /// Those by which images are found adversarial.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("score"), self.eot.draws)]
     }
 
     fn is_minimum_norm(&self) -> bool {

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 
 /// How often a step is halved. Beyond that it moves no pixel in single precision.
-const HALVINGS: usize = 25;
+pub(super) const HALVINGS: usize = 25;
 
 /// The rows still attacked, all of which have an adversarial image.
 pub(super) struct Hunt<'a> {
@@ -37,14 +37,12 @@ impl<'a> Hunt<'a> {
         self.search(access)?;
         for step in 1..=attack.steps {
             let root = (step as f64).sqrt();
-            let samples = (attack.first_samples as f64 * root) as usize;
             let distances = self.distance(&self.x);
             // The first reach is a tenth of the box, when the distance says nothing yet.
             let of_distance = |d: &f64| if step == 1 { 0.1 } else { self.reach() * d };
             let reach: Vec<f64> = distances.iter().map(of_distance).collect();
-            let samples = samples.min(attack.most_samples);
             let key = key.child(step as u64);
-            let Some(normal) = self.normal(access, &reach, samples, key)? else {
+            let Some(normal) = self.normal(access, &reach, attack.samples(step), key)? else {
                 break;
             };
             let direction = threat.norm().steepest_step(normal, 1.0);
@@ -74,12 +72,6 @@ impl<'a> Hunt<'a> {
         (self.problem.images.shape().num_elements() / self.problem.len()) as f64
     }
 
-    /// The precision of a binary search as a share of the distance, `θ`.
-    fn precision(&self) -> f64 {
-        let exponent = if self.attack.threat.norm() == Norm::Linf { 2.0 } else { 1.5 };
-        self.attack.gamma / self.values().powf(exponent)
-    }
-
     /// How far samples reach for the normal, in Euclidean length as a share of the distance.
     fn reach(&self) -> f64 {
         let exponent = if self.attack.threat.norm() == Norm::Linf { 0.5 } else { 1.0 };
@@ -100,7 +92,7 @@ impl<'a> Hunt<'a> {
 
     /// Moves `x` towards the originals as far as it stays adversarial, and keeps it where it is the nearest.
     fn search(&mut self, access: &mut ModelAccess<'_>) -> Result<(), AttackError> {
-        let searches = self.precision().recip().log2().ceil().max(1.0) as usize;
+        let searches = self.attack.halvings(self.values());
         let norm = self.attack.threat.norm();
         self.x = self.vote.approach(access, &self.problem, norm, &self.x, searches)?;
         let distances = self.distance(&self.x);

@@ -2,15 +2,18 @@
 
 mod hunt;
 
-use self::hunt::Hunt;
+use self::hunt::{HALVINGS, Hunt};
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::decision::{Decisions, Started};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
-use crate::{Access, Attack, AttackBatch, AttackError, ModelAccess, Norm, Threat};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Knob, Knobs, ModelAccess, Norm, Passes, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// HopSkipJump (Chen et al., arXiv 1904.02144, algorithm 2), for the L2 and the Linf norm.
 ///
@@ -53,6 +56,9 @@ pub struct HopSkipJump {
     #[serde(flatten)]
     decisions: Decisions,
 }
+
+/// More values than an image has for which costs are told.
+const MOST_VALUES: f64 = 16_777_216.0;
 
 impl HopSkipJump {
     /// 40 iterations, 100 √t decisions for the `t`-th normal and at most 10 000, at most 1000 random images to start from,
@@ -109,6 +115,24 @@ impl HopSkipJump {
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_draws(draws)?, ..self })
     }
+
+    /// The precision of a binary search as a share of the distance, `θ`, for images of so many
+    /// values.
+    fn precision(&self, values: f64) -> f64 {
+        let exponent = if self.threat.norm() == Norm::Linf { 2.0 } else { 1.5 };
+        self.gamma / values.powf(exponent)
+    }
+
+    /// How often a binary search halves the way.
+    fn halvings(&self, values: f64) -> usize {
+        self.precision(values).recip().log2().ceil().max(1.0) as usize
+    }
+
+    /// The decisions for the normal of an iteration, counted from 1.
+    fn samples(&self, step: usize) -> usize {
+        let samples = (self.first_samples as f64 * (step as f64).sqrt()) as usize;
+        samples.min(self.most_samples)
+    }
 }
 
 impl FromSpec for HopSkipJump {
@@ -152,6 +176,34 @@ impl Attack for HopSkipJump {
 
     fn is_minimum_norm(&self) -> bool {
         true
+    }
+
+    fn knobs(&self) -> Knobs {
+        Knobs { steps: Some(self.steps), draws: Some(self.decisions.draws()), ..Knobs::default() }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(steps) => attack.with_steps(steps)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    /// For images of at most 2²⁴ values, on which the number of halvings depends.
+    fn cost(&self, _: usize, _: bool) -> Option<Passes> {
+        let halvings = self.halvings(MOST_VALUES);
+        let samples: usize = (1..=self.steps).map(|step| self.samples(step)).sum();
+        let walk = (self.steps + 1) * halvings + self.steps * HALVINGS + samples;
+        let decisions = self.decisions.most_to_start() + walk;
+        Some(Passes { forwards: (decisions * self.decisions.draws()) as u64, backwards: 0 })
+    }
+
+    /// Those that vote on every decision.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("decision"), self.decisions.draws())]
     }
 
     fn run(

@@ -7,10 +7,13 @@ mod settings;
 
 use self::search::Search;
 use crate::attack::spec;
-use crate::{Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Threat};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Passes, Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How a patch's location is sought, in the terms of Rao et al., arXiv 2005.02313, section 3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -112,6 +115,49 @@ impl Attack for AdversarialPatch {
 
     fn gradient_draws(&self) -> Option<usize> {
         Some(self.eot.draws)
+    }
+
+    fn knobs(&self) -> Knobs {
+        Knobs {
+            steps: Some(self.steps),
+            step_size: Some(self.step_size),
+            restarts: Some(self.restarts),
+            draws: Some(self.eot.draws),
+            expectation: Some(self.eot.expectation),
+            loss: Some(self.loss.clone()),
+            ..Knobs::default()
+        }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(steps) => attack.with_steps(steps)?,
+            Knob::StepSize(step_size) => attack.with_step_size(step_size)?,
+            Knob::Restarts(restarts) => attack.with_restarts(restarts)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            Knob::Expectation(expectation) => attack.with_expectation(expectation),
+            Knob::Loss(loss) => attack.with_loss(loss),
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    fn cost(&self, _: usize, _: bool) -> Option<Passes> {
+        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let directions = match self.location_search {
+            LocationSearch::None => 0,
+            LocationSearch::Random => 1,
+            LocationSearch::Full => 4,
+        };
+        let moves = (self.steps / self.period * directions) as u64;
+        let run = (self.eot.gradient_cost() + score) * self.steps as u64 + score * (moves + 1);
+        Some(run * self.restarts as u64)
+    }
+
+    /// Those that compare patches.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("score"), self.eot.draws)]
     }
 
     fn min_classes(&self) -> usize {

@@ -1,6 +1,7 @@
 //! Projected gradient ascent, of which FGSM, BIM, MI-FGSM, DI-FGSM, TI-FGSM and EOT-PGD are settings.
 
 mod ascent;
+mod continued;
 mod diversity;
 mod settings;
 mod translation;
@@ -11,22 +12,14 @@ pub use self::translation::GradientKernel;
 use self::ascent::Run;
 use crate::attack::spec;
 use crate::methods::shared::best::KeepBest;
-use crate::{Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Threat};
+use crate::{
+    Access, Attack, AttackBatch, AttackError, Eot, Iterate, Knob, Knobs, Loss, ModelAccess, Passes,
+    Threat,
+};
 use burn::tensor::Tensor;
 use cni_noise::Key;
-use serde::{Deserialize, Serialize};
-
-/// Which point of a run is its result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Iterate {
-    /// The last, as in training: no pass is spent on choosing.
-    #[default]
-    Last,
-    /// Of start and iterates the best for each example, chosen as among restarts. It costs as many
-    /// more forward passes as the gradients took, and those of the start.
-    Best,
-}
+use serde::Serialize;
+use std::sync::Arc;
 
 /// Projected gradient descent (Madry et al., arXiv 1706.06083, section 2.1).
 ///
@@ -60,34 +53,23 @@ pub enum Iterate {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "attack", rename = "pgd")]
 pub struct Pgd {
-    /// What it may change.
-    pub threat: Threat,
-    /// Steps of a run.
-    pub steps: usize,
-    /// The length of a step in the threat's norm.
-    pub step_size: f64,
-    /// Whether a run starts at a random point of the ball.
-    pub random_start: bool,
-    /// Runs.
-    pub restarts: usize,
-    /// How much of the past gradients each step keeps, from 0 to 1.
-    pub momentum: f64,
+    threat: Threat,
+    steps: usize,
+    step_size: f64,
+    random_start: bool,
+    restarts: usize,
+    momentum: f64,
     // Without them the settings read as they did before there were any, in records as well.
     /// How the model sees the images resized at each gradient.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub input_diversity: Option<InputDiversity>,
-    /// What each gradient is convolved with.
+    input_diversity: Option<InputDiversity>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kernel: Option<GradientKernel>,
-    /// The share of the coordinates that a step in the L1 norm moves.
-    pub sparsity: f64,
-    /// The draws behind each gradient and each score.
+    kernel: Option<GradientKernel>,
+    sparsity: f64,
     #[serde(flatten)]
-    pub eot: Eot,
-    /// The loss that is climbed.
-    pub loss: Loss,
-    /// Which point of a run is its result.
-    pub iterate: Iterate,
+    eot: Eot,
+    loss: Loss,
+    iterate: Iterate,
 }
 
 impl Pgd {
@@ -147,26 +129,6 @@ impl Pgd {
     pub fn training(threat: Threat) -> Self {
         Self { steps: 7, ..Self::new(threat) }
     }
-
-    /// Goes on for `more` steps from images that it has found: of a single run without momentum,
-    /// whose result is its last iterate, what it would have found with so many steps more.
-    pub fn continued(
-        &self,
-        access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
-        key: Key,
-        from: Tensor<4>,
-        more: usize,
-    ) -> Result<Tensor<4>, AttackError> {
-        let key_of_choice = key.named("score");
-        let mut selection =
-            KeepBest::climbed(&problem.goal, self.loss.clone(), self.eot, key_of_choice);
-        let every = (self.iterate == Iterate::Best).then_some(&mut selection);
-        let done = self.steps as u64;
-        let run = Run { key: key.child(0), start: from, steps: done..done + more as u64 };
-        let last = self.ascend(access, problem.clone(), run, every, false)?;
-        Ok(selection.into_images(last))
-    }
 }
 
 impl Attack for Pgd {
@@ -219,6 +181,59 @@ impl Attack for Pgd {
 
     fn min_classes(&self) -> usize {
         self.loss.classes()
+    }
+
+    fn knobs(&self) -> Knobs {
+        Knobs {
+            steps: Some(self.steps),
+            step_size: Some(self.step_size),
+            restarts: Some(self.restarts),
+            draws: Some(self.eot.draws),
+            expectation: Some(self.eot.expectation),
+            loss: Some(self.loss.clone()),
+            iterate: Some(self.iterate),
+        }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        Ok(Arc::new(self.turned(knob)?))
+    }
+
+    fn cost(&self, _: usize, _: bool) -> Option<Passes> {
+        Some(self.passes())
+    }
+
+    fn continued_cost(&self, more: Knob) -> Option<Passes> {
+        self.passes_continued(more)
+    }
+
+    /// More steps go on from the results, which is what so many steps would have found if they are
+    /// the last iterates of a single run without momentum. More restarts are further runs, each
+    /// from a random start, whatever the start of the first; the better of what was there and what
+    /// they find is kept.
+    fn continued(
+        &self,
+        access: &mut ModelAccess<'_>,
+        batch: &AttackBatch,
+        key: Key,
+        found: Tensor<4>,
+        more: Knob,
+    ) -> Result<Tensor<4>, AttackError> {
+        match more {
+            Knob::Steps(steps) => self.with_more_steps(access, batch, key, found, steps),
+            Knob::Restarts(restarts) => self.with_more_runs(access, batch, key, found, restarts),
+            _ => Err(more.lacked_by(self.name())),
+        }
+    }
+
+    /// Those that choose the result, or of the last four gradients.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        if self.iterate == Iterate::Best || self.restarts > 1 {
+            return vec![(key.named("score"), self.eot.draws)];
+        }
+        let steps = self.steps as u64;
+        let last = steps.saturating_sub(4)..steps;
+        last.map(|step| (key.child(0).child(step), self.eot.draws)).collect()
     }
 
     fn run(

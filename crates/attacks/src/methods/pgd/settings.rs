@@ -1,9 +1,12 @@
 //! The settings of PGD.
 
-use super::{Iterate, Pgd};
+use super::Pgd;
 use crate::error::{at_least_one, within};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
-use crate::{AttackError, Eot, Expectation, GradientKernel, InputDiversity, Loss, Norm, Passes};
+use crate::{
+    AttackError, Eot, Expectation, GradientKernel, InputDiversity, Iterate, Knob, Loss, Norm,
+    Passes,
+};
 
 impl FromSpec for Pgd {
     const NAME: &'static str = "pgd";
@@ -110,8 +113,32 @@ impl Pgd {
         Self { iterate, ..self }
     }
 
+    /// The attack with another value of a knob. The step size keeps its proportion to the radius,
+    /// which a radius of zero does not have.
+    pub(super) fn turned(&self, knob: Knob) -> Result<Self, AttackError> {
+        let attack = self.clone();
+        match knob {
+            Knob::Epsilon(got) if self.threat.epsilon() == 0.0 => {
+                let wanted = "an attack of another radius than 0, to which its step size is in no proportion";
+                Err(AttackError::Setting { field: "epsilon", got, wanted })
+            }
+            Knob::Epsilon(epsilon) => {
+                let threat = self.threat.with_epsilon(epsilon)?;
+                let step_size = epsilon * (self.step_size / self.threat.epsilon());
+                Ok(Self { threat, step_size, ..attack })
+            }
+            Knob::Steps(steps) => attack.with_steps(steps),
+            Knob::StepSize(step_size) => attack.with_step_size(step_size),
+            Knob::Restarts(restarts) => attack.with_restarts(restarts),
+            Knob::Draws(draws) => attack.with_draws(draws),
+            Knob::Expectation(expectation) => Ok(attack.with_expectation(expectation)),
+            Knob::Loss(loss) => Ok(attack.with_loss(loss)),
+            Knob::Iterate(iterate) => Ok(attack.with_iterate(iterate)),
+        }
+    }
+
     /// What it costs for each example, unless examples leave early.
-    pub fn cost(&self) -> Passes {
+    pub(super) fn passes(&self) -> Passes {
         // A ball of radius zero is not searched.
         if self.threat.epsilon() == 0.0 {
             return Passes::default();

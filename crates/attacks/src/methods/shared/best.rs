@@ -44,7 +44,7 @@ impl Merit {
 ///
 /// All candidates are judged under the same draws of the model's noise, and not those of any
 /// gradient: a candidate that merely met friendly noise does not win.
-pub struct KeepBest {
+pub(crate) struct KeepBest {
     /// The goal of the rows that candidates are given for.
     pub goal: Goal,
     climbed: Objective,

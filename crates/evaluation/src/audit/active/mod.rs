@@ -1,4 +1,4 @@
-//! An active test: an adversarial image is planted, which the attack must find.
+//! The active test: an adversarial image is planted, which the attack must find.
 //!
 //! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991).
 //! Around each image random points within 0.95 ε are labelled as inside, one of the surface of the
@@ -11,27 +11,28 @@
 mod readout;
 
 use self::readout::{Readout, Separation, separate};
-use super::case::Case;
+use super::context::Model;
 use super::difference::Difference;
-use super::finding::{Finding, percent};
 use super::judgement::Judgement;
+use super::result::{CheckResult, percent};
+use super::sample::Sample;
 use super::setup::{Setup, Size, forwards};
-use super::subject::Target;
 use crate::Verdict;
 use burn::tensor::Tensor;
 use cni_attacks::rows::read;
-use cni_attacks::{AttackBatch, AttackError, Eot, Loss, Objective, Passes, Pgd, Rows};
+use cni_attacks::{Attack, AttackBatch, AttackError, Eot, Knob, Loss, Objective, Passes, Rows};
 use cni_noise::Key;
+use std::sync::Arc;
 
 /// How far out the points of the inside reach, in ε.
 const INNER: f64 = 0.95;
-/// The fewest images whose planted point a readout can set apart that make a test.
+/// The fewest images with a planted point that make a test.
 const FEWEST: usize = 8;
 
 pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
     // Inner points, candidates and random attackers, and the image itself.
     let points = 3 * setup.sizes.cloud + 1;
-    (forwards((points + 1) * draws(setup)) + attack(setup).cost()) * size.examples as u64
+    (forwards((points + 1) * draws(setup)) + setup.cost(&attack(setup))) * size.examples as u64
 }
 
 /// Draws behind the logits of a point.
@@ -39,55 +40,62 @@ fn draws(setup: &Setup) -> usize {
     setup.draws.min(4)
 }
 
-fn noise_key(case: &Case<'_>) -> Key {
-    case.key("active-test").named("noise")
+fn noise_key(sample: &Sample<'_>) -> Key {
+    sample.key("active-test").named("noise")
 }
 
-/// The audited attack, on a loss for two classes.
-fn attack(setup: &Setup) -> Pgd {
-    let loss = match setup.attack.loss {
-        Loss::CrossEntropy => Loss::CrossEntropy,
-        _ => Loss::Margin,
-    };
-    Pgd { loss, ..setup.attack.clone() }
+/// The audited attack, on the margin if its loss wants more than two classes.
+fn attack(setup: &Setup) -> Arc<dyn Attack> {
+    let many = setup.knobs.loss.as_ref().is_some_and(|loss| loss.classes() > 2);
+    let turned = many.then(|| setup.attack.with_knob(Knob::Loss(Loss::Margin)).ok());
+    turned.flatten().unwrap_or_else(|| setup.attack.clone())
 }
 
-pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
+/// Why the attack cannot be tried on the two classes of the test.
+pub(super) fn wants_more_classes(setup: &Setup) -> Option<String> {
+    let attack = attack(setup);
+    let (name, wanted) = (attack.name(), attack.min_classes());
+    (wanted > 2).then(|| format!("{name} wants {wanted} classes, and the test has two"))
+}
+
+pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (mut found, mut by_chance) = (Vec::new(), Vec::new());
-    for part in case.subject.chunks(&case.problem) {
-        let (attacked, lucky) = of_chunk(case, &part)?;
+    for part in sample.context.chunks(&sample.problem) {
+        let (attacked, lucky) = of_chunk(sample, &part)?;
         found.extend(attacked);
         by_chance.extend(lucky);
     }
-    let (tested, images) = (found.len(), case.problem.len());
+    let (tested, images) = (found.len(), sample.problem.len());
     if tested < FEWEST.min(images) {
         let measured = format!(
             "the logits set a planted point apart for {tested} of {images} images, which is too few"
         );
-        return Ok(Finding::new(Verdict::Inconclusive, measured));
+        return Ok(CheckResult::new(Verdict::Inconclusive, measured));
     }
     let (judgement, [success, chance]) = judge(&found, &by_chance);
     let measured = format!(
         "the attack found the planted image for {} of {tested} images, {} random points for {}",
         percent(success),
-        case.setup().sizes.cloud,
+        sample.setup().sizes.cloud,
         percent(chance)
     );
-    let finding = match judgement {
-        Some(judgement) => Finding::judged(&judgement, measured),
-        None => Finding::new(
+    let result = match judgement {
+        Some(judgement) => CheckResult::judged(&judgement, measured),
+        None => CheckResult::new(
             Verdict::Inconclusive,
-            measured + "; what chance finds in more than half of the cases tests no attack",
+            measured
+                + "; a test that random points pass in more than half of the cases tests no attack",
         ),
     };
-    Ok(finding
+    Ok(result
         .value("tested", tested as f64)
         .value("success_rate", success)
         .value("random_success_rate", chance))
 }
 
-/// What follows from whether the attack, and whether chance, found each planted point, with how often
-/// they did; nothing follows from a success where chance finds over half of them.
+/// The judgement on whether the attack, and whether random points, found each planted point, with
+/// the two success rates; none if random points found over half of them and the attack did not
+/// fail.
 fn judge(found: &[bool], by_chance: &[bool]) -> (Option<Judgement>, [f64; 2]) {
     let rate =
         |list: &[bool]| list.iter().filter(|hit| **hit).count() as f64 / list.len().max(1) as f64;
@@ -98,11 +106,14 @@ fn judge(found: &[bool], by_chance: &[bool]) -> (Option<Judgement>, [f64; 2]) {
     (tells.then_some(judgement), rates)
 }
 
-/// Whether the attack, and whether chance, finds the planted point, of each image where one can be
-/// planted.
-fn of_chunk(case: &Case<'_>, part: &AttackBatch) -> Result<(Vec<bool>, Vec<bool>), AttackError> {
-    let (subject, setup, key) = (case.subject, case.setup(), case.key("active-test"));
-    let threat = setup.attack.threat;
+/// Whether the attack, and whether random points, find the planted point, for each image at which
+/// one can be planted.
+fn of_chunk(
+    sample: &Sample<'_>,
+    part: &AttackBatch,
+) -> Result<(Vec<bool>, Vec<bool>), AttackError> {
+    let (context, setup, key) = (sample.context, sample.setup(), sample.key("active-test"));
+    let threat = setup.threat();
     let (norm, epsilon, cloud) = (threat.norm(), threat.epsilon(), setup.sizes.cloud as u64);
     let inside = |n: u64| {
         let key = key.named("inside").child(n);
@@ -113,13 +124,13 @@ fn of_chunk(case: &Case<'_>, part: &AttackBatch) -> Result<(Vec<bool>, Vec<bool>
         let change = norm.random_surface(key, &part.images, epsilon, &part.examples);
         norm.project(part.images.clone() + change, &part.images, epsilon)
     };
-    let mut inner = vec![logits(case, part, &part.images)?];
+    let mut inner = vec![logits(sample, part, &part.images)?];
     for n in 0..cloud {
-        inner.push(logits(case, part, &inside(n))?);
+        inner.push(logits(sample, part, &inside(n))?);
     }
     let of_cloud = |name: &str| -> Result<Vec<Tensor<2>>, AttackError> {
         let key = key.named(name);
-        (0..cloud).map(|n| logits(case, part, &surface(key.child(n)))).collect()
+        (0..cloud).map(|n| logits(sample, part, &surface(key.child(n)))).collect()
     };
     let (candidates, random) = (of_cloud("candidates")?, of_cloud("random")?);
     let [_, classes] = inner[0].dims();
@@ -142,28 +153,28 @@ fn of_chunk(case: &Case<'_>, part: &AttackBatch) -> Result<(Vec<bool>, Vec<bool>
 
     let tested = part.select(&rows);
     let examples = (0..tested.len()).map(|row| tested.examples.number(row)).collect();
-    let readout = Readout::new(subject.target.classifier, examples, &separations, &part.images);
-    let target = Target { classifier: &readout, ..subject.target };
+    let readout = Readout::new(context.model.classifier, examples, &separations, &part.images);
+    let model = Model { classifier: &readout, ..context.model };
     // Class 0 is the inside.
-    let problem = case.relabelled(&tested, &vec![0; tested.len()]);
-    let found = subject.attack(target, &attack(setup), &problem, subject.attack_key())?;
+    let problem = sample.relabelled(&tested, &vec![0; tested.len()]);
+    let found = context.attack(model, &attack(setup), &problem, context.attack_key())?;
     // The attack has not seen the draws that set the planted point apart, and in these it is there.
-    let fared = subject.judge(target, &problem, &found, noise_key(case), draws(setup))?;
-    let found = fared.margin.iter().map(|margin| *margin > 0.0).collect();
+    let predictions = context.judge(model, &problem, &found, noise_key(sample), draws(setup))?;
+    let found = predictions.margin.iter().map(|margin| *margin > 0.0).collect();
     Ok((found, lucky))
 }
 
 /// The mean logits of images over a few draws, always the same.
 fn logits(
-    case: &Case<'_>,
+    sample: &Sample<'_>,
     part: &AttackBatch,
     images: &Tensor<4>,
 ) -> Result<Tensor<2>, AttackError> {
-    let (subject, key) = (case.subject, noise_key(case));
+    let (context, key) = (sample.context, noise_key(sample));
     let objective = Objective::new(Loss::Margin, &part.goal);
-    let eot = Eot { draws: draws(case.setup()), ..Eot::ONE };
-    let scores = subject
-        .ask(subject.target, |access| access.score(images, &objective, &part.examples, eot, key))?;
+    let eot = Eot { draws: draws(sample.setup()), ..Eot::ONE };
+    let scores = context
+        .ask(context.model, |access| access.score(images, &objective, &part.examples, eot, key))?;
     Ok(scores.logits)
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 /// it, so that chance finds little else.
 const BETWEEN: f64 = 0.9;
 
-/// What sets a planted point apart from those inside, `margin(z) = weight · (z − center) − offset`,
+/// The linear function that separates a planted point from those inside, `margin(z) = weight · (z − center) − offset`,
 /// in standard deviations of the points inside.
 #[derive(Clone, Debug)]
 pub(super) struct Separation {
@@ -19,7 +19,7 @@ pub(super) struct Separation {
 }
 
 impl Separation {
-    /// Positive where a point counts as outside.
+    /// The margin of a point; positive if it counts as outside.
     pub fn margin(&self, logits: &[f64]) -> f64 {
         self.along(logits) - self.offset
     }
@@ -30,8 +30,8 @@ impl Separation {
     }
 }
 
-/// The candidate that Fisher's discriminant sets apart most clearly from the points inside; none
-/// where it sets no one apart.
+/// The separation of the candidate that Fisher's discriminant sets apart most clearly from the
+/// points inside; none if it sets no candidate apart.
 pub(super) fn separate(inner: &[Vec<f64>], candidates: &[Vec<f64>]) -> Option<Separation> {
     let (count, classes) = (inner.len() as f64, inner[0].len());
     let center: Vec<f64> = (0..classes)
@@ -92,7 +92,7 @@ fn cholesky(mut matrix: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
     Some(matrix)
 }
 
-/// The solution for the matrix of which this is the factor.
+/// The solution of a linear system, from the Cholesky factor of its matrix.
 fn solve(factor: &[Vec<f64>], mut right: Vec<f64>) -> Vec<f64> {
     let size = right.len();
     for row in 0..size {
@@ -106,7 +106,7 @@ fn solve(factor: &[Vec<f64>], mut right: Vec<f64>) -> Vec<f64> {
     right
 }
 
-/// A model as a classifier of two classes for each image: 0 inside, 1 outside.
+/// The model as a classifier of two classes for each image: 0 inside, 1 outside.
 pub(super) struct Readout<'a> {
     classifier: &'a dyn Classifier,
     /// The row of each example's number.

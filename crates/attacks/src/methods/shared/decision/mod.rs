@@ -70,6 +70,16 @@ impl Decisions {
         of.set(decisions, "draws", Self::with_draws)
     }
 
+    /// The number of draws that vote.
+    pub fn draws(&self) -> usize {
+        self.draws
+    }
+
+    /// The most decisions that the search for a start takes for each example.
+    pub fn most_to_start(&self) -> usize {
+        1 + self.starts.as_ref().map_or(0, Starts::count) + self.tries
+    }
+
     /// The name of an attack, `{name}x{draws}` where there are several draws.
     pub fn name(&self, name: String) -> String {
         match self.draws {

@@ -29,6 +29,11 @@ impl Starts {
         Ok(Self { images, count: dims[0], hash })
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// That they have the shape of the attacked images.
     pub fn check(&self, problem: &AttackBatch) -> Result<(), AttackError> {
         let [got, wanted] =
@@ -61,7 +66,7 @@ impl Decisions {
     ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
         let mut active = ActiveRows::new(problem.len());
         let mut left = problem.clone();
-        let given = self.starts.as_ref().map_or(0, |starts| starts.count);
+        let given = self.starts.as_ref().map_or(0, Starts::count);
         for attempt in 0..given + self.tries {
             let image = match &self.starts {
                 Some(starts) if attempt < given => {

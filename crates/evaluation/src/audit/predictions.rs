@@ -1,4 +1,4 @@
-//! How examples fare in draws of a model's noise.
+//! The model's predictions of examples in draws of its noise, beside their labels.
 
 use crate::clopper_pearson;
 use crate::{Estimate, Hits};
@@ -7,20 +7,20 @@ use cni_attacks::{DrawPredictions, Severity};
 /// The chance that a limit is wrong by: that of two standard errors on one side of a normal law.
 pub(super) const CHANCE: f64 = 0.022_75;
 
-/// How examples fared in a number of draws.
+/// The predictions of examples in a number of draws, beside their labels.
 #[derive(Clone, Debug)]
-pub(super) struct Fared {
+pub(super) struct Predictions {
     /// For each draw the class of each example.
     pub predicted: Vec<Vec<i64>>,
-    /// For each draw whether that is its label.
+    /// For each draw whether the class is the label.
     pub correct: Vec<Vec<bool>>,
     /// The mean over draws of each example's margin in the attacker's favour.
     pub margin: Vec<f64>,
-    /// Examples besides these that count as wrong in every draw.
+    /// The number of further examples, which count as misclassified in every draw.
     pub wrong: usize,
 }
 
-impl Fared {
+impl Predictions {
     pub fn new(judged: DrawPredictions, labels: &[i64]) -> Self {
         let of_draw = |draw: &Vec<i64>| draw.iter().zip(labels).map(|(a, b)| a == b).collect();
         let correct = judged.predicted.iter().map(of_draw).collect();
@@ -46,7 +46,7 @@ impl Fared {
         self.correct.extend(more.correct);
     }
 
-    /// Some of the examples, besides whom `wrong` count as wrong.
+    /// The predictions of some of the examples, with `wrong` further misclassified ones.
     pub fn rows(&self, rows: &[usize], wrong: usize) -> Self {
         let predicted = |draw: &Vec<i64>| rows.iter().map(|&row| draw[row]).collect();
         let correct = |draw: &Vec<bool>| rows.iter().map(|&row| draw[row]).collect();
@@ -70,12 +70,12 @@ impl Fared {
         self
     }
 
-    /// How many examples there are, those that count as wrong among them.
+    /// The number of examples, with the further misclassified ones.
     pub fn examples(&self) -> usize {
         self.margin.len() + self.wrong
     }
 
-    /// For each draw, for each example, one where it is correct.
+    /// For each draw and example, one if it is classified correctly, else zero.
     pub fn table(&self) -> Vec<Vec<f64>> {
         let of_draw = |draw: &Vec<bool>| {
             let hits = draw.iter().map(|&hit| f64::from(u8::from(hit)));
@@ -99,24 +99,24 @@ impl Fared {
         right / self.examples().max(1) as f64
     }
 
-    /// The most that any attack could win: an upper limit of the accuracy.
+    /// The upper confidence limit of the accuracy, which is the most that any attack could win.
     ///
     /// It is that of Clopper and Pearson, for as many whole examples as the shares of draws make
-    /// up. Few examples leave much open, however few of them are right.
+    /// up. With few examples it is high, even if none of them is classified correctly.
     pub fn at_most(&self) -> f64 {
         let right = self.shares().iter().sum::<f64>().ceil() as u64;
         let limits = clopper_pearson(right, self.examples() as u64, 1.0 - 2.0 * CHANCE);
         limits.map_or(1.0, |(_, high)| high)
     }
 
-    /// The share of draws in which each example is correct, without those that count as wrong.
+    /// The share of draws in which each example is classified correctly, without the further ones.
     pub fn shares(&self) -> Vec<f64> {
         let draws = self.correct.len().max(1) as f64;
         let hits = |row: usize| self.correct.iter().filter(|draw| draw[row]).count() as f64;
         (0..self.margin.len()).map(|row| hits(row) / draws).collect()
     }
 
-    /// How far each example misleads the model.
+    /// The severity of each example: in how many draws it is misclassified, and its mean margin.
     pub fn severity(&self) -> Vec<Severity> {
         let wrong = |row: usize| self.correct.iter().filter(|draw| !draw[row]).count();
         let margins = self.margin.iter().enumerate();
@@ -137,8 +137,8 @@ impl Fared {
         (0..self.margin.len()).map(vote).collect()
     }
 
-    /// The rows that most draws get wrong here and most get right in `other`, the clearer the fewer
-    /// draws there are: the shares differ by two standard errors.
+    /// The rows that most draws misclassify here and most classify correctly in `other`, with shares
+    /// of draws that differ by two standard errors.
     pub fn broken_only_here(&self, other: &Self) -> Vec<usize> {
         let draws = self.correct.len() as f64;
         let clear = if draws > 1.0 { (2.0 / draws).sqrt() } else { 0.0 };
@@ -166,9 +166,9 @@ pub(super) mod tests {
     use super::*;
 
     /// One draw of a list of examples.
-    pub fn fared(correct: &[bool]) -> Fared {
+    pub fn predictions(correct: &[bool]) -> Predictions {
         let predicted = correct.iter().map(|&hit| i64::from(!hit)).collect();
-        Fared {
+        Predictions {
             predicted: vec![predicted],
             correct: vec![correct.to_vec()],
             margin: vec![0.0; correct.len()],
@@ -180,20 +180,23 @@ pub(super) mod tests {
     fn the_vote_is_the_class_of_most_draws_and_the_lowest_of_equals() {
         let predicted = vec![vec![2, 1], vec![2, 0], vec![0, 2]];
         let correct = vec![vec![true; 2]; 3];
-        assert_eq!(Fared { predicted, correct, margin: vec![0.0; 2], wrong: 0 }.votes(), [2, 0]);
+        assert_eq!(
+            Predictions { predicted, correct, margin: vec![0.0; 2], wrong: 0 }.votes(),
+            [2, 0]
+        );
         assert_eq!(median(vec![3.0, 1.0, 2.0, 10.0]), 2.5);
     }
 
-    /// 1 − 0.02275^(1/n) where nothing is right.
+    /// 1 − 0.02275^(1/n) if no example is classified correctly.
     #[test]
     fn little_is_left_to_win_only_where_many_examples_say_so() {
-        let none = |examples| fared(&vec![false; examples]).at_most();
+        let none = |examples| predictions(&vec![false; examples]).at_most();
         assert!((none(16) - (1.0 - CHANCE.powf(1.0 / 16.0))).abs() < 1e-9, "{}", none(16));
         assert!(none(16) > 0.2 && none(256) < 0.015);
         // Examples that were left out because they are wrong count.
-        let some = Fared { wrong: 240, ..fared(&[false; 16]) };
+        let some = Predictions { wrong: 240, ..predictions(&[false; 16]) };
         assert_eq!(some.at_most(), none(256));
-        assert_eq!(Fared { wrong: 3, ..fared(&[true]) }.accuracy(), 0.25);
-        assert_eq!(Fared { wrong: 3, ..fared(&[true]) }.estimate().accuracy, 0.25);
+        assert_eq!(Predictions { wrong: 3, ..predictions(&[true]) }.accuracy(), 0.25);
+        assert_eq!(Predictions { wrong: 3, ..predictions(&[true]) }.estimate().accuracy, 0.25);
     }
 }

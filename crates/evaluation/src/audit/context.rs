@@ -1,6 +1,7 @@
-//! The model under a audit, and what all checks know of it.
+//! The context of all checks: the audited attack, its model and data, and the results that several
+//! checks share.
 
-use super::fared::Fared;
+use super::predictions::Predictions;
 use super::setup::Setup;
 use burn::tensor::{Int, Tensor};
 use cni_attacks::Severity;
@@ -10,49 +11,50 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Images that an attack has found, and how they fared.
+/// Images that an attack has found, and the model's predictions of them.
 #[derive(Clone)]
 pub(super) struct Found {
     pub images: Tensor<4>,
-    pub fared: Fared,
+    pub predictions: Predictions,
 }
 
-/// A noise-free model whose adversarial images are tried on the subject.
+/// A noise-free model whose adversarial images are tried on the audited model.
 #[derive(Clone)]
 pub(super) struct Surrogate {
     pub name: String,
     pub classifier: Arc<dyn Classifier + Send + Sync>,
 }
 
-/// A model to attack or to judge: the subject, or what was made of it.
+/// A model to attack or to judge by: the audited model, or a variant of it.
 #[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
+pub(super) struct Model<'a> {
     pub classifier: &'a dyn Classifier,
     pub stochastic: bool,
 }
 
 /// The model, its data, and the results that several checks use.
-pub(super) struct Subject<'a> {
+pub(super) struct Context<'a> {
     pub setup: Setup,
-    pub target: Target<'a>,
-    /// As many examples as any check takes.
+    pub model: Model<'a>,
+    /// The examples: as many as any check takes.
     pub problem: AttackBatch,
     pub key: Key,
     pub chunk: usize,
     pub surrogate: Option<Surrogate>,
-    /// The images as they are.
-    pub clean: Fared,
-    /// Those that the model gets right in some draw.
+    /// The predictions of unattacked images.
+    pub clean: Predictions,
+    /// The rows of images that the model classifies correctly in some draw.
     pub right: Vec<usize>,
-    /// What the audited attack finds for the first of those.
+    /// The result of the audited attack for the first of those.
     pub audit: Option<Result<Found, AttackError>>,
-    /// What the stronger attacks find for them.
+    /// The result of the stronger attacks for the first of those.
     pub strong: Option<Result<Found, AttackError>>,
+    /// Passes so far.
     pub spent: Cell<Passes>,
 }
 
-impl<'a> Subject<'a> {
-    /// The problem in pieces that the memory holds.
+impl<'a> Context<'a> {
+    /// The problem in pieces of at most `chunk` images.
     pub fn chunks(&self, problem: &AttackBatch) -> impl Iterator<Item = AttackBatch> {
         let (batch, size, problem) = (problem.len(), self.chunk, problem.clone());
         (0..batch).step_by(size).map(move |first| {
@@ -61,15 +63,15 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// Asks a model without watching it; what that costs is counted.
-    pub fn ask<R>(&self, target: Target<'_>, f: impl FnOnce(&mut ModelAccess<'_>) -> R) -> R {
-        let mut access = ModelAccess::new(target.classifier).with_stochastic(target.stochastic);
+    /// Asks a model, and counts the passes.
+    pub fn ask<R>(&self, model: Model<'_>, f: impl FnOnce(&mut ModelAccess<'_>) -> R) -> R {
+        let mut access = ModelAccess::new(model.classifier).with_stochastic(model.stochastic);
         let result = f(&mut access);
         self.spend(access.passes());
         result
     }
 
-    /// The key of the audited attack, and of all that is compared with it.
+    /// The key of the audited attack, and of all attacks that are compared with it.
     pub fn attack_key(&self) -> Key {
         self.key.named("attack")
     }
@@ -78,19 +80,19 @@ impl<'a> Subject<'a> {
         self.spent.set(self.spent.get() + passes);
     }
 
-    /// What an attack finds for a problem.
+    /// The images that an attack finds for a problem.
     pub fn attack(
         &self,
-        target: Target<'_>,
+        model: Model<'_>,
         attack: &dyn Attack,
         problem: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let AttackBatch { images, goal, examples } = problem.clone();
         let found = attack
-            .on(target.classifier)
+            .on(model.classifier)
             .with_chunk(self.chunk)?
-            .with_stochastic(target.stochastic)
+            .with_stochastic(model.stochastic)
             .with_key(key)
             .with_examples(examples)
             .perturb(images, goal)?;
@@ -98,27 +100,27 @@ impl<'a> Subject<'a> {
         Ok(found.images)
     }
 
-    /// How images fare in draws of a key.
+    /// The predictions of images in draws of a key.
     pub fn judge(
         &self,
-        target: Target<'_>,
+        model: Model<'_>,
         problem: &AttackBatch,
         images: &Tensor<4>,
         key: Key,
         draws: usize,
-    ) -> Result<Fared, AttackError> {
-        let draws = if target.stochastic { draws } else { 1 };
-        let mut all: Option<Fared> = None;
+    ) -> Result<Predictions, AttackError> {
+        let draws = if model.stochastic { draws } else { 1 };
+        let mut all: Option<Predictions> = None;
         let mut first = 0;
         for part in self.chunks(problem) {
             let rows = (first..first + part.len()).collect();
             first += part.len();
             let images = Rows::new(rows, images).of(images);
-            let judged = self.ask(target, |access| access.judge(&part, &images, key, draws))?;
-            let fared = Fared::new(judged, &host(part.goal.labels()));
+            let judged = self.ask(model, |access| access.judge(&part, &images, key, draws))?;
+            let predictions = Predictions::new(judged, &host(part.goal.labels()));
             match &mut all {
-                None => all = Some(fared),
-                Some(all) => all.extend(fared),
+                None => all = Some(predictions),
+                Some(all) => all.extend(predictions),
             }
         }
         Ok(all.expect("a problem is not empty"))
@@ -127,34 +129,34 @@ impl<'a> Subject<'a> {
     /// Attacks and judges by draws that no attack has used, the same for all.
     pub fn find(
         &self,
-        target: Target<'_>,
+        model: Model<'_>,
         attack: &dyn Attack,
         problem: &AttackBatch,
     ) -> Result<Found, AttackError> {
-        let images = self.attack(target, attack, problem, self.attack_key())?;
+        let images = self.attack(model, attack, problem, self.attack_key())?;
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
-        let fared = self.judge(target, problem, &images, key, draws)?;
-        Ok(Found { images, fared })
+        let predictions = self.judge(model, problem, &images, key, draws)?;
+        Ok(Found { images, predictions })
     }
 
-    /// Judges the first images as they are.
-    pub fn look(&mut self, images: usize) -> Result<(), AttackError> {
+    /// Judges the first images without attacking them.
+    pub fn judge_clean(&mut self, images: usize) -> Result<(), AttackError> {
         self.problem = self.first(images);
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
-        self.clean = self.judge(self.target, &self.problem, &self.problem.images, key, draws)?;
+        self.clean = self.judge(self.model, &self.problem, &self.problem.images, key, draws)?;
         let shares = self.clean.shares().into_iter().enumerate();
         self.right = shares.filter(|(_, share)| *share > 0.0).map(|(row, _)| row).collect();
         Ok(())
     }
 
-    /// The result of the audited attack for the first images that the model gets right in some
-    /// draw.
+    /// Runs the audited attack on the first images that the model classifies correctly in some draw.
     pub fn run_audit(&mut self, right: usize) {
-        let found = self.find(self.target, &self.setup.attack, &self.first_right(right));
+        let found = self.find(self.model, &self.setup.attack, &self.first_right(right));
         self.audit = Some(found);
     }
 
-    /// The worst that the stronger attacks find for each of them, chosen by draws of their own.
+    /// Runs the stronger attacks on them; the worst result of each image counts, which draws choose
+    /// that do not judge.
     pub fn run_strong(&mut self, right: usize) {
         self.strong = Some(self.strongest(&self.first_right(right)));
     }
@@ -162,13 +164,13 @@ impl<'a> Subject<'a> {
     fn strongest(&self, problem: &AttackBatch) -> Result<Found, AttackError> {
         let mut best: Option<(Found, Vec<Severity>)> = None;
         for attack in self.setup.strong() {
-            let found = self.find(self.target, &attack, problem)?;
-            let severity = match self.target.stochastic {
+            let found = self.find(self.model, &attack, problem)?;
+            let severity = match self.model.stochastic {
                 true => {
                     let (key, draws) = (self.key.named("select"), self.setup.draws);
-                    self.judge(self.target, problem, &found.images, key, draws)?.severity()
+                    self.judge(self.model, problem, &found.images, key, draws)?.severity()
                 }
-                false => found.fared.severity(),
+                false => found.predictions.severity(),
             };
             best = Some(match best {
                 None => (found, severity),
@@ -179,7 +181,13 @@ impl<'a> Subject<'a> {
                         record[row] = severity[row];
                     }
                     let images = cni_attacks::rows::where_rows(&worse, old.images, &found.images);
-                    (Found { images, fared: old.fared.or(&worse, &found.fared) }, record)
+                    (
+                        Found {
+                            images,
+                            predictions: old.predictions.or(&worse, &found.predictions),
+                        },
+                        record,
+                    )
                 }
             });
         }
@@ -192,13 +200,13 @@ impl<'a> Subject<'a> {
         self.problem.select(&Rows::new(rows, &self.problem.images))
     }
 
-    /// The first images that the model gets right in some draw.
+    /// The first images that the model classifies correctly in some draw.
     fn first_right(&self, right: usize) -> AttackBatch {
         let rows = self.right[..right].to_vec();
         self.problem.select(&Rows::new(rows, &self.problem.images))
     }
 
-    /// Which of the images that the model gets right are among these.
+    /// The places in `right` of those among these images.
     pub fn right_within(&self, images: Range<usize>) -> Range<usize> {
         let before = |image: usize| self.right.partition_point(|&row| row < image);
         before(images.start)..before(images.end)

@@ -1,17 +1,20 @@
 //! NAttack: a search for a distribution of adversarial examples.
 
+mod settings;
+
 use crate::attack::spec;
-use crate::error::{at_least_one, within};
 use crate::methods::shared::best::KeepBest;
 use crate::rows::at_least_single;
 use crate::rows::{ActiveRows, per_row};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Expectation, ModelAccess, Norm, Rows, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, ModelAccess, Norm, Passes, Rows,
+    Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// NAttack (Li et al., arXiv 1905.00441, algorithm 1), for the Linf norm.
 ///
@@ -65,37 +68,6 @@ impl NAttack {
         })
     }
 
-    /// The number of iterations; an error where it is zero.
-    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
-        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
-    }
-
-    /// The number of samples of an iteration; an error where it is zero.
-    pub fn with_population(self, population: usize) -> Result<Self, AttackError> {
-        Ok(Self { population: at_least_one("population", population)?, ..self })
-    }
-
-    /// The standard deviation of the samples before the tanh; an error unless finite and positive.
-    pub fn with_sigma(self, sigma: f64) -> Result<Self, AttackError> {
-        Ok(Self { sigma: within("sigma", sigma, |sigma| sigma > 0.0, "above 0")?, ..self })
-    }
-
-    /// The learning rate `η`; an error unless finite and positive.
-    pub fn with_learning_rate(self, rate: f64) -> Result<Self, AttackError> {
-        let learning_rate = within("learning_rate", rate, |rate| rate > 0.0, "above 0")?;
-        Ok(Self { learning_rate, ..self })
-    }
-
-    /// The number of draws of the model's noise behind each score; an error where it is zero.
-    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
-    }
-
-    /// What the expectation over draws is taken of.
-    pub fn with_expectation(self, expectation: Expectation) -> Self {
-        Self { eot: Eot { expectation, ..self.eot }, ..self }
-    }
-
     /// The image of a point before the tanh.
     fn image(&self, z: Tensor<4>, clean: &Tensor<4>) -> Tensor<4> {
         let image = z.tanh().add_scalar(1.0).mul_scalar(0.5).cast(clean.dtype());
@@ -106,7 +78,7 @@ impl NAttack {
     fn evolve(
         &self,
         access: &mut ModelAccess<'_>,
-        state: &mut State,
+        state: &mut ActiveSearch,
         key: Key,
     ) -> Result<(), AttackError> {
         if !access.affords_scores(1, self.eot) {
@@ -155,14 +127,14 @@ impl NAttack {
 }
 
 /// The rows still attacked.
-struct State {
+struct ActiveSearch {
     problem: AttackBatch,
     /// The mean of the samples, before the tanh.
     mean: Tensor<4>,
     best: KeepBest,
 }
 
-impl State {
+impl ActiveSearch {
     fn offer(
         &mut self,
         access: &mut ModelAccess<'_>,
@@ -223,6 +195,39 @@ impl Attack for NAttack {
         None
     }
 
+    /// Its step size is the learning rate.
+    fn knobs(&self) -> Knobs {
+        Knobs {
+            steps: Some(self.steps),
+            step_size: Some(self.learning_rate),
+            draws: Some(self.eot.draws),
+            expectation: Some(self.eot.expectation),
+            ..Knobs::default()
+        }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(steps) => attack.with_steps(steps)?,
+            Knob::StepSize(step_size) => attack.with_learning_rate(step_size)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            Knob::Expectation(expectation) => attack.with_expectation(expectation),
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    fn cost(&self, _: usize, _: bool) -> Option<Passes> {
+        let scores = self.steps * (self.population + 1);
+        Some(Passes { forwards: (scores * self.eot.draws) as u64, backwards: 0 })
+    }
+
+    /// Those of every sample.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("score"), self.eot.draws)]
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
@@ -234,7 +239,7 @@ impl Attack for NAttack {
         // In half precision what keeps the inverse of tanh finite would be one.
         let images = at_least_single(problem.images.clone());
         let centered = images.sub_scalar(0.5).mul_scalar(2.0 * SHRINK);
-        let mut state = State {
+        let mut state = ActiveSearch {
             problem: problem.clone(),
             mean: centered.atanh(),
             best: KeepBest::new(&problem.goal, self.eot, key.named("score")),

@@ -1,10 +1,10 @@
 //! Whether gradients are those of the loss: a comparison with differences of its values.
 
-use super::case::Case;
-use super::fared::median;
-use super::finding::Finding;
+use super::context::host;
+use super::predictions::median;
+use super::result::CheckResult;
+use super::sample::Sample;
 use super::setup::{Setup, Size, forwards};
-use super::subject::host;
 use crate::Verdict;
 use burn::tensor::{DType, Tensor};
 use cni_attacks::rows::read;
@@ -17,7 +17,7 @@ use cni_noise::{Key, normal_rows};
 const WAYS: [f64; 3] = [4e-3, 1e-3, 2.5e-4];
 
 fn draws(setup: &Setup) -> usize {
-    setup.attack.eot.draws.min(4)
+    setup.score_draws()
 }
 
 pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
@@ -26,14 +26,14 @@ pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
     (Eot { draws, ..Eot::ONE }.gradient_cost() + values) * size.examples as u64
 }
 
-pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
+pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let mut errors = Vec::new();
-    for part in case.subject.chunks(&case.problem) {
-        errors.extend(of_chunk(case, &part)?.into_iter().flatten());
+    for part in sample.context.chunks(&sample.problem) {
+        errors.extend(of_chunk(sample, &part)?.into_iter().flatten());
     }
     if errors.is_empty() {
         let reason = "no image has a gradient or a difference that could be compared";
-        return Ok(Finding::new(Verdict::Fail, reason));
+        return Ok(CheckResult::new(Verdict::Fail, reason));
     }
     let (count, error) = (errors.len(), median(errors));
     let verdict = match error {
@@ -43,23 +43,23 @@ pub(super) fn run(case: &Case<'_>) -> Result<Finding, AttackError> {
     };
     let measured = format!(
         "gradients differ from central differences by {error:.1e} of their size (median of {count} images of {})",
-        case.problem.len()
+        sample.problem.len()
     );
-    Ok(Finding::new(verdict, measured)
+    Ok(CheckResult::new(verdict, measured)
         .value("relative_error", error)
         .value("compared", count as f64))
 }
 
 /// The largest relative error of each image over the directions, where there is a slope at all.
-fn of_chunk(case: &Case<'_>, part: &AttackBatch) -> Result<Vec<Option<f64>>, AttackError> {
-    let (subject, setup, key) = (case.subject, case.setup(), case.key("finite-difference"));
+fn of_chunk(sample: &Sample<'_>, part: &AttackBatch) -> Result<Vec<Option<f64>>, AttackError> {
+    let (context, setup, key) = (sample.context, sample.setup(), sample.key("finite-difference"));
     let eot = Eot { draws: draws(setup), ..Eot::ONE };
     // Away from the faces of the box, where models that clip their input have a kink.
     let images = part.images.clone().sub_scalar(0.5).mul_scalar(0.96).add_scalar(0.5);
-    let objective = Objective::new(setup.attack.loss.clone(), &part.goal);
+    let objective = Objective::new(setup.loss(), &part.goal);
     let noise = key.named("noise");
-    let gradient = subject
-        .ask(subject.target, |access| {
+    let gradient = context
+        .ask(context.model, |access| {
             access.gradient(&images, &objective, &part.examples, eot, noise)
         })?
         .gradient;
@@ -76,7 +76,7 @@ fn of_chunk(case: &Case<'_>, part: &AttackBatch) -> Result<Vec<Option<f64>>, Att
         for way in WAYS {
             let losses = [way, -way].map(|way| {
                 let moved = images.clone() + direction.clone().mul_scalar(way);
-                mean_loss(case, part, &moved, noise, eot.draws)
+                mean_loss(sample, part, &moved, noise, eot.draws)
             });
             let [ahead, behind] = losses;
             for (row, (ahead, behind)) in ahead?.into_iter().zip(behind?).enumerate() {
@@ -100,20 +100,20 @@ fn inner(a: &Tensor<4>, b: &Tensor<4>) -> Vec<f64> {
 
 /// The mean loss of each image over the draws of a key, in double precision from the logits on.
 fn mean_loss(
-    case: &Case<'_>,
+    sample: &Sample<'_>,
     part: &AttackBatch,
     images: &Tensor<4>,
     key: Key,
     draws: usize,
 ) -> Result<Vec<f64>, AttackError> {
-    let (subject, loss) = (case.subject, &case.setup().attack.loss);
+    let (context, loss) = (sample.context, sample.setup().loss());
     let labels = host(part.goal.labels());
     let mut sums = vec![0.0; part.len()];
     for draw in 0..draws as u64 {
-        let logits = subject.ask(subject.target, |access| {
+        let logits = context.ask(context.model, |access| {
             access.logits(images, &part.goal, &part.examples, key, draw)
         })?;
-        let losses: Vec<f64> = match loss {
+        let losses: Vec<f64> = match &loss {
             // What the function does is not known here, but that it is one of the logits.
             Loss::Custom(_) => read(&loss.per_example(logits.cast(DType::F64), part.goal.labels())),
             loss => {
@@ -134,7 +134,7 @@ fn exact(loss: &Loss, logits: &[f64], label: usize) -> f64 {
     let own = logits[label];
     let others = logits.iter().enumerate().filter(|(class, _)| *class != label).map(|(_, z)| *z);
     let margin = others.clone().fold(f64::NEG_INFINITY, f64::max) - own;
-    match loss {
+    match &loss {
         Loss::CrossEntropy => {
             // ln Σ exp(z − z_y), whose own term is one.
             let peak = margin.max(0.0);

@@ -1,18 +1,20 @@
 //! SPSA: gradient ascent along gradients estimated from scores.
 
+mod settings;
+
 use crate::attack::spec;
-use crate::error::{at_least_one, within};
 use crate::methods::shared::adam::Adam;
 use crate::methods::shared::best::KeepBest;
 use crate::rows::ActiveRows;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Expectation, Loss, ModelAccess, Objective, Rows,
-    Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Objective,
+    Passes, Rows, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Simultaneous perturbation stochastic approximation (Uesato et al., arXiv 1802.05666, algorithm 1).
 ///
@@ -50,46 +52,15 @@ impl Spsa {
         Self { threat, steps: 100, samples: 128, delta: 0.01, learning_rate: 0.01, eot: Eot::ONE }
     }
 
-    /// The number of steps; an error where it is zero.
-    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
-        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
-    }
-
-    /// The number of samples behind each gradient, of two queries each; an error where it is zero.
-    pub fn with_samples(self, samples: usize) -> Result<Self, AttackError> {
-        Ok(Self { samples: at_least_one("samples", samples)?, ..self })
-    }
-
-    /// How far each sample moves every pixel, in units of the pixel range; an error unless finite and positive.
-    pub fn with_delta(self, delta: f64) -> Result<Self, AttackError> {
-        Ok(Self { delta: within("delta", delta, |delta| delta > 0.0, "above 0")?, ..self })
-    }
-
-    /// Adam's learning rate, about how far a step moves every pixel; an error unless finite and positive.
-    pub fn with_learning_rate(self, rate: f64) -> Result<Self, AttackError> {
-        let learning_rate = within("learning_rate", rate, |rate| rate > 0.0, "above 0")?;
-        Ok(Self { learning_rate, ..self })
-    }
-
-    /// The number of draws of the model's noise behind each query; an error where it is zero.
-    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
-        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
-    }
-
-    /// What the expectation over draws is taken of.
-    pub fn with_expectation(self, expectation: Expectation) -> Self {
-        Self { eot: Eot { expectation, ..self.eot }, ..self }
-    }
-
     /// The estimated gradient, from as many samples as the budget allows; none where it allows no
     /// sample.
     fn gradient(
         &self,
         access: &mut ModelAccess<'_>,
-        state: &State,
+        state: &ActiveSearch,
         key: Key,
     ) -> Result<Option<Tensor<4>>, AttackError> {
-        let State { problem, x, .. } = state;
+        let ActiveSearch { problem, x, .. } = state;
         let margin = Objective::new(Loss::Margin, &problem.goal);
         let (mut sum, mut samples) = (x.zeros_like(), 0);
         for sample in 0..self.samples as u64 {
@@ -112,14 +83,14 @@ impl Spsa {
 }
 
 /// The rows still attacked.
-struct State {
+struct ActiveSearch {
     problem: AttackBatch,
     x: Tensor<4>,
     adam: Adam,
     best: KeepBest,
 }
 
-impl State {
+impl ActiveSearch {
     fn climb(&mut self, gradient: Tensor<4>, threat: Threat) {
         let ahead = self.x.clone() + self.adam.step(gradient);
         self.x = threat.norm().project(ahead, &self.problem.images, threat.epsilon());
@@ -187,6 +158,39 @@ impl Attack for Spsa {
         None
     }
 
+    /// Its step size is the learning rate.
+    fn knobs(&self) -> Knobs {
+        Knobs {
+            steps: Some(self.steps),
+            step_size: Some(self.learning_rate),
+            draws: Some(self.eot.draws),
+            expectation: Some(self.eot.expectation),
+            ..Knobs::default()
+        }
+    }
+
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attack = self.clone();
+        Ok(Arc::new(match knob {
+            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
+            Knob::Steps(steps) => attack.with_steps(steps)?,
+            Knob::StepSize(step_size) => attack.with_learning_rate(step_size)?,
+            Knob::Draws(draws) => attack.with_draws(draws)?,
+            Knob::Expectation(expectation) => attack.with_expectation(expectation),
+            _ => return Err(knob.lacked_by(self.name())),
+        }))
+    }
+
+    fn cost(&self, _: usize, _: bool) -> Option<Passes> {
+        let scores = 1 + self.steps * (2 * self.samples + 1);
+        Some(Passes { forwards: (scores * self.eot.draws) as u64, backwards: 0 })
+    }
+
+    /// Those that compare iterates.
+    fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
+        vec![(key.named("score"), self.eot.draws)]
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
@@ -195,7 +199,7 @@ impl Attack for Spsa {
     ) -> Result<Tensor<4>, AttackError> {
         let stop = access.stops_early(true, problem)?;
         let mut active = ActiveRows::new(problem.len());
-        let mut state = State {
+        let mut state = ActiveSearch {
             problem: problem.clone(),
             x: problem.images.clone(),
             adam: Adam::new(self.learning_rate),

@@ -1,27 +1,27 @@
-//! What a check has found.
+//! The result of a check, before it is named and counted.
 
-use super::fared::Fared;
 use super::judgement::Judgement;
+use super::predictions::Predictions;
 use crate::{Axis, Curve, Figure, Point, Verdict};
 use std::collections::BTreeMap;
 
-/// What a check has found: all of a [`Check`](crate::evaluation::Check) that is not known before.
-pub(super) struct Finding {
+/// The result of a check: the parts of a [`Check`](crate::Check) that are not known before it runs.
+pub(super) struct CheckResult {
     pub verdict: Verdict,
     pub measured: String,
     pub values: BTreeMap<String, f64>,
     pub figure: Option<Figure>,
     /// The difference that the rule names.
     pub bound: Option<f64>,
-    /// The smallest that the check could have seen.
+    /// The smallest difference that the check could have seen.
     pub detectable: Option<f64>,
-    /// The most that there was to see, where a pass rests on that.
+    /// The largest difference that was possible, if a pass rests on that.
     pub at_most: Option<f64>,
-    /// The examples that it would need.
+    /// The examples that the check would need.
     pub needed: Option<usize>,
 }
 
-impl Finding {
+impl CheckResult {
     pub fn new(verdict: Verdict, measured: impl Into<String>) -> Self {
         let (measured, values) = (measured.into(), BTreeMap::new());
         Self {
@@ -36,7 +36,7 @@ impl Finding {
         }
     }
 
-    /// What a rule made of a measurement.
+    /// The result of a rule.
     pub fn judged(judgement: &Judgement, measured: impl Into<String>) -> Self {
         Self {
             bound: Some(judgement.bound),
@@ -84,9 +84,12 @@ pub(super) fn accuracies(x: &str, logarithmic: bool, curves: Vec<Curve>) -> Figu
 }
 
 /// A curve of accuracies with their intervals, by ascending places.
-pub(super) fn curve<'a>(name: &str, places: impl IntoIterator<Item = (f64, &'a Fared)>) -> Curve {
-    let point = |(x, fared): (f64, &Fared)| {
-        let estimate = fared.estimate();
+pub(super) fn curve<'a>(
+    name: &str,
+    places: impl IntoIterator<Item = (f64, &'a Predictions)>,
+) -> Curve {
+    let point = |(x, predictions): (f64, &Predictions)| {
+        let estimate = predictions.estimate();
         Point { x, y: estimate.accuracy, low: Some(estimate.low), high: Some(estimate.high) }
     };
     let mut points: Vec<Point> = places.into_iter().map(point).collect();

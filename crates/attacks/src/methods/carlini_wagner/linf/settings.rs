@@ -1,0 +1,54 @@
+//! The settings of Carlini and Wagner's attack in Linf.
+
+use super::CarliniWagnerLinf;
+use crate::AttackError;
+use crate::error::{at_least_one, within};
+
+impl CarliniWagnerLinf {
+    /// The most iterations with one τ and one `c`; an error where it is zero.
+    pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
+        Ok(Self { steps: at_least_one("steps", steps)?, ..self })
+    }
+
+    /// Adam's step in `w`; an error unless finite and positive.
+    pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
+        if !(step_size.is_finite() && step_size > 0.0) {
+            return Err(AttackError::StepSize { got: step_size });
+        }
+        Ok(Self { step_size, ..self })
+    }
+
+    /// The first `c`, and that from which on an example is given up; an error unless the first is
+    /// above 0, and the last above the first.
+    pub fn with_constants(self, first: f64, last: f64) -> Result<Self, AttackError> {
+        let initial_constant = within("initial_constant", first, |c| c > 0.0, "above 0")?;
+        let wanted = "above the initial constant";
+        let largest_constant = within("largest_constant", last, |c| c > first, wanted)?;
+        Ok(Self { initial_constant, largest_constant, ..self })
+    }
+
+    /// The share of the largest change that the next τ is; an error unless above 0 and below 1.
+    pub fn with_tau_factor(self, factor: f64) -> Result<Self, AttackError> {
+        let part = |factor| factor > 0.0 && factor < 1.0;
+        Ok(Self { tau_factor: within("tau_factor", factor, part, "above 0 and below 1")?, ..self })
+    }
+
+    /// The τ down to which the bound is lowered, in units of the pixel range; an error unless above
+    /// 0.
+    pub fn with_least_tau(self, tau: f64) -> Result<Self, AttackError> {
+        Ok(Self { least_tau: within("least_tau", tau, |tau| tau > 0.0, "above 0")?, ..self })
+    }
+
+    /// The margin κ by which the goal is to be reached, in units of the logits; an error unless at
+    /// least 0.
+    pub fn with_confidence(self, confidence: f64) -> Result<Self, AttackError> {
+        let confidence = within("confidence", confidence, |k| k >= 0.0, "at least 0")?;
+        Ok(Self { confidence, ..self })
+    }
+
+    /// The number of draws of the model's noise behind each gradient, and behind each answer to
+    /// whether an image is adversarial; an error where it is zero.
+    pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
+        Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
+    }
+}
