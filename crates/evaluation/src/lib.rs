@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod certify;
+mod checkpoint;
 mod error;
 mod files;
 mod predictor;
@@ -14,11 +15,12 @@ pub use certify::{
     Certificate, Certificates, Smoothed, SmoothedPredictions, Smoothing, certified_accuracy,
 };
 pub use error::EvaluationError;
+pub use files::write_whole;
 pub use predictor::{InputNoise, Prediction, Predictions, Predictor};
 pub use record::{
     Accuracy, AttackRecord, AuditRecord, Axis, Check, Comparison, Curve, DataCard, Difference,
     Epoch, Evaluated, Figure, ModelCard, NoiseState, Owner, Point, Record, Row, RowAttack, SCHEMA,
-    Specimen, ThreatCard, Verdict, compare, replace_files, table, write_json, write_whole,
+    Specimen, ThreatCard, Verdict, compare, replace_files, table, write_json,
 };
 pub use run::{Evaluation, Step};
 pub use statistics::binomial::{binomial_test, clopper_pearson, clopper_pearson_lower};

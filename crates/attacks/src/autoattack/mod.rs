@@ -5,7 +5,7 @@ mod cascade;
 use self::cascade::Cascade;
 use crate::error::at_least_one;
 use crate::{
-    Access, Apgd, Attack, AttackBatch, AttackError, Fab, ModelAccess, Norm, Square, Threat,
+    Access, Apgd, Attack, AttackBatch, AttackError, Fab, Knob, ModelAccess, Norm, Square, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -29,8 +29,9 @@ use std::sync::Arc;
 /// misclassified in the most draws counts, and of equals the one with the larger mean margin. The
 /// final verdict is over draws of its own.
 ///
-/// A suite is an [`Attack`], so that it can stand in an [`Evaluation`](crate::evaluation::Evaluation) or in another
-/// suite; [`on`](Self::on) runs it over a data set, with a report and a state that survives a kill.
+/// A suite is an [`Attack`], so that it can be used in training or within another suite. To evaluate
+/// a model, give it to `Evaluation::of` of `cni-evaluation`: the record then has a row for each of
+/// its attacks, and an evaluation that was killed loses one attack on one batch.
 ///
 /// ```
 /// use cni_attacks::{Attack, Pgd, RandomNoise, Suite, Threat};
@@ -174,6 +175,16 @@ impl Suite {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
     }
 
+    /// The number of draws that decide on each example of a stochastic model.
+    pub fn draws(&self) -> usize {
+        self.draws
+    }
+
+    /// The attacks, in their order, to be run by someone else.
+    pub fn into_attacks(self) -> Vec<Arc<dyn Attack>> {
+        self.attacks
+    }
+
     /// The attacks, in their order.
     pub fn attacks(&self) -> impl Iterator<Item = &dyn Attack> {
         self.attacks.iter().map(AsRef::as_ref)
@@ -216,6 +227,13 @@ impl Attack for Suite {
 
     fn min_classes(&self) -> usize {
         self.attacks().map(Attack::min_classes).max().unwrap_or(2)
+    }
+
+    /// The suite with the setting changed in each of its attacks; an error if one lacks it.
+    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
+        let attacks = self.attacks.iter().map(|attack| attack.with_knob(knob));
+        let suite = Self::new(self.name.clone(), attacks.collect::<Result<_, _>>()?)?;
+        Ok(Arc::new(Self { draws: self.draws, left_out: self.left_out.clone(), ..suite }))
     }
 
     fn run(

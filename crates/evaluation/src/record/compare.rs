@@ -2,7 +2,7 @@
 
 use crate::binomial_test;
 use crate::record::comparable::refuse;
-use crate::run::identity::without_draws;
+use crate::record::spec::without_draws;
 use crate::statistics::estimate::variance;
 use crate::statistics::intervals::{newcombe_paired, quantile};
 use crate::{Accuracy, AttackRecord, Estimate, Evaluated, EvaluationError, Record, Row};

@@ -7,10 +7,12 @@ pub(crate) mod card;
 mod check;
 mod comparable;
 pub(crate) mod compare;
-pub(crate) mod folder;
+mod folder;
 pub(crate) mod gallery;
 mod noise_state;
-pub(crate) mod store;
+pub(crate) mod schema;
+pub(crate) mod spec;
+mod store;
 mod table;
 mod validate;
 
@@ -22,25 +24,17 @@ pub use self::compare::{Comparison, Difference, compare};
 pub use self::folder::{Owner, replace_files};
 pub use self::gallery::Specimen;
 pub use self::noise_state::NoiseState;
-pub use self::store::{write_json, write_whole};
+pub use self::schema::SCHEMA;
+pub use self::store::write_json;
 pub use self::table::table;
 
 use crate::EvaluationError;
 use crate::clopper_pearson;
-use crate::record::averaging::{Averaging, is_worst_evidence, parts};
+use crate::record::averaging::{Averaging, averaging, is_worst_evidence, parts};
 use cni_attacks::{Access, Passes};
 use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The version of the record's layout. The library reads this one and those before it.
-///
-/// | version | what it brought |
-/// | --- | --- |
-/// | 1 | accuracies with intervals, a row for each example |
-/// | 2 | votes, best of several tries, noise off and fixed; checks, threat card, training history, predicted classes |
-/// | 3 | the audited attack, the model's fingerprint, the states of the noise, what each attack was run on and averages over; checks say what they could have seen, and passes of older ones that count or compare are read as inconclusive |
-pub const SCHEMA: u32 = 3;
 
 /// The record of an evaluation. Every number that is shown anywhere comes from one.
 ///
@@ -124,7 +118,8 @@ impl Record {
     /// An attack that does not average over the draws of a noisy model is led astray by each of them, and leaves more
     /// than one that does (Athalye et al., arXiv 1802.00420): what it leaves is no evidence.
     pub fn is_evidence(&self, attack: &AttackRecord) -> bool {
-        !self.stochastic || attack.averaging() != Averaging::Neglects
+        let averages = averaging(&attack.spec, attack.gradient_draws) != Averaging::Neglects;
+        !self.stochastic || averages
     }
 
     /// The same of the worst case: whether any of the attacks averages over draws.
