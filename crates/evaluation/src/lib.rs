@@ -18,11 +18,11 @@ pub use error::EvaluationError;
 pub use files::write_whole;
 pub use predictor::{InputNoise, Prediction, Predictions, Predictor};
 pub use record::{
-    Accuracy, AttackRecord, AuditRecord, Axis, Check, Comparison, Curve, DataCard, Difference,
-    Epoch, Evaluated, Figure, ModelCard, NoiseState, Owner, Point, Record, Row, RowAttack, SCHEMA,
+    Accuracy, AdversarialImages, AttackRecord, AuditRecord, Axis, CascadeRecord, Check, Comparison,
+    Curve, DataCard, Difference, Epoch, EpsilonCurve, EpsilonPoint, Evaluated, Figure, ModelCard, NoiseState, Owner, Point, Record, Row, RowAttack, SCHEMA,
     Specimen, ThreatCard, Verdict, compare, replace_files, table, write_json,
 };
-pub use run::{Evaluation, Step};
+pub use run::{Evaluation, IntoBatch, Step};
 pub use statistics::binomial::{binomial_test, clopper_pearson, clopper_pearson_lower};
 pub use statistics::estimate::{Estimate, Hits};
 pub use statistics::intervals::{newcombe, newcombe_paired, wilson};

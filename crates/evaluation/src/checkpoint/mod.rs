@@ -93,7 +93,8 @@ impl Checkpoint {
     }
 
     fn write(&self, finished: bool) -> Result<(), EvaluationError> {
-        let settings = Settings { finished, ..self.settings.clone() };
+        let mut settings = self.settings.clone();
+        settings.finished = finished;
         write_whole(&self.folder.join(SETTINGS), seal(&settings).as_bytes())
     }
 

@@ -46,6 +46,12 @@ pub(crate) struct Entry {
     pub hash: String,
 }
 
+/// The attacks of a suite at another radius.
+pub(crate) struct AtRadius {
+    pub epsilon: f64,
+    pub suite: Vec<Entry>,
+}
+
 impl Entry {
     /// The attacks with their labels; an error if two have the same settings.
     pub fn all(suite: Vec<Arc<dyn Attack>>) -> Result<Vec<Self>, EvaluationError> {
