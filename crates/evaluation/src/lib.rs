@@ -19,8 +19,9 @@ pub use files::write_whole;
 pub use predictor::{InputNoise, Prediction, Predictions, Predictor};
 pub use record::{
     Accuracy, AdversarialImages, AttackRecord, AuditRecord, Axis, CascadeRecord, Check, Comparison,
-    Curve, DataCard, Difference, Epoch, EpsilonCurve, EpsilonPoint, Evaluated, Figure, ModelCard, NoiseState, Owner, Point, Record, Row, RowAttack, SCHEMA,
-    Specimen, ThreatCard, Verdict, compare, replace_files, table, write_json,
+    Curve, DataCard, Difference, Epoch, EpsilonCurve, EpsilonPoint, Evaluated, Figure, ModelCard,
+    NoiseState, Owner, Point, Record, Row, RowAttack, SCHEMA, Specimen, ThreatCard, Verdict,
+    compare, replace_files, table, write_json,
 };
 pub use run::{Evaluation, IntoBatch, Step};
 pub use statistics::binomial::{binomial_test, clopper_pearson, clopper_pearson_lower};

@@ -53,7 +53,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, EvaluationError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed(folder)(error)),
     };
-    let path = |entry: std::io::Result<std::fs::DirEntry>| Ok(entry.map_err(failed(folder))?.path());
+    let path =
+        |entry: std::io::Result<std::fs::DirEntry>| Ok(entry.map_err(failed(folder))?.path());
     entries.map(path).collect()
 }
 

@@ -110,8 +110,11 @@ impl AdversarialImages {
             ("examples", view(Dtype::I64, &list, &examples)),
             ("success", view(Dtype::U8, &list, &success)),
         ];
-        let metadata =
-            [("attack", self.attack.clone()), ("hash", self.hash.clone()), ("sha256", self.sha256())];
+        let metadata = [
+            ("attack", self.attack.clone()),
+            ("hash", self.hash.clone()),
+            ("sha256", self.sha256()),
+        ];
         let metadata = metadata.map(|(name, text)| (name.to_string(), text));
         serialize(tensors, Some(HashMap::from(metadata))).expect("four tensors of different names")
     }
@@ -154,7 +157,9 @@ impl AdversarialImages {
         let (got, wanted) = (found.sha256(), text("sha256")?);
         match got == wanted {
             true => Ok(found),
-            false => Err(format!("sha256: got {got}, wanted {wanted}: changed since it was written")),
+            false => {
+                Err(format!("sha256: got {got}, wanted {wanted}: changed since it was written"))
+            }
         }
     }
 }

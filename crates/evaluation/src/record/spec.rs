@@ -1,5 +1,6 @@
 //! The settings of attacks, as records have them.
 
+use cni_attacks::Norm;
 use serde_json::Value;
 
 /// The settings without those that have no meaning for a model without noise: draws, and what is averaged over them.
@@ -18,6 +19,17 @@ pub(crate) fn without_draws(spec: &Value) -> Value {
         }
         Value::Array(items) => Value::Array(items.iter().map(without_draws).collect()),
         other => other.clone(),
+    }
+}
+
+/// A radius, in 255ths if it is whole ones of a pixel's range.
+pub(crate) fn radius(norm: Norm, epsilon: f64) -> String {
+    let steps = 255.0 * epsilon;
+    match norm {
+        Norm::Linf if steps > 0.5 && (steps - steps.round()).abs() < 1e-6 => {
+            format!("{}/255", steps.round())
+        }
+        _ => format!("{}", (epsilon * 1e6).round() / 1e6),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::EvaluationError;
 use crate::files::{canonical, fingerprint, hash_of};
-use cni_attacks::{Attack, AttackBatch, AttackError, Knob, Norm, Threat};
+use crate::record::spec::radius;
+use cni_attacks::{Attack, AttackBatch, AttackError, Knob, Threat};
 use cni_noise::Key;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -72,7 +73,7 @@ impl Entry {
     /// The same attack at another radius, for a curve; an error if it lacks that setting.
     pub fn at(&self, epsilon: f64) -> Result<Self, AttackError> {
         let attack = self.attack.with_knob(Knob::Epsilon(epsilon))?;
-        let label = format!("{} at {}", self.label, radius(&attack.threat()));
+        let label = format!("{} at {}", self.label, radius(attack.threat().norm(), epsilon));
         let spec = attack.spec();
         let hash = hash_of(&spec);
         Ok(Self { attack, label, spec, hash })
@@ -146,7 +147,7 @@ fn fields(spec: &Value) -> Vec<(String, String)> {
     let threat = serde_json::from_value::<Threat>(spec["threat"].clone());
     if let Ok(threat) = &threat {
         words.push(("norm".to_string(), format!("{:?}", threat.norm())));
-        words.push(("epsilon".to_string(), radius(threat)));
+        words.push(("epsilon".to_string(), radius(threat.norm(), threat.epsilon())));
     }
     let others = spec.as_object().into_iter().flatten();
     let others = others.filter(|(name, _)| *name != "threat" || threat.is_err());
@@ -159,17 +160,6 @@ fn fields(spec: &Value) -> Vec<(String, String)> {
         (name.clone(), format!("{name}={text}"))
     }));
     words
-}
-
-/// A radius, in 255ths where it is whole ones of a pixel's range.
-pub(crate) fn radius(threat: &Threat) -> String {
-    let (epsilon, steps) = (threat.epsilon(), 255.0 * threat.epsilon());
-    match threat.norm() {
-        Norm::Linf if steps > 0.5 && (steps - steps.round()).abs() < 1e-6 => {
-            format!("{}/255", steps.round())
-        }
-        _ => format!("{}", (epsilon * 1e6).round() / 1e6),
-    }
 }
 
 #[cfg(test)]

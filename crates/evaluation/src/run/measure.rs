@@ -74,9 +74,8 @@ impl Measure<'_> {
                 Candidate { attacked, passes, zero_gradients, exhausted, seconds, ..judged };
             Ok::<_, EvaluationError>((images, found))
         })?;
-        let worse = |&at: &usize| {
-            !cascade || found.severity[at].exceeds(&standing.severity[rows[at]])
-        };
+        let worse =
+            |&at: &usize| !cascade || found.severity[at].exceeds(&standing.severity[rows[at]]);
         let changed: Vec<usize> = (0..rows.len()).filter(worse).collect();
         let all = standing.with(&rows, &found, &changed);
         if changed.is_empty() {

@@ -229,11 +229,7 @@ impl Totals {
         });
         let point = |index: usize, (radius, curve): (&AtRadius, &Vec<(Tally, Passes)>)| {
             let (tally, passes) = &curve[index];
-            EpsilonPoint {
-                epsilon: radius.epsilon,
-                accuracy: accuracy(tally),
-                passes: *passes,
-            }
+            EpsilonPoint { epsilon: radius.epsilon, accuracy: accuracy(tally), passes: *passes }
         };
         let curve = |(index, entry): (usize, &Entry)| EpsilonCurve {
             attack: entry.label.clone(),
