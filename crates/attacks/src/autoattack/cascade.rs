@@ -2,7 +2,6 @@
 
 use super::Suite;
 use crate::access::Severity;
-use crate::attack::check_classes;
 use crate::{Attack, AttackBatch, AttackError, ModelAccess};
 use crate::{Rows, rows::where_rows};
 use burn::tensor::Tensor;
@@ -33,13 +32,7 @@ impl Cascade {
     ) -> Result<Self, AttackError> {
         let draws = if access.is_stochastic(problem)? { suite.draws } else { 1 };
         let clean = access.judge(problem, &problem.images, key.named("select"), draws)?;
-        check_classes(suite.attacks(), clean.classes).map_err(|error| match error {
-            AttackError::Classes { got, wanted, of } => {
-                let of = format!("{of}, which `Suite::for_classes({got})` leaves out");
-                AttackError::Classes { got, wanted, of }
-            }
-            other => other,
-        })?;
+        Suite::check_classes(suite.attacks(), clean.classes)?;
         let severity = clean.severity(&problem.goal);
         let broken: Vec<bool> = severity.iter().map(|one| one.wrong_draws == draws).collect();
         Ok(Self {

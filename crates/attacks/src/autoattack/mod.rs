@@ -3,6 +3,7 @@
 mod cascade;
 
 use self::cascade::Cascade;
+use crate::attack::check_classes;
 use crate::error::at_least_one;
 use crate::{
     Access, Apgd, Attack, AttackBatch, AttackError, Fab, Knob, ModelAccess, Norm, Square, Threat,
@@ -173,6 +174,24 @@ impl Suite {
     /// The number of draws that decide on each example of a stochastic model; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
+    }
+
+    /// That a model of so many classes can be attacked by each of a suite's attacks.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::Classes`], which says how to leave out those that cannot.
+    pub fn check_classes<'a>(
+        attacks: impl IntoIterator<Item = &'a (dyn Attack + 'a)>,
+        got: usize,
+    ) -> Result<(), AttackError> {
+        check_classes(attacks, got).map_err(|error| match error {
+            AttackError::Classes { got, wanted, of } => {
+                let of = format!("{of}, which `Suite::for_classes({got})` leaves out");
+                AttackError::Classes { got, wanted, of }
+            }
+            other => other,
+        })
     }
 
     /// The number of draws that decide on each example of a stochastic model.

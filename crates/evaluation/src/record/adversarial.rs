@@ -5,6 +5,7 @@ use crate::files::fingerprint;
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,8 @@ use std::path::{Path, PathBuf};
 /// [keeps it](crate::Evaluation::with_adversarial).
 ///
 /// The file is in the safetensors format. Its tensors are `images` (float32, `[n, channels, height,
-/// width]`), `labels` and `examples` (int64, `[n]`) and `success` (uint8, `[n]`); its metadata are
-/// `attack`, `hash` and `sha256`, the hash of all the rest.
+/// width]`), `labels` and `examples` (int64, `[n]`) and `success` (uint8, `[n]`); its metadata have
+/// one entry, `adversarial`: JSON with `attack`, `hash`, and `sha256`, the hash of all the rest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdversarialImages {
     /// The name of the attack, as the record has it.
@@ -31,6 +32,17 @@ pub struct AdversarialImages {
     /// Whether the model is wrong on the image in every draw that decides, of which a model without
     /// noise has one.
     pub success: Vec<bool>,
+}
+
+/// The entry of the metadata.
+const METADATA: &str = "adversarial";
+
+/// What the metadata say.
+#[derive(Serialize, Deserialize)]
+struct About {
+    attack: String,
+    hash: String,
+    sha256: String,
 }
 
 impl AdversarialImages {
@@ -110,22 +122,22 @@ impl AdversarialImages {
             ("examples", view(Dtype::I64, &list, &examples)),
             ("success", view(Dtype::U8, &list, &success)),
         ];
-        let metadata = [
-            ("attack", self.attack.clone()),
-            ("hash", self.hash.clone()),
-            ("sha256", self.sha256()),
-        ];
-        let metadata = metadata.map(|(name, text)| (name.to_string(), text));
+        let about = About {
+            attack: self.attack.clone(),
+            hash: self.hash.clone(),
+            sha256: self.sha256(),
+        };
+        let about = serde_json::to_string(&about).expect("plain text");
+        // A single entry: several would stand in an order that differs from file to file.
+        let metadata = [(METADATA.to_string(), about)];
         serialize(tensors, Some(HashMap::from(metadata))).expect("four tensors of different names")
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
-        let metadata = header.metadata().as_ref();
-        let text = |name: &str| {
-            let text = metadata.and_then(|entries| entries.get(name)).cloned();
-            text.ok_or_else(|| format!("got no {name} in the metadata, wanted one"))
-        };
+        let about = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
+        let about = about.ok_or(format!("got no metadata `{METADATA}`, wanted adversarial images"))?;
+        let about: About = serde_json::from_str(about).map_err(|error| error.to_string())?;
         let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
         let tensor = |name| file.tensor(name).map_err(|error| error.to_string());
         let (images, labels) = (tensor("images")?, tensor("labels")?);
@@ -146,15 +158,15 @@ impl AdversarialImages {
         };
         let pixels = images.data().as_chunks::<4>().0.iter();
         let found = Self {
-            attack: text("attack")?,
-            hash: text("hash")?,
+            attack: about.attack,
+            hash: about.hash,
             shape,
             pixels: pixels.map(|bytes| f32::from_le_bytes(*bytes)).collect(),
             labels: integers(&labels),
             examples: integers(&examples).into_iter().map(|number| number as u64).collect(),
             success: success.data().iter().map(|&success| success != 0).collect(),
         };
-        let (got, wanted) = (found.sha256(), text("sha256")?);
+        let (got, wanted) = (found.sha256(), about.sha256);
         match got == wanted {
             true => Ok(found),
             false => {

@@ -10,8 +10,8 @@ use crate::run::measure::Measure;
 use crate::run::place::Place;
 use crate::run::state::State;
 use crate::run::totals::{Candidates, Totals};
-use crate::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
-use cni_attacks::{Attack, AttackBatch, Classifier, Goal, ModelAccess, check_classes};
+use crate::{CascadeRecord, Evaluated, Evaluation, EvaluationError, NoiseState, Step};
+use cni_attacks::{Attack, AttackBatch, Classifier, Goal, ModelAccess, Suite, check_classes};
 use std::path::Path;
 use std::time::Instant;
 
@@ -167,7 +167,10 @@ impl<'a> Run<'a> {
     fn begin(&mut self, classes: usize) -> Result<(), EvaluationError> {
         let attacks: Vec<&dyn Attack> =
             self.evaluation.suite.iter().map(|entry| entry.attack.as_ref()).collect();
-        check_classes(attacks, classes)?;
+        match &self.evaluation.cascade {
+            Some(CascadeRecord { suite: Some(_) }) => Suite::check_classes(attacks, classes)?,
+            _ => check_classes(attacks, classes)?,
+        }
         let Self { evaluation, stochastic, folder, .. } = *self;
         if let Some(audit) = &evaluation.audit {
             let auditor = RunningAudit::new(evaluation, audit, stochastic, classes, folder)?;
