@@ -122,11 +122,8 @@ impl AdversarialImages {
             ("examples", view(Dtype::I64, &list, &examples)),
             ("success", view(Dtype::U8, &list, &success)),
         ];
-        let about = About {
-            attack: self.attack.clone(),
-            hash: self.hash.clone(),
-            sha256: self.sha256(),
-        };
+        let about =
+            About { attack: self.attack.clone(), hash: self.hash.clone(), sha256: self.sha256() };
         let about = serde_json::to_string(&about).expect("plain text");
         // A single entry: several would stand in an order that differs from file to file.
         let metadata = [(METADATA.to_string(), about)];
@@ -136,7 +133,8 @@ impl AdversarialImages {
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
         let about = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
-        let about = about.ok_or(format!("got no metadata `{METADATA}`, wanted adversarial images"))?;
+        let about =
+            about.ok_or(format!("got no metadata `{METADATA}`, wanted adversarial images"))?;
         let about: About = serde_json::from_str(about).map_err(|error| error.to_string())?;
         let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
         let tensor = |name| file.tensor(name).map_err(|error| error.to_string());

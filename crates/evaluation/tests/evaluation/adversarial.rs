@@ -32,8 +32,7 @@ fn the_images_are_those_that_the_record_counts() {
     let folder = tempfile::tempdir().unwrap();
     let attacks: Vec<Box<dyn Attack>> =
         vec![Box::new(RandomNoise::new(threat())), Box::new(Pgd::new(threat()))];
-    let Evaluated { record, rows, .. } =
-        run(Evaluation::new(attacks).unwrap(), folder.path());
+    let Evaluated { record, rows, .. } = run(Evaluation::new(attacks).unwrap(), folder.path());
     let batches = ["from-000000", "from-000010", "from-000020"];
     let wanted: Vec<String> = ["00-Random-1", "01-PGD-10"]
         .iter()
@@ -66,8 +65,7 @@ fn the_images_are_those_that_the_record_counts() {
 #[test]
 fn a_cascade_leaves_the_worst_images_so_far() {
     let folder = tempfile::tempdir().unwrap();
-    let Evaluated { rows, .. } =
-        run(Evaluation::new(standard()).unwrap().cascade(), folder.path());
+    let Evaluated { rows, .. } = run(Evaluation::new(standard()).unwrap().cascade(), folder.path());
     let all = names(folder.path());
     let of = |name: &str| all.iter().filter(|file| file.contains(name)).collect::<Vec<_>>();
     let (first, last) = (of("00-APGD-CE-20"), of("03-Square-200"));

@@ -113,8 +113,7 @@ fn at_a_radius_of_zero_a_cascade_asks_for_its_verdicts_alone_and_moves_nothing()
     ];
     let evaluation = Evaluation::new(attacks).unwrap().cascade();
     let labels = toy.predictions(&images());
-    let Evaluated { record, rows, .. } =
-        evaluation.run(&toy, batches(&labels, EXAMPLES)).unwrap();
+    let Evaluated { record, rows, .. } = evaluation.run(&toy, batches(&labels, EXAMPLES)).unwrap();
     for attack in &record.attacks {
         assert_eq!((attack.attacked, attack.broken), (Some(EXAMPLES), Some(0)));
         assert_eq!(attack.passes, Passes::default());

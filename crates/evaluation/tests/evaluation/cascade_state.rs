@@ -3,9 +3,7 @@
 use crate::interrupted::Interrupted;
 use crate::toy::{Toy, batches, images, threat, timeless};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{
-    Apgd, Attack, AttackError, Budget, Classifier, Pgd, RandomNoise, Suite,
-};
+use cni_attacks::{Apgd, Attack, AttackError, Budget, Classifier, Pgd, RandomNoise, Suite};
 use cni_evaluation::{Evaluated, Evaluation, EvaluationError};
 use cni_noise::Key;
 use std::path::Path;
@@ -56,9 +54,7 @@ impl Cascade {
 #[test]
 fn a_killed_cascade_loses_one_attack_on_one_batch_and_ends_the_same_to_the_bit() {
     let cascade = Cascade::new();
-    let run = |fails_at, state| {
-        cascade.run(&cascade.evaluation(fails_at, 1), &cascade.toy, state)
-    };
+    let run = |fails_at, state| cascade.run(&cascade.evaluation(fails_at, 1), &cascade.toy, state);
     let wanted = run(0, None).unwrap();
     assert!(wanted.record.stochastic && wanted.record.draws == 20);
     assert_eq!(cascade.calls(), 3);

@@ -23,9 +23,8 @@ fn the_curve_of_a_threshold_is_the_share_of_examples_beyond_each_radius() {
     let evaluated = evaluation.run(&Threshold { sigma: 0.0 }, batches(200, 64)).unwrap();
     let record = &evaluated.record;
     let x: Vec<f64> = images(200).slice([0..200, 0..1, 0..1, 0..1]).try_to_vec_as().unwrap();
-    let beyond = |radius: f64| {
-        x.iter().filter(|&&x| (x - 0.5).abs() > radius).count() as f64 / 200.0
-    };
+    let beyond =
+        |radius: f64| x.iter().filter(|&&x| (x - 0.5).abs() > radius).count() as f64 / 200.0;
     let [random, fgsm] = &record.curves[..] else { panic!("{:?}", record.curves) };
     assert_eq!([random.attack.as_str(), fgsm.attack.as_str()], ["Random-1", "FGSM"]);
     for (point, radius) in fgsm.points.iter().zip(RADII) {
@@ -67,21 +66,22 @@ fn curves_survive_a_kill_and_are_part_of_the_settings() {
         evaluation.with_epsilons(radii.iter().copied()).unwrap()
     };
     let model = Threshold { sigma: 0.1 };
-    let run = |radii: &[f64], until: usize| {
-        let mut labels = Vec::new();
-        let mut watch = |step: &Step| {
-            let Step::Attack { label, .. } = step else { return };
-            labels.push(label.to_string());
+    let run =
+        |radii: &[f64], until: usize| {
+            let mut labels = Vec::new();
+            let mut watch = |step: &Step| {
+                let Step::Attack { label, .. } = step else { return };
+                labels.push(label.to_string());
+            };
+            // A batch that cannot be had ends it as a kill would.
+            let batches = batches(40, 20).into_iter().enumerate();
+            let batches = batches.map(|(i, batch)| {
+                if i < until { Ok(batch) } else { Err(std::io::Error::other("no more")) }
+            });
+            let state = Some(folder.path());
+            let found = evaluation(radii).run_with(&model, batches, state, &mut watch);
+            (found.map(timeless), labels)
         };
-        // A batch that cannot be had ends it as a kill would.
-        let batches = batches(40, 20).into_iter().enumerate();
-        let batches = batches.map(|(i, batch)| {
-            if i < until { Ok(batch) } else { Err(std::io::Error::other("no more")) }
-        });
-        let state = Some(folder.path());
-        let found = evaluation(radii).run_with(&model, batches, state, &mut watch);
-        (found.map(timeless), labels)
-    };
     run(&RADII, 1).0.unwrap_err();
     let error = run(&RADII[1..], 2).0.unwrap_err().to_string();
     assert!(error.contains("epsilons: got 0.05, 0.1, 0.2, wanted 0, 0.05, 0.1, 0.2"), "{error}");
