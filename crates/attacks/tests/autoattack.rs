@@ -43,7 +43,7 @@ fn the_attacks_of_a_suite_can_be_taken_out_of_it() {
     let attacks: Vec<Box<dyn Attack>> =
         vec![Box::new(RandomNoise::new(threat())), Box::new(Pgd::new(threat()))];
     let suite = Suite::custom("quick", attacks).unwrap().with_draws(7).unwrap();
-    assert_eq!(suite.draws(), 7);
+    assert_eq!(suite.judging_draws(), 7);
     let names: Vec<String> = suite.into_attacks().iter().map(|attack| attack.name()).collect();
     assert_eq!(names, ["Random-1", "PGD-10"]);
 }

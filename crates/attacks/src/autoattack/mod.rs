@@ -6,7 +6,7 @@ use self::cascade::Cascade;
 use crate::attack::check_classes;
 use crate::error::at_least_one;
 use crate::{
-    Access, Apgd, Attack, AttackBatch, AttackError, Fab, Knob, ModelAccess, Norm, Square, Threat,
+    Access, Apgd, Attack, AttackBatch, AttackError, Fab, ModelAccess, Norm, Square, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
@@ -195,7 +195,7 @@ impl Suite {
     }
 
     /// The number of draws that decide on each example of a stochastic model.
-    pub fn draws(&self) -> usize {
+    pub fn judging_draws(&self) -> usize {
         self.draws
     }
 
@@ -246,13 +246,6 @@ impl Attack for Suite {
 
     fn min_classes(&self) -> usize {
         self.attacks().map(Attack::min_classes).max().unwrap_or(2)
-    }
-
-    /// The suite with the setting changed in each of its attacks; an error if one lacks it.
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attacks = self.attacks.iter().map(|attack| attack.with_knob(knob));
-        let suite = Self::new(self.name.clone(), attacks.collect::<Result<_, _>>()?)?;
-        Ok(Arc::new(Self { draws: self.draws, left_out: self.left_out.clone(), ..suite }))
     }
 
     fn run(

@@ -7,7 +7,8 @@ use serde_json::Value;
 ///
 /// The draws of a surrogate that an attack transfers from are settings of their own.
 pub(crate) fn without_draws(spec: &Value) -> Value {
-    let meaningless = |name: &str| ["draws", "verdict_draws", "expectation"].contains(&name);
+    let meaningless =
+        |name: &str| ["draws", "verdict_draws", "judging_draws", "expectation"].contains(&name);
     match spec {
         Value::Object(fields) => {
             let kept = fields.iter().filter(|(name, _)| !meaningless(name));

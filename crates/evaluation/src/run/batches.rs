@@ -193,9 +193,9 @@ impl<'a> Run<'a> {
         // What stands, for the folder of images.
         let mut images = problem.images.clone();
         for (index, entry) in attacks.suite.iter().enumerate() {
-            let place = (index, entry);
-            let mut known = match &self.state {
-                Some(state) => state.load(problem, noise, attacks.first + index)?,
+            let (place, part) = ((index, entry), State::part(noise, attacks.first + index));
+            let mut known: Option<Candidate> = match &self.state {
+                Some(state) => state.load(problem, &part)?,
                 None => None,
             };
             if let (Some(candidate), Some(folder)) = (&known, attacks.images) {
@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
                 candidate.images = Some(folder.save(problem, place, &candidate, &images)?);
             }
             if let Some(state) = &self.state {
-                state.save(problem, noise, attacks.first + index, &candidate)?;
+                state.save(problem, &part, &candidate)?;
             }
             all.push(candidate);
         }

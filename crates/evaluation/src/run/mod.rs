@@ -1,18 +1,35 @@
 //! Clean and robust accuracy that a stochastic model cannot flatter.
 //!
-//! A model with noise is never judged by one pass. Whether it classifies an image correctly is a probability, estimated
-//! over `draws` draws of its noise that no attack has used; draw `d` is the same for every image and every attack, so
-//! that differences between attacks are not differences of luck.
+//! A model with noise is never judged by one pass. Whether it classifies an image correctly is a
+//! probability, estimated over `draws` draws of its noise that no attack has used; draw `d` is the
+//! same for every image and every attack, so that differences between attacks are not differences of
+//! luck.
 //!
-//! Of each example a [`Record`] knows the [probability](Record::probability) of being right with its exact interval; of
-//! the set an [`Estimate`] over examples and draws. An [`Accuracy`] is several of them side by side: against an
-//! attacker with one try, of a vote, against one with several tries, and of the model with its noise off and held. The
-//! worst case is taken for each example, by draws that neither attack nor judgement used: the attack that fools the
-//! model in the most of them. [`compare`] tests the difference of two models, and a [`audit`](crate::audit), as part
-//! of the evaluation ([`Evaluation::with_audit`]), whether one of the attacks could have won at all.
+//! Of each example a [`Record`](crate::Record) knows the [probability](crate::Record::probability) of
+//! being right with its exact interval; of the set an [`Estimate`](crate::Estimate) over examples and
+//! draws. An [`Accuracy`](crate::Accuracy) is several of them side by side: against an attacker with
+//! one try, of a vote, against one with several tries, and of the model with its noise off and held.
+//! The worst case is taken for each example, by draws that neither attack nor judgement used: the
+//! attack that fools the model in the most of them.
 //!
-//! What is on disk: `record.json` and `rows.jsonl` ([`Evaluated::save`], [`Evaluated::read`]; their JSON schemas are in
-//! the crate's folder `schema`), `gallery.safetensors` with the first examples as images, and `manifest.json` with the
+//! # What flows where
+//!
+//! ```text
+//! batches ── Measure ──► Candidate for each attack ── Totals ──► Record, rows, gallery
+//!            attack,       │           │                           ▲
+//!            judge       State     ImageFolder      RunningAudit ──┘ checks
+//! ```
+//!
+//! For each batch and state of the noise every attack becomes a `Candidate`: the class of each image
+//! in each draw, how far it misleads the model, and what it cost. By themselves attacks start from
+//! the images as they are; in a [cascade](Evaluation::cascade) each gets the images that those before
+//! it have left, and its candidate is the batch as it stands after it. Candidates go to the state on
+//! disk at once, and their images to a folder if that is wanted. `Totals` adds them up, and
+//! `RunningAudit` keeps the first examples for the audit at the end.
+//!
+//! What is on disk: `record.json` and `rows.jsonl` ([`Evaluated::save`](crate::Evaluated::save),
+//! [`Evaluated::read`](crate::Evaluated::read); their JSON schemas are in the crate's folder
+//! `schema`), `gallery.safetensors` with the first examples as images, and `manifest.json` with the
 //! checksums of these, by which a changed bit is an error when they are read.
 //!
 //! ```
@@ -99,7 +116,7 @@ impl Evaluation {
     }
 
     /// An evaluation by the attacks of a suite in a [cascade](Self::cascade), such as AutoAttack,
-    /// whose record names the suite. As many draws judge as [decide](Suite::draws) in the suite; the
+    /// whose record names the suite. As many draws judge as [decide](Suite::judging_draws) in the suite; the
     /// rest is as in [`new`](Self::new).
     ///
     /// ```
@@ -113,7 +130,7 @@ impl Evaluation {
     ///
     /// As [`new`](Self::new).
     pub fn of(suite: Suite) -> Result<Self, EvaluationError> {
-        let (name, draws) = (suite.name(), suite.draws());
+        let (name, draws) = (suite.name(), suite.judging_draws());
         let mut evaluation = Self::by(suite.into_attacks())?.with_draws(draws)?;
         evaluation.cascade = Some(CascadeRecord { suite: Some(name) });
         Ok(evaluation)

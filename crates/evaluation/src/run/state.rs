@@ -4,10 +4,11 @@ use crate::audit::Audit;
 use crate::checkpoint::{Checkpoint, Probe, SETTINGS, Settings, data_of};
 use crate::files::hash_of;
 use crate::run::auditor::AUDIT;
-use crate::run::candidate::Candidate;
 use crate::run::identity::Entry;
 use crate::{Evaluation, EvaluationError, NoiseState};
 use cni_attacks::{Attack, AttackBatch};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -29,28 +30,30 @@ impl State {
         Ok(Self(Checkpoint::open(folder, settings)?))
     }
 
-    /// What attack number `index` made of a batch, if its file is there.
-    pub fn load(
+    /// The part of a batch's results that attack number `index` made in a state of the noise.
+    pub fn part(noise: NoiseState, index: usize) -> String {
+        format!("{noise}-{index:02}")
+    }
+
+    /// A part of a batch's results, if its file is there.
+    pub fn load<T: DeserializeOwned>(
         &self,
         problem: &AttackBatch,
-        noise: NoiseState,
-        index: usize,
-    ) -> Result<Option<Candidate>, EvaluationError> {
+        part: &str,
+    ) -> Result<Option<T>, EvaluationError> {
         let first = problem.examples.number(0);
         let of = format!("the batch from example {first}");
-        self.0.load(&entry(first, noise, index), &data_of(problem), &of)
+        self.0.load(&entry(first, part), &data_of(problem), &of)
     }
 
     /// Writes it down. The file is complete or not there.
     pub fn save(
         &self,
         problem: &AttackBatch,
-        noise: NoiseState,
-        index: usize,
-        candidate: &Candidate,
+        part: &str,
+        content: &impl Serialize,
     ) -> Result<(), EvaluationError> {
-        let entry = entry(problem.examples.number(0), noise, index);
-        self.0.save(&entry, &data_of(problem), candidate)
+        self.0.save(&entry(problem.examples.number(0), part), &data_of(problem), content)
     }
 
     /// Removes the checks of a finished evaluation; whether it was that of one.
@@ -64,8 +67,8 @@ impl State {
     }
 }
 
-fn entry(first: u64, noise: NoiseState, index: usize) -> String {
-    format!("from-{first:06}-{noise}-{index:02}")
+fn entry(first: u64, part: &str) -> String {
+    format!("from-{first:06}-{part}")
 }
 
 /// The names of the files that the checkpoint may hold, and that of the audit within.
