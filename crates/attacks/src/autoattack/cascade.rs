@@ -2,7 +2,6 @@
 
 use super::Suite;
 use crate::access::Severity;
-use crate::attack::check_classes;
 use crate::{Attack, AttackBatch, AttackError, ModelAccess};
 use crate::{Rows, rows::where_rows};
 use burn::tensor::Tensor;
@@ -21,8 +20,6 @@ pub(super) struct Cascade {
     pub severity: Vec<Severity>,
     /// Whether every draw gives what the attacker wants, so that nothing is left to win.
     pub broken: Vec<bool>,
-    /// The attack that broke it; none where the model was wrong from the start.
-    pub broken_by: Vec<Option<usize>>,
 }
 
 impl Cascade {
@@ -35,13 +32,7 @@ impl Cascade {
     ) -> Result<Self, AttackError> {
         let draws = if access.is_stochastic(problem)? { suite.draws } else { 1 };
         let clean = access.judge(problem, &problem.images, key.named("select"), draws)?;
-        check_classes(suite.attacks(), clean.classes).map_err(|error| match error {
-            AttackError::Classes { got, wanted, of } => {
-                let of = format!("{of}, which `Suite::for_classes({got})` leaves out");
-                AttackError::Classes { got, wanted, of }
-            }
-            other => other,
-        })?;
+        Suite::check_classes(suite.attacks(), clean.classes)?;
         let severity = clean.severity(&problem.goal);
         let broken: Vec<bool> = severity.iter().map(|one| one.wrong_draws == draws).collect();
         Ok(Self {
@@ -50,7 +41,6 @@ impl Cascade {
             draws,
             images: problem.images.clone(),
             severity,
-            broken_by: vec![None; broken.len()],
             broken,
         })
     }
@@ -75,14 +65,11 @@ impl Cascade {
         let severity = judged.severity(&problem.goal);
         let mut worse = vec![false; self.broken.len()];
         for (at, &row) in left.as_slice().iter().enumerate() {
-            let breaks = severity[at].wrong_draws == self.draws;
             worse[row] = severity[at].exceeds(&self.severity[row]);
             if worse[row] {
                 self.severity[row] = severity[at];
             }
-            if breaks {
-                (self.broken[row], self.broken_by[row]) = (true, Some(index));
-            }
+            self.broken[row] = severity[at].wrong_draws == self.draws;
         }
         let found = left.replace(&self.images, &found);
         self.images = where_rows(&worse, self.images.clone(), &found);

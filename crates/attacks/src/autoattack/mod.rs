@@ -4,6 +4,7 @@ mod cascade;
 mod presets;
 
 use self::cascade::Cascade;
+use crate::attack::check_classes;
 use crate::error::at_least_one;
 use crate::spec::Spec;
 use crate::{
@@ -33,8 +34,9 @@ use std::sync::Arc;
 /// misclassified in the most draws counts, and of equals the one with the larger mean margin. The
 /// final verdict is over draws of its own.
 ///
-/// A suite is an [`Attack`] like any other: it runs [`on`](Attack::on) a model, and can stand in
-/// another suite.
+/// A suite is an [`Attack`] like any other: it runs [`on`](Attack::on) a model, so that it can be used in training or within another suite. To evaluate
+/// a model, give it to `Evaluation::of` of `cni-evaluation`: the record then has a row for each of
+/// its attacks, and an evaluation that was killed loses one attack on one batch.
 ///
 /// ```
 /// use cni_attacks::{Attack, Pgd, RandomNoise, Suite, Threat};
@@ -139,6 +141,34 @@ impl Suite {
         let suite = of.set(suite, "judging_draws", Self::with_judging_draws)?;
         let left_out = of.take("left_out")?.unwrap_or_default();
         of.done(Self { left_out, ..suite })
+    }
+
+    /// That a model of so many classes can be attacked by each of a suite's attacks.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::Classes`], which says how to leave out those that cannot.
+    pub fn check_classes<'a>(
+        attacks: impl IntoIterator<Item = &'a (dyn Attack + 'a)>,
+        got: usize,
+    ) -> Result<(), AttackError> {
+        check_classes(attacks, got).map_err(|error| match error {
+            AttackError::Classes { got, wanted, of } => {
+                let of = format!("{of}, which `Suite::for_classes({got})` leaves out");
+                AttackError::Classes { got, wanted, of }
+            }
+            other => other,
+        })
+    }
+
+    /// The number of draws that decide on each example of a stochastic model.
+    pub fn judging_draws(&self) -> usize {
+        self.draws
+    }
+
+    /// The attacks, in their order, to be run by someone else.
+    pub fn into_attacks(self) -> Vec<Arc<dyn Attack>> {
+        self.attacks
     }
 
     /// The attacks, in their order.

@@ -11,7 +11,6 @@ use super::settings::Audit;
 use super::setup::weight;
 use super::state::State;
 use super::table::Entry;
-use crate::run::probe::Probe;
 use crate::{Check, EvaluationError, Verdict};
 use burn::tensor::{Int, Tensor};
 use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, Goal, ModelAccess, Norm, Rows};
@@ -43,26 +42,19 @@ impl Audit {
         let plan = self.plan_of(&mut context, &entries)?;
         let planned = plan.passes();
 
+        let state = match &self.state {
+            Some(folder) => Some(State::open(folder, self, &context)?),
+            None => None,
+        };
         let mut results: Vec<Option<Check>> = Vec::new();
-        let mut states = Vec::new();
-        let model = context.model;
-        let mut models = Vec::new();
-        if self.state.is_some() {
-            models.push(Probe::of(model.classifier, model.stochastic, &context.problem)?);
-            if let Some(surrogate) = &self.surrogate {
-                models.push(Probe::of(&*surrogate.classifier, false, &context.problem)?);
-            }
-        }
         for (entry, check) in entries.iter().zip(&plan.checks) {
-            let of =
-                |folder| State::new(folder, entry.name, self, &context, check.examples, &models);
-            // A check that is skipped needs no file.
-            let state = self.state.as_deref().filter(|_| check.examples > 0).map(of);
             results.push(match &state {
-                Some(state) => state.load()?,
-                None => None,
+                // What is skipped is not worth a file.
+                Some(state) if check.examples > 0 => {
+                    state.load(entry.name, &context, check.examples)?
+                }
+                _ => None,
             });
-            states.push(state);
         }
         let images =
             Images { available: context.problem.len(), right: Some(context.right.as_slice()) };
@@ -86,8 +78,8 @@ impl Audit {
                 None => {
                     report(entry.name, position + 1, context.spent.get(), None);
                     let check = carry_out(entry, &context, plan.checks[position].examples);
-                    if let Some(state) = &states[position] {
-                        state.save(&check)?;
+                    if let Some(state) = state.as_ref().filter(|_| check.examples > 0) {
+                        state.save(&context, &check)?;
                     }
                     check
                 }

@@ -1,8 +1,15 @@
 //! The evaluation on models whose robust accuracy is known.
 
 mod accuracy;
+mod adversarial;
 mod audited;
+mod batches;
+mod cascade;
+mod cascade_state;
+mod cascade_warned;
 mod compared;
+mod curves;
+mod interrupted;
 mod intervals;
 mod noise;
 mod records;
@@ -10,4 +17,5 @@ mod refused;
 mod resume;
 mod schema;
 mod threshold;
+mod toy;
 mod warned;
