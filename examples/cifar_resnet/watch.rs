@@ -37,6 +37,10 @@ impl Watch {
                 let (name, iteration) = (attack.attack, attack.iteration);
                 self.show(format!("{name}, iteration {iteration}, noise {noise}"));
             }
+            Step::Certificates { examples, passes } => {
+                self.bar.set_position(*examples as u64);
+                self.show(format!("certificates, {} passes", passes.forwards));
+            }
             Step::Check(progress) => self.check(progress),
         }
     }

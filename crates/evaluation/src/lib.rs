@@ -16,11 +16,12 @@ pub use certify::{
 pub use error::EvaluationError;
 pub use predictor::{InputNoise, Prediction, Predictions, Predictor};
 pub use record::{
-    Accuracy, AttackRecord, AuditRecord, Axis, Check, Comparison, Curve, DataCard, Difference,
-    Epoch, Evaluated, Figure, ModelCard, NoiseState, Owner, Point, Record, Row, RowAttack, SCHEMA,
+    Accuracy, AttackRecord, AuditRecord, Axis, CertificateRecord, Check, Comparison, Curve, DataCard, Difference,
+    Epoch, Evaluated, Figure, ModelCard, NoiseState, Owner, Point, Record, Row, RowAttack, RowCertificate, SCHEMA,
     Specimen, ThreatCard, Verdict, compare, replace_files, table, write_json, write_whole,
 };
 pub use run::{Evaluation, Step};
+pub use statistics::StatisticsError;
 pub use statistics::binomial::{binomial_test, clopper_pearson, clopper_pearson_lower};
 pub use statistics::estimate::{Estimate, Hits};
 pub use statistics::intervals::{newcombe, newcombe_paired, wilson};

@@ -30,6 +30,7 @@
 //! #     warnings: Vec::new(),
 //! #     checks: Vec::new(),
 //! #     audit: None,
+//! #     certificates: None,
 //! # };
 //! # let evaluated = Evaluated { record, rows: Vec::new(), gallery: Vec::new() };
 //! let report = Report::new(vec![evaluated])?; // or Report::read(&["results/pni".into(), "results/cni".into()])?

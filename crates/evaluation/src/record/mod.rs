@@ -4,11 +4,13 @@ pub(crate) mod accuracy;
 mod audit;
 pub(crate) mod averaging;
 pub(crate) mod card;
+mod certificates;
 mod check;
 mod comparable;
 pub(crate) mod compare;
 pub(crate) mod folder;
 pub(crate) mod gallery;
+mod groups;
 mod noise_state;
 pub(crate) mod store;
 mod table;
@@ -17,6 +19,7 @@ mod validate;
 pub use self::accuracy::Accuracy;
 pub use self::audit::AuditRecord;
 pub use self::card::{DataCard, Epoch, ModelCard, ThreatCard};
+pub use self::certificates::{CertificateRecord, RowCertificate};
 pub use self::check::{Axis, Check, Curve, Figure, Point, Verdict};
 pub use self::compare::{Comparison, Difference, compare};
 pub use self::folder::{Owner, replace_files};
@@ -40,7 +43,8 @@ use serde::{Deserialize, Serialize};
 /// | 1 | accuracies with intervals, a row for each example |
 /// | 2 | votes, best of several tries, noise off and fixed; checks, threat card, training history, predicted classes |
 /// | 3 | the audited attack, the model's fingerprint, the states of the noise, what each attack was run on and averages over; checks say what they could have seen, and passes of older ones that count or compare are read as inconclusive |
-pub const SCHEMA: u32 = 3;
+/// | 4 | certificates by randomized smoothing |
+pub const SCHEMA: u32 = 4;
 
 /// The record of an evaluation. Every number that is shown anywhere comes from one.
 ///
@@ -101,6 +105,9 @@ pub struct Record {
     /// The attack that the checks are about. Records before version 3 do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditRecord>,
+    /// Certificates of the smoothed classifier; absent where none were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<CertificateRecord>,
 }
 
 impl Record {
@@ -198,6 +205,9 @@ pub struct Row {
     pub attacks: Vec<RowAttack>,
     /// Correct draws under the attack that hurts most.
     pub worst_case: u32,
+    /// The certificate of the smoothed classifier, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<RowCertificate>,
 }
 
 /// How one example fared under one attack.

@@ -2,9 +2,11 @@
 
 use crate::run::auditor::{Place, RunningAudit};
 use crate::run::candidate::Candidate;
+use crate::run::certifier::Certifier;
 use crate::run::measure::Measure;
 use crate::run::probe::Probe;
 use crate::run::state::State;
+use crate::run::state_files::CERTIFICATES;
 use crate::run::totals::Totals;
 use crate::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
 use cni_attacks::check_classes;
@@ -18,6 +20,7 @@ pub(crate) struct Run<'a> {
     folder: Option<&'a Path>,
     state: Option<State>,
     auditor: Option<RunningAudit>,
+    certifier: Option<Certifier>,
     stochastic: bool,
     totals: Totals,
 }
@@ -47,7 +50,8 @@ impl<'a> Run<'a> {
         totals.scoring += access.passes();
         totals.rounding = access.rounding();
         totals.seconds += started.elapsed().as_secs_f64();
-        Ok(Self { evaluation, classifier, folder, state, auditor: None, stochastic, totals })
+        let (auditor, certifier) = (None, Certifier::new(evaluation));
+        Ok(Self { evaluation, classifier, folder, state, auditor, certifier, stochastic, totals })
     }
 
     /// Examples that are done with.
@@ -71,6 +75,7 @@ impl<'a> Run<'a> {
             }
             candidates.push((noise, self.attacked(problem, noise, clean, &labels, progress)?));
         }
+        self.certify(problem, &labels, progress)?;
         self.totals.add(problem, &labels, &candidates);
         if let Some(auditor) = &mut self.auditor {
             auditor.take(problem);
@@ -103,7 +108,7 @@ impl<'a> Run<'a> {
         let mut all = vec![clean];
         for (index, entry) in self.evaluation.suite.iter().enumerate() {
             let known = match &self.state {
-                Some(state) => state.load(problem, noise, index)?,
+                Some(state) => state.load(problem, &State::part(noise, index))?,
                 None => None,
             };
             all.push(match known {
@@ -112,13 +117,39 @@ impl<'a> Run<'a> {
                     let (measure, clean) = (self.measure(), (&all[0], labels));
                     let candidate = measure.attacked(problem, noise, entry, clean, progress)?;
                     if let Some(state) = &self.state {
-                        state.save(problem, noise, index, &candidate)?;
+                        state.save(problem, &State::part(noise, index), &candidate)?;
                     }
                     candidate
                 }
             });
         }
         Ok(all)
+    }
+
+    /// Certifies the batch where that was asked for, from disk where it is there.
+    fn certify(
+        &mut self,
+        problem: &AttackBatch,
+        labels: &[i64],
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<(), EvaluationError> {
+        let Some(certifier) = &mut self.certifier else { return Ok(()) };
+        let known = match &self.state {
+            Some(state) => state.load(problem, CERTIFICATES)?,
+            None => None,
+        };
+        let batch = match known {
+            Some(batch) => batch,
+            None => {
+                let batch = certifier.batch(self.classifier, problem, progress)?;
+                if let Some(state) = &self.state {
+                    state.save(problem, CERTIFICATES, &batch)?;
+                }
+                batch
+            }
+        };
+        certifier.add(batch, labels);
+        Ok(())
     }
 
     fn measure(&self) -> Measure<'a> {
@@ -128,8 +159,11 @@ impl<'a> Run<'a> {
 
     /// Audits the attack where that was asked for, and adds everything up.
     pub fn finish(self, progress: &mut dyn FnMut(&Step)) -> Result<Evaluated, EvaluationError> {
-        let Self { evaluation, classifier, state, auditor, totals, .. } = self;
+        let Self { evaluation, classifier, state, auditor, certifier, totals, .. } = self;
         let mut evaluated = totals.finish(evaluation);
+        if let Some(certifier) = certifier {
+            certifier.finish(&mut evaluated)?;
+        }
         if let Some(auditor) = auditor {
             let mut watch = |of: &crate::audit::AuditProgress| progress(&Step::Check(of.clone()));
             let (audit, checks) = match (auditor.run(classifier, &mut watch), &state) {

@@ -36,6 +36,7 @@
 mod auditor;
 mod batches;
 mod candidate;
+mod certifier;
 mod flags;
 pub(crate) mod identity;
 mod measure;
@@ -51,7 +52,7 @@ pub use self::step::Step;
 use self::batches::Run;
 use self::identity::Entry;
 use crate::audit::Audit;
-use crate::{DataCard, Evaluated, EvaluationError, ModelCard, NoiseState};
+use crate::{DataCard, Evaluated, EvaluationError, ModelCard, NoiseState, Smoothing};
 use burn::tensor::{Int, Tensor};
 use cni_attacks::at_least_one;
 use cni_attacks::{Attack, AttackBatch, Classifier, Goal};
@@ -67,6 +68,7 @@ use std::path::Path;
 pub struct Evaluation {
     suite: Vec<Entry>,
     audit: Option<Audit>,
+    certificates: Option<Smoothing>,
     noise_off: bool,
     fixed_noise: bool,
     draws: usize,
@@ -92,6 +94,7 @@ impl Evaluation {
         Ok(Self {
             suite: Entry::all(suite)?,
             audit: None,
+            certificates: None,
             noise_off: true,
             fixed_noise: true,
             draws: 20,
@@ -161,10 +164,7 @@ impl Evaluation {
     ///
     /// Where it is not between 0 and 1.
     pub fn with_confidence(mut self, confidence: f64) -> Result<Self, EvaluationError> {
-        if !(confidence > 0.0 && confidence < 1.0) {
-            return Err(EvaluationError::Confidence(confidence));
-        }
-        self.confidence = confidence;
+        self.confidence = crate::statistics::error::confidence(confidence)?;
         Ok(self)
     }
 
@@ -200,6 +200,22 @@ impl Evaluation {
     pub fn with_audit(mut self, audit: Audit) -> Result<Self, EvaluationError> {
         auditor::check(&self.suite, &audit)?;
         self.audit = Some(audit);
+        Ok(self)
+    }
+
+    /// Certifies each example by randomized smoothing too, after its attacks, and puts the
+    /// certificates into rows and record.
+    ///
+    /// They are about the smoothed classifier, and not about the model that the suite attacks, unless
+    /// that is smoothed itself. See [`Smoothing`] for what is certified of a model with noise of its
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// If the samples are too few to certify any image.
+    pub fn with_certificates(mut self, smoothing: Smoothing) -> Result<Self, EvaluationError> {
+        smoothing.check_certifies()?;
+        self.certificates = Some(smoothing);
         Ok(self)
     }
 
@@ -246,7 +262,8 @@ impl Evaluation {
 
     /// As [`run`](Self::run), calling `progress` after each iteration of each attack, and before and after each check.
     ///
-    /// With a `state` folder, what each attack makes of each batch is written there, and each check. A run that was
+    /// With a `state` folder, what each attack makes of each batch is written there, with the batch's
+    /// certificates, and each check. A run that was
     /// killed continues from there when it is started again with the same settings, model and batches, and gives the
     /// same record but for the seconds. The state of a finished evaluation stands in nobody's way: the next one of
     /// other settings replaces it, and [`Evaluated::save`] removes it from the folder `state` beside the record.

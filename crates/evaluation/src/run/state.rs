@@ -1,8 +1,7 @@
 //! An evaluation on disk while it runs: how it survives a kill.
 
-use crate::files::{fingerprint, hash_of, seal, unseal};
+use crate::files::{canonical, fingerprint, hash_of, seal, unseal};
 use crate::record::store::{read_text, write_whole};
-use crate::run::candidate::Candidate;
 use crate::run::probe::Probe;
 use crate::run::state_files::{SETTINGS, clear, clear_checkup, files, is_ours};
 use crate::{Evaluation, EvaluationError, NoiseState};
@@ -14,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The version of the files' layout.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// What evaluation a state belongs to.
 #[derive(Serialize, Deserialize)]
@@ -28,7 +27,8 @@ struct Settings {
     model: Probe,
 }
 
-/// The state of an evaluation in a folder: a file for each batch, state of the noise and attack.
+/// The state of an evaluation in a folder: a file for each batch, state of the noise and attack, and
+/// one for each batch's certificates.
 pub(crate) struct State {
     folder: PathBuf,
     settings: Settings,
@@ -37,9 +37,9 @@ pub(crate) struct State {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct Saved<T> {
     data: String,
-    candidate: Candidate,
+    content: T,
 }
 
 impl State {
@@ -110,23 +110,27 @@ impl State {
         self.write(true)
     }
 
-    fn path(&self, first: usize, noise: NoiseState, index: usize) -> PathBuf {
-        self.folder.join(format!("from-{first:06}-{noise}-{index:02}.json"))
+    /// The name of what an attack of the suite made of a batch.
+    pub fn part(noise: NoiseState, index: usize) -> String {
+        format!("{noise}-{index:02}")
     }
 
-    /// What an attack made of a batch, if its file is there.
-    pub fn load(
+    fn path(&self, first: usize, part: &str) -> PathBuf {
+        self.folder.join(format!("from-{first:06}-{part}.json"))
+    }
+
+    /// A part of what a batch came to, if its file is there.
+    pub fn load<T: DeserializeOwned>(
         &self,
         problem: &AttackBatch,
-        noise: NoiseState,
-        index: usize,
-    ) -> Result<Option<Candidate>, EvaluationError> {
+        part: &str,
+    ) -> Result<Option<T>, EvaluationError> {
         let first = problem.examples.number(0) as usize;
-        let path = self.path(first, noise, index);
+        let path = self.path(first, part);
         if !path.exists() {
             return Ok(None);
         }
-        let saved: Saved = read_json(&path)?;
+        let saved: Saved<T> = read_json(&path)?;
         let here = data(problem);
         if saved.data != here && self.finished.get() {
             self.begin_anew()?;
@@ -136,20 +140,19 @@ impl State {
             let setting = format!("data of the batch from example {first}");
             return Err(EvaluationError::State { path, setting, there: saved.data, here });
         }
-        Ok(Some(saved.candidate))
+        Ok(Some(saved.content))
     }
 
     /// Writes it down. The file is complete or not there.
-    pub fn save(
+    pub fn save<T: Serialize>(
         &self,
         problem: &AttackBatch,
-        noise: NoiseState,
-        index: usize,
-        candidate: &Candidate,
+        part: &str,
+        content: &T,
     ) -> Result<(), EvaluationError> {
-        let saved = Saved { data: data(problem), candidate: candidate.clone() };
+        let saved = Saved { data: data(problem), content };
         let first = problem.examples.number(0) as usize;
-        write_whole(&self.path(first, noise, index), seal(&saved).as_bytes())
+        write_whole(&self.path(first, part), seal(&saved).as_bytes())
     }
 }
 
@@ -197,8 +200,12 @@ fn settings(
             names.join(", ")
         )
     });
+    let certificates = evaluation.certificates.as_ref().map_or("none".to_string(), |smoothing| {
+        canonical(&serde_json::to_value(smoothing).expect("settings are plain data"))
+    });
     BTreeMap::from([
         ("batch".to_string(), problem.len().to_string()),
+        ("certificates".to_string(), certificates),
         ("checks".to_string(), checks),
         ("data".to_string(), data(problem)),
         ("draws".to_string(), evaluation.draws.to_string()),

@@ -10,6 +10,9 @@ pub(crate) const SETTINGS: &str = "settings.json";
 /// The folder of the audit's state within that of the evaluation.
 pub(crate) const CHECKUP: &str = "audit";
 
+/// The name of a batch's certificates.
+pub(crate) const CERTIFICATES: &str = "certificates";
+
 /// Removes the files that this library writes into the folder of a state, and no others.
 pub(crate) fn clear(folder: &Path) -> Result<(), EvaluationError> {
     clear_checkup(folder)?;
@@ -27,7 +30,11 @@ pub(crate) fn is_ours(name: &str) -> bool {
     };
     let states = [NoiseState::Live, NoiseState::Off, NoiseState::Fixed];
     let state = |text: &str| states.iter().any(|state| state.to_string() == text);
-    matches!(parts[..], [first, noise, index] if number(first, 6) && state(noise) && number(index, 2))
+    match parts[..] {
+        [first, CERTIFICATES] => number(first, 6),
+        [first, noise, index] => number(first, 6) && state(noise) && number(index, 2),
+        _ => false,
+    }
 }
 
 /// Removes the files of the audit.

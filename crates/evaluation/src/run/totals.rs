@@ -204,6 +204,7 @@ impl Totals {
             warnings: Vec::new(),
             checks: Vec::new(),
             audit: None,
+            certificates: None,
         };
         let evidence: Vec<bool> =
             record.attacks.iter().map(|attack| record.is_evidence(attack)).collect();
@@ -231,6 +232,7 @@ fn rows(first: usize, labels: &[i64], clean: &Candidate) -> Vec<Row> {
         predicted: Some(class),
         attacks: Vec::new(),
         worst_case: 0,
+        certificate: None,
     };
     facts.enumerate().map(row).collect()
 }

@@ -118,6 +118,7 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
             })
             .collect(),
         worst_case: correct(&worst, i),
+        certificate: None,
     };
     let attack = |(i, (name, _)): (usize, &(&str, f64))| AttackRecord {
         name: (*name).to_string(),
@@ -170,6 +171,7 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
         warnings: Vec::new(),
         checks: Vec::new(),
         audit: None,
+        certificates: None,
     };
     Evaluated { record, rows: (0..examples).map(row).collect(), gallery: Vec::new() }
 }
