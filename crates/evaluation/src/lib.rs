@@ -18,7 +18,7 @@ pub use predictor::{InputNoise, Prediction, Predictions, Predictor};
 pub use record::{
     Accuracy, AttackRecord, AuditRecord, Axis, CertificateRecord, Check, Comparison, Curve, DataCard, Difference,
     Epoch, Evaluated, Figure, ModelCard, NoiseState, Owner, Point, Record, Row, RowAttack, RowCertificate, SCHEMA,
-    Specimen, ThreatCard, Verdict, compare, replace_files, table, write_json, write_whole,
+    ExampleImage, ThreatCard, Verdict, compare, replace_files, table, write_json, write_whole,
 };
 pub use run::{Evaluation, Step};
 pub use statistics::StatisticsError;

@@ -32,9 +32,9 @@ pub(crate) enum Block {
     Overview(Table),
     /// Side by side where there is room.
     Charts(Vec<Chart>),
-    Gallery(Vec<Exhibit>),
+    Gallery(Vec<ExampleView>),
     /// Side by side where there is room.
-    Checks(Vec<Inspection>),
+    Checks(Vec<CheckView>),
     /// Text of which every letter counts.
     Code(String),
     /// What only some readers want.
@@ -43,7 +43,7 @@ pub(crate) enum Block {
 
 /// A check of one name in all models that ran it.
 #[derive(Clone, Debug)]
-pub(crate) struct Inspection {
+pub(crate) struct CheckView {
     /// Its place in the page.
     pub(crate) id: String,
     pub(crate) name: String,
@@ -68,7 +68,7 @@ pub(crate) struct Finding {
 
 /// An example as images.
 #[derive(Clone, Debug)]
-pub(crate) struct Exhibit {
+pub(crate) struct ExampleView {
     pub(crate) title: String,
     /// The clean, the adversarial and the difference image, each as a PNG with its caption.
     pub(crate) images: [(Vec<u8>, String); 3],
@@ -99,8 +99,8 @@ impl Document {
         self.sections.iter_mut().flat_map(|section| &mut section.blocks).flat_map(of).collect()
     }
     /// All checks, in their order, to be changed.
-    pub(crate) fn checks_mut(&mut self) -> Vec<&mut Inspection> {
-        fn of(block: &mut Block) -> Vec<&mut Inspection> {
+    pub(crate) fn checks_mut(&mut self) -> Vec<&mut CheckView> {
+        fn of(block: &mut Block) -> Vec<&mut CheckView> {
             match block {
                 Block::Checks(checks) => checks.iter_mut().collect(),
                 Block::Fold(_, blocks) => blocks.iter_mut().flat_map(of).collect(),

@@ -51,7 +51,7 @@ mod markdown;
 mod png;
 mod report;
 mod table;
-mod words;
+mod format;
 
 pub use error::ReportError;
 pub use report::Report;

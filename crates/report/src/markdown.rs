@@ -1,7 +1,7 @@
 //! A report as Markdown.
 
 use crate::chart::Chart;
-use crate::document::{Block, Document, Finding, Inspection};
+use crate::document::{Block, Document, Finding, CheckView};
 use crate::table::{Cell, Table};
 use std::fmt::Write as _;
 
@@ -34,16 +34,16 @@ fn block(text: &mut String, block_: &Block) {
         }
         Block::Table(table_) | Block::Overview(table_) => table(text, table_),
         Block::Charts(charts) => charts.iter().for_each(|one| chart(text, one)),
-        Block::Gallery(exhibits) => {
-            for exhibit in exhibits {
-                let captions = exhibit.images.iter().map(|(_, caption)| caption.as_str());
+        Block::Gallery(examples) => {
+            for example in examples {
+                let captions = example.images.iter().map(|(_, caption)| caption.as_str());
                 let captions: Vec<&str> = captions.collect();
-                let line = format!("{}; {}", exhibit.title, captions.join("; "));
+                let line = format!("{}; {}", example.title, captions.join("; "));
                 let _ = writeln!(text, "- {}", escape(&line));
             }
             text.push_str("\nThe images are in report.html.\n\n");
         }
-        Block::Checks(checks) => checks.iter().for_each(|check| inspection(text, check)),
+        Block::Checks(checks) => checks.iter().for_each(|check| check_view(text, check)),
         Block::Code(code) => {
             let longest = code.split(|c| c != '`').map(str::len).max().unwrap_or(0);
             let fence = "`".repeat(longest.max(2) + 1);
@@ -64,7 +64,7 @@ fn chart(text: &mut String, Chart { id, title, note, source, .. }: &Chart) {
     let _ = writeln!(text, "{title}.{note}{verdict} Numbers: [data/{id}.csv](data/{id}.csv)\n");
 }
 
-fn inspection(text: &mut String, check: &Inspection) {
+fn check_view(text: &mut String, check: &CheckView) {
     let _ = writeln!(text, "### {}\n", escape(&check.name));
     for Finding { model, verdict, measured, sight, cost } in &check.findings {
         let model = model.as_ref().map_or(String::new(), |model| format!("{}: ", escape(model)));

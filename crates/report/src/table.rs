@@ -1,6 +1,6 @@
 //! Tables: in a page they are read, as CSV they are computed with.
 
-use crate::words;
+use crate::format;
 use cni_evaluation::Verdict;
 
 /// Rows and columns; the first cell of a row is its heading.
@@ -37,10 +37,10 @@ impl Cell {
         match self {
             Self::Missing => "-".to_string(),
             Self::Text(text) | Self::Code(text) | Self::Link { text, .. } => text.clone(),
-            Self::Count(count) => words::count(*count),
-            Self::Number(number) => words::number(*number),
-            Self::Seconds(seconds) => words::seconds(*seconds),
-            Self::Accuracy([value, low, high]) => words::interval(*value, *low, *high),
+            Self::Count(count) => format::count(*count),
+            Self::Number(number) => format::number(*number),
+            Self::Seconds(seconds) => format::seconds(*seconds),
+            Self::Accuracy([value, low, high]) => format::interval(*value, *low, *high),
             Self::Verdict(verdict) => verdict.to_string(),
         }
     }

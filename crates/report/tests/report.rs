@@ -266,7 +266,7 @@ fn records_that_do_not_fit_together_are_refused() {
     let nan = refused(|e| e.record.clean.one_shot.low = f64::NAN);
     assert_eq!(nan, "CNI: accuracy: got NaN, wanted finite numbers");
     let short = refused(|e| _ = e.gallery[0].clean.pop());
-    assert_eq!(short, "CNI: clean pixels of a specimen: got 3071, wanted 3072");
+    assert_eq!(short, "CNI: clean pixels of an example image: got 3071, wanted 3072");
     let ragged = refused(|e| {
         if let Some(Figure::Surface { values, .. }) = &mut e.record.checks[3].figure {
             values[0].pop();

@@ -23,7 +23,7 @@ pub use self::certificates::{CertificateRecord, RowCertificate};
 pub use self::check::{Axis, Check, Curve, Figure, Point, Verdict};
 pub use self::compare::{Comparison, Difference, compare};
 pub use self::folder::{Owner, replace_files};
-pub use self::gallery::Specimen;
+pub use self::gallery::ExampleImage;
 pub use self::noise_state::NoiseState;
 pub use self::store::{write_json, write_whole};
 pub use self::table::table;
@@ -236,5 +236,5 @@ pub struct Evaluated {
     /// One row for each example.
     pub rows: Vec<Row>,
     /// The first examples as images, clean and under the attack that hurts most.
-    pub gallery: Vec<Specimen>,
+    pub gallery: Vec<ExampleImage>,
 }

@@ -165,12 +165,12 @@ impl Evaluated {
             mean("the worst case", worst, &|row| rows[row].worst_case)?;
         }
         self.check_certified_rows()?;
-        for specimen in gallery {
-            let pixels = specimen.shape.iter().product();
-            equal("clean pixels of a specimen", specimen.clean.len(), pixels)?;
-            equal("adversarial pixels of a specimen", specimen.adversarial.len(), pixels)?;
+        for example in gallery {
+            let pixels = example.shape.iter().product();
+            equal("clean pixels of an example image", example.clean.len(), pixels)?;
+            equal("adversarial pixels of an example image", example.adversarial.len(), pixels)?;
             if pixels == 0 {
-                return Err(wrong("pixels of a specimen", 0, "at least 1"));
+                return Err(wrong("pixels of an example image", 0, "at least 1"));
             }
         }
         Ok(())

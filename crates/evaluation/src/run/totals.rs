@@ -5,7 +5,7 @@ use crate::run::candidate::Candidate;
 use crate::run::identity::DataHash;
 use crate::run::warnings::{self, Seen};
 use crate::{
-    AttackRecord, Evaluated, Evaluation, NoiseState, Record, Row, RowAttack, SCHEMA, Specimen,
+    AttackRecord, Evaluated, Evaluation, NoiseState, Record, Row, RowAttack, SCHEMA, ExampleImage,
     ThreatCard,
 };
 use cni_attacks::{AttackBatch, Passes};
@@ -29,7 +29,7 @@ pub(crate) struct Totals {
     /// The hash of the data, where its card has none.
     data: Option<DataHash>,
     pub rows: Vec<Row>,
-    gallery: Vec<Specimen>,
+    gallery: Vec<ExampleImage>,
 }
 
 impl Totals {
@@ -143,7 +143,7 @@ impl Totals {
         for row in 0..all[0].pixels.len() {
             let worst = &all[chosen[row]];
             let class = |candidate: &Candidate| plurality(&candidate.predicted)[row];
-            self.gallery.push(Specimen {
+            self.gallery.push(ExampleImage {
                 index: self.rows.len() + row,
                 label: labels[row],
                 predicted_clean: class(&all[0]),

@@ -1,10 +1,10 @@
 //! Accuracies of all models under all attacks.
 
-use super::{Model, charts, clean_and_worst, look, of, point};
+use super::{Model, charts, clean_and_worst, of, point, style};
 use crate::chart::{Chart, Plot, Series};
 use crate::document::Block;
 use crate::table::{Cell, Table};
-use crate::words;
+use crate::format;
 use cni_evaluation::{Accuracy, Estimate, Point, Record};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
@@ -36,7 +36,7 @@ fn no_evidence(models: &[Model]) -> Option<String> {
         let record = model.record();
         let attacks = record.attacks.iter().filter(|attack| !record.is_evidence(attack));
         let names: Vec<String> = attacks.map(|attack| attack.name.clone()).collect();
-        (!names.is_empty()).then(|| format!("{} on {}", words::list(&names), model.name))
+        (!names.is_empty()).then(|| format!("{} on {}", format::list(&names), model.name))
     };
     let all: Vec<String> = models.iter().filter_map(neglect).collect();
     (!all.is_empty()).then(|| {
@@ -107,7 +107,7 @@ fn overview(models: &[Model], lines: &[Line]) -> Table {
 fn figure(models: &[Model], lines: &[Line]) -> Chart {
     let curve = |(index, model): (usize, &Model)| Series {
         name: model.name.clone(),
-        look: look(models, model, 0),
+        style: style(models, model, 0),
         points: lines
             .iter()
             .enumerate()

@@ -2,7 +2,7 @@
 
 use super::{Model, of};
 use crate::document::Block;
-use crate::words::{self, counted};
+use crate::format::{self, counted};
 use cni_evaluation::{AuditRecord, Check, Record, Verdict};
 
 /// What stands before the checks.
@@ -38,7 +38,7 @@ fn sentence(audit: &AuditRecord) -> String {
     format!(
         "The audited attack is {}, ε = {}{draws}, settings {hash}, key {}; the {} checks used up to {}.",
         name(audit),
-        words::radius(audit.epsilon),
+        format::radius(audit.epsilon),
         audit.key,
         audit.effort,
         counted(audit.examples, "example")

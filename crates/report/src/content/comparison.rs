@@ -3,7 +3,7 @@
 use super::Model;
 use crate::document::Block;
 use crate::table::{Cell, Table};
-use crate::words;
+use crate::format;
 use cni_evaluation::{Comparison, Difference, compare};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
@@ -44,7 +44,7 @@ fn compared(a: &Model, b: &Model, comparison: &Comparison) -> Vec<Block> {
         vec![
             name.into(),
             Cell::Accuracy(points),
-            words::p_value(difference.p).into(),
+            format::p_value(difference.p).into(),
             evidence.into(),
         ]
     };
@@ -83,7 +83,7 @@ fn sentence(a: &Model, b: &Model, difference: &Difference, place: &str) -> Strin
         true => (&b.name, &a.name, -difference.accuracy),
         false => (&a.name, &b.name, difference.accuracy),
     };
-    let (more, p_value) = (words::percent(more), words::p_value(difference.p));
+    let (more, p_value) = (format::percent(more), format::p_value(difference.p));
     match (difference.evidence, difference.p < 0.05) {
         (false, _) => format!(
             "Between {a} and {b} {place} nothing is shown: no attack averages over the draws."

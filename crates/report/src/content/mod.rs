@@ -15,7 +15,7 @@ mod training;
 
 pub(crate) use self::examples::table as examples;
 
-use crate::chart::{Chart, Look, Plot, Series};
+use crate::chart::{Chart, Style, Plot, Series};
 use crate::document::{Block, Document, Section};
 use cni_evaluation::{Accuracy, Evaluated, Point, Record};
 use std::collections::HashSet;
@@ -47,7 +47,7 @@ pub(crate) fn document(models: &[Model]) -> Document {
         ("accuracy", "Accuracy", accuracy::blocks(models)),
         ("comparison", "Comparison", comparison::blocks(models)),
         ("checks", "Checks", checks),
-        ("sweeps", "Sweeps and surfaces", sweeps),
+        ("sweeps", "Sweeps and loss surfaces", sweeps),
         ("groups", "By class and by image", groups(models)),
         ("noise", "Learned noise", noise::blocks(models)),
         ("training", "Training", training::blocks(models)),
@@ -97,11 +97,11 @@ fn of(models: &[Model], model: &Model) -> String {
     if models.len() > 1 { format!(", {}", model.name) } else { String::new() }
 }
 
-/// The look of the nth curve of a model.
-fn look(models: &[Model], model: &Model, n: usize) -> Look {
+/// The style of the nth curve of a model.
+fn style(models: &[Model], model: &Model, n: usize) -> Style {
     match models.len() {
-        1 => Look::nth(n),
-        _ => Look::of_model(model.place, n),
+        1 => Style::nth(n),
+        _ => Style::of_model(model.place, n),
     }
 }
 
@@ -109,7 +109,7 @@ fn look(models: &[Model], model: &Model, n: usize) -> Look {
 fn id(models: &[Model], model: &Model, name: &str) -> String {
     match models.len() {
         1 => name.to_string(),
-        _ => format!("{name}-{}", crate::words::slug(&model.name)),
+        _ => format!("{name}-{}", crate::format::slug(&model.name)),
     }
 }
 
@@ -122,22 +122,22 @@ fn clean_and_worst(
     plot: impl Fn(Vec<Series>) -> Plot,
 ) -> Vec<Chart> {
     const BOTH: [(&str, bool); 2] = [("clean", false), ("worst case", true)];
-    let named = |name: &str, model: &Model, worst, look| {
-        Some(Series { name: name.to_string(), points: curve(model, worst)?, look })
+    let named = |name: &str, model: &Model, worst, style| {
+        Some(Series { name: name.to_string(), points: curve(model, worst)?, style })
     };
     if let [model] = models {
         let series = BOTH.iter().enumerate();
         let series =
-            series.filter_map(|(n, (name, worst))| named(name, model, *worst, Look::nth(n)));
+            series.filter_map(|(n, (name, worst))| named(name, model, *worst, Style::nth(n)));
         let plot = plot(series.collect());
         let chart = Chart::new(id.to_string(), title.to_string(), plot).noted(note);
         return (!chart.is_empty()).then_some(chart).into_iter().collect();
     }
     let chart = |(name, worst): (&str, bool)| {
-        let id = format!("{id}-{}", crate::words::slug(name));
+        let id = format!("{id}-{}", crate::format::slug(name));
         let series = models
             .iter()
-            .filter_map(|model| named(&model.name, model, worst, look(models, model, 0)));
+            .filter_map(|model| named(&model.name, model, worst, style(models, model, 0)));
         several(id, format!("{title}, {name}"), series.collect(), &plot)
             .map(|chart| chart.noted(note))
     };

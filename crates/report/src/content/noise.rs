@@ -1,10 +1,10 @@
 //! The noise that the layers have learned.
 
-use super::{Model, id, look, of};
-use crate::chart::{Chart, Plot, Series, Surface};
+use super::{Model, id, of, style};
+use crate::chart::{Chart, Plot, Series, HeatMap};
 use crate::document::Block;
 use crate::table::{Cell, Table};
-use crate::words::{counted, slug};
+use crate::format::{counted, slug};
 use cni_evaluation::{Axis, Point};
 use cni_noise::NoiseCovariance;
 
@@ -73,7 +73,7 @@ fn charts(models: &[Model], model: &Model, layer: &NoiseCovariance) -> Vec<Chart
     let numbers: Vec<f64> = (0..rows).map(|i| i as f64).collect();
     let name = |kind: &str| id(models, model, &format!("{kind}-{}", slug(&layer.path)));
     let covariance = (rows > 0).then(|| {
-        let surface = Surface {
+        let map = HeatMap {
             x: axis(&channel, false),
             y: axis(&channel, false),
             z: axis("covariance", false),
@@ -83,7 +83,7 @@ fn charts(models: &[Model], model: &Model, layer: &NoiseCovariance) -> Vec<Chart
         };
         let title = format!("Covariance of the noise of {}", layer.path);
         let note = format!("{}; between channels, mean over the positions within them.", layer.law);
-        Chart::new(name("covariance"), title, Plot::Surface(surface)).noted(note)
+        Chart::new(name("covariance"), title, Plot::HeatMap(map)).noted(note)
     });
     let curve = |n: usize, name: &str, values: &[f64]| Series {
         name: name.to_string(),
@@ -92,7 +92,7 @@ fn charts(models: &[Model], model: &Model, layer: &NoiseCovariance) -> Vec<Chart
             .enumerate()
             .map(|(i, y)| Point { x: i as f64 + 1.0, y: *y, low: None, high: None })
             .collect(),
-        look: look(models, model, n),
+        style: style(models, model, n),
     };
     let series = [
         curve(0, "of the covariance between channels", &layer.eigenvalues),

@@ -2,7 +2,7 @@
 
 use super::Model;
 use super::audit::{is_inconclusive, name};
-use crate::words::{self, counted, estimate};
+use crate::format::{self, counted, estimate};
 use cni_evaluation::{Accuracy, Check, Verdict};
 
 pub(super) fn title(models: &[Model]) -> String {
@@ -10,8 +10,8 @@ pub(super) fn title(models: &[Model]) -> String {
     let mut data: Vec<String> = models.iter().map(|m| m.record().data.name.clone()).collect();
     data.dedup();
     match data.as_slice() {
-        [one] if !one.is_empty() => format!("{} on {one}", words::list(&names)),
-        _ => words::list(&names),
+        [one] if !one.is_empty() => format!("{} on {one}", format::list(&names)),
+        _ => format::list(&names),
     }
 }
 
@@ -25,11 +25,11 @@ pub(super) fn headline(models: &[Model]) -> Vec<[String; 3]> {
         return Vec::new();
     };
     let record = model.record();
-    let confidence = words::significant(100.0 * record.confidence, 3);
+    let confidence = format::significant(100.0 * record.confidence, 3);
     let number = |what: &str, accuracy: &Accuracy| {
         let e = &accuracy.one_shot;
-        let sure = format!("{confidence}\u{a0}% interval {}", words::range(e.low, e.high));
-        [what.to_string(), format!("{}\u{a0}%", words::percent(e.accuracy)), sure]
+        let sure = format!("{confidence}\u{a0}% interval {}", format::range(e.low, e.high));
+        [what.to_string(), format!("{}\u{a0}%", format::percent(e.accuracy)), sure]
     };
     let mut headline = vec![number("clean accuracy", &record.clean)];
     headline.extend(record.worst_case.iter().map(|worst| number("worst-case accuracy", worst)));
@@ -75,10 +75,10 @@ fn paragraph(model: &Model) -> String {
     );
     text += &match &record.worst_case {
         Some(worst) => {
-            let threats: Vec<String> = record.threat.threats.iter().map(words::threat).collect();
+            let threats: Vec<String> = record.threat.threats.iter().map(format::threat).collect();
             let within = match threats.as_slice() {
                 [] => String::new(),
-                some => format!(" within {}", words::list(some)),
+                some => format!(" within {}", format::list(some)),
             };
             let against = match record.attacks.len() {
                 1 => "under the only attack".to_string(),
@@ -103,7 +103,7 @@ fn paragraph(model: &Model) -> String {
                 }
                 None => "",
             };
-            let verdicts = words::list(&verdicts(&record.checks));
+            let verdicts = format::list(&verdicts(&record.checks));
             let of = record.audit.as_ref().map_or(String::new(), |a| format!(" of {}", name(a)));
             format!(" Of {}{of}, {verdicts}.{inconclusive}", counted(n, "check"))
         }
@@ -129,7 +129,7 @@ pub(super) fn notices(models: &[Model]) -> Vec<(Verdict, String)> {
         let names: Vec<String> = failed().map(|check| super::checks::title(&check.name)).collect();
         if !names.is_empty() {
             let measured: Vec<&str> = failed().map(|check| check.measured.as_str()).collect();
-            let (names, measured) = (words::list(&names), measured.join(" "));
+            let (names, measured) = (format::list(&names), measured.join(" "));
             let text = format!("Not to be trusted: {name}{names} failed. {measured}");
             notices.push((Verdict::Fail, text));
         }

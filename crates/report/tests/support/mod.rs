@@ -5,7 +5,7 @@ use cni_attacks::{Access, Passes, Threat};
 use cni_evaluation::audit::Effort;
 use cni_evaluation::{
     Accuracy, AttackRecord, AuditRecord, DataCard, Epoch, Estimate, Evaluated, Hits, ModelCard,
-    NoiseState, Record, Row, RowAttack, SCHEMA, Specimen, ThreatCard,
+    NoiseState, Record, Row, RowAttack, SCHEMA, ExampleImage, ThreatCard,
 };
 use cni_noise::{Key, NoiseCovariance, host_normal, host_uniform};
 
@@ -61,7 +61,7 @@ pub fn stochastic(name: &str, examples: usize) -> Evaluated {
     });
     record.model.history = (1..=12).map(epoch).collect();
     record.model.layers = (0..20).map(layer).collect();
-    *gallery = (0..6).map(specimen).collect();
+    *gallery = (0..6).map(example_image).collect();
     evaluated
 }
 
@@ -220,7 +220,7 @@ fn layer(index: usize) -> NoiseCovariance {
     }
 }
 
-fn specimen(index: usize) -> Specimen {
+fn example_image(index: usize) -> ExampleImage {
     let side = 32;
     let noise = host_uniform(Key::new(3).child(index as u64), 0..3 * 32 * 32);
     let clean: Vec<f32> = (0..3 * side * side)
@@ -231,7 +231,7 @@ fn specimen(index: usize) -> Specimen {
         })
         .collect();
     let step = |(pixel, u): (&f32, &f32)| pixel + if *u < 0.5 { -8.0 / 255.0 } else { 8.0 / 255.0 };
-    Specimen {
+    ExampleImage {
         index,
         label: (index % 10) as i64,
         predicted_clean: (index % 10) as i64,
