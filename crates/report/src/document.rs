@@ -8,8 +8,10 @@ use cni_evaluation::Verdict;
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
     pub(crate) title: String,
-    /// The result in plain words, a paragraph for each model.
+    /// The result in plain words.
     pub(crate) summary: Vec<String>,
+    /// The result of several models, a row for each.
+    pub(crate) overview: Option<Table>,
     /// The numbers that are read first: what, how much, how sure.
     pub(crate) headline: Vec<[String; 3]>,
     /// What must be known before the numbers are believed.

@@ -1,4 +1,4 @@
-//! Numbers in words: one way to write each.
+//! Numbers as readers see them: one way to write each.
 
 use cni_attacks::{Norm, Threat};
 use cni_evaluation::Estimate;
@@ -13,10 +13,26 @@ pub(crate) fn interval(value: f64, low: f64, high: f64) -> String {
     format!("{} ({})", percent(value), range(low, high))
 }
 
+/// A number with its interval for tables: `0.512 (0.478–0.546)`.
+pub(crate) fn number_interval(value: f64, low: f64, high: f64) -> String {
+    format!("{} ({})", significant(value, 3), number_range(low, high))
+}
+
+/// The ends of an interval: `0.478–0.546`.
+pub(crate) fn number_range(low: f64, high: f64) -> String {
+    let between = if low < 0.0 { " to " } else { "–" };
+    format!("{}{between}{}", significant(low, 3), significant(high, 3))
+}
+
 /// The ends of an interval in percent: `23.2–37.4`, or `−1.2 to 3.4` where a dash would be taken for a sign.
 pub(crate) fn range(low: f64, high: f64) -> String {
     let between = if low < 0.0 { " to " } else { "–" };
     format!("{}{between}{}", percent(low), percent(high))
+}
+
+/// The ends of an interval in percent, for sentences: `0.4 to 5.8`.
+pub(crate) fn percent_range(low: f64, high: f64) -> String {
+    format!("{} to {}", percent(low), percent(high))
 }
 
 /// An accuracy with its interval for sentences: `29.8 % (23.2 to 37.4 %)`.

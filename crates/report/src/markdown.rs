@@ -10,6 +10,9 @@ pub(crate) fn text(document: &Document) -> String {
     for paragraph in &document.summary {
         let _ = writeln!(text, "{}\n", escape(paragraph));
     }
+    if let Some(overview) = &document.overview {
+        table(&mut text, overview);
+    }
     for [what, value, sure] in &document.headline {
         let _ = writeln!(text, "- {}: **{}** ({})", escape(what), escape(value), escape(sure));
     }
@@ -50,8 +53,10 @@ fn block(text: &mut String, block_: &Block) {
             let _ = writeln!(text, "{fence}\n{code}\n{fence}\n");
         }
         Block::Fold(summary, blocks) => {
-            let _ = writeln!(text, "**{}**\n", escape(summary));
+            let summary = as_html(summary);
+            let _ = writeln!(text, "<details>\n<summary>{summary}</summary>\n");
             blocks.iter().for_each(|part| block(text, part));
+            text.push_str("</details>\n\n");
         }
     }
 }
@@ -96,6 +101,12 @@ fn table(text: &mut String, table: &Table) {
         );
     }
     text.push('\n');
+}
+
+/// Text within an element of HTML, in which Markdown has no meaning.
+fn as_html(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Text in which no letter has a meaning to Markdown or HTML.

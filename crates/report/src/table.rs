@@ -23,6 +23,8 @@ pub(crate) enum Cell {
     Seconds(f64),
     /// An accuracy with its interval, as fractions.
     Accuracy([f64; 3]),
+    /// A number with its interval.
+    Interval([f64; 3]),
     Verdict(Verdict),
     /// Words that lead to a place in the page.
     Link {
@@ -41,6 +43,7 @@ impl Cell {
             Self::Number(number) => format::number(*number),
             Self::Seconds(seconds) => format::seconds(*seconds),
             Self::Accuracy([value, low, high]) => format::interval(*value, *low, *high),
+            Self::Interval([value, low, high]) => format::number_interval(*value, *low, *high),
             Self::Verdict(verdict) => verdict.to_string(),
         }
     }
@@ -51,13 +54,18 @@ impl Cell {
             Self::Missing => String::new(),
             Self::Count(count) => count.to_string(),
             Self::Number(number) | Self::Seconds(number) => number.to_string(),
-            Self::Accuracy([value, ..]) => value.to_string(),
+            Self::Accuracy([value, ..]) | Self::Interval([value, ..]) => value.to_string(),
             other => other.text(),
         }
     }
 
     fn is_number(&self) -> bool {
-        matches!(self, Self::Count(_) | Self::Number(_) | Self::Seconds(_) | Self::Accuracy(_))
+        match self {
+            Self::Count(_) | Self::Number(_) | Self::Seconds(_) => true,
+            Self::Accuracy(_) | Self::Interval(_) => true,
+            Self::Missing | Self::Text(_) | Self::Code(_) | Self::Verdict(_) => false,
+            Self::Link { .. } => false,
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub use self::table::table;
 use crate::EvaluationError;
 use crate::clopper_pearson;
 use crate::record::averaging::{Averaging, is_worst_evidence, parts};
-use cni_attacks::{Access, Passes};
+use cni_attacks::{Access, Passes, Threat};
 use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -187,6 +187,13 @@ pub struct AttackRecord {
     pub passes: Passes,
     /// Seconds that the attack took.
     pub seconds: f64,
+}
+
+impl AttackRecord {
+    /// The threat that its settings name; `None` if they name none.
+    pub fn threat(&self) -> Option<Threat> {
+        serde_json::from_value(self.spec["threat"].clone()).ok()
+    }
 }
 
 /// How one example fared. `correct` counts are out of the record's number of draws.

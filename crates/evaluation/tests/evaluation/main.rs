@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod audited;
+mod certified;
 mod compared;
 mod intervals;
 mod noise;

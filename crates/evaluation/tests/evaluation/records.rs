@@ -106,7 +106,7 @@ fn a_record_of_a_later_version_or_a_damaged_one_is_refused() {
     };
     let text = format!("\"schema\": {SCHEMA}");
     let later = change("record.json", &|s| s.replace(&text, "\"schema\": 99"));
-    assert!(later.contains("record.json: schema: got 99, wanted 1 to 3"), "{later}");
+    assert!(later.contains("record.json: schema: got 99, wanted 1 to 4"), "{later}");
     let half = change("record.json", &|s| s[..s.find("\"attacks\"").unwrap()].to_string());
     assert!(half.contains("record.json:") && half.contains("EOF"), "{half}");
     let none = change("record.json", &|_| "[]".to_string());

@@ -15,10 +15,10 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let noisy = || models.iter().filter(|model| kinds(model.record()).len() > 1);
     if noisy().next().is_some() {
         blocks.push(Block::Text(
-            "A model with noise has not one accuracy but several. One shot: the noise is drawn \
-             once, as in use. Vote: the class that most of several draws give. Best of several: \
-             the attacker submits the same image until one draw errs. Noise off and fixed noise: \
-             the model attacked and judged so."
+            "A model with noise has several accuracies. One shot: the noise is drawn once, as in \
+             use. Vote: the class that most of several draws give. Best of several: the attacker \
+             submits the same image several times and wins if one draw errs. Noise off and fixed \
+             noise: the model is attacked and judged without its noise, or with one draw of it."
                 .to_string(),
         ));
         blocks.extend(noisy().map(|model| Block::Table(by_kind(models, model))));
@@ -41,8 +41,8 @@ fn no_evidence(models: &[Model]) -> Option<String> {
     let all: Vec<String> = models.iter().filter_map(neglect).collect();
     (!all.is_empty()).then(|| {
         format!(
-            "No evidence: {}. These do not average over the draws of the model's noise (EOT), and what they leave says \
-             nothing against a model without noise.",
+            "No evidence: {}. These do not average over the draws of the model's noise (EOT), so \
+             the accuracy under them says nothing against a model without noise.",
             all.join("; ")
         )
     })
@@ -54,7 +54,7 @@ struct Line<'a> {
     values: Vec<Option<&'a Accuracy>>,
 }
 
-/// Clean, each attack of any model, worst case. Attacks are the same where their parameters are.
+/// Clean, each attack of any model, worst case. Attacks are the same if their parameters are.
 fn lines(models: &[Model]) -> Vec<Line<'_>> {
     let mut attacks: Vec<(&str, &str)> = Vec::new();
     for attack in models.iter().flat_map(|model| &model.record().attacks) {
@@ -87,9 +87,13 @@ fn lines(models: &[Model]) -> Vec<Line<'_>> {
     lines
 }
 
-fn cell(estimate: Option<&Estimate>) -> Cell {
+pub(super) fn cell(estimate: Option<&Estimate>) -> Cell {
     estimate.map_or(Cell::Missing, |e| Cell::Accuracy([e.accuracy, e.low, e.high]))
 }
+
+/// The family of these intervals.
+pub(super) const INTERVAL: &str =
+    "Intervals are Wilson's, for as many independent trials as the examples and draws are worth";
 
 fn overview(models: &[Model], lines: &[Line]) -> Table {
     let names = models.iter().map(|model| format!("{}, %", model.name));
@@ -98,7 +102,7 @@ fn overview(models: &[Model], lines: &[Line]) -> Table {
         std::iter::once(Cell::from(line.name.as_str())).chain(values).collect()
     };
     Table {
-        caption: "Accuracy in percent with its interval, one shot".to_string(),
+        caption: format!("Accuracy in percent with its interval, one shot. {INTERVAL}"),
         columns: std::iter::once("images".to_string()).chain(names).collect(),
         rows: lines.iter().map(row).collect(),
     }
@@ -151,7 +155,10 @@ fn by_kind(models: &[Model], model: &Model) -> Table {
     rows.extend(record.worst_case.iter().map(|worst| row("worst case", worst)));
     let names = kinds.iter().map(|(name, _)| format!("{name}, %"));
     Table {
-        caption: format!("Accuracy in percent by the state of the noise{}", of(models, model)),
+        caption: format!(
+            "Accuracy in percent by the state of the noise{}. {INTERVAL}",
+            of(models, model)
+        ),
         columns: std::iter::once("images".to_string()).chain(names).collect(),
         rows,
     }

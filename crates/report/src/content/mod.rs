@@ -3,6 +3,7 @@
 mod accuracy;
 mod audit;
 mod cards;
+mod certificates;
 mod checks;
 mod classes;
 mod comparison;
@@ -13,6 +14,7 @@ mod probability;
 mod summary;
 mod training;
 
+pub(crate) use self::certificates::rows as certificates;
 pub(crate) use self::examples::table as examples;
 
 use crate::chart::{Chart, Style, Plot, Series};
@@ -46,6 +48,7 @@ pub(crate) fn document(models: &[Model]) -> Document {
     let sections = [
         ("accuracy", "Accuracy", accuracy::blocks(models)),
         ("comparison", "Comparison", comparison::blocks(models)),
+        ("certificates", "Certified robustness", certificates::blocks(models)),
         ("checks", "Checks", checks),
         ("sweeps", "Sweeps and loss surfaces", sweeps),
         ("groups", "By class and by image", groups(models)),
@@ -60,6 +63,7 @@ pub(crate) fn document(models: &[Model]) -> Document {
     let mut document = Document {
         title: summary::title(models),
         summary: summary::paragraphs(models),
+        overview: summary::table(models),
         headline: summary::headline(models),
         notices: summary::notices(models),
         sections: sections.map(|(id, title, blocks)| Section { id, title, blocks }).collect(),

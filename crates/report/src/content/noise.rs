@@ -4,12 +4,15 @@ use super::{Model, id, of, style};
 use crate::chart::{Chart, Plot, Series, HeatMap};
 use crate::document::Block;
 use crate::table::{Cell, Table};
-use crate::format::{counted, slug};
+use crate::format::{self, counted, slug};
 use cni_evaluation::{Axis, Point};
 use cni_noise::NoiseCovariance;
 
-/// Layers whose figures are shown at once; more are folded away.
+/// Layers of one model whose figures are shown at once; those of more are folded away.
 const SHOWN: usize = 2;
+
+/// Layers that a table shows at once; one of more is folded away.
+const LINES: usize = 6;
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let noisy = models.iter().filter(|model| !model.record().model.layers.is_empty());
@@ -21,7 +24,14 @@ fn of_model(models: &[Model], model: &Model) -> Vec<Block> {
     let charts: Vec<Vec<Chart>> = layers.iter().map(|layer| charts(models, model, layer)).collect();
     let (shown, folded) =
         charts.split_at(if models.len() == 1 { SHOWN.min(charts.len()) } else { 0 });
-    let mut blocks = vec![Block::Table(table(models, model))];
+    let (count, table) = (counted(layers.len(), "layer"), Block::Table(table(models, model)));
+    let mut blocks = match layers.len() {
+        0..=LINES => vec![table],
+        _ => {
+            let summary = format!("The noise of {count}, layer by layer{}", of(models, model));
+            vec![Block::Text(range(model)), Block::Fold(summary, vec![table])]
+        }
+    };
     if !shown.is_empty() {
         blocks.push(Block::Charts(shown.concat()));
     }
@@ -31,6 +41,23 @@ fn of_model(models: &[Model], model: &Model) -> Vec<Block> {
         blocks.push(Block::Fold(summary, vec![Block::Charts(folded.concat())]));
     }
     blocks
+}
+
+/// How much noise there is, in a sentence.
+fn range(model: &Model) -> String {
+    let layers = &model.record().model.layers;
+    let ends = |value: fn(&NoiseCovariance) -> f64| {
+        let values = || layers.iter().map(value);
+        let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));
+        format!("{} to {}", format::significant(low, 3), format::significant(high, 3))
+    };
+    format!(
+        "{} has learned noise in {}, with amplitudes of {} and mean standard deviations of {}.",
+        model.name,
+        counted(layers.len(), "layer"),
+        ends(|layer| layer.amplitude),
+        ends(|layer| layer.std_mean),
+    )
 }
 
 fn table(models: &[Model], model: &Model) -> Table {

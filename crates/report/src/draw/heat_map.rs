@@ -17,6 +17,9 @@ impl HeatMap {
     pub(super) fn draw(&self) -> Picture {
         let frame = self.frame();
         let mut picture = Picture::new(frame.bottom + 2 * LINE + 20);
+        for (image, at, size) in self.images() {
+            picture.image(image, at, size);
+        }
         let above = frame.top - LINE / 2 - 18;
         let z = fitting(&self.z.label, WIDTH / 2 - 20);
         let y = fitting(&self.y.label, WIDTH - 40 - width(&z));
@@ -33,9 +36,6 @@ impl HeatMap {
         for (value, place) in [(low, 0.0), ((low + high) / 2.0, 0.5), (high, 1.0)] {
             let (_, y) = frame.at(0.0, place);
             picture.text(&format::significant(value, 2), (bar + 10, y), Anchor::Left, Color::Muted);
-        }
-        for (image, at, size) in self.images() {
-            picture.image(image, at, size);
         }
         picture
     }

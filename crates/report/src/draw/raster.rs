@@ -3,7 +3,7 @@
 use super::font;
 use super::picture::{Anchor, At, Color, Picture, Shape, WIDTH};
 use super::theme::rgb;
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use tiny_skia::{
     FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, PremultipliedColorU8, Stroke, StrokeDash,
     Transform,
@@ -15,11 +15,12 @@ impl Picture {
         let mut canvas = Pixmap::new(width, height).expect("a figure has a size");
         canvas.fill(paint(Color::Paper, 1.0).1);
         self.shapes.iter().for_each(|shape| draw(&mut canvas, shape));
-        // Paper covers all, so that no pixel is transparent.
-        RgbImage::from_fn(width, height, |x, y| {
-            let pixel = canvas.pixel(x, y).expect("a pixel within");
-            Rgb([pixel.red(), pixel.green(), pixel.blue()])
-        })
+        let mut image = RgbImage::new(width, height);
+        // Paper covers all, so that every pixel is opaque.
+        for (to, from) in image.chunks_exact_mut(3).zip(canvas.data().chunks_exact(4)) {
+            to.copy_from_slice(&from[..3]);
+        }
+        image
     }
 }
 
@@ -88,17 +89,21 @@ fn letters(text: &str, (x, y): At, anchor: Anchor) -> Option<Path> {
     font::outline(text, (x as f32 - before, y as f32))
 }
 
-/// Puts an image into a rectangle, each of its pixels as it is.
+/// Puts an image into a rectangle that lies within the canvas, each of its pixels as it is.
 fn copy(canvas: &mut Pixmap, image: &RgbImage, (left, top): At, (width, height): At) {
-    let (across, down) = (canvas.width() as usize, canvas.height() as usize);
-    let pixels = canvas.pixels_mut();
-    for (x, y) in (0..height as u32).flat_map(|y| (0..width as u32).map(move |x| (x, y))) {
-        let from = (x * image.width() / width as u32, y * image.height() / height as u32);
-        let Rgb([r, g, b]) = *image.get_pixel(from.0, from.1);
-        let (x, y) = (left as usize + x as usize, top as usize + y as usize);
-        if x < across && y < down {
-            let opaque = PremultipliedColorU8::from_rgba(r, g, b, 255);
-            pixels[y * across + x] = opaque.expect("no color is brighter than all light");
+    let across = canvas.width() as usize;
+    let [left, top, width, height] = [left, top, width, height].map(|length| length as usize);
+    let (columns, rows) = (image.width() as usize, image.height() as usize);
+    let color = |pixel: &[u8]| {
+        let opaque = PremultipliedColorU8::from_rgba(pixel[0], pixel[1], pixel[2], 255);
+        opaque.expect("no color is brighter than all light")
+    };
+    let colors: Vec<_> = image.chunks_exact(3).map(color).collect();
+    let lines = canvas.pixels_mut().chunks_exact_mut(across).skip(top).take(height);
+    for (y, line) in lines.enumerate() {
+        let from = &colors[y * rows / height * columns..][..columns];
+        for (x, pixel) in line.iter_mut().skip(left).take(width).enumerate() {
+            *pixel = from[x * columns / width];
         }
     }
 }

@@ -73,6 +73,10 @@ fn cell(cell: &Cell) -> Markup {
                 (format::percent(*value)) " "
                 span.interval { "(" (format::range(*low, *high)) ")" }
             },
+            Cell::Interval([value, low, high]) => {
+                (format::significant(*value, 3)) " "
+                span.interval { "(" (format::number_range(*low, *high)) ")" }
+            },
             other => (other.text()),
         }
     }
