@@ -159,7 +159,14 @@ fn names_are_words_and_never_markup() {
             None if line.starts_with("```") => fence = Some(line.to_string()),
             // Within fences nothing is markup.
             Some(_) => {}
-            None => assert!(!line.replace("\\<", "").contains('<'), "{line}"),
+            // What folds is HTML, and the only HTML there is.
+            None if line == "<details>" || line == "</details>" => {}
+            None => {
+                let folded = line.strip_prefix("<summary>");
+                let folded = folded.and_then(|line| line.strip_suffix("</summary>"));
+                let plain = folded.unwrap_or(line).replace("\\<", "");
+                assert!(!plain.contains('<'), "{line}");
+            }
         }
     }
     assert!(fence.is_none(), "a fence is left open");

@@ -9,6 +9,7 @@ use cni_evaluation::{
 };
 use cni_noise::{Key, NoiseCovariance, host_normal, host_uniform};
 
+mod certificates;
 mod checks;
 pub mod kinds;
 pub mod page;
@@ -62,6 +63,13 @@ pub fn stochastic(name: &str, examples: usize) -> Evaluated {
     record.model.history = (1..=12).map(epoch).collect();
     record.model.layers = (0..20).map(layer).collect();
     *gallery = (0..6).map(example_image).collect();
+    evaluated
+}
+
+/// A model without noise that was attacked in L2 and certified.
+pub fn certified(name: &str, examples: usize) -> Evaluated {
+    let mut evaluated = deterministic(name, examples);
+    certificates::certify(&mut evaluated);
     evaluated
 }
 
