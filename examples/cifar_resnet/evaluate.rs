@@ -52,7 +52,7 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
         fingerprint: test.fingerprint(),
         classes: test.classes().to_vec(),
     };
-    let mut evaluation = Evaluation::new(args.suite.attacks(eot.clone(), args.draws)?)?
+    let mut evaluation = (args.suite.evaluation(eot.clone())?)
         .with_draws(args.draws)?
         .with_key(Key::new(args.seed).named("evaluation"))
         .with_cards(model_card, data_card)

@@ -1,11 +1,12 @@
 //! The attacks of an evaluation, and how much its checks spend.
 
 use clap::ValueEnum;
-use cni_burn::attacks::AttackError;
+use cni_burn::evaluation::EvaluationError;
 use cni_burn::evaluation::audit::Effort;
-use cni_burn::prelude::{Attack, Pgd, RandomNoise, Suite};
+use cni_burn::prelude::{Attack, Evaluation, Pgd, RandomNoise, Suite};
 
-/// Suites of attacks. The attacks of AutoAttack are judged as one, all others each by itself.
+/// Suites of attacks. Those of AutoAttack attack in a cascade, each the images that those before it
+/// have left; all others each attack all images.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Suites {
     /// Random noise, FGSM, the EOT attack.
@@ -28,31 +29,27 @@ impl Suites {
         matches!(self, Self::Quick | Self::Standard)
     }
 
-    /// The attacks, of which `eot` is one where they are judged by themselves.
-    pub fn attacks(self, eot: Pgd, draws: usize) -> Result<Vec<Box<dyn Attack>>, AttackError> {
+    /// An evaluation by the attacks, of which `eot` is one if they are judged by themselves.
+    pub fn evaluation(self, eot: Pgd) -> Result<Evaluation, EvaluationError> {
         let threat = eot.threat();
-        let suite = match self {
-            Self::Quick => {
-                let (random, fgsm) = (RandomNoise::new(threat), Pgd::fgsm(threat));
-                return Ok(vec![Box::new(random), Box::new(fgsm), Box::new(eot)]);
-            }
+        let (random, fgsm) = (RandomNoise::new(threat), Pgd::fgsm(threat));
+        let mut attacks: Vec<Box<dyn Attack>> = vec![Box::new(random), Box::new(fgsm)];
+        match self {
+            Self::Quick => {}
             Self::Standard => {
-                let (random, fgsm) = (RandomNoise::new(threat), Pgd::fgsm(threat));
                 let training = Pgd::training(threat);
-                let mut attacks: Vec<Box<dyn Attack>> = vec![Box::new(random), Box::new(fgsm)];
                 // By seven steps of one draw the EOT attack is PGD-7.
                 if training.spec() != eot.spec() {
                     attacks.push(Box::new(training));
                 }
-                attacks.push(Box::new(eot));
-                return Ok(attacks);
             }
-            Self::Autoattack => Suite::standard(threat),
-            Self::Plus => Suite::plus(threat),
-            Self::Rand => Suite::rand(threat),
-            Self::RandPlus => Suite::rand_plus(threat),
-        };
-        Ok(vec![Box::new(suite?.with_draws(draws)?)])
+            Self::Autoattack => return Evaluation::of(Suite::standard(threat)?),
+            Self::Plus => return Evaluation::of(Suite::plus(threat)?),
+            Self::Rand => return Evaluation::of(Suite::rand(threat)?),
+            Self::RandPlus => return Evaluation::of(Suite::rand_plus(threat)?),
+        }
+        attacks.push(Box::new(eot));
+        Evaluation::new(attacks)
     }
 }
 

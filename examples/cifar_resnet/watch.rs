@@ -32,10 +32,12 @@ impl Watch {
     /// An iteration of an attack, or a check.
     pub fn step(&mut self, step: &Step) {
         match step {
-            Step::Attack { examples, noise, attack, .. } => {
+            Step::Attack { examples, noise, label, attack } => {
                 self.bar.set_position(*examples as u64);
-                let (name, iteration) = (attack.attack, attack.iteration);
-                self.show(format!("{name}, iteration {iteration}, noise {noise}"));
+                let (iteration, active) = (attack.iteration, attack.active);
+                self.show(format!(
+                    "{label}, iteration {iteration} on {active} images, noise {noise}"
+                ));
             }
             Step::Certificates { examples, passes } => {
                 self.bar.set_position(*examples as u64);

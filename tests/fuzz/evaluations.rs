@@ -2,7 +2,7 @@
 
 use crate::kind::{Demand, Kind};
 use crate::world::{batch, forward, model};
-use cni_burn::evaluation::EvaluationError;
+use cni_burn::evaluation::{AdversarialImages, EvaluationError};
 use cni_burn::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -55,6 +55,39 @@ pub fn evaluation_state() -> Kind {
     kind(folder, files, |folder| {
         let evaluated = evaluate(Some(folder)).map_err(|error| error.to_string())?;
         Ok(without_seconds(&format!("{evaluated:?}")))
+    })
+}
+
+/// The state of a cascade, which has an entry for each attack.
+pub fn cascade_state() -> Kind {
+    let folder = tempdir().unwrap();
+    let run = |folder: &Path| {
+        let model = model();
+        let frozen = FrozenModel::new(&model, forward);
+        let attacks: Vec<Box<dyn Attack>> =
+            vec![Box::new(RandomNoise::new(threat())), Box::new(Pgd::fgsm(threat()))];
+        let evaluation = Evaluation::of(Suite::custom("two", attacks).unwrap()).unwrap();
+        evaluation.run_with(&frozen, [batch()], Some(folder), &mut |_| {})
+    };
+    run(folder.path()).unwrap();
+    let files = files(folder.path());
+    kind(folder, files, move |folder| {
+        let evaluated = run(folder).map_err(|error| error.to_string())?;
+        Ok(without_seconds(&format!("{evaluated:?}")))
+    })
+}
+
+/// A file of adversarial images.
+pub fn adversarial_images() -> Kind {
+    let folder = tempdir().unwrap();
+    let model = model();
+    let frozen = FrozenModel::new(&model, forward);
+    let evaluation = Evaluation::new(vec![Box::new(Pgd::fgsm(threat()))]).unwrap();
+    evaluation.with_adversarial(folder.path()).run(&frozen, [batch()]).unwrap();
+    let file = "00-FGSM/from-000000.safetensors".to_string();
+    kind(folder, vec![file.clone()], move |folder| {
+        let found = AdversarialImages::read(&folder.join(&file));
+        found.map(|found| format!("{found:?}")).map_err(|error| error.to_string())
     })
 }
 

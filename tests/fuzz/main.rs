@@ -49,5 +49,7 @@ kinds! {
     rows: evaluations::record("rows.jsonl");
     gallery: evaluations::record("gallery.safetensors");
     evaluation_state: evaluations::evaluation_state();
+    cascade_state: evaluations::cascade_state();
     audit_state: evaluations::audit_state();
+    adversarial_images: evaluations::adversarial_images();
 }

@@ -1,7 +1,6 @@
 //! What an attack refuses: one enumeration, and so one file.
 
 use crate::Norm;
-use std::path::PathBuf;
 
 /// Input or a model that an attack cannot work with: each names what was wrong, what it got and what it wanted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -176,14 +175,6 @@ pub enum AttackError {
     RepeatedExample {
         /// The number.
         number: u64,
-    },
-    /// The saved state of a suite that cannot be used.
-    #[error("{}: {reason}", path.display())]
-    State {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
     },
     /// An attack whose images have another shape than those that it was given.
     #[error("{attack}: got images of shape {got:?}, wanted {wanted:?}")]

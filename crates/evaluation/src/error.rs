@@ -1,6 +1,7 @@
 //! What an evaluation refuses.
 
-use super::{SCHEMA, StatisticsError};
+use crate::StatisticsError;
+use crate::record::schema::SCHEMA;
 use cni_attacks::AttackError;
 use std::path::PathBuf;
 
@@ -47,8 +48,8 @@ pub enum EvaluationError {
         /// The draws.
         draws: usize,
     },
-    /// A state on disk of another evaluation, which is unfinished.
-    #[error("{path}: {setting}: got {here}, wanted {there} as of the unfinished evaluation in this folder; finish that one, or remove the folder to begin anew", path = path.display())]
+    /// A state on disk of another run, which is unfinished.
+    #[error("{path}: {setting}: got {here}, wanted {there} as of the {of} in this folder; finish that one, or remove the folder to begin anew", path = path.display())]
     State {
         /// The file.
         path: PathBuf,
@@ -58,7 +59,30 @@ pub enum EvaluationError {
         there: String,
         /// What this one has.
         here: String,
+        /// What kind of run the state is of.
+        of: String,
     },
+    /// A state on disk of an unfinished run that another version of the library wrote.
+    #[error("{path}: layout: got {got}, wanted {wanted}; finish the run with the version of the library that began it, or remove the folder to begin anew", path = path.display())]
+    StateLayout {
+        /// The file.
+        path: PathBuf,
+        /// Its layout.
+        got: u32,
+        /// The layout of this version.
+        wanted: u32,
+    },
+    /// A batch that could not be had.
+    #[error("batch from example {first}: {source}")]
+    Batch {
+        /// The number of its first example.
+        first: usize,
+        /// What the source of the batches said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A radius that is given twice.
+    #[error("epsilons: got {0} twice, wanted every radius once")]
+    RepeatedEpsilon(f64),
     /// A file that cannot be read or written.
     #[error("{path}: {source}", path = path.display())]
     Io {
@@ -86,7 +110,7 @@ pub enum EvaluationError {
         reason: String,
     },
     /// A file whose content is not what was written: a bit has changed, or a program other than this library wrote it.
-    #[error("{path}: got the SHA-256 {got}, wanted {wanted} as of {manifest}", path = path.display(), manifest = crate::record::folder::MANIFEST)]
+    #[error("{path}: got the SHA-256 {got}, wanted {wanted} as of manifest.json", path = path.display())]
     Checksum {
         /// The file.
         path: PathBuf,

@@ -1,10 +1,11 @@
 //! Files that are complete or as they were before, and what tells their contents apart.
 
+use crate::EvaluationError;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::io::{Result, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 /// SHA-256 of all parts in a row, in hexadecimal digits.
@@ -63,8 +64,22 @@ pub(crate) fn unseal<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> 
     serde_json::from_value(content)
 }
 
-/// Writes a file beside its place and then into it; its folder is made where it is missing.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file beside its place and then into it; its folder is made if it is missing.
+///
+/// # Errors
+///
+/// [`EvaluationError::Io`]. The file is complete or as it was before.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EvaluationError> {
+    write(path, bytes).map_err(|source| EvaluationError::Io { path: path.to_path_buf(), source })
+}
+
+/// The text of a file.
+pub(crate) fn read_text(path: &Path) -> Result<String, EvaluationError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| EvaluationError::Io { path: path.to_path_buf(), source })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();

@@ -112,12 +112,16 @@ pub(crate) fn of_255(value: f64) -> Option<i64> {
 
 /// What the attacker may change, such as `L∞, ε = 8/255`.
 pub(crate) fn threat(threat: &Threat) -> String {
-    let norm = match threat.norm() {
+    format!("{}, ε = {}", norm(threat.norm()), radius(threat.epsilon()))
+}
+
+/// The sign of a norm.
+pub(crate) fn norm(norm: Norm) -> &'static str {
+    match norm {
         Norm::Linf => "L∞",
         Norm::L2 => "L2",
         Norm::L1 => "L1",
-    };
-    format!("{norm}, ε = {}", radius(threat.epsilon()))
+    }
 }
 
 /// A list in a sentence: `a`, `a and b`, `a, b and c`.

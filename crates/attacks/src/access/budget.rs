@@ -1,19 +1,23 @@
 //! What limits an attack, and what watches it.
 
 use crate::Passes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What an attack may spend. Without a limit it runs its course.
 ///
 /// An attack whose budget is spent ends after the iteration that spent it, with the best that it has found.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Budget {
     /// Forward passes of each example.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwards: Option<u64>,
     /// Backward passes of each example.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backwards: Option<u64>,
     /// Time for all examples together. What it cuts off depends on the machine, and so does the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Duration>,
 }
 

@@ -2,7 +2,6 @@
 
 use super::Suite;
 use crate::access::Severity;
-use crate::attack::check_classes;
 use crate::{Attack, AttackBatch, AttackError, ModelAccess};
 use crate::{Rows, rows::where_rows};
 use burn::tensor::Tensor;
@@ -21,16 +20,6 @@ pub(super) struct Cascade {
     pub severity: Vec<Severity>,
     /// Whether every draw gives what the attacker wants, so that nothing is left to win.
     pub broken: Vec<bool>,
-    /// The attack that broke it; none where the model was wrong from the start.
-    pub broken_by: Vec<Option<usize>>,
-}
-
-/// What an attack did to a batch.
-pub(super) struct Step {
-    /// Examples that it was given.
-    pub attacked: usize,
-    /// Examples that it broke.
-    pub broken: usize,
 }
 
 impl Cascade {
@@ -43,13 +32,7 @@ impl Cascade {
     ) -> Result<Self, AttackError> {
         let draws = if access.is_stochastic(problem)? { suite.draws } else { 1 };
         let clean = access.judge(problem, &problem.images, key.named("select"), draws)?;
-        check_classes(suite.attacks(), clean.classes).map_err(|error| match error {
-            AttackError::Classes { got, wanted, of } => {
-                let of = format!("{of}, which `Suite::for_classes({got})` leaves out");
-                AttackError::Classes { got, wanted, of }
-            }
-            other => other,
-        })?;
+        Suite::check_classes(suite.attacks(), clean.classes)?;
         let severity = clean.severity(&problem.goal);
         let broken: Vec<bool> = severity.iter().map(|one| one.wrong_draws == draws).collect();
         Ok(Self {
@@ -58,7 +41,6 @@ impl Cascade {
             draws,
             images: problem.images.clone(),
             severity,
-            broken_by: vec![None; broken.len()],
             broken,
         })
     }
@@ -71,11 +53,10 @@ impl Cascade {
         access: &mut ModelAccess<'_>,
         index: usize,
         attack: &dyn Attack,
-    ) -> Result<Step, AttackError> {
+    ) -> Result<(), AttackError> {
         let left = Rows::wherever(self.broken.iter().map(|broken| !broken), &self.images);
-        let attacked = left.as_slice().len();
-        if attacked == 0 {
-            return Ok(Step { attacked: 0, broken: 0 });
+        if left.as_slice().is_empty() {
+            return Ok(());
         }
         let problem = self.problem.select(&left);
         let key = self.key.named("attack").child(index as u64).named(&attack.name());
@@ -83,20 +64,15 @@ impl Cascade {
         let judged = access.judge(&problem, &found, self.key.named("select"), self.draws)?;
         let severity = judged.severity(&problem.goal);
         let mut worse = vec![false; self.broken.len()];
-        let mut broken = 0;
         for (at, &row) in left.as_slice().iter().enumerate() {
-            let breaks = severity[at].wrong_draws == self.draws;
             worse[row] = severity[at].exceeds(&self.severity[row]);
             if worse[row] {
                 self.severity[row] = severity[at];
             }
-            if breaks {
-                (self.broken[row], self.broken_by[row]) = (true, Some(index));
-                broken += 1;
-            }
+            self.broken[row] = severity[at].wrong_draws == self.draws;
         }
         let found = left.replace(&self.images, &found);
         self.images = where_rows(&worse, self.images.clone(), &found);
-        Ok(Step { attacked, broken })
+        Ok(())
     }
 }

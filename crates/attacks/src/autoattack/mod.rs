@@ -3,6 +3,7 @@
 mod cascade;
 
 use self::cascade::Cascade;
+use crate::attack::check_classes;
 use crate::error::at_least_one;
 use crate::{
     Access, Apgd, Attack, AttackBatch, AttackError, Fab, ModelAccess, Norm, Square, Threat,
@@ -29,8 +30,9 @@ use std::sync::Arc;
 /// misclassified in the most draws counts, and of equals the one with the larger mean margin. The
 /// final verdict is over draws of its own.
 ///
-/// A suite is an [`Attack`], so that it can stand in an [`Evaluation`](crate::evaluation::Evaluation) or in another
-/// suite; [`on`](Self::on) runs it over a data set, with a report and a state that survives a kill.
+/// A suite is an [`Attack`], so that it can be used in training or within another suite. To evaluate
+/// a model, give it to `Evaluation::of` of `cni-evaluation`: the record then has a row for each of
+/// its attacks, and an evaluation that was killed loses one attack on one batch.
 ///
 /// ```
 /// use cni_attacks::{Attack, Pgd, RandomNoise, Suite, Threat};
@@ -172,6 +174,34 @@ impl Suite {
     /// The number of draws that decide on each example of a stochastic model; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
+    }
+
+    /// That a model of so many classes can be attacked by each of a suite's attacks.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::Classes`], which says how to leave out those that cannot.
+    pub fn check_classes<'a>(
+        attacks: impl IntoIterator<Item = &'a (dyn Attack + 'a)>,
+        got: usize,
+    ) -> Result<(), AttackError> {
+        check_classes(attacks, got).map_err(|error| match error {
+            AttackError::Classes { got, wanted, of } => {
+                let of = format!("{of}, which `Suite::for_classes({got})` leaves out");
+                AttackError::Classes { got, wanted, of }
+            }
+            other => other,
+        })
+    }
+
+    /// The number of draws that decide on each example of a stochastic model.
+    pub fn judging_draws(&self) -> usize {
+        self.draws
+    }
+
+    /// The attacks, in their order, to be run by someone else.
+    pub fn into_attacks(self) -> Vec<Arc<dyn Attack>> {
+        self.attacks
     }
 
     /// The attacks, in their order.

@@ -10,7 +10,6 @@ use super::state::State;
 use super::subject::{Subject, Target};
 use super::table::Entry;
 use super::{Audit, AuditProgress};
-use crate::run::probe::Probe;
 use crate::{Check, EvaluationError, Verdict};
 use burn::tensor::{Int, Tensor};
 use cni_attacks::{AttackBatch, AttackError, Classifier, Goal, ModelAccess, Norm, Rows};
@@ -42,26 +41,19 @@ impl Audit {
         let plan = self.plan_of(&mut subject, &entries)?;
         let planned = plan.passes();
 
+        let state = match &self.state {
+            Some(folder) => Some(State::open(folder, self, &subject)?),
+            None => None,
+        };
         let mut results: Vec<Option<Check>> = Vec::new();
-        let mut states = Vec::new();
-        let target = subject.target;
-        let mut models = Vec::new();
-        if self.state.is_some() {
-            models.push(Probe::of(target.classifier, target.stochastic, &subject.problem)?);
-            if let Some(surrogate) = &self.surrogate {
-                models.push(Probe::of(&*surrogate.classifier, false, &subject.problem)?);
-            }
-        }
         for (entry, check) in entries.iter().zip(&plan.checks) {
-            let of =
-                |folder| State::new(folder, entry.name, self, &subject, check.examples, &models);
-            // What is skipped is not worth a file.
-            let state = self.state.as_deref().filter(|_| check.examples > 0).map(of);
             results.push(match &state {
-                Some(state) => state.load()?,
-                None => None,
+                // What is skipped is not worth a file.
+                Some(state) if check.examples > 0 => {
+                    state.load(entry.name, &subject, check.examples)?
+                }
+                _ => None,
             });
-            states.push(state);
         }
         let images =
             Images { available: subject.problem.len(), right: Some(subject.right.as_slice()) };
@@ -85,8 +77,8 @@ impl Audit {
                 None => {
                     report(entry.name, position + 1, subject.spent.get(), None);
                     let check = carry_out(entry, &subject, plan.checks[position].examples);
-                    if let Some(state) = &states[position] {
-                        state.save(&check)?;
+                    if let Some(state) = state.as_ref().filter(|_| check.examples > 0) {
+                        state.save(&subject, &check)?;
                     }
                     check
                 }

@@ -1,93 +1,66 @@
-//! The results of a audit on disk: one file for each check, written when it ends.
+//! The checkpoint of an audit: an entry for each check, written when it ends.
 
-use super::subject::{Subject, host};
-use super::{Audit, Effort};
-use crate::Check;
-use crate::files::{canonical, fingerprint, seal, unseal, write_whole};
-use crate::run::probe::Probe;
-use cni_attacks::{Attack, AttackError};
-use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use super::Audit;
+use super::subject::Subject;
+use crate::checkpoint::{Checkpoint, Probe, Settings, data_of};
+use crate::files::hash_of;
+use crate::{Check, EvaluationError};
+use cni_attacks::Attack;
+use std::collections::BTreeMap;
+use std::path::Path;
 
-/// The version of the files' layout, which is part of the fingerprint.
-const LAYOUT: u32 = 4;
-
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    fingerprint: String,
-    /// What the model is known by, and the surrogate where there is one.
-    models: Vec<Probe>,
-    check: Check,
-}
-
-/// The file of one check.
-pub(super) struct State {
-    path: PathBuf,
-    fingerprint: String,
-    models: Vec<Probe>,
-}
+/// The checks of an audit on disk. They stay until someone removes them: no record of an audit by
+/// itself takes their place, so that it never counts as finished.
+pub(super) struct State(Checkpoint);
 
 impl State {
-    /// The file in `folder` of a check of the subject's first examples.
-    pub fn new(
+    /// Takes up the checkpoint in a folder, or begins one.
+    pub fn open(
         folder: &Path,
-        name: &str,
         audit: &Audit,
         subject: &Subject<'_>,
-        examples: usize,
-        models: &[Probe],
-    ) -> Self {
-        let problem = subject.first(examples);
-        let numbers: Vec<u64> = (0..examples).map(|row| problem.examples.number(row)).collect();
-        let (version, effort): (_, Effort) = (env!("CARGO_PKG_VERSION"), audit.effort);
-        let surrogate = audit.surrogate.as_ref().map(|surrogate| &surrogate.name);
-        let text = format!(
-            "{LAYOUT} {version} {name} {} {effort} {:?} {} {surrogate:?} {numbers:?} {:?}",
-            canonical(&audit.attack.spec()),
-            audit.key,
-            subject.setup.draws,
-            host(problem.goal.labels()),
-        );
-        let pixels = problem.images.to_data();
-        let fingerprint = fingerprint(&[text.as_bytes(), pixels.as_bytes()]);
-        Self { path: folder.join(format!("{name}.json")), fingerprint, models: models.to_vec() }
+    ) -> Result<Self, EvaluationError> {
+        let target = subject.target;
+        let model = Probe::of(target.classifier, target.stochastic, &subject.problem)?;
+        let mut models = vec![("model".to_string(), model)];
+        if let Some(surrogate) = &audit.surrogate {
+            let probe = Probe::of(&*surrogate.classifier, false, &subject.problem)?;
+            models.push(("surrogate".to_string(), probe));
+        }
+        let attack = format!("{} ({})", audit.attack.name(), &hash_of(&audit.attack.spec())[..6]);
+        let surrogate = audit.surrogate_name().unwrap_or("none");
+        let settings = BTreeMap::from([
+            ("attack".to_string(), attack),
+            ("draws".to_string(), subject.setup.draws.to_string()),
+            ("effort".to_string(), audit.effort.to_string()),
+            ("key".to_string(), audit.key.to_string()),
+            ("surrogate".to_string(), surrogate.to_string()),
+            ("version".to_string(), env!("CARGO_PKG_VERSION").to_string()),
+        ]);
+        let settings = Settings::new("audit", settings, models, Audit::files());
+        Ok(Self(Checkpoint::open(folder, settings)?))
     }
 
-    /// The check, where it has ended before.
-    pub fn load(&self) -> Result<Option<Check>, AttackError> {
-        let bytes = match std::fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.refused(error)),
-        };
-        let saved: Saved = unseal(&bytes).map_err(|error| self.refused(error))?;
-        if saved.fingerprint != self.fingerprint {
-            return Err(self.refused(
-                "got the state of another attack, effort, key or data, wanted that of this audit; remove the folder to \
-                 begin anew",
-            ));
-        }
-        let mut pairs = ["model", "surrogate"].iter().zip(self.models.iter().zip(&saved.models));
-        if let Some((which, _)) = pairs.find(|(_, (here, there))| !here.matches(there)) {
-            return Err(self.refused(format!(
-                "{which}: got the state of one with other logits or gradients, wanted that of this one; remove the folder \
-                 to begin anew",
-            )));
-        }
-        Ok(Some(saved.check))
+    /// The check of the first `examples`, if it has ended before.
+    pub fn load(
+        &self,
+        name: &str,
+        subject: &Subject<'_>,
+        examples: usize,
+    ) -> Result<Option<Check>, EvaluationError> {
+        let data = data_of(&subject.first(examples));
+        self.0.load(name, &data, &format!("the check {name}"))
     }
 
     /// Writes the check down. The file is complete or as it was before.
-    pub fn save(&self, check: &Check) -> Result<(), AttackError> {
-        let saved = Saved {
-            fingerprint: self.fingerprint.clone(),
-            models: self.models.clone(),
-            check: check.clone(),
-        };
-        write_whole(&self.path, seal(&saved).as_bytes()).map_err(|error| self.refused(error))
+    pub fn save(&self, subject: &Subject<'_>, check: &Check) -> Result<(), EvaluationError> {
+        self.0.save(&check.name, &data_of(&subject.first(check.examples)), check)
     }
+}
 
-    fn refused(&self, reason: impl ToString) -> AttackError {
-        AttackError::State { path: self.path.clone(), reason: reason.to_string() }
+impl Audit {
+    /// The names of the files that its checkpoint may hold, but for the settings.
+    pub(crate) fn files() -> Vec<String> {
+        Self::names().map(|name| format!("{name}.json")).collect()
     }
 }

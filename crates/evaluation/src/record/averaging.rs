@@ -1,7 +1,5 @@
 //! What attacks do about the draws of a noisy model.
 
-use crate::AttackRecord;
-
 /// What an attack does about the draws of a noisy model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Averaging {
@@ -13,15 +11,9 @@ pub(crate) enum Averaging {
     AsksNothing,
 }
 
-impl AttackRecord {
-    pub(crate) fn averaging(&self) -> Averaging {
-        averaging(&self.spec, self.gradient_draws)
-    }
-}
-
 /// By the draws behind its gradients, else by those in its settings. Of a suite the best counts, and of one that takes
 /// gradients the best of these.
-fn averaging(spec: &serde_json::Value, gradient_draws: Option<usize>) -> Averaging {
+pub(crate) fn averaging(spec: &serde_json::Value, gradient_draws: Option<usize>) -> Averaging {
     let all = gradients_first(parts(spec, gradient_draws));
     let all: Vec<Averaging> = all.iter().map(Part::averaging).collect();
     let best = [Averaging::Averages, Averaging::Neglects].into_iter();

@@ -2,7 +2,7 @@
 
 use crate::binomial_test;
 use crate::record::comparable::refuse;
-use crate::run::identity::without_draws;
+use crate::record::spec::without_draws;
 use crate::statistics::intervals::{newcombe_paired, quantile};
 use crate::statistics::laws::normal_below;
 use crate::statistics::shares::variance;
@@ -61,7 +61,8 @@ fn yes() -> bool {
 /// Attacks are the same where their settings are. Draws mean nothing to a model without noise: where one of the models
 /// is such, attacks that differ in draws alone are the same too, and `EOT-PGD-20x8` on a noisy model is compared with
 /// `PGD-20` on one without noise. Where several attacks of one model are the same as one of the other, each is compared
-/// with it. Worst cases are compared where every attack has a counterpart.
+/// with it. Worst cases are compared where every attack has a counterpart. In cascades an attack is
+/// the same if those before it are too; it has no counterpart among attacks by themselves.
 ///
 /// Without noise the interval is Newcombe's for paired proportions ([`newcombe_paired`]), and the test McNemar's, exact.
 /// With noise, and `d` the difference of an example's shares of correct draws, the variance of the mean difference is
@@ -141,13 +142,25 @@ pub(crate) fn matches(a: &Record, b: &Record) -> Matches {
     let alike = |x: &AttackRecord, y: &AttackRecord| {
         !noisy && without_draws(&x.spec) == without_draws(&y.spec)
     };
-    // The one of equal settings, else the first that differs in draws alone.
-    let counterpart = |of: &AttackRecord, among: &[AttackRecord]| {
-        let equal = among.iter().position(|other| same(of, other));
-        equal.or_else(|| among.iter().position(|other| alike(of, other)))
+    // The one of equal settings, else the first that differs in draws alone. A number of a cascade
+    // is that of all its attacks so far, which must then be the same.
+    let counterpart = |at: usize, own: &Record, other: &Record| {
+        let (all, among) = (&own.attacks, &other.attacks);
+        match (&own.cascade, &other.cascade) {
+            (None, None) => {
+                let equal = among.iter().position(|of_other| same(&all[at], of_other));
+                equal.or_else(|| among.iter().position(|of_other| alike(&all[at], of_other)))
+            }
+            (Some(_), Some(_)) => {
+                let mut pairs = all[..=at].iter().zip(among);
+                let equal = pairs.all(|(x, y)| same(x, y) || alike(x, y));
+                (at < among.len() && equal).then_some(at)
+            }
+            _ => None,
+        }
     };
-    let of_a: Vec<_> = a.attacks.iter().map(|of| counterpart(of, &b.attacks)).collect();
-    let of_b: Vec<_> = b.attacks.iter().map(|of| counterpart(of, &a.attacks)).collect();
+    let of_a: Vec<_> = (0..a.attacks.len()).map(|at| counterpart(at, a, b)).collect();
+    let of_b: Vec<_> = (0..b.attacks.len()).map(|at| counterpart(at, b, a)).collect();
     let all = of_a.iter().chain(&of_b).all(Option::is_some);
     let forth = of_a.iter().enumerate().filter_map(|(i, j)| Some((i, (*j)?)));
     let back = of_b.iter().enumerate().filter_map(|(j, i)| Some(((*i)?, j)));

@@ -6,8 +6,7 @@
 //! reads must undo what writes, step by step.
 
 use crate::EvaluationError;
-use crate::files::{fingerprint, seal, unseal};
-use crate::record::store::{read_text, write_whole};
+use crate::files::{fingerprint, read_text, seal, unseal, write_whole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

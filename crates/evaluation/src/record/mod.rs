@@ -1,50 +1,49 @@
 //! What an evaluation leaves behind.
 
 pub(crate) mod accuracy;
+pub(crate) mod adversarial;
 mod audit;
 pub(crate) mod averaging;
 pub(crate) mod card;
+mod cascade;
 mod certificates;
 mod check;
 mod comparable;
 pub(crate) mod compare;
-pub(crate) mod folder;
+mod curve;
+mod folder;
 pub(crate) mod gallery;
 mod groups;
 mod noise_state;
-pub(crate) mod store;
+pub(crate) mod schema;
+pub(crate) mod spec;
+mod store;
 mod table;
 mod validate;
 
 pub use self::accuracy::Accuracy;
+pub use self::adversarial::AdversarialImages;
 pub use self::audit::AuditRecord;
 pub use self::card::{DataCard, Epoch, ModelCard, ThreatCard};
+pub use self::cascade::CascadeRecord;
 pub use self::certificates::{CertificateRecord, RowCertificate};
 pub use self::check::{Axis, Check, Curve, Figure, Point, Verdict};
 pub use self::compare::{Comparison, Difference, compare};
+pub use self::curve::{EpsilonCurve, EpsilonPoint};
 pub use self::folder::{Owner, replace_files};
 pub use self::gallery::ExampleImage;
 pub use self::noise_state::NoiseState;
-pub use self::store::{write_json, write_whole};
+pub use self::schema::SCHEMA;
+pub use self::store::write_json;
 pub use self::table::table;
 
 use crate::EvaluationError;
 use crate::clopper_pearson;
-use crate::record::averaging::{Averaging, is_worst_evidence, parts};
-use cni_attacks::{Access, Passes, Threat};
+use crate::record::averaging::{Averaging, averaging, is_worst_evidence, parts};
+use cni_attacks::{Access, Budget, Passes, Threat};
 use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The version of the record's layout. The library reads this one and those before it.
-///
-/// | version | what it brought |
-/// | --- | --- |
-/// | 1 | accuracies with intervals, a row for each example |
-/// | 2 | votes, best of several tries, noise off and fixed; checks, threat card, training history, predicted classes |
-/// | 3 | the audited attack, the model's fingerprint, the states of the noise, what each attack was run on and averages over; checks say what they could have seen, and passes of older ones that count or compare are read as inconclusive |
-/// | 4 | certificates by randomized smoothing |
-pub const SCHEMA: u32 = 4;
 
 /// The record of an evaluation. Every number that is shown anywhere comes from one.
 ///
@@ -87,12 +86,22 @@ pub struct Record {
     pub confidence: f64,
     /// Accuracy on the images as they are.
     pub clean: Accuracy,
+    /// Whether the attacks ran in a cascade. Absent if each attacked all images by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cascade: Option<CascadeRecord>,
+    /// What each attack was allowed to spend on each image; absent if that was not limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
     /// The attacks, in the order of the suite.
     pub attacks: Vec<AttackRecord>,
     /// Accuracy under the attack that hurts most, chosen for each example, the unchanged image among the candidates.
     /// With noise the choice is made by other draws than the judgement, whose draws are those of the single attacks.
     /// Absent where the suite is empty.
+    /// In a cascade it is the robust accuracy of the suite.
     pub worst_case: Option<Accuracy>,
+    /// Accuracy at several radii, for each attack; empty if no radii were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<EpsilonCurve>,
     /// Passes of single images that judged the results.
     pub scoring: Passes,
     /// Seconds in all.
@@ -131,7 +140,8 @@ impl Record {
     /// An attack that does not average over the draws of a noisy model is led astray by each of them, and leaves more
     /// than one that does (Athalye et al., arXiv 1802.00420): what it leaves is no evidence.
     pub fn is_evidence(&self, attack: &AttackRecord) -> bool {
-        !self.stochastic || attack.averaging() != Averaging::Neglects
+        let averages = averaging(&attack.spec, attack.gradient_draws) != Averaging::Neglects;
+        !self.stochastic || averages
     }
 
     /// The same of the worst case: whether any of the attacks averages over draws.
@@ -141,6 +151,13 @@ impl Record {
     pub fn worst_case_is_evidence(&self) -> bool {
         let all = self.attacks.iter().flat_map(|attack| parts(&attack.spec, attack.gradient_draws));
         !self.stochastic || is_worst_evidence(all.collect())
+    }
+
+    /// What the accuracy of an attack is called in a table: its name, or `after` its name if it
+    /// counts those before it too, as in a cascade.
+    pub fn heading(&self, attack: &AttackRecord) -> String {
+        let after = if self.cascade.is_some() { "after " } else { "" };
+        format!("{after}{}", attack.name)
     }
 
     /// The states of a noisy model's noise that were left out.
@@ -166,7 +183,8 @@ pub struct AttackRecord {
     pub hash: String,
     /// The key of its random numbers.
     pub key: Key,
-    /// Robust accuracy under this attack.
+    /// Robust accuracy under this attack. In a [cascade](Record::cascade) it is that after this
+    /// attack and those before it.
     pub robust: Accuracy,
     /// What it asks of the model. Records before version 3 do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -182,6 +200,12 @@ pub struct AttackRecord {
     /// Examples that it was run on: a model without noise is not attacked where it is wrong anyway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attacked: Option<usize>,
+    /// Examples that it broke in a cascade: the model is wrong on them in every draw that decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<usize>,
+    /// Whether a [budget](Record::budget) ended it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exhausted: bool,
     /// What the attack cost, in passes of single images; the scoring is not in it, nor the attacks on the model with
     /// its noise off or held.
     pub passes: Passes,
@@ -215,6 +239,9 @@ pub struct Row {
     /// The certificate of the smoothed classifier, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<RowCertificate>,
+    /// The attack of a cascade that broke it; absent if none did, or the model was wrong as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_by: Option<String>,
 }
 
 /// How one example fared under one attack.

@@ -1,10 +1,12 @@
 //! Records on disk.
 
+use crate::checkpoint;
+use crate::files::{read_text, write_whole};
 use crate::record::card::{DOMAIN, GOAL};
 use crate::record::folder::{Folder, Owner, replace_files};
-use crate::{
-    Evaluated, EvaluationError, Record, Row, SCHEMA, Verdict, record::gallery, run::state,
-};
+use crate::record::gallery;
+use crate::record::schema::SCHEMA;
+use crate::{Evaluated, EvaluationError, Record, Row, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::Formatter;
 use std::io::{self, Write};
@@ -97,7 +99,7 @@ impl Evaluated {
             vec![(RECORD.to_string(), json(&self.record)), (ROWS.to_string(), rows.into_bytes())];
         files.extend(gallery::bytes(&self.gallery).map(|bytes| (gallery::FILE.to_string(), bytes)));
         replace_files(folder, Owner::Evaluation, files)?;
-        state::remove_finished(&folder.join("state"))
+        checkpoint::remove_finished(&folder.join("state"))
     }
 
     /// Reads what [`save`](Self::save) wrote into a folder, or an earlier version of this library.
@@ -209,19 +211,4 @@ impl Formatter for Lines {
     ) -> io::Result<()> {
         writer.write_all(if first { b"" } else { b", " })
     }
-}
-
-/// Writes a file beside its place and then into it; its folder is made where it is missing.
-///
-/// # Errors
-///
-/// [`EvaluationError::Io`]. The file is complete or as it was before.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EvaluationError> {
-    crate::files::write_whole(path, bytes)
-        .map_err(|source| EvaluationError::Io { path: path.to_path_buf(), source })
-}
-
-pub(crate) fn read_text(path: &Path) -> Result<String, EvaluationError> {
-    std::fs::read_to_string(path)
-        .map_err(|source| EvaluationError::Io { path: path.to_path_buf(), source })
 }

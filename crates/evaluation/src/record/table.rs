@@ -1,46 +1,131 @@
 //! Records as lines of text.
 
 use crate::record::compare::{Matches, matches};
-use crate::{Accuracy, Record};
+use crate::record::spec::radius;
+use crate::{Accuracy, AttackRecord, EpsilonCurve, Record};
+use cni_attacks::Norm;
 use std::fmt::Write as _;
 
 /// A table of records of the same suite: a row for each model, percentages with their intervals.
 ///
-/// The columns are the attacks of the first record. Attacks of others stand below the one that they are the same as: of
-/// equal settings, or differing in draws alone where one of the models has no noise. An accuracy with a star is no
-/// evidence against a model without noise, since its attack does not average over the model's draws.
+/// The columns are the attacks of the first record. Attacks of others stand below the one that they
+/// are the same as: of equal settings, or differing in draws alone if one of the models has no
+/// noise. An accuracy with a star is no evidence against a model without noise, since its attack
+/// does not average over the model's draws.
+///
+/// A cascade has a table of its own below: what the model still gets right after each attack, how
+/// many images the attack got and broke, and what it cost. So have accuracies at several radii.
 pub fn table(records: &[&Record]) -> String {
-    let percent = |accuracy: &Accuracy, evidence: bool| {
-        let e = &accuracy.one_shot;
-        let [accuracy, low, high] = [e.accuracy, e.low, e.high].map(|v| 100.0 * v);
-        let star = if evidence { "" } else { "*" };
-        format!("{accuracy:5.1} [{low:4.1}, {high:4.1}]{star}")
-    };
+    let mut text = models(records);
+    for record in records {
+        let states: Vec<String> = record.left_out().iter().map(|state| state.to_string()).collect();
+        if !states.is_empty() {
+            let (name, states) = (&record.model.name, states.join(" and "));
+            let _ = writeln!(text, "{name}: not attacked with its noise {states}");
+        }
+    }
+    for record in records {
+        if record.cascade.is_some() {
+            let _ = write!(text, "\n{}", cascade(record));
+        }
+        if !record.curves.is_empty() {
+            let _ = write!(text, "\n{}", curves(record));
+        }
+    }
+    text
+}
+
+fn models(records: &[&Record]) -> String {
     let missing = || "-".to_string();
     let mut lines = vec![vec!["model".to_string(), "clean %".to_string()]];
+    // What each attack of a cascade has left is said below.
+    let shown = records.first().filter(|first| first.cascade.is_none());
+    let shown = shown.map_or(&[][..], |first| &first.attacks);
+    lines[0].extend(shown.iter().map(|attack| format!("{} %", attack.name)));
     if let Some(first) = records.first() {
-        lines[0].extend(first.attacks.iter().map(|attack| format!("{} %", attack.name)));
-        lines[0].push("worst case %".to_string());
+        let suite = |record: &Record| record.cascade.as_ref().and_then(|of| of.suite.clone());
+        let name = suite(first).filter(|_| records.iter().all(|of| suite(of) == suite(first)));
+        lines[0].push(format!("{} %", name.unwrap_or_else(|| "worst case".to_string())));
     }
-    // Where no model is without noise, or none has any, there is nothing to mistake for evidence.
+    // If no model is without noise, or none has any, there is nothing to mistake for evidence.
     let mixed = records.iter().any(|r| r.stochastic) && records.iter().any(|r| !r.stochastic);
     for record in records {
-        let mut line = vec![record.model.name.clone(), percent(&record.clean, true)];
+        let mut line = vec![record.model.name.clone(), percent(&record.clean)];
+        let star = |evidence: bool| if mixed && !evidence { "*" } else { "" };
         let Matches { pairs, .. } = matches(records[0], record);
-        for place in 0..records[0].attacks.len() {
+        for place in 0..shown.len() {
             // Of several the one that shows most: the last, which averages if any does.
             let own = pairs.iter().filter(|(i, _)| *i == place).map(|(_, j)| &record.attacks[*j]);
             let own = own.max_by_key(|attack| record.is_evidence(attack));
             line.push(own.map_or_else(missing, |attack| {
-                percent(&attack.robust, !mixed || record.is_evidence(attack))
+                percent(&attack.robust) + star(record.is_evidence(attack))
             }));
         }
-        let evidence = !mixed || record.worst_case_is_evidence();
+        let worst = record.worst_case.as_ref();
         line.push(
-            record.worst_case.as_ref().map_or_else(missing, |worst| percent(worst, evidence)),
+            worst.map_or_else(missing, |worst| {
+                percent(worst) + star(record.worst_case_is_evidence())
+            }),
         );
         lines.push(line);
     }
+    let mut text = aligned(&lines);
+    if text.contains("]*") {
+        text += "* no evidence: the attack does not average over the draws of the model's noise\n";
+    }
+    text
+}
+
+/// What the model still gets right after each attack of a cascade.
+fn cascade(record: &Record) -> String {
+    let heading = [&record.model.name, "still right %", "attacked", "broken", "forwards"];
+    let heading = heading.into_iter().chain(["backwards", "seconds"]).map(String::from);
+    let count = |count: Option<usize>| count.map_or("-".to_string(), |count| count.to_string());
+    let row = |attack: &AttackRecord| {
+        vec![
+            record.heading(attack),
+            percent(&attack.robust),
+            count(attack.attacked),
+            count(attack.broken),
+            attack.passes.forwards.to_string(),
+            attack.passes.backwards.to_string(),
+            format!("{:.1}", attack.seconds),
+        ]
+    };
+    let lines = std::iter::once(heading.collect()).chain(record.attacks.iter().map(row));
+    aligned(&lines.collect::<Vec<_>>())
+}
+
+/// Accuracies in percent by radius.
+fn curves(record: &Record) -> String {
+    let norm = |curve: &EpsilonCurve| -> Norm {
+        let attack = record.attacks.iter().find(|attack| attack.name == curve.attack);
+        let threat = attack.and_then(|attack| attack.threat());
+        threat.map_or(Norm::L2, |threat| threat.norm())
+    };
+    let mut lines = Vec::new();
+    if let Some(first) = record.curves.first() {
+        let radii = first.points.iter().map(|point| radius(norm(first), point.epsilon));
+        lines.push(
+            std::iter::once(format!("{}, % by radius", record.model.name)).chain(radii).collect(),
+        );
+    }
+    lines.extend(record.curves.iter().map(|curve| {
+        let points = curve.points.iter().map(|point| percent(&point.accuracy));
+        let after = if record.cascade.is_some() { "after " } else { "" };
+        std::iter::once(format!("{after}{}", curve.attack)).chain(points).collect()
+    }));
+    aligned(&lines)
+}
+
+fn percent(accuracy: &Accuracy) -> String {
+    let e = &accuracy.one_shot;
+    let [accuracy, low, high] = [e.accuracy, e.low, e.high].map(|v| 100.0 * v);
+    format!("{accuracy:5.1} [{low:4.1}, {high:4.1}]")
+}
+
+/// Lines of cells, each column as wide as its widest cell.
+fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.get(column));
@@ -48,23 +133,13 @@ pub fn table(records: &[&Record]) -> String {
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for line in &lines {
+    for line in lines {
         for (column, cell) in line.iter().enumerate() {
             let gap = if column == 0 { "" } else { "  " };
             let _ = write!(text, "{gap}{cell:<width$}", width = widths[column]);
         }
         text.truncate(text.trim_end().len());
         text.push('\n');
-    }
-    if text.contains("]*") {
-        text += "* no evidence: the attack does not average over the draws of the model's noise\n";
-    }
-    for record in records {
-        let states: Vec<String> = record.left_out().iter().map(|state| state.to_string()).collect();
-        if !states.is_empty() {
-            let (name, states) = (&record.model.name, states.join(" and "));
-            let _ = writeln!(text, "{name}: not attacked with its noise {states}");
-        }
     }
     text
 }

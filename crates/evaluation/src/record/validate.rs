@@ -50,7 +50,10 @@ impl Record {
         }
         let inside = |confidence: f64| confidence > 0.0 && confidence < 1.0;
         all("confidence", [self.confidence], inside, "a number between 0 and 1")?;
+        let curves = self.curves.iter().flat_map(|curve| &curve.points);
+        all("epsilon", curves.clone().map(|point| point.epsilon), |e| e >= 0.0, "at least 0")?;
         let attacks = self.attacks.iter().map(|attack| &attack.robust);
+        let attacks = attacks.chain(curves.map(|point| &point.accuracy));
         for accuracy in std::iter::once(&self.clean).chain(attacks).chain(&self.worst_case) {
             let Accuracy { one_shot, vote, best_of, noise_off, fixed_noise } = accuracy;
             let others = [vote, best_of, noise_off, fixed_noise].into_iter().flatten();
@@ -68,6 +71,11 @@ impl Record {
             if let Some(attacked) = attack.attacked.filter(|&attacked| attacked > self.examples) {
                 let wanted = format!("at most the {} examples", self.examples);
                 return Err(wrong(format!("attacked of {}", attack.name), attacked, wanted));
+            }
+            let attacked = attack.attacked.unwrap_or(self.examples);
+            if let Some(broken) = attack.broken.filter(|&broken| broken > attacked) {
+                let wanted = format!("at most the {attacked} that it attacked");
+                return Err(wrong(format!("broken by {}", attack.name), broken, wanted));
             }
         }
         self.check_figures()?;

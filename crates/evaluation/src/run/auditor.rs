@@ -1,59 +1,14 @@
 //! The audit of the attack behind a number, as part of the evaluation that gives the number.
 
 use crate::audit::{Audit, AuditProgress};
-use crate::run::identity::{Entry, without_draws};
-use crate::run::state_files::CHECKUP;
+use crate::run::place::Place;
 use crate::{AuditRecord, Check, Evaluation, EvaluationError};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, Goal, Pgd, Rows};
-use serde_json::Value;
+use cni_attacks::{Attack, AttackBatch, Classifier, Goal, Rows};
 use std::path::Path;
 
-/// Where an audited attack stands in a suite.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Place {
-    attack: String,
-    within: Option<String>,
-    spec: Value,
-    hash: String,
-}
-
-impl Place {
-    /// Finds an attack in a suite, or among the attacks of one of its suites.
-    ///
-    /// For a model without noise draws have no meaning: an attack that differs in them alone will do.
-    pub fn find(suite: &[Entry], audited: &Pgd, stochastic: bool) -> Result<Self, EvaluationError> {
-        let wanted = audited.spec();
-        let same: fn(&Value, &Value) -> bool = |a, b| a == b;
-        let alike: fn(&Value, &Value) -> bool = |a, b| without_draws(a) == without_draws(b);
-        let rules = if stochastic { vec![same] } else { vec![same, alike] };
-        let top = |rule: fn(&Value, &Value) -> bool| {
-            let entry = suite.iter().find(|entry| rule(&entry.spec, &wanted))?;
-            let Entry { label, spec, hash, .. } = entry;
-            let (attack, spec, hash) = (label.clone(), spec.clone(), hash.clone());
-            Some(Self { attack, within: None, spec, hash })
-        };
-        let member = |rule: fn(&Value, &Value) -> bool| {
-            let found = |entry: &Entry| {
-                let spec = members(&entry.spec).into_iter().find(|spec| rule(spec, &wanted))?;
-                let (attack, within) = (audited.name(), Some(entry.label.clone()));
-                Some(Self { attack, within, hash: crate::files::hash_of(spec), spec: spec.clone() })
-            };
-            suite.iter().find_map(found)
-        };
-        let found = rules.into_iter().find_map(|rule| top(rule).or_else(|| member(rule)));
-        found.ok_or_else(|| EvaluationError::Audit {
-            attack: audited.name(),
-            suite: suite.iter().map(|entry| entry.label.clone()).collect::<Vec<_>>().join(", "),
-        })
-    }
-}
-
-/// The settings of the attacks that a suite is made of, and of those within them.
-fn members(spec: &Value) -> Vec<&Value> {
-    let direct = spec["attacks"].as_array().into_iter().flatten();
-    direct.flat_map(|member| std::iter::once(member).chain(members(member))).collect()
-}
+/// The folder of the audit's checkpoint within that of the evaluation.
+pub(crate) const AUDIT: &str = "audit";
 
 /// An audit that waits for its examples.
 pub(crate) struct RunningAudit {
@@ -86,7 +41,7 @@ impl RunningAudit {
             .with_key(evaluation.key.named("audit"))
             .with_judging_draws(evaluation.draws)?;
         if let Some(folder) = state {
-            audit = audit.with_state(folder.join(CHECKUP));
+            audit = audit.with_state(folder.join(AUDIT));
         }
         let plan = audit.plan(classes, stochastic);
         let wanted = plan.checks.iter().map(|check| check.examples).max().unwrap_or(0).max(1);
@@ -129,14 +84,4 @@ impl RunningAudit {
         };
         Ok((audit, checks))
     }
-}
-
-/// Refuses an audit that could not be carried out, before anything is attacked.
-pub(crate) fn check(suite: &[Entry], audit: &Audit) -> Result<(), EvaluationError> {
-    Place::find(suite, audit.attack(), false)?;
-    if audit.attack().threat().epsilon() == 0.0 {
-        let wanted = "above 0: there is nothing to check in a ball that holds the image alone";
-        return Err(AttackError::Setting { field: "epsilon", got: 0.0, wanted }.into());
-    }
-    Ok(())
 }

@@ -1,33 +1,111 @@
-//! An evaluation under way.
+//! An evaluation under way: batch by batch, and in each state of the noise attack by attack.
 
-use crate::run::auditor::{Place, RunningAudit};
+use crate::checkpoint::Probe;
+use crate::run::auditor::RunningAudit;
 use crate::run::candidate::Candidate;
 use crate::run::certifier::Certifier;
+use crate::run::identity::Entry;
+use crate::run::images::ImageFolder;
+use crate::run::into_batch::IntoBatch;
 use crate::run::measure::Measure;
-use crate::run::probe::Probe;
-use crate::run::state::State;
-use crate::run::state_files::CERTIFICATES;
-use crate::run::totals::Totals;
-use crate::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
-use cni_attacks::check_classes;
-use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, ModelAccess};
+use crate::run::place::Place;
+use crate::run::state::{CERTIFICATES, State};
+use crate::run::totals::{Candidates, Totals};
+use crate::{CascadeRecord, Evaluated, Evaluation, EvaluationError, NoiseState, Step};
+use cni_attacks::{Attack, AttackBatch, Classifier, Goal, ModelAccess, Suite, check_classes};
 use std::path::Path;
 use std::time::Instant;
 
-pub(crate) struct Run<'a> {
+impl Evaluation {
+    /// Runs the suite over batches of images `[batch, channels, height, width]`, pixels in [0, 1],
+    /// and labels `[batch]`, or [`Result`s](IntoBatch) of them.
+    ///
+    /// Draws have keys of their own, whatever the caller's scope; but inside a scope of `Noise::Off`
+    /// the model is attacked and judged without its noise, and the record has it as one without.
+    /// Precision is the caller's: inside `autocast` all passes are of that precision, judging ones
+    /// too, which [`ModelCard::precision`](crate::ModelCard::precision) is there to say.
+    ///
+    /// # Errors
+    ///
+    /// If there are no batches, [`EvaluationError::Batch`] with that of a batch, those of the
+    /// attacks and of the audit.
+    pub fn run<B: IntoBatch>(
+        &self,
+        classifier: &dyn Classifier,
+        batches: impl IntoIterator<Item = B>,
+    ) -> Result<Evaluated, EvaluationError> {
+        self.run_with(classifier, batches, None, &mut |_| {})
+    }
+
+    /// As [`run`](Self::run), calling `progress` after each iteration of each attack, and before and
+    /// after each check.
+    ///
+    /// With a `state` folder, what each attack makes of each batch is written there, with the batch's
+    /// certificates, and each check. A run that was killed continues from there when it is started again with the same settings,
+    /// model and batches, and gives the same record but for the seconds. The state of a finished
+    /// evaluation stands in nobody's way: the next one of other settings replaces it, and
+    /// [`Evaluated::save`] removes it from the folder `state` beside the record.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and if the state cannot be read or written, or is of an unfinished
+    /// evaluation with other settings, another model or other data: the error names the difference.
+    pub fn run_with<B: IntoBatch>(
+        &self,
+        classifier: &dyn Classifier,
+        batches: impl IntoIterator<Item = B>,
+        state: Option<&Path>,
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<Evaluated, EvaluationError> {
+        let mut run: Option<Run> = None;
+        for batch in batches {
+            let first = run.as_ref().map_or(0, Run::done);
+            let batch = batch.into_batch();
+            let (images, labels) =
+                batch.map_err(|source| EvaluationError::Batch { first, source })?;
+            let problem = AttackBatch::new(images, &Goal::Misclassify(labels), first as u64)?;
+            let run = match &mut run {
+                Some(run) => run,
+                None => run.insert(Run::new(self, classifier, state, &problem)?),
+            };
+            run.batch(&problem, progress)?;
+        }
+        run.ok_or(EvaluationError::NoData)?.finish(progress)
+    }
+}
+
+struct Run<'a> {
     evaluation: &'a Evaluation,
     classifier: &'a dyn Classifier,
     folder: Option<&'a Path>,
     state: Option<State>,
+    images: Option<ImageFolder>,
     auditor: Option<RunningAudit>,
     certifier: Option<Certifier>,
     stochastic: bool,
     totals: Totals,
 }
 
+/// A batch with its labels on the host.
+#[derive(Clone, Copy)]
+struct Batch<'a> {
+    problem: &'a AttackBatch,
+    labels: &'a [i64],
+}
+
+/// Attacks to run, one after the other.
+#[derive(Clone, Copy)]
+struct Attacks<'a> {
+    suite: &'a [Entry],
+    /// The number of the first among all entries of the state.
+    first: usize,
+    /// Where their images go.
+    images: Option<&'a ImageFolder>,
+}
+
 impl<'a> Run<'a> {
     /// Finds out by the first batch whether the model is stochastic, and takes up what is on disk.
-    pub fn new(
+    fn new(
         evaluation: &'a Evaluation,
         classifier: &'a dyn Classifier,
         folder: Option<&'a Path>,
@@ -46,36 +124,51 @@ impl<'a> Run<'a> {
             }
             None => None,
         };
+        let images = evaluation.adversarial.clone().map(ImageFolder::new);
         let mut totals = Totals::new(evaluation, stochastic);
         totals.scoring += access.passes();
         totals.rounding = access.rounding();
         totals.seconds += started.elapsed().as_secs_f64();
         let (auditor, certifier) = (None, Certifier::new(evaluation));
-        Ok(Self { evaluation, classifier, folder, state, auditor, certifier, stochastic, totals })
+        Ok(Self {
+            evaluation,
+            classifier,
+            folder,
+            state,
+            images,
+            auditor,
+            certifier,
+            stochastic,
+            totals,
+        })
     }
 
     /// Examples that are done with.
-    pub fn done(&self) -> usize {
+    fn done(&self) -> usize {
         self.totals.rows.len()
     }
 
     /// Attacks and judges one batch, in every state of the noise that is asked for.
-    pub fn batch(
+    fn batch(
         &mut self,
         problem: &AttackBatch,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<(), EvaluationError> {
         let labels: Vec<i64> =
             problem.goal.labels().try_to_vec_as().expect("the device can be read");
-        let mut candidates = Vec::new();
+        let batch = Batch { problem, labels: &labels };
+        let mut candidates: Vec<(NoiseState, Candidates)> = Vec::new();
         for noise in self.evaluation.states(self.stochastic) {
             let clean = self.measure().clean(problem, noise)?;
             if noise == NoiseState::Live && self.done() == 0 {
                 self.begin(clean.classes)?;
             }
-            candidates.push((noise, self.attacked(problem, noise, clean, &labels, progress)?));
+            let images = self.images.as_ref().filter(|_| noise == NoiseState::Live);
+            let attacks = Attacks { suite: &self.evaluation.suite, first: 0, images };
+            candidates.push((noise, self.attacked(batch, noise, clean, attacks, progress)?));
         }
-        self.certify(problem, &labels, progress)?;
+        self.curves(batch, &candidates[0].1, progress)?;
+        self.certify(batch, progress)?;
         self.totals.add(problem, &labels, &candidates);
         if let Some(auditor) = &mut self.auditor {
             auditor.take(problem);
@@ -87,7 +180,10 @@ impl<'a> Run<'a> {
     fn begin(&mut self, classes: usize) -> Result<(), EvaluationError> {
         let attacks: Vec<&dyn Attack> =
             self.evaluation.suite.iter().map(|entry| entry.attack.as_ref()).collect();
-        check_classes(attacks, classes)?;
+        match &self.evaluation.cascade {
+            Some(CascadeRecord { suite: Some(_) }) => Suite::check_classes(attacks, classes)?,
+            _ => check_classes(attacks, classes)?,
+        }
         let Self { evaluation, stochastic, folder, .. } = *self;
         if let Some(audit) = &evaluation.audit {
             let auditor = RunningAudit::new(evaluation, audit, stochastic, classes, folder)?;
@@ -96,41 +192,82 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The clean images and what each attack makes of them, from disk where they are there.
+    /// The batch as it is and what each attack makes of it, from disk if it is there.
     fn attacked(
         &self,
-        problem: &AttackBatch,
+        batch: Batch<'_>,
         noise: NoiseState,
         clean: Candidate,
-        labels: &[i64],
+        attacks: Attacks<'_>,
         progress: &mut dyn FnMut(&Step),
-    ) -> Result<Vec<Candidate>, EvaluationError> {
+    ) -> Result<Candidates, EvaluationError> {
+        let problem = batch.problem;
         let mut all = vec![clean];
-        for (index, entry) in self.evaluation.suite.iter().enumerate() {
-            let known = match &self.state {
-                Some(state) => state.load(problem, &State::part(noise, index))?,
+        // What stands, for the folder of images.
+        let mut images = problem.images.clone();
+        for (index, entry) in attacks.suite.iter().enumerate() {
+            let (place, part) = ((index, entry), State::part(noise, attacks.first + index));
+            let mut known: Option<Candidate> = match &self.state {
+                Some(state) => state.load(problem, &part)?,
                 None => None,
             };
-            all.push(match known {
-                Some(candidate) => candidate,
-                None => {
-                    let (measure, clean) = (self.measure(), (&all[0], labels));
-                    let candidate = measure.attacked(problem, noise, entry, clean, progress)?;
-                    if let Some(state) = &self.state {
-                        state.save(problem, &State::part(noise, index), &candidate)?;
-                    }
-                    candidate
+            if let (Some(candidate), Some(folder)) = (&known, attacks.images) {
+                match folder.load(problem, place, candidate) {
+                    Some(kept) => images = kept,
+                    None => known = None,
                 }
-            });
+            }
+            if let Some(candidate) = known {
+                all.push(candidate);
+                continue;
+            }
+            let cascade = self.evaluation.cascade.is_some();
+            let standing = if cascade { &all[index] } else { &all[0] };
+            let (mut candidate, changed) =
+                self.measure().attacked(problem, noise, entry, standing, progress)?;
+            if let Some(folder) = attacks.images {
+                let before = if cascade { &images } else { &problem.images };
+                images = match changed {
+                    Some((rows, part)) => rows.replace(before, &part),
+                    None => before.clone(),
+                };
+                candidate.images = Some(folder.save(problem, place, &candidate, &images)?);
+            }
+            if let Some(state) = &self.state {
+                state.save(problem, &part, &candidate)?;
+            }
+            all.push(candidate);
         }
         Ok(all)
     }
 
-    /// Certifies the batch where that was asked for, from disk where it is there.
+    /// Adds the batch to the curves over radii. `own` is what the suite made of it.
+    fn curves(
+        &mut self,
+        batch: Batch<'_>,
+        own: &Candidates,
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<(), EvaluationError> {
+        let Evaluation { suite, radii, .. } = self.evaluation;
+        for (index, radius) in radii.iter().enumerate() {
+            let same = |(a, b): (&Entry, &Entry)| a.hash == b.hash;
+            if radius.suite.iter().zip(suite).all(same) {
+                self.totals.add_to_curve(index, batch.labels, own, false);
+                continue;
+            }
+            let first = suite.len() * (index + 1);
+            let attacks = Attacks { suite: &radius.suite, first, images: None };
+            let clean = own[0].clone();
+            let all = self.attacked(batch, NoiseState::Live, clean, attacks, progress)?;
+            self.totals.add_to_curve(index, batch.labels, &all, true);
+        }
+        Ok(())
+    }
+
+    /// Certifies the batch if that was asked for, from disk if it is there.
     fn certify(
         &mut self,
-        problem: &AttackBatch,
-        labels: &[i64],
+        Batch { problem, labels }: Batch<'_>,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<(), EvaluationError> {
         let Some(certifier) = &mut self.certifier else { return Ok(()) };
@@ -157,9 +294,9 @@ impl<'a> Run<'a> {
         Measure { evaluation, classifier, stochastic, done: self.done() }
     }
 
-    /// Audits the attack where that was asked for, and adds everything up.
-    pub fn finish(self, progress: &mut dyn FnMut(&Step)) -> Result<Evaluated, EvaluationError> {
-        let Self { evaluation, classifier, state, auditor, certifier, totals, .. } = self;
+    /// Audits the attack if that was asked for, and adds everything up.
+    fn finish(self, progress: &mut dyn FnMut(&Step)) -> Result<Evaluated, EvaluationError> {
+        let Self { evaluation, classifier, state, images, auditor, certifier, totals, .. } = self;
         let mut evaluated = totals.finish(evaluation);
         if let Some(certifier) = certifier {
             certifier.finish(&mut evaluated)?;
@@ -167,16 +304,17 @@ impl<'a> Run<'a> {
         if let Some(auditor) = auditor {
             let mut watch = |of: &crate::audit::AuditProgress| progress(&Step::Check(of.clone()));
             let (audit, checks) = match (auditor.run(classifier, &mut watch), &state) {
-                // Checks of a finished evaluation that these are not those of.
-                (Err(EvaluationError::Attack(AttackError::State { .. })), Some(state))
-                    if state.forgets_checks()? =>
-                {
+                // A finished evaluation had other checks.
+                (Err(EvaluationError::State { .. }), Some(state)) if state.forgets_checks()? => {
                     auditor.run(classifier, &mut watch)?
                 }
                 (found, _) => found?,
             };
             evaluated.record.audit = Some(audit);
             evaluated.record.checks = checks;
+        }
+        if let Some(images) = &images {
+            images.finish()?;
         }
         if let Some(state) = &state {
             state.finish()?;

@@ -2,10 +2,12 @@
 
 use crate::EvaluationError;
 use crate::files::{canonical, fingerprint, hash_of};
-use cni_attacks::{Attack, AttackBatch, Norm, Threat};
+use crate::record::spec::radius;
+use cni_attacks::{Attack, AttackBatch, AttackError, Knob, Threat};
 use cni_noise::Key;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// A running hash of all pixels and labels, however they are divided into batches.
 #[derive(Default)]
@@ -34,8 +36,9 @@ impl DataHash {
 }
 
 /// An attack of a suite.
+#[derive(Clone)]
 pub(crate) struct Entry {
-    pub attack: Box<dyn Attack>,
+    pub attack: Arc<dyn Attack>,
     /// Its name, and what sets it apart from others of that name.
     pub label: String,
     /// All its settings.
@@ -44,9 +47,15 @@ pub(crate) struct Entry {
     pub hash: String,
 }
 
+/// The attacks of a suite at another radius.
+pub(crate) struct AtRadius {
+    pub epsilon: f64,
+    pub suite: Vec<Entry>,
+}
+
 impl Entry {
-    /// The attacks with their labels; an error where two have the same settings.
-    pub fn all(suite: Vec<Box<dyn Attack>>) -> Result<Vec<Self>, EvaluationError> {
+    /// The attacks with their labels; an error if two have the same settings.
+    pub fn all(suite: Vec<Arc<dyn Attack>>) -> Result<Vec<Self>, EvaluationError> {
         let specs: Vec<(String, Value)> =
             suite.iter().map(|attack| (attack.name(), attack.spec())).collect();
         let labels = labels(&specs);
@@ -61,28 +70,18 @@ impl Entry {
         Ok(entries)
     }
 
+    /// The same attack at another radius, for a curve; an error if it lacks that setting.
+    pub fn at(&self, epsilon: f64) -> Result<Self, AttackError> {
+        let attack = self.attack.with_knob(Knob::Epsilon(epsilon))?;
+        let label = format!("{} at {}", self.label, radius(attack.threat().norm(), epsilon));
+        let spec = attack.spec();
+        let hash = hash_of(&spec);
+        Ok(Self { attack, label, spec, hash })
+    }
+
     /// The key of its random numbers, from that of the evaluation.
     pub fn key(&self, evaluation: Key) -> Key {
         evaluation.named("attack").named(&self.hash)
-    }
-}
-
-/// The settings without those that have no meaning for a model without noise: draws, and what is averaged over them.
-///
-/// The draws of a surrogate that an attack transfers from are settings of their own.
-pub(crate) fn without_draws(spec: &Value) -> Value {
-    let meaningless = |name: &str| ["draws", "verdict_draws", "expectation"].contains(&name);
-    match spec {
-        Value::Object(fields) => {
-            let kept = fields.iter().filter(|(name, _)| !meaningless(name));
-            let kept = kept.map(|(name, value)| match name.as_str() {
-                "attacks" => (name.clone(), without_draws(value)),
-                _ => (name.clone(), value.clone()),
-            });
-            Value::Object(kept.collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(without_draws).collect()),
-        other => other.clone(),
     }
 }
 
@@ -148,7 +147,7 @@ fn fields(spec: &Value) -> Vec<(String, String)> {
     let threat = serde_json::from_value::<Threat>(spec["threat"].clone());
     if let Ok(threat) = &threat {
         words.push(("norm".to_string(), format!("{:?}", threat.norm())));
-        words.push(("epsilon".to_string(), radius(threat)));
+        words.push(("epsilon".to_string(), radius(threat.norm(), threat.epsilon())));
     }
     let others = spec.as_object().into_iter().flatten();
     let others = others.filter(|(name, _)| *name != "threat" || threat.is_err());
@@ -163,28 +162,17 @@ fn fields(spec: &Value) -> Vec<(String, String)> {
     words
 }
 
-/// A radius, in 255ths where it is whole ones of a pixel's range.
-pub(crate) fn radius(threat: &Threat) -> String {
-    let (epsilon, steps) = (threat.epsilon(), 255.0 * threat.epsilon());
-    match threat.norm() {
-        Norm::Linf if steps > 0.5 && (steps - steps.round()).abs() < 1e-6 => {
-            format!("{}/255", steps.round())
-        }
-        _ => format!("{}", (epsilon * 1e6).round() / 1e6),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cni_attacks::{Apgd, Pgd, Suite};
+    use cni_attacks::Pgd;
 
-    fn labelled(suite: Vec<Box<dyn Attack>>) -> Vec<String> {
+    fn labelled(suite: Vec<Arc<dyn Attack>>) -> Vec<String> {
         Entry::all(suite).unwrap().into_iter().map(|entry| entry.label).collect()
     }
 
-    fn pgd(threat: Threat) -> Box<dyn Attack> {
-        Box::new(Pgd::new(threat))
+    fn pgd(threat: Threat) -> Arc<dyn Attack> {
+        Arc::new(Pgd::new(threat))
     }
 
     #[test]
@@ -195,7 +183,7 @@ mod tests {
         let three = labelled(vec![pgd(four), pgd(eight), pgd(l2)]);
         assert_eq!(three, ["PGD-10 Linf 4/255", "PGD-10 Linf 8/255", "PGD-10 L2 0.5"]);
         let fine = Pgd::new(four).with_step_size(0.001).unwrap();
-        let steps = labelled(vec![pgd(four), Box::new(fine), Box::new(Pgd::fgsm(four))]);
+        let steps = labelled(vec![pgd(four), Arc::new(fine), Arc::new(Pgd::fgsm(four))]);
         assert!(steps[0].starts_with("PGD-10 step_size=0.0039"), "{steps:?}");
         assert_eq!(steps[1..], ["PGD-10 step_size=0.001", "FGSM"]);
     }
@@ -205,20 +193,5 @@ mod tests {
         let threat = Threat::linf(0.1).unwrap();
         let twice = Entry::all(vec![pgd(threat), pgd(threat)]);
         assert!(matches!(twice, Err(EvaluationError::DuplicateAttack(name)) if name == "PGD-10"));
-    }
-
-    #[test]
-    fn draws_are_the_only_difference_between_an_attack_and_its_form_without_noise() {
-        let threat = Threat::linf(0.1).unwrap();
-        let eot = Pgd::new(threat).with_draws(8).unwrap();
-        assert_ne!(eot.spec(), Pgd::new(threat).spec());
-        assert_eq!(without_draws(&eot.spec()), without_draws(&Pgd::new(threat).spec()));
-        let other = Pgd::new(threat).with_steps(20).unwrap();
-        assert_ne!(without_draws(&other.spec()), without_draws(&Pgd::new(threat).spec()));
-        let suite = |draws| {
-            let apgd = Apgd::cross_entropy(threat).with_draws(draws).unwrap();
-            Suite::custom("own", vec![Box::new(apgd)]).unwrap().with_draws(draws).unwrap().spec()
-        };
-        assert_eq!(without_draws(&suite(4)), without_draws(&suite(1)));
     }
 }

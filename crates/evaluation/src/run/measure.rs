@@ -6,7 +6,7 @@ use crate::{Evaluation, EvaluationError, NoiseState, Step};
 use burn::tensor::{DType, Tensor};
 use cni_attacks::rows::read;
 use cni_attacks::{
-    AttackBatch, Classifier, FixedNoise, ModelAccess, Passes, Progress, Rows, Runner,
+    Adversarial, AttackBatch, Classifier, FixedNoise, ModelAccess, Passes, Progress, Rows, Runner,
 };
 use cni_noise::{Noise, scope};
 use std::time::Instant;
@@ -21,14 +21,8 @@ pub(crate) struct Measure<'a> {
     pub done: usize,
 }
 
-/// Images in the place of a batch's, and how they came to be.
-struct Found {
-    images: Tensor<4>,
-    distance: Vec<f64>,
-    attacked: usize,
-    passes: Passes,
-    zero_gradients: Vec<u64>,
-}
+/// What an attack changed in a batch: the rows, and their new images.
+pub(crate) type Changed = Option<(Rows, Tensor<4>)>;
 
 impl Measure<'_> {
     /// Judges the batch as it is, in a state of the noise.
@@ -37,49 +31,66 @@ impl Measure<'_> {
         problem: &AttackBatch,
         noise: NoiseState,
     ) -> Result<Candidate, EvaluationError> {
-        let found = || {
-            Ok(Found {
-                images: problem.images.clone(),
-                distance: vec![0.0; problem.len()],
-                attacked: 0,
-                passes: Passes::default(),
-                zero_gradients: Vec::new(),
-            })
-        };
-        self.in_state(noise, |model| self.judge(model, problem, noise, found))
+        let (distance, rows) = (vec![0.0; problem.len()], 0..problem.len());
+        self.in_state(noise, |model| {
+            self.judge(model, problem, noise, &problem.images, distance, rows.collect())
+        })
     }
 
     /// Attacks the batch in a state of the noise, and judges it in the same state.
     ///
-    /// `clean` is the batch as it is, with its labels. Without noise an image that the model gets wrong as it is stays
-    /// so: there is nothing to win.
+    /// `standing` is the batch before it: as it is, or in a cascade as the attacks before it left
+    /// it. An image is not attacked if there is nothing to win: in a cascade, and without noise, if
+    /// it is broken. In a cascade the attack's image counts if it is worse than the one that stands.
     pub fn attacked(
         self,
         problem: &AttackBatch,
         noise: NoiseState,
         entry: &Entry,
-        clean: (&Candidate, &[i64]),
+        standing: &Candidate,
         progress: &mut dyn FnMut(&Step),
-    ) -> Result<Candidate, EvaluationError> {
-        let rows = match self.is_noise_free(noise) {
-            true => {
-                let right =
-                    clean.0.predicted[0].iter().zip(clean.1).map(|(class, label)| class == label);
-                Rows::wherever(right, &problem.images)
-            }
-            false => Rows::new((0..problem.len()).collect(), &problem.images),
+    ) -> Result<(Candidate, Changed), EvaluationError> {
+        let cascade = self.evaluation.cascade.is_some();
+        let spares = cascade || self.is_noise_free(noise);
+        let rows = (0..problem.len()).filter(|&row| !(spares && standing.is_broken(row)));
+        let rows: Vec<usize> = rows.collect();
+        if rows.is_empty() {
+            return Ok((standing.at_no_cost(), None));
+        }
+        let whole = rows.len() == problem.len();
+        let some = match whole {
+            true => problem.clone(),
+            false => problem.select(&Rows::new(rows.clone(), &problem.images)),
         };
-        self.in_state(noise, |model| {
-            let found = || self.find(model, problem, noise, entry, &rows, progress);
-            self.judge(model, problem, noise, found)
-        })
+        let (images, found) = self.in_state(noise, |model| {
+            let started = Instant::now();
+            let made = self.find(model, &some, noise, entry, progress)?;
+            let seconds = started.elapsed().as_secs_f64();
+            let distance = read(&entry.attack.threat().norm().distance(&made.images, &some.images));
+            let judged = self.judge(model, &some, noise, &made.images, distance, rows.clone())?;
+            let Adversarial { images, passes, zero_gradients, exhausted, .. } = made;
+            let attacked = rows.len();
+            let found =
+                Candidate { attacked, passes, zero_gradients, exhausted, seconds, ..judged };
+            Ok::<_, EvaluationError>((images, found))
+        })?;
+        let worse =
+            |&at: &usize| !cascade || found.severity[at].exceeds(&standing.severity[rows[at]]);
+        let changed: Vec<usize> = (0..rows.len()).filter(worse).collect();
+        let all = standing.with(&rows, &found, &changed);
+        if changed.is_empty() {
+            return Ok((all, None));
+        }
+        let of_batch = changed.iter().map(|&at| rows[at]).collect();
+        let images = Rows::new(changed, &images).of(&images);
+        Ok((all, Some((Rows::new(of_batch, &problem.images), images))))
     }
 
     fn is_noise_free(self, noise: NoiseState) -> bool {
         noise != NoiseState::Live || !self.stochastic
     }
 
-    /// As `f` has it of the model in a state of its noise.
+    /// What `f` gives for the model in a state of its noise.
     fn in_state<R>(self, noise: NoiseState, f: impl FnOnce(&dyn Classifier) -> R) -> R {
         let live = |images: Tensor<4>| self.classifier.logits(images);
         let held = FixedNoise::new(live, self.evaluation.key.named("fixed"));
@@ -90,63 +101,50 @@ impl Measure<'_> {
         }
     }
 
-    /// What an attack makes of these rows of the batch; the others stay as they are.
+    /// What an attack makes of a batch.
     fn find(
         self,
         classifier: &dyn Classifier,
         problem: &AttackBatch,
         noise: NoiseState,
         entry: &Entry,
-        rows: &Rows,
         progress: &mut dyn FnMut(&Step),
-    ) -> Result<Found, EvaluationError> {
-        let (attack, label) = (entry.attack.as_ref(), entry.label.as_str());
-        let (examples, attacked) = (self.done, rows.as_slice().len());
-        let (mut images, mut passes) = (problem.images.clone(), Passes::default());
-        let mut zero_gradients = Vec::new();
-        if attacked > 0 {
-            let whole = attacked == problem.len();
-            let some = if whole { problem.clone() } else { problem.select(rows) };
-            let mut watch = |of: &Progress| {
-                progress(&Step::Attack { examples, noise, label, attack: of.clone() });
-            };
-            let key = entry.key(self.evaluation.key);
-            let runner = Runner::default()
-                .with_stochastic(!self.is_noise_free(noise))
-                .with_progress(&mut watch);
-            let found =
-                runner.run(attack, classifier, some.images, &some.goal, key, some.examples)?;
-            images = match whole {
-                true => found.images,
-                false => rows.replace(&problem.images, &found.images),
-            };
-            (passes, zero_gradients) = (found.passes, found.zero_gradients);
-        }
-        let distance = read(&attack.threat().norm().distance(&images, &problem.images));
-        Ok(Found { images, distance, attacked, passes, zero_gradients })
+    ) -> Result<Adversarial, EvaluationError> {
+        let (examples, label) = (self.done, entry.label.as_str());
+        let mut watch = |of: &Progress| {
+            progress(&Step::Attack { examples, noise, label, attack: of.clone() });
+        };
+        let runner = Runner::default()
+            .with_stochastic(!self.is_noise_free(noise))
+            .with_budget(self.evaluation.budget)
+            .with_progress(&mut watch);
+        let AttackBatch { images, goal, examples } = problem.clone();
+        let (attack, key) = (entry.attack.as_ref(), entry.key(self.evaluation.key));
+        Ok(runner.run(attack, classifier, images, &goal, key, examples)?)
     }
 
-    /// Judges what `found` gives.
+    /// Judges images, which stand for those of `problem`, the rows of a batch.
     fn judge(
         self,
         classifier: &dyn Classifier,
         problem: &AttackBatch,
         noise: NoiseState,
-        found: impl FnOnce() -> Result<Found, EvaluationError>,
+        images: &Tensor<4>,
+        distance: Vec<f64>,
+        rows: Vec<usize>,
     ) -> Result<Candidate, EvaluationError> {
         let (started, evaluation) = (Instant::now(), self.evaluation);
-        let Found { images, distance, attacked, passes, zero_gradients } = found()?;
-        let seconds = started.elapsed().as_secs_f64();
         let noise_free = self.is_noise_free(noise);
         let mut access = ModelAccess::unwatched(classifier, Some(!noise_free));
         let draws = if noise_free { 1 } else { evaluation.draws };
-        let judged = access.judge(problem, &images, evaluation.key.named("score"), draws)?;
-        // A choice by the draws that judge would favour the unlucky ones, and report less than any attack achieves.
+        let judged = access.judge(problem, images, evaluation.key.named("score"), draws)?;
+        // A choice by the draws that judge would favour the unlucky ones, and report less than any
+        // attack achieves.
         let severity = match noise_free {
             true => judged.severity(&problem.goal),
             false => {
                 let key = evaluation.key.named("select");
-                access.judge(problem, &images, key, draws)?.severity(&problem.goal)
+                access.judge(problem, images, key, draws)?.severity(&problem.goal)
             }
         };
         Ok(Candidate {
@@ -155,24 +153,27 @@ impl Measure<'_> {
             probabilities: judged.probabilities,
             severity,
             distance,
-            attacked,
-            zero_gradients,
-            pixels: self.pixels(&images),
-            passes,
+            attacked: 0,
+            exhausted: false,
+            zero_gradients: Vec::new(),
+            pixels: self.pixels(images, &rows),
+            images: None,
+            passes: Passes::default(),
             scoring: access.passes(),
-            seconds,
-            scoring_seconds: started.elapsed().as_secs_f64() - seconds,
+            seconds: 0.0,
+            scoring_seconds: started.elapsed().as_secs_f64(),
         })
     }
 
-    /// The pixels of the images that the gallery still has room for.
-    fn pixels(self, images: &Tensor<4>) -> Vec<Vec<f32>> {
-        let [batch, ..] = images.dims();
-        let wanted = batch.min(self.evaluation.gallery.saturating_sub(self.done));
-        let of_row = |row: usize| {
-            let pixels = images.clone().narrow(0, row, 1).cast(DType::F32);
+    /// The pixels of the images that the gallery still has room for; `rows` are their places in the
+    /// batch, in rising order.
+    fn pixels(self, images: &Tensor<4>, rows: &[usize]) -> Vec<Vec<f32>> {
+        let room = self.evaluation.gallery.saturating_sub(self.done);
+        let wanted = rows.iter().filter(|&&row| row < room).count();
+        let of_image = |at: usize| {
+            let pixels = images.clone().narrow(0, at, 1).cast(DType::F32);
             pixels.try_to_vec_as().expect("the device can be read")
         };
-        (0..wanted).map(of_row).collect()
+        (0..wanted).map(of_image).collect()
     }
 }

@@ -1,18 +1,35 @@
 //! Clean and robust accuracy that a stochastic model cannot flatter.
 //!
-//! A model with noise is never judged by one pass. Whether it classifies an image correctly is a probability, estimated
-//! over `draws` draws of its noise that no attack has used; draw `d` is the same for every image and every attack, so
-//! that differences between attacks are not differences of luck.
+//! A model with noise is never judged by one pass. Whether it classifies an image correctly is a
+//! probability, estimated over `draws` draws of its noise that no attack has used; draw `d` is the
+//! same for every image and every attack, so that differences between attacks are not differences of
+//! luck.
 //!
-//! Of each example a [`Record`] knows the [probability](Record::probability) of being right with its exact interval; of
-//! the set an [`Estimate`] over examples and draws. An [`Accuracy`] is several of them side by side: against an
-//! attacker with one try, of a vote, against one with several tries, and of the model with its noise off and held. The
-//! worst case is taken for each example, by draws that neither attack nor judgement used: the attack that fools the
-//! model in the most of them. [`compare`] tests the difference of two models, and a [`audit`](crate::audit), as part
-//! of the evaluation ([`Evaluation::with_audit`]), whether one of the attacks could have won at all.
+//! Of each example a [`Record`](crate::Record) knows the [probability](crate::Record::probability) of
+//! being right with its exact interval; of the set an [`Estimate`](crate::Estimate) over examples and
+//! draws. An [`Accuracy`](crate::Accuracy) is several of them side by side: against an attacker with
+//! one try, of a vote, against one with several tries, and of the model with its noise off and held.
+//! The worst case is taken for each example, by draws that neither attack nor judgement used: the
+//! attack that fools the model in the most of them.
 //!
-//! What is on disk: `record.json` and `rows.jsonl` ([`Evaluated::save`], [`Evaluated::read`]; their JSON schemas are in
-//! the crate's folder `schema`), `gallery.safetensors` with the first examples as images, and `manifest.json` with the
+//! # What flows where
+//!
+//! ```text
+//! batches ── Measure ──► Candidate for each attack ── Totals ──► Record, rows, gallery
+//!            attack,       │           │                           ▲
+//!            judge       State     ImageFolder      RunningAudit ──┘ checks
+//! ```
+//!
+//! For each batch and state of the noise every attack becomes a `Candidate`: the class of each image
+//! in each draw, how far it misleads the model, and what it cost. By themselves attacks start from
+//! the images as they are; in a [cascade](Evaluation::cascade) each gets the images that those before
+//! it have left, and its candidate is the batch as it stands after it. Candidates go to the state on
+//! disk at once, and their images to a folder if that is wanted. `Totals` adds them up, and
+//! `RunningAudit` keeps the first examples for the audit at the end.
+//!
+//! What is on disk: `record.json` and `rows.jsonl` ([`Evaluated::save`](crate::Evaluated::save),
+//! [`Evaluated::read`](crate::Evaluated::read); their JSON schemas are in the crate's folder
+//! `schema`), `gallery.safetensors` with the first examples as images, and `manifest.json` with the
 //! checksums of these, by which a changed bit is an error when they are read.
 //!
 //! ```
@@ -37,27 +54,26 @@ mod auditor;
 mod batches;
 mod candidate;
 mod certifier;
-mod flags;
-pub(crate) mod identity;
+mod identity;
+mod images;
+mod into_batch;
 mod measure;
-pub(crate) mod probe;
-pub(crate) mod state;
-mod state_files;
+mod place;
+mod state;
 mod step;
 mod totals;
 mod warnings;
 
+pub use self::into_batch::IntoBatch;
 pub use self::step::Step;
 
-use self::batches::Run;
-use self::identity::Entry;
+use self::identity::{AtRadius, Entry};
 use crate::audit::Audit;
-use crate::{DataCard, Evaluated, EvaluationError, ModelCard, NoiseState, Smoothing};
-use burn::tensor::{Int, Tensor};
-use cni_attacks::at_least_one;
-use cni_attacks::{Attack, AttackBatch, Classifier, Goal};
+use crate::{CascadeRecord, DataCard, EvaluationError, ModelCard, NoiseState, Smoothing};
+use cni_attacks::{Attack, Budget, Suite, at_least_one};
 use cni_noise::Key;
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Judges classifiers by a suite of attacks.
 ///
@@ -67,6 +83,13 @@ use std::path::Path;
 /// model gets wrong as it is counts as broken and is not attacked.
 pub struct Evaluation {
     suite: Vec<Entry>,
+    /// Set if each attack gets what those before it have left.
+    cascade: Option<CascadeRecord>,
+    budget: Budget,
+    /// The same attacks at the radii of the curves, by rising radius.
+    radii: Vec<AtRadius>,
+    /// Where adversarial images go.
+    adversarial: Option<PathBuf>,
     audit: Option<Audit>,
     certificates: Option<Smoothing>,
     noise_off: bool,
@@ -88,11 +111,40 @@ impl Evaluation {
     ///
     /// # Errors
     ///
-    /// Where two attacks have equal settings. Attacks of the same name are told apart by what differs, such as
-    /// `PGD-10 4/255` and `PGD-10 8/255`.
+    /// If two attacks have equal settings. Attacks of the same name are told apart by what differs,
+    /// such as `PGD-10 4/255` and `PGD-10 8/255`.
     pub fn new(suite: Vec<Box<dyn Attack>>) -> Result<Self, EvaluationError> {
+        Self::by(suite.into_iter().map(Arc::from).collect())
+    }
+
+    /// An evaluation by the attacks of a suite in a [cascade](Self::cascade), such as AutoAttack,
+    /// whose record names the suite. As many draws judge as [decide](Suite::judging_draws) in the suite; the
+    /// rest is as in [`new`](Self::new).
+    ///
+    /// ```
+    /// use cni_attacks::{Suite, Threat};
+    /// use cni_evaluation::Evaluation;
+    /// let evaluation = Evaluation::of(Suite::standard(Threat::linf(8.0 / 255.0)?)?)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn of(suite: Suite) -> Result<Self, EvaluationError> {
+        let (name, draws) = (suite.name(), suite.judging_draws());
+        let mut evaluation = Self::by(suite.into_attacks())?.with_draws(draws)?;
+        evaluation.cascade = Some(CascadeRecord { suite: Some(name) });
+        Ok(evaluation)
+    }
+
+    fn by(suite: Vec<Arc<dyn Attack>>) -> Result<Self, EvaluationError> {
         Ok(Self {
             suite: Entry::all(suite)?,
+            cascade: None,
+            budget: Budget::default(),
+            radii: Vec::new(),
+            adversarial: None,
             audit: None,
             certificates: None,
             noise_off: true,
@@ -107,6 +159,67 @@ impl Evaluation {
             model: ModelCard::default(),
             command: String::new(),
         })
+    }
+
+    /// Runs the attacks in a cascade, as AutoAttack does: each gets the images that those before it
+    /// have left, and its numbers are those of all attacks so far.
+    ///
+    /// An image leaves when the model is wrong on it in every one of the draws that select, as many
+    /// as judge; a model without noise has one. The image that counts is the one that is wrong in the
+    /// most of them, and of equals the one with the larger mean margin. The worst case is the robust
+    /// accuracy of the suite.
+    pub fn cascade(mut self) -> Self {
+        self.cascade = Some(CascadeRecord::default());
+        self
+    }
+
+    /// Limits what each attack may spend: passes for each image, time for each batch, as in a
+    /// [`Runner`](cni_attacks::Runner). An attack that was cut off is a warning of the record.
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Runs every attack at these radii too, in units of the pixel range, and puts a
+    /// [curve](crate::EpsilonCurve) for each into the record. The model is attacked so with live
+    /// noise.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError::NoKnob`](cni_attacks::AttackError::NoKnob) for an attack whose radius cannot be
+    /// set, that of the threat for a radius that is none, and
+    /// [`EvaluationError::RepeatedEpsilon`].
+    pub fn with_epsilons(
+        mut self,
+        epsilons: impl IntoIterator<Item = f64>,
+    ) -> Result<Self, EvaluationError> {
+        let mut epsilons: Vec<f64> = epsilons.into_iter().collect();
+        epsilons.sort_by(f64::total_cmp);
+        if let Some(twice) = epsilons.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(EvaluationError::RepeatedEpsilon(twice[0]));
+        }
+        let at = |epsilon: f64| {
+            let suite = self.suite.iter().map(|entry| entry.at(epsilon));
+            Ok::<_, EvaluationError>(AtRadius { epsilon, suite: suite.collect::<Result<_, _>>()? })
+        };
+        self.radii = epsilons.into_iter().map(at).collect::<Result<_, _>>()?;
+        Ok(self)
+    }
+
+    /// Keeps the images that each attack makes, with live noise, in a folder: for each attack and
+    /// batch one file, written when the attack has ended, such as
+    /// `00-PGD-10/from-000128.safetensors` for the first attack and the batch that begins with
+    /// example 128. [`AdversarialImages`](crate::AdversarialImages) says what a file holds, and
+    /// reads it.
+    ///
+    /// A file has all images of the batch: those that were not attacked are as they were, and in a
+    /// cascade they are the worst so far, so that the files of the last attack are the adversarial
+    /// images of the suite. Like the record's, the folder holds one evaluation: at its end files of
+    /// these names that are not its own are removed. Together with a state the images go on after a
+    /// kill; files that are missing or have changed are made again.
+    pub fn with_adversarial(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.adversarial = Some(folder.into());
+        self
     }
 
     /// Sets the draws that judge each image. A model without noise is judged by one all the same.
@@ -191,14 +304,16 @@ impl Evaluation {
     ///
     /// The evaluation owns the audit: the examples are the first of its data, the key derives from its own, and its
     /// draws judge. Effort, choice of checks and surrogate are those of the audit. Of a model without noise the
-    /// attack is audited with one draw.
+    /// attack is audited with one draw. Also in a [cascade](Self::cascade) it is audited by itself:
+    /// it attacks the images as they are, and is compared with variants of itself on the same images,
+    /// not with what the attacks before it have left.
     ///
     /// # Errors
     ///
     /// Where the suite lacks the attack, whose number would then not be the one that is audited, or its radius is zero.
     /// For a model with noise [`run`](Self::run) asks for equal draws too.
     pub fn with_audit(mut self, audit: Audit) -> Result<Self, EvaluationError> {
-        auditor::check(&self.suite, &audit)?;
+        place::check(&self.suite, &audit)?;
         self.audit = Some(audit);
         Ok(self)
     }
@@ -239,56 +354,5 @@ impl Evaluation {
             (NoiseState::Fixed, stochastic && self.fixed_noise),
         ];
         states.into_iter().filter(|(_, asked)| *asked).map(|(state, _)| state).collect()
-    }
-
-    /// Runs the suite over batches of images `[batch, channels, height, width]`, pixels in [0, 1], and labels
-    /// `[batch]`.
-    ///
-    /// Draws have keys of their own, whatever the caller's scope; but inside a scope of `Noise::Off`
-    /// the model is attacked and judged without its noise, and the record has it as one without.
-    /// Precision is the caller's: inside `autocast` all passes are of that precision, judging ones
-    /// too, which [`ModelCard::precision`] is there to say.
-    ///
-    /// # Errors
-    ///
-    /// Where there are no batches, those of the attacks and of the audit.
-    pub fn run(
-        &self,
-        classifier: &dyn Classifier,
-        batches: impl IntoIterator<Item = (Tensor<4>, Tensor<1, Int>)>,
-    ) -> Result<Evaluated, EvaluationError> {
-        self.run_with(classifier, batches, None, &mut |_| {})
-    }
-
-    /// As [`run`](Self::run), calling `progress` after each iteration of each attack, and before and after each check.
-    ///
-    /// With a `state` folder, what each attack makes of each batch is written there, with the batch's
-    /// certificates, and each check. A run that was
-    /// killed continues from there when it is started again with the same settings, model and batches, and gives the
-    /// same record but for the seconds. The state of a finished evaluation stands in nobody's way: the next one of
-    /// other settings replaces it, and [`Evaluated::save`] removes it from the folder `state` beside the record.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run), and where the state cannot be read or written, or is of an unfinished evaluation with
-    /// other settings, another model or other data: the error names the difference.
-    pub fn run_with(
-        &self,
-        classifier: &dyn Classifier,
-        batches: impl IntoIterator<Item = (Tensor<4>, Tensor<1, Int>)>,
-        state: Option<&Path>,
-        progress: &mut dyn FnMut(&Step),
-    ) -> Result<Evaluated, EvaluationError> {
-        let mut run: Option<Run> = None;
-        for (images, labels) in batches {
-            let first = run.as_ref().map_or(0, Run::done);
-            let problem = AttackBatch::new(images, &Goal::Misclassify(labels), first as u64)?;
-            let run = match &mut run {
-                Some(run) => run,
-                None => run.insert(Run::new(self, classifier, state, &problem)?),
-            };
-            run.batch(&problem, progress)?;
-        }
-        run.ok_or(EvaluationError::NoData)?.finish(progress)
     }
 }

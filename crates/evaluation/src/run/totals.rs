@@ -2,13 +2,13 @@
 
 use crate::record::accuracy::{Tally, hits, plurality};
 use crate::run::candidate::Candidate;
-use crate::run::identity::DataHash;
+use crate::run::identity::{AtRadius, DataHash, Entry};
 use crate::run::warnings::{self, Seen};
 use crate::{
-    AttackRecord, Evaluated, Evaluation, NoiseState, Record, Row, RowAttack, SCHEMA, ExampleImage,
-    ThreatCard,
+    AttackRecord, EpsilonCurve, EpsilonPoint, Evaluated, Evaluation, NoiseState, Record, Row,
+    RowAttack, SCHEMA, ExampleImage, ThreatCard,
 };
-use cni_attacks::{AttackBatch, Passes};
+use cni_attacks::{AttackBatch, Budget, Passes};
 use std::collections::BTreeSet;
 
 /// What is known of the batches so far. Its memory is bounded, but for the rows.
@@ -19,9 +19,13 @@ pub(crate) struct Totals {
     /// The clean images, then each attack.
     tallies: Vec<Tally>,
     worst: Tally,
-    /// Of each attack: passes, seconds, and the examples that it was run on.
-    costs: Vec<(Passes, f64, usize)>,
+    /// What each attack did and cost.
+    costs: Vec<Cost>,
     zero_gradients: Vec<BTreeSet<u64>>,
+    /// At each radius of the curves, each attack.
+    curves: Vec<Vec<(Tally, Passes)>>,
+    /// The names of the attacks of a cascade.
+    cascade: Option<Vec<String>>,
     pub scoring: Passes,
     /// By how much draws of a model that counts as one without noise differ: [`ModelAccess::rounding`](crate::ModelAccess::rounding).
     pub rounding: Option<f64>,
@@ -32,21 +36,42 @@ pub(crate) struct Totals {
     gallery: Vec<ExampleImage>,
 }
 
+/// What an attack did and cost.
+#[derive(Clone, Default)]
+struct Cost {
+    passes: Passes,
+    seconds: f64,
+    /// Examples that it was run on.
+    attacked: usize,
+    /// Examples that it broke in a cascade.
+    broken: usize,
+    exhausted: bool,
+}
+
+/// A batch in one state of the noise: as it is, then under each attack.
+pub(crate) type Candidates = Vec<Candidate>;
+
 impl Totals {
     pub fn new(evaluation: &Evaluation, stochastic: bool) -> Self {
         let draws = if stochastic { evaluation.draws } else { 1 };
         let states = evaluation.states(stochastic);
-        let states = stochastic.then_some(states.as_slice());
-        let tally = Tally::new(draws, evaluation.votes, evaluation.tries, states);
+        let of = |states: &[NoiseState]| {
+            let states = stochastic.then_some(states);
+            Tally::new(draws, evaluation.votes, evaluation.tries, states)
+        };
+        let (tally, live) = (of(&states), of(&[NoiseState::Live]));
         let attacks = evaluation.suite.len();
+        let names = || evaluation.suite.iter().map(|entry| entry.label.clone()).collect();
         Self {
             stochastic,
             draws,
             probabilities: false,
             tallies: vec![tally.clone(); attacks + 1],
             worst: tally,
-            costs: vec![(Passes::default(), 0.0, 0); attacks],
+            costs: vec![Cost::default(); attacks],
             zero_gradients: vec![BTreeSet::new(); attacks],
+            curves: vec![vec![(live, Passes::default()); attacks]; evaluation.radii.len()],
+            cascade: evaluation.cascade.is_some().then(names),
             scoring: Passes::default(),
             rounding: None,
             seconds: 0.0,
@@ -56,12 +81,13 @@ impl Totals {
         }
     }
 
-    /// Adds a batch: in each state of the noise, live first, the clean images and what each attack made of them.
+    /// Adds a batch: in each state of the noise, live first, the clean images and what each attack
+    /// made of them.
     pub fn add(
         &mut self,
         problem: &AttackBatch,
         labels: &[i64],
-        states: &[(NoiseState, Vec<Candidate>)],
+        states: &[(NoiseState, Candidates)],
     ) {
         let first = self.rows.len();
         if let Some(data) = &mut self.data {
@@ -84,6 +110,19 @@ impl Totals {
         }
     }
 
+    /// Adds the same batch at radius number `radius` of the curves; whether it was attacked anew for
+    /// that.
+    pub fn add_to_curve(&mut self, radius: usize, labels: &[i64], all: &Candidates, anew: bool) {
+        for ((tally, passes), candidate) in self.curves[radius].iter_mut().zip(&all[1..]) {
+            tally.add(&candidate.predicted, labels);
+            *passes += candidate.passes;
+            if anew {
+                self.scoring += candidate.scoring;
+                self.seconds += candidate.seconds + candidate.scoring_seconds;
+            }
+        }
+    }
+
     fn live(&mut self, problem: &AttackBatch, labels: &[i64], all: &[Candidate]) {
         let mut rows = rows(self.rows.len(), labels, &all[0]);
         self.probabilities |= all[0].probabilities;
@@ -91,10 +130,18 @@ impl Totals {
             tally.add(&candidate.predicted, labels);
         }
         for (index, candidate) in all[1..].iter().enumerate() {
-            let (passes, seconds, attacked) = &mut self.costs[index];
-            *passes += candidate.passes;
-            *seconds += candidate.seconds;
-            *attacked += candidate.attacked;
+            let cost = &mut self.costs[index];
+            cost.passes += candidate.passes;
+            cost.seconds += candidate.seconds;
+            cost.attacked += candidate.attacked;
+            cost.exhausted |= candidate.exhausted;
+            for (row, of_row) in rows.iter_mut().enumerate() {
+                let breaks = candidate.is_broken(row) && !all[index].is_broken(row);
+                if let (true, Some(names)) = (breaks, &self.cascade) {
+                    of_row.broken_by = Some(names[index].clone());
+                    cost.broken += 1;
+                }
+            }
             self.zero_gradients[index].extend(&candidate.zero_gradients);
             let facts = counts(&candidate.predicted, labels).into_iter();
             let facts = facts.zip(plurality(&candidate.predicted)).zip(&candidate.distance);
@@ -165,7 +212,7 @@ impl Totals {
         let accuracy = |tally: &Tally| tally.accuracy(*confidence);
         let of = |several: usize| if self.stochastic { several } else { 1 };
         let attacks = suite.iter().zip(&self.tallies[1..]).zip(&self.costs);
-        let attacks = attacks.map(|((entry, tally), &(passes, seconds, attacked))| AttackRecord {
+        let attacks = attacks.map(|((entry, tally), cost)| AttackRecord {
             name: entry.label.clone(),
             spec: entry.spec.clone(),
             hash: entry.hash.clone(),
@@ -174,10 +221,21 @@ impl Totals {
             access: Some(entry.attack.access()),
             gradient_draws: entry.attack.gradient_draws().map(of),
             evidence: None,
-            attacked: Some(attacked),
-            passes,
-            seconds,
+            attacked: Some(cost.attacked),
+            broken: self.cascade.is_some().then_some(cost.broken),
+            exhausted: cost.exhausted,
+            passes: cost.passes,
+            seconds: cost.seconds,
         });
+        let point = |index: usize, (radius, curve): (&AtRadius, &Vec<(Tally, Passes)>)| {
+            let (tally, passes) = &curve[index];
+            EpsilonPoint { epsilon: radius.epsilon, accuracy: accuracy(tally), passes: *passes }
+        };
+        let curve = |(index, entry): (usize, &Entry)| EpsilonCurve {
+            attack: entry.label.clone(),
+            points: evaluation.radii.iter().zip(&self.curves).map(|of| point(index, of)).collect(),
+        };
+        let curves = suite.iter().enumerate().filter(|_| !evaluation.radii.is_empty()).map(curve);
         let mut record = Record {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -197,8 +255,11 @@ impl Totals {
             key: *key,
             confidence: *confidence,
             clean: accuracy(&self.tallies[0]),
+            cascade: evaluation.cascade.clone(),
+            budget: (evaluation.budget != Budget::default()).then_some(evaluation.budget),
             attacks: attacks.collect(),
             worst_case: (!suite.is_empty()).then(|| accuracy(&self.worst)),
+            curves: curves.collect(),
             scoring: self.scoring,
             seconds: self.seconds,
             warnings: Vec::new(),
@@ -232,6 +293,7 @@ fn rows(first: usize, labels: &[i64], clean: &Candidate) -> Vec<Row> {
         predicted: Some(class),
         attacks: Vec::new(),
         worst_case: 0,
+        broken_by: None,
         certificate: None,
     };
     facts.enumerate().map(row).collect()
@@ -276,8 +338,10 @@ mod tests {
             severity: vec![Severity { wrong_draws, mean_margin }],
             distance: vec![0.0],
             attacked: 1,
+            exhausted: false,
             zero_gradients: Vec::new(),
             pixels: Vec::new(),
+            images: None,
             passes: Passes::default(),
             scoring: Passes::default(),
             seconds: 0.0,

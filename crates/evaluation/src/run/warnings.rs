@@ -1,17 +1,77 @@
 //! What a reader should know before trusting a record. The [checks](crate::audit) look deeper.
 
-use super::flags::Flag;
 use crate::run::identity::Entry;
 use crate::{Record, Row};
 use cni_attacks::Access;
 use std::collections::BTreeSet;
+use std::fmt;
+
+/// A sign that a result is not what it seems. The first five are AutoAttack's flags.
+enum Warning<'a> {
+    /// The outputs look like probabilities: none below zero, each row's sum within 1e-5 of one.
+    Probabilities,
+    /// No attack averages its gradient over several draws of a noisy model.
+    NoEot,
+    /// Examples met a gradient that is zero throughout.
+    ZeroGradients { attack: &'a str, examples: usize, attacked: usize },
+    /// Attacks without gradients broke what attacks with gradients had left.
+    BlackBoxHelps { attacks: String, broken: usize, examples: usize },
+    /// Draws of the model differ by no more than rounding, and one stands for all.
+    Rounding { share: f64 },
+    /// A budget ended the attack.
+    Exhausted { attack: &'a str },
+    /// So few draws cannot tell luck from robustness.
+    FewDraws { draws: usize },
+}
+
+impl fmt::Display for Warning<'_> {
+    /// What was seen, and what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Probabilities => write!(
+                f,
+                "outputs look like probabilities, which flattens gradients; attacks want logits, \
+                 without a softmax"
+            ),
+            Self::NoEot => write!(
+                f,
+                "the model is stochastic and no attack averages its gradient over draws (EOT); \
+                 robust accuracy is overestimated"
+            ),
+            Self::ZeroGradients { attack, examples, attacked } => write!(
+                f,
+                "{attack} met a gradient of zero on {examples} of {attacked} examples that it \
+                 attacked: gradients may be masked; attack without them, or through a surrogate \
+                 (BPDA)"
+            ),
+            Self::BlackBoxHelps { attacks, broken, examples } => write!(
+                f,
+                "{attacks} broke {broken} of {examples} examples that attacks with gradients had \
+                 left: gradients mislead; adapt the attack to the model"
+            ),
+            Self::Rounding { share } => write!(
+                f,
+                "two draws of the model differ by {share:.1e} of the logits' span, which counts as \
+                 rounding: the model was judged as one without noise"
+            ),
+            Self::Exhausted { attack } => {
+                write!(f, "a budget ended {attack}: robust accuracy is overestimated")
+            }
+            Self::FewDraws { draws } => write!(
+                f,
+                "the model is stochastic and was judged by {draws} draws; {DRAWS} or more tell \
+                 luck from robustness"
+            ),
+        }
+    }
+}
 
 /// What was seen on the way and is not in the record.
 pub(crate) struct Seen<'a> {
     pub probabilities: bool,
     /// By how much draws of a model that counts as one without noise differ.
     pub rounding: Option<f64>,
-    /// For each attack.
+    /// The examples that met a gradient of zero, for each attack.
     pub zero_gradients: &'a [BTreeSet<u64>],
 }
 
@@ -24,63 +84,60 @@ const HELP: f64 = 0.002;
 pub(crate) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> Vec<String> {
     let mut warnings = Vec::new();
     if seen.probabilities {
-        warnings.push(
-            "outputs look like probabilities; attacks want logits, without a softmax".to_string(),
-        );
+        warnings.push(Warning::Probabilities);
     }
-    warnings.extend(seen.rounding.map(|share| Flag::Rounding { share }.to_string()));
-    for ((entry, examples), attack) in suite.iter().zip(seen.zero_gradients).zip(&record.attacks) {
+    warnings.extend(seen.rounding.map(|share| Warning::Rounding { share }));
+    for (attack, examples) in record.attacks.iter().zip(seen.zero_gradients) {
+        let (name, attacked) = (&attack.name, attack.attacked.unwrap_or(record.examples));
         if !examples.is_empty() {
-            warnings.push(format!(
-                "{} met a gradient of zero on {} of {} examples that it attacked: gradients may be masked",
-                entry.label,
-                examples.len(),
-                attack.attacked.unwrap_or(record.examples)
-            ));
+            let examples = examples.len();
+            warnings.push(Warning::ZeroGradients { attack: name, examples, attacked });
+        }
+        if attack.exhausted {
+            warnings.push(Warning::Exhausted { attack: name });
         }
     }
     warnings.extend(black_box(record, rows, suite));
-    if !record.stochastic {
-        return warnings;
+    let averages = |entry: &Entry| entry.attack.gradient_draws().is_some_and(|draws| draws > 1);
+    if record.stochastic && record.draws < DRAWS {
+        warnings.push(Warning::FewDraws { draws: record.draws });
     }
-    if record.draws < DRAWS {
-        warnings.push(format!(
-            "the model is stochastic and was judged by {} draws; {DRAWS} or more tell luck from robustness",
-            record.draws
-        ));
+    if record.stochastic && !suite.iter().any(averages) {
+        warnings.push(Warning::NoEot);
     }
-    if !suite.iter().any(|entry| entry.attack.gradient_draws().is_some_and(|draws| draws > 1)) {
-        warnings.push(
-            "the model is stochastic and no attack averages its gradient over draws (EOT); \
-             robust accuracy is overestimated"
-                .to_string(),
-        );
-    }
-    warnings
+    warnings.iter().map(Warning::to_string).collect()
 }
 
-/// The examples that fall to attacks without gradients alone, where they are many.
-fn black_box(record: &Record, rows: &[Row], suite: &[Entry]) -> Option<String> {
-    let by_gradients = |access: Access| access == Access::Gradients;
-    let of = |white: bool| -> Vec<usize> {
-        let of_kind = |&index: &usize| by_gradients(suite[index].attack.access()) == white;
-        (0..suite.len()).filter(of_kind).collect()
+/// The examples that attacks without gradients broke and those with gradients did not, if they are
+/// many.
+///
+/// In a cascade they are those that an attack without gradients broke after one with gradients had
+/// failed.
+fn black_box(record: &Record, rows: &[Row], suite: &[Entry]) -> Option<Warning<'static>> {
+    let white: Vec<bool> =
+        suite.iter().map(|entry| entry.attack.access() == Access::Gradients).collect();
+    let first_white = white.iter().position(|&white| white)?;
+    let wrong = |row: &Row, index: usize| 2 * row.attacks[index].correct < record.draws as u32;
+    // The attack that an example fell to though those with gradients had left it.
+    let broke = |row: &Row| -> Option<usize> {
+        if record.cascade.is_some() {
+            let by = row.broken_by.as_ref()?;
+            let index = record.attacks.iter().position(|attack| attack.name == *by)?;
+            return (index > first_white && !white[index]).then_some(index);
+        }
+        let resisted = 2 * row.clean > record.draws as u32
+            && !(0..suite.len()).any(|index| white[index] && wrong(row, index));
+        (0..suite.len()).find(|&index| resisted && !white[index] && wrong(row, index))
     };
-    let (white, black) = (of(true), of(false));
-    if white.is_empty() || black.is_empty() {
+    let by: Vec<usize> = rows.iter().filter_map(broke).collect();
+    let (broken, examples) = (by.len(), rows.len());
+    // In a cascade the attacks with gradients had their try at just that image; by themselves one
+    // image more or less is luck.
+    let fewest = if record.cascade.is_some() { 1 } else { 2 };
+    if broken as f64 <= HELP * examples as f64 || broken < fewest {
         return None;
     }
-    let broken = |row: &Row, index: usize| 2 * row.attacks[index].correct < record.draws as u32;
-    let alone = |row: &&Row| {
-        2 * row.clean > record.draws as u32
-            && black.iter().any(|&index| broken(row, index))
-            && !white.iter().any(|&index| broken(row, index))
-    };
-    let count = rows.iter().filter(alone).count();
-    (count as f64 > HELP * rows.len() as f64 && count > 1).then(|| {
-        format!(
-            "{count} of {} examples fall only to attacks without gradients: gradients mislead",
-            rows.len()
-        )
-    })
+    let names: BTreeSet<usize> = by.into_iter().collect();
+    let names: Vec<&str> = names.into_iter().map(|index| suite[index].label.as_str()).collect();
+    Some(Warning::BlackBoxHelps { attacks: names.join(" and "), broken, examples })
 }

@@ -143,11 +143,12 @@ fn a_killed_checkup_continues_and_a_state_of_another_is_refused() {
     let (images, labels) = data(64);
     let other = kept().with_key(Key::new(9));
     let error = other.run(&model, images.clone(), labels.clone(), 0, &mut |_| {}).unwrap_err();
-    assert!(error.to_string().contains("state of another attack"), "{error}");
+    assert!(error.to_string().contains("key: got "), "{error}");
     // Another model that gives every image the same class.
     let louder = |x: Tensor<4>| model.logits(x).mul_scalar(1.5);
     let error = kept().run(&louder, images.clone(), labels.clone(), 0, &mut |_| {}).unwrap_err();
-    assert!(error.to_string().contains("model: got the state of one with other"), "{error}");
+    let wanted = "model: got this model's, wanted other logits or gradients as of the audit";
+    assert!(error.to_string().contains(wanted), "{error}");
     std::fs::write(folder.path().join("logits.json"), "{").unwrap();
     let error = kept().run(&model, images, labels, 0, &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("logits.json"), "{error}");

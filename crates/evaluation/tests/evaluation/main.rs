@@ -1,9 +1,16 @@
 //! The evaluation on models whose robust accuracy is known.
 
 mod accuracy;
+mod adversarial;
 mod audited;
+mod batches;
+mod cascade;
+mod cascade_state;
+mod cascade_warned;
 mod certified;
 mod compared;
+mod curves;
+mod interrupted;
 mod intervals;
 mod noise;
 mod records;
@@ -11,4 +18,5 @@ mod refused;
 mod resume;
 mod schema;
 mod threshold;
+mod toy;
 mod warned;

@@ -1,6 +1,6 @@
 //! Accuracies of all models under all attacks.
 
-use super::{Model, charts, clean_and_worst, of, point, style};
+use super::{Model, cascade, charts, clean_and_worst, of, point, radii, style};
 use crate::chart::{Chart, Plot, Series};
 use crate::document::Block;
 use crate::table::{Cell, Table};
@@ -12,6 +12,8 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let mut blocks =
         vec![Block::Table(overview(models, &lines)), Block::Charts(vec![figure(models, &lines)])];
     blocks.extend(no_evidence(models).map(Block::Text));
+    blocks.extend(cascade::blocks(models));
+    blocks.extend(charts(radii::charts(models)));
     let noisy = || models.iter().filter(|model| kinds(model.record()).len() > 1);
     if noisy().next().is_some() {
         blocks.push(Block::Text(
@@ -56,9 +58,8 @@ struct Line<'a> {
 
 /// Clean, each attack of any model, worst case. Attacks are the same if their parameters are.
 fn lines(models: &[Model]) -> Vec<Line<'_>> {
-    let mut attacks: Vec<(&str, &str)> = Vec::new();
-    for attack in models.iter().flat_map(|model| &model.record().attacks) {
-        let identity = (attack.name.as_str(), attack.hash.as_str());
+    let mut attacks: Vec<(String, String)> = Vec::new();
+    for identity in models.iter().flat_map(identities) {
         if !attacks.contains(&identity) {
             attacks.push(identity);
         }
@@ -69,11 +70,10 @@ fn lines(models: &[Model]) -> Vec<Line<'_>> {
         let alone = attacks.iter().filter(|(other, _)| other == name).count() == 1;
         let short: String = hash.chars().take(6).collect();
         let find = |model: &'_ Model| -> Option<usize> {
-            let mut all = model.record().attacks.iter();
-            all.position(|attack| (attack.name.as_str(), attack.hash.as_str()) == (*name, *hash))
+            identities(model).position(|(own, of_own)| (&own, &of_own) == (name, hash))
         };
         lines.push(Line {
-            name: if alone { (*name).to_string() } else { format!("{name} ({short})") },
+            name: if alone { name.clone() } else { format!("{name} ({short})") },
             values: models
                 .iter()
                 .map(|model| find(model).map(|i| &model.record().attacks[i].robust))
@@ -85,6 +85,19 @@ fn lines(models: &[Model]) -> Vec<Line<'_>> {
         lines.push(Line { name: "worst case".to_string(), values: worst });
     }
     lines
+}
+
+/// What the attacks of a model are called, and known by: their settings, in a cascade with those of
+/// the attacks before.
+fn identities(model: &Model) -> impl Iterator<Item = (String, String)> + '_ {
+    let (record, mut before) = (model.record(), String::new());
+    record.attacks.iter().map(move |attack| {
+        if record.cascade.is_none() {
+            before.clear();
+        }
+        before.insert_str(0, &attack.hash);
+        (record.heading(attack), before.clone())
+    })
 }
 
 pub(super) fn cell(estimate: Option<&Estimate>) -> Cell {
@@ -151,7 +164,8 @@ fn by_kind(models: &[Model], model: &Model) -> Table {
         std::iter::once(Cell::from(name)).chain(values).collect()
     };
     let mut rows = vec![row("clean", &record.clean)];
-    rows.extend(record.attacks.iter().map(|attack| row(&attack.name, &attack.robust)));
+    let attacks = record.attacks.iter();
+    rows.extend(attacks.map(|attack| row(&record.heading(attack), &attack.robust)));
     rows.extend(record.worst_case.iter().map(|worst| row("worst case", worst)));
     let names = kinds.iter().map(|(name, _)| format!("{name}, %"));
     Table {

@@ -118,15 +118,23 @@ pub(super) fn reproduce(models: &[Model]) -> Vec<Block> {
     blocks.push(Block::Table(facts(models, "Settings", &all)));
     for model in models.iter().filter(|model| !model.record().attacks.is_empty()) {
         let attacks = &model.record().attacks;
+        let cascade = model.record().cascade.is_some();
         let row = |attack: &AttackRecord| {
             let [hash, key] = [attack.hash.clone(), attack.key.to_string()].map(Cell::Code);
             let draws = attack.gradient_draws.map_or(Cell::Missing, |n| Cell::Count(n as u64));
             let attacked = attack.attacked.map_or(Cell::Missing, |n| Cell::Count(n as u64));
-            vec![attack.name.as_str().into(), draws, attacked, hash, key]
+            let mut row = vec![attack.name.as_str().into(), draws, attacked];
+            row.extend(
+                cascade.then(|| attack.broken.map_or(Cell::Missing, |n| Cell::Count(n as u64))),
+            );
+            row.extend([hash, key]);
+            row
         };
         let caption = format!("Attacks{}: SHA-256 of all parameters, and key", of(models, model));
-        let columns = ["attack", "draws of a gradient", "images attacked", "hash", "key"];
-        let columns = columns.map(String::from).to_vec();
+        let mut columns = vec!["attack", "draws of a gradient", "images attacked"];
+        columns.extend(cascade.then_some("images broken"));
+        columns.extend(["hash", "key"]);
+        let columns = columns.into_iter().map(String::from).collect();
         let table = Table { caption, columns, rows: attacks.iter().map(row).collect() };
         let code = |attack: &AttackRecord| {
             let spec = &attack.spec;

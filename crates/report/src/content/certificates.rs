@@ -1,12 +1,13 @@
 //! Certified robustness: what randomized smoothing proves, beside what attacks in L2 have reached.
 
+use super::radii::lowest;
 use super::{Model, style};
 use crate::chart::{Chart, Plot, Series, Style};
 use crate::document::Block;
 use crate::format;
 use crate::table::{Cell, Table};
 use cni_attacks::Norm;
-use cni_evaluation::{Axis, CertificateRecord, Estimate, Point};
+use cni_evaluation::{Axis, CertificateRecord, Point};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let certified = certified(models);
@@ -32,7 +33,7 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
         Block::Table(table(models, &certified)),
         Block::Charts(vec![chart(models, &certified)]),
     ];
-    if certified.iter().any(|(model, _)| !attacks(model).is_empty()) {
+    if certified.iter().any(|(model, _)| !lowest(model.record(), Norm::L2).is_empty()) {
         blocks.push(Block::Text(
             "The attacks in L2 were run on the model itself and not on the smoothed classifier, so \
              the two kinds of curves are of different classifiers. Of one classifier, accuracy \
@@ -149,7 +150,7 @@ fn chart(models: &[Model], certified: &[(&Model, &CertificateRecord)]) -> Chart 
         };
         let (points, style) = (made.curve.clone(), own(0));
         series.push(Series { name: name(model, "certified"), points, style });
-        let attacks = attacks(model);
+        let attacks = lowest(model.record(), Norm::L2);
         if !attacks.is_empty() {
             series.push(Series { name: name(model, "attacked"), points: attacks, style: own(1) });
         }
@@ -162,34 +163,4 @@ fn chart(models: &[Model], certified: &[(&Model, &CertificateRecord)]) -> Chart 
         "Certified: the share of the examples with a certificate of their class that reaches as \
          far. Attacked: the accuracy of the model under the strongest attack of that radius.",
     )
-}
-
-/// Accuracy under the attacks in L2: the lowest at each radius, with the clean one at zero; empty if
-/// there are no such attacks.
-fn attacks(model: &Model) -> Vec<Point> {
-    let record = model.record();
-    let mut found: Vec<(f64, &Estimate)> = Vec::new();
-    for attack in &record.attacks {
-        if let Some(threat) = attack.threat().filter(|threat| threat.norm() == Norm::L2) {
-            found.push((threat.epsilon(), &attack.robust.one_shot));
-        }
-    }
-    lowest(&record.clean.one_shot, found)
-}
-
-/// The lowest accuracy at each radius, by rising radius, and the clean one at zero before them.
-fn lowest<'a>(clean: &'a Estimate, mut found: Vec<(f64, &'a Estimate)>) -> Vec<Point> {
-    if found.is_empty() {
-        return Vec::new();
-    }
-    found.push((0.0, clean));
-    found.sort_by(|(a, x), (b, y)| a.total_cmp(b).then(x.accuracy.total_cmp(&y.accuracy)));
-    found.dedup_by_key(|(radius, _)| *radius);
-    let point = |(x, e): (f64, &Estimate)| Point {
-        x,
-        y: e.accuracy,
-        low: Some(e.low),
-        high: Some(e.high),
-    };
-    found.into_iter().map(point).collect()
 }

@@ -3,6 +3,7 @@
 mod accuracy;
 mod audit;
 mod cards;
+mod cascade;
 mod certificates;
 mod checks;
 mod classes;
@@ -11,6 +12,7 @@ mod examples;
 mod gallery;
 mod noise;
 mod probability;
+mod radii;
 mod summary;
 mod training;
 

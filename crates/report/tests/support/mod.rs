@@ -127,6 +127,7 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
             .collect(),
         worst_case: correct(&worst, i),
         certificate: None,
+        broken_by: None,
     };
     let attack = |(i, (name, _)): (usize, &(&str, f64))| AttackRecord {
         name: (*name).to_string(),
@@ -138,6 +139,8 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
         gradient_draws: Some(if name.starts_with("EOT") { 20 } else { 1 }),
         evidence: None,
         attacked: Some(examples),
+        broken: None,
+        exhausted: false,
         passes: Passes { forwards: 20_000 * (i as u64 + 1), backwards: 19_000 * (i as u64) },
         seconds: 12.5 * (i as f64 + 1.0),
     };
@@ -172,8 +175,11 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
         key,
         confidence: 0.95,
         clean: estimate(&clean).into(),
+        cascade: None,
+        budget: None,
         attacks: SUITE.iter().enumerate().map(attack).collect(),
         worst_case: Some(estimate(&worst).into()),
+        curves: Vec::new(),
         scoring: Passes { forwards: 7 * (examples * draws) as u64, backwards: 0 },
         seconds: 412.0,
         warnings: Vec::new(),

@@ -1,0 +1,221 @@
+//! Results on disk while a run goes on: how it survives a kill.
+//!
+//! A checkpoint is a folder. `settings.json` says which run it belongs to: its settings by name, and
+//! what its models answer to a few images. Each result is an entry, a file that is complete or not
+//! there, with the hash of its content and of the data that it was made from. A run continues in a
+//! folder whose settings are its own; it refuses that of an unfinished run with the name of the
+//! setting that differs, and replaces that of a finished one.
+
+mod names;
+mod probe;
+mod settings;
+
+pub(crate) use self::probe::Probe;
+pub(crate) use self::settings::Settings;
+
+use self::names::{matching, remove};
+use self::settings::{Difference, LAYOUT};
+use crate::EvaluationError;
+use crate::files::{fingerprint, read_text, seal, unseal, write_whole};
+use cni_attacks::AttackBatch;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+
+/// The file that says which run the others belong to.
+pub(crate) const SETTINGS: &str = "settings.json";
+
+/// The results of a run in a folder.
+pub(crate) struct Checkpoint {
+    folder: PathBuf,
+    settings: Settings,
+    /// Whether what is there is all of a finished run: what does not fit goes.
+    finished: Cell<bool>,
+}
+
+/// One result, and what it belongs to.
+#[derive(Serialize, Deserialize)]
+struct Saved<T> {
+    entry: String,
+    data: String,
+    content: T,
+}
+
+impl Checkpoint {
+    /// Takes up the checkpoint in a folder, or begins one.
+    ///
+    /// One of other settings is an error if its run is unfinished; else it goes, and this one begins.
+    pub fn open(folder: &Path, settings: Settings) -> Result<Self, EvaluationError> {
+        let folder = folder.to_path_buf();
+        let checkpoint = Self { folder, settings, finished: Cell::new(false) };
+        let path = checkpoint.folder.join(SETTINGS);
+        if path.exists() {
+            checkpoint.take_up(&path)?;
+        } else {
+            checkpoint.begin()?;
+        }
+        Ok(checkpoint)
+    }
+
+    fn take_up(&self, path: &Path) -> Result<(), EvaluationError> {
+        let value: Value = read_sealed(path)?;
+        let Version { layout: got, finished } = parse(path, value.clone())?;
+        if got != LAYOUT {
+            let refused = EvaluationError::StateLayout { path: path.into(), got, wanted: LAYOUT };
+            return if finished { self.begin_anew() } else { Err(refused) };
+        }
+        let old: Settings = parse(path, value)?;
+        match self.settings.difference(&old) {
+            None => self.finished.set(old.finished),
+            Some(_) if old.finished => self.begin_anew()?,
+            Some(difference) => return Err(self.refused(path, difference)),
+        }
+        Ok(())
+    }
+
+    /// Begins in a folder without settings. Nobody knows to what run entries in it belong; they are
+    /// not ours to remove.
+    fn begin(&self) -> Result<(), EvaluationError> {
+        if let Some(path) = matching(&self.folder, &self.settings.files)?.into_iter().next() {
+            let [setting, there, here] = [SETTINGS, "one", "none"].map(String::from);
+            return Err(self.refused(&path, Difference { setting, there, here }));
+        }
+        self.write(false)
+    }
+
+    /// Removes what is there.
+    fn begin_anew(&self) -> Result<(), EvaluationError> {
+        clear(&self.folder, &self.settings.files)?;
+        self.finished.set(false);
+        self.write(false)
+    }
+
+    fn write(&self, finished: bool) -> Result<(), EvaluationError> {
+        let mut settings = self.settings.clone();
+        settings.finished = finished;
+        write_whole(&self.folder.join(SETTINGS), seal(&settings).as_bytes())
+    }
+
+    fn refused(&self, path: &Path, difference: Difference) -> EvaluationError {
+        let Difference { setting, there, here } = difference;
+        let of = self.settings.of.clone();
+        EvaluationError::State { path: path.to_path_buf(), setting, there, here, of }
+    }
+
+    /// Removes the entries of the folder `part` within if the run has finished, which it then has
+    /// not any more; whether it had.
+    pub fn begin_part_anew(&self, part: &str) -> Result<bool, EvaluationError> {
+        let finished = self.finished.replace(false);
+        if finished {
+            self.write(false)?;
+            let of_part = |file: &&String| file.split_once('/').is_some_and(|(at, _)| at == part);
+            let files: Vec<String> = self.settings.files.iter().filter(of_part).cloned().collect();
+            remove(&self.folder, &files)?;
+        }
+        Ok(finished)
+    }
+
+    /// Notes that the run has come to its end.
+    pub fn finish(&self) -> Result<(), EvaluationError> {
+        self.write(true)
+    }
+
+    fn path(&self, entry: &str) -> PathBuf {
+        self.folder.join(format!("{entry}.json"))
+    }
+
+    /// The result of this name that was made from this data, if its file is there. `of` says whose
+    /// data they are.
+    ///
+    /// In a finished run a result of other data makes all of them go.
+    pub fn load<T: DeserializeOwned>(
+        &self,
+        entry: &str,
+        data: &str,
+        of: &str,
+    ) -> Result<Option<T>, EvaluationError> {
+        let path = self.path(entry);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let saved: Saved<T> = read_sealed(&path)?;
+        if saved.entry != entry {
+            let reason = format!("got the entry {}, wanted {entry}", saved.entry);
+            return Err(EvaluationError::Damaged { path, line: None, reason });
+        }
+        if saved.data == data {
+            return Ok(Some(saved.content));
+        }
+        if self.finished.get() {
+            self.begin_anew()?;
+            return Ok(None);
+        }
+        let (setting, here) = (format!("data of {of}"), data.to_string());
+        Err(self.refused(&path, Difference { setting, there: saved.data, here }))
+    }
+
+    /// Writes a result down. The file is complete or not there.
+    pub fn save(
+        &self,
+        entry: &str,
+        data: &str,
+        content: &impl Serialize,
+    ) -> Result<(), EvaluationError> {
+        let saved = Saved { entry: entry.to_string(), data: data.to_string(), content };
+        write_whole(&self.path(entry), seal(&saved).as_bytes())
+    }
+}
+
+/// The part of the settings that every version of the layout has.
+#[derive(Deserialize)]
+struct Version {
+    layout: u32,
+    finished: bool,
+}
+
+/// What the examples of a batch are known by: the hash of their pixels, labels and numbers.
+pub(crate) fn data_of(problem: &AttackBatch) -> String {
+    let numbers: Vec<u64> = (0..problem.len()).map(|row| problem.examples.number(row)).collect();
+    let (pixels, labels) = (problem.images.to_data(), problem.goal.labels().to_data());
+    let numbers = format!("{numbers:?}");
+    fingerprint(&[numbers.as_bytes(), pixels.as_bytes(), labels.as_bytes()])[..16].to_string()
+}
+
+/// Removes the checkpoint of a finished run; of an unfinished one nothing.
+pub(crate) fn remove_finished(folder: &Path) -> Result<(), EvaluationError> {
+    let path = folder.join(SETTINGS);
+    if !path.exists() {
+        return Ok(());
+    }
+    let settings = read_sealed(&path).and_then(|value: Value| parse::<Settings>(&path, value));
+    if let Ok(settings) = settings
+        && settings.finished
+    {
+        clear(folder, &settings.files)?;
+        // What others have put there stays, and with it the folder.
+        let _ = std::fs::remove_dir(folder);
+    }
+    Ok(())
+}
+
+/// Removes the files of a checkpoint, and no others.
+fn clear(folder: &Path, files: &[String]) -> Result<(), EvaluationError> {
+    remove(folder, files)?;
+    // Last: as long as it is there, the rest belongs to it.
+    remove(folder, &[SETTINGS.to_string()])
+}
+
+fn read_sealed<T: DeserializeOwned>(path: &Path) -> Result<T, EvaluationError> {
+    unseal(read_text(path)?.as_bytes()).map_err(|error| damaged(path, error))
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, value: Value) -> Result<T, EvaluationError> {
+    serde_json::from_value(value).map_err(|error| damaged(path, error))
+}
+
+fn damaged(path: &Path, error: serde_json::Error) -> EvaluationError {
+    let line = (error.line() > 0).then(|| error.line());
+    EvaluationError::Damaged { path: path.to_path_buf(), line, reason: error.to_string() }
+}

@@ -1,0 +1,202 @@
+//! Adversarial images on disk: one file for each attack and batch.
+
+use crate::EvaluationError;
+use crate::files::fingerprint;
+use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// What one attack made of one batch, as an evaluation
+/// [keeps it](crate::Evaluation::with_adversarial).
+///
+/// The file is in the safetensors format. Its tensors are `images` (float32, `[n, channels, height,
+/// width]`), `labels` and `examples` (int64, `[n]`) and `success` (uint8, `[n]`); its metadata have
+/// one entry, `adversarial`: JSON with `attack`, `hash`, and `sha256`, the hash of all the rest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdversarialImages {
+    /// The name of the attack, as the record has it.
+    pub attack: String,
+    /// SHA-256 of its settings, as the record has it.
+    pub hash: String,
+    /// Number of images, channels, height and width.
+    pub shape: [usize; 4],
+    /// The pixels in [0, 1], image by image, channel by channel, row by row.
+    pub pixels: Vec<f32>,
+    /// The labels.
+    pub labels: Vec<i64>,
+    /// The numbers of the examples within the data.
+    pub examples: Vec<u64>,
+    /// Whether the model is wrong on the image in every draw that decides, of which a model without
+    /// noise has one.
+    pub success: Vec<bool>,
+}
+
+/// The entry of the metadata.
+const METADATA: &str = "adversarial";
+
+/// What the metadata say.
+#[derive(Serialize, Deserialize)]
+struct About {
+    attack: String,
+    hash: String,
+    sha256: String,
+}
+
+impl AdversarialImages {
+    /// The files in a folder that an evaluation wrote: by attack in the order of the suite, then by
+    /// example.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Io`].
+    pub fn files(folder: &Path) -> Result<Vec<PathBuf>, EvaluationError> {
+        let mut found = Vec::new();
+        for within in entries(folder)?.iter().filter(|path| path.is_dir()) {
+            if named(within).is_some_and(is_attack) {
+                let files = entries(within)?.into_iter();
+                found.extend(files.filter(|path| named(path).is_some_and(is_batch)));
+            }
+        }
+        let attack = |path: &Path| named(path.parent()?)?.split_once('-')?.0.parse::<u64>().ok();
+        found.sort_by_key(|path| (attack(path), number(path), path.clone()));
+        Ok(found)
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Io`]; [`EvaluationError::Damaged`] if it is no such file, or has changed
+    /// since it was written.
+    pub fn read(path: &Path) -> Result<Self, EvaluationError> {
+        let failed = |source| EvaluationError::Io { path: path.to_path_buf(), source };
+        let bytes = std::fs::read(path).map_err(failed)?;
+        Self::parse(&bytes).map_err(|reason| EvaluationError::Damaged {
+            path: path.to_path_buf(),
+            line: None,
+            reason,
+        })
+    }
+
+    /// The images `[n, channels, height, width]`.
+    pub fn images(&self, device: &Device) -> Tensor<4> {
+        Tensor::from_data(TensorData::new(self.pixels.clone(), self.shape), device)
+    }
+
+    /// The folder and the name of a file: `00-PGD-10/from-000128.safetensors`.
+    pub(crate) fn name(index: usize, attack: &str, first: usize) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-.".contains(c) { c } else { '_' };
+        let attack: String = attack.chars().map(plain).collect();
+        format!("{index:02}-{attack}/from-{first:06}.safetensors")
+    }
+
+    /// What tells its content from any other.
+    pub(crate) fn sha256(&self) -> String {
+        let [images, labels, examples, success] = self.bytes();
+        let about = format!("{:?} {:?} {:?}", self.attack, self.hash, self.shape);
+        fingerprint(&[about.as_bytes(), &images, &labels, &examples, &success])
+    }
+
+    fn bytes(&self) -> [Vec<u8>; 4] {
+        [
+            self.pixels.iter().flat_map(|pixel| pixel.to_le_bytes()).collect(),
+            self.labels.iter().flat_map(|label| label.to_le_bytes()).collect(),
+            self.examples.iter().flat_map(|&number| (number as i64).to_le_bytes()).collect(),
+            self.success.iter().map(|&success| u8::from(success)).collect(),
+        ]
+    }
+
+    /// The file.
+    pub(crate) fn to_file(&self) -> Vec<u8> {
+        let [images, labels, examples, success] = self.bytes();
+        let view = |dtype, shape: &[usize], bytes| {
+            TensorView::new(dtype, shape.to_vec(), bytes).expect("as many bytes as the shape says")
+        };
+        let list = [self.labels.len()];
+        let tensors = [
+            ("images", view(Dtype::F32, &self.shape, &images)),
+            ("labels", view(Dtype::I64, &list, &labels)),
+            ("examples", view(Dtype::I64, &list, &examples)),
+            ("success", view(Dtype::U8, &list, &success)),
+        ];
+        let about =
+            About { attack: self.attack.clone(), hash: self.hash.clone(), sha256: self.sha256() };
+        let about = serde_json::to_string(&about).expect("plain text");
+        // A single entry: several would stand in an order that differs from file to file.
+        let metadata = [(METADATA.to_string(), about)];
+        serialize(tensors, Some(HashMap::from(metadata))).expect("four tensors of different names")
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+        let about = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
+        let about =
+            about.ok_or(format!("got no metadata `{METADATA}`, wanted adversarial images"))?;
+        let about: About = serde_json::from_str(about).map_err(|error| error.to_string())?;
+        let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+        let tensor = |name| file.tensor(name).map_err(|error| error.to_string());
+        let (images, labels) = (tensor("images")?, tensor("labels")?);
+        let (examples, success) = (tensor("examples")?, tensor("success")?);
+        let Ok(shape) = <[usize; 4]>::try_from(images.shape()) else {
+            return Err(format!("images: got shape {:?}, wanted four dimensions", images.shape()));
+        };
+        let lists = [&labels, &examples, &success];
+        let types = [images.dtype(), labels.dtype(), examples.dtype(), success.dtype()];
+        if lists.iter().any(|list| list.shape() != [shape[0]])
+            || types != [Dtype::F32, Dtype::I64, Dtype::I64, Dtype::U8]
+        {
+            return Err("got tensors that do not fit together".to_string());
+        }
+        let integers = |view: &TensorView| -> Vec<i64> {
+            let eight = view.data().as_chunks::<8>().0.iter();
+            eight.map(|bytes| i64::from_le_bytes(*bytes)).collect()
+        };
+        let pixels = images.data().as_chunks::<4>().0.iter();
+        let found = Self {
+            attack: about.attack,
+            hash: about.hash,
+            shape,
+            pixels: pixels.map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            labels: integers(&labels),
+            examples: integers(&examples).into_iter().map(|number| number as u64).collect(),
+            success: success.data().iter().map(|&success| success != 0).collect(),
+        };
+        let (got, wanted) = (found.sha256(), about.sha256);
+        match got == wanted {
+            true => Ok(found),
+            false => {
+                Err(format!("sha256: got {got}, wanted {wanted}: changed since it was written"))
+            }
+        }
+    }
+}
+
+fn named(path: &Path) -> Option<&str> {
+    path.file_name().and_then(|name| name.to_str())
+}
+
+/// Whether a folder has a name of [`AdversarialImages::name`].
+fn is_attack(name: &str) -> bool {
+    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
+    digits >= 2 && name.as_bytes().get(digits) == Some(&b'-')
+}
+
+/// Whether a file has such a name.
+fn is_batch(name: &str) -> bool {
+    let stem = name.strip_prefix("from-").and_then(|name| name.strip_suffix(".safetensors"));
+    stem.is_some_and(|stem| stem.len() >= 6 && stem.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The number of the first example of a file.
+fn number(path: &Path) -> Option<u64> {
+    named(path)?.strip_prefix("from-")?.strip_suffix(".safetensors")?.parse().ok()
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, EvaluationError> {
+    let failed = |source| EvaluationError::Io { path: folder.to_path_buf(), source };
+    let entries = std::fs::read_dir(folder).map_err(failed)?;
+    entries.map(|entry| Ok(entry.map_err(failed)?.path())).collect()
+}

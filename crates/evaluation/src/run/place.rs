@@ -1,0 +1,65 @@
+//! Where an audited attack stands in a suite.
+
+use crate::EvaluationError;
+use crate::audit::Audit;
+use crate::files::hash_of;
+use crate::record::spec::without_draws;
+use crate::run::identity::Entry;
+use cni_attacks::{Attack, AttackError, Pgd};
+use serde_json::Value;
+
+/// Where an audited attack stands in a suite.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Place {
+    pub attack: String,
+    pub within: Option<String>,
+    pub spec: Value,
+    pub hash: String,
+}
+
+impl Place {
+    /// Finds an attack in a suite, or among the attacks of one of its suites.
+    ///
+    /// For a model without noise draws have no meaning: an attack that differs in them alone will do.
+    pub fn find(suite: &[Entry], audited: &Pgd, stochastic: bool) -> Result<Self, EvaluationError> {
+        let wanted = audited.spec();
+        let same: fn(&Value, &Value) -> bool = |a, b| a == b;
+        let alike: fn(&Value, &Value) -> bool = |a, b| without_draws(a) == without_draws(b);
+        let rules = if stochastic { vec![same] } else { vec![same, alike] };
+        let top = |rule: fn(&Value, &Value) -> bool| {
+            let entry = suite.iter().find(|entry| rule(&entry.spec, &wanted))?;
+            let Entry { label, spec, hash, .. } = entry;
+            let (attack, spec, hash) = (label.clone(), spec.clone(), hash.clone());
+            Some(Self { attack, within: None, spec, hash })
+        };
+        let member = |rule: fn(&Value, &Value) -> bool| {
+            let found = |entry: &Entry| {
+                let spec = members(&entry.spec).into_iter().find(|spec| rule(spec, &wanted))?;
+                let (attack, within) = (audited.name(), Some(entry.label.clone()));
+                Some(Self { attack, within, hash: hash_of(spec), spec: spec.clone() })
+            };
+            suite.iter().find_map(found)
+        };
+        let found = rules.into_iter().find_map(|rule| top(rule).or_else(|| member(rule)));
+        found.ok_or_else(|| EvaluationError::Audit {
+            attack: audited.name(),
+            suite: suite.iter().map(|entry| entry.label.clone()).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+/// The settings of the attacks that a suite is made of, and of those within them.
+fn members(spec: &Value) -> Vec<&Value> {
+    let direct = spec["attacks"].as_array().into_iter().flatten();
+    direct.flat_map(|member| std::iter::once(member).chain(members(member))).collect()
+}
+
+/// Refuses an audit that could not be carried out, before anything is attacked.
+pub(crate) fn check(suite: &[Entry], audit: &Audit) -> Result<(), EvaluationError> {
+    Place::find(suite, audit.attack(), false)?;
+    if audit.attack().threat().epsilon() == 0.0 {
+        let wanted = "above 0: there is nothing to check in a ball that holds the image alone";
+        return Err(AttackError::Setting { field: "epsilon", got: 0.0, wanted }.into());
+    }
+    Ok(())
+}
