@@ -1,7 +1,7 @@
 //! Charts: what a figure shows, and the numbers behind it.
 
-use crate::table::{Cell, Table};
 use crate::format;
+use crate::table::{Cell, Table};
 use cni_evaluation::{Axis, Point, Verdict};
 
 /// A figure of the report.

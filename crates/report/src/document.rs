@@ -32,12 +32,12 @@ pub(crate) enum Block {
     Table(Table),
     /// All checks at a glance: a link to each, and its verdict in each model.
     Overview(Table),
-    /// Side by side where there is room.
+    /// Side by side if there is room.
     Charts(Vec<Chart>),
     Gallery(Vec<ExampleView>),
-    /// Side by side where there is room.
+    /// Side by side if there is room.
     Checks(Vec<CheckView>),
-    /// Text of which every letter counts.
+    /// Text that is shown letter by letter.
     Code(String),
     /// What only some readers want.
     Fold(String, Vec<Block>),
@@ -59,11 +59,11 @@ pub(crate) struct CheckView {
 /// What a check found in one model.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
-    /// Absent where the report is of one model.
+    /// Absent if the report is of one model.
     pub(crate) model: Option<String>,
     pub(crate) verdict: Verdict,
     pub(crate) measured: String,
-    /// What it could have seen, where its rule names a difference.
+    /// What it could have seen, if its rule names a difference.
     pub(crate) sight: Option<String>,
     pub(crate) cost: String,
 }

@@ -24,7 +24,7 @@ pub(crate) fn number_range(low: f64, high: f64) -> String {
     format!("{}{between}{}", significant(low, 3), significant(high, 3))
 }
 
-/// The ends of an interval in percent: `23.2–37.4`, or `−1.2 to 3.4` where a dash would be taken for a sign.
+/// The ends of an interval in percent: `23.2–37.4`, or `−1.2 to 3.4` if a dash would look like a sign.
 pub(crate) fn range(low: f64, high: f64) -> String {
     let between = if low < 0.0 { " to " } else { "–" };
     format!("{}{between}{}", percent(low), percent(high))
@@ -46,7 +46,7 @@ pub(crate) fn number(value: f64) -> String {
     significant(value, 4)
 }
 
-/// A number with as many significant digits, in powers of ten where it is very small or large.
+/// A number with as many significant digits, in powers of ten if it is very small or large.
 pub(crate) fn significant(value: f64, digits: usize) -> String {
     if value == 0.0 || !value.is_finite() {
         return if value == 0.0 { "0".to_string() } else { value.to_string() };
@@ -96,7 +96,7 @@ pub(crate) fn p_value(p: f64) -> String {
     if p < 0.001 { "p < 0.001".to_string() } else { format!("p = {}", significant(p, 2)) }
 }
 
-/// A radius, as so many steps of 8-bit pixels where it is whole ones: `8/255`.
+/// A radius, in steps of 8-bit pixels if it is a whole number of them: `8/255`.
 pub(crate) fn radius(value: f64) -> String {
     match of_255(value) {
         Some(steps) if steps != 0 => format!("{}/255", signed(steps.to_string())),

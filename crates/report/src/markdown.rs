@@ -1,7 +1,7 @@
 //! A report as Markdown.
 
 use crate::chart::Chart;
-use crate::document::{Block, Document, Finding, CheckView};
+use crate::document::{Block, CheckView, Document, Finding};
 use crate::table::{Cell, Table};
 use std::fmt::Write as _;
 

@@ -16,7 +16,7 @@ pub(crate) enum Cell {
     /// What was not measured.
     Missing,
     Text(String),
-    /// Text of which every letter counts.
+    /// Text that is shown letter by letter.
     Code(String),
     Count(u64),
     Number(f64),
@@ -48,7 +48,7 @@ impl Cell {
         }
     }
 
-    /// As a program reads it: all digits, nothing where there is nothing.
+    /// As a program reads it: all digits, and nothing for what was not measured.
     fn raw(&self) -> String {
         match self {
             Self::Missing => String::new(),

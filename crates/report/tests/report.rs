@@ -219,7 +219,7 @@ fn an_inconclusive_check_is_no_passed_one() {
     );
     let text: String = check.text().collect();
     let seen =
-        "Could have seen 13.7 points, where its rule names 3.0; 2,140 examples would show that.";
+        "Could have seen 13.7 points; its rule names 3.0, and 2,140 examples would show that.";
     assert!(text.contains("?inconclusive") && text.contains(seen), "{text}");
     assert!(markdown.contains("- **inconclusive** APGD leaves 6.2 %") && markdown.contains(seen));
     assert!(html.contains(".badge.inconclusive"));
@@ -231,7 +231,7 @@ fn a_pass_by_what_is_left_says_how_much_that_is() {
     let check = evaluated.record.checks.iter_mut().find(|check| check.name == "black-box").unwrap();
     (check.detectable, check.at_most, check.bound) = (Some(0.051), Some(0.025), Some(0.03));
     let report = Report::new(vec![evaluated]).unwrap();
-    let wanted = "At most 2.5 points could be won, where its rule names 3.0.";
+    let wanted = "At most 2.5 points could be won; its rule names 3.0.";
     assert!(report.html().contains(wanted) && report.markdown().contains(wanted));
     assert!(!report.html().contains("Could have seen 5.1"));
 }

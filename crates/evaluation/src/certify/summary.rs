@@ -124,7 +124,10 @@ mod tests {
         let curve = record(&rows).curve;
         assert!(curve.windows(2).all(|pair| pair[0].y >= pair[1].y && pair[0].x < pair[1].x));
         let at = |x: f64| *curve.iter().find(|point| (point.x - x).abs() < 1e-9).unwrap();
-        assert_eq!([0.0, 0.25, 0.35, 0.5, 0.55].map(|x| at(x).y), [2., 2., 1., 1., 0.].map(|k| k / 3.0));
+        assert_eq!(
+            [0.0, 0.25, 0.35, 0.5, 0.55].map(|x| at(x).y),
+            [2., 2., 1., 1., 0.].map(|k| k / 3.0)
+        );
         let Point { low, high, .. } = at(0.25);
         assert_eq!((low.unwrap(), high.unwrap()), clopper_pearson(2, 3, 0.95).unwrap());
         // Past the largest radius of 100,000 samples, 3.81 σ, there is nothing.

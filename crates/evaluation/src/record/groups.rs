@@ -23,9 +23,8 @@ impl Evaluated {
             classes.entry(row.label).or_default().push(self.share(row, worst_case));
         }
         let (draws, confidence) = (self.record.draws as f64, self.record.confidence);
-        let of = |(label, shares): (i64, Vec<f64>)| {
-            Ok((label, mean_share(&shares, draws, confidence)?))
-        };
+        let of =
+            |(label, shares): (i64, Vec<f64>)| Ok((label, mean_share(&shares, draws, confidence)?));
         classes.into_iter().map(of).collect()
     }
 

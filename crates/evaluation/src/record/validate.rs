@@ -98,7 +98,12 @@ impl Record {
         all("certificates", settings, |v| v > 0.0 && v.is_finite(), "finite numbers above 0")?;
         let radii = [made.average_radius, made.average_radius_low, made.average_radius_high];
         let radii = radii.into_iter().chain(made.curve.iter().map(|point| point.x));
-        all("certified radius", radii, |r| r.is_finite() && r >= 0.0, "finite numbers of at least 0")?;
+        all(
+            "certified radius",
+            radii,
+            |r| r.is_finite() && r >= 0.0,
+            "finite numbers of at least 0",
+        )?;
         let values = |p: &Point| [Some(p.y), p.low, p.high];
         let shares = made.curve.iter().flat_map(values).flatten().chain([made.abstained]);
         let inside = |v: f64| (-ROUNDING..=1.0 + ROUNDING).contains(&v);

@@ -46,7 +46,8 @@ impl Certifier {
         let mut watch = |passes| progress(&Step::Certificates { examples, passes });
         let images = problem.images.clone();
         let numbers = problem.examples.clone();
-        let found = self.smoothing.certify_with(classifier, images, self.key, numbers, &mut watch)?;
+        let found =
+            self.smoothing.certify_with(classifier, images, self.key, numbers, &mut watch)?;
         let (rows, passes) = (found.rows(), found.passes);
         Ok(CertifiedBatch { rows, passes, seconds: started.elapsed().as_secs_f64() })
     }

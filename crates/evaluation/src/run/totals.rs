@@ -5,8 +5,8 @@ use crate::run::candidate::Candidate;
 use crate::run::identity::{AtRadius, DataHash, Entry};
 use crate::run::warnings::{self, Seen};
 use crate::{
-    AttackRecord, EpsilonCurve, EpsilonPoint, Evaluated, Evaluation, NoiseState, Record, Row,
-    RowAttack, SCHEMA, ExampleImage, ThreatCard,
+    AttackRecord, EpsilonCurve, EpsilonPoint, Evaluated, Evaluation, ExampleImage, NoiseState,
+    Record, Row, RowAttack, SCHEMA, ThreatCard,
 };
 use cni_attacks::{AttackBatch, Budget, Passes};
 use std::collections::BTreeSet;

@@ -18,7 +18,11 @@ use crate::statistics::laws::normal_quantile;
 /// # Errors
 ///
 /// If `proportion` is not in [0, 1], `trials` is not above 0, or `confidence` not between 0 and 1.
-pub fn wilson(proportion: f64, trials: f64, confidence: f64) -> Result<(f64, f64), StatisticsError> {
+pub fn wilson(
+    proportion: f64,
+    trials: f64,
+    confidence: f64,
+) -> Result<(f64, f64), StatisticsError> {
     let z = quantile(confidence)?;
     let p = within("proportion", proportion, |p| (0.0..=1.0).contains(&p), "a number in [0, 1]")?;
     let n = within("trials", trials, |n| n > 0.0, "a number above 0")?;

@@ -18,8 +18,6 @@ pub(crate) fn student_quantile(p: f64, freedom: f64) -> f64 {
     // With many degrees the two laws are alike, and the inverse of Student's is not to be relied on.
     match freedom > 1e4 {
         true => normal_quantile(p),
-        false => {
-            StudentsT::new(0.0, 1.0, freedom).expect("at least one degree").inverse_cdf(p)
-        }
+        false => StudentsT::new(0.0, 1.0, freedom).expect("at least one degree").inverse_cdf(p),
     }
 }

@@ -36,7 +36,8 @@ fn radii_stay_below_those_of_a_linear_model() {
     let model = Threshold { sigma: 0.0 };
     let n = 200;
     let Evaluated { record, rows, .. } = evaluation().run(&model, batches(n, 64)).unwrap();
-    let means: Vec<f64> = images(n).mean_dims(&[1, 2, 3]).flatten::<1>(0, 3).try_to_vec_as().unwrap();
+    let means: Vec<f64> =
+        images(n).mean_dims(&[1, 2, 3]).flatten::<1>(0, 3).try_to_vec_as().unwrap();
     let exact = means.iter().map(|mean| 2.0 * (mean - 0.5).abs());
     let (mut wrong, mut sum, mut all) = (0, 0.0, 0.0);
     for (row, exact) in rows.iter().zip(exact) {

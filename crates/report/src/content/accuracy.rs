@@ -3,8 +3,8 @@
 use super::{Model, cascade, charts, clean_and_worst, of, point, radii, style};
 use crate::chart::{Chart, Plot, Series};
 use crate::document::Block;
-use crate::table::{Cell, Table};
 use crate::format;
+use crate::table::{Cell, Table};
 use cni_evaluation::{Accuracy, Estimate, Point, Record};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
@@ -29,7 +29,7 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     blocks
 }
 
-/// Which attacks on noisy models say nothing against those without noise, where there are both.
+/// Which attacks on noisy models say nothing against models without noise, if there are both.
 fn no_evidence(models: &[Model]) -> Option<String> {
     if models.iter().all(|model| model.record().stochastic) {
         return None;

@@ -2,8 +2,8 @@
 
 use super::Model;
 use crate::document::Block;
-use crate::table::{Cell, Table};
 use crate::format::{self, counted};
+use crate::table::{Cell, Table};
 use cni_evaluation::{AuditRecord, Check, Record, Verdict};
 
 /// What stands before the checks: a sentence, or a table for several models.

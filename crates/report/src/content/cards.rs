@@ -2,8 +2,8 @@
 
 use super::{Model, of};
 use crate::document::Block;
-use crate::table::{Cell, Table};
 use crate::format;
+use crate::table::{Cell, Table};
 use cni_attacks::{Access, Passes};
 use cni_evaluation::{AttackRecord, Record};
 

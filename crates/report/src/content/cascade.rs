@@ -1,4 +1,4 @@
-//! Cascades: what is left after each attack.
+//! Cascades: what the model still gets right after each attack.
 
 use super::accuracy::cell;
 use super::{Model, of};

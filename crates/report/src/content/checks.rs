@@ -1,10 +1,10 @@
 //! The checks of an evaluation's honesty: what they found, and what there is to see.
 
 use super::{Model, style, unique};
-use crate::chart::{Chart, Plot, Series, Source, HeatMap};
-use crate::document::{Block, Finding, CheckView};
-use crate::table::{Cell, Table};
+use crate::chart::{Chart, HeatMap, Plot, Series, Source};
+use crate::document::{Block, CheckView, Finding};
 use crate::format::{self, count, counted, slug};
+use crate::table::{Cell, Table};
 use cni_evaluation::{Check, Curve, Figure, Verdict};
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -117,9 +117,9 @@ fn sight(check: &Check) -> Option<String> {
         (Some(most), _) => format!("At most {} points could be won", format::percent(most)),
         (None, detectable) => format!("Could have seen {} points", format::percent(detectable?)),
     };
-    let rule = check.bound.map(|bound| format!(", where its rule names {}", format::percent(bound)));
+    let rule = check.bound.map(|bound| format!("; its rule names {}", format::percent(bound)));
     let needed =
-        check.needed.map(|needed| format!("; {} would show that", counted(needed, "example")));
+        check.needed.map(|needed| format!(", and {} would show that", counted(needed, "example")));
     let (rule, needed) = (rule.unwrap_or_default(), needed.unwrap_or_default());
     Some(format!("{seen}{rule}{needed}."))
 }

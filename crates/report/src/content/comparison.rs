@@ -2,8 +2,8 @@
 
 use super::Model;
 use crate::document::Block;
-use crate::table::{Cell, Table};
 use crate::format;
+use crate::table::{Cell, Table};
 use cni_evaluation::{Comparison, Difference, compare};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {

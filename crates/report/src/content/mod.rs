@@ -19,7 +19,7 @@ mod training;
 pub(crate) use self::certificates::rows as certificates;
 pub(crate) use self::examples::table as examples;
 
-use crate::chart::{Chart, Style, Plot, Series};
+use crate::chart::{Chart, Plot, Series, Style};
 use crate::document::{Block, Document, Section};
 use cni_evaluation::{Accuracy, Evaluated, Point, Record};
 use std::collections::HashSet;
@@ -98,7 +98,7 @@ fn groups(models: &[Model]) -> Vec<Block> {
     charts([classes::charts(models), probability::charts(models)].concat()).into_iter().collect()
 }
 
-/// What is said of a single model in passing: nothing where there is only one.
+/// What is said of a single model in passing: nothing if there is only one.
 fn of(models: &[Model], model: &Model) -> String {
     if models.len() > 1 { format!(", {}", model.name) } else { String::new() }
 }
@@ -150,7 +150,7 @@ fn clean_and_worst(
     BOTH.into_iter().filter_map(chart).collect()
 }
 
-/// A chart with a curve for each of several models. Where only one has any, the title names it.
+/// A chart with a curve for each of several models. If only one has any, the title names it.
 fn several(
     id: String,
     title: String,
@@ -171,7 +171,7 @@ fn point(x: usize, accuracy: &Accuracy) -> Point {
     Point { x: x as f64, y: e.accuracy, low: Some(e.low), high: Some(e.high) }
 }
 
-/// Charts as a block; no block where there are none.
+/// Charts as a block; no block of none.
 fn charts(charts: Vec<Chart>) -> Option<Block> {
     (!charts.is_empty()).then_some(Block::Charts(charts))
 }

@@ -1,10 +1,10 @@
 //! The noise that the layers have learned.
 
 use super::{Model, id, of, style};
-use crate::chart::{Chart, Plot, Series, HeatMap};
+use crate::chart::{Chart, HeatMap, Plot, Series};
 use crate::document::Block;
-use crate::table::{Cell, Table};
 use crate::format::{self, counted, slug};
+use crate::table::{Cell, Table};
 use cni_evaluation::{Axis, Point};
 use cni_noise::NoiseCovariance;
 
@@ -16,7 +16,13 @@ const LINES: usize = 6;
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let noisy = models.iter().filter(|model| !model.record().model.layers.is_empty());
-    noisy.flat_map(|model| of_model(models, model)).collect()
+    let noisy: Vec<&Model> = noisy.collect();
+    let mut blocks: Vec<Block> = noisy.iter().flat_map(|model| of_model(models, model)).collect();
+    // The tables of many layers are folded away, so one tells how much noise there is.
+    if noisy.iter().any(|model| model.record().model.layers.len() > LINES) {
+        blocks.insert(0, Block::Table(overview(&noisy)));
+    }
+    blocks
 }
 
 fn of_model(models: &[Model], model: &Model) -> Vec<Block> {
@@ -24,12 +30,13 @@ fn of_model(models: &[Model], model: &Model) -> Vec<Block> {
     let charts: Vec<Vec<Chart>> = layers.iter().map(|layer| charts(models, model, layer)).collect();
     let (shown, folded) =
         charts.split_at(if models.len() == 1 { SHOWN.min(charts.len()) } else { 0 });
-    let (count, table) = (counted(layers.len(), "layer"), Block::Table(table(models, model)));
+    let table = Block::Table(table(models, model));
     let mut blocks = match layers.len() {
         0..=LINES => vec![table],
-        _ => {
-            let summary = format!("The noise of {count}, layer by layer{}", of(models, model));
-            vec![Block::Text(range(model)), Block::Fold(summary, vec![table])]
+        n => {
+            let layers = counted(n, "layer");
+            let summary = format!("The noise of {layers}, one by one{}", of(models, model));
+            vec![Block::Fold(summary, vec![table])]
         }
     };
     if !shown.is_empty() {
@@ -43,21 +50,28 @@ fn of_model(models: &[Model], model: &Model) -> Vec<Block> {
     blocks
 }
 
-/// How much noise there is, in a sentence.
-fn range(model: &Model) -> String {
-    let layers = &model.record().model.layers;
-    let ends = |value: fn(&NoiseCovariance) -> f64| {
-        let values = || layers.iter().map(value);
-        let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));
-        format!("{} to {}", format::significant(low, 3), format::significant(high, 3))
+/// How much noise each model has learned.
+fn overview(models: &[&Model]) -> Table {
+    let row = |model: &&Model| {
+        let layers = &model.record().model.layers;
+        let ends = |value: fn(&NoiseCovariance) -> f64| {
+            let values = || layers.iter().map(value);
+            let low = values().fold(f64::MAX, f64::min);
+            let high = values().fold(f64::MIN, f64::max);
+            Cell::Text(format::number_range(low, high))
+        };
+        vec![
+            model.name.as_str().into(),
+            Cell::Count(layers.len() as u64),
+            ends(|layer| layer.amplitude),
+            ends(|layer| layer.std_mean),
+        ]
     };
-    format!(
-        "{} has learned noise in {}, with amplitudes of {} and mean standard deviations of {}.",
-        model.name,
-        counted(layers.len(), "layer"),
-        ends(|layer| layer.amplitude),
-        ends(|layer| layer.std_mean),
-    )
+    Table {
+        caption: "Learned noise, from the layer with the least to that with the most".to_string(),
+        columns: ["model", "noisy layers", "amplitude", "mean std"].map(String::from).to_vec(),
+        rows: models.iter().map(row).collect(),
+    }
 }
 
 fn table(models: &[Model], model: &Model) -> Table {

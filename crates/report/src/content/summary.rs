@@ -3,8 +3,8 @@
 use super::Model;
 use super::accuracy::{INTERVAL, cell};
 use super::audit::{is_inconclusive, name};
-use crate::table::{Cell, Table};
 use crate::format::{self, counted, estimate};
+use crate::table::{Cell, Table};
 use cni_evaluation::{Accuracy, Check, Verdict};
 
 pub(super) fn title(models: &[Model]) -> String {
@@ -73,7 +73,8 @@ pub(super) fn table(models: &[Model]) -> Option<Table> {
 }
 
 /// What an inconclusive check means.
-const INCONCLUSIVE: &str = "An inconclusive check found nothing, and had too few examples to see what its rule names";
+const INCONCLUSIVE: &str =
+    "An inconclusive check found nothing, and had too few examples to see what its rule names";
 
 /// How many checks have which verdict, without those that none has.
 fn counts(checks: &[Check]) -> String {
@@ -155,14 +156,11 @@ fn paragraph(model: &Model) -> String {
             " No check was run: nothing says whether the attacks worked as they should.".to_string()
         }
         n => {
-            let inconclusive = match record
-                .checks
-                .iter()
-                .find(|c| c.verdict == Verdict::Inconclusive)
-            {
-                Some(_) => format!(" {INCONCLUSIVE}."),
-                None => String::new(),
-            };
+            let inconclusive =
+                match record.checks.iter().find(|c| c.verdict == Verdict::Inconclusive) {
+                    Some(_) => format!(" {INCONCLUSIVE}."),
+                    None => String::new(),
+                };
             let verdicts = format::list(&verdicts(&record.checks));
             let of = record.audit.as_ref().map_or(String::new(), |a| format!(" of {}", name(a)));
             format!(" Of {}{of}, {verdicts}.{inconclusive}", counted(n, "check"))

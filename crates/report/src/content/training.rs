@@ -1,7 +1,7 @@
 //! How a model came to be, epoch by epoch.
 
 use super::{Model, charts, id, of, several, style};
-use crate::chart::{Chart, Plot, Series, HeatMap};
+use crate::chart::{Chart, HeatMap, Plot, Series};
 use crate::document::Block;
 use crate::format::slug;
 use cni_evaluation::{Axis, Epoch, Point};
@@ -138,8 +138,7 @@ fn map(models: &[Model], model: &Model) -> Option<Chart> {
     };
     let numbered = layers.iter().enumerate().map(|(i, layer)| format!("{}: {layer}", i + 1));
     let title = format!("Learned amplitude of each layer's noise{}", of(models, model));
-    let chart =
-        Chart::new(id(models, model, "training-noise-layers"), title, Plot::HeatMap(map));
+    let chart = Chart::new(id(models, model, "training-noise-layers"), title, Plot::HeatMap(map));
     Some(chart.noted(numbered.collect::<Vec<_>>().join("; ")))
 }
 

@@ -19,12 +19,7 @@ pub(super) fn draw(categories: &[String], series: &[Series]) -> Picture {
     let top = legend::height(series) + 10;
     let labels: Vec<String> = categories.iter().map(|name| fitting(name, WIDTH / 3)).collect();
     let widest = labels.iter().map(|label| width(label)).max().unwrap_or(0);
-    let frame = Frame {
-        left: widest + 24,
-        right: WIDTH - 96,
-        top,
-        bottom: top + rows,
-    };
+    let frame = Frame { left: widest + 24, right: WIDTH - 96, top, bottom: top + rows };
     let ticks: Vec<(f64, String)> =
         (0..=4).map(|i| f64::from(i) / 4.0).map(|v| (v, format!("{:.0} %", 100.0 * v))).collect();
     for (place, _) in &ticks {

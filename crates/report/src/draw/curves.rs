@@ -26,7 +26,12 @@ pub(super) fn draw(x: &Axis, y: &Axis, curves: &[Series]) -> Picture {
     let widest = up.ticks.iter().map(|(_, text)| width(text)).max().unwrap_or(0);
     let frame = Frame { left: widest + 22, right: WIDTH - 26, top, bottom: top + PLOT };
 
-    picture.text(&fitting(&y.label, WIDTH - 20), (10, top - LINE / 2 - 18), Anchor::Left, Color::Muted);
+    picture.text(
+        &fitting(&y.label, WIDTH - 20),
+        (10, top - LINE / 2 - 18),
+        Anchor::Left,
+        Color::Muted,
+    );
     for (place, text) in &up.ticks {
         let (from, to) = (frame.at(0.0, *place), frame.at(1.0, *place));
         picture.line(vec![from, to], Color::Grid, 2);
@@ -82,12 +87,7 @@ impl Frame {
     }
 
     /// The lower edge with its numbers, as many as have room, and its name.
-    pub(super) fn x_axis(
-        &self,
-        picture: &mut Picture,
-        ticks: &[(f64, String)],
-        label: &str,
-    ) {
+    pub(super) fn x_axis(&self, picture: &mut Picture, ticks: &[(f64, String)], label: &str) {
         picture.line(vec![(self.left, self.bottom), (self.right, self.bottom)], Color::Muted, 2);
         let mut free = i32::MIN;
         for (place, text) in ticks {

@@ -37,14 +37,36 @@ pub(super) type Dashes = &'static [i32];
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
     /// Straight lines from point to point.
-    Line { points: Vec<At>, color: Color, width: i32, dashes: Dashes },
+    Line {
+        points: Vec<At>,
+        color: Color,
+        width: i32,
+        dashes: Dashes,
+    },
     /// What is inside of corners.
-    Area { corners: Vec<At>, color: Color, opacity: f32 },
-    Circle { center: At, radius: i32, color: Color },
+    Area {
+        corners: Vec<At>,
+        color: Color,
+        opacity: f32,
+    },
+    Circle {
+        center: At,
+        radius: i32,
+        color: Color,
+    },
     /// A line of text, whose baseline is at its place.
-    Text { text: String, at: At, anchor: Anchor, color: Color },
+    Text {
+        text: String,
+        at: At,
+        anchor: Anchor,
+        color: Color,
+    },
     /// An image, each of whose pixels becomes a rectangle.
-    Image { image: RgbImage, at: At, size: At },
+    Image {
+        image: RgbImage,
+        at: At,
+        size: At,
+    },
 }
 
 /// A figure on paper of [`WIDTH`] and a height, its shapes from the lowest to the uppermost.

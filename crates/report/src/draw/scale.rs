@@ -1,4 +1,4 @@
-//! Where a number lies on an axis, and which numbers are written there.
+//! An axis: the places of numbers on it, and which numbers are written.
 
 use crate::format;
 use cni_evaluation::Axis;
@@ -6,7 +6,7 @@ use cni_evaluation::Axis;
 /// An axis with its range.
 pub(super) struct Scale {
     logarithmic: bool,
-    /// Where zero and what is below it stand on a logarithmic axis.
+    /// The place of zero, and of what is below it, on a logarithmic axis.
     floor: f64,
     low: f64,
     high: f64,
@@ -90,7 +90,7 @@ fn nice(low: f64, high: f64, whole: bool) -> Vec<f64> {
     (first..=last).take(20).map(|i| i as f64 * step).collect()
 }
 
-/// The powers of ten between the values, and zero where it is among them.
+/// The powers of ten between the values, and zero if it is among them.
 fn decades(places: &[f64]) -> Vec<f64> {
     let positive = || places.iter().copied().filter(|v| *v > 0.0);
     let first = positive().next().map_or(0, |v| v.log10().ceil() as i32);

@@ -6,7 +6,7 @@ use super::theme::hex;
 use crate::png;
 use std::fmt::Write as _;
 
-/// Where the figure stands.
+/// The place of a figure.
 pub(super) enum Place<'a> {
     /// In a file of its own, with its own colors and font.
     File,

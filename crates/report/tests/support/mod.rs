@@ -4,8 +4,9 @@
 use cni_attacks::{Access, Passes, Threat};
 use cni_evaluation::audit::Effort;
 use cni_evaluation::{
-    Accuracy, AttackRecord, AuditRecord, DataCard, Epoch, Estimate, Evaluated, Hits, ModelCard,
-    NoiseState, Record, Row, RowAttack, SCHEMA, ExampleImage, ThreatCard,
+    Accuracy, AttackRecord, AuditRecord, CascadeRecord, DataCard, Epoch, EpsilonCurve,
+    EpsilonPoint, Estimate, Evaluated, ExampleImage, Hits, ModelCard, NoiseState, Record, Row,
+    RowAttack, SCHEMA, ThreatCard,
 };
 use cni_noise::{Key, NoiseCovariance, host_normal, host_uniform};
 
@@ -70,6 +71,30 @@ pub fn stochastic(name: &str, examples: usize) -> Evaluated {
 pub fn certified(name: &str, examples: usize) -> Evaluated {
     let mut evaluated = deterministic(name, examples);
     certificates::certify(&mut evaluated);
+    evaluated
+}
+
+/// A model without noise whose attacks ran in a cascade, at several radii.
+pub fn in_cascade(name: &str, examples: usize) -> Evaluated {
+    let mut evaluated = deterministic(name, examples);
+    let record = &mut evaluated.record;
+    record.cascade = Some(CascadeRecord { suite: Some("AutoAttack".to_string()) });
+    for attack in &mut record.attacks {
+        (attack.attacked, attack.broken) = (Some(examples / 2), Some(examples / 10));
+    }
+    record.attacks[4].exhausted = true;
+    let curve = |attack: &AttackRecord| {
+        let point = |step: u32| {
+            let factor = 1.0 - f64::from(step) / 8.0;
+            let e = &attack.robust.one_shot;
+            let [accuracy, low, high] = [e.accuracy, e.low, e.high].map(|v| v * factor);
+            let accuracy = Estimate { accuracy, low, high, per_draw: vec![accuracy] }.into();
+            EpsilonPoint { epsilon: f64::from(step) / 255.0, accuracy, passes: attack.passes }
+        };
+        let points = [0, 2, 4, 8].map(point).to_vec();
+        EpsilonCurve { attack: attack.name.clone(), points }
+    };
+    record.curves = record.attacks.iter().map(curve).collect();
     evaluated
 }
 
