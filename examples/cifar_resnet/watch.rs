@@ -39,6 +39,10 @@ impl Watch {
                     "{label}, iteration {iteration} on {active} images, noise {noise}"
                 ));
             }
+            Step::Certificates { examples, passes } => {
+                self.bar.set_position(*examples as u64);
+                self.show(format!("certificates, {} passes", passes.forwards));
+            }
             Step::Check(progress) => self.check(progress),
         }
     }

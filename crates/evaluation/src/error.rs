@@ -1,5 +1,6 @@
 //! What an evaluation refuses.
 
+use crate::StatisticsError;
 use crate::record::schema::SCHEMA;
 use cni_attacks::AttackError;
 use std::path::PathBuf;
@@ -10,6 +11,9 @@ pub enum EvaluationError {
     /// Images, labels, logits or settings that do not fit together.
     #[error(transparent)]
     Attack(#[from] AttackError),
+    /// Counts or a confidence that no statistic can be made of.
+    #[error(transparent)]
+    Statistics(#[from] StatisticsError),
     /// No batch at all.
     #[error("data: got no examples, wanted at least one")]
     NoData,
@@ -26,9 +30,6 @@ pub enum EvaluationError {
         /// The attacks of the suite.
         suite: String,
     },
-    /// A confidence that is none.
-    #[error("confidence: got {0}, wanted a number between 0 and 1")]
-    Confidence(f64),
     /// A check that there is not.
     #[error("check: got {got:?}, wanted one of {known}")]
     UnknownCheck {

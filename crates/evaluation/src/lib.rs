@@ -35,12 +35,13 @@ pub use error::EvaluationError;
 pub use files::write_whole;
 pub use predictor::{InputNoise, Prediction, Predictions, Predictor};
 pub use record::{
-    Accuracy, AdversarialImages, AttackRecord, AuditRecord, Axis, CascadeRecord, Check, Comparison,
-    Curve, DataCard, Difference, Epoch, EpsilonCurve, EpsilonPoint, Evaluated, Figure, ModelCard,
-    NoiseState, Owner, Point, Record, Row, RowAttack, SCHEMA, Specimen, ThreatCard, Verdict,
-    compare, replace_files, table, write_json,
+    Accuracy, AdversarialImages, AttackRecord, AuditRecord, Axis, CascadeRecord, CertificateRecord,
+    Check, Comparison, Curve, DataCard, Difference, Epoch, EpsilonCurve, EpsilonPoint, Evaluated,
+    ExampleImage, Figure, ModelCard, NoiseState, Owner, Point, Record, Row, RowAttack,
+    RowCertificate, SCHEMA, ThreatCard, Verdict, compare, replace_files, table, write_json,
 };
 pub use run::{Evaluation, IntoBatch, Step};
+pub use statistics::StatisticsError;
 pub use statistics::binomial::{binomial_test, clopper_pearson, clopper_pearson_lower};
 pub use statistics::estimate::{Estimate, Hits};
 pub use statistics::intervals::{newcombe, newcombe_paired, wilson};

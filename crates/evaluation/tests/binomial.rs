@@ -1,8 +1,7 @@
 //! Exact binomial inference against scipy and statsmodels, whose numbers `tests/reference/smoothing.py` made, against
 //! its closed forms, and against its own promise.
 
-use cni_attacks::AttackError;
-use cni_evaluation::{binomial_test, clopper_pearson, clopper_pearson_lower};
+use cni_evaluation::{StatisticsError, binomial_test, clopper_pearson, clopper_pearson_lower};
 use serde_json::Value;
 
 const DATA: &str =
@@ -106,7 +105,7 @@ fn the_test_is_twice_the_smaller_tail() {
 
 #[test]
 fn bad_counts_and_confidences_are_refused() {
-    let message = |result: Result<(f64, f64), AttackError>| result.unwrap_err().to_string();
+    let message = |result: Result<(f64, f64), StatisticsError>| result.unwrap_err().to_string();
     assert_eq!(message(clopper_pearson(0, 0, 0.9)), "trials: got 0, wanted at least 1");
     let wanted = "successes: got 11, wanted at most the number of trials";
     assert_eq!(message(clopper_pearson(11, 10, 0.9)), wanted);

@@ -1,7 +1,7 @@
 //! Charts: what a figure shows, and the numbers behind it.
 
+use crate::format;
 use crate::table::{Cell, Table};
-use crate::words;
 use cni_evaluation::{Axis, Point, Verdict};
 
 /// A figure of the report.
@@ -40,12 +40,12 @@ pub(crate) enum Plot {
         y: Axis,
         series: Vec<Series>,
     },
-    Surface(Surface),
+    HeatMap(HeatMap),
 }
 
 /// A function of two variables: a row of values for each `y`, a value for each `x`.
 #[derive(Clone, Debug)]
-pub(crate) struct Surface {
+pub(crate) struct HeatMap {
     pub(crate) x: Axis,
     pub(crate) y: Axis,
     pub(crate) z: Axis,
@@ -59,12 +59,12 @@ pub(crate) struct Surface {
 pub(crate) struct Series {
     pub(crate) name: String,
     pub(crate) points: Vec<Point>,
-    pub(crate) look: Look,
+    pub(crate) style: Style,
 }
 
 /// By which a series is told from others, and a model known again in every figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Look {
+pub(crate) struct Style {
     /// Which color.
     pub(crate) color: usize,
     /// Which dash and which mark.
@@ -73,7 +73,7 @@ pub(crate) struct Look {
     pub(crate) filled: bool,
 }
 
-impl Look {
+impl Style {
     /// The nth curve of a report of one model.
     pub(crate) fn nth(n: usize) -> Self {
         Self { color: n, shape: n, filled: true }
@@ -99,7 +99,7 @@ impl Chart {
     pub(crate) fn is_empty(&self) -> bool {
         match &self.plot {
             Plot::Accuracies { series, .. } | Plot::Curves { series, .. } => series.is_empty(),
-            Plot::Surface(_) => false,
+            Plot::HeatMap(_) => false,
         }
     }
 
@@ -114,7 +114,7 @@ impl Chart {
                 let columns = ["curve", &x.label, &y.label, "low", "high"];
                 (columns.map(String::from).to_vec(), rows(series, Cell::Number))
             }
-            Plot::Surface(Surface { x, y, z, xs, ys, values }) => {
+            Plot::HeatMap(HeatMap { x, y, z, xs, ys, values }) => {
                 let cell =
                     |(y, (x, z)): (&f64, (&f64, &f64))| [*x, *y, *z].map(Cell::Number).to_vec();
                 let row = |(y, row)| xs.iter().zip(row).map(move |point| cell((y, point)));
@@ -138,7 +138,7 @@ impl Chart {
         match &self.plot {
             Plot::Accuracies { categories, series } => {
                 let value = |point: &Point| {
-                    format!("{} {} %", categories[point.x as usize], words::percent(point.y))
+                    format!("{} {} %", categories[point.x as usize], format::percent(point.y))
                 };
                 let said = |curve: &Series| {
                     let values = curve.points.iter().take(12).map(value);
@@ -148,16 +148,16 @@ impl Chart {
             }
             Plot::Curves { x, y, series } => {
                 let value = |point: &Point| {
-                    format!("{} at {}", words::number(point.y), words::number(point.x))
+                    format!("{} at {}", format::number(point.y), format::number(point.x))
                 };
                 let said: Vec<String> = series.iter().map(|curve| ends(curve, &value)).collect();
                 format!("{} over {}. {}", y.label, x.label, said.join(". "))
             }
-            Plot::Surface(Surface { x, y, z, values, .. }) => {
+            Plot::HeatMap(HeatMap { x, y, z, values, .. }) => {
                 let all = values.iter().flatten().copied();
                 let (low, high) =
                     all.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
-                let (low, high) = (words::number(low), words::number(high));
+                let (low, high) = (format::number(low), format::number(high));
                 format!("{} over {} and {}, from {low} to {high}", z.label, x.label, y.label)
             }
         }

@@ -8,8 +8,10 @@ use cni_evaluation::Verdict;
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
     pub(crate) title: String,
-    /// The result in plain words, a paragraph for each model.
+    /// The result in plain words.
     pub(crate) summary: Vec<String>,
+    /// The result of several models, a row for each.
+    pub(crate) overview: Option<Table>,
     /// The numbers that are read first: what, how much, how sure.
     pub(crate) headline: Vec<[String; 3]>,
     /// What must be known before the numbers are believed.
@@ -30,12 +32,12 @@ pub(crate) enum Block {
     Table(Table),
     /// All checks at a glance: a link to each, and its verdict in each model.
     Overview(Table),
-    /// Side by side where there is room.
+    /// Side by side if there is room.
     Charts(Vec<Chart>),
-    Gallery(Vec<Exhibit>),
-    /// Side by side where there is room.
-    Checks(Vec<Inspection>),
-    /// Text of which every letter counts.
+    Gallery(Vec<ExampleView>),
+    /// Side by side if there is room.
+    Checks(Vec<CheckView>),
+    /// Text that is shown letter by letter.
     Code(String),
     /// What only some readers want.
     Fold(String, Vec<Block>),
@@ -43,7 +45,7 @@ pub(crate) enum Block {
 
 /// A check of one name in all models that ran it.
 #[derive(Clone, Debug)]
-pub(crate) struct Inspection {
+pub(crate) struct CheckView {
     /// Its place in the page.
     pub(crate) id: String,
     pub(crate) name: String,
@@ -57,18 +59,18 @@ pub(crate) struct Inspection {
 /// What a check found in one model.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
-    /// Absent where the report is of one model.
+    /// Absent if the report is of one model.
     pub(crate) model: Option<String>,
     pub(crate) verdict: Verdict,
     pub(crate) measured: String,
-    /// What it could have seen, where its rule names a difference.
+    /// What it could have seen, if its rule names a difference.
     pub(crate) sight: Option<String>,
     pub(crate) cost: String,
 }
 
 /// An example as images.
 #[derive(Clone, Debug)]
-pub(crate) struct Exhibit {
+pub(crate) struct ExampleView {
     pub(crate) title: String,
     /// The clean, the adversarial and the difference image, each as a PNG with its caption.
     pub(crate) images: [(Vec<u8>, String); 3],
@@ -99,8 +101,8 @@ impl Document {
         self.sections.iter_mut().flat_map(|section| &mut section.blocks).flat_map(of).collect()
     }
     /// All checks, in their order, to be changed.
-    pub(crate) fn checks_mut(&mut self) -> Vec<&mut Inspection> {
-        fn of(block: &mut Block) -> Vec<&mut Inspection> {
+    pub(crate) fn checks_mut(&mut self) -> Vec<&mut CheckView> {
+        fn of(block: &mut Block) -> Vec<&mut CheckView> {
             match block {
                 Block::Checks(checks) => checks.iter_mut().collect(),
                 Block::Fold(_, blocks) => blocks.iter_mut().flat_map(of).collect(),

@@ -1,7 +1,7 @@
 //! Reports of adversarial evaluations, made from their records and from nothing else.
 //!
-//! A report is one HTML file that needs no network and no script, the same in Markdown, every figure as SVG and PNG,
-//! and the numbers of every figure as CSV.
+//! A report is one HTML file that needs no network and no script, the same in Markdown, every figure
+//! as SVG and PNG, and the numbers of every figure as CSV.
 //!
 //! ```
 //! # use cni_evaluation::{DataCard, Estimate, Evaluated, ModelCard, Record, SCHEMA, ThreatCard};
@@ -33,6 +33,7 @@
 //! #     warnings: Vec::new(),
 //! #     checks: Vec::new(),
 //! #     audit: None,
+//! #     certificates: None,
 //! # };
 //! # let evaluated = Evaluated { record, rows: Vec::new(), gallery: Vec::new() };
 //! let report = Report::new(vec![evaluated])?; // or Report::read(&["results/pni".into(), "results/cni".into()])?
@@ -41,19 +42,21 @@
 //! # Ok::<(), cni_report::ReportError>(())
 //! ```
 //!
-//! A record becomes a document of sections, tables and charts; the page and the Markdown are two ways to write it down.
+//! A record becomes a document of sections, tables and charts; the page and the Markdown are two
+//! ways to write it down. A chart becomes a picture of a few kinds of shapes, which is written as SVG
+//! or painted as PNG. Statistics are those of `cni-evaluation`.
 
 mod chart;
 mod content;
 mod document;
 mod draw;
 mod error;
+mod format;
 mod html;
 mod markdown;
 mod png;
 mod report;
 mod table;
-mod words;
 
 pub use error::ReportError;
 pub use report::Report;

@@ -1,7 +1,7 @@
 //! A report as Markdown.
 
 use crate::chart::Chart;
-use crate::document::{Block, Document, Finding, Inspection};
+use crate::document::{Block, CheckView, Document, Finding};
 use crate::table::{Cell, Table};
 use std::fmt::Write as _;
 
@@ -9,6 +9,9 @@ pub(crate) fn text(document: &Document) -> String {
     let mut text = format!("# {}\n\n", escape(&document.title));
     for paragraph in &document.summary {
         let _ = writeln!(text, "{}\n", escape(paragraph));
+    }
+    if let Some(overview) = &document.overview {
+        table(&mut text, overview);
     }
     for [what, value, sure] in &document.headline {
         let _ = writeln!(text, "- {}: **{}** ({})", escape(what), escape(value), escape(sure));
@@ -34,24 +37,26 @@ fn block(text: &mut String, block_: &Block) {
         }
         Block::Table(table_) | Block::Overview(table_) => table(text, table_),
         Block::Charts(charts) => charts.iter().for_each(|one| chart(text, one)),
-        Block::Gallery(exhibits) => {
-            for exhibit in exhibits {
-                let captions = exhibit.images.iter().map(|(_, caption)| caption.as_str());
+        Block::Gallery(examples) => {
+            for example in examples {
+                let captions = example.images.iter().map(|(_, caption)| caption.as_str());
                 let captions: Vec<&str> = captions.collect();
-                let line = format!("{}; {}", exhibit.title, captions.join("; "));
+                let line = format!("{}; {}", example.title, captions.join("; "));
                 let _ = writeln!(text, "- {}", escape(&line));
             }
             text.push_str("\nThe images are in report.html.\n\n");
         }
-        Block::Checks(checks) => checks.iter().for_each(|check| inspection(text, check)),
+        Block::Checks(checks) => checks.iter().for_each(|check| check_view(text, check)),
         Block::Code(code) => {
             let longest = code.split(|c| c != '`').map(str::len).max().unwrap_or(0);
             let fence = "`".repeat(longest.max(2) + 1);
             let _ = writeln!(text, "{fence}\n{code}\n{fence}\n");
         }
         Block::Fold(summary, blocks) => {
-            let _ = writeln!(text, "**{}**\n", escape(summary));
+            let summary = as_html(summary);
+            let _ = writeln!(text, "<details>\n<summary>{summary}</summary>\n");
             blocks.iter().for_each(|part| block(text, part));
+            text.push_str("</details>\n\n");
         }
     }
 }
@@ -64,7 +69,7 @@ fn chart(text: &mut String, Chart { id, title, note, source, .. }: &Chart) {
     let _ = writeln!(text, "{title}.{note}{verdict} Numbers: [data/{id}.csv](data/{id}.csv)\n");
 }
 
-fn inspection(text: &mut String, check: &Inspection) {
+fn check_view(text: &mut String, check: &CheckView) {
     let _ = writeln!(text, "### {}\n", escape(&check.name));
     for Finding { model, verdict, measured, sight, cost } in &check.findings {
         let model = model.as_ref().map_or(String::new(), |model| format!("{}: ", escape(model)));
@@ -96,6 +101,12 @@ fn table(text: &mut String, table: &Table) {
         );
     }
     text.push('\n');
+}
+
+/// Text within an element of HTML, in which Markdown has no meaning.
+fn as_html(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Text in which no letter has a meaning to Markdown or HTML.

@@ -2,11 +2,11 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use image::DynamicImage;
+use image::RgbImage;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use std::io::Cursor;
 
-pub(crate) fn encode(image: &DynamicImage) -> Vec<u8> {
+pub(crate) fn encode(image: &RgbImage) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     let encoder =
         PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive);

@@ -63,14 +63,16 @@ impl Report {
     }
 
     /// Writes `report.html`, `report.md`, `figures/*.svg`, `figures/*.png` and `data/*.csv` into a folder, which is
-    /// made where it is missing, and their checksums into `manifest.json`.
+    /// made if it is missing, and their checksums into `manifest.json`.
     ///
-    /// `data/examples.csv` has a line for each example and attack; every other CSV file has the numbers of the figure
-    /// of its name. Files that an earlier report left in the folder are removed, and those of others stay.
+    /// `data/examples.csv` has a line for each example and attack, and
+    /// `data/certificates-of-examples.csv` one for each certificate; every other CSV file has the
+    /// numbers of the figure of its name. Files that an earlier report left in the folder are removed, and those of others stay.
     ///
     /// # Errors
     ///
-    /// [`ReportError::Evaluation`] where a file cannot be written. The folder holds the new report, or the one before.
+    /// [`ReportError::Evaluation`] if a file cannot be written. The folder holds the new report, or
+    /// the one before.
     pub fn write(&self, folder: &Path) -> Result<(), ReportError> {
         let document = content::document(&self.models);
         let figure = |chart: &Chart| {
@@ -85,6 +87,10 @@ impl Report {
         let examples = || content::examples(&self.models).csv();
         let (examples, mut files): (_, Vec<(String, Vec<u8>)>) = rayon::join(examples, figures);
         files.push(("data/examples.csv".to_string(), examples));
+        let certificates = content::certificates(&self.models);
+        files.extend(
+            certificates.map(|table| ("data/certificates-of-examples.csv".into(), table.csv())),
+        );
         files.push(("report.md".to_string(), markdown::text(&document).into_bytes()));
         files.push(("report.html".to_string(), html::page(&document).into_bytes()));
         Ok(replace_files(folder, Owner::Report, files)?)

@@ -1,6 +1,6 @@
 //! Tables: in a page they are read, as CSV they are computed with.
 
-use crate::words;
+use crate::format;
 use cni_evaluation::Verdict;
 
 /// Rows and columns; the first cell of a row is its heading.
@@ -16,13 +16,15 @@ pub(crate) enum Cell {
     /// What was not measured.
     Missing,
     Text(String),
-    /// Text of which every letter counts.
+    /// Text that is shown letter by letter.
     Code(String),
     Count(u64),
     Number(f64),
     Seconds(f64),
     /// An accuracy with its interval, as fractions.
     Accuracy([f64; 3]),
+    /// A number with its interval.
+    Interval([f64; 3]),
     Verdict(Verdict),
     /// Words that lead to a place in the page.
     Link {
@@ -37,27 +39,33 @@ impl Cell {
         match self {
             Self::Missing => "-".to_string(),
             Self::Text(text) | Self::Code(text) | Self::Link { text, .. } => text.clone(),
-            Self::Count(count) => words::count(*count),
-            Self::Number(number) => words::number(*number),
-            Self::Seconds(seconds) => words::seconds(*seconds),
-            Self::Accuracy([value, low, high]) => words::interval(*value, *low, *high),
+            Self::Count(count) => format::count(*count),
+            Self::Number(number) => format::number(*number),
+            Self::Seconds(seconds) => format::seconds(*seconds),
+            Self::Accuracy([value, low, high]) => format::interval(*value, *low, *high),
+            Self::Interval([value, low, high]) => format::number_interval(*value, *low, *high),
             Self::Verdict(verdict) => verdict.to_string(),
         }
     }
 
-    /// As a program reads it: all digits, nothing where there is nothing.
+    /// As a program reads it: all digits, and nothing for what was not measured.
     fn raw(&self) -> String {
         match self {
             Self::Missing => String::new(),
             Self::Count(count) => count.to_string(),
             Self::Number(number) | Self::Seconds(number) => number.to_string(),
-            Self::Accuracy([value, ..]) => value.to_string(),
+            Self::Accuracy([value, ..]) | Self::Interval([value, ..]) => value.to_string(),
             other => other.text(),
         }
     }
 
     fn is_number(&self) -> bool {
-        matches!(self, Self::Count(_) | Self::Number(_) | Self::Seconds(_) | Self::Accuracy(_))
+        match self {
+            Self::Count(_) | Self::Number(_) | Self::Seconds(_) => true,
+            Self::Accuracy(_) | Self::Interval(_) => true,
+            Self::Missing | Self::Text(_) | Self::Code(_) | Self::Verdict(_) => false,
+            Self::Link { .. } => false,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use support::kinds::reports;
 use support::page::selected;
-use support::{deterministic, stochastic};
+use support::{deterministic, in_cascade, stochastic};
 
 /// The lines of the overview.
 const LINES: &str = ".overview li, .glance tbody tr";
@@ -121,6 +121,42 @@ fn a_model_looks_the_same_in_every_figure() {
     }
     assert!(seen["first"] > 12 && seen["first"] == seen["third"], "{seen:?}");
     assert!(seen["second"] >= 3, "{seen:?}");
+}
+
+#[test]
+fn a_cascade_and_the_curves_over_radii_are_shown() {
+    let one = page(&Report::new(vec![in_cascade("AT", 60)]).unwrap());
+    let text = |page: &Html, selector: &str| -> String {
+        selected(page, selector).iter().flat_map(|part| part.text()).collect()
+    };
+    let accuracy = text(&one, "#accuracy");
+    for wanted in ["AutoAttack as a cascade", "after PGD-20", "A budget ended Square-1000"] {
+        assert!(accuracy.contains(wanted), "{wanted}: {accuracy}");
+    }
+    let curves = text(&one, "#figure-radii-linf");
+    assert!(curves.contains("after FGSM") && curves.contains("Robust accuracy against the radius"));
+    let two = page(&Report::new(vec![in_cascade("a", 60), in_cascade("b", 60)]).unwrap());
+    let curves = text(&two, "#figure-radii-linf");
+    assert!(curves.contains("the lowest accuracy under any") && !curves.contains("after FGSM"));
+}
+
+/// One table tells the results of several models, and no paragraph is said of each.
+#[test]
+fn several_models_have_one_table_of_results() {
+    let models = ["a", "b", "c", "d"].map(|name| stochastic(name, 40)).to_vec();
+    let page = page(&Report::new(models).unwrap());
+    assert!(selected(&page, "header .lead").is_empty());
+    assert_eq!(selected(&page, "header table tbody tr").len(), 4);
+    let mut seen = BTreeSet::new();
+    for paragraph in selected(&page, "main section > p") {
+        let text: String = paragraph.text().collect();
+        let unnamed = text.split_whitespace().filter(|word| word.len() > 1);
+        let unnamed: Vec<&str> = unnamed.collect();
+        // A comparison says its own numbers, and a heading ends in a colon; all else is said once.
+        if !text.contains("points more") && !text.ends_with(':') {
+            assert!(seen.insert(unnamed.join(" ")), "{text}");
+        }
+    }
 }
 
 /// The names and the bytes of all files below a folder.

@@ -4,7 +4,9 @@
 use super::judgement::{Judgement, smallest};
 use super::predictions::{CHANCE, Predictions};
 use crate::Verdict;
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use crate::statistics::laws::student_quantile;
+pub(super) use crate::statistics::shares::mean;
+use crate::statistics::shares::variance;
 
 /// The difference of two accuracies, as a fraction, with its variance.
 #[derive(Clone, Copy, Debug)]
@@ -125,14 +127,7 @@ fn fewest_share(examples: usize, of: usize) -> f64 {
 /// The number of standard errors that chance exceeds as rarely as it exceeds two of a normal law.
 fn quantile(examples: usize, of: usize) -> f64 {
     let (freedom, chance) = (examples.saturating_sub(1).max(1) as f64, CHANCE / of.max(1) as f64);
-    // With many examples the two are alike, and the inverse of the one is not to be relied on.
-    match freedom > 1e4 {
-        true => Normal::standard().inverse_cdf(1.0 - chance),
-        false => {
-            let law = StudentsT::new(0.0, 1.0, freedom).expect("there is freedom");
-            law.inverse_cdf(1.0 - chance)
-        }
-    }
+    student_quantile(1.0 - chance, freedom)
 }
 
 /// The variance between draws that all examples share: the variance of the means of draws, less the
@@ -164,16 +159,6 @@ fn columns(table: &[Vec<f64>]) -> Vec<f64> {
 
 pub(super) fn subtract(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
-}
-
-pub(super) fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-/// The unbiased variance; zero for a single value.
-fn variance(values: &[f64]) -> f64 {
-    let (mean, freedom) = (mean(values), values.len().saturating_sub(1).max(1) as f64);
-    values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / freedom
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The model's predictions of examples in draws of its noise, beside their labels.
 
 use crate::clopper_pearson;
+use crate::record::accuracy::plurality;
 use crate::{Estimate, Hits};
 use cni_attacks::{DrawPredictions, Severity};
 
@@ -127,14 +128,7 @@ impl Predictions {
 
     /// The class that most draws give each example, the lowest of equals.
     pub fn votes(&self) -> Vec<i64> {
-        let vote = |row: usize| {
-            let mut classes: Vec<i64> = self.predicted.iter().map(|draw| draw[row]).collect();
-            classes.sort_unstable();
-            let count = |class: &i64| classes.iter().filter(|other| *other == class).count();
-            let most = classes.iter().map(count).max();
-            classes.iter().copied().find(|class| Some(count(class)) == most).unwrap_or(-1)
-        };
-        (0..self.margin.len()).map(vote).collect()
+        plurality(&self.predicted)
     }
 
     /// The rows that most draws misclassify here and most classify correctly in `other`, with shares

@@ -3,6 +3,7 @@
 mod certificate;
 mod samples;
 mod smoothing;
+mod summary;
 
 pub use self::certificate::{
     Certificate, Certificates, Smoothed, SmoothedPredictions, certified_accuracy,

@@ -3,9 +3,10 @@
 use crate::predictor::input_noise::add_gaussian;
 use crate::predictor::votes::{check_finite, check_shape, counts, votes, zero_if_finite};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{AttackError, Classifier, draw_scope};
+use cni_attacks::{AttackError, Classifier, Passes, draw_scope};
 use cni_attacks::{ROUNDING, differing_share};
 use cni_noise::{Examples, Key};
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 /// Where samples come from.
@@ -15,6 +16,10 @@ pub(crate) struct Samples<'a> {
     pub sigma: f64,
     /// How many images a pass may take.
     pub batch: usize,
+    /// What the samples have cost so far.
+    pub passes: Cell<Passes>,
+    /// Is called with the passes so far, after each.
+    pub progress: RefCell<&'a mut dyn FnMut(Passes)>,
 }
 
 impl Samples<'_> {
@@ -91,9 +96,19 @@ impl Samples<'_> {
             }
         };
         let batch = noisy.dims()[0];
-        let logits = draw_scope(key, draw, examples, || self.classifier.logits(noisy)).inner();
+        let logits = self.pass(noisy, key, draw, examples);
         check_shape(&logits, batch)?;
         Ok(logits)
+    }
+
+    /// One pass in one draw of the model's noise.
+    fn pass(&self, images: Tensor<4>, key: Key, draw: u64, examples: Examples) -> Tensor<2> {
+        let mut passes = self.passes.get();
+        passes.forwards += images.dims()[0] as u64;
+        self.passes.set(passes);
+        let logits = draw_scope(key, draw, examples, || self.classifier.logits(images)).inner();
+        (self.progress.borrow_mut())(passes);
+        logits
     }
 
     /// Whether two draws of the model's noise give other logits for the same noisy images, by more
@@ -102,8 +117,7 @@ impl Samples<'_> {
         let key = Key::new(0).named("probe");
         let noisy = add_gaussian(images.clone(), self.sigma, key.named("input_noise"), examples);
         let draw = |draw| {
-            let forward = || self.classifier.logits(noisy.clone());
-            let logits = draw_scope(key, draw, examples.clone(), forward).inner();
+            let logits = self.pass(noisy.clone(), key, draw, examples.clone());
             check_shape(&logits, images.dims()[0]).map(|()| logits)
         };
         Ok(differing_share(draw(0)?, draw(1)?).max().into_scalar::<f64>() > ROUNDING)

@@ -2,14 +2,15 @@
 
 use crate::certify::samples::Samples;
 use crate::predictor::votes::first_largest;
-use crate::{Certificate, Certificates, Smoothed, SmoothedPredictions, statistics::binomial};
+use crate::statistics::{binomial, laws::normal_quantile};
+use crate::{Certificate, Certificates, Smoothed, SmoothedPredictions};
 use burn::tensor::Tensor;
 use cni_attacks::check_images;
-use cni_attacks::{AttackError, Classifier};
+use cni_attacks::{AttackError, Classifier, Passes};
 use cni_attacks::{at_least_one, within};
 use cni_noise::{Examples, Key};
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, Normal};
+use std::cell::{Cell, RefCell};
 
 /// Randomized smoothing (Cohen, Rosenfeld and Kolter, arXiv 1902.02918).
 ///
@@ -114,7 +115,8 @@ impl Smoothing {
         self.check_samples(|samples| binomial::p_value(samples, samples) <= self.alpha)?;
         let examples = examples.into();
         let images = check_images(images, &examples)?;
-        let source = Samples { classifier, sigma: self.sigma, batch: self.batch };
+        let mut silent = |_| {};
+        let source = self.samples_of(classifier, &mut silent);
         let votes = source.votes(&images, &examples, key.named("prediction"), self.samples)?;
         let predictions = votes.iter().map(|votes| self.decide(votes)).collect();
         Ok(SmoothedPredictions { predictions, votes })
@@ -137,16 +139,75 @@ impl Smoothing {
         key: Key,
         examples: impl Into<Examples>,
     ) -> Result<Certificates, AttackError> {
-        self.check_samples(|samples| binomial::lower(samples, samples, self.alpha) > 0.5)?;
-        let examples = examples.into();
+        self.certify_with(classifier, images, key, examples.into(), &mut |_| {})
+    }
+
+    /// As [`certify`](Self::certify), calling `progress` with the passes so far after each.
+    pub(crate) fn certify_with(
+        &self,
+        classifier: &dyn Classifier,
+        images: Tensor<4>,
+        key: Key,
+        examples: Examples,
+        progress: &mut dyn FnMut(Passes),
+    ) -> Result<Certificates, AttackError> {
+        self.check_certifies()?;
         let images = check_images(images, &examples)?;
-        let source = Samples { classifier, sigma: self.sigma, batch: self.batch };
+        let source = self.samples_of(classifier, progress);
         let votes = |name, samples| source.votes(&images, &examples, key.named(name), samples);
         let selection = votes("selection", self.selection)?;
         let estimation = votes("estimation", self.samples)?;
-        let pairs = selection.iter().zip(&estimation);
-        let certificates = pairs.map(|(few, many)| self.bound(first_largest(few), many)).collect();
-        Ok(Certificates { certificates, selection, estimation })
+        let selected: Vec<usize> = selection.iter().map(|few| first_largest(few)).collect();
+        let pairs = selected.iter().zip(&estimation);
+        let certificates = pairs.map(|(&class, many)| self.bound(class, many)).collect();
+        let passes = source.passes.get();
+        Ok(Certificates { certificates, selected, selection, estimation, passes })
+    }
+
+    /// That as many samples can decide to certify at all.
+    pub(crate) fn check_certifies(&self) -> Result<(), AttackError> {
+        self.check_samples(|samples| binomial::lower(samples, samples, self.alpha) > 0.5)
+    }
+
+    fn samples_of<'a>(
+        &self,
+        classifier: &'a dyn Classifier,
+        progress: &'a mut dyn FnMut(Passes),
+    ) -> Samples<'a> {
+        let (passes, progress) = (Cell::new(Passes::default()), RefCell::new(progress));
+        Samples { classifier, sigma: self.sigma, batch: self.batch, passes, progress }
+    }
+
+    /// The standard deviation of the noise, in units of the pixel range.
+    pub fn sigma(&self) -> f64 {
+        self.sigma
+    }
+
+    /// The samples n₀ that select a class.
+    pub fn selection(&self) -> usize {
+        self.selection
+    }
+
+    /// The samples n that estimate its probability.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// The probability α with which a certificate may be wrong.
+    pub fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
+    /// The most images in a pass.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The largest L2 radius that so many samples can certify, σ·Φ⁻¹(α^(1/n)): that of an image on
+    /// which all of them agree. Zero if they are too few to certify any.
+    pub fn largest_radius(&self) -> f64 {
+        let n = self.samples as u64;
+        self.sigma * normal_quantile(binomial::lower(n, n, self.alpha)).max(0.0)
     }
 
     /// That the samples can decide at all: whether as many do that all agree.
@@ -174,7 +235,7 @@ impl Smoothing {
         let lower = binomial::lower(u64::from(votes[class]), self.samples as u64, self.alpha);
         match lower > 0.5 {
             true => {
-                let radius = self.sigma * Normal::standard().inverse_cdf(lower);
+                let radius = self.sigma * normal_quantile(lower);
                 Certificate::Certified { class, radius, lower }
             }
             false => Certificate::Abstain,

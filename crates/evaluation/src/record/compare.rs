@@ -3,12 +3,12 @@
 use crate::binomial_test;
 use crate::record::comparable::refuse;
 use crate::record::spec::without_draws;
-use crate::statistics::estimate::variance;
 use crate::statistics::intervals::{newcombe_paired, quantile};
+use crate::statistics::laws::normal_below;
+use crate::statistics::shares::variance;
 use crate::{Accuracy, AttackRecord, Estimate, Evaluated, EvaluationError, Record, Row};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, Normal};
 use std::fmt::{self, Display};
 
 /// How two models differ on the same images under the same attacks.
@@ -202,7 +202,7 @@ impl Difference {
             accuracy: sum / n,
             low: (center - half).max(-1.0),
             high: (center + half).min(1.0),
-            p: 2.0 * Normal::standard().cdf(-(center / deviation).abs()),
+            p: 2.0 * normal_below(-(center / deviation).abs()),
             exact_p: None,
             evidence: true,
         })

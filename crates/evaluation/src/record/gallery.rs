@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 /// An image and what the worst attack made of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Specimen {
+pub struct ExampleImage {
     /// Number of the example within the data.
     pub index: usize,
     /// Its label.
@@ -26,13 +26,13 @@ pub struct Specimen {
 /// The name of the file in an evaluation's folder.
 pub(crate) const FILE: &str = "gallery.safetensors";
 
-/// Specimens of equal shape as a file; nothing where there are none.
-pub(crate) fn bytes(gallery: &[Specimen]) -> Option<Vec<u8>> {
+/// Example images of equal shape as a file; nothing where there are none.
+pub(crate) fn bytes(gallery: &[ExampleImage]) -> Option<Vec<u8>> {
     let first = gallery.first()?;
-    let bytes = |part: fn(&Specimen) -> &[f32]| -> Vec<u8> {
+    let bytes = |part: fn(&ExampleImage) -> &[f32]| -> Vec<u8> {
         gallery.iter().flat_map(part).flat_map(|pixel| pixel.to_le_bytes()).collect()
     };
-    let facts = |s: &Specimen| {
+    let facts = |s: &ExampleImage| {
         [s.index as i64, s.label, s.predicted_clean, s.predicted_adversarial]
             .map(i64::to_le_bytes)
             .concat()
@@ -54,7 +54,7 @@ pub(crate) fn bytes(gallery: &[Specimen]) -> Option<Vec<u8>> {
 }
 
 /// Reads them back, or says why not.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Specimen>, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<ExampleImage>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let tensor = |name| file.tensor(name).map_err(|error| error.to_string());
     let floats = |view: &TensorView| -> Vec<f32> {
@@ -78,7 +78,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Specimen>, String> {
         facts.data().as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
     let (clean, adversarial) = (floats(&clean), floats(&adversarial));
     let pixels = clean.chunks(size).zip(adversarial.chunks(size));
-    let specimen = |(facts, (clean, adversarial)): (&[i64], (&[f32], &[f32]))| Specimen {
+    let example = |(facts, (clean, adversarial)): (&[i64], (&[f32], &[f32]))| ExampleImage {
         index: facts[0] as usize,
         label: facts[1],
         predicted_clean: facts[2],
@@ -87,5 +87,5 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Specimen>, String> {
         clean: clean.to_vec(),
         adversarial: adversarial.to_vec(),
     };
-    Ok(numbers.chunks(4).zip(pixels).map(specimen).collect())
+    Ok(numbers.chunks(4).zip(pixels).map(example).collect())
 }

@@ -6,12 +6,14 @@ mod audit;
 pub(crate) mod averaging;
 pub(crate) mod card;
 mod cascade;
+mod certificates;
 mod check;
 mod comparable;
 pub(crate) mod compare;
 mod curve;
 mod folder;
 pub(crate) mod gallery;
+mod groups;
 mod noise_state;
 pub(crate) mod schema;
 pub(crate) mod spec;
@@ -24,11 +26,12 @@ pub use self::adversarial::AdversarialImages;
 pub use self::audit::AuditRecord;
 pub use self::card::{DataCard, Epoch, ModelCard, ThreatCard};
 pub use self::cascade::CascadeRecord;
+pub use self::certificates::{CertificateRecord, RowCertificate};
 pub use self::check::{Axis, Check, Curve, Figure, Point, Verdict};
 pub use self::compare::{Comparison, Difference, compare};
 pub use self::curve::{EpsilonCurve, EpsilonPoint};
 pub use self::folder::{Owner, replace_files};
-pub use self::gallery::Specimen;
+pub use self::gallery::ExampleImage;
 pub use self::noise_state::NoiseState;
 pub use self::schema::SCHEMA;
 pub use self::store::write_json;
@@ -37,7 +40,7 @@ pub use self::table::table;
 use crate::EvaluationError;
 use crate::clopper_pearson;
 use crate::record::averaging::{Averaging, averaging, is_worst_evidence, parts};
-use cni_attacks::{Access, Budget, Passes};
+use cni_attacks::{Access, Budget, Passes, Threat};
 use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -111,6 +114,9 @@ pub struct Record {
     /// The attack that the checks are about. Records before version 3 do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditRecord>,
+    /// Certificates of the smoothed classifier; absent where none were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<CertificateRecord>,
 }
 
 impl Record {
@@ -207,6 +213,13 @@ pub struct AttackRecord {
     pub seconds: f64,
 }
 
+impl AttackRecord {
+    /// The threat that its settings name; `None` if they name none.
+    pub fn threat(&self) -> Option<Threat> {
+        serde_json::from_value(self.spec["threat"].clone()).ok()
+    }
+}
+
 /// How one example fared. `correct` counts are out of the record's number of draws.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
@@ -224,6 +237,9 @@ pub struct Row {
     pub attacks: Vec<RowAttack>,
     /// Correct draws under the attack that hurts most.
     pub worst_case: u32,
+    /// The certificate of the smoothed classifier, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<RowCertificate>,
     /// The attack of a cascade that broke it; absent if none did, or the model was wrong as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken_by: Option<String>,
@@ -255,5 +271,5 @@ pub struct Evaluated {
     /// One row for each example.
     pub rows: Vec<Row>,
     /// The first examples as images, clean and under the attack that hurts most.
-    pub gallery: Vec<Specimen>,
+    pub gallery: Vec<ExampleImage>,
 }

@@ -72,8 +72,8 @@ impl Record {
     fn complete(&mut self) {
         (self.threat.goal, self.threat.domain) = (GOAL.to_string(), DOMAIN.to_string());
         for attack in &self.attacks {
-            let threat = serde_json::from_value(attack.spec["threat"].clone());
-            self.threat.threats.extend(threat.ok().filter(|t| !self.threat.threats.contains(t)));
+            let new = attack.threat().filter(|threat| !self.threat.threats.contains(threat));
+            self.threat.threats.extend(new);
         }
     }
 }

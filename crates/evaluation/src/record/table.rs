@@ -3,7 +3,7 @@
 use crate::record::compare::{Matches, matches};
 use crate::record::spec::radius;
 use crate::{Accuracy, AttackRecord, EpsilonCurve, Record};
-use cni_attacks::{Norm, Threat};
+use cni_attacks::Norm;
 use std::fmt::Write as _;
 
 /// A table of records of the same suite: a row for each model, percentages with their intervals.
@@ -100,8 +100,8 @@ fn cascade(record: &Record) -> String {
 fn curves(record: &Record) -> String {
     let norm = |curve: &EpsilonCurve| -> Norm {
         let attack = record.attacks.iter().find(|attack| attack.name == curve.attack);
-        let threat = attack.map(|attack| serde_json::from_value(attack.spec["threat"].clone()));
-        threat.and_then(Result::ok).map_or(Norm::L2, |threat: Threat| threat.norm())
+        let threat = attack.and_then(|attack| attack.threat());
+        threat.map_or(Norm::L2, |threat| threat.norm())
     };
     let mut lines = Vec::new();
     if let Some(first) = record.curves.first() {

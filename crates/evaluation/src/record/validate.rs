@@ -1,6 +1,6 @@
 //! What numbers of a record fit together: asked once, for whoever reads it.
 
-use crate::{Accuracy, Estimate, Evaluated, EvaluationError, Figure, Point, Record};
+use crate::{Accuracy, Estimate, Evaluated, EvaluationError, Figure, Point, Record, Row};
 use std::fmt::Display;
 
 /// How far the accuracy of a record may be from that of its rows by rounding.
@@ -79,6 +79,7 @@ impl Record {
             }
         }
         self.check_figures()?;
+        self.check_certificates()?;
         for layer in &self.model.layers {
             for row in &layer.covariance {
                 equal(&format!("covariance of {}", layer.path), row.len(), layer.covariance.len())?;
@@ -89,6 +90,24 @@ impl Record {
         let history = self.model.history.iter();
         let trained = history.flat_map(|epoch| epoch.scores.values().chain(epoch.noise.values()));
         finite("history", trained.copied())
+    }
+
+    fn check_certificates(&self) -> Checked {
+        let Some(made) = &self.certificates else { return Ok(()) };
+        let settings = [made.sigma, made.alpha];
+        all("certificates", settings, |v| v > 0.0 && v.is_finite(), "finite numbers above 0")?;
+        let radii = [made.average_radius, made.average_radius_low, made.average_radius_high];
+        let radii = radii.into_iter().chain(made.curve.iter().map(|point| point.x));
+        all(
+            "certified radius",
+            radii,
+            |r| r.is_finite() && r >= 0.0,
+            "finite numbers of at least 0",
+        )?;
+        let values = |p: &Point| [Some(p.y), p.low, p.high];
+        let shares = made.curve.iter().flat_map(values).flatten().chain([made.abstained]);
+        let inside = |v: f64| (-ROUNDING..=1.0 + ROUNDING).contains(&v);
+        all("certified accuracy", shares, inside, "fractions from 0 to 1")
     }
 
     fn check_figures(&self) -> Checked {
@@ -158,14 +177,38 @@ impl Evaluated {
         if let Some(worst) = &record.worst_case {
             mean("the worst case", worst, &|row| rows[row].worst_case)?;
         }
-        for specimen in gallery {
-            let pixels = specimen.shape.iter().product();
-            equal("clean pixels of a specimen", specimen.clean.len(), pixels)?;
-            equal("adversarial pixels of a specimen", specimen.adversarial.len(), pixels)?;
+        self.check_certified_rows()?;
+        for example in gallery {
+            let pixels = example.shape.iter().product();
+            equal("clean pixels of an example image", example.clean.len(), pixels)?;
+            equal("adversarial pixels of an example image", example.adversarial.len(), pixels)?;
             if pixels == 0 {
-                return Err(wrong("pixels of a specimen", 0, "at least 1"));
+                return Err(wrong("pixels of an example image", 0, "at least 1"));
             }
         }
         Ok(())
+    }
+
+    /// Whether every row has a certificate if the record has them, and none if not, and whether they
+    /// make up the record's average radius and its first point.
+    fn check_certified_rows(&self) -> Checked {
+        let Self { record, rows, .. } = self;
+        let certified = rows.iter().filter(|row| row.certificate.is_some()).count();
+        let wanted = if record.certificates.is_some() { rows.len() } else { 0 };
+        equal("certificates of rows", certified, wanted)?;
+        let Some(made) = record.certificates.as_ref().filter(|_| !rows.is_empty()) else {
+            return Ok(());
+        };
+        let of = |row: &Row| row.certificate.filter(|of| of.predicted == Some(row.label));
+        let radii: Vec<f64> = rows.iter().filter_map(of).map(|of| of.radius).collect();
+        let n = rows.len() as f64;
+        let average = radii.iter().sum::<f64>() / n;
+        let near = |wanted: f64| move |got: f64| (got - wanted).abs() < ROUNDING;
+        let wanted = format!("{average}, as of the rows");
+        all("average certified radius", [made.average_radius], near(average), &wanted)?;
+        let share = radii.len() as f64 / n;
+        let at_zero = made.curve.iter().filter(|point| point.x == 0.0).map(|point| point.y);
+        let wanted = format!("{share}, as of the rows");
+        all("certified accuracy at radius 0", at_zero, near(share), &wanted)
     }
 }

@@ -3,11 +3,12 @@
 use crate::checkpoint::Probe;
 use crate::run::auditor::RunningAudit;
 use crate::run::candidate::Candidate;
+use crate::run::certifier::Certifier;
 use crate::run::identity::Entry;
 use crate::run::images::ImageFolder;
 use crate::run::measure::Measure;
 use crate::run::place::Place;
-use crate::run::state::State;
+use crate::run::state::{CERTIFICATES, State};
 use crate::run::totals::{Candidates, Totals};
 use crate::{CascadeRecord, Evaluated, Evaluation, EvaluationError, NoiseState, Step};
 use cni_attacks::{Attack, AttackBatch, Classifier, ModelAccess, Suite, check_classes};
@@ -21,6 +22,7 @@ pub(crate) struct Run<'a> {
     state: Option<State>,
     images: Option<ImageFolder>,
     auditor: Option<RunningAudit>,
+    certifier: Option<Certifier>,
     stochastic: bool,
     totals: Totals,
 }
@@ -68,8 +70,18 @@ impl<'a> Run<'a> {
         totals.scoring += access.passes();
         totals.rounding = access.rounding();
         totals.seconds += started.elapsed().as_secs_f64();
-        let auditor = None;
-        Ok(Self { evaluation, classifier, folder, state, images, auditor, stochastic, totals })
+        let (auditor, certifier) = (None, Certifier::new(evaluation));
+        Ok(Self {
+            evaluation,
+            classifier,
+            folder,
+            state,
+            images,
+            auditor,
+            certifier,
+            stochastic,
+            totals,
+        })
     }
 
     /// Examples that are done with.
@@ -97,6 +109,7 @@ impl<'a> Run<'a> {
             candidates.push((noise, self.attacked(batch, noise, clean, attacks, progress)?));
         }
         self.curves(batch, &candidates[0].1, progress)?;
+        self.certify(batch, progress)?;
         self.totals.add(problem, &labels, &candidates);
         if let Some(auditor) = &mut self.auditor {
             auditor.take(problem);
@@ -192,6 +205,31 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Certifies the batch if that was asked for, from disk if it is there.
+    fn certify(
+        &mut self,
+        Batch { problem, labels }: Batch<'_>,
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<(), EvaluationError> {
+        let Some(certifier) = &mut self.certifier else { return Ok(()) };
+        let known = match &self.state {
+            Some(state) => state.load(problem, CERTIFICATES)?,
+            None => None,
+        };
+        let batch = match known {
+            Some(batch) => batch,
+            None => {
+                let batch = certifier.batch(self.classifier, problem, progress)?;
+                if let Some(state) = &self.state {
+                    state.save(problem, CERTIFICATES, &batch)?;
+                }
+                batch
+            }
+        };
+        certifier.add(batch, labels);
+        Ok(())
+    }
+
     fn measure(&self) -> Measure<'a> {
         let Self { evaluation, classifier, stochastic, .. } = *self;
         Measure { evaluation, classifier, stochastic, done: self.done() }
@@ -199,8 +237,11 @@ impl<'a> Run<'a> {
 
     /// Audits the attack if that was asked for, and adds everything up.
     pub fn finish(self, progress: &mut dyn FnMut(&Step)) -> Result<Evaluated, EvaluationError> {
-        let Self { evaluation, classifier, state, images, auditor, totals, .. } = self;
+        let Self { evaluation, classifier, state, images, auditor, certifier, totals, .. } = self;
         let mut evaluated = totals.finish(evaluation);
+        if let Some(certifier) = certifier {
+            certifier.finish(&mut evaluated)?;
+        }
         if let Some(auditor) = auditor {
             let mut watch = |of: &crate::audit::AuditProgress| progress(&Step::Check(of.clone()));
             let (audit, checks) = match (auditor.run(classifier, &mut watch), &state) {

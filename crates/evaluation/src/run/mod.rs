@@ -53,6 +53,7 @@
 mod auditor;
 mod batches;
 mod candidate;
+mod certifier;
 mod evaluate;
 mod identity;
 mod images;
@@ -69,7 +70,7 @@ pub use self::step::Step;
 
 use self::identity::{AtRadius, Entry};
 use crate::audit::Audit;
-use crate::{CascadeRecord, DataCard, EvaluationError, ModelCard, NoiseState};
+use crate::{CascadeRecord, DataCard, EvaluationError, ModelCard, NoiseState, Smoothing};
 use cni_attacks::{Attack, Budget, Suite, at_least_one};
 use cni_noise::Key;
 use std::path::PathBuf;
@@ -92,6 +93,7 @@ pub struct Evaluation {
     /// Where adversarial images go.
     adversarial: Option<PathBuf>,
     audit: Option<Audit>,
+    certificates: Option<Smoothing>,
     noise_off: bool,
     fixed_noise: bool,
     draws: usize,
@@ -146,6 +148,7 @@ impl Evaluation {
             radii: Vec::new(),
             adversarial: None,
             audit: None,
+            certificates: None,
             noise_off: true,
             fixed_noise: true,
             draws: 20,
@@ -276,10 +279,7 @@ impl Evaluation {
     ///
     /// Where it is not between 0 and 1.
     pub fn with_confidence(mut self, confidence: f64) -> Result<Self, EvaluationError> {
-        if !(confidence > 0.0 && confidence < 1.0) {
-            return Err(EvaluationError::Confidence(confidence));
-        }
-        self.confidence = confidence;
+        self.confidence = crate::statistics::error::confidence(confidence)?;
         Ok(self)
     }
 
@@ -318,6 +318,22 @@ impl Evaluation {
     pub fn with_audit(mut self, audit: Audit) -> Result<Self, EvaluationError> {
         place::check(&self.suite, &audit)?;
         self.audit = Some(audit);
+        Ok(self)
+    }
+
+    /// Certifies each example by randomized smoothing too, after its attacks, and puts the
+    /// certificates into rows and record.
+    ///
+    /// They are about the smoothed classifier, and not about the model that the suite attacks, unless
+    /// that is smoothed itself. See [`Smoothing`] for what is certified of a model with noise of its
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// If the samples are too few to certify any image.
+    pub fn with_certificates(mut self, smoothing: Smoothing) -> Result<Self, EvaluationError> {
+        smoothing.check_certifies()?;
+        self.certificates = Some(smoothing);
         Ok(self)
     }
 

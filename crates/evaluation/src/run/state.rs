@@ -1,8 +1,9 @@
-//! The checkpoint of an evaluation: an entry for each batch, state of the noise and attack.
+//! The checkpoint of an evaluation: an entry for each batch, state of the noise and attack, and one
+//! for the certificates of each batch.
 
 use crate::audit::Audit;
 use crate::checkpoint::{Checkpoint, Probe, SETTINGS, Settings, data_of};
-use crate::files::hash_of;
+use crate::files::{canonical, hash_of};
 use crate::run::auditor::AUDIT;
 use crate::run::identity::Entry;
 use crate::{Evaluation, EvaluationError, NoiseState};
@@ -11,6 +12,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// The part of a batch's results that are its certificates.
+pub(crate) const CERTIFICATES: &str = "certificates";
 
 /// What each attack made of each batch, on disk.
 pub(crate) struct State(Checkpoint);
@@ -75,6 +79,7 @@ fn entry(first: u64, part: &str) -> String {
 fn files() -> Vec<String> {
     let states = [NoiseState::Live, NoiseState::Off, NoiseState::Fixed];
     let entries = states.map(|noise| format!("from-######-{noise}-##.json")).into_iter();
+    let entries = entries.chain([format!("from-######-{CERTIFICATES}.json")]);
     let checks = Audit::files().into_iter().chain([SETTINGS.to_string()]);
     entries.chain(checks.map(|name| format!("{AUDIT}/{name}"))).collect()
 }
@@ -102,6 +107,9 @@ fn settings(
             names.join(", ")
         )
     });
+    let certificates = evaluation.certificates.as_ref().map_or("none".to_string(), |smoothing| {
+        canonical(&serde_json::to_value(smoothing).expect("settings are plain data"))
+    });
     let budget = &evaluation.budget;
     let limit = |what: &str, limit: Option<String>| limit.map(|limit| format!("{limit} {what}"));
     let limits = [
@@ -117,6 +125,7 @@ fn settings(
         ("batch", problem.len().to_string()),
         ("budget", budget),
         ("cascade", evaluation.cascade.is_some().to_string()),
+        ("certificates", certificates),
         ("checks", checks),
         ("data", data_of(problem)),
         ("draws", evaluation.draws.to_string()),

@@ -2,7 +2,7 @@
 
 use crate::NoiseState;
 use crate::audit::AuditProgress;
-use cni_attacks::Progress;
+use cni_attacks::{Passes, Progress};
 
 /// Where an evaluation is.
 #[derive(Clone, Debug)]
@@ -17,6 +17,13 @@ pub enum Step<'a> {
         label: &'a str,
         /// Where the attack is.
         attack: Progress<'a>,
+    },
+    /// The certification of a batch has made another pass.
+    Certificates {
+        /// Examples that are done with.
+        examples: usize,
+        /// Passes of single images for this batch so far.
+        passes: Passes,
     },
     /// The audit begins a check, or has ended one.
     Check(AuditProgress<'a>),

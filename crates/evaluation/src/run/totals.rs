@@ -5,8 +5,8 @@ use crate::run::candidate::Candidate;
 use crate::run::identity::{AtRadius, DataHash, Entry};
 use crate::run::warnings::{self, Seen};
 use crate::{
-    AttackRecord, EpsilonCurve, EpsilonPoint, Evaluated, Evaluation, NoiseState, Record, Row,
-    RowAttack, SCHEMA, Specimen, ThreatCard,
+    AttackRecord, EpsilonCurve, EpsilonPoint, Evaluated, Evaluation, ExampleImage, NoiseState,
+    Record, Row, RowAttack, SCHEMA, ThreatCard,
 };
 use cni_attacks::{AttackBatch, Budget, Passes};
 use std::collections::BTreeSet;
@@ -34,7 +34,7 @@ pub(crate) struct Totals {
     /// The hash of the data, where its card has none.
     data: Option<DataHash>,
     pub rows: Vec<Row>,
-    gallery: Vec<Specimen>,
+    gallery: Vec<ExampleImage>,
 }
 
 /// What an attack did and cost.
@@ -191,7 +191,7 @@ impl Totals {
         for row in 0..all[0].pixels.len() {
             let worst = &all[chosen[row]];
             let class = |candidate: &Candidate| plurality(&candidate.predicted)[row];
-            self.gallery.push(Specimen {
+            self.gallery.push(ExampleImage {
                 index: self.rows.len() + row,
                 label: labels[row],
                 predicted_clean: class(&all[0]),
@@ -266,6 +266,7 @@ impl Totals {
             warnings: Vec::new(),
             checks: Vec::new(),
             audit: None,
+            certificates: None,
         };
         let evidence: Vec<bool> =
             record.attacks.iter().map(|attack| record.is_evidence(attack)).collect();
@@ -294,6 +295,7 @@ fn rows(first: usize, labels: &[i64], clean: &Candidate) -> Vec<Row> {
         attacks: Vec::new(),
         worst_case: 0,
         broken_by: None,
+        certificate: None,
     };
     facts.enumerate().map(row).collect()
 }

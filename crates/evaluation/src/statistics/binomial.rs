@@ -1,39 +1,40 @@
 //! Exact inference on a binomial proportion.
 //!
-//! All of it rests on one sum, the upper tail of the binomial distribution. The incomplete beta function would do as
-//! well, but that of statrs 0.19 is off by 0.2 % at a million trials, and its inverse does not return for ten million.
+//! All of it rests on one sum, the upper tail of the binomial distribution. The incomplete beta
+//! function would do as well, but that of statrs 0.19 is off by 0.2 % at a million trials, and its
+//! inverse does not return for ten million.
 
-use cni_attacks::AttackError;
-use cni_attacks::within;
+use crate::statistics::error::{StatisticsError, confidence, within};
 use statrs::function::factorial::ln_binomial;
 
 /// The two-sided interval of Clopper and Pearson (Biometrika 1934) for a proportion, `(low, high)`.
 ///
-/// It holds the true proportion with a probability of at least `confidence`, whatever that proportion is.
+/// It holds the true proportion with a probability of at least `confidence`, whatever that
+/// proportion is.
 ///
 /// ```
 /// use cni_evaluation::clopper_pearson;
 /// let (low, high) = clopper_pearson(0, 10, 0.95)?;
 /// assert_eq!(low, 0.0);
 /// assert!((high - (1.0 - 0.025f64.powf(0.1))).abs() < 1e-12);
-/// # Ok::<(), cni_attacks::AttackError>(())
+/// # Ok::<(), cni_evaluation::StatisticsError>(())
 /// ```
 ///
 /// # Errors
 ///
-/// Where there are no trials, or fewer than successes, or `confidence` is not between 0 and 1.
+/// If there are no trials, or fewer than successes, or `confidence` is not between 0 and 1.
 pub fn clopper_pearson(
     successes: u64,
     trials: u64,
     confidence: f64,
-) -> Result<(f64, f64), AttackError> {
+) -> Result<(f64, f64), StatisticsError> {
     check_counts(successes, trials)?;
-    let alpha = check_confidence(confidence)? / 2.0;
+    let alpha = error_share(confidence)? / 2.0;
     Ok((lower(successes, trials, alpha), 1.0 - lower(trials - successes, trials, alpha)))
 }
 
-/// The one-sided lower bound of Clopper and Pearson for a proportion: below the true one with a probability of at least
-/// `confidence`.
+/// The one-sided lower bound of Clopper and Pearson for a proportion: it is below the true one with
+/// a probability of at least `confidence`.
 ///
 /// # Errors
 ///
@@ -42,17 +43,17 @@ pub fn clopper_pearson_lower(
     successes: u64,
     trials: u64,
     confidence: f64,
-) -> Result<f64, AttackError> {
+) -> Result<f64, StatisticsError> {
     check_counts(successes, trials)?;
-    Ok(lower(successes, trials, check_confidence(confidence)?))
+    Ok(lower(successes, trials, error_share(confidence)?))
 }
 
 /// The p-value of the exact two-sided binomial test of the proportion 1/2.
 ///
 /// # Errors
 ///
-/// Where there are no trials, or fewer than successes.
-pub fn binomial_test(successes: u64, trials: u64) -> Result<f64, AttackError> {
+/// If there are no trials, or fewer than successes.
+pub fn binomial_test(successes: u64, trials: u64) -> Result<f64, StatisticsError> {
     check_counts(successes, trials)?;
     Ok(p_value(successes, trials))
 }
@@ -62,7 +63,8 @@ pub(crate) fn p_value(successes: u64, trials: u64) -> f64 {
     (2.0 * upper_tail(farther, trials, 0.5)).min(1.0)
 }
 
-/// The proportion under which as many successes or more have the probability `alpha`; the largest number below it.
+/// The proportion under which as many successes or more have the probability `alpha`; the largest
+/// number below it.
 pub(crate) fn lower(successes: u64, trials: u64, alpha: f64) -> f64 {
     if successes == 0 {
         return 0.0;
@@ -98,15 +100,14 @@ fn upper_tail(k: u64, n: u64, p: f64) -> f64 {
     sum * (ln_binomial(n, k) + k as f64 * p.ln() + (n - k) as f64 * (-p).ln_1p()).exp()
 }
 
-fn check_counts(successes: u64, trials: u64) -> Result<(), AttackError> {
+fn check_counts(successes: u64, trials: u64) -> Result<(), StatisticsError> {
     within("trials", trials as f64, |n| n >= 1.0, "at least 1")?;
     let at_most = |k: f64| k <= trials as f64;
     within("successes", successes as f64, at_most, "at most the number of trials")?;
     Ok(())
 }
 
-/// The probability that is left to error.
-fn check_confidence(confidence: f64) -> Result<f64, AttackError> {
-    let inside = |c: f64| c > 0.0 && c < 1.0;
-    Ok(1.0 - within("confidence", confidence, inside, "a number between 0 and 1")?)
+/// The probability that an interval of this confidence may miss the truth.
+fn error_share(of: f64) -> Result<f64, StatisticsError> {
+    Ok(1.0 - confidence(of)?)
 }

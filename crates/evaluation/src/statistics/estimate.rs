@@ -2,6 +2,7 @@
 
 use crate::EvaluationError;
 use crate::statistics::intervals::wilson;
+use crate::statistics::shares::{effective_trials, variance};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -75,24 +76,14 @@ impl Hits {
         };
         let (examples, per_draw) = (fractions(&self.per_example, k), fractions(&self.per_draw, n));
         let accuracy = per_draw.iter().sum::<f64>() / k;
-        let spread = accuracy * (1.0 - accuracy);
         let variance = variance(&examples) / n + variance(&per_draw) / k;
-        // Rounding leaves something like 1e-33 where every trial agrees.
-        let trials = match self.draws > 1 && variance > 1e-15 {
-            true => (spread / variance).min(n * k),
+        let trials = match self.draws > 1 {
+            true => effective_trials(accuracy, variance).map_or(n, |trials| trials.min(n * k)),
             false => n,
         };
         let (low, high) = wilson(accuracy.clamp(0.0, 1.0), trials.max(1.0), confidence)?;
         Ok(Estimate { accuracy, low, high, per_draw })
     }
-}
-
-/// The unbiased variance; zero for a single value.
-pub(crate) fn variance(values: &[f64]) -> f64 {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let sum: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    sum / (n - 1.0).max(1.0)
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! Intervals of a proportion and of the difference of two, from their scores.
 //!
-//! The exact interval of a proportion is [`clopper_pearson`](crate::prediction::clopper_pearson).
+//! The exact interval of a proportion is [`clopper_pearson`](crate::clopper_pearson).
 
-use cni_attacks::AttackError;
-use cni_attacks::within;
-use statrs::distribution::{ContinuousCDF, Normal};
+use crate::statistics::error::{StatisticsError, within};
+use crate::statistics::laws::normal_quantile;
 
 /// Wilson's interval (JASA 1927) for a proportion, `(low, high)`, within [0, 1] and never empty.
 ///
@@ -13,13 +12,17 @@ use statrs::distribution::{ContinuousCDF, Normal};
 /// ```
 /// let (low, high) = cni_evaluation::wilson(0.8, 10.0, 0.95)?;
 /// assert!((low - 0.4902).abs() < 1e-4 && (high - 0.9433).abs() < 1e-4);
-/// # Ok::<(), cni_attacks::AttackError>(())
+/// # Ok::<(), cni_evaluation::StatisticsError>(())
 /// ```
 ///
 /// # Errors
 ///
-/// Where `proportion` is not in [0, 1], `trials` is not above 0, or `confidence` not between 0 and 1.
-pub fn wilson(proportion: f64, trials: f64, confidence: f64) -> Result<(f64, f64), AttackError> {
+/// If `proportion` is not in [0, 1], `trials` is not above 0, or `confidence` not between 0 and 1.
+pub fn wilson(
+    proportion: f64,
+    trials: f64,
+    confidence: f64,
+) -> Result<(f64, f64), StatisticsError> {
     let z = quantile(confidence)?;
     let p = within("proportion", proportion, |p| (0.0..=1.0).contains(&p), "a number in [0, 1]")?;
     let n = within("trials", trials, |n| n > 0.0, "a number above 0")?;
@@ -35,17 +38,17 @@ pub fn wilson(proportion: f64, trials: f64, confidence: f64) -> Result<(f64, f64
 /// ```
 /// let (low, high) = cni_evaluation::newcombe((56, 70), (48, 80), 0.95)?;
 /// assert!((low - 0.0524).abs() < 1e-4 && (high - 0.3339).abs() < 1e-4);
-/// # Ok::<(), cni_attacks::AttackError>(())
+/// # Ok::<(), cni_evaluation::StatisticsError>(())
 /// ```
 ///
 /// # Errors
 ///
-/// Where there are no trials, or fewer than successes, or `confidence` is not between 0 and 1.
+/// If there are no trials, or fewer than successes, or `confidence` is not between 0 and 1.
 pub fn newcombe(
     first: (u64, u64),
     second: (u64, u64),
     confidence: f64,
-) -> Result<(f64, f64), AttackError> {
+) -> Result<(f64, f64), StatisticsError> {
     Ok(square_and_add(
         Side::new(first.0, first.1, confidence)?,
         Side::new(second.0, second.1, confidence)?,
@@ -61,8 +64,8 @@ pub fn newcombe(
 ///
 /// # Errors
 ///
-/// Where there are no examples, or `confidence` is not between 0 and 1.
-pub fn newcombe_paired(outcomes: [u64; 4], confidence: f64) -> Result<(f64, f64), AttackError> {
+/// If there are no examples, or `confidence` is not between 0 and 1.
+pub fn newcombe_paired(outcomes: [u64; 4], confidence: f64) -> Result<(f64, f64), StatisticsError> {
     let n: u64 = outcomes.iter().sum();
     let first = Side::new(outcomes[0] + outcomes[1], n, confidence)?;
     let second = Side::new(outcomes[0] + outcomes[2], n, confidence)?;
@@ -85,7 +88,7 @@ struct Side {
 }
 
 impl Side {
-    fn new(successes: u64, trials: u64, confidence: f64) -> Result<Self, AttackError> {
+    fn new(successes: u64, trials: u64, confidence: f64) -> Result<Self, StatisticsError> {
         let n = within("trials", trials as f64, |n| n >= 1.0, "at least 1")?;
         let proportion = successes as f64 / n;
         let (low, high) = wilson(proportion, n, confidence)?;
@@ -102,8 +105,7 @@ fn square_and_add(first: Side, second: Side, phi: f64) -> (f64, f64) {
 }
 
 /// The quantile of the standard normal law that leaves half of what is not `confidence` above it.
-pub(crate) fn quantile(confidence: f64) -> Result<f64, AttackError> {
-    let inside = |c: f64| c > 0.0 && c < 1.0;
-    let confidence = within("confidence", confidence, inside, "a number between 0 and 1")?;
-    Ok(Normal::standard().inverse_cdf(0.5 + confidence / 2.0))
+pub(crate) fn quantile(confidence: f64) -> Result<f64, StatisticsError> {
+    let confidence = crate::statistics::error::confidence(confidence)?;
+    Ok(normal_quantile(0.5 + confidence / 2.0))
 }

@@ -1,5 +1,10 @@
-//! Intervals and tests: the only user of a statistics crate.
+//! Intervals and tests: the one home of statistics, and the only user of a statistics crate.
 
 pub(crate) mod binomial;
+pub(crate) mod error;
 pub(crate) mod estimate;
 pub(crate) mod intervals;
+pub(crate) mod laws;
+pub(crate) mod shares;
+
+pub use self::error::StatisticsError;

@@ -61,7 +61,7 @@ fn what_has_no_interval_is_refused_by_name() {
         Err(error) => format!("{error}"),
         Ok(ends) => format!("{ends:?}"),
     };
-    let error: cni_attacks::AttackError = wilson(1.5, 10.0, 0.95).unwrap_err();
+    let error: cni_evaluation::StatisticsError = wilson(1.5, 10.0, 0.95).unwrap_err();
     assert_eq!(error.to_string(), "proportion: got 1.5, wanted a number in [0, 1]");
     assert_eq!(message(wilson(0.5, 0.0, 0.95)), "trials: got 0, wanted a number above 0");
     assert_eq!(message(newcombe((1, 0), (1, 2), 0.95)), "trials: got 0, wanted at least 1");

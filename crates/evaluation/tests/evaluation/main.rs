@@ -7,6 +7,7 @@ mod batches;
 mod cascade;
 mod cascade_state;
 mod cascade_warned;
+mod certified;
 mod compared;
 mod curves;
 mod interrupted;

@@ -42,9 +42,9 @@ fn what_is_read_back_is_what_was_written() {
     assert_eq!(evaluated.gallery.len(), 3);
     evaluated.save(folder.path()).unwrap();
     assert_eq!(Evaluated::read(folder.path()).unwrap(), evaluated);
-    let specimen = &evaluated.gallery[2];
-    assert_eq!((specimen.index, specimen.shape, specimen.clean.len()), (2, [1, 2, 2], 4));
-    let moved = specimen.clean.iter().zip(&specimen.adversarial).map(|(a, b)| (a - b).abs());
+    let example = &evaluated.gallery[2];
+    assert_eq!((example.index, example.shape, example.clean.len()), (2, [1, 2, 2], 4));
+    let moved = example.clean.iter().zip(&example.adversarial).map(|(a, b)| (a - b).abs());
     let farthest = evaluated.rows[2].attacks.iter().map(|a| a.distance).fold(0.0, f64::max);
     assert!(f64::from(moved.fold(0.0, f32::max)) <= farthest + 1e-7);
 }

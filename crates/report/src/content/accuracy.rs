@@ -1,10 +1,10 @@
 //! Accuracies of all models under all attacks.
 
-use super::{Model, charts, clean_and_worst, look, of, point};
+use super::{Model, cascade, charts, clean_and_worst, of, point, radii, style};
 use crate::chart::{Chart, Plot, Series};
 use crate::document::Block;
+use crate::format;
 use crate::table::{Cell, Table};
-use crate::words;
 use cni_evaluation::{Accuracy, Estimate, Point, Record};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
@@ -12,13 +12,15 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let mut blocks =
         vec![Block::Table(overview(models, &lines)), Block::Charts(vec![figure(models, &lines)])];
     blocks.extend(no_evidence(models).map(Block::Text));
+    blocks.extend(cascade::blocks(models));
+    blocks.extend(charts(radii::charts(models)));
     let noisy = || models.iter().filter(|model| kinds(model.record()).len() > 1);
     if noisy().next().is_some() {
         blocks.push(Block::Text(
-            "A model with noise has not one accuracy but several. One shot: the noise is drawn \
-             once, as in use. Vote: the class that most of several draws give. Best of several: \
-             the attacker submits the same image until one draw errs. Noise off and fixed noise: \
-             the model attacked and judged so."
+            "A model with noise has several accuracies. One shot: the noise is drawn once, as in \
+             use. Vote: the class that most of several draws give. Best of several: the attacker \
+             submits the same image several times and wins if one draw errs. Noise off and fixed \
+             noise: the model is attacked and judged without its noise, or with one draw of it."
                 .to_string(),
         ));
         blocks.extend(noisy().map(|model| Block::Table(by_kind(models, model))));
@@ -27,7 +29,7 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     blocks
 }
 
-/// Which attacks on noisy models say nothing against those without noise, where there are both.
+/// Which attacks on noisy models say nothing against models without noise, if there are both.
 fn no_evidence(models: &[Model]) -> Option<String> {
     if models.iter().all(|model| model.record().stochastic) {
         return None;
@@ -36,13 +38,13 @@ fn no_evidence(models: &[Model]) -> Option<String> {
         let record = model.record();
         let attacks = record.attacks.iter().filter(|attack| !record.is_evidence(attack));
         let names: Vec<String> = attacks.map(|attack| attack.name.clone()).collect();
-        (!names.is_empty()).then(|| format!("{} on {}", words::list(&names), model.name))
+        (!names.is_empty()).then(|| format!("{} on {}", format::list(&names), model.name))
     };
     let all: Vec<String> = models.iter().filter_map(neglect).collect();
     (!all.is_empty()).then(|| {
         format!(
-            "No evidence: {}. These do not average over the draws of the model's noise (EOT), and what they leave says \
-             nothing against a model without noise.",
+            "No evidence: {}. These do not average over the draws of the model's noise (EOT), so \
+             the accuracy under them says nothing against a model without noise.",
             all.join("; ")
         )
     })
@@ -54,7 +56,7 @@ struct Line<'a> {
     values: Vec<Option<&'a Accuracy>>,
 }
 
-/// Clean, each attack of any model, worst case. Attacks are the same where their parameters are.
+/// Clean, each attack of any model, worst case. Attacks are the same if their parameters are.
 fn lines(models: &[Model]) -> Vec<Line<'_>> {
     let mut attacks: Vec<(String, String)> = Vec::new();
     for identity in models.iter().flat_map(identities) {
@@ -98,9 +100,13 @@ fn identities(model: &Model) -> impl Iterator<Item = (String, String)> + '_ {
     })
 }
 
-fn cell(estimate: Option<&Estimate>) -> Cell {
+pub(super) fn cell(estimate: Option<&Estimate>) -> Cell {
     estimate.map_or(Cell::Missing, |e| Cell::Accuracy([e.accuracy, e.low, e.high]))
 }
+
+/// The family of these intervals.
+pub(super) const INTERVAL: &str =
+    "Intervals are Wilson's, for as many independent trials as the examples and draws are worth";
 
 fn overview(models: &[Model], lines: &[Line]) -> Table {
     let names = models.iter().map(|model| format!("{}, %", model.name));
@@ -109,7 +115,7 @@ fn overview(models: &[Model], lines: &[Line]) -> Table {
         std::iter::once(Cell::from(line.name.as_str())).chain(values).collect()
     };
     Table {
-        caption: "Accuracy in percent with its interval, one shot".to_string(),
+        caption: format!("Accuracy in percent with its interval, one shot. {INTERVAL}"),
         columns: std::iter::once("images".to_string()).chain(names).collect(),
         rows: lines.iter().map(row).collect(),
     }
@@ -118,7 +124,7 @@ fn overview(models: &[Model], lines: &[Line]) -> Table {
 fn figure(models: &[Model], lines: &[Line]) -> Chart {
     let curve = |(index, model): (usize, &Model)| Series {
         name: model.name.clone(),
-        look: look(models, model, 0),
+        style: style(models, model, 0),
         points: lines
             .iter()
             .enumerate()
@@ -163,7 +169,10 @@ fn by_kind(models: &[Model], model: &Model) -> Table {
     rows.extend(record.worst_case.iter().map(|worst| row("worst case", worst)));
     let names = kinds.iter().map(|(name, _)| format!("{name}, %"));
     Table {
-        caption: format!("Accuracy in percent by the state of the noise{}", of(models, model)),
+        caption: format!(
+            "Accuracy in percent by the state of the noise{}. {INTERVAL}",
+            of(models, model)
+        ),
         columns: std::iter::once("images".to_string()).chain(names).collect(),
         rows,
     }

@@ -1,24 +1,67 @@
 //! What the checks are about: the attack that they audited.
 
-use super::{Model, of};
+use super::Model;
 use crate::document::Block;
-use crate::words::{self, counted};
+use crate::format::{self, counted};
+use crate::table::{Cell, Table};
 use cni_evaluation::{AuditRecord, Check, Record, Verdict};
 
-/// What stands before the checks.
+/// What stands before the checks: a sentence, or a table for several models.
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let with_checks = models.iter().filter(|model| !model.record().checks.is_empty());
-    let text = |model: &Model| {
-        let about = match &model.record().audit {
+    let with_checks: Vec<&Model> = with_checks.collect();
+    match (models, with_checks.as_slice()) {
+        (_, []) => Vec::new(),
+        ([model], _) => vec![Block::Text(match &model.record().audit {
             Some(audit) => sentence(audit),
-            None => "The record does not say which attack the checks audited.".to_string(),
+            None => format!("The record {UNKNOWN}."),
+        })],
+        (_, several) => vec![Block::Table(table(several))],
+    }
+}
+
+/// What a record from before audits were named says of the attack.
+const UNKNOWN: &str = "does not say which attack the checks audited";
+
+fn table(models: &[&Model]) -> Table {
+    let row = |model: &&Model| {
+        let model_name = Cell::from(model.name.as_str());
+        let Some(audit) = &model.record().audit else {
+            let mut row = vec![model_name, format!("the record {UNKNOWN}").into()];
+            row.resize(8, Cell::Missing);
+            return row;
         };
-        Block::Text(match of(models, model).as_str() {
-            "" => about,
-            _ => format!("{}: {about}", model.name),
-        })
+        vec![
+            model_name,
+            name(audit).into(),
+            format::radius(audit.epsilon).into(),
+            Cell::Count(audit.draws as u64),
+            Cell::Code(hash(audit)),
+            Cell::Code(audit.key.to_string()),
+            audit.effort.to_string().into(),
+            Cell::Count(audit.examples as u64),
+        ]
     };
-    with_checks.map(text).collect()
+    let columns = [
+        "model",
+        "audited attack",
+        "ε",
+        "draws of a gradient",
+        "settings",
+        "key",
+        "effort",
+        "most examples of a check",
+    ];
+    Table {
+        caption: "The attack that the checks of each model audited".to_string(),
+        columns: columns.map(String::from).to_vec(),
+        rows: models.iter().map(row).collect(),
+    }
+}
+
+/// The beginning of the hash of the audited attack's settings.
+fn hash(audit: &AuditRecord) -> String {
+    audit.hash.chars().take(12).collect()
 }
 
 /// The audited attack in a word or two.
@@ -30,7 +73,7 @@ pub(super) fn name(audit: &AuditRecord) -> String {
 }
 
 fn sentence(audit: &AuditRecord) -> String {
-    let hash: String = audit.hash.chars().take(12).collect();
+    let hash = hash(audit);
     let draws = match audit.draws {
         1 => String::new(),
         draws => format!(", each gradient over {}", counted(draws, "draw")),
@@ -38,7 +81,7 @@ fn sentence(audit: &AuditRecord) -> String {
     format!(
         "The audited attack is {}, ε = {}{draws}, settings {hash}, key {}; the {} checks used up to {}.",
         name(audit),
-        words::radius(audit.epsilon),
+        format::radius(audit.epsilon),
         audit.key,
         audit.effort,
         counted(audit.examples, "example")

@@ -2,8 +2,8 @@
 
 use super::{Model, of};
 use crate::document::Block;
+use crate::format;
 use crate::table::{Cell, Table};
-use crate::words;
 use cni_attacks::{Access, Passes};
 use cni_evaluation::{AttackRecord, Record};
 
@@ -17,7 +17,7 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     };
     let told = |text: &str| if text.is_empty() { "not recorded".into() } else { Cell::from(text) };
     let threat: [Fact; 5] = [
-        ("radius", &|r| words_of(r.threat.threats.iter().map(words::threat).collect()).into()),
+        ("radius", &|r| words_of(r.threat.threats.iter().map(format::threat).collect()).into()),
         ("goal", &|r| told(&r.threat.goal)),
         ("pixels", &|r| told(&r.threat.domain)),
         ("access", &|r| words_of(r.threat.access.iter().map(access).collect()).into()),
@@ -41,7 +41,7 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
             [] => "nothing".into(),
             some => {
                 let states = some.iter().map(|state| format!("noise {state}"));
-                words::list(&states.collect::<Vec<_>>()).into()
+                format::list(&states.collect::<Vec<_>>()).into()
             }
         }),
     ];
@@ -113,7 +113,7 @@ pub(super) fn reproduce(models: &[Model]) -> Vec<Block> {
         ("draws", &|r| Cell::Count(r.draws as u64)),
         ("draws to a vote", &|r| Cell::Count(r.votes as u64)),
         ("tries of the attacker", &|r| Cell::Count(r.tries as u64)),
-        ("confidence", &|r| format!("{} %", words::significant(100.0 * r.confidence, 4)).into()),
+        ("confidence", &|r| format!("{} %", format::significant(100.0 * r.confidence, 4)).into()),
     ];
     blocks.push(Block::Table(facts(models, "Settings", &all)));
     for model in models.iter().filter(|model| !model.record().attacks.is_empty()) {

@@ -1,10 +1,10 @@
 //! The checks of an evaluation's honesty: what they found, and what there is to see.
 
-use super::{Model, look, unique};
-use crate::chart::{Chart, Plot, Series, Source, Surface};
-use crate::document::{Block, Finding, Inspection};
+use super::{Model, style, unique};
+use crate::chart::{Chart, HeatMap, Plot, Series, Source};
+use crate::document::{Block, CheckView, Finding};
+use crate::format::{self, count, counted, slug};
 use crate::table::{Cell, Table};
-use crate::words::{self, count, counted, slug};
 use cni_evaluation::{Check, Curve, Figure, Verdict};
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -46,18 +46,18 @@ pub(super) fn blocks(models: &[Model]) -> [Vec<Block>; 2] {
 fn found(models: &[Model], groups: &[Group]) -> Vec<Block> {
     let open = |group: &&Group| group.verdict() > Verdict::Pass;
     let (shown, folded): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(open);
-    let inspections = |groups: &[&Group]| {
-        Block::Checks(groups.iter().map(|group| inspection(models, group)).collect())
+    let views = |groups: &[&Group]| {
+        Block::Checks(groups.iter().map(|group| check_view(models, group)).collect())
     };
     let mut blocks = vec![Block::Overview(overview(models, groups))];
     if !shown.is_empty() {
-        blocks.push(inspections(&shown));
+        blocks.push(views(&shown));
     }
     if !folded.is_empty() {
         let skipped = folded.iter().any(|group| group.verdict() == Verdict::Skipped);
         let passed = if skipped { "passed or did not apply" } else { "passed" };
         let summary = format!("{} that {passed}", counted(folded.len(), "check"));
-        blocks.push(Block::Fold(summary, vec![inspections(&folded)]));
+        blocks.push(Block::Fold(summary, vec![views(&folded)]));
     }
     blocks
 }
@@ -88,7 +88,7 @@ pub(super) fn title(name: &str) -> String {
     words.into_iter().collect()
 }
 
-fn inspection(models: &[Model], group: &Group) -> Inspection {
+fn check_view(models: &[Model], group: &Group) -> CheckView {
     let finding = |(model, check): &(&Model, &Check)| Finding {
         model: (models.len() > 1).then(|| model.name.clone()),
         verdict: check.verdict,
@@ -101,7 +101,7 @@ fn inspection(models: &[Model], group: &Group) -> Inspection {
         parts.dedup();
         parts.join(" ")
     };
-    Inspection {
+    CheckView {
         id: group.id.clone(),
         name: title(group.name),
         findings: group.found.iter().map(finding).collect(),
@@ -114,12 +114,12 @@ fn inspection(models: &[Model], group: &Group) -> Inspection {
 /// What the check could have seen, beside what its rule names.
 fn sight(check: &Check) -> Option<String> {
     let seen = match (check.at_most, check.detectable) {
-        (Some(most), _) => format!("At most {} points could be won", words::percent(most)),
-        (None, detectable) => format!("Could have seen {} points", words::percent(detectable?)),
+        (Some(most), _) => format!("At most {} points could be won", format::percent(most)),
+        (None, detectable) => format!("Could have seen {} points", format::percent(detectable?)),
     };
-    let rule = check.bound.map(|bound| format!(", where its rule names {}", words::percent(bound)));
+    let rule = check.bound.map(|bound| format!("; its rule names {}", format::percent(bound)));
     let needed =
-        check.needed.map(|needed| format!("; {} would show that", counted(needed, "example")));
+        check.needed.map(|needed| format!(", and {} would show that", counted(needed, "example")));
     let (rule, needed) = (rule.unwrap_or_default(), needed.unwrap_or_default());
     Some(format!("{seen}{rule}{needed}."))
 }
@@ -130,7 +130,7 @@ fn cost(check: &Check) -> String {
         counted(check.examples, "example"),
         count(check.passes.forwards),
         count(check.passes.backwards),
-        words::seconds(check.seconds)
+        format::seconds(check.seconds)
     )
 }
 
@@ -175,13 +175,13 @@ fn plot(models: &[Model], model: &Model, figure: &Figure) -> Plot {
                     (_, false) => format!("{}: {}", model.name, curve.name),
                 },
                 points: curve.points,
-                look: look(models, model, n),
+                style: style(models, model, n),
             };
             let series = curves.into_iter().enumerate().map(series).collect();
             Plot::Curves { x, y, series }
         }
         Figure::Surface { x, y, z, xs, ys, values } => {
-            Plot::Surface(Surface { x, y, z, xs, ys, values })
+            Plot::HeatMap(HeatMap { x, y, z, xs, ys, values })
         }
     }
 }
@@ -191,7 +191,7 @@ fn caption(name: &str, plot: &Plot) -> String {
     let name = title(name);
     match plot {
         Plot::Curves { x, y, .. } => format!("{name}: {} over {}", y.label, x.label),
-        Plot::Surface(surface) => format!("{name}: {}", surface.z.label),
+        Plot::HeatMap(map) => format!("{name}: {}", map.z.label),
         Plot::Accuracies { .. } => name,
     }
 }

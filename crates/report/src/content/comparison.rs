@@ -2,16 +2,19 @@
 
 use super::Model;
 use crate::document::Block;
+use crate::format;
 use crate::table::{Cell, Table};
-use crate::words;
 use cni_evaluation::{Comparison, Difference, compare};
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
-    let mut blocks = Vec::new();
+    let (mut blocks, mut no_evidence) = (Vec::new(), false);
     for (index, a) in models.iter().enumerate() {
         for b in &models[index + 1..] {
             match compare(&a.evaluated, &b.evaluated) {
-                Ok(comparison) => blocks.extend(compared(a, b, &comparison)),
+                Ok(comparison) => {
+                    no_evidence |= all(&comparison).iter().any(|(_, found)| !found.evidence);
+                    blocks.extend(compared(a, b, &comparison));
+                }
                 Err(reason) => {
                     let text = format!("{} and {} are not compared: {reason}.", a.name, b.name);
                     blocks.push(Block::Text(text));
@@ -19,21 +22,35 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
             }
         }
     }
+    if no_evidence {
+        blocks.push(Block::Text(
+            "No evidence: an attack that does not average over the draws of a noisy model (EOT) is \
+             led astray by each draw, so the accuracy under it says nothing about the model."
+                .to_string(),
+        ));
+    }
     if models.len() > 2 {
         blocks.push(Block::Text(
-            "The p-values stand each for itself: of twenty comparisons of equal models one is \
-             below 0.05."
+            "Each p-value stands for itself: of twenty comparisons of equal models, one is below \
+             0.05 on average."
                 .to_string(),
         ));
     }
     blocks
 }
 
+/// The differences on clean images, under each attack, and in the worst case.
+fn all(comparison: &Comparison) -> Vec<(&str, &Difference)> {
+    let attacks = comparison.attacks.iter().map(|(name, difference)| (name.as_str(), difference));
+    let worst = comparison.worst_case.iter().map(|difference| ("worst case", difference));
+    std::iter::once(("clean", &comparison.clean)).chain(attacks).chain(worst).collect()
+}
+
 fn compared(a: &Model, b: &Model, comparison: &Comparison) -> Vec<Block> {
-    let mut text = sentence(a, b, &comparison.clean, "on clean images");
+    let mut text = sentence(a, b, &comparison.clean, "On clean images");
     text += " ";
     text += &match &comparison.worst_case {
-        Some(worst) => sentence(a, b, worst, "in the worst case"),
+        Some(worst) => sentence(a, b, worst, "In the worst case"),
         None => {
             "Their suites are not equal, so their worst cases have no common meaning.".to_string()
         }
@@ -44,55 +61,48 @@ fn compared(a: &Model, b: &Model, comparison: &Comparison) -> Vec<Block> {
         vec![
             name.into(),
             Cell::Accuracy(points),
-            words::p_value(difference.p).into(),
+            format::p_value(difference.p).into(),
             evidence.into(),
         ]
     };
-    let attacks = comparison.attacks.iter().map(|(name, difference)| (name.as_str(), difference));
-    let worst = comparison.worst_case.iter().map(|difference| ("worst case", difference));
-    let all: Vec<(&str, &Difference)> =
-        std::iter::once(("clean", &comparison.clean)).chain(attacks).chain(worst).collect();
     let (interval, test) = match comparison.clean.exact_p {
         Some(_) => ("Newcombe's paired interval", "McNemar's exact test"),
         None => ("interval over examples and draws", "normal test over examples and draws"),
     };
-    let mut blocks = vec![Block::Text(text)];
-    if all.iter().any(|(_, difference)| !difference.evidence) {
-        blocks.push(Block::Text(
-            "No evidence: an attack that does not average over the draws of a noisy model (EOT) is \
-             led astray by each of them, so that what it leaves says nothing of the model."
-                .to_string(),
-        ));
-    }
-    blocks.push(Block::Table(Table {
-        caption: format!(
-            "{} less {}, image by image, with {interval}. Each model is of one training run: this \
-             compares these two models, not the methods that made them",
-            a.name, b.name
-        ),
-        columns: ["images", "difference, percentage points", test, "evidence"]
-            .map(String::from)
-            .to_vec(),
-        rows: all.into_iter().map(row).collect(),
-    }));
-    blocks
+    let caption = format!(
+        "{} less {}, image by image, with {interval}. Each model is of one training run: this \
+         compares these two models, not the methods that made them",
+        a.name, b.name
+    );
+    let columns = ["images", "difference, percentage points", test, "evidence"];
+    let rows = all(comparison).into_iter().map(row).collect();
+    let table = Table { caption, columns: columns.map(String::from).to_vec(), rows };
+    vec![Block::Text(text), Block::Table(table)]
 }
 
+/// Which model classifies more of the images correctly, and by how much: no more than the interval
+/// says.
 fn sentence(a: &Model, b: &Model, difference: &Difference, place: &str) -> String {
-    let (a, b, more) = match difference.accuracy < 0.0 {
-        true => (&b.name, &a.name, -difference.accuracy),
-        false => (&a.name, &b.name, difference.accuracy),
+    let Difference { accuracy, low, high, p, .. } = *difference;
+    let (a, b, [more, low, high]) = match accuracy < 0.0 {
+        true => (&b.name, &a.name, [-accuracy, -high, -low]),
+        false => (&a.name, &b.name, [accuracy, low, high]),
     };
-    let (more, p_value) = (words::percent(more), words::p_value(difference.p));
-    match (difference.evidence, difference.p < 0.05) {
-        (false, _) => format!(
-            "Between {a} and {b} {place} nothing is shown: no attack averages over the draws."
-        ),
-        (true, true) => format!(
-            "{a} classifies more of these images correctly than {b} {place}, by {more} percentage points ({p_value})."
-        ),
-        (true, false) => format!(
-            "No difference between {a} and {b} {place} is shown: {more} points ({p_value})."
-        ),
+    if !difference.evidence {
+        return format!(
+            "{place}, nothing is shown between {a} and {b}: no attack averages over the draws."
+        );
     }
+    let (points, range) = (format::percent(more), format::percent_range(low, high));
+    let doubt = if p < 0.05 { "" } else { " This does not tell the two apart." };
+    let p = format::p_value(p);
+    if accuracy == 0.0 {
+        return format!(
+            "{place}, {a} and {b} classify equally many of these images correctly ({range}; {p})."
+        );
+    }
+    format!(
+        "{place}, {a} classifies {points} points more of these images correctly than {b} \
+         ({range}; {p}).{doubt}"
+    )
 }

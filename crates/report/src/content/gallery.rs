@@ -2,11 +2,11 @@
 
 use super::Model;
 use super::classes::name;
-use crate::document::{Block, Exhibit};
+use crate::document::{Block, ExampleView};
 use crate::png;
-use cni_evaluation::{DataCard, Specimen};
+use cni_evaluation::{DataCard, ExampleImage};
 use image::imageops::thumbnail;
-use image::{DynamicImage, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 
 /// Most examples of a model.
 const SHOWN: usize = 12;
@@ -29,37 +29,37 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
         }
         let data = &model.record().data;
         let some = model.evaluated.gallery.iter().take(SHOWN);
-        blocks.push(Block::Gallery(some.map(|specimen| exhibit(data, specimen)).collect()));
+        blocks.push(Block::Gallery(some.map(|example| view(data, example)).collect()));
     }
     blocks
 }
 
-fn exhibit(data: &DataCard, specimen: &Specimen) -> Exhibit {
-    let label = name(data, specimen.label);
+fn view(data: &DataCard, example: &ExampleImage) -> ExampleView {
+    let label = name(data, example.label);
     let [clean, adversarial] =
-        [specimen.predicted_clean, specimen.predicted_adversarial].map(|class| {
+        [example.predicted_clean, example.predicted_adversarial].map(|class| {
             format!(
                 "{}{}",
                 name(data, class),
-                if class == specimen.label { "\u{a0}✓" } else { "\u{a0}✗" }
+                if class == example.label { "\u{a0}✓" } else { "\u{a0}✗" }
             )
         });
-    let difference: Vec<f32> = (specimen.clean.iter().zip(&specimen.adversarial))
+    let difference: Vec<f32> = (example.clean.iter().zip(&example.adversarial))
         .map(|(clean, adversarial)| 0.5 + MAGNIFIED * (adversarial - clean))
         .collect();
-    Exhibit {
-        title: format!("Example {}: {label}", specimen.index),
+    ExampleView {
+        title: format!("Example {}: {label}", example.index),
         images: [
-            (picture(specimen, &specimen.clean), format!("clean: {clean}")),
-            (picture(specimen, &specimen.adversarial), format!("attacked: {adversarial}")),
-            (picture(specimen, &difference), format!("difference × {MAGNIFIED}")),
+            (picture(example, &example.clean), format!("clean: {clean}")),
+            (picture(example, &example.adversarial), format!("attacked: {adversarial}")),
+            (picture(example, &difference), format!("difference × {MAGNIFIED}")),
         ],
     }
 }
 
 /// Pixels as a PNG: three channels in color, any other number as their mean in gray.
-fn picture(specimen: &Specimen, pixels: &[f32]) -> Vec<u8> {
-    let [channels, height, width] = specimen.shape;
+fn picture(example: &ExampleImage, pixels: &[f32]) -> Vec<u8> {
+    let [channels, height, width] = example.shape;
     let byte = |value: f32| (255.0 * value.clamp(0.0, 1.0)).round() as u8;
     let image = RgbImage::from_fn(width as u32, height as u32, |x, y| {
         let at = |channel: usize| pixels[(channel * height + y as usize) * width + x as usize];
@@ -75,5 +75,5 @@ fn picture(specimen: &Specimen, pixels: &[f32]) -> Vec<u8> {
         true => thumbnail(&image, smaller(image.width()), smaller(image.height())),
         false => image,
     };
-    png::encode(&DynamicImage::ImageRgb8(image))
+    png::encode(&image)
 }

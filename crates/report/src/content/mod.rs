@@ -3,6 +3,8 @@
 mod accuracy;
 mod audit;
 mod cards;
+mod cascade;
+mod certificates;
 mod checks;
 mod classes;
 mod comparison;
@@ -10,12 +12,14 @@ mod examples;
 mod gallery;
 mod noise;
 mod probability;
+mod radii;
 mod summary;
 mod training;
 
+pub(crate) use self::certificates::rows as certificates;
 pub(crate) use self::examples::table as examples;
 
-use crate::chart::{Chart, Look, Plot, Series};
+use crate::chart::{Chart, Plot, Series, Style};
 use crate::document::{Block, Document, Section};
 use cni_evaluation::{Accuracy, Evaluated, Point, Record};
 use std::collections::HashSet;
@@ -46,8 +50,9 @@ pub(crate) fn document(models: &[Model]) -> Document {
     let sections = [
         ("accuracy", "Accuracy", accuracy::blocks(models)),
         ("comparison", "Comparison", comparison::blocks(models)),
+        ("certificates", "Certified robustness", certificates::blocks(models)),
         ("checks", "Checks", checks),
-        ("sweeps", "Sweeps and surfaces", sweeps),
+        ("sweeps", "Sweeps and loss surfaces", sweeps),
         ("groups", "By class and by image", groups(models)),
         ("noise", "Learned noise", noise::blocks(models)),
         ("training", "Training", training::blocks(models)),
@@ -60,6 +65,7 @@ pub(crate) fn document(models: &[Model]) -> Document {
     let mut document = Document {
         title: summary::title(models),
         summary: summary::paragraphs(models),
+        overview: summary::table(models),
         headline: summary::headline(models),
         notices: summary::notices(models),
         sections: sections.map(|(id, title, blocks)| Section { id, title, blocks }).collect(),
@@ -92,16 +98,16 @@ fn groups(models: &[Model]) -> Vec<Block> {
     charts([classes::charts(models), probability::charts(models)].concat()).into_iter().collect()
 }
 
-/// What is said of a single model in passing: nothing where there is only one.
+/// What is said of a single model in passing: nothing if there is only one.
 fn of(models: &[Model], model: &Model) -> String {
     if models.len() > 1 { format!(", {}", model.name) } else { String::new() }
 }
 
-/// The look of the nth curve of a model.
-fn look(models: &[Model], model: &Model, n: usize) -> Look {
+/// The style of the nth curve of a model.
+fn style(models: &[Model], model: &Model, n: usize) -> Style {
     match models.len() {
-        1 => Look::nth(n),
-        _ => Look::of_model(model.place, n),
+        1 => Style::nth(n),
+        _ => Style::of_model(model.place, n),
     }
 }
 
@@ -109,7 +115,7 @@ fn look(models: &[Model], model: &Model, n: usize) -> Look {
 fn id(models: &[Model], model: &Model, name: &str) -> String {
     match models.len() {
         1 => name.to_string(),
-        _ => format!("{name}-{}", crate::words::slug(&model.name)),
+        _ => format!("{name}-{}", crate::format::slug(&model.name)),
     }
 }
 
@@ -122,29 +128,29 @@ fn clean_and_worst(
     plot: impl Fn(Vec<Series>) -> Plot,
 ) -> Vec<Chart> {
     const BOTH: [(&str, bool); 2] = [("clean", false), ("worst case", true)];
-    let named = |name: &str, model: &Model, worst, look| {
-        Some(Series { name: name.to_string(), points: curve(model, worst)?, look })
+    let named = |name: &str, model: &Model, worst, style| {
+        Some(Series { name: name.to_string(), points: curve(model, worst)?, style })
     };
     if let [model] = models {
         let series = BOTH.iter().enumerate();
         let series =
-            series.filter_map(|(n, (name, worst))| named(name, model, *worst, Look::nth(n)));
+            series.filter_map(|(n, (name, worst))| named(name, model, *worst, Style::nth(n)));
         let plot = plot(series.collect());
         let chart = Chart::new(id.to_string(), title.to_string(), plot).noted(note);
         return (!chart.is_empty()).then_some(chart).into_iter().collect();
     }
     let chart = |(name, worst): (&str, bool)| {
-        let id = format!("{id}-{}", crate::words::slug(name));
+        let id = format!("{id}-{}", crate::format::slug(name));
         let series = models
             .iter()
-            .filter_map(|model| named(&model.name, model, worst, look(models, model, 0)));
+            .filter_map(|model| named(&model.name, model, worst, style(models, model, 0)));
         several(id, format!("{title}, {name}"), series.collect(), &plot)
             .map(|chart| chart.noted(note))
     };
     BOTH.into_iter().filter_map(chart).collect()
 }
 
-/// A chart with a curve for each of several models. Where only one has any, the title names it.
+/// A chart with a curve for each of several models. If only one has any, the title names it.
 fn several(
     id: String,
     title: String,
@@ -165,7 +171,7 @@ fn point(x: usize, accuracy: &Accuracy) -> Point {
     Point { x: x as f64, y: e.accuracy, low: Some(e.low), high: Some(e.high) }
 }
 
-/// Charts as a block; no block where there are none.
+/// Charts as a block; no block of none.
 fn charts(charts: Vec<Chart>) -> Option<Block> {
     (!charts.is_empty()).then_some(Block::Charts(charts))
 }

@@ -2,7 +2,7 @@
 
 use super::{Model, clean_and_worst};
 use crate::chart::{Chart, Plot};
-use cni_evaluation::{Axis, Point, Row};
+use cni_evaluation::{Axis, Point};
 
 /// Most steps of the axis of probabilities.
 const STEPS: usize = 20;
@@ -13,22 +13,13 @@ pub(super) fn charts(models: &[Model]) -> Vec<Chart> {
         if !record.stochastic || record.draws < 2 || worst && record.worst_case.is_none() {
             return None;
         }
-        let (draws, rows) = (record.draws, &model.evaluated.rows);
-        let steps = draws.min(STEPS);
-        let mut counts = vec![0usize; steps + 1];
-        let correct = |row: &Row| if worst { row.worst_case } else { row.clean };
-        for row in rows {
-            let step = (f64::from(correct(row)) / draws as f64 * steps as f64).round() as usize;
-            counts[step.min(steps)] += 1;
-        }
-        let n = rows.len().max(1) as f64;
-        let point = |(step, count): (usize, usize)| Point {
-            x: step as f64 / steps as f64,
-            y: count as f64 / n,
-            low: None,
-            high: None,
+        let steps = record.draws.min(STEPS);
+        let shares = model.evaluated.by_probability(worst, steps);
+        let point = |(step, y): (usize, f64)| {
+            let x = step as f64 / steps as f64;
+            Point { x, y, low: None, high: None }
         };
-        Some(counts.into_iter().enumerate().map(point).collect())
+        Some(shares.into_iter().enumerate().map(point).collect())
     };
     let axis = |label: &str| Axis { label: label.to_string(), logarithmic: false };
     let plot = |series| {

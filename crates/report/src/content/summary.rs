@@ -1,8 +1,10 @@
-//! The result in plain words.
+//! The result in plain words, or in a table for several models.
 
 use super::Model;
+use super::accuracy::{INTERVAL, cell};
 use super::audit::{is_inconclusive, name};
-use crate::words::{self, counted, estimate};
+use crate::format::{self, counted, estimate};
+use crate::table::{Cell, Table};
 use cni_evaluation::{Accuracy, Check, Verdict};
 
 pub(super) fn title(models: &[Model]) -> String {
@@ -10,26 +12,87 @@ pub(super) fn title(models: &[Model]) -> String {
     let mut data: Vec<String> = models.iter().map(|m| m.record().data.name.clone()).collect();
     data.dedup();
     match data.as_slice() {
-        [one] if !one.is_empty() => format!("{} on {one}", words::list(&names)),
-        _ => words::list(&names),
+        [one] if !one.is_empty() => format!("{} on {one}", format::list(&names)),
+        _ => format::list(&names),
     }
 }
 
+/// The result in a paragraph. Of several models a table tells it.
 pub(super) fn paragraphs(models: &[Model]) -> Vec<String> {
-    models.iter().map(paragraph).collect()
+    match models {
+        [model] => vec![paragraph(model)],
+        _ => Vec::new(),
+    }
 }
 
-/// The numbers that are read first: what, how much, how sure. Of several models the first table tells them.
+/// The result of several models, a row for each; none of a single one.
+pub(super) fn table(models: &[Model]) -> Option<Table> {
+    if models.len() < 2 {
+        return None;
+    }
+    let row = |model: &Model| {
+        let record = model.record();
+        let worst = record.worst_case.as_ref().map(|worst| &worst.one_shot);
+        let threats: Vec<String> = record.threat.threats.iter().map(format::threat).collect();
+        let checks = match record.checks.as_slice() {
+            [] => "none was run".to_string(),
+            some => counts(some),
+        };
+        vec![
+            model.name.as_str().into(),
+            Cell::Count(record.examples as u64),
+            if record.stochastic { Cell::Count(record.draws as u64) } else { "no noise".into() },
+            cell(Some(&record.clean.one_shot)),
+            cell(worst),
+            Cell::Count(record.attacks.len() as u64),
+            if threats.is_empty() { Cell::Missing } else { threats.join("; ").into() },
+            checks.into(),
+        ]
+    };
+    let columns = [
+        "model",
+        "examples",
+        "draws of its noise",
+        "clean, %",
+        "worst case, %",
+        "attacks",
+        "within",
+        "checks",
+    ];
+    let mut caption = format!(
+        "Accuracy in percent with its interval, one shot. The worst case is, for each example, \
+         that of the attack that hurts most. {INTERVAL}"
+    );
+    let open = |check: &Check| check.verdict == Verdict::Inconclusive;
+    if models.iter().any(|model| model.record().checks.iter().any(open)) {
+        caption += ". ";
+        caption += INCONCLUSIVE;
+    }
+    let columns = columns.map(String::from).to_vec();
+    Some(Table { caption, columns, rows: models.iter().map(row).collect() })
+}
+
+/// What an inconclusive check means.
+const INCONCLUSIVE: &str =
+    "An inconclusive check found nothing, and had too few examples to see what its rule names";
+
+/// How many checks have which verdict, without those that none has.
+fn counts(checks: &[Check]) -> String {
+    let some = verdicts(checks).into_iter().filter(|verdict| !verdict.starts_with("0 "));
+    some.collect::<Vec<_>>().join(", ")
+}
+
+/// The numbers that are read first: what, how much, how sure. Of several models the table tells them.
 pub(super) fn headline(models: &[Model]) -> Vec<[String; 3]> {
     let [model] = models else {
         return Vec::new();
     };
     let record = model.record();
-    let confidence = words::significant(100.0 * record.confidence, 3);
+    let confidence = format::significant(100.0 * record.confidence, 3);
     let number = |what: &str, accuracy: &Accuracy| {
         let e = &accuracy.one_shot;
-        let sure = format!("{confidence}\u{a0}% interval {}", words::range(e.low, e.high));
-        [what.to_string(), format!("{}\u{a0}%", words::percent(e.accuracy)), sure]
+        let sure = format!("{confidence}\u{a0}% interval {}", format::range(e.low, e.high));
+        [what.to_string(), format!("{}\u{a0}%", format::percent(e.accuracy)), sure]
     };
     let mut headline = vec![number("clean accuracy", &record.clean)];
     headline.extend(record.worst_case.iter().map(|worst| number("worst-case accuracy", worst)));
@@ -75,10 +138,10 @@ fn paragraph(model: &Model) -> String {
     );
     text += &match &record.worst_case {
         Some(worst) => {
-            let threats: Vec<String> = record.threat.threats.iter().map(words::threat).collect();
+            let threats: Vec<String> = record.threat.threats.iter().map(format::threat).collect();
             let within = match threats.as_slice() {
                 [] => String::new(),
-                some => format!(" within {}", words::list(some)),
+                some => format!(" within {}", format::list(some)),
             };
             let against = match record.attacks.len() {
                 1 => "under the only attack".to_string(),
@@ -93,17 +156,12 @@ fn paragraph(model: &Model) -> String {
             " No check was run: nothing says whether the attacks worked as they should.".to_string()
         }
         n => {
-            let inconclusive = match record
-                .checks
-                .iter()
-                .find(|c| c.verdict == Verdict::Inconclusive)
-            {
-                Some(_) => {
-                    " An inconclusive check found nothing, on too few examples to have seen what its rule names."
-                }
-                None => "",
-            };
-            let verdicts = words::list(&verdicts(&record.checks));
+            let inconclusive =
+                match record.checks.iter().find(|c| c.verdict == Verdict::Inconclusive) {
+                    Some(_) => format!(" {INCONCLUSIVE}."),
+                    None => String::new(),
+                };
+            let verdicts = format::list(&verdicts(&record.checks));
             let of = record.audit.as_ref().map_or(String::new(), |a| format!(" of {}", name(a)));
             format!(" Of {}{of}, {verdicts}.{inconclusive}", counted(n, "check"))
         }
@@ -129,7 +187,7 @@ pub(super) fn notices(models: &[Model]) -> Vec<(Verdict, String)> {
         let names: Vec<String> = failed().map(|check| super::checks::title(&check.name)).collect();
         if !names.is_empty() {
             let measured: Vec<&str> = failed().map(|check| check.measured.as_str()).collect();
-            let (names, measured) = (words::list(&names), measured.join(" "));
+            let (names, measured) = (format::list(&names), measured.join(" "));
             let text = format!("Not to be trusted: {name}{names} failed. {measured}");
             notices.push((Verdict::Fail, text));
         }

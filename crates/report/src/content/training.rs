@@ -1,9 +1,9 @@
 //! How a model came to be, epoch by epoch.
 
-use super::{Model, charts, id, look, of, several};
-use crate::chart::{Chart, Plot, Series, Surface};
+use super::{Model, charts, id, of, several, style};
+use crate::chart::{Chart, HeatMap, Plot, Series};
 use crate::document::Block;
-use crate::words::slug;
+use crate::format::slug;
 use cni_evaluation::{Axis, Epoch, Point};
 
 /// Layers that a figure can tell apart.
@@ -47,7 +47,7 @@ fn scores(model: &Model) -> Vec<Chart> {
         let score = |(n, name): (usize, &&str)| Series {
             name: (*name).to_string(),
             points: points(model, |epoch| epoch.scores.get(*name).copied()),
-            look: look(models, model, n),
+            style: style(models, model, n),
         };
         let title = format!("{} over the training", super::checks::title(kind));
         let series = names.iter().enumerate().map(score).collect();
@@ -62,7 +62,7 @@ fn compared(models: &[Model]) -> Vec<Chart> {
         let curve = |model: &Model| Series {
             name: model.name.clone(),
             points: points(model, |epoch| epoch.scores.get(name).copied()),
-            look: look(models, model, 0),
+            style: style(models, model, 0),
         };
         let series = models.iter().map(curve).filter(|curve| !curve.points.is_empty()).collect();
         let kind = kind(models, name);
@@ -88,7 +88,7 @@ fn noise(models: &[Model]) -> Option<Chart> {
             let curve = |(n, layer): (usize, &&str)| Series {
                 name: (*layer).to_string(),
                 points: points(model, |epoch| epoch.noise.get(*layer).copied()),
-                look: look(models, model, n),
+                style: style(models, model, n),
             };
             return Some(Chart::new(
                 id,
@@ -106,7 +106,7 @@ fn noise(models: &[Model]) -> Option<Chart> {
     let curve = |model: &Model| Series {
         name: model.name.clone(),
         points: history(model).iter().filter(|epoch| !epoch.noise.is_empty()).map(point).collect(),
-        look: look(models, model, 0),
+        style: style(models, model, 0),
     };
     let series: Vec<Series> =
         models.iter().map(curve).filter(|curve| !curve.points.is_empty()).collect();
@@ -125,7 +125,7 @@ fn map(models: &[Model], model: &Model) -> Option<Chart> {
     if layers.len() <= SHOWN || whole.len() < 2 {
         return None;
     }
-    let surface = Surface {
+    let map = HeatMap {
         x: axis("epoch"),
         y: axis("layer, by number"),
         z: axis("amplitude"),
@@ -138,8 +138,7 @@ fn map(models: &[Model], model: &Model) -> Option<Chart> {
     };
     let numbered = layers.iter().enumerate().map(|(i, layer)| format!("{}: {layer}", i + 1));
     let title = format!("Learned amplitude of each layer's noise{}", of(models, model));
-    let chart =
-        Chart::new(id(models, model, "training-noise-layers"), title, Plot::Surface(surface));
+    let chart = Chart::new(id(models, model, "training-noise-layers"), title, Plot::HeatMap(map));
     Some(chart.noted(numbered.collect::<Vec<_>>().join("; ")))
 }
 

@@ -1,26 +1,24 @@
 //! Curves over an axis, with bands for their intervals.
 
-use super::canvas::{At, Canvas, LINE, WIDTH, fitting, width};
+use super::font::{fitting, width};
 use super::legend;
+use super::picture::{Anchor, At, Color, LINE, Picture, WIDTH};
 use super::scale::Scale;
-use super::theme::{self, GRID, INK, MUTED};
 use crate::chart::Series;
 use cni_evaluation::{Axis, Point};
-use plotters::prelude::DrawingBackend;
-use plotters::style::text_anchor::HPos;
 
 /// Height of the plot itself.
 const PLOT: i32 = 420;
 /// Points beyond which a curve has no marks.
 const MARKED: usize = 24;
 
-pub(super) fn height(curves: &[Series]) -> i32 {
-    legend::height(curves) + LINE + 26 + PLOT + 2 * LINE + 20
-}
+/// Places nearer to each other than this would hide one another's marks.
+const NEAR: i32 = 12;
 
-pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, x: &Axis, y: &Axis, curves: &[Series]) {
-    legend::draw(canvas, curves);
+pub(super) fn draw(x: &Axis, y: &Axis, curves: &[Series]) -> Picture {
     let top = legend::height(curves) + LINE + 26;
+    let mut picture = Picture::new(top + PLOT + 2 * LINE + 20);
+    legend::draw(&mut picture, curves);
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let xs: Vec<f64> = points().map(|p| p.x).collect();
     let ys: Vec<f64> = points().flat_map(|p| [Some(p.y), p.low, p.high]).flatten().collect();
@@ -28,13 +26,18 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, x: &Axis, y: &Axis, 
     let widest = up.ticks.iter().map(|(_, text)| width(text)).max().unwrap_or(0);
     let frame = Frame { left: widest + 22, right: WIDTH - 26, top, bottom: top + PLOT };
 
-    canvas.text(&fitting(&y.label, WIDTH - 20), (10, top - LINE / 2 - 18), HPos::Left, MUTED);
+    picture.text(
+        &fitting(&y.label, WIDTH - 20),
+        (10, top - LINE / 2 - 18),
+        Anchor::Left,
+        Color::Muted,
+    );
     for (place, text) in &up.ticks {
         let (from, to) = (frame.at(0.0, *place), frame.at(1.0, *place));
-        canvas.line(vec![from, to], GRID, 2);
-        canvas.text(text, (frame.left - 12, from.1), HPos::Right, MUTED);
+        picture.line(vec![from, to], Color::Grid, 2);
+        picture.text(text, (frame.left - 12, from.1), Anchor::Right, Color::Muted);
     }
-    frame.x_axis(canvas, &across.ticks, &x.label);
+    frame.x_axis(&mut picture, &across.ticks, &x.label);
 
     let at = |p: &Point, value: f64| frame.at(across.at(p.x), up.at(value));
     for curve in curves {
@@ -43,19 +46,29 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, x: &Axis, y: &Axis, 
         let high = ends.iter().rev().map(|(p, _, high)| at(p, *high));
         match ends.len() {
             0 => {}
-            1 => canvas.line(low.chain(high).collect(), theme::series(curve.look), 3),
-            _ => canvas.area(low.chain(high).collect(), theme::series(curve.look)),
+            1 => picture.line(low.chain(high).collect(), Color::Series(curve.style.color), 3),
+            _ => picture.band(low.chain(high).collect(), Color::Series(curve.style.color)),
         }
     }
-    for curve in curves {
-        let places: Vec<At> = curve.points.iter().map(|p| at(p, p.y)).collect();
-        if places.len() <= MARKED {
-            places.iter().for_each(|place| canvas.mark(*place, curve.look));
-        }
-        if places.len() > 1 {
-            canvas.curve(places, curve.look);
-        }
+    let places = |curve: &Series| -> Vec<At> { curve.points.iter().map(|p| at(p, p.y)).collect() };
+    // Curves may coincide: those drawn through come first, and show in the gaps of the dashed ones.
+    let mut lowest_first: Vec<&Series> = curves.iter().collect();
+    lowest_first.sort_by_key(|curve| (curve.style.shape / 4, curve.style.shape % 4 != 0));
+    for curve in lowest_first.iter().filter(|curve| curve.points.len() > 1) {
+        picture.curve(places(curve), curve.style);
     }
+    let mut taken: Vec<At> = Vec::new();
+    for curve in curves.iter().filter(|curve| curve.points.len() <= MARKED) {
+        let places = places(curve);
+        for &(x, y) in &places {
+            // Marks of several curves that coincide stand side by side.
+            let near = |(a, b): &&At| (a - x).abs() < NEAR && (b - y).abs() < NEAR;
+            let before = taken.iter().filter(near).count() as i32;
+            picture.mark((x + 16 * before, y), curve.style);
+        }
+        taken.extend(places);
+    }
+    picture
 }
 
 /// The edges of a plot.
@@ -74,21 +87,16 @@ impl Frame {
     }
 
     /// The lower edge with its numbers, as many as have room, and its name.
-    pub(super) fn x_axis<DB: DrawingBackend>(
-        &self,
-        canvas: &Canvas<DB>,
-        ticks: &[(f64, String)],
-        label: &str,
-    ) {
-        canvas.line(vec![(self.left, self.bottom), (self.right, self.bottom)], MUTED, 2);
+    pub(super) fn x_axis(&self, picture: &mut Picture, ticks: &[(f64, String)], label: &str) {
+        picture.line(vec![(self.left, self.bottom), (self.right, self.bottom)], Color::Muted, 2);
         let mut free = i32::MIN;
         for (place, text) in ticks {
             let (x, y) = self.at(*place, 0.0);
             let half = width(text) / 2;
             let center = x.clamp(half, WIDTH - half);
-            canvas.line(vec![(x, y), (x, y + 8)], MUTED, 2);
+            picture.line(vec![(x, y), (x, y + 8)], Color::Muted, 2);
             if center - half > free {
-                canvas.text(text, (center, y + LINE / 2 + 12), HPos::Center, MUTED);
+                picture.text(text, (center, y + LINE / 2 + 12), Anchor::Center, Color::Muted);
                 free = center + half + 14;
             }
         }
@@ -96,6 +104,6 @@ impl Frame {
         let label = fitting(label, WIDTH - 20);
         let half = width(&label) / 2;
         let at = (center.clamp(half, (WIDTH - half).max(half)), self.bottom + LINE + LINE / 2 + 12);
-        canvas.text(&label, at, HPos::Center, INK);
+        picture.text(&label, at, Anchor::Center, Color::Ink);
     }
 }

@@ -1,16 +1,14 @@
 //! The names of several series, from the top.
 
-use super::canvas::{At, Canvas, LINE, WIDTH, fitting, width};
-use super::theme::INK;
+use super::font::{fitting, width};
+use super::picture::{Anchor, At, Color, LINE, Picture, WIDTH};
 use crate::chart::Series;
-use plotters::prelude::DrawingBackend;
-use plotters::style::text_anchor::HPos;
 
-pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, series: &[Series]) {
+pub(super) fn draw(picture: &mut Picture, series: &[Series]) {
     for (curve, (name, at)) in series.iter().zip(places(series)) {
-        canvas.curve(vec![at, (at.0 + 56, at.1)], curve.look);
-        canvas.mark((at.0 + 28, at.1), curve.look);
-        canvas.text(&name, (at.0 + 70, at.1), HPos::Left, INK);
+        picture.curve(vec![at, (at.0 + 56, at.1)], curve.style);
+        picture.mark((at.0 + 28, at.1), curve.style);
+        picture.text(&name, (at.0 + 70, at.1), Anchor::Left, Color::Ink);
     }
 }
 
@@ -18,7 +16,7 @@ pub(super) fn height(series: &[Series]) -> i32 {
     places(series).last().map_or(0, |(_, (_, y))| y + LINE / 2 + 4)
 }
 
-/// The names and where they stand; none for a single one, which the title names.
+/// The names and their places; none for a single one, which the title names.
 fn places(series: &[Series]) -> Vec<(String, At)> {
     if series.len() < 2 {
         return Vec::new();

@@ -1,12 +1,12 @@
-//! Where a number lies on an axis, and which numbers are written there.
+//! An axis: the places of numbers on it, and which numbers are written.
 
-use crate::words;
+use crate::format;
 use cni_evaluation::Axis;
 
 /// An axis with its range.
 pub(super) struct Scale {
     logarithmic: bool,
-    /// Where zero and what is below it stand on a logarithmic axis.
+    /// The place of zero, and of what is below it, on a logarithmic axis.
     floor: f64,
     low: f64,
     high: f64,
@@ -48,21 +48,21 @@ impl Scale {
             scale.high += more;
         }
         let pixels = positive.iter().any(|v| *v < 1.0)
-            && places.iter().all(|v| *v <= 1.0 && words::of_255(*v).is_some());
+            && places.iter().all(|v| *v <= 1.0 && format::of_255(*v).is_some());
         let ticks: Vec<(f64, String)> = if share {
             (0..=5)
                 .map(|i| f64::from(i) / 5.0)
                 .map(|v| (v, format!("{:.0} %", 100.0 * v)))
                 .collect()
         } else if pixels {
-            places.iter().map(|v| (*v, words::radius(*v))).collect()
+            places.iter().map(|v| (*v, format::radius(*v))).collect()
         } else {
             let some = match scale.logarithmic {
                 true if places.len() > 8 => decades(&places),
                 true => places,
                 false => nice(scale.low, scale.high, places.iter().all(|v| v.fract() == 0.0)),
             };
-            some.into_iter().map(|v| (v, words::significant(v, 3))).collect()
+            some.into_iter().map(|v| (v, format::significant(v, 3))).collect()
         };
         scale.ticks = ticks.into_iter().map(|(v, text)| (scale.at(v), text)).collect();
         scale.ticks.retain(|(place, _)| (-1e-9..=1.0 + 1e-9).contains(place));
@@ -90,7 +90,7 @@ fn nice(low: f64, high: f64, whole: bool) -> Vec<f64> {
     (first..=last).take(20).map(|i| i as f64 * step).collect()
 }
 
-/// The powers of ten between the values, and zero where it is among them.
+/// The powers of ten between the values, and zero if it is among them.
 fn decades(places: &[f64]) -> Vec<f64> {
     let positive = || places.iter().copied().filter(|v| *v > 0.0);
     let first = positive().next().map_or(0, |v| v.log10().ceil() as i32);

@@ -1,39 +1,35 @@
 //! Colors that those who are colour-blind can tell apart, on paper, on a bright screen and on a dark one.
 
-use crate::chart::Look;
-use plotters::style::RGBColor;
-
-pub(super) const INK: RGBColor = RGBColor(0x1B, 0x1F, 0x24);
-pub(super) const MUTED: RGBColor = RGBColor(0x57, 0x60, 0x6A);
-pub(super) const GRID: RGBColor = RGBColor(0xD8, 0xDE, 0xE4);
-pub(super) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFE);
+use super::picture::Color;
 
 /// The palette of Okabe and Ito, the strong ones first, without the yellow that paper swallows.
-const SERIES: [RGBColor; 6] = [
-    RGBColor(0x00, 0x72, 0xB2),
-    RGBColor(0xD5, 0x5E, 0x00),
-    RGBColor(0x00, 0x9E, 0x73),
-    RGBColor(0xCC, 0x79, 0xA7),
-    RGBColor(0xE6, 0x9F, 0x00),
-    RGBColor(0x56, 0xB4, 0xE9),
+pub(super) const SERIES: [[u8; 3]; 6] = [
+    [0x00, 0x72, 0xB2],
+    [0xD5, 0x5E, 0x00],
+    [0x00, 0x9E, 0x73],
+    [0xCC, 0x79, 0xA7],
+    [0xE6, 0x9F, 0x00],
+    [0x56, 0xB4, 0xE9],
 ];
 
-/// The color of a series.
-pub(super) fn series(look: Look) -> RGBColor {
-    SERIES[look.color % SERIES.len()]
+/// A color of a figure outside of a page, as red, green and blue.
+pub(super) fn rgb(color: Color) -> [u8; 3] {
+    match color {
+        Color::Ink => [0x1B, 0x1F, 0x24],
+        Color::Muted => [0x57, 0x60, 0x6A],
+        Color::Grid => [0xD8, 0xDE, 0xE4],
+        Color::Paper => [0xFF, 0xFF, 0xFE],
+        Color::Series(n) => SERIES[n % SERIES.len()],
+    }
 }
 
-/// Puts variables of the page in the place of the colors, so that a figure follows the scheme of its reader.
-pub(super) fn themed(svg: &str) -> String {
-    let named = [(INK, "ink"), (MUTED, "muted"), (GRID, "grid"), (PAPER, "paper")];
-    let series = SERIES.iter().enumerate().map(|(i, color)| (*color, format!("s{i}")));
-    let all = named.into_iter().map(|(color, name)| (color, name.to_string())).chain(series);
-    all.fold(svg.to_string(), |svg, (RGBColor(r, g, b), name)| {
-        svg.replace(&format!("\"#{r:02X}{g:02X}{b:02X}\""), &format!("\"var(--{name})\""))
-    })
+/// The same as SVG writes it.
+pub(super) fn hex(color: Color) -> String {
+    let [r, g, b] = rgb(color);
+    format!("#{r:02X}{g:02X}{b:02X}")
 }
 
-/// The place of a value between the lowest and the highest as a color: dark to bright where all have one sign, else
+/// The color of a value between the lowest and the highest: dark to bright if all have one sign, else
 /// blue over white to red with zero in the middle.
 pub(super) fn shade(value: f64, [low, high]: [f64; 2]) -> [u8; 3] {
     const VIRIDIS: [[u8; 3]; 6] = [

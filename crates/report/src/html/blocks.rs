@@ -1,11 +1,11 @@
 //! The parts of a page.
 
 use super::badge;
-use super::checks::{inspection, overview};
+use super::checks::{check_view, overview};
 use crate::chart::Chart;
-use crate::document::{Block, Exhibit};
+use crate::document::{Block, ExampleView};
 use crate::table::{Cell, Table};
-use crate::{draw, png, words};
+use crate::{draw, format, png};
 use maud::{Markup, PreEscaped, html};
 
 /// Most lines of a figure's table that a page holds; of more it names the file.
@@ -17,9 +17,9 @@ pub(super) fn block(part: &Block) -> Markup {
             Block::Text(text) => p { (text) },
             Block::Table(table_) => (table(table_)),
             Block::Charts(charts) => div.charts { @for one in charts { (chart(one)) } },
-            Block::Gallery(exhibits) => div.gallery { @for one in exhibits { (exhibit(one)) } },
+            Block::Gallery(examples) => div.gallery { @for one in examples { (example(one)) } },
             Block::Overview(checks) => (overview(checks)),
-            Block::Checks(checks) => div.checks { @for one in checks { (inspection(one)) } },
+            Block::Checks(checks) => div.checks { @for one in checks { (check_view(one)) } },
             Block::Code(text) => pre tabindex="0" role="region" aria-label="Code" {
                 code { (text) }
             },
@@ -70,8 +70,12 @@ fn cell(cell: &Cell) -> Markup {
             Cell::Verdict(verdict) => (badge(*verdict)),
             Cell::Link { text, to } => a href={ "#" (to) } { (text) },
             Cell::Accuracy([value, low, high]) => {
-                (words::percent(*value)) " "
-                span.interval { "(" (words::range(*low, *high)) ")" }
+                (format::percent(*value)) " "
+                span.interval { "(" (format::range(*low, *high)) ")" }
+            },
+            Cell::Interval([value, low, high]) => {
+                (format::significant(*value, 3)) " "
+                span.interval { "(" (format::number_range(*low, *high)) ")" }
             },
             other => (other.text()),
         }
@@ -79,18 +83,13 @@ fn cell(cell: &Cell) -> Markup {
 }
 
 fn chart(chart: &Chart) -> Markup {
-    let (name, said) = (format!("figure-{}-title", chart.id), chart.description());
-    let named = format!("role=\"img\" aria-labelledby=\"{name}\"");
-    // What plotters draws is markup, whose text it has escaped.
-    let svg = draw::inline_svg(chart).replacen("<svg ", &format!("<svg {named} "), 1);
-    let (open, rest) = svg.split_at(svg.find('>').map_or(0, |end| end + 1));
+    let title = format!("{}. {}", chart.title, chart.description());
+    let svg = draw::inline_svg(chart, &format!("figure-{}-title", chart.id), &title);
     let numbers = chart.table();
     let lines = numbers.rows.len();
     html! {
         figure #{ "figure-" (chart.id) } {
-            (PreEscaped(open))
-            title id=(name) { (chart.title) ". " (said) }
-            (PreEscaped(rest))
+            (PreEscaped(svg))
             figcaption {
                 strong { (chart.title) }
                 @if !chart.note.is_empty() { ". " (chart.note) }
@@ -102,7 +101,7 @@ fn chart(chart: &Chart) -> Markup {
                 summary { "Numbers" span.hidden { " of " (chart.title) } }
                 @if lines <= LINES { (table(&numbers)) }
                 p {
-                    (words::counted(lines, "line")) " in "
+                    (format::counted(lines, "line")) " in "
                     code { "data/" (chart.id) ".csv" } " beside this page."
                 }
             }
@@ -110,14 +109,14 @@ fn chart(chart: &Chart) -> Markup {
     }
 }
 
-fn exhibit(exhibit: &Exhibit) -> Markup {
+fn example(example: &ExampleView) -> Markup {
     html! {
-        figure.exhibit {
-            figcaption { (exhibit.title) }
+        figure.example {
+            figcaption { (example.title) }
             div.images {
-                @for (image, caption) in &exhibit.images {
+                @for (image, caption) in &example.images {
                     div {
-                        img src=(png::data_uri(image)) alt={ (exhibit.title) ", " (caption) };
+                        img src=(png::data_uri(image)) alt={ (example.title) ", " (caption) };
                         span { (caption) }
                     }
                 }

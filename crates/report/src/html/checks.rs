@@ -2,7 +2,7 @@
 
 use super::badge;
 use super::blocks::table;
-use crate::document::Inspection;
+use crate::document::CheckView;
 use crate::table::{Cell, Table};
 use maud::{Markup, html};
 
@@ -28,7 +28,7 @@ fn entry(row: &[Cell]) -> Option<(&str, &str, cni_evaluation::Verdict)> {
     }
 }
 
-pub(super) fn inspection(check: &Inspection) -> Markup {
+pub(super) fn check_view(check: &CheckView) -> Markup {
     html! {
         article.check #(check.id) {
             h3 { (check.name) }

@@ -3,7 +3,7 @@
 mod blocks;
 mod checks;
 
-use self::blocks::block;
+use self::blocks::{block, table};
 use crate::document::Document;
 use cni_evaluation::Verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -54,6 +54,7 @@ fn header(document: &Document) -> Markup {
         p.kicker { "Adversarial robustness" }
         h1 { (document.title) }
         @for paragraph in &document.summary { p.lead { (paragraph) } }
+        @if let Some(overview) = &document.overview { (table(overview)) }
         @if !document.headline.is_empty() {
             dl.headline {
                 @for [what, value, sure] in &document.headline {

@@ -1,6 +1,6 @@
 //! Reports of all kinds.
 
-use super::{deterministic, stochastic};
+use super::{certified, deterministic, in_cascade, stochastic};
 use cni_evaluation::{Evaluated, Figure};
 use cni_report::Report;
 
@@ -43,6 +43,10 @@ pub fn reports() -> Vec<(&'static str, Report)> {
     vec![
         ("one", report(vec![stochastic("CNI", 200)])),
         ("plain", report(vec![deterministic("plain", 200)])),
+        ("certified", report(vec![certified("CNI", 200)])),
+        ("cascade", report(vec![in_cascade("AT", 60)])),
+        ("two cascades", report(vec![in_cascade("a", 60), in_cascade("b", 60)])),
+        ("some certified", report(vec![certified("a", 50), deterministic("b", 50)])),
         ("three", report(vec![stochastic("a", 90), deterministic("b", 90), stochastic("b", 90)])),
         ("suites", report(vec![stochastic("a", 50), other(stochastic("b", 50))])),
         ("sizes", report(vec![stochastic("a", 50), deterministic("b", 60)])),

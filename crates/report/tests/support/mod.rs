@@ -4,11 +4,13 @@
 use cni_attacks::{Access, Passes, Threat};
 use cni_evaluation::audit::Effort;
 use cni_evaluation::{
-    Accuracy, AttackRecord, AuditRecord, DataCard, Epoch, Estimate, Evaluated, Hits, ModelCard,
-    NoiseState, Record, Row, RowAttack, SCHEMA, Specimen, ThreatCard,
+    Accuracy, AttackRecord, AuditRecord, CascadeRecord, DataCard, Epoch, EpsilonCurve,
+    EpsilonPoint, Estimate, Evaluated, ExampleImage, Hits, ModelCard, NoiseState, Record, Row,
+    RowAttack, SCHEMA, ThreatCard,
 };
 use cni_noise::{Key, NoiseCovariance, host_normal, host_uniform};
 
+mod certificates;
 mod checks;
 pub mod kinds;
 pub mod page;
@@ -61,7 +63,38 @@ pub fn stochastic(name: &str, examples: usize) -> Evaluated {
     });
     record.model.history = (1..=12).map(epoch).collect();
     record.model.layers = (0..20).map(layer).collect();
-    *gallery = (0..6).map(specimen).collect();
+    *gallery = (0..6).map(example_image).collect();
+    evaluated
+}
+
+/// A model without noise that was attacked in L2 and certified.
+pub fn certified(name: &str, examples: usize) -> Evaluated {
+    let mut evaluated = deterministic(name, examples);
+    certificates::certify(&mut evaluated);
+    evaluated
+}
+
+/// A model without noise whose attacks ran in a cascade, at several radii.
+pub fn in_cascade(name: &str, examples: usize) -> Evaluated {
+    let mut evaluated = deterministic(name, examples);
+    let record = &mut evaluated.record;
+    record.cascade = Some(CascadeRecord { suite: Some("AutoAttack".to_string()) });
+    for attack in &mut record.attacks {
+        (attack.attacked, attack.broken) = (Some(examples / 2), Some(examples / 10));
+    }
+    record.attacks[4].exhausted = true;
+    let curve = |attack: &AttackRecord| {
+        let point = |step: u32| {
+            let factor = 1.0 - f64::from(step) / 8.0;
+            let e = &attack.robust.one_shot;
+            let [accuracy, low, high] = [e.accuracy, e.low, e.high].map(|v| v * factor);
+            let accuracy = Estimate { accuracy, low, high, per_draw: vec![accuracy] }.into();
+            EpsilonPoint { epsilon: f64::from(step) / 255.0, accuracy, passes: attack.passes }
+        };
+        let points = [0, 2, 4, 8].map(point).to_vec();
+        EpsilonCurve { attack: attack.name.clone(), points }
+    };
+    record.curves = record.attacks.iter().map(curve).collect();
     evaluated
 }
 
@@ -118,6 +151,7 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
             })
             .collect(),
         worst_case: correct(&worst, i),
+        certificate: None,
         broken_by: None,
     };
     let attack = |(i, (name, _)): (usize, &(&str, f64))| AttackRecord {
@@ -176,6 +210,7 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
         warnings: Vec::new(),
         checks: Vec::new(),
         audit: None,
+        certificates: None,
     };
     Evaluated { record, rows: (0..examples).map(row).collect(), gallery: Vec::new() }
 }
@@ -224,7 +259,7 @@ fn layer(index: usize) -> NoiseCovariance {
     }
 }
 
-fn specimen(index: usize) -> Specimen {
+fn example_image(index: usize) -> ExampleImage {
     let side = 32;
     let noise = host_uniform(Key::new(3).child(index as u64), 0..3 * 32 * 32);
     let clean: Vec<f32> = (0..3 * side * side)
@@ -235,7 +270,7 @@ fn specimen(index: usize) -> Specimen {
         })
         .collect();
     let step = |(pixel, u): (&f32, &f32)| pixel + if *u < 0.5 { -8.0 / 255.0 } else { 8.0 / 255.0 };
-    Specimen {
+    ExampleImage {
         index,
         label: (index % 10) as i64,
         predicted_clean: (index % 10) as i64,

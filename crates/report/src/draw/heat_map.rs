@@ -1,49 +1,47 @@
-//! A function of two variables as a map of colors.
+//! A function of two variables as a heat map, with a color bar.
 
-use super::canvas::{At, Canvas, LINE, WIDTH, fitting, width};
 use super::curves::Frame;
-use super::theme::{MUTED, shade};
-use crate::chart::Surface;
-use crate::words;
+use super::font::{fitting, width};
+use super::picture::{Anchor, At, Color, LINE, Picture, WIDTH};
+use super::theme::shade;
+use crate::chart::HeatMap;
+use crate::format;
 use image::RgbImage;
-use plotters::prelude::DrawingBackend;
-use plotters::style::text_anchor::HPos;
 
 /// Most pixels of the map along an axis; of more values the nearest ones are shown.
 const FINEST: usize = 64;
-/// The strip that says which color is which value.
-const STRIP: i32 = 34;
+/// Width of the color bar.
+const BAR: i32 = 34;
 
-impl Surface {
-    pub(super) fn height(&self) -> i32 {
+impl HeatMap {
+    pub(super) fn draw(&self) -> Picture {
         let frame = self.frame();
-        frame.bottom + 2 * LINE + 20
-    }
-
-    /// Draws all but the colors, which [`images`](Self::images) gives.
-    pub(super) fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) {
-        let frame = self.frame();
+        let mut picture = Picture::new(frame.bottom + 2 * LINE + 20);
+        for (image, at, size) in self.images() {
+            picture.image(image, at, size);
+        }
         let above = frame.top - LINE / 2 - 18;
         let z = fitting(&self.z.label, WIDTH / 2 - 20);
         let y = fitting(&self.y.label, WIDTH - 40 - width(&z));
-        canvas.text(&y, (10, above), HPos::Left, MUTED);
-        canvas.text(&z, (WIDTH - 6, above), HPos::Right, MUTED);
+        picture.text(&y, (10, above), Anchor::Left, Color::Muted);
+        picture.text(&z, (WIDTH - 6, above), Anchor::Right, Color::Muted);
         for (place, text) in ticks(&self.ys) {
             let (_, y) = frame.at(0.0, place);
-            canvas.line(vec![(frame.left - 8, y), (frame.left, y)], MUTED, 2);
-            canvas.text(&text, (frame.left - 14, y), HPos::Right, MUTED);
+            picture.line(vec![(frame.left - 8, y), (frame.left, y)], Color::Muted, 2);
+            picture.text(&text, (frame.left - 14, y), Anchor::Right, Color::Muted);
         }
-        frame.x_axis(canvas, &ticks(&self.xs), &self.x.label);
+        frame.x_axis(&mut picture, &ticks(&self.xs), &self.x.label);
         let [low, high] = self.range();
-        let strip = frame.right + 24 + STRIP;
+        let bar = frame.right + 24 + BAR;
         for (value, place) in [(low, 0.0), ((low + high) / 2.0, 0.5), (high, 1.0)] {
             let (_, y) = frame.at(0.0, place);
-            canvas.text(&words::significant(value, 2), (strip + 10, y), HPos::Left, MUTED);
+            picture.text(&format::significant(value, 2), (bar + 10, y), Anchor::Left, Color::Muted);
         }
+        picture
     }
 
-    /// The map and the strip, each with its upper left and its size in pixels of the figure.
-    pub(super) fn images(&self) -> [(RgbImage, At, At); 2] {
+    /// The map and the color bar, each with its upper left and its size in pixels of the figure.
+    fn images(&self) -> [(RgbImage, At, At); 2] {
         let (frame, range) = (self.frame(), self.range());
         let (columns, rows) = (self.xs.len().min(FINEST), self.ys.len().min(FINEST));
         let map = RgbImage::from_fn(columns as u32, rows as u32, |x, y| {
@@ -51,17 +49,17 @@ impl Surface {
             let row = (rows - 1 - y as usize) * self.ys.len() / rows;
             image::Rgb(shade(self.values[row][column], range))
         });
-        let strip = RgbImage::from_fn(1, 64, |_, y| {
+        let bar = RgbImage::from_fn(1, 64, |_, y| {
             image::Rgb(shade(range[0] + (range[1] - range[0]) * (1.0 - f64::from(y) / 63.0), range))
         });
         let height = frame.bottom - frame.top;
         [
             (map, (frame.left, frame.top), (frame.right - frame.left, height)),
-            (strip, (frame.right + 24, frame.top), (STRIP, height)),
+            (bar, (frame.right + 24, frame.top), (BAR, height)),
         ]
     }
 
-    /// The lowest and the highest value; as far from zero where there are both signs.
+    /// The lowest and the highest value; both as far from zero if there are both signs.
     fn range(&self) -> [f64; 2] {
         let all = || self.values.iter().flatten().copied();
         let [low, high] = [all().fold(f64::MAX, f64::min), all().fold(f64::MIN, f64::max)];
@@ -83,6 +81,6 @@ fn ticks(places: &[f64]) -> Vec<(f64, String)> {
     let n = places.len();
     let some = n.min(5);
     let index = |i: usize| if some > 1 { i * (n - 1) / (some - 1) } else { 0 };
-    let tick = |i: usize| ((i as f64 + 0.5) / n as f64, words::significant(places[i], 2));
+    let tick = |i: usize| ((i as f64 + 0.5) / n as f64, format::significant(places[i], 2));
     (0..some).map(index).map(tick).collect()
 }

@@ -1,4 +1,4 @@
-//! Numbers in words: one way to write each.
+//! Numbers as readers see them: one way to write each.
 
 use cni_attacks::{Norm, Threat};
 use cni_evaluation::Estimate;
@@ -13,10 +13,26 @@ pub(crate) fn interval(value: f64, low: f64, high: f64) -> String {
     format!("{} ({})", percent(value), range(low, high))
 }
 
-/// The ends of an interval in percent: `23.2–37.4`, or `−1.2 to 3.4` where a dash would be taken for a sign.
+/// A number with its interval for tables: `0.512 (0.478–0.546)`.
+pub(crate) fn number_interval(value: f64, low: f64, high: f64) -> String {
+    format!("{} ({})", significant(value, 3), number_range(low, high))
+}
+
+/// The ends of an interval: `0.478–0.546`.
+pub(crate) fn number_range(low: f64, high: f64) -> String {
+    let between = if low < 0.0 { " to " } else { "–" };
+    format!("{}{between}{}", significant(low, 3), significant(high, 3))
+}
+
+/// The ends of an interval in percent: `23.2–37.4`, or `−1.2 to 3.4` if a dash would look like a sign.
 pub(crate) fn range(low: f64, high: f64) -> String {
     let between = if low < 0.0 { " to " } else { "–" };
     format!("{}{between}{}", percent(low), percent(high))
+}
+
+/// The ends of an interval in percent, for sentences: `0.4 to 5.8`.
+pub(crate) fn percent_range(low: f64, high: f64) -> String {
+    format!("{} to {}", percent(low), percent(high))
 }
 
 /// An accuracy with its interval for sentences: `29.8 % (23.2 to 37.4 %)`.
@@ -30,7 +46,7 @@ pub(crate) fn number(value: f64) -> String {
     significant(value, 4)
 }
 
-/// A number with as many significant digits, in powers of ten where it is very small or large.
+/// A number with as many significant digits, in powers of ten if it is very small or large.
 pub(crate) fn significant(value: f64, digits: usize) -> String {
     if value == 0.0 || !value.is_finite() {
         return if value == 0.0 { "0".to_string() } else { value.to_string() };
@@ -80,7 +96,7 @@ pub(crate) fn p_value(p: f64) -> String {
     if p < 0.001 { "p < 0.001".to_string() } else { format!("p = {}", significant(p, 2)) }
 }
 
-/// A radius, as so many steps of 8-bit pixels where it is whole ones: `8/255`.
+/// A radius, in steps of 8-bit pixels if it is a whole number of them: `8/255`.
 pub(crate) fn radius(value: f64) -> String {
     match of_255(value) {
         Some(steps) if steps != 0 => format!("{}/255", signed(steps.to_string())),
@@ -96,14 +112,19 @@ pub(crate) fn of_255(value: f64) -> Option<i64> {
 
 /// What the attacker may change, such as `L∞, ε = 8/255`.
 pub(crate) fn threat(threat: &Threat) -> String {
-    let norm = match threat.norm() {
-        Norm::Linf => "L∞",
-        Norm::L2 => "L2",
-        Norm::L1 => "L1",
-    };
+    let norm = norm(threat.norm());
     match threat.is_unbounded() {
         true => format!("{norm}, unbounded"),
         false => format!("{norm}, ε = {}", radius(threat.epsilon())),
+    }
+}
+
+/// The sign of a norm.
+pub(crate) fn norm(norm: Norm) -> &'static str {
+    match norm {
+        Norm::Linf => "L∞",
+        Norm::L2 => "L2",
+        Norm::L1 => "L1",
     }
 }
 

@@ -1,0 +1,74 @@
+//! Certificates of the examples, as part of the evaluation that attacks them.
+
+use crate::{Evaluated, Evaluation, EvaluationError, RowCertificate, Smoothing, Step};
+use cni_attacks::{AttackBatch, Classifier, Passes};
+use cni_noise::Key;
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+
+/// The certificates of one batch.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct CertifiedBatch {
+    rows: Vec<RowCertificate>,
+    passes: Passes,
+    seconds: f64,
+}
+
+/// Certifies batch by batch, and adds up.
+pub(crate) struct Certifier {
+    smoothing: Smoothing,
+    key: Key,
+    /// The certificate of each example so far, with its label.
+    rows: Vec<(RowCertificate, i64)>,
+    passes: Passes,
+    seconds: f64,
+}
+
+impl Certifier {
+    /// The certifier that an evaluation asks for.
+    pub fn new(evaluation: &Evaluation) -> Option<Self> {
+        let key = evaluation.key.named("certificates");
+        let new = |smoothing| {
+            let (passes, seconds) = (Passes::default(), 0.0);
+            Self { smoothing, key, rows: Vec::new(), passes, seconds }
+        };
+        evaluation.certificates.map(new)
+    }
+
+    /// Certifies a batch.
+    pub fn batch(
+        &self,
+        classifier: &dyn Classifier,
+        problem: &AttackBatch,
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<CertifiedBatch, EvaluationError> {
+        let (started, examples) = (Instant::now(), self.rows.len());
+        let mut watch = |passes| progress(&Step::Certificates { examples, passes });
+        let images = problem.images.clone();
+        let numbers = problem.examples.clone();
+        let found =
+            self.smoothing.certify_with(classifier, images, self.key, numbers, &mut watch)?;
+        let (rows, passes) = (found.rows(), found.passes);
+        Ok(CertifiedBatch { rows, passes, seconds: started.elapsed().as_secs_f64() })
+    }
+
+    /// Adds the next batch, which has these labels.
+    pub fn add(&mut self, batch: CertifiedBatch, labels: &[i64]) {
+        self.rows.extend(batch.rows.into_iter().zip(labels.iter().copied()));
+        self.passes += batch.passes;
+        self.seconds += batch.seconds;
+    }
+
+    /// Puts the certificates into the rows, and what they add up to into the record.
+    pub fn finish(self, evaluated: &mut Evaluated) -> Result<(), EvaluationError> {
+        let Self { smoothing, key, rows, passes, seconds } = self;
+        let Evaluated { record, rows: of, .. } = evaluated;
+        let made = smoothing.record(&rows, record.confidence, key, (passes, seconds))?;
+        record.seconds += seconds;
+        record.certificates = Some(made);
+        for (row, (certificate, _)) in of.iter_mut().zip(rows) {
+            row.certificate = Some(certificate);
+        }
+        Ok(())
+    }
+}

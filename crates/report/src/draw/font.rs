@@ -1,0 +1,123 @@
+//! The font of figures: how wide a text is, and its outlines.
+
+use std::sync::LazyLock;
+use tiny_skia::{Path, PathBuilder};
+use ttf_parser::{Face, GlyphId, OutlineBuilder};
+
+/// Size of the letters: pixels to the em.
+pub(super) const EM: i32 = 26;
+/// How far the baseline is below the middle of a line.
+pub(super) const HALF: i32 = 9;
+
+/// Most letters of a name.
+const MOST: usize = 120;
+
+/// The glyph of the letters that the font lacks.
+const MISSING: GlyphId = GlyphId(0);
+
+static FACE: LazyLock<Face<'static>> = LazyLock::new(|| {
+    Face::parse(epaint_default_fonts::UBUNTU_LIGHT, 0).expect("the font within this library")
+});
+
+fn scale() -> f32 {
+    EM as f32 / f32::from(FACE.units_per_em())
+}
+
+/// By how many pixels a letter moves the next. What the font lacks is an em wide in others.
+fn advance(letter: char) -> f32 {
+    match FACE.glyph_index(letter) {
+        Some(glyph) => scale() * f32::from(FACE.glyph_hor_advance(glyph).unwrap_or(0)),
+        None => EM as f32,
+    }
+}
+
+/// The width of a text in pixels, with a little that other fonts may add.
+pub(super) fn width(text: &str) -> i32 {
+    let width: f32 = text.chars().map(advance).sum();
+    (1.08 * width).ceil() as i32
+}
+
+/// The width of a text in this font alone.
+pub(super) fn exact_width(text: &str) -> f32 {
+    text.chars().map(advance).sum()
+}
+
+/// The outlines of a text whose baseline begins at `(x, y)` pixels; `None` of one without ink.
+pub(super) fn outline(text: &str, (mut x, y): (f32, f32)) -> Option<Path> {
+    let mut path = PathBuilder::new();
+    for letter in text.chars() {
+        let glyph = FACE.glyph_index(letter).unwrap_or(MISSING);
+        FACE.outline_glyph(glyph, &mut Pen { path: &mut path, x, y, scale: scale() });
+        x += advance(letter);
+    }
+    path.finish()
+}
+
+/// Adds the outline of a glyph to a path, from units of the font, in which y grows upwards.
+struct Pen<'a> {
+    path: &'a mut PathBuilder,
+    x: f32,
+    y: f32,
+    scale: f32,
+}
+
+impl Pen<'_> {
+    fn at(&self, x: f32, y: f32) -> (f32, f32) {
+        (self.x + self.scale * x, self.y - self.scale * y)
+    }
+}
+
+impl OutlineBuilder for Pen<'_> {
+    fn move_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.at(x, y);
+        self.path.move_to(x, y);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.at(x, y);
+        self.path.line_to(x, y);
+    }
+
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        let ((x1, y1), (x, y)) = (self.at(x1, y1), self.at(x, y));
+        self.path.quad_to(x1, y1, x, y);
+    }
+
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        let ((x1, y1), (x2, y2), (x, y)) = (self.at(x1, y1), self.at(x2, y2), self.at(x, y));
+        self.path.cubic_to(x1, y1, x2, y2, x, y);
+    }
+
+    fn close(&mut self) {
+        self.path.close();
+    }
+}
+
+/// A text cut to a width. Names that share their beginning differ at their end, so both are kept.
+pub(super) fn fitting(text: &str, room: i32) -> String {
+    if text.chars().count() <= MOST && width(text) <= room {
+        return text.to_string();
+    }
+    let letters: Vec<char> = text.chars().collect();
+    let cut = |kept: usize| -> String {
+        let (first, last) = letters.split_at(kept.div_ceil(2));
+        let last = &last[last.len() - kept / 2..];
+        let (first, last): (String, String) = (first.iter().collect(), last.iter().collect());
+        format!("{}…{}", first.trim_end(), last.trim_start())
+    };
+    let most = letters.len().saturating_sub(1).min(MOST);
+    (0..=most).rev().map(cut).find(|short| width(short) <= room).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_in_its_middle() {
+        assert_eq!(fitting("short", 400), "short");
+        let cut = fitting("a name of a model that is far too long for its place", 200);
+        assert!(cut.starts_with("a name") && cut.ends_with("place") && cut.contains('…'), "{cut}");
+        assert!(width(&cut) <= 200 && fitting("wide", 3).is_empty());
+    }
+}
