@@ -7,10 +7,7 @@ use self::cascade::Cascade;
 use crate::attack::check_classes;
 use crate::error::at_least_one;
 use crate::spec::Spec;
-use crate::{
-    Access, Apgd, Attack, AttackBatch, AttackError, Fab, Knob, Knobs, ModelAccess, Norm, Passes,
-    Square, Threat,
-};
+use crate::{Access, Attack, AttackBatch, AttackError, Knob, Knobs, ModelAccess, Passes, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde_json::Value;

@@ -7,7 +7,7 @@ use crate::methods::shared::targets::targets;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Goal, Knob, Knobs, ModelAccess, Norm, PairLoss,
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, ModelAccess, Norm, PairLoss,
     Passes, Threat,
 };
 use burn::tensor::Tensor;

@@ -3,13 +3,12 @@
 use crate::error::at_least_one;
 use crate::methods::shared::best::KeepBest;
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Budget, Classifier, Eot, Knob, Knobs, ModelAccess,
-    Passes, Threat,
+    Access, Attack, AttackBatch, AttackError, Classifier, Eot, Knob, Knobs, ModelAccess, Passes,
+    Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Key, Noise, scope};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The adversarial examples of a surrogate model, used on another.
 ///

@@ -9,7 +9,7 @@ use crate::error::{at_least_one, within};
 use crate::methods::shared::minimum_norm::Search;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Goal, Knob, Knobs, ModelAccess, Passes, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, ModelAccess, Passes, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
