@@ -1,10 +1,10 @@
 //! The results of an audit on disk: one file for each check, written when it ends.
 
 use super::context::{Context, host};
-use super::effort::Effort;
 use super::settings::Audit;
 use crate::Check;
 use crate::files::{canonical, fingerprint, seal, unseal, write_whole};
+use crate::record::Effort;
 use crate::run::probe::Probe;
 use cni_attacks::{Attack, AttackError};
 use serde::{Deserialize, Serialize};

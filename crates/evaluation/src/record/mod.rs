@@ -15,7 +15,7 @@ mod table;
 mod validate;
 
 pub use self::accuracy::Accuracy;
-pub use self::audit::AuditRecord;
+pub use self::audit::{AuditRecord, Effort, ParseEffortError};
 pub use self::card::{DataCard, Epoch, ModelCard, ThreatCard};
 pub use self::check::{Axis, Check, Curve, Figure, Point, Verdict};
 pub use self::compare::{Comparison, Difference, compare};
