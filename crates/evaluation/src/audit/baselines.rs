@@ -1,9 +1,9 @@
 //! Weaker attacks, which must not break images that the audited attack does not break.
 
 use super::context::Model;
-use super::difference::Difference;
+use super::difference::AccuracyDifference;
 use super::judgement::Judgement;
-use super::predictions::Predictions;
+use super::labelled::LabelledPredictions;
 use super::result::{CheckResult, percent};
 use super::sample::Sample;
 use super::setup::{Setup, Size};
@@ -15,11 +15,11 @@ pub(super) fn one_step_cost(setup: &Setup, size: Size) -> Passes {
 
 pub(super) fn one_step(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let audited = sample.audited()?.predictions;
-    let mut best: Option<(&str, Difference)> = None;
+    let mut best: Option<(&str, AccuracyDifference)> = None;
     for (name, attack) in
         ["FGSM", "FGSM from a random start"].into_iter().zip(sample.setup().one_step())
     {
-        let gain = Difference::paired(&audited, &sample.find(&attack)?.predictions);
+        let gain = AccuracyDifference::paired(&audited, &sample.find(&attack)?.predictions);
         if best.is_none_or(|(_, record)| gain.mean > record.mean) {
             best = Some((name, gain));
         }
@@ -69,7 +69,7 @@ fn gross(count: usize, images: usize) -> bool {
 }
 
 /// The number of images that half of the draws or more classify correctly.
-fn majority(predictions: &Predictions) -> isize {
+fn majority(predictions: &LabelledPredictions) -> isize {
     predictions.shares().iter().filter(|share| **share >= 0.5).count() as isize
 }
 
@@ -147,7 +147,7 @@ pub(super) fn transfer(sample: &Sample<'_>) -> Result<CheckResult, AttackError> 
         }
     };
     let (audited, transferred) = (sample.audited()?.predictions, sample.judge(&images)?);
-    let gain = Difference::paired(&audited, &transferred);
+    let gain = AccuracyDifference::paired(&audited, &transferred);
     let measured = format!(
         "under examples made for {name} robust accuracy is {}, under the audited attack {}",
         percent(transferred.accuracy()),

@@ -1,7 +1,7 @@
 //! The context of all checks: the audited attack, its model and data, and the results that several
 //! checks share.
 
-use super::predictions::Predictions;
+use super::labelled::LabelledPredictions;
 use super::setup::Setup;
 use burn::tensor::{Int, Tensor};
 use cni_attacks::Severity;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) struct Found {
     pub images: Tensor<4>,
-    pub predictions: Predictions,
+    pub predictions: LabelledPredictions,
 }
 
 /// A noise-free model whose adversarial images are tried on the audited model.
@@ -42,7 +42,7 @@ pub(super) struct Context<'a> {
     pub chunk: usize,
     pub surrogate: Option<Surrogate>,
     /// The predictions of unattacked images.
-    pub clean: Predictions,
+    pub clean: LabelledPredictions,
     /// The rows of images that the model classifies correctly in some draw.
     pub right: Vec<usize>,
     /// The result of the audited attack for the first of those.
@@ -108,16 +108,16 @@ impl<'a> Context<'a> {
         images: &Tensor<4>,
         key: Key,
         draws: usize,
-    ) -> Result<Predictions, AttackError> {
+    ) -> Result<LabelledPredictions, AttackError> {
         let draws = if model.stochastic { draws } else { 1 };
-        let mut all: Option<Predictions> = None;
+        let mut all: Option<LabelledPredictions> = None;
         let mut first = 0;
         for part in self.chunks(problem) {
             let rows = (first..first + part.len()).collect();
             first += part.len();
             let images = Rows::new(rows, images).of(images);
             let judged = self.ask(model, |access| access.judge(&part, &images, key, draws))?;
-            let predictions = Predictions::new(judged, &host(part.goal.labels()));
+            let predictions = LabelledPredictions::new(judged, &host(part.goal.labels()));
             match &mut all {
                 None => all = Some(predictions),
                 Some(all) => all.extend(predictions),

@@ -2,7 +2,7 @@
 //! been seen.
 
 use super::judgement::{Judgement, smallest};
-use super::predictions::{CHANCE, Predictions};
+use super::labelled::{CHANCE, LabelledPredictions};
 use crate::Verdict;
 use crate::statistics::laws::student_quantile;
 pub(super) use crate::statistics::shares::mean;
@@ -10,7 +10,7 @@ use crate::statistics::shares::variance;
 
 /// The difference of two accuracies, as a fraction, with its variance.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Difference {
+pub(super) struct AccuracyDifference {
     pub mean: f64,
     /// The variance of one example's difference.
     pub of_one: f64,
@@ -20,9 +20,9 @@ pub(super) struct Difference {
     pub examples: usize,
 }
 
-impl Difference {
+impl AccuracyDifference {
     /// The first accuracy less the second, of the same examples under the same draws.
-    pub fn paired(first: &Predictions, second: &Predictions) -> Self {
+    pub fn paired(first: &LabelledPredictions, second: &LabelledPredictions) -> Self {
         let tables = first.table().into_iter().zip(second.table());
         let table: Vec<Vec<f64>> = tables.map(|(a, b)| subtract(&a, &b)).collect();
         let each = columns(&table);
@@ -32,18 +32,18 @@ impl Difference {
 
     /// The first accuracy less the second, of the same examples under different draws. A first of
     /// one draw is of a model whose draw is not chosen, and adds no variance.
-    pub fn apart(first: &Predictions, second: &Predictions) -> Self {
-        Self::of_tables([first, second].map(Predictions::table))
+    pub fn apart(first: &LabelledPredictions, second: &LabelledPredictions) -> Self {
+        Self::of_tables([first, second].map(LabelledPredictions::table))
     }
 
     /// By how much less accuracy the first attack costs than the second: `(first − before_first) −
     /// (second − before_second)`, of the same examples. Accuracies before and after an attack are
     /// judged by the same draws, and the two attacks by different ones.
     pub fn of_losses(
-        [first, before_first]: [&Predictions; 2],
-        [second, before_second]: [&Predictions; 2],
+        [first, before_first]: [&LabelledPredictions; 2],
+        [second, before_second]: [&LabelledPredictions; 2],
     ) -> Self {
-        let lost = |after: &Predictions, before: &Predictions| -> Vec<Vec<f64>> {
+        let lost = |after: &LabelledPredictions, before: &LabelledPredictions| -> Vec<Vec<f64>> {
             let draws = after.table().into_iter().zip(before.table());
             draws.map(|(after, before)| subtract(&after, &before)).collect()
         };
@@ -163,17 +163,17 @@ pub(super) fn subtract(a: &[f64], b: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::predictions::tests::predictions;
+    use super::super::labelled::tests::predictions;
     use super::*;
     use cni_noise::{Key, host_normal};
 
-    fn without(broken: usize, examples: usize) -> Predictions {
+    fn without(broken: usize, examples: usize) -> LabelledPredictions {
         predictions(&(0..examples).map(|i| i >= broken).collect::<Vec<_>>())
     }
 
     fn judged(broken: usize, examples: usize) -> Judgement {
         let all = without(0, examples);
-        Difference::paired(&all, &without(broken, examples)).judge(0.03, 0.1, 1)
+        AccuracyDifference::paired(&all, &without(broken, examples)).judge(0.03, 0.1, 1)
     }
 
     /// Of 32 examples two that differ may be chance, eight cannot; and none is no evidence against
@@ -194,7 +194,7 @@ mod tests {
     fn the_smallest_visible_difference_is_the_smallest_that_is_raised() {
         for examples in [8, 16, 64, 200, 1000] {
             let all = without(0, examples);
-            let of = |broken| Difference::paired(&all, &without(broken, examples));
+            let of = |broken| AccuracyDifference::paired(&all, &without(broken, examples));
             let first = (1..=examples).find(|&broken| of(broken).exceeds(0.0, 1)).unwrap();
             let visible = of(0).judge(0.0, 1.0, 1).detectable * examples as f64;
             assert!(visible > (first - 1) as f64 - 1e-9, "{examples}: {first} {visible}");
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_loss_that_few_examples_cannot_confirm_is_inconclusive() {
         let [two, one] = [14, 15].map(|broken| without(broken, 16));
-        let found = Difference::paired(&two, &one).judge(0.02, 0.1, 1).limited_by(&two);
+        let found = AccuracyDifference::paired(&two, &one).judge(0.02, 0.1, 1).limited_by(&two);
         assert_eq!(found.verdict, Verdict::Inconclusive);
         assert!(found.detectable > 0.12 && found.needed().is_some_and(|needed| needed > 500));
         assert!(found.note().contains("16 examples could show no less than"), "{}", found.note());
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_difference_far_below_zero_rules_the_bound_out() {
         let (all, some) = (without(0, 64), without(20, 64));
-        let found = Difference::paired(&some, &all).judge(0.03, 0.1, 1);
+        let found = AccuracyDifference::paired(&some, &all).judge(0.03, 0.1, 1);
         assert_eq!((found.verdict, found.at_most_seen()), (Verdict::Pass, Some(0.0)));
         assert!(found.detectable > 0.03, "{}", found.detectable);
         assert!(found.note().contains("at most 0.0 points"), "{}", found.note());
@@ -231,10 +231,10 @@ mod tests {
             predictions(&(0..100).map(|row| right.contains(&row)).collect::<Vec<_>>())
         };
         let (clean_off, off, clean, noisy) = (of(0..100), of(0..70), of(0..70), of(30..70));
-        let spared = Difference::of_losses([&off, &clean_off], [&noisy, &clean]);
+        let spared = AccuracyDifference::of_losses([&off, &clean_off], [&noisy, &clean]);
         assert!(spared.mean.abs() < 1e-12, "{}", spared.mean);
         assert!((spared.error() - (0.6f64 / 99.0).sqrt()).abs() < 1e-9, "{}", spared.error());
-        let apart = Difference::apart(&off, &noisy);
+        let apart = AccuracyDifference::apart(&off, &noisy);
         assert!(spared.error() > 1.5 * apart.error(), "{}", apart.error());
     }
 
@@ -245,7 +245,8 @@ mod tests {
         assert_eq!(judged(0, needed - 1).verdict, Verdict::Inconclusive);
         assert_eq!(needed, needed_for(0.03));
         // Draws that differ as a whole are not made up for by examples.
-        let unlucky = Difference { mean: 0.0, of_one: 0.01, from_draws: 0.01, examples: 50 };
+        let unlucky =
+            AccuracyDifference { mean: 0.0, of_one: 0.01, from_draws: 0.01, examples: 50 };
         let found = unlucky.judge(0.03, 0.1, 1);
         assert_eq!((found.verdict, found.needed()), (Verdict::Inconclusive, None));
     }
@@ -260,7 +261,7 @@ mod tests {
             let draws = one.chunks(40).map(|draw| draw.iter().map(|z| f64::from(*z)).collect());
             let table: Vec<Vec<f64>> = draws.collect();
             let spread = variance_over_draws(&table) / 20.0;
-            Difference::new(&columns(&table), spread).error().powi(2)
+            AccuracyDifference::new(&columns(&table), spread).error().powi(2)
         };
         let mean = mean(&values.chunks(800).map(of).collect::<Vec<_>>()) * 800.0;
         // What is below zero counts as zero, which adds a little.

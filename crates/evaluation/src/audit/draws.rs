@@ -1,7 +1,7 @@
 //! Whether the attack averages over enough draws.
 
-use super::difference::Difference;
-use super::predictions::Predictions;
+use super::difference::AccuracyDifference;
+use super::labelled::LabelledPredictions;
 use super::result::{CheckResult, accuracies, curve, percent};
 use super::sample::Sample;
 use super::setup::{Setup, Size, forwards};
@@ -86,8 +86,10 @@ pub(super) fn transfer(sample: &Sample<'_>) -> Result<CheckResult, AttackError> 
     let keys = [context.attack_key(), sample.key("draw-transfer")];
     let again = context.attack(context.model, attack, &sample.problem, keys[1])?;
     let runs = [sample.audited()?.images, again];
-    let judge_variants = |images: &Tensor<4>, key: Key| -> Result<Predictions, AttackError> {
-        let mut all: Option<Predictions> = None;
+    let judge_variants = |images: &Tensor<4>,
+                          key: Key|
+     -> Result<LabelledPredictions, AttackError> {
+        let mut all: Option<LabelledPredictions> = None;
         for (key, draws) in attack.deciding_draws(key) {
             let predictions = context.judge(context.model, &sample.problem, images, key, draws)?;
             match &mut all {
@@ -96,13 +98,13 @@ pub(super) fn transfer(sample: &Sample<'_>) -> Result<CheckResult, AttackError> 
             }
         }
         let all = all.expect("an attack has draws");
-        Ok(Predictions { wrong: sample.clean.wrong, ..all })
+        Ok(LabelledPredictions { wrong: sample.clean.wrong, ..all })
     };
     let mut own = judge_variants(&runs[0], keys[0])?;
     own.add_draws(judge_variants(&runs[1], keys[1])?);
     let mut other = judge_variants(&runs[1], keys[0])?;
     other.add_draws(judge_variants(&runs[0], keys[1])?);
-    let gap = Difference::paired(&other, &own);
+    let gap = AccuracyDifference::paired(&other, &own);
     let measured = format!(
         "accuracy is {} in the draws of another run, and {} in those that the attack has seen",
         percent(other.accuracy()),

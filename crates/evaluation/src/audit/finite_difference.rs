@@ -1,7 +1,7 @@
 //! Whether gradients are those of the loss: a comparison with differences of its values.
 
 use super::context::host;
-use super::predictions::median;
+use super::labelled::median;
 use super::result::CheckResult;
 use super::sample::Sample;
 use super::setup::{Setup, Size, forwards};

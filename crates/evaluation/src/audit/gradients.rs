@@ -1,7 +1,7 @@
 //! Whether there are gradients, and whether they exceed the noise.
 
 use super::judgement::Judgement;
-use super::predictions::median;
+use super::labelled::median;
 use super::result::{CheckResult, percent};
 use super::sample::Sample;
 use super::setup::{Setup, Size};

@@ -1,6 +1,6 @@
 //! The verdict of a rule, and what could have been seen.
 
-use super::predictions::Predictions;
+use super::labelled::LabelledPredictions;
 use crate::Verdict;
 
 /// The verdict of a rule, with what the check could have seen.
@@ -59,7 +59,7 @@ impl Judgement {
     }
 
     /// Takes the robust accuracy under the audited attack into account: no attack can win more.
-    pub fn limited_by(self, left: &Predictions) -> Self {
+    pub fn limited_by(self, left: &LabelledPredictions) -> Self {
         self.at_most(left.at_most())
     }
 
@@ -166,15 +166,15 @@ pub(super) fn smallest(holds: impl Fn(usize) -> bool) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::difference::Difference;
-    use super::super::predictions::tests::predictions;
+    use super::super::difference::AccuracyDifference;
+    use super::super::labelled::tests::predictions;
     use super::*;
 
     #[test]
     fn where_nothing_is_left_nothing_can_be_won() {
         let nothing = |examples| {
             let left = predictions(&vec![false; examples]);
-            let same = Difference::paired(&left, &left).judge(0.03, 0.1, 4);
+            let same = AccuracyDifference::paired(&left, &left).judge(0.03, 0.1, 4);
             same.limited_by(&left)
         };
         assert_eq!(nothing(16).verdict, Verdict::Inconclusive);
@@ -184,7 +184,7 @@ mod tests {
         assert!(most <= 0.03 && nothing(150).detectable > 0.03 && most < nothing(150).detectable);
         // If all are classified correctly, 150 are too few to see three points in four comparisons.
         let all = predictions(&[true; 150]);
-        let same = Difference::paired(&all, &all).judge(0.03, 0.1, 4).limited_by(&all);
+        let same = AccuracyDifference::paired(&all, &all).judge(0.03, 0.1, 4).limited_by(&all);
         assert_eq!(same.verdict, Verdict::Inconclusive);
     }
 

@@ -120,11 +120,11 @@ mod effort;
 mod finite_difference;
 mod gradients;
 mod judgement;
+mod labelled;
 mod model;
 mod noise;
 mod pictures;
 mod plan;
-mod predictions;
 mod progress;
 mod radii;
 mod result;
@@ -141,7 +141,7 @@ mod table;
 #[doc = include_str!("case.md")]
 pub mod case_study {}
 
-pub use effort::{Effort, ParseEffortError};
+pub use crate::record::{Effort, ParseEffortError};
 pub use plan::{Plan, PlannedCheck};
 pub use progress::AuditProgress;
 pub use settings::Audit;

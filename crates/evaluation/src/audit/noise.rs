@@ -1,8 +1,8 @@
 //! The attack on the model without its randomness, which must not be harder.
 
 use super::context::Model;
-use super::difference::{Difference, subtract};
-use super::predictions::Predictions;
+use super::difference::{AccuracyDifference, subtract};
+use super::labelled::LabelledPredictions;
 use super::result::{CheckResult, percent};
 use super::sample::Sample;
 use super::setup::{Setup, Size, forwards};
@@ -42,17 +42,17 @@ pub(super) fn off(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     compare(sample, "off", found)
 }
 
-/// Predictions of a model without noise: of images that the noisy model classifies correctly in some
+/// LabelledPredictions of a model without noise: of images that the noisy model classifies correctly in some
 /// draw, and after them of those that it always misclassifies.
 struct WithoutNoise {
     /// The unattacked images.
-    clean: Predictions,
+    clean: LabelledPredictions,
     /// The attacked images.
-    robust: Predictions,
+    robust: LabelledPredictions,
     /// The first of these, attacked.
-    pushed: Predictions,
+    pushed: LabelledPredictions,
     /// The same, at random points of the ball.
-    moved: Predictions,
+    moved: LabelledPredictions,
 }
 
 impl WithoutNoise {
@@ -72,7 +72,7 @@ fn attacked(sample: &Sample<'_>, model: Model<'_>) -> Result<WithoutNoise, Attac
         let (problem, key) = (&sample.problem, context.key.named("judge"));
         context.judge(model, problem, &problem.images, key, 1)
     };
-    let whole = |predictions: Predictions| Predictions { wrong: 0, ..predictions };
+    let whole = |predictions: LabelledPredictions| LabelledPredictions { wrong: 0, ..predictions };
     let moved = sample.find_on(model, &RandomNoise::new(attack.threat()))?.predictions;
     let pushed = sample.find_on(model, &attack)?.predictions;
     let (mut clean_all, mut robust) = (clean(sample)?, whole(pushed.clone()));
@@ -91,17 +91,17 @@ fn compare(
     WithoutNoise { clean, robust, pushed, moved }: WithoutNoise,
 ) -> Result<CheckResult, AttackError> {
     let noisy = sample.audited()?.predictions;
-    let robust_gap = Difference::apart(&robust, &noisy);
-    let clean_gap = Difference::apart(&clean, &sample.clean);
+    let robust_gap = AccuracyDifference::apart(&robust, &noisy);
+    let clean_gap = AccuracyDifference::apart(&clean, &sample.clean);
     // By how much less the attack lowers accuracy; a higher clean accuracy without noise does not
     // count as robustness.
     let less_lost = match clean_gap.mean > 0.0 {
-        true => Difference::of_losses([&robust, &clean], [&noisy, &sample.clean]),
+        true => AccuracyDifference::of_losses([&robust, &clean], [&noisy, &sample.clean]),
         false => robust_gap,
     };
     let judgement = less_lost.judge(sample.setup().bound(), 0.1, 1);
     // With a small ε or a robust model margins move although accuracies do not.
-    let pushed = Difference::new(&subtract(&pushed.margin, &moved.margin), 0.0);
+    let pushed = AccuracyDifference::new(&subtract(&pushed.margin, &moved.margin), 0.0);
     let idle = !pushed.exceeds(0.0, 1);
     let verdict = match idle {
         true if pushed.examples >= ENOUGH => Verdict::Fail,

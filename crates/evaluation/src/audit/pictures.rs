@@ -1,8 +1,8 @@
 //! Whether the attack's results survive as image files, and owe nothing to leaked labels.
 
-use super::difference::Difference;
+use super::difference::AccuracyDifference;
 use super::judgement::Judgement;
-use super::predictions::Predictions;
+use super::labelled::LabelledPredictions;
 use super::result::{CheckResult, percent, points};
 use super::sample::Sample;
 use super::setup::{Setup, Size};
@@ -16,7 +16,7 @@ pub(super) fn eight_bit_cost(setup: &Setup, size: Size) -> Passes {
 pub(super) fn eight_bit(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let found = sample.audited()?;
     let rounded = sample.judge(&found.images.mul_scalar(255.0).round().div_scalar(255.0))?;
-    let lost = Difference::paired(&rounded, &found.predictions);
+    let lost = AccuracyDifference::paired(&rounded, &found.predictions);
     let damage = sample.clean.accuracy() - found.predictions.accuracy();
     let bound = sample.setup().bound();
     let judgement = lost.judge(bound, bound.max(0.5 * damage), 1);
@@ -44,7 +44,7 @@ pub(super) fn leakage(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (context, setup) = (sample.context, sample.setup());
     // These images are made to leave the predicted class, and judged by the true one.
     let problem = sample.relabelled(&sample.problem, &sample.clean.votes());
-    let by_prediction = |attack: &dyn Attack| -> Result<Predictions, AttackError> {
+    let by_prediction = |attack: &dyn Attack| -> Result<LabelledPredictions, AttackError> {
         sample.judge(&context.attack(context.model, attack, &problem, context.attack_key())?)
     };
     let [one_step, _] = setup.one_step();
@@ -55,7 +55,8 @@ pub(super) fn leakage(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (mut judgement, mut measured): (Option<Judgement>, _) = (None, Vec::new());
     let (mut worst, bound) = (f64::NEG_INFINITY, setup.bound());
     for (name, labelled, predicted) in &pairs {
-        let leaks = [&sample.clean, predicted].map(|honest| Difference::paired(labelled, honest));
+        let leaks =
+            [&sample.clean, predicted].map(|honest| AccuracyDifference::paired(labelled, honest));
         for leak in leaks {
             let found = leak.judge(bound, bound, 4);
             judgement = Some(match judgement {

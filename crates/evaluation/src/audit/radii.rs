@@ -1,7 +1,7 @@
 //! A sweep over the radius: robust accuracy must not rise with it, and must end at chance level.
 
-use super::difference::Difference;
-use super::predictions::Predictions;
+use super::difference::AccuracyDifference;
+use super::labelled::LabelledPredictions;
 use super::result::{CheckResult, accuracies, curve, percent, points};
 use super::sample::Sample;
 use super::setup::{Setup, Size};
@@ -43,7 +43,7 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (setup, used) = (sample.setup(), sample.setup().threat().epsilon());
     let values = sample.problem.images.dims()[1..].iter().product();
     let radii = radii(setup, values);
-    let at = |sample: &Sample<'_>, radius: f64| -> Result<Predictions, AttackError> {
+    let at = |sample: &Sample<'_>, radius: f64| -> Result<LabelledPredictions, AttackError> {
         match radius {
             // A ball of radius zero holds the image alone.
             0.0 => Ok(sample.clean.clone()),
@@ -57,9 +57,11 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let few = sample.few();
     let mut places: Vec<f64> = radii.into_iter().chain([0.0, used]).collect();
     places.sort_by(f64::total_cmp);
-    let all: Vec<Predictions> =
+    let all: Vec<LabelledPredictions> =
         places.iter().map(|radius| at(&few, *radius)).collect::<Result<_, AttackError>>()?;
-    let rise = |low: &Predictions, high: &Predictions| Difference::paired(high, low);
+    let rise = |low: &LabelledPredictions, high: &LabelledPredictions| {
+        AccuracyDifference::paired(high, low)
+    };
     let rises: Vec<f64> = all.windows(2).map(|pair| rise(&pair[0], &pair[1]).mean).collect();
     let first = (0..rises.len()).max_by(|a, b| rises[*a].total_cmp(&rises[*b]));
     let first = first.expect("there are two radii");

@@ -1,7 +1,7 @@
 //! The result of a check, before it is named and counted.
 
 use super::judgement::Judgement;
-use super::predictions::Predictions;
+use super::labelled::LabelledPredictions;
 use crate::{Axis, Curve, Figure, Point, Verdict};
 use std::collections::BTreeMap;
 
@@ -86,9 +86,9 @@ pub(super) fn accuracies(x: &str, logarithmic: bool, curves: Vec<Curve>) -> Figu
 /// A curve of accuracies with their intervals, by ascending places.
 pub(super) fn curve<'a>(
     name: &str,
-    places: impl IntoIterator<Item = (f64, &'a Predictions)>,
+    places: impl IntoIterator<Item = (f64, &'a LabelledPredictions)>,
 ) -> Curve {
-    let point = |(x, predictions): (f64, &Predictions)| {
+    let point = |(x, predictions): (f64, &LabelledPredictions)| {
         let estimate = predictions.estimate();
         Point { x, y: estimate.accuracy, low: Some(estimate.low), high: Some(estimate.high) }
     };

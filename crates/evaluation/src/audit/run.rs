@@ -2,8 +2,8 @@
 
 use super::context::{Context, Model};
 use super::judgement::Judgement;
+use super::labelled::{CHANCE, LabelledPredictions};
 use super::plan::{Images, Plan, examples_needed};
-use super::predictions::{CHANCE, Predictions};
 use super::progress::AuditProgress;
 use super::result::CheckResult;
 use super::sample::Sample;
@@ -173,7 +173,7 @@ impl Audit {
         let key = self.key.named("probe");
         let [_, classes] = access.logits(&some.images, &some.goal, &some.examples, key, 0)?.dims();
         let (setup, spent) = (self.setup(classes, stochastic), access.passes());
-        let none = Predictions {
+        let none = LabelledPredictions {
             predicted: Vec::new(),
             correct: Vec::new(),
             margin: Vec::new(),

@@ -1,7 +1,7 @@
 //! The sample of a check: the examples that it works on, and what is known of them.
 
 use super::context::{Context, Found, Model};
-use super::predictions::Predictions;
+use super::labelled::LabelledPredictions;
 use super::setup::Setup;
 use burn::tensor::{Int, Tensor};
 use cni_attacks::{Attack, AttackBatch, AttackError, Goal, Rows};
@@ -15,7 +15,7 @@ pub(super) struct Sample<'a> {
     /// The images that are attacked: all, or those that the model classifies correctly in some draw.
     pub problem: AttackBatch,
     /// The predictions of unattacked images.
-    pub clean: Predictions,
+    pub clean: LabelledPredictions,
     images: Range<usize>,
     /// The rows of the attacked images in the context's data.
     rows: Vec<usize>,
@@ -28,9 +28,9 @@ pub(super) struct Best<'a> {
     /// The images that had no part in the choice, or all if they are too few to be divided.
     pub sample: Sample<'a>,
     /// The predictions under it there.
-    pub predictions: Predictions,
+    pub predictions: LabelledPredictions,
     /// The predictions under each of the several attacks, on the images of the choice.
-    pub pilots: Vec<Predictions>,
+    pub pilots: Vec<LabelledPredictions>,
     /// The number of attacks of which it was the best on these very images.
     pub of: usize,
 }
@@ -90,7 +90,7 @@ impl<'a> Sample<'a> {
     }
 
     /// The predictions of the [few](Self::few), from those of all images.
-    pub fn few_of(&self, predictions: &Predictions) -> Predictions {
+    pub fn few_of(&self, predictions: &LabelledPredictions) -> LabelledPredictions {
         match predictions.margin.len() == self.problem.len() {
             true => {
                 let few = self.few();
@@ -128,10 +128,10 @@ impl<'a> Sample<'a> {
 
     /// The predictions under the audited attack of all images, also of those that the model
     /// misclassifies in every draw, which the shared result leaves out.
-    pub fn audited_of_all(&self) -> Result<Predictions, AttackError> {
+    pub fn audited_of_all(&self) -> Result<LabelledPredictions, AttackError> {
         let right = |row: &usize| self.context.right.binary_search(row).is_ok();
         let (right, wrong): (Vec<usize>, Vec<usize>) = self.rows.iter().copied().partition(right);
-        let mut found: Option<Predictions> = None;
+        let mut found: Option<LabelledPredictions> = None;
         if !right.is_empty() {
             found = Some(Self::right(self.context, self.images.clone()).audited()?.predictions);
         }
@@ -168,9 +168,9 @@ impl<'a> Sample<'a> {
     pub fn best_of(&self, attacks: &[Arc<dyn Attack>]) -> Result<Best<'a>, AttackError> {
         let (first, rest) = self.parts();
         let on_first = |attack: &Arc<dyn Attack>| Ok(first.find(attack)?.predictions);
-        let pilots: Vec<Predictions> =
+        let pilots: Vec<LabelledPredictions> =
             attacks.iter().map(on_first).collect::<Result<_, AttackError>>()?;
-        let strength = |predictions: &Predictions| {
+        let strength = |predictions: &LabelledPredictions| {
             (-predictions.accuracy(), predictions.margin.iter().sum::<f64>())
         };
         let mut place = 0;
@@ -192,7 +192,7 @@ impl<'a> Sample<'a> {
     }
 
     /// Judges `images` with the labels of the attacked examples.
-    pub fn judge(&self, images: &Tensor<4>) -> Result<Predictions, AttackError> {
+    pub fn judge(&self, images: &Tensor<4>) -> Result<LabelledPredictions, AttackError> {
         self.judge_of(&self.problem, images)
     }
 
@@ -200,11 +200,11 @@ impl<'a> Sample<'a> {
         &self,
         problem: &AttackBatch,
         images: &Tensor<4>,
-    ) -> Result<Predictions, AttackError> {
+    ) -> Result<LabelledPredictions, AttackError> {
         let (context, key) = (self.context, self.context.key.named("judge"));
         let predictions =
             context.judge(context.model, problem, images, key, context.setup.draws)?;
-        Ok(Predictions { wrong: self.clean.wrong, ..predictions })
+        Ok(LabelledPredictions { wrong: self.clean.wrong, ..predictions })
     }
 
     /// Calls `f` with the model's noise switched off.

@@ -1,9 +1,9 @@
 //! The audit: what it is about, and how it is set.
 
 use super::context::Surrogate;
-use super::effort::Effort;
 use super::table::CHECKS;
 use crate::EvaluationError;
+use crate::record::Effort;
 use cni_attacks::{Attack, AttackError, Classifier, at_least_one};
 use cni_noise::Key;
 use std::path::PathBuf;

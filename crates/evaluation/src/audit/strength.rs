@@ -1,6 +1,6 @@
 //! Other losses, a stronger attack and better iterates, which must not win much more.
 
-use super::difference::Difference;
+use super::difference::AccuracyDifference;
 use super::judgement::Judgement;
 use super::result::{CheckResult, percent, points};
 use super::sample::Sample;
@@ -49,7 +49,7 @@ pub(super) fn losses(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (names, attacks): (Vec<String>, Vec<_>) = others(setup)?.into_iter().unzip();
     let best = sample.best_of(&attacks)?;
     let audited = best.sample.audited()?.predictions;
-    let gain = Difference::paired(&audited, &best.predictions);
+    let gain = AccuracyDifference::paired(&audited, &best.predictions);
     let measured = format!(
         "under the best of {} others ({}) robust accuracy is {}, under the audited loss {}",
         attacks.len(),
@@ -72,7 +72,7 @@ pub(super) fn losses(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
 
 pub(super) fn stronger(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (audited, strong) = (sample.audited()?.predictions, sample.strong()?.predictions);
-    let gain = Difference::paired(&audited, &strong);
+    let gain = AccuracyDifference::paired(&audited, &strong);
     let names: Vec<String> =
         sample.setup().strong().iter().map(cni_attacks::Attack::name).collect();
     let measured = format!(

@@ -1,7 +1,7 @@
 //! Sweeps over a setting of the audited attack: more of it must win no more.
 
-use super::difference::Difference;
-use super::predictions::Predictions;
+use super::difference::AccuracyDifference;
+use super::labelled::LabelledPredictions;
 use super::result::{CheckResult, accuracies, curve, percent};
 use super::sample::Sample;
 use super::setup::{Setup, Size};
@@ -16,18 +16,18 @@ pub(super) type Variants = Vec<Variant>;
 pub(super) struct Sweep<'a> {
     pub what: &'a str,
     pub used: usize,
-    /// Predictions with smaller counts, for the picture.
-    pub below: Vec<(f64, Predictions)>,
-    /// Predictions with larger counts, ascending. The last decides: the best of all would win by
+    /// LabelledPredictions with smaller counts, for the picture.
+    pub below: Vec<(f64, LabelledPredictions)>,
+    /// LabelledPredictions with larger counts, ascending. The last decides: the best of all would win by
     /// chance as well.
-    pub beyond: Vec<(f64, Predictions)>,
+    pub beyond: Vec<(f64, LabelledPredictions)>,
 }
 
 impl Sweep<'_> {
     pub fn result(self, sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         let (audited, used) = (sample.audited()?.predictions, self.used as f64);
         let (place, farthest) = self.beyond.last().expect("a sweep goes beyond what is audited");
-        let gain = Difference::paired(&audited, farthest);
+        let gain = AccuracyDifference::paired(&audited, farthest);
         let measured = format!(
             "{place:.0} {} in place of {used:.0} take robust accuracy from {} to {}",
             self.what,
@@ -35,9 +35,11 @@ impl Sweep<'_> {
             percent(farthest.accuracy()),
         );
         let judgement = gain.judge(sample.setup().bound(), 0.05, 1).limited_by(&audited);
-        let few = |(place, predictions): &(f64, Predictions)| (*place, sample.few_of(predictions));
+        let few = |(place, predictions): &(f64, LabelledPredictions)| {
+            (*place, sample.few_of(predictions))
+        };
         let audited = (used, sample.few_of(&audited));
-        let places: Vec<(f64, Predictions)> =
+        let places: Vec<(f64, LabelledPredictions)> =
             self.below.iter().chain(&self.beyond).map(few).chain([audited]).collect();
         let curve =
             curve(self.what, places.iter().map(|(place, predictions)| (*place, predictions)));
@@ -53,7 +55,7 @@ impl Sweep<'_> {
 pub(super) fn judge_variants(
     sample: &Sample<'_>,
     variants: &Variants,
-) -> Result<Vec<(f64, Predictions)>, AttackError> {
+) -> Result<Vec<(f64, LabelledPredictions)>, AttackError> {
     let one = |(place, attack): &Variant| Ok((*place, sample.find(attack)?.predictions));
     variants.iter().map(one).collect()
 }
@@ -181,7 +183,7 @@ pub(super) fn run_step_sizes(sample: &Sample<'_>) -> Result<CheckResult, AttackE
     let (sizes, attacks): (Vec<f64>, Vec<_>) = step_sizes(setup)?.into_iter().unzip();
     let best = sample.best_of(&attacks)?;
     let audited = best.sample.audited()?.predictions;
-    let gain = Difference::paired(&audited, &best.predictions);
+    let gain = AccuracyDifference::paired(&audited, &best.predictions);
     let (size, used) = (sizes[best.place], setup.knobs.step_size.unwrap_or_default());
     let judgement = gain.judge(setup.bound(), 0.05, best.of).limited_by(&audited);
     let at_edge = [0, sizes.len() - 1].contains(&best.place);

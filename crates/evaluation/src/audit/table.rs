@@ -357,8 +357,8 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::super::difference::needed_for;
-    use super::super::effort::Effort;
     use super::*;
+    use crate::record::Effort;
 
     #[test]
     fn the_documented_table_is_the_table() {

@@ -23,7 +23,7 @@ mod validate;
 
 pub use self::accuracy::Accuracy;
 pub use self::adversarial::AdversarialImages;
-pub use self::audit::AuditRecord;
+pub use self::audit::{AuditRecord, Effort, ParseEffortError};
 pub use self::card::{DataCard, Epoch, ModelCard, ThreatCard};
 pub use self::cascade::CascadeRecord;
 pub use self::certificates::{CertificateRecord, RowCertificate};

@@ -12,7 +12,7 @@ mod readout;
 
 use self::readout::{Readout, Separation, separate};
 use super::context::Model;
-use super::difference::Difference;
+use super::difference::AccuracyDifference;
 use super::judgement::Judgement;
 use super::result::{CheckResult, percent};
 use super::sample::Sample;
@@ -101,7 +101,7 @@ fn judge(found: &[bool], by_chance: &[bool]) -> (Option<Judgement>, [f64; 2]) {
         |list: &[bool]| list.iter().filter(|hit| **hit).count() as f64 / list.len().max(1) as f64;
     let rates = [found, by_chance].map(rate);
     let missed: Vec<f64> = found.iter().map(|found| f64::from(u8::from(!found))).collect();
-    let judgement = Difference::new(&missed, 0.0).judge(0.05, 0.2, 1);
+    let judgement = AccuracyDifference::new(&missed, 0.0).judge(0.05, 0.2, 1);
     let tells = rates[1] <= 0.5 || judgement.verdict > Verdict::Inconclusive;
     (tells.then_some(judgement), rates)
 }

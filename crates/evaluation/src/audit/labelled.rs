@@ -10,7 +10,7 @@ pub(super) const CHANCE: f64 = 0.022_75;
 
 /// The predictions of examples in a number of draws, beside their labels.
 #[derive(Clone, Debug)]
-pub(super) struct Predictions {
+pub(super) struct LabelledPredictions {
     /// For each draw the class of each example.
     pub predicted: Vec<Vec<i64>>,
     /// For each draw whether the class is the label.
@@ -21,7 +21,7 @@ pub(super) struct Predictions {
     pub wrong: usize,
 }
 
-impl Predictions {
+impl LabelledPredictions {
     pub fn new(judged: DrawPredictions, labels: &[i64]) -> Self {
         let of_draw = |draw: &Vec<i64>| draw.iter().zip(labels).map(|(a, b)| a == b).collect();
         let correct = judged.predicted.iter().map(of_draw).collect();
@@ -160,9 +160,9 @@ pub(super) mod tests {
     use super::*;
 
     /// One draw of a list of examples.
-    pub fn predictions(correct: &[bool]) -> Predictions {
+    pub fn predictions(correct: &[bool]) -> LabelledPredictions {
         let predicted = correct.iter().map(|&hit| i64::from(!hit)).collect();
-        Predictions {
+        LabelledPredictions {
             predicted: vec![predicted],
             correct: vec![correct.to_vec()],
             margin: vec![0.0; correct.len()],
@@ -175,7 +175,7 @@ pub(super) mod tests {
         let predicted = vec![vec![2, 1], vec![2, 0], vec![0, 2]];
         let correct = vec![vec![true; 2]; 3];
         assert_eq!(
-            Predictions { predicted, correct, margin: vec![0.0; 2], wrong: 0 }.votes(),
+            LabelledPredictions { predicted, correct, margin: vec![0.0; 2], wrong: 0 }.votes(),
             [2, 0]
         );
         assert_eq!(median(vec![3.0, 1.0, 2.0, 10.0]), 2.5);
@@ -188,9 +188,12 @@ pub(super) mod tests {
         assert!((none(16) - (1.0 - CHANCE.powf(1.0 / 16.0))).abs() < 1e-9, "{}", none(16));
         assert!(none(16) > 0.2 && none(256) < 0.015);
         // Examples that were left out because they are wrong count.
-        let some = Predictions { wrong: 240, ..predictions(&[false; 16]) };
+        let some = LabelledPredictions { wrong: 240, ..predictions(&[false; 16]) };
         assert_eq!(some.at_most(), none(256));
-        assert_eq!(Predictions { wrong: 3, ..predictions(&[true]) }.accuracy(), 0.25);
-        assert_eq!(Predictions { wrong: 3, ..predictions(&[true]) }.estimate().accuracy, 0.25);
+        assert_eq!(LabelledPredictions { wrong: 3, ..predictions(&[true]) }.accuracy(), 0.25);
+        assert_eq!(
+            LabelledPredictions { wrong: 3, ..predictions(&[true]) }.estimate().accuracy,
+            0.25
+        );
     }
 }
