@@ -58,15 +58,15 @@
 //!
 //! - [`rows`]: rows of a batch: chosen, put back, read from the device;
 //! - [`Threat`], [`Norm`]: what the attacker may change, and its geometry;
-//! - [`Classifier`], [`FrozenModel`], [`AnyRank`], [`FixedNoise`], [`bpda`]: what is attacked: images
-//!   or inputs of any rank, noise held, gradients through what has none;
+//! - [`Classifier`], [`FrozenModel`], [`AnyRank`], [`FixedNoise`], [`bpda`]: what is attacked:
+//!   images or inputs of any rank, noise held, gradients through what has none;
 //! - [`Goal`], [`Loss`], [`LossFn`], [`Objective`], [`Eot`]: what the attacker wants and what it
-//!   climbs, functions of one's own among them; [`input_gradient`] and [`score`] in expectation over
-//!   draws;
+//!   climbs, functions of one's own among them; [`input_gradient`] and [`score`] in expectation
+//!   over draws;
 //! - [`ModelAccess`]: the model as an attack sees it: every pass counted, checked, and limited by a
 //!   [`Budget`];
-//! - [`Attack`], [`Runner`], [`Adversarial`]: an attack, its run on a model, and what that gives for
-//!   each example;
+//! - [`Attack`], [`Runner`], [`Adversarial`]: an attack, its run on a model, and what that gives
+//!   for each example;
 //! - [`methods`], [`Suite`]: the attacks; AutoAttack, and suites of one's own.
 //!
 //! [`UniversalPerturbation`] finds one perturbation for a whole set of images, and so is no

@@ -28,7 +28,7 @@ fn attack(images: Tensor<4>, goal: &Goal) -> Result<Adversarial, AttackError> {
 
 fn model(logits: impl Fn(Tensor<4>) -> Tensor<2>) -> Result<Adversarial, AttackError> {
     let attack = Pgd::new(Threat::l2(0.1)?).with_random_start(false);
-    attack.on(&logits).with_key(Key::new(1)).run(pixel(0.5), &labels(&[0, 1]))
+    attack.on(&logits).with_key(Key::new(1)).run(pixel(0.5), labels(&[0, 1]))
 }
 
 fn message<T>(result: Result<T, AttackError>) -> String {
@@ -186,6 +186,27 @@ fn settings_without_effect_are_refused() {
     assert!(Apgd::targeted(linf).with_targets(5).is_ok());
     assert!(Fab::targeted(linf).with_targets(5).is_ok());
     assert!(Pgd::new(l1).with_sparsity(0.1).is_ok());
+}
+
+/// Draws that nothing is asked in: refused before the first pass, by a suite as well.
+#[test]
+fn draws_without_a_choice_among_candidates_are_refused_at_the_first_run() {
+    let threat = Threat::linf(0.1).unwrap();
+    let model = |_: Tensor<4>| -> Tensor<2> { unreachable!("refused before any pass") };
+    let surrogate = |x: Tensor<4>| x.flatten::<2>(1, 3);
+    let random = || RandomNoise::new(threat).with_draws(20).unwrap();
+    let transfer = Transfer::new("own", surrogate, Pgd::new(threat)).with_draws(20).unwrap();
+    let attacks: [Box<dyn Attack>; 3] = [
+        Box::new(random()),
+        Box::new(transfer),
+        Box::new(Suite::custom("suite", vec![Box::new(random())]).unwrap()),
+    ];
+    for attack in attacks {
+        let run = attack.on(&model).run(pixel(0.5), labels(&[0, 1]));
+        let wanted = "draws: got 20, wanted 1: a single ";
+        assert!(message(run).starts_with(wanted), "{}", attack.name());
+    }
+    assert!(random().with_samples(2).unwrap().check().is_ok());
 }
 
 #[test]

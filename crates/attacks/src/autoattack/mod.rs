@@ -2,15 +2,14 @@
 
 mod cascade;
 mod presets;
+mod read;
 
 use self::cascade::Cascade;
 use crate::attack::check_classes;
 use crate::error::at_least_one;
-use crate::spec::Spec;
 use crate::{Access, Attack, AttackBatch, AttackError, Knob, Knobs, ModelAccess, Passes, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -118,26 +117,6 @@ impl Suite {
     /// attack has used; an error if it is zero.
     pub fn with_judging_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { draws: at_least_one("judging_draws", draws)?, ..self })
-    }
-
-    /// The suite of these settings, whose attacks `load` reads.
-    pub(crate) fn from_spec(
-        mut of: Spec,
-        load: impl Fn(&Value) -> Result<Box<dyn Attack>, AttackError>,
-    ) -> Result<Self, AttackError> {
-        // Records before version 0.2 have the older name.
-        of.rename("verdict_draws", "judging_draws");
-        let attacks: Vec<Value> = of.need("attacks")?;
-        let attacks = attacks.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-        let suite = Self::custom(of.need::<String>("name")?, attacks)?;
-        if let Some(threat) = of.take::<Threat>("threat")?
-            && threat != suite.threat
-        {
-            return Err(of.refused(format!("threat: got {threat}, wanted that of its attacks")));
-        }
-        let suite = of.set(suite, "judging_draws", Self::with_judging_draws)?;
-        let left_out = of.take("left_out")?.unwrap_or_default();
-        of.done(Self { left_out, ..suite })
     }
 
     /// That a model of so many classes can be attacked by each of a suite's attacks.

@@ -121,9 +121,11 @@ impl Threat {
 
 /// A threat as files have it.
 #[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("required" = ["norm", "epsilon"]))]
 struct Unchecked {
     norm: Norm,
-    /// The radius; null without a bound. It is there in either case.
+    /// The radius; null without a bound.
+    // A file that leaves it out has forgotten it: without the attribute that would be no bound.
     #[serde(deserialize_with = "Option::deserialize")]
     epsilon: Option<f64>,
 }

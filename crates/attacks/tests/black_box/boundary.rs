@@ -40,7 +40,7 @@ fn walked(plane: &Plane, clean: &Tensor<4>, attack: &dyn Attack) -> (Tensor<4>, 
         .on(&model)
         .with_trace(&mut trace)
         .with_key(Key::new(9))
-        .run(clean.clone(), &plane.goal(clean));
+        .run(clean.clone(), plane.goal(clean));
     (run.unwrap().images, trace)
 }
 
@@ -89,7 +89,7 @@ fn the_decisions_of_a_walk_are_counted_to_the_last() {
         let run = attack
             .on(&plane.classifier())
             .with_key(Key::new(8))
-            .run(clean.clone(), &plane.goal(&clean));
+            .run(clean.clone(), plane.goal(&clean));
         run.unwrap().passes.forwards
     };
     assert_eq!(asked(39, 1) - asked(1, 1), 38 + 3);

@@ -19,7 +19,7 @@ fn boxed_shared_and_borrowed_attacks_run_as_plain_ones() {
     let boxed: Box<dyn Attack> = Box::new(pgd.clone());
     let borrowed: &dyn Attack = &pgd;
     for runner in [shared.on(&model), boxed.on(&model), borrowed.on(&model)] {
-        let found = runner.run(clean.clone(), &Goal::Misclassify(labels.clone())).unwrap();
+        let found = runner.run(clean.clone(), Goal::Misclassify(labels.clone())).unwrap();
         assert_eq!(found.images.into_data(), plain.images.clone().into_data());
     }
     // Key 0 and examples from 0 on are what a run has unless told otherwise.

@@ -87,7 +87,7 @@ fn an_attack_of_minimum_norm_answers_all_radii_by_one_run() {
     let toy = Toy::new(3, DType::F32);
     let (clean, model) = (images(10, DType::F32), toy.classifier());
     // One example is misclassified as it is.
-    let labels = toy.predictions(&clean).slice_fill([0..1], 0).slice_fill([1..2], 1);
+    let labels = toy.predictions(&clean).slice_fill(0..1, 0).slice_fill(1..2, 1);
     let ddn = Ddn::new(Threat::unbounded(Norm::L2)).unwrap().with_steps(40).unwrap();
     let once = ddn.on(&model).run(clean.clone(), labels.clone()).unwrap();
     let mut sorted = once.distance.clone();

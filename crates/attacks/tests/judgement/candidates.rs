@@ -29,7 +29,7 @@ fn sly(x: Tensor<4>) -> Tensor<2> {
 }
 
 fn fooled(attack: &Pgd) -> Vec<bool> {
-    let found = attack.on(&sly).with_key(Key::new(1)).run(grey(), &label_zero()).unwrap();
+    let found = attack.on(&sly).with_key(Key::new(1)).run(grey(), label_zero()).unwrap();
     label_zero().reached(&sly(found.images)).try_to_vec_as().unwrap()
 }
 
@@ -117,7 +117,7 @@ fn the_worst_of_a_suite_is_wrong_most_often_and_not_by_the_most() {
         Suite::custom("paint", attacks).unwrap()
     };
     for suite in [suite(0.2, 0.8), suite(0.8, 0.2)] {
-        let found = suite.on(&noisy).with_key(Key::new(3)).run(grey(), &label_zero()).unwrap();
+        let found = suite.on(&noisy).with_key(Key::new(3)).run(grey(), label_zero()).unwrap();
         let pixel = found.images.max().into_scalar::<f64>();
         assert!((pixel - 0.2).abs() < 1e-6, "{pixel}");
     }

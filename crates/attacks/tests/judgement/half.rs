@@ -31,7 +31,7 @@ fn a_gradient_whose_sum_is_beyond_half_precision_is_finite() {
     for threat in [Threat::linf(0.002), Threat::l2(0.1), Threat::l1(120.0)] {
         let threat = threat.unwrap();
         let attack = Pgd::new(threat).with_random_start(false).with_loss(Loss::Margin);
-        let found = attack.on(&steep).with_key(Key::new(1)).run(images(), &goal()).unwrap();
+        let found = attack.on(&steep).with_key(Key::new(1)).run(images(), goal()).unwrap();
         assert_eq!(found.images.dtype(), DType::F16);
         assert_eq!(found.zero_gradients, [0u64; 0], "{threat}");
         let reached = goal().reached(&steep(found.images)).all().into_scalar::<bool>();
@@ -84,7 +84,7 @@ fn adam_in_half_precision_survives_gradients_of_zero() {
         &attack.with_initial_constant(10.0).unwrap() as &dyn Attack,
         &bounded.with_constants(10.0, 20.0).unwrap(),
     ] {
-        let found = attack.on(&model).with_key(Key::new(1)).run(images.clone(), &goal()).unwrap();
+        let found = attack.on(&model).with_key(Key::new(1)).run(images.clone(), goal()).unwrap();
         let reached = goal().reached(&model(found.images));
         assert!(reached.all().into_scalar::<bool>(), "{}", attack.name());
     }
@@ -102,8 +102,7 @@ fn a_walk_in_half_precision_comes_nearer_and_stays_adversarial() {
     let attack = BoundaryAttack::new(Threat::l2(5.0).unwrap()).unwrap();
     let attack = attack.with_starts(starts).unwrap().with_steps(400).unwrap();
     let attack = attack.with_interval(1).unwrap();
-    let found =
-        attack.on(&model).with_key(Key::new(1)).run(images.clone(), &goal()).unwrap().images;
+    let found = attack.on(&model).with_key(Key::new(1)).run(images.clone(), goal()).unwrap().images;
     assert_eq!(found.dtype(), DType::F16);
     assert!(goal().reached(&model(found.clone())).all().into_scalar::<bool>());
     // The nearest image is 0.35 away, the boundary on the way to the start 0.49.

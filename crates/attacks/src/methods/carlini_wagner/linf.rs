@@ -1,4 +1,5 @@
 //! Carlini and Wagner's attack in Linf: a penalty on all that is beyond a bound that is lowered.
+//! Settings and bound are in one file, since each setting is one of the bound's.
 
 mod settings;
 

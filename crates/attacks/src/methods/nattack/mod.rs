@@ -1,4 +1,5 @@
-//! NAttack: a search for a distribution of adversarial examples.
+//! NAttack: a search for a distribution of adversarial examples. In one file with its settings: the
+//! search is a single loop.
 
 mod settings;
 

@@ -1,6 +1,6 @@
 //! A run of PGD.
 
-use super::Pgd;
+use super::{Iterate, Pgd};
 use crate::methods::shared::best::KeepBest;
 use crate::rows::ActiveRows;
 use crate::threat::Ball;
@@ -17,6 +17,26 @@ pub(super) struct Run {
 }
 
 impl Pgd {
+    /// Goes on for `more` steps from images that it has found: of a single run without momentum,
+    /// whose result is its last iterate, what it would have found with so many steps more.
+    pub fn continued(
+        &self,
+        access: &mut ModelAccess<'_>,
+        problem: &AttackBatch,
+        key: Key,
+        from: Tensor<4>,
+        more: usize,
+    ) -> Result<Tensor<4>, AttackError> {
+        let key_of_choice = key.named("score");
+        let mut selection =
+            KeepBest::climbed(&problem.goal, self.loss.clone(), self.eot, key_of_choice);
+        let every = (self.iterate == Iterate::Best).then_some(&mut selection);
+        let done = self.steps as u64;
+        let run = Run { key: key.child(0), start: from, steps: done..done + more as u64 };
+        let last = self.ascend(access, problem.clone(), run, every, false)?;
+        Ok(selection.into_images(last))
+    }
+
     pub(super) fn start(&self, problem: &AttackBatch, key: Key) -> Tensor<4> {
         let clean = &problem.images;
         if !self.random_start {
