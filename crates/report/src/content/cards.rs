@@ -160,6 +160,8 @@ pub(super) fn cost(models: &[Model]) -> Vec<Block> {
         let attack = |a: &AttackRecord| row(&a.name, Some(a.passes), Some(a.seconds));
         let mut rows: Vec<_> = record.attacks.iter().map(attack).collect();
         rows.push(row("judging", Some(record.scoring), None));
+        let certificates = record.certificates.as_ref();
+        rows.extend(certificates.map(|c| row("certificates", Some(c.passes), Some(c.seconds))));
         for check in &record.checks {
             let name = format!("check: {}", check.name);
             rows.push(row(&name, Some(check.passes), Some(check.seconds)));

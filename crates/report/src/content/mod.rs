@@ -93,7 +93,7 @@ fn unique(id: String, taken: &mut HashSet<String>) -> String {
     free
 }
 
-/// Who the accuracy is made of: classes, and images that are right more or less often.
+/// Accuracy by class, and images by how often the model is right on them.
 fn groups(models: &[Model]) -> Vec<Block> {
     charts([classes::charts(models), probability::charts(models)].concat()).into_iter().collect()
 }

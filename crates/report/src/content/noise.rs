@@ -144,7 +144,7 @@ fn charts(models: &[Model], model: &Model, layer: &NoiseCovariance) -> Vec<Chart
         let (x, y) = (axis("eigenvalue, by size", false), axis("eigenvalue", true));
         let title = format!("Eigenvalues of the noise of {}", layer.path);
         Chart::new(name("spectrum"), title, Plot::Curves { x, y, series })
-            .noted("White noise is flat; a steep fall is correlation.")
+            .noted("The eigenvalues of white noise are equal; a steep fall means correlation.")
     });
     covariance.into_iter().chain(spectrum).collect()
 }

@@ -1,4 +1,4 @@
-//! How a model came to be, epoch by epoch.
+//! The training of a model, epoch by epoch.
 
 use super::{Model, charts, id, of, several, style};
 use crate::chart::{Chart, HeatMap, Plot, Series};

@@ -39,12 +39,12 @@ pub(crate) fn page(document: &Document) -> String {
                     }
                 }
                 footer {
-                    p { "Made by cni-report from the evaluation's record, in which every number is." }
+                    p { "Made by cni-report. Every number is in the evaluation's record." }
                 }
             }
         }
     };
-    // No reader of HTML takes these, escaped or not.
+    // HTML forbids control characters even as entities.
     let controls = |c: char| c.is_control() && c != '\n';
     page.into_string().replace(controls, "\u{FFFD}")
 }
