@@ -67,7 +67,7 @@ fn yes() -> bool {
 /// Without noise the interval is Newcombe's for paired proportions ([`newcombe_paired`]), and the test McNemar's, exact.
 /// With noise, and `d` the difference of an example's shares of correct draws, the variance of the mean difference is
 /// `s²(d) / n + s²_a / k_a + s²_b / k_b`: over the `n` examples, and over the `k` draws of each model, as in
-/// [`Hits::estimate`](super::Hits::estimate). Draws count as independent between the models, which is conservative
+/// [`Hits::estimate`](crate::Hits::estimate). Draws count as independent between the models, which is conservative
 /// where equal keys give them equal luck. Where `d` does not vary, the interval is that of Agresti and Min (Statistics
 /// in Medicine 2005), which adds half an example to each of the four outcomes and is never empty.
 ///

@@ -83,7 +83,7 @@ impl Evaluated {
     /// and `manifest.json` with their checksums.
     ///
     /// A folder holds one result: files that an earlier evaluation or its report left there are removed, and those of
-    /// others stay. The [state](super::Evaluation::run_with) of a finished evaluation, in the folder `state` within, is
+    /// others stay. The [state](crate::Evaluation::run_with) of a finished evaluation, in the folder `state` within, is
     /// removed too.
     ///
     /// # Errors

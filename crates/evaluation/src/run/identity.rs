@@ -4,7 +4,7 @@
 use crate::EvaluationError;
 use crate::files::{canonical, fingerprint, hash_of};
 use crate::record::spec::radius;
-use cni_attacks::{Attack, AttackBatch, AttackError, Knob, Threat};
+use cni_attacks::{Attack, AttackBatch, Knob, Threat};
 use cni_noise::Key;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -72,8 +72,16 @@ impl Entry {
     }
 
     /// The same attack at another radius, for a curve; an error if it lacks that setting.
-    pub fn at(&self, epsilon: f64) -> Result<Self, AttackError> {
+    pub fn at(&self, epsilon: f64) -> Result<Self, EvaluationError> {
         let attack = self.attack.with_knob(Knob::Epsilon(epsilon))?;
+        let got = attack.threat().epsilon();
+        if got != epsilon {
+            return Err(EvaluationError::Field {
+                field: format!("epsilon of {}", self.label),
+                got: got.to_string(),
+                wanted: epsilon.to_string(),
+            });
+        }
         let label = format!("{} at {}", self.label, radius(attack.threat().norm(), epsilon));
         let spec = attack.spec();
         let hash = hash_of(&spec);

@@ -171,7 +171,7 @@ impl Evaluation {
     /// the most of them, and of equals the one with the larger mean margin. The worst case is the
     /// robust accuracy of the suite.
     pub fn cascade(mut self) -> Self {
-        self.cascade = Some(CascadeRecord::default());
+        self.cascade.get_or_insert_default();
         self
     }
 
@@ -189,8 +189,8 @@ impl Evaluation {
     /// # Errors
     ///
     /// [`AttackError::NoKnob`](cni_attacks::AttackError::NoKnob) for an attack whose radius cannot
-    /// be set, that of the threat for a radius that is none, and
-    /// [`EvaluationError::RepeatedEpsilon`].
+    /// be set, that of the threat for a radius that is none, [`EvaluationError::Field`] for an
+    /// attack that takes another radius than it was told, and [`EvaluationError::RepeatedEpsilon`].
     pub fn with_epsilons(
         mut self,
         epsilons: impl IntoIterator<Item = f64>,
@@ -230,31 +230,30 @@ impl Evaluation {
     ///
     /// # Errors
     ///
-    /// Where it is zero.
+    /// If it is zero.
     pub fn with_draws(mut self, draws: usize) -> Result<Self, EvaluationError> {
         self.draws = at_least_one("draws", draws)?;
         (self.votes, self.tries) = (self.votes.min(draws), self.tries.min(draws));
         Ok(self)
     }
 
-    /// Sets how many draws form one [vote](Accuracy::vote); `draws / votes` votes are taken, the
-    /// draws that are left over are not used for it. Call it after
-    /// [`with_draws`](Self::with_draws).
+    /// Sets how many draws form one [vote](crate::Accuracy::vote); `draws / votes` votes are taken,
+    /// and draws beyond them are not used for it. Call it after [`with_draws`](Self::with_draws).
     ///
     /// # Errors
     ///
-    /// Where it is zero, or above the draws.
+    /// If it is zero, or above the draws.
     pub fn with_votes(mut self, votes: usize) -> Result<Self, EvaluationError> {
         self.votes = self.among_draws("votes", votes)?;
         Ok(self)
     }
 
-    /// Sets how many tries the attacker has in [best of several](Accuracy::best_of). Call it after
-    /// [`with_draws`](Self::with_draws).
+    /// Sets how many tries the attacker has in [best of several](crate::Accuracy::best_of). Call it
+    /// after [`with_draws`](Self::with_draws).
     ///
     /// # Errors
     ///
-    /// Where it is zero, or above the draws.
+    /// If it is zero, or above the draws.
     pub fn with_tries(mut self, tries: usize) -> Result<Self, EvaluationError> {
         self.tries = self.among_draws("tries", tries)?;
         Ok(self)

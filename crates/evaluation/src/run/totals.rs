@@ -28,7 +28,7 @@ pub(crate) struct Totals {
     cascade: Option<Vec<String>>,
     pub scoring: Passes,
     /// By how much draws of a model that counts as one without noise differ:
-    /// [`ModelAccess::rounding`](crate::ModelAccess::rounding).
+    /// [`ModelAccess::rounding`](cni_attacks::ModelAccess::rounding).
     pub rounding: Option<f64>,
     pub seconds: f64,
     /// The hash of the data, where its card has none.

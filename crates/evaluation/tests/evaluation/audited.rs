@@ -105,6 +105,31 @@ fn any_attack_of_an_evaluation_can_be_audited() {
     }
 }
 
+/// By itself, whatever the attacks before it have left of the images.
+#[test]
+fn an_attack_of_a_cascade_can_be_audited() {
+    let threat = Threat::linf(EPSILON).unwrap();
+    let attacks = || -> Vec<Box<dyn Attack>> {
+        vec![Box::new(Apgd::cross_entropy(threat).with_steps(5).unwrap()), Box::new(pgd(1))]
+    };
+    let run = |evaluation: Evaluation| {
+        let evaluation = evaluation.with_audit(audit(1)).unwrap();
+        evaluation.run(&Threshold { sigma: 0.0 }, batches(20, 20)).unwrap().record
+    };
+    let cascade = run(Evaluation::of(Suite::custom("both", attacks()).unwrap()).unwrap());
+    let found = cascade.audit.as_ref().unwrap();
+    assert_eq!((found.attack.as_str(), found.within.as_deref()), ("PGD-10", None));
+    assert_eq!(found.hash, cascade.attacks[1].hash);
+    let apart = run(Evaluation::new(attacks()).unwrap().with_draws(20).unwrap());
+    let measured = |record: &cni_evaluation::Record| {
+        record.checks.iter().map(|check| check.measured.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(measured(&cascade), measured(&apart));
+    let other: Vec<Box<dyn Attack>> = vec![Box::new(Pgd::fgsm(threat))];
+    let refused = Evaluation::new(other).unwrap().cascade().with_audit(audit(1)).err().unwrap();
+    assert!(matches!(refused, EvaluationError::Audit { .. }), "{refused}");
+}
+
 /// The kill comes while the checks run: attacks and finished checks are read from disk.
 #[test]
 fn an_audit_that_dies_goes_on_with_the_evaluation() {
