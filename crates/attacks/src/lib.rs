@@ -86,6 +86,7 @@ mod knobs;
 mod methods;
 mod model;
 mod objective;
+mod pointers;
 pub mod rows;
 mod runner;
 mod threat;

@@ -177,7 +177,7 @@ impl<'a> ModelAccess<'a> {
     }
 
     /// [`score`](Self::score), and by the same passes how near the images are to a goal.
-    pub fn success(
+    pub(crate) fn success(
         &mut self,
         images: &Tensor<4>,
         objective: &Objective,

@@ -117,6 +117,7 @@ mod continued;
 mod difference;
 mod draws;
 mod effort;
+mod estimate;
 mod finite_difference;
 mod gradients;
 mod judgement;
