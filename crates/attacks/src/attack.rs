@@ -48,7 +48,8 @@ pub trait Attack: AsAttack + Send + Sync {
     /// A short name for tables, from the parameters that matter most, such as `PGD-20`.
     fn name(&self) -> String;
 
-    /// What the attack may change. Its results stay within it, to the rounding of the images' element type.
+    /// What the attack may change. Its results stay within it, to the rounding of the images'
+    /// element type.
     fn threat(&self) -> Threat;
 
     /// What it asks of the model.
@@ -153,7 +154,8 @@ pub trait Attack: AsAttack + Send + Sync {
         Vec::new()
     }
 
-    /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height, width]`.
+    /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height,
+    /// width]`.
     ///
     /// What an attack is. Callers want [`on`](Self::on); an attack made of others runs them by
     /// [`ModelAccess::run`]. Every random number, and the noise of the model, is a function of
@@ -188,82 +190,10 @@ impl<A: Attack> AsAttack for A {
     }
 }
 
-/// An attack behind a pointer is an attack.
-macro_rules! behind_a_pointer {
-    ($($pointer:ty),*) => {$(
-        impl<A: Attack + ?Sized> Attack for $pointer {
-            fn name(&self) -> String {
-                (**self).name()
-            }
-
-            fn threat(&self) -> Threat {
-                (**self).threat()
-            }
-
-            fn access(&self) -> Access {
-                (**self).access()
-            }
-
-            fn spec(&self) -> serde_json::Value {
-                (**self).spec()
-            }
-
-            fn gradient_draws(&self) -> Option<usize> {
-                (**self).gradient_draws()
-            }
-
-            fn min_classes(&self) -> usize {
-                (**self).min_classes()
-            }
-
-            fn knobs(&self) -> Knobs {
-                (**self).knobs()
-            }
-
-            fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-                (**self).with_knob(knob)
-            }
-
-            fn cost(&self, classes: usize, stochastic: bool) -> Option<Passes> {
-                (**self).cost(classes, stochastic)
-            }
-
-            fn continued_cost(&self, more: Knob) -> Option<Passes> {
-                (**self).continued_cost(more)
-            }
-
-            fn continued(
-                &self,
-                access: &mut ModelAccess<'_>,
-                batch: &AttackBatch,
-                key: Key,
-                found: Tensor<4>,
-                more: Knob,
-            ) -> Result<Tensor<4>, AttackError> {
-                (**self).continued(access, batch, key, found, more)
-            }
-
-            fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
-                (**self).deciding_draws(key)
-            }
-
-            fn run(
-                &self,
-                access: &mut ModelAccess<'_>,
-                problem: &AttackBatch,
-                key: Key,
-            ) -> Result<Tensor<4>, AttackError> {
-                (**self).run(access, problem, key)
-            }
-        }
-    )*};
-}
-
-behind_a_pointer!(&A, Box<A>, Arc<A>);
-
 impl ModelAccess<'_> {
-    /// What `attack` makes of the images of `problem`, `[batch, channels, height, width]` in its order: how every
-    /// attack is run, by itself or as part of another. [`Progress`] speaks of it from now on.
+    /// What `attack` makes of the images of `problem`, `[batch, channels, height, width]` in its
+    /// order: how every attack is run, by itself or as part of another. [`Progress`] speaks of it
+    /// from now on.
     ///
     /// A ball of radius zero holds the image alone, and nothing is asked.
     ///

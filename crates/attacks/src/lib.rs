@@ -89,6 +89,7 @@ mod load;
 pub mod methods;
 mod model;
 mod objective;
+mod pointers;
 pub mod rows;
 mod run;
 mod runner;

@@ -32,8 +32,8 @@ impl Suite {
         Self::new("AutoAttack-standard", attacks.to_vec())
     }
 
-    /// AutoAttack's `plus`: more restarts, and the untargeted forms too. Wants four classes. Errors as
-    /// [`standard`](Self::standard).
+    /// AutoAttack's `plus`: more restarts, and the untargeted forms too. Wants four classes. Errors
+    /// as [`standard`](Self::standard).
     pub fn plus(threat: Threat) -> Result<Self, AttackError> {
         let attacks: [Arc<dyn Attack>; 6] = [
             Arc::new(Apgd::cross_entropy(threat).with_restarts(5)?),
@@ -46,7 +46,8 @@ impl Suite {
         Self::new("AutoAttack-plus", attacks.to_vec())
     }
 
-    /// AutoAttack's `rand`, for stochastic models. Wants three classes. Errors as [`standard`](Self::standard).
+    /// AutoAttack's `rand`, for stochastic models. Wants three classes. Errors as
+    /// [`standard`](Self::standard).
     pub fn rand(threat: Threat) -> Result<Self, AttackError> {
         let attacks: [Arc<dyn Attack>; 2] = [
             Arc::new(Apgd::cross_entropy(threat).with_draws(RAND_DRAWS)?),

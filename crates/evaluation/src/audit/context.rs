@@ -149,7 +149,8 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// Runs the audited attack on the first images that the model classifies correctly in some draw.
+    /// Runs the audited attack on the first images that the model classifies correctly in some
+    /// draw.
     pub fn run_audit(&mut self, right: usize) {
         let found = self.find(self.model, &self.setup.attack, &self.first_right(right));
         self.audit = Some(found);

@@ -1,5 +1,5 @@
-//! The difference of two accuracies, its standard error, and the smallest difference that could have
-//! been seen.
+//! The difference of two accuracies, its standard error, and the smallest difference that could
+//! have been seen.
 
 use super::judgement::{Judgement, smallest};
 use super::labelled::{CHANCE, LabelledPredictions};
@@ -62,8 +62,8 @@ impl AccuracyDifference {
         Self::new(&each, draws + b / tables[1].len().max(1) as f64)
     }
 
-    /// The mean of a value of each example; `from_draws` is the variance of the mean that comes from
-    /// the choice of draws.
+    /// The mean of a value of each example; `from_draws` is the variance of the mean that comes
+    /// from the choice of draws.
     pub fn new(each: &[f64], from_draws: f64) -> Self {
         Self { mean: mean(each), of_one: variance(each), from_draws, examples: each.len() }
     }
@@ -82,8 +82,8 @@ impl AccuracyDifference {
         }
     }
 
-    /// Whether it exceeds a bound and two standard errors; more of these with few examples (Student's
-    /// t), and for the largest of `of` differences (Bonferroni).
+    /// Whether it exceeds a bound and two standard errors; more of these with few examples
+    /// (Student's t), and for the largest of `of` differences (Bonferroni).
     pub fn exceeds(&self, bound: f64, of: usize) -> bool {
         self.mean > bound && self.mean > quantile(self.examples, of) * self.error()
     }
@@ -212,7 +212,8 @@ mod tests {
         assert!(found.note().contains("16 examples could show no less than"), "{}", found.note());
     }
 
-    /// An attack under which accuracy is a third higher is not the stronger one, by the upper limit.
+    /// An attack under which accuracy is a third higher is not the stronger one, by the upper
+    /// limit.
     #[test]
     fn a_difference_far_below_zero_rules_the_bound_out() {
         let (all, some) = (without(0, 64), without(20, 64));
@@ -222,9 +223,9 @@ mod tests {
         assert!(found.note().contains("at most 0.0 points"), "{}", found.note());
     }
 
-    /// Of 100 images 30 are classified correctly only without noise, and 30 others stay correct under
-    /// attack only without noise. The mean is 0, and the error is that of differences of which 60 in
-    /// 100 are ±1.
+    /// Of 100 images 30 are classified correctly only without noise, and 30 others stay correct
+    /// under attack only without noise. The mean is 0, and the error is that of differences of
+    /// which 60 in 100 are ±1.
     #[test]
     fn the_error_of_what_an_attack_spares_is_that_of_the_double_difference() {
         let of = |right: std::ops::Range<usize>| {

@@ -90,8 +90,8 @@ impl Judgement {
         Self { verdict, detectable: 1.0, needed: None, nothing: None, ..self }
     }
 
-    /// The graver of two verdicts, with the larger of the two detectable differences. The pass rests
-    /// on an upper limit only if both do.
+    /// The graver of two verdicts, with the larger of the two detectable differences. The pass
+    /// rests on an upper limit only if both do.
     pub fn and(self, other: Self) -> Self {
         let [first, second] = match other.verdict > self.verdict {
             true => [other, self],

@@ -131,8 +131,8 @@ impl LabelledPredictions {
         plurality(&self.predicted)
     }
 
-    /// The rows that most draws misclassify here and most classify correctly in `other`, with shares
-    /// of draws that differ by two standard errors.
+    /// The rows that most draws misclassify here and most classify correctly in `other`, with
+    /// shares of draws that differ by two standard errors.
     pub fn broken_only_here(&self, other: &Self) -> Vec<usize> {
         let draws = self.correct.len() as f64;
         let clear = if draws > 1.0 { (2.0 / draws).sqrt() } else { 0.0 };

@@ -31,10 +31,10 @@
 //! is raised only if it exceeds the rule's bound, which is *b* points, and two of its standard
 //! errors as well, so that an audit raises no false alarms.
 //!
-//! A check that found nothing has [passed](crate::evaluation::Verdict::Pass) only if it would have
+//! A check that found nothing has [passed](crate::Verdict::Pass) only if it would have
 //! seen what its rule names. Each says what was the smallest difference that it could have told
 //! from chance, and where that is larger than the bound the check is
-//! [inconclusive](crate::evaluation::Verdict::Inconclusive), and says how many examples it would
+//! [inconclusive](crate::Verdict::Inconclusive), and says how many examples it would
 //! need. If the upper confidence limit of the robust accuracy under the audited attack is below
 //! the bound, no other attack can win that much, and the check has passed.
 //!
@@ -117,6 +117,7 @@ mod continued;
 mod difference;
 mod draws;
 mod effort;
+mod estimate;
 mod finite_difference;
 mod gradients;
 mod judgement;

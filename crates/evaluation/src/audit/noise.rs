@@ -42,8 +42,8 @@ pub(super) fn off(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     compare(sample, "off", found)
 }
 
-/// LabelledPredictions of a model without noise: of images that the noisy model classifies correctly in some
-/// draw, and after them of those that it always misclassifies.
+/// LabelledPredictions of a model without noise: of images that the noisy model classifies
+/// correctly in some draw, and after them of those that it always misclassifies.
 struct WithoutNoise {
     /// The unattacked images.
     clean: LabelledPredictions,

@@ -137,8 +137,8 @@ impl Plan {
         plan
     }
 
-    /// The images that the shared results must cover for those checks, by position, for which `open`
-    /// holds.
+    /// The images that the shared results must cover for those checks, by position, for which
+    /// `open` holds.
     pub(super) fn covers(
         &self,
         entries: &[&Entry],

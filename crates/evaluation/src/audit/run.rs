@@ -13,11 +13,11 @@ use super::state::State;
 use super::table::Entry;
 use crate::{Check, EvaluationError, Verdict};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, Goal, ModelAccess, Norm, Rows};
+use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, Goal, ModelAccess, Rows};
 use cni_noise::Examples;
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 impl Audit {
     /// Runs the checks on the first of these `images`, `[n, channels, height, width]` with pixels
@@ -90,52 +90,9 @@ impl Audit {
         Ok(checks)
     }
 
-    /// The longest time that [`run`](Self::run) will take, from the time of a forward and a backward
-    /// pass on a batch of these images. The model judges them for that.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run), and if the model has no gradient.
-    pub fn estimate(
-        &self,
-        classifier: &dyn Classifier,
-        images: Tensor<4>,
-        labels: Tensor<1, Int>,
-    ) -> Result<Duration, EvaluationError> {
-        let (mut context, entries) = self.context(classifier, images, labels, 0.into())?;
-        let passes = self.plan_of(&mut context, &entries)?.passes();
-        let some = context.first(context.problem.len().min(self.chunk));
-        let objective = cni_attacks::Objective::new(context.setup.loss(), &some.goal);
-        let key = self.key.named("estimate");
-        let mut seconds = [0.0, 0.0];
-        // The first round warms caches up, and is not counted.
-        for _ in 0..2 {
-            let started = Instant::now();
-            context.ask(context.model, |access| {
-                access.score(&some.images, &objective, &some.examples, cni_attacks::Eot::ONE, key)
-            })?;
-            let forward = started.elapsed().as_secs_f64();
-            let started = Instant::now();
-            let found = context.ask(context.model, |access| {
-                access.gradient(
-                    &some.images,
-                    &objective,
-                    &some.examples,
-                    cni_attacks::Eot::ONE,
-                    key,
-                )
-            })?;
-            cni_attacks::rows::read(&Norm::Linf.length(found.gradient));
-            seconds = [forward, (started.elapsed().as_secs_f64() - forward).max(0.0)];
-        }
-        let each = seconds.map(|seconds| seconds / some.len() as f64);
-        let total = passes.forwards as f64 * each[0] + passes.backwards as f64 * each[1];
-        Ok(Duration::from_secs_f64(total))
-    }
-
-    /// Judges the images, and plans with those that the model classifies correctly. The plan costs no
-    /// more than it does without that knowledge.
-    fn plan_of(
+    /// Judges the images, and plans with those that the model classifies correctly. The plan costs
+    /// no more than it does without that knowledge.
+    pub(super) fn plan_of(
         &self,
         context: &mut Context<'_>,
         entries: &[&Entry],
@@ -149,7 +106,7 @@ impl Audit {
     }
 
     /// The model with its data, and the checks that are asked for.
-    fn context<'a>(
+    pub(super) fn context<'a>(
         &self,
         classifier: &'a dyn Classifier,
         images: Tensor<4>,

@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// Consecutive examples of the audited data, some of which are attacked.
 pub(super) struct Sample<'a> {
     pub context: &'a Context<'a>,
-    /// The images that are attacked: all, or those that the model classifies correctly in some draw.
+    /// The images that are attacked: all, or those that the model classifies correctly in some
+    /// draw.
     pub problem: AttackBatch,
     /// The predictions of unattacked images.
     pub clean: LabelledPredictions,

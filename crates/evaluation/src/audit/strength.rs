@@ -8,8 +8,11 @@ use super::setup::{Setup, Size};
 use cni_attacks::{Attack, AttackError, Expectation, Iterate, Knob, Knobs, Passes};
 use std::sync::Arc;
 
+/// An attack by the name of what sets it apart.
+type Named = (String, Arc<dyn Attack>);
+
 /// The audited attack with each other loss and each other expectation, by their names.
-fn others(setup: &Setup) -> Result<Vec<(String, Arc<dyn Attack>)>, AttackError> {
+fn others(setup: &Setup) -> Result<Vec<Named>, AttackError> {
     let Knobs { loss, expectation, .. } = setup.knobs.clone();
     let name = |value: serde_json::Value| value.as_str().unwrap_or_default().to_string();
     let mut others = Vec::new();

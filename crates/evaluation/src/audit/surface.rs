@@ -25,8 +25,8 @@ struct Surface {
     mean: Vec<Vec<f64>>,
     /// In one draw for each place, as a single pass sees it.
     single: Vec<Vec<f64>>,
-    /// The rise of the loss along the gradient and along a random direction, for the first image that
-    /// is classified correctly.
+    /// The rise of the loss along the gradient and along a random direction, for the first image
+    /// that is classified correctly.
     first: Option<[f64; 2]>,
 }
 

@@ -18,8 +18,8 @@ pub(super) struct Sweep<'a> {
     pub used: usize,
     /// LabelledPredictions with smaller counts, for the picture.
     pub below: Vec<(f64, LabelledPredictions)>,
-    /// LabelledPredictions with larger counts, ascending. The last decides: the best of all would win by
-    /// chance as well.
+    /// LabelledPredictions with larger counts, ascending. The last decides: the best of all would
+    /// win by chance as well.
     pub beyond: Vec<(f64, LabelledPredictions)>,
 }
 

@@ -22,7 +22,8 @@ pub(super) struct Entry {
     pub noise: bool,
     /// Why it has no meaning for the audited attack, such as a setting that it lacks.
     pub lacking: fn(&Setup) -> Option<String>,
-    /// Whether it asks what another attack wins: nothing, if the model classifies no image correctly.
+    /// Whether it asks what another attack wins: nothing, if the model classifies no image
+    /// correctly.
     pub wins: bool,
     pub needs: Needs,
     pub takes: Takes,

@@ -19,7 +19,8 @@ pub struct AuditRecord {
     pub spec: Value,
     /// SHA-256 of these settings.
     pub hash: String,
-    /// Draws that each gradient averaged over under audit. One for a model without noise, whatever the settings.
+    /// Draws that each gradient averaged over under audit. One for a model without noise, whatever
+    /// the settings.
     pub draws: usize,
     /// The key of the audit.
     pub key: Key,

@@ -1,5 +1,5 @@
-//! Audits of other attacks than PGD: every check that the attack's knobs allow, at the cost that was
-//! planned.
+//! Audits of other attacks than PGD: every check that the attack's knobs allow, at the cost that
+//! was planned.
 
 use crate::smooth::{CLASSES, EPSILON, Smooth, data, raised, run, sound};
 use burn::tensor::Tensor;
@@ -75,8 +75,8 @@ fn an_attack_of_minimum_norm_is_audited_without_a_loss() {
     assert!(ran.iter().all(|name| !skipped.contains(name)), "{skipped:?}");
 }
 
-/// Gradients are asked of the model all the same: they tell what the attacks that the audit compares
-/// with are worth.
+/// Gradients are asked of the model all the same: they tell what the attacks that the audit
+/// compares with are worth.
 #[test]
 fn an_attack_without_gradients_is_compared_with_those_that_take_them() {
     let square = Square::new(threat()).with_queries(400).unwrap();
@@ -208,8 +208,8 @@ fn attacks_that_do_not_learn_from_the_model_are_not_transferred() {
     assert_ne!(checks[0].verdict, Verdict::Skipped, "{checks:#?}");
 }
 
-/// What an audit takes for PGD-20, it takes for the attack behind a pointer, and for one that a knob
-/// made of another.
+/// What an audit takes for PGD-20, it takes for the attack behind a pointer, and for one that a
+/// knob made of another.
 #[test]
 fn the_audit_is_of_what_the_attack_does_and_not_of_its_type() {
     let audit = |attack: Arc<dyn Attack>| {

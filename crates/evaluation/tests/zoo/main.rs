@@ -1,7 +1,9 @@
-//! A zoo of planted failures: each is caught by the checks that claim it, and no check objects to a sound model.
+//! A zoo of planted failures: each is caught by the checks that claim it, and no check objects to a
+//! sound model.
 //!
-//! The models read four faint patterns in small images. Their robust accuracy is known, or plain from how they are
-//! built, and so is what an attack must report; what it does report is wrong in a way of the plant's own.
+//! The models read four faint patterns in small images. Their robust accuracy is known, or plain
+//! from how they are built, and so is what an attack must report; what it does report is wrong in a
+//! way of the plant's own.
 
 mod few;
 mod masked;

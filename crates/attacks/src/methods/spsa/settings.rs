@@ -15,12 +15,14 @@ impl Spsa {
         Ok(Self { samples: at_least_one("samples", samples)?, ..self })
     }
 
-    /// How far each sample moves every pixel, in units of the pixel range; an error unless finite and positive.
+    /// How far each sample moves every pixel, in units of the pixel range; an error unless finite
+    /// and positive.
     pub fn with_delta(self, delta: f64) -> Result<Self, AttackError> {
         Ok(Self { delta: within("delta", delta, |delta| delta > 0.0, "above 0")?, ..self })
     }
 
-    /// Adam's learning rate, about how far a step moves every pixel; an error unless finite and positive.
+    /// Adam's learning rate, about how far a step moves every pixel; an error unless finite and
+    /// positive.
     pub fn with_learning_rate(self, rate: f64) -> Result<Self, AttackError> {
         let learning_rate = within("learning_rate", rate, |rate| rate > 0.0, "above 0")?;
         Ok(Self { learning_rate, ..self })

@@ -4,7 +4,7 @@
 //! Around each image random points within 0.95 ε are labelled as inside, one of the surface of the
 //! ε-ball as outside; a linear readout that tells them apart makes the model a classifier of two
 //! classes, with an adversarial image known to be there. Here the readout reads the logits, which
-//! is all that a [`Classifier`](crate::Classifier) shows, where the paper's reads the last
+//! is all that a [`Classifier`](cni_attacks::Classifier) shows, where the paper's reads the last
 //! features; it is Fisher's discriminant, and of several points of the surface the one that stands
 //! out most is planted.
 

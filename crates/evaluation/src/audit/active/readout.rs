@@ -9,8 +9,8 @@ use std::collections::HashMap;
 /// it, so that chance finds little else.
 const BETWEEN: f64 = 0.9;
 
-/// The linear function that separates a planted point from those inside, `margin(z) = weight · (z − center) − offset`,
-/// in standard deviations of the points inside.
+/// The linear function that separates a planted point from those inside, `margin(z) = weight · (z −
+/// center) − offset`, in standard deviations of the points inside.
 #[derive(Clone, Debug)]
 pub(super) struct Separation {
     center: Vec<f64>,
