@@ -26,7 +26,8 @@ pub(super) fn charts(models: &[Model]) -> Vec<Chart> {
         let (x, y) = (axis("probability of being correct"), axis("share of the examples"));
         Plot::Curves { x, y, series }
     };
-    let note = "Images near the ends are nearly always wrong or right; those between depend on the draw.";
+    let note =
+        "Images near the ends are nearly always wrong or right; those between depend on the draw.";
     let titled = ("probability", "How often each image is classified correctly", note);
     clean_and_worst(models, titled, curve, plot)
 }
