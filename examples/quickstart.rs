@@ -11,7 +11,7 @@ use clap::Parser;
 use cni_burn::evaluation::audit::Audit;
 use cni_burn::evaluation::{Verdict, write_json};
 use cni_burn::prelude::*;
-use cni_burn::training::data::{Split, digits};
+use cni_burn::training::data::{Loader, Split, digits};
 use std::error::Error;
 use std::path::PathBuf;
 
@@ -107,10 +107,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             fingerprint: test.fingerprint(),
             classes: test.classes().to_vec(),
         };
-        let batches = (0..test.len()).step_by(120).map(|first| {
-            let rows: Vec<usize> = (first..test.len().min(first + 120)).collect();
-            (test.images(&rows, &device), test.labels(&rows, &device))
-        });
+        let loader = Loader::validation(test.clone(), 120, key.named("test"), &device)?;
+        let batches = loader.epoch(0).map(|batch| batch.map(|batch| (batch.images, batch.labels)));
         let frozen = FrozenModel::new(&trained.model, ResNet::forward);
         let evaluation = Evaluation::new(suite)?
             .with_draws(args.draws.into())?

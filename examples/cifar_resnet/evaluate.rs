@@ -12,7 +12,7 @@ use cni_burn::evaluation::audit::Audit;
 use cni_burn::evaluation::{Check, Verdict};
 use cni_burn::prelude::*;
 use cni_burn::report::Report;
-use cni_burn::training::data::{DataError, ImageData, Split};
+use cni_burn::training::data::{DataError, ImageData, Loader, Split};
 use std::error::Error;
 use std::ffi::OsString;
 
@@ -61,10 +61,8 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
     if let Some(effort) = args.checks.unwrap_or(by_default).effort() {
         evaluation = evaluation.with_audit(Audit::new(eot).with_effort(effort))?;
     }
-    let batches = (0..test.len()).step_by(args.batch).map(|first| {
-        let rows: Vec<usize> = (first..test.len().min(first + args.batch)).collect();
-        (test.images(&rows, &device), test.labels(&rows, &device))
-    });
+    let loader = Loader::validation(test.clone(), args.batch, Key::new(args.seed), &device)?;
+    let batches = loader.epoch(0).map(|batch| batch.map(|batch| (batch.images, batch.labels)));
     let frozen = FrozenModel::new(&model, move |model: &ResNet, images| {
         autocast(precision, || model.forward(images))
     });

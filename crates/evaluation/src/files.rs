@@ -15,8 +15,8 @@ pub(crate) fn fingerprint(parts: &[&[u8]]) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A value as JSON with its keys sorted and without spaces: equal values have equal text, whatever order of keys the
-/// application's `serde_json` keeps.
+/// A value as JSON with its keys sorted and without spaces: equal values have equal text, whatever
+/// order of keys the application's `serde_json` keeps.
 pub(crate) fn canonical(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -83,7 +83,8 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
-    // Temporary files are private to their owner; a record is as public as any file, by the process's mask.
+    // Temporary files are private to their owner; a record is as public as any file, by the
+    // process's mask.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder)?;

@@ -1,13 +1,13 @@
 //! From a classifier and attacks to a record: robust accuracy of stochastic models, with intervals,
 //! and an audit of the attack behind the number.
 //!
-//! An [`Evaluation`] takes attacks, or a suite of them in a cascade such as AutoAttack, and runs them
-//! batch by batch on a classifier: as it is, with its noise off, and with its noise held. Draws that
-//! no attack has used judge what the attacks made, and all of it is added up to an [`Evaluated`]: a
-//! [`Record`], a [`Row`] for each example, and some images. [`table`], [`compare`] and the reports of
-//! `cni-report` read records and nothing else. With a state folder a killed evaluation loses one
-//! attack on one batch; with a folder for images every adversarial image is kept
-//! ([`AdversarialImages`]).
+//! An [`Evaluation`] takes attacks, or a suite of them in a cascade such as AutoAttack, and runs
+//! them batch by batch on a classifier: as it is, with its noise off, and with its noise held.
+//! Draws that no attack has used judge what the attacks made, and all of it is added up to an
+//! [`Evaluated`]: a [`Record`], a [`Row`] for each example, and some images. [`table`], [`compare`]
+//! and the reports of `cni-report` read records and nothing else. With a state folder a killed
+//! evaluation loses one attack on one batch; with a folder for images every adversarial image is
+//! kept ([`AdversarialImages`]).
 //!
 //! | module | holds |
 //! | --- | --- |

@@ -1,10 +1,10 @@
 //! Results on disk while a run goes on: how it survives a kill.
 //!
-//! A checkpoint is a folder. `settings.json` says which run it belongs to: its settings by name, and
-//! what its models answer to a few images. Each result is an entry, a file that is complete or not
-//! there, with the hash of its content and of the data that it was made from. A run continues in a
-//! folder whose settings are its own; it refuses that of an unfinished run with the name of the
-//! setting that differs, and replaces that of a finished one.
+//! A checkpoint is a folder. `settings.json` says which run it belongs to: its settings by name,
+//! and what its models answer to a few images. Each result is an entry, a file that is complete or
+//! not there, with the hash of its content and of the data that it was made from. A run continues
+//! in a folder whose settings are its own; it refuses that of an unfinished run with the name of
+//! the setting that differs, and replaces that of a finished one.
 
 mod names;
 mod probe;
@@ -46,7 +46,8 @@ struct Saved<T> {
 impl Checkpoint {
     /// Takes up the checkpoint in a folder, or begins one.
     ///
-    /// One of other settings is an error if its run is unfinished; else it goes, and this one begins.
+    /// One of other settings is an error if its run is unfinished; else it goes, and this one
+    /// begins.
     pub fn open(folder: &Path, settings: Settings) -> Result<Self, EvaluationError> {
         let folder = folder.to_path_buf();
         let checkpoint = Self { folder, settings, finished: Cell::new(false) };

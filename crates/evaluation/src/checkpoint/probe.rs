@@ -13,16 +13,18 @@ const IMAGES: usize = 8;
 /// Draws of a stochastic model.
 const DRAWS: u64 = 4;
 
-/// How far logits may lie apart, in the largest of them: another order of summation moves them by less.
+/// How far logits may lie apart, in the largest of them: another order of summation moves them by
+/// less.
 const LOGITS: f64 = 1e-3;
 
 /// The same of gradients.
 const GRADIENTS: f64 = 1e-2;
 
-/// What a model says to a few images: its logits in a few draws of its noise, and its gradient, to four digits.
+/// What a model says to a few images: its logits in a few draws of its noise, and its gradient, to
+/// four digits.
 ///
-/// Saved results belong to the model that they were made with. Classes would not tell two accurate models apart, nor
-/// logits one forward pass with two backward passes.
+/// Saved results belong to the model that they were made with. Classes would not tell two accurate
+/// models apart, nor logits one forward pass with two backward passes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Probe {
     logits: Vec<f64>,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// record's attacks mean.
 ///
 /// [`AttackRecord::robust`](crate::AttackRecord::robust) is then what the model still gets right
-/// after the attack and those before it, and the counts of a row's attacks are of the worst image so
-/// far.
+/// after the attack and those before it, and the counts of a row's attacks are of the worst image
+/// so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CascadeRecord {
     /// The name of the suite; absent for attacks of one's own.

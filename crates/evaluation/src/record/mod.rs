@@ -47,7 +47,7 @@ use serde::{Deserialize, Serialize};
 
 /// The record of an evaluation. Every number that is shown anywhere comes from one.
 ///
-/// Its JSON schema is in the repository, `crates/attacks/schema`.
+/// Its JSON schema is in the repository, `crates/evaluation/schema`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
     /// Layout of the record.
@@ -232,7 +232,8 @@ pub struct Row {
     /// The class that most draws give the image as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicted: Option<i64>,
-    /// The attacks, in the order of the record.
+    /// The attacks, in the order of the record. In a [cascade](Record::cascade) each has the worst
+    /// image so far.
     pub attacks: Vec<RowAttack>,
     /// Correct draws under the attack that hurts most.
     pub worst_case: u32,

@@ -3,7 +3,8 @@
 use cni_attacks::Norm;
 use serde_json::Value;
 
-/// The settings without those that have no meaning for a model without noise: draws, and what is averaged over them.
+/// The settings without those that have no meaning for a model without noise: draws, and what is
+/// averaged over them.
 ///
 /// The draws of a surrogate that an attack transfers from are settings of their own.
 pub(crate) fn without_draws(spec: &Value) -> Value {

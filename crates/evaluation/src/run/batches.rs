@@ -6,75 +6,16 @@ use crate::run::candidate::Candidate;
 use crate::run::certifier::Certifier;
 use crate::run::identity::Entry;
 use crate::run::images::ImageFolder;
-use crate::run::into_batch::IntoBatch;
 use crate::run::measure::Measure;
 use crate::run::place::Place;
 use crate::run::state::{CERTIFICATES, State};
 use crate::run::totals::{Candidates, Totals};
 use crate::{CascadeRecord, Evaluated, Evaluation, EvaluationError, NoiseState, Step};
-use cni_attacks::{Attack, AttackBatch, Classifier, Goal, ModelAccess, Suite, check_classes};
+use cni_attacks::{Attack, AttackBatch, Classifier, ModelAccess, Suite, check_classes};
 use std::path::Path;
 use std::time::Instant;
 
-impl Evaluation {
-    /// Runs the suite over batches of images `[batch, channels, height, width]`, pixels in [0, 1],
-    /// and labels `[batch]`, or [`Result`s](IntoBatch) of them.
-    ///
-    /// Draws have keys of their own, whatever the caller's scope; but inside a scope of `Noise::Off`
-    /// the model is attacked and judged without its noise, and the record has it as one without.
-    /// Precision is the caller's: inside `autocast` all passes are of that precision, judging ones
-    /// too, which [`ModelCard::precision`](crate::ModelCard::precision) is there to say.
-    ///
-    /// # Errors
-    ///
-    /// If there are no batches, [`EvaluationError::Batch`] with that of a batch, those of the
-    /// attacks and of the audit.
-    pub fn run<B: IntoBatch>(
-        &self,
-        classifier: &dyn Classifier,
-        batches: impl IntoIterator<Item = B>,
-    ) -> Result<Evaluated, EvaluationError> {
-        self.run_with(classifier, batches, None, &mut |_| {})
-    }
-
-    /// As [`run`](Self::run), calling `progress` after each iteration of each attack, and before and
-    /// after each check.
-    ///
-    /// With a `state` folder, what each attack makes of each batch is written there, with the batch's
-    /// certificates, and each check. A run that was killed continues from there when it is started again with the same settings,
-    /// model and batches, and gives the same record but for the seconds. The state of a finished
-    /// evaluation stands in nobody's way: the next one of other settings replaces it, and
-    /// [`Evaluated::save`] removes it from the folder `state` beside the record.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run), and if the state cannot be read or written, or is of an unfinished
-    /// evaluation with other settings, another model or other data: the error names the difference.
-    pub fn run_with<B: IntoBatch>(
-        &self,
-        classifier: &dyn Classifier,
-        batches: impl IntoIterator<Item = B>,
-        state: Option<&Path>,
-        progress: &mut dyn FnMut(&Step),
-    ) -> Result<Evaluated, EvaluationError> {
-        let mut run: Option<Run> = None;
-        for batch in batches {
-            let first = run.as_ref().map_or(0, Run::done);
-            let batch = batch.into_batch();
-            let (images, labels) =
-                batch.map_err(|source| EvaluationError::Batch { first, source })?;
-            let problem = AttackBatch::new(images, &Goal::Misclassify(labels), first as u64)?;
-            let run = match &mut run {
-                Some(run) => run,
-                None => run.insert(Run::new(self, classifier, state, &problem)?),
-            };
-            run.batch(&problem, progress)?;
-        }
-        run.ok_or(EvaluationError::NoData)?.finish(progress)
-    }
-}
-
-struct Run<'a> {
+pub(crate) struct Run<'a> {
     evaluation: &'a Evaluation,
     classifier: &'a dyn Classifier,
     folder: Option<&'a Path>,
@@ -105,7 +46,7 @@ struct Attacks<'a> {
 
 impl<'a> Run<'a> {
     /// Finds out by the first batch whether the model is stochastic, and takes up what is on disk.
-    fn new(
+    pub fn new(
         evaluation: &'a Evaluation,
         classifier: &'a dyn Classifier,
         folder: Option<&'a Path>,
@@ -144,12 +85,12 @@ impl<'a> Run<'a> {
     }
 
     /// Examples that are done with.
-    fn done(&self) -> usize {
+    pub fn done(&self) -> usize {
         self.totals.rows.len()
     }
 
     /// Attacks and judges one batch, in every state of the noise that is asked for.
-    fn batch(
+    pub fn batch(
         &mut self,
         problem: &AttackBatch,
         progress: &mut dyn FnMut(&Step),
@@ -295,7 +236,7 @@ impl<'a> Run<'a> {
     }
 
     /// Audits the attack if that was asked for, and adds everything up.
-    fn finish(self, progress: &mut dyn FnMut(&Step)) -> Result<Evaluated, EvaluationError> {
+    pub fn finish(self, progress: &mut dyn FnMut(&Step)) -> Result<Evaluated, EvaluationError> {
         let Self { evaluation, classifier, state, images, auditor, certifier, totals, .. } = self;
         let mut evaluated = totals.finish(evaluation);
         if let Some(certifier) = certifier {

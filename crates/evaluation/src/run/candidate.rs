@@ -60,8 +60,9 @@ impl Candidate {
         }
     }
 
-    /// The batch after an attack that `found` images for these rows of it, in rising order, of which
-    /// those at the places `changed` replace what stood there. Its cost is that of the attack.
+    /// The batch after an attack that `found` images for these rows of it, in rising order, of
+    /// which those at the places `changed` replace what stood there. Its cost is that of the
+    /// attack.
     pub fn with(&self, rows: &[usize], found: &Self, changed: &[usize]) -> Self {
         let mut all = Self {
             predicted: self.predicted.clone(),

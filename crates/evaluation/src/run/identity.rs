@@ -1,4 +1,5 @@
-//! What attacks are known by: their settings, and names that tell them apart in a table; and what data is known by.
+//! What attacks are known by: their settings, and names that tell them apart in a table; and what
+//! data is known by.
 
 use crate::EvaluationError;
 use crate::files::{canonical, fingerprint, hash_of};
@@ -87,8 +88,8 @@ impl Entry {
 
 /// Names of attacks with these names and settings, no two of them equal where the settings are not.
 ///
-/// A name that several have is followed by what sets them apart: the norm, the radius, and as few other settings as
-/// will do.
+/// A name that several have is followed by what sets them apart: the norm, the radius, and as few
+/// other settings as will do.
 pub(crate) fn labels(attacks: &[(String, Value)]) -> Vec<String> {
     let mut labels: Vec<String> = attacks.iter().map(|(name, _)| name.clone()).collect();
     for (index, (name, _)) in attacks.iter().enumerate() {

@@ -41,7 +41,8 @@ impl Measure<'_> {
     ///
     /// `standing` is the batch before it: as it is, or in a cascade as the attacks before it left
     /// it. An image is not attacked if there is nothing to win: in a cascade, and without noise, if
-    /// it is broken. In a cascade the attack's image counts if it is worse than the one that stands.
+    /// it is broken. In a cascade the attack's image counts if it is worse than the one that
+    /// stands.
     pub fn attacked(
         self,
         problem: &AttackBatch,

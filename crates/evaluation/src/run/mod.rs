@@ -2,15 +2,15 @@
 //!
 //! A model with noise is never judged by one pass. Whether it classifies an image correctly is a
 //! probability, estimated over `draws` draws of its noise that no attack has used; draw `d` is the
-//! same for every image and every attack, so that differences between attacks are not differences of
-//! luck.
+//! same for every image and every attack, so that differences between attacks are not differences
+//! of luck.
 //!
-//! Of each example a [`Record`](crate::Record) knows the [probability](crate::Record::probability) of
-//! being right with its exact interval; of the set an [`Estimate`](crate::Estimate) over examples and
-//! draws. An [`Accuracy`](crate::Accuracy) is several of them side by side: against an attacker with
-//! one try, of a vote, against one with several tries, and of the model with its noise off and held.
-//! The worst case is taken for each example, by draws that neither attack nor judgement used: the
-//! attack that fools the model in the most of them.
+//! Of each example a [`Record`](crate::Record) knows the [probability](crate::Record::probability)
+//! of being right with its exact interval; of the set an [`Estimate`](crate::Estimate) over
+//! examples and draws. An [`Accuracy`](crate::Accuracy) is several of them side by side: against an
+//! attacker with one try, of a vote, against one with several tries, and of the model with its
+//! noise off and held. The worst case is taken for each example, by draws that neither attack nor
+//! judgement used: the attack that fools the model in the most of them.
 //!
 //! # What flows where
 //!
@@ -20,12 +20,12 @@
 //!            judge       State     ImageFolder      RunningAudit ──┘ checks
 //! ```
 //!
-//! For each batch and state of the noise every attack becomes a `Candidate`: the class of each image
-//! in each draw, how far it misleads the model, and what it cost. By themselves attacks start from
-//! the images as they are; in a [cascade](Evaluation::cascade) each gets the images that those before
-//! it have left, and its candidate is the batch as it stands after it. Candidates go to the state on
-//! disk at once, and their images to a folder if that is wanted. `Totals` adds them up, and
-//! `RunningAudit` keeps the first examples for the audit at the end.
+//! For each batch and state of the noise every attack becomes a `Candidate`: the class of each
+//! image in each draw, how far it misleads the model, and what it cost. By themselves attacks start
+//! from the images as they are; in a [cascade](Evaluation::cascade) each gets the images that those
+//! before it have left, and its candidate is the batch as it stands after it. Candidates go to the
+//! state on disk at once, and their images to a folder if that is wanted. `Totals` adds them up,
+//! and `RunningAudit` keeps the first examples for the audit at the end.
 //!
 //! What is on disk: `record.json` and `rows.jsonl` ([`Evaluated::save`](crate::Evaluated::save),
 //! [`Evaluated::read`](crate::Evaluated::read); their JSON schemas are in the crate's folder
@@ -54,6 +54,7 @@ mod auditor;
 mod batches;
 mod candidate;
 mod certifier;
+mod evaluate;
 mod identity;
 mod images;
 mod into_batch;
@@ -77,10 +78,11 @@ use std::sync::Arc;
 
 /// Judges classifiers by a suite of attacks.
 ///
-/// A stochastic model is attacked and judged three times: as it is, with its noise off, and with one draw of it held.
-/// The last two show what the noise is worth, and an attack that is no match for them is no match for the first either;
-/// [each](Self::with_noise_off) [can be](Self::with_fixed_noise) left out. Where there is no noise, an image that the
-/// model gets wrong as it is counts as broken and is not attacked.
+/// A stochastic model is attacked and judged three times: as it is, with its noise off, and with
+/// one draw of it held. The last two show what the noise is worth, and an attack that is no match
+/// for them is no match for the first either; [each](Self::with_noise_off) [can
+/// be](Self::with_fixed_noise) left out. Where there is no noise, an image that the model gets
+/// wrong as it is counts as broken and is not attacked.
 pub struct Evaluation {
     suite: Vec<Entry>,
     /// Set if each attack gets what those before it have left.
@@ -106,8 +108,8 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// An evaluation by the given attacks, with 20 draws, votes of 5, 5 tries, key `Key::new(0)`, confidence 0.95 and a
-    /// gallery of 8 images.
+    /// An evaluation by the given attacks, with 20 draws, votes of 5, 5 tries, key `Key::new(0)`,
+    /// confidence 0.95 and a gallery of 8 images.
     ///
     /// # Errors
     ///
@@ -118,8 +120,8 @@ impl Evaluation {
     }
 
     /// An evaluation by the attacks of a suite in a [cascade](Self::cascade), such as AutoAttack,
-    /// whose record names the suite. As many draws judge as [decide](Suite::judging_draws) in the suite; the
-    /// rest is as in [`new`](Self::new).
+    /// whose record names the suite. As many draws judge as [decide](Suite::judging_draws) in the
+    /// suite; the rest is as in [`new`](Self::new).
     ///
     /// ```
     /// use cni_attacks::{Suite, Threat};
@@ -165,9 +167,9 @@ impl Evaluation {
     /// have left, and its numbers are those of all attacks so far.
     ///
     /// An image leaves when the model is wrong on it in every one of the draws that select, as many
-    /// as judge; a model without noise has one. The image that counts is the one that is wrong in the
-    /// most of them, and of equals the one with the larger mean margin. The worst case is the robust
-    /// accuracy of the suite.
+    /// as judge; a model without noise has one. The image that counts is the one that is wrong in
+    /// the most of them, and of equals the one with the larger mean margin. The worst case is the
+    /// robust accuracy of the suite.
     pub fn cascade(mut self) -> Self {
         self.cascade = Some(CascadeRecord::default());
         self
@@ -186,8 +188,8 @@ impl Evaluation {
     ///
     /// # Errors
     ///
-    /// [`AttackError::NoKnob`](cni_attacks::AttackError::NoKnob) for an attack whose radius cannot be
-    /// set, that of the threat for a radius that is none, and
+    /// [`AttackError::NoKnob`](cni_attacks::AttackError::NoKnob) for an attack whose radius cannot
+    /// be set, that of the threat for a radius that is none, and
     /// [`EvaluationError::RepeatedEpsilon`].
     pub fn with_epsilons(
         mut self,
@@ -302,16 +304,17 @@ impl Evaluation {
     /// Audits a PGD attack of the suite, or of a suite within it, once all are done, and puts the
     /// checks into the record.
     ///
-    /// The evaluation owns the audit: the examples are the first of its data, the key derives from its own, and its
-    /// draws judge. Effort, choice of checks and surrogate are those of the audit. Of a model without noise the
-    /// attack is audited with one draw. Also in a [cascade](Self::cascade) it is audited by itself:
-    /// it attacks the images as they are, and is compared with variants of itself on the same images,
-    /// not with what the attacks before it have left.
+    /// The evaluation owns the audit: the examples are the first of its data, the key derives from
+    /// its own, and its draws judge. Effort, choice of checks and surrogate are those of the audit.
+    /// Of a model without noise the attack is audited with one draw. Also in a
+    /// [cascade](Self::cascade) it is audited by itself: it attacks the images as they are, and is
+    /// compared with variants of itself on the same images, not with what the attacks before it
+    /// have left.
     ///
     /// # Errors
     ///
-    /// Where the suite lacks the attack, whose number would then not be the one that is audited, or its radius is zero.
-    /// For a model with noise [`run`](Self::run) asks for equal draws too.
+    /// Where the suite lacks the attack, whose number would then not be the one that is audited, or
+    /// its radius is zero. For a model with noise [`run`](Self::run) asks for equal draws too.
     pub fn with_audit(mut self, audit: Audit) -> Result<Self, EvaluationError> {
         place::check(&self.suite, &audit)?;
         self.audit = Some(audit);
@@ -340,7 +343,8 @@ impl Evaluation {
         self
     }
 
-    /// Whether a stochastic model is also attacked and judged with one draw of its noise held. It is unless set.
+    /// Whether a stochastic model is also attacked and judged with one draw of its noise held. It
+    /// is unless set.
     pub fn with_fixed_noise(mut self, fixed_noise: bool) -> Self {
         self.fixed_noise = fixed_noise;
         self

@@ -20,7 +20,8 @@ pub(crate) struct Place {
 impl Place {
     /// Finds an attack in a suite, or among the attacks of one of its suites.
     ///
-    /// For a model without noise draws have no meaning: an attack that differs in them alone will do.
+    /// For a model without noise draws have no meaning: an attack that differs in them alone will
+    /// do.
     pub fn find(suite: &[Entry], audited: &Pgd, stochastic: bool) -> Result<Self, EvaluationError> {
         let wanted = audited.spec();
         let same: fn(&Value, &Value) -> bool = |a, b| a == b;

@@ -27,7 +27,8 @@ pub(crate) struct Totals {
     /// The names of the attacks of a cascade.
     cascade: Option<Vec<String>>,
     pub scoring: Passes,
-    /// By how much draws of a model that counts as one without noise differ: [`ModelAccess::rounding`](crate::ModelAccess::rounding).
+    /// By how much draws of a model that counts as one without noise differ:
+    /// [`ModelAccess::rounding`](crate::ModelAccess::rounding).
     pub rounding: Option<f64>,
     pub seconds: f64,
     /// The hash of the data, where its card has none.
@@ -110,8 +111,8 @@ impl Totals {
         }
     }
 
-    /// Adds the same batch at radius number `radius` of the curves; whether it was attacked anew for
-    /// that.
+    /// Adds the same batch at radius number `radius` of the curves; whether it was attacked anew
+    /// for that.
     pub fn add_to_curve(&mut self, radius: usize, labels: &[i64], all: &Candidates, anew: bool) {
         for ((tally, passes), candidate) in self.curves[radius].iter_mut().zip(&all[1..]) {
             tally.add(&candidate.predicted, labels);
@@ -299,8 +300,8 @@ fn rows(first: usize, labels: &[i64], clean: &Candidate) -> Vec<Row> {
     facts.enumerate().map(row).collect()
 }
 
-/// For each image the candidate that the model gets wrong in the most draws, of equals the one with the larger margin,
-/// else the first; and the classes that it is given in each draw.
+/// For each image the candidate that the model gets wrong in the most draws, of equals the one with
+/// the larger margin, else the first; and the classes that it is given in each draw.
 fn worst(all: &[Candidate]) -> (Vec<usize>, Vec<Vec<i64>>) {
     let most =
         |row: usize| {
@@ -328,7 +329,8 @@ mod tests {
     use super::*;
     use cni_attacks::Severity;
 
-    /// Twenty draws of one image of class 0: the first attack fools eighteen by a lot, the second nineteen by little.
+    /// Twenty draws of one image of class 0: the first attack fools eighteen by a lot, the second
+    /// nineteen by little.
     #[test]
     fn the_worst_case_is_the_image_that_is_wrong_in_the_most_draws() {
         let candidate = |wrong_draws: usize, mean_margin: f64| Candidate {
