@@ -16,8 +16,8 @@ fn suites_hold_the_attacks_that_their_names_promise() {
     let l1 = Suite::standard(Threat::l1(12.0).unwrap()).unwrap();
     let spec = l1.spec();
     assert_eq!(spec["attacks"][0]["restarts"], 5);
-    assert_eq!(spec["attacks"][1]["climb"]["targets"], 5);
-    assert!([0, 1].iter().all(|&i| spec["attacks"][i]["enlarged"] == true));
+    assert_eq!(spec["attacks"][1]["targets"], 5);
+    assert!([0, 1].iter().all(|&i| spec["attacks"][i]["use_larger_epsilons"] == true));
     let plus = Suite::plus(threat()).unwrap();
     assert_eq!(plus.attacks().count(), 6);
     let rand = names(Suite::rand(threat()).unwrap());

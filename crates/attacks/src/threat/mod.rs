@@ -72,12 +72,10 @@ impl Threat {
     }
 
     /// The ball of another radius in the same norm, which in Linf may be the
-    /// [`whole_box`](Self::whole_box); an error unless `epsilon` is finite and at least 0.
+    /// [`whole_box`](Self::whole_box), and [`unbounded`](Self::unbounded) if it is infinite; an
+    /// error if `epsilon` is NaN or below 0.
     pub fn with_epsilon(self, epsilon: f64) -> Result<Self, AttackError> {
-        match epsilon.is_finite() {
-            true => Self::of_any_radius(self.norm, epsilon),
-            false => Err(AttackError::Epsilon { got: epsilon }),
-        }
+        Self::of_any_radius(self.norm, epsilon)
     }
 
     /// As [`new`](Self::new), with radii of 1 and more in Linf and the infinite one.

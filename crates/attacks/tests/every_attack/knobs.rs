@@ -107,9 +107,11 @@ fn a_value_that_a_setting_refuses_is_refused_as_a_knob() {
         for (_, knob) in zeros.iter().filter(|(value, _)| value.is_some()) {
             assert!(matches!(refused(knob.clone()), AttackError::Zero { .. }), "{case}: {knob:?}");
         }
-        for got in [-0.1, f64::INFINITY] {
+        for got in [-0.1, f64::NEG_INFINITY] {
             assert_eq!(refused(Knob::Epsilon(got)), AttackError::Epsilon { got }, "{case}");
         }
+        let error = refused(Knob::Epsilon(f64::NAN));
+        assert!(matches!(error, AttackError::Epsilon { got } if got.is_nan()), "{case}: {error}");
         if knobs.step_size.is_some() {
             let error = refused(Knob::StepSize(0.0)).to_string();
             assert!(error.contains(": got 0, wanted"), "{case}: {error}");

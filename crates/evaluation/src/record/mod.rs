@@ -47,7 +47,7 @@ use serde::{Deserialize, Serialize};
 
 /// The record of an evaluation. Every number that is shown anywhere comes from one.
 ///
-/// Its JSON schema is in the repository, `crates/attacks/schema`.
+/// Its JSON schema is in the repository, `crates/evaluation/schema`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
     /// Layout of the record.

@@ -169,10 +169,7 @@ fn by_kind(models: &[Model], model: &Model) -> Table {
     rows.extend(record.worst_case.iter().map(|worst| row("worst case", worst)));
     let names = kinds.iter().map(|(name, _)| format!("{name}, %"));
     Table {
-        caption: format!(
-            "Accuracy in percent by the state of the noise{}. {INTERVAL}",
-            of(models, model)
-        ),
+        caption: format!("Accuracy in percent by the state of the noise{}", of(models, model)),
         columns: std::iter::once("images".to_string()).chain(names).collect(),
         rows,
     }

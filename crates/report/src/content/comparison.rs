@@ -96,9 +96,11 @@ fn sentence(a: &Model, b: &Model, difference: &Difference, place: &str) -> Strin
     let (points, range) = (format::percent(more), format::percent_range(low, high));
     let doubt = if p < 0.05 { "" } else { " This does not tell the two apart." };
     let p = format::p_value(p);
-    if accuracy == 0.0 {
+    // A difference that rounds to zero is none to a reader.
+    if points == "0.0" {
         return format!(
-            "{place}, {a} and {b} classify equally many of these images correctly ({range}; {p})."
+            "{place}, {a} and {b} classify equally many of these images correctly, to a tenth of a \
+             point ({range}; {p})."
         );
     }
     format!(

@@ -60,8 +60,8 @@ pub(super) fn table(models: &[Model]) -> Option<Table> {
         "checks",
     ];
     let mut caption = format!(
-        "Accuracy in percent with its interval, one shot. The worst case is, for each example, \
-         that of the attack that hurts most. {INTERVAL}"
+        "Accuracy in percent with its interval, one shot. For each example the worst case is \
+         the attack that hurts most. {INTERVAL}"
     );
     let open = |check: &Check| check.verdict == Verdict::Inconclusive;
     if models.iter().any(|model| model.record().checks.iter().any(open)) {

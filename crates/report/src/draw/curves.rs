@@ -61,10 +61,11 @@ pub(super) fn draw(x: &Axis, y: &Axis, curves: &[Series]) -> Picture {
     for curve in curves.iter().filter(|curve| curve.points.len() <= MARKED) {
         let places = places(curve);
         for &(x, y) in &places {
-            // Marks of several curves that coincide stand side by side.
+            // Marks of several curves that coincide stand side by side, towards the middle.
             let near = |(a, b): &&At| (a - x).abs() < NEAR && (b - y).abs() < NEAR;
             let before = taken.iter().filter(near).count() as i32;
-            picture.mark((x + 16 * before, y), curve.style);
+            let aside = if 2 * x > frame.left + frame.right { -16 } else { 16 };
+            picture.mark((x + aside * before, y), curve.style);
         }
         taken.extend(places);
     }
