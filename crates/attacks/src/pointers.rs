@@ -34,6 +34,14 @@ macro_rules! behind_a_pointer {
                 (**self).min_classes()
             }
 
+            fn is_minimum_norm(&self) -> bool {
+                (**self).is_minimum_norm()
+            }
+
+            fn check(&self) -> Result<(), AttackError> {
+                (**self).check()
+            }
+
             fn knobs(&self) -> Knobs {
                 (**self).knobs()
             }

@@ -261,6 +261,7 @@ fn an_attack_behind_a_pointer_is_the_attack() {
         assert_eq!((other.knobs(), other.threat()), (attack.knobs(), attack.threat()));
         assert_eq!((other.access(), other.min_classes()), (attack.access(), attack.min_classes()));
         assert_eq!(other.gradient_draws(), attack.gradient_draws());
+        assert_eq!(other.check(), attack.check());
         assert_eq!(other.cost(4, true), attack.cost(4, true));
         let more = Knob::Steps(20);
         assert_eq!(other.continued_cost(more.clone()), attack.continued_cost(more.clone()));
