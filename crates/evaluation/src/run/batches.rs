@@ -8,7 +8,7 @@ use crate::run::identity::Entry;
 use crate::run::images::ImageFolder;
 use crate::run::measure::Measure;
 use crate::run::place::Place;
-use crate::run::state::{CERTIFICATES, State};
+use crate::run::state::State;
 use crate::run::totals::{Candidates, Totals};
 use crate::{CascadeRecord, Evaluated, Evaluation, EvaluationError, NoiseState, Step};
 use cni_attacks::{Attack, AttackBatch, Classifier, ModelAccess, Suite, check_classes};
@@ -109,7 +109,9 @@ impl<'a> Run<'a> {
             candidates.push((noise, self.attacked(batch, noise, clean, attacks, progress)?));
         }
         self.curves(batch, &candidates[0].1, progress)?;
-        self.certify(batch, progress)?;
+        if let Some(certifier) = &mut self.certifier {
+            certifier.batch(self.classifier, problem, &labels, self.state.as_ref(), progress)?;
+        }
         self.totals.add(problem, &labels, &candidates);
         if let Some(auditor) = &mut self.auditor {
             auditor.take(problem);
@@ -202,31 +204,6 @@ impl<'a> Run<'a> {
             let all = self.attacked(batch, NoiseState::Live, clean, attacks, progress)?;
             self.totals.add_to_curve(index, batch.labels, &all, true);
         }
-        Ok(())
-    }
-
-    /// Certifies the batch if that was asked for, from disk if it is there.
-    fn certify(
-        &mut self,
-        Batch { problem, labels }: Batch<'_>,
-        progress: &mut dyn FnMut(&Step),
-    ) -> Result<(), EvaluationError> {
-        let Some(certifier) = &mut self.certifier else { return Ok(()) };
-        let known = match &self.state {
-            Some(state) => state.load(problem, CERTIFICATES)?,
-            None => None,
-        };
-        let batch = match known {
-            Some(batch) => batch,
-            None => {
-                let batch = certifier.batch(self.classifier, problem, progress)?;
-                if let Some(state) = &self.state {
-                    state.save(problem, CERTIFICATES, &batch)?;
-                }
-                batch
-            }
-        };
-        certifier.add(batch, labels);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Certificates of the examples, as part of the evaluation that attacks them.
 
+use crate::run::state::{CERTIFICATES, State};
 use crate::{Evaluated, Evaluation, EvaluationError, RowCertificate, Smoothing, Step};
 use cni_attacks::{AttackBatch, Classifier, Passes};
 use cni_noise::Key;
@@ -35,8 +36,36 @@ impl Certifier {
         evaluation.certificates.map(new)
     }
 
-    /// Certifies a batch.
+    /// Certifies the next batch, which has these labels, or takes it from disk if it is there.
     pub fn batch(
+        &mut self,
+        classifier: &dyn Classifier,
+        problem: &AttackBatch,
+        labels: &[i64],
+        state: Option<&State>,
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<(), EvaluationError> {
+        let known = match state {
+            Some(state) => state.load(problem, CERTIFICATES)?,
+            None => None,
+        };
+        let batch = match known {
+            Some(batch) => batch,
+            None => {
+                let batch = self.certify(classifier, problem, progress)?;
+                if let Some(state) = state {
+                    state.save(problem, CERTIFICATES, &batch)?;
+                }
+                batch
+            }
+        };
+        self.rows.extend(batch.rows.into_iter().zip(labels.iter().copied()));
+        self.passes += batch.passes;
+        self.seconds += batch.seconds;
+        Ok(())
+    }
+
+    fn certify(
         &self,
         classifier: &dyn Classifier,
         problem: &AttackBatch,
@@ -50,13 +79,6 @@ impl Certifier {
             self.smoothing.certify_with(classifier, images, self.key, numbers, &mut watch)?;
         let (rows, passes) = (found.rows(), found.passes);
         Ok(CertifiedBatch { rows, passes, seconds: started.elapsed().as_secs_f64() })
-    }
-
-    /// Adds the next batch, which has these labels.
-    pub fn add(&mut self, batch: CertifiedBatch, labels: &[i64]) {
-        self.rows.extend(batch.rows.into_iter().zip(labels.iter().copied()));
-        self.passes += batch.passes;
-        self.seconds += batch.seconds;
     }
 
     /// Puts the certificates into the rows, and what they add up to into the record.
