@@ -268,4 +268,10 @@ fn an_attack_behind_a_pointer_is_the_attack() {
         assert_eq!(other.deciding_draws(key), attack.deciding_draws(key));
         assert_eq!(other.with_knob(more).unwrap().name(), "EOT-PGD-20x3");
     }
+    // What the trait's own methods would answer otherwise.
+    let nearest: Arc<dyn Attack> = Arc::new(Fab::new(Threat::linf(0.1).unwrap()));
+    assert!((&nearest as &dyn Attack).is_minimum_norm());
+    let one = RandomNoise::new(Threat::linf(0.1).unwrap()).with_draws(20).unwrap();
+    let boxed: Box<dyn Attack> = Box::new(one);
+    assert!((&boxed as &dyn Attack).check().is_err());
 }
