@@ -124,7 +124,7 @@ fn names_and_specs_hold_the_parameters_and_wrong_ones_are_refused() {
     assert_eq!(
         Square::new(threat).with_draws(20).unwrap().spec(),
         serde_json::json!({
-            "attack": "square", "threat": linf, "queries": 5000, "share": 0.8, "restarts": 1,
+            "attack": "square", "threat": linf, "queries": 5000, "p_init": 0.8, "restarts": 1,
             "rescaled_schedule": false, "draws": 20, "expectation": "loss",
         })
     );
