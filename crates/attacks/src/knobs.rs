@@ -20,8 +20,8 @@ pub enum Iterate {
 /// [`Attack::with_knob`](crate::Attack::with_knob) gives the attack with that value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Knob {
-    /// The radius of the threat, in units of the pixel range. A step size that is in proportion to
-    /// the radius follows it.
+    /// The radius of the threat, in units of the pixel range; infinite for no bound. A step size
+    /// that is in proportion to the radius follows it.
     Epsilon(f64),
     /// Steps, iterations or queries of a run.
     Steps(usize),

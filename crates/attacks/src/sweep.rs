@@ -28,8 +28,9 @@ pub struct AtRadius {
 impl<'a> Runner<'a, dyn Attack + 'a> {
     /// The attack at each of these radii in place of its own, in units of the pixel range.
     ///
-    /// An attack of minimum norm runs once, without a bound, and its distances answer every radius.
-    /// Any other runs once for each; a step size in proportion to the radius follows it.
+    /// An attack of minimum norm runs once, within its own threat if that holds every radius, else
+    /// without a bound, and its distances answer them all. Any other runs once for each radius; a
+    /// step size in proportion to the radius follows it.
     ///
     /// ```
     /// # use burn::tensor::{Device, Tensor};

@@ -103,7 +103,7 @@ fn a_transfer_chooses_its_candidate_by_the_victims_draws() {
         let surrogate = toy.clone();
         let attack =
             Transfer::new("itself", move |x: Tensor<4>| surrogate.logits(x), Pgd::fgsm(threat()));
-        // One candidate is compared with no other, by no draw.
+        // A single candidate is compared with no other.
         let draws = if candidates == 1 { 1 } else { 30 };
         let attack = attack.with_candidates(candidates).unwrap().with_draws(draws).unwrap();
         let found =

@@ -5,8 +5,8 @@ use crate::support::{Toy, images};
 use crate::{CLASSES, attacks};
 use burn::tensor::DType;
 use cni_attacks::{
-    Apgd, Attack, AttackError, Fab, GradientKernel, InputDiversity, Loss, Norm, Pgd, Suite, Threat,
-    UniversalPerturbation, attack_from_spec,
+    Apgd, Attack, AttackError, Fab, GradientKernel, HopSkipJump, InputDiversity, Loss, Norm, Pgd,
+    Suite, Threat, UniversalPerturbation, attack_from_spec,
 };
 use cni_noise::Key;
 use serde_json::{Value, json};
@@ -111,6 +111,9 @@ fn what_no_attack_can_be_made_of_is_refused_and_named() {
     fab["expectation"] = json!("logits");
     assert!(message(attack_from_spec(&fab)).contains("expectation: got Logits, wanted Loss"));
     assert!(serde_json::from_value::<Fab>(Pgd::new(linf).spec()).is_err());
+    let starts = HopSkipJump::new(linf).unwrap().with_starts(images(2, DType::F32)).unwrap();
+    let error = message(attack_from_spec(&starts.spec()));
+    assert!(error.contains("hop_skip_jump: starts: the images are not in the record"), "{error}");
     let own = Loss::custom("own", |logits, _| logits.sum_dim(1).squeeze_dim(1));
     let spec = Pgd::new(linf).with_loss(own).spec();
     assert_eq!(spec["loss"], json!({ "custom": "own" }));

@@ -4,7 +4,7 @@ use crate::exact::rows;
 use crate::foolbox::{Setting, read};
 use crate::reference::{list, tensor};
 use crate::support::{Toy, fraction};
-use crate::{FAR, middling, misclassify};
+use crate::{FAR, middling, misclassify, threat};
 use burn::tensor::{DType, Tensor};
 use cni_attacks::{Attack, Ead, Goal, Norm, Threat};
 use cni_noise::Key;
@@ -38,7 +38,7 @@ fn results_are_those_of_foolbox_to_rounding() {
     let count = |name: &str| data[name].as_u64().unwrap() as usize;
     let number = |value: &serde_json::Value| value.as_f64().unwrap();
     for case in cases {
-        let threat = Threat::l1(FAR).unwrap();
+        let threat = threat(Norm::L1, FAR);
         let attack = match case["rule"].as_str().unwrap() {
             "EN" => Ead::elastic_net(threat),
             _ => Ead::l1(threat),
@@ -77,7 +77,7 @@ fn each_rule_keeps_the_least_of_its_own_distance() {
     let toy = Toy::new(3, DType::F64);
     let clean = middling(&toy, 24);
     let goal = misclassify(&toy, &clean);
-    let found = both(Threat::l1(FAR).unwrap()).map(|attack| {
+    let found = both(threat(Norm::L1, FAR)).map(|attack| {
         let found =
             attack.on(&toy.classifier()).with_key(Key::new(1)).perturb(clean.clone(), &goal);
         let found = found.unwrap().images;
@@ -107,7 +107,7 @@ fn the_elastic_net_rule_chooses_among_the_images_within_the_threat() {
                 .unwrap()
                 .images
         };
-        let [net, l1] = both(Threat::l1(FAR).unwrap()).map(|a| distances(&run(&a), &clean)[0][0]);
+        let [net, l1] = both(threat(Norm::L1, FAR)).map(|a| distances(&run(&a), &clean)[0][0]);
         if l1 > 0.999 * net {
             continue;
         }
