@@ -60,7 +60,8 @@ impl AttackBatch {
     }
 }
 
-/// The images without autodiff graph, where they are pixels in [0, 1]; what is outside by rounding is clipped.
+/// The images without autodiff graph, where they are pixels in [0, 1]; what is outside by rounding
+/// is clipped.
 pub fn check_images(images: Tensor<4>, examples: &Examples) -> Result<Tensor<4>, AttackError> {
     check_not_empty(&images)?;
     check_examples(examples, images.dims()[0])?;

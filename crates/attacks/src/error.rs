@@ -2,7 +2,8 @@
 
 use crate::Norm;
 
-/// Input or a model that an attack cannot work with: each names what was wrong, what it got and what it wanted.
+/// Input or a model that an attack cannot work with: each names what was wrong, what it got and
+/// what it wanted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AttackError {
     /// The radius of a threat is no radius.
@@ -62,7 +63,8 @@ pub enum AttackError {
         /// The number of classes the model tells apart.
         classes: usize,
     },
-    /// Pixels outside the unit interval: often images that were normalized, or bytes that were not scaled.
+    /// Pixels outside the unit interval: often images that were normalized, or bytes that were not
+    /// scaled.
     #[error("images: got the pixel value {got}, wanted values in [0, 1]")]
     PixelRange {
         /// The value farthest outside.

@@ -1,5 +1,5 @@
-//! Attacks behind pointers, which are attacks: a box, an `Arc` or a reference goes wherever an attack
-//! goes.
+//! Attacks behind pointers, which are attacks: a box, an `Arc` or a reference goes wherever an
+//! attack goes.
 
 use crate::attack::{Access, Attack};
 use crate::{AttackBatch, AttackError, Knob, Knobs, ModelAccess, Passes, Threat};

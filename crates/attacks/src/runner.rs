@@ -89,14 +89,15 @@ impl<'a, A: ?Sized> Runner<'a, A> {
         Self { budget, ..self }
     }
 
-    /// Whether an example leaves the attack as soon as the goal is reached, for attacks that look after every
-    /// iteration. Otherwise it is each attack's own habit. No example leaves the attack of a stochastic model.
+    /// Whether an example leaves the attack as soon as the goal is reached, for attacks that look
+    /// after every iteration. Otherwise it is each attack's own habit. No example leaves the attack
+    /// of a stochastic model.
     pub fn with_early_stop(self, early_stop: bool) -> Self {
         Self { early_stop: Some(early_stop), ..self }
     }
 
-    /// The caller's word that the model has noise, or that it has none, or none that changes: one draw of it then
-    /// stands for any number of them.
+    /// The caller's word that the model has noise, or that it has none, or none that changes: one
+    /// draw of it then stands for any number of them.
     pub fn with_stochastic(self, stochastic: bool) -> Self {
         Self { stochastic: Some(stochastic), ..self }
     }

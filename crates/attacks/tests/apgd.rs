@@ -8,8 +8,8 @@ use cni_noise::Key;
 use std::cell::RefCell;
 use support::{Toy, images, largest};
 
-/// Every stage looks at its start and once for each of its iterations: 30, 30 and 40 % of all, the first two rounded
-/// up.
+/// Every stage looks at its start and once for each of its iterations: 30, 30 and 40 % of all, the
+/// first two rounded up.
 #[test]
 fn an_enlarged_start_climbs_in_three_balls_and_ends_in_that_of_the_threat() {
     let toy = Toy::new(2, DType::F64);
@@ -40,7 +40,8 @@ fn an_enlarged_start_climbs_in_three_balls_and_ends_in_that_of_the_threat() {
                     let distance = farthest.next().unwrap();
                     let case = format!("{norm:?} {steps}, {stage}, {step}: {distance}");
                     assert!(distance <= radius * (1.0 + 1e-9), "{case} of {radius}");
-                    // A stage starts at the surface of its ball, and never falls back into that of the next.
+                    // A stage starts at the surface of its ball, and never falls back into that of
+                    // the next.
                     let least = if step == 0 { radius * (1.0 - 1e-9) } else { radius - epsilon };
                     assert!(distance > least, "{case} of {radius}");
                 }

@@ -27,7 +27,8 @@ fn pgd_finds_the_closed_form_optimum_of_a_linear_model() {
         for (attack, tolerance) in [
             (from_image.clone(), 1e-15),
             (Pgd::fgsm(pgd.threat()), 1e-15),
-            // A start aside shrinks towards the optimum by a factor of about 1/(1 + ¼) with each step.
+            // A start aside shrinks towards the optimum by a factor of about 1/(1 + ¼) with each
+            // step.
             (pgd.clone().with_steps(200).unwrap(), 1e-14),
         ] {
             for loss in [Loss::CrossEntropy, Loss::Margin] {
@@ -48,8 +49,9 @@ fn pgd_finds_the_closed_form_optimum_of_a_linear_model() {
     }
 }
 
-/// From a random start APGD gains ε·‖w‖₁ and ε·‖w‖₂. In L1 the optimum is ε·max|w|; the schedule ends at steps of two
-/// or three coordinates, which it moves by equal amounts, so the mean of the three largest slopes is what it must reach.
+/// From a random start APGD gains ε·‖w‖₁ and ε·‖w‖₂. In L1 the optimum is ε·max|w|; the schedule
+/// ends at steps of two or three coordinates, which it moves by equal amounts, so the mean of the
+/// three largest slopes is what it must reach.
 #[test]
 fn apgd_reaches_the_closed_form_optimum_of_a_linear_model() {
     let toy = Toy::new(2, DType::F64);
@@ -90,8 +92,8 @@ fn apgd_reaches_the_closed_form_optimum_of_a_linear_model() {
     }
 }
 
-/// The expectations agree for a model that is linear in its noise and differ where the loss is not; each gradient is the
-/// slope of its own score.
+/// The expectations agree for a model that is linear in its noise and differ where the loss is not;
+/// each gradient is the slope of its own score.
 #[test]
 fn each_expectation_has_its_own_gradient() {
     let toy = Toy { noise: 1.0, ..Toy::new(3, DType::F64) };
@@ -187,7 +189,8 @@ fn the_best_of_several_points_is_at_least_as_good_as_the_last() {
     }
 }
 
-/// The same model of the same values, whatever their shape: the same perturbation, by gradients and by windows.
+/// The same model of the same values, whatever their shape: the same perturbation, by gradients and
+/// by windows.
 #[test]
 fn inputs_of_any_rank_are_attacked_as_images_are() {
     let toy = Toy::new(4, DType::F64);

@@ -1,4 +1,5 @@
-//! Projections against a certificate of optimality that shares nothing with them, and the lengths of directions.
+//! Projections against a certificate of optimality that shares nothing with them, and the lengths
+//! of directions.
 
 mod support;
 
@@ -27,7 +28,8 @@ fn parts(slopes: &[f64], origin: &[f64]) -> Vec<(f64, f64)> {
     slopes.iter().zip(origin).map(room).collect()
 }
 
-/// The most that `Σ slopes · δ` can be for changes `δ` of `origin` within the box and a ball of Linf.
+/// The most that `Σ slopes · δ` can be for changes `δ` of `origin` within the box and a ball of
+/// Linf.
 fn most_in_linf(slopes: &[f64], origin: &[f64], epsilon: f64) -> f64 {
     parts(slopes, origin).into_iter().map(|(slope, room)| slope * room.min(epsilon)).sum()
 }
@@ -54,7 +56,8 @@ fn points() -> impl Strategy<Value = Vec<f64>> {
 }
 
 proptest! {
-    /// A point `p` of a convex set is the nearest to `x` just where no point `z` of the set has `(x − p)·(z − p) > 0`.
+    /// A point `p` of a convex set is the nearest to `x` just where no point `z` of the set has
+    /// `(x − p)·(z − p) > 0`.
     #[test]
     fn projections_of_linf_and_l1_are_the_nearest_points(
         origin in pixels(), point in points(), epsilon in 0.01..4.0,

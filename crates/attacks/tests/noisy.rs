@@ -21,8 +21,8 @@ fn threat() -> Threat {
     Threat::linf(0.1).unwrap()
 }
 
-/// Gradients draw anew at every step. Scores, which decide on steps and on the best point, are taken under the same draws
-/// throughout, and no gradient sees them.
+/// Gradients draw anew at every step. Scores, which decide on steps and on the best point, are
+/// taken under the same draws throughout, and no gradient sees them.
 #[test]
 fn apgd_scores_under_common_draws_that_no_gradient_used() {
     let (toy, quiet) = noisy(0.3);
@@ -49,8 +49,9 @@ fn apgd_scores_under_common_draws_that_no_gradient_used() {
     assert!(of(&scores).is_disjoint(&of(&gradients)));
 }
 
-/// The best point is the one with the best mean score: under draws of its own it must beat the last of the reference's
-/// choices, single draws, on a model with much noise. The noise-free margin is the judge.
+/// The best point is the one with the best mean score: under draws of its own it must beat the last
+/// of the reference's choices, single draws, on a model with much noise. The noise-free margin is
+/// the judge.
 #[test]
 fn choosing_by_common_draws_beats_choosing_by_luck() {
     let (toy, quiet) = noisy(2.0);
@@ -93,7 +94,8 @@ fn with_its_noise_fixed_a_model_breaks_as_any_other() {
     assert!(gap(&once.unwrap().gradient, &mean.unwrap().gradient) < 1e-6);
 }
 
-/// Among candidates that were each made with one draw of the surrogate, the frozen's own draws choose.
+/// Among candidates that were each made with one draw of the surrogate, the frozen's own draws
+/// choose.
 #[test]
 fn a_transfer_chooses_its_candidate_by_the_victims_draws() {
     let (toy, quiet) = noisy(3.0);

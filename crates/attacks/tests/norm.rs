@@ -136,9 +136,10 @@ fn small_gradients_give_whole_steps_and_zero_gives_none() {
     }
 }
 
-/// Linf: entries uniform in ±ε, so mean 0 and variance ε²/3. L2: (r/ε)^d uniform in [0, 1], and each entry's square a
-/// d-th of r². L1: the same of the radius, whose mean is d/(d + 1), and entries of either sign with a mean square of
-/// 2/((d + 1)(d + 2)). Bounds are five standard errors at n = 20 000 images of d = 6 values.
+/// Linf: entries uniform in ±ε, so mean 0 and variance ε²/3. L2: (r/ε)^d uniform in [0, 1], and
+/// each entry's square a d-th of r². L1: the same of the radius, whose mean is d/(d + 1), and
+/// entries of either sign with a mean square of 2/((d + 1)(d + 2)). Bounds are five standard errors
+/// at n = 20 000 images of d = 6 values.
 #[test]
 fn starts_are_uniform_in_the_ball() {
     let (n, d, epsilon) = (20_000, 6, 0.3);
@@ -169,7 +170,8 @@ fn starts_are_uniform_in_the_ball() {
         (4.0 / 45.0 / n as f64).sqrt(),
     );
     within("L2 mean", mean(x.clone()), 0.0, (1.0 / 8.0 / count).sqrt());
-    // Isotropy: each of the d entries has variance E r² / d = 1 / (d + 2), and 0 ≤ x² ≤ 1 bounds its spread by E x².
+    // Isotropy: each of the d entries has variance E r² / d = 1 / (d + 2), and 0 ≤ x² ≤ 1 bounds
+    // its spread by E x².
     for entry in 0..d {
         let [row, column] = [entry / 3, entry % 3];
         let entry = x.clone().slice([0..n, 0..1, row..row + 1, column..column + 1]);

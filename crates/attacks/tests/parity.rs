@@ -1,4 +1,5 @@
-//! The same attacks as PyTorch's, in double precision, to 1e-9. `tests/reference/attacks.py` made the numbers.
+//! The same attacks as PyTorch's, in double precision, to 1e-9. `tests/reference/attacks.py` made
+//! the numbers.
 
 mod support;
 

@@ -8,8 +8,8 @@ use cni_noise::Key;
 use std::cell::RefCell;
 use support::{NORMS, Toy, gap, images};
 
-/// `m ← μ m + g / ‖g‖₁`, step along `m`, project; on a model whose slopes change their signs on the way, so that the
-/// past matters.
+/// `m ← μ m + g / ‖g‖₁`, step along `m`, project; on a model whose slopes change their signs on the
+/// way, so that the past matters.
 #[test]
 fn momentum_is_that_of_a_loop_written_by_hand() {
     let toy = Toy::new(4, DType::F64);

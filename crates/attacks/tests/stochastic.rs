@@ -1,4 +1,5 @@
-//! Attacks on a model with noisy weights: what averaging gains, what a key replays, and which draws are shared.
+//! Attacks on a model with noisy weights: what averaging gains, what a key replays, and which draws
+//! are shared.
 
 mod support;
 
@@ -30,8 +31,9 @@ fn margin_gradient(
     input_gradient(&toy.classifier(), images, &objective, eot, key, &examples).unwrap()
 }
 
-/// The margin's gradient is w₁ − w₀ plus the difference of two noises: per entry and draw the variance 2σ², divided by
-/// the number of draws. Over 300 repetitions of 12 entries the mean square has the relative standard error √(2/3600).
+/// The margin's gradient is w₁ − w₀ plus the difference of two noises: per entry and draw the
+/// variance 2σ², divided by the number of draws. Over 300 repetitions of 12 entries the mean square
+/// has the relative standard error √(2/3600).
 #[test]
 fn the_variance_of_a_gradient_falls_with_the_number_of_draws() {
     let toy = noisy(DType::F64);
@@ -176,7 +178,8 @@ fn averaging_makes_an_attack_on_a_noisy_model_stronger() {
     let quiet = Toy::new(2, DType::F32);
     let clean = images(64, DType::F32);
     let goal = Goal::Misclassify(quiet.predictions(&clean));
-    // One step, so that the steps themselves do not average. The noise-free model is the judge: it is the mean model.
+    // One step, so that the steps themselves do not average. The noise-free model is the judge: it
+    // is the mean model.
     let broken = |draws: usize| {
         let attack = Pgd::fgsm(Threat::linf(0.1).unwrap()).with_draws(draws).unwrap();
         let found =

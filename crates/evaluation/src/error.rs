@@ -109,7 +109,8 @@ pub enum EvaluationError {
         /// What is wrong.
         reason: String,
     },
-    /// A file whose content is not what was written: a bit has changed, or a program other than this library wrote it.
+    /// A file whose content is not what was written: a bit has changed, or a program other than
+    /// this library wrote it.
     #[error("{path}: got the SHA-256 {got}, wanted {wanted} as of manifest.json", path = path.display())]
     Checksum {
         /// The file.

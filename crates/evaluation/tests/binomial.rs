@@ -1,5 +1,5 @@
-//! Exact binomial inference against scipy and statsmodels, whose numbers `tests/reference/smoothing.py` made, against
-//! its closed forms, and against its own promise.
+//! Exact binomial inference against scipy and statsmodels, whose numbers
+//! `tests/reference/smoothing.py` made, against its closed forms, and against its own promise.
 
 use cni_evaluation::{StatisticsError, binomial_test, clopper_pearson, clopper_pearson_lower};
 use serde_json::Value;
@@ -20,7 +20,8 @@ fn bounds_and_p_values_agree_with_statsmodels_and_scipy() {
         let lower = clopper_pearson_lower(k, n, confidence).unwrap();
         let p_value = binomial_test(k, n).unwrap();
         for (name, got) in [("low", low), ("high", high), ("lower", lower), ("p_value", p_value)] {
-            // The logarithm of a factorial of a million is good to nine digits of what it is the exponent of.
+            // The logarithm of a factorial of a million is good to nine digits of what it is the
+            // exponent of.
             let (wanted, what) = (of(name), format!("{name} of {k} in {n}"));
             let scale = if name == "p_value" { wanted } else { wanted.min(1.0 - wanted) };
             assert!((got - wanted).abs() <= 1e-8 * scale + 1e-15, "{what}: {got}, wanted {wanted}");
@@ -59,8 +60,8 @@ fn pmf(n: u64, p: f64) -> Vec<f64> {
     values.iter().map(|value| value / sum).collect()
 }
 
-/// Summed over all outcomes, not simulated: the interval holds the truth at least as often as it says, and the bound is
-/// not idle, since for some truth on the grid it holds hardly more often.
+/// Summed over all outcomes, not simulated: the interval holds the truth at least as often as it
+/// says, and the bound is not idle, since for some truth on the grid it holds hardly more often.
 #[test]
 fn intervals_cover_the_truth_as_often_as_they_say() {
     for n in [1u64, 2, 7, 30, 100, 301] {

@@ -40,8 +40,9 @@ fn predict(mode: Prediction, model: &dyn Classifier, batch: usize, key: Key) -> 
     mode.predict(model, images(batch, DType::F64), key, 0).unwrap()
 }
 
-/// The margin of two classes is x·(Δw + Δe) with Δe ~ N(0, 2σ²I): positive with probability Φ(x·Δw / (σ√2 ‖x‖)). The
-/// majority of m draws is a binomial tail of that, m odd. Rates of n repetitions, to five standard errors.
+/// The margin of two classes is x·(Δw + Δe) with Δe ~ N(0, 2σ²I): positive with probability Φ(x·Δw
+/// / (σ√2 ‖x‖)). The majority of m draws is a binomial tail of that, m odd. Rates of n repetitions,
+/// to five standard errors.
 #[test]
 fn single_draws_and_votes_are_right_as_often_as_the_gaussian_says() {
     let (toy, batch) = (noisy(2), 8);
@@ -69,7 +70,8 @@ fn single_draws_and_votes_are_right_as_often_as_the_gaussian_says() {
             assert!((rate - p).abs() < 5.0 * error, "{mode:?} {i}: {rate}, wanted {p}");
         }
     }
-    // Of many draws the more probable class wins: here for all that are five standard errors from a tie.
+    // Of many draws the more probable class wins: here for all that are five standard errors from a
+    // tie.
     let many = predict(Prediction::vote(2001).unwrap(), &toy.classifier(), batch, Key::new(2));
     let clear = |i: &usize| (single(*i) - 0.5).abs() > 5.0 * 0.5 / 2001f64.sqrt();
     assert!((0..batch).filter(clear).count() >= 6);
@@ -190,8 +192,8 @@ fn a_predictor_obeys_the_scope_in_force() {
     }
 }
 
-/// The gradient through the predictor is that of the loss of the mean, which the attacks take without keeping all
-/// graphs.
+/// The gradient through the predictor is that of the loss of the mean, which the attacks take
+/// without keeping all graphs.
 #[test]
 fn means_have_the_gradient_of_the_expectation_and_votes_have_none() {
     let (toy, draws) = (noisy(3), 4);

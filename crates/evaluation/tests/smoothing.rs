@@ -16,7 +16,8 @@ use support::images;
 
 const SIGMA: f64 = 0.25;
 
-/// Two classes by the sign of w·(x − 1/2), with noise of standard deviation `tau`·‖w‖ on that, one draw a pass.
+/// Two classes by the sign of w·(x − 1/2), with noise of standard deviation `tau`·‖w‖ on that, one
+/// draw a pass.
 struct Linear {
     weight: Tensor<2>,
     tau: f64,
@@ -62,7 +63,8 @@ fn smoothing(selection: usize, samples: usize, alpha: f64) -> Smoothing {
         .unwrap()
 }
 
-/// Each of 300 certificates is wrong with a probability of at most 0.01: more than 13 are with one of 10⁻⁵ (binomial).
+/// Each of 300 certificates is wrong with a probability of at most 0.01: more than 13 are with one
+/// of 10⁻⁵ (binomial).
 #[test]
 fn certified_radii_stay_below_the_true_distance() {
     let (linear, n, samples, alpha) = (Linear::new(0.0), 300, 500, 0.01);
@@ -94,9 +96,10 @@ fn certified_radii_stay_below_the_true_distance() {
     assert!(tight.len() > 50 && (0.7..1.0).contains(&mean), "{} {mean}", tight.len());
 }
 
-/// With noise of its own on the margin the classifier has p = Φ(distance / √(σ² + τ²)), if every sample draws both. One
-/// draw of τ for all samples of an image would make p nearly zero or one. Of 100 bounds each is above p with a
-/// probability of at most 0.05: more than 18 are with one of 10⁻⁶.
+/// With noise of its own on the margin the classifier has p = Φ(distance / √(σ² + τ²)), if every
+/// sample draws both. One draw of τ for all samples of an image would make p nearly zero or one. Of
+/// 100 bounds each is above p with a probability of at most 0.05: more than 18 are with one of
+/// 10⁻⁶.
 #[test]
 fn samples_of_a_stochastic_classifier_are_independent() {
     let (linear, n) = (Linear::new(0.5), 100);
@@ -148,7 +151,8 @@ fn samples_that_all_agree_certify_the_largest_radius() {
     }
 }
 
-/// Of samples that all agree n decide a certificate if α^(1/n) > 1/2, and a prediction if 2^(1 - n) <= α.
+/// Of samples that all agree n decide a certificate if α^(1/n) > 1/2, and a prediction if 2^(1 - n)
+/// <= α.
 #[test]
 fn samples_that_can_only_abstain_are_refused_and_one_more_decides() {
     let constant = |x: Tensor<4>| Tensor::zeros([x.dims()[0], 2], &x.device());
@@ -176,8 +180,8 @@ fn samples_that_can_only_abstain_are_refused_and_one_more_decides() {
     assert_eq!(message.to_string(), wanted);
 }
 
-/// On the boundary every answer is wrong. Of 400 predictions each is one with a probability of at most 0.05: no more
-/// than 42, five standard errors above the mean. So for the certificates.
+/// On the boundary every answer is wrong. Of 400 predictions each is one with a probability of at
+/// most 0.05: no more than 42, five standard errors above the mean. So for the certificates.
 #[test]
 fn on_the_boundary_smoothing_abstains() {
     let linear = Linear::new(0.0);
@@ -215,7 +219,8 @@ fn results_depend_on_the_key_and_not_on_batches() {
     let part = run(256, clean.clone().slice(2..5), key, Examples::from(30).select(&[2, 3, 4]));
     assert_eq!((part.0, part.1), (whole.0[2..5].to_vec(), whole.1[2..5].to_vec()));
     assert_ne!(run(256, clean.clone(), Key::new(7), 30.into()), whole);
-    // KeepBest and estimation are other samples, and noise on the input stays where the model's own is off.
+    // KeepBest and estimation are other samples, and noise on the input stays where the model's own
+    // is off.
     let settings = smoothing(40, 40, 0.1);
     let of = |model: &Linear| settings.certify(model, clean.clone(), key, 30).unwrap();
     assert_ne!(of(&quiet).selection, of(&quiet).estimation);

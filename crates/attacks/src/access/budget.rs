@@ -7,7 +7,8 @@ use std::time::Duration;
 
 /// What an attack may spend. Without a limit it runs its course.
 ///
-/// An attack whose budget is spent ends after the iteration that spent it, with the best that it has found.
+/// An attack whose budget is spent ends after the iteration that spent it, with the best that it
+/// has found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Budget {
     /// Forward passes of each example.
@@ -16,7 +17,8 @@ pub struct Budget {
     /// Backward passes of each example.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backwards: Option<u64>,
-    /// Time for all examples together. What it cuts off depends on the machine, and so does the result.
+    /// Time for all examples together. What it cuts off depends on the machine, and so does the
+    /// result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Duration>,
 }

@@ -1,4 +1,5 @@
-//! The model as an attack sees it: one type, whose counters every kind of pass touches, and so in one file.
+//! The model as an attack sees it: one type, whose counters every kind of pass touches, and so in
+//! one file.
 
 mod budget;
 mod predictions;
@@ -27,8 +28,8 @@ const UNSEEN: usize = 32;
 /// How far the points beside the images are, at which the model is asked whether it has noise.
 const BESIDE: f64 = 0.1;
 
-/// The model as an attack sees it: every pass goes through here, where it is counted, checked and, for noisy models,
-/// given its draw of noise.
+/// The model as an attack sees it: every pass goes through here, where it is counted, checked and,
+/// for noisy models, given its draw of noise.
 ///
 /// Labels, logits and gradients are checked on the device. While an attack runs, what the checks
 /// found is read together with the next values that are read by [`read`](Self::read), after 32
@@ -288,8 +289,8 @@ impl<'a> ModelAccess<'a> {
         if self.noise_free { Eot { draws: 1, ..eot } } else { eot }
     }
 
-    /// Whether an example leaves the attack as soon as the goal is reached, which is the attack's `habit` unless the
-    /// caller said otherwise.
+    /// Whether an example leaves the attack as soon as the goal is reached, which is the attack's
+    /// `habit` unless the caller said otherwise.
     ///
     /// Never for a stochastic model: one lucky draw is no success.
     pub fn stops_early(&mut self, habit: bool, problem: &AttackBatch) -> Result<bool, AttackError> {
@@ -322,7 +323,8 @@ impl<'a> ModelAccess<'a> {
         self.affords(scores * self.needed(eot).draws as u64)
     }
 
-    /// Ends an iteration that has brought `problem` to `images` with these scores; whether the budget allows another.
+    /// Ends an iteration that has brought `problem` to `images` with these scores; whether the
+    /// budget allows another.
     pub fn proceed(
         &mut self,
         problem: &AttackBatch,

@@ -31,15 +31,15 @@ impl Severity {
 pub struct DrawPredictions {
     /// For each draw the class of each image.
     pub predicted: Vec<Vec<i64>>,
-    /// The mean over draws of each image's margin in the attacker's favour, for misclassification the best wrong logit
-    /// less the right one.
+    /// The mean over draws of each image's margin in the attacker's favour, for misclassification
+    /// the best wrong logit less the right one.
     pub margin: Vec<f64>,
     /// For each draw the margin of each image.
     pub margins: Vec<Vec<f64>>,
     /// How many classes the model tells apart.
     pub classes: usize,
-    /// Whether the logits of the first draw look like probabilities: none below zero, each row's sum within 1e-5 of
-    /// one.
+    /// Whether the logits of the first draw look like probabilities: none below zero, each row's
+    /// sum within 1e-5 of one.
     pub probabilities: bool,
 }
 

@@ -1,4 +1,5 @@
-//! The cascade of a suite over one batch: each attack gets the examples that the attacks before it have left.
+//! The cascade of a suite over one batch: each attack gets the examples that the attacks before it
+//! have left.
 
 use super::Suite;
 use crate::access::Severity;
@@ -47,7 +48,8 @@ impl Cascade {
 
     /// Runs attack number `index` of a suite on the examples that are left.
     ///
-    /// Whether they break is decided by draws that the attack has not seen, but that are the same for all attacks.
+    /// Whether they break is decided by draws that the attack has not seen, but that are the same
+    /// for all attacks.
     pub fn step(
         &mut self,
         access: &mut ModelAccess<'_>,

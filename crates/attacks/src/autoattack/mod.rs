@@ -13,8 +13,8 @@ use cni_noise::Key;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Attacks in a row, each on the examples that are still robust, as AutoAttack has it (Croce and Hein, arXiv
-/// 2003.01690; in the L1 norm arXiv 2103.01208).
+/// Attacks in a row, each on the examples that are still robust, as AutoAttack has it (Croce and
+/// Hein, arXiv 2003.01690; in the L1 norm arXiv 2103.01208).
 ///
 /// | | attacks |
 /// | --- | --- |
@@ -30,9 +30,10 @@ use std::sync::Arc;
 /// misclassified in the most draws counts, and of equals the one with the larger mean margin. The
 /// final verdict is over draws of its own.
 ///
-/// A suite is an [`Attack`] like any other: it runs [`on`](Attack::on) a model, so that it can be used in training or within another suite. To evaluate
-/// a model, give it to `Evaluation::of` of `cni-evaluation`: the record then has a row for each of
-/// its attacks, and an evaluation that was killed loses one attack on one batch.
+/// A suite is an [`Attack`] like any other: it runs [`on`](Attack::on) a model, so that it can be
+/// used in training or within another suite. To evaluate a model, give it to `Evaluation::of` of
+/// `cni-evaluation`: the record then has a row for each of its attacks, and an evaluation that was
+/// killed loses one attack on one batch.
 ///
 /// ```
 /// use cni_attacks::{Attack, Pgd, RandomNoise, Suite, Threat};

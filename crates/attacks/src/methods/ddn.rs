@@ -1,4 +1,5 @@
-//! Decoupled direction and norm: an ascent on a sphere whose radius shrinks and grows around the boundary.
+//! Decoupled direction and norm: an ascent on a sphere whose radius shrinks and grows around the
+//! boundary.
 
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
@@ -17,15 +18,17 @@ use std::sync::Arc;
 
 /// DDN (Rony et al., arXiv 1811.09600, algorithm 1), in L2.
 ///
-/// Each of 100 iterations adds a step along the gradient of the cross-entropy to the change, whose length falls from 1 to
-/// 0.01 along a cosine, and then sets the length of the change: 5 % less than before where the image was adversarial, 5 %
-/// more where it was not. The result is the nearest adversarial image found, where it is within the threat, else the
-/// original. Where the gradient is zero the direction is random.
+/// Each of 100 iterations adds a step along the gradient of the cross-entropy to the change, whose
+/// length falls from 1 to 0.01 along a cosine, and then sets the length of the change: 5 % less
+/// than before where the image was adversarial, 5 % more where it was not. The result is the
+/// nearest adversarial image found, where it is within the threat, else the original. Where the
+/// gradient is zero the direction is random.
 ///
-/// The last step is ours: since the length keeps swinging by 5 % around the boundary, ten halvings of the segment from
-/// the original to the nearest adversarial image look for it there; [`with_bisection(0)`](Self::with_bisection) gives
-/// the published algorithm. Whether an image of a stochastic model is adversarial is asked of the mean logits over
-/// `draws` draws, the same for all images; without noise the pass of the gradient tells.
+/// The last step is ours: since the length keeps swinging by 5 % around the boundary, ten halvings
+/// of the segment from the original to the nearest adversarial image look for it there;
+/// [`with_bisection(0)`](Self::with_bisection) gives the published algorithm. Whether an image of a
+/// stochastic model is adversarial is asked of the mean logits over `draws` draws, the same for all
+/// images; without noise the pass of the gradient tells.
 ///
 /// ```
 /// use cni_attacks::{Attack, Ddn, Threat};
@@ -50,8 +53,8 @@ pub struct Ddn {
 const STEP_SIZES: [f64; 2] = [1.0, 0.01];
 
 impl Ddn {
-    /// A hundred iterations with a change of the length by 0.05, from a length of 1, and ten halvings; an error unless
-    /// the norm is L2.
+    /// A hundred iterations with a change of the length by 0.05, from a length of 1, and ten
+    /// halvings; an error unless the norm is L2.
     pub fn new(threat: Threat) -> Result<Self, AttackError> {
         if threat.norm() != Norm::L2 {
             return Err(AttackError::Norm { got: threat.norm(), wanted: &[Norm::L2] });
@@ -89,15 +92,15 @@ impl Ddn {
         Self { bisection: steps, ..self }
     }
 
-    /// Rounds every image to this many values of a pixel, 256 for bytes (section 4); an error below two. Otherwise none
-    /// is rounded.
+    /// Rounds every image to this many values of a pixel, 256 for bytes (section 4); an error below
+    /// two. Otherwise none is rounded.
     pub fn with_levels(self, levels: usize) -> Result<Self, AttackError> {
         within("levels", levels as f64, |l| l >= 2.0, "at least 2")?;
         Ok(Self { levels: Some(levels), ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to whether an image is
-    /// adversarial; an error where it is zero.
+    /// The number of draws of the model's noise behind each gradient, and behind each answer to
+    /// whether an image is adversarial; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }

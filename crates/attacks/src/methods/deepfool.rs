@@ -17,13 +17,14 @@ use std::sync::Arc;
 
 /// DeepFool (Moosavi-Dezfooli et al., arXiv 1511.04599, algorithm 2), in L2 or Linf.
 ///
-/// Up to 50 iterations add the way to the nearest boundary of the linearized model, among those of the ten classes most
-/// likely at the original image; the iterate is the original plus 1.02 times the sum, clipped to the box. An example
-/// leaves as soon as it is adversarial. The result is that image, where it is within the threat, else the original.
+/// Up to 50 iterations add the way to the nearest boundary of the linearized model, among those of
+/// the ten classes most likely at the original image; the iterate is the original plus 1.02 times
+/// the sum, clipped to the box. An example leaves as soon as it is adversarial. The result is that
+/// image, where it is within the threat, else the original.
 ///
-/// It has no form for a [`Goal::Target`]. Each step is longer by 1e-4, as in the authors' code, so that it cannot die
-/// out in front of the boundary. Whether an image of a stochastic model is adversarial is asked of the mean logits over
-/// `draws` draws, the same for all images.
+/// It has no form for a [`Goal::Target`]. Each step is longer by 1e-4, as in the authors' code, so
+/// that it cannot die out in front of the boundary. Whether an image of a stochastic model is
+/// adversarial is asked of the mean logits over `draws` draws, the same for all images.
 ///
 /// ```
 /// use cni_attacks::{Attack, DeepFool, Threat};
@@ -46,7 +47,8 @@ pub struct DeepFool {
 const LONGER: f64 = 1e-4;
 
 impl DeepFool {
-    /// Fifty iterations among ten classes, with an overshoot of 0.02; an error where the norm is L1.
+    /// Fifty iterations among ten classes, with an overshoot of 0.02; an error where the norm is
+    /// L1.
     pub fn new(threat: Threat) -> Result<Self, AttackError> {
         if threat.norm() == Norm::L1 {
             let wanted = &[Norm::Linf, Norm::L2];
@@ -72,8 +74,8 @@ impl DeepFool {
         Ok(Self { classes, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to whether an image is
-    /// adversarial; an error where it is zero.
+    /// The number of draws of the model's noise behind each gradient, and behind each answer to
+    /// whether an image is adversarial; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }

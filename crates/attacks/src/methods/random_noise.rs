@@ -19,7 +19,8 @@ pub enum NoiseLaw {
     /// Uniform in the ball.
     #[default]
     Uniform,
-    /// Gaussian: in Linf of standard deviation ε, cut off at ±ε; in L2 and L1 scaled to the length ε.
+    /// Gaussian: in Linf of standard deviation ε, cut off at ±ε; in L2 and L1 scaled to the length
+    /// ε.
     Gaussian,
 }
 
@@ -95,7 +96,8 @@ impl FromSpec for RandomNoise {
 deserialize_from_spec!(RandomNoise);
 
 impl Attack for RandomNoise {
-    /// `Random-{samples}` or `Gaussian-{samples}`, with several draws `EOT-Random-{samples}x{draws}`.
+    /// `Random-{samples}` or `Gaussian-{samples}`, with several draws
+    /// `EOT-Random-{samples}x{draws}`.
     fn name(&self) -> String {
         let law = match self.law {
             NoiseLaw::Uniform => "Random",

@@ -14,10 +14,10 @@ use std::sync::Arc;
 ///
 /// The surrogate keeps its own noise, also where the caller's scope has switched the victim's off.
 ///
-/// With one candidate the victim is never asked. With several, each made with another key and so with other draws of a
-/// stochastic surrogate, the one counts that does best on the victim over `draws` draws which no candidate was made
-/// with, by those in which the goal is reached and then by its mean margin: a perturbation that fits a single draw does
-/// not win.
+/// With one candidate the victim is never asked. With several, each made with another key and so
+/// with other draws of a stochastic surrogate, the one counts that does best on the victim over
+/// `draws` draws which no candidate was made with, by those in which the goal is reached and then
+/// by its mean margin: a perturbation that fits a single draw does not win.
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};

@@ -5,10 +5,10 @@ use burn::tensor::Tensor;
 
 /// A model of inputs of any rank as a [`Classifier`]: tables, signals, volumes.
 ///
-/// Norms know nothing of shapes, so that every attack but those with squares treats `[batch, features]` as well as
-/// images. Inputs of rank 2 become images `[batch, 1, 1, features]`, of rank 3 `[batch, channels, 1, length]`, and of
-/// rank 5 and more `[batch, channels, .., last]` with the axes between in one. Their values are in [0, 1], as pixels
-/// are.
+/// Norms know nothing of shapes, so that every attack but those with squares treats
+/// `[batch, features]` as well as images. Inputs of rank 2 become images `[batch, 1, 1, features]`,
+/// of rank 3 `[batch, channels, 1, length]`, and of rank 5 and more `[batch, channels, .., last]`
+/// with the axes between in one. Their values are in [0, 1], as pixels are.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -36,7 +36,8 @@ impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> AnyRank<D, F> {
     ///
     /// # Errors
     ///
-    /// [`AttackError::InputShape`] where the rank of `forward`'s input is not one more than the length of `shape`.
+    /// [`AttackError::InputShape`] where the rank of `forward`'s input is not one more than the
+    /// length of `shape`.
     pub fn new(shape: impl Into<Vec<usize>>, forward: F) -> Result<Self, AttackError> {
         let shape = shape.into();
         if shape.len() + 1 != D || D < 2 {

@@ -2,12 +2,12 @@
 
 use burn::tensor::Tensor;
 
-/// `exact(x)` in the forward pass, with the backward pass of `surrogate` (BPDA, Athalye et al., arXiv 1802.00420, section
-/// 4.1).
+/// `exact(x)` in the forward pass, with the backward pass of `surrogate` (BPDA, Athalye et al.,
+/// arXiv 1802.00420, section 4.1).
 ///
-/// For parts of a model that are not differentiable, or whose gradient hides the way: quantization, a threshold, a
-/// purifier. Both are called with tensors of the same values; `exact` gets one without graph. Neither should draw noise
-/// unless it stands in both.
+/// For parts of a model that are not differentiable, or whose gradient hides the way: quantization,
+/// a threshold, a purifier. Both are called with tensors of the same values; `exact` gets one
+/// without graph. Neither should draw noise unless it stands in both.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -1,4 +1,5 @@
-//! What is attacked: classifiers, frozen models, inputs of any rank, gradients through what has none.
+//! What is attacked: classifiers, frozen models, inputs of any rank, gradients through what has
+//! none.
 
 mod any_rank;
 mod bpda;

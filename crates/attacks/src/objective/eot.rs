@@ -8,17 +8,19 @@ use burn::tensor::activation::softmax;
 use cni_noise::{Examples, Key, Noise, current_noise, scope_at};
 use serde::{Deserialize, Serialize};
 
-/// What the expectation over a stochastic model's draws is taken of. The three agree for a single draw.
+/// What the expectation over a stochastic model's draws is taken of. The three agree for a single
+/// draw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expectation {
-    /// The mean of the losses, and of their gradients (Athalye et al., arXiv 1707.07397): against one random draw.
+    /// The mean of the losses, and of their gradients (Athalye et al., arXiv 1707.07397): against
+    /// one random draw.
     #[default]
     Loss,
     /// The loss of the mean logits: against a model that averages logits.
     Logits,
-    /// The loss of the mean probabilities: against a model that averages its softmax, and the nearest that has a
-    /// gradient to one that votes.
+    /// The loss of the mean probabilities: against a model that averages its softmax, and the
+    /// nearest that has a gradient to one that votes.
     Probabilities,
 }
 
@@ -52,7 +54,8 @@ impl Eot {
         Passes { forwards: if twice { 2 * draws } else { draws }, backwards: draws }
     }
 
-    /// The name of an attack, `EOT-{name}x{draws}` and the expectation where there are several draws.
+    /// The name of an attack, `EOT-{name}x{draws}` and the expectation where there are several
+    /// draws.
     pub(crate) fn name(self, name: String) -> String {
         match self.draws {
             1 => name,
@@ -61,9 +64,11 @@ impl Eot {
     }
 }
 
-/// Runs `f` under draw number `draw` of the noise that belongs to `key`, for a batch of these examples.
+/// Runs `f` under draw number `draw` of the noise that belongs to `key`, for a batch of these
+/// examples.
 ///
-/// Where the caller has switched noise off it stays off: that is how the noise-free model is attacked.
+/// Where the caller has switched noise off it stays off: that is how the noise-free model is
+/// attacked.
 pub fn draw_scope<R>(
     key: Key,
     draw: u64,

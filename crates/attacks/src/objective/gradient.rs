@@ -1,4 +1,5 @@
-//! The score of images under a stochastic model, and its gradient with respect to them, in expectation over the noise.
+//! The score of images under a stochastic model, and its gradient with respect to them, in
+//! expectation over the noise.
 
 use crate::error::at_least_one;
 use crate::objective::eot::{Mean, Success};
@@ -34,16 +35,18 @@ pub struct InputGradient {
     pub passes: Passes,
 }
 
-/// The gradient of the objective's score with respect to the images, in expectation over the model's noise.
+/// The gradient of the objective's score with respect to the images, in expectation over the
+/// model's noise.
 ///
-/// Draw `d` runs in the [`draw_scope`] of `key`. Each example's gradient is that of its own score, whatever the size of
-/// the batch. [`Expectation::Logits`] and [`Expectation::Probabilities`] take a second forward pass for each draw,
-/// since the slope of the loss is known only after the first; memory is that of one draw.
+/// Draw `d` runs in the [`draw_scope`] of `key`. Each example's gradient is that of its own score,
+/// whatever the size of the batch. [`Expectation::Logits`] and [`Expectation::Probabilities`] take
+/// a second forward pass for each draw, since the slope of the loss is known only after the first;
+/// memory is that of one draw.
 ///
 /// # Errors
 ///
-/// Where `draws` is zero; where images, labels and logits do not fit together; where a logit or the gradient is not
-/// finite; where the logits do not depend on the images.
+/// Where `draws` is zero; where images, labels and logits do not fit together; where a logit or the
+/// gradient is not finite; where the logits do not depend on the images.
 pub fn input_gradient(
     classifier: &dyn Classifier,
     images: &Tensor<4>,
@@ -150,7 +153,8 @@ fn check_tracked(
 
 /// The score of each image, in expectation over the model's noise, without a gradient.
 ///
-/// Equal keys give equal draws, so that candidates can be compared under the same noise. Errors as [`input_gradient`].
+/// Equal keys give equal draws, so that candidates can be compared under the same noise. Errors as
+/// [`input_gradient`].
 pub fn score(
     classifier: &dyn Classifier,
     images: &Tensor<4>,

@@ -34,12 +34,12 @@ pub enum Loss {
     /// `−log softmax(z)_y`. Its gradient vanishes where the model is confident.
     #[default]
     CrossEntropy,
-    /// `max_{j≠y} z_j − z_y`, positive exactly where `y` is not the prediction. The loss of Carlini and Wagner
-    /// (arXiv 1608.04644, equation 7, without its cut at −κ).
+    /// `max_{j≠y} z_j − z_y`, positive exactly where `y` is not the prediction. The loss of Carlini
+    /// and Wagner (arXiv 1608.04644, equation 7, without its cut at −κ).
     Margin,
-    /// The difference of logits ratio, `(max_{j≠y} z_j − z_y) / (z₍₁₎ − z₍₃₎)` with the logits in falling order (Croce
-    /// and Hein, arXiv 2003.01690, equation 6). Blind to shifts and positive factors of the logits; wants three
-    /// classes.
+    /// The difference of logits ratio, `(max_{j≠y} z_j − z_y) / (z₍₁₎ − z₍₃₎)` with the logits in
+    /// falling order (Croce and Hein, arXiv 2003.01690, equation 6). Blind to shifts and positive
+    /// factors of the logits; wants three classes.
     Dlr,
     /// A function of one's own: [`Loss::custom`].
     Custom(LossFn),
@@ -71,7 +71,8 @@ impl Loss {
         assert_classes(&logits, self.classes());
         let logits = at_least_single(logits);
         let own = own_class(labels, &logits);
-        // A masked sum where one might gather: the gradient of a gather scatters, in no fixed order on some devices.
+        // A masked sum where one might gather: the gradient of a gather scatters, in no fixed order
+        // on some devices.
         let of_own = |values: Tensor<2>| values.mask_fill(own.clone().bool_not(), 0.0).sum_dim(1);
         let margin = |logits: Tensor<2>| {
             let others = logits.clone().mask_fill(own.clone(), f64::NEG_INFINITY);
@@ -117,7 +118,8 @@ impl Loss {
 pub enum PairLoss {
     /// `z_t − z_y`.
     Difference,
-    /// `(z_t − z_y) / (z₍₁₎ − (z₍₃₎ + z₍₄₎) / 2)` (Croce and Hein, arXiv 2003.01690, equation 7). Wants four classes.
+    /// `(z_t − z_y) / (z₍₁₎ − (z₍₃₎ + z₍₄₎) / 2)` (Croce and Hein, arXiv 2003.01690, equation 7).
+    /// Wants four classes.
     Dlr,
 }
 
@@ -167,7 +169,8 @@ fn assert_classes(logits: &Tensor<2>, wanted: usize) {
 
 type Bools = Tensor<2, Bool>;
 
-/// The largest logit of each row, the second largest and so on, as `ranks` count them from 0: `[batch, 1]` each.
+/// The largest logit of each row, the second largest and so on, as `ranks` count them from 0:
+/// `[batch, 1]` each.
 pub(super) fn logits_at_ranks<const N: usize>(
     logits: &Tensor<2>,
     ranks: [usize; N],

@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 
 /// What an attack has found so far, while examples that are finished leave its batch.
 ///
-/// Rows are those of the batch as it is now; [`finish`](Self::finish) puts all images in the order of the batch that it
-/// was made for.
+/// Rows are those of the batch as it is now; [`finish`](Self::finish) puts all images in the order
+/// of the batch that it was made for.
 pub struct ActiveRows {
     active: Vec<usize>,
     done: Vec<usize>,

@@ -66,8 +66,8 @@ impl Rows {
         let (got, wanted) = (part.dims()[0], self.host.len());
         assert_eq!(got, wanted, "part: got {got} rows, wanted {wanted}");
         self.assert_within(batch);
-        // Where each row comes from: itself, or the part, which is put behind the whole. Rows are picked rather than
-        // masked: a mask the size of a row is slow to spread on the CPU.
+        // Where each row comes from: itself, or the part, which is put behind the whole. Rows are
+        // picked rather than masked: a mask the size of a row is slow to spread on the CPU.
         let mut source: Vec<i32> = (0..batch as i32).collect();
         self.host.iter().enumerate().for_each(|(at, &row)| source[row] = (batch + at) as i32);
         let both = Tensor::cat(vec![whole.clone(), part.clone()], 0);

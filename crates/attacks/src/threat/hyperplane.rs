@@ -2,12 +2,14 @@
 
 use super::Norm;
 
-/// Moves `point` to the nearest, in `norm`, of those points of the box [0, 1] where the linear function with the value
-/// `offset` here and the slopes `normal` is zero; where none is, to the point of the box where it is least in size.
+/// Moves `point` to the nearest, in `norm`, of those points of the box [0, 1] where the linear
+/// function with the value `offset` here and the slopes `normal` is zero; where none is, to the
+/// point of the box where it is least in size.
 ///
-/// That is problem (3) of Croce and Hein (arXiv 1907.02044). With `tᵢ` the distance that coordinate `i` moves towards the
-/// plane, `rᵢ` its room and `wᵢ` its slope, the solution has `tᵢ = min(τ, rᵢ)` in Linf, `tᵢ = min(τ|wᵢ|, rᵢ)` in L2, and in
-/// L1 the steepest coordinates move all their way until the plane is met. Coordinates without slope stay.
+/// That is problem (3) of Croce and Hein (arXiv 1907.02044). With `tᵢ` the distance that coordinate
+/// `i` moves towards the plane, `rᵢ` its room and `wᵢ` its slope, the solution has
+/// `tᵢ = min(τ, rᵢ)` in Linf, `tᵢ = min(τ|wᵢ|, rᵢ)` in L2, and in L1 the steepest coordinates move
+/// all their way until the plane is met. Coordinates without slope stay.
 pub(crate) fn nearest(norm: Norm, point: &mut [f64], normal: &[f64], offset: f64) {
     let towards = Towards { down: offset > 0.0, missing: offset.abs() };
     match norm {
@@ -38,12 +40,13 @@ impl Towards {
         if self.up(w) { 1.0 - x } else { x }
     }
 
-    /// Moves each coordinate by `min(τ · speed(|w|), room)`, with the least `τ` that closes what is missing; all the way
-    /// where even that is too little.
+    /// Moves each coordinate by `min(τ · speed(|w|), room)`, with the least `τ` that closes what is
+    /// missing; all the way where even that is too little.
     fn fill(&self, point: &mut [f64], normal: &[f64], speed: impl Fn(f64) -> f64) {
         let tau = self.factor(point, normal, &speed);
         let side = if self.down { -1.0 } else { 1.0 };
-        // Choices of values, not of ways: signs are unpredictable, and a branch on one costs more than both its sides.
+        // Choices of values, not of ways: signs are unpredictable, and a branch on one costs more
+        // than both its sides.
         for (x, &w) in point.iter_mut().zip(normal) {
             let (moved, room) = (tau * speed(w.abs()), self.room(*x, w));
             let step = if moved < room { moved } else { room };
@@ -53,8 +56,8 @@ impl Towards {
 
     /// The `τ` of [`fill`](Self::fill).
     ///
-    /// What is gained is concave in `τ` and made of straight pieces, so that Newton's method climbs from zero to the
-    /// solution without ever passing it, by at least one piece a step.
+    /// What is gained is concave in `τ` and made of straight pieces, so that Newton's method climbs
+    /// from zero to the solution without ever passing it, by at least one piece a step.
     fn factor(&self, point: &[f64], normal: &[f64], speed: impl Fn(f64) -> f64) -> f64 {
         let mut tau = 0.0;
         for _ in 0..point.len() + 2 {
@@ -138,8 +141,9 @@ mod tests {
         }
     }
 
-    /// The distance by bisection on the radius of a ball: how much the function can change within ball and box has a closed
-    /// form in Linf, a multiplier in L2, and is a fractional knapsack in L1. Infinite where the box does not meet the plane.
+    /// The distance by bisection on the radius of a ball: how much the function can change within
+    /// ball and box has a closed form in Linf, a multiplier in L2, and is a fractional knapsack in
+    /// L1. Infinite where the box does not meet the plane.
     fn distance_by_bisection(norm: Norm, point: &[f64], normal: &[f64], offset: f64) -> f64 {
         let parts: Vec<(f64, f64)> = (point.iter().zip(normal))
             .map(|(&x, &w)| (w.abs(), if w * offset < 0.0 { 1.0 - x } else { x }))

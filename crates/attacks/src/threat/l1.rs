@@ -5,8 +5,9 @@ use super::on_host::Images;
 use burn::tensor::Tensor;
 
 impl Norm {
-    /// Steps of L1 length one that move, in each image, the `shares[row]` coordinates with the largest slopes, and those
-    /// equal to the last of them, by equal amounts. A zero slope is not followed.
+    /// Steps of L1 length one that move, in each image, the `shares[row]` coordinates with the
+    /// largest slopes, and those equal to the last of them, by equal amounts. A zero slope is not
+    /// followed.
     ///
     /// # Panics
     ///
@@ -29,7 +30,8 @@ impl Norm {
     }
 }
 
-/// The nearest point of the ball of radius `epsilon` around `origin` and of the box [0, 1], for each image.
+/// The nearest point of the ball of radius `epsilon` around `origin` and of the box [0, 1], for
+/// each image.
 pub(super) fn project(perturbed: &Tensor<4>, origin: &Tensor<4>, epsilon: f64) -> Tensor<4> {
     project_onto(perturbed, &Images::read(origin), epsilon)
 }
@@ -38,12 +40,14 @@ pub(super) fn project(perturbed: &Tensor<4>, origin: &Tensor<4>, epsilon: f64) -
 pub(super) fn project_onto(perturbed: &Tensor<4>, origins: &Images, epsilon: f64) -> Tensor<4> {
     let mut images = Images::read(perturbed);
     images.for_each(|row, image| project_image(image, origins.row(row), epsilon));
-    // Rounded to the images' type, a pixel at the edge of the box may lie beyond it by the last digit.
+    // Rounded to the images' type, a pixel at the edge of the box may lie beyond it by the last
+    // digit.
     images.write(perturbed).clamp(0.0, 1.0)
 }
 
-/// The projection is `δᵢ = min(max(|dᵢ| − λ, 0), roomᵢ)` in the direction of `dᵢ`, for the multiplier `λ ≥ 0` at which the sum
-/// is ε: the sum's Lagrangian separates into one such problem for each coordinate.
+/// The projection is `δᵢ = min(max(|dᵢ| − λ, 0), roomᵢ)` in the direction of `dᵢ`, for the
+/// multiplier `λ ≥ 0` at which the sum is ε: the sum's Lagrangian separates into one such problem
+/// for each coordinate.
 pub(crate) fn project_image(image: &mut [f64], origin: &[f64], epsilon: f64) {
     let change = |(x, o): (&f64, &f64)| {
         let d = x - o;
@@ -66,8 +70,8 @@ pub(crate) fn project_image(image: &mut [f64], origin: &[f64], epsilon: f64) {
     } else {
         let (mut low, mut high) = (0.0, differing.iter().fold(0.0, |most, part| part.0.max(most)));
         let mut multiplier = low;
-        // The sum falls in straight pieces. Newton's method follows a piece to where it would meet ε, within a bracket
-        // that it halves where the piece leads out of it.
+        // The sum falls in straight pieces. Newton's method follows a piece to where it would meet
+        // ε, within a bracket that it halves where the piece leads out of it.
         for _ in 0..200 {
             let (sum, slope) = total(multiplier);
             let excess = sum - epsilon;

@@ -1,4 +1,5 @@
-//! The geometry of a threat: distance, random start, steepest step and projection, each a pure function.
+//! The geometry of a threat: distance, random start, steepest step and projection, each a pure
+//! function.
 
 use super::l1;
 use crate::rows::at_least_single;
@@ -10,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// How the size of a perturbation is measured, for each image by itself.
 ///
-/// Images are `[batch, channels, height, width]`; results have the element type and device of the images.
+/// Images are `[batch, channels, height, width]`; results have the element type and device of the
+/// images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
@@ -40,7 +42,8 @@ impl Norm {
         .squeeze_dim(1)
     }
 
-    /// The norm that measures slopes: a linear function changes by at most `ε` times their length in it.
+    /// The norm that measures slopes: a linear function changes by at most `ε` times their length
+    /// in it.
     pub fn dual(self) -> Self {
         match self {
             Self::Linf => Self::L1,
@@ -51,9 +54,10 @@ impl Norm {
 
     /// Perturbations uniform in the ball of radius `epsilon`, shaped as `like`.
     ///
-    /// L2 draws a direction uniform on the sphere, and the radius `ε u^(1/d)` for images of `d` values; L1 shares `ε` among
-    /// the values, and what is left over, in proportion to exponential draws. A perturbation is a function of `key` and of
-    /// its example's number: the same however the examples are cut into batches.
+    /// L2 draws a direction uniform on the sphere, and the radius `ε u^(1/d)` for images of `d`
+    /// values; L1 shares `ε` among the values, and what is left over, in proportion to exponential
+    /// draws. A perturbation is a function of `key` and of its example's number: the same however
+    /// the examples are cut into batches.
     pub fn random_start(
         self,
         key: Key,
@@ -97,9 +101,11 @@ impl Norm {
         }
     }
 
-    /// A random perturbation of exactly the length `epsilon`, shaped as `like`, keyed as [`random_start`](Self::random_start).
+    /// A random perturbation of exactly the length `epsilon`, shaped as `like`, keyed as
+    /// [`random_start`](Self::random_start).
     ///
-    /// Linf: uniform values scaled until the largest is ε. L2: a direction uniform on the sphere. L1: normal values scaled.
+    /// Linf: uniform values scaled until the largest is ε. L2: a direction uniform on the sphere.
+    /// L1: normal values scaled.
     pub fn random_surface(
         self,
         key: Key,
@@ -116,8 +122,9 @@ impl Norm {
 
     /// Each image scaled to length one in this norm; zero stays zero.
     pub fn unit(self, images: Tensor<4>) -> Tensor<4> {
-        // Scaled to a largest entry of one first: the squares of a gradient near 1e-25 vanish in single precision, and
-        // with them the length. That is then at least one, or zero with the image.
+        // Scaled to a largest entry of one first: the squares of a gradient near 1e-25 vanish in
+        // single precision, and with them the length. That is then at least one, or zero with the
+        // image.
         let [batch, ..] = images.dims();
         let peak = images.clone().flatten::<2>(1, 3).max_abs_dim(1).reshape([batch, 1, 1, 1]);
         let zero = peak.clone().equal_elem(0.0);
@@ -133,8 +140,8 @@ impl Norm {
 
     /// The step of length `size` along which a linear function with this gradient rises most.
     ///
-    /// Linf: `size · sign(g)`. L2: `size · g / ‖g‖₂`, for each image. L1: `size` in the direction of the largest slope, shared
-    /// among equal ones. A zero gradient gives a zero step.
+    /// Linf: `size · sign(g)`. L2: `size · g / ‖g‖₂`, for each image. L1: `size` in the direction
+    /// of the largest slope, shared among equal ones. A zero gradient gives a zero step.
     pub fn steepest_step(self, gradient: Tensor<4>, size: f64) -> Tensor<4> {
         self.direction(gradient).mul_scalar(size)
     }
@@ -151,10 +158,11 @@ impl Norm {
         }
     }
 
-    /// A point of both the ball of radius `epsilon` around `origin` and the box of pixels in [0, 1], `origin` being in both.
+    /// A point of both the ball of radius `epsilon` around `origin` and the box of pixels in [0,
+    /// 1], `origin` being in both.
     ///
-    /// Linf and L1: the nearest such point. L2: the nearest of the ball, clipped to the box, as the attacks' authors have
-    /// it; clipping only shortens the perturbation.
+    /// Linf and L1: the nearest such point. L2: the nearest of the ball, clipped to the box, as the
+    /// attacks' authors have it; clipping only shortens the perturbation.
     pub fn project(self, perturbed: Tensor<4>, origin: &Tensor<4>, epsilon: f64) -> Tensor<4> {
         let in_ball = match self {
             Self::Linf => perturbed
@@ -166,7 +174,8 @@ impl Norm {
                 let change = perturbed.clone() - origin.clone();
                 let length = length(change.clone());
                 let outside = length.clone().greater_elem(epsilon).expand(change.shape());
-                // Where the length is zero the quotient is no number, but there the point is inside.
+                // Where the length is zero the quotient is no number, but there the point is
+                // inside.
                 let shortened = origin + change * length.recip().mul_scalar(epsilon);
                 perturbed.mask_where(outside, shortened).cast(dtype)
             }

@@ -1,4 +1,5 @@
-//! Work on each image by itself that tensors cannot do: on the host, images in parallel, in double precision.
+//! Work on each image by itself that tensors cannot do: on the host, images in parallel, in double
+//! precision.
 
 use crate::rows::read;
 use burn::tensor::{DType, Tensor, TensorData};

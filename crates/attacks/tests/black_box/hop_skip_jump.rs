@@ -6,8 +6,8 @@ use burn::tensor::{DType, Device, Tensor};
 use cni_attacks::{Attack, Goal, HopSkipJump, Loss, Norm, Threat};
 use cni_noise::Key;
 
-/// The nearest image across a plane is `|margin| / ‖w‖` away in the dual norm. Binary searches end within `d^(−3/2)` and
-/// `d⁻²` of it.
+/// The nearest image across a plane is `|margin| / ‖w‖` away in the dual norm. Binary searches end
+/// within `d^(−3/2)` and `d⁻²` of it.
 #[test]
 fn hop_skip_jump_finds_the_distance_of_the_boundary() {
     let plane = Plane::new([3, 2, 3], DType::F64);

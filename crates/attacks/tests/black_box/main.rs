@@ -1,4 +1,5 @@
-//! Attacks that ask for scores or decisions alone, against linear models, where the answer is known.
+//! Attacks that ask for scores or decisions alone, against linear models, where the answer is
+//! known.
 
 mod boundary;
 mod hop_skip_jump;

@@ -20,7 +20,8 @@ fn square(plane: &Plane, clean: &Tensor<4>, attack: &Square) -> (Tensor<4>, Vec<
     (found.unwrap().images, trace)
 }
 
-/// The margin that a linear model allows within the ball is `ε ‖w‖` in the dual norm above that of the image.
+/// The margin that a linear model allows within the ball is `ε ‖w‖` in the dual norm above that of
+/// the image.
 #[test]
 fn square_climbs_to_the_optimum_of_a_linear_model_and_never_back() {
     let plane = Plane::new([1, 6, 6], DType::F64);
@@ -62,7 +63,8 @@ fn examples_leave_square_once_they_are_broken() {
     assert!(reached.all().into_scalar::<bool>());
 }
 
-/// Where the score is noise alone no candidate is better than another. Under draws of its own one would be, now and then.
+/// Where the score is noise alone no candidate is better than another. Under draws of its own one
+/// would be, now and then.
 #[test]
 fn eot_square_accepts_nothing_by_luck() {
     let plane = Plane { weight: Tensor::zeros([1, 3, 6, 6], &Device::flex()), noise: 1.0 };

@@ -17,7 +17,8 @@ use support::{Toy, fraction, gap, images, largest};
 
 const CLASSES: usize = 4;
 
-/// Each attack in each of its norms, at a radius that moves a pixel, or all of them, by about `size`.
+/// Each attack in each of its norms, at a radius that moves a pixel, or all of them, by about
+/// `size`.
 fn attacks(size: f64) -> Vec<(String, Row, Box<dyn Attack>)> {
     let each = |row: fn() -> Vec<Row>| {
         row().into_iter().flat_map(|row| row.norms.iter().map(move |&norm| (row.name, norm)))
@@ -134,8 +135,8 @@ fn shapes_and_types_are_kept() {
     }
 }
 
-/// Alone or in company, in chunks or at once, under its number an example gets the same image, up to the rounding of the
-/// model's sums.
+/// Alone or in company, in chunks or at once, under its number an example gets the same image, up
+/// to the rounding of the model's sums.
 #[test]
 fn an_example_is_attacked_the_same_in_any_batch() {
     let toy = Toy::new(CLASSES, DType::F64);

@@ -45,8 +45,8 @@ pub fn exact_distances(toy: &Toy, images: &Tensor<4>, norm: Norm) -> Vec<f64> {
     boundaries(toy, images).iter().map(nearest).collect()
 }
 
-/// The distance to the nearest boundary within the box, by bisection on the one multiplier that the solution has; infinite
-/// where the box does not meet it.
+/// The distance to the nearest boundary within the box, by bisection on the one multiplier that the
+/// solution has; infinite where the box does not meet it.
 pub fn exact_distances_in_box(toy: &Toy, images: &Tensor<4>, norm: Norm) -> Vec<f64> {
     let pixels = rows(images);
     let distance = |pixels: &[f64], (slopes, margin): &(Vec<f64>, f64)| -> f64 {
@@ -55,7 +55,8 @@ pub fn exact_distances_in_box(toy: &Toy, images: &Tensor<4>, norm: Norm) -> Vec<
         if parts.iter().map(|(w, room)| w * room).sum::<f64>() < -margin {
             return f64::INFINITY;
         }
-        // In L1 a coordinate moves when its slope is among the steepest: the multiplier is the price of a step.
+        // In L1 a coordinate moves when its slope is among the steepest: the multiplier is the
+        // price of a step.
         let steps = |factor: f64| -> Vec<f64> {
             let step = |&(w, room): &(f64, f64)| match norm {
                 Norm::Linf => room.min(factor),

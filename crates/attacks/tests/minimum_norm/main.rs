@@ -1,4 +1,5 @@
-//! Attacks that look for the nearest adversarial image, on linear models whose boundaries are known.
+//! Attacks that look for the nearest adversarial image, on linear models whose boundaries are
+//! known.
 
 mod ead;
 mod exact;
@@ -25,8 +26,8 @@ fn threat(norm: Norm, epsilon: f64) -> Threat {
     Threat::unbounded(norm).with_epsilon(epsilon).unwrap()
 }
 
-/// An attack, and how much farther than the nearest adversarial image its result may be, relatively: of two classes, and of
-/// several.
+/// An attack, and how much farther than the nearest adversarial image its result may be,
+/// relatively: of two classes, and of several.
 type Case = (Box<dyn Attack>, [f64; 2]);
 
 /// FAB ends within 0.6 % or as near as its bisection goes, which is along the way to the nearest
@@ -77,8 +78,9 @@ fn cw(threat: Threat) -> CarliniWagner {
 
 const NORMS: [Norm; 3] = [Norm::Linf, Norm::L2, Norm::L1];
 
-/// Images whose boundaries are near enough for the box to be out of the way, and as far as those of any image of use: DDN
-/// comes no nearer than `0.95^100`, and what DeepFool adds to a step should not matter.
+/// Images whose boundaries are near enough for the box to be out of the way, and as far as those of
+/// any image of use: DDN comes no nearer than `0.95^100`, and what DeepFool adds to a step should
+/// not matter.
 fn middling(toy: &Toy, batch: usize) -> Tensor<4> {
     let pixels = uniform::<4>(Key::new(21), [400, 3, 2, 2], &Device::flex()).cast(DType::F64);
     let pixels = pixels.sub_scalar(0.5).mul_scalar(0.4).add_scalar(0.5);

@@ -50,7 +50,8 @@ impl Toy {
     }
 }
 
-/// Uniform pixels, except for two images at the corners of the box and one with all pixels at its faces.
+/// Uniform pixels, except for two images at the corners of the box and one with all pixels at its
+/// faces.
 pub fn images(batch: usize, dtype: DType) -> Tensor<4> {
     let pixels = uniform::<4>(Key::new(12), [batch, 3, 2, 2], &Device::flex());
     let faces = pixels.clone().slice(2..3).greater_elem(0.5).float();

@@ -1,9 +1,9 @@
 //! How the answers of a stochastic classifier become one prediction, and what can be proved of it.
 //!
-//! A model with noise gives another answer at every pass. [`Prediction`] says what is made of `draws` of them, without
-//! and with Gaussian noise on the input, and [`Predictor`] is the classifier that predicts so, to be attacked and
-//! evaluated as any other. [`Smoothing`] adds a proof: no change of the image shorter than a radius changes the
-//! prediction.
+//! A model with noise gives another answer at every pass. [`Prediction`] says what is made of
+//! `draws` of them, without and with Gaussian noise on the input, and [`Predictor`] is the
+//! classifier that predicts so, to be attacked and evaluated as any other. [`Smoothing`] adds a
+//! proof: no change of the image shorter than a radius changes the prediction.
 //!
 //! ```
 //! # use burn::tensor::{Device, Tensor};
@@ -21,20 +21,21 @@
 //! # Ok::<(), cni_attacks::AttackError>(())
 //! ```
 //!
-//! The modes are those of Nemcovsky et al. (arXiv 1911.07198), the smoothing of CNI (arXiv 2003.02188).
+//! The modes are those of Nemcovsky et al. (arXiv 1911.07198), the smoothing of CNI (arXiv
+//! 2003.02188).
 //!
 //! # Deviations
 //!
-//! - σ is in units of the pixel range [0, 1], as ε is. The authors' code adds its noise after normalization: their σ is
-//!   σ·std of the channel in pixels, so that their 0.2 on CIFAR-10 is about 0.05 here. Noisy pixels are not clipped,
-//!   there or here.
+//! - σ is in units of the pixel range [0, 1], as ε is. The authors' code adds its noise after
+//!   normalization: their σ is σ·std of the channel in pixels, so that their 0.2 on CIFAR-10 is
+//!   about 0.05 here. Noisy pixels are not clipped, there or here.
 //! - Their third mode, in which a class of rank q among the logits counts 2⁻q votes, is left out.
 
+mod classifier;
 pub(crate) mod input_noise;
 mod mode;
-mod predictor;
 pub(crate) mod votes;
 
+pub use self::classifier::Predictor;
 pub use self::input_noise::InputNoise;
 pub use self::mode::{Prediction, Predictions};
-pub use self::predictor::Predictor;

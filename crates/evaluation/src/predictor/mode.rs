@@ -47,19 +47,20 @@ impl Prediction {
         Self { aggregation: Aggregation::MeanLogits, draws: 1, input_noise: 0.0 }
     }
 
-    /// The class that has the largest logit in the most of `draws` draws, of equal ones the lowest (`mcpredict` in the
-    /// authors' code); an error where there are no draws.
+    /// The class that has the largest logit in the most of `draws` draws, of equal ones the lowest
+    /// (`mcpredict` in the authors' code); an error where there are no draws.
     pub fn vote(draws: usize) -> Result<Self, AttackError> {
         Self::over(Aggregation::Vote, draws)
     }
 
-    /// The class of the largest mean logit over `draws` draws (`mcepredict` in the authors' code); an error where there
-    /// are no draws.
+    /// The class of the largest mean logit over `draws` draws (`mcepredict` in the authors' code);
+    /// an error where there are no draws.
     pub fn mean_logits(draws: usize) -> Result<Self, AttackError> {
         Self::over(Aggregation::MeanLogits, draws)
     }
 
-    /// The class of the largest mean probability, that is softmax, over `draws` draws; an error where there are none.
+    /// The class of the largest mean probability, that is softmax, over `draws` draws; an error
+    /// where there are none.
     pub fn mean_probabilities(draws: usize) -> Result<Self, AttackError> {
         Self::over(Aggregation::MeanProbabilities, draws)
     }
@@ -68,21 +69,24 @@ impl Prediction {
         Ok(Self { aggregation, draws: at_least_one("draws", draws)?, input_noise: 0.0 })
     }
 
-    /// Adds Gaussian noise to the images in each draw, of standard deviation `sigma` in units of the pixel range, as
-    /// [`InputNoise`](super::InputNoise); an error unless finite and at least 0.
+    /// Adds Gaussian noise to the images in each draw, of standard deviation `sigma` in units of
+    /// the pixel range, as [`InputNoise`](super::InputNoise); an error unless finite and at least
+    /// 0.
     pub fn with_input_noise(self, sigma: f64) -> Result<Self, AttackError> {
         Ok(Self { input_noise: check_sigma(sigma)?, ..self })
     }
 
     /// Predicts the classes of `images`, `[batch, channels, height, width]` with pixels in [0, 1].
     ///
-    /// Draw `d` of the classifier's noise and of the input's runs in the [`draw_scope`] of `key`: equal keys give equal
-    /// predictions, and noise stays off where the caller's scope has switched it off. An example's own noise goes by
-    /// its number in `examples`, not by the batch that it is in.
+    /// Draw `d` of the classifier's noise and of the input's runs in the [`draw_scope`] of `key`:
+    /// equal keys give equal predictions, and noise stays off where the caller's scope has switched
+    /// it off. An example's own noise goes by its number in `examples`, not by the batch that it is
+    /// in.
     ///
     /// # Errors
     ///
-    /// Where there is no image, a pixel is not in [0, 1], or the logits are not `[batch, classes]` or not finite.
+    /// Where there is no image, a pixel is not in [0, 1], or the logits are not `[batch, classes]`
+    /// or not finite.
     pub fn predict(
         &self,
         classifier: &dyn Classifier,
@@ -110,8 +114,8 @@ impl Prediction {
 
     /// The logits that stand for all draws, and the votes where there are any.
     ///
-    /// Those of votes are the logarithms of the shares with one vote more for each class, lest a class without votes
-    /// had none.
+    /// Those of votes are the logarithms of the shares with one vote more for each class, lest a
+    /// class without votes had none.
     pub(crate) fn draw(
         &self,
         classifier: &dyn Classifier,

@@ -12,7 +12,8 @@ pub(crate) fn votes(logits: &Tensor<2>) -> Tensor<2, Int> {
     own_class(&logits.clone().argmax(1).squeeze_dim(1), &logits).int()
 }
 
-/// Zero where all is finite, else NaN: added to what is made of the logits, it keeps such values from being hidden.
+/// Zero where all is finite, else NaN: added to what is made of the logits, it keeps such values
+/// from being hidden.
 pub(crate) fn zero_if_finite(logits: &Tensor<2>) -> Tensor<2> {
     logits.clone().inner().mul_scalar(0.0)
 }

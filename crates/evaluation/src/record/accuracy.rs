@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// What is absent was not measured: for a model without noise all would be equal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Accuracy {
-    /// Against an attacker who has one try, for whom the noise is drawn once. What is meant where nothing else is said.
+    /// Against an attacker who has one try, for whom the noise is drawn once. What is meant where
+    /// nothing else is said.
     #[serde(flatten)]
     pub one_shot: Estimate,
     /// Of the class that most of several draws give, the lowest of equals.
@@ -35,8 +36,8 @@ impl From<Estimate> for Accuracy {
 
 /// Collects an [`Accuracy`] over batches.
 ///
-/// A vote, or a series of tries, is one draw of a classifier that takes several: the draws are cut into groups, each of
-/// which gives one answer. What is left over is not used.
+/// A vote, or a series of tries, is one draw of a classifier that takes several: the draws are cut
+/// into groups, each of which gives one answer. What is left over is not used.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
     one_shot: Hits,
@@ -54,8 +55,8 @@ struct Several {
 }
 
 impl Tally {
-    /// Nothing yet. `states` are those of a stochastic model's noise in which it is judged; one without noise has none,
-    /// and votes and tries have no meaning for it.
+    /// Nothing yet. `states` are those of a stochastic model's noise in which it is judged; one
+    /// without noise has none, and votes and tries have no meaning for it.
     pub fn new(draws: usize, votes: usize, tries: usize, states: Option<&[NoiseState]>) -> Self {
         let several = || Several {
             votes,
@@ -146,7 +147,8 @@ mod tests {
         let accuracy = tally.accuracy(0.95);
         let close = |estimate: &Estimate, wanted: f64| (estimate.accuracy - wanted).abs() < 1e-12;
         assert!(close(&accuracy.one_shot, 9.0 / 12.0));
-        // The first group gives the first image class 1, the second a tie of three, of which 0 is the lowest.
+        // The first group gives the first image class 1, the second a tie of three, of which 0 is
+        // the lowest.
         assert!(close(&accuracy.vote.unwrap(), 3.0 / 4.0));
         assert!(close(&accuracy.best_of.unwrap(), 2.0 / 4.0));
         assert!(close(&accuracy.noise_off.unwrap(), 0.5));

@@ -11,8 +11,8 @@ pub(crate) enum Averaging {
     AsksNothing,
 }
 
-/// By the draws behind its gradients, else by those in its settings. Of a suite the best counts, and of one that takes
-/// gradients the best of these.
+/// By the draws behind its gradients, else by those in its settings. Of a suite the best counts,
+/// and of one that takes gradients the best of these.
 pub(crate) fn averaging(spec: &serde_json::Value, gradient_draws: Option<usize>) -> Averaging {
     let all = gradients_first(parts(spec, gradient_draws));
     let all: Vec<Averaging> = all.iter().map(Part::averaging).collect();
@@ -45,8 +45,8 @@ pub(crate) struct Part<'a> {
     points: u64,
 }
 
-/// The attacks that one is made of. What a record says of its gradients' draws comes first; older ones say no more than
-/// its settings.
+/// The attacks that one is made of. What a record says of its gradients' draws comes first; older
+/// ones say no more than its settings.
 pub(crate) fn parts(spec: &serde_json::Value, gradient_draws: Option<usize>) -> Vec<Part<'_>> {
     if let Some(members) = spec["attacks"].as_array() {
         let mut all: Vec<Part> = members.iter().flat_map(|spec| parts(spec, None)).collect();

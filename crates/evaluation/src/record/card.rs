@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 pub struct DataCard {
     /// The name of the data set.
     pub name: String,
-    /// A hash of its pixels and labels; where none was given, an evaluation computes one for its record. Records of an
-    /// earlier version may lack it: two of these are not compared.
+    /// A hash of its pixels and labels; where none was given, an evaluation computes one for its
+    /// record. Records of an earlier version may lack it: two of these are not compared.
     pub fingerprint: String,
     /// The names of the classes, in the order of the labels; empty where none were given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -27,8 +27,9 @@ pub struct DataCard {
 pub struct ModelCard {
     /// A name for tables.
     pub name: String,
-    /// A hash of its parameters, as [`ModelCard::fingerprint_of`] computes it; empty where none was given. Saved state of
-    /// an evaluation is taken up again by a model of the same fingerprint alone.
+    /// A hash of its parameters, as [`ModelCard::fingerprint_of`] computes it; empty where none was
+    /// given. Saved state of an evaluation is taken up again by a model of the same fingerprint
+    /// alone.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub fingerprint: String,
     /// Number of learnable parameters.
@@ -42,7 +43,8 @@ pub struct ModelCard {
     /// The element type that it multiplies in, where that is not its parameters' own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
-    /// The noise that each of its layers has learned; empty where it has none or it was not looked at.
+    /// The noise that each of its layers has learned; empty where it has none or it was not looked
+    /// at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<NoiseCovariance>,
     /// The epochs it was trained for, in their order; empty where they are not known.
@@ -51,10 +53,11 @@ pub struct ModelCard {
 }
 
 impl ModelCard {
-    /// The SHA-256 of all that a module holds, running statistics and the parameters of noise included: names, shapes
-    /// and values.
+    /// The SHA-256 of all that a module holds, running statistics and the parameters of noise
+    /// included: names, shapes and values.
     ///
-    /// Equal fingerprints are equal weights. They say nothing of what the forward pass does with them.
+    /// Equal fingerprints are equal weights. They say nothing of what the forward pass does with
+    /// them.
     ///
     /// ```
     /// # use burn::{nn::LinearConfig, tensor::Device};

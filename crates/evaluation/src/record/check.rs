@@ -61,8 +61,8 @@ pub struct Check {
     /// a fraction. Absent where the rule names no difference, and in records before version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detectable: Option<f64>,
-    /// The most that an upper confidence limit leaves to be seen, a fraction, of a check that passes
-    /// because that is no more than its bound.
+    /// The most that an upper confidence limit leaves to be seen, a fraction, of a check that
+    /// passes because that is no more than its bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,
     /// The difference, or share, that its rule names and that a check must be able to see to pass,

@@ -24,10 +24,12 @@ pub struct Comparison {
     pub confidence: f64,
     /// On the images as they are.
     pub clean: Difference,
-    /// Under each attack that both faced, by its name, in the order of the first. Where the attack has another name for
-    /// the second, because draws mean nothing to one of them, both names are given.
+    /// Under each attack that both faced, by its name, in the order of the first. Where the attack
+    /// has another name for the second, because draws mean nothing to one of them, both names are
+    /// given.
     pub attacks: Vec<(String, Difference)>,
-    /// Under the attack that hurts most; absent where the suites are not equal, for then it has no common meaning.
+    /// Under the attack that hurts most; absent where the suites are not equal, for then it has no
+    /// common meaning.
     pub worst_case: Option<Difference>,
 }
 
@@ -40,14 +42,14 @@ pub struct Difference {
     pub low: f64,
     /// Upper end of its interval.
     pub high: f64,
-    /// Two-sided p-value of no difference: of McNemar's exact test where neither model has noise, else from the normal
-    /// law that gives the interval.
+    /// Two-sided p-value of no difference: of McNemar's exact test where neither model has noise,
+    /// else from the normal law that gives the interval.
     pub p: f64,
     /// The exact p-value of McNemar's test, where neither model has noise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact_p: Option<f64>,
-    /// Whether the difference says anything about the models. It does not where the attack neglects the draws of a noisy
-    /// one: what it leaves there says how badly it was led astray.
+    /// Whether the difference says anything about the models. It does not where the attack neglects
+    /// the draws of a noisy one: what it leaves there says how badly it was led astray.
     #[serde(default = "yes")]
     pub evidence: bool,
 }
@@ -58,23 +60,27 @@ fn yes() -> bool {
 
 /// Compares two models example by example.
 ///
-/// Attacks are the same where their settings are. Draws mean nothing to a model without noise: where one of the models
-/// is such, attacks that differ in draws alone are the same too, and `EOT-PGD-20x8` on a noisy model is compared with
-/// `PGD-20` on one without noise. Where several attacks of one model are the same as one of the other, each is compared
-/// with it. Worst cases are compared where every attack has a counterpart. In cascades an attack is
-/// the same if those before it are too; it has no counterpart among attacks by themselves.
+/// Attacks are the same where their settings are. Draws mean nothing to a model without noise:
+/// where one of the models is such, attacks that differ in draws alone are the same too, and
+/// `EOT-PGD-20x8` on a noisy model is compared with `PGD-20` on one without noise. Where several
+/// attacks of one model are the same as one of the other, each is compared with it. Worst cases are
+/// compared where every attack has a counterpart. In cascades an attack is the same if those before
+/// it are too; it has no counterpart among attacks by themselves.
 ///
-/// Without noise the interval is Newcombe's for paired proportions ([`newcombe_paired`]), and the test McNemar's, exact.
-/// With noise, and `d` the difference of an example's shares of correct draws, the variance of the mean difference is
-/// `s²(d) / n + s²_a / k_a + s²_b / k_b`: over the `n` examples, and over the `k` draws of each model, as in
-/// [`Hits::estimate`](crate::Hits::estimate). Draws count as independent between the models, which is conservative
-/// where equal keys give them equal luck. Where `d` does not vary, the interval is that of Agresti and Min (Statistics
-/// in Medicine 2005), which adds half an example to each of the four outcomes and is never empty.
+/// Without noise the interval is Newcombe's for paired proportions ([`newcombe_paired`]), and the
+/// test McNemar's, exact. With noise, and `d` the difference of an example's shares of correct
+/// draws, the variance of the mean difference is `s²(d) / n + s²_a / k_a + s²_b / k_b`: over the
+/// `n` examples, and over the `k` draws of each model, as in
+/// [`Hits::estimate`](crate::Hits::estimate). Draws count as independent between the models, which
+/// is conservative where equal keys give them equal luck. Where `d` does not vary, the interval is
+/// that of Agresti and Min (Statistics in Medicine 2005), which adds half an example to each of the
+/// four outcomes and is never empty.
 ///
 /// # Errors
 ///
-/// [`EvaluationError::Differs`] for records of different data, threats or confidence, [`EvaluationError::NoData`] for
-/// those without examples, and [`EvaluationError::Field`] for what [`Evaluated::check`] refuses.
+/// [`EvaluationError::Differs`] for records of different data, threats or confidence,
+/// [`EvaluationError::NoData`] for those without examples, and [`EvaluationError::Field`] for what
+/// [`Evaluated::check`] refuses.
 pub fn compare(a: &Evaluated, b: &Evaluated) -> Result<Comparison, EvaluationError> {
     a.check()?;
     b.check()?;
@@ -171,7 +177,8 @@ pub(crate) fn matches(a: &Record, b: &Record) -> Matches {
 }
 
 impl Difference {
-    /// From whether each example is right in the first model and in the second, neither of which has noise.
+    /// From whether each example is right in the first model and in the second, neither of which
+    /// has noise.
     fn paired(outcomes: &[(bool, bool)], confidence: f64) -> Result<Self, EvaluationError> {
         let count = |both: (bool, bool)| outcomes.iter().filter(|o| **o == both).count() as u64;
         let [e, f, g, h] = [(true, true), (true, false), (false, true), (false, false)].map(count);
@@ -251,8 +258,9 @@ mod tests {
     use crate::Hits;
     use cni_noise::{Key, host_normal, host_uniform};
 
-    /// Of 20 examples 10 are right in both models, 6 in the first alone, 2 in the second alone, 2 in neither. McNemar:
-    /// 2 (1 + 8 + 28) / 2⁸ = 0.2891. The interval is that of `tests/reference/intervals.py`.
+    /// Of 20 examples 10 are right in both models, 6 in the first alone, 2 in the second alone, 2
+    /// in neither. McNemar: 2 (1 + 8 + 28) / 2⁸ = 0.2891. The interval is that of
+    /// `tests/reference/intervals.py`.
     #[test]
     fn models_without_noise_give_mcnemars_and_newcombes_numbers() {
         let mut outcomes = vec![(true, true); 10];
@@ -268,7 +276,8 @@ mod tests {
         assert_eq!(difference.p, difference.exact_p.unwrap());
     }
 
-    /// Four examples differ by 0.5, 0.5, 0, 0: s² = 1/12. Over draws 0.01 more: 1/48 + 0.01 = 0.030833.
+    /// Four examples differ by 0.5, 0.5, 0, 0: s² = 1/12. Over draws 0.01 more: 1/48 + 0.01 =
+    /// 0.030833.
     #[test]
     fn a_noisy_model_adds_the_variance_over_draws() {
         let difference = Difference::over_draws(&[0.5, 0.5, 0.0, 0.0], 0.01, 0.95).unwrap();
@@ -287,10 +296,11 @@ mod tests {
         assert!(opposite.low > 0.8 && opposite.exact_p.unwrap() < 1e-12, "{opposite:?}");
     }
 
-    /// Two models of one law: examples of differing difficulty, shared by both, under draws of differing luck, each
-    /// model's own; a single draw stands for no noise and has no luck. 1,000 simulations of 300 examples; the share of
-    /// p-values below 5 % has a standard error of 0.7 %, five of which are allowed above. The test is conservative by
-    /// design, so below 1 % is the other bound.
+    /// Two models of one law: examples of differing difficulty, shared by both, under draws of
+    /// differing luck, each model's own; a single draw stands for no noise and has no luck. 1,000
+    /// simulations of 300 examples; the share of p-values below 5 % has a standard error of 0.7 %,
+    /// five of which are allowed above. The test is conservative by design, so below 1 % is the
+    /// other bound.
     #[test]
     fn a_difference_is_seen_in_about_one_of_twenty_equal_pairs() {
         for draws in [1, 20] {

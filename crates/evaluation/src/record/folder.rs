@@ -1,9 +1,10 @@
-//! A folder that holds one result: its files are replaced together, and none is read that has changed since.
+//! A folder that holds one result: its files are replaced together, and none is read that has
+//! changed since.
 //!
-//! `manifest.json` lists the files that this library wrote, with their checksums and one of its own.
-//! New files are written into the folder `.new` first, the new manifest last of them; from then on
-//! they count, wherever a kill leaves them. Then they move to their places. One file, because what
-//! reads must undo what writes, step by step.
+//! `manifest.json` lists the files that this library wrote, with their checksums and one of its
+//! own. New files are written into the folder `.new` first, the new manifest last of them; from
+//! then on they count, wherever a kill leaves them. Then they move to their places. One file,
+//! because what reads must undo what writes, step by step.
 
 use crate::EvaluationError;
 use crate::files::{fingerprint, read_text, seal, unseal, write_whole};
@@ -25,7 +26,8 @@ const LAYOUT: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Owner {
-    /// An evaluation. A report beside it is of the same result, so that a new evaluation removes an old report.
+    /// An evaluation. A report beside it is of the same result, so that a new evaluation removes an
+    /// old report.
     Evaluation,
     /// A report.
     Report,
@@ -96,10 +98,12 @@ impl Folder {
         if self.moving && new.exists() { new } else { self.path.join(name) }
     }
 
-    /// The content of a file, once it is found to be what was written; `None` where there is no such file.
+    /// The content of a file, once it is found to be what was written; `None` where there is no
+    /// such file.
     ///
-    /// A folder without manifest, or whose manifest lists nothing of an evaluation, holds one of an earlier version of the
-    /// library, which wrote no checksums; a report of it may have been written since.
+    /// A folder without manifest, or whose manifest lists nothing of an evaluation, holds one of an
+    /// earlier version of the library, which wrote no checksums; a report of it may have been
+    /// written since.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, EvaluationError> {
         let path = self.place(name);
         let written = match &self.manifest {
@@ -167,11 +171,13 @@ impl Folder {
     }
 }
 
-/// Replaces the files that this library wrote into a folder for an owner, and those that follow from them, by these, all
-/// at once: a kill leaves the old ones or the new ones. The folder is made where it is missing.
+/// Replaces the files that this library wrote into a folder for an owner, and those that follow
+/// from them, by these, all at once: a kill leaves the old ones or the new ones. The folder is made
+/// where it is missing.
 ///
-/// Names are paths within the folder, with `/` between the parts. These files are written whatever is in their places.
-/// All other files of others stay, and so do files of ours that were changed since; the latter are ours no more.
+/// Names are paths within the folder, with `/` between the parts. These files are written whatever
+/// is in their places. All other files of others stay, and so do files of ours that were changed
+/// since; the latter are ours no more.
 ///
 /// # Errors
 ///
@@ -293,7 +299,8 @@ mod tests {
         assert_eq!(read(at, "notes"), None);
     }
 
-    /// Whatever has been moved when the kill comes, the folder reads as the old result or as the new one.
+    /// Whatever has been moved when the kill comes, the folder reads as the old result or as the
+    /// new one.
     #[test]
     fn a_kill_leaves_the_old_result_or_the_new_one() {
         let old = || files(&[("a", "old"), ("b", "old"), ("gallery", "old")]);

@@ -76,8 +76,8 @@ pub struct Record {
     pub tries: usize,
     /// Whether two draws gave different logits.
     pub stochastic: bool,
-    /// The states of its noise in which the model was attacked and judged; a model without noise has one. Empty in
-    /// records before version 3, which say nothing of it.
+    /// The states of its noise in which the model was attacked and judged; a model without noise
+    /// has one. Empty in records before version 3, which say nothing of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub noise_states: Vec<NoiseState>,
     /// The key from which all others derive.
@@ -94,10 +94,10 @@ pub struct Record {
     pub budget: Option<Budget>,
     /// The attacks, in the order of the suite.
     pub attacks: Vec<AttackRecord>,
-    /// Accuracy under the attack that hurts most, chosen for each example, the unchanged image among the candidates.
-    /// With noise the choice is made by other draws than the judgement, whose draws are those of the single attacks.
-    /// Absent where the suite is empty.
-    /// In a cascade it is the robust accuracy of the suite.
+    /// Accuracy under the attack that hurts most, chosen for each example, the unchanged image
+    /// among the candidates. With noise the choice is made by other draws than the judgement, whose
+    /// draws are those of the single attacks. Absent where the suite is empty. In a cascade it is
+    /// the robust accuracy of the suite.
     pub worst_case: Option<Accuracy>,
     /// Accuracy at several radii, for each attack; empty if no radii were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -120,8 +120,9 @@ pub struct Record {
 }
 
 impl Record {
-    /// The probability with which the model is right on an example, from the draws in which it was: the share of them,
-    /// and the ends of the exact interval at the record's confidence (Clopper and Pearson, Biometrika 1934).
+    /// The probability with which the model is right on an example, from the draws in which it was:
+    /// the share of them, and the ends of the exact interval at the record's confidence (Clopper
+    /// and Pearson, Biometrika 1934).
     ///
     /// A single draw of a model without noise leaves nothing open: the interval is a point.
     ///
@@ -135,10 +136,12 @@ impl Record {
         Ok(if self.stochastic { (share, low, high) } else { (share, share, share) })
     }
 
-    /// Whether the accuracy under an attack of this record says anything against a model without noise.
+    /// Whether the accuracy under an attack of this record says anything against a model without
+    /// noise.
     ///
-    /// An attack that does not average over the draws of a noisy model is led astray by each of them, and leaves more
-    /// than one that does (Athalye et al., arXiv 1802.00420): what it leaves is no evidence.
+    /// An attack that does not average over the draws of a noisy model is led astray by each of
+    /// them, and leaves more than one that does (Athalye et al., arXiv 1802.00420): what it leaves
+    /// is no evidence.
     pub fn is_evidence(&self, attack: &AttackRecord) -> bool {
         let averages = averaging(&attack.spec, attack.gradient_draws) != Averaging::Neglects;
         !self.stochastic || averages
@@ -146,8 +149,9 @@ impl Record {
 
     /// The same of the worst case: whether any of the attacks averages over draws.
     ///
-    /// Where any takes gradients of the model, those must be averages: many draws behind the scores of an attack without
-    /// gradients make up for nothing. Random points and the examples of another model are never enough.
+    /// Where any takes gradients of the model, those must be averages: many draws behind the scores
+    /// of an attack without gradients make up for nothing. Random points and the examples of
+    /// another model are never enough.
     pub fn worst_case_is_evidence(&self) -> bool {
         let all = self.attacks.iter().flat_map(|attack| parts(&attack.spec, attack.gradient_draws));
         !self.stochastic || is_worst_evidence(all.collect())
@@ -193,8 +197,8 @@ pub struct AttackRecord {
     /// none; absent for an attack without gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gradient_draws: Option<usize>,
-    /// Whether its accuracy says anything against a model without noise, as [`Record::is_evidence`] has it. Records before
-    /// version 3 do not say.
+    /// Whether its accuracy says anything against a model without noise, as [`Record::is_evidence`]
+    /// has it. Records before version 3 do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<bool>,
     /// Examples that it was run on: a model without noise is not attacked where it is wrong anyway.
@@ -206,8 +210,8 @@ pub struct AttackRecord {
     /// Whether a [budget](Record::budget) ended it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exhausted: bool,
-    /// What the attack cost, in passes of single images; the scoring is not in it, nor the attacks on the model with
-    /// its noise off or held.
+    /// What the attack cost, in passes of single images; the scoring is not in it, nor the attacks
+    /// on the model with its noise off or held.
     pub passes: Passes,
     /// Seconds that the attack took.
     pub seconds: f64,

@@ -18,8 +18,8 @@ impl Record {
     /// # Errors
     ///
     /// [`EvaluationError::Io`]; [`EvaluationError::Checksum`] where it is not what was written;
-    /// [`EvaluationError::Schema`] for a later version; [`EvaluationError::Damaged`] for what is no record, or one whose
-    /// numbers cannot be.
+    /// [`EvaluationError::Schema`] for a later version; [`EvaluationError::Damaged`] for what is no
+    /// record, or one whose numbers cannot be.
     pub fn read(path: &Path) -> Result<Self, EvaluationError> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -79,12 +79,12 @@ impl Record {
 }
 
 impl Evaluated {
-    /// Writes `record.json`, `rows.jsonl` and `gallery.safetensors` into a folder, which is made where it is missing,
-    /// and `manifest.json` with their checksums.
+    /// Writes `record.json`, `rows.jsonl` and `gallery.safetensors` into a folder, which is made
+    /// where it is missing, and `manifest.json` with their checksums.
     ///
-    /// A folder holds one result: files that an earlier evaluation or its report left there are removed, and those of
-    /// others stay. The [state](crate::Evaluation::run_with) of a finished evaluation, in the folder `state` within, is
-    /// removed too.
+    /// A folder holds one result: files that an earlier evaluation or its report left there are
+    /// removed, and those of others stay. The [state](crate::Evaluation::run_with) of a finished
+    /// evaluation, in the folder `state` within, is removed too.
     ///
     /// # Errors
     ///
@@ -106,7 +106,8 @@ impl Evaluated {
     ///
     /// # Errors
     ///
-    /// As [`Record::read`]; [`EvaluationError::Damaged`] also where the rows are not those of the record.
+    /// As [`Record::read`]; [`EvaluationError::Damaged`] also where the rows are not those of the
+    /// record.
     pub fn read(folder: &Path) -> Result<Self, EvaluationError> {
         let files = Folder::open(folder)?;
         let record = Record::within(&files, RECORD, &folder.join(RECORD))?;
@@ -142,7 +143,8 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, EvaluationError> {
     String::from_utf8(bytes).map_err(|error| damaged(path, None, error))
 }
 
-/// Writes a value as JSON, beside the file first and then in its place; the file's folder is made where it is missing.
+/// Writes a value as JSON, beside the file first and then in its place; the file's folder is made
+/// where it is missing.
 ///
 /// # Errors
 ///
@@ -159,7 +161,8 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     text
 }
 
-/// JSON with a line for each field of an object, and lists within their line: a matrix does not fill a thousand lines.
+/// JSON with a line for each field of an object, and lists within their line: a matrix does not
+/// fill a thousand lines.
 #[derive(Default)]
 struct Lines {
     depth: usize,

@@ -34,7 +34,8 @@ fn finite(field: &str, values: impl IntoIterator<Item = f64>) -> Checked {
 }
 
 impl Record {
-    /// Whether its numbers are possible, as they are in every record that [`read`](Self::read) gives.
+    /// Whether its numbers are possible, as they are in every record that [`read`](Self::read)
+    /// gives.
     ///
     /// # Errors
     ///
@@ -137,7 +138,8 @@ impl Record {
 }
 
 impl Evaluated {
-    /// Whether record, rows and gallery fit together, as they do in all that [`read`](Self::read) gives.
+    /// Whether record, rows and gallery fit together, as they do in all that [`read`](Self::read)
+    /// gives.
     ///
     /// # Errors
     ///
@@ -189,8 +191,8 @@ impl Evaluated {
         Ok(())
     }
 
-    /// Whether every row has a certificate if the record has them, and none if not, and whether they
-    /// make up the record's average radius and its first point.
+    /// Whether every row has a certificate if the record has them, and none if not, and whether
+    /// they make up the record's average radius and its first point.
     fn check_certified_rows(&self) -> Checked {
         let Self { record, rows, .. } = self;
         let certified = rows.iter().filter(|row| row.certificate.is_some()).count();

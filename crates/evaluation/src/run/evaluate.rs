@@ -32,10 +32,11 @@ impl Evaluation {
     /// and after each check.
     ///
     /// With a `state` folder, what each attack makes of each batch is written there, with the
-    /// certificates of each batch, and each check. A run that was killed continues from there when it is started again with the same
-    /// settings, model and batches, and gives the same record but for the seconds. The state of a
-    /// finished evaluation stands in nobody's way: the next one of other settings replaces it, and
-    /// [`Evaluated::save`] removes it from the folder `state` beside the record.
+    /// certificates of each batch, and each check. A run that was killed continues from there when
+    /// it is started again with the same settings, model and batches, and gives the same record but
+    /// for the seconds. The state of a finished evaluation stands in nobody's way: the next one of
+    /// other settings replaces it, and [`Evaluated::save`] removes it from the folder `state`
+    /// beside the record.
     ///
     /// # Errors
     ///

@@ -323,9 +323,9 @@ impl Evaluation {
     /// Certifies each example by randomized smoothing too, after its attacks, and puts the
     /// certificates into rows and record.
     ///
-    /// They are about the smoothed classifier, and not about the model that the suite attacks, unless
-    /// that is smoothed itself. See [`Smoothing`] for what is certified of a model with noise of its
-    /// own.
+    /// They are about the smoothed classifier, and not about the model that the suite attacks,
+    /// unless that is smoothed itself. See [`Smoothing`] for what is certified of a model with
+    /// noise of its own.
     ///
     /// # Errors
     ///

@@ -84,7 +84,8 @@ fn rounding_is_no_randomness_that_a_key_must_govern() {
     assert_eq!(verdicts(sound(1), &model, &["determinism"]), [Verdict::Pass]);
 }
 
-/// A model that is never right, whatever its noise: other attacks can win nothing of it, and that is all that follows.
+/// A model that is never right, whatever its noise: other attacks can win nothing of it, and that
+/// is all that follows.
 #[test]
 fn where_no_image_is_right_only_checks_of_other_attacks_pass() {
     let smooth = Smooth::new(0.2);

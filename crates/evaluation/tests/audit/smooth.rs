@@ -9,7 +9,8 @@ use cni_noise::{Key, layer_key, normal, normal_like, uniform};
 pub const EPSILON: f64 = 0.1;
 pub const CLASSES: usize = 4;
 
-/// A smooth network on images `[1, 4, 4]`: two layers, a softplus between them, and noise on the weights of the first.
+/// A smooth network on images `[1, 4, 4]`: two layers, a softplus between them, and noise on the
+/// weights of the first.
 pub struct Smooth {
     pub first: Tensor<2>,
     pub second: Tensor<2>,
@@ -38,7 +39,8 @@ impl Classifier for Smooth {
     }
 }
 
-/// Images with the classes that the model without noise gives them, so that some are robust and some are not.
+/// Images with the classes that the model without noise gives them, so that some are robust and
+/// some are not.
 pub fn data(count: usize) -> (Tensor<4>, Tensor<1, Int>) {
     let images = uniform::<4>(Key::new(23), [count, 1, 4, 4], &Device::flex());
     let labels = Smooth::new(0.0).logits(images.clone()).argmax(1).squeeze_dim(1);

@@ -43,8 +43,9 @@ fn the_result_does_not_depend_on_the_split_into_batches() {
     assert_eq!(run(60), run(17));
 }
 
-/// Under noise an example is correct with a probability; the mean over 200 draws must be the closed form's, whose
-/// standard error over draws is at most the spread of the per-draw accuracies over √200.
+/// Under noise an example is correct with a probability; the mean over 200 draws must be the closed
+/// form's, whose standard error over draws is at most the spread of the per-draw accuracies over
+/// √200.
 #[test]
 fn accuracy_under_noise_is_a_probability() {
     let sigma = 0.15;
@@ -64,7 +65,8 @@ fn accuracy_under_noise_is_a_probability() {
     );
 }
 
-/// Votes of five of 200 draws, and five tries: 40 groups, whose accuracies' spread gives the standard error.
+/// Votes of five of 200 draws, and five tries: 40 groups, whose accuracies' spread gives the
+/// standard error.
 #[test]
 fn votes_and_tries_are_those_of_a_binomial() {
     let sigma = 0.15;
@@ -91,7 +93,8 @@ fn votes_and_tries_are_those_of_a_binomial() {
     near(record.clean.best_of, mean(|p| p.powi(5)));
 }
 
-/// With its noise off the model is the one without noise; with it held, the one with its threshold moved.
+/// With its noise off the model is the one without noise; with it held, the one with its threshold
+/// moved.
 #[test]
 fn noise_off_and_held_are_models_of_their_own() {
     let noisy = || Evaluation::new(suite(3)).unwrap().with_draws(12).unwrap();
@@ -107,7 +110,8 @@ fn noise_off_and_held_are_models_of_their_own() {
     }
     let worst = |record: &cni_evaluation::Record| record.worst_case.clone().unwrap();
     assert_eq!(off(&worst(a)), worst(b).one_shot.accuracy);
-    // The fixed draw puts the threshold at one place: below it the model says 0, beyond ε of it nothing helps.
+    // The fixed draw puts the threshold at one place: below it the model says 0, beyond ε of it
+    // nothing helps.
     let x: Vec<f64> = images(100).slice([0..100, 0..1, 0..1, 0..1]).try_to_vec_as().unwrap();
     let share = |at: f64, reach: f64| {
         let safe = |&&x: &&f64| if x > 0.5 { x - reach > at } else { x + reach < at };
@@ -123,7 +127,8 @@ fn noise_off_and_held_are_models_of_their_own() {
     assert_eq!(rows.count() as f64 / 100.0, fixed(fgsm));
 }
 
-/// Chosen by draws of its own, the worst case is what the best attack leaves, to the error of the choice.
+/// Chosen by draws of its own, the worst case is what the best attack leaves, to the error of the
+/// choice.
 #[test]
 fn the_worst_case_is_that_of_the_best_attack() {
     let run = |key| {
@@ -134,7 +139,8 @@ fn the_worst_case_is_that_of_the_best_attack() {
         let record = run(key);
         let (worst, clean) = (record.worst_case.unwrap().one_shot, record.clean.one_shot);
         assert!(worst.accuracy < clean.accuracy);
-        // 200 examples by 20 draws: the mean of the worst is at most five standard errors above the best attack.
+        // 200 examples by 20 draws: the mean of the worst is at most five standard errors above the
+        // best attack.
         let lowest = record.attacks.iter().map(|a| a.robust.one_shot.accuracy).fold(1.0, f64::min);
         let width = (worst.high - worst.low) / 3.92;
         assert!(worst.accuracy < lowest + 5.0 * width, "{} {lowest}", worst.accuracy);
@@ -161,8 +167,8 @@ fn an_attack_without_noise_costs_one_draw() {
     assert_eq!(draws, [Some(5), Some(1)]);
 }
 
-/// Per example, 20 draws of a coin of each bias: the exact interval holds the bias with at least the nominal probability,
-/// which is a sum over the binomial law and not a simulation.
+/// Per example, 20 draws of a coin of each bias: the exact interval holds the bias with at least
+/// the nominal probability, which is a sum over the binomial law and not a simulation.
 #[test]
 fn the_interval_of_an_example_covers_its_probability() {
     let evaluation = Evaluation::new(vec![]).unwrap();

@@ -170,7 +170,8 @@ fn a_folder_holds_one_evaluation() {
     assert!(Evaluated::read(at).unwrap().gallery.is_empty());
 }
 
-/// Hashes of settings are of their canonical form, so that those of older records still are what they were.
+/// Hashes of settings are of their canonical form, so that those of older records still are what
+/// they were.
 #[test]
 fn the_hashes_of_older_records_are_those_of_their_settings_today() {
     let mut seen = 0;
@@ -190,8 +191,8 @@ fn the_hashes_of_older_records_are_those_of_their_settings_today() {
     assert_eq!(seen, 12);
 }
 
-/// An evaluation hashes its data where no card does: a pixel or a label makes the difference, and the split into batches
-/// does not.
+/// An evaluation hashes its data where no card does: a pixel or a label makes the difference, and
+/// the split into batches does not.
 #[test]
 fn data_without_a_fingerprint_is_told_apart_by_its_hash() {
     let run = |size: usize, change: f64, flip: bool| {

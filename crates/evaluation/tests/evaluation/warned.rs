@@ -33,8 +33,8 @@ fn probabilities_instead_of_logits_are_warned_of() {
     assert!(record.warnings[0].contains("probabilities"));
 }
 
-/// Rounded inputs have no gradient, and random noise is as good as any. One image is rounded to the other side, and is not
-/// attacked.
+/// Rounded inputs have no gradient, and random noise is as good as any. One image is rounded to the
+/// other side, and is not attacked.
 #[test]
 fn gradients_that_are_masked_are_warned_of() {
     let rounded = |x: Tensor<4>| {

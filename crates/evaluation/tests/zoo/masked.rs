@@ -28,8 +28,8 @@ pub fn saturated() -> Model {
     Box::new(|images| linear()(images).mul_scalar(1e4))
 }
 
-/// Adds a ripple to every logit, too low to change a prediction, and steep: what a gradient sees of the model is
-/// nothing but ripple.
+/// Adds a ripple to every logit, too low to change a prediction, and steep: what a gradient sees of
+/// the model is nothing but ripple.
 pub fn shattered() -> Model {
     let signs = sign::<2>(Key::new(31), [PIXELS, CLASSES], &patterns().device());
     Box::new(move |images| {
@@ -38,8 +38,8 @@ pub fn shattered() -> Model {
     })
 }
 
-/// Holds the unevenness within blocks of pixels against an image. A clean one has none, and there the root has no
-/// slope.
+/// Holds the unevenness within blocks of pixels against an image. A clean one has none, and there
+/// the root has no slope.
 pub fn undefined() -> Model {
     Box::new(|images| {
         let logits = linear()(images.clone());

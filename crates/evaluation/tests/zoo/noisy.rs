@@ -7,8 +7,9 @@ use cni_attacks::Pgd;
 use cni_noise::{Key, Noise, current_examples, layer_key, normal, normal_rows, scope, sign};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A model with much noise on the weights of what a clean image does not have, the differences within blocks of pixels.
-/// Predictions hardly change, while the gradient of a draw is mostly noise.
+/// A model with much noise on the weights of what a clean image does not have, the differences
+/// within blocks of pixels. Predictions hardly change, while the gradient of a draw is mostly
+/// noise.
 pub fn dazzling(model: Model, sigma: f64) -> Model {
     Box::new(move |images| {
         let logits = model(images.clone());
@@ -32,8 +33,8 @@ pub fn rounded() -> Model {
     Box::new(move |images| model(images).mul_scalar(5.0).round().div_scalar(5.0))
 }
 
-/// A ripple that hides the gradient, and noise that shifts the ripple about: in the mean over draws it is gone. With
-/// its noise held or off the model looks the better.
+/// A ripple that hides the gradient, and noise that shifts the ripple about: in the mean over draws
+/// it is gone. With its noise held or off the model looks the better.
 pub fn shifted() -> Model {
     let signs = sign::<2>(Key::new(32), [PIXELS, CLASSES], &Device::flex());
     Box::new(move |images| {
@@ -46,7 +47,8 @@ pub fn shifted() -> Model {
     })
 }
 
-/// The differences of pixels one above the other within a block, in units of ε, `[batch, PIXELS / 2]`.
+/// The differences of pixels one above the other within a block, in units of ε,
+/// `[batch, PIXELS / 2]`.
 pub fn between(images: Tensor<4>) -> Tensor<2> {
     let [n, ..] = images.dims();
     let rows = centred(images).reshape([n, 4, 2, 8]);

@@ -24,13 +24,14 @@ pub fn remembering() -> Model {
     })
 }
 
-/// Takes a strong negative of a pattern for the pattern: what an attack must find lies in a narrow valley between.
+/// Takes a strong negative of a pattern for the pattern: what an attack must find lies in a narrow
+/// valley between.
 pub fn folded() -> Model {
     Box::new(|images| contrasts(images).add_scalar(0.1).abs().mul_scalar(2.0))
 }
 
-/// A door to each class, the difference of two pixels: pushed to the one side it takes much of the class's logit, to
-/// the other nothing to speak of, and the way from there is uphill.
+/// A door to each class, the difference of two pixels: pushed to the one side it takes much of the
+/// class's logit, to the other nothing to speak of, and the way from there is uphill.
 pub fn doors() -> Model {
     Box::new(|images| {
         let [n, ..] = images.dims();
@@ -41,8 +42,9 @@ pub fn doors() -> Model {
     })
 }
 
-/// Has a fifth class for images of no clear pattern, and knows an attacked image by the mark of its own gradient: fine
-/// signs on the differences within blocks, which lower the class's logit a little and, in full strength, raise it much.
+/// Has a fifth class for images of no clear pattern, and knows an attacked image by the mark of its
+/// own gradient: fine signs on the differences within blocks, which lower the class's logit a
+/// little and, in full strength, raise it much.
 pub fn leaking() -> Model {
     let marks = sign::<2>(Key::new(41), [32, CLASSES], &Device::flex());
     Box::new(move |images| {

@@ -1,4 +1,5 @@
-//! A small world: four patterns, images of them in falling contrast, and models that tell them apart.
+//! A small world: four patterns, images of them in falling contrast, and models that tell them
+//! apart.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
@@ -17,7 +18,8 @@ pub const EXAMPLES: usize = 64;
 /// A model: images to logits.
 pub type Model = Box<dyn Fn(Tensor<4>) -> Tensor<2> + Send + Sync>;
 
-/// Walsh functions over blocks of two by two pixels, values ±1, orthogonal to each other, `[numbers, PIXELS]`.
+/// Walsh functions over blocks of two by two pixels, values ±1, orthogonal to each other,
+/// `[numbers, PIXELS]`.
 fn walsh(numbers: &[usize]) -> Tensor<2> {
     let sign = |number: usize, pixel: usize| {
         let (row, column) = (pixel / 8 / 2, pixel % 8 / 2);
@@ -33,8 +35,8 @@ pub fn patterns() -> Tensor<2> {
     walsh(&[1, 2, 4, 8])
 }
 
-/// Images and labels: example `i` shows its class's pattern with a contrast between 0.1 and 2.2 ε, on a background of
-/// the patterns that are no class's, stored in 8 bits.
+/// Images and labels: example `i` shows its class's pattern with a contrast between 0.1 and 2.2 ε,
+/// on a background of the patterns that are no class's, stored in 8 bits.
 pub fn images(key: Key, n: usize, epsilon: f64) -> (Tensor<4>, Tensor<1, Int>) {
     let device = Device::flex();
     let order = permutation(key.named("contrast"), n);
@@ -69,7 +71,8 @@ pub fn linear() -> Model {
     Box::new(|images| contrasts(images).mul_scalar(2.0))
 }
 
-/// [`linear`] with normal noise on every weight, one draw for the batch, `sigma` times the weights' own size.
+/// [`linear`] with normal noise on every weight, one draw for the batch, `sigma` times the weights'
+/// own size.
 pub fn noisy_linear(sigma: f64) -> Model {
     Box::new(move |images| {
         let mut weight = patterns();
@@ -80,8 +83,8 @@ pub fn noisy_linear(sigma: f64) -> Model {
     })
 }
 
-/// Two layers with a hyperbolic tangent between them, trained on data of its own, with normal noise of `sigma` on
-/// what is hidden, drawn for each example.
+/// Two layers with a hyperbolic tangent between them, trained on data of its own, with normal noise
+/// of `sigma` on what is hidden, drawn for each example.
 pub fn network(sigma: f64) -> Model {
     let [inner, outer] = trained().clone();
     Box::new(move |images| {

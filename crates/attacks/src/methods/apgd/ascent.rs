@@ -123,8 +123,8 @@ impl Ascent {
 
     /// Gradient and score at a point.
     ///
-    /// The draws of the gradient are new at every step; those of the score are the same throughout, so that points differ
-    /// in what they are and not in their luck.
+    /// The draws of the gradient are new at every step; those of the score are the same throughout,
+    /// so that points differ in what they are and not in their luck.
     fn look(
         &self,
         access: &mut ModelAccess<'_>,

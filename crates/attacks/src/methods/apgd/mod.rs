@@ -29,7 +29,8 @@ enum Climb {
     Targets(usize),
 }
 
-/// Auto-PGD (Croce and Hein, arXiv 2003.01690, section 3; in the L1 norm arXiv 2103.01208, section 4).
+/// Auto-PGD (Croce and Hein, arXiv 2003.01690, section 3; in the L1 norm arXiv 2103.01208, section
+/// 4).
 ///
 /// A run of 100 iterations starts at a random point of the ball's surface, moves with momentum,
 /// halves its steps at checkpoints where it gets nowhere, and then goes on from its best point.
@@ -37,12 +38,13 @@ enum Climb {
 /// the goal was reached, else the one with the best score; of a stochastic model the one that
 /// reaches it in the most draws, of equals the one with the best margin.
 ///
-/// For a stochastic model the gradient is a mean over `draws` draws. What decides on steps, on the best point and on the
-/// result is the mean score over `score_draws` other draws, the same at every iteration, and no example counts as broken
-/// before the end. The reference decides all that by the single last draw of each gradient.
+/// For a stochastic model the gradient is a mean over `draws` draws. What decides on steps, on the
+/// best point and on the result is the mean score over `score_draws` other draws, the same at every
+/// iteration, and no example counts as broken before the end. The reference decides all that by the
+/// single last draw of each gradient.
 ///
-/// Where the reference's count of rises at the first checkpoint compares the first iterate with zero, this compares it with
-/// the start.
+/// Where the reference's count of rises at the first checkpoint compares the first iterate with
+/// zero, this compares it with the start.
 ///
 /// ```
 /// use cni_attacks::{Apgd, Attack, Threat};
@@ -93,16 +95,18 @@ impl Apgd {
         Self::new(threat, Climb::Loss(Loss::Dlr))
     }
 
-    /// On the targeted form of the difference of logits ratio, [`PairLoss::Dlr`](crate::PairLoss::Dlr), towards each of
-    /// the nine most likely wrong classes, or all where there are fewer. Wants four classes. Of a
-    /// [`Goal::Target`](crate::Goal::Target) that class is the only one.
+    /// On the targeted form of the difference of logits ratio,
+    /// [`PairLoss::Dlr`](crate::PairLoss::Dlr), towards each of the nine most likely wrong classes,
+    /// or all where there are fewer. Wants four classes. Of a [`Goal::Target`](crate::Goal::Target)
+    /// that class is the only one.
     pub fn targeted(threat: Threat) -> Self {
         Self::new(threat, Climb::Targets(9))
     }
 }
 
 impl Attack for Apgd {
-    /// `APGD-CE-{steps}`, `APGD-DLR-{steps}`, `APGD-T-{steps}`; with several draws `EOT-…x{draws}`; then `-r{restarts}`.
+    /// `APGD-CE-{steps}`, `APGD-DLR-{steps}`, `APGD-T-{steps}`; with several draws `EOT-…x{draws}`;
+    /// then `-r{restarts}`.
     fn name(&self) -> String {
         let climb = match &self.climb {
             Climb::Loss(Loss::CrossEntropy) => "-CE".into(),

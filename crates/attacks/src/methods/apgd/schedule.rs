@@ -24,7 +24,8 @@ struct Row {
     halved: bool,
 }
 
-/// The share of the iterations up to the first checkpoint, by which the gaps shrink, and that they keep at least.
+/// The share of the iterations up to the first checkpoint, by which the gaps shrink, and that they
+/// keep at least.
 const SHARES: [f64; 3] = [0.22, 0.03, 0.06];
 
 impl Schedule {
@@ -62,8 +63,9 @@ impl Schedule {
 
     /// At a checkpoint, which rows halve their step and go back to their best point.
     ///
-    /// Those whose score rose in at most the share ρ of the iterations since the last, and those that did not halve at the
-    /// last and have found nothing better since (Croce and Hein, arXiv 2003.01690, section 3.2, conditions 1 and 2).
+    /// Those whose score rose in at most the share ρ of the iterations since the last, and those
+    /// that did not halve at the last and have found nothing better since (Croce and Hein, arXiv
+    /// 2003.01690, section 3.2, conditions 1 and 2).
     pub fn check(&mut self) -> Option<Vec<bool>> {
         if self.since < self.gap {
             return None;
@@ -90,8 +92,8 @@ impl Schedule {
     }
 }
 
-/// As [`Schedule`], for the L1 norm: how many coordinates a step moves, and by how much (Croce and Hein, arXiv 2103.01208,
-/// section 4.2).
+/// As [`Schedule`], for the L1 norm: how many coordinates a step moves, and by how much (Croce and
+/// Hein, arXiv 2103.01208, section 4.2).
 #[derive(Clone, Debug)]
 pub(super) struct SparseSchedule {
     gap: usize,
@@ -113,7 +115,8 @@ struct SparseRow {
 }
 
 impl SparseSchedule {
-    /// `moved` holds the coordinates that each start has moved; a fresh start counts as having moved all.
+    /// `moved` holds the coordinates that each start has moved; a fresh start counts as having
+    /// moved all.
     pub fn new(
         steps: usize,
         step: f64,
@@ -162,7 +165,8 @@ impl SparseSchedule {
         self.since >= self.gap
     }
 
-    /// At a checkpoint, given how many coordinates the best point of each row has moved, which rows go back to it.
+    /// At a checkpoint, given how many coordinates the best point of each row has moved, which rows
+    /// go back to it.
     pub fn check(&mut self, moved: &[f64]) -> Vec<bool> {
         self.since = 0;
         let (full, pixels) = (self.full, self.pixels as f64);
@@ -205,7 +209,8 @@ mod tests {
     /// Runs a loss by hand: rows halve by the first condition, by the second, and not at all.
     #[test]
     fn steps_halve_by_either_condition() {
-        // 100 iterations; the first window has 22. Row 0 rises always, row 1 in 16 of 22, row 2 in 17 of 22.
+        // 100 iterations; the first window has 22. Row 0 rises always, row 1 in 16 of 22, row 2 in
+        // 17 of 22.
         let mut schedule = Schedule::new(100, 0.75, 2.0, &[0.0; 3]);
         let mut scores = [0.0; 3];
         for step in 0..22 {
@@ -218,8 +223,9 @@ mod tests {
         }
         // 0.75 · 22 = 16.5 rises are too few.
         assert_eq!(schedule.steps(), [2.0, 1.0, 2.0]);
-        // The next window has 19. Row 0 stays level at its best for once and rises below it otherwise: no new best, so it
-        // halves by the second condition; row 1 halved at the last checkpoint and is spared that.
+        // The next window has 19. Row 0 stays level at its best for once and rises below it
+        // otherwise: no new best, so it halves by the second condition; row 1 halved at the last
+        // checkpoint and is spared that.
         scores = [-100.0, -100.0, 100.0];
         for step in 0..19 {
             scores.iter_mut().for_each(|score| *score += 1.0);

@@ -87,8 +87,8 @@ impl Apgd {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// The number of draws behind each score of a stochastic model; an error where it is zero. Otherwise as many as behind
-    /// each gradient.
+    /// The number of draws behind each score of a stochastic model; an error where it is zero.
+    /// Otherwise as many as behind each gradient.
     pub fn with_score_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { score_draws: Some(at_least_one("score_draws", draws)?), ..self })
     }
@@ -98,13 +98,14 @@ impl Apgd {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
 
-    /// Whether runs begin in balls of three times and twice ε (arXiv 2103.01208, section 4.3), with 30, 30 and 40 % of the
-    /// iterations. AutoAttack does so in the L1 norm.
+    /// Whether runs begin in balls of three times and twice ε (arXiv 2103.01208, section 4.3), with
+    /// 30, 30 and 40 % of the iterations. AutoAttack does so in the L1 norm.
     pub fn with_enlarged_start(self, enlarged: bool) -> Self {
         Self { enlarged, ..self }
     }
 
-    /// What it costs for each example at most, for a model of so many classes: examples may leave early.
+    /// What it costs for each example at most, for a model of so many classes: examples may leave
+    /// early.
     pub(super) fn passes(&self, classes: usize, stochastic: bool) -> Passes {
         let score = Passes { forwards: self.score_eot().draws as u64, backwards: 0 };
         let look = self.eot.gradient_cost() + score * u64::from(stochastic);

@@ -1,4 +1,5 @@
-//! Carlini and Wagner's attack in L2: distance and margin in one loss, whose balance is searched for.
+//! Carlini and Wagner's attack in L2: distance and margin in one loss, whose balance is searched
+//! for.
 
 use super::slope_of_shortfall;
 use super::variable::Variable;
@@ -17,15 +18,17 @@ use std::sync::Arc;
 
 /// The attack of Carlini and Wagner (arXiv 1608.04644, section VI-A), in L2.
 ///
-/// Adam lowers `‖x − x₀‖₂² + c · max(κ − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and κ the confidence, over
-/// `w` in `x = (1 + tanh w) / 2`, for 1000 iterations of step 0.01. Nine such runs search for the least `c` with which
-/// the goal is reached: from 0.001 on by factors of ten until one does, then by bisection. The nearest image found in
-/// any iteration with a margin of at least κ is the result, where it is within the threat, else the original.
+/// Adam lowers `‖x − x₀‖₂² + c · max(κ − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and κ
+/// the confidence, over `w` in `x = (1 + tanh w) / 2`, for 1000 iterations of step 0.01. Nine such
+/// runs search for the least `c` with which the goal is reached: from 0.001 on by factors of ten
+/// until one does, then by bisection. The nearest image found in any iteration with a margin of at
+/// least κ is the result, where it is within the threat, else the original.
 ///
-/// Settings and search are those of foolbox's `L2CarliniWagnerAttack`, whose runs have 10 000 iterations, without its
-/// `abort_early`. An image that reaches the goal as it is stays as it is. Whether an image of a stochastic model is
-/// adversarial is asked of the mean logits over `draws` draws, the same for all images; without noise the pass of the
-/// gradient tells. Where the caller wants early stopping, examples leave between two runs.
+/// Settings and search are those of foolbox's `L2CarliniWagnerAttack`, whose runs have 10 000
+/// iterations, without its `abort_early`. An image that reaches the goal as it is stays as it is.
+/// Whether an image of a stochastic model is adversarial is asked of the mean logits over `draws`
+/// draws, the same for all images; without noise the pass of the gradient tells. Where the caller
+/// wants early stopping, examples leave between two runs.
 ///
 /// ```
 /// use cni_attacks::{Attack, CarliniWagner, Threat};
@@ -69,8 +72,8 @@ impl CarliniWagner {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, each with another `c`; an error where it is zero. From ten on the last is with the least `c`
-    /// that is known to do, or 1e10.
+    /// The number of runs, each with another `c`; an error where it is zero. From ten on the last
+    /// is with the least `c` that is known to do, or 1e10.
     pub fn with_search_steps(self, search_steps: usize) -> Result<Self, AttackError> {
         Ok(Self { search_steps: at_least_one("search_steps", search_steps)?, ..self })
     }
@@ -89,19 +92,21 @@ impl CarliniWagner {
         Ok(Self { initial_constant, ..self })
     }
 
-    /// The margin κ by which the goal is to be reached, in units of the logits; an error unless at least 0.
+    /// The margin κ by which the goal is to be reached, in units of the logits; an error unless at
+    /// least 0.
     pub fn with_confidence(self, confidence: f64) -> Result<Self, AttackError> {
         let confidence = within("confidence", confidence, |k| k >= 0.0, "at least 0")?;
         Ok(Self { confidence, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to whether an image is
-    /// adversarial; an error where it is zero.
+    /// The number of draws of the model's noise behind each gradient, and behind each answer to
+    /// whether an image is adversarial; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// A run with these `c`: which rows reached the goal in it, and whether the budget allows another.
+    /// A run with these `c`: which rows reached the goal in it, and whether the budget allows
+    /// another.
     fn descend(
         &self,
         access: &mut ModelAccess<'_>,
@@ -152,7 +157,8 @@ impl FromSpec for CarliniWagner {
 deserialize_from_spec!(CarliniWagner);
 
 impl Attack for CarliniWagner {
-    /// `CW-{search_steps}x{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where there is any.
+    /// `CW-{search_steps}x{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where
+    /// there is any.
     fn name(&self) -> String {
         let mut name = format!("CW-{}x{}", self.search_steps, self.steps);
         name = self.eot.name(name);

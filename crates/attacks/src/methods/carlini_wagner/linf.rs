@@ -199,8 +199,8 @@ impl Attack for CarliniWagnerLinf {
         }))
     }
 
-    /// Each τ is at most its factor of the one before, and each `c` twice the one before; with none of
-    /// them there are more iterations than one run has.
+    /// Each τ is at most its factor of the one before, and each `c` twice the one before; with none
+    /// of them there are more iterations than one run has.
     fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {
         let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
         let step = self.eot.gradient_cost() + score * u64::from(stochastic);

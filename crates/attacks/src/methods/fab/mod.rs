@@ -16,20 +16,25 @@ use cni_noise::Key;
 use serde::Serialize;
 use std::sync::Arc;
 
-/// FAB (Croce and Hein, arXiv 1907.02044, algorithm 1): the nearest adversarial image, in Linf, L2 or L1.
+/// FAB (Croce and Hein, arXiv 1907.02044, algorithm 1): the nearest adversarial image, in Linf, L2
+/// or L1.
 ///
-/// Each of 100 iterations takes the model for linear, and steps beyond the nearest boundary of the linear model within the
-/// box, with a bias towards the original image. From an adversarial point it steps back towards the original. An iteration
-/// costs a gradient for each boundary, and a forward pass to see whether the point is adversarial: asking that of the next
-/// gradient would save the pass where the point is not, and cost a second gradient where it is, which is more often.
+/// Each of 100 iterations takes the model for linear, and steps beyond the nearest boundary of the
+/// linear model within the box, with a bias towards the original image. From an adversarial point
+/// it steps back towards the original. An iteration costs a gradient for each boundary, and a
+/// forward pass to see whether the point is adversarial: asking that of the next gradient would
+/// save the pass where the point is not, and cost a second gradient where it is, which is more
+/// often.
 ///
-/// The result is the nearest adversarial image found, where it is within the threat, else the original. Examples that have
-/// one leave before the next restart or target, unless a [`Runner`](crate::Runner) says otherwise: then all are tried, and
-/// the nearest counts. Whether an image of a stochastic model is adversarial is asked of the mean logits over `draws` draws,
-/// the same for all images; no example leaves.
+/// The result is the nearest adversarial image found, where it is within the threat, else the
+/// original. Examples that have one leave before the next restart or target, unless a
+/// [`Runner`](crate::Runner) says otherwise: then all are tried, and the nearest counts. Whether an
+/// image of a stochastic model is adversarial is asked of the mean logits over `draws` draws, the
+/// same for all images; no example leaves.
 ///
-/// As in the authors' code, the search along the segment that ends the published algorithm is left out unless
-/// [asked for](Self::with_bisection). Without it the result is about a percent farther than it could be.
+/// As in the authors' code, the search along the segment that ends the published algorithm is left
+/// out unless [asked for](Self::with_bisection). Without it the result is about a percent farther
+/// than it could be.
 ///
 /// ```
 /// use cni_attacks::{Attack, Fab, Threat};
@@ -55,7 +60,8 @@ pub struct Fab {
 }
 
 impl Fab {
-    /// Towards the nearest of all classes, at a gradient for each in each iteration. Has no form for a [`Goal::Target`].
+    /// Towards the nearest of all classes, at a gradient for each in each iteration. Has no form
+    /// for a [`Goal::Target`].
     pub fn new(threat: Threat) -> Self {
         Self {
             threat,
@@ -70,9 +76,10 @@ impl Fab {
         }
     }
 
-    /// FAB-T (Croce and Hein, arXiv 2003.01690, section 4): towards each of the nine most likely wrong classes in turn, or
-    /// all where there are fewer, at one gradient an iteration. Any other class than the true one will do as a result. Of a
-    /// [`Goal::Target`] it is led by the margin of that class over the largest other, and finds that class only.
+    /// FAB-T (Croce and Hein, arXiv 2003.01690, section 4): towards each of the nine most likely
+    /// wrong classes in turn, or all where there are fewer, at one gradient an iteration. Any other
+    /// class than the true one will do as a result. Of a [`Goal::Target`] it is led by the margin
+    /// of that class over the largest other, and finds that class only.
     pub fn targeted(threat: Threat) -> Self {
         Self { targets: Some(9), ..Self::new(threat) }
     }
@@ -96,8 +103,8 @@ impl Fab {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, for each target; an error where it is zero. The first starts at the image, each other at a random
-    /// point at the distance ε/2, clipped to the box.
+    /// The number of runs, for each target; an error where it is zero. The first starts at the
+    /// image, each other at a random point at the distance ε/2, clipped to the box.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
@@ -113,20 +120,22 @@ impl Fab {
         Ok(Self { eta: within("eta", eta, |eta| eta >= 1.0, "at least 1")?, ..self })
     }
 
-    /// What is kept of the change of an adversarial point in the step back; an error unless in (0, 1).
+    /// What is kept of the change of an adversarial point in the step back; an error unless in (0,
+    /// 1).
     pub fn with_beta(self, beta: f64) -> Result<Self, AttackError> {
         let beta = within("beta", beta, |b| b > 0.0 && b < 1.0, "above 0 to below 1")?;
         Ok(Self { beta, ..self })
     }
 
-    /// How often, after a run, the segment from the original to the nearest adversarial image is halved in search of the
-    /// boundary, at a forward pass each; zero by default. The paper's final search does as much in three steps.
+    /// How often, after a run, the segment from the original to the nearest adversarial image is
+    /// halved in search of the boundary, at a forward pass each; zero by default. The paper's final
+    /// search does as much in three steps.
     pub fn with_bisection(self, steps: usize) -> Self {
         Self { bisection: steps, ..self }
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to whether an image is
-    /// adversarial; an error where it is zero.
+    /// The number of draws of the model's noise behind each gradient, and behind each answer to
+    /// whether an image is adversarial; an error where it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }

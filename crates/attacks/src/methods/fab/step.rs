@@ -14,11 +14,11 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// From the iterates `x` towards the plane, which is given from where they are, with a bias towards the originals
-    /// (arXiv 1907.02044, equations 7 to 9):
+    /// From the iterates `x` towards the plane, which is given from where they are, with a bias
+    /// towards the originals (arXiv 1907.02044, equations 7 to 9):
     ///
-    /// `x ← (1 − α)(x + η d) + α (x₀ + η d₀)`, clipped to the box, with `d` and `d₀` the ways from `x` and `x₀` to the plane
-    /// and `α = min(‖d‖ / (‖d‖ + ‖d₀‖), alpha_max)`.
+    /// `x ← (1 − α)(x + η d) + α (x₀ + η d₀)`, clipped to the box, with `d` and `d₀` the ways from
+    /// `x` and `x₀` to the plane and `α = min(‖d‖ / (‖d‖ + ‖d₀‖), alpha_max)`.
     pub fn take(&self, x: &Tensor<4>, originals: &Images, plane: &Plane) -> Tensor<4> {
         let normals = Images::read(&plane.normal);
         let mut points = Images::read(x);

@@ -90,7 +90,8 @@ impl<'a> Hunt<'a> {
         read(&self.attack.threat.norm().distance(x, &self.problem.images))
     }
 
-    /// Moves `x` towards the originals as far as it stays adversarial, and keeps it where it is the nearest.
+    /// Moves `x` towards the originals as far as it stays adversarial, and keeps it where it is the
+    /// nearest.
     fn search(&mut self, access: &mut ModelAccess<'_>) -> Result<(), AttackError> {
         let searches = self.attack.halvings(self.values());
         let norm = self.attack.threat.norm();

@@ -17,25 +17,27 @@ use std::sync::Arc;
 
 /// HopSkipJump (Chen et al., arXiv 1904.02144, algorithm 2), for the L2 and the Linf norm.
 ///
-/// All it asks the model is whether an image reaches the goal. From a random image that does, a binary search towards
-/// the original meets the boundary. There the mean of random directions, each with the sign of the decision a little way
-/// along it, estimates the boundary's normal; the mean decision is subtracted first, for less variance. A step along the
-/// normal, halved until it stays adversarial, and a binary search end the iteration. The `t`-th takes `B₀ √t` decisions
-/// for the normal, and steps `1/√t` of the distance at first.
+/// All it asks the model is whether an image reaches the goal. From a random image that does, a
+/// binary search towards the original meets the boundary. There the mean of random directions, each
+/// with the sign of the decision a little way along it, estimates the boundary's normal; the mean
+/// decision is subtracted first, for less variance. A step along the normal, halved until it stays
+/// adversarial, and a binary search end the iteration. The `t`-th takes `B₀ √t` decisions for the
+/// normal, and steps `1/√t` of the distance at first.
 ///
-/// The result is the nearest adversarial image where its distance is at most the threat's ε, else the original: with a
-/// large ε every example of smallest norm. Images that reach the goal as they are stay as they are, and so do those for
-/// which no start does; of a target class that may be most, unless [images of it](Self::with_starts) are given.
+/// The result is the nearest adversarial image where its distance is at most the threat's ε, else
+/// the original: with a large ε every example of smallest norm. Images that reach the goal as they
+/// are stay as they are, and so do those for which no start does; of a target class that may be
+/// most, unless [images of it](Self::with_starts) are given.
 ///
-/// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the same draws throughout,
-/// so that the boundary holds still.
+/// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the
+/// same draws throughout, so that the boundary holds still.
 ///
 /// A budget of forward passes is kept to the pass: the last normal is estimated from what is left.
 ///
 /// # Deviations
 ///
-/// In Linf samples reach `√d` times as far as in the paper, since single precision would lose them otherwise. The nearest
-/// image of all iterations counts, not the last.
+/// In Linf samples reach `√d` times as far as in the paper, since single precision would lose them
+/// otherwise. The nearest image of all iterations counts, not the last.
 ///
 /// ```
 /// use cni_attacks::{Attack, HopSkipJump, Threat};
@@ -61,8 +63,8 @@ pub struct HopSkipJump {
 const MOST_VALUES: f64 = 16_777_216.0;
 
 impl HopSkipJump {
-    /// 40 iterations, 100 √t decisions for the `t`-th normal and at most 10 000, at most 1000 random images to start from,
-    /// γ = 1, one draw; an error unless the norm is L2 or Linf.
+    /// 40 iterations, 100 √t decisions for the `t`-th normal and at most 10 000, at most 1000
+    /// random images to start from, γ = 1, one draw; an error unless the norm is L2 or Linf.
     pub fn new(threat: Threat) -> Result<Self, AttackError> {
         if threat.norm() == Norm::L1 {
             let wanted = &[Norm::Linf, Norm::L2];
@@ -94,8 +96,8 @@ impl HopSkipJump {
         Ok(Self { decisions: self.decisions.with_tries(tries)?, ..self })
     }
 
-    /// Images to start from, `[any, channels, height, width]` with pixels in [0, 1], tried in their order before random ones:
-    /// a targeted attack wants some of every class.
+    /// Images to start from, `[any, channels, height, width]` with pixels in [0, 1], tried in their
+    /// order before random ones: a targeted attack wants some of every class.
     ///
     /// # Errors
     ///
@@ -105,13 +107,14 @@ impl HopSkipJump {
         Ok(Self { decisions: self.decisions.with_starts(starts)?, ..self })
     }
 
-    /// How coarse the binary searches are: they end within `γ d^(−3/2)` of the distance in L2 and `γ d⁻²` in Linf, for
-    /// images of `d` values; an error unless finite and positive.
+    /// How coarse the binary searches are: they end within `γ d^(−3/2)` of the distance in L2 and
+    /// `γ d⁻²` in Linf, for images of `d` values; an error unless finite and positive.
     pub fn with_gamma(self, gamma: f64) -> Result<Self, AttackError> {
         Ok(Self { gamma: within("gamma", gamma, |gamma| gamma > 0.0, "above 0")?, ..self })
     }
 
-    /// The number of draws of the model's noise that vote on each decision; an error where it is zero.
+    /// The number of draws of the model's noise that vote on each decision; an error where it is
+    /// zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_draws(draws)?, ..self })
     }

@@ -25,8 +25,9 @@ use std::sync::Arc;
 /// score is the margin, [`Loss::Margin`](crate::Loss::Margin), also where the goal is reached; the
 /// result is the best sample of all, the images of `μ` among them.
 ///
-/// All scores are means over the same `draws` draws of the model's noise, so that samples differ in what they are and
-/// not in their luck. Of a deterministic model examples leave after the iteration in which they reach the goal.
+/// All scores are means over the same `draws` draws of the model's noise, so that samples differ in
+/// what they are and not in their luck. Of a deterministic model examples leave after the iteration
+/// in which they reach the goal.
 ///
 /// ```
 /// use cni_attacks::{Attack, NAttack, Threat};
@@ -54,7 +55,8 @@ const SHRINK: f64 = 1.0 - 1e-6;
 const TINY: f64 = 1e-7;
 
 impl NAttack {
-    /// At most 500 iterations of 300 samples, σ = 0.1, learning rate 0.02, one draw; an error unless the norm is Linf.
+    /// At most 500 iterations of 300 samples, σ = 0.1, learning rate 0.02, one draw; an error
+    /// unless the norm is Linf.
     pub fn new(threat: Threat) -> Result<Self, AttackError> {
         if threat.norm() != Norm::Linf {
             return Err(AttackError::Norm { got: threat.norm(), wanted: &[Norm::Linf] });

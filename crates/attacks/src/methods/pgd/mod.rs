@@ -1,4 +1,5 @@
-//! Projected gradient ascent, of which FGSM, BIM, MI-FGSM, DI-FGSM, TI-FGSM and EOT-PGD are settings.
+//! Projected gradient ascent, of which FGSM, BIM, MI-FGSM, DI-FGSM, TI-FGSM and EOT-PGD are
+//! settings.
 
 mod ascent;
 mod continued;
@@ -74,7 +75,8 @@ pub struct Pgd {
 }
 
 impl Pgd {
-    /// Ten steps of ε/4 from a random start, on the cross-entropy, one draw, one run, the last iterate.
+    /// Ten steps of ε/4 from a random start, on the cross-entropy, one draw, one run, the last
+    /// iterate.
     pub fn new(threat: Threat) -> Self {
         Self {
             threat,
@@ -94,9 +96,10 @@ impl Pgd {
 }
 
 impl Attack for Pgd {
-    /// `FGSM`, `RS-FGSM`, `BIM-{steps}`, `MI-FGSM-{steps}` or `PGD-{steps}`; `DI-…` with input diversity, `TI-…` with a
-    /// kernel, `FGSM` standing for BIM then; with several draws `EOT-…x{draws}`; then the expectation, the loss,
-    /// `-r{restarts}` and `-best` where they are not the usual.
+    /// `FGSM`, `RS-FGSM`, `BIM-{steps}`, `MI-FGSM-{steps}` or `PGD-{steps}`; `DI-…` with input
+    /// diversity, `TI-…` with a kernel, `FGSM` standing for BIM then; with several draws
+    /// `EOT-…x{draws}`; then the expectation, the loss, `-r{restarts}` and `-best` where they are
+    /// not the usual.
     fn name(&self) -> String {
         let (epsilon, one) = (self.threat.epsilon(), self.steps == 1);
         let prefix = match (self.kernel.is_some(), self.input_diversity.is_some()) {

@@ -43,7 +43,8 @@ impl Pgd {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The length of a step in the threat's norm, in units of the pixel range; an error unless finite and positive.
+    /// The length of a step in the threat's norm, in units of the pixel range; an error unless
+    /// finite and positive.
     pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
         if !(step_size.is_finite() && step_size > 0.0) {
             return Err(AttackError::StepSize { got: step_size });
@@ -56,13 +57,14 @@ impl Pgd {
         Self { random_start, ..self }
     }
 
-    /// The number of runs; an error where it is zero. Without random start, input diversity and noise all
-    /// runs are alike.
+    /// The number of runs; an error where it is zero. Without random start, input diversity and
+    /// noise all runs are alike.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient and each score; an error where it is zero.
+    /// The number of draws of the model's noise behind each gradient and each score; an error where
+    /// it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }

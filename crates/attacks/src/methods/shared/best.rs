@@ -12,8 +12,8 @@ use cni_noise::{Examples, Key};
 /// restarts leave more examples robust.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Merit {
-    /// The share of the draws in which the goal is reached; of an expectation of logits or probabilities
-    /// whether their mean reaches it, all or nothing.
+    /// The share of the draws in which the goal is reached; of an expectation of logits or
+    /// probabilities whether their mean reaches it, all or nothing.
     pub reached: f64,
     /// The mean margin in the attacker's favour.
     pub margin: f64,

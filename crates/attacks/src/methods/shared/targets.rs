@@ -18,7 +18,8 @@ impl Pair {
     }
 }
 
-/// Pairs of the true class and, in turn, each of the `most` wrong classes with the largest mean logits at the images.
+/// Pairs of the true class and, in turn, each of the `most` wrong classes with the largest mean
+/// logits at the images.
 ///
 /// Of a target that class is the only one to reach, from the most likely other. An error for a goal
 /// of a user's own, which names no class.

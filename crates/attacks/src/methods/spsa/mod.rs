@@ -16,16 +16,19 @@ use cni_noise::{Key, normal_rows};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Simultaneous perturbation stochastic approximation (Uesato et al., arXiv 1802.05666, algorithm 1).
+/// Simultaneous perturbation stochastic approximation (Uesato et al., arXiv 1802.05666, algorithm
+/// 1).
 ///
-/// Gradient ascent on the margin, [`Loss::Margin`], with Adam and a projection to ball and box after each step. The
-/// gradient is a mean over random signs `v ∈ {−1, 1}^d` of `v (J(x + δv) − J(x − δv)) / 2δ`: each sample costs two
-/// queries. No model's gradient is used, so that a model which hides it is climbed all the same. Points of the queries
-/// may lie outside the box by `δ`.
+/// Gradient ascent on the margin, [`Loss::Margin`], with Adam and a projection to ball and box
+/// after each step. The gradient is a mean over random signs `v ∈ {−1, 1}^d` of
+/// `v (J(x + δv) − J(x − δv)) / 2δ`: each sample costs two queries. No model's gradient is used, so
+/// that a model which hides it is climbed all the same. Points of the queries may lie outside the
+/// box by `δ`.
 ///
-/// A run starts at the image, and its result is the best iterate. Every query is a mean over `draws` draws of the
-/// model's noise: the two of a sample see the same, each sample others, and the iterates are compared under draws of
-/// their own. Of a deterministic model examples leave as soon as they reach the goal.
+/// A run starts at the image, and its result is the best iterate. Every query is a mean over
+/// `draws` draws of the model's noise: the two of a sample see the same, each sample others, and
+/// the iterates are compared under draws of their own. Of a deterministic model examples leave as
+/// soon as they reach the goal.
 ///
 /// ```
 /// use cni_attacks::{Attack, Spsa, Threat};

@@ -18,24 +18,25 @@ use cni_noise::Key;
 use serde::Serialize;
 use std::sync::Arc;
 
-/// The Square attack (Andriushchenko et al., arXiv 1912.00049, algorithms 1 to 3; in the L1 norm Croce and Hein, arXiv
-/// 2103.01208).
+/// The Square attack (Andriushchenko et al., arXiv 1912.00049, algorithms 1 to 3; in the L1 norm
+/// Croce and Hein, arXiv 2103.01208).
 ///
-/// Random search on the margin, [`Loss::Margin`](crate::Loss::Margin), without any gradient. A start of stripes (Linf) or tiles
-/// (L2, L1) is changed within a random square window, and the change stays where the score rises. Windows cover a share
-/// `p` of the pixels that falls in steps with the number of queries. In Linf each channel of a window moves to the upper
-/// or the lower end of ball and box; in L2 and L1 a second window gives its length to the first. Of a deterministic model
-/// examples leave as soon as they reach the goal.
+/// Random search on the margin, [`Loss::Margin`](crate::Loss::Margin), without any gradient. A
+/// start of stripes (Linf) or tiles (L2, L1) is changed within a random square window, and the
+/// change stays where the score rises. Windows cover a share `p` of the pixels that falls in steps
+/// with the number of queries. In Linf each channel of a window moves to the upper or the lower end
+/// of ball and box; in L2 and L1 a second window gives its length to the first. Of a deterministic
+/// model examples leave as soon as they reach the goal.
 ///
-/// A stochastic model is scored by the mean over `draws` draws of its noise, for all candidates the same, and no example
-/// leaves before the end (EOT-Square).
+/// A stochastic model is scored by the mean over `draws` draws of its noise, for all candidates the
+/// same, and no example leaves before the end (EOT-Square).
 ///
 /// # Deviations
 ///
-/// From the authors' code: windows and signs are drawn for each example by itself, a function of the key and the example's
-/// number, where there one window serves the whole batch; a window can reach the last row and column; in images that are
-/// not square a side cut off by the image is made up for by the other; the start is one of the queries; a target is
-/// sought by the margin, too.
+/// From the authors' code: windows and signs are drawn for each example by itself, a function of
+/// the key and the example's number, where there one window serves the whole batch; a window can
+/// reach the last row and column; in images that are not square a side cut off by the image is made
+/// up for by the other; the start is one of the queries; a target is sought by the margin, too.
 ///
 /// ```
 /// use cni_attacks::{Attack, Square, Threat};
@@ -58,7 +59,8 @@ pub struct Square {
 }
 
 impl Square {
-    /// 5000 queries in one run, windows of at first 80 % of the pixels, the schedule as it stands, one draw.
+    /// 5000 queries in one run, windows of at first 80 % of the pixels, the schedule as it stands,
+    /// one draw.
     pub fn new(threat: Threat) -> Self {
         Self {
             threat,
@@ -87,7 +89,8 @@ impl Square {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
 
-    /// Whether the schedule, made for 10 000 queries, is stretched or shrunk to the number of queries. AutoAttack does not.
+    /// Whether the schedule, made for 10 000 queries, is stretched or shrunk to the number of
+    /// queries. AutoAttack does not.
     pub fn with_rescaled_schedule(self, rescaled_schedule: bool) -> Self {
         Self { rescaled_schedule, ..self }
     }
@@ -102,7 +105,8 @@ impl Square {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
 
-    /// The share of the pixels that a window covers at a step, counted from 0: halved past each of nine marks.
+    /// The share of the pixels that a window covers at a step, counted from 0: halved past each of
+    /// nine marks.
     fn share_at(&self, step: usize) -> f64 {
         const MARKS: [usize; 9] = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000];
         let step = match self.rescaled_schedule {
@@ -136,7 +140,8 @@ impl FromSpec for Square {
 deserialize_from_spec!(Square);
 
 impl Attack for Square {
-    /// `Square-{queries}`; with several draws `EOT-…x{draws}` and the expectation; then `-r{restarts}`.
+    /// `Square-{queries}`; with several draws `EOT-…x{draws}` and the expectation; then
+    /// `-r{restarts}`.
     fn name(&self) -> String {
         let mut name = format!("Square-{}", self.queries);
         name = self.eot.name(name);

@@ -64,7 +64,8 @@ fn bump(norm: Norm, height: usize, width: usize) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    /// The values of pyautoattack 0.2.0: `SquareAttack.eta(3)` before it is turned, with norm L2 and L1.
+    /// The values of pyautoattack 0.2.0: `SquareAttack.eta(3)` before it is turned, with norm L2
+    /// and L1.
     #[test]
     fn patterns_are_those_of_the_reference() {
         let near = |norm, wanted: [f64; 9]| {

@@ -132,7 +132,8 @@ impl Proposal {
         }
     }
 
-    /// Algorithm 3 of the paper: what the windows held, and what was left of ε, goes to the first of them.
+    /// Algorithm 3 of the paper: what the windows held, and what was left of ε, goes to the first
+    /// of them.
     fn exchange(
         &self,
         image: &mut [f64],
@@ -181,7 +182,8 @@ impl Proposal {
         }
     }
 
-    /// Moves part of an image to its original and this change; in L2, whose changes are made of length ε, within the box.
+    /// Moves part of an image to its original and this change; in L2, whose changes are made of
+    /// length ε, within the box.
     fn write(&self, image: &mut [f64], origin: &[f64], change: &[f64], part: Range<usize>) {
         let moved = origin[part.clone()].iter().zip(&change[part.clone()]).map(|(o, x)| o + x);
         let pixels = image[part].iter_mut().zip(moved);

@@ -1,4 +1,5 @@
-//! The random search itself, whose state is on the host: only windows change, and only scores are read.
+//! The random search itself, whose state is on the host: only windows change, and only scores are
+//! read.
 
 use super::Square;
 use super::proposal::Proposal;
@@ -14,7 +15,8 @@ pub(super) struct Search<'a> {
     square: &'a Square,
     whole: &'a AttackBatch,
     stop: bool,
-    /// The draws of the model's noise behind every score, so that candidates differ in what they are and not in luck.
+    /// The draws of the model's noise behind every score, so that candidates differ in what they
+    /// are and not in luck.
     noise: Key,
     shape: Shape,
     origin: Images,

@@ -45,7 +45,8 @@ impl Starts {
     }
 }
 
-/// The 64-bit hash FNV-1a of some numbers: it tells sets of images apart, against nobody who forges them.
+/// The 64-bit hash FNV-1a of some numbers: it tells sets of images apart, against nobody who forges
+/// them.
 fn fnv1a(numbers: impl Iterator<Item = f64>) -> String {
     let bytes = numbers.flat_map(f64::to_le_bytes);
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

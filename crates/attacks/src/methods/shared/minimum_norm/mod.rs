@@ -16,8 +16,8 @@ use cni_noise::Key;
 
 /// The nearest image of each example at which the goal was reached.
 ///
-/// Whether it is reached is asked of the margin of the mean logits, for a stochastic model over draws that are the same
-/// for all images, and not those of any gradient.
+/// Whether it is reached is asked of the margin of the mean logits, for a stochastic model over
+/// draws that are the same for all images, and not those of any gradient.
 pub(crate) struct Search {
     /// The rows still under attack.
     pub problem: AttackBatch,
@@ -59,7 +59,8 @@ pub(crate) struct Look {
 }
 
 impl Search {
-    /// Looks at the images themselves; those at which the goal is reached leave, since nothing is nearer.
+    /// Looks at the images themselves; those at which the goal is reached leave, since nothing is
+    /// nearer.
     pub fn begin(
         access: &mut ModelAccess<'_>,
         threat: Threat,
@@ -142,8 +143,8 @@ impl Search {
         }
     }
 
-    /// Looks at images and keeps those that are nearer than all before. What a gradient has found at them saves a pass
-    /// through a model without noise.
+    /// Looks at images and keeps those that are nearer than all before. What a gradient has found
+    /// at them saves a pass through a model without noise.
     pub fn look(
         &mut self,
         access: &mut ModelAccess<'_>,

@@ -16,7 +16,8 @@ pub(crate) struct Plane {
 }
 
 impl Search {
-    /// Of the planes where these objectives are zero, if they were linear, the nearest to each image.
+    /// Of the planes where these objectives are zero, if they were linear, the nearest to each
+    /// image.
     pub fn nearest_plane(
         &self,
         access: &mut ModelAccess<'_>,

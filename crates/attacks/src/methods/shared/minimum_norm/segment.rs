@@ -6,8 +6,9 @@ use crate::{AttackError, ModelAccess, Rows};
 use burn::tensor::Tensor;
 
 impl Search {
-    /// Halves, `steps` times, the part of the segment from each image to its nearest adversarial one in which the goal
-    /// comes to be reached. `round` makes an image of a point. Whether the budget allows to go on.
+    /// Halves, `steps` times, the part of the segment from each image to its nearest adversarial
+    /// one in which the goal comes to be reached. `round` makes an image of a point. Whether the
+    /// budget allows to go on.
     pub fn bisect(
         &mut self,
         access: &mut ModelAccess<'_>,

@@ -5,18 +5,23 @@ use burn::tensor::Tensor;
 use cni_attacks::Classifier;
 use cni_noise::{Key, current_examples, layer_key};
 
-/// A classifier together with the way it predicts: what is deployed, and so what is attacked and evaluated.
+/// A classifier together with the way it predicts: what is deployed, and so what is attacked and
+/// evaluated.
 ///
-/// Its logits are, by the mode, those of the single draw, the mean logits, the logarithms of the mean probabilities, or
-/// the logarithms of the shares of votes, `ln((votes + 1) / (draws + classes))`. Votes have no gradient, and an attack
-/// by gradients refuses them: let it attack the mean probabilities as their surrogate ([`Transfer`](crate::Transfer)),
-/// or the classifier itself with the mode's draws ([`Expectation::Probabilities`](crate::Expectation)).
+/// Its logits are, by the mode, those of the single draw, the mean logits, the logarithms of the
+/// mean probabilities, or the logarithms of the shares of votes,
+/// `ln((votes + 1) / (draws + classes))`. Votes have no gradient, and an attack by gradients
+/// refuses them: let it attack the mean probabilities as their surrogate
+/// ([`Transfer`](crate::Transfer)), or the classifier itself with the mode's draws
+/// ([`Expectation::Probabilities`](crate::Expectation)).
 ///
-/// Each pass through it takes `draws` passes through the classifier, and a backward pass keeps the graphs of all.
+/// Each pass through it takes `draws` passes through the classifier, and a backward pass keeps the
+/// graphs of all.
 ///
-/// The draws are those of the scope in force. In `Noise::Keyed(key)` the `n`-th pass has as draw `d` the noise of
-/// `key.named("prediction").child(n).child(d)`; in `Noise::Fresh` its keys come from the device's generator; in
-/// `Noise::Off` the noise on the input is off too. Examples keep their numbers.
+/// The draws are those of the scope in force. In `Noise::Keyed(key)` the `n`-th pass has as draw
+/// `d` the noise of `key.named("prediction").child(n).child(d)`; in `Noise::Fresh` its keys come
+/// from the device's generator; in `Noise::Off` the noise on the input is off too. Examples keep
+/// their numbers.
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};
