@@ -53,7 +53,8 @@ impl Samples<'_> {
         samples: usize,
     ) -> Result<Vec<Vec<u32>>, AttackError> {
         let rows = images.dims()[0];
-        // Noise on the weights is drawn once a pass: samples of an image that shared it would not be independent.
+        // Noise on the weights is drawn once a pass: samples of an image that shared it would not
+        // be independent.
         let room = (self.batch / rows).min(samples);
         let abreast = if room > 1 && !self.is_stochastic(images, examples)? { room } else { 1 };
         let mut sums: Option<(Tensor<2, Int>, Tensor<2>)> = None;
@@ -73,7 +74,8 @@ impl Samples<'_> {
         Ok(counts(&votes))
     }
 
-    /// The logits of some of the samples, `[samples · rows, classes]`, in one pass and one draw of the model's noise.
+    /// The logits of some of the samples, `[samples · rows, classes]`, in one pass and one draw of
+    /// the model's noise.
     fn logits(
         &self,
         images: &Tensor<4>,

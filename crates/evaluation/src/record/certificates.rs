@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The certificates of all examples by randomized smoothing (Cohen et al., arXiv 1902.02918), and
 /// how they were made.
 ///
-/// They are about the smoothed classifier, which predicts the class that the model is most likely to
-/// give under Gaussian noise on the input, and about no other: see [`Smoothing`](crate::Smoothing).
-/// σ and radii are in units of the pixel range [0, 1].
+/// They are about the smoothed classifier, which predicts the class that the model is most likely
+/// to give under Gaussian noise on the input, and about no other: see
+/// [`Smoothing`](crate::Smoothing). σ and radii are in units of the pixel range [0, 1].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CertificateRecord {
     /// The norm of the certified changes: L2.
@@ -29,9 +29,9 @@ pub struct CertificateRecord {
     /// The key of the samples.
     pub key: Key,
     /// Certified accuracy against radius: `x` is an L2 radius, `y` the share of the examples whose
-    /// certificate is of their label and reaches as far, with the exact interval over examples at the
-    /// record's confidence (Clopper and Pearson). At radius 0 it is the accuracy of the smoothed
-    /// classifier, where abstaining counts as wrong.
+    /// certificate is of their label and reaches as far, with the exact interval over examples at
+    /// the record's confidence (Clopper and Pearson). At radius 0 it is the accuracy of the
+    /// smoothed classifier, where abstaining counts as wrong.
     pub curve: Vec<Point>,
     /// The average certified radius (Zhai et al., arXiv 2001.02378): the mean over the examples of
     /// the radius, zero where the certificate is not of the label.

@@ -8,8 +8,8 @@ impl Evaluated {
     /// The accuracy of each class, by its label, as `(accuracy, low, high)`: on the images as they
     /// are, or in the worst case.
     ///
-    /// The interval is Wilson's, over the examples of the class alone: their variance is turned into
-    /// as many independent trials, one to as many as there are draws for each example.
+    /// The interval is Wilson's, over the examples of the class alone: their variance is turned
+    /// into as many independent trials, one to as many as there are draws for each example.
     ///
     /// # Errors
     ///

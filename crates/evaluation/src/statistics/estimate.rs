@@ -15,14 +15,15 @@ pub struct Estimate {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// The accuracy in each draw over all examples: what single passes over the data would have reported.
+    /// The accuracy in each draw over all examples: what single passes over the data would have
+    /// reported.
     pub per_draw: Vec<f64>,
 }
 
 /// Which examples were classified correctly in which draws.
 ///
-/// Draw `d` uses the same noise for all examples, so examples and draws are crossed: more examples do not make up for
-/// few draws, nor the other way round.
+/// Draw `d` uses the same noise for all examples, so examples and draws are crossed: more examples
+/// do not make up for few draws, nor the other way round.
 #[derive(Clone, Debug)]
 pub struct Hits {
     draws: usize,
@@ -41,7 +42,8 @@ impl Hits {
     ///
     /// # Panics
     ///
-    /// Where the number of draws is not that of [`new`](Self::new), or the draws differ in their number of examples.
+    /// Where the number of draws is not that of [`new`](Self::new), or the draws differ in their
+    /// number of examples.
     pub fn extend(&mut self, batch: &[Vec<bool>]) {
         assert_eq!(batch.len(), self.draws, "one list for each draw");
         let (first, examples) = (self.per_example.len(), batch.first().map_or(0, Vec::len));
@@ -57,11 +59,12 @@ impl Hits {
 
     /// The mean and its interval at the given confidence, such as 0.95.
     ///
-    /// The variance of the mean is that over examples plus that over draws, `s²_e / n + s²_d / k`: right for crossed
-    /// effects, and slightly too large by their interaction. It is turned into an effective number of independent
-    /// trials, and the interval is Wilson's (JASA 1927) for that number, which stays within [0, 1] and is not empty
-    /// when every trial agrees. A single draw says nothing of the variance over draws: then the interval is over
-    /// examples alone, Wilson's for as many trials as there are examples.
+    /// The variance of the mean is that over examples plus that over draws, `s²_e / n + s²_d / k`:
+    /// right for crossed effects, and slightly too large by their interaction. It is turned into an
+    /// effective number of independent trials, and the interval is Wilson's (JASA 1927) for that
+    /// number, which stays within [0, 1] and is not empty when every trial agrees. A single draw
+    /// says nothing of the variance over draws: then the interval is over examples alone, Wilson's
+    /// for as many trials as there are examples.
     ///
     /// # Errors
     ///
@@ -124,9 +127,10 @@ mod tests {
         assert!((0.90..0.95).contains(&all.low), "{}", all.low);
     }
 
-    /// Examples of differing difficulty under draws of differing luck, 400 examples by 20 draws, simulated 1,000 times.
-    /// The share of intervals that hold the truth must be at least 95 % less five standard errors (0.7 % each), and the
-    /// interval is conservative by design, so no upper bound but one.
+    /// Examples of differing difficulty under draws of differing luck, 400 examples by 20 draws,
+    /// simulated 1,000 times. The share of intervals that hold the truth must be at least 95 % less
+    /// five standard errors (0.7 % each), and the interval is conservative by design, so no upper
+    /// bound but one.
     #[test]
     fn the_interval_covers_the_truth_as_often_as_it_says() {
         let logistic = |x: f32| 1.0 / (1.0 + (-x).exp());
@@ -147,7 +151,8 @@ mod tests {
             hits.extend(&(0..k as usize).map(draw).collect::<Vec<_>>());
             hits.estimate(0.95).unwrap()
         };
-        // The truth: the mean of the logistic over the sum of both effects, by a fine sum over its density.
+        // The truth: the mean of the logistic over the sum of both effects, by a fine sum over its
+        // density.
         let sd = (4.0f64 + 0.25).sqrt();
         let (mut truth, mut mass) = (0.0, 0.0);
         for step in -4000..=4000 {

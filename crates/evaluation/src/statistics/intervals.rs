@@ -7,7 +7,8 @@ use crate::statistics::laws::normal_quantile;
 
 /// Wilson's interval (JASA 1927) for a proportion, `(low, high)`, within [0, 1] and never empty.
 ///
-/// `trials` need not be a whole number: a proportion whose trials depend on each other is worth fewer of them.
+/// `trials` need not be a whole number: a proportion whose trials depend on each other is worth
+/// fewer of them.
 ///
 /// ```
 /// let (low, high) = cni_evaluation::wilson(0.8, 10.0, 0.95)?;
@@ -32,8 +33,9 @@ pub fn wilson(
     Ok((((center - half) / scale).max(0.0), ((center + half) / scale).min(1.0)))
 }
 
-/// Newcombe's interval for the difference of two independent proportions, first less second, each `(successes, trials)`:
-/// method 10 of Statistics in Medicine 17, 873 (1998), made of Wilson's intervals.
+/// Newcombe's interval for the difference of two independent proportions, first less second, each
+/// `(successes, trials)`: method 10 of Statistics in Medicine 17, 873 (1998), made of Wilson's
+/// intervals.
 ///
 /// ```
 /// let (low, high) = cni_evaluation::newcombe((56, 70), (48, 80), 0.95)?;
@@ -56,11 +58,12 @@ pub fn newcombe(
     ))
 }
 
-/// Newcombe's interval for the difference of two proportions of the same examples, first less second: method 10 of
-/// Statistics in Medicine 17, 2635 (1998), Wilson's intervals with the correlation φ, whose numerator is continuity
-/// corrected where it is positive.
+/// Newcombe's interval for the difference of two proportions of the same examples, first less
+/// second: method 10 of Statistics in Medicine 17, 2635 (1998), Wilson's intervals with the
+/// correlation φ, whose numerator is continuity corrected where it is positive.
 ///
-/// `outcomes` are the examples that succeed in both, in the first alone, in the second alone, and in neither.
+/// `outcomes` are the examples that succeed in both, in the first alone, in the second alone, and
+/// in neither.
 ///
 /// # Errors
 ///
