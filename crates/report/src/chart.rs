@@ -29,7 +29,8 @@ pub(crate) struct Source {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Plot {
-    /// Accuracies with intervals, a line for each category. The `x` of a point is the place of its category.
+    /// Accuracies with intervals, a line for each category. The `x` of a point is the place of its
+    /// category.
     Accuracies {
         categories: Vec<String>,
         series: Vec<Series>,

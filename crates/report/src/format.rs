@@ -24,7 +24,8 @@ pub(crate) fn number_range(low: f64, high: f64) -> String {
     format!("{}{between}{}", significant(low, 3), significant(high, 3))
 }
 
-/// The ends of an interval in percent: `23.2–37.4`, or `−1.2 to 3.4` if a dash would look like a sign.
+/// The ends of an interval in percent: `23.2–37.4`, or `−1.2 to 3.4` if a dash would look like a
+/// sign.
 pub(crate) fn range(low: f64, high: f64) -> String {
     let between = if low < 0.0 { " to " } else { "–" };
     format!("{}{between}{}", percent(low), percent(high))
@@ -137,7 +138,8 @@ pub(crate) fn list(items: &[String]) -> String {
     }
 }
 
-/// Names as they may stand in the names of files and anchors: small letters and digits, joined by hyphens.
+/// Names as they may stand in the names of files and anchors: small letters and digits, joined by
+/// hyphens.
 pub(crate) fn slug(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let text: String = name.chars().map(plain).collect();

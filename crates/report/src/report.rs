@@ -18,8 +18,8 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`ReportError::NoRecords`]; [`ReportError::Field`] for a record whose numbers, rows, figures or images do not fit
-    /// together, by [`Evaluated::check`].
+    /// [`ReportError::NoRecords`]; [`ReportError::Field`] for a record whose numbers, rows, figures
+    /// or images do not fit together, by [`Evaluated::check`].
     pub fn new(evaluated: Vec<Evaluated>) -> Result<Self, ReportError> {
         if evaluated.is_empty() {
             return Err(ReportError::NoRecords);
@@ -57,17 +57,19 @@ impl Report {
         html::page(&content::document(&self.models))
     }
 
-    /// The report as Markdown of GitHub's flavour. Its figures are those that [`write`](Self::write) puts beside it.
+    /// The report as Markdown of GitHub's flavour. Its figures are those that
+    /// [`write`](Self::write) puts beside it.
     pub fn markdown(&self) -> String {
         markdown::text(&content::document(&self.models))
     }
 
-    /// Writes `report.html`, `report.md`, `figures/*.svg`, `figures/*.png` and `data/*.csv` into a folder, which is
-    /// made if it is missing, and their checksums into `manifest.json`.
+    /// Writes `report.html`, `report.md`, `figures/*.svg`, `figures/*.png` and `data/*.csv` into a
+    /// folder, which is made if it is missing, and their checksums into `manifest.json`.
     ///
     /// `data/examples.csv` has a line for each example and attack, and
     /// `data/certificates-of-examples.csv` one for each certificate; every other CSV file has the
-    /// numbers of the figure of its name. Files that an earlier report left in the folder are removed, and those of others stay.
+    /// numbers of the figure of its name. Files that an earlier report left in the folder are
+    /// removed, and those of others stay.
     ///
     /// # Errors
     ///

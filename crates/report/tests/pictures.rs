@@ -45,8 +45,8 @@ fn count(picture: &RgbImage, color: [u8; 3]) -> usize {
     picture.enumerate_pixels().filter(|(_, y, pixel)| *y > 60 && pixel.0 == color).count()
 }
 
-/// Of two curves that coincide each shows at least a quarter of what it shows alone, and so do their
-/// marks.
+/// Of two curves that coincide each shows at least a quarter of what it shows alone, and so do
+/// their marks.
 #[test]
 fn curves_that_coincide_are_both_seen() {
     let values = [0.8, 0.6, 0.5, 0.45];

@@ -73,7 +73,8 @@ fn the_figures_of_checks_are_open_and_lead_to_them() {
     assert_eq!(selected(&page, "article.check a[href^='#figure-']").len(), 5);
 }
 
-/// The colors and marks that legends show beside the curves of a model, and the number of figures with them.
+/// The colors and marks that legends show beside the curves of a model, and the number of figures
+/// with them.
 fn looks(page: &Html, model: &str) -> (BTreeSet<String>, BTreeSet<String>, usize) {
     let (mut colors, mut marks, mut figures) = (BTreeSet::new(), BTreeSet::new(), 0);
     for svg in selected(page, "figure > svg") {

@@ -79,7 +79,8 @@ fn sentence(audit: &AuditRecord) -> String {
         draws => format!(", each gradient over {}", counted(draws, "draw")),
     };
     format!(
-        "The audited attack is {}, ε = {}{draws}, settings {hash}, key {}; the {} checks used up to {}.",
+        "The audited attack is {}, ε = {}{draws}, settings {hash}, key {}; the {} checks \
+         used up to {}.",
         name(audit),
         format::radius(audit.epsilon),
         audit.key,
@@ -88,7 +89,8 @@ fn sentence(audit: &AuditRecord) -> String {
     )
 }
 
-/// Whether no check that compares accuracies could have told a difference from chance: all that apply are inconclusive.
+/// Whether no check that compares accuracies could have told a difference from chance: all that
+/// apply are inconclusive.
 pub(super) fn is_inconclusive(record: &Record) -> bool {
     let compares = |check: &&Check| {
         let open = check.verdict == Verdict::Inconclusive;

@@ -34,8 +34,8 @@ fn table(models: &[Model], model: &Model) -> Table {
     let ended: Vec<String> =
         record.attacks.iter().filter(|a| a.exhausted).map(|a| a.name.clone()).collect();
     let mut caption = format!(
-        "{name} as a cascade{}: each attack gets the images on which the model is still right. Robust \
-         accuracy is that after the attack and those before it",
+        "{name} as a cascade{}: each attack gets the images on which the model is still right. \
+         Robust accuracy is that after the attack and those before it",
         of(models, model)
     );
     if !ended.is_empty() {

@@ -4,8 +4,8 @@ use super::Model;
 use crate::table::{Cell, Table};
 use std::collections::HashMap;
 
-/// A line for each example and each kind of image of each model, with the probability that it is classified correctly
-/// and, for a model with noise, its exact interval over draws.
+/// A line for each example and each kind of image of each model, with the probability that it is
+/// classified correctly and, for a model with noise, its exact interval over draws.
 pub(crate) fn table(models: &[Model]) -> Table {
     let columns = [
         "model",

@@ -119,8 +119,8 @@ fn id(models: &[Model], model: &Model, name: &str) -> String {
     }
 }
 
-/// Charts of something that models have on clean images and in the worst case: one chart with both for one model, two
-/// charts with a curve for each of several.
+/// Charts of something that models have on clean images and in the worst case: one chart with both
+/// for one model, two charts with a curve for each of several.
 fn clean_and_worst(
     models: &[Model],
     (id, title, note): (&str, &str, &str),

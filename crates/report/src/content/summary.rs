@@ -82,7 +82,8 @@ fn counts(checks: &[Check]) -> String {
     some.collect::<Vec<_>>().join(", ")
 }
 
-/// The numbers that are read first: what, how much, how sure. Of several models the table tells them.
+/// The numbers that are read first: what, how much, how sure. Of several models the table tells
+/// them.
 pub(super) fn headline(models: &[Model]) -> Vec<[String; 3]> {
     let [model] = models else {
         return Vec::new();
@@ -179,7 +180,8 @@ pub(super) fn notices(models: &[Model]) -> Vec<(Verdict, String)> {
         };
         if is_inconclusive(record) {
             let text = format!(
-                "{name}every check that compares accuracies is inconclusive: with so few images none could have seen a weak attack."
+                "{name}every check that compares accuracies is inconclusive: with so few \
+                 images none could have seen a weak attack."
             );
             notices.push((Verdict::Inconclusive, text));
         }

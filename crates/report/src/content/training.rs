@@ -19,7 +19,8 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     charts(all).into_iter().collect()
 }
 
-/// What a score measures: accuracies are one kind, other scores whose names end alike another, such as losses.
+/// What a score measures: accuracies are one kind, other scores whose names end alike another, such
+/// as losses.
 fn kind<'a>(models: &[Model], name: &'a str) -> &'a str {
     let share = |epoch: &Epoch| epoch.scores.get(name).is_none_or(|v| (0.0..=1.0).contains(v));
     let mut history = models.iter().flat_map(history);
@@ -75,7 +76,8 @@ fn compared(models: &[Model]) -> Vec<Chart> {
     scores.into_iter().filter_map(chart).collect()
 }
 
-/// The amplitudes of the noise: a curve for each of a few layers of one model, else their mean and range.
+/// The amplitudes of the noise: a curve for each of a few layers of one model, else their mean and
+/// range.
 fn noise(models: &[Model]) -> Option<Chart> {
     let (id, title) = ("training-noise".to_string(), "Learned amplitude of the noise".to_string());
     let plot = |series| over_epochs("amplitude", series);

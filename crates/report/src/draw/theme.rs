@@ -1,4 +1,5 @@
-//! Colors that those who are colour-blind can tell apart, on paper, on a bright screen and on a dark one.
+//! Colors that those who are colour-blind can tell apart, on paper, on a bright screen and on a
+//! dark one.
 
 use super::picture::Color;
 
@@ -29,8 +30,8 @@ pub(super) fn hex(color: Color) -> String {
     format!("#{r:02X}{g:02X}{b:02X}")
 }
 
-/// The color of a value between the lowest and the highest: dark to bright if all have one sign, else
-/// blue over white to red with zero in the middle.
+/// The color of a value between the lowest and the highest: dark to bright if all have one sign,
+/// else blue over white to red with zero in the middle.
 pub(super) fn shade(value: f64, [low, high]: [f64; 2]) -> [u8; 3] {
     const VIRIDIS: [[u8; 3]; 6] = [
         [0x44, 0x01, 0x54],

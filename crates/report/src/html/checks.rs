@@ -37,7 +37,8 @@ pub(super) fn check_view(check: &CheckView) -> Markup {
                     (badge(finding.verdict)) " "
                     @if let Some(model) = &finding.model { strong { (model) ": " } }
                     (finding.measured)
-                    " " small { @if let Some(sight) = &finding.sight { (sight) " " } (finding.cost) }
+                    " "
+                    small { @if let Some(sight) = &finding.sight { (sight) " " } (finding.cost) }
                 }
             }
             dl {
