@@ -192,8 +192,8 @@ impl<A: Attack> AsAttack for A {
 
 impl ModelAccess<'_> {
     /// What `attack` makes of the images of `problem`, `[batch, channels, height, width]` in its
-    /// order: how every attack is run, by itself or as part of another. [`Progress`] speaks of it
-    /// from now on.
+    /// order: how every attack is run, by itself or as part of another.
+    /// [`Progress`](crate::Progress) speaks of it from now on.
     ///
     /// A ball of radius zero holds the image alone, and nothing is asked.
     ///

@@ -25,8 +25,8 @@
 //!
 //! - [`noise`] (`cni-noise`): keys, keyed draws, the noise scope, white and colored Gaussian laws;
 //! - [`ops`] (`cni-ops`): convolution and batch norm with kernels of their own on the CPU;
-//! - [`layers`] (`cni-layers`): noise on the weights of any module, a layer of noise on activations,
-//!   noisy layers, ResNets;
+//! - [`layers`] (`cni-layers`): noise on the weights of any module, a layer of noise on
+//!   activations, noisy layers, ResNets;
 //! - [`attacks`] (`cni-attacks`): threat model, attacks and suites of them;
 //! - [`evaluation`] (`cni-evaluation`): the robust accuracy of stochastic models with intervals,
 //!   certificates, records, and the audit of the attack behind a number;

@@ -18,9 +18,9 @@ pub enum Per {
 
 /// Configures [`ActivationNoise`].
 ///
-/// The defaults are the references': white noise is drawn per example (PNI), colored noise per batch (CNI), and the
-/// standard deviation that scales it is taken over the whole batch, so that an example's noise depends on its batch
-/// mates. With both per example it does not.
+/// The defaults are the references': white noise is drawn per example (PNI), colored noise per
+/// batch (CNI), and the standard deviation that scales it is taken over the whole batch, so that an
+/// example's noise depends on its batch mates. With both per example it does not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActivationNoiseConfig {
     /// The law and its initial values.
@@ -115,7 +115,8 @@ impl ActivationNoiseConfig {
     }
 }
 
-/// Adds learnable noise to activations, in training and at inference alike. Made by [`ActivationNoiseConfig`].
+/// Adds learnable noise to activations, in training and at inference alike. Made by
+/// [`ActivationNoiseConfig`].
 #[derive(Module, Debug)]
 pub struct ActivationNoise {
     /// The learned parameters.

@@ -7,8 +7,8 @@ use burn::tensor::Tensor;
 use cni_noise::law::standard_deviation;
 use cni_noise::{CovarianceError, NoiseCovariance, Parameters};
 
-/// The learned amplitude of each noisy weight and activation: its path, and [`Parameters::amplitude`], which is free of
-/// the tensor's standard deviation.
+/// The learned amplitude of each noisy weight and activation: its path, and
+/// [`Parameters::amplitude`], which is free of the tensor's standard deviation.
 ///
 /// ```
 /// # use burn::{nn::LinearConfig, tensor::Device};
@@ -24,10 +24,10 @@ pub fn noise_amplitudes<M: Module>(model: &M) -> Vec<(String, f64)> {
 
 /// The covariance of each noisy weight and activation, in the order of the module's parameters.
 ///
-/// For every weight with [`WeightNoise`](crate::WeightNoise) and every [`ActivationNoise`](crate::ActivationNoise),
-/// whatever the type of the module. The noise of an activation is that for an input of standard deviation 1. Channels
-/// are those of the noise: axis 1 of a linear layer's weight `[in, out]`, axis 0 of a convolution's
-/// `[out, in, kernel..]`.
+/// For every weight with [`WeightNoise`](crate::WeightNoise) and every
+/// [`ActivationNoise`](crate::ActivationNoise), whatever the type of the module. The noise of an
+/// activation is that for an input of standard deviation 1. Channels are those of the noise: axis 1
+/// of a linear layer's weight `[in, out]`, axis 0 of a convolution's `[out, in, kernel..]`.
 ///
 /// # Errors
 ///
@@ -72,7 +72,8 @@ struct Walk {
     path: Vec<String>,
     /// Whether the parameter at hand is one of noise.
     inside_noise: bool,
-    /// The last parameter that is not of noise: its path and its standard deviation. Noise follows its weight.
+    /// The last parameter that is not of noise: its path and its standard deviation. Noise follows
+    /// its weight.
     last: Option<(String, Box<dyn Fn() -> f64>)>,
     noisy: Vec<Noisy>,
 }

@@ -6,8 +6,8 @@ use cni_noise::{Key, normal_at};
 
 /// The module with every weight drawn anew from `key`.
 ///
-/// Burn draws initial weights from the device's generator, at first use, so that they depend on everything that drew
-/// before. Here each weight is a function of the key and of its path.
+/// Burn draws initial weights from the device's generator, at first use, so that they depend on
+/// everything that drew before. Here each weight is a function of the key and of its path.
 ///
 /// Parameters named `weight` of rank 2 or more get He et al.'s normal law for rectifiers (ICCV
 /// 2015, eq. 10), variance `2 / fan_in`; the weight of an `Embedding`, which multiplies nothing,

@@ -84,10 +84,11 @@ impl fmt::Display for Law {
     }
 }
 
-/// Learned noise for one tensor: the parameters of its law and the name that its draws are keyed by.
+/// Learned noise for one tensor: the parameters of its law and the name that its draws are keyed
+/// by.
 ///
-/// As a [`Reparameterization`] it makes a weight noisy. [`ActivationNoise`](crate::ActivationNoise) holds one for the
-/// output of another layer.
+/// As a [`Reparameterization`] it makes a weight noisy. [`ActivationNoise`](crate::ActivationNoise)
+/// holds one for the output of another layer.
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct LearnedNoise {
@@ -102,8 +103,8 @@ pub struct LearnedNoise {
 }
 
 impl LearnedNoise {
-    /// What Burn's visitors call the container of this module's own parameters. A name in a path would not do: a user's
-    /// module may have a field named `noise` too.
+    /// What Burn's visitors call the container of this module's own parameters. A name in a path
+    /// would not do: a user's module may have a field named `noise` too.
     pub(crate) const CONTAINER: &'static str = "Struct:LearnedNoise";
 
     /// Noise for a tensor of the given shape. The caller has validated the law.
@@ -173,7 +174,8 @@ impl LearnedNoise {
         layer_key(&self.name, device)
     }
 
-    /// The noise of one draw, for a batch of one row that the elements are the flattening of: `shape`.
+    /// The noise of one draw, for a batch of one row that the elements are the flattening of:
+    /// `shape`.
     pub(crate) fn added(&self, key: Key, shape: &[usize]) -> AddedNoise {
         let parameters = self.spec.parameters(
             self.alpha.as_ref().map(Param::val),

@@ -205,8 +205,8 @@ impl NoisyConv2d {
         through([&self.input, &self.output], x, |x| cni_ops::conv2d(&self.conv, x))
     }
 
-    /// The layer, a batch norm and what follows it: `cni_ops::norm(norm, self.forward(x), after)`, in one operation where
-    /// that is possible.
+    /// The layer, a batch norm and what follows it: `cni_ops::norm(norm, self.forward(x), after)`,
+    /// in one operation where that is possible.
     pub fn forward_norm(&self, norm: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
         if self.output.is_some() {
             return cni_ops::norm(norm, self.forward(x), after);

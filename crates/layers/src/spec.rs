@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 /// What a [`LearnedNoise`](crate::LearnedNoise) is besides its parameters and its name.
 ///
-/// Visitors of a module see parameters and the names of fields, nothing else. So that one can tell what noise the
-/// parameters are of, the specification is a module without parameters that passes as a name: its own JSON.
+/// Visitors of a module see parameters and the names of fields, nothing else. So that one can tell
+/// what noise the parameters are of, the specification is a module without parameters that passes
+/// as a name: its own JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Spec {
     pub law: Law,
@@ -23,13 +24,14 @@ pub(crate) struct Spec {
 impl Spec {
     const CONTAINER: &'static str = "cni_layers::Spec";
 
-    /// For a visitor that enters a module of this name and container: the specification, where it is one.
+    /// For a visitor that enters a module of this name and container: the specification, where it
+    /// is one.
     pub fn heard(name: &str, container: &str) -> Option<Self> {
         if container == Self::CONTAINER { serde_json::from_str(name).ok() } else { None }
     }
 
-    /// The path of what is noisy, for a visitor that hears of the specification: the path there ends in the fields
-    /// `noise` and `spec`.
+    /// The path of what is noisy, for a visitor that hears of the specification: the path there
+    /// ends in the fields `noise` and `spec`.
     pub fn owner(path: &[String]) -> String {
         path[..path.len().saturating_sub(2)].join(".")
     }

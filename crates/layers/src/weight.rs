@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 
 /// Adds learnable noise to the weights of a module, without touching its code or its type.
 ///
-/// Each time a layer reads a noisy weight `w` it gets `w + m` with a new draw `m`, by the law of PNI
-/// ([`white`](Self::white)) or CNI ([`colored`](Self::colored)). One draw serves the whole batch, as in both papers. The
-/// [noise scope](cni_noise::scope) decides which draw it is; noise is on in training and at inference alike.
+/// Each time a layer reads a noisy weight `w` it gets `w + m` with a new draw `m`, by the law of
+/// PNI ([`white`](Self::white)) or CNI ([`colored`](Self::colored)). One draw serves the whole
+/// batch, as in both papers. The [noise scope](cni_noise::scope) decides which draw it is; noise is
+/// on in training and at inference alike.
 ///
-/// The parameters of the noise train, move, save and load with the module, below the path of their weight:
-/// `conv.weight.noise.diagonal`. The path also keys the draws, so two models with the same paths draw the same noise in
-/// the same scope.
+/// The parameters of the noise train, move, save and load with the module, below the path of their
+/// weight: `conv.weight.noise.diagonal`. The path also keys the draws, so two models with the same
+/// paths draw the same noise in the same scope.
 ///
 /// ```
 /// # use burn::{nn::LinearConfig, tensor::{Device, Tensor}};
@@ -56,7 +57,8 @@ impl WeightNoise {
         Self::new(Law::white(granularity))
     }
 
-    /// CNI's colored noise with its initial values. The reference uses rank 5; rank 0 is the diagonal alone.
+    /// CNI's colored noise with its initial values. The reference uses rank 5; rank 0 is the
+    /// diagonal alone.
     pub fn colored(rank: usize) -> Self {
         Self::new(Law::colored(rank))
     }
@@ -67,22 +69,24 @@ impl WeightNoise {
         self
     }
 
-    /// Selects the parameters. By default every parameter named `weight` of rank 2 or more: the weights of
-    /// convolutions and linear layers, and of embeddings where a model has some.
+    /// Selects the parameters. By default every parameter named `weight` of rank 2 or more: the
+    /// weights of convolutions and linear layers, and of embeddings where a model has some.
     pub fn with_group(mut self, group: ParamGroup) -> Self {
         self.group = Some(group);
         self
     }
 
-    /// The axis of output channels for [`Granularity::Channel`]. By default 1 for rank 2, as in Burn's `Linear`, and 0
-    /// otherwise, as in its convolutions; transposed convolutions have it at 1.
+    /// The axis of output channels for [`Granularity::Channel`]. By default 1 for rank 2, as in
+    /// Burn's `Linear`, and 0 otherwise, as in its convolutions; transposed convolutions have it at
+    /// 1.
     pub fn with_channel_axis(mut self, axis: usize) -> Self {
         self.channel_axis = Some(axis);
         self
     }
 
-    /// Prefixes the names that key the draws, which are the paths of the weights otherwise. Wanted where the parts of a
-    /// model receive their noise one by one, so that equal paths within the parts do not draw the same noise.
+    /// Prefixes the names that key the draws, which are the paths of the weights otherwise. Wanted
+    /// where the parts of a model receive their noise one by one, so that equal paths within the
+    /// parts do not draw the same noise.
     pub fn with_prefix(mut self, prefix: &str) -> Self {
         self.prefix = prefix.to_string();
         self
@@ -106,8 +110,8 @@ impl WeightNoise {
     ///
     /// # Errors
     ///
-    /// [`NoiseError`] where the group selects nothing, or a parameter that has noise already, and where the law does not
-    /// fit a selected parameter.
+    /// [`NoiseError`] where the group selects nothing, or a parameter that has noise already, and
+    /// where the law does not fit a selected parameter.
     pub fn try_inject<M: Module>(&self, model: M) -> Result<M, NoiseError> {
         let noisy = NoiseSummary::of(&model);
         let mut survey = Survey {
@@ -143,8 +147,8 @@ impl WeightNoise {
         scope(Noise::Off, || model.materialize())
     }
 
-    /// The module with one draw of the noise folded into its weights: the draw that a forward pass in the scope of
-    /// `key` sees. As [`remove`](Self::remove), it folds every reparameterization.
+    /// The module with one draw of the noise folded into its weights: the draw that a forward pass
+    /// in the scope of `key` sees. As [`remove`](Self::remove), it folds every reparameterization.
     pub fn fold<M: Module>(model: M, key: Key) -> M {
         scope(Noise::Keyed(key), || model.materialize())
     }

@@ -27,7 +27,8 @@ fn only<M: Module>(model: &M) -> NoiseCovariance {
     found.remove(0)
 }
 
-/// Noise parameters as training might leave them: each another one, of either sign, and columns of `F` that differ.
+/// Noise parameters as training might leave them: each another one, of either sign, and columns of
+/// `F` that differ.
 struct Learn {
     path: Vec<String>,
 }
@@ -52,10 +53,12 @@ impl ModuleMapper for Learn {
     }
 }
 
-/// The covariance between channels of `n` draws of a convolution's weight `[4, 3, 3, 3]`, and the standard errors.
+/// The covariance between channels of `n` draws of a convolution's weight `[4, 3, 3, 3]`, and the
+/// standard errors.
 ///
-/// For Gaussian draws the variance of an entry of the covariance of all elements is `(C_ii C_jj + C_ij²) / n`; the mean
-/// over positions errs at most by the mean of their standard errors.
+/// For Gaussian draws the variance of an entry of the covariance of all elements is
+/// `(C_ii C_jj + C_ij²) / n`; the mean over positions errs at most by the mean of their standard
+/// errors.
 fn sampled(conv: &Conv2d, n: usize) -> (Vec<f64>, Vec<f64>) {
     let (channels, m) = (4, 27);
     let mean: Vec<f64> = conv.weight.base().try_to_vec_as().unwrap();
@@ -175,7 +178,8 @@ fn a_resnet_lists_all_its_noise_in_every_state() {
     let listed = summary.entries().iter().map(|entry| (entry.path.clone(), entry.law.clone()));
     let paths: Vec<_> = found.iter().map(|noise| (noise.path.clone(), noise.law.clone())).collect();
     assert_eq!(paths, listed.collect::<Vec<_>>());
-    // 21 convolutions and the classifier, the input, and the outputs of all convolutions but the stem.
+    // 21 convolutions and the classifier, the input, and the outputs of all convolutions but the
+    // stem.
     assert_eq!(found.len(), 22 + 1 + 20);
     assert!(
         found.iter().all(|noise| noise.relative_std.is_some() == noise.path.ends_with("weight"))

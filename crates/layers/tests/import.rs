@@ -83,7 +83,8 @@ fn noise_parameters_of_a_checkpoint_land_at_their_elements() {
     // The record holds nine digits, which tell single-precision numbers apart.
     let head = |values: Vec<f64>| -> Vec<f32> { values[..4].iter().map(|&v| v as f32).collect() };
     let first = |name: &str| head(list(&values["files"][file]["tensors"][name]["first"]));
-    // The classifier is [out, in] in the file and [in, out] here: its first row is our first column.
+    // The classifier is [out, in] in the file and [in, out] here: its first row is our first
+    // column.
     let alpha: Vec<f64> =
         noise(&model.fc.linear.weight).alpha().unwrap().val().try_to_vec_as().unwrap();
     let column: Vec<f64> = alpha.into_iter().step_by(10).take(4).collect();

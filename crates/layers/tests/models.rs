@@ -24,9 +24,11 @@ fn parameter_counts_are_those_of_the_published_models() {
         ("CNI-W and inputs", cifar(20).with_noise(cni_acts(5)), 3_148_026),
         ("plain, shortcut A", pni(Granularity::Layer).with_noise(ModelNoise::none()), 269_722),
         ("PNI-W layer-wise", pni(Granularity::Layer), 269_742),
-        // He et al.'s sizes of the deeper networks with shortcut A are 0.46, 0.66, 0.85 and 1.7 million.
+        // He et al.'s sizes of the deeper networks with shortcut A are 0.46, 0.66, 0.85 and 1.7
+        // million.
         ("ResNet-110", cifar(110), 1_727_962 + 2_752),
-        // kuangliu's ResNet-18 and PreActResNet-18; ours has a batch norm of 512 channels more at the end of the latter.
+        // kuangliu's ResNet-18 and PreActResNet-18; ours has a batch norm of 512 channels more at
+        // the end of the latter.
         ("ResNet-18", ResNetConfig::new(Architecture::ResNet18, 10), 11_173_962),
         (
             "PreActResNet-18",

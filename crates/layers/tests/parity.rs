@@ -10,7 +10,8 @@ use cni_noise::{Key, Noise, scope};
 use reference::{hash_uniform, images, json, list};
 use serde_json::Value;
 
-/// The model of `resnet20.py`: its weights come from a hash, its draws from the library's keys, rewritten in numpy.
+/// The model of `resnet20.py`: its weights come from a hash, its draws from the library's keys,
+/// rewritten in numpy.
 fn resnet20(device: &Device) -> ResNet {
     use burn::module::{ModuleMapper, Param};
     struct Fill {
@@ -36,7 +37,8 @@ fn resnet20(device: &Device) -> ResNet {
             let name = path.rsplit('.').next().unwrap();
             let shape = param.lazy_shape();
             let (n, classifier) = (shape.num_elements(), path.starts_with("fc."));
-            // The file lists the classifier as weight, bias, alpha; here the noise follows its weight.
+            // The file lists the classifier as weight, bias, alpha; here the noise follows its
+            // weight.
             let stream = match (classifier, name) {
                 (true, "alpha") => self.stream + 1,
                 (true, "bias") => self.stream - 1,
@@ -79,7 +81,8 @@ fn assert_norm(what: &str, got: &[f64], wanted: f64, tolerance: f64) {
     assert!((norm - wanted).abs() < tolerance * wanted, "{what}: norm {norm} ≠ {wanted}");
 }
 
-/// Forward pass and gradients of a noisy ResNet-20 against PyTorch with the same draws, in both modes.
+/// Forward pass and gradients of a noisy ResNet-20 against PyTorch with the same draws, in both
+/// modes.
 #[test]
 fn resnet20_agrees_with_pytorch_forward_and_backward() {
     let values = json("resnet20.json");
@@ -94,7 +97,8 @@ fn resnet20_agrees_with_pytorch_forward_and_backward() {
             let loss = CrossEntropyLossConfig::new().init(&device);
             (logits.clone(), loss.forward(logits, labels.clone()))
         };
-        // `valid` has the running statistics but no parameter gradients; those are compared in training mode.
+        // `valid` has the running statistics but no parameter gradients; those are compared in
+        // training mode.
         let (logits, loss) = if mode == "eval" { run(&model.valid()) } else { run(&model) };
         let scale = list(&wanted["logits"]).iter().fold(1.0f64, |m, v| m.max(v.abs()));
         let logits: Vec<f64> = logits.try_to_vec_as().unwrap();

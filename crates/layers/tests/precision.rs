@@ -1,4 +1,5 @@
-//! Noise in single precision, where backends have kernels of their own, against double precision, where they have none.
+//! Noise in single precision, where backends have kernels of their own, against double precision,
+//! where they have none.
 
 mod noises;
 

@@ -1,4 +1,5 @@
-//! Gradients through noisy weights: against central differences in double precision, and where the variance is zero.
+//! Gradients through noisy weights: against central differences in double precision, and where the
+//! variance is zero.
 
 mod noises;
 
@@ -41,7 +42,8 @@ impl ModuleMapper for Nudge {
     }
 }
 
-/// Gradients of every parameter of a noisy convolution, with a fixed key, against central differences in f64.
+/// Gradients of every parameter of a noisy convolution, with a fixed key, against central
+/// differences in f64.
 #[test]
 fn gradients_agree_with_central_differences() {
     let device = Device::flex().autodiff();
@@ -52,7 +54,8 @@ fn gradients_agree_with_central_differences() {
         (out * weights.clone()).sum()
     };
     for noise in every_noise() {
-        // In the reference convention white noise holds the standard deviation constant, which differences cannot.
+        // In the reference convention white noise holds the standard deviation constant, which
+        // differences cannot.
         if matches!(noise.law(), Law::White { .. }) && format!("{noise:?}").contains("Reference") {
             continue;
         }

@@ -151,8 +151,8 @@ fn noise_parameters_are_saved_loaded_and_trained() {
     keyed(&loaded, 5, &x).assert_eq(&keyed(&trained, 5, &x), true);
 }
 
-/// A linear unit with noise of covariance Σ on its weight is positive with probability Φ(w·x / √(xᵀΣx)).
-/// n = 4,000 draws; the bound is five standard errors of a proportion.
+/// A linear unit with noise of covariance Σ on its weight is positive with probability Φ(w·x /
+/// √(xᵀΣx)). n = 4,000 draws; the bound is five standard errors of a proportion.
 #[test]
 fn a_noisy_linear_unit_is_positive_as_often_as_the_closed_form_says() {
     let device = Device::flex();

@@ -10,8 +10,9 @@ use burn::tensor::Tensor;
 pub enum Parameters {
     /// White noise.
     White {
-        /// `α`: `[n]`, where the flattened element `i` has the amplitude number `(i / stride) % n`. One amplitude for
-        /// all, `[1]`, one an element, with stride 1, or one a channel, with the stride of the channels' axis.
+        /// `α`: `[n]`, where the flattened element `i` has the amplitude number `(i / stride) % n`.
+        /// One amplitude for all, `[1]`, one an element, with stride 1, or one a channel, with the
+        /// stride of the channels' axis.
         alpha: Tensor<1>,
         /// Neighbouring elements that share an amplitude.
         stride: usize,
@@ -38,10 +39,12 @@ impl Parameters {
     }
 }
 
-/// Keyed noise for a tensor that is a batch of rows: [`add_to`](Self::add_to) draws it by the [laws](crate::law) and
-/// adds it, forward and backward without a draw in memory where the device has a kernel for that.
+/// Keyed noise for a tensor that is a batch of rows: [`add_to`](Self::add_to) draws it by the
+/// [laws](crate::law) and adds it, forward and backward without a draw in memory where the device
+/// has a kernel for that.
 ///
-/// A row is one example's elements, flattened. A tensor that is no batch, such as a weight, is one row.
+/// A row is one example's elements, flattened. A tensor that is no batch, such as a weight, is one
+/// row.
 #[derive(Clone, Debug)]
 pub struct AddedNoise {
     /// The law.
@@ -52,7 +55,8 @@ pub struct AddedNoise {
     pub rows: usize,
     /// An independent draw for each row, or one draw for all.
     pub draw_per_row: bool,
-    /// The numbers of the rows within the stream of draws. For one draw for all rows, the first is the draw's own.
+    /// The numbers of the rows within the stream of draws. For one draw for all rows, the first is
+    /// the draw's own.
     pub examples: Examples,
     /// The standard deviation of each row, or one over the whole tensor.
     pub std_per_row: bool,
@@ -61,12 +65,14 @@ pub struct AddedNoise {
 impl AddedNoise {
     /// The tensor plus its noise.
     ///
-    /// Values and gradients are those of [`white`] and [`Colored::noise`] to float rounding, on every device: gradients
-    /// flow to the tensor, through its standard deviation too where the convention says so, and to the parameters.
+    /// Values and gradients are those of [`white`] and [`Colored::noise`] to float rounding, on
+    /// every device: gradients flow to the tensor, through its standard deviation too where the
+    /// convention says so, and to the parameters.
     ///
     /// # Panics
     ///
-    /// Where the number of elements is not a multiple of the rows, or the parameters are not of a row's size.
+    /// Where the number of elements is not a multiple of the rows, or the parameters are not of a
+    /// row's size.
     pub fn add_to<const D: usize>(self, tensor: Tensor<D>) -> Tensor<D> {
         let total = tensor.shape().num_elements();
         if total == 0 {
@@ -90,7 +96,8 @@ impl AddedNoise {
         assert!(fits, "parameters: do not fit a row of {elements} elements");
     }
 
-    /// What the kernels compute, by Burn's own operations: for backends and element types without one.
+    /// What the kernels compute, by Burn's own operations: for backends and element types without
+    /// one.
     fn add_by_tensor_operations<const D: usize>(
         self,
         tensor: Tensor<D>,

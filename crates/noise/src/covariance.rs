@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize, Serializer};
 /// The most rows that [`NoiseCovariance::covariance`] has.
 const ROWS: usize = 64;
 
-/// The noise that one tensor has learned: its size, its covariance between channels and its spectrum.
+/// The noise that one tensor has learned: its size, its covariance between channels and its
+/// spectrum.
 ///
-/// All follows from the parameters by the closed forms of the [laws](crate::law), without a draw. The noise of a weight
-/// is in the units of the weight. That of an activation depends on the standard deviation `s` of the layer's input, so
-/// it is given for `s = 1`; [`relative_std`](Self::relative_std) is absent there and says so.
+/// All follows from the parameters by the closed forms of the [laws](crate::law), without a draw.
+/// The noise of a weight is in the units of the weight. That of an activation depends on the
+/// standard deviation `s` of the layer's input, so it is given for `s = 1`;
+/// [`relative_std`](Self::relative_std) is absent there and says so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NoiseCovariance {
     /// The path of the weight, or of the activation noise layer.
@@ -24,28 +26,30 @@ pub struct NoiseCovariance {
     pub elements: usize,
     /// Channels: output channels of a weight, channels of an activation.
     pub channels: usize,
-    /// The learned amplitude, free of `s`: the mean of `|α|` for white noise, of `√|a|` for colored noise.
+    /// The learned amplitude, free of `s`: the mean of `|α|` for white noise, of `√|a|` for colored
+    /// noise.
     pub amplitude: f64,
     /// The standard deviation of an element's noise, mean over the elements.
     pub std_mean: f64,
     /// The largest standard deviation of an element's noise.
     pub std_max: f64,
-    /// `std_mean` over the standard deviation of the weight's elements. Absent for an activation and for a weight whose
-    /// elements are all equal.
+    /// `std_mean` over the standard deviation of the weight's elements. Absent for an activation
+    /// and for a weight whose elements are all equal.
     pub relative_std: Option<f64>,
-    /// The covariance between channels, mean over the `m` positions within a channel, with `w_oi` the noise of channel
-    /// `o` at position `i`: `C[o][p] = 1/m Σ_i cov(w_oi, w_pi)`, a symmetric matrix.
+    /// The covariance between channels, mean over the `m` positions within a channel, with `w_oi`
+    /// the noise of channel `o` at position `i`: `C[o][p] = 1/m Σ_i cov(w_oi, w_pi)`, a symmetric
+    /// matrix.
     ///
-    /// A row is a channel. Above 64 channels it is a block of `⌈channels / 64⌉` neighbours, the last one perhaps
-    /// smaller, and an entry is the mean of `C` over the pairs of channels of its two blocks.
-    /// Written down with five digits.
+    /// A row is a channel. Above 64 channels it is a block of `⌈channels / 64⌉` neighbours, the
+    /// last one perhaps smaller, and an entry is the mean of `C` over the pairs of channels of its
+    /// two blocks. Written down with five digits.
     #[serde(serialize_with = "with_five_digits")]
     pub covariance: Vec<Vec<f64>>,
-    /// The eigenvalues of `covariance`, descending. They sum to its trace: up to 64 channels the mean over the
-    /// positions of the noise's power in all channels.
+    /// The eigenvalues of `covariance`, descending. They sum to its trace: up to 64 channels the
+    /// mean over the positions of the noise's power in all channels.
     pub eigenvalues: Vec<f64>,
-    /// The eigenvalues, descending, that the low-rank part `F Fᵀ` of the covariance of all elements has besides zeros:
-    /// as many as `F` has columns. Empty for white noise and for rank 0.
+    /// The eigenvalues, descending, that the low-rank part `F Fᵀ` of the covariance of all elements
+    /// has besides zeros: as many as `F` has columns. Empty for white noise and for rank 0.
     pub factor_eigenvalues: Vec<f64>,
 }
 
@@ -77,13 +81,14 @@ pub enum CovarianceError {
 }
 
 impl NoiseCovariance {
-    /// The covariance of the noise with these parameters on a tensor of this shape, without the batch axis, with its
-    /// channels along `channel_axis`.
+    /// The covariance of the noise with these parameters on a tensor of this shape, without the
+    /// batch axis, with its channels along `channel_axis`.
     ///
-    /// `std` is the standard deviation of the tensor; `None` where it depends on an input, for the noise at `s = 1`.
+    /// `std` is the standard deviation of the tensor; `None` where it depends on an input, for the
+    /// noise at `s = 1`.
     ///
-    /// Costs time in proportion to `channels · elements · rank`, with no more than 64 channels counted, and memory in
-    /// proportion to `elements · rank`.
+    /// Costs time in proportion to `channels · elements · rank`, with no more than 64 channels
+    /// counted, and memory in proportion to `elements · rank`.
     ///
     /// # Errors
     ///
@@ -183,8 +188,8 @@ fn parts(
 
 /// The covariance between channels, or between blocks of them.
 ///
-/// The blocks' means have the factor `G`, with a column for each position and column of `F`, so that the part of `F` is
-/// `G Gᵀ / m`.
+/// The blocks' means have the factor `G`, with a column for each position and column of `F`, so
+/// that the part of `F` is `G Gᵀ / m`.
 fn between_channels(
     own: &[f64],
     factor: &DMatrix<f64>,

@@ -11,10 +11,11 @@ const TASK: usize = 256 * GROUP;
 
 /// Standard normal values.
 ///
-/// The value at a position is a function of `key` and of the position's index in row-major order: the same on every
-/// backend, for any number of threads, and for any shape with as many elements. Computed in single precision, and
-/// rounded to the element type of `device` where that is another. GPUs draw their values themselves, equal to the
-/// host's up to 2·10⁻⁶; the other draws are equal to the bit.
+/// The value at a position is a function of `key` and of the position's index in row-major order:
+/// the same on every backend, for any number of threads, and for any shape with as many elements.
+/// Computed in single precision, and rounded to the element type of `device` where that is another.
+/// GPUs draw their values themselves, equal to the host's up to 2·10⁻⁶; the other draws are equal
+/// to the bit.
 ///
 /// ```
 /// # use burn::tensor::Device;
@@ -69,8 +70,8 @@ pub fn normal_like<const D: usize>(key: Key, like: &Tensor<D>, first: u64) -> Te
     normal_at(key, first, like.dims(), like)
 }
 
-/// Standard normal values with the shape, element type and device of `like`, `[batch, ..]`: each row those of its
-/// example, whatever batch it is in.
+/// Standard normal values with the shape, element type and device of `like`, `[batch, ..]`: each
+/// row those of its example, whatever batch it is in.
 pub fn normal_rows<const D: usize>(key: Key, examples: &Examples, like: &Tensor<D>) -> Tensor<D> {
     let [rows, values] = rows_of(like);
     match examples {
@@ -83,7 +84,8 @@ pub fn normal_rows<const D: usize>(key: Key, examples: &Examples, like: &Tensor<
     }
 }
 
-/// Uniform values in [0, 1) on the host, `values` for each of the first `rows` examples, one example after the other.
+/// Uniform values in [0, 1) on the host, `values` for each of the first `rows` examples, one
+/// example after the other.
 pub fn uniform_rows(key: Key, examples: &Examples, rows: usize, values: usize) -> Vec<f32> {
     examples.gather(rows, values, |first, n| host_at(Law::Uniform, key, first, n))
 }
@@ -105,7 +107,8 @@ pub fn host_uniform(key: Key, range: Range<u64>) -> Vec<f32> {
 
 /// A permutation of `0..n`, every one equally likely up to the generator's 2⁻²⁴ steps.
 ///
-/// Sorting by drawn values makes it a function of the key alone; equal values are settled by their index.
+/// Sorting by drawn values makes it a function of the key alone; equal values are settled by their
+/// index.
 pub fn permutation(key: Key, n: usize) -> Vec<usize> {
     // Two values an index make a 48-bit sort key, so that ties do not bias the order.
     let draws = host_uniform(key, 0..2 * n as u64);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 /// Which examples of the data set the rows of a batch are.
 ///
-/// What is drawn for each example by itself is a function of its number, so that neither the cut into batches nor the
-/// company in one changes it.
+/// What is drawn for each example by itself is a function of its number, so that neither the cut
+/// into batches nor the company in one changes it.
 ///
 /// ```
 /// use cni_noise::Examples;

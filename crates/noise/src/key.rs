@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 /// The seed of a stream of random numbers, and the parent of further keys.
 ///
-/// Every random number of this library is a function of a key and an index, never of hidden state. A program makes one
-/// key from its seed and derives the others, each for one purpose:
+/// Every random number of this library is a function of a key and an index, never of hidden state.
+/// A program makes one key from its seed and derives the others, each for one purpose:
 ///
 /// ```
 /// use cni_noise::Key;
@@ -53,7 +53,8 @@ impl Key {
     }
 }
 
-/// The 64-bit FNV-1a hash: short, fixed forever, and the same everywhere, unlike the standard library's hasher.
+/// The 64-bit FNV-1a hash: short, fixed forever, and the same everywhere, unlike the standard
+/// library's hasher.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)

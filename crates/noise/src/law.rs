@@ -1,7 +1,8 @@
-//! The Gaussian noise laws as functions of their parameters and of standard normal draws, and their exact covariances.
+//! The Gaussian noise laws as functions of their parameters and of standard normal draws, and their
+//! exact covariances.
 //!
-//! With `v` the tensor that receives noise, `s` the unbiased standard deviation over all its elements, `e` and `e_f`
-//! standard normal draws and `⊙` the element-wise product:
+//! With `v` the tensor that receives noise, `s` the unbiased standard deviation over all its
+//! elements, `e` and `e_f` standard normal draws and `⊙` the element-wise product:
 //!
 //! | law | noise | covariance |
 //! | --- | --- | --- |
@@ -9,7 +10,8 @@
 //! | colored, reference (CNI, arXiv 2003.02188, as in the authors' code) | `√\|s a\| ⊙ e + F e_f` | `diag(\|s a\|) + F Fᵀ` |
 //! | colored, scaled | `s (√\|a\| ⊙ e + F e_f)` | `s² (diag(\|a\|) + F Fᵀ)` |
 //!
-//! All functions are differentiable with finite gradients everywhere: a square root at zero has the gradient zero.
+//! All functions are differentiable with finite gradients everywhere: a square root at zero has the
+//! gradient zero.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -18,12 +20,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Convention {
-    /// As the methods' authors compute it. The colored law multiplies its diagonal *variance* by `s` and leaves the
-    /// factor alone; the gradient passes through `s`. In the white law `s` is a constant of the backward pass.
+    /// As the methods' authors compute it. The colored law multiplies its diagonal *variance* by
+    /// `s` and leaves the factor alone; the gradient passes through `s`. In the white law `s` is a
+    /// constant of the backward pass.
     #[default]
     Reference,
-    /// Dimensionally consistent: noise is `s` times a noise that does not depend on the tensor's scale, and the gradient
-    /// passes through `s`.
+    /// Dimensionally consistent: noise is `s` times a noise that does not depend on the tensor's
+    /// scale, and the gradient passes through `s`.
     Scaled,
 }
 
@@ -45,7 +48,8 @@ impl Convention {
     }
 }
 
-/// The unbiased standard deviation over all elements, `[1]`. Zero for a constant tensor and for a single element.
+/// The unbiased standard deviation over all elements, `[1]`. Zero for a constant tensor and for a
+/// single element.
 pub fn standard_deviation<const D: usize>(value: Tensor<D>) -> Tensor<1> {
     let n = value.shape().num_elements();
     standard_deviations(value.reshape([1, n])).reshape([1])
@@ -67,7 +71,8 @@ fn sqrt_or_zero<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 /// White noise `α s ⊙ e`.
 ///
-/// `alpha` and `std` broadcast against `draw`, the standard normal values, whose shape the noise has.
+/// `alpha` and `std` broadcast against `draw`, the standard normal values, whose shape the noise
+/// has.
 pub fn white<const D: usize>(alpha: Tensor<D>, std: Tensor<D>, draw: Tensor<D>) -> Tensor<D> {
     draw * (alpha * std)
 }

@@ -14,10 +14,12 @@
 //! - [`normal`], [`uniform`], [`sign`], [`permutation`]: draws;
 //! - [`scope`]: which noise the layers of a forward pass draw, [`Noise::Fresh`],
 //!   [`Noise::Keyed`] or [`Noise::Off`]; [`Scope`] carries that to another thread;
-//! - [`Examples`]: which examples of the data set the rows of a batch are, for what is drawn for each by itself;
+//! - [`Examples`]: which examples of the data set the rows of a batch are, for what is drawn for
+//!   each by itself;
 //! - [`law`]: white and colored Gaussian noise, in two conventions, with their exact covariance;
 //! - [`AddedNoise`]: such noise drawn, scaled and added in one operation;
-//! - [`NoiseCovariance`]: the covariance of a tensor's noise between its channels and its spectrum, for records.
+//! - [`NoiseCovariance`]: the covariance of a tensor's noise between its channels and its spectrum,
+//!   for records.
 
 mod added;
 mod covariance;

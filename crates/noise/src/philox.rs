@@ -1,12 +1,12 @@
 //! Philox 4x32-10, the counter-based generator behind every draw.
 //!
-//! J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011. A block of
-//! four 32-bit words is a pure function of a 64-bit key and a 128-bit counter, so any part of a stream can be computed
-//! anywhere, in any order.
+//! J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel Random Numbers: As Easy as 1, 2,
+//! 3", SC 2011. A block of four 32-bit words is a pure function of a 64-bit key and a 128-bit
+//! counter, so any part of a stream can be computed anywhere, in any order.
 //!
-//! The inner loops run over arrays of [`LANES`] blocks in plain Rust that the compiler turns into vector code; wider
-//! instruction sets are chosen at run time. Only additions and multiplications that are never fused take part, so every
-//! instruction set gives the same bits.
+//! The inner loops run over arrays of [`LANES`] blocks in plain Rust that the compiler turns into
+//! vector code; wider instruction sets are chosen at run time. Only additions and multiplications
+//! that are never fused take part, so every instruction set gives the same bits.
 
 use crate::Key;
 use multiversion::multiversion;
@@ -16,8 +16,8 @@ pub(crate) const LANES: usize = 16;
 
 /// Values in a group: four words of each of the [`LANES`] blocks.
 ///
-/// Value `i` of a stream is word `(i % 64) / 16` of block `16 (i / 64) + i % 16`. This order lets one word of sixteen
-/// blocks be written side by side.
+/// Value `i` of a stream is word `(i % 64) / 16` of block `16 (i / 64) + i % 16`. This order lets
+/// one word of sixteen blocks be written side by side.
 pub(crate) const GROUP: usize = 4 * LANES;
 
 type Words = [[u32; LANES]; 4];
@@ -27,8 +27,9 @@ pub(crate) const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// One block: ten rounds over `counter` with `key`.
 ///
-/// Words lie in the lower halves of 64-bit numbers, whose upper halves are left over from products: what vector units
-/// multiply in one instruction. A loop over blocks around this keeps the rounds in vector registers.
+/// Words lie in the lower halves of 64-bit numbers, whose upper halves are left over from products:
+/// what vector units multiply in one instruction. A loop over blocks around this keeps the rounds
+/// in vector registers.
 #[inline(always)]
 pub(crate) fn block(counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     const LOW: u64 = 0xFFFF_FFFF;
@@ -95,7 +96,8 @@ fn each_word(words: &Words, out: &mut [f32], f: impl Fn(u32) -> f32) {
     }
 }
 
-/// Box and Muller's transform: words 0 and 1 make values 0 and 1, words 2 and 3 make values 2 and 3.
+/// Box and Muller's transform: words 0 and 1 make values 0 and 1, words 2 and 3 make values 2 and
+/// 3.
 #[inline(always)]
 fn normals(words: &Words, out: &mut [f32]) {
     for (pair, lanes) in words.chunks_exact(2).zip(out.chunks_exact_mut(2 * LANES)) {
@@ -111,7 +113,8 @@ fn normals(words: &Words, out: &mut [f32]) {
 
 /// `sqrt(-2 ln u)` with `u = (w + 1/2) / 2³²`, so the largest radius is 6.8.
 ///
-/// The logarithm is Cephes' single-precision polynomial after splitting `u = 2ᵉ m` with `m` in [√½, √2).
+/// The logarithm is Cephes' single-precision polynomial after splitting `u = 2ᵉ m` with `m` in [√½,
+/// √2).
 #[inline(always)]
 fn radius(word: u32) -> f32 {
     let u = word as f32 * (1.0 / 4_294_967_296.0) + (0.5 / 4_294_967_296.0);
@@ -160,7 +163,8 @@ fn sin_cos_turn(word: u32) -> (f32, f32) {
 mod tests {
     use super::*;
 
-    /// The known-answer vectors that the authors publish with Random123 (`kat_vectors`, `philox4x32 10`).
+    /// The known-answer vectors that the authors publish with Random123 (`kat_vectors`,
+    /// `philox4x32 10`).
     #[test]
     fn philox_gives_the_published_answers() {
         let cases = [
@@ -187,7 +191,8 @@ mod tests {
         }
     }
 
-    /// Error of the polynomials against double precision, over a lattice of words and both ends of the range.
+    /// Error of the polynomials against double precision, over a lattice of words and both ends of
+    /// the range.
     #[test]
     fn polynomials_agree_with_double_precision() {
         let lattice =

@@ -1,4 +1,5 @@
-//! Noise added by one operation against the laws composed of tensor operations, forward and every gradient.
+//! Noise added by one operation against the laws composed of tensor operations, forward and every
+//! gradient.
 //!
 //! One file, because all promises are made for the same table of cases.
 
@@ -141,7 +142,8 @@ fn cases() -> Vec<Case> {
     let shapes = [(1, 1), (1, 7), (1, 2_500), (5, 12), (3, 1_100), (4, 64), (2, 1), (2, 9_000)];
     for (rows, elements) in shapes {
         let whites = [1, 4].into_iter().filter(|n| elements % n == 0);
-        // One amplitude, one an element, and four channels at the front or behind an outer axis of three.
+        // One amplitude, one an element, and four channels at the front or behind an outer axis of
+        // three.
         let whites = whites.map(|n| (n, elements / n)).chain([(elements, 1)]);
         let whites = whites.chain((elements == 12).then_some((2, 2)));
         let whites = whites.map(|amplitudes| (Some(amplitudes), 0));

@@ -1,4 +1,5 @@
-//! The covariance between channels against the law's covariance of all elements, reduced by its definition.
+//! The covariance between channels against the law's covariance of all elements, reduced by its
+//! definition.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use cni_noise::law::{Colored, white_covariance};

@@ -1,5 +1,6 @@
-//! Statistics of the draws. Every bound is five standard errors of the statistic at the n stated, so that a correct
-//! generator fails one check in two million; the draws are keyed, so the outcome never changes.
+//! Statistics of the draws. Every bound is five standard errors of the statistic at the n stated,
+//! so that a correct generator fails one check in two million; the draws are keyed, so the outcome
+//! never changes.
 
 use burn::tensor::Device;
 use cni_noise::{Key, host_normal, host_uniform, sign};
@@ -28,7 +29,8 @@ fn normals(key: Key) -> Vec<f64> {
 fn normal_moments_are_those_of_the_standard_normal() {
     let x = normals(Key::new(1));
     let n = N as f64;
-    // The variance of the p-th moment's estimate is (E x²ᵖ − (E xᵖ)²) / n, with E x² = 1, x⁴ = 3, x⁶ = 15, x⁸ = 105.
+    // The variance of the p-th moment's estimate is (E x²ᵖ − (E xᵖ)²) / n, with E x² = 1, x⁴ = 3,
+    // x⁶ = 15, x⁸ = 105.
     within("mean", mean(x.iter().copied()), 0.0, (1.0 / n).sqrt());
     within("second moment", mean(x.iter().map(|x| x * x)), 1.0, (2.0 / n).sqrt());
     within("third moment", mean(x.iter().map(|x| x.powi(3))), 0.0, (15.0 / n).sqrt());
@@ -49,7 +51,8 @@ fn normal_distribution_is_the_standard_normal() {
     assert!(distance < 2.69 / (N as f64).sqrt(), "distance {distance}");
 }
 
-/// Neighbours within a vector lane, a Box-Muller pair, a group and a task: the places where an error would show.
+/// Neighbours within a vector lane, a Box-Muller pair, a group and a task: the places where an
+/// error would show.
 #[test]
 fn values_of_a_stream_are_uncorrelated() {
     let x = normals(Key::new(3));

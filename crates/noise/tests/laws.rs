@@ -1,4 +1,5 @@
-//! The laws against their closed forms: covariance of many draws, gradients by central differences, no NaN at zero.
+//! The laws against their closed forms: covariance of many draws, gradients by central differences,
+//! no NaN at zero.
 
 use burn::tensor::{DType, Device, Tensor, TensorData, Tolerance};
 use cni_noise::law::{Colored, standard_deviation, white, white_covariance};
@@ -62,7 +63,8 @@ fn covariance_of_60_000_white_draws_is_the_closed_form() {
     assert_covariance(noise, white_covariance(alpha, 1.3));
 }
 
-/// v = (1, 2, 3, 4): s = 1.290994; a = 0.0625 gives the diagonal variance 0.080687 and F = 0.01 of rank 5 adds 5e-4.
+/// v = (1, 2, 3, 4): s = 1.290994; a = 0.0625 gives the diagonal variance 0.080687 and F = 0.01 of
+/// rank 5 adds 5e-4.
 #[test]
 fn covariance_of_the_hand_worked_example() {
     let s = standard_deviation(f64_tensor([2, 2], &[1.0, 2.0, 3.0, 4.0]));

@@ -1,7 +1,7 @@
 //! Reports of adversarial evaluations, made from their records and from nothing else.
 //!
-//! A report is one HTML file that needs no network and no script, the same in Markdown, every figure
-//! as SVG and PNG, and the numbers of every figure as CSV.
+//! A report is one HTML file that needs no network and no script, the same in Markdown, every
+//! figure as SVG and PNG, and the numbers of every figure as CSV.
 //!
 //! ```
 //! # use cni_evaluation::{DataCard, Estimate, Evaluated, ModelCard, Record, SCHEMA, ThreatCard};
@@ -43,8 +43,8 @@
 //! ```
 //!
 //! A record becomes a document of sections, tables and charts; the page and the Markdown are two
-//! ways to write it down. A chart becomes a picture of a few kinds of shapes, which is written as SVG
-//! or painted as PNG. Statistics are those of `cni-evaluation`.
+//! ways to write it down. A chart becomes a picture of a few kinds of shapes, which is written as
+//! SVG or painted as PNG. Statistics are those of `cni-evaluation`.
 
 mod chart;
 mod content;

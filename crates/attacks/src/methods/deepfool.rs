@@ -22,9 +22,10 @@ use std::sync::Arc;
 /// the sum, clipped to the box. An example leaves as soon as it is adversarial. The result is that
 /// image, where it is within the threat, else the original.
 ///
-/// It has no form for a [`Goal::Target`]. Each step is longer by 1e-4, as in the authors' code, so
-/// that it cannot die out in front of the boundary. Whether an image of a stochastic model is
-/// adversarial is asked of the mean logits over `draws` draws, the same for all images.
+/// It has no form for a [`Goal::Target`](crate::Goal::Target). Each step is longer by 1e-4, as in
+/// the authors' code, so that it cannot die out in front of the boundary. Whether an image of a
+/// stochastic model is adversarial is asked of the mean logits over `draws` draws, the same for all
+/// images.
 ///
 /// ```
 /// use cni_attacks::{Attack, DeepFool, Threat};

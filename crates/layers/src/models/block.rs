@@ -5,8 +5,8 @@ use burn::nn::pool::AvgPool2dConfig;
 use burn::tensor::Tensor;
 use cni_ops::{After, norm};
 
-/// A residual block of two 3x3 convolutions, with batch norm after (He et al., CVPR 2016) or before each of them (He et
-/// al., ECCV 2016).
+/// A residual block of two 3x3 convolutions, with batch norm after (He et al., CVPR 2016) or before
+/// each of them (He et al., ECCV 2016).
 #[derive(Module, Debug)]
 pub struct Block {
     /// First convolution; it carries the stride.
@@ -34,7 +34,8 @@ pub struct Downsample {
 }
 
 impl Block {
-    /// `[batch, channels_in, height, width]` to `[batch, channels_out, height / stride, width / stride]`.
+    /// `[batch, channels_in, height, width]` to
+    /// `[batch, channels_out, height / stride, width / stride]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         if self.pre_activation {
             let out = norm(&self.bn1, x.clone(), After::relu());

@@ -1,5 +1,5 @@
-//! What a [`ResNet`] is made from: the one place that knows its stages, its sizes and the names of its layers. One file,
-//! because the families are settings of one configuration.
+//! What a [`ResNet`] is made from: the one place that knows its stages, its sizes and the names of
+//! its layers. One file, because the families are settings of one configuration.
 
 use super::{Block, Downsample, ModelNoise, NormalizeConfig, ResNet};
 use crate::{NoiseError, NoisyConv2dConfig, NoisyLinearConfig};
@@ -30,7 +30,8 @@ pub enum Shortcut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Architecture {
-    /// The CIFAR networks: depth 6n + 2 (20, 32, 44, 56, 110), three stages of 16, 32 and 64 channels.
+    /// The CIFAR networks: depth 6n + 2 (20, 32, 44, 56, 110), three stages of 16, 32 and 64
+    /// channels.
     Cifar {
         /// Depth, 6n + 2.
         depth: usize,
@@ -125,7 +126,8 @@ impl ResNetConfig {
         self
     }
 
-    /// The model, its weights drawn lazily by Burn; [`keyed_init`](crate::keyed_init) makes them a function of a key.
+    /// The model, its weights drawn lazily by Burn; [`keyed_init`](crate::keyed_init) makes them a
+    /// function of a key.
     ///
     /// # Panics
     ///

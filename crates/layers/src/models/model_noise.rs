@@ -1,7 +1,8 @@
 use crate::{ActivationNoiseConfig, Granularity, LayerNoise, WeightNoise};
 use serde::{Deserialize, Serialize};
 
-/// Where a [`ResNet`](super::ResNet) is noisy. Noise is configuration of a model, not another model.
+/// Where a [`ResNet`](super::ResNet) is noisy. Noise is configuration of a model, not another
+/// model.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ModelNoise {
     /// Noise on the normalized input image: PNI-I.
@@ -28,7 +29,8 @@ impl ModelNoise {
         Self { weight: noise.clone(), classifier: noise, ..Self::none() }
     }
 
-    /// CNI-W as in the reference: colored noise on every convolution, white element-wise noise on the classifier.
+    /// CNI-W as in the reference: colored noise on every convolution, white element-wise noise on
+    /// the classifier.
     pub fn cni(rank: usize) -> Self {
         Self {
             weight: Some(WeightNoise::colored(rank)),

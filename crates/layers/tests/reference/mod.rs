@@ -1,4 +1,5 @@
-//! The reference values of the repository's `tests/reference`, and the hash that its scripts share with these tests.
+//! The reference values of the repository's `tests/reference`, and the hash that its scripts share
+//! with these tests.
 #![allow(dead_code, reason = "every test uses its own part")]
 
 use burn::tensor::{Device, Tensor, TensorData};

@@ -24,7 +24,8 @@ struct Kept<B: NoiseOperations> {
 }
 
 impl<B: NoiseOperations> Kept<B> {
-    /// The gradient of the parameter: its elements' gradients, summed where they share an amplitude.
+    /// The gradient of the parameter: its elements' gradients, summed where they share an
+    /// amplitude.
     fn shared_amplitudes(&self, slopes: FloatTensor<B>) -> FloatTensor<B> {
         let Plan { amplitudes: n, stride, elements, .. } = self.plan;
         if n == elements {

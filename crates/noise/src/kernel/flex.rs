@@ -1,7 +1,8 @@
-//! The kernels for Burn's CPU backend: one pass over memory each, in tiles of columns that stay in the cache.
+//! The kernels for Burn's CPU backend: one pass over memory each, in tiles of columns that stay in
+//! the cache.
 //!
-//! Tiles and the order of sums do not depend on the number of threads, and so neither do results. One file, because the
-//! passes share tiles, buffers and scales.
+//! Tiles and the order of sums do not depend on the number of threads, and so neither do results.
+//! One file, because the passes share tiles, buffers and scales.
 
 use super::operations::NoiseOperations;
 use super::{Form, Plan};
@@ -73,8 +74,8 @@ struct Inputs<'a> {
     factor: &'a [f32],
     /// `[draws, rank]`
     shared: Vec<f32>,
-    /// A factor of `|a|` under the root. Where all rows have one `s` it is the reference's own, `√|s a|`, and `p` is 1:
-    /// the same, but rounded as the laws round.
+    /// A factor of `|a|` under the root. Where all rows have one `s` it is the reference's own,
+    /// `√|s a|`, and `p` is 1: the same, but rounded as the laws round.
     inside: f32,
 }
 
@@ -271,8 +272,9 @@ fn part_moments(values: &[f32]) -> (f64, f64) {
     (f64::from(mean), f64::from(lanes.iter().sum::<f32>()))
 }
 
-/// Mean and unbiased standard deviation, the parts' moments joined as T. F. Chan, G. H. Golub and R. J. LeVeque do,
-/// "Algorithms for Computing the Sample Variance", The American Statistician 37 (1983), eq. 2.1.
+/// Mean and unbiased standard deviation, the parts' moments joined as T. F. Chan, G. H. Golub and
+/// R. J. LeVeque do, "Algorithms for Computing the Sample Variance", The American Statistician 37
+/// (1983), eq. 2.1.
 fn row_moments(values: &[f32]) -> [f32; 2] {
     let parts: Vec<_> = if values.len() <= ALONE {
         values.chunks(PART).map(part_moments).collect()

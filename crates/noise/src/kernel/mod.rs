@@ -1,4 +1,5 @@
-//! Operations with kernels of their own: keyed draws on a GPU, and noise that is drawn, scaled and added in one pass.
+//! Operations with kernels of their own: keyed draws on a GPU, and noise that is drawn, scaled and
+//! added in one pass.
 //!
 //! All laws are one formula. With `r` a row, `i` an element of it, and `p`, `q`, `A` from [`Form`],
 //!
@@ -24,10 +25,12 @@ use crate::{Convention, Key};
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Device, Tensor};
 
-/// Elements of a tensor that our kernels take: they count in 32 bits, with room for the padding of the last group.
+/// Elements of a tensor that our kernels take: they count in 32 bits, with room for the padding of
+/// the last group.
 const MOST: usize = 1 << 31;
 
-/// How amplitudes and standard deviations enter. `s` is the standard deviation, `a` or `α` the parameter.
+/// How amplitudes and standard deviations enter. `s` is the standard deviation, `a` or `α` the
+/// parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(not(any(feature = "flex", feature = "cube")), allow(dead_code))]
 pub(crate) enum Form {
@@ -185,7 +188,8 @@ pub(crate) fn add<const D: usize>(
     ))
 }
 
-/// Values of the stream from index `first` on, in the place of `out`'s, where the device draws them itself.
+/// Values of the stream from index `first` on, in the place of `out`'s, where the device draws them
+/// itself.
 pub(crate) fn fill<const D: usize>(
     law: Law,
     key: Key,

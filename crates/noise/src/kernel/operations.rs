@@ -10,8 +10,9 @@ use burn::tensor::Shape;
 #[cfg(feature = "fusion")]
 use burn::backend::fusion::custom::TensorSpec;
 
-/// Noise by kernels. Tensors are in row-major order, whatever shape they have; `x` and gradients are
-/// `[rows, elements]`, the moments `[stds, 2]`, the parameter `[amplitudes]`, the factor `[elements, rank]`.
+/// Noise by kernels. Tensors are in row-major order, whatever shape they have; `x` and gradients
+/// are `[rows, elements]`, the moments `[stds, 2]`, the parameter `[amplitudes]`, the factor
+/// `[elements, rank]`.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     Cube: cfg(feature = "cube"),
@@ -19,7 +20,8 @@ use burn::backend::fusion::custom::TensorSpec;
     Autodiff
 )]
 pub(crate) trait NoiseOperations: Backend {
-    /// The stream's values from index `first` on, in the shape of `out`, whose own values do not matter.
+    /// The stream's values from index `first` on, in the shape of `out`, whose own values do not
+    /// matter.
     #[fusion(dtype = out, shape = out)]
     fn fill(out: FloatTensor<Self>, law: Law, key: Key, first: u64) -> FloatTensor<Self>;
 
@@ -37,8 +39,8 @@ pub(crate) trait NoiseOperations: Backend {
         plan: Plan,
     ) -> FloatTensor<Self>;
 
-    /// The gradients that take the draws `e`: of the parameter as if every element had its own, `[elements]`, and of the
-    /// standard deviations by `p` alone, `[stds, 1]`.
+    /// The gradients that take the draws `e`: of the parameter as if every element had its own,
+    /// `[elements]`, and of the standard deviations by `p` alone, `[stds, 1]`.
     #[fusion(meta = |gradient: &TensorSpec, _: &TensorSpec, _: &TensorSpec, plan: &Plan| (
         TensorSpec::new(Shape::new([plan.elements]), gradient.dtype),
         TensorSpec::new(Shape::new([plan.stds(), 1]), gradient.dtype),
@@ -50,8 +52,8 @@ pub(crate) trait NoiseOperations: Backend {
         plan: Plan,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
-    /// The gradient of `x`: the noisy tensor's plus what comes through the standard deviations, whose gradient `slope`
-    /// is `[stds, 1]`.
+    /// The gradient of `x`: the noisy tensor's plus what comes through the standard deviations,
+    /// whose gradient `slope` is `[stds, 1]`.
     #[fusion(dtype = gradient, shape = gradient)]
     fn through_std(
         gradient: FloatTensor<Self>,

@@ -3,15 +3,16 @@ use cni_noise::{Key, host_uniform};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Random changes to training images that keep their label: a crop after zero padding, and a horizontal flip.
+/// Random changes to training images that keep their label: a crop after zero padding, and a
+/// horizontal flip.
 ///
-/// What happens to an image is a function of the key and of the image's index, so that it does not depend on the other
-/// images of its batch. The default changes nothing.
+/// What happens to an image is a function of the key and of the image's index, so that it does not
+/// depend on the other images of its batch. The default changes nothing.
 ///
 /// # Source
 ///
-/// C.-Y. Lee et al., *Deeply-Supervised Nets*, 2015, as used by K. He et al., *Deep Residual Learning for Image
-/// Recognition*, 2016, section 4.2.
+/// C.-Y. Lee et al., *Deeply-Supervised Nets*, 2015, as used by K. He et al., *Deep Residual
+/// Learning for Image Recognition*, 2016, section 4.2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Augment {
     /// Zeros added on each side before a crop to the first size, in pixels; 0 for no crop.
@@ -30,7 +31,8 @@ impl Augment {
     ///
     /// # Errors
     ///
-    /// [`DataError::CropPadding`] for a padding that is not smaller than the images: crops would be empty.
+    /// [`DataError::CropPadding`] for a padding that is not smaller than the images: crops would be
+    /// empty.
     pub(crate) fn check(&self, [_, height, width]: [usize; 3]) -> Result<(), DataError> {
         let side = height.min(width);
         match self.crop_padding > 0 && self.crop_padding >= side {
@@ -39,13 +41,15 @@ impl Augment {
         }
     }
 
-    /// Changes `pixels`, the bytes of `indices.len()` images of shape `[channels, height, width]`, in place.
+    /// Changes `pixels`, the bytes of `indices.len()` images of shape `[channels, height, width]`,
+    /// in place.
     ///
     /// `indices` are the indices of the images in their data set.
     ///
     /// # Panics
     ///
-    /// If `pixels` are not as many images of that shape, or the padding is so large that a size overflows.
+    /// If `pixels` are not as many images of that shape, or the padding is so large that a size
+    /// overflows.
     pub fn apply(&self, key: Key, indices: &[usize], shape: [usize; 3], pixels: &mut [u8]) {
         let size = shape.iter().product::<usize>();
         assert_eq!(pixels.len(), indices.len() * size, "augment: bytes of pixels");
@@ -54,7 +58,8 @@ impl Augment {
         }
         pixels.par_chunks_exact_mut(size).zip(indices).for_each(|(image, &index)| {
             let draws = host_uniform(key.child(index as u64), 0..3);
-            // In double precision: in single, the largest draw times the number of offsets rounds up to that number.
+            // In double precision: in single, the largest draw times the number of offsets rounds
+            // up to that number.
             let offset = |u: f32| (f64::from(u) * (2 * self.crop_padding + 1) as f64) as usize;
             self.crop(image, shape, offset(draws[0]), offset(draws[1]));
             if self.flip && draws[2] < 0.5 {

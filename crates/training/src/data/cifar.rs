@@ -46,10 +46,11 @@ pub(super) const CIFAR100: Layout = Layout {
 const CIFAR10_NAMES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// CIFAR-10 (A. Krizhevsky 2009): 32 x 32 color images `[3, 32, 32]` of 10 classes, 50,000 to train, 10,000 to test.
+/// CIFAR-10 (A. Krizhevsky 2009): 32 x 32 color images `[3, 32, 32]` of 10 classes, 50,000 to
+/// train, 10,000 to test.
 ///
-/// Read from the published binaries, `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`, in `dir` or in
-/// `dir/cifar-10-batches-bin`. Shorter files of whole records are read as they are.
+/// Read from the published binaries, `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`,
+/// in `dir` or in `dir/cifar-10-batches-bin`. Shorter files of whole records are read as they are.
 ///
 /// # Errors
 ///
@@ -58,8 +59,8 @@ pub fn cifar10(dir: impl AsRef<Path>, split: Split) -> Result<ImageData, DataErr
     CIFAR10.read(dir.as_ref(), split)
 }
 
-/// CIFAR-100 with its 100 fine labels: as [`cifar10`], from `train.bin` and `test.bin` in `dir` or in
-/// `dir/cifar-100-binary`.
+/// CIFAR-100 with its 100 fine labels: as [`cifar10`], from `train.bin` and `test.bin` in `dir` or
+/// in `dir/cifar-100-binary`.
 ///
 /// # Errors
 ///

@@ -4,11 +4,11 @@ use flate2::read::GzDecoder;
 const CSV: &[u8] = include_bytes!("../../assets/digits.csv.gz");
 const TRAIN: usize = 1437;
 
-/// 1,797 hand-written digits, gray images `[1, 8, 8]` of 10 classes, built into this crate: a data set for tests,
-/// examples and first steps. The first 1,437 are to train on, the other 360 to test.
+/// 1,797 hand-written digits, gray images `[1, 8, 8]` of 10 classes, built into this crate: a data
+/// set for tests, examples and first steps. The first 1,437 are to train on, the other 360 to test.
 ///
-/// Source: E. Alpaydin and C. Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Learning Repository,
-/// 1998, CC BY 4.0. Their values 0 to 16 became the bytes 0 to 255.
+/// Source: E. Alpaydin and C. Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine
+/// Learning Repository, 1998, CC BY 4.0. Their values 0 to 16 became the bytes 0 to 255.
 pub fn digits(split: Split) -> ImageData {
     let (pixels, labels) = parse().expect("the embedded file is checked by the tests");
     let classes = (0..10).map(|digit| digit.to_string()).collect();

@@ -13,21 +13,23 @@ use tempfile::{TempDir, tempfile_in};
 /// A server that is silent for this long is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Fetches the CIFAR-10 binaries (170 MB) into `dir/cifar-10-batches-bin`, unless `dir` has them already.
+/// Fetches the CIFAR-10 binaries (170 MB) into `dir/cifar-10-batches-bin`, unless `dir` has them
+/// already.
 ///
-/// Returns the directory that holds the files. The archive is checked against its published MD5 digest and unpacked
-/// aside; the files appear all at once, and a failure leaves nothing behind.
+/// Returns the directory that holds the files. The archive is checked against its published MD5
+/// digest and unpacked aside; the files appear all at once, and a failure leaves nothing behind.
 ///
 /// # Errors
 ///
-/// No connection, a broken download, another file than the published one, a directory that cannot be written, or that
-/// holds a part of the files already.
+/// No connection, a broken download, another file than the published one, a directory that cannot
+/// be written, or that holds a part of the files already.
 pub fn download_cifar10(dir: impl AsRef<Path>) -> Result<PathBuf, DataError> {
     let url = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
     install(&CIFAR10, dir.as_ref(), url, "c32a1d4ab5d03f1284b67883e8d87530")
 }
 
-/// Fetches the CIFAR-100 binaries (169 MB) into `dir/cifar-100-binary`. Otherwise as [`download_cifar10`].
+/// Fetches the CIFAR-100 binaries (169 MB) into `dir/cifar-100-binary`. Otherwise as
+/// [`download_cifar10`].
 ///
 /// # Errors
 ///
@@ -123,7 +125,8 @@ mod tests {
         hex(&Md5::digest(bytes))
     }
 
-    /// Answers one request with `status` and `body`, announced as `length` bytes; returns the address.
+    /// Answers one request with `status` and `body`, announced as `length` bytes; returns the
+    /// address.
     fn serve(status: &'static str, body: Vec<u8>, length: usize) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/archive.tar.gz", listener.local_addr().unwrap());

@@ -114,9 +114,9 @@ impl Loader {
 
     /// Share number `index` of every batch, cut into `of` parts that differ by at most one example.
     ///
-    /// A share has the key of the whole batch and knows the position of its first example, so that what is drawn for a
-    /// batch or for an example is the same whichever share it comes in. A last batch of fewer examples than there are
-    /// shares leaves some of them out.
+    /// A share has the key of the whole batch and knows the position of its first example, so that
+    /// what is drawn for a batch or for an example is the same whichever share it comes in. A last
+    /// batch of fewer examples than there are shares leaves some of them out.
     ///
     /// # Panics
     ///

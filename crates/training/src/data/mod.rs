@@ -1,5 +1,5 @@
-//! Labelled images: where they come from, how they are augmented, and the batches a training run sees.
-//! One file for [`ImageData`], because its views share pixels, labels and order.
+//! Labelled images: where they come from, how they are augmented, and the batches a training run
+//! sees. One file for [`ImageData`], because its views share pixels, labels and order.
 //!
 //! ```
 //! use burn::data::dataloader::DataLoader;
@@ -22,7 +22,8 @@
 //! - [`Augment`]: keyed random crops and flips;
 //! - [`Loader`]: keyed, resumable batches for Burn's trainer.
 //!
-//! With the feature `download`, `download_cifar10` and `download_cifar100` fetch the CIFAR archives.
+//! With the feature `download`, `download_cifar10` and `download_cifar100` fetch the CIFAR
+//! archives.
 
 mod augment;
 mod cifar;
@@ -65,7 +66,8 @@ pub enum Split {
 
 /// A set of labelled images of one shape, held in memory as bytes.
 ///
-/// Clones and parts share the pixels. An example is named by its position in the set at hand, from 0.
+/// Clones and parts share the pixels. An example is named by its position in the set at hand, from
+/// 0.
 #[derive(Clone)]
 pub struct ImageData {
     name: Arc<str>,
@@ -81,8 +83,9 @@ pub struct ImageData {
 impl ImageData {
     /// A set of images.
     ///
-    /// `shape` is `[channels, height, width]`, `pixels` are in row-major order `[n, channels, height, width]` with 0
-    /// for black and 255 for full intensity, `labels` are positions in `classes`, one for each image.
+    /// `shape` is `[channels, height, width]`, `pixels` are in row-major order
+    /// `[n, channels, height, width]` with 0 for black and 255 for full intensity, `labels` are
+    /// positions in `classes`, one for each image.
     ///
     /// # Errors
     ///
@@ -216,7 +219,8 @@ impl ImageData {
         self.subset(0..count.min(self.len()))
     }
 
-    /// The set cut in two at random: all but `count` examples to train on, and `count` to validate with.
+    /// The set cut in two at random: all but `count` examples to train on, and `count` to validate
+    /// with.
     ///
     /// A function of the key and the size of the set alone. Both parts keep the order of the set.
     ///
@@ -242,7 +246,8 @@ impl ImageData {
         Self { view: view.into(), ..self.clone() }
     }
 
-    /// SHA-256 of shape, size, pixels and labels in order, as 64 hexadecimal digits: what a record keeps of its data.
+    /// SHA-256 of shape, size, pixels and labels in order, as 64 hexadecimal digits: what a record
+    /// keeps of its data.
     ///
     /// Equal for equal examples, wherever they came from and however they are called.
     pub fn fingerprint(&self) -> String {
@@ -255,7 +260,8 @@ impl ImageData {
         hex(&hash.finalize())
     }
 
-    /// Images `[indices.len(), channels, height, width]` in [0, 1] on `device`, those of the examples at `indices`.
+    /// Images `[indices.len(), channels, height, width]` in [0, 1] on `device`, those of the
+    /// examples at `indices`.
     ///
     /// # Panics
     ///
@@ -327,7 +333,8 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// `n` images of shape [2, 2, 3], all bytes different as far as they go, with labels 0, 1, 2, 0, ...
+    /// `n` images of shape [2, 2, 3], all bytes different as far as they go, with labels 0, 1, 2,
+    /// 0, ...
     pub(super) fn toy(n: usize) -> ImageData {
         let pixels: Vec<u8> = (0..12 * n).map(|i| (i * 7 % 256) as u8).collect();
         let labels: Vec<u16> = (0..n).map(|i| (i % 3) as u16).collect();

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 /// A loader that deals each of its batches out to several devices.
 ///
-/// Burn gives every device a slice of the epoch, and each of them makes batches of its own slice. That would be other
-/// batches for every number of devices, so here a slice of the epoch is taken to mean a share of every batch.
+/// Burn gives every device a slice of the epoch, and each of them makes batches of its own slice.
+/// That would be other batches for every number of devices, so here a slice of the epoch is taken
+/// to mean a share of every batch.
 #[derive(Debug)]
 pub(crate) struct Shares {
     loader: Loader,
@@ -14,7 +15,8 @@ pub(crate) struct Shares {
 }
 
 impl Shares {
-    /// Shares for `devices` of them: at least 1, at most as many as a batch or the data have examples.
+    /// Shares for `devices` of them: at least 1, at most as many as a batch or the data have
+    /// examples.
     pub fn new(loader: Loader, devices: usize) -> Self {
         Self { loader, devices }
     }
@@ -33,7 +35,8 @@ impl DataLoader<Batch> for Shares {
         Arc::new(Self { loader: self.loader.clone().on(device), devices: self.devices })
     }
 
-    /// The share of the device whose slice begins at `start`: Burn's slices are equally long but for the last.
+    /// The share of the device whose slice begins at `start`: Burn's slices are equally long but
+    /// for the last.
     fn slice(&self, start: usize, _end: usize) -> Arc<dyn DataLoader<Batch>> {
         let index = start / (self.num_items() / self.devices);
         Arc::new(self.loader.clone().share(index, self.devices))
@@ -55,7 +58,8 @@ mod tests {
         loader.resume_at(2)
     }
 
-    /// Pixels and labels of a batch, its key and its epoch, where it begins and how many examples it was cut from.
+    /// Pixels and labels of a batch, its key and its epoch, where it begins and how many examples
+    /// it was cut from.
     type Seen = (Vec<f32>, Vec<i32>, Key, usize, u64, usize);
 
     fn see(batch: Batch) -> Seen {

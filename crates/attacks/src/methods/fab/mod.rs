@@ -61,7 +61,7 @@ pub struct Fab {
 
 impl Fab {
     /// Towards the nearest of all classes, at a gradient for each in each iteration. Has no form
-    /// for a [`Goal::Target`].
+    /// for a [`Goal::Target`](crate::Goal::Target).
     pub fn new(threat: Threat) -> Self {
         Self {
             threat,
@@ -78,8 +78,8 @@ impl Fab {
 
     /// FAB-T (Croce and Hein, arXiv 2003.01690, section 4): towards each of the nine most likely
     /// wrong classes in turn, or all where there are fewer, at one gradient an iteration. Any other
-    /// class than the true one will do as a result. Of a [`Goal::Target`] it is led by the margin
-    /// of that class over the largest other, and finds that class only.
+    /// class than the true one will do as a result. Of a [`Goal::Target`](crate::Goal::Target) it
+    /// is led by the margin of that class over the largest other, and finds that class only.
     pub fn targeted(threat: Threat) -> Self {
         Self { targets: Some(9), ..Self::new(threat) }
     }

@@ -1,5 +1,5 @@
-//! The kernels. Threads that draw work on one block of the generator: four values of a row, 16 indices apart. One file,
-//! because they share how amplitudes and standard deviations are read.
+//! The kernels. Threads that draw work on one block of the generator: four values of a row, 16
+//! indices apart. One file, because they share how amplitudes and standard deviations are read.
 
 use super::philox::{Stream, block_values, normal_value};
 use crate::kernel::Form;
@@ -138,8 +138,8 @@ pub(super) fn add_noise(
     }
 }
 
-/// Gradients that take the draws `e`, one thread an element: of the parameter, and the terms of the standard
-/// deviations', `[stds, elements]`.
+/// Gradients that take the draws `e`, one thread an element: of the parameter, and the terms of the
+/// standard deviations', `[stds, elements]`.
 #[cube(launch)]
 pub(super) fn slopes(
     gradient: &[f32],
@@ -191,8 +191,8 @@ pub(super) fn slopes(
 
 /// Joins moments: each of `units` threads a row takes every `units`-th of the row's `inputs`.
 ///
-/// Inputs are values at the leaves and triples (count, mean, sum of squared deviations) above; outputs are triples, and
-/// pairs (mean, unbiased standard deviation) at the root.
+/// Inputs are values at the leaves and triples (count, mean, sum of squared deviations) above;
+/// outputs are triples, and pairs (mean, unbiased standard deviation) at the root.
 #[cube(launch)]
 pub(super) fn join_moments(
     input: &[f32],

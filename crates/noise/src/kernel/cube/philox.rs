@@ -1,4 +1,5 @@
-//! The generator of [`crate::philox`] in 32-bit arithmetic, for one value or for the four of a block.
+//! The generator of [`crate::philox`] in 32-bit arithmetic, for one value or for the four of a
+//! block.
 
 use crate::Key;
 use crate::philox::{GROUP, LANES, Law, MULTIPLIERS, WEYL};
