@@ -189,7 +189,7 @@ impl Attack for Suite {
     }
 
     /// The draws of its attacks, the most that any of them has. The draws that decide on an example
-    /// are a [setting of its own](Self::with_draws).
+    /// are a [setting of its own](Self::with_judging_draws).
     fn knobs(&self) -> Knobs {
         let draws = self.attacks().filter_map(|attack| attack.knobs().draws).max();
         Knobs { draws, ..Knobs::default() }

@@ -12,8 +12,8 @@ use cni_noise::{Key, current_examples, layer_key};
 /// mean probabilities, or the logarithms of the shares of votes,
 /// `ln((votes + 1) / (draws + classes))`. Votes have no gradient, and an attack by gradients
 /// refuses them: let it attack the mean probabilities as their surrogate
-/// ([`Transfer`](crate::Transfer)), or the classifier itself with the mode's draws
-/// ([`Expectation::Probabilities`](crate::Expectation)).
+/// ([`Transfer`](cni_attacks::Transfer)), or the classifier itself with the mode's draws
+/// ([`Expectation::Probabilities`](cni_attacks::Expectation)).
 ///
 /// Each pass through it takes `draws` passes through the classifier, and a backward pass keeps the
 /// graphs of all.
