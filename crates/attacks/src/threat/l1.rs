@@ -1,33 +1,24 @@
 //! The geometry of the L1 norm, which is made of sorting.
 
-use super::Norm;
 use super::on_host::Images;
 use burn::tensor::Tensor;
 
-impl Norm {
-    /// Steps of L1 length one that move, in each image, the `shares[row]` coordinates with the
-    /// largest slopes, and those equal to the last of them, by equal amounts. A zero slope is not
-    /// followed.
-    ///
-    /// # Panics
-    ///
-    /// Where there is not one share for each image.
-    pub fn sparse_step(gradient: Tensor<4>, shares: &[usize]) -> Tensor<4> {
-        let (got, wanted) = (shares.len(), gradient.dims()[0]);
-        assert_eq!(got, wanted, "shares: got {got}, wanted {wanted}, one for each image");
-        let mut images = Images::read(&gradient);
-        images.for_each(|row, slopes| {
-            let mut sizes: Vec<f64> = slopes.iter().map(|slope| slope.abs()).collect();
-            let last = shares[row].clamp(1, sizes.len()) - 1;
-            let (_, &mut threshold, _) = sizes.select_nth_unstable_by(last, |a, b| b.total_cmp(a));
-            let moves = |slope: f64| slope != 0.0 && slope.abs() >= threshold;
-            let moved = slopes.iter().filter(|slope| moves(**slope)).count().max(1) as f64;
-            for slope in slopes {
-                *slope = if moves(*slope) { slope.signum() / moved } else { 0.0 };
-            }
-        });
-        images.write(&gradient)
-    }
+/// As [`Norm::sparse_step`](super::Norm::sparse_step).
+pub(super) fn sparse_step(gradient: Tensor<4>, shares: &[usize]) -> Tensor<4> {
+    let (got, wanted) = (shares.len(), gradient.dims()[0]);
+    assert_eq!(got, wanted, "shares: got {got}, wanted {wanted}, one for each image");
+    let mut images = Images::read(&gradient);
+    images.for_each(|row, slopes| {
+        let mut sizes: Vec<f64> = slopes.iter().map(|slope| slope.abs()).collect();
+        let last = shares[row].clamp(1, sizes.len()) - 1;
+        let (_, &mut threshold, _) = sizes.select_nth_unstable_by(last, |a, b| b.total_cmp(a));
+        let moves = |slope: f64| slope != 0.0 && slope.abs() >= threshold;
+        let moved = slopes.iter().filter(|slope| moves(**slope)).count().max(1) as f64;
+        for slope in slopes {
+            *slope = if moves(*slope) { slope.signum() / moved } else { 0.0 };
+        }
+    });
+    images.write(&gradient)
 }
 
 /// The nearest point of the ball of radius `epsilon` around `origin` and of the box [0, 1], for

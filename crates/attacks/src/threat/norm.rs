@@ -52,6 +52,17 @@ impl Norm {
         }
     }
 
+    /// Steps of L1 length one that move, in each image, the `shares[row]` coordinates with the
+    /// largest slopes, and those equal to the last of them, by equal amounts. A zero slope is not
+    /// followed.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one share for each image.
+    pub fn sparse_step(gradient: Tensor<4>, shares: &[usize]) -> Tensor<4> {
+        l1::sparse_step(gradient, shares)
+    }
+
     /// Perturbations uniform in the ball of radius `epsilon`, shaped as `like`.
     ///
     /// L2 draws a direction uniform on the sphere, and the radius `ε u^(1/d)` for images of `d`

@@ -1,6 +1,6 @@
 //! Accuracies of all models under all attacks.
 
-use super::{Model, cascade, charts, clean_and_worst, of, point, radii, style};
+use super::{Model, cascade, cell, charts, clean_and_worst, of, point, radii, style};
 use crate::chart::{Chart, Plot, Series};
 use crate::document::Block;
 use crate::format;
@@ -98,10 +98,6 @@ fn identities(model: &Model) -> impl Iterator<Item = (String, String)> + '_ {
         before.insert_str(0, &attack.hash);
         (record.heading(attack), before.clone())
     })
-}
-
-pub(super) fn cell(estimate: Option<&Estimate>) -> Cell {
-    estimate.map_or(Cell::Missing, |e| Cell::Accuracy([e.accuracy, e.low, e.high]))
 }
 
 /// The family of these intervals.

@@ -1,7 +1,6 @@
 //! Cascades: what the model still gets right after each attack.
 
-use super::accuracy::cell;
-use super::{Model, of};
+use super::{Model, cell, of};
 use crate::document::Block;
 use crate::table::{Cell, Table};
 use cni_evaluation::AttackRecord;

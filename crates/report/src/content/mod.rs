@@ -175,3 +175,8 @@ fn point(x: usize, accuracy: &Accuracy) -> Point {
 fn charts(charts: Vec<Chart>) -> Option<Block> {
     (!charts.is_empty()).then_some(Block::Charts(charts))
 }
+
+/// An accuracy with its interval, in a table.
+fn cell(estimate: Option<&Estimate>) -> Cell {
+    estimate.map_or(Cell::Missing, |e| Cell::Accuracy([e.accuracy, e.low, e.high]))
+}

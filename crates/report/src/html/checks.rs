@@ -1,7 +1,6 @@
 //! The checks in a page.
 
-use super::badge;
-use super::blocks::table;
+use super::table::{badge, table};
 use crate::document::CheckView;
 use crate::table::{Cell, Table};
 use maud::{Markup, html};

@@ -2,10 +2,11 @@
 
 mod blocks;
 mod checks;
+mod table;
 
-use self::blocks::{block, table};
+use self::blocks::block;
+use self::table::{badge, table};
 use crate::document::Document;
-use cni_evaluation::Verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub(crate) fn page(document: &Document) -> String {
@@ -68,14 +69,3 @@ fn header(document: &Document) -> Markup {
     }
 }
 
-/// A verdict as a sign and a word.
-fn badge(verdict: Verdict) -> Markup {
-    let sign = match verdict {
-        Verdict::Pass => "✓",
-        Verdict::Inconclusive => "?",
-        Verdict::Warn => "!",
-        Verdict::Fail => "✗",
-        Verdict::Skipped => "–",
-    };
-    html! { strong class={ "badge " (verdict) } { span aria-hidden="true" { (sign) } (verdict) } }
-}

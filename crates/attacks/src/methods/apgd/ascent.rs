@@ -1,10 +1,10 @@
 //! One run of APGD in one ball.
 
 use super::schedule::{Schedule, SparseSchedule};
-use super::state::{State, Step};
+use super::state::{State, Step, moved};
 use crate::methods::shared::best::Merit;
 use crate::objective::eot::Success;
-use crate::rows::{ActiveRows, per_row, read, where_rows};
+use crate::rows::{ActiveRows, per_row, where_rows};
 use crate::threat::Ball;
 use crate::{AttackBatch, AttackError, Eot, ModelAccess, Norm, Objective};
 use burn::tensor::Tensor;
@@ -183,9 +183,3 @@ impl Ascent {
     }
 }
 
-/// How many coordinates of each image differ from the original.
-pub(super) fn moved(images: &Tensor<4>, clean: &Tensor<4>) -> Vec<f64> {
-    let [batch, ..] = images.dims();
-    let differ = images.clone().not_equal(clean.clone()).int();
-    read(&differ.reshape([batch as i32, -1]).sum_dim(1).float())
-}

@@ -1,9 +1,8 @@
 //! The rows still in a run of APGD.
 
-use super::ascent::moved;
 use super::schedule::{Schedule, SparseSchedule};
 use crate::methods::shared::best::Merit;
-use crate::rows::{ActiveRows, where_rows};
+use crate::rows::{ActiveRows, read, where_rows};
 use crate::threat::Ball;
 use crate::{AttackBatch, Objective, Rows};
 use burn::tensor::Tensor;
@@ -88,4 +87,11 @@ impl State {
         self.x = where_rows(&back, self.x.clone(), &self.best);
         self.gradient = where_rows(&back, self.gradient.clone(), &self.best_gradient);
     }
+}
+
+/// How many coordinates of each image differ from the original.
+pub(super) fn moved(images: &Tensor<4>, clean: &Tensor<4>) -> Vec<f64> {
+    let [batch, ..] = images.dims();
+    let differ = images.clone().not_equal(clean.clone()).int();
+    read(&differ.reshape([batch as i32, -1]).sum_dim(1).float())
 }
