@@ -21,7 +21,8 @@ pub(crate) use self::examples::table as examples;
 
 use crate::chart::{Chart, Plot, Series, Style};
 use crate::document::{Block, Document, Section};
-use cni_evaluation::{Accuracy, Evaluated, Point, Record};
+use crate::table::Cell;
+use cni_evaluation::{Accuracy, Estimate, Evaluated, Point, Record};
 use std::collections::HashSet;
 
 /// A model with its record, by a name that no other of the report has.

@@ -1,8 +1,9 @@
 //! The result in plain words, or in a table for several models.
 
 use super::Model;
-use super::accuracy::{INTERVAL, cell};
+use super::accuracy::INTERVAL;
 use super::audit::{is_inconclusive, name};
+use super::cell;
 use crate::format::{self, counted, estimate};
 use crate::table::{Cell, Table};
 use cni_evaluation::{Accuracy, Check, Verdict};
