@@ -76,7 +76,7 @@ impl Adversarial {
 }
 
 /// The images of an attack, and what tells whether they are within its threat.
-pub(crate) struct Found {
+pub(crate) struct UncheckedResult {
     images: Tensor<4>,
     attack: String,
     threat: Threat,
@@ -85,19 +85,19 @@ pub(crate) struct Found {
     lists: [Tensor<1>; 4],
 }
 
-impl Found {
-    /// What `attack` found for `problem`, once its shape is that of the images.
+impl UncheckedResult {
+    /// What `attack` found for `batch`, once its shape is that of the images.
     pub fn new(
         attack: String,
         threat: Threat,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         images: Tensor<4>,
     ) -> Result<Self, AttackError> {
-        let (got, wanted) = (images.dims(), problem.images.dims());
+        let (got, wanted) = (images.dims(), batch.images.dims());
         if got != wanted {
             return Err(AttackError::ResultShape { attack, got, wanted });
         }
-        let original = &problem.images;
+        let original = &batch.images;
         let images = images.inner().to_device(&original.device()).cast(original.dtype());
         let pixels = images.clone().flatten::<2>(1, 3);
         let [least, most] = [pixels.clone().min_dim(1), pixels.max_dim(1)];

@@ -1,6 +1,6 @@
 //! What every attack is, and what several of them share.
 
-use crate::adversarial::Found;
+use crate::adversarial::UncheckedResult;
 use crate::runner::Runner;
 use crate::{AttackBatch, AttackError, Classifier, Knob, Knobs, ModelAccess, Passes, Threat};
 use burn::tensor::Tensor;
@@ -154,7 +154,7 @@ pub trait Attack: AsAttack + Send + Sync {
         Vec::new()
     }
 
-    /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height,
+    /// Perturbs the images of `batch`; gives them in its order, `[batch, channels, height,
     /// width]`.
     ///
     /// What an attack is. Callers want [`on`](Self::on); an attack made of others runs them by
@@ -167,7 +167,7 @@ pub trait Attack: AsAttack + Send + Sync {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError>;
 
@@ -191,7 +191,7 @@ impl<A: Attack> AsAttack for A {
 }
 
 impl ModelAccess<'_> {
-    /// What `attack` makes of the images of `problem`, `[batch, channels, height, width]` in its
+    /// What `attack` makes of the images of `batch`, `[batch, channels, height, width]` in its
     /// order: how every attack is run, by itself or as part of another.
     /// [`Progress`](crate::Progress) speaks of it from now on.
     ///
@@ -201,15 +201,15 @@ impl ModelAccess<'_> {
     ///
     /// Those of [`Attack::check`] and [`Attack::run`], [`AttackError::Unbounded`] for an unbounded
     /// threat of an attack that needs a radius, and an error if its images have another shape than
-    /// those of `problem`, are not finite, or lie outside the box or the ball of its threat by more
+    /// those of `batch`, are not finite, or lie outside the box or the ball of its threat by more
     /// than rounding.
     pub fn run(
         &mut self,
         attack: &(impl Attack + ?Sized),
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        Ok(self.run_measured(attack, problem, key)?.0)
+        Ok(self.run_measured(attack, batch, key)?.0)
     }
 
     /// As [`run`](Self::run), and the distances of the images from the originals in the threat's
@@ -217,7 +217,7 @@ impl ModelAccess<'_> {
     pub(crate) fn run_measured(
         &mut self,
         attack: &(impl Attack + ?Sized),
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<(Tensor<4>, Vec<f64>), AttackError> {
         attack.check()?;
@@ -226,14 +226,14 @@ impl ModelAccess<'_> {
             return Err(AttackError::Unbounded { attack: attack.name() });
         }
         if threat.epsilon() == 0.0 {
-            return Ok((problem.images.clone(), vec![0.0; problem.len()]));
+            return Ok((batch.images.clone(), vec![0.0; batch.len()]));
         }
         self.begin(attack.name());
-        let images = attack.run(self, problem, key);
+        let images = attack.run(self, batch, key);
         self.end();
-        let found = Found::new(attack.name(), threat, problem, images?)?;
+        let found = UncheckedResult::new(attack.name(), threat, batch, images?)?;
         let lists = self.read(found.lists())?;
-        found.check(&problem.examples, &lists)
+        found.check(&batch.examples, &lists)
     }
 }
 

@@ -76,10 +76,10 @@ macro_rules! behind_a_pointer {
             fn run(
                 &self,
                 access: &mut ModelAccess<'_>,
-                problem: &AttackBatch,
+                batch: &AttackBatch,
                 key: Key,
             ) -> Result<Tensor<4>, AttackError> {
-                (**self).run(access, problem, key)
+                (**self).run(access, batch, key)
             }
         }
     )*};

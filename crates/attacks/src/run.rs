@@ -28,7 +28,7 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
     ) -> Result<Adversarial, AttackError> {
         let batch = AttackBatch::new(images, &goal.into(), self.examples.clone())?;
         let (found, stochastic) = self.carry_out(self.attack, &batch)?;
-        let (success_rate, draws) = self.judge(&batch, &found.images, stochastic)?;
+        let (success_rate, draws) = self.success_rates(&batch, &found.images, stochastic)?;
         Ok(Adversarial::new(found, success_rate, draws))
     }
 
@@ -118,7 +118,7 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
     }
 
     /// For each image the share of fresh draws in which it reaches the goal, and how many draws.
-    pub(crate) fn judge(
+    pub(crate) fn success_rates(
         &self,
         batch: &AttackBatch,
         images: &Tensor<4>,
@@ -136,8 +136,8 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
         for part in self.chunks(batch) {
             let rows = Rows::new((first..first + part.len()).collect(), images);
             first += part.len();
-            let judged = access.judge(&part, &rows.of(images), key, draws)?;
-            let reached = judged.reached(&part.goal).into_iter();
+            let predictions = access.predict_draws(&part, &rows.of(images), key, draws)?;
+            let reached = predictions.reached(&part.goal).into_iter();
             rates.extend(reached.map(|reached| reached as f64 / draws as f64));
         }
         Ok((rates, draws))

@@ -79,7 +79,7 @@ impl Sweep<'_> {
         for &epsilon in &self.epsilons {
             let attack = self.runner.attack.with_knob(Knob::Epsilon(epsilon))?;
             let (found, stochastic) = self.runner.carry_out(attack.as_ref(), batch)?;
-            let (rates, draws) = self.runner.judge(batch, &found.images, stochastic)?;
+            let (rates, draws) = self.runner.success_rates(batch, &found.images, stochastic)?;
             curve.push(AtRadius::new(epsilon, Adversarial::new(found, rates, draws)));
         }
         Ok(curve)
@@ -96,8 +96,8 @@ impl Sweep<'_> {
                 self.runner.carry_out(free.as_ref(), batch)?
             }
         };
-        let (rates, draws) = self.runner.judge(batch, &found.images, stochastic)?;
-        let (clean, _) = self.runner.judge(batch, &batch.images, Some(draws > 1))?;
+        let (rates, draws) = self.runner.success_rates(batch, &found.images, stochastic)?;
+        let (clean, _) = self.runner.success_rates(batch, &batch.images, Some(draws > 1))?;
         let within = |epsilon: f64| {
             let near: Vec<bool> = found.distance.iter().map(|far| *far <= epsilon).collect();
             let pick = |of: &[f64], or: &[f64]| -> Vec<f64> {

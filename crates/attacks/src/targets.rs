@@ -93,7 +93,7 @@ impl Targets {
             Choice::NextBest | Choice::LeastLikely => {
                 let logits = read(&logits);
                 let each = labels.iter().zip(logits.chunks(classes));
-                each.map(|(&label, logits)| self.ranked(label, logits)).collect()
+                each.map(|(&label, logits)| self.ranked_class(label, logits)).collect()
             }
         };
         let device = images.device();
@@ -102,7 +102,7 @@ impl Targets {
     }
 
     /// The class of this choice by the logits of an image.
-    fn ranked(self, label: i64, logits: &[f64]) -> i32 {
+    fn ranked_class(self, label: i64, logits: &[f64]) -> i32 {
         let mut wrong: Vec<usize> = (0..logits.len()).filter(|&c| c as i64 != label).collect();
         wrong.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
         let at = if self.choice == Choice::LeastLikely { wrong.len() - 1 } else { 0 };

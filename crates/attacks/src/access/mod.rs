@@ -238,15 +238,15 @@ impl<'a> ModelAccess<'a> {
     /// Found out once, on at most eight images and on points beside them, where noise may wake that
     /// sleeps at the images; where the budget has no room for these four passes, the answer is yes.
     /// Less than that is taken for [rounding](Self::rounding).
-    pub fn is_stochastic(&mut self, problem: &AttackBatch) -> Result<bool, AttackError> {
+    pub fn is_stochastic(&mut self, batch: &AttackBatch) -> Result<bool, AttackError> {
         if let Some(known) = self.stochastic {
             return Ok(known);
         }
         if !self.affords(4) {
             return Ok(true);
         }
-        let some = Rows::new((0..problem.len().min(8)).collect(), &problem.images);
-        let AttackBatch { images, goal, examples } = problem.select(&some);
+        let some = Rows::new((0..batch.len().min(8)).collect(), &batch.images);
+        let AttackBatch { images, goal, examples } = batch.select(&some);
         let key = Key::new(0).named("probe");
         let beside = Norm::Linf.random_start(key, &images, BESIDE, &examples);
         let beside = (images.clone() + beside).clamp(0.0, 1.0);
@@ -293,8 +293,8 @@ impl<'a> ModelAccess<'a> {
     /// `habit` unless the caller said otherwise.
     ///
     /// Never for a stochastic model: one lucky draw is no success.
-    pub fn stops_early(&mut self, habit: bool, problem: &AttackBatch) -> Result<bool, AttackError> {
-        Ok(self.early_stop.unwrap_or(habit) && !self.is_stochastic(problem)?)
+    pub fn stops_early(&mut self, habit: bool, batch: &AttackBatch) -> Result<bool, AttackError> {
+        Ok(self.early_stop.unwrap_or(habit) && !self.is_stochastic(batch)?)
     }
 
     /// Whether the caller asked for [early stopping](Self::stops_early).
@@ -323,21 +323,21 @@ impl<'a> ModelAccess<'a> {
         self.affords(scores * self.needed(eot).draws as u64)
     }
 
-    /// Ends an iteration that has brought `problem` to `images` with these scores; whether the
+    /// Ends an iteration that has brought `batch` to `images` with these scores; whether the
     /// budget allows another.
     pub fn proceed(
         &mut self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         images: &Tensor<4>,
         scores: &[f64],
         norm: Norm,
     ) -> bool {
         self.iteration += 1;
         if let Some(trace) = &mut self.observers.trace {
-            let distances = read(&norm.distance(images, &problem.images));
+            let distances = read(&norm.distance(images, &batch.images));
             trace.extend(scores.iter().zip(distances).enumerate().map(
                 |(row, (&score, distance))| TracePoint {
-                    example: problem.examples.number(row),
+                    example: batch.examples.number(row),
                     iteration: self.iteration,
                     score,
                     distance,
@@ -347,9 +347,9 @@ impl<'a> ModelAccess<'a> {
         if let Some(progress) = &mut self.observers.progress {
             progress(&Progress {
                 attack: &self.attack,
-                first_example: problem.examples.number(0),
+                first_example: batch.examples.number(0),
                 iteration: self.iteration,
-                active: problem.len(),
+                active: batch.len(),
                 passes: self.passes,
             });
         }
@@ -366,21 +366,21 @@ impl<'a> ModelAccess<'a> {
     }
 
     /// Counts what an attack spent beside the passes made here, on the model itself in ways of its
-    /// own or on another: `each` for each of the first `batch` rows of `examples`.
-    pub fn count(&mut self, each: Passes, examples: &Examples, batch: usize) {
-        self.passes += each * batch as u64;
+    /// own or on another: `each` for each of the first `rows` of `examples`.
+    pub fn count(&mut self, each: Passes, examples: &Examples, rows: usize) {
+        self.passes += each * rows as u64;
         self.each += each;
-        for row in 0..batch {
+        for row in 0..rows {
             *self.queries.entry(examples.number(row)).or_default() += each.forwards;
         }
     }
 
     /// Counts passes that are the same for each row.
-    fn count_all(&mut self, passes: Passes, examples: &Examples, batch: usize) {
+    fn count_all(&mut self, passes: Passes, examples: &Examples, rows: usize) {
         let (forwards, backwards) = (passes.forwards, passes.backwards);
-        let of_each = |all: u64| all / batch.max(1) as u64;
+        let of_each = |all: u64| all / rows.max(1) as u64;
         let each = Passes { forwards: of_each(forwards), backwards: of_each(backwards) };
-        self.count(each, examples, batch);
+        self.count(each, examples, rows);
     }
 
     /// Passes of single images so far.

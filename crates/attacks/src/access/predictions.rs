@@ -44,44 +44,48 @@ pub struct DrawPredictions {
 }
 
 impl ModelAccess<'_> {
-    /// Classifies `images`, which stand for those of `problem`, in draws 0 to `draws` of `key`.
+    /// Classifies `images`, which stand for those of `batch`, in draws 0 to `draws` of `key`.
     ///
     /// # Errors
     ///
     /// As [`logits`](Self::logits).
-    pub fn judge(
+    pub fn predict_draws(
         &mut self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         images: &Tensor<4>,
         key: Key,
         draws: usize,
     ) -> Result<DrawPredictions, AttackError> {
-        let objective = Objective::new(Loss::Margin, &problem.goal);
-        let mut judged = DrawPredictions {
+        let objective = Objective::new(Loss::Margin, &batch.goal);
+        let mut predictions = DrawPredictions {
             predicted: Vec::new(),
-            margin: vec![0.0; problem.len()],
+            margin: vec![0.0; batch.len()],
             margins: Vec::new(),
             classes: 0,
             probabilities: false,
         };
         for draw in 0..draws as u64 {
-            let logits = self.logits(images, &problem.goal, &problem.examples, key, draw)?;
+            let logits = self.logits(images, &batch.goal, &batch.examples, key, draw)?;
             let of_row = |rows: Tensor<2>| rows.squeeze_dim::<1>(1);
             let predicted = of_row(logits.clone().argmax(1).float());
             let (least, sum) = (logits.clone().min_dim(1), logits.clone().sum_dim(1));
-            judged.classes = logits.dims()[1];
+            predictions.classes = logits.dims()[1];
             let margin = objective.score(logits);
             let [predicted, margin, least, sum] =
                 self.read([predicted, margin, of_row(least), of_row(sum)])?;
             if draw == 0 {
-                judged.probabilities = least.iter().all(|&least| least >= 0.0)
+                predictions.probabilities = least.iter().all(|&least| least >= 0.0)
                     && sum.iter().all(|sum| (sum - 1.0).abs() < 1e-5);
             }
-            judged.predicted.push(predicted.into_iter().map(|class| class as i64).collect());
-            judged.margin.iter_mut().zip(&margin).for_each(|(sum, m)| *sum += m / draws as f64);
-            judged.margins.push(margin);
+            predictions.predicted.push(predicted.into_iter().map(|class| class as i64).collect());
+            predictions
+                .margin
+                .iter_mut()
+                .zip(&margin)
+                .for_each(|(sum, m)| *sum += m / draws as f64);
+            predictions.margins.push(margin);
         }
-        Ok(judged)
+        Ok(predictions)
     }
 }
 

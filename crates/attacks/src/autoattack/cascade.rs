@@ -11,7 +11,7 @@ use cni_noise::Key;
 /// What is known of a batch so far.
 #[derive(Clone, Debug)]
 pub(super) struct Cascade {
-    pub problem: AttackBatch,
+    pub batch: AttackBatch,
     pub key: Key,
     /// Draws that decide whether an example is broken: one for a model without noise.
     pub draws: usize,
@@ -27,20 +27,20 @@ impl Cascade {
     /// The batch as it is, once the model is found to tell enough classes apart for every attack.
     pub fn new(
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
         suite: &Suite,
     ) -> Result<Self, AttackError> {
-        let draws = if access.is_stochastic(problem)? { suite.draws } else { 1 };
-        let clean = access.judge(problem, &problem.images, key.named("select"), draws)?;
+        let draws = if access.is_stochastic(batch)? { suite.draws } else { 1 };
+        let clean = access.predict_draws(batch, &batch.images, key.named("select"), draws)?;
         Suite::check_classes(suite.attacks(), clean.classes)?;
-        let severity = clean.severity(&problem.goal);
+        let severity = clean.severity(&batch.goal);
         let broken: Vec<bool> = severity.iter().map(|one| one.wrong_draws == draws).collect();
         Ok(Self {
-            problem: problem.clone(),
+            batch: batch.clone(),
             key,
             draws,
-            images: problem.images.clone(),
+            images: batch.images.clone(),
             severity,
             broken,
         })
@@ -60,11 +60,12 @@ impl Cascade {
         if left.as_slice().is_empty() {
             return Ok(());
         }
-        let problem = self.problem.select(&left);
+        let batch = self.batch.select(&left);
         let key = self.key.named("attack").child(index as u64).named(&attack.name());
-        let found = access.run(attack, &problem, key)?;
-        let judged = access.judge(&problem, &found, self.key.named("select"), self.draws)?;
-        let severity = judged.severity(&problem.goal);
+        let found = access.run(attack, &batch, key)?;
+        let predictions =
+            access.predict_draws(&batch, &found, self.key.named("select"), self.draws)?;
+        let severity = predictions.severity(&batch.goal);
         let mut worse = vec![false; self.broken.len()];
         for (at, &row) in left.as_slice().iter().enumerate() {
             worse[row] = severity[at].exceeds(&self.severity[row]);

@@ -242,10 +242,10 @@ impl Attack for Suite {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut cascade = Cascade::new(access, problem, key, self)?;
+        let mut cascade = Cascade::new(access, batch, key, self)?;
         for (index, attack) in self.attacks.iter().enumerate() {
             cascade.step(access, index, attack.as_ref())?;
             if !access.has_budget() {

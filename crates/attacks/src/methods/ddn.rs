@@ -3,7 +3,7 @@
 
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::rows::{per_row, read, where_rows};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
@@ -127,35 +127,35 @@ impl Ddn {
     fn iterate(
         &self,
         access: &mut ModelAccess<'_>,
-        search: &mut Search,
+        search: &mut NearestSearch,
         key: Key,
     ) -> Result<bool, AttackError> {
-        let mut objective = Objective::new(Loss::CrossEntropy, &search.problem.goal);
-        let mut x = search.problem.images.clone();
+        let mut objective = Objective::new(Loss::CrossEntropy, &search.batch.goal);
+        let mut x = search.batch.images.clone();
         let farthest = x.clone().max_pair(x.clone().neg().add_scalar(1.0));
         let mut farthest = read(&Norm::L2.length(farthest));
         let mut lengths = vec![self.initial_norm; farthest.len()];
         for step in 0..self.steps {
             let key = key.child(step as u64);
-            let examples = &search.problem.examples;
+            let examples = &search.batch.examples;
             let found = access.gradient(&x, &objective, examples, self.eot, key)?;
-            let look = search.look(access, &x, Some(&found))?;
+            let evaluated = search.evaluate(access, &x, Some(&found))?;
             let mut direction = Norm::L2.unit(found.gradient);
-            if look.zero.contains(&true) {
-                let examples = &search.problem.examples;
+            if evaluated.zero.contains(&true) {
+                let examples = &search.batch.examples;
                 let random = Norm::L2.unit(normal_rows(key.named("direction"), examples, &x));
-                direction = where_rows(&look.zero, direction, &random);
+                direction = where_rows(&evaluated.zero, direction, &random);
             }
-            if !search.proceed(access, &x, &look) {
+            if !search.proceed(access, &x, &evaluated) {
                 return Ok(false);
             }
             for ((length, farthest), &reached) in
-                lengths.iter_mut().zip(&farthest).zip(&look.reached)
+                lengths.iter_mut().zip(&farthest).zip(&evaluated.reached)
             {
                 let factor = if reached { 1.0 - self.gamma } else { 1.0 + self.gamma };
                 *length = (*length * factor).min(*farthest);
             }
-            let clean = &search.problem.images;
+            let clean = &search.batch.images;
             let change = x - clean.clone() + direction.mul_scalar(self.step_size(step));
             x = self.round(clean.clone() + Norm::L2.unit(change) * per_row(&lengths, clean));
             if search.early
@@ -245,10 +245,10 @@ impl Attack for Ddn {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
+        let mut search = NearestSearch::begin(access, self.threat, batch, self.eot, 0.0, key)?;
         if !search.is_complete() && self.iterate(access, &mut search, key.named("gradient"))? {
             search.bisect(access, self.bisection, |x| self.round(x))?;
         }

@@ -2,7 +2,7 @@
 
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::methods::shared::targets::targets;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
@@ -154,19 +154,19 @@ impl Attack for DeepFool {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        problem.goal.check_untargeted(self.name())?;
-        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
+        batch.goal.check_untargeted(self.name())?;
+        let mut search = NearestSearch::begin(access, self.threat, batch, self.eot, 0.0, key)?;
         if search.is_complete() {
             return Ok(search.finish());
         }
         let others = self.classes - 1;
-        let pairs = targets(access, &search.problem, self.eot, key.named("targets"), others)?;
+        let pairs = targets(access, &search.batch, self.eot, key.named("targets"), others)?;
         let each = pairs.into_iter().map(|pair| pair.objective(PairLoss::Difference));
         let mut objectives: Vec<_> = each.collect();
-        let mut x = search.problem.images.clone();
+        let mut x = search.batch.images.clone();
         let mut way = x.zeros_like();
         for step in 0..self.steps as u64 {
             let key = key.named("gradient").child(step);
@@ -174,12 +174,12 @@ impl Attack for DeepFool {
             let lengths: Vec<f64> = plane.distances.iter().map(|d| d + LONGER).collect();
             way = way + self.threat.norm().steepest_step(plane.normal, 1.0) * per_row(&lengths, &x);
             let passed = way.clone().mul_scalar(1.0 + self.overshoot);
-            x = (search.problem.images.clone() + passed).clamp(0.0, 1.0);
-            let look = search.look(access, &x, None)?;
-            if !search.proceed(access, &x, &look) {
+            x = (search.batch.images.clone() + passed).clamp(0.0, 1.0);
+            let evaluated = search.evaluate(access, &x, None)?;
+            if !search.proceed(access, &x, &evaluated) {
                 break;
             }
-            if let Some(rows) = search.leave(&look.reached) {
+            if let Some(rows) = search.leave(&evaluated.reached) {
                 if search.is_complete() {
                     break;
                 }

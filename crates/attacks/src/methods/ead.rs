@@ -3,7 +3,7 @@
 
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::rows::at_least_single;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
@@ -144,17 +144,17 @@ impl Ead {
     fn descend(
         &self,
         access: &mut ModelAccess<'_>,
-        search: &mut Search,
+        search: &mut NearestSearch,
         constants: &[f64],
         key: Key,
     ) -> Result<(Vec<bool>, bool), AttackError> {
-        let objective = Objective::new(Loss::Margin, &search.problem.goal);
-        let (images, dtype) = (search.problem.images.clone(), search.problem.images.dtype());
+        let objective = Objective::new(Loss::Margin, &search.batch.goal);
+        let (images, dtype) = (search.batch.images.clone(), search.batch.images.dtype());
         let origin = at_least_single(images);
         let [mut x, mut ahead] = [origin.clone(), origin.clone()];
         let mut reached = vec![false; constants.len()];
         for step in 0..self.steps {
-            let examples = &search.problem.examples;
+            let examples = &search.batch.examples;
             let (at, key) = (ahead.clone().cast(dtype), key.child(step as u64));
             let found = access.gradient(&at, &objective, examples, self.eot, key)?;
             let [margins] = access.read([found.score])?;
@@ -171,9 +171,9 @@ impl Ead {
             ahead = next.clone() + (next.clone() - x).mul_scalar(momentum);
             x = next;
             let candidate = x.clone().cast(dtype);
-            let look = search.look(access, &candidate, None)?;
-            reached.iter_mut().zip(&look.reached).for_each(|(ever, now)| *ever |= now);
-            if !search.proceed(access, &candidate, &look) {
+            let evaluated = search.evaluate(access, &candidate, None)?;
+            reached.iter_mut().zip(&evaluated.reached).for_each(|(ever, now)| *ever |= now);
+            if !search.proceed(access, &candidate, &evaluated) {
                 return Ok((reached, false));
             }
         }
@@ -275,11 +275,12 @@ impl Attack for Ead {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let confidence = self.confidence;
-        let mut search = Search::begin(access, self.threat, problem, self.eot, confidence, key)?;
+        let mut search =
+            NearestSearch::begin(access, self.threat, batch, self.eot, confidence, key)?;
         search.elastic = (self.rule == Rule::ElasticNet).then_some(self.beta);
         let (runs, key) = (self.search_steps, key.named("gradient"));
         search.balance(access, runs, self.initial_constant, |access, search, constants, run| {

@@ -63,9 +63,9 @@ impl RandomNoise {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    fn point(&self, problem: &AttackBatch, key: Key) -> Tensor<4> {
+    fn point(&self, batch: &AttackBatch, key: Key) -> Tensor<4> {
         let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
-        let (clean, examples) = (&problem.images, &problem.examples);
+        let (clean, examples) = (&batch.images, &batch.examples);
         let change = match (self.law, norm) {
             (NoiseLaw::Uniform, _) => norm.random_start(key, clean, epsilon, examples),
             (NoiseLaw::Gaussian, Norm::Linf) => {
@@ -164,21 +164,21 @@ impl Attack for RandomNoise {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut image = self.point(problem, key.child(0));
+        let mut image = self.point(batch, key.child(0));
         if self.samples == 1 {
             return Ok(image);
         }
-        let mut selection = KeepBest::new(&problem.goal, self.eot, key.named("score"));
+        let mut selection = KeepBest::new(&batch.goal, self.eot, key.named("score"));
         for sample in 0..self.samples as u64 {
             if !access.affords_scores(1, self.eot) {
                 break;
             }
-            image = self.point(problem, key.child(sample));
-            let scores = selection.offer(access, &image, &problem.examples)?;
-            if !access.proceed(problem, &image, &scores, self.threat.norm()) {
+            image = self.point(batch, key.child(sample));
+            let scores = selection.consider(access, &image, &batch.examples)?;
+            if !access.proceed(batch, &image, &scores, self.threat.norm()) {
                 break;
             }
         }

@@ -147,23 +147,23 @@ impl Attack for Transfer {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut selection = KeepBest::new(&problem.goal, self.eot, key.named("score"));
-        let mut images = problem.images.clone();
+        let mut selection = KeepBest::new(&batch.goal, self.eot, key.named("score"));
+        let mut images = batch.images.clone();
         for candidate in 0..self.candidates as u64 {
             // The victim's budget and passes are its own.
             let mut surrogate = ModelAccess::new(&*self.surrogate);
             // Noise that the caller has switched off is the victim's: the surrogate stays what it
             // is.
-            let made = || surrogate.run(&self.attack, problem, key.child(candidate));
+            let made = || surrogate.run(&self.attack, batch, key.child(candidate));
             images = scope(Noise::Fresh, made)?;
             if self.candidates == 1 || !access.affords_scores(1, self.eot) {
                 break;
             }
-            let scores = selection.offer(access, &images, &problem.examples)?;
-            if !access.proceed(problem, &images, &scores, self.threat().norm()) {
+            let scores = selection.consider(access, &images, &batch.examples)?;
+            if !access.proceed(batch, &images, &scores, self.threat().norm()) {
                 break;
             }
         }

@@ -68,4 +68,3 @@ fn header(document: &Document) -> Markup {
         }
     }
 }
-

@@ -1,6 +1,6 @@
 //! The settings of APGD.
 
-use super::{Apgd, Climb};
+use super::{Apgd, ObjectiveKind};
 use crate::error::{at_least_one, within};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{AttackError, Eot, Expectation, Loss, Norm, Passes};
@@ -38,9 +38,9 @@ impl Apgd {
     /// On any other loss; an error for [`targeted`](Self::targeted) attacks, whose loss leads from
     /// one class to another.
     pub fn with_loss(self, loss: Loss) -> Result<Self, AttackError> {
-        match self.climb {
-            Climb::Loss(_) => Ok(Self { climb: Climb::Loss(loss), ..self }),
-            Climb::Targets(_) => Err(AttackError::Unused {
+        match self.kind {
+            ObjectiveKind::Loss(_) => Ok(Self { kind: ObjectiveKind::Loss(loss), ..self }),
+            ObjectiveKind::Targets(_) => Err(AttackError::Unused {
                 field: "loss",
                 got: format!("{loss:?}"),
                 wanted: "none: a targeted APGD climbs the targeted DLR loss",
@@ -52,9 +52,9 @@ impl Apgd {
     /// [`targeted`](Self::targeted) one.
     pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
         let targets = at_least_one("targets", targets)?;
-        match self.climb {
-            Climb::Targets(_) => Ok(Self { climb: Climb::Targets(targets), ..self }),
-            Climb::Loss(_) => Err(AttackError::Unused {
+        match self.kind {
+            ObjectiveKind::Targets(_) => Ok(Self { kind: ObjectiveKind::Targets(targets), ..self }),
+            ObjectiveKind::Loss(_) => Err(AttackError::Unused {
                 field: "targets",
                 got: targets.to_string(),
                 wanted: "none: only a targeted APGD has target classes",
@@ -108,13 +108,13 @@ impl Apgd {
     /// early.
     pub(super) fn passes(&self, classes: usize, stochastic: bool) -> Passes {
         let score = Passes { forwards: self.score_eot().draws as u64, backwards: 0 };
-        let look = self.eot.gradient_cost() + score * u64::from(stochastic);
-        let looks: usize = self.stages().iter().map(|(_, steps)| steps + 1).sum();
-        let (targets, ranking) = match self.climb {
-            Climb::Loss(_) => (1, Passes::default()),
-            Climb::Targets(most) => (most.min(classes.saturating_sub(1)), score),
+        let evaluation = self.eot.gradient_cost() + score * u64::from(stochastic);
+        let evaluations: usize = self.stages().iter().map(|(_, steps)| steps + 1).sum();
+        let (targets, ranking) = match self.kind {
+            ObjectiveKind::Loss(_) => (1, Passes::default()),
+            ObjectiveKind::Targets(most) => (most.min(classes.saturating_sub(1)), score),
         };
         let runs = (targets * self.restarts) as u64;
-        ranking + (look * looks as u64 + score * u64::from(runs > 1)) * runs
+        ranking + (evaluation * evaluations as u64 + score * u64::from(runs > 1)) * runs
     }
 }

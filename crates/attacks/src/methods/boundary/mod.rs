@@ -221,13 +221,13 @@ impl Attack for BoundaryAttack {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let Some(Started { active, problem: left, x, vote }) =
-            self.decisions.start(access, problem, key)?
+        let Some(Started { active, batch: left, x, vote }) =
+            self.decisions.start(access, batch, key)?
         else {
-            return Ok(problem.images.clone());
+            return Ok(batch.images.clone());
         };
         let x = vote.approach(access, &left, Norm::L2, &x, HALVINGS)?;
         let walk = Walk::new(self, left, x, vote);

@@ -5,7 +5,7 @@ use super::slope_of_shortfall;
 use super::variable::Variable;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
@@ -110,28 +110,28 @@ impl CarliniWagner {
     fn descend(
         &self,
         access: &mut ModelAccess<'_>,
-        search: &mut Search,
+        search: &mut NearestSearch,
         constants: &[f64],
         key: Key,
     ) -> Result<(Vec<bool>, bool), AttackError> {
-        let objective = Objective::new(Loss::Margin, &search.problem.goal);
-        let dtype = search.problem.images.dtype();
-        let mut variable = Variable::new(&search.problem.images, self.step_size);
+        let objective = Objective::new(Loss::Margin, &search.batch.goal);
+        let dtype = search.batch.images.dtype();
+        let mut variable = Variable::new(&search.batch.images, self.step_size);
         let origin = variable.pixels();
         let mut reached = vec![false; constants.len()];
         for step in 0..self.steps as u64 {
             let exact = variable.pixels();
             let x = exact.clone().cast(dtype);
-            let examples = &search.problem.examples;
+            let examples = &search.batch.examples;
             let found = access.gradient(&x, &objective, examples, self.eot, key.child(step))?;
-            let look = search.look(access, &x, Some(&found))?;
-            reached.iter_mut().zip(&look.reached).for_each(|(ever, now)| *ever |= now);
-            if !search.proceed(access, &x, &look) {
+            let evaluated = search.evaluate(access, &x, Some(&found))?;
+            reached.iter_mut().zip(&evaluated.reached).for_each(|(ever, now)| *ever |= now);
+            if !search.proceed(access, &x, &evaluated) {
                 return Ok((reached, false));
             }
             let constants = constants.iter().copied();
             let shortfall =
-                slope_of_shortfall(access, search, found, &look, self.confidence, constants)?;
+                slope_of_shortfall(access, search, found, &evaluated, self.confidence, constants)?;
             variable.descend((exact - origin.clone()).mul_scalar(2.0) + shortfall);
         }
         Ok((reached, true))
@@ -222,11 +222,12 @@ impl Attack for CarliniWagner {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let confidence = self.confidence;
-        let mut search = Search::begin(access, self.threat, problem, self.eot, confidence, key)?;
+        let mut search =
+            NearestSearch::begin(access, self.threat, batch, self.eot, confidence, key)?;
         let (runs, key) = (self.search_steps, key.named("gradient"));
         search.balance(access, runs, self.initial_constant, |access, search, constants, run| {
             self.descend(access, search, constants, key.child(run))

@@ -6,7 +6,7 @@ mod settings;
 use super::slope_of_shortfall;
 use super::variable::Variable;
 use crate::attack::spec;
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::rows::at_least_single;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
@@ -217,28 +217,28 @@ impl Attack for CarliniWagnerLinf {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let (eot, confidence) = (self.eot, self.confidence);
-        let mut search = Search::begin(access, self.threat, problem, eot, confidence, key)?;
-        let mut bounds = vec![Bound::new(self); search.problem.len()];
-        let mut variable = Variable::new(&search.problem.images, self.step_size);
+        let mut search = NearestSearch::begin(access, self.threat, batch, eot, confidence, key)?;
+        let mut bounds = vec![Bound::new(self); search.batch.len()];
+        let mut variable = Variable::new(&search.batch.images, self.step_size);
         let key = key.named("gradient");
         // Each τ and each c ends, and so does every example.
         for step in 0.. {
             if search.is_complete() {
                 break;
             }
-            let AttackBatch { images, goal, examples } = &search.problem;
+            let AttackBatch { images, goal, examples } = &search.batch;
             let objective = Objective::new(Loss::Margin, goal);
             let x = variable.pixels().cast(images.dtype());
             let found = access.gradient(&x, &objective, examples, eot, key.child(step))?;
-            let look = search.look(access, &x, Some(&found))?;
-            if !search.proceed(access, &x, &look) {
+            let evaluated = search.evaluate(access, &x, Some(&found))?;
+            if !search.proceed(access, &x, &evaluated) {
                 break;
             }
-            let seen = look.reached.iter().zip(&look.distances);
+            let seen = evaluated.reached.iter().zip(&evaluated.distances);
             let met: Vec<bool> = bounds
                 .iter_mut()
                 .zip(seen)
@@ -247,8 +247,8 @@ impl Attack for CarliniWagnerLinf {
             variable.restart(&met, &x);
             let constants = bounds.iter().map(|bound| bound.constant);
             let shortfall =
-                slope_of_shortfall(access, &search, found, &look, confidence, constants)?;
-            let beyond = slope_beyond(&x, &search.problem.images, &bounds);
+                slope_of_shortfall(access, &search, found, &evaluated, confidence, constants)?;
+            let beyond = slope_beyond(&x, &search.batch.images, &bounds);
             variable.descend(beyond + shortfall);
             let within = search.within().into_iter().map(|within| search.early && within);
             let over: Vec<bool> = bounds

@@ -6,7 +6,7 @@ mod step;
 use self::descent::leave;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, ModelAccess, Passes, Threat,
@@ -237,14 +237,14 @@ impl Attack for Fab {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         if self.targets.is_none() {
-            problem.goal.check_untargeted(self.name())?;
+            batch.goal.check_untargeted(self.name())?;
         }
-        let leaves = access.stops_early(true, problem)?;
-        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
+        let leaves = access.stops_early(true, batch)?;
+        let mut search = NearestSearch::begin(access, self.threat, batch, self.eot, 0.0, key)?;
         if search.is_complete() {
             return Ok(search.finish());
         }

@@ -5,7 +5,7 @@ mod balls;
 use self::balls::Balls;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
@@ -129,19 +129,19 @@ impl Fmn {
     fn iterate(
         &self,
         access: &mut ModelAccess<'_>,
-        search: &mut Search,
+        search: &mut NearestSearch,
         key: Key,
     ) -> Result<(), AttackError> {
         let norm = self.threat.norm();
-        let mut objective = Objective::new(Loss::Margin, &search.problem.goal);
-        let mut x = search.problem.images.clone();
+        let mut objective = Objective::new(Loss::Margin, &search.batch.goal);
+        let mut x = search.batch.images.clone();
         let mut balls = Balls::around(&x, norm, self.overshoot);
         for step in 0..self.steps {
-            let examples = &search.problem.examples;
+            let examples = &search.batch.examples;
             let key = key.child(step as u64);
             let found = access.gradient(&x, &objective, examples, self.eot, key)?;
-            let look = search.look(access, &x, Some(&found))?;
-            if !search.proceed(access, &x, &look) {
+            let evaluated = search.evaluate(access, &x, Some(&found))?;
+            if !search.proceed(access, &x, &evaluated) {
                 break;
             }
             // Of a stochastic model the margins of the gradient's own draws.
@@ -149,7 +149,7 @@ impl Fmn {
             let [margins, slopes] = access.read([found.score, slopes])?;
             let ways = margins.iter().zip(&slopes).map(|(margin, slope)| margin.abs() / slope);
             let gamma = self.annealed(self.gamma, LAST_GAMMA, step);
-            balls.follow(&look.reached, &look.distances, ways, gamma);
+            balls.follow(&evaluated.reached, &evaluated.distances, ways, gamma);
             let size = self.annealed(self.step_size, LAST_STEP * self.step_size, step);
             x = balls.project(x + Norm::L2.unit(found.gradient).mul_scalar(size));
             if search.early
@@ -243,10 +243,10 @@ impl Attack for Fmn {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
+        let mut search = NearestSearch::begin(access, self.threat, batch, self.eot, 0.0, key)?;
         if !search.is_complete() {
             self.iterate(access, &mut search, key.named("gradient"))?;
         }

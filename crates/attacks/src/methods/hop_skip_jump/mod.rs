@@ -1,8 +1,8 @@
 //! HopSkipJump: the nearest adversarial image by decisions alone.
 
-mod hunt;
+mod boundary_walk;
 
-use self::hunt::{HALVINGS, Hunt};
+use self::boundary_walk::{BoundaryWalk, HALVINGS};
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::decision::{Decisions, Started};
@@ -212,15 +212,15 @@ impl Attack for HopSkipJump {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let Some(Started { active, problem: left, x, vote }) =
-            self.decisions.start(access, problem, key)?
+        let Some(Started { active, batch: left, x, vote }) =
+            self.decisions.start(access, batch, key)?
         else {
-            return Ok(problem.images.clone());
+            return Ok(batch.images.clone());
         };
-        let hunt = Hunt::new(self, left, x, vote);
-        Ok(active.finish(hunt.run(access, key)?))
+        let walk = BoundaryWalk::new(self, left, x, vote);
+        Ok(active.finish(walk.run(access, key)?))
     }
 }

@@ -5,7 +5,7 @@ mod place;
 mod search;
 mod settings;
 
-use self::search::Search;
+use self::search::PatchSearch;
 use crate::attack::spec;
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Passes, Threat,
@@ -167,16 +167,16 @@ impl Attack for AdversarialPatch {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let [_, _, height, width] = problem.images.dims();
+        let [_, _, height, width] = batch.images.dims();
         let (got, wanted) = (self.side, height.min(width));
         if got > wanted {
             return Err(AttackError::Side { got, wanted });
         }
-        let stop = access.stops_early(true, problem)?;
-        let mut search = Search::new(self, problem, stop, key.named("score"));
+        let stop = access.stops_early(true, batch)?;
+        let mut search = PatchSearch::new(self, batch, stop, key.named("score"));
         for restart in 0..self.restarts as u64 {
             search.run(access, key.child(restart))?;
             if search.is_complete() || !access.has_budget() {

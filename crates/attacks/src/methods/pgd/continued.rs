@@ -40,7 +40,7 @@ impl Pgd {
     ) -> Result<Tensor<4>, AttackError> {
         let key_of_choice = key.named("score");
         let mut selection =
-            KeepBest::climbed(&batch.goal, self.loss.clone(), self.eot, key_of_choice);
+            KeepBest::of_loss(&batch.goal, self.loss.clone(), self.eot, key_of_choice);
         let every = (self.iterate == Iterate::Best).then_some(&mut selection);
         let run = Run { key: key.child(0), start: found, steps: self.steps as u64..steps as u64 };
         let last = self.ascend(access, batch.clone(), run, every, false)?;
@@ -58,8 +58,8 @@ impl Pgd {
         let [run, choice] = restart_keys(key, self.restarts);
         let more = access.run(&self.further(restarts), batch, run)?;
         let mut selection = KeepBest::new(&batch.goal, self.eot, choice.named("score"));
-        selection.offer(access, &found, &batch.examples)?;
-        selection.offer(access, &more, &batch.examples)?;
+        selection.consider(access, &found, &batch.examples)?;
+        selection.consider(access, &more, &batch.examples)?;
         Ok(selection.into_images(found))
     }
 }

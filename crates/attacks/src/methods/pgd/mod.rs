@@ -204,24 +204,24 @@ impl Attack for Pgd {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let key_of_choice = key.named("score");
         let mut selection =
-            KeepBest::climbed(&problem.goal, self.loss.clone(), self.eot, key_of_choice);
+            KeepBest::of_loss(&batch.goal, self.loss.clone(), self.eot, key_of_choice);
         let best = self.iterate == Iterate::Best;
         // What stops early has no part in the choice of the best, whose batch stays whole.
-        let stop = !best && access.wants_early_stop() && access.stops_early(false, problem)?;
-        let mut last = problem.images.clone();
+        let stop = !best && access.wants_early_stop() && access.stops_early(false, batch)?;
+        let mut last = batch.images.clone();
         for run in 0..self.restarts as u64 {
             let every = best.then_some(&mut selection);
             let key = key.child(run);
-            let start = self.start(problem, key.named("start"));
+            let start = self.start(batch, key.named("start"));
             let run = Run { key, start, steps: 0..self.steps as u64 };
-            last = self.ascend(access, problem.clone(), run, every, stop)?;
+            last = self.ascend(access, batch.clone(), run, every, stop)?;
             if !best && self.restarts > 1 {
-                selection.offer(access, &last, &problem.examples)?;
+                selection.consider(access, &last, &batch.examples)?;
             }
             if !access.has_budget() {
                 break;

@@ -47,7 +47,7 @@ impl Merit {
 pub(crate) struct KeepBest {
     /// The goal of the rows that candidates are given for.
     pub goal: Goal,
-    climbed: Objective,
+    objective: Objective,
     eot: Eot,
     key: Key,
     best: Option<(Tensor<4>, Vec<Merit>)>,
@@ -56,18 +56,18 @@ pub(crate) struct KeepBest {
 impl KeepBest {
     /// Of candidates for this goal that were found by climbing the margin.
     pub fn new(goal: &Goal, eot: Eot, key: Key) -> Self {
-        Self::climbed(goal, Loss::Margin, eot, key)
+        Self::of_loss(goal, Loss::Margin, eot, key)
     }
 
     /// Of candidates for this goal that were found by climbing this loss.
-    pub fn climbed(goal: &Goal, loss: Loss, eot: Eot, key: Key) -> Self {
-        Self { goal: goal.clone(), climbed: Objective::new(loss, goal), eot, key, best: None }
+    pub fn of_loss(goal: &Goal, loss: Loss, eot: Eot, key: Key) -> Self {
+        Self { goal: goal.clone(), objective: Objective::new(loss, goal), eot, key, best: None }
     }
 
     /// Goes on with some of the rows.
     pub fn select(&mut self, rows: &Rows) {
         self.goal = self.goal.select(rows);
-        self.climbed = self.climbed.select(rows);
+        self.objective = self.objective.select(rows);
         let kept =
             |(images, record): (Tensor<4>, Vec<Merit>)| (rows.of(&images), rows.of_list(&record));
         self.best = self.best.take().map(kept);
@@ -85,26 +85,26 @@ impl KeepBest {
     }
 
     /// Keeps `candidate` for the examples where it beats all before it; its own margins.
-    pub fn offer(
+    pub fn consider(
         &mut self,
         access: &mut ModelAccess<'_>,
         candidate: &Tensor<4>,
         examples: &Examples,
     ) -> Result<Vec<f64>, AttackError> {
-        let merits = self.judge(access, candidate, examples)?;
+        let merits = self.evaluate(access, candidate, examples)?;
         Ok(merits.iter().map(|merit| merit.margin).collect())
     }
 
-    /// As [`offer`](Self::offer); all that the candidate is worth.
-    pub fn judge(
+    /// As [`consider`](Self::consider); all that the candidate is worth.
+    pub fn evaluate(
         &mut self,
         access: &mut ModelAccess<'_>,
         candidate: &Tensor<4>,
         examples: &Examples,
     ) -> Result<Vec<Merit>, AttackError> {
-        let (climbed, goal) = (&self.climbed, &self.goal);
+        let (objective, goal) = (&self.objective, &self.goal);
         let (scores, success) =
-            access.success(candidate, climbed, goal, examples, self.eot, self.key)?;
+            access.success(candidate, objective, goal, examples, self.eot, self.key)?;
         let lists = access.read([success.reached, success.margin, scores.score])?;
         let merits = Merit::rows(&lists);
         self.best = Some(match self.best.take() {

@@ -25,19 +25,19 @@ impl Pair {
 /// of a user's own, which names no class.
 pub(crate) fn targets(
     access: &mut ModelAccess<'_>,
-    problem: &AttackBatch,
+    batch: &AttackBatch,
     eot: Eot,
     key: Key,
     most: usize,
 ) -> Result<Vec<Pair>, AttackError> {
-    if let Goal::Custom { margin, .. } = &problem.goal {
+    if let Goal::Custom { margin, .. } = &batch.goal {
         let (attack, goal) = (access.attack_name().to_string(), margin.name().to_string());
         return Err(AttackError::CustomGoal { attack, goal });
     }
-    let objective = Objective::new(Loss::Margin, &problem.goal);
-    let logits = access.score(&problem.images, &objective, &problem.examples, eot, key)?.logits;
-    let [batch, classes] = logits.dims();
-    let labels = read_labels(problem.goal.labels());
+    let objective = Objective::new(Loss::Margin, &batch.goal);
+    let logits = access.score(&batch.images, &objective, &batch.examples, eot, key)?.logits;
+    let [rows, classes] = logits.dims();
+    let labels = read_labels(batch.goal.labels());
     let [logits] = access.read([logits.reshape([-1])])?;
     // The other classes of each image, the likeliest first.
     let others: Vec<Vec<usize>> = (labels.iter().zip(logits.chunks(classes)))
@@ -47,13 +47,13 @@ pub(crate) fn targets(
             order
         })
         .collect();
-    let device = problem.images.device();
+    let device = batch.images.device();
     let classes_at = |rank: usize| -> Tensor<1, Int> {
         let column: Vec<i32> = others.iter().map(|order| order[rank] as i32).collect();
-        debug_assert_eq!(column.len(), batch);
+        debug_assert_eq!(column.len(), rows);
         Tensor::<1, Int>::from_data(column.as_slice(), &device).cast(IntDType::I32)
     };
-    Ok(match &problem.goal {
+    Ok(match &batch.goal {
         Goal::Misclassify(labels) => (0..most.min(classes - 1))
             .map(|rank| Pair { from: labels.clone(), to: classes_at(rank) })
             .collect(),

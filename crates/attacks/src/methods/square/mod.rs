@@ -5,7 +5,7 @@ mod proposal;
 mod search;
 mod window;
 
-use self::search::Search;
+use self::search::SquareSearch;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
@@ -203,11 +203,11 @@ impl Attack for Square {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let stop = access.stops_early(true, problem)?;
-        let mut search = Search::new(self, problem, stop, key);
+        let stop = access.stops_early(true, batch)?;
+        let mut search = SquareSearch::new(self, batch, stop, key);
         for restart in 0..self.restarts as u64 {
             search.run(access, key.child(restart))?;
             if search.is_complete() || !access.has_budget() {

@@ -68,9 +68,9 @@ impl Universal {
         key: Key,
     ) -> Result<Fooling, AttackError> {
         let draws = at_least_one("draws", draws)?;
-        let problems = problems(batches)?;
-        check_shape(&problems[0].images, &self.perturbation)?;
-        Fooling::of(classifier, &problems, &self.perturbation, draws, key)
+        let batches = checked_batches(batches)?;
+        check_shape(&batches[0].images, &self.perturbation)?;
+        Fooling::of(classifier, &batches, &self.perturbation, draws, key)
     }
 }
 
@@ -78,7 +78,7 @@ impl Fooling {
     /// Of images of the perturbation's shape.
     pub(super) fn of(
         classifier: &dyn Classifier,
-        problems: &[AttackBatch],
+        batches: &[AttackBatch],
         perturbation: &Tensor<4>,
         draws: usize,
         key: Key,
@@ -86,15 +86,15 @@ impl Fooling {
         let mut access = ModelAccess::new(classifier);
         // Noise that wakes for some images only is a reason to draw for all.
         let mut stochastic = false;
-        for problem in problems {
+        for batch in batches {
             access.forget_stochastic();
-            stochastic |= access.is_stochastic(problem)?;
+            stochastic |= access.is_stochastic(batch)?;
         }
         let draws = if stochastic { draws } else { 1 };
         let (mut images, mut counts) = (0, [0.0; 3]);
-        for problem in problems {
-            images += problem.len();
-            let AttackBatch { images: clean, goal, examples } = problem;
+        for batch in batches {
+            images += batch.len();
+            let AttackBatch { images: clean, goal, examples } = batch;
             let changed = moved(clean, perturbation).clamp(0.0, 1.0);
             for draw in 0..draws as u64 {
                 let mut logits = |images| access.logits(images, goal, examples, key, draw);
@@ -122,21 +122,21 @@ pub(super) fn moved(images: &Tensor<4>, perturbation: &Tensor<4>) -> Tensor<4> {
 }
 
 /// The batches, once they are found fit for an attack, numbered one after the other.
-pub(super) fn problems(
+pub(super) fn checked_batches(
     batches: impl IntoIterator<Item = (Tensor<4>, Goal)>,
 ) -> Result<Vec<AttackBatch>, AttackError> {
-    let (mut problems, mut next): (Vec<AttackBatch>, u64) = (Vec::new(), 0);
+    let (mut checked, mut next): (Vec<AttackBatch>, u64) = (Vec::new(), 0);
     for (images, goal) in batches {
-        let problem = AttackBatch::new(images, &goal, next)?;
-        if let Some(first) = problems.first() {
-            check_shape(&problem.images, &first.images)?;
+        let batch = AttackBatch::new(images, &goal, next)?;
+        if let Some(first) = checked.first() {
+            check_shape(&batch.images, &first.images)?;
         }
-        next += problem.len() as u64;
-        problems.push(problem);
+        next += batch.len() as u64;
+        checked.push(batch);
     }
-    match problems.is_empty() {
+    match checked.is_empty() {
         true => Err(AttackError::EmptyBatch { got: [0; 4] }),
-        false => Ok(problems),
+        false => Ok(checked),
     }
 }
 

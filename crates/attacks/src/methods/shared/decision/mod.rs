@@ -27,7 +27,7 @@ pub(crate) struct Decisions {
 pub(crate) struct Started {
     /// Holds all others.
     pub active: ActiveRows,
-    pub problem: AttackBatch,
+    pub batch: AttackBatch,
     /// Adversarial images, one of each.
     pub x: Tensor<4>,
     pub vote: Vote,
@@ -93,18 +93,18 @@ impl Decisions {
     pub fn start(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Option<Started>, AttackError> {
         if let Some(starts) = &self.starts {
-            starts.check(problem)?;
+            starts.check(batch)?;
         }
         let vote = Vote::new(self.draws, key.named("decision"));
-        let mut active = ActiveRows::new(problem.len());
-        let Some(reached) = vote.decide(access, problem, &problem.images)? else {
+        let mut active = ActiveRows::new(batch.len());
+        let Some(reached) = vote.decide(access, batch, &batch.images)? else {
             return Ok(None);
         };
-        let mut left = problem.clone();
+        let mut left = batch.clone();
         if let Some(rows) = active.take(&reached, &left.images) {
             if active.is_complete() {
                 return Ok(None);
@@ -119,6 +119,6 @@ impl Decisions {
             }
             (left, x) = (left.select(&rows), rows.of(&x));
         }
-        Ok(Some(Started { active, problem: left, x, vote }))
+        Ok(Some(Started { active, batch: left, x, vote }))
     }
 }

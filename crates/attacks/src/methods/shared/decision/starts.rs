@@ -35,9 +35,8 @@ impl Starts {
     }
 
     /// That they have the shape of the attacked images.
-    pub fn check(&self, problem: &AttackBatch) -> Result<(), AttackError> {
-        let [got, wanted] =
-            [&self.images, &problem.images].map(|images| images.dims()[1..].to_vec());
+    pub fn check(&self, batch: &AttackBatch) -> Result<(), AttackError> {
+        let [got, wanted] = [&self.images, &batch.images].map(|images| images.dims()[1..].to_vec());
         if got != wanted {
             return Err(AttackError::InputShape { got, wanted });
         }
@@ -61,12 +60,12 @@ impl Decisions {
     pub(super) fn find(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         vote: Vote,
         key: Key,
     ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
-        let mut active = ActiveRows::new(problem.len());
-        let mut left = problem.clone();
+        let mut active = ActiveRows::new(batch.len());
+        let mut left = batch.clone();
         let given = self.starts.as_ref().map_or(0, Starts::count);
         for attempt in 0..given + self.tries {
             let image = match &self.starts {
@@ -94,7 +93,7 @@ impl Decisions {
                 break;
             }
         }
-        let mut found = vec![true; problem.len()];
+        let mut found = vec![true; batch.len()];
         active.remaining().iter().for_each(|&row| found[row] = false);
         Ok((active.finish(left.images), found))
     }

@@ -23,7 +23,7 @@ impl Vote {
     pub fn ask(
         self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         x: &Tensor<4>,
     ) -> Result<Option<Tensor<1>>, AttackError> {
         if !access.affords(self.draws as u64) {
@@ -31,8 +31,8 @@ impl Vote {
         }
         let mut votes: Option<Tensor<1>> = None;
         for draw in 0..self.draws as u64 {
-            let logits = access.logits(x, &problem.goal, &problem.examples, self.key, draw)?;
-            let reached = problem.goal.reached(&logits).float();
+            let logits = access.logits(x, &batch.goal, &batch.examples, self.key, draw)?;
+            let reached = batch.goal.reached(&logits).float();
             votes = Some(match votes.take() {
                 None => reached,
                 Some(votes) => votes + reached,
@@ -50,10 +50,10 @@ impl Vote {
     pub fn decide(
         self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         x: &Tensor<4>,
     ) -> Result<Option<Vec<bool>>, AttackError> {
-        let Some(votes) = self.ask(access, problem, x)? else {
+        let Some(votes) = self.ask(access, batch, x)? else {
             return Ok(None);
         };
         let [votes] = access.read([votes])?;
@@ -65,19 +65,19 @@ impl Vote {
     pub fn approach(
         self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         norm: Norm,
         x: &Tensor<4>,
         halvings: usize,
     ) -> Result<Tensor<4>, AttackError> {
-        let distances = read(&norm.distance(x, &problem.images));
+        let distances = read(&norm.distance(x, &batch.images));
         let mut nearest = x.clone();
         let mut low = vec![0.0; distances.len()];
         let mut high = vec![1.0; distances.len()];
         for _ in 0..halvings {
             let middle: Vec<f64> = low.iter().zip(&high).map(|(a, b)| 0.5 * (a + b)).collect();
-            let between = towards(norm, x, &problem.images, &middle, &distances);
-            let Some(reached) = self.decide(access, problem, &between)? else {
+            let between = towards(norm, x, &batch.images, &middle, &distances);
+            let Some(reached) = self.decide(access, batch, &between)? else {
                 break;
             };
             for (row, share) in middle.into_iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The weight of the margin against the distance, which is searched for.
 
-use super::Search;
+use super::NearestSearch;
 use crate::{AttackError, ModelAccess};
 
 /// The search for a row's weight `c`.
@@ -25,7 +25,7 @@ impl Balance {
     }
 }
 
-impl Search {
+impl NearestSearch {
     /// Runs `descend` this often, each time with a `c` for each row: from `initial` on by factors
     /// of ten until a run reaches the goal, then by bisection. From ten runs on the last is with
     /// the least `c` that is known to do, or 1e10.
@@ -46,7 +46,7 @@ impl Search {
         ) -> Result<(Vec<bool>, bool), AttackError>,
     ) -> Result<(), AttackError> {
         let begin = || Balance { constant: initial, low: 0.0, high: f64::INFINITY };
-        let mut rows: Vec<Balance> = (0..self.problem.len()).map(|_| begin()).collect();
+        let mut rows: Vec<Balance> = (0..self.batch.len()).map(|_| begin()).collect();
         for run in 0..runs {
             if self.is_complete() {
                 break;

@@ -18,9 +18,9 @@ use cni_noise::Key;
 ///
 /// Whether it is reached is asked of the margin of the mean logits, for a stochastic model over
 /// draws that are the same for all images, and not those of any gradient.
-pub(crate) struct Search {
+pub(crate) struct NearestSearch {
     /// The rows still under attack.
-    pub problem: AttackBatch,
+    pub batch: AttackBatch,
     /// The classes that the model tells apart.
     pub classes: usize,
     /// Whether rows may leave with the first image within the threat, because the caller wants it.
@@ -45,7 +45,7 @@ pub(crate) struct Search {
 }
 
 /// What an image is worth.
-pub(crate) struct Look {
+pub(crate) struct Evaluated {
     /// The margins.
     pub scores: Vec<f64>,
     /// Whether the goal is reached.
@@ -58,23 +58,23 @@ pub(crate) struct Look {
     pub zero: Vec<bool>,
 }
 
-impl Search {
+impl NearestSearch {
     /// Looks at the images themselves; those at which the goal is reached leave, since nothing is
     /// nearer.
     pub fn begin(
         access: &mut ModelAccess<'_>,
         threat: Threat,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         eot: Eot,
         confidence: f64,
         key: Key,
     ) -> Result<Self, AttackError> {
         let eot = Eot { expectation: Expectation::Logits, ..eot };
-        let margin = Objective::new(Loss::Margin, &problem.goal);
-        let stochastic = access.is_stochastic(problem)?;
+        let margin = Objective::new(Loss::Margin, &batch.goal);
+        let stochastic = access.is_stochastic(batch)?;
         let early = access.wants_early_stop() && !stochastic;
-        let (images, key) = (problem.images.clone(), key.named("score"));
-        let logits = access.score(&images, &margin, &problem.examples, eot, key)?.logits;
+        let (images, key) = (batch.images.clone(), key.named("score"));
+        let logits = access.score(&images, &margin, &batch.examples, eot, key)?.logits;
         let mut search = Self {
             classes: logits.dims()[1],
             early,
@@ -85,33 +85,33 @@ impl Search {
             eot,
             key,
             margin,
-            distances: vec![f64::INFINITY; problem.len()],
-            sizes: vec![f64::INFINITY; problem.len()],
-            active: ActiveRows::new(problem.len()),
-            problem: problem.clone(),
+            distances: vec![f64::INFINITY; batch.len()],
+            sizes: vec![f64::INFINITY; batch.len()],
+            active: ActiveRows::new(batch.len()),
+            batch: batch.clone(),
             nearest: images.clone(),
         };
-        let look = search.judge(access, &images, &logits, None)?;
-        search.offer(&images, &look);
-        search.leave(&look.reached);
+        let evaluated = search.measure(access, &images, &logits, None)?;
+        search.keep_nearest(&images, &evaluated);
+        search.leave(&evaluated.reached);
         Ok(search)
     }
 
-    fn judge(
+    fn measure(
         &self,
         access: &mut ModelAccess<'_>,
         images: &Tensor<4>,
         logits: &Tensor<2>,
         found: Option<&InputGradient>,
-    ) -> Result<Look, AttackError> {
+    ) -> Result<Evaluated, AttackError> {
         let scores = self.margin.score(logits.clone());
-        let reached = self.problem.goal.reached(logits).float();
-        let distances = self.threat.norm().distance(images, &self.problem.images);
+        let reached = self.batch.goal.reached(logits).float();
+        let distances = self.threat.norm().distance(images, &self.batch.images);
         let sizes = match self.elastic {
             None => distances.clone(),
             Some(beta) => {
                 let [l2, l1] =
-                    [Norm::L2, Norm::L1].map(|norm| norm.distance(images, &self.problem.images));
+                    [Norm::L2, Norm::L1].map(|norm| norm.distance(images, &self.batch.images));
                 l2.square() + l1.mul_scalar(beta)
             }
         };
@@ -125,10 +125,14 @@ impl Search {
         let reached: Vec<bool> =
             reached.into_iter().zip(sure).map(|(reached, sure)| reached > 0.0 && sure).collect();
         let zero = zero.into_iter().map(|zero| zero > 0.0).collect();
-        Ok(Look { scores, reached, distances, sizes, zero })
+        Ok(Evaluated { scores, reached, distances, sizes, zero })
     }
 
-    fn offer(&mut self, images: &Tensor<4>, Look { reached, distances, sizes, .. }: &Look) {
+    fn keep_nearest(
+        &mut self,
+        images: &Tensor<4>,
+        Evaluated { reached, distances, sizes, .. }: &Evaluated,
+    ) {
         if !reached.contains(&true) {
             return;
         }
@@ -145,27 +149,32 @@ impl Search {
 
     /// Looks at images and keeps those that are nearer than all before. What a gradient has found
     /// at them saves a pass through a model without noise.
-    pub fn look(
+    pub fn evaluate(
         &mut self,
         access: &mut ModelAccess<'_>,
         images: &Tensor<4>,
         found: Option<&InputGradient>,
-    ) -> Result<Look, AttackError> {
-        let look = match found.filter(|_| !self.stochastic) {
-            Some(gradient) => self.judge(access, images, &gradient.logits, found)?,
+    ) -> Result<Evaluated, AttackError> {
+        let evaluated = match found.filter(|_| !self.stochastic) {
+            Some(gradient) => self.measure(access, images, &gradient.logits, found)?,
             None => {
-                let examples = &self.problem.examples;
+                let examples = &self.batch.examples;
                 let scores = access.score(images, &self.margin, examples, self.eot, self.key)?;
-                self.judge(access, images, &scores.logits, found)?
+                self.measure(access, images, &scores.logits, found)?
             }
         };
-        self.offer(images, &look);
-        Ok(look)
+        self.keep_nearest(images, &evaluated);
+        Ok(evaluated)
     }
 
     /// Ends an iteration that led to these images; whether there may be another.
-    pub fn proceed(&self, access: &mut ModelAccess<'_>, images: &Tensor<4>, look: &Look) -> bool {
-        access.proceed(&self.problem, images, &look.scores, self.threat.norm())
+    pub fn proceed(
+        &self,
+        access: &mut ModelAccess<'_>,
+        images: &Tensor<4>,
+        evaluated: &Evaluated,
+    ) -> bool {
+        access.proceed(&self.batch, images, &evaluated.scores, self.threat.norm())
     }
 
     /// How far from each original a search may start: the radius of the threat; without one the
@@ -175,7 +184,7 @@ impl Search {
         if !self.threat.is_unbounded() {
             return vec![epsilon; self.distances.len()];
         }
-        let clean = self.problem.images.clone();
+        let clean = self.batch.images.clone();
         let corner = clean.clone().max_pair(clean.neg().add_scalar(1.0));
         let farthest = read(&self.threat.norm().length(corner));
         self.distances.iter().zip(farthest).map(|(near, far)| near.min(far)).collect()
@@ -194,7 +203,7 @@ impl Search {
         }
         let rows = self.active.take(finished, &self.result())?;
         if !self.is_complete() {
-            self.problem = self.problem.select(&rows);
+            self.batch = self.batch.select(&rows);
             self.margin = self.margin.select(&rows);
             self.nearest = rows.of(&self.nearest);
             self.distances = rows.of_list(&self.distances);
@@ -210,7 +219,7 @@ impl Search {
 
     /// The nearest images within the threat, and the originals where there is none.
     fn result(&self) -> Tensor<4> {
-        where_rows(&self.within(), self.problem.images.clone(), &self.nearest)
+        where_rows(&self.within(), self.batch.images.clone(), &self.nearest)
     }
 
     /// As [`result`](Self::result), for all rows that the search began with.

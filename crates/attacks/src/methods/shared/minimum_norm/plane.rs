@@ -1,6 +1,6 @@
 //! The boundary of the model, as if it were linear.
 
-use super::Search;
+use super::NearestSearch;
 use crate::rows::where_rows;
 use crate::{AttackError, Eot, ModelAccess, Objective};
 use burn::tensor::Tensor;
@@ -15,7 +15,7 @@ pub(crate) struct Plane {
     pub distances: Vec<f64>,
 }
 
-impl Search {
+impl NearestSearch {
     /// Of the planes where these objectives are zero, if they were linear, the nearest to each
     /// image.
     pub fn nearest_plane(
@@ -29,7 +29,7 @@ impl Search {
         let dual = self.threat.norm().dual();
         let mut nearest: Option<Plane> = None;
         for objective in objectives {
-            let found = access.gradient(images, objective, &self.problem.examples, eot, key)?;
+            let found = access.gradient(images, objective, &self.batch.examples, eot, key)?;
             let slopes = dual.length(found.gradient.clone());
             let [offsets, slopes] = access.read([found.score, slopes])?;
             // A gradient of zero leads nowhere: its plane is the farthest.

@@ -8,8 +8,8 @@ use crate::{AttackBatch, Objective, Rows};
 use burn::tensor::Tensor;
 
 /// The rows still in the run.
-pub(super) struct State {
-    pub problem: AttackBatch,
+pub(super) struct ActiveRun {
+    pub batch: AttackBatch,
     pub objective: Objective,
     pub ball: Ball,
     pub x: Tensor<4>,
@@ -21,15 +21,15 @@ pub(super) struct State {
     /// The point that does most for the goal, and what it is worth; the result where no example
     /// leaves.
     pub result: Option<(Tensor<4>, Vec<Merit>)>,
-    pub schedule: Step,
+    pub schedule: StepSchedule,
 }
 
-pub(super) enum Step {
+pub(super) enum StepSchedule {
     Momentum(Schedule),
     Sparse(SparseSchedule),
 }
 
-impl State {
+impl ActiveRun {
     /// Keeps the point where it does more for the goal than those before.
     pub fn keep(&mut self, merits: Vec<Merit>) {
         if let Some((images, best)) = self.result.take() {
@@ -54,7 +54,7 @@ impl State {
     }
 
     pub fn select(&mut self, rows: &Rows) {
-        self.problem = self.problem.select(rows);
+        self.batch = self.batch.select(rows);
         self.objective = self.objective.select(rows);
         self.ball = self.ball.select(rows);
         for images in [
@@ -67,22 +67,22 @@ impl State {
             *images = rows.of(images);
         }
         match &mut self.schedule {
-            Step::Momentum(schedule) => schedule.select(rows.as_slice()),
-            Step::Sparse(schedule) => schedule.select(rows.as_slice()),
+            StepSchedule::Momentum(schedule) => schedule.select(rows.as_slice()),
+            StepSchedule::Sparse(schedule) => schedule.select(rows.as_slice()),
         }
     }
 
     /// At a checkpoint, sends rows back to their best point.
     pub fn check(&mut self) {
         let back = match &mut self.schedule {
-            Step::Momentum(schedule) => match schedule.check() {
+            StepSchedule::Momentum(schedule) => match schedule.check() {
                 Some(back) => back,
                 None => return,
             },
-            Step::Sparse(schedule) if schedule.is_due() => {
-                schedule.check(&moved(&self.best, &self.problem.images))
+            StepSchedule::Sparse(schedule) if schedule.is_due() => {
+                schedule.check(&moved(&self.best, &self.batch.images))
             }
-            Step::Sparse(_) => return,
+            StepSchedule::Sparse(_) => return,
         };
         self.x = where_rows(&back, self.x.clone(), &self.best);
         self.gradient = where_rows(&back, self.gradient.clone(), &self.best_gradient);
