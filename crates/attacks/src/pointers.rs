@@ -1,5 +1,5 @@
-//! Attacks behind pointers, which are attacks: a box, an `Arc` or a reference goes wherever an
-//! attack goes.
+//! `Attack` for pointers to attacks: a box, an `Arc` or a reference can stand wherever an attack
+//! can.
 
 use crate::attack::{Access, Attack};
 use crate::{AttackBatch, AttackError, Knob, Knobs, ModelAccess, Passes, Threat};

@@ -21,14 +21,14 @@ use std::sync::Arc;
 /// Each of 100 iterations adds a step along the gradient of the cross-entropy to the change, whose
 /// length falls from 1 to 0.01 along a cosine, and then sets the length of the change: 5 % less
 /// than before where the image was adversarial, 5 % more where it was not. The result is the
-/// nearest adversarial image found, where it is within the threat, else the original. Where the
+/// nearest adversarial image found, if it is within the threat, otherwise the original. Where the
 /// gradient is zero the direction is random.
 ///
 /// The last step is ours: since the length keeps swinging by 5 % around the boundary, ten halvings
 /// of the segment from the original to the nearest adversarial image look for it there;
-/// [`with_bisection(0)`](Self::with_bisection) gives the published algorithm. Whether an image of a
-/// stochastic model is adversarial is asked of the mean logits over `draws` draws, the same for all
-/// images; without noise the pass of the gradient tells.
+/// [`with_bisection(0)`](Self::with_bisection) gives the published algorithm. If the model is
+/// stochastic, the mean logits over `draws` draws, the same for all images, decide whether an image
+/// is adversarial; if it is not, the forward pass of the gradient decides.
 ///
 /// ```
 /// use cni_attacks::{Attack, Ddn, Threat};
@@ -70,7 +70,7 @@ impl Ddn {
         })
     }
 
-    /// The number of iterations; an error where it is zero.
+    /// The number of iterations; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
@@ -99,8 +99,8 @@ impl Ddn {
         Ok(Self { levels: Some(levels), ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
+    /// The number of draws of the model's noise that each gradient averages over, and each test
+    /// whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -237,7 +237,7 @@ impl Attack for Ddn {
         Some(score * (1 + self.bisection as u64) + step * self.steps as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }

@@ -52,13 +52,13 @@ impl RandomNoise {
         Self { law: NoiseLaw::Gaussian, ..Self::new(threat) }
     }
 
-    /// The number of points; an error where it is zero.
+    /// The number of points; an error if it is zero.
     pub fn with_samples(self, samples: usize) -> Result<Self, AttackError> {
         Ok(Self { samples: at_least_one("samples", samples)?, ..self })
     }
 
-    /// The number of draws of the model's noise behind each score; an error where it is zero. A run
-    /// refuses several draws for a single point, which has no score.
+    /// The number of draws of the model's noise that are averaged for each score; an error if it is
+    /// zero. A run refuses several draws for a single point, which has no score.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }

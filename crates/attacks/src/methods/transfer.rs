@@ -52,12 +52,12 @@ impl Transfer {
         }
     }
 
-    /// The number of candidates for each image; an error where it is zero.
+    /// The number of candidates for each image; an error if it is zero.
     pub fn with_candidates(self, candidates: usize) -> Result<Self, AttackError> {
         Ok(Self { candidates: at_least_one("candidates", candidates)?, ..self })
     }
 
-    /// The number of draws of the victim's noise that choose among candidates; an error where it is
+    /// The number of draws of the victim's noise that choose among candidates; an error if it is
     /// zero. A run refuses several draws for a single candidate.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })

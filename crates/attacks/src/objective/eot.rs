@@ -37,12 +37,12 @@ impl Eot {
     /// A single draw.
     pub const ONE: Self = Self { draws: 1, expectation: Expectation::Loss };
 
-    /// The mean of the loss over `draws` draws; an error where they are zero.
+    /// The mean of the loss over `draws` draws; an error if they are zero.
     pub fn new(draws: usize) -> Result<Self, AttackError> {
         Self::ONE.with_draws(draws)
     }
 
-    /// The same over `draws` draws; an error where they are zero.
+    /// The same over `draws` draws; an error if they are zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
     }
@@ -135,7 +135,7 @@ impl Success {
     /// As of the margin, which is checked where it is a function of one's own.
     pub fn of(logits: Tensor<2>, goal: &Goal) -> Result<Self, AttackError> {
         let margin = Objective::new(Loss::Margin, goal).checked_score(logits)?;
-        // A margin is positive just where the goal is reached.
+        // A margin is positive exactly if the goal is reached.
         let reached = margin.clone().greater_elem(0.0).float().cast(margin.dtype());
         Ok(Self { reached, margin })
     }

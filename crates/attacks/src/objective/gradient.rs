@@ -45,7 +45,7 @@ pub struct InputGradient {
 ///
 /// # Errors
 ///
-/// Where `draws` is zero; where images, labels and logits do not fit together; where a logit or the
+/// If `draws` is zero; where images, labels and logits do not fit together; where a logit or the
 /// gradient is not finite; where the logits do not depend on the images.
 pub fn input_gradient(
     classifier: &dyn Classifier,

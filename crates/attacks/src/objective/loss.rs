@@ -66,7 +66,7 @@ impl Loss {
     ///
     /// # Panics
     ///
-    /// Where there are fewer classes than the loss compares: two, or three in [`Dlr`](Self::Dlr).
+    /// If there are fewer classes than the loss compares: two, or three in [`Dlr`](Self::Dlr).
     pub fn per_example(&self, logits: Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
         assert_classes(&logits, self.classes());
         let logits = at_least_single(logits);
@@ -129,7 +129,7 @@ impl PairLoss {
     ///
     /// # Panics
     ///
-    /// Where there are fewer classes than the loss compares: two, or four in [`Dlr`](Self::Dlr).
+    /// If there are fewer classes than the loss compares: two, or four in [`Dlr`](Self::Dlr).
     pub fn per_example(
         self,
         logits: Tensor<2>,

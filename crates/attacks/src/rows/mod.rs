@@ -44,7 +44,7 @@ impl Rows {
     ///
     /// # Panics
     ///
-    /// Where the tensor has fewer rows.
+    /// If the tensor has fewer rows.
     pub fn of<const D: usize>(&self, tensor: &Tensor<D>) -> Tensor<D> {
         self.assert_within(tensor.dims()[0]);
         tensor.clone().select(0, self.index.clone())
@@ -60,7 +60,7 @@ impl Rows {
     ///
     /// # Panics
     ///
-    /// Where `part` has another number of rows, or `whole` has fewer than these name.
+    /// If `part` has another number of rows, or `whole` has fewer than these name.
     pub fn replace<const D: usize>(&self, whole: &Tensor<D>, part: &Tensor<D>) -> Tensor<D> {
         let batch = whole.dims()[0];
         let (got, wanted) = (part.dims()[0], self.host.len());
@@ -78,7 +78,7 @@ impl Rows {
     ///
     /// # Panics
     ///
-    /// Where the list has fewer.
+    /// If the list has fewer.
     pub fn of_labels(&self, labels: &Tensor<1, Int>) -> Tensor<1, Int> {
         self.assert_within(labels.dims()[0]);
         labels.clone().select(0, self.index.clone())
@@ -88,7 +88,7 @@ impl Rows {
     ///
     /// # Panics
     ///
-    /// Where the list has fewer.
+    /// If the list has fewer.
     pub fn of_list<T: Clone>(&self, list: &[T]) -> Vec<T> {
         self.host.iter().map(|&row| list[row].clone()).collect()
     }

@@ -37,10 +37,10 @@ impl Threat {
     ///
     /// # Errors
     ///
-    /// Where `epsilon` is negative, NaN or infinite; in Linf also from 1 on, where the ball holds
+    /// If `epsilon` is negative, NaN or infinite; in Linf also from 1 on, where the ball holds
     /// every image there is: most often a radius in units of bytes, 8 for 8/255;
-    /// [`whole_box`](Self::whole_box) is for those who mean it. Zero is a radius: it leaves
-    /// the images alone. [`unbounded`](Self::unbounded) has none.
+    /// [`whole_box`](Self::whole_box) is for those who mean it. Zero is a radius: it leaves the
+    /// images alone. [`unbounded`](Self::unbounded) has none.
     pub fn new(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
         let threat = Self::of_any_radius(norm, epsilon)?;
         if threat.is_unbounded() {

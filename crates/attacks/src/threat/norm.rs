@@ -58,7 +58,7 @@ impl Norm {
     ///
     /// # Panics
     ///
-    /// Where there is not one share for each image.
+    /// If there is not one share for each image.
     pub fn sparse_step(gradient: Tensor<4>, shares: &[usize]) -> Tensor<4> {
         l1::sparse_step(gradient, shares)
     }

@@ -48,7 +48,7 @@ impl Apgd {
         }
     }
 
-    /// How many target classes are tried; an error where it is zero, and unless the attack is a
+    /// How many target classes are tried; an error if it is zero, and unless the attack is a
     /// [`targeted`](Self::targeted) one.
     pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
         let targets = at_least_one("targets", targets)?;
@@ -62,12 +62,12 @@ impl Apgd {
         }
     }
 
-    /// The number of iterations of a run; an error where it is zero.
+    /// The number of iterations of a run; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, for each target; an error where it is zero.
+    /// The number of runs, for each target; an error if it is zero.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
@@ -82,18 +82,19 @@ impl Apgd {
         Ok(Self { rho: within("rho", rho, |rho| (0.0..=1.0).contains(&rho), "0 to 1")?, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient; an error where it is zero.
+    /// The number of draws of the model's noise that are averaged for each gradient; an error if it
+    /// is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// The number of draws behind each score of a stochastic model; an error where it is zero.
+    /// The number of draws behind each score of a stochastic model; an error if it is zero.
     /// Otherwise as many as behind each gradient.
     pub fn with_score_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { score_draws: Some(at_least_one("score_draws", draws)?), ..self })
     }
 
-    /// What the expectation over draws is taken of.
+    /// The quantity that is averaged over the draws: losses, logits or probabilities.
     pub fn with_expectation(self, expectation: Expectation) -> Self {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }

@@ -92,7 +92,7 @@ impl BoundaryAttack {
         })
     }
 
-    /// The most steps; an error where it is zero.
+    /// The most steps; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
@@ -112,8 +112,8 @@ impl BoundaryAttack {
         Ok(Self { adaptation, ..self })
     }
 
-    /// The number of steps from one that adapts the sizes to the next; an error where it is zero.
-    /// Each such step asks for two decisions.
+    /// The number of steps from one that adapts the sizes to the next; an error if it is zero. Each
+    /// such step asks for two decisions.
     pub fn with_interval(self, interval: usize) -> Result<Self, AttackError> {
         Ok(Self { interval: at_least_one("interval", interval)?, ..self })
     }
@@ -125,7 +125,7 @@ impl BoundaryAttack {
         Ok(Self { convergence, ..self })
     }
 
-    /// How many random images are tried as a start; an error where it is zero.
+    /// How many random images are tried as a start; an error if it is zero.
     pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_tries(tries)?, ..self })
     }
@@ -135,14 +135,13 @@ impl BoundaryAttack {
     ///
     /// # Errors
     ///
-    /// Where there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
+    /// If there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
     /// 1e-6 is clipped.
     pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_starts(starts)?, ..self })
     }
 
-    /// The number of draws of the model's noise that vote on each decision; an error where it is
-    /// zero.
+    /// The number of draws of the model's noise that vote on each decision; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_draws(draws)?, ..self })
     }
@@ -213,7 +212,7 @@ impl Attack for BoundaryAttack {
         Some(Passes { forwards: (decisions * self.decisions.draws()) as u64, backwards: 0 })
     }
 
-    /// Those that vote on every decision.
+    /// The draws that vote on every decision.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("decision"), self.decisions.draws())]
     }

@@ -22,13 +22,13 @@ use std::sync::Arc;
 /// the confidence, over `w` in `x = (1 + tanh w) / 2`, for 1000 iterations of step 0.01. Nine such
 /// runs search for the least `c` with which the goal is reached: from 0.001 on by factors of ten
 /// until one does, then by bisection. The nearest image found in any iteration with a margin of at
-/// least κ is the result, where it is within the threat, else the original.
+/// least κ is the result, if it is within the threat, otherwise the original.
 ///
 /// Settings and search are those of foolbox's `L2CarliniWagnerAttack`, whose runs have 10 000
-/// iterations, without its `abort_early`. An image that reaches the goal as it is stays as it is.
-/// Whether an image of a stochastic model is adversarial is asked of the mean logits over `draws`
-/// draws, the same for all images; without noise the pass of the gradient tells. Where the caller
-/// wants early stopping, examples leave between two runs.
+/// iterations, without its `abort_early`. An image that reaches the goal already stays as it is. If
+/// the model is stochastic, the mean logits over `draws` draws, the same for all images, decide
+/// whether an image is adversarial; if it is not, the forward pass of the gradient decides. If the
+/// caller wants early stopping, examples leave between two runs.
 ///
 /// ```
 /// use cni_attacks::{Attack, CarliniWagner, Threat};
@@ -67,13 +67,13 @@ impl CarliniWagner {
         })
     }
 
-    /// The number of iterations of a run; an error where it is zero.
+    /// The number of iterations of a run; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, each with another `c`; an error where it is zero. From ten on the last
-    /// is with the least `c` that is known to do, or 1e10.
+    /// The number of runs, each with another `c`; an error if it is zero. From ten on the last is
+    /// with the least `c` that is known to do, or 1e10.
     pub fn with_search_steps(self, search_steps: usize) -> Result<Self, AttackError> {
         Ok(Self { search_steps: at_least_one("search_steps", search_steps)?, ..self })
     }
@@ -99,8 +99,8 @@ impl CarliniWagner {
         Ok(Self { confidence, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
+    /// The number of draws of the model's noise that each gradient averages over, and each test
+    /// whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -157,8 +157,8 @@ impl FromSpec for CarliniWagner {
 deserialize_from_spec!(CarliniWagner);
 
 impl Attack for CarliniWagner {
-    /// `CW-{search_steps}x{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where
-    /// there is any.
+    /// `CW-{search_steps}x{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` if κ
+    /// is not 0.
     fn name(&self) -> String {
         let mut name = format!("CW-{}x{}", self.search_steps, self.steps);
         name = self.eot.name(name);
@@ -214,7 +214,7 @@ impl Attack for CarliniWagner {
         Some(score + step * (self.search_steps * self.steps) as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }

@@ -21,20 +21,19 @@ use std::sync::Arc;
 
 /// The attack of Carlini and Wagner (arXiv 1608.04644, section VI-C), in Linf.
 ///
-/// The largest change of a pixel has a slope in one pixel alone, and a descent along it swings
-/// from pixel to pixel. So a bound τ takes its place: Adam lowers
-/// `Σᵢ max(|xᵢ − x₀ᵢ| − τ, 0) + c · max(κ − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and
-/// κ the confidence, over `w` in `x = (1 + tanh w) / 2`, by steps of 0.005. Where the goal is
-/// reached and no pixel has moved by more than τ, τ becomes 0.9 of the largest change, and the
-/// descent begins anew from there; τ is 1 at first. Where 1000 iterations do not get there `c`,
-/// 1e-5 at first, is doubled. An example ends once τ is at most 1/256, or `c` at least 20. The
-/// nearest image found in any iteration with a margin of at least κ is the result, where it is
-/// within the threat, else the original.
+/// The largest change of a pixel has a slope in one pixel alone, and a descent along it swings from
+/// pixel to pixel. So a bound τ takes its place: Adam lowers `Σᵢ max(|xᵢ − x₀ᵢ| − τ, 0) + c · max(κ
+/// − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and κ the confidence, over `w` in `x = (1 +
+/// tanh w) / 2`, by steps of 0.005. Where the goal is reached and no pixel has moved by more than
+/// τ, τ becomes 0.9 of the largest change, and the descent begins anew from there; τ is 1 at first.
+/// Where 1000 iterations do not get there `c`, 1e-5 at first, is doubled. An example ends once τ is
+/// at most 1/256, or `c` at least 20. The nearest image found in any iteration with a margin of at
+/// least κ is the result, if it is within the threat, otherwise the original.
 ///
-/// An image that reaches the goal as it is stays as it is. Whether an image of a stochastic model
-/// is adversarial is asked of the mean logits over `draws` draws, the same for all images; without
-/// noise the pass of the gradient tells. Where the caller wants early stopping, an example leaves
-/// with its first image within the threat.
+/// An image that reaches the goal already stays as it is. If the model is stochastic, the mean
+/// logits over `draws` draws, the same for all images, decide whether an image is adversarial; if
+/// it is not, the forward pass of the gradient decides. If the caller wants early stopping, an
+/// example leaves with its first image within the threat.
 ///
 /// # Deviations
 ///
@@ -149,8 +148,7 @@ impl FromSpec for CarliniWagnerLinf {
 deserialize_from_spec!(CarliniWagnerLinf);
 
 impl Attack for CarliniWagnerLinf {
-    /// `CW-Linf-{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where there is
-    /// any.
+    /// `CW-Linf-{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` if κ is not 0.
     fn name(&self) -> String {
         let mut name = self.eot.name(format!("CW-Linf-{}", self.steps));
         if self.confidence > 0.0 {
@@ -209,7 +207,7 @@ impl Attack for CarliniWagnerLinf {
         Some(score + step * ((taus + constants) as u64 + 1) * self.steps as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }

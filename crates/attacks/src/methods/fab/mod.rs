@@ -26,11 +26,11 @@ use std::sync::Arc;
 /// save the pass where the point is not, and cost a second gradient where it is, which is more
 /// often.
 ///
-/// The result is the nearest adversarial image found, where it is within the threat, else the
+/// The result is the nearest adversarial image found, if it is within the threat, otherwise the
 /// original. Examples that have one leave before the next restart or target, unless a
-/// [`Runner`](crate::Runner) says otherwise: then all are tried, and the nearest counts. Whether an
-/// image of a stochastic model is adversarial is asked of the mean logits over `draws` draws, the
-/// same for all images; no example leaves.
+/// [`Runner`](crate::Runner) says otherwise: then all are tried, and the nearest counts. If the
+/// model is stochastic, the mean logits over `draws` draws, the same for all images, decide whether
+/// an image is adversarial; no example leaves.
 ///
 /// As in the authors' code, the search along the segment that ends the published algorithm is left
 /// out unless [asked for](Self::with_bisection). Without it the result is about a percent farther
@@ -84,7 +84,7 @@ impl Fab {
         Self { targets: Some(9), ..Self::new(threat) }
     }
 
-    /// How many target classes are tried; an error where it is zero, and unless the attack is a
+    /// How many target classes are tried; an error if it is zero, and unless the attack is a
     /// [`targeted`](Self::targeted) one.
     pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
         let targets = at_least_one("targets", targets)?;
@@ -98,13 +98,13 @@ impl Fab {
         }
     }
 
-    /// The number of iterations of a run; an error where it is zero.
+    /// The number of iterations of a run; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, for each target; an error where it is zero. The first starts at the
-    /// image, each other at a random point at the distance ε/2, clipped to the box.
+    /// The number of runs, for each target; an error if it is zero. The first starts at the image,
+    /// each other at a random point at the distance ε/2, clipped to the box.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
@@ -134,8 +134,8 @@ impl Fab {
         Self { bisection: steps, ..self }
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
+    /// The number of draws of the model's noise that each gradient averages over, and each test
+    /// whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -229,7 +229,7 @@ impl Attack for Fab {
         Some(score + ranking + run * (runs * self.restarts) as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }

@@ -25,13 +25,13 @@ use std::sync::Arc;
 /// first the ball reaches as far as the boundary would be if the model were linear. Once an
 /// adversarial image is known, the radius shrinks by a share γ where the image is adversarial, and
 /// to the distance of the nearest so far if that is less, and grows by γ where it is not; γ falls
-/// from 0.05 to 0.001. The result is the nearest adversarial image found, where it is within the
-/// threat, else the original.
+/// from 0.05 to 0.001. The result is the nearest adversarial image found, if it is within the
+/// threat, otherwise the original.
 ///
-/// Every run starts from the original. An image whose gradient is zero stays where it is. Whether
-/// an image of a stochastic model is adversarial is asked of the mean logits over `draws` draws,
-/// the same for all images; without noise the pass of the gradient tells. Where the caller wants
-/// early stopping, an example leaves with its first image within the threat.
+/// Every run starts from the original. An image whose gradient is zero stays where it is. If the
+/// model is stochastic, the mean logits over `draws` draws, the same for all images, decide whether
+/// an image is adversarial; if it is not, the forward pass of the gradient decides. If the caller
+/// wants early stopping, an example leaves with its first image within the threat.
 ///
 /// # Deviations
 ///
@@ -84,7 +84,7 @@ impl Fmn {
         Self { threat, steps, step_size, gamma, overshoot, eot: Eot::ONE }
     }
 
-    /// The number of iterations; an error where it is zero.
+    /// The number of iterations; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
@@ -114,8 +114,8 @@ impl Fmn {
         Ok(Self { overshoot, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
+    /// The number of draws of the model's noise that each gradient averages over, and each test
+    /// whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -231,7 +231,7 @@ impl Attack for Fmn {
         Some(score + step * self.steps as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }

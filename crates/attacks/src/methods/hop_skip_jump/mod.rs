@@ -80,18 +80,18 @@ impl HopSkipJump {
         })
     }
 
-    /// The number of iterations; an error where it is zero.
+    /// The number of iterations; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The decisions for the first normal, `B₀`, and the most for any; an error where one is zero.
+    /// The decisions for the first normal, `B₀`, and the most for any; an error if one is zero.
     pub fn with_samples(self, first: usize, most: usize) -> Result<Self, AttackError> {
         let first_samples = at_least_one("first_samples", first)?;
         Ok(Self { first_samples, most_samples: at_least_one("most_samples", most)?, ..self })
     }
 
-    /// How many random images are tried as a start; an error where it is zero.
+    /// How many random images are tried as a start; an error if it is zero.
     pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_tries(tries)?, ..self })
     }
@@ -101,7 +101,7 @@ impl HopSkipJump {
     ///
     /// # Errors
     ///
-    /// Where there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
+    /// If there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
     /// 1e-6 is clipped.
     pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_starts(starts)?, ..self })
@@ -113,8 +113,7 @@ impl HopSkipJump {
         Ok(Self { gamma: within("gamma", gamma, |gamma| gamma > 0.0, "above 0")?, ..self })
     }
 
-    /// The number of draws of the model's noise that vote on each decision; an error where it is
-    /// zero.
+    /// The number of draws of the model's noise that vote on each decision; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_draws(draws)?, ..self })
     }
@@ -204,7 +203,7 @@ impl Attack for HopSkipJump {
         Some(Passes { forwards: (decisions * self.decisions.draws()) as u64, backwards: 0 })
     }
 
-    /// Those that vote on every decision.
+    /// The draws that vote on every decision.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("decision"), self.decisions.draws())]
     }

@@ -26,8 +26,8 @@ use std::sync::Arc;
 /// result is the best sample of all, the images of `μ` among them.
 ///
 /// All scores are means over the same `draws` draws of the model's noise, so that samples differ in
-/// what they are and not in their luck. Of a deterministic model examples leave after the iteration
-/// in which they reach the goal.
+/// what they are and not in their luck. If the model is deterministic, examples leave after the
+/// iteration in which they reach the goal.
 ///
 /// ```
 /// use cni_attacks::{Attack, NAttack, Threat};
@@ -251,7 +251,7 @@ impl Attack for NAttack {
             self.evolve(access, &mut search, key.child(step))?;
             let margins = search.best.margins();
             let more = access.proceed(&search.batch, search.images(), &margins, Norm::Linf);
-            // A margin is positive just where the goal is reached.
+            // A margin is positive exactly if the goal is reached.
             let reached: Vec<bool> = margins.iter().map(|margin| stop && *margin > 0.0).collect();
             if let Some(rows) = active.take(&reached, search.images()) {
                 if active.is_complete() {

@@ -42,8 +42,8 @@ pub enum LocationSearch {
 /// The result is the best of all that was tried: the patch that reaches the goal in the most draws,
 /// of equals the one with the larger margin. With `draws` above one every gradient and every loss
 /// is an expectation over the model's noise (EOT). Gradients draw anew at every step; all losses
-/// and margins are taken under the same draws, which no gradient sees. Of a deterministic model
-/// examples leave as soon as they reach the goal.
+/// and margins are taken under the same draws, which no gradient sees. If the model is
+/// deterministic, examples leave as soon as they reach the goal.
 ///
 /// A patch is no ball of a norm. [`threat`](Attack::threat) is an Linf ball that holds all patches,
 /// [`Threat::whole_box`] unless [`with_threat`](Self::with_threat) limits how far pixels may move;

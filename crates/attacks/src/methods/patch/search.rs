@@ -175,7 +175,7 @@ impl<'a> PatchSearch<'a> {
 
     /// Examples that have reached the goal leave, where they do.
     fn leave(&mut self, at: &mut Patched) {
-        // A margin is positive just where the goal is reached.
+        // A margin is positive exactly if the goal is reached.
         let reached = self.best.margins().into_iter().map(|margin| self.stop && margin > 0.0);
         let reached: Vec<bool> = reached.collect();
         let Some(images) = self.best.images() else { return };

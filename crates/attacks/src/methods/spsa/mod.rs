@@ -27,8 +27,8 @@ use std::sync::Arc;
 ///
 /// A run starts at the image, and its result is the best iterate. Every query is a mean over
 /// `draws` draws of the model's noise: the two of a sample see the same, each sample others, and
-/// the iterates are compared under draws of their own. Of a deterministic model examples leave as
-/// soon as they reach the goal.
+/// the iterates are compared under draws of their own. If the model is deterministic, examples
+/// leave as soon as they reach the goal.
 ///
 /// ```
 /// use cni_attacks::{Attack, Spsa, Threat};
@@ -213,7 +213,7 @@ impl Attack for Spsa {
             if !more {
                 break;
             }
-            // A margin is positive just where the goal is reached.
+            // A margin is positive exactly if the goal is reached.
             let reached: Vec<bool> =
                 search.best.margins().iter().map(|margin| stop && *margin > 0.0).collect();
             if let Some(rows) = active.take(&reached, search.images()) {

@@ -82,7 +82,7 @@ impl<'a> SquareSearch<'a> {
                 }
             }
             let more = self.report(access, x, &best, &merits);
-            // A margin is positive just where the goal is reached.
+            // A margin is positive exactly if the goal is reached.
             if self.stop && found.iter().any(|found| found.margin > 0.0) {
                 self.keep(&best, &merits, |merit| merit.margin > 0.0);
                 self.select(&merits);

@@ -48,7 +48,7 @@ impl Universal {
     ///
     /// # Panics
     ///
-    /// Where the images are not of the perturbation's shape.
+    /// If the images are not of the perturbation's shape.
     pub fn apply(&self, images: &Tensor<4>) -> Tensor<4> {
         moved(&images.clone().inner(), &self.perturbation).clamp(0.0, 1.0)
     }
@@ -58,8 +58,8 @@ impl Universal {
     ///
     /// # Errors
     ///
-    /// Where `draws` is zero, there is no batch, the images are not of the perturbation's shape,
-    /// and those of [`AttackBatch::new`] and [`score`](crate::score).
+    /// If `draws` is zero, there is no batch, the images are not of the perturbation's shape, and
+    /// those of [`AttackBatch::new`] and [`score`](crate::score).
     pub fn judge(
         &self,
         classifier: &dyn Classifier,

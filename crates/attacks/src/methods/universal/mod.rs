@@ -75,7 +75,7 @@ impl UniversalPerturbation {
     ///
     /// # Errors
     ///
-    /// Where the norm of the threat is L1.
+    /// If the norm of the threat is L1.
     pub fn new(threat: Threat) -> Result<Self, AttackError> {
         let (got, wanted) = (threat.norm(), &[Norm::Linf, Norm::L2]);
         if !wanted.contains(&got) {
@@ -116,8 +116,8 @@ impl UniversalPerturbation {
     ///
     /// # Errors
     ///
-    /// Where there is no batch or their images differ in shape, and those of
-    /// [`AttackBatch::new`] and [`input_gradient`](crate::input_gradient).
+    /// If there is no batch or their images differ in shape, and those of [`AttackBatch::new`] and
+    /// [`input_gradient`](crate::input_gradient).
     pub fn find(
         &self,
         classifier: &dyn Classifier,

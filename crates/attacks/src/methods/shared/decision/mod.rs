@@ -39,17 +39,17 @@ impl Decisions {
         Self { tries: 1000, starts: None, draws: 1 }
     }
 
-    /// How many random images are tried as a start; an error where it is zero.
+    /// How many random images are tried as a start; an error if it is zero.
     pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
         Ok(Self { tries: at_least_one("tries", tries)?, ..self })
     }
 
-    /// Images to start from, tried before random ones; an error where they are no images.
+    /// Images to start from, tried before random ones; an error if they are no images.
     pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
         Ok(Self { starts: Some(Starts::new(starts)?), ..self })
     }
 
-    /// The number of draws of the model's noise that vote; an error where it is zero.
+    /// The number of draws of the model's noise that vote; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
     }

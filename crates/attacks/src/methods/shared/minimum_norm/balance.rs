@@ -31,7 +31,7 @@ impl NearestSearch {
     /// the least `c` that is known to do, or 1e10.
     ///
     /// `descend` is given the run's number, and tells which rows reached the goal in it, and
-    /// whether the budget allows another. Where the caller wants early stopping, rows leave between
+    /// whether the budget allows another. If the caller wants early stopping, rows leave between
     /// two runs.
     pub fn balance(
         &mut self,
