@@ -1,5 +1,4 @@
-//! The cascade of a suite over one batch: each attack gets the examples that the attacks before it
-//! have left.
+//! The cascade of a suite over one batch: each attack runs on the examples that are still robust.
 
 use super::Suite;
 use crate::access::Severity;
@@ -8,23 +7,23 @@ use crate::{Rows, rows::where_rows};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
-/// What is known of a batch so far.
+/// The results for a batch so far.
 #[derive(Clone, Debug)]
 pub(super) struct Cascade {
     pub batch: AttackBatch,
     pub key: Key,
     /// Draws that decide whether an example is broken: one for a model without noise.
     pub draws: usize,
-    /// The image of each example that did most harm, at first the example itself.
+    /// The worst image of each example so far; at first the example itself.
     pub images: Tensor<4>,
     /// How far it misleads the model.
     pub severity: Vec<Severity>,
-    /// Whether every draw gives what the attacker wants, so that nothing is left to win.
+    /// Whether every draw reaches the goal, so that the example leaves the cascade.
     pub broken: Vec<bool>,
 }
 
 impl Cascade {
-    /// The batch as it is, once the model is found to tell enough classes apart for every attack.
+    /// The unperturbed batch, after a check that the model has enough classes for every attack.
     pub fn new(
         access: &mut ModelAccess<'_>,
         batch: &AttackBatch,
@@ -46,10 +45,10 @@ impl Cascade {
         })
     }
 
-    /// Runs attack number `index` of a suite on the examples that are left.
+    /// Runs attack number `index` of a suite on the examples that are still robust.
     ///
-    /// Whether they break is decided by draws that the attack has not seen, but that are the same
-    /// for all attacks.
+    /// Draws that no attack has used, the same for all attacks, decide whether an example is
+    /// broken.
     pub fn step(
         &mut self,
         access: &mut ModelAccess<'_>,

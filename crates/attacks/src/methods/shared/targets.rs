@@ -1,4 +1,4 @@
-//! The classes that targeted attacks lead to.
+//! The target classes of targeted attacks.
 
 use crate::rows::read_labels;
 use crate::{AttackBatch, AttackError, Eot, Goal, Loss, ModelAccess, Objective, PairLoss};
@@ -21,8 +21,8 @@ impl Pair {
 /// Pairs of the true class and, in turn, each of the `most` wrong classes with the largest mean
 /// logits at the images.
 ///
-/// Of a target that class is the only one to reach, from the most likely other. An error for a goal
-/// of a user's own, which names no class.
+/// For a targeted goal the only pair leads from the most likely other class to the target. A custom
+/// goal, which names no class, is an error.
 pub(crate) fn targets(
     access: &mut ModelAccess<'_>,
     batch: &AttackBatch,

@@ -17,7 +17,7 @@ pub(super) struct Starts {
     #[serde(skip)]
     images: Tensor<4>,
     count: usize,
-    /// Of their shape and pixels.
+    /// The hash of their shape and pixels.
     hash: String,
 }
 
@@ -34,7 +34,7 @@ impl Starts {
         self.count
     }
 
-    /// That they have the shape of the attacked images.
+    /// Checks that they have the shape of the attacked images.
     pub fn check(&self, batch: &AttackBatch) -> Result<(), AttackError> {
         let [got, wanted] = [&self.images, &batch.images].map(|images| images.dims()[1..].to_vec());
         if got != wanted {
@@ -55,8 +55,8 @@ fn fnv1a(numbers: impl Iterator<Item = f64>) -> String {
 }
 
 impl Decisions {
-    /// Given or uniform images that reach the goal, the originals where none was found, and where
-    /// they were.
+    /// Starting images, given or uniform, that reach the goal, with the originals where none was
+    /// found; and for which examples one was found.
     pub(super) fn find(
         &self,
         access: &mut ModelAccess<'_>,

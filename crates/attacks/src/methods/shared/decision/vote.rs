@@ -1,4 +1,4 @@
-//! The decision of a model, and the segment along which it is asked for.
+//! The decision of a stochastic model by vote, and binary search along a segment.
 
 use crate::rows::{per_row, read, where_rows};
 use crate::{AttackBatch, AttackError, ModelAccess, Norm};
@@ -18,8 +18,8 @@ impl Vote {
         Self { draws, key }
     }
 
-    /// How many draws of each image reach the goal, `[batch]`; `None`, and nothing is asked, where
-    /// the budget has no room for it.
+    /// The number of draws in which each image reaches the goal, `[batch]`. `None`, without a pass,
+    /// if the budget has no room for it.
     pub fn ask(
         self,
         access: &mut ModelAccess<'_>,
@@ -41,12 +41,12 @@ impl Vote {
         Ok(votes)
     }
 
-    /// What votes decide.
+    /// The decisions by majority.
     pub fn decided(self, votes: Vec<f64>) -> Vec<bool> {
         votes.into_iter().map(|votes| 2.0 * votes > self.draws as f64).collect()
     }
 
-    /// Whether each image reaches the goal; `None` as of [`ask`](Self::ask).
+    /// Whether each image reaches the goal; `None` as in [`ask`](Self::ask).
     pub fn decide(
         self,
         access: &mut ModelAccess<'_>,
@@ -84,7 +84,7 @@ impl Vote {
                 let end = if reached[row] { &mut high } else { &mut low };
                 end[row] = share;
             }
-            // The image that was asked about itself, not one rounded anew.
+            // The very image that was tested, not one computed again with other rounding.
             nearest = where_rows(&reached, nearest, &between);
         }
         Ok(nearest)

@@ -1,4 +1,4 @@
-//! The weight of the margin against the distance, which is searched for.
+//! The search for the weight of the margin against the distance.
 
 use super::NearestSearch;
 use crate::{AttackError, ModelAccess};
@@ -11,7 +11,7 @@ struct Balance {
 }
 
 impl Balance {
-    /// After a run with its `c`.
+    /// Updates the bounds after a run with this `c`.
     fn update(&mut self, reached: bool) {
         if reached {
             self.high = self.constant

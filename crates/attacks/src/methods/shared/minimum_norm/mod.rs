@@ -1,4 +1,5 @@
-//! What attacks share that look for the nearest adversarial image.
+//! Parts that minimum-norm attacks share: the nearest adversarial image so far, and its
+//! bookkeeping.
 
 mod balance;
 mod plane;
@@ -14,21 +15,21 @@ use crate::{
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
-/// The nearest image of each example at which the goal was reached.
+/// The nearest adversarial image of each example so far.
 ///
-/// Whether it is reached is asked of the margin of the mean logits, for a stochastic model over
-/// draws that are the same for all images, and not those of any gradient.
+/// The mean logits decide whether the goal is reached. For a stochastic model they are means over
+/// draws that are the same for all images, and that no gradient uses.
 pub(crate) struct NearestSearch {
     /// The rows still under attack.
     pub batch: AttackBatch,
-    /// The classes that the model tells apart.
+    /// The number of classes of the model.
     pub classes: usize,
-    /// Whether rows may leave with the first image within the threat, because the caller wants it.
+    /// Whether the caller wants rows to leave with their first adversarial image within the threat.
     pub early: bool,
     /// Whether the model has noise.
     pub stochastic: bool,
-    /// Where given, images within the threat are compared by their elastic-net distance with this
-    /// weight of L1, and others do not count.
+    /// If given, only images within the threat count, and they are compared by the elastic-net
+    /// distance with this weight of L1.
     pub elastic: Option<f64>,
     threat: Threat,
     /// The margin from which on the goal counts as reached.
@@ -37,14 +38,14 @@ pub(crate) struct NearestSearch {
     key: Key,
     margin: Objective,
     nearest: Tensor<4>,
-    /// How far each of `nearest` is; infinite where the goal has not been reached.
+    /// The distance of each of `nearest`; infinite if the goal has not been reached.
     distances: Vec<f64>,
-    /// What each of `nearest` was chosen by.
+    /// The size by which each of `nearest` was chosen.
     sizes: Vec<f64>,
     active: ActiveRows,
 }
 
-/// What an image is worth.
+/// The evaluation of a batch of images.
 pub(crate) struct Evaluated {
     /// The margins.
     pub scores: Vec<f64>,
@@ -52,15 +53,14 @@ pub(crate) struct Evaluated {
     pub reached: Vec<bool>,
     /// How far the image is from the original.
     pub distances: Vec<f64>,
-    /// By what it is compared with others: how far it is, or its elastic-net distance.
+    /// The size by which images are compared: the distance, or the elastic-net distance.
     sizes: Vec<f64>,
     /// Whether the gradient that was found there is zero throughout.
     pub zero: Vec<bool>,
 }
 
 impl NearestSearch {
-    /// Looks at the images themselves; those at which the goal is reached leave, since nothing is
-    /// nearer.
+    /// Evaluates the originals; those that reach the goal leave, since nothing is nearer.
     pub fn begin(
         access: &mut ModelAccess<'_>,
         threat: Threat,
@@ -147,8 +147,8 @@ impl NearestSearch {
         }
     }
 
-    /// Looks at images and keeps those that are nearer than all before. What a gradient has found
-    /// at them saves a pass through a model without noise.
+    /// Evaluates images and keeps those that are nearer than all before. For a model without noise,
+    /// the logits of the gradient `found` save a pass.
     pub fn evaluate(
         &mut self,
         access: &mut ModelAccess<'_>,
@@ -167,7 +167,7 @@ impl NearestSearch {
         Ok(evaluated)
     }
 
-    /// Ends an iteration that led to these images; whether there may be another.
+    /// Ends an iteration that led to these images. Returns whether the budget allows another.
     pub fn proceed(
         &self,
         access: &mut ModelAccess<'_>,
@@ -190,13 +190,14 @@ impl NearestSearch {
         self.distances.iter().zip(farthest).map(|(near, far)| near.min(far)).collect()
     }
 
-    /// Which rows have an image within the threat.
+    /// Whether each row has an adversarial image within the threat.
     pub fn within(&self) -> Vec<bool> {
         let within = |distance: &f64| distance.is_finite() && *distance <= self.threat.epsilon();
         self.distances.iter().map(within).collect()
     }
 
-    /// Lets finished rows leave with what they have; the rows that stay, where any left.
+    /// Lets finished rows leave with their result. Returns the rows that stay, or `None` if no row
+    /// left.
     pub fn leave(&mut self, finished: &[bool]) -> Option<Rows> {
         if !finished.contains(&true) {
             return None;
@@ -212,12 +213,12 @@ impl NearestSearch {
         Some(rows)
     }
 
-    /// Whether no row is left.
+    /// Whether all rows have left.
     pub fn is_complete(&self) -> bool {
         self.active.is_complete()
     }
 
-    /// The nearest images within the threat, and the originals where there is none.
+    /// The nearest adversarial images, or the originals if there are none within the threat.
     fn result(&self) -> Tensor<4> {
         where_rows(&self.within(), self.batch.images.clone(), &self.nearest)
     }

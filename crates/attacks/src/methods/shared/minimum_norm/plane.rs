@@ -1,4 +1,4 @@
-//! The boundary of the model, as if it were linear.
+//! The decision boundary of the linearized model.
 
 use super::NearestSearch;
 use crate::rows::where_rows;
@@ -6,18 +6,17 @@ use crate::{AttackError, Eot, ModelAccess, Objective};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
-/// The hyperplane at which a linear model would reach the goal, for each image.
+/// The hyperplane, for each image, at which the linearized model reaches the goal.
 pub(crate) struct Plane {
     pub normal: Tensor<4>,
-    /// What the linear function with these slopes is at the image; it is zero at the plane.
+    /// The value of the linear function at the image; it is zero on the plane.
     pub offsets: Vec<f64>,
-    /// How far the plane is, the box left aside.
+    /// The distance of the plane, without regard to the box.
     pub distances: Vec<f64>,
 }
 
 impl NearestSearch {
-    /// Of the planes where these objectives are zero, if they were linear, the nearest to each
-    /// image.
+    /// The nearest, for each image, of the planes on which the linearized objectives are zero.
     pub fn nearest_plane(
         &self,
         access: &mut ModelAccess<'_>,

@@ -1,4 +1,4 @@
-//! Where the segment to an adversarial image crosses the boundary.
+//! The boundary on the segment from an image to its adversarial one.
 
 use super::NearestSearch;
 use crate::rows::{ActiveRows, per_row};
@@ -6,9 +6,9 @@ use crate::{AttackError, ModelAccess, Rows};
 use burn::tensor::Tensor;
 
 impl NearestSearch {
-    /// Halves, `steps` times, the part of the segment from each image to its nearest adversarial
-    /// one in which the goal comes to be reached. `round` makes an image of a point. Whether the
-    /// budget allows to go on.
+    /// Binary search with `steps` halvings, on the segment from each image to its nearest
+    /// adversarial one, for the boundary. `round` maps a point to a valid image. Returns whether
+    /// the budget allows more.
     pub fn bisect(
         &mut self,
         access: &mut ModelAccess<'_>,
