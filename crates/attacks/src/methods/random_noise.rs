@@ -153,7 +153,7 @@ impl Attack for RandomNoise {
         Some(Passes { forwards: (points * self.eot.draws) as u64, backwards: 0 })
     }
 
-    /// Those that compare points.
+    /// The draws that compare points.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         match self.samples {
             1 => Vec::new(),

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 /// The adversarial examples of a surrogate model, used on another.
 ///
-/// The surrogate keeps its own noise, also where the caller's scope has switched the victim's off.
+/// The surrogate keeps its own noise, even if the caller's scope has switched off that of the
+/// attacked model.
 ///
 /// With one candidate the victim is never asked. With several, each made with another key and so
 /// with other draws of a stochastic surrogate, the one counts that does best on the victim over
@@ -130,13 +131,13 @@ impl Attack for Transfer {
         Ok(Arc::new(Self { attack, eot, ..self.clone() }))
     }
 
-    /// The victim's passes. Those of the surrogate are none of it.
+    /// The passes of the attacked model, without those of the surrogate.
     fn cost(&self, _: usize, _: bool) -> Option<Passes> {
         let candidates = if self.candidates == 1 { 0 } else { self.candidates };
         Some(Passes { forwards: (candidates * self.eot.draws) as u64, backwards: 0 })
     }
 
-    /// Those that choose among candidates.
+    /// The draws that choose among candidates.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         match self.candidates {
             1 => Vec::new(),

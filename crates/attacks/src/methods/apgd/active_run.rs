@@ -1,4 +1,4 @@
-//! The rows still in a run of APGD.
+//! The state of a run of APGD.
 
 use super::schedule::{Schedule, SparseSchedule};
 use crate::methods::shared::best::Merit;
@@ -7,7 +7,7 @@ use crate::threat::Ball;
 use crate::{AttackBatch, Objective, Rows};
 use burn::tensor::Tensor;
 
-/// The rows still in the run.
+/// The state of the rows still in the run.
 pub(super) struct ActiveRun {
     pub batch: AttackBatch,
     pub objective: Objective,
@@ -18,8 +18,7 @@ pub(super) struct ActiveRun {
     /// The point with the best score, to which a run goes back.
     pub best: Tensor<4>,
     pub best_gradient: Tensor<4>,
-    /// The point that does most for the goal, and what it is worth; the result where no example
-    /// leaves.
+    /// The best point for the goal and its merit: the result if no example leaves.
     pub result: Option<(Tensor<4>, Vec<Merit>)>,
     pub schedule: StepSchedule,
 }
@@ -30,7 +29,7 @@ pub(super) enum StepSchedule {
 }
 
 impl ActiveRun {
-    /// Keeps the point where it does more for the goal than those before.
+    /// Keeps the point in the rows in which it has the best merit so far.
     pub fn keep(&mut self, merits: Vec<Merit>) {
         if let Some((images, best)) = self.result.take() {
             let better: Vec<bool> =
@@ -41,7 +40,8 @@ impl ActiveRun {
         }
     }
 
-    /// Lets rows that have reached the goal leave with their image; whether none is left.
+    /// Lets rows that have reached the goal leave with their image. Returns whether all rows have
+    /// left.
     pub fn leave(&mut self, active: &mut ActiveRows, reached: &[bool]) -> bool {
         let Some(rows) = active.take(reached, &self.x) else {
             return false;

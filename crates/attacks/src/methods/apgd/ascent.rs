@@ -10,7 +10,7 @@ use crate::{AttackBatch, AttackError, Eot, ModelAccess, Norm, Objective};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
-/// The share of the new step in a step with momentum.
+/// The weight of the new step in a step with momentum.
 const NEW: f64 = 0.75;
 
 /// The parameters of a run.
@@ -20,12 +20,12 @@ pub(super) struct Ascent {
     pub steps: usize,
     pub rho: f64,
     pub eot: Eot,
-    /// Of a stochastic model, how candidates are scored.
+    /// The expectation that scores candidates of a stochastic model.
     pub score: Option<Eot>,
     /// Whether examples leave once they have reached the goal.
     pub stop: bool,
-    /// Whether the result is one for the goal, and not a start for the next ball, which is the
-    /// point of the best score.
+    /// Whether this is the last ball, whose result is the best point for the goal. Otherwise the
+    /// result is the point with the best score, the start in the next ball.
     pub last: bool,
 }
 
@@ -38,21 +38,21 @@ pub(super) enum Start {
     From(Tensor<4>),
 }
 
-/// What is known at a point.
+/// The evaluation of a point.
 struct Evaluated {
     gradient: Tensor<4>,
     scores: Vec<f64>,
     reached: Vec<bool>,
-    /// Empty where examples leave once they have reached the goal.
+    /// Empty if examples leave once they have reached the goal.
     merits: Vec<Merit>,
 }
 
 impl Ascent {
-    /// A run from images of the ball.
+    /// A run from a start in the ball.
     ///
-    /// Gives the point of each example that reached the goal, where examples leave, else the one
-    /// with the best score; where none leaves the one that reaches it most often, of equals that
-    /// with the best margin. And which rows left.
+    /// If examples leave, the result of each is the point that reached the goal, otherwise the one
+    /// with the best score. If none leaves, it is the point that reaches the goal most often, among
+    /// equals the one with the best margin. Also returns which rows left.
     pub fn run(
         &self,
         access: &mut ModelAccess<'_>,
@@ -140,7 +140,7 @@ impl Ascent {
     /// Gradient and score at a point.
     ///
     /// The draws of the gradient are new at every step; those of the score are the same throughout,
-    /// so that points differ in what they are and not in their luck.
+    /// so that points are compared under equal noise.
     fn evaluate(
         &self,
         access: &mut ModelAccess<'_>,

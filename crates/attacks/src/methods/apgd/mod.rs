@@ -19,7 +19,7 @@ use cni_noise::Key;
 use serde::Serialize;
 use std::sync::Arc;
 
-/// What APGD climbs.
+/// The objective that APGD raises.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum ObjectiveKind {
@@ -33,18 +33,19 @@ enum ObjectiveKind {
 /// 4).
 ///
 /// A run of 100 iterations starts at a random point of the ball's surface, moves with momentum,
-/// halves its steps at checkpoints where it gets nowhere, and then goes on from its best point.
-/// Further restarts and targets attack the examples that are left. The result is the point at which
-/// the goal was reached, else the one with the best score; of a stochastic model the one that
-/// reaches it in the most draws, of equals the one with the best margin.
+/// halves its steps at checkpoints without enough progress, and then continues from its best point.
+/// Further restarts and targets attack the examples that are still robust. The result is the point
+/// that reached the goal, otherwise the one with the best score. If the model is stochastic, it is
+/// the point that reaches the goal in the most draws, and among equals the one with the best
+/// margin.
 ///
-/// For a stochastic model the gradient is a mean over `draws` draws. What decides on steps, on the
-/// best point and on the result is the mean score over `score_draws` other draws, the same at every
-/// iteration, and no example counts as broken before the end. The reference decides all that by the
-/// single last draw of each gradient.
+/// For a stochastic model the gradient is a mean over `draws` draws. Step sizes, the best point and
+/// the result depend on the mean score over `score_draws` other draws, the same at every iteration,
+/// and no example counts as broken before the end. The reference uses the single last draw of each
+/// gradient for all of these.
 ///
-/// Where the reference's count of rises at the first checkpoint compares the first iterate with
-/// zero, this compares it with the start.
+/// At the first checkpoint, the reference counts rises by comparing the first iterate with zero;
+/// this implementation compares it with the start.
 ///
 /// ```
 /// use cni_attacks::{Apgd, Attack, Threat};
@@ -137,7 +138,7 @@ impl Attack for Apgd {
         Some(self.eot.draws)
     }
 
-    /// Without a loss if it climbs the targeted DLR loss.
+    /// The knobs have no loss if the attack is targeted.
     fn knobs(&self) -> Knobs {
         Knobs {
             steps: Some(self.steps),
@@ -171,7 +172,7 @@ impl Attack for Apgd {
         Some(self.passes(classes, stochastic))
     }
 
-    /// Those that choose between runs, or the best point of the only one.
+    /// The draws that choose between runs, or the best point of the only run.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         let several = self.restarts > 1 || matches!(self.kind, ObjectiveKind::Targets(2..));
         let key = match several {

@@ -35,8 +35,8 @@ impl FromSpec for Apgd {
 deserialize_from_spec!(Apgd);
 
 impl Apgd {
-    /// On any other loss; an error for [`targeted`](Self::targeted) attacks, whose loss leads from
-    /// one class to another.
+    /// Sets the loss; an error for [`targeted`](Self::targeted) attacks, whose loss leads from one
+    /// class to another.
     pub fn with_loss(self, loss: Loss) -> Result<Self, AttackError> {
         match self.kind {
             ObjectiveKind::Loss(_) => Ok(Self { kind: ObjectiveKind::Loss(loss), ..self }),
@@ -105,8 +105,7 @@ impl Apgd {
         Self { enlarged, ..self }
     }
 
-    /// What it costs for each example at most, for a model of so many classes: examples may leave
-    /// early.
+    /// The largest cost for each example on a model of so many classes; examples may leave early.
     pub(super) fn passes(&self, classes: usize, stochastic: bool) -> Passes {
         let score = Passes { forwards: self.score_eot().draws as u64, backwards: 0 };
         let evaluation = self.eot.gradient_cost() + score * u64::from(stochastic);

@@ -1,4 +1,4 @@
-//! What APGD climbs, and in which balls.
+//! The objectives of APGD, and the balls in which it raises them.
 
 use super::ascent::{Ascent, Start};
 use super::{Apgd, ObjectiveKind};
@@ -7,7 +7,7 @@ use crate::{AttackBatch, AttackError, Eot, ModelAccess, Norm, Objective, PairLos
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
-/// How a run deals with examples that reach the goal.
+/// The way a run treats noise, and examples that reach the goal.
 #[derive(Clone, Copy)]
 pub(super) struct RunMode {
     pub stochastic: bool,
@@ -15,7 +15,7 @@ pub(super) struct RunMode {
 }
 
 impl Apgd {
-    /// The objectives that are climbed in turn.
+    /// The objectives, raised one after the other.
     pub(super) fn objectives(
         &self,
         access: &mut ModelAccess<'_>,
@@ -87,7 +87,7 @@ impl Apgd {
                 rho: self.rho,
                 eot: self.eot,
                 score: mode.stochastic.then_some(self.score_eot()),
-                // Beyond the threat's ball nothing is found.
+                // A point outside the threat's ball is no result.
                 stop: mode.stop && last,
                 last,
             };
@@ -98,7 +98,8 @@ impl Apgd {
             if last {
                 return Ok((best, reached));
             }
-            // A budget that ends in a larger ball leaves its best point, brought into the threat's.
+            // If the budget ends in a larger ball, the result is its best point, projected into the
+            // threat's ball.
             if !access.has_budget() {
                 let epsilon = self.threat.epsilon();
                 return Ok((norm.project(best, &batch.images, epsilon), reached));

@@ -18,11 +18,11 @@ use std::sync::Arc;
 
 /// The Boundary attack (Brendel et al., arXiv 1712.04248, algorithm 1), in L2.
 ///
-/// All it asks the model is whether an image reaches the goal. It starts at a random image that
-/// does, brought near the boundary by ten halvings of the way to the original. Each of 25 000 steps
-/// draws a direction across the line to the original, takes a step of 0.01 of the distance along
-/// it, returns to the sphere around the original, and goes 0.01 of the distance towards the
-/// original. Where the image reached is adversarial and nearer, the next step starts there.
+/// The attack only uses decisions: whether an image reaches the goal. It starts at a random image
+/// that does, and moves it near the boundary by ten halvings of the way to the original. Each of 25
+/// 000 steps draws a direction across the line to the original, takes a step of 0.01 of the
+/// distance along it, returns to the sphere around the original, and goes 0.01 of the distance
+/// towards the original. If the new image is adversarial and nearer, the next step starts there.
 ///
 /// Every tenth step also asks about the image on the sphere. Both sizes grow by the factor 1.5
 /// where more than half of the last 100 such images were adversarial, and shrink by it where fewer
@@ -30,9 +30,10 @@ use std::sync::Arc;
 /// fewer than a tenth, of the last 30 whole steps were. An example leaves once its way towards the
 /// original is shorter than 1e-7 of the distance.
 ///
-/// The result is the nearest image where its distance is at most the threat's ε, else the original.
-/// Images that reach the goal as they are stay as they are, and so do those for which no start
-/// does; of a target class that may be most, unless [images of it](Self::with_starts) are given.
+/// The result is the nearest image if its distance is at most the threat's ε, otherwise the
+/// original. Images that reach the goal already stay as they are, and so do images without an
+/// adversarial start; for a target class that may be most of them, unless [images of
+/// it](Self::with_starts) are given.
 ///
 /// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the
 /// same draws throughout, so that the boundary holds still. A budget of forward passes is kept to
@@ -45,8 +46,8 @@ use std::sync::Arc;
 ///
 /// Steps, windows and rates are those of foolbox's `BoundaryAttack`. There one direction serves a
 /// whole batch, and an example whose steps have become short returns where they grow again while
-/// others still walk; here an example's result does not depend on its company. Its start is the
-/// first adversarial of 51 points of the way from the original.
+/// others still walk; here an example's result does not depend on its batch. Its start is the first
+/// adversarial of 51 points of the way from the original.
 ///
 /// ```
 /// use cni_attacks::{Attack, BoundaryAttack, Threat};

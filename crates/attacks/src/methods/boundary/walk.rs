@@ -1,4 +1,4 @@
-//! Random steps along the boundary, kept where they lead nearer.
+//! Random steps along the boundary, kept if they lead nearer.
 
 use super::BoundaryAttack;
 use super::pace::Pace;
@@ -9,7 +9,7 @@ use crate::{AttackBatch, AttackError, ModelAccess, Norm, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 
-/// The rows still attacked, all of which have an adversarial image.
+/// The state of the rows still attacked, each with an adversarial image.
 pub(super) struct Walk<'a> {
     attack: &'a BoundaryAttack,
     vote: Vote,
@@ -21,14 +21,15 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// From adversarial images `x`.
+    /// A walk from adversarial images `x`.
     pub fn new(attack: &'a BoundaryAttack, batch: AttackBatch, x: Tensor<4>, vote: Vote) -> Self {
         let distances = read(&Norm::L2.distance(&x, &batch.images));
         let paces = vec![Pace::new(attack.across, attack.towards); distances.len()];
         Self { attack, vote, batch, x, distances, paces }
     }
 
-    /// The nearest adversarial images within the threat, the originals where there are none.
+    /// Runs the walk. Returns the nearest adversarial images, or the originals if these are outside
+    /// the threat.
     pub fn run(mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<Tensor<4>, AttackError> {
         let (attack, epsilon) = (self.attack, self.attack.threat.epsilon());
         let stop = access.wants_early_stop() && access.stops_early(false, &self.batch)?;
@@ -66,8 +67,8 @@ impl<'a> Walk<'a> {
         where_rows(&outside, self.x.clone(), &self.batch.images)
     }
 
-    /// A step along normal draws; whether the budget had room for it. The sizes of steps follow
-    /// what was decided where `adapts` holds, at the price of another decision.
+    /// Takes a step along normal draws. Returns whether the budget had room for it. If `adapts`
+    /// holds, step sizes adapt, at the cost of another decision.
     fn step(
         &mut self,
         access: &mut ModelAccess<'_>,
@@ -125,7 +126,7 @@ impl<'a> Walk<'a> {
         let sphere = (clean.clone() + shrunk).clamp(0.0, 1.0);
         let source = clean - sphere.clone();
         let left = Norm::L2.length(source.clone()).reshape([-1, 1, 1, 1]);
-        // What clipping to the box has shortened already is not gone again.
+        // Clipping to the box may already have shortened the way to the original.
         let short = of_rows(|pace, distance| (pace.towards - 1.0) * distance);
         let way = (left.clone() + short).clamp_min(0.0);
         let share = way / left.clamp_min(f64::from(f32::MIN_POSITIVE));

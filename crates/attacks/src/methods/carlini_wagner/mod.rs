@@ -13,8 +13,8 @@ use crate::rows::per_row;
 use crate::{AttackError, InputGradient, ModelAccess};
 use burn::tensor::Tensor;
 
-/// The slope of `c · max(κ − m, 0)` by the pixels, with `m` the margin, at images that a gradient
-/// and a look were taken of.
+/// The slope of `c · max(κ − m, 0)` by the pixels, with `m` the margin, at images with a known
+/// gradient and evaluation.
 fn slope_of_shortfall(
     access: &mut ModelAccess<'_>,
     search: &NearestSearch,
@@ -23,7 +23,7 @@ fn slope_of_shortfall(
     confidence: f64,
     constants: impl Iterator<Item = f64>,
 ) -> Result<Tensor<4>, AttackError> {
-    // Of a stochastic model the margins of the gradient's own draws.
+    // For a stochastic model, the margins are those of the gradient's own draws.
     let margins = match search.stochastic {
         true => access.read([found.score])?.concat(),
         false => evaluated.scores.clone(),

@@ -11,7 +11,7 @@ use burn::tensor::{Int, Tensor};
 use cni_noise::Key;
 
 impl Fab {
-    /// The boundaries that each run knows of.
+    /// The class boundaries of each run, as objectives.
     pub(super) fn boundaries(
         &self,
         access: &mut ModelAccess<'_>,
@@ -38,7 +38,7 @@ impl Fab {
         })
     }
 
-    /// A run of all rows; whether the budget allows another.
+    /// One run on all rows. Returns whether the budget allows another.
     pub(super) fn descend(
         &self,
         access: &mut ModelAccess<'_>,

@@ -22,9 +22,8 @@ use std::sync::Arc;
 /// Each of 100 iterations takes the model for linear, and steps beyond the nearest boundary of the
 /// linear model within the box, with a bias towards the original image. From an adversarial point
 /// it steps back towards the original. An iteration costs a gradient for each boundary, and a
-/// forward pass to see whether the point is adversarial: asking that of the next gradient would
-/// save the pass where the point is not, and cost a second gradient where it is, which is more
-/// often.
+/// forward pass to see whether the point is adversarial: the next gradient could tell this as well,
+/// but that costs a second gradient if the point is adversarial, which is the more frequent case.
 ///
 /// The result is the nearest adversarial image found, if it is within the threat, otherwise the
 /// original. Examples that have one leave before the next restart or target, unless a

@@ -1,4 +1,4 @@
-//! From a first adversarial image to the nearest, along the boundary.
+//! The walk along the boundary from a first adversarial image to the nearest.
 
 use super::HopSkipJump;
 use crate::methods::shared::decision::Vote;
@@ -7,10 +7,10 @@ use crate::{AttackBatch, AttackError, ModelAccess, Norm, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 
-/// How often a step is halved. Beyond that it moves no pixel in single precision.
+/// The most halvings of a step. With more, it would move no pixel in single precision.
 pub(super) const HALVINGS: usize = 25;
 
-/// The rows still attacked, all of which have an adversarial image.
+/// The state of the rows still attacked, each with an adversarial image.
 pub(super) struct BoundaryWalk<'a> {
     attack: &'a HopSkipJump,
     vote: Vote,
@@ -23,13 +23,14 @@ pub(super) struct BoundaryWalk<'a> {
 }
 
 impl<'a> BoundaryWalk<'a> {
-    /// From adversarial images `x`.
+    /// A walk from adversarial images `x`.
     pub fn new(attack: &'a HopSkipJump, batch: AttackBatch, x: Tensor<4>, vote: Vote) -> Self {
         let distances = read(&attack.threat.norm().distance(&x, &batch.images));
         Self { attack, vote, batch, nearest: x.clone(), x, distances }
     }
 
-    /// The nearest adversarial images within the threat, the originals where there are none.
+    /// Runs the walk. Returns the nearest adversarial images, or the originals if these are outside
+    /// the threat.
     pub fn run(mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<Tensor<4>, AttackError> {
         let (attack, threat) = (self.attack, self.attack.threat);
         let stop = access.wants_early_stop() && access.stops_early(false, &self.batch)?;
@@ -67,12 +68,12 @@ impl<'a> BoundaryWalk<'a> {
         Ok(active.finish(rest))
     }
 
-    /// The values of an image, `d`.
+    /// The number of values of an image, `d`.
     fn values(&self) -> f64 {
         (self.batch.images.shape().num_elements() / self.batch.len()) as f64
     }
 
-    /// How far samples reach for the normal, in Euclidean length as a share of the distance.
+    /// The Euclidean length of the samples for the normal, as a share of the distance.
     fn reach(&self) -> f64 {
         let exponent = if self.attack.threat.norm() == Norm::Linf { 0.5 } else { 1.0 };
         self.attack.gamma / self.values().powf(exponent)
@@ -90,8 +91,8 @@ impl<'a> BoundaryWalk<'a> {
         read(&self.attack.threat.norm().distance(x, &self.batch.images))
     }
 
-    /// Moves `x` towards the originals as far as it stays adversarial, and keeps it where it is the
-    /// nearest.
+    /// Moves `x` towards the originals as far as it stays adversarial, and keeps it if it is the
+    /// nearest so far.
     fn approach_boundary(&mut self, access: &mut ModelAccess<'_>) -> Result<(), AttackError> {
         let searches = self.attack.halvings(self.values());
         let norm = self.attack.threat.norm();
@@ -104,7 +105,7 @@ impl<'a> BoundaryWalk<'a> {
     }
 
     /// The estimated normal of the boundary, of Euclidean length one, on the adversarial side, from
-    /// as many samples as the budget allows; none where it allows no sample.
+    /// as many samples as the budget allows; `None` if it allows no sample.
     fn normal(
         &self,
         access: &mut ModelAccess<'_>,
@@ -139,14 +140,15 @@ impl<'a> BoundaryWalk<'a> {
             return Ok(None);
         }
         let n = f64::from(asked);
-        // Where all agree there is no variance to reduce, and nothing would be left.
+        // If all decisions agree there is no variance to reduce, and subtracting the mean would
+        // give zero.
         let means: Vec<f64> =
             votes.iter().map(|sum| if sum.abs() == n { 0.0 } else { sum / n }).collect();
         let [signed, plain] = sums;
         Ok(Some(Norm::L2.unit(signed - plain * per_row(&means, x))))
     }
 
-    /// Steps along `direction`, halved until they stay adversarial.
+    /// Takes a step along `direction`, halved until it stays adversarial.
     fn step(
         &mut self,
         access: &mut ModelAccess<'_>,

@@ -17,22 +17,23 @@ use std::sync::Arc;
 
 /// HopSkipJump (Chen et al., arXiv 1904.02144, algorithm 2), for the L2 and the Linf norm.
 ///
-/// All it asks the model is whether an image reaches the goal. From a random image that does, a
-/// binary search towards the original meets the boundary. There the mean of random directions, each
-/// with the sign of the decision a little way along it, estimates the boundary's normal; the mean
-/// decision is subtracted first, for less variance. A step along the normal, halved until it stays
-/// adversarial, and a binary search end the iteration. The `t`-th takes `B₀ √t` decisions for the
-/// normal, and steps `1/√t` of the distance at first.
+/// The attack only uses decisions: whether an image reaches the goal. It starts with a random image
+/// that does, and a binary search towards the original finds the boundary. There the mean of random
+/// directions, each with the sign of the decision a little way along it, estimates the boundary's
+/// normal; the mean decision is subtracted first, for less variance. A step along the normal,
+/// halved until it stays adversarial, and a binary search end the iteration. The `t`-th takes `B₀
+/// √t` decisions for the normal, and steps `1/√t` of the distance at first.
 ///
-/// The result is the nearest adversarial image where its distance is at most the threat's ε, else
-/// the original: with a large ε every example of smallest norm. Images that reach the goal as they
-/// are stay as they are, and so do those for which no start does; of a target class that may be
-/// most, unless [images of it](Self::with_starts) are given.
+/// The result is the nearest adversarial image if its distance is at most the threat's ε, otherwise
+/// the original. Images that reach the goal already stay as they are, and so do images without an
+/// adversarial start; for a target class that may be most of them, unless [images of
+/// it](Self::with_starts) are given.
 ///
 /// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the
 /// same draws throughout, so that the boundary holds still.
 ///
-/// A budget of forward passes is kept to the pass: the last normal is estimated from what is left.
+/// A budget of forward passes is kept exactly: the last normal is estimated from the passes that
+/// remain.
 ///
 /// # Deviations
 ///
@@ -59,7 +60,7 @@ pub struct HopSkipJump {
     decisions: Decisions,
 }
 
-/// More values than an image has for which costs are told.
+/// The number of values of the largest image for which [`cost`](Attack::cost) is a bound.
 const MOST_VALUES: f64 = 16_777_216.0;
 
 impl HopSkipJump {

@@ -25,9 +25,9 @@ use std::sync::Arc;
 /// score is the margin, [`Loss::Margin`](crate::Loss::Margin), also where the goal is reached; the
 /// result is the best sample of all, the images of `μ` among them.
 ///
-/// All scores are means over the same `draws` draws of the model's noise, so that samples differ in
-/// what they are and not in their luck. If the model is deterministic, examples leave after the
-/// iteration in which they reach the goal.
+/// All scores are means over the same `draws` draws of the model's noise, so that samples are
+/// compared under equal noise. If the model is deterministic, examples leave after the iteration in
+/// which they reach the goal.
 ///
 /// ```
 /// use cni_attacks::{Attack, NAttack, Threat};
@@ -51,7 +51,7 @@ pub struct NAttack {
 
 /// Keeps pixels at the faces of the box within reach of the tanh.
 const SHRINK: f64 = 1.0 - 1e-6;
-/// Keeps the standardised scores finite where all are equal.
+/// Keeps the standardised scores finite if all are equal.
 const TINY: f64 = 1e-7;
 
 impl NAttack {
@@ -129,7 +129,7 @@ impl NAttack {
     }
 }
 
-/// The rows still attacked.
+/// The state of the rows still attacked.
 struct ActiveSearch {
     batch: AttackBatch,
     /// The mean of the samples, before the tanh.
@@ -226,7 +226,7 @@ impl Attack for NAttack {
         Some(Passes { forwards: (scores * self.eot.draws) as u64, backwards: 0 })
     }
 
-    /// Those of every sample.
+    /// The draws that score every sample.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -239,7 +239,7 @@ impl Attack for NAttack {
     ) -> Result<Tensor<4>, AttackError> {
         let stop = access.stops_early(true, batch)?;
         let mut active = ActiveRows::new(batch.len());
-        // In half precision what keeps the inverse of tanh finite would be one.
+        // In half precision, the factor that keeps the inverse of tanh finite would round to one.
         let images = at_least_single(batch.images.clone());
         let centered = images.sub_scalar(0.5).mul_scalar(2.0 * SHRINK);
         let mut search = ActiveSearch {

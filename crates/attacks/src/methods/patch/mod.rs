@@ -155,7 +155,7 @@ impl Attack for AdversarialPatch {
         Some(run * self.restarts as u64)
     }
 
-    /// Those that compare patches.
+    /// The draws that compare patches.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }

@@ -26,12 +26,12 @@ struct Patched {
     /// What the patches show, `[batch, channels, side, side]`.
     content: Tensor<4>,
     images: Tensor<4>,
-    /// What was climbed, for each row; empty until the images are judged.
+    /// The loss of each row; empty until the images are evaluated.
     scores: Vec<f64>,
 }
 
 impl<'a> PatchSearch<'a> {
-    /// Candidates are judged under the draws of this key.
+    /// A search that scores candidates under the draws of this key.
     pub fn new(patch: &'a AdversarialPatch, batch: &AttackBatch, stop: bool, key: Key) -> Self {
         Self {
             patch,
@@ -53,7 +53,7 @@ impl<'a> PatchSearch<'a> {
         self.active.finish(self.best.into_images(self.batch.images))
     }
 
-    /// A run from a new start on the examples that are left.
+    /// A run from a new start on the examples that have not left.
     pub fn run(&mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<(), AttackError> {
         if !access.affords_scores(1, self.patch.eot) {
             return Ok(());
@@ -173,7 +173,7 @@ impl<'a> PatchSearch<'a> {
         Ok(next)
     }
 
-    /// Examples that have reached the goal leave, where they do.
+    /// Lets examples that have reached the goal leave, if the search stops early.
     fn leave(&mut self, at: &mut Patched) {
         // A margin is positive exactly if the goal is reached.
         let reached = self.best.margins().into_iter().map(|margin| self.stop && margin > 0.0);

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
 use std::ops::Range;
 
-/// Where a run begins, and its steps, whose numbers choose the draws of their gradients.
+/// The start of a run, and the numbers of its steps, which choose the draws of their gradients.
 pub(super) struct Run {
     pub key: Key,
     pub start: Tensor<4>,
@@ -78,13 +78,14 @@ impl Pgd {
         let mut found = access.gradient(&seen, objective, examples, self.eot, key)?;
         found.gradient = view.pull_back(found.gradient);
         if stop {
-            // Only models without noise are left early, for which one draw will do.
+            // Early stopping needs a model without noise, for which one draw suffices.
             found.logits = access.score(x, objective, examples, Eot::ONE, key)?.logits;
         }
         Ok(found)
     }
 
-    /// One run on the examples of `batch`; those that stop early leave for the active.
+    /// One run on the examples of `batch`. With `stop`, examples leave as soon as they reach the
+    /// goal.
     pub(super) fn ascend(
         &self,
         access: &mut ModelAccess<'_>,

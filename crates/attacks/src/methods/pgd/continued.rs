@@ -1,4 +1,4 @@
-//! PGD that goes on from what it has found.
+//! PGD continued from earlier results.
 
 use super::Pgd;
 use super::ascent::Run;
@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use cni_noise::Key;
 
 impl Pgd {
-    /// What it costs to go on to so many steps or restarts.
+    /// The cost of continuing to so many steps or restarts.
     pub(super) fn passes_continued(&self, more: Knob) -> Option<Passes> {
         match more {
             Knob::Steps(steps) => {
@@ -24,7 +24,8 @@ impl Pgd {
         }
     }
 
-    /// The runs that are missing to so many. From one place all runs would be alike.
+    /// The attack with only the missing runs, from random starts, since from one start all runs
+    /// would be equal.
     fn further(&self, restarts: usize) -> Self {
         let restarts = restarts.saturating_sub(self.restarts);
         Self { restarts, random_start: true, ..self.clone() }

@@ -20,10 +20,10 @@ use std::sync::Arc;
 /// 1).
 ///
 /// Gradient ascent on the margin, [`Loss::Margin`], with Adam and a projection to ball and box
-/// after each step. The gradient is a mean over random signs `v ∈ {−1, 1}^d` of
-/// `v (J(x + δv) − J(x − δv)) / 2δ`: each sample costs two queries. No model's gradient is used, so
-/// that a model which hides it is climbed all the same. Points of the queries may lie outside the
-/// box by `δ`.
+/// after each step. The gradient is a mean over random signs `v ∈ {−1, 1}^d` of `v (J(x + δv) − J(x
+/// − δv)) / 2δ`: each sample costs two queries. The model's gradient is not used, so that a model
+/// that masks its gradient is attacked all the same. Points of the queries may lie outside the box
+/// by `δ`.
 ///
 /// A run starts at the image, and its result is the best iterate. Every query is a mean over
 /// `draws` draws of the model's noise: the two of a sample see the same, each sample others, and
@@ -55,7 +55,7 @@ impl Spsa {
         Self { threat, steps: 100, samples: 128, delta: 0.01, learning_rate: 0.01, eot: Eot::ONE }
     }
 
-    /// The estimated gradient, from as many samples as the budget allows; none where it allows no
+    /// The estimated gradient, from as many samples as the budget allows; `None` if it allows no
     /// sample.
     fn gradient(
         &self,
@@ -85,7 +85,7 @@ impl Spsa {
     }
 }
 
-/// The rows still attacked.
+/// The state of the rows still attacked.
 struct ActiveSearch {
     batch: AttackBatch,
     x: Tensor<4>,
@@ -99,7 +99,8 @@ impl ActiveSearch {
         self.x = threat.norm().project(ahead, &self.batch.images, threat.epsilon());
     }
 
-    /// Scores the iterate, and keeps it where it is the best; whether the budget allowed it.
+    /// Scores the iterate, and keeps it if it is the best so far. Returns whether the budget
+    /// allowed it.
     fn evaluate(&mut self, access: &mut ModelAccess<'_>, eot: Eot) -> Result<bool, AttackError> {
         if !access.affords_scores(1, eot) {
             return Ok(false);
@@ -189,7 +190,7 @@ impl Attack for Spsa {
         Some(Passes { forwards: (scores * self.eot.draws) as u64, backwards: 0 })
     }
 
-    /// Those that compare iterates.
+    /// The draws that compare iterates.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }

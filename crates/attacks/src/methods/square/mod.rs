@@ -35,8 +35,9 @@ use std::sync::Arc;
 ///
 /// From the authors' code: windows and signs are drawn for each example by itself, a function of
 /// the key and the example's number, where there one window serves the whole batch; a window can
-/// reach the last row and column; in images that are not square a side cut off by the image is made
-/// up for by the other; the start is one of the queries; a target is sought by the margin, too.
+/// reach the last row and column; if the image is not square and shorter than a window, the window
+/// becomes wider, or the reverse; the start is one of the queries; a target is sought by the
+/// margin, too.
 ///
 /// ```
 /// use cni_attacks::{Attack, Square, Threat};
@@ -196,7 +197,7 @@ impl Attack for Square {
         Some(Passes { forwards: queries, backwards: 0 })
     }
 
-    /// Those of every query.
+    /// The draws that score every query.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }

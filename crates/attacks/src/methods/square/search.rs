@@ -15,8 +15,8 @@ pub(super) struct SquareSearch<'a> {
     square: &'a Square,
     whole: &'a AttackBatch,
     stop: bool,
-    /// The draws of the model's noise behind every score, so that candidates differ in what they
-    /// are and not in luck.
+    /// The draws of the model's noise behind every score, so that candidates are compared under
+    /// equal noise.
     noise: Key,
     shape: Shape,
     origin: Images,
@@ -58,7 +58,7 @@ impl<'a> SquareSearch<'a> {
         self.images.write(&self.whole.images)
     }
 
-    /// A run from a new start on the examples that are left.
+    /// A run from a new start on the examples that have not left.
     pub fn run(&mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<(), AttackError> {
         let mut best = self.origin.clone();
         let mut merits = vec![Merit::NONE; self.record.len()];
@@ -113,7 +113,7 @@ impl<'a> SquareSearch<'a> {
         candidates
     }
 
-    /// Ends an iteration; whether another may follow.
+    /// Ends an iteration. Returns whether the budget allows another.
     fn report(
         &self,
         access: &mut ModelAccess<'_>,

@@ -11,13 +11,12 @@ use serde::{Deserialize, Serialize};
 pub struct Universal {
     /// What is added to every image, `[1, channels, height, width]`, in at least single precision.
     pub perturbation: Tensor<4>,
-    /// What it does to the images that it was made for. Others are fooled less often:
-    /// [`judge`](Self::judge) tells.
+    /// Its effect on the images that it was made for. Other images are fooled less often;
+    /// [`judge`](Self::judge) measures how often.
     pub fooling: Fooling,
-    /// The mean over the images of what was climbed, up to the clip, in each epoch: of every batch
-    /// as its step met it.
+    /// The mean clipped loss over the images in each epoch, each batch taken before its step.
     pub scores: Vec<f64>,
-    /// What the search cost; the judgement is not in it.
+    /// The passes of the search, without those of the judgement.
     pub passes: Passes,
     /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing
     /// leads an attack on.
@@ -26,8 +25,8 @@ pub struct Universal {
     pub exhausted: bool,
 }
 
-/// What a perturbation does to a set of images. Of a stochastic model every rate is a mean over
-/// images and draws of its noise.
+/// The effect of a perturbation on a set of images. If the model is stochastic, every rate is a
+/// mean over images and draws of its noise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fooling {
     /// The number of images.
@@ -84,7 +83,7 @@ impl Fooling {
         key: Key,
     ) -> Result<Self, AttackError> {
         let mut access = ModelAccess::new(classifier);
-        // Noise that wakes for some images only is a reason to draw for all.
+        // If the noise acts on some images only, all images are judged over several draws.
         let mut stochastic = false;
         for batch in batches {
             access.forget_stochastic();
@@ -121,7 +120,7 @@ pub(super) fn moved(images: &Tensor<4>, perturbation: &Tensor<4>) -> Tensor<4> {
     images.clone() + perturbation
 }
 
-/// The batches, once they are found fit for an attack, numbered one after the other.
+/// The batches, checked, with examples numbered consecutively.
 pub(super) fn checked_batches(
     batches: impl IntoIterator<Item = (Tensor<4>, Goal)>,
 ) -> Result<Vec<AttackBatch>, AttackError> {
@@ -140,7 +139,7 @@ pub(super) fn checked_batches(
     }
 }
 
-/// That images have the shape of others, but for their number.
+/// Checks that images have the same shape as others, except for their number.
 fn check_shape(images: &Tensor<4>, like: &Tensor<4>) -> Result<(), AttackError> {
     let [got, wanted] = [images, like].map(|images| images.dims()[1..].to_vec());
     match got == wanted {
