@@ -23,7 +23,7 @@ pub(super) struct SquareSearch<'a> {
     /// The best of all runs, for each example.
     images: Images,
     record: Vec<Merit>,
-    /// The rows still searched, and the batch they make.
+    /// The numbers of the rows still searched, and their batch.
     active: Vec<usize>,
     batch: AttackBatch,
     objective: Objective,
