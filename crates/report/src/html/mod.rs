@@ -68,3 +68,4 @@ fn header(document: &Document) -> Markup {
         }
     }
 }
+

@@ -65,8 +65,9 @@ impl Apgd {
         self.run_stages_from(access, batch, objective, key, mode, clean.clone() + change)
     }
 
-    /// As [`run_stages`](Self::run_stages), from this point, brought into the ball. With an enlarged start
-    /// every stage starts with the sparsity of its first point, as the authors have it.
+    /// As [`run_stages`](Self::run_stages), from this point, projected into the ball. With an
+    /// enlarged start every stage starts with the sparsity of its first point, as the authors
+    /// have it.
     fn run_stages_from(
         &self,
         access: &mut ModelAccess<'_>,
