@@ -1,4 +1,4 @@
-//! What must hold of the images that an attack gives back.
+//! The results of attacks, and the checks on them.
 
 use crate::rows::at_least_single;
 use crate::rows::{count_not_finite, zeros};
@@ -6,54 +6,56 @@ use crate::{AttackBatch, AttackError, Passes, Threat};
 use burn::tensor::{DType, Tensor};
 use cni_noise::Examples;
 
-/// What an attack gives back, not judged: what [`Runner::perturb`](crate::Runner::perturb) gives to
-/// programs that judge by themselves, or not at all.
+/// The perturbed images of an attack, without a success rate: the result of
+/// [`Runner::perturb`](crate::Runner::perturb), for training and for programs that judge success
+/// themselves.
 #[derive(Clone, Debug)]
 pub struct Perturbed {
     /// The perturbed images, without autodiff graph, `[batch, channels, height, width]`.
     pub images: Tensor<4>,
     /// The distance of each image from its original, in the threat's norm.
     pub distance: Vec<f64>,
-    /// Forward passes of each image, all draws counted; a backward pass has one of its own. Images
-    /// of one example number share a count, which has the passes of all of them.
+    /// Forward passes of each image, over all draws; each backward pass implies one. Images with
+    /// the same example number share a count, the sum over them.
     pub queries: Vec<u64>,
-    /// What they cost, all images together.
+    /// The passes of all images together.
     pub passes: Passes,
-    /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing
-    /// leads an attack on.
+    /// The numbers of the examples that met a gradient of zero: a sign of gradient masking, since
+    /// such a gradient gives an attack no direction.
     pub zero_gradients: Vec<u64>,
     /// Whether a budget ended the attack.
     pub exhausted: bool,
 }
 
-/// What an attack gives back, judged by passes that it has not seen: what
-/// [`Runner::run`](crate::Runner::run) gives.
+/// The perturbed images of an attack, with success rates over draws that the attack has not used:
+/// the result of [`Runner::run`](crate::Runner::run).
 #[derive(Clone, Debug)]
 pub struct Adversarial {
     /// The perturbed images, without autodiff graph, `[batch, channels, height, width]`.
     pub images: Tensor<4>,
-    /// For each image the share of the judging draws in which it reaches the goal. Of a model
-    /// without noise that is one draw, and the share 0 or 1.
+    /// For each image, the share of the judging draws in which it reaches the goal. A model without
+    /// noise has one draw, and the share is 0 or 1.
     pub success_rate: Vec<f64>,
-    /// The draws that judged: one for a model without noise. The attack has used none of them.
+    /// The number of judging draws: one for a model without noise. The attack has used none of
+    /// them.
     pub judging_draws: usize,
     /// The distance of each image from its original, in the threat's norm.
     pub distance: Vec<f64>,
-    /// Forward passes of each image, all draws counted; a backward pass has one of its own. Images
-    /// of one example number share a count, which has the passes of all of them. The judging passes
-    /// are no queries of the attack, and not counted.
+    /// Forward passes of each image, over all draws; each backward pass implies one. Images with
+    /// the same example number share a count, the sum over them. The judging passes are not queries
+    /// of the attack, and are not counted.
     pub queries: Vec<u64>,
-    /// What the attack cost, all images together, without the judging passes.
+    /// The passes of the attack for all images together, without the judging passes.
     pub passes: Passes,
-    /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing
-    /// leads an attack on.
+    /// The numbers of the examples that met a gradient of zero: a sign of gradient masking, since
+    /// such a gradient gives an attack no direction.
     pub zero_gradients: Vec<u64>,
     /// Whether a budget ended the attack.
     pub exhausted: bool,
 }
 
 impl Adversarial {
-    /// What the attack gave, with what judged it.
+    /// The result of an attack with its success rates.
     pub(crate) fn new(found: Perturbed, success_rate: Vec<f64>, judging_draws: usize) -> Self {
         let Perturbed { images, distance, queries, passes, zero_gradients, exhausted } = found;
         Self {
@@ -68,36 +70,36 @@ impl Adversarial {
         }
     }
 
-    /// The mean over images and draws of how often the goal is not reached: of misclassification
-    /// the robust accuracy under this attack, from 0 to 1.
+    /// The share of images and draws in which the goal is not reached, from 0 to 1. If the goal is
+    /// misclassification, this is the robust accuracy under the attack.
     pub fn robust_accuracy(&self) -> f64 {
         1.0 - self.success_rate.iter().sum::<f64>() / self.success_rate.len().max(1) as f64
     }
 }
 
-/// The images of an attack, and what tells whether they are within its threat.
-pub(crate) struct Found {
+/// The result of an attack before its check, with the values that the check reads.
+pub(crate) struct UncheckedResult {
     images: Tensor<4>,
     attack: String,
     threat: Threat,
-    /// By how much distances and pixels may be off through rounding.
+    /// The rounding errors that distances and pixels may have.
     rounding: [f64; 2],
     lists: [Tensor<1>; 4],
 }
 
-impl Found {
-    /// What `attack` found for `problem`, once its shape is that of the images.
+impl UncheckedResult {
+    /// The images that `attack` found for `batch`; an error if their shape differs.
     pub fn new(
         attack: String,
         threat: Threat,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         images: Tensor<4>,
     ) -> Result<Self, AttackError> {
-        let (got, wanted) = (images.dims(), problem.images.dims());
+        let (got, wanted) = (images.dims(), batch.images.dims());
         if got != wanted {
             return Err(AttackError::ResultShape { attack, got, wanted });
         }
-        let original = &problem.images;
+        let original = &batch.images;
         let images = images.inner().to_device(&original.device()).cast(original.dtype());
         let pixels = images.clone().flatten::<2>(1, 3);
         let [least, most] = [pixels.clone().min_dim(1), pixels.max_dim(1)];
@@ -108,12 +110,12 @@ impl Found {
         Ok(Self { images, attack, threat, rounding, lists })
     }
 
-    /// What to read.
+    /// The lists that the check needs on the host.
     pub fn lists(&self) -> [Tensor<1>; 4] {
         self.lists.clone()
     }
 
-    /// The images and their distances, once what was read is found to be in order.
+    /// Checks the values that were read; returns the images and their distances.
     pub fn check(
         self,
         examples: &Examples,
@@ -145,9 +147,9 @@ impl Found {
     }
 }
 
-/// By how much the distance of an image from its original, and a pixel, may be off through
-/// rounding: each pixel by a unit in the last place of one, and a sum of so many by as many in
-/// single precision.
+/// The rounding errors that a distance and a pixel may have: a pixel, one unit in the last place of
+/// 1; a distance, what these errors add up to in its norm, and the error of summing in single
+/// precision.
 fn rounding(images: &Tensor<4>, threat: Threat) -> [f64; 2] {
     let unit = last_place(images.dtype());
     let values = images.dims()[1..].iter().product::<usize>() as f64;
@@ -159,7 +161,7 @@ fn rounding(images: &Tensor<4>, threat: Threat) -> [f64; 2] {
     [2.0 * of_pixels + 1e-5 * threat.epsilon(), unit]
 }
 
-/// The unit in the last place of one.
+/// The unit in the last place of 1.
 pub(crate) fn last_place(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::EPSILON,

@@ -1,6 +1,6 @@
-//! What every attack is, and what several of them share.
+//! The attack trait, and how an attack runs on a model.
 
-use crate::adversarial::Found;
+use crate::adversarial::UncheckedResult;
 use crate::runner::Runner;
 use crate::{AttackBatch, AttackError, Classifier, Knob, Knobs, ModelAccess, Passes, Threat};
 use burn::tensor::Tensor;
@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What an attack asks of the model.
+/// The kind of access to the model that an attack needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
@@ -21,13 +21,13 @@ pub enum Access {
     Decisions,
     /// Another model.
     Transfer,
-    /// Nothing, or no more than a choice among random points.
+    /// No access, or only enough to choose among random points.
     None,
 }
 
 /// An attack: an immutable value that perturbs images within its threat.
 ///
-/// Those who use one need [`on`](Self::on) alone:
+/// Users of an attack need only [`on`](Self::on):
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};
@@ -41,18 +41,18 @@ pub enum Access {
 /// # Ok::<(), cni_attacks::AttackError>(())
 /// ```
 ///
-/// Those who write one implement the methods without a body. What their [`run`](Self::run) gives is
-/// checked: images of another shape, that are not finite, or outside of ball or box, are an error
-/// that names the attack and the example.
+/// Authors of an attack implement the methods without a body. The images that [`run`](Self::run)
+/// returns are checked: a wrong shape, a value that is not finite, or an image outside the ball or
+/// the box is an error that names the attack and the example.
 pub trait Attack: AsAttack + Send + Sync {
     /// A short name for tables, from the parameters that matter most, such as `PGD-20`.
     fn name(&self) -> String;
 
-    /// What the attack may change. Its results stay within it, to the rounding of the images'
-    /// element type.
+    /// The threat model: what the attack may change. Its results stay within it, up to the rounding
+    /// of the images' element type.
     fn threat(&self) -> Threat;
 
-    /// What it asks of the model.
+    /// The kind of access to the model that the attack needs.
     fn access(&self) -> Access;
 
     /// The attack with all its parameters, for records.
@@ -61,17 +61,17 @@ pub trait Attack: AsAttack + Send + Sync {
     /// How many draws of the attacked model's noise each of its gradients averages over (EOT);
     /// `None` for an attack that takes no gradient of that model.
     ///
-    /// Draws that score candidates or decide between them do not count: a gradient under a single
-    /// draw leads a run astray however well its results are compared. Of a suite it is the most
-    /// that any of its attacks averages over.
+    /// Draws that only score or compare candidates do not count: a gradient under a single draw
+    /// misleads a run, however well its results are compared. A suite gives the largest number
+    /// among its attacks.
     fn gradient_draws(&self) -> Option<usize>;
 
-    /// The fewest classes that the model must tell apart, known before the first pass.
+    /// The fewest classes that the model must have.
     fn min_classes(&self) -> usize {
         2
     }
 
-    /// The values of the settings that it shares with other attacks.
+    /// The values of the settings that this attack shares with others.
     fn knobs(&self) -> Knobs {
         Knobs::default()
     }
@@ -86,26 +86,26 @@ pub trait Attack: AsAttack + Send + Sync {
         Err(knob.lacked_by(self.name()))
     }
 
-    /// What it costs for each example on a model of so many classes, with noise or without: an
-    /// upper bound in passes through that model, since examples may leave early. `None` if it
-    /// cannot tell.
+    /// The cost for each example on a model of so many classes, with noise or without: an upper
+    /// bound in passes through that model, since examples may leave early. `None` if the attack has
+    /// no such bound.
     ///
-    /// It counts the attack as it runs by its own habit, without the four passes that find out
-    /// whether the model has noise, and without what an early stop costs if the caller asks for
-    /// one.
+    /// The bound holds for the attack's default behaviour. It includes neither the four passes that
+    /// test whether the model has noise, nor the passes that an early stop needs if the caller asks
+    /// for one.
     fn cost(&self, _classes: usize, _stochastic: bool) -> Option<Passes> {
         None
     }
 
-    /// Whether it looks for the nearest adversarial image, and gives the original if that is
-    /// outside the threat. Such an attack may have an [unbounded](Threat::unbounded) threat, and
-    /// one run of it answers every radius.
+    /// Whether the attack looks for the nearest adversarial image, and returns the original if that
+    /// image is outside the threat. Such an attack may have an [unbounded](Threat::unbounded)
+    /// threat, and one run of it answers every radius.
     fn is_minimum_norm(&self) -> bool {
         false
     }
 
-    /// That its settings make sense together, asked before the first pass: what the setter of one
-    /// of them cannot know.
+    /// Checks, before the first pass, that the settings make sense together. A single setter cannot
+    /// know that.
     ///
     /// # Errors
     ///
@@ -114,19 +114,19 @@ pub trait Attack: AsAttack + Send + Sync {
         Ok(())
     }
 
-    /// What it costs for each example to [continue](Self::continued) to so many steps or restarts
-    /// in all. `None` if the attack cannot be continued by this knob: then more of it is a run from
-    /// the beginning, of [`with_knob`](Self::with_knob).
+    /// The cost for each example to [continue](Self::continued) to so many steps or restarts in
+    /// all. `None` if the attack cannot be continued by this knob; then a sweep runs
+    /// [`with_knob`](Self::with_knob) from the beginning.
     fn continued_cost(&self, _more: Knob) -> Option<Passes> {
         None
     }
 
-    /// Continues from the images `found`, which it has found for this `batch` under this `key`, to
-    /// so many steps or restarts in all: `more` is [`Knob::Steps`] or [`Knob::Restarts`] with a
-    /// larger number than its own.
+    /// Continues from the images `found`, an earlier result of this attack for this `batch` and
+    /// `key`. `more` is [`Knob::Steps`] or [`Knob::Restarts`], and its total is larger than the
+    /// attack's own.
     ///
-    /// An attack that can be continued spares a sweep the passes that it has spent already. The
-    /// images are as good as those of the attack [with that knob](Self::with_knob), and need not be
+    /// A sweep over such an attack need not repeat the passes that it has already spent. The images
+    /// are as strong as those of the attack [with that knob](Self::with_knob), but need not be
     /// equal to them.
     ///
     /// # Errors
@@ -144,22 +144,22 @@ pub trait Attack: AsAttack + Send + Sync {
         Err(more.lacked_by(self.name()))
     }
 
-    /// The draws of the model's noise by which a run under `key` decides on its result: those that
-    /// choose among its candidates, else those of its last gradients. Each entry stands for draws 0
-    /// up to its number of the noise that belongs to its key. Empty if the attack asks for no draws
-    /// or cannot tell.
+    /// The draws of the model's noise that decide the result of a run under `key`: the draws that
+    /// choose among its candidates, or, if there is no such choice, the draws of its last
+    /// gradients. An entry (key, n) stands for the draws 0 to n − 1 of that key. The list is empty
+    /// if the attack uses no draws or cannot name them.
     ///
-    /// An image may fit these draws and not others, which audits find out.
+    /// An image may be adversarial under these draws and not under others. Audits test that.
     fn deciding_draws(&self, _key: Key) -> Vec<(Key, usize)> {
         Vec::new()
     }
 
-    /// Perturbs the images of `problem`; gives them in its order, `[batch, channels, height,
-    /// width]`.
+    /// Perturbs the images of `batch` and returns them in the same order, `[batch, channels,
+    /// height, width]`.
     ///
-    /// What an attack is. Callers want [`on`](Self::on); an attack made of others runs them by
-    /// [`ModelAccess::run`]. Every random number, and the noise of the model, is a function of
-    /// `key` and of the examples' numbers.
+    /// This method is the attack itself. Callers use [`on`](Self::on); an attack made of other
+    /// attacks runs them with [`ModelAccess::run`]. Every random number, and the noise of the
+    /// model, is a function of `key` and of the examples' numbers.
     ///
     /// # Errors
     ///
@@ -167,18 +167,18 @@ pub trait Attack: AsAttack + Send + Sync {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError>;
 
     /// The attack on a model, ready to [`run`](Runner::run). Options such as chunks, a budget or a
-    /// key are set on the way.
+    /// key are set in between.
     fn on<'a>(&'a self, model: &'a dyn Classifier) -> Runner<'a, dyn Attack + 'a> {
         Runner::new(self.as_attack(), model)
     }
 }
 
-/// An attack as a trait object, which every [`Attack`] is by itself.
+/// Conversion of an attack into a trait object. Every [`Attack`] has it.
 pub trait AsAttack {
     /// This attack.
     fn as_attack<'a>(&'a self) -> &'a (dyn Attack + 'a);
@@ -191,33 +191,33 @@ impl<A: Attack> AsAttack for A {
 }
 
 impl ModelAccess<'_> {
-    /// What `attack` makes of the images of `problem`, `[batch, channels, height, width]` in its
-    /// order: how every attack is run, by itself or as part of another.
-    /// [`Progress`](crate::Progress) speaks of it from now on.
+    /// Runs `attack` on `batch` and returns its images, `[batch, channels, height, width]`, in the
+    /// same order. Every attack runs through this method, alone or as part of another. From here on
+    /// [`Progress`](crate::Progress) reports its name.
     ///
-    /// A ball of radius zero holds the image alone, and nothing is asked.
+    /// A ball of radius zero holds only the image itself, so that the model gets no pass.
     ///
     /// # Errors
     ///
     /// Those of [`Attack::check`] and [`Attack::run`], [`AttackError::Unbounded`] for an unbounded
-    /// threat of an attack that needs a radius, and an error if its images have another shape than
-    /// those of `problem`, are not finite, or lie outside the box or the ball of its threat by more
-    /// than rounding.
+    /// threat of an attack that needs a radius, and an error if the result differs from `batch` in
+    /// shape, is not finite, or lies outside the box or the ball of the threat by more than
+    /// rounding.
     pub fn run(
         &mut self,
         attack: &(impl Attack + ?Sized),
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        Ok(self.run_measured(attack, problem, key)?.0)
+        Ok(self.run_measured(attack, batch, key)?.0)
     }
 
-    /// As [`run`](Self::run), and the distances of the images from the originals in the threat's
-    /// norm.
+    /// As [`run`](Self::run); also returns the distances of the images from the originals in the
+    /// threat's norm.
     pub(crate) fn run_measured(
         &mut self,
         attack: &(impl Attack + ?Sized),
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<(Tensor<4>, Vec<f64>), AttackError> {
         attack.check()?;
@@ -226,24 +226,24 @@ impl ModelAccess<'_> {
             return Err(AttackError::Unbounded { attack: attack.name() });
         }
         if threat.epsilon() == 0.0 {
-            return Ok((problem.images.clone(), vec![0.0; problem.len()]));
+            return Ok((batch.images.clone(), vec![0.0; batch.len()]));
         }
         self.begin(attack.name());
-        let images = attack.run(self, problem, key);
+        let images = attack.run(self, batch, key);
         self.end();
-        let found = Found::new(attack.name(), threat, problem, images?)?;
+        let found = UncheckedResult::new(attack.name(), threat, batch, images?)?;
         let lists = self.read(found.lists())?;
-        found.check(&problem.examples, &lists)
+        found.check(&batch.examples, &lists)
     }
 }
 
-/// The settings of an attack, as the records have them.
+/// The settings of an attack as JSON, for records.
 pub(crate) fn spec(attack: &impl Serialize) -> serde_json::Value {
     serde_json::to_value(attack).expect("names and finite numbers have a JSON form")
 }
 
-/// That a model of so many classes can be attacked by each of these: to be asked before the first
-/// of them runs.
+/// Checks, before the first attack runs, that a model of `got` classes has enough of them for each
+/// of these attacks.
 pub fn check_classes<'a>(
     attacks: impl IntoIterator<Item = &'a (dyn Attack + 'a)>,
     got: usize,

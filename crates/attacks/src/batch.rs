@@ -1,4 +1,4 @@
-//! What an attack is given to solve.
+//! The input of an attack.
 
 use crate::objective::{check_batch, check_examples, check_not_empty};
 use crate::rows::{align_to, count_not_finite, read_all, zeros};
@@ -6,14 +6,14 @@ use crate::{AttackError, Goal, Rows};
 use burn::tensor::Tensor;
 use cni_noise::Examples;
 
-/// Images, what the attacker wants of each, and which examples of the data set they are.
+/// A batch to attack: images, the attacker's goal for each, and their numbers in the data set.
 #[derive(Clone, Debug)]
 pub struct AttackBatch {
     /// Pixels in [0, 1], without autodiff graph, `[batch, channels, height, width]`.
     pub images: Tensor<4>,
-    /// What the attacker wants, on the device of the images.
+    /// The attacker's goal, on the device of the images.
     pub goal: Goal,
-    /// The examples' numbers, from which their random numbers and the model's noise derive.
+    /// The examples' numbers. Their random numbers and the model's noise derive from these.
     pub examples: Examples,
 }
 
@@ -21,13 +21,13 @@ pub struct AttackBatch {
 const ROUNDING: f64 = 1e-6;
 
 impl AttackBatch {
-    /// The problem, once its images are found fit for an attack.
+    /// The batch, after a check that its images are valid.
     ///
     /// # Errors
     ///
-    /// Where the batch is empty, there is not one label, or not one number, for each image, or
-    /// pixels are not finite or outside [0, 1]. What is outside by at most 1e-6 is taken for
-    /// rounding, and clipped.
+    /// If the batch is empty, if the number of labels or of examples' numbers differs from the
+    /// number of images, or if a pixel is not finite or outside [0, 1]. A pixel outside by at most
+    /// 1e-6 counts as rounding, and is clipped.
     pub fn new(
         images: Tensor<4>,
         goal: &Goal,
@@ -40,17 +40,17 @@ impl AttackBatch {
         Ok(Self { images, goal, examples })
     }
 
-    /// How many images there are.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.images.dims()[0]
     }
 
-    /// Whether there is no image. [`new`](Self::new) refuses that.
+    /// Whether the batch has no images. [`new`](Self::new) refuses such a batch.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The problem of some of the rows, in that order.
+    /// The batch of the given rows, in that order.
     pub fn select(&self, rows: &Rows) -> Self {
         Self {
             images: rows.of(&self.images),
@@ -60,8 +60,8 @@ impl AttackBatch {
     }
 }
 
-/// The images without autodiff graph, where they are pixels in [0, 1]; what is outside by rounding
-/// is clipped.
+/// Checks that the images are finite pixels in [0, 1]; returns them without autodiff graph, with
+/// pixels that are outside by rounding clipped.
 pub fn check_images(images: Tensor<4>, examples: &Examples) -> Result<Tensor<4>, AttackError> {
     check_not_empty(&images)?;
     check_examples(examples, images.dims()[0])?;

@@ -1,17 +1,17 @@
-//! Settings that many attacks share, by which sweeps and audits make variants of an attack.
+//! Settings that many attacks share. Sweeps and audits use them to make variants of an attack.
 
 use crate::{AttackError, Expectation, Loss};
 use serde::{Deserialize, Serialize};
 
-/// Which point of a run is its result.
+/// The point of a run that is its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Iterate {
-    /// The last, as in training: no pass is spent on choosing.
+    /// The last iterate, as in training: no pass is spent on choosing.
     #[default]
     Last,
-    /// Of start and iterates the best for each example, chosen as among restarts. It costs as many
-    /// more forward passes as the gradients took, and those of the start.
+    /// The best of the start and all iterates for each example, chosen as among restarts. This adds
+    /// as many forward passes as the gradients take, and those of the start.
     Best,
 }
 
@@ -20,21 +20,21 @@ pub enum Iterate {
 /// [`Attack::with_knob`](crate::Attack::with_knob) gives the attack with that value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Knob {
-    /// The radius of the threat, in units of the pixel range; infinite for no bound. A step size
-    /// that is in proportion to the radius follows it.
+    /// The radius of the threat, in units of the pixel range; infinite for no bound. A step size in
+    /// proportion to the radius scales with it.
     Epsilon(f64),
     /// Steps, iterations or queries of a run.
     Steps(usize),
-    /// The length of a step, in units of the pixel range; of an attack that moves another variable
-    /// than the image, such as Adam's in Carlini and Wagner's, in units of that variable.
+    /// The length of a step, in units of the pixel range. If the attack optimizes another variable
+    /// than the image, as Carlini and Wagner's does, the unit is that of the variable.
     StepSize(f64),
     /// Runs from other starts.
     Restarts(usize),
-    /// Draws of the model's noise behind each gradient, score or decision (EOT).
+    /// Draws of the model's noise that each gradient, score or decision averages over (EOT).
     Draws(usize),
     /// What is averaged over these draws.
     Expectation(Expectation),
-    /// The loss that is climbed.
+    /// The loss that the attack raises.
     Loss(Loss),
     /// The point of a run that is its result.
     Iterate(Iterate),
@@ -55,14 +55,14 @@ impl Knob {
         }
     }
 
-    /// The error of the attack of this name, which lacks the setting.
+    /// The error of an attack of this name that lacks the setting.
     pub fn lacked_by(&self, attack: String) -> AttackError {
         AttackError::NoKnob { attack, field: self.field() }
     }
 }
 
-/// The values of an attack's knobs; `None` for those that it lacks. Every attack has a radius, that
-/// of its [`threat`](crate::Attack::threat).
+/// The values of an attack's knobs; `None` if it lacks the knob. The radius is that of its
+/// [`threat`](crate::Attack::threat).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Knobs {
     /// Steps, iterations or queries of a run.
@@ -71,11 +71,11 @@ pub struct Knobs {
     pub step_size: Option<f64>,
     /// Runs from other starts.
     pub restarts: Option<usize>,
-    /// Draws of the model's noise behind each gradient, score or decision (EOT).
+    /// Draws of the model's noise that each gradient, score or decision averages over (EOT).
     pub draws: Option<usize>,
     /// What is averaged over these draws.
     pub expectation: Option<Expectation>,
-    /// The loss that is climbed.
+    /// The loss that the attack raises.
     pub loss: Option<Loss>,
     /// The point of a run that is its result.
     pub iterate: Option<Iterate>,

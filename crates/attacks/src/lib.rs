@@ -1,6 +1,6 @@
 //! Adversarial attacks on any Burn model, deterministic or stochastic, from FGSM to AutoAttack.
 //!
-//! An attack runs on a model in two lines: what the attacker may change, and the run.
+//! Two lines attack a model: one says what the attacker may change, one runs the attack.
 //!
 //! ```
 //! use burn::nn::{Linear, LinearConfig};
@@ -21,9 +21,9 @@
 //! # Ok::<(), cni_attacks::AttackError>(())
 //! ```
 //!
-//! Images are `[batch, channels, height, width]` with pixels in [0, 1], and ε is in the same unit:
-//! normalization is the model's first layer. A result is a function of the model, the images and a
-//! key.
+//! Images are `[batch, channels, height, width]` with pixels in [0, 1], and ε has the same unit; a
+//! model that needs normalized inputs normalizes in its first layer. The result depends on the
+//! model, the images and a key, and on nothing else.
 //!
 //! # Options, curves, other goals
 //!
@@ -54,29 +54,30 @@
 //!
 //! # From rows to attacks
 //!
-//! Each part uses those before it:
+//! Each part uses only the parts before it:
 //!
-//! - [`rows`]: rows of a batch: chosen, put back, read from the device;
-//! - [`Threat`], [`Norm`]: what the attacker may change, and its geometry;
-//! - [`Classifier`], [`FrozenModel`], [`AnyRank`], [`FixedNoise`], [`bpda`]: what is attacked:
-//!   images or inputs of any rank, noise held, gradients through what has none;
-//! - [`Goal`], [`Loss`], [`LossFn`], [`Objective`], [`Eot`]: what the attacker wants and what it
-//!   climbs, functions of one's own among them; [`input_gradient`] and [`score`] in expectation
-//!   over draws;
-//! - [`ModelAccess`]: the model as an attack sees it: every pass counted, checked, and limited by a
-//!   [`Budget`];
-//! - [`Attack`], [`Runner`], [`Adversarial`]: an attack, its run on a model, and what that gives
-//!   for each example;
-//! - [`methods`], [`Suite`]: the attacks; AutoAttack, and suites of one's own.
+//! - [`rows`]: choosing rows of a batch, putting them back, reading them from the device;
+//! - [`Threat`], [`Norm`]: what the attacker may change, and the geometry of the norms;
+//! - [`Classifier`], [`FrozenModel`], [`AnyRank`], [`FixedNoise`], [`bpda`]: the models: for
+//!   images, for inputs of any rank, with their noise held fixed, and with gradients through parts
+//!   that have none;
+//! - [`Goal`], [`Loss`], [`LossFn`], [`Objective`], [`Eot`]: what the attacker wants and which loss
+//!   it raises, custom functions included; [`input_gradient`] and [`score`] are expectations over
+//!   draws of the model's noise (EOT);
+//! - [`ModelAccess`]: the model as an attack sees it, which counts and checks every pass and keeps
+//!   to a [`Budget`];
+//! - [`Attack`], [`Runner`], [`Adversarial`]: an attack, its run on a model, and the result for
+//!   each example;
+//! - [`methods`], [`Suite`]: the attacks, AutoAttack, and custom suites.
 //!
-//! [`UniversalPerturbation`] finds one perturbation for a whole set of images, and so is no
-//! [`Attack`]. [`attack_from_spec`] reads an attack from a record or a configuration file.
+//! [`UniversalPerturbation`] finds one perturbation for a whole set of images, and is therefore not
+//! an [`Attack`]. [`attack_from_spec`] reads an attack from a record or a configuration file.
 //!
 //! # Panics
 //!
-//! A device that is lost, or out of memory, cannot be read: Burn panics at its next operation, and
-//! so does everything here that waits for a value of it. No input leads there. What input can be
-//! wrong about is an [`AttackError`].
+//! A device that is lost or out of memory cannot be read: Burn panics at its next operation, and so
+//! does every function here that waits for one of its values. No input causes this. Wrong input
+//! gives an [`AttackError`].
 
 mod access;
 mod adversarial;

@@ -1,4 +1,4 @@
-//! Attacks from what records say of them.
+//! Attacks read from records and configuration files.
 
 use crate::methods::LOADERS;
 use crate::spec::Spec;
@@ -6,12 +6,11 @@ use crate::{Attack, AttackError, Suite};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-/// The attack that a record, or a configuration file, says all of: the inverse of
+/// The attack with the settings in a record or a configuration file: the inverse of
 /// [`Attack::spec`].
 ///
-/// Every setting is checked as its setter checks it. One that is absent has its usual value, one
-/// that the attack does not know is refused. Settings may have the names that older records give
-/// them.
+/// Setters check every value. An absent setting has its default, and an unknown one is refused.
+/// Names of settings in older records are accepted.
 ///
 /// ```
 /// use cni_attacks::{Attack, Pgd, Threat, attack_from_spec};
@@ -28,8 +27,8 @@ use serde_json::Value;
 ///
 /// # Errors
 ///
-/// [`AttackError::Spec`] if the attack or one of its settings is unknown, and if a record cannot
-/// say all of it: a transfer from another model, images to start from, a loss of a user's own.
+/// [`AttackError::Spec`] if the attack or one of its settings is unknown, or if a record cannot
+/// describe the attack in full: a transfer from another model, images to start from, a custom loss.
 /// Errors of the settings are those of the setters.
 pub fn attack_from_spec(spec: &Value) -> Result<Box<dyn Attack>, AttackError> {
     let spec = Spec::new(spec)?;

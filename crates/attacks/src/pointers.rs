@@ -1,5 +1,5 @@
-//! Attacks behind pointers, which are attacks: a box, an `Arc` or a reference goes wherever an
-//! attack goes.
+//! `Attack` for pointers to attacks: a box, an `Arc` or a reference can stand wherever an attack
+//! can.
 
 use crate::attack::{Access, Attack};
 use crate::{AttackBatch, AttackError, Knob, Knobs, ModelAccess, Passes, Threat};
@@ -76,10 +76,10 @@ macro_rules! behind_a_pointer {
             fn run(
                 &self,
                 access: &mut ModelAccess<'_>,
-                problem: &AttackBatch,
+                batch: &AttackBatch,
                 key: Key,
             ) -> Result<Tensor<4>, AttackError> {
-                (**self).run(access, problem, key)
+                (**self).run(access, batch, key)
             }
         }
     )*};

@@ -1,4 +1,5 @@
-//! The run of an attack: the batch in chunks, what comes of it, and who judges it.
+//! The run of an attack: the batch in chunks, the results put together, and success judged over
+//! fresh draws.
 
 use crate::access::Observers;
 use crate::runner::Runner;
@@ -11,12 +12,11 @@ use std::time::Instant;
 
 impl<'a> Runner<'a, dyn Attack + 'a> {
     /// Perturbs `images`, `[batch, channels, height, width]` with pixels in [0, 1], towards a goal,
-    /// which may be their true classes, `[batch]`; and judges what comes of it.
+    /// and judges the result. True classes, `[batch]`, as the goal stand for misclassification.
     ///
-    /// The result is a function of the model, the images and the key. Noise stays off where the
-    /// caller's scope has switched it off. Whether an image reaches the goal is asked of fresh
-    /// draws of a stochastic model, of which the attack has seen none; the passes for that are not
-    /// counted.
+    /// The result is a function of the model, the images and the key. Noise stays off if the
+    /// caller's scope has switched it off. Success is judged over fresh draws of a stochastic
+    /// model, none of which the attack has used; the passes for this are not counted.
     ///
     /// # Errors
     ///
@@ -28,11 +28,11 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
     ) -> Result<Adversarial, AttackError> {
         let batch = AttackBatch::new(images, &goal.into(), self.examples.clone())?;
         let (found, stochastic) = self.carry_out(self.attack, &batch)?;
-        let (success_rate, draws) = self.judge(&batch, &found.images, stochastic)?;
+        let (success_rate, draws) = self.success_rates(&batch, &found.images, stochastic)?;
         Ok(Adversarial::new(found, success_rate, draws))
     }
 
-    /// As [`run`](Self::run), without judging: for training, and for programs that judge by
+    /// As [`run`](Self::run), without judging: for training, and for programs that judge success
     /// themselves.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
         Ok(self.carry_out(self.attack, &batch)?.0)
     }
 
-    /// The parts of a batch that are attacked at once.
+    /// The chunks of a batch.
     fn chunks(&self, batch: &AttackBatch) -> Vec<AttackBatch> {
         let (len, chunk) = (batch.len(), self.chunk.unwrap_or(batch.len()));
         if chunk >= len {
@@ -60,7 +60,7 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
         (0..len).step_by(chunk).map(part).collect()
     }
 
-    /// What is known of the model, as its access has it.
+    /// The access to the model, with this run's limits and observers.
     fn access<'b>(&self, observers: Observers<'b>, started: Instant) -> ModelAccess<'b>
     where
         'a: 'b,
@@ -72,7 +72,7 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
         self.with_word(access)
     }
 
-    /// With the caller's word whether the model has noise.
+    /// The access, told whether the model is stochastic if the caller has said so.
     fn with_word<'b>(&self, mut access: ModelAccess<'b>) -> ModelAccess<'b> {
         match self.stochastic {
             None => access,
@@ -84,7 +84,8 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
         }
     }
 
-    /// What an attack makes of a batch, and whether it found the model to have noise.
+    /// Runs an attack on a batch; also returns whether the model proved stochastic, if the attack
+    /// tested it.
     pub(crate) fn carry_out(
         &mut self,
         attack: &dyn Attack,
@@ -104,7 +105,7 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
             passes += access.passes();
             zero.extend(access.zero_gradients());
             exhausted |= access.is_exhausted();
-            // Noise that wakes for some images only is a reason to draw for all.
+            // If the noise acts on some images only, all images are judged over several draws.
             stochastic = match (stochastic, access.known_stochastic()) {
                 (Some(true), _) | (_, Some(true)) => Some(true),
                 (known, None) | (None, known) | (Some(false), known) => known,
@@ -117,14 +118,15 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
         Ok((found, stochastic))
     }
 
-    /// For each image the share of fresh draws in which it reaches the goal, and how many draws.
-    pub(crate) fn judge(
+    /// For each image, the share of fresh draws in which it reaches the goal; and the number of
+    /// draws.
+    pub(crate) fn success_rates(
         &self,
         batch: &AttackBatch,
         images: &Tensor<4>,
         stochastic: Option<bool>,
     ) -> Result<(Vec<f64>, usize), AttackError> {
-        // Not one of the keys that attacks derive.
+        // No attack derives this key.
         let key = self.key.named("success");
         let stochastic = match stochastic {
             Some(known) => known,
@@ -136,8 +138,8 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
         for part in self.chunks(batch) {
             let rows = Rows::new((first..first + part.len()).collect(), images);
             first += part.len();
-            let judged = access.judge(&part, &rows.of(images), key, draws)?;
-            let reached = judged.reached(&part.goal).into_iter();
+            let predictions = access.predict_draws(&part, &rows.of(images), key, draws)?;
+            let reached = predictions.reached(&part.goal).into_iter();
             rates.extend(reached.map(|reached| reached as f64 / draws as f64));
         }
         Ok((rates, draws))

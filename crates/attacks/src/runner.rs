@@ -1,5 +1,4 @@
-//! How an attack is carried out on a model: chunks, limits and observers. None of them is part of
-//! the attack.
+//! Options of a run: chunks, limits and observers. None of them is part of the attack.
 
 use crate::access::Observers;
 use crate::{AttackError, Budget, Classifier, Progress, TracePoint, error::at_least_one};
@@ -48,7 +47,7 @@ pub struct Runner<'a, A: ?Sized> {
 }
 
 impl<'a, A: ?Sized> Runner<'a, A> {
-    /// Key 0, examples numbered from 0, all at once, without limit, judged in 20 draws.
+    /// The defaults: key 0, examples numbered from 0, one chunk, no limit, 20 judging draws.
     pub(crate) fn new(attack: &'a A, model: &'a dyn Classifier) -> Self {
         Self {
             attack,
@@ -64,46 +63,47 @@ impl<'a, A: ?Sized> Runner<'a, A> {
         }
     }
 
-    /// The key from which every random number derives, of the attack and of the model's noise;
-    /// `Key::new(0)` unless set.
+    /// The key from which all random numbers of the attack and of the model's noise derive.
+    /// Default: `Key::new(0)`.
     pub fn with_key(self, key: Key) -> Self {
         Self { key, ..self }
     }
 
-    /// Which examples of the data set the images are: a number for each, or that of the first. What
-    /// is drawn for an example is a function of its number; from 0 on unless set.
+    /// The numbers of the images in the data set: one for each, or that of the first. All draws for
+    /// an example are a function of its number. Default: from 0 on.
     pub fn with_examples(self, examples: impl Into<Examples>) -> Self {
         Self { examples: examples.into(), ..self }
     }
 
-    /// The number of images attacked at once, which bounds the memory; an error if it is zero. All
-    /// at once unless set.
+    /// The number of images attacked at once, which bounds the memory; an error if it is zero.
+    /// Default: all at once.
     ///
-    /// Results do not depend on it, as far as the model treats each image by itself.
+    /// Results do not depend on it, provided that the model treats each image independently.
     pub fn with_chunk(self, chunk: usize) -> Result<Self, AttackError> {
         Ok(Self { chunk: Some(at_least_one("chunk", chunk)?), ..self })
     }
 
-    /// What the attack may spend.
+    /// The limits of passes and time.
     pub fn with_budget(self, budget: Budget) -> Self {
         Self { budget, ..self }
     }
 
-    /// Whether an example leaves the attack as soon as the goal is reached, for attacks that look
-    /// after every iteration. Otherwise it is each attack's own habit. No example leaves the attack
-    /// of a stochastic model.
+    /// Whether an example leaves the attack as soon as it reaches the goal, for attacks that test
+    /// this after every iteration. By default each attack decides. No example leaves early if the
+    /// model is stochastic.
     pub fn with_early_stop(self, early_stop: bool) -> Self {
         Self { early_stop: Some(early_stop), ..self }
     }
 
-    /// The caller's word that the model has noise, or that it has none, or none that changes: one
-    /// draw of it then stands for any number of them.
+    /// Tells the attack whether the model is stochastic, instead of letting it test that. With
+    /// `false`, one draw stands for any number of draws: right for a model without noise, or with
+    /// fixed noise.
     pub fn with_stochastic(self, stochastic: bool) -> Self {
         Self { stochastic: Some(stochastic), ..self }
     }
 
-    /// The fresh draws of a stochastic model in which the result is judged, 20 unless set; an error
-    /// if it is zero. A model without noise is asked once.
+    /// The number of fresh draws of a stochastic model over which success is judged; an error if it
+    /// is zero. Default: 20. A model without noise needs one pass.
     pub fn with_judging_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { judging_draws: at_least_one("judging_draws", draws)?, ..self })
     }

@@ -1,22 +1,21 @@
-//! Settings as records and configuration files have them, read back one by one.
+//! Attack settings from records and configuration files, read one by one.
 
 use crate::{AttackError, Expectation};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// The settings of an attack, as its [`spec`](crate::Attack::spec) or a configuration file has
-/// them.
+/// The settings of an attack from its [`spec`](crate::Attack::spec) or from a configuration file.
 ///
-/// What is taken goes through the attack's setters, and is checked there. A setting that is absent,
-/// or null, keeps the value that the constructor gives it. What is left in the end is unknown, and
-/// refused.
+/// Each setting goes through the attack's setter, which checks it. A setting that is absent or null
+/// keeps its default. A setting that nobody has taken is unknown to the attack, and
+/// [`done`](Self::done) refuses it.
 pub struct Spec {
     attack: String,
     left: Map<String, Value>,
 }
 
 impl Spec {
-    /// The settings in a JSON object, whose `attack` says of which attack they are.
+    /// The settings in a JSON object. Its entry `attack` names the attack.
     ///
     /// # Errors
     ///
@@ -32,7 +31,7 @@ impl Spec {
         }
     }
 
-    /// Of which attack they are.
+    /// The name of the attack.
     pub fn attack(&self) -> &str {
         &self.attack
     }
@@ -42,14 +41,14 @@ impl Spec {
         AttackError::Spec { attack: self.attack.clone(), reason: reason.into() }
     }
 
-    /// Puts a setting under the name that it has today, if it has an older one.
+    /// Renames a setting from its older name to the current one.
     pub fn rename(&mut self, old: &str, new: &str) {
         if let Some(value) = self.left.remove(old) {
             self.left.insert(new.to_string(), value);
         }
     }
 
-    /// Puts the settings of an object in place of the object.
+    /// Replaces a nested object by the settings inside it.
     pub fn flatten(&mut self, key: &str) {
         if let Some(Value::Object(inner)) = self.left.remove(key) {
             self.left.extend(inner);
@@ -60,7 +59,7 @@ impl Spec {
     ///
     /// # Errors
     ///
-    /// [`AttackError::Spec`] if its value is of another kind.
+    /// [`AttackError::Spec`] if the value has the wrong type.
     pub fn take<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, AttackError> {
         match self.left.remove(key) {
             None | Some(Value::Null) => Ok(None),
@@ -71,13 +70,13 @@ impl Spec {
         }
     }
 
-    /// Takes a setting that has no default. Errors as [`take`](Self::take), and if it is absent.
+    /// Takes a required setting. Errors as [`take`](Self::take), and if the setting is absent.
     pub fn need<T: DeserializeOwned>(&mut self, key: &str) -> Result<T, AttackError> {
         self.take(key)?.ok_or_else(|| self.refused(format!("{key}: got none, wanted a value")))
     }
 
-    /// Takes a setting of an attack, if it is there, by its setter. Errors as [`take`](Self::take),
-    /// and those of the setter.
+    /// Takes a setting, if present, and passes it to the attack's setter. Errors: those of
+    /// [`take`](Self::take) and of the setter.
     pub fn set<A, T: DeserializeOwned>(
         &mut self,
         attack: A,
@@ -90,8 +89,9 @@ impl Spec {
         }
     }
 
-    /// As [`set`](Self::set), where the value may be the one that the attack has already, which its
-    /// setter refuses: a setting that has no effect is there all the same.
+    /// As [`set`](Self::set), but skips the setter if the value is the one that the attack has
+    /// already. Records contain every setting, also one without effect, which its setter would
+    /// refuse.
     pub fn set_other<A, T: DeserializeOwned + PartialEq>(
         &mut self,
         attack: A,
@@ -105,7 +105,7 @@ impl Spec {
         })
     }
 
-    /// Takes the expectation of an attack that knows the mean of the losses only.
+    /// Takes the expectation of an attack that only supports the mean of the losses.
     pub fn only_mean_loss(&mut self) -> Result<(), AttackError> {
         match self.take("expectation")? {
             None | Some(Expectation::Loss) => Ok(()),
@@ -113,11 +113,11 @@ impl Spec {
         }
     }
 
-    /// The attack, once no setting is left.
+    /// Returns the attack if every setting has been taken.
     ///
     /// # Errors
     ///
-    /// [`AttackError::Spec`] if there is one that the attack does not know.
+    /// [`AttackError::Spec`] if a setting is unknown to the attack.
     pub fn done<A>(self, attack: A) -> Result<A, AttackError> {
         match self.left.keys().next() {
             None => Ok(attack),
@@ -126,9 +126,9 @@ impl Spec {
     }
 }
 
-/// An attack that its settings say all of.
+/// An attack that is fully described by its settings.
 pub trait FromSpec: Sized {
-    /// The name under which records have the attack.
+    /// The name of the attack in records.
     const NAME: &'static str;
 
     /// The attack with these settings.
@@ -139,8 +139,8 @@ pub trait FromSpec: Sized {
     fn from_spec(spec: Spec) -> Result<Self, AttackError>;
 }
 
-/// `Deserialize` for an attack that is [`FromSpec`]: checked as its setters check, and of no other
-/// attack.
+/// `Deserialize` for an attack that is [`FromSpec`]. Setters check each value, and the name must be
+/// that of the attack.
 macro_rules! deserialize_from_spec {
     ($attack:ty) => {
         impl<'de> serde::Deserialize<'de> for $attack {

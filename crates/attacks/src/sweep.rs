@@ -13,24 +13,24 @@ pub struct Sweep<'a> {
     epsilons: Vec<f64>,
 }
 
-/// What an attack does within one radius.
+/// The result of an attack at one radius.
 #[derive(Clone, Debug)]
 pub struct AtRadius {
     /// The radius ε, in units of the pixel range [0, 1].
     pub epsilon: f64,
     /// [`Adversarial::robust_accuracy`] within it, from 0 to 1.
     pub robust_accuracy: f64,
-    /// The images within it. Of an attack of minimum norm, which runs once for all radii, passes
-    /// and queries are those of that run.
+    /// The images within it. A minimum-norm attack runs once for all radii; passes and queries are
+    /// those of that run.
     pub adversarial: Adversarial,
 }
 
 impl<'a> Runner<'a, dyn Attack + 'a> {
-    /// The attack at each of these radii in place of its own, in units of the pixel range.
+    /// Sweeps the attack over these radii, in units of the pixel range, instead of its own.
     ///
-    /// An attack of minimum norm runs once, within its own threat if that holds every radius, else
-    /// without a bound, and its distances answer them all. Any other runs once for each radius; a
-    /// step size in proportion to the radius follows it.
+    /// A minimum-norm attack runs once, and its distances give the result at every radius. It runs
+    /// within its own threat if that covers all radii, otherwise without a bound. Any other attack
+    /// runs once for each radius; a step size in proportion to the radius scales with it.
     ///
     /// ```
     /// # use burn::tensor::{Device, Tensor};
@@ -51,12 +51,12 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
 }
 
 impl Sweep<'_> {
-    /// What the attack does within each radius, in the order given: as [`Runner::run`].
+    /// The result at each radius, in the given order, as of [`Runner::run`].
     ///
     /// # Errors
     ///
-    /// If there is no radius, or one that is none; [`AttackError::NoKnob`] if the attack's radius
-    /// cannot be changed; those of [`Runner::run`].
+    /// If there is no radius, or one of them is negative or NaN; [`AttackError::NoKnob`] if the
+    /// attack's radius cannot be changed; those of [`Runner::run`].
     pub fn run(
         mut self,
         images: Tensor<4>,
@@ -79,13 +79,13 @@ impl Sweep<'_> {
         for &epsilon in &self.epsilons {
             let attack = self.runner.attack.with_knob(Knob::Epsilon(epsilon))?;
             let (found, stochastic) = self.runner.carry_out(attack.as_ref(), batch)?;
-            let (rates, draws) = self.runner.judge(batch, &found.images, stochastic)?;
+            let (rates, draws) = self.runner.success_rates(batch, &found.images, stochastic)?;
             curve.push(AtRadius::new(epsilon, Adversarial::new(found, rates, draws)));
         }
         Ok(curve)
     }
 
-    /// By one run within the largest radius that anyone asks for, or without a bound.
+    /// A single run of a minimum-norm attack for all radii.
     fn once(&mut self, batch: &AttackBatch) -> Result<Vec<AtRadius>, AttackError> {
         let farthest = self.epsilons.iter().copied().fold(0.0, f64::max);
         let own = self.runner.attack;
@@ -96,8 +96,8 @@ impl Sweep<'_> {
                 self.runner.carry_out(free.as_ref(), batch)?
             }
         };
-        let (rates, draws) = self.runner.judge(batch, &found.images, stochastic)?;
-        let (clean, _) = self.runner.judge(batch, &batch.images, Some(draws > 1))?;
+        let (rates, draws) = self.runner.success_rates(batch, &found.images, stochastic)?;
+        let (clean, _) = self.runner.success_rates(batch, &batch.images, Some(draws > 1))?;
         let within = |epsilon: f64| {
             let near: Vec<bool> = found.distance.iter().map(|far| *far <= epsilon).collect();
             let pick = |of: &[f64], or: &[f64]| -> Vec<f64> {

@@ -1,4 +1,4 @@
-//! Classes for attacks to seek: random, the least likely, the next best.
+//! Target classes: random, least likely, next best.
 
 use crate::error::at_least_one;
 use crate::rows::{read, read_labels};
@@ -6,7 +6,7 @@ use crate::{AttackBatch, AttackError, Classifier, Eot, Goal, Loss, ModelAccess, 
 use burn::tensor::{Int, IntDType, Tensor};
 use cni_noise::{Examples, Key, uniform_rows};
 
-/// How a class to seek is chosen for each image; never its true class.
+/// A rule that chooses a target class for each image, never its true class.
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};
@@ -28,7 +28,7 @@ pub struct Targets {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Choice {
     Random(Key),
-    /// By the logits: from the largest of the wrong classes, or from the smallest.
+    /// By the logits: the wrong class with the largest, or with the smallest one.
     NextBest,
     LeastLikely,
 }
@@ -37,14 +37,13 @@ enum Choice {
 const DRAWS: usize = 20;
 
 impl Targets {
-    /// A class drawn from the wrong ones, each as likely as the others: a function of the key and
-    /// the example's number.
+    /// A wrong class drawn uniformly: a function of the key and the example's number.
     pub fn random(key: Key) -> Self {
         Self { choice: Choice::Random(key), draws: DRAWS }
     }
 
-    /// The wrong class with the largest logit: the second most likely of an image that the model
-    /// gets right.
+    /// The wrong class with the largest logit: the second most likely class if the model classifies
+    /// the image correctly.
     pub fn next_best() -> Self {
         Self { choice: Choice::NextBest, draws: DRAWS }
     }
@@ -54,16 +53,16 @@ impl Targets {
         Self { choice: Choice::LeastLikely, draws: DRAWS }
     }
 
-    /// The draws of a stochastic model whose mean logits rank the classes, 20 unless set; an error
-    /// if it is zero. A model without noise is asked once.
+    /// The draws of a stochastic model whose mean logits rank the classes, an error if it is zero.
+    /// Default: 20. A model without noise needs one pass.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
     }
 
-    /// The goal to be taken for a class of this choice: images `[batch, channels, height, width]`
-    /// with pixels in [0, 1], their true classes `[batch]`, and their numbers in the data set.
+    /// The targeted goal that this rule gives for images `[batch, channels, height, width]` with
+    /// pixels in [0, 1], with their true classes `[batch]` and their numbers in the data set.
     ///
-    /// Of equal logits the class of the smaller number counts as the likelier.
+    /// Among equal logits, the class with the smaller number counts as more likely.
     ///
     /// # Errors
     ///
@@ -93,7 +92,7 @@ impl Targets {
             Choice::NextBest | Choice::LeastLikely => {
                 let logits = read(&logits);
                 let each = labels.iter().zip(logits.chunks(classes));
-                each.map(|(&label, logits)| self.ranked(label, logits)).collect()
+                each.map(|(&label, logits)| self.ranked_class(label, logits)).collect()
             }
         };
         let device = images.device();
@@ -101,8 +100,8 @@ impl Targets {
         Ok(Goal::Target(targets.cast(IntDType::I32)))
     }
 
-    /// The class of this choice by the logits of an image.
-    fn ranked(self, label: i64, logits: &[f64]) -> i32 {
+    /// The class that this rule chooses by the logits of an image.
+    fn ranked_class(self, label: i64, logits: &[f64]) -> i32 {
         let mut wrong: Vec<usize> = (0..logits.len()).filter(|&c| c as i64 != label).collect();
         wrong.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
         let at = if self.choice == Choice::LeastLikely { wrong.len() - 1 } else { 0 };
@@ -110,7 +109,7 @@ impl Targets {
     }
 }
 
-/// The wrong class of a draw that is uniform in [0, 1).
+/// The wrong class for a draw that is uniform in [0, 1).
 fn random(label: i64, uniform: f64, classes: usize) -> i32 {
     let others = classes - 1;
     let drawn = ((uniform * others as f64) as usize).min(others - 1) as i64;

@@ -1,14 +1,13 @@
-//! What limits an attack, and what watches it.
+//! The limits of an attack, and its observers.
 
 use crate::Passes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What an attack may spend. Without a limit it runs its course.
+/// The passes and the time that an attack may spend; `None` sets no limit.
 ///
-/// An attack whose budget is spent ends after the iteration that spent it, with the best that it
-/// has found.
+/// An attack ends after the iteration that spends its budget, and returns its best images so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Budget {
     /// Forward passes of each example.
@@ -17,13 +16,13 @@ pub struct Budget {
     /// Backward passes of each example.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backwards: Option<u64>,
-    /// Time for all examples together. What it cuts off depends on the machine, and so does the
-    /// result.
+    /// Time for all examples together. Where it cuts an attack off depends on the machine, and so
+    /// does the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Duration>,
 }
 
-/// Where an attack is.
+/// The progress of an attack.
 #[derive(Clone, Debug)]
 pub struct Progress<'a> {
     /// The attack's name.
@@ -45,13 +44,13 @@ pub struct TracePoint {
     pub example: u64,
     /// The iteration, from 1, counted over all restarts and targets.
     pub iteration: usize,
-    /// The score of what the attack climbs.
+    /// The score that the attack raises.
     pub score: f64,
     /// The distance of the image from the original in the threat's norm.
     pub distance: f64,
 }
 
-/// What watches an attack.
+/// The observers of an attack.
 #[derive(Default)]
 pub(crate) struct Observers<'a> {
     pub progress: Option<&'a mut dyn FnMut(&Progress)>,
@@ -59,7 +58,7 @@ pub(crate) struct Observers<'a> {
 }
 
 impl Observers<'_> {
-    /// The same observers, for a shorter time.
+    /// The same observers with a shorter lifetime.
     pub fn reborrow(&mut self) -> Observers<'_> {
         Observers {
             progress: match &mut self.progress {

@@ -1,5 +1,5 @@
-//! The model as an attack sees it: one type, whose counters every kind of pass touches, and so in
-//! one file.
+//! The model as an attack sees it. One file, since every kind of pass changes the counters of its
+//! one type.
 
 mod budget;
 mod predictions;
@@ -22,22 +22,22 @@ use cni_noise::{Examples, Key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-/// How many passes may await their checks.
+/// The most passes whose checks may be pending.
 const UNSEEN: usize = 32;
 
-/// How far the points beside the images are, at which the model is asked whether it has noise.
+/// The distance of the points beside the images at which the model is tested for noise.
 const BESIDE: f64 = 0.1;
 
-/// The model as an attack sees it: every pass goes through here, where it is counted, checked and,
-/// for noisy models, given its draw of noise.
+/// The model as an attack sees it: it counts and checks every pass, and gives the pass of a noisy
+/// model its draw of noise.
 ///
-/// Labels, logits and gradients are checked on the device. While an attack runs, what the checks
-/// found is read together with the next values that are read by [`read`](Self::read), after 32
-/// passes, and at the end of the attack; an attack may so see values that are not finite before the
-/// error comes. Outside an attack each pass is checked at once.
+/// Labels, logits and gradients are checked on the device. While an attack runs, the results of the
+/// checks are read with the next [`read`](Self::read), after 32 passes, and at the end of the
+/// attack. An attack may thus see values that are not finite before the error comes. Outside an
+/// attack each pass is checked at once.
 pub struct ModelAccess<'a> {
     classifier: &'a dyn Classifier,
-    /// The name of the attack that runs.
+    /// The name of the running attack.
     attack: String,
     budget: Budget,
     early_stop: Option<bool>,
@@ -45,28 +45,28 @@ pub struct ModelAccess<'a> {
     started: Instant,
     /// Passes of single images.
     passes: Passes,
-    /// Passes of an example that has been in all of them.
+    /// Passes of an example that has been in every batch.
     each: Passes,
     /// Forward passes of each example, by its number.
     queries: BTreeMap<u64, u64>,
     iteration: usize,
     stochastic: Option<bool>,
-    /// By how much draws differ, as a share of the logits' spread, where that is no more than
+    /// The difference between draws as a share of the logits' spread, if it is no more than
     /// rounding.
     rounding: Option<f64>,
     /// Whether one draw stands for any number of them.
     noise_free: bool,
     zero_gradients: BTreeSet<u64>,
     exhausted: bool,
-    /// How many attacks run, one within the other.
+    /// The number of running attacks, one nested in the other.
     running: usize,
-    /// What has not been read of the passes' checks.
+    /// The checks of passes that have not been read yet.
     unseen: Vec<Flags>,
 }
 
 impl<'a> ModelAccess<'a> {
-    /// Access to a model without limit, that nobody watches: for programs that attack, or judge
-    /// images, by their own rules. Users of an attack have [`Attack::on`](crate::Attack::on).
+    /// Access without limits and observers, for programs that attack a model or judge images by
+    /// their own rules. Users of an attack need only [`Attack::on`](crate::Attack::on).
     pub fn new(classifier: &'a dyn Classifier) -> Self {
         Self {
             classifier,
@@ -89,36 +89,36 @@ impl<'a> ModelAccess<'a> {
         }
     }
 
-    /// What attacks may spend, their time counted from `started` on.
+    /// Sets what attacks may spend; time counts from `started` on.
     pub(crate) fn with_budget(self, budget: Budget, started: Instant) -> Self {
         Self { budget, started, ..self }
     }
 
-    /// Whether examples leave once the goal is reached, if not by each attack's habit.
+    /// Sets whether examples leave once they reach the goal; with `None` each attack decides.
     pub(crate) fn with_early_stop(self, early_stop: Option<bool>) -> Self {
         Self { early_stop, ..self }
     }
 
-    /// What watches the attacks.
+    /// Sets the observers.
     pub(crate) fn with_observers(self, observers: Observers<'a>) -> Self {
         Self { observers, ..self }
     }
 
-    /// With the caller's word whether the model has noise, so that
-    /// [`is_stochastic`](Self::is_stochastic) asks nothing.
+    /// Sets whether the model is stochastic, so that [`is_stochastic`](Self::is_stochastic) needs
+    /// no passes.
     ///
-    /// A model without noise is still asked as many draws as an attack wants:
-    /// [`assume_noise_free`](Self::assume_noise_free) spares them.
+    /// A model without noise still gets as many draws as an attack asks for;
+    /// [`assume_noise_free`](Self::assume_noise_free) saves them.
     pub fn with_stochastic(self, stochastic: bool) -> Self {
         Self { stochastic: Some(stochastic), ..self }
     }
 
-    /// The model itself, for what is no query of the attack.
+    /// The model itself, for passes that do not count as queries of the attack.
     pub fn classifier(&self) -> &'a dyn Classifier {
         self.classifier
     }
 
-    /// The values of some lists on the host, each as long as it is, by a single read of the device.
+    /// The values of several lists on the host, by a single read of the device.
     ///
     /// # Errors
     ///
@@ -133,18 +133,19 @@ impl<'a> ModelAccess<'a> {
         Ok(values.try_into().expect("there are as many as were given"))
     }
 
-    /// Notes that the attack `name` begins, perhaps as part of another: passes are checked later.
+    /// Marks the beginning of the attack `name`, perhaps within another: checks of passes are now
+    /// deferred.
     pub(crate) fn begin(&mut self, name: String) {
         self.attack = name;
         self.running += 1;
     }
 
-    /// Notes that the attack has ended.
+    /// Marks the end of the attack.
     pub(crate) fn end(&mut self) {
         self.running -= 1;
     }
 
-    /// Remembers what must hold of a pass, and reads it where it is time to.
+    /// Stores the checks of a pass, and reads all stored checks if they are due.
     fn remember(&mut self, flags: Flags) -> Result<(), AttackError> {
         self.unseen.push(flags);
         if self.running == 0 || self.unseen.len() >= UNSEEN {
@@ -196,7 +197,7 @@ impl<'a> ModelAccess<'a> {
         Ok(scores)
     }
 
-    /// [`score`](Self::score), and by the same passes how near the images are to a goal.
+    /// [`score`](Self::score), and from the same passes how near the images are to a goal.
     pub(crate) fn success(
         &mut self,
         images: &Tensor<4>,
@@ -214,8 +215,8 @@ impl<'a> ModelAccess<'a> {
         Ok((scores, success.expect("a goal was given")))
     }
 
-    /// The [`input_gradient`](crate::input_gradient) at images, counted. Examples whose gradient is
-    /// zero are remembered.
+    /// The [`input_gradient`](crate::input_gradient) at images, counted. Examples with a zero
+    /// gradient are recorded.
     pub fn gradient(
         &mut self,
         images: &Tensor<4>,
@@ -232,21 +233,21 @@ impl<'a> ModelAccess<'a> {
         Ok(found)
     }
 
-    /// Whether two draws of the model's noise give other logits, by more than 1e-5 of what an
-    /// image's logits span.
+    /// Whether two draws of the model's noise change the logits by more than 1e-5 of the span of an
+    /// image's logits.
     ///
-    /// Found out once, on at most eight images and on points beside them, where noise may wake that
-    /// sleeps at the images; where the budget has no room for these four passes, the answer is yes.
-    /// Less than that is taken for [rounding](Self::rounding).
-    pub fn is_stochastic(&mut self, problem: &AttackBatch) -> Result<bool, AttackError> {
+    /// Tested once, on at most eight images and on points beside them, since noise may be zero at
+    /// the images themselves. If the budget has no room for the four passes, the answer is yes. A
+    /// smaller difference counts as [rounding](Self::rounding).
+    pub fn is_stochastic(&mut self, batch: &AttackBatch) -> Result<bool, AttackError> {
         if let Some(known) = self.stochastic {
             return Ok(known);
         }
         if !self.affords(4) {
             return Ok(true);
         }
-        let some = Rows::new((0..problem.len().min(8)).collect(), &problem.images);
-        let AttackBatch { images, goal, examples } = problem.select(&some);
+        let some = Rows::new((0..batch.len().min(8)).collect(), &batch.images);
+        let AttackBatch { images, goal, examples } = batch.select(&some);
         let key = Key::new(0).named("probe");
         let beside = Norm::Linf.random_start(key, &images, BESIDE, &examples);
         let beside = (images.clone() + beside).clamp(0.0, 1.0);
@@ -263,24 +264,24 @@ impl<'a> ModelAccess<'a> {
         Ok(stochastic)
     }
 
-    /// By how much the draws of a model that counts as one without noise differ, as a share of the
-    /// logits' span; `None` where they do not, or were not asked for.
+    /// The difference between draws of a model that counts as noise-free, as a share of the logits'
+    /// span; `None` if the draws are equal, or if the model was not tested.
     pub fn rounding(&self) -> Option<f64> {
         self.rounding
     }
 
-    /// Whether the model has noise, as far as that is known.
+    /// Whether the model is stochastic, if that is known.
     pub(crate) fn known_stochastic(&self) -> Option<bool> {
         self.stochastic
     }
 
-    /// Forgets whether the model has noise.
+    /// Forgets whether the model is stochastic, so that it is tested again.
     pub(crate) fn forget_stochastic(&mut self) {
         self.stochastic = None;
     }
 
-    /// Takes one draw for any number of them, by the caller's word that all are alike: of a model
-    /// without noise, or one whose noise is switched off or held.
+    /// Uses one draw for any number of draws, because the caller knows that all are alike: the
+    /// model has no noise, or its noise is off or fixed.
     pub fn assume_noise_free(&mut self) {
         (self.stochastic, self.noise_free) = (Some(false), true);
     }
@@ -289,12 +290,12 @@ impl<'a> ModelAccess<'a> {
         if self.noise_free { Eot { draws: 1, ..eot } } else { eot }
     }
 
-    /// Whether an example leaves the attack as soon as the goal is reached, which is the attack's
-    /// `habit` unless the caller said otherwise.
+    /// Whether an example leaves the attack as soon as it reaches the goal: as the caller has said,
+    /// or by the attack's `habit`.
     ///
-    /// Never for a stochastic model: one lucky draw is no success.
-    pub fn stops_early(&mut self, habit: bool, problem: &AttackBatch) -> Result<bool, AttackError> {
-        Ok(self.early_stop.unwrap_or(habit) && !self.is_stochastic(problem)?)
+    /// Never if the model is stochastic: one lucky draw is not success.
+    pub fn stops_early(&mut self, habit: bool, batch: &AttackBatch) -> Result<bool, AttackError> {
+        Ok(self.early_stop.unwrap_or(habit) && !self.is_stochastic(batch)?)
     }
 
     /// Whether the caller asked for [early stopping](Self::stops_early).
@@ -302,8 +303,8 @@ impl<'a> ModelAccess<'a> {
         self.early_stop == Some(true)
     }
 
-    /// Whether anyone reads the scores given to [`proceed`](Self::proceed): an attack that has them
-    /// on the device only need not fetch them otherwise, and gives an empty list.
+    /// Whether a trace needs the scores given to [`proceed`](Self::proceed). If not, an attack with
+    /// scores on the device need not read them, and passes an empty list.
     pub fn is_traced(&self) -> bool {
         self.observers.trace.is_some()
     }
@@ -323,21 +324,21 @@ impl<'a> ModelAccess<'a> {
         self.affords(scores * self.needed(eot).draws as u64)
     }
 
-    /// Ends an iteration that has brought `problem` to `images` with these scores; whether the
+    /// Ends an iteration that has moved `batch` to `images` with these scores. Returns whether the
     /// budget allows another.
     pub fn proceed(
         &mut self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         images: &Tensor<4>,
         scores: &[f64],
         norm: Norm,
     ) -> bool {
         self.iteration += 1;
         if let Some(trace) = &mut self.observers.trace {
-            let distances = read(&norm.distance(images, &problem.images));
+            let distances = read(&norm.distance(images, &batch.images));
             trace.extend(scores.iter().zip(distances).enumerate().map(
                 |(row, (&score, distance))| TracePoint {
-                    example: problem.examples.number(row),
+                    example: batch.examples.number(row),
                     iteration: self.iteration,
                     score,
                     distance,
@@ -347,9 +348,9 @@ impl<'a> ModelAccess<'a> {
         if let Some(progress) = &mut self.observers.progress {
             progress(&Progress {
                 attack: &self.attack,
-                first_example: problem.examples.number(0),
+                first_example: batch.examples.number(0),
                 iteration: self.iteration,
-                active: problem.len(),
+                active: batch.len(),
                 passes: self.passes,
             });
         }
@@ -365,22 +366,22 @@ impl<'a> ModelAccess<'a> {
         !self.exhausted
     }
 
-    /// Counts what an attack spent beside the passes made here, on the model itself in ways of its
-    /// own or on another: `each` for each of the first `batch` rows of `examples`.
-    pub fn count(&mut self, each: Passes, examples: &Examples, batch: usize) {
-        self.passes += each * batch as u64;
+    /// Counts passes that an attack made outside this access, on this model or on another: `each`
+    /// for each of the first `rows` of `examples`.
+    pub fn count(&mut self, each: Passes, examples: &Examples, rows: usize) {
+        self.passes += each * rows as u64;
         self.each += each;
-        for row in 0..batch {
+        for row in 0..rows {
             *self.queries.entry(examples.number(row)).or_default() += each.forwards;
         }
     }
 
-    /// Counts passes that are the same for each row.
-    fn count_all(&mut self, passes: Passes, examples: &Examples, batch: usize) {
+    /// Counts passes that are shared equally by the rows.
+    fn count_all(&mut self, passes: Passes, examples: &Examples, rows: usize) {
         let (forwards, backwards) = (passes.forwards, passes.backwards);
-        let of_each = |all: u64| all / batch.max(1) as u64;
+        let of_each = |all: u64| all / rows.max(1) as u64;
         let each = Passes { forwards: of_each(forwards), backwards: of_each(backwards) };
-        self.count(each, examples, batch);
+        self.count(each, examples, rows);
     }
 
     /// Passes of single images so far.
@@ -388,23 +389,23 @@ impl<'a> ModelAccess<'a> {
         self.passes
     }
 
-    /// Forward passes so far of the example of this number, those of all images that have it.
+    /// Forward passes so far of the example with this number, summed over all images that have it.
     pub fn queries(&self, example: u64) -> u64 {
         self.queries.get(&example).copied().unwrap_or(0)
     }
 
-    /// Whether a budget has ended an attack, or kept it from a pass.
+    /// Whether a budget has ended an attack or refused it a pass.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted
     }
 
-    /// The numbers of the examples that have met a gradient of zero, as far as passes have been
-    /// [read](Self::read): all of them once an attack has ended.
+    /// The numbers of the examples that have met a gradient of zero, among the passes that have
+    /// been [read](Self::read). At the end of an attack these are all passes.
     pub fn zero_gradients(&self) -> &BTreeSet<u64> {
         &self.zero_gradients
     }
 
-    /// The name of the attack that runs, or ran last.
+    /// The name of the running attack, or of the last one.
     pub(crate) fn attack_name(&self) -> &str {
         &self.attack
     }

@@ -1,4 +1,4 @@
-//! What a model makes of images, in several draws of its noise.
+//! Predictions of a model over several draws of its noise.
 
 use crate::rows::read_labels;
 use crate::{AttackBatch, AttackError, Goal, Loss, ModelAccess, Objective};
@@ -6,11 +6,11 @@ use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 
-/// How far an image misleads the model, by which the worst of several images is chosen: first by
-/// the number of draws in which the attacker has what it wants, then by the mean margin.
+/// How far an image misleads the model. The worst of several images is the one that reaches the
+/// goal in the most draws, and among equals the one with the largest mean margin.
 ///
-/// The mean margin alone would let one draw with a huge margin outvote nineteen that the model gets
-/// right.
+/// By the mean margin alone, one draw with a huge margin would outweigh nineteen correct
+/// predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Severity {
     /// Draws in which the goal is reached.
@@ -20,23 +20,23 @@ pub struct Severity {
 }
 
 impl Severity {
-    /// Whether this image counts rather than the other.
+    /// Whether this image is worse for the model than the other.
     pub fn exceeds(&self, other: &Self) -> bool {
         let by_draws = self.wrong_draws.cmp(&other.wrong_draws);
         by_draws.then(self.mean_margin.total_cmp(&other.mean_margin)).is_gt()
     }
 }
 
-/// How a batch fares in a number of draws.
+/// The predictions for a batch in several draws.
 pub struct DrawPredictions {
-    /// For each draw the class of each image.
+    /// For each draw, the predicted class of each image.
     pub predicted: Vec<Vec<i64>>,
-    /// The mean over draws of each image's margin in the attacker's favour, for misclassification
-    /// the best wrong logit less the right one.
+    /// For each image, the mean over draws of the margin in the attacker's favour. If the goal is
+    /// misclassification, that is the largest wrong logit minus the logit of the true class.
     pub margin: Vec<f64>,
-    /// For each draw the margin of each image.
+    /// For each draw, the margin of each image.
     pub margins: Vec<Vec<f64>>,
-    /// How many classes the model tells apart.
+    /// The number of classes of the model.
     pub classes: usize,
     /// Whether the logits of the first draw look like probabilities: none below zero, each row's
     /// sum within 1e-5 of one.
@@ -44,44 +44,49 @@ pub struct DrawPredictions {
 }
 
 impl ModelAccess<'_> {
-    /// Classifies `images`, which stand for those of `problem`, in draws 0 to `draws` of `key`.
+    /// Predictions for `images`, perturbed versions of those of `batch`, in draws 0 to `draws` − 1
+    /// of `key`.
     ///
     /// # Errors
     ///
     /// As [`logits`](Self::logits).
-    pub fn judge(
+    pub fn predict_draws(
         &mut self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         images: &Tensor<4>,
         key: Key,
         draws: usize,
     ) -> Result<DrawPredictions, AttackError> {
-        let objective = Objective::new(Loss::Margin, &problem.goal);
-        let mut judged = DrawPredictions {
+        let objective = Objective::new(Loss::Margin, &batch.goal);
+        let mut predictions = DrawPredictions {
             predicted: Vec::new(),
-            margin: vec![0.0; problem.len()],
+            margin: vec![0.0; batch.len()],
             margins: Vec::new(),
             classes: 0,
             probabilities: false,
         };
         for draw in 0..draws as u64 {
-            let logits = self.logits(images, &problem.goal, &problem.examples, key, draw)?;
+            let logits = self.logits(images, &batch.goal, &batch.examples, key, draw)?;
             let of_row = |rows: Tensor<2>| rows.squeeze_dim::<1>(1);
             let predicted = of_row(logits.clone().argmax(1).float());
             let (least, sum) = (logits.clone().min_dim(1), logits.clone().sum_dim(1));
-            judged.classes = logits.dims()[1];
+            predictions.classes = logits.dims()[1];
             let margin = objective.score(logits);
             let [predicted, margin, least, sum] =
                 self.read([predicted, margin, of_row(least), of_row(sum)])?;
             if draw == 0 {
-                judged.probabilities = least.iter().all(|&least| least >= 0.0)
+                predictions.probabilities = least.iter().all(|&least| least >= 0.0)
                     && sum.iter().all(|sum| (sum - 1.0).abs() < 1e-5);
             }
-            judged.predicted.push(predicted.into_iter().map(|class| class as i64).collect());
-            judged.margin.iter_mut().zip(&margin).for_each(|(sum, m)| *sum += m / draws as f64);
-            judged.margins.push(margin);
+            predictions.predicted.push(predicted.into_iter().map(|class| class as i64).collect());
+            predictions
+                .margin
+                .iter_mut()
+                .zip(&margin)
+                .for_each(|(sum, m)| *sum += m / draws as f64);
+            predictions.margins.push(margin);
         }
-        Ok(judged)
+        Ok(predictions)
     }
 }
 
@@ -92,7 +97,7 @@ impl DrawPredictions {
         each.map(|(wrong_draws, &mean_margin)| Severity { wrong_draws, mean_margin }).collect()
     }
 
-    /// For each example, in how many draws the attacker has what it wants.
+    /// For each example, the number of draws in which the goal is reached.
     pub fn reached(&self, goal: &Goal) -> Vec<usize> {
         let labels = read_labels(goal.labels());
         let reached = |draw: usize, row: usize| match goal {

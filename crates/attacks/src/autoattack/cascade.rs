@@ -1,5 +1,4 @@
-//! The cascade of a suite over one batch: each attack gets the examples that the attacks before it
-//! have left.
+//! The cascade of a suite over one batch: each attack runs on the examples that are still robust.
 
 use super::Suite;
 use crate::access::Severity;
@@ -8,48 +7,48 @@ use crate::{Rows, rows::where_rows};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
-/// What is known of a batch so far.
+/// The results for a batch so far.
 #[derive(Clone, Debug)]
 pub(super) struct Cascade {
-    pub problem: AttackBatch,
+    pub batch: AttackBatch,
     pub key: Key,
     /// Draws that decide whether an example is broken: one for a model without noise.
     pub draws: usize,
-    /// The image of each example that did most harm, at first the example itself.
+    /// The worst image of each example so far; at first the example itself.
     pub images: Tensor<4>,
     /// How far it misleads the model.
     pub severity: Vec<Severity>,
-    /// Whether every draw gives what the attacker wants, so that nothing is left to win.
+    /// Whether every draw reaches the goal, so that the example leaves the cascade.
     pub broken: Vec<bool>,
 }
 
 impl Cascade {
-    /// The batch as it is, once the model is found to tell enough classes apart for every attack.
+    /// The unperturbed batch, after a check that the model has enough classes for every attack.
     pub fn new(
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
         suite: &Suite,
     ) -> Result<Self, AttackError> {
-        let draws = if access.is_stochastic(problem)? { suite.draws } else { 1 };
-        let clean = access.judge(problem, &problem.images, key.named("select"), draws)?;
+        let draws = if access.is_stochastic(batch)? { suite.draws } else { 1 };
+        let clean = access.predict_draws(batch, &batch.images, key.named("select"), draws)?;
         Suite::check_classes(suite.attacks(), clean.classes)?;
-        let severity = clean.severity(&problem.goal);
+        let severity = clean.severity(&batch.goal);
         let broken: Vec<bool> = severity.iter().map(|one| one.wrong_draws == draws).collect();
         Ok(Self {
-            problem: problem.clone(),
+            batch: batch.clone(),
             key,
             draws,
-            images: problem.images.clone(),
+            images: batch.images.clone(),
             severity,
             broken,
         })
     }
 
-    /// Runs attack number `index` of a suite on the examples that are left.
+    /// Runs attack number `index` of a suite on the examples that are still robust.
     ///
-    /// Whether they break is decided by draws that the attack has not seen, but that are the same
-    /// for all attacks.
+    /// Draws that no attack has used, the same for all attacks, decide whether an example is
+    /// broken.
     pub fn step(
         &mut self,
         access: &mut ModelAccess<'_>,
@@ -60,11 +59,12 @@ impl Cascade {
         if left.as_slice().is_empty() {
             return Ok(());
         }
-        let problem = self.problem.select(&left);
+        let batch = self.batch.select(&left);
         let key = self.key.named("attack").child(index as u64).named(&attack.name());
-        let found = access.run(attack, &problem, key)?;
-        let judged = access.judge(&problem, &found, self.key.named("select"), self.draws)?;
-        let severity = judged.severity(&problem.goal);
+        let found = access.run(attack, &batch, key)?;
+        let predictions =
+            access.predict_draws(&batch, &found, self.key.named("select"), self.draws)?;
+        let severity = predictions.severity(&batch.goal);
         let mut worse = vec![false; self.broken.len()];
         for (at, &row) in left.as_slice().iter().enumerate() {
             worse[row] = severity[at].exceeds(&self.severity[row]);

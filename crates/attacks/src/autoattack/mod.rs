@@ -1,4 +1,4 @@
-//! Suites of attacks: each attack on the examples that those before it have left.
+//! Suites of attacks: each attack runs on the examples that are still robust.
 
 mod cascade;
 mod presets;
@@ -26,9 +26,9 @@ use std::sync::Arc;
 ///
 /// For a stochastic model an example counts as broken, and leaves, when it is misclassified in
 /// every one of `draws` fresh draws, 20 unless set; the reference lets it go by a single lucky one.
-/// What is still correct in some draws stays in, and of all attacks' images the one that is
-/// misclassified in the most draws counts, and of equals the one with the larger mean margin. The
-/// final verdict is over draws of its own.
+/// An example that is still correct in some draws stays. Its result is the image, over all attacks,
+/// that is misclassified in the most draws, and among equals the one with the larger mean margin.
+/// The final verdict uses separate draws.
 ///
 /// A suite is an [`Attack`] like any other: it runs [`on`](Attack::on) a model, so that it can be
 /// used in training or within another suite. To evaluate a model, give it to `Evaluation::of` of
@@ -50,11 +50,11 @@ pub struct Suite {
     threat: Threat,
     attacks: Vec<Arc<dyn Attack>>,
     draws: usize,
-    /// Attacks that cannot run on so few classes.
+    /// Attacks left out because the model has too few classes.
     left_out: Vec<String>,
 }
 
-/// Draws of a stochastic model that decide on an example.
+/// Draws of a stochastic model that decide whether an example is broken.
 const DRAWS: usize = 20;
 
 impl Suite {
@@ -62,8 +62,7 @@ impl Suite {
     ///
     /// # Errors
     ///
-    /// [`AttackError::Suite`] where there are none, they differ in their threats, or two have one
-    /// name.
+    /// [`AttackError::Suite`] if there are none, their threats differ, or two have the same name.
     pub fn custom(
         name: impl Into<String>,
         attacks: Vec<Box<dyn Attack>>,
@@ -92,12 +91,12 @@ impl Suite {
         Ok(Self { name, threat, attacks, draws: DRAWS, left_out: Vec::new() })
     }
 
-    /// The suite without the attacks that cannot run on a model of so few classes, which name and
-    /// records then tell: `AutoAttack-standard-without-APGD-T-100`.
+    /// The suite without the attacks that cannot run on a model of so few classes, which then
+    /// appear in name and records: `AutoAttack-standard-without-APGD-T-100`.
     ///
     /// # Errors
     ///
-    /// [`AttackError::Suite`] where none is left.
+    /// [`AttackError::Suite`] if no attack remains.
     pub fn for_classes(self, classes: usize) -> Result<Self, AttackError> {
         let runs = |attack: &Arc<dyn Attack>| attack.min_classes() <= classes;
         let (attacks, others): (Vec<_>, Vec<_>) = self.attacks.iter().cloned().partition(runs);
@@ -120,7 +119,7 @@ impl Suite {
         Ok(Self { draws: at_least_one("judging_draws", draws)?, ..self })
     }
 
-    /// That a model of so many classes can be attacked by each of a suite's attacks.
+    /// Checks that a model of `got` classes has enough of them for each of a suite's attacks.
     ///
     /// # Errors
     ///
@@ -143,7 +142,7 @@ impl Suite {
         self.draws
     }
 
-    /// The attacks, in their order, to be run by someone else.
+    /// The attacks, in their order.
     pub fn into_attacks(self) -> Vec<Arc<dyn Attack>> {
         self.attacks
     }
@@ -226,7 +225,7 @@ impl Attack for Suite {
         Some(attacks.sum::<Passes>() + decision)
     }
 
-    /// Those that decide on an example.
+    /// The draws that decide whether an example is broken.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("select"), self.draws)]
     }
@@ -242,10 +241,10 @@ impl Attack for Suite {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut cascade = Cascade::new(access, problem, key, self)?;
+        let mut cascade = Cascade::new(access, batch, key, self)?;
         for (index, attack) in self.attacks.iter().enumerate() {
             cascade.step(access, index, attack.as_ref())?;
             if !access.has_budget() {

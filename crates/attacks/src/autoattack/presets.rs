@@ -11,7 +11,7 @@ const RAND_DRAWS: usize = 20;
 const RAND_QUERIES: usize = 1_000;
 
 impl Suite {
-    /// AutoAttack's `standard`: what the field reports. Wants four classes; for fewer there is
+    /// AutoAttack's `standard`: the suite that the field reports. Needs four classes; for fewer use
     /// [`for_classes`](Self::for_classes).
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! A suite from what a record says of it.
+//! Suites read from records.
 
 use super::Suite;
 use crate::spec::Spec;
@@ -6,7 +6,7 @@ use crate::{Attack, AttackError, Threat};
 use serde_json::Value;
 
 impl Suite {
-    /// The suite of these settings, whose attacks `load` reads.
+    /// The suite with these settings; `load` reads its attacks.
     pub(crate) fn from_spec(
         mut of: Spec,
         load: impl Fn(&Value) -> Result<Box<dyn Attack>, AttackError>,

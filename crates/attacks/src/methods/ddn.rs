@@ -3,7 +3,7 @@
 
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::rows::{per_row, read, where_rows};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
@@ -21,14 +21,14 @@ use std::sync::Arc;
 /// Each of 100 iterations adds a step along the gradient of the cross-entropy to the change, whose
 /// length falls from 1 to 0.01 along a cosine, and then sets the length of the change: 5 % less
 /// than before where the image was adversarial, 5 % more where it was not. The result is the
-/// nearest adversarial image found, where it is within the threat, else the original. Where the
+/// nearest adversarial image found, if it is within the threat, otherwise the original. Where the
 /// gradient is zero the direction is random.
 ///
 /// The last step is ours: since the length keeps swinging by 5 % around the boundary, ten halvings
 /// of the segment from the original to the nearest adversarial image look for it there;
-/// [`with_bisection(0)`](Self::with_bisection) gives the published algorithm. Whether an image of a
-/// stochastic model is adversarial is asked of the mean logits over `draws` draws, the same for all
-/// images; without noise the pass of the gradient tells.
+/// [`with_bisection(0)`](Self::with_bisection) gives the published algorithm. If the model is
+/// stochastic, the mean logits over `draws` draws, the same for all images, decide whether an image
+/// is adversarial; if it is not, the forward pass of the gradient decides.
 ///
 /// ```
 /// use cni_attacks::{Attack, Ddn, Threat};
@@ -70,7 +70,7 @@ impl Ddn {
         })
     }
 
-    /// The number of iterations; an error where it is zero.
+    /// The number of iterations; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
@@ -99,8 +99,8 @@ impl Ddn {
         Ok(Self { levels: Some(levels), ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
+    /// The number of draws of the model's noise that each gradient averages over, and each test
+    /// whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -127,35 +127,35 @@ impl Ddn {
     fn iterate(
         &self,
         access: &mut ModelAccess<'_>,
-        search: &mut Search,
+        search: &mut NearestSearch,
         key: Key,
     ) -> Result<bool, AttackError> {
-        let mut objective = Objective::new(Loss::CrossEntropy, &search.problem.goal);
-        let mut x = search.problem.images.clone();
+        let mut objective = Objective::new(Loss::CrossEntropy, &search.batch.goal);
+        let mut x = search.batch.images.clone();
         let farthest = x.clone().max_pair(x.clone().neg().add_scalar(1.0));
         let mut farthest = read(&Norm::L2.length(farthest));
         let mut lengths = vec![self.initial_norm; farthest.len()];
         for step in 0..self.steps {
             let key = key.child(step as u64);
-            let examples = &search.problem.examples;
+            let examples = &search.batch.examples;
             let found = access.gradient(&x, &objective, examples, self.eot, key)?;
-            let look = search.look(access, &x, Some(&found))?;
+            let evaluated = search.evaluate(access, &x, Some(&found))?;
             let mut direction = Norm::L2.unit(found.gradient);
-            if look.zero.contains(&true) {
-                let examples = &search.problem.examples;
+            if evaluated.zero.contains(&true) {
+                let examples = &search.batch.examples;
                 let random = Norm::L2.unit(normal_rows(key.named("direction"), examples, &x));
-                direction = where_rows(&look.zero, direction, &random);
+                direction = where_rows(&evaluated.zero, direction, &random);
             }
-            if !search.proceed(access, &x, &look) {
+            if !search.proceed(access, &x, &evaluated) {
                 return Ok(false);
             }
             for ((length, farthest), &reached) in
-                lengths.iter_mut().zip(&farthest).zip(&look.reached)
+                lengths.iter_mut().zip(&farthest).zip(&evaluated.reached)
             {
                 let factor = if reached { 1.0 - self.gamma } else { 1.0 + self.gamma };
                 *length = (*length * factor).min(*farthest);
             }
-            let clean = &search.problem.images;
+            let clean = &search.batch.images;
             let change = x - clean.clone() + direction.mul_scalar(self.step_size(step));
             x = self.round(clean.clone() + Norm::L2.unit(change) * per_row(&lengths, clean));
             if search.early
@@ -237,7 +237,7 @@ impl Attack for Ddn {
         Some(score * (1 + self.bisection as u64) + step * self.steps as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -245,10 +245,10 @@ impl Attack for Ddn {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
+        let mut search = NearestSearch::begin(access, self.threat, batch, self.eot, 0.0, key)?;
         if !search.is_complete() && self.iterate(access, &mut search, key.named("gradient"))? {
             search.bisect(access, self.bisection, |x| self.round(x))?;
         }

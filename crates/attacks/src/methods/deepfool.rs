@@ -2,7 +2,7 @@
 
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::methods::shared::targets::targets;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
@@ -20,12 +20,12 @@ use std::sync::Arc;
 /// Up to 50 iterations add the way to the nearest boundary of the linearized model, among those of
 /// the ten classes most likely at the original image; the iterate is the original plus 1.02 times
 /// the sum, clipped to the box. An example leaves as soon as it is adversarial. The result is that
-/// image, where it is within the threat, else the original.
+/// image, if it is within the threat, otherwise the original.
 ///
 /// It has no form for a [`Goal::Target`](crate::Goal::Target). Each step is longer by 1e-4, as in
-/// the authors' code, so that it cannot die out in front of the boundary. Whether an image of a
-/// stochastic model is adversarial is asked of the mean logits over `draws` draws, the same for all
-/// images.
+/// the authors' code, so that it cannot die out in front of the boundary. If the model is
+/// stochastic, the mean logits over `draws` draws, the same for all images, decide whether an image
+/// is adversarial.
 ///
 /// ```
 /// use cni_attacks::{Attack, DeepFool, Threat};
@@ -48,8 +48,7 @@ pub struct DeepFool {
 const LONGER: f64 = 1e-4;
 
 impl DeepFool {
-    /// Fifty iterations among ten classes, with an overshoot of 0.02; an error where the norm is
-    /// L1.
+    /// Fifty iterations among ten classes, with an overshoot of 0.02; an error if the norm is L1.
     pub fn new(threat: Threat) -> Result<Self, AttackError> {
         if threat.norm() == Norm::L1 {
             let wanted = &[Norm::Linf, Norm::L2];
@@ -58,7 +57,7 @@ impl DeepFool {
         Ok(Self { threat, steps: 50, overshoot: 0.02, classes: 10, eot: Eot::ONE })
     }
 
-    /// The largest number of iterations; an error where it is zero.
+    /// The largest number of iterations; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
@@ -75,8 +74,8 @@ impl DeepFool {
         Ok(Self { classes, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
+    /// The number of draws of the model's noise that each gradient averages over, and each test
+    /// whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -146,7 +145,7 @@ impl Attack for DeepFool {
         Some(score * 2 + step * self.steps as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -154,19 +153,19 @@ impl Attack for DeepFool {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        problem.goal.check_untargeted(self.name())?;
-        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
+        batch.goal.check_untargeted(self.name())?;
+        let mut search = NearestSearch::begin(access, self.threat, batch, self.eot, 0.0, key)?;
         if search.is_complete() {
             return Ok(search.finish());
         }
         let others = self.classes - 1;
-        let pairs = targets(access, &search.problem, self.eot, key.named("targets"), others)?;
+        let pairs = targets(access, &search.batch, self.eot, key.named("targets"), others)?;
         let each = pairs.into_iter().map(|pair| pair.objective(PairLoss::Difference));
         let mut objectives: Vec<_> = each.collect();
-        let mut x = search.problem.images.clone();
+        let mut x = search.batch.images.clone();
         let mut way = x.zeros_like();
         for step in 0..self.steps as u64 {
             let key = key.named("gradient").child(step);
@@ -174,12 +173,12 @@ impl Attack for DeepFool {
             let lengths: Vec<f64> = plane.distances.iter().map(|d| d + LONGER).collect();
             way = way + self.threat.norm().steepest_step(plane.normal, 1.0) * per_row(&lengths, &x);
             let passed = way.clone().mul_scalar(1.0 + self.overshoot);
-            x = (search.problem.images.clone() + passed).clamp(0.0, 1.0);
-            let look = search.look(access, &x, None)?;
-            if !search.proceed(access, &x, &look) {
+            x = (search.batch.images.clone() + passed).clamp(0.0, 1.0);
+            let evaluated = search.evaluate(access, &x, None)?;
+            if !search.proceed(access, &x, &evaluated) {
                 break;
             }
-            if let Some(rows) = search.leave(&look.reached) {
+            if let Some(rows) = search.leave(&evaluated.reached) {
                 if search.is_complete() {
                     break;
                 }

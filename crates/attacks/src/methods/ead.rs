@@ -3,7 +3,7 @@
 
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::rows::at_least_single;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
@@ -28,8 +28,8 @@ use std::sync::Arc;
 /// is the one that a rule prefers; where there is none, the original.
 ///
 /// The gradient is taken ahead of the image, at a point that momentum may carry out of the box. An
-/// image that reaches the goal as it is stays as it is. Whether an image of a stochastic model is
-/// adversarial is asked of the mean logits over `draws` draws, the same for all images. Where the
+/// image that reaches the goal already stays as it is. If the model is stochastic, the mean logits
+/// over `draws` draws, the same for all images, decide whether an image is adversarial. If the
 /// caller wants early stopping, examples leave between two runs.
 ///
 /// # Deviations
@@ -95,13 +95,13 @@ impl Ead {
         Ok(Self { rule: Rule::L1, ..Self::elastic_net(threat)? })
     }
 
-    /// The number of iterations of a run; an error where it is zero.
+    /// The number of iterations of a run; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, each with another `c`; an error where it is zero. From ten on the last
-    /// is with the least `c` that is known to do, or 1e10.
+    /// The number of runs, each with another `c`; an error if it is zero. From ten on the last is
+    /// with the least `c` that is known to do, or 1e10.
     pub fn with_search_steps(self, search_steps: usize) -> Result<Self, AttackError> {
         Ok(Self { search_steps: at_least_one("search_steps", search_steps)?, ..self })
     }
@@ -133,8 +133,8 @@ impl Ead {
         Ok(Self { confidence, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
+    /// The number of draws of the model's noise that each gradient averages over, and each test
+    /// whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -144,17 +144,17 @@ impl Ead {
     fn descend(
         &self,
         access: &mut ModelAccess<'_>,
-        search: &mut Search,
+        search: &mut NearestSearch,
         constants: &[f64],
         key: Key,
     ) -> Result<(Vec<bool>, bool), AttackError> {
-        let objective = Objective::new(Loss::Margin, &search.problem.goal);
-        let (images, dtype) = (search.problem.images.clone(), search.problem.images.dtype());
+        let objective = Objective::new(Loss::Margin, &search.batch.goal);
+        let (images, dtype) = (search.batch.images.clone(), search.batch.images.dtype());
         let origin = at_least_single(images);
         let [mut x, mut ahead] = [origin.clone(), origin.clone()];
         let mut reached = vec![false; constants.len()];
         for step in 0..self.steps {
-            let examples = &search.problem.examples;
+            let examples = &search.batch.examples;
             let (at, key) = (ahead.clone().cast(dtype), key.child(step as u64));
             let found = access.gradient(&at, &objective, examples, self.eot, key)?;
             let [margins] = access.read([found.score])?;
@@ -171,9 +171,9 @@ impl Ead {
             ahead = next.clone() + (next.clone() - x).mul_scalar(momentum);
             x = next;
             let candidate = x.clone().cast(dtype);
-            let look = search.look(access, &candidate, None)?;
-            reached.iter_mut().zip(&look.reached).for_each(|(ever, now)| *ever |= now);
-            if !search.proceed(access, &candidate, &look) {
+            let evaluated = search.evaluate(access, &candidate, None)?;
+            reached.iter_mut().zip(&evaluated.reached).for_each(|(ever, now)| *ever |= now);
+            if !search.proceed(access, &candidate, &evaluated) {
                 return Ok((reached, false));
             }
         }
@@ -210,7 +210,7 @@ deserialize_from_spec!(Ead);
 
 impl Attack for Ead {
     /// `EAD-{search_steps}x{steps}`, by the L1 rule `EAD-L1-…`; with several draws `EOT-…x{draws}`;
-    /// then `-k{confidence}` where there is any.
+    /// then `-k{confidence}` if κ is not 0.
     fn name(&self) -> String {
         let rule = if self.rule == Rule::L1 { "-L1" } else { "" };
         let mut name = self.eot.name(format!("EAD{rule}-{}x{}", self.search_steps, self.steps));
@@ -263,7 +263,7 @@ impl Attack for Ead {
         Some(score + step * (self.search_steps * self.steps) as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -275,11 +275,12 @@ impl Attack for Ead {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let confidence = self.confidence;
-        let mut search = Search::begin(access, self.threat, problem, self.eot, confidence, key)?;
+        let mut search =
+            NearestSearch::begin(access, self.threat, batch, self.eot, confidence, key)?;
         search.elastic = (self.rule == Rule::ElasticNet).then_some(self.beta);
         let (runs, key) = (self.search_steps, key.named("gradient"));
         search.balance(access, runs, self.initial_constant, |access, search, constants, run| {

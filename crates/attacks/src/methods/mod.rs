@@ -1,11 +1,11 @@
 //! The attacks, one file or folder each.
 //!
-//! Every attack knows misclassification and, but for DeepFool and the untargeted FAB, target
-//! classes; goals of one's own all but those two and the targeted APGD. Every one takes
-//! `with_draws` to face a stochastic model in expectation (EOT); a suite has it from its attacks.
-//! Those of minimum norm give the nearest adversarial image if it is within ε, else the image
-//! itself, and may have an [unbounded](crate::Threat::unbounded) threat. Gradients, scores,
-//! decisions: what an attack asks of the model.
+//! Every attack supports misclassification. All but DeepFool and the untargeted FAB support target
+//! classes, and all but these two and the targeted APGD support custom goals. Every attack has
+//! `with_draws` for EOT on a stochastic model; a suite has the draws of its attacks. Those of
+//! minimum norm give the nearest adversarial image if it is within ε, else the image itself, and
+//! may have an [unbounded](crate::Threat::unbounded) threat. Gradients, scores, decisions: what an
+//! attack asks of the model.
 //!
 //! | attack | norms | access | defaults | source |
 //! | --- | --- | --- | --- | --- |

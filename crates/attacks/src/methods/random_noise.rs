@@ -52,20 +52,20 @@ impl RandomNoise {
         Self { law: NoiseLaw::Gaussian, ..Self::new(threat) }
     }
 
-    /// The number of points; an error where it is zero.
+    /// The number of points; an error if it is zero.
     pub fn with_samples(self, samples: usize) -> Result<Self, AttackError> {
         Ok(Self { samples: at_least_one("samples", samples)?, ..self })
     }
 
-    /// The number of draws of the model's noise behind each score; an error where it is zero. A run
-    /// refuses several draws for a single point, which has no score.
+    /// The number of draws of the model's noise that are averaged for each score; an error if it is
+    /// zero. A run refuses several draws for a single point, which has no score.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    fn point(&self, problem: &AttackBatch, key: Key) -> Tensor<4> {
+    fn point(&self, batch: &AttackBatch, key: Key) -> Tensor<4> {
         let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
-        let (clean, examples) = (&problem.images, &problem.examples);
+        let (clean, examples) = (&batch.images, &batch.examples);
         let change = match (self.law, norm) {
             (NoiseLaw::Uniform, _) => norm.random_start(key, clean, epsilon, examples),
             (NoiseLaw::Gaussian, Norm::Linf) => {
@@ -153,7 +153,7 @@ impl Attack for RandomNoise {
         Some(Passes { forwards: (points * self.eot.draws) as u64, backwards: 0 })
     }
 
-    /// Those that compare points.
+    /// The draws that compare points.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         match self.samples {
             1 => Vec::new(),
@@ -164,21 +164,21 @@ impl Attack for RandomNoise {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut image = self.point(problem, key.child(0));
+        let mut image = self.point(batch, key.child(0));
         if self.samples == 1 {
             return Ok(image);
         }
-        let mut selection = KeepBest::new(&problem.goal, self.eot, key.named("score"));
+        let mut selection = KeepBest::new(&batch.goal, self.eot, key.named("score"));
         for sample in 0..self.samples as u64 {
             if !access.affords_scores(1, self.eot) {
                 break;
             }
-            image = self.point(problem, key.child(sample));
-            let scores = selection.offer(access, &image, &problem.examples)?;
-            if !access.proceed(problem, &image, &scores, self.threat.norm()) {
+            image = self.point(batch, key.child(sample));
+            let scores = selection.consider(access, &image, &batch.examples)?;
+            if !access.proceed(batch, &image, &scores, self.threat.norm()) {
                 break;
             }
         }

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 /// The adversarial examples of a surrogate model, used on another.
 ///
-/// The surrogate keeps its own noise, also where the caller's scope has switched the victim's off.
+/// The surrogate keeps its own noise, even if the caller's scope has switched off that of the
+/// attacked model.
 ///
 /// With one candidate the victim is never asked. With several, each made with another key and so
 /// with other draws of a stochastic surrogate, the one counts that does best on the victim over
@@ -52,12 +53,12 @@ impl Transfer {
         }
     }
 
-    /// The number of candidates for each image; an error where it is zero.
+    /// The number of candidates for each image; an error if it is zero.
     pub fn with_candidates(self, candidates: usize) -> Result<Self, AttackError> {
         Ok(Self { candidates: at_least_one("candidates", candidates)?, ..self })
     }
 
-    /// The number of draws of the victim's noise that choose among candidates; an error where it is
+    /// The number of draws of the victim's noise that choose among candidates; an error if it is
     /// zero. A run refuses several draws for a single candidate.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
@@ -130,13 +131,13 @@ impl Attack for Transfer {
         Ok(Arc::new(Self { attack, eot, ..self.clone() }))
     }
 
-    /// The victim's passes. Those of the surrogate are none of it.
+    /// The passes of the attacked model, without those of the surrogate.
     fn cost(&self, _: usize, _: bool) -> Option<Passes> {
         let candidates = if self.candidates == 1 { 0 } else { self.candidates };
         Some(Passes { forwards: (candidates * self.eot.draws) as u64, backwards: 0 })
     }
 
-    /// Those that choose among candidates.
+    /// The draws that choose among candidates.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         match self.candidates {
             1 => Vec::new(),
@@ -147,23 +148,23 @@ impl Attack for Transfer {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut selection = KeepBest::new(&problem.goal, self.eot, key.named("score"));
-        let mut images = problem.images.clone();
+        let mut selection = KeepBest::new(&batch.goal, self.eot, key.named("score"));
+        let mut images = batch.images.clone();
         for candidate in 0..self.candidates as u64 {
             // The victim's budget and passes are its own.
             let mut surrogate = ModelAccess::new(&*self.surrogate);
             // Noise that the caller has switched off is the victim's: the surrogate stays what it
             // is.
-            let made = || surrogate.run(&self.attack, problem, key.child(candidate));
+            let made = || surrogate.run(&self.attack, batch, key.child(candidate));
             images = scope(Noise::Fresh, made)?;
             if self.candidates == 1 || !access.affords_scores(1, self.eot) {
                 break;
             }
-            let scores = selection.offer(access, &images, &problem.examples)?;
-            if !access.proceed(problem, &images, &scores, self.threat().norm()) {
+            let scores = selection.consider(access, &images, &batch.examples)?;
+            if !access.proceed(batch, &images, &scores, self.threat().norm()) {
                 break;
             }
         }

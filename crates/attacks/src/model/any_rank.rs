@@ -1,14 +1,14 @@
-//! Models of inputs that are no images.
+//! Models whose inputs are not images.
 
 use crate::{AttackError, Classifier};
 use burn::tensor::Tensor;
 
 /// A model of inputs of any rank as a [`Classifier`]: tables, signals, volumes.
 ///
-/// Norms know nothing of shapes, so that every attack but those with squares treats
-/// `[batch, features]` as well as images. Inputs of rank 2 become images `[batch, 1, 1, features]`,
-/// of rank 3 `[batch, channels, 1, length]`, and of rank 5 and more `[batch, channels, .., last]`
-/// with the axes between in one. Their values are in [0, 1], as pixels are.
+/// Norms do not depend on shapes, so that every attack works on `[batch, features]` as on images,
+/// except those with square windows or patches. Inputs of rank 2 become images `[batch, 1, 1,
+/// features]`, of rank 3 `[batch, channels, 1, length]`, and of rank 5 and more `[batch, channels,
+/// .., last]` with the axes between in one. Their values are in [0, 1], as pixels are.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -36,8 +36,8 @@ impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> AnyRank<D, F> {
     ///
     /// # Errors
     ///
-    /// [`AttackError::InputShape`] where the rank of `forward`'s input is not one more than the
-    /// length of `shape`.
+    /// [`AttackError::InputShape`] if the rank of `forward`'s input is not one more than the length
+    /// of `shape`.
     pub fn new(shape: impl Into<Vec<usize>>, forward: F) -> Result<Self, AttackError> {
         let shape = shape.into();
         if shape.len() + 1 != D || D < 2 {
@@ -51,7 +51,7 @@ impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> AnyRank<D, F> {
     ///
     /// # Errors
     ///
-    /// [`AttackError::InputShape`] where they are not `[batch, shape..]`.
+    /// [`AttackError::InputShape`] if they are not `[batch, shape..]`.
     pub fn to_images(&self, inputs: Tensor<D>) -> Result<Tensor<4>, AttackError> {
         let dims = inputs.dims();
         if dims[1..] != self.shape {
@@ -68,7 +68,7 @@ impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> AnyRank<D, F> {
     ///
     /// # Panics
     ///
-    /// Where they have another number of values than the inputs of this model.
+    /// If the number of values differs from that of this model's inputs.
     pub fn to_inputs(&self, images: Tensor<4>) -> Tensor<D> {
         let got: usize = images.dims()[1..].iter().product();
         let wanted: usize = self.shape.iter().product();

@@ -1,13 +1,13 @@
-//! Backward passes through what has no useful gradient.
+//! Gradients through parts of a model that have no useful gradient.
 
 use burn::tensor::Tensor;
 
 /// `exact(x)` in the forward pass, with the backward pass of `surrogate` (BPDA, Athalye et al.,
 /// arXiv 1802.00420, section 4.1).
 ///
-/// For parts of a model that are not differentiable, or whose gradient hides the way: quantization,
-/// a threshold, a purifier. Both are called with tensors of the same values; `exact` gets one
-/// without graph. Neither should draw noise unless it stands in both.
+/// It is for parts of a model that are not differentiable or whose gradient misleads: quantization,
+/// a threshold, a purifier. Both functions get the same values; the tensor for `exact` has no
+/// graph. If one of them draws noise, the other must draw the same.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -22,7 +22,7 @@ use burn::tensor::Tensor;
 ///
 /// # Panics
 ///
-/// Where the two give different shapes.
+/// If the two functions give different shapes.
 pub fn bpda<const D: usize, const E: usize>(
     x: Tensor<D>,
     exact: impl FnOnce(Tensor<D>) -> Tensor<E>,
@@ -38,7 +38,7 @@ pub fn bpda<const D: usize, const E: usize>(
     zero + value
 }
 
-/// [`bpda`] with the identity as surrogate: for what changes its input little.
+/// [`bpda`] with the identity as surrogate, for functions that change their input little.
 pub fn straight_through<const D: usize>(
     x: Tensor<D>,
     exact: impl FnOnce(Tensor<D>) -> Tensor<D>,

@@ -1,4 +1,4 @@
-//! What is attacked.
+//! Classifiers, and Burn models as classifiers.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -6,9 +6,9 @@ use burn::tensor::Tensor;
 /// Anything that maps images `[batch, channels, height, width]`, pixels in [0, 1], to logits
 /// `[batch, classes]`.
 ///
-/// Every function and closure of that signature is one. Attacks by gradients want it
-/// differentiable, and each row of logits a function of its own image alone. A Burn model becomes
-/// one through [`FrozenModel`].
+/// Every function and closure of that signature is a classifier. Gradient attacks need it to be
+/// differentiable, and each row of logits to depend only on its own image. [`FrozenModel`] makes a
+/// classifier of a Burn model.
 pub trait Classifier {
     /// The logits of `images`.
     fn logits(&self, images: Tensor<4>) -> Tensor<2>;
@@ -20,15 +20,15 @@ impl<F: Fn(Tensor<4>) -> Tensor<2>> Classifier for F {
     }
 }
 
-/// A Burn model made ready to be attacked. The one place where that is done.
+/// A frozen snapshot of a Burn model, ready to be attacked.
 ///
 /// It holds [`model.valid()`](Module::valid): a snapshot whose parameters carry no gradients, which
-/// saves their share of the backward pass, and whose batch norm uses its running statistics and
-/// leaves them alone. A mere clone would share them with the model, and every step of an attack
-/// would move them.
+/// saves their share of the backward pass, and whose batch norm uses its running statistics without
+/// updating them. A plain clone would share the statistics with the model, and every step of an
+/// attack would change them.
 ///
-/// Noise stays on. It obeys the scope of `cni-noise` and nothing else, so that the attack faces
-/// what is deployed.
+/// Noise stays on: only the scope of `cni-noise` controls it, so that the attack faces the model as
+/// deployed.
 #[derive(Clone, Debug)]
 pub struct FrozenModel<M, F> {
     model: M,
@@ -36,8 +36,8 @@ pub struct FrozenModel<M, F> {
 }
 
 impl<M: Module, F: Fn(&M, Tensor<4>) -> Tensor<2>> FrozenModel<M, F> {
-    /// Takes a snapshot of `model`, to be called by `forward`; later changes of `model` do not
-    /// reach it.
+    /// Takes a snapshot of `model`, which `forward` calls. Later changes of `model` do not affect
+    /// it.
     pub fn new(model: &M, forward: F) -> Self {
         Self { model: model.valid(), forward }
     }

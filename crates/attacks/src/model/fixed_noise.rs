@@ -4,12 +4,11 @@ use super::classifier::Classifier;
 use burn::tensor::Tensor;
 use cni_noise::{Key, Noise, current_examples, current_noise, scope_at};
 
-/// A stochastic model with its noise held fixed: every pass has the same draw, whoever asks and
-/// however often.
+/// A stochastic model with fixed noise: every pass has the same draw.
 ///
-/// Attacked and judged through this, the randomness of a defence is taken out, and what is left
-/// must break as any model does (Carlini et al., arXiv 1902.06705, section 5.2). Where the caller's
-/// scope has switched noise off it stays off.
+/// An attack on this model meets the defence without its randomness, and the defence must then
+/// break as any model does (Carlini et al., arXiv 1902.06705, section 5.2). Noise stays off if the
+/// caller's scope has switched it off.
 #[derive(Clone, Debug)]
 pub struct FixedNoise<C> {
     classifier: C,

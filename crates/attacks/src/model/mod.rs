@@ -1,5 +1,5 @@
-//! What is attacked: classifiers, frozen models, inputs of any rank, gradients through what has
-//! none.
+//! The models under attack: classifiers, frozen models, inputs of any rank, fixed noise, and
+//! gradients through parts that have none.
 
 mod any_rank;
 mod bpda;

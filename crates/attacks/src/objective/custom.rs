@@ -1,4 +1,4 @@
-//! A function of logits and labels that a user brings: a loss, or the margin of a goal.
+//! Custom functions of logits and labels: a loss, or the margin of a goal.
 
 use crate::AttackError;
 use crate::rows::{align, at_least_single};
@@ -10,16 +10,16 @@ use std::sync::Arc;
 
 type Function = dyn Fn(Tensor<2>, &Tensor<1, Int>) -> Tensor<1> + Send + Sync;
 
-/// A function of a user's own that maps logits `[batch, classes]` and labels `[batch]` to a value
-/// of each example, `[batch]`, with a name for records.
+/// A custom function that maps logits `[batch, classes]` and labels `[batch]` to a value of each
+/// example, `[batch]`, with a name for records.
 ///
 /// It serves as a [`Loss`](crate::Loss) and as the margin of a [`Goal`](crate::Goal). Each value
 /// may depend on its own row of logits alone, since examples leave an attack one by one. Logits
-/// come in at least single precision, labels on their device. An attack refuses a function that
-/// gives another number of values, values that are not finite, or, where it needs a slope, values
+/// come in at least single precision, labels on the same device. An attack refuses a function that
+/// gives the wrong number of values, values that are not finite, or, if it needs a gradient, values
 /// that Burn cannot differentiate.
 ///
-/// Records hold the name. Two functions are equal if they are one: clones of the same value.
+/// Records hold the name. Two functions are equal only if they are clones of the same value.
 #[derive(Clone)]
 pub struct LossFn {
     name: Arc<str>,
@@ -52,14 +52,14 @@ impl LossFn {
         self.min_classes
     }
 
-    /// The values, of which nothing is checked.
+    /// The values of the function, unchecked.
     pub(crate) fn values(&self, logits: Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
         let logits = at_least_single(logits);
         let labels = align(labels, &logits);
         (self.function)(logits, &labels)
     }
 
-    /// That there is a value for each image.
+    /// Checks that there is one value for each image.
     pub(crate) fn check_shape(&self, values: &Tensor<1>, wanted: usize) -> Result<(), AttackError> {
         match values.dims() {
             [got] if got != wanted => {
@@ -97,7 +97,7 @@ impl Serialize for LossFn {
 }
 
 impl<'de> Deserialize<'de> for LossFn {
-    /// Always an error: a record holds the name of the function, and not what it does.
+    /// Always an error: a record holds only the name of the function.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         Err(de::Error::custom(format!(

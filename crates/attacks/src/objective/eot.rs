@@ -1,4 +1,4 @@
-//! Expectation over transformation: what is averaged over the draws of a stochastic model, and how.
+//! Expectation over transformation: averages over the draws of a stochastic model.
 
 use crate::error::at_least_one;
 use crate::rows::at_least_single;
@@ -8,7 +8,7 @@ use burn::tensor::activation::softmax;
 use cni_noise::{Examples, Key, Noise, current_noise, scope_at};
 use serde::{Deserialize, Serialize};
 
-/// What the expectation over a stochastic model's draws is taken of. The three agree for a single
+/// The quantity that is averaged over a stochastic model's draws. All three agree for a single
 /// draw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,7 +24,8 @@ pub enum Expectation {
     Probabilities,
 }
 
-/// Expectation over transformation: how a stochastic model's draws become one score.
+/// Expectation over transformation: the number of draws that make one score, and how they are
+/// averaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Eot {
     /// Draws of the model's noise.
@@ -37,12 +38,12 @@ impl Eot {
     /// A single draw.
     pub const ONE: Self = Self { draws: 1, expectation: Expectation::Loss };
 
-    /// The mean of the loss over `draws` draws; an error where they are zero.
+    /// The mean of the loss over `draws` draws; an error if they are zero.
     pub fn new(draws: usize) -> Result<Self, AttackError> {
         Self::ONE.with_draws(draws)
     }
 
-    /// The same over `draws` draws; an error where they are zero.
+    /// The same over `draws` draws; an error if they are zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
     }
@@ -67,8 +68,7 @@ impl Eot {
 /// Runs `f` under draw number `draw` of the noise that belongs to `key`, for a batch of these
 /// examples.
 ///
-/// Where the caller has switched noise off it stays off: that is how the noise-free model is
-/// attacked.
+/// Noise stays off if the caller has switched it off; this is how the noise-free model is attacked.
 pub fn draw_scope<R>(
     key: Key,
     draw: u64,
@@ -83,7 +83,7 @@ pub fn draw_scope<R>(
 }
 
 impl Expectation {
-    /// What an attack's name says of it; nothing for the mean of the losses.
+    /// The suffix for an attack's name; empty for the mean of the losses.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Loss => "",
@@ -92,7 +92,7 @@ impl Expectation {
         }
     }
 
-    /// What is averaged, of the logits of one draw.
+    /// The quantity to average, from the logits of one draw.
     pub fn averaged(self, logits: Tensor<2>) -> Tensor<2> {
         let logits = at_least_single(logits);
         match self {
@@ -101,7 +101,7 @@ impl Expectation {
         }
     }
 
-    /// Logits that stand for the average.
+    /// The logits that correspond to the average.
     pub fn logits(self, averaged: Tensor<2>) -> Tensor<2> {
         match self {
             Self::Loss | Self::Logits => averaged,
@@ -115,9 +115,9 @@ impl Expectation {
 pub(crate) struct Mean {
     pub score: Tensor<1>,
     pub logits: Tensor<2>,
-    /// The mean of what the expectation is taken of.
+    /// The mean of the averaged quantity.
     pub averaged: Tensor<2>,
-    /// How near it is to the goal, where that was asked.
+    /// How near the images are to the goal, if a goal was given.
     pub success: Option<Success>,
 }
 
@@ -132,10 +132,10 @@ pub(crate) struct Success {
 }
 
 impl Success {
-    /// As of the margin, which is checked where it is a function of one's own.
+    /// The success by the margin; an error if a custom margin gives the wrong number of values.
     pub fn of(logits: Tensor<2>, goal: &Goal) -> Result<Self, AttackError> {
         let margin = Objective::new(Loss::Margin, goal).checked_score(logits)?;
-        // A margin is positive just where the goal is reached.
+        // A margin is positive exactly if the goal is reached.
         let reached = margin.clone().greater_elem(0.0).float().cast(margin.dtype());
         Ok(Self { reached, margin })
     }
@@ -151,8 +151,8 @@ impl Success {
 }
 
 impl Mean {
-    /// Runs `pass`, which gives logits, and the score where it is known already, for each draw.
-    /// With a goal it tells how near the images are to it.
+    /// Averages over draws. `pass` gives the logits of a draw, and its score if that is already
+    /// known. With a goal, `success` tells how near the images are to it.
     pub fn over(
         draws: usize,
         expectation: Expectation,

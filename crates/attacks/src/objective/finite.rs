@@ -1,4 +1,4 @@
-//! What images, labels, logits and gradients must be like, whichever attack they are of.
+//! Checks on images, labels, logits and gradients that every attack needs.
 
 use super::Objective;
 use super::custom::LossFn;
@@ -9,7 +9,7 @@ use crate::rows::{count_not_finite, own_class, read_all, read_labels, zeros};
 use burn::tensor::{Bool, DType, Int, Tensor};
 use cni_noise::Examples;
 
-/// That there is a pixel.
+/// Checks that there is at least one pixel.
 pub(crate) fn check_not_empty(images: &Tensor<4>) -> Result<(), AttackError> {
     match images.shape().num_elements() {
         0 => Err(AttackError::EmptyBatch { got: images.dims() }),
@@ -17,7 +17,7 @@ pub(crate) fn check_not_empty(images: &Tensor<4>) -> Result<(), AttackError> {
     }
 }
 
-/// That there is a number for each row, where they are given one by one.
+/// Checks that there is a number for each row, if numbers are given one by one.
 pub(crate) fn check_examples(examples: &Examples, wanted: usize) -> Result<(), AttackError> {
     match examples {
         Examples::Each(numbers) if numbers.len() != wanted => {
@@ -27,7 +27,7 @@ pub(crate) fn check_examples(examples: &Examples, wanted: usize) -> Result<(), A
     }
 }
 
-/// The number of images, for each of which there is a label and an example's number.
+/// Checks that each image has a label and an example's number; returns the number of images.
 pub(crate) fn check_batch(
     images: &Tensor<4>,
     labels: &Tensor<1, Int>,
@@ -42,7 +42,7 @@ pub(crate) fn check_batch(
     Ok(wanted)
 }
 
-/// That there is a row of logits for each image, of as many classes as the loss compares.
+/// Checks that each image has a row of logits with as many classes as the loss needs.
 pub(crate) fn check_shape(
     logits: &Tensor<2>,
     batch: usize,
@@ -55,23 +55,25 @@ pub(crate) fn check_shape(
     objective.check(classes)
 }
 
-/// What must hold of the labels, logits and gradients of one pass, on the device until someone
-/// reads from it anyway.
+/// The checks of one pass on labels, logits and gradients. They stay on the device until the next
+/// read.
 pub(crate) struct Flags {
     examples: Examples,
     classes: usize,
-    /// The labels, if they are to be classes, and for each row how many classes its label names.
+    /// The labels, if they must be classes, and for each row 1 if its label is a class, otherwise
+    /// 0.
     labels: Option<(Tensor<1, Int>, Tensor<1>)>,
-    /// For each row: zero where its logits are finite.
+    /// For each row: zero if its logits are finite.
     logits: Tensor<1>,
-    /// For each row: zero where its gradient is finite; its largest slope.
+    /// For each row: zero if its gradient is finite; the largest absolute entry of the gradient.
     gradient: Option<[Tensor<1>; 2]>,
-    /// Of functions of a user's own the name, and for each row zero where its value is finite.
+    /// The name of each custom function, and for each row zero if its value is finite.
     values: Vec<(String, Tensor<1>)>,
 }
 
 impl Flags {
-    /// The mean logits tell, which are finite just where those of every draw are.
+    /// The checks of a pass, from its mean logits: they are finite exactly if those of every draw
+    /// are.
     pub fn new(
         labels: Option<&Tensor<1, Int>>,
         logits: &Tensor<2>,
@@ -96,8 +98,8 @@ impl Flags {
         }
     }
 
-    /// With what the functions of a user's own in an objective give for these logits: its score,
-    /// and the margin of its goal.
+    /// Adds the values of an objective's custom functions for these logits: its score, and the
+    /// margin of its goal.
     pub fn with_values_of(
         mut self,
         objective: &Objective,
@@ -115,7 +117,7 @@ impl Flags {
         Ok(self)
     }
 
-    /// Adds the margin of a goal of a user's own.
+    /// Adds the margin of a custom goal.
     pub fn add_margin(&mut self, goal: &Goal, logits: &Tensor<2>) -> Result<(), AttackError> {
         if let Goal::Custom { labels, margin } = goal {
             let values = margin.values(logits.clone(), labels);
@@ -125,12 +127,12 @@ impl Flags {
         Ok(())
     }
 
-    /// Adds what a function of a user's own gives for each row.
+    /// Adds the values of a custom function.
     pub fn add_values(&mut self, function: &LossFn, values: &Tensor<1>) {
         self.values.push((function.name().to_string(), zeros(&values.clone().inner())));
     }
 
-    /// Whether the gradient of each row is zero throughout, `[batch]`, where there is a gradient.
+    /// Whether the gradient of each row is zero throughout, `[batch]`; `None` without a gradient.
     pub fn zero_gradient(&self) -> Option<Tensor<1, Bool>> {
         self.gradient.as_ref().map(|[_, largest]| largest.clone().equal_elem(0.0))
     }
@@ -143,7 +145,7 @@ impl Flags {
         named.chain([&self.logits]).chain(gradient).chain(values).cloned().collect()
     }
 
-    /// The rows whose gradient is zero throughout, once all is found to be in order.
+    /// Checks the values that were read; returns the rows whose gradient is zero throughout.
     fn check(&self, lists: Vec<Vec<f64>>) -> Result<Vec<usize>, AttackError> {
         let mut lists = lists.into_iter();
         let mut next = || lists.next().unwrap_or_default();
@@ -166,7 +168,8 @@ impl Flags {
         if self.gradient.is_some() {
             let of_gradient = next();
             slopes = next();
-            // A value that is not finite is the cause of a gradient that is not.
+            // A value that is not finite makes the gradient not finite, so that the cause is
+            // reported first.
             self.check_values(&mut next)?;
             finite("gradient", of_gradient)?;
         } else {
@@ -192,7 +195,7 @@ impl Flags {
 ///
 /// # Errors
 ///
-/// Those of the first pass in which something is wrong.
+/// That of the first pass with a failed check.
 pub(crate) fn settle(
     flags: &[Flags],
     values: &[Tensor<1>],

@@ -1,4 +1,4 @@
-//! What the attacker wants.
+//! The goal of the attacker.
 
 use super::custom::LossFn;
 use super::loss::{Loss, logits_at_ranks};
@@ -6,15 +6,15 @@ use crate::rows::{align, own_class};
 use crate::{AttackError, Rows};
 use burn::tensor::{Bool, Int, Tensor};
 
-/// What the attacker wants of each image of a batch.
+/// The goal of the attacker for each image of a batch.
 ///
 /// Labels, `[batch]`, are the short form of [`Misclassify`](Self::Misclassify):
 /// `attack.on(&model).run(images, labels)`.
 ///
-/// A goal of one's own is a margin: a [`LossFn`] that is positive exactly where the goal is
-/// reached. Attacks count success by it, compare candidates by it and, if they climb or follow
-/// [`Loss::Margin`], are led by it. With several labels an image, they hold what tells the function
-/// which ones, here a row of a table:
+/// A custom goal is a margin: a [`LossFn`] that is positive exactly if the goal is reached. Attacks
+/// count success and compare candidates by it, and raise it if their loss is [`Loss::Margin`]. If
+/// an image has several labels, the label can be an index that the function looks up, here a row of
+/// a table:
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -42,12 +42,12 @@ pub enum Goal {
     Misclassify(Tensor<1, Int>),
     /// These classes, `[batch]`.
     Target(Tensor<1, Int>),
-    /// What a function of one's own says: [`Goal::custom`], [`Goal::outside_top`].
+    /// A custom goal: [`Goal::custom`], [`Goal::outside_top`].
     Custom {
-        /// What the function is told of each image, `[batch]`. With a loss of labels, such as the
+        /// The labels that the function gets, `[batch]`. For a loss of labels, such as the
         /// cross-entropy, they are the classes to lead away from.
         labels: Tensor<1, Int>,
-        /// Positive exactly where the goal is reached.
+        /// The margin, positive exactly if the goal is reached.
         margin: LossFn,
     },
 }
@@ -58,9 +58,9 @@ impl Goal {
         Self::Custom { labels, margin }
     }
 
-    /// The true class, given as `[batch]`, is not among the `k` largest logits: with `k` = 1
-    /// misclassification. The margin is the `k`-th largest logit of the other classes less that of
-    /// the true one, and wants a model of more than `k` classes.
+    /// The goal that the true class, given as `[batch]`, is not among the `k` largest logits; `k` =
+    /// 1 is misclassification. The margin is the `k`-th largest logit of the other classes minus
+    /// that of the true class. The model needs more than `k` classes.
     ///
     /// ```
     /// # use burn::tensor::{Device, Tensor};
@@ -90,8 +90,8 @@ impl Goal {
         Ok(Self::Custom { labels, margin })
     }
 
-    /// The labels, `[batch]`: the classes to avoid or to seek, or what a function of one's own is
-    /// told.
+    /// The labels, `[batch]`: the classes to avoid or to seek, or the labels that a custom function
+    /// gets.
     pub fn labels(&self) -> &Tensor<1, Int> {
         match self {
             Self::Misclassify(labels) | Self::Target(labels) | Self::Custom { labels, .. } => {
@@ -117,7 +117,7 @@ impl Goal {
     }
 
     /// The margin in the attacker's favour of each row of `logits`, `[batch, classes]`: positive
-    /// exactly where the goal is reached, `[batch]`.
+    /// exactly if the goal is reached, `[batch]`.
     pub fn margin(&self, logits: Tensor<2>) -> Tensor<1> {
         match self {
             Self::Misclassify(labels) => Loss::Margin.per_example(logits, labels),
@@ -126,8 +126,8 @@ impl Goal {
         }
     }
 
-    /// Whether each row of `logits`, `[batch, classes]`, is what the attacker wants, `[batch]`: its
-    /// largest, or a positive margin of a goal of one's own.
+    /// Whether each row of `logits`, `[batch, classes]`, reaches the goal, `[batch]`: by the
+    /// predicted class, or by the margin of a custom goal.
     pub fn reached(&self, logits: &Tensor<2>) -> Tensor<1, Bool> {
         let predicted = || align(&logits.clone().inner().argmax(1).squeeze_dim(1), logits);
         match self {
@@ -139,7 +139,7 @@ impl Goal {
         }
     }
 
-    /// That it is misclassification, for an attack that has no form for other goals.
+    /// Checks that the goal is misclassification, for an attack that has no other form.
     pub(crate) fn check_untargeted(&self, attack: String) -> Result<(), AttackError> {
         match self {
             Self::Misclassify(_) => Ok(()),

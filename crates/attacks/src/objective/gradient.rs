@@ -45,8 +45,8 @@ pub struct InputGradient {
 ///
 /// # Errors
 ///
-/// Where `draws` is zero; where images, labels and logits do not fit together; where a logit or the
-/// gradient is not finite; where the logits do not depend on the images.
+/// If `draws` is zero; if images, labels and logits do not fit together; if a logit or the gradient
+/// is not finite; if the logits do not depend on the images.
 pub fn input_gradient(
     classifier: &dyn Classifier,
     images: &Tensor<4>,
@@ -60,8 +60,7 @@ pub fn input_gradient(
     Ok(found)
 }
 
-/// [`input_gradient`], and whether its values are what they must be: for those who read from the
-/// device later.
+/// [`input_gradient`] with its checks still on the device, for callers that read them later.
 pub(crate) fn gradient_on_trust(
     classifier: &dyn Classifier,
     images: &Tensor<4>,
@@ -136,7 +135,7 @@ pub(crate) fn gradient_on_trust(
     Ok((InputGradient { gradient, score, logits, zero, passes }, flags))
 }
 
-/// That the score of logits can be differentiated.
+/// Checks that the score can be differentiated with respect to the logits.
 fn check_tracked(
     score: &Tensor<1>,
     logits: &Tensor<2>,
@@ -169,8 +168,8 @@ pub fn score(
     Ok(found)
 }
 
-/// [`score`], how near the images are to a goal where one is given, and whether the values are what
-/// they must be: for those who read from the device later.
+/// [`score`] with its checks still on the device, for callers that read them later; with a goal,
+/// also how near the images are to it.
 pub(crate) fn score_on_trust(
     classifier: &dyn Classifier,
     images: &Tensor<4>,

@@ -1,4 +1,4 @@
-//! What an attack climbs, or descends towards a target.
+//! Losses, which an attack raises, or lowers towards a target.
 
 use super::custom::LossFn;
 use crate::rows::{at_least_single, own_class};
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 /// A loss of each example by itself: the larger, the farther the model is from the label.
 ///
-/// A loss of one's own climbs what an adaptive attack needs (Tramèr et al., arXiv 2002.08347):
+/// Adaptive attacks (Tramèr et al., arXiv 2002.08347) use a custom loss:
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};
@@ -31,21 +31,21 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// `−log softmax(z)_y`. Its gradient vanishes where the model is confident.
+    /// `−log softmax(z)_y`. Its gradient vanishes if the model is confident.
     #[default]
     CrossEntropy,
-    /// `max_{j≠y} z_j − z_y`, positive exactly where `y` is not the prediction. The loss of Carlini
+    /// `max_{j≠y} z_j − z_y`, positive exactly if `y` is not the prediction. The loss of Carlini
     /// and Wagner (arXiv 1608.04644, equation 7, without its cut at −κ).
     Margin,
     /// The difference of logits ratio, `(max_{j≠y} z_j − z_y) / (z₍₁₎ − z₍₃₎)` with the logits in
-    /// falling order (Croce and Hein, arXiv 2003.01690, equation 6). Blind to shifts and positive
-    /// factors of the logits; wants three classes.
+    /// falling order (Croce and Hein, arXiv 2003.01690, equation 6). Invariant to shifts and
+    /// positive scalings of the logits. Needs three classes.
     Dlr,
-    /// A function of one's own: [`Loss::custom`].
+    /// A custom function: [`Loss::custom`].
     Custom(LossFn),
 }
 
-/// Keeps the quotient of a DLR loss finite where the logits are equal.
+/// Keeps the quotient of a DLR loss finite if the logits are equal.
 const TINY: f64 = 1e-12;
 
 impl Loss {
@@ -66,13 +66,13 @@ impl Loss {
     ///
     /// # Panics
     ///
-    /// Where there are fewer classes than the loss compares: two, or three in [`Dlr`](Self::Dlr).
+    /// If there are fewer classes than the loss compares: two, or three in [`Dlr`](Self::Dlr).
     pub fn per_example(&self, logits: Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
         assert_classes(&logits, self.classes());
         let logits = at_least_single(logits);
         let own = own_class(labels, &logits);
-        // A masked sum where one might gather: the gradient of a gather scatters, in no fixed order
-        // on some devices.
+        // A masked sum instead of a gather: the gradient of a gather scatters, in no fixed order on
+        // some devices.
         let of_own = |values: Tensor<2>| values.mask_fill(own.clone().bool_not(), 0.0).sum_dim(1);
         let margin = |logits: Tensor<2>| {
             let others = logits.clone().mask_fill(own.clone(), f64::NEG_INFINITY);
@@ -92,7 +92,7 @@ impl Loss {
 }
 
 impl Loss {
-    /// What an attack's name says of it; nothing for the cross-entropy.
+    /// The suffix for an attack's name; empty for the cross-entropy.
     pub(crate) fn suffix(&self) -> Cow<'static, str> {
         match self {
             Self::CrossEntropy => "".into(),
@@ -102,7 +102,7 @@ impl Loss {
         }
     }
 
-    /// The fewest classes that it can tell apart.
+    /// The fewest classes that the loss needs.
     pub fn classes(&self) -> usize {
         match self {
             Self::CrossEntropy | Self::Margin => 2,
@@ -112,14 +112,14 @@ impl Loss {
     }
 }
 
-/// What leads from one class to another.
+/// A loss that leads from one class `y` to another class `t`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PairLoss {
     /// `z_t − z_y`.
     Difference,
     /// `(z_t − z_y) / (z₍₁₎ − (z₍₃₎ + z₍₄₎) / 2)` (Croce and Hein, arXiv 2003.01690, equation 7).
-    /// Wants four classes.
+    /// Needs four classes.
     Dlr,
 }
 
@@ -129,7 +129,7 @@ impl PairLoss {
     ///
     /// # Panics
     ///
-    /// Where there are fewer classes than the loss compares: two, or four in [`Dlr`](Self::Dlr).
+    /// If there are fewer classes than the loss compares: two, or four in [`Dlr`](Self::Dlr).
     pub fn per_example(
         self,
         logits: Tensor<2>,
@@ -153,7 +153,7 @@ impl PairLoss {
         .squeeze_dim(1)
     }
 
-    /// The fewest classes that it can tell apart.
+    /// The fewest classes that the loss needs.
     pub fn classes(self) -> usize {
         match self {
             Self::Difference => 2,

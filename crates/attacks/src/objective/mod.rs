@@ -1,4 +1,4 @@
-//! What an attack climbs.
+//! The objective of an attack: its goal, loss, and expectation over noise.
 
 mod custom;
 pub(crate) mod eot;
@@ -25,14 +25,14 @@ use burn::tensor::{Int, Tensor};
 /// A score of each example by itself, the larger the better for the attacker.
 #[derive(Clone, Debug)]
 pub enum Objective {
-    /// A loss, upwards away from a label, downwards towards a target.
+    /// A loss: increased away from a label, decreased towards a target.
     Goal {
         /// The loss.
         loss: Loss,
-        /// What the attacker wants.
+        /// The attacker's goal.
         goal: Goal,
     },
-    /// One class above another.
+    /// The logit of one class above that of another.
     Pair {
         /// The loss.
         loss: PairLoss,
@@ -44,14 +44,14 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// A loss climbed towards a goal.
+    /// The objective that a loss gives for a goal.
     pub fn new(loss: Loss, goal: &Goal) -> Self {
         Self::Goal { loss, goal: goal.clone() }
     }
 
     /// The score of each row of `logits`, `[batch, classes]`.
     ///
-    /// A function of one's own is taken at its word: [`score`](crate::score) checks what it gives.
+    /// The values of a custom function are not checked here; [`score`](crate::score) checks them.
     ///
     /// # Panics
     ///
@@ -65,8 +65,8 @@ impl Objective {
         }
     }
 
-    /// The [`score`](Self::score), once a function of one's own is found to give as many values as
-    /// there are rows.
+    /// The [`score`](Self::score), after a check that a custom function gives one value for each
+    /// row.
     pub(crate) fn checked_score(&self, logits: Tensor<2>) -> Result<Tensor<1>, AttackError> {
         let [batch, _] = logits.dims();
         let score = self.score(logits);
@@ -76,7 +76,7 @@ impl Objective {
         Ok(score)
     }
 
-    /// The function of one's own that the score is of.
+    /// The custom function that gives the score, if there is one.
     pub(crate) fn function(&self) -> Option<&LossFn> {
         match self {
             Self::Goal { loss: Loss::Custom(function), .. }
@@ -87,8 +87,7 @@ impl Objective {
         }
     }
 
-    /// The labels that are classes of the model: none where functions of one's own alone look at
-    /// them.
+    /// The labels that must be classes of the model; `None` if only custom functions use them.
     pub(crate) fn classes(&self) -> Option<&Tensor<1, Int>> {
         match self {
             Self::Goal { loss: Loss::Margin | Loss::Custom(_), goal: Goal::Custom { .. } } => None,
@@ -115,7 +114,7 @@ impl Objective {
         }
     }
 
-    /// That the model tells as many classes apart as loss and goal compare.
+    /// Checks that the model has as many classes as loss and goal need.
     pub(crate) fn check(&self, classes: usize) -> Result<(), AttackError> {
         let (of_loss, margin) = match self {
             Self::Goal { loss, goal: Goal::Custom { margin, .. } } => {

@@ -1,11 +1,11 @@
-//! What a model is asked for, counted.
+//! Counts of passes through a model.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Sub};
 
-/// What an attack has cost, in passes of single images through the model.
+/// The cost of an attack, in passes of single images through the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Passes {
     /// Forward passes.

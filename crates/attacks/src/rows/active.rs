@@ -3,10 +3,10 @@
 use super::Rows;
 use burn::tensor::Tensor;
 
-/// What an attack has found so far, while examples that are finished leave its batch.
+/// The rows that an attack still works on, and the images of those that have left.
 ///
-/// Rows are those of the batch as it is now; [`finish`](Self::finish) puts all images in the order
-/// of the batch that it was made for.
+/// Row numbers refer to the current, shrunken batch; [`finish`](Self::finish) restores the order of
+/// the original batch.
 pub struct ActiveRows {
     active: Vec<usize>,
     done: Vec<usize>,
@@ -14,12 +14,13 @@ pub struct ActiveRows {
 }
 
 impl ActiveRows {
-    /// Of a batch of so many rows, none of which has left.
+    /// A batch of so many rows, all active.
     pub fn new(batch: usize) -> Self {
         Self { active: (0..batch).collect(), done: Vec::new(), images: Vec::new() }
     }
 
-    /// Takes the images of finished rows; gives the rows that remain, or `None` where all do.
+    /// Stores the images of finished rows. Returns the rows that stay, or `None` if no row is
+    /// finished.
     pub fn take(&mut self, finished: &[bool], images: &Tensor<4>) -> Option<Rows> {
         if !finished.contains(&true) {
             return None;
@@ -32,17 +33,17 @@ impl ActiveRows {
         Some(staying)
     }
 
-    /// Whether no row is left.
+    /// Whether all rows have finished.
     pub fn is_complete(&self) -> bool {
         self.active.is_empty()
     }
 
-    /// The rows, in the order of the whole batch, that have not been taken.
+    /// The numbers, in the original batch, of the rows that are still active.
     pub fn remaining(&self) -> &[usize] {
         &self.active
     }
 
-    /// The images of the whole batch: those taken, and these of the rows that remain.
+    /// The images of the whole batch: those stored, and `rest` for the rows still active.
     pub fn finish(mut self, rest: Tensor<4>) -> Tensor<4> {
         if self.done.is_empty() {
             return rest;

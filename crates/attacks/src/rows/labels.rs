@@ -1,8 +1,9 @@
-//! Labels beside logits.
+//! Labels as masks over logits.
 
 use burn::tensor::{Bool, DType, Device, Int, IntDType, Tensor};
 
-/// Where each row's own class is, `[batch, classes]`; nowhere in rows whose label names no class.
+/// The mask of each row's own class, `[batch, classes]`; all false in rows whose label is not a
+/// class.
 pub fn own_class(labels: &Tensor<1, Int>, logits: &Tensor<2>) -> Tensor<2, Bool> {
     let [batch, classes] = logits.dims();
     let device = logits.device().inner();

@@ -1,4 +1,5 @@
-//! Rows of a batch: chosen, put back, read, checked. Imports nothing of the crate.
+//! Rows of a batch: choosing them, putting them back, reading and checking them. This module
+//! imports nothing from the crate.
 
 mod active;
 mod finite;
@@ -44,7 +45,7 @@ impl Rows {
     ///
     /// # Panics
     ///
-    /// Where the tensor has fewer rows.
+    /// If the tensor has too few rows.
     pub fn of<const D: usize>(&self, tensor: &Tensor<D>) -> Tensor<D> {
         self.assert_within(tensor.dims()[0]);
         tensor.clone().select(0, self.index.clone())
@@ -60,14 +61,14 @@ impl Rows {
     ///
     /// # Panics
     ///
-    /// Where `part` has another number of rows, or `whole` has fewer than these name.
+    /// If `part` has another number of rows, or `whole` has too few.
     pub fn replace<const D: usize>(&self, whole: &Tensor<D>, part: &Tensor<D>) -> Tensor<D> {
         let batch = whole.dims()[0];
         let (got, wanted) = (part.dims()[0], self.host.len());
         assert_eq!(got, wanted, "part: got {got} rows, wanted {wanted}");
         self.assert_within(batch);
-        // Where each row comes from: itself, or the part, which is put behind the whole. Rows are
-        // picked rather than masked: a mask the size of a row is slow to spread on the CPU.
+        // The source of each row: itself, or a row of the part, which is appended to the whole.
+        // Selecting rows is faster on the CPU than expanding a mask to the size of the images.
         let mut source: Vec<i32> = (0..batch as i32).collect();
         self.host.iter().enumerate().for_each(|(at, &row)| source[row] = (batch + at) as i32);
         let both = Tensor::cat(vec![whole.clone(), part.clone()], 0);
@@ -78,7 +79,7 @@ impl Rows {
     ///
     /// # Panics
     ///
-    /// Where the list has fewer.
+    /// If the list is too short.
     pub fn of_labels(&self, labels: &Tensor<1, Int>) -> Tensor<1, Int> {
         self.assert_within(labels.dims()[0]);
         labels.clone().select(0, self.index.clone())
@@ -88,7 +89,7 @@ impl Rows {
     ///
     /// # Panics
     ///
-    /// Where the list has fewer.
+    /// If the list is too short.
     pub fn of_list<T: Clone>(&self, list: &[T]) -> Vec<T> {
         self.host.iter().map(|&row| list[row].clone()).collect()
     }
@@ -101,7 +102,7 @@ pub fn per_row(values: &[f64], like: &Tensor<4>) -> Tensor<4> {
     Tensor::from_data(data, options)
 }
 
-/// `new` in the rows where `take` holds, else `old`.
+/// `new` in the rows for which `take` holds, `old` in the others.
 pub fn where_rows(take: &[bool], old: Tensor<4>, new: &Tensor<4>) -> Tensor<4> {
     match (take.contains(&true), take.contains(&false)) {
         (false, _) => old,

@@ -1,7 +1,6 @@
 //! The one place where values come back from the device.
 //!
-//! A read waits until the device has done all that was asked of it before, so that attacks read
-//! seldom.
+//! A read waits until the device has finished all earlier work, so that attacks read rarely.
 
 use burn::tensor::{Bool, DType, Int, Tensor};
 
@@ -27,7 +26,7 @@ fn count() {
 /// The values of a tensor on the host.
 pub fn read<const D: usize>(values: &Tensor<D>) -> Vec<f64> {
     count();
-    // Conversion by the tensor goes value by value through a case for each type.
+    // The tensor's own conversion matches on the type for every value, which is slow.
     match values.dtype() {
         DType::F32 => {
             let single = values.try_to_vec_as::<f32>();
@@ -65,7 +64,7 @@ pub fn bools(values: &Tensor<1, Bool>) -> Vec<bool> {
     values.try_to_vec_as().expect(READABLE)
 }
 
-/// Floats in single precision where they are in half, so that sums neither overflow nor lose small
+/// Values in half precision converted to single, so that sums neither overflow nor lose small
 /// terms.
 pub fn at_least_single<const D: usize>(values: Tensor<D>) -> Tensor<D> {
     match values.dtype() {

@@ -6,15 +6,15 @@ use super::on_host::Images;
 use crate::Rows;
 use burn::tensor::Tensor;
 
-/// What a threat allows of a batch, made ready for many projections.
+/// The ball of a threat around a batch, prepared for many projections.
 #[derive(Clone, Debug)]
 pub(crate) struct Ball {
     norm: Norm,
     epsilon: f64,
     origin: Tensor<4>,
-    /// In Linf ball and box are one box, from the first to the second.
+    /// In Linf, the intersection of ball and box is a box: its lower and upper corner.
     bounds: Option<[Tensor<4>; 2]>,
-    /// In L1, whose projection is done on the host, the origin there.
+    /// In L1, whose projection runs on the host, the origin on the host.
     on_host: Option<Images>,
 }
 

@@ -21,11 +21,11 @@ pub(crate) fn nearest(norm: Norm, point: &mut [f64], normal: &[f64], offset: f64
     point.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
 }
 
-/// Where the plane is.
+/// The direction and the distance to the plane.
 struct Towards {
-    /// Whether the function has to fall.
+    /// Whether the function must fall.
     down: bool,
-    /// By how much it has to change.
+    /// The amount by which it must change.
     missing: f64,
 }
 
@@ -40,8 +40,8 @@ impl Towards {
         if self.up(w) { 1.0 - x } else { x }
     }
 
-    /// Moves each coordinate by `min(τ · speed(|w|), room)`, with the least `τ` that closes what is
-    /// missing; all the way where even that is too little.
+    /// Moves each coordinate by `min(τ · speed(|w|), room)`, with the least `τ` that reaches the
+    /// plane; all the way if even that does not reach it.
     fn fill(&self, point: &mut [f64], normal: &[f64], speed: impl Fn(f64) -> f64) {
         let tau = self.factor(point, normal, &speed);
         let side = if self.down { -1.0 } else { 1.0 };

@@ -27,7 +27,7 @@ pub(super) fn project(perturbed: &Tensor<4>, origin: &Tensor<4>, epsilon: f64) -
     project_onto(perturbed, &Images::read(origin), epsilon)
 }
 
-/// As [`project`], where the originals are on the host already.
+/// As [`project`], with the originals already on the host.
 pub(super) fn project_onto(perturbed: &Tensor<4>, origins: &Images, epsilon: f64) -> Tensor<4> {
     let mut images = Images::read(perturbed);
     images.for_each(|row, image| project_image(image, origins.row(row), epsilon));

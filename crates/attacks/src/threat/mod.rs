@@ -14,8 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The attacker may move every image, pixels in [0, 1], by at most ε in a norm, or as far as it
-/// likes.
+/// A threat: the attacker may move every image, pixels in [0, 1], by at most ε in a norm, or
+/// without a bound.
 ///
 /// ```
 /// use cni_attacks::{Norm, Threat};
@@ -37,10 +37,11 @@ impl Threat {
     ///
     /// # Errors
     ///
-    /// Where `epsilon` is negative, NaN or infinite; in Linf also from 1 on, where the ball holds
-    /// every image there is: most often a radius in units of bytes, 8 for 8/255;
-    /// [`whole_box`](Self::whole_box) is for those who mean it. Zero is a radius: it leaves
-    /// the images alone. [`unbounded`](Self::unbounded) has none.
+    /// If `epsilon` is negative, NaN or infinite. In Linf also from 1 on, since such a ball holds
+    /// every image: most often that is a radius in bytes, 8 instead of 8/255.
+    /// [`whole_box`](Self::whole_box) gives that ball on purpose, and
+    /// [`unbounded`](Self::unbounded) sets no bound. Zero is allowed, and leaves the images as they
+    /// are.
     pub fn new(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
         let threat = Self::of_any_radius(norm, epsilon)?;
         if threat.is_unbounded() {
@@ -123,7 +124,7 @@ impl Threat {
 struct Unchecked {
     norm: Norm,
     /// The radius; null without a bound.
-    // A file that leaves it out has forgotten it: without the attribute that would be no bound.
+    // A file without this field is an error; without the attribute it would mean no bound.
     #[serde(deserialize_with = "Option::deserialize")]
     epsilon: Option<f64>,
 }
@@ -138,13 +139,13 @@ impl TryFrom<Unchecked> for Threat {
     type Error = AttackError;
 
     fn try_from(Unchecked { norm, epsilon }: Unchecked) -> Result<Self, Self::Error> {
-        // What a record holds was attacked, whatever its unit.
+        // A record may hold any radius that an attack has used.
         Self::of_any_radius(norm, epsilon.unwrap_or(f64::INFINITY))
     }
 }
 
 impl fmt::Display for Threat {
-    /// The norm and ε, in bytes where it is a whole number of them: `Linf 8/255`, `L2 0.5`, `L2
+    /// The norm and ε, in bytes if it is a whole number of them: `Linf 8/255`, `L2 0.5`, `L2
     /// unbounded`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_unbounded() {

@@ -53,12 +53,12 @@ impl Norm {
     }
 
     /// Steps of L1 length one that move, in each image, the `shares[row]` coordinates with the
-    /// largest slopes, and those equal to the last of them, by equal amounts. A zero slope is not
-    /// followed.
+    /// largest slopes, and those equal to the last of them, by equal amounts. Coordinates without
+    /// slope do not move.
     ///
     /// # Panics
     ///
-    /// Where there is not one share for each image.
+    /// If the number of shares differs from the number of images.
     pub fn sparse_step(gradient: Tensor<4>, shares: &[usize]) -> Tensor<4> {
         l1::sparse_step(gradient, shares)
     }
@@ -185,8 +185,8 @@ impl Norm {
                 let change = perturbed.clone() - origin.clone();
                 let length = length(change.clone());
                 let outside = length.clone().greater_elem(epsilon).expand(change.shape());
-                // Where the length is zero the quotient is no number, but there the point is
-                // inside.
+                // If the length is zero the quotient is NaN, but then the point is inside and keeps
+                // its value.
                 let shortened = origin + change * length.recip().mul_scalar(epsilon);
                 perturbed.mask_where(outside, shortened).cast(dtype)
             }

@@ -116,7 +116,8 @@ impl<'a> Context<'a> {
             let rows = (first..first + part.len()).collect();
             first += part.len();
             let images = Rows::new(rows, images).of(images);
-            let judged = self.ask(model, |access| access.judge(&part, &images, key, draws))?;
+            let judged =
+                self.ask(model, |access| access.predict_draws(&part, &images, key, draws))?;
             let predictions = LabelledPredictions::new(judged, &host(part.goal.labels()));
             match &mut all {
                 None => all = Some(predictions),

@@ -142,14 +142,14 @@ impl Measure<'_> {
         let noise_free = self.is_noise_free(noise);
         let mut access = ModelAccess::new(classifier).with_stochastic(!noise_free);
         let draws = if noise_free { 1 } else { evaluation.draws };
-        let judged = access.judge(problem, images, evaluation.key.named("score"), draws)?;
+        let judged = access.predict_draws(problem, images, evaluation.key.named("score"), draws)?;
         // A choice by the draws that judge would favour the unlucky ones, and report less than any
         // attack achieves.
         let severity = match noise_free {
             true => judged.severity(&problem.goal),
             false => {
                 let key = evaluation.key.named("select");
-                access.judge(problem, images, key, draws)?.severity(&problem.goal)
+                access.predict_draws(problem, images, key, draws)?.severity(&problem.goal)
             }
         };
         Ok(Candidate {

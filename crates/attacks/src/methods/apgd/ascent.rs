@@ -1,7 +1,7 @@
 //! One run of APGD in one ball.
 
+use super::active_run::{ActiveRun, StepSchedule, moved};
 use super::schedule::{Schedule, SparseSchedule};
-use super::state::{State, Step, moved};
 use crate::methods::shared::best::Merit;
 use crate::objective::eot::Success;
 use crate::rows::{ActiveRows, per_row, where_rows};
@@ -10,7 +10,7 @@ use crate::{AttackBatch, AttackError, Eot, ModelAccess, Norm, Objective};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
-/// The share of the new step in a step with momentum.
+/// The weight of the new step in a step with momentum.
 const NEW: f64 = 0.75;
 
 /// The parameters of a run.
@@ -20,12 +20,12 @@ pub(super) struct Ascent {
     pub steps: usize,
     pub rho: f64,
     pub eot: Eot,
-    /// Of a stochastic model, how candidates are scored.
+    /// The expectation that scores candidates of a stochastic model.
     pub score: Option<Eot>,
     /// Whether examples leave once they have reached the goal.
     pub stop: bool,
-    /// Whether the result is one for the goal, and not a start for the next ball, which is the
-    /// point of the best score.
+    /// Whether this is the last ball, whose result is the best point for the goal. Otherwise the
+    /// result is the point with the best score, the start in the next ball.
     pub last: bool,
 }
 
@@ -38,111 +38,127 @@ pub(super) enum Start {
     From(Tensor<4>),
 }
 
-/// What is known at a point.
-struct Found {
+/// The evaluation of a point.
+struct Evaluated {
     gradient: Tensor<4>,
     scores: Vec<f64>,
     reached: Vec<bool>,
-    /// Empty where examples leave once they have reached the goal.
+    /// Empty if examples leave once they have reached the goal.
     merits: Vec<Merit>,
 }
 
 impl Ascent {
-    /// A run from images of the ball.
+    /// A run from a start in the ball.
     ///
-    /// Gives the point of each example that reached the goal, where examples leave, else the one
-    /// with the best score; where none leaves the one that reaches it most often, of equals that
-    /// with the best margin. And which rows left.
+    /// If examples leave, the result of each is the point that reached the goal, otherwise the one
+    /// with the best score. If none leaves, it is the point that reaches the goal most often, among
+    /// equals the one with the best margin. Also returns which rows left.
     pub fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         objective: &Objective,
         key: Key,
         start: Start,
     ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
-        let mut active = ActiveRows::new(problem.len());
+        let mut active = ActiveRows::new(batch.len());
         let (x, moved) = match start {
             Start::Fresh(x) => (x, None),
             Start::From(x) => {
-                let moved = moved(&x, &problem.images);
+                let moved = moved(&x, &batch.images);
                 (x, Some(moved))
             }
         };
-        let found = self.look(access, problem, objective, &x, key, 0)?;
-        let mut state = State {
-            problem: problem.clone(),
+        let evaluated = self.evaluate(access, batch, objective, &x, key, 0)?;
+        let mut run = ActiveRun {
+            batch: batch.clone(),
             objective: objective.clone(),
-            ball: Ball::new(self.norm, self.epsilon, &problem.images),
+            ball: Ball::new(self.norm, self.epsilon, &batch.images),
             previous: x.clone(),
             best: x.clone(),
-            gradient: found.gradient.clone(),
-            best_gradient: found.gradient,
-            result: (self.last && !self.stop).then(|| (x.clone(), found.merits)),
-            schedule: self.schedule(problem, &found.scores, moved),
+            gradient: evaluated.gradient.clone(),
+            best_gradient: evaluated.gradient,
+            result: (self.last && !self.stop).then(|| (x.clone(), evaluated.merits)),
+            schedule: self.schedule(batch, &evaluated.scores, moved),
             x,
         };
-        let mut complete = self.stop && state.leave(&mut active, &found.reached);
+        let mut complete = self.stop && run.leave(&mut active, &evaluated.reached);
         let mut step = 0;
         while !complete && step < self.steps {
             step += 1;
-            let next = self.next(&state, step == 1);
-            state.previous = std::mem::replace(&mut state.x, next);
-            let State { problem, objective, x, .. } = &state;
-            let found = self.look(access, problem, objective, x, key, step)?;
-            let better = match &mut state.schedule {
-                Step::Momentum(schedule) => schedule.record(&found.scores),
-                Step::Sparse(schedule) => schedule.record(&found.scores),
+            let next = self.next(&run, step == 1);
+            run.previous = std::mem::replace(&mut run.x, next);
+            let ActiveRun { batch, objective, x, .. } = &run;
+            let evaluated = self.evaluate(access, batch, objective, x, key, step)?;
+            let better = match &mut run.schedule {
+                StepSchedule::Momentum(schedule) => schedule.record(&evaluated.scores),
+                StepSchedule::Sparse(schedule) => schedule.record(&evaluated.scores),
             };
-            state.best = where_rows(&better, state.best, &state.x);
-            state.best_gradient = where_rows(&better, state.best_gradient, &found.gradient);
-            state.gradient = found.gradient;
-            state.keep(found.merits);
-            let more = access.proceed(&state.problem, &state.x, &found.scores, self.norm);
-            complete = self.stop && state.leave(&mut active, &found.reached) || !more;
+            run.best = where_rows(&better, run.best, &run.x);
+            run.best_gradient = where_rows(&better, run.best_gradient, &evaluated.gradient);
+            run.gradient = evaluated.gradient;
+            run.keep(evaluated.merits);
+            let more = access.proceed(&run.batch, &run.x, &evaluated.scores, self.norm);
+            complete = self.stop && run.leave(&mut active, &evaluated.reached) || !more;
             if !complete {
-                state.check();
+                run.check();
             }
         }
-        let mut reached = vec![true; problem.len()];
+        let mut reached = vec![true; batch.len()];
         active.remaining().iter().for_each(|&row| reached[row] = false);
-        let rest = state.result.map_or(state.best, |(images, _)| images);
+        let rest = run.result.map_or(run.best, |(images, _)| images);
         Ok((active.finish(rest), reached))
     }
 
-    fn schedule(&self, problem: &AttackBatch, scores: &[f64], moved: Option<Vec<f64>>) -> Step {
+    fn schedule(
+        &self,
+        batch: &AttackBatch,
+        scores: &[f64],
+        moved: Option<Vec<f64>>,
+    ) -> StepSchedule {
         match self.norm {
             Norm::L1 => {
-                let pixels = problem.images.dims()[1..].iter().product();
+                let pixels = batch.images.dims()[1..].iter().product();
                 let moved = moved.as_deref();
-                Step::Sparse(SparseSchedule::new(self.steps, self.epsilon, pixels, scores, moved))
+                StepSchedule::Sparse(SparseSchedule::new(
+                    self.steps,
+                    self.epsilon,
+                    pixels,
+                    scores,
+                    moved,
+                ))
             }
-            _ => Step::Momentum(Schedule::new(self.steps, self.rho, 2.0 * self.epsilon, scores)),
+            _ => StepSchedule::Momentum(Schedule::new(
+                self.steps,
+                self.rho,
+                2.0 * self.epsilon,
+                scores,
+            )),
         }
     }
 
     /// Gradient and score at a point.
     ///
     /// The draws of the gradient are new at every step; those of the score are the same throughout,
-    /// so that points differ in what they are and not in their luck.
-    fn look(
+    /// so that points are compared under equal noise.
+    fn evaluate(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         objective: &Objective,
         x: &Tensor<4>,
         key: Key,
         step: usize,
-    ) -> Result<Found, AttackError> {
+    ) -> Result<Evaluated, AttackError> {
         let of_step = key.named("gradient").child(step as u64);
-        let (goal, examples) = (&problem.goal, &problem.examples);
+        let (goal, examples) = (&batch.goal, &batch.examples);
         let found = access.gradient(x, objective, examples, self.eot, of_step)?;
         let gradient = found.gradient;
         if self.stop {
             let reached = goal.reached(&found.logits).float();
             let [scores, reached] = access.read([found.score, reached])?;
             let reached = reached.into_iter().map(|reached| reached > 0.0).collect();
-            return Ok(Found { gradient, scores, reached, merits: Vec::new() });
+            return Ok(Evaluated { gradient, scores, reached, merits: Vec::new() });
         }
         let (score, success) = match self.score {
             None => (found.score, Success::of(found.logits, goal)?),
@@ -155,29 +171,29 @@ impl Ascent {
         let lists = access.read([success.reached, success.margin, score])?;
         let merits = Merit::rows(&lists);
         let [_, _, scores] = lists;
-        Ok(Found { gradient, scores, reached: Vec::new(), merits })
+        Ok(Evaluated { gradient, scores, reached: Vec::new(), merits })
     }
 
-    fn next(&self, state: &State, first: bool) -> Tensor<4> {
-        let x = &state.x;
-        let gradient = state.gradient.clone();
-        match &state.schedule {
-            Step::Momentum(schedule) => {
+    fn next(&self, run: &ActiveRun, first: bool) -> Tensor<4> {
+        let x = &run.x;
+        let gradient = run.gradient.clone();
+        match &run.schedule {
+            StepSchedule::Momentum(schedule) => {
                 let steps = per_row(&schedule.steps(), x);
                 let ahead = self.norm.direction(gradient) * steps;
-                let ahead = state.ball.project(x.clone() + ahead);
+                let ahead = run.ball.project(x.clone() + ahead);
                 if first {
                     return ahead;
                 }
                 // x + a (ahead − x) + (1 − a) (x − previous), with a the share of the new.
                 let with_momentum = x.clone().mul_scalar(2.0 * (1.0 - NEW)) + ahead.mul_scalar(NEW)
-                    - state.previous.clone().mul_scalar(1.0 - NEW);
-                state.ball.project(with_momentum)
+                    - run.previous.clone().mul_scalar(1.0 - NEW);
+                run.ball.project(with_momentum)
             }
-            Step::Sparse(schedule) => {
+            StepSchedule::Sparse(schedule) => {
                 let steps = per_row(&schedule.steps(), x);
                 let ahead = Norm::sparse_step(gradient, &schedule.shares()) * steps;
-                state.ball.project(x.clone() + ahead)
+                run.ball.project(x.clone() + ahead)
             }
         }
     }

@@ -1,12 +1,12 @@
 //! Auto-PGD: projected gradient ascent with momentum that finds its own step size.
 
+mod active_run;
 mod ascent;
-mod climb;
 mod schedule;
 mod settings;
-mod state;
+mod stages;
 
-use self::climb::Early;
+use self::stages::RunMode;
 use crate::attack::spec;
 use crate::methods::shared::best::KeepBest;
 use crate::rows::ActiveRows;
@@ -19,10 +19,10 @@ use cni_noise::Key;
 use serde::Serialize;
 use std::sync::Arc;
 
-/// What APGD climbs.
+/// The objective that APGD raises.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Climb {
+enum ObjectiveKind {
     /// A loss towards the goal.
     Loss(Loss),
     /// The targeted DLR loss towards each of the most likely wrong classes in turn.
@@ -33,18 +33,19 @@ enum Climb {
 /// 4).
 ///
 /// A run of 100 iterations starts at a random point of the ball's surface, moves with momentum,
-/// halves its steps at checkpoints where it gets nowhere, and then goes on from its best point.
-/// Further restarts and targets attack the examples that are left. The result is the point at which
-/// the goal was reached, else the one with the best score; of a stochastic model the one that
-/// reaches it in the most draws, of equals the one with the best margin.
+/// halves its steps at checkpoints without enough progress, and then continues from its best point.
+/// Further restarts and targets attack the examples that are still robust. The result is the point
+/// that reached the goal, otherwise the one with the best score. If the model is stochastic, it is
+/// the point that reaches the goal in the most draws, and among equals the one with the best
+/// margin.
 ///
-/// For a stochastic model the gradient is a mean over `draws` draws. What decides on steps, on the
-/// best point and on the result is the mean score over `score_draws` other draws, the same at every
-/// iteration, and no example counts as broken before the end. The reference decides all that by the
-/// single last draw of each gradient.
+/// For a stochastic model the gradient is a mean over `draws` draws. Step sizes, the best point and
+/// the result depend on the mean score over `score_draws` other draws, the same at every iteration,
+/// and no example counts as broken before the end. The reference uses the single last draw of each
+/// gradient for all of these.
 ///
-/// Where the reference's count of rises at the first checkpoint compares the first iterate with
-/// zero, this compares it with the start.
+/// At the first checkpoint, the reference counts rises by comparing the first iterate with zero;
+/// this implementation compares it with the start.
 ///
 /// ```
 /// use cni_attacks::{Apgd, Attack, Threat};
@@ -60,7 +61,7 @@ enum Climb {
 pub struct Apgd {
     threat: Threat,
     #[serde(flatten)]
-    climb: Climb,
+    kind: ObjectiveKind,
     steps: usize,
     restarts: usize,
     rho: f64,
@@ -72,10 +73,10 @@ pub struct Apgd {
 }
 
 impl Apgd {
-    fn new(threat: Threat, climb: Climb) -> Self {
+    fn new(threat: Threat, kind: ObjectiveKind) -> Self {
         Self {
             threat,
-            climb,
+            kind,
             steps: 100,
             restarts: 1,
             rho: 0.75,
@@ -87,12 +88,12 @@ impl Apgd {
 
     /// On the cross-entropy.
     pub fn cross_entropy(threat: Threat) -> Self {
-        Self::new(threat, Climb::Loss(Loss::CrossEntropy))
+        Self::new(threat, ObjectiveKind::Loss(Loss::CrossEntropy))
     }
 
     /// On the difference of logits ratio, [`Loss::Dlr`]. Wants three classes.
     pub fn dlr(threat: Threat) -> Self {
-        Self::new(threat, Climb::Loss(Loss::Dlr))
+        Self::new(threat, ObjectiveKind::Loss(Loss::Dlr))
     }
 
     /// On the targeted form of the difference of logits ratio,
@@ -100,7 +101,7 @@ impl Apgd {
     /// or all where there are fewer. Wants four classes. Of a [`Goal::Target`](crate::Goal::Target)
     /// that class is the only one.
     pub fn targeted(threat: Threat) -> Self {
-        Self::new(threat, Climb::Targets(9))
+        Self::new(threat, ObjectiveKind::Targets(9))
     }
 }
 
@@ -108,12 +109,12 @@ impl Attack for Apgd {
     /// `APGD-CE-{steps}`, `APGD-DLR-{steps}`, `APGD-T-{steps}`; with several draws `EOT-…x{draws}`;
     /// then `-r{restarts}`.
     fn name(&self) -> String {
-        let climb = match &self.climb {
-            Climb::Loss(Loss::CrossEntropy) => "-CE".into(),
-            Climb::Loss(loss) => loss.suffix(),
-            Climb::Targets(_) => "-T".into(),
+        let objective = match &self.kind {
+            ObjectiveKind::Loss(Loss::CrossEntropy) => "-CE".into(),
+            ObjectiveKind::Loss(loss) => loss.suffix(),
+            ObjectiveKind::Targets(_) => "-T".into(),
         };
-        let mut name = format!("APGD{climb}-{}", self.steps);
+        let mut name = format!("APGD{objective}-{}", self.steps);
         name = self.eot.name(name);
         if self.restarts > 1 {
             name += &format!("-r{}", self.restarts);
@@ -137,16 +138,16 @@ impl Attack for Apgd {
         Some(self.eot.draws)
     }
 
-    /// Without a loss if it climbs the targeted DLR loss.
+    /// The knobs have no loss if the attack is targeted.
     fn knobs(&self) -> Knobs {
         Knobs {
             steps: Some(self.steps),
             restarts: Some(self.restarts),
             draws: Some(self.eot.draws),
             expectation: Some(self.eot.expectation),
-            loss: match &self.climb {
-                Climb::Loss(loss) => Some(loss.clone()),
-                Climb::Targets(_) => None,
+            loss: match &self.kind {
+                ObjectiveKind::Loss(loss) => Some(loss.clone()),
+                ObjectiveKind::Targets(_) => None,
             },
             ..Knobs::default()
         }
@@ -154,7 +155,7 @@ impl Attack for Apgd {
 
     fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
         let attack = self.clone();
-        Ok(Arc::new(match (knob.clone(), &self.climb) {
+        Ok(Arc::new(match (knob.clone(), &self.kind) {
             (Knob::Epsilon(epsilon), _) => {
                 Self { threat: self.threat.with_epsilon(epsilon)?, ..attack }
             }
@@ -162,7 +163,7 @@ impl Attack for Apgd {
             (Knob::Restarts(restarts), _) => attack.with_restarts(restarts)?,
             (Knob::Draws(draws), _) => attack.with_draws(draws)?,
             (Knob::Expectation(expectation), _) => attack.with_expectation(expectation),
-            (Knob::Loss(loss), Climb::Loss(_)) => attack.with_loss(loss)?,
+            (Knob::Loss(loss), ObjectiveKind::Loss(_)) => attack.with_loss(loss)?,
             _ => return Err(knob.lacked_by(self.name())),
         }))
     }
@@ -171,9 +172,9 @@ impl Attack for Apgd {
         Some(self.passes(classes, stochastic))
     }
 
-    /// Those that choose between runs, or the best point of the only one.
+    /// The draws that choose between runs, or the best point of the only run.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
-        let several = self.restarts > 1 || matches!(self.climb, Climb::Targets(2..));
+        let several = self.restarts > 1 || matches!(self.kind, ObjectiveKind::Targets(2..));
         let key = match several {
             true => key.named("result"),
             false => {
@@ -185,38 +186,38 @@ impl Attack for Apgd {
     }
 
     fn min_classes(&self) -> usize {
-        match &self.climb {
-            Climb::Loss(loss) => loss.classes(),
-            Climb::Targets(_) => PairLoss::Dlr.classes(),
+        match &self.kind {
+            ObjectiveKind::Loss(loss) => loss.classes(),
+            ObjectiveKind::Targets(_) => PairLoss::Dlr.classes(),
         }
     }
 
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let stochastic = access.is_stochastic(problem)?;
-        let early = Early { stochastic, stop: access.stops_early(true, problem)? };
-        let objectives = self.objectives(access, problem, key.named("targets"))?;
-        let mut active = ActiveRows::new(problem.len());
+        let stochastic = access.is_stochastic(batch)?;
+        let mode = RunMode { stochastic, stop: access.stops_early(true, batch)? };
+        let objectives = self.objectives(access, batch, key.named("targets"))?;
+        let mut active = ActiveRows::new(batch.len());
         // Scores of different objectives do not compare, margins do.
-        let mut best = KeepBest::new(&problem.goal, self.score_eot(), key.named("result"));
+        let mut best = KeepBest::new(&batch.goal, self.score_eot(), key.named("result"));
         let several = objectives.len() * self.restarts > 1;
-        let (mut left, mut objectives) = (problem.clone(), objectives);
-        let mut result = problem.images.clone();
+        let (mut left, mut objectives) = (batch.clone(), objectives);
+        let mut result = batch.images.clone();
         'runs: for target in 0..objectives.len() {
             for restart in 0..self.restarts {
                 let key = key.child(target as u64).child(restart as u64);
                 let (images, reached) =
-                    self.climb(access, &left, &objectives[target], key, early)?;
+                    self.run_stages(access, &left, &objectives[target], key, mode)?;
                 result = images;
                 if several {
-                    best.offer(access, &result, &left.examples)?;
+                    best.consider(access, &result, &left.examples)?;
                     result = best.images().cloned().unwrap_or(result);
                 }
-                if early.stop
+                if mode.stop
                     && let Some(rows) = active.take(&reached, &result)
                 {
                     if active.is_complete() {

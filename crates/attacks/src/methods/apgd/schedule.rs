@@ -48,7 +48,7 @@ impl Schedule {
         self.rows.iter().map(|row| row.step).collect()
     }
 
-    /// Takes the scores of an iteration; which of them are the best so far.
+    /// Records the scores of an iteration. Returns which of them are the best so far.
     pub fn record(&mut self, scores: &[f64]) -> Vec<bool> {
         self.since += 1;
         let each = self.rows.iter_mut().zip(scores).map(|(row, &score)| {
@@ -61,11 +61,11 @@ impl Schedule {
         each.collect()
     }
 
-    /// At a checkpoint, which rows halve their step and go back to their best point.
+    /// The rows that halve their step and go back to their best point; `None` between checkpoints.
     ///
-    /// Those whose score rose in at most the share ρ of the iterations since the last, and those
-    /// that did not halve at the last and have found nothing better since (Croce and Hein, arXiv
-    /// 2003.01690, section 3.2, conditions 1 and 2).
+    /// These are the rows whose score rose in at most the share ρ of the iterations since the last
+    /// checkpoint, and the rows that did not halve at the last one and have no better score since
+    /// (Croce and Hein, arXiv 2003.01690, section 3.2, conditions 1 and 2).
     pub fn check(&mut self) -> Option<Vec<bool>> {
         if self.since < self.gap {
             return None;
@@ -165,8 +165,8 @@ impl SparseSchedule {
         self.since >= self.gap
     }
 
-    /// At a checkpoint, given how many coordinates the best point of each row has moved, which rows
-    /// go back to it.
+    /// At a checkpoint, the rows that go back to their best point, given how many coordinates that
+    /// point has moved in each row.
     pub fn check(&mut self, moved: &[f64]) -> Vec<bool> {
         self.since = 0;
         let (full, pixels) = (self.full, self.pixels as f64);

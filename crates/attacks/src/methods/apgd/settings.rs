@@ -1,6 +1,6 @@
 //! The settings of APGD.
 
-use super::{Apgd, Climb};
+use super::{Apgd, ObjectiveKind};
 use crate::error::{at_least_one, within};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{AttackError, Eot, Expectation, Loss, Norm, Passes};
@@ -35,12 +35,12 @@ impl FromSpec for Apgd {
 deserialize_from_spec!(Apgd);
 
 impl Apgd {
-    /// On any other loss; an error for [`targeted`](Self::targeted) attacks, whose loss leads from
-    /// one class to another.
+    /// Sets the loss; an error for [`targeted`](Self::targeted) attacks, whose loss leads from one
+    /// class to another.
     pub fn with_loss(self, loss: Loss) -> Result<Self, AttackError> {
-        match self.climb {
-            Climb::Loss(_) => Ok(Self { climb: Climb::Loss(loss), ..self }),
-            Climb::Targets(_) => Err(AttackError::Unused {
+        match self.kind {
+            ObjectiveKind::Loss(_) => Ok(Self { kind: ObjectiveKind::Loss(loss), ..self }),
+            ObjectiveKind::Targets(_) => Err(AttackError::Unused {
                 field: "loss",
                 got: format!("{loss:?}"),
                 wanted: "none: a targeted APGD climbs the targeted DLR loss",
@@ -48,13 +48,13 @@ impl Apgd {
         }
     }
 
-    /// How many target classes are tried; an error where it is zero, and unless the attack is a
+    /// How many target classes are tried; an error if it is zero, and unless the attack is a
     /// [`targeted`](Self::targeted) one.
     pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
         let targets = at_least_one("targets", targets)?;
-        match self.climb {
-            Climb::Targets(_) => Ok(Self { climb: Climb::Targets(targets), ..self }),
-            Climb::Loss(_) => Err(AttackError::Unused {
+        match self.kind {
+            ObjectiveKind::Targets(_) => Ok(Self { kind: ObjectiveKind::Targets(targets), ..self }),
+            ObjectiveKind::Loss(_) => Err(AttackError::Unused {
                 field: "targets",
                 got: targets.to_string(),
                 wanted: "none: only a targeted APGD has target classes",
@@ -62,12 +62,12 @@ impl Apgd {
         }
     }
 
-    /// The number of iterations of a run; an error where it is zero.
+    /// The number of iterations of a run; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, for each target; an error where it is zero.
+    /// The number of runs, for each target; an error if it is zero.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
@@ -82,18 +82,19 @@ impl Apgd {
         Ok(Self { rho: within("rho", rho, |rho| (0.0..=1.0).contains(&rho), "0 to 1")?, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient; an error where it is zero.
+    /// The number of draws of the model's noise that are averaged for each gradient; an error if it
+    /// is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// The number of draws behind each score of a stochastic model; an error where it is zero.
+    /// The number of draws behind each score of a stochastic model; an error if it is zero.
     /// Otherwise as many as behind each gradient.
     pub fn with_score_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { score_draws: Some(at_least_one("score_draws", draws)?), ..self })
     }
 
-    /// What the expectation over draws is taken of.
+    /// The quantity that is averaged over the draws: losses, logits or probabilities.
     pub fn with_expectation(self, expectation: Expectation) -> Self {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
@@ -104,17 +105,16 @@ impl Apgd {
         Self { enlarged, ..self }
     }
 
-    /// What it costs for each example at most, for a model of so many classes: examples may leave
-    /// early.
+    /// The largest cost for each example on a model of so many classes; examples may leave early.
     pub(super) fn passes(&self, classes: usize, stochastic: bool) -> Passes {
         let score = Passes { forwards: self.score_eot().draws as u64, backwards: 0 };
-        let look = self.eot.gradient_cost() + score * u64::from(stochastic);
-        let looks: usize = self.stages().iter().map(|(_, steps)| steps + 1).sum();
-        let (targets, ranking) = match self.climb {
-            Climb::Loss(_) => (1, Passes::default()),
-            Climb::Targets(most) => (most.min(classes.saturating_sub(1)), score),
+        let evaluation = self.eot.gradient_cost() + score * u64::from(stochastic);
+        let evaluations: usize = self.stages().iter().map(|(_, steps)| steps + 1).sum();
+        let (targets, ranking) = match self.kind {
+            ObjectiveKind::Loss(_) => (1, Passes::default()),
+            ObjectiveKind::Targets(most) => (most.min(classes.saturating_sub(1)), score),
         };
         let runs = (targets * self.restarts) as u64;
-        ranking + (look * looks as u64 + score * u64::from(runs > 1)) * runs
+        ranking + (evaluation * evaluations as u64 + score * u64::from(runs > 1)) * runs
     }
 }

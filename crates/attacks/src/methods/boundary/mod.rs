@@ -18,11 +18,11 @@ use std::sync::Arc;
 
 /// The Boundary attack (Brendel et al., arXiv 1712.04248, algorithm 1), in L2.
 ///
-/// All it asks the model is whether an image reaches the goal. It starts at a random image that
-/// does, brought near the boundary by ten halvings of the way to the original. Each of 25 000 steps
-/// draws a direction across the line to the original, takes a step of 0.01 of the distance along
-/// it, returns to the sphere around the original, and goes 0.01 of the distance towards the
-/// original. Where the image reached is adversarial and nearer, the next step starts there.
+/// The attack only uses decisions: whether an image reaches the goal. It starts at a random image
+/// that does, and moves it near the boundary by ten halvings of the way to the original. Each of 25
+/// 000 steps draws a direction across the line to the original, takes a step of 0.01 of the
+/// distance along it, returns to the sphere around the original, and goes 0.01 of the distance
+/// towards the original. If the new image is adversarial and nearer, the next step starts there.
 ///
 /// Every tenth step also asks about the image on the sphere. Both sizes grow by the factor 1.5
 /// where more than half of the last 100 such images were adversarial, and shrink by it where fewer
@@ -30,9 +30,10 @@ use std::sync::Arc;
 /// fewer than a tenth, of the last 30 whole steps were. An example leaves once its way towards the
 /// original is shorter than 1e-7 of the distance.
 ///
-/// The result is the nearest image where its distance is at most the threat's ε, else the original.
-/// Images that reach the goal as they are stay as they are, and so do those for which no start
-/// does; of a target class that may be most, unless [images of it](Self::with_starts) are given.
+/// The result is the nearest image if its distance is at most the threat's ε, otherwise the
+/// original. Images that reach the goal already stay as they are, and so do images without an
+/// adversarial start; for a target class that may be most of them, unless [images of
+/// it](Self::with_starts) are given.
 ///
 /// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the
 /// same draws throughout, so that the boundary holds still. A budget of forward passes is kept to
@@ -45,8 +46,8 @@ use std::sync::Arc;
 ///
 /// Steps, windows and rates are those of foolbox's `BoundaryAttack`. There one direction serves a
 /// whole batch, and an example whose steps have become short returns where they grow again while
-/// others still walk; here an example's result does not depend on its company. Its start is the
-/// first adversarial of 51 points of the way from the original.
+/// others still walk; here an example's result does not depend on its batch. Its start is the first
+/// adversarial of 51 points of the way from the original.
 ///
 /// ```
 /// use cni_attacks::{Attack, BoundaryAttack, Threat};
@@ -92,7 +93,7 @@ impl BoundaryAttack {
         })
     }
 
-    /// The most steps; an error where it is zero.
+    /// The most steps; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
@@ -112,8 +113,8 @@ impl BoundaryAttack {
         Ok(Self { adaptation, ..self })
     }
 
-    /// The number of steps from one that adapts the sizes to the next; an error where it is zero.
-    /// Each such step asks for two decisions.
+    /// The number of steps from one that adapts the sizes to the next; an error if it is zero. Each
+    /// such step asks for two decisions.
     pub fn with_interval(self, interval: usize) -> Result<Self, AttackError> {
         Ok(Self { interval: at_least_one("interval", interval)?, ..self })
     }
@@ -125,7 +126,7 @@ impl BoundaryAttack {
         Ok(Self { convergence, ..self })
     }
 
-    /// How many random images are tried as a start; an error where it is zero.
+    /// How many random images are tried as a start; an error if it is zero.
     pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_tries(tries)?, ..self })
     }
@@ -135,14 +136,13 @@ impl BoundaryAttack {
     ///
     /// # Errors
     ///
-    /// Where there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
+    /// If there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
     /// 1e-6 is clipped.
     pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_starts(starts)?, ..self })
     }
 
-    /// The number of draws of the model's noise that vote on each decision; an error where it is
-    /// zero.
+    /// The number of draws of the model's noise that vote on each decision; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_draws(draws)?, ..self })
     }
@@ -213,7 +213,7 @@ impl Attack for BoundaryAttack {
         Some(Passes { forwards: (decisions * self.decisions.draws()) as u64, backwards: 0 })
     }
 
-    /// Those that vote on every decision.
+    /// The draws that vote on every decision.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("decision"), self.decisions.draws())]
     }
@@ -221,13 +221,13 @@ impl Attack for BoundaryAttack {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let Some(Started { active, problem: left, x, vote }) =
-            self.decisions.start(access, problem, key)?
+        let Some(Started { active, batch: left, x, vote }) =
+            self.decisions.start(access, batch, key)?
         else {
-            return Ok(problem.images.clone());
+            return Ok(batch.images.clone());
         };
         let x = vote.approach(access, &left, Norm::L2, &x, HALVINGS)?;
         let walk = Walk::new(self, left, x, vote);

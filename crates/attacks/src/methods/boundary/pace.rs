@@ -1,8 +1,8 @@
-//! How large the random steps are, by how often they succeed.
+//! The sizes of the random steps, adapted to how often they succeed.
 
 use std::collections::VecDeque;
 
-/// How many steps across tell their rate of success, and how many whole steps.
+/// The number of steps across, and of whole steps, over which rates of success are measured.
 const WINDOWS: [usize; 2] = [100, 30];
 
 /// The rates of success below which steps shrink and above which they grow: a boundary that is
@@ -25,7 +25,7 @@ impl Pace {
         Self { across, towards, rates: WINDOWS.map(Rate::new) }
     }
 
-    /// Takes in whether the step across stayed adversarial, and whether the whole step did.
+    /// Records whether the step across stayed adversarial, and whether the whole step did.
     pub fn update(&mut self, across: bool, whole: bool, factor: f64) {
         let [of_across, of_whole] = &mut self.rates;
         if let Some(change) = of_across.add(across, ACROSS) {
@@ -38,7 +38,7 @@ impl Pace {
     }
 }
 
-/// What is to become of a step.
+/// The change of a step size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Change {
     Grow,
@@ -66,8 +66,8 @@ impl Rate {
         Self { last: VecDeque::with_capacity(window), window }
     }
 
-    /// Takes in another; the change that the whole window asks for. It then begins anew, since its
-    /// successes were those of other steps.
+    /// Records a step. Returns the change that a full window asks for, and then empties the window,
+    /// since its successes belong to another step size.
     fn add(&mut self, success: bool, [low, high]: [f64; 2]) -> Option<Change> {
         if self.last.len() == self.window {
             self.last.pop_front();

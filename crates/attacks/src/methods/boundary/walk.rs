@@ -1,4 +1,4 @@
-//! Random steps along the boundary, kept where they lead nearer.
+//! Random steps along the boundary, kept if they lead nearer.
 
 use super::BoundaryAttack;
 use super::pace::Pace;
@@ -9,11 +9,11 @@ use crate::{AttackBatch, AttackError, ModelAccess, Norm, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 
-/// The rows still attacked, all of which have an adversarial image.
+/// The state of the rows still attacked, each with an adversarial image.
 pub(super) struct Walk<'a> {
     attack: &'a BoundaryAttack,
     vote: Vote,
-    problem: AttackBatch,
+    batch: AttackBatch,
     /// The nearest adversarial images so far, from which the steps go.
     x: Tensor<4>,
     distances: Vec<f64>,
@@ -21,25 +21,26 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// From adversarial images `x`.
-    pub fn new(attack: &'a BoundaryAttack, problem: AttackBatch, x: Tensor<4>, vote: Vote) -> Self {
-        let distances = read(&Norm::L2.distance(&x, &problem.images));
+    /// A walk from adversarial images `x`.
+    pub fn new(attack: &'a BoundaryAttack, batch: AttackBatch, x: Tensor<4>, vote: Vote) -> Self {
+        let distances = read(&Norm::L2.distance(&x, &batch.images));
         let paces = vec![Pace::new(attack.across, attack.towards); distances.len()];
-        Self { attack, vote, problem, x, distances, paces }
+        Self { attack, vote, batch, x, distances, paces }
     }
 
-    /// The nearest adversarial images within the threat, the originals where there are none.
+    /// Runs the walk. Returns the nearest adversarial images, or the originals if these are outside
+    /// the threat.
     pub fn run(mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<Tensor<4>, AttackError> {
         let (attack, epsilon) = (self.attack, self.attack.threat.epsilon());
-        let stop = access.wants_early_stop() && access.stops_early(false, &self.problem)?;
-        let mut active = ActiveRows::new(self.problem.len());
+        let stop = access.wants_early_stop() && access.stops_early(false, &self.batch)?;
+        let mut active = ActiveRows::new(self.batch.len());
         for step in 1..=attack.steps {
-            let draws = normal_rows(key.child(step as u64), &self.problem.examples, &self.x);
+            let draws = normal_rows(key.child(step as u64), &self.batch.examples, &self.x);
             if !self.step(access, draws, step % attack.interval == 0)? {
                 break;
             }
             let scores: Vec<f64> = self.distances.iter().map(|distance| -distance).collect();
-            let more = access.proceed(&self.problem, &self.x, &scores, Norm::L2);
+            let more = access.proceed(&self.batch, &self.x, &scores, Norm::L2);
             let done = |(distance, pace): (&f64, &Pace)| {
                 pace.towards < attack.convergence || stop && *distance <= epsilon
             };
@@ -63,11 +64,11 @@ impl<'a> Walk<'a> {
     fn within(&self) -> Tensor<4> {
         let epsilon = self.attack.threat.epsilon();
         let outside: Vec<bool> = self.distances.iter().map(|d| *d > epsilon).collect();
-        where_rows(&outside, self.x.clone(), &self.problem.images)
+        where_rows(&outside, self.x.clone(), &self.batch.images)
     }
 
-    /// A step along normal draws; whether the budget had room for it. The sizes of steps follow
-    /// what was decided where `adapts` holds, at the price of another decision.
+    /// Takes a step along normal draws. Returns whether the budget had room for it. If `adapts`
+    /// holds, step sizes adapt, at the cost of another decision.
     fn step(
         &mut self,
         access: &mut ModelAccess<'_>,
@@ -75,15 +76,15 @@ impl<'a> Walk<'a> {
         adapts: bool,
     ) -> Result<bool, AttackError> {
         let [sphere, ahead] = self.candidates(draws);
-        let Some(votes) = self.vote.ask(access, &self.problem, &ahead)? else {
+        let Some(votes) = self.vote.ask(access, &self.batch, &ahead)? else {
             return Ok(false);
         };
         let across = match adapts {
-            true => self.vote.ask(access, &self.problem, &sphere)?,
+            true => self.vote.ask(access, &self.batch, &sphere)?,
             false => None,
         };
         let adapts = across.is_some();
-        let distance = Norm::L2.distance(&ahead, &self.problem.images);
+        let distance = Norm::L2.distance(&ahead, &self.batch.images);
         let lists = [votes.clone(), across.unwrap_or(votes), distance];
         let [votes, across, distances] = access.read(lists)?;
         let [whole, across] = [votes, across].map(|votes| self.vote.decided(votes));
@@ -109,7 +110,7 @@ impl<'a> Walk<'a> {
     fn candidates(&self, draws: Tensor<4>) -> [Tensor<4>; 2] {
         let dtype = self.x.dtype();
         let [clean, x, draws] =
-            [&self.problem.images, &self.x, &draws].map(|images| at_least_single(images.clone()));
+            [&self.batch.images, &self.x, &draws].map(|images| at_least_single(images.clone()));
         let of_rows = |size: fn(&Pace, f64) -> f64| {
             let sizes: Vec<f64> =
                 self.paces.iter().zip(&self.distances).map(|(pace, d)| size(pace, *d)).collect();
@@ -125,7 +126,7 @@ impl<'a> Walk<'a> {
         let sphere = (clean.clone() + shrunk).clamp(0.0, 1.0);
         let source = clean - sphere.clone();
         let left = Norm::L2.length(source.clone()).reshape([-1, 1, 1, 1]);
-        // What clipping to the box has shortened already is not gone again.
+        // Clipping to the box may already have shortened the way to the original.
         let short = of_rows(|pace, distance| (pace.towards - 1.0) * distance);
         let way = (left.clone() + short).clamp_min(0.0);
         let share = way / left.clamp_min(f64::from(f32::MIN_POSITIVE));
@@ -134,7 +135,7 @@ impl<'a> Walk<'a> {
     }
 
     fn select(&mut self, rows: &Rows) {
-        self.problem = self.problem.select(rows);
+        self.batch = self.batch.select(rows);
         self.x = rows.of(&self.x);
         self.distances = rows.of_list(&self.distances);
         self.paces = rows.of_list(&self.paces);
@@ -179,7 +180,7 @@ mod tests {
         let draws: Tensor<4> = tensor(of("draws"), [61, 3, 3, 3]);
         let labels: Tensor<1, Int> =
             Tensor::from_data(list::<i64>(&data["labels"]).as_slice(), &Device::flex());
-        let problem =
+        let batch =
             AttackBatch::new(images, &Goal::Misclassify(labels), Examples::from(0)).unwrap();
         let cases = data["cases"].as_array().unwrap();
         assert_eq!(cases.len(), 3);
@@ -188,7 +189,7 @@ mod tests {
             let (steps, interval) = (number("steps"), number("interval"));
             let attack = BoundaryAttack::new(Threat::unbounded(Norm::L2)).unwrap();
             let vote = Vote::new(1, Key::new(1));
-            let mut walk = Walk::new(&attack, problem.clone(), starts.clone(), vote);
+            let mut walk = Walk::new(&attack, batch.clone(), starts.clone(), vote);
             let mut access = ModelAccess::new(&network).with_stochastic(false);
             for step in 1..=steps {
                 let at = (step - 1) % 61;

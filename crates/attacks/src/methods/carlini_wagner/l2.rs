@@ -5,7 +5,7 @@ use super::slope_of_shortfall;
 use super::variable::Variable;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
@@ -22,13 +22,13 @@ use std::sync::Arc;
 /// the confidence, over `w` in `x = (1 + tanh w) / 2`, for 1000 iterations of step 0.01. Nine such
 /// runs search for the least `c` with which the goal is reached: from 0.001 on by factors of ten
 /// until one does, then by bisection. The nearest image found in any iteration with a margin of at
-/// least κ is the result, where it is within the threat, else the original.
+/// least κ is the result, if it is within the threat, otherwise the original.
 ///
 /// Settings and search are those of foolbox's `L2CarliniWagnerAttack`, whose runs have 10 000
-/// iterations, without its `abort_early`. An image that reaches the goal as it is stays as it is.
-/// Whether an image of a stochastic model is adversarial is asked of the mean logits over `draws`
-/// draws, the same for all images; without noise the pass of the gradient tells. Where the caller
-/// wants early stopping, examples leave between two runs.
+/// iterations, without its `abort_early`. An image that reaches the goal already stays as it is. If
+/// the model is stochastic, the mean logits over `draws` draws, the same for all images, decide
+/// whether an image is adversarial; if it is not, the forward pass of the gradient decides. If the
+/// caller wants early stopping, examples leave between two runs.
 ///
 /// ```
 /// use cni_attacks::{Attack, CarliniWagner, Threat};
@@ -67,13 +67,13 @@ impl CarliniWagner {
         })
     }
 
-    /// The number of iterations of a run; an error where it is zero.
+    /// The number of iterations of a run; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, each with another `c`; an error where it is zero. From ten on the last
-    /// is with the least `c` that is known to do, or 1e10.
+    /// The number of runs, each with another `c`; an error if it is zero. From ten on the last is
+    /// with the least `c` that is known to do, or 1e10.
     pub fn with_search_steps(self, search_steps: usize) -> Result<Self, AttackError> {
         Ok(Self { search_steps: at_least_one("search_steps", search_steps)?, ..self })
     }
@@ -99,8 +99,8 @@ impl CarliniWagner {
         Ok(Self { confidence, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
+    /// The number of draws of the model's noise that each gradient averages over, and each test
+    /// whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -110,28 +110,28 @@ impl CarliniWagner {
     fn descend(
         &self,
         access: &mut ModelAccess<'_>,
-        search: &mut Search,
+        search: &mut NearestSearch,
         constants: &[f64],
         key: Key,
     ) -> Result<(Vec<bool>, bool), AttackError> {
-        let objective = Objective::new(Loss::Margin, &search.problem.goal);
-        let dtype = search.problem.images.dtype();
-        let mut variable = Variable::new(&search.problem.images, self.step_size);
+        let objective = Objective::new(Loss::Margin, &search.batch.goal);
+        let dtype = search.batch.images.dtype();
+        let mut variable = Variable::new(&search.batch.images, self.step_size);
         let origin = variable.pixels();
         let mut reached = vec![false; constants.len()];
         for step in 0..self.steps as u64 {
             let exact = variable.pixels();
             let x = exact.clone().cast(dtype);
-            let examples = &search.problem.examples;
+            let examples = &search.batch.examples;
             let found = access.gradient(&x, &objective, examples, self.eot, key.child(step))?;
-            let look = search.look(access, &x, Some(&found))?;
-            reached.iter_mut().zip(&look.reached).for_each(|(ever, now)| *ever |= now);
-            if !search.proceed(access, &x, &look) {
+            let evaluated = search.evaluate(access, &x, Some(&found))?;
+            reached.iter_mut().zip(&evaluated.reached).for_each(|(ever, now)| *ever |= now);
+            if !search.proceed(access, &x, &evaluated) {
                 return Ok((reached, false));
             }
             let constants = constants.iter().copied();
             let shortfall =
-                slope_of_shortfall(access, search, found, &look, self.confidence, constants)?;
+                slope_of_shortfall(access, search, found, &evaluated, self.confidence, constants)?;
             variable.descend((exact - origin.clone()).mul_scalar(2.0) + shortfall);
         }
         Ok((reached, true))
@@ -157,8 +157,8 @@ impl FromSpec for CarliniWagner {
 deserialize_from_spec!(CarliniWagner);
 
 impl Attack for CarliniWagner {
-    /// `CW-{search_steps}x{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where
-    /// there is any.
+    /// `CW-{search_steps}x{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` if κ
+    /// is not 0.
     fn name(&self) -> String {
         let mut name = format!("CW-{}x{}", self.search_steps, self.steps);
         name = self.eot.name(name);
@@ -214,7 +214,7 @@ impl Attack for CarliniWagner {
         Some(score + step * (self.search_steps * self.steps) as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -222,11 +222,12 @@ impl Attack for CarliniWagner {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let confidence = self.confidence;
-        let mut search = Search::begin(access, self.threat, problem, self.eot, confidence, key)?;
+        let mut search =
+            NearestSearch::begin(access, self.threat, batch, self.eot, confidence, key)?;
         let (runs, key) = (self.search_steps, key.named("gradient"));
         search.balance(access, runs, self.initial_constant, |access, search, constants, run| {
             self.descend(access, search, constants, key.child(run))

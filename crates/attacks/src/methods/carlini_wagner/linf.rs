@@ -6,7 +6,7 @@ mod settings;
 use super::slope_of_shortfall;
 use super::variable::Variable;
 use crate::attack::spec;
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::rows::at_least_single;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
@@ -21,20 +21,19 @@ use std::sync::Arc;
 
 /// The attack of Carlini and Wagner (arXiv 1608.04644, section VI-C), in Linf.
 ///
-/// The largest change of a pixel has a slope in one pixel alone, and a descent along it swings
-/// from pixel to pixel. So a bound τ takes its place: Adam lowers
-/// `Σᵢ max(|xᵢ − x₀ᵢ| − τ, 0) + c · max(κ − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and
-/// κ the confidence, over `w` in `x = (1 + tanh w) / 2`, by steps of 0.005. Where the goal is
-/// reached and no pixel has moved by more than τ, τ becomes 0.9 of the largest change, and the
-/// descent begins anew from there; τ is 1 at first. Where 1000 iterations do not get there `c`,
-/// 1e-5 at first, is doubled. An example ends once τ is at most 1/256, or `c` at least 20. The
-/// nearest image found in any iteration with a margin of at least κ is the result, where it is
-/// within the threat, else the original.
+/// The largest change of a pixel has a slope in one pixel alone, and a descent along it swings from
+/// pixel to pixel. So a bound τ takes its place: Adam lowers `Σᵢ max(|xᵢ − x₀ᵢ| − τ, 0) + c · max(κ
+/// − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and κ the confidence, over `w` in `x = (1 +
+/// tanh w) / 2`, by steps of 0.005. Where the goal is reached and no pixel has moved by more than
+/// τ, τ becomes 0.9 of the largest change, and the descent begins anew from there; τ is 1 at first.
+/// Where 1000 iterations do not get there `c`, 1e-5 at first, is doubled. An example ends once τ is
+/// at most 1/256, or `c` at least 20. The nearest image found in any iteration with a margin of at
+/// least κ is the result, if it is within the threat, otherwise the original.
 ///
-/// An image that reaches the goal as it is stays as it is. Whether an image of a stochastic model
-/// is adversarial is asked of the mean logits over `draws` draws, the same for all images; without
-/// noise the pass of the gradient tells. Where the caller wants early stopping, an example leaves
-/// with its first image within the threat.
+/// An image that reaches the goal already stays as it is. If the model is stochastic, the mean
+/// logits over `draws` draws, the same for all images, decide whether an image is adversarial; if
+/// it is not, the forward pass of the gradient decides. If the caller wants early stopping, an
+/// example leaves with its first image within the threat.
 ///
 /// # Deviations
 ///
@@ -149,8 +148,7 @@ impl FromSpec for CarliniWagnerLinf {
 deserialize_from_spec!(CarliniWagnerLinf);
 
 impl Attack for CarliniWagnerLinf {
-    /// `CW-Linf-{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` where there is
-    /// any.
+    /// `CW-Linf-{steps}`; with several draws `EOT-…x{draws}`; then `-k{confidence}` if κ is not 0.
     fn name(&self) -> String {
         let mut name = self.eot.name(format!("CW-Linf-{}", self.steps));
         if self.confidence > 0.0 {
@@ -209,7 +207,7 @@ impl Attack for CarliniWagnerLinf {
         Some(score + step * ((taus + constants) as u64 + 1) * self.steps as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -217,28 +215,28 @@ impl Attack for CarliniWagnerLinf {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let (eot, confidence) = (self.eot, self.confidence);
-        let mut search = Search::begin(access, self.threat, problem, eot, confidence, key)?;
-        let mut bounds = vec![Bound::new(self); search.problem.len()];
-        let mut variable = Variable::new(&search.problem.images, self.step_size);
+        let mut search = NearestSearch::begin(access, self.threat, batch, eot, confidence, key)?;
+        let mut bounds = vec![Bound::new(self); search.batch.len()];
+        let mut variable = Variable::new(&search.batch.images, self.step_size);
         let key = key.named("gradient");
         // Each τ and each c ends, and so does every example.
         for step in 0.. {
             if search.is_complete() {
                 break;
             }
-            let AttackBatch { images, goal, examples } = &search.problem;
+            let AttackBatch { images, goal, examples } = &search.batch;
             let objective = Objective::new(Loss::Margin, goal);
             let x = variable.pixels().cast(images.dtype());
             let found = access.gradient(&x, &objective, examples, eot, key.child(step))?;
-            let look = search.look(access, &x, Some(&found))?;
-            if !search.proceed(access, &x, &look) {
+            let evaluated = search.evaluate(access, &x, Some(&found))?;
+            if !search.proceed(access, &x, &evaluated) {
                 break;
             }
-            let seen = look.reached.iter().zip(&look.distances);
+            let seen = evaluated.reached.iter().zip(&evaluated.distances);
             let met: Vec<bool> = bounds
                 .iter_mut()
                 .zip(seen)
@@ -247,8 +245,8 @@ impl Attack for CarliniWagnerLinf {
             variable.restart(&met, &x);
             let constants = bounds.iter().map(|bound| bound.constant);
             let shortfall =
-                slope_of_shortfall(access, &search, found, &look, confidence, constants)?;
-            let beyond = slope_beyond(&x, &search.problem.images, &bounds);
+                slope_of_shortfall(access, &search, found, &evaluated, confidence, constants)?;
+            let beyond = slope_beyond(&x, &search.batch.images, &bounds);
             variable.descend(beyond + shortfall);
             let within = search.within().into_iter().map(|within| search.early && within);
             let over: Vec<bool> = bounds

@@ -7,26 +7,26 @@ mod variable;
 pub use self::l2::CarliniWagner;
 pub use self::linf::CarliniWagnerLinf;
 
-use crate::methods::shared::minimum_norm::{Look, Search};
+use crate::methods::shared::minimum_norm::{Evaluated, NearestSearch};
 use crate::rows::at_least_single;
 use crate::rows::per_row;
 use crate::{AttackError, InputGradient, ModelAccess};
 use burn::tensor::Tensor;
 
-/// The slope of `c · max(κ − m, 0)` by the pixels, with `m` the margin, at images that a gradient
-/// and a look were taken of.
+/// The slope of `c · max(κ − m, 0)` by the pixels, with `m` the margin, at images with a known
+/// gradient and evaluation.
 fn slope_of_shortfall(
     access: &mut ModelAccess<'_>,
-    search: &Search,
+    search: &NearestSearch,
     found: InputGradient,
-    look: &Look,
+    evaluated: &Evaluated,
     confidence: f64,
     constants: impl Iterator<Item = f64>,
 ) -> Result<Tensor<4>, AttackError> {
-    // Of a stochastic model the margins of the gradient's own draws.
+    // For a stochastic model, the margins are those of the gradient's own draws.
     let margins = match search.stochastic {
         true => access.read([found.score])?.concat(),
-        false => look.scores.clone(),
+        false => evaluated.scores.clone(),
     };
     let short = margins.into_iter().map(|margin| margin < confidence);
     let weights: Vec<f64> =

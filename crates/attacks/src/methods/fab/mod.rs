@@ -6,7 +6,7 @@ mod step;
 use self::descent::leave;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, ModelAccess, Passes, Threat,
@@ -22,15 +22,14 @@ use std::sync::Arc;
 /// Each of 100 iterations takes the model for linear, and steps beyond the nearest boundary of the
 /// linear model within the box, with a bias towards the original image. From an adversarial point
 /// it steps back towards the original. An iteration costs a gradient for each boundary, and a
-/// forward pass to see whether the point is adversarial: asking that of the next gradient would
-/// save the pass where the point is not, and cost a second gradient where it is, which is more
-/// often.
+/// forward pass to see whether the point is adversarial: the next gradient could tell this as well,
+/// but that costs a second gradient if the point is adversarial, which is the more frequent case.
 ///
-/// The result is the nearest adversarial image found, where it is within the threat, else the
+/// The result is the nearest adversarial image found, if it is within the threat, otherwise the
 /// original. Examples that have one leave before the next restart or target, unless a
-/// [`Runner`](crate::Runner) says otherwise: then all are tried, and the nearest counts. Whether an
-/// image of a stochastic model is adversarial is asked of the mean logits over `draws` draws, the
-/// same for all images; no example leaves.
+/// [`Runner`](crate::Runner) says otherwise: then all are tried, and the nearest counts. If the
+/// model is stochastic, the mean logits over `draws` draws, the same for all images, decide whether
+/// an image is adversarial; no example leaves.
 ///
 /// As in the authors' code, the search along the segment that ends the published algorithm is left
 /// out unless [asked for](Self::with_bisection). Without it the result is about a percent farther
@@ -84,7 +83,7 @@ impl Fab {
         Self { targets: Some(9), ..Self::new(threat) }
     }
 
-    /// How many target classes are tried; an error where it is zero, and unless the attack is a
+    /// How many target classes are tried; an error if it is zero, and unless the attack is a
     /// [`targeted`](Self::targeted) one.
     pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
         let targets = at_least_one("targets", targets)?;
@@ -98,13 +97,13 @@ impl Fab {
         }
     }
 
-    /// The number of iterations of a run; an error where it is zero.
+    /// The number of iterations of a run; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, for each target; an error where it is zero. The first starts at the
-    /// image, each other at a random point at the distance ε/2, clipped to the box.
+    /// The number of runs, for each target; an error if it is zero. The first starts at the image,
+    /// each other at a random point at the distance ε/2, clipped to the box.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
@@ -134,8 +133,8 @@ impl Fab {
         Self { bisection: steps, ..self }
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
+    /// The number of draws of the model's noise that each gradient averages over, and each test
+    /// whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -229,7 +228,7 @@ impl Attack for Fab {
         Some(score + ranking + run * (runs * self.restarts) as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -237,14 +236,14 @@ impl Attack for Fab {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         if self.targets.is_none() {
-            problem.goal.check_untargeted(self.name())?;
+            batch.goal.check_untargeted(self.name())?;
         }
-        let leaves = access.stops_early(true, problem)?;
-        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
+        let leaves = access.stops_early(true, batch)?;
+        let mut search = NearestSearch::begin(access, self.threat, batch, self.eot, 0.0, key)?;
         if search.is_complete() {
             return Ok(search.finish());
         }

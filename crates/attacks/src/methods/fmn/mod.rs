@@ -5,7 +5,7 @@ mod balls;
 use self::balls::Balls;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
-use crate::methods::shared::minimum_norm::Search;
+use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
@@ -25,13 +25,13 @@ use std::sync::Arc;
 /// first the ball reaches as far as the boundary would be if the model were linear. Once an
 /// adversarial image is known, the radius shrinks by a share γ where the image is adversarial, and
 /// to the distance of the nearest so far if that is less, and grows by γ where it is not; γ falls
-/// from 0.05 to 0.001. The result is the nearest adversarial image found, where it is within the
-/// threat, else the original.
+/// from 0.05 to 0.001. The result is the nearest adversarial image found, if it is within the
+/// threat, otherwise the original.
 ///
-/// Every run starts from the original. An image whose gradient is zero stays where it is. Whether
-/// an image of a stochastic model is adversarial is asked of the mean logits over `draws` draws,
-/// the same for all images; without noise the pass of the gradient tells. Where the caller wants
-/// early stopping, an example leaves with its first image within the threat.
+/// Every run starts from the original. An image whose gradient is zero stays where it is. If the
+/// model is stochastic, the mean logits over `draws` draws, the same for all images, decide whether
+/// an image is adversarial; if it is not, the forward pass of the gradient decides. If the caller
+/// wants early stopping, an example leaves with its first image within the threat.
 ///
 /// # Deviations
 ///
@@ -84,7 +84,7 @@ impl Fmn {
         Self { threat, steps, step_size, gamma, overshoot, eot: Eot::ONE }
     }
 
-    /// The number of iterations; an error where it is zero.
+    /// The number of iterations; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
@@ -114,8 +114,8 @@ impl Fmn {
         Ok(Self { overshoot, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
+    /// The number of draws of the model's noise that each gradient averages over, and each test
+    /// whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -129,19 +129,19 @@ impl Fmn {
     fn iterate(
         &self,
         access: &mut ModelAccess<'_>,
-        search: &mut Search,
+        search: &mut NearestSearch,
         key: Key,
     ) -> Result<(), AttackError> {
         let norm = self.threat.norm();
-        let mut objective = Objective::new(Loss::Margin, &search.problem.goal);
-        let mut x = search.problem.images.clone();
+        let mut objective = Objective::new(Loss::Margin, &search.batch.goal);
+        let mut x = search.batch.images.clone();
         let mut balls = Balls::around(&x, norm, self.overshoot);
         for step in 0..self.steps {
-            let examples = &search.problem.examples;
+            let examples = &search.batch.examples;
             let key = key.child(step as u64);
             let found = access.gradient(&x, &objective, examples, self.eot, key)?;
-            let look = search.look(access, &x, Some(&found))?;
-            if !search.proceed(access, &x, &look) {
+            let evaluated = search.evaluate(access, &x, Some(&found))?;
+            if !search.proceed(access, &x, &evaluated) {
                 break;
             }
             // Of a stochastic model the margins of the gradient's own draws.
@@ -149,7 +149,7 @@ impl Fmn {
             let [margins, slopes] = access.read([found.score, slopes])?;
             let ways = margins.iter().zip(&slopes).map(|(margin, slope)| margin.abs() / slope);
             let gamma = self.annealed(self.gamma, LAST_GAMMA, step);
-            balls.follow(&look.reached, &look.distances, ways, gamma);
+            balls.follow(&evaluated.reached, &evaluated.distances, ways, gamma);
             let size = self.annealed(self.step_size, LAST_STEP * self.step_size, step);
             x = balls.project(x + Norm::L2.unit(found.gradient).mul_scalar(size));
             if search.early
@@ -231,7 +231,7 @@ impl Attack for Fmn {
         Some(score + step * self.steps as u64)
     }
 
-    /// Those by which images are found adversarial.
+    /// The draws that decide whether an image is adversarial.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -243,10 +243,10 @@ impl Attack for Fmn {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let mut search = Search::begin(access, self.threat, problem, self.eot, 0.0, key)?;
+        let mut search = NearestSearch::begin(access, self.threat, batch, self.eot, 0.0, key)?;
         if !search.is_complete() {
             self.iterate(access, &mut search, key.named("gradient"))?;
         }

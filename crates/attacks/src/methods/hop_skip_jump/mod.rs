@@ -1,8 +1,8 @@
 //! HopSkipJump: the nearest adversarial image by decisions alone.
 
-mod hunt;
+mod boundary_walk;
 
-use self::hunt::{HALVINGS, Hunt};
+use self::boundary_walk::{BoundaryWalk, HALVINGS};
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::methods::shared::decision::{Decisions, Started};
@@ -17,22 +17,23 @@ use std::sync::Arc;
 
 /// HopSkipJump (Chen et al., arXiv 1904.02144, algorithm 2), for the L2 and the Linf norm.
 ///
-/// All it asks the model is whether an image reaches the goal. From a random image that does, a
-/// binary search towards the original meets the boundary. There the mean of random directions, each
-/// with the sign of the decision a little way along it, estimates the boundary's normal; the mean
-/// decision is subtracted first, for less variance. A step along the normal, halved until it stays
-/// adversarial, and a binary search end the iteration. The `t`-th takes `B₀ √t` decisions for the
-/// normal, and steps `1/√t` of the distance at first.
+/// The attack only uses decisions: whether an image reaches the goal. It starts with a random image
+/// that does, and a binary search towards the original finds the boundary. There the mean of random
+/// directions, each with the sign of the decision a little way along it, estimates the boundary's
+/// normal; the mean decision is subtracted first, for less variance. A step along the normal,
+/// halved until it stays adversarial, and a binary search end the iteration. The `t`-th takes `B₀
+/// √t` decisions for the normal, and steps `1/√t` of the distance at first.
 ///
-/// The result is the nearest adversarial image where its distance is at most the threat's ε, else
-/// the original: with a large ε every example of smallest norm. Images that reach the goal as they
-/// are stay as they are, and so do those for which no start does; of a target class that may be
-/// most, unless [images of it](Self::with_starts) are given.
+/// The result is the nearest adversarial image if its distance is at most the threat's ε, otherwise
+/// the original. Images that reach the goal already stay as they are, and so do images without an
+/// adversarial start; for a target class that may be most of them, unless [images of
+/// it](Self::with_starts) are given.
 ///
 /// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the
 /// same draws throughout, so that the boundary holds still.
 ///
-/// A budget of forward passes is kept to the pass: the last normal is estimated from what is left.
+/// A budget of forward passes is kept exactly: the last normal is estimated from the passes that
+/// remain.
 ///
 /// # Deviations
 ///
@@ -59,7 +60,7 @@ pub struct HopSkipJump {
     decisions: Decisions,
 }
 
-/// More values than an image has for which costs are told.
+/// The number of values of the largest image for which [`cost`](Attack::cost) is a bound.
 const MOST_VALUES: f64 = 16_777_216.0;
 
 impl HopSkipJump {
@@ -80,18 +81,18 @@ impl HopSkipJump {
         })
     }
 
-    /// The number of iterations; an error where it is zero.
+    /// The number of iterations; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The decisions for the first normal, `B₀`, and the most for any; an error where one is zero.
+    /// The decisions for the first normal, `B₀`, and the most for any; an error if one is zero.
     pub fn with_samples(self, first: usize, most: usize) -> Result<Self, AttackError> {
         let first_samples = at_least_one("first_samples", first)?;
         Ok(Self { first_samples, most_samples: at_least_one("most_samples", most)?, ..self })
     }
 
-    /// How many random images are tried as a start; an error where it is zero.
+    /// How many random images are tried as a start; an error if it is zero.
     pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_tries(tries)?, ..self })
     }
@@ -101,7 +102,7 @@ impl HopSkipJump {
     ///
     /// # Errors
     ///
-    /// Where there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
+    /// If there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
     /// 1e-6 is clipped.
     pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_starts(starts)?, ..self })
@@ -113,8 +114,7 @@ impl HopSkipJump {
         Ok(Self { gamma: within("gamma", gamma, |gamma| gamma > 0.0, "above 0")?, ..self })
     }
 
-    /// The number of draws of the model's noise that vote on each decision; an error where it is
-    /// zero.
+    /// The number of draws of the model's noise that vote on each decision; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_draws(draws)?, ..self })
     }
@@ -204,7 +204,7 @@ impl Attack for HopSkipJump {
         Some(Passes { forwards: (decisions * self.decisions.draws()) as u64, backwards: 0 })
     }
 
-    /// Those that vote on every decision.
+    /// The draws that vote on every decision.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("decision"), self.decisions.draws())]
     }
@@ -212,15 +212,15 @@ impl Attack for HopSkipJump {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let Some(Started { active, problem: left, x, vote }) =
-            self.decisions.start(access, problem, key)?
+        let Some(Started { active, batch: left, x, vote }) =
+            self.decisions.start(access, batch, key)?
         else {
-            return Ok(problem.images.clone());
+            return Ok(batch.images.clone());
         };
-        let hunt = Hunt::new(self, left, x, vote);
-        Ok(active.finish(hunt.run(access, key)?))
+        let walk = BoundaryWalk::new(self, left, x, vote);
+        Ok(active.finish(walk.run(access, key)?))
     }
 }

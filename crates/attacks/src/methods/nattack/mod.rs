@@ -25,9 +25,9 @@ use std::sync::Arc;
 /// score is the margin, [`Loss::Margin`](crate::Loss::Margin), also where the goal is reached; the
 /// result is the best sample of all, the images of `μ` among them.
 ///
-/// All scores are means over the same `draws` draws of the model's noise, so that samples differ in
-/// what they are and not in their luck. Of a deterministic model examples leave after the iteration
-/// in which they reach the goal.
+/// All scores are means over the same `draws` draws of the model's noise, so that samples are
+/// compared under equal noise. If the model is deterministic, examples leave after the iteration in
+/// which they reach the goal.
 ///
 /// ```
 /// use cni_attacks::{Attack, NAttack, Threat};
@@ -51,7 +51,7 @@ pub struct NAttack {
 
 /// Keeps pixels at the faces of the box within reach of the tanh.
 const SHRINK: f64 = 1.0 - 1e-6;
-/// Keeps the standardised scores finite where all are equal.
+/// Keeps the standardised scores finite if all are equal.
 const TINY: f64 = 1e-7;
 
 impl NAttack {
@@ -81,27 +81,27 @@ impl NAttack {
     fn evolve(
         &self,
         access: &mut ModelAccess<'_>,
-        state: &mut ActiveSearch,
+        search: &mut ActiveSearch,
         key: Key,
     ) -> Result<(), AttackError> {
         if !access.affords_scores(1, self.eot) {
             return Ok(());
         }
         // Scores count from that of the mean: their differences may be small against their size.
-        let center = self.image(state.mean.clone(), &state.problem.images);
-        let base = state.offer(access, &center)?;
+        let center = self.image(search.mean.clone(), &search.batch.images);
+        let base = search.evaluate(access, &center)?;
         let mut samples = 0;
-        let mut sums = [state.mean.zeros_like(), state.mean.zeros_like()];
+        let mut sums = [search.mean.zeros_like(), search.mean.zeros_like()];
         let mut moments = vec![[0.0; 2]; base.len()];
         for sample in 0..self.population as u64 {
             if !access.affords_scores(1, self.eot) {
                 break;
             }
             samples += 1;
-            let draws = normal_rows(key.child(sample), &state.problem.examples, &state.mean);
-            let z = state.mean.clone() + draws.clone() * self.sigma;
-            let x = self.image(z, &state.problem.images);
-            let scores = state.offer(access, &x)?;
+            let draws = normal_rows(key.child(sample), &search.batch.examples, &search.mean);
+            let z = search.mean.clone() + draws.clone() * self.sigma;
+            let x = self.image(z, &search.batch.images);
+            let scores = search.evaluate(access, &x)?;
             let gains: Vec<f64> = scores.iter().zip(&base).map(|(a, b)| a - b).collect();
             for (moments, gain) in moments.iter_mut().zip(&gains) {
                 moments[0] += gain;
@@ -123,36 +123,36 @@ impl NAttack {
             })
             .collect();
         let [weighted, plain] = sums;
-        let ahead = weighted - plain * per_row(&mean, &state.mean);
-        state.mean = state.mean.clone() + ahead * per_row(&steps, &state.mean);
+        let ahead = weighted - plain * per_row(&mean, &search.mean);
+        search.mean = search.mean.clone() + ahead * per_row(&steps, &search.mean);
         Ok(())
     }
 }
 
-/// The rows still attacked.
+/// The state of the rows still attacked.
 struct ActiveSearch {
-    problem: AttackBatch,
+    batch: AttackBatch,
     /// The mean of the samples, before the tanh.
     mean: Tensor<4>,
     best: KeepBest,
 }
 
 impl ActiveSearch {
-    fn offer(
+    fn evaluate(
         &mut self,
         access: &mut ModelAccess<'_>,
         x: &Tensor<4>,
     ) -> Result<Vec<f64>, AttackError> {
-        self.best.offer(access, x, &self.problem.examples)
+        self.best.consider(access, x, &self.batch.examples)
     }
 
     /// The best images.
     fn images(&self) -> &Tensor<4> {
-        self.best.images().unwrap_or(&self.problem.images)
+        self.best.images().unwrap_or(&self.batch.images)
     }
 
     fn select(&mut self, rows: &Rows) {
-        self.problem = self.problem.select(rows);
+        self.batch = self.batch.select(rows);
         self.mean = rows.of(&self.mean);
         self.best.select(rows);
     }
@@ -226,7 +226,7 @@ impl Attack for NAttack {
         Some(Passes { forwards: (scores * self.eot.draws) as u64, backwards: 0 })
     }
 
-    /// Those of every sample.
+    /// The draws that score every sample.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -234,35 +234,35 @@ impl Attack for NAttack {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let stop = access.stops_early(true, problem)?;
-        let mut active = ActiveRows::new(problem.len());
-        // In half precision what keeps the inverse of tanh finite would be one.
-        let images = at_least_single(problem.images.clone());
+        let stop = access.stops_early(true, batch)?;
+        let mut active = ActiveRows::new(batch.len());
+        // In half precision, the factor that keeps the inverse of tanh finite would round to one.
+        let images = at_least_single(batch.images.clone());
         let centered = images.sub_scalar(0.5).mul_scalar(2.0 * SHRINK);
-        let mut state = ActiveSearch {
-            problem: problem.clone(),
+        let mut search = ActiveSearch {
+            batch: batch.clone(),
             mean: centered.atanh(),
-            best: KeepBest::new(&problem.goal, self.eot, key.named("score")),
+            best: KeepBest::new(&batch.goal, self.eot, key.named("score")),
         };
         for step in 0..self.steps as u64 {
-            self.evolve(access, &mut state, key.child(step))?;
-            let margins = state.best.margins();
-            let more = access.proceed(&state.problem, state.images(), &margins, Norm::Linf);
-            // A margin is positive just where the goal is reached.
+            self.evolve(access, &mut search, key.child(step))?;
+            let margins = search.best.margins();
+            let more = access.proceed(&search.batch, search.images(), &margins, Norm::Linf);
+            // A margin is positive exactly if the goal is reached.
             let reached: Vec<bool> = margins.iter().map(|margin| stop && *margin > 0.0).collect();
-            if let Some(rows) = active.take(&reached, state.images()) {
+            if let Some(rows) = active.take(&reached, search.images()) {
                 if active.is_complete() {
                     break;
                 }
-                state.select(&rows);
+                search.select(&rows);
             }
             if !more {
                 break;
             }
         }
-        Ok(active.finish(state.images().clone()))
+        Ok(active.finish(search.images().clone()))
     }
 }

@@ -5,12 +5,12 @@ use crate::error::{at_least_one, within};
 use crate::{AttackError, Eot, Expectation};
 
 impl NAttack {
-    /// The number of iterations; an error where it is zero.
+    /// The number of iterations; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of samples of an iteration; an error where it is zero.
+    /// The number of samples of an iteration; an error if it is zero.
     pub fn with_population(self, population: usize) -> Result<Self, AttackError> {
         Ok(Self { population: at_least_one("population", population)?, ..self })
     }
@@ -26,12 +26,13 @@ impl NAttack {
         Ok(Self { learning_rate, ..self })
     }
 
-    /// The number of draws of the model's noise behind each score; an error where it is zero.
+    /// The number of draws of the model's noise that are averaged for each score; an error if it is
+    /// zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// What the expectation over draws is taken of.
+    /// The quantity that is averaged over the draws: losses, logits or probabilities.
     pub fn with_expectation(self, expectation: Expectation) -> Self {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }

@@ -5,7 +5,7 @@ mod place;
 mod search;
 mod settings;
 
-use self::search::Search;
+use self::search::PatchSearch;
 use crate::attack::spec;
 use crate::{
     Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Passes, Threat,
@@ -42,8 +42,8 @@ pub enum LocationSearch {
 /// The result is the best of all that was tried: the patch that reaches the goal in the most draws,
 /// of equals the one with the larger margin. With `draws` above one every gradient and every loss
 /// is an expectation over the model's noise (EOT). Gradients draw anew at every step; all losses
-/// and margins are taken under the same draws, which no gradient sees. Of a deterministic model
-/// examples leave as soon as they reach the goal.
+/// and margins are taken under the same draws, which no gradient sees. If the model is
+/// deterministic, examples leave as soon as they reach the goal.
 ///
 /// A patch is no ball of a norm. [`threat`](Attack::threat) is an Linf ball that holds all patches,
 /// [`Threat::whole_box`] unless [`with_threat`](Self::with_threat) limits how far pixels may move;
@@ -155,7 +155,7 @@ impl Attack for AdversarialPatch {
         Some(run * self.restarts as u64)
     }
 
-    /// Those that compare patches.
+    /// The draws that compare patches.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -167,16 +167,16 @@ impl Attack for AdversarialPatch {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let [_, _, height, width] = problem.images.dims();
+        let [_, _, height, width] = batch.images.dims();
         let (got, wanted) = (self.side, height.min(width));
         if got > wanted {
             return Err(AttackError::Side { got, wanted });
         }
-        let stop = access.stops_early(true, problem)?;
-        let mut search = Search::new(self, problem, stop, key.named("score"));
+        let stop = access.stops_early(true, batch)?;
+        let mut search = PatchSearch::new(self, batch, stop, key.named("score"));
         for restart in 0..self.restarts as u64 {
             search.run(access, key.child(restart))?;
             if search.is_complete() || !access.has_budget() {

@@ -9,12 +9,12 @@ use burn::tensor::{Tensor, TensorData};
 use cni_noise::{Key, uniform_rows};
 
 /// Everything that is known while a batch is attacked; rows are those still attacked.
-pub(super) struct Search<'a> {
+pub(super) struct PatchSearch<'a> {
     patch: &'a AdversarialPatch,
     /// Whether examples leave once they have reached the goal.
     stop: bool,
     active: ActiveRows,
-    problem: AttackBatch,
+    batch: AttackBatch,
     objective: Objective,
     /// The best of all runs.
     best: KeepBest,
@@ -26,20 +26,20 @@ struct Patched {
     /// What the patches show, `[batch, channels, side, side]`.
     content: Tensor<4>,
     images: Tensor<4>,
-    /// What was climbed, for each row; empty until the images are judged.
+    /// The loss of each row; empty until the images are evaluated.
     scores: Vec<f64>,
 }
 
-impl<'a> Search<'a> {
-    /// Candidates are judged under the draws of this key.
-    pub fn new(patch: &'a AdversarialPatch, problem: &AttackBatch, stop: bool, key: Key) -> Self {
+impl<'a> PatchSearch<'a> {
+    /// A search that scores candidates under the draws of this key.
+    pub fn new(patch: &'a AdversarialPatch, batch: &AttackBatch, stop: bool, key: Key) -> Self {
         Self {
             patch,
             stop,
-            active: ActiveRows::new(problem.len()),
-            problem: problem.clone(),
-            objective: Objective::new(patch.loss.clone(), &problem.goal),
-            best: KeepBest::climbed(&problem.goal, patch.loss.clone(), patch.eot, key),
+            active: ActiveRows::new(batch.len()),
+            batch: batch.clone(),
+            objective: Objective::new(patch.loss.clone(), &batch.goal),
+            best: KeepBest::of_loss(&batch.goal, patch.loss.clone(), patch.eot, key),
         }
     }
 
@@ -50,16 +50,16 @@ impl<'a> Search<'a> {
 
     /// The best images; the images themselves where the budget allowed to judge none.
     pub fn into_images(self) -> Tensor<4> {
-        self.active.finish(self.best.into_images(self.problem.images))
+        self.active.finish(self.best.into_images(self.batch.images))
     }
 
-    /// A run from a new start on the examples that are left.
+    /// A run from a new start on the examples that have not left.
     pub fn run(&mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<(), AttackError> {
         if !access.affords_scores(1, self.patch.eot) {
             return Ok(());
         }
         let mut at = self.start(key);
-        self.judge(access, &mut at)?;
+        self.evaluate(access, &mut at)?;
         self.leave(&mut at);
         for step in 0..self.patch.steps {
             if self.is_complete() {
@@ -71,7 +71,7 @@ impl<'a> Search<'a> {
                 break;
             }
             at = self.step(access, at, &moves, key_of_step)?;
-            let more = access.proceed(&self.problem, &at.images, &at.scores, Norm::Linf);
+            let more = access.proceed(&self.batch, &at.images, &at.scores, Norm::Linf);
             self.leave(&mut at);
             if !more {
                 break;
@@ -90,12 +90,12 @@ impl<'a> Search<'a> {
 
     /// Uniform pixels at uniform places.
     fn start(&self, key: Key) -> Patched {
-        let AttackBatch { images, examples, .. } = &self.problem;
+        let AttackBatch { images, examples, .. } = &self.batch;
         let (side, epsilon) = (self.patch.side, self.patch.threat.epsilon());
         let places = Places::drawn(side, images, examples, key.named("place"));
-        let [batch, channels, ..] = images.dims();
-        let draws = uniform_rows(key.named("content"), examples, batch, channels * side * side);
-        let draws = TensorData::new(draws, [batch, channels, side, side]);
+        let [rows, channels, ..] = images.dims();
+        let draws = uniform_rows(key.named("content"), examples, rows, channels * side * side);
+        let draws = TensorData::new(draws, [rows, channels, side, side]);
         let draws = Tensor::from_data(draws, (&images.device(), images.dtype()));
         let own = places.crop(images);
         let end = |by: f64| own.clone().add_scalar(by).clamp(0.0, 1.0);
@@ -106,7 +106,7 @@ impl<'a> Search<'a> {
 
     /// The images with patches there, of this content as far as the threat allows it there.
     fn show(&self, places: Places, content: Tensor<4>) -> Patched {
-        let clean = &self.problem.images;
+        let clean = &self.batch.images;
         let epsilon = self.patch.threat.epsilon();
         let content = Norm::Linf.project(content, &places.crop(clean), epsilon);
         let images = places.paste(clean, &content);
@@ -114,26 +114,30 @@ impl<'a> Search<'a> {
     }
 
     /// Scores the images, and keeps them where they are the best of all.
-    fn judge(&mut self, access: &mut ModelAccess<'_>, at: &mut Patched) -> Result<(), AttackError> {
-        let merits = self.best.judge(access, &at.images, &self.problem.examples)?;
+    fn evaluate(
+        &mut self,
+        access: &mut ModelAccess<'_>,
+        at: &mut Patched,
+    ) -> Result<(), AttackError> {
+        let merits = self.best.evaluate(access, &at.images, &self.batch.examples)?;
         at.scores = merits.iter().map(|merit| merit.loss).collect();
         Ok(())
     }
 
     /// The moves that are tried after a step, each a direction for every row.
     fn moves(&self, at: &Patched, step: usize, key: Key) -> Vec<Vec<Direction>> {
-        let (batch, examples) = (self.problem.len(), &self.problem.examples);
+        let (rows, examples) = (self.batch.len(), &self.batch.examples);
         let directions = at.places.directions();
         if !(step + 1).is_multiple_of(self.patch.period) || directions.is_empty() {
             return Vec::new();
         }
         match self.patch.location_search {
             LocationSearch::None => Vec::new(),
-            LocationSearch::Full => directions.iter().map(|&one| vec![one; batch]).collect(),
+            LocationSearch::Full => directions.iter().map(|&one| vec![one; rows]).collect(),
             LocationSearch::Random => {
                 let count = directions.len() as f64;
                 let drawn = |draw: f32| directions[(f64::from(draw) * count) as usize];
-                let draws = uniform_rows(key.named("move"), examples, batch, 1);
+                let draws = uniform_rows(key.named("move"), examples, rows, 1);
                 vec![draws.into_iter().map(drawn).collect()]
             }
         }
@@ -148,18 +152,18 @@ impl<'a> Search<'a> {
         moves: &[Vec<Direction>],
         key: Key,
     ) -> Result<Patched, AttackError> {
-        let (eot, examples) = (self.patch.eot, &self.problem.examples);
+        let (eot, examples) = (self.patch.eot, &self.batch.examples);
         let found = access.gradient(&at.images, &self.objective, examples, eot, key)?;
         let slopes = at.places.crop(&found.gradient);
         let ahead = Norm::Linf.steepest_step(slopes, self.patch.step_size);
         let content = at.content + ahead;
         let mut next = self.show(at.places.clone(), content.clone());
-        self.judge(access, &mut next)?;
+        self.evaluate(access, &mut next)?;
         let mut to_beat = at.scores;
         for directions in moves {
             let places = at.places.moved(directions, self.patch.stride);
             let mut moved = self.show(places, content.clone());
-            self.judge(access, &mut moved)?;
+            self.evaluate(access, &mut moved)?;
             let pairs = moved.scores.iter().zip(&to_beat);
             let better: Vec<bool> = pairs.map(|(moved, to_beat)| moved > to_beat).collect();
             next.replace(&better, &moved);
@@ -169,9 +173,9 @@ impl<'a> Search<'a> {
         Ok(next)
     }
 
-    /// Examples that have reached the goal leave, where they do.
+    /// Lets examples that have reached the goal leave, if the search stops early.
     fn leave(&mut self, at: &mut Patched) {
-        // A margin is positive just where the goal is reached.
+        // A margin is positive exactly if the goal is reached.
         let reached = self.best.margins().into_iter().map(|margin| self.stop && margin > 0.0);
         let reached: Vec<bool> = reached.collect();
         let Some(images) = self.best.images() else { return };
@@ -179,7 +183,7 @@ impl<'a> Search<'a> {
         if self.active.is_complete() {
             return;
         }
-        self.problem = self.problem.select(&rows);
+        self.batch = self.batch.select(&rows);
         self.objective = self.objective.select(&rows);
         self.best.select(&rows);
         *at = Patched {

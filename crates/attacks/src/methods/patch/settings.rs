@@ -35,8 +35,8 @@ impl AdversarialPatch {
     ///
     /// # Errors
     ///
-    /// Where `side` is zero. One that is longer than a side of the images is an error when these
-    /// are known.
+    /// If `side` is zero. One that is longer than a side of the images is an error when these are
+    /// known.
     pub fn new(side: usize) -> Result<Self, AttackError> {
         Ok(Self {
             side: at_least_one("side", side)?,
@@ -62,7 +62,7 @@ impl AdversarialPatch {
         Ok(Self { threat, ..self })
     }
 
-    /// The number of steps of a run; an error where it is zero.
+    /// The number of steps of a run; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
@@ -81,13 +81,13 @@ impl AdversarialPatch {
         Self { location_search, ..self }
     }
 
-    /// How many pixels a move is long; an error where it is zero, and where no patch moves.
+    /// How many pixels a move is long; an error if it is zero, and where no patch moves.
     pub fn with_stride(self, stride: usize) -> Result<Self, AttackError> {
         self.check_moves("stride", stride)?;
         Ok(Self { stride: at_least_one("stride", stride)?, ..self })
     }
 
-    /// After how many steps the patch may move each time; an error where it is zero, and where no
+    /// After how many steps the patch may move each time; an error if it is zero, and where no
     /// patch moves.
     pub fn with_period(self, period: usize) -> Result<Self, AttackError> {
         self.check_moves("period", period)?;
@@ -102,19 +102,19 @@ impl AdversarialPatch {
         Err(AttackError::Unused { field, got: got.to_string(), wanted })
     }
 
-    /// The number of runs, each from a start of its own; an error where it is zero. The result is
-    /// the best of all.
+    /// The number of runs, each from a start of its own; an error if it is zero. The result is the
+    /// best of all.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient and each loss; an error where
-    /// it is zero.
+    /// The number of draws of the model's noise that are averaged for each gradient and each loss;
+    /// an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// What the expectation over draws is taken of.
+    /// The quantity that is averaged over the draws: losses, logits or probabilities.
     pub fn with_expectation(self, expectation: Expectation) -> Self {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
 use std::ops::Range;
 
-/// Where a run begins, and its steps, whose numbers choose the draws of their gradients.
+/// The start of a run, and the numbers of its steps, which choose the draws of their gradients.
 pub(super) struct Run {
     pub key: Key,
     pub start: Tensor<4>,
@@ -22,28 +22,28 @@ impl Pgd {
     pub fn continued(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
         from: Tensor<4>,
         more: usize,
     ) -> Result<Tensor<4>, AttackError> {
         let key_of_choice = key.named("score");
         let mut selection =
-            KeepBest::climbed(&problem.goal, self.loss.clone(), self.eot, key_of_choice);
+            KeepBest::of_loss(&batch.goal, self.loss.clone(), self.eot, key_of_choice);
         let every = (self.iterate == Iterate::Best).then_some(&mut selection);
         let done = self.steps as u64;
         let run = Run { key: key.child(0), start: from, steps: done..done + more as u64 };
-        let last = self.ascend(access, problem.clone(), run, every, false)?;
+        let last = self.ascend(access, batch.clone(), run, every, false)?;
         Ok(selection.into_images(last))
     }
 
-    pub(super) fn start(&self, problem: &AttackBatch, key: Key) -> Tensor<4> {
-        let clean = &problem.images;
+    pub(super) fn start(&self, batch: &AttackBatch, key: Key) -> Tensor<4> {
+        let clean = &batch.images;
         if !self.random_start {
             return clean.clone();
         }
         let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
-        let change = norm.random_start(key, clean, epsilon, &problem.examples);
+        let change = norm.random_start(key, clean, epsilon, &batch.examples);
         norm.project(clean.clone() + change, clean, epsilon)
     }
 
@@ -78,43 +78,44 @@ impl Pgd {
         let mut found = access.gradient(&seen, objective, examples, self.eot, key)?;
         found.gradient = view.pull_back(found.gradient);
         if stop {
-            // Only models without noise are left early, for which one draw will do.
+            // Early stopping needs a model without noise, for which one draw suffices.
             found.logits = access.score(x, objective, examples, Eot::ONE, key)?.logits;
         }
         Ok(found)
     }
 
-    /// One run on the examples of `problem`; those that stop early leave for the active.
+    /// One run on the examples of `batch`. With `stop`, examples leave as soon as they reach the
+    /// goal.
     pub(super) fn ascend(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: AttackBatch,
+        batch: AttackBatch,
         run: Run,
         mut selection: Option<&mut KeepBest>,
         stop: bool,
     ) -> Result<Tensor<4>, AttackError> {
         let norm = self.threat.norm();
-        let mut ball = Ball::new(norm, self.threat.epsilon(), &problem.images);
-        let mut active = ActiveRows::new(problem.len());
-        let mut objective = Objective::new(self.loss.clone(), &problem.goal);
+        let mut ball = Ball::new(norm, self.threat.epsilon(), &batch.images);
+        let mut active = ActiveRows::new(batch.len());
+        let mut objective = Objective::new(self.loss.clone(), &batch.goal);
         let Run { key, start: mut x, steps } = run;
         let mut past: Option<Tensor<4>> = None;
-        let mut problem = problem;
+        let mut batch = batch;
         for step in steps {
             if let Some(selection) = &mut selection {
-                selection.offer(access, &x, &problem.examples)?;
+                selection.consider(access, &x, &batch.examples)?;
             }
             let key = key.child(step);
-            let mut found = self.gradient(access, &x, &objective, &problem.examples, key, stop)?;
+            let mut found = self.gradient(access, &x, &objective, &batch.examples, key, stop)?;
             if stop {
-                let reached = problem.goal.reached(&found.logits).float();
+                let reached = batch.goal.reached(&found.logits).float();
                 let [reached] = access.read([reached])?;
                 let reached: Vec<bool> = reached.iter().map(|&reached| reached > 0.0).collect();
                 if let Some(rows) = active.take(&reached, &x) {
                     if active.is_complete() {
                         break;
                     }
-                    (problem, objective) = (problem.select(&rows), objective.select(&rows));
+                    (batch, objective) = (batch.select(&rows), objective.select(&rows));
                     (x, past) = (rows.of(&x), past.map(|past| rows.of(&past)));
                     ball = ball.select(&rows);
                     (found.gradient, found.score) =
@@ -138,12 +139,12 @@ impl Pgd {
                 true => access.read([found.score])?.concat(),
                 false => Vec::new(),
             };
-            if !access.proceed(&problem, &x, &scores, norm) {
+            if !access.proceed(&batch, &x, &scores, norm) {
                 break;
             }
         }
         if let Some(selection) = selection {
-            selection.offer(access, &x, &problem.examples)?;
+            selection.consider(access, &x, &batch.examples)?;
         }
         Ok(active.finish(x))
     }

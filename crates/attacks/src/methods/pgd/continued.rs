@@ -1,4 +1,4 @@
-//! PGD that goes on from what it has found.
+//! PGD continued from earlier results.
 
 use super::Pgd;
 use super::ascent::Run;
@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use cni_noise::Key;
 
 impl Pgd {
-    /// What it costs to go on to so many steps or restarts.
+    /// The cost of continuing to so many steps or restarts.
     pub(super) fn passes_continued(&self, more: Knob) -> Option<Passes> {
         match more {
             Knob::Steps(steps) => {
@@ -24,7 +24,8 @@ impl Pgd {
         }
     }
 
-    /// The runs that are missing to so many. From one place all runs would be alike.
+    /// The attack with only the missing runs, from random starts, since from one start all runs
+    /// would be equal.
     fn further(&self, restarts: usize) -> Self {
         let restarts = restarts.saturating_sub(self.restarts);
         Self { restarts, random_start: true, ..self.clone() }
@@ -40,7 +41,7 @@ impl Pgd {
     ) -> Result<Tensor<4>, AttackError> {
         let key_of_choice = key.named("score");
         let mut selection =
-            KeepBest::climbed(&batch.goal, self.loss.clone(), self.eot, key_of_choice);
+            KeepBest::of_loss(&batch.goal, self.loss.clone(), self.eot, key_of_choice);
         let every = (self.iterate == Iterate::Best).then_some(&mut selection);
         let run = Run { key: key.child(0), start: found, steps: self.steps as u64..steps as u64 };
         let last = self.ascend(access, batch.clone(), run, every, false)?;
@@ -58,8 +59,8 @@ impl Pgd {
         let [run, choice] = restart_keys(key, self.restarts);
         let more = access.run(&self.further(restarts), batch, run)?;
         let mut selection = KeepBest::new(&batch.goal, self.eot, choice.named("score"));
-        selection.offer(access, &found, &batch.examples)?;
-        selection.offer(access, &more, &batch.examples)?;
+        selection.consider(access, &found, &batch.examples)?;
+        selection.consider(access, &more, &batch.examples)?;
         Ok(selection.into_images(found))
     }
 }

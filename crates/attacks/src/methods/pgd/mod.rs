@@ -32,11 +32,11 @@ use std::sync::Arc;
 /// arXiv 1904.13000), since the single steepest one meets the box at once. Two settings make
 /// examples that mislead other models too: [`InputDiversity`] takes the gradient where the model
 /// sees the image resized, and a [`GradientKernel`] averages it over shifts, in this order and
-/// before momentum. Images are judged as they are. With `draws` above one
-/// each gradient is an expectation over the model's noise (EOT). Of several restarts the result of
-/// each example counts that reaches the goal in the most draws, of equals the one with the larger
-/// margin. Where the expectation is of logits or of probabilities, it is their mean over the draws
-/// that reaches the goal or does not.
+/// before momentum. Success is judged on the images themselves. With `draws` above one each
+/// gradient is an expectation over the model's noise (EOT). Among several restarts, the result of
+/// each example is the image that reaches the goal in the most draws, and among equals the one with
+/// the larger margin. If the expectation is of logits or of probabilities, their mean over the
+/// draws decides whether the goal is reached.
 ///
 /// ```
 /// use cni_attacks::{Attack, Iterate, Pgd, Threat};
@@ -61,8 +61,8 @@ pub struct Pgd {
     random_start: bool,
     restarts: usize,
     momentum: f64,
-    // Without them the settings read as they did before there were any, in records as well.
-    /// How the model sees the images resized at each gradient.
+    // Records omit absent options, so that they read as before these options existed.
+    /// The random resizing before each gradient.
     #[serde(skip_serializing_if = "Option::is_none")]
     input_diversity: Option<InputDiversity>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,7 +191,7 @@ impl Attack for Pgd {
         }
     }
 
-    /// Those that choose the result, or of the last four gradients.
+    /// The draws that choose the result, or those of the last four gradients.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         if self.iterate == Iterate::Best || self.restarts > 1 {
             return vec![(key.named("score"), self.eot.draws)];
@@ -204,24 +204,24 @@ impl Attack for Pgd {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let key_of_choice = key.named("score");
         let mut selection =
-            KeepBest::climbed(&problem.goal, self.loss.clone(), self.eot, key_of_choice);
+            KeepBest::of_loss(&batch.goal, self.loss.clone(), self.eot, key_of_choice);
         let best = self.iterate == Iterate::Best;
-        // What stops early has no part in the choice of the best, whose batch stays whole.
-        let stop = !best && access.wants_early_stop() && access.stops_early(false, problem)?;
-        let mut last = problem.images.clone();
+        // The choice of the best iterate needs the whole batch, so that no example may leave early.
+        let stop = !best && access.wants_early_stop() && access.stops_early(false, batch)?;
+        let mut last = batch.images.clone();
         for run in 0..self.restarts as u64 {
             let every = best.then_some(&mut selection);
             let key = key.child(run);
-            let start = self.start(problem, key.named("start"));
+            let start = self.start(batch, key.named("start"));
             let run = Run { key, start, steps: 0..self.steps as u64 };
-            last = self.ascend(access, problem.clone(), run, every, stop)?;
+            last = self.ascend(access, batch.clone(), run, every, stop)?;
             if !best && self.restarts > 1 {
-                selection.offer(access, &last, &problem.examples)?;
+                selection.consider(access, &last, &batch.examples)?;
             }
             if !access.has_budget() {
                 break;

@@ -38,7 +38,7 @@ impl FromSpec for Pgd {
 deserialize_from_spec!(Pgd);
 
 impl Pgd {
-    /// The number of steps of a run; an error where it is zero.
+    /// The number of steps of a run; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
@@ -57,19 +57,19 @@ impl Pgd {
         Self { random_start, ..self }
     }
 
-    /// The number of runs; an error where it is zero. Without random start, input diversity and
-    /// noise all runs are alike.
+    /// The number of runs; an error if it is zero. Without random start, input diversity and noise
+    /// all runs are alike.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient and each score; an error where
-    /// it is zero.
+    /// The number of draws of the model's noise that are averaged for each gradient and each score;
+    /// an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// What the expectation over draws is taken of.
+    /// The quantity that is averaged over the draws: losses, logits or probabilities.
     pub fn with_expectation(self, expectation: Expectation) -> Self {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }

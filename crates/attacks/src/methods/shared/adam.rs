@@ -20,7 +20,7 @@ impl Adam {
         Self { step_size, times: Vec::new(), moments: None }
     }
 
-    /// Goes on with some of the rows.
+    /// Keeps only the given rows.
     pub fn select(&mut self, rows: &Rows) {
         if let Some(moments) = self.moments.take() {
             self.moments = Some(moments.map(|moment| rows.of(&moment)));
@@ -28,7 +28,7 @@ impl Adam {
         }
     }
 
-    /// Begins anew in some of the rows.
+    /// Resets the state of some of the rows.
     pub fn restart(&mut self, rows: &[bool]) {
         if let Some(moments) = self.moments.take() {
             let none = moments[0].zeros_like();
@@ -40,8 +40,8 @@ impl Adam {
 
     /// The step along a gradient: to be added in ascent, to be subtracted in descent.
     ///
-    /// Moments are kept in at least single precision: in half, squares and what keeps the quotient
-    /// finite are zero.
+    /// Moments are kept in at least single precision: in half, squares and the constant that keeps
+    /// the quotient finite would be zero.
     pub fn step(&mut self, gradient: Tensor<4>) -> Tensor<4> {
         let dtype = gradient.dtype();
         let gradient = at_least_single(gradient);

@@ -5,34 +5,34 @@ use crate::{AttackError, Eot, Goal, Loss, ModelAccess, Objective, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Examples, Key};
 
-/// What an image is worth to an attack: candidates are compared by how often the goal is reached,
-/// then by the margin, and by the loss that was climbed only where both are equal.
+/// The merit of an image for an attack. Candidates are compared by how often the goal is reached,
+/// then by the margin, and, if both are equal, by the attack's loss.
 ///
-/// By the loss alone a restart that fools the model could lose to one that does not, and more
-/// restarts leave more examples robust.
+/// By the loss alone, a restart that fools the model could lose to one that does not, so that more
+/// restarts could leave more examples robust.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Merit {
-    /// The share of the draws in which the goal is reached; of an expectation of logits or
-    /// probabilities whether their mean reaches it, all or nothing.
+    /// The share of the draws in which the goal is reached; for an expectation of logits or
+    /// probabilities, 1 if their mean reaches it, otherwise 0.
     pub reached: f64,
     /// The mean margin in the attacker's favour.
     pub margin: f64,
-    /// The mean of what was climbed.
+    /// The mean of the attack's loss.
     pub loss: f64,
 }
 
 impl Merit {
-    /// Of an example without any candidate.
+    /// The merit before any candidate.
     pub const NONE: Self = Self { reached: 0.0, margin: f64::NEG_INFINITY, loss: 0.0 };
 
-    /// Of each row.
+    /// The merit of each row.
     pub fn rows([reached, margin, loss]: &[Vec<f64>; 3]) -> Vec<Self> {
         let of_row =
             |row: usize| Self { reached: reached[row], margin: margin[row], loss: loss[row] };
         (0..reached.len()).map(of_row).collect()
     }
 
-    /// Whether this candidate is kept rather than the other.
+    /// Whether this candidate is better than the other.
     pub fn exceeds(&self, other: &Self) -> bool {
         let order = self.reached.total_cmp(&other.reached);
         let order = order.then(self.margin.total_cmp(&other.margin));
@@ -42,32 +42,32 @@ impl Merit {
 
 /// The best candidate of each example so far.
 ///
-/// All candidates are judged under the same draws of the model's noise, and not those of any
-/// gradient: a candidate that merely met friendly noise does not win.
+/// All candidates are scored under the same draws of the model's noise, which no gradient uses. A
+/// candidate that fits only the noise of its own gradient does not win.
 pub(crate) struct KeepBest {
-    /// The goal of the rows that candidates are given for.
+    /// The goal of the current rows.
     pub goal: Goal,
-    climbed: Objective,
+    objective: Objective,
     eot: Eot,
     key: Key,
     best: Option<(Tensor<4>, Vec<Merit>)>,
 }
 
 impl KeepBest {
-    /// Of candidates for this goal that were found by climbing the margin.
+    /// The choice for an attack that raises the margin.
     pub fn new(goal: &Goal, eot: Eot, key: Key) -> Self {
-        Self::climbed(goal, Loss::Margin, eot, key)
+        Self::of_loss(goal, Loss::Margin, eot, key)
     }
 
-    /// Of candidates for this goal that were found by climbing this loss.
-    pub fn climbed(goal: &Goal, loss: Loss, eot: Eot, key: Key) -> Self {
-        Self { goal: goal.clone(), climbed: Objective::new(loss, goal), eot, key, best: None }
+    /// The choice for an attack that raises this loss.
+    pub fn of_loss(goal: &Goal, loss: Loss, eot: Eot, key: Key) -> Self {
+        Self { goal: goal.clone(), objective: Objective::new(loss, goal), eot, key, best: None }
     }
 
-    /// Goes on with some of the rows.
+    /// Keeps only the given rows.
     pub fn select(&mut self, rows: &Rows) {
         self.goal = self.goal.select(rows);
-        self.climbed = self.climbed.select(rows);
+        self.objective = self.objective.select(rows);
         let kept =
             |(images, record): (Tensor<4>, Vec<Merit>)| (rows.of(&images), rows.of_list(&record));
         self.best = self.best.take().map(kept);
@@ -78,33 +78,34 @@ impl KeepBest {
         self.best.as_ref().map(|(images, _)| images)
     }
 
-    /// The margins of the best so far; empty before any.
+    /// The margins of the best so far; empty before the first candidate.
     pub fn margins(&self) -> Vec<f64> {
         let merits = self.best.as_ref().map_or(&[][..], |(_, record)| record);
         merits.iter().map(|merit| merit.margin).collect()
     }
 
-    /// Keeps `candidate` for the examples where it beats all before it; its own margins.
-    pub fn offer(
+    /// Scores `candidate` and keeps it for the examples in which it is the best so far. Returns its
+    /// margins.
+    pub fn consider(
         &mut self,
         access: &mut ModelAccess<'_>,
         candidate: &Tensor<4>,
         examples: &Examples,
     ) -> Result<Vec<f64>, AttackError> {
-        let merits = self.judge(access, candidate, examples)?;
+        let merits = self.evaluate(access, candidate, examples)?;
         Ok(merits.iter().map(|merit| merit.margin).collect())
     }
 
-    /// As [`offer`](Self::offer); all that the candidate is worth.
-    pub fn judge(
+    /// As [`consider`](Self::consider); returns the candidate's merits.
+    pub fn evaluate(
         &mut self,
         access: &mut ModelAccess<'_>,
         candidate: &Tensor<4>,
         examples: &Examples,
     ) -> Result<Vec<Merit>, AttackError> {
-        let (climbed, goal) = (&self.climbed, &self.goal);
+        let (objective, goal) = (&self.objective, &self.goal);
         let (scores, success) =
-            access.success(candidate, climbed, goal, examples, self.eot, self.key)?;
+            access.success(candidate, objective, goal, examples, self.eot, self.key)?;
         let lists = access.read([success.reached, success.margin, scores.score])?;
         let merits = Merit::rows(&lists);
         self.best = Some(match self.best.take() {
@@ -120,7 +121,7 @@ impl KeepBest {
         Ok(merits)
     }
 
-    /// The best of all candidates; `otherwise` where there was none.
+    /// The best of all candidates; `otherwise` if there was none.
     pub fn into_images(self, otherwise: Tensor<4>) -> Tensor<4> {
         self.best.map_or(otherwise, |(images, _)| images)
     }

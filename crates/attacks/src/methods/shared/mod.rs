@@ -1,4 +1,4 @@
-//! What several attacks share.
+//! Parts that several attacks share.
 
 pub(crate) mod adam;
 pub(crate) mod best;

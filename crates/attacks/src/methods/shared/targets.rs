@@ -1,4 +1,4 @@
-//! The classes that targeted attacks lead to.
+//! The target classes of targeted attacks.
 
 use crate::rows::read_labels;
 use crate::{AttackBatch, AttackError, Eot, Goal, Loss, ModelAccess, Objective, PairLoss};
@@ -21,23 +21,23 @@ impl Pair {
 /// Pairs of the true class and, in turn, each of the `most` wrong classes with the largest mean
 /// logits at the images.
 ///
-/// Of a target that class is the only one to reach, from the most likely other. An error for a goal
-/// of a user's own, which names no class.
+/// For a targeted goal the only pair leads from the most likely other class to the target. A custom
+/// goal, which names no class, is an error.
 pub(crate) fn targets(
     access: &mut ModelAccess<'_>,
-    problem: &AttackBatch,
+    batch: &AttackBatch,
     eot: Eot,
     key: Key,
     most: usize,
 ) -> Result<Vec<Pair>, AttackError> {
-    if let Goal::Custom { margin, .. } = &problem.goal {
+    if let Goal::Custom { margin, .. } = &batch.goal {
         let (attack, goal) = (access.attack_name().to_string(), margin.name().to_string());
         return Err(AttackError::CustomGoal { attack, goal });
     }
-    let objective = Objective::new(Loss::Margin, &problem.goal);
-    let logits = access.score(&problem.images, &objective, &problem.examples, eot, key)?.logits;
-    let [batch, classes] = logits.dims();
-    let labels = read_labels(problem.goal.labels());
+    let objective = Objective::new(Loss::Margin, &batch.goal);
+    let logits = access.score(&batch.images, &objective, &batch.examples, eot, key)?.logits;
+    let [rows, classes] = logits.dims();
+    let labels = read_labels(batch.goal.labels());
     let [logits] = access.read([logits.reshape([-1])])?;
     // The other classes of each image, the likeliest first.
     let others: Vec<Vec<usize>> = (labels.iter().zip(logits.chunks(classes)))
@@ -47,13 +47,13 @@ pub(crate) fn targets(
             order
         })
         .collect();
-    let device = problem.images.device();
+    let device = batch.images.device();
     let classes_at = |rank: usize| -> Tensor<1, Int> {
         let column: Vec<i32> = others.iter().map(|order| order[rank] as i32).collect();
-        debug_assert_eq!(column.len(), batch);
+        debug_assert_eq!(column.len(), rows);
         Tensor::<1, Int>::from_data(column.as_slice(), &device).cast(IntDType::I32)
     };
-    Ok(match &problem.goal {
+    Ok(match &batch.goal {
         Goal::Misclassify(labels) => (0..most.min(classes - 1))
             .map(|rank| Pair { from: labels.clone(), to: classes_at(rank) })
             .collect(),

@@ -20,15 +20,15 @@ use std::sync::Arc;
 /// 1).
 ///
 /// Gradient ascent on the margin, [`Loss::Margin`], with Adam and a projection to ball and box
-/// after each step. The gradient is a mean over random signs `v ∈ {−1, 1}^d` of
-/// `v (J(x + δv) − J(x − δv)) / 2δ`: each sample costs two queries. No model's gradient is used, so
-/// that a model which hides it is climbed all the same. Points of the queries may lie outside the
-/// box by `δ`.
+/// after each step. The gradient is a mean over random signs `v ∈ {−1, 1}^d` of `v (J(x + δv) − J(x
+/// − δv)) / 2δ`: each sample costs two queries. The model's gradient is not used, so that a model
+/// that masks its gradient is attacked all the same. Points of the queries may lie outside the box
+/// by `δ`.
 ///
 /// A run starts at the image, and its result is the best iterate. Every query is a mean over
 /// `draws` draws of the model's noise: the two of a sample see the same, each sample others, and
-/// the iterates are compared under draws of their own. Of a deterministic model examples leave as
-/// soon as they reach the goal.
+/// the iterates are compared under draws of their own. If the model is deterministic, examples
+/// leave as soon as they reach the goal.
 ///
 /// ```
 /// use cni_attacks::{Attack, Spsa, Threat};
@@ -55,16 +55,16 @@ impl Spsa {
         Self { threat, steps: 100, samples: 128, delta: 0.01, learning_rate: 0.01, eot: Eot::ONE }
     }
 
-    /// The estimated gradient, from as many samples as the budget allows; none where it allows no
+    /// The estimated gradient, from as many samples as the budget allows; `None` if it allows no
     /// sample.
     fn gradient(
         &self,
         access: &mut ModelAccess<'_>,
-        state: &ActiveSearch,
+        search: &ActiveSearch,
         key: Key,
     ) -> Result<Option<Tensor<4>>, AttackError> {
-        let ActiveSearch { problem, x, .. } = state;
-        let margin = Objective::new(Loss::Margin, &problem.goal);
+        let ActiveSearch { batch, x, .. } = search;
+        let margin = Objective::new(Loss::Margin, &batch.goal);
         let (mut sum, mut samples) = (x.zeros_like(), 0);
         for sample in 0..self.samples as u64 {
             if !access.affords_scores(2, self.eot) {
@@ -72,10 +72,10 @@ impl Spsa {
             }
             let key = key.child(sample);
             // The sign of a normal value is a fair coin.
-            let signs = normal_rows(key.named("signs"), &problem.examples, x).sign();
+            let signs = normal_rows(key.named("signs"), &batch.examples, x).sign();
             let mut score = |delta: f64| {
                 let at = x.clone() + signs.clone() * delta;
-                access.score(&at, &margin, &problem.examples, self.eot, key.named("score"))
+                access.score(&at, &margin, &batch.examples, self.eot, key.named("score"))
             };
             let slope = (score(self.delta)?.score - score(-self.delta)?.score).cast(x.dtype());
             sum = sum + signs * slope.reshape([-1, 1, 1, 1]);
@@ -85,26 +85,27 @@ impl Spsa {
     }
 }
 
-/// The rows still attacked.
+/// The state of the rows still attacked.
 struct ActiveSearch {
-    problem: AttackBatch,
+    batch: AttackBatch,
     x: Tensor<4>,
     adam: Adam,
     best: KeepBest,
 }
 
 impl ActiveSearch {
-    fn climb(&mut self, gradient: Tensor<4>, threat: Threat) {
+    fn ascend(&mut self, gradient: Tensor<4>, threat: Threat) {
         let ahead = self.x.clone() + self.adam.step(gradient);
-        self.x = threat.norm().project(ahead, &self.problem.images, threat.epsilon());
+        self.x = threat.norm().project(ahead, &self.batch.images, threat.epsilon());
     }
 
-    /// Scores the iterate, and keeps it where it is the best; whether the budget allowed it.
-    fn look(&mut self, access: &mut ModelAccess<'_>, eot: Eot) -> Result<bool, AttackError> {
+    /// Scores the iterate, and keeps it if it is the best so far. Returns whether the budget
+    /// allowed it.
+    fn evaluate(&mut self, access: &mut ModelAccess<'_>, eot: Eot) -> Result<bool, AttackError> {
         if !access.affords_scores(1, eot) {
             return Ok(false);
         }
-        self.best.offer(access, &self.x, &self.problem.examples)?;
+        self.best.consider(access, &self.x, &self.batch.examples)?;
         Ok(true)
     }
 
@@ -114,7 +115,7 @@ impl ActiveSearch {
     }
 
     fn select(&mut self, rows: &Rows) {
-        self.problem = self.problem.select(rows);
+        self.batch = self.batch.select(rows);
         self.x = rows.of(&self.x);
         self.adam.select(rows);
         self.best.select(rows);
@@ -189,7 +190,7 @@ impl Attack for Spsa {
         Some(Passes { forwards: (scores * self.eot.draws) as u64, backwards: 0 })
     }
 
-    /// Those that compare iterates.
+    /// The draws that compare iterates.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -197,39 +198,39 @@ impl Attack for Spsa {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let stop = access.stops_early(true, problem)?;
-        let mut active = ActiveRows::new(problem.len());
-        let mut state = ActiveSearch {
-            problem: problem.clone(),
-            x: problem.images.clone(),
+        let stop = access.stops_early(true, batch)?;
+        let mut active = ActiveRows::new(batch.len());
+        let mut search = ActiveSearch {
+            batch: batch.clone(),
+            x: batch.images.clone(),
             adam: Adam::new(self.learning_rate),
-            best: KeepBest::new(&problem.goal, self.eot, key.named("score")),
+            best: KeepBest::new(&batch.goal, self.eot, key.named("score")),
         };
-        let mut more = state.look(access, self.eot)?;
+        let mut more = search.evaluate(access, self.eot)?;
         for step in 1..=self.steps as u64 {
             if !more {
                 break;
             }
-            // A margin is positive just where the goal is reached.
+            // A margin is positive exactly if the goal is reached.
             let reached: Vec<bool> =
-                state.best.margins().iter().map(|margin| stop && *margin > 0.0).collect();
-            if let Some(rows) = active.take(&reached, state.images()) {
+                search.best.margins().iter().map(|margin| stop && *margin > 0.0).collect();
+            if let Some(rows) = active.take(&reached, search.images()) {
                 if active.is_complete() {
                     break;
                 }
-                state.select(&rows);
+                search.select(&rows);
             }
-            let Some(gradient) = self.gradient(access, &state, key.child(step))? else {
+            let Some(gradient) = self.gradient(access, &search, key.child(step))? else {
                 break;
             };
-            state.climb(gradient, self.threat);
-            more = state.look(access, self.eot)?;
-            let (margins, norm) = (state.best.margins(), self.threat.norm());
-            more &= access.proceed(&state.problem, state.images(), &margins, norm);
+            search.ascend(gradient, self.threat);
+            more = search.evaluate(access, self.eot)?;
+            let (margins, norm) = (search.best.margins(), self.threat.norm());
+            more &= access.proceed(&search.batch, search.images(), &margins, norm);
         }
-        Ok(active.finish(state.images().clone()))
+        Ok(active.finish(search.images().clone()))
     }
 }

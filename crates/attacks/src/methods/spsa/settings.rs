@@ -5,12 +5,12 @@ use crate::error::{at_least_one, within};
 use crate::{AttackError, Eot, Expectation};
 
 impl Spsa {
-    /// The number of steps; an error where it is zero.
+    /// The number of steps; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of samples behind each gradient, of two queries each; an error where it is zero.
+    /// The number of samples behind each gradient, of two queries each; an error if it is zero.
     pub fn with_samples(self, samples: usize) -> Result<Self, AttackError> {
         Ok(Self { samples: at_least_one("samples", samples)?, ..self })
     }
@@ -28,12 +28,13 @@ impl Spsa {
         Ok(Self { learning_rate, ..self })
     }
 
-    /// The number of draws of the model's noise behind each query; an error where it is zero.
+    /// The number of draws of the model's noise that are averaged for each query; an error if it is
+    /// zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// What the expectation over draws is taken of.
+    /// The quantity that is averaged over the draws: losses, logits or probabilities.
     pub fn with_expectation(self, expectation: Expectation) -> Self {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }

@@ -5,7 +5,7 @@ mod proposal;
 mod search;
 mod window;
 
-use self::search::Search;
+use self::search::SquareSearch;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
@@ -25,8 +25,8 @@ use std::sync::Arc;
 /// start of stripes (Linf) or tiles (L2, L1) is changed within a random square window, and the
 /// change stays where the score rises. Windows cover a share `p` of the pixels that falls in steps
 /// with the number of queries. In Linf each channel of a window moves to the upper or the lower end
-/// of ball and box; in L2 and L1 a second window gives its length to the first. Of a deterministic
-/// model examples leave as soon as they reach the goal.
+/// of ball and box; in L2 and L1 a second window gives its length to the first. If the model is
+/// deterministic, examples leave as soon as they reach the goal.
 ///
 /// A stochastic model is scored by the mean over `draws` draws of its noise, for all candidates the
 /// same, and no example leaves before the end (EOT-Square).
@@ -35,8 +35,9 @@ use std::sync::Arc;
 ///
 /// From the authors' code: windows and signs are drawn for each example by itself, a function of
 /// the key and the example's number, where there one window serves the whole batch; a window can
-/// reach the last row and column; in images that are not square a side cut off by the image is made
-/// up for by the other; the start is one of the queries; a target is sought by the margin, too.
+/// reach the last row and column; if the image is not square and shorter than a window, the window
+/// becomes wider, or the reverse; the start is one of the queries; a target is sought by the
+/// margin, too.
 ///
 /// ```
 /// use cni_attacks::{Attack, Square, Threat};
@@ -72,7 +73,7 @@ impl Square {
         }
     }
 
-    /// The number of queries of a run, each of `draws` forward passes; an error where it is zero.
+    /// The number of queries of a run, each of `draws` forward passes; an error if it is zero.
     pub fn with_queries(self, queries: usize) -> Result<Self, AttackError> {
         Ok(Self { queries: at_least_one("queries", queries)?, ..self })
     }
@@ -83,7 +84,7 @@ impl Square {
         Ok(Self { p_init, ..self })
     }
 
-    /// The number of runs; an error where it is zero. Of several the result of each example counts
+    /// The number of runs; an error if it is zero. Of several the result of each example counts
     /// that reaches the goal in the most draws, of equals the one with the larger margin.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
@@ -95,12 +96,13 @@ impl Square {
         Self { rescaled_schedule, ..self }
     }
 
-    /// The number of draws of the model's noise behind each score; an error where it is zero.
+    /// The number of draws of the model's noise that are averaged for each score; an error if it is
+    /// zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// What the expectation over draws is taken of.
+    /// The quantity that is averaged over the draws: losses, logits or probabilities.
     pub fn with_expectation(self, expectation: Expectation) -> Self {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
@@ -195,7 +197,7 @@ impl Attack for Square {
         Some(Passes { forwards: queries, backwards: 0 })
     }
 
-    /// Those of every query.
+    /// The draws that score every query.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
         vec![(key.named("score"), self.eot.draws)]
     }
@@ -203,11 +205,11 @@ impl Attack for Square {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let stop = access.stops_early(true, problem)?;
-        let mut search = Search::new(self, problem, stop, key);
+        let stop = access.stops_early(true, batch)?;
+        let mut search = SquareSearch::new(self, batch, stop, key);
         for restart in 0..self.restarts as u64 {
             search.run(access, key.child(restart))?;
             if search.is_complete() || !access.has_budget() {

@@ -11,40 +11,40 @@ use burn::tensor::Tensor;
 use cni_noise::{Key, uniform_rows};
 
 /// Everything that is known while a batch is searched.
-pub(super) struct Search<'a> {
+pub(super) struct SquareSearch<'a> {
     square: &'a Square,
     whole: &'a AttackBatch,
     stop: bool,
-    /// The draws of the model's noise behind every score, so that candidates differ in what they
-    /// are and not in luck.
+    /// The draws of the model's noise behind every score, so that candidates are compared under
+    /// equal noise.
     noise: Key,
     shape: Shape,
     origin: Images,
     /// The best of all runs, for each example.
     images: Images,
     record: Vec<Merit>,
-    /// The rows still searched, and the problem they make.
+    /// The numbers of the rows still searched, and their batch.
     active: Vec<usize>,
-    problem: AttackBatch,
+    batch: AttackBatch,
     objective: Objective,
 }
 
-impl<'a> Search<'a> {
-    pub fn new(square: &'a Square, problem: &'a AttackBatch, stop: bool, key: Key) -> Self {
-        let [batch, channels, height, width] = problem.images.dims();
-        let origin = Images::read(&problem.images);
+impl<'a> SquareSearch<'a> {
+    pub fn new(square: &'a Square, batch: &'a AttackBatch, stop: bool, key: Key) -> Self {
+        let [rows, channels, height, width] = batch.images.dims();
+        let origin = Images::read(&batch.images);
         Self {
             square,
-            whole: problem,
+            whole: batch,
             stop,
             noise: key.named("score"),
             shape: Shape { channels, height, width },
             images: origin.clone(),
             origin,
-            record: vec![Merit::NONE; batch],
-            active: (0..batch).collect(),
-            problem: problem.clone(),
-            objective: Objective::new(Loss::Margin, &problem.goal),
+            record: vec![Merit::NONE; rows],
+            active: (0..rows).collect(),
+            batch: batch.clone(),
+            objective: Objective::new(Loss::Margin, &batch.goal),
         }
     }
 
@@ -58,7 +58,7 @@ impl<'a> Search<'a> {
         self.images.write(&self.whole.images)
     }
 
-    /// A run from a new start on the examples that are left.
+    /// A run from a new start on the examples that have not left.
     pub fn run(&mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<(), AttackError> {
         let mut best = self.origin.clone();
         let mut merits = vec![Merit::NONE; self.record.len()];
@@ -67,8 +67,8 @@ impl<'a> Search<'a> {
                 break;
             }
             let candidates = self.propose(&best, query, key);
-            let x = candidates.write(&self.problem.images);
-            let (objective, AttackBatch { goal, examples, .. }) = (&self.objective, &self.problem);
+            let x = candidates.write(&self.batch.images);
+            let (objective, AttackBatch { goal, examples, .. }) = (&self.objective, &self.batch);
             let eot = self.square.eot;
             let (scores, success) =
                 access.success(&x, objective, goal, examples, eot, self.noise)?;
@@ -82,7 +82,7 @@ impl<'a> Search<'a> {
                 }
             }
             let more = self.report(access, x, &best, &merits);
-            // A margin is positive just where the goal is reached.
+            // A margin is positive exactly if the goal is reached.
             if self.stop && found.iter().any(|found| found.margin > 0.0) {
                 self.keep(&best, &merits, |merit| merit.margin > 0.0);
                 self.select(&merits);
@@ -104,7 +104,7 @@ impl<'a> Search<'a> {
             _ => Proposal::step(norm, epsilon, self.shape, square.share_at(query - 1)),
         };
         let (rows, each) = (self.active.len(), proposal.draws());
-        let draws = uniform_rows(key.child(query as u64), &self.problem.examples, rows, each);
+        let draws = uniform_rows(key.child(query as u64), &self.batch.examples, rows, each);
         let mut candidates = best.select(&self.active);
         candidates.for_each(|slot, image| {
             let origin = self.origin.row(self.active[slot]);
@@ -113,7 +113,7 @@ impl<'a> Search<'a> {
         candidates
     }
 
-    /// Ends an iteration; whether another may follow.
+    /// Ends an iteration. Returns whether the budget allows another.
     fn report(
         &self,
         access: &mut ModelAccess<'_>,
@@ -123,11 +123,11 @@ impl<'a> Search<'a> {
     ) -> bool {
         let norm = self.square.threat.norm();
         if !access.is_traced() {
-            return access.proceed(&self.problem, &candidates, &[], norm);
+            return access.proceed(&self.batch, &candidates, &[], norm);
         }
-        let best = best.select(&self.active).write(&self.problem.images);
+        let best = best.select(&self.active).write(&self.batch.images);
         let scores: Vec<f64> = self.active.iter().map(|&row| merits[row].margin).collect();
-        access.proceed(&self.problem, &best, &scores, norm)
+        access.proceed(&self.batch, &best, &scores, norm)
     }
 
     /// Keeps what beats the runs before, in active rows of such merit.
@@ -143,10 +143,10 @@ impl<'a> Search<'a> {
     /// Goes on with the rows that have not reached the goal.
     fn select(&mut self, merits: &[Merit]) {
         let keep = self.active.iter().map(|&row| merits[row].margin <= 0.0);
-        let rows = Rows::wherever(keep, &self.problem.images);
+        let rows = Rows::wherever(keep, &self.batch.images);
         self.active = rows.of_list(&self.active);
         if !self.active.is_empty() {
-            self.problem = self.problem.select(&rows);
+            self.batch = self.batch.select(&rows);
             self.objective = self.objective.select(&rows);
         }
     }

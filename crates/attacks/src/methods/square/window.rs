@@ -37,7 +37,8 @@ impl Window {
     }
 }
 
-/// The sides of a square of this side. What the image cuts off one side makes the other longer.
+/// The sides of a window with the area of a square of this side. If the image is too short for the
+/// square in one direction, the window is longer in the other.
 pub(super) fn sides(side: usize, Shape { height, width, .. }: Shape) -> [usize; 2] {
     let short = height.min(width);
     if side <= short {

@@ -11,13 +11,12 @@ use serde::{Deserialize, Serialize};
 pub struct Universal {
     /// What is added to every image, `[1, channels, height, width]`, in at least single precision.
     pub perturbation: Tensor<4>,
-    /// What it does to the images that it was made for. Others are fooled less often:
-    /// [`judge`](Self::judge) tells.
+    /// Its effect on the images that it was made for. Other images are fooled less often;
+    /// [`judge`](Self::judge) measures how often.
     pub fooling: Fooling,
-    /// The mean over the images of what was climbed, up to the clip, in each epoch: of every batch
-    /// as its step met it.
+    /// The mean clipped loss over the images in each epoch, each batch taken before its step.
     pub scores: Vec<f64>,
-    /// What the search cost; the judgement is not in it.
+    /// The passes of the search, without those of the judgement.
     pub passes: Passes,
     /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing
     /// leads an attack on.
@@ -26,8 +25,8 @@ pub struct Universal {
     pub exhausted: bool,
 }
 
-/// What a perturbation does to a set of images. Of a stochastic model every rate is a mean over
-/// images and draws of its noise.
+/// The effect of a perturbation on a set of images. If the model is stochastic, every rate is a
+/// mean over images and draws of its noise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fooling {
     /// The number of images.
@@ -48,7 +47,7 @@ impl Universal {
     ///
     /// # Panics
     ///
-    /// Where the images are not of the perturbation's shape.
+    /// If the images are not of the perturbation's shape.
     pub fn apply(&self, images: &Tensor<4>) -> Tensor<4> {
         moved(&images.clone().inner(), &self.perturbation).clamp(0.0, 1.0)
     }
@@ -58,8 +57,8 @@ impl Universal {
     ///
     /// # Errors
     ///
-    /// Where `draws` is zero, there is no batch, the images are not of the perturbation's shape,
-    /// and those of [`AttackBatch::new`] and [`score`](crate::score).
+    /// If `draws` is zero, there is no batch, the images are not of the perturbation's shape, and
+    /// those of [`AttackBatch::new`] and [`score`](crate::score).
     pub fn judge(
         &self,
         classifier: &dyn Classifier,
@@ -68,9 +67,9 @@ impl Universal {
         key: Key,
     ) -> Result<Fooling, AttackError> {
         let draws = at_least_one("draws", draws)?;
-        let problems = problems(batches)?;
-        check_shape(&problems[0].images, &self.perturbation)?;
-        Fooling::of(classifier, &problems, &self.perturbation, draws, key)
+        let batches = checked_batches(batches)?;
+        check_shape(&batches[0].images, &self.perturbation)?;
+        Fooling::of(classifier, &batches, &self.perturbation, draws, key)
     }
 }
 
@@ -78,23 +77,23 @@ impl Fooling {
     /// Of images of the perturbation's shape.
     pub(super) fn of(
         classifier: &dyn Classifier,
-        problems: &[AttackBatch],
+        batches: &[AttackBatch],
         perturbation: &Tensor<4>,
         draws: usize,
         key: Key,
     ) -> Result<Self, AttackError> {
         let mut access = ModelAccess::new(classifier);
-        // Noise that wakes for some images only is a reason to draw for all.
+        // If the noise acts on some images only, all images are judged over several draws.
         let mut stochastic = false;
-        for problem in problems {
+        for batch in batches {
             access.forget_stochastic();
-            stochastic |= access.is_stochastic(problem)?;
+            stochastic |= access.is_stochastic(batch)?;
         }
         let draws = if stochastic { draws } else { 1 };
         let (mut images, mut counts) = (0, [0.0; 3]);
-        for problem in problems {
-            images += problem.len();
-            let AttackBatch { images: clean, goal, examples } = problem;
+        for batch in batches {
+            images += batch.len();
+            let AttackBatch { images: clean, goal, examples } = batch;
             let changed = moved(clean, perturbation).clamp(0.0, 1.0);
             for draw in 0..draws as u64 {
                 let mut logits = |images| access.logits(images, goal, examples, key, draw);
@@ -121,26 +120,26 @@ pub(super) fn moved(images: &Tensor<4>, perturbation: &Tensor<4>) -> Tensor<4> {
     images.clone() + perturbation
 }
 
-/// The batches, once they are found fit for an attack, numbered one after the other.
-pub(super) fn problems(
+/// The batches, checked, with examples numbered consecutively.
+pub(super) fn checked_batches(
     batches: impl IntoIterator<Item = (Tensor<4>, Goal)>,
 ) -> Result<Vec<AttackBatch>, AttackError> {
-    let (mut problems, mut next): (Vec<AttackBatch>, u64) = (Vec::new(), 0);
+    let (mut checked, mut next): (Vec<AttackBatch>, u64) = (Vec::new(), 0);
     for (images, goal) in batches {
-        let problem = AttackBatch::new(images, &goal, next)?;
-        if let Some(first) = problems.first() {
-            check_shape(&problem.images, &first.images)?;
+        let batch = AttackBatch::new(images, &goal, next)?;
+        if let Some(first) = checked.first() {
+            check_shape(&batch.images, &first.images)?;
         }
-        next += problem.len() as u64;
-        problems.push(problem);
+        next += batch.len() as u64;
+        checked.push(batch);
     }
-    match problems.is_empty() {
+    match checked.is_empty() {
         true => Err(AttackError::EmptyBatch { got: [0; 4] }),
-        false => Ok(problems),
+        false => Ok(checked),
     }
 }
 
-/// That images have the shape of others, but for their number.
+/// Checks that images have the same shape as others, except for their number.
 fn check_shape(images: &Tensor<4>, like: &Tensor<4>) -> Result<(), AttackError> {
     let [got, wanted] = [images, like].map(|images| images.dims()[1..].to_vec());
     match got == wanted {

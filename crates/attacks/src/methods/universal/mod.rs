@@ -75,7 +75,7 @@ impl UniversalPerturbation {
     ///
     /// # Errors
     ///
-    /// Where the norm of the threat is L1.
+    /// If the norm of the threat is L1.
     pub fn new(threat: Threat) -> Result<Self, AttackError> {
         let (got, wanted) = (threat.norm(), &[Norm::Linf, Norm::L2]);
         if !wanted.contains(&got) {
@@ -116,8 +116,8 @@ impl UniversalPerturbation {
     ///
     /// # Errors
     ///
-    /// Where there is no batch or their images differ in shape, and those of
-    /// [`AttackBatch::new`] and [`input_gradient`](crate::input_gradient).
+    /// If there is no batch or their images differ in shape, and those of [`AttackBatch::new`] and
+    /// [`input_gradient`](crate::input_gradient).
     pub fn find(
         &self,
         classifier: &dyn Classifier,
@@ -141,24 +141,24 @@ impl UniversalPerturbation {
         batches: impl IntoIterator<Item = (Tensor<4>, Goal)>,
         key: Key,
     ) -> Result<Universal, AttackError> {
-        let problems = found::problems(batches)?;
-        let (first, started) = (&problems[0].images, Instant::now());
+        let batches = found::checked_batches(batches)?;
+        let (first, started) = (&batches[0].images, Instant::now());
         let access = |_| ModelAccess::new(classifier).with_budget(budget, started);
-        let mut oracles: Vec<ModelAccess<'_>> = problems.iter().map(access).collect();
+        let mut accesses: Vec<ModelAccess<'_>> = batches.iter().map(access).collect();
         let mut perturbation = at_least_single(first.clone().slice(0..1).zeros_like());
         let mut scores = Vec::new();
         // A ball of radius zero is not searched.
         let epochs = if self.threat.epsilon() == 0.0 { 0 } else { self.epochs as u64 };
         for epoch in 0..epochs {
             let (mut sum, mut images) = (0.0, 0);
-            for batch in permutation(key.named("order").child(epoch), problems.len()) {
-                let (problem, access) = (&problems[batch], &mut oracles[batch]);
+            for number in permutation(key.named("order").child(epoch), batches.len()) {
+                let (batch, access) = (&batches[number], &mut accesses[number]);
                 if access.has_budget() {
-                    let key = key.child(epoch).child(batch as u64);
-                    let (moved, of_batch) = self.step(access, problem, perturbation, key)?;
+                    let key = key.child(epoch).child(number as u64);
+                    let (moved, of_batch) = self.step(access, batch, perturbation, key)?;
                     perturbation = moved;
                     sum += of_batch.iter().map(|score| score.min(self.clip)).sum::<f64>();
-                    images += problem.len();
+                    images += batch.len();
                 }
             }
             if images == 0 {
@@ -166,12 +166,12 @@ impl UniversalPerturbation {
             }
             scores.push(sum / images as f64);
         }
-        let passes = oracles.iter().map(ModelAccess::passes).sum::<Passes>();
+        let passes = accesses.iter().map(ModelAccess::passes).sum::<Passes>();
         let zero: BTreeSet<u64> =
-            oracles.iter().flat_map(ModelAccess::zero_gradients).copied().collect();
-        let exhausted = oracles.iter().any(ModelAccess::is_exhausted);
+            accesses.iter().flat_map(ModelAccess::zero_gradients).copied().collect();
+        let exhausted = accesses.iter().any(ModelAccess::is_exhausted);
         let (key, draws) = (key.named("judge"), self.judging_draws);
-        let fooling = Fooling::of(classifier, &problems, &perturbation, draws, key)?;
+        let fooling = Fooling::of(classifier, &batches, &perturbation, draws, key)?;
         Ok(Universal {
             perturbation,
             fooling,
@@ -186,15 +186,15 @@ impl UniversalPerturbation {
     fn step(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         perturbation: Tensor<4>,
         key: Key,
     ) -> Result<(Tensor<4>, Vec<f64>), AttackError> {
-        let moved = found::moved(&problem.images, &perturbation);
+        let moved = found::moved(&batch.images, &perturbation);
         let inside = moved.clone().clamp(0.0, 1.0);
         let clipped = moved.not_equal(inside.clone());
-        let objective = Objective::new(self.loss.clone(), &problem.goal);
-        let found = access.gradient(&inside, &objective, &problem.examples, self.eot, key)?;
+        let objective = Objective::new(self.loss.clone(), &batch.goal);
+        let found = access.gradient(&inside, &objective, &batch.examples, self.eot, key)?;
         let counts = found.score.clone().lower_elem(self.clip).float();
         let gradient = at_least_single(found.gradient.mask_fill(clipped, 0.0));
         let gradient = gradient.clone() * counts.cast(gradient.dtype()).reshape([-1, 1, 1, 1]);

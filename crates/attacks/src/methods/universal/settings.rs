@@ -26,7 +26,7 @@ impl FromSpec for UniversalPerturbation {
 deserialize_from_spec!(UniversalPerturbation);
 
 impl UniversalPerturbation {
-    /// How often each batch moves the perturbation; an error where it is zero.
+    /// How often each batch moves the perturbation; an error if it is zero.
     pub fn with_epochs(self, epochs: usize) -> Result<Self, AttackError> {
         Ok(Self { epochs: at_least_one("epochs", epochs)?, ..self })
     }
@@ -45,12 +45,13 @@ impl UniversalPerturbation {
         Ok(Self { clip: within("clip", clip, |clip| clip > 0.0, "above 0")?, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient; an error where it is zero.
+    /// The number of draws of the model's noise that are averaged for each gradient; an error if it
+    /// is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// What the expectation over draws is taken of.
+    /// The quantity that is averaged over the draws: losses, logits or probabilities.
     pub fn with_expectation(self, expectation: Expectation) -> Self {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
@@ -61,7 +62,7 @@ impl UniversalPerturbation {
     }
 
     /// The number of draws of a stochastic model that the result is judged in, none of which any
-    /// gradient saw; an error where it is zero. A model without noise is asked once.
+    /// gradient saw; an error if it is zero. A model without noise is asked once.
     pub fn with_judging_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { judging_draws: at_least_one("judging_draws", draws)?, ..self })
     }

@@ -5,7 +5,7 @@ use crate::AttackError;
 use crate::error::{at_least_one, within};
 
 impl CarliniWagnerLinf {
-    /// The most iterations with one τ and one `c`; an error where it is zero.
+    /// The most iterations with one τ and one `c`; an error if it is zero.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttackError> {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
@@ -46,8 +46,8 @@ impl CarliniWagnerLinf {
         Ok(Self { confidence, ..self })
     }
 
-    /// The number of draws of the model's noise behind each gradient, and behind each answer to
-    /// whether an image is adversarial; an error where it is zero.
+    /// The number of draws of the model's noise that each gradient averages over, and each test
+    /// whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }

@@ -1,4 +1,5 @@
-//! What attacks share that ask for decisions alone: how they ask, and where they start.
+//! Parts that decision-based attacks share: the votes of a stochastic model, and the starting
+//! images.
 
 mod starts;
 mod vote;
@@ -14,7 +15,7 @@ use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
 
-/// Where an attack by decisions starts, and how many draws decide.
+/// The settings of decision-based attacks: starting images, and the number of draws that vote.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Decisions {
     tries: usize,
@@ -22,12 +23,12 @@ pub(crate) struct Decisions {
     draws: usize,
 }
 
-/// The examples on which an attack by decisions has work to do: they are not adversarial as they
-/// are, and an image of each is.
+/// The examples that a decision-based attack works on: their originals are not adversarial, and
+/// each has an adversarial start.
 pub(crate) struct Started {
-    /// Holds all others.
+    /// Holds the images of all other examples.
     pub active: ActiveRows,
-    pub problem: AttackBatch,
+    pub batch: AttackBatch,
     /// Adversarial images, one of each.
     pub x: Tensor<4>,
     pub vote: Vote,
@@ -39,26 +40,26 @@ impl Decisions {
         Self { tries: 1000, starts: None, draws: 1 }
     }
 
-    /// How many random images are tried as a start; an error where it is zero.
+    /// How many random images are tried as a start; an error if it is zero.
     pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
         Ok(Self { tries: at_least_one("tries", tries)?, ..self })
     }
 
-    /// Images to start from, tried before random ones; an error where they are no images.
+    /// Images to start from, tried before random ones; an error if they are not valid images.
     pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
         Ok(Self { starts: Some(Starts::new(starts)?), ..self })
     }
 
-    /// The number of draws of the model's noise that vote; an error where it is zero.
+    /// The number of draws of the model's noise that vote; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
     }
 
-    /// As the settings of an attack have it.
+    /// Reads the settings.
     ///
     /// # Errors
     ///
-    /// If they have images to start from: a record knows them by a hash only.
+    /// If there are images to start from: a record holds only their hash.
     pub fn from_spec(of: &mut Spec) -> Result<Self, AttackError> {
         if of.take::<serde_json::Value>("starts")?.is_some() {
             return Err(of.refused(
@@ -80,7 +81,7 @@ impl Decisions {
         1 + self.starts.as_ref().map_or(0, Starts::count) + self.tries
     }
 
-    /// The name of an attack, `{name}x{draws}` where there are several draws.
+    /// The name of an attack, `{name}x{draws}` if there are several draws.
     pub fn name(&self, name: String) -> String {
         match self.draws {
             1 => name,
@@ -88,23 +89,23 @@ impl Decisions {
         }
     }
 
-    /// Looks for a start of each example that is not adversarial as it is; `None` where no example
-    /// is left.
+    /// Looks for an adversarial start for each example that is not adversarial already; `None` if
+    /// no example remains.
     pub fn start(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Option<Started>, AttackError> {
         if let Some(starts) = &self.starts {
-            starts.check(problem)?;
+            starts.check(batch)?;
         }
         let vote = Vote::new(self.draws, key.named("decision"));
-        let mut active = ActiveRows::new(problem.len());
-        let Some(reached) = vote.decide(access, problem, &problem.images)? else {
+        let mut active = ActiveRows::new(batch.len());
+        let Some(reached) = vote.decide(access, batch, &batch.images)? else {
             return Ok(None);
         };
-        let mut left = problem.clone();
+        let mut left = batch.clone();
         if let Some(rows) = active.take(&reached, &left.images) {
             if active.is_complete() {
                 return Ok(None);
@@ -119,6 +120,6 @@ impl Decisions {
             }
             (left, x) = (left.select(&rows), rows.of(&x));
         }
-        Ok(Some(Started { active, problem: left, x, vote }))
+        Ok(Some(Started { active, batch: left, x, vote }))
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Starts {
     #[serde(skip)]
     images: Tensor<4>,
     count: usize,
-    /// Of their shape and pixels.
+    /// The hash of their shape and pixels.
     hash: String,
 }
 
@@ -34,10 +34,9 @@ impl Starts {
         self.count
     }
 
-    /// That they have the shape of the attacked images.
-    pub fn check(&self, problem: &AttackBatch) -> Result<(), AttackError> {
-        let [got, wanted] =
-            [&self.images, &problem.images].map(|images| images.dims()[1..].to_vec());
+    /// Checks that they have the shape of the attacked images.
+    pub fn check(&self, batch: &AttackBatch) -> Result<(), AttackError> {
+        let [got, wanted] = [&self.images, &batch.images].map(|images| images.dims()[1..].to_vec());
         if got != wanted {
             return Err(AttackError::InputShape { got, wanted });
         }
@@ -56,17 +55,17 @@ fn fnv1a(numbers: impl Iterator<Item = f64>) -> String {
 }
 
 impl Decisions {
-    /// Given or uniform images that reach the goal, the originals where none was found, and where
-    /// they were.
+    /// Starting images, given or uniform, that reach the goal, with the originals where none was
+    /// found; and for which examples one was found.
     pub(super) fn find(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         vote: Vote,
         key: Key,
     ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
-        let mut active = ActiveRows::new(problem.len());
-        let mut left = problem.clone();
+        let mut active = ActiveRows::new(batch.len());
+        let mut left = batch.clone();
         let given = self.starts.as_ref().map_or(0, Starts::count);
         for attempt in 0..given + self.tries {
             let image = match &self.starts {
@@ -94,7 +93,7 @@ impl Decisions {
                 break;
             }
         }
-        let mut found = vec![true; problem.len()];
+        let mut found = vec![true; batch.len()];
         active.remaining().iter().for_each(|&row| found[row] = false);
         Ok((active.finish(left.images), found))
     }

@@ -1,4 +1,4 @@
-//! The decision of a model, and the segment along which it is asked for.
+//! The decision of a stochastic model by vote, and binary search along a segment.
 
 use crate::rows::{per_row, read, where_rows};
 use crate::{AttackBatch, AttackError, ModelAccess, Norm};
@@ -18,12 +18,12 @@ impl Vote {
         Self { draws, key }
     }
 
-    /// How many draws of each image reach the goal, `[batch]`; `None`, and nothing is asked, where
-    /// the budget has no room for it.
+    /// The number of draws in which each image reaches the goal, `[batch]`. `None`, without a pass,
+    /// if the budget has no room for it.
     pub fn ask(
         self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         x: &Tensor<4>,
     ) -> Result<Option<Tensor<1>>, AttackError> {
         if !access.affords(self.draws as u64) {
@@ -31,8 +31,8 @@ impl Vote {
         }
         let mut votes: Option<Tensor<1>> = None;
         for draw in 0..self.draws as u64 {
-            let logits = access.logits(x, &problem.goal, &problem.examples, self.key, draw)?;
-            let reached = problem.goal.reached(&logits).float();
+            let logits = access.logits(x, &batch.goal, &batch.examples, self.key, draw)?;
+            let reached = batch.goal.reached(&logits).float();
             votes = Some(match votes.take() {
                 None => reached,
                 Some(votes) => votes + reached,
@@ -41,19 +41,19 @@ impl Vote {
         Ok(votes)
     }
 
-    /// What votes decide.
+    /// The decisions by majority.
     pub fn decided(self, votes: Vec<f64>) -> Vec<bool> {
         votes.into_iter().map(|votes| 2.0 * votes > self.draws as f64).collect()
     }
 
-    /// Whether each image reaches the goal; `None` as of [`ask`](Self::ask).
+    /// Whether each image reaches the goal; `None` as in [`ask`](Self::ask).
     pub fn decide(
         self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         x: &Tensor<4>,
     ) -> Result<Option<Vec<bool>>, AttackError> {
-        let Some(votes) = self.ask(access, problem, x)? else {
+        let Some(votes) = self.ask(access, batch, x)? else {
             return Ok(None);
         };
         let [votes] = access.read([votes])?;
@@ -65,26 +65,26 @@ impl Vote {
     pub fn approach(
         self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         norm: Norm,
         x: &Tensor<4>,
         halvings: usize,
     ) -> Result<Tensor<4>, AttackError> {
-        let distances = read(&norm.distance(x, &problem.images));
+        let distances = read(&norm.distance(x, &batch.images));
         let mut nearest = x.clone();
         let mut low = vec![0.0; distances.len()];
         let mut high = vec![1.0; distances.len()];
         for _ in 0..halvings {
             let middle: Vec<f64> = low.iter().zip(&high).map(|(a, b)| 0.5 * (a + b)).collect();
-            let between = towards(norm, x, &problem.images, &middle, &distances);
-            let Some(reached) = self.decide(access, problem, &between)? else {
+            let between = towards(norm, x, &batch.images, &middle, &distances);
+            let Some(reached) = self.decide(access, batch, &between)? else {
                 break;
             };
             for (row, share) in middle.into_iter().enumerate() {
                 let end = if reached[row] { &mut high } else { &mut low };
                 end[row] = share;
             }
-            // The image that was asked about itself, not one rounded anew.
+            // The very image that was tested, not one computed again with other rounding.
             nearest = where_rows(&reached, nearest, &between);
         }
         Ok(nearest)

@@ -1,6 +1,6 @@
-//! The weight of the margin against the distance, which is searched for.
+//! The search for the weight of the margin against the distance.
 
-use super::Search;
+use super::NearestSearch;
 use crate::{AttackError, ModelAccess};
 
 /// The search for a row's weight `c`.
@@ -11,7 +11,7 @@ struct Balance {
 }
 
 impl Balance {
-    /// After a run with its `c`.
+    /// Updates the bounds after a run with this `c`.
     fn update(&mut self, reached: bool) {
         if reached {
             self.high = self.constant
@@ -25,13 +25,13 @@ impl Balance {
     }
 }
 
-impl Search {
+impl NearestSearch {
     /// Runs `descend` this often, each time with a `c` for each row: from `initial` on by factors
     /// of ten until a run reaches the goal, then by bisection. From ten runs on the last is with
     /// the least `c` that is known to do, or 1e10.
     ///
     /// `descend` is given the run's number, and tells which rows reached the goal in it, and
-    /// whether the budget allows another. Where the caller wants early stopping, rows leave between
+    /// whether the budget allows another. If the caller wants early stopping, rows leave between
     /// two runs.
     pub fn balance(
         &mut self,
@@ -46,7 +46,7 @@ impl Search {
         ) -> Result<(Vec<bool>, bool), AttackError>,
     ) -> Result<(), AttackError> {
         let begin = || Balance { constant: initial, low: 0.0, high: f64::INFINITY };
-        let mut rows: Vec<Balance> = (0..self.problem.len()).map(|_| begin()).collect();
+        let mut rows: Vec<Balance> = (0..self.batch.len()).map(|_| begin()).collect();
         for run in 0..runs {
             if self.is_complete() {
                 break;

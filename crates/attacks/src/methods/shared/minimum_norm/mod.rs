@@ -1,4 +1,5 @@
-//! What attacks share that look for the nearest adversarial image.
+//! Parts that minimum-norm attacks share: the nearest adversarial image so far, and its
+//! bookkeeping.
 
 mod balance;
 mod plane;
@@ -14,21 +15,21 @@ use crate::{
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
-/// The nearest image of each example at which the goal was reached.
+/// The nearest adversarial image of each example so far.
 ///
-/// Whether it is reached is asked of the margin of the mean logits, for a stochastic model over
-/// draws that are the same for all images, and not those of any gradient.
-pub(crate) struct Search {
+/// The mean logits decide whether the goal is reached. For a stochastic model they are means over
+/// draws that are the same for all images, and that no gradient uses.
+pub(crate) struct NearestSearch {
     /// The rows still under attack.
-    pub problem: AttackBatch,
-    /// The classes that the model tells apart.
+    pub batch: AttackBatch,
+    /// The number of classes of the model.
     pub classes: usize,
-    /// Whether rows may leave with the first image within the threat, because the caller wants it.
+    /// Whether the caller wants rows to leave with their first adversarial image within the threat.
     pub early: bool,
     /// Whether the model has noise.
     pub stochastic: bool,
-    /// Where given, images within the threat are compared by their elastic-net distance with this
-    /// weight of L1, and others do not count.
+    /// If given, only images within the threat count, and they are compared by the elastic-net
+    /// distance with this weight of L1.
     pub elastic: Option<f64>,
     threat: Threat,
     /// The margin from which on the goal counts as reached.
@@ -37,44 +38,43 @@ pub(crate) struct Search {
     key: Key,
     margin: Objective,
     nearest: Tensor<4>,
-    /// How far each of `nearest` is; infinite where the goal has not been reached.
+    /// The distance of each of `nearest`; infinite if the goal has not been reached.
     distances: Vec<f64>,
-    /// What each of `nearest` was chosen by.
+    /// The size by which each of `nearest` was chosen.
     sizes: Vec<f64>,
     active: ActiveRows,
 }
 
-/// What an image is worth.
-pub(crate) struct Look {
+/// The evaluation of a batch of images.
+pub(crate) struct Evaluated {
     /// The margins.
     pub scores: Vec<f64>,
     /// Whether the goal is reached.
     pub reached: Vec<bool>,
     /// How far the image is from the original.
     pub distances: Vec<f64>,
-    /// By what it is compared with others: how far it is, or its elastic-net distance.
+    /// The size by which images are compared: the distance, or the elastic-net distance.
     sizes: Vec<f64>,
     /// Whether the gradient that was found there is zero throughout.
     pub zero: Vec<bool>,
 }
 
-impl Search {
-    /// Looks at the images themselves; those at which the goal is reached leave, since nothing is
-    /// nearer.
+impl NearestSearch {
+    /// Evaluates the originals; those that reach the goal leave, since nothing is nearer.
     pub fn begin(
         access: &mut ModelAccess<'_>,
         threat: Threat,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         eot: Eot,
         confidence: f64,
         key: Key,
     ) -> Result<Self, AttackError> {
         let eot = Eot { expectation: Expectation::Logits, ..eot };
-        let margin = Objective::new(Loss::Margin, &problem.goal);
-        let stochastic = access.is_stochastic(problem)?;
+        let margin = Objective::new(Loss::Margin, &batch.goal);
+        let stochastic = access.is_stochastic(batch)?;
         let early = access.wants_early_stop() && !stochastic;
-        let (images, key) = (problem.images.clone(), key.named("score"));
-        let logits = access.score(&images, &margin, &problem.examples, eot, key)?.logits;
+        let (images, key) = (batch.images.clone(), key.named("score"));
+        let logits = access.score(&images, &margin, &batch.examples, eot, key)?.logits;
         let mut search = Self {
             classes: logits.dims()[1],
             early,
@@ -85,33 +85,33 @@ impl Search {
             eot,
             key,
             margin,
-            distances: vec![f64::INFINITY; problem.len()],
-            sizes: vec![f64::INFINITY; problem.len()],
-            active: ActiveRows::new(problem.len()),
-            problem: problem.clone(),
+            distances: vec![f64::INFINITY; batch.len()],
+            sizes: vec![f64::INFINITY; batch.len()],
+            active: ActiveRows::new(batch.len()),
+            batch: batch.clone(),
             nearest: images.clone(),
         };
-        let look = search.judge(access, &images, &logits, None)?;
-        search.offer(&images, &look);
-        search.leave(&look.reached);
+        let evaluated = search.measure(access, &images, &logits, None)?;
+        search.keep_nearest(&images, &evaluated);
+        search.leave(&evaluated.reached);
         Ok(search)
     }
 
-    fn judge(
+    fn measure(
         &self,
         access: &mut ModelAccess<'_>,
         images: &Tensor<4>,
         logits: &Tensor<2>,
         found: Option<&InputGradient>,
-    ) -> Result<Look, AttackError> {
+    ) -> Result<Evaluated, AttackError> {
         let scores = self.margin.score(logits.clone());
-        let reached = self.problem.goal.reached(logits).float();
-        let distances = self.threat.norm().distance(images, &self.problem.images);
+        let reached = self.batch.goal.reached(logits).float();
+        let distances = self.threat.norm().distance(images, &self.batch.images);
         let sizes = match self.elastic {
             None => distances.clone(),
             Some(beta) => {
                 let [l2, l1] =
-                    [Norm::L2, Norm::L1].map(|norm| norm.distance(images, &self.problem.images));
+                    [Norm::L2, Norm::L1].map(|norm| norm.distance(images, &self.batch.images));
                 l2.square() + l1.mul_scalar(beta)
             }
         };
@@ -125,10 +125,14 @@ impl Search {
         let reached: Vec<bool> =
             reached.into_iter().zip(sure).map(|(reached, sure)| reached > 0.0 && sure).collect();
         let zero = zero.into_iter().map(|zero| zero > 0.0).collect();
-        Ok(Look { scores, reached, distances, sizes, zero })
+        Ok(Evaluated { scores, reached, distances, sizes, zero })
     }
 
-    fn offer(&mut self, images: &Tensor<4>, Look { reached, distances, sizes, .. }: &Look) {
+    fn keep_nearest(
+        &mut self,
+        images: &Tensor<4>,
+        Evaluated { reached, distances, sizes, .. }: &Evaluated,
+    ) {
         if !reached.contains(&true) {
             return;
         }
@@ -143,29 +147,34 @@ impl Search {
         }
     }
 
-    /// Looks at images and keeps those that are nearer than all before. What a gradient has found
-    /// at them saves a pass through a model without noise.
-    pub fn look(
+    /// Evaluates images and keeps those that are nearer than all before. For a model without noise,
+    /// the logits of the gradient `found` save a pass.
+    pub fn evaluate(
         &mut self,
         access: &mut ModelAccess<'_>,
         images: &Tensor<4>,
         found: Option<&InputGradient>,
-    ) -> Result<Look, AttackError> {
-        let look = match found.filter(|_| !self.stochastic) {
-            Some(gradient) => self.judge(access, images, &gradient.logits, found)?,
+    ) -> Result<Evaluated, AttackError> {
+        let evaluated = match found.filter(|_| !self.stochastic) {
+            Some(gradient) => self.measure(access, images, &gradient.logits, found)?,
             None => {
-                let examples = &self.problem.examples;
+                let examples = &self.batch.examples;
                 let scores = access.score(images, &self.margin, examples, self.eot, self.key)?;
-                self.judge(access, images, &scores.logits, found)?
+                self.measure(access, images, &scores.logits, found)?
             }
         };
-        self.offer(images, &look);
-        Ok(look)
+        self.keep_nearest(images, &evaluated);
+        Ok(evaluated)
     }
 
-    /// Ends an iteration that led to these images; whether there may be another.
-    pub fn proceed(&self, access: &mut ModelAccess<'_>, images: &Tensor<4>, look: &Look) -> bool {
-        access.proceed(&self.problem, images, &look.scores, self.threat.norm())
+    /// Ends an iteration that led to these images. Returns whether the budget allows another.
+    pub fn proceed(
+        &self,
+        access: &mut ModelAccess<'_>,
+        images: &Tensor<4>,
+        evaluated: &Evaluated,
+    ) -> bool {
+        access.proceed(&self.batch, images, &evaluated.scores, self.threat.norm())
     }
 
     /// How far from each original a search may start: the radius of the threat; without one the
@@ -175,26 +184,27 @@ impl Search {
         if !self.threat.is_unbounded() {
             return vec![epsilon; self.distances.len()];
         }
-        let clean = self.problem.images.clone();
+        let clean = self.batch.images.clone();
         let corner = clean.clone().max_pair(clean.neg().add_scalar(1.0));
         let farthest = read(&self.threat.norm().length(corner));
         self.distances.iter().zip(farthest).map(|(near, far)| near.min(far)).collect()
     }
 
-    /// Which rows have an image within the threat.
+    /// Whether each row has an adversarial image within the threat.
     pub fn within(&self) -> Vec<bool> {
         let within = |distance: &f64| distance.is_finite() && *distance <= self.threat.epsilon();
         self.distances.iter().map(within).collect()
     }
 
-    /// Lets finished rows leave with what they have; the rows that stay, where any left.
+    /// Lets finished rows leave with their result. Returns the rows that stay, or `None` if no row
+    /// left.
     pub fn leave(&mut self, finished: &[bool]) -> Option<Rows> {
         if !finished.contains(&true) {
             return None;
         }
         let rows = self.active.take(finished, &self.result())?;
         if !self.is_complete() {
-            self.problem = self.problem.select(&rows);
+            self.batch = self.batch.select(&rows);
             self.margin = self.margin.select(&rows);
             self.nearest = rows.of(&self.nearest);
             self.distances = rows.of_list(&self.distances);
@@ -203,14 +213,14 @@ impl Search {
         Some(rows)
     }
 
-    /// Whether no row is left.
+    /// Whether all rows have left.
     pub fn is_complete(&self) -> bool {
         self.active.is_complete()
     }
 
-    /// The nearest images within the threat, and the originals where there is none.
+    /// The nearest adversarial images, or the originals if there are none within the threat.
     fn result(&self) -> Tensor<4> {
-        where_rows(&self.within(), self.problem.images.clone(), &self.nearest)
+        where_rows(&self.within(), self.batch.images.clone(), &self.nearest)
     }
 
     /// As [`result`](Self::result), for all rows that the search began with.

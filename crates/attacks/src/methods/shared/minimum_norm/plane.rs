@@ -1,23 +1,22 @@
-//! The boundary of the model, as if it were linear.
+//! The decision boundary of the linearized model.
 
-use super::Search;
+use super::NearestSearch;
 use crate::rows::where_rows;
 use crate::{AttackError, Eot, ModelAccess, Objective};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
-/// The hyperplane at which a linear model would reach the goal, for each image.
+/// The hyperplane, for each image, at which the linearized model reaches the goal.
 pub(crate) struct Plane {
     pub normal: Tensor<4>,
-    /// What the linear function with these slopes is at the image; it is zero at the plane.
+    /// The value of the linear function at the image; it is zero on the plane.
     pub offsets: Vec<f64>,
-    /// How far the plane is, the box left aside.
+    /// The distance of the plane, without regard to the box.
     pub distances: Vec<f64>,
 }
 
-impl Search {
-    /// Of the planes where these objectives are zero, if they were linear, the nearest to each
-    /// image.
+impl NearestSearch {
+    /// The nearest, for each image, of the planes on which the linearized objectives are zero.
     pub fn nearest_plane(
         &self,
         access: &mut ModelAccess<'_>,
@@ -29,7 +28,7 @@ impl Search {
         let dual = self.threat.norm().dual();
         let mut nearest: Option<Plane> = None;
         for objective in objectives {
-            let found = access.gradient(images, objective, &self.problem.examples, eot, key)?;
+            let found = access.gradient(images, objective, &self.batch.examples, eot, key)?;
             let slopes = dual.length(found.gradient.clone());
             let [offsets, slopes] = access.read([found.score, slopes])?;
             // A gradient of zero leads nowhere: its plane is the farthest.

@@ -1,14 +1,14 @@
-//! Where the segment to an adversarial image crosses the boundary.
+//! The boundary on the segment from an image to its adversarial one.
 
-use super::Search;
+use super::NearestSearch;
 use crate::rows::{ActiveRows, per_row};
 use crate::{AttackError, ModelAccess, Rows};
 use burn::tensor::Tensor;
 
-impl Search {
-    /// Halves, `steps` times, the part of the segment from each image to its nearest adversarial
-    /// one in which the goal comes to be reached. `round` makes an image of a point. Whether the
-    /// budget allows to go on.
+impl NearestSearch {
+    /// Binary search with `steps` halvings, on the segment from each image to its nearest
+    /// adversarial one, for the boundary. `round` maps a point to a valid image. Returns whether
+    /// the budget allows more.
     pub fn bisect(
         &mut self,
         access: &mut ModelAccess<'_>,
@@ -21,7 +21,7 @@ impl Search {
         }
         let rows = Rows::wherever(found, &self.nearest);
         let mut part = Self {
-            problem: self.problem.select(&rows),
+            batch: self.batch.select(&rows),
             margin: self.margin.select(&rows),
             nearest: rows.of(&self.nearest),
             distances: rows.of_list(&self.distances),
@@ -44,17 +44,17 @@ impl Search {
         steps: usize,
         round: impl Fn(Tensor<4>) -> Tensor<4>,
     ) -> Result<bool, AttackError> {
-        let clean = self.problem.images.clone();
+        let clean = self.batch.images.clone();
         let change = self.nearest.clone() - clean.clone();
-        let mut bounds = vec![[0.0, 1.0]; self.problem.len()];
+        let mut bounds = vec![[0.0, 1.0]; self.batch.len()];
         for _ in 0..steps {
             let middles: Vec<f64> = bounds.iter().map(|[low, high]| 0.5 * (low + high)).collect();
             let x = round(clean.clone() + change.clone() * per_row(&middles, &clean));
-            let look = self.look(access, &x, None)?;
-            for (row, &reached) in look.reached.iter().enumerate() {
+            let evaluated = self.evaluate(access, &x, None)?;
+            for (row, &reached) in evaluated.reached.iter().enumerate() {
                 bounds[row][usize::from(reached)] = middles[row];
             }
-            if !self.proceed(access, &x, &look) {
+            if !self.proceed(access, &x, &evaluated) {
                 return Ok(false);
             }
         }

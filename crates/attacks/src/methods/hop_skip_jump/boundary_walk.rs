@@ -1,4 +1,4 @@
-//! From a first adversarial image to the nearest, along the boundary.
+//! The walk along the boundary from a first adversarial image to the nearest.
 
 use super::HopSkipJump;
 use crate::methods::shared::decision::Vote;
@@ -7,14 +7,14 @@ use crate::{AttackBatch, AttackError, ModelAccess, Norm, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 
-/// How often a step is halved. Beyond that it moves no pixel in single precision.
+/// The most halvings of a step. With more, it would move no pixel in single precision.
 pub(super) const HALVINGS: usize = 25;
 
-/// The rows still attacked, all of which have an adversarial image.
-pub(super) struct Hunt<'a> {
+/// The state of the rows still attacked, each with an adversarial image.
+pub(super) struct BoundaryWalk<'a> {
     attack: &'a HopSkipJump,
     vote: Vote,
-    problem: AttackBatch,
+    batch: AttackBatch,
     /// Adversarial images at the boundary.
     x: Tensor<4>,
     nearest: Tensor<4>,
@@ -22,19 +22,20 @@ pub(super) struct Hunt<'a> {
     distances: Vec<f64>,
 }
 
-impl<'a> Hunt<'a> {
-    /// From adversarial images `x`.
-    pub fn new(attack: &'a HopSkipJump, problem: AttackBatch, x: Tensor<4>, vote: Vote) -> Self {
-        let distances = read(&attack.threat.norm().distance(&x, &problem.images));
-        Self { attack, vote, problem, nearest: x.clone(), x, distances }
+impl<'a> BoundaryWalk<'a> {
+    /// A walk from adversarial images `x`.
+    pub fn new(attack: &'a HopSkipJump, batch: AttackBatch, x: Tensor<4>, vote: Vote) -> Self {
+        let distances = read(&attack.threat.norm().distance(&x, &batch.images));
+        Self { attack, vote, batch, nearest: x.clone(), x, distances }
     }
 
-    /// The nearest adversarial images within the threat, the originals where there are none.
+    /// Runs the walk. Returns the nearest adversarial images, or the originals if these are outside
+    /// the threat.
     pub fn run(mut self, access: &mut ModelAccess<'_>, key: Key) -> Result<Tensor<4>, AttackError> {
         let (attack, threat) = (self.attack, self.attack.threat);
-        let stop = access.wants_early_stop() && access.stops_early(false, &self.problem)?;
-        let mut active = ActiveRows::new(self.problem.len());
-        self.search(access)?;
+        let stop = access.wants_early_stop() && access.stops_early(false, &self.batch)?;
+        let mut active = ActiveRows::new(self.batch.len());
+        self.approach_boundary(access)?;
         for step in 1..=attack.steps {
             let root = (step as f64).sqrt();
             let distances = self.distance(&self.x);
@@ -47,9 +48,9 @@ impl<'a> Hunt<'a> {
             };
             let direction = threat.norm().steepest_step(normal, 1.0);
             self.step(access, direction, distances.iter().map(|d| d / root).collect())?;
-            self.search(access)?;
+            self.approach_boundary(access)?;
             let scores: Vec<f64> = self.distances.iter().map(|distance| -distance).collect();
-            let more = access.proceed(&self.problem, &self.nearest, &scores, threat.norm());
+            let more = access.proceed(&self.batch, &self.nearest, &scores, threat.norm());
             let near = |d: &f64| stop && *d <= threat.epsilon();
             let near: Vec<bool> = self.distances.iter().map(near).collect();
             if let Some(rows) = active.take(&near, &self.nearest) {
@@ -63,16 +64,16 @@ impl<'a> Hunt<'a> {
             }
         }
         let outside: Vec<bool> = self.distances.iter().map(|d| *d > threat.epsilon()).collect();
-        let rest = where_rows(&outside, self.nearest, &self.problem.images);
+        let rest = where_rows(&outside, self.nearest, &self.batch.images);
         Ok(active.finish(rest))
     }
 
-    /// The values of an image, `d`.
+    /// The number of values of an image, `d`.
     fn values(&self) -> f64 {
-        (self.problem.images.shape().num_elements() / self.problem.len()) as f64
+        (self.batch.images.shape().num_elements() / self.batch.len()) as f64
     }
 
-    /// How far samples reach for the normal, in Euclidean length as a share of the distance.
+    /// The Euclidean length of the samples for the normal, as a share of the distance.
     fn reach(&self) -> f64 {
         let exponent = if self.attack.threat.norm() == Norm::Linf { 0.5 } else { 1.0 };
         self.attack.gamma / self.values().powf(exponent)
@@ -83,19 +84,19 @@ impl<'a> Hunt<'a> {
         access: &mut ModelAccess<'_>,
         x: &Tensor<4>,
     ) -> Result<Option<Vec<bool>>, AttackError> {
-        self.vote.decide(access, &self.problem, x)
+        self.vote.decide(access, &self.batch, x)
     }
 
     fn distance(&self, x: &Tensor<4>) -> Vec<f64> {
-        read(&self.attack.threat.norm().distance(x, &self.problem.images))
+        read(&self.attack.threat.norm().distance(x, &self.batch.images))
     }
 
-    /// Moves `x` towards the originals as far as it stays adversarial, and keeps it where it is the
-    /// nearest.
-    fn search(&mut self, access: &mut ModelAccess<'_>) -> Result<(), AttackError> {
+    /// Moves `x` towards the originals as far as it stays adversarial, and keeps it if it is the
+    /// nearest so far.
+    fn approach_boundary(&mut self, access: &mut ModelAccess<'_>) -> Result<(), AttackError> {
         let searches = self.attack.halvings(self.values());
         let norm = self.attack.threat.norm();
-        self.x = self.vote.approach(access, &self.problem, norm, &self.x, searches)?;
+        self.x = self.vote.approach(access, &self.batch, norm, &self.x, searches)?;
         let distances = self.distance(&self.x);
         let nearer: Vec<bool> = distances.iter().zip(&self.distances).map(|(a, b)| a < b).collect();
         self.nearest = where_rows(&nearer, self.nearest.clone(), &self.x);
@@ -104,7 +105,7 @@ impl<'a> Hunt<'a> {
     }
 
     /// The estimated normal of the boundary, of Euclidean length one, on the adversarial side, from
-    /// as many samples as the budget allows; none where it allows no sample.
+    /// as many samples as the budget allows; `None` if it allows no sample.
     fn normal(
         &self,
         access: &mut ModelAccess<'_>,
@@ -112,10 +113,10 @@ impl<'a> Hunt<'a> {
         samples: usize,
         key: Key,
     ) -> Result<Option<Tensor<4>>, AttackError> {
-        let (x, examples) = (&self.x, &self.problem.examples);
+        let (x, examples) = (&self.x, &self.batch.examples);
         let reach = per_row(reach, x);
         let mut sums = [x.zeros_like(), x.zeros_like()];
-        let mut votes = vec![0.0; self.problem.len()];
+        let mut votes = vec![0.0; self.batch.len()];
         let mut asked = 0;
         for sample in 0..samples as u64 {
             let key = key.child(sample);
@@ -139,14 +140,15 @@ impl<'a> Hunt<'a> {
             return Ok(None);
         }
         let n = f64::from(asked);
-        // Where all agree there is no variance to reduce, and nothing would be left.
+        // If all decisions agree there is no variance to reduce, and subtracting the mean would
+        // give zero.
         let means: Vec<f64> =
             votes.iter().map(|sum| if sum.abs() == n { 0.0 } else { sum / n }).collect();
         let [signed, plain] = sums;
         Ok(Some(Norm::L2.unit(signed - plain * per_row(&means, x))))
     }
 
-    /// Steps along `direction`, halved until they stay adversarial.
+    /// Takes a step along `direction`, halved until it stays adversarial.
     fn step(
         &mut self,
         access: &mut ModelAccess<'_>,
@@ -173,7 +175,7 @@ impl<'a> Hunt<'a> {
     }
 
     fn select(&mut self, rows: &Rows) {
-        self.problem = self.problem.select(rows);
+        self.batch = self.batch.select(rows);
         self.x = rows.of(&self.x);
         self.nearest = rows.of(&self.nearest);
         self.distances = rows.of_list(&self.distances);

@@ -1,30 +1,30 @@
-//! What APGD climbs, and in which balls.
+//! The objectives of APGD, and the balls in which it raises them.
 
 use super::ascent::{Ascent, Start};
-use super::{Apgd, Climb};
+use super::{Apgd, ObjectiveKind};
 use crate::methods::shared::targets::targets;
 use crate::{AttackBatch, AttackError, Eot, ModelAccess, Norm, Objective, PairLoss};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
-/// How a run deals with examples that reach the goal.
+/// The way a run treats noise, and examples that reach the goal.
 #[derive(Clone, Copy)]
-pub(super) struct Early {
+pub(super) struct RunMode {
     pub stochastic: bool,
     pub stop: bool,
 }
 
 impl Apgd {
-    /// The objectives that are climbed in turn.
+    /// The objectives, raised one after the other.
     pub(super) fn objectives(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Vec<Objective>, AttackError> {
-        match &self.climb {
-            Climb::Loss(loss) => Ok(vec![Objective::new(loss.clone(), &problem.goal)]),
-            Climb::Targets(most) => targets(access, problem, self.score_eot(), key, *most)
+        match &self.kind {
+            ObjectiveKind::Loss(loss) => Ok(vec![Objective::new(loss.clone(), &batch.goal)]),
+            ObjectiveKind::Targets(most) => targets(access, batch, self.score_eot(), key, *most)
                 .map(|pairs| pairs.into_iter().map(|pair| pair.objective(PairLoss::Dlr)).collect()),
         }
     }
@@ -45,35 +45,36 @@ impl Apgd {
         vec![(3.0 * epsilon, part), (2.0 * epsilon, part), (epsilon, rest)]
     }
 
-    /// A run on all examples of `problem`: its result, and which examples reached the goal.
-    pub(super) fn climb(
+    /// A run on all examples of `batch`: its result, and which examples reached the goal.
+    pub(super) fn run_stages(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         objective: &Objective,
         key: Key,
-        early: Early,
+        mode: RunMode,
     ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
-        let clean = &problem.images;
+        let clean = &batch.images;
         let (norm, epsilon) = (self.threat.norm(), self.stages()[0].0);
         let of_start = key.child(0).named("start");
         let change = match norm {
             // The authors' start: normal values, projected.
-            Norm::L1 => cni_noise::normal_rows(of_start, &problem.examples, clean),
-            _ => norm.random_surface(of_start, clean, epsilon, &problem.examples),
+            Norm::L1 => cni_noise::normal_rows(of_start, &batch.examples, clean),
+            _ => norm.random_surface(of_start, clean, epsilon, &batch.examples),
         };
-        self.climb_from(access, problem, objective, key, early, clean.clone() + change)
+        self.run_stages_from(access, batch, objective, key, mode, clean.clone() + change)
     }
 
-    /// As [`climb`](Self::climb), from this point, brought into the ball. With an enlarged start
-    /// every stage starts with the sparsity of its first point, as the authors have it.
-    fn climb_from(
+    /// As [`run_stages`](Self::run_stages), from this point, projected into the ball. With an
+    /// enlarged start every stage starts with the sparsity of its first point, as the authors
+    /// have it.
+    fn run_stages_from(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         objective: &Objective,
         key: Key,
-        early: Early,
+        mode: RunMode,
         start: Tensor<4>,
     ) -> Result<(Tensor<4>, Vec<bool>), AttackError> {
         let (norm, stages) = (self.threat.norm(), self.stages());
@@ -86,22 +87,23 @@ impl Apgd {
                 steps,
                 rho: self.rho,
                 eot: self.eot,
-                score: early.stochastic.then_some(self.score_eot()),
-                // Beyond the threat's ball nothing is found.
-                stop: early.stop && last,
+                score: mode.stochastic.then_some(self.score_eot()),
+                // A point outside the threat's ball is no result.
+                stop: mode.stop && last,
                 last,
             };
             let key = key.child(stage as u64);
-            x = norm.project(x, &problem.images, epsilon);
+            x = norm.project(x, &batch.images, epsilon);
             let start = if self.enlarged { Start::From(x) } else { Start::Fresh(x) };
-            let (best, reached) = ascent.run(access, problem, objective, key, start)?;
+            let (best, reached) = ascent.run(access, batch, objective, key, start)?;
             if last {
                 return Ok((best, reached));
             }
-            // A budget that ends in a larger ball leaves its best point, brought into the threat's.
+            // If the budget ends in a larger ball, the result is its best point, projected into the
+            // threat's ball.
             if !access.has_budget() {
                 let epsilon = self.threat.epsilon();
-                return Ok((norm.project(best, &problem.images, epsilon), reached));
+                return Ok((norm.project(best, &batch.images, epsilon), reached));
             }
             x = best;
         }
@@ -139,7 +141,7 @@ mod tests {
     fn runs_in_l1_are_those_of_the_reference_to_rounding() {
         let data: Value = serde_json::from_str(&std::fs::read_to_string(DATA).unwrap()).unwrap();
         let of = |name: &str| &data["values"][name]["data"];
-        let (batch, shape) = (12, [12, 3, 4, 4]);
+        let (count, shape) = (12, [12, 3, 4, 4]);
         let [w1, w2] = [tensor(of("w1"), [24, 48]), tensor(of("w2"), [6, 24])];
         let [b1, b2] = [tensor(of("b1"), [1, 24]), tensor(of("b2"), [1, 6])];
         let network = |x: Tensor<4>| {
@@ -149,7 +151,7 @@ mod tests {
         let [images, start] = ["x", "start"].map(|name| tensor(of(name), shape));
         let labels = classes(&data["labels"]);
         let goal = Goal::Misclassify(labels.clone());
-        let problem = AttackBatch::new(images.clone(), &goal, Examples::from(0)).unwrap();
+        let batch = AttackBatch::new(images.clone(), &goal, Examples::from(0)).unwrap();
         let threat = Threat::l1(data["epsilon"].as_f64().unwrap()).unwrap();
         let cases = data["cases"].as_array().unwrap();
         assert_eq!(cases.len(), 6);
@@ -166,12 +168,12 @@ mod tests {
             let attack = attack.with_steps(steps).unwrap();
             let attack = attack.with_enlarged_start(case["enlarged"].as_bool().unwrap());
             let mut access = ModelAccess::new(&network).with_stochastic(false);
-            let early = Early { stochastic: false, stop: true };
+            let mode = RunMode { stochastic: false, stop: true };
             let (key, x) = (Key::new(1), images.clone() + start.clone());
             let (found, reached) =
-                attack.climb_from(&mut access, &problem, &objective, key, early, x).unwrap();
+                attack.run_stages_from(&mut access, &batch, &objective, key, mode, x).unwrap();
             assert_eq!(reached, list::<bool>(&case["reached"]), "{} {steps}", case["loss"]);
-            assert_eq!(reached.len(), batch);
+            assert_eq!(reached.len(), count);
             let gap = (found - tensor(&case["result"], shape)).abs().max().into_scalar::<f64>();
             assert!(gap < 1e-9, "{} {} {steps}: {gap}", case["loss"], case["enlarged"]);
         }

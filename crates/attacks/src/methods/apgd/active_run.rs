@@ -1,4 +1,4 @@
-//! The rows still in a run of APGD.
+//! The state of a run of APGD.
 
 use super::schedule::{Schedule, SparseSchedule};
 use crate::methods::shared::best::Merit;
@@ -7,9 +7,9 @@ use crate::threat::Ball;
 use crate::{AttackBatch, Objective, Rows};
 use burn::tensor::Tensor;
 
-/// The rows still in the run.
-pub(super) struct State {
-    pub problem: AttackBatch,
+/// The state of the rows still in the run.
+pub(super) struct ActiveRun {
+    pub batch: AttackBatch,
     pub objective: Objective,
     pub ball: Ball,
     pub x: Tensor<4>,
@@ -18,19 +18,18 @@ pub(super) struct State {
     /// The point with the best score, to which a run goes back.
     pub best: Tensor<4>,
     pub best_gradient: Tensor<4>,
-    /// The point that does most for the goal, and what it is worth; the result where no example
-    /// leaves.
+    /// The best point for the goal and its merit: the result if no example leaves.
     pub result: Option<(Tensor<4>, Vec<Merit>)>,
-    pub schedule: Step,
+    pub schedule: StepSchedule,
 }
 
-pub(super) enum Step {
+pub(super) enum StepSchedule {
     Momentum(Schedule),
     Sparse(SparseSchedule),
 }
 
-impl State {
-    /// Keeps the point where it does more for the goal than those before.
+impl ActiveRun {
+    /// Keeps the point in the rows in which it has the best merit so far.
     pub fn keep(&mut self, merits: Vec<Merit>) {
         if let Some((images, best)) = self.result.take() {
             let better: Vec<bool> =
@@ -41,7 +40,8 @@ impl State {
         }
     }
 
-    /// Lets rows that have reached the goal leave with their image; whether none is left.
+    /// Lets rows that have reached the goal leave with their image. Returns whether all rows have
+    /// left.
     pub fn leave(&mut self, active: &mut ActiveRows, reached: &[bool]) -> bool {
         let Some(rows) = active.take(reached, &self.x) else {
             return false;
@@ -54,7 +54,7 @@ impl State {
     }
 
     pub fn select(&mut self, rows: &Rows) {
-        self.problem = self.problem.select(rows);
+        self.batch = self.batch.select(rows);
         self.objective = self.objective.select(rows);
         self.ball = self.ball.select(rows);
         for images in [
@@ -67,22 +67,22 @@ impl State {
             *images = rows.of(images);
         }
         match &mut self.schedule {
-            Step::Momentum(schedule) => schedule.select(rows.as_slice()),
-            Step::Sparse(schedule) => schedule.select(rows.as_slice()),
+            StepSchedule::Momentum(schedule) => schedule.select(rows.as_slice()),
+            StepSchedule::Sparse(schedule) => schedule.select(rows.as_slice()),
         }
     }
 
     /// At a checkpoint, sends rows back to their best point.
     pub fn check(&mut self) {
         let back = match &mut self.schedule {
-            Step::Momentum(schedule) => match schedule.check() {
+            StepSchedule::Momentum(schedule) => match schedule.check() {
                 Some(back) => back,
                 None => return,
             },
-            Step::Sparse(schedule) if schedule.is_due() => {
-                schedule.check(&moved(&self.best, &self.problem.images))
+            StepSchedule::Sparse(schedule) if schedule.is_due() => {
+                schedule.check(&moved(&self.best, &self.batch.images))
             }
-            Step::Sparse(_) => return,
+            StepSchedule::Sparse(_) => return,
         };
         self.x = where_rows(&back, self.x.clone(), &self.best);
         self.gradient = where_rows(&back, self.gradient.clone(), &self.best_gradient);
