@@ -80,3 +80,53 @@ pub struct Knobs {
     /// The point of a run that is its result.
     pub iterate: Option<Iterate>,
 }
+
+impl FromIterator<Knob> for Knobs {
+    /// The knobs with these values; the radius is none of them.
+    fn from_iter<I: IntoIterator<Item = Knob>>(values: I) -> Self {
+        let mut knobs = Self::default();
+        for value in values {
+            match value {
+                Knob::Epsilon(_) => (),
+                Knob::Steps(steps) => knobs.steps = Some(steps),
+                Knob::StepSize(step_size) => knobs.step_size = Some(step_size),
+                Knob::Restarts(restarts) => knobs.restarts = Some(restarts),
+                Knob::Draws(draws) => knobs.draws = Some(draws),
+                Knob::Expectation(expectation) => knobs.expectation = Some(expectation),
+                Knob::Loss(loss) => knobs.loss = Some(loss),
+                Knob::Iterate(iterate) => knobs.iterate = Some(iterate),
+            }
+        }
+        knobs
+    }
+}
+
+/// Writes [`Attack::knobs`](crate::Attack::knobs) and
+/// [`Attack::with_knob`](crate::Attack::with_knob) of an attack: each knob with the field that has
+/// its value and the setter that changes it. The radius is that of the field `threat`.
+macro_rules! knobs {
+    ($($knob:ident($($field:ident).+) => $setter:expr),+ $(,)?) => {
+        fn knobs(&self) -> $crate::Knobs {
+            [$($crate::Knob::$knob(Clone::clone(&self.$($field).+))),+].into_iter().collect()
+        }
+
+        fn with_knob(
+            &self,
+            knob: $crate::Knob,
+        ) -> Result<std::sync::Arc<dyn $crate::Attack>, $crate::AttackError> {
+            let attack = self.clone();
+            Ok(std::sync::Arc::new(match knob {
+                $crate::Knob::Epsilon(epsilon) => {
+                    Self { threat: self.threat.with_epsilon(epsilon)?, ..attack }
+                }
+                $($crate::Knob::$knob(value) => {
+                    let set: fn(Self, _) -> Result<Self, $crate::AttackError> = $setter;
+                    set(attack, value)?
+                })+
+                _ => return Err(knob.lacked_by(self.name())),
+            }))
+        }
+    };
+}
+
+pub(crate) use knobs;

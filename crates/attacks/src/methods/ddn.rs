@@ -3,18 +3,18 @@
 
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
+use crate::knobs::knobs;
 use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::rows::{per_row, read, where_rows};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
-    Passes, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Passes,
+    Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::Serialize;
 use std::f64::consts::PI;
-use std::sync::Arc;
 
 /// DDN (Rony et al., arXiv 1811.09600, algorithm 1), in L2.
 ///
@@ -217,18 +217,9 @@ impl Attack for Ddn {
         true
     }
 
-    fn knobs(&self) -> Knobs {
-        Knobs { steps: Some(self.steps), draws: Some(self.eot.draws), ..Knobs::default() }
-    }
-
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attack = self.clone();
-        Ok(Arc::new(match knob {
-            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
-            Knob::Steps(steps) => attack.with_steps(steps)?,
-            Knob::Draws(draws) => attack.with_draws(draws)?,
-            _ => return Err(knob.lacked_by(self.name())),
-        }))
+    knobs! {
+        Steps(steps) => Self::with_steps,
+        Draws(eot.draws) => Self::with_draws,
     }
 
     fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {

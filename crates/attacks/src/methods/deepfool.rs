@@ -2,18 +2,17 @@
 
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
+use crate::knobs::knobs;
 use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::methods::shared::targets::targets;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, ModelAccess, Norm, PairLoss,
-    Passes, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Norm, PairLoss, Passes, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// DeepFool (Moosavi-Dezfooli et al., arXiv 1511.04599, algorithm 2), in L2 or Linf.
 ///
@@ -124,18 +123,9 @@ impl Attack for DeepFool {
         true
     }
 
-    fn knobs(&self) -> Knobs {
-        Knobs { steps: Some(self.steps), draws: Some(self.eot.draws), ..Knobs::default() }
-    }
-
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attack = self.clone();
-        Ok(Arc::new(match knob {
-            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
-            Knob::Steps(steps) => attack.with_steps(steps)?,
-            Knob::Draws(draws) => attack.with_draws(draws)?,
-            _ => return Err(knob.lacked_by(self.name())),
-        }))
+    knobs! {
+        Steps(steps) => Self::with_steps,
+        Draws(eot.draws) => Self::with_draws,
     }
 
     fn cost(&self, classes: usize, _: bool) -> Option<Passes> {

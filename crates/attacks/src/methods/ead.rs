@@ -3,18 +3,18 @@
 
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
+use crate::knobs::knobs;
 use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::rows::at_least_single;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
-    Passes, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Passes,
+    Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// EAD, the elastic-net attack (Chen et al., arXiv 1709.04114, algorithm 1), in L1.
 ///
@@ -236,24 +236,10 @@ impl Attack for Ead {
         Some(self.eot.draws)
     }
 
-    fn knobs(&self) -> Knobs {
-        Knobs {
-            steps: Some(self.steps),
-            step_size: Some(self.step_size),
-            draws: Some(self.eot.draws),
-            ..Knobs::default()
-        }
-    }
-
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attack = self.clone();
-        Ok(Arc::new(match knob {
-            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
-            Knob::Steps(steps) => attack.with_steps(steps)?,
-            Knob::StepSize(step_size) => attack.with_step_size(step_size)?,
-            Knob::Draws(draws) => attack.with_draws(draws)?,
-            _ => return Err(knob.lacked_by(self.name())),
-        }))
+    knobs! {
+        Steps(steps) => Self::with_steps,
+        StepSize(step_size) => Self::with_step_size,
+        Draws(eot.draws) => Self::with_draws,
     }
 
     /// Every iterate is asked about, since the gradient is taken ahead of it.

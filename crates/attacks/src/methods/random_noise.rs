@@ -2,15 +2,13 @@
 
 use crate::attack::spec;
 use crate::error::at_least_one;
+use crate::knobs::knobs;
 use crate::methods::shared::best::KeepBest;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
-use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, ModelAccess, Norm, Passes, Threat,
-};
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Norm, Passes, Threat};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// How random perturbations are distributed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,19 +131,10 @@ impl Attack for RandomNoise {
         }
     }
 
-    /// Its steps are its points.
-    fn knobs(&self) -> Knobs {
-        Knobs { steps: Some(self.samples), draws: Some(self.eot.draws), ..Knobs::default() }
-    }
-
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attack = self.clone();
-        Ok(Arc::new(match knob {
-            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
-            Knob::Steps(samples) => attack.with_samples(samples)?,
-            Knob::Draws(draws) => attack.with_draws(draws)?,
-            _ => return Err(knob.lacked_by(self.name())),
-        }))
+    // Its steps are its points.
+    knobs! {
+        Steps(samples) => Self::with_samples,
+        Draws(eot.draws) => Self::with_draws,
     }
 
     fn cost(&self, _: usize, _: bool) -> Option<Passes> {

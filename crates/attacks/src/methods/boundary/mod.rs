@@ -6,15 +6,13 @@ mod walk;
 use self::walk::Walk;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
+use crate::knobs::knobs;
 use crate::methods::shared::decision::{Decisions, Started};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
-use crate::{
-    Access, Attack, AttackBatch, AttackError, Knob, Knobs, ModelAccess, Norm, Passes, Threat,
-};
+use crate::{Access, Attack, AttackBatch, AttackError, ModelAccess, Norm, Passes, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// The Boundary attack (Brendel et al., arXiv 1712.04248, algorithm 1), in L2.
 ///
@@ -193,29 +191,20 @@ impl Attack for BoundaryAttack {
         true
     }
 
-    fn knobs(&self) -> Knobs {
-        Knobs { steps: Some(self.steps), draws: Some(self.decisions.draws()), ..Knobs::default() }
-    }
-
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attack = self.clone();
-        Ok(Arc::new(match knob {
-            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
-            Knob::Steps(steps) => attack.with_steps(steps)?,
-            Knob::Draws(draws) => attack.with_draws(draws)?,
-            _ => return Err(knob.lacked_by(self.name())),
-        }))
+    knobs! {
+        Steps(steps) => Self::with_steps,
+        Draws(decisions.draws) => Self::with_draws,
     }
 
     fn cost(&self, _: usize, _: bool) -> Option<Passes> {
         let walk = HALVINGS + self.steps + self.steps / self.interval;
         let decisions = self.decisions.most_to_start() + walk;
-        Some(Passes { forwards: (decisions * self.decisions.draws()) as u64, backwards: 0 })
+        Some(Passes { forwards: (decisions * self.decisions.draws) as u64, backwards: 0 })
     }
 
     /// The draws that vote on every decision.
     fn deciding_draws(&self, key: Key) -> Vec<(Key, usize)> {
-        vec![(key.named("decision"), self.decisions.draws())]
+        vec![(key.named("decision"), self.decisions.draws)]
     }
 
     fn run(

@@ -6,18 +6,18 @@ mod settings;
 use super::slope_of_shortfall;
 use super::variable::Variable;
 use crate::attack::spec;
+use crate::knobs::knobs;
 use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::rows::at_least_single;
 use crate::rows::per_row;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
-    Passes, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Passes,
+    Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// The attack of Carlini and Wagner (arXiv 1608.04644, section VI-C), in Linf.
 ///
@@ -177,24 +177,10 @@ impl Attack for CarliniWagnerLinf {
         true
     }
 
-    fn knobs(&self) -> Knobs {
-        Knobs {
-            steps: Some(self.steps),
-            step_size: Some(self.step_size),
-            draws: Some(self.eot.draws),
-            ..Knobs::default()
-        }
-    }
-
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attack = self.clone();
-        Ok(Arc::new(match knob {
-            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
-            Knob::Steps(steps) => attack.with_steps(steps)?,
-            Knob::StepSize(step_size) => attack.with_step_size(step_size)?,
-            Knob::Draws(draws) => attack.with_draws(draws)?,
-            _ => return Err(knob.lacked_by(self.name())),
-        }))
+    knobs! {
+        Steps(steps) => Self::with_steps,
+        StepSize(step_size) => Self::with_step_size,
+        Draws(eot.draws) => Self::with_draws,
     }
 
     /// Each τ is at most its factor of the one before, and each `c` twice the one before; with none

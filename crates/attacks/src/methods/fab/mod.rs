@@ -6,15 +6,13 @@ mod step;
 use self::descent::leave;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
+use crate::knobs::knobs;
 use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
-use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, ModelAccess, Passes, Threat,
-};
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Passes, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// FAB (Croce and Hein, arXiv 1907.02044, algorithm 1): the nearest adversarial image, in Linf, L2
 /// or L1.
@@ -196,24 +194,10 @@ impl Attack for Fab {
         true
     }
 
-    fn knobs(&self) -> Knobs {
-        Knobs {
-            steps: Some(self.steps),
-            restarts: Some(self.restarts),
-            draws: Some(self.eot.draws),
-            ..Knobs::default()
-        }
-    }
-
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attack = self.clone();
-        Ok(Arc::new(match knob {
-            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
-            Knob::Steps(steps) => attack.with_steps(steps)?,
-            Knob::Restarts(restarts) => attack.with_restarts(restarts)?,
-            Knob::Draws(draws) => attack.with_draws(draws)?,
-            _ => return Err(knob.lacked_by(self.name())),
-        }))
+    knobs! {
+        Steps(steps) => Self::with_steps,
+        Restarts(restarts) => Self::with_restarts,
+        Draws(eot.draws) => Self::with_draws,
     }
 
     fn cost(&self, classes: usize, _: bool) -> Option<Passes> {

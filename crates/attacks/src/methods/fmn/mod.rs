@@ -5,17 +5,17 @@ mod balls;
 use self::balls::Balls;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
+use crate::knobs::knobs;
 use crate::methods::shared::minimum_norm::NearestSearch;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Norm, Objective,
-    Passes, Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Norm, Objective, Passes,
+    Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
 use std::f64::consts::PI;
-use std::sync::Arc;
 
 /// FMN, the fast minimum-norm attack (Pintor et al., arXiv 2102.12827, algorithm 1), in Linf, L2
 /// or L1.
@@ -205,24 +205,10 @@ impl Attack for Fmn {
         Some(self.eot.draws)
     }
 
-    fn knobs(&self) -> Knobs {
-        Knobs {
-            steps: Some(self.steps),
-            step_size: Some(self.step_size),
-            draws: Some(self.eot.draws),
-            ..Knobs::default()
-        }
-    }
-
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attack = self.clone();
-        Ok(Arc::new(match knob {
-            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
-            Knob::Steps(steps) => attack.with_steps(steps)?,
-            Knob::StepSize(step_size) => attack.with_step_size(step_size)?,
-            Knob::Draws(draws) => attack.with_draws(draws)?,
-            _ => return Err(knob.lacked_by(self.name())),
-        }))
+    knobs! {
+        Steps(steps) => Self::with_steps,
+        StepSize(step_size) => Self::with_step_size,
+        Draws(eot.draws) => Self::with_draws,
     }
 
     fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {

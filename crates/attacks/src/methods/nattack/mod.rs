@@ -4,18 +4,17 @@
 mod settings;
 
 use crate::attack::spec;
+use crate::knobs::knobs;
 use crate::methods::shared::best::KeepBest;
 use crate::rows::at_least_single;
 use crate::rows::{ActiveRows, per_row};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, ModelAccess, Norm, Passes, Rows,
-    Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, ModelAccess, Norm, Passes, Rows, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::Serialize;
-use std::sync::Arc;
 
 /// NAttack (Li et al., arXiv 1905.00441, algorithm 1), for the Linf norm.
 ///
@@ -198,27 +197,12 @@ impl Attack for NAttack {
         None
     }
 
-    /// Its step size is the learning rate.
-    fn knobs(&self) -> Knobs {
-        Knobs {
-            steps: Some(self.steps),
-            step_size: Some(self.learning_rate),
-            draws: Some(self.eot.draws),
-            expectation: Some(self.eot.expectation),
-            ..Knobs::default()
-        }
-    }
-
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attack = self.clone();
-        Ok(Arc::new(match knob {
-            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
-            Knob::Steps(steps) => attack.with_steps(steps)?,
-            Knob::StepSize(step_size) => attack.with_learning_rate(step_size)?,
-            Knob::Draws(draws) => attack.with_draws(draws)?,
-            Knob::Expectation(expectation) => attack.with_expectation(expectation),
-            _ => return Err(knob.lacked_by(self.name())),
-        }))
+    // Its step size is the learning rate.
+    knobs! {
+        Steps(steps) => Self::with_steps,
+        StepSize(learning_rate) => Self::with_learning_rate,
+        Draws(eot.draws) => Self::with_draws,
+        Expectation(eot.expectation) => |attack, value| Ok(attack.with_expectation(value)),
     }
 
     fn cost(&self, _: usize, _: bool) -> Option<Passes> {

@@ -7,13 +7,11 @@ mod settings;
 
 use self::search::PatchSearch;
 use crate::attack::spec;
-use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Knob, Knobs, Loss, ModelAccess, Passes, Threat,
-};
+use crate::knobs::knobs;
+use crate::{Access, Attack, AttackBatch, AttackError, Eot, Loss, ModelAccess, Passes, Threat};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// How a patch's location is sought, in the terms of Rao et al., arXiv 2005.02313, section 3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -117,30 +115,13 @@ impl Attack for AdversarialPatch {
         Some(self.eot.draws)
     }
 
-    fn knobs(&self) -> Knobs {
-        Knobs {
-            steps: Some(self.steps),
-            step_size: Some(self.step_size),
-            restarts: Some(self.restarts),
-            draws: Some(self.eot.draws),
-            expectation: Some(self.eot.expectation),
-            loss: Some(self.loss.clone()),
-            ..Knobs::default()
-        }
-    }
-
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attack = self.clone();
-        Ok(Arc::new(match knob {
-            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
-            Knob::Steps(steps) => attack.with_steps(steps)?,
-            Knob::StepSize(step_size) => attack.with_step_size(step_size)?,
-            Knob::Restarts(restarts) => attack.with_restarts(restarts)?,
-            Knob::Draws(draws) => attack.with_draws(draws)?,
-            Knob::Expectation(expectation) => attack.with_expectation(expectation),
-            Knob::Loss(loss) => attack.with_loss(loss),
-            _ => return Err(knob.lacked_by(self.name())),
-        }))
+    knobs! {
+        Steps(steps) => Self::with_steps,
+        StepSize(step_size) => Self::with_step_size,
+        Restarts(restarts) => Self::with_restarts,
+        Draws(eot.draws) => Self::with_draws,
+        Expectation(eot.expectation) => |attack, value| Ok(attack.with_expectation(value)),
+        Loss(loss) => |attack, value| Ok(attack.with_loss(value)),
     }
 
     fn cost(&self, _: usize, _: bool) -> Option<Passes> {

@@ -8,15 +8,14 @@ mod window;
 use self::search::SquareSearch;
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
+use crate::knobs::knobs;
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Eot, Expectation, Knob, Knobs, ModelAccess, Passes,
-    Threat,
+    Access, Attack, AttackBatch, AttackError, Eot, Expectation, ModelAccess, Passes, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// The Square attack (Andriushchenko et al., arXiv 1912.00049, algorithms 1 to 3; in the L1 norm
 /// Croce and Hein, arXiv 2103.01208).
@@ -169,27 +168,12 @@ impl Attack for Square {
         None
     }
 
-    /// Its steps are its queries.
-    fn knobs(&self) -> Knobs {
-        Knobs {
-            steps: Some(self.queries),
-            restarts: Some(self.restarts),
-            draws: Some(self.eot.draws),
-            expectation: Some(self.eot.expectation),
-            ..Knobs::default()
-        }
-    }
-
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        let attack = self.clone();
-        Ok(Arc::new(match knob {
-            Knob::Epsilon(epsilon) => Self { threat: self.threat.with_epsilon(epsilon)?, ..attack },
-            Knob::Steps(queries) => attack.with_queries(queries)?,
-            Knob::Restarts(restarts) => attack.with_restarts(restarts)?,
-            Knob::Draws(draws) => attack.with_draws(draws)?,
-            Knob::Expectation(expectation) => attack.with_expectation(expectation),
-            _ => return Err(knob.lacked_by(self.name())),
-        }))
+    // Its steps are its queries.
+    knobs! {
+        Steps(queries) => Self::with_queries,
+        Restarts(restarts) => Self::with_restarts,
+        Draws(eot.draws) => Self::with_draws,
+        Expectation(eot.expectation) => |attack, value| Ok(attack.with_expectation(value)),
     }
 
     fn cost(&self, _: usize, _: bool) -> Option<Passes> {

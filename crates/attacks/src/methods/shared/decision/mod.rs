@@ -20,7 +20,7 @@ use serde::Serialize;
 pub(crate) struct Decisions {
     tries: usize,
     starts: Option<Starts>,
-    draws: usize,
+    pub draws: usize,
 }
 
 /// The examples that a decision-based attack works on: their originals are not adversarial, and
@@ -69,11 +69,6 @@ impl Decisions {
         }
         let decisions = of.set(Self::new(), "tries", Self::with_tries)?;
         of.set(decisions, "draws", Self::with_draws)
-    }
-
-    /// The number of draws that vote.
-    pub fn draws(&self) -> usize {
-        self.draws
     }
 
     /// The most decisions that the search for a start takes for each example.
