@@ -227,7 +227,7 @@ fn the_cost_of_an_evaluation_is_that_of_its_record() {
 fn the_accuracies_in_half_precision_are_those_of_their_records() {
     let [half, full] = ["bf16", "full"].map(|precision| {
         let record =
-            Record::read(&root().join(format!("results/precision/{precision}/record.json")));
+            Record::read(root().join(format!("results/precision/{precision}/record.json")));
         let record = record.unwrap();
         assert_eq!(record.model.precision.is_some(), precision == "bf16");
         let pgd = record.attacks.iter().find(|attack| attack.name == "PGD-7").unwrap();

@@ -86,7 +86,7 @@ pub fn adversarial_images() -> Kind {
     evaluation.with_adversarial(folder.path()).run(&frozen, [batch()]).unwrap();
     let file = "00-FGSM/from-000000.safetensors".to_string();
     kind(folder, vec![file.clone()], move |folder| {
-        let found = AdversarialImages::read(&folder.join(&file));
+        let found = AdversarialImages::read(folder.join(&file));
         found.map(|found| format!("{found:?}")).map_err(|error| error.to_string())
     })
 }

@@ -39,7 +39,8 @@ pub struct Adversarial {
     /// The number of judging draws: one for a model without noise. The attack has used none of
     /// them.
     pub judging_draws: usize,
-    /// The distance of each image from its original, in the threat's norm.
+    /// The distance of each image from its original, in the threat's norm: 0 for an image that is
+    /// given back unchanged, also because nothing was found, which `success_rate` tells.
     pub distance: Vec<f64>,
     /// Forward passes of each image, over all draws; each backward pass implies one. Images with
     /// the same example number share a count, the sum over them. The judging passes are not queries
@@ -74,6 +75,16 @@ impl Adversarial {
     /// misclassification, this is the robust accuracy under the attack.
     pub fn robust_accuracy(&self) -> f64 {
         1.0 - self.success_rate.iter().sum::<f64>() / self.success_rate.len().max(1) as f64
+    }
+
+    /// The median distance of the adversarial images, the lower of two in the middle: the measure
+    /// of attacks of minimum norm. An image that reaches its goal in half of the judging draws or
+    /// fewer counts as infinitely far; `None` if there is no image.
+    pub fn median_distance(&self) -> Option<f64> {
+        let far = |(&rate, &distance)| if rate > 0.5 { distance } else { f64::INFINITY };
+        let mut all: Vec<f64> = self.success_rate.iter().zip(&self.distance).map(far).collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len().saturating_sub(1) / 2).copied()
     }
 }
 

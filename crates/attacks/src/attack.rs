@@ -158,8 +158,17 @@ pub trait Attack: AsAttack + Send + Sync {
     /// height, width]`.
     ///
     /// This method is the attack itself. Callers use [`on`](Self::on); an attack made of other
-    /// attacks runs them with [`ModelAccess::run`]. Every random number, and the noise of the
-    /// model, is a function of `key` and of the examples' numbers.
+    /// attacks runs them with [`ModelAccess::run`]. What it owes its caller:
+    ///
+    /// - Every random number, and the noise of the model, is a function of `key` and of the
+    ///   examples' numbers: each use has a key of its own, `key.named(..)` or `key.child(..)`, and
+    ///   [`deciding_draws`](Self::deciding_draws) names the same keys.
+    /// - The model is asked through `access` alone, which counts and checks the passes. Before
+    ///   passes that a budget may forbid, it asks [`affords`](ModelAccess::affords).
+    /// - After each iteration it calls [`proceed`](ModelAccess::proceed), and stops if the answer is
+    ///   no. The result is within the threat even then: the originals, if nothing was found.
+    /// - Values come back from the device by [`read`](ModelAccess::read), as seldom as the attack
+    ///   allows; scores that only a trace wants, if [`is_traced`](ModelAccess::is_traced).
     ///
     /// # Errors
     ///

@@ -76,8 +76,10 @@ pub mod prelude {
     };
 
     pub use cni_attacks::{
-        Apgd, Attack, Classifier, FrozenModel, Goal, Iterate, Loss, Norm, Pgd, RandomNoise, Runner,
-        Square, Suite, Threat,
+        Adversarial, AdversarialPatch, Apgd, Attack, BoundaryAttack, Budget, CarliniWagner,
+        CarliniWagnerLinf, Classifier, Ddn, DeepFool, Ead, Fab, FixedNoise, Fmn, FrozenModel, Goal,
+        HopSkipJump, Iterate, Knob, Loss, LossFn, NAttack, Norm, Pgd, RandomNoise, Runner, Spsa,
+        Square, Suite, Targets, Threat, Transfer, UniversalPerturbation,
     };
     pub use cni_evaluation::audit::{Audit, Effort};
     pub use cni_evaluation::{DataCard, Evaluated, Evaluation, ModelCard, Record, table};

@@ -47,8 +47,7 @@ impl Report {
     ///
     /// As [`Evaluated::read`] and [`new`](Self::new).
     pub fn read(folders: &[PathBuf]) -> Result<Self, ReportError> {
-        let evaluated: Result<Vec<_>, _> =
-            folders.iter().map(|folder| Evaluated::read(folder)).collect();
+        let evaluated: Result<Vec<_>, _> = folders.iter().map(Evaluated::read).collect();
         Self::new(evaluated?)
     }
 

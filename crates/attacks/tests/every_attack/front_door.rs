@@ -138,3 +138,23 @@ fn no_bound_is_refused_before_the_first_pass_by_all_but_those_of_minimum_norm() 
         }
     }
 }
+
+/// Of the distances 0.1 to 0.4 and of images that were not broken, which are infinitely far.
+#[test]
+fn the_median_distance_counts_what_was_not_found_as_far() {
+    let toy = Toy::new(CLASSES, DType::F32);
+    let clean = images(4, DType::F32);
+    let labels = toy.predictions(&clean);
+    let pgd = Pgd::new(Threat::linf(0.1).unwrap());
+    let mut found = pgd.on(&toy.classifier()).run(clean, labels).unwrap();
+    found.distance = vec![0.4, 0.1, 0.3, 0.2];
+    for (success_rate, wanted) in [
+        (vec![1.0; 4], 0.2),
+        (vec![1.0, 0.5, 1.0, 1.0], 0.3),
+        (vec![0.0, 0.0, 1.0, 0.6], 0.3),
+        (vec![1.0, 0.0, 0.0, 0.0], f64::INFINITY),
+    ] {
+        found.success_rate = success_rate;
+        assert_eq!(found.median_distance(), Some(wanted), "{:?}", found.success_rate);
+    }
+}

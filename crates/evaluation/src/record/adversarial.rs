@@ -71,7 +71,8 @@ impl AdversarialImages {
     ///
     /// [`EvaluationError::Io`]; [`EvaluationError::Damaged`] if it is no such file, or has changed
     /// since it was written.
-    pub fn read(path: &Path) -> Result<Self, EvaluationError> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, EvaluationError> {
+        let path = path.as_ref();
         let failed = |source| EvaluationError::Io { path: path.to_path_buf(), source };
         let bytes = std::fs::read(path).map_err(failed)?;
         Self::parse(&bytes).map_err(|reason| EvaluationError::Damaged {

@@ -20,7 +20,8 @@ impl Record {
     /// [`EvaluationError::Io`]; [`EvaluationError::Checksum`] where it is not what was written;
     /// [`EvaluationError::Schema`] for a later version; [`EvaluationError::Damaged`] for what is no
     /// record, or one whose numbers cannot be.
-    pub fn read(path: &Path) -> Result<Self, EvaluationError> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, EvaluationError> {
+        let path = path.as_ref();
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let record = Self::within(&Folder::open(folder)?, name, path)?;
@@ -89,7 +90,8 @@ impl Evaluated {
     /// # Errors
     ///
     /// [`EvaluationError::Io`]. The folder holds the new result, or the one before.
-    pub fn save(&self, folder: &Path) -> Result<(), EvaluationError> {
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<(), EvaluationError> {
+        let folder = folder.as_ref();
         let mut rows = String::new();
         for row in &self.rows {
             rows += &serde_json::to_string(row).expect("a row is plain data");
@@ -108,7 +110,8 @@ impl Evaluated {
     ///
     /// As [`Record::read`]; [`EvaluationError::Damaged`] also where the rows are not those of the
     /// record.
-    pub fn read(folder: &Path) -> Result<Self, EvaluationError> {
+    pub fn read(folder: impl AsRef<Path>) -> Result<Self, EvaluationError> {
+        let folder = folder.as_ref();
         let files = Folder::open(folder)?;
         let record = Record::within(&files, RECORD, &folder.join(RECORD))?;
         let path = folder.join(ROWS);

@@ -20,7 +20,7 @@ pub fn table(records: &[&Record]) -> String {
     for record in records {
         let states: Vec<String> = record.left_out().iter().map(|state| state.to_string()).collect();
         if !states.is_empty() {
-            let (name, states) = (&record.model.name, states.join(" and "));
+            let (name, states) = (name(record), states.join(" and "));
             let _ = writeln!(text, "{name}: not attacked with its noise {states}");
         }
     }
@@ -50,7 +50,7 @@ fn models(records: &[&Record]) -> String {
     // If no model is without noise, or none has any, there is nothing to mistake for evidence.
     let mixed = records.iter().any(|r| r.stochastic) && records.iter().any(|r| !r.stochastic);
     for record in records {
-        let mut line = vec![record.model.name.clone(), percent(&record.clean)];
+        let mut line = vec![name(record).to_string(), percent(&record.clean)];
         let star = |evidence: bool| if mixed && !evidence { "*" } else { "" };
         let Matches { pairs, .. } = matches(records[0], record);
         for place in 0..shown.len() {
@@ -76,9 +76,17 @@ fn models(records: &[&Record]) -> String {
     text
 }
 
+/// The name of a record's model.
+fn name(record: &Record) -> &str {
+    match record.model.name.as_str() {
+        "" => "model",
+        name => name,
+    }
+}
+
 /// What the model still gets right after each attack of a cascade.
 fn cascade(record: &Record) -> String {
-    let heading = [&record.model.name, "still right %", "attacked", "broken", "forwards"];
+    let heading = [name(record), "still right %", "attacked", "broken", "forwards"];
     let heading = heading.into_iter().chain(["backwards", "seconds"]).map(String::from);
     let count = |count: Option<usize>| count.map_or("-".to_string(), |count| count.to_string());
     let row = |attack: &AttackRecord| {
@@ -106,9 +114,8 @@ fn curves(record: &Record) -> String {
     let mut lines = Vec::new();
     if let Some(first) = record.curves.first() {
         let radii = first.points.iter().map(|point| radius(norm(first), point.epsilon));
-        lines.push(
-            std::iter::once(format!("{}, % by radius", record.model.name)).chain(radii).collect(),
-        );
+        lines
+            .push(std::iter::once(format!("{}, % by radius", name(record))).chain(radii).collect());
     }
     lines.extend(record.curves.iter().map(|curve| {
         let points = curve.points.iter().map(|point| percent(&point.accuracy));

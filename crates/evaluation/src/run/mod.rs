@@ -184,13 +184,14 @@ impl Evaluation {
 
     /// Runs every attack at these radii too, in units of the pixel range, and puts a
     /// [curve](crate::EpsilonCurve) for each into the record. The model is attacked so with live
-    /// noise.
+    /// noise. All attacks have the same norm: a radius in one is none in another.
     ///
     /// # Errors
     ///
     /// [`AttackError::NoKnob`](cni_attacks::AttackError::NoKnob) for an attack whose radius cannot
     /// be set, that of the threat for a radius that is none, [`EvaluationError::Field`] for an
-    /// attack that takes another radius than it was told, and [`EvaluationError::RepeatedEpsilon`].
+    /// attack that takes another radius than it was told or has another norm than the first, and
+    /// [`EvaluationError::RepeatedEpsilon`].
     pub fn with_epsilons(
         mut self,
         epsilons: impl IntoIterator<Item = f64>,
@@ -199,6 +200,14 @@ impl Evaluation {
         epsilons.sort_by(f64::total_cmp);
         if let Some(twice) = epsilons.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(EvaluationError::RepeatedEpsilon(twice[0]));
+        }
+        let norm = |entry: &Entry| entry.attack.threat().norm();
+        if let Some(other) = self.suite.iter().find(|entry| norm(entry) != norm(&self.suite[0])) {
+            return Err(EvaluationError::Field {
+                field: format!("norm of {}", other.label),
+                got: format!("{:?}", norm(other)),
+                wanted: format!("{:?} as of {}", norm(&self.suite[0]), self.suite[0].label),
+            });
         }
         let at = |epsilon: f64| {
             let suite = self.suite.iter().map(|entry| entry.at(epsilon));
@@ -300,7 +309,7 @@ impl Evaluation {
         self
     }
 
-    /// Audits a PGD attack of the suite, or of a suite within it, once all are done, and puts the
+    /// Audits an attack of the suite, or of a suite within it, once all are done, and puts the
     /// checks into the record.
     ///
     /// The evaluation owns the audit: the examples are the first of its data, the key derives from

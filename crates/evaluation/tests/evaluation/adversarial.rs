@@ -24,7 +24,7 @@ fn run(evaluation: Evaluation, folder: &Path) -> Evaluated {
 }
 
 fn read(folder: &Path, name: &str) -> AdversarialImages {
-    AdversarialImages::read(&folder.join(name)).unwrap()
+    AdversarialImages::read(folder.join(name)).unwrap()
 }
 
 #[test]

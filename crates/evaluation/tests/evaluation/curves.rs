@@ -1,16 +1,15 @@
 //! Curves over radii.
 
-use crate::interrupted::AtRadius;
 use crate::threshold::{EPSILON, Threshold, batches, images, suite};
 use crate::toy::timeless;
-use cni_attacks::{Attack, AttackError, Threat};
+use cni_attacks::{Attack, AttackError, Pgd, RandomNoise, Threat};
 use cni_evaluation::{Evaluated, Evaluation, EvaluationError, Step, table};
 
 const RADII: [f64; 4] = [0.0, 0.05, EPSILON, 0.2];
 
 fn attacks() -> Vec<Box<dyn Attack>> {
     let threat = Threat::linf(EPSILON).unwrap();
-    vec![AtRadius::random(threat), AtRadius::fgsm(threat)]
+    vec![Box::new(RandomNoise::new(threat)), Box::new(Pgd::fgsm(threat))]
 }
 
 /// The threshold's robust accuracy is the share of examples farther from it than the radius.
@@ -39,6 +38,8 @@ fn the_curve_of_a_threshold_is_the_share_of_examples_beyond_each_radius() {
     assert_eq!(own.name, "FGSM");
     let text = table(&[record]);
     let line = text.lines().find(|line| line.contains("by radius")).unwrap();
+    // A model that has no card has a name all the same.
+    assert!(line.starts_with("model, % by radius"), "{text}");
     let words: Vec<&str> = line.split_whitespace().collect();
     assert_eq!(words[words.len() - 4..], ["0", "0.05", "0.1", "51/255"], "{text}");
     let folder = tempfile::tempdir().unwrap();
@@ -104,6 +105,11 @@ fn radii_that_cannot_be_are_refused_by_name() {
     assert_eq!(message(twice), "epsilons: got 0.1 twice, wanted every radius once");
     let negative = Evaluation::new(attacks()).unwrap().with_epsilons([-0.1]);
     assert!(message(negative).starts_with("epsilon: got -0.1"));
+    // A radius in one norm is none in another.
+    let mut two = attacks();
+    two.push(Box::new(Pgd::new(Threat::l2(0.5).unwrap())));
+    let two = Evaluation::new(two).unwrap().with_epsilons([0.1]);
+    assert_eq!(message(two), "norm of PGD-10: got L2, wanted Linf as of Random-1");
 }
 
 /// An attack that has no knob, whatever the one within has.

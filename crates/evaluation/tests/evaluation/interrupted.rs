@@ -1,9 +1,7 @@
 //! An attack that a kill interrupts, and one whose radius can be set.
 
 use burn::tensor::Tensor;
-use cni_attacks::{
-    Access, Attack, AttackBatch, AttackError, Knob, ModelAccess, Pgd, RandomNoise, Threat,
-};
+use cni_attacks::{Access, Attack, AttackBatch, AttackError, ModelAccess, Pgd, Threat};
 use cni_noise::Key;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,59 +39,5 @@ impl Attack for Interrupted {
             return Err(AttackError::NoGradient);
         }
         access.run(&self.attack, problem, key)
-    }
-}
-
-/// An attack of this make at any radius.
-pub struct AtRadius {
-    pub make: fn(Threat) -> Box<dyn Attack>,
-    pub threat: Threat,
-}
-
-impl AtRadius {
-    pub fn fgsm(threat: Threat) -> Box<dyn Attack> {
-        Box::new(Self { make: |threat| Box::new(Pgd::fgsm(threat)), threat })
-    }
-
-    pub fn random(threat: Threat) -> Box<dyn Attack> {
-        Box::new(Self { make: |threat| Box::new(RandomNoise::new(threat)), threat })
-    }
-
-    fn attack(&self) -> Box<dyn Attack> {
-        (self.make)(self.threat)
-    }
-}
-
-impl Attack for AtRadius {
-    fn name(&self) -> String {
-        self.attack().name()
-    }
-    fn threat(&self) -> Threat {
-        self.threat
-    }
-    fn access(&self) -> Access {
-        self.attack().access()
-    }
-    fn spec(&self) -> serde_json::Value {
-        self.attack().spec()
-    }
-    fn gradient_draws(&self) -> Option<usize> {
-        self.attack().gradient_draws()
-    }
-    fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
-        match knob {
-            Knob::Epsilon(epsilon) => {
-                Ok(Arc::new(Self { threat: Threat::linf(epsilon)?, make: self.make }))
-            }
-            _ => Err(AttackError::NoKnob { attack: self.name(), field: knob.field() }),
-        }
-    }
-    fn run(
-        &self,
-        access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
-        key: Key,
-    ) -> Result<Tensor<4>, AttackError> {
-        self.attack().run(access, problem, key)
     }
 }

@@ -18,8 +18,8 @@ fn a_record_survives_its_file_and_leaves_no_other() {
         DataCard { name: "gray".into(), fingerprint: "00".into(), ..DataCard::default() },
     );
     let evaluated = evaluation.run(&Threshold { sigma: 0.1 }, batches(8, 8)).unwrap();
-    evaluated.save(&folder.path().join("new")).unwrap();
-    evaluated.save(&folder.path().join("new")).unwrap();
+    evaluated.save(folder.path().join("new")).unwrap();
+    evaluated.save(folder.path().join("new")).unwrap();
     let text = std::fs::read_to_string(folder.path().join("new/record.json")).unwrap();
     let read: Record = serde_json::from_str(&text).unwrap();
     assert_eq!(read, evaluated.record);
@@ -54,7 +54,7 @@ fn what_is_read_back_is_what_was_written() {
 fn records_of_the_first_version_are_read() {
     let records = results().join("../tests/reference/data/records-1");
     for folder in ["full", "bf16"] {
-        let evaluated = Evaluated::read(&records.join(folder)).unwrap();
+        let evaluated = Evaluated::read(records.join(folder)).unwrap();
         let Record { schema, threat, clean, .. } = &evaluated.record;
         assert_eq!((*schema, threat.threats.len()), (1, 1), "{folder}");
         assert!(clean.vote.is_none() && evaluated.gallery.is_empty(), "{folder}");
@@ -151,7 +151,7 @@ fn a_bit_flipped_in_any_file_is_an_error_and_never_a_result() {
         fs::write(at.join(name), &whole).unwrap();
     }
     assert!(Evaluated::read(at).is_ok());
-    assert!(Record::read(&at.join("record.json")).is_ok());
+    assert!(Record::read(at.join("record.json")).is_ok());
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_folder_holds_one_evaluation() {
 fn the_hashes_of_older_records_are_those_of_their_settings_today() {
     let mut seen = 0;
     for folder in ["cifar10-cpu/at", "cifar10-cpu/cni", "../tests/reference/data/records-1/full"] {
-        let record = Record::read(&results().join(folder).join("record.json")).unwrap();
+        let record = Record::read(results().join(folder).join("record.json")).unwrap();
         for attack in &record.attacks {
             let sorted: std::collections::BTreeMap<String, serde_json::Value> =
                 serde_json::from_value(attack.spec.clone()).unwrap();

@@ -41,7 +41,7 @@ fn schemas_hold_for_records_of_every_version() {
     let new = tempfile::tempdir().unwrap();
     let evaluation = Evaluation::new(suite(2)).unwrap();
     let evaluated: Evaluated = evaluation.run(&Threshold { sigma: 0.1 }, batches(6, 6)).unwrap();
-    evaluated.save(&new.path().join("new")).unwrap();
+    evaluated.save(new.path().join("new")).unwrap();
     let mut all = Vec::new();
     folders(new.path(), &mut all);
     folders(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results"), &mut all);
