@@ -1,4 +1,5 @@
-//! The flags that describe a model and its data. They are saved with a run.
+//! The flags that describe a model and its data. They are saved with a run, as one value, and so
+//! are in one file.
 
 use crate::args::Source;
 use crate::choices::{Connection, Dataset, Family, Kind, Place, Share, Size};

@@ -1,4 +1,5 @@
-//! The attack trait, and how an attack runs on a model.
+//! The attack trait, and how an attack runs on a model. One file: what an attack answers, and what
+//! is done with the answers.
 
 use crate::adversarial::UncheckedResult;
 use crate::runner::Runner;
@@ -165,8 +166,8 @@ pub trait Attack: AsAttack + Send + Sync {
     ///   [`deciding_draws`](Self::deciding_draws) names the same keys.
     /// - The model is asked through `access` alone, which counts and checks the passes. Before
     ///   passes that a budget may forbid, it asks [`affords`](ModelAccess::affords).
-    /// - After each iteration it calls [`proceed`](ModelAccess::proceed), and stops if the answer is
-    ///   no. The result is within the threat even then: the originals, if nothing was found.
+    /// - After each iteration it calls [`proceed`](ModelAccess::proceed), and stops if the answer
+    ///   is no. The result is within the threat even then: the originals, if nothing was found.
     /// - Values come back from the device by [`read`](ModelAccess::read), as seldom as the attack
     ///   allows; scores that only a trace wants, if [`is_traced`](ModelAccess::is_traced).
     ///

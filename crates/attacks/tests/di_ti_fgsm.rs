@@ -1,4 +1,5 @@
 //! DI-FGSM and TI-FGSM: PGD whose gradients are taken at resized images, or averaged over shifts.
+//! One file: both are tested on the same pair of models.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! Adversarial patches: what they change, where they go, what they show and what they cost.
+//! Adversarial patches: what they change, where they go, what they show and what they cost. One
+//! file, because it has one model with a known best patch.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! Universal perturbations: one for a whole set of images.
+//! Universal perturbations: one for a whole set of images. One file, because its models and sets
+//! are those of every claim.
 
 mod support;
 

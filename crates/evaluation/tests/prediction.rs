@@ -1,4 +1,4 @@
-//! Prediction modes on models whose answers are known.
+//! Prediction modes on models whose answers are known. One file, because all modes face the same.
 
 #[path = "../../attacks/tests/support/mod.rs"]
 mod support;

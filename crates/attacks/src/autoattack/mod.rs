@@ -1,4 +1,5 @@
-//! Suites of attacks: each attack runs on the examples that are still robust.
+//! Suites of attacks: each attack runs on the examples that are still robust. One file, because a
+//! suite is its settings, and its form as an attack asks all of them.
 
 mod cascade;
 mod presets;

@@ -1,4 +1,5 @@
-//! Every attack with another value of each setting that attacks share.
+//! Every attack with another value of each setting that attacks share. One file, because all of it
+//! goes by one list of variants.
 
 use crate::support::{Toy, fraction, images, largest};
 use crate::{CLASSES, attacks};

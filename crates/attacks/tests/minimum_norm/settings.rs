@@ -1,4 +1,4 @@
-//! What settings, goals and limits do.
+//! What settings, goals and limits do. One file: every attack of minimum norm goes through each.
 
 use crate::exact::rows;
 use crate::support::{Toy, fraction, gap, images, largest};

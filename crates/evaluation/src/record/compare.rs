@@ -1,4 +1,4 @@
-//! Two models on the same images.
+//! Two models on the same images. One file: which attacks match, and the test of each pair.
 
 use crate::binomial_test;
 use crate::record::comparable::refuse;

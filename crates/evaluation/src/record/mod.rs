@@ -2,6 +2,7 @@
 
 pub(crate) mod accuracy;
 pub(crate) mod adversarial;
+mod attack;
 mod audit;
 pub(crate) mod averaging;
 pub(crate) mod card;
@@ -15,6 +16,7 @@ mod folder;
 pub(crate) mod gallery;
 mod groups;
 mod noise_state;
+mod row;
 pub(crate) mod schema;
 pub(crate) mod spec;
 mod store;
@@ -23,6 +25,7 @@ mod validate;
 
 pub use self::accuracy::Accuracy;
 pub use self::adversarial::AdversarialImages;
+pub use self::attack::AttackRecord;
 pub use self::audit::{AuditRecord, Effort, ParseEffortError};
 pub use self::card::{DataCard, Epoch, ModelCard, ThreatCard};
 pub use self::cascade::CascadeRecord;
@@ -33,6 +36,7 @@ pub use self::curve::{EpsilonCurve, EpsilonPoint};
 pub use self::folder::{Owner, replace_files};
 pub use self::gallery::ExampleImage;
 pub use self::noise_state::NoiseState;
+pub use self::row::{Row, RowAttack};
 pub use self::schema::SCHEMA;
 pub use self::store::write_json;
 pub use self::table::table;
@@ -40,7 +44,7 @@ pub use self::table::table;
 use crate::EvaluationError;
 use crate::clopper_pearson;
 use crate::record::averaging::{Averaging, averaging, is_worst_evidence, parts};
-use cni_attacks::{Access, Budget, Passes, Threat};
+use cni_attacks::{Budget, Passes};
 use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -174,97 +178,6 @@ impl Record {
 
 fn one() -> usize {
     1
-}
-
-/// One attack and what it left of the accuracy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AttackRecord {
-    /// Its name.
-    pub name: String,
-    /// All its parameters.
-    pub spec: serde_json::Value,
-    /// SHA-256 of the parameters: equal hashes are equal attacks.
-    pub hash: String,
-    /// The key of its random numbers.
-    pub key: Key,
-    /// Robust accuracy under this attack. In a [cascade](Record::cascade) it is that after this
-    /// attack and those before it.
-    pub robust: Accuracy,
-    /// What it asks of the model. Records before version 3 do not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub access: Option<Access>,
-    /// Draws of the model's noise that each of its gradients averages over, 1 where the model has
-    /// none; absent for an attack without gradients.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gradient_draws: Option<usize>,
-    /// Whether its accuracy says anything against a model without noise, as [`Record::is_evidence`]
-    /// has it. Records before version 3 do not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<bool>,
-    /// Examples that it was run on: a model without noise is not attacked where it is wrong anyway.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attacked: Option<usize>,
-    /// Examples that it broke in a cascade: the model is wrong on them in every draw that decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub broken: Option<usize>,
-    /// Whether a [budget](Record::budget) ended it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub exhausted: bool,
-    /// What the attack cost, in passes of single images; the scoring is not in it, nor the attacks
-    /// on the model with its noise off or held.
-    pub passes: Passes,
-    /// Seconds that the attack took.
-    pub seconds: f64,
-}
-
-impl AttackRecord {
-    /// The threat that its settings name; `None` if they name none.
-    pub fn threat(&self) -> Option<Threat> {
-        serde_json::from_value(self.spec["threat"].clone()).ok()
-    }
-}
-
-/// How one example fared. `correct` counts are out of the record's number of draws.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Row {
-    /// Number of the example within the data.
-    pub index: usize,
-    /// Its label.
-    pub label: i64,
-    /// Correct draws on the image as it is.
-    pub clean: u32,
-    /// The class that most draws give the image as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub predicted: Option<i64>,
-    /// The attacks, in the order of the record. In a [cascade](Record::cascade) each has the worst
-    /// image so far.
-    pub attacks: Vec<RowAttack>,
-    /// Correct draws under the attack that hurts most.
-    pub worst_case: u32,
-    /// The certificate of the smoothed classifier, where there are any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<RowCertificate>,
-    /// The attack of a cascade that broke it; absent if none did, or the model was wrong as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub broken_by: Option<String>,
-}
-
-/// How one example fared under one attack.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RowAttack {
-    /// Correct draws.
-    pub correct: u32,
-    /// Distance of the adversarial image in the threat's norm.
-    pub distance: f64,
-    /// The class that most draws give it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub predicted: Option<i64>,
-    /// Whether the model without its noise is right on the image that the attack made for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub noise_off: Option<bool>,
-    /// Whether the model with its noise held is right on the image that the attack made for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fixed_noise: Option<bool>,
 }
 
 /// The record and what is behind it.

@@ -1,4 +1,5 @@
-//! Records that no model made: every field filled, every number from a key.
+//! Records that no model made: every field filled, every number from a key. One file, because a
+//! record is one value.
 #![allow(dead_code)]
 
 use cni_attacks::{Access, Passes, Threat};

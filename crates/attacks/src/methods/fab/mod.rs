@@ -1,4 +1,5 @@
-//! The fast adaptive boundary attack.
+//! The fast adaptive boundary attack. Settings and restarts are in one file; the descent and its
+//! step have their own.
 
 mod descent;
 mod step;
