@@ -4,7 +4,7 @@ use crate::devices::Sharing;
 use crate::given::Idle;
 use crate::model::Model;
 use crate::suites::{Checks, Suites};
-use crate::values::{above_zero, count, zero_or_more};
+use crate::values::{above_zero, count, epsilon, zero_or_more};
 use clap::{Args, Parser, Subcommand};
 use cni_burn::prelude::Precision;
 use std::path::PathBuf;
@@ -131,6 +131,19 @@ pub struct Evaluate {
     /// and gets one.
     #[arg(long, default_value_t = 20, value_parser = count)]
     pub eot_draws: usize,
+    /// Further radii at which each attack runs, for a curve of robust accuracy: 2/255,4/255,16/255.
+    #[arg(long, value_delimiter = ',', value_parser = epsilon)]
+    pub epsilons: Vec<f64>,
+    /// Certify each image by randomized smoothing with Gaussian noise of this standard deviation on
+    /// its pixels, whose range is [0, 1].
+    #[arg(long, value_parser = above_zero)]
+    pub sigma: Option<f64>,
+    /// Samples of each certificate. Published ones have 100,000.
+    #[arg(long, default_value_t = 1000, value_parser = count)]
+    pub samples: usize,
+    /// Keep the adversarial images, in the folder `adversarial` of --out.
+    #[arg(long)]
+    pub keep_adversarial: bool,
     /// Judge the model with its noise switched off.
     #[arg(long)]
     pub noise_off: bool,

@@ -61,12 +61,22 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
     if let Some(effort) = args.checks.unwrap_or(by_default).effort() {
         evaluation = evaluation.with_audit(Audit::new(eot).with_effort(effort))?;
     }
+    if !args.epsilons.is_empty() {
+        evaluation = evaluation.with_epsilons(args.epsilons.iter().copied())?;
+    }
+    if let Some(sigma) = args.sigma {
+        evaluation =
+            evaluation.with_certificates(Smoothing::new(sigma)?.with_samples(args.samples)?)?;
+    }
+    let out = args.out.clone().unwrap_or(out);
+    if args.keep_adversarial {
+        evaluation = evaluation.with_adversarial(out.join("adversarial"));
+    }
     let loader = Loader::validation(test.clone(), args.batch, Key::new(args.seed), &device)?;
     let batches = loader.epoch(0).map(|batch| batch.map(|batch| (batch.images, batch.labels)));
     let frozen = FrozenModel::new(&model, move |model: &ResNet, images| {
         autocast(precision, || model.forward(images))
     });
-    let out = args.out.clone().unwrap_or(out);
     let state = out.join("state");
     let judge = || -> Result<_, Box<dyn Error>> {
         let mut watch = Watch::new("attacks", args.quiet, test.len() as u64);
@@ -86,7 +96,7 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
 }
 
 /// Flags that others leave without effect.
-fn idle(args: &Evaluate) -> [Idle<'static>; 3] {
+fn idle(args: &Evaluate) -> [Idle<'static>; 4] {
     let apart = !args.suite.has_eot();
     let because = "AutoAttack attacks by itself";
     let checks = args.checks.is_some_and(|checks| checks != Checks::None);
@@ -96,6 +106,11 @@ fn idle(args: &Evaluate) -> [Idle<'static>; 3] {
             when: apart && checks,
             flags: &["checks"],
             because: "they are about the EOT attack, which --suite leaves out",
+        },
+        Idle {
+            when: args.sigma.is_none(),
+            flags: &["samples"],
+            because: "only certificates need samples, and --sigma asks for them",
         },
         args.source.idle(),
     ]

@@ -37,6 +37,7 @@ fn a_flag_that_others_leave_without_effect_is_refused() {
     for (arguments, said) in [
         ("evaluate --suite autoattack --checks quick", "--checks: got quick, "),
         ("evaluate --suite plus --eot-draws 3", "--eot-draws: got 3, "),
+        ("evaluate --samples 50", "--samples: got 50, "),
         ("evaluate --checkpoint weights.th --run somewhere", "--run: got somewhere, "),
         ("evaluate --checkpoint weights.th --noise none --place image", "--place: got image, "),
         ("info --epsilon 0.1", "--epsilon: got 0.1, "),

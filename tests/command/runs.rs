@@ -35,6 +35,24 @@ fn a_finished_evaluation_is_no_obstacle_to_another() {
 }
 
 #[test]
+fn a_curve_certificates_and_the_adversarial_images_are_there_when_asked_for() {
+    let (run, out) = (trained(), scratch("more"));
+    let asked = "--suite quick --epsilons 0.02,0.1 --sigma 0.2 --samples 20 --keep-adversarial";
+    works(evaluate(run, &out, asked));
+    let record = record(&out);
+    for curve in record["curves"].as_array().unwrap() {
+        let radii: Vec<_> = (curve["points"].as_array().unwrap().iter())
+            .map(|point| point["epsilon"].as_f64().unwrap())
+            .collect();
+        assert_eq!(radii, [0.02, 0.05, 0.1], "{curve}");
+    }
+    assert_eq!(record["certificates"]["sigma"], 0.2);
+    assert_eq!(record["certificates"]["samples"], 20);
+    let attacks = record["attacks"].as_array().unwrap().len();
+    assert_eq!(fs::read_dir(out.join("adversarial")).unwrap().count(), attacks);
+}
+
+#[test]
 fn a_killed_evaluation_goes_on_and_gives_the_same_record() {
     let run = trained();
     let (whole, killed) = (scratch("whole"), scratch("killed"));

@@ -58,6 +58,8 @@ fn a_value_out_of_range_is_refused_by_a_sentence_before_anything_is_written() {
         ("--draws 1000001", "at most 1000000"),
         ("--batch 0", "at least 1"),
         ("--eot-steps 0", "at least 1"),
+        ("--epsilons 8", "8 of 255 levels is 8/255"),
+        ("--sigma 0", "above 0"),
         ("--eot-draws 0", "at least 1"),
         ("--epsilon 8", "8/255"),
         ("--checkpoint 99", "99"),
@@ -67,6 +69,13 @@ fn a_value_out_of_range_is_refused_by_a_sentence_before_anything_is_written() {
     ];
     for (flags, wanted) in evaluation {
         named(refused(evaluate(run, &out, flags)), flags, wanted);
+    }
+    for (flags, wanted) in [
+        ("--epsilons 0.1,2/255,0.1", "0.1 twice"),
+        ("--sigma 0.1 --samples 9", "samples: got 9, wanted at least 10"),
+    ] {
+        let said = refused(evaluate(run, &out, flags));
+        assert!(said.contains(wanted), "{flags}: {said}");
     }
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "something was written");
 }

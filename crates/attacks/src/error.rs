@@ -226,18 +226,6 @@ pub enum AttackError {
         /// Why.
         reason: String,
     },
-    /// So few samples that they decide nothing, however they fall.
-    #[error(
-        "samples: got {got}, wanted at least {wanted} for alpha {alpha}: with fewer every answer is to abstain"
-    )]
-    Samples {
-        /// The samples given.
-        got: usize,
-        /// The fewest that can decide.
-        wanted: usize,
-        /// The probability that is left to error.
-        alpha: f64,
-    },
     /// Two images that are the same example of the data set.
     #[error(
         "examples: got number {number} for several images, wanted a number of its own for each"

@@ -14,6 +14,18 @@ pub enum EvaluationError {
     /// Counts or a confidence that no statistic can be made of.
     #[error(transparent)]
     Statistics(#[from] StatisticsError),
+    /// So few samples that they decide nothing, however they fall.
+    #[error(
+        "samples: got {got}, wanted at least {wanted} for alpha {alpha}: with fewer every answer is to abstain"
+    )]
+    Samples {
+        /// The samples given.
+        got: usize,
+        /// The fewest that can decide.
+        wanted: usize,
+        /// The probability that is left to error.
+        alpha: f64,
+    },
     /// No batch at all.
     #[error("data: got no examples, wanted at least one")]
     NoData,

@@ -1,5 +1,6 @@
 //! What randomized smoothing finds.
 
+use crate::EvaluationError;
 use cni_attacks::{AttackError, Passes, at_least_one, within};
 use serde::{Deserialize, Serialize};
 
@@ -71,10 +72,10 @@ pub fn certified_accuracy(
     certificates: &[Certificate],
     labels: &[usize],
     radius: f64,
-) -> Result<f64, AttackError> {
+) -> Result<f64, EvaluationError> {
     let wanted = at_least_one("certificates", certificates.len())?;
     if labels.len() != wanted {
-        return Err(AttackError::LabelCount { got: labels.len(), wanted });
+        return Err(AttackError::LabelCount { got: labels.len(), wanted }.into());
     }
     let least = within("radius", radius, |r| r >= 0.0, "a finite number of at least 0")?;
     let holds = |(certificate, label): (&Certificate, &usize)| match *certificate {

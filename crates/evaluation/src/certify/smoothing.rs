@@ -3,11 +3,9 @@
 use crate::certify::samples::Samples;
 use crate::predictor::votes::first_largest;
 use crate::statistics::{binomial, laws::normal_quantile};
-use crate::{Certificate, Certificates, Smoothed, SmoothedPredictions};
+use crate::{Certificate, Certificates, EvaluationError, Smoothed, SmoothedPredictions};
 use burn::tensor::Tensor;
-use cni_attacks::check_images;
-use cni_attacks::{AttackError, Classifier, Passes};
-use cni_attacks::{at_least_one, within};
+use cni_attacks::{Classifier, Passes, at_least_one, check_images, within};
 use cni_noise::{Examples, Key};
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
@@ -64,33 +62,33 @@ impl Smoothing {
     /// # Errors
     ///
     /// Where `sigma` is not finite and above 0.
-    pub fn new(sigma: f64) -> Result<Self, AttackError> {
+    pub fn new(sigma: f64) -> Result<Self, EvaluationError> {
         let wanted = "a finite number above 0: without noise on the input there is no certificate";
         let sigma = within("sigma", sigma, |sigma| sigma > 0.0, wanted)?;
         Ok(Self { sigma, selection: 100, samples: 100_000, alpha: 0.001, batch: 256 })
     }
 
     /// The number of samples n₀ that select the class to certify; an error where it is zero.
-    pub fn with_selection(self, selection: usize) -> Result<Self, AttackError> {
+    pub fn with_selection(self, selection: usize) -> Result<Self, EvaluationError> {
         Ok(Self { selection: at_least_one("selection", selection)?, ..self })
     }
 
     /// The number of samples n that predict, or estimate the selected class's probability; an error
     /// where it is zero.
-    pub fn with_samples(self, samples: usize) -> Result<Self, AttackError> {
+    pub fn with_samples(self, samples: usize) -> Result<Self, EvaluationError> {
         Ok(Self { samples: at_least_one("samples", samples)?, ..self })
     }
 
     /// The probability α that a prediction or a certificate is wrong; an error unless between 0 and
     /// 1.
-    pub fn with_alpha(self, alpha: f64) -> Result<Self, AttackError> {
+    pub fn with_alpha(self, alpha: f64) -> Result<Self, EvaluationError> {
         let inside = |alpha: f64| alpha > 0.0 && alpha < 1.0;
         Ok(Self { alpha: within("alpha", alpha, inside, "a number between 0 and 1")?, ..self })
     }
 
     /// The number of images in a pass, which bounds the memory; an error where it is zero. Results
     /// do not depend on it.
-    pub fn with_batch(self, batch: usize) -> Result<Self, AttackError> {
+    pub fn with_batch(self, batch: usize) -> Result<Self, EvaluationError> {
         Ok(Self { batch: at_least_one("batch", batch)?, ..self })
     }
 
@@ -111,7 +109,7 @@ impl Smoothing {
         images: Tensor<4>,
         key: Key,
         examples: impl Into<Examples>,
-    ) -> Result<SmoothedPredictions, AttackError> {
+    ) -> Result<SmoothedPredictions, EvaluationError> {
         self.check_samples(|samples| binomial::p_value(samples, samples) <= self.alpha)?;
         let examples = examples.into();
         let images = check_images(images, &examples)?;
@@ -138,7 +136,7 @@ impl Smoothing {
         images: Tensor<4>,
         key: Key,
         examples: impl Into<Examples>,
-    ) -> Result<Certificates, AttackError> {
+    ) -> Result<Certificates, EvaluationError> {
         self.certify_with(classifier, images, key, examples.into(), &mut |_| {})
     }
 
@@ -150,7 +148,7 @@ impl Smoothing {
         key: Key,
         examples: Examples,
         progress: &mut dyn FnMut(Passes),
-    ) -> Result<Certificates, AttackError> {
+    ) -> Result<Certificates, EvaluationError> {
         self.check_certifies()?;
         let images = check_images(images, &examples)?;
         let source = self.samples_of(classifier, progress);
@@ -165,7 +163,7 @@ impl Smoothing {
     }
 
     /// That as many samples can decide to certify at all.
-    pub(crate) fn check_certifies(&self) -> Result<(), AttackError> {
+    pub(crate) fn check_certifies(&self) -> Result<(), EvaluationError> {
         self.check_samples(|samples| binomial::lower(samples, samples, self.alpha) > 0.5)
     }
 
@@ -211,13 +209,13 @@ impl Smoothing {
     }
 
     /// That the samples can decide at all: whether as many do that all agree.
-    fn check_samples(&self, decides: impl Fn(u64) -> bool) -> Result<(), AttackError> {
+    fn check_samples(&self, decides: impl Fn(u64) -> bool) -> Result<(), EvaluationError> {
         if decides(self.samples as u64) {
             return Ok(());
         }
         let wanted = (self.samples + 1..).find(|&samples| decides(samples as u64));
         let wanted = wanted.expect("enough of them decide at any alpha above 0");
-        Err(AttackError::Samples { got: self.samples, wanted, alpha: self.alpha })
+        Err(EvaluationError::Samples { got: self.samples, wanted, alpha: self.alpha })
     }
 
     fn decide(&self, votes: &[u32]) -> Smoothed {

@@ -18,7 +18,7 @@
 //! let smoothing = Smoothing::new(0.1)?.with_samples(1000)?;
 //! let certified = smoothing.certify(&model, images, Key::new(1), 0)?;
 //! assert!(matches!(certified.certificates[0], Certificate::Certified { class: 0, .. }));
-//! # Ok::<(), cni_attacks::AttackError>(())
+//! # Ok::<(), cni_evaluation::EvaluationError>(())
 //! ```
 //!
 //! The modes are those of Nemcovsky et al. (arXiv 1911.07198), the smoothing of CNI (arXiv
