@@ -9,8 +9,8 @@ use burn::nn::{Linear, LinearConfig, loss::CrossEntropyLossConfig};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use cni_burn::data::{Augment, Loader, Split, digits};
 use cni_burn::prelude::*;
-use cni_burn::training::data::{Augment, Loader, Split, digits};
 
 #[derive(Module, Debug)]
 struct Cnn {

@@ -3,15 +3,15 @@
 //!
 //! `cargo run --release --example quickstart`
 
-#[path = "cifar_resnet/fraction.rs"]
+#[path = "../crates/cli/src/fraction.rs"]
 mod fraction;
 
 use burn::tensor::Device;
 use clap::Parser;
+use cni_burn::data::{Loader, Split, digits};
 use cni_burn::evaluation::audit::Audit;
 use cni_burn::evaluation::{Verdict, write_json};
 use cni_burn::prelude::*;
-use cni_burn::training::data::{Loader, Split, digits};
 use std::error::Error;
 use std::path::PathBuf;
 

@@ -6,11 +6,11 @@ use burn::module::{Flag, Module, ModuleVisitor, Param, ParamId, Reparameterizati
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor};
+use cni_burn::data::{Augment, Loader, Split, digits};
 use cni_burn::evaluation::Evaluated;
 use cni_burn::layers::LearnedNoise;
 use cni_burn::noise::uniform;
 use cni_burn::prelude::*;
-use cni_burn::training::data::{Augment, Loader, Split, digits};
 
 const CLASSES: usize = 10;
 

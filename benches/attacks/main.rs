@@ -3,7 +3,7 @@
 
 mod calls;
 mod export;
-#[path = "../../examples/cifar_resnet/fraction.rs"]
+#[path = "../../crates/cli/src/fraction.rs"]
 mod fraction;
 #[path = "../compare/machine.rs"]
 mod machine;
@@ -13,8 +13,8 @@ mod theirs;
 
 use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
+use cni_burn::data::{Split, cifar10};
 use cni_burn::prelude::*;
-use cni_burn::training::data::{Split, cifar10};
 use cni_burn::training::{Which, load_checkpoint};
 use export::export;
 use ours::{Model, Name};

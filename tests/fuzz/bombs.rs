@@ -3,7 +3,7 @@
 use crate::MEMORY;
 use crate::evaluations::record;
 use crate::import::small;
-use cni_burn::training::data::image_folder;
+use cni_burn::data::image_folder;
 use std::fs;
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! Image sets.
 
 use crate::kind::{Demand, Kind};
-use cni_burn::training::data::image_folder;
-use cni_burn::training::data::{DataError, ImageData, Split, cifar10 as ten, cifar100 as hundred};
+use cni_burn::data::image_folder;
+use cni_burn::data::{DataError, ImageData, Split, cifar10 as ten, cifar100 as hundred};
 use image::{Rgb, RgbImage};
 use std::fs;
 use std::path::Path;

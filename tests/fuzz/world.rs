@@ -2,8 +2,8 @@
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor};
+use cni_burn::data::ImageData;
 use cni_burn::noise::{Key, normal, uniform};
-use cni_burn::training::data::ImageData;
 
 pub const SHAPE: [usize; 3] = [1, 2, 2];
 const CLASSES: usize = 3;

@@ -30,7 +30,8 @@
 //! - [`attacks`] (`cni-attacks`): threat model, attacks and suites of them;
 //! - [`evaluation`] (`cni-evaluation`): the robust accuracy of stochastic models with intervals,
 //!   certificates, records, and the audit of the attack behind a number;
-//! - [`training`] (`cni-training`): data, objectives, schedules, training that resumes exactly;
+//! - [`data`] (`cni-data`): labelled images, where they come from, augmentation, keyed batches;
+//! - [`training`] (`cni-training`): objectives, schedules, training that resumes exactly;
 //! - `report` (`cni-report`): HTML, Markdown and plots from the records of evaluations.
 //!
 //! [`prelude`] has what an application uses of them. [`device`] finds devices by the name of their
@@ -51,6 +52,7 @@ pub mod device_check;
 mod panics;
 
 pub use cni_attacks as attacks;
+pub use cni_data as data;
 pub use cni_evaluation as evaluation;
 pub use cni_layers as layers;
 pub use cni_noise as noise;

@@ -1,6 +1,6 @@
-use crate::data::Augment;
 use crate::{Objective, Schedule, Sgd, TrainingError};
 use cni_attacks::Attack;
+use cni_data::Augment;
 use cni_noise::Key;
 use cni_ops::Precision;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! What a training run refuses, and how it can end early.
 
-use crate::data::DataError;
 use burn::train::checkpoint::CheckpointerError;
 use cni_attacks::AttackError;
+use cni_data::DataError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

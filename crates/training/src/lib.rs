@@ -9,7 +9,7 @@
 //! use burn::tensor::{Device, Tensor};
 //! use cni_attacks::{Pgd, Threat};
 //! use cni_noise::Key;
-//! use cni_training::data::{Split, digits};
+//! use cni_data::{Split, digits};
 //! use cni_training::{Objective, Start, Trainer, TrainingConfig};
 //!
 //! let device = Device::flex().autodiff();
@@ -24,7 +24,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`data`]: images, augmentation, keyed batches;
 //! - [`Objective`], [`Adversarial`]: what a step minimises;
 //! - [`Sgd`], [`Schedule`], [`clip_by_norm`]: PyTorch's SGD, learning rates by step or epoch,
 //!   clipping by the global norm;
@@ -35,7 +34,6 @@
 
 mod checkpoint;
 mod config;
-pub mod data;
 mod devices;
 mod error;
 mod finite;

@@ -1,9 +1,9 @@
 //! What a training step minimises.
 
 use crate::TrainingError;
-use crate::data::Batch;
 use burn::tensor::{Int, Tensor};
 use cni_attacks::{Attack, AttackError, Classifier, Loss};
+use cni_data::Batch;
 use cni_noise::{Key, Noise, scope_at};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,10 +1,10 @@
 //! What is asked of a model and its data before the first step.
 
-use crate::data::ImageData;
 use crate::trainee::seed;
 use crate::{Devices, Progress, TrainingConfig, TrainingError};
 use burn::module::{Flag, Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
+use cni_data::ImageData;
 use cni_noise::{Key, Noise, scope};
 use cni_ops::{Precision, autocast};
 

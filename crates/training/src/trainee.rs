@@ -1,7 +1,6 @@
 //! A model in training, as Burn's trainer wants it: one file, because its step and its validation
 //! share how a batch is attacked and judged.
 
-use crate::data::Batch;
 use crate::finite::not_finite;
 use crate::metrics::Outcome;
 use crate::objective::{Objective, hits, perturb};
@@ -16,6 +15,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use cni_attacks::{Attack, Classifier, FrozenModel, Loss};
+use cni_data::Batch;
 use cni_noise::{Key, Noise, scope_at};
 use cni_ops::{Precision, autocast};
 use std::any::Any;

@@ -1,7 +1,6 @@
 //! The run.
 
 use crate::checkpoint::{Part, Retain, Writers};
-use crate::data::{ImageData, Loader, Shares};
 use crate::history::best;
 use crate::identity::describe;
 use crate::metrics::{CLEAN, LOSS, Mean, ROBUST};
@@ -18,6 +17,7 @@ use crate::{Devices, EpochRow, Progress, StopReason, TrainingConfig, TrainingErr
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use burn::train::{Learner, SupervisedTraining};
+use cni_data::{ImageData, Loader, Shares};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

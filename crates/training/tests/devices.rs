@@ -12,9 +12,9 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Pgd, Threat};
+use cni_data::{Augment, ImageData, Loader, Split, digits};
 use cni_noise::{Key, Noise, current_examples, layer_key, normal_at, scope};
 use cni_ops::{Precision, autocast};
-use cni_training::data::{Augment, ImageData, Loader, Split, digits};
 use cni_training::{
     Devices, Objective, Parallel, Progress, Schedule, Sgd, Start, Trained, Trainer, TrainingConfig,
     TrainingError,

@@ -6,9 +6,9 @@ use burn::module::{Module, ModuleDisplay};
 use burn::nn::activation::RReluConfig;
 use burn::nn::{DropoutConfig, GaussianNoiseConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use cni_data::{ImageData, Loader};
 use cni_layers::{ActivationNoiseConfig, Granularity, Per};
 use cni_noise::Convention;
-use cni_training::data::{ImageData, Loader};
 use cni_training::{
     Devices, Parallel, Progress, Schedule, Start, Trained, Trainer, TrainingConfig, TrainingError,
     Which, checkpoint_info, load_checkpoint,

@@ -11,9 +11,9 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Apgd, Attack, AttackError, Pgd, Threat};
+use cni_data::{Augment, ImageData, Split, digits};
 use cni_noise::{Key, Noise, layer_key, normal_at, scope};
 use cni_ops::{Precision, current_precision};
-use cni_training::data::{Augment, ImageData, Split, digits};
 use cni_training::{
     Adversarial, EpochRow, Labels, Objective, Progress, Schedule, Sgd, Start, StopReason, Trained,
     Trainer, TrainingConfig, TrainingError, Which, load_checkpoint,

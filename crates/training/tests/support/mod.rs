@@ -7,10 +7,10 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use cni_data::{ImageData, Split, digits};
 use cni_layers::models::{Normalize, NormalizeConfig};
 use cni_layers::{ActivationNoise, ActivationNoiseConfig, Granularity, WeightNoise, keyed_init};
 use cni_noise::{Convention, Key};
-use cni_training::data::{ImageData, Split, digits};
 use cni_training::{
     Objective, Progress, Schedule, Start, Trained, Trainer, TrainingConfig, TrainingError,
 };

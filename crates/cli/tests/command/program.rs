@@ -13,29 +13,6 @@ const SMALL: &str = "--dataset digits --depth 8 --width 0.25 --rank 2 --epsilon 
 /// An evaluation that takes a second or two.
 const BRIEF: &str = "--examples 20 --draws 3 --eot-steps 2 --eot-draws 2 --checks none";
 
-/// The program, which must be of the sources as they are.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let tests = std::env::current_exe().unwrap();
-        let examples = tests.parent().and_then(Path::parent).unwrap().join("examples");
-        let program = examples.join(format!("cifar_resnet{}", std::env::consts::EXE_SUFFIX));
-        let build = "wanted `cargo build --workspace --example cifar_resnet` first";
-        let changed = |path: &Path| fs::metadata(path).and_then(|file| file.modified());
-        let built = changed(&program);
-        let built = built.unwrap_or_else(|error| panic!("{}: {error}, {build}", program.display()));
-        // Cargo's list of what the program is made of, by the rules of make.
-        let sources = fs::read_to_string(examples.join("cifar_resnet.d")).unwrap();
-        let (_, sources) = sources.split_once(": ").unwrap();
-        for source in sources.replace("\\ ", "\0").split_whitespace() {
-            let source = source.replace('\0', " ");
-            let newer = changed(Path::new(&source)).is_ok_and(|time| time > built);
-            assert!(!newer, "{}: older than {source}, {build}", program.display());
-        }
-        program
-    })
-}
-
 /// A folder that is empty when a run of the tests first asks for it.
 pub fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("command").join(name);
@@ -47,7 +24,7 @@ pub fn scratch(name: &str) -> PathBuf {
 }
 
 pub fn command<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(program());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cni"));
     command.args(arguments).current_dir(env!("CARGO_TARGET_TMPDIR")).stdin(Stdio::null());
     command
 }

@@ -1,4 +1,4 @@
-use super::DataError;
+use crate::DataError;
 use std::path::Path;
 use sysinfo::System;
 

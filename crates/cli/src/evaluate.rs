@@ -7,12 +7,12 @@ use crate::given::{Given, Idle};
 use crate::suites::Checks;
 use crate::train::some;
 use crate::watch::Watch;
+use cni_burn::data::{DataError, ImageData, Loader, Split};
 use cni_burn::device::device;
 use cni_burn::evaluation::audit::Audit;
 use cni_burn::evaluation::{Check, Verdict};
 use cni_burn::prelude::*;
 use cni_burn::report::Report;
-use cni_burn::training::data::{DataError, ImageData, Loader, Split};
 use std::error::Error;
 use std::ffi::OsString;
 

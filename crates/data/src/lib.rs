@@ -5,7 +5,7 @@
 //! use burn::data::dataloader::DataLoader;
 //! use burn::tensor::Device;
 //! use cni_noise::Key;
-//! use cni_training::data::{Augment, Loader, Split, digits};
+//! use cni_data::{Augment, Loader, Split, digits};
 //!
 //! let (train, validation) = digits(Split::Train).split_validation(200, Key::new(1))?;
 //! let loader = Loader::training(train, 64, Augment::default(), Key::new(2), &Device::flex())?;
@@ -45,7 +45,7 @@ pub use download::{download_cifar10, download_cifar100};
 pub use error::DataError;
 pub use folder::{ImageFolder, image_folder};
 pub use loader::{Batch, Epoch, Loader};
-pub(crate) use shares::Shares;
+pub use shares::Shares;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cni_noise::{Key, permutation};

@@ -1,4 +1,4 @@
-use super::{Augment, DataError, ImageData, upload};
+use crate::{Augment, DataError, ImageData, upload};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::{Device, Int, Tensor};
@@ -132,7 +132,7 @@ impl Loader {
     }
 
     /// Moves to another device.
-    pub(crate) fn on(mut self, device: &Device) -> Self {
+    pub fn on(mut self, device: &Device) -> Self {
         self.device = device.clone();
         self
     }
@@ -243,8 +243,8 @@ impl DataLoaderIterator<Batch> for Epoch<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::toy;
     use super::*;
+    use crate::tests::toy;
 
     fn training(n: usize, batch_size: usize) -> Loader {
         let augment = Augment { crop_padding: 1, flip: true };

@@ -1,5 +1,5 @@
-use super::cifar::{CIFAR10, CIFAR100, Layout};
-use super::{DataError, hex};
+use crate::cifar::{CIFAR10, CIFAR100, Layout};
+use crate::{DataError, hex};
 use flate2::read::GzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
 use md5::{Digest, Md5};
@@ -102,8 +102,8 @@ impl<R: Read> Read for Hashed<R> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Split, cifar100};
     use super::*;
+    use crate::{Split, cifar100};
     use flate2::{Compression, write::GzEncoder};
     use std::net::TcpListener;
     use std::thread;

@@ -1,4 +1,4 @@
-use super::{DataError, ImageData, jpeg, memory};
+use crate::{DataError, ImageData, jpeg, memory};
 use image::error::{LimitError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use rayon::prelude::*;
@@ -41,12 +41,12 @@ pub fn image_folder(
 /// Settings of an image set that is read from a directory as [`image_folder`] reads it.
 ///
 /// ```no_run
-/// # use cni_training::data::ImageFolder;
+/// # use cni_data::ImageFolder;
 /// let train = ImageFolder::new("data/train").with_size([32, 32]).read()?;
 /// let classes = train.classes().to_vec();
 /// let test = ImageFolder::new("data/test").with_size([32, 32]).with_classes(classes).read()?;
 /// train.same_classes(&test)?;
-/// # Ok::<(), cni_training::data::DataError>(())
+/// # Ok::<(), cni_data::DataError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ImageFolder {
@@ -129,7 +129,7 @@ impl ImageFolder {
         }
         let found = || directories.iter().map(|directory| name(directory)).collect();
         let classes: Vec<String> = self.classes.clone().unwrap_or_else(found);
-        super::check_classes(&name(dir), &classes)?;
+        crate::check_classes(&name(dir), &classes)?;
         let (mut files, mut labels, mut skipped) = (Vec::new(), Vec::new(), 0);
         for directory in &directories {
             let class = name(directory);

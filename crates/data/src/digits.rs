@@ -1,7 +1,7 @@
-use super::{ImageData, Split};
+use crate::{ImageData, Split};
 use flate2::read::GzDecoder;
 
-const CSV: &[u8] = include_bytes!("../../assets/digits.csv.gz");
+const CSV: &[u8] = include_bytes!("../assets/digits.csv.gz");
 const TRAIN: usize = 1437;
 
 /// 1,797 hand-written digits, gray images `[1, 8, 8]` of 10 classes, built into this crate: a data

@@ -7,9 +7,9 @@ use crate::given::{Given, Idle};
 use crate::values::{depth, epsilon, width};
 use burn::tensor::Device;
 use clap::Args;
+use cni_burn::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
 use cni_burn::layers::NoiseError;
 use cni_burn::prelude::*;
-use cni_burn::training::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
 use cni_burn::training::{CheckpointFault, CheckpointInfo, TrainingError, Which, checkpoint_info};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -236,7 +236,7 @@ impl Model {
 
 #[cfg(feature = "download")]
 fn download(dataset: Dataset, source: &Source) -> Result<(), DataError> {
-    use cni_burn::training::data::{download_cifar10, download_cifar100};
+    use cni_burn::data::{download_cifar10, download_cifar100};
     match dataset {
         Dataset::Cifar10 => download_cifar10(&source.data).map(drop),
         Dataset::Cifar100 => download_cifar100(&source.data).map(drop),

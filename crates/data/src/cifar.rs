@@ -1,4 +1,4 @@
-use super::{DataError, ImageData, Split, memory};
+use crate::{DataError, ImageData, Split, memory};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -156,7 +156,7 @@ impl Layout {
         if names.len() != self.classes() {
             return Err(DataError::ClassNames { path, got: names.len(), wanted: self.classes() });
         }
-        super::check_classes(&path.display().to_string(), &names)?;
+        crate::check_classes(&path.display().to_string(), &names)?;
         Ok(names)
     }
 

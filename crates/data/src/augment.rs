@@ -1,4 +1,4 @@
-use super::DataError;
+use crate::DataError;
 use cni_noise::{Key, host_uniform};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ impl Augment {
     ///
     /// [`DataError::CropPadding`] for a padding that is not smaller than the images: crops would be
     /// empty.
-    pub(crate) fn check(&self, [_, height, width]: [usize; 3]) -> Result<(), DataError> {
+    pub fn check(&self, [_, height, width]: [usize; 3]) -> Result<(), DataError> {
         let side = height.min(width);
         match self.crop_padding > 0 && self.crop_padding >= side {
             true => Err(DataError::CropPadding { got: self.crop_padding, side }),

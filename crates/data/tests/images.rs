@@ -1,6 +1,6 @@
 //! Image files against Pillow; `tests/reference/images.py` of the repository made most of them.
 
-use cni_training::data::{DataError, ImageData, ImageFolder, image_folder};
+use cni_data::{DataError, ImageData, ImageFolder, image_folder};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageBuffer, Luma, Rgb, RgbImage};
 use serde_json::Value;

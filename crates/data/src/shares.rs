@@ -1,4 +1,4 @@
-use super::{Batch, Loader};
+use crate::{Batch, Loader};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator};
 use burn::tensor::Device;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// That would be other batches for every number of devices, so here a slice of the epoch is taken
 /// to mean a share of every batch.
 #[derive(Debug)]
-pub(crate) struct Shares {
+pub struct Shares {
     loader: Loader,
     devices: usize,
 }
@@ -45,9 +45,9 @@ impl DataLoader<Batch> for Shares {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Augment;
-    use super::super::tests::toy;
     use super::*;
+    use crate::Augment;
+    use crate::tests::toy;
     use burn::data::dataloader::split::split_dataloader;
     use cni_noise::Key;
 
