@@ -1,5 +1,5 @@
-//! The attack trait, and how an attack runs on a model. One file: what an attack answers, and what
-//! is done with the answers.
+//! The attack trait, and how an attack runs on a model. One file: the questions that an attack
+//! answers, and the code that asks them.
 
 use crate::adversarial::UncheckedResult;
 use crate::runner::Runner;

@@ -158,11 +158,11 @@ fn settings_without_effect_are_refused() {
         ),
         (
             message(Apgd::targeted(linf).with_loss(Loss::Margin)),
-            "loss: got Margin, wanted none: a targeted APGD climbs the targeted DLR loss",
+            "loss: got Margin, wanted none: a targeted APGD raises the targeted DLR loss",
         ),
         (
             message(Apgd::cross_entropy(l1).with_rho(0.5)),
-            "rho: got 0.5, wanted none: in the L1 norm no step halves for want of rises",
+            "rho: got 0.5, wanted none: in the L1 norm steps do not depend on how often the score rises",
         ),
         (
             message(Fab::new(linf).with_targets(5)),

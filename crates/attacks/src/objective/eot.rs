@@ -30,7 +30,7 @@ pub enum Expectation {
 pub struct Eot {
     /// Draws of the model's noise.
     pub draws: usize,
-    /// What is averaged.
+    /// The quantity that is averaged.
     pub expectation: Expectation,
 }
 
@@ -48,15 +48,14 @@ impl Eot {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
     }
 
-    /// What a gradient costs for each example.
+    /// The cost of a gradient for each example.
     pub fn gradient_cost(self) -> Passes {
         let draws = self.draws as u64;
         let twice = draws > 1 && self.expectation != Expectation::Loss;
         Passes { forwards: if twice { 2 * draws } else { draws }, backwards: draws }
     }
 
-    /// The name of an attack, `EOT-{name}x{draws}` and the expectation where there are several
-    /// draws.
+    /// The name of an attack: `EOT-{name}x{draws}` and the expectation if there are several draws.
     pub(crate) fn name(self, name: String) -> String {
         match self.draws {
             1 => name,

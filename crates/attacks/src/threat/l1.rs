@@ -1,4 +1,4 @@
-//! The geometry of the L1 norm, which is made of sorting.
+//! The geometry of the L1 norm, which needs sorting and root finding.
 
 use super::on_host::Images;
 use burn::tensor::Tensor;

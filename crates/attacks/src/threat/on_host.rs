@@ -29,7 +29,7 @@ impl Images {
         some
     }
 
-    /// How many values an image has; one where it has none, since no chunk is empty.
+    /// The number of values of an image; one if it has none, since no chunk may be empty.
     fn each(&self) -> usize {
         self.shape[1..].iter().product::<usize>().max(1)
     }

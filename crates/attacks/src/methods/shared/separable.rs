@@ -38,7 +38,7 @@ impl Separable {
         Self::between(down, gradient, self.across.clone())
     }
 
-    /// Half precision is computed in single, where no small slope is lost.
+    /// Half precision is computed in single, so that no small slope is lost.
     fn between(left: Tensor<4>, images: Tensor<4>, right: Tensor<4>) -> Tensor<4> {
         let dtype = images.dtype();
         left.matmul(at_least_single(images)).matmul(right).cast(dtype)

@@ -177,8 +177,9 @@ impl NearestSearch {
         access.proceed(&self.batch, images, &evaluated.scores, self.threat.norm())
     }
 
-    /// How far from each original a search may start: the radius of the threat; without one the
-    /// distance of the nearest image so far, or of the farthest of the box where there is none.
+    /// How far from each original a search may start: the radius of the threat; without one, the
+    /// distance of the nearest image so far, or, if there is none, of the farthest image of the
+    /// box.
     pub fn reach(&self) -> Vec<f64> {
         let epsilon = self.threat.epsilon();
         if !self.threat.is_unbounded() {
