@@ -80,8 +80,8 @@ pub enum AttackError {
     },
     /// Values are NaN or infinite.
     #[error(
-        "{field}: got NaN or infinite values for {got} examples, the first of them number {example}, \
-         wanted finite values"
+        "{field}: got NaN or infinite values for {got} examples, the first of them number \
+         {example}, wanted finite values"
     )]
     NonFinite {
         /// Which values they are: the images, the logits or the gradient.
@@ -228,8 +228,8 @@ pub enum AttackError {
     },
     /// There are too few samples: even if all of them agree, the answer is to abstain.
     #[error(
-        "samples: got {got}, wanted at least {wanted} for alpha {alpha}: with fewer every answer is \
-         to abstain"
+        "samples: got {got}, wanted at least {wanted} for alpha {alpha}: with fewer every answer \
+         is to abstain"
     )]
     Samples {
         /// The samples given.
@@ -259,8 +259,8 @@ pub enum AttackError {
     },
     /// The images that an attack returned have pixels that are NaN or infinite.
     #[error(
-        "{attack}: got NaN or infinite pixels in {got} images, the first of them example {example}, \
-         wanted finite pixels"
+        "{attack}: got NaN or infinite pixels in {got} images, the first of them example \
+         {example}, wanted finite pixels"
     )]
     ResultNotFinite {
         /// The attack.

@@ -75,13 +75,14 @@ impl Ddn {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The share by which the length changes in each iteration; an error unless in (0, 1).
+    /// The share γ by which the length of the change grows or shrinks in each iteration; an error
+    /// unless in (0, 1).
     pub fn with_gamma(self, gamma: f64) -> Result<Self, AttackError> {
         let gamma = within("gamma", gamma, |g| g > 0.0 && g < 1.0, "above 0 to below 1")?;
         Ok(Self { gamma, ..self })
     }
 
-    /// The length to begin with, in units of the pixel range; an error unless above 0.
+    /// The length of the change at first, in units of the pixel range; an error unless above 0.
     pub fn with_initial_norm(self, length: f64) -> Result<Self, AttackError> {
         let initial_norm = within("initial_norm", length, |l| l > 0.0, "above 0")?;
         Ok(Self { initial_norm, ..self })

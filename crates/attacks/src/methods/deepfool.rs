@@ -47,7 +47,8 @@ pub struct DeepFool {
 const LONGER: f64 = 1e-4;
 
 impl DeepFool {
-    /// Fifty iterations among ten classes, with an overshoot of 0.02; an error if the norm is L1.
+    /// The settings above: 50 iterations, ten classes, an overshoot of 0.02, one draw; an error if
+    /// the norm is L1.
     pub fn new(threat: Threat) -> Result<Self, AttackError> {
         if threat.norm() == Norm::L1 {
             let wanted = &[Norm::Linf, Norm::L2];

@@ -203,7 +203,8 @@ mod tests {
                 let moved = moved(norm, &point, &normal, offset);
                 prop_assert!(moved.iter().all(|x| (0.0..=1.0).contains(x)), "{norm:?} {moved:?}");
                 let fixed = |((a, b), w): ((&f64, &f64), &f64)| *w != 0.0 || a == b;
-                prop_assert!(moved.iter().zip(&point).zip(&normal).all(fixed), "{norm:?} {moved:?}");
+                let all_fixed = moved.iter().zip(&point).zip(&normal).all(fixed);
+                prop_assert!(all_fixed, "{norm:?} {moved:?}");
                 let left = value(&point, &moved, &normal, offset);
                 let wanted = distance_by_bisection(norm, &point, &normal, offset);
                 if wanted.is_finite() {
@@ -211,7 +212,8 @@ mod tests {
                     let got = distance(norm, &moved, &point);
                     prop_assert!((got - wanted).abs() < 1e-9, "{norm:?}: {got}, wanted {wanted}");
                 } else {
-                    let faces = |(x, w): (&f64, &f64)| *w == 0.0 || *x == if w * offset < 0.0 { 1.0 } else { 0.0 };
+                    let face = |w: f64| if w * offset < 0.0 { 1.0 } else { 0.0 };
+                    let faces = |(x, w): (&f64, &f64)| *w == 0.0 || *x == face(*w);
                     prop_assert!(moved.iter().zip(&normal).all(faces), "{norm:?} {moved:?}");
                 }
             }

@@ -1,5 +1,6 @@
 //! Carlini and Wagner's attack in Linf: a penalty on changes beyond a bound, which is lowered again
-//! and again.
+//! and again. Bound and attack are in one file, because the settings of the attack are those of the
+//! bound.
 
 mod settings;
 

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// With the given probability an image is resized, bilinearly, and laid on black of its own size at
 /// a random place. The new side is uniform among the whole numbers from `⌊resize_rate · side⌋`, at
-/// least 1, to `side − 1`; a side of one pixel stays. The rows above it and the columns to its left
-/// are as many as a number drawn uniformly from 0 to one less than the difference of the sides, as
-/// in the authors' code. Rows and columns shrink by the same draw, so that an image keeps its form.
-/// The perturbation then fits less closely to one model, and misleads others more often.
+/// least 1, to `side − 1`; a side of one pixel stays. The number of rows above it and the number of
+/// columns to its left are each drawn uniformly, from 0 to one less than the difference of the
+/// sides, as in the authors' code. Rows and columns shrink by the same draw, so that an image keeps
+/// its form. The perturbation then fits less closely to one model, and misleads others more often.
 ///
 /// # Deviations
 ///
@@ -103,7 +103,7 @@ impl InputDiversity {
     }
 }
 
-/// The part of a side that the whole of it is shrunk to.
+/// The part of a side to which the whole side is shrunk.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Span {
     side: usize,
@@ -116,7 +116,7 @@ impl Span {
         Self { side, size: side, before: 0 }
     }
 
-    /// By a size and a place that are uniform in [0, 1).
+    /// The part for two draws, uniform in [0, 1), of its size and its place.
     fn drawn(side: usize, rate: f64, size: f64, place: f64) -> Self {
         let below = |draw: f64, count: usize| (draw * count as f64) as usize;
         let least = ((side as f64 * rate) as usize).max(1);

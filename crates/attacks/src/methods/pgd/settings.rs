@@ -122,7 +122,7 @@ impl Pgd {
         let attack = self.clone();
         match knob {
             Knob::Epsilon(got) if self.threat.epsilon() == 0.0 => {
-                let wanted = "an attack with a radius above 0: its step size scales with the radius";
+                let wanted = "an attack with a radius above 0: its step size scales with it";
                 Err(AttackError::Setting { field: "epsilon", got, wanted })
             }
             Knob::Epsilon(epsilon) => {
