@@ -59,8 +59,8 @@ pub trait Attack: AsAttack + Send + Sync {
     /// The attack with all its parameters, for records.
     fn spec(&self) -> serde_json::Value;
 
-    /// How many draws of the attacked model's noise each of its gradients averages over (EOT);
-    /// `None` for an attack that takes no gradient of that model.
+    /// The number of draws of the attacked model's noise that are averaged for each of its
+    /// gradients (EOT); `None` for an attack that takes no gradient of that model.
     ///
     /// Draws that only score or compare candidates do not count: a gradient under a single draw
     /// misleads a run, however well its results are compared. A suite gives the largest number

@@ -86,7 +86,7 @@ pub enum AttackError {
     NonFinite {
         /// Which values they are: the images, the logits or the gradient.
         field: &'static str,
-        /// How many examples have them.
+        /// The number of examples that have such values.
         got: usize,
         /// The number of the first such example.
         example: u64,
@@ -153,7 +153,7 @@ pub enum AttackError {
     LossNotFinite {
         /// The name of the function.
         name: String,
-        /// How many examples have them.
+        /// The number of examples that have such values.
         got: usize,
         /// The number of the first such example.
         example: u64,
@@ -265,7 +265,7 @@ pub enum AttackError {
     ResultNotFinite {
         /// The attack.
         attack: String,
-        /// How many images have such pixels.
+        /// The number of images that have such pixels.
         got: usize,
         /// The number of the first such example.
         example: u64,
@@ -296,7 +296,7 @@ pub enum AttackError {
         norm: Norm,
         /// The number of the first such example.
         example: u64,
-        /// How many images are outside.
+        /// The number of images outside.
         count: usize,
     },
     /// The logits do not depend on the images in the autodiff graph, so that no gradient reaches

@@ -216,7 +216,7 @@ impl Attack for Suite {
         Ok(Arc::new(Self { draws, left_out, ..Self::new(self.name.clone(), attacks)? }))
     }
 
-    /// What all its attacks cost, and the draws that decide before the first and after each.
+    /// The cost of all its attacks, and of the draws that decide before the first and after each.
     fn cost(&self, classes: usize, stochastic: bool) -> Option<Passes> {
         let draws = if stochastic { self.draws } else { 1 };
         let decision = Passes { forwards: draws as u64, backwards: 0 };

@@ -90,7 +90,7 @@ use crate::{Attack, AttackError};
 
 type Loader = fn(Spec) -> Result<Box<dyn Attack>, AttackError>;
 
-/// How each attack is read back from its settings.
+/// The functions that read each attack from its settings, by its name.
 pub(crate) const LOADERS: &[(&str, Loader)] = &[
     (AdversarialPatch::NAME, load::<AdversarialPatch>),
     (Apgd::NAME, load::<Apgd>),

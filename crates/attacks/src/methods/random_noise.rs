@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::{Deserialize, Serialize};
 
-/// How random perturbations are distributed.
+/// The law of random perturbations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoiseLaw {

@@ -116,12 +116,12 @@ pub(crate) struct Mean {
     pub logits: Tensor<2>,
     /// The mean of the averaged quantity.
     pub averaged: Tensor<2>,
-    /// How near the images are to the goal, if a goal was given.
+    /// The success of the images, if a goal was given.
     pub success: Option<Success>,
 }
 
-/// How near images are to a goal, over the draws of a stochastic model or of the average of its
-/// draws.
+/// The success of images: how near they are to a goal, over the draws of a stochastic model or for
+/// the average of its draws.
 #[derive(Clone)]
 pub(crate) struct Success {
     /// The share of the draws in which the goal is reached, `[batch]`.

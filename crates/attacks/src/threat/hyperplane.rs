@@ -36,7 +36,7 @@ impl Towards {
         (w > 0.0) != self.down
     }
 
-    /// How far a coordinate can go.
+    /// The room of a coordinate: how far it can go.
     fn room(&self, x: f64, w: f64) -> f64 {
         if self.up(w) { 1.0 - x } else { x }
     }

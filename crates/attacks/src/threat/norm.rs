@@ -9,7 +9,7 @@ use cni_noise::{Examples, Key, normal_rows, uniform_rows};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How the size of a perturbation is measured, for each image by itself.
+/// The norm that measures the size of a perturbation, for each image by itself.
 ///
 /// Images are `[batch, channels, height, width]`; results have the element type and device of the
 /// images.

@@ -55,7 +55,7 @@ impl Images {
     /// The images in the element type of `like`, on its device.
     pub fn write(&self, like: &Tensor<4>) -> Tensor<4> {
         let data = match like.dtype() {
-            // As in reading.
+            // The tensor's own conversion is slow, as in reading.
             DType::F32 => {
                 let single: Vec<f32> = self.values.par_iter().map(|&value| value as f32).collect();
                 TensorData::new(single, self.shape)

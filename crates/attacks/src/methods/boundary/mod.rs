@@ -47,7 +47,8 @@ use serde::Serialize;
 /// Step sizes, windows and rates are those of foolbox's `BoundaryAttack`. There, one direction
 /// serves a whole batch, and an example that has left returns if its steps grow again while others
 /// still walk. Here an example's result does not depend on its batch. There, the start is not found
-/// by halvings: it is the first adversarial one of 51 points on the line from the original.
+/// by halvings: it is the first adversarial one of 51 points on the line from the original to a
+/// random image.
 ///
 /// ```
 /// use cni_attacks::{Attack, BoundaryAttack, Threat};

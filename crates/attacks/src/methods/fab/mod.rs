@@ -45,7 +45,7 @@ use serde::Serialize;
 #[serde(tag = "attack", rename = "fab")]
 pub struct Fab {
     threat: Threat,
-    /// How many target classes are tried in turn, instead of all classes at once.
+    /// The number of target classes that are tried in turn, instead of all classes at once.
     targets: Option<usize>,
     steps: usize,
     restarts: usize,

@@ -98,8 +98,8 @@ impl Fmn {
         Ok(Self { step_size, ..self })
     }
 
-    /// The share γ by which the radius changes in the first iteration; it falls to 0.001 in the
-    /// last. An error unless in [0.001, 1).
+    /// The share γ by which the radius changes in the first iteration, and from which it falls
+    /// towards 0.001; an error unless in [0.001, 1).
     pub fn with_gamma(self, gamma: f64) -> Result<Self, AttackError> {
         let holds = |gamma| (LAST_GAMMA..1.0).contains(&gamma);
         let gamma = within("gamma", gamma, holds, "0.001 to below 1")?;

@@ -85,7 +85,7 @@ impl InputDiversity {
         })
     }
 
-    /// How the model sees each of the images under a key.
+    /// The map from each image to the picture that the model sees, under a key.
     pub(crate) fn view(&self, images: &Tensor<4>, examples: &Examples, key: Key) -> Separable {
         let [batch, _, height, width] = images.dims();
         let draws = uniform_rows(key.named("input diversity"), examples, batch, DRAWS);

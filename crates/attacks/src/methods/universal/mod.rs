@@ -131,8 +131,8 @@ impl UniversalPerturbation {
     }
 
     /// [`find`](Self::find) within a budget of passes of each image, and of time for all steps
-    /// together. A batch whose budget is spent takes no further step; without any budget the
-    /// perturbation is zero. The passes of the judgement do not count.
+    /// together. A batch whose budget is spent takes no further step; if the budget allows no step
+    /// at all, the perturbation is zero. The passes of the judgement do not count.
     ///
     /// # Errors
     ///

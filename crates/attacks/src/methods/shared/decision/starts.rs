@@ -29,7 +29,7 @@ impl Starts {
         Ok(Self { images, count: dims[0], hash })
     }
 
-    /// How many there are.
+    /// The number of images.
     pub fn count(&self) -> usize {
         self.count
     }
