@@ -14,16 +14,16 @@ pub enum EvaluationError {
     /// Counts or a confidence that no statistic can be made of.
     #[error(transparent)]
     Statistics(#[from] StatisticsError),
-    /// So few samples that they decide nothing, however they fall.
+    /// There are too few samples: even if all of them agree, the answer is to abstain.
     #[error(
         "samples: got {got}, wanted at least {wanted} for alpha {alpha}: with fewer every answer is to abstain"
     )]
     Samples {
         /// The samples given.
         got: usize,
-        /// The fewest that can decide.
+        /// The fewest samples that can decide.
         wanted: usize,
-        /// The probability that is left to error.
+        /// The probability of error α that is allowed, between 0 and 1.
         alpha: f64,
     },
     /// No batch at all.
