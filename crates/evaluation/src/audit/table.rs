@@ -113,7 +113,7 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "finite-difference",
         raised_if: "gradients and differences of the loss differ by over 1 % (fails over 10 %)",
         differs: false,
-        advice: "The gradient is not that of the loss: judge_clean for straight-through estimates, wrong backward passes and \
+        advice: "The gradient is not that of the loss: look for straight-through estimates, wrong backward passes and \
                  hidden randomness.",
         needs: Needs::Nothing,
         takes: Takes::Some,
