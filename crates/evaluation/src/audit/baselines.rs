@@ -134,11 +134,11 @@ pub(super) fn transfer(sample: &Sample<'_>) -> Result<CheckResult, AttackError> 
     let (name, images) = match &context.surrogate {
         Some(surrogate) => {
             let model = Model { classifier: &*surrogate.classifier, stochastic: false };
-            (surrogate.name.as_str(), context.attack(model, &attack, &sample.problem, key)?)
+            (surrogate.name.as_str(), context.attack(model, &attack, &sample.batch, key)?)
         }
         None if sample.setup().stochastic => {
             let images =
-                sample.without_noise(|model| context.attack(model, &attack, &sample.problem, key));
+                sample.without_noise(|model| context.attack(model, &attack, &sample.batch, key));
             ("the model with its noise off", images?)
         }
         None => {

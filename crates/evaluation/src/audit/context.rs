@@ -37,7 +37,7 @@ pub(super) struct Context<'a> {
     pub setup: Setup,
     pub model: Model<'a>,
     /// The examples: as many as any check takes.
-    pub problem: AttackBatch,
+    pub batch: AttackBatch,
     pub key: Key,
     pub chunk: usize,
     pub surrogate: Option<Surrogate>,
@@ -54,12 +54,12 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The problem in pieces of at most `chunk` images.
-    pub fn chunks(&self, problem: &AttackBatch) -> impl Iterator<Item = AttackBatch> {
-        let (batch, size, problem) = (problem.len(), self.chunk, problem.clone());
-        (0..batch).step_by(size).map(move |first| {
-            let rows = (first..batch.min(first + size)).collect();
-            problem.select(&Rows::new(rows, &problem.images))
+    /// The batch in pieces of at most `chunk` images.
+    pub fn chunks(&self, batch: &AttackBatch) -> impl Iterator<Item = AttackBatch> {
+        let (images, size, batch) = (batch.len(), self.chunk, batch.clone());
+        (0..images).step_by(size).map(move |first| {
+            let rows = (first..images.min(first + size)).collect();
+            batch.select(&Rows::new(rows, &batch.images))
         })
     }
 
@@ -80,15 +80,15 @@ impl<'a> Context<'a> {
         self.spent.set(self.spent.get() + passes);
     }
 
-    /// The images that an attack finds for a problem.
+    /// The images that an attack finds for a batch.
     pub fn attack(
         &self,
         model: Model<'_>,
         attack: &dyn Attack,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let AttackBatch { images, goal, examples } = problem.clone();
+        let AttackBatch { images, goal, examples } = batch.clone();
         let found = attack
             .on(model.classifier)
             .with_chunk(self.chunk)?
@@ -104,7 +104,7 @@ impl<'a> Context<'a> {
     pub fn judge(
         &self,
         model: Model<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         images: &Tensor<4>,
         key: Key,
         draws: usize,
@@ -112,7 +112,7 @@ impl<'a> Context<'a> {
         let draws = if model.stochastic { draws } else { 1 };
         let mut all: Option<LabelledPredictions> = None;
         let mut first = 0;
-        for part in self.chunks(problem) {
+        for part in self.chunks(batch) {
             let rows = (first..first + part.len()).collect();
             first += part.len();
             let images = Rows::new(rows, images).of(images);
@@ -124,7 +124,7 @@ impl<'a> Context<'a> {
                 Some(all) => all.extend(predictions),
             }
         }
-        Ok(all.expect("a problem is not empty"))
+        Ok(all.expect("a batch is not empty"))
     }
 
     /// Attacks and judges by draws that no attack has used, the same for all.
@@ -132,19 +132,19 @@ impl<'a> Context<'a> {
         &self,
         model: Model<'_>,
         attack: &dyn Attack,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
     ) -> Result<Found, AttackError> {
-        let images = self.attack(model, attack, problem, self.attack_key())?;
+        let images = self.attack(model, attack, batch, self.attack_key())?;
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
-        let predictions = self.judge(model, problem, &images, key, draws)?;
+        let predictions = self.judge(model, batch, &images, key, draws)?;
         Ok(Found { images, predictions })
     }
 
     /// Judges the first images without attacking them.
     pub fn judge_clean(&mut self, images: usize) -> Result<(), AttackError> {
-        self.problem = self.first(images);
+        self.batch = self.first(images);
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
-        self.clean = self.judge(self.model, &self.problem, &self.problem.images, key, draws)?;
+        self.clean = self.judge(self.model, &self.batch, &self.batch.images, key, draws)?;
         let shares = self.clean.shares().into_iter().enumerate();
         self.right = shares.filter(|(_, share)| *share > 0.0).map(|(row, _)| row).collect();
         Ok(())
@@ -163,14 +163,14 @@ impl<'a> Context<'a> {
         self.strong = Some(self.strongest(&self.first_right(right)));
     }
 
-    fn strongest(&self, problem: &AttackBatch) -> Result<Found, AttackError> {
+    fn strongest(&self, batch: &AttackBatch) -> Result<Found, AttackError> {
         let mut best: Option<(Found, Vec<Severity>)> = None;
         for attack in self.setup.strong() {
-            let found = self.find(self.model, &attack, problem)?;
+            let found = self.find(self.model, &attack, batch)?;
             let severity = match self.model.stochastic {
                 true => {
                     let (key, draws) = (self.key.named("select"), self.setup.draws);
-                    self.judge(self.model, problem, &found.images, key, draws)?.severity()
+                    self.judge(self.model, batch, &found.images, key, draws)?.severity()
                 }
                 false => found.predictions.severity(),
             };
@@ -199,13 +199,13 @@ impl<'a> Context<'a> {
     /// The first images.
     pub fn first(&self, images: usize) -> AttackBatch {
         let rows = (0..images).collect();
-        self.problem.select(&Rows::new(rows, &self.problem.images))
+        self.batch.select(&Rows::new(rows, &self.batch.images))
     }
 
     /// The first images that the model classifies correctly in some draw.
     fn first_right(&self, right: usize) -> AttackBatch {
         let rows = self.right[..right].to_vec();
-        self.problem.select(&Rows::new(rows, &self.problem.images))
+        self.batch.select(&Rows::new(rows, &self.batch.images))
     }
 
     /// The places in `right` of those among these images.

@@ -10,12 +10,12 @@ impl Context<'_> {
     pub fn continued(
         &self,
         attack: &dyn Attack,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         found: &Tensor<4>,
         more: Knob,
     ) -> Result<Tensor<4>, AttackError> {
         let (key, mut images, mut first) = (self.attack_key(), Vec::new(), 0);
-        for part in self.chunks(problem) {
+        for part in self.chunks(batch) {
             let rows = Rows::new((first..first + part.len()).collect(), &part.images);
             first += part.len();
             images.push(self.ask(self.model, |access| {

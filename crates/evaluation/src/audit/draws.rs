@@ -84,14 +84,14 @@ pub(super) fn transfer_cost(setup: &Setup, size: Size) -> Passes {
 pub(super) fn transfer(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (context, attack) = (sample.context, &sample.setup().attack);
     let keys = [context.attack_key(), sample.key("draw-transfer")];
-    let again = context.attack(context.model, attack, &sample.problem, keys[1])?;
+    let again = context.attack(context.model, attack, &sample.batch, keys[1])?;
     let runs = [sample.audited()?.images, again];
     let judge_variants = |images: &Tensor<4>,
                           key: Key|
      -> Result<LabelledPredictions, AttackError> {
         let mut all: Option<LabelledPredictions> = None;
         for (key, draws) in attack.deciding_draws(key) {
-            let predictions = context.judge(context.model, &sample.problem, images, key, draws)?;
+            let predictions = context.judge(context.model, &sample.batch, images, key, draws)?;
             match &mut all {
                 None => all = Some(predictions),
                 Some(all) => all.add_draws(predictions),

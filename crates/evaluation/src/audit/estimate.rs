@@ -22,7 +22,7 @@ impl Audit {
     ) -> Result<Duration, EvaluationError> {
         let (mut context, entries) = self.context(classifier, images, labels, 0.into())?;
         let passes = self.plan_of(&mut context, &entries)?.passes();
-        let some = context.first(context.problem.len().min(self.chunk));
+        let some = context.first(context.batch.len().min(self.chunk));
         let objective = Objective::new(context.setup.loss(), &some.goal);
         let key = self.key.named("estimate");
         let mut seconds = [0.0, 0.0];

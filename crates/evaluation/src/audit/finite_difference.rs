@@ -28,7 +28,7 @@ pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
 
 pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let mut errors = Vec::new();
-    for part in sample.context.chunks(&sample.problem) {
+    for part in sample.context.chunks(&sample.batch) {
         errors.extend(of_chunk(sample, &part)?.into_iter().flatten());
     }
     if errors.is_empty() {
@@ -43,7 +43,7 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     };
     let measured = format!(
         "gradients differ from central differences by {error:.1e} of their size (median of {count} images of {})",
-        sample.problem.len()
+        sample.batch.len()
     );
     Ok(CheckResult::new(verdict, measured)
         .value("relative_error", error)

@@ -28,7 +28,7 @@ struct Health {
 }
 
 pub(super) fn health(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
-    let examples = sample.problem.len();
+    let examples = sample.batch.len();
     let (mut zero, mut broken, mut saturated) = (0, 0, 0);
     let (mut values, mut lengths) = (Vec::new(), Vec::new());
     for loss in sample.setup().losses() {
@@ -71,7 +71,7 @@ pub(super) fn health(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
 fn of_loss(sample: &Sample<'_>, loss: &Loss) -> Result<Health, AttackError> {
     let (context, key) = (sample.context, sample.key("gradient-health"));
     let mut health = Health::default();
-    for part in context.chunks(&sample.problem) {
+    for part in context.chunks(&sample.batch) {
         let objective = Objective::new(loss.clone(), &part.goal);
         let found = context.ask(context.model, |access| {
             access.gradient(&part.images, &objective, &part.examples, Eot::ONE, key)
@@ -114,7 +114,7 @@ pub(super) fn noise(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (context, key) = (sample.context, sample.key("gradient-noise"));
     let (draws, reference) = (sample.setup().eot().draws, sample.setup().sizes.reference);
     let (mut ratios, mut agreements) = (Vec::new(), Vec::new());
-    for part in context.chunks(&sample.problem) {
+    for part in context.chunks(&sample.batch) {
         let objective = Objective::new(sample.setup().loss(), &part.goal);
         let gradient = |eot: Eot, key| {
             let found = context.ask(context.model, |access| {

@@ -20,7 +20,7 @@ pub(super) fn determinism(sample: &Sample<'_>) -> Result<CheckResult, AttackErro
     let replays = setup.sizes.replays as u64;
     let (mut differ, mut changed, mut pairs) = (0, 0, 0);
     let mut hidden = false;
-    for part in context.chunks(&sample.problem) {
+    for part in context.chunks(&sample.batch) {
         let at = |images: &Tensor<4>, draw| {
             context.ask(context.model, |access| {
                 access.logits(images, &part.goal, &part.examples, key, draw)
@@ -84,7 +84,7 @@ pub(super) fn logits_cost(_: &Setup, size: Size) -> Passes {
 pub(super) fn logits(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (context, key) = (sample.context, sample.key("logits"));
     let (mut low, mut high, mut sums_off) = (f64::INFINITY, f64::NEG_INFINITY, 0.0f64);
-    for part in context.chunks(&sample.problem) {
+    for part in context.chunks(&sample.batch) {
         let logits = context.ask(context.model, |access| {
             access.logits(&part.images, &part.goal, &part.examples, key, 0)
         })?;

@@ -69,8 +69,8 @@ impl WithoutNoise {
 fn attacked(sample: &Sample<'_>, model: Model<'_>) -> Result<WithoutNoise, AttackError> {
     let (context, attack) = (sample.context, sample.setup().without_draws());
     let clean = |sample: &Sample<'_>| {
-        let (problem, key) = (&sample.problem, context.key.named("judge"));
-        context.judge(model, problem, &problem.images, key, 1)
+        let (batch, key) = (&sample.batch, context.key.named("judge"));
+        context.judge(model, batch, &batch.images, key, 1)
     };
     let whole = |predictions: LabelledPredictions| LabelledPredictions { wrong: 0, ..predictions };
     let moved = sample.find_on(model, &RandomNoise::new(attack.threat()))?.predictions;

@@ -43,9 +43,9 @@ pub(super) fn leakage_cost(setup: &Setup, size: Size) -> Passes {
 pub(super) fn leakage(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (context, setup) = (sample.context, sample.setup());
     // These images are made to leave the predicted class, and judged by the true one.
-    let problem = sample.relabelled(&sample.problem, &sample.clean.votes());
+    let batch = sample.relabelled(&sample.batch, &sample.clean.votes());
     let by_prediction = |attack: &dyn Attack| -> Result<LabelledPredictions, AttackError> {
-        sample.judge(&context.attack(context.model, attack, &problem, context.attack_key())?)
+        sample.judge(&context.attack(context.model, attack, &batch, context.attack_key())?)
     };
     let [one_step, _] = setup.one_step();
     let pairs = [

@@ -41,7 +41,7 @@ pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
 
 pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (setup, used) = (sample.setup(), sample.setup().threat().epsilon());
-    let values = sample.problem.images.dims()[1..].iter().product();
+    let values = sample.batch.images.dims()[1..].iter().product();
     let radii = radii(setup, values);
     let at = |sample: &Sample<'_>, radius: f64| -> Result<LabelledPredictions, AttackError> {
         match radius {

@@ -57,7 +57,7 @@ impl Audit {
             });
         }
         let images =
-            Images { available: context.problem.len(), right: Some(context.right.as_slice()) };
+            Images { available: context.batch.len(), right: Some(context.right.as_slice()) };
         let most = plan.covers(&entries, images, |position| results[position].is_none());
         let of = entries.len();
         let mut report = |name: &str, position, spent, done: Option<&Check>| {
@@ -97,7 +97,7 @@ impl Audit {
         context: &mut Context<'_>,
         entries: &[&Entry],
     ) -> Result<Plan, EvaluationError> {
-        let available = context.problem.len();
+        let available = context.batch.len();
         let unknown = Images { available, right: None };
         let most = Plan::new(&context.setup, entries, unknown, context.setup.budget());
         context.judge_clean(examples_needed(&context.setup, entries, available))?;
@@ -118,15 +118,15 @@ impl Audit {
             let wanted = "above 0: there is nothing to check in a ball that holds the image alone";
             return Err(AttackError::Setting { field: "epsilon", got: 0.0, wanted }.into());
         }
-        let problem = AttackBatch::new(images, &Goal::Misclassify(labels), examples)?;
+        let batch = AttackBatch::new(images, &Goal::Misclassify(labels), examples)?;
         let mut numbers = HashSet::new();
-        let mut numbers_of = (0..problem.len()).map(|row| problem.examples.number(row));
+        let mut numbers_of = (0..batch.len()).map(|row| batch.examples.number(row));
         if let Some(number) = numbers_of.find(|number| !numbers.insert(*number)) {
             return Err(AttackError::RepeatedExample { number }.into());
         }
         let mut access = ModelAccess::new(classifier);
-        let stochastic = access.is_stochastic(&problem)?;
-        let some = problem.select(&Rows::new(vec![0], &problem.images));
+        let stochastic = access.is_stochastic(&batch)?;
+        let some = batch.select(&Rows::new(vec![0], &batch.images));
         let key = self.key.named("probe");
         let [_, classes] = access.logits(&some.images, &some.goal, &some.examples, key, 0)?.dims();
         let (setup, spent) = (self.setup(classes, stochastic), access.passes());
@@ -139,7 +139,7 @@ impl Audit {
         let context = Context {
             setup,
             model: Model { classifier, stochastic },
-            problem,
+            batch,
             key: self.key,
             chunk: self.chunk,
             surrogate: self.surrogate.clone(),

@@ -14,7 +14,7 @@ pub(super) struct Sample<'a> {
     pub context: &'a Context<'a>,
     /// The images that are attacked: all, or those that the model classifies correctly in some
     /// draw.
-    pub problem: AttackBatch,
+    pub batch: AttackBatch,
     /// The predictions of unattacked images.
     pub clean: LabelledPredictions,
     images: Range<usize>,
@@ -58,8 +58,8 @@ impl<'a> Sample<'a> {
 
     fn new(context: &'a Context<'a>, images: Range<usize>, rows: Vec<usize>) -> Self {
         let clean = context.clean.rows(&rows, images.len() - rows.len());
-        let problem = context.problem.select(&Rows::new(rows.clone(), &context.problem.images));
-        Self { context, problem, clean, images, rows }
+        let batch = context.batch.select(&Rows::new(rows.clone(), &context.batch.images));
+        Self { context, batch, clean, images, rows }
     }
 
     /// A part with so many attacked images, and the rest; images that are not attacked stay with
@@ -81,7 +81,7 @@ impl<'a> Sample<'a> {
     }
 
     fn parts(&self) -> (Self, Option<Self>) {
-        match self.setup().pilot(self.problem.len()) {
+        match self.setup().pilot(self.batch.len()) {
             0 => (Self::right(self.context, self.images.clone()), None),
             pilot => {
                 let (few, rest) = self.split(pilot);
@@ -92,10 +92,10 @@ impl<'a> Sample<'a> {
 
     /// The predictions of the [few](Self::few), from those of all images.
     pub fn few_of(&self, predictions: &LabelledPredictions) -> LabelledPredictions {
-        match predictions.margin.len() == self.problem.len() {
+        match predictions.margin.len() == self.batch.len() {
             true => {
                 let few = self.few();
-                predictions.rows(&(0..few.problem.len()).collect::<Vec<_>>(), few.clean.wrong)
+                predictions.rows(&(0..few.batch.len()).collect::<Vec<_>>(), few.clean.wrong)
             }
             false => predictions.clone(),
         }
@@ -159,7 +159,7 @@ impl<'a> Sample<'a> {
 
     /// The result of an attack on a variant of the model.
     pub fn find_on(&self, model: Model<'_>, attack: &dyn Attack) -> Result<Found, AttackError> {
-        let mut found = self.context.find(model, attack, &self.problem)?;
+        let mut found = self.context.find(model, attack, &self.batch)?;
         found.predictions.wrong = self.clean.wrong;
         Ok(found)
     }
@@ -194,17 +194,17 @@ impl<'a> Sample<'a> {
 
     /// Judges `images` with the labels of the attacked examples.
     pub fn judge(&self, images: &Tensor<4>) -> Result<LabelledPredictions, AttackError> {
-        self.judge_of(&self.problem, images)
+        self.judge_of(&self.batch, images)
     }
 
     fn judge_of(
         &self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         images: &Tensor<4>,
     ) -> Result<LabelledPredictions, AttackError> {
         let (context, key) = (self.context, self.context.key.named("judge"));
         let predictions =
-            context.judge(context.model, problem, images, key, context.setup.draws)?;
+            context.judge(context.model, batch, images, key, context.setup.draws)?;
         Ok(LabelledPredictions { wrong: self.clean.wrong, ..predictions })
     }
 
@@ -214,10 +214,10 @@ impl<'a> Sample<'a> {
         scope(Noise::Off, || f(model))
     }
 
-    /// A problem of the same images with other labels.
-    pub fn relabelled(&self, problem: &AttackBatch, labels: &[i64]) -> AttackBatch {
-        let labels = Tensor::<1, Int>::from_data(labels, &problem.images.device());
+    /// A batch of the same images with other labels.
+    pub fn relabelled(&self, batch: &AttackBatch, labels: &[i64]) -> AttackBatch {
+        let labels = Tensor::<1, Int>::from_data(labels, &batch.images.device());
         let labels = labels.cast(burn::tensor::IntDType::I32);
-        AttackBatch { goal: Goal::Misclassify(labels), ..problem.clone() }
+        AttackBatch { goal: Goal::Misclassify(labels), ..batch.clone() }
     }
 }

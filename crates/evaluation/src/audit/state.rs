@@ -21,10 +21,10 @@ impl State {
         context: &Context<'_>,
     ) -> Result<Self, EvaluationError> {
         let audited = context.model;
-        let model = Probe::of(audited.classifier, audited.stochastic, &context.problem)?;
+        let model = Probe::of(audited.classifier, audited.stochastic, &context.batch)?;
         let mut models = vec![("model".to_string(), model)];
         if let Some(surrogate) = &audit.surrogate {
-            let probe = Probe::of(&*surrogate.classifier, false, &context.problem)?;
+            let probe = Probe::of(&*surrogate.classifier, false, &context.batch)?;
             models.push(("surrogate".to_string(), probe));
         }
         let attack = format!("{} ({})", audit.attack.name(), &hash_of(&audit.attack.spec())[..6]);

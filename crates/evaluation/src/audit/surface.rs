@@ -36,10 +36,10 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let places: Vec<f64> = (0..grid).map(|at| REACH * (at as f64 - half) / half).collect();
     let empty = || vec![vec![0.0; grid]; grid];
     let mut surface = Surface { mean: empty(), single: empty(), first: None };
-    for part in sample.context.chunks(&sample.problem) {
+    for part in sample.context.chunks(&sample.batch) {
         add(sample, &part, &places, &mut surface)?;
     }
-    let count = sample.problem.len() as f64;
+    let count = sample.batch.len() as f64;
     for value in surface.mean.iter_mut().chain(&mut surface.single).flatten() {
         *value /= count;
     }

@@ -122,10 +122,10 @@ impl Count {
             let more = (self.knob)(count);
             let next = attack.with_knob(more.clone())?;
             images = match attack.continued_cost(more.clone()) {
-                Some(_) => context.continued(&attack, &sample.problem, &images, more)?,
+                Some(_) => context.continued(&attack, &sample.batch, &images, more)?,
                 None => {
                     let key = context.attack_key();
-                    context.attack(context.model, &next, &sample.problem, key)?
+                    context.attack(context.model, &next, &sample.batch, key)?
                 }
             };
             results.push((count as f64, sample.judge(&images)?));

@@ -33,15 +33,15 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    /// Asks the model about the first images of a problem.
+    /// Asks the model about the first images of a batch.
     pub fn of(
         classifier: &dyn Classifier,
         stochastic: bool,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
     ) -> Result<Self, AttackError> {
         let mut access = ModelAccess::new(classifier).with_stochastic(stochastic);
-        let rows = (0..problem.len().min(IMAGES)).collect();
-        let some = problem.select(&Rows::new(rows, &problem.images));
+        let rows = (0..batch.len().min(IMAGES)).collect();
+        let some = batch.select(&Rows::new(rows, &batch.images));
         let key = Key::new(0).named("fingerprint");
         let mut logits = Vec::new();
         for draw in 0..if stochastic { DRAWS } else { 1 } {
@@ -82,7 +82,7 @@ mod tests {
     use burn::tensor::{Device, Tensor};
     use cni_attacks::{Goal, straight_through};
 
-    fn problem() -> AttackBatch {
+    fn batch() -> AttackBatch {
         let device = Device::flex();
         let images = cni_noise::uniform::<4>(Key::new(3), [4, 1, 2, 2], &device);
         let goal = Goal::Misclassify(Tensor::from_ints([0, 1, 0, 1], &device));
@@ -98,7 +98,7 @@ mod tests {
     fn models_of_equal_classes_are_told_apart_and_rounding_is_not() {
         let of = |scale: f64| {
             let model = move |images: Tensor<4>| margin(images).mul_scalar(scale);
-            Probe::of(&model, false, &problem()).unwrap()
+            Probe::of(&model, false, &batch()).unwrap()
         };
         assert!(of(10.0).matches(&of(10.0)) && of(10.0).matches(&of(10.0 * (1.0 + 1e-6))));
         assert!(!of(10.0).matches(&of(10.1)));
@@ -114,8 +114,8 @@ mod tests {
             margin(straight_through(images, |x| x.mul_scalar(255.0).round().div_scalar(255.0)))
         };
         let [a, b] = [
-            Probe::of(&quantized, false, &problem()).unwrap(),
-            Probe::of(&adapted, false, &problem()).unwrap(),
+            Probe::of(&quantized, false, &batch()).unwrap(),
+            Probe::of(&adapted, false, &batch()).unwrap(),
         ];
         assert_eq!(a.logits, b.logits);
         assert!(!a.matches(&b));

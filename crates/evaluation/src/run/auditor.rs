@@ -53,13 +53,13 @@ impl RunningAudit {
     }
 
     /// Keeps the examples of a batch that the checks have a use for.
-    pub fn take(&mut self, problem: &AttackBatch) {
-        self.chunk = self.chunk.max(problem.len());
+    pub fn take(&mut self, batch: &AttackBatch) {
+        self.chunk = self.chunk.max(batch.len());
         let have: usize = self.batches.iter().map(|(images, _)| images.dims()[0]).sum();
-        let rows: Vec<usize> = (0..problem.len().min(self.wanted - have)).collect();
-        if let (false, Goal::Misclassify(labels)) = (rows.is_empty(), &problem.goal) {
-            let rows = Rows::new(rows, &problem.images);
-            self.batches.push((rows.of(&problem.images), rows.of_labels(labels)));
+        let rows: Vec<usize> = (0..batch.len().min(self.wanted - have)).collect();
+        if let (false, Goal::Misclassify(labels)) = (rows.is_empty(), &batch.goal) {
+            let rows = Rows::new(rows, &batch.images);
+            self.batches.push((rows.of(&batch.images), rows.of_labels(labels)));
         }
     }
 

@@ -40,41 +40,41 @@ impl Certifier {
     pub fn batch(
         &mut self,
         classifier: &dyn Classifier,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         labels: &[i64],
         state: Option<&State>,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<(), EvaluationError> {
         let known = match state {
-            Some(state) => state.load(problem, CERTIFICATES)?,
+            Some(state) => state.load(batch, CERTIFICATES)?,
             None => None,
         };
-        let batch = match known {
-            Some(batch) => batch,
+        let certified = match known {
+            Some(certified) => certified,
             None => {
-                let batch = self.certify(classifier, problem, progress)?;
+                let certified = self.certify(classifier, batch, progress)?;
                 if let Some(state) = state {
-                    state.save(problem, CERTIFICATES, &batch)?;
+                    state.save(batch, CERTIFICATES, &certified)?;
                 }
-                batch
+                certified
             }
         };
-        self.rows.extend(batch.rows.into_iter().zip(labels.iter().copied()));
-        self.passes += batch.passes;
-        self.seconds += batch.seconds;
+        self.rows.extend(certified.rows.into_iter().zip(labels.iter().copied()));
+        self.passes += certified.passes;
+        self.seconds += certified.seconds;
         Ok(())
     }
 
     fn certify(
         &self,
         classifier: &dyn Classifier,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<CertifiedBatch, EvaluationError> {
         let (started, examples) = (Instant::now(), self.rows.len());
         let mut watch = |passes| progress(&Step::Certificates { examples, passes });
-        let images = problem.images.clone();
-        let numbers = problem.examples.clone();
+        let images = batch.images.clone();
+        let numbers = batch.examples.clone();
         let found =
             self.smoothing.certify_with(classifier, images, self.key, numbers, &mut watch)?;
         let (rows, passes) = (found.rows(), found.passes);

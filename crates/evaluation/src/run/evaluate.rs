@@ -55,12 +55,12 @@ impl Evaluation {
             let batch = batch.into_batch();
             let (images, labels) =
                 batch.map_err(|source| EvaluationError::Batch { first, source })?;
-            let problem = AttackBatch::new(images, &Goal::Misclassify(labels), first as u64)?;
+            let batch = AttackBatch::new(images, &Goal::Misclassify(labels), first as u64)?;
             let run = match &mut run {
                 Some(run) => run,
-                None => run.insert(Run::new(self, classifier, state, &problem)?),
+                None => run.insert(Run::new(self, classifier, state, &batch)?),
             };
-            run.batch(&problem, progress)?;
+            run.batch(&batch, progress)?;
         }
         run.ok_or(EvaluationError::NoData)?.finish(progress)
     }

@@ -18,15 +18,15 @@ pub(crate) struct DataHash {
 }
 
 impl DataHash {
-    pub fn add(&mut self, problem: &AttackBatch, labels: &[i64]) {
-        let [_, channels, height, width] = problem.images.dims();
+    pub fn add(&mut self, batch: &AttackBatch, labels: &[i64]) {
+        let [_, channels, height, width] = batch.images.dims();
         let shape = format!("{channels} {height} {width} ");
         for label in labels {
             self.labels.update(shape.as_bytes());
             self.labels.update(label.to_le_bytes());
         }
         // Equal pixels are equal data in whatever type of element they arrive.
-        self.pixels.update(problem.images.to_data().convert::<f32>().as_bytes());
+        self.pixels.update(batch.images.to_data().convert::<f32>().as_bytes());
     }
 
     /// In hexadecimal digits.

@@ -28,12 +28,12 @@ impl Measure<'_> {
     /// Judges the batch as it is, in a state of the noise.
     pub fn clean(
         self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         noise: NoiseState,
     ) -> Result<Candidate, EvaluationError> {
-        let (distance, rows) = (vec![0.0; problem.len()], 0..problem.len());
+        let (distance, rows) = (vec![0.0; batch.len()], 0..batch.len());
         self.in_state(noise, |model| {
-            self.judge(model, problem, noise, &problem.images, distance, rows.collect())
+            self.judge(model, batch, noise, &batch.images, distance, rows.collect())
         })
     }
 
@@ -45,7 +45,7 @@ impl Measure<'_> {
     /// stands.
     pub fn attacked(
         self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         noise: NoiseState,
         entry: &Entry,
         standing: &Candidate,
@@ -53,15 +53,15 @@ impl Measure<'_> {
     ) -> Result<(Candidate, Changed), EvaluationError> {
         let cascade = self.evaluation.cascade.is_some();
         let spares = cascade || self.is_noise_free(noise);
-        let rows = (0..problem.len()).filter(|&row| !(spares && standing.is_broken(row)));
+        let rows = (0..batch.len()).filter(|&row| !(spares && standing.is_broken(row)));
         let rows: Vec<usize> = rows.collect();
         if rows.is_empty() {
             return Ok((standing.at_no_cost(), None));
         }
-        let whole = rows.len() == problem.len();
+        let whole = rows.len() == batch.len();
         let some = match whole {
-            true => problem.clone(),
-            false => problem.select(&Rows::new(rows.clone(), &problem.images)),
+            true => batch.clone(),
+            false => batch.select(&Rows::new(rows.clone(), &batch.images)),
         };
         let (images, found) = self.in_state(noise, |model| {
             let started = Instant::now();
@@ -84,7 +84,7 @@ impl Measure<'_> {
         }
         let of_batch = changed.iter().map(|&at| rows[at]).collect();
         let images = Rows::new(changed, &images).of(&images);
-        Ok((all, Some((Rows::new(of_batch, &problem.images), images))))
+        Ok((all, Some((Rows::new(of_batch, &batch.images), images))))
     }
 
     fn is_noise_free(self, noise: NoiseState) -> bool {
@@ -106,7 +106,7 @@ impl Measure<'_> {
     fn find(
         self,
         classifier: &dyn Classifier,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         noise: NoiseState,
         entry: &Entry,
         progress: &mut dyn FnMut(&Step),
@@ -115,7 +115,7 @@ impl Measure<'_> {
         let mut watch = |of: &Progress| {
             progress(&Step::Attack { examples, noise, label, attack: of.clone() });
         };
-        let AttackBatch { images, goal, examples } = problem.clone();
+        let AttackBatch { images, goal, examples } = batch.clone();
         let found = entry
             .attack
             .on(classifier)
@@ -128,11 +128,11 @@ impl Measure<'_> {
         Ok(found)
     }
 
-    /// Judges images, which stand for those of `problem`, the rows of a batch.
+    /// Judges images, which stand for those of `batch`, the rows of a batch.
     fn judge(
         self,
         classifier: &dyn Classifier,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         noise: NoiseState,
         images: &Tensor<4>,
         distance: Vec<f64>,
@@ -142,14 +142,14 @@ impl Measure<'_> {
         let noise_free = self.is_noise_free(noise);
         let mut access = ModelAccess::new(classifier).with_stochastic(!noise_free);
         let draws = if noise_free { 1 } else { evaluation.draws };
-        let judged = access.predict_draws(problem, images, evaluation.key.named("score"), draws)?;
+        let judged = access.predict_draws(batch, images, evaluation.key.named("score"), draws)?;
         // A choice by the draws that judge would favour the unlucky ones, and report less than any
         // attack achieves.
         let severity = match noise_free {
-            true => judged.severity(&problem.goal),
+            true => judged.severity(&batch.goal),
             false => {
                 let key = evaluation.key.named("select");
-                access.predict_draws(problem, images, key, draws)?.severity(&problem.goal)
+                access.predict_draws(batch, images, key, draws)?.severity(&batch.goal)
             }
         };
         Ok(Candidate {

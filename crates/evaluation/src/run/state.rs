@@ -20,15 +20,15 @@ pub(crate) const CERTIFICATES: &str = "certificates";
 pub(crate) struct State(Checkpoint);
 
 impl State {
-    /// Takes up the checkpoint in a folder, or begins one. `problem` is the first batch.
+    /// Takes up the checkpoint in a folder, or begins one. `batch` is the first batch.
     pub fn open(
         folder: &Path,
         evaluation: &Evaluation,
         stochastic: bool,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         model: Probe,
     ) -> Result<Self, EvaluationError> {
-        let settings = settings(evaluation, stochastic, problem);
+        let settings = settings(evaluation, stochastic, batch);
         let models = vec![("model".to_string(), model)];
         let settings = Settings::new("unfinished evaluation", settings, models, files());
         Ok(Self(Checkpoint::open(folder, settings)?))
@@ -42,22 +42,22 @@ impl State {
     /// A part of a batch's results, if its file is there.
     pub fn load<T: DeserializeOwned>(
         &self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         part: &str,
     ) -> Result<Option<T>, EvaluationError> {
-        let first = problem.examples.number(0);
+        let first = batch.examples.number(0);
         let of = format!("the batch from example {first}");
-        self.0.load(&entry(first, part), &data_of(problem), &of)
+        self.0.load(&entry(first, part), &data_of(batch), &of)
     }
 
     /// Writes it down. The file is complete or not there.
     pub fn save(
         &self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         part: &str,
         content: &impl Serialize,
     ) -> Result<(), EvaluationError> {
-        self.0.save(&entry(problem.examples.number(0), part), &data_of(problem), content)
+        self.0.save(&entry(batch.examples.number(0), part), &data_of(batch), content)
     }
 
     /// Removes the checks of a finished evaluation; whether it was that of one.
@@ -88,7 +88,7 @@ fn files() -> Vec<String> {
 fn settings(
     evaluation: &Evaluation,
     stochastic: bool,
-    problem: &AttackBatch,
+    batch: &AttackBatch,
 ) -> BTreeMap<String, String> {
     let short = |suite: &[Entry]| {
         let words = suite.iter().map(|entry| format!("{} ({})", entry.label, &entry.hash[..6]));
@@ -122,12 +122,12 @@ fn settings(
     let epsilons: Vec<String> =
         evaluation.radii.iter().map(|radius| radius.epsilon.to_string()).collect();
     let mut settings = BTreeMap::from([
-        ("batch", problem.len().to_string()),
+        ("batch", batch.len().to_string()),
         ("budget", budget),
         ("cascade", evaluation.cascade.is_some().to_string()),
         ("certificates", certificates),
         ("checks", checks),
-        ("data", data_of(problem)),
+        ("data", data_of(batch)),
         ("draws", evaluation.draws.to_string()),
         ("epsilons", epsilons.join(", ")),
         ("gallery", evaluation.gallery.to_string()),

@@ -86,13 +86,13 @@ impl Totals {
     /// made of them.
     pub fn add(
         &mut self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         labels: &[i64],
         states: &[(NoiseState, Candidates)],
     ) {
         let first = self.rows.len();
         if let Some(data) = &mut self.data {
-            data.add(problem, labels);
+            data.add(batch, labels);
         }
         for (noise, all) in states {
             for candidate in all {
@@ -100,7 +100,7 @@ impl Totals {
                 self.seconds += candidate.seconds + candidate.scoring_seconds;
             }
             match noise {
-                NoiseState::Live => self.live(problem, labels, all),
+                NoiseState::Live => self.live(batch, labels, all),
                 NoiseState::Off => {
                     self.still(first, labels, all, Tally::add_noise_off, |a| &mut a.noise_off);
                 }
@@ -124,7 +124,7 @@ impl Totals {
         }
     }
 
-    fn live(&mut self, problem: &AttackBatch, labels: &[i64], all: &[Candidate]) {
+    fn live(&mut self, batch: &AttackBatch, labels: &[i64], all: &[Candidate]) {
         let mut rows = rows(self.rows.len(), labels, &all[0]);
         self.probabilities |= all[0].probabilities;
         for (tally, candidate) in self.tallies.iter_mut().zip(all) {
@@ -161,7 +161,7 @@ impl Totals {
         let counted = rows.iter_mut().zip(counts(&worst, labels));
         counted.for_each(|(row, correct)| row.worst_case = correct);
         self.worst.add(&worst, labels);
-        self.show(problem, all, &chosen, labels);
+        self.show(batch, all, &chosen, labels);
         self.rows.extend(rows);
     }
 
@@ -186,8 +186,8 @@ impl Totals {
     }
 
     /// Keeps the first examples for the gallery.
-    fn show(&mut self, problem: &AttackBatch, all: &[Candidate], chosen: &[usize], labels: &[i64]) {
-        let [_, channels, height, width] = problem.images.dims();
+    fn show(&mut self, batch: &AttackBatch, all: &[Candidate], chosen: &[usize], labels: &[i64]) {
+        let [_, channels, height, width] = batch.images.dims();
         for row in 0..all[0].pixels.len() {
             let worst = &all[chosen[row]];
             let class = |candidate: &Candidate| plurality(&candidate.predicted)[row];

@@ -154,12 +154,12 @@ impl Attack for Signs {
     fn run(
         &self,
         _: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let (norm, epsilon) = (self.0.norm(), self.0.epsilon());
-        let change = norm.random_surface(key, &problem.images, epsilon, &problem.examples);
-        Ok(norm.project(problem.images.clone() + change, &problem.images, epsilon))
+        let change = norm.random_surface(key, &batch.images, epsilon, &batch.examples);
+        Ok(norm.project(batch.images.clone() + change, &batch.images, epsilon))
     }
 }
 

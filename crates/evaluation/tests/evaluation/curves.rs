@@ -134,9 +134,9 @@ impl Attack for NoKnob {
     fn run(
         &self,
         access: &mut cni_attacks::ModelAccess<'_>,
-        problem: &cni_attacks::AttackBatch,
+        batch: &cni_attacks::AttackBatch,
         key: cni_noise::Key,
     ) -> Result<burn::tensor::Tensor<4>, AttackError> {
-        self.0.run(access, problem, key)
+        self.0.run(access, batch, key)
     }
 }

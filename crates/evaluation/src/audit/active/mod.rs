@@ -60,12 +60,12 @@ pub(super) fn wants_more_classes(setup: &Setup) -> Option<String> {
 
 pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (mut found, mut by_chance) = (Vec::new(), Vec::new());
-    for part in sample.context.chunks(&sample.problem) {
+    for part in sample.context.chunks(&sample.batch) {
         let (attacked, lucky) = of_chunk(sample, &part)?;
         found.extend(attacked);
         by_chance.extend(lucky);
     }
-    let (tested, images) = (found.len(), sample.problem.len());
+    let (tested, images) = (found.len(), sample.batch.len());
     if tested < FEWEST.min(images) {
         let measured = format!(
             "the logits set a planted point apart for {tested} of {images} images, which is too few"
@@ -156,10 +156,10 @@ fn of_chunk(
     let readout = Readout::new(context.model.classifier, examples, &separations, &part.images);
     let model = Model { classifier: &readout, ..context.model };
     // Class 0 is the inside.
-    let problem = sample.relabelled(&tested, &vec![0; tested.len()]);
-    let found = context.attack(model, &attack(setup), &problem, context.attack_key())?;
+    let batch = sample.relabelled(&tested, &vec![0; tested.len()]);
+    let found = context.attack(model, &attack(setup), &batch, context.attack_key())?;
     // The attack has not seen the draws that set the planted point apart, and in these it is there.
-    let predictions = context.judge(model, &problem, &found, noise_key(sample), draws(setup))?;
+    let predictions = context.judge(model, &batch, &found, noise_key(sample), draws(setup))?;
     let found = predictions.margin.iter().map(|margin| *margin > 0.0).collect();
     Ok((found, lucky))
 }
