@@ -1,4 +1,4 @@
-//! An evaluation under way: batch by batch, and in each state of the noise attack by attack.
+//! A running evaluation: batch by batch, in each state of the noise, attack by attack.
 
 use crate::checkpoint::Probe;
 use crate::run::auditor::RunningAudit;
@@ -38,14 +38,14 @@ struct Labelled<'a> {
 #[derive(Clone, Copy)]
 struct Attacks<'a> {
     suite: &'a [Entry],
-    /// The number of the first among all entries of the state.
+    /// The number of the first attack among all entries of the state.
     first: usize,
-    /// Where their images go.
+    /// The folder for the adversarial images.
     images: Option<&'a ImageFolder>,
 }
 
 impl<'a> Run<'a> {
-    /// Finds out by the first batch whether the model is stochastic, and takes up what is on disk.
+    /// Takes up the state on disk, and asks with the first batch whether the model is stochastic.
     pub fn new(
         evaluation: &'a Evaluation,
         classifier: &'a dyn Classifier,
@@ -84,12 +84,12 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Examples that are done with.
+    /// The number of examples that are finished.
     pub fn done(&self) -> usize {
         self.totals.rows.len()
     }
 
-    /// Attacks and judges one batch, in every state of the noise that is asked for.
+    /// Attacks and judges one batch, in every state of the noise that the settings ask for.
     pub fn batch(
         &mut self,
         batch: &AttackBatch,
@@ -119,7 +119,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Refuses what this number of classes cannot face, and makes the audit ready.
+    /// Refuses attacks that need more classes than the model has, and prepares the audit.
     fn begin(&mut self, classes: usize) -> Result<(), EvaluationError> {
         let attacks: Vec<&dyn Attack> =
             self.evaluation.suite.iter().map(|entry| entry.attack.as_ref()).collect();
@@ -135,7 +135,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The batch as it is and what each attack makes of it, from disk if it is there.
+    /// The clean batch and the batch after each attack, from disk if they are there.
     fn attacked(
         &self,
         labelled: Labelled<'_>,
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
     ) -> Result<Candidates, EvaluationError> {
         let batch = labelled.batch;
         let mut all = vec![clean];
-        // What stands, for the folder of images.
+        // The images as they stand after the attacks so far, for the folder of images.
         let mut images = batch.images.clone();
         for (index, entry) in attacks.suite.iter().enumerate() {
             let (place, part) = ((index, entry), State::part(noise, attacks.first + index));
@@ -184,7 +184,8 @@ impl<'a> Run<'a> {
         Ok(all)
     }
 
-    /// Adds the batch to the curves over radii. `own` is what the suite made of it.
+    /// Adds the batch to the curves over radii. `own` are the results of the suite at its own
+    /// radius.
     fn curves(
         &mut self,
         labelled: Labelled<'_>,
@@ -212,7 +213,7 @@ impl<'a> Run<'a> {
         Measure { evaluation, classifier, stochastic, done: self.done() }
     }
 
-    /// Audits the attack if that was asked for, and adds everything up.
+    /// Audits the attack if the settings ask for it, and makes the record.
     pub fn finish(self, progress: &mut dyn FnMut(&Step)) -> Result<Evaluated, EvaluationError> {
         let Self { evaluation, classifier, state, images, auditor, certifier, totals, .. } = self;
         let mut evaluated = totals.finish(evaluation);
@@ -222,7 +223,7 @@ impl<'a> Run<'a> {
         if let Some(auditor) = auditor {
             let mut watch = |of: &crate::audit::AuditProgress| progress(&Step::Check(of.clone()));
             let (audit, checks) = match (auditor.run(classifier, &mut watch), &state) {
-                // A finished evaluation had other checks.
+                // A finished evaluation with other checks was in this folder.
                 (Err(EvaluationError::State { .. }), Some(state)) if state.forgets_checks()? => {
                     auditor.run(classifier, &mut watch)?
                 }

@@ -15,7 +15,7 @@ pub(crate) struct CertifiedBatch {
     seconds: f64,
 }
 
-/// Certifies batch by batch, and adds up.
+/// A certifier: it certifies batch by batch, and adds the results up.
 pub(crate) struct Certifier {
     smoothing: Smoothing,
     key: Key,
@@ -26,7 +26,7 @@ pub(crate) struct Certifier {
 }
 
 impl Certifier {
-    /// The certifier that an evaluation asks for.
+    /// The certifier of an evaluation, if its settings ask for certificates.
     pub fn new(evaluation: &Evaluation) -> Option<Self> {
         let key = evaluation.key.named("certificates");
         let new = |smoothing| {
@@ -36,7 +36,7 @@ impl Certifier {
         evaluation.certificates.map(new)
     }
 
-    /// Certifies the next batch, which has these labels, or takes it from disk if it is there.
+    /// Certifies the next batch, whose labels are `labels`, or reads its certificates from disk.
     pub fn batch(
         &mut self,
         classifier: &dyn Classifier,
@@ -81,7 +81,7 @@ impl Certifier {
         Ok(CertifiedBatch { rows, passes, seconds: started.elapsed().as_secs_f64() })
     }
 
-    /// Puts the certificates into the rows, and what they add up to into the record.
+    /// Puts the certificates into the rows, and their summary into the record.
     pub fn finish(self, evaluated: &mut Evaluated) -> Result<(), EvaluationError> {
         let Self { smoothing, key, rows, passes, seconds } = self;
         let Evaluated { record, rows: of, .. } = evaluated;

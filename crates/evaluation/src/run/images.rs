@@ -1,4 +1,4 @@
-//! The adversarial images of an evaluation, as they come.
+//! The folder of the adversarial images of an evaluation.
 
 use crate::files::write_whole;
 use crate::run::candidate::Candidate;
@@ -10,10 +10,10 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Where the images go.
+/// The folder of the images.
 pub(crate) struct ImageFolder {
     folder: PathBuf,
-    /// The files that belong to this evaluation.
+    /// The files that this evaluation has written or read.
     written: RefCell<BTreeSet<PathBuf>>,
 }
 
@@ -22,7 +22,7 @@ impl ImageFolder {
         Self { folder, written: RefCell::default() }
     }
 
-    /// Writes the images that stand after attack number `index`; what tells them from others.
+    /// Writes the images after attack number `index`, and returns the hash of the file.
     pub fn save(
         &self,
         batch: &AttackBatch,
@@ -47,7 +47,7 @@ impl ImageFolder {
         Ok(adversarial.sha256())
     }
 
-    /// The images that were written for a candidate; nothing if they have gone or changed since.
+    /// The images that were written for a candidate; none if the file is missing or has changed.
     pub fn load(
         &self,
         batch: &AttackBatch,
@@ -64,14 +64,14 @@ impl ImageFolder {
         Some(images.cast(batch.images.dtype()))
     }
 
-    /// Removes the files of evaluations before this one.
+    /// Removes the files of earlier evaluations.
     pub fn finish(&self) -> Result<(), EvaluationError> {
         let written = self.written.borrow();
         for path in AdversarialImages::files(&self.folder)? {
             if !written.contains(&path) {
                 let failed = |source| EvaluationError::Io { path: path.clone(), source };
                 std::fs::remove_file(&path).map_err(failed)?;
-                // A folder that is not empty stays.
+                // The call fails for a folder that is not empty, which therefore stays.
                 let _ = path.parent().map(std::fs::remove_dir);
             }
         }

@@ -1,4 +1,4 @@
-//! One attack on one batch, and the judgement of what it made.
+//! Measurement of one attack on one batch: the attack, and the judgement of its images.
 
 use crate::run::candidate::Candidate;
 use crate::run::identity::Entry;
@@ -11,21 +11,21 @@ use cni_attacks::{
 use cni_noise::{Noise, scope};
 use std::time::Instant;
 
-/// What measures a batch.
+/// The measurement of a batch.
 #[derive(Clone, Copy)]
 pub(crate) struct Measure<'a> {
     pub evaluation: &'a Evaluation,
     pub classifier: &'a dyn Classifier,
     pub stochastic: bool,
-    /// Examples done before this batch.
+    /// The number of examples before this batch.
     pub done: usize,
 }
 
-/// What an attack changed in a batch: the rows, and their new images.
+/// The images that an attack changed in a batch: their rows, and the new images.
 pub(crate) type Changed = Option<(Rows, Tensor<4>)>;
 
 impl Measure<'_> {
-    /// Judges the batch as it is, in a state of the noise.
+    /// Judges the clean batch in a state of the noise.
     pub fn clean(
         self,
         batch: &AttackBatch,
@@ -39,10 +39,10 @@ impl Measure<'_> {
 
     /// Attacks the batch in a state of the noise, and judges it in the same state.
     ///
-    /// `standing` is the batch before it: as it is, or in a cascade as the attacks before it left
-    /// it. An image is not attacked if there is nothing to win: in a cascade, and without noise, if
-    /// it is broken. In a cascade the attack's image counts if it is worse than the one that
-    /// stands.
+    /// `standing` is the batch before this attack: the clean one, or in a cascade the result of the
+    /// attacks before. In a cascade, and without noise, an image that is already broken is not
+    /// attacked. In a cascade the image of this attack counts only if it is worse than the one
+    /// before.
     pub fn attacked(
         self,
         batch: &AttackBatch,
@@ -91,7 +91,7 @@ impl Measure<'_> {
         noise != NoiseState::Live || !self.stochastic
     }
 
-    /// What `f` gives for the model in a state of its noise.
+    /// Calls `f` with the model in a state of its noise.
     fn in_state<R>(self, noise: NoiseState, f: impl FnOnce(&dyn Classifier) -> R) -> R {
         let live = |images: Tensor<4>| self.classifier.logits(images);
         let held = FixedNoise::new(live, self.evaluation.key.named("fixed"));
@@ -102,7 +102,7 @@ impl Measure<'_> {
         }
     }
 
-    /// What an attack makes of a batch.
+    /// Runs an attack on a batch.
     fn find(
         self,
         classifier: &dyn Classifier,
@@ -128,7 +128,7 @@ impl Measure<'_> {
         Ok(found)
     }
 
-    /// Judges images, which stand for those of `batch`, the rows of a batch.
+    /// Judges `images`, which replace those of `batch`; `rows` are their rows in the whole batch.
     fn judge(
         self,
         classifier: &dyn Classifier,
@@ -143,8 +143,8 @@ impl Measure<'_> {
         let mut access = ModelAccess::new(classifier).with_stochastic(!noise_free);
         let draws = if noise_free { 1 } else { evaluation.draws };
         let judged = access.predict_draws(batch, images, evaluation.key.named("score"), draws)?;
-        // A choice by the draws that judge would favour the unlucky ones, and report less than any
-        // attack achieves.
+        // The draws that judge must not choose as well: the choice would favour the unlucky draws,
+        // and report a lower accuracy than any attack achieves.
         let severity = match noise_free {
             true => judged.severity(&batch.goal),
             false => {
@@ -170,8 +170,8 @@ impl Measure<'_> {
         })
     }
 
-    /// The pixels of the images that the gallery still has room for; `rows` are their places in the
-    /// batch, in rising order.
+    /// The pixels of the images for which the gallery still has room; `rows` are their places in
+    /// the batch, in rising order.
     fn pixels(self, images: &Tensor<4>, rows: &[usize]) -> Vec<Vec<f32>> {
         let room = self.evaluation.gallery.saturating_sub(self.done);
         let wanted = rows.iter().filter(|&&row| row < room).count();

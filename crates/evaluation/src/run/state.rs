@@ -13,14 +13,14 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The part of a batch's results that are its certificates.
+/// The name of the entry that holds the certificates of a batch.
 pub(crate) const CERTIFICATES: &str = "certificates";
 
-/// What each attack made of each batch, on disk.
+/// The state of an evaluation on disk: the result of each attack on each batch.
 pub(crate) struct State(Checkpoint);
 
 impl State {
-    /// Takes up the checkpoint in a folder, or begins one. `batch` is the first batch.
+    /// Opens the checkpoint in a folder, or begins one. `batch` is the first batch.
     pub fn open(
         folder: &Path,
         evaluation: &Evaluation,
@@ -34,12 +34,12 @@ impl State {
         Ok(Self(Checkpoint::open(folder, settings)?))
     }
 
-    /// The part of a batch's results that attack number `index` made in a state of the noise.
+    /// The name of the entry for attack number `index` in a state of the noise.
     pub fn part(noise: NoiseState, index: usize) -> String {
         format!("{noise}-{index:02}")
     }
 
-    /// A part of a batch's results, if its file is there.
+    /// Loads an entry of a batch, if its file is there.
     pub fn load<T: DeserializeOwned>(
         &self,
         batch: &AttackBatch,
@@ -50,7 +50,7 @@ impl State {
         self.0.load(&entry(first, part), &data_of(batch), &of)
     }
 
-    /// Writes it down. The file is complete or not there.
+    /// Saves an entry of a batch. A kill leaves the file complete or absent.
     pub fn save(
         &self,
         batch: &AttackBatch,
@@ -60,12 +60,12 @@ impl State {
         self.0.save(&entry(batch.examples.number(0), part), &data_of(batch), content)
     }
 
-    /// Removes the checks of a finished evaluation; whether it was that of one.
+    /// Removes the checks of a finished evaluation; true if the evaluation had finished.
     pub fn forgets_checks(&self) -> Result<bool, EvaluationError> {
         self.0.begin_part_anew(AUDIT)
     }
 
-    /// Notes that the evaluation has come to its end.
+    /// Notes that the evaluation has finished.
     pub fn finish(&self) -> Result<(), EvaluationError> {
         self.0.finish()
     }
@@ -75,7 +75,7 @@ fn entry(first: u64, part: &str) -> String {
     format!("from-{first:06}-{part}")
 }
 
-/// The names of the files that the checkpoint may hold, and that of the audit within.
+/// The names of the files that the checkpoint and the audit within it may hold.
 fn files() -> Vec<String> {
     let states = [NoiseState::Live, NoiseState::Off, NoiseState::Fixed];
     let entries = states.map(|noise| format!("from-######-{noise}-##.json")).into_iter();
@@ -84,7 +84,7 @@ fn files() -> Vec<String> {
     entries.chain(checks.map(|name| format!("{AUDIT}/{name}"))).collect()
 }
 
-/// What an evaluation depends on, in words.
+/// The settings on which the result of an evaluation depends, in words.
 fn settings(
     evaluation: &Evaluation,
     stochastic: bool,
