@@ -7,6 +7,7 @@ use cni_noise::{Examples, Key, current_examples, layer_key, normal_rows};
 
 /// A classifier behind Gaussian noise of standard deviation `sigma` on each pixel, in units of the
 /// pixel range [0, 1].
+///
 /// The noise obeys the scope of `cni-noise` as that of a noisy layer does: `Noise::Off` switches it
 /// off, and each example has its own noise. Noisy pixels are not clipped to [0, 1]. An attack that
 /// averages over several draws on this classifier, with `Expectation::Probabilities`, is the attack
