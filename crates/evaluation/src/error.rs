@@ -24,7 +24,8 @@ pub enum EvaluationError {
     DuplicateAttack(String),
     /// An audited attack that is not in the suite, so that its accuracy is not in the record.
     #[error(
-        "audit: got {attack}, wanted one of the suite's attacks with all its settings, draws too for a noisy model: {suite}"
+        "audit: got {attack}, wanted one of the suite's attacks with all its settings, draws too \
+         for a noisy model: {suite}"
     )]
     Audit {
         /// The attack to audit.
@@ -51,7 +52,11 @@ pub enum EvaluationError {
         draws: usize,
     },
     /// A state folder that belongs to another run, which is unfinished.
-    #[error("{path}: {setting}: got {here}, wanted {there} as of the {of} in this folder; finish that one, or remove the folder to begin anew", path = path.display())]
+    #[error(
+        "{path}: {setting}: got {here}, wanted {there} as of the {of} in this folder; finish that \
+         one, or remove the folder to begin anew",
+        path = path.display()
+    )]
     State {
         /// The file in the state folder.
         path: PathBuf,
@@ -65,7 +70,11 @@ pub enum EvaluationError {
         of: String,
     },
     /// A state folder of an unfinished run that another version of the library wrote.
-    #[error("{path}: layout: got {got}, wanted {wanted}; finish the run with the version of the library that began it, or remove the folder to begin anew", path = path.display())]
+    #[error(
+        "{path}: layout: got {got}, wanted {wanted}; finish the run with the version of the \
+         library that began it, or remove the folder to begin anew",
+        path = path.display()
+    )]
     StateLayout {
         /// The file.
         path: PathBuf,
@@ -94,7 +103,10 @@ pub enum EvaluationError {
         source: std::io::Error,
     },
     /// A record whose layout is newer than this version of the library.
-    #[error("{path}: schema: got {got}, wanted 1 to {SCHEMA}; a later version of the library reads it", path = path.display())]
+    #[error(
+        "{path}: schema: got {got}, wanted 1 to {SCHEMA}; a later version of the library reads it",
+        path = path.display()
+    )]
     Schema {
         /// The file.
         path: PathBuf,
@@ -102,7 +114,11 @@ pub enum EvaluationError {
         got: u32,
     },
     /// A file that is not a record, or that holds only part of one.
-    #[error("{path}{at}: {reason}", path = path.display(), at = line.map_or(String::new(), |line| format!(":{line}")))]
+    #[error(
+        "{path}{at}: {reason}",
+        path = path.display(),
+        at = line.map_or(String::new(), |line| format!(":{line}"))
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -113,7 +129,10 @@ pub enum EvaluationError {
     },
     /// A file whose content is not what was written: a bit has changed, or a program other than
     /// this library wrote it.
-    #[error("{path}: got the SHA-256 {got}, wanted {wanted} as of manifest.json", path = path.display())]
+    #[error(
+        "{path}: got the SHA-256 {got}, wanted {wanted} as of manifest.json",
+        path = path.display()
+    )]
     Checksum {
         /// The file.
         path: PathBuf,

@@ -245,8 +245,8 @@ fn bad_settings_and_models_are_refused() {
         assert_eq!(run(&one, clean.clone()), wanted);
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let broken = |x: Tensor<4>| pixels(x).slice_fill([2..3, 0..1], value);
-            let wanted = "logits: got NaN or infinite values for 1 examples, the first of them number 12, \
-                          wanted finite values";
+            let wanted = "logits: got NaN or infinite values for 1 examples, the first of them \
+                          number 12, wanted finite values";
             assert_eq!(run(&broken, clean.clone()), wanted);
         }
     }

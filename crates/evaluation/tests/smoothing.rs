@@ -176,7 +176,8 @@ fn samples_that_can_only_abstain_are_refused_and_one_more_decides() {
         assert_eq!(predict(to_predict).unwrap().predictions[0], Smoothed::Class(0));
     }
     let message = smoothing(5, 10, 0.001).predict(&constant, image, Key::new(1), 0).unwrap_err();
-    let wanted = "samples: got 10, wanted at least 11 for alpha 0.001: with fewer every answer is to abstain";
+    let wanted = "samples: got 10, wanted at least 11 for alpha 0.001: with fewer every answer is \
+                  to abstain";
     assert_eq!(message.to_string(), wanted);
 }
 
@@ -249,7 +250,8 @@ fn bad_settings_and_models_are_refused() {
     let message = |result: Result<Smoothing, AttackError>| result.unwrap_err().to_string();
     for sigma in [0.0, -0.1, f64::NAN, f64::INFINITY] {
         let wanted = format!(
-            "sigma: got {sigma}, wanted a finite number above 0: without noise on the input there is no certificate"
+            "sigma: got {sigma}, wanted a finite number above 0: without noise on the input there \
+             is no certificate"
         );
         assert_eq!(message(Smoothing::new(sigma)), wanted);
     }

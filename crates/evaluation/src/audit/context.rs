@@ -1,4 +1,4 @@
-//! The context of all checks: the audited attack, its model and data, and the results that several
+//! The context of all checks: the audited attack, its model and data, and results that several
 //! checks share.
 
 use super::labelled::LabelledPredictions;
@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Images that an attack has found, and the model's predictions of them.
+/// The images that an attack found, and the model's predictions of them.
 #[derive(Clone)]
 pub(super) struct Found {
     pub images: Tensor<4>,
@@ -25,36 +25,36 @@ pub(super) struct Surrogate {
     pub classifier: Arc<dyn Classifier + Send + Sync>,
 }
 
-/// A model to attack or to judge by: the audited model, or a variant of it.
+/// A model that is attacked or that judges: the audited model, or a variant of it.
 #[derive(Clone, Copy)]
 pub(super) struct Model<'a> {
     pub classifier: &'a dyn Classifier,
     pub stochastic: bool,
 }
 
-/// The model, its data, and the results that several checks use.
+/// The context: the model, its data, and the results that several checks use.
 pub(super) struct Context<'a> {
     pub setup: Setup,
     pub model: Model<'a>,
-    /// The examples: as many as any check takes.
+    /// The examples: as many as the check with the most takes.
     pub batch: AttackBatch,
     pub key: Key,
     pub chunk: usize,
     pub surrogate: Option<Surrogate>,
-    /// The predictions of unattacked images.
+    /// The predictions of the clean images.
     pub clean: LabelledPredictions,
     /// The rows of images that the model classifies correctly in some draw.
     pub right: Vec<usize>,
-    /// The result of the audited attack for the first of those.
+    /// The result of the audited attack on the first images of `right`.
     pub audit: Option<Result<Found, AttackError>>,
-    /// The result of the stronger attacks for the first of those.
+    /// The result of the stronger attacks on the first images of `right`.
     pub strong: Option<Result<Found, AttackError>>,
-    /// Passes so far.
+    /// The cost so far.
     pub spent: Cell<Passes>,
 }
 
 impl<'a> Context<'a> {
-    /// The batch in pieces of at most `chunk` images.
+    /// The parts of a batch, with at most `chunk` images each.
     pub fn chunks(&self, batch: &AttackBatch) -> impl Iterator<Item = AttackBatch> {
         let (images, size, batch) = (batch.len(), self.chunk, batch.clone());
         (0..images).step_by(size).map(move |first| {
@@ -63,7 +63,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// Asks a model, and counts the passes.
+    /// Calls `f` with access to a model, and counts the passes.
     pub fn ask<R>(&self, model: Model<'_>, f: impl FnOnce(&mut ModelAccess<'_>) -> R) -> R {
         let mut access = ModelAccess::new(model.classifier).with_stochastic(model.stochastic);
         let result = f(&mut access);
@@ -80,7 +80,7 @@ impl<'a> Context<'a> {
         self.spent.set(self.spent.get() + passes);
     }
 
-    /// The images that an attack finds for a batch.
+    /// Attacks a batch, and returns the images.
     pub fn attack(
         &self,
         model: Model<'_>,
@@ -100,7 +100,7 @@ impl<'a> Context<'a> {
         Ok(found.images)
     }
 
-    /// The predictions of images in draws of a key.
+    /// The predictions of images in `draws` draws of a key.
     pub fn judge(
         &self,
         model: Model<'_>,
@@ -127,7 +127,8 @@ impl<'a> Context<'a> {
         Ok(all.expect("a batch is not empty"))
     }
 
-    /// Attacks and judges by draws that no attack has used, the same for all.
+    /// Attacks a batch and judges the images. The judging draws are the same for all attacks, and
+    /// no attack has used them.
     pub fn find(
         &self,
         model: Model<'_>,
@@ -140,7 +141,7 @@ impl<'a> Context<'a> {
         Ok(Found { images, predictions })
     }
 
-    /// Judges the first images without attacking them.
+    /// Judges the first images without an attack.
     pub fn judge_clean(&mut self, images: usize) -> Result<(), AttackError> {
         self.batch = self.first(images);
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
@@ -157,8 +158,8 @@ impl<'a> Context<'a> {
         self.audit = Some(found);
     }
 
-    /// Runs the stronger attacks on them; the worst result of each image counts, which draws choose
-    /// that do not judge.
+    /// Runs the stronger attacks on the same images. The worst result of each image counts; it is
+    /// chosen by other draws than those that judge.
     pub fn run_strong(&mut self, right: usize) {
         self.strong = Some(self.strongest(&self.first_right(right)));
     }
@@ -196,7 +197,7 @@ impl<'a> Context<'a> {
         Ok(best.expect("there are strong attacks").0)
     }
 
-    /// The first images.
+    /// The first images of the batch.
     pub fn first(&self, images: usize) -> AttackBatch {
         let rows = (0..images).collect();
         self.batch.select(&Rows::new(rows, &self.batch.images))
@@ -208,14 +209,14 @@ impl<'a> Context<'a> {
         self.batch.select(&Rows::new(rows, &self.batch.images))
     }
 
-    /// The places in `right` of those among these images.
+    /// The positions in `right` of the images in this range.
     pub fn right_within(&self, images: Range<usize>) -> Range<usize> {
         let before = |image: usize| self.right.partition_point(|&row| row < image);
         before(images.start)..before(images.end)
     }
 }
 
-/// Labels on the host.
+/// The labels on the host.
 pub(super) fn host(labels: &Tensor<1, Int>) -> Vec<i64> {
     labels.try_to_vec_as().expect("the device can be read")
 }

@@ -153,8 +153,8 @@ impl ThreatCard {
         }
         let noise = match stochastic {
             true => {
-                "drawn anew for every query; the attacker knows its law and may average over draws, and does not know the \
-                 draws that judge"
+                "drawn anew for every query; the attacker knows its law and may average over \
+                 draws, and does not know the draws that judge"
             }
             false => "none",
         };

@@ -115,7 +115,7 @@ use std::sync::Arc;
 ///
 /// | setting | default | set by |
 /// | --- | --- | --- |
-/// | draws that judge each image | 20; 1 for a model without noise | [`with_draws`](Self::with_draws) |
+/// | draws that judge each image | 20; without noise 1 | [`with_draws`](Self::with_draws) |
 /// | draws of a vote | 5 | [`with_votes`](Self::with_votes) |
 /// | tries in best of several | 5 | [`with_tries`](Self::with_tries) |
 /// | key of all random numbers | `Key::new(0)` | [`with_key`](Self::with_key) |
