@@ -1,4 +1,4 @@
-//! What cannot be evaluated.
+//! Evaluations that are refused.
 
 use crate::threshold::{EPSILON, Threshold, batches, suite};
 use burn::tensor::{Int, Tensor};
