@@ -1,4 +1,4 @@
-//! What the commands take.
+//! Arguments of the commands.
 
 use crate::devices::Sharing;
 use crate::given::Idle;
@@ -176,7 +176,7 @@ pub struct CheckDevice {
     pub device: String,
 }
 
-/// Where data come from and what computes.
+/// The source of the data, and the device that computes.
 #[derive(Args)]
 pub struct Source {
     /// Folder with the binary CIFAR files, or to download them to.
@@ -195,7 +195,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Flags that the program's features leave without effect.
+    /// Flags that have no effect with the program's features.
     pub fn idle(&self) -> Idle<'static> {
         Idle {
             when: !cfg!(feature = "download"),

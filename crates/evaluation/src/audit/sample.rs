@@ -204,8 +204,7 @@ impl<'a> Sample<'a> {
         images: &Tensor<4>,
     ) -> Result<LabelledPredictions, AttackError> {
         let (context, key) = (self.context, self.context.key.named("judge"));
-        let predictions =
-            context.judge(context.model, batch, images, key, context.setup.draws)?;
+        let predictions = context.judge(context.model, batch, images, key, context.setup.draws)?;
         Ok(LabelledPredictions { wrong: self.clean.wrong, ..predictions })
     }
 

@@ -95,8 +95,7 @@ impl<'a> Run<'a> {
         batch: &AttackBatch,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<(), EvaluationError> {
-        let labels: Vec<i64> =
-            batch.goal.labels().try_to_vec_as().expect("the device can be read");
+        let labels: Vec<i64> = batch.goal.labels().try_to_vec_as().expect("the device can be read");
         let labelled = Labelled { batch, labels: &labels };
         let mut candidates: Vec<(NoiseState, Candidates)> = Vec::new();
         for noise in self.evaluation.states(self.stochastic) {
