@@ -46,7 +46,8 @@ impl Name {
             other => return Err(format!("--norm: got {other}, wanted linf, l2 or l1").into()),
         };
         let threat = Threat::new(norm, fraction(&settings.epsilon)?)?;
-        // AutoAttack starts APGD in an enlarged ball in L1, and the peer does so for single attacks too.
+        // AutoAttack starts APGD in an enlarged ball in L1, and the peer does so for single attacks
+        // too.
         let enlarged = norm == Norm::L1;
         let (iterations, queries) = (settings.targeted_iterations, settings.queries);
         Ok(match self {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A cascade: attacks in a row, each of which attacks only the images that those before it did not
+/// A cascade: attacks in a row that each attack only the images that those before it did not
 /// break.
 ///
 /// In a cascade [`AttackRecord::robust`](crate::AttackRecord::robust) is the accuracy after the

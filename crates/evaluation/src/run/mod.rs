@@ -159,7 +159,7 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// An evaluation by attacks, each of which attacks all images by itself. The defaults are in
+    /// An evaluation by attacks that each attack all images by themselves. The defaults are in
     /// the table [above](Self#defaults).
     ///
     /// Attacks of equal names get labels that tell them apart, such as `PGD-10 4/255` and `PGD-10
