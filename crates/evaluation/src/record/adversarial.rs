@@ -29,8 +29,9 @@ pub struct AdversarialImages {
     pub labels: Vec<i64>,
     /// The number of each example within the data.
     pub examples: Vec<u64>,
-    /// Whether each image is adversarial: the model is wrong on it in every selecting draw. A model
-    /// without noise has one such draw.
+    /// Whether each image is adversarial: the model is wrong on it in every draw that
+    /// selects between attacks. These draws are as many as judge, and not the same. A model without
+    /// noise has one draw.
     pub success: Vec<bool>,
 }
 

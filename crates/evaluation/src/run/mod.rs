@@ -219,10 +219,11 @@ impl Evaluation {
     /// Runs the attacks in a cascade, as AutoAttack does: each attacks only the images that those
     /// before it did not break, and its numbers are those of all attacks so far.
     ///
-    /// An image is broken if the model is wrong on it in every selecting draw. As many draws select
-    /// as judge; a model without noise has one. Of all attacks the image counts that is wrong in
-    /// the most of these draws; of equals, the one with the larger mean margin. The worst case of
-    /// the record is the robust accuracy of the suite.
+    /// An image is broken if the model is wrong on it in every draw that selects between attacks.
+    /// As many draws select as judge, and they are not the same; a model without noise has one
+    /// draw. Of all attacks the image counts that is wrong in the most of these draws; of equals,
+    /// the one with the larger mean margin. The worst case of the record is the robust accuracy of
+    /// the suite.
     pub fn cascade(mut self) -> Self {
         self.cascade.get_or_insert_default();
         self
