@@ -119,7 +119,10 @@ fn a_value_that_a_setting_refuses_is_refused_as_a_knob() {
         }
     }
     let error = Pgd::new(Threat::linf(0.0).unwrap()).with_knob(Knob::Epsilon(0.1)).err().unwrap();
-    assert!(error.to_string().starts_with("epsilon: got 0.1, wanted an attack with a radius"), "{error}");
+    assert!(
+        error.to_string().starts_with("epsilon: got 0.1, wanted an attack with a radius"),
+        "{error}"
+    );
     // Two attacks that differ in nothing but a knob cannot stand in one suite with the same value.
     let pgd = || Pgd::new(Threat::linf(0.1).unwrap());
     let both: Vec<Box<dyn Attack>> = vec![Box::new(pgd()), Box::new(pgd().with_draws(4).unwrap())];
