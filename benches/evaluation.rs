@@ -1,5 +1,5 @@
-//! What an evaluation costs beyond the model: time as a share of the whole, and memory against the number of examples.
-//! `benches/README.md` says how to read it.
+//! The cost of an evaluation beyond the model: its share of the whole time, and memory against the
+//! number of examples. `benches/README.md` explains the output.
 
 #[path = "attacks/calls.rs"]
 mod calls;
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         runs.push(json!({ "seconds": seconds, "model_seconds": model_seconds, "beyond": beyond }));
     }
 
-    // Attacks of one step, so that the growth is of many examples and not of many passes.
+    // Attacks of one step, so that memory grows by examples and not by passes.
     let fgsm: Vec<Box<dyn Attack>> = vec![Box::new(Pgd::fgsm(threat))];
     let short = Evaluation::new(fgsm)?.with_draws(2)?;
     let mut memory: Vec<Value> = Vec::new();
@@ -90,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Images and labels by keys, made when they are asked for.
+/// Images and labels from keys, made when they are asked for.
 fn batches(
     examples: usize,
     batch: usize,
@@ -104,7 +104,7 @@ fn batches(
     })
 }
 
-/// The repository.
+/// The root of the repository.
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }

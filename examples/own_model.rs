@@ -1,5 +1,5 @@
-//! A model of one's own made noisy by one call, trained in a loop of one's own, attacked and
-//! judged.
+//! A model of your own: one call makes it noisy, a training loop of your own trains it, and an
+//! evaluation attacks and judges it.
 //!
 //! `cargo run --release --example own_model`
 
@@ -28,7 +28,7 @@ impl Cnn {
         }
     }
 
-    /// Pixels in [0, 1], `[batch, 1, 8, 8]`, to logits `[batch, 10]`. It knows nothing of noise.
+    /// Pixels in [0, 1], `[batch, 1, 8, 8]`, to logits `[batch, 10]`. The model contains no noise.
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let x = relu(self.conv1.forward(images.mul_scalar(2.0).sub_scalar(1.0)));
         self.fc.forward(relu(self.conv2.forward(x)).flatten(1, 3))
@@ -39,8 +39,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (device, key) = (Device::default().autodiff(), Key::new(1));
     let threat = Threat::linf(16.0 / 255.0)?;
 
-    // The one call: every weight now carries learnable colored noise of rank 5, in training and at
-    // inference.
+    // After this one call every weight carries learnable colored noise of rank 5, in training and
+    // at inference.
     let mut model = WeightNoise::colored(5).inject(keyed_init(Cnn::new(&device), key));
     println!("{}", NoiseSummary::of(&model));
 
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .perturb(batch.images.clone(), batch.labels.clone())?;
         let images = Tensor::cat(vec![batch.images, adversarial.images.autodiff()], 0);
         let labels = batch.labels.repeat_dim(0, 2);
-        // The key makes the step's noise, and with it the whole run, repeatable.
+        // The key makes the noise of the step repeatable, and therefore the whole run.
         let logits = scope(Noise::Keyed(batch.key), || model.forward(images));
         let loss = CrossEntropyLossConfig::new().init(&device).forward(logits, labels);
         let gradients = GradientsParams::from_grads(loss.backward(), &model);

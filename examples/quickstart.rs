@@ -1,5 +1,5 @@
-//! The main job in one run: a small ResNet on the embedded digits, trained four ways, attacked and
-//! judged.
+//! The quickstart: a small ResNet on the embedded digits is trained four ways, attacked and judged,
+//! in one run.
 //!
 //! `cargo run --release --example quickstart`
 
@@ -38,7 +38,7 @@ struct Args {
     out: PathBuf,
 }
 
-/// The attacker who may change each pixel by that much.
+/// The threat of an attacker who may change each pixel by `epsilon`.
 fn threat(epsilon: &str) -> Result<Threat, Box<dyn Error + Send + Sync>> {
     let epsilon = fraction::fraction(epsilon)?;
     match epsilon == 0.0 {
@@ -57,8 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let clean = Objective::clean();
     let adversarial = Objective::adversarial(Pgd::training(threat));
-    // Noise in proportion to the weights. The reference's own convention starts far louder on a
-    // network this small, and takes hundreds of epochs to settle.
+    // The size of the noise follows that of the weights. The convention of the reference starts
+    // much louder on a network this small, and needs hundreds of epochs to settle.
     let mut cni = ModelNoise::cni(5);
     cni.weight = Some(WeightNoise::colored(5).with_convention(Convention::Scaled));
     let ways = [
@@ -129,7 +129,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for check in record.checks.iter().filter(|check| check.verdict >= Verdict::Warn) {
             println!("{}: {} {}: {}", record.model.name, check.name, check.verdict, check.measured);
         }
-        // What could not be found out is told apart from what is well.
+        // Inconclusive checks are counted separately from passed ones.
         let verdicts =
             [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Inconclusive, Verdict::Skipped];
         let counts = verdicts.map(|verdict| {

@@ -1,4 +1,4 @@
-//! What of an attack's time is the model's.
+//! The model's part of an attack's time.
 
 use burn::tensor::{Int, Tensor};
 use cni_burn::attacks::Classifier;
@@ -6,12 +6,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// Seconds of the forward passes of a model, by the number of images and whether a backward pass followed.
+/// The seconds of forward passes, by the number of images and by whether a backward pass followed.
 #[derive(Default)]
 pub struct Calls(RefCell<BTreeMap<(usize, bool), f64>>);
 
 impl Calls {
-    /// The model's logits, timed.
+    /// The logits of the model, timed.
     pub fn logits(&self, model: &dyn Classifier, images: Tensor<4>) -> Tensor<2> {
         let call = (images.dims()[0], images.is_require_grad());
         let started = Instant::now();
@@ -20,8 +20,9 @@ impl Calls {
         logits
     }
 
-    /// The seconds of all calls in the model. Forward passes were timed where they happened; a backward pass happens within
-    /// the attack, and is taken to be the multiple of its forward pass that it is when the model runs by itself.
+    /// The seconds of all calls of the model. Forward passes are timed directly. A backward pass
+    /// happens within the attack. Its time is estimated from that of its forward pass, by the ratio
+    /// of the two when the model runs alone.
     pub fn seconds(self, model: &dyn Classifier, images: &Tensor<4>) -> f64 {
         let with_backward = |size: usize| {
             let rows: Vec<i32> =

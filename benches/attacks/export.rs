@@ -1,4 +1,4 @@
-//! A model's weights under PyTorch's names.
+//! Export of a model's weights under PyTorch's names.
 
 use crate::Result;
 use burn::module::{Module, ModuleVisitor, Param};
@@ -35,7 +35,7 @@ impl ModuleVisitor for Collect {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        // The other side has its own normalization.
+        // The peer has a normalization of its own.
         if self.path.first().is_some_and(|name| name == "normalize") {
             return;
         }
@@ -48,7 +48,8 @@ impl ModuleVisitor for Collect {
     }
 }
 
-/// `layer2.0.downsample.bn.gamma` is `layer2.0.downsample.1.weight`, `fc.linear.bias` is `fc.bias`.
+/// The name in PyTorch: `layer2.0.downsample.bn.gamma` is `layer2.0.downsample.1.weight`, and
+/// `fc.linear.bias` is `fc.bias`.
 fn pytorch_name(path: &[String]) -> String {
     let mut name: Vec<&str> = Vec::new();
     for part in path {

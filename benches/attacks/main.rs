@@ -1,5 +1,5 @@
-//! The attacks against their reference implementations: the same weights, the same images, the same parameters.
-//! `benches/README.md` says how to read it.
+//! Attacks against their reference implementations: the same weights, the same images, the same
+//! parameters. `benches/README.md` explains the output.
 
 mod calls;
 mod export;
@@ -114,7 +114,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// What both sides are given.
+/// The inputs of both sides.
 struct Given {
     model: Model,
     weights: tempfile::TempDir,
@@ -174,7 +174,7 @@ fn speed(settings: Settings, repeats: usize) -> Result<()> {
     Ok(())
 }
 
-/// The repository.
+/// The root of the repository.
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }

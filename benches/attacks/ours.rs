@@ -1,4 +1,4 @@
-//! Our side: the attacks by the names that the peer knows them by, run and timed.
+//! Our side: runs and times the attacks, by the names that the peer uses.
 
 use crate::calls::Calls;
 use crate::fraction::fraction;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Instant;
 
-/// An attack of both sides.
+/// The name of an attack that both sides have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
 #[value(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
@@ -26,14 +26,14 @@ pub enum Name {
     ApgdT,
     FabT,
     Square,
-    /// Carlini and Wagner's, in L2 whatever the threat.
+    /// Carlini and Wagner's attack, in L2 whatever the threat.
     Cw,
-    /// AutoAttack's standard suite.
+    /// The standard suite of AutoAttack.
     Standard,
 }
 
 impl Name {
-    /// As the peer and the records have it.
+    /// The name in the peer and in records.
     pub fn key(self) -> String {
         self.to_possible_value().expect("no name is hidden").get_name().to_string()
     }
@@ -46,7 +46,8 @@ impl Name {
             other => return Err(format!("--norm: got {other}, wanted linf, l2 or l1").into()),
         };
         let threat = Threat::new(norm, fraction(&settings.epsilon)?)?;
-        // As AutoAttack has it in L1, which the peer follows for single attacks too.
+        // AutoAttack starts APGD in an enlarged ball in L1, and the peer does so for single attacks
+        // too.
         let enlarged = norm == Norm::L1;
         let (iterations, queries) = (settings.targeted_iterations, settings.queries);
         Ok(match self {
@@ -72,7 +73,7 @@ impl Name {
 
 type Forward = fn(&ResNet, Tensor<4>) -> Tensor<2>;
 
-/// The model and the images that both sides get.
+/// The model and the images of both sides.
 pub struct Model {
     frozen: FrozenModel<ResNet, Forward>,
     images: Tensor<4>,
@@ -85,7 +86,7 @@ impl Model {
         Self { frozen: FrozenModel::new(model, ResNet::forward), images, labels, card }
     }
 
-    /// Which of the images are classified correctly.
+    /// Whether each image is classified correctly.
     pub fn correct(&self, images: &Tensor<4>, batch: usize) -> Vec<u8> {
         let [all, ..] = images.dims();
         let parts = (0..all).step_by(batch).flat_map(|first| {
@@ -104,12 +105,13 @@ impl Model {
     }
 }
 
-/// What an attack made of the images.
+/// The result of an attack.
 pub struct Ours {
     pub name: String,
     pub spec: Value,
     pub robust: Vec<u8>,
-    /// Distances in L2, for Carlini and Wagner's; none where nothing was found.
+    /// The distances in L2, for Carlini and Wagner's attack; none for an image without an
+    /// adversarial example.
     pub norm: Option<Vec<Option<f64>>>,
     cost: Cost,
 }
@@ -120,31 +122,31 @@ impl Ours {
     }
 }
 
-/// What an attack cost.
+/// The cost of an attack.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cost {
-    /// Images that were attacked: those that the model gets right.
+    /// The number of attacked images, which the model classifies correctly.
     pub attacked: usize,
     pub seconds: f64,
-    /// Of them in the model's forward and backward passes.
+    /// The seconds in the model's forward and backward passes.
     pub model_seconds: f64,
     pub forwards: u64,
     pub backwards: u64,
 }
 
 impl Cost {
-    /// Forward and backward passes.
+    /// The numbers of forward and backward passes.
     pub fn passes(&self) -> [u64; 2] {
         [self.forwards, self.backwards]
     }
 
-    /// Microseconds of a pass of one image, a backward pass counted as two forward passes.
+    /// The microseconds of a pass of one image; a backward pass counts as two forward passes.
     pub fn per_pass(&self) -> f64 {
         1e6 * self.seconds / (self.forwards + 2 * self.backwards) as f64
     }
 }
 
-/// Runs an attack on the first `examples` images, those that the model classifies correctly.
+/// Runs an attack on those of the first `examples` images that the model classifies correctly.
 pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> Result<Ours> {
     let attack = name.attack(settings)?;
     let images = model.images.clone().slice(0..examples);
@@ -165,7 +167,7 @@ pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> R
     let model_seconds = calls.seconds(&model.frozen, &images);
 
     let distance: Vec<f64> = Norm::L2.distance(&found.images, &attacked).try_to_vec_as()?;
-    // Examples are judged in the batches of the whole set, as the peer does.
+    // Images are judged in the batches of the whole set, as in the peer.
     let robust = model.correct(&right.replace(&images, &found.images), settings.batch);
     let norm = (name == Name::Cw).then(|| {
         let mut norms = vec![None; examples];

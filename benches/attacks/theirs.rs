@@ -1,4 +1,4 @@
-//! The references' side: `benches/attacks_peer.py` in a process of its own.
+//! The side of the references: `benches/attacks_peer.py` in a process of its own.
 
 use crate::ours::{Cost, Name};
 use crate::{Result, Settings, root};
@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// What the references found, or a process that is ready to run them.
+/// The results of the references, or a process that is ready to run them.
 pub struct Theirs {
     record: Value,
     served: Option<Served>,
@@ -53,8 +53,8 @@ impl Theirs {
         Ok(Self { record: serde_json::from_slice(&std::fs::read(out)?)?, served: None })
     }
 
-    /// Starts the references, which then wait for [`once`](Self::once). `channels_last` is the memory
-    /// format in which PyTorch's convolutions are faster.
+    /// Starts the references, which then wait for [`once`](Self::once). With `channels_last` they
+    /// use the memory format in which PyTorch's convolutions are faster.
     pub fn serve(settings: &Settings, weights: &Path, channels_last: bool) -> Result<Self> {
         let mut command = command(settings, weights);
         if channels_last {
@@ -95,7 +95,8 @@ impl Theirs {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // It waits for the next task, so nothing of worth is lost; a failure means that it has already ended.
+        // The peer waits for its next task, so nothing is lost. If the call fails, the peer has
+        // already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

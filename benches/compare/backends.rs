@@ -7,11 +7,11 @@ use cni_burn::device::{compared, device};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 
-/// With all that an expert turns on.
+/// The PyTorch variant of an expert on CUDA.
 const CUDA_EXPERT: &str = "PyTorch, CUDA, channels-last, bf16, compiled";
 
-/// Times them in turns with Flex, and on CUDA with PyTorch, eager and compiled. The first step is given apart, since it
-/// compiles the kernels.
+/// Times the backends in turns with Flex, and on CUDA with PyTorch, eager and compiled. The first
+/// step is given separately, because it compiles the kernels.
 pub fn backends(bench: &mut Bench) -> Result<Value> {
     let mut steps = Vec::new();
     let mut first = Map::new();
@@ -56,7 +56,10 @@ pub fn backends(bench: &mut Bench) -> Result<Value> {
         .iter()
         .map(|timing| (timing.name.clone(), json!(bench.batch as f64 / timing.median)))
         .collect();
-    Ok(
-        json!({ "first": first, "timings": timings, "ratios": ratios, "images_per_second": per_second }),
-    )
+    Ok(json!({
+        "first": first,
+        "timings": timings,
+        "ratios": ratios,
+        "images_per_second": per_second,
+    }))
 }

@@ -1,4 +1,4 @@
-//! How time grows with the size of the work, and memory with its length.
+//! Growth of time with the size of the work, and of memory with its length.
 
 use crate::measure::{Bench, median};
 use crate::work::{Training, Work};
@@ -10,10 +10,11 @@ use std::process::Command;
 use std::time::Instant;
 
 const SOAK_STEPS: usize = 2_000;
-/// Steps between two readings of memory.
+/// The number of steps between two readings of memory.
 const READ_EVERY: usize = 100;
 
-/// One curve for each thing that can grow, the others as in ResNet-20 with CNI-W of rank 5 and the bench's batch.
+/// One curve for each size that can grow. The other sizes are those of ResNet-20 with CNI-W of rank
+/// 5 and the bench's batch.
 pub fn curves(bench: &mut Bench) -> Result<Value> {
     let (batch, runs) = (bench.batch, bench.repeats);
     let resnet = |depth, width, rank| {
@@ -41,7 +42,7 @@ pub fn curves(bench: &mut Bench) -> Result<Value> {
     }))
 }
 
-/// Seconds at each size, and how they grew against the first.
+/// The seconds at each size, and their growth relative to the first.
 fn curve(
     name: &str,
     sizes: &[usize],
@@ -59,7 +60,7 @@ fn curve(
     Ok(points)
 }
 
-/// The median of some runs after one to warm up.
+/// The median seconds of some runs after one to warm up.
 fn time(runs: usize, mut f: impl FnMut() -> Result<()>) -> Result<f64> {
     let mut seconds = Vec::with_capacity(runs);
     for run in 0..=runs {
@@ -72,8 +73,8 @@ fn time(runs: usize, mut f: impl FnMut() -> Result<()>) -> Result<f64> {
     Ok(median(&seconds))
 }
 
-/// Resident memory over many adversarial steps of a small model, in a process of its own: what earlier tasks have left to
-/// the allocator could hide a leak.
+/// Resident memory over many adversarial steps of a small model, in a process of its own: memory
+/// that earlier tasks left to the allocator could hide a leak.
 pub fn soak() -> Result<Value> {
     let child = Command::new(std::env::current_exe()?).arg("--child-soak").output()?;
     if !child.status.success() {
@@ -86,7 +87,7 @@ pub fn soak() -> Result<Value> {
     Ok(report)
 }
 
-/// What [`soak`] starts.
+/// The process that [`soak`] starts.
 pub fn child_soak() -> Result<()> {
     let config = ResNetConfig::cifar(8, 10).with_noise(ModelNoise::cni(5));
     let mut training = Training::of(config, 8)?;

@@ -1,19 +1,21 @@
-//! What a timing is worth nothing without.
+//! Facts about the machine, without which a timing is useless.
 
 use crate::root;
 use serde_json::{Value, json};
 use std::process::Command;
 
-/// Threads that Burn's CPU backend uses, by the rules of `rayon`.
+/// The number of threads of Burn's CPU backend, by the rules of `rayon`.
 pub fn threads() -> usize {
     let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.parse().ok());
     let cores = || std::thread::available_parallelism().map_or(1, Into::into);
     asked.filter(|&n| n > 0).unwrap_or_else(cores)
 }
 
-/// Facts for the record; `null` where the system does not tell.
+/// Facts for the record; `null` if the system does not know them.
 pub fn facts(threads: usize, torch: Option<&str>) -> Value {
     let memory = field("/proc/meminfo", "MemTotal").and_then(|value| kilobytes(&value));
+    let load_average = std::fs::read_to_string("/proc/loadavg").ok();
+    let load_average = load_average.map(|line| line.trim().to_string());
     json!({
         "date": says("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]),
         "cpu": field("/proc/cpuinfo", "model name"),
@@ -21,7 +23,7 @@ pub fn facts(threads: usize, torch: Option<&str>) -> Value {
         "cores": std::thread::available_parallelism().ok().map(usize::from),
         "threads": threads,
         "memory_bytes": memory,
-        "load_average": std::fs::read_to_string("/proc/loadavg").ok().map(|line| line.trim().to_string()),
+        "load_average": load_average,
         "rustc": says("rustc", &["--version"]),
         "burn": burn(),
         "cni-burn": env!("CARGO_PKG_VERSION"),
@@ -29,7 +31,7 @@ pub fn facts(threads: usize, torch: Option<&str>) -> Value {
     })
 }
 
-/// Which of the instruction sets that decide between precisions this CPU has.
+/// The instruction sets of this CPU that decide between precisions.
 fn cpu_features() -> Option<Vec<String>> {
     let decisive =
         ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "bf16"];
@@ -38,7 +40,7 @@ fn cpu_features() -> Option<Vec<String>> {
     Some(present.map(String::from).collect())
 }
 
-/// A size in bytes that this process's status gives: `VmRSS` is memory now, `VmHWM` its peak.
+/// A size in bytes from the status of this process: `VmRSS` is memory now, `VmHWM` its peak.
 pub fn own_memory(name: &str) -> Option<u64> {
     kilobytes(&field("/proc/self/status", name)?)
 }

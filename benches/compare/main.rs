@@ -1,4 +1,5 @@
-//! Speed and memory against PyTorch on the CPU, in turns within one run. `benches/README.md` says how to read it.
+//! Speed and memory against PyTorch on the CPU, in turns within one run. `benches/README.md`
+//! explains the output.
 
 mod backends;
 mod curves;
@@ -31,7 +32,8 @@ struct Args {
     /// Images of a step.
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
-    /// Only this task; may be given more than once. No record is then written unless --out asks for it.
+    /// Only this task; may be given more than once. No record is then written unless --out asks for
+    /// it.
     #[arg(long, value_name = "NAME")]
     only: Vec<Task>,
     /// The record, below the repository's root [default: results/bench-cpu.json].
@@ -67,13 +69,15 @@ enum Task {
     NoiseShare,
     /// One PGD-7 adversarial training step.
     AdversarialStep,
-    /// That step on Flex and on the backends that are compiled in, or those of them that CNI_DEVICE names.
+    /// That step on Flex and on the backends that are compiled in, or those of them that CNI_DEVICE
+    /// names.
     Backends,
     /// Where the time of that step goes.
     Profile,
     /// Peak memory of that step.
     Memory,
-    /// Time of a gradient against batch size, rank, depth and width, and of an attack's gradient against draws.
+    /// Time of a gradient against batch size, rank, depth and width, and of an attack's gradient
+    /// against draws.
     Curves,
     /// Memory over 2,000 adversarial steps.
     Soak,
@@ -125,7 +129,7 @@ fn main() -> Result<()> {
         reports.insert(name, report);
     }
 
-    // A part of the tasks must not replace the record of them all.
+    // The record of a part of the tasks must not replace that of all tasks.
     let default = args.only.is_empty().then(|| "results/bench-cpu.json".into());
     if let Some(out) = args.out.clone().or(default) {
         let record = serde_json::json!({
@@ -142,7 +146,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The repository. Cargo starts benches in the package's folder, not in the caller's.
+/// The root of the repository. Cargo starts benches in the package's folder, not in that of the
+/// caller.
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }

@@ -6,18 +6,18 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// The settings of a run, and the other side.
+/// The settings of a run, and the PyTorch side.
 pub struct Bench {
     pub repeats: usize,
     pub batch: usize,
     pub peer: Option<Peer>,
-    /// The peer's tasks that this machine cannot run, and why.
+    /// The tasks of the peer that this machine cannot run, with the reasons.
     pub skipped: BTreeMap<&'static str, String>,
 }
 
 /// Something to be timed.
 pub enum Run<'a> {
-    /// A function of ours and how often one timing calls it.
+    /// A function of ours, and the number of its calls in one timing.
     Ours(usize, Box<dyn FnMut() -> Result<()> + 'a>),
     /// A task of the peer.
     Peer(&'static str),
@@ -45,7 +45,7 @@ impl Timing {
     }
 }
 
-/// How much longer the peer takes: above 1 we are faster.
+/// The ratio of the peer's time to ours: above 1 we are faster.
 #[derive(Serialize)]
 pub struct Ratio {
     pub ours: String,
@@ -63,7 +63,7 @@ impl Timings {
         self.0.iter().find(|timing| timing.name == name)
     }
 
-    /// The ratios of pairs (ours, peer), printed; none for a peer that was not there.
+    /// The ratios of pairs (ours, peer), which are also printed; none for a missing peer.
     pub fn ratios(&self, pairs: &[(&str, &str)]) -> Vec<Ratio> {
         let ratio = |&(ours, peer): &(&str, &str)| {
             let (a, b) = (self.find(ours)?, self.find(peer)?);
@@ -76,9 +76,9 @@ impl Timings {
 }
 
 impl Bench {
-    /// Times the runs in turns, so that whatever the machine does besides hits all of them: each once
-    /// to warm up, then `rounds` times each. Runs of a missing peer are left out, and so are those that
-    /// it says this machine cannot run.
+    /// Times the runs in turns, so that other work of the machine affects all of them alike: each
+    /// runs once to warm up, then `rounds` times. Runs of a missing peer are left out, and so are
+    /// those that this machine cannot run.
     pub fn in_turns(&mut self, rounds: usize, mut runs: Vec<(&str, Run)>) -> Result<Timings> {
         runs.retain(|(_, run)| self.peer.is_some() || matches!(run, Run::Ours(..)));
         let mut runs: Vec<_> =
@@ -103,7 +103,7 @@ impl Bench {
         Ok(Timings(timings.collect()))
     }
 
-    /// Seconds of one call; `None`, and a word about it, where the peer cannot run its task here.
+    /// The seconds of one call; `None`, with a message, if the peer cannot run its task here.
     fn once(&mut self, name: &str, run: &mut Run) -> Result<Option<f64>> {
         match run {
             Run::Ours(calls, f) => {
@@ -126,7 +126,7 @@ impl Bench {
     }
 }
 
-/// The value that half of the others lie below.
+/// The median: half of the values lie below it.
 pub fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// A running peer, which works only while it is asked.
+/// A running peer. It works only while a task is asked of it.
 pub struct Peer {
     python: String,
     arguments: [String; 4],
@@ -17,7 +17,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// `None`, and a word about it, where the interpreter or PyTorch is missing.
+    /// Starts the peer; `None`, with a message, if the interpreter or PyTorch is missing.
     pub fn start(python: &str, threads: usize, batch: usize) -> Result<Option<Self>> {
         let options = [("--threads", threads), ("--batch", batch)];
         let [[a, b], [c, d]] = options.map(|(name, value)| [name.to_string(), value.to_string()]);
@@ -52,8 +52,8 @@ impl Peer {
         self.cuda
     }
 
-    /// Seconds of one run of a task, which its first run in this process has warmed up; the reason
-    /// where the peer says that this machine cannot run it.
+    /// The seconds of one run of a task; the first run in this process has warmed it up. If the
+    /// peer says that this machine cannot run the task, its reason.
     pub fn seconds(&mut self, task: &str) -> Result<std::result::Result<f64, String>> {
         writeln!(self.tasks, "{task}")?;
         let answer = self.answers.next().ok_or_else(|| format!("the peer ended in {task}"))??;
@@ -64,7 +64,8 @@ impl Peer {
         Ok(Ok(answer["seconds"].as_f64().ok_or("the peer's answer has no seconds")?))
     }
 
-    /// One run of a task after a warm-up, in a process of its own, with all that the peer says of it.
+    /// One run of a task after a warm-up, in a process of its own, with everything that the peer
+    /// reports.
     pub fn once(&self, task: &str) -> Result<Value> {
         let mut command = command(&self.python, task, &self.arguments);
         let output = command.args(["--repeats", "1"]).stderr(Stdio::null()).output()?;
@@ -77,7 +78,8 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It waits for the next task, so nothing of worth is lost; a failure means that it has already ended.
+        // The peer waits for its next task, so nothing is lost. If the call fails, the peer has
+        // already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

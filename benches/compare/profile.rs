@@ -1,8 +1,9 @@
-//! Where the time of an adversarial training step goes, by operation.
+//! The time of an adversarial training step, by operation.
 //!
-//! Burn has no profiler on the CPU, so each operation is timed alone at each shape it has in ResNet-20 and counted, beside
-//! Burn's own operation for the same. A gradient begins here with a tensor made for it, which the step does not pay for: the
-//! rest can be less than nothing. One file, because it is one table of ResNet-20's operations and the ways to time them.
+//! Burn has no profiler on the CPU. So each operation is timed alone at each of its shapes in
+//! ResNet-20 and counted, beside Burn's own operation for the same. Here a gradient begins with a
+//! new tensor, which the step does not need, so the remainder of the step can be negative. One
+//! file, because it is one table of ResNet-20's operations and the ways to time them.
 
 use crate::Result;
 use crate::measure::{Bench, Run, median};
@@ -20,7 +21,8 @@ use serde_json::{Value, json};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Forward and backward passes of an attack of seven steps; those of training, on clean and on adversarial images.
+/// The numbers of forward and backward passes: of an attack of seven steps, and of training on
+/// clean and on adversarial images.
 const ATTACK: usize = 7;
 const TRAINING: usize = 2;
 const PASSES: usize = ATTACK + TRAINING;
@@ -28,8 +30,9 @@ const PASSES: usize = ATTACK + TRAINING;
 /// Channels in and out, size of the image, kernel, stride, and counts.
 type Convolution = ([usize; 2], usize, usize, usize, [usize; 3]);
 
-/// A convolution with its norm: channels in and out, size of the image, kernel, stride, and how many of them the model has
-/// with a rectifier alone, with a residual sum and a rectifier, and with neither.
+/// A convolution with its norm: channels in and out, size of the image, kernel, stride, and counts.
+/// The counts are those in the model that are followed by a rectifier alone, by a residual sum and
+/// a rectifier, and by neither.
 const CONVOLUTIONS: [Convolution; 8] = [
     ([3, 16], 32, 3, 1, [1, 0, 0]),
     ([16, 16], 32, 3, 1, [3, 3, 0]),
@@ -41,7 +44,7 @@ const CONVOLUTIONS: [Convolution; 8] = [
     ([64, 64], 8, 3, 1, [2, 3, 0]),
 ];
 
-/// The outputs of a stage: channels, size, and how many norms it has by what follows, as above.
+/// The outputs of a stage: channels, size, and the numbers of norms by what follows, as above.
 const STAGES: [(usize, usize, [usize; 3]); 3] =
     [(16, 32, [4, 3, 0]), (32, 16, [3, 3, 1]), (64, 8, [3, 3, 1])];
 
@@ -49,11 +52,11 @@ const STAGES: [(usize, usize, [usize; 3]); 3] =
 struct Operation {
     class: &'static str,
     shape: String,
-    /// Median seconds of one call.
+    /// The median seconds of one call.
     seconds: f64,
-    /// The same by Burn's own operations, where ours are others.
+    /// The median seconds with Burn's own operations, if ours differ.
     burn_seconds: Option<f64>,
-    /// Calls in one step.
+    /// The number of calls in one step.
     calls: usize,
 }
 
@@ -122,7 +125,7 @@ pub fn profile(bench: &mut Bench) -> Result<Value> {
     }))
 }
 
-/// What is timed: seconds of one run.
+/// A timed function, which returns the seconds of one run.
 type Timed<'a> = &'a mut dyn FnMut() -> f64;
 
 impl Profiler {
@@ -150,7 +153,8 @@ impl Profiler {
         self.operations.push(Operation { class, shape, seconds, burn_seconds, calls });
     }
 
-    /// An operation forwards, and backwards to those of its inputs that want a gradient: ours, and Burn's.
+    /// Times an operation forwards, and backwards to those inputs that need a gradient: ours and
+    /// Burn's.
     fn both<const D: usize>(
         &mut self,
         classes: [&'static str; 2],
@@ -172,7 +176,8 @@ impl Profiler {
         }
     }
 
-    /// Convolutions: in the attack with the norm and what follows in one operation.
+    /// Times the convolutions. In the attack, a convolution, its norm and what follows are one
+    /// operation.
     fn convolutions(&mut self) {
         for ([inputs, outputs], size, kernel, stride, counts) in CONVOLUTIONS {
             let shape =
@@ -192,7 +197,8 @@ impl Profiler {
                 );
             }
             let count = counts.iter().sum::<usize>() * TRAINING;
-            // The stem's input is the image, whose gradient only the attack wants.
+            // The input of the first convolution is the image, and only the attack needs its
+            // gradient.
             let to_input = if inputs == 3 { 0 } else { count };
             self.both(
                 ["conv forward, training", "conv input gradient, training"],
@@ -211,7 +217,7 @@ impl Profiler {
         }
     }
 
-    /// Norms and what follows, in training.
+    /// Times the norms and what follows, in training.
     fn norms(&mut self) {
         for (channels, size, counts) in STAGES {
             let output = [self.batch, channels, size, size];
@@ -227,7 +233,7 @@ impl Profiler {
                     Some(&|| burns(layer.forward(leaf.clone()), &after)),
                 );
             }
-            // Backwards the gradients of the two branches of each block are added.
+            // In the backward pass the gradients of the two branches of each block are added.
             let plain = leaf.clone().inner();
             let sum = &mut || time(|| black_box(plain.clone() + plain.clone())).1;
             self.push("sums of gradients", &shape, counts[1] * PASSES, sum, None);
@@ -245,7 +251,7 @@ impl Profiler {
     }
 }
 
-/// What follows the norms of a stage, each with its count.
+/// The operations after the norms of a stage, each with its count.
 fn followers([relus, sums, plain]: [usize; 3], output: [usize; 4]) -> Vec<(usize, After)> {
     let residual = tensor(output).autodiff().require_grad();
     let all =
@@ -253,7 +259,7 @@ fn followers([relus, sums, plain]: [usize; 3], output: [usize; 4]) -> Vec<(usize
     all.into_iter().filter(|(count, _)| *count > 0).collect()
 }
 
-/// What follows a norm, by Burn's operations.
+/// The operation after a norm, with Burn's operations.
 fn burns(out: Tensor<4>, after: &After) -> Tensor<4> {
     let out = match &after.residual {
         Some(residual) => out + residual.clone(),
@@ -262,7 +268,7 @@ fn burns(out: Tensor<4>, after: &After) -> Tensor<4> {
     if after.relu { relu(out) } else { out }
 }
 
-/// A convolution whose weight wants a gradient, and the same without.
+/// A convolution whose weight needs a gradient, and the same without.
 fn layer(channels: [usize; 2], kernel: usize, stride: usize) -> (Conv2d, Conv2d) {
     let pad = kernel / 2;
     let tracked = Conv2dConfig::new(channels, [kernel; 2])

@@ -1,4 +1,4 @@
-//! The comparisons; what each reports is its part of the record.
+//! The comparisons. The result of each is its part of the record.
 
 use crate::measure::{Bench, Run, Timings, median, quantile};
 use crate::work::{Training, Work, noisy_weights};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::hint::black_box;
 use std::process::Command;
 
-/// As in `peer.py`.
+/// The number of draws, as in `peer.py`.
 const DRAWS: usize = 20;
 const DRAW_SIZE: usize = 2_000_000;
 
@@ -35,7 +35,7 @@ pub fn draws(bench: &mut Bench) -> Result<Value> {
     Ok(json!({ "values": DRAW_SIZE, "timings": timings, "ratios": ratios }))
 }
 
-/// White noise on a weight of as many values, in inference: ours by one operation.
+/// White noise on a weight of 2,000,000 values, in inference; ours is one operation.
 pub fn noisy_weight(bench: &mut Bench) -> Result<Value> {
     let device = Device::flex();
     let side = 1000;
@@ -77,7 +77,8 @@ pub fn noise_share(bench: &mut Bench) -> Result<Value> {
         ("plain, PyTorch", Run::Peer("step-plain")),
         ("noisy, PyTorch", Run::Peer("step-cni")),
     ];
-    // The difference is small against the step, and the median of n pairs wavers as 1/sqrt(n).
+    // The difference is small against the step. The median of n pairs has an error of order
+    // 1/sqrt(n).
     let timings = bench.in_turns(4 * bench.repeats, runs)?;
     let alone = timings.find("noise alone").zip(timings.find("plain"));
     let alone = alone.map(|(alone, plain)| alone.median / plain.median);
@@ -93,7 +94,8 @@ pub fn noise_share(bench: &mut Bench) -> Result<Value> {
     }))
 }
 
-/// What noise adds to a plain step, from the differences of neighbouring runs: drift cancels within a pair.
+/// The time that noise adds to a plain step, from the differences of neighbouring runs: drift
+/// cancels within a pair.
 fn share(timings: &Timings, plain: &str, noisy: &str) -> Option<Value> {
     let (plain, noisy) = (timings.find(plain)?, timings.find(noisy)?);
     let pairs = plain.seconds.iter().zip(&noisy.seconds);
@@ -111,8 +113,8 @@ fn share(timings: &Timings, plain: &str, noisy: &str) -> Option<Value> {
     Some(json!({ "share": share, "quartiles": quartiles, "differences": differences }))
 }
 
-/// The peers of an adversarial step: by PyTorch's defaults, as published, and with what an expert
-/// turns on.
+/// The peers of an adversarial step: with PyTorch's defaults, as published, and as an expert runs
+/// it.
 const PEERS: [(&str, &str); 6] = [
     ("PyTorch", "adv-step"),
     ("PyTorch, published code", "adv-step-reference"),
@@ -141,8 +143,9 @@ pub fn adversarial_step(bench: &mut Bench) -> Result<Value> {
     Ok(json!({ "timings": timings, "ratios": ratios }))
 }
 
-/// Each side in a fresh process, which takes the step twice: the first makes the optimizer's state.
-/// Compiled steps are left out, since their process also holds the compiler.
+/// Peak memory. Each side runs in a fresh process and takes the step twice, because the first step
+/// makes the state of the optimizer. Compiled steps are left out, because their process also holds
+/// the compiler.
 pub fn memory(bench: &Bench) -> Result<Value> {
     let child = Command::new(std::env::current_exe()?)
         .args(["--child-step", "--batch", &bench.batch.to_string()])
@@ -176,7 +179,7 @@ pub fn memory(bench: &Bench) -> Result<Value> {
     Ok(json!({ "ours": ours, "ours_bytes": ours_bytes, "peers": peers }))
 }
 
-/// Our side of [`memory`], in the process that it starts.
+/// Our side of [`memory`], in a process that it starts.
 pub fn child_step(batch: usize) -> Result<()> {
     let start = machine::own_memory("VmHWM");
     let mut training = Training::new(batch)?;

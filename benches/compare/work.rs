@@ -1,4 +1,4 @@
-//! The work that is timed on our side.
+//! The timed work of this library.
 
 use crate::Result;
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -11,7 +11,8 @@ use cni_burn::training::clip_by_norm;
 const EPSILON: f64 = 8.0 / 255.0;
 const CLIP: f64 = 0.05;
 
-/// ResNet-20, its images and labels on the autodiff device, which tells batch norm that this is training.
+/// ResNet-20 with images and labels on the autodiff device, which tells batch norm that this is
+/// training.
 pub struct Work {
     pub model: ResNet,
     images: Tensor<4>,
@@ -23,7 +24,7 @@ impl Work {
         Self::of(ResNetConfig::cifar(20, 10).with_noise(noise), batch)
     }
 
-    /// Another model than ResNet-20.
+    /// The same for another model than ResNet-20.
     pub fn of(config: ResNetConfig, batch: usize) -> Self {
         Self::on(Device::flex(), config, batch)
     }
@@ -39,13 +40,13 @@ impl Work {
         }
     }
 
-    /// Forward and backward to the parameters, batch statistics.
+    /// The gradients of the parameters: a forward and a backward pass, with batch statistics.
     pub fn gradients(&self, key: Key) -> GradientsParams {
         let loss = self.loss(self.images.clone(), key);
         GradientsParams::from_grads(loss.backward(), &self.model)
     }
 
-    /// The gradient that an attack sees: of the images, in inference, averaged over draws of the noise.
+    /// The input gradient of an attack: in inference mode, averaged over draws of the noise.
     pub fn input_gradient(&self, key: Key, draws: usize) -> Result<Tensor<4>> {
         let frozen = FrozenModel::new(&self.model, ResNet::forward);
         let goal = Goal::Misclassify(self.labels.clone());
@@ -73,13 +74,13 @@ impl Training {
         Self::on(Device::flex(), batch)
     }
 
-    /// On another device than the CPU.
+    /// The same on another device than the CPU.
     pub fn on(device: Device, batch: usize) -> Result<Self> {
         let config = ResNetConfig::cifar(20, 10).with_noise(ModelNoise::cni(5));
         Self::with(Work::on(device, config, batch))
     }
 
-    /// Another model than ResNet-20.
+    /// The same for another model than ResNet-20.
     pub fn of(config: ResNetConfig, batch: usize) -> Result<Self> {
         Self::with(Work::of(config, batch))
     }
@@ -94,7 +95,8 @@ impl Training {
         })
     }
 
-    /// A PGD-7 attack in evaluation mode, two forwards with their own noise, half their losses each, clipping, SGD.
+    /// One step: a PGD-7 attack in evaluation mode, two forward passes with noise of their own,
+    /// half of the sum of their losses, clipping, SGD.
     pub fn step(&mut self) -> Result<()> {
         let (work, key) = (&self.work, Key::new(self.step));
         let frozen = FrozenModel::new(&work.model, ResNet::forward);
@@ -112,15 +114,16 @@ impl Training {
         let model = self.work.model.clone();
         self.work.model = self.optimizer.step(0.1, model, gradients);
         self.step += 1;
-        // A GPU may still have all of it to do.
+        // A GPU may not have finished its work yet.
         self.work.images.device().sync()?;
         Ok(())
     }
 }
 
-/// A sum over all noisy weights of `model`, under a new draw of their noise: the cost of noise without the rest.
+/// The sum of all noisy weights of `model` under a new draw of their noise: the cost of the noise
+/// alone.
 pub fn noisy_weights(model: &ResNet, key: Key) -> Tensor<1> {
-    // A visitor would be shown the weights without their noise.
+    // A visitor gets the weights without their noise.
     let blocks = [&model.layer1, &model.layer2, &model.layer3].into_iter().flatten();
     let of_block = |block: &Block| {
         let shortcut =
@@ -134,7 +137,8 @@ pub fn noisy_weights(model: &ResNet, key: Key) -> Tensor<1> {
     })
 }
 
-/// With a factor, so that the gradient arrives as a tensor in memory, as it does from a convolution.
+/// The sum with a factor, so that the gradient arrives as a tensor in memory, as from a
+/// convolution.
 fn factored_sum<const D: usize>(weight: Tensor<D>) -> Tensor<1> {
     let factor = weight.clone().inner();
     (weight * factor).sum()

@@ -1,4 +1,4 @@
-//! What the comparisons leave behind.
+//! Records of the comparisons.
 
 mod parity;
 mod speed;

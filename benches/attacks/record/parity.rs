@@ -1,4 +1,4 @@
-//! Robust accuracy of both sides, example by example.
+//! The record of the robust accuracy of both sides, example by example.
 
 use super::median;
 use crate::ours::{Cost, Model, Name, Ours};
@@ -20,11 +20,11 @@ pub struct Parity {
     model: Value,
     clean: Clean,
     attacks: BTreeMap<String, Comparison>,
-    /// The most that our side has held, over all attacks so far.
+    /// The peak memory of our side in bytes, over all attacks so far.
     peak_memory_bytes: Option<u64>,
 }
 
-/// Both sides on the images themselves.
+/// The accuracy of both sides on clean images.
 #[derive(Serialize)]
 struct Clean {
     ours: f64,
@@ -32,26 +32,27 @@ struct Clean {
     agreement: f64,
 }
 
-/// One attack on both sides. Shares are of all images.
+/// The comparison of one attack. Shares are of all images.
 #[derive(Serialize)]
 pub struct Comparison {
     name: String,
     spec: Value,
-    /// Robust accuracy.
+    /// Our robust accuracy.
     ours: f64,
     theirs: f64,
-    /// Ours less theirs, in percentage points.
+    /// Our robust accuracy minus theirs, in percentage points.
     difference_points: f64,
-    /// The share of examples on which both sides say the same.
+    /// The share of examples on which both sides agree.
     agreement: f64,
     only_we_broke: Vec<usize>,
     only_they_broke: Vec<usize>,
-    /// For attacks of minimum norm, over the examples that both sides broke.
+    /// The norms of minimum-norm attacks, over the examples that both sides broke.
     #[serde(skip_serializing_if = "Option::is_none")]
     norms: Option<Norms>,
-    /// Images that each side attacked: those that its model gets right.
+    /// The number of images that each side attacked, which its model classifies correctly.
     attacked: [usize; 2],
-    /// Forward and backward passes of single images; their time is another bench's business.
+    /// The forward and backward passes of single images. Their time is measured by the bench
+    /// `speed`.
     our_passes: [u64; 2],
     their_passes: [u64; 2],
 }
@@ -61,7 +62,7 @@ struct Norms {
     examples: usize,
     our_median: f64,
     their_median: f64,
-    /// Ours over theirs.
+    /// Our median divided by theirs.
     ratio_of_medians: f64,
     median_ratio: f64,
 }
@@ -132,7 +133,7 @@ impl Comparison {
 }
 
 impl Norms {
-    /// Over the examples for which both sides found something, and moved to find it.
+    /// The norms over the examples for which both sides found a changed image.
     fn new(ours: &[Option<f64>], theirs: &[Option<f64>]) -> Option<Self> {
         let both = ours.iter().zip(theirs).filter_map(|(a, b)| Some(((*a)?, (*b)?)));
         let both: Vec<(f64, f64)> = both.collect();

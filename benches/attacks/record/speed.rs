@@ -1,4 +1,4 @@
-//! Seconds of both sides, in turns.
+//! The record of the seconds of both sides, in turns.
 
 use super::median;
 use crate::ours::{Cost, Model, Name};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-/// Seconds of both sides.
+/// The seconds of both sides.
 #[derive(Serialize)]
 pub struct Speed {
     machine: Value,
@@ -26,14 +26,14 @@ pub struct Speed {
 pub struct Turn {
     pub ours: Cost,
     pub theirs: Cost,
-    /// The references with PyTorch's faster memory format.
+    /// The cost of the references with PyTorch's faster memory format.
     pub theirs_channels_last: Cost,
 }
 
-/// Medians over the turns.
+/// The medians over the turns.
 #[derive(Serialize)]
 struct Timing {
-    /// Images that both sides attacked.
+    /// The number of images that both sides attacked.
     attacked: usize,
     ours: Side,
     theirs: Versus,
@@ -41,24 +41,24 @@ struct Timing {
     turns: Vec<Turn>,
 }
 
-/// What one side takes.
+/// The cost of one side.
 #[derive(Serialize)]
 struct Side {
     seconds: f64,
-    /// A backward pass counted as two forward passes.
+    /// The microseconds of a pass; a backward pass counts as two forward passes.
     microseconds_per_pass: f64,
-    /// Seconds outside the model over those in it.
+    /// The seconds outside the model divided by those in it.
     share_outside: f64,
 }
 
-/// A reference and how it compares: above 1 we are faster.
+/// A reference in comparison: above 1 we are faster.
 #[derive(Serialize)]
 struct Versus {
     #[serde(flatten)]
     side: Side,
-    /// Its seconds over ours for the same images, however many passes each takes.
+    /// Its seconds divided by ours for the same images, whatever the number of passes.
     ratio: f64,
-    /// Its time of a pass over ours.
+    /// Its time of a pass divided by ours.
     ratio_per_pass: f64,
 }
 
@@ -74,7 +74,7 @@ impl Speed {
         }
     }
 
-    /// Adds an attack's turns; lines about them.
+    /// Adds the turns of an attack, and returns lines about them.
     pub fn add(&mut self, name: Name, turns: Vec<Turn>) -> Result<String> {
         let attacked = turns.first().map_or(0, |turn| turn.ours.attacked);
         let sides = |turn: &Turn| {

@@ -15,8 +15,9 @@ pub struct Perturbed {
     pub images: Tensor<4>,
     /// The distance of each image from its original, in the threat's norm.
     pub distance: Vec<f64>,
-    /// Forward passes of each image, over all draws; each backward pass implies one. Images with
-    /// the same example number share a count, the sum over them.
+    /// The number of forward passes of each image, over all draws; those that backward passes need
+    /// are among them. Images with the same example number have the same count, the sum over all of
+    /// them.
     pub queries: Vec<u64>,
     /// The passes of all images together.
     pub passes: Passes,
@@ -39,12 +40,13 @@ pub struct Adversarial {
     /// The number of judging draws: one for a model without noise. The attack has used none of
     /// them.
     pub judging_draws: usize,
-    /// The distance of each image from its original, in the threat's norm: 0 for an image that is
-    /// given back unchanged, also because nothing was found, which `success_rate` tells.
+    /// The distance of each image from its original, in the threat's norm. It is 0 for an image
+    /// that is returned unchanged, for instance because the attack found nothing; `success_rate`
+    /// tells whether such an image reaches the goal.
     pub distance: Vec<f64>,
-    /// Forward passes of each image, over all draws; each backward pass implies one. Images with
-    /// the same example number share a count, the sum over them. The judging passes are not queries
-    /// of the attack, and are not counted.
+    /// The number of forward passes of each image, over all draws; those that backward passes need
+    /// are among them. Images with the same example number have the same count, the sum over all of
+    /// them. The judging passes are not queries of the attack, and are not counted.
     pub queries: Vec<u64>,
     /// The passes of the attack for all images together, without the judging passes.
     pub passes: Passes,
@@ -77,9 +79,10 @@ impl Adversarial {
         1.0 - self.success_rate.iter().sum::<f64>() / self.success_rate.len().max(1) as f64
     }
 
-    /// The median distance of the adversarial images, the lower of two in the middle: the measure
-    /// of attacks of minimum norm. An image that reaches its goal in half of the judging draws or
-    /// fewer counts as infinitely far; `None` if there is no image.
+    /// The median distance of the adversarial images, in the threat's norm: the usual measure of
+    /// attacks of minimum norm. For an even number of images it is the lower of the two in the
+    /// middle. An image that reaches its goal in half of the judging draws or fewer counts as
+    /// infinitely far. `None` if there is no image.
     pub fn median_distance(&self) -> Option<f64> {
         let far = |(&rate, &distance)| if rate > 0.5 { distance } else { f64::INFINITY };
         let mut all: Vec<f64> = self.success_rate.iter().zip(&self.distance).map(far).collect();
@@ -158,9 +161,9 @@ impl UncheckedResult {
     }
 }
 
-/// The rounding errors that a distance and a pixel may have: a pixel, one unit in the last place of
-/// 1; a distance, what these errors add up to in its norm, and the error of summing in single
-/// precision.
+/// The rounding errors that a distance and a pixel may have. A pixel may be off by one unit in the
+/// last place of 1. A distance may be off by twice the length of such an error in all pixels, and
+/// by 1e-5 of the radius, for sums in single precision.
 fn rounding(images: &Tensor<4>, threat: Threat) -> [f64; 2] {
     let unit = last_place(images.dtype());
     let values = images.dims()[1..].iter().product::<usize>() as f64;
@@ -172,7 +175,7 @@ fn rounding(images: &Tensor<4>, threat: Threat) -> [f64; 2] {
     [2.0 * of_pixels + 1e-5 * threat.epsilon(), unit]
 }
 
-/// The unit in the last place of 1.
+/// The unit in the last place of 1 in this element type.
 pub(crate) fn last_place(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => f64::EPSILON,

@@ -1,5 +1,5 @@
-//! The attack trait, and how an attack runs on a model. One file: what an attack answers, and what
-//! is done with the answers.
+//! The attack trait, and how an attack runs on a model. One file: the questions that an attack
+//! answers, and the code that asks them.
 
 use crate::adversarial::UncheckedResult;
 use crate::runner::Runner;
@@ -59,8 +59,8 @@ pub trait Attack: AsAttack + Send + Sync {
     /// The attack with all its parameters, for records.
     fn spec(&self) -> serde_json::Value;
 
-    /// How many draws of the attacked model's noise each of its gradients averages over (EOT);
-    /// `None` for an attack that takes no gradient of that model.
+    /// The number of draws of the attacked model's noise that are averaged for each of its
+    /// gradients (EOT); `None` for an attack that takes no gradient of that model.
     ///
     /// Draws that only score or compare candidates do not count: a gradient under a single draw
     /// misleads a run, however well its results are compared. A suite gives the largest number

@@ -17,7 +17,7 @@ pub struct AttackBatch {
     pub examples: Examples,
 }
 
-/// How far outside [0, 1] a pixel may be by rounding.
+/// The distance outside [0, 1] that counts as rounding of a pixel.
 const ROUNDING: f64 = 1e-6;
 
 impl AttackBatch {

@@ -1,18 +1,19 @@
-//! What an attack refuses: one enumeration, and so one file.
+//! The errors of attacks. One file, because they are one enumeration.
 
 use crate::Norm;
 
-/// Input or a model that an attack cannot work with: each names what was wrong, what it got and
-/// what it wanted.
+/// The errors of attacks: input, a setting or a model that an attack cannot work with. Each message
+/// names what was wrong, what it got and what it wanted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AttackError {
-    /// The radius of a threat is no radius.
+    /// The radius of a threat is negative, NaN or infinite.
     #[error("epsilon: got {got}, wanted a finite number of at least 0")]
     Epsilon {
         /// The radius given.
         got: f64,
     },
-    /// The radius of an Linf ball that holds every image: most often one in units of bytes.
+    /// The radius of an Linf threat is 1 or more, so that its ball holds every image. Most often
+    /// such a radius is in bytes, 0 to 255, instead of the pixel range [0, 1].
     #[error(
         "epsilon: got {got}, wanted less than 1 in Linf, in units of the pixel range [0, 1]; for \
          {got} of 255 values of a byte write {got}/255"
@@ -21,7 +22,7 @@ pub enum AttackError {
         /// The radius given.
         got: f64,
     },
-    /// A step that goes nowhere, backwards or too far.
+    /// A step size is zero, negative, NaN or infinite.
     #[error("step_size: got {got}, wanted a finite number above 0")]
     StepSize {
         /// The step size given.
@@ -33,13 +34,13 @@ pub enum AttackError {
         /// The setting that is zero.
         field: &'static str,
     },
-    /// There is nothing to attack.
+    /// The batch has no image, or its images have no pixel.
     #[error("images: got an empty batch of shape {got:?}, wanted at least one pixel")]
     EmptyBatch {
         /// The shape of the images.
         got: [usize; 4],
     },
-    /// Images and labels do not belong together.
+    /// The number of labels differs from the number of images.
     #[error("labels: got {got}, wanted {wanted}, one for each image")]
     LabelCount {
         /// The number of labels.
@@ -47,27 +48,26 @@ pub enum AttackError {
         /// The number of images.
         wanted: usize,
     },
-    /// Examples' numbers that do not belong to the images.
+    /// The number of example numbers differs from the number of images.
     #[error("examples: got {got} numbers, wanted {wanted}, one for each image")]
     ExampleCount {
-        /// How many numbers there are.
+        /// The number of example numbers.
         got: usize,
         /// The number of images.
         wanted: usize,
     },
-    /// A label that names no class.
+    /// A label is not a class of the model.
     #[error("labels: got {got}, wanted a class in 0..{classes}")]
     Label {
         /// The first such label.
         got: i64,
-        /// The number of classes the model tells apart.
+        /// The number of classes of the model.
         classes: usize,
     },
-    /// Pixels outside the unit interval: often images that were normalized, or bytes that were not
-    /// scaled.
+    /// Pixels are outside [0, 1]: often images were normalized, or bytes were not divided by 255.
     #[error("images: got the pixel value {got}, wanted values in [0, 1]")]
     PixelRange {
-        /// The value farthest outside.
+        /// The pixel farthest outside.
         got: f64,
     },
     /// The model's output is not one row of logits for each image.
@@ -78,37 +78,38 @@ pub enum AttackError {
         /// The number of images.
         batch: usize,
     },
-    /// Values that are NaN or infinite.
+    /// Values are NaN or infinite.
     #[error(
-        "{field}: got NaN or infinite values for {got} examples, the first of them number {example}, wanted finite values"
+        "{field}: got NaN or infinite values for {got} examples, the first of them number \
+         {example}, wanted finite values"
     )]
     NonFinite {
-        /// Where they are: the images, the logits or the gradient.
+        /// Which values they are: the images, the logits or the gradient.
         field: &'static str,
-        /// How many examples have them.
+        /// The number of examples that have such values.
         got: usize,
         /// The number of the first such example.
         example: u64,
     },
-    /// The model tells too few classes apart for the loss or the attack.
+    /// The model has too few classes for the loss or the attack.
     #[error("classes: got {got}, wanted at least {wanted} for {of}")]
     Classes {
-        /// The classes of the model.
+        /// The number of classes of the model.
         got: usize,
-        /// The fewest that it can work with.
+        /// The fewest classes that the loss or the attack needs.
         wanted: usize,
         /// The loss or the attack.
         of: String,
     },
-    /// A norm that the attack is not made for.
+    /// The attack does not support the norm of the threat.
     #[error("norm: got {got:?}, wanted one of {wanted:?}")]
     Norm {
         /// The norm of the threat.
         got: Norm,
-        /// The norms that the attack knows.
+        /// The norms that the attack supports.
         wanted: &'static [Norm],
     },
-    /// An unbounded threat of an attack that needs a radius.
+    /// The threat is unbounded, but the attack needs a radius.
     #[error(
         "threat: got no bound, wanted a radius: {attack} looks for the worst image of a ball, not \
          for the nearest adversarial one"
@@ -117,13 +118,13 @@ pub enum AttackError {
         /// The attack.
         attack: String,
     },
-    /// A goal that the attack is not made for.
+    /// The goal is a target class, but the attack only supports misclassification.
     #[error("goal: got a target class, wanted misclassification: {attack} has no targeted form")]
     Untargeted {
         /// The attack.
         attack: String,
     },
-    /// A goal of a user's own that the attack is not made for.
+    /// The goal is custom, but the attack only supports misclassification and target classes.
     #[error(
         "goal: got `{goal}`, wanted misclassification or a target class: {attack} follows the \
          boundaries between classes"
@@ -134,8 +135,7 @@ pub enum AttackError {
         /// The name of the goal's margin.
         goal: String,
     },
-    /// A loss, or the margin of a goal, of a user's own that does not give one value for each
-    /// image.
+    /// A custom loss, or the margin of a custom goal, does not give one value for each image.
     #[error("loss `{name}`: got {got} values, wanted {wanted}, one for each image")]
     LossShape {
         /// The name of the function.
@@ -145,7 +145,7 @@ pub enum AttackError {
         /// The number of images.
         wanted: usize,
     },
-    /// A loss, or the margin of a goal, of a user's own that is NaN or infinite.
+    /// A custom loss, or the margin of a custom goal, is NaN or infinite.
     #[error(
         "loss `{name}`: got NaN or infinite values for {got} examples, the first of them number \
          {example}, wanted finite values"
@@ -153,12 +153,12 @@ pub enum AttackError {
     LossNotFinite {
         /// The name of the function.
         name: String,
-        /// How many examples have them.
+        /// The number of examples that have such values.
         got: usize,
         /// The number of the first such example.
         example: u64,
     },
-    /// A loss of a user's own that is cut off from the logits.
+    /// A custom loss does not depend on the logits, so that it has no gradient.
     #[error(
         "loss `{name}`: got values that do not depend on the logits, wanted a differentiable loss"
     )]
@@ -166,17 +166,17 @@ pub enum AttackError {
         /// The name of the function.
         name: String,
     },
-    /// A setting outside its range.
+    /// A setting is outside its range.
     #[error("{field}: got {got}, wanted {wanted}")]
     Setting {
         /// The setting.
         field: &'static str,
         /// Its value.
         got: f64,
-        /// The range.
+        /// The range of the setting, in words.
         wanted: &'static str,
     },
-    /// A patch that does not fit into the images.
+    /// A patch does not fit into the images.
     #[error("side: got {got}, wanted at most {wanted}, the shorter side of the images")]
     Side {
         /// The side of the patch, in pixels.
@@ -184,17 +184,17 @@ pub enum AttackError {
         /// The shorter side of the images, in pixels.
         wanted: usize,
     },
-    /// A setting that would have no effect.
+    /// A setting would have no effect.
     #[error("{field}: got {got}, wanted {wanted}")]
     Unused {
         /// The setting.
         field: &'static str,
         /// Its value.
         got: String,
-        /// Why it is not wanted.
+        /// The value to set instead, and the reason, in words.
         wanted: &'static str,
     },
-    /// A setting that the attack lacks.
+    /// The attack does not have the setting.
     #[error("{field}: {attack} has no such setting")]
     NoKnob {
         /// The attack.
@@ -202,15 +202,15 @@ pub enum AttackError {
         /// The setting.
         field: &'static str,
     },
-    /// Inputs of another shape than the model's.
+    /// Inputs have another shape than those of the model, or than the other inputs.
     #[error("inputs: got examples of shape {got:?}, wanted {wanted:?}")]
     InputShape {
-        /// Their shape without the batch.
+        /// The shape of an input, without the batch.
         got: Vec<usize>,
-        /// The model's, zeros standing for any size.
+        /// The shape that was wanted; 0 stands for any size.
         wanted: Vec<usize>,
     },
-    /// Settings of which no attack can be made.
+    /// The settings in a record or a configuration file do not describe an attack.
     #[error("{attack}: {reason}")]
     Spec {
         /// The attack.
@@ -218,7 +218,7 @@ pub enum AttackError {
         /// Why.
         reason: String,
     },
-    /// Attacks that make no suite.
+    /// Attacks cannot form a suite.
     #[error("suite {name}: {reason}")]
     Suite {
         /// The suite.
@@ -226,7 +226,7 @@ pub enum AttackError {
         /// Why.
         reason: String,
     },
-    /// Two images that are the same example of the data set.
+    /// Several images have the same example number.
     #[error(
         "examples: got number {number} for several images, wanted a number of its own for each"
     )]
@@ -234,7 +234,7 @@ pub enum AttackError {
         /// The number.
         number: u64,
     },
-    /// An attack whose images have another shape than those that it was given.
+    /// The images that an attack returned have another shape than the originals.
     #[error("{attack}: got images of shape {got:?}, wanted {wanted:?}")]
     ResultShape {
         /// The attack.
@@ -244,20 +244,20 @@ pub enum AttackError {
         /// The shape of the originals.
         wanted: [usize; 4],
     },
-    /// An attack whose images are NaN or infinite.
+    /// The images that an attack returned have pixels that are NaN or infinite.
     #[error(
-        "{attack}: got NaN or infinite pixels in {got} images, the first of them example {example}, \
-         wanted finite pixels"
+        "{attack}: got NaN or infinite pixels in {got} images, the first of them example \
+         {example}, wanted finite pixels"
     )]
     ResultNotFinite {
         /// The attack.
         attack: String,
-        /// How many images have such pixels.
+        /// The number of images that have such pixels.
         got: usize,
         /// The number of the first such example.
         example: u64,
     },
-    /// An attack that left the box of pixels.
+    /// The images that an attack returned have pixels outside [0, 1].
     #[error("{attack}: got the pixel {got} in example {example}, wanted pixels in [0, 1]")]
     OutsideBox {
         /// The attack.
@@ -267,7 +267,7 @@ pub enum AttackError {
         /// The number of the first such example.
         example: u64,
     },
-    /// An attack that left the ball of its threat.
+    /// The images that an attack returned are outside the ball of its threat.
     #[error(
         "{attack}: got {count} images outside its threat, the first of them example {example} at \
          the {norm:?} distance {got}, wanted at most epsilon = {epsilon}"
@@ -275,7 +275,7 @@ pub enum AttackError {
     OutsideBall {
         /// The attack.
         attack: String,
-        /// The distance of the first image outside.
+        /// The distance of the first image outside, in the threat's norm.
         got: f64,
         /// The radius of the threat.
         epsilon: f64,
@@ -283,20 +283,22 @@ pub enum AttackError {
         norm: Norm,
         /// The number of the first such example.
         example: u64,
-        /// How many images are outside.
+        /// The number of images outside.
         count: usize,
     },
-    /// The logits were cut off from the images, so that no attack by gradients can be meant.
+    /// The logits do not depend on the images in the autodiff graph, so that no gradient reaches
+    /// the images.
     #[error("gradient: got logits that do not depend on the images, wanted a differentiable model")]
     NoGradient,
 }
 
-/// `got`, unless it is zero.
+/// Checks that a setting is not zero; returns `got`, or [`AttackError::Zero`].
 pub fn at_least_one(field: &'static str, got: usize) -> Result<usize, AttackError> {
     if got == 0 { Err(AttackError::Zero { field }) } else { Ok(got) }
 }
 
-/// `got`, unless it is outside the range that `holds` describes.
+/// Checks that a setting is finite and that `holds` is true for it; returns `got`, or
+/// [`AttackError::Setting`]. `wanted` describes the range in words.
 pub fn within(
     field: &'static str,
     got: f64,

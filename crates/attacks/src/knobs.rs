@@ -3,15 +3,15 @@
 use crate::{AttackError, Expectation, Loss};
 use serde::{Deserialize, Serialize};
 
-/// The point of a run that is its result.
+/// The choice of the iterate that a run returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Iterate {
     /// The last iterate, as in training: no pass is spent on choosing.
     #[default]
     Last,
-    /// The best of the start and all iterates for each example, chosen as among restarts. This adds
-    /// as many forward passes as the gradients take, and those of the start.
+    /// The best of the start and all iterates for each example, chosen in the same way as among
+    /// restarts. This adds as many forward passes as the gradients take, and those of the start.
     Best,
 }
 
@@ -23,20 +23,20 @@ pub enum Knob {
     /// The radius of the threat, in units of the pixel range; infinite for no bound. A step size in
     /// proportion to the radius scales with it.
     Epsilon(f64),
-    /// Steps, iterations or queries of a run.
+    /// The number of steps, iterations or queries of a run.
     Steps(usize),
     /// The length of a step, in units of the pixel range. If the attack optimizes another variable
     /// than the image, as Carlini and Wagner's does, the unit is that of the variable.
     StepSize(f64),
-    /// Runs from other starts.
+    /// The number of runs, each from a start of its own.
     Restarts(usize),
-    /// Draws of the model's noise that each gradient, score or decision averages over (EOT).
+    /// The number of draws of the model's noise behind each gradient, score or decision (EOT).
     Draws(usize),
-    /// What is averaged over these draws.
+    /// The quantity that is averaged over these draws.
     Expectation(Expectation),
     /// The loss that the attack raises.
     Loss(Loss),
-    /// The point of a run that is its result.
+    /// The choice of the iterate that a run returns.
     Iterate(Iterate),
 }
 
@@ -55,34 +55,34 @@ impl Knob {
         }
     }
 
-    /// The error of an attack of this name that lacks the setting.
+    /// The error for an attack of this name that does not have the setting.
     pub fn lacked_by(&self, attack: String) -> AttackError {
         AttackError::NoKnob { attack, field: self.field() }
     }
 }
 
-/// The values of an attack's knobs; `None` if it lacks the knob. The radius is that of its
-/// [`threat`](crate::Attack::threat).
+/// The values of an attack's knobs; `None` if it does not have the knob. The radius is not among
+/// them: the attack's [`threat`](crate::Attack::threat) has it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Knobs {
-    /// Steps, iterations or queries of a run.
+    /// The number of steps, iterations or queries of a run.
     pub steps: Option<usize>,
     /// The length of a step, in the unit that [`Knob::StepSize`] names.
     pub step_size: Option<f64>,
-    /// Runs from other starts.
+    /// The number of runs, each from a start of its own.
     pub restarts: Option<usize>,
-    /// Draws of the model's noise that each gradient, score or decision averages over (EOT).
+    /// The number of draws of the model's noise behind each gradient, score or decision (EOT).
     pub draws: Option<usize>,
-    /// What is averaged over these draws.
+    /// The quantity that is averaged over these draws.
     pub expectation: Option<Expectation>,
     /// The loss that the attack raises.
     pub loss: Option<Loss>,
-    /// The point of a run that is its result.
+    /// The choice of the iterate that a run returns.
     pub iterate: Option<Iterate>,
 }
 
 impl FromIterator<Knob> for Knobs {
-    /// The knobs with these values; the radius is none of them.
+    /// The knobs with these values. A radius is ignored, since it belongs to the threat.
     fn from_iter<I: IntoIterator<Item = Knob>>(values: I) -> Self {
         let mut knobs = Self::default();
         for value in values {

@@ -12,11 +12,12 @@ use std::time::Instant;
 
 impl<'a> Runner<'a, dyn Attack + 'a> {
     /// Perturbs `images`, `[batch, channels, height, width]` with pixels in [0, 1], towards a goal,
-    /// and judges the result. True classes, `[batch]`, as the goal stand for misclassification.
+    /// and judges the result. A goal that is given as true classes, `[batch]`, is
+    /// misclassification.
     ///
     /// The result is a function of the model, the images and the key. Noise stays off if the
     /// caller's scope has switched it off. Success is judged over fresh draws of a stochastic
-    /// model, none of which the attack has used; the passes for this are not counted.
+    /// model, which the attack has not used; the passes for this are not counted.
     ///
     /// # Errors
     ///
@@ -174,10 +175,10 @@ mod tests {
     #[test]
     fn attacks_read_from_the_device_once_and_not_at_every_pass() {
         let threat = Threat::linf(0.1).unwrap();
-        // The images, and all that the gradients' checks and the result's found.
+        // One read of the images, and one of the checks of all gradients and of the result.
         assert_eq!(reads_of(&Pgd::training(threat), None), 2);
         assert_eq!(reads_of(&Pgd::new(threat).with_steps(100).unwrap(), None), 2 + 100 / 32);
-        // A step of APGD needs its scores, a query of Square as well; their checks come with them.
+        // Each step of APGD and each query of Square reads its scores, and the checks with them.
         let apgd = Apgd::cross_entropy(threat).with_steps(20).unwrap();
         assert_eq!(reads_of(&apgd, Some(false)), 2 + 21);
         let square = Square::new(threat).with_queries(50).unwrap();
@@ -201,7 +202,7 @@ mod tests {
         let pgd = Pgd::training(Threat::linf(0.1).unwrap());
         let before = reads();
         let found = pgd.on(&counted).with_stochastic(false).run(images, labels).unwrap();
-        // The pass is checked at once, and its answer read for all draws.
+        // The judging pass is checked at once, and its answers are read for all draws together.
         assert_eq!((calls.get(), reads() - before), (7 + 1, 2 + 3));
         assert_eq!((found.passes.forwards, found.queries), (3 * 7, vec![7; 3]));
         assert_eq!((found.success_rate, found.judging_draws), (vec![1.0; 3], 1));
@@ -211,7 +212,7 @@ mod tests {
     fn the_example_of_a_late_check_is_named() {
         let broken = |x: Tensor<4>| {
             let logits = logits(x);
-            // The second image has the first pixel that fails once it is moved.
+            // The logits of the second image become NaN once its first pixel has moved.
             let [batch, classes] = logits.dims();
             let moved = logits.clone().slice([0..batch, 0..1]).lower_elem(0.85);
             let second = Tensor::<1, burn::tensor::Int>::arange(0..batch as i64, &logits.device());

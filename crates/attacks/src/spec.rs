@@ -19,7 +19,7 @@ impl Spec {
     ///
     /// # Errors
     ///
-    /// [`AttackError::Spec`] if there is no such object.
+    /// [`AttackError::Spec`] if `value` is not such an object.
     pub fn new(value: &Value) -> Result<Self, AttackError> {
         let mut left = value.as_object().cloned().unwrap_or_default();
         match left.remove("attack") {
@@ -31,12 +31,12 @@ impl Spec {
         }
     }
 
-    /// The name of the attack.
+    /// The name of the attack: its entry `attack`.
     pub fn attack(&self) -> &str {
         &self.attack
     }
 
-    /// An error that names the attack.
+    /// The error that refuses these settings for a reason; it names the attack.
     pub fn refused(&self, reason: impl Into<String>) -> AttackError {
         AttackError::Spec { attack: self.attack.clone(), reason: reason.into() }
     }
@@ -105,7 +105,8 @@ impl Spec {
         })
     }
 
-    /// Takes the expectation of an attack that only supports the mean of the losses.
+    /// Takes the expectation of an attack that only supports the mean of the losses; an error if it
+    /// is another.
     pub fn only_mean_loss(&mut self) -> Result<(), AttackError> {
         match self.take("expectation")? {
             None | Some(Expectation::Loss) => Ok(()),

@@ -18,10 +18,10 @@ pub struct Sweep<'a> {
 pub struct AtRadius {
     /// The radius ε, in units of the pixel range [0, 1].
     pub epsilon: f64,
-    /// [`Adversarial::robust_accuracy`] within it, from 0 to 1.
+    /// The robust accuracy within this radius, from 0 to 1: [`Adversarial::robust_accuracy`].
     pub robust_accuracy: f64,
-    /// The images within it. A minimum-norm attack runs once for all radii; passes and queries are
-    /// those of that run.
+    /// The images within this radius, and their success. A minimum-norm attack runs once for all
+    /// radii; its passes and queries are those of that run.
     pub adversarial: Adversarial,
 }
 
@@ -85,7 +85,7 @@ impl Sweep<'_> {
         Ok(curve)
     }
 
-    /// A single run of a minimum-norm attack for all radii.
+    /// One run of a minimum-norm attack, whose distances give the result at every radius.
     fn once(&mut self, batch: &AttackBatch) -> Result<Vec<AtRadius>, AttackError> {
         let farthest = self.epsilons.iter().copied().fold(0.0, f64::max);
         let own = self.runner.attack;

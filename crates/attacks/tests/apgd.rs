@@ -1,4 +1,4 @@
-//! The balls in which APGD climbs, and when its examples leave.
+//! The balls in which APGD ascends, and the iterations at which its examples leave.
 
 mod support;
 
@@ -8,8 +8,8 @@ use cni_noise::Key;
 use std::cell::RefCell;
 use support::{Toy, images, largest};
 
-/// Every stage looks at its start and once for each of its iterations: 30, 30 and 40 % of all, the
-/// first two rounded up.
+/// Every stage takes a pass at its start and one in each of its iterations: 30, 30 and 40 % of all,
+/// the first two rounded up.
 #[test]
 fn an_enlarged_start_climbs_in_three_balls_and_ends_in_that_of_the_threat() {
     let toy = Toy::new(2, DType::F64);
@@ -87,8 +87,8 @@ fn examples_leave_apgd_at_the_first_point_that_reaches_the_goal() {
             .with_key(Key::new(2))
             .perturb(clean.clone(), &goal)
             .unwrap();
-        // Beside the gradients two draws of eight images and of points beside them, to look for
-        // noise.
+        // In addition to the gradients, two draws of eight images and of points beside them look
+        // for noise.
         let passes = Passes { forwards: wanted as u64 + 32, backwards: wanted as u64 };
         assert_eq!(found.passes, passes, "{norm:?}");
         let broken: Vec<bool> = first.iter().map(Option::is_some).collect();

@@ -1,5 +1,5 @@
-//! PGD and APGD against linear models, where the answer is known. One file, because
-//! both are held to the same answers.
+//! PGD and APGD against linear models, whose best perturbations are known. One file, because both
+//! attacks must reach the same ones.
 
 mod support;
 
@@ -50,8 +50,8 @@ fn pgd_finds_the_closed_form_optimum_of_a_linear_model() {
 }
 
 /// From a random start APGD gains ε·‖w‖₁ and ε·‖w‖₂. In L1 the optimum is ε·max|w|; the schedule
-/// ends at steps of two or three coordinates, which it moves by equal amounts, so the mean of the
-/// three largest slopes is what it must reach.
+/// ends at steps of two or three coordinates, which it moves by equal amounts, so it must reach the
+/// mean of the three largest slopes.
 #[test]
 fn apgd_reaches_the_closed_form_optimum_of_a_linear_model() {
     let toy = Toy::new(2, DType::F64);
@@ -92,8 +92,8 @@ fn apgd_reaches_the_closed_form_optimum_of_a_linear_model() {
     }
 }
 
-/// The expectations agree for a model that is linear in its noise and differ where the loss is not;
-/// each gradient is the slope of its own score.
+/// The expectations agree for a model and a loss that are linear in the noise, and differ for other
+/// losses; each gradient is the slope of its own score.
 #[test]
 fn each_expectation_has_its_own_gradient() {
     let toy = Toy { noise: 1.0, ..Toy::new(3, DType::F64) };
@@ -176,7 +176,7 @@ fn the_best_of_several_points_is_at_least_as_good_as_the_last() {
     // Two long steps overshoot the best point of the box for many images.
     let last =
         Pgd::new(Threat::l2(0.5).unwrap()).with_steps(2).unwrap().with_step_size(0.5).unwrap();
-    // Points are compared by their margins, whatever was climbed.
+    // Points are compared by their margins, whichever loss was raised.
     let worse = |better: Tensor<1>, base: Tensor<1>| largest(base - better);
     let base = loss(last.clone());
     for better in [
@@ -189,7 +189,7 @@ fn the_best_of_several_points_is_at_least_as_good_as_the_last() {
     }
 }
 
-/// The same model of the same values, whatever their shape: the same perturbation, by gradients and
+/// The same model of the same values gives the same perturbation in every shape, by gradients and
 /// by windows.
 #[test]
 fn inputs_of_any_rank_are_attacked_as_images_are() {
@@ -232,16 +232,17 @@ fn a_spec_holds_all_parameters() {
     assert_eq!(
         pgd.spec(),
         serde_json::json!({
-            "attack": "pgd", "threat": {"norm": "linf", "epsilon": 0.5}, "steps": 10, "step_size": 0.125,
-            "random_start": true, "restarts": 1, "momentum": 0.0, "sparsity": 0.05, "draws": 4, "expectation": "loss",
-            "loss": "cross_entropy", "iterate": "best",
+            "attack": "pgd", "threat": {"norm": "linf", "epsilon": 0.5}, "steps": 10,
+            "step_size": 0.125, "random_start": true, "restarts": 1, "momentum": 0.0,
+            "sparsity": 0.05, "draws": 4, "expectation": "loss", "loss": "cross_entropy",
+            "iterate": "best",
         })
     );
     assert_eq!(
         RandomNoise::new(threat).spec(),
         serde_json::json!({
-            "attack": "random_noise", "threat": {"norm": "linf", "epsilon": 0.5}, "law": "uniform", "samples": 1, "draws": 1,
-            "expectation": "loss",
+            "attack": "random_noise", "threat": {"norm": "linf", "epsilon": 0.5}, "law": "uniform",
+            "samples": 1, "draws": 1, "expectation": "loss",
         })
     );
 }

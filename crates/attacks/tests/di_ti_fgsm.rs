@@ -28,7 +28,7 @@ fn linf(epsilon: f64) -> Threat {
     Threat::linf(epsilon).unwrap()
 }
 
-/// By the package's code, with the keyed draws of this library.
+/// The reference is the package's code, with the keyed draws of this library.
 #[test]
 fn points_are_those_of_torchattacks() {
     let data: Value = serde_json::from_str(&std::fs::read_to_string(DATA).unwrap()).unwrap();
@@ -87,7 +87,7 @@ fn points_are_those_of_torchattacks() {
     }
 }
 
-/// What the model was shown: white images of 20 × 20 pixels, or smaller ones on black.
+/// The images that the model was shown: white ones of 20 × 20 pixels, or smaller ones on black.
 fn shown(diversity: InputDiversity, images: usize, key: Key) -> Vec<Vec<f64>> {
     let seen = RefCell::new(Vec::new());
     let model = |x: Tensor<4>| {
@@ -125,7 +125,7 @@ fn images_are_resized_as_often_and_as_far_as_the_settings_say() {
         assert!((share - wanted).abs() < 5.0 * error, "{what}: {share}, wanted {wanted}");
     };
     near("whole", 0.3, &|(size, ..)| *size == 20);
-    // Sizes 18 and 19: of what is left over, 2 and 1, all but one pixel may come first.
+    // Sizes 18 and 19 leave 2 and 1 pixels, and at most one less of them come first.
     near("size 18", 0.35, &|(size, ..)| *size == 18);
     near("size 19", 0.35, &|place| *place == (19, 0, 0));
     near("top", 0.175, &|(size, top, _)| (*size, *top) == (18, 1));
@@ -156,7 +156,8 @@ fn the_draws_of_one_gradient_see_one_picture_and_each_step_another() {
     assert!(far(0, 3) > 0.01);
 }
 
-/// A model that takes any resized image for another class: what it says of those is no success.
+/// A model that puts every resized image into another class: its predictions for those are no
+/// success.
 #[test]
 fn an_example_leaves_early_by_what_the_model_says_of_the_image_itself() {
     let model = |x: Tensor<4>| {
@@ -180,11 +181,11 @@ fn an_example_leaves_early_by_what_the_model_says_of_the_image_itself() {
     // At nine tenths of its side or less a white image is dark enough for the other class.
     let stuck = run(0.05, 0.5);
     assert_eq!(stuck.passes.backwards, 4 * 3);
-    // Steps of ε/4: after two the image itself is.
+    // Steps of ε/4: after two of them the image itself is dark enough.
     let stopped = run(0.2, 0.5);
     assert_eq!(stopped.passes.backwards, 3 * 3);
     assert!(gap(&stopped.images, &clean.sub_scalar(0.1)) < 1e-6);
-    // The gradients, as many looks at the images themselves, and the probe for noise.
+    // The gradients, as many passes of the images themselves, and the passes that look for noise.
     let (gradients, probe) = (9, 4 * 3);
     assert_eq!(stopped.passes, Passes { forwards: 2 * gradients + probe, backwards: gradients });
 }

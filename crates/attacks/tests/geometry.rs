@@ -1,5 +1,4 @@
-//! Projections against a certificate of optimality that shares nothing with them, and the lengths
-//! of directions.
+//! Projections against an independent certificate of optimality, and the lengths of directions.
 
 mod support;
 
@@ -22,7 +21,7 @@ fn project(norm: Norm, point: &[f64], origin: &[f64], epsilon: f64) -> Vec<f64> 
     norm.project(image(point), &image(origin), epsilon).try_to_vec_as().unwrap()
 }
 
-/// Of each pixel the size of the slope, and how far the pixel can go along it within the box.
+/// For each pixel, the size of the slope, and how far the pixel can go along it within the box.
 fn parts(slopes: &[f64], origin: &[f64]) -> Vec<(f64, f64)> {
     let room = |(&slope, &o): (&f64, &f64)| (slope.abs(), if slope > 0.0 { 1.0 - o } else { o });
     slopes.iter().zip(origin).map(room).collect()
@@ -34,7 +33,7 @@ fn most_in_linf(slopes: &[f64], origin: &[f64], epsilon: f64) -> f64 {
     parts(slopes, origin).into_iter().map(|(slope, room)| slope * room.min(epsilon)).sum()
 }
 
-/// The same in L1: the steepest first, for as long as there is any ε left.
+/// The same in L1: the steepest pixels move first, until ε is used up.
 fn most_in_l1(slopes: &[f64], origin: &[f64], epsilon: f64) -> f64 {
     let mut parts = parts(slopes, origin);
     parts.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -56,8 +55,8 @@ fn points() -> impl Strategy<Value = Vec<f64>> {
 }
 
 proptest! {
-    /// A point `p` of a convex set is the nearest to `x` just where no point `z` of the set has
-    /// `(x − p)·(z − p) > 0`.
+    /// A point `p` of a convex set is the nearest to `x` exactly if no point `z` of the set has `(x
+    /// − p)·(z − p) > 0`.
     #[test]
     fn projections_of_linf_and_l1_are_the_nearest_points(
         origin in pixels(), point in points(), epsilon in 0.01..4.0,
@@ -86,7 +85,9 @@ proptest! {
     }
 
     #[test]
-    fn projecting_again_changes_nothing(origin in pixels(), point in points(), epsilon in 0.0..4.0) {
+    fn projecting_again_changes_nothing(
+        origin in pixels(), point in points(), epsilon in 0.0..4.0,
+    ) {
         for norm in NORMS {
             let once = project(norm, &point, &origin, epsilon);
             let twice = project(norm, &once, &origin, epsilon);

@@ -1,4 +1,4 @@
-//! What the attacks do differently for a stochastic model: draws, choices and verdicts.
+//! The attacks on a stochastic model: draws, choices and verdicts.
 
 mod support;
 
@@ -22,7 +22,7 @@ fn threat() -> Threat {
 }
 
 /// Gradients draw anew at every step. Scores, which decide on steps and on the best point, are
-/// taken under the same draws throughout, and no gradient sees them.
+/// taken under the same draws throughout, and no gradient uses these.
 #[test]
 fn apgd_scores_under_common_draws_that_no_gradient_used() {
     let (toy, quiet) = noisy(0.3);
@@ -43,15 +43,14 @@ fn apgd_scores_under_common_draws_that_no_gradient_used() {
     assert_eq!(gradients.len(), (steps + 1) * draws);
     assert!(gradients.values().all(|&uses| uses == 1));
     let common = scores.values().filter(|&&uses| uses == steps + 1).count();
-    // Beside them the two draws of the probe.
+    // In addition, the two draws that look for noise.
     assert_eq!((common, scores.len()), (score_draws, score_draws + 2));
     let of = |keys: &HashMap<String, usize>| keys.keys().cloned().collect::<HashSet<_>>();
     assert!(of(&scores).is_disjoint(&of(&gradients)));
 }
 
-/// The best point is the one with the best mean score: under draws of its own it must beat the last
-/// of the reference's choices, single draws, on a model with much noise. The noise-free margin is
-/// the judge.
+/// The best point is the one with the best mean score: on a model with much noise a choice by
+/// 40 draws must beat a choice by one. The margin without noise is the judge.
 #[test]
 fn choosing_by_common_draws_beats_choosing_by_luck() {
     let (toy, quiet) = noisy(2.0);
@@ -94,10 +93,10 @@ fn with_its_noise_fixed_a_model_breaks_as_any_other() {
     assert!(gap(&once.unwrap().gradient, &mean.unwrap().gradient) < 1e-6);
 }
 
-/// Among candidates that were each made with one draw of the surrogate, the frozen's own draws
+/// Among candidates that were each made with one draw of the surrogate, draws of the attacked model
 /// choose.
 #[test]
-fn a_transfer_chooses_its_candidate_by_the_victims_draws() {
+fn a_transfer_chooses_its_candidate_by_draws_of_the_attacked_model() {
     let (toy, quiet) = noisy(3.0);
     let clean = images(64, DType::F32);
     let goal = Goal::Misclassify(quiet.predictions(&clean));
@@ -105,7 +104,7 @@ fn a_transfer_chooses_its_candidate_by_the_victims_draws() {
         let surrogate = toy.clone();
         let attack =
             Transfer::new("itself", move |x: Tensor<4>| surrogate.logits(x), Pgd::fgsm(threat()));
-        // A single candidate is compared with no other.
+        // A single candidate needs no comparison.
         let draws = if candidates == 1 { 1 } else { 30 };
         let attack = attack.with_candidates(candidates).unwrap().with_draws(draws).unwrap();
         let found =

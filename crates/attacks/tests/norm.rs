@@ -35,7 +35,8 @@ fn entries(low: f64, high: f64) -> impl Strategy<Value = Vec<f64>> {
 proptest! {
     #[test]
     fn projections_are_in_ball_and_box(
-        norm in norms(), origin in entries(0.0, 1.0), point in entries(-3.0, 3.0), epsilon in 0.0..2.0,
+        norm in norms(), origin in entries(0.0, 1.0), point in entries(-3.0, 3.0),
+        epsilon in 0.0..2.0,
     ) {
         let (origin, point) = (tensor(origin), tensor(point));
         let projected = norm.project(point, &origin, epsilon);
@@ -55,7 +56,9 @@ proptest! {
     }
 
     #[test]
-    fn no_epsilon_means_no_change(norm in norms(), origin in entries(0.0, 1.0), point in entries(-3.0, 3.0)) {
+    fn no_epsilon_means_no_change(
+        norm in norms(), origin in entries(0.0, 1.0), point in entries(-3.0, 3.0),
+    ) {
         let origin = tensor(origin);
         prop_assert_eq!(gap(&norm.project(tensor(point), &origin, 0.0), &origin), 0.0);
     }
@@ -83,7 +86,9 @@ proptest! {
     }
 
     #[test]
-    fn starts_do_not_depend_on_the_cut_into_batches(norm in norms(), seed: u64, first in 0u64..1 << 40, cut in 1usize..6) {
+    fn starts_do_not_depend_on_the_cut_into_batches(
+        norm in norms(), seed: u64, first in 0u64..1 << 40, cut in 1usize..6,
+    ) {
         let like = Tensor::<4>::zeros([6, 1, 2, 3], (&Device::flex(), DType::F64));
         let key = Key::new(seed);
         let law = [Norm::random_start, Norm::random_surface];

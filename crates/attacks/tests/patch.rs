@@ -1,5 +1,5 @@
-//! Adversarial patches: what they change, where they go, what they show and what they cost. One
-//! file, because it has one model with a known best patch.
+//! Adversarial patches: their changes, places, content and cost. One file, because all tests share
+//! one model with a known best patch.
 
 mod support;
 
@@ -40,14 +40,14 @@ fn images(shape: [usize; 4], dtype: DType) -> Tensor<4> {
 /// A linear model with two classes, whose margin is that of the second.
 struct Linear {
     slopes: Tensor<4>,
-    /// What the slopes must add up to for the second class.
+    /// The sum that the slopes must exceed for the second class.
     threshold: f64,
     /// The standard deviation of the noise on every slope.
     noise: f64,
 }
 
 impl Linear {
-    /// With normal slopes for images of this shape.
+    /// A model with normal slopes for images of this shape.
     fn new([channels, height, width]: [usize; 3], dtype: DType) -> Self {
         let slopes = normal::<4>(Key::new(32), [1, channels, height, width], &Device::flex());
         Self { slopes: slopes.cast(dtype), threshold: 0.0, noise: 0.0 }
@@ -71,7 +71,7 @@ impl Linear {
     }
 }
 
-/// For each image the first row and column, the height and the width of what differs.
+/// The rectangle of pixels that differ, for each image: first row, first column, height and width.
 fn changed(moved: &Tensor<4>, clean: &Tensor<4>) -> Vec<[usize; 4]> {
     let [batch, _, height, width] = clean.dims();
     let differs = moved.clone().not_equal(clean.clone()).int().max_dim(1);
@@ -91,7 +91,7 @@ fn changed(moved: &Tensor<4>, clean: &Tensor<4>) -> Vec<[usize; 4]> {
     differs.chunks(height * width).map(of_image).collect()
 }
 
-/// By a loop in PyTorch from the same keyed starts.
+/// The reference is a loop in PyTorch from the same keyed starts.
 #[test]
 fn patches_are_those_of_pytorch() {
     let data: Value = serde_json::from_str(&std::fs::read_to_string(DATA).unwrap()).unwrap();
@@ -178,8 +178,8 @@ fn no_pixel_outside_one_square_of_each_image_differs() {
     }
 }
 
-/// Nine pixels alone matter, and the class changes only where all of them are white: a patch that
-/// does not cover the square does not do.
+/// Only nine pixels matter, and the class changes only if all of them are white: a patch must cover
+/// this square.
 #[test]
 fn the_only_square_that_matters_is_found() {
     let (top, left, side) = (5, 2, 3);
@@ -193,7 +193,7 @@ fn the_only_square_that_matters_is_found() {
         let model = |x: Tensor<4>| model.logits(x);
         attack.on(&model).with_key(Key::new(2)).perturb(clean.clone(), &goal).unwrap().images
     };
-    // A start beside the square has no slope to climb. Two in five lie on it in part.
+    // A start beside the square has a gradient of zero. Two in five starts overlap it.
     let searching = patch(side).with_steps(60).unwrap().with_restarts(40).unwrap();
     for search in [LocationSearch::Full, LocationSearch::Random] {
         let found = run(&searching.clone().with_location_search(search));
@@ -206,9 +206,9 @@ fn the_only_square_that_matters_is_found() {
     assert!(reached <= 2, "{reached}");
 }
 
-/// Of a linear model the best content of a square is white where the slope is positive and black
-/// elsewhere, as far as the threat allows it. A patch that stays reaches it in its square, and of
-/// runs that start in every square the best is the best of all.
+/// For a linear model the best content of a square is white at pixels with a positive slope and
+/// black elsewhere, as far as the threat allows it. A patch without a location search reaches this
+/// content in its square. Over runs that start in every square, the best patch is the best of all.
 #[test]
 fn content_is_the_optimum_of_a_linear_model() {
     let (batch, side, [channels, height, width]) = (6, 2, [2, 5, 6]);
@@ -254,8 +254,8 @@ fn content_is_the_optimum_of_a_linear_model() {
     }
 }
 
-/// Where slopes rise towards one pixel a single run reaches the square around it from any start,
-/// and fills it.
+/// If slopes rise towards one pixel, a single run reaches the square around it from any start, and
+/// fills it.
 #[test]
 fn a_patch_climbs_to_where_it_gains_most() {
     let (top, left, side) = (6, 3, 3);
@@ -285,7 +285,7 @@ fn a_patch_climbs_to_where_it_gains_most() {
     }
 }
 
-/// With noise and without, where examples leave the batch as they reach the goal.
+/// The model has noise or none; without noise, examples leave the batch as they reach the goal.
 #[test]
 fn a_patch_is_a_function_of_the_key_and_the_examples_number() {
     let clean = images([24, 2, 6, 5], DType::F64);
@@ -321,8 +321,8 @@ fn a_patch_is_a_function_of_the_key_and_the_examples_number() {
     }
 }
 
-/// Gradients draw anew at every step. What decides on moves and on the best patch is judged under
-/// the same draws throughout, and no gradient sees them.
+/// Gradients draw anew at every step. Moves and the best patch are chosen under the same draws
+/// throughout, and no gradient sees these.
 #[test]
 fn a_noisy_model_is_judged_by_common_draws_that_no_gradient_used() {
     let model = Linear { noise: 0.5, ..Linear::new([1, 6, 6], DType::F32) };

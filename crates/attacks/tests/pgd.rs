@@ -71,7 +71,7 @@ fn reached(toy: &Toy, goal: &Goal, images: Tensor<4>) -> Vec<bool> {
 fn with_early_stop_an_example_leaves_at_the_first_point_that_reaches_the_goal() {
     let toy = Toy::new(4, DType::F32);
     let goal = Goal::Misclassify(toy.predictions(&images(EXAMPLES, DType::F32)));
-    // In how many steps of the whole run each example has not yet reached the goal.
+    // The number of steps of the whole run in which each example has not yet reached the goal.
     let points: RefCell<Vec<Vec<bool>>> = RefCell::default();
     let model = |x: Tensor<4>| {
         points.borrow_mut().push(reached(&toy, &goal, x.clone().inner()));
@@ -94,7 +94,8 @@ fn with_early_stop_an_example_leaves_at_the_first_point_that_reaches_the_goal() 
     assert!(wanted < (STEPS * EXAMPLES) as u64);
 
     let stopped = run(&pgd(), &toy, &goal, true);
-    // Beside the gradients two draws of eight images and of points beside them, to look for noise.
+    // In addition to the gradients, two draws of eight images and of points beside them look for
+    // noise.
     assert_eq!(stopped.passes, Passes { forwards: wanted + 32, backwards: wanted });
     let images = [whole.images, stopped.images];
     let [whole, stopped] = images.map(|images| reached(&toy, &goal, images));

@@ -4,11 +4,12 @@ use burn::tensor::{DType, Device, Tensor};
 use cni_attacks::{Attack, Goal, Norm, RandomNoise, Threat};
 use cni_noise::Key;
 
-/// In units of ε. Linf: a normal variable cut off at ±1, whose mean square is `1 − 2 φ(1)` and mean
-/// fourth power `3 (2 Φ(1) − 1) − 8 φ(1) + 2 (1 − Φ(1))`; it is within ±½ with the probability
-/// `2 Φ(½) − 1`, and at an end with `2 (1 − Φ(1))`. L2 and L1: of length one, and scaled to
-/// Euclidean length one a point uniform on the sphere, whose entries have the mean square `1 / d`,
-/// the mean fourth power `3 / (d (d + 2))` and the mean eighth `105 / (d (d + 2) (d + 4) (d + 6))`.
+/// The moments of the laws, in units of ε. Linf: a normal variable cut off at ±1, whose mean square
+/// is `1 − 2 φ(1)` and mean fourth power `3 (2 Φ(1) − 1) − 8 φ(1) + 2 (1 − Φ(1))`; it is within ±½
+/// with the probability `2 Φ(½) − 1`, and at an end with `2 (1 − Φ(1))`. L2 and L1: of length one,
+/// and scaled to Euclidean length one a point uniform on the sphere, whose entries have the mean
+/// square `1 / d`, the mean fourth power `3 / (d (d + 2))` and the mean eighth `105 / (d (d + 2) (d
+/// + 4) (d + 6))`.
 ///
 /// Bounds are five standard errors of the mean of n = 20 000 · 12 entries. Those of one image are
 /// independent in Linf; on the sphere they are uncorrelated and their fourth powers negatively

@@ -1,4 +1,4 @@
-//! Every input that is refused, with its message: one table, and so one file.
+//! Every input that is refused, with its message. One file, because it is one table.
 
 mod support;
 
@@ -158,11 +158,12 @@ fn settings_without_effect_are_refused() {
         ),
         (
             message(Apgd::targeted(linf).with_loss(Loss::Margin)),
-            "loss: got Margin, wanted none: a targeted APGD climbs the targeted DLR loss",
+            "loss: got Margin, wanted none: a targeted APGD raises the targeted DLR loss",
         ),
         (
             message(Apgd::cross_entropy(l1).with_rho(0.5)),
-            "rho: got 0.5, wanted none: in the L1 norm no step halves for want of rises",
+            "rho: got 0.5, wanted none: in the L1 norm steps do not depend on how often the score \
+             rises",
         ),
         (
             message(Fab::new(linf).with_targets(5)),
@@ -188,7 +189,7 @@ fn settings_without_effect_are_refused() {
     assert!(Pgd::new(l1).with_sparsity(0.1).is_ok());
 }
 
-/// Draws that nothing is asked in: refused before the first pass, by a suite as well.
+/// Draws that would have no effect are refused before the first pass, by a suite as well.
 #[test]
 fn draws_without_a_choice_among_candidates_are_refused_at_the_first_run() {
     let threat = Threat::linf(0.1).unwrap();
@@ -326,12 +327,14 @@ fn bad_images_and_labels_are_refused() {
         (
             pixel(f64::NAN),
             ok.clone(),
-            "images: got NaN or infinite values for 1 examples, the first of them number 1, wanted finite values",
+            "images: got NaN or infinite values for 1 examples, the first of them number 1, wanted \
+             finite values",
         ),
         (
             pixel(f64::INFINITY),
             ok,
-            "images: got NaN or infinite values for 1 examples, the first of them number 1, wanted finite values",
+            "images: got NaN or infinite values for 1 examples, the first of them number 1, wanted \
+             finite values",
         ),
     ] {
         assert_eq!(message(attack(images, &goal)), wanted);
@@ -352,8 +355,8 @@ fn models_that_do_not_fit_are_refused() {
     let logits = |x: Tensor<4>| toy.logits(x);
     let nan = |field: &str, got: usize, example: u64| {
         format!(
-            "{field}: got NaN or infinite values for {got} examples, the first of them number {example}, \
-             wanted finite values"
+            "{field}: got NaN or infinite values for {got} examples, the first of them number \
+             {example}, wanted finite values"
         )
     };
     for (got, wanted) in [
@@ -367,7 +370,7 @@ fn models_that_do_not_fit_are_refused() {
         ),
         (message(model(|x| logits(x).div_scalar(0.0))), nan("logits", 2, 0)),
         (message(model(|x| logits(x).slice_fill([1..2, 0..1], f64::NAN))), nan("logits", 1, 1)),
-        // A root: finite at zero, where its slope is not.
+        // A root: at zero it is finite, and its slope is not.
         (message(model(|x| x.sub_scalar(0.5).sqrt().flatten(1, 3))), nan("gradient", 2, 0)),
         (
             message(model(|x| logits(x.inner()))),

@@ -1,5 +1,5 @@
-//! Attacks on a model with noisy weights: what averaging gains, what a key replays, and which draws
-//! are shared.
+//! Attacks on a model with noisy weights: the gain of averaging, the draws that a key replays, and
+//! the draws that are shared.
 
 mod support;
 
@@ -125,7 +125,7 @@ fn noise_that_the_caller_switched_off_stays_off() {
     assert_eq!(gap(&outer(1), &outer(2)), 0.0);
 }
 
-/// What the noisy layer of a model was asked, and how many images it saw.
+/// The noise under which a model's noisy layer ran, and the number of images that it saw.
 #[derive(Default)]
 struct Log {
     gradient_keys: Vec<Key>,

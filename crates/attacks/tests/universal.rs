@@ -1,5 +1,5 @@
-//! Universal perturbations: one for a whole set of images. One file, because its models and sets
-//! are those of every claim.
+//! Universal perturbations: one for a whole set of images. One file, because all tests share its
+//! models and sets of images.
 
 mod support;
 
@@ -44,7 +44,7 @@ fn batches(toy: &Toy, clean: &Tensor<4>) -> Vec<(Tensor<4>, Goal)> {
     clean.clone().split(4, 0).into_iter().map(part).collect()
 }
 
-/// By a loop in PyTorch over the same batches in the same keyed order.
+/// The reference is a loop in PyTorch over the same batches in the same keyed order.
 #[test]
 fn perturbations_are_those_of_pytorch() {
     let data: Value = serde_json::from_str(&std::fs::read_to_string(DATA).unwrap()).unwrap();
@@ -89,8 +89,8 @@ fn perturbations_are_those_of_pytorch() {
     }
 }
 
-/// Of a linear model with two classes and images far from the faces of the box all slopes of one
-/// class are alike, and the best of all perturbations is known.
+/// For a linear model with two classes, and images far from the faces of the box, all images of a
+/// class have the same gradient, and the best perturbation is known.
 #[test]
 fn a_perturbation_reaches_the_optimum_of_a_linear_model() {
     let toy = Toy::new(2, DType::F64);
@@ -115,7 +115,7 @@ fn a_perturbation_reaches_the_optimum_of_a_linear_model() {
 }
 
 /// One image lies far on the wrong side of the model, its loss above the clip. Without the clip it
-/// would outweigh all those that can still be turned.
+/// would outweigh all images that can still be misled.
 #[test]
 fn an_image_that_is_lost_already_does_not_drown_the_others() {
     let model = |x: Tensor<4>| {
@@ -123,7 +123,8 @@ fn an_image_that_is_lost_already_does_not_drown_the_others() {
         Tensor::cat(vec![score.clone().neg(), score], 1)
     };
     let row = |value: f64| Tensor::<4>::full([1, 1, 2, 2], value, &Device::flex());
-    // The first says class 1 with all certainty, and is of class 0: its loss is 15.
+    // The model is certain that the first image is of class 1, but it is of class 0: its loss is
+    // 15.
     let clean = Tensor::cat(vec![row(0.75), row(0.6), row(0.6), row(0.6)], 0);
     let batch = || [(clean.clone(), Goal::Misclassify(labels(&[0, 1, 1, 1])))];
     let run = |clip: f64| {
@@ -135,7 +136,8 @@ fn an_image_that_is_lost_already_does_not_drown_the_others() {
     assert!(largest(free.perturbation.clone().neg()) < -0.19);
     let rates = |found: &Universal| (found.fooling.fooling_rate, found.fooling.reached);
     assert_eq!(rates(&clipped), (0.75, 1.0));
-    // The perturbation drives the first image farther, and turns none.
+    // The perturbation increases the loss of the first image further, and misleads the model on
+    // none.
     let Fooling { fooling_rate, reached, reached_clean, .. } = free.fooling;
     assert_eq!((fooling_rate, reached, reached_clean), (0.0, 0.25, 0.25));
 }
@@ -166,7 +168,7 @@ fn results_are_in_ball_and_box_and_the_rates_are_those_of_the_images() {
     }
 }
 
-/// A radius of zero, and images in half of which the target is the class they have.
+/// A radius of zero, and images of which half already have the target class.
 #[test]
 fn a_radius_of_zero_fools_nobody_without_a_pass_of_the_search() {
     let toy = Toy::new(4, DType::F32);
@@ -209,7 +211,7 @@ fn each_epoch_takes_every_batch_once_in_an_order_of_its_key() {
     assert!(one.iter().all(|order| sorted(order).len() == 6 && sorted(order) == sorted(&one[0])));
 }
 
-/// Every gradient has draws of its own, and none of them judges.
+/// Every gradient has draws of its own, and no draw of a gradient judges the result.
 #[test]
 fn a_noisy_model_is_climbed_in_expectation_and_judged_by_fresh_draws() {
     let quiet = Toy::new(4, DType::F32);
@@ -230,14 +232,15 @@ fn a_noisy_model_is_climbed_in_expectation_and_judged_by_fresh_draws() {
     // Two batches, each twice, with three draws.
     assert_eq!((gradients.len(), distinct(&gradients).len()), (12, 12));
     assert_eq!(found.passes, Passes { forwards: 4 * 12, backwards: 4 * 12 });
-    // Five draws, under each of which both batches are seen with and without; and the probes.
+    // Five draws, in each of which both batches pass with and without the perturbation; and the
+    // passes that look for noise.
     let judging: Vec<String> = others[8..].to_vec();
     assert_eq!((judging.len(), distinct(&judging).len()), (20, 5));
     assert!(distinct(&others).is_disjoint(&distinct(&gradients)));
     assert!(gradients.iter().all(|noise| noise != &format!("{:?}", Noise::Off)));
     assert_eq!(found.fooling.draws, 5);
     assert_eq!(run().perturbation.into_data(), found.perturbation.into_data());
-    // Another expectation is another climb.
+    // Another expectation gives another ascent.
     let logits = attack.clone().with_expectation(Expectation::Logits);
     let logits = logits.find(&model, batches(&quiet, &clean), Key::new(1)).unwrap();
     assert_eq!(logits.passes, Passes { forwards: 2 * 4 * 12, backwards: 4 * 12 });
@@ -313,9 +316,9 @@ fn names_and_specs_hold_the_settings() {
     assert_eq!(
         attack.spec(),
         json!({
-            "attack": "universal_perturbation", "threat": {"norm": "linf", "epsilon": 0.5}, "epochs": 10,
-            "step_size": 0.4, "clip": 9.0, "draws": 4, "expectation": "loss", "loss": "margin",
-            "judging_draws": 20,
+            "attack": "universal_perturbation", "threat": {"norm": "linf", "epsilon": 0.5},
+            "epochs": 10, "step_size": 0.4, "clip": 9.0, "draws": 4, "expectation": "loss",
+            "loss": "margin", "judging_draws": 20,
         })
     );
 }

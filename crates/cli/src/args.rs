@@ -1,4 +1,4 @@
-//! What the commands take.
+//! Arguments of the commands.
 
 use crate::devices::Sharing;
 use crate::given::Idle;
@@ -41,7 +41,7 @@ pub struct Train {
     /// Folder of the run: checkpoints, model.json, history.json and the file .lock.
     #[arg(long, default_value = "runs/cifar_resnet")]
     pub out: PathBuf,
-    /// Continue the run in --out from its last checkpoint; begin it where there is none yet.
+    /// Continue the run in --out from its last checkpoint; begin it if there is none yet.
     #[arg(long)]
     pub resume: bool,
     /// Train on clean images alone.
@@ -112,7 +112,7 @@ pub struct Evaluate {
     /// The attacks.
     #[arg(long, value_enum, default_value_t = Suites::Standard)]
     pub suite: Suites,
-    /// The checks of the evaluation's honesty; by default quick, and none where AutoAttack attacks.
+    /// The checks of the evaluation's honesty; by default quick, and none if AutoAttack attacks.
     #[arg(long, value_enum)]
     pub checks: Option<Checks>,
     /// Test examples to judge, from the first.
@@ -167,7 +167,7 @@ pub struct Report {
     /// Folders of evaluations. Several are compared.
     #[arg(required = true)]
     pub evaluations: Vec<PathBuf>,
-    /// Folder for the report; by default that of the first evaluation where it is alone, else
+    /// Folder for the report; by default that of the evaluation if there is only one, else
     /// `report`.
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -189,13 +189,13 @@ pub struct CheckDevice {
     pub device: String,
 }
 
-/// Where data come from and what computes.
+/// The source of the data, and the device that computes.
 #[derive(Args)]
 pub struct Source {
     /// Folder with the binary CIFAR files, or to download them to.
     #[arg(long, default_value = "data")]
     pub data: PathBuf,
-    /// Download the data where --data lacks them; needs the feature `download`.
+    /// Download the data if --data lacks them; needs the feature `download`.
     #[arg(long)]
     pub download: bool,
     /// What computes: flex, or another backend that the program was built with.
@@ -208,7 +208,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Flags that the program's features leave without effect.
+    /// Flags that have no effect with the program's features.
     pub fn idle(&self) -> Idle<'static> {
         Idle {
             when: !cfg!(feature = "download"),

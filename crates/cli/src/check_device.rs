@@ -1,4 +1,4 @@
-//! What a device computes, beside the CPU.
+//! The command `check-device`: compares the results of a device with those of the CPU.
 
 use crate::args::CheckDevice;
 use cni_burn::device::device;

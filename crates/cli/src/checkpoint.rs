@@ -1,4 +1,4 @@
-//! Where the weights of an evaluation come from.
+//! The weights of an evaluation: finding and loading them.
 
 use crate::args::Evaluate;
 use crate::given::{Given, Idle};
@@ -18,15 +18,15 @@ pub struct Checkpoint {
     pub model: ResNet,
     /// The flags of the model and its data.
     pub settings: Model,
-    /// What tables call it.
+    /// The name of the model in tables.
     pub name: String,
-    /// The folder that its evaluation goes to unless told otherwise.
+    /// The folder of its evaluation, unless another is given.
     pub out: PathBuf,
-    /// The classes that it was trained on; empty where they are not known.
+    /// The classes that it was trained on; empty if they are unknown.
     pub classes: Vec<String>,
-    /// The epochs that led to it, where they are known.
+    /// The epochs of its training, if they are known.
     pub history: Vec<Epoch>,
-    /// What it was trained against, where that is known.
+    /// The threat that it was trained against, if it is known.
     pub trained: Option<Threat>,
 }
 
@@ -87,14 +87,14 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
     })
 }
 
-/// The run, and the epoch, that a path such as `runs/cni/checkpoints/epoch-8/model.bpk` leads into.
+/// The run and the epoch of a path such as `runs/cni/checkpoints/epoch-8/model.bpk`.
 fn within_run(path: &Path) -> Result<(PathBuf, Which), Box<dyn Error>> {
     let of_epoch = |folder: &Path| -> Option<(PathBuf, Which)> {
         let epoch = folder.file_name()?.to_str()?.strip_prefix("epoch-")?.parse().ok()?;
         let run = folder.parent()?.parent().filter(|run| !run.as_os_str().is_empty())?;
         Some((run.to_path_buf(), Which::Epoch(epoch)))
     };
-    // A relative path can begin below the run's folder.
+    // A relative path can begin within the run's folder.
     let whole = std::path::absolute(path)?;
     let mut ways = path.ancestors().chain(whole.ancestors());
     let found = ways.find_map(of_epoch).filter(|_| path.exists());
@@ -109,7 +109,7 @@ fn within_run(path: &Path) -> Result<(PathBuf, Which), Box<dyn Error>> {
     })
 }
 
-/// A history as records have it.
+/// The history in the form that records have.
 fn epochs(rows: Vec<EpochRow>) -> Vec<Epoch> {
     let named = |set: &str, scores: Scores| {
         let all = [("loss", scores.loss), ("clean", scores.clean), ("robust", scores.robust)];

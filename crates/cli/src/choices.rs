@@ -1,4 +1,4 @@
-//! What the flags of a model choose from.
+//! Choices of the model flags.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Several devices of a backend.
+//! Devices of a backend.
 
 use burn::tensor::{Device, DeviceType};
 use clap::ValueEnum;
@@ -27,8 +27,8 @@ impl From<Sharing> for Parallel {
 
 /// The first `count` devices of a backend.
 ///
-/// A CPU backend has one device. Several handles of it compute nothing sooner, but show what
-/// several devices would do.
+/// A CPU backend has one device. Several handles of it are not faster, but they show how several
+/// devices would work.
 pub fn devices(name: &str, count: usize) -> Result<Vec<Device>, String> {
     let first = device(name)?;
     match listed(name) {

@@ -1,4 +1,4 @@
-//! From a checkpoint to a report.
+//! The command `evaluate`: from a checkpoint to a report.
 
 use crate::args::Evaluate;
 use crate::checkpoint::{self, Checkpoint};
@@ -32,7 +32,7 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
     let test = settings.load(&args.source, Split::Test)?;
     same_classes(&test, &classes, &name)?;
     let test = some(test, Some(args.examples), "examples", given)?;
-    // The model is judged by what was asked for, else by what its run was made with.
+    // The radius is the one that was given, else that of the run.
     let asked = given.has("epsilon").then_some(args.model.epsilon);
     let threat = Threat::linf(asked.unwrap_or(settings.epsilon))?;
 
@@ -95,7 +95,7 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Flags that others leave without effect.
+/// Flags that have no effect because of others.
 fn idle(args: &Evaluate) -> [Idle<'static>; 4] {
     let apart = !args.suite.has_eot();
     let because = "AutoAttack attacks by itself";
@@ -116,12 +116,12 @@ fn idle(args: &Evaluate) -> [Idle<'static>; 4] {
     ]
 }
 
-/// Refuses a test set whose labels mean something else than those of the training.
+/// Refuses a test set whose labels have another meaning than those of the training.
 fn same_classes(test: &ImageData, classes: &[String], model: &str) -> Result<(), DataError> {
     let longest = classes.len().max(test.classes().len());
     let differs = |&i: &usize| classes.get(i) != test.classes().get(i);
     match (0..longest).find(differs) {
-        // Checkpoints of other makes do not say.
+        // Checkpoints from other programs do not store the classes.
         Some(position) if !classes.is_empty() => Err(DataError::Classes {
             name: test.name().to_string(),
             reference: format!("the training of {model}"),
@@ -144,7 +144,7 @@ fn print(record: &Record, noise_off: bool) {
         return;
     };
     println!("the {} checks of {}:", audit.effort, audit.attack);
-    // What was found comes first, and what could not be is told apart from it.
+    // Findings come first, and inconclusive checks are counted separately.
     let order =
         [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Inconclusive, Verdict::Skipped];
     let mut counts = Vec::new();
@@ -160,7 +160,7 @@ fn print(record: &Record, noise_off: bool) {
     println!("checks: {}\n", counts.join(", "));
 }
 
-/// The command as it was given, for the record: as a shell takes it, but for what is no text.
+/// The command line, for the record, quoted as a shell reads it.
 fn command() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
     let quoted = |argument: OsString| {

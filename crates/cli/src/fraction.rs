@@ -1,6 +1,6 @@
 //! Fractions on the command line.
 
-/// `8/255` or `0.031`.
+/// Reads a fraction such as `8/255`, or a number such as `0.031`.
 pub fn fraction(text: &str) -> Result<f64, String> {
     let refused = || format!("got {text:?}, wanted a number or a fraction such as 8/255");
     let number = |text: &str| text.trim().parse::<f64>().map_err(|_| refused());

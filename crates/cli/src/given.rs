@@ -1,4 +1,4 @@
-//! The flags that a user gave. A flag that is given is used or refused.
+//! Flags that the user gave. A given flag is used or refused.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
@@ -6,22 +6,22 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-/// The flags on the command line, without their dashes, and what they were given as.
+/// The given flags without their dashes, with their values.
 #[derive(Default)]
 pub struct Given(BTreeMap<String, String>);
 
-/// Flags that would be without effect.
+/// Flags that would have no effect.
 pub struct Idle<'a> {
-    /// Whether they would.
+    /// Whether they would have no effect.
     pub when: bool,
-    /// Their names without dashes.
+    /// The names of the flags without dashes.
     pub flags: &'a [&'a str],
-    /// Why.
+    /// The reason.
     pub because: &'a str,
 }
 
 impl Given {
-    /// Those among the flags of a command.
+    /// The given flags of a command.
     pub fn of(command: &Command, matches: &ArgMatches) -> Self {
         let given = command.get_arguments().filter_map(|argument| {
             let (id, flag) = (argument.get_id().as_str(), argument.get_long()?);
@@ -38,7 +38,7 @@ impl Given {
         self.0.contains_key(flag)
     }
 
-    /// Refuses the flags that would be without effect.
+    /// Refuses flags that would have no effect.
     pub fn refuse(&self, idle: &[Idle]) -> Result<(), String> {
         let idle = idle.iter().filter(|idle| idle.when);
         let mut flags = idle.flat_map(|idle| idle.flags.iter().map(|flag| (*flag, idle.because)));
@@ -48,7 +48,7 @@ impl Given {
         }
     }
 
-    /// The sentence by which a flag is refused.
+    /// The sentence with which a flag is refused.
     pub fn refusal(&self, flag: &str, wanted: impl Display, because: &str) -> String {
         let got = match self.0.get(flag).map(String::as_str) {
             None => "the default".to_string(),
@@ -58,8 +58,8 @@ impl Given {
         format!("--{flag}: got {got}, wanted {wanted}, since {because}")
     }
 
-    /// Refuses flags of `asked` that are not as in `saved`: those that were given, or all where
-    /// `defaults` count too. The fields of both are named as the flags.
+    /// Refuses flags of `asked` that differ from `saved`: those that were given, or all of them if
+    /// `defaults` count as well. The fields of both have the names of the flags.
     pub fn agree(
         &self,
         asked: &Value,
@@ -80,7 +80,7 @@ impl Given {
     }
 }
 
-/// Lists of names are sets.
+/// Compares two values; lists of names are compared as sets.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Array(a), Value::Array(b)) => {
@@ -90,7 +90,7 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// A value as one gives it to a flag.
+/// A value as it is written on the command line.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! Noisy ResNets on CIFAR: train, evaluate, report, info, and a check of what computes.
+//! Noisy ResNets on CIFAR: train, evaluate, report, info, and a check of the device.
 //!
 //! `cargo run --release --example cifar_resnet -- train --data DIR --out runs/cni`
 //! `cargo run --release --example cifar_resnet -- evaluate --data DIR --run runs/cni`
@@ -58,7 +58,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// So that -1 is a number, which can be refused for what it is.
+/// Accepts -1 as a number, so that it can be refused with its reason.
 fn negative(arg: Arg) -> Arg {
     let kind = arg.get_value_parser().type_id();
     let numbers = [TypeId::of::<f64>(), TypeId::of::<usize>(), TypeId::of::<u64>()];

@@ -1,5 +1,5 @@
-//! The flags that describe a model and its data. They are saved with a run, as one value, and so
-//! are in one file.
+//! Flags that describe a model and its data. A run saves them as one value, so they are in one
+//! file.
 
 use crate::args::Source;
 use crate::choices::{Connection, Dataset, Family, Kind, Place, Share, Size};
@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::error::Error;
 use std::path::Path;
 
-/// The model, and the data it is for.
+/// The model and the data that it is made for.
 #[derive(Args, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
@@ -65,8 +65,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// The flags that a run was trained with, as a checkpoint tells them. They must be those that
-    /// were given, but for ε.
+    /// The flags that a run was trained with, as its checkpoint stores them. Given flags must agree
+    /// with them, except for ε.
     pub fn of_run(
         run: &Path,
         which: Which,
@@ -79,7 +79,7 @@ impl Model {
         Ok(saved)
     }
 
-    /// Refuses to go on with a run that was begun with other flags.
+    /// Refuses to continue a run that was begun with other flags.
     pub fn agrees_with(&self, run: &Path, given: &Given) -> Result<(), Box<dyn Error>> {
         self.compare(&Self::saved(run, Which::Last)?, run, given, true)
     }
@@ -93,7 +93,7 @@ impl Model {
     ) -> Result<(), Box<dyn Error>> {
         let value = |model: &Self| -> Result<Value, NoiseError> {
             let mut value = serde_json::to_value(model).unwrap_or_default();
-            // Two texts may name the same numbers.
+            // Two texts can name the same numbers.
             value["normalization"] = model.normalize()?.to_string().into();
             Ok(value)
         };
@@ -101,8 +101,8 @@ impl Model {
         Ok(given.agree(&value(self)?, &value(saved)?, defaults, &because)?)
     }
 
-    /// The flags in a checkpoint, whose checksum is over them too; in the file beside the checkpoints
-    /// where there is none or it does not tell them.
+    /// The flags in a checkpoint, whose checksum includes them. If there is no checkpoint, or it
+    /// does not store them, those of the file beside the checkpoints.
     fn saved(run: &Path, which: Which) -> Result<Self, Box<dyn Error>> {
         let absent = |error: &TrainingError| {
             matches!(error, TrainingError::Checkpoint { fault: CheckpointFault::Absent(_), .. })
@@ -153,7 +153,7 @@ impl Model {
         NormalizeConfig::named(self.normalization.as_deref().unwrap_or(usual), channels)
     }
 
-    /// Flags of a model that these settings leave without effect.
+    /// Flags of a model that have no effect with these settings.
     pub fn idle(&self) -> [Idle<'static>; 5] {
         let idle = |when, flags, because| Idle { when, flags, because };
         let plain = self.noise == Kind::None;
@@ -178,7 +178,7 @@ impl Model {
         ]
     }
 
-    /// Flags of the source that these data leave without effect.
+    /// Flags of the source that have no effect with these data.
     pub fn idle_source(&self) -> Idle<'static> {
         let when = self.dataset == Dataset::Digits;
         Idle { when, flags: &["data", "download"], because: "the digits are part of the program" }
@@ -244,7 +244,7 @@ fn download(dataset: Dataset, source: &Source) -> Result<(), DataError> {
     }
 }
 
-/// The flag is refused before.
+/// The flag is refused earlier.
 #[cfg(not(feature = "download"))]
 fn download(_dataset: Dataset, _source: &Source) -> Result<(), DataError> {
     Ok(())

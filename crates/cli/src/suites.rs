@@ -5,8 +5,8 @@ use cni_burn::evaluation::EvaluationError;
 use cni_burn::evaluation::audit::Effort;
 use cni_burn::prelude::{Attack, Evaluation, Pgd, RandomNoise, Suite};
 
-/// Suites of attacks. Those of AutoAttack attack in a cascade, each the images that those before it
-/// have left; all others each attack all images.
+/// Suites of attacks. The attacks of AutoAttack run in a cascade: each gets the images that those
+/// before it did not break. In all other suites each attack gets all images.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Suites {
     /// Random noise, FGSM, the EOT attack.
@@ -29,7 +29,7 @@ impl Suites {
         matches!(self, Self::Quick | Self::Standard)
     }
 
-    /// An evaluation by the attacks, of which `eot` is one if they are judged by themselves.
+    /// The evaluation by the attacks. `eot` is one of them, unless they are AutoAttack's.
     pub fn evaluation(self, eot: Pgd) -> Result<Evaluation, EvaluationError> {
         let threat = eot.threat();
         let (random, fgsm) = (RandomNoise::new(threat), Pgd::fgsm(threat));
@@ -38,7 +38,7 @@ impl Suites {
             Self::Quick => {}
             Self::Standard => {
                 let training = Pgd::training(threat);
-                // By seven steps of one draw the EOT attack is PGD-7.
+                // With seven steps and one draw the EOT attack is PGD-7.
                 if training.spec() != eot.spec() {
                     attacks.push(Box::new(training));
                 }

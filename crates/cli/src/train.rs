@@ -1,4 +1,4 @@
-//! A run of the trainer.
+//! The command `train`: a run of the trainer.
 
 use crate::args::Train;
 use crate::choices::{Dataset, Kind};
@@ -11,7 +11,7 @@ use cni_burn::training::{Adversarial, Devices, Labels, Progress, Which, checkpoi
 use std::error::Error;
 use std::sync::Arc;
 
-/// Flags that others leave without effect.
+/// Flags that have no effect because of others.
 fn idle(args: &Train) -> [Idle<'static>; 5] {
     let idle = |when, flags, because| Idle { when, flags, because };
     [
@@ -28,7 +28,8 @@ fn idle(args: &Train) -> [Idle<'static>; 5] {
 }
 
 pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
-    // A run that goes on is the one that was begun, and says so before it reads any data.
+    // A run that continues must be the one that was begun. This is checked before any data are
+    // read.
     if args.resume {
         match checkpoint_info(&args.out, Which::Last) {
             Ok(_) => args.model.agrees_with(&args.out, given)?,
@@ -70,7 +71,8 @@ pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
     config.optimizer.decay_noise = !args.no_noise_decay;
     config.optimizer.clip =
         args.clip.map_or(config.optimizer.clip, |clip| (clip > 0.0).then_some(clip));
-    // At most one for each epoch, and none before the first, which trains at the rate asked for.
+    // There is at most one decay for each epoch, and none before the first epoch, which trains at
+    // the given rate.
     let mut quarters = [1, 2, 3].map(|quarter| (quarter * args.epochs / 4).max(1)).to_vec();
     quarters.dedup();
     config.schedule = match args.one_cycle {
@@ -94,7 +96,7 @@ pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The first of a set's examples, as many as a flag that was given says.
+/// The first examples of a set, as many as the flag says if it was given.
 pub fn some(
     data: ImageData,
     count: Option<usize>,

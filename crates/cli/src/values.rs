@@ -1,12 +1,12 @@
-//! What the flags take. Each function reads the text of one flag, whose name clap adds to its
-//! errors.
+//! Values of the flags. Each function reads the text of one flag; clap adds the name of the flag to
+//! the error.
 
 use crate::fraction::fraction;
 
 /// The deepest of the CIFAR ResNets (He et al., CVPR 2016, table 6).
 const DEEPEST: usize = 1202;
 
-/// The most of anything that is counted: more than a run or a record of any use has.
+/// The largest count that is accepted: more than any useful run or record has.
 const MOST: usize = 1_000_000;
 
 /// A whole number of at least 1.
@@ -52,7 +52,8 @@ pub fn depth(text: &str) -> Result<usize, String> {
     }
 }
 
-/// What multiplies the channels. Above 64 times the published widths no machine holds the model.
+/// The factor of the channels. With more than 64 times the published widths, the model fits into no
+/// machine.
 pub fn width(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(width) if width > 0.0 && width <= 64.0 => Ok(width),

@@ -1,4 +1,4 @@
-//! Progress of an evaluation, for people.
+//! Progress of an evaluation for a reader.
 
 use cni_burn::evaluation::Step;
 use cni_burn::evaluation::audit::AuditProgress;
@@ -6,10 +6,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
-/// How often a line is written where there is no terminal to show a bar.
+/// The time between two lines if there is no terminal that can show a bar.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// A bar on a terminal, a line now and then elsewhere, or nothing.
+/// A progress bar on a terminal, a line now and then elsewhere, or nothing.
 pub struct Watch {
     quiet: bool,
     bar: ProgressBar,
@@ -29,7 +29,7 @@ impl Watch {
         Self { quiet, bar, begin: now, last: now }
     }
 
-    /// An iteration of an attack, or a check.
+    /// Shows an iteration of an attack, or a check.
     pub fn step(&mut self, step: &Step) {
         match step {
             Step::Attack { examples, noise, label, attack } => {
@@ -47,7 +47,7 @@ impl Watch {
         }
     }
 
-    /// The beginning or the end of a check.
+    /// Shows the beginning or the end of a check.
     fn check(&mut self, progress: &AuditProgress) {
         if self.bar.prefix() != "checks" {
             self.bar.set_prefix("checks");
@@ -62,7 +62,8 @@ impl Watch {
 
     fn show(&mut self, message: String) {
         let (done, of) = (self.bar.position(), self.bar.length().unwrap_or(0));
-        // The bar's own estimate follows the last seconds, in which whole batches end or none does.
+        // The bar's own estimate follows the last seconds, in which either whole batches end or
+        // none does.
         let seconds = self.begin.elapsed().as_secs_f64();
         let rate = done as f64 / seconds;
         let left = match done {

@@ -1,4 +1,4 @@
-//! Files that are complete or as they were before, and what tells their contents apart.
+//! Files that a kill leaves either complete or unchanged, and hashes of their contents.
 
 use crate::EvaluationError;
 use serde::de::{DeserializeOwned, Error as _};
@@ -15,8 +15,8 @@ pub(crate) fn fingerprint(parts: &[&[u8]]) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A value as JSON with its keys sorted and without spaces: equal values have equal text, whatever
-/// order of keys the application's `serde_json` keeps.
+/// Canonical JSON of a value, with sorted keys and without spaces. Equal values have equal text,
+/// whatever order of keys the application's `serde_json` keeps.
 pub(crate) fn canonical(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -34,26 +34,26 @@ pub(crate) fn canonical(value: &Value) -> String {
     }
 }
 
-/// SHA-256 of a value as [`canonical`] writes it: what settings are known by.
+/// SHA-256 of the [canonical] JSON of a value. It identifies settings.
 pub(crate) fn hash_of(value: &Value) -> String {
     fingerprint(&[canonical(value).as_bytes()])
 }
 
-/// A value beside the hash of its JSON.
+/// A value together with the hash of its JSON.
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     sha256: String,
     content: Value,
 }
 
-/// JSON of a value with its hash, for a state that this library alone reads back.
+/// Sealed JSON: a value with its hash, in a file that only this library reads back.
 pub(crate) fn seal(value: &impl Serialize) -> String {
     let content = serde_json::to_value(value).expect("a state is plain data");
     let sealed = Sealed { sha256: hash_of(&content), content };
     serde_json::to_string_pretty(&sealed).expect("a state is plain data")
 }
 
-/// The value that was [sealed](seal); an error if anything in the text has changed since.
+/// The unsealed value of a text that [`seal`] wrote; an error if the text has changed since.
 pub(crate) fn unseal<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
     let Sealed { sha256, content } = serde_json::from_slice(text)?;
     let got = hash_of(&content);
@@ -64,11 +64,13 @@ pub(crate) fn unseal<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> 
     serde_json::from_value(content)
 }
 
-/// Writes a file beside its place and then into it; its folder is made if it is missing.
+/// Writes a file atomically: first under a temporary name in the same folder, then under its own
+/// name. A missing folder is made.
 ///
 /// # Errors
 ///
-/// [`EvaluationError::Io`]. The file is complete or as it was before.
+/// [`EvaluationError::Io`] if the file cannot be written. The file at `path` is then as it was
+/// before.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EvaluationError> {
     write(path, bytes).map_err(|source| EvaluationError::Io { path: path.to_path_buf(), source })
 }
@@ -83,8 +85,8 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
-    // Temporary files are private to their owner; a record is as public as any file, by the
-    // process's mask.
+    // The crate `tempfile` makes files that only their owner can read. A record should be as public
+    // as any other file, which the umask of the process decides.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder)?;

@@ -1,20 +1,20 @@
-//! From a classifier and attacks to a record: robust accuracy of stochastic models, with intervals,
-//! and an audit of the attack behind the number.
+//! Evaluation of classifiers under attack: robust accuracy of stochastic models with intervals, and
+//! an audit of the attack behind the number.
 //!
-//! An [`Evaluation`] takes attacks, or a suite of them in a cascade such as AutoAttack, and runs
-//! them batch by batch on a classifier: as it is, with its noise off, and with its noise held.
-//! Draws that no attack has used judge what the attacks made, and all of it is added up to an
-//! [`Evaluated`]: a [`Record`], a [`Row`] for each example, and some images. [`table`], [`compare`]
-//! and the reports of `cni-report` read records and nothing else. With a state folder a killed
-//! evaluation loses one attack on one batch; with a folder for images every adversarial image is
-//! kept ([`AdversarialImages`]).
+//! An [`Evaluation`] runs attacks, or a suite of them in a cascade such as AutoAttack, batch by
+//! batch on a classifier: as it is deployed, with its noise off, and with one draw of its noise
+//! held. It judges the adversarial images by draws of the noise that no attack has used. The result
+//! is an [`Evaluated`]: a [`Record`], a [`Row`] for each example, and some images. [`table`],
+//! [`compare`] and the reports of `cni-report` read records and nothing else. An evaluation that
+//! was killed continues from its state folder and loses at most one attack on one batch. On request
+//! every adversarial image is kept in a folder ([`AdversarialImages`]).
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | `run` | the evaluation under way |
+//! | `run` | the evaluation while it runs |
 //! | [`audit`] | checks of the attack behind a number |
-//! | `checkpoint` | the store of unfinished work that both use |
-//! | `record` | what is left behind: plain data, its layout, tables and comparisons |
+//! | `checkpoint` | the store of unfinished work, which both of them use |
+//! | `record` | the result: plain data, its files, tables and comparisons |
 //! | `predictor`, `certify` | predictions over draws; randomized smoothing |
 //! | `statistics` | estimates and intervals |
 

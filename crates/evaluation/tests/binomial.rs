@@ -1,5 +1,5 @@
-//! Exact binomial inference against scipy and statsmodels, whose numbers
-//! `tests/reference/smoothing.py` made, against its closed forms, and against its own promise.
+//! Exact binomial inference against scipy and statsmodels (numbers by
+//! `tests/reference/smoothing.py`), against closed forms, and against its own coverage.
 
 use cni_evaluation::{StatisticsError, binomial_test, clopper_pearson, clopper_pearson_lower};
 use serde_json::Value;
@@ -20,8 +20,8 @@ fn bounds_and_p_values_agree_with_statsmodels_and_scipy() {
         let lower = clopper_pearson_lower(k, n, confidence).unwrap();
         let p_value = binomial_test(k, n).unwrap();
         for (name, got) in [("low", low), ("high", high), ("lower", lower), ("p_value", p_value)] {
-            // The logarithm of a factorial of a million is good to nine digits of what it is the
-            // exponent of.
+            // The logarithm of the factorial of a million has a relative error of 1e-9 in the
+            // exponent.
             let (wanted, what) = (of(name), format!("{name} of {k} in {n}"));
             let scale = if name == "p_value" { wanted } else { wanted.min(1.0 - wanted) };
             assert!((got - wanted).abs() <= 1e-8 * scale + 1e-15, "{what}: {got}, wanted {wanted}");
@@ -60,8 +60,9 @@ fn pmf(n: u64, p: f64) -> Vec<f64> {
     values.iter().map(|value| value / sum).collect()
 }
 
-/// Summed over all outcomes, not simulated: the interval holds the truth at least as often as it
-/// says, and the bound is not idle, since for some truth on the grid it holds hardly more often.
+/// The sum over all outcomes, not a simulation: the interval contains the truth at least as often
+/// as it says. The bound is tight, because for some truth on the grid it is contained hardly more
+/// often.
 #[test]
 fn intervals_cover_the_truth_as_often_as_they_say() {
     for n in [1u64, 2, 7, 30, 100, 301] {
@@ -71,7 +72,7 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
             let one: Vec<f64> =
                 (0..=n).map(|k| clopper_pearson_lower(k, n, confidence).unwrap()).collect();
             let mut least = 1.0f64;
-            // The grid, and the bounds themselves, at which coverage jumps.
+            // The grid, and the bounds themselves, at which the coverage jumps.
             let grid = (1..200).map(|i| f64::from(i) / 200.0);
             let edges = one[1..].iter().map(|bound| bound * (1.0 - 1e-9));
             for p in grid.chain(edges) {

@@ -1,4 +1,5 @@
-//! Prediction modes on models whose answers are known. One file, because all modes face the same.
+//! Prediction modes on models whose answers are known. One file, because all modes are tested on
+//! the same models.
 
 #[path = "../../attacks/tests/support/mod.rs"]
 mod support;
@@ -22,7 +23,7 @@ fn noisy(classes: usize) -> Toy {
     Toy { noise: NOISE, ..Toy::new(classes, DType::F64) }
 }
 
-/// Logits with noise of each example's own.
+/// Logits with noise that each example has of its own.
 fn noisy_rows(images: Tensor<4>) -> Tensor<2> {
     let logits = Toy::new(3, DType::F64).logits(images);
     match layer_key("logits", &logits.device()) {
@@ -40,9 +41,9 @@ fn predict(mode: Prediction, model: &dyn Classifier, batch: usize, key: Key) -> 
     mode.predict(model, images(batch, DType::F64), key, 0).unwrap()
 }
 
-/// The margin of two classes is x·(Δw + Δe) with Δe ~ N(0, 2σ²I): positive with probability Φ(x·Δw
-/// / (σ√2 ‖x‖)). The majority of m draws is a binomial tail of that, m odd. Rates of n repetitions,
-/// to five standard errors.
+/// The margin of two classes is x·(Δw + Δe) with Δe ~ N(0, 2σ²I): it is positive with probability
+/// Φ(x·Δw / (σ√2 ‖x‖)). The majority of m draws, m odd, is a binomial tail of that. Rates of n
+/// repetitions, within five standard errors.
 #[test]
 fn single_draws_and_votes_are_right_as_often_as_the_gaussian_says() {
     let (toy, batch) = (noisy(2), 8);
@@ -70,8 +71,8 @@ fn single_draws_and_votes_are_right_as_often_as_the_gaussian_says() {
             assert!((rate - p).abs() < 5.0 * error, "{mode:?} {i}: {rate}, wanted {p}");
         }
     }
-    // Of many draws the more probable class wins: here for all that are five standard errors from a
-    // tie.
+    // With many draws the more probable class wins. This is asserted for all images that are five
+    // standard errors away from a tie.
     let many = predict(Prediction::vote(2001).unwrap(), &toy.classifier(), batch, Key::new(2));
     let clear = |i: &usize| (single(*i) - 0.5).abs() > 5.0 * 0.5 / 2001f64.sqrt();
     assert!((0..batch).filter(clear).count() >= 6);
@@ -105,7 +106,7 @@ fn means_and_votes_are_those_of_the_draws_of_the_key() {
     let shares: Vec<f64> = vote.logits.exp().try_to_vec_as().unwrap();
     let wanted = votes.concat().into_iter().map(|votes| f64::from(votes + 1) / (draws + 3) as f64);
     assert!(shares.iter().zip(wanted).all(|(share, wanted)| (share - wanted).abs() < 1e-6));
-    // The three agree for a single draw, and that is the first.
+    // The three modes agree for a single draw, and equal the mode of a single draw.
     for mode in modes(1).into_iter().chain([Prediction::single()]) {
         let classes: Vec<usize> = predict(mode, &toy.classifier(), 8, key).classes;
         let first: Vec<i64> = each[0].clone().argmax(1).try_to_vec_as().unwrap();
@@ -127,7 +128,7 @@ fn noise_on_the_input_has_the_variance_asked_for_and_is_off_with_the_rest() {
     assert!((variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{variance}");
     assert!(noise().mean().into_scalar::<f64>().abs() < 5.0 * SIGMA / n.sqrt());
     assert_eq!(scope(Noise::Off, noise).abs().max().into_scalar::<f64>(), 0.0);
-    // The same noise as that of the classifier which adds it by itself.
+    // The noise is the same as that of the classifier which adds it by itself.
     let behind = InputNoise::new(pixels, SIGMA).unwrap();
     let found = Prediction::single().predict(&behind, clean.clone(), Key::new(4), 0).unwrap();
     assert_eq!(gap(&found.logits, &(noise() + pixels(clean.clone()))), 0.0);
@@ -192,8 +193,8 @@ fn a_predictor_obeys_the_scope_in_force() {
     }
 }
 
-/// The gradient through the predictor is that of the loss of the mean, which the attacks take
-/// without keeping all graphs.
+/// The gradient through the predictor is that of the loss of the mean. The attacks compute the same
+/// gradient without keeping all graphs.
 #[test]
 fn means_have_the_gradient_of_the_expectation_and_votes_have_none() {
     let (toy, draws) = (noisy(3), 4);
@@ -245,8 +246,8 @@ fn bad_settings_and_models_are_refused() {
         assert_eq!(run(&one, clean.clone()), wanted);
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let broken = |x: Tensor<4>| pixels(x).slice_fill([2..3, 0..1], value);
-            let wanted = "logits: got NaN or infinite values for 1 examples, the first of them number 12, \
-                          wanted finite values";
+            let wanted = "logits: got NaN or infinite values for 1 examples, the first of them \
+                          number 12, wanted finite values";
             assert_eq!(run(&broken, clean.clone()), wanted);
         }
     }

@@ -1,5 +1,5 @@
-//! Randomized smoothing of linear classifiers, whose true radii are known. One file, because
-//! every test has the same classifiers.
+//! Randomized smoothing of linear classifiers, whose true radii are known. One file, because all
+//! tests use the same classifiers.
 
 #[path = "../../attacks/tests/support/mod.rs"]
 mod support;
@@ -17,8 +17,8 @@ use support::images;
 
 const SIGMA: f64 = 0.25;
 
-/// Two classes by the sign of w·(x − 1/2), with noise of standard deviation `tau`·‖w‖ on that, one
-/// draw a pass.
+/// Two classes by the sign of w·(x − 1/2), plus noise of standard deviation `tau`·‖w‖, which is
+/// drawn once for each pass.
 struct Linear {
     weight: Tensor<2>,
     tau: f64,
@@ -64,8 +64,8 @@ fn smoothing(selection: usize, samples: usize, alpha: f64) -> Smoothing {
         .unwrap()
 }
 
-/// Each of 300 certificates is wrong with a probability of at most 0.01: more than 13 are with one
-/// of 10⁻⁵ (binomial).
+/// Each of 300 certificates is wrong with a probability of at most 0.01. More than 13 wrong ones
+/// have a probability of 10⁻⁵ (binomial).
 #[test]
 fn certified_radii_stay_below_the_true_distance() {
     let (linear, n, samples, alpha) = (Linear::new(0.0), 300, 500, 0.01);
@@ -92,15 +92,15 @@ fn certified_radii_stay_below_the_true_distance() {
         }
     }
     assert!(wrong <= 13, "{wrong} of {n}");
-    // The bound of 500 samples costs a sixth of such a radius, and not all of it.
+    // The bound of 500 samples costs a sixth of such a radius, not all of it.
     let mean = tight.iter().sum::<f64>() / tight.len() as f64;
     assert!(tight.len() > 50 && (0.7..1.0).contains(&mean), "{} {mean}", tight.len());
 }
 
 /// With noise of its own on the margin the classifier has p = Φ(distance / √(σ² + τ²)), if every
-/// sample draws both. One draw of τ for all samples of an image would make p nearly zero or one. Of
-/// 100 bounds each is above p with a probability of at most 0.05: more than 18 are with one of
-/// 10⁻⁶.
+/// sample draws both noises. A single draw of τ for all samples of an image would give p nearly
+/// zero or one. Each of 100 bounds is above p with a probability of at most 0.05. More than 18 such
+/// bounds have a probability of 10⁻⁶.
 #[test]
 fn samples_of_a_stochastic_classifier_are_independent() {
     let (linear, n) = (Linear::new(0.5), 100);
@@ -110,7 +110,7 @@ fn samples_of_a_stochastic_classifier_are_independent() {
     let (mut above, mut sum) = (0, 0.0);
     let (settings, samples) = (smoothing(1, 100, 0.05), 100.0);
     for (i, distance) in distances.into_iter().enumerate() {
-        // One image, and so room for all samples in one pass.
+        // A single image leaves room for all samples in one pass.
         let image = clean.clone().slice(i..i + 1);
         let found = settings.certify(&linear, image, Key::new(2).child(i as u64), 0).unwrap();
         let p = Normal::standard().cdf(distance / spread);
@@ -124,7 +124,7 @@ fn samples_of_a_stochastic_classifier_are_independent() {
         }
     }
     assert!(above <= 18, "{above} of {n}");
-    // The counts vary as binomial ones do: a mean of one, to five times √(2/n).
+    // The counts vary as binomial ones do: the ratio is one, within five times √(2/n).
     let mean = sum / n as f64;
     assert!((mean - 1.0).abs() < 5.0 * (2.0 / n as f64).sqrt(), "{mean}");
 }
@@ -152,8 +152,8 @@ fn samples_that_all_agree_certify_the_largest_radius() {
     }
 }
 
-/// Of samples that all agree n decide a certificate if α^(1/n) > 1/2, and a prediction if 2^(1 - n)
-/// <= α.
+/// If all n samples agree, they decide a certificate if α^(1/n) > 1/2, and a prediction if 2^(1 -
+/// n) <= α.
 #[test]
 fn samples_that_can_only_abstain_are_refused_and_one_more_decides() {
     let constant = |x: Tensor<4>| Tensor::zeros([x.dims()[0], 2], &x.device());
@@ -180,12 +180,14 @@ fn samples_that_can_only_abstain_are_refused_and_one_more_decides() {
         assert_eq!(predict(to_predict).unwrap().predictions[0], Smoothed::Class(0));
     }
     let message = smoothing(5, 10, 0.001).predict(&constant, image, Key::new(1), 0).unwrap_err();
-    let wanted = "samples: got 10, wanted at least 11 for alpha 0.001: with fewer every answer is to abstain";
+    let wanted = "samples: got 10, wanted at least 11 for alpha 0.001: with fewer every answer is \
+                  to abstain";
     assert_eq!(message.to_string(), wanted);
 }
 
-/// On the boundary every answer is wrong. Of 400 predictions each is one with a probability of at
-/// most 0.05: no more than 42, five standard errors above the mean. So for the certificates.
+/// On the boundary every answer is wrong. Each of 400 predictions gives an answer with a
+/// probability of at most 0.05: at most 42 do, five standard errors above the mean. The same holds
+/// for certificates.
 #[test]
 fn on_the_boundary_smoothing_abstains() {
     let linear = Linear::new(0.0);
@@ -201,7 +203,7 @@ fn on_the_boundary_smoothing_abstains() {
     let clean = points(50);
     let found = settings.predict(&linear, clean.clone(), Key::new(5), 0).unwrap();
     for (distance, found) in linear.distances(&clean).into_iter().zip(found.predictions) {
-        // Two σ away 97.7 % of samples agree, and 101 of them do not fail the test.
+        // At a distance of two σ, 97.7 % of samples agree, so the test decides with 101 of them.
         if distance.abs() > 2.0 * SIGMA {
             assert_eq!(found, Smoothed::Class(usize::from(distance > 0.0)));
         }
@@ -223,8 +225,8 @@ fn results_depend_on_the_key_and_not_on_batches() {
     let part = run(256, clean.clone().slice(2..5), key, Examples::from(30).select(&[2, 3, 4]));
     assert_eq!((part.0, part.1), (whole.0[2..5].to_vec(), whole.1[2..5].to_vec()));
     assert_ne!(run(256, clean.clone(), Key::new(7), 30.into()), whole);
-    // KeepBest and estimation are other samples, and noise on the input stays where the model's own
-    // is off.
+    // Selection and estimation use different samples. Noise on the input stays on if the model's
+    // own noise is off.
     let settings = smoothing(40, 40, 0.1);
     let of = |model: &Linear| settings.certify(model, clean.clone(), key, 30).unwrap();
     assert_ne!(of(&quiet).selection, of(&quiet).estimation);
@@ -253,7 +255,8 @@ fn bad_settings_and_models_are_refused() {
     let message = |result: Result<Smoothing, EvaluationError>| result.unwrap_err().to_string();
     for sigma in [0.0, -0.1, f64::NAN, f64::INFINITY] {
         let wanted = format!(
-            "sigma: got {sigma}, wanted a finite number above 0: without noise on the input there is no certificate"
+            "sigma: got {sigma}, wanted a finite number above 0: without noise on the input there \
+             is no certificate"
         );
         assert_eq!(message(Smoothing::new(sigma)), wanted);
     }

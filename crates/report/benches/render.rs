@@ -1,6 +1,6 @@
-//! How long a report of 10,000 examples takes, and how large it is: `cargo bench -p cni-report`.
+//! Time and size of a report of 10,000 examples: `cargo bench -p cni-report --bench render`.
 //!
-//! With `CNI_REPORT_OUT` set to a folder the report is left there.
+//! If `CNI_REPORT_OUT` is set to a folder, the report is written there.
 
 #[path = "../tests/support/mod.rs"]
 mod support;

@@ -1,36 +1,36 @@
-//! Charts: what a figure shows, and the numbers behind it.
+//! Charts: the content of figures, with the numbers behind them.
 
 use crate::format;
 use crate::table::{Cell, Table};
 use cni_evaluation::{Axis, Point, Verdict};
 
-/// A figure of the report.
+/// A chart: one figure of the report.
 #[derive(Clone, Debug)]
 pub(crate) struct Chart {
-    /// Names its files and its place in the page. No two of a report are equal.
+    /// The id, which names its files and its anchor in the page. It is unique in the report.
     pub(crate) id: String,
-    /// What it shows, in a line.
+    /// The title, in a line.
     pub(crate) title: String,
-    /// What a reader must know to read it; may be empty.
+    /// The note that a reader needs to understand the figure; may be empty.
     pub(crate) note: String,
     pub(crate) plot: Plot,
-    /// The check that measured it, if one did.
+    /// The check that measured the numbers, if one did.
     pub(crate) source: Option<Source>,
 }
 
 /// The check behind a figure.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
-    /// The place of the check in the page.
+    /// The anchor of the check in the page.
     pub(crate) check: String,
-    /// The gravest of its verdicts.
+    /// The gravest verdict of the check.
     pub(crate) verdict: Verdict,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Plot {
-    /// Accuracies with intervals, a line for each category. The `x` of a point is the place of its
-    /// category.
+    /// Accuracies with intervals, with a line for each category. The `x` of a point is the position
+    /// of its category.
     Accuracies {
         categories: Vec<String>,
         series: Vec<Series>,
@@ -44,7 +44,8 @@ pub(crate) enum Plot {
     HeatMap(HeatMap),
 }
 
-/// A function of two variables: a row of values for each `y`, a value for each `x`.
+/// A heat map of a function of two variables: a row of values for each `y`, with a value for each
+/// `x`.
 #[derive(Clone, Debug)]
 pub(crate) struct HeatMap {
     pub(crate) x: Axis,
@@ -63,12 +64,12 @@ pub(crate) struct Series {
     pub(crate) style: Style,
 }
 
-/// By which a series is told from others, and a model known again in every figure.
+/// A style by which a series, and the model of a series, is recognized in every figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Style {
-    /// Which color.
+    /// The number of the color.
     pub(crate) color: usize,
-    /// Which dash and which mark.
+    /// The number of the dash and the mark.
     pub(crate) shape: usize,
     /// Whether its marks are filled.
     pub(crate) filled: bool,
@@ -80,7 +81,8 @@ impl Style {
         Self { color: n, shape: n, filled: true }
     }
 
-    /// The nth curve of one model of several: all have its color, the first its dash and mark too.
+    /// The style of the `n`-th curve of one model of several. All curves of a model have its color;
+    /// the first also has its dash and mark.
     pub(crate) fn of_model(model: usize, n: usize) -> Self {
         Self { color: model, shape: model + n, filled: n == 0 }
     }
@@ -91,12 +93,12 @@ impl Chart {
         Self { id, title, note: String::new(), plot, source: None }
     }
 
-    /// With what a reader must know to read it.
+    /// The same chart with a note.
     pub(crate) fn noted(self, note: impl Into<String>) -> Self {
         Self { note: note.into(), ..self }
     }
 
-    /// Whether there is nothing to see.
+    /// Whether the chart is empty.
     pub(crate) fn is_empty(&self) -> bool {
         match &self.plot {
             Plot::Accuracies { series, .. } | Plot::Curves { series, .. } => series.is_empty(),
@@ -104,7 +106,7 @@ impl Chart {
         }
     }
 
-    /// The numbers behind it: one line for each point.
+    /// The table of the numbers, with a line for each point.
     pub(crate) fn table(&self) -> Table {
         let (columns, rows) = match &self.plot {
             Plot::Accuracies { categories, series } => (
@@ -126,7 +128,7 @@ impl Chart {
         Table { caption: format!("The numbers of: {}", self.title), columns, rows }
     }
 
-    /// What it shows, for those who do not see it.
+    /// The description of the figure, for readers who do not see it.
     pub(crate) fn description(&self) -> String {
         let ends = |curve: &Series, said: &dyn Fn(&Point) -> String| {
             let words: Vec<String> = match curve.points.as_slice() {

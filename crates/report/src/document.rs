@@ -1,20 +1,20 @@
-//! What a report says, before it is known in which form.
+//! The document: what a report says, independent of its format.
 
 use crate::chart::Chart;
 use crate::table::Table;
 use cni_evaluation::Verdict;
 
-/// The whole report.
+/// The document of a whole report.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
     pub(crate) title: String,
     /// The result in plain words.
     pub(crate) summary: Vec<String>,
-    /// The result of several models, a row for each.
+    /// The table of results of several models, with a row for each.
     pub(crate) overview: Option<Table>,
-    /// The numbers that are read first: what, how much, how sure.
+    /// The headline: what, how much, how sure.
     pub(crate) headline: Vec<[String; 3]>,
-    /// What must be known before the numbers are believed.
+    /// Notices that a reader must know before trusting the numbers.
     pub(crate) notices: Vec<(Verdict, String)>,
     pub(crate) sections: Vec<Section>,
 }
@@ -30,45 +30,45 @@ pub(crate) struct Section {
 pub(crate) enum Block {
     Text(String),
     Table(Table),
-    /// All checks at a glance: a link to each, and its verdict in each model.
+    /// The overview of all checks: a link to each, and its verdict for each model.
     Overview(Table),
-    /// Side by side if there is room.
+    /// Charts, side by side if there is room.
     Charts(Vec<Chart>),
     Gallery(Vec<ExampleView>),
-    /// Side by side if there is room.
+    /// Checks, side by side if there is room.
     Checks(Vec<CheckView>),
-    /// Text that is shown letter by letter.
+    /// Code: text that is shown as it is.
     Code(String),
-    /// What only some readers want.
+    /// Blocks that are folded away, because only some readers need them.
     Fold(String, Vec<Block>),
 }
 
-/// A check of one name in all models that ran it.
+/// A check by its name, in all models that ran it.
 #[derive(Clone, Debug)]
 pub(crate) struct CheckView {
-    /// Its place in the page.
+    /// The anchor of the check in the page.
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) findings: Vec<Finding>,
     pub(crate) raised_if: String,
     pub(crate) advice: String,
-    /// What there is to see: the charts' names and titles.
+    /// The figures of the check: the ids and the titles of the charts.
     pub(crate) figures: Vec<(String, String)>,
 }
 
-/// What a check found in one model.
+/// The finding of a check in one model.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
-    /// Absent if the report is of one model.
+    /// The name of the model; absent if the report is about one model.
     pub(crate) model: Option<String>,
     pub(crate) verdict: Verdict,
     pub(crate) measured: String,
-    /// What it could have seen, if its rule names a difference.
+    /// What the check could have seen, if its rule names a difference.
     pub(crate) sight: Option<String>,
     pub(crate) cost: String,
 }
 
-/// An example as images.
+/// An example of the gallery as images.
 #[derive(Clone, Debug)]
 pub(crate) struct ExampleView {
     pub(crate) title: String,
@@ -89,7 +89,7 @@ impl Document {
         self.sections.iter().flat_map(|section| &section.blocks).flat_map(of).collect()
     }
 
-    /// All charts, in their order, to be changed.
+    /// All charts, in their order, mutable.
     pub(crate) fn charts_mut(&mut self) -> Vec<&mut Chart> {
         fn of(block: &mut Block) -> Vec<&mut Chart> {
             match block {
@@ -100,7 +100,7 @@ impl Document {
         }
         self.sections.iter_mut().flat_map(|section| &mut section.blocks).flat_map(of).collect()
     }
-    /// All checks, in their order, to be changed.
+    /// All checks, in their order, mutable.
     pub(crate) fn checks_mut(&mut self) -> Vec<&mut CheckView> {
         fn of(block: &mut Block) -> Vec<&mut CheckView> {
             match block {

@@ -1,23 +1,23 @@
-//! What a report refuses.
+//! Errors of a report.
 
 use cni_evaluation::EvaluationError;
 
-/// A report that cannot be made.
+/// An error of a report: it cannot be made or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// Nothing to report.
+    /// No records: there is nothing to report.
     #[error("records: got none, wanted at least one")]
     NoRecords,
-    /// A record whose parts do not fit together.
+    /// A record with parts that do not fit together.
     #[error("{model}: {field}: got {got}, wanted {wanted}")]
     Field {
-        /// The name of its model.
+        /// The name of the record's model.
         model: String,
-        /// The part.
+        /// The field of the record.
         field: String,
-        /// What it is.
+        /// The value of the field.
         got: String,
-        /// What would fit.
+        /// The possible values.
         wanted: String,
     },
     /// A record that cannot be read, or a file that cannot be written.

@@ -1,4 +1,4 @@
-//! Numbers as readers see them: one way to write each.
+//! Formats of numbers in reports, one for each kind.
 
 use cni_attacks::{Norm, Threat};
 use cni_evaluation::Estimate;
@@ -24,7 +24,7 @@ pub(crate) fn number_range(low: f64, high: f64) -> String {
     format!("{}{between}{}", significant(low, 3), significant(high, 3))
 }
 
-/// The ends of an interval in percent: `23.2–37.4`, or `−1.2 to 3.4` if a dash would look like a
+/// The ends of an interval in percent: `23.2–37.4`, or `−1.2 to 3.4` if a dash could look like a
 /// sign.
 pub(crate) fn range(low: f64, high: f64) -> String {
     let between = if low < 0.0 { " to " } else { "–" };
@@ -47,7 +47,7 @@ pub(crate) fn number(value: f64) -> String {
     significant(value, 4)
 }
 
-/// A number with as many significant digits, in powers of ten if it is very small or large.
+/// A number with this many significant digits, in powers of ten if it is very small or large.
 pub(crate) fn significant(value: f64, digits: usize) -> String {
     if value == 0.0 || !value.is_finite() {
         return if value == 0.0 { "0".to_string() } else { value.to_string() };
@@ -65,7 +65,7 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
     })
 }
 
-/// A count with its thousands apart.
+/// A count with separated thousands.
 pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
@@ -105,13 +105,13 @@ pub(crate) fn radius(value: f64) -> String {
     }
 }
 
-/// The steps of 8-bit pixels that a number is, if whole ones.
+/// The number of steps of 8-bit pixels, if it is whole.
 pub(crate) fn of_255(value: f64) -> Option<i64> {
     let steps = 255.0 * value;
     ((steps - steps.round()).abs() < 1e-6).then_some(steps.round() as i64)
 }
 
-/// What the attacker may change, such as `L∞, ε = 8/255`.
+/// The threat in a few signs, such as `L∞, ε = 8/255`.
 pub(crate) fn threat(threat: &Threat) -> String {
     let norm = norm(threat.norm());
     match threat.is_unbounded() {
@@ -138,8 +138,7 @@ pub(crate) fn list(items: &[String]) -> String {
     }
 }
 
-/// Names as they may stand in the names of files and anchors: small letters and digits, joined by
-/// hyphens.
+/// A name that is allowed in file names and anchors: small letters and digits, joined by hyphens.
 pub(crate) fn slug(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let text: String = name.chars().map(plain).collect();
@@ -149,7 +148,7 @@ pub(crate) fn slug(name: &str) -> String {
     if slug.is_empty() { "figure".to_string() } else { slug }
 }
 
-/// With the sign that is as wide as a digit.
+/// The same text with a minus sign that is as wide as a digit.
 fn signed(text: String) -> String {
     match text.strip_prefix('-') {
         Some(digits) if digits.chars().any(|c| c.is_ascii_digit() && c != '0') => {

@@ -1,7 +1,7 @@
-//! Reports of adversarial evaluations, made from their records and from nothing else.
+//! Reports of adversarial evaluations. They are made from records alone.
 //!
-//! A report is one HTML file that needs no network and no script, the same in Markdown, every
-//! figure as SVG and PNG, and the numbers of every figure as CSV.
+//! A report is one HTML file, which needs no network and no script, the same content in Markdown,
+//! every figure as SVG and PNG, and the numbers of every figure as CSV.
 //!
 //! ```
 //! # use cni_evaluation::{DataCard, Estimate, Evaluated, ModelCard, Record, SCHEMA, ThreatCard};
@@ -36,15 +36,16 @@
 //! #     certificates: None,
 //! # };
 //! # let evaluated = Evaluated { record, rows: Vec::new(), gallery: Vec::new() };
-//! let report = Report::new(vec![evaluated])?; // or Report::read(&["results/pni".into(), "results/cni".into()])?
+//! // Or from disk: Report::read(&["results/pni".into(), "results/cni".into()])?
+//! let report = Report::new(vec![evaluated])?;
 //! assert!(report.html().starts_with("<!DOCTYPE html>"));
 //! assert!(report.markdown().starts_with("# my model"));
 //! # Ok::<(), cni_report::ReportError>(())
 //! ```
 //!
-//! A record becomes a document of sections, tables and charts; the page and the Markdown are two
-//! ways to write it down. A chart becomes a picture of a few kinds of shapes, which is written as
-//! SVG or painted as PNG. Statistics are those of `cni-evaluation`.
+//! A record becomes a document of sections, tables and charts. The HTML page and the Markdown are
+//! two formats of that document. A chart becomes a picture of a few kinds of shapes, which is
+//! written as SVG or painted as PNG. All statistics come from `cni-evaluation`.
 
 mod chart;
 mod content;

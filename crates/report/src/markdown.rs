@@ -1,4 +1,4 @@
-//! A report as Markdown.
+//! Markdown of a report.
 
 use crate::chart::Chart;
 use crate::document::{Block, CheckView, Document, Finding};
@@ -103,13 +103,13 @@ fn table(text: &mut String, table: &Table) {
     text.push('\n');
 }
 
-/// Text within an element of HTML, in which Markdown has no meaning.
+/// Escapes text within an HTML element, in which Markdown has no meaning.
 fn as_html(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Text in which no letter has a meaning to Markdown or HTML.
+/// Escapes text, so that no letter has a meaning in Markdown or HTML.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.split_whitespace().collect::<Vec<_>>().join(" ").chars() {

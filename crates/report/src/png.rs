@@ -1,4 +1,4 @@
-//! Images as PNG.
+//! Images as PNG and as part of a page.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -14,7 +14,7 @@ pub(crate) fn encode(image: &RgbImage) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// As a part of a page.
+/// The data URI of a PNG, for a page.
 pub(crate) fn data_uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }

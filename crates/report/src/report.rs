@@ -1,4 +1,4 @@
-//! The report.
+//! Reports: making and writing them.
 
 use crate::chart::Chart;
 use crate::content::{self, Model};
@@ -7,19 +7,20 @@ use cni_evaluation::{Evaluated, EvaluationError, Owner, replace_files};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// A report of one model or several.
+/// A report about one or several models.
 #[derive(Clone, Debug)]
 pub struct Report {
     models: Vec<Model>,
 }
 
 impl Report {
-    /// A report of these evaluations, in this order. Models of equal names are numbered.
+    /// A report of these evaluations, in this order. Models of equal names get numbers.
     ///
     /// # Errors
     ///
-    /// [`ReportError::NoRecords`]; [`ReportError::Field`] for a record whose numbers, rows, figures
-    /// or images do not fit together, by [`Evaluated::check`].
+    /// [`ReportError::NoRecords`] if there is no evaluation; [`ReportError::Field`] for an
+    /// evaluation whose numbers, rows, figures or images do not fit together, by
+    /// [`Evaluated::check`].
     pub fn new(evaluated: Vec<Evaluated>) -> Result<Self, ReportError> {
         if evaluated.is_empty() {
             return Err(ReportError::NoRecords);
@@ -41,39 +42,41 @@ impl Report {
         Ok(Self { models })
     }
 
-    /// A report of the evaluations in these folders, as [`Evaluated::save`] writes them.
+    /// Reads the evaluations in these folders, as [`Evaluated::save`] writes them, and makes a
+    /// report of them.
     ///
     /// # Errors
     ///
-    /// As [`Evaluated::read`] and [`new`](Self::new).
+    /// The errors of [`Evaluated::read`] and of [`new`](Self::new).
     pub fn read(folders: &[PathBuf]) -> Result<Self, ReportError> {
         let evaluated: Result<Vec<_>, _> = folders.iter().map(Evaluated::read).collect();
         Self::new(evaluated?)
     }
 
-    /// The report as a page: one file, without a script, that loads nothing.
+    /// The HTML of the report: one file that needs no script and loads nothing.
     pub fn html(&self) -> String {
         html::page(&content::document(&self.models))
     }
 
-    /// The report as Markdown of GitHub's flavour. Its figures are those that
+    /// The Markdown of the report, in GitHub's flavour. It refers to the figures that
     /// [`write`](Self::write) puts beside it.
     pub fn markdown(&self) -> String {
         markdown::text(&content::document(&self.models))
     }
 
-    /// Writes `report.html`, `report.md`, `figures/*.svg`, `figures/*.png` and `data/*.csv` into a
-    /// folder, which is made if it is missing, and their checksums into `manifest.json`.
+    /// Writes the report into a folder: `report.html`, `report.md`, `figures/*.svg`,
+    /// `figures/*.png` and `data/*.csv`, and their checksums into `manifest.json`. A missing folder
+    /// is made.
     ///
     /// `data/examples.csv` has a line for each example and attack, and
-    /// `data/certificates-of-examples.csv` one for each certificate; every other CSV file has the
-    /// numbers of the figure of its name. Files that an earlier report left in the folder are
-    /// removed, and those of others stay.
+    /// `data/certificates-of-examples.csv` one for each certificate. Every other CSV file has the
+    /// numbers of the figure of the same name. Files that an earlier report left in the folder are
+    /// removed; other files stay.
     ///
     /// # Errors
     ///
-    /// [`ReportError::Evaluation`] if a file cannot be written. The folder holds the new report, or
-    /// the one before.
+    /// [`ReportError::Evaluation`] if a file cannot be written. The folder then holds either the
+    /// new report or the old one.
     pub fn write(&self, folder: &Path) -> Result<(), ReportError> {
         let document = content::document(&self.models);
         let figure = |chart: &Chart| {
@@ -98,7 +101,7 @@ impl Report {
     }
 }
 
-/// Refuses what no figure or table could show.
+/// Refuses a model that no figure or table could show.
 fn refuse(model: &Model) -> Result<(), ReportError> {
     model.evaluated.check().map_err(|error| match error {
         EvaluationError::Field { field, got, wanted } => {

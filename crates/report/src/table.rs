@@ -1,9 +1,9 @@
-//! Tables: in a page they are read, as CSV they are computed with.
+//! Tables, which are shown in a page and written as CSV.
 
 use crate::format;
 use cni_evaluation::Verdict;
 
-/// Rows and columns; the first cell of a row is its heading.
+/// A table: rows and columns. The first cell of a row is its heading.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     pub(crate) caption: String,
@@ -13,10 +13,10 @@ pub(crate) struct Table {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell {
-    /// What was not measured.
+    /// A value that was not measured.
     Missing,
     Text(String),
-    /// Text that is shown letter by letter.
+    /// Code: text that is shown as it is.
     Code(String),
     Count(u64),
     Number(f64),
@@ -26,7 +26,7 @@ pub(crate) enum Cell {
     /// A number with its interval.
     Interval([f64; 3]),
     Verdict(Verdict),
-    /// Words that lead to a place in the page.
+    /// Words that link to an anchor in the page.
     Link {
         text: String,
         to: String,
@@ -34,7 +34,7 @@ pub(crate) enum Cell {
 }
 
 impl Cell {
-    /// As a reader sees it.
+    /// The text of the cell for a reader.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Missing => "-".to_string(),
@@ -48,7 +48,8 @@ impl Cell {
         }
     }
 
-    /// As a program reads it: all digits, and nothing for what was not measured.
+    /// The text of the cell for a program: all digits, and nothing for a value that was not
+    /// measured.
     fn raw(&self) -> String {
         match self {
             Self::Missing => String::new(),
@@ -88,14 +89,14 @@ impl From<Option<f64>> for Cell {
 }
 
 impl Table {
-    /// Whether a column holds numbers and nothing else but gaps.
+    /// Whether a column contains only numbers and gaps.
     pub(crate) fn is_numeric(&self, column: usize) -> bool {
         let mut cells = self.rows.iter().map(|row| &row[column]);
         let numbers = cells.clone().any(Cell::is_number);
         numbers && cells.all(|cell| cell.is_number() || *cell == Cell::Missing)
     }
 
-    /// As CSV, the columns' names first.
+    /// The table as CSV, with the names of the columns first.
     pub(crate) fn csv(&self) -> Vec<u8> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let rows = self.rows.iter().map(|row| row.iter().map(Cell::raw).collect());

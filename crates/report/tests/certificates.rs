@@ -1,4 +1,4 @@
-//! Certificates in a report: their curve, their numbers, and what is said of them.
+//! Certificates in a report: their curve, their numbers, and their text.
 
 mod support;
 
@@ -32,7 +32,7 @@ fn the_page_says_what_is_certified_and_of_which_classifier() {
         assert!(section.contains(wanted), "{wanted}: {section}");
     }
     assert_eq!(selected(&page, "#figure-certificates svg").len(), 1);
-    // Without an attack in L2 there is nothing to set beside.
+    // Without an attack in L2 there is nothing to compare with.
     let mut alone = certified("CNI", 200);
     alone.record.attacks.truncate(4);
     alone.rows.iter_mut().for_each(|row| row.attacks.truncate(4));
@@ -48,7 +48,7 @@ fn the_numbers_are_those_of_the_record() {
     Report::new(vec![evaluated.clone()]).unwrap().write(folder.path()).unwrap();
     let number = |text: &String| text.parse::<f64>().unwrap();
     let curve = csv(&folder.path().join("data/certificates.csv"));
-    // The curve, and the clean accuracy and that under the attack in L2.
+    // The certified curve, clean accuracy, and accuracy under the attack in L2.
     assert_eq!(curve.len(), made.curve.len() + 2);
     for (row, point) in curve.iter().zip(&made.curve) {
         assert_eq!([number(&row[1]), number(&row[2])], [point.x, point.y]);

@@ -1,4 +1,4 @@
-//! The page in a browser that many use. Skipped, with a word, where there is none.
+//! The page in Chromium. The test is skipped with a message if there is no browser.
 
 mod support;
 
@@ -6,7 +6,7 @@ use cni_report::Report;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A browser on the path.
+/// The browser on the path, if there is one.
 fn browser() -> Option<PathBuf> {
     let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
     let names = ["chromium", "chromium-browser", "google-chrome"];

@@ -1,4 +1,4 @@
-//! Pictures: what must be seen in them.
+//! Pictures: what must be visible in them.
 
 mod support;
 
@@ -45,8 +45,8 @@ fn count(picture: &RgbImage, color: [u8; 3]) -> usize {
     picture.enumerate_pixels().filter(|(_, y, pixel)| *y > 60 && pixel.0 == color).count()
 }
 
-/// Of two curves that coincide each shows at least a quarter of what it shows alone, and so do
-/// their marks.
+/// If two curves coincide, each is visible at no less than a quarter of what is visible of it
+/// alone; so are their marks.
 #[test]
 fn curves_that_coincide_are_both_seen() {
     let values = [0.8, 0.6, 0.5, 0.45];
@@ -58,7 +58,7 @@ fn curves_that_coincide_are_both_seen() {
     }
     let page = Html::parse_document(&svg);
     let marks = |selector: &str| selected(&page, selector).len();
-    // One of each in the legend.
+    // One of each is in the legend.
     assert_eq!((marks("circle"), marks("polygon")), (5, 5));
 }
 

@@ -1,4 +1,5 @@
-//! What a reader of a page finds: all checks at a glance, and each model by its look.
+//! Features that readers of a page need: all checks in one overview, and models that are recognized
+//! by their style.
 
 mod support;
 
@@ -74,7 +75,7 @@ fn the_figures_of_checks_are_open_and_lead_to_them() {
 }
 
 /// The colors and marks that legends show beside the curves of a model, and the number of figures
-/// with them.
+/// that have them.
 fn looks(page: &Html, model: &str) -> (BTreeSet<String>, BTreeSet<String>, usize) {
     let (mut colors, mut marks, mut figures) = (BTreeSet::new(), BTreeSet::new(), 0);
     for svg in selected(page, "figure > svg") {
@@ -141,7 +142,7 @@ fn a_cascade_and_the_curves_over_radii_are_shown() {
     assert!(curves.contains("the lowest accuracy under any") && !curves.contains("after FGSM"));
 }
 
-/// One table tells the results of several models, and no paragraph is said of each.
+/// One table shows the results of several models; no paragraph is repeated for each.
 #[test]
 fn several_models_have_one_table_of_results() {
     let models = ["a", "b", "c", "d"].map(|name| stochastic(name, 40)).to_vec();
@@ -153,7 +154,8 @@ fn several_models_have_one_table_of_results() {
         let text: String = paragraph.text().collect();
         let unnamed = text.split_whitespace().filter(|word| word.len() > 1);
         let unnamed: Vec<&str> = unnamed.collect();
-        // A comparison says its own numbers, and a heading ends in a colon; all else is said once.
+        // A comparison has numbers of its own, and a heading ends in a colon. Every other text
+        // appears once.
         if !text.contains("of these images correctly") && !text.ends_with(':') {
             assert!(seen.insert(unnamed.join(" ")), "{text}");
         }

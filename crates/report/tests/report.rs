@@ -1,4 +1,4 @@
-//! What holds for every report, whatever the records: one file, because all tests read the same
+//! Properties of every report, whatever its records. One file, because all tests read the same
 //! reports.
 
 mod support;
@@ -11,14 +11,14 @@ use support::kinds::{HOSTILE, reports};
 use support::page::{assert_sound, selected};
 use support::{deterministic, stochastic};
 
-/// The folders of records of the first layout that the repository holds.
+/// The folders with records of the first layout in the repository.
 fn old_records() -> Vec<PathBuf> {
     let records =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/data/records-1");
     ["full", "bf16"].map(|folder| records.join(folder)).to_vec()
 }
 
-/// Every table of the text has as many cells in each row.
+/// Asserts that all rows of a table in the text have equally many cells.
 fn assert_even(name: &str, markdown: &str) {
     let cells = |line: &str| line.replace("\\|", "").matches('|').count();
     let mut wanted = None;
@@ -157,9 +157,9 @@ fn names_are_words_and_never_markup() {
         match &fence {
             Some(open) if line == *open => fence = None,
             None if line.starts_with("```") => fence = Some(line.to_string()),
-            // Within fences nothing is markup.
+            // No text within fences is markup.
             Some(_) => {}
-            // What folds is HTML, and the only HTML there is.
+            // Folding needs HTML, and there is no other HTML.
             None if line == "<details>" || line == "</details>" => {}
             None => {
                 let folded = line.strip_prefix("<summary>");
@@ -199,7 +199,8 @@ fn what_failed_is_said_first() {
     assert!(places.is_sorted() && places[0] == 0, "{verdicts:?}");
 }
 
-/// A check that could not tell is counted apart, is open to see, and says what it could have seen.
+/// A check that could not tell is counted separately, is not folded away, and says what it could
+/// have seen.
 #[test]
 fn an_inconclusive_check_is_no_passed_one() {
     let report = Report::new(vec![stochastic("CNI", 60)]).unwrap();
@@ -296,10 +297,11 @@ fn the_audited_attack_is_named_where_its_checks_are() {
     assert!(text("header .lead").contains("checks of EOT-PGD-20x20, "), "{}", text("header .lead"));
     let checks = text("#checks");
     let wanted = format!(
-        "The audited attack is EOT-PGD-20x20, ε = 8/255, each gradient over 20 draws, settings {hash}"
+        "The audited attack is EOT-PGD-20x20, ε = 8/255, each gradient over 20 draws, settings \
+         {hash}"
     );
     assert!(checks.contains(&wanted), "{checks}");
-    // A record from before audits were named says that it does not know.
+    // A record that does not name its audited attack says so.
     let mut old = evaluated;
     old.record.audit = None;
     let html = Report::new(vec![old]).unwrap().html();

@@ -16,8 +16,8 @@ pub struct Budget {
     /// Backward passes of each example.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backwards: Option<u64>,
-    /// Time for all examples together. Where it cuts an attack off depends on the machine, and so
-    /// does the result.
+    /// Time for all examples together. The machine decides at which iteration it ends an attack,
+    /// and so the result depends on the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Duration>,
 }

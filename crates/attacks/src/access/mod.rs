@@ -45,7 +45,7 @@ pub struct ModelAccess<'a> {
     started: Instant,
     /// Passes of single images.
     passes: Passes,
-    /// Passes of an example that has been in every batch.
+    /// The passes of an example that has been in every batch.
     each: Passes,
     /// Forward passes of each example, by its number.
     queries: BTreeMap<u64, u64>,

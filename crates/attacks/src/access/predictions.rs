@@ -6,8 +6,8 @@ use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 
-/// How far an image misleads the model. The worst of several images is the one that reaches the
-/// goal in the most draws, and among equals the one with the largest mean margin.
+/// The severity of an image: how far it misleads the model. The worst of several images is the one
+/// that reaches the goal in the most draws, and among equals the one with the largest mean margin.
 ///
 /// By the mean margin alone, one draw with a huge margin would outweigh nineteen correct
 /// predictions.
@@ -91,7 +91,7 @@ impl ModelAccess<'_> {
 }
 
 impl DrawPredictions {
-    /// How far each example's image misleads the model.
+    /// The severity of each example's image.
     pub fn severity(&self, goal: &Goal) -> Vec<Severity> {
         let each = self.reached(goal).into_iter().zip(&self.margin);
         each.map(|(wrong_draws, &mean_margin)| Severity { wrong_draws, mean_margin }).collect()

@@ -16,7 +16,7 @@ pub(super) struct Cascade {
     pub draws: usize,
     /// The worst image of each example so far; at first the example itself.
     pub images: Tensor<4>,
-    /// How far it misleads the model.
+    /// The severity of that image: how far it misleads the model.
     pub severity: Vec<Severity>,
     /// Whether every draw reaches the goal, so that the example leaves the cascade.
     pub broken: Vec<bool>,

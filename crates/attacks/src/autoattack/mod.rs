@@ -1,5 +1,5 @@
 //! Suites of attacks: each attack runs on the examples that are still robust. One file, because a
-//! suite is its settings, and its form as an attack asks all of them.
+//! suite consists of its settings, and its implementation of [`Attack`] uses all of them.
 
 mod cascade;
 mod presets;
@@ -92,8 +92,8 @@ impl Suite {
         Ok(Self { name, threat, attacks, draws: DRAWS, left_out: Vec::new() })
     }
 
-    /// The suite without the attacks that cannot run on a model of so few classes, which then
-    /// appear in name and records: `AutoAttack-standard-without-APGD-T-100`.
+    /// The suite without the attacks that cannot run on a model of so few classes. Name and records
+    /// say which attacks are missing: `AutoAttack-standard-without-APGD-T-100`.
     ///
     /// # Errors
     ///
@@ -114,8 +114,8 @@ impl Suite {
         Ok(Self { name, attacks, left_out, ..self })
     }
 
-    /// The number of draws that decide on each example of a stochastic model, none of which an
-    /// attack has used; an error if it is zero.
+    /// The number of draws that decide on each example of a stochastic model; an error if it is
+    /// zero. No attack has used these draws.
     pub fn with_judging_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { draws: at_least_one("judging_draws", draws)?, ..self })
     }
@@ -216,7 +216,7 @@ impl Attack for Suite {
         Ok(Arc::new(Self { draws, left_out, ..Self::new(self.name.clone(), attacks)? }))
     }
 
-    /// What all its attacks cost, and the draws that decide before the first and after each.
+    /// The cost of all its attacks, and of the draws that decide before the first and after each.
     fn cost(&self, classes: usize, stochastic: bool) -> Option<Passes> {
         let draws = if stochastic { self.draws } else { 1 };
         let decision = Passes { forwards: draws as u64, backwards: 0 };

@@ -16,7 +16,7 @@ impl Suite {
     ///
     /// # Errors
     ///
-    /// None for the norms there are.
+    /// None at present: every norm has a suite.
     pub fn standard(threat: Threat) -> Result<Self, AttackError> {
         let (mut ce, mut targeted) = (Apgd::cross_entropy(threat), Apgd::targeted(threat));
         if threat.norm() == Norm::L1 {

@@ -20,9 +20,9 @@ use std::f64::consts::PI;
 ///
 /// Each of 100 iterations adds a step along the gradient of the cross-entropy to the change, whose
 /// length falls from 1 to 0.01 along a cosine, and then sets the length of the change: 5 % less
-/// than before where the image was adversarial, 5 % more where it was not. The result is the
-/// nearest adversarial image found, if it is within the threat, otherwise the original. Where the
-/// gradient is zero the direction is random.
+/// than before if the image was adversarial, 5 % more if it was not. The result is the nearest
+/// adversarial image found, if it is within the threat, otherwise the original. If the gradient is
+/// zero, the direction is random.
 ///
 /// The last step is ours: since the length keeps swinging by 5 % around the boundary, ten halvings
 /// of the segment from the original to the nearest adversarial image look for it there;
@@ -75,37 +75,39 @@ impl Ddn {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The share by which the length changes in each iteration; an error unless in (0, 1).
+    /// The share γ by which the length of the change grows or shrinks in each iteration; an error
+    /// unless in (0, 1).
     pub fn with_gamma(self, gamma: f64) -> Result<Self, AttackError> {
         let gamma = within("gamma", gamma, |g| g > 0.0 && g < 1.0, "above 0 to below 1")?;
         Ok(Self { gamma, ..self })
     }
 
-    /// The length to begin with, in units of the pixel range; an error unless above 0.
+    /// The length of the change at first, in units of the pixel range; an error unless above 0.
     pub fn with_initial_norm(self, length: f64) -> Result<Self, AttackError> {
         let initial_norm = within("initial_norm", length, |l| l > 0.0, "above 0")?;
         Ok(Self { initial_norm, ..self })
     }
 
-    /// How often the segment to the nearest image is halved in the end, at a forward pass each.
+    /// The number of halvings, at the end, of the segment to the nearest image; each takes a
+    /// forward pass.
     pub fn with_bisection(self, steps: usize) -> Self {
         Self { bisection: steps, ..self }
     }
 
-    /// Rounds every image to this many values of a pixel, 256 for bytes (section 4); an error below
-    /// two. Otherwise none is rounded.
+    /// The number of levels to which every pixel is rounded, 256 for bytes (section 4); an error
+    /// below two. Default: no rounding.
     pub fn with_levels(self, levels: usize) -> Result<Self, AttackError> {
         within("levels", levels as f64, |l| l >= 2.0, "at least 2")?;
         Ok(Self { levels: Some(levels), ..self })
     }
 
-    /// The number of draws of the model's noise that each gradient averages over, and each test
-    /// whether an image is adversarial; an error if it is zero.
+    /// The number of draws of the model's noise that are averaged for each gradient, and for each
+    /// test whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// An image of the box, of the levels there are.
+    /// The images clipped to the box, and rounded to the levels if there are any.
     fn round(&self, x: Tensor<4>) -> Tensor<4> {
         let x = x.clamp(0.0, 1.0);
         match self.levels {
@@ -123,7 +125,7 @@ impl Ddn {
         last + (first - last) * (1.0 + (PI * done).cos()) / 2.0
     }
 
-    /// The iterations; whether the budget allows more.
+    /// Runs the iterations. Returns whether the budget allows more.
     fn iterate(
         &self,
         access: &mut ModelAccess<'_>,

@@ -1,4 +1,4 @@
-//! DeepFool: to the boundary, as if the model were linear, until it is passed.
+//! DeepFool: steps to the boundary of the linearized model, until the boundary is passed.
 
 use crate::attack::spec;
 use crate::error::{at_least_one, within};
@@ -43,11 +43,12 @@ pub struct DeepFool {
     eot: Eot,
 }
 
-/// What is added to each step's length.
+/// The length that is added to each step.
 const LONGER: f64 = 1e-4;
 
 impl DeepFool {
-    /// Fifty iterations among ten classes, with an overshoot of 0.02; an error if the norm is L1.
+    /// The settings above: 50 iterations, ten classes, an overshoot of 0.02, one draw; an error if
+    /// the norm is L1.
     pub fn new(threat: Threat) -> Result<Self, AttackError> {
         if threat.norm() == Norm::L1 {
             let wanted = &[Norm::Linf, Norm::L2];
@@ -67,14 +68,14 @@ impl DeepFool {
         Ok(Self { overshoot, ..self })
     }
 
-    /// How many classes are looked at, the true one among them; an error below two.
+    /// The number of classes that are considered, the true one among them; an error below two.
     pub fn with_classes(self, classes: usize) -> Result<Self, AttackError> {
         within("classes", classes as f64, |c| c >= 2.0, "at least 2")?;
         Ok(Self { classes, ..self })
     }
 
-    /// The number of draws of the model's noise that each gradient averages over, and each test
-    /// whether an image is adversarial; an error if it is zero.
+    /// The number of draws of the model's noise that are averaged for each gradient, and for each
+    /// test whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }

@@ -2,10 +2,11 @@
 //!
 //! Every attack supports misclassification. All but DeepFool and the untargeted FAB support target
 //! classes, and all but these two and the targeted APGD support custom goals. Every attack has
-//! `with_draws` for EOT on a stochastic model; a suite has the draws of its attacks. Those of
-//! minimum norm give the nearest adversarial image if it is within ε, else the image itself, and
-//! may have an [unbounded](crate::Threat::unbounded) threat. Gradients, scores, decisions: what an
-//! attack asks of the model.
+//! `with_draws` for EOT on a stochastic model; a suite has the draws of its attacks. Attacks of
+//! minimum norm return the nearest adversarial image if it is within ε, otherwise the original, and
+//! may have an [unbounded](crate::Threat::unbounded) threat. The column "access" says what an
+//! attack asks of the model: gradients, scores (logits), decisions (predicted classes), the
+//! adversarial images of another model (transfer), or nothing.
 //!
 //! | attack | norms | access | defaults | source |
 //! | --- | --- | --- | --- | --- |
@@ -89,7 +90,7 @@ use crate::{Attack, AttackError};
 
 type Loader = fn(Spec) -> Result<Box<dyn Attack>, AttackError>;
 
-/// How each attack is read back from its settings.
+/// The functions that read each attack from its settings, by its name.
 pub(crate) const LOADERS: &[(&str, Loader)] = &[
     (AdversarialPatch::NAME, load::<AdversarialPatch>),
     (Apgd::NAME, load::<Apgd>),

@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use cni_noise::{Key, normal_rows};
 use serde::{Deserialize, Serialize};
 
-/// How random perturbations are distributed.
+/// The law of random perturbations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoiseLaw {
@@ -24,11 +24,11 @@ pub enum NoiseLaw {
 
 /// The best of several random points of the ball, clipped to the box.
 ///
-/// It uses no gradient. A model that it breaks more often than a gradient attack does hides its
-/// gradients (Carlini et al., arXiv 1902.06705, section 5). Points are
-/// compared under the same draws of the model's noise, by those in which the goal is reached and
-/// then by their mean [`Loss::Margin`](crate::Loss::Margin); a single point needs no comparison and
-/// no pass through the model.
+/// It uses no gradient. If it breaks a model more often than a gradient attack does, the model
+/// masks its gradients (Carlini et al., arXiv 1902.06705, section 5). Points are compared under the
+/// same draws of the model's noise, by those in which the goal is reached and then by their mean
+/// [`Loss::Margin`](crate::Loss::Margin); a single point needs no comparison and no pass through
+/// the model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "attack", rename = "random_noise")]
 pub struct RandomNoise {
@@ -125,13 +125,13 @@ impl Attack for RandomNoise {
             (1, draws) if draws > 1 => Err(AttackError::Unused {
                 field: "draws",
                 got: draws.to_string(),
-                wanted: "1: a single point is compared with no other, and the model not asked",
+                wanted: "1: a single point needs no comparison, and no pass of the model",
             }),
             _ => Ok(()),
         }
     }
 
-    // Its steps are its points.
+    // The knob for steps sets the number of points.
     knobs! {
         Steps(samples) => Self::with_samples,
         Draws(eot.draws) => Self::with_draws,

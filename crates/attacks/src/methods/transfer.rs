@@ -10,15 +10,17 @@ use burn::tensor::Tensor;
 use cni_noise::{Key, Noise, scope};
 use std::sync::Arc;
 
-/// The adversarial examples of a surrogate model, used on another.
+/// The transfer attack: adversarial examples of a surrogate model, used on another model (Papernot
+/// et al., arXiv 1605.07277).
 ///
 /// The surrogate keeps its own noise, even if the caller's scope has switched off that of the
 /// attacked model.
 ///
-/// With one candidate the victim is never asked. With several, each made with another key and so
-/// with other draws of a stochastic surrogate, the one counts that does best on the victim over
-/// `draws` draws which no candidate was made with, by those in which the goal is reached and then
-/// by its mean margin: a perturbation that fits a single draw does not win.
+/// With one candidate the attacked model gets no pass. Several candidates are each made with
+/// another key, and so with other draws of a stochastic surrogate. The result is then the candidate
+/// that reaches the goal in the most of `draws` draws of the attacked model, and among equals the
+/// one with the larger mean margin. No candidate was made with these draws, so that a perturbation
+/// which fits a single draw does not win.
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};
@@ -38,7 +40,8 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// The examples that `attack` finds for `surrogate`, which the records call `name`.
+    /// The transfer of the examples that `attack` finds for `surrogate`; records call the surrogate
+    /// `name`. One candidate, one draw.
     pub fn new(
         name: impl Into<String>,
         surrogate: impl Classifier + Send + Sync + 'static,
@@ -58,8 +61,8 @@ impl Transfer {
         Ok(Self { candidates: at_least_one("candidates", candidates)?, ..self })
     }
 
-    /// The number of draws of the victim's noise that choose among candidates; an error if it is
-    /// zero. A run refuses several draws for a single candidate.
+    /// The number of draws of the attacked model's noise that choose among candidates; an error if
+    /// it is zero. A run refuses several draws for a single candidate.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
@@ -105,14 +108,14 @@ impl Attack for Transfer {
             (1, draws) if draws > 1 => Err(AttackError::Unused {
                 field: "draws",
                 got: draws.to_string(),
-                wanted: "1: a single candidate is compared with no other, and the victim not asked",
+                wanted: "1: a single candidate needs no comparison, and no pass of the model",
             }),
             _ => self.attack.check(),
         }
     }
 
-    /// Those of its attack on the surrogate, but for draws: these are the victim's, which choose
-    /// among candidates.
+    /// The knobs of its attack on the surrogate, except for the draws: those are the draws of the
+    /// attacked model that choose among candidates.
     fn knobs(&self) -> Knobs {
         let draws = Some(self.eot.draws);
         Knobs { draws, expectation: None, ..self.attack.knobs() }
@@ -154,10 +157,10 @@ impl Attack for Transfer {
         let mut selection = KeepBest::new(&batch.goal, self.eot, key.named("score"));
         let mut images = batch.images.clone();
         for candidate in 0..self.candidates as u64 {
-            // The victim's budget and passes are its own.
+            // The budget and the passes of the attacked model do not count the surrogate's.
             let mut surrogate = ModelAccess::new(&*self.surrogate);
-            // Noise that the caller has switched off is the victim's: the surrogate stays what it
-            // is.
+            // If the caller has switched off noise, that is the noise of the attacked model: the
+            // surrogate keeps its own.
             let made = || surrogate.run(&self.attack, batch, key.child(candidate));
             images = scope(Noise::Fresh, made)?;
             if self.candidates == 1 || !access.affords_scores(1, self.eot) {

@@ -3,12 +3,12 @@
 use crate::{AttackError, Classifier};
 use burn::tensor::Tensor;
 
-/// A model of inputs of any rank as a [`Classifier`]: tables, signals, volumes.
+/// A model with inputs of any rank, as a [`Classifier`]: for tables, signals and volumes.
 ///
 /// Norms do not depend on shapes, so that every attack works on `[batch, features]` as on images,
 /// except those with square windows or patches. Inputs of rank 2 become images `[batch, 1, 1,
 /// features]`, of rank 3 `[batch, channels, 1, length]`, and of rank 5 and more `[batch, channels,
-/// .., last]` with the axes between in one. Their values are in [0, 1], as pixels are.
+/// .., last]` with the axes between them merged. The values of inputs are in [0, 1], like pixels.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -32,7 +32,8 @@ pub struct AnyRank<const D: usize, F> {
 }
 
 impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> AnyRank<D, F> {
-    /// The model `forward` of inputs `[batch, shape..]`.
+    /// The model that `forward` computes: from inputs `[batch, shape..]` to logits `[batch,
+    /// classes]`.
     ///
     /// # Errors
     ///
@@ -47,7 +48,7 @@ impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> AnyRank<D, F> {
         Ok(Self { shape, forward })
     }
 
-    /// The inputs as images, for the attacks.
+    /// The inputs as images, `[batch, channels, height, width]`, for the attacks.
     ///
     /// # Errors
     ///
@@ -64,11 +65,11 @@ impl<const D: usize, F: Fn(Tensor<D>) -> Tensor<2>> AnyRank<D, F> {
         Ok(inputs.reshape([batch, channels, values / (channels * last).max(1), last]))
     }
 
-    /// Images back as inputs.
+    /// The images as inputs, `[batch, shape..]`: the inverse of [`to_images`](Self::to_images).
     ///
     /// # Panics
     ///
-    /// If the number of values differs from that of this model's inputs.
+    /// If an image does not have as many values as an input of this model.
     pub fn to_inputs(&self, images: Tensor<4>) -> Tensor<D> {
         let got: usize = images.dims()[1..].iter().product();
         let wanted: usize = self.shape.iter().product();

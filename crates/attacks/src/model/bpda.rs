@@ -38,7 +38,8 @@ pub fn bpda<const D: usize, const E: usize>(
     zero + value
 }
 
-/// [`bpda`] with the identity as surrogate, for functions that change their input little.
+/// [`bpda`] with the identity as surrogate, for functions that change their input little: the
+/// straight-through estimator (Bengio et al., arXiv 1308.3432).
 pub fn straight_through<const D: usize>(
     x: Tensor<D>,
     exact: impl FnOnce(Tensor<D>) -> Tensor<D>,

@@ -3,14 +3,14 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Anything that maps images `[batch, channels, height, width]`, pixels in [0, 1], to logits
-/// `[batch, classes]`.
+/// A classifier: anything that maps images `[batch, channels, height, width]`, with pixels in [0,
+/// 1], to logits `[batch, classes]`.
 ///
 /// Every function and closure of that signature is a classifier. Gradient attacks need it to be
 /// differentiable, and each row of logits to depend only on its own image. [`FrozenModel`] makes a
 /// classifier of a Burn model.
 pub trait Classifier {
-    /// The logits of `images`.
+    /// The logits of `images`, `[batch, classes]`.
     fn logits(&self, images: Tensor<4>) -> Tensor<2>;
 }
 

@@ -28,7 +28,8 @@ pub struct LossFn {
 }
 
 impl LossFn {
-    /// The function under a name, for models of two classes or more.
+    /// A custom function under a name for records, for models of two classes or more. `function`
+    /// gets logits and labels, and gives a value for each image, `[batch]`.
     pub fn new(
         name: impl Into<Arc<str>>,
         function: impl Fn(Tensor<2>, &Tensor<1, Int>) -> Tensor<1> + Send + Sync + 'static,

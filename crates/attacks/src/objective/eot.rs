@@ -30,7 +30,7 @@ pub enum Expectation {
 pub struct Eot {
     /// Draws of the model's noise.
     pub draws: usize,
-    /// What is averaged.
+    /// The quantity that is averaged.
     pub expectation: Expectation,
 }
 
@@ -48,15 +48,14 @@ impl Eot {
         Ok(Self { draws: at_least_one("draws", draws)?, ..self })
     }
 
-    /// What a gradient costs for each example.
+    /// The cost of a gradient for each example.
     pub fn gradient_cost(self) -> Passes {
         let draws = self.draws as u64;
         let twice = draws > 1 && self.expectation != Expectation::Loss;
         Passes { forwards: if twice { 2 * draws } else { draws }, backwards: draws }
     }
 
-    /// The name of an attack, `EOT-{name}x{draws}` and the expectation where there are several
-    /// draws.
+    /// The name of an attack: `EOT-{name}x{draws}` and the expectation if there are several draws.
     pub(crate) fn name(self, name: String) -> String {
         match self.draws {
             1 => name,
@@ -117,12 +116,12 @@ pub(crate) struct Mean {
     pub logits: Tensor<2>,
     /// The mean of the averaged quantity.
     pub averaged: Tensor<2>,
-    /// How near the images are to the goal, if a goal was given.
+    /// The success of the images, if a goal was given.
     pub success: Option<Success>,
 }
 
-/// How near images are to a goal, over the draws of a stochastic model or of the average of its
-/// draws.
+/// The success of images: how near they are to a goal, over the draws of a stochastic model or for
+/// the average of its draws.
 #[derive(Clone)]
 pub(crate) struct Success {
     /// The share of the draws in which the goal is reached, `[batch]`.

@@ -25,8 +25,8 @@ use burn::tensor::{Bool, Int, Tensor};
 /// // Classes 0 and 2 are in the first image, class 3 in the second: a logit above 0 says so.
 /// let present = Tensor::<2>::from_data([[1., 0., 1., 0.], [0., 0., 0., 1.]], &device);
 /// let rows = Tensor::<1, Int>::from_ints([0, 1], &device);
-/// // Reached where one of the image's classes is no longer seen: where the least of their logits
-/// // is below 0.
+/// // Reached if one of the image's classes is no longer seen: if the least of their logits is
+/// // below 0.
 /// let unseen = LossFn::new("a class unseen", move |logits, rows| {
 ///     let absent = present.clone().select(0, rows.clone()).lower_elem(0.5);
 ///     -logits.mask_fill(absent, 1e9).min_dim(1).squeeze_dim::<1>(1)
@@ -53,7 +53,7 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// A goal that is reached exactly where `margin` of the logits and these labels is positive.
+    /// A goal that is reached exactly if `margin` of the logits and these labels is positive.
     pub fn custom(labels: Tensor<1, Int>, margin: LossFn) -> Self {
         Self::Custom { labels, margin }
     }

@@ -40,8 +40,8 @@ pub struct InputGradient {
 ///
 /// Draw `d` runs in the [`draw_scope`] of `key`. Each example's gradient is that of its own score,
 /// whatever the size of the batch. [`Expectation::Logits`] and [`Expectation::Probabilities`] take
-/// a second forward pass for each draw, since the slope of the loss is known only after the first;
-/// memory is that of one draw.
+/// a second forward pass for each draw, since the slope of the loss is known only after the first.
+/// The memory is that of one draw.
 ///
 /// # Errors
 ///

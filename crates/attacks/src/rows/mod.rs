@@ -23,7 +23,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The given rows of a batch that lies where `like` does.
+    /// The given rows of a batch that is on the device of `like`.
     pub fn new(rows: Vec<usize>, like: &Tensor<4>) -> Self {
         let numbers: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
         let index = Tensor::from_data(numbers.as_slice(), &like.device().inner());

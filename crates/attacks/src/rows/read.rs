@@ -4,7 +4,7 @@
 
 use burn::tensor::{Bool, DType, Int, Tensor};
 
-/// What each read asserts: see the crate's documentation under `# Panics`.
+/// The assertion of each read: see the crate's documentation under `# Panics`.
 const READABLE: &str = "the device can be read";
 
 #[cfg(test)]
@@ -12,7 +12,7 @@ thread_local! {
     static READS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// How often this thread has read from a device.
+/// The number of reads from a device in this thread.
 #[cfg(test)]
 pub(crate) fn reads() -> usize {
     READS.get()

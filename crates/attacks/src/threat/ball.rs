@@ -12,9 +12,10 @@ pub(crate) struct Ball {
     norm: Norm,
     epsilon: f64,
     origin: Tensor<4>,
-    /// In Linf, the intersection of ball and box is a box: its lower and upper corner.
+    /// The lower and the upper corner, in Linf, of the intersection of ball and box, which is a
+    /// box.
     bounds: Option<[Tensor<4>; 2]>,
-    /// In L1, whose projection runs on the host, the origin on the host.
+    /// The origin on the host, in L1: the projection runs there.
     on_host: Option<Images>,
 }
 

@@ -2,14 +2,15 @@
 
 use super::Norm;
 
-/// Moves `point` to the nearest, in `norm`, of those points of the box [0, 1] where the linear
-/// function with the value `offset` here and the slopes `normal` is zero; where none is, to the
-/// point of the box where it is least in size.
+/// Moves `point` to the nearest point, in `norm`, at which a linear function is zero, among the
+/// points of the box [0, 1]. The function has the value `offset` at `point` and the slopes
+/// `normal`. If it is zero nowhere in the box, the result is the point of the box at which its
+/// absolute value is least.
 ///
-/// That is problem (3) of Croce and Hein (arXiv 1907.02044). With `tᵢ` the distance that coordinate
-/// `i` moves towards the plane, `rᵢ` its room and `wᵢ` its slope, the solution has
-/// `tᵢ = min(τ, rᵢ)` in Linf, `tᵢ = min(τ|wᵢ|, rᵢ)` in L2, and in L1 the steepest coordinates move
-/// all their way until the plane is met. Coordinates without slope stay.
+/// This solves problem (3) of Croce and Hein (arXiv 1907.02044). With `tᵢ` the distance that
+/// coordinate `i` moves towards the plane, `rᵢ` its room and `wᵢ` its slope, the solution has `tᵢ =
+/// min(τ, rᵢ)` in Linf, `tᵢ = min(τ|wᵢ|, rᵢ)` in L2, and in L1 the steepest coordinates move all
+/// their way until the plane is met. Coordinates without slope stay.
 pub(crate) fn nearest(norm: Norm, point: &mut [f64], normal: &[f64], offset: f64) {
     let towards = Towards { down: offset > 0.0, missing: offset.abs() };
     match norm {
@@ -35,7 +36,7 @@ impl Towards {
         (w > 0.0) != self.down
     }
 
-    /// How far a coordinate can go.
+    /// The room of a coordinate: how far it can go.
     fn room(&self, x: f64, w: f64) -> f64 {
         if self.up(w) { 1.0 - x } else { x }
     }
@@ -56,8 +57,8 @@ impl Towards {
 
     /// The `τ` of [`fill`](Self::fill).
     ///
-    /// What is gained is concave in `τ` and made of straight pieces, so that Newton's method climbs
-    /// from zero to the solution without ever passing it, by at least one piece a step.
+    /// The gain is concave in `τ` and piecewise linear, so that Newton's method goes from zero to
+    /// the solution without ever passing it, by at least one piece in each step.
     fn factor(&self, point: &[f64], normal: &[f64], speed: impl Fn(f64) -> f64) -> f64 {
         let mut tau = 0.0;
         for _ in 0..point.len() + 2 {
@@ -143,7 +144,7 @@ mod tests {
 
     /// The distance by bisection on the radius of a ball: how much the function can change within
     /// ball and box has a closed form in Linf, a multiplier in L2, and is a fractional knapsack in
-    /// L1. Infinite where the box does not meet the plane.
+    /// L1. Infinite if the box does not meet the plane.
     fn distance_by_bisection(norm: Norm, point: &[f64], normal: &[f64], offset: f64) -> f64 {
         let parts: Vec<(f64, f64)> = (point.iter().zip(normal))
             .map(|(&x, &w)| (w.abs(), if w * offset < 0.0 { 1.0 - x } else { x }))
@@ -202,7 +203,8 @@ mod tests {
                 let moved = moved(norm, &point, &normal, offset);
                 prop_assert!(moved.iter().all(|x| (0.0..=1.0).contains(x)), "{norm:?} {moved:?}");
                 let fixed = |((a, b), w): ((&f64, &f64), &f64)| *w != 0.0 || a == b;
-                prop_assert!(moved.iter().zip(&point).zip(&normal).all(fixed), "{norm:?} {moved:?}");
+                let all_fixed = moved.iter().zip(&point).zip(&normal).all(fixed);
+                prop_assert!(all_fixed, "{norm:?} {moved:?}");
                 let left = value(&point, &moved, &normal, offset);
                 let wanted = distance_by_bisection(norm, &point, &normal, offset);
                 if wanted.is_finite() {
@@ -210,7 +212,8 @@ mod tests {
                     let got = distance(norm, &moved, &point);
                     prop_assert!((got - wanted).abs() < 1e-9, "{norm:?}: {got}, wanted {wanted}");
                 } else {
-                    let faces = |(x, w): (&f64, &f64)| *w == 0.0 || *x == if w * offset < 0.0 { 1.0 } else { 0.0 };
+                    let face = |w: f64| if w * offset < 0.0 { 1.0 } else { 0.0 };
+                    let faces = |(x, w): (&f64, &f64)| *w == 0.0 || *x == face(*w);
                     prop_assert!(moved.iter().zip(&normal).all(faces), "{norm:?} {moved:?}");
                 }
             }

@@ -1,4 +1,4 @@
-//! The geometry of the L1 norm, which is made of sorting.
+//! The geometry of the L1 norm, which needs sorting and root finding.
 
 use super::on_host::Images;
 use burn::tensor::Tensor;
@@ -61,8 +61,8 @@ pub(crate) fn project_image(image: &mut [f64], origin: &[f64], epsilon: f64) {
     } else {
         let (mut low, mut high) = (0.0, differing.iter().fold(0.0, |most, part| part.0.max(most)));
         let mut multiplier = low;
-        // The sum falls in straight pieces. Newton's method follows a piece to where it would meet
-        // ε, within a bracket that it halves where the piece leads out of it.
+        // The sum is piecewise linear. Newton's method follows a piece to the point at which it
+        // would meet ε. If that is outside the bracket, the bracket is halved instead.
         for _ in 0..200 {
             let (sum, slope) = total(multiplier);
             let excess = sum - epsilon;

@@ -118,7 +118,7 @@ impl Threat {
     }
 }
 
-/// A threat as files have it.
+/// The threat in the form of files.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("required" = ["norm", "epsilon"]))]
 struct Unchecked {

@@ -9,7 +9,7 @@ use cni_noise::{Examples, Key, normal_rows, uniform_rows};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How the size of a perturbation is measured, for each image by itself.
+/// The norm that measures the size of a perturbation, for each image by itself.
 ///
 /// Images are `[batch, channels, height, width]`; results have the element type and device of the
 /// images.
@@ -66,9 +66,9 @@ impl Norm {
     /// Perturbations uniform in the ball of radius `epsilon`, shaped as `like`.
     ///
     /// L2 draws a direction uniform on the sphere, and the radius `ε u^(1/d)` for images of `d`
-    /// values; L1 shares `ε` among the values, and what is left over, in proportion to exponential
-    /// draws. A perturbation is a function of `key` and of its example's number: the same however
-    /// the examples are cut into batches.
+    /// values; L1 shares `ε` in proportion to exponential draws, one for each value and one for the
+    /// part that stays unused. A perturbation is a function of `key` and of its example's number:
+    /// the same however the examples are cut into batches.
     pub fn random_start(
         self,
         key: Key,
@@ -95,7 +95,7 @@ impl Norm {
                 self.steepest_step(direction, epsilon) * per_row(&radii, like)
             }
             Self::L1 => {
-                // In (−1, 1), of which the absolute value is uniform and the sign a coin.
+                // In (−1, 1): the absolute value is uniform, and the sign a fair coin.
                 let symmetric = |u: f32| 2.0 * f64::from(u) - 1.0 + f64::EPSILON;
                 let exponential = |v: f64| -(1.0 - v.abs()).ln();
                 let uniform = uniform_rows(key, examples, batch, values);

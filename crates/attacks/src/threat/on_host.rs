@@ -29,7 +29,7 @@ impl Images {
         some
     }
 
-    /// How many values an image has; one where it has none, since no chunk is empty.
+    /// The number of values of an image; one if it has none, since no chunk may be empty.
     fn each(&self) -> usize {
         self.shape[1..].iter().product::<usize>().max(1)
     }
@@ -55,7 +55,7 @@ impl Images {
     /// The images in the element type of `like`, on its device.
     pub fn write(&self, like: &Tensor<4>) -> Tensor<4> {
         let data = match like.dtype() {
-            // As in reading.
+            // The tensor's own conversion is slow, as in reading.
             DType::F32 => {
                 let single: Vec<f32> = self.values.par_iter().map(|&value| value as f32).collect();
                 TensorData::new(single, self.shape)

@@ -27,7 +27,7 @@ fn the_boundary_attack_finds_the_distance_of_the_boundary() {
         let excess = found / wanted - 1.0;
         assert!(excess > -1e-9 && excess < 0.03, "{excess} too far");
     }
-    // What is beyond the threat is not given back.
+    // Images outside the threat are not returned.
     let near = BoundaryAttack::new(Threat::l2(1e-6).unwrap()).unwrap().with_steps(20).unwrap();
     let run = near.on(&plane.classifier()).with_key(Key::new(8)).run(clean.clone(), &goal).unwrap();
     assert_eq!(gap(&run.images, &clean), 0.0);
@@ -79,7 +79,7 @@ fn examples_leave_a_walk_once_they_have_converged() {
     assert!((5..4 * 400).contains(&some), "{some}");
 }
 
-/// Each step asks once, each that adapts twice, beside the start.
+/// In addition to the start, each step asks for one decision, and each that adapts for two.
 #[test]
 fn the_decisions_of_a_walk_are_counted_to_the_last() {
     let plane = Plane::new([3, 2, 3], DType::F64);
@@ -131,7 +131,7 @@ fn the_boundary_attack_leaves_alone_what_is_adversarial_or_has_no_start() {
 fn a_walk_begins_at_the_images_that_it_is_given() {
     let plane = Plane::new([3, 2, 3], DType::F64);
     let clean = plane.images(4);
-    // Class 1 in one corner of the box alone, where no random image is.
+    // Class 1 is in one corner of the box alone, and no random image is there.
     let rare = |x: Tensor<4>| {
         let logits = plane.logits(x);
         let low = Tensor::<2>::from_data([[0.0, -5.0]], (&clean.device(), DType::F64));
@@ -168,7 +168,7 @@ fn the_majority_of_draws_decides_for_the_boundary_attack() {
     assert!(largest(margin.abs()) < 0.3);
 }
 
-/// What its authors say of HopSkipJump.
+/// The claim of HopSkipJump's authors: as near with far fewer decisions.
 #[test]
 fn the_boundary_attack_needs_more_decisions_than_hop_skip_jump() {
     let plane = Plane::new([3, 4, 4], DType::F32);

@@ -24,7 +24,7 @@ fn hop_skip_jump_finds_the_distance_of_the_boundary() {
             let excess = found / wanted - 1.0;
             assert!(excess > -1e-9 && excess < tolerance, "{norm:?}: {excess} too far");
         }
-        // What is beyond the threat is not given back.
+        // Images outside the threat are not returned.
         let near = HopSkipJump::new(Threat::new(norm, 1e-6).unwrap()).unwrap();
         let near = near.with_steps(1).unwrap().with_samples(5, 5).unwrap();
         let run =
@@ -71,7 +71,7 @@ fn the_majority_of_draws_decides_for_hop_skip_jump() {
 fn hop_skip_jump_finds_a_rare_class_from_images_of_it() {
     let toy = Toy::new(4, DType::F64);
     let clean = images(6, DType::F64);
-    // A class that no random image is of: its logit is lowered by far.
+    // A class that no random image has: its logit is lowered by far.
     let rare = |x: Tensor<4>| {
         let logits = toy.logits(x);
         let shift = Tensor::<2>::from_data([[0.0, 0.0, 0.0, -2.0]], (&clean.device(), DType::F64));

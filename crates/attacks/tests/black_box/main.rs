@@ -1,5 +1,4 @@
-//! Attacks that ask for scores or decisions alone, against linear models, where the answer is
-//! known.
+//! Attacks that ask for scores or decisions alone, against linear models with known answers.
 
 mod boundary;
 mod hop_skip_jump;

@@ -6,7 +6,7 @@ use cni_noise::{Key, layer_key, normal, normal_like};
 
 /// Two classes, told apart by one plane near the middle of the box.
 pub struct Plane {
-    /// Of the second logit, `[1, channels, height, width]`; the first is zero.
+    /// The weights of the second logit, `[1, channels, height, width]`; the first logit is zero.
     pub weight: Tensor<4>,
     /// The deviation of noise on the second logit that no image changes, drawn once for a batch.
     pub noise: f64,

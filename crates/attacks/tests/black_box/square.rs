@@ -45,8 +45,8 @@ fn square_climbs_to_the_optimum_of_a_linear_model_and_never_back() {
         }
         assert!(trace.iter().all(|point| point.distance <= epsilon * (1.0 + 1e-9)), "{norm:?}");
         for (before, after) in margin(&clean).into_iter().zip(margin(&images)) {
-            let climbed = (after - before) / (epsilon * plane.dual(norm));
-            assert!(climbed > share && climbed < 1.0 + 1e-9, "{norm:?}: {climbed} of the optimum");
+            let gained = (after - before) / (epsilon * plane.dual(norm));
+            assert!(gained > share && gained < 1.0 + 1e-9, "{norm:?}: {gained} of the optimum");
         }
     }
 }
@@ -63,8 +63,8 @@ fn examples_leave_square_once_they_are_broken() {
     assert!(reached.all().into_scalar::<bool>());
 }
 
-/// Where the score is noise alone no candidate is better than another. Under draws of its own one
-/// would be, now and then.
+/// If the score is only noise, no candidate is better than another under the same draws. Under
+/// draws of its own, one would be now and then.
 #[test]
 fn eot_square_accepts_nothing_by_luck() {
     let plane = Plane { weight: Tensor::zeros([1, 3, 6, 6], &Device::flex()), noise: 1.0 };

@@ -1,4 +1,4 @@
-//! `attack.on(&model).run(images, labels)`: every form of it, and what it gives for each example.
+//! `attack.on(&model).run(images, labels)`: every form of it, and its result for each example.
 
 use crate::support::{Toy, images};
 use crate::{CLASSES, attacks};
@@ -71,7 +71,7 @@ fn success_is_that_of_the_images_given_back_and_costs_the_attack_nothing() {
         };
         let found = attack.on(&model).with_key(Key::new(4)).run(clean.clone(), &goal).unwrap();
         let judged = passes.get() - found.passes.forwards;
-        // A pass of each image, and a look for noise where the attack took none.
+        // A pass of each image, and the passes that look for noise if the attack did not look.
         assert!([12, 12 + 4 * 8].contains(&judged), "{case}: {judged}");
         let reached: Vec<bool> =
             goal.reached(&toy.logits(found.images.clone())).try_to_vec_as().unwrap();
@@ -139,7 +139,8 @@ fn no_bound_is_refused_before_the_first_pass_by_all_but_those_of_minimum_norm() 
     }
 }
 
-/// Of the distances 0.1 to 0.4 and of images that were not broken, which are infinitely far.
+/// The median of the distances 0.1 to 0.4 and of images that were not broken, which count as
+/// infinitely far.
 #[test]
 fn the_median_distance_counts_what_was_not_found_as_far() {
     let toy = Toy::new(CLASSES, DType::F32);

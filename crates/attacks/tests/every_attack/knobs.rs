@@ -1,5 +1,5 @@
-//! Every attack with another value of each setting that attacks share. One file, because all of it
-//! goes by one list of variants.
+//! Every attack with another value of each setting that attacks share. One file, because all tests
+//! use one list of variants.
 
 use crate::support::{Toy, fraction, images, largest};
 use crate::{CLASSES, attacks};
@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Another value of each knob, with what [`Attack::knobs`] has to say of it, and the knob that
+/// Another value of each knob, with the value that [`Attack::knobs`] must give, and the knob that
 /// brings the attack back; `None` if it lacks the knob.
 fn turns(attack: &dyn Attack) -> Vec<(Knob, Option<(Knobs, Knob)>)> {
     let (knobs, epsilon) = (attack.knobs(), attack.threat().epsilon());
@@ -119,7 +119,10 @@ fn a_value_that_a_setting_refuses_is_refused_as_a_knob() {
         }
     }
     let error = Pgd::new(Threat::linf(0.0).unwrap()).with_knob(Knob::Epsilon(0.1)).err().unwrap();
-    assert!(error.to_string().starts_with("epsilon: got 0.1, wanted an attack of"), "{error}");
+    assert!(
+        error.to_string().starts_with("epsilon: got 0.1, wanted an attack with a radius"),
+        "{error}"
+    );
     // Two attacks that differ in nothing but a knob cannot stand in one suite with the same value.
     let pgd = || Pgd::new(Threat::linf(0.1).unwrap());
     let both: Vec<Box<dyn Attack>> = vec![Box::new(pgd()), Box::new(pgd().with_draws(4).unwrap())];
@@ -184,7 +187,7 @@ fn deciding_draws_are_draws_that_the_attack_has_asked_for() {
         let deciding = attack.deciding_draws(key);
         assert!(!deciding.is_empty(), "{case}");
         for (key, draws) in deciding {
-            // A suite's are a setting of its own.
+            // The judging draws of a suite are a setting of its own.
             assert_eq!(draws, 3, "{case}");
             for draw in 0..draws as u64 {
                 let key = format!("{:?}", key.child(draw));
@@ -269,7 +272,7 @@ fn an_attack_behind_a_pointer_is_the_attack() {
         assert_eq!(other.deciding_draws(key), attack.deciding_draws(key));
         assert_eq!(other.with_knob(more).unwrap().name(), "EOT-PGD-20x3");
     }
-    // What the trait's own methods would answer otherwise.
+    // The answers that the trait's default methods would give.
     let nearest: Arc<dyn Attack> = Arc::new(Fab::new(Threat::linf(0.1).unwrap()));
     assert!((&nearest as &dyn Attack).is_minimum_norm());
     let one = RandomNoise::new(Threat::linf(0.1).unwrap()).with_draws(20).unwrap();

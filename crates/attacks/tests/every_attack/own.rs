@@ -1,4 +1,4 @@
-//! Losses and goals of a user's own, in every attack.
+//! Custom losses and goals in every attack.
 
 use crate::support::{Toy, images};
 use crate::{CLASSES, attacks};
@@ -35,7 +35,7 @@ fn a_goal_of_ones_own_that_is_misclassification_is_reached_as_that_is() {
             found => found.unwrap(),
         };
         let plain = run(Goal::Misclassify(labels.clone())).unwrap();
-        // FAB is led by the margin, in place of each boundary in turn.
+        // FAB follows the margin, in place of each boundary in turn.
         if !case.starts_with("Fab") && !case.starts_with("Suite") {
             assert_eq!(own.success_rate, plain.success_rate, "{case}");
         }
@@ -126,7 +126,7 @@ fn functions_that_break_their_contract_are_named_with_the_example() {
     let wanted = "loss `own`: got values that do not depend on the logits, wanted a \
                   differentiable loss";
     assert_eq!(of_loss(cut, goal), wanted);
-    // A goal's margin is asked by every attack, led by it or not.
+    // Every attack evaluates a goal's margin, even if it follows another loss.
     for (f, wanted) in
         [(short, "loss `own`: got 1 values, wanted 4, one for each image"), (nan, not_finite)]
     {
@@ -141,7 +141,7 @@ fn functions_that_break_their_contract_are_named_with_the_example() {
     }
 }
 
-/// With functions that look at nothing else, labels need not be classes; with losses of labels they
+/// If only custom functions use the labels, they need not be classes; with a loss of labels they
 /// must.
 #[test]
 fn labels_of_a_goal_of_ones_own_are_what_its_function_says() {

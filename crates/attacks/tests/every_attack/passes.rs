@@ -1,4 +1,4 @@
-//! What attacks ask of the model: counted, checked, limited and watched.
+//! The passes that attacks ask of the model: counted, checked, limited and watched.
 
 use crate::support::{Toy, images, largest};
 use crate::{CLASSES, attacks};
@@ -35,7 +35,8 @@ fn a_key_replays_an_attack_on_a_noisy_model_and_the_passes_are_counted() {
     }
 }
 
-/// What is not finite is an error that names the example, whatever an attack asks of the model.
+/// A value that is not finite is an error that names the example, whatever an attack asks of the
+/// model.
 #[test]
 fn values_that_are_not_finite_are_never_taken_for_robust() {
     let toy = Toy::new(CLASSES, DType::F32);
@@ -51,7 +52,7 @@ fn values_that_are_not_finite_are_never_taken_for_robust() {
         }
     };
     for (case, row, attack) in attacks(0.1) {
-        // A transfer asks the frozen about candidates, random noise about points.
+        // A transfer asks the attacked model about candidates, random noise asks it about points.
         let found = attack
             .on(&broken)
             .with_key(Key::new(4))

@@ -1,4 +1,4 @@
-//! What records say of attacks: read back, the same attack.
+//! The records of attacks: each reads back as the same attack.
 
 use crate::support::registry::registry;
 use crate::support::{Toy, images};

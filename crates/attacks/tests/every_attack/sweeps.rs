@@ -8,7 +8,7 @@ use cni_attacks::{
 use cni_noise::Key;
 use std::sync::Arc;
 
-/// An attack of a user's own whose radius can be changed.
+/// A custom attack whose radius can be changed.
 #[derive(Clone)]
 struct Own(Pgd);
 
@@ -43,10 +43,10 @@ impl Attack for Own {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        self.0.run(access, problem, key)
+        self.0.run(access, batch, key)
     }
 }
 
@@ -86,7 +86,7 @@ fn each_radius_has_what_an_attack_of_that_radius_finds() {
 fn an_attack_of_minimum_norm_answers_all_radii_by_one_run() {
     let toy = Toy::new(3, DType::F32);
     let (clean, model) = (images(10, DType::F32), toy.classifier());
-    // One example is misclassified as it is.
+    // One example is misclassified without a change.
     let labels = toy.predictions(&clean).slice_fill(0..1, 0).slice_fill(1..2, 1);
     let ddn = Ddn::new(Threat::unbounded(Norm::L2)).unwrap().with_steps(40).unwrap();
     let once = ddn.on(&model).run(clean.clone(), labels.clone()).unwrap();
@@ -103,7 +103,7 @@ fn an_attack_of_minimum_norm_answers_all_radii_by_one_run() {
         assert!(distance.max().into_scalar::<f32>() <= at.epsilon as f32);
     }
     let accuracies: Vec<f64> = curve.iter().map(|at| at.robust_accuracy).collect();
-    // What is misclassified as it is counts at every radius.
+    // An image that is misclassified without a change counts at every radius.
     assert!(accuracies[0] < 1.0 && accuracies[0] > accuracies[3], "{accuracies:?}");
     assert!(accuracies[3] > accuracies[1] && accuracies[1] > accuracies[2], "{accuracies:?}");
 }

@@ -1,4 +1,4 @@
-//! Success comes before the loss that was climbed.
+//! Candidates are compared by success before the loss that the attack raises.
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor};
@@ -51,7 +51,7 @@ fn another_restart_never_saves_an_example() {
     assert!(count(&before) > BATCH / 2);
 }
 
-/// Steps lead away from the start, upwards in loss, out of the dark where the model was fooled.
+/// Steps increase the loss, but lead away from the dark start, at which the model was misled.
 #[test]
 fn the_best_iterate_is_adversarial_where_any_was() {
     let pgd = Pgd::new(Threat::linf(0.1).unwrap()).with_steps(8).unwrap();
@@ -84,15 +84,15 @@ impl Attack for Paint {
     fn run(
         &self,
         _: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         _: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        Ok(problem.images.clone().mul_scalar(0.0).add_scalar(self.0))
+        Ok(batch.images.clone().mul_scalar(0.0).add_scalar(self.0))
     }
 }
 
-/// In 19 of 20 draws dark pixels are wrong by a hair; light ones are wrong by a mile in half of the
-/// draws.
+/// Dark pixels are misclassified in 19 of 20 draws, with a small margin; light ones in half of the
+/// draws, with a large one.
 fn noisy(x: Tensor<4>) -> Tensor<2> {
     let device = x.device();
     let x = x.flatten::<2>(1, 3);

@@ -7,7 +7,7 @@ use cni_attacks::{
 };
 use cni_noise::Key;
 
-/// A linear model of images of 64² pixels in three channels, whose slopes add up to 196,608 where
+/// A linear model of images of 64² pixels in three channels, whose slopes add up to 196,608, while
 /// half precision ends at 65,504. Its logits are small: half of the slopes are negative.
 fn steep(x: Tensor<4>) -> Tensor<2> {
     let [batch, ..] = x.dims();
@@ -65,12 +65,12 @@ fn equal_logits_of_half_precision_have_finite_losses() {
     assert_eq!(ratio, 0.0);
 }
 
-/// Adam's 1e-8 is zero in half, and a gradient of zero divided by it no number.
+/// The 1e-8 of Adam is zero in half precision, and a gradient of zero divided by it would be NaN.
 #[test]
 fn adam_in_half_precision_survives_gradients_of_zero() {
     let attack = CarliniWagner::new(Threat::l2(5.0).unwrap()).unwrap();
     let attack = attack.with_steps(60).unwrap().with_search_steps(2).unwrap();
-    // The faces of the box are where the inverse of tanh ends.
+    // At the faces of the box the inverse of tanh is infinite.
     let images = images().slice_fill([0..2, 1..2], 1.0).slice_fill([0..2, 2..3], 0.0);
     // Only the first pixel matters; the slopes of all others are zero.
     let model = |x: Tensor<4>| {
@@ -110,8 +110,8 @@ fn a_walk_in_half_precision_comes_nearer_and_stays_adversarial() {
     assert!(farthest > 0.34 && farthest < 0.45, "{farthest}");
 }
 
-/// A radius of an overshoot that is less than the step from a number in half to the next would lead
-/// to the same image again and again.
+/// An overshoot of the radius that is less than the step from one number in half precision to the
+/// next would lead to the same image again and again.
 #[test]
 fn minimum_norms_in_half_precision_are_found() {
     let model = |x: Tensor<4>| {

@@ -1,5 +1,5 @@
-//! Noise is told from rounding, and found where it sleeps; draws are counted where gradients are
-//! averaged.
+//! Noise is told from rounding, and found even if it is zero at the images; the draws of gradients
+//! are counted.
 
 use burn::tensor::{Device, Int, Tensor};
 use cni_attacks::{Attack, Goal, Pgd, Threat, Transfer};
@@ -15,11 +15,11 @@ fn images() -> Tensor<4> {
     image.reshape([1, 1, 2, 2]).expand([3, 1, 2, 2])
 }
 
-/// Switched off is the victim's noise; the surrogate of a transfer stays what it is.
+/// Switching off noise concerns the attacked model; the surrogate of a transfer keeps its own.
 #[test]
 fn a_surrogate_keeps_its_noise_where_the_victims_is_off() {
     static SURROGATE: AtomicUsize = AtomicUsize::new(0);
-    static VICTIM: AtomicUsize = AtomicUsize::new(0);
+    static ATTACKED: AtomicUsize = AtomicUsize::new(0);
     let noisy = |x: Tensor<4>| {
         let drawn = layer_key("noise", &x.device()).is_some();
         SURROGATE.fetch_add(usize::from(drawn), Ordering::Relaxed);
@@ -27,7 +27,7 @@ fn a_surrogate_keeps_its_noise_where_the_victims_is_off() {
     };
     let frozen = |x: Tensor<4>| {
         let drawn = layer_key("noise", &x.device()).is_some();
-        VICTIM.fetch_add(usize::from(drawn), Ordering::Relaxed);
+        ATTACKED.fetch_add(usize::from(drawn), Ordering::Relaxed);
         x.flatten::<2>(1, 3)
     };
     let attack = Transfer::new("noisy", noisy, Pgd::new(threat())).with_candidates(2).unwrap();
@@ -36,5 +36,5 @@ fn a_surrogate_keeps_its_noise_where_the_victims_is_off() {
     scope(Noise::Off, attacked);
     // Ten gradients for each of two candidates.
     assert_eq!(SURROGATE.load(Ordering::Relaxed), 20);
-    assert_eq!(VICTIM.load(Ordering::Relaxed), 0);
+    assert_eq!(ATTACKED.load(Ordering::Relaxed), 0);
 }

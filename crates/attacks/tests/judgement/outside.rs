@@ -1,4 +1,4 @@
-//! What an attack of one's own gives back is checked once, where every attack's result comes back.
+//! The results of custom attacks are checked, in the one place where every attack returns.
 
 use burn::tensor::{Device, Int, Tensor};
 use cni_attacks::{Access, Attack, AttackBatch, AttackError, Goal, ModelAccess, Suite, Threat};
@@ -6,7 +6,7 @@ use cni_noise::Key;
 
 type Change = fn(Tensor<4>) -> Tensor<4>;
 
-/// An attack that does what it is told.
+/// An attack that applies the given function to the images.
 struct Own(Change, Threat);
 
 impl Attack for Own {
@@ -28,10 +28,10 @@ impl Attack for Own {
     fn run(
         &self,
         _: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         _: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        Ok((self.0)(problem.images.clone()))
+        Ok((self.0)(batch.images.clone()))
     }
 }
 

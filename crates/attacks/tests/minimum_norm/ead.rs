@@ -1,4 +1,4 @@
-//! EAD against foolbox's, and what its rules choose.
+//! EAD against foolbox's, and the choices of its rules.
 
 use crate::exact::rows;
 use crate::foolbox::{Setting, read};
@@ -29,7 +29,7 @@ fn distances(found: &Tensor<4>, clean: &Tensor<4>) -> [Vec<f64>; 2] {
 }
 
 /// `tests/reference/ead.py` made the numbers. Rounding of 1e-16 in double precision grows in 100
-/// iterations, but not to 1e-9; and a pixel that one leaves as it is the other leaves too.
+/// iterations, but not to 1e-9; and both leave the same pixels unchanged.
 #[test]
 fn results_are_those_of_foolbox_to_rounding() {
     let data = read("ead");
@@ -71,7 +71,7 @@ fn strictly_less(a: &[f64], b: &[f64]) -> usize {
     a.iter().zip(b).filter(|(a, b)| **a < **b - 1e-6).count()
 }
 
-/// The runs of both rules are the same; only what is kept differs.
+/// The runs of both rules are the same; only the images that they keep differ.
 #[test]
 fn each_rule_keeps_the_least_of_its_own_distance() {
     let toy = Toy::new(3, DType::F64);
@@ -89,7 +89,8 @@ fn each_rule_keeps_the_least_of_its_own_distance() {
     assert!(nearer.into_iter().all(|count| count >= 3), "{nearer:?}");
 }
 
-/// Else an image would count as robust of which an adversarial image within the threat was seen.
+/// Otherwise an image would count as robust although the attack met an adversarial image within the
+/// threat.
 #[test]
 fn the_elastic_net_rule_chooses_among_the_images_within_the_threat() {
     let toy = Toy::new(3, DType::F64);

@@ -13,7 +13,7 @@ fn labels_of(toy: &Toy, images: &Tensor<4>) -> Vec<usize> {
     labels.into_iter().map(|label| label as usize).collect()
 }
 
-/// Of each image and other class, the slopes and the value of the difference of logits.
+/// For each image and each other class, the slopes and the value of the difference of logits.
 fn boundaries(toy: &Toy, images: &Tensor<4>) -> Vec<Vec<(Vec<f64>, f64)>> {
     let (weight, logits) = (rows(&toy.weight), rows(&toy.logits(images.clone())));
     let classes = toy.weight.dims()[0];
@@ -46,7 +46,7 @@ pub fn exact_distances(toy: &Toy, images: &Tensor<4>, norm: Norm) -> Vec<f64> {
 }
 
 /// The distance to the nearest boundary within the box, by bisection on the one multiplier that the
-/// solution has; infinite where the box does not meet it.
+/// solution has; infinite if the box does not meet it.
 pub fn exact_distances_in_box(toy: &Toy, images: &Tensor<4>, norm: Norm) -> Vec<f64> {
     let pixels = rows(images);
     let distance = |pixels: &[f64], (slopes, margin): &(Vec<f64>, f64)| -> f64 {

@@ -1,5 +1,5 @@
-//! FMN against an implementation in PyTorch and foolbox's, and where the published algorithm finds
-//! nothing.
+//! FMN against an implementation in PyTorch and against foolbox's, and on examples for which the
+//! published algorithm finds nothing.
 
 use crate::exact::{exact_distances, exact_distances_in_box, rows};
 use crate::foolbox::{Setting, read};
@@ -15,7 +15,7 @@ use serde_json::Value;
 /// 1e-13 at most.
 const ROUNDING: f64 = 1e-9;
 
-/// `tests/reference/fmn.py` made the numbers, and tells where rounding decides instead.
+/// `tests/reference/fmn.py` made the numbers, and says for which of them rounding decides.
 #[test]
 fn results_are_those_of_pytorch_to_rounding() {
     let data = read("fmn");
@@ -49,8 +49,8 @@ fn results_are_those_of_pytorch_to_rounding() {
     assert!(compared[0] >= 520 && compared[1] >= 350, "{compared:?}");
 }
 
-/// The package finds no adversarial image for many examples where the overshoot and the projection
-/// find one, and is no nearer where it does, but for a few examples that end at other boundaries.
+/// The package finds no adversarial image for many examples for which overshoot and projection find
+/// one. Its other results are no nearer, except for a few examples that end at other boundaries.
 #[test]
 fn images_are_found_that_foolbox_misses_and_the_others_are_as_near() {
     let data = read("fmn");
@@ -76,7 +76,7 @@ fn norm(case: &Value) -> Norm {
     serde_json::from_value(case["norm"].clone()).unwrap()
 }
 
-/// The images, and how far those are at which the goal is reached.
+/// The images, and the distances of those that reach the goal.
 fn run(attack: &Fmn, setting: &Setting) -> (Tensor<4>, Vec<Option<f64>>) {
     let (clean, goal) = (setting.images.clone(), &setting.goal);
     let model = |x| setting.logits(x);
@@ -89,7 +89,7 @@ fn run(attack: &Fmn, setting: &Setting) -> (Tensor<4>, Vec<Option<f64>>) {
 }
 
 /// The margin `u |u|`, with `u` the mean pixel less 0.45: the way to the boundary of the linear
-/// model is half the way that is left, so that the published radius never gets there.
+/// model is half of the true way, so that the published radius never gets there.
 #[test]
 fn a_concave_margin_does_not_keep_fmn_in_front_of_the_boundary() {
     let model = |x: Tensor<4>| {

@@ -12,7 +12,7 @@ pub fn read(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// What a case of a file is about.
+/// The images, the goal and the network of a case.
 pub struct Setting {
     pub images: Tensor<4>,
     /// Away from the labels or towards the targets.

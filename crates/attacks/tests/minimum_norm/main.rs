@@ -19,7 +19,7 @@ use cni_noise::{Key, uniform};
 use exact::{exact_distances, exact_distances_in_box, rows};
 use support::{Toy, fraction, gap, images};
 
-/// No bound.
+/// The threat without a bound.
 const FAR: f64 = f64::INFINITY;
 
 fn threat(norm: Norm, epsilon: f64) -> Threat {
@@ -33,7 +33,7 @@ type Case = (Box<dyn Attack>, [f64; 2]);
 /// FAB ends within 0.6 % or as near as its bisection goes, which is along the way to the nearest
 /// image and not to the nearest boundary. DeepFool oversteps by 2 % and by a ten-thousandth. EAD's
 /// square of L2 spreads a change over more pixels than the nearest image in L1 has. FMN, DDN, CW
-/// and EAD go where the loss leads, which of several classes need not be the nearest.
+/// and EAD follow the loss, which among several classes need not lead to the nearest.
 fn cases(norm: Norm, epsilon: f64) -> Vec<Case> {
     let threat = threat(norm, epsilon);
     let mut cases: Vec<Case> = Vec::new();
@@ -60,7 +60,8 @@ fn cases(norm: Norm, epsilon: f64) -> Vec<Case> {
     cases
 }
 
-/// With bounds that fall in small steps, to where no image of these tests is.
+/// The attack with bounds that fall in small steps, below the distance of every image of these
+/// tests.
 fn cw_linf(threat: Threat) -> CarliniWagnerLinf {
     let attack = CarliniWagnerLinf::new(threat).unwrap().with_steps(100).unwrap();
     let attack = attack.with_constants(0.1, 7.0).unwrap().with_least_tau(1e-4).unwrap();

@@ -1,4 +1,5 @@
-//! What settings, goals and limits do. One file: every attack of minimum norm goes through each.
+//! Settings, goals and limits of attacks of minimum norm. One file, because every attack goes
+//! through each test.
 
 use crate::exact::rows;
 use crate::support::{Toy, fraction, gap, images, largest};

@@ -8,7 +8,7 @@ use cni_attacks::{
 
 /// An attack, small enough for a test.
 pub struct Row {
-    /// The constructor, as the documentation's table has it.
+    /// The constructor, as in the table of the documentation.
     pub name: &'static str,
     pub norms: &'static [Norm],
     pub access: Access,

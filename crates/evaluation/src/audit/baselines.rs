@@ -1,4 +1,4 @@
-//! Weaker attacks, which must not break images that the audited attack does not break.
+//! Baselines: weaker attacks, which must not break images that the audited attack does not break.
 
 use super::context::Model;
 use super::difference::AccuracyDifference;
@@ -48,8 +48,8 @@ pub(super) fn random(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let only = random.broken_only_here(&audited).len();
     let broken = majority(&sample.clean) - majority(&random);
     let measured = format!(
-        "the best of {} random points on the sphere breaks {broken} of {} images, and {only} that the audited attack \
-         does not break",
+        "the best of {} random points on the sphere breaks {broken} of {} images, and {only} that \
+         the audited attack does not break",
         sample.setup().sizes.points,
         majority(&sample.clean)
     );
@@ -63,12 +63,12 @@ pub(super) fn random(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         .value("robust_audited", audited.accuracy()))
 }
 
-/// Whether a count is over 5 %, and not of a single image.
+/// Whether a count is over 5 %, and more than a single image.
 fn gross(count: usize, images: usize) -> bool {
     count >= 2 && count as f64 > 0.05 * images as f64
 }
 
-/// The number of images that half of the draws or more classify correctly.
+/// The number of images that at least half of the draws classify correctly.
 fn majority(predictions: &LabelledPredictions) -> isize {
     predictions.shares().iter().filter(|share| **share >= 0.5).count() as isize
 }
@@ -94,8 +94,9 @@ pub(super) fn black_box(sample: &Sample<'_>) -> Result<CheckResult, AttackError>
         false => "",
     };
     let measured = format!(
-        "under {} queries without gradients robust accuracy is {}, under the audited attack {}; the queries alone break \
-         {only} of {examples} images, and APGD does not break {neither} of these either{alone}",
+        "under {} queries without gradients robust accuracy is {}, under the audited attack {}; \
+         the queries alone break {only} of {examples} images, and APGD does not break {neither} of \
+         these either{alone}",
         sample.setup().sizes.queries,
         percent(square.accuracy()),
         percent(audited.accuracy()),
@@ -108,7 +109,7 @@ pub(super) fn black_box(sample: &Sample<'_>) -> Result<CheckResult, AttackError>
         .value("robust_audited", audited.accuracy()))
 }
 
-/// Why its images would be the same for any model.
+/// The reason why the attack's images would be the same for any model, if they would.
 pub(super) fn ignores_models(setup: &Setup) -> Option<String> {
     let name = setup.attack.name();
     match setup.attack.access() {
@@ -134,11 +135,11 @@ pub(super) fn transfer(sample: &Sample<'_>) -> Result<CheckResult, AttackError> 
     let (name, images) = match &context.surrogate {
         Some(surrogate) => {
             let model = Model { classifier: &*surrogate.classifier, stochastic: false };
-            (surrogate.name.as_str(), context.attack(model, &attack, &sample.problem, key)?)
+            (surrogate.name.as_str(), context.attack(model, &attack, &sample.batch, key)?)
         }
         None if sample.setup().stochastic => {
             let images =
-                sample.without_noise(|model| context.attack(model, &attack, &sample.problem, key));
+                sample.without_noise(|model| context.attack(model, &attack, &sample.batch, key));
             ("the model with its noise off", images?)
         }
         None => {

@@ -1,4 +1,4 @@
-//! The context of all checks: the audited attack, its model and data, and the results that several
+//! The context of all checks: the audited attack, its model and data, and results that several
 //! checks share.
 
 use super::labelled::LabelledPredictions;
@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Images that an attack has found, and the model's predictions of them.
+/// The images that an attack found, and the model's predictions of them.
 #[derive(Clone)]
 pub(super) struct Found {
     pub images: Tensor<4>,
@@ -25,45 +25,45 @@ pub(super) struct Surrogate {
     pub classifier: Arc<dyn Classifier + Send + Sync>,
 }
 
-/// A model to attack or to judge by: the audited model, or a variant of it.
+/// A model that is attacked or that judges: the audited model, or a variant of it.
 #[derive(Clone, Copy)]
 pub(super) struct Model<'a> {
     pub classifier: &'a dyn Classifier,
     pub stochastic: bool,
 }
 
-/// The model, its data, and the results that several checks use.
+/// The context: the model, its data, and the results that several checks use.
 pub(super) struct Context<'a> {
     pub setup: Setup,
     pub model: Model<'a>,
-    /// The examples: as many as any check takes.
-    pub problem: AttackBatch,
+    /// The examples: as many as the check with the most takes.
+    pub batch: AttackBatch,
     pub key: Key,
     pub chunk: usize,
     pub surrogate: Option<Surrogate>,
-    /// The predictions of unattacked images.
+    /// The predictions of the clean images.
     pub clean: LabelledPredictions,
     /// The rows of images that the model classifies correctly in some draw.
     pub right: Vec<usize>,
-    /// The result of the audited attack for the first of those.
+    /// The result of the audited attack on the first images of `right`.
     pub audit: Option<Result<Found, AttackError>>,
-    /// The result of the stronger attacks for the first of those.
+    /// The result of the stronger attacks on the first images of `right`.
     pub strong: Option<Result<Found, AttackError>>,
-    /// Passes so far.
+    /// The cost so far.
     pub spent: Cell<Passes>,
 }
 
 impl<'a> Context<'a> {
-    /// The problem in pieces of at most `chunk` images.
-    pub fn chunks(&self, problem: &AttackBatch) -> impl Iterator<Item = AttackBatch> {
-        let (batch, size, problem) = (problem.len(), self.chunk, problem.clone());
-        (0..batch).step_by(size).map(move |first| {
-            let rows = (first..batch.min(first + size)).collect();
-            problem.select(&Rows::new(rows, &problem.images))
+    /// The parts of a batch, with at most `chunk` images each.
+    pub fn chunks(&self, batch: &AttackBatch) -> impl Iterator<Item = AttackBatch> {
+        let (images, size, batch) = (batch.len(), self.chunk, batch.clone());
+        (0..images).step_by(size).map(move |first| {
+            let rows = (first..images.min(first + size)).collect();
+            batch.select(&Rows::new(rows, &batch.images))
         })
     }
 
-    /// Asks a model, and counts the passes.
+    /// Calls `f` with access to a model, and counts the passes.
     pub fn ask<R>(&self, model: Model<'_>, f: impl FnOnce(&mut ModelAccess<'_>) -> R) -> R {
         let mut access = ModelAccess::new(model.classifier).with_stochastic(model.stochastic);
         let result = f(&mut access);
@@ -80,15 +80,15 @@ impl<'a> Context<'a> {
         self.spent.set(self.spent.get() + passes);
     }
 
-    /// The images that an attack finds for a problem.
+    /// Attacks a batch, and returns the images.
     pub fn attack(
         &self,
         model: Model<'_>,
         attack: &dyn Attack,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
-        let AttackBatch { images, goal, examples } = problem.clone();
+        let AttackBatch { images, goal, examples } = batch.clone();
         let found = attack
             .on(model.classifier)
             .with_chunk(self.chunk)?
@@ -100,11 +100,11 @@ impl<'a> Context<'a> {
         Ok(found.images)
     }
 
-    /// The predictions of images in draws of a key.
+    /// The predictions of images in `draws` draws of a key.
     pub fn judge(
         &self,
         model: Model<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         images: &Tensor<4>,
         key: Key,
         draws: usize,
@@ -112,7 +112,7 @@ impl<'a> Context<'a> {
         let draws = if model.stochastic { draws } else { 1 };
         let mut all: Option<LabelledPredictions> = None;
         let mut first = 0;
-        for part in self.chunks(problem) {
+        for part in self.chunks(batch) {
             let rows = (first..first + part.len()).collect();
             first += part.len();
             let images = Rows::new(rows, images).of(images);
@@ -124,27 +124,28 @@ impl<'a> Context<'a> {
                 Some(all) => all.extend(predictions),
             }
         }
-        Ok(all.expect("a problem is not empty"))
+        Ok(all.expect("a batch is not empty"))
     }
 
-    /// Attacks and judges by draws that no attack has used, the same for all.
+    /// Attacks a batch and judges the images. The judging draws are the same for all attacks, and
+    /// no attack has used them.
     pub fn find(
         &self,
         model: Model<'_>,
         attack: &dyn Attack,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
     ) -> Result<Found, AttackError> {
-        let images = self.attack(model, attack, problem, self.attack_key())?;
+        let images = self.attack(model, attack, batch, self.attack_key())?;
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
-        let predictions = self.judge(model, problem, &images, key, draws)?;
+        let predictions = self.judge(model, batch, &images, key, draws)?;
         Ok(Found { images, predictions })
     }
 
-    /// Judges the first images without attacking them.
+    /// Judges the first images without an attack.
     pub fn judge_clean(&mut self, images: usize) -> Result<(), AttackError> {
-        self.problem = self.first(images);
+        self.batch = self.first(images);
         let (key, draws) = (self.key.named("judge"), self.setup.draws);
-        self.clean = self.judge(self.model, &self.problem, &self.problem.images, key, draws)?;
+        self.clean = self.judge(self.model, &self.batch, &self.batch.images, key, draws)?;
         let shares = self.clean.shares().into_iter().enumerate();
         self.right = shares.filter(|(_, share)| *share > 0.0).map(|(row, _)| row).collect();
         Ok(())
@@ -157,20 +158,20 @@ impl<'a> Context<'a> {
         self.audit = Some(found);
     }
 
-    /// Runs the stronger attacks on them; the worst result of each image counts, which draws choose
-    /// that do not judge.
+    /// Runs the stronger attacks on the same images. The worst result of each image counts; it is
+    /// chosen by other draws than those that judge.
     pub fn run_strong(&mut self, right: usize) {
         self.strong = Some(self.strongest(&self.first_right(right)));
     }
 
-    fn strongest(&self, problem: &AttackBatch) -> Result<Found, AttackError> {
+    fn strongest(&self, batch: &AttackBatch) -> Result<Found, AttackError> {
         let mut best: Option<(Found, Vec<Severity>)> = None;
         for attack in self.setup.strong() {
-            let found = self.find(self.model, &attack, problem)?;
+            let found = self.find(self.model, &attack, batch)?;
             let severity = match self.model.stochastic {
                 true => {
                     let (key, draws) = (self.key.named("select"), self.setup.draws);
-                    self.judge(self.model, problem, &found.images, key, draws)?.severity()
+                    self.judge(self.model, batch, &found.images, key, draws)?.severity()
                 }
                 false => found.predictions.severity(),
             };
@@ -196,26 +197,26 @@ impl<'a> Context<'a> {
         Ok(best.expect("there are strong attacks").0)
     }
 
-    /// The first images.
+    /// The first images of the batch.
     pub fn first(&self, images: usize) -> AttackBatch {
         let rows = (0..images).collect();
-        self.problem.select(&Rows::new(rows, &self.problem.images))
+        self.batch.select(&Rows::new(rows, &self.batch.images))
     }
 
     /// The first images that the model classifies correctly in some draw.
     fn first_right(&self, right: usize) -> AttackBatch {
         let rows = self.right[..right].to_vec();
-        self.problem.select(&Rows::new(rows, &self.problem.images))
+        self.batch.select(&Rows::new(rows, &self.batch.images))
     }
 
-    /// The places in `right` of those among these images.
+    /// The positions in `right` of the images in this range.
     pub fn right_within(&self, images: Range<usize>) -> Range<usize> {
         let before = |image: usize| self.right.partition_point(|&row| row < image);
         before(images.start)..before(images.end)
     }
 }
 
-/// Labels on the host.
+/// The labels on the host.
 pub(super) fn host(labels: &Tensor<1, Int>) -> Vec<i64> {
     labels.try_to_vec_as().expect("the device can be read")
 }

@@ -1,21 +1,21 @@
-//! Attacks that go on from what they have found.
+//! Attacks that continue from their earlier result.
 
 use super::context::Context;
 use burn::tensor::Tensor;
 use cni_attacks::{Attack, AttackBatch, AttackError, Knob, Rows};
 
 impl Context<'_> {
-    /// The images to which an attack continues from `found`, those of its audited run, for more
-    /// steps or restarts. It can be continued by this knob.
+    /// Continues an attack from `found`, the images of its audited run, with more steps or
+    /// restarts, and returns the images. The knob must be one by which the attack can be continued.
     pub fn continued(
         &self,
         attack: &dyn Attack,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         found: &Tensor<4>,
         more: Knob,
     ) -> Result<Tensor<4>, AttackError> {
         let (key, mut images, mut first) = (self.attack_key(), Vec::new(), 0);
-        for part in self.chunks(problem) {
+        for part in self.chunks(batch) {
             let rows = Rows::new((first..first + part.len()).collect(), &part.images);
             first += part.len();
             images.push(self.ask(self.model, |access| {

@@ -14,14 +14,14 @@ pub(super) struct AccuracyDifference {
     pub mean: f64,
     /// The variance of one example's difference.
     pub of_one: f64,
-    /// The variance of the mean that comes from the choice of draws: more examples do not lower it.
+    /// The variance of the mean that is due to the choice of draws. More examples do not lower it.
     pub from_draws: f64,
-    /// Examples behind the mean.
+    /// The number of examples behind the mean.
     pub examples: usize,
 }
 
 impl AccuracyDifference {
-    /// The first accuracy less the second, of the same examples under the same draws.
+    /// The first accuracy minus the second, of the same examples under the same draws.
     pub fn paired(first: &LabelledPredictions, second: &LabelledPredictions) -> Self {
         let tables = first.table().into_iter().zip(second.table());
         let table: Vec<Vec<f64>> = tables.map(|(a, b)| subtract(&a, &b)).collect();
@@ -30,15 +30,15 @@ impl AccuracyDifference {
         Self::new(&each, draws)
     }
 
-    /// The first accuracy less the second, of the same examples under different draws. A first of
-    /// one draw is of a model whose draw is not chosen, and adds no variance.
+    /// The first accuracy minus the second, of the same examples under different draws. If the
+    /// first has a single draw, its model has no choice of draws, and adds no variance.
     pub fn apart(first: &LabelledPredictions, second: &LabelledPredictions) -> Self {
         Self::of_tables([first, second].map(LabelledPredictions::table))
     }
 
-    /// By how much less accuracy the first attack costs than the second: `(first − before_first) −
-    /// (second − before_second)`, of the same examples. Accuracies before and after an attack are
-    /// judged by the same draws, and the two attacks by different ones.
+    /// The accuracy lost under the second attack minus that lost under the first: `(first −
+    /// before_first) − (second − before_second)`, of the same examples. Accuracies before and after
+    /// one attack are judged by the same draws, those of the two attacks by different draws.
     pub fn of_losses(
         [first, before_first]: [&LabelledPredictions; 2],
         [second, before_second]: [&LabelledPredictions; 2],
@@ -50,11 +50,11 @@ impl AccuracyDifference {
         Self::of_tables([lost(first, before_first), lost(second, before_second)])
     }
 
-    /// The mean of the first table's values less that of the second's, a row for each draw.
+    /// The mean of the first table minus that of the second. A table has a row for each draw.
     fn of_tables(tables: [Vec<Vec<f64>>; 2]) -> Self {
         let each = subtract(&columns(&tables[0]), &columns(&tables[1]));
         let [a, b] = [0, 1].map(|side| variance_over_draws(&tables[side]));
-        // The first side has few draws: the spread of the second is the better estimate.
+        // The first side has few draws, so the spread of the second is the better estimate.
         let draws = match tables[0].len() {
             0 | 1 => 0.0,
             held => a.max(b) / held as f64,
@@ -62,8 +62,8 @@ impl AccuracyDifference {
         Self::new(&each, draws + b / tables[1].len().max(1) as f64)
     }
 
-    /// The mean of a value of each example; `from_draws` is the variance of the mean that comes
-    /// from the choice of draws.
+    /// The mean of one value for each example. `from_draws` is the variance of the mean that is due
+    /// to the choice of draws.
     pub fn new(each: &[f64], from_draws: f64) -> Self {
         Self { mean: mean(each), of_one: variance(each), from_draws, examples: each.len() }
     }
@@ -73,7 +73,7 @@ impl AccuracyDifference {
         self.error_of(self.examples)
     }
 
-    /// What it would be of so many examples of the same kind.
+    /// The standard error with this number of examples of the same kind.
     fn error_of(&self, examples: usize) -> f64 {
         match (self.of_one / examples.max(1) as f64 + self.from_draws).sqrt() {
             // A few examples that all agree prove nothing.
@@ -82,15 +82,15 @@ impl AccuracyDifference {
         }
     }
 
-    /// Whether it exceeds a bound and two standard errors; more of these with few examples
-    /// (Student's t), and for the largest of `of` differences (Bonferroni).
+    /// Whether the difference exceeds a bound and also two standard errors. The second limit is
+    /// higher with few examples (Student's t) and for the largest of `of` differences (Bonferroni).
     pub fn exceeds(&self, bound: f64, of: usize) -> bool {
         self.mean > bound && self.mean > quantile(self.examples, of) * self.error()
     }
 
-    /// The smallest difference that so many examples of the same kind could tell from chance: the
-    /// one that [`exceeds`](Self::exceeds) asks for by the error that was found, and at least the
-    /// smallest share of examples that it would count if all others were alike.
+    /// The smallest difference that this number of examples could tell from chance. It is the one
+    /// that [`exceeds`](Self::exceeds) asks for with the standard error that was found, and at
+    /// least the smallest share of examples that would count if all others were alike.
     fn detectable(&self, examples: usize, of: usize) -> f64 {
         let quantile = quantile(examples, of);
         (quantile * self.error_of(examples)).max(fewest_share(examples, of)).min(1.0)
@@ -107,31 +107,32 @@ impl AccuracyDifference {
         let needed = smallest(|examples| self.detectable(examples, of) <= warn);
         let detectable = self.detectable(self.examples, of);
         let judgement = Judgement::new(verdict, warn, detectable, self.examples, needed);
-        // Far below zero few examples are enough to rule the bound out.
+        // Far below zero, few examples are enough to rule the bound out.
         judgement.at_most(self.mean + detectable)
     }
 }
 
-/// The fewest examples with which a difference of `bound` can be seen, if all other examples are
-/// alike.
+/// The smallest number of examples with which a difference of `bound` can be seen, if all other
+/// examples are alike.
 pub(super) fn needed_for(bound: f64) -> usize {
     smallest(|examples| fewest_share(examples, 1) <= bound).unwrap_or(usize::MAX)
 }
 
-/// The smallest share of examples that differ which exceeds chance: p > t √(p (1 − p) / (n − 1)).
+/// The smallest share of differing examples that exceeds chance: p > t √(p (1 − p) / (n − 1)).
 fn fewest_share(examples: usize, of: usize) -> f64 {
     let (n, t) = (examples as f64, quantile(examples, of));
     (t * t / ((n - 1.0).max(0.0) + t * t)).max(t / (n + 1.0))
 }
 
-/// The number of standard errors that chance exceeds as rarely as it exceeds two of a normal law.
+/// The number of standard errors that chance exceeds as rarely as two standard errors of a normal
+/// law.
 fn quantile(examples: usize, of: usize) -> f64 {
     let (freedom, chance) = (examples.saturating_sub(1).max(1) as f64, CHANCE / of.max(1) as f64);
     student_quantile(1.0 - chance, freedom)
 }
 
-/// The variance between draws that all examples share: the variance of the means of draws, less the
-/// part that comes from single examples. Draws and examples are crossed samples.
+/// The variance between draws that all examples share: the variance of the means of draws, minus
+/// the part that comes from single examples. Draws and examples are crossed samples.
 fn variance_over_draws(table: &[Vec<f64>]) -> f64 {
     let each = columns(table);
     let (draws, examples) = (table.len() as f64, each.len() as f64);
@@ -176,8 +177,8 @@ mod tests {
         AccuracyDifference::paired(&all, &without(broken, examples)).judge(0.03, 0.1, 1)
     }
 
-    /// Of 32 examples two that differ may be chance, eight cannot; and none is no evidence against
-    /// three points.
+    /// Two of 32 examples that differ can be chance, eight cannot. None that differs does not rule
+    /// out three points.
     #[test]
     fn a_difference_counts_beyond_two_standard_errors() {
         assert_eq!(judged(0, 32).verdict, Verdict::Inconclusive);
@@ -188,8 +189,8 @@ mod tests {
         assert_eq!(without(3, 32).broken_only_here(&without(0, 32)), [0, 1, 2]);
     }
 
-    /// What a judgement calls visible is raised, one example less is not, with a warning from 0
-    /// points on.
+    /// With a warning from 0 points on, a difference that the judgement calls visible is raised,
+    /// and one with one example less is not.
     #[test]
     fn the_smallest_visible_difference_is_the_smallest_that_is_raised() {
         for examples in [8, 16, 64, 200, 1000] {
@@ -202,7 +203,7 @@ mod tests {
         }
     }
 
-    /// Robust accuracy is halved on 16 images: too few to say so, and no pass.
+    /// Robust accuracy is halved on 16 images: too few to be sure, so the check does not pass.
     #[test]
     fn a_loss_that_few_examples_cannot_confirm_is_inconclusive() {
         let [two, one] = [14, 15].map(|broken| without(broken, 16));
@@ -212,8 +213,8 @@ mod tests {
         assert!(found.note().contains("16 examples could show no less than"), "{}", found.note());
     }
 
-    /// An attack under which accuracy is a third higher is not the stronger one, by the upper
-    /// limit.
+    /// An attack under which accuracy is a third higher is not the stronger one, as the upper limit
+    /// shows.
     #[test]
     fn a_difference_far_below_zero_rules_the_bound_out() {
         let (all, some) = (without(0, 64), without(20, 64));
@@ -224,8 +225,8 @@ mod tests {
     }
 
     /// Of 100 images 30 are classified correctly only without noise, and 30 others stay correct
-    /// under attack only without noise. The mean is 0, and the error is that of differences of
-    /// which 60 in 100 are ±1.
+    /// under attack only without noise. The mean is 0, and the error is that of 100 differences, 60
+    /// of them ±1.
     #[test]
     fn the_error_of_what_an_attack_spares_is_that_of_the_double_difference() {
         let of = |right: std::ops::Range<usize>| {
@@ -245,7 +246,7 @@ mod tests {
         assert_eq!(judged(0, needed).verdict, Verdict::Pass);
         assert_eq!(judged(0, needed - 1).verdict, Verdict::Inconclusive);
         assert_eq!(needed, needed_for(0.03));
-        // Draws that differ as a whole are not made up for by examples.
+        // More examples do not make up for draws that differ as a whole.
         let unlucky =
             AccuracyDifference { mean: 0.0, of_one: 0.01, from_draws: 0.01, examples: 50 };
         let found = unlucky.judge(0.03, 0.1, 1);
@@ -253,8 +254,8 @@ mod tests {
     }
 
     /// 40 examples by 20 draws of independent normal numbers, 400 times: the variance of the mean
-    /// is 1/800, of which that of draws must not be counted twice. The mean of so many estimates is
-    /// off by 5 % at the most, five times its standard error.
+    /// is 1/800, and the part of the draws must not be counted twice. The mean of the estimates is
+    /// off by at most 5 %, five times its standard error.
     #[test]
     fn the_error_of_crossed_examples_and_draws_counts_neither_twice() {
         let values = host_normal(Key::new(3), 0..400 * 800);
@@ -265,9 +266,9 @@ mod tests {
             AccuracyDifference::new(&columns(&table), spread).error().powi(2)
         };
         let mean = mean(&values.chunks(800).map(of).collect::<Vec<_>>()) * 800.0;
-        // What is below zero counts as zero, which adds a little.
+        // Estimates below zero count as zero, which adds a little.
         assert!((0.95..1.45).contains(&mean), "{mean}");
-        // What a whole draw shares is found: here its size is one.
+        // The part that a whole draw shares is found: here its size is one.
         let shared = |draw: usize| vec![f64::from(values[draw]); 40];
         let table: Vec<Vec<f64>> = (0..400).map(shared).collect();
         assert!((0.6..1.4).contains(&variance_over_draws(&table)));

@@ -1,4 +1,4 @@
-//! Whether the attack averages over enough draws.
+//! Checks of the draws of the attack: whether it averages over enough of them.
 
 use super::difference::AccuracyDifference;
 use super::labelled::LabelledPredictions;
@@ -11,8 +11,8 @@ use burn::tensor::Tensor;
 use cni_attacks::{Attack, AttackError, Knob, Passes};
 use cni_noise::Key;
 
-/// As many steps as the audited attack's cost allows with other draws; nothing for an attack whose
-/// steps are not to be set.
+/// Variants of equal cost: other numbers of draws, with as many steps as the cost of the audited
+/// attack allows. None if the attack's steps cannot be set.
 fn equal_cost(setup: &Setup) -> Result<Variants, AttackError> {
     let Some(steps) = setup.knobs.steps else { return Ok(Vec::new()) };
     let used = used(setup);
@@ -38,7 +38,7 @@ pub(super) fn sweep_cost(setup: &Setup, size: Size) -> Passes {
     setup.judged(most.iter()) * size.right as u64 + pictures.into_iter().sum()
 }
 
-/// Fewer draws at the audited number of steps, and more.
+/// Smaller numbers of draws at the audited number of steps, and larger ones.
 fn counts(setup: &Setup) -> (Vec<usize>, Vec<usize>) {
     setup.ladder(used(setup), 8)
 }
@@ -66,7 +66,7 @@ pub(super) fn sweep(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     Ok(result.figure(accuracies("draws behind each gradient", true, curves)))
 }
 
-/// Why there are no draws that its images may fit.
+/// The reason why the attack has no draws of its own to which its images could fit, if it has none.
 pub(super) fn without_draws_of_its_own(setup: &Setup) -> Option<String> {
     let reason = || format!("{} does not tell by which draws it decides", setup.attack.name());
     setup.attack.deciding_draws(Key::new(0)).is_empty().then(reason)
@@ -75,23 +75,23 @@ pub(super) fn without_draws_of_its_own(setup: &Setup) -> Option<String> {
 pub(super) fn transfer_cost(setup: &Setup, size: Size) -> Passes {
     let draws = setup.attack.deciding_draws(Key::new(0));
     let draws: usize = draws.iter().map(|(_, draws)| draws).sum();
-    // Two runs, each judged by its own draws and by those of the other.
+    // Two runs, each judged by its own draws and by those of the other run.
     (setup.cost(&setup.attack) + forwards(4 * draws)) * size.right as u64
 }
 
-/// Judges two runs of the attack, each by its own draws and by those of the other. Both sides hold
-/// the same images and the same draws.
+/// Judges two runs of the attack, each by its own draws and by those of the other run. Both sides
+/// of the comparison have the same images and the same draws.
 pub(super) fn transfer(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (context, attack) = (sample.context, &sample.setup().attack);
     let keys = [context.attack_key(), sample.key("draw-transfer")];
-    let again = context.attack(context.model, attack, &sample.problem, keys[1])?;
+    let again = context.attack(context.model, attack, &sample.batch, keys[1])?;
     let runs = [sample.audited()?.images, again];
     let judge_variants = |images: &Tensor<4>,
                           key: Key|
      -> Result<LabelledPredictions, AttackError> {
         let mut all: Option<LabelledPredictions> = None;
         for (key, draws) in attack.deciding_draws(key) {
-            let predictions = context.judge(context.model, &sample.problem, images, key, draws)?;
+            let predictions = context.judge(context.model, &sample.batch, images, key, draws)?;
             match &mut all {
                 None => all = Some(predictions),
                 Some(all) => all.add_draws(predictions),

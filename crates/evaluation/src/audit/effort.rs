@@ -1,53 +1,53 @@
-//! The numbers behind an effort: one table, and so one file.
+//! The numbers behind an effort, in one table.
 
 use crate::record::Effort;
 
-/// The numbers behind an effort.
+/// The numbers of an effort.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
-    /// The difference of accuracies that rules name, a fraction.
+    /// The difference of accuracies that the rules name, as a fraction.
     pub bound: f64,
-    /// The most examples that a check takes.
+    /// The largest number of examples of a check.
     pub examples: usize,
-    /// The most examples of a check of the model alone.
+    /// The largest number of examples of a check of the model alone.
     pub some: usize,
-    /// The fewest examples that a check takes, however much it costs.
+    /// The smallest number of examples of a check, whatever its cost.
     pub fewest: usize,
-    /// Examples on which a choice is made, or which a picture shows.
+    /// The number of examples on which a choice is made, or that a figure shows.
     pub few: usize,
-    /// What all checks may cost together, in forward passes; a backward pass counts as two.
+    /// The budget of all checks together, in forward passes; a backward pass counts as two.
     pub budget: u64,
     /// The factor by which the budget is larger if the model has noise.
     pub noise: u64,
-    /// Radii of the sweep in Linf, in 255ths.
+    /// The radii of the sweep in L∞, in 255ths.
     pub epsilons: &'static [f64],
-    /// Radii of the sweep in other norms, as multiples of the threat's radius.
+    /// The radii of the sweep in other norms, as multiples of the threat's radius.
     pub multiples: &'static [f64],
     /// The largest multiple of the audited number of steps, restarts and draws.
     pub beyond: usize,
-    /// The factor by which a sweep goes below the audited number.
+    /// The factor between the counts of a sweep below the audited number.
     pub fineness: usize,
-    /// Step sizes, as multiples of the audited one.
+    /// The step sizes of the sweep, as multiples of the audited one.
     pub step_sizes: &'static [f64],
-    /// Draws of which each in turn is held fixed.
+    /// The number of draws that are held fixed, one after the other.
     pub held: usize,
-    /// Replays of one draw, and draws compared with it.
+    /// The number of replays of one draw, and of other draws compared with it.
     pub replays: usize,
-    /// Single draws behind the reference of a mean gradient.
+    /// The number of single draws behind the reference of a mean gradient.
     pub reference: usize,
-    /// Random directions of finite differences.
+    /// The number of random directions of finite differences.
     pub directions: usize,
-    /// Random points around each image.
+    /// The number of random points around each image.
     pub points: usize,
-    /// Queries of the attack without gradients.
+    /// The number of queries of the attack without gradients.
     pub queries: usize,
-    /// Iterations of the stronger attacks.
+    /// The number of iterations of the stronger attacks.
     pub iterations: usize,
-    /// Target classes of the stronger attacks.
+    /// The number of target classes of the stronger attacks.
     pub targets: usize,
-    /// Places along each axis of a surface; odd, so that the image is one of them.
+    /// The number of places along each axis of a surface; odd, so that the image is one of them.
     pub grid: usize,
-    /// Points of each kind around an image of the active test.
+    /// The number of points of each kind around an image in the active test.
     pub cloud: usize,
 }
 

@@ -1,4 +1,4 @@
-//! How long an audit takes.
+//! The estimated time of an audit.
 
 use super::settings::Audit;
 use crate::EvaluationError;
@@ -8,12 +8,13 @@ use cni_attacks::{Classifier, Eot, Norm, Objective};
 use std::time::{Duration, Instant};
 
 impl Audit {
-    /// The longest time that [`run`](Self::run) will take, from the time of a forward and a
-    /// backward pass on a batch of these images. The model judges them for that.
+    /// The longest time that [`run`](Self::run) will take. It is estimated from the time of a
+    /// forward and a backward pass on a batch of these images, for which the model must first judge
+    /// them.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and if the model has no gradient.
+    /// As [`run`](Self::run); an error also if the model has no gradient.
     pub fn estimate(
         &self,
         classifier: &dyn Classifier,
@@ -22,11 +23,11 @@ impl Audit {
     ) -> Result<Duration, EvaluationError> {
         let (mut context, entries) = self.context(classifier, images, labels, 0.into())?;
         let passes = self.plan_of(&mut context, &entries)?.passes();
-        let some = context.first(context.problem.len().min(self.chunk));
+        let some = context.first(context.batch.len().min(self.chunk));
         let objective = Objective::new(context.setup.loss(), &some.goal);
         let key = self.key.named("estimate");
         let mut seconds = [0.0, 0.0];
-        // The first round warms caches up, and is not counted.
+        // The first round warms caches up and is not counted.
         for _ in 0..2 {
             let started = Instant::now();
             context.ask(context.model, |access| {

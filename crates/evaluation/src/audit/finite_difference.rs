@@ -1,4 +1,4 @@
-//! Whether gradients are those of the loss: a comparison with differences of its values.
+//! A comparison of gradients with differences of the loss, which shows wrong gradients.
 
 use super::context::host;
 use super::labelled::median;
@@ -11,9 +11,9 @@ use cni_attacks::rows::read;
 use cni_attacks::{AttackBatch, AttackError, Eot, Loss, Norm, Objective, Passes};
 use cni_noise::{Key, normal_rows};
 
-/// How far the images move along a direction whose largest entry is one, in units of the pixel
-/// range. The best counts: a long way crosses the kinks of a piecewise linear model, a short one
-/// drowns in rounding.
+/// The distances that the images move along a direction whose largest entry is one, in units of the
+/// pixel range. The best of them counts: a long way crosses the kinks of a piecewise linear model,
+/// and on a short one rounding hides the difference.
 const WAYS: [f64; 3] = [4e-3, 1e-3, 2.5e-4];
 
 fn draws(setup: &Setup) -> usize {
@@ -28,7 +28,7 @@ pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
 
 pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let mut errors = Vec::new();
-    for part in sample.context.chunks(&sample.problem) {
+    for part in sample.context.chunks(&sample.batch) {
         errors.extend(of_chunk(sample, &part)?.into_iter().flatten());
     }
     if errors.is_empty() {
@@ -42,19 +42,21 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         _ => Verdict::Fail,
     };
     let measured = format!(
-        "gradients differ from central differences by {error:.1e} of their size (median of {count} images of {})",
-        sample.problem.len()
+        "gradients differ from central differences by {error:.1e} of their size (median of {count} \
+         images of {})",
+        sample.batch.len()
     );
     Ok(CheckResult::new(verdict, measured)
         .value("relative_error", error)
         .value("compared", count as f64))
 }
 
-/// The largest relative error of each image over the directions, where there is a slope at all.
+/// The largest relative error of each image over the directions, if its loss has a slope at all.
 fn of_chunk(sample: &Sample<'_>, part: &AttackBatch) -> Result<Vec<Option<f64>>, AttackError> {
     let (context, setup, key) = (sample.context, sample.setup(), sample.key("finite-difference"));
     let eot = Eot { draws: draws(setup), ..Eot::ONE };
-    // Away from the faces of the box, where models that clip their input have a kink.
+    // Images are moved away from the faces of the box, at which models that clip their input have a
+    // kink.
     let images = part.images.clone().sub_scalar(0.5).mul_scalar(0.96).add_scalar(0.5);
     let objective = Objective::new(setup.loss(), &part.goal);
     let noise = key.named("noise");
@@ -114,7 +116,7 @@ fn mean_loss(
             access.logits(images, &part.goal, &part.examples, key, draw)
         })?;
         let losses: Vec<f64> = match &loss {
-            // What the function does is not known here, but that it is one of the logits.
+            // The function is unknown, except that it is a function of the logits.
             Loss::Custom(_) => read(&loss.per_example(logits.cast(DType::F64), part.goal.labels())),
             loss => {
                 let [_, classes] = logits.dims();
@@ -128,7 +130,7 @@ fn mean_loss(
     Ok(sums)
 }
 
-/// A loss of one image in double precision, without the cancellation that would hide small
+/// The loss of one image in double precision, without the cancellation that would hide small
 /// differences.
 fn exact(loss: &Loss, logits: &[f64], label: usize) -> f64 {
     let own = logits[label];
@@ -136,7 +138,7 @@ fn exact(loss: &Loss, logits: &[f64], label: usize) -> f64 {
     let margin = others.clone().fold(f64::NEG_INFINITY, f64::max) - own;
     match &loss {
         Loss::CrossEntropy => {
-            // ln Σ exp(z − z_y), whose own term is one.
+            // ln Σ exp(z − z_y): the label's own term is one.
             let peak = margin.max(0.0);
             let rest: f64 = others.map(|z| (z - own - peak).exp()).sum();
             match peak > 0.0 {
@@ -171,7 +173,7 @@ mod tests {
                 assert!((exact(&loss, row, label) - wanted).abs() < 1e-10, "{loss:?} {wanted}");
             }
         }
-        // Where the loss of the rounded softmax is zero.
+        // Here the loss of the rounded softmax is zero.
         let tiny = (-40.0f64).exp() + (-43.0f64).exp();
         assert!((exact(&Loss::CrossEntropy, &rows[2], 0) / tiny - 1.0).abs() < 1e-10);
     }

@@ -1,4 +1,4 @@
-//! Whether there are gradients, and whether they exceed the noise.
+//! Checks of gradients: whether they exist, and whether they exceed the noise.
 
 use super::judgement::Judgement;
 use super::labelled::median;
@@ -9,9 +9,9 @@ use crate::Verdict;
 use cni_attacks::rows::{bools, read};
 use cni_attacks::{Attack, AttackError, Eot, Loss, Norm, Objective, Passes};
 
-/// A cross-entropy below this is that of a softmax that single precision rounds to one.
+/// The largest cross-entropy of a softmax that single precision rounds to one.
 const SATURATED: f64 = 1.2e-7;
-/// The share of images without a gradient that fails.
+/// The share of images without a gradient at which the check fails.
 const MANY: f64 = 0.05;
 
 pub(super) fn health_cost(setup: &Setup, size: Size) -> Passes {
@@ -28,7 +28,7 @@ struct Health {
 }
 
 pub(super) fn health(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
-    let examples = sample.problem.len();
+    let examples = sample.batch.len();
     let (mut zero, mut broken, mut saturated) = (0, 0, 0);
     let (mut values, mut lengths) = (Vec::new(), Vec::new());
     for loss in sample.setup().losses() {
@@ -58,9 +58,9 @@ pub(super) fn health(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         _ => Verdict::Skipped,
     };
     let measured = format!(
-        "of {examples} images at most {zero} that are not yet misclassified have a gradient of zero, {broken} have one \
-         that is NaN or infinite; {saturated} have logits so far apart that the softmax rounds to one; median \
-         lengths: {}",
+        "of {examples} images at most {zero} that are not yet misclassified have a gradient of \
+         zero, {broken} have one that is NaN or infinite; {saturated} have logits so far apart \
+         that the softmax rounds to one; median lengths: {}",
         lengths.join(", ")
     );
     let result = CheckResult::judged(&judgement.at_least(verdict), measured);
@@ -71,23 +71,23 @@ pub(super) fn health(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
 fn of_loss(sample: &Sample<'_>, loss: &Loss) -> Result<Health, AttackError> {
     let (context, key) = (sample.context, sample.key("gradient-health"));
     let mut health = Health::default();
-    for part in context.chunks(&sample.problem) {
+    for part in context.chunks(&sample.batch) {
         let objective = Objective::new(loss.clone(), &part.goal);
         let found = context.ask(context.model, |access| {
             access.gradient(&part.images, &objective, &part.examples, Eot::ONE, key)
         });
         let found = match found {
             Err(AttackError::NonFinite { field: "gradient", got, .. }) => {
-                // The passes were made although their result was refused.
+                // The passes were made, although their result was refused.
                 context.spend(Eot::ONE.gradient_cost() * part.len() as u64);
                 health.broken += got;
                 continue;
             }
             found => found?,
         };
-        // A number below the smallest normal one has lost its digits: it counts as zero.
+        // A number below the smallest normal one has lost its digits, so it counts as zero.
         let largest = read(&Norm::Linf.length(found.gradient.clone()));
-        // At misclassified images some losses are flat by design.
+        // Some losses are flat at misclassified images by design.
         let wrong = bools(&part.goal.reached(&found.logits));
         let lost = |(size, wrong): (&f64, &bool)| *size < f64::from(f32::MIN_POSITIVE) && !wrong;
         health.zero += largest.iter().zip(&wrong).filter(|pair| lost(*pair)).count();
@@ -100,7 +100,7 @@ fn of_loss(sample: &Sample<'_>, loss: &Loss) -> Result<Health, AttackError> {
     Ok(health)
 }
 
-/// Why the noise of gradients does not matter to the audited attack.
+/// The reason why the noise of gradients does not matter to the audited attack, if it does not.
 pub(super) fn without_gradients(setup: &Setup) -> Option<String> {
     let reason = || format!("{} takes no gradient of the model", setup.attack.name());
     setup.attack.gradient_draws().is_none().then(reason)
@@ -114,7 +114,7 @@ pub(super) fn noise(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (context, key) = (sample.context, sample.key("gradient-noise"));
     let (draws, reference) = (sample.setup().eot().draws, sample.setup().sizes.reference);
     let (mut ratios, mut agreements) = (Vec::new(), Vec::new());
-    for part in context.chunks(&sample.problem) {
+    for part in context.chunks(&sample.batch) {
         let objective = Objective::new(sample.setup().loss(), &part.goal);
         let gradient = |eot: Eot, key| {
             let found = context.ask(context.model, |access| {
@@ -133,7 +133,7 @@ pub(super) fn noise(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         }
         let count = reference as f64;
         let mean = sum.div_scalar(count);
-        // ‖E g‖² is the squared length of the mean less the part of the noise, tr Σ / R.
+        // ‖E g‖² is the squared length of the mean minus the part of the noise, tr Σ / R.
         for (length, squares) in read(&Norm::L2.length(mean.clone())).into_iter().zip(squares) {
             let spread = (squares - count * length * length).max(0.0) / (count - 1.0);
             let signal = (length * length - spread / count).max(0.0);
@@ -151,8 +151,8 @@ pub(super) fn noise(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     }
     let verdict = if ratio < 1.0 { Verdict::Warn } else { Verdict::Pass };
     let measured = format!(
-        "over {draws} draws the mean gradient is {ratio:.2} times as long as its error, and {} of its signs are those \
-         of the mean over {reference} others (medians)",
+        "over {draws} draws the mean gradient is {ratio:.2} times as long as its error, and {} of \
+         its signs are those of the mean over {reference} others (medians)",
         percent(agreement)
     );
     Ok(CheckResult::new(verdict, measured)

@@ -1,4 +1,4 @@
-//! The verdict of a rule, and what could have been seen.
+//! Judgements: the verdict of a rule, and the smallest difference that it could have seen.
 
 use super::labelled::LabelledPredictions;
 use crate::Verdict;
@@ -9,14 +9,13 @@ pub(super) struct Judgement {
     pub verdict: Verdict,
     /// The difference, or share, that the rule names.
     pub bound: f64,
-    /// The smallest that could have been told from chance.
+    /// The smallest difference, or share, that could have been told from chance.
     pub detectable: f64,
-    /// Examples behind the verdict.
+    /// The number of examples behind the verdict.
     pub examples: usize,
-    /// Examples that it would take to see the bound.
+    /// The number of examples that would be needed to see the bound.
     needed: Option<usize>,
-    /// The largest difference that is possible by an upper confidence limit, if the pass rests on
-    /// it.
+    /// The upper confidence limit of the difference, if the pass rests on it.
     nothing: Option<f64>,
 }
 
@@ -36,8 +35,8 @@ impl Judgement {
         Self { verdict, bound, detectable, examples, needed, nothing: None }
     }
 
-    /// The verdict on `count` examples of `of`: a warning if `warns` holds, a failure if `fails`
-    /// holds. It is inconclusive if so few examples cannot show a share of `bound`.
+    /// The judgement of `count` examples of `of`: a warning if `warns` holds, a failure if `fails`
+    /// holds. It is inconclusive if this number of examples cannot show a share of `bound`.
     pub fn of_count(
         count: usize,
         of: usize,
@@ -58,12 +57,13 @@ impl Judgement {
         Self::new(verdict, bound, visible(of), of, needed)
     }
 
-    /// Takes the robust accuracy under the audited attack into account: no attack can win more.
+    /// Takes the robust accuracy under the audited attack into account, because no attack can win
+    /// more.
     pub fn limited_by(self, left: &LabelledPredictions) -> Self {
         self.at_most(left.at_most())
     }
 
-    /// Takes an upper limit of the difference into account: an inconclusive check has passed if the
+    /// Takes an upper limit of the difference into account: an inconclusive check passes if the
     /// limit is within the bound.
     pub fn at_most(self, most: f64) -> Self {
         let most = most.max(0.0);
@@ -75,13 +75,14 @@ impl Judgement {
         }
     }
 
-    /// The same with a graver verdict, for reasons that the measurement gives.
+    /// The same judgement with a verdict that is at least this grave, for reasons that the
+    /// measurement gives.
     pub fn at_least(self, verdict: Verdict) -> Self {
         Self { verdict: self.verdict.max(verdict), ..self }
     }
 
-    /// The same for too few draws to tell which examples are misclassified: counts of them show
-    /// nothing.
+    /// The same judgement, inconclusive: the draws are too few to tell which examples are
+    /// misclassified.
     pub fn of_few_draws(self) -> Self {
         let verdict = match self.verdict {
             Verdict::Pass => Verdict::Inconclusive,
@@ -90,7 +91,7 @@ impl Judgement {
         Self { verdict, detectable: 1.0, needed: None, nothing: None, ..self }
     }
 
-    /// The graver of two verdicts, with the larger of the two detectable differences. The pass
+    /// The graver of two judgements, with the larger of the two detectable differences. The pass
     /// rests on an upper limit only if both do.
     pub fn and(self, other: Self) -> Self {
         let [first, second] = match other.verdict > self.verdict {
@@ -111,17 +112,17 @@ impl Judgement {
         Self { detectable, needed, nothing, ..first }
     }
 
-    /// The largest difference that was possible, of a check that passes for that reason.
+    /// The upper limit of the difference, if the check passes because of it.
     pub fn at_most_seen(&self) -> Option<f64> {
         self.nothing.filter(|_| self.verdict == Verdict::Pass)
     }
 
-    /// The examples that an inconclusive check would need, and has not had.
+    /// The number of examples that an inconclusive check would need.
     pub fn needed(&self) -> Option<usize> {
         self.needed.filter(|_| self.verdict == Verdict::Inconclusive)
     }
 
-    /// What the text of the measurement adds about the verdict.
+    /// The note on the verdict that is added to the measurement.
     pub fn note(&self) -> String {
         let points = |share: f64| format!("{:.1}", 100.0 * share);
         let [detectable, bound] = [self.detectable, self.bound].map(points);
@@ -135,7 +136,8 @@ impl Judgement {
                     None => "more draws, and not more examples, would show".to_string(),
                 };
                 format!(
-                    "; {} examples could show no less than {detectable} points, {needed} the {bound} of the rule",
+                    "; {} examples could show no less than {detectable} points, {needed} the \
+                     {bound} of the rule",
                     self.examples
                 )
             }

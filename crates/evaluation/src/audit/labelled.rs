@@ -1,21 +1,21 @@
-//! The model's predictions of examples in draws of its noise, beside their labels.
+//! Predictions of examples in draws of the model's noise, with the labels.
 
 use crate::clopper_pearson;
 use crate::record::accuracy::plurality;
 use crate::{Estimate, Hits};
 use cni_attacks::{DrawPredictions, Severity};
 
-/// The chance that a limit is wrong by: that of two standard errors on one side of a normal law.
+/// The chance of error of a one-sided limit: that of two standard errors of a normal law.
 pub(super) const CHANCE: f64 = 0.022_75;
 
-/// The predictions of examples in a number of draws, beside their labels.
+/// Predictions of examples in several draws, with their labels.
 #[derive(Clone, Debug)]
 pub(super) struct LabelledPredictions {
-    /// For each draw the class of each example.
+    /// The predicted class of each example, for each draw.
     pub predicted: Vec<Vec<i64>>,
-    /// For each draw whether the class is the label.
+    /// Whether the class is the label, for each draw and example.
     pub correct: Vec<Vec<bool>>,
-    /// The mean over draws of each example's margin in the attacker's favour.
+    /// The mean margin of each example over the draws; positive in the attacker's favour.
     pub margin: Vec<f64>,
     /// The number of further examples, which count as misclassified in every draw.
     pub wrong: usize,
@@ -59,7 +59,7 @@ impl LabelledPredictions {
         }
     }
 
-    /// The rows of `other` where `take` holds, else these.
+    /// The rows of `other` for which `take` is true, else these.
     pub fn or(mut self, take: &[bool], other: &Self) -> Self {
         for (row, _) in take.iter().enumerate().filter(|(_, take)| **take) {
             for draw in 0..self.correct.len() {
@@ -76,7 +76,7 @@ impl LabelledPredictions {
         self.margin.len() + self.wrong
     }
 
-    /// For each draw and example, one if it is classified correctly, else zero.
+    /// A table of draws by examples: one if the example is classified correctly, else zero.
     pub fn table(&self) -> Vec<Vec<f64>> {
         let of_draw = |draw: &Vec<bool>| {
             let hits = draw.iter().map(|&hit| f64::from(u8::from(hit)));
@@ -85,7 +85,7 @@ impl LabelledPredictions {
         self.correct.iter().map(of_draw).collect()
     }
 
-    /// The accuracy at 95 % confidence.
+    /// The estimate of the accuracy at 95 % confidence.
     pub fn estimate(&self) -> Estimate {
         let mut hits = Hits::new(self.correct.len());
         let padded = |draw: &Vec<bool>| -> Vec<bool> {
@@ -102,8 +102,8 @@ impl LabelledPredictions {
 
     /// The upper confidence limit of the accuracy, which is the most that any attack could win.
     ///
-    /// It is that of Clopper and Pearson, for as many whole examples as the shares of draws make
-    /// up. With few examples it is high, even if none of them is classified correctly.
+    /// It is Clopper and Pearson's, for the number of whole examples that the shares of draws add
+    /// up to. With few examples it is high, even if none of them is classified correctly.
     pub fn at_most(&self) -> f64 {
         let right = self.shares().iter().sum::<f64>().ceil() as u64;
         let limits = clopper_pearson(right, self.examples() as u64, 1.0 - 2.0 * CHANCE);
@@ -117,7 +117,7 @@ impl LabelledPredictions {
         (0..self.margin.len()).map(|row| hits(row) / draws).collect()
     }
 
-    /// The severity of each example: in how many draws it is misclassified, and its mean margin.
+    /// The severity of each example: the number of draws that misclassify it, and its mean margin.
     pub fn severity(&self) -> Vec<Severity> {
         let wrong = |row: usize| self.correct.iter().filter(|draw| !draw[row]).count();
         let margins = self.margin.iter().enumerate();
@@ -131,8 +131,8 @@ impl LabelledPredictions {
         plurality(&self.predicted)
     }
 
-    /// The rows that most draws misclassify here and most classify correctly in `other`, with
-    /// shares of draws that differ by two standard errors.
+    /// The rows that most draws misclassify here and most draws classify correctly in `other`, with
+    /// shares of draws that differ by at least two standard errors.
     pub fn broken_only_here(&self, other: &Self) -> Vec<usize> {
         let draws = self.correct.len() as f64;
         let clear = if draws > 1.0 { (2.0 / draws).sqrt() } else { 0.0 };
@@ -144,7 +144,7 @@ impl LabelledPredictions {
     }
 }
 
-/// The middle value; zero of none.
+/// The median; zero if there are no values.
 pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -159,7 +159,7 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
 pub(super) mod tests {
     use super::*;
 
-    /// One draw of a list of examples.
+    /// Predictions of a list of examples in one draw.
     pub fn predictions(correct: &[bool]) -> LabelledPredictions {
         let predicted = correct.iter().map(|&hit| i64::from(!hit)).collect();
         LabelledPredictions {
@@ -181,13 +181,13 @@ pub(super) mod tests {
         assert_eq!(median(vec![3.0, 1.0, 2.0, 10.0]), 2.5);
     }
 
-    /// 1 − 0.02275^(1/n) if no example is classified correctly.
+    /// With n examples and none classified correctly, the limit is 1 − 0.02275^(1/n).
     #[test]
     fn little_is_left_to_win_only_where_many_examples_say_so() {
         let none = |examples| predictions(&vec![false; examples]).at_most();
         assert!((none(16) - (1.0 - CHANCE.powf(1.0 / 16.0))).abs() < 1e-9, "{}", none(16));
         assert!(none(16) > 0.2 && none(256) < 0.015);
-        // Examples that were left out because they are wrong count.
+        // Examples that were left out because they are always misclassified count.
         let some = LabelledPredictions { wrong: 240, ..predictions(&[false; 16]) };
         assert_eq!(some.at_most(), none(256));
         assert_eq!(LabelledPredictions { wrong: 3, ..predictions(&[true]) }.accuracy(), 0.25);

@@ -1,11 +1,11 @@
-//! The audit of an attack: is the attack behind a number any good against this model?
+//! The audit of an attack: is the attack behind a number strong enough against this model?
 //!
-//! Most robust accuracies that were ever withdrawn had been measured by attacks that could not win:
-//! their gradients were masked, they averaged the model's noise over too few draws, or they took
-//! too few steps (Athalye et al., arXiv 1802.00420; Carlini et al., arXiv 1902.06705; Tramèr et
-//! al., arXiv 2002.08347; Zimmermann et al., arXiv 2206.13991). An [`Audit`] makes the checks that
-//! these authors ask for, and those that a stochastic model needs besides. Each result is a
-//! [`Check`](crate::Check): a verdict, what was measured, the rule, and what to do.
+//! Most robust accuracies that had to be withdrawn were measured with attacks that could not
+//! succeed: gradients were masked, the attack averaged the model's noise over too few draws, or it
+//! took too few steps (Athalye et al., arXiv 1802.00420; Carlini et al., arXiv 1902.06705; Tramèr
+//! et al., arXiv 2002.08347; Zimmermann et al., arXiv 2206.13991). An [`Audit`] runs the checks
+//! that these authors ask for, and further checks for models with noise. Each result is a
+//! [`Check`](crate::Check): a verdict, the measurement, the rule, and advice.
 //!
 //! ```
 //! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -13,7 +13,8 @@
 //! use cni_evaluation::audit::Audit;
 //! # let device = Device::flex();
 //! # let model = LinearConfig::new(12, 2).init(&device);
-//! # let frozen = FrozenModel::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
+//! # let forward = |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3));
+//! # let frozen = FrozenModel::new(&model, forward);
 //! # let images = Tensor::full([5, 3, 2, 2], 0.5, &device);
 //! # let labels = Tensor::from_ints([0, 1, 0, 1, 0], &device);
 //! let audit = Audit::new(Pgd::new(Threat::linf(8.0 / 255.0)?));
@@ -26,38 +27,38 @@
 //!
 //! # The checks
 //!
-//! Accuracies are compared on the same examples under the same draws, which no attack has used;
-//! images that the model gets wrong in every draw count as wrong and are not attacked. A difference
-//! is raised only if it exceeds the rule's bound, which is *b* points, and two of its standard
-//! errors as well, so that an audit raises no false alarms.
+//! Accuracies are compared on the same examples under the same draws, which no attack has used.
+//! Images that the model misclassifies in every draw count as wrong and are not attacked. A check
+//! raises a difference only if it exceeds the bound of the rule, *b* points, and two of its
+//! standard errors. So the audit raises few false alarms.
 //!
-//! A check that found nothing has [passed](crate::Verdict::Pass) only if it would have
-//! seen what its rule names. Each says what was the smallest difference that it could have told
-//! from chance, and where that is larger than the bound the check is
-//! [inconclusive](crate::Verdict::Inconclusive), and says how many examples it would
-//! need. If the upper confidence limit of the robust accuracy under the audited attack is below
-//! the bound, no other attack can win that much, and the check has passed.
+//! A check that found nothing has [passed](crate::Verdict::Pass) only if it could have seen what
+//! its rule names. Each check states the smallest difference that it could have told from chance.
+//! If that is larger than the bound, the check is [inconclusive](crate::Verdict::Inconclusive) and
+//! states how many examples it would need. If the upper confidence limit of the robust accuracy
+//! under the audited attack is below the bound, no other attack can win that much, and the check
+//! has passed.
 //!
-//! | effort | *b* | sees that from |
+//! \x01 effort | *b* | sees *b* from |
 //! | --- | --- | --- |
 //! | quick | 3 points | 133 examples |
 //! | standard | 2 points | 200 examples |
 //! | thorough | 1 point | 400 examples |
 //!
-//! These numbers hold if all other examples are classified alike on both sides; otherwise it takes
-//! more.
+//! These numbers of examples hold if all other examples are classified alike on both sides.
+//! Otherwise more are needed.
 //!
 //! # Attacks
 //!
 //! Every [`Attack`](cni_attacks::Attack) can be audited. Checks that vary a setting make their
-//! variants by its [knobs](cni_attacks::Knob); a check whose knob the attack lacks is skipped, and
-//! says which. The other checks ask about the model, or compare the attack with attacks of the
-//! audit's own in the same threat: FGSM, random points, Square and APGD. These take the audited
-//! attack's loss and draws; an attack without a loss is compared with those on the cross-entropy,
-//! and one without a number of draws with those over 20 draws.
+//! variants with the attack's [knobs](cni_attacks::Knob). If the attack lacks the knob, the check
+//! is skipped and says so. Other checks ask about the model, or compare the attack with attacks of
+//! the audit in the same threat: FGSM, random points, Square and APGD. These use the loss and the
+//! draws of the audited attack. If it has no loss, they use the cross-entropy; if it has no number
+//! of draws, they use 20.
 //!
-//! Checks of gradients ask the model, whatever the attack: without sound gradients the comparison
-//! with FGSM and APGD says nothing either.
+//! Checks of gradients ask the model, whatever the attack is: without sound gradients the
+//! comparison with FGSM and APGD is no evidence either.
 //!
 //! | without | is skipped |
 //! | --- | --- |
@@ -70,24 +71,24 @@
 //! | the knob `loss`, and for a noisy model `expectation` | `loss-choice` |
 //! | the knob `iterate`, at the last iterate | `silent-success` |
 //! | an attack that learns from the model; a surrogate, or noise | `transfer` |
-//! | [draws that decide](cni_attacks::Attack::deciding_draws) on the result | `draw-transfer` |
+//! \x01 an attack that works with two classes | `active-test` |
 //! | an attack that can do with two classes | `active-test` |
 //!
-//! Checks of noise are skipped for a model without noise. An attack that
-//! [cannot tell its cost](cni_attacks::Attack::cost) is taken to cost a thousand forward passes.
+//! Checks of noise are skipped for a model without noise. An attack that [cannot tell its
+//! cost](cni_attacks::Attack::cost) is assumed to cost a thousand forward passes for each example.
 //!
 //! # Rules
 //!
 //! | check | raised if |
 //! | --- | --- |
-//! | `determinism` | equal keys give unequal logits, or noise is silent at the images (fails); under 10 draws judge |
+//! | `determinism` | equal keys give unequal logits, or the model has noise except at the images (fails); fewer than 10 draws judge |
 //! | `logits` | outputs are not negative and sum to one: probabilities (fails) |
-//! | `gradient-health` | an image that is classified correctly has a gradient of zero, or 20 % are saturated; NaN, infinite or 5 % zero fail |
+//! | `gradient-health` | an image that is classified correctly has a gradient of zero, or 20 % are saturated (fails if over 5 % are zero, or any is NaN or infinite) |
 //! | `finite-difference` | gradients and differences of the loss differ by over 1 % (fails over 10 %) |
 //! | `gradient-noise` | the mean gradient over the audited draws is shorter than its error |
 //! | `draw-sweep` | draws past the audited number cost over *b* points of accuracy (fails over 5) |
-//! | `fixed-noise` | with one draw held, a random point does as much (fails), or accuracy is over *b* points higher (fails over 10) |
-//! | `noise-off` | with the noise off, a random point does as much (fails), or accuracy is over *b* points higher (fails over 10) |
+//! | `fixed-noise` | with one draw held, a random point does as much as the attack (fails), or accuracy is over *b* points higher (fails over 10) |
+//! | `noise-off` | with the noise off, a random point does as much as the attack (fails), or accuracy is over *b* points higher (fails over 10) |
 //! | `epsilon-sweep` | accuracy rises with ε by over *b* points (fails over 5), or ends above 1 / classes (fails) |
 //! | `steps-sweep` | doubling the steps costs over *b* points of accuracy (fails over 5) |
 //! | `restarts-sweep` | doubling the restarts costs over *b* points of accuracy (fails over 5) |
@@ -105,10 +106,10 @@
 //! | `loss-surface` | the loss rises less along the gradient than along a random direction |
 //! | `active-test` | the attack misses over 5 % of planted adversarial images (fails over 20 %) |
 //!
-//! [`case_study`] works through a defence that they expose.
+//! [`case_study`] works through a defence that these checks expose.
 //!
-//! The rest of what the authors ask for needs training, or a person: seeds of training, selection
-//! of the model on data held out, attacks adapted to the defence.
+//! Further advice of these authors needs training or a person: several seeds of training, selection
+//! of the model on held-out data, and attacks adapted to the defence.
 
 mod active;
 mod baselines;

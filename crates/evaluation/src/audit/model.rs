@@ -1,4 +1,4 @@
-//! The model's output: whether it is a function of the key, and whether it is logits.
+//! Checks of the model's output: whether it is a function of the key, and whether it is logits.
 
 use super::result::{CheckResult, percent};
 use super::sample::Sample;
@@ -10,7 +10,7 @@ use cni_attacks::{AttackError, Passes, RandomNoise};
 use cni_attacks::{ROUNDING, differing_share};
 
 pub(super) fn determinism_cost(setup: &Setup, size: Size) -> Passes {
-    // A model that seems to have no noise is asked beside the images as well.
+    // A model that seems to have no noise is also asked at points beside the images.
     let beside = if setup.stochastic { 0 } else { 2 };
     forwards((2 * setup.sizes.replays + 1 + beside) * size.examples)
 }
@@ -20,14 +20,14 @@ pub(super) fn determinism(sample: &Sample<'_>) -> Result<CheckResult, AttackErro
     let replays = setup.sizes.replays as u64;
     let (mut differ, mut changed, mut pairs) = (0, 0, 0);
     let mut hidden = false;
-    for part in context.chunks(&sample.problem) {
+    for part in context.chunks(&sample.batch) {
         let at = |images: &Tensor<4>, draw| {
             context.ask(context.model, |access| {
                 access.logits(images, &part.goal, &part.examples, key, draw)
             })
         };
         let logits = |draw| at(&part.images, draw);
-        // Sums in another order differ by rounding, which is no randomness.
+        // Sums in another order differ by rounding, which is not randomness.
         let unequal = |a: Tensor<2>, b| differing_share(a, b).max().into_scalar::<f64>() > ROUNDING;
         let first = logits(0)?;
         let classes = |logits| read(&Tensor::<2>::argmax(logits, 1).float());
@@ -56,8 +56,8 @@ pub(super) fn determinism(sample: &Sample<'_>) -> Result<CheckResult, AttackErro
     };
     match setup.stochastic {
         false if hidden => {
-            measured += "; different keys gave equal logits at the images and unequal ones beside them: the model has noise, \
-                         and was taken for one without";
+            measured += "; different keys gave equal logits at the images and unequal ones beside \
+                         them: the model has noise, and was taken for one without";
             verdict = Verdict::Fail;
         }
         false => measured += "; so did different keys: the model has no noise",
@@ -84,7 +84,7 @@ pub(super) fn logits_cost(_: &Setup, size: Size) -> Passes {
 pub(super) fn logits(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (context, key) = (sample.context, sample.key("logits"));
     let (mut low, mut high, mut sums_off) = (f64::INFINITY, f64::NEG_INFINITY, 0.0f64);
-    for part in context.chunks(&sample.problem) {
+    for part in context.chunks(&sample.batch) {
         let logits = context.ask(context.model, |access| {
             access.logits(&part.images, &part.goal, &part.examples, key, 0)
         })?;
@@ -98,7 +98,8 @@ pub(super) fn logits(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         true => (
             Verdict::Fail,
             format!(
-                "outputs from {low:.2e} to {high:.2e}, and those of each image sum to one: they are probabilities"
+                "outputs from {low:.2e} to {high:.2e}, and those of each image sum to one: they \
+                 are probabilities"
             ),
         ),
         false => (

@@ -1,4 +1,4 @@
-//! The attack on the model without its randomness, which must not be harder.
+//! Checks on the model without its randomness, which must not be harder to attack.
 
 use super::context::Model;
 use super::difference::{AccuracyDifference, subtract};
@@ -9,7 +9,7 @@ use super::setup::{Setup, Size, forwards};
 use crate::Verdict;
 use cni_attacks::{Attack, AttackError, FixedNoise, Passes, RandomNoise};
 
-/// The fewest images on which margins tell an attack from a random point.
+/// The smallest number of images on which margins tell an attack from a random point.
 const ENOUGH: usize = 10;
 
 pub(super) fn fixed_cost(setup: &Setup, size: Size) -> Passes {
@@ -42,16 +42,16 @@ pub(super) fn off(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     compare(sample, "off", found)
 }
 
-/// LabelledPredictions of a model without noise: of images that the noisy model classifies
-/// correctly in some draw, and after them of those that it always misclassifies.
+/// Predictions of a model without noise: first of the images that the noisy model classifies
+/// correctly in some draw, then of those that it always misclassifies.
 struct WithoutNoise {
-    /// The unattacked images.
+    /// The predictions of the clean images.
     clean: LabelledPredictions,
-    /// The attacked images.
+    /// The predictions of the attacked images.
     robust: LabelledPredictions,
-    /// The first of these, attacked.
+    /// The predictions of the first of these images, attacked.
     pushed: LabelledPredictions,
-    /// The same, at random points of the ball.
+    /// The predictions of the same images at random points of the ball.
     moved: LabelledPredictions,
 }
 
@@ -64,19 +64,20 @@ impl WithoutNoise {
     }
 }
 
-/// The predictions of a model without noise of unattacked images, of random points of the ball and
-/// of attacked images.
+/// The predictions of a model without noise: of clean images, of random points of the ball, and of
+/// attacked images.
 fn attacked(sample: &Sample<'_>, model: Model<'_>) -> Result<WithoutNoise, AttackError> {
     let (context, attack) = (sample.context, sample.setup().without_draws());
     let clean = |sample: &Sample<'_>| {
-        let (problem, key) = (&sample.problem, context.key.named("judge"));
-        context.judge(model, problem, &problem.images, key, 1)
+        let (batch, key) = (&sample.batch, context.key.named("judge"));
+        context.judge(model, batch, &batch.images, key, 1)
     };
     let whole = |predictions: LabelledPredictions| LabelledPredictions { wrong: 0, ..predictions };
     let moved = sample.find_on(model, &RandomNoise::new(attack.threat()))?.predictions;
     let pushed = sample.find_on(model, &attack)?.predictions;
     let (mut clean_all, mut robust) = (clean(sample)?, whole(pushed.clone()));
-    // An image that noise makes wrong may be classified correctly without it, and counts.
+    // An image that is misclassified because of the noise may be classified correctly without it,
+    // so it counts.
     if let Some(others) = sample.others() {
         clean_all.extend(clean(&others)?);
         robust.extend(whole(others.find_on(model, &attack)?.predictions));
@@ -84,7 +85,7 @@ fn attacked(sample: &Sample<'_>, model: Model<'_>) -> Result<WithoutNoise, Attac
     Ok(WithoutNoise { clean: clean_all, robust, pushed, moved })
 }
 
-/// Compares what the attack does to accuracy and margins without the randomness and with it.
+/// Compares the effect of the attack on accuracy and margins without the randomness and with it.
 fn compare(
     sample: &Sample<'_>,
     state: &str,
@@ -93,14 +94,14 @@ fn compare(
     let noisy = sample.audited()?.predictions;
     let robust_gap = AccuracyDifference::apart(&robust, &noisy);
     let clean_gap = AccuracyDifference::apart(&clean, &sample.clean);
-    // By how much less the attack lowers accuracy; a higher clean accuracy without noise does not
-    // count as robustness.
+    // The amount by which the attack lowers accuracy less than with live noise. A higher clean
+    // accuracy without noise does not count as robustness.
     let less_lost = match clean_gap.mean > 0.0 {
         true => AccuracyDifference::of_losses([&robust, &clean], [&noisy, &sample.clean]),
         false => robust_gap,
     };
     let judgement = less_lost.judge(sample.setup().bound(), 0.1, 1);
-    // With a small ε or a robust model margins move although accuracies do not.
+    // With a small ε or a robust model, margins move even if accuracies do not.
     let pushed = AccuracyDifference::new(&subtract(&pushed.margin, &moved.margin), 0.0);
     let idle = !pushed.exceeds(0.0, 1);
     let verdict = match idle {
@@ -109,7 +110,8 @@ fn compare(
         false => Verdict::Skipped,
     };
     let mut measured = format!(
-        "with its noise {state} robust accuracy is {} and clean accuracy {}, with live noise {} and {}",
+        "with its noise {state} robust accuracy is {} and clean accuracy {}, with live noise {} \
+         and {}",
         percent(robust.accuracy()),
         percent(clean.accuracy()),
         percent(noisy.accuracy()),

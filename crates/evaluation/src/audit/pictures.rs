@@ -1,4 +1,4 @@
-//! Whether the attack's results survive as image files, and owe nothing to leaked labels.
+//! Checks of the images: whether they survive as image files, and whether labels leak into them.
 
 use super::difference::AccuracyDifference;
 use super::judgement::Judgement;
@@ -21,7 +21,8 @@ pub(super) fn eight_bit(sample: &Sample<'_>) -> Result<CheckResult, AttackError>
     let bound = sample.setup().bound();
     let judgement = lost.judge(bound, bound.max(0.5 * damage), 1);
     let measured = format!(
-        "robust accuracy is {} on images rounded to 8 bits and {} on images as they were found; clean accuracy is {}",
+        "robust accuracy is {} on images rounded to 8 bits and {} on images as they were found; \
+         clean accuracy is {}",
         percent(rounded.accuracy()),
         percent(found.predictions.accuracy()),
         percent(sample.clean.accuracy())
@@ -42,10 +43,10 @@ pub(super) fn leakage_cost(setup: &Setup, size: Size) -> Passes {
 
 pub(super) fn leakage(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (context, setup) = (sample.context, sample.setup());
-    // These images are made to leave the predicted class, and judged by the true one.
-    let problem = sample.relabelled(&sample.problem, &sample.clean.votes());
+    // These images are made to leave the predicted class, but are judged by the true one.
+    let batch = sample.relabelled(&sample.batch, &sample.clean.votes());
     let by_prediction = |attack: &dyn Attack| -> Result<LabelledPredictions, AttackError> {
-        sample.judge(&context.attack(context.model, attack, &problem, context.attack_key())?)
+        sample.judge(&context.attack(context.model, attack, &batch, context.attack_key())?)
     };
     let [one_step, _] = setup.one_step();
     let pairs = [

@@ -7,22 +7,22 @@ use super::table::{CHECKS, Entry, Needs, Takes};
 use cni_attacks::{Attack, Passes};
 use serde::{Deserialize, Serialize};
 
-/// The plan of an audit: what it will cost at most, in passes of single images through models.
+/// The plan of an audit: its largest cost, in passes of single images.
 ///
-/// Each check takes the examples that it needs to see the difference which its rule names, then
-/// more of them, the cheapest checks first, until the effort's budget is spent; none takes fewer
-/// than the effort's least number.
+/// Each check takes the examples that it needs to see the difference that its rule names. Then the
+/// checks take more, the cheapest first, until the budget of the effort is spent. No check takes
+/// fewer than the effort's smallest number.
 ///
-/// A plan made before the model is known supposes that it classifies every image correctly. If it
-/// does not, the audit attacks fewer images, takes more examples instead, and costs no more. An
-/// attack may cost less than it tells, as examples leave it early; `active-test` leaves out images
-/// at which no point can be planted; and the best of several attacks may not be the dearest. All
-/// else costs what is planned. If an attack [cannot tell its cost](cni_attacks::Attack::cost), this
-/// is no upper bound.
+/// A plan that is made before the model is known assumes that the model classifies every image
+/// correctly. If it does not, the audit attacks fewer images, takes more examples instead, and
+/// costs no more. The audit can cost less than planned for three reasons: examples leave an attack
+/// early, `active-test` leaves out images at which no point can be planted, and the best of several
+/// attacks is not the most expensive one. If an attack [cannot tell its
+/// cost](cni_attacks::Attack::cost), the plan is no upper bound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The cost of what several checks share: the judgement of unattacked images, the audited
-    /// attack, and the stronger attacks.
+    /// The cost of the results that several checks share: the predictions of clean images, the
+    /// audited attack, and the stronger attacks.
     pub shared: Passes,
     /// The checks, in the order in which they run.
     pub checks: Vec<PlannedCheck>,
@@ -31,11 +31,11 @@ pub struct Plan {
 /// One check of a [`Plan`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedCheck {
-    /// Its name.
+    /// The name of the check.
     pub name: String,
-    /// The examples it will take; none if it is skipped.
+    /// The number of examples that it will take; zero if it is skipped.
     pub examples: usize,
-    /// What it costs at most, without what it shares.
+    /// Its largest cost, without the results that it shares.
     pub passes: Passes,
 }
 
@@ -43,12 +43,12 @@ pub struct PlannedCheck {
 #[derive(Clone, Copy)]
 pub(super) struct Images<'a> {
     pub available: usize,
-    /// Those that the model classifies correctly in some draw, if that is known.
+    /// The images that the model classifies correctly in some draw, if they are known.
     pub right: Option<&'a [usize]>,
 }
 
 impl Images<'_> {
-    /// The size of a check of the first of them.
+    /// The size of a check on the first of the images.
     pub fn size(&self, examples: usize) -> Size {
         let within = |right: &[usize]| right.partition_point(|&image| image < examples);
         Size { examples, right: self.right.map_or(examples, within) }
@@ -62,14 +62,14 @@ pub(super) struct Shared {
     pub strong: usize,
 }
 
-/// The number of available images that the checks need.
+/// The number of the available images that the checks need.
 pub(super) fn examples_needed(setup: &Setup, entries: &[&Entry], available: usize) -> usize {
     let applying = entries.iter().filter(|entry| entry.applies(setup));
     applying.map(|entry| entry.most(setup)).max().unwrap_or(1).clamp(1, available.max(1))
 }
 
 impl Plan {
-    /// The plan that spends no more than `budget`, as far as each check gets its fewest examples.
+    /// The plan that costs at most `budget`, unless the smallest numbers of examples cost more.
     pub(super) fn new(setup: &Setup, entries: &[&Entry], images: Images<'_>, budget: u64) -> Self {
         let most = |entry: &Entry| match entry.applies(setup) {
             true => entry.most(setup).min(images.available),
@@ -82,7 +82,7 @@ impl Plan {
         let mut examples: Vec<usize> = entries.iter().map(fewest).collect();
         let cost =
             |examples: &[usize]| weight(&Self::of(setup, entries, examples, images).passes());
-        // Checks that need the same costly attack grow together.
+        // Checks that need the same expensive attack grow together.
         let mut groups: Vec<Vec<usize>> = (0..entries.len()).map(|at| vec![at]).collect();
         groups.retain(|group| entries[group[0]].needs < Needs::Strong);
         let strong = |at: &usize| entries[*at].needs == Needs::Strong;
@@ -102,7 +102,7 @@ impl Plan {
                     more
                 };
                 let (mut low, mut high) = (0, aim + 1);
-                // The most examples that the budget allows.
+                // The largest number of examples that the budget allows.
                 while high - low > 1 {
                     let middle = if high > aim { aim } else { low + (high - low) / 2 };
                     match cost(&with(middle)) <= budget {
@@ -116,7 +116,7 @@ impl Plan {
         Self::of(setup, entries, &examples, images)
     }
 
-    /// The plan of checks that take so many examples.
+    /// The plan of checks that take these numbers of examples.
     fn of(setup: &Setup, entries: &[&Entry], examples: &[usize], images: Images<'_>) -> Self {
         let planned = |(entry, &examples): (&&Entry, &usize)| {
             let passes = match examples {
@@ -128,8 +128,8 @@ impl Plan {
         let checks = entries.iter().zip(examples).map(planned).collect();
         let mut plan = Self { shared: Passes::default(), checks };
         let most = plan.covers(entries, images, |_| true);
-        // Two draws at the images and two beside them tell whether there is noise, and one image
-        // tells the number of classes.
+        // Two draws at the images and two beside them tell whether there is noise. One image tells
+        // the number of classes.
         plan.shared = forwards(4 * images.available.min(8) + 1)
             + setup.judge_cost() * examples_needed(setup, entries, images.available) as u64
             + (setup.cost(&setup.attack) + setup.judge_cost()) * most.audit as u64
@@ -137,8 +137,8 @@ impl Plan {
         plan
     }
 
-    /// The images that the shared results must cover for those checks, by position, for which
-    /// `open` holds.
+    /// The number of images that the shared results must cover for the checks, by position, for
+    /// which `open` is true.
     pub(super) fn covers(
         &self,
         entries: &[&Entry],
@@ -156,20 +156,20 @@ impl Plan {
         })
     }
 
-    /// All passes together.
+    /// The cost of the whole plan.
     pub fn passes(&self) -> Passes {
         self.shared + self.checks.iter().map(|check| check.passes).sum()
     }
 }
 
 impl Audit {
-    /// What the audit will cost at most for a model of so many classes, with noise or without, if
-    /// there are examples enough.
+    /// The plan of this audit for a model with this number of classes, with noise or without, if
+    /// there are enough examples.
     pub fn plan(&self, classes: usize, stochastic: bool) -> Plan {
         self.plan_for(classes, stochastic, usize::MAX)
     }
 
-    /// What the audit will cost at most with so many examples.
+    /// The plan of this audit with this number of examples.
     pub fn plan_for(&self, classes: usize, stochastic: bool, examples: usize) -> Plan {
         let setup = self.setup(classes, stochastic);
         let images = Images { available: examples, right: None };
@@ -194,7 +194,7 @@ impl Audit {
         }
     }
 
-    /// The checks that are asked for.
+    /// The checks of this audit.
     pub(super) fn entries(&self) -> Vec<&'static Entry> {
         let asked = |entry: &&Entry| {
             self.only.as_ref().is_none_or(|only| only.iter().any(|name| name == entry.name))

@@ -1,21 +1,21 @@
-//! What an audit tells of itself while it runs.
+//! Progress of an audit.
 
 use crate::Check;
 use cni_attacks::Passes;
 
-/// The progress of an audit.
+/// The progress of a running audit, as its callback gets it.
 #[derive(Clone, Debug)]
 pub struct AuditProgress<'a> {
     /// The name of the check, or of a result that several checks share.
     pub check: &'a str,
-    /// Its number, from 1; zero for a result that several checks share.
+    /// The number of the check, from 1; zero for a result that several checks share.
     pub position: usize,
-    /// How many checks there are.
+    /// The number of checks.
     pub of: usize,
-    /// Passes of single images so far.
+    /// The cost so far, in passes of single images.
     pub passes: Passes,
-    /// Passes of the whole audit, as planned.
+    /// The planned cost of the whole audit, in passes of single images.
     pub planned: Passes,
-    /// The result, once the check has ended.
+    /// The finished check; absent before it has ended.
     pub done: Option<&'a Check>,
 }

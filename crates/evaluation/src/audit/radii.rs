@@ -8,8 +8,8 @@ use super::setup::{Setup, Size};
 use crate::Verdict;
 use cni_attacks::{Attack, AttackError, Knob, Norm, Passes};
 
-/// The radii besides the audited one, up to the diameter of the box, which allows to replace the
-/// whole image.
+/// The radii other than the audited one, up to the diameter of the box. At that radius the attacker
+/// may replace the whole image.
 fn radii(setup: &Setup, values: usize) -> Vec<f64> {
     let (sizes, used) = (&setup.sizes, setup.threat().epsilon());
     let norm = setup.threat().norm();
@@ -29,10 +29,10 @@ fn radii(setup: &Setup, values: usize) -> Vec<f64> {
     radii
 }
 
-/// The cost of the sweep over radii; in a norm of large radii fewer may be of use.
+/// The cost of the sweep over radii. In a norm of large radii fewer of them may be useful.
 pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
-    // Radii do not change what an attack costs, and the diameter of the smallest images is the
-    // smallest.
+    // The cost of an attack does not depend on its radius. The size of the images is not known
+    // here; the largest images have the most radii.
     let all = radii(setup, usize::MAX >> 1).len();
     let (few, one) = (setup.few(size.right), setup.judged([&setup.attack]));
     // The largest radius, and two neighbours between which accuracy may rise.
@@ -41,11 +41,11 @@ pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
 
 pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (setup, used) = (sample.setup(), sample.setup().threat().epsilon());
-    let values = sample.problem.images.dims()[1..].iter().product();
+    let values = sample.batch.images.dims()[1..].iter().product();
     let radii = radii(setup, values);
     let at = |sample: &Sample<'_>, radius: f64| -> Result<LabelledPredictions, AttackError> {
         match radius {
-            // A ball of radius zero holds the image alone.
+            // A ball of radius zero contains only the image.
             0.0 => Ok(sample.clean.clone()),
             radius if radius == used => Ok(sample.audited()?.predictions),
             radius => {
@@ -68,7 +68,7 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (largest, last) = (places[places.len() - 1], all.len() - 1);
     let (mut left, rise) = match sample.rest() {
         None => (all[last].clone(), rise(&all[first], &all[first + 1])),
-        // The few images only tell which two radii to compare on the others.
+        // The few images only decide which two radii are compared on the others.
         Some(rest) => {
             let end = at(&rest, largest)?;
             let ends = [first, first + 1].map(|place| match place == last {

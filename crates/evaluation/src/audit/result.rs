@@ -1,11 +1,12 @@
-//! The result of a check, before it is named and counted.
+//! The result of a check before it is named and counted.
 
 use super::judgement::Judgement;
 use super::labelled::LabelledPredictions;
 use crate::{Axis, Curve, Figure, Point, Verdict};
 use std::collections::BTreeMap;
 
-/// The result of a check: the parts of a [`Check`](crate::Check) that are not known before it runs.
+/// The result of a check: those parts of a [`Check`](crate::Check) that are known only after it
+/// ran.
 pub(super) struct CheckResult {
     pub verdict: Verdict,
     pub measured: String,
@@ -15,9 +16,9 @@ pub(super) struct CheckResult {
     pub bound: Option<f64>,
     /// The smallest difference that the check could have seen.
     pub detectable: Option<f64>,
-    /// The largest difference that was possible, if a pass rests on that.
+    /// The upper limit of the difference, if the pass rests on it.
     pub at_most: Option<f64>,
-    /// The examples that the check would need.
+    /// The number of examples that the check would need.
     pub needed: Option<usize>,
 }
 
@@ -36,7 +37,7 @@ impl CheckResult {
         }
     }
 
-    /// The result of a rule.
+    /// The result of a rule, from its judgement.
     pub fn judged(judgement: &Judgement, measured: impl Into<String>) -> Self {
         Self {
             bound: Some(judgement.bound),
@@ -51,7 +52,8 @@ impl CheckResult {
         Self::new(Verdict::Skipped, reason)
     }
 
-    /// Adds a number; one that is not finite has no place in a record.
+    /// Adds a number to the values. A number that is not finite is left out, because records have
+    /// none.
     pub fn value(mut self, name: impl Into<String>, value: f64) -> Self {
         if value.is_finite() {
             self.values.insert(name.into(), value);
@@ -74,7 +76,7 @@ pub(super) fn points(difference: f64) -> String {
     format!("{:.1} points", 100.0 * difference)
 }
 
-/// Accuracies over an axis.
+/// A figure of accuracies over an axis.
 pub(super) fn accuracies(x: &str, logarithmic: bool, curves: Vec<Curve>) -> Figure {
     Figure::Curves {
         x: Axis { label: x.to_string(), logarithmic },

@@ -20,16 +20,18 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 impl Audit {
-    /// Runs the checks on the first of these `images`, `[n, channels, height, width]` with pixels
-    /// in [0, 1], of true classes `labels`, `[n]`, which are these `examples` of their data set.
+    /// Runs the checks on the first of these images.
     ///
-    /// `progress` is called before each check and after it. A check that cannot be carried out has
-    /// failed or is skipped, with the reason in place of the measurement, and the others go on.
+    /// `images` are `[n, channels, height, width]` with pixels in [0, 1], `labels` are their true
+    /// classes `[n]`, and `examples` are their numbers in the data set: the number of the first, or
+    /// all of them. `progress` is called before and after each check. A check that cannot run has
+    /// failed or is skipped, and states the reason instead of its measurement; the other checks go
+    /// on.
     ///
     /// # Errors
     ///
-    /// If images, labels and logits do not fit together, logits are not finite, the audited threat
-    /// has the radius zero, or the saved state is of another audit.
+    /// If images, labels and logits do not fit together, logits are not finite, the threat of the
+    /// audited attack has the radius zero, or the saved state belongs to another audit.
     pub fn run(
         &self,
         classifier: &dyn Classifier,
@@ -49,7 +51,7 @@ impl Audit {
         let mut results: Vec<Option<Check>> = Vec::new();
         for (entry, check) in entries.iter().zip(&plan.checks) {
             results.push(match &state {
-                // What is skipped is not worth a file.
+                // A skipped check is not worth a file.
                 Some(state) if check.examples > 0 => {
                     state.load(entry.name, &context, check.examples)?
                 }
@@ -57,7 +59,7 @@ impl Audit {
             });
         }
         let images =
-            Images { available: context.problem.len(), right: Some(context.right.as_slice()) };
+            Images { available: context.batch.len(), right: Some(context.right.as_slice()) };
         let most = plan.covers(&entries, images, |position| results[position].is_none());
         let of = entries.len();
         let mut report = |name: &str, position, spent, done: Option<&Check>| {
@@ -90,14 +92,14 @@ impl Audit {
         Ok(checks)
     }
 
-    /// Judges the images, and plans with those that the model classifies correctly. The plan costs
-    /// no more than it does without that knowledge.
+    /// Judges the images, and makes the plan with those that the model classifies correctly. It
+    /// costs no more than the plan without that knowledge.
     pub(super) fn plan_of(
         &self,
         context: &mut Context<'_>,
         entries: &[&Entry],
     ) -> Result<Plan, EvaluationError> {
-        let available = context.problem.len();
+        let available = context.batch.len();
         let unknown = Images { available, right: None };
         let most = Plan::new(&context.setup, entries, unknown, context.setup.budget());
         context.judge_clean(examples_needed(&context.setup, entries, available))?;
@@ -105,7 +107,7 @@ impl Audit {
         Ok(Plan::new(&context.setup, entries, images, weight(&most.passes())))
     }
 
-    /// The model with its data, and the checks that are asked for.
+    /// The context: the model with its data. Also the checks of the audit.
     pub(super) fn context<'a>(
         &self,
         classifier: &'a dyn Classifier,
@@ -118,15 +120,15 @@ impl Audit {
             let wanted = "above 0: there is nothing to check in a ball that holds the image alone";
             return Err(AttackError::Setting { field: "epsilon", got: 0.0, wanted }.into());
         }
-        let problem = AttackBatch::new(images, &Goal::Misclassify(labels), examples)?;
+        let batch = AttackBatch::new(images, &Goal::Misclassify(labels), examples)?;
         let mut numbers = HashSet::new();
-        let mut numbers_of = (0..problem.len()).map(|row| problem.examples.number(row));
+        let mut numbers_of = (0..batch.len()).map(|row| batch.examples.number(row));
         if let Some(number) = numbers_of.find(|number| !numbers.insert(*number)) {
             return Err(AttackError::RepeatedExample { number }.into());
         }
         let mut access = ModelAccess::new(classifier);
-        let stochastic = access.is_stochastic(&problem)?;
-        let some = problem.select(&Rows::new(vec![0], &problem.images));
+        let stochastic = access.is_stochastic(&batch)?;
+        let some = batch.select(&Rows::new(vec![0], &batch.images));
         let key = self.key.named("probe");
         let [_, classes] = access.logits(&some.images, &some.goal, &some.examples, key, 0)?.dims();
         let (setup, spent) = (self.setup(classes, stochastic), access.passes());
@@ -139,7 +141,7 @@ impl Audit {
         let context = Context {
             setup,
             model: Model { classifier, stochastic },
-            problem,
+            batch,
             key: self.key,
             chunk: self.chunk,
             surrogate: self.surrogate.clone(),
@@ -153,7 +155,7 @@ impl Audit {
     }
 }
 
-/// Carries a check out. An error becomes part of its result.
+/// Runs a check. An error becomes part of its result.
 fn carry_out(entry: &Entry, context: &Context<'_>, examples: usize) -> Check {
     let (started, before) = (Instant::now(), context.spent.get());
     let result = match entry.skipped(&context.setup) {

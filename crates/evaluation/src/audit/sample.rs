@@ -1,4 +1,4 @@
-//! The sample of a check: the examples that it works on, and what is known of them.
+//! The sample of a check: its examples, and what is known about them.
 
 use super::context::{Context, Found, Model};
 use super::labelled::LabelledPredictions;
@@ -9,13 +9,13 @@ use cni_noise::{Key, Noise, scope};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Consecutive examples of the audited data, some of which are attacked.
+/// A sample: consecutive examples of the audited data. Some or all of them are attacked.
 pub(super) struct Sample<'a> {
     pub context: &'a Context<'a>,
     /// The images that are attacked: all, or those that the model classifies correctly in some
     /// draw.
-    pub problem: AttackBatch,
-    /// The predictions of unattacked images.
+    pub batch: AttackBatch,
+    /// The predictions of the clean images.
     pub clean: LabelledPredictions,
     images: Range<usize>,
     /// The rows of the attacked images in the context's data.
@@ -24,32 +24,33 @@ pub(super) struct Sample<'a> {
 
 /// The strongest of several attacks, chosen on some of the images and run on the others.
 pub(super) struct Best<'a> {
-    /// Its place among the several.
+    /// The position of the strongest attack among the several.
     pub place: usize,
-    /// The images that had no part in the choice, or all if they are too few to be divided.
+    /// The images that the choice did not use, or all if they are too few to be divided.
     pub sample: Sample<'a>,
-    /// The predictions under it there.
+    /// The predictions under the strongest attack on that sample.
     pub predictions: LabelledPredictions,
     /// The predictions under each of the several attacks, on the images of the choice.
     pub pilots: Vec<LabelledPredictions>,
-    /// The number of attacks of which it was the best on these very images.
+    /// The number of attacks among which these very images chose; 1 if other images chose.
     pub of: usize,
 }
 
 impl<'a> Sample<'a> {
-    /// All of the images.
+    /// The sample of all images in this range.
     pub fn every(context: &'a Context<'a>, images: Range<usize>) -> Self {
         Self::new(context, images.clone(), images.collect())
     }
 
-    /// Those of the images that the model classifies correctly in some draw; there must be one. The
-    /// others count as wrong: on them no attack can gain anything.
+    /// The sample of the images in this range that the model classifies correctly in some draw;
+    /// there must be at least one. The others count as wrong, because no attack can gain anything
+    /// on them.
     pub fn right(context: &'a Context<'a>, images: Range<usize>) -> Self {
         let rows = context.right[context.right_within(images.clone())].to_vec();
         Self::new(context, images, rows)
     }
 
-    /// Those of the images that the model misclassifies in every draw.
+    /// The sample of the images that the model misclassifies in every draw.
     pub fn others(&self) -> Option<Self> {
         let right = |row: &usize| self.rows.binary_search(row).is_ok();
         let rows: Vec<usize> = self.images.clone().filter(|row| !right(row)).collect();
@@ -58,30 +59,30 @@ impl<'a> Sample<'a> {
 
     fn new(context: &'a Context<'a>, images: Range<usize>, rows: Vec<usize>) -> Self {
         let clean = context.clean.rows(&rows, images.len() - rows.len());
-        let problem = context.problem.select(&Rows::new(rows.clone(), &context.problem.images));
-        Self { context, problem, clean, images, rows }
+        let batch = context.batch.select(&Rows::new(rows.clone(), &context.batch.images));
+        Self { context, batch, clean, images, rows }
     }
 
-    /// A part with so many attacked images, and the rest; images that are not attacked stay with
-    /// their neighbours.
+    /// A sample with the first `first` attacked images, and one with the rest. Images that are not
+    /// attacked stay with their neighbours.
     fn split(&self, first: usize) -> (Self, Self) {
         let Range { start, end } = self.images;
         let cut = self.rows[first];
         (Self::right(self.context, start..cut), Self::right(self.context, cut..end))
     }
 
-    /// The images on which choices are made, and which pictures show.
+    /// The images on which choices are made, and which figures show.
     pub fn few(&self) -> Self {
         self.parts().0
     }
 
-    /// The images that have no part in a choice, if there are enough to be divided.
+    /// The images that choices do not use, if there are enough images to divide.
     pub fn rest(&self) -> Option<Self> {
         self.parts().1
     }
 
     fn parts(&self) -> (Self, Option<Self>) {
-        match self.setup().pilot(self.problem.len()) {
+        match self.setup().pilot(self.batch.len()) {
             0 => (Self::right(self.context, self.images.clone()), None),
             pilot => {
                 let (few, rest) = self.split(pilot);
@@ -90,12 +91,12 @@ impl<'a> Sample<'a> {
         }
     }
 
-    /// The predictions of the [few](Self::few), from those of all images.
+    /// The predictions of the [few](Self::few), taken from those of all images.
     pub fn few_of(&self, predictions: &LabelledPredictions) -> LabelledPredictions {
-        match predictions.margin.len() == self.problem.len() {
+        match predictions.margin.len() == self.batch.len() {
             true => {
                 let few = self.few();
-                predictions.rows(&(0..few.problem.len()).collect::<Vec<_>>(), few.clean.wrong)
+                predictions.rows(&(0..few.batch.len()).collect::<Vec<_>>(), few.clean.wrong)
             }
             false => predictions.clone(),
         }
@@ -105,7 +106,7 @@ impl<'a> Sample<'a> {
         &self.context.setup
     }
 
-    /// The key of a check's own random numbers.
+    /// The key of the random numbers of one check.
     pub fn key(&self, name: &str) -> Key {
         self.context.key.named("check").named(name)
     }
@@ -127,8 +128,8 @@ impl<'a> Sample<'a> {
         Ok(Found { images: Rows::new(places, &found.images).of(&found.images), predictions })
     }
 
-    /// The predictions under the audited attack of all images, also of those that the model
-    /// misclassifies in every draw, which the shared result leaves out.
+    /// The predictions of all images under the audited attack. They include the images that the
+    /// model misclassifies in every draw, which the shared result leaves out.
     pub fn audited_of_all(&self) -> Result<LabelledPredictions, AttackError> {
         let right = |row: &usize| self.context.right.binary_search(row).is_ok();
         let (right, wrong): (Vec<usize>, Vec<usize>) = self.rows.iter().copied().partition(right);
@@ -144,7 +145,7 @@ impl<'a> Sample<'a> {
                 Some(all) => all.extend(others),
             }
         }
-        // Back into the order of the images.
+        // The original order of the images.
         let order: Vec<usize> = right.into_iter().chain(wrong).collect();
         let place =
             |row: usize| order.iter().position(|&other| other == row).expect("a row of either");
@@ -159,13 +160,13 @@ impl<'a> Sample<'a> {
 
     /// The result of an attack on a variant of the model.
     pub fn find_on(&self, model: Model<'_>, attack: &dyn Attack) -> Result<Found, AttackError> {
-        let mut found = self.context.find(model, attack, &self.problem)?;
+        let mut found = self.context.find(model, attack, &self.batch)?;
         found.predictions.wrong = self.clean.wrong;
         Ok(found)
     }
 
     /// The strongest of these attacks. It is chosen on the first images and run on the others, so
-    /// that it is not the luckiest of several.
+    /// that it is not merely the luckiest one.
     pub fn best_of(&self, attacks: &[Arc<dyn Attack>]) -> Result<Best<'a>, AttackError> {
         let (first, rest) = self.parts();
         let on_first = |attack: &Arc<dyn Attack>| Ok(first.find(attack)?.predictions);
@@ -194,17 +195,16 @@ impl<'a> Sample<'a> {
 
     /// Judges `images` with the labels of the attacked examples.
     pub fn judge(&self, images: &Tensor<4>) -> Result<LabelledPredictions, AttackError> {
-        self.judge_of(&self.problem, images)
+        self.judge_of(&self.batch, images)
     }
 
     fn judge_of(
         &self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         images: &Tensor<4>,
     ) -> Result<LabelledPredictions, AttackError> {
         let (context, key) = (self.context, self.context.key.named("judge"));
-        let predictions =
-            context.judge(context.model, problem, images, key, context.setup.draws)?;
+        let predictions = context.judge(context.model, batch, images, key, context.setup.draws)?;
         Ok(LabelledPredictions { wrong: self.clean.wrong, ..predictions })
     }
 
@@ -214,10 +214,10 @@ impl<'a> Sample<'a> {
         scope(Noise::Off, || f(model))
     }
 
-    /// A problem of the same images with other labels.
-    pub fn relabelled(&self, problem: &AttackBatch, labels: &[i64]) -> AttackBatch {
-        let labels = Tensor::<1, Int>::from_data(labels, &problem.images.device());
+    /// The same images with other labels.
+    pub fn relabelled(&self, batch: &AttackBatch, labels: &[i64]) -> AttackBatch {
+        let labels = Tensor::<1, Int>::from_data(labels, &batch.images.device());
         let labels = labels.cast(burn::tensor::IntDType::I32);
-        AttackBatch { goal: Goal::Misclassify(labels), ..problem.clone() }
+        AttackBatch { goal: Goal::Misclassify(labels), ..batch.clone() }
     }
 }

@@ -1,4 +1,4 @@
-//! The audit: what it is about, and how it is set.
+//! The settings of an audit.
 
 use super::context::Surrogate;
 use super::table::CHECKS;
@@ -9,7 +9,7 @@ use cni_noise::Key;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The audit of an attack, against the model on which it was used.
+/// An audit of an attack, on the model against which the attack was used.
 #[derive(Clone)]
 pub struct Audit {
     pub(super) attack: Arc<dyn Attack>,
@@ -23,8 +23,8 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// An audit of `attack`: quick, of all checks, with key `Key::new(0)`, 20 judging draws, and
-    /// chunks of 128 images.
+    /// An audit of `attack`. By default its effort is quick, it runs all checks, its key is
+    /// `Key::new(0)`, 20 draws judge, and it takes 128 images at once.
     pub fn new(attack: impl Attack + 'static) -> Self {
         Self {
             attack: Arc::new(attack),
@@ -43,32 +43,32 @@ impl Audit {
         CHECKS.iter().map(|entry| entry.name)
     }
 
-    /// How much to spend.
+    /// Sets the effort: the cost, and the smallest difference that the checks can see.
     pub fn with_effort(self, effort: Effort) -> Self {
         Self { effort, ..self }
     }
 
-    /// The key from which all random numbers and draws derive.
+    /// Sets the key from which all random numbers and draws derive.
     pub fn with_key(self, key: Key) -> Self {
         Self { key, ..self }
     }
 
-    /// The number of draws of the model's noise by which images are judged, as many as the audited
-    /// evaluation takes; an error if it is zero.
+    /// Sets the number of draws of the model's noise that judge images. It should be that of the
+    /// evaluation whose attack is audited. An error if it is zero.
     pub fn with_judging_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { judging_draws: at_least_one("judging_draws", draws)?, ..self })
     }
 
-    /// The number of images at once, which bounds the memory; an error if it is zero.
+    /// Sets the number of images at once, which bounds the memory; an error if it is zero.
     pub fn with_chunk(self, chunk: usize) -> Result<Self, AttackError> {
         Ok(Self { chunk: at_least_one("chunk", chunk)?, ..self })
     }
 
-    /// A model without noise, for the same images and classes, whose adversarial images are tried
-    /// on the audited model.
+    /// Sets a surrogate: a model without noise, for the same images and classes. Its adversarial
+    /// images are tried on the audited model by the check `transfer`.
     ///
-    /// Without it a noisy model is its own surrogate, with its noise off; for a model without noise
-    /// that check is skipped.
+    /// Without a surrogate, a model with noise is its own surrogate with its noise off, and for a
+    /// model without noise the check is skipped.
     pub fn with_surrogate(
         self,
         name: impl Into<String>,
@@ -77,7 +77,8 @@ impl Audit {
         Self { surrogate: Some(Surrogate { name: name.into(), classifier }), ..self }
     }
 
-    /// Only the checks of these names, in the order of the table; an error if a name is unknown.
+    /// Runs only the checks with these names, in the order of the table; an error if a name is
+    /// unknown.
     pub fn with_checks(self, names: &[&str]) -> Result<Self, EvaluationError> {
         if let Some(unknown) = names.iter().find(|name| !Self::names().any(|known| known == **name))
         {
@@ -87,19 +88,18 @@ impl Audit {
         Ok(Self { only: Some(names.iter().map(|name| name.to_string()).collect()), ..self })
     }
 
-    /// Keeps each result in this folder once its check has ended. An audit that was killed
-    /// continues from there when it is started again with the same attack, effort, key, model and
-    /// data.
+    /// Keeps the result of each check in this folder. An audit that was killed continues from there
+    /// when it is started again with the same attack, effort, key, model and data.
     pub fn with_state(self, folder: impl Into<PathBuf>) -> Self {
         Self { state: Some(folder.into()), ..self }
     }
 
-    /// The attack under audit.
+    /// The attack that is audited.
     pub fn attack(&self) -> &Arc<dyn Attack> {
         &self.attack
     }
 
-    /// How much is spent.
+    /// The effort of the audit.
     pub fn effort(&self) -> Effort {
         self.effort
     }
@@ -109,12 +109,12 @@ impl Audit {
         self.key
     }
 
-    /// The same checks of another attack.
+    /// The same audit of another attack.
     pub(crate) fn with_attack(self, attack: Arc<dyn Attack>) -> Self {
         Self { attack, ..self }
     }
 
-    /// The names of the checks that are asked for, in their order.
+    /// The names of the checks of this audit, in their order.
     pub(crate) fn asked(&self) -> impl Iterator<Item = &'static str> {
         self.entries().into_iter().map(|entry| entry.name)
     }

@@ -1,4 +1,5 @@
-//! What an audit knows before it asks any model: enough to tell what each check costs.
+//! The setup of an audit: everything that is known before the model is asked, and that decides the
+//! cost of each check.
 
 use super::effort::Sizes;
 use super::judgement::Judgement;
@@ -8,27 +9,27 @@ use cni_attacks::{
 };
 use std::sync::Arc;
 
-/// The fewest draws of a noisy model that tell which images it misclassifies: with fewer, shares
-/// of draws hardly ever differ by two standard errors.
+/// The smallest number of draws of a noisy model that tells which images it misclassifies. With
+/// fewer draws, shares of draws hardly ever differ by two standard errors.
 const COUNTING: usize = 5;
 
-/// Draws behind the gradients of the audit's own attacks on a noisy model, if the audited attack
-/// has no number of draws: as many as AutoAttack's `rand` takes.
+/// The number of draws behind the gradients of the audit's own attacks on a noisy model, if the
+/// audited attack has no number of draws. AutoAttack's `rand` takes as many.
 const DRAWS: usize = 20;
 
-/// What an attack that cannot tell its cost is taken to cost for each example.
+/// The assumed cost for each example of an attack that cannot tell its cost.
 const UNKNOWN: Passes = Passes { forwards: 1000, backwards: 0 };
 
-/// The audited attack, the model's classes and noise, and how attacked images are judged.
+/// The setup: the audited attack, the model's classes and noise, and how images are judged.
 #[derive(Clone)]
 pub(super) struct Setup {
     pub attack: Arc<dyn Attack>,
     /// The values of the attack's knobs.
     pub knobs: Knobs,
     pub sizes: Sizes,
-    /// The number of judging draws that the caller has set.
+    /// The number of judging draws that the caller set.
     pub judging_draws: usize,
-    /// The number of judging draws in use: one for a model without noise.
+    /// The number of judging draws in use; one for a model without noise.
     pub draws: usize,
     pub classes: usize,
     pub stochastic: bool,
@@ -36,27 +37,27 @@ pub(super) struct Setup {
     pub surrogate: bool,
 }
 
-/// How many examples a check takes, and how many of them it attacks.
+/// The size of a check: how many examples it takes, and how many of them it attacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
     pub examples: usize,
-    /// Those that the model classifies correctly in some draw: on the others no attack can gain
-    /// anything.
+    /// The number of examples that the model classifies correctly in some draw. On the others no
+    /// attack can gain anything.
     pub right: usize,
 }
 
-/// Passes as forward passes; a backward pass counts as two.
+/// The cost in forward passes; a backward pass counts as two.
 pub(super) fn weight(passes: &Passes) -> u64 {
     passes.forwards + 2 * passes.backwards
 }
 
-/// So many forward passes.
+/// This number of forward passes.
 pub(super) fn forwards(count: usize) -> Passes {
     Passes { forwards: count as u64, backwards: 0 }
 }
 
 impl Setup {
-    /// The difference of accuracies that rules name, a fraction.
+    /// The difference of accuracies that the rules name, as a fraction.
     pub fn bound(&self) -> f64 {
         self.sizes.bound
     }
@@ -66,18 +67,18 @@ impl Setup {
         self.attack.threat()
     }
 
-    /// What all checks may cost together, in forward passes.
+    /// The budget of all checks together, in forward passes.
     pub fn budget(&self) -> u64 {
         self.sizes.budget * if self.stochastic { self.sizes.noise } else { 1 }
     }
 
-    /// Of so many examples those on which the best of several variants is chosen, and which
-    /// pictures show. Fewer than twelve are not divided.
+    /// The number of examples, of `examples`, on which the best of several variants is chosen and
+    /// which figures show. Zero if there are fewer than twelve, which are not divided.
     pub fn pilot(&self, examples: usize) -> usize {
         if examples < 12 { 0 } else { self.sizes.few.min(examples / 3) }
     }
 
-    /// Of so many examples those that pictures show.
+    /// The number of examples, of `examples`, that figures show.
     pub fn few(&self, examples: usize) -> usize {
         match self.pilot(examples) {
             0 => examples,
@@ -85,17 +86,18 @@ impl Setup {
         }
     }
 
-    /// What an attack costs at most for each example.
+    /// The largest cost of an attack for each example.
     pub fn cost(&self, attack: &impl Attack) -> Passes {
         attack.cost(self.classes, self.stochastic).unwrap_or(UNKNOWN)
     }
 
-    /// What it costs on a model without noise.
+    /// The largest cost of an attack for each example of a model without noise.
     pub fn cost_without_noise(&self, attack: &impl Attack) -> Passes {
         attack.cost(self.classes, false).unwrap_or(UNKNOWN)
     }
 
-    /// What it costs to find the best of several attacks on the pilot, and to run it on all.
+    /// The cost of finding the best of several attacks on the pilot, and of running it on all
+    /// examples.
     pub fn best_of(&self, attacks: &[Arc<dyn Attack>], examples: usize) -> Passes {
         let all: Passes = self.judged(attacks);
         let dearest = attacks.iter().map(|attack| self.judged([attack]));
@@ -106,8 +108,8 @@ impl Setup {
         }
     }
 
-    /// A judgement of how many images most draws misclassify. With few draws of a noisy model
-    /// chance alone makes up as many, and nothing follows.
+    /// A judgement about the number of images that most draws misclassify. With few draws of a
+    /// noisy model chance can cause the same number, and the judgement becomes inconclusive.
     pub fn counted(&self, judgement: Judgement) -> Judgement {
         match self.stochastic && self.draws < COUNTING {
             true => judgement.of_few_draws(),
@@ -115,31 +117,31 @@ impl Setup {
         }
     }
 
-    /// What it costs to judge an image.
+    /// The cost of judging an image.
     pub fn judge_cost(&self) -> Passes {
         forwards(self.draws)
     }
 
-    /// What it costs to run each of these attacks and to judge its results.
+    /// The cost of running each of these attacks and judging its images.
     pub fn judged<'a, A: Attack + 'a>(&self, attacks: impl IntoIterator<Item = &'a A>) -> Passes {
         attacks.into_iter().map(|attack| self.cost(attack) + self.judge_cost()).sum()
     }
 
-    /// Why a check is skipped that needs a setting which the audited attack lacks.
+    /// The reason why a check is skipped that needs a setting which the audited attack lacks.
     pub fn lacking(&self, field: &str, value: Option<impl Sized>) -> Option<String> {
         let reason = || format!("{} has no setting `{field}`", self.attack.name());
         value.is_none().then(reason)
     }
 
-    /// The radius, if the audited attack can be given another.
+    /// The radius, if it can be changed in the audited attack.
     pub fn epsilon_knob(&self) -> Option<f64> {
         let epsilon = self.threat().epsilon();
         let turned = self.attack.with_knob(Knob::Epsilon(epsilon));
         (!matches!(turned, Err(AttackError::NoKnob { .. }))).then_some(epsilon)
     }
 
-    /// The loss of the audit's own attacks and of what it asks about gradients: that of the audited
-    /// attack, or the cross-entropy.
+    /// The loss of the audit's own attacks and of its questions about gradients: that of the
+    /// audited attack, or the cross-entropy.
     pub fn loss(&self) -> Loss {
         self.knobs.loss.clone().unwrap_or(Loss::CrossEntropy)
     }
@@ -160,13 +162,13 @@ impl Setup {
         })
     }
 
-    /// The audited attack on a model without noise, on which all draws are alike.
+    /// The audited attack for a model without noise, on which all draws are equal.
     pub fn without_draws(&self) -> Arc<dyn Attack> {
         self.attack.with_knob(Knob::Draws(1)).unwrap_or_else(|_| self.attack.clone())
     }
 
-    /// Counts below `used` by the effort's factor, and doublings past it up to `reach`, or up to
-    /// the effort's own multiple if that is farther.
+    /// Counts below `used`, by the effort's factor, and doublings above it up to `reach`, or up to
+    /// the effort's own multiple if that is larger.
     pub fn ladder(&self, used: usize, reach: usize) -> (Vec<usize>, Vec<usize>) {
         let (mut below, mut next) = (Vec::new(), used / self.sizes.fineness);
         while next > 1 {
@@ -182,20 +184,20 @@ impl Setup {
         (below, doubled.take_while(|count| *count <= most).collect())
     }
 
-    /// The losses that can tell so many classes apart.
+    /// The losses that work with this number of classes.
     pub fn losses(&self) -> Vec<Loss> {
         let all = [Loss::CrossEntropy, Loss::Margin, Loss::Dlr];
         all.into_iter().filter(|loss| loss.classes() <= self.classes).collect()
     }
 
-    /// The target classes of the stronger attack; a third of them if every gradient is a mean over
-    /// draws.
+    /// The number of target classes of the stronger attack; a third of it if every gradient is a
+    /// mean over draws.
     fn targets(&self) -> usize {
         let share = if self.eot().draws > 1 { 3 } else { 1 };
         self.sizes.targets.div_ceil(share)
     }
 
-    /// The attacks that together must not beat the audited one.
+    /// The stronger attacks, which together must not beat the audited one.
     pub fn strong(&self) -> Vec<Apgd> {
         let (threat, eot, sizes) = (self.threat(), self.eot(), &self.sizes);
         let second = match self.classes {
@@ -213,7 +215,8 @@ impl Setup {
         [Apgd::cross_entropy(threat), second].map(ready).to_vec()
     }
 
-    /// What the strong attacks cost, with the draws that choose between them and those that judge.
+    /// The cost of the stronger attacks, with the draws that choose between them and those that
+    /// judge.
     pub fn strong_cost(&self) -> Passes {
         let attacks = self.strong();
         let judgements = if self.stochastic { 2 } else { 1 };
@@ -221,12 +224,12 @@ impl Setup {
         attacks.iter().map(|apgd| self.cost(apgd)).sum::<Passes>() + judged
     }
 
-    /// Draws behind each score of attacks that ask for very many scores.
+    /// The number of draws behind each score, for attacks that ask for very many scores.
     pub fn score_draws(&self) -> usize {
         self.eot().draws.min(4)
     }
 
-    /// Random points on the sphere.
+    /// The attack by random points on the sphere.
     pub fn random(&self) -> RandomNoise {
         let attack = RandomNoise::gaussian(self.threat()).with_samples(self.sizes.points);
         let attack = attack.and_then(|attack| attack.with_draws(self.score_draws()));

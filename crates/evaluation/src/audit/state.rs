@@ -1,4 +1,4 @@
-//! The checkpoint of an audit: an entry for each check, written when it ends.
+//! The state of an audit on disk: an entry for each check, written when the check ends.
 
 use super::context::Context;
 use super::settings::Audit;
@@ -9,22 +9,22 @@ use cni_attacks::Attack;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The checks of an audit on disk. They stay until someone removes them: no record of an audit by
-/// itself takes their place, so that it never counts as finished.
+/// The checks of an audit on disk. An audit by itself writes no record that could replace them, so
+/// they never count as finished and stay until someone removes them.
 pub(super) struct State(Checkpoint);
 
 impl State {
-    /// Takes up the checkpoint in a folder, or begins one.
+    /// Opens the checkpoint in a folder, or begins one.
     pub fn open(
         folder: &Path,
         audit: &Audit,
         context: &Context<'_>,
     ) -> Result<Self, EvaluationError> {
         let audited = context.model;
-        let model = Probe::of(audited.classifier, audited.stochastic, &context.problem)?;
+        let model = Probe::of(audited.classifier, audited.stochastic, &context.batch)?;
         let mut models = vec![("model".to_string(), model)];
         if let Some(surrogate) = &audit.surrogate {
-            let probe = Probe::of(&*surrogate.classifier, false, &context.problem)?;
+            let probe = Probe::of(&*surrogate.classifier, false, &context.batch)?;
             models.push(("surrogate".to_string(), probe));
         }
         let attack = format!("{} ({})", audit.attack.name(), &hash_of(&audit.attack.spec())[..6]);
@@ -41,7 +41,7 @@ impl State {
         Ok(Self(Checkpoint::open(folder, settings)?))
     }
 
-    /// The check of the first `examples`, if it has ended before.
+    /// Loads the check of the first `examples`, if it has already ended.
     pub fn load(
         &self,
         name: &str,
@@ -52,14 +52,14 @@ impl State {
         self.0.load(name, &data, &format!("the check {name}"))
     }
 
-    /// Writes the check down. The file is complete or as it was before.
+    /// Saves the check. A kill leaves the file complete or as it was before.
     pub fn save(&self, context: &Context<'_>, check: &Check) -> Result<(), EvaluationError> {
         self.0.save(&check.name, &data_of(&context.first(check.examples)), check)
     }
 }
 
 impl Audit {
-    /// The names of the files that its checkpoint may hold, but for the settings.
+    /// The names of the files that the checkpoint may hold, apart from the settings.
     pub(crate) fn files() -> Vec<String> {
         Self::names().map(|name| format!("{name}.json")).collect()
     }

@@ -1,4 +1,5 @@
-//! Other losses, a stronger attack and better iterates, which must not win much more.
+//! Checks of the attack's strength: other losses, a stronger attack and better iterates must not
+//! win much more.
 
 use super::difference::AccuracyDifference;
 use super::judgement::Judgement;
@@ -8,10 +9,10 @@ use super::setup::{Setup, Size};
 use cni_attacks::{Attack, AttackError, Expectation, Iterate, Knob, Knobs, Passes};
 use std::sync::Arc;
 
-/// An attack by the name of what sets it apart.
+/// An attack, named after the setting that it varies.
 type Named = (String, Arc<dyn Attack>);
 
-/// The audited attack with each other loss and each other expectation, by their names.
+/// The audited attack with each other loss and each other expectation, with their names.
 fn others(setup: &Setup) -> Result<Vec<Named>, AttackError> {
     let Knobs { loss, expectation, .. } = setup.knobs.clone();
     let name = |value: serde_json::Value| value.as_str().unwrap_or_default().to_string();
@@ -33,7 +34,7 @@ fn others(setup: &Setup) -> Result<Vec<Named>, AttackError> {
     others.into_iter().map(turned).collect()
 }
 
-/// Why there is no other loss and no other expectation.
+/// The reason why there is no other loss and no other expectation to try, if there is none.
 pub(super) fn without_others(setup: &Setup) -> Option<String> {
     match others(setup) {
         Ok(others) if others.is_empty() => setup.lacking("loss", setup.knobs.loss.clone()),
@@ -66,7 +67,7 @@ pub(super) fn losses(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         .value("best", best.predictions.accuracy())
         .value("gain", gain.mean)
         .value("gain_error", gain.error());
-    // The accuracies by which the best was chosen, on fewer images.
+    // The accuracies by which the best attack was chosen, on fewer images.
     let pilots = names.into_iter().zip(&best.pilots);
     Ok(pilots.fold(result, |result, (name, predictions)| {
         result.value(format!("{name}_on_few"), predictions.accuracy())
@@ -92,7 +93,7 @@ pub(super) fn stronger(sample: &Sample<'_>) -> Result<CheckResult, AttackError> 
         .value("gain_error", gain.error()))
 }
 
-/// Why there is no better iterate to keep.
+/// The reason why there is no better iterate to keep, if there is none.
 pub(super) fn without_iterates(setup: &Setup) -> Option<String> {
     match setup.knobs.iterate {
         Some(Iterate::Best) => Some("the audited attack keeps its best iterate".to_string()),
@@ -119,8 +120,8 @@ pub(super) fn silent(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let judgement = Judgement::of_count(missed, images, bound, warns, |_, _| false);
     let judgement = sample.setup().counted(judgement);
     let measured = format!(
-        "{missed} of {images} images were adversarial on the way and not at the end; with the best iterates robust accuracy \
-         is lower by {}",
+        "{missed} of {images} images were adversarial on the way and not at the end; with the best \
+         iterates robust accuracy is lower by {}",
         points(last.accuracy() - best.accuracy())
     );
     Ok(CheckResult::judged(&judgement.limited_by(&last), measured)

@@ -1,4 +1,4 @@
-//! The loss around images, along the gradient and along a random direction.
+//! The surface of the loss around images, along the gradient and along a random direction.
 
 use super::context::host;
 use super::result::CheckResult;
@@ -10,7 +10,7 @@ use cni_attacks::rows::read;
 use cni_attacks::{AttackBatch, AttackError, Eot, Objective, Passes};
 use cni_noise::Key;
 
-/// How far the surface reaches, in ε.
+/// The reach of the surface, in ε.
 const REACH: f64 = 2.0;
 
 pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
@@ -20,10 +20,10 @@ pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
     (Eot { draws, ..Eot::ONE }.gradient_cost() + values) * size.examples as u64
 }
 
-/// Sums of the loss over images, a row for each place along the second direction.
+/// A surface: sums of the loss over images, with a row for each place along the second direction.
 struct Surface {
     mean: Vec<Vec<f64>>,
-    /// In one draw for each place, as a single pass sees it.
+    /// The sums in one draw for each place, as a single pass shows them.
     single: Vec<Vec<f64>>,
     /// The rise of the loss along the gradient and along a random direction, for the first image
     /// that is classified correctly.
@@ -36,10 +36,10 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let places: Vec<f64> = (0..grid).map(|at| REACH * (at as f64 - half) / half).collect();
     let empty = || vec![vec![0.0; grid]; grid];
     let mut surface = Surface { mean: empty(), single: empty(), first: None };
-    for part in sample.context.chunks(&sample.problem) {
+    for part in sample.context.chunks(&sample.batch) {
         add(sample, &part, &places, &mut surface)?;
     }
-    let count = sample.problem.len() as f64;
+    let count = sample.batch.len() as f64;
     for value in surface.mean.iter_mut().chain(&mut surface.single).flatten() {
         *value /= count;
     }
@@ -48,7 +48,8 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let verdict = if rises[0] <= rises[1].max(0.0) { Verdict::Warn } else { Verdict::Pass };
     let [first, chance] = rises;
     let mut measured = format!(
-        "within ε the mean loss rises by {first:.3} along the gradient and by {chance:.3} along a random direction"
+        "within ε the mean loss rises by {first:.3} along the gradient and by {chance:.3} along a \
+         random direction"
     );
     if sample.setup().stochastic {
         let ratio = roughness[1] / roughness[0];
@@ -126,8 +127,8 @@ fn add(
     Ok(())
 }
 
-/// The rise of a surface within ε of its middle, along the first direction and along the second, on
-/// the better of its two sides.
+/// The rise of a surface within ε of its middle, along the first and along the second direction, on
+/// the side where it rises more.
 fn rises(surface: &[Vec<f64>]) -> [f64; 2] {
     let middle = surface.len() / 2;
     let within = (surface.len() as f64 / (2.0 * REACH)) as usize;
@@ -139,8 +140,8 @@ fn rises(surface: &[Vec<f64>]) -> [f64; 2] {
     ]
 }
 
-/// The mean second difference along both axes, in units of the surface's range; zero where it is
-/// flat.
+/// The roughness: the mean second difference along both axes, relative to the range of the surface;
+/// zero if the surface is flat.
 fn roughness(surface: &[Vec<f64>]) -> f64 {
     let at = |row: usize, column: usize| surface[row][column];
     let (mut sum, mut count) = (0.0, 0);

@@ -1,4 +1,4 @@
-//! Sweeps over a setting of the audited attack: more of it must win no more.
+//! Sweeps over a setting of the audited attack: a larger value must not win more.
 
 use super::difference::AccuracyDifference;
 use super::labelled::LabelledPredictions;
@@ -12,14 +12,14 @@ use std::sync::Arc;
 pub(super) type Variant = (f64, Arc<dyn Attack>);
 pub(super) type Variants = Vec<Variant>;
 
-/// A sweep over a count of which the audited attack has `used`.
+/// A sweep over a count, whose value in the audited attack is `used`.
 pub(super) struct Sweep<'a> {
     pub what: &'a str,
     pub used: usize,
-    /// LabelledPredictions with smaller counts, for the picture.
+    /// The predictions with smaller counts, for the figure.
     pub below: Vec<(f64, LabelledPredictions)>,
-    /// LabelledPredictions with larger counts, ascending. The last decides: the best of all would
-    /// win by chance as well.
+    /// The predictions with larger counts, ascending. The last one decides, because the best of all
+    /// would also win by chance.
     pub beyond: Vec<(f64, LabelledPredictions)>,
 }
 
@@ -70,8 +70,8 @@ pub(super) fn variants(
     counts.iter().map(variant).collect()
 }
 
-/// What it costs to run these for a picture. Variants that an attack refuses cost nothing: the
-/// check ends with its error.
+/// The cost of running these variants for the figure. Variants that an attack refuses cost nothing,
+/// because the check ends with its error.
 pub(super) fn picture_cost(
     setup: &Setup,
     variants: Result<Variants, AttackError>,
@@ -81,7 +81,7 @@ pub(super) fn picture_cost(
     setup.judged(variants.iter().map(|(_, attack)| attack)) * setup.few(attacked) as u64
 }
 
-/// A setting that counts something: its value in the audited attack, and the knob that changes it.
+/// A setting that is a count: its value in the audited attack, and the knob that changes it.
 struct Count {
     what: &'static str,
     of: fn(&Knobs) -> Option<usize>,
@@ -111,8 +111,8 @@ impl Count {
         sum * size.right as u64 + picture_cost(setup, fewer, size.right)
     }
 
-    /// An attack that can be continued goes on from what the audited run has found, and so finds no
-    /// less by chance. Any other runs anew, under the same key.
+    /// An attack that can be continued goes on from the result of the audited run, so that it
+    /// cannot find less by chance. Any other attack runs anew, with the same key.
     fn run(&self, sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         let (setup, context, used) = (sample.setup(), sample.context, self.used(sample.setup()));
         let (below, beyond) = setup.ladder(used, 2);
@@ -122,10 +122,10 @@ impl Count {
             let more = (self.knob)(count);
             let next = attack.with_knob(more.clone())?;
             images = match attack.continued_cost(more.clone()) {
-                Some(_) => context.continued(&attack, &sample.problem, &images, more)?,
+                Some(_) => context.continued(&attack, &sample.batch, &images, more)?,
                 None => {
                     let key = context.attack_key();
-                    context.attack(context.model, &next, &sample.problem, key)?
+                    context.attack(context.model, &next, &sample.batch, key)?
                 }
             };
             results.push((count as f64, sample.judge(&images)?));
@@ -152,9 +152,9 @@ pub(super) fn run_restarts(sample: &Sample<'_>) -> Result<CheckResult, AttackErr
     RESTARTS.run(sample)
 }
 
-/// Multiples of the audited step size. If it is in proportion to ε, also what is usual for so many
-/// steps, 2.5 ε in all (Madry et al., arXiv 1706.06083), unless one of the others is near: it finds
-/// sizes that are wrong by orders of magnitude.
+/// The step sizes: multiples of the audited one. If it is proportional to ε, the usual size for
+/// this number of steps is added, 2.5 ε in all (Madry et al., arXiv 1706.06083), unless another one
+/// is near. It finds sizes that are wrong by orders of magnitude.
 fn step_sizes(setup: &Setup) -> Result<Variants, AttackError> {
     let used = setup.knobs.step_size.unwrap_or_default();
     let mut sizes: Vec<f64> = setup.sizes.step_sizes.iter().map(|times| times * used).collect();

@@ -1,4 +1,4 @@
-//! The one table of all checks, which is why it is long.
+//! The table of all checks. It is one table, and therefore one long file.
 
 use super::result::CheckResult;
 use super::sample::Sample;
@@ -12,24 +12,24 @@ use cni_attacks::{AttackError, Passes};
 /// A check as a row of the table.
 pub(super) struct Entry {
     pub name: &'static str,
-    /// When it warns or fails, where `{b}` is the effort's bound in points.
+    /// The rule: when the check warns or fails. `{b}` is the effort's bound in points.
     pub raised_if: &'static str,
     /// Whether the rule is about a difference of accuracies, which must exceed chance as well.
     pub differs: bool,
-    /// What to do then.
+    /// The advice for a check that warns or fails.
     pub advice: &'static str,
-    /// Whether it has a meaning only for models with noise.
+    /// Whether the check applies only to models with noise.
     pub noise: bool,
-    /// Why it has no meaning for the audited attack, such as a setting that it lacks.
+    /// The reason why the check does not apply to the audited attack, such as a missing knob.
     pub lacking: fn(&Setup) -> Option<String>,
-    /// Whether it asks what another attack wins: nothing, if the model classifies no image
-    /// correctly.
+    /// Whether the check asks what another attack wins. If the model classifies no image correctly,
+    /// that is nothing.
     pub wins: bool,
     pub needs: Needs,
     pub takes: Takes,
-    /// Whether it is about all images, also those that the model always misclassifies.
+    /// Whether the check is about all images, including those that the model always misclassifies.
     pub every: bool,
-    /// Its cost at most, without the shared results that it needs.
+    /// The largest cost of the check, without the shared results that it needs.
     pub cost: fn(&Setup, Size) -> Passes,
     pub run: fn(&Sample<'_>) -> Result<CheckResult, AttackError>,
 }
@@ -38,20 +38,20 @@ pub(super) struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Needs {
     Nothing,
-    /// The audited attack.
+    /// The result of the audited attack.
     Audit,
-    /// The stronger attacks as well.
+    /// The results of the audited attack and of the stronger attacks.
     Strong,
 }
 
 /// The number of examples that a check takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
-    /// As many as it needs to see its bound, and more if the budget allows.
+    /// As many examples as it needs to see its bound, and more if the budget allows.
     Most,
-    /// Enough for a check of the model alone.
+    /// As many examples as a check of the model alone needs.
     Some,
-    /// A few, for a picture.
+    /// A few examples, for a figure.
     Few,
 }
 
@@ -74,9 +74,11 @@ const BASE: Entry = Entry {
 pub(super) const CHECKS: [Entry; 24] = [
     Entry {
         name: "determinism",
-        raised_if: "equal keys give unequal logits, or noise is silent at the images (fails); under 10 draws judge",
+        raised_if: "equal keys give unequal logits, or the model has noise except at the images \
+                    (fails); fewer than 10 draws judge",
         differs: false,
-        advice: "Draw all noise by the scope's key, at the images themselves too, and judge by 10 draws or more.",
+        advice: "Draw all noise by the scope's key, at the images themselves too, and judge by 10 \
+                 draws or more.",
         needs: Needs::Nothing,
         takes: Takes::Some,
         every: true,
@@ -98,10 +100,11 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "gradient-health",
-        raised_if: "an image that is classified correctly has a gradient of zero, or 20 % are saturated; NaN, infinite or 5 % zero fail",
+        raised_if: "an image that is classified correctly has a gradient of zero, or 20 % are \
+                    saturated (fails if over 5 % are zero, or any is NaN or infinite)",
         differs: false,
-        advice: "Find the layer that stops the gradient; attack through a surrogate of it (BPDA), on the margin, or \
-                 without gradients.",
+        advice: "Find the layer that stops the gradient; attack through a surrogate of it (BPDA), \
+                 on the margin, or without gradients.",
         needs: Needs::Nothing,
         takes: Takes::Some,
         every: true,
@@ -113,8 +116,8 @@ pub(super) const CHECKS: [Entry; 24] = [
         name: "finite-difference",
         raised_if: "gradients and differences of the loss differ by over 1 % (fails over 10 %)",
         differs: false,
-        advice: "The gradient is not that of the loss: judge_clean for straight-through estimates, wrong backward passes and \
-                 hidden randomness.",
+        advice: "The gradient is not that of the loss: look for straight-through estimates, wrong \
+                 backward passes and hidden randomness.",
         needs: Needs::Nothing,
         takes: Takes::Some,
         every: true,
@@ -148,8 +151,10 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "fixed-noise",
-        raised_if: "with one draw held, a random point does as much (fails), or accuracy is over {b} points higher (fails over 10)",
-        advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
+        raised_if: "with one draw held, a random point does as much as the attack (fails), or \
+                    accuracy is over {b} points higher (fails over 10)",
+        advice: "Randomness is not what defends here: the attack is broken, or something else \
+                 masks gradients.",
         noise: true,
         wins: false,
         cost: noise::fixed_cost,
@@ -158,8 +163,10 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "noise-off",
-        raised_if: "with the noise off, a random point does as much (fails), or accuracy is over {b} points higher (fails over 10)",
-        advice: "Randomness is not what defends here: the attack is broken, or something else masks gradients.",
+        raised_if: "with the noise off, a random point does as much as the attack (fails), or \
+                    accuracy is over {b} points higher (fails over 10)",
+        advice: "Randomness is not what defends here: the attack is broken, or something else \
+                 masks gradients.",
         noise: true,
         wins: false,
         cost: noise::off_cost,
@@ -168,7 +175,8 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "epsilon-sweep",
-        raised_if: "accuracy rises with ε by over {b} points (fails over 5), or ends above 1 / classes (fails)",
+        raised_if: "accuracy rises with ε by over {b} points (fails over 5), or ends above 1 / \
+                    classes (fails)",
         advice: "An attack that may change everything must win: look for masked gradients.",
         wins: false,
         lacking: |setup| setup.lacking("epsilon", setup.epsilon_knob()),
@@ -197,7 +205,8 @@ pub(super) const CHECKS: [Entry; 24] = [
     Entry {
         name: "step-size-sweep",
         raised_if: "another step size costs over {b} points of accuracy (fails over 5)",
-        advice: "Use the strongest step size; if it is the largest or smallest that was tried, look farther.",
+        advice: "Use the strongest step size; if it is the largest or smallest that was tried, \
+                 look farther.",
         lacking: |setup| setup.lacking("step_size", setup.knobs.step_size),
         cost: sweeps::step_sizes_cost,
         run: sweeps::run_step_sizes,
@@ -213,7 +222,8 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "random-noise",
-        raised_if: "random points break two images or more that the audited attack does not (fails over 5 %)",
+        raised_if: "random points break two images or more that the audited attack does not (fails \
+                    over 5 %)",
         differs: false,
         advice: "Gradients mislead, or the attack is far too weak: chance must not beat it.",
         cost: baselines::random_cost,
@@ -222,9 +232,11 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "black-box",
-        raised_if: "Square breaks over 0.2 % and two images that the audited attack does not (fails over 5 %, or if APGD does not)",
+        raised_if: "Square breaks over 0.2 % and two images that the audited attack does not \
+                    (fails over 5 %, or if APGD does not)",
         differs: false,
-        advice: "Gradients mislead: look for what masks them, and report the attack without gradients.",
+        advice: "Gradients mislead: look for what masks them, and report the attack without \
+                 gradients.",
         needs: Needs::Strong,
         cost: baselines::black_box_cost,
         run: baselines::black_box,
@@ -232,7 +244,8 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "transfer",
-        raised_if: "examples of a surrogate beat the audited attack by over {b} points (fails over 5)",
+        raised_if: "examples of a surrogate beat the audited attack by over {b} points (fails over \
+                    5)",
         advice: "Gradients mislead: look for what masks them, and report the transferred examples.",
         lacking: baselines::ignores_models,
         cost: baselines::transfer_cost,
@@ -241,7 +254,8 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "draw-transfer",
-        raised_if: "accuracy is over {b} points higher in other draws than in the attack's own (fails over 10)",
+        raised_if: "accuracy is over {b} points higher in other draws than in the attack's own \
+                    (fails over 10)",
         advice: "The attack fits its own draws: give it more of them.",
         noise: true,
         wins: false,
@@ -261,7 +275,8 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "stronger-attack",
-        raised_if: "APGD costs over {b} points of accuracy beyond the audited attack (fails over 10)",
+        raised_if: "APGD costs over {b} points of accuracy beyond the audited attack (fails over \
+                    10)",
         advice: "Report APGD, better a whole suite, in place of the audited attack.",
         needs: Needs::Strong,
         run: strength::stronger,
@@ -279,7 +294,8 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "eight-bit",
-        raised_if: "rounding to 8 bits gives back over {b} points of accuracy (fails over half of the damage)",
+        raised_if: "rounding to 8 bits gives back over {b} points of accuracy (fails over half of \
+                    the damage)",
         advice: "The attack lives between the values of an image file: judge rounded images.",
         wins: false,
         cost: pictures::eight_bit_cost,
@@ -288,7 +304,8 @@ pub(super) const CHECKS: [Entry; 24] = [
     },
     Entry {
         name: "label-leakage",
-        raised_if: "accuracy is over {b} points higher under attacks by true labels than by predicted ones, or than unattacked (fails)",
+        raised_if: "accuracy is over {b} points higher under attacks by true labels than by \
+                    predicted ones, or than unattacked (fails)",
         advice: "The attack tells the model the label: attack by predicted labels, or iterate.",
         every: true,
         cost: pictures::leakage_cost,
@@ -310,7 +327,8 @@ pub(super) const CHECKS: [Entry; 24] = [
     Entry {
         name: "active-test",
         raised_if: "the attack misses over 5 % of planted adversarial images (fails over 20 %)",
-        advice: "The attack misses what is known to be there: repair it before any of its numbers is used.",
+        advice: "The attack misses what is known to be there: repair it before any of its numbers \
+                 is used.",
         needs: Needs::Nothing,
         every: true,
         lacking: active::wants_more_classes,
@@ -326,13 +344,14 @@ impl Entry {
         let named = self.raised_if.replace("{b}", &format!("{}", 100.0 * bound));
         match self.differs {
             true => format!(
-                "{named}; only beyond two standard errors, more with few examples or for the largest of several"
+                "{named}; only beyond two standard errors, more with few examples or for the \
+                 largest of several"
             ),
             false => named,
         }
     }
 
-    /// Why it has no meaning for such a model and attack.
+    /// The reason why the check is skipped for such a model and attack, if it is.
     pub fn skipped(&self, setup: &Setup) -> Option<String> {
         match self.noise && !setup.stochastic {
             true => Some("the model has no noise".to_string()),
@@ -340,12 +359,12 @@ impl Entry {
         }
     }
 
-    /// Whether it has a meaning for such a model and attack.
+    /// Whether the check applies to such a model and attack.
     pub fn applies(&self, setup: &Setup) -> bool {
         self.skipped(setup).is_none()
     }
 
-    /// The most examples that it takes.
+    /// The largest number of examples that the check takes.
     pub fn most(&self, setup: &Setup) -> usize {
         match self.takes {
             Takes::Most => setup.sizes.examples,

@@ -1,4 +1,4 @@
-//! What randomized smoothing finds.
+//! Results of randomized smoothing.
 
 use crate::EvaluationError;
 use cni_attacks::{AttackError, Passes, at_least_one, within};
@@ -8,66 +8,68 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Smoothed {
-    /// The most probable class under noise: another one only with probability α.
+    /// The most probable class under noise. Another class is given only with probability α.
     Class(usize),
-    /// The samples do not tell the most probable class from the next.
+    /// No class: the samples do not tell the most probable class from the next.
     Abstain,
 }
 
-/// What is proved of one image.
+/// The certificate of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Certificate {
-    /// The smoothed classifier predicts `class` for every image nearer than `radius`: wrong only
-    /// with probability α.
+    /// A class that the smoothed classifier predicts for every image nearer than `radius`. The
+    /// certificate is wrong with a probability of at most α.
     Certified {
-        /// The class.
+        /// The certified class.
         class: usize,
-        /// The L2 distance up to which it holds, in units of the pixel range: σ·Φ⁻¹(`lower`).
+        /// The L2 distance up to which the prediction holds, in units of the pixel range:
+        /// σ·Φ⁻¹(`lower`).
         radius: f64,
-        /// The lower bound of the class's probability under noise, above 1/2.
+        /// The lower bound of the probability of the class under noise, above 1/2.
         lower: f64,
     },
-    /// No class has a probability that is provably above 1/2.
+    /// No class: none has a probability that is provably above 1/2.
     Abstain,
 }
 
-/// What [`Smoothing::predict`](super::Smoothing::predict) finds. Its lists have an entry for each
-/// image.
+/// The result of [`Smoothing::predict`](super::Smoothing::predict). Its lists have one entry for
+/// each image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SmoothedPredictions {
-    /// The predictions.
+    /// The prediction of each image.
     pub predictions: Vec<Smoothed>,
-    /// The samples that each class won.
+    /// The number of samples that each class won, for each image.
     pub votes: Vec<Vec<u32>>,
 }
 
-/// What [`Smoothing::certify`](super::Smoothing::certify) finds. Its lists have an entry for each
-/// image.
+/// The result of [`Smoothing::certify`](super::Smoothing::certify). Its lists have one entry for
+/// each image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Certificates {
-    /// The certificates.
+    /// The certificate of each image.
     pub certificates: Vec<Certificate>,
-    /// The class that was selected.
+    /// The selected class of each image.
     pub selected: Vec<usize>,
-    /// The samples that each class won where the class was selected.
+    /// The number of selecting samples that each class won, for each image.
     pub selection: Vec<Vec<u32>>,
-    /// The samples that each class won where its probability was estimated.
+    /// The number of estimating samples that each class won, for each image.
     pub estimation: Vec<Vec<u32>>,
-    /// What they cost, in passes of single images.
+    /// The cost, in passes of single images.
     pub passes: Passes,
 }
 
-/// The share of images that are certified to be of their true class at this L2 radius, in units of
-/// the pixel range.
+/// Certified accuracy: the share of images whose certificate has the true class and reaches at
+/// least this L2 radius, in units of the pixel range.
 ///
-/// Over a number of radii it is the curve of Cohen et al., section 4: a lower bound of the smoothed
-/// classifier's accuracy under any attack of that length. Each certificate holds with probability
-/// 1 − α, for itself.
+/// Over several radii it is the curve of Cohen et al., section 4: a lower bound of the accuracy of
+/// the smoothed classifier under any attack within that radius. Each certificate by itself holds
+/// with probability 1 − α.
 ///
 /// # Errors
 ///
-/// If there are no certificates, or not a label for each, or the radius is not finite or below 0.
+/// If there are no certificates, the number of labels differs from theirs, or the radius is not
+/// finite or below 0.
 pub fn certified_accuracy(
     certificates: &[Certificate],
     labels: &[usize],
@@ -88,8 +90,8 @@ pub fn certified_accuracy(
     Ok(count as f64 / wanted as f64)
 }
 
-/// Whether a certificate is of the label and reaches at least as far: what certified accuracy
-/// counts. A radius of zero asks for the label alone.
+/// Whether a certificate has the label and reaches at least this radius, which is what certified
+/// accuracy counts. At radius zero the label alone decides.
 pub(crate) fn certified<C: PartialEq>(
     predicted: Option<C>,
     radius: f64,

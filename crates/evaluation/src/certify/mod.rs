@@ -1,4 +1,4 @@
-//! Randomized smoothing, and the certificates that it gives.
+//! Randomized smoothing and its certificates.
 
 mod certificate;
 mod samples;

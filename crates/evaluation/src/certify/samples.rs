@@ -9,21 +9,21 @@ use cni_noise::{Examples, Key};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-/// Where samples come from.
+/// A source of samples.
 pub(crate) struct Samples<'a> {
     pub classifier: &'a dyn Classifier,
     /// The standard deviation of the noise on the input.
     pub sigma: f64,
-    /// How many images a pass may take.
+    /// The number of images that a pass may take.
     pub batch: usize,
-    /// What the samples have cost so far.
+    /// The cost of the samples so far, in passes of single images.
     pub passes: Cell<Passes>,
-    /// Is called with the passes so far, after each.
+    /// A callback that gets the cost so far after each pass.
     pub progress: RefCell<&'a mut dyn FnMut(Passes)>,
 }
 
 impl Samples<'_> {
-    /// How many of the samples each class won, for each image.
+    /// The number of samples that each class won, for each image.
     pub fn votes(
         &self,
         images: &Tensor<4>,
@@ -44,7 +44,7 @@ impl Samples<'_> {
         Ok(votes)
     }
 
-    /// The same for the images of a pass. The device is read once at the end.
+    /// The same for the images of one pass. The device is read once at the end.
     fn votes_of(
         &self,
         images: &Tensor<4>,
@@ -53,8 +53,8 @@ impl Samples<'_> {
         samples: usize,
     ) -> Result<Vec<Vec<u32>>, AttackError> {
         let rows = images.dims()[0];
-        // Noise on the weights is drawn once a pass: samples of an image that shared it would not
-        // be independent.
+        // Noise on the weights is drawn once in a pass. Samples of one image that shared it would
+        // not be independent.
         let room = (self.batch / rows).min(samples);
         let abreast = if room > 1 && !self.is_stochastic(images, examples)? { room } else { 1 };
         let mut sums: Option<(Tensor<2, Int>, Tensor<2>)> = None;
@@ -74,8 +74,8 @@ impl Samples<'_> {
         Ok(counts(&votes))
     }
 
-    /// The logits of some of the samples, `[samples · rows, classes]`, in one pass and one draw of
-    /// the model's noise.
+    /// The logits of some samples, `[samples · rows, classes]`, in one pass and one draw of the
+    /// model's noise.
     fn logits(
         &self,
         images: &Tensor<4>,
@@ -113,8 +113,8 @@ impl Samples<'_> {
         logits
     }
 
-    /// Whether two draws of the model's noise give other logits for the same noisy images, by more
-    /// than rounding.
+    /// Whether two draws of the model's noise give different logits for the same noisy images, by
+    /// more than rounding.
     fn is_stochastic(&self, images: &Tensor<4>, examples: &Examples) -> Result<bool, AttackError> {
         let key = Key::new(0).named("probe");
         let noisy = add_gaussian(images.clone(), self.sigma, key.named("input_noise"), examples);

@@ -1,4 +1,4 @@
-//! Randomized smoothing: predictions with a proof.
+//! Randomized smoothing: predictions with a certificate.
 
 use crate::certify::samples::Samples;
 use crate::predictor::votes::first_largest;
@@ -14,37 +14,38 @@ use std::cell::{Cell, RefCell};
 ///
 /// The smoothed classifier predicts the class that the base classifier is most likely to give for
 /// the image under Gaussian noise of standard deviation σ on each pixel: `g(x) = argmax_c P(f(x +
-/// δ) = c)`, `δ ~ N(0, σ²I)`. Where that class has a probability of at least `p > 1/2`, `g`
-/// predicts it for every image at an L2 distance below `σ·Φ⁻¹(p)` (theorem 1, with the runner-up's
-/// bound 1 − p). σ and distance are in units of the pixel range [0, 1]; noisy pixels are not
-/// clipped, and neither is the ball.
+/// δ) = c)`, `δ ~ N(0, σ²I)`. If that class has a probability of at least `p > 1/2`, `g` predicts
+/// it for every image at an L2 distance below `σ·Φ⁻¹(p)` (theorem 1, with 1 − p as the bound of the
+/// runner-up). σ and distances are in units of the pixel range [0, 1]. Noisy pixels are not
+/// clipped, and the ball is not clipped either.
 ///
-/// # What is certified of a classifier with noise of its own
+/// # Classifiers with noise of their own
 ///
 /// The certificate rests on the noise on the input alone. Noise on weights and activations adds
-/// nothing to it and does not break it: theorem 1 holds for a random base classifier `f(z, ω)`,
-/// since all it needs is that `h_c(z) = P(f(z, ω) = c)` is a function of the noisy image `z = x +
-/// δ` with values in [0, 1]. So it needs ω independent of δ and its law the same for every x, as it
-/// is for the keys of `cni-noise`; the noise's scale may depend on z, as that of activation noise
-/// does. What is certified then is the class most likely under both noises together, a prediction
-/// that takes many draws: no single pass, and no vote without noise on the input, is.
+/// nothing to it and does not break it. Theorem 1 holds for a random base classifier `f(z, ω)`,
+/// because it only needs that `h_c(z) = P(f(z, ω) = c)` is a function of the noisy image `z = x +
+/// δ` with values in [0, 1]. So ω must be independent of δ, and its law must be the same for every
+/// x, as is the case for the keys of `cni-noise`. The scale of the noise may depend on z, as that
+/// of activation noise does. The certificate is about the class that is most likely under both
+/// noises together. This is a prediction over many draws: neither a single pass nor a vote without
+/// noise on the input is certified.
 ///
-/// - Without noise on the input there is no certificate, however noisy the weights: `h_c` may jump
-///   from one pixel value to the next. σ = 0 is refused.
-/// - Samples must be independent. Each has a key of its own for the input and for the model, and
-///   those of one image share a pass only where the model is found to draw nothing.
-/// - The logits of an image must not depend on the others of its batch. Where they do, as under
-///   activation noise whose scale is taken over the batch, the certificate is for a change of this
-///   image in this company.
-/// - In the scope `Noise::Off` the model's own noise is silent, and the noise-free model is
-///   smoothed. The noise on the input is the method, and stays.
+/// - Without noise on the input there is no certificate, however noisy the weights are: `h_c` may
+///   jump from one pixel value to the next. σ = 0 is refused.
+/// - Samples must be independent. Each has a key of its own for the input and for the model.
+///   Samples of one image share a pass only if the model is found to draw no noise.
+/// - The logits of an image must not depend on the other images of its batch. If they do, as under
+///   activation noise whose scale is taken over the batch, the certificate holds for a change of
+///   this image among these other images.
+/// - In the scope `Noise::Off` the model's own noise is off, and the model without noise is
+///   smoothed. The noise on the input is the method, and stays on.
 ///
 /// # How many samples
 ///
-/// Samples that all agree must be enough to decide: a certificate wants more than log2(1 / α) of
-/// them, so that `α^(1/n) > 1/2`, and a prediction 1 + log2(1 / α) or more, since its test is
-/// two-sided. With α = 0.001 that is 10 samples and 11; fewer are refused. So few decide only where
-/// all agree: a radius worth having takes thousands.
+/// Samples that all agree must be enough to decide. A certificate needs more than log2(1 / α)
+/// samples, so that `α^(1/n) > 1/2`. A prediction needs at least 1 + log2(1 / α), because its test
+/// is two-sided. With α = 0.001 that is 10 and 11 samples; fewer are refused. So few samples decide
+/// only if all of them agree: a useful radius takes thousands.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Smoothing {
     sigma: f64,
@@ -56,38 +57,39 @@ pub struct Smoothing {
 }
 
 impl Smoothing {
-    /// Smoothing with noise of standard deviation `sigma` in units of the pixel range; 100 samples
-    /// select a class, 100,000 estimate its probability, α is 0.001 and a pass takes 256 images.
+    /// Smoothing with noise of standard deviation `sigma`, above 0, in units of the pixel range. By
+    /// default 100 samples select a class, 100,000 estimate its probability, α is 0.001 and a pass
+    /// takes 256 images.
     ///
     /// # Errors
     ///
-    /// Where `sigma` is not finite and above 0.
+    /// If `sigma` is not finite or not above 0.
     pub fn new(sigma: f64) -> Result<Self, EvaluationError> {
         let wanted = "a finite number above 0: without noise on the input there is no certificate";
         let sigma = within("sigma", sigma, |sigma| sigma > 0.0, wanted)?;
         Ok(Self { sigma, selection: 100, samples: 100_000, alpha: 0.001, batch: 256 })
     }
 
-    /// The number of samples n₀ that select the class to certify; an error where it is zero.
+    /// Sets the number of samples n₀ that select the class to certify; an error if it is zero.
     pub fn with_selection(self, selection: usize) -> Result<Self, EvaluationError> {
         Ok(Self { selection: at_least_one("selection", selection)?, ..self })
     }
 
-    /// The number of samples n that predict, or estimate the selected class's probability; an error
-    /// where it is zero.
+    /// Sets the number of samples n that predict, or that estimate the probability of the selected
+    /// class; an error if it is zero.
     pub fn with_samples(self, samples: usize) -> Result<Self, EvaluationError> {
         Ok(Self { samples: at_least_one("samples", samples)?, ..self })
     }
 
-    /// The probability α that a prediction or a certificate is wrong; an error unless between 0 and
-    /// 1.
+    /// Sets the probability α that a prediction or a certificate is wrong; an error if it is not
+    /// between 0 and 1.
     pub fn with_alpha(self, alpha: f64) -> Result<Self, EvaluationError> {
         let inside = |alpha: f64| alpha > 0.0 && alpha < 1.0;
         Ok(Self { alpha: within("alpha", alpha, inside, "a number between 0 and 1")?, ..self })
     }
 
-    /// The number of images in a pass, which bounds the memory; an error where it is zero. Results
-    /// do not depend on it.
+    /// Sets the number of images in a pass, which bounds the memory; an error if it is zero.
+    /// Results do not depend on it.
     pub fn with_batch(self, batch: usize) -> Result<Self, EvaluationError> {
         Ok(Self { batch: at_least_one("batch", batch)?, ..self })
     }
@@ -95,13 +97,14 @@ impl Smoothing {
     /// Predicts the classes of `images`, `[batch, channels, height, width]` with pixels in [0, 1]
     /// (algorithm PREDICT).
     ///
-    /// Of `samples` samples the class with the most votes, of equal ones the lowest, unless the
-    /// exact two-sided binomial test does not tell it from the next at level α. The result is a
-    /// function of the classifier, the image, `key` and the image's number in `examples`.
+    /// The prediction is the class with the most votes of `samples` samples; of equals, it is the
+    /// lowest. The classifier abstains if the exact two-sided binomial test at level α does not
+    /// tell that class from the next. The result is a function of the classifier, the image, `key`
+    /// and the number of the image in `examples`.
     ///
     /// # Errors
     ///
-    /// Where the samples are too few to decide, there is no image, a pixel is not in [0, 1], or the
+    /// If the samples are too few to decide, there is no image, a pixel is not in [0, 1], or the
     /// logits are not `[batch, classes]` or not finite.
     pub fn predict(
         &self,
@@ -123,9 +126,10 @@ impl Smoothing {
     /// Certifies `images`, `[batch, channels, height, width]` with pixels in [0, 1] (algorithm
     /// CERTIFY).
     ///
-    /// The class with the most votes of `selection` samples is certified by `samples` others: they
-    /// bound its probability from below, by Clopper and Pearson at confidence 1 − α. Otherwise as
-    /// [`predict`](Self::predict).
+    /// `selection` samples select the class with the most votes. `samples` other samples bound its
+    /// probability from below, by Clopper and Pearson at confidence 1 − α. If the bound is above
+    /// 1/2, the radius is `σ·Φ⁻¹(bound)`; otherwise the classifier abstains. The result depends on
+    /// the same things as that of [`predict`](Self::predict).
     ///
     /// # Errors
     ///
@@ -140,7 +144,7 @@ impl Smoothing {
         self.certify_with(classifier, images, key, examples.into(), &mut |_| {})
     }
 
-    /// As [`certify`](Self::certify), calling `progress` with the passes so far after each.
+    /// As [`certify`](Self::certify). `progress` is called after each pass with the cost so far.
     pub(crate) fn certify_with(
         &self,
         classifier: &dyn Classifier,
@@ -162,7 +166,7 @@ impl Smoothing {
         Ok(Certificates { certificates, selected, selection, estimation, passes })
     }
 
-    /// That as many samples can decide to certify at all.
+    /// Checks that this number of samples is enough to certify any image.
     pub(crate) fn check_certifies(&self) -> Result<(), EvaluationError> {
         self.check_samples(|samples| binomial::lower(samples, samples, self.alpha) > 0.5)
     }
@@ -181,34 +185,35 @@ impl Smoothing {
         self.sigma
     }
 
-    /// The samples n₀ that select a class.
+    /// The number of samples n₀ that select a class.
     pub fn selection(&self) -> usize {
         self.selection
     }
 
-    /// The samples n that estimate its probability.
+    /// The number of samples n that estimate the probability of the selected class.
     pub fn samples(&self) -> usize {
         self.samples
     }
 
-    /// The probability α with which a certificate may be wrong.
+    /// The probability α that a certificate is wrong.
     pub fn alpha(&self) -> f64 {
         self.alpha
     }
 
-    /// The most images in a pass.
+    /// The largest number of images in a pass.
     pub fn batch(&self) -> usize {
         self.batch
     }
 
-    /// The largest L2 radius that so many samples can certify, σ·Φ⁻¹(α^(1/n)): that of an image on
-    /// which all of them agree. Zero if they are too few to certify any.
+    /// The largest L2 radius that this number of samples can certify, σ·Φ⁻¹(α^(1/n)), in units of
+    /// the pixel range. It is that of an image on which all samples agree. Zero if the samples are
+    /// too few to certify any image.
     pub fn largest_radius(&self) -> f64 {
         let n = self.samples as u64;
         self.sigma * normal_quantile(binomial::lower(n, n, self.alpha)).max(0.0)
     }
 
-    /// That the samples can decide at all: whether as many do that all agree.
+    /// Checks that the samples can decide at all: that they do if all of them agree.
     fn check_samples(&self, decides: impl Fn(u64) -> bool) -> Result<(), EvaluationError> {
         if decides(self.samples as u64) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What the certificates of a set of images add up to.
+//! Summary of the certificates of a set of images.
 
 use crate::certify::certificate::certified;
 use crate::statistics::shares::mean_share;
@@ -9,7 +9,7 @@ use crate::{
 use cni_attacks::{Norm, Passes};
 use cni_noise::Key;
 
-/// Radii of a curve within one σ.
+/// The number of radii of a curve within one σ.
 const STEPS: usize = 10;
 
 impl Certificates {
@@ -36,11 +36,8 @@ impl Certificates {
 }
 
 impl Smoothing {
-    /// The record of certificates: rows and labels of all examples, in the same order.
-    ///
-    /// # Errors
-    ///
-    /// If there are no rows, or `confidence` is not between 0 and 1.
+    /// The record of certificates: the rows and labels of all examples, in the same order. Errors
+    /// if there are no rows, or `confidence` is not between 0 and 1.
     pub(crate) fn record(
         &self,
         rows: &[(RowCertificate, i64)],
@@ -61,7 +58,7 @@ impl Smoothing {
         let last = (most / self.sigma() * STEPS as f64).floor() as usize + 1;
         let radii = (0..=last).map(|step| self.sigma() * step as f64 / STEPS as f64);
         let curve = radii.map(point).collect::<Result<Vec<_>, EvaluationError>>()?;
-        // Shares of the largest radius, of which rounding makes no more than all.
+        // A share of the largest radius. Rounding must not make it larger than one.
         let share = |(row, label): &(RowCertificate, i64)| match row.predicted == Some(*label) {
             true => (row.radius / most).min(1.0),
             false => 0.0,
@@ -102,7 +99,8 @@ mod tests {
         smoothing.record(rows, 0.95, Key::new(1), cost).unwrap()
     }
 
-    /// Two of four are right, with radii of 0.5 and 0.3: the mean over all four is 0.2.
+    /// Two of four certificates have the right class, with radii of 0.5 and 0.3: the mean over all
+    /// four is 0.2.
     #[test]
     fn the_average_radius_counts_what_is_wrong_as_zero() {
         let rows = [
@@ -130,7 +128,7 @@ mod tests {
         );
         let Point { low, high, .. } = at(0.25);
         assert_eq!((low.unwrap(), high.unwrap()), clopper_pearson(2, 3, 0.95).unwrap());
-        // Past the largest radius of 100,000 samples, 3.81 σ, there is nothing.
+        // The accuracy is zero beyond the largest radius of 100,000 samples, 3.81 σ.
         let last = curve.last().unwrap();
         assert!(last.y == 0.0 && (1.9..2.0).contains(&last.x), "{}", last.x);
     }

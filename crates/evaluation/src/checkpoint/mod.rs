@@ -1,10 +1,11 @@
-//! Results on disk while a run goes on: how it survives a kill.
+//! Checkpoints: results on disk while a run goes on, so that it survives a kill.
 //!
-//! A checkpoint is a folder. `settings.json` says which run it belongs to: its settings by name,
-//! and what its models answer to a few images. Each result is an entry, a file that is complete or
-//! not there, with the hash of its content and of the data that it was made from. A run continues
-//! in a folder whose settings are its own; it refuses that of an unfinished run with the name of
-//! the setting that differs, and replaces that of a finished one.
+//! A checkpoint is a folder. Its file `settings.json` says to which run it belongs: the settings by
+//! name, and the answers of the models to a few images. Each result is an entry: a file that a kill
+//! leaves complete or absent, with the hash of its content and of the data that it was made from. A
+//! run continues in a folder with its own settings. If the folder belongs to an unfinished run with
+//! other settings, the run refuses it and names the setting that differs. It replaces the
+//! checkpoint of a finished run.
 
 mod names;
 mod probe;
@@ -31,11 +32,11 @@ pub(crate) const SETTINGS: &str = "settings.json";
 pub(crate) struct Checkpoint {
     folder: PathBuf,
     settings: Settings,
-    /// Whether what is there is all of a finished run: what does not fit goes.
+    /// Whether the run on disk had finished: entries that do not fit are then removed.
     finished: Cell<bool>,
 }
 
-/// One result, and what it belongs to.
+/// One result on disk, with the names of the entry and of its data.
 #[derive(Serialize, Deserialize)]
 struct Saved<T> {
     entry: String,
@@ -44,10 +45,8 @@ struct Saved<T> {
 }
 
 impl Checkpoint {
-    /// Takes up the checkpoint in a folder, or begins one.
-    ///
-    /// One of other settings is an error if its run is unfinished; else it goes, and this one
-    /// begins.
+    /// Opens the checkpoint in a folder, or begins one. If the folder holds other settings, that is
+    /// an error for an unfinished run; those of a finished run are replaced.
     pub fn open(folder: &Path, settings: Settings) -> Result<Self, EvaluationError> {
         let folder = folder.to_path_buf();
         let checkpoint = Self { folder, settings, finished: Cell::new(false) };
@@ -76,8 +75,8 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Begins in a folder without settings. Nobody knows to what run entries in it belong; they are
-    /// not ours to remove.
+    /// Begins in a folder without settings. Entries in it belong to an unknown run and are not
+    /// removed.
     fn begin(&self) -> Result<(), EvaluationError> {
         if let Some(path) = matching(&self.folder, &self.settings.files)?.into_iter().next() {
             let [setting, there, here] = [SETTINGS, "one", "none"].map(String::from);
@@ -86,7 +85,7 @@ impl Checkpoint {
         self.write(false)
     }
 
-    /// Removes what is there.
+    /// Removes the old checkpoint and begins a new one.
     fn begin_anew(&self) -> Result<(), EvaluationError> {
         clear(&self.folder, &self.settings.files)?;
         self.finished.set(false);
@@ -105,8 +104,8 @@ impl Checkpoint {
         EvaluationError::State { path: path.to_path_buf(), setting, there, here, of }
     }
 
-    /// Removes the entries of the folder `part` within if the run has finished, which it then has
-    /// not any more; whether it had.
+    /// Removes the entries of the folder `part` within, if the run had finished, and marks it as
+    /// unfinished; true if it had finished.
     pub fn begin_part_anew(&self, part: &str) -> Result<bool, EvaluationError> {
         let finished = self.finished.replace(false);
         if finished {
@@ -118,7 +117,7 @@ impl Checkpoint {
         Ok(finished)
     }
 
-    /// Notes that the run has come to its end.
+    /// Notes that the run has finished.
     pub fn finish(&self) -> Result<(), EvaluationError> {
         self.write(true)
     }
@@ -127,10 +126,9 @@ impl Checkpoint {
         self.folder.join(format!("{entry}.json"))
     }
 
-    /// The result of this name that was made from this data, if its file is there. `of` says whose
-    /// data they are.
-    ///
-    /// In a finished run a result of other data makes all of them go.
+    /// Loads the result of this name that was made from this data, if its file is there. `of` names
+    /// the owner of the data in errors. If the data differ and the run had finished, all results
+    /// are removed.
     pub fn load<T: DeserializeOwned>(
         &self,
         entry: &str,
@@ -157,7 +155,7 @@ impl Checkpoint {
         Err(self.refused(&path, Difference { setting, there: saved.data, here }))
     }
 
-    /// Writes a result down. The file is complete or not there.
+    /// Saves a result. A kill leaves the file complete or absent.
     pub fn save(
         &self,
         entry: &str,
@@ -176,15 +174,15 @@ struct Version {
     finished: bool,
 }
 
-/// What the examples of a batch are known by: the hash of their pixels, labels and numbers.
-pub(crate) fn data_of(problem: &AttackBatch) -> String {
-    let numbers: Vec<u64> = (0..problem.len()).map(|row| problem.examples.number(row)).collect();
-    let (pixels, labels) = (problem.images.to_data(), problem.goal.labels().to_data());
+/// The identity of the examples of a batch: the hash of their pixels, labels and numbers.
+pub(crate) fn data_of(batch: &AttackBatch) -> String {
+    let numbers: Vec<u64> = (0..batch.len()).map(|row| batch.examples.number(row)).collect();
+    let (pixels, labels) = (batch.images.to_data(), batch.goal.labels().to_data());
     let numbers = format!("{numbers:?}");
     fingerprint(&[numbers.as_bytes(), pixels.as_bytes(), labels.as_bytes()])[..16].to_string()
 }
 
-/// Removes the checkpoint of a finished run; of an unfinished one nothing.
+/// Removes the checkpoint of a finished run; that of an unfinished run stays.
 pub(crate) fn remove_finished(folder: &Path) -> Result<(), EvaluationError> {
     let path = folder.join(SETTINGS);
     if !path.exists() {
@@ -195,16 +193,16 @@ pub(crate) fn remove_finished(folder: &Path) -> Result<(), EvaluationError> {
         && settings.finished
     {
         clear(folder, &settings.files)?;
-        // What others have put there stays, and with it the folder.
+        // The call fails for a folder with files of others, which therefore stays.
         let _ = std::fs::remove_dir(folder);
     }
     Ok(())
 }
 
-/// Removes the files of a checkpoint, and no others.
+/// Removes the files of a checkpoint and no others.
 fn clear(folder: &Path, files: &[String]) -> Result<(), EvaluationError> {
     remove(folder, files)?;
-    // Last: as long as it is there, the rest belongs to it.
+    // The settings go last: as long as they are there, the other files belong to them.
     remove(folder, &[SETTINGS.to_string()])
 }
 

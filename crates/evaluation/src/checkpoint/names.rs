@@ -1,24 +1,24 @@
-//! Files by the patterns of their names, and their removal.
+//! Patterns of file names, and the removal of the files that match.
 
 use crate::EvaluationError;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-/// Removes the files of a folder that follow the patterns, and then the folders within it that have
-/// become empty. Others' files stay.
+/// Removes the files of a folder that match the patterns, and then the folders within it that have
+/// become empty. Other files stay.
 pub(super) fn remove(folder: &Path, patterns: &[String]) -> Result<(), EvaluationError> {
     for path in matching(folder, patterns)? {
         std::fs::remove_file(&path).map_err(failed(&path))?;
     }
     for (within, _) in patterns.iter().filter_map(|pattern| pattern.split_once('/')) {
-        // A folder that is not empty, or is not there, stays as it is.
+        // The call fails for a folder that is missing or not empty, which is intended.
         let _ = std::fs::remove_dir(folder.join(within));
     }
     Ok(())
 }
 
-/// The files of a folder that follow the patterns, sorted. A pattern is a name, or a folder within
-/// this one and a name, in which a run of `#` stands for at least as many digits.
+/// The files of a folder that match the patterns, sorted. A pattern is a name, or a folder and a
+/// name within it. A run of `#` stands for at least as many digits.
 pub(super) fn matching(
     folder: &Path,
     patterns: &[String],
@@ -30,7 +30,7 @@ pub(super) fn matching(
             let mut parts = Path::new(part).components();
             parts.all(|part| matches!(part, Component::Normal(_)))
         };
-        // A file could name what lies outside of its folder.
+        // Such a name could lead to a file outside of the folder.
         if !plain(within) || !plain(name) {
             continue;
         }
@@ -46,7 +46,7 @@ pub(super) fn matching(
     Ok(found)
 }
 
-/// What a folder holds; nothing if there is no such folder.
+/// The entries of a folder; none if there is no such folder.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, EvaluationError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -63,7 +63,7 @@ fn failed(path: &Path) -> impl Fn(std::io::Error) -> EvaluationError {
     move |source| EvaluationError::Io { path: path.clone(), source }
 }
 
-/// Whether a name follows a pattern.
+/// Whether a name matches a pattern.
 fn follows(name: &str, pattern: &str) -> bool {
     let Some(at) = pattern.find('#') else {
         return name == pattern;

@@ -1,4 +1,4 @@
-//! What a model is known by when saved results are taken up again.
+//! Probes: the answers by which a model is recognized when saved results are used again.
 
 use cni_attacks::rows::read;
 use cni_attacks::{
@@ -7,41 +7,41 @@ use cni_attacks::{
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 
-/// Images that are asked about.
+/// The number of images that are asked about.
 const IMAGES: usize = 8;
 
-/// Draws of a stochastic model.
+/// The number of draws of a stochastic model.
 const DRAWS: u64 = 4;
 
-/// How far logits may lie apart, in the largest of them: another order of summation moves them by
-/// less.
+/// The largest difference of logits, relative to the largest logit. Another order of summation
+/// changes them by less.
 const LOGITS: f64 = 1e-3;
 
-/// The same of gradients.
+/// The largest difference of gradients, relative to the largest.
 const GRADIENTS: f64 = 1e-2;
 
-/// What a model says to a few images: its logits in a few draws of its noise, and its gradient, to
-/// four digits.
+/// The probe of a model: its logits for a few images in a few draws of its noise, and its
+/// gradients, to four digits.
 ///
-/// Saved results belong to the model that they were made with. Classes would not tell two accurate
-/// models apart, nor logits one forward pass with two backward passes.
+/// Saved results belong to the model that made them. Predicted classes would not tell two accurate
+/// models apart, and logits would not tell two backward passes of one forward pass apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Probe {
     logits: Vec<f64>,
-    /// Length and sum of each image's gradient; empty where there is none.
+    /// The length and the sum of each image's gradient; empty if the model has none.
     gradient: Vec<f64>,
 }
 
 impl Probe {
-    /// Asks the model about the first images of a problem.
+    /// Asks the model about the first images of a batch.
     pub fn of(
         classifier: &dyn Classifier,
         stochastic: bool,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
     ) -> Result<Self, AttackError> {
         let mut access = ModelAccess::new(classifier).with_stochastic(stochastic);
-        let rows = (0..problem.len().min(IMAGES)).collect();
-        let some = problem.select(&Rows::new(rows, &problem.images));
+        let rows = (0..batch.len().min(IMAGES)).collect();
+        let some = batch.select(&Rows::new(rows, &batch.images));
         let key = Key::new(0).named("fingerprint");
         let mut logits = Vec::new();
         for draw in 0..if stochastic { DRAWS } else { 1 } {
@@ -50,7 +50,7 @@ impl Probe {
         }
         let objective = Objective::new(Loss::Margin, &some.goal);
         let found = access.gradient(&some.images, &objective, &some.examples, Eot::ONE, key);
-        // A model without gradients has none to be known by.
+        // A model without gradients is recognized by its logits alone.
         let gradient = found.map_or(Vec::new(), |found| {
             let sums = found.gradient.clone().flatten::<2>(1, 3).sum_dim(1);
             let all = read(&Norm::L2.length(found.gradient)).into_iter().chain(read(&sums));
@@ -59,7 +59,7 @@ impl Probe {
         Ok(Self { logits, gradient })
     }
 
-    /// Whether it is the same model, to the rounding of its arithmetic.
+    /// Whether both probes are of one model, up to rounding of its arithmetic.
     pub fn matches(&self, other: &Self) -> bool {
         near(&self.logits, &other.logits, LOGITS)
             && near(&self.gradient, &other.gradient, GRADIENTS)
@@ -82,7 +82,7 @@ mod tests {
     use burn::tensor::{Device, Tensor};
     use cni_attacks::{Goal, straight_through};
 
-    fn problem() -> AttackBatch {
+    fn batch() -> AttackBatch {
         let device = Device::flex();
         let images = cni_noise::uniform::<4>(Key::new(3), [4, 1, 2, 2], &device);
         let goal = Goal::Misclassify(Tensor::from_ints([0, 1, 0, 1], &device));
@@ -98,7 +98,7 @@ mod tests {
     fn models_of_equal_classes_are_told_apart_and_rounding_is_not() {
         let of = |scale: f64| {
             let model = move |images: Tensor<4>| margin(images).mul_scalar(scale);
-            Probe::of(&model, false, &problem()).unwrap()
+            Probe::of(&model, false, &batch()).unwrap()
         };
         assert!(of(10.0).matches(&of(10.0)) && of(10.0).matches(&of(10.0 * (1.0 + 1e-6))));
         assert!(!of(10.0).matches(&of(10.1)));
@@ -114,8 +114,8 @@ mod tests {
             margin(straight_through(images, |x| x.mul_scalar(255.0).round().div_scalar(255.0)))
         };
         let [a, b] = [
-            Probe::of(&quantized, false, &problem()).unwrap(),
-            Probe::of(&adapted, false, &problem()).unwrap(),
+            Probe::of(&quantized, false, &batch()).unwrap(),
+            Probe::of(&adapted, false, &batch()).unwrap(),
         ];
         assert_eq!(a.logits, b.logits);
         assert!(!a.matches(&b));

@@ -1,4 +1,4 @@
-//! What a checkpoint belongs to.
+//! The settings of the run to which a checkpoint belongs.
 
 use super::probe::Probe;
 use serde::{Deserialize, Serialize};
@@ -7,23 +7,23 @@ use std::collections::BTreeMap;
 /// The version of the files' layout.
 pub(super) const LAYOUT: u32 = 3;
 
-/// What run a checkpoint belongs to, and what the run depends on.
+/// The settings of a run: its kind, what its result depends on, and its models.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Settings {
     layout: u32,
-    /// Whether the run has come to its end, so that nothing is lost with its checkpoint.
+    /// Whether the run has finished, so that its checkpoint may be replaced.
     pub(super) finished: bool,
-    /// What kind of run it is, in words.
+    /// The kind of the run, in words.
     pub(super) of: String,
-    /// What the run depends on, by name.
+    /// The settings on which the result depends, by name.
     settings: BTreeMap<String, String>,
-    /// What its models are known by, by their part in it.
+    /// The answers of the models to a few images, by the part of each model in the run.
     models: Vec<(String, Probe)>,
-    /// The files that it may write, as patterns.
+    /// The patterns of the files that the run may write.
     pub(super) files: Vec<String>,
 }
 
-/// A setting that two runs have otherwise.
+/// A setting that differs between two runs.
 pub(super) struct Difference {
     pub(super) setting: String,
     pub(super) there: String,
@@ -31,9 +31,8 @@ pub(super) struct Difference {
 }
 
 impl Settings {
-    /// Those of a run `of` this kind that has not ended.
-    ///
-    /// `files` are the names of the entries that it may write: [patterns](super::names::matching).
+    /// The settings of an unfinished run of the kind `of`. `files` are the
+    /// [patterns](super::names::matching) of the entries that it may write.
     pub(crate) fn new(
         of: &str,
         settings: BTreeMap<String, String>,
@@ -43,7 +42,7 @@ impl Settings {
         Self { layout: LAYOUT, finished: false, of: of.to_string(), settings, models, files }
     }
 
-    /// The first setting that an older state has otherwise.
+    /// The first setting that differs from those of an older run.
     pub(super) fn difference(&self, old: &Self) -> Option<Difference> {
         let nothing = || "nothing".to_string();
         for name in self.settings.keys().chain(old.settings.keys()) {

@@ -1,26 +1,26 @@
-//! A prediction mode as a classifier.
+//! A classifier that predicts by a mode.
 
 use crate::Prediction;
 use burn::tensor::Tensor;
 use cni_attacks::Classifier;
 use cni_noise::{Key, current_examples, layer_key};
 
-/// A classifier together with the way it predicts: what is deployed, and so what is attacked and
-/// evaluated.
+/// A predictor: a classifier together with its prediction mode. This is what is deployed, and
+/// therefore what should be attacked and evaluated.
 ///
-/// Its logits are, by the mode, those of the single draw, the mean logits, the logarithms of the
-/// mean probabilities, or the logarithms of the shares of votes,
-/// `ln((votes + 1) / (draws + classes))`. Votes have no gradient, and an attack by gradients
-/// refuses them: let it attack the mean probabilities as their surrogate
-/// ([`Transfer`](cni_attacks::Transfer)), or the classifier itself with the mode's draws
+/// Its logits depend on the mode: those of the single draw, the mean logits, the logarithms of the
+/// mean probabilities, or the logarithms of the shares of votes, `ln((votes + 1) / (draws +
+/// classes))`. Votes have no gradient, and attacks that need gradients refuse them. Such an attack
+/// can use the mean probabilities as a surrogate ([`Transfer`](cni_attacks::Transfer)), or attack
+/// the classifier itself with the mode's number of draws
 /// ([`Expectation::Probabilities`](cni_attacks::Expectation)).
 ///
-/// Each pass through it takes `draws` passes through the classifier, and a backward pass keeps the
-/// graphs of all.
+/// Each pass takes `draws` passes through the classifier, and a backward pass keeps the graphs of
+/// all of them.
 ///
-/// The draws are those of the scope in force. In `Noise::Keyed(key)` the `n`-th pass has as draw
-/// `d` the noise of `key.named("prediction").child(n).child(d)`; in `Noise::Fresh` its keys come
-/// from the device's generator; in `Noise::Off` the noise on the input is off too. Examples keep
+/// The draws follow the current noise scope. In `Noise::Keyed(key)`, draw `d` of the `n`-th pass
+/// has the noise of `key.named("prediction").child(n).child(d)`. In `Noise::Fresh` the keys come
+/// from the device's generator. In `Noise::Off` the noise on the input is off too. Examples keep
 /// their numbers.
 ///
 /// ```
@@ -45,7 +45,7 @@ pub struct Predictor<C> {
 }
 
 impl<C: Classifier> Predictor<C> {
-    /// The classifier that predicts in this way.
+    /// The predictor of a classifier and a mode.
     pub fn new(classifier: C, prediction: Prediction) -> Self {
         Self { classifier, prediction }
     }
@@ -53,7 +53,7 @@ impl<C: Classifier> Predictor<C> {
 
 impl<C: Classifier> Classifier for Predictor<C> {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        // Where there is no key noise is off, and stays off in every draw.
+        // Without a key the noise is off, and stays off in every draw.
         let key = layer_key("prediction", &images.device()).unwrap_or(Key::new(0));
         self.prediction.draw(&self.classifier, images, key, &current_examples()).0
     }

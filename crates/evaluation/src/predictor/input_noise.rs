@@ -8,10 +8,10 @@ use cni_noise::{Examples, Key, current_examples, layer_key, normal_rows};
 /// A classifier behind Gaussian noise of standard deviation `sigma` on each pixel, in units of the
 /// pixel range [0, 1].
 ///
-/// The noise is drawn as that of a noisy layer: it obeys the scope of `cni-noise`, so that
-/// `Noise::Off` silences it, and each example has its own. Noisy pixels are not clipped to [0, 1].
-/// An attack with several draws on this classifier is that of SmoothAdv (Salman et al., arXiv
-/// 1906.04584) for `Expectation::Probabilities`.
+/// The noise obeys the scope of `cni-noise` as that of a noisy layer does: `Noise::Off` switches it
+/// off, and each example has its own noise. Noisy pixels are not clipped to [0, 1]. An attack that
+/// averages over several draws on this classifier, with `Expectation::Probabilities`, is the attack
+/// of SmoothAdv (Salman et al., arXiv 1906.04584).
 #[derive(Clone, Debug)]
 pub struct InputNoise<C> {
     classifier: C,
@@ -19,8 +19,8 @@ pub struct InputNoise<C> {
 }
 
 impl<C: Classifier> InputNoise<C> {
-    /// The classifier under noise of this standard deviation; an error unless finite and at least
-    /// 0.
+    /// Puts noise of this standard deviation before the classifier; an error if `sigma` is not
+    /// finite or below 0.
     pub fn new(classifier: C, sigma: f64) -> Result<Self, AttackError> {
         Ok(Self { classifier, sigma: check_sigma(sigma)? })
     }
@@ -36,8 +36,8 @@ pub(crate) fn check_sigma(sigma: f64) -> Result<f64, AttackError> {
     within("sigma", sigma, |sigma| sigma >= 0.0, "a finite number of at least 0")
 }
 
-/// The images under the noise of the scope in force. Without noise no key is asked for, lest the
-/// next in line get another.
+/// The images with the noise of the current scope. If `sigma` is zero no key is taken, so that the
+/// keys of the following layers do not change.
 pub(crate) fn noisy_input(images: Tensor<4>, sigma: f64) -> Tensor<4> {
     if sigma == 0.0 {
         return images;
@@ -48,7 +48,7 @@ pub(crate) fn noisy_input(images: Tensor<4>, sigma: f64) -> Tensor<4> {
     }
 }
 
-/// The images plus Gaussian noise, each row that of its example.
+/// The images plus Gaussian noise; each row has the noise of its example.
 pub(crate) fn add_gaussian(
     images: Tensor<4>,
     sigma: f64,

@@ -1,9 +1,10 @@
-//! How the answers of a stochastic classifier become one prediction, and what can be proved of it.
+//! Predictions over several draws of a stochastic classifier.
 //!
-//! A model with noise gives another answer at every pass. [`Prediction`] says what is made of
-//! `draws` of them, without and with Gaussian noise on the input, and [`Predictor`] is the
-//! classifier that predicts so, to be attacked and evaluated as any other. [`Smoothing`] adds a
-//! proof: no change of the image shorter than a radius changes the prediction.
+//! A model with noise gives a different answer at every pass. A [`Prediction`] says how `draws`
+//! answers become one, with or without Gaussian noise on the input. A [`Predictor`] is the
+//! classifier that predicts in this way; it can be attacked and evaluated like any other.
+//! [`Smoothing`] adds a certificate: a radius within which no change of the image changes the
+//! prediction.
 //!
 //! ```
 //! # use burn::tensor::{Device, Tensor};
@@ -21,14 +22,14 @@
 //! # Ok::<(), cni_evaluation::EvaluationError>(())
 //! ```
 //!
-//! The modes are those of Nemcovsky et al. (arXiv 1911.07198), the smoothing of CNI (arXiv
+//! The modes are those of Nemcovsky et al. (arXiv 1911.07198), the smoothing is that of CNI (arXiv
 //! 2003.02188).
 //!
 //! # Deviations
 //!
 //! - σ is in units of the pixel range [0, 1], as ε is. The authors' code adds its noise after
-//!   normalization: their σ is σ·std of the channel in pixels, so that their 0.2 on CIFAR-10 is
-//!   about 0.05 here. Noisy pixels are not clipped, there or here.
+//!   normalization, so that its σ is relative to the standard deviation of each channel: its 0.2 on
+//!   CIFAR-10 is about 0.05 here. Noisy pixels are clipped neither there nor here.
 //! - Their third mode, in which a class of rank q among the logits counts 2⁻q votes, is left out.
 
 mod classifier;

@@ -1,4 +1,4 @@
-//! Prediction modes: what is made of several draws.
+//! Prediction modes: how several draws become one prediction.
 
 use crate::predictor::input_noise::{check_sigma, noisy_input};
 use crate::predictor::votes::{
@@ -11,7 +11,7 @@ use cni_attacks::{AttackError, Classifier, Expectation, draw_scope};
 use cni_noise::{Examples, Key};
 use serde::Serialize;
 
-/// What is made of the draws.
+/// The way in which draws become one prediction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Aggregation {
@@ -20,9 +20,9 @@ enum Aggregation {
     MeanProbabilities,
 }
 
-/// How a stochastic classifier predicts: from a single draw of its noise, or from several.
+/// A prediction mode of a stochastic classifier: from a single draw of its noise, or from several.
 ///
-/// In a record it is `{"aggregation": "vote", "draws": 512, "input_noise": 0.05}`.
+/// In a record it reads `{"aggregation": "vote", "draws": 512, "input_noise": 0.05}`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Prediction {
     aggregation: Aggregation,
@@ -30,37 +30,38 @@ pub struct Prediction {
     input_noise: f64,
 }
 
-/// What [`Prediction::predict`] finds. Its lists have an entry for each image.
+/// The result of [`Prediction::predict`]. Its lists have one entry for each image.
 #[derive(Clone, Debug)]
 pub struct Predictions {
-    /// The predicted classes.
+    /// The predicted class of each image.
     pub classes: Vec<usize>,
-    /// The draws in which each class had the largest logit, where they are put to the vote.
+    /// The number of draws in which each class had the largest logit; absent if the mode takes no
+    /// votes.
     pub votes: Option<Vec<Vec<u32>>>,
     /// The logits of the [`Predictor`](super::Predictor), `[batch, classes]`.
     pub logits: Tensor<2>,
 }
 
 impl Prediction {
-    /// The class of the largest logit in one draw.
+    /// The mode of a single draw: the class of its largest logit.
     pub fn single() -> Self {
         Self { aggregation: Aggregation::MeanLogits, draws: 1, input_noise: 0.0 }
     }
 
-    /// The class that has the largest logit in the most of `draws` draws, of equal ones the lowest
-    /// (`mcpredict` in the authors' code); an error where there are no draws.
+    /// The mode of a vote: the class that has the largest logit in the most of `draws` draws, the
+    /// lowest of equals (`mcpredict` in the authors' code). An error if `draws` is zero.
     pub fn vote(draws: usize) -> Result<Self, AttackError> {
         Self::over(Aggregation::Vote, draws)
     }
 
-    /// The class of the largest mean logit over `draws` draws (`mcepredict` in the authors' code);
-    /// an error where there are no draws.
+    /// The mode of mean logits: the class of the largest mean logit over `draws` draws
+    /// (`mcepredict` in the authors' code). An error if `draws` is zero.
     pub fn mean_logits(draws: usize) -> Result<Self, AttackError> {
         Self::over(Aggregation::MeanLogits, draws)
     }
 
-    /// The class of the largest mean probability, that is softmax, over `draws` draws; an error
-    /// where there are none.
+    /// The mode of mean probabilities: the class of the largest mean softmax over `draws` draws. An
+    /// error if `draws` is zero.
     pub fn mean_probabilities(draws: usize) -> Result<Self, AttackError> {
         Self::over(Aggregation::MeanProbabilities, draws)
     }
@@ -69,24 +70,23 @@ impl Prediction {
         Ok(Self { aggregation, draws: at_least_one("draws", draws)?, input_noise: 0.0 })
     }
 
-    /// Adds Gaussian noise to the images in each draw, of standard deviation `sigma` in units of
-    /// the pixel range, as [`InputNoise`](super::InputNoise); an error unless finite and at least
-    /// 0.
+    /// Adds Gaussian noise to the images in each draw, as [`InputNoise`](super::InputNoise) does.
+    /// `sigma` is its standard deviation in units of the pixel range; an error if it is not finite
+    /// or below 0.
     pub fn with_input_noise(self, sigma: f64) -> Result<Self, AttackError> {
         Ok(Self { input_noise: check_sigma(sigma)?, ..self })
     }
 
     /// Predicts the classes of `images`, `[batch, channels, height, width]` with pixels in [0, 1].
     ///
-    /// Draw `d` of the classifier's noise and of the input's runs in the [`draw_scope`] of `key`:
-    /// equal keys give equal predictions, and noise stays off where the caller's scope has switched
-    /// it off. An example's own noise goes by its number in `examples`, not by the batch that it is
-    /// in.
+    /// Draw `d` of the classifier's noise and of the input noise runs in the [`draw_scope`] of
+    /// `key`: equal keys give equal predictions. In a scope of `Noise::Off` all noise stays off.
+    /// The noise of an example depends on its number in `examples`, not on its batch.
     ///
     /// # Errors
     ///
-    /// Where there is no image, a pixel is not in [0, 1], or the logits are not `[batch, classes]`
-    /// or not finite.
+    /// If there is no image, a pixel is not in [0, 1], or the logits are not `[batch, classes]` or
+    /// not finite.
     pub fn predict(
         &self,
         classifier: &dyn Classifier,
@@ -112,10 +112,10 @@ impl Prediction {
         Ok(Predictions { classes, votes, logits })
     }
 
-    /// The logits that stand for all draws, and the votes where there are any.
+    /// The logits that stand for all draws, and the votes if the mode takes them.
     ///
-    /// Those of votes are the logarithms of the shares with one vote more for each class, lest a
-    /// class without votes had none.
+    /// For a vote the logits are the logarithms of the shares, with one vote added for each class,
+    /// so that a class without votes has a finite logit.
     pub(crate) fn draw(
         &self,
         classifier: &dyn Classifier,

@@ -1,43 +1,44 @@
-//! One accuracy, seen by several attackers.
+//! Accuracy against several attackers.
 
 use crate::{Estimate, Hits, NoiseState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An accuracy, against several attackers and in several states of the model's noise.
+/// An accuracy against several attackers and in several states of the model's noise.
 ///
-/// What is absent was not measured: for a model without noise all would be equal.
+/// A field is absent if it was not measured: for a model without noise all would be equal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Accuracy {
-    /// Against an attacker who has one try, for whom the noise is drawn once. What is meant where
-    /// nothing else is said.
+    /// Accuracy against an attacker with one try: the noise is drawn once for each image. It is the
+    /// accuracy that is meant wherever nothing else is said.
     #[serde(flatten)]
     pub one_shot: Estimate,
-    /// Of the class that most of several draws give, the lowest of equals.
+    /// Accuracy of a vote: of the class that most of several draws give, the lowest of equals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vote: Option<Estimate>,
-    /// Against an attacker who submits the same image several times and wins if any draw errs.
+    /// Accuracy against an attacker who submits the same image several times and wins if any draw
+    /// is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_of: Option<Estimate>,
-    /// Of the model with its noise off, attacked so as well.
+    /// Accuracy of the model with its noise off, which is attacked in that state as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise_off: Option<Estimate>,
-    /// Of the model with one draw of its noise held for attack and judgement.
+    /// Accuracy of the model with one draw of its noise held for attack and judgement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed_noise: Option<Estimate>,
 }
 
 impl From<Estimate> for Accuracy {
-    /// Of a model without noise, or of one try.
+    /// The accuracy of a model without noise, or against one try.
     fn from(one_shot: Estimate) -> Self {
         Self { one_shot, vote: None, best_of: None, noise_off: None, fixed_noise: None }
     }
 }
 
-/// Collects an [`Accuracy`] over batches.
+/// A tally that collects an [`Accuracy`] over batches.
 ///
-/// A vote, or a series of tries, is one draw of a classifier that takes several: the draws are cut
-/// into groups, each of which gives one answer. What is left over is not used.
+/// A vote, or a series of tries, counts as one draw of a classifier that takes several. The draws
+/// are divided into groups, and each group gives one answer. The remaining draws are not used.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
     one_shot: Hits,
@@ -55,8 +56,8 @@ struct Several {
 }
 
 impl Tally {
-    /// Nothing yet. `states` are those of a stochastic model's noise in which it is judged; one
-    /// without noise has none, and votes and tries have no meaning for it.
+    /// An empty tally. `states` are the states of the noise in which a stochastic model is judged.
+    /// A model without noise has none; votes and tries have no meaning for it.
     pub fn new(draws: usize, votes: usize, tries: usize, states: Option<&[NoiseState]>) -> Self {
         let several = || Several {
             votes,
@@ -73,7 +74,7 @@ impl Tally {
         }
     }
 
-    /// Adds a batch under live noise: the classes of each draw.
+    /// Adds a batch under live noise: the predicted classes of each draw.
     pub fn add(&mut self, predicted: &[Vec<i64>], labels: &[i64]) {
         let right = hits(predicted, labels);
         if let Some(Several { votes, tries, vote, best_of }) = &mut self.several {
@@ -111,14 +112,14 @@ impl Tally {
     }
 }
 
-/// For each draw, whether each image got its label.
+/// The hits: for each draw, whether each image got its label.
 pub(crate) fn hits(predicted: &[Vec<i64>], labels: &[i64]) -> Vec<Vec<bool>> {
     let of_draw =
         |draw: &Vec<i64>| draw.iter().zip(labels).map(|(class, label)| class == label).collect();
     predicted.iter().map(of_draw).collect()
 }
 
-/// The class that most draws give each image, the lowest of equals.
+/// The plurality vote: the class that most draws give each image, the lowest of equals.
 pub(crate) fn plurality(predicted: &[Vec<i64>]) -> Vec<i64> {
     let images = predicted.first().map_or(0, Vec::len);
     let elect = |row: usize| {
@@ -147,8 +148,8 @@ mod tests {
         let accuracy = tally.accuracy(0.95);
         let close = |estimate: &Estimate, wanted: f64| (estimate.accuracy - wanted).abs() < 1e-12;
         assert!(close(&accuracy.one_shot, 9.0 / 12.0));
-        // The first group gives the first image class 1, the second a tie of three, of which 0 is
-        // the lowest.
+        // The first group gives the first image class 1. The second group gives it a tie of three
+        // classes, and 0 is the lowest of them.
         assert!(close(&accuracy.vote.unwrap(), 3.0 / 4.0));
         assert!(close(&accuracy.best_of.unwrap(), 2.0 / 4.0));
         assert!(close(&accuracy.noise_off.unwrap(), 0.5));

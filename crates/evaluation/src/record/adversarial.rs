@@ -9,35 +9,36 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// What one attack made of one batch, as an evaluation
-/// [keeps it](crate::Evaluation::with_adversarial).
+/// The adversarial images of one attack on one batch, as an evaluation [keeps
+/// them](crate::Evaluation::with_adversarial).
 ///
-/// The file is in the safetensors format. Its tensors are `images` (float32, `[n, channels, height,
-/// width]`), `labels` and `examples` (int64, `[n]`) and `success` (uint8, `[n]`); its metadata have
-/// one entry, `adversarial`: JSON with `attack`, `hash`, and `sha256`, the hash of all the rest.
+/// The file has the safetensors format. Its tensors are `images` (float32, `[n, channels, height,
+/// width]`), `labels` and `examples` (int64, `[n]`) and `success` (uint8, `[n]`). Its metadata have
+/// one entry, `adversarial`: JSON with `attack`, `hash`, and `sha256`, the hash of everything else.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdversarialImages {
-    /// The name of the attack, as the record has it.
+    /// The name of the attack, as in the record.
     pub attack: String,
-    /// SHA-256 of its settings, as the record has it.
+    /// The SHA-256 of the attack's settings, as in the record.
     pub hash: String,
-    /// Number of images, channels, height and width.
+    /// The shape: number of images, channels, height and width.
     pub shape: [usize; 4],
     /// The pixels in [0, 1], image by image, channel by channel, row by row.
     pub pixels: Vec<f32>,
-    /// The labels.
+    /// The label of each image.
     pub labels: Vec<i64>,
-    /// The numbers of the examples within the data.
+    /// The number of each example within the data.
     pub examples: Vec<u64>,
-    /// Whether the model is wrong on the image in every draw that decides, of which a model without
-    /// noise has one.
+    /// Whether each image is adversarial: the model is wrong on it in every draw that
+    /// selects between attacks. These draws are as many as judge, and not the same. A model without
+    /// noise has one draw.
     pub success: Vec<bool>,
 }
 
-/// The entry of the metadata.
+/// The name of the metadata's entry.
 const METADATA: &str = "adversarial";
 
-/// What the metadata say.
+/// The content of that entry.
 #[derive(Serialize, Deserialize)]
 struct About {
     attack: String,
@@ -46,12 +47,12 @@ struct About {
 }
 
 impl AdversarialImages {
-    /// The files in a folder that an evaluation wrote: by attack in the order of the suite, then by
-    /// example.
+    /// The files that an evaluation wrote into a folder, sorted by attack in the order of the
+    /// suite, then by example.
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Io`].
+    /// [`EvaluationError::Io`] if the folder cannot be read.
     pub fn files(folder: &Path) -> Result<Vec<PathBuf>, EvaluationError> {
         let mut found = Vec::new();
         for within in entries(folder)?.iter().filter(|path| path.is_dir()) {
@@ -69,8 +70,8 @@ impl AdversarialImages {
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Io`]; [`EvaluationError::Damaged`] if it is no such file, or has changed
-    /// since it was written.
+    /// [`EvaluationError::Io`] if the file cannot be read; [`EvaluationError::Damaged`] if it is
+    /// not such a file, or has changed since it was written.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, EvaluationError> {
         let path = path.as_ref();
         let failed = |source| EvaluationError::Io { path: path.to_path_buf(), source };
@@ -82,19 +83,19 @@ impl AdversarialImages {
         })
     }
 
-    /// The images `[n, channels, height, width]`.
+    /// The images as a tensor `[n, channels, height, width]`, with pixels in [0, 1].
     pub fn images(&self, device: &Device) -> Tensor<4> {
         Tensor::from_data(TensorData::new(self.pixels.clone(), self.shape), device)
     }
 
-    /// The folder and the name of a file: `00-PGD-10/from-000128.safetensors`.
+    /// The folder and the name of a file, such as `00-PGD-10/from-000128.safetensors`.
     pub(crate) fn name(index: usize, attack: &str, first: usize) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-.".contains(c) { c } else { '_' };
         let attack: String = attack.chars().map(plain).collect();
         format!("{index:02}-{attack}/from-{first:06}.safetensors")
     }
 
-    /// What tells its content from any other.
+    /// The hash of the content.
     pub(crate) fn sha256(&self) -> String {
         let [images, labels, examples, success] = self.bytes();
         let about = format!("{:?} {:?} {:?}", self.attack, self.hash, self.shape);
@@ -110,7 +111,7 @@ impl AdversarialImages {
         ]
     }
 
-    /// The file.
+    /// The bytes of the file.
     pub(crate) fn to_file(&self) -> Vec<u8> {
         let [images, labels, examples, success] = self.bytes();
         let view = |dtype, shape: &[usize], bytes| {
@@ -126,7 +127,8 @@ impl AdversarialImages {
         let about =
             About { attack: self.attack.clone(), hash: self.hash.clone(), sha256: self.sha256() };
         let about = serde_json::to_string(&about).expect("plain text");
-        // A single entry: several would stand in an order that differs from file to file.
+        // The metadata have a single entry, because the order of several would differ from file to
+        // file.
         let metadata = [(METADATA.to_string(), about)];
         serialize(tensors, Some(HashMap::from(metadata))).expect("four tensors of different names")
     }
@@ -179,19 +181,19 @@ fn named(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str())
 }
 
-/// Whether a folder has a name of [`AdversarialImages::name`].
+/// Whether a folder has a name as [`AdversarialImages::name`] gives.
 fn is_attack(name: &str) -> bool {
     let digits = name.bytes().take_while(u8::is_ascii_digit).count();
     digits >= 2 && name.as_bytes().get(digits) == Some(&b'-')
 }
 
-/// Whether a file has such a name.
+/// Whether a file has a name as [`AdversarialImages::name`] gives.
 fn is_batch(name: &str) -> bool {
     let stem = name.strip_prefix("from-").and_then(|name| name.strip_suffix(".safetensors"));
     stem.is_some_and(|stem| stem.len() >= 6 && stem.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The number of the first example of a file.
+/// The number of the first example of a file, from its name.
 fn number(path: &Path) -> Option<u64> {
     named(path)?.strip_prefix("from-")?.strip_suffix(".safetensors")?.parse().ok()
 }

@@ -6,49 +6,52 @@ use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One attack and what it left of the accuracy.
+/// One attack of a record, and the accuracy under it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AttackRecord {
-    /// Its name.
+    /// The name of the attack, as tables show it.
     pub name: String,
-    /// All its parameters.
+    /// The settings of the attack, all of them.
     pub spec: serde_json::Value,
-    /// SHA-256 of the parameters: equal hashes are equal attacks.
+    /// The SHA-256 of the settings: equal hashes mean equal attacks.
     pub hash: String,
-    /// The key of its random numbers.
+    /// The key of the attack's random numbers.
     pub key: Key,
-    /// Robust accuracy under this attack. In a [cascade](super::Record::cascade) it is that after this
-    /// attack and those before it.
+    /// Robust accuracy under this attack. In a [cascade](super::Record::cascade) it is the accuracy
+    /// after this attack and those before it.
     pub robust: Accuracy,
-    /// What it asks of the model. Records before version 3 do not say.
+    /// The access to the model that the attack needs. Absent in records before version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
-    /// Draws of the model's noise that each of its gradients averages over, 1 where the model has
-    /// none; absent for an attack without gradients.
+    /// The number of draws over which the attack averages each gradient; 1 if the model has no
+    /// noise. Absent for an attack without gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gradient_draws: Option<usize>,
-    /// Whether its accuracy says anything against a model without noise, as [`Record::is_evidence`](super::Record::is_evidence)
-    /// has it. Records before version 3 do not say.
+    /// Whether its accuracy is evidence in a comparison with a model without noise: see
+    /// [`Record::is_evidence`](super::Record::is_evidence). Absent in records before version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<bool>,
-    /// Examples that it was run on: a model without noise is not attacked where it is wrong anyway.
+    /// The number of examples that it attacked. Without noise, misclassified images are not
+    /// attacked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attacked: Option<usize>,
-    /// Examples that it broke in a cascade: the model is wrong on them in every draw that decides.
+    /// The number of examples that it broke in a cascade: the model is wrong on them in every
+    /// draw that selects between attacks. These draws are as many as judge, and not the same. Absent
+    /// outside of cascades.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<usize>,
-    /// Whether a [budget](super::Record::budget) ended it.
+    /// Whether a [budget](super::Record::budget) ended it early.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exhausted: bool,
-    /// What the attack cost, in passes of single images; the scoring is not in it, nor the attacks
-    /// on the model with its noise off or held.
+    /// The cost of the attack on the model with live noise, in passes of single images. Judging is
+    /// not included.
     pub passes: Passes,
-    /// Seconds that the attack took.
+    /// The time of the attack in seconds.
     pub seconds: f64,
 }
 
 impl AttackRecord {
-    /// The threat that its settings name; `None` if they name none.
+    /// The threat in the attack's settings; `None` if they name none.
     pub fn threat(&self) -> Option<Threat> {
         serde_json::from_value(self.spec["threat"].clone()).ok()
     }

@@ -1,4 +1,4 @@
-//! The audit behind a record.
+//! The audit of a record.
 
 use cni_noise::Key;
 use schemars::JsonSchema;
@@ -7,52 +7,54 @@ use serde_json::Value;
 use std::fmt;
 use std::str::FromStr;
 
-/// What the checks of a record are about: the attack that they audited, and how.
+/// The audit of a record: the attack that its checks are about, and how it was audited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditRecord {
-    /// The name of the audited attack, as the record's attacks have it.
+    /// The name of the audited attack, as in the attacks of the record.
     pub attack: String,
-    /// The attack of the record that it is a part of; absent where it stands for itself.
+    /// The attack of the record that contains the audited one; absent if it is an attack of the
+    /// record itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<String>,
-    /// Its settings in the suite.
+    /// The settings of the audited attack in the suite.
     pub spec: Value,
-    /// SHA-256 of these settings.
+    /// The SHA-256 of these settings.
     pub hash: String,
-    /// Draws that each gradient averaged over under audit. One for a model without noise, whatever
-    /// the settings.
+    /// The number of draws over which each gradient was averaged during the audit. One for a model
+    /// without noise, whatever the settings say.
     pub draws: usize,
-    /// The key of the audit.
+    /// The key of the audit's random numbers.
     pub key: Key,
-    /// The radius of its threat.
+    /// The radius of the attack's threat, in units of the pixel range.
     pub epsilon: f64,
-    /// How much was spent.
+    /// The effort of the audit.
     #[schemars(with = "String")]
     pub effort: Effort,
-    /// The most examples that any check used, from the first of the data.
+    /// The largest number of examples that any check used, from the first of the data.
     pub examples: usize,
 }
 
-/// The effort of an audit: how much it spends, and how small a difference of accuracies it can see.
+/// The effort of an audit: its cost, and the smallest difference of accuracies that it can see.
 ///
-/// Examples are the first of those given. Each check gets as many as it takes to see the difference
-/// that its rule names, as far as the budget goes, the cheapest checks first; a check that gets too
-/// few says how many it would need. The times are those of a ResNet-20 on 32 × 32 pixels, on two
-/// cores of a CPU.
+/// The examples are the first of those given. Each check gets the number that it needs to see the
+/// difference that its rule names, as far as the budget goes, the cheapest checks first. A check
+/// that gets too few says how many it needs. The times are those of a ResNet-20 on 32 × 32 pixels,
+/// on two cores of a CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effort {
     /// Differences of 3 points, up to 320 examples: at most five minutes for a model without noise
-    /// under PGD-20, and a quarter of an hour for one with noise under EOT-PGD-20x20.
+    /// under PGD-20, and at most a quarter of an hour for one with noise under EOT-PGD-20x20.
     #[default]
     Quick,
-    /// Differences of 2 points, up to 640 examples: six times as long.
+    /// Differences of 2 points, up to 640 examples: six times as long as `Quick`.
     Standard,
-    /// Differences of 1 point, up to 2,000 examples: forty times as long, 10,000 random points.
+    /// Differences of 1 point, up to 2,000 examples and 10,000 random points: forty times as long
+    /// as `Quick`.
     Thorough,
 }
 
-/// The error of a text that names no effort.
+/// The error for a text that names no effort.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("effort: got {0:?}, wanted quick, standard or thorough")]
 pub struct ParseEffortError(String);

@@ -1,18 +1,18 @@
-//! What attacks do about the draws of a noisy model.
+//! Averaging of attacks over the draws of a noisy model.
 
-/// What an attack does about the draws of a noisy model.
+/// The way in which an attack treats the draws of a noisy model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Averaging {
-    /// It averages over them.
+    /// It averages over several draws.
     Averages,
-    /// It goes by one at a time.
+    /// It uses one draw at a time.
     Neglects,
     /// It asks the model nothing that a draw could change.
     AsksNothing,
 }
 
-/// By the draws behind its gradients, else by those in its settings. Of a suite the best counts,
-/// and of one that takes gradients the best of these.
+/// The averaging of an attack, by the number of draws behind its gradients, else by that in its
+/// settings. Of a suite the best attack counts; if any takes gradients, the best of those.
 pub(crate) fn averaging(spec: &serde_json::Value, gradient_draws: Option<usize>) -> Averaging {
     let all = gradients_first(parts(spec, gradient_draws));
     let all: Vec<Averaging> = all.iter().map(Part::averaging).collect();
@@ -20,7 +20,7 @@ pub(crate) fn averaging(spec: &serde_json::Value, gradient_draws: Option<usize>)
     best.into_iter().find(|one| all.contains(one)).unwrap_or(Averaging::AsksNothing)
 }
 
-/// Those that take gradients of the model, where any does.
+/// The attacks that take gradients of the model; all of them if none does.
 fn gradients_first(mut all: Vec<Part<'_>>) -> Vec<Part<'_>> {
     if all.iter().any(Part::takes_gradients) {
         all.retain(Part::takes_gradients);
@@ -28,29 +28,29 @@ fn gradients_first(mut all: Vec<Part<'_>>) -> Vec<Part<'_>> {
     all
 }
 
-/// Whether any of these attacks averages over draws, so that the worst case says something.
+/// Whether any of these attacks averages over draws, so that the worst case is evidence.
 pub(crate) fn is_worst_evidence(all: Vec<Part<'_>>) -> bool {
     let averages = |part: &Part| part.averaging() == Averaging::Averages;
     gradients_first(all).iter().any(|part| !part.asks_of_others() && averages(part))
 }
 
-/// One attack, which may be a member of a suite.
+/// One attack, which can be a member of a suite.
 pub(crate) struct Part<'a> {
     name: &'a str,
-    /// Draws behind its gradients, where it takes any.
+    /// The number of draws behind its gradients, if it takes any.
     gradient_draws: Option<u64>,
-    /// Draws in its settings.
+    /// The number of draws in its settings.
     draws: u64,
-    /// Points that it chooses from.
+    /// The number of points that it chooses from.
     points: u64,
 }
 
-/// The attacks that one is made of. What a record says of its gradients' draws comes first; older
-/// ones say no more than its settings.
+/// The members of an attack. The record of the gradients' draws comes first; older records have
+/// only the settings.
 pub(crate) fn parts(spec: &serde_json::Value, gradient_draws: Option<usize>) -> Vec<Part<'_>> {
     if let Some(members) = spec["attacks"].as_array() {
         let mut all: Vec<Part> = members.iter().flat_map(|spec| parts(spec, None)).collect();
-        // A member of another library's, whose settings do not say it.
+        // A member from another library, whose settings do not say it.
         if let (Some(draws), false) = (gradient_draws, all.iter().any(Part::takes_gradients)) {
             let gradient_draws = Some(draws as u64);
             all.push(Part { name: "", gradient_draws, draws: 1, points: 1 });
@@ -83,7 +83,7 @@ impl Part<'_> {
         self.gradient_draws.is_some()
     }
 
-    /// Whether it asks the model for no more than which of some points is the best.
+    /// Whether it asks the model only which of some points is the best.
     fn asks_of_others(&self) -> bool {
         ["random_noise", "transfer"].contains(&self.name)
     }
@@ -114,10 +114,10 @@ mod tests {
         assert!(worst(&[square()]) && worst(&[pgd(8), square()]));
         assert!(!worst(&[pgd(1), square()]));
         assert!(!worst(&[(random, None), (transfer, None)]));
-        // Of another library, and of a record before version 3.
+        // An attack of another library in a record before version 3.
         assert!(!worst(&[(json!({ "attack": "own" }), Some(1)), square()]));
         assert!(!worst(&[(pgd(1).0, None), square()]) && worst(&[(pgd(8).0, None), square()]));
-        // A suite of the two.
+        // A suite of the two attacks.
         let suite = |draws| json!({ "attack": "suite", "attacks": [pgd(draws).0, square().0] });
         assert!(!worst(&[(suite(1), Some(1))]) && worst(&[(suite(8), Some(8))]));
         assert_eq!(averaging(&suite(1), None), Averaging::Neglects);

@@ -1,4 +1,4 @@
-//! What was evaluated, on what, against whom: the part of a record that is no measurement.
+//! Cards: the model, the data and the attacker of a record, which are not measured.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
@@ -9,55 +9,54 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// What was evaluated on.
+/// The card of the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataCard {
     /// The name of the data set.
     pub name: String,
-    /// A hash of its pixels and labels; where none was given, an evaluation computes one for its
-    /// record. Records of an earlier version may lack it: two of these are not compared.
+    /// The fingerprint, a hash of its pixels and labels. If none was given, the evaluation computes
+    /// a SHA-256. Records of an earlier version may lack it; two such records cannot be compared.
     pub fingerprint: String,
-    /// The names of the classes, in the order of the labels; empty where none were given.
+    /// The names of the classes, in the order of the labels; empty if none were given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
 }
 
-/// What was evaluated.
+/// The card of the model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelCard {
-    /// A name for tables.
+    /// The name of the model, for tables.
     pub name: String,
-    /// A hash of its parameters, as [`ModelCard::fingerprint_of`] computes it; empty where none was
-    /// given. Saved state of an evaluation is taken up again by a model of the same fingerprint
-    /// alone.
+    /// The fingerprint, a hash of its parameters as [`ModelCard::fingerprint_of`] computes it;
+    /// empty if none was given. The saved state of an evaluation is used again only for a model of
+    /// the same fingerprint.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub fingerprint: String,
-    /// Number of learnable parameters.
+    /// The number of learnable parameters.
     pub parameters: usize,
-    /// The noise it carries, in words.
+    /// The noise of the model, in words.
     pub noise: String,
-    /// What it was trained against, which need not be what it is judged by. Absent where it was
-    /// trained on clean images, or that is not known.
+    /// The threat that the model was trained against, which may differ from the one that judges it.
+    /// Absent if it was trained on clean images, or if that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_against: Option<Threat>,
-    /// The element type that it multiplies in, where that is not its parameters' own.
+    /// The element type of its products, such as `bf16`, if it is not that of its parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
-    /// The noise that each of its layers has learned; empty where it has none or it was not looked
-    /// at.
+    /// The learned noise of each layer; empty if the model has none or it was not examined.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<NoiseCovariance>,
-    /// The epochs it was trained for, in their order; empty where they are not known.
+    /// The epochs of its training, in order; empty if they are unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Epoch>,
 }
 
 impl ModelCard {
-    /// The SHA-256 of all that a module holds, running statistics and the parameters of noise
-    /// included: names, shapes and values.
+    /// The fingerprint of a module: the SHA-256 of the names, shapes and values of all its
+    /// parameters, including running statistics and parameters of the noise.
     ///
-    /// Equal fingerprints are equal weights. They say nothing of what the forward pass does with
-    /// them.
+    /// Equal fingerprints mean equal weights. They say nothing about what the forward pass does
+    /// with them.
     ///
     /// ```
     /// # use burn::{nn::LinearConfig, tensor::Device};
@@ -72,7 +71,7 @@ impl ModelCard {
     }
 }
 
-/// Hashes what it meets.
+/// A visitor that hashes what it meets.
 struct Walk {
     hash: Sha256,
     path: Vec<String>,
@@ -96,7 +95,7 @@ impl ModuleVisitor for Walk {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        // The weight itself, not what noise makes of it.
+        // The weight itself, without its noise.
         self.add(&param.base().to_data());
     }
 
@@ -112,36 +111,36 @@ impl ModuleVisitor for Walk {
 /// One epoch of a model's training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Epoch {
-    /// Its number, from 1.
+    /// The number of the epoch, from 1.
     pub epoch: usize,
-    /// What was measured, by name, such as `validation robust`. Accuracies are fractions.
+    /// The scores after the epoch, by name, such as `validation robust`. Accuracies are in [0, 1].
     pub scores: BTreeMap<String, f64>,
     /// The learned amplitude of the noise after the epoch, by the path of its layer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub noise: BTreeMap<String, f64>,
 }
 
-/// Who the model was judged against.
+/// The card of the attacker.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreatCard {
-    /// The balls that the attacks stay in, each once.
+    /// The threats of the attacks, each once.
     pub threats: Vec<Threat>,
-    /// What the attacker wants.
+    /// The goal of the attacker.
     pub goal: String,
-    /// Where pixels lie.
+    /// The range of pixels.
     pub domain: String,
-    /// What the attacks ask of the model, each once.
+    /// The access to the model that the attacks need, each kind once.
     pub access: Vec<Access>,
-    /// What the attacker knows of the model's noise.
+    /// The attacker's knowledge of the model's noise.
     pub noise: String,
 }
 
-/// What the attacker wants, and where pixels lie, in every evaluation so far.
+/// The goal of the attacker in every evaluation.
 pub(crate) const GOAL: &str = "any class but the true one";
 pub(crate) const DOMAIN: &str = "[0, 1]";
 
 impl ThreatCard {
-    /// The card of a suite, whose attacks all want any class but the true one.
+    /// The card of the attacker who runs a suite. All attacks aim at any class but the true one.
     pub(crate) fn of<'a>(suite: impl Iterator<Item = &'a dyn Attack>, stochastic: bool) -> Self {
         let (mut threats, mut access) = (Vec::new(), Vec::new());
         for attack in suite {
@@ -154,8 +153,8 @@ impl ThreatCard {
         }
         let noise = match stochastic {
             true => {
-                "drawn anew for every query; the attacker knows its law and may average over draws, and does not know the \
-                 draws that judge"
+                "drawn anew for every query; the attacker knows its law and may average over \
+                 draws, and does not know the draws that judge"
             }
             false => "none",
         };

@@ -1,4 +1,4 @@
-//! A check of an evaluation's honesty, as a value.
+//! Checks: the results of an audit as plain data.
 
 use cni_attacks::Passes;
 use schemars::JsonSchema;
@@ -6,30 +6,30 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a check found, the graver the greater.
+/// The verdict of a check; a graver verdict is greater.
 ///
-/// A check that found nothing has passed only if it would have seen what its rule names. One that
-/// could not have seen it, for lack of examples, is inconclusive: it is no evidence, neither for
-/// the model nor against it.
+/// A check that found nothing has passed only if it could have seen what its rule names. If it
+/// could not, for lack of examples, it is inconclusive: no evidence for the model and none against
+/// it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The check has no meaning here, such as a sweep over draws of a model without noise.
+    /// The check does not apply, such as a sweep over draws for a model without noise.
     Skipped,
-    /// Nothing to object to, though the check would have seen it.
+    /// Nothing was found, and the check could have seen it.
     Pass,
-    /// Nothing was found, but what the rule names could have been missed.
+    /// Nothing was found, but the check could have missed what its rule names.
     Inconclusive,
-    /// The numbers may flatter the model.
+    /// The numbers may overstate the robustness of the model.
     Warn,
-    /// The numbers are not to be trusted.
+    /// The numbers cannot be trusted.
     Fail,
 }
 
 impl Verdict {
-    /// Every verdict, the gravest first.
+    /// All verdicts, the gravest first.
     pub const GRAVEST_FIRST: [Self; 5] =
         [Self::Fail, Self::Warn, Self::Inconclusive, Self::Pass, Self::Skipped];
 }
@@ -46,49 +46,49 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// One check: what it measured, what follows, and what its reader should do.
+/// A check: what it measured, its verdict, and what its reader should do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
-    /// Its name, in lower case with hyphens, such as `epsilon-sweep`.
+    /// The name of the check in lower case with hyphens, such as `epsilon-sweep`.
     pub name: String,
-    /// What was found.
+    /// The verdict of the check.
     pub verdict: Verdict,
-    /// What was measured, in a sentence with its numbers.
+    /// The measurement, as a sentence with its numbers.
     pub measured: String,
     /// The numbers behind the verdict, by name.
     pub values: BTreeMap<String, f64>,
     /// The smallest difference, or share of the images, that the check could have told from chance,
-    /// a fraction. Absent where the rule names no difference, and in records before version 3.
+    /// as a fraction. Absent if the rule names no difference, and in records before version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detectable: Option<f64>,
-    /// The most that an upper confidence limit leaves to be seen, a fraction, of a check that
-    /// passes because that is no more than its bound.
+    /// The upper confidence limit of the difference, as a fraction. Present if the check passes
+    /// because this limit is within the bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,
-    /// The difference, or share, that its rule names and that a check must be able to see to pass,
-    /// a fraction.
+    /// The difference, or share, that the rule names and that a check must be able to see in order
+    /// to pass, as a fraction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<f64>,
-    /// Of an inconclusive check the examples that it would need to see its bound, by what it has
-    /// measured. Absent where examples alone would not do.
+    /// The number of examples with which an inconclusive check could see its bound, estimated from
+    /// its measurement. Absent if more examples alone would not help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed: Option<usize>,
-    /// When the check warns or fails.
+    /// The rule: when the check warns or fails.
     pub raised_if: String,
-    /// What to do where it does.
+    /// The advice for a check that warns or fails.
     pub advice: String,
-    /// What there is to see.
+    /// The figure of the measurement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figure: Option<Figure>,
-    /// Examples that it used.
+    /// The number of examples that it used.
     pub examples: usize,
-    /// What it cost, in passes of single images.
+    /// The cost, in passes of single images.
     pub passes: Passes,
-    /// Seconds that it took.
+    /// The time in seconds.
     pub seconds: f64,
 }
 
-/// What a check, or a record, has to show. All numbers are finite.
+/// A figure of a check or a record. All numbers are finite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Figure {
@@ -107,13 +107,13 @@ pub enum Figure {
         x: Axis,
         /// The vertical axis.
         y: Axis,
-        /// What is shown by color.
+        /// The axis of the values, which are shown by color.
         z: Axis,
         /// The places along the horizontal axis, ascending.
         xs: Vec<f64>,
         /// The places along the vertical axis, ascending.
         ys: Vec<f64>,
-        /// A row of values for each of `ys`, in it one for each of `xs`.
+        /// The values: a row for each of `ys` with a value for each of `xs`.
         values: Vec<Vec<f64>>,
     },
 }
@@ -121,33 +121,33 @@ pub enum Figure {
 /// An axis of a figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Axis {
-    /// What is measured, with its unit.
+    /// The label: what is measured, with its unit.
     pub label: String,
-    /// Whether equal ratios lie equally far apart. A zero then has a place of its own at the left.
+    /// Whether the axis is logarithmic. A zero then has a place of its own at the left end.
     #[serde(default)]
     pub logarithmic: bool,
 }
 
-/// A curve.
+/// A curve of a figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Curve {
-    /// What it shows.
+    /// The name of the curve.
     pub name: String,
-    /// Its points, by ascending `x`.
+    /// The points of the curve, by ascending `x`.
     pub points: Vec<Point>,
 }
 
 /// A point of a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
-    /// Its place.
+    /// The place on the horizontal axis.
     pub x: f64,
-    /// Its value.
+    /// The value.
     pub y: f64,
-    /// Lower end of its interval, where it has one.
+    /// The lower end of its interval, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
-    /// Upper end of its interval, where it has one.
+    /// The upper end of its interval, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
 }

@@ -1,10 +1,10 @@
-//! What makes a comparison of two records meaningless.
+//! Conditions under which two records can be compared.
 
 use crate::{Evaluated, EvaluationError, Row};
 use cni_attacks::Threat;
 use std::fmt::Display;
 
-/// Refuses records that are not of the same data and threats.
+/// Refuses two records that differ in their data or threats.
 pub(crate) fn refuse(a: &Evaluated, b: &Evaluated) -> Result<(), EvaluationError> {
     let (x, y) = (&a.record, &b.record);
     equal("data.name", &x.data.name, &y.data.name)?;

@@ -1,4 +1,5 @@
-//! Two models on the same images. One file: which attacks match, and the test of each pair.
+//! Comparison of two models on the same images. One file: the matching of attacks, and the test of
+//! each pair.
 
 use crate::binomial_test;
 use crate::record::comparable::refuse;
@@ -11,9 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display};
 
-/// How two models differ on the same images under the same attacks.
+/// The comparison of two models on the same images under the same attacks.
 ///
-/// Displayed, it has a line for each kind of images.
+/// Its `Display` has a line for each kind of images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// The name of the first model.
@@ -22,34 +23,35 @@ pub struct Comparison {
     pub b: String,
     /// The confidence of the intervals.
     pub confidence: f64,
-    /// On the images as they are.
+    /// The difference on clean images.
     pub clean: Difference,
-    /// Under each attack that both faced, by its name, in the order of the first. Where the attack
-    /// has another name for the second, because draws mean nothing to one of them, both names are
-    /// given.
+    /// The difference under each attack that both models faced, by its name, in the order of the
+    /// first record. If the attack has another name in the second record, because draws have no
+    /// meaning for one of the models, both names are given.
     pub attacks: Vec<(String, Difference)>,
-    /// Under the attack that hurts most; absent where the suites are not equal, for then it has no
-    /// common meaning.
+    /// The difference under the attack that hurts most; absent if the suites differ, because it
+    /// then has no common meaning.
     pub worst_case: Option<Difference>,
 }
 
-/// A difference of accuracies, first less second, as fractions.
+/// A difference of accuracies: the first minus the second, as fractions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
-    /// The difference.
+    /// The difference, in [−1, 1].
     pub accuracy: f64,
-    /// Lower end of its interval.
+    /// The lower end of its interval.
     pub low: f64,
-    /// Upper end of its interval.
+    /// The upper end of its interval.
     pub high: f64,
-    /// Two-sided p-value of no difference: of McNemar's exact test where neither model has noise,
-    /// else from the normal law that gives the interval.
+    /// The two-sided p-value of the hypothesis that there is no difference. It is that of McNemar's
+    /// exact test if neither model has noise, and else that of the normal law that gives the
+    /// interval.
     pub p: f64,
-    /// The exact p-value of McNemar's test, where neither model has noise.
+    /// The exact p-value of McNemar's test; absent if a model has noise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact_p: Option<f64>,
-    /// Whether the difference says anything about the models. It does not where the attack neglects
-    /// the draws of a noisy one: what it leaves there says how badly it was led astray.
+    /// Whether the difference is evidence about the models. It is not if the attack ignores the
+    /// draws of a noisy model: the accuracy then shows how far the noise misled the attack.
     #[serde(default = "yes")]
     pub evidence: bool,
 }
@@ -60,21 +62,21 @@ fn yes() -> bool {
 
 /// Compares two models example by example.
 ///
-/// Attacks are the same where their settings are. Draws mean nothing to a model without noise:
-/// where one of the models is such, attacks that differ in draws alone are the same too, and
-/// `EOT-PGD-20x8` on a noisy model is compared with `PGD-20` on one without noise. Where several
-/// attacks of one model are the same as one of the other, each is compared with it. Worst cases are
-/// compared where every attack has a counterpart. In cascades an attack is the same if those before
-/// it are too; it has no counterpart among attacks by themselves.
+/// Attacks match if their settings are equal. Draws have no meaning for a model without noise. If
+/// one of the models has no noise, attacks that differ only in draws match too: `EOT-PGD-20x8` on a
+/// noisy model is compared with `PGD-20` on one without noise. If several attacks of one model
+/// match one attack of the other, each is compared with it. Worst cases are compared if every
+/// attack has a match. In cascades attacks match if those before them match as well. An attack of a
+/// cascade does not match an attack by itself.
 ///
-/// Without noise the interval is Newcombe's for paired proportions ([`newcombe_paired`]), and the
-/// test McNemar's, exact. With noise, and `d` the difference of an example's shares of correct
-/// draws, the variance of the mean difference is `s²(d) / n + s²_a / k_a + s²_b / k_b`: over the
-/// `n` examples, and over the `k` draws of each model, as in
-/// [`Hits::estimate`](crate::Hits::estimate). Draws count as independent between the models, which
-/// is conservative where equal keys give them equal luck. Where `d` does not vary, the interval is
-/// that of Agresti and Min (Statistics in Medicine 2005), which adds half an example to each of the
-/// four outcomes and is never empty.
+/// If neither model has noise, the interval is Newcombe's for paired proportions
+/// ([`newcombe_paired`]) and the test is McNemar's exact test. If one has noise, let `d` be the
+/// difference of an example's shares of correct draws. The variance of the mean difference is
+/// `s²(d) / n + s²_a / k_a + s²_b / k_b`: over the `n` examples, and over the `k` draws of each
+/// model, as in [`Hits::estimate`](crate::Hits::estimate). Draws count as independent between the
+/// models, which is conservative if equal keys give them equal luck. If `d` does not vary, the
+/// interval is that of Agresti and Min (Statistics in Medicine 2005), which adds half an example to
+/// each of the four outcomes and is never empty.
 ///
 /// # Errors
 ///
@@ -134,11 +136,12 @@ pub fn compare(a: &Evaluated, b: &Evaluated) -> Result<Comparison, EvaluationErr
     })
 }
 
-/// Which attacks of two records are the same.
+/// The matching attacks of two records.
 pub(crate) struct Matches {
-    /// The places of an attack in the first record and in the second, in the order of the first.
+    /// The places of a matching attack in the first record and in the second, in the order of the
+    /// first.
     pub pairs: Vec<(usize, usize)>,
-    /// Whether every attack has a counterpart.
+    /// Whether every attack has a match.
     pub all: bool,
 }
 
@@ -148,8 +151,8 @@ pub(crate) fn matches(a: &Record, b: &Record) -> Matches {
     let alike = |x: &AttackRecord, y: &AttackRecord| {
         !noisy && without_draws(&x.spec) == without_draws(&y.spec)
     };
-    // The one of equal settings, else the first that differs in draws alone. A number of a cascade
-    // is that of all its attacks so far, which must then be the same.
+    // An attack with equal settings comes first, then the first that differs only in draws. In a
+    // cascade a number includes all attacks so far, which must therefore match too.
     let counterpart = |at: usize, own: &Record, other: &Record| {
         let (all, among) = (&own.attacks, &other.attacks);
         match (&own.cascade, &other.cascade) {
@@ -177,24 +180,25 @@ pub(crate) fn matches(a: &Record, b: &Record) -> Matches {
 }
 
 impl Difference {
-    /// From whether each example is right in the first model and in the second, neither of which
-    /// has noise.
+    /// The difference of two models without noise, from whether each example is right in the first
+    /// and in the second.
     fn paired(outcomes: &[(bool, bool)], confidence: f64) -> Result<Self, EvaluationError> {
         let count = |both: (bool, bool)| outcomes.iter().filter(|o| **o == both).count() as u64;
         let [e, f, g, h] = [(true, true), (true, false), (false, true), (false, false)].map(count);
         let (low, high) = newcombe_paired([e, f, g, h], confidence)?;
-        // As likely on one side as on the other, if there is no difference.
+        // Without a difference both sides are equally likely.
         let p = if f + g > 0 { binomial_test(f, f + g)? } else { 1.0 };
         let accuracy = (f as f64 - g as f64) / outcomes.len() as f64;
         Ok(Self { accuracy, low, high, p, exact_p: Some(p), evidence: true })
     }
 
-    /// From each example's difference of shares of draws, and the variance over draws.
+    /// The difference from each example's difference of shares of draws, and the variance over
+    /// draws.
     fn over_draws(d: &[f64], over_draws: f64, confidence: f64) -> Result<Self, EvaluationError> {
         let n = d.len() as f64;
         let sum: f64 = d.iter().sum();
         let plain = (sum / n, variance(d) / n + over_draws);
-        // Rounding leaves something like 1e-33 where every difference is the same.
+        // Rounding leaves variances like 1e-33 if all differences are equal.
         let (center, variance) = match plain.1 > 1e-15 {
             true => plain,
             false => {
@@ -216,7 +220,7 @@ impl Difference {
     }
 }
 
-/// The variance of a mean accuracy over the draws of the noise; zero where there is one.
+/// The variance of a mean accuracy over the draws of the noise; zero for a single draw.
 fn over_draws(estimate: &Estimate) -> f64 {
     let per_draw = &estimate.per_draw;
     variance(per_draw) / per_draw.len().max(1) as f64
@@ -297,10 +301,10 @@ mod tests {
     }
 
     /// Two models of one law: examples of differing difficulty, shared by both, under draws of
-    /// differing luck, each model's own; a single draw stands for no noise and has no luck. 1,000
-    /// simulations of 300 examples; the share of p-values below 5 % has a standard error of 0.7 %,
-    /// five of which are allowed above. The test is conservative by design, so below 1 % is the
-    /// other bound.
+    /// differing luck, which each model has of its own; a single draw stands for no noise and has
+    /// no luck. 1,000 simulations of 300 examples: the share of p-values below 5 % has a standard
+    /// error of 0.7 %, and five of these are allowed above. The test is conservative by design, so
+    /// the lower bound is 1 %.
     #[test]
     fn a_difference_is_seen_in_about_one_of_twenty_equal_pairs() {
         for draws in [1, 20] {

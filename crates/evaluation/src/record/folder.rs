@@ -1,10 +1,11 @@
-//! A folder that holds one result: its files are replaced together, and none is read that has
-//! changed since.
+//! A folder that holds one result. Its files are replaced together, and a file that has changed
+//! since it was written is not read.
 //!
-//! `manifest.json` lists the files that this library wrote, with their checksums and one of its
-//! own. New files are written into the folder `.new` first, the new manifest last of them; from
-//! then on they count, wherever a kill leaves them. Then they move to their places. One file,
-//! because what reads must undo what writes, step by step.
+//! `manifest.json` lists the files that this library wrote, with their checksums and a checksum of
+//! its own. New files first go into the folder `.new`; the new manifest is the last of them. From
+//! then on they are the result, even if a kill prevents that they move. Then they move to their
+//! places. Reading and writing share this file because reading must complete what a killed write
+//! has begun.
 
 use crate::EvaluationError;
 use crate::files::{fingerprint, read_text, seal, unseal, write_whole};
@@ -16,28 +17,28 @@ use std::path::{Path, PathBuf};
 /// The file that lists the others.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
-/// Where new files are until all of them are there.
+/// The folder for new files until all of them are complete.
 const NEW: &str = ".new";
 
 /// The version of the manifest's layout.
 const LAYOUT: u32 = 1;
 
-/// What a file belongs to.
+/// The owner of a file: the kind of result that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Owner {
-    /// An evaluation. A report beside it is of the same result, so that a new evaluation removes an
+    /// An evaluation. A report in its folder is of the same result, so a new evaluation removes an
     /// old report.
     Evaluation,
     /// A report.
     Report,
 }
 
-/// The files that this library wrote into a folder.
+/// The manifest: the files that this library wrote into a folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Manifest {
     layout: u32,
-    /// By their paths within the folder, with `/` between the parts.
+    /// The files by their paths within the folder, with `/` between the parts.
     files: BTreeMap<String, Written>,
 }
 
@@ -53,11 +54,11 @@ impl Manifest {
     }
 }
 
-/// A folder with a manifest, or one from before there were any.
+/// A folder with a manifest, or one of an early version, without.
 pub(crate) struct Folder {
     path: PathBuf,
     manifest: Option<Manifest>,
-    /// Whether a kill has left new files that have not all moved to their places.
+    /// Whether a kill has left new files that have not yet moved to their places.
     moving: bool,
 }
 
@@ -92,18 +93,18 @@ impl Folder {
         Ok(Self { path: path.to_path_buf(), manifest, moving })
     }
 
-    /// Where a file is.
+    /// The current path of a file.
     fn place(&self, name: &str) -> PathBuf {
         let new = self.path.join(NEW).join(name);
         if self.moving && new.exists() { new } else { self.path.join(name) }
     }
 
-    /// The content of a file, once it is found to be what was written; `None` where there is no
-    /// such file.
+    /// The content of a file, after its checksum has been compared; `None` if there is no such
+    /// file.
     ///
-    /// A folder without manifest, or whose manifest lists nothing of an evaluation, holds one of an
-    /// earlier version of the library, which wrote no checksums; a report of it may have been
-    /// written since.
+    /// A folder without a manifest, or with one that lists no file of an evaluation, holds an
+    /// evaluation of an early version of the library, which wrote no checksums. A later version may
+    /// have added a report.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, EvaluationError> {
         let path = self.place(name);
         let written = match &self.manifest {
@@ -134,13 +135,13 @@ impl Folder {
         Ok(Some(bytes))
     }
 
-    /// Moves what a kill has left to its places.
+    /// Moves the new files that a kill has left to their places.
     fn settle(&mut self) -> Result<(), EvaluationError> {
         let Some(manifest) = self.manifest.as_ref().filter(|_| self.moving) else {
             return Ok(());
         };
         let new = self.path.join(NEW);
-        // What the manifest before had and this one has not.
+        // Files that the old manifest lists and the new one does not.
         let before = Self { moving: false, ..Self::at_rest(&self.path)? };
         for (name, written) in before.manifest.iter().flat_map(|manifest| &manifest.files) {
             if is_inside(name) && !manifest.files.contains_key(name) {
@@ -159,11 +160,11 @@ impl Folder {
         Ok(())
     }
 
-    /// The folder as the manifest in its place has it, whatever is on its way.
+    /// The folder as the manifest in its place describes it, without the new files.
     fn at_rest(path: &Path) -> Result<Self, EvaluationError> {
         let file = path.join(MANIFEST);
         let manifest = match file.exists() {
-            // One that cannot be read lists nothing that could be removed.
+            // A manifest that cannot be read lists no file that could be removed.
             true => unseal(read_text(&file)?.as_bytes()).ok(),
             false => None,
         };
@@ -171,21 +172,22 @@ impl Folder {
     }
 }
 
-/// Replaces the files that this library wrote into a folder for an owner, and those that follow
-/// from them, by these, all at once: a kill leaves the old ones or the new ones. The folder is made
-/// where it is missing.
+/// Replaces all files of an owner in a folder at once. A kill leaves either the old files or the
+/// new ones. A missing folder is made.
 ///
-/// Names are paths within the folder, with `/` between the parts. These files are written whatever
-/// is in their places. All other files of others stay, and so do files of ours that were changed
-/// since; the latter are ours no more.
+/// `owner` is the kind of result; a new evaluation also replaces the files of a report. Names are
+/// paths within the folder, with `/` between the parts. A file of the same name is overwritten,
+/// whoever wrote it. All other files of others stay. Files that this library wrote and that were
+/// changed since stay as well, and no longer belong to it.
 ///
 /// # Errors
 ///
-/// [`EvaluationError::Io`]; [`EvaluationError::Damaged`] for a manifest that cannot be read.
+/// [`EvaluationError::Io`] if a file cannot be written; [`EvaluationError::Damaged`] for a manifest
+/// that cannot be read.
 ///
 /// # Panics
 ///
-/// Where a name leads out of the folder.
+/// If a name leads out of the folder.
 pub fn replace_files(
     folder: &Path,
     owner: Owner,
@@ -194,7 +196,7 @@ pub fn replace_files(
     let mut place = Folder::open(folder)?;
     place.settle()?;
     let new = folder.join(NEW);
-    // What a kill has left of files that were never complete.
+    // Incomplete files that a kill has left.
     clear(&new)?;
     let kept = |written: &Written| owner == Owner::Report && written.owner == Owner::Evaluation;
     let mut listed: BTreeMap<String, Written> = place.manifest.map_or_else(BTreeMap::new, |old| {
@@ -211,7 +213,7 @@ pub fn replace_files(
     Folder { path: folder.to_path_buf(), manifest: Some(manifest), moving: true }.settle()
 }
 
-/// Whether a name is that of a file below the folder.
+/// Whether a name is that of a file within the folder.
 fn is_inside(name: &str) -> bool {
     let part = |part: &str| !matches!(part, "" | "." | ".." | NEW) && !part.contains(['\\', ':']);
     !name.is_empty() && name != MANIFEST && name.split('/').all(part)
@@ -229,7 +231,8 @@ fn rename(from: &Path, to: &Path) -> Result<(), EvaluationError> {
     std::fs::rename(from, to).map_err(failed(to))
 }
 
-/// Removes a file, and its folder where that is empty then, unless it is not what was written.
+/// Removes a file, and then its folder if that is empty, unless the file has changed since it was
+/// written.
 fn remove_unchanged(folder: &Path, name: &str, written: &Written) -> Result<(), EvaluationError> {
     let path = folder.join(name);
     match std::fs::read(&path) {
@@ -246,7 +249,7 @@ fn remove_unchanged(folder: &Path, name: &str, written: &Written) -> Result<(), 
     }
 }
 
-/// Removes the folder of new files, which is ours alone.
+/// Removes the folder of new files, which only this library uses.
 fn clear(new: &Path) -> Result<(), EvaluationError> {
     match std::fs::remove_dir_all(new) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(new)(error)),
@@ -254,7 +257,7 @@ fn clear(new: &Path) -> Result<(), EvaluationError> {
     }
 }
 
-/// Removes a folder if nothing but empty folders is in it.
+/// Removes a folder if it contains nothing but empty folders.
 fn remove_empty(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().is_dir() {
@@ -299,8 +302,8 @@ mod tests {
         assert_eq!(read(at, "notes"), None);
     }
 
-    /// Whatever has been moved when the kill comes, the folder reads as the old result or as the
-    /// new one.
+    /// However many files have moved when the kill comes, the folder reads as the old result or as
+    /// the new one.
     #[test]
     fn a_kill_leaves_the_old_result_or_the_new_one() {
         let old = || files(&[("a", "old"), ("b", "old"), ("gallery", "old")]);
@@ -309,12 +312,12 @@ mod tests {
         let is = |text: &str, with: bool| {
             [Some(text), Some(text), Some(text).filter(|_| with)].map(|t| t.map(String::from))
         };
-        // Before the new manifest is complete, the old result stands.
+        // The old result counts until the new manifest is complete.
         let folder = tempfile::tempdir().unwrap();
         replace_files(folder.path(), Owner::Evaluation, old()).unwrap();
         write_whole(&folder.path().join(NEW).join("a"), b"new").unwrap();
         assert_eq!(seen(folder.path()), is("old", true));
-        // After, the new one, however many of its files have moved.
+        // Then the new result counts, however many of its files have moved.
         for moved in 0..=2 {
             let folder = tempfile::tempdir().unwrap();
             let at = folder.path();
@@ -332,7 +335,7 @@ mod tests {
                 std::fs::rename(new.join(name), at.join(name)).unwrap();
             }
             assert_eq!(seen(at), is("new", false), "{moved} moved");
-            // The next one to write finishes what was begun.
+            // The next write completes the old one first.
             replace_files(at, Owner::Report, files(&[("r", "1")])).unwrap();
             assert_eq!(seen(at), is("new", false), "{moved} moved, settled");
             assert!(!new.exists() && !at.join("gallery").exists());
@@ -347,7 +350,7 @@ mod tests {
         std::fs::write(at.join("gallery"), "old").unwrap();
         replace_files(at, Owner::Report, files(&[("r", "1")])).unwrap();
         assert_eq!(["a", "gallery", "r"].map(|name| read(at, name).is_some()), [true; 3]);
-        // A new evaluation has no gallery, whatever lies there.
+        // A new evaluation without a gallery does not read the old one's.
         replace_files(at, Owner::Evaluation, files(&[("a", "new")])).unwrap();
         assert_eq!((read(at, "a").as_deref(), read(at, "gallery")), (Some("new"), None));
     }

@@ -1,32 +1,32 @@
-//! Examples to look at.
+//! The gallery: examples as images.
 
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use std::collections::HashMap;
 
-/// An image and what the worst attack made of it.
+/// An example of the gallery: a clean image, and its image under the worst attack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExampleImage {
-    /// Number of the example within the data.
+    /// The number of the example within the data.
     pub index: usize,
-    /// Its label.
+    /// The label of the example.
     pub label: i64,
     /// The class that most draws give the clean image.
     pub predicted_clean: i64,
     /// The class that most draws give the adversarial image.
     pub predicted_adversarial: i64,
-    /// Channels, height and width.
+    /// The shape: channels, height and width.
     pub shape: [usize; 3],
     /// The clean pixels in [0, 1], channel by channel, row by row.
     pub clean: Vec<f32>,
-    /// The adversarial pixels, likewise. The clean ones where no attack did harm.
+    /// The adversarial pixels in the same order. They equal the clean ones if no attack did harm.
     pub adversarial: Vec<f32>,
 }
 
 /// The name of the file in an evaluation's folder.
 pub(crate) const FILE: &str = "gallery.safetensors";
 
-/// Example images of equal shape as a file; nothing where there are none.
+/// The bytes of a gallery whose images have equal shapes; `None` if it is empty.
 pub(crate) fn bytes(gallery: &[ExampleImage]) -> Option<Vec<u8>> {
     let first = gallery.first()?;
     let bytes = |part: fn(&ExampleImage) -> &[f32]| -> Vec<u8> {
@@ -53,7 +53,7 @@ pub(crate) fn bytes(gallery: &[ExampleImage]) -> Option<Vec<u8>> {
     Some(bytes.expect("three tensors of different names"))
 }
 
-/// Reads them back, or says why not.
+/// Reads a gallery; an error says why it cannot be read.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<ExampleImage>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let tensor = |name| file.tensor(name).map_err(|error| error.to_string());

@@ -1,19 +1,21 @@
-//! Accuracy of parts of the examples: by class, and by how often the model is right.
+//! Accuracy of groups of examples: by class, and by how often the model is right.
 
 use crate::statistics::shares::mean_share;
 use crate::{Evaluated, Row, StatisticsError};
 use std::collections::BTreeMap;
 
 impl Evaluated {
-    /// The accuracy of each class, by its label, as `(accuracy, low, high)`: on the images as they
-    /// are, or in the worst case.
+    /// The accuracy of each class by its label, as `(accuracy, low, high)`: clean or in the worst
+    /// case.
     ///
-    /// The interval is Wilson's, over the examples of the class alone: their variance is turned
-    /// into as many independent trials, one to as many as there are draws for each example.
+    /// The interval is Wilson's, over the examples of the class alone. Their variance gives an
+    /// effective number of independent trials, between one and the number of draws for each
+    /// example.
     ///
     /// # Errors
     ///
-    /// If the record's confidence is none, or a row has more correct draws than there are.
+    /// If the record's confidence is not between 0 and 1, or a row has more correct draws than
+    /// there are.
     pub fn by_class(
         &self,
         worst_case: bool,
@@ -28,12 +30,13 @@ impl Evaluated {
         classes.into_iter().map(of).collect()
     }
 
-    /// The share of the examples on which the model is right with a probability near 0, near
-    /// `1 / steps`, and so on to 1, over the draws of its noise: `steps + 1` shares.
+    /// The distribution of the probability of being right, over the draws of the noise: the share
+    /// of the examples on which it is nearest to 0, `1 / steps`, and so on to 1. These are `steps +
+    /// 1` shares.
     ///
     /// # Panics
     ///
-    /// If there are no steps.
+    /// If `steps` is zero.
     pub fn by_probability(&self, worst_case: bool, steps: usize) -> Vec<f64> {
         assert!(steps > 0, "at least one step");
         let mut counts = vec![0usize; steps + 1];
@@ -45,7 +48,7 @@ impl Evaluated {
         counts.into_iter().map(|count| count as f64 / n).collect()
     }
 
-    /// The share of draws in which the model is right on an example.
+    /// The share of draws in which the model is right on an example, in [0, 1].
     fn share(&self, row: &Row, worst_case: bool) -> f64 {
         let correct = if worst_case { row.worst_case } else { row.clean };
         f64::from(correct) / self.record.draws.max(1) as f64

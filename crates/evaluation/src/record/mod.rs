@@ -1,4 +1,4 @@
-//! What an evaluation leaves behind.
+//! Records: the result of an evaluation as plain data.
 
 pub(crate) mod accuracy;
 pub(crate) mod adversarial;
@@ -49,90 +49,92 @@ use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The record of an evaluation. Every number that is shown anywhere comes from one.
+/// The record of an evaluation. Every number that is shown anywhere comes from a record.
 ///
-/// Its JSON schema is in the repository, `crates/evaluation/schema`.
+/// Its JSON schema is in the repository, in `crates/evaluation/schema`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
-    /// Layout of the record.
+    /// The version of the record's layout, [`SCHEMA`].
     pub schema: u32,
-    /// Version of this library.
+    /// The version of this library.
     pub version: String,
-    /// The data.
+    /// The card of the data.
     pub data: DataCard,
-    /// The model.
+    /// The card of the model.
     pub model: ModelCard,
-    /// The attacker.
+    /// The card of the attacker.
     #[serde(default)]
     pub threat: ThreatCard,
-    /// The command that made the record; empty where a program of one's own did.
+    /// The command that made the record; empty if none was given.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub command: String,
-    /// Number of examples.
+    /// The number of examples.
     pub examples: usize,
-    /// Draws of the model's noise that decided each correctness. One for a model without noise.
+    /// The number of draws of the model's noise that judged each image. One for a model without
+    /// noise.
     pub draws: usize,
-    /// Draws behind each [vote](Accuracy::vote).
+    /// The number of draws of each [vote](Accuracy::vote).
     #[serde(default = "one")]
     pub votes: usize,
-    /// Tries of the attacker in [best of several](Accuracy::best_of).
+    /// The number of tries of the attacker in [best of several](Accuracy::best_of).
     #[serde(default = "one")]
     pub tries: usize,
-    /// Whether two draws gave different logits.
+    /// Whether the model has noise: two draws gave different logits.
     pub stochastic: bool,
-    /// The states of its noise in which the model was attacked and judged; a model without noise
-    /// has one. Empty in records before version 3, which say nothing of it.
+    /// The states of the noise in which the model was attacked and judged; a model without noise
+    /// has one. Empty in records before version 3.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub noise_states: Vec<NoiseState>,
-    /// The key from which all others derive.
+    /// The key from which all other keys derive.
     pub key: Key,
-    /// The confidence of the intervals.
+    /// The confidence of the intervals, between 0 and 1.
     pub confidence: f64,
-    /// Accuracy on the images as they are.
+    /// Clean accuracy: on the images as they are.
     pub clean: Accuracy,
-    /// Whether the attacks ran in a cascade. Absent if each attacked all images by itself.
+    /// The cascade, if the attacks ran in one. Absent if each attacked all images by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cascade: Option<CascadeRecord>,
-    /// What each attack was allowed to spend on each image; absent if that was not limited.
+    /// The budget of each attack for each image; absent if there was no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
     /// The attacks, in the order of the suite.
     pub attacks: Vec<AttackRecord>,
-    /// Accuracy under the attack that hurts most, chosen for each example, the unchanged image
-    /// among the candidates. With noise the choice is made by other draws than the judgement, whose
-    /// draws are those of the single attacks. Absent where the suite is empty. In a cascade it is
-    /// the robust accuracy of the suite.
+    /// Worst-case accuracy: under the attack that hurts most, chosen for each example. The clean
+    /// image is a candidate too. If the model has noise, other draws choose than judge; the judging
+    /// draws are those of the single attacks. In a cascade it is the robust accuracy of the suite.
+    /// Absent if the suite is empty.
     pub worst_case: Option<Accuracy>,
-    /// Accuracy at several radii, for each attack; empty if no radii were asked for.
+    /// Robust accuracy at several radii, one curve for each attack; empty if no radii were set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curves: Vec<EpsilonCurve>,
-    /// Passes of single images that judged the results.
+    /// The cost of judging, in passes of single images.
     pub scoring: Passes,
-    /// Seconds in all.
+    /// The time of the whole evaluation in seconds.
     pub seconds: f64,
-    /// What a reader should know before trusting the numbers.
+    /// Warnings that a reader should know before trusting the numbers.
     pub warnings: Vec<String>,
-    /// The checks that were run; none where none were asked for.
+    /// The checks of the audit; empty if there was none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
-    /// The attack that the checks are about. Records before version 3 do not say.
+    /// The audit that made the checks, with its attack. Absent in records before version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditRecord>,
-    /// Certificates of the smoothed classifier; absent where none were asked for.
+    /// The certificates of the smoothed classifier; absent if the settings asked for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<CertificateRecord>,
 }
 
 impl Record {
-    /// The probability with which the model is right on an example, from the draws in which it was:
-    /// the share of them, and the ends of the exact interval at the record's confidence (Clopper
-    /// and Pearson, Biometrika 1934).
+    /// The probability that the model is right on an example, from the number `correct` of draws in
+    /// which it was: `(share, low, high)`. The share is in [0, 1], and the interval is the exact
+    /// one at the record's confidence (Clopper and Pearson, Biometrika 1934).
     ///
-    /// A single draw of a model without noise leaves nothing open: the interval is a point.
+    /// A single draw of a model without noise leaves no doubt: the interval is then a point.
     ///
     /// # Errors
     ///
-    /// Where `correct` is above the record's draws, these are zero, or its confidence is none.
+    /// If `correct` is above the record's number of draws, that number is zero, or the confidence
+    /// is not between 0 and 1.
     pub fn probability(&self, correct: u32) -> Result<(f64, f64, f64), EvaluationError> {
         let (successes, trials) = (u64::from(correct), self.draws as u64);
         let (low, high) = clopper_pearson(successes, trials, self.confidence)?;
@@ -140,35 +142,36 @@ impl Record {
         Ok(if self.stochastic { (share, low, high) } else { (share, share, share) })
     }
 
-    /// Whether the accuracy under an attack of this record says anything against a model without
-    /// noise.
+    /// Whether the accuracy under an attack of this record is evidence in a comparison with a model
+    /// without noise.
     ///
-    /// An attack that does not average over the draws of a noisy model is led astray by each of
-    /// them, and leaves more than one that does (Athalye et al., arXiv 1802.00420): what it leaves
-    /// is no evidence.
+    /// An attack that does not average over the draws of a noisy model is misled by each of them,
+    /// and breaks fewer images than one that does (Athalye et al., arXiv 1802.00420). The accuracy
+    /// under it is therefore no evidence of robustness.
     pub fn is_evidence(&self, attack: &AttackRecord) -> bool {
         let averages = averaging(&attack.spec, attack.gradient_draws) != Averaging::Neglects;
         !self.stochastic || averages
     }
 
-    /// The same of the worst case: whether any of the attacks averages over draws.
+    /// Whether the worst case is evidence in the same sense: whether any of the attacks averages
+    /// over draws.
     ///
-    /// Where any takes gradients of the model, those must be averages: many draws behind the scores
-    /// of an attack without gradients make up for nothing. Random points and the examples of
-    /// another model are never enough.
+    /// If any attack takes gradients of the model, an average over gradients is needed: many draws
+    /// behind the scores of an attack without gradients do not replace it. Random points and the
+    /// examples of another model are never enough.
     pub fn worst_case_is_evidence(&self) -> bool {
         let all = self.attacks.iter().flat_map(|attack| parts(&attack.spec, attack.gradient_draws));
         !self.stochastic || is_worst_evidence(all.collect())
     }
 
-    /// What the accuracy of an attack is called in a table: its name, or `after` its name if it
-    /// counts those before it too, as in a cascade.
+    /// The heading of an attack's accuracy in a table: its name, or `after` and its name if the
+    /// accuracy includes the attacks before it, as in a cascade.
     pub fn heading(&self, attack: &AttackRecord) -> String {
         let after = if self.cascade.is_some() { "after " } else { "" };
         format!("{after}{}", attack.name)
     }
 
-    /// The states of a noisy model's noise that were left out.
+    /// The states of a noisy model's noise that the evaluation left out.
     pub fn left_out(&self) -> Vec<NoiseState> {
         let all = [NoiseState::Off, NoiseState::Fixed];
         let said = self.stochastic && !self.noise_states.is_empty();
@@ -180,13 +183,13 @@ fn one() -> usize {
     1
 }
 
-/// The record and what is behind it.
+/// The result of an evaluation: the record and the data behind it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluated {
     /// The record.
     pub record: Record,
-    /// One row for each example.
+    /// The rows, one for each example.
     pub rows: Vec<Row>,
-    /// The first examples as images, clean and under the attack that hurts most.
+    /// The gallery: the first examples as images, clean and under the attack that hurts most.
     pub gallery: Vec<ExampleImage>,
 }

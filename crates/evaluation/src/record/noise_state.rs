@@ -4,15 +4,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// In which state the noise of a model is attacked and judged.
+/// The state of a model's noise during attack and judgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoiseState {
-    /// As it is deployed: a new draw for every query.
+    /// Live, as it is deployed: a new draw for every query.
     Live,
     /// Switched off.
     Off,
-    /// One draw, held.
+    /// Fixed: one draw, held for all queries.
     Fixed,
 }
 

@@ -2,10 +2,12 @@
 
 /// The version of the record's layout. The library reads this one and those before it.
 ///
-/// | version | what it brought |
-/// | --- | --- |
-/// | 1 | accuracies with intervals, a row for each example |
-/// | 2 | votes, best of several tries, noise off and fixed; checks, threat card, training history, predicted classes |
-/// | 3 | the audited attack, the model's fingerprint, the states of the noise, what each attack was run on and averages over; checks say what they could have seen, and passes of older ones that count or compare are read as inconclusive |
-/// | 4 | cascades, budgets, curves over radii; certificates |
+/// - Version 1 brought accuracies with intervals, and a row for each example.
+/// - Version 2 brought votes, best of several tries, and the noise off and fixed; also checks, the
+///   card of the attacker, the training history and predicted classes.
+/// - Version 3 brought the audited attack, the fingerprint of the model, the states of the noise,
+///   and for each attack its number of examples and the draws that it averages over. Its checks say
+///   what they could have seen. Passed checks of older records that count or compare are read as
+///   inconclusive.
+/// - Version 4 brought cascades, budgets, curves over radii and certificates.
 pub const SCHEMA: u32 = 4;

@@ -1,12 +1,12 @@
-//! The settings of attacks, as records have them.
+//! Settings of attacks in records.
 
 use cni_attacks::Norm;
 use serde_json::Value;
 
-/// The settings without those that have no meaning for a model without noise: draws, and what is
-/// averaged over them.
+/// The settings without those that have no meaning for a model without noise: the number of draws,
+/// and what is averaged over them.
 ///
-/// The draws of a surrogate that an attack transfers from are settings of their own.
+/// The draws of a surrogate that an attack transfers from stay: they are settings of that model.
 pub(crate) fn without_draws(spec: &Value) -> Value {
     let meaningless =
         |name: &str| ["draws", "verdict_draws", "judging_draws", "expectation"].contains(&name);
@@ -24,7 +24,7 @@ pub(crate) fn without_draws(spec: &Value) -> Value {
     }
 }
 
-/// A radius, in 255ths if it is whole ones of a pixel's range.
+/// A radius in words: in 255ths if it is a whole number of them.
 pub(crate) fn radius(norm: Norm, epsilon: f64) -> String {
     let steps = 255.0 * epsilon;
     match norm {

@@ -1,4 +1,4 @@
-//! Records on disk.
+//! Records on disk: reading and writing.
 
 use crate::checkpoint;
 use crate::files::{read_text, write_whole};
@@ -13,13 +13,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 impl Record {
-    /// Reads a record of this version of the layout or an earlier one.
+    /// Reads a record, of this version of the layout or an earlier one.
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Io`]; [`EvaluationError::Checksum`] where it is not what was written;
-    /// [`EvaluationError::Schema`] for a later version; [`EvaluationError::Damaged`] for what is no
-    /// record, or one whose numbers cannot be.
+    /// [`EvaluationError::Io`] if the file cannot be read; [`EvaluationError::Checksum`] if it has
+    /// changed since it was written; [`EvaluationError::Schema`] for a later version of the layout;
+    /// [`EvaluationError::Damaged`] if it is not a record, or has impossible numbers.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, EvaluationError> {
         let path = path.as_ref();
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -29,7 +29,7 @@ impl Record {
         Ok(record)
     }
 
-    /// Reads a record without looking at its numbers.
+    /// Reads a record without checking its numbers.
     fn within(folder: &Folder, name: &str, path: &Path) -> Result<Self, EvaluationError> {
         #[derive(Deserialize)]
         struct Version {
@@ -37,7 +37,7 @@ impl Record {
         }
         let text = match folder.read(name)? {
             Some(bytes) => text(path, bytes)?,
-            // It says what is missing, or reads what the manifest does not list.
+            // This reports a missing file, and reads one that the manifest does not list.
             None => read_text(path)?,
         };
         let wrong = |error: serde_json::Error| damaged(path, Some(error.line()), error);
@@ -55,8 +55,8 @@ impl Record {
         Ok(record)
     }
 
-    /// Takes back the passes of checks that count or compare, since before version 3 a record does
-    /// not say what they could have seen.
+    /// Makes passed checks that count or compare inconclusive, because a record before version 3
+    /// does not say what they could have seen.
     fn doubt(&mut self) {
         const NEITHER: [&str; 5] =
             ["determinism", "logits", "finite-difference", "gradient-noise", "loss-surface"];
@@ -69,7 +69,7 @@ impl Record {
         }
     }
 
-    /// Adds what the first version left to be read off its attacks.
+    /// Adds fields that records of the first version left to their attacks.
     fn complete(&mut self) {
         (self.threat.goal, self.threat.domain) = (GOAL.to_string(), DOMAIN.to_string());
         for attack in &self.attacks {
@@ -80,16 +80,17 @@ impl Record {
 }
 
 impl Evaluated {
-    /// Writes `record.json`, `rows.jsonl` and `gallery.safetensors` into a folder, which is made
-    /// where it is missing, and `manifest.json` with their checksums.
+    /// Saves the result: writes `record.json`, `rows.jsonl`, `gallery.safetensors` and
+    /// `manifest.json`, which holds their checksums, into a folder. A missing folder is made.
     ///
-    /// A folder holds one result: files that an earlier evaluation or its report left there are
-    /// removed, and those of others stay. The [state](crate::Evaluation::run_with) of a finished
-    /// evaluation, in the folder `state` within, is removed too.
+    /// A folder holds one result. Files that an earlier evaluation or its report left there are
+    /// removed; files of others stay. The [state](crate::Evaluation::run_with) of a finished
+    /// evaluation, in the folder `state` within this one, is removed too.
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Io`]. The folder holds the new result, or the one before.
+    /// [`EvaluationError::Io`] if a file cannot be written. The folder then holds either the new
+    /// result or the old one.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<(), EvaluationError> {
         let folder = folder.as_ref();
         let mut rows = String::new();
@@ -104,11 +105,12 @@ impl Evaluated {
         checkpoint::remove_finished(&folder.join("state"))
     }
 
-    /// Reads what [`save`](Self::save) wrote into a folder, or an earlier version of this library.
+    /// Reads a result that [`save`](Self::save) of this version or an earlier one wrote into a
+    /// folder.
     ///
     /// # Errors
     ///
-    /// As [`Record::read`]; [`EvaluationError::Damaged`] also where the rows are not those of the
+    /// As [`Record::read`]; [`EvaluationError::Damaged`] also if the rows do not belong to the
     /// record.
     pub fn read(folder: impl AsRef<Path>) -> Result<Self, EvaluationError> {
         let folder = folder.as_ref();
@@ -134,7 +136,7 @@ impl Evaluated {
     }
 }
 
-/// The names of the files in an evaluation's folder.
+/// The name of the record's file in an evaluation's folder.
 const RECORD: &str = "record.json";
 const ROWS: &str = "rows.jsonl";
 
@@ -146,12 +148,12 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, EvaluationError> {
     String::from_utf8(bytes).map_err(|error| damaged(path, None, error))
 }
 
-/// Writes a value as JSON, beside the file first and then in its place; the file's folder is made
-/// where it is missing.
+/// Writes a value as JSON atomically: first under a temporary name, then under its own. A missing
+/// folder is made.
 ///
 /// # Errors
 ///
-/// [`EvaluationError::Io`]. The file is complete or as it was before.
+/// [`EvaluationError::Io`] if the file cannot be written. It is then as it was before.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), EvaluationError> {
     write_whole(path, &json(value))
 }
@@ -164,8 +166,8 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     text
 }
 
-/// JSON with a line for each field of an object, and lists within their line: a matrix does not
-/// fill a thousand lines.
+/// A JSON format with a line for each field of an object, and lists on one line, so that a matrix
+/// does not fill a thousand lines.
 #[derive(Default)]
 struct Lines {
     depth: usize,

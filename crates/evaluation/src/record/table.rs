@@ -1,4 +1,4 @@
-//! Records as lines of text.
+//! Tables of records as text.
 
 use crate::record::compare::{Matches, matches};
 use crate::record::spec::radius;
@@ -6,15 +6,17 @@ use crate::{Accuracy, AttackRecord, EpsilonCurve, Record};
 use cni_attacks::Norm;
 use std::fmt::Write as _;
 
-/// A table of records of the same suite: a row for each model, percentages with their intervals.
+/// A table of records of the same suite: a row for each model, with accuracies in percent and their
+/// intervals.
 ///
-/// The columns are the attacks of the first record. Attacks of others stand below the one that they
-/// are the same as: of equal settings, or differing in draws alone if one of the models has no
-/// noise. An accuracy with a star is no evidence against a model without noise, since its attack
-/// does not average over the model's draws.
+/// The columns are the attacks of the first record. The attacks of other records stand below the
+/// attack that they match: equal settings, or settings that differ only in draws if one of the
+/// models has no noise. A star marks an accuracy that is no evidence in a comparison with a model
+/// without noise, because its attack does not average over the model's draws.
 ///
-/// A cascade has a table of its own below: what the model still gets right after each attack, how
-/// many images the attack got and broke, and what it cost. So have accuracies at several radii.
+/// A cascade has a table of its own below: the accuracy after each attack, how many images the
+/// attack got and how many it broke, and its cost. Accuracies at several radii have a table as
+/// well.
 pub fn table(records: &[&Record]) -> String {
     let mut text = models(records);
     for record in records {
@@ -38,7 +40,7 @@ pub fn table(records: &[&Record]) -> String {
 fn models(records: &[&Record]) -> String {
     let missing = || "-".to_string();
     let mut lines = vec![vec!["model".to_string(), "clean %".to_string()]];
-    // What each attack of a cascade has left is said below.
+    // The attacks of a cascade have a table of their own.
     let shown = records.first().filter(|first| first.cascade.is_none());
     let shown = shown.map_or(&[][..], |first| &first.attacks);
     lines[0].extend(shown.iter().map(|attack| format!("{} %", attack.name)));
@@ -47,14 +49,14 @@ fn models(records: &[&Record]) -> String {
         let name = suite(first).filter(|_| records.iter().all(|of| suite(of) == suite(first)));
         lines[0].push(format!("{} %", name.unwrap_or_else(|| "worst case".to_string())));
     }
-    // If no model is without noise, or none has any, there is nothing to mistake for evidence.
+    // The mark has no meaning unless some models have noise and some have none.
     let mixed = records.iter().any(|r| r.stochastic) && records.iter().any(|r| !r.stochastic);
     for record in records {
         let mut line = vec![name(record).to_string(), percent(&record.clean)];
         let star = |evidence: bool| if mixed && !evidence { "*" } else { "" };
         let Matches { pairs, .. } = matches(records[0], record);
         for place in 0..shown.len() {
-            // Of several the one that shows most: the last, which averages if any does.
+            // Of several matches the last counts: it averages over draws if any does.
             let own = pairs.iter().filter(|(i, _)| *i == place).map(|(_, j)| &record.attacks[*j]);
             let own = own.max_by_key(|attack| record.is_evidence(attack));
             line.push(own.map_or_else(missing, |attack| {
@@ -84,7 +86,7 @@ fn name(record: &Record) -> &str {
     }
 }
 
-/// What the model still gets right after each attack of a cascade.
+/// The table of a cascade: the accuracy after each attack.
 fn cascade(record: &Record) -> String {
     let heading = [name(record), "still right %", "attacked", "broken", "forwards"];
     let heading = heading.into_iter().chain(["backwards", "seconds"]).map(String::from);

@@ -1,9 +1,9 @@
-//! What numbers of a record fit together: asked once, for whoever reads it.
+//! Consistency of a record's numbers, checked in one place for all readers.
 
 use crate::{Accuracy, Estimate, Evaluated, EvaluationError, Figure, Point, Record, Row};
 use std::fmt::Display;
 
-/// How far the accuracy of a record may be from that of its rows by rounding.
+/// The largest difference, by rounding, between the accuracy of a record and that of its rows.
 const ROUNDING: f64 = 1e-6;
 
 type Checked = Result<(), EvaluationError>;
@@ -34,12 +34,12 @@ fn finite(field: &str, values: impl IntoIterator<Item = f64>) -> Checked {
 }
 
 impl Record {
-    /// Whether its numbers are possible, as they are in every record that [`read`](Self::read)
-    /// gives.
+    /// Checks that the numbers of the record are possible. This holds for every record that
+    /// [`read`](Self::read) returns.
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Field`] with the first that is not.
+    /// [`EvaluationError::Field`] for the first number that is impossible.
     pub fn check(&self) -> Checked {
         if self.draws == 0 {
             return Err(wrong("draws", 0, "at least 1"));
@@ -138,12 +138,12 @@ impl Record {
 }
 
 impl Evaluated {
-    /// Whether record, rows and gallery fit together, as they do in all that [`read`](Self::read)
-    /// gives.
+    /// Checks that record, rows and gallery fit together. This holds for everything that
+    /// [`read`](Self::read) returns.
     ///
     /// # Errors
     ///
-    /// [`EvaluationError::Field`] with the first part that does not fit.
+    /// [`EvaluationError::Field`] for the first part that does not fit.
     pub fn check(&self) -> Checked {
         let Self { record, rows, gallery } = self;
         record.check()?;
@@ -191,8 +191,8 @@ impl Evaluated {
         Ok(())
     }
 
-    /// Whether every row has a certificate if the record has them, and none if not, and whether
-    /// they make up the record's average radius and its first point.
+    /// Checks that every row has a certificate if the record has certificates, that none has one if
+    /// not, and that they give the record's average radius and its accuracy at radius zero.
     fn check_certified_rows(&self) -> Checked {
         let Self { record, rows, .. } = self;
         let certified = rows.iter().filter(|row| row.certificate.is_some()).count();

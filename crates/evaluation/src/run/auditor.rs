@@ -1,4 +1,4 @@
-//! The audit of the attack behind a number, as part of the evaluation that gives the number.
+//! The audit within an evaluation, of an attack whose accuracy the evaluation reports.
 
 use crate::audit::{Audit, AuditProgress};
 use crate::run::place::Place;
@@ -7,21 +7,21 @@ use burn::tensor::{Int, Tensor};
 use cni_attacks::{Attack, AttackBatch, Classifier, Goal, Knob, Rows};
 use std::path::Path;
 
-/// The folder of the audit's checkpoint within that of the evaluation.
+/// The folder of the audit's state within that of the evaluation.
 pub(crate) const AUDIT: &str = "audit";
 
-/// An audit that waits for its examples.
+/// An audit that collects its examples and runs after the last batch.
 pub(crate) struct RunningAudit {
     audit: Audit,
     place: Place,
-    /// Examples that the checks have a use for.
+    /// The number of examples that the checks can use.
     wanted: usize,
     batches: Vec<(Tensor<4>, Tensor<1, Int>)>,
     chunk: usize,
 }
 
 impl RunningAudit {
-    /// The audit that an evaluation asks for, of a model of so many classes, with noise or without.
+    /// The audit of an evaluation, for a model with this number of classes, with noise or without.
     pub fn new(
         evaluation: &Evaluation,
         audit: &Audit,
@@ -30,10 +30,10 @@ impl RunningAudit {
         state: Option<&Path>,
     ) -> Result<Self, EvaluationError> {
         let place = Place::find(&evaluation.suite, audit.attack().as_ref(), stochastic)?;
-        // A model without noise would have its one gradient averaged over as many equal ones.
+        // Without noise all draws of a gradient are equal, so one is enough.
         let attack = match stochastic {
             true => audit.attack().clone(),
-            // Without draws to set there are none to spare.
+            // An attack without a number of draws stays as it is.
             false => {
                 let attack = audit.attack();
                 attack.with_knob(Knob::Draws(1)).unwrap_or_else(|_| attack.clone())
@@ -52,18 +52,18 @@ impl RunningAudit {
         Ok(Self { audit, place, wanted, batches: Vec::new(), chunk: 1 })
     }
 
-    /// Keeps the examples of a batch that the checks have a use for.
-    pub fn take(&mut self, problem: &AttackBatch) {
-        self.chunk = self.chunk.max(problem.len());
+    /// Keeps the examples of a batch that the checks can use.
+    pub fn take(&mut self, batch: &AttackBatch) {
+        self.chunk = self.chunk.max(batch.len());
         let have: usize = self.batches.iter().map(|(images, _)| images.dims()[0]).sum();
-        let rows: Vec<usize> = (0..problem.len().min(self.wanted - have)).collect();
-        if let (false, Goal::Misclassify(labels)) = (rows.is_empty(), &problem.goal) {
-            let rows = Rows::new(rows, &problem.images);
-            self.batches.push((rows.of(&problem.images), rows.of_labels(labels)));
+        let rows: Vec<usize> = (0..batch.len().min(self.wanted - have)).collect();
+        if let (false, Goal::Misclassify(labels)) = (rows.is_empty(), &batch.goal) {
+            let rows = Rows::new(rows, &batch.images);
+            self.batches.push((rows.of(&batch.images), rows.of_labels(labels)));
         }
     }
 
-    /// Runs the checks on the examples that were kept.
+    /// Runs the checks on the kept examples.
     pub fn run(
         &self,
         classifier: &dyn Classifier,

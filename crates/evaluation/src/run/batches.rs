@@ -1,4 +1,4 @@
-//! An evaluation under way: batch by batch, and in each state of the noise attack by attack.
+//! A running evaluation: batch by batch, in each state of the noise, attack by attack.
 
 use crate::checkpoint::Probe;
 use crate::run::auditor::RunningAudit;
@@ -29,8 +29,8 @@ pub(crate) struct Run<'a> {
 
 /// A batch with its labels on the host.
 #[derive(Clone, Copy)]
-struct Batch<'a> {
-    problem: &'a AttackBatch,
+struct Labelled<'a> {
+    batch: &'a AttackBatch,
     labels: &'a [i64],
 }
 
@@ -38,30 +38,30 @@ struct Batch<'a> {
 #[derive(Clone, Copy)]
 struct Attacks<'a> {
     suite: &'a [Entry],
-    /// The number of the first among all entries of the state.
+    /// The number of the first attack among all entries of the state.
     first: usize,
-    /// Where their images go.
+    /// The folder for the adversarial images.
     images: Option<&'a ImageFolder>,
 }
 
 impl<'a> Run<'a> {
-    /// Finds out by the first batch whether the model is stochastic, and takes up what is on disk.
+    /// Takes up the state on disk, and asks with the first batch whether the model is stochastic.
     pub fn new(
         evaluation: &'a Evaluation,
         classifier: &'a dyn Classifier,
         folder: Option<&'a Path>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
     ) -> Result<Self, EvaluationError> {
         let started = Instant::now();
         let mut access = ModelAccess::new(classifier);
-        let stochastic = access.is_stochastic(problem)?;
+        let stochastic = access.is_stochastic(batch)?;
         if let Some(audit) = &evaluation.audit {
             Place::find(&evaluation.suite, audit.attack().as_ref(), stochastic)?;
         }
         let state = match folder {
             Some(folder) => {
-                let model = Probe::of(classifier, stochastic, problem)?;
-                Some(State::open(folder, evaluation, stochastic, problem, model)?)
+                let model = Probe::of(classifier, stochastic, batch)?;
+                Some(State::open(folder, evaluation, stochastic, batch, model)?)
             }
             None => None,
         };
@@ -84,42 +84,41 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Examples that are done with.
+    /// The number of examples that are finished.
     pub fn done(&self) -> usize {
         self.totals.rows.len()
     }
 
-    /// Attacks and judges one batch, in every state of the noise that is asked for.
+    /// Attacks and judges one batch, in every state of the noise that the settings ask for.
     pub fn batch(
         &mut self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<(), EvaluationError> {
-        let labels: Vec<i64> =
-            problem.goal.labels().try_to_vec_as().expect("the device can be read");
-        let batch = Batch { problem, labels: &labels };
+        let labels: Vec<i64> = batch.goal.labels().try_to_vec_as().expect("the device can be read");
+        let labelled = Labelled { batch, labels: &labels };
         let mut candidates: Vec<(NoiseState, Candidates)> = Vec::new();
         for noise in self.evaluation.states(self.stochastic) {
-            let clean = self.measure().clean(problem, noise)?;
+            let clean = self.measure().clean(batch, noise)?;
             if noise == NoiseState::Live && self.done() == 0 {
                 self.begin(clean.classes)?;
             }
             let images = self.images.as_ref().filter(|_| noise == NoiseState::Live);
             let attacks = Attacks { suite: &self.evaluation.suite, first: 0, images };
-            candidates.push((noise, self.attacked(batch, noise, clean, attacks, progress)?));
+            candidates.push((noise, self.attacked(labelled, noise, clean, attacks, progress)?));
         }
-        self.curves(batch, &candidates[0].1, progress)?;
+        self.curves(labelled, &candidates[0].1, progress)?;
         if let Some(certifier) = &mut self.certifier {
-            certifier.batch(self.classifier, problem, &labels, self.state.as_ref(), progress)?;
+            certifier.batch(self.classifier, batch, &labels, self.state.as_ref(), progress)?;
         }
-        self.totals.add(problem, &labels, &candidates);
+        self.totals.add(batch, &labels, &candidates);
         if let Some(auditor) = &mut self.auditor {
-            auditor.take(problem);
+            auditor.take(batch);
         }
         Ok(())
     }
 
-    /// Refuses what this number of classes cannot face, and makes the audit ready.
+    /// Refuses attacks that need more classes than the model has, and prepares the audit.
     fn begin(&mut self, classes: usize) -> Result<(), EvaluationError> {
         let attacks: Vec<&dyn Attack> =
             self.evaluation.suite.iter().map(|entry| entry.attack.as_ref()).collect();
@@ -135,27 +134,27 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The batch as it is and what each attack makes of it, from disk if it is there.
+    /// The clean batch and the batch after each attack, from disk if they are there.
     fn attacked(
         &self,
-        batch: Batch<'_>,
+        labelled: Labelled<'_>,
         noise: NoiseState,
         clean: Candidate,
         attacks: Attacks<'_>,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<Candidates, EvaluationError> {
-        let problem = batch.problem;
+        let batch = labelled.batch;
         let mut all = vec![clean];
-        // What stands, for the folder of images.
-        let mut images = problem.images.clone();
+        // The images as they stand after the attacks so far, for the folder of images.
+        let mut images = batch.images.clone();
         for (index, entry) in attacks.suite.iter().enumerate() {
             let (place, part) = ((index, entry), State::part(noise, attacks.first + index));
             let mut known: Option<Candidate> = match &self.state {
-                Some(state) => state.load(problem, &part)?,
+                Some(state) => state.load(batch, &part)?,
                 None => None,
             };
             if let (Some(candidate), Some(folder)) = (&known, attacks.images) {
-                match folder.load(problem, place, candidate) {
+                match folder.load(batch, place, candidate) {
                     Some(kept) => images = kept,
                     None => known = None,
                 }
@@ -167,27 +166,28 @@ impl<'a> Run<'a> {
             let cascade = self.evaluation.cascade.is_some();
             let standing = if cascade { &all[index] } else { &all[0] };
             let (mut candidate, changed) =
-                self.measure().attacked(problem, noise, entry, standing, progress)?;
+                self.measure().attacked(batch, noise, entry, standing, progress)?;
             if let Some(folder) = attacks.images {
-                let before = if cascade { &images } else { &problem.images };
+                let before = if cascade { &images } else { &batch.images };
                 images = match changed {
                     Some((rows, part)) => rows.replace(before, &part),
                     None => before.clone(),
                 };
-                candidate.images = Some(folder.save(problem, place, &candidate, &images)?);
+                candidate.images = Some(folder.save(batch, place, &candidate, &images)?);
             }
             if let Some(state) = &self.state {
-                state.save(problem, &part, &candidate)?;
+                state.save(batch, &part, &candidate)?;
             }
             all.push(candidate);
         }
         Ok(all)
     }
 
-    /// Adds the batch to the curves over radii. `own` is what the suite made of it.
+    /// Adds the batch to the curves over radii. `own` are the results of the suite at its own
+    /// radius.
     fn curves(
         &mut self,
-        batch: Batch<'_>,
+        labelled: Labelled<'_>,
         own: &Candidates,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<(), EvaluationError> {
@@ -195,14 +195,14 @@ impl<'a> Run<'a> {
         for (index, radius) in radii.iter().enumerate() {
             let same = |(a, b): (&Entry, &Entry)| a.hash == b.hash;
             if radius.suite.iter().zip(suite).all(same) {
-                self.totals.add_to_curve(index, batch.labels, own, false);
+                self.totals.add_to_curve(index, labelled.labels, own, false);
                 continue;
             }
             let first = suite.len() * (index + 1);
             let attacks = Attacks { suite: &radius.suite, first, images: None };
             let clean = own[0].clone();
-            let all = self.attacked(batch, NoiseState::Live, clean, attacks, progress)?;
-            self.totals.add_to_curve(index, batch.labels, &all, true);
+            let all = self.attacked(labelled, NoiseState::Live, clean, attacks, progress)?;
+            self.totals.add_to_curve(index, labelled.labels, &all, true);
         }
         Ok(())
     }
@@ -212,7 +212,7 @@ impl<'a> Run<'a> {
         Measure { evaluation, classifier, stochastic, done: self.done() }
     }
 
-    /// Audits the attack if that was asked for, and adds everything up.
+    /// Audits the attack if the settings ask for it, and makes the record.
     pub fn finish(self, progress: &mut dyn FnMut(&Step)) -> Result<Evaluated, EvaluationError> {
         let Self { evaluation, classifier, state, images, auditor, certifier, totals, .. } = self;
         let mut evaluated = totals.finish(evaluation);
@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         if let Some(auditor) = auditor {
             let mut watch = |of: &crate::audit::AuditProgress| progress(&Step::Check(of.clone()));
             let (audit, checks) = match (auditor.run(classifier, &mut watch), &state) {
-                // A finished evaluation had other checks.
+                // A finished evaluation with other checks was in this folder.
                 (Err(EvaluationError::State { .. }), Some(state)) if state.forgets_checks()? => {
                     auditor.run(classifier, &mut watch)?
                 }

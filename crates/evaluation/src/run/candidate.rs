@@ -1,34 +1,34 @@
-//! What became of a batch, as it is or under one attack.
+//! Candidates: the clean batch, or the batch after one attack.
 
 use cni_attacks::{Passes, Severity};
 use serde::{Deserialize, Serialize};
 
-/// A batch, as it is or under one attack, and what the model made of it.
+/// A candidate: a batch, clean or after one attack, with the predictions of the model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Candidate {
-    /// For each draw the class of each image.
+    /// The predicted class of each image, for each draw.
     pub predicted: Vec<Vec<i64>>,
-    /// Classes that the model tells apart.
+    /// The number of classes of the model.
     pub classes: usize,
     /// Whether the logits of the first draw look like probabilities.
     pub probabilities: bool,
-    /// How far each image misleads the model: what chooses the worst attack.
+    /// The severity of each image: how far it misleads the model. It chooses the worst attack.
     pub severity: Vec<Severity>,
     /// The distance of each image from the clean one in the attack's norm.
     pub distance: Vec<f64>,
-    /// Images that the attack was run on.
+    /// The number of images that were attacked.
     pub attacked: usize,
-    /// Whether a budget ended the attack.
+    /// Whether a budget ended the attack early.
     pub exhausted: bool,
-    /// The numbers of the examples that met a gradient of zero.
+    /// The numbers of the examples whose gradient was zero.
     pub zero_gradients: Vec<u64>,
     /// The pixels of the first images, for the gallery.
     pub pixels: Vec<Vec<f32>>,
-    /// The hash of the images' file, if they are kept.
+    /// The hash of the file with the images, if they are kept.
     pub images: Option<String>,
-    /// What the attack cost.
+    /// The cost of the attack.
     pub passes: Passes,
-    /// What the judgement cost.
+    /// The cost of the judgement.
     pub scoring: Passes,
     /// Seconds of the attack.
     pub seconds: f64,
@@ -37,15 +37,13 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// Whether the model is wrong on an image in every draw that selects, so that an attacker has
-    /// nothing left to win.
-    ///
-    /// As many draws select as judge.
+    /// Whether the model is wrong on an image in every draw that selects, so that an attack cannot
+    /// gain more. As many draws select as judge.
     pub fn is_broken(&self, row: usize) -> bool {
         self.severity[row].wrong_draws == self.predicted.len()
     }
 
-    /// The batch as it stands, for an attack that had nothing to do.
+    /// The same batch after an attack that had nothing to attack.
     pub fn at_no_cost(&self) -> Self {
         Self {
             attacked: 0,
@@ -60,9 +58,9 @@ impl Candidate {
         }
     }
 
-    /// The batch after an attack that `found` images for these rows of it, in rising order, of
-    /// which those at the places `changed` replace what stood there. Its cost is that of the
-    /// attack.
+    /// The batch after an attack. `found` are the attacked images, `rows` their rows in rising
+    /// order. The images at the places `changed` of `rows` replace those before. The cost is that
+    /// of the attack.
     pub fn with(&self, rows: &[usize], found: &Self, changed: &[usize]) -> Self {
         let mut all = Self {
             predicted: self.predicted.clone(),

@@ -15,7 +15,7 @@ pub(crate) struct CertifiedBatch {
     seconds: f64,
 }
 
-/// Certifies batch by batch, and adds up.
+/// A certifier: it certifies batch by batch, and adds the results up.
 pub(crate) struct Certifier {
     smoothing: Smoothing,
     key: Key,
@@ -26,7 +26,7 @@ pub(crate) struct Certifier {
 }
 
 impl Certifier {
-    /// The certifier that an evaluation asks for.
+    /// The certifier of an evaluation, if its settings ask for certificates.
     pub fn new(evaluation: &Evaluation) -> Option<Self> {
         let key = evaluation.key.named("certificates");
         let new = |smoothing| {
@@ -36,52 +36,52 @@ impl Certifier {
         evaluation.certificates.map(new)
     }
 
-    /// Certifies the next batch, which has these labels, or takes it from disk if it is there.
+    /// Certifies the next batch, whose labels are `labels`, or reads its certificates from disk.
     pub fn batch(
         &mut self,
         classifier: &dyn Classifier,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         labels: &[i64],
         state: Option<&State>,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<(), EvaluationError> {
         let known = match state {
-            Some(state) => state.load(problem, CERTIFICATES)?,
+            Some(state) => state.load(batch, CERTIFICATES)?,
             None => None,
         };
-        let batch = match known {
-            Some(batch) => batch,
+        let certified = match known {
+            Some(certified) => certified,
             None => {
-                let batch = self.certify(classifier, problem, progress)?;
+                let certified = self.certify(classifier, batch, progress)?;
                 if let Some(state) = state {
-                    state.save(problem, CERTIFICATES, &batch)?;
+                    state.save(batch, CERTIFICATES, &certified)?;
                 }
-                batch
+                certified
             }
         };
-        self.rows.extend(batch.rows.into_iter().zip(labels.iter().copied()));
-        self.passes += batch.passes;
-        self.seconds += batch.seconds;
+        self.rows.extend(certified.rows.into_iter().zip(labels.iter().copied()));
+        self.passes += certified.passes;
+        self.seconds += certified.seconds;
         Ok(())
     }
 
     fn certify(
         &self,
         classifier: &dyn Classifier,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<CertifiedBatch, EvaluationError> {
         let (started, examples) = (Instant::now(), self.rows.len());
         let mut watch = |passes| progress(&Step::Certificates { examples, passes });
-        let images = problem.images.clone();
-        let numbers = problem.examples.clone();
+        let images = batch.images.clone();
+        let numbers = batch.examples.clone();
         let found =
             self.smoothing.certify_with(classifier, images, self.key, numbers, &mut watch)?;
         let (rows, passes) = (found.rows(), found.passes);
         Ok(CertifiedBatch { rows, passes, seconds: started.elapsed().as_secs_f64() })
     }
 
-    /// Puts the certificates into the rows, and what they add up to into the record.
+    /// Puts the certificates into the rows, and their summary into the record.
     pub fn finish(self, evaluated: &mut Evaluated) -> Result<(), EvaluationError> {
         let Self { smoothing, key, rows, passes, seconds } = self;
         let Evaluated { record, rows: of, .. } = evaluated;

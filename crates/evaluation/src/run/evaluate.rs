@@ -1,4 +1,4 @@
-//! From batches to a record.
+//! The run of an evaluation: from batches to a record.
 
 use crate::run::batches::Run;
 use crate::run::into_batch::IntoBatch;
@@ -7,19 +7,19 @@ use cni_attacks::{AttackBatch, Classifier, Goal};
 use std::path::Path;
 
 impl Evaluation {
-    /// Runs the suite over batches of images `[batch, channels, height, width]`, pixels in [0, 1],
-    /// and labels `[batch]`, or [`Result`s](IntoBatch) of them.
+    /// Runs the evaluation over batches: images `[batch, channels, height, width]` with pixels in
+    /// [0, 1], and labels `[batch]`, or a [`Result`](IntoBatch) of the two.
     ///
-    /// Draws have keys of their own, whatever the caller's scope; but inside a scope of
-    /// `Noise::Off` the model is attacked and judged without its noise, and the record has it as
-    /// one without. Precision is the caller's: inside `autocast` all passes are of that precision,
-    /// judging ones too, which [`ModelCard::precision`](crate::ModelCard::precision) is there to
-    /// say.
+    /// Examples are numbered in the order of the batches, from 0. The result does not depend on the
+    /// noise scope of the caller, with one exception: inside a scope of `Noise::Off` the model is
+    /// attacked and judged without its noise, and the record describes a model without noise. The
+    /// precision is that of the caller: inside `autocast` all passes have that precision, those
+    /// that judge too. State it in [`ModelCard::precision`](crate::ModelCard::precision).
     ///
     /// # Errors
     ///
-    /// If there are no batches, [`EvaluationError::Batch`] with that of a batch, those of the
-    /// attacks and of the audit.
+    /// [`EvaluationError::NoData`] if there is no batch, [`EvaluationError::Batch`] if a batch is
+    /// an error, and the errors of the attacks ([`EvaluationError::Attack`]) and of the audit.
     pub fn run<B: IntoBatch>(
         &self,
         classifier: &dyn Classifier,
@@ -28,20 +28,21 @@ impl Evaluation {
         self.run_with(classifier, batches, None, &mut |_| {})
     }
 
-    /// As [`run`](Self::run), calling `progress` after each iteration of each attack, and before
-    /// and after each check.
+    /// As [`run`](Self::run), with a state folder and a callback. `progress` is called after each
+    /// iteration of each attack, and before and after each check.
     ///
-    /// With a `state` folder, what each attack makes of each batch is written there, with the
-    /// certificates of each batch, and each check. A run that was killed continues from there when
-    /// it is started again with the same settings, model and batches, and gives the same record but
-    /// for the seconds. The state of a finished evaluation stands in nobody's way: the next one of
-    /// other settings replaces it, and [`Evaluated::save`] removes it from the folder `state`
-    /// beside the record.
+    /// If `state` is a folder, the result of each attack on each batch is written there, and so are
+    /// the certificates of each batch and each check. A run that was killed continues from there
+    /// when it is started again with the same settings, model and batches. It gives the same
+    /// record, except for the seconds. A new evaluation with other settings replaces the state of a
+    /// finished evaluation. [`Evaluated::save`](crate::Evaluated::save) removes the state from the
+    /// folder `state` beside the record.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and if the state cannot be read or written, or is of an unfinished
-    /// evaluation with other settings, another model or other data: the error names the difference.
+    /// As [`run`](Self::run); [`EvaluationError::Io`] if the state cannot be read or written, and
+    /// [`EvaluationError::State`] if it belongs to an unfinished evaluation with other settings,
+    /// another model or other data: the error names the difference.
     pub fn run_with<B: IntoBatch>(
         &self,
         classifier: &dyn Classifier,
@@ -55,12 +56,12 @@ impl Evaluation {
             let batch = batch.into_batch();
             let (images, labels) =
                 batch.map_err(|source| EvaluationError::Batch { first, source })?;
-            let problem = AttackBatch::new(images, &Goal::Misclassify(labels), first as u64)?;
+            let batch = AttackBatch::new(images, &Goal::Misclassify(labels), first as u64)?;
             let run = match &mut run {
                 Some(run) => run,
-                None => run.insert(Run::new(self, classifier, state, &problem)?),
+                None => run.insert(Run::new(self, classifier, state, &batch)?),
             };
-            run.batch(&problem, progress)?;
+            run.batch(&batch, progress)?;
         }
         run.ok_or(EvaluationError::NoData)?.finish(progress)
     }

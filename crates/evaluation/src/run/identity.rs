@@ -1,5 +1,5 @@
-//! What attacks are known by: their settings, and names that tell them apart in a table; and what
-//! data is known by.
+//! The identity of attacks (their settings, and labels that tell them apart in a table) and of
+//! data.
 
 use crate::EvaluationError;
 use crate::files::{canonical, fingerprint, hash_of};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// A running hash of all pixels and labels, however they are divided into batches.
+/// A running hash of all pixels and labels. It does not depend on the split into batches.
 #[derive(Default)]
 pub(crate) struct DataHash {
     pixels: Sha256,
@@ -18,18 +18,18 @@ pub(crate) struct DataHash {
 }
 
 impl DataHash {
-    pub fn add(&mut self, problem: &AttackBatch, labels: &[i64]) {
-        let [_, channels, height, width] = problem.images.dims();
+    pub fn add(&mut self, batch: &AttackBatch, labels: &[i64]) {
+        let [_, channels, height, width] = batch.images.dims();
         let shape = format!("{channels} {height} {width} ");
         for label in labels {
             self.labels.update(shape.as_bytes());
             self.labels.update(label.to_le_bytes());
         }
-        // Equal pixels are equal data in whatever type of element they arrive.
-        self.pixels.update(problem.images.to_data().convert::<f32>().as_bytes());
+        // Equal pixels are equal data, whatever their element type.
+        self.pixels.update(batch.images.to_data().convert::<f32>().as_bytes());
     }
 
-    /// In hexadecimal digits.
+    /// The hash in hexadecimal digits.
     pub fn finish(self) -> String {
         let (pixels, labels) = (self.pixels.finalize(), self.labels.finalize());
         fingerprint(&[&pixels[..], &labels[..]])
@@ -40,9 +40,9 @@ impl DataHash {
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub attack: Arc<dyn Attack>,
-    /// Its name, and what sets it apart from others of that name.
+    /// The name of the attack, with the settings that set it apart from others of that name.
     pub label: String,
-    /// All its settings.
+    /// All settings of the attack.
     pub spec: Value,
     /// The SHA-256 of the settings.
     pub hash: String,
@@ -55,7 +55,7 @@ pub(crate) struct AtRadius {
 }
 
 impl Entry {
-    /// The attacks with their labels; an error if two have the same settings.
+    /// The attacks with their labels; an error if two of them have equal settings.
     pub fn all(suite: Vec<Arc<dyn Attack>>) -> Result<Vec<Self>, EvaluationError> {
         let specs: Vec<(String, Value)> =
             suite.iter().map(|attack| (attack.name(), attack.spec())).collect();
@@ -71,7 +71,7 @@ impl Entry {
         Ok(entries)
     }
 
-    /// The same attack at another radius, for a curve; an error if it lacks that setting.
+    /// The same attack at another radius, for a curve; an error if its radius cannot be set.
     pub fn at(&self, epsilon: f64) -> Result<Self, EvaluationError> {
         let attack = self.attack.with_knob(Knob::Epsilon(epsilon))?;
         let got = attack.threat().epsilon();
@@ -88,16 +88,17 @@ impl Entry {
         Ok(Self { attack, label, spec, hash })
     }
 
-    /// The key of its random numbers, from that of the evaluation.
+    /// The key of the attack's random numbers, derived from that of the evaluation.
     pub fn key(&self, evaluation: Key) -> Key {
         evaluation.named("attack").named(&self.hash)
     }
 }
 
-/// Names of attacks with these names and settings, no two of them equal where the settings are not.
+/// The labels of attacks with these names and settings. Attacks of different settings have
+/// different labels.
 ///
-/// A name that several have is followed by what sets them apart: the norm, the radius, and as few
-/// other settings as will do.
+/// If several attacks share a name, each label adds what sets it apart: the norm, the radius, and
+/// as few other settings as are needed.
 pub(crate) fn labels(attacks: &[(String, Value)]) -> Vec<String> {
     let mut labels: Vec<String> = attacks.iter().map(|(name, _)| name.clone()).collect();
     for (index, (name, _)) in attacks.iter().enumerate() {
@@ -126,7 +127,7 @@ pub(crate) fn labels(attacks: &[(String, Value)]) -> Vec<String> {
             }
         }
     }
-    // What rounding, or a name that looks like a label, has left alike.
+    // Rounding, or a name that looks like a label, can leave two labels alike.
     for index in 1..labels.len() {
         if labels[..index].contains(&labels[index]) {
             labels[index] += &format!(" ({})", &hash_of(&attacks[index].1)[..6]);
@@ -135,7 +136,7 @@ pub(crate) fn labels(attacks: &[(String, Value)]) -> Vec<String> {
     labels
 }
 
-/// The fields that any has: norm and radius first.
+/// The fields that any of the attacks has: norm and radius first.
 fn order(all: &[Vec<(String, String)>]) -> Vec<String> {
     let mut names: Vec<String> = vec!["norm".to_string(), "epsilon".to_string()];
     for (name, _) in all.iter().flatten() {
@@ -150,7 +151,7 @@ fn value<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
     fields.iter().find(|(own, _)| own == name).map_or("-", |(_, value)| value)
 }
 
-/// The settings as words: the threat's as such, others with their names.
+/// The settings in words: those of the threat by themselves, others with their names.
 fn fields(spec: &Value) -> Vec<(String, String)> {
     let mut words = Vec::new();
     let threat = serde_json::from_value::<Threat>(spec["threat"].clone());

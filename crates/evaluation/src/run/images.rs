@@ -1,4 +1,4 @@
-//! The adversarial images of an evaluation, as they come.
+//! The folder of the adversarial images of an evaluation.
 
 use crate::files::write_whole;
 use crate::run::candidate::Candidate;
@@ -10,10 +10,10 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Where the images go.
+/// The folder of the images.
 pub(crate) struct ImageFolder {
     folder: PathBuf,
-    /// The files that belong to this evaluation.
+    /// The files that this evaluation has written or read.
     written: RefCell<BTreeSet<PathBuf>>,
 }
 
@@ -22,64 +22,64 @@ impl ImageFolder {
         Self { folder, written: RefCell::default() }
     }
 
-    /// Writes the images that stand after attack number `index`; what tells them from others.
+    /// Writes the images after attack number `index`, and returns the hash of the file.
     pub fn save(
         &self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         (index, entry): (usize, &Entry),
         candidate: &Candidate,
         images: &Tensor<4>,
     ) -> Result<String, EvaluationError> {
         let read = "the device can be read";
-        let rows = 0..problem.len();
+        let rows = 0..batch.len();
         let adversarial = AdversarialImages {
             attack: entry.label.clone(),
             hash: entry.hash.clone(),
             shape: images.dims(),
             pixels: images.clone().cast(DType::F32).try_to_vec_as().expect(read),
-            labels: problem.goal.labels().try_to_vec_as().expect(read),
-            examples: rows.clone().map(|row| problem.examples.number(row)).collect(),
+            labels: batch.goal.labels().try_to_vec_as().expect(read),
+            examples: rows.clone().map(|row| batch.examples.number(row)).collect(),
             success: rows.map(|row| candidate.is_broken(row)).collect(),
         };
-        let path = self.path(problem, index, entry);
+        let path = self.path(batch, index, entry);
         write_whole(&path, &adversarial.to_file())?;
         self.written.borrow_mut().insert(path);
         Ok(adversarial.sha256())
     }
 
-    /// The images that were written for a candidate; nothing if they have gone or changed since.
+    /// The images that were written for a candidate; none if the file is missing or has changed.
     pub fn load(
         &self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         (index, entry): (usize, &Entry),
         candidate: &Candidate,
     ) -> Option<Tensor<4>> {
-        let path = self.path(problem, index, entry);
+        let path = self.path(batch, index, entry);
         let found = AdversarialImages::read(&path).ok()?;
-        if Some(found.sha256()) != candidate.images || found.shape != problem.images.dims() {
+        if Some(found.sha256()) != candidate.images || found.shape != batch.images.dims() {
             return None;
         }
         self.written.borrow_mut().insert(path);
-        let images = found.images(&problem.images.device());
-        Some(images.cast(problem.images.dtype()))
+        let images = found.images(&batch.images.device());
+        Some(images.cast(batch.images.dtype()))
     }
 
-    /// Removes the files of evaluations before this one.
+    /// Removes the files of earlier evaluations.
     pub fn finish(&self) -> Result<(), EvaluationError> {
         let written = self.written.borrow();
         for path in AdversarialImages::files(&self.folder)? {
             if !written.contains(&path) {
                 let failed = |source| EvaluationError::Io { path: path.clone(), source };
                 std::fs::remove_file(&path).map_err(failed)?;
-                // A folder that is not empty stays.
+                // The call fails for a folder that is not empty, which therefore stays.
                 let _ = path.parent().map(std::fs::remove_dir);
             }
         }
         Ok(())
     }
 
-    fn path(&self, problem: &AttackBatch, index: usize, entry: &Entry) -> PathBuf {
-        let first = problem.examples.number(0) as usize;
+    fn path(&self, batch: &AttackBatch, index: usize, entry: &Entry) -> PathBuf {
+        let first = batch.examples.number(0) as usize;
         self.folder.join(AdversarialImages::name(index, &entry.label, first))
     }
 }

@@ -1,17 +1,17 @@
-//! What an evaluation takes for a batch.
+//! Batches of an evaluation.
 
 use burn::tensor::{Int, Tensor};
 use std::error::Error;
 
-/// Images and labels: a batch of an evaluation, or a `Result` of one.
+/// A batch of an evaluation: images with their labels, or a `Result` of both.
 ///
-/// An error ends the evaluation; what is done stays in its state.
+/// An error ends the evaluation; the finished batches stay in its state folder.
 pub trait IntoBatch {
     /// Images `[batch, channels, height, width]` with pixels in [0, 1] and labels `[batch]`.
     ///
     /// # Errors
     ///
-    /// That of the batches' source.
+    /// The error of the source that makes the batches.
     fn into_batch(self) -> Result<(Tensor<4>, Tensor<1, Int>), Box<dyn Error + Send + Sync>>;
 }
 

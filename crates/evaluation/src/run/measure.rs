@@ -1,4 +1,4 @@
-//! One attack on one batch, and the judgement of what it made.
+//! Measurement of one attack on one batch: the attack, and the judgement of its images.
 
 use crate::run::candidate::Candidate;
 use crate::run::identity::Entry;
@@ -11,41 +11,41 @@ use cni_attacks::{
 use cni_noise::{Noise, scope};
 use std::time::Instant;
 
-/// What measures a batch.
+/// The measurement of a batch.
 #[derive(Clone, Copy)]
 pub(crate) struct Measure<'a> {
     pub evaluation: &'a Evaluation,
     pub classifier: &'a dyn Classifier,
     pub stochastic: bool,
-    /// Examples done before this batch.
+    /// The number of examples before this batch.
     pub done: usize,
 }
 
-/// What an attack changed in a batch: the rows, and their new images.
+/// The images that an attack changed in a batch: their rows, and the new images.
 pub(crate) type Changed = Option<(Rows, Tensor<4>)>;
 
 impl Measure<'_> {
-    /// Judges the batch as it is, in a state of the noise.
+    /// Judges the clean batch in a state of the noise.
     pub fn clean(
         self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         noise: NoiseState,
     ) -> Result<Candidate, EvaluationError> {
-        let (distance, rows) = (vec![0.0; problem.len()], 0..problem.len());
+        let (distance, rows) = (vec![0.0; batch.len()], 0..batch.len());
         self.in_state(noise, |model| {
-            self.judge(model, problem, noise, &problem.images, distance, rows.collect())
+            self.judge(model, batch, noise, &batch.images, distance, rows.collect())
         })
     }
 
     /// Attacks the batch in a state of the noise, and judges it in the same state.
     ///
-    /// `standing` is the batch before it: as it is, or in a cascade as the attacks before it left
-    /// it. An image is not attacked if there is nothing to win: in a cascade, and without noise, if
-    /// it is broken. In a cascade the attack's image counts if it is worse than the one that
-    /// stands.
+    /// `standing` is the batch before this attack: the clean one, or in a cascade the result of the
+    /// attacks before. In a cascade, and without noise, an image that is already broken is not
+    /// attacked. In a cascade the image of this attack counts only if it is worse than the one
+    /// before.
     pub fn attacked(
         self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         noise: NoiseState,
         entry: &Entry,
         standing: &Candidate,
@@ -53,15 +53,15 @@ impl Measure<'_> {
     ) -> Result<(Candidate, Changed), EvaluationError> {
         let cascade = self.evaluation.cascade.is_some();
         let spares = cascade || self.is_noise_free(noise);
-        let rows = (0..problem.len()).filter(|&row| !(spares && standing.is_broken(row)));
+        let rows = (0..batch.len()).filter(|&row| !(spares && standing.is_broken(row)));
         let rows: Vec<usize> = rows.collect();
         if rows.is_empty() {
             return Ok((standing.at_no_cost(), None));
         }
-        let whole = rows.len() == problem.len();
+        let whole = rows.len() == batch.len();
         let some = match whole {
-            true => problem.clone(),
-            false => problem.select(&Rows::new(rows.clone(), &problem.images)),
+            true => batch.clone(),
+            false => batch.select(&Rows::new(rows.clone(), &batch.images)),
         };
         let (images, found) = self.in_state(noise, |model| {
             let started = Instant::now();
@@ -84,14 +84,14 @@ impl Measure<'_> {
         }
         let of_batch = changed.iter().map(|&at| rows[at]).collect();
         let images = Rows::new(changed, &images).of(&images);
-        Ok((all, Some((Rows::new(of_batch, &problem.images), images))))
+        Ok((all, Some((Rows::new(of_batch, &batch.images), images))))
     }
 
     fn is_noise_free(self, noise: NoiseState) -> bool {
         noise != NoiseState::Live || !self.stochastic
     }
 
-    /// What `f` gives for the model in a state of its noise.
+    /// Calls `f` with the model in a state of its noise.
     fn in_state<R>(self, noise: NoiseState, f: impl FnOnce(&dyn Classifier) -> R) -> R {
         let live = |images: Tensor<4>| self.classifier.logits(images);
         let held = FixedNoise::new(live, self.evaluation.key.named("fixed"));
@@ -102,11 +102,11 @@ impl Measure<'_> {
         }
     }
 
-    /// What an attack makes of a batch.
+    /// Runs an attack on a batch.
     fn find(
         self,
         classifier: &dyn Classifier,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         noise: NoiseState,
         entry: &Entry,
         progress: &mut dyn FnMut(&Step),
@@ -115,7 +115,7 @@ impl Measure<'_> {
         let mut watch = |of: &Progress| {
             progress(&Step::Attack { examples, noise, label, attack: of.clone() });
         };
-        let AttackBatch { images, goal, examples } = problem.clone();
+        let AttackBatch { images, goal, examples } = batch.clone();
         let found = entry
             .attack
             .on(classifier)
@@ -128,11 +128,11 @@ impl Measure<'_> {
         Ok(found)
     }
 
-    /// Judges images, which stand for those of `problem`, the rows of a batch.
+    /// Judges `images`, which replace those of `batch`; `rows` are their rows in the whole batch.
     fn judge(
         self,
         classifier: &dyn Classifier,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         noise: NoiseState,
         images: &Tensor<4>,
         distance: Vec<f64>,
@@ -142,14 +142,14 @@ impl Measure<'_> {
         let noise_free = self.is_noise_free(noise);
         let mut access = ModelAccess::new(classifier).with_stochastic(!noise_free);
         let draws = if noise_free { 1 } else { evaluation.draws };
-        let judged = access.predict_draws(problem, images, evaluation.key.named("score"), draws)?;
-        // A choice by the draws that judge would favour the unlucky ones, and report less than any
-        // attack achieves.
+        let judged = access.predict_draws(batch, images, evaluation.key.named("score"), draws)?;
+        // The draws that judge must not choose as well: the choice would favour the unlucky draws,
+        // and report a lower accuracy than any attack achieves.
         let severity = match noise_free {
-            true => judged.severity(&problem.goal),
+            true => judged.severity(&batch.goal),
             false => {
                 let key = evaluation.key.named("select");
-                access.predict_draws(problem, images, key, draws)?.severity(&problem.goal)
+                access.predict_draws(batch, images, key, draws)?.severity(&batch.goal)
             }
         };
         Ok(Candidate {
@@ -170,8 +170,8 @@ impl Measure<'_> {
         })
     }
 
-    /// The pixels of the images that the gallery still has room for; `rows` are their places in the
-    /// batch, in rising order.
+    /// The pixels of the images for which the gallery still has room; `rows` are their places in
+    /// the batch, in rising order.
     fn pixels(self, images: &Tensor<4>, rows: &[usize]) -> Vec<Vec<f32>> {
         let room = self.evaluation.gallery.saturating_sub(self.done);
         let wanted = rows.iter().filter(|&&row| row < room).count();

@@ -1,18 +1,18 @@
-//! Clean and robust accuracy that a stochastic model cannot flatter.
+//! The evaluation: clean and robust accuracy, also of models with noise.
 //!
 //! A model with noise is never judged by one pass. Whether it classifies an image correctly is a
-//! probability, estimated over `draws` draws of its noise that no attack has used; draw `d` is the
-//! same for every image and every attack, so that differences between attacks are not differences
-//! of luck.
+//! probability, which is estimated over `draws` draws of its noise that no attack has used. Draw
+//! `d` is the same for every image and every attack, so that two attacks do not differ by luck.
 //!
-//! Of each example a [`Record`](crate::Record) knows the [probability](crate::Record::probability)
-//! of being right with its exact interval; of the set an [`Estimate`](crate::Estimate) over
-//! examples and draws. An [`Accuracy`](crate::Accuracy) is several of them side by side: against an
-//! attacker with one try, of a vote, against one with several tries, and of the model with its
-//! noise off and held. The worst case is taken for each example, by draws that neither attack nor
-//! judgement used: the attack that fools the model in the most of them.
+//! For each example a [`Record`](crate::Record) gives the [probability](crate::Record::probability)
+//! of being right, with its exact interval; for the whole set it gives an
+//! [`Estimate`](crate::Estimate) over examples and draws. An [`Accuracy`](crate::Accuracy) holds
+//! several estimates: against an attacker with one try, of a vote, against an attacker with several
+//! tries, and of the model with its noise off and held. The worst case is chosen for each example:
+//! the attack whose image the model gets wrong in the most draws. The draws of this choice are used
+//! neither by attacks nor for judging.
 //!
-//! # What flows where
+//! # The flow of data
 //!
 //! ```text
 //! batches ── Measure ──► Candidate for each attack ── Totals ──► Record, rows, gallery
@@ -21,16 +21,16 @@
 //! ```
 //!
 //! For each batch and state of the noise every attack becomes a `Candidate`: the class of each
-//! image in each draw, how far it misleads the model, and what it cost. By themselves attacks start
-//! from the images as they are; in a [cascade](Evaluation::cascade) each gets the images that those
-//! before it have left, and its candidate is the batch as it stands after it. Candidates go to the
-//! state on disk at once, and their images to a folder if that is wanted. `Totals` adds them up,
-//! and `RunningAudit` keeps the first examples for the audit at the end.
+//! image in each draw, how far it misleads the model, and its cost. Attacks by themselves start
+//! from the clean images. In a [cascade](Evaluation::cascade) each attack gets the images that
+//! those before it did not break, and its candidate is the whole batch after it. Candidates go to
+//! the state on disk at once, and their images to a folder if one is set. `Totals` adds the
+//! candidates up, and `RunningAudit` keeps the first examples for the audit at the end.
 //!
-//! What is on disk: `record.json` and `rows.jsonl` ([`Evaluated::save`](crate::Evaluated::save),
+//! The files: `record.json` and `rows.jsonl` ([`Evaluated::save`](crate::Evaluated::save),
 //! [`Evaluated::read`](crate::Evaluated::read); their JSON schemas are in the crate's folder
 //! `schema`), `gallery.safetensors` with the first examples as images, and `manifest.json` with the
-//! checksums of these, by which a changed bit is an error when they are read.
+//! checksums of these files. Reading a file whose content has changed is an error.
 //!
 //! ```
 //! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -38,7 +38,8 @@
 //! use cni_attacks::{Attack, Pgd, Threat, FrozenModel};
 //! # let device = Device::flex();
 //! # let model = LinearConfig::new(12, 2).init(&device);
-//! # let frozen = FrozenModel::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
+//! # let forward = |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3));
+//! # let frozen = FrozenModel::new(&model, forward);
 //! # let images = Tensor::full([5, 3, 2, 2], 0.5, &device);
 //! # let labels = Tensor::from_ints([0, 1, 0, 1, 0], &device);
 //! let threat = Threat::linf(8.0 / 255.0)?;
@@ -48,7 +49,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-// One file for all settings of an evaluation: each says what it goes with.
+// One file for all settings of an evaluation, because each setting says how it works with others.
 
 mod auditor;
 mod batches;
@@ -76,21 +77,71 @@ use cni_noise::Key;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Judges classifiers by a suite of attacks.
+/// An evaluation: it runs attacks on a classifier, judges their images, and makes a
+/// [`Record`](crate::Record) of clean and robust accuracy.
 ///
-/// A stochastic model is attacked and judged three times: as it is, with its noise off, and with
-/// one draw of it held. The last two show what the noise is worth, and an attack that is no match
-/// for them is no match for the first either; [each](Self::with_noise_off) [can
-/// be](Self::with_fixed_noise) left out. Where there is no noise, an image that the model gets
-/// wrong as it is counts as broken and is not attacked.
+/// ```
+/// # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+/// # use cni_attacks::{FrozenModel, Pgd, Threat};
+/// # use cni_evaluation::{Evaluation, table};
+/// # let device = Device::flex();
+/// # let model = LinearConfig::new(12, 2).init(&device);
+/// # let forward = |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3));
+/// # let images = Tensor::full([5, 3, 2, 2], 0.5, &device);
+/// # let labels = Tensor::from_ints([0, 1, 0, 1, 0], &device);
+/// # let folder = tempfile::tempdir()?;
+/// let frozen = FrozenModel::new(&model, forward); // pixels in [0, 1] to logits
+/// let attack = Pgd::new(Threat::linf(8.0 / 255.0)?);
+/// let evaluation = Evaluation::new(vec![Box::new(attack)])?;
+/// let evaluated = evaluation.run(&frozen, [(images, labels)])?;
+/// println!("{}", table(&[&evaluated.record]));
+/// evaluated.save(folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What it judges
+///
+/// An evaluation judges misclassification: an attack succeeds on an image if the model gives the
+/// image another class than its label. Every attack gets this goal. To attack with a targeted or a
+/// custom [`Goal`](cni_attacks::Goal), run the attack by itself with
+/// [`Attack::on`](cni_attacks::Attack::on).
+///
+/// A model with noise is attacked and judged three times: as it is deployed, with its noise off,
+/// and with one draw of its noise held. The last two states show how much of the robustness is due
+/// to the noise. An attack that fails on them is too weak for the model as it is deployed, too.
+/// Without noise, a misclassified image counts as broken and is not attacked.
+///
+/// # Defaults
+///
+/// | setting | default | set by |
+/// | --- | --- | --- |
+/// | draws that judge each image | 20; without noise 1 | [`with_draws`](Self::with_draws) |
+/// | draws of a vote | 5 | [`with_votes`](Self::with_votes) |
+/// | tries in best of several | 5 | [`with_tries`](Self::with_tries) |
+/// | key of all random numbers | `Key::new(0)` | [`with_key`](Self::with_key) |
+/// | confidence of the intervals | 0.95 | [`with_confidence`](Self::with_confidence) |
+/// | images in the gallery | 8 | [`with_gallery`](Self::with_gallery) |
+/// | noise off as well | yes | [`with_noise_off`](Self::with_noise_off) |
+/// | noise held as well | yes | [`with_fixed_noise`](Self::with_fixed_noise) |
+///
+/// Unless they are set, there is no cascade, no budget, no curve over radii, no audit, no
+/// certificate, and no folder for adversarial images.
+///
+/// # What lands on disk
+///
+/// Nothing is written unless it is asked for. [`Evaluated::save`](crate::Evaluated::save) writes
+/// `record.json`, `rows.jsonl` with a line for each example, `gallery.safetensors` with the first
+/// examples as images, and `manifest.json` with the checksums. [`run_with`](Self::run_with) keeps
+/// unfinished work in a state folder, from which a killed evaluation continues.
+/// [`with_adversarial`](Self::with_adversarial) keeps all adversarial images in a folder.
 pub struct Evaluation {
     suite: Vec<Entry>,
-    /// Set if each attack gets what those before it have left.
+    /// The name of the suite, if the attacks run in a cascade.
     cascade: Option<CascadeRecord>,
     budget: Budget,
     /// The same attacks at the radii of the curves, by rising radius.
     radii: Vec<AtRadius>,
-    /// Where adversarial images go.
+    /// The folder for adversarial images.
     adversarial: Option<PathBuf>,
     audit: Option<Audit>,
     certificates: Option<Smoothing>,
@@ -108,20 +159,22 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// An evaluation by the given attacks, with 20 draws, votes of 5, 5 tries, key `Key::new(0)`,
-    /// confidence 0.95 and a gallery of 8 images.
+    /// An evaluation by attacks that each attack all images by themselves. The defaults are in
+    /// the table [above](Self#defaults).
+    ///
+    /// Attacks of equal names get labels that tell them apart, such as `PGD-10 4/255` and `PGD-10
+    /// 8/255`.
     ///
     /// # Errors
     ///
-    /// If two attacks have equal settings. Attacks of the same name are told apart by what differs,
-    /// such as `PGD-10 4/255` and `PGD-10 8/255`.
+    /// [`EvaluationError::DuplicateAttack`] if two attacks have equal settings.
     pub fn new(suite: Vec<Box<dyn Attack>>) -> Result<Self, EvaluationError> {
         Self::by(suite.into_iter().map(Arc::from).collect())
     }
 
-    /// An evaluation by the attacks of a suite in a [cascade](Self::cascade), such as AutoAttack,
-    /// whose record names the suite. As many draws judge as [decide](Suite::judging_draws) in the
-    /// suite; the rest is as in [`new`](Self::new).
+    /// An evaluation by the attacks of a suite, such as AutoAttack, in a [cascade](Self::cascade).
+    /// The record names the suite. The number of judging draws is [that of the
+    /// suite](Suite::judging_draws); the other defaults are those of [`new`](Self::new).
     ///
     /// ```
     /// use cni_attacks::{Suite, Threat};
@@ -163,35 +216,37 @@ impl Evaluation {
         })
     }
 
-    /// Runs the attacks in a cascade, as AutoAttack does: each gets the images that those before it
-    /// have left, and its numbers are those of all attacks so far.
+    /// Runs the attacks in a cascade, as AutoAttack does: each attacks only the images that those
+    /// before it did not break, and its numbers are those of all attacks so far.
     ///
-    /// An image leaves when the model is wrong on it in every one of the draws that select, as many
-    /// as judge; a model without noise has one. The image that counts is the one that is wrong in
-    /// the most of them, and of equals the one with the larger mean margin. The worst case is the
-    /// robust accuracy of the suite.
+    /// An image is broken if the model is wrong on it in every draw that selects between attacks.
+    /// As many draws select as judge, and they are not the same; a model without noise has one
+    /// draw. Of all attacks the image counts that is wrong in the most of these draws; of equals,
+    /// the one with the larger mean margin. The worst case of the record is the robust accuracy of
+    /// the suite.
     pub fn cascade(mut self) -> Self {
         self.cascade.get_or_insert_default();
         self
     }
 
-    /// Limits what each attack may spend: passes for each image, time for each batch, as in a
-    /// [`Runner`](cni_attacks::Runner). An attack that was cut off is a warning of the record.
+    /// Limits the cost of each attack: passes for each image and time for each batch, as in a
+    /// [`Runner`](cni_attacks::Runner). The record warns of an attack that a budget ended early.
     pub fn with_budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
         self
     }
 
-    /// Runs every attack at these radii too, in units of the pixel range, and puts a
-    /// [curve](crate::EpsilonCurve) for each into the record. The model is attacked so with live
-    /// noise. All attacks have the same norm: a radius in one is none in another.
+    /// Runs every attack also at these radii, in units of the pixel range, and puts a
+    /// [curve](crate::EpsilonCurve) for each attack into the record. For the curves the model is
+    /// attacked with live noise only. All attacks must have the same norm, because a radius has no
+    /// meaning in another norm.
     ///
     /// # Errors
     ///
     /// [`AttackError::NoKnob`](cni_attacks::AttackError::NoKnob) for an attack whose radius cannot
-    /// be set, that of the threat for a radius that is none, [`EvaluationError::Field`] for an
-    /// attack that takes another radius than it was told or has another norm than the first, and
-    /// [`EvaluationError::RepeatedEpsilon`].
+    /// be set; the error of the threat for an impossible radius; [`EvaluationError::Field`] for an
+    /// attack that does not take the radius, or that has another norm than the first; and
+    /// [`EvaluationError::RepeatedEpsilon`] for a radius that is given twice.
     pub fn with_epsilons(
         mut self,
         epsilons: impl IntoIterator<Item = f64>,
@@ -217,52 +272,53 @@ impl Evaluation {
         Ok(self)
     }
 
-    /// Keeps the images that each attack makes, with live noise, in a folder: for each attack and
-    /// batch one file, written when the attack has ended, such as
-    /// `00-PGD-10/from-000128.safetensors` for the first attack and the batch that begins with
-    /// example 128. [`AdversarialImages`](crate::AdversarialImages) says what a file holds, and
-    /// reads it.
+    /// Keeps all adversarial images, made with live noise, in a folder: one file for each attack
+    /// and batch. `00-PGD-10/from-000128.safetensors`, for example, holds the images of the first
+    /// attack on the batch that begins with example 128.
+    /// [`AdversarialImages`](crate::AdversarialImages) documents the files and reads them.
     ///
-    /// A file has all images of the batch: those that were not attacked are as they were, and in a
-    /// cascade they are the worst so far, so that the files of the last attack are the adversarial
-    /// images of the suite. Like the record's, the folder holds one evaluation: at its end files of
-    /// these names that are not its own are removed. Together with a state the images go on after a
-    /// kill; files that are missing or have changed are made again.
+    /// A file holds all images of the batch; those that were not attacked are the clean ones. In a
+    /// cascade the images are the worst so far, so that the files of the last attack are the
+    /// adversarial images of the suite. The folder holds one evaluation: files of these names that
+    /// another evaluation wrote are removed at the end. If a killed evaluation continues, files
+    /// that are missing or have changed are made again.
     pub fn with_adversarial(mut self, folder: impl Into<PathBuf>) -> Self {
         self.adversarial = Some(folder.into());
         self
     }
 
-    /// Sets the draws that judge each image. A model without noise is judged by one all the same.
+    /// Sets the number of draws that judge each image. A model without noise is always judged by
+    /// one.
     ///
-    /// Votes and tries that are more than the draws become as many as these.
+    /// Votes and tries above this number become equal to it.
     ///
     /// # Errors
     ///
-    /// If it is zero.
+    /// If `draws` is zero.
     pub fn with_draws(mut self, draws: usize) -> Result<Self, EvaluationError> {
         self.draws = at_least_one("draws", draws)?;
         (self.votes, self.tries) = (self.votes.min(draws), self.tries.min(draws));
         Ok(self)
     }
 
-    /// Sets how many draws form one [vote](crate::Accuracy::vote); `draws / votes` votes are taken,
-    /// and draws beyond them are not used for it. Call it after [`with_draws`](Self::with_draws).
+    /// Sets the number of draws that form one [vote](crate::Accuracy::vote). The draws give `draws
+    /// / votes` votes; the remaining draws are not used for votes. Call it after
+    /// [`with_draws`](Self::with_draws).
     ///
     /// # Errors
     ///
-    /// If it is zero, or above the draws.
+    /// If `votes` is zero, or above the number of draws.
     pub fn with_votes(mut self, votes: usize) -> Result<Self, EvaluationError> {
         self.votes = self.among_draws("votes", votes)?;
         Ok(self)
     }
 
-    /// Sets how many tries the attacker has in [best of several](crate::Accuracy::best_of). Call it
-    /// after [`with_draws`](Self::with_draws).
+    /// Sets the number of tries of the attacker in [best of several](crate::Accuracy::best_of).
+    /// Call it after [`with_draws`](Self::with_draws).
     ///
     /// # Errors
     ///
-    /// If it is zero, or above the draws.
+    /// If `tries` is zero, or above the number of draws.
     pub fn with_tries(mut self, tries: usize) -> Result<Self, EvaluationError> {
         self.tries = self.among_draws("tries", tries)?;
         Ok(self)
@@ -281,60 +337,60 @@ impl Evaluation {
         self
     }
 
-    /// Sets the confidence of the intervals.
+    /// Sets the confidence of the intervals, between 0 and 1.
     ///
     /// # Errors
     ///
-    /// Where it is not between 0 and 1.
+    /// If `confidence` is not between 0 and 1.
     pub fn with_confidence(mut self, confidence: f64) -> Result<Self, EvaluationError> {
         self.confidence = crate::statistics::error::confidence(confidence)?;
         Ok(self)
     }
 
-    /// Sets how many of the first examples are kept as images.
+    /// Sets the number of examples, from the first, that are kept as images in the gallery.
     pub fn with_gallery(mut self, gallery: usize) -> Self {
         self.gallery = gallery;
         self
     }
 
-    /// Says what is evaluated on what, for the record.
+    /// Sets the cards for the record: what model is evaluated, and on what data.
     pub fn with_cards(mut self, model: ModelCard, data: DataCard) -> Self {
         (self.model, self.data) = (model, data);
         self
     }
 
-    /// Says what command runs the evaluation, for the record.
+    /// Sets the command line for the record, with which the evaluation can be repeated.
     pub fn with_command(mut self, command: impl Into<String>) -> Self {
         self.command = command.into();
         self
     }
 
-    /// Audits an attack of the suite, or of a suite within it, once all are done, and puts the
+    /// Audits an attack of the suite, or of a suite within it, after all attacks, and puts the
     /// checks into the record.
     ///
-    /// The evaluation owns the audit: the examples are the first of its data, the key derives from
-    /// its own, and its draws judge. Effort, choice of checks and surrogate are those of the audit.
-    /// Of a model without noise the attack is audited with one draw. Also in a
-    /// [cascade](Self::cascade) it is audited by itself: it attacks the images as they are, and is
-    /// compared with variants of itself on the same images, not with what the attacks before it
-    /// have left.
+    /// The evaluation sets parts of the audit: its examples are the first of the data, its key
+    /// derives from that of the evaluation, and the same number of draws judges. Effort, checks and
+    /// surrogate are those of `audit`. For a model without noise the attack is audited with one
+    /// draw. In a [cascade](Self::cascade) the attack is audited by itself, too: it attacks the
+    /// clean images, and is compared with variants of itself on the same images.
     ///
     /// # Errors
     ///
-    /// Where the suite lacks the attack, whose number would then not be the one that is audited, or
-    /// its radius is zero. For a model with noise [`run`](Self::run) asks for equal draws too.
+    /// [`EvaluationError::Audit`] if the suite lacks the attack, because the audit would then be
+    /// about a number that is not reported; and an error if its radius is zero. For a model with
+    /// noise [`run`](Self::run) also refuses an attack whose draws differ.
     pub fn with_audit(mut self, audit: Audit) -> Result<Self, EvaluationError> {
         place::check(&self.suite, &audit)?;
         self.audit = Some(audit);
         Ok(self)
     }
 
-    /// Certifies each example by randomized smoothing too, after its attacks, and puts the
+    /// Certifies each example by randomized smoothing too, after the attacks, and puts the
     /// certificates into rows and record.
     ///
-    /// They are about the smoothed classifier, and not about the model that the suite attacks,
-    /// unless that is smoothed itself. See [`Smoothing`] for what is certified of a model with
-    /// noise of its own.
+    /// The certificates are about the smoothed classifier. The suite attacks the classifier itself,
+    /// so the two differ unless that is smoothed as well. [`Smoothing`] says what is certified of a
+    /// model with noise of its own.
     ///
     /// # Errors
     ///
@@ -345,20 +401,21 @@ impl Evaluation {
         Ok(self)
     }
 
-    /// Whether a stochastic model is also attacked and judged with its noise off. It is unless set.
+    /// Sets whether a model with noise is also attacked and judged with its noise off. The default
+    /// is yes.
     pub fn with_noise_off(mut self, noise_off: bool) -> Self {
         self.noise_off = noise_off;
         self
     }
 
-    /// Whether a stochastic model is also attacked and judged with one draw of its noise held. It
-    /// is unless set.
+    /// Sets whether a model with noise is also attacked and judged with one draw of its noise held.
+    /// The default is yes.
     pub fn with_fixed_noise(mut self, fixed_noise: bool) -> Self {
         self.fixed_noise = fixed_noise;
         self
     }
 
-    /// The states of the noise to attack and judge in.
+    /// The states of the noise in which the model is attacked and judged.
     fn states(&self, stochastic: bool) -> Vec<NoiseState> {
         let states = [
             (NoiseState::Live, true),

@@ -1,4 +1,4 @@
-//! Where an audited attack stands in a suite.
+//! The place of an audited attack in a suite.
 
 use crate::EvaluationError;
 use crate::audit::Audit;
@@ -8,7 +8,7 @@ use crate::run::identity::Entry;
 use cni_attacks::{Attack, AttackError};
 use serde_json::Value;
 
-/// Where an audited attack stands in a suite.
+/// The place of an audited attack in a suite.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Place {
     pub attack: String,
@@ -18,10 +18,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Finds an attack in a suite, or among the attacks of one of its suites.
+    /// Finds an attack in a suite, or among the members of a suite within it.
     ///
-    /// For a model without noise draws have no meaning: an attack that differs in them alone will
-    /// do.
+    /// Draws have no meaning for a model without noise: an attack that differs only in them counts
+    /// as the same.
     pub fn find(
         suite: &[Entry],
         audited: &dyn Attack,
@@ -53,13 +53,13 @@ impl Place {
     }
 }
 
-/// The settings of the attacks that a suite is made of, and of those within them.
+/// The settings of the attacks of a suite, and of the members within them.
 fn members(spec: &Value) -> Vec<&Value> {
     let direct = spec["attacks"].as_array().into_iter().flatten();
     direct.flat_map(|member| std::iter::once(member).chain(members(member))).collect()
 }
 
-/// Refuses an audit that could not be carried out, before anything is attacked.
+/// Refuses an audit that could not run, before anything is attacked.
 pub(crate) fn check(suite: &[Entry], audit: &Audit) -> Result<(), EvaluationError> {
     Place::find(suite, audit.attack().as_ref(), false)?;
     if audit.attack().threat().epsilon() == 0.0 {

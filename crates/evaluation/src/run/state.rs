@@ -13,59 +13,59 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The part of a batch's results that are its certificates.
+/// The name of the entry that holds the certificates of a batch.
 pub(crate) const CERTIFICATES: &str = "certificates";
 
-/// What each attack made of each batch, on disk.
+/// The state of an evaluation on disk: the result of each attack on each batch.
 pub(crate) struct State(Checkpoint);
 
 impl State {
-    /// Takes up the checkpoint in a folder, or begins one. `problem` is the first batch.
+    /// Opens the checkpoint in a folder, or begins one. `batch` is the first batch.
     pub fn open(
         folder: &Path,
         evaluation: &Evaluation,
         stochastic: bool,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         model: Probe,
     ) -> Result<Self, EvaluationError> {
-        let settings = settings(evaluation, stochastic, problem);
+        let settings = settings(evaluation, stochastic, batch);
         let models = vec![("model".to_string(), model)];
         let settings = Settings::new("unfinished evaluation", settings, models, files());
         Ok(Self(Checkpoint::open(folder, settings)?))
     }
 
-    /// The part of a batch's results that attack number `index` made in a state of the noise.
+    /// The name of the entry for attack number `index` in a state of the noise.
     pub fn part(noise: NoiseState, index: usize) -> String {
         format!("{noise}-{index:02}")
     }
 
-    /// A part of a batch's results, if its file is there.
+    /// Loads an entry of a batch, if its file is there.
     pub fn load<T: DeserializeOwned>(
         &self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         part: &str,
     ) -> Result<Option<T>, EvaluationError> {
-        let first = problem.examples.number(0);
+        let first = batch.examples.number(0);
         let of = format!("the batch from example {first}");
-        self.0.load(&entry(first, part), &data_of(problem), &of)
+        self.0.load(&entry(first, part), &data_of(batch), &of)
     }
 
-    /// Writes it down. The file is complete or not there.
+    /// Saves an entry of a batch. A kill leaves the file complete or absent.
     pub fn save(
         &self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         part: &str,
         content: &impl Serialize,
     ) -> Result<(), EvaluationError> {
-        self.0.save(&entry(problem.examples.number(0), part), &data_of(problem), content)
+        self.0.save(&entry(batch.examples.number(0), part), &data_of(batch), content)
     }
 
-    /// Removes the checks of a finished evaluation; whether it was that of one.
+    /// Removes the checks of a finished evaluation; true if the evaluation had finished.
     pub fn forgets_checks(&self) -> Result<bool, EvaluationError> {
         self.0.begin_part_anew(AUDIT)
     }
 
-    /// Notes that the evaluation has come to its end.
+    /// Notes that the evaluation has finished.
     pub fn finish(&self) -> Result<(), EvaluationError> {
         self.0.finish()
     }
@@ -75,7 +75,7 @@ fn entry(first: u64, part: &str) -> String {
     format!("from-{first:06}-{part}")
 }
 
-/// The names of the files that the checkpoint may hold, and that of the audit within.
+/// The names of the files that the checkpoint and the audit within it may hold.
 fn files() -> Vec<String> {
     let states = [NoiseState::Live, NoiseState::Off, NoiseState::Fixed];
     let entries = states.map(|noise| format!("from-######-{noise}-##.json")).into_iter();
@@ -84,11 +84,11 @@ fn files() -> Vec<String> {
     entries.chain(checks.map(|name| format!("{AUDIT}/{name}"))).collect()
 }
 
-/// What an evaluation depends on, in words.
+/// The settings on which the result of an evaluation depends, in words.
 fn settings(
     evaluation: &Evaluation,
     stochastic: bool,
-    problem: &AttackBatch,
+    batch: &AttackBatch,
 ) -> BTreeMap<String, String> {
     let short = |suite: &[Entry]| {
         let words = suite.iter().map(|entry| format!("{} ({})", entry.label, &entry.hash[..6]));
@@ -122,12 +122,12 @@ fn settings(
     let epsilons: Vec<String> =
         evaluation.radii.iter().map(|radius| radius.epsilon.to_string()).collect();
     let mut settings = BTreeMap::from([
-        ("batch", problem.len().to_string()),
+        ("batch", batch.len().to_string()),
         ("budget", budget),
         ("cascade", evaluation.cascade.is_some().to_string()),
         ("certificates", certificates),
         ("checks", checks),
-        ("data", data_of(problem)),
+        ("data", data_of(batch)),
         ("draws", evaluation.draws.to_string()),
         ("epsilons", epsilons.join(", ")),
         ("gallery", evaluation.gallery.to_string()),

@@ -1,30 +1,30 @@
-//! Where an evaluation is.
+//! Progress of an evaluation.
 
 use crate::NoiseState;
 use crate::audit::AuditProgress;
 use cni_attacks::{Passes, Progress};
 
-/// Where an evaluation is.
+/// A step of a running evaluation, as its `progress` callback gets it.
 #[derive(Clone, Debug)]
 pub enum Step<'a> {
-    /// An attack has ended an iteration.
+    /// An attack has finished an iteration.
     Attack {
-        /// Examples that are done with.
+        /// The number of finished examples.
         examples: usize,
         /// The state of the noise for the batch under attack.
         noise: NoiseState,
         /// The name of the attack in the record.
         label: &'a str,
-        /// Where the attack is.
+        /// The progress of the attack.
         attack: Progress<'a>,
     },
-    /// The certification of a batch has made another pass.
+    /// A pass of the certification of a batch has finished.
     Certificates {
-        /// Examples that are done with.
+        /// The number of finished examples.
         examples: usize,
-        /// Passes of single images for this batch so far.
+        /// The cost for this batch so far, in passes of single images.
         passes: Passes,
     },
-    /// The audit begins a check, or has ended one.
+    /// A check of the audit begins or has ended.
     Check(AuditProgress<'a>),
 }

@@ -1,4 +1,5 @@
-//! What an evaluation adds up: one accumulator, whose fields every batch touches, and so one file.
+//! Totals of an evaluation: one accumulator, whose fields every batch changes, and therefore one
+//! file.
 
 use crate::record::accuracy::{Tally, hits, plurality};
 use crate::run::candidate::Candidate;
@@ -11,45 +12,45 @@ use crate::{
 use cni_attacks::{AttackBatch, Budget, Passes};
 use std::collections::BTreeSet;
 
-/// What is known of the batches so far. Its memory is bounded, but for the rows.
+/// The totals of the batches so far. Their memory is bounded, except for the rows.
 pub(crate) struct Totals {
     stochastic: bool,
     draws: usize,
     probabilities: bool,
-    /// The clean images, then each attack.
+    /// The accuracies of the clean images and under each attack.
     tallies: Vec<Tally>,
     worst: Tally,
-    /// What each attack did and cost.
+    /// The cost of each attack.
     costs: Vec<Cost>,
     zero_gradients: Vec<BTreeSet<u64>>,
-    /// At each radius of the curves, each attack.
+    /// The accuracy and the cost of each attack at each radius of the curves.
     curves: Vec<Vec<(Tally, Passes)>>,
-    /// The names of the attacks of a cascade.
+    /// The names of the attacks, if they run in a cascade.
     cascade: Option<Vec<String>>,
     pub scoring: Passes,
-    /// By how much draws of a model that counts as one without noise differ:
+    /// How much two draws differ, for a model that counts as one without noise:
     /// [`ModelAccess::rounding`](cni_attacks::ModelAccess::rounding).
     pub rounding: Option<f64>,
     pub seconds: f64,
-    /// The hash of the data, where its card has none.
+    /// The hash of the data, if their card has none.
     data: Option<DataHash>,
     pub rows: Vec<Row>,
     gallery: Vec<ExampleImage>,
 }
 
-/// What an attack did and cost.
+/// The cost of an attack, and on how many examples it ran.
 #[derive(Clone, Default)]
 struct Cost {
     passes: Passes,
     seconds: f64,
-    /// Examples that it was run on.
+    /// The number of examples that it attacked.
     attacked: usize,
-    /// Examples that it broke in a cascade.
+    /// The number of examples that it broke in a cascade.
     broken: usize,
     exhausted: bool,
 }
 
-/// A batch in one state of the noise: as it is, then under each attack.
+/// A batch in one state of the noise: the clean images, then those of each attack.
 pub(crate) type Candidates = Vec<Candidate>;
 
 impl Totals {
@@ -82,17 +83,17 @@ impl Totals {
         }
     }
 
-    /// Adds a batch: in each state of the noise, live first, the clean images and what each attack
-    /// made of them.
+    /// Adds a batch: the clean images and those of each attack, in each state of the noise, live
+    /// first.
     pub fn add(
         &mut self,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         labels: &[i64],
         states: &[(NoiseState, Candidates)],
     ) {
         let first = self.rows.len();
         if let Some(data) = &mut self.data {
-            data.add(problem, labels);
+            data.add(batch, labels);
         }
         for (noise, all) in states {
             for candidate in all {
@@ -100,7 +101,7 @@ impl Totals {
                 self.seconds += candidate.seconds + candidate.scoring_seconds;
             }
             match noise {
-                NoiseState::Live => self.live(problem, labels, all),
+                NoiseState::Live => self.live(batch, labels, all),
                 NoiseState::Off => {
                     self.still(first, labels, all, Tally::add_noise_off, |a| &mut a.noise_off);
                 }
@@ -111,8 +112,8 @@ impl Totals {
         }
     }
 
-    /// Adds the same batch at radius number `radius` of the curves; whether it was attacked anew
-    /// for that.
+    /// Adds the same batch at radius number `radius` of the curves. `anew` says that it was
+    /// attacked at that radius, so that its cost counts.
     pub fn add_to_curve(&mut self, radius: usize, labels: &[i64], all: &Candidates, anew: bool) {
         for ((tally, passes), candidate) in self.curves[radius].iter_mut().zip(&all[1..]) {
             tally.add(&candidate.predicted, labels);
@@ -124,7 +125,7 @@ impl Totals {
         }
     }
 
-    fn live(&mut self, problem: &AttackBatch, labels: &[i64], all: &[Candidate]) {
+    fn live(&mut self, batch: &AttackBatch, labels: &[i64], all: &[Candidate]) {
         let mut rows = rows(self.rows.len(), labels, &all[0]);
         self.probabilities |= all[0].probabilities;
         for (tally, candidate) in self.tallies.iter_mut().zip(all) {
@@ -161,11 +162,11 @@ impl Totals {
         let counted = rows.iter_mut().zip(counts(&worst, labels));
         counted.for_each(|(row, correct)| row.worst_case = correct);
         self.worst.add(&worst, labels);
-        self.show(problem, all, &chosen, labels);
+        self.show(batch, all, &chosen, labels);
         self.rows.extend(rows);
     }
 
-    /// Without noise, or with one draw of it, there is one answer to each image.
+    /// Adds a batch in a state of the noise in which one draw stands for all.
     fn still(
         &mut self,
         first: usize,
@@ -186,8 +187,8 @@ impl Totals {
     }
 
     /// Keeps the first examples for the gallery.
-    fn show(&mut self, problem: &AttackBatch, all: &[Candidate], chosen: &[usize], labels: &[i64]) {
-        let [_, channels, height, width] = problem.images.dims();
+    fn show(&mut self, batch: &AttackBatch, all: &[Candidate], chosen: &[usize], labels: &[i64]) {
+        let [_, channels, height, width] = batch.images.dims();
         for row in 0..all[0].pixels.len() {
             let worst = &all[chosen[row]];
             let class = |candidate: &Candidate| plurality(&candidate.predicted)[row];
@@ -203,7 +204,7 @@ impl Totals {
         }
     }
 
-    /// The record of all batches.
+    /// The record, the rows and the gallery of all batches.
     pub fn finish(mut self, evaluation: &Evaluation) -> Evaluated {
         let Evaluation { suite, key, confidence, data, model, .. } = evaluation;
         let mut data = data.clone();
@@ -283,7 +284,7 @@ impl Totals {
     }
 }
 
-/// The rows of a batch, before any attack.
+/// The rows of a batch before any attack.
 fn rows(first: usize, labels: &[i64], clean: &Candidate) -> Vec<Row> {
     let facts =
         labels.iter().zip(counts(&clean.predicted, labels)).zip(plurality(&clean.predicted));
@@ -300,8 +301,9 @@ fn rows(first: usize, labels: &[i64], clean: &Candidate) -> Vec<Row> {
     facts.enumerate().map(row).collect()
 }
 
-/// For each image the candidate that the model gets wrong in the most draws, of equals the one with
-/// the larger margin, else the first; and the classes that it is given in each draw.
+/// The worst candidate of each image, and its classes in each draw. It is the candidate that the
+/// model gets wrong in the most draws; of equals it is the one with the larger margin, then the
+/// first.
 fn worst(all: &[Candidate]) -> (Vec<usize>, Vec<Vec<i64>>) {
     let most =
         |row: usize| {
@@ -318,7 +320,7 @@ fn worst(all: &[Candidate]) -> (Vec<usize>, Vec<Vec<i64>>) {
     (chosen, predicted)
 }
 
-/// Correct draws of each example.
+/// The number of correct draws of each example.
 fn counts(predicted: &[Vec<i64>], labels: &[i64]) -> Vec<u32> {
     let right = hits(predicted, labels);
     (0..labels.len()).map(|row| right.iter().filter(|draw| draw[row]).count() as u32).collect()

@@ -1,4 +1,5 @@
-//! What a reader should know before trusting a record. The [checks](crate::audit) look deeper.
+//! Warnings that a reader should know before trusting a record. The [checks](crate::audit) look
+//! deeper.
 
 use crate::run::identity::Entry;
 use crate::{Record, Row};
@@ -6,26 +7,26 @@ use cni_attacks::Access;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A sign that a result is not what it seems. The first five are AutoAttack's flags.
+/// A warning that a result may mislead. The first five are AutoAttack's flags.
 enum Warning<'a> {
     /// The outputs look like probabilities: none below zero, each row's sum within 1e-5 of one.
     Probabilities,
     /// No attack averages its gradient over several draws of a noisy model.
     NoEot,
-    /// Examples met a gradient that is zero throughout.
+    /// Some examples had a gradient that is zero in every pixel.
     ZeroGradients { attack: &'a str, examples: usize, attacked: usize },
-    /// Attacks without gradients broke what attacks with gradients had left.
+    /// Attacks without gradients broke examples that attacks with gradients did not break.
     BlackBoxHelps { attacks: String, broken: usize, examples: usize },
-    /// Draws of the model differ by no more than rounding, and one stands for all.
+    /// Two draws of the model differ only by rounding, so that one draw stands for all.
     Rounding { share: f64 },
-    /// A budget ended the attack.
+    /// A budget ended the attack early.
     Exhausted { attack: &'a str },
-    /// So few draws cannot tell luck from robustness.
+    /// The draws are too few to tell luck from robustness.
     FewDraws { draws: usize },
 }
 
 impl fmt::Display for Warning<'_> {
-    /// What was seen, and what to do.
+    /// The sentence of the warning: what was seen, and what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Probabilities => write!(
@@ -66,19 +67,19 @@ impl fmt::Display for Warning<'_> {
     }
 }
 
-/// What was seen on the way and is not in the record.
+/// Observations of the run that are not in the record.
 pub(crate) struct Seen<'a> {
     pub probabilities: bool,
-    /// By how much draws of a model that counts as one without noise differ.
+    /// How much two draws differ, for a model that counts as one without noise.
     pub rounding: Option<f64>,
-    /// The examples that met a gradient of zero, for each attack.
+    /// The examples with a gradient of zero, for each attack.
     pub zero_gradients: &'a [BTreeSet<u64>],
 }
 
-/// The fewest draws that tell luck from robustness.
+/// The smallest number of draws that tells luck from robustness.
 const DRAWS: usize = 10;
 
-/// The share of examples that attacks without gradients may break alone: AutoAttack's.
+/// The share of examples that attacks without gradients may break alone, as in AutoAttack.
 const HELP: f64 = 0.002;
 
 pub(crate) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> Vec<String> {
@@ -108,17 +109,17 @@ pub(crate) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> 
     warnings.iter().map(Warning::to_string).collect()
 }
 
-/// The examples that attacks without gradients broke and those with gradients did not, if they are
-/// many.
+/// The warning about examples that attacks without gradients broke and attacks with gradients did
+/// not, if there are many.
 ///
-/// In a cascade they are those that an attack without gradients broke after one with gradients had
-/// failed.
+/// In a cascade these are the examples that an attack without gradients broke after one with
+/// gradients had failed.
 fn black_box(record: &Record, rows: &[Row], suite: &[Entry]) -> Option<Warning<'static>> {
     let white: Vec<bool> =
         suite.iter().map(|entry| entry.attack.access() == Access::Gradients).collect();
     let first_white = white.iter().position(|&white| white)?;
     let wrong = |row: &Row, index: usize| 2 * row.attacks[index].correct < record.draws as u32;
-    // The attack that an example fell to though those with gradients had left it.
+    // The attack without gradients that broke an example which those with gradients did not break.
     let broke = |row: &Row| -> Option<usize> {
         if record.cascade.is_some() {
             let by = row.broken_by.as_ref()?;
@@ -131,8 +132,8 @@ fn black_box(record: &Record, rows: &[Row], suite: &[Entry]) -> Option<Warning<'
     };
     let by: Vec<usize> = rows.iter().filter_map(broke).collect();
     let (broken, examples) = (by.len(), rows.len());
-    // In a cascade the attacks with gradients had their try at just that image; by themselves one
-    // image more or less is luck.
+    // In a cascade the attacks with gradients tried exactly that image. Attacks by themselves may
+    // differ in one image by luck.
     let fewest = if record.cascade.is_some() { 1 } else { 2 };
     if broken as f64 <= HELP * examples as f64 || broken < fewest {
         return None;

@@ -1,16 +1,17 @@
 //! Exact inference on a binomial proportion.
 //!
-//! All of it rests on one sum, the upper tail of the binomial distribution. The incomplete beta
-//! function would do as well, but that of statrs 0.19 is off by 0.2 % at a million trials, and its
-//! inverse does not return for ten million.
+//! All functions rest on one sum, the upper tail of the binomial distribution. The incomplete beta
+//! function would serve as well, but that of statrs 0.19 is off by 0.2 % at a million trials, and
+//! its inverse does not return for ten million.
 
 use crate::statistics::error::{StatisticsError, confidence, within};
 use statrs::function::factorial::ln_binomial;
 
-/// The two-sided interval of Clopper and Pearson (Biometrika 1934) for a proportion, `(low, high)`.
+/// Clopper and Pearson's exact two-sided interval (Biometrika 1934) for a proportion, `(low,
+/// high)`.
 ///
-/// It holds the true proportion with a probability of at least `confidence`, whatever that
-/// proportion is.
+/// The interval contains the true proportion with a probability of at least `confidence`, whatever
+/// that proportion is.
 ///
 /// ```
 /// use cni_evaluation::clopper_pearson;
@@ -22,7 +23,8 @@ use statrs::function::factorial::ln_binomial;
 ///
 /// # Errors
 ///
-/// If there are no trials, or fewer than successes, or `confidence` is not between 0 and 1.
+/// [`StatisticsError`] if there are no trials, if there are more successes than trials, or if
+/// `confidence` is not between 0 and 1.
 pub fn clopper_pearson(
     successes: u64,
     trials: u64,
@@ -33,8 +35,8 @@ pub fn clopper_pearson(
     Ok((lower(successes, trials, alpha), 1.0 - lower(trials - successes, trials, alpha)))
 }
 
-/// The one-sided lower bound of Clopper and Pearson for a proportion: it is below the true one with
-/// a probability of at least `confidence`.
+/// Clopper and Pearson's exact one-sided lower bound for a proportion. It is below the true
+/// proportion with a probability of at least `confidence`.
 ///
 /// # Errors
 ///
@@ -52,7 +54,7 @@ pub fn clopper_pearson_lower(
 ///
 /// # Errors
 ///
-/// If there are no trials, or fewer than successes.
+/// [`StatisticsError`] if there are no trials, or more successes than trials.
 pub fn binomial_test(successes: u64, trials: u64) -> Result<f64, StatisticsError> {
     check_counts(successes, trials)?;
     Ok(p_value(successes, trials))
@@ -63,8 +65,8 @@ pub(crate) fn p_value(successes: u64, trials: u64) -> f64 {
     (2.0 * upper_tail(farther, trials, 0.5)).min(1.0)
 }
 
-/// The proportion under which as many successes or more have the probability `alpha`; the largest
-/// number below it.
+/// The largest number below the proportion under which at least `successes` of `trials` succeed
+/// with the probability `alpha`.
 pub(crate) fn lower(successes: u64, trials: u64, alpha: f64) -> f64 {
     if successes == 0 {
         return 0.0;
@@ -88,7 +90,7 @@ fn upper_tail(k: u64, n: u64, p: f64) -> f64 {
     if (k as f64) < n as f64 * p {
         return 1.0 - upper_tail(n - k + 1, n, 1.0 - p);
     }
-    // From the mean on the terms fall: after some √n of them they no longer count.
+    // The terms fall from the mean on, and after some √n of them the rest no longer counts.
     let (mut term, mut sum) = (1.0, 1.0);
     for j in k..n {
         term *= (n - j) as f64 / (j + 1) as f64 * p / (1.0 - p);
@@ -107,7 +109,7 @@ fn check_counts(successes: u64, trials: u64) -> Result<(), StatisticsError> {
     Ok(())
 }
 
-/// The probability that an interval of this confidence may miss the truth.
+/// The error share α: one minus the confidence `of`.
 fn error_share(of: f64) -> Result<f64, StatisticsError> {
     Ok(1.0 - confidence(of)?)
 }

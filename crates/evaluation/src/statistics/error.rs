@@ -1,18 +1,18 @@
-//! Numbers that no statistic can be made of.
+//! Errors of statistics.
 
-/// A number that no statistic can be made of, such as more successes than trials.
+/// A number for which no statistic exists, such as more successes than trials.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{field}: got {got}, wanted {wanted}")]
 pub struct StatisticsError {
     /// The argument.
     pub field: &'static str,
-    /// Its value.
+    /// The value of the argument.
     pub got: f64,
-    /// The values that are possible.
+    /// The possible values.
     pub wanted: &'static str,
 }
 
-/// `got`, unless it is outside the range that `holds` describes.
+/// Returns `got`, or an error if it is outside the range that `holds` describes.
 pub(crate) fn within(
     field: &'static str,
     got: f64,
@@ -25,7 +25,7 @@ pub(crate) fn within(
     }
 }
 
-/// A confidence, unless it is none.
+/// Returns the confidence, or an error if it is not between 0 and 1.
 pub(crate) fn confidence(got: f64) -> Result<f64, StatisticsError> {
     within("confidence", got, |c| c > 0.0 && c < 1.0, "a number between 0 and 1")
 }

@@ -9,40 +9,41 @@ use serde::{Deserialize, Serialize};
 /// An accuracy with its confidence interval. All values are fractions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
-    /// The mean over examples and draws of "classified correctly".
+    /// The mean over examples and draws of "classified correctly", in [0, 1].
     pub accuracy: f64,
-    /// Lower end of the interval.
+    /// The lower end of the interval.
     pub low: f64,
-    /// Upper end of the interval.
+    /// The upper end of the interval.
     pub high: f64,
-    /// The accuracy in each draw over all examples: what single passes over the data would have
-    /// reported.
+    /// The accuracy in each draw, over all examples: the values that single passes over the data
+    /// would report.
     pub per_draw: Vec<f64>,
 }
 
-/// Which examples were classified correctly in which draws.
+/// The hits of a stochastic classifier: which examples it classified correctly in which draws.
 ///
-/// Draw `d` uses the same noise for all examples, so examples and draws are crossed: more examples
-/// do not make up for few draws, nor the other way round.
+/// Draw `d` uses the same noise for all examples, so examples and draws are crossed. More examples
+/// do not make up for few draws, and more draws do not make up for few examples.
 #[derive(Clone, Debug)]
 pub struct Hits {
     draws: usize,
-    /// Correct draws of each example.
+    /// The number of correct draws of each example.
     pub(crate) per_example: Vec<u32>,
     per_draw: Vec<u32>,
 }
 
 impl Hits {
-    /// No examples yet, `draws` draws each.
+    /// Empty hits, for `draws` draws of each example.
     pub fn new(draws: usize) -> Self {
         Self { draws, per_example: Vec::new(), per_draw: vec![0; draws] }
     }
 
-    /// Adds a batch: for each draw, whether each of its examples was classified correctly.
+    /// Adds a batch: one list for each draw, which says of each example whether it was classified
+    /// correctly.
     ///
     /// # Panics
     ///
-    /// Where the number of draws is not that of [`new`](Self::new), or the draws differ in their
+    /// If the number of draws is not that of [`new`](Self::new), or the draws differ in their
     /// number of examples.
     pub fn extend(&mut self, batch: &[Vec<bool>]) {
         assert_eq!(batch.len(), self.draws, "one list for each draw");
@@ -57,18 +58,18 @@ impl Hits {
         }
     }
 
-    /// The mean and its interval at the given confidence, such as 0.95.
+    /// The mean with its interval at the given confidence, such as 0.95.
     ///
-    /// The variance of the mean is that over examples plus that over draws, `s²_e / n + s²_d / k`:
-    /// right for crossed effects, and slightly too large by their interaction. It is turned into an
-    /// effective number of independent trials, and the interval is Wilson's (JASA 1927) for that
-    /// number, which stays within [0, 1] and is not empty when every trial agrees. A single draw
-    /// says nothing of the variance over draws: then the interval is over examples alone, Wilson's
-    /// for as many trials as there are examples.
+    /// The variance of the mean is the sum of the part over examples and the part over draws, `s²_e
+    /// / n + s²_d / k`. This is right for crossed effects, and slightly too large by their
+    /// interaction. It gives an effective number of independent trials, and the interval is
+    /// Wilson's (JASA 1927) for that number: it stays within [0, 1] and is not empty if every trial
+    /// agrees. A single draw says nothing about the variance over draws. The interval is then over
+    /// examples alone, Wilson's for as many trials as there are examples.
     ///
     /// # Errors
     ///
-    /// Where there are no examples or no draws, or `confidence` is not between 0 and 1.
+    /// If there are no examples or no draws, or `confidence` is not between 0 and 1.
     pub fn estimate(&self, confidence: f64) -> Result<Estimate, EvaluationError> {
         if self.per_example.is_empty() || self.draws == 0 {
             return Err(EvaluationError::NoData);
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
     use cni_noise::{Key, host_normal, host_uniform};
 
-    /// Wilson's interval for 8 of 10 at 95 %, as every table has it: 0.4902 to 0.9433.
+    /// Wilson's interval for 8 of 10 at 95 % is 0.4902 to 0.9433 in every table.
     #[test]
     fn one_draw_gives_wilsons_interval() {
         let mut hits = Hits::new(1);
@@ -127,10 +128,9 @@ mod tests {
         assert!((0.90..0.95).contains(&all.low), "{}", all.low);
     }
 
-    /// Examples of differing difficulty under draws of differing luck, 400 examples by 20 draws,
-    /// simulated 1,000 times. The share of intervals that hold the truth must be at least 95 % less
-    /// five standard errors (0.7 % each), and the interval is conservative by design, so no upper
-    /// bound but one.
+    /// 400 examples of differing difficulty under 20 draws of differing luck, simulated 1,000
+    /// times. The share of intervals that contain the truth is at least 95 % less five standard
+    /// errors (0.7 % each). The interval is conservative by design, so the only upper bound is one.
     #[test]
     fn the_interval_covers_the_truth_as_often_as_it_says() {
         let logistic = |x: f32| 1.0 / (1.0 + (-x).exp());
@@ -151,8 +151,8 @@ mod tests {
             hits.extend(&(0..k as usize).map(draw).collect::<Vec<_>>());
             hits.estimate(0.95).unwrap()
         };
-        // The truth: the mean of the logistic over the sum of both effects, by a fine sum over its
-        // density.
+        // The true accuracy is the mean of the logistic function over the sum of both effects, here
+        // a fine sum over its density.
         let sd = (4.0f64 + 0.25).sqrt();
         let (mut truth, mut mass) = (0.0, 0.0);
         for step in -4000..=4000 {

@@ -1,13 +1,14 @@
-//! Intervals of a proportion and of the difference of two, from their scores.
+//! Score intervals of a proportion and of the difference of two.
 //!
 //! The exact interval of a proportion is [`clopper_pearson`](crate::clopper_pearson).
 
 use crate::statistics::error::{StatisticsError, within};
 use crate::statistics::laws::normal_quantile;
 
-/// Wilson's interval (JASA 1927) for a proportion, `(low, high)`, within [0, 1] and never empty.
+/// Wilson's score interval (JASA 1927) for a proportion in [0, 1], `(low, high)`. It lies within
+/// [0, 1] and is never empty.
 ///
-/// `trials` need not be a whole number: a proportion whose trials depend on each other is worth
+/// `trials` need not be a whole number: if trials depend on each other, the proportion counts as
 /// fewer of them.
 ///
 /// ```
@@ -18,7 +19,8 @@ use crate::statistics::laws::normal_quantile;
 ///
 /// # Errors
 ///
-/// If `proportion` is not in [0, 1], `trials` is not above 0, or `confidence` not between 0 and 1.
+/// [`StatisticsError`] if `proportion` is not in [0, 1], `trials` is not above 0, or `confidence`
+/// is not between 0 and 1.
 pub fn wilson(
     proportion: f64,
     trials: f64,
@@ -33,9 +35,9 @@ pub fn wilson(
     Ok((((center - half) / scale).max(0.0), ((center + half) / scale).min(1.0)))
 }
 
-/// Newcombe's interval for the difference of two independent proportions, first less second, each
-/// `(successes, trials)`: method 10 of Statistics in Medicine 17, 873 (1998), made of Wilson's
-/// intervals.
+/// Newcombe's interval for the difference of two independent proportions, the first minus the
+/// second, as `(low, high)`. Each proportion is `(successes, trials)`. It is method 10 of
+/// Statistics in Medicine 17, 873 (1998), made of Wilson's intervals.
 ///
 /// ```
 /// let (low, high) = cni_evaluation::newcombe((56, 70), (48, 80), 0.95)?;
@@ -45,7 +47,8 @@ pub fn wilson(
 ///
 /// # Errors
 ///
-/// If there are no trials, or fewer than successes, or `confidence` is not between 0 and 1.
+/// [`StatisticsError`] if one has no trials or more successes than trials, or if `confidence` is
+/// not between 0 and 1.
 pub fn newcombe(
     first: (u64, u64),
     second: (u64, u64),
@@ -58,16 +61,17 @@ pub fn newcombe(
     ))
 }
 
-/// Newcombe's interval for the difference of two proportions of the same examples, first less
-/// second: method 10 of Statistics in Medicine 17, 2635 (1998), Wilson's intervals with the
-/// correlation φ, whose numerator is continuity corrected where it is positive.
+/// Newcombe's paired interval for the difference of two proportions of the same examples, the first
+/// minus the second, as `(low, high)`. It is method 10 of Statistics in Medicine 17, 2635 (1998):
+/// Wilson's intervals with the correlation φ, whose numerator is continuity corrected if it is
+/// positive.
 ///
-/// `outcomes` are the examples that succeed in both, in the first alone, in the second alone, and
-/// in neither.
+/// `outcomes` counts the examples that succeed in both, in the first alone, in the second alone,
+/// and in neither.
 ///
 /// # Errors
 ///
-/// If there are no examples, or `confidence` is not between 0 and 1.
+/// [`StatisticsError`] if there are no examples, or `confidence` is not between 0 and 1.
 pub fn newcombe_paired(outcomes: [u64; 4], confidence: f64) -> Result<(f64, f64), StatisticsError> {
     let n: u64 = outcomes.iter().sum();
     let first = Side::new(outcomes[0] + outcomes[1], n, confidence)?;
@@ -83,7 +87,7 @@ pub fn newcombe_paired(outcomes: [u64; 4], confidence: f64) -> Result<(f64, f64)
     Ok(square_and_add(first, second, phi))
 }
 
-/// A proportion and how far it is from the ends of its interval.
+/// A proportion with its distances from the ends of its interval.
 struct Side {
     proportion: f64,
     below: f64,
@@ -107,7 +111,7 @@ fn square_and_add(first: Side, second: Side, phi: f64) -> (f64, f64) {
     (low.max(-1.0), high.min(1.0))
 }
 
-/// The quantile of the standard normal law that leaves half of what is not `confidence` above it.
+/// The two-sided quantile of the standard normal law, such as 1.96 for a confidence of 0.95.
 pub(crate) fn quantile(confidence: f64) -> Result<f64, StatisticsError> {
     let confidence = crate::statistics::error::confidence(confidence)?;
     Ok(normal_quantile(0.5 + confidence / 2.0))

@@ -1,4 +1,4 @@
-//! Intervals and tests: the one home of statistics, and the only user of a statistics crate.
+//! Statistics: intervals and tests. This module is the only user of a statistics crate.
 
 pub(crate) mod binomial;
 pub(crate) mod error;

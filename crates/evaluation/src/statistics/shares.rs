@@ -3,28 +3,28 @@
 use crate::statistics::error::{StatisticsError, within};
 use crate::statistics::intervals::wilson;
 
-/// The mean; zero of nothing.
+/// The mean; zero if there are no values.
 pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// The unbiased variance; zero of a single value.
+/// The unbiased variance; zero for a single value.
 pub(crate) fn variance(values: &[f64]) -> f64 {
     let mean = mean(values);
     let sum: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
     sum / (values.len() as f64 - 1.0).max(1.0)
 }
 
-/// As many independent trials as a mean share of this variance is worth; `None` where rounding is
-/// all that varies, which leaves something like 1e-33.
+/// The number of independent trials whose mean has this variance. `None` if only rounding varies,
+/// which leaves variances like 1e-33.
 pub(crate) fn effective_trials(mean: f64, variance_of_mean: f64) -> Option<f64> {
     (variance_of_mean > 1e-15).then(|| mean * (1.0 - mean) / variance_of_mean)
 }
 
-/// The mean of shares in [0, 1] of independent examples with its interval, `(mean, low, high)`.
+/// The mean of shares in [0, 1] of independent examples, with its interval: `(mean, low, high)`.
 ///
-/// The variance over examples is turned into as many independent trials, at least one and at most
-/// `most` for each example, and the interval is Wilson's for that number ([`wilson`]).
+/// The variance over examples gives an effective number of independent trials: at least one and at
+/// most `most` for each example. The interval is Wilson's for that number ([`wilson`]).
 ///
 /// # Errors
 ///
@@ -71,8 +71,8 @@ mod tests {
         assert_eq!(message(&[0.5, 1.5]), "share: got 1.5, wanted a number in [0, 1]");
     }
 
-    /// Means of 200 uniform numbers in [0, 1], whose truth is 1/2, 2,000 times: the share of
-    /// intervals that hold it is 95 % to five standard errors, 2.5 %.
+    /// Means of 200 uniform numbers in [0, 1], whose true mean is 1/2, 2,000 times: the share of
+    /// intervals that contain it is 95 % within five standard errors, 2.5 %.
     #[test]
     fn the_interval_of_a_mean_covers_the_truth_as_often_as_it_says() {
         let values = host_uniform(Key::new(9), 0..2_000 * 200);

@@ -1,5 +1,5 @@
-//! Audits of other attacks than PGD: every check that the attack's knobs allow, at the cost that
-//! was planned.
+//! Audits of attacks other than PGD: every check that the attack's knobs allow runs, at the planned
+//! cost.
 
 use crate::smooth::{CLASSES, EPSILON, Smooth, data, raised, run, sound};
 use burn::tensor::Tensor;
@@ -16,21 +16,21 @@ fn threat() -> Threat {
     Threat::linf(EPSILON).unwrap()
 }
 
-/// Checks that were skipped, with their reasons, but for those that want a surrogate.
+/// The skipped checks with their reasons, except for those that need a surrogate.
 fn skipped(checks: &[Check]) -> Vec<(&str, &str)> {
     let skipped = checks.iter().filter(|check| check.verdict == Verdict::Skipped);
     let skipped = skipped.filter(|check| !check.measured.contains("surrogate"));
     skipped.map(|check| (check.name.as_str(), check.measured.as_str())).collect()
 }
 
-/// All checks of an attack on a smooth model, at no more than their planned cost.
+/// Runs all checks of an attack on a smooth model, and asserts that they cost no more than planned.
 fn audited(attack: impl Attack + 'static, noise: f64) -> Vec<Check> {
     let name = attack.name();
     let audit = Audit::new(attack);
     let plan = audit.plan_for(CLASSES, noise > 0.0, 64);
     let (checks, passes) = run(&audit, &Smooth::new(noise));
     assert_eq!(checks.len(), Audit::names().count());
-    // Where the model is wrong at times, a check may take other examples than were planned.
+    // If the model is sometimes wrong, a check may take other examples than planned.
     let pairs = checks.iter().zip(&plan.checks);
     for (check, planned) in pairs.filter(|(check, planned)| check.examples == planned.examples) {
         let (spent, most) = (check.passes, planned.passes);
@@ -75,8 +75,8 @@ fn an_attack_of_minimum_norm_is_audited_without_a_loss() {
     assert!(ran.iter().all(|name| !skipped.contains(name)), "{skipped:?}");
 }
 
-/// Gradients are asked of the model all the same: they tell what the attacks that the audit
-/// compares with are worth.
+/// Checks of gradients ask the model nevertheless: they show whether the attacks with which the
+/// audit compares can be trusted.
 #[test]
 fn an_attack_without_gradients_is_compared_with_those_that_take_them() {
     let square = Square::new(threat()).with_queries(400).unwrap();
@@ -92,11 +92,11 @@ fn an_attack_without_gradients_is_compared_with_those_that_take_them() {
     let names: Vec<&str> = skipped(&checks).into_iter().map(|(name, _)| name).collect();
     let wanted = ["gradient-noise", "step-size-sweep", "silent-success"];
     assert_eq!(names, wanted, "{:?}", skipped(&checks));
-    // Its expectation is a setting.
+    // The expectation of the attack is a setting that can vary.
     assert_ne!(verdict(&checks, "loss-choice"), Verdict::Skipped);
 }
 
-/// AutoAttack's, with fewer steps.
+/// AutoAttack's attacks with fewer steps.
 fn suite(draws: usize) -> Suite {
     let apgd = |apgd: Apgd| apgd.with_steps(20).unwrap().with_draws(draws).unwrap();
     let mut attacks: Vec<Box<dyn Attack>> = vec![Box::new(apgd(Apgd::cross_entropy(threat())))];
@@ -126,8 +126,8 @@ fn autoattack_is_audited_as_a_whole() {
     assert!(reasons.iter().all(|(name, _)| !ran.contains(name)), "{reasons:?}");
 }
 
-/// An attack of one's own that has no knob and cannot tell its cost: every pixel goes to the end of
-/// the ball that a fixed pattern of signs says, whatever the model.
+/// An attack without knobs that cannot tell its cost. It moves every pixel to the end of the ball
+/// that a fixed pattern of signs gives, whatever the model.
 struct Signs(Threat);
 
 impl Attack for Signs {
@@ -154,12 +154,12 @@ impl Attack for Signs {
     fn run(
         &self,
         _: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let (norm, epsilon) = (self.0.norm(), self.0.epsilon());
-        let change = norm.random_surface(key, &problem.images, epsilon, &problem.examples);
-        Ok(norm.project(problem.images.clone() + change, &problem.images, epsilon))
+        let change = norm.random_surface(key, &batch.images, epsilon, &batch.examples);
+        Ok(norm.project(batch.images.clone() + change, &batch.images, epsilon))
     }
 }
 
@@ -185,7 +185,7 @@ fn an_attack_of_ones_own_without_any_knob_is_compared_and_found_weak() {
     }
 }
 
-/// Their images are the same for every model.
+/// The images are the same for every model.
 #[test]
 fn attacks_that_do_not_learn_from_the_model_are_not_transferred() {
     let transfer = Transfer::new("twin", Smooth::new(0.0), sound(1));
@@ -200,7 +200,7 @@ fn attacks_that_do_not_learn_from_the_model_are_not_transferred() {
         assert_eq!(checks[1].verdict, Verdict::Skipped, "{checks:#?}");
         assert!(checks[1].measured.contains(reason), "{checks:#?}");
     }
-    // One that asks for decisions does.
+    // An attack that asks for decisions learns from the model.
     let walk = HopSkipJump::new(threat()).unwrap().with_steps(2).unwrap();
     let audit = Audit::new(walk).with_checks(&["transfer"]).unwrap();
     let audit = audit.with_surrogate("another", Arc::new(Smooth::new(0.0)));
@@ -208,8 +208,8 @@ fn attacks_that_do_not_learn_from_the_model_are_not_transferred() {
     assert_ne!(checks[0].verdict, Verdict::Skipped, "{checks:#?}");
 }
 
-/// What an audit takes for PGD-20, it takes for the attack behind a pointer, and for one that a
-/// knob made of another.
+/// An attack behind a pointer, and one that a knob made of another, are audited like the attack
+/// itself.
 #[test]
 fn the_audit_is_of_what_the_attack_does_and_not_of_its_type() {
     let audit = |attack: Arc<dyn Attack>| {

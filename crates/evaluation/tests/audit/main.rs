@@ -1,5 +1,5 @@
-//! Audits of sound attacks on sound models raise nothing, cost what was planned, and continue where
-//! they were killed.
+//! Audits of sound attacks on sound models raise nothing, cost what was planned, and continue after
+//! a kill.
 
 mod attacks;
 mod planted;
@@ -22,7 +22,7 @@ fn a_sound_attack_on_a_model_without_noise_raises_nothing() {
     let without =
         ["gradient-noise", "draw-sweep", "fixed-noise", "noise-off", "transfer", "draw-transfer"];
     assert_eq!(skipped[..6], without);
-    // It keeps its best iterate, so that none is lost in silence.
+    // The attack keeps its best iterate, so no success is lost.
     assert_eq!(skipped[6..], ["silent-success"]);
 }
 
@@ -34,7 +34,7 @@ fn a_sound_attack_on_a_model_with_noise_raises_nothing() {
     assert!(skipped.map(|check| &check.name).eq(["silent-success"]));
 }
 
-/// On 64 images, and on 12, with noise and without.
+/// The audits use 64 images and 12 images, with noise and without.
 #[test]
 fn no_check_passes_that_could_not_have_failed() {
     for (examples, draws, noise) in [(64, 1, 0.0), (64, 2, 0.2), (12, 1, 0.0)] {
@@ -60,9 +60,9 @@ fn no_check_passes_that_could_not_have_failed() {
     }
 }
 
-/// For a model of ten classes, under PGD-20 and under EOT-PGD-20x20 with 20 judging draws. A
-/// forward pass of an image through a ResNet-20 takes 0.36 ms on two cores, a backward pass twice
-/// as long: five minutes are 830,000 forward passes, fifteen are 2,500,000.
+/// The plans are for a model of ten classes, under PGD-20 and under EOT-PGD-20x20 with 20 judging
+/// draws. A forward pass of an image through a ResNet-20 takes 0.36 ms on two cores, and a backward
+/// pass twice as long: five minutes are 830,000 forward passes, fifteen are 2,500,000.
 #[test]
 fn a_quick_plan_keeps_to_its_time_and_lets_half_of_the_comparing_checks_see() {
     for (draws, stochastic, most) in [(1, false, 830_000), (20, true, 2_500_000)] {
@@ -77,8 +77,8 @@ fn a_quick_plan_keeps_to_its_time_and_lets_half_of_the_comparing_checks_see() {
         let comparing = plan.checks.iter().filter(|check| compares(&check.name));
         let sizes: Vec<usize> =
             comparing.map(|check| check.examples).filter(|size| *size > 0).collect();
-        // What three points take, and with some disagreement where there is no noise. Of a model
-        // that is wrong at times there is room for more.
+        // The examples that three points need; more if the sides disagree for a model without
+        // noise. There is room for more if the model is sometimes wrong.
         let needed = if stochastic { 133 } else { 250 };
         let seeing = sizes.iter().filter(|size| **size >= needed).count();
         assert!(2 * seeing >= sizes.len(), "{seeing} of {}: {plan:#?}", sizes.len());
@@ -91,8 +91,8 @@ fn an_audit_costs_what_was_planned() {
         let audit = Audit::new(sound(draws));
         let plan = audit.plan_for(CLASSES, noise > 0.0, 64);
         let (checks, passes) = run(&audit, &Smooth::new(noise));
-        // Examples may leave these early, a point cannot be planted everywhere, and the best of
-        // several is not always the dearest.
+        // Examples may leave these attacks early, a point cannot be planted everywhere, and the
+        // best of several attacks is not always the most expensive one.
         let less = ["active-test", "loss-choice", "epsilon-sweep"];
         let at_most = |name: &str| less.contains(&name) || noise == 0.0 && name == "black-box";
         for (check, planned) in checks.iter().zip(&plan.checks) {

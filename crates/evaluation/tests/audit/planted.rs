@@ -1,4 +1,4 @@
-//! What is wrong with an attack or a model is found by the checks that are made for it.
+//! Planted failures of an attack or a model: the checks for them find them.
 
 use crate::smooth::{CLASSES, EPSILON, Smooth, data, run, sound};
 use burn::tensor::activation::softmax;
@@ -73,7 +73,7 @@ fn randomness_that_no_key_governs_is_found() {
     assert_eq!(verdicts(sound(4), &model, &["determinism"]), [Verdict::Fail]);
 }
 
-/// Every other pass is off in the last digits, as sums in another order are.
+/// Every other pass differs in the last digits, as sums in another order do.
 #[test]
 fn rounding_is_no_randomness_that_a_key_must_govern() {
     let (smooth, calls) = (Smooth::new(0.0), AtomicU64::new(0));
@@ -84,8 +84,8 @@ fn rounding_is_no_randomness_that_a_key_must_govern() {
     assert_eq!(verdicts(sound(1), &model, &["determinism"]), [Verdict::Pass]);
 }
 
-/// A model that is never right, whatever its noise: other attacks can win nothing of it, and that
-/// is all that follows.
+/// A model that is never right, whatever its noise. Other attacks can win nothing, and nothing else
+/// follows.
 #[test]
 fn where_no_image_is_right_only_checks_of_other_attacks_pass() {
     let smooth = Smooth::new(0.2);
@@ -114,7 +114,7 @@ fn where_no_image_is_right_only_checks_of_other_attacks_pass() {
     }
 }
 
-/// The noise takes all images of one class, and counts against the model with noise alone.
+/// The noise assigns all images to one class. This counts only against the model with noise.
 #[test]
 fn images_that_noise_makes_wrong_count_as_they_are_without_it() {
     let smooth = Smooth::new(0.2);
@@ -131,7 +131,7 @@ fn images_that_noise_makes_wrong_count_as_they_are_without_it() {
     assert!(check.values["clean_with"] < 0.95, "{check:#?}");
 }
 
-/// Pixels rounded to eighths, whose gradient is zero, or that of the identity.
+/// Pixels are rounded to eighths; the gradient is zero, or that of the identity.
 #[test]
 fn gradients_that_a_staircase_hides_are_missed() {
     let smooth = Smooth::new(0.0);
@@ -165,7 +165,7 @@ fn logits_far_apart_have_no_gradient_left() {
 #[test]
 fn gradients_that_are_no_numbers_fail_and_the_others_go_on() {
     let smooth = Smooth::new(0.0);
-    // The root of zero is zero, and its slope infinite.
+    // The square root of zero is zero, and its slope is infinite.
     let model = |x: Tensor<4>| {
         let logits = smooth.logits(x.clone());
         let zero = (x.clone() - x).flatten::<2>(1, 3).sum_dim(1);
@@ -178,13 +178,13 @@ fn gradients_that_are_no_numbers_fail_and_the_others_go_on() {
     assert_eq!(found, [Verdict::Pass, Verdict::Fail, Verdict::Fail]);
 }
 
-/// A model whose gradient has the wrong sign breaks by the examples of one that has the right one.
+/// A model whose gradient has the wrong sign is broken by the examples of one with the right sign.
 #[test]
 fn a_surrogate_beats_gradients_of_the_wrong_sign() {
     let smooth = Smooth::new(0.0);
     let mirrored = |x: Tensor<4>| {
         let plain = x.clone().inner();
-        // Its value is that of the image, its slope the opposite.
+        // The value is that of the image, and the slope is its negative.
         smooth.logits(plain.mul_scalar(2.0) - x)
     };
     let names = ["finite-difference", "epsilon-sweep", "transfer", "loss-surface"];
@@ -195,7 +195,7 @@ fn a_surrogate_beats_gradients_of_the_wrong_sign() {
     assert_eq!(checks.iter().filter(raised).count(), names.len(), "{checks:#?}");
 }
 
-/// A gradient of the wrong sign drives images to their labels, where the model had them wrong.
+/// A gradient of the wrong sign drives misclassified images to their labels.
 #[test]
 fn labels_that_leak_into_images_are_found() {
     let smooth = Smooth::new(0.0);

@@ -39,7 +39,7 @@ impl Classifier for Smooth {
     }
 }
 
-/// Images with the classes that the model without noise gives them, so that some are robust and
+/// Images with the classes that the model without noise gives them. Some of them are robust and
 /// some are not.
 pub fn data(count: usize) -> (Tensor<4>, Tensor<1, Int>) {
     let images = uniform::<4>(Key::new(23), [count, 1, 4, 4], &Device::flex());

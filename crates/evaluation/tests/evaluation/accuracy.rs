@@ -34,7 +34,7 @@ fn the_result_does_not_depend_on_the_split_into_batches() {
         let evaluation = Evaluation::new(suite(3)).unwrap().with_draws(7).unwrap();
         let mut evaluated = evaluation.run(&Threshold { sigma: 0.1 }, batches(60, size)).unwrap();
         let record = &mut evaluated.record;
-        // What may differ: time, and the two passes of the probe over the first batch.
+        // The time may differ, and so may the two passes of the probe over the first batch.
         record.seconds = 0.0;
         record.scoring.forwards -= 2 * 8;
         record.attacks.iter_mut().for_each(|attack| attack.seconds = 0.0);
@@ -43,9 +43,9 @@ fn the_result_does_not_depend_on_the_split_into_batches() {
     assert_eq!(run(60), run(17));
 }
 
-/// Under noise an example is correct with a probability; the mean over 200 draws must be the closed
-/// form's, whose standard error over draws is at most the spread of the per-draw accuracies over
-/// √200.
+/// Under noise an example is correct with a probability. The mean over 200 draws must match the
+/// closed form. Its standard error over draws is at most the spread of the per-draw accuracies
+/// divided by √200.
 #[test]
 fn accuracy_under_noise_is_a_probability() {
     let sigma = 0.15;
@@ -65,8 +65,8 @@ fn accuracy_under_noise_is_a_probability() {
     );
 }
 
-/// Votes of five of 200 draws, and five tries: 40 groups, whose accuracies' spread gives the
-/// standard error.
+/// Votes of five of 200 draws, and five tries, give 40 groups. The spread of their accuracies gives
+/// the standard error.
 #[test]
 fn votes_and_tries_are_those_of_a_binomial() {
     let sigma = 0.15;
@@ -93,8 +93,8 @@ fn votes_and_tries_are_those_of_a_binomial() {
     near(record.clean.best_of, mean(|p| p.powi(5)));
 }
 
-/// With its noise off the model is the one without noise; with it held, the one with its threshold
-/// moved.
+/// With its noise off the model is the one without noise. With its noise held it is the one whose
+/// threshold has moved.
 #[test]
 fn noise_off_and_held_are_models_of_their_own() {
     let noisy = || Evaluation::new(suite(3)).unwrap().with_draws(12).unwrap();
@@ -110,8 +110,8 @@ fn noise_off_and_held_are_models_of_their_own() {
     }
     let worst = |record: &cni_evaluation::Record| record.worst_case.clone().unwrap();
     assert_eq!(off(&worst(a)), worst(b).one_shot.accuracy);
-    // The fixed draw puts the threshold at one place: below it the model says 0, beyond ε of it
-    // nothing helps.
+    // The fixed draw moves the threshold. Below it the model predicts 0, and no attack succeeds
+    // farther than ε from it.
     let x: Vec<f64> = images(100).slice([0..100, 0..1, 0..1, 0..1]).try_to_vec_as().unwrap();
     let share = |at: f64, reach: f64| {
         let safe = |&&x: &&f64| if x > 0.5 { x - reach > at } else { x + reach < at };
@@ -127,8 +127,8 @@ fn noise_off_and_held_are_models_of_their_own() {
     assert_eq!(rows.count() as f64 / 100.0, fixed(fgsm));
 }
 
-/// Chosen by draws of its own, the worst case is what the best attack leaves, to the error of the
-/// choice.
+/// The worst case is chosen by draws of its own. It equals the accuracy under the best attack, up
+/// to the error of the choice.
 #[test]
 fn the_worst_case_is_that_of_the_best_attack() {
     let run = |key| {
@@ -139,15 +139,15 @@ fn the_worst_case_is_that_of_the_best_attack() {
         let record = run(key);
         let (worst, clean) = (record.worst_case.unwrap().one_shot, record.clean.one_shot);
         assert!(worst.accuracy < clean.accuracy);
-        // 200 examples by 20 draws: the mean of the worst is at most five standard errors above the
-        // best attack.
+        // 200 examples by 20 draws: the mean of the worst case is at most five standard errors
+        // above that of the best attack.
         let lowest = record.attacks.iter().map(|a| a.robust.one_shot.accuracy).fold(1.0, f64::min);
         let width = (worst.high - worst.low) / 3.92;
         assert!(worst.accuracy < lowest + 5.0 * width, "{} {lowest}", worst.accuracy);
     }
 }
 
-/// A mean over equal draws is one of them.
+/// The mean over equal draws equals a single draw.
 #[test]
 fn an_attack_without_noise_costs_one_draw() {
     let mut most = [0; 2];
@@ -167,8 +167,8 @@ fn an_attack_without_noise_costs_one_draw() {
     assert_eq!(draws, [Some(5), Some(1)]);
 }
 
-/// Per example, 20 draws of a coin of each bias: the exact interval holds the bias with at least
-/// the nominal probability, which is a sum over the binomial law and not a simulation.
+/// For each example, 20 draws of a coin of each bias: the exact interval contains the bias with at
+/// least the nominal probability. This is a sum over the binomial law, not a simulation.
 #[test]
 fn the_interval_of_an_example_covers_its_probability() {
     let evaluation = Evaluation::new(vec![]).unwrap();

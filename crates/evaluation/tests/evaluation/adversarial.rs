@@ -107,7 +107,7 @@ fn images_go_on_after_a_kill_and_those_that_have_changed_are_made_again() {
     let evaluated = run(0).unwrap();
     let whole = contents();
     assert_eq!((whole.len(), evaluated.rows.len()), (6, EXAMPLES));
-    // A changed file is refused by its reader, and made anew by the evaluation; a lost one too.
+    // A changed file is refused by its reader. The evaluation makes it again, and also a lost one.
     let files = AdversarialImages::files(&kept).unwrap();
     let mut changed = fs::read(&files[0]).unwrap();
     *changed.last_mut().unwrap() ^= 1;
@@ -136,7 +136,8 @@ fn a_folder_of_images_holds_one_evaluation_and_the_files_of_others() {
     assert!(AdversarialImages::files(&folder.path().join("none")).is_err());
 }
 
-/// Whatever the model's noise, the images are those against the model as it is deployed.
+/// The images are those against the model as it is deployed, in whatever states of its noise it is
+/// judged.
 #[test]
 fn a_noisy_model_has_its_images_under_live_noise() {
     let folder = tempfile::tempdir().unwrap();

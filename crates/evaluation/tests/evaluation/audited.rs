@@ -5,7 +5,7 @@ use cni_attacks::{Apgd, Attack, Pgd, Suite, Threat};
 use cni_evaluation::audit::Audit;
 use cni_evaluation::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
 
-/// Checks that cost little.
+/// The names of checks that cost little.
 const CHECKS: [&str; 3] = ["logits", "finite-difference", "steps-sweep"];
 
 fn pgd(draws: usize) -> Pgd {
@@ -52,7 +52,7 @@ fn an_audit_of_an_attack_that_is_not_reported_is_refused() {
     assert!(matches!(&error, EvaluationError::Audit { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("audit: got PGD-10, wanted one of") && text.ends_with("FGSM"), "{text}");
-    // Draws make another attack on a model with noise, and none on a model without.
+    // Draws make a different attack on a model with noise, but not on one without.
     let single = || -> Vec<Box<dyn Attack>> { vec![Box::new(pgd(1))] };
     let evaluation = evaluation(single()).with_audit(audit(3)).unwrap();
     let noisy = evaluation.run(&Threshold { sigma: 0.1 }, batches(20, 20)).unwrap_err();
@@ -80,7 +80,8 @@ fn an_attack_within_a_suite_can_be_audited_and_the_record_says_where_it_is() {
     assert_eq!(record.attacks[0].spec["attacks"][1], audit.spec);
 }
 
-/// AutoAttack's attacks are known by what they do, whatever their type, and so is a suite of them.
+/// The attacks of AutoAttack are recognized by their settings, whatever their type, and so is a
+/// suite of them.
 #[test]
 fn any_attack_of_an_evaluation_can_be_audited() {
     let threat = Threat::linf(EPSILON).unwrap();
@@ -98,14 +99,14 @@ fn any_attack_of_an_evaluation_can_be_audited() {
             let wanted = if within.is_none() { name } else { "EOT-APGD-CE-5x2" };
             assert_eq!((audit.attack.as_str(), audit.within.as_deref()), (wanted, within));
             assert_eq!(audit.draws, draws, "{wanted}, noise {sigma}");
-            // The checks are in the order of their table.
+            // Checks are in the order of their table.
             let skipped = record.checks[0].measured.contains("has no setting `steps`");
             assert_eq!((record.checks.len(), skipped), (2, within.is_none()));
         }
     }
 }
 
-/// By itself, whatever the attacks before it have left of the images.
+/// The attack is audited by itself, whatever the attacks before it did to the images.
 #[test]
 fn an_attack_of_a_cascade_can_be_audited() {
     let threat = Threat::linf(EPSILON).unwrap();
@@ -156,7 +157,7 @@ fn an_audit_that_dies_goes_on_with_the_evaluation() {
     let (second, iterations, begun) = run(suite());
     assert_eq!((iterations, begun), (0, vec![1]));
     assert_eq!(first.record.audit, second.record.audit);
-    // Saved, and gone with the audit's.
+    // Saving removes the state of the evaluation and of its audit.
     second.save(folder.path()).unwrap();
     assert!(!state.exists());
 }

@@ -1,4 +1,4 @@
-//! Cascades: each attack gets what those before it have left.
+//! Cascades: each attack gets the images that those before it did not break.
 
 use crate::toy::{EXAMPLES, Toy, batches, images, robust, standard, threat, timeless};
 use burn::tensor::{Int, Tensor};
@@ -17,7 +17,7 @@ fn rising() -> Vec<Box<dyn Attack>> {
     ]
 }
 
-/// The model's own predictions, of which the first is wrong.
+/// The model's own predictions as labels, except that the first label is wrong.
 fn labels(toy: &Toy) -> Tensor<1, Int> {
     let labels = toy.predictions(&images());
     let wrong = labels.clone().slice(0..1).add_scalar(1).remainder_scalar(4);
@@ -32,7 +32,7 @@ fn each_attack_gets_what_those_before_it_have_left() {
         seen.fetch_add(x.dims()[0], Ordering::Relaxed);
         toy.logits(x)
     };
-    // One label is wrong from the start: no attack gets it.
+    // One label is wrong from the start, so no attack gets its image.
     let evaluation = Evaluation::of(Suite::custom("rising", rising()).unwrap()).unwrap();
     let evaluated = evaluation.run(&model, batches(&labels(&toy), EXAMPLES)).unwrap();
     let Evaluated { record, rows, .. } = &evaluated;
@@ -40,7 +40,7 @@ fn each_attack_gets_what_those_before_it_have_left() {
     for attack in &record.attacks {
         assert_eq!(attack.attacked, Some(left), "{}", attack.name);
         left -= attack.broken.unwrap();
-        // What is left is what the model still gets right.
+        // Robust accuracy counts the images that are not broken yet.
         assert_eq!(attack.robust.one_shot.accuracy, left as f64 / EXAMPLES as f64);
         assert!(attack.robust.one_shot.low < attack.robust.one_shot.high);
     }
@@ -52,9 +52,9 @@ fn each_attack_gets_what_those_before_it_have_left() {
     assert_eq!(broken, EXAMPLES - 1 - left);
     let within = |distance: f64| distance <= 0.1 + 1e-6;
     assert!(rows.iter().all(|row| row.attacks.iter().all(|attack| within(attack.distance))));
-    // Every image that the model saw is in the record: those of the attacks, of the verdicts on the
-    // images as they are and on what each attack made, and of the probe, which asks twice for eight
-    // images and twice for points beside them.
+    // Every image that the model saw is counted in the record: those of the attacks, those of the
+    // judgements of clean and attacked images, and those of the probe, which asks twice about eight
+    // images and twice about points beside them.
     let passes: u64 = record.attacks.iter().map(|attack| attack.passes.forwards).sum();
     let attacked: usize = record.attacks.iter().filter_map(|attack| attack.attacked).sum();
     assert_eq!(record.scoring.forwards, (EXAMPLES + attacked + 4 * 8) as u64);
@@ -99,7 +99,7 @@ fn a_cascade_does_not_depend_on_the_batches_and_breaks_what_the_suite_breaks() {
     assert_eq!(broken, wanted);
 }
 
-/// The attacks ask nothing; what they hand back is judged once.
+/// The attacks ask nothing of the model; their images are judged once.
 #[test]
 fn at_a_radius_of_zero_a_cascade_asks_for_its_verdicts_alone_and_moves_nothing() {
     let toy = Toy::new(4);
@@ -144,7 +144,8 @@ fn what_cannot_run_on_few_classes_is_refused_before_the_first_attack() {
 /// One lucky draw neither ends an attack nor counts as a success.
 #[test]
 fn a_lucky_draw_breaks_nothing() {
-    // Three classes, of which two are far apart, and noise that flips one prediction in a hundred.
+    // A model of three classes, two of them far apart, with noise that flips one prediction in a
+    // hundred.
     let key_of = || match current_noise() {
         Noise::Keyed(key) => key,
         _ => Key::new(0),
@@ -171,12 +172,12 @@ fn a_lucky_draw_breaks_nothing() {
         (attack.broken, attack.attacked) == (Some(0), Some(8))
     };
     assert!(record.attacks.iter().all(kept), "{record:?}");
-    // A flip has the probability 0.01 in each of 50 draws, the same for all examples: at most five
-    // flips, but for a chance below 2e-5.
+    // A flip has the probability 0.01 in each of 50 draws, the same for all examples. The
+    // probability of more than five flips is below 2e-5.
     assert!(robust(&record) >= 0.9, "{record:?}");
 }
 
-/// In every state of its noise the model meets a cascade of its own.
+/// In every state of its noise the model is attacked by a cascade of its own.
 #[test]
 fn a_noisy_model_meets_a_cascade_in_every_state_of_its_noise() {
     let toy = Toy { noise: 0.3, ..Toy::new(4) };
@@ -204,7 +205,8 @@ fn a_noisy_model_meets_a_cascade_in_every_state_of_its_noise() {
     let worst = record.worst_case.as_ref().unwrap();
     let last = &record.attacks[1].robust;
     assert_eq!(worst, last);
-    // Live, an image is left until all draws are wrong; off, until the one is.
+    // With live noise an image stays in the cascade until all draws are wrong; with noise off one
+    // draw decides.
     let live = record.attacks.iter().map(|attack| attack.attacked.unwrap()).collect::<Vec<_>>();
     assert_eq!(most[0].to_vec(), live);
     let left = (still.attacks[0].robust.one_shot.accuracy * EXAMPLES as f64).round() as usize;
@@ -235,7 +237,7 @@ fn a_cascade_is_compared_with_cascades_of_the_same_beginning_alone() {
     assert_eq!(compared(&shorter), (2, false));
     assert_eq!(compared(&apart), (0, false));
     assert_eq!(compared(&turned), (0, false));
-    // The console says of neither what is not its own.
+    // The table of each shows nothing that belongs to the other.
     let text = table(&[&apart.record, &cascade.record]);
     let dashes = text.lines().nth(2).unwrap().split_whitespace().filter(|word| *word == "-");
     assert_eq!(dashes.count(), 3, "{text}");

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Three attacks, of which the second is killed at one of its calls.
+/// Three attacks. The second one is killed at one of its calls.
 struct Cascade {
     toy: Toy,
     labels: Tensor<1, Int>,
@@ -45,7 +45,7 @@ impl Cascade {
         evaluation.run_with(model, batches, state, &mut |_| {}).map(timeless)
     }
 
-    /// How often the second attack was called since this was asked last.
+    /// The number of calls of the second attack since the last question.
     fn calls(&self) -> usize {
         self.calls.swap(0, Ordering::Relaxed)
     }
@@ -63,7 +63,7 @@ fn a_killed_cascade_loses_one_attack_on_one_batch_and_ends_the_same_to_the_bit()
     let killed = run(2, state).unwrap_err();
     assert!(matches!(killed, EvaluationError::Attack(AttackError::NoGradient)), "{killed}");
     assert_eq!(cascade.calls(), 2);
-    // The first attack on the second batch is done, and so is all of the first batch.
+    // The first attack on the second batch is finished, and so is the whole first batch.
     assert!(folder.path().join("from-000009-live-00.json").exists());
     let mut names = std::fs::read_dir(folder.path()).unwrap();
     assert_eq!(names.by_ref().count(), 1 + 3 + 1);
@@ -90,7 +90,7 @@ fn an_unfinished_cascade_of_other_settings_is_refused_and_a_damaged_file_is_name
     // Another model that gives every image the same class.
     let louder = |x: Tensor<4>| cascade.toy.logits(x).mul_scalar(1.5);
     refused(same(), &louder, "model");
-    // A larger budget would find more than what the smaller one has left there.
+    // A larger budget would find more than the smaller one has saved there.
     let budget = Budget { backwards: Some(1_000_000), ..Budget::default() };
     let text = refused(same().with_budget(budget), &cascade.toy, "budget");
     assert!(text.contains("budget: got 1000000 backward passes, wanted none as of"), "{text}");
@@ -103,7 +103,7 @@ fn an_unfinished_cascade_of_other_settings_is_refused_and_a_damaged_file_is_name
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     let error = cascade.run(&same(), &cascade.toy, state).unwrap_err().to_string();
     assert!(error.contains("from-000000-live-01.json"), "{error}");
-    // The file of another attack is not this one's, whole as it is.
+    // The file of another attack is refused, although it is complete.
     std::fs::copy(folder.path().join("from-000000-live-02.json"), &file).unwrap();
     let error = cascade.run(&same(), &cascade.toy, state).unwrap_err().to_string();
     assert!(error.contains("got the entry from-000000-live-02"), "{error}");
@@ -118,7 +118,7 @@ fn a_state_of_another_layout_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.json");
     let write = |finished: bool| {
-        // What version 0.1 wrote, as far as any reader looks.
+        // The part of a state of version 0.1 that is read.
         let content = serde_json::json!({ "finished": finished, "layout": 2 });
         let text = format!("{{\"finished\":{finished},\"layout\":2}}");
         let sha256 = sha256(text.as_bytes());

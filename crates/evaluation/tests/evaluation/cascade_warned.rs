@@ -1,4 +1,4 @@
-//! What a cascade warns of: models that only seem robust, and are broken all the same, and budgets.
+//! Warnings of cascades: models that only seem robust and are broken nevertheless, and budgets.
 
 use crate::toy::{EXAMPLES, Toy, batches, images, robust, standard, threat};
 use burn::tensor::Tensor;
@@ -25,7 +25,7 @@ fn a_linear_model_is_broken_by_gradients_alone_without_a_warning() {
     assert_eq!(record.attacks[3].broken, Some(0));
 }
 
-/// Gradients that point the other way: those attacks fail, the one without gradients does not.
+/// Gradients point the other way: attacks with gradients fail, and the one without them succeeds.
 #[test]
 fn a_flipped_gradient_is_broken_and_warned_of() {
     let toy = Toy::new(4);
@@ -47,8 +47,8 @@ fn a_zero_gradient_is_broken_and_warned_of() {
     assert!(warns(&record, "gradient of zero on 24 of 24 examples"), "{:?}", record.warnings);
 }
 
-/// Logits so large that the softmax is one and the slope of the cross-entropy zero: the ratio of
-/// differences does not mind.
+/// Logits are so large that the softmax is one and the slope of the cross-entropy is zero. The
+/// difference of logits ratio (DLR) is not affected.
 #[test]
 fn saturated_logits_are_broken_and_warned_of() {
     let toy = Toy::new(4);
@@ -66,9 +66,9 @@ fn probabilities_are_broken_and_warned_of() {
     assert!(warns(&record, "outputs look like probabilities"), "{:?}", record.warnings);
 }
 
-/// Noise that makes every prediction a coin's toss: the record warns where the suite knows nothing
-/// of noise, and the accuracy is that of the tosses, neither zero by luck nor high by the attacks'
-/// confusion.
+/// Noise makes every prediction a toss. The record warns, because the suite does not average over
+/// noise. The accuracy is that of the tosses: it is not zero by luck, and not high because noise
+/// confuses the attacks.
 #[test]
 fn huge_noise_is_warned_of_and_judged_by_fresh_draws() {
     let noisy = Toy { noise: 30.0, ..Toy::new(4) };
@@ -76,9 +76,9 @@ fn huge_noise_is_warned_of_and_judged_by_fresh_draws() {
     assert!(warns(&record, "no attack averages its gradient over draws (EOT)"));
     assert!(record.stochastic && record.draws == 20);
     assert!(!warns(&run_short(&noisy), "EOT);"));
-    // Of four classes a toss gets one in four. Over 24 examples and 20 draws shared by all of them,
-    // the accuracy of a draw varies by no more than ½, so the mean by no more than 0.5 / √20 = 0.11
-    // standard errors.
+    // Of four classes a toss gets one in four. Over 24 examples and 20 draws that all of them
+    // share, the accuracy of a draw has a standard deviation of at most ½, so the mean has a
+    // standard error of at most 0.5 / √20 = 0.11.
     for accuracy in [record.clean.one_shot.accuracy, robust(&record)] {
         assert!(accuracy < 0.25 + 5.0 * 0.11, "{record:?}");
     }
@@ -103,7 +103,7 @@ fn a_budget_ends_an_attack_and_is_warned_of() {
         assert!(warns(&record, &format!("a budget ended {}", attack.name)));
     }
     assert_eq!(record.budget.unwrap().backwards, Some(60));
-    // Without one nothing is said of it.
+    // Without a budget the record does not mention one.
     let free = serde_json::to_value(run(&Toy::new(4))).unwrap();
     assert!(free.get("budget").is_none() && free["attacks"][0].get("exhausted").is_none());
 }

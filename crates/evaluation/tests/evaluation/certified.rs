@@ -27,10 +27,10 @@ fn certificate(row: &Row) -> RowCertificate {
     row.certificate.unwrap()
 }
 
-/// The sign of the mean pixel less one half is a linear classifier, whose smoothed form is right up
-/// to the distance of an image from the boundary: `|mean − 1/2|·√4` for 4 equal pixels. Of 200
-/// certificates each is wrong with a probability of at most 0.01: more than 10 are with one of 10⁻⁵
-/// (binomial).
+/// The sign of the mean pixel minus one half is a linear classifier. Its smoothed form is right up
+/// to the distance of an image from the boundary: `|mean − 1/2|·√4` for 4 equal pixels. Each of 200
+/// certificates is wrong with a probability of at most 0.01. More than 10 wrong ones have a
+/// probability of 10⁻⁵ (binomial).
 #[test]
 fn radii_stay_below_those_of_a_linear_model() {
     let model = Threshold { sigma: 0.0 };
@@ -52,12 +52,12 @@ fn radii_stay_below_those_of_a_linear_model() {
     assert_eq!((made.norm, made.sigma, made.selection), (Norm::L2, SIGMA, 20));
     assert_eq!((made.samples, made.alpha, record.schema), (400, 0.01, 4));
     assert!((made.average_radius - sum / n as f64).abs() < 1e-12);
-    // The bounds of 400 samples cost some of the average radius, and not most of it.
+    // The bounds of 400 samples cost some of the average radius, but less than half of it.
     let exact = all / n as f64;
     assert!((0.6..1.0).contains(&(made.average_radius / exact)), "{made:?}, exact {exact}");
     let interval = made.average_radius_low..made.average_radius_high;
     assert!(interval.contains(&made.average_radius), "{interval:?}");
-    // The curve is that of the rows, with exact intervals.
+    // The curve follows from the rows, with exact intervals.
     for point in &made.curve {
         let holds = |row: &&Row| {
             let of = certificate(row);
@@ -70,11 +70,11 @@ fn radii_stay_below_those_of_a_linear_model() {
     }
     assert!(made.curve.windows(2).all(|pair| pair[1].y <= pair[0].y));
     assert_eq!(made.curve.last().unwrap().y, 0.0);
-    // 420 samples of each image, and the probe for noise of its own.
+    // Each image takes 420 samples, and the probe asks whether the model has noise.
     assert!(made.passes.forwards >= 420 * n as u64 && made.passes.backwards == 0);
 }
 
-/// Where all samples agree the radius is σ·Φ⁻¹(α^(1/n)): the average is that times the accuracy.
+/// If all samples agree, the radius is σ·Φ⁻¹(α^(1/n)): the average is that times the accuracy.
 #[test]
 fn the_average_radius_of_a_constant_model_has_a_closed_form() {
     let constant = |x: Tensor<4>| {
@@ -106,7 +106,7 @@ impl Classifier for Mortal {
     }
 }
 
-/// The evaluation, and the batches whose certification began.
+/// Runs the evaluation, and returns the batches whose certification began.
 fn run(
     model: &dyn Classifier,
     state: Option<&Path>,

@@ -1,4 +1,4 @@
-//! Two models, one of which may have noise.
+//! Comparisons of two models, with and without noise.
 
 use crate::threshold::{EPSILON, Threshold, batches};
 use burn::tensor::{Device, Tensor};
@@ -36,7 +36,7 @@ fn a_noisy_model_is_compared_with_one_without_noise_under_the_same_attacks_but_f
     let text = comparison.to_string();
     let lines: Vec<&str> = text.lines().filter(|line| line.ends_with("no evidence")).collect();
     assert!(lines.len() == 1 && lines[0].starts_with("PGD-7"), "{text}");
-    // The other way round the differences are the opposite.
+    // In the opposite order the differences have the opposite sign.
     let back = compare(&plain, &noisy).unwrap();
     assert_eq!(back.attacks[2].0, "PGD-20 and EOT-PGD-20x8");
     assert_eq!(back.attacks[2].1.accuracy, -comparison.attacks[2].1.accuracy);
@@ -62,7 +62,7 @@ fn two_noisy_models_need_equal_draws() {
     assert!(comparison.to_string().contains("suites are not equal"));
 }
 
-/// One draw of a noisy model is luck, not the model: nothing about it is exact.
+/// One draw of a noisy model is luck: no number from it is exact.
 #[test]
 fn a_noisy_model_that_is_judged_by_one_draw_is_still_noisy() {
     let (noisy, plain) = (run(0.1, vec![pgd(7, 4)], 1), run(0.0, vec![pgd(7, 1)], 1));
@@ -86,7 +86,7 @@ fn several_radii_and_norms_stand_side_by_side() {
     assert!(table(&[&record]).lines().next().unwrap().contains("PGD-10 Linf 4/255 %"));
 }
 
-/// What the model gets wrong as it is stays as it is, and costs no pass.
+/// A misclassified image stays as it is, and costs no pass.
 #[test]
 fn images_that_are_wrong_anyway_are_not_attacked_where_there_is_no_noise() {
     let flipped = |wrong: usize| {
@@ -105,6 +105,6 @@ fn images_that_are_wrong_anyway_are_not_attacked_where_there_is_no_noise() {
     for row in &some.rows[..10] {
         assert_eq!((row.clean, row.attacks[0].correct, row.attacks[0].distance), (0, 0, 0.0));
     }
-    // The others fare as if they were alone.
+    // The other images give the same result as alone.
     assert_eq!(some.rows[10..], all.rows[10..]);
 }

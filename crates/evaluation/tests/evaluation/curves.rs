@@ -12,12 +12,12 @@ fn attacks() -> Vec<Box<dyn Attack>> {
     vec![Box::new(RandomNoise::new(threat)), Box::new(Pgd::fgsm(threat))]
 }
 
-/// The threshold's robust accuracy is the share of examples farther from it than the radius.
+/// The robust accuracy of the threshold is the share of examples whose distance exceeds the radius.
 #[test]
 fn the_curve_of_a_threshold_is_the_share_of_examples_beyond_each_radius() {
     let [high, rest @ ..] = RADII;
     let evaluation = Evaluation::new(attacks()).unwrap();
-    // In whatever order they are given.
+    // The order of the radii has no effect.
     let evaluation = evaluation.with_epsilons(rest.into_iter().chain([high])).unwrap();
     let evaluated = evaluation.run(&Threshold { sigma: 0.0 }, batches(200, 64)).unwrap();
     let record = &evaluated.record;
@@ -32,13 +32,13 @@ fn the_curve_of_a_threshold_is_the_share_of_examples_beyond_each_radius() {
         assert!((one_shot.accuracy - beyond(radius)).abs() < 1e-9, "{radius}");
         assert!(one_shot.low <= one_shot.accuracy && one_shot.accuracy <= one_shot.high);
     }
-    // At its own radius the attack is the one of the record, and was not run twice.
+    // At its own radius the attack is the one of the record, and does not run twice.
     let own = &record.attacks[1];
     assert_eq!((&fgsm.points[2].accuracy, fgsm.points[2].passes), (&own.robust, own.passes));
     assert_eq!(own.name, "FGSM");
     let text = table(&[record]);
     let line = text.lines().find(|line| line.contains("by radius")).unwrap();
-    // A model that has no card has a name all the same.
+    // A model without a card has a name nevertheless.
     assert!(line.starts_with("model, % by radius"), "{text}");
     let words: Vec<&str> = line.split_whitespace().collect();
     assert_eq!(words[words.len() - 4..], ["0", "0.05", "0.1", "51/255"], "{text}");
@@ -47,7 +47,8 @@ fn the_curve_of_a_threshold_is_the_share_of_examples_beyond_each_radius() {
     assert_eq!(Evaluated::read(folder.path()).unwrap(), evaluated);
 }
 
-/// In a cascade the curves are those of all attacks so far: they never rise from one to the next.
+/// In a cascade the curves are those of all attacks so far, so they never rise from one attack to
+/// the next.
 #[test]
 fn the_curves_of_a_cascade_are_those_after_each_attack() {
     let evaluation = Evaluation::new(attacks()).unwrap().cascade().with_epsilons(RADII).unwrap();
@@ -74,7 +75,7 @@ fn curves_survive_a_kill_and_are_part_of_the_settings() {
                 let Step::Attack { label, .. } = step else { return };
                 labels.push(label.to_string());
             };
-            // A batch that cannot be had ends it as a kill would.
+            // A batch that is an error ends the run as a kill would.
             let batches = batches(40, 20).into_iter().enumerate();
             let batches = batches.map(|(i, batch)| {
                 if i < until { Ok(batch) } else { Err(std::io::Error::other("no more")) }
@@ -96,7 +97,7 @@ fn curves_survive_a_kill_and_are_part_of_the_settings() {
 #[test]
 fn radii_that_cannot_be_are_refused_by_name() {
     let message = |found: Result<Evaluation, EvaluationError>| found.err().unwrap().to_string();
-    // The attack whose radius cannot be set is named.
+    // The error names the attack whose radius cannot be set.
     let bare: Vec<Box<dyn Attack>> = vec![Box::new(NoKnob(suite(1).remove(0)))];
     let lacks = Evaluation::new(bare).unwrap().with_epsilons([0.1]);
     let text = message(lacks);
@@ -105,14 +106,14 @@ fn radii_that_cannot_be_are_refused_by_name() {
     assert_eq!(message(twice), "epsilons: got 0.1 twice, wanted every radius once");
     let negative = Evaluation::new(attacks()).unwrap().with_epsilons([-0.1]);
     assert!(message(negative).starts_with("epsilon: got -0.1"));
-    // A radius in one norm is none in another.
+    // A radius in one norm has no meaning in another.
     let mut two = attacks();
     two.push(Box::new(Pgd::new(Threat::l2(0.5).unwrap())));
     let two = Evaluation::new(two).unwrap().with_epsilons([0.1]);
     assert_eq!(message(two), "norm of PGD-10: got L2, wanted Linf as of Random-1");
 }
 
-/// An attack that has no knob, whatever the one within has.
+/// An attack without knobs, whatever knobs the attack within has.
 struct NoKnob(Box<dyn Attack>);
 
 impl Attack for NoKnob {
@@ -134,9 +135,9 @@ impl Attack for NoKnob {
     fn run(
         &self,
         access: &mut cni_attacks::ModelAccess<'_>,
-        problem: &cni_attacks::AttackBatch,
+        batch: &cni_attacks::AttackBatch,
         key: cni_noise::Key,
     ) -> Result<burn::tensor::Tensor<4>, AttackError> {
-        self.0.run(access, problem, key)
+        self.0.run(access, batch, key)
     }
 }

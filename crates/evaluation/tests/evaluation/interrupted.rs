@@ -32,12 +32,12 @@ impl Attack for Interrupted {
     fn run(
         &self,
         access: &mut ModelAccess<'_>,
-        problem: &AttackBatch,
+        batch: &AttackBatch,
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         if self.calls.fetch_add(1, Ordering::Relaxed) + 1 == self.fails_at {
             return Err(AttackError::NoGradient);
         }
-        access.run(&self.attack, problem, key)
+        access.run(&self.attack, batch, key)
     }
 }

@@ -1,4 +1,4 @@
-//! Noise told from rounding, and what a model with noise is warned about.
+//! Noise is told from rounding, and warnings about models with noise.
 
 use burn::tensor::{Device, Int, Tensor};
 use cni_attacks::{
@@ -12,8 +12,8 @@ fn threat() -> Threat {
     Threat::linf(0.1).unwrap()
 }
 
-/// Four classes, with noise of this size on the logits, where the mean pixel differs from
-/// `sleeps_at`.
+/// A model of four classes with noise of this size on the logits, except for images whose mean
+/// pixel is `sleeps_at`.
 fn model(noise: f64, sleeps_at: f64) -> impl Fn(Tensor<4>) -> Tensor<2> {
     move |x: Tensor<4>| {
         let device = x.device();
@@ -67,7 +67,7 @@ fn noise_that_sleeps_at_the_images_is_found_beside_them() {
     assert!(stochastic);
 }
 
-/// Draws that score candidates or decide between them average no gradient.
+/// Draws that score candidates, or that decide between them, do not average a gradient.
 #[test]
 fn only_attacks_that_average_their_gradients_over_draws_silence_the_warning() {
     let surrogate = |x: Tensor<4>| x.flatten::<2>(1, 3);

@@ -1,4 +1,4 @@
-//! Records on disk: one file, because what is written, read and refused is one format.
+//! Records on disk. One file, because all tests are about one format.
 
 use crate::threshold::{EPSILON, Threshold, batches, suite};
 use cni_attacks::{Attack, Pgd, Threat};
@@ -95,7 +95,7 @@ fn a_record_of_a_later_version_or_a_damaged_one_is_refused() {
     evaluation.run(&Threshold { sigma: 0.1 }, batches(4, 4)).unwrap().save(at).unwrap();
     let error = || Evaluated::read(at).unwrap_err().to_string();
     let file = |name: &str| at.join(name);
-    // A record of an earlier version has no checksums, and is as good as its text.
+    // A record of an early version has no checksums, and is read without them.
     fs::remove_file(at.join("manifest.json")).unwrap();
     let change = |name: &str, f: &dyn Fn(String) -> String| {
         let before = fs::read_to_string(file(name)).unwrap();
@@ -132,7 +132,7 @@ fn a_record_of_a_later_version_or_a_damaged_one_is_refused() {
     assert!(matches!(Evaluated::read(at), Err(EvaluationError::Io { .. })));
 }
 
-/// Of every file one byte after the other is changed by a bit.
+/// Each byte of each file is changed by one bit, one after the other.
 #[test]
 fn a_bit_flipped_in_any_file_is_an_error_and_never_a_result() {
     let folder = tempfile::tempdir().unwrap();
@@ -170,8 +170,8 @@ fn a_folder_holds_one_evaluation() {
     assert!(Evaluated::read(at).unwrap().gallery.is_empty());
 }
 
-/// Hashes of settings are of their canonical form, so that those of older records still are what
-/// they were.
+/// Hashes of settings are those of their canonical form, so the hashes in older records still
+/// match.
 #[test]
 fn the_hashes_of_older_records_are_those_of_their_settings_today() {
     let mut seen = 0;
@@ -191,7 +191,7 @@ fn the_hashes_of_older_records_are_those_of_their_settings_today() {
     assert_eq!(seen, 12);
 }
 
-/// An evaluation hashes its data where no card does: a pixel or a label makes the difference, and
+/// An evaluation hashes its data if no card does. A changed pixel or label changes the hash, and
 /// the split into batches does not.
 #[test]
 fn data_without_a_fingerprint_is_told_apart_by_its_hash() {
@@ -211,7 +211,7 @@ fn data_without_a_fingerprint_is_told_apart_by_its_hash() {
     }
 }
 
-/// What makes a comparison meaningless is named, with both values.
+/// The error names the reason why two records cannot be compared, with both values.
 #[test]
 fn records_of_different_things_are_not_compared() {
     let run = |threat: Threat, name: &str, confidence: f64| {
@@ -243,7 +243,7 @@ fn records_of_different_things_are_not_compared() {
     let mut other = one.clone();
     other.record.data.fingerprint = "01".into();
     refused(&other, "data.fingerprint: got 00 and 01, wanted records of equal data.fingerprint");
-    // Two that say nothing of their data are not known to be of the same.
+    // Two records without fingerprints of their data may be of different data.
     let silent = |of: &Evaluated| {
         let mut of = of.clone();
         of.record.data.fingerprint.clear();

@@ -1,4 +1,4 @@
-//! What cannot be evaluated.
+//! Evaluations that are refused.
 
 use crate::threshold::{EPSILON, Threshold, batches, suite};
 use burn::tensor::{Int, Tensor};
@@ -31,9 +31,8 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
 
     let threat = Threat::linf(EPSILON).unwrap();
     let twice: Vec<Box<dyn Attack>> = vec![Box::new(Pgd::new(threat)), Box::new(Pgd::new(threat))];
-    assert!(
-        matches!(Evaluation::new(twice), Err(EvaluationError::DuplicateAttack(name)) if name == "PGD-10")
-    );
+    let twice = Evaluation::new(twice);
+    assert!(matches!(twice, Err(EvaluationError::DuplicateAttack(name)) if name == "PGD-10"));
     assert!(Evaluation::new(vec![]).unwrap().with_draws(0).is_err());
     assert!(Evaluation::new(vec![]).unwrap().with_confidence(1.0).is_err());
     let few = || Evaluation::new(vec![]).unwrap().with_draws(4).unwrap();

@@ -29,7 +29,7 @@ fn run(
     Ok((evaluated, steps))
 }
 
-/// A model that fails after a number of calls, wherever that is.
+/// A model that fails after a number of calls, at whatever place that is.
 struct Mortal {
     calls: Cell<usize>,
 }
@@ -62,12 +62,12 @@ fn an_evaluation_that_dies_goes_on_and_ends_the_same() {
     };
     assert!(deaths > 1 && steps < all, "{deaths} deaths, {steps} of {all} steps in the last life");
     assert_eq!(last, whole);
-    // Once more, all from disk.
+    // The third run reads everything from disk.
     let (again, steps) = run(&model, batches(30, 10), 1, Some(folder.path())).unwrap();
     assert_eq!((again, steps), (whole, 0));
 }
 
-/// Runs until the model fails, and so leaves an unfinished state.
+/// Runs until the model fails, which leaves an unfinished state.
 fn die(calls: usize, data: Batches, key: u64, state: &Path) {
     let mortal = Mortal { calls: Cell::new(calls) };
     let error = run(&mortal, data, key, Some(state)).unwrap_err();
@@ -110,9 +110,9 @@ fn an_unfinished_state_of_another_evaluation_is_refused_with_the_difference() {
         e.with_audit(Audit::new(attack)).unwrap()
     };
     refused(with(checked), "checks");
-    // Nothing of it has harmed the state.
+    // The refused runs have not changed the state.
     assert!(run(&model, batches(20, 10), 1, state).is_ok());
-    // A file that was damaged is named, and so is what to look for.
+    // The error for a damaged file names the file, and says what to do.
     let damaged = folder.path().join("from-000000-live-00.json");
     fs::write(&damaged, "{").unwrap();
     let error = run(&model, batches(20, 10), 1, state).unwrap_err().to_string();
@@ -127,12 +127,12 @@ fn a_finished_evaluation_stands_in_nobodys_way() {
     let model = Threshold { sigma: 0.1 };
     run(&model, batches(20, 10), 1, state).unwrap();
     fs::write(at.join("notes"), "mine").unwrap();
-    // Another key, another batch, another model, each after a finished one.
+    // Another key, another batch and another model, each after a finished run.
     run(&model, batches(20, 10), 2, state).unwrap();
     run(&model, batches(20, 20), 2, state).unwrap();
     let (last, steps) = run(&Threshold { sigma: 0.2 }, batches(20, 20), 2, state).unwrap();
     assert!(steps > 0 && at.join("notes").exists());
-    // One whose later batches are others begins anew where that is found.
+    // A run whose later batches differ begins anew when it finds that.
     let later = || {
         let mut data = batches(20, 10);
         data[1].1 = data[1].1.clone().neg() + 1;
@@ -147,11 +147,11 @@ fn a_finished_evaluation_stands_in_nobodys_way() {
         Err(error) => panic!("{error}"),
     };
     assert!(steps > 0);
-    // Once the result is saved, its state is gone, but for what others have put there.
+    // Saving removes the state, but no files of others.
     last.save(folder.path()).unwrap();
     let left: Vec<_> = fs::read_dir(&at).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(left, ["notes"]);
-    // An unfinished one beside a result stays.
+    // An unfinished state beside a result stays.
     die(150, batches(20, 10), 3, &at);
     last.save(folder.path()).unwrap();
     assert!(at.join("settings.json").exists());
@@ -170,7 +170,7 @@ fn files_whose_settings_are_lost_are_refused_and_stay() {
     assert!(matches!(&error, EvaluationError::State { .. }), "{error}");
     assert!(error.to_string().contains("settings.json: got none"), "{error}");
     assert_eq!(count(), before);
-    // What only looks like a file of ours is no hindrance, and stays as well.
+    // A file with a similar name does not disturb, and stays as well.
     let ours = |name: &str| name.starts_with("from-0");
     for file in fs::read_dir(at).unwrap().map(|file| file.unwrap()) {
         if ours(file.file_name().to_str().unwrap()) {
@@ -182,7 +182,8 @@ fn files_whose_settings_are_lost_are_refused_and_stay() {
     assert!(at.join("from-me-to-you.json").exists());
 }
 
-/// Attacks of one name and different step sizes, and surrogates, are not each other's audit.
+/// Attacks of one name with different step sizes have different audits; so have different
+/// surrogates.
 #[test]
 fn an_unfinished_audit_of_another_attack_or_surrogate_is_refused() {
     let threat = Threat::linf(EPSILON).unwrap();
@@ -211,7 +212,7 @@ fn an_unfinished_audit_of_another_attack_or_surrogate_is_refused() {
     run(&model, Audit::new(coarse)).unwrap();
 }
 
-/// The surrogate has its name and other weights: its examples are not those of the one before.
+/// The surrogate has the same name and other weights, so its examples differ.
 #[test]
 fn a_finished_audit_with_another_surrogate_of_its_name_begins_anew() {
     let attack = Pgd::new(Threat::linf(EPSILON).unwrap());

@@ -1,4 +1,4 @@
-//! The JSON schemas in the repository are those of the types, and hold for every record there is.
+//! The JSON schemas in the repository match the types, and hold for every record in the repository.
 
 use crate::threshold::{Threshold, batches, suite};
 use cni_evaluation::{Evaluated, Evaluation, Record, Row};
@@ -55,7 +55,7 @@ fn schemas_hold_for_records_of_every_version() {
             row.validate(&parse(line)).unwrap_or_else(|error| panic!("{at}: {error}"));
         }
     }
-    // And not for anything.
+    // The schema refuses a broken record.
     let mut broken = serde_json::to_value(&evaluated.record).unwrap();
     broken["clean"]["accuracy"] = "high".into();
     assert!(record.validate(&broken).is_err());

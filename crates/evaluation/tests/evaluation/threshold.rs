@@ -6,7 +6,7 @@ use cni_noise::{Key, layer_key, normal_at, uniform};
 
 pub const EPSILON: f64 = 0.1;
 
-/// Two classes by the sign of the mean pixel less one half, plus noise of standard deviation
+/// Two classes by the sign of the mean pixel minus one half, with noise of standard deviation
 /// `sigma` on the threshold.
 pub struct Threshold {
     pub sigma: f64,

@@ -41,8 +41,8 @@ impl Classifier for Toy {
     }
 }
 
-/// Uniform pixels, except for two images at the corners of the box and one with all pixels at its
-/// faces.
+/// Images of uniform pixels, except that two images are at corners of the box and one has all
+/// pixels at its faces.
 pub fn images() -> Tensor<4> {
     let pixels = uniform::<4>(Key::new(12), [EXAMPLES, 3, 2, 2], &Device::flex());
     let faces = pixels.clone().slice(2..3).greater_elem(0.5).float();
@@ -65,7 +65,7 @@ pub fn threat() -> Threat {
     Threat::linf(0.1).unwrap()
 }
 
-/// What AutoAttack's `standard` does, with less of it.
+/// The attacks of AutoAttack's `standard`, with fewer iterations.
 pub fn standard() -> Vec<Box<dyn Attack>> {
     vec![
         Box::new(Apgd::cross_entropy(threat()).with_steps(20).unwrap()),
@@ -75,7 +75,7 @@ pub fn standard() -> Vec<Box<dyn Attack>> {
     ]
 }
 
-/// Without what differs from run to run.
+/// The result without what differs from run to run.
 pub fn timeless(mut evaluated: Evaluated) -> Evaluated {
     evaluated.record.seconds = 0.0;
     evaluated.record.attacks.iter_mut().for_each(|attack| attack.seconds = 0.0);

@@ -1,4 +1,4 @@
-//! What an evaluation warns of.
+//! Warnings of an evaluation.
 
 use crate::threshold::{Threshold, batches, suite};
 use burn::tensor::Tensor;
@@ -15,7 +15,7 @@ fn a_stochastic_model_attacked_without_eot_is_warned_of() {
     assert!(warnings(1, 20)[0].contains("EOT"));
     assert!(warnings(4, 5)[0].contains("5 draws"));
     assert!(warnings(4, 20).is_empty());
-    // The draws that decide a suite are no mean of an attack's.
+    // The draws that decide in a suite do not average any gradient.
     let suite = Suite::custom("nested", suite(1)).unwrap();
     let evaluation = Evaluation::new(vec![Box::new(suite)]).unwrap();
     let record = evaluation.run(&Threshold { sigma: 0.1 }, batches(8, 8)).unwrap().record;
@@ -33,8 +33,8 @@ fn probabilities_instead_of_logits_are_warned_of() {
     assert!(record.warnings[0].contains("probabilities"));
 }
 
-/// Rounded inputs have no gradient, and random noise is as good as any. One image is rounded to the
-/// other side, and is not attacked.
+/// Rounded inputs have no gradient, and random noise is as good an attack as any. One image is
+/// rounded to the other side; it is misclassified and not attacked.
 #[test]
 fn gradients_that_are_masked_are_warned_of() {
     let rounded = |x: Tensor<4>| {

@@ -1,4 +1,4 @@
-//! Too few images to tell: no check may pass that could not have failed.
+//! Audits of too few images: no check may pass that could not have failed.
 
 use crate::plant::{Plant, line, pgd, threat};
 use crate::world::{EPSILON, linear};
@@ -13,7 +13,7 @@ fn check(plant: &Plant, key: u64, only: &[&str]) -> Vec<Check> {
     plant.check(Effort::Quick, Key::new(key), Some(only)).into_values().collect()
 }
 
-/// The attack is sound, and 64 images are too few to say so.
+/// The attack is sound, but 64 images are too few to show it.
 #[test]
 fn a_quick_audit_of_few_images_is_inconclusive() {
     let few = Plant::new("linear", linear(), pgd());
@@ -25,7 +25,7 @@ fn a_quick_audit_of_few_images_is_inconclusive() {
     }
 }
 
-/// As many as the checks ask for are enough.
+/// The number of images that the checks ask for is enough.
 #[test]
 fn as_many_images_as_are_asked_for_are_conclusive() {
     let few = Plant::new("linear", linear(), pgd());
@@ -37,7 +37,7 @@ fn as_many_images_as_are_asked_for_are_conclusive() {
     }
 }
 
-/// PGD that goes 0.85 ε leaves twice as many of these images as APGD, which goes the whole way.
+/// PGD within 0.85 ε leaves twice as many of these images unbroken as APGD within ε.
 #[test]
 fn an_attack_that_leaves_twice_what_apgd_leaves_does_not_pass() {
     let short = || -> Result<Pgd, AttackError> {
@@ -55,7 +55,7 @@ fn an_attack_that_leaves_twice_what_apgd_leaves_does_not_pass() {
                 ["robust_audited", "robust_stronger"].map(|name| found.values[name]);
             assert!(audited >= 1.8 * strong && strong > 0.0, "{}", line(found));
             assert_ne!(found.verdict, Verdict::Pass, "{}", line(found));
-            // With images enough it is no longer open.
+            // With enough images the check is no longer inconclusive.
             let open = found.verdict == Verdict::Inconclusive;
             assert!(open || examples > 16, "{}", line(found));
             assert!(!open || examples < 160, "{}", line(found));

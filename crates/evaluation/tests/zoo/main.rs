@@ -1,9 +1,9 @@
-//! A zoo of planted failures: each is caught by the checks that claim it, and no check objects to a
-//! sound model.
+//! A zoo of planted failures. The checks for a failure catch it, and no check objects to a sound
+//! model.
 //!
-//! The models read four faint patterns in small images. Their robust accuracy is known, or plain
-//! from how they are built, and so is what an attack must report; what it does report is wrong in a
-//! way of the plant's own.
+//! The models read four faint patterns in small images. Their robust accuracy is known, or follows
+//! from how they are built, so it is known what an attack must report. Each plant reports a wrong
+//! number for a reason of its own.
 
 mod few;
 mod masked;

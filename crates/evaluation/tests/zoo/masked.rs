@@ -1,21 +1,21 @@
-//! Models that hide their gradient, none of which is any more robust for it.
+//! Models that hide their gradient. None of them is more robust because of it.
 
 use crate::plant::{Plant, assert_all_caught, pgd, threat};
 use crate::world::{CLASSES, EPSILON, Model, PIXELS, centred, contrasts, linear, patterns};
 use cni_attacks::Pgd;
 use cni_noise::{Key, sign};
 
-/// Reads the contrasts in steps of a tenth, whose gradient is zero.
+/// A model that reads the contrasts in steps of a tenth, so that its gradient is zero.
 pub fn rounded() -> Model {
     Box::new(|images| contrasts(images).mul_scalar(10.0).round().mul_scalar(0.2))
 }
 
-/// Cuts the gradient off.
+/// A model that cuts the gradient off.
 pub fn detached() -> Model {
     Box::new(|images| linear()(images.inner()))
 }
 
-/// The right logits, and the gradient of their negative.
+/// A model with the right logits and the negative of their gradient.
 pub fn flipped() -> Model {
     Box::new(|images| {
         let logits = linear()(images);
@@ -23,13 +23,13 @@ pub fn flipped() -> Model {
     })
 }
 
-/// Logits so far apart that the cross-entropy underflows.
+/// A model whose logits are so far apart that the cross-entropy underflows.
 pub fn saturated() -> Model {
     Box::new(|images| linear()(images).mul_scalar(1e4))
 }
 
-/// Adds a ripple to every logit, too low to change a prediction, and steep: what a gradient sees of
-/// the model is nothing but ripple.
+/// A model with a steep ripple on every logit. The ripple is too low to change a prediction, but it
+/// dominates the gradient.
 pub fn shattered() -> Model {
     let signs = sign::<2>(Key::new(31), [PIXELS, CLASSES], &patterns().device());
     Box::new(move |images| {
@@ -38,8 +38,8 @@ pub fn shattered() -> Model {
     })
 }
 
-/// Holds the unevenness within blocks of pixels against an image. A clean one has none, and there
-/// the root has no slope.
+/// A model that subtracts the unevenness within blocks of pixels. A clean image has none, and there
+/// the square root has no slope.
 pub fn undefined() -> Model {
     Box::new(|images| {
         let logits = linear()(images.clone());

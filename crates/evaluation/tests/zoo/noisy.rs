@@ -1,4 +1,4 @@
-//! Models whose noise misleads the attack, or the judge.
+//! Models whose noise misleads the attack or the judgement.
 
 use crate::plant::{Plant, assert_all_caught, eot_pgd, threat};
 use crate::world::{CLASSES, EPSILON, Model, PIXELS, centred, linear, noisy_linear};
@@ -7,8 +7,8 @@ use cni_attacks::Pgd;
 use cni_noise::{Key, Noise, current_examples, layer_key, normal, normal_rows, scope, sign};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A model with much noise on the weights of what a clean image does not have, the differences
-/// within blocks of pixels. Predictions hardly change, while the gradient of a draw is mostly
+/// A model with strong noise on the weights of the differences within blocks of pixels, which a
+/// clean image does not have. Predictions hardly change, but the gradient of a draw is mostly
 /// noise.
 pub fn dazzling(model: Model, sigma: f64) -> Model {
     Box::new(move |images| {
@@ -18,7 +18,7 @@ pub fn dazzling(model: Model, sigma: f64) -> Model {
     })
 }
 
-/// [`noisy_linear`], of noise that no key governs.
+/// [`noisy_linear`] with noise that no key governs.
 pub fn unruly(sigma: f64) -> Model {
     let calls = AtomicU64::new(0);
     Box::new(move |images| {
@@ -27,14 +27,15 @@ pub fn unruly(sigma: f64) -> Model {
     })
 }
 
-/// Reads the logits of a noisy model in steps: it is the steps that stop an attack, not the noise.
+/// A model that reads the logits of a noisy model in steps. The steps stop an attack, not the
+/// noise.
 pub fn rounded() -> Model {
     let model = noisy_linear(0.5);
     Box::new(move |images| model(images).mul_scalar(5.0).round().div_scalar(5.0))
 }
 
-/// A ripple that hides the gradient, and noise that shifts the ripple about: in the mean over draws
-/// it is gone. With its noise held or off the model looks the better.
+/// A model with a ripple that hides the gradient, and noise that shifts the ripple. The ripple
+/// vanishes in the mean over draws. With its noise held or off the model looks more robust.
 pub fn shifted() -> Model {
     let signs = sign::<2>(Key::new(32), [PIXELS, CLASSES], &Device::flex());
     Box::new(move |images| {
@@ -47,8 +48,8 @@ pub fn shifted() -> Model {
     })
 }
 
-/// The differences of pixels one above the other within a block, in units of ε,
-/// `[batch, PIXELS / 2]`.
+/// The differences of vertically adjacent pixels within a block, in units of ε, `[batch, PIXELS /
+/// 2]`.
 pub fn between(images: Tensor<4>) -> Tensor<2> {
     let [n, ..] = images.dims();
     let rows = centred(images).reshape([n, 4, 2, 8]);

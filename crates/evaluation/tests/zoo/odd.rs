@@ -1,4 +1,4 @@
-//! Models on which an attack fails for reasons of its own.
+//! Models on which attacks fail for special reasons.
 
 use crate::noisy::between;
 use crate::plant::{Plant, assert_all_caught, pgd, threat};
@@ -8,12 +8,12 @@ use burn::tensor::{Device, Int, Tensor};
 use cni_attacks::Pgd;
 use cni_noise::{Key, current_examples, sign};
 
-/// Gives probabilities.
+/// A model that gives probabilities.
 pub fn probabilities() -> Model {
     Box::new(|images| softmax(linear()(images), 1))
 }
 
-/// Knows the label of every example by heart, and looks at the image but a little.
+/// A model that knows the label of every example by heart, and hardly looks at the image.
 pub fn remembering() -> Model {
     Box::new(|images| {
         let [n, ..] = images.dims();
@@ -24,14 +24,15 @@ pub fn remembering() -> Model {
     })
 }
 
-/// Takes a strong negative of a pattern for the pattern: what an attack must find lies in a narrow
-/// valley between.
+/// A model that takes a strong negative of a pattern for the pattern. The adversarial images lie in
+/// a narrow valley between the two.
 pub fn folded() -> Model {
     Box::new(|images| contrasts(images).add_scalar(0.1).abs().mul_scalar(2.0))
 }
 
-/// A door to each class, the difference of two pixels: pushed to the one side it takes much of the
-/// class's logit, to the other nothing to speak of, and the way from there is uphill.
+/// A model with a door to each class, the difference of two pixels. Pushed to one side it lowers
+/// the class's logit strongly, to the other side hardly at all, and from there the way back leads
+/// uphill.
 pub fn doors() -> Model {
     Box::new(|images| {
         let [n, ..] = images.dims();
@@ -42,9 +43,9 @@ pub fn doors() -> Model {
     })
 }
 
-/// Has a fifth class for images of no clear pattern, and knows an attacked image by the mark of its
-/// own gradient: fine signs on the differences within blocks, which lower the class's logit a
-/// little and, in full strength, raise it much.
+/// A model with a fifth class for images without a clear pattern. It recognizes an attacked image
+/// by the mark of its own gradient: fine signs on the differences within blocks. They lower the
+/// class's logit a little and, at full strength, raise it much.
 pub fn leaking() -> Model {
     let marks = sign::<2>(Key::new(41), [32, CLASSES], &Device::flex());
     Box::new(move |images| {

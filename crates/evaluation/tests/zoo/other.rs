@@ -1,5 +1,4 @@
-//! Attacks other than PGD that are too weak, on models that have done nothing wrong; and one that
-//! is not.
+//! Weak attacks other than PGD on sound models, and one that is not weak.
 
 use crate::noisy::dazzling;
 use crate::plant::{Plant, assert_all_caught, line, threat};

@@ -1,4 +1,4 @@
-//! A model with an attack that cannot be trusted, or with one that can.
+//! A plant: a model with an attack whose numbers are wrong, or right.
 
 use crate::world::{CLASSES, EPSILON, EXAMPLES, Model, images, linear};
 use cni_attacks::{Attack, AttackError, Pgd, Threat};
@@ -8,16 +8,16 @@ use cni_noise::Key;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A model, the attack on whose numbers one relies, and the checks that must object.
+/// A model, the attack whose numbers are to be trusted, and the checks that must object.
 pub struct Plant {
     pub what: &'static str,
     pub model: Model,
     pub attack: Arc<dyn Attack>,
-    /// Draws of the noise that judge an image.
+    /// The number of draws of the noise that judge an image.
     pub judging: usize,
     /// The ε for which the images are made.
     pub epsilon: f64,
-    /// The images.
+    /// The number of images.
     pub examples: usize,
     pub fails: &'static [&'static str],
     /// The checks that warn, or fail as well.
@@ -50,7 +50,7 @@ impl Plant {
         checks.into_iter().map(|check| (check.name.clone(), check)).collect()
     }
 
-    /// That the checks catch it, whatever the key.
+    /// The checks that missed the failure, under several keys.
     fn missed(&self) -> Vec<String> {
         let only = [self.fails, self.warns].concat();
         let mut missed = Vec::new();
@@ -90,7 +90,7 @@ pub fn pgd() -> Pgd {
     steps().unwrap()
 }
 
-/// And with noise.
+/// The same with averages over noise.
 pub fn eot_pgd() -> Pgd {
     let attack = Pgd::new(threat()).with_steps(20).and_then(|attack| attack.with_draws(16));
     attack.unwrap()

@@ -1,4 +1,4 @@
-//! Models to which no check may object: what their attacks report is the truth.
+//! Sound models: what their attacks report is true, so no check may object.
 
 use crate::plant::{Plant, eot_pgd, line, pgd};
 use crate::world::{linear, network, noisy_linear};
@@ -18,7 +18,7 @@ fn assert_no_objection(sound: Plant) {
             .map(line)
             .collect();
         assert!(objections.is_empty(), "{}, key {key}:\n{}", sound.what, objections.join("\n"));
-        // Neither is the task trivial: the attack breaks much, and not all.
+        // The task is not trivial either: the attack breaks many images, but not all.
         let robust = checks["stronger-attack"].values["robust_audited"];
         assert!((0.35..0.75).contains(&robust), "{}, key {key}: {robust}", sound.what);
     }

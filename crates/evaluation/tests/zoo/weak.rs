@@ -1,11 +1,11 @@
-//! Attacks that are too weak, on models that have done nothing wrong.
+//! Weak attacks on sound models.
 
 use crate::odd;
 use crate::plant::{Plant, assert_all_caught, pgd, threat};
 use crate::world::{EPSILON, Model, PIXELS, centred, linear, patterns};
 use cni_attacks::{AttackError, Pgd, Threat};
 
-/// An ε below half the distance of two values that an image file can hold.
+/// A radius below half the distance between two values of an 8-bit image.
 const FINE: f64 = 0.4 / 255.0;
 
 /// [`linear`] with weights so large that changes of [`FINE`] count.

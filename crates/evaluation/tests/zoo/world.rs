@@ -1,4 +1,4 @@
-//! A small world: four patterns, images of them in falling contrast, and models that tell them
+//! A small world: four patterns, images of them with different contrasts, and models that tell them
 //! apart.
 
 use burn::tensor::activation::log_softmax;
@@ -7,12 +7,12 @@ use cni_noise::{Key, host_normal, layer_key, normal, normal_like, permutation};
 use std::f64::consts::PI;
 use std::sync::OnceLock;
 
-/// What every attack of the zoo may change, but where a test says otherwise.
+/// The radius of all attacks in the zoo, unless a test says otherwise.
 pub const EPSILON: f64 = 8.0 / 255.0;
 pub const CLASSES: usize = 4;
-/// Pixels of an image, `[1, 8, 8]`.
+/// The number of pixels of an image, `[1, 8, 8]`.
 pub const PIXELS: usize = 64;
-/// Images of a batch.
+/// The number of images of a batch.
 pub const EXAMPLES: usize = 64;
 
 /// A model: images to logits.
@@ -35,8 +35,8 @@ pub fn patterns() -> Tensor<2> {
     walsh(&[1, 2, 4, 8])
 }
 
-/// Images and labels: example `i` shows its class's pattern with a contrast between 0.1 and 2.2 ε,
-/// on a background of the patterns that are no class's, stored in 8 bits.
+/// Images and labels. Example `i` shows the pattern of its class with a contrast between 0.1 and
+/// 2.2 ε, on a background of patterns that belong to no class, stored in 8 bits.
 pub fn images(key: Key, n: usize, epsilon: f64) -> (Tensor<4>, Tensor<1, Int>) {
     let device = Device::flex();
     let order = permutation(key.named("contrast"), n);
@@ -61,18 +61,19 @@ pub fn centred(images: Tensor<4>) -> Tensor<2> {
     images.sub_scalar(0.5).flatten::<2>(1, 3)
 }
 
-/// How much of each class's pattern an image shows, in units of ε, `[batch, CLASSES]`.
+/// The contrast of each class's pattern in an image, in units of ε, `[batch, CLASSES]`.
 pub fn contrasts(images: Tensor<4>) -> Tensor<2> {
     centred(images).matmul(patterns().transpose()).div_scalar(PIXELS as f64 * EPSILON)
 }
 
-/// The class whose pattern is clearest: robust, under ε, exactly where the contrast is above ε.
+/// A model that gives the class of the clearest pattern. It is robust within ε exactly if the
+/// contrast is above ε.
 pub fn linear() -> Model {
     Box::new(|images| contrasts(images).mul_scalar(2.0))
 }
 
-/// [`linear`] with normal noise on every weight, one draw for the batch, `sigma` times the weights'
-/// own size.
+/// [`linear`] with normal noise on every weight, drawn once for the batch: `sigma` times the size
+/// of the weights.
 pub fn noisy_linear(sigma: f64) -> Model {
     Box::new(move |images| {
         let mut weight = patterns();
@@ -83,8 +84,8 @@ pub fn noisy_linear(sigma: f64) -> Model {
     })
 }
 
-/// Two layers with a hyperbolic tangent between them, trained on data of its own, with normal noise
-/// of `sigma` on what is hidden, drawn for each example.
+/// A model of two layers with a hyperbolic tangent between them, trained on data of its own, with
+/// normal noise of `sigma` on the hidden values, drawn for each example.
 pub fn network(sigma: f64) -> Model {
     let [inner, outer] = trained().clone();
     Box::new(move |images| {

@@ -29,7 +29,8 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     blocks
 }
 
-/// Which attacks on noisy models say nothing against models without noise, if there are both.
+/// The note on attacks on noisy models that are no evidence in a comparison with models without
+/// noise, if there are both kinds.
 fn no_evidence(models: &[Model]) -> Option<String> {
     if models.iter().all(|model| model.record().stochastic) {
         return None;
@@ -50,13 +51,15 @@ fn no_evidence(models: &[Model]) -> Option<String> {
     })
 }
 
-/// One line of the table of accuracies: what the models faced, and how each did, if it faced it.
+/// A line of the table of accuracies: the clean images, an attack or the worst case, and the
+/// accuracy of each model, if it was measured.
 struct Line<'a> {
     name: String,
     values: Vec<Option<&'a Accuracy>>,
 }
 
-/// Clean, each attack of any model, worst case. Attacks are the same if their parameters are.
+/// The lines: clean, each attack of any model, worst case. Attacks with equal settings share a
+/// line.
 fn lines(models: &[Model]) -> Vec<Line<'_>> {
     let mut attacks: Vec<(String, String)> = Vec::new();
     for identity in models.iter().flat_map(identities) {
@@ -87,8 +90,8 @@ fn lines(models: &[Model]) -> Vec<Line<'_>> {
     lines
 }
 
-/// What the attacks of a model are called, and known by: their settings, in a cascade with those of
-/// the attacks before.
+/// The names of the attacks of a model, and their identity: the settings, in a cascade together
+/// with those of the attacks before.
 fn identities(model: &Model) -> impl Iterator<Item = (String, String)> + '_ {
     let (record, mut before) = (model.record(), String::new());
     record.attacks.iter().map(move |attack| {
@@ -100,7 +103,7 @@ fn identities(model: &Model) -> impl Iterator<Item = (String, String)> + '_ {
     })
 }
 
-/// The family of these intervals.
+/// The name of the interval of accuracies.
 pub(super) const INTERVAL: &str =
     "Intervals are Wilson's, for as many independent trials as the examples and draws are worth";
 
@@ -138,7 +141,7 @@ fn figure(models: &[Model], lines: &[Line]) -> Chart {
 /// One of the accuracies that an [`Accuracy`] holds.
 type Kind = (String, fn(&Accuracy) -> Option<&Estimate>);
 
-/// The kinds that a record has.
+/// The kinds of accuracy that a record has.
 fn kinds(record: &Record) -> Vec<Kind> {
     let all: [Kind; 5] = [
         ("one shot".to_string(), |a| Some(&a.one_shot)),

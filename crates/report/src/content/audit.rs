@@ -1,4 +1,4 @@
-//! What the checks are about: the attack that they audited.
+//! The audit behind the checks: which attack it audited.
 
 use super::Model;
 use crate::document::Block;
@@ -6,7 +6,7 @@ use crate::format::{self, counted};
 use crate::table::{Cell, Table};
 use cni_evaluation::{AuditRecord, Check, Record, Verdict};
 
-/// What stands before the checks: a sentence, or a table for several models.
+/// The blocks before the checks: a sentence, or a table for several models.
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let with_checks = models.iter().filter(|model| !model.record().checks.is_empty());
     let with_checks: Vec<&Model> = with_checks.collect();
@@ -20,7 +20,7 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     }
 }
 
-/// What a record from before audits were named says of the attack.
+/// The text for a record that does not name the audited attack.
 const UNKNOWN: &str = "does not say which attack the checks audited";
 
 fn table(models: &[&Model]) -> Table {
@@ -64,7 +64,7 @@ fn hash(audit: &AuditRecord) -> String {
     audit.hash.chars().take(12).collect()
 }
 
-/// The audited attack in a word or two.
+/// The name of the audited attack, with the suite that contains it.
 pub(super) fn name(audit: &AuditRecord) -> String {
     match &audit.within {
         Some(suite) => format!("{} within {suite}", audit.attack),
@@ -89,8 +89,8 @@ fn sentence(audit: &AuditRecord) -> String {
     )
 }
 
-/// Whether no check that compares accuracies could have told a difference from chance: all that
-/// apply are inconclusive.
+/// Whether no check that compares accuracies could have told a difference from chance, because all
+/// that apply are inconclusive.
 pub(super) fn is_inconclusive(record: &Record) -> bool {
     let compares = |check: &&Check| {
         let open = check.verdict == Verdict::Inconclusive;

@@ -1,4 +1,4 @@
-//! What was evaluated, on what, against whom, how to do it again, and what it cost.
+//! Cards: the model, the data and the attacker, how to repeat the evaluation, and its cost.
 
 use super::{Model, of};
 use crate::document::Block;
@@ -7,7 +7,7 @@ use crate::table::{Cell, Table};
 use cni_attacks::{Access, Passes};
 use cni_evaluation::{AttackRecord, Record};
 
-/// Lines of a noise's description that fit into a table.
+/// The largest number of lines of a noise's description in a table.
 const LINES: usize = 3;
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
@@ -80,7 +80,7 @@ fn access(access: &Access) -> String {
     .to_string()
 }
 
-/// A name, and what a record says to it.
+/// A fact: its name, and its value in a record.
 type Fact<'a> = (&'a str, &'a dyn Fn(&Record) -> Cell);
 
 /// A line for each fact, a column for each model.

@@ -1,4 +1,4 @@
-//! Cascades: what the model still gets right after each attack.
+//! Cascades: the accuracy after each attack.
 
 use super::{Model, cell, of};
 use crate::document::Block;

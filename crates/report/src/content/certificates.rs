@@ -1,4 +1,5 @@
-//! Certified robustness: what randomized smoothing proves, beside what attacks in L2 have reached.
+//! Certified robustness: the certificates of randomized smoothing, beside the accuracy under
+//! attacks in L2.
 
 use super::radii::lowest;
 use super::{Model, style};

@@ -1,4 +1,4 @@
-//! The checks of an evaluation's honesty: what they found, and what there is to see.
+//! Checks of an audit: their findings and figures.
 
 use super::{Model, style, unique};
 use crate::chart::{Chart, HeatMap, Plot, Series, Source};
@@ -9,13 +9,13 @@ use cni_evaluation::{Check, Curve, Figure, Verdict};
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-/// Sweeps in the order in which readers ask for them; all other figures follow.
+/// The sweeps that come first, because readers ask for them first. All other figures follow.
 const FIRST: [&str; 3] = ["epsilon-sweep", "steps-sweep", "draw-sweep"];
 
 /// A check of one name, in all models that ran it.
 struct Group<'a> {
     name: &'a str,
-    /// Its place in the page.
+    /// The anchor of the check in the page.
     id: String,
     found: Vec<(&'a Model, &'a Check)>,
 }
@@ -28,7 +28,7 @@ impl Group<'_> {
     }
 }
 
-/// The checks, what was found first, and their figures.
+/// The findings of the checks, and their figures.
 pub(super) fn blocks(models: &[Model]) -> [Vec<Block>; 2] {
     let mut groups = groups(models);
     if groups.is_empty() {
@@ -42,7 +42,7 @@ pub(super) fn blocks(models: &[Model]) -> [Vec<Block>; 2] {
     [found(models, &groups), super::charts(charts).into_iter().collect()]
 }
 
-/// An overview, the checks that raised something or could not tell, and the others folded away.
+/// The overview, the checks that raised something or could not tell, and the others folded away.
 fn found(models: &[Model], groups: &[Group]) -> Vec<Block> {
     let open = |group: &&Group| group.verdict() > Verdict::Pass;
     let (shown, folded): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(open);
@@ -111,7 +111,7 @@ fn check_view(models: &[Model], group: &Group) -> CheckView {
     }
 }
 
-/// What the check could have seen, beside what its rule names.
+/// What the check could have seen, and what its rule names.
 fn sight(check: &Check) -> Option<String> {
     let seen = match (check.at_most, check.detectable) {
         (Some(most), _) => format!("At most {} points could be won", format::percent(most)),
@@ -134,7 +134,7 @@ fn cost(check: &Check) -> String {
     )
 }
 
-/// The figures of a check: curves over the same axes in one, else one for each model.
+/// The figures of a check: one figure for curves over the same axes, else one for each model.
 fn charts(models: &[Model], group: &Group) -> Vec<Chart> {
     let mut plots: Vec<(Vec<&Model>, Plot)> = Vec::new();
     for (model, check) in &group.found {
@@ -163,7 +163,7 @@ fn charts(models: &[Model], group: &Group) -> Vec<Chart> {
     plots.into_iter().map(chart).collect()
 }
 
-/// A figure of one model. Among several, its curves are named after it.
+/// The figure of one model. Among several models, its curves are named after the model.
 fn plot(models: &[Model], model: &Model, figure: &Figure) -> Plot {
     match figure.clone() {
         Figure::Curves { x, y, curves } => {
@@ -186,7 +186,7 @@ fn plot(models: &[Model], model: &Model, figure: &Figure) -> Plot {
     }
 }
 
-/// What a figure shows.
+/// The caption of a figure.
 fn caption(name: &str, plot: &Plot) -> String {
     let name = title(name);
     match plot {
@@ -196,7 +196,7 @@ fn caption(name: &str, plot: &Plot) -> String {
     }
 }
 
-/// Which check found what in which model.
+/// The overview: the verdict of each check in each model.
 fn overview(models: &[Model], groups: &[Group]) -> Table {
     let row = |group: &Group| {
         let verdict = |model: &Model| {

@@ -5,7 +5,8 @@ use crate::chart::{Chart, Plot};
 use cni_evaluation::{DataCard, Point};
 use std::collections::BTreeMap;
 
-/// Most classes that a figure shows; of more, those of the lowest accuracy.
+/// The largest number of classes in a figure. If there are more, those of the lowest accuracy are
+/// shown.
 const SHOWN: usize = 20;
 
 pub(super) fn charts(models: &[Model]) -> Vec<Chart> {
@@ -42,7 +43,7 @@ pub(super) fn name(data: &DataCard, label: i64) -> String {
     named.cloned().unwrap_or_else(|| format!("class {label}"))
 }
 
-/// The classes to show, in their order.
+/// The classes that are shown, in their order.
 fn shown(models: &[Model]) -> Vec<i64> {
     let mut lowest: BTreeMap<i64, f64> = BTreeMap::new();
     for model in models {

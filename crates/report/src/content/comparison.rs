@@ -1,4 +1,4 @@
-//! Which of two models classifies more of the images correctly, and how sure that is.
+//! Comparison of two models: which classifies more of the images correctly, and how sure that is.
 
 use super::Model;
 use crate::document::Block;
@@ -80,8 +80,8 @@ fn compared(a: &Model, b: &Model, comparison: &Comparison) -> Vec<Block> {
     vec![Block::Text(text), Block::Table(table)]
 }
 
-/// Which model classifies more of the images correctly, and by how much: no more than the interval
-/// says.
+/// The sentence on which model classifies more of the images correctly, and by how much. It claims
+/// no more than the interval shows.
 fn sentence(a: &Model, b: &Model, difference: &Difference, place: &str) -> String {
     let Difference { accuracy, low, high, p, .. } = *difference;
     let (a, b, [more, low, high]) = match accuracy < 0.0 {
@@ -96,7 +96,7 @@ fn sentence(a: &Model, b: &Model, difference: &Difference, place: &str) -> Strin
     let (points, range) = (format::percent(more), format::percent_range(low, high));
     let doubt = if p < 0.05 { "" } else { " This does not tell the two apart." };
     let p = format::p_value(p);
-    // A difference that rounds to zero is none to a reader.
+    // A difference that rounds to zero means none to a reader.
     if points == "0.0" {
         return format!(
             "{place}, {a} and {b} classify equally many of these images correctly, to a tenth of a \

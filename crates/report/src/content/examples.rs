@@ -1,11 +1,11 @@
-//! Every example, for those who compute with them.
+//! The table of all examples, for readers who compute with them.
 
 use super::Model;
 use crate::table::{Cell, Table};
 use std::collections::HashMap;
 
-/// A line for each example and each kind of image of each model, with the probability that it is
-/// classified correctly and, for a model with noise, its exact interval over draws.
+/// A table with a line for each example and each kind of image of each model: the probability that
+/// the image is classified correctly and, for a model with noise, its exact interval over draws.
 pub(crate) fn table(models: &[Model]) -> Table {
     let columns = [
         "model",

@@ -1,4 +1,4 @@
-//! Examples to look at.
+//! The gallery: examples as images.
 
 use super::Model;
 use super::classes::name;
@@ -8,11 +8,11 @@ use cni_evaluation::{DataCard, ExampleImage};
 use image::imageops::thumbnail;
 use image::{Rgb, RgbImage};
 
-/// Most examples of a model.
+/// The largest number of examples of a model.
 const SHOWN: usize = 12;
-/// Most pixels of an image's side; larger ones are shown smaller.
+/// The largest side of an image in pixels; larger images are shown smaller.
 const SIDE: u32 = 160;
-/// By how much a difference is magnified.
+/// The factor that magnifies the difference image.
 const MAGNIFIED: f32 = 10.0;
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
@@ -57,7 +57,7 @@ fn view(data: &DataCard, example: &ExampleImage) -> ExampleView {
     }
 }
 
-/// Pixels as a PNG: three channels in color, any other number as their mean in gray.
+/// The PNG of pixels: three channels in color, any other number as their mean in gray.
 fn picture(example: &ExampleImage, pixels: &[f32]) -> Vec<u8> {
     let [channels, height, width] = example.shape;
     let byte = |value: f32| (255.0 * value.clamp(0.0, 1.0)).round() as u8;

@@ -1,4 +1,4 @@
-//! What a report says: from records to a document.
+//! Content of a report: from records to a document.
 
 mod accuracy;
 mod audit;
@@ -25,11 +25,11 @@ use crate::table::Cell;
 use cni_evaluation::{Accuracy, Estimate, Evaluated, Point, Record};
 use std::collections::HashSet;
 
-/// A model with its record, by a name that no other of the report has.
+/// A model with its record, and a name that is unique in the report.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub(crate) name: String,
-    /// Which of the models of the report it is.
+    /// The position of the model in the report.
     pub(crate) place: usize,
     pub(crate) evaluated: Evaluated,
 }
@@ -40,10 +40,10 @@ impl Model {
     }
 }
 
-/// What is reported of some models.
+/// The document about some models.
 pub(crate) fn document(models: &[Model]) -> Document {
     let [checks, sweeps] = checks::blocks(models);
-    // What the checks are about comes before them.
+    // The audited attack comes before the checks.
     let checks = match checks.is_empty() {
         true => checks,
         false => audit::blocks(models).into_iter().chain(checks).collect(),
@@ -85,7 +85,7 @@ pub(crate) fn document(models: &[Model]) -> Document {
     document
 }
 
-/// A name that is not yet taken: this one, or with a number.
+/// A unique id: this one, or this one with a number.
 fn unique(id: String, taken: &mut HashSet<String>) -> String {
     let numbered = (2..).map(|number| format!("{id}-{number}"));
     let mut all = std::iter::once(id.clone()).chain(numbered);
@@ -94,17 +94,17 @@ fn unique(id: String, taken: &mut HashSet<String>) -> String {
     free
 }
 
-/// Accuracy by class, and images by how often the model is right on them.
+/// Accuracy by class, and the distribution of how often the model is right on an image.
 fn groups(models: &[Model]) -> Vec<Block> {
     charts([classes::charts(models), probability::charts(models)].concat()).into_iter().collect()
 }
 
-/// What is said of a single model in passing: nothing if there is only one.
+/// The name of a model in a caption; empty if there is only one model.
 fn of(models: &[Model], model: &Model) -> String {
     if models.len() > 1 { format!(", {}", model.name) } else { String::new() }
 }
 
-/// The style of the nth curve of a model.
+/// The style of the `n`-th curve of a model.
 fn style(models: &[Model], model: &Model, n: usize) -> Style {
     match models.len() {
         1 => Style::nth(n),
@@ -112,7 +112,7 @@ fn style(models: &[Model], model: &Model, n: usize) -> Style {
     }
 }
 
-/// A name for a chart of one model among several.
+/// The id of a chart of one model among several.
 fn id(models: &[Model], model: &Model, name: &str) -> String {
     match models.len() {
         1 => name.to_string(),
@@ -120,8 +120,8 @@ fn id(models: &[Model], model: &Model, name: &str) -> String {
     }
 }
 
-/// Charts of something that models have on clean images and in the worst case: one chart with both
-/// for one model, two charts with a curve for each of several.
+/// Charts of accuracies on clean images and in the worst case. One model has one chart with both.
+/// Several models have two charts, with a curve for each model.
 fn clean_and_worst(
     models: &[Model],
     (id, title, note): (&str, &str, &str),
@@ -151,7 +151,8 @@ fn clean_and_worst(
     BOTH.into_iter().filter_map(chart).collect()
 }
 
-/// A chart with a curve for each of several models. If only one has any, the title names it.
+/// A chart with a curve for each of several models. If only one model has a curve, the title names
+/// it.
 fn several(
     id: String,
     title: String,
@@ -166,18 +167,18 @@ fn several(
     Some(Chart::new(id, title, plot(series)))
 }
 
-/// The point of an accuracy at a place.
+/// The point of an accuracy at a position.
 fn point(x: usize, accuracy: &Accuracy) -> Point {
     let e = &accuracy.one_shot;
     Point { x: x as f64, y: e.accuracy, low: Some(e.low), high: Some(e.high) }
 }
 
-/// Charts as a block; no block of none.
+/// A block of charts; none if there are no charts.
 fn charts(charts: Vec<Chart>) -> Option<Block> {
     (!charts.is_empty()).then_some(Block::Charts(charts))
 }
 
-/// An accuracy with its interval, in a table.
+/// The cell of a table for an accuracy with its interval.
 fn cell(estimate: Option<&Estimate>) -> Cell {
     estimate.map_or(Cell::Missing, |e| Cell::Accuracy([e.accuracy, e.low, e.high]))
 }

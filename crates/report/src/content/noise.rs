@@ -1,4 +1,4 @@
-//! The noise that the layers have learned.
+//! Learned noise of the layers.
 
 use super::{Model, id, of, style};
 use crate::chart::{Chart, HeatMap, Plot, Series};
@@ -8,17 +8,18 @@ use crate::table::{Cell, Table};
 use cni_evaluation::{Axis, Point};
 use cni_noise::NoiseCovariance;
 
-/// Layers of one model whose figures are shown at once; those of more are folded away.
+/// The largest number of layers of one model whose figures are shown at once. The others are folded
+/// away.
 const SHOWN: usize = 2;
 
-/// Layers that a table shows at once; one of more is folded away.
+/// The largest number of layers in a table that is not folded away.
 const LINES: usize = 6;
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     let noisy = models.iter().filter(|model| !model.record().model.layers.is_empty());
     let noisy: Vec<&Model> = noisy.collect();
     let mut blocks: Vec<Block> = noisy.iter().flat_map(|model| of_model(models, model)).collect();
-    // The tables of many layers are folded away, so one tells how much noise there is.
+    // The tables of many layers are folded away, so an overview shows how much noise there is.
     if noisy.iter().any(|model| model.record().model.layers.len() > LINES) {
         blocks.insert(0, Block::Table(overview(&noisy)));
     }
@@ -50,7 +51,7 @@ fn of_model(models: &[Model], model: &Model) -> Vec<Block> {
     blocks
 }
 
-/// How much noise each model has learned.
+/// The overview: the amount of noise that each model has learned.
 fn overview(models: &[&Model]) -> Table {
     let row = |model: &&Model| {
         let layers = &model.record().model.layers;

@@ -1,10 +1,10 @@
-//! How often a noisy model is right on the same image.
+//! The distribution of how often a noisy model is right on an image.
 
 use super::{Model, clean_and_worst};
 use crate::chart::{Chart, Plot};
 use cni_evaluation::{Axis, Point};
 
-/// Most steps of the axis of probabilities.
+/// The largest number of steps of the axis of probabilities.
 const STEPS: usize = 20;
 
 pub(super) fn charts(models: &[Model]) -> Vec<Chart> {

@@ -8,7 +8,8 @@ use cni_evaluation::{Axis, EpsilonCurve, Estimate, Point, Record};
 
 const NORMS: [Norm; 3] = [Norm::Linf, Norm::L2, Norm::L1];
 
-/// A figure for each norm: of one model a curve for each attack, of several one for each model.
+/// The figures, one for each norm. For one model they have a curve for each attack, for several a
+/// curve for each model.
 pub(super) fn charts(models: &[Model]) -> Vec<Chart> {
     NORMS.into_iter().filter_map(|norm| chart(models, norm)).collect()
 }
@@ -49,8 +50,8 @@ fn whole(models: &[Model], model: &Model, norm: Norm) -> Option<Series> {
     (!points.is_empty()).then_some(Series { name, points, style })
 }
 
-/// The lowest accuracy of a model at each radius of a norm at which it was attacked, by rising
-/// radius, with that on clean images at zero; empty if it was not attacked in this norm.
+/// The lowest accuracy of a model at each radius of a norm, by increasing radius, beginning with
+/// clean accuracy at zero. Empty if the model was not attacked in this norm.
 pub(super) fn lowest(record: &Record, norm: Norm) -> Vec<Point> {
     let attacks = record.attacks.iter().filter_map(|attack| {
         let threat = attack.threat().filter(|threat| threat.norm() == norm)?;

@@ -1,4 +1,4 @@
-//! The result in plain words, or in a table for several models.
+//! The summary: the result in plain words, or in a table for several models.
 
 use super::Model;
 use super::accuracy::INTERVAL;
@@ -18,7 +18,7 @@ pub(super) fn title(models: &[Model]) -> String {
     }
 }
 
-/// The result in a paragraph. Of several models a table tells it.
+/// The result of one model in a paragraph. Several models have a table instead.
 pub(super) fn paragraphs(models: &[Model]) -> Vec<String> {
     match models {
         [model] => vec![paragraph(model)],
@@ -26,7 +26,7 @@ pub(super) fn paragraphs(models: &[Model]) -> Vec<String> {
     }
 }
 
-/// The result of several models, a row for each; none of a single one.
+/// The table of several models, with a row for each; none for a single model.
 pub(super) fn table(models: &[Model]) -> Option<Table> {
     if models.len() < 2 {
         return None;
@@ -73,18 +73,17 @@ pub(super) fn table(models: &[Model]) -> Option<Table> {
     Some(Table { caption, columns, rows: models.iter().map(row).collect() })
 }
 
-/// What an inconclusive check means.
+/// The meaning of an inconclusive check.
 const INCONCLUSIVE: &str =
     "An inconclusive check found nothing, and had too few examples to see what its rule names";
 
-/// How many checks have which verdict, without those that none has.
+/// The number of checks of each verdict, without the verdicts that no check has.
 fn counts(checks: &[Check]) -> String {
     let some = verdicts(checks).into_iter().filter(|verdict| !verdict.starts_with("0 "));
     some.collect::<Vec<_>>().join(", ")
 }
 
-/// The numbers that are read first: what, how much, how sure. Of several models the table tells
-/// them.
+/// The headline: what, how much, how sure. Several models have a table instead.
 pub(super) fn headline(models: &[Model]) -> Vec<[String; 3]> {
     let [model] = models else {
         return Vec::new();
@@ -107,7 +106,7 @@ pub(super) fn headline(models: &[Model]) -> Vec<[String; 3]> {
     headline
 }
 
-/// How many checks passed, how many could not tell, and how many there are of the other verdicts.
+/// The number of checks that passed, of those that could not tell, and of each other verdict.
 fn verdicts(checks: &[Check]) -> [String; 5] {
     let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     [

@@ -6,7 +6,7 @@ use crate::document::Block;
 use crate::format::slug;
 use cni_evaluation::{Axis, Epoch, Point};
 
-/// Layers that a figure can tell apart.
+/// The largest number of layers that a figure can tell apart.
 const SHOWN: usize = 6;
 
 pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
@@ -19,8 +19,8 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     charts(all).into_iter().collect()
 }
 
-/// What a score measures: accuracies are one kind, other scores whose names end alike another, such
-/// as losses.
+/// The kind of a score. Accuracies are one kind; other scores whose names end alike, such as
+/// losses, are another.
 fn kind<'a>(models: &[Model], name: &'a str) -> &'a str {
     let share = |epoch: &Epoch| epoch.scores.get(name).is_none_or(|v| (0.0..=1.0).contains(v));
     let mut history = models.iter().flat_map(history);
@@ -32,7 +32,7 @@ fn kind<'a>(models: &[Model], name: &'a str) -> &'a str {
     }
 }
 
-/// A figure for each kind of scores of a model, with a curve for each score.
+/// The figures of one model: one for each kind of scores, with a curve for each score.
 fn scores(model: &Model) -> Vec<Chart> {
     let models = std::slice::from_ref(model);
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -57,7 +57,7 @@ fn scores(model: &Model) -> Vec<Chart> {
     groups.into_iter().map(chart).collect()
 }
 
-/// A figure for each score, with a curve for each model that has it.
+/// The figures of several models: one for each score, with a curve for each model that has it.
 fn compared(models: &[Model]) -> Vec<Chart> {
     let chart = |name: &str| {
         let curve = |model: &Model| Series {
@@ -76,8 +76,8 @@ fn compared(models: &[Model]) -> Vec<Chart> {
     scores.into_iter().filter_map(chart).collect()
 }
 
-/// The amplitudes of the noise: a curve for each of a few layers of one model, else their mean and
-/// range.
+/// The amplitudes of the noise: a curve for each layer of one model if there are few layers, else
+/// their mean and range.
 fn noise(models: &[Model]) -> Option<Chart> {
     let (id, title) = ("training-noise".to_string(), "Learned amplitude of the noise".to_string());
     let plot = |series| over_epochs("amplitude", series);
@@ -119,7 +119,7 @@ fn noise(models: &[Model]) -> Option<Chart> {
     chart.map(|chart| chart.noted("Mean over the layers; the band spans them all."))
 }
 
-/// The amplitudes of more layers than curves can show, as a map.
+/// The map of the amplitudes, if there are more layers than curves can show.
 fn map(models: &[Model], model: &Model) -> Option<Chart> {
     let layers = layers(model);
     let whole = |epoch: &&Epoch| layers.iter().all(|layer| epoch.noise.contains_key(*layer));
@@ -153,7 +153,7 @@ fn layers(model: &Model) -> Vec<&str> {
     names(history(model), |epoch| epoch.noise.keys())
 }
 
-/// The names of what any epoch has, each once, in their order.
+/// The names that any epoch has, each once, in their order.
 fn names<'a, I: Iterator<Item = &'a String>>(
     history: impl IntoIterator<Item = &'a Epoch>,
     keys: impl Fn(&'a Epoch) -> I,

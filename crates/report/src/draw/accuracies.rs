@@ -1,4 +1,4 @@
-//! Accuracies with their intervals, a line for each category.
+//! Drawing of accuracies with their intervals, with a line for each category.
 
 use super::curves::Frame;
 use super::font::{fitting, width};
@@ -8,7 +8,7 @@ use crate::chart::Series;
 use crate::format;
 use cni_evaluation::Point;
 
-/// Height of one series within a category, and the gap between categories.
+/// The height of one series within a category, and the gap between categories, in pixels.
 const BAR: i32 = 34;
 const GAP: i32 = 20;
 

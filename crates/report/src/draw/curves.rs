@@ -1,4 +1,4 @@
-//! Curves over an axis, with bands for their intervals.
+//! Drawing of curves over an axis, with bands for their intervals.
 
 use super::font::{fitting, width};
 use super::legend;
@@ -7,12 +7,12 @@ use super::scale::Scale;
 use crate::chart::Series;
 use cni_evaluation::{Axis, Point};
 
-/// Height of the plot itself.
+/// The height of the plot itself in pixels.
 const PLOT: i32 = 420;
-/// Points beyond which a curve has no marks.
+/// The largest number of points of a curve that has marks.
 const MARKED: usize = 24;
 
-/// Places nearer to each other than this would hide one another's marks.
+/// The distance in pixels below which two marks would hide each other.
 const NEAR: i32 = 12;
 
 pub(super) fn draw(x: &Axis, y: &Axis, curves: &[Series]) -> Picture {
@@ -51,7 +51,8 @@ pub(super) fn draw(x: &Axis, y: &Axis, curves: &[Series]) -> Picture {
         }
     }
     let places = |curve: &Series| -> Vec<At> { curve.points.iter().map(|p| at(p, p.y)).collect() };
-    // Curves may coincide: those drawn through come first, and show in the gaps of the dashed ones.
+    // Curves may coincide. Solid curves are drawn first, so that they show in the gaps of the
+    // dashed ones.
     let mut lowest_first: Vec<&Series> = curves.iter().collect();
     lowest_first.sort_by_key(|curve| (curve.style.shape / 4, curve.style.shape % 4 != 0));
     for curve in lowest_first.iter().filter(|curve| curve.points.len() > 1) {
@@ -81,13 +82,13 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The pixel of a place, both shares from the lower left.
+    /// The pixel of a place; both are shares from the lower left.
     pub(super) fn at(&self, across: f64, up: f64) -> At {
         let x = self.left + (across * f64::from(self.right - self.left)).round() as i32;
         (x, self.bottom - (up * f64::from(self.bottom - self.top)).round() as i32)
     }
 
-    /// The lower edge with its numbers, as many as have room, and its name.
+    /// Draws the lower edge with its label, and with as many of its numbers as have room.
     pub(super) fn x_axis(&self, picture: &mut Picture, ticks: &[(f64, String)], label: &str) {
         picture.line(vec![(self.left, self.bottom), (self.right, self.bottom)], Color::Muted, 2);
         let mut free = i32::MIN;

@@ -1,18 +1,18 @@
-//! The font of figures: how wide a text is, and its outlines.
+//! The font of figures: the widths of texts and their outlines.
 
 use std::sync::LazyLock;
 use tiny_skia::{Path, PathBuilder};
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
-/// Size of the letters: pixels to the em.
+/// The size of the letters, in pixels per em.
 pub(super) const EM: i32 = 26;
-/// How far the baseline is below the middle of a line.
+/// The distance of the baseline below the middle of a line, in pixels.
 pub(super) const HALF: i32 = 9;
 
-/// Most letters of a name.
+/// The largest number of letters of a name.
 const MOST: usize = 120;
 
-/// The glyph of the letters that the font lacks.
+/// The glyph for letters that the font lacks.
 const MISSING: GlyphId = GlyphId(0);
 
 static FACE: LazyLock<Face<'static>> = LazyLock::new(|| {
@@ -23,7 +23,7 @@ fn scale() -> f32 {
     EM as f32 / f32::from(FACE.units_per_em())
 }
 
-/// By how many pixels a letter moves the next. What the font lacks is an em wide in others.
+/// The width of a letter in pixels. Letters that the font lacks are assumed to be one em wide.
 fn advance(letter: char) -> f32 {
     match FACE.glyph_index(letter) {
         Some(glyph) => scale() * f32::from(FACE.glyph_hor_advance(glyph).unwrap_or(0)),
@@ -31,18 +31,19 @@ fn advance(letter: char) -> f32 {
     }
 }
 
-/// The width of a text in pixels, with a little that other fonts may add.
+/// The width of a text in pixels, with a margin for other fonts.
 pub(super) fn width(text: &str) -> i32 {
     let width: f32 = text.chars().map(advance).sum();
     (1.08 * width).ceil() as i32
 }
 
-/// The width of a text in this font alone.
+/// The width of a text in this font alone, in pixels.
 pub(super) fn exact_width(text: &str) -> f32 {
     text.chars().map(advance).sum()
 }
 
-/// The outlines of a text whose baseline begins at `(x, y)` pixels; `None` of one without ink.
+/// The outlines of a text whose baseline begins at `(x, y)` in pixels; `None` if the text has no
+/// visible letter.
 pub(super) fn outline(text: &str, (mut x, y): (f32, f32)) -> Option<Path> {
     let mut path = PathBuilder::new();
     for letter in text.chars() {
@@ -53,7 +54,7 @@ pub(super) fn outline(text: &str, (mut x, y): (f32, f32)) -> Option<Path> {
     path.finish()
 }
 
-/// Adds the outline of a glyph to a path, from units of the font, in which y grows upwards.
+/// A pen that adds the outline of a glyph to a path. In the units of the font, y grows upwards.
 struct Pen<'a> {
     path: &'a mut PathBuilder,
     x: f32,
@@ -93,7 +94,8 @@ impl OutlineBuilder for Pen<'_> {
     }
 }
 
-/// A text cut to a width. Names that share their beginning differ at their end, so both are kept.
+/// Cuts a text to a width. It keeps the beginning and the end, because names with an equal
+/// beginning differ at their end.
 pub(super) fn fitting(text: &str, room: i32) -> String {
     if text.chars().count() <= MOST && width(text) <= room {
         return text.to_string();

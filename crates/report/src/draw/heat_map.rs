@@ -1,4 +1,4 @@
-//! A function of two variables as a heat map, with a color bar.
+//! Drawing of a function of two variables as a heat map with a color bar.
 
 use super::curves::Frame;
 use super::font::{fitting, width};
@@ -8,9 +8,10 @@ use crate::chart::HeatMap;
 use crate::format;
 use image::RgbImage;
 
-/// Most pixels of the map along an axis; of more values the nearest ones are shown.
+/// The largest number of pixels of the map along an axis. If there are more values, the nearest
+/// ones are shown.
 const FINEST: usize = 64;
-/// Width of the color bar.
+/// The width of the color bar in pixels.
 const BAR: i32 = 34;
 
 impl HeatMap {
@@ -40,7 +41,8 @@ impl HeatMap {
         picture
     }
 
-    /// The map and the color bar, each with its upper left and its size in pixels of the figure.
+    /// The map and the color bar, each with its upper left corner and its size in pixels of the
+    /// figure.
     fn images(&self) -> [(RgbImage, At, At); 2] {
         let (frame, range) = (self.frame(), self.range());
         let (columns, rows) = (self.xs.len().min(FINEST), self.ys.len().min(FINEST));
@@ -59,7 +61,8 @@ impl HeatMap {
         ]
     }
 
-    /// The lowest and the highest value; both as far from zero if there are both signs.
+    /// The lowest and the highest value; both equally far from zero if there are values of both
+    /// signs.
     fn range(&self) -> [f64; 2] {
         let all = || self.values.iter().flatten().copied();
         let [low, high] = [all().fold(f64::MAX, f64::min), all().fold(f64::MIN, f64::max)];
@@ -76,7 +79,7 @@ impl HeatMap {
     }
 }
 
-/// Up to five of the places of an axis, each in the middle of its cell.
+/// Up to five places of an axis, each in the middle of its cell.
 fn ticks(places: &[f64]) -> Vec<(f64, String)> {
     let n = places.len();
     let some = n.min(5);

@@ -1,4 +1,4 @@
-//! The names of several series, from the top.
+//! The legend: the names of several series, from the top.
 
 use super::font::{fitting, width};
 use super::picture::{Anchor, At, Color, LINE, Picture, WIDTH};
@@ -16,7 +16,7 @@ pub(super) fn height(series: &[Series]) -> i32 {
     places(series).last().map_or(0, |(_, (_, y))| y + LINE / 2 + 4)
 }
 
-/// The names and their places; none for a single one, which the title names.
+/// The names with their places; none for a single series, which the title names.
 fn places(series: &[Series]) -> Vec<(String, At)> {
     if series.len() < 2 {
         return Vec::new();

@@ -1,6 +1,7 @@
-//! Figures: as SVG in the colors of the page or their own, and as PNG.
+//! Figures: as SVG, with the colors of the page or with their own, and as PNG.
 //!
-//! A chart becomes a [`Picture`] of a few kinds of shapes, which is written as SVG or painted.
+//! A chart becomes a [`Picture`], which consists of a few kinds of shapes. The picture is written
+//! as SVG or painted.
 
 mod accuracies;
 mod curves;
@@ -18,13 +19,13 @@ use self::svg::Place;
 use crate::chart::{Chart, Plot};
 use crate::png;
 
-/// A figure as a file of its own.
+/// A figure as an SVG file.
 pub(crate) fn svg(chart: &Chart) -> String {
     picture(chart).svg(&Place::File)
 }
 
-/// A figure as part of a page, which names the colors; with the title that screen readers read, and
-/// the id of that.
+/// A figure as SVG within a page, which defines the colors. `title` is the text for screen readers,
+/// and `id` is the id of that title.
 pub(crate) fn inline_svg(chart: &Chart, id: &str, title: &str) -> String {
     picture(chart).svg(&Place::Page { id, title })
 }

@@ -1,29 +1,30 @@
-//! What a figure is drawn of: lines, bars, areas, marks, text and images, in whole pixels.
+//! Pictures: lines, bars, areas, marks, text and images, in whole pixels.
 
 use super::font;
 use crate::chart::Style;
 use image::RgbImage;
 
-/// Width of every figure. It is twice what a page shows, so that whole pixels are fine enough.
+/// The width of every figure in pixels. It is twice the width in a page, so that whole pixels are
+/// fine enough.
 pub(super) const WIDTH: i32 = 880;
-/// Height of a line of text.
+/// The height of a line of text in pixels.
 pub(super) const LINE: i32 = 38;
 
-/// Pixels from the left and from the top.
+/// A point: pixels from the left and from the top.
 pub(super) type At = (i32, i32);
 
-/// A color by its use, so that each form of a figure has its own.
+/// A color, named by its use, because each format of a figure has colors of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Color {
     Ink,
     Muted,
     Grid,
     Paper,
-    /// One of the colors of series, by its number.
+    /// A color of the series, by its number.
     Series(usize),
 }
 
-/// Which point of a text its place is.
+/// The point of a text that lies at its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Anchor {
     Left,
@@ -31,7 +32,7 @@ pub(super) enum Anchor {
     Right,
 }
 
-/// The lengths of dashes and gaps; empty for a line drawn through.
+/// The lengths of dashes and gaps; empty for a solid line.
 pub(super) type Dashes = &'static [i32];
 
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ pub(super) enum Shape {
         width: i32,
         dashes: Dashes,
     },
-    /// What is inside of corners.
+    /// The area between corners.
     Area {
         corners: Vec<At>,
         color: Color,
@@ -54,14 +55,14 @@ pub(super) enum Shape {
         radius: i32,
         color: Color,
     },
-    /// A line of text, whose baseline is at its place.
+    /// A line of text; its place is on the baseline.
     Text {
         text: String,
         at: At,
         anchor: Anchor,
         color: Color,
     },
-    /// An image, each of whose pixels becomes a rectangle.
+    /// An image; each of its pixels becomes a rectangle.
     Image {
         image: RgbImage,
         at: At,
@@ -69,7 +70,7 @@ pub(super) enum Shape {
     },
 }
 
-/// A figure on paper of [`WIDTH`] and a height, its shapes from the lowest to the uppermost.
+/// A figure on paper of [`WIDTH`] and a height, with its shapes from the lowest to the topmost.
 #[derive(Clone, Debug)]
 pub(super) struct Picture {
     pub(super) height: i32,
@@ -81,7 +82,7 @@ impl Picture {
         Self { height, shapes: Vec::new() }
     }
 
-    /// A text in the middle of the line at this height.
+    /// Adds a text whose line is centred at this height.
     pub(super) fn text(&mut self, text: &str, (x, y): At, anchor: Anchor, color: Color) {
         if !text.is_empty() {
             let at = (x, y + font::HALF);
@@ -89,7 +90,7 @@ impl Picture {
         }
     }
 
-    /// A line drawn through.
+    /// Adds a solid line.
     pub(super) fn line(&mut self, points: Vec<At>, color: Color, width: i32) {
         self.shapes.push(Shape::Line { points, color, width, dashes: &[] });
     }
@@ -99,7 +100,7 @@ impl Picture {
         self.shapes.push(Shape::Area { corners, color, opacity: 0.28 });
     }
 
-    /// What lies between the ends of intervals.
+    /// Adds the area between the ends of intervals.
     pub(super) fn band(&mut self, corners: Vec<At>, color: Color) {
         self.shapes.push(Shape::Area { corners, color, opacity: 0.14 });
     }
@@ -108,7 +109,7 @@ impl Picture {
         self.shapes.push(Shape::Image { image, at, size });
     }
 
-    /// The line of a series: drawn through, dashed or dotted, and thinner when its pattern repeats.
+    /// Adds the line of a series: solid, dashed or dotted, and thinner if its pattern repeats.
     pub(super) fn curve(&mut self, points: Vec<At>, style: Style) {
         let dashes: Dashes = match style.shape % 4 {
             0 => &[],
@@ -121,7 +122,7 @@ impl Picture {
         self.shapes.push(Shape::Line { points, color, width, dashes });
     }
 
-    /// The mark of a series: circle, square, triangle or diamond, filled or hollow.
+    /// Adds the mark of a series: a circle, square, triangle or diamond, filled or hollow.
     pub(super) fn mark(&mut self, at: At, style: Style) {
         self.symbol(at, style.shape, Color::Series(style.color), 1.0);
         if !style.filled {

@@ -1,4 +1,4 @@
-//! A picture as pixels.
+//! Painting of a picture as pixels.
 
 use super::font;
 use super::picture::{Anchor, At, Color, Picture, Shape, WIDTH};
@@ -16,7 +16,7 @@ impl Picture {
         canvas.fill(paint(Color::Paper, 1.0).1);
         self.shapes.iter().for_each(|shape| draw(&mut canvas, shape));
         let mut image = RgbImage::new(width, height);
-        // Paper covers all, so that every pixel is opaque.
+        // The paper covers everything, so every pixel is opaque.
         for (to, from) in image.chunks_exact_mut(3).zip(canvas.data().chunks_exact(4)) {
             to.copy_from_slice(&from[..3]);
         }
@@ -79,7 +79,7 @@ fn path(points: &[At], closed: bool) -> Option<Path> {
     path.finish()
 }
 
-/// The outlines of a text; `None` of one without ink.
+/// The outlines of a text; `None` if the text has no visible letter.
 fn letters(text: &str, (x, y): At, anchor: Anchor) -> Option<Path> {
     let before = match anchor {
         Anchor::Left => 0.0,
@@ -89,7 +89,7 @@ fn letters(text: &str, (x, y): At, anchor: Anchor) -> Option<Path> {
     font::outline(text, (x as f32 - before, y as f32))
 }
 
-/// Puts an image into a rectangle that lies within the canvas, each of its pixels as it is.
+/// Copies an image into a rectangle that lies within the canvas, each of its pixels unchanged.
 fn copy(canvas: &mut Pixmap, image: &RgbImage, (left, top): At, (width, height): At) {
     let across = canvas.width() as usize;
     let [left, top, width, height] = [left, top, width, height].map(|length| length as usize);

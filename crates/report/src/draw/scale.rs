@@ -1,4 +1,4 @@
-//! An axis: the places of numbers on it, and which numbers are written.
+//! The scale of an axis: the places of its numbers, and which numbers are written.
 
 use crate::format;
 use cni_evaluation::Axis;
@@ -6,16 +6,17 @@ use cni_evaluation::Axis;
 /// An axis with its range.
 pub(super) struct Scale {
     logarithmic: bool,
-    /// The place of zero, and of what is below it, on a logarithmic axis.
+    /// The place of zero and of negative values on a logarithmic axis.
     floor: f64,
     low: f64,
     high: f64,
-    /// The numbers that are written, ascending: their places from 0 to 1 and their words.
+    /// The numbers that are written, ascending: their places from 0 to 1, and their text.
     pub(super) ticks: Vec<(f64, String)>,
 }
 
 impl Scale {
-    /// An axis for all the values. `spare` is left free at both ends, as a share of the range.
+    /// The scale of an axis for all the values. `spare` is the margin at both ends, as a share of
+    /// the range.
     pub(super) fn new(axis: &Axis, values: &[f64], spare: f64) -> Self {
         let mut places: Vec<f64> = values.to_vec();
         places.sort_by(f64::total_cmp);
@@ -34,7 +35,7 @@ impl Scale {
         } else if share {
             (scale.low, scale.high) = (0.0, 1.0);
         } else if let (Some(first), Some(last)) = (places.first(), places.last()) {
-            // Zero belongs to an axis whose values are not far from it.
+            // Zero belongs on the axis if the values are not far from it.
             let near = *first > 0.0 && *first < 0.5 * last;
             (scale.low, scale.high) = (if near { 0.0 } else { *first }, *last);
         }
@@ -80,7 +81,7 @@ impl Scale {
     }
 }
 
-/// Four to eight round numbers of a range, whole ones for a count.
+/// Four to eight round numbers of a range, whole numbers for a count.
 fn nice(low: f64, high: f64, whole: bool) -> Vec<f64> {
     let rough = (high - low) / 7.0;
     let power = 10f64.powf(rough.log10().floor());

@@ -1,4 +1,4 @@
-//! A picture as SVG.
+//! Writing of a picture as SVG.
 
 use super::font::EM;
 use super::picture::{Anchor, At, Color, Picture, Shape, WIDTH};
@@ -6,12 +6,12 @@ use super::theme::hex;
 use crate::png;
 use std::fmt::Write as _;
 
-/// The place of a figure.
+/// The destination of a figure.
 pub(super) enum Place<'a> {
-    /// In a file of its own, with its own colors and font.
+    /// A file of its own, with its own colors and font.
     File,
-    /// In a page, whose style names the colors and the font. The title says what it shows to those
-    /// who do not see it, and has the id.
+    /// A page, whose style defines the colors and the font. The title describes the figure to
+    /// readers who do not see it, and has the id.
     Page { id: &'a str, title: &'a str },
 }
 
@@ -23,7 +23,7 @@ impl Picture {
     }
 }
 
-/// Writes elements, one to a line.
+/// A writer of elements, one on each line.
 struct Writer<'a> {
     text: String,
     place: &'a Place<'a>,
@@ -153,7 +153,7 @@ fn list(points: &[At]) -> String {
     points.iter().map(|(x, y)| format!("{x},{y}")).collect::<Vec<_>>().join(" ")
 }
 
-/// Writes text in which no letter is markup. XML forbids control characters even as entities.
+/// Escapes text, so that no letter is markup. XML forbids control characters even as entities.
 fn escape(to: &mut String, text: &str) {
     for letter in text.chars() {
         match letter {

@@ -1,9 +1,9 @@
-//! Colors that those who are colour-blind can tell apart, on paper, on a bright screen and on a
-//! dark one.
+//! Colors that colour-blind readers can tell apart, on paper, on a bright screen and on a dark one.
 
 use super::picture::Color;
 
-/// The palette of Okabe and Ito, the strong ones first, without the yellow that paper swallows.
+/// The palette of Okabe and Ito, the strong colors first, without the yellow, which is hardly
+/// visible on paper.
 pub(super) const SERIES: [[u8; 3]; 6] = [
     [0x00, 0x72, 0xB2],
     [0xD5, 0x5E, 0x00],
@@ -13,7 +13,7 @@ pub(super) const SERIES: [[u8; 3]; 6] = [
     [0x56, 0xB4, 0xE9],
 ];
 
-/// A color of a figure outside of a page, as red, green and blue.
+/// The color of a figure outside of a page, as red, green and blue.
 pub(super) fn rgb(color: Color) -> [u8; 3] {
     match color {
         Color::Ink => [0x1B, 0x1F, 0x24],
@@ -24,14 +24,14 @@ pub(super) fn rgb(color: Color) -> [u8; 3] {
     }
 }
 
-/// The same as SVG writes it.
+/// The same color in the notation of SVG.
 pub(super) fn hex(color: Color) -> String {
     let [r, g, b] = rgb(color);
     format!("#{r:02X}{g:02X}{b:02X}")
 }
 
-/// The color of a value between the lowest and the highest: dark to bright if all have one sign,
-/// else blue over white to red with zero in the middle.
+/// The color of a value between the lowest and the highest: from dark to bright if all values have
+/// one sign, else from blue over white to red, with white at zero.
 pub(super) fn shade(value: f64, [low, high]: [f64; 2]) -> [u8; 3] {
     const VIRIDIS: [[u8; 3]; 6] = [
         [0x44, 0x01, 0x54],

@@ -1,4 +1,4 @@
-//! The parts of a page.
+//! Blocks of a document as HTML.
 
 use super::checks::{check_view, overview};
 use super::table::{badge, table};
@@ -7,7 +7,8 @@ use crate::document::{Block, ExampleView};
 use crate::{draw, format, png};
 use maud::{Markup, PreEscaped, html};
 
-/// Most lines of a figure's table that a page holds; of more it names the file.
+/// The largest number of lines of a figure's table in the page. A longer table is replaced by the
+/// name of its file.
 const LINES: usize = 120;
 
 pub(super) fn block(part: &Block) -> Markup {

@@ -1,11 +1,11 @@
-//! The checks in a page.
+//! Checks as HTML.
 
 use super::table::{badge, table};
 use crate::document::CheckView;
 use crate::table::{Cell, Table};
 use maud::{Markup, html};
 
-/// Of one model a list in columns, of several a table.
+/// The overview of the checks: a list in columns for one model, a table for several.
 pub(super) fn overview(checks: &Table) -> Markup {
     let entries: Option<Vec<_>> = checks.rows.iter().map(|row| entry(row)).collect();
     let Some(entries) = entries else {

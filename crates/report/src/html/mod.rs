@@ -1,4 +1,4 @@
-//! A report as a page.
+//! HTML of a report.
 
 mod blocks;
 mod checks;

@@ -1,4 +1,4 @@
-//! Tables of a page, and the verdicts in them.
+//! Tables and verdicts as HTML.
 
 use crate::format;
 use crate::table::{Cell, Table};

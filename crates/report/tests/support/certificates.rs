@@ -1,4 +1,4 @@
-//! Certificates that no smoothing made, with numbers that fit together.
+//! Synthetic certificates whose numbers fit together.
 
 use cni_attacks::{Norm, Passes, Threat};
 use cni_evaluation::{CertificateRecord, Evaluated, Point, RowCertificate, clopper_pearson};

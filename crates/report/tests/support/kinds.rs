@@ -4,7 +4,7 @@ use super::{certified, deterministic, in_cascade, stochastic};
 use cni_evaluation::{Evaluated, Figure};
 use cni_report::Report;
 
-/// A name with a meaning to HTML, Markdown, CSV and shells, if any of them takes it for its own.
+/// A name that would have a meaning in HTML, Markdown, CSV and shells, if it were not escaped.
 pub const HOSTILE: &str = "<script>alert(1)</script> | `x` *y* [z](w) \"q\" =1+1, Ünï 模型";
 
 /// Reports of all kinds, by name.

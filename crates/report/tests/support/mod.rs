@@ -1,4 +1,4 @@
-//! Records that no model made: every field filled, every number from a key. One file, because a
+//! Synthetic records: every field is filled, and every number comes from a key. One file, because a
 //! record is one value.
 #![allow(dead_code)]
 
@@ -19,7 +19,7 @@ pub mod page;
 const CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// The attacks of a synthetic suite and how much each lowers the logit of being right.
+/// The attacks of a synthetic suite, and the amount by which each lowers the logit of being right.
 const SUITE: [(&str, f64); 5] = [
     ("Random-10", 0.1),
     ("FGSM", 0.9),
@@ -28,12 +28,12 @@ const SUITE: [(&str, f64); 5] = [
     ("Square-1000", 1.7),
 ];
 
-/// A model without noise: one draw, no checks, nothing optional.
+/// A model without noise: one draw, no checks, no optional field.
 pub fn deterministic(name: &str, examples: usize) -> Evaluated {
     evaluated(name, examples, 1, 11)
 }
 
-/// A model with noise and everything that a record can hold.
+/// A model with noise, and every optional field.
 pub fn stochastic(name: &str, examples: usize) -> Evaluated {
     let mut evaluated = evaluated(name, examples, 20, 12);
     let Evaluated { record, gallery, .. } = &mut evaluated;
@@ -111,7 +111,7 @@ fn states(accuracy: &mut Accuracy) {
 
 fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated {
     let key = Key::new(seed);
-    // Examples are the same for every model, and so is their difficulty.
+    // Examples, and their difficulty, are the same for every model.
     let difficulty = host_normal(Key::new(1), 0..examples as u64);
     let luck = host_normal(key.child(1), 0..draws as u64);
     let judged = |kind: u64, harm: f64| -> Vec<Vec<bool>> {

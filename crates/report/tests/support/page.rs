@@ -1,15 +1,15 @@
-//! What holds for every page.
+//! Properties of every page.
 
 use scraper::{ElementRef, Html, Selector};
 use std::collections::HashSet;
 
-/// The elements that a selector names.
+/// The elements that match a selector.
 pub fn selected<'a>(page: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
     let selector = Selector::parse(selector).unwrap();
     page.select(&selector).collect()
 }
 
-/// All that a reader of pages, a screen reader or a network would object to.
+/// Asserts that a reader, a screen reader and a network have nothing to object to.
 pub fn assert_sound(name: &str, html: &str) {
     let page = Html::parse_document(html);
     assert!(page.errors.is_empty(), "{name}: {:?}", page.errors);

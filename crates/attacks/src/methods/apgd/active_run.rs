@@ -89,7 +89,7 @@ impl ActiveRun {
     }
 }
 
-/// How many coordinates of each image differ from the original.
+/// The number of coordinates of each image that differ from the original.
 pub(super) fn moved(images: &Tensor<4>, clean: &Tensor<4>) -> Vec<f64> {
     let [batch, ..] = images.dims();
     let differ = images.clone().not_equal(clean.clone()).int();

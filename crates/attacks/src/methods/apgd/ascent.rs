@@ -29,7 +29,7 @@ pub(super) struct Ascent {
     pub last: bool,
 }
 
-/// Where a run starts, in its ball.
+/// The start of a run in its ball.
 pub(super) enum Start {
     /// At a random point. In L1 the first steps move a fifth of the coordinates.
     Fresh(Tensor<4>),

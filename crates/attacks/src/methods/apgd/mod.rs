@@ -98,8 +98,8 @@ impl Apgd {
 
     /// On the targeted form of the difference of logits ratio,
     /// [`PairLoss::Dlr`](crate::PairLoss::Dlr), towards each of the nine most likely wrong classes,
-    /// or all where there are fewer. Wants four classes. Of a [`Goal::Target`](crate::Goal::Target)
-    /// that class is the only one.
+    /// or all if there are fewer. Needs four classes. For a [`Goal::Target`](crate::Goal::Target),
+    /// that class is the only target.
     pub fn targeted(threat: Threat) -> Self {
         Self::new(threat, ObjectiveKind::Targets(9))
     }

@@ -19,7 +19,7 @@ struct Row {
     last: f64,
     best: f64,
     best_at_check: f64,
-    /// How often the score has risen since the last checkpoint.
+    /// The number of rises of the score since the last checkpoint.
     rises: usize,
     halved: bool,
 }
@@ -38,7 +38,8 @@ impl Schedule {
             best: score,
             best_at_check: score,
             rises: 0,
-            // The authors' start: a first checkpoint never halves for want of a new best.
+            // The authors start like this, so that no row halves at the first checkpoint because
+            // its best score is unchanged.
             halved: true,
         };
         Self { rho, gap, shrink, least, since: 0, rows: scores.iter().map(row).collect() }
@@ -109,7 +110,7 @@ struct SparseRow {
     step: f64,
     /// The share of coordinates that a step moves.
     share: f64,
-    /// How many coordinates the best point had moved at the last checkpoint.
+    /// The number of coordinates that the best point had moved at the last checkpoint.
     moved: f64,
     best: f64,
 }
@@ -140,7 +141,7 @@ impl SparseSchedule {
         self.rows.iter().map(|row| row.step).collect()
     }
 
-    /// How many coordinates a step of each row moves.
+    /// The number of coordinates that a step of each row moves.
     pub fn shares(&self) -> Vec<usize> {
         let count = |row: &SparseRow| {
             let left =

@@ -9,7 +9,7 @@ impl FromSpec for Apgd {
     const NAME: &'static str = "apgd";
 
     fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
-        // Records before version 0.2 have the loss, or the targets, within `climb`.
+        // Records before version 0.2 have the loss, or the targets, in an object named `climb`.
         of.flatten("climb");
         of.rename("enlarged", "use_larger_epsilons");
         let threat = of.need("threat")?;
@@ -43,13 +43,13 @@ impl Apgd {
             ObjectiveKind::Targets(_) => Err(AttackError::Unused {
                 field: "loss",
                 got: format!("{loss:?}"),
-                wanted: "none: a targeted APGD climbs the targeted DLR loss",
+                wanted: "none: a targeted APGD raises the targeted DLR loss",
             }),
         }
     }
 
-    /// How many target classes are tried; an error if it is zero, and unless the attack is a
-    /// [`targeted`](Self::targeted) one.
+    /// The number of target classes that are tried; an error if it is zero, or if the attack is not
+    /// [`targeted`](Self::targeted).
     pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
         let targets = at_least_one("targets", targets)?;
         match self.kind {
@@ -72,11 +72,12 @@ impl Apgd {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
 
-    /// The share of rises below which a step halves; an error unless in [0, 1], and in the L1 norm,
-    /// whose steps follow how sparse the best point is.
+    /// The share ρ: a step halves if the score rose in no more than this share of the iterations;
+    /// an error unless in [0, 1]. In the L1 norm it is always an error, since steps there depend on
+    /// how sparse the best point is.
     pub fn with_rho(self, rho: f64) -> Result<Self, AttackError> {
         if self.threat.norm() == Norm::L1 {
-            let wanted = "none: in the L1 norm no step halves for want of rises";
+            let wanted = "none: in the L1 norm steps do not depend on how often the score rises";
             return Err(AttackError::Unused { field: "rho", got: rho.to_string(), wanted });
         }
         Ok(Self { rho: within("rho", rho, |rho| (0.0..=1.0).contains(&rho), "0 to 1")?, ..self })
@@ -89,7 +90,7 @@ impl Apgd {
     }
 
     /// The number of draws behind each score of a stochastic model; an error if it is zero.
-    /// Otherwise as many as behind each gradient.
+    /// Default: as many as behind each gradient.
     pub fn with_score_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { score_draws: Some(at_least_one("score_draws", draws)?), ..self })
     }

@@ -135,8 +135,8 @@ mod tests {
         Tensor::from_data(list::<i64>(values).as_slice(), &Device::flex())
     }
 
-    /// By the code of pyautoattack from the same start; `tests/reference/apgd_l1.py` made the
-    /// numbers.
+    /// The reference is the code of pyautoattack from the same start; `tests/reference/apgd_l1.py`
+    /// made the numbers.
     #[test]
     fn runs_in_l1_are_those_of_the_reference_to_rounding() {
         let data: Value = serde_json::from_str(&std::fs::read_to_string(DATA).unwrap()).unwrap();

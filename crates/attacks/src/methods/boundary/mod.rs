@@ -17,35 +17,38 @@ use serde::Serialize;
 /// The Boundary attack (Brendel et al., arXiv 1712.04248, algorithm 1), in L2.
 ///
 /// The attack only uses decisions: whether an image reaches the goal. It starts at a random image
-/// that does, and moves it near the boundary by ten halvings of the way to the original. Each of 25
-/// 000 steps draws a direction across the line to the original, takes a step of 0.01 of the
-/// distance along it, returns to the sphere around the original, and goes 0.01 of the distance
-/// towards the original. If the new image is adversarial and nearer, the next step starts there.
+/// that does, and moves it near the boundary by ten halvings of the way to the original. Each of
+/// 25 000 steps draws a random direction orthogonal to the line to the original, takes a step of
+/// 0.01 of the distance along it, returns to the sphere around the original, and goes 0.01 of the
+/// distance towards the original. If the new image is adversarial and nearer, the next step starts
+/// there.
 ///
-/// Every tenth step also asks about the image on the sphere. Both sizes grow by the factor 1.5
-/// where more than half of the last 100 such images were adversarial, and shrink by it where fewer
-/// than a fifth were; the way towards the original does so by itself where more than a quarter, or
-/// fewer than a tenth, of the last 30 whole steps were. An example leaves once its way towards the
-/// original is shorter than 1e-7 of the distance.
+/// Every tenth step also asks whether the image on the sphere is adversarial. Both step sizes grow
+/// by the factor 1.5 if more than half of the last 100 such images were adversarial, and shrink by
+/// it if fewer than a fifth were. The step towards the original also grows by this factor if more
+/// than a quarter of the last 30 whole steps were adversarial, and shrinks by it if fewer than a
+/// tenth were. An example leaves once its step towards the original is shorter than 1e-7 of the
+/// distance.
 ///
 /// The result is the nearest image if its distance is at most the threat's ε, otherwise the
 /// original. Images that reach the goal already stay as they are, and so do images without an
-/// adversarial start; for a target class that may be most of them, unless [images of
-/// it](Self::with_starts) are given.
+/// adversarial start. For a target class these may be most images, unless [images of that
+/// class](Self::with_starts) are given to start from.
 ///
-/// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the
-/// same draws throughout, so that the boundary holds still. A budget of forward passes is kept to
-/// the pass.
+/// A stochastic model decides by vote: an image counts as adversarial if it is so in more than half
+/// of `draws` draws of the noise. The draws are the same throughout, so that the boundary does not
+/// move. A budget of forward passes is kept exactly.
 ///
-/// By its authors' measurements [`HopSkipJump`](crate::HopSkipJump) comes as near with far fewer
-/// decisions.
+/// [`HopSkipJump`](crate::HopSkipJump) comes as near with far fewer decisions, by the measurements
+/// of its authors.
 ///
 /// # Deviations
 ///
-/// Steps, windows and rates are those of foolbox's `BoundaryAttack`. There one direction serves a
-/// whole batch, and an example whose steps have become short returns where they grow again while
-/// others still walk; here an example's result does not depend on its batch. Its start is the first
-/// adversarial of 51 points of the way from the original.
+/// Step sizes, windows and rates are those of foolbox's `BoundaryAttack`. There, one direction
+/// serves a whole batch, and an example that has left returns if its steps grow again while others
+/// still walk. Here an example's result does not depend on its batch. There, the start is not found
+/// by halvings: it is the first adversarial one of 51 points on the line from the original to a
+/// random image.
 ///
 /// ```
 /// use cni_attacks::{Attack, BoundaryAttack, Threat};
@@ -69,7 +72,7 @@ pub struct BoundaryAttack {
     decisions: Decisions,
 }
 
-/// How often the way from the start to the original is halved.
+/// The number of halvings of the way from the start to the original.
 const HALVINGS: usize = 10;
 
 impl BoundaryAttack {
@@ -96,8 +99,9 @@ impl BoundaryAttack {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The sizes of the first steps across and towards, as shares of the distance; an error unless
-    /// the first is above 0, and the second above 0 and below 1.
+    /// The sizes of the first step across the line to the original and of the first step towards
+    /// it, as shares of the distance; an error unless the first is above 0, and the second above 0
+    /// and below 1.
     pub fn with_step_sizes(self, across: f64, towards: f64) -> Result<Self, AttackError> {
         let across = within("across", across, |size| size > 0.0, "above 0")?;
         let part = |size| size > 0.0 && size < 1.0;
@@ -105,37 +109,37 @@ impl BoundaryAttack {
         Ok(Self { across, towards, ..self })
     }
 
-    /// The factor by which steps grow and shrink; an error unless above 1.
+    /// The factor by which step sizes grow and shrink; an error unless above 1.
     pub fn with_adaptation(self, factor: f64) -> Result<Self, AttackError> {
         let adaptation = within("adaptation", factor, |factor| factor > 1.0, "above 1")?;
         Ok(Self { adaptation, ..self })
     }
 
-    /// The number of steps from one that adapts the sizes to the next; an error if it is zero. Each
-    /// such step asks for two decisions.
+    /// The number of steps from one adaptation of the step sizes to the next; an error if it is
+    /// zero. A step that adapts them asks for two decisions.
     pub fn with_interval(self, interval: usize) -> Result<Self, AttackError> {
         Ok(Self { interval: at_least_one("interval", interval)?, ..self })
     }
 
-    /// The share of the distance below which the way towards the original ends the walk, 0 for
-    /// never; an error unless at least 0.
+    /// The size of the step towards the original, as a share of the distance, below which an
+    /// example's walk ends; 0 for never; an error unless at least 0.
     pub fn with_convergence(self, share: f64) -> Result<Self, AttackError> {
         let convergence = within("convergence", share, |share| share >= 0.0, "at least 0")?;
         Ok(Self { convergence, ..self })
     }
 
-    /// How many random images are tried as a start; an error if it is zero.
+    /// The largest number of random images that are tried as a start; an error if it is zero.
     pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_tries(tries)?, ..self })
     }
 
     /// Images to start from, `[any, channels, height, width]` with pixels in [0, 1], tried in their
-    /// order before random ones: a targeted attack wants some of every class.
+    /// order before random ones: a targeted attack needs some of every target class.
     ///
     /// # Errors
     ///
-    /// If there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
-    /// 1e-6 is clipped.
+    /// If there is no image, or if a pixel is not finite or outside [0, 1]. A pixel that is outside
+    /// by at most 1e-6 is clipped.
     pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_starts(starts)?, ..self })
     }

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 /// The number of steps across, and of whole steps, over which rates of success are measured.
 const WINDOWS: [usize; 2] = [100, 30];
 
-/// The rates of success below which steps shrink and above which they grow: a boundary that is
-/// flat at the scale of the steps across lets half of them succeed.
+/// The rates of success of steps across, below which steps shrink and above which they grow: if the
+/// boundary is flat at the scale of these steps, half of them succeed.
 const ACROSS: [f64; 2] = [0.2, 0.5];
 const WHOLE: [f64; 2] = [0.1, 0.25];
 

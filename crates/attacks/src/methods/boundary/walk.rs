@@ -14,7 +14,7 @@ pub(super) struct Walk<'a> {
     attack: &'a BoundaryAttack,
     vote: Vote,
     batch: AttackBatch,
-    /// The nearest adversarial images so far, from which the steps go.
+    /// The nearest adversarial images so far, from which steps start.
     x: Tensor<4>,
     distances: Vec<f64>,
     paces: Vec<Pace>,
@@ -88,7 +88,7 @@ impl<'a> Walk<'a> {
         let lists = [votes.clone(), across.unwrap_or(votes), distance];
         let [votes, across, distances] = access.read(lists)?;
         let [whole, across] = [votes, across].map(|votes| self.vote.decided(votes));
-        // Nearer by construction, but for rounding.
+        // The image is nearer by construction, except for rounding.
         let nearer = distances.iter().zip(&self.distances).map(|(new, old)| new < old);
         let better: Vec<bool> =
             nearer.zip(&whole).map(|(nearer, whole)| nearer && *whole).collect();
@@ -105,8 +105,8 @@ impl<'a> Walk<'a> {
         Ok(true)
     }
 
-    /// Images as far from the originals as `x`, a step away across the line to them, and these
-    /// moved towards the originals.
+    /// The candidates of a step: first the images on the sphere, as far from the originals as `x`
+    /// and a step away across the line to them; second the same images moved towards the originals.
     fn candidates(&self, draws: Tensor<4>) -> [Tensor<4>; 2] {
         let dtype = self.x.dtype();
         let [clean, x, draws] =
@@ -163,8 +163,8 @@ mod tests {
         Tensor::from_data(data, (&Device::flex(), DType::F64))
     }
 
-    /// By the code of foolbox from the same starts along the same draws, in double precision;
-    /// `tests/reference/boundary.py` made the numbers.
+    /// The reference is foolbox's code from the same starts along the same draws, in double
+    /// precision; `tests/reference/boundary.py` made the numbers.
     #[test]
     fn walks_are_those_of_the_reference_to_rounding() {
         let data: Value = serde_json::from_str(&std::fs::read_to_string(DATA).unwrap()).unwrap();

@@ -1,5 +1,5 @@
-//! Carlini and Wagner's attack in L2: distance and margin in one loss, whose balance is searched
-//! for.
+//! Carlini and Wagner's attack in L2: one loss of distance and margin, with a search for the weight
+//! of the margin.
 
 use super::slope_of_shortfall;
 use super::variable::Variable;
@@ -24,11 +24,11 @@ use serde::Serialize;
 /// until one does, then by bisection. The nearest image found in any iteration with a margin of at
 /// least κ is the result, if it is within the threat, otherwise the original.
 ///
-/// Settings and search are those of foolbox's `L2CarliniWagnerAttack`, whose runs have 10 000
-/// iterations, without its `abort_early`. An image that reaches the goal already stays as it is. If
-/// the model is stochastic, the mean logits over `draws` draws, the same for all images, decide
-/// whether an image is adversarial; if it is not, the forward pass of the gradient decides. If the
-/// caller wants early stopping, examples leave between two runs.
+/// Settings and search are those of foolbox's `L2CarliniWagnerAttack`, except that its runs have
+/// 10 000 iterations, and that its `abort_early` is left out here. An image that reaches the goal
+/// already stays as it is. If the model is stochastic, the mean logits over `draws` draws, the same
+/// for all images, decide whether an image is adversarial; if it is not, the forward pass of the
+/// gradient decides. If the caller wants early stopping, examples leave between two runs.
 ///
 /// ```
 /// use cni_attacks::{Attack, CarliniWagner, Threat};
@@ -72,13 +72,13 @@ impl CarliniWagner {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, each with another `c`; an error if it is zero. From ten on the last is
-    /// with the least `c` that is known to do, or 1e10.
+    /// The number of runs, each with another `c`; an error if it is zero. With ten runs or more,
+    /// the last has the least `c` that is known to reach the goal, or 1e10 if none is known.
     pub fn with_search_steps(self, search_steps: usize) -> Result<Self, AttackError> {
         Ok(Self { search_steps: at_least_one("search_steps", search_steps)?, ..self })
     }
 
-    /// Adam's step in `w`; an error unless finite and positive.
+    /// The learning rate of Adam, in units of `w`; an error unless finite and positive.
     pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
         if !(step_size.is_finite() && step_size > 0.0) {
             return Err(AttackError::StepSize { got: step_size });
@@ -86,27 +86,27 @@ impl CarliniWagner {
         Ok(Self { step_size, ..self })
     }
 
-    /// The first `c`; an error unless above 0.
+    /// The weight `c` of the margin in the first run; an error unless above 0.
     pub fn with_initial_constant(self, constant: f64) -> Result<Self, AttackError> {
         let initial_constant = within("initial_constant", constant, |c| c > 0.0, "above 0")?;
         Ok(Self { initial_constant, ..self })
     }
 
-    /// The margin κ by which the goal is to be reached, in units of the logits; an error unless at
-    /// least 0.
+    /// The margin κ that an image must have to count as adversarial, in units of the logits; an
+    /// error unless at least 0.
     pub fn with_confidence(self, confidence: f64) -> Result<Self, AttackError> {
         let confidence = within("confidence", confidence, |k| k >= 0.0, "at least 0")?;
         Ok(Self { confidence, ..self })
     }
 
-    /// The number of draws of the model's noise that each gradient averages over, and each test
-    /// whether an image is adversarial; an error if it is zero.
+    /// The number of draws of the model's noise that are averaged for each gradient, and for each
+    /// test whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// A run with these `c`: which rows reached the goal in it, and whether the budget allows
-    /// another.
+    /// Does a run with these `c`. Returns which rows reached the goal in it, and whether the budget
+    /// allows another run.
     fn descend(
         &self,
         access: &mut ModelAccess<'_>,

@@ -1,5 +1,6 @@
-//! Carlini and Wagner's attack in Linf: a penalty on all that is beyond a bound that is lowered.
-//! Settings and bound are in one file, since each setting is one of the bound's.
+//! Carlini and Wagner's attack in Linf: a penalty on changes beyond a bound, which is lowered again
+//! and again. Bound and attack are in one file, because the settings of the attack are those of the
+//! bound.
 
 mod settings;
 
@@ -21,14 +22,15 @@ use serde::Serialize;
 
 /// The attack of Carlini and Wagner (arXiv 1608.04644, section VI-C), in Linf.
 ///
-/// The largest change of a pixel has a slope in one pixel alone, and a descent along it swings from
-/// pixel to pixel. So a bound τ takes its place: Adam lowers `Σᵢ max(|xᵢ − x₀ᵢ| − τ, 0) + c · max(κ
-/// − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and κ the confidence, over `w` in `x = (1 +
-/// tanh w) / 2`, by steps of 0.005. Where the goal is reached and no pixel has moved by more than
-/// τ, τ becomes 0.9 of the largest change, and the descent begins anew from there; τ is 1 at first.
-/// Where 1000 iterations do not get there `c`, 1e-5 at first, is doubled. An example ends once τ is
-/// at most 1/256, or `c` at least 20. The nearest image found in any iteration with a margin of at
-/// least κ is the result, if it is within the threat, otherwise the original.
+/// The Linf distance has a gradient in a single pixel, the one that has changed most, so that a
+/// descent along it would oscillate between pixels. A bound τ takes its place: Adam lowers `Σᵢ
+/// max(|xᵢ − x₀ᵢ| − τ, 0) + c · max(κ − m(x), 0)`, with `m` the margin of [`Loss::Margin`] and κ
+/// the confidence, over `w` in `x = (1 + tanh w) / 2`, by steps of 0.005. If the goal is reached
+/// and no pixel has moved by more than τ, τ becomes 0.9 of the largest change, and the descent
+/// starts again from there; τ is 1 at first. If 1000 iterations do not reach this, `c`, 1e-5 at
+/// first, is doubled. The search for an example ends once τ is at most 1/256, or `c` at least 20.
+/// The nearest image found in any iteration with a margin of at least κ is the result, if it is
+/// within the threat, otherwise the original.
 ///
 /// An image that reaches the goal already stays as it is. If the model is stochastic, the mean
 /// logits over `draws` draws, the same for all images, decide whether an image is adversarial; if
@@ -37,9 +39,9 @@ use serde::Serialize;
 ///
 /// # Deviations
 ///
-/// Settings are those of the authors' code, `li_attack.py`. There τ is met once the loss before a
-/// step is below 1e-4 of `c` and the image after it reaches the goal; here both are asked of the
-/// same image, and no pixel of it may be beyond τ, as the paper has it. The nearest image of all
+/// Settings are those of the authors' code, `li_attack.py`. There, τ counts as met once the loss
+/// before a step is below 1e-4 of `c` and the image after the step reaches the goal. Here one image
+/// must reach the goal and have no pixel beyond τ, as in the paper. The nearest image of all
 /// iterations counts, not that of the last τ.
 ///
 /// ```
@@ -85,12 +87,12 @@ impl CarliniWagnerLinf {
     }
 }
 
-/// How far an example's pixels may move, and the weight of its margin.
+/// The bound of an example: how far its pixels may move, and the weight of its margin.
 #[derive(Clone, Debug, PartialEq)]
 struct Bound {
     tau: f64,
     constant: f64,
-    /// Iterations with them.
+    /// The number of iterations with this τ and this weight.
     spent: usize,
 }
 
@@ -99,7 +101,7 @@ impl Bound {
         Self { tau: 1.0, constant: attack.initial_constant, spent: 0 }
     }
 
-    /// After an iteration; whether it met the bound.
+    /// Updates the bound after an iteration. Returns whether the iteration met it.
     fn update(&mut self, reached: bool, distance: f64, attack: &CarliniWagnerLinf) -> bool {
         let met = reached && distance <= self.tau;
         self.spent += 1;
@@ -118,7 +120,7 @@ impl Bound {
     }
 }
 
-/// The slope of `Σᵢ max(|xᵢ − x₀ᵢ| − τ, 0)` by the pixels.
+/// The gradient of `Σᵢ max(|xᵢ − x₀ᵢ| − τ, 0)` with respect to the pixels.
 fn slope_beyond(x: &Tensor<4>, origin: &Tensor<4>, bounds: &[Bound]) -> Tensor<4> {
     let change = at_least_single(x.clone()) - at_least_single(origin.clone());
     let taus: Vec<f64> = bounds.iter().map(|bound| bound.tau).collect();
@@ -183,8 +185,8 @@ impl Attack for CarliniWagnerLinf {
         Draws(eot.draws) => Self::with_draws,
     }
 
-    /// Each τ is at most its factor of the one before, and each `c` twice the one before; with none
-    /// of them there are more iterations than one run has.
+    /// An upper bound: each τ is at most `tau_factor` times the one before, each `c` is twice the
+    /// one before, and none of them has more than `steps` iterations.
     fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {
         let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
         let step = self.eot.gradient_cost() + score * u64::from(stochastic);
@@ -209,7 +211,8 @@ impl Attack for CarliniWagnerLinf {
         let mut bounds = vec![Bound::new(self); search.batch.len()];
         let mut variable = Variable::new(&search.batch.images, self.step_size);
         let key = key.named("gradient");
-        // Each τ and each c ends, and so does every example.
+        // The loop ends, since there are finitely many τ and c, each with a limited number of
+        // iterations.
         for step in 0.. {
             if search.is_complete() {
                 break;

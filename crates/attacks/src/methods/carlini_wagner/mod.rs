@@ -13,8 +13,8 @@ use crate::rows::per_row;
 use crate::{AttackError, InputGradient, ModelAccess};
 use burn::tensor::Tensor;
 
-/// The slope of `c · max(κ − m, 0)` by the pixels, with `m` the margin, at images with a known
-/// gradient and evaluation.
+/// The gradient of `c · max(κ − m, 0)` with respect to the pixels, with `m` the margin, at images
+/// with a known gradient of the margin and a known evaluation.
 fn slope_of_shortfall(
     access: &mut ModelAccess<'_>,
     search: &NearestSearch,

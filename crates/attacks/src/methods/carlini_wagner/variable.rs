@@ -9,8 +9,8 @@ use burn::tensor::Tensor;
 /// Keeps the inverse of tanh finite at black and white.
 const INSIDE: f64 = 0.999999;
 
-/// The `w` of images `x = (1 + tanh w) / 2`, which no step leads out of the box, in at least single
-/// precision: in half what keeps the inverse of tanh finite would be one.
+/// The variable `w` of images `x = (1 + tanh w) / 2`, which no step leads out of the box. It has at
+/// least single precision: in half precision [`INSIDE`] would round to one.
 pub(super) struct Variable {
     w: Tensor<4>,
     tanh: Tensor<4>,
@@ -18,18 +18,19 @@ pub(super) struct Variable {
 }
 
 impl Variable {
-    /// Of these images, a little less black and white, with Adam's step in `w`.
+    /// The variable at these images, with black and white pixels moved slightly into the box, and
+    /// with Adam's learning rate in units of `w`.
     pub fn new(images: &Tensor<4>, step_size: f64) -> Self {
         let w = inverse(images);
         Self { tanh: w.clone().tanh(), w, adam: Adam::new(step_size) }
     }
 
-    /// The images.
+    /// The images, in at least single precision.
     pub fn pixels(&self) -> Tensor<4> {
         self.tanh.clone().mul_scalar(0.5).add_scalar(0.5)
     }
 
-    /// Steps against the slope of a loss by the pixels.
+    /// Takes a step against the gradient of a loss with respect to the pixels.
     pub fn descend(&mut self, slope: Tensor<4>) {
         // The chain rule: the slope of (1 + tanh w) / 2 is (1 − tanh² w) / 2.
         let inner = self.tanh.clone().square().neg().add_scalar(1.0).mul_scalar(0.5);
@@ -37,7 +38,7 @@ impl Variable {
         self.tanh = self.w.clone().tanh();
     }
 
-    /// Begins anew at these images, in some of the rows.
+    /// Starts again at these images, in the rows that are marked.
     pub fn restart(&mut self, rows: &[bool], images: &Tensor<4>) {
         if !rows.contains(&true) {
             return;
@@ -47,7 +48,7 @@ impl Variable {
         self.adam.restart(rows);
     }
 
-    /// Goes on with some of the rows.
+    /// Keeps only the given rows.
     pub fn select(&mut self, rows: &Rows) {
         self.w = rows.of(&self.w);
         self.tanh = rows.of(&self.tanh);

@@ -1,5 +1,5 @@
-//! The elastic-net attack: distance in two norms and margin in one loss, whose balance is searched
-//! for.
+//! The elastic-net attack: one loss of the distance in two norms and the margin, with a search for
+//! the weight of the margin.
 
 mod settings;
 
@@ -20,12 +20,13 @@ use serde::{Deserialize, Serialize};
 ///
 /// A run lowers `c · max(κ − m(x), 0) + ‖x − x₀‖₂² + β ‖x − x₀‖₁` within the box, with `m` the
 /// margin of [`Loss::Margin`] and κ the confidence, by 1000 iterations of the fast iterative
-/// shrinkage-thresholding algorithm: a gradient step for the first two terms, and β off the change
-/// of each pixel, which leaves most pixels as they are. The step falls from 0.01 to nothing with
-/// the root of the iterations that are left. Nine such runs search for the least `c` with which the
-/// goal is reached: from 0.001 on by factors of ten until one does, then by bisection. Among the
-/// images within the threat that are found in any iteration with a margin of at least κ, the result
-/// is the one that a rule prefers; where there is none, the original.
+/// shrinkage-thresholding algorithm (FISTA). Each iteration takes a gradient step for the first two
+/// terms, and then shrinks the change of each pixel by β, which leaves most pixels as they are. The
+/// step falls from 0.01 to zero, in proportion to the square root of the number of iterations to
+/// come. Nine such runs search for the least `c` with which the goal is reached: from 0.001 on by
+/// factors of ten until one does, then by bisection. The result is the nearest image within the
+/// threat that any iteration has found with a margin of at least κ, by the
+/// [elastic-net](Self::elastic_net) distance or in [L1](Self::l1); if there is none, the original.
 ///
 /// The gradient is taken ahead of the image, at a point that momentum may carry out of the box. An
 /// image that reaches the goal already stays as it is. If the model is stochastic, the mean logits
@@ -34,10 +35,11 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Deviations
 ///
-/// The paper knows no threat; here only images within it count. Settings and search are those of
-/// foolbox's `EADAttack`, whose runs have 10 000 iterations, without its `abort_early`, by which an
-/// image's result depends on its batch. As there and in the paper, what an iteration takes off is β
-/// and not β times its step, so that fewer pixels change than at the least of the loss.
+/// The paper has no threat; here only images within the threat count. Settings and search are those
+/// of foolbox's `EADAttack`, with two differences: its runs have 10 000 iterations, and its
+/// `abort_early`, which makes an image's result depend on its batch, is left out here. As there and
+/// in the paper, an iteration shrinks changes by β and not by β times its step, so that fewer
+/// pixels change than at the minimum of the loss.
 ///
 /// ```
 /// use cni_attacks::{Attack, Ead, Threat};
@@ -62,7 +64,7 @@ pub struct Ead {
     eot: Eot,
 }
 
-/// By what adversarial images are compared.
+/// The distance that compares adversarial images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Rule {
@@ -71,8 +73,8 @@ enum Rule {
 }
 
 impl Ead {
-    /// The settings above, of which the result is the image of the least elastic-net distance
-    /// `‖x − x₀‖₂² + β ‖x − x₀‖₁`; an error unless the norm is L1.
+    /// The settings above, with the elastic-net rule: the result is the image with the least
+    /// elastic-net distance `‖x − x₀‖₂² + β ‖x − x₀‖₁`. An error unless the norm is L1.
     pub fn elastic_net(threat: Threat) -> Result<Self, AttackError> {
         if threat.norm() != Norm::L1 {
             return Err(AttackError::Norm { got: threat.norm(), wanted: &[Norm::L1] });
@@ -90,13 +92,14 @@ impl Ead {
         })
     }
 
-    /// The same, of which the result is the nearest image in L1.
+    /// The settings above, with the L1 rule: the result is the nearest image in L1. An error unless
+    /// the norm is L1.
     pub fn l1(threat: Threat) -> Result<Self, AttackError> {
         Ok(Self { rule: Rule::L1, ..Self::elastic_net(threat)? })
     }
 
-    /// A run with these `c`: which rows reached the goal in it, and whether the budget allows
-    /// another.
+    /// Does a run with these `c`. Returns which rows reached the goal in it, and whether the budget
+    /// allows another run.
     fn descend(
         &self,
         access: &mut ModelAccess<'_>,
@@ -136,7 +139,7 @@ impl Ead {
         Ok((reached, true))
     }
 
-    /// Takes β off the change of each pixel, down to none, and clips to the box.
+    /// Shrinks the change of each pixel by β, at most to zero, and clips to the box.
     fn shrink(&self, moved: Tensor<4>, origin: &Tensor<4>) -> Tensor<4> {
         let change = moved - origin.clone();
         let size = change.clone().abs().sub_scalar(self.beta).clamp_min(0.0);
@@ -178,7 +181,7 @@ impl Attack for Ead {
         Draws(eot.draws) => Self::with_draws,
     }
 
-    /// Every iterate is asked about, since the gradient is taken ahead of it.
+    /// The cost includes a forward pass for every iterate, since the gradient is taken ahead of it.
     fn cost(&self, _: usize, _: bool) -> Option<Passes> {
         let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
         let step = self.eot.gradient_cost() + score;

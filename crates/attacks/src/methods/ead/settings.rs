@@ -31,13 +31,14 @@ impl Ead {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// The number of runs, each with another `c`; an error if it is zero. From ten on the last is
-    /// with the least `c` that is known to do, or 1e10.
+    /// The number of runs, each with another `c`; an error if it is zero. With ten runs or more,
+    /// the last has the least `c` that is known to reach the goal, or 1e10 if none is known.
     pub fn with_search_steps(self, search_steps: usize) -> Result<Self, AttackError> {
         Ok(Self { search_steps: at_least_one("search_steps", search_steps)?, ..self })
     }
 
-    /// The first step; an error unless finite and positive.
+    /// The length of the first step, as a factor of the gradient; an error unless finite and
+    /// positive.
     pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
         if !(step_size.is_finite() && step_size > 0.0) {
             return Err(AttackError::StepSize { got: step_size });
@@ -45,27 +46,27 @@ impl Ead {
         Ok(Self { step_size, ..self })
     }
 
-    /// The first `c`; an error unless above 0.
+    /// The weight `c` of the margin in the first run; an error unless above 0.
     pub fn with_initial_constant(self, constant: f64) -> Result<Self, AttackError> {
         let initial_constant = within("initial_constant", constant, |c| c > 0.0, "above 0")?;
         Ok(Self { initial_constant, ..self })
     }
 
-    /// The weight β of the L1 norm, and what every iteration takes off the change of a pixel, in
-    /// units of the pixel range; an error unless at least 0.
+    /// The weight β of the L1 norm. It is also the amount by which every iteration shrinks the
+    /// change of a pixel, in units of the pixel range. An error unless at least 0.
     pub fn with_beta(self, beta: f64) -> Result<Self, AttackError> {
         Ok(Self { beta: within("beta", beta, |beta| beta >= 0.0, "at least 0")?, ..self })
     }
 
-    /// The margin κ by which the goal is to be reached, in units of the logits; an error unless at
-    /// least 0.
+    /// The margin κ that an image must have to count as adversarial, in units of the logits; an
+    /// error unless at least 0.
     pub fn with_confidence(self, confidence: f64) -> Result<Self, AttackError> {
         let confidence = within("confidence", confidence, |k| k >= 0.0, "at least 0")?;
         Ok(Self { confidence, ..self })
     }
 
-    /// The number of draws of the model's noise that each gradient averages over, and each test
-    /// whether an image is adversarial; an error if it is zero.
+    /// The number of draws of the model's noise that are averaged for each gradient, and for each
+    /// test whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }

@@ -45,7 +45,7 @@ use serde::Serialize;
 #[serde(tag = "attack", rename = "fab")]
 pub struct Fab {
     threat: Threat,
-    /// How many target classes are tried in turn, instead of all classes at once.
+    /// The number of target classes that are tried in turn, instead of all classes at once.
     targets: Option<usize>,
     steps: usize,
     restarts: usize,
@@ -58,8 +58,8 @@ pub struct Fab {
 }
 
 impl Fab {
-    /// Towards the nearest of all classes, at a gradient for each in each iteration. Has no form
-    /// for a [`Goal::Target`](crate::Goal::Target).
+    /// FAB towards the nearest of all classes, with a gradient for each class in each iteration.
+    /// Has no form for a [`Goal::Target`](crate::Goal::Target).
     pub fn new(threat: Threat) -> Self {
         Self {
             threat,
@@ -75,15 +75,16 @@ impl Fab {
     }
 
     /// FAB-T (Croce and Hein, arXiv 2003.01690, section 4): towards each of the nine most likely
-    /// wrong classes in turn, or all where there are fewer, at one gradient an iteration. Any other
-    /// class than the true one will do as a result. Of a [`Goal::Target`](crate::Goal::Target) it
-    /// is led by the margin of that class over the largest other, and finds that class only.
+    /// wrong classes in turn, or all if there are fewer, with one gradient in each iteration. An
+    /// image in any class but the true one is a result. For a [`Goal::Target`](crate::Goal::Target)
+    /// it follows the margin of that class over the largest other, and only an image in that class
+    /// is a result.
     pub fn targeted(threat: Threat) -> Self {
         Self { targets: Some(9), ..Self::new(threat) }
     }
 
-    /// How many target classes are tried; an error if it is zero, and unless the attack is a
-    /// [`targeted`](Self::targeted) one.
+    /// The number of target classes that are tried; an error if it is zero, or if the attack is not
+    /// [`targeted`](Self::targeted).
     pub fn with_targets(self, targets: usize) -> Result<Self, AttackError> {
         let targets = at_least_one("targets", targets)?;
         match self.targets {
@@ -113,27 +114,27 @@ impl Fab {
         Ok(Self { alpha_max, ..self })
     }
 
-    /// How far a step goes, in units of the way to the boundary; an error unless at least 1.
+    /// The length η of a step, in units of the way to the boundary; an error unless at least 1.
     pub fn with_eta(self, eta: f64) -> Result<Self, AttackError> {
         Ok(Self { eta: within("eta", eta, |eta| eta >= 1.0, "at least 1")?, ..self })
     }
 
-    /// What is kept of the change of an adversarial point in the step back; an error unless in (0,
-    /// 1).
+    /// The share β of the change of an adversarial point that the step back keeps; an error unless
+    /// in (0, 1).
     pub fn with_beta(self, beta: f64) -> Result<Self, AttackError> {
         let beta = within("beta", beta, |b| b > 0.0 && b < 1.0, "above 0 to below 1")?;
         Ok(Self { beta, ..self })
     }
 
-    /// How often, after a run, the segment from the original to the nearest adversarial image is
-    /// halved in search of the boundary, at a forward pass each; zero by default. The paper's final
-    /// search does as much in three steps.
+    /// The number of halvings, after a run, of the segment from the original to the nearest
+    /// adversarial image in search of the boundary. Each takes a forward pass. Default: 0. The
+    /// paper's final search takes three steps.
     pub fn with_bisection(self, steps: usize) -> Self {
         Self { bisection: steps, ..self }
     }
 
-    /// The number of draws of the model's noise that each gradient averages over, and each test
-    /// whether an image is adversarial; an error if it is zero.
+    /// The number of draws of the model's noise that are averaged for each gradient, and for each
+    /// test whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }

@@ -14,7 +14,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// From the iterates `x` towards the plane, which is given from where they are, with a bias
+    /// Steps from the iterates `x` towards the plane, which is given relative to them, with a bias
     /// towards the originals (arXiv 1907.02044, equations 7 to 9):
     ///
     /// `x ← (1 − α)(x + η d) + α (x₀ + η d₀)`, clipped to the box, with `d` and `d₀` the ways from

@@ -13,24 +13,24 @@ pub(super) struct Balls {
     overshoot: Overshoot,
     radii: Vec<Radius>,
     originals: Tensor<4>,
-    /// In L2 and L1, whose projections are done on the host, the originals there.
+    /// The originals on the host, in L2 and L1: their projections run there.
     on_host: Option<Images>,
 }
 
-/// By how much a radius exceeds the distance of the linear model's boundary.
+/// The amount by which a radius exceeds the distance of the linear model's boundary.
 #[derive(Clone, Copy, Debug)]
 struct Overshoot {
     share: f64,
-    /// What a change has at least, for an image to differ from the one before when pixels are
-    /// rounded to their type.
+    /// The least amount, as a length in the norm: with less, rounding could give the same image
+    /// again.
     least: f64,
 }
 
 impl Overshoot {
-    /// With a share of zero there is none.
+    /// The overshoot for these images; none if the share is zero.
     fn new(originals: &Tensor<4>, norm: Norm, share: f64) -> Self {
         let values = originals.dims()[1..].iter().product::<usize>() as f64;
-        // Numbers below one are half a unit in the last place of one apart.
+        // Numbers just below one are half a unit in the last place of one apart.
         let apart = if share > 0.0 { 0.5 * last_place(originals.dtype()) } else { 0.0 };
         let least = match norm {
             Norm::Linf => apart,
@@ -52,7 +52,8 @@ struct Radius {
 }
 
 impl Radius {
-    /// After a look at an image, `way` being how far the boundary of the linear model is from it.
+    /// Updates the radius after the evaluation of an image. `way` is the distance from the image to
+    /// the boundary of the linear model.
     fn follow(&mut self, reached: bool, distance: f64, way: f64, gamma: f64, overshoot: Overshoot) {
         self.now = if reached {
             self.nearest = self.nearest.min(distance);
@@ -60,7 +61,7 @@ impl Radius {
         } else if self.nearest.is_finite() {
             self.now * (1.0 + gamma)
         } else {
-            // Where margin and gradient are both zero, the quotient is no number.
+            // If margin and gradient are both zero, their quotient is NaN.
             let way = if way.is_nan() { f64::INFINITY } else { way };
             (distance + way) * (1.0 + overshoot.share) + overshoot.least
         }
@@ -92,7 +93,8 @@ impl Balls {
         }
     }
 
-    /// Sets the radii after a look at images, whose linear boundaries are `ways` off.
+    /// Updates the radii after the evaluation of images. `ways` are the distances from the images
+    /// to the boundaries of their linear models.
     pub fn follow(
         &mut self,
         reached: &[bool],
@@ -140,8 +142,8 @@ fn project_l2(image: &mut [f64], original: &[f64], radius: f64) {
     let moved = |scale: f64, (size, room): (f64, f64)| (scale * size).min(room);
     let length = parts.iter().map(|&part| moved(1.0, part).powi(2)).sum::<f64>();
     let mut scale = if length <= square { 1.0 } else { 0.0 };
-    // Those that meet the box at a scale are at its faces at any larger one. What they leave of the
-    // radius is for the others, whose scale so grows until no more of them meet the box.
+    // Pixels that meet the box at one scale stay at its faces at every larger scale. The others
+    // share the rest of the radius, so that their scale grows until no more of them meet the box.
     while scale < 1.0 {
         let (mut fixed, mut free) = (0.0, 0.0);
         for &(size, room) in &parts {
@@ -178,14 +180,15 @@ mod tests {
             radius.follow(reached, distance, way, 0.1, overshoot);
             radii.push(radius.now);
         }
-        // The way, a fifth and 0.01; all there is; the distance; nine tenths; eleven tenths.
+        // 1.2 times the way, and 0.01; the farthest; the distance; 0.9 of it; 1.1 of that; 0.9 of
+        // that.
         let wanted = [0.61, 2.0, 0.7, 0.63, 0.693, 0.6237];
         let near = radii.iter().zip(wanted).all(|(got, wanted)| (got - wanted).abs() < 1e-12);
         assert!(near, "{radii:?}");
     }
 
-    /// By the conditions of Karush, Kuhn and Tucker: what is free is scaled by one factor, and what
-    /// is at a face of the box would otherwise go beyond it.
+    /// The check is by the Karush-Kuhn-Tucker conditions: one factor scales all free pixels, and a
+    /// pixel at a face of the box would otherwise go beyond it.
     #[test]
     fn a_projection_in_l2_is_the_nearest_point_of_ball_and_box() {
         let original = [0.5, 0.9, 0.2, 1.0, 0.0, 0.6];

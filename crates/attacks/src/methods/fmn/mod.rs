@@ -23,9 +23,9 @@ use std::f64::consts::PI;
 /// Each of 100 iterations moves the image along the gradient of the margin, by a Euclidean length
 /// that falls from 1 to 0.01 along a cosine, and projects it onto a ball around the original. At
 /// first the ball reaches as far as the boundary would be if the model were linear. Once an
-/// adversarial image is known, the radius shrinks by a share γ where the image is adversarial, and
-/// to the distance of the nearest so far if that is less, and grows by γ where it is not; γ falls
-/// from 0.05 to 0.001. The result is the nearest adversarial image found, if it is within the
+/// adversarial image is known, the radius shrinks by a share γ if the current image is adversarial,
+/// and to the distance of the nearest one so far if that is less; otherwise it grows by γ, which
+/// falls from 0.05 to 0.001. The result is the nearest adversarial image found, if it is within the
 /// threat, otherwise the original.
 ///
 /// Every run starts from the original. An image whose gradient is zero stays where it is. If the
@@ -35,22 +35,21 @@ use std::f64::consts::PI;
 ///
 /// # Deviations
 ///
-/// The first two keep iterates from dying out in front of a boundary that they never pass:
+/// The first two keep iterates from stopping in front of a boundary that they never pass:
 ///
-/// - An image is brought to the nearest point of ball and box at once. The published algorithm
-///   projects onto the ball and clips to the box afterwards, by which a change that meets the box
-///   loses a part of the radius, and the next radius is reckoned from what is left. In Linf the
-///   two are the same.
+/// - An image is projected onto the intersection of ball and box. The published algorithm projects
+///   onto the ball and then clips to the box. Clipping makes the change shorter than the radius,
+///   and the next radius is computed from this shorter change. In Linf the two are the same.
 /// - While no adversarial image is known, the radius is larger by an
-///   [overshoot](Self::with_overshoot) of 0.001, and by as much as pixels are rounded by. Without
-///   it the radius leads to the boundary as Newton's method does: past it or exactly onto it, where
-///   rounding decides, and short of it each time where the margin is concave. With zero the radius
-///   is the published one.
-/// - Of adversarial images at one distance the first is kept, where foolbox keeps the last. They
-///   are frequent, since the radius comes back to that of the nearest image again and again.
+///   [overshoot](Self::with_overshoot) of 0.001, and by the rounding error of pixels. Without an
+///   overshoot the radius approaches the boundary as Newton's method does: an image may end exactly
+///   on the boundary, so that rounding decides, or, if the margin is concave, stop short of it
+///   every time. An overshoot of zero gives the published radius.
+/// - Among adversarial images at the same distance the first is kept; foolbox keeps the last. Equal
+///   distances are frequent, since the radius returns to that of the nearest image again and again.
 ///
 /// Settings are those of foolbox's FMN attacks, which may start from an adversarial image too. In
-/// its version 3.3.4 the projection in L2 changes nothing, so that its results in L2 are others.
+/// its version 3.3.4 the projection in L2 changes nothing, so that its results in L2 differ.
 ///
 /// ```
 /// use cni_attacks::{Attack, Fmn, Threat};
@@ -71,14 +70,15 @@ pub struct Fmn {
     eot: Eot,
 }
 
-/// The last step's share of the first.
+/// The length of the last step, as a share of the first.
 const LAST_STEP: f64 = 0.01;
 
 /// The last γ.
 const LAST_GAMMA: f64 = 0.001;
 
 impl Fmn {
-    /// A hundred iterations of step 1 and γ 0.05 at first, with an overshoot of 0.001.
+    /// The settings above: 100 iterations, at first with steps of 1 and γ = 0.05, an overshoot of
+    /// 0.001, one draw.
     pub fn new(threat: Threat) -> Self {
         let (steps, step_size, gamma, overshoot) = (100, 1.0, 0.05, 0.001);
         Self { threat, steps, step_size, gamma, overshoot, eot: Eot::ONE }
@@ -98,8 +98,8 @@ impl Fmn {
         Ok(Self { step_size, ..self })
     }
 
-    /// The share γ by which the radius changes in the first iteration, from where it falls to
-    /// 0.001; an error unless in [0.001, 1).
+    /// The share γ by which the radius changes in the first iteration, and from which it falls
+    /// towards 0.001; an error unless in [0.001, 1).
     pub fn with_gamma(self, gamma: f64) -> Result<Self, AttackError> {
         let holds = |gamma| (LAST_GAMMA..1.0).contains(&gamma);
         let gamma = within("gamma", gamma, holds, "0.001 to below 1")?;
@@ -107,20 +107,20 @@ impl Fmn {
     }
 
     /// The share by which the radius exceeds the distance of the linear model's boundary, while no
-    /// adversarial image is known; with zero pixels' rounding adds nothing either. An error unless
-    /// at least 0.
+    /// adversarial image is known. With zero, the rounding error of pixels is not added either. An
+    /// error unless at least 0.
     pub fn with_overshoot(self, overshoot: f64) -> Result<Self, AttackError> {
         let overshoot = within("overshoot", overshoot, |o| o >= 0.0, "at least 0")?;
         Ok(Self { overshoot, ..self })
     }
 
-    /// The number of draws of the model's noise that each gradient averages over, and each test
-    /// whether an image is adversarial; an error if it is zero.
+    /// The number of draws of the model's noise that are averaged for each gradient, and for each
+    /// test whether an image is adversarial; an error if it is zero.
     pub fn with_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { eot: self.eot.with_draws(draws)?, ..self })
     }
 
-    /// What falls from `first` to `last` along a cosine.
+    /// The value, at a step, of a setting that falls from `first` to `last` along a cosine.
     fn annealed(&self, first: f64, last: f64, step: usize) -> f64 {
         let done = step as f64 / self.steps as f64;
         last + (first - last) * (1.0 + (PI * done).cos()) / 2.0
@@ -144,7 +144,7 @@ impl Fmn {
             if !search.proceed(access, &x, &evaluated) {
                 break;
             }
-            // Of a stochastic model the margins of the gradient's own draws.
+            // For a stochastic model, the margins are those of the gradient's own draws.
             let slopes = norm.dual().length(found.gradient.clone());
             let [margins, slopes] = access.read([found.score, slopes])?;
             let ways = margins.iter().zip(&slopes).map(|(margin, slope)| margin.abs() / slope);

@@ -24,11 +24,12 @@ use serde::Serialize;
 ///
 /// The result is the nearest adversarial image if its distance is at most the threat's ε, otherwise
 /// the original. Images that reach the goal already stay as they are, and so do images without an
-/// adversarial start; for a target class that may be most of them, unless [images of
-/// it](Self::with_starts) are given.
+/// adversarial start. For a target class these may be most images, unless [images of that
+/// class](Self::with_starts) are given to start from.
 ///
-/// The decision of a stochastic model is that of more than half of `draws` draws of its noise, the
-/// same draws throughout, so that the boundary holds still.
+/// A stochastic model decides by vote: an image counts as adversarial if it is so in more than half
+/// of `draws` draws of the noise. The draws are the same throughout, so that the boundary does not
+/// move.
 ///
 /// A budget of forward passes is kept exactly: the last normal is estimated from the passes that
 /// remain.
@@ -90,24 +91,24 @@ impl HopSkipJump {
         Ok(Self { first_samples, most_samples: at_least_one("most_samples", most)?, ..self })
     }
 
-    /// How many random images are tried as a start; an error if it is zero.
+    /// The largest number of random images that are tried as a start; an error if it is zero.
     pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_tries(tries)?, ..self })
     }
 
     /// Images to start from, `[any, channels, height, width]` with pixels in [0, 1], tried in their
-    /// order before random ones: a targeted attack wants some of every class.
+    /// order before random ones: a targeted attack needs some of every target class.
     ///
     /// # Errors
     ///
-    /// If there is none, or pixels are not finite or outside [0, 1]. What is outside by at most
-    /// 1e-6 is clipped.
+    /// If there is no image, or if a pixel is not finite or outside [0, 1]. A pixel that is outside
+    /// by at most 1e-6 is clipped.
     pub fn with_starts(self, starts: Tensor<4>) -> Result<Self, AttackError> {
         Ok(Self { decisions: self.decisions.with_starts(starts)?, ..self })
     }
 
-    /// How coarse the binary searches are: they end within `γ d^(−3/2)` of the distance in L2 and
-    /// `γ d⁻²` in Linf, for images of `d` values; an error unless finite and positive.
+    /// The coarseness γ of the binary searches: they end within `γ d^(−3/2)` of the distance in L2
+    /// and `γ d⁻²` in Linf, for images of `d` values; an error unless finite and positive.
     pub fn with_gamma(self, gamma: f64) -> Result<Self, AttackError> {
         Ok(Self { gamma: within("gamma", gamma, |gamma| gamma > 0.0, "above 0")?, ..self })
     }
@@ -124,7 +125,7 @@ impl HopSkipJump {
         self.gamma / values.powf(exponent)
     }
 
-    /// How often a binary search halves the way.
+    /// The number of halvings of a binary search.
     fn halvings(&self, values: f64) -> usize {
         self.precision(values).recip().log2().ceil().max(1.0) as usize
     }

@@ -21,8 +21,8 @@ use serde::Serialize;
 /// Evolution strategies move the mean `μ` of a Gaussian such that its samples `z = μ + σε`, taken
 /// to images by `(tanh(z) + 1) / 2` and projected to the ball, have large margins: `μ ← μ + η /
 /// (bσ) Σ f ε`, with the scores `f` of the `b` samples standardised. At first `μ` is the image. The
-/// score is the margin, [`Loss::Margin`](crate::Loss::Margin), also where the goal is reached; the
-/// result is the best sample of all, the images of `μ` among them.
+/// score is the margin, [`Loss::Margin`](crate::Loss::Margin), also after the goal is reached. The
+/// result is the best of all samples and of the images of `μ`.
 ///
 /// All scores are means over the same `draws` draws of the model's noise, so that samples are
 /// compared under equal noise. If the model is deterministic, examples leave after the iteration in
@@ -197,7 +197,7 @@ impl Attack for NAttack {
         None
     }
 
-    // Its step size is the learning rate.
+    // The knob for the step size sets the learning rate.
     knobs! {
         Steps(steps) => Self::with_steps,
         StepSize(learning_rate) => Self::with_learning_rate,

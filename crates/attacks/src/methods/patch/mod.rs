@@ -1,5 +1,4 @@
-//! Adversarial patches: a square of each image that shows what the attacker wants, where the
-//! attacker wants it.
+//! Adversarial patches: the attacker chooses the pixels of one square in each image, and its place.
 
 mod place;
 mod search;
@@ -13,47 +12,47 @@ use burn::tensor::Tensor;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 
-/// How a patch's location is sought, in the terms of Rao et al., arXiv 2005.02313, section 3.
+/// The search for a patch's location, in the terms of Rao et al., arXiv 2005.02313, section 3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LocationSearch {
-    /// Not at all: it stays at its random start (AP-Rand).
+    /// No search: the patch stays at its random start (AP-Rand).
     None,
-    /// A move in a direction that is drawn, where that raises the loss (AP-RandLO).
+    /// A move in one random direction, if it raises the loss (AP-RandLO).
     Random,
-    /// The move, of those in all four directions, that raises the loss most (AP-FullLO).
+    /// The best of the moves in all four directions, if it raises the loss (AP-FullLO).
     #[default]
     Full,
 }
 
-/// Square adversarial patch: in each image a square of `side` pixels is replaced, in all channels;
-/// what it shows and where it lies are both sought (Rao et al., arXiv 2005.02313, section 3,
-/// algorithm 1).
+/// Square adversarial patch: in each image a square of `side` x `side` pixels is replaced, in all
+/// channels. The attack searches for both its pixels and its location (Rao et al., arXiv
+/// 2005.02313, section 3, algorithm 1).
 ///
-/// Each image has a patch of its own. A run starts with uniform pixels at a location that is
-/// uniform among all in which the square is within the image. Each step moves the pixels of the
-/// patch by `step_size` along the sign of the loss's gradient, and clips them to [0, 1]. After
-/// every `period` steps the patch, and what it shows, is tried `stride` pixels farther in the
-/// directions of the [`LocationSearch`]; it goes where the loss is largest if that is more than it
-/// was before the step, or else stays.
+/// Each image has a patch of its own. A run starts with uniform pixels at a random location within
+/// the image. Each step moves the pixels of the patch by `step_size` along the sign of the loss's
+/// gradient, and clips them to [0, 1]. After every `period` steps the patch is tried `stride`
+/// pixels farther, in the directions of the [`LocationSearch`]. It moves to the place with the
+/// largest loss if that loss is larger than the loss before the step; otherwise it stays.
 ///
-/// The result is the best of all that was tried: the patch that reaches the goal in the most draws,
-/// of equals the one with the larger margin. With `draws` above one every gradient and every loss
-/// is an expectation over the model's noise (EOT). Gradients draw anew at every step; all losses
-/// and margins are taken under the same draws, which no gradient sees. If the model is
-/// deterministic, examples leave as soon as they reach the goal.
+/// The result is the best of all patches that were tried: the one that reaches the goal in the most
+/// draws, and among equals the one with the larger margin. With `draws` above one every gradient
+/// and every loss is an expectation over the model's noise (EOT). Gradients draw anew at every
+/// step; all losses and margins are taken under the same draws, which no gradient sees. If the
+/// model is deterministic, examples leave as soon as they reach the goal.
 ///
-/// A patch is no ball of a norm. [`threat`](Attack::threat) is an Linf ball that holds all patches,
-/// [`Threat::whole_box`] unless [`with_threat`](Self::with_threat) limits how far pixels may move;
-/// beyond that, no pixel outside one square of each image differs from the original.
+/// The set of all patches is not the ball of a norm. [`threat`](Attack::threat) is an Linf ball
+/// that holds them all: [`Threat::whole_box`], unless [`with_threat`](Self::with_threat) limits how
+/// far pixels may move. In addition, no pixel outside one square of each image differs from the
+/// original.
 ///
 /// # Deviations
 ///
-/// A move that would leave the image ends at its border, and the middle of the image is not spared;
-/// in the authors' code the patch stays where it is, and keeps off the middle. Of all that was
-/// tried that code returns what has the largest loss, the patches that were only tried elsewhere
-/// not among them; and a patch that has moved shows, where it has not lain before, what was drawn
-/// there at the start.
+/// A move that would leave the image ends at its border; in the authors' code the patch then stays
+/// where it is. A patch may cover the middle of the image; there it may not. That code returns the
+/// patch with the largest loss, without those that were only tried as moves. There, a patch that
+/// moves to new pixels shows the values that were drawn for these at the start; here it takes its
+/// content with it.
 ///
 /// ```
 /// use cni_attacks::{AdversarialPatch, Attack, LocationSearch};
@@ -83,8 +82,8 @@ pub struct AdversarialPatch {
 
 impl Attack for AdversarialPatch {
     /// `Patch-{side}x{side}-{steps}`; with several draws `EOT-…x{draws}` and the expectation; then
-    /// the loss, `-RandLO` or `-Rand` for the search of the location, and `-r{restarts}` where they
-    /// are not the usual.
+    /// the loss, `-RandLO` or `-Rand` for the search of the location, and `-r{restarts}` if they
+    /// are not the defaults.
     fn name(&self) -> String {
         let Self { side, steps, .. } = self;
         let mut name = self.eot.name(format!("Patch-{side}x{side}-{steps}")) + &self.loss.suffix();

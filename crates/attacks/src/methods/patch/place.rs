@@ -1,29 +1,29 @@
-//! Where patches lie, and how they are put there.
+//! The places of patches: reading the pixels there, and replacing them.
 
 use crate::Rows;
 use burn::tensor::{Int, Tensor, TensorData};
 use cni_noise::{Examples, Key, uniform_rows};
 
-/// By how much a move changes the first row and the first column of a patch, in strides.
+/// The direction of a move: the change of a patch's first row and first column, in strides.
 pub(super) type Direction = [isize; 2];
 
-/// The directions of a move: left, right, up, down. Of equal ones the first counts.
+/// The directions of a move: left, right, up, down. Among equally good ones the first counts.
 const DIRECTIONS: [Direction; 4] = [[0, -1], [0, 1], [-1, 0], [1, 0]];
 
-/// The square of each image of a batch, `[batch, channels, height, width]`, that is its patch.
+/// The place of the patch in each image of a batch, `[batch, channels, height, width]`.
 #[derive(Clone)]
 pub(super) struct Places {
     side: usize,
-    /// Of the images.
+    /// The height of the images.
     height: usize,
     width: usize,
-    /// Row and column of the first pixel.
+    /// The row and the column of each patch's first pixel.
     corners: Vec<[usize; 2]>,
 }
 
 impl Places {
-    /// Places uniform among those within the image. Each is a function of the key and the example's
-    /// number.
+    /// Places drawn uniformly among those within the image. Each is a function of the key and the
+    /// example's number.
     pub fn drawn(side: usize, images: &Tensor<4>, examples: &Examples, key: Key) -> Self {
         let [batch, _, height, width] = images.dims();
         let draws = uniform_rows(key, examples, batch, 2);
@@ -41,7 +41,7 @@ impl Places {
         DIRECTIONS.into_iter().filter(has_room).collect()
     }
 
-    /// The places `stride` pixels farther, a direction for each; at most at the border.
+    /// The places `stride` pixels farther, each in its own direction, but at most at the border.
     pub fn moved(&self, directions: &[Direction], stride: usize) -> Self {
         let along = |at: usize, by: isize, most: usize| match by.signum() {
             -1 => at.saturating_sub(stride),
@@ -55,19 +55,19 @@ impl Places {
         Self { corners: corners.collect(), ..*self }
     }
 
-    /// These of the places.
+    /// The places in the given rows.
     pub fn select(&self, rows: &Rows) -> Self {
         Self { corners: rows.of_list(&self.corners), ..*self }
     }
 
-    /// The other's places where `take` holds, its own elsewhere.
+    /// The places of `other` in the rows with `take`, its own in the others.
     pub fn where_rows(mut self, take: &[bool], other: &Self) -> Self {
         let rows = self.corners.iter_mut().zip(&other.corners).zip(take);
         rows.filter(|(_, take)| **take).for_each(|((own, other), _)| *own = *other);
         self
     }
 
-    /// What the images show there, `[batch, channels, side, side]`.
+    /// The pixels of the images at these places, `[batch, channels, side, side]`.
     pub fn crop(&self, images: &Tensor<4>) -> Tensor<4> {
         let side = self.side;
         let of_corner = |[row, column]: [usize; 2]| {
@@ -79,15 +79,15 @@ impl Places {
         pixels.reshape([batch, channels, side, side])
     }
 
-    /// The images with this content there, `[batch, channels, side, side]`; every other pixel is
-    /// that of the images to the bit.
+    /// The images with `content`, `[batch, channels, side, side]`, at these places. Every other
+    /// pixel keeps its exact value.
     pub fn paste(&self, images: &Tensor<4>, content: &Tensor<4>) -> Tensor<4> {
         let Self { side, height, width, .. } = *self;
         let pixels = height * width;
         let of_corner = |[top, left]: [usize; 2]| {
             (0..pixels).map(move |pixel| {
                 let (row, column) = (pixel / width, pixel % width);
-                // One outside wraps to a number far beyond the side.
+                // A pixel above or to the left of the patch wraps to a number far beyond the side.
                 let (row, column) = (row.wrapping_sub(top), column.wrapping_sub(left));
                 // The content lies behind the images' own pixels.
                 if row < side && column < side { pixels + row * side + column } else { pixel }
@@ -99,7 +99,8 @@ impl Places {
     }
 }
 
-/// So many of the values in the last dimension, the same in every channel, `[batch, channels, n]`.
+/// The values at `n` positions of the last dimension, the same in every channel, `[batch, channels,
+/// n]`. `index` has `n` positions for each image.
 fn picked(values: Tensor<3>, index: impl Iterator<Item = usize>, n: usize) -> Tensor<3> {
     let [batch, channels, _] = values.dims();
     let index: Vec<i32> = index.map(|index| index as i32).collect();

@@ -1,4 +1,4 @@
-//! The search itself: steps of what the patches show, and moves.
+//! The search itself: steps of the patches' content, and moves.
 
 use super::place::{Direction, Places};
 use super::{AdversarialPatch, LocationSearch};
@@ -8,7 +8,7 @@ use crate::{AttackBatch, AttackError, Expectation, ModelAccess, Norm, Objective}
 use burn::tensor::{Tensor, TensorData};
 use cni_noise::{Key, uniform_rows};
 
-/// Everything that is known while a batch is attacked; rows are those still attacked.
+/// The state of the search on a batch. Its rows are the examples that are still attacked.
 pub(super) struct PatchSearch<'a> {
     patch: &'a AdversarialPatch,
     /// Whether examples leave once they have reached the goal.
@@ -23,7 +23,7 @@ pub(super) struct PatchSearch<'a> {
 /// Images with their patches.
 struct Patched {
     places: Places,
-    /// What the patches show, `[batch, channels, side, side]`.
+    /// The content of the patches, `[batch, channels, side, side]`.
     content: Tensor<4>,
     images: Tensor<4>,
     /// The loss of each row; empty until the images are evaluated.
@@ -48,7 +48,7 @@ impl<'a> PatchSearch<'a> {
         self.active.is_complete()
     }
 
-    /// The best images; the images themselves where the budget allowed to judge none.
+    /// The best images; the originals if the budget allowed no evaluation.
     pub fn into_images(self) -> Tensor<4> {
         self.active.finish(self.best.into_images(self.batch.images))
     }
@@ -80,7 +80,7 @@ impl<'a> PatchSearch<'a> {
         Ok(())
     }
 
-    /// How many forward passes of each draw a step takes that tries so many moves.
+    /// The number of forward passes, for each draw, of a step that tries so many moves.
     fn scores(&self, moves: usize) -> u64 {
         let eot = self.patch.eot;
         let twice = eot.draws > 1 && eot.expectation != Expectation::Loss;
@@ -88,7 +88,7 @@ impl<'a> PatchSearch<'a> {
         of_gradient + 1 + moves as u64
     }
 
-    /// Uniform pixels at uniform places.
+    /// The start of a run: uniform pixels at uniform places.
     fn start(&self, key: Key) -> Patched {
         let AttackBatch { images, examples, .. } = &self.batch;
         let (side, epsilon) = (self.patch.side, self.patch.threat.epsilon());
@@ -104,7 +104,7 @@ impl<'a> PatchSearch<'a> {
         self.show(places, content)
     }
 
-    /// The images with patches there, of this content as far as the threat allows it there.
+    /// The images with patches at these places. Their content is projected into the threat's ball.
     fn show(&self, places: Places, content: Tensor<4>) -> Patched {
         let clean = &self.batch.images;
         let epsilon = self.patch.threat.epsilon();
@@ -113,7 +113,7 @@ impl<'a> PatchSearch<'a> {
         Patched { places, content, images, scores: Vec::new() }
     }
 
-    /// Scores the images, and keeps them where they are the best of all.
+    /// Scores the images, and keeps those that are the best so far.
     fn evaluate(
         &mut self,
         access: &mut ModelAccess<'_>,
@@ -143,7 +143,7 @@ impl<'a> PatchSearch<'a> {
         }
     }
 
-    /// A step of the content, and then the best of these moves, where it beats the patch from
+    /// Takes a step of the content, and then the best of these moves if it beats the patch from
     /// before the step.
     fn step(
         &mut self,
@@ -196,7 +196,7 @@ impl<'a> PatchSearch<'a> {
 }
 
 impl Patched {
-    /// Takes the other's rows where `take` holds.
+    /// Replaces the rows with `take` by those of `other`.
     fn replace(&mut self, take: &[bool], other: &Self) {
         self.places = self.places.clone().where_rows(take, &other.places);
         self.content = where_rows(take, self.content.clone(), &other.content);

@@ -29,14 +29,14 @@ impl FromSpec for AdversarialPatch {
 deserialize_from_spec!(AdversarialPatch);
 
 impl AdversarialPatch {
-    /// A patch of `side` x `side` pixels: 100 steps of 0.05 and after each a move of 2 pixels in
-    /// the best of all directions, the authors' AP-FullLO, but one run where they make 30; on the
-    /// cross-entropy, one draw.
+    /// A patch of `side` x `side` pixels: the authors' AP-FullLO, with 100 steps of 0.05 on the
+    /// cross-entropy, and after each step a move of 2 pixels in the best direction. There is one
+    /// run (the authors make 30), and one draw.
     ///
     /// # Errors
     ///
-    /// If `side` is zero. One that is longer than a side of the images is an error when these are
-    /// known.
+    /// If `side` is zero. A run gives [`AttackError::Side`] if it is longer than a side of the
+    /// images.
     pub fn new(side: usize) -> Result<Self, AttackError> {
         Ok(Self {
             side: at_least_one("side", side)?,
@@ -52,8 +52,9 @@ impl AdversarialPatch {
         })
     }
 
-    /// How far each pixel of the patch may be from the image's own; an error unless in Linf.
-    /// Otherwise a patch shows anything.
+    /// The threat, which limits how far each pixel of the patch may be from the original; an error
+    /// unless its norm is Linf. Default: [`Threat::whole_box`], under which a patch may show
+    /// anything.
     pub fn with_threat(self, threat: Threat) -> Result<Self, AttackError> {
         let (got, wanted) = (threat.norm(), &[Norm::Linf]);
         if !wanted.contains(&got) {
@@ -67,8 +68,8 @@ impl AdversarialPatch {
         Ok(Self { steps: at_least_one("steps", steps)?, ..self })
     }
 
-    /// How far a step moves every pixel of the patch, in units of the pixel range; an error unless
-    /// finite and positive.
+    /// The length by which a step moves every pixel of the patch, in units of the pixel range; an
+    /// error unless finite and positive.
     pub fn with_step_size(self, step_size: f64) -> Result<Self, AttackError> {
         if !(step_size.is_finite() && step_size > 0.0) {
             return Err(AttackError::StepSize { got: step_size });
@@ -76,19 +77,20 @@ impl AdversarialPatch {
         Ok(Self { step_size, ..self })
     }
 
-    /// How the location is sought.
+    /// The search for the location.
     pub fn with_location_search(self, location_search: LocationSearch) -> Self {
         Self { location_search, ..self }
     }
 
-    /// How many pixels a move is long; an error if it is zero, and where no patch moves.
+    /// The length of a move, in pixels; an error if it is zero, or if the patch has no location
+    /// search.
     pub fn with_stride(self, stride: usize) -> Result<Self, AttackError> {
         self.check_moves("stride", stride)?;
         Ok(Self { stride: at_least_one("stride", stride)?, ..self })
     }
 
-    /// After how many steps the patch may move each time; an error if it is zero, and where no
-    /// patch moves.
+    /// The number of steps from one move to the next; an error if it is zero, or if the patch has
+    /// no location search.
     pub fn with_period(self, period: usize) -> Result<Self, AttackError> {
         self.check_moves("period", period)?;
         Ok(Self { period: at_least_one("period", period)?, ..self })
@@ -119,7 +121,7 @@ impl AdversarialPatch {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
 
-    /// The loss to climb.
+    /// The loss that the attack raises.
     pub fn with_loss(self, loss: Loss) -> Self {
         Self { loss, ..self }
     }

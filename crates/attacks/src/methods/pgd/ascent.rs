@@ -59,8 +59,8 @@ impl Pgd {
         }
     }
 
-    /// The gradient of a step, where the model sees the images as the attack shows them, and the
-    /// logits of the images themselves where an early stop asks for them.
+    /// The gradient of a step, at the images as the attack shows them to the model, and the logits
+    /// of the images themselves if an early stop needs them.
     fn gradient(
         &self,
         access: &mut ModelAccess<'_>,

@@ -8,21 +8,21 @@ use cni_noise::{Examples, Key, uniform_rows};
 use serde::{Deserialize, Serialize};
 
 /// Input diversity (Xie et al., CVPR 2019, arXiv 1803.06978, section 3): the gradient of a step is
-/// taken where the model sees the image smaller and elsewhere.
+/// taken at a smaller copy of the image in a random place.
 ///
 /// With the given probability an image is resized, bilinearly, and laid on black of its own size at
-/// a random place. The new side is uniform among the whole numbers from `⌊resize_rate · side⌋`,
-/// at least 1, to `side − 1`; a side of one pixel stays. What is left over lies above and to the
-/// left by a number uniform from 0 to one less than all of it, as the authors' code has it.
-/// Rows and columns shrink by the same draw, so that an image keeps its form. The perturbation
-/// then fits less closely to one model, and misleads others more often.
+/// a random place. The new side is uniform among the whole numbers from `⌊resize_rate · side⌋`, at
+/// least 1, to `side − 1`; a side of one pixel stays. The number of rows above it and the number of
+/// columns to its left are each drawn uniformly, from 0 to one less than the difference of the
+/// sides, as in the authors' code. Rows and columns shrink by the same draw, so that an image keeps
+/// its form. The perturbation then fits less closely to one model, and misleads others more often.
 ///
 /// # Deviations
 ///
-/// Every image has draws of its own, by the step's key and the number of its example, where the
-/// authors draw once for a batch: results do not depend on batch mates. All draws of a noisy
-/// model's gradient (EOT) see the same picture; each step has another. The authors enlarge, from
-/// 299 pixels to at most 330, which takes a model of inputs of any size; `torchattacks`, whose
+/// Every image has draws of its own, by the step's key and the number of its example, so that
+/// results do not depend on the rest of the batch. The authors draw once for a batch. All draws of
+/// a noisy model's gradient (EOT) see the same picture; each step has another. The authors enlarge,
+/// from 299 pixels to at most 330, which takes a model of inputs of any size; `torchattacks`, whose
 /// defaults these are, shrinks.
 ///
 /// ```
@@ -85,7 +85,7 @@ impl InputDiversity {
         })
     }
 
-    /// How the model sees each of the images under a key.
+    /// The map from each image to the picture that the model sees, under a key.
     pub(crate) fn view(&self, images: &Tensor<4>, examples: &Examples, key: Key) -> Separable {
         let [batch, _, height, width] = images.dims();
         let draws = uniform_rows(key.named("input diversity"), examples, batch, DRAWS);
@@ -103,7 +103,7 @@ impl InputDiversity {
     }
 }
 
-/// The part of a side that the whole of it is shrunk to.
+/// The part of a side to which the whole side is shrunk.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Span {
     side: usize,
@@ -116,7 +116,7 @@ impl Span {
         Self { side, size: side, before: 0 }
     }
 
-    /// By a size and a place that are uniform in [0, 1).
+    /// The part for two draws, uniform in [0, 1), of its size and its place.
     fn drawn(side: usize, rate: f64, size: f64, place: f64) -> Self {
         let below = |draw: f64, count: usize| (draw * count as f64) as usize;
         let least = ((side as f64 * rate) as usize).max(1);
@@ -222,7 +222,8 @@ mod tests {
                 seen.insert((size, before));
             }
         }
-        // The new side stays below the old, and the place below what is left over.
+        // The new side is less than the old one, and the offset less than the difference of the
+        // two.
         let wanted = [(7, 0), (7, 1), (7, 2), (8, 0), (8, 1), (9, 0)];
         assert_eq!(seen, wanted.into());
         assert_eq!(Span::drawn(1, 0.9, 0.5, 0.5), Span::whole(1));

@@ -1,5 +1,4 @@
-//! Projected gradient ascent, of which FGSM, BIM, MI-FGSM, DI-FGSM, TI-FGSM and EOT-PGD are
-//! settings.
+//! Projected gradient ascent. FGSM, BIM, MI-FGSM, DI-FGSM, TI-FGSM and EOT-PGD are settings of it.
 
 mod ascent;
 mod continued;
@@ -30,13 +29,13 @@ use std::sync::Arc;
 /// is that of `m ← μ m + g / ‖g‖₁` (Dong et al., arXiv 1710.06081). In the L1 norm a step moves the
 /// share `sparsity` of the coordinates with the largest slopes by equal amounts (Tramèr and Boneh,
 /// arXiv 1904.13000), since the single steepest one meets the box at once. Two settings make
-/// examples that mislead other models too: [`InputDiversity`] takes the gradient where the model
-/// sees the image resized, and a [`GradientKernel`] averages it over shifts, in this order and
-/// before momentum. Success is judged on the images themselves. With `draws` above one each
-/// gradient is an expectation over the model's noise (EOT). Among several restarts, the result of
-/// each example is the image that reaches the goal in the most draws, and among equals the one with
-/// the larger margin. If the expectation is of logits or of probabilities, their mean over the
-/// draws decides whether the goal is reached.
+/// examples that mislead other models too: [`InputDiversity`] takes the gradient at a resized
+/// image, and a [`GradientKernel`] averages it over shifts, in this order and before momentum.
+/// Success is judged on the images themselves. With `draws` above one each gradient is an
+/// expectation over the model's noise (EOT). Among several restarts, the result of each example is
+/// the image that reaches the goal in the most draws, and among equals the one with the larger
+/// margin. If the expectation is of logits or of probabilities, their mean over the draws decides
+/// whether the goal is reached.
 ///
 /// ```
 /// use cni_attacks::{Attack, Iterate, Pgd, Threat};
@@ -97,9 +96,9 @@ impl Pgd {
 
 impl Attack for Pgd {
     /// `FGSM`, `RS-FGSM`, `BIM-{steps}`, `MI-FGSM-{steps}` or `PGD-{steps}`; `DI-…` with input
-    /// diversity, `TI-…` with a kernel, `FGSM` standing for BIM then; with several draws
-    /// `EOT-…x{draws}`; then the expectation, the loss, `-r{restarts}` and `-best` where they are
-    /// not the usual.
+    /// diversity, `TI-…` with a kernel, and then `FGSM` in place of `BIM`; with several draws
+    /// `EOT-…x{draws}`; then the expectation, the loss, `-r{restarts}` and `-best` if they are not
+    /// the defaults.
     fn name(&self) -> String {
         let (epsilon, one) = (self.threat.epsilon(), self.steps == 1);
         let prefix = match (self.kernel.is_some(), self.input_diversity.is_some()) {

@@ -28,15 +28,15 @@ impl Pgd {
     }
 
     /// DI²-FGSM (Xie et al., arXiv 1803.06978): ten steps of ε/4 from the image itself, with the
-    /// [`InputDiversity`] that is usual; with momentum 1 it is their M-DI²-FGSM.
+    /// default [`InputDiversity`]. With momentum 1 it is the authors' M-DI²-FGSM.
     pub fn di_fgsm(threat: Threat) -> Self {
         Self { input_diversity: Some(InputDiversity::default()), ..Self::bim(threat) }
     }
 
     /// TI-FGSM (Dong et al., arXiv 1904.02884): ten steps of ε/4 from the image itself, with the
-    /// [`GradientKernel`] that is usual. `torchattacks` has input diversity in it; here that is
-    /// [`with_input_diversity`](Self::with_input_diversity), and with momentum 1 it is the authors'
-    /// TI-DIM.
+    /// default [`GradientKernel`]. In `torchattacks` it includes input diversity; here
+    /// [`with_input_diversity`](Self::with_input_diversity) adds that, and with momentum 1 the
+    /// result is the authors' TI-DIM.
     pub fn ti_fgsm(threat: Threat) -> Self {
         Self { kernel: Some(GradientKernel::default()), ..Self::bim(threat) }
     }

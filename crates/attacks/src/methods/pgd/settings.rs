@@ -74,13 +74,14 @@ impl Pgd {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
 
-    /// How much of the past gradients each step keeps; an error unless in [0, 1].
+    /// The momentum μ: the share of the past gradients that each step keeps; an error unless in [0,
+    /// 1].
     pub fn with_momentum(self, momentum: f64) -> Result<Self, AttackError> {
         let momentum = within("momentum", momentum, |m| (0.0..=1.0).contains(&m), "0 to 1")?;
         Ok(Self { momentum, ..self })
     }
 
-    /// Takes each gradient where the model sees the images resized.
+    /// Takes each gradient at images that are resized at random.
     pub fn with_input_diversity(self, diversity: InputDiversity) -> Self {
         Self { input_diversity: Some(diversity), ..self }
     }
@@ -105,23 +106,23 @@ impl Pgd {
         Ok(Self { sparsity, ..self })
     }
 
-    /// The loss to climb.
+    /// The loss that the attack raises.
     pub fn with_loss(self, loss: Loss) -> Self {
         Self { loss, ..self }
     }
 
-    /// Which iterate is the result.
+    /// The choice of the iterate that a run returns.
     pub fn with_iterate(self, iterate: Iterate) -> Self {
         Self { iterate, ..self }
     }
 
-    /// The attack with another value of a knob. The step size keeps its proportion to the radius,
-    /// which a radius of zero does not have.
+    /// The attack with another value of a knob. The step size keeps its proportion to the radius;
+    /// there is none at a radius of zero.
     pub(super) fn turned(&self, knob: Knob) -> Result<Self, AttackError> {
         let attack = self.clone();
         match knob {
             Knob::Epsilon(got) if self.threat.epsilon() == 0.0 => {
-                let wanted = "an attack of another radius than 0, to which its step size is in no proportion";
+                let wanted = "an attack with a radius above 0: its step size scales with it";
                 Err(AttackError::Setting { field: "epsilon", got, wanted })
             }
             Knob::Epsilon(epsilon) => {
@@ -139,7 +140,7 @@ impl Pgd {
         }
     }
 
-    /// What it costs for each example, unless examples leave early.
+    /// The cost for each example, unless examples leave early.
     pub(super) fn passes(&self) -> Passes {
         // A ball of radius zero is not searched.
         if self.threat.epsilon() == 0.0 {

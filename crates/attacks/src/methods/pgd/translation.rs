@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 /// A kernel of translation invariance (Dong et al., CVPR 2019, arXiv 1904.02884, section 3.2): each
 /// gradient is convolved with it, channel by channel.
 ///
-/// That is about the mean gradient over images shifted by up to half its length, each weighted by
-/// the kernel's value there, and costs no pass. The perturbation then fits less closely to where
-/// one model looks, and misleads others more often. Beyond the image the gradient counts as zero.
-/// A kernel is square, the product of a row of `length` weights with itself, and its weights sum
-/// to one.
+/// The result approximates the mean gradient over images that are shifted by up to half the
+/// kernel's length, weighted by the kernel's values, and costs no pass. The perturbation then
+/// depends less on the places that one model looks at, and misleads others more often. Beyond the
+/// image the gradient counts as zero. A kernel is square, the product of a row of `length` weights
+/// with itself, and its weights sum to one.
 ///
 /// ```
 /// use cni_attacks::{Attack, GradientKernel, Pgd, Threat};

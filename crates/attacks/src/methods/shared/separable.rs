@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 /// A linear map of images, `x ↦ D x Aᵀ` for each channel, with matrices of each image's own or the
 /// same for all.
 pub(crate) struct Separable {
-    /// What each row of the result takes from each row of the image, `[images, 1, height, height]`.
+    /// The weights of the image's rows in each row of the result, `[images, 1, height, height]`.
     down: Tensor<4>,
     /// The same of the columns, `[images, 1, width, width]`.
     across: Tensor<4>,
@@ -38,7 +38,7 @@ impl Separable {
         Self::between(down, gradient, self.across.clone())
     }
 
-    /// Half precision is computed in single, where no small slope is lost.
+    /// Half precision is computed in single, so that no small slope is lost.
     fn between(left: Tensor<4>, images: Tensor<4>, right: Tensor<4>) -> Tensor<4> {
         let dtype = images.dtype();
         left.matmul(at_least_single(images)).matmul(right).cast(dtype)

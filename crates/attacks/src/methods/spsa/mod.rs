@@ -162,7 +162,7 @@ impl Attack for Spsa {
         None
     }
 
-    // Its step size is the learning rate.
+    // The knob for the step size sets the learning rate.
     knobs! {
         Steps(steps) => Self::with_steps,
         StepSize(learning_rate) => Self::with_learning_rate,

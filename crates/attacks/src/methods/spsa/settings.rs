@@ -15,8 +15,8 @@ impl Spsa {
         Ok(Self { samples: at_least_one("samples", samples)?, ..self })
     }
 
-    /// How far each sample moves every pixel, in units of the pixel range; an error unless finite
-    /// and positive.
+    /// The length δ by which each sample moves every pixel, in units of the pixel range; an error
+    /// unless finite and positive.
     pub fn with_delta(self, delta: f64) -> Result<Self, AttackError> {
         Ok(Self { delta: within("delta", delta, |delta| delta > 0.0, "above 0")?, ..self })
     }

@@ -1,4 +1,4 @@
-//! Square: random search by single queries.
+//! The Square attack: a random search with one query for each candidate.
 
 mod pattern;
 mod proposal;
@@ -22,21 +22,25 @@ use serde::Serialize;
 ///
 /// Random search on the margin, [`Loss::Margin`](crate::Loss::Margin), without any gradient. A
 /// start of stripes (Linf) or tiles (L2, L1) is changed within a random square window, and the
-/// change stays where the score rises. Windows cover a share `p` of the pixels that falls in steps
+/// change is kept if the score rises. Windows cover a share `p` of the pixels that falls in steps
 /// with the number of queries. In Linf each channel of a window moves to the upper or the lower end
-/// of ball and box; in L2 and L1 a second window gives its length to the first. If the model is
-/// deterministic, examples leave as soon as they reach the goal.
+/// of ball and box; in L2 and L1 a second window gives its part of the perturbation's length to the
+/// first. If the model is deterministic, examples leave as soon as they reach the goal.
 ///
-/// A stochastic model is scored by the mean over `draws` draws of its noise, for all candidates the
-/// same, and no example leaves before the end (EOT-Square).
+/// A stochastic model is scored by the mean over `draws` draws of its noise, the same for all
+/// candidates, and no example leaves before the end (EOT-Square).
 ///
 /// # Deviations
 ///
-/// From the authors' code: windows and signs are drawn for each example by itself, a function of
-/// the key and the example's number, where there one window serves the whole batch; a window can
-/// reach the last row and column; if the image is not square and shorter than a window, the window
-/// becomes wider, or the reverse; the start is one of the queries; a target is sought by the
-/// margin, too.
+/// The differences from the authors' code:
+///
+/// - Windows and signs are drawn for each example by itself, as a function of the key and the
+///   example's number. There, one window serves the whole batch.
+/// - A window can reach the last row and column.
+/// - If the image is shorter than a window in one direction, the window becomes longer in the
+///   other.
+/// - The start is one of the queries.
+/// - The score is the margin for a target class as well.
 ///
 /// ```
 /// use cni_attacks::{Attack, Square, Threat};
@@ -59,8 +63,8 @@ pub struct Square {
 }
 
 impl Square {
-    /// 5000 queries in one run, windows of at first 80 % of the pixels, the schedule as it stands,
-    /// one draw.
+    /// The settings of AutoAttack: 5000 queries in one run, first windows of 80 % of the pixels, no
+    /// rescaled schedule, one draw.
     pub fn new(threat: Threat) -> Self {
         Self {
             threat,
@@ -83,14 +87,15 @@ impl Square {
         Ok(Self { p_init, ..self })
     }
 
-    /// The number of runs; an error if it is zero. Of several the result of each example counts
-    /// that reaches the goal in the most draws, of equals the one with the larger margin.
+    /// The number of runs; an error if it is zero. Among several, the result of an example is the
+    /// image that reaches the goal in the most draws, and among equals the one with the larger
+    /// margin.
     pub fn with_restarts(self, restarts: usize) -> Result<Self, AttackError> {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
 
     /// Whether the schedule, made for 10 000 queries, is stretched or shrunk to the number of
-    /// queries. AutoAttack does not.
+    /// queries. AutoAttack does not rescale it.
     pub fn with_rescaled_schedule(self, rescaled_schedule: bool) -> Self {
         Self { rescaled_schedule, ..self }
     }
@@ -106,8 +111,8 @@ impl Square {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
 
-    /// The share of the pixels that a window covers at a step, counted from 0: halved past each of
-    /// nine marks.
+    /// The share of the pixels that a window covers at a step, counted from 0. It is halved after
+    /// each of nine steps.
     fn share_at(&self, step: usize) -> f64 {
         const MARKS: [usize; 9] = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000];
         let step = match self.rescaled_schedule {
@@ -168,7 +173,7 @@ impl Attack for Square {
         None
     }
 
-    // Its steps are its queries.
+    // The knob for steps sets the queries.
     knobs! {
         Steps(queries) => Self::with_queries,
         Restarts(restarts) => Self::with_restarts,

@@ -2,12 +2,12 @@
 
 use crate::Norm;
 
-/// A pattern upright, and turned on its side.
+/// The two forms of a pattern: upright, and turned on its side.
 pub(super) type Patterns = [Vec<f64>; 2];
 
-/// The sum that makes up a length: of squares, or in L1 of sizes.
+/// The sum behind a length: of squares in L2, of absolute values in L1.
 pub(super) fn power(norm: Norm, values: &[f64]) -> f64 {
-    // Several sums side by side, as a processor can do them.
+    // Several sums side by side, since a processor can add them at once.
     let mut lanes = [0.0; 8];
     for values in values.chunks(lanes.len()) {
         for (lane, value) in lanes.iter_mut().zip(values) {
@@ -17,7 +17,7 @@ pub(super) fn power(norm: Norm, values: &[f64]) -> f64 {
     lanes.iter().sum()
 }
 
-/// The length of which this is the power.
+/// The length with this [`power`].
 pub(super) fn root(norm: Norm, power: f64) -> f64 {
     if norm == Norm::L1 { power } else { power.sqrt() }
 }
@@ -43,12 +43,13 @@ fn halves(norm: Norm, height: usize, width: usize) -> Vec<f64> {
     pattern.iter().map(|cell| cell / length).collect()
 }
 
-/// A pyramid of length one: the sum of squares around the middle, the larger the lower.
+/// A pyramid of length one: the sum of nested squares around the middle; the larger a square, the
+/// lower it is.
 fn bump(norm: Norm, height: usize, width: usize) -> Vec<f64> {
     let exponent = if norm == Norm::L1 { -4 } else { -2 };
     let (middle, center) = (height / 2, width / 2);
     let levels = middle.max(center) + 1;
-    // What all levels wider than a distance from the middle add up to.
+    // The sum of all levels that reach at least this far from the middle.
     let mut sums = vec![0.0; levels + 1];
     for level in (0..levels).rev() {
         sums[level] = sums[level + 1] + (level as f64 + 1.0).powi(exponent);

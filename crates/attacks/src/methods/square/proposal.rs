@@ -1,4 +1,4 @@
-//! What a candidate changes: the start and the windows of the Square attack, on single images.
+//! The changes of a candidate: the start and the windows of the Square attack, on single images.
 
 use super::pattern::{Patterns, length, patterns, power, root};
 use super::window::{Shape, Window, sides};
@@ -6,7 +6,7 @@ use crate::Norm;
 use crate::threat::l1::project_image;
 use std::ops::Range;
 
-/// One kind of change, made with other draws in each image.
+/// A change, made in each image with draws of its own.
 pub(super) struct Proposal {
     norm: Norm,
     epsilon: f64,
@@ -21,7 +21,7 @@ enum Change {
     Tiles(Vec<Window>, Patterns),
     /// One window of these sides at one end of ball and box.
     Square([usize; 2]),
-    /// One window of these sides that gets a pattern, and the length of another.
+    /// Two windows of these sides: the first gets a pattern, and the length of the second.
     Exchange([usize; 2], Patterns),
 }
 
@@ -62,7 +62,7 @@ impl Proposal {
         Self { norm, epsilon, shape, change }
     }
 
-    /// How many uniform draws it takes for an image.
+    /// The number of uniform draws for an image.
     pub fn draws(&self) -> usize {
         let channels = self.shape.channels;
         match &self.change {
@@ -73,7 +73,7 @@ impl Proposal {
         }
     }
 
-    /// Changes an image.
+    /// Changes an image whose original is `origin`, by these uniform draws.
     pub fn apply(&self, image: &mut [f64], origin: &[f64], draws: &[f32]) {
         match &self.change {
             Change::Stripes => {
@@ -132,8 +132,8 @@ impl Proposal {
         }
     }
 
-    /// Algorithm 3 of the paper: what the windows held, and what was left of ε, goes to the first
-    /// of them.
+    /// Algorithm 3 of the paper: the first window gets the lengths of both, and the part of ε that
+    /// the perturbation does not use.
     fn exchange(
         &self,
         image: &mut [f64],
@@ -157,7 +157,7 @@ impl Proposal {
                 change[row].fill(0.0);
             }
             let own = power(norm, &cells);
-            // The first window is empty now: what the second shares with it does not count twice.
+            // The first window is empty now, so that cells which both share do not count twice.
             let mut other = 0.0;
             for row in second.rows(shape, channel) {
                 other += power(norm, &change[row.clone()]);
@@ -182,8 +182,8 @@ impl Proposal {
         }
     }
 
-    /// Moves part of an image to its original and this change; in L2, whose changes are made of
-    /// length ε, within the box.
+    /// Sets part of an image to its original plus this change. In L2, whose changes have the length
+    /// ε already, pixels are clipped to the box; in L1 a projection follows.
     fn write(&self, image: &mut [f64], origin: &[f64], change: &[f64], part: Range<usize>) {
         let moved = origin[part.clone()].iter().zip(&change[part.clone()]).map(|(o, x)| o + x);
         let pixels = image[part].iter_mut().zip(moved);
@@ -194,18 +194,18 @@ impl Proposal {
     }
 }
 
-/// The length that the first window gets in a channel, of its share of what was left of ε and of
-/// what the windows held.
+/// The length that the first window gets in a channel, from the channel's share of the unused part
+/// of ε, and from what both windows held.
 fn length_of_window(norm: Norm, channels: f64, unspent: f64, held: f64) -> f64 {
     match norm {
-        // The reference gives an L1 window as many times its length as there are channels, and
+        // The reference multiplies the length of an L1 window by the number of channels, and then
         // projects.
         Norm::L1 => channels * (unspent + held),
         _ => root(norm, unspent + held),
     }
 }
 
-/// −1 or 1.
+/// A sign, −1 or 1.
 fn coin(draw: f32) -> f64 {
     if draw < 0.5 { -1.0 } else { 1.0 }
 }
@@ -218,8 +218,8 @@ fn turned(patterns: &Patterns, draw: f32) -> &[f64] {
 mod tests {
     use super::*;
 
-    /// `(max(ε − ‖δ‖, 0) / c + windows) · c` in the reference's L1, its square root in L2 without
-    /// the factor.
+    /// The reference has `(max(ε − ‖δ‖, 0) / c + windows) · c` in L1, and in L2 a square root
+    /// without the factor `c`.
     #[test]
     fn a_window_gets_what_was_left_of_epsilon_in_all_channels() {
         let left = 6.0 / 3.0;

@@ -1,5 +1,5 @@
-//! The random search itself, whose state is on the host: only windows change, and only scores are
-//! read.
+//! The random search itself. Its state is on the host, since only windows change, and only scores
+//! are read from the device.
 
 use super::Square;
 use super::proposal::Proposal;
@@ -10,7 +10,7 @@ use crate::{AttackBatch, AttackError, Loss, ModelAccess, Objective, Rows};
 use burn::tensor::Tensor;
 use cni_noise::{Key, uniform_rows};
 
-/// Everything that is known while a batch is searched.
+/// The state of the search on a batch.
 pub(super) struct SquareSearch<'a> {
     square: &'a Square,
     whole: &'a AttackBatch,
@@ -75,7 +75,7 @@ impl<'a> SquareSearch<'a> {
             let lists = access.read([success.reached, success.margin, scores.score])?;
             let found = Merit::rows(&lists);
             for (slot, &row) in self.active.iter().enumerate() {
-                // The search climbs the margin; how often the goal is reached decides between runs.
+                // The search raises the margin; how often the goal is reached decides between runs.
                 if found[slot].margin > merits[row].margin {
                     merits[row] = found[slot];
                     best.row_mut(row).copy_from_slice(candidates.row(slot));
@@ -130,7 +130,8 @@ impl<'a> SquareSearch<'a> {
         access.proceed(&self.batch, &best, &scores, norm)
     }
 
-    /// Keeps what beats the runs before, in active rows of such merit.
+    /// Keeps the images that beat those of earlier runs, in the active rows whose merit passes
+    /// `of_merit`.
     fn keep(&mut self, best: &Images, merits: &[Merit], of_merit: impl Fn(Merit) -> bool) {
         for &row in &self.active {
             if of_merit(merits[row]) && merits[row].exceeds(&self.record[row]) {

@@ -1,4 +1,4 @@
-//! Where candidates change.
+//! The windows in which candidates change.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ pub(super) struct Shape {
     pub width: usize,
 }
 
-/// Part of every channel.
+/// A rectangle of pixels, the same in every channel.
 #[derive(Clone, Copy)]
 pub(super) struct Window {
     pub top: usize,

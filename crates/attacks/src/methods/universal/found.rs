@@ -6,20 +6,23 @@ use burn::tensor::{Int, Tensor};
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 
-/// A perturbation that misleads a model on a set of images.
+/// A universal perturbation, which misleads a model on a set of images: the result of
+/// [`UniversalPerturbation::find`](super::UniversalPerturbation::find).
 #[derive(Clone, Debug)]
 pub struct Universal {
-    /// What is added to every image, `[1, channels, height, width]`, in at least single precision.
+    /// The change that is added to every image, `[1, channels, height, width]`, in at least single
+    /// precision.
     pub perturbation: Tensor<4>,
     /// Its effect on the images that it was made for. Other images are fooled less often;
     /// [`judge`](Self::judge) measures how often.
     pub fooling: Fooling,
-    /// The mean clipped loss over the images in each epoch, each batch taken before its step.
+    /// The mean loss of the images in each epoch, cut off at the clip; towards a target class,
+    /// minus the loss. Each batch counts before its step.
     pub scores: Vec<f64>,
     /// The passes of the search, without those of the judgement.
     pub passes: Passes,
-    /// The numbers of the examples that met a gradient of zero: a sign of masking, since nothing
-    /// leads an attack on.
+    /// The numbers of the examples that met a gradient of zero: a sign of gradient masking, since
+    /// such a gradient gives an attack no direction.
     pub zero_gradients: Vec<u64>,
     /// Whether a budget ended the search.
     pub exhausted: bool,
@@ -34,11 +37,11 @@ pub struct Fooling {
     /// The number of draws, one for a model without noise.
     pub draws: usize,
     /// The fooling rate (arXiv 1610.08401, section 2): how often the model predicts another class
-    /// than without the perturbation, under the same draw.
+    /// than without the perturbation, under the same draw; from 0 to 1.
     pub fooling_rate: f64,
-    /// How often the goal is reached.
+    /// The rate at which the goal is reached with the perturbation, from 0 to 1.
     pub reached: f64,
-    /// How often it is reached without the perturbation.
+    /// The rate at which the goal is reached without the perturbation, from 0 to 1.
     pub reached_clean: f64,
 }
 
@@ -52,13 +55,14 @@ impl Universal {
         moved(&images.clone().inner(), &self.perturbation).clamp(0.0, 1.0)
     }
 
-    /// What the perturbation does to other images, in draws of `key`, of which a model without
-    /// noise sees one.
+    /// Judges the perturbation on other images, over `draws` draws of the noise that belongs to
+    /// `key`; a model without noise gets one draw. Images are `[batch, channels, height, width]`
+    /// with pixels in [0, 1].
     ///
     /// # Errors
     ///
-    /// If `draws` is zero, there is no batch, the images are not of the perturbation's shape, and
-    /// those of [`AttackBatch::new`] and [`score`](crate::score).
+    /// If `draws` is zero, if there is no batch, if the images are not of the perturbation's shape,
+    /// and those of [`AttackBatch::new`] and [`score`](crate::score).
     pub fn judge(
         &self,
         classifier: &dyn Classifier,
@@ -74,7 +78,7 @@ impl Universal {
 }
 
 impl Fooling {
-    /// Of images of the perturbation's shape.
+    /// The effect of the perturbation on images of its shape.
     pub(super) fn of(
         classifier: &dyn Classifier,
         batches: &[AttackBatch],

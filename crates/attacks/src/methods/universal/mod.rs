@@ -22,22 +22,23 @@ use std::time::Instant;
 /// It is found by projected stochastic gradient ascent (Shafahi et al., AAAI 2020, arXiv
 /// 1811.11304, algorithm 1). In each epoch every batch, in an order drawn from the key, moves it
 /// once: along the steepest direction of the norm for the gradient summed over the batch, and back
-/// into the ball. An image is clipped to the box after the change, and a pixel that is clipped has
-/// no slope. Each image's loss counts up to `clip` and no further, so that those which are lost
-/// already do not drown the others; towards a target, where the loss falls to zero, nothing is cut.
-/// With `draws` above one each gradient is an expectation over the model's noise (EOT), and what is
-/// cut is the mean.
+/// into the ball. An image is clipped to the box after the change, and a clipped pixel adds nothing
+/// to the gradient. The loss of each image is cut off at `clip`, so that images which are
+/// misclassified already do not outweigh the others. Towards a target class the loss falls to zero,
+/// and is not cut off. With `draws` above one each gradient is an expectation over the model's
+/// noise (EOT), and the mean loss is cut off.
 ///
-/// It is no [`Attack`](crate::Attack): its answer belongs to the set, and the same images in other
-/// batches have another. Within a batch no image's gradient depends on the others.
+/// It is not an [`Attack`](crate::Attack): its result belongs to the whole set of images, and
+/// depends on how they are divided into batches. Within a batch no image's gradient depends on the
+/// others.
 ///
 /// # Deviations
 ///
 /// The steps are those of the code of SGD-UAP (Co et al., arXiv 1911.10364): along the sign of the
 /// mean gradient, 0.8 ε long throughout. In L2 the gradient's direction takes the place of its
-/// sign. Smaller steps let more batches have a say. The clip is the paper's 9, where that code has
-/// 12. That code cuts the loss towards a target as well, and so gives up the images which are
-/// farthest from it; here it does not.
+/// sign. With smaller steps, more batches influence the result. The clip is the paper's 9; that
+/// code has 12. That code also cuts off the loss towards a target class, and so gives up the images
+/// that are farthest from it; this one does not.
 ///
 /// ```
 /// # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -46,14 +47,17 @@ use std::time::Instant;
 /// use cni_noise::Key;
 /// # let device = Device::flex();
 /// # let model = LinearConfig::new(12, 4).init(&device);
-/// # let victim = FrozenModel::new(&model, |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3)));
-/// # let batch = || (Tensor::full([5, 3, 2, 2], 0.5, &device), Goal::Misclassify(Tensor::from_ints([0, 1, 0, 1, 0], &device)));
+/// # let forward = |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3));
+/// # let frozen = FrozenModel::new(&model, forward);
+/// # let labels = || Tensor::from_ints([0, 1, 0, 1, 0], &device);
+/// # let goal = || Goal::Misclassify(labels());
+/// # let batch = || (Tensor::full([5, 3, 2, 2], 0.5, &device), goal());
 /// # let (batches, unseen) = ([batch(), batch()], [batch()]);
 /// let attack = UniversalPerturbation::new(Threat::linf(8.0 / 255.0)?)?.with_epochs(5)?;
-/// let found = attack.find(&victim, batches, Key::new(1))?;
+/// let found = attack.find(&frozen, batches, Key::new(1))?;
 /// assert_eq!(found.perturbation.dims(), [1, 3, 2, 2]);
 /// println!("{} of {} images", found.fooling.fooling_rate, found.fooling.images);
-/// let elsewhere = found.judge(&victim, unseen, 20, Key::new(2))?;
+/// let elsewhere = found.judge(&frozen, unseen, 20, Key::new(2))?;
 /// # assert_eq!(elsewhere.images, 5);
 /// # Ok::<(), cni_attacks::AttackError>(())
 /// ```
@@ -93,24 +97,23 @@ impl UniversalPerturbation {
     }
 
     /// `Universal-{epochs}`; with several draws `EOT-…x{draws}` and the expectation; then the loss
-    /// where it is not the cross-entropy.
+    /// if it is not the cross-entropy.
     pub fn name(&self) -> String {
         self.eot.name(format!("Universal-{}", self.epochs)) + &self.loss.suffix()
     }
 
-    /// What the perturbation may change.
+    /// The threat: how far the perturbation may move an image.
     pub fn threat(&self) -> Threat {
         self.threat
     }
 
-    /// All parameters, for records.
+    /// The settings as JSON, for records.
     pub fn spec(&self) -> serde_json::Value {
         crate::attack::spec(self)
     }
 
-    /// The perturbation for batches of images, `[batch, channels, height, width]` with pixels in
-    /// [0, 1], and what the attacker wants of each. They are numbered from 0 on, for the model's
-    /// noise.
+    /// Finds the perturbation for batches of images, `[batch, channels, height, width]` with pixels
+    /// in [0, 1], each with its goal. The images are numbered from 0 on, for the model's noise.
     ///
     /// The result is a function of the model, the batches and `key`.
     ///
@@ -128,8 +131,8 @@ impl UniversalPerturbation {
     }
 
     /// [`find`](Self::find) within a budget of passes of each image, and of time for all steps
-    /// together. A batch whose budget is spent takes no further step; where no budget is left from
-    /// the start the perturbation is zero. What the judgement costs does not count.
+    /// together. A batch whose budget is spent takes no further step; if the budget allows no step
+    /// at all, the perturbation is zero. The passes of the judgement do not count.
     ///
     /// # Errors
     ///

@@ -26,7 +26,8 @@ impl FromSpec for UniversalPerturbation {
 deserialize_from_spec!(UniversalPerturbation);
 
 impl UniversalPerturbation {
-    /// How often each batch moves the perturbation; an error if it is zero.
+    /// The number of epochs, in each of which every batch moves the perturbation once; an error if
+    /// it is zero.
     pub fn with_epochs(self, epochs: usize) -> Result<Self, AttackError> {
         Ok(Self { epochs: at_least_one("epochs", epochs)?, ..self })
     }
@@ -40,7 +41,7 @@ impl UniversalPerturbation {
         Ok(Self { step_size, ..self })
     }
 
-    /// Up to where each image's loss counts; an error unless finite and positive.
+    /// The value at which the loss of each image is cut off; an error unless finite and positive.
     pub fn with_clip(self, clip: f64) -> Result<Self, AttackError> {
         Ok(Self { clip: within("clip", clip, |clip| clip > 0.0, "above 0")?, ..self })
     }
@@ -56,13 +57,13 @@ impl UniversalPerturbation {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
 
-    /// The loss to climb.
+    /// The loss that the attack raises.
     pub fn with_loss(self, loss: Loss) -> Self {
         Self { loss, ..self }
     }
 
-    /// The number of draws of a stochastic model that the result is judged in, none of which any
-    /// gradient saw; an error if it is zero. A model without noise is asked once.
+    /// The number of draws of a stochastic model over which the result is judged; an error if it is
+    /// zero. No gradient has used these draws. A model without noise gets one pass.
     pub fn with_judging_draws(self, draws: usize) -> Result<Self, AttackError> {
         Ok(Self { judging_draws: at_least_one("judging_draws", draws)?, ..self })
     }

@@ -1,12 +1,12 @@
-//! The active test: an adversarial image is planted, which the attack must find.
+//! The active test: an adversarial image is planted, and the attack must find it.
 //!
-//! The decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv 2206.13991).
-//! Around each image random points within 0.95 ε are labelled as inside, one of the surface of the
-//! ε-ball as outside; a linear readout that tells them apart makes the model a classifier of two
-//! classes, with an adversarial image known to be there. Here the readout reads the logits, which
-//! is all that a [`Classifier`](cni_attacks::Classifier) shows, where the paper's reads the last
-//! features; it is Fisher's discriminant, and of several points of the surface the one that stands
-//! out most is planted.
+//! This is the decision boundary binarization test (Zimmermann et al., NeurIPS 2022, arXiv
+//! 2206.13991). Random points within 0.95 ε of each image are labelled as inside, and one point on
+//! the surface of the ε-ball as outside. A linear readout that separates them turns the model into
+//! a classifier of two classes for which an adversarial image is known to exist. The test differs
+//! from the paper in two ways. The readout reads the logits instead of the last features, because a
+//! [`Classifier`](cni_attacks::Classifier) shows only logits. It is Fisher's discriminant, and of
+//! several points on the surface the one that stands out most is planted.
 
 mod readout;
 
@@ -24,18 +24,18 @@ use cni_attacks::{Attack, AttackBatch, AttackError, Eot, Knob, Loss, Objective, 
 use cni_noise::Key;
 use std::sync::Arc;
 
-/// How far out the points of the inside reach, in ε.
+/// The radius of the inner points, in ε.
 const INNER: f64 = 0.95;
-/// The fewest images with a planted point that make a test.
+/// The smallest number of images with a planted point for which there is a result.
 const FEWEST: usize = 8;
 
 pub(super) fn cost(setup: &Setup, size: Size) -> Passes {
-    // Inner points, candidates and random attackers, and the image itself.
+    // The inner points, the candidates, the random attackers, and the image itself.
     let points = 3 * setup.sizes.cloud + 1;
     (forwards((points + 1) * draws(setup)) + setup.cost(&attack(setup))) * size.examples as u64
 }
 
-/// Draws behind the logits of a point.
+/// The number of draws behind the logits of a point.
 fn draws(setup: &Setup) -> usize {
     setup.draws.min(4)
 }
@@ -44,14 +44,14 @@ fn noise_key(sample: &Sample<'_>) -> Key {
     sample.key("active-test").named("noise")
 }
 
-/// The audited attack, on the margin if its loss wants more than two classes.
+/// The audited attack; with the margin as its loss if its own loss needs more than two classes.
 fn attack(setup: &Setup) -> Arc<dyn Attack> {
     let many = setup.knobs.loss.as_ref().is_some_and(|loss| loss.classes() > 2);
     let turned = many.then(|| setup.attack.with_knob(Knob::Loss(Loss::Margin)).ok());
     turned.flatten().unwrap_or_else(|| setup.attack.clone())
 }
 
-/// Why the attack cannot be tried on the two classes of the test.
+/// The reason why the attack cannot run on the two classes of the test, if it cannot.
 pub(super) fn wants_more_classes(setup: &Setup) -> Option<String> {
     let attack = attack(setup);
     let (name, wanted) = (attack.name(), attack.min_classes());
@@ -60,12 +60,12 @@ pub(super) fn wants_more_classes(setup: &Setup) -> Option<String> {
 
 pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
     let (mut found, mut by_chance) = (Vec::new(), Vec::new());
-    for part in sample.context.chunks(&sample.problem) {
+    for part in sample.context.chunks(&sample.batch) {
         let (attacked, lucky) = of_chunk(sample, &part)?;
         found.extend(attacked);
         by_chance.extend(lucky);
     }
-    let (tested, images) = (found.len(), sample.problem.len());
+    let (tested, images) = (found.len(), sample.batch.len());
     if tested < FEWEST.min(images) {
         let measured = format!(
             "the logits set a planted point apart for {tested} of {images} images, which is too few"
@@ -93,9 +93,8 @@ pub(super) fn run(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         .value("random_success_rate", chance))
 }
 
-/// The judgement on whether the attack, and whether random points, found each planted point, with
-/// the two success rates; none if random points found over half of them and the attack did not
-/// fail.
+/// The judgement, and the success rates of the attack and of random points. There is no judgement
+/// if random points found more than half of the planted points and the attack did not fail.
 fn judge(found: &[bool], by_chance: &[bool]) -> (Option<Judgement>, [f64; 2]) {
     let rate =
         |list: &[bool]| list.iter().filter(|hit| **hit).count() as f64 / list.len().max(1) as f64;
@@ -106,8 +105,8 @@ fn judge(found: &[bool], by_chance: &[bool]) -> (Option<Judgement>, [f64; 2]) {
     (tells.then_some(judgement), rates)
 }
 
-/// Whether the attack, and whether random points, find the planted point, for each image at which
-/// one can be planted.
+/// Whether the attack, and whether random points, found the planted point of each image that has
+/// one.
 fn of_chunk(
     sample: &Sample<'_>,
     part: &AttackBatch,
@@ -156,15 +155,16 @@ fn of_chunk(
     let readout = Readout::new(context.model.classifier, examples, &separations, &part.images);
     let model = Model { classifier: &readout, ..context.model };
     // Class 0 is the inside.
-    let problem = sample.relabelled(&tested, &vec![0; tested.len()]);
-    let found = context.attack(model, &attack(setup), &problem, context.attack_key())?;
-    // The attack has not seen the draws that set the planted point apart, and in these it is there.
-    let predictions = context.judge(model, &problem, &found, noise_key(sample), draws(setup))?;
+    let batch = sample.relabelled(&tested, &vec![0; tested.len()]);
+    let found = context.attack(model, &attack(setup), &batch, context.attack_key())?;
+    // The attack has not seen these draws. They separated the planted point, so the point is
+    // adversarial in them.
+    let predictions = context.judge(model, &batch, &found, noise_key(sample), draws(setup))?;
     let found = predictions.margin.iter().map(|margin| *margin > 0.0).collect();
     Ok((found, lucky))
 }
 
-/// The mean logits of images over a few draws, always the same.
+/// The mean logits of images over a few draws, which are the same for all images.
 fn logits(
     sample: &Sample<'_>,
     part: &AttackBatch,
@@ -188,7 +188,7 @@ mod tests {
         let verdict = |found, lucky| judge(&share(found), &share(lucky)).0.map(|of| of.verdict);
         assert_eq!(verdict(200, 100), Some(Verdict::Pass));
         assert_eq!(verdict(200, 101), None);
-        // What misses even that has failed.
+        // An attack that misses even this point has failed.
         assert_eq!(verdict(100, 200), Some(Verdict::Fail));
     }
 }

@@ -5,12 +5,12 @@ use cni_attacks::Classifier;
 use cni_noise::current_examples;
 use std::collections::HashMap;
 
-/// Where the boundary lies on the way from the outermost inner point to the planted one: close to
-/// it, so that chance finds little else.
+/// The position of the boundary between the outermost inner point and the planted one. It is close
+/// to the planted point, so that chance finds little else.
 const BETWEEN: f64 = 0.9;
 
-/// The linear function that separates a planted point from those inside, `margin(z) = weight · (z −
-/// center) − offset`, in standard deviations of the points inside.
+/// A linear function that separates a planted point from the inner points, `margin(z) = weight · (z
+/// − center) − offset`, in standard deviations of the inner points.
 #[derive(Clone, Debug)]
 pub(super) struct Separation {
     center: Vec<f64>,
@@ -30,8 +30,8 @@ impl Separation {
     }
 }
 
-/// The separation of the candidate that Fisher's discriminant sets apart most clearly from the
-/// points inside; none if it sets no candidate apart.
+/// The separation of the candidate that Fisher's discriminant separates most clearly from the inner
+/// points; none if it separates no candidate.
 pub(super) fn separate(inner: &[Vec<f64>], candidates: &[Vec<f64>]) -> Option<Separation> {
     let (count, classes) = (inner.len() as f64, inner[0].len());
     let center: Vec<f64> = (0..classes)
@@ -52,8 +52,8 @@ pub(super) fn separate(inner: &[Vec<f64>], candidates: &[Vec<f64>]) -> Option<Se
     if !(mean_variance > 0.0 && mean_variance.is_finite()) {
         return None;
     }
-    // Fewer points than classes, and logits that only their differences move, leave directions
-    // without variance.
+    // Some directions have no variance if there are fewer points than classes, or if only
+    // differences of logits vary.
     (0..classes).for_each(|class| covariance[class][class] += 1e-3 * mean_variance);
     let factor = cholesky(covariance)?;
     let mut best: Option<(f64, Separation)> = None;
@@ -106,10 +106,10 @@ fn solve(factor: &[Vec<f64>], mut right: Vec<f64>) -> Vec<f64> {
     right
 }
 
-/// The model as a classifier of two classes for each image: 0 inside, 1 outside.
+/// A readout: the model as a classifier of two classes for each image, 0 inside and 1 outside.
 pub(super) struct Readout<'a> {
     classifier: &'a dyn Classifier,
-    /// The row of each example's number.
+    /// The row of each example, by its number.
     rows: HashMap<u64, usize>,
     center: Tensor<2>,
     weight: Tensor<2>,
@@ -117,7 +117,7 @@ pub(super) struct Readout<'a> {
 }
 
 impl<'a> Readout<'a> {
-    /// The readouts of the examples of these numbers, in order, on the device and in the type of
+    /// The readouts of the examples with these numbers, in order, on the device and in the type of
     /// `like`.
     pub fn new(
         classifier: &'a dyn Classifier,
@@ -169,7 +169,7 @@ mod tests {
         let found = separate(&inner, &[middle.clone(), far.clone()]).unwrap();
         assert!(found.margin(&far) > 0.0 && inner.iter().all(|point| found.margin(point) < 0.0));
         assert!(separate(&inner, &[middle]).is_none());
-        // Logits that are all alike say nothing.
+        // Logits that are all equal separate nothing.
         assert!(separate(&vec![vec![1.0; 3]; 20], &[far]).is_none());
     }
 }

@@ -40,7 +40,7 @@ impl Decisions {
         Self { tries: 1000, starts: None, draws: 1 }
     }
 
-    /// How many random images are tried as a start; an error if it is zero.
+    /// The largest number of random images that are tried as a start; an error if it is zero.
     pub fn with_tries(self, tries: usize) -> Result<Self, AttackError> {
         Ok(Self { tries: at_least_one("tries", tries)?, ..self })
     }

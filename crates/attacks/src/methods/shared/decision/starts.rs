@@ -29,7 +29,7 @@ impl Starts {
         Ok(Self { images, count: dims[0], hash })
     }
 
-    /// How many there are.
+    /// The number of images.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -55,8 +55,8 @@ fn fnv1a(numbers: impl Iterator<Item = f64>) -> String {
 }
 
 impl Decisions {
-    /// Starting images, given or uniform, that reach the goal, with the originals where none was
-    /// found; and for which examples one was found.
+    /// The starting images, given or uniform, that reach the goal, with the original for an example
+    /// without one; also returns which examples have one.
     pub(super) fn find(
         &self,
         access: &mut ModelAccess<'_>,

@@ -5,8 +5,8 @@ use crate::{AttackBatch, AttackError, ModelAccess, Norm};
 use burn::tensor::Tensor;
 use cni_noise::Key;
 
-/// The decision of a model: that of more than half of some draws of its noise, the same draws
-/// throughout, so that the boundary holds still.
+/// The decision of a model by vote: an image reaches the goal if it does so in more than half of
+/// some draws of the noise. The draws are the same throughout, so that the boundary does not move.
 #[derive(Clone, Copy)]
 pub(crate) struct Vote {
     draws: usize,

@@ -27,8 +27,8 @@ impl Balance {
 
 impl NearestSearch {
     /// Runs `descend` this often, each time with a `c` for each row: from `initial` on by factors
-    /// of ten until a run reaches the goal, then by bisection. From ten runs on the last is with
-    /// the least `c` that is known to do, or 1e10.
+    /// of ten until a run reaches the goal, then by bisection. With ten runs or more, the last has
+    /// the least `c` that is known to reach the goal, or 1e10 if none is known.
     ///
     /// `descend` is given the run's number, and tells which rows reached the goal in it, and
     /// whether the budget allows another. If the caller wants early stopping, rows leave between

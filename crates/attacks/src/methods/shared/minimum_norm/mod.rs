@@ -51,7 +51,7 @@ pub(crate) struct Evaluated {
     pub scores: Vec<f64>,
     /// Whether the goal is reached.
     pub reached: Vec<bool>,
-    /// How far the image is from the original.
+    /// The distance of each image from its original.
     pub distances: Vec<f64>,
     /// The size by which images are compared: the distance, or the elastic-net distance.
     sizes: Vec<f64>,
@@ -177,8 +177,9 @@ impl NearestSearch {
         access.proceed(&self.batch, images, &evaluated.scores, self.threat.norm())
     }
 
-    /// How far from each original a search may start: the radius of the threat; without one the
-    /// distance of the nearest image so far, or of the farthest of the box where there is none.
+    /// The distance from each original within which a search may start: the radius of the threat;
+    /// without one, the distance of the nearest image so far, or, if there is none, of the farthest
+    /// image of the box.
     pub fn reach(&self) -> Vec<f64> {
         let epsilon = self.threat.epsilon();
         if !self.threat.is_unbounded() {
