@@ -3,9 +3,6 @@
 //!
 //! `cargo run --release --example quickstart`
 
-#[path = "../crates/cli/src/fraction.rs"]
-mod fraction;
-
 use burn::tensor::Device;
 use clap::Parser;
 use cni_burn::data::{Loader, Split, digits};
@@ -40,7 +37,7 @@ struct Args {
 
 /// The attacker who may change each pixel by that much.
 fn threat(epsilon: &str) -> Result<Threat, Box<dyn Error + Send + Sync>> {
-    let epsilon = fraction::fraction(epsilon)?;
+    let epsilon = epsilon.parse::<Epsilon>()?.value();
     match epsilon == 0.0 {
         true => Err("an attacker who may change nothing leaves nothing to audit".into()),
         false => Ok(Threat::linf(epsilon)?),

@@ -12,6 +12,12 @@ pub enum AttackError {
         /// The radius given.
         got: f64,
     },
+    /// A text that is no radius.
+    #[error("epsilon: got {got:?}, wanted a number or a fraction such as 8/255")]
+    EpsilonText {
+        /// The text given.
+        got: String,
+    },
     /// The radius of an Linf ball that holds every image: most often one in units of bytes.
     #[error(
         "epsilon: got {got}, wanted less than 1 in Linf, in units of the pixel range [0, 1]; for \

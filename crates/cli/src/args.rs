@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Trains, attacks and inspects noisy ResNets on CIFAR-10, CIFAR-100 or the embedded digits.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "cni", version)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -39,7 +39,7 @@ pub struct Train {
     #[command(flatten)]
     pub source: Source,
     /// Folder of the run: checkpoints, model.json, history.json and the file .lock.
-    #[arg(long, default_value = "runs/cifar_resnet")]
+    #[arg(long, default_value = "runs/cni")]
     pub out: PathBuf,
     /// Continue the run in --out from its last checkpoint; begin it where there is none yet.
     #[arg(long)]
@@ -98,7 +98,7 @@ pub struct Train {
 #[derive(Args)]
 pub struct Evaluate {
     /// Folder of the run to evaluate.
-    #[arg(long, default_value = "runs/cifar_resnet")]
+    #[arg(long, default_value = "runs/cni")]
     pub run: PathBuf,
     /// Which checkpoint: best, last or the number of an epoch of --run; a file or folder among a
     /// run's checkpoints; or a PyTorch file (.pt, .pth, .th, .tar), which goes into the model that

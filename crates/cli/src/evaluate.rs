@@ -171,5 +171,5 @@ fn command() -> String {
         }
     };
     let arguments: Vec<String> = std::env::args_os().skip(1).map(quoted).collect();
-    format!("cifar_resnet {}", arguments.join(" "))
+    format!("cni {}", arguments.join(" "))
 }

@@ -1,9 +1,4 @@
-//! Noisy ResNets on CIFAR: train, evaluate, report, info, and a check of what computes.
-//!
-//! `cargo run --release --example cifar_resnet -- train --data DIR --out runs/cni`
-//! `cargo run --release --example cifar_resnet -- evaluate --data DIR --run runs/cni`
-//! `cargo run --release --example cifar_resnet -- report runs/cni/evaluation runs/at/evaluation`
-//! `cargo run --release --features cuda --example cifar_resnet -- check-device --device cuda`
+//! The command `cni`: trains noisy models, attacks and judges them, reports, and checks devices.
 
 mod args;
 mod check_device;
@@ -11,7 +6,6 @@ mod checkpoint;
 mod choices;
 mod devices;
 mod evaluate;
-mod fraction;
 mod given;
 mod model;
 mod suites;

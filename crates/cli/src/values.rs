@@ -1,7 +1,7 @@
 //! What the flags take. Each function reads the text of one flag, whose name clap adds to its
 //! errors.
 
-use crate::fraction::fraction;
+use cni_burn::attacks::{AttackError, Epsilon};
 
 /// The deepest of the CIFAR ResNets (He et al., CVPR 2016, table 6).
 const DEEPEST: usize = 1202;
@@ -19,7 +19,11 @@ pub fn count(text: &str) -> Result<usize, String> {
 
 /// The radius of a ball in L∞, in units of the pixel range.
 pub fn epsilon(text: &str) -> Result<f64, String> {
-    let epsilon = fraction(text)?;
+    let epsilon = match text.parse::<Epsilon>() {
+        Ok(epsilon) => epsilon.value(),
+        Err(AttackError::Epsilon { got }) => got,
+        Err(error) => return Err(error.to_string()),
+    };
     if epsilon > 0.0 && epsilon < 1.0 {
         return Ok(epsilon);
     }

@@ -34,8 +34,9 @@
 //! - [`training`] (`cni-training`): objectives, schedules, training that resumes exactly;
 //! - `report` (`cni-report`): HTML, Markdown and plots from the records of evaluations.
 //!
-//! [`prelude`] has what an application uses of them. [`device`] finds devices by the name of their
-//! backend, and [`device_check`] compares what two devices compute.
+//! [`prelude`] has what an application uses of them. [`cards`] describes models and data for records,
+//! [`device`] finds devices by the name of their backend, and [`device_check`] compares what two
+//! devices compute.
 //!
 //! # Features
 //!
@@ -47,6 +48,7 @@
 //! - `download`: fetches the CIFAR archives over HTTPS;
 //! - `experimental-ddp`: training on several CUDA devices by Burn's collective operations.
 
+pub mod cards;
 pub mod device;
 pub mod device_check;
 mod panics;
@@ -63,6 +65,8 @@ pub use cni_training as training;
 
 /// What an application uses, to be imported whole.
 pub mod prelude {
+    pub use crate::cards::{data_card, model_card};
+
     pub use cni_noise::{Convention, Key, Noise, NoiseCovariance, scope};
 
     pub use cni_ops::{Precision, autocast};
@@ -79,7 +83,7 @@ pub mod prelude {
 
     pub use cni_attacks::{
         Adversarial, AdversarialPatch, Apgd, Attack, BoundaryAttack, Budget, CarliniWagner,
-        CarliniWagnerLinf, Classifier, Ddn, DeepFool, Ead, Fab, FixedNoise, Fmn, FrozenModel, Goal,
+        CarliniWagnerLinf, Classifier, Ddn, DeepFool, Ead, Epsilon, Fab, FixedNoise, Fmn, FrozenModel, Goal,
         HopSkipJump, Iterate, Knob, Loss, LossFn, NAttack, Norm, Pgd, RandomNoise, Runner, Spsa,
         Square, Suite, Targets, Threat, Transfer, UniversalPerturbation,
     };
