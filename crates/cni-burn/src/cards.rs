@@ -3,7 +3,8 @@
 use burn::module::Module;
 use cni_data::ImageData;
 use cni_evaluation::{DataCard, Epoch, ModelCard};
-use cni_layers::{NoiseError, NoiseSummary, count_parameters, noise_covariances};
+use cni_layers::{NoiseSummary, count_parameters, noise_covariances};
+use cni_noise::CovarianceError;
 use cni_training::{EpochRow, Scores};
 use std::collections::BTreeMap;
 
@@ -24,8 +25,8 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 ///
-/// [`NoiseError`] if the covariance of a layer's noise cannot be told.
-pub fn model_card<M: Module>(name: impl Into<String>, model: &M) -> Result<ModelCard, NoiseError> {
+/// [`CovarianceError`] if the covariance of a layer's noise cannot be told.
+pub fn model_card<M: Module>(name: impl Into<String>, model: &M) -> Result<ModelCard, CovarianceError> {
     Ok(ModelCard {
         name: name.into(),
         fingerprint: ModelCard::fingerprint_of(model),
