@@ -130,7 +130,7 @@ impl Model {
     pub fn config(&self) -> Result<ResNetConfig, NoiseError> {
         let shortcut = match self.shortcut {
             Connection::Projection => Shortcut::Projection,
-            Connection::PadEnd => Shortcut::Pad,
+            Connection::PadEnd => Shortcut::PadEnd,
             Connection::PadBoth => Shortcut::PadBoth,
         };
         let architecture = match self.family {
