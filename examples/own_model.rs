@@ -1,5 +1,4 @@
-//! A model of one's own made noisy by one call, trained in a loop of one's own, attacked and
-//! judged.
+//! A custom model, made noisy by one call, trained in a custom loop, attacked and judged.
 //!
 //! `cargo run --release --example own_model`
 
@@ -69,13 +68,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Box::new(Pgd::new(threat)),
         Box::new(Pgd::new(threat).with_draws(5)?),
     ];
-    let card = ModelCard {
-        name: "own CNN + CNI-W".into(),
-        fingerprint: ModelCard::fingerprint_of(&model),
-        ..ModelCard::default()
-    };
-    let evaluation = Evaluation::new(suite)?.with_cards(card, DataCard::default());
     let test = digits(Split::Test);
+    let card = model_card("own CNN + CNI-W", &model)?;
+    let evaluation = Evaluation::new(suite)?.with_cards(card, data_card(&test));
     let all: Vec<usize> = (0..test.len()).collect();
     let batch = (test.images(&all, &device), test.labels(&all, &device));
     let result = evaluation.run(&FrozenModel::new(&model, Cnn::forward), [batch])?;

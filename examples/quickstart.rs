@@ -56,8 +56,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let adversarial = Objective::adversarial(Pgd::training(threat));
     // Noise in proportion to the weights. The reference's own convention starts far louder on a
     // network this small, and takes hundreds of epochs to settle.
-    let mut cni = ModelNoise::cni(5);
-    cni.weight = Some(WeightNoise::colored(5).with_convention(Convention::Scaled));
+    let weights = WeightNoise::colored(5).with_convention(Convention::Scaled);
+    let cni = ModelNoise::cni(5).with_weight(weights);
     let ways = [
         ("plain", clean, ModelNoise::none()),
         ("adversarial", adversarial.clone(), ModelNoise::none()),
@@ -91,26 +91,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let eot = pgd.clone().with_draws(10)?;
         let suite: Vec<Box<dyn Attack>> =
             vec![Box::new(Pgd::fgsm(threat)), Box::new(pgd), Box::new(eot.clone())];
-        let model = ModelCard {
-            name: name.to_string(),
-            fingerprint: ModelCard::fingerprint_of(&trained.model),
-            parameters: count_parameters(&trained.model),
-            noise: NoiseSummary::of(&trained.model).to_string(),
-            layers: noise_covariances(&trained.model)?,
-            ..ModelCard::default()
-        };
-        let data = DataCard {
-            name: test.name().to_string(),
-            fingerprint: test.fingerprint(),
-            classes: test.classes().to_vec(),
-        };
         let loader = Loader::validation(test.clone(), 120, key.named("test"), &device)?;
         let batches = loader.epoch(0).map(|batch| batch.map(|batch| (batch.images, batch.labels)));
         let frozen = FrozenModel::new(&trained.model, ResNet::forward);
         let evaluation = Evaluation::new(suite)?
             .with_draws(args.draws.into())?
             .with_key(key.named("evaluation"))
-            .with_cards(model, data)
+            .with_cards(model_card(name, &trained.model)?, data_card(&test))
             .with_audit(Audit::new(eot))?;
         evaluated.push(evaluation.run(&frozen, batches)?);
     }

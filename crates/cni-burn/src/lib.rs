@@ -52,6 +52,7 @@ pub mod cards;
 pub mod device;
 pub mod device_check;
 mod panics;
+pub mod run;
 
 pub use cni_attacks as attacks;
 pub use cni_data as data;
@@ -66,6 +67,7 @@ pub use cni_training as training;
 /// What an application uses, to be imported whole.
 pub mod prelude {
     pub use crate::cards::{data_card, model_card};
+    pub use crate::run::load_run;
 
     pub use cni_noise::{Convention, Key, Noise, NoiseCovariance, scope};
 

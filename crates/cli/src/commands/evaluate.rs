@@ -1,64 +1,168 @@
 //! From a checkpoint to a report.
 
-use crate::args::Evaluate;
-use crate::checkpoint::{self, Checkpoint};
-use crate::choices::Kind;
+use crate::checkpoint::Checkpoint;
+use crate::compute::Compute;
+use crate::data::{Source, first};
+use crate::exit::Exit;
 use crate::given::{Given, Idle};
-use crate::suites::Checks;
-use crate::train::some;
-use crate::watch::Watch;
-use cni_burn::data::{DataError, ImageData, Loader, Split};
-use cni_burn::device::device;
+use crate::model::ModelFlags;
+use crate::output::Output;
+use crate::progress::EvaluationBar;
+use crate::suites::{Checks, Suites, checks};
+use crate::values::{above_zero, count, epsilon};
+use clap::Args;
+use cni_burn::attacks::Norm;
+use cni_burn::data::Loader;
 use cni_burn::evaluation::audit::Audit;
 use cni_burn::evaluation::{Check, Verdict};
 use cni_burn::prelude::*;
 use cni_burn::report::Report;
 use std::error::Error;
 use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
 
-pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
-    given.refuse(&idle(&args))?;
-    let device = device(&args.source.device)?;
-    let precision = args.source.precision;
-    if !precision.works_on(&device) {
-        return Err(
-            format!("--precision: got {precision}, which {} lacks", args.source.device).into()
-        );
+/// The flags of `evaluate`.
+#[derive(Args)]
+pub struct Evaluate {
+    /// Folder of the run to evaluate.
+    #[arg(long, default_value = "runs/cni")]
+    pub run: PathBuf,
+    /// Which checkpoint: best, last or the number of an epoch of --run; a file or folder among a
+    /// run's checkpoints; or a PyTorch file (.pt, .pth, .th, .tar), which goes into the model that
+    /// the model flags describe.
+    #[arg(long, default_value = "best")]
+    pub checkpoint: PathBuf,
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Folder of images to judge on, with a sub-folder for each class, in place of --dataset.
+    #[arg(long)]
+    pub test: Option<PathBuf>,
+    /// Read the images of --test as gray ones, for a PyTorch file.
+    #[arg(long)]
+    pub grayscale: bool,
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub compute: Compute,
+    /// The attacks.
+    #[arg(long, value_enum, default_value_t = Suites::Standard)]
+    pub suite: Suites,
+    /// Effort of the checks of the attack: none, quick (minutes), standard (part of an hour) or
+    /// thorough (hours); by default quick, and none if AutoAttack attacks.
+    #[arg(long, value_parser = checks())]
+    pub checks: Option<Checks>,
+    /// Largest change of a pixel: a fraction such as 8/255, or a number. By default that of the
+    /// run's training, and 8/255 if it had none.
+    #[arg(long, value_parser = epsilon)]
+    pub epsilon: Option<f64>,
+    /// Test examples to judge, from the first.
+    #[arg(long, default_value_t = 1000, value_parser = count)]
+    pub examples: usize,
+    /// Examples of a batch.
+    #[arg(long, default_value_t = 128, value_parser = count)]
+    pub batch: usize,
+    /// Draws of the noise that judge each image. A model without noise needs one, and gets one.
+    #[arg(long, default_value_t = 20, value_parser = count)]
+    pub draws: usize,
+    /// Steps of the EOT attack, which is also the one that the checks are about.
+    #[arg(long, default_value_t = 20, value_parser = count)]
+    pub eot_steps: usize,
+    /// Draws that each gradient of the EOT attack averages over. A model without noise needs one,
+    /// and gets one.
+    #[arg(long, default_value_t = 20, value_parser = count)]
+    pub eot_draws: usize,
+    /// Further radii at which each attack runs, for a curve of robust accuracy: 2/255,4/255,16/255.
+    #[arg(long, value_delimiter = ',', value_parser = epsilon)]
+    pub epsilons: Vec<f64>,
+    /// Certify each image by randomized smoothing with Gaussian noise of this standard deviation on
+    /// its pixels, whose range is [0, 1].
+    #[arg(long, value_parser = above_zero)]
+    pub sigma: Option<f64>,
+    /// Samples of each certificate. Published ones have 100,000.
+    #[arg(long, default_value_t = 1000, value_parser = count)]
+    pub samples: usize,
+    /// Keep the adversarial images, in the folder `adversarial` of --out.
+    #[arg(long)]
+    pub keep_adversarial: bool,
+    /// Judge the model with its noise switched off.
+    #[arg(long)]
+    pub noise_off: bool,
+    /// Name of the model in tables.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Seed of attacks and draws.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Folder for the record, the report and the state of an evaluation that was killed; by default
+    /// `evaluation` in the run's, and `NAME-evaluation` here for a PyTorch file NAME.pth.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Exit with code 3 if a check fails. The record is written all the same.
+    #[arg(long)]
+    pub strict: bool,
+    /// No progress.
+    #[arg(long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+impl Evaluate {
+    /// The effort of the checks, if there are any.
+    fn effort(&self) -> Option<Effort> {
+        let by_default = if self.suite.has_eot() { Checks::QUICK } else { Checks::NONE };
+        self.checks.unwrap_or(by_default).0
     }
-    let Checkpoint { model, settings, name, out, classes, history, trained } =
-        checkpoint::open(&args, given, &device)?;
-    let (when, because) = (settings.noise == Kind::None, "the model has no noise");
-    given.refuse(&[Idle { when, flags: &["noise-off"], because }])?;
-    let test = settings.load(&args.source, Split::Test)?;
-    same_classes(&test, &classes, &name)?;
-    let test = some(test, Some(args.examples), "examples", given)?;
+
+    /// Flags that others leave without effect.
+    fn idle(&self) -> [Idle<'static>; 4] {
+        let apart = !self.suite.has_eot();
+        let checks = self.checks.is_some_and(|checks| checks != Checks::NONE);
+        let idle = |when, flags, because| Idle { when, flags, because };
+        [
+            idle(apart, &["eot-steps", "eot-draws"], "AutoAttack attacks by itself"),
+            idle(
+                apart && checks,
+                &["checks"],
+                "they are about the EOT attack, which --suite leaves out",
+            ),
+            idle(
+                self.sigma.is_none(),
+                &["samples"],
+                "only certificates need samples, and --sigma asks for them",
+            ),
+            idle(self.effort().is_none(), &["strict"], "there are no checks that could fail"),
+        ]
+    }
+}
+
+pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> {
+    given.refuse(&args.idle())?;
+    let (device, precision) = (args.compute.device()?, args.compute.precision);
+    let Checkpoint { model, silent, test, name, out, history, trained } =
+        Checkpoint::open(args, given, &device)?;
+    let because = "the model has no noise";
+    given.refuse(&[Idle { when: silent, flags: &["noise-off"], because }])?;
+    let test = first(test, Some(args.examples), "examples", given)?;
     // The model is judged by what was asked for, else by what its run was made with.
-    let asked = given.has("epsilon").then_some(args.model.epsilon);
-    let threat = Threat::linf(asked.unwrap_or(settings.epsilon))?;
+    let of_training = trained.filter(|threat| threat.norm() == Norm::Linf);
+    let of_training = of_training.map_or(8.0 / 255.0, |threat| threat.epsilon());
+    let threat = Threat::linf(args.epsilon.unwrap_or(of_training))?;
 
     let eot = Pgd::new(threat).with_steps(args.eot_steps)?.with_draws(args.eot_draws)?;
     let model_card = ModelCard {
-        name: args.name.clone().unwrap_or(name),
-        fingerprint: ModelCard::fingerprint_of(&model),
-        parameters: count_parameters(&model),
-        noise: NoiseSummary::of(&model).to_string(),
         precision: (precision != Precision::Full).then(|| precision.to_string()),
         trained_against: trained,
         history,
-        layers: noise_covariances(&model)?,
-    };
-    let data_card = DataCard {
-        name: test.name().to_string(),
-        fingerprint: test.fingerprint(),
-        classes: test.classes().to_vec(),
+        ..model_card(args.name.clone().unwrap_or(name), &model)?
     };
     let mut evaluation = (args.suite.evaluation(eot.clone())?)
         .with_draws(args.draws)?
         .with_key(Key::new(args.seed).named("evaluation"))
-        .with_cards(model_card, data_card)
+        .with_cards(model_card, data_card(&test))
         .with_command(command());
-    let by_default = if args.suite.has_eot() { Checks::Quick } else { Checks::None };
-    if let Some(effort) = args.checks.unwrap_or(by_default).effort() {
+    if let Some(effort) = args.effort() {
         evaluation = evaluation.with_audit(Audit::new(eot).with_effort(effort))?;
     }
     if !args.epsilons.is_empty() {
@@ -79,71 +183,41 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
     });
     let state = out.join("state");
     let judge = || -> Result<_, Box<dyn Error>> {
-        let mut watch = Watch::new("attacks", args.quiet, test.len() as u64);
+        let mut bar = EvaluationBar::new(args.quiet, test.len());
         let evaluated =
-            evaluation.run_with(&frozen, batches, Some(&state), &mut |step| watch.step(step))?;
-        watch.end();
+            evaluation.run_with(&frozen, batches, Some(&state), &mut |step| bar.show(step))?;
+        bar.finish();
         Ok(evaluated)
     };
     let evaluated = if args.noise_off { scope(Noise::Off, judge) } else { judge() }?;
 
-    print(&evaluated.record, args.noise_off);
+    let (record, output) = (&evaluated.record, args.output);
+    print(record, args.noise_off, output)?;
+    let failed = record.checks.iter().any(|check| check.verdict == Verdict::Fail);
     evaluated.save(&out)?;
+    output.say(format_args!("record: {}", out.join("record.json").display()))?;
+    output.result(record)?;
     Report::new(vec![evaluated])?.write(&out)?;
-    println!("record: {}", out.join("record.json").display());
-    println!("report: {}", out.join("report.html").display());
-    Ok(())
+    output.say(format_args!("report: {}", out.join("report.html").display()))?;
+    Ok(if args.strict && failed { Exit::Negative } else { Exit::Done })
 }
 
-/// Flags that others leave without effect.
-fn idle(args: &Evaluate) -> [Idle<'static>; 4] {
-    let apart = !args.suite.has_eot();
-    let because = "AutoAttack attacks by itself";
-    let checks = args.checks.is_some_and(|checks| checks != Checks::None);
-    [
-        Idle { when: apart, flags: &["eot-steps", "eot-draws"], because },
-        Idle {
-            when: apart && checks,
-            flags: &["checks"],
-            because: "they are about the EOT attack, which --suite leaves out",
-        },
-        Idle {
-            when: args.sigma.is_none(),
-            flags: &["samples"],
-            because: "only certificates need samples, and --sigma asks for them",
-        },
-        args.source.idle(),
-    ]
-}
-
-/// Refuses a test set whose labels mean something else than those of the training.
-fn same_classes(test: &ImageData, classes: &[String], model: &str) -> Result<(), DataError> {
-    let longest = classes.len().max(test.classes().len());
-    let differs = |&i: &usize| classes.get(i) != test.classes().get(i);
-    match (0..longest).find(differs) {
-        // Checkpoints of other makes do not say.
-        Some(position) if !classes.is_empty() => Err(DataError::Classes {
-            name: test.name().to_string(),
-            reference: format!("the training of {model}"),
-            position,
-            got: test.classes().get(position).cloned(),
-            wanted: classes.get(position).cloned(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn print(record: &Record, noise_off: bool) {
-    println!("{}", table(&[record]));
+/// Prints what an evaluation has found, for people.
+fn print(record: &Record, noise_off: bool, output: Output) -> io::Result<()> {
+    output.say(table(&[record]))?;
     if !record.stochastic {
         let noise = if noise_off { "its noise switched off" } else { "no noise" };
-        println!("the model has {noise}: one draw judged each image and made each gradient\n");
+        output.say(format_args!(
+            "the model has {noise}: one draw judged each image and made each gradient\n"
+        ))?;
     }
-    record.warnings.iter().for_each(|warning| println!("warning: {warning}"));
+    for warning in &record.warnings {
+        output.say(format_args!("warning: {warning}"))?;
+    }
     let Some(audit) = &record.audit else {
-        return;
+        return Ok(());
     };
-    println!("the {} checks of {}:", audit.effort, audit.attack);
+    output.say(format_args!("the {} checks of {}:", audit.effort, audit.attack))?;
     // What was found comes first, and what could not be is told apart from it.
     let order =
         [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Inconclusive, Verdict::Skipped];
@@ -152,12 +226,12 @@ fn print(record: &Record, noise_off: bool) {
         let checks = record.checks.iter().filter(|check| check.verdict == of);
         let mut count = 0;
         for Check { verdict, name, measured, .. } in checks {
-            println!("{verdict:12} {name:17} {measured}");
+            output.say(format_args!("{verdict:12} {name:17} {measured}"))?;
             count += 1;
         }
         counts.push(format!("{count} {of}"));
     }
-    println!("checks: {}\n", counts.join(", "));
+    output.say(format_args!("checks: {}\n", counts.join(", ")))
 }
 
 /// The command as it was given, for the record: as a shell takes it, but for what is no text.
