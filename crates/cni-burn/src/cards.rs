@@ -26,7 +26,10 @@ use std::collections::BTreeMap;
 /// # Errors
 ///
 /// [`CovarianceError`] if the covariance of a layer's noise cannot be told.
-pub fn model_card<M: Module>(name: impl Into<String>, model: &M) -> Result<ModelCard, CovarianceError> {
+pub fn model_card<M: Module>(
+    name: impl Into<String>,
+    model: &M,
+) -> Result<ModelCard, CovarianceError> {
     Ok(ModelCard {
         name: name.into(),
         fingerprint: ModelCard::fingerprint_of(model),

@@ -85,9 +85,9 @@ pub mod prelude {
 
     pub use cni_attacks::{
         Adversarial, AdversarialPatch, Apgd, Attack, BoundaryAttack, Budget, CarliniWagner,
-        CarliniWagnerLinf, Classifier, Ddn, DeepFool, Ead, Epsilon, Fab, FixedNoise, Fmn, FrozenModel, Goal,
-        HopSkipJump, Iterate, Knob, Loss, LossFn, NAttack, Norm, Pgd, RandomNoise, Runner, Spsa,
-        Square, Suite, Targets, Threat, Transfer, UniversalPerturbation,
+        CarliniWagnerLinf, Classifier, Ddn, DeepFool, Ead, Epsilon, Fab, FixedNoise, Fmn,
+        FrozenModel, Goal, HopSkipJump, Iterate, Knob, Loss, LossFn, NAttack, Norm, Pgd,
+        RandomNoise, Runner, Spsa, Square, Suite, Targets, Threat, Transfer, UniversalPerturbation,
     };
     pub use cni_evaluation::audit::{Audit, Effort};
     pub use cni_evaluation::{DataCard, Evaluated, Evaluation, ModelCard, Record, table};

@@ -140,7 +140,8 @@ pub fn run_config(run: impl AsRef<Path>, which: Which) -> Result<ResNetConfig, R
         Err(_) => {}
     }
     let path = run.join("model.json");
-    let bytes = std::fs::read(&path).map_err(|source| RunError::Io { path: path.clone(), source })?;
+    let bytes =
+        std::fs::read(&path).map_err(|source| RunError::Io { path: path.clone(), source })?;
     let value = serde_json::from_slice(&bytes)
         .map_err(|source| RunError::Config { path: path.clone(), source })?;
     read(run, &path, Some(value))

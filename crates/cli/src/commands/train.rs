@@ -10,9 +10,7 @@ use crate::values::{above_zero, count, epsilon, zero_or_more};
 use clap::Args;
 use cni_burn::evaluation::write_json;
 use cni_burn::prelude::*;
-use cni_burn::training::{
-    Adversarial, Devices, Labels, Progress, Trained, Which, checkpoint_info,
-};
+use cni_burn::training::{Adversarial, Devices, Labels, Progress, Trained, Which, checkpoint_info};
 use serde_json::json;
 use std::error::Error;
 use std::path::PathBuf;
@@ -106,9 +104,7 @@ impl Train {
     /// The images to train on.
     fn images(&self) -> Images<'_> {
         match &self.train {
-            Some(dir) => {
-                Images::Folder(Folder { flag: "train", dir, grayscale: self.grayscale })
-            }
+            Some(dir) => Images::Folder(Folder { flag: "train", dir, grayscale: self.grayscale }),
             None => Images::Named(self.model.dataset),
         }
     }

@@ -74,10 +74,9 @@ impl NoiseFlags {
     pub fn model_noise(&self) -> ModelNoise {
         let (weights, activations) = match self.noise {
             Kind::None => return ModelNoise::none(),
-            Kind::Pni => (
-                ModelNoise::pni(self.granularity),
-                ActivationNoiseConfig::white(self.granularity),
-            ),
+            Kind::Pni => {
+                (ModelNoise::pni(self.granularity), ActivationNoiseConfig::white(self.granularity))
+            }
             Kind::Cni => (ModelNoise::cni(self.rank), ActivationNoiseConfig::colored(self.rank)),
         };
         let has = |place| self.place.contains(&place);
@@ -95,13 +94,12 @@ impl NoiseFlags {
     /// The flags that describe a noise, if there are such.
     pub fn of(noise: &ModelNoise) -> Option<Self> {
         let ModelNoise { input, weight, conv_input, conv_output, .. } = noise;
-        let activations = [
-            (Place::Inputs, conv_input),
-            (Place::Outputs, conv_output),
-            (Place::Image, input),
-        ];
+        let activations =
+            [(Place::Inputs, conv_input), (Place::Outputs, conv_output), (Place::Image, input)];
         let activations = activations.iter().filter_map(|(place, at)| Some((*place, at.as_ref()?)));
-        let places: Vec<Place> = weight.iter().map(|_| Place::Weights)
+        let places: Vec<Place> = weight
+            .iter()
+            .map(|_| Place::Weights)
             .chain(activations.clone().map(|(place, _)| place))
             .collect();
         let law = weight.as_ref().map(|weight| weight.law());

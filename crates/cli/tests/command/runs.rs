@@ -162,8 +162,7 @@ fn what_is_judged_is_what_the_checkpoint_signed_whatever_model_json_says() {
     let before = judged();
     let path = run.join("model.json");
     let text = fs::read_to_string(&path).unwrap();
-    let other =
-        [("0.0625", "0.07"), ("\"reference\"", "\"scaled\""), ("\"colored\"", "\"white\"")];
+    let other = [("0.0625", "0.07"), ("\"reference\"", "\"scaled\""), ("\"colored\"", "\"white\"")];
     let info = || plain(&format!("info --run {}", run.display()));
     let described = works(info());
     for (was, is) in other {
