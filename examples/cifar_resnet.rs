@@ -89,7 +89,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         history: epochs(run.info.history),
         ..model_card("ResNet + CNI-W", &run.model)?
     };
-    let mut evaluation = Evaluation::new(attacks)?.with_cards(card, data_card(&test));
+    let mut evaluation = Evaluation::new(attacks)?.with_cards(card, data_card(&test)?);
     if !args.small {
         evaluation = evaluation.with_audit(Audit::new(eot))?;
     }

@@ -97,7 +97,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let evaluation = Evaluation::new(suite)?
             .with_draws(args.draws.into())?
             .with_key(key.named("evaluation"))
-            .with_cards(model_card(name, &trained.model)?, data_card(&test))
+            .with_cards(model_card(name, &trained.model)?, data_card(&test)?)
             .with_audit(Audit::new(eot))?;
         evaluated.push(evaluation.run(&frozen, batches)?);
     }

@@ -10,6 +10,7 @@ use cni_burn::data::{DataError, ImageData};
 use cni_burn::evaluation::Epoch;
 use cni_burn::prelude::{ModelNoise, ResNet, ResNetConfig, Threat};
 use cni_burn::training::{CheckpointInfo, Which, checkpoint_info, load_checkpoint};
+use serde_json::Value;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -79,7 +80,6 @@ impl Checkpoint {
             checkpoint_info(run, Which::Epoch(epoch))?;
         let test = images.test(&args.source, Some((&config, &classes)))?;
         same_classes(&test, &classes, &name)?;
-        let threat = configuration.pointer("/config/objective/attack/threat");
         Ok(Self {
             model,
             silent: silent(&config),
@@ -87,7 +87,7 @@ impl Checkpoint {
             name,
             out: run.join("evaluation"),
             history: epochs(history),
-            trained: threat.and_then(|threat| serde_json::from_value(threat.clone()).ok()),
+            trained: trained_against(&configuration),
         })
     }
 
@@ -128,6 +128,12 @@ impl Checkpoint {
             trained: None,
         })
     }
+}
+
+/// The threat that a run was trained against, if it was.
+pub fn trained_against(run: &Value) -> Option<Threat> {
+    let threat = run.pointer("/config/objective/attack/threat")?;
+    serde_json::from_value(threat.clone()).ok()
 }
 
 fn silent(config: &ResNetConfig) -> bool {

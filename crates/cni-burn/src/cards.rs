@@ -1,7 +1,7 @@
 //! The descriptions that a record has of its model and data, from the library's own types.
 
 use burn::module::Module;
-use cni_data::ImageData;
+use cni_data::{DataError, ImageData};
 use cni_evaluation::{DataCard, Epoch, ModelCard};
 use cni_layers::{NoiseSummary, count_parameters, noise_covariances};
 use cni_noise::CovarianceError;
@@ -41,12 +41,16 @@ pub fn model_card<M: Module>(
 }
 
 /// The description of a data set in a record: its name, fingerprint and classes.
-pub fn data_card(data: &ImageData) -> DataCard {
-    DataCard {
+///
+/// # Errors
+///
+/// [`DataError`] if an image cannot be read.
+pub fn data_card(data: &ImageData) -> Result<DataCard, DataError> {
+    Ok(DataCard {
         name: data.name().to_string(),
         fingerprint: data.fingerprint(),
         classes: data.classes().to_vec(),
-    }
+    })
 }
 
 /// The epochs of a training as records have them, with scores such as `validation robust`.

@@ -34,9 +34,9 @@
 //! - [`training`] (`cni-training`): objectives, schedules, training that resumes exactly;
 //! - `report` (`cni-report`): HTML, Markdown and plots from the records of evaluations.
 //!
-//! [`prelude`] has what an application uses of them. [`cards`] describes models and data for records,
-//! [`device`] finds devices by the name of their backend, and [`device_check`] compares what two
-//! devices compute.
+//! [`prelude`] has what an application uses of them. [`run`] gives the model of a run from its
+//! folder, [`cards`] describes models and data for records, [`device`] finds devices by the name of
+//! their backend, and [`device_check`] compares what two devices compute.
 //!
 //! # Features
 //!

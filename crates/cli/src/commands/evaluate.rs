@@ -160,7 +160,7 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     let mut evaluation = (args.suite.evaluation(eot.clone())?)
         .with_draws(args.draws)?
         .with_key(Key::new(args.seed).named("evaluation"))
-        .with_cards(model_card, data_card(&test))
+        .with_cards(model_card, data_card(&test)?)
         .with_command(command());
     if let Some(effort) = args.effort() {
         evaluation = evaluation.with_audit(Audit::new(eot).with_effort(effort))?;

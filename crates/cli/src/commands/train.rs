@@ -1,5 +1,6 @@
 //! A run of the trainer.
 
+use crate::checkpoint::trained_against;
 use crate::compute::{Compute, Sharing};
 use crate::data::{About, Dataset, Folder, Images, Source, first};
 use crate::exit::Exit;
@@ -139,6 +140,20 @@ impl Train {
         all
     }
 
+    /// Refuses to go on with a run that was begun with other flags.
+    fn agrees_with(&self, info: &CheckpointInfo, given: &Given) -> Result<(), Box<dyn Error>> {
+        let (run, folder) = (&self.out, self.train.is_some());
+        Asked { flags: &self.model, folder, given, defaults: true }
+            .agrees_with(&config_of_run(run, Which::Last)?, run)?;
+        if let (false, Some(threat)) = (self.clean, trained_against(&info.run)) {
+            let [asked, saved] =
+                [self.epsilon, threat.epsilon()].map(|epsilon| json!({ "epsilon": epsilon }));
+            let because = format!("{} was trained so", run.display());
+            given.agree(&asked, &saved, true, &because)?;
+        }
+        Ok(())
+    }
+
     /// The configuration of the training.
     fn config(&self, key: Key) -> Result<TrainingConfig, Box<dyn Error>> {
         let attack = Pgd::training(Threat::linf(self.epsilon)?);
@@ -179,11 +194,7 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
     // A run that goes on is the one that was begun, and says so before it reads any data.
     if args.resume {
         match checkpoint_info(&args.out, Which::Last) {
-            Ok(_) => {
-                let folder = args.train.is_some();
-                let asked = Asked { flags: &args.model, folder, given, defaults: true };
-                asked.agrees_with(&config_of_run(&args.out, Which::Last)?, &args.out)?;
-            }
+            Ok(info) => args.agrees_with(&info, given)?,
             Err(error) => output.say(format_args!("nothing to continue: {error}"))?,
         }
     }

@@ -48,9 +48,10 @@ fn folders(name: &str, gray: bool) -> [PathBuf; 3] {
 }
 
 fn train([dir, _, run]: &[PathBuf; 3], flags: &str) -> Vec<std::ffi::OsString> {
+    let validation = if flags.contains("--validation") { "" } else { "--validation 4" };
     plain(&format!(
         "train --train {} --out {} --depth 8 --width 0.125 --noise pni --epsilon 4/255 --epochs 1 \
-         --batch 8 --validation 4 {flags}",
+         --batch 8 {validation} {flags}",
         dir.display(),
         run.display()
     ))
