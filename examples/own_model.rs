@@ -1,5 +1,4 @@
-//! A model of your own: one call makes it noisy, a training loop of your own trains it, and an
-//! evaluation attacks and judges it.
+//! A custom model, made noisy by one call, trained in a custom loop, attacked and judged.
 //!
 //! `cargo run --release --example own_model`
 
@@ -28,7 +27,7 @@ impl Cnn {
         }
     }
 
-    /// Pixels in [0, 1], `[batch, 1, 8, 8]`, to logits `[batch, 10]`. The model contains no noise.
+    /// Pixels in [0, 1], `[batch, 1, 8, 8]`, to logits `[batch, 10]`. It knows nothing of noise.
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let x = relu(self.conv1.forward(images.mul_scalar(2.0).sub_scalar(1.0)));
         self.fc.forward(relu(self.conv2.forward(x)).flatten(1, 3))
@@ -39,8 +38,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (device, key) = (Device::default().autodiff(), Key::new(1));
     let threat = Threat::linf(16.0 / 255.0)?;
 
-    // After this one call every weight carries learnable colored noise of rank 5, in training and
-    // at inference.
+    // The one call: every weight now carries learnable colored noise of rank 5, in training and at
+    // inference.
     let mut model = WeightNoise::colored(5).inject(keyed_init(Cnn::new(&device), key));
     println!("{}", NoiseSummary::of(&model));
 
@@ -57,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .perturb(batch.images.clone(), batch.labels.clone())?;
         let images = Tensor::cat(vec![batch.images, adversarial.images.autodiff()], 0);
         let labels = batch.labels.repeat_dim(0, 2);
-        // The key makes the noise of the step repeatable, and therefore the whole run.
+        // The key makes the step's noise, and with it the whole run, repeatable.
         let logits = scope(Noise::Keyed(batch.key), || model.forward(images));
         let loss = CrossEntropyLossConfig::new().init(&device).forward(logits, labels);
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
@@ -69,13 +68,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Box::new(Pgd::new(threat)),
         Box::new(Pgd::new(threat).with_draws(5)?),
     ];
-    let card = ModelCard {
-        name: "own CNN + CNI-W".into(),
-        fingerprint: ModelCard::fingerprint_of(&model),
-        ..ModelCard::default()
-    };
-    let evaluation = Evaluation::new(suite)?.with_cards(card, DataCard::default());
     let test = digits(Split::Test);
+    let card = model_card("own CNN + CNI-W", &model)?;
+    let evaluation = Evaluation::new(suite)?.with_cards(card, data_card(&test)?);
     let all: Vec<usize> = (0..test.len()).collect();
     let batch = (test.images(&all, &device), test.labels(&all, &device));
     let result = evaluation.run(&FrozenModel::new(&model, Cnn::forward), [batch])?;

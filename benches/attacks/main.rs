@@ -3,8 +3,6 @@
 
 mod calls;
 mod export;
-#[path = "../../crates/cli/src/fraction.rs"]
-mod fraction;
 #[path = "../compare/machine.rs"]
 mod machine;
 mod ours;
@@ -47,7 +45,7 @@ enum Command {
 /// The model, the images and the parameters of the attacks.
 #[derive(Args, Clone, Serialize)]
 struct Settings {
-    /// The run of a ResNet-20 without noise, made by `cifar_resnet train --noise none`.
+    /// The run of a ResNet-20 without noise, made by `cni train --noise none`.
     #[arg(long)]
     #[serde(skip)]
     run: PathBuf,

@@ -1,7 +1,6 @@
 //! Our side: runs and times the attacks, by the names that the peer uses.
 
 use crate::calls::Calls;
-use crate::fraction::fraction;
 use crate::{Result, Settings};
 use burn::tensor::{Int, Tensor};
 use clap::ValueEnum;
@@ -45,7 +44,7 @@ impl Name {
             "l1" => Norm::L1,
             other => return Err(format!("--norm: got {other}, wanted linf, l2 or l1").into()),
         };
-        let threat = Threat::new(norm, fraction(&settings.epsilon)?)?;
+        let threat = Threat::new(norm, settings.epsilon.parse::<Epsilon>()?.value())?;
         // AutoAttack starts APGD in an enlarged ball in L1, and the peer does so for single attacks
         // too.
         let enlarged = norm == Norm::L1;

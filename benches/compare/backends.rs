@@ -20,7 +20,7 @@ pub fn backends(bench: &mut Bench) -> Result<Value> {
             Ok(device) => device,
             Err(reason) => {
                 println!("{reason}");
-                first.insert(name.into(), json!({ "missing": reason }));
+                first.insert(name.into(), json!({ "missing": reason.to_string() }));
                 continue;
             }
         };

@@ -12,6 +12,12 @@ pub enum AttackError {
         /// The radius given.
         got: f64,
     },
+    /// A text that is no radius.
+    #[error("epsilon: got {got:?}, wanted a number or a fraction such as 8/255")]
+    EpsilonText {
+        /// The text given.
+        got: String,
+    },
     /// The radius of an Linf threat is 1 or more, so that its ball holds every image. Most often
     /// such a radius is in bytes, 0 to 255, instead of the pixel range [0, 1].
     #[error(

@@ -119,7 +119,7 @@ pub use rows::Rows;
 pub use runner::Runner;
 pub use sweep::{AtRadius, Sweep};
 pub use targets::Targets;
-pub use threat::{Norm, Threat};
+pub use threat::{Epsilon, Norm, Threat};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

@@ -1,100 +1,153 @@
-//! The weights of an evaluation: finding and loading them.
+//! Where the weights of an evaluation come from, and the images that they are judged on.
 
-use crate::args::Evaluate;
+use crate::commands::Evaluate;
+use crate::data::{About, Folder, Images, of_run};
 use crate::given::{Given, Idle};
-use crate::model::Model;
+use crate::model::{Asked, config_of_run};
 use burn::tensor::Device;
+use cni_burn::cards::epochs;
+use cni_burn::data::{DataError, ImageData};
 use cni_burn::evaluation::Epoch;
-use cni_burn::prelude::{ResNet, Threat};
-use cni_burn::training::{
-    CheckpointInfo, EpochRow, Scores, Which, checkpoint_info, load_checkpoint,
-};
-use std::collections::BTreeMap;
+use cni_burn::prelude::{ModelNoise, ResNet, ResNetConfig, Threat};
+use cni_burn::training::{CheckpointInfo, Which, checkpoint_info, load_checkpoint};
+use serde_json::Value;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-/// A model with its weights.
+/// A model with its weights, and the images of its evaluation.
 pub struct Checkpoint {
     pub model: ResNet,
-    /// The flags of the model and its data.
-    pub settings: Model,
+    /// Whether the model has no noise.
+    pub silent: bool,
+    pub test: ImageData,
     /// The name of the model in tables.
     pub name: String,
-    /// The folder of its evaluation, unless another is given.
+    /// The folder that its evaluation goes to unless told otherwise.
     pub out: PathBuf,
-    /// The classes that it was trained on; empty if they are unknown.
-    pub classes: Vec<String>,
-    /// The epochs of its training, if they are known.
+    /// The epochs that led to it, if they are known.
     pub history: Vec<Epoch>,
     /// The threat that it was trained against, if it is known.
     pub trained: Option<Threat>,
 }
 
-/// Finds what `--checkpoint` names, and loads it.
-pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoint, Box<dyn Error>> {
-    let path = args.checkpoint.as_path();
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    if matches!(extension, Some("pt" | "pth" | "th" | "tar")) {
+impl Checkpoint {
+    /// Finds what `--checkpoint` names, and loads it.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the flag or the file, what was got and what was wanted.
+    pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Self, Box<dyn Error>> {
+        let path = args.checkpoint.as_path();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if matches!(extension, Some("pt" | "pth" | "th" | "tar")) {
+            return Self::of_pytorch(path, args, given, device);
+        }
+        let of_run = |which| (args.run.clone(), which);
+        let (run, which) = match path.to_str() {
+            Some("best") => of_run(Which::Best),
+            Some("last") => of_run(Which::Last),
+            text => match text.and_then(|text| text.parse().ok()) {
+                Some(epoch) => of_run(Which::Epoch(epoch)),
+                None => within_run(path)?,
+            },
+        };
+        if run != args.run && given.has("run") {
+            let because = "that is where --checkpoint leads";
+            return Err(given.refusal("run", run.display(), because).into());
+        }
+        Self::of_run(&run, which, args, given, device)
+    }
+
+    fn of_run(
+        run: &Path,
+        which: Which,
+        args: &Evaluate,
+        given: &Given,
+        device: &Device,
+    ) -> Result<Self, Box<dyn Error>> {
+        let config = config_of_run(run, which)?;
+        let folder = args.test.is_some();
+        Asked { flags: &args.model, folder, given, defaults: false }.agrees_with(&config, run)?;
+        let because = "the run's model says how many channels its images have";
+        given.refuse(&[Idle { when: true, flags: &["grayscale"], because }])?;
+        let images = of_run(run, &config, args.test.as_deref())?;
+        given.refuse(&images.idle())?;
+        let (model, epoch) = load_checkpoint(config.try_init(device)?, run, which)?;
+        let normalization = model.normalize.config()?;
+        args.output.say(format_args!("{}: normalization: {normalization}", run.display()))?;
+        let name = format!("{} (epoch {epoch})", run.display());
+        let CheckpointInfo { classes, history, run: configuration, .. } =
+            checkpoint_info(run, Which::Epoch(epoch))?;
+        let test = images.test(&args.source, Some((&config, &classes)))?;
+        same_classes(&test, &classes, &name)?;
+        Ok(Self {
+            model,
+            silent: silent(&config),
+            test,
+            name,
+            out: run.join("evaluation"),
+            history: epochs(history),
+            trained: trained_against(&configuration),
+        })
+    }
+
+    fn of_pytorch(
+        path: &Path,
+        args: &Evaluate,
+        given: &Given,
+        device: &Device,
+    ) -> Result<Self, Box<dyn Error>> {
         let because = "a PyTorch file belongs to no run";
         given.refuse(&[Idle { when: true, flags: &["run"], because }])?;
         given.refuse(&args.model.idle())?;
-        let (model, report) = args.model.build(device)?.import_pytorch(path)?;
-        println!("{}: {report}", path.display());
-        let (own, asked) = (&report.normalization, args.model.config()?.normalize);
+        let images = match &args.test {
+            Some(dir) => Images::Folder(Folder { flag: "test", dir, grayscale: args.grayscale }),
+            None => Images::Named(args.model.dataset),
+        };
+        given.refuse(&images.idle())?;
+        let test = images.test(&args.source, None)?;
+        let about = match images {
+            Images::Named(set) => set.about(),
+            Images::Folder(_) => About::of(&test),
+        };
+        let config = args.model.config(&about)?;
+        let (model, report) = config.try_init(device)?.import_pytorch(path)?;
+        args.output.say(format_args!("{}: {report}", path.display()))?;
+        let (own, asked) = (&report.normalization, &config.normalize);
         let from_file = report.normalization_from.is_some();
-        if from_file && given.has("normalization") && *own != asked {
+        if from_file && given.has("normalization") && own != asked {
             return Err(given.refusal("normalization", own, "the file brings its own").into());
         }
-        return Ok(Checkpoint {
+        Ok(Self {
             model,
-            settings: args.model.clone(),
+            silent: silent(&config),
+            test,
             name: path.display().to_string(),
             out: format!("{}-evaluation", path.file_stem().unwrap_or_default().display()).into(),
-            classes: Vec::new(),
             history: Vec::new(),
             trained: None,
-        });
+        })
     }
-    let of_run = |which| (args.run.clone(), which);
-    let (run, which) = match path.to_str() {
-        Some("best") => of_run(Which::Best),
-        Some("last") => of_run(Which::Last),
-        text => match text.and_then(|text| text.parse().ok()) {
-            Some(epoch) => of_run(Which::Epoch(epoch)),
-            None => within_run(path)?,
-        },
-    };
-    if run != args.run && given.has("run") {
-        let because = "that is where --checkpoint leads";
-        return Err(given.refusal("run", run.display(), because).into());
-    }
-    let settings = Model::of_run(&run, which, &args.model, given)?;
-    given.refuse(&[settings.idle_source()])?;
-    let (model, epoch) = load_checkpoint(settings.build(device)?, &run, which)?;
-    println!("{}: normalization: {}", run.display(), model.normalize.config()?);
-    let name = format!("{} (epoch {epoch})", run.display());
-    let CheckpointInfo { classes, history, run: configuration, .. } =
-        checkpoint_info(&run, Which::Epoch(epoch))?;
-    let threat = configuration.pointer("/config/objective/attack/threat");
-    Ok(Checkpoint {
-        model,
-        settings,
-        name,
-        out: run.join("evaluation"),
-        classes,
-        history: epochs(history),
-        trained: threat.and_then(|threat| serde_json::from_value(threat.clone()).ok()),
-    })
 }
 
-/// The run and the epoch of a path such as `runs/cni/checkpoints/epoch-8/model.bpk`.
+/// The threat that a run was trained against, if it was.
+pub fn trained_against(run: &Value) -> Option<Threat> {
+    let threat = run.pointer("/config/objective/attack/threat")?;
+    serde_json::from_value(threat.clone()).ok()
+}
+
+fn silent(config: &ResNetConfig) -> bool {
+    config.noise == ModelNoise::none()
+}
+
+/// The run, and the epoch, that a path such as `runs/cni/checkpoints/epoch-8/model.bpk` leads into.
 fn within_run(path: &Path) -> Result<(PathBuf, Which), Box<dyn Error>> {
     let of_epoch = |folder: &Path| -> Option<(PathBuf, Which)> {
         let epoch = folder.file_name()?.to_str()?.strip_prefix("epoch-")?.parse().ok()?;
         let run = folder.parent()?.parent().filter(|run| !run.as_os_str().is_empty())?;
         Some((run.to_path_buf(), Which::Epoch(epoch)))
     };
-    // A relative path can begin within the run's folder.
+    // A relative path can begin below the run's folder.
     let whole = std::path::absolute(path)?;
     let mut ways = path.ancestors().chain(whole.ancestors());
     let found = ways.find_map(of_epoch).filter(|_| path.exists());
@@ -109,21 +162,19 @@ fn within_run(path: &Path) -> Result<(PathBuf, Which), Box<dyn Error>> {
     })
 }
 
-/// The history in the form that records have.
-fn epochs(rows: Vec<EpochRow>) -> Vec<Epoch> {
-    let named = |set: &str, scores: Scores| {
-        let all = [("loss", scores.loss), ("clean", scores.clean), ("robust", scores.robust)];
-        all.map(|(name, value)| value.map(|value| (format!("{set} {name}"), value)))
-    };
-    let epoch = |row: EpochRow| Epoch {
-        epoch: row.epoch,
-        scores: BTreeMap::from_iter(
-            [named("train", row.train), named("validation", row.validation)]
-                .into_iter()
-                .flatten()
-                .flatten(),
-        ),
-        noise: row.watched,
-    };
-    rows.into_iter().map(epoch).collect()
+/// Refuses a test set whose labels mean something else than those of the training.
+fn same_classes(test: &ImageData, classes: &[String], model: &str) -> Result<(), DataError> {
+    let longest = classes.len().max(test.classes().len());
+    let differs = |&i: &usize| classes.get(i) != test.classes().get(i);
+    match (0..longest).find(differs) {
+        // Checkpoints of other makes do not say.
+        Some(position) if !classes.is_empty() => Err(DataError::Classes {
+            name: test.name().to_string(),
+            reference: format!("the training of {model}"),
+            position,
+            got: test.classes().get(position).cloned(),
+            wanted: classes.get(position).cloned(),
+        }),
+        _ => Ok(()),
+    }
 }

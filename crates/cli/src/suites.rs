@@ -1,6 +1,7 @@
 //! The attacks of an evaluation, and how much its checks spend.
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cni_burn::evaluation::EvaluationError;
 use cni_burn::evaluation::audit::Effort;
 use cni_burn::prelude::{Attack, Evaluation, Pgd, RandomNoise, Suite};
@@ -53,26 +54,20 @@ impl Suites {
     }
 }
 
-/// How much the checks may spend.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum Checks {
-    /// No checks.
-    None,
-    /// Minutes.
-    Quick,
-    /// Part of an hour.
-    Standard,
-    /// Hours.
-    Thorough,
-}
+/// The effort of the checks of an evaluation, or none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Checks(pub Option<Effort>);
 
 impl Checks {
-    pub fn effort(self) -> Option<Effort> {
-        match self {
-            Self::None => None,
-            Self::Quick => Some(Effort::Quick),
-            Self::Standard => Some(Effort::Standard),
-            Self::Thorough => Some(Effort::Thorough),
-        }
-    }
+    pub const NONE: Self = Self(None);
+    pub const QUICK: Self = Self(Some(Effort::Quick));
+}
+
+/// A parser of `none` or the name of an effort.
+pub fn checks() -> impl TypedValueParser<Value = Checks> {
+    let names = PossibleValuesParser::new(["none", "quick", "standard", "thorough"]);
+    names.try_map(|name| match name.as_str() {
+        "none" => Ok(Checks::NONE),
+        effort => effort.parse().map(|effort| Checks(Some(effort))),
+    })
 }

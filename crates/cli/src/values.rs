@@ -1,7 +1,12 @@
 //! Values of the flags. Each function reads the text of one flag; clap adds the name of the flag to
 //! the error.
 
-use crate::fraction::fraction;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use cni_burn::attacks::{AttackError, Epsilon};
+use serde::Serialize;
+use std::error::Error;
+use std::fmt::Display;
+use std::str::FromStr;
 
 /// The deepest of the CIFAR ResNets (He et al., CVPR 2016, table 6).
 const DEEPEST: usize = 1202;
@@ -19,7 +24,11 @@ pub fn count(text: &str) -> Result<usize, String> {
 
 /// The radius of a ball in L∞, in units of the pixel range.
 pub fn epsilon(text: &str) -> Result<f64, String> {
-    let epsilon = fraction(text)?;
+    let epsilon = match text.parse::<Epsilon>() {
+        Ok(epsilon) => epsilon.value(),
+        Err(AttackError::Epsilon { got }) => got,
+        Err(error) => return Err(error.to_string()),
+    };
     if epsilon > 0.0 && epsilon < 1.0 {
         return Ok(epsilon);
     }
@@ -59,4 +68,35 @@ pub fn width(text: &str) -> Result<f64, String> {
         Ok(width) if width > 0.0 && width <= 64.0 => Ok(width),
         _ => Err(format!("got {text:?}, wanted a number above 0 and at most 64")),
     }
+}
+
+/// One of some names.
+pub fn one_of(names: &'static [&'static str]) -> PossibleValuesParser {
+    PossibleValuesParser::new(names)
+}
+
+/// A value of a setting by its name. `--help` lists them.
+pub fn named<T>(values: &[T]) -> impl TypedValueParser<Value = T> + use<T>
+where
+    T: Display + FromStr + Clone + Send + Sync + 'static,
+    T::Err: Error + Send + Sync + 'static,
+{
+    let names = values.iter().map(|value| PossibleValue::new(value.to_string()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
+
+/// A value of a setting by its name in JSON. `--help` lists them.
+pub fn described<T>(values: &'static [T]) -> impl TypedValueParser<Value = T> + use<T>
+where
+    T: Serialize + Copy + Send + Sync + 'static,
+{
+    let name = |value: &T| match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        other => format!("{other:?}"),
+    };
+    let names = values.iter().map(move |value| PossibleValue::new(name(value)));
+    PossibleValuesParser::new(names).try_map(move |text| {
+        let found = values.iter().find(|value| name(value) == text).copied();
+        found.ok_or_else(|| format!("got {text:?}"))
+    })
 }

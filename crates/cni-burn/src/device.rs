@@ -1,13 +1,57 @@
 //! Devices by the name of their backend, of those that the program was built with.
 
 use crate::panics::caught;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, DeviceType, Tensor};
 
 /// Makes a device.
 pub type Make = fn() -> Device;
 
-/// The backends there are. Each is compiled in by the cargo feature of its name.
+/// The names of all backends. Each is compiled in by the cargo feature of its name.
 const BACKENDS: [&str; 8] = ["flex", "cuda", "rocm", "cpu", "vulkan", "metal", "webgpu", "wgpu"];
+
+/// A device that a program asked for and does not get.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// A name that is no backend's.
+    #[error("device: got {got}, wanted one of {compiled:?}")]
+    Unknown {
+        /// The name given.
+        got: String,
+        /// The backends that are compiled in.
+        compiled: Vec<&'static str>,
+    },
+    /// A backend that is not compiled in.
+    #[error(
+        "device: got {got}, which needs a program built with `--features {got}`; wanted one of \
+         {compiled:?}"
+    )]
+    NotCompiled {
+        /// The backend.
+        got: String,
+        /// The backends that are compiled in.
+        compiled: Vec<&'static str>,
+    },
+    /// A backend that cannot compute on this machine.
+    #[error("device: {got} finds no driver or device here ({reason}); wanted one of {others:?}")]
+    NotFound {
+        /// The backend.
+        got: String,
+        /// What the backend says.
+        reason: String,
+        /// The other backends that are compiled in.
+        others: Vec<&'static str>,
+    },
+    /// More devices than a backend has.
+    #[error("devices: got {got}, wanted at most the {len} that {backend} has")]
+    TooFew {
+        /// The number asked for.
+        got: usize,
+        /// The number of devices there are.
+        len: usize,
+        /// The backend.
+        backend: String,
+    },
+}
 
 /// Every backend that is compiled in, by name.
 pub fn compiled() -> Vec<(&'static str, Make)> {
@@ -34,28 +78,69 @@ pub fn compiled() -> Vec<(&'static str, Make)> {
     backends.to_vec()
 }
 
-/// The device of a backend, by name.
+/// The first device of a backend, by the backend's name.
 ///
 /// # Errors
 ///
-/// In a sentence: where there is no such backend, it is not compiled in, or it finds no hardware or
+/// [`DeviceError`] if there is no such backend, it is not compiled in, or it finds no hardware or
 /// driver here.
-pub fn device(name: &str) -> Result<Device, String> {
-    let compiled = compiled();
-    let others: Vec<&str> =
-        compiled.iter().map(|(backend, _)| *backend).filter(|backend| *backend != name).collect();
-    match compiled.iter().find(|(backend, _)| *backend == name) {
-        Some((_, make)) => probe(*make).map_err(|reason| {
-            format!(
-                "device: {name} finds no driver or device here ({reason}); wanted one of {others:?}"
-            )
+pub fn device(name: &str) -> Result<Device, DeviceError> {
+    let all = compiled();
+    let names = || all.iter().map(|(backend, _)| *backend);
+    match all.iter().find(|(backend, _)| *backend == name) {
+        Some((_, make)) => probe(*make).map_err(|reason| DeviceError::NotFound {
+            got: name.to_string(),
+            reason,
+            others: names().filter(|backend| *backend != name).collect(),
         }),
-        None if BACKENDS.contains(&name) => Err(format!(
-            "device: got {name}, which needs a program built with `--features {name}`; \
-             wanted one of {others:?}"
-        )),
-        None => Err(format!("device: got {name}, wanted one of {others:?}")),
+        None => {
+            let (got, compiled) = (name.to_string(), names().collect());
+            Err(match BACKENDS.contains(&name) {
+                true => DeviceError::NotCompiled { got, compiled },
+                false => DeviceError::Unknown { got, compiled },
+            })
+        }
     }
+}
+
+/// The first `count` devices of a backend.
+///
+/// A CPU backend has one device. Several handles of it compute nothing sooner, but show what
+/// several devices would do.
+///
+/// # Errors
+///
+/// [`DeviceError`] if the backend has fewer devices, and as for [`device`].
+pub fn devices(name: &str, count: usize) -> Result<Vec<Device>, DeviceError> {
+    let first = device(name)?;
+    match hardware(name) {
+        Some(all) if count > 1 && all.len() < count => {
+            let (len, backend) = (all.len(), name.to_string());
+            Err(DeviceError::TooFew { got: count, len, backend })
+        }
+        Some(all) if count > 1 => Ok(all[..count].to_vec()),
+        _ => Ok(vec![first; count]),
+    }
+}
+
+/// All devices of a backend that has hardware of its own.
+fn hardware(name: &str) -> Option<Vec<Device>> {
+    let kinds: &[(&str, DeviceType)] = &[
+        #[cfg(feature = "cuda")]
+        ("cuda", DeviceType::Cuda),
+        #[cfg(feature = "rocm")]
+        ("rocm", DeviceType::Rocm),
+        #[cfg(feature = "vulkan")]
+        ("vulkan", DeviceType::Vulkan),
+        #[cfg(feature = "metal")]
+        ("metal", DeviceType::Metal),
+        #[cfg(feature = "webgpu")]
+        ("webgpu", DeviceType::WebGpu),
+        #[cfg(feature = "wgpu")]
+        ("wgpu", DeviceType::Wgpu),
+    ];
+    let (_, kind) = kinds.iter().find(|(backend, _)| *backend == name)?;
+    Some(Device::enumerate(kind.clone()).to_vec())
 }
 
 /// The device, once it has computed something: a missing driver shows at first use.
@@ -67,13 +152,14 @@ fn probe(make: Make) -> Result<Device, String> {
     })?
 }
 
-/// The backends that the repository's tests and benches compare with Flex: what the environment
-/// variable `CNI_DEVICE` names, such as `cuda` or `cuda,vulkan`, else all that are compiled in.
+/// The backends that the repository's tests and benches compare with Flex: those that the
+/// environment variable `CNI_DEVICE` names, such as `cuda` or `cuda,vulkan`, and all that are
+/// compiled in without it.
 ///
 /// # Errors
 ///
-/// In a sentence, where the variable names a backend that is not compiled in.
-pub fn compared() -> Result<Vec<&'static str>, String> {
+/// [`DeviceError::Unknown`] if the variable names a backend that is not compiled in.
+pub fn compared() -> Result<Vec<&'static str>, DeviceError> {
     let all: Vec<&str> = compiled().into_iter().map(|(name, _)| name).collect();
     let Some(asked) = std::env::var_os("CNI_DEVICE") else {
         return Ok(all.into_iter().filter(|name| *name != "flex").collect());
@@ -81,7 +167,8 @@ pub fn compared() -> Result<Vec<&'static str>, String> {
     let asked = asked.to_string_lossy();
     let known = |name: &str| {
         let found = all.iter().find(|known| **known == name).copied();
-        found.ok_or_else(|| format!("CNI_DEVICE: got {name:?}, wanted one of {all:?}"))
+        let (got, compiled) = (name.to_string(), all.clone());
+        found.ok_or(DeviceError::Unknown { got, compiled })
     };
     asked.split(',').map(known).collect()
 }

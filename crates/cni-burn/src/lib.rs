@@ -34,8 +34,9 @@
 //! - [`training`] (`cni-training`): objectives, schedules, training that resumes exactly;
 //! - `report` (`cni-report`): HTML, Markdown and plots from the records of evaluations.
 //!
-//! [`prelude`] has what an application uses of them. [`device`] finds devices by the name of their
-//! backend, and [`device_check`] compares what two devices compute.
+//! [`prelude`] has what an application uses of them. [`run`] gives the model of a run from its
+//! folder, [`cards`] describes models and data for records, [`device`] finds devices by the name of
+//! their backend, and [`device_check`] compares what two devices compute.
 //!
 //! # Features
 //!
@@ -47,9 +48,11 @@
 //! - `download`: fetches the CIFAR archives over HTTPS;
 //! - `experimental-ddp`: training on several CUDA devices by Burn's collective operations.
 
+pub mod cards;
 pub mod device;
 pub mod device_check;
 mod panics;
+pub mod run;
 
 pub use cni_attacks as attacks;
 pub use cni_data as data;
@@ -63,6 +66,9 @@ pub use cni_training as training;
 
 /// What an application uses, to be imported whole.
 pub mod prelude {
+    pub use crate::cards::{data_card, model_card};
+    pub use crate::run::load_run;
+
     pub use cni_noise::{Convention, Key, Noise, NoiseCovariance, scope};
 
     pub use cni_ops::{Precision, autocast};
@@ -79,9 +85,9 @@ pub mod prelude {
 
     pub use cni_attacks::{
         Adversarial, AdversarialPatch, Apgd, Attack, BoundaryAttack, Budget, CarliniWagner,
-        CarliniWagnerLinf, Classifier, Ddn, DeepFool, Ead, Fab, FixedNoise, Fmn, FrozenModel, Goal,
-        HopSkipJump, Iterate, Knob, Loss, LossFn, NAttack, Norm, Pgd, RandomNoise, Runner, Spsa,
-        Square, Suite, Targets, Threat, Transfer, UniversalPerturbation,
+        CarliniWagnerLinf, Classifier, Ddn, DeepFool, Ead, Epsilon, Fab, FixedNoise, Fmn,
+        FrozenModel, Goal, HopSkipJump, Iterate, Knob, Loss, LossFn, NAttack, Norm, Pgd,
+        RandomNoise, Runner, Spsa, Square, Suite, Targets, Threat, Transfer, UniversalPerturbation,
     };
     pub use cni_evaluation::audit::{Audit, Effort};
     pub use cni_evaluation::{DataCard, Evaluated, Evaluation, ModelCard, Record, table};

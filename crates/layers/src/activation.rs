@@ -1,12 +1,13 @@
 //! Noise on activations.
 
 use crate::{Granularity, Law, LearnedNoise, NoiseError};
+use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use cni_noise::{AddedNoise, Convention, Examples, current_examples};
 use serde::{Deserialize, Serialize};
 
-/// Whether something is done once for a batch or once for each of its examples.
+/// Granularity within a batch: one for the whole batch, or one for each of its examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Per {
@@ -21,7 +22,17 @@ pub enum Per {
 /// The defaults are the references': white noise is drawn per example (PNI), colored noise per
 /// batch (CNI), and the standard deviation that scales it is taken over the whole batch, so that an
 /// example's noise depends on its batch mates. With both per example it does not.
+///
+/// ```
+/// # use burn::tensor::{Device, Tensor};
+/// use cni_layers::ActivationNoiseConfig;
+/// # let device = Device::flex();
+/// let noise = ActivationNoiseConfig::colored(5).with_features([16, 8, 8]).init(&device);
+/// let noisy = noise.forward(Tensor::<4>::ones([2, 16, 8, 8], &device));
+/// assert_eq!(noisy.dims(), [2, 16, 8, 8]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ActivationNoiseConfig {
     /// The law and its initial values.
     pub law: Law,
@@ -31,21 +42,38 @@ pub struct ActivationNoiseConfig {
     pub draw_per: Per,
     /// One standard deviation for the batch, or one for each example.
     pub std_per: Per,
+    /// The shape of an example's activation, one axis or more, the channels first. The layers and
+    /// models of this crate set it; elsewhere [`with_features`](Self::with_features) does.
+    #[serde(default)]
+    pub features: Vec<usize>,
+    /// The name that keys the draws, as with [`with_name`](Self::with_name).
+    #[serde(default)]
+    pub name: String,
 }
 
+impl Config for ActivationNoiseConfig {}
+
 impl ActivationNoiseConfig {
+    /// Noise by any law, in the reference convention, drawn per example and scaled per batch.
+    pub fn new(law: Law) -> Self {
+        Self {
+            law,
+            convention: Convention::Reference,
+            draw_per: Per::Example,
+            std_per: Per::Batch,
+            features: Vec::new(),
+            name: String::new(),
+        }
+    }
+
     /// PNI's white noise, initial α 0.25.
     pub fn white(granularity: Granularity) -> Self {
-        Self::new(Law::white(granularity), Per::Example)
+        Self::new(Law::white(granularity))
     }
 
-    /// CNI's colored noise of the given rank.
+    /// CNI's colored noise of the given rank, drawn per batch.
     pub fn colored(rank: usize) -> Self {
-        Self::new(Law::colored(rank), Per::Batch)
-    }
-
-    fn new(law: Law, draw_per: Per) -> Self {
-        Self { law, convention: Convention::Reference, draw_per, std_per: Per::Batch }
+        Self::new(Law::colored(rank)).with_draw_per(Per::Batch)
     }
 
     /// Sets the law with its initial values.
@@ -72,15 +100,30 @@ impl ActivationNoiseConfig {
         self
     }
 
-    /// A noise layer for activations of shape `[batch, features..]`, the channels first.
+    /// Sets the shape of an example's activation, the channels first: `[features]`,
+    /// `[channels, height, width]` or any other number of axes.
+    pub fn with_features(mut self, features: impl Into<Vec<usize>>) -> Self {
+        self.features = features.into();
+        self
+    }
+
+    /// Sets the name that keys the draws, empty by default.
     ///
-    /// `name` keys the draws: give every layer of a model its own, such as its path.
+    /// Layers of one name draw in the order in which they run within a
+    /// [scope](cni_noise::scope). A name of its own, such as its path in the model, makes the draws
+    /// of a layer independent of what else runs.
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The noise layer, for activations of shape `[batch, features..]`.
     ///
     /// # Panics
     ///
     /// With the message of the error that [`try_init`](Self::try_init) would give.
-    pub fn init(&self, name: &str, features: &[usize], device: &Device) -> ActivationNoise {
-        self.try_init(name, features, device).unwrap_or_else(|error| panic!("{error}"))
+    pub fn init(&self, device: &Device) -> ActivationNoise {
+        self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// As [`init`](Self::init).
@@ -89,30 +132,21 @@ impl ActivationNoiseConfig {
     ///
     /// [`NoiseError`] for features that are empty or of size zero, for initial values that are not
     /// finite, and for a rank above the number of features.
-    pub fn try_init(
-        &self,
-        name: &str,
-        features: &[usize],
-        device: &Device,
-    ) -> Result<ActivationNoise, NoiseError> {
+    pub fn try_init(&self, device: &Device) -> Result<ActivationNoise, NoiseError> {
+        let (name, features) = (self.name.clone(), self.features.clone());
         if features.is_empty() || features.contains(&0) {
-            return Err(NoiseError::Features { name: name.to_string(), got: features.to_vec() });
+            return Err(NoiseError::Features { name: shown(&name), got: features });
         }
-        self.law.validate(name, features.iter().product())?;
-        Ok(ActivationNoise {
-            noise: LearnedNoise::new(
-                name.to_string(),
-                self.law,
-                self.convention,
-                features,
-                0,
-                device,
-            ),
-            features: features.to_vec(),
-            draw_per: self.draw_per,
-            std_per: self.std_per,
-        })
+        self.law.validate(&shown(&name), features.iter().product())?;
+        let noise = LearnedNoise::new(name, self.law, self.convention, &features, 0, device);
+        let (draw_per, std_per) = (self.draw_per, self.std_per);
+        Ok(ActivationNoise { noise, features, draw_per, std_per })
     }
+}
+
+/// The name of a noise layer for a message.
+fn shown(name: &str) -> String {
+    if name.is_empty() { "activation noise".to_string() } else { name.to_string() }
 }
 
 /// Adds learnable noise to activations, in training and at inference alike. Made by
@@ -153,7 +187,7 @@ impl ActivationNoise {
         assert!(
             fits,
             "{}: got an input of shape {dims:?}, wanted [batch, features..] with features {:?}",
-            self.noise.name(),
+            shown(self.noise.name()),
             self.features
         );
         let Some(key) = self.noise.next_key(&input.device()) else {

@@ -59,6 +59,16 @@ pub enum NoiseError {
         /// What it should be.
         wanted: &'static str,
     },
+    /// A text that names no value of a setting.
+    #[error("{field}: got {got:?}, wanted one of {wanted}")]
+    Name {
+        /// The setting.
+        field: &'static str,
+        /// The text.
+        got: String,
+        /// The names that there are.
+        wanted: String,
+    },
     /// A parameter that carries noise already.
     #[error("group: selects {0}, which has noise already; remove that noise first")]
     AlreadyNoisy(String),

@@ -23,6 +23,7 @@ mod error;
 mod init;
 mod learned;
 pub mod models;
+mod names;
 mod noisy;
 mod spec;
 mod summary;

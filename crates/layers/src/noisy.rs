@@ -2,6 +2,7 @@
 //! file, because they share where a layer is noisy and how.
 
 use crate::{ActivationNoise, ActivationNoiseConfig, NoiseError, WeightNoise};
+use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, Linear, LinearConfig};
@@ -9,8 +10,9 @@ use burn::tensor::{Device, Tensor};
 use cni_ops::{After, conv2d_norm, conv2d_output_size, padding_pairs};
 use serde::{Deserialize, Serialize};
 
-/// Where a layer is noisy.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// The noise of a layer, place by place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LayerNoise {
     /// Noise on the weight.
     pub weight: Option<WeightNoise>,
@@ -19,6 +21,8 @@ pub struct LayerNoise {
     /// Noise on the output. PNI calls this placement A-a, CNI's code `act_noise_b`.
     pub output: Option<ActivationNoiseConfig>,
 }
+
+impl Config for LayerNoise {}
 
 impl LayerNoise {
     /// No noise.
@@ -60,12 +64,18 @@ impl LayerNoise {
     ) -> Result<[Option<ActivationNoise>; 2], NoiseError> {
         let at = |noise: &Option<ActivationNoiseConfig>, place, features: &[usize]| {
             let make = |noise: &ActivationNoiseConfig| {
-                noise.try_init(&format!("{name}.{place}"), features, device)
+                let noise = noise.clone().with_features(features);
+                noise.with_name(within(name, place)).try_init(device)
             };
             noise.as_ref().map(make).transpose()
         };
         Ok([at(&self.input, "input", input)?, at(&self.output, "output", output)?])
     }
+}
+
+/// The name of a part of a layer.
+fn within(layer: &str, part: &str) -> String {
+    if layer.is_empty() { part.to_string() } else { format!("{layer}.{part}") }
 }
 
 /// Passes `x` through a layer and the noise around it.
@@ -82,25 +92,52 @@ fn through<const D: usize>(
 }
 
 /// Configures [`NoisyConv2d`].
-#[derive(Clone, Debug)]
+///
+/// ```
+/// # use burn::{nn::conv::Conv2dConfig, tensor::{Device, Tensor}};
+/// use cni_layers::{LayerNoise, NoisyConv2dConfig, WeightNoise};
+/// # let device = Device::flex();
+/// let conv = Conv2dConfig::new([3, 16], [3, 3]);
+/// let noise = LayerNoise::none().with_weight(WeightNoise::colored(5));
+/// let layer = NoisyConv2dConfig::new(conv, [8, 8]).with_noise(noise).init(&device);
+/// assert_eq!(layer.forward(Tensor::ones([2, 3, 8, 8], &device)).dims(), [2, 16, 6, 6]);
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NoisyConv2dConfig {
     /// The convolution.
     pub conv: Conv2dConfig,
     /// Height and width of the input. Only noise on input or output needs them.
     pub image_size: [usize; 2],
     /// Where the layer is noisy.
+    #[serde(default)]
     pub noise: LayerNoise,
+    /// The name that keys the draws, as with [`with_name`](Self::with_name).
+    #[serde(default)]
+    pub name: String,
 }
+
+impl Config for NoisyConv2dConfig {}
 
 impl NoisyConv2dConfig {
     /// A convolution without noise.
     pub fn new(conv: Conv2dConfig, image_size: [usize; 2]) -> Self {
-        Self { conv, image_size, noise: LayerNoise::none() }
+        Self { conv, image_size, noise: LayerNoise::none(), name: String::new() }
     }
 
     /// Sets where the layer is noisy.
     pub fn with_noise(mut self, noise: LayerNoise) -> Self {
         self.noise = noise;
+        self
+    }
+
+    /// Sets the name that keys the draws, empty by default.
+    ///
+    /// Layers of one name draw in the order in which they run within a
+    /// [scope](cni_noise::scope). A name of its own, such as its path in the model, makes the draws
+    /// of a layer independent of what else runs.
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
         self
     }
 
@@ -152,13 +189,13 @@ impl NoisyConv2dConfig {
         Ok(())
     }
 
-    /// The layer. `name` keys the draws: give every layer of a model its own, such as its path.
+    /// The layer.
     ///
     /// # Panics
     ///
     /// With the message of the error that [`try_init`](Self::try_init) would give.
-    pub fn init(&self, name: &str, device: &Device) -> NoisyConv2d {
-        self.try_init(name, device).unwrap_or_else(|error| panic!("{error}"))
+    pub fn init(&self, device: &Device) -> NoisyConv2d {
+        self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// As [`init`](Self::init).
@@ -168,7 +205,7 @@ impl NoisyConv2dConfig {
     /// [`NoiseError`] if a noise does not fit the layer, or [`NoiseError::Model`] if a size of the
     /// convolution is zero, the groups do not divide the channels, or there is noise on the output
     /// and the kernel is larger than the padded input.
-    pub fn try_init(&self, name: &str, device: &Device) -> Result<NoisyConv2d, NoiseError> {
+    pub fn try_init(&self, device: &Device) -> Result<NoisyConv2d, NoiseError> {
         self.check()?;
         let features = |channels, [height, width]: [usize; 2]| [channels, height, width];
         let [channels_in, channels_out] = self.conv.channels;
@@ -178,12 +215,12 @@ impl NoisyConv2dConfig {
             None => [1, 1],
         };
         let [input, output] = self.noise.around(
-            name,
+            &self.name,
             &features(channels_in, self.image_size),
             &features(channels_out, output_size),
             device,
         )?;
-        let conv = self.noise.on_weight(name, self.conv.init(device))?;
+        let conv = self.noise.on_weight(&self.name, self.conv.init(device))?;
         Ok(NoisyConv2d { conv, input, output })
     }
 }
@@ -216,18 +253,25 @@ impl NoisyConv2d {
 }
 
 /// Configures [`NoisyLinear`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NoisyLinearConfig {
     /// The linear layer.
     pub linear: LinearConfig,
     /// Where the layer is noisy.
+    #[serde(default)]
     pub noise: LayerNoise,
+    /// The name that keys the draws, as with [`with_name`](Self::with_name).
+    #[serde(default)]
+    pub name: String,
 }
+
+impl Config for NoisyLinearConfig {}
 
 impl NoisyLinearConfig {
     /// A linear layer without noise.
     pub fn new(linear: LinearConfig) -> Self {
-        Self { linear, noise: LayerNoise::none() }
+        Self { linear, noise: LayerNoise::none(), name: String::new() }
     }
 
     /// Sets where the layer is noisy.
@@ -236,13 +280,23 @@ impl NoisyLinearConfig {
         self
     }
 
-    /// The layer. `name` keys the draws: give every layer of a model its own, such as its path.
+    /// Sets the name that keys the draws, empty by default.
+    ///
+    /// Layers of one name draw in the order in which they run within a
+    /// [scope](cni_noise::scope). A name of its own, such as its path in the model, makes the draws
+    /// of a layer independent of what else runs.
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The layer.
     ///
     /// # Panics
     ///
     /// With the message of the error that [`try_init`](Self::try_init) would give.
-    pub fn init(&self, name: &str, device: &Device) -> NoisyLinear {
-        self.try_init(name, device).unwrap_or_else(|error| panic!("{error}"))
+    pub fn init(&self, device: &Device) -> NoisyLinear {
+        self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// As [`init`](Self::init).
@@ -250,10 +304,10 @@ impl NoisyLinearConfig {
     /// # Errors
     ///
     /// [`NoiseError`] where a noise does not fit the layer.
-    pub fn try_init(&self, name: &str, device: &Device) -> Result<NoisyLinear, NoiseError> {
+    pub fn try_init(&self, device: &Device) -> Result<NoisyLinear, NoiseError> {
         let (d_input, d_output) = (self.linear.d_input, self.linear.d_output);
-        let [input, output] = self.noise.around(name, &[d_input], &[d_output], device)?;
-        let linear = self.noise.on_weight(name, self.linear.init(device))?;
+        let [input, output] = self.noise.around(&self.name, &[d_input], &[d_output], device)?;
+        let linear = self.noise.on_weight(&self.name, self.linear.init(device))?;
         Ok(NoisyLinear { linear, input, output })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::models::Normalize;
 use crate::{Granularity, Law, LearnedNoise, NoiseError, NoiseSummary};
+use burn::config::Config;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, Reparameterizer};
 use burn::tensor::Tensor;
 use cni_noise::{Convention, Key, Noise, scope};
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 /// assert_ne!(model.forward(x.clone()).into_data(), model.forward(x.clone()).into_data());
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WeightNoise {
     law: Law,
     convention: Convention,
@@ -38,6 +40,17 @@ pub struct WeightNoise {
     channel_axis: Option<usize>,
     #[serde(default)]
     prefix: String,
+}
+
+impl Config for WeightNoise {}
+
+/// Equal settings. Burn's groups of parameters are compared by their JSON.
+impl PartialEq for WeightNoise {
+    fn eq(&self, other: &Self) -> bool {
+        let group = |noise: &Self| serde_json::to_string(&noise.group).ok();
+        let rest = |noise: &Self| (noise.law, noise.convention, noise.channel_axis);
+        rest(self) == rest(other) && self.prefix == other.prefix && group(self) == group(other)
+    }
 }
 
 impl WeightNoise {
@@ -157,7 +170,9 @@ impl WeightNoise {
     /// the parameter at `path` unless a group says otherwise.
     pub(crate) fn within(&self, layer: &str, path: &str) -> Self {
         let mut noise = self.clone();
-        noise.prefix = format!("{}{layer}.", self.prefix);
+        if !layer.is_empty() {
+            noise.prefix = format!("{}{layer}.", self.prefix);
+        }
         noise.group.get_or_insert_with(|| ParamGroup::from_path(path));
         noise
     }

@@ -6,8 +6,8 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2dConfig;
 use burn::tensor::{Device, Tensor, Tolerance};
 use cni_layers::{
-    ActivationNoiseConfig, Granularity, LayerNoise, LearnedNoise, NoiseSummary, NoisyConv2dConfig,
-    NoisyLinearConfig, Per, WeightNoise,
+    ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, LearnedNoise, NoiseSummary,
+    NoisyConv2dConfig, NoisyLinearConfig, Per, WeightNoise,
 };
 use cni_noise::{Key, Noise, normal, scope, scope_at};
 
@@ -17,6 +17,10 @@ const GRANULARITIES: [Granularity; 3] =
 fn every_noise() -> Vec<ActivationNoiseConfig> {
     let laws = GRANULARITIES.map(ActivationNoiseConfig::white).into_iter();
     laws.chain([0, 1, 3].map(ActivationNoiseConfig::colored)).collect()
+}
+
+fn noise(config: &ActivationNoiseConfig, features: &[usize], device: &Device) -> ActivationNoise {
+    config.clone().with_name("noise").with_features(features).init(device)
 }
 
 fn batch(device: &Device) -> Tensor<4> {
@@ -30,7 +34,7 @@ fn noise_is_drawn_per_batch_or_per_example_as_configured() {
     let x = batch(&device).slice(0..1).repeat_dim(0, 2);
     for config in every_noise() {
         for (per, same) in [(Per::Batch, true), (Per::Example, false)] {
-            let noise = config.clone().with_draw_per(per).init("noise", &[3, 4, 4], &device);
+            let noise = noise(&config.clone().with_draw_per(per), &[3, 4, 4], &device);
             let out: Vec<f32> = noise.forward(x.clone()).try_to_vec_as().unwrap();
             assert_eq!(out[..48] == out[48..], same, "{config:?}, {per:?}");
         }
@@ -43,7 +47,7 @@ fn noise_per_example_does_not_depend_on_the_split_into_batches() {
     let x = batch(&device);
     for config in every_noise() {
         let config = config.with_draw_per(Per::Example).with_std_per(Per::Example);
-        let noise = config.init("noise", &[3, 4, 4], &device);
+        let noise = noise(&config, &[3, 4, 4], &device);
         let run = |rows: std::ops::Range<usize>| {
             let first = rows.start as u64;
             let x = x.clone().slice([rows]);
@@ -61,7 +65,7 @@ fn off_removes_activation_noise_exactly_and_keyed_replays_it() {
     let device = Device::flex().autodiff();
     let x = batch(&device);
     for config in every_noise() {
-        let noise = config.init("noise", &[3, 4, 4], &device);
+        let noise = noise(&config, &[3, 4, 4], &device);
         for noise in [noise.clone(), noise.valid(), noise.freeze()] {
             let off = scope(Noise::Off, || noise.forward(x.clone()));
             off.into_data().assert_eq(&x.to_data(), true);
@@ -76,7 +80,7 @@ fn off_removes_activation_noise_exactly_and_keyed_replays_it() {
 fn activations_of_any_rank_from_2_on_are_taken() {
     let device = Device::flex();
     for config in every_noise() {
-        let run = |dims: &[usize]| config.init("noise", dims, &device);
+        let run = |dims: &[usize]| noise(&config, dims, &device);
         run(&[4]).forward(Tensor::<2>::ones([2, 4], &device));
         run(&[4, 3]).forward(Tensor::<3>::ones([2, 4, 3], &device));
         run(&[4, 3, 2]).forward(Tensor::<4>::ones([2, 4, 3, 2], &device));
@@ -93,7 +97,8 @@ fn activations_of_any_rank_from_2_on_are_taken() {
 )]
 fn an_input_of_other_features_is_refused() {
     let device = Device::flex();
-    let noise = ActivationNoiseConfig::colored(1).init("hidden", &[3, 4, 4], &device);
+    let config = ActivationNoiseConfig::colored(1).with_name("hidden");
+    let noise = config.with_features([3, 4, 4]).init(&device);
     noise.forward(Tensor::<4>::ones([2, 3, 5, 5], &device));
 }
 
@@ -101,7 +106,8 @@ fn an_input_of_other_features_is_refused() {
 fn activation_noise_that_does_not_fit_is_refused_by_name() {
     let device = Device::flex();
     let try_init = |config: ActivationNoiseConfig, features: &[usize]| {
-        config.try_init("hidden", features, &device).unwrap_err().to_string()
+        let config = config.with_name("hidden").with_features(features);
+        config.try_init(&device).unwrap_err().to_string()
     };
     let colored = ActivationNoiseConfig::colored;
     assert_eq!(try_init(colored(5), &[4]), "rank: got 5 for hidden, wanted at most its 4 elements");
@@ -130,7 +136,7 @@ fn noisy_layers_take_noise_in_every_combination() {
             noise = noise.with_output(ActivationNoiseConfig::white(Granularity::Element));
         }
         let config = NoisyConv2dConfig::new(conv.clone(), [4, 4]).with_noise(noise.clone());
-        let layer = config.init("layer", &device);
+        let layer = config.init(&device);
         assert_eq!(layer.forward(x.clone()).dims(), [6, 5, 2, 2]);
         let noisy = (placement as u32).count_ones() as usize;
         assert_eq!(NoiseSummary::of(&layer).entries().len(), noisy);
@@ -139,7 +145,7 @@ fn noisy_layers_take_noise_in_every_combination() {
         off.assert_eq(&plain, true);
 
         let linear = NoisyLinearConfig::new(LinearConfig::new(4, 2)).with_noise(noise);
-        let linear = linear.init("linear", &device);
+        let linear = linear.init(&device);
         assert_eq!(linear.forward(Tensor::ones([6, 4], &device)).dims(), [6, 2]);
         assert_eq!(NoiseSummary::of(&linear).entries().len(), noisy);
     }
@@ -162,7 +168,7 @@ fn noise_on_the_output_fits_every_kind_of_padding() {
         Conv2dConfig::new([3, 4], [3, 4]),
     ] {
         let config = NoisyConv2dConfig::new(conv, [7, 10]).with_noise(noise.clone());
-        let out = config.init("layer", &device).forward(x.clone());
+        let out = config.init(&device).forward(x.clone());
         assert_eq!(out.dims()[2..], config.output_size());
     }
 }
@@ -176,7 +182,7 @@ fn a_convolution_that_no_input_fits_is_refused_by_name() {
         let size = try_size(conv.clone()).unwrap_err().to_string();
         let noise = LayerNoise::none().with_output(ActivationNoiseConfig::colored(0));
         let config = NoisyConv2dConfig::new(conv, [4, 4]).with_noise(noise);
-        assert_eq!(config.try_init("layer", &device).unwrap_err().to_string(), size);
+        assert_eq!(config.try_init(&device).unwrap_err().to_string(), size);
         size.split(": got ").next().unwrap().to_string()
     };
     assert_eq!(field(conv().with_stride([0, 1])), "stride");
@@ -190,7 +196,7 @@ fn a_convolution_that_no_input_fits_is_refused_by_name() {
     assert_eq!(field(conv().with_dilation([2, 2])), "kernel_size");
     // Without noise on the output the size of the images is not asked for.
     let large = NoisyConv2dConfig::new(Conv2dConfig::new([4, 6], [5, 5]), [4, 4]);
-    assert!(large.try_init("layer", &device).is_ok());
+    assert!(large.try_init(&device).is_ok());
 }
 
 #[test]
@@ -198,15 +204,15 @@ fn a_layers_weight_noise_keeps_its_own_group_and_prefix() {
     let device = Device::flex();
     let config = |noise| {
         let noise = LayerNoise::none().with_weight(noise);
-        NoisyLinearConfig::new(LinearConfig::new(3, 2)).with_noise(noise)
+        NoisyLinearConfig::new(LinearConfig::new(3, 2)).with_noise(noise).with_name("fc")
     };
     let bias = WeightNoise::colored(0).with_group(ParamGroup::from_path("bias"));
-    let layer = config(bias.with_prefix("left.")).init("fc", &device);
+    let layer = config(bias.with_prefix("left.")).init(&device);
     let bias = layer.linear.bias.as_ref().unwrap();
     assert_eq!(bias.reparameterization::<LearnedNoise>().unwrap().name(), "left.fc.bias");
     assert!(layer.linear.weight.reparameterization::<LearnedNoise>().is_none());
     let nothing = WeightNoise::colored(0).with_group(ParamGroup::from_path("fc.weight"));
-    assert!(config(nothing).try_init("fc", &device).is_err());
+    assert!(config(nothing).try_init(&device).is_err());
 }
 
 #[test]
@@ -216,7 +222,7 @@ fn layers_of_other_names_draw_other_noise() {
         .with_noise(LayerNoise::none().with_weight(WeightNoise::colored(0)));
     let x = Tensor::<2>::eye(3, &device);
     let noise = |name: &str| {
-        let layer = config.init(name, &device);
+        let layer = config.clone().with_name(name).init(&device);
         let run = |noise| scope(noise, || layer.forward(x.clone()));
         (run(Noise::Keyed(Key::new(1))) - run(Noise::Off)).sign().into_data()
     };

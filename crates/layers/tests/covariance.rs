@@ -153,7 +153,7 @@ fn activation_noise_is_that_for_an_input_of_standard_deviation_one() {
     let config = ActivationNoiseConfig::colored(2).with_law(law);
     let net = Net {
         before: LinearConfig::new(4, 12).init(&device),
-        noise: config.init("noise", &[3, 2, 2], &device),
+        noise: config.with_name("noise").with_features([3, 2, 2]).init(&device),
     };
     let found = only(&net);
     assert_eq!((found.path.as_str(), found.law.as_str()), ("noise", "colored, rank 2"));

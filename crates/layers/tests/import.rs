@@ -21,7 +21,7 @@ fn small(width: f64, shortcut: Shortcut, noise: ModelNoise) -> ResNetConfig {
 
 /// The files of `checkpoints.py` with the noise of the model that takes them.
 fn checkpoints() -> Vec<(&'static str, ResNetConfig)> {
-    let (pad, projection) = (Shortcut::Pad, Shortcut::Projection);
+    let (pad, projection) = (Shortcut::PadEnd, Shortcut::Projection);
     vec![
         ("plain_zip.pth", small(0.25, projection, ModelNoise::none())),
         ("plain_legacy.pth", small(0.25, projection, ModelNoise::none())),
@@ -67,7 +67,7 @@ fn a_checkpoint_fits_the_other_padding_and_gives_other_logits() {
         let model = small(0.125, shortcut, ModelNoise::none()).init(&device);
         noise_free(&model.load_pytorch(reference("pad_both.pth")).unwrap(), &device)
     };
-    let (both, end) = (load(Shortcut::PadBoth), load(Shortcut::Pad));
+    let (both, end) = (load(Shortcut::PadBoth), load(Shortcut::PadEnd));
     assert!(both.iter().zip(&end).any(|(a, b)| (a - b).abs() > 0.01));
 }
 

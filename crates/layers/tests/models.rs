@@ -7,7 +7,7 @@ use cni_layers::{
 };
 
 fn pni(granularity: Granularity) -> ResNetConfig {
-    ResNetConfig::new(Architecture::Cifar { depth: 20, shortcut: Shortcut::Pad }, 10)
+    ResNetConfig::new(Architecture::Cifar { depth: 20, shortcut: Shortcut::PadEnd }, 10)
         .with_noise(ModelNoise::pni(granularity))
 }
 
@@ -45,7 +45,7 @@ fn parameter_counts_are_those_of_the_published_models() {
 fn every_architecture_and_placement_gives_logits() {
     let device = Device::flex();
     let architectures = [
-        Architecture::Cifar { depth: 8, shortcut: Shortcut::Pad },
+        Architecture::Cifar { depth: 8, shortcut: Shortcut::PadEnd },
         Architecture::Cifar { depth: 8, shortcut: Shortcut::PadBoth },
         Architecture::Cifar { depth: 8, shortcut: Shortcut::Projection },
         Architecture::ResNet18,

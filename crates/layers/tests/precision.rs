@@ -93,7 +93,8 @@ fn activation_noise_agrees_with_double_precision() {
             ] {
                 let config = law.clone().with_convention(convention);
                 let config = config.with_draw_per(draw).with_std_per(std);
-                let noise = config.init("noise", &[2, 5, 5], &device);
+                let noise =
+                    config.clone().with_name("noise").with_features([2, 5, 5]).init(&device);
                 assert_agree(&format!("{config:?}"), &noise, |noise, x| noise.forward(x));
             }
         }

@@ -27,11 +27,13 @@
 //! - [`Objective`], [`Adversarial`]: what a step minimises;
 //! - [`Sgd`], [`Schedule`], [`clip_by_norm`]: PyTorch's SGD, learning rates by step or epoch,
 //!   clipping by the global norm;
+//! - [`Progress`], [`Bar`]: how a run is shown;
 //! - [`Trainer`]: the run, with checkpoints, exact resume, progress and a history of its epochs,
 //!   [`EpochRow`];
 //! - [`load_checkpoint`], [`checkpoint_info`]: a run's model, and what is known of it;
 //! - [`Devices`]: one device or several, and what [`Parallel`] training on them is and is not.
 
+mod bar;
 mod checkpoint;
 mod config;
 mod devices;
@@ -54,6 +56,7 @@ mod trainee;
 mod trainer;
 mod watch;
 
+pub use bar::Bar;
 pub use config::TrainingConfig;
 pub use devices::{Devices, Parallel};
 pub use error::{CheckpointFault, StopReason, TrainingError};

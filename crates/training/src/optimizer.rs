@@ -265,7 +265,8 @@ mod tests {
         let ones = || Param::from_tensor(Tensor::<1>::ones([2], &Device::flex()).autodiff());
         let learned = || {
             ActivationNoiseConfig::white(Granularity::Layer)
-                .init("layer", &[2], &Device::flex().autodiff())
+                .with_features([2])
+                .init(&Device::flex().autodiff())
                 .noise
         };
         for decay_noise in [true, false] {

@@ -1,5 +1,6 @@
 //! Progress of a run, for people.
 
+use crate::Bar;
 use crate::history::Scores;
 use crate::metrics::NAMES;
 use burn::train::LearnerSummary;
@@ -9,15 +10,13 @@ use burn::train::renderer::{
     EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
     MetricsRendererTraining,
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
-use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 /// How a run shows its progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Progress {
-    /// One line an epoch, and within an epoch a bar on a terminal or a line now and then elsewhere.
+    /// One line an epoch on standard error, and within an epoch a [`Bar`](crate::Bar).
     #[default]
     Lines,
     /// Burn's terminal dashboard. Refused without the feature `tui`; without a terminal Burn prints
@@ -27,42 +26,27 @@ pub enum Progress {
     Quiet,
 }
 
-/// How often a line is written within an epoch where there is no terminal to show a bar.
-const INTERVAL: Duration = Duration::from_secs(30);
-
 /// Prints what [`Progress::Lines`] promises.
 pub(crate) struct Lines {
-    quiet: bool,
     names: HashMap<MetricId, MetricName>,
     scores: [Scores; 2],
     epochs: usize,
     epoch: usize,
     first: usize,
-    split: String,
-    items: usize,
-    bar: ProgressBar,
+    bar: Bar,
     begin: Instant,
-    last_line: Instant,
 }
 
 impl Lines {
     pub fn new(quiet: bool) -> Self {
-        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
-        let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {per_sec} {eta}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let now = Instant::now();
         Self {
-            quiet,
             names: HashMap::new(),
             scores: [Scores::default(); 2],
             epochs: 0,
             epoch: 1,
             first: 1,
-            split: String::new(),
-            items: 0,
-            bar,
-            begin: now,
-            last_line: now,
+            bar: Bar::new(quiet),
+            begin: Instant::now(),
         }
     }
 
@@ -117,31 +101,22 @@ impl TrainingProgressLogger for Lines {
             clock(time),
             clock(left)
         );
-        if !self.quiet {
-            self.bar.suspend(|| println!("{line}"));
-        }
+        self.bar.print(&line);
         (self.epoch, self.scores) = (epoch + 1, [Scores::default(); 2]);
     }
 
     fn start_split(&mut self, split: &str, items: usize) {
-        (self.split, self.items, self.last_line) = (split.to_string(), items, Instant::now());
-        self.bar.reset();
-        self.bar.set_length(items as u64);
-        self.bar.set_message(format!("epoch {} {split}", self.epoch));
+        self.bar.start(format!("epoch {} {split}", self.epoch), items as u64);
     }
 
     fn update_split(&mut self, items: usize) {
-        self.bar.set_position(items as u64);
-        if !self.quiet && !stderr().is_terminal() && self.last_line.elapsed() > INTERVAL {
-            eprintln!("epoch {} {}: {items}/{}", self.epoch, self.split, self.items);
-            self.last_line = Instant::now();
-        }
+        self.bar.show(items as u64, "");
     }
 
     fn end_split(&mut self) {}
 
     fn end(&mut self) {
-        self.bar.finish_and_clear();
+        self.bar.finish();
     }
 
     fn log_event_training(&mut self, _event: String) {}

@@ -1,12 +1,14 @@
 //! The threat model: what the attacker may change.
 
 mod ball;
+mod epsilon;
 pub(crate) mod hyperplane;
 pub(crate) mod l1;
 mod norm;
 pub(crate) mod on_host;
 
 pub(crate) use self::ball::Ball;
+pub use self::epsilon::Epsilon;
 pub use self::norm::Norm;
 
 use crate::AttackError;
@@ -151,11 +153,9 @@ impl fmt::Display for Threat {
         if self.is_unbounded() {
             return write!(f, "{:?} unbounded", self.norm);
         }
-        let bytes = 255.0 * self.epsilon;
-        let whole = self.norm == Norm::Linf && (bytes - bytes.round()).abs() < 1e-6;
-        match whole && bytes.round() > 0.0 {
-            true => write!(f, "{:?} {}/255", self.norm, bytes.round()),
-            false => write!(f, "{:?} {}", self.norm, self.epsilon),
+        match (self.norm, Epsilon::new(self.epsilon)) {
+            (Norm::Linf, Ok(epsilon)) => write!(f, "{:?} {epsilon}", self.norm),
+            _ => write!(f, "{:?} {}", self.norm, self.epsilon),
         }
     }
 }

@@ -11,6 +11,10 @@ fn a_flag_that_others_leave_without_effect_is_refused() {
     let training = [
         ("--clean --adversarial-from 0", "--adversarial-from: got 0, "),
         ("--clean --predicted-labels", "--predicted-labels: got the flag, "),
+        ("--clean --epsilon 0.1", "--epsilon: got 0.1, "),
+        ("--no-flip", "--no-flip: got the flag, "),
+        ("--grayscale", "--grayscale: got the flag, "),
+        ("--train somewhere", "--dataset: got digits, "),
         ("--noise none", "--rank: got 2, "),
         ("--noise pni", "--rank: got 2, "),
         ("--granularity layer", "--granularity: got layer, "),
@@ -29,6 +33,9 @@ fn a_flag_that_others_leave_without_effect_is_refused() {
         (run, "--suite rand --draws 3 --eot-steps 2", "--eot-steps: got 2, "),
         (run, "--data somewhere", "--data: got somewhere, "),
         (run, "--download", "--download: got the flag, "),
+        (run, "--checks none --strict", "--strict: got the flag, "),
+        (run, "--grayscale", "--grayscale: got the flag, "),
+        (run, "--test somewhere --data somewhere", "--data: got somewhere, "),
         (plain_run, "--noise-off", "--noise-off: got the flag, "),
     ];
     for (run, flags, said) in evaluation {
@@ -40,7 +47,6 @@ fn a_flag_that_others_leave_without_effect_is_refused() {
         ("evaluate --samples 50", "--samples: got 50, "),
         ("evaluate --checkpoint weights.th --run somewhere", "--run: got somewhere, "),
         ("evaluate --checkpoint weights.th --noise none --place image", "--place: got image, "),
-        ("info --epsilon 0.1", "--epsilon: got 0.1, "),
         ("info --noise none --convention scaled", "--convention: got scaled, "),
     ] {
         is_refused(refused(plain(arguments)), said);

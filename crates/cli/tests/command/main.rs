@@ -1,8 +1,11 @@
 //! The command `cni` as its users run it: a flag that is given is used or refused, in a sentence.
 
 mod classes;
+mod completions;
 mod flags;
+mod folders;
 mod imports;
+mod json;
 mod program;
 mod runs;
 mod values;

@@ -58,6 +58,12 @@ pub fn refused(arguments: Vec<OsString>) -> String {
     said
 }
 
+/// The exit code of the program.
+pub fn exit_code(arguments: Vec<OsString>) -> i32 {
+    let (output, said) = run(&arguments);
+    output.status.code().unwrap_or_else(|| panic!("{arguments:?}: {}: {said}", output.status))
+}
+
 /// The arguments of a line of text, whose flags take the place of equal ones in `usual`.
 fn line(command: &str, folders: &[(&str, &Path)], usual: &str, line: &str) -> Vec<OsString> {
     let mut all: Vec<OsString> = vec![command.into()];
@@ -77,7 +83,10 @@ fn line(command: &str, folders: &[(&str, &Path)], usual: &str, line: &str) -> Ve
 
 /// A small training into a folder.
 pub fn train(out: &Path, flags: &str) -> Vec<OsString> {
-    line("train", &[("--out", out)], SMALL, flags)
+    // A clean training has no radius.
+    let clean = flags.split_whitespace().any(|flag| flag == "--clean");
+    let usual = if clean { SMALL.replace("--epsilon 0.05", "") } else { SMALL.to_string() };
+    line("train", &[("--out", out)], &usual, flags)
 }
 
 /// A brief evaluation of a run into a folder.

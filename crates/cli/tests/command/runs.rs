@@ -44,7 +44,7 @@ fn a_curve_certificates_and_the_adversarial_images_are_there_when_asked_for() {
         let radii: Vec<_> = (curve["points"].as_array().unwrap().iter())
             .map(|point| point["epsilon"].as_f64().unwrap())
             .collect();
-        assert_eq!(radii, [0.02, 0.05, 0.1], "{curve}");
+        assert_eq!(radii, [0.02, 0.1], "{curve}");
     }
     assert_eq!(record["certificates"]["sigma"], 0.2);
     assert_eq!(record["certificates"]["samples"], 20);
@@ -162,7 +162,7 @@ fn what_is_judged_is_what_the_checkpoint_signed_whatever_model_json_says() {
     let before = judged();
     let path = run.join("model.json");
     let text = fs::read_to_string(&path).unwrap();
-    let other = [("0.05", "0.07"), ("\"reference\"", "\"scaled\""), ("\"cni\"", "\"none\"")];
+    let other = [("0.0625", "0.07"), ("\"reference\"", "\"scaled\""), ("\"colored\"", "\"white\"")];
     let info = || plain(&format!("info --run {}", run.display()));
     let described = works(info());
     for (was, is) in other {

@@ -91,9 +91,11 @@ fn named(said: String, flags: &str, wanted: &str) {
 #[test]
 fn a_fraction_is_the_number_it_stands_for() {
     let out = scratch("fraction");
-    works(train(&out, "--epsilon 8/255 --clean"));
-    let model: Value = serde_json::from_slice(&fs::read(out.join("model.json")).unwrap()).unwrap();
-    assert_eq!(model["epsilon"], 8.0 / 255.0);
+    works(train(&out, "--epsilon 8/255"));
+    let state = fs::read(out.join("checkpoints/epoch-1/state.json")).unwrap();
+    let state: Value = serde_json::from_slice(&state).unwrap();
+    let epsilon = state.pointer("/run/config/objective/attack/threat/epsilon");
+    assert_eq!(epsilon, Some(&Value::from(8.0 / 255.0)), "{state}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::finding::{self, Finding, Outcome};
 use crate::panics::caught;
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use cni_noise::{Key, host_normal};
+use serde::Serialize;
 use std::error::Error;
 
 /// The results of a computation, by name.
@@ -12,7 +13,8 @@ pub type Parts = Vec<(String, Vec<f32>)>;
 type Compute = dyn Fn(&Device) -> Result<Parts, Box<dyn Error>> + Send + Sync;
 
 /// How much two results may differ.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Tolerance {
     /// Each value by this share of the largest of its part, or of a thousandth of the largest of
     /// all parts, if that is more: a part that is next to nothing consists of rounding. Zero: not

@@ -1,10 +1,11 @@
 //! What a comparison found.
 
 use super::{Parts, Tolerance};
+use serde::Serialize;
 use std::fmt;
 
 /// What a comparison found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     /// What was computed.
     pub name: String,
@@ -15,7 +16,8 @@ pub struct Finding {
 }
 
 /// How two devices compare.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// They differ by no more than the tolerance, at most by this.
     Same(f64),
@@ -26,7 +28,7 @@ pub enum Outcome {
 }
 
 /// A part of the results in which two devices differ.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// The part.
     pub part: String,

@@ -1,61 +1,15 @@
-//! What a [`ResNet`] is made from: the one place that knows its stages, its sizes and the names of
-//! its layers. One file, because the families are settings of one configuration.
+//! Stages, sizes and layer names of a [`ResNet`].
 
-use super::{Block, Downsample, ModelNoise, NormalizeConfig, ResNet};
+use super::{Architecture, Block, Downsample, ModelNoise, NormalizeConfig, ResNet, Shortcut};
 use crate::{NoiseError, NoisyConv2dConfig, NoisyLinearConfig};
+use burn::config::Config;
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{BatchNormConfig, Initializer, LinearConfig, PaddingConfig2d};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-/// How a block whose shape changes connects its input to its output (He et al., CVPR 2016, section
-/// 3.3).
-///
-/// The two kinds of option A have no parameters and add the same number of channels, so the names
-/// and shapes of a checkpoint cannot tell which of them it was trained with. The code that made it
-/// can; with the wrong one a checkpoint loads, and its logits are off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Shortcut {
-    /// Option A: every other pixel, and channels of zeros behind the others. PNI's models.
-    Pad,
-    /// Option A: every other pixel, and channels of zeros on both sides of the others; an odd one
-    /// goes behind. Most published CIFAR ResNets (akamaster's code).
-    PadBoth,
-    /// Option B: a 1x1 convolution and batch norm. CNI's models.
-    Projection,
-}
-
-/// The family of a [`ResNet`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Architecture {
-    /// The CIFAR networks: depth 6n + 2 (20, 32, 44, 56, 110), three stages of 16, 32 and 64
-    /// channels.
-    Cifar {
-        /// Depth, 6n + 2.
-        depth: usize,
-        /// The kind of shortcut.
-        shortcut: Shortcut,
-    },
-    /// ResNet-18 with a 3x3 stem for 32x32 images: four stages of 64 to 512 channels, shortcut B.
-    ResNet18,
-    /// ResNet-18 of pre-activation blocks.
-    PreActResNet18,
-}
-
 /// The most channels of a stage: beyond any published network, and below what no memory holds.
 const WIDEST: usize = 16_384;
-
-impl Architecture {
-    /// Blocks of each stage and channels of the first; each stage doubles them.
-    fn stages(self) -> (Vec<usize>, usize) {
-        match self {
-            Self::Cifar { depth, .. } => (vec![depth.saturating_sub(2) / 6; 3], 16),
-            Self::ResNet18 | Self::PreActResNet18 => (vec![2; 4], 64),
-        }
-    }
-}
 
 /// Configures a [`ResNet`].
 ///
@@ -68,7 +22,21 @@ impl Architecture {
 /// let model = keyed_init(config.init(&device), Key::new(42));
 /// assert_eq!(count_parameters(&model), 1_894_650);
 /// ```
-#[derive(Clone, Debug)]
+///
+/// The configuration saves and loads, so that a folder with it and with the weights is enough to
+/// have the model again. A file with a setting or a value that is not known is refused.
+///
+/// ```
+/// use burn::config::Config;
+/// use cni_layers::models::ResNetConfig;
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("model.json");
+/// let config = ResNetConfig::cifar(20, 10);
+/// config.save(&path).unwrap();
+/// assert_eq!(ResNetConfig::load(&path).unwrap(), config);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResNetConfig {
     /// The family.
     pub architecture: Architecture,
@@ -84,10 +52,12 @@ pub struct ResNetConfig {
     pub noise: ModelNoise,
 }
 
+impl Config for ResNetConfig {}
+
 impl ResNetConfig {
     /// A CIFAR ResNet with shortcut B for 32x32 color images, as in CNI's code.
     pub fn cifar(depth: usize, classes: usize) -> Self {
-        Self::new(Architecture::Cifar { depth, shortcut: Shortcut::Projection }, classes)
+        Self::new(Architecture::cifar(depth), classes)
     }
 
     /// Any architecture, for 32x32 color images, with the normalization of CNI's code.
@@ -180,7 +150,8 @@ impl ResNetConfig {
         let mut size = self.image_size;
         let conv1 = conv([image_channels, channels], 3, 1, size)
             .with_noise(self.noise.stem())
-            .try_init("conv1", device)?;
+            .with_name("conv1")
+            .try_init(device)?;
         let stem_channels = channels;
         let mut stages = Vec::new();
         for (stage, &count) in blocks.iter().enumerate() {
@@ -200,7 +171,9 @@ impl ResNetConfig {
             normalize: self.normalize.init(device),
             input: match &self.noise.input {
                 Some(noise) => {
-                    Some(noise.try_init("input", &[image_channels, height, width], device)?)
+                    let features = [image_channels, height, width];
+                    let noise = noise.clone().with_name("input").with_features(features);
+                    Some(noise.try_init(device)?)
                 }
                 None => None,
             },
@@ -213,7 +186,8 @@ impl ResNetConfig {
             bn: pre_activation.then(|| norm(channels)),
             fc: NoisyLinearConfig::new(LinearConfig::new(channels, self.classes))
                 .with_noise(self.noise.linear())
-                .try_init("fc", device)?,
+                .with_name("fc")
+                .try_init(device)?,
         })
     }
 
@@ -228,20 +202,16 @@ impl ResNetConfig {
     ) -> Result<Block, NoiseError> {
         let make = |name: &str, config: &NoisyConv2dConfig| {
             let config = config.clone().with_noise(self.noise.conv());
-            config.try_init(&format!("{path}.{name}"), device)
+            config.with_name(format!("{path}.{name}")).try_init(device)
         };
         let norm = |channels| BatchNormConfig::new(channels).init(device);
         let pre_activation = self.architecture == Architecture::PreActResNet18;
         let first = conv([channels, out], 3, stride, *size);
         let second = conv([out, out], 3, 1, first.try_output_size()?);
         let changes = stride > 1 || channels != out;
-        let shortcut = match self.architecture {
-            Architecture::Cifar { shortcut, .. } => shortcut,
-            _ => Shortcut::Projection,
-        };
         let added = out.saturating_sub(channels);
-        let pad = match shortcut {
-            Shortcut::Pad => Some([stride, 0, added]),
+        let pad = match self.architecture.shortcut() {
+            Shortcut::PadEnd => Some([stride, 0, added]),
             Shortcut::PadBoth => Some([stride, added / 2, added - added / 2]),
             Shortcut::Projection => None,
         };

@@ -1,5 +1,6 @@
 //! Image classifiers with noise as configuration.
 
+mod architecture;
 mod block;
 mod config;
 mod import;
@@ -7,8 +8,9 @@ mod model_noise;
 mod normalize;
 mod resnet;
 
+pub use architecture::{Architecture, Shortcut};
 pub use block::{Block, Downsample};
-pub use config::{Architecture, ResNetConfig, Shortcut};
+pub use config::ResNetConfig;
 pub use import::ImportReport;
 pub use model_noise::ModelNoise;
 pub use normalize::{Normalize, NormalizeConfig};

@@ -1,9 +1,12 @@
 use crate::{ActivationNoiseConfig, Granularity, LayerNoise, WeightNoise};
+use burn::config::Config;
+use cni_noise::Convention;
 use serde::{Deserialize, Serialize};
 
-/// Where a [`ResNet`](super::ResNet) is noisy. Noise is configuration of a model, not another
-/// model.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// The noise of a [`ResNet`](super::ResNet), place by place. Noise is configuration of a model, not
+/// another model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModelNoise {
     /// Noise on the normalized input image: PNI-I.
     pub input: Option<ActivationNoiseConfig>,
@@ -16,6 +19,8 @@ pub struct ModelNoise {
     /// Noise on the outputs of all convolutions but the stem: PNI's A-a.
     pub conv_output: Option<ActivationNoiseConfig>,
 }
+
+impl Config for ModelNoise {}
 
 impl ModelNoise {
     /// No noise.
@@ -37,6 +42,29 @@ impl ModelNoise {
             classifier: Some(WeightNoise::white(Granularity::Element)),
             ..Self::none()
         }
+    }
+
+    /// Adds noise to the weights of all convolutions.
+    pub fn with_weight(mut self, noise: WeightNoise) -> Self {
+        self.weight = Some(noise);
+        self
+    }
+
+    /// Adds noise to the weight of the last, linear layer.
+    pub fn with_classifier(mut self, noise: WeightNoise) -> Self {
+        self.classifier = Some(noise);
+        self
+    }
+
+    /// Sets the convention of every noise that there is by now.
+    pub fn with_convention(mut self, convention: Convention) -> Self {
+        for noise in [&mut self.weight, &mut self.classifier] {
+            *noise = noise.take().map(|noise| noise.with_convention(convention));
+        }
+        for noise in [&mut self.input, &mut self.conv_input, &mut self.conv_output] {
+            *noise = noise.take().map(|noise| noise.with_convention(convention));
+        }
+        self
     }
 
     /// Adds noise to the normalized input image.

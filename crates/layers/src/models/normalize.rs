@@ -2,6 +2,7 @@
 //! the layer is nothing but its constants on a device.
 
 use crate::NoiseError;
+use burn::config::Config;
 use burn::module::{
     Content, Devices, DisplaySettings, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
     ModuleVisitor, Param, ParamId,
@@ -17,10 +18,13 @@ use std::fmt;
 pub struct NormalizeConfig(Channels);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Channels {
     mean: Vec<f64>,
     std: Vec<f64>,
 }
+
+impl Config for NormalizeConfig {}
 
 /// The texts that [`NormalizeConfig::named`] takes.
 const NAMES: &str = "cni, cifar10, imagenet, centered, none, or numbers: the means, a slash and \

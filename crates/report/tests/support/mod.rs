@@ -42,7 +42,7 @@ pub fn stochastic(name: &str, examples: usize) -> Evaluated {
         .collect::<Vec<_>>()
         .join("\n");
     record.threat.noise = "drawn anew for every query".to_string();
-    record.command = "cifar_resnet evaluate --checkpoint last --examples 200".to_string();
+    record.command = "cni evaluate --checkpoint last --examples 200".to_string();
     (record.votes, record.tries) = (5, 10);
     let attacks = record.attacks.iter_mut().map(|attack| &mut attack.robust);
     let all = std::iter::once(&mut record.clean).chain(attacks);

@@ -61,7 +61,7 @@ impl Net {
         let net = Self {
             normalize: NormalizeConfig::new(&[settings.mean], &[0.5]).init(&device),
             conv: Conv2dConfig::new([1, 4], [3, 3]).with_stride(stride).init(&device),
-            noise: settings.activation.init("noise", &[4], &device),
+            noise: settings.activation.clone().with_name("noise").with_features([4]).init(&device),
             dropout: DropoutConfig::new(settings.dropout).init(),
             out: LinearConfig::new(4, outputs).init(&device),
         };

@@ -1,0 +1,249 @@
+//! From a checkpoint to a report.
+
+use crate::checkpoint::Checkpoint;
+use crate::compute::Compute;
+use crate::data::{Source, first};
+use crate::exit::Exit;
+use crate::given::{Given, Idle};
+use crate::model::ModelFlags;
+use crate::output::Output;
+use crate::progress::EvaluationBar;
+use crate::suites::{Checks, Suites, checks};
+use crate::values::{above_zero, count, epsilon};
+use clap::Args;
+use cni_burn::attacks::Norm;
+use cni_burn::data::Loader;
+use cni_burn::evaluation::audit::Audit;
+use cni_burn::evaluation::{Check, Verdict};
+use cni_burn::prelude::*;
+use cni_burn::report::Report;
+use std::error::Error;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+/// The flags of `evaluate`.
+#[derive(Args)]
+pub struct Evaluate {
+    /// Folder of the run to evaluate.
+    #[arg(long, default_value = "runs/cni")]
+    pub run: PathBuf,
+    /// Which checkpoint: best, last or the number of an epoch of --run; a file or folder among a
+    /// run's checkpoints; or a PyTorch file (.pt, .pth, .th, .tar), which goes into the model that
+    /// the model flags describe.
+    #[arg(long, default_value = "best")]
+    pub checkpoint: PathBuf,
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Folder of images to judge on, with a sub-folder for each class, in place of --dataset.
+    #[arg(long)]
+    pub test: Option<PathBuf>,
+    /// Read the images of --test as gray ones, for a PyTorch file.
+    #[arg(long)]
+    pub grayscale: bool,
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub compute: Compute,
+    /// The attacks.
+    #[arg(long, value_enum, default_value_t = Suites::Standard)]
+    pub suite: Suites,
+    /// Effort of the checks of the attack: none, quick (minutes), standard (part of an hour) or
+    /// thorough (hours); by default quick, and none if AutoAttack attacks.
+    #[arg(long, value_parser = checks())]
+    pub checks: Option<Checks>,
+    /// Largest change of a pixel: a fraction such as 8/255, or a number. By default that of the
+    /// run's training, and 8/255 if it had none.
+    #[arg(long, value_parser = epsilon)]
+    pub epsilon: Option<f64>,
+    /// Test examples to judge, from the first.
+    #[arg(long, default_value_t = 1000, value_parser = count)]
+    pub examples: usize,
+    /// Examples of a batch.
+    #[arg(long, default_value_t = 128, value_parser = count)]
+    pub batch: usize,
+    /// Draws of the noise that judge each image. A model without noise needs one, and gets one.
+    #[arg(long, default_value_t = 20, value_parser = count)]
+    pub draws: usize,
+    /// Steps of the EOT attack, which is also the one that the checks are about.
+    #[arg(long, default_value_t = 20, value_parser = count)]
+    pub eot_steps: usize,
+    /// Draws that each gradient of the EOT attack averages over. A model without noise needs one,
+    /// and gets one.
+    #[arg(long, default_value_t = 20, value_parser = count)]
+    pub eot_draws: usize,
+    /// Further radii at which each attack runs, for a curve of robust accuracy: 2/255,4/255,16/255.
+    #[arg(long, value_delimiter = ',', value_parser = epsilon)]
+    pub epsilons: Vec<f64>,
+    /// Certify each image by randomized smoothing with Gaussian noise of this standard deviation on
+    /// its pixels, whose range is [0, 1].
+    #[arg(long, value_parser = above_zero)]
+    pub sigma: Option<f64>,
+    /// Samples of each certificate. Published ones have 100,000.
+    #[arg(long, default_value_t = 1000, value_parser = count)]
+    pub samples: usize,
+    /// Keep the adversarial images, in the folder `adversarial` of --out.
+    #[arg(long)]
+    pub keep_adversarial: bool,
+    /// Judge the model with its noise switched off.
+    #[arg(long)]
+    pub noise_off: bool,
+    /// Name of the model in tables.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Seed of attacks and draws.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Folder for the record, the report and the state of an evaluation that was killed; by default
+    /// `evaluation` in the run's, and `NAME-evaluation` here for a PyTorch file NAME.pth.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Exit with code 3 if a check fails. The record is written all the same.
+    #[arg(long)]
+    pub strict: bool,
+    /// No progress.
+    #[arg(long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+impl Evaluate {
+    /// The effort of the checks, if there are any.
+    fn effort(&self) -> Option<Effort> {
+        let by_default = if self.suite.has_eot() { Checks::QUICK } else { Checks::NONE };
+        self.checks.unwrap_or(by_default).0
+    }
+
+    /// Flags that others leave without effect.
+    fn idle(&self) -> [Idle<'static>; 4] {
+        let apart = !self.suite.has_eot();
+        let checks = self.checks.is_some_and(|checks| checks != Checks::NONE);
+        let idle = |when, flags, because| Idle { when, flags, because };
+        [
+            idle(apart, &["eot-steps", "eot-draws"], "AutoAttack attacks by itself"),
+            idle(
+                apart && checks,
+                &["checks"],
+                "they are about the EOT attack, which --suite leaves out",
+            ),
+            idle(
+                self.sigma.is_none(),
+                &["samples"],
+                "only certificates need samples, and --sigma asks for them",
+            ),
+            idle(self.effort().is_none(), &["strict"], "there are no checks that could fail"),
+        ]
+    }
+}
+
+pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> {
+    given.refuse(&args.idle())?;
+    let (device, precision) = (args.compute.device()?, args.compute.precision);
+    let Checkpoint { model, silent, test, name, out, history, trained } =
+        Checkpoint::open(args, given, &device)?;
+    let because = "the model has no noise";
+    given.refuse(&[Idle { when: silent, flags: &["noise-off"], because }])?;
+    let test = first(test, Some(args.examples), "examples", given)?;
+    // The model is judged by what was asked for, else by what its run was made with.
+    let of_training = trained.filter(|threat| threat.norm() == Norm::Linf);
+    let of_training = of_training.map_or(8.0 / 255.0, |threat| threat.epsilon());
+    let threat = Threat::linf(args.epsilon.unwrap_or(of_training))?;
+
+    let eot = Pgd::new(threat).with_steps(args.eot_steps)?.with_draws(args.eot_draws)?;
+    let model_card = ModelCard {
+        precision: (precision != Precision::Full).then(|| precision.to_string()),
+        trained_against: trained,
+        history,
+        ..model_card(args.name.clone().unwrap_or(name), &model)?
+    };
+    let mut evaluation = (args.suite.evaluation(eot.clone())?)
+        .with_draws(args.draws)?
+        .with_key(Key::new(args.seed).named("evaluation"))
+        .with_cards(model_card, data_card(&test)?)
+        .with_command(command());
+    if let Some(effort) = args.effort() {
+        evaluation = evaluation.with_audit(Audit::new(eot).with_effort(effort))?;
+    }
+    if !args.epsilons.is_empty() {
+        evaluation = evaluation.with_epsilons(args.epsilons.iter().copied())?;
+    }
+    if let Some(sigma) = args.sigma {
+        evaluation =
+            evaluation.with_certificates(Smoothing::new(sigma)?.with_samples(args.samples)?)?;
+    }
+    let out = args.out.clone().unwrap_or(out);
+    if args.keep_adversarial {
+        evaluation = evaluation.with_adversarial(out.join("adversarial"));
+    }
+    let loader = Loader::validation(test.clone(), args.batch, Key::new(args.seed), &device)?;
+    let batches = loader.epoch(0).map(|batch| batch.map(|batch| (batch.images, batch.labels)));
+    let frozen = FrozenModel::new(&model, move |model: &ResNet, images| {
+        autocast(precision, || model.forward(images))
+    });
+    let state = out.join("state");
+    let judge = || -> Result<_, Box<dyn Error>> {
+        let mut bar = EvaluationBar::new(args.quiet, test.len());
+        let evaluated =
+            evaluation.run_with(&frozen, batches, Some(&state), &mut |step| bar.show(step))?;
+        bar.finish();
+        Ok(evaluated)
+    };
+    let evaluated = if args.noise_off { scope(Noise::Off, judge) } else { judge() }?;
+
+    let (record, output) = (&evaluated.record, args.output);
+    print(record, args.noise_off, output)?;
+    let failed = record.checks.iter().any(|check| check.verdict == Verdict::Fail);
+    evaluated.save(&out)?;
+    output.say(format_args!("record: {}", out.join("record.json").display()))?;
+    output.result(record)?;
+    Report::new(vec![evaluated])?.write(&out)?;
+    output.say(format_args!("report: {}", out.join("report.html").display()))?;
+    Ok(if args.strict && failed { Exit::Negative } else { Exit::Done })
+}
+
+/// Prints what an evaluation has found, for people.
+fn print(record: &Record, noise_off: bool, output: Output) -> io::Result<()> {
+    output.say(table(&[record]))?;
+    if !record.stochastic {
+        let noise = if noise_off { "its noise switched off" } else { "no noise" };
+        output.say(format_args!(
+            "the model has {noise}: one draw judged each image and made each gradient\n"
+        ))?;
+    }
+    for warning in &record.warnings {
+        output.say(format_args!("warning: {warning}"))?;
+    }
+    let Some(audit) = &record.audit else {
+        return Ok(());
+    };
+    output.say(format_args!("the {} checks of {}:", audit.effort, audit.attack))?;
+    // What was found comes first, and what could not be is told apart from it.
+    let order =
+        [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Inconclusive, Verdict::Skipped];
+    let mut counts = Vec::new();
+    for of in order {
+        let checks = record.checks.iter().filter(|check| check.verdict == of);
+        let mut count = 0;
+        for Check { verdict, name, measured, .. } in checks {
+            output.say(format_args!("{verdict:12} {name:17} {measured}"))?;
+            count += 1;
+        }
+        counts.push(format!("{count} {of}"));
+    }
+    output.say(format_args!("checks: {}\n", counts.join(", ")))
+}
+
+/// The command as it was given, for the record: as a shell takes it, but for what is no text.
+fn command() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
+    let quoted = |argument: OsString| {
+        let text = argument.to_string_lossy();
+        match !text.is_empty() && text.chars().all(plain) {
+            true => text.into_owned(),
+            false => format!("'{}'", text.replace('\'', r"'\''")),
+        }
+    };
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(quoted).collect();
+    format!("cni {}", arguments.join(" "))
+}

@@ -1,0 +1,52 @@
+//! A model, its parameters and its noise.
+
+use crate::exit::Exit;
+use crate::given::Given;
+use crate::model::{Asked, ModelFlags, config_of_run};
+use crate::output::Output;
+use burn::tensor::Device;
+use clap::Args;
+use cni_burn::prelude::{NoiseSummary, count_parameters};
+use cni_burn::training::Which;
+use serde_json::json;
+use std::error::Error;
+use std::path::PathBuf;
+
+/// The flags of `info`.
+#[derive(Args)]
+pub struct Info {
+    #[command(flatten)]
+    model: ModelFlags,
+    /// Describe the model of a run instead.
+    #[arg(long)]
+    run: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub fn info(args: &Info, given: &Given) -> Result<Exit, Box<dyn Error>> {
+    let (flags, output) = (&args.model, args.output);
+    let config = match &args.run {
+        Some(run) => {
+            let config = config_of_run(run, Which::Last)?;
+            Asked { flags, folder: false, given, defaults: false }.agrees_with(&config, run)?;
+            config
+        }
+        None => {
+            given.refuse(&flags.idle())?;
+            flags.config(&flags.dataset.about())?
+        }
+    };
+    let model = config.try_init(&Device::flex())?;
+    let (summary, parameters) = (NoiseSummary::of(&model), count_parameters(&model));
+    output.say(format_args!("{model}\n\n{summary}\n"))?;
+    let of_noise = summary.parameters();
+    output.say(format_args!("{parameters} parameters, {of_noise} of them of noise"))?;
+    output.result(&json!({
+        "config": config,
+        "parameters": parameters,
+        "noise_parameters": of_noise,
+        "noise": summary.to_string(),
+    }))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,80 @@
+//! The commands, one file each: its flags, and what it does.
+
+mod check_device;
+mod completions;
+mod evaluate;
+mod info;
+mod report;
+mod train;
+
+pub use evaluate::Evaluate;
+
+use crate::exit::{Exit, HELP};
+use crate::given::Given;
+use check_device::CheckDevice;
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
+use completions::Completions;
+use info::Info;
+use report::Report;
+use std::any::TypeId;
+use std::error::Error;
+use train::Train;
+
+/// Trains noisy ResNets, attacks and judges them, and writes records and reports.
+#[derive(Parser)]
+#[command(name = "cni", version, after_help = HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Trains a model; defaults are the recipe of CNI's code.
+    Train(Box<Train>),
+    /// Attacks a trained model, checks the attack, and writes a record and a report.
+    #[command(after_help = HELP)]
+    Evaluate(Box<Evaluate>),
+    /// Renders the report of an evaluation once more, or compares several.
+    Report(Report),
+    /// Prints a model, its parameters and its noise.
+    Info(Info),
+    /// Compares what a device computes with what the CPU does.
+    #[command(after_help = HELP)]
+    CheckDevice(CheckDevice),
+    /// Prints a script that completes commands and flags in a shell.
+    Completions(Completions),
+}
+
+/// Does what the arguments of the program say.
+///
+/// # Errors
+///
+/// A sentence that names the flag or the setting, what it got and what was wanted.
+pub fn run() -> Result<Exit, Box<dyn Error>> {
+    let mut command = Cli::command().mut_subcommands(|command| command.mut_args(negative));
+    let matches = command.get_matches_mut();
+    let cli = Cli::from_arg_matches(&matches)?;
+    let given = matches.subcommand().and_then(|(name, matches)| {
+        command.find_subcommand(name).map(|command| Given::of(command, matches))
+    });
+    let given = given.unwrap_or_default();
+    match cli.command {
+        Command::Train(args) => train::train(*args, &given),
+        Command::Evaluate(args) => evaluate::evaluate(&args, &given),
+        Command::Report(args) => report::report(args),
+        Command::Info(args) => info::info(&args, &given),
+        Command::CheckDevice(args) => check_device::check_device(&args),
+        Command::Completions(args) => completions::completions(&args, command),
+    }
+}
+
+/// Lets numbers begin with a minus, so that -1 can be refused for what it is.
+fn negative(arg: Arg) -> Arg {
+    let kind = arg.get_value_parser().type_id();
+    let numbers = [TypeId::of::<f64>(), TypeId::of::<usize>(), TypeId::of::<u64>()];
+    if numbers.into_iter().any(|number| kind == number) {
+        return arg.allow_hyphen_values(true);
+    }
+    arg
+}

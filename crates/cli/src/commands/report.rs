@@ -1,0 +1,41 @@
+//! Reports made from records.
+
+use crate::exit::Exit;
+use crate::output::Output;
+use clap::Args;
+use serde_json::json;
+use std::error::Error;
+use std::path::PathBuf;
+
+/// The flags of `report`.
+#[derive(Args)]
+pub struct Report {
+    /// Folders of evaluations. Several are compared.
+    #[arg(required = true)]
+    evaluations: Vec<PathBuf>,
+    /// Folder for the report; by default that of the evaluation if there is one only, and `report`
+    /// otherwise.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub fn report(args: Report) -> Result<Exit, Box<dyn Error>> {
+    for (i, folder) in args.evaluations.iter().enumerate() {
+        if args.evaluations[..i].contains(folder) {
+            let folder = folder.display();
+            return Err(format!("evaluations: got {folder} twice, wanted each once").into());
+        }
+    }
+    let out = match (args.out, args.evaluations.as_slice()) {
+        (Some(out), _) => out,
+        (None, [single]) => single.clone(),
+        (None, _) => "report".into(),
+    };
+    cni_burn::report::Report::read(&args.evaluations)?.write(&out)?;
+    let page = out.join("report.html");
+    args.output.say(format_args!("report: {}", page.display()))?;
+    args.output.result(&json!({ "report": page.to_string_lossy() }))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,241 @@
+//! A run of the trainer.
+
+use crate::checkpoint::trained_against;
+use crate::compute::{Compute, Sharing};
+use crate::data::{About, Dataset, Folder, Images, Source, first};
+use crate::exit::Exit;
+use crate::given::{Given, Idle};
+use crate::model::{Asked, Kind, ModelFlags, config_of_run};
+use crate::output::Output;
+use crate::values::{above_zero, count, epsilon, zero_or_more};
+use clap::Args;
+use cni_burn::evaluation::write_json;
+use cni_burn::prelude::*;
+use cni_burn::training::{Adversarial, Devices, Labels, Progress, Trained, Which, checkpoint_info};
+use serde_json::json;
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The flags of `train`.
+#[derive(Args)]
+pub struct Train {
+    #[command(flatten)]
+    model: ModelFlags,
+    /// Folder of images to train on, with a sub-folder for each class, in place of --dataset. All
+    /// images have the size of the first.
+    #[arg(long)]
+    train: Option<PathBuf>,
+    /// Read the images of --train as gray ones.
+    #[arg(long)]
+    grayscale: bool,
+    /// Mirror no training images: for images whose classes a mirror changes, such as characters.
+    #[arg(long)]
+    no_flip: bool,
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    compute: Compute,
+    /// Folder of the run: checkpoints, model.json, history.json and the file .lock.
+    #[arg(long, default_value = "runs/cni")]
+    out: PathBuf,
+    /// Continue the run in --out from its last checkpoint; begin it if there is none yet.
+    #[arg(long)]
+    resume: bool,
+    /// Train on clean images alone.
+    #[arg(long)]
+    clean: bool,
+    /// Largest change of a pixel in training: a fraction such as 8/255, or a number.
+    #[arg(long, default_value = "8/255", value_parser = epsilon)]
+    epsilon: f64,
+    /// First epoch, from 0, that trains on adversarial images. PNI's code: 5.
+    #[arg(long, default_value_t = 0)]
+    adversarial_from: usize,
+    /// Attack the model's own predictions instead of the labels, as PNI's code does.
+    #[arg(long)]
+    predicted_labels: bool,
+    /// Number of epochs. The rate falls by ten after each quarter of them, as in the recipe's 400.
+    #[arg(long, default_value_t = 400, value_parser = count)]
+    epochs: usize,
+    /// Examples of a batch.
+    #[arg(long, default_value_t = 256, value_parser = count)]
+    batch: usize,
+    /// Learning rate.
+    #[arg(long, default_value_t = 0.1, value_parser = above_zero)]
+    rate: f64,
+    /// One-cycle schedule up to --rate instead of steps; better for few epochs.
+    #[arg(long)]
+    one_cycle: bool,
+    /// Weight decay.
+    #[arg(long, default_value_t = 1e-4, value_parser = zero_or_more)]
+    weight_decay: f64,
+    /// Leave noise parameters out of the weight decay, as PNI's code does.
+    #[arg(long)]
+    no_noise_decay: bool,
+    /// Largest norm of the gradient; 0 for no limit. The recipe limits adversarial training alone.
+    #[arg(long, value_parser = zero_or_more)]
+    clip: Option<f64>,
+    /// Train on the first N devices of the backend, each with its share of every batch. On a CPU
+    /// this is for trying out.
+    #[arg(long, default_value_t = 1, value_parser = count)]
+    devices: usize,
+    /// How several devices share the batches.
+    #[arg(long, value_enum, default_value_t = Sharing::Multi)]
+    parallel: Sharing,
+    /// Use only the first N training examples.
+    #[arg(long, value_parser = count)]
+    subset: Option<usize>,
+    /// Examples cut from the training set to select the best checkpoint.
+    #[arg(long, default_value_t = 1000, value_parser = count)]
+    validation: usize,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Burn's terminal dashboard; needs the feature `tui`.
+    #[arg(long)]
+    tui: bool,
+    /// No progress.
+    #[arg(long)]
+    quiet: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Train {
+    /// The images to train on.
+    fn images(&self) -> Images<'_> {
+        match &self.train {
+            Some(dir) => Images::Folder(Folder { flag: "train", dir, grayscale: self.grayscale }),
+            None => Images::Named(self.model.dataset),
+        }
+    }
+
+    /// Whether images are mirrored.
+    fn flips(&self) -> bool {
+        !self.no_flip && (self.train.is_some() || self.model.dataset != Dataset::Digits)
+    }
+
+    /// Flags that others leave without effect.
+    fn idle(&self) -> Vec<Idle<'static>> {
+        let idle = |when, flags, because| Idle { when, flags, because };
+        let digits = self.train.is_none() && self.model.dataset == Dataset::Digits;
+        let mut all = self.images().idle();
+        all.extend([
+            idle(
+                self.clean,
+                &["epsilon", "adversarial-from", "predicted-labels"],
+                "--clean attacks nothing",
+            ),
+            idle(self.devices == 1, &["parallel"], "one device shares nothing"),
+            idle(
+                self.weight_decay == 0.0 || self.model.noise.noise == Kind::None,
+                &["no-noise-decay"],
+                "no noise decays",
+            ),
+            idle(digits, &["no-flip"], "the digits are never mirrored"),
+            idle(!cfg!(feature = "tui"), &["tui"], "the program is built without `--features tui`"),
+            idle(self.tui, &["quiet"], "--tui asks for progress"),
+            idle(self.output.json, &["tui"], "--json prints nothing else on standard output"),
+        ]);
+        all
+    }
+
+    /// Refuses to go on with a run that was begun with other flags.
+    fn agrees_with(&self, info: &CheckpointInfo, given: &Given) -> Result<(), Box<dyn Error>> {
+        let (run, folder) = (&self.out, self.train.is_some());
+        Asked { flags: &self.model, folder, given, defaults: true }
+            .agrees_with(&config_of_run(run, Which::Last)?, run)?;
+        if let (false, Some(threat)) = (self.clean, trained_against(&info.run)) {
+            let [asked, saved] =
+                [self.epsilon, threat.epsilon()].map(|epsilon| json!({ "epsilon": epsilon }));
+            let because = format!("{} was trained so", run.display());
+            given.agree(&asked, &saved, true, &because)?;
+        }
+        Ok(())
+    }
+
+    /// The configuration of the training.
+    fn config(&self, key: Key) -> Result<TrainingConfig, Box<dyn Error>> {
+        let attack = Pgd::training(Threat::linf(self.epsilon)?);
+        let labels = if self.predicted_labels { Labels::Predicted } else { Labels::True };
+        let objective = match self.clean {
+            true => Objective::clean(),
+            false => Objective::adversarial(
+                Adversarial::new(attack.clone())
+                    .with_start_epoch(self.adversarial_from)
+                    .with_labels(labels),
+            ),
+        };
+        let mut config = TrainingConfig::cni(objective);
+        config.epochs = self.epochs;
+        config.batch_size = self.batch;
+        config.optimizer.weight_decay = self.weight_decay;
+        config.optimizer.decay_noise = !self.no_noise_decay;
+        config.optimizer.clip =
+            self.clip.map_or(config.optimizer.clip, |clip| (clip > 0.0).then_some(clip));
+        // At most one for each epoch, and none before the first, which trains at the rate asked
+        // for.
+        let mut quarters = [1, 2, 3].map(|quarter| (quarter * self.epochs / 4).max(1)).to_vec();
+        quarters.dedup();
+        config.schedule = match self.one_cycle {
+            true => Schedule::one_cycle(self.rate),
+            false => Schedule::multi_step(self.rate, &quarters),
+        };
+        config.augment.flip = self.flips();
+        config.validation_attack = (!self.clean).then(|| Arc::new(attack) as Arc<dyn Attack>);
+        config.precision = self.compute.precision;
+        config.key = key.named("training");
+        Ok(config)
+    }
+}
+
+pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
+    let (images, output) = (args.images(), args.output);
+    // A run that goes on is the one that was begun, and says so before it reads any data.
+    if args.resume {
+        match checkpoint_info(&args.out, Which::Last) {
+            Ok(info) => args.agrees_with(&info, given)?,
+            Err(error) => output.say(format_args!("nothing to continue: {error}"))?,
+        }
+    }
+    given.refuse(&args.model.idle())?;
+    given.refuse(&args.idle())?;
+    if !args.clean && args.adversarial_from >= args.epochs {
+        let wanted = format!("less than the {} of --epochs", args.epochs);
+        let because = "no epoch would train on adversarial images; --clean asks for that";
+        return Err(given.refusal("adversarial-from", wanted, because).into());
+    }
+    let devices = Devices::new(args.compute.devices(args.devices)?, args.parallel.into())?;
+    let key = Key::new(args.seed);
+    let data = first(images.train(&args.source)?, args.subset, "subset", given)?;
+    if args.validation >= data.len() {
+        let wanted = format!("less than the {} examples there are", data.len());
+        let because = "the rest is what there is to train on";
+        return Err(given.refusal("validation", wanted, because).into());
+    }
+    let (train, validation) = data.split_validation(args.validation, key.named("split"))?;
+    let about = match images {
+        Images::Named(set) => set.about(),
+        Images::Folder(_) => About::of(&train),
+    };
+    let config = args.model.config(&about)?;
+    let model = keyed_init(config.try_init(devices.first())?, key.named("weights"));
+    let parameters = count_parameters(&model);
+    output.say(format_args!("{parameters} parameters, {} examples to train on", train.len()))?;
+    let progress = match (args.tui, args.quiet) {
+        (true, _) => Progress::Dashboard,
+        (false, true) => Progress::Quiet,
+        (false, false) => Progress::Lines,
+    };
+    let start = if args.resume { Start::Resume } else { Start::Fresh };
+    let trainer = Trainer::new(args.config(key)?, &args.out)?.with_progress(progress);
+    let trainer = trainer.with_watch(noise_amplitudes).with_model_config(&config)?;
+    let trained = trainer.run(model, ResNet::forward, train, validation, devices, start)?;
+    let Trained { best, history, .. } = trained;
+    write_json(&args.out.join("history.json"), &history)?;
+    let run = args.out.display();
+    output.say(format_args!("best epoch on the validation slice: {best}; run: {run}"))?;
+    let run = args.out.to_string_lossy();
+    output.result(&json!({ "run": run, "best_epoch": best, "history": history }))?;
+    Ok(Exit::Done)
+}

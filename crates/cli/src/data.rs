@@ -1,0 +1,231 @@
+//! Where images come from.
+
+use crate::given::{Given, Idle};
+use clap::{Args, ValueEnum};
+use cni_burn::data::{DataError, ImageData, ImageFolder, Split, cifar10, cifar100, digits};
+use cni_burn::layers::NoiseError;
+use cni_burn::prelude::{NormalizeConfig, ResNetConfig};
+use serde::{Deserialize, Serialize};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+/// The data sets that have a name.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dataset {
+    Cifar10,
+    Cifar100,
+    /// The embedded 8x8 digits.
+    Digits,
+}
+
+impl Dataset {
+    /// The images and classes of the set.
+    pub fn about(self) -> About {
+        let (shape, classes, normalization) = match self {
+            Self::Cifar10 => ([3, 32, 32], 10, "cni"),
+            Self::Cifar100 => ([3, 32, 32], 100, "cni"),
+            Self::Digits => ([1, 8, 8], 10, "centered"),
+        };
+        About { shape, classes, normalization }
+    }
+
+    /// The set that has images and classes as a model takes them.
+    pub fn of(model: &ResNetConfig) -> Option<Self> {
+        let wanted = (shape(model), model.classes);
+        Self::value_variants().iter().copied().find(|set| {
+            let About { shape, classes, .. } = set.about();
+            (shape, classes) == wanted
+        })
+    }
+
+    fn load(self, source: &Source, split: Split) -> Result<ImageData, DataError> {
+        if source.download {
+            download(self, source)?;
+        }
+        match self {
+            Self::Cifar10 => cifar10(&source.data, split),
+            Self::Cifar100 => cifar100(&source.data, split),
+            Self::Digits => Ok(digits(split)),
+        }
+    }
+}
+
+/// `[channels, height, width]` of the images that a model takes.
+fn shape(model: &ResNetConfig) -> [usize; 3] {
+    let [height, width] = model.image_size;
+    [model.normalize.channels(), height, width]
+}
+
+/// What a model has to know of its data.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// `[channels, height, width]` of each image.
+    pub shape: [usize; 3],
+    /// The number of classes.
+    pub classes: usize,
+    /// The name of the usual normalization.
+    normalization: &'static str,
+}
+
+impl About {
+    /// The images and classes of a model. The usual normalization is that of folders.
+    pub fn of_model(model: &ResNetConfig) -> Self {
+        Self { shape: shape(model), classes: model.classes, normalization: "centered" }
+    }
+
+    /// The images and classes of a set that has no name.
+    pub fn of(data: &ImageData) -> Self {
+        let (shape, classes) = (data.image_shape(), data.classes().len());
+        Self { shape, classes, normalization: "centered" }
+    }
+
+    /// The normalization that a flag names, by default the usual one.
+    pub fn normalize(&self, named: Option<&str>) -> Result<NormalizeConfig, NoiseError> {
+        NormalizeConfig::named(named.unwrap_or(self.normalization), self.shape[0])
+    }
+}
+
+/// The flags of the source of a named data set.
+#[derive(Args)]
+pub struct Source {
+    /// Folder with the binary CIFAR files, or to download them to.
+    #[arg(long, default_value = "data")]
+    data: PathBuf,
+    /// Download the data if --data lacks them; needs the feature `download`.
+    #[arg(long)]
+    download: bool,
+}
+
+/// The images to read: those of a named data set, or of a folder.
+#[derive(Clone, Copy)]
+pub enum Images<'a> {
+    Named(Dataset),
+    Folder(Folder<'a>),
+}
+
+/// A folder of images, and the flag that names it.
+#[derive(Clone, Copy)]
+pub struct Folder<'a> {
+    pub flag: &'static str,
+    pub dir: &'a Path,
+    /// Whether images are read as gray ones.
+    pub grayscale: bool,
+}
+
+impl<'a> Images<'a> {
+    /// Flags that these images leave without effect.
+    pub fn idle(&self) -> Vec<Idle<'static>> {
+        let idle = |flags, because| Idle { when: true, flags, because };
+        let mut all = match self {
+            Self::Named(Dataset::Digits) => vec![
+                idle(&["data", "download"], "the digits are part of the program"),
+                idle(&["grayscale"], "only images of a folder are converted"),
+            ],
+            Self::Named(_) => vec![idle(&["grayscale"], "only images of a folder are converted")],
+            Self::Folder(folder) => vec![Idle {
+                when: true,
+                flags: &["dataset", "data", "download"],
+                because: match folder.flag {
+                    "train" => "--train names the images",
+                    _ => "--test names the images",
+                },
+            }],
+        };
+        all.push(Idle {
+            when: !cfg!(feature = "download"),
+            flags: &["download"],
+            because: "the program is built without `--features download`",
+        });
+        all
+    }
+
+    /// Reads the images to train on.
+    pub fn train(&self, source: &Source) -> Result<ImageData, DataError> {
+        match self {
+            Self::Named(set) => set.load(source, Split::Train),
+            Self::Folder(folder) => folder.reader().read(),
+        }
+    }
+
+    /// Reads the images to judge a model on, which may be known: its shape of images, and its
+    /// classes if the list is not empty.
+    pub fn test(
+        &self,
+        source: &Source,
+        model: Option<(&ResNetConfig, &[String])>,
+    ) -> Result<ImageData, DataError> {
+        let folder = match self {
+            Self::Named(set) => return set.load(source, Split::Test),
+            Self::Folder(folder) => folder.reader(),
+        };
+        let Some((config, classes)) = model else { return folder.read() };
+        let folder = folder.with_size(config.image_size);
+        match classes {
+            [] => folder.read(),
+            classes => folder.with_classes(classes).read(),
+        }
+    }
+}
+
+impl Folder<'_> {
+    fn reader(&self) -> ImageFolder {
+        let folder = ImageFolder::new(self.dir);
+        if self.grayscale { folder.with_grayscale() } else { folder }
+    }
+}
+
+/// The images that a run's model is judged on by default or by flags: those of `--test`, or of the
+/// data set that it was trained on.
+pub fn of_run<'a>(
+    run: &Path,
+    model: &ResNetConfig,
+    test: Option<&'a Path>,
+) -> Result<Images<'a>, Box<dyn Error>> {
+    let [channels, height, width] = shape(model);
+    match (test, Dataset::of(model)) {
+        (Some(dir), _) => {
+            Ok(Images::Folder(Folder { flag: "test", dir, grayscale: channels == 1 }))
+        }
+        (None, Some(set)) => Ok(Images::Named(set)),
+        (None, None) => Err(format!(
+            "--test: got no folder, wanted one of images of {width}x{height} pixels and {channels} \
+             channels, since {} was trained on a folder of images",
+            run.display()
+        )
+        .into()),
+    }
+}
+
+/// The first of a set's examples, as many as a flag that was given says.
+pub fn first(
+    data: ImageData,
+    count: Option<usize>,
+    flag: &str,
+    given: &Given,
+) -> Result<ImageData, String> {
+    match count {
+        Some(count) if count > data.len() && given.has(flag) => {
+            let wanted = format!("at most {}", data.len());
+            Err(given.refusal(flag, wanted, &format!("{} has no more examples", data.name())))
+        }
+        Some(count) => Ok(data.take(count)),
+        None => Ok(data),
+    }
+}
+
+#[cfg(feature = "download")]
+fn download(dataset: Dataset, source: &Source) -> Result<(), DataError> {
+    use cni_burn::data::{download_cifar10, download_cifar100};
+    match dataset {
+        Dataset::Cifar10 => download_cifar10(&source.data).map(drop),
+        Dataset::Cifar100 => download_cifar100(&source.data).map(drop),
+        Dataset::Digits => Ok(()),
+    }
+}
+
+/// The flag is refused before.
+#[cfg(not(feature = "download"))]
+fn download(_dataset: Dataset, _source: &Source) -> Result<(), DataError> {
+    Ok(())
+}

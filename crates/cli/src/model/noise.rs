@@ -1,0 +1,178 @@
+//! The flags of a model's noise.
+
+use crate::given::Idle;
+use crate::values::{described, named};
+use clap::{Args, ValueEnum};
+use cni_burn::layers::Law;
+use cni_burn::prelude::{ActivationNoiseConfig, Convention, Granularity, ModelNoise};
+use serde::{Deserialize, Serialize};
+
+/// The noise of a model by the names of its papers.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// No noise.
+    None,
+    /// White noise.
+    Pni,
+    /// Colored noise.
+    Cni,
+}
+
+/// A place of noise in a model.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// Weights of all layers.
+    Weights,
+    /// Inputs of the convolutions: PNI's A-b.
+    Inputs,
+    /// Outputs of the convolutions: PNI's A-a.
+    Outputs,
+    /// The normalized image.
+    Image,
+}
+
+/// The conventions by the names of the flag.
+const CONVENTIONS: [Convention; 2] = [Convention::Reference, Convention::Scaled];
+
+/// The flags of a model's noise.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoiseFlags {
+    /// The noise law.
+    #[arg(long, value_enum, default_value_t = Kind::Cni)]
+    pub noise: Kind,
+    /// Where the noise is; several may be given, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "weights")]
+    pub place: Vec<Place>,
+    /// Rank of CNI's noise.
+    #[arg(long, default_value_t = 5)]
+    pub rank: usize,
+    /// How the noise's size follows that of the weights: `reference` is the authors', `scaled`
+    /// starts milder and suits short runs.
+    #[arg(long, default_value = "reference", value_parser = described(&CONVENTIONS))]
+    #[serde(default)]
+    pub convention: Convention,
+    /// What shares an amplitude of PNI's noise.
+    #[arg(long, default_value_t = Granularity::Layer, value_parser = named(Granularity::ALL))]
+    pub granularity: Granularity,
+}
+
+impl NoiseFlags {
+    /// The flags of a model without noise; the others have their defaults.
+    pub fn none() -> Self {
+        Self {
+            noise: Kind::None,
+            place: vec![Place::Weights],
+            rank: 5,
+            convention: Convention::Reference,
+            granularity: Granularity::Layer,
+        }
+    }
+
+    /// The noise that the flags describe.
+    pub fn model_noise(&self) -> ModelNoise {
+        let (weights, activations) = match self.noise {
+            Kind::None => return ModelNoise::none(),
+            Kind::Pni => {
+                (ModelNoise::pni(self.granularity), ActivationNoiseConfig::white(self.granularity))
+            }
+            Kind::Cni => (ModelNoise::cni(self.rank), ActivationNoiseConfig::colored(self.rank)),
+        };
+        let has = |place| self.place.contains(&place);
+        let mut noise = if has(Place::Weights) { weights } else { ModelNoise::none() };
+        for (place, slot) in [
+            (Place::Inputs, &mut noise.conv_input),
+            (Place::Outputs, &mut noise.conv_output),
+            (Place::Image, &mut noise.input),
+        ] {
+            *slot = has(place).then(|| activations.clone());
+        }
+        noise.with_convention(self.convention)
+    }
+
+    /// The flags that describe a noise, if there are such.
+    pub fn of(noise: &ModelNoise) -> Option<Self> {
+        let ModelNoise { input, weight, conv_input, conv_output, .. } = noise;
+        let activations =
+            [(Place::Inputs, conv_input), (Place::Outputs, conv_output), (Place::Image, input)];
+        let activations = activations.iter().filter_map(|(place, at)| Some((*place, at.as_ref()?)));
+        let places: Vec<Place> = weight
+            .iter()
+            .map(|_| Place::Weights)
+            .chain(activations.clone().map(|(place, _)| place))
+            .collect();
+        let law = weight.as_ref().map(|weight| weight.law());
+        let mut flags = Self::none();
+        if !places.is_empty() {
+            flags.place = places;
+        }
+        match law.or(activations.clone().next().map(|(_, noise)| noise.law)) {
+            Some(Law::White { granularity, .. }) => {
+                (flags.noise, flags.granularity) = (Kind::Pni, granularity);
+            }
+            Some(Law::Colored { rank, .. }) => (flags.noise, flags.rank) = (Kind::Cni, rank),
+            None => {}
+        }
+        let with = |convention| Self { convention, ..flags.clone() };
+        CONVENTIONS.map(with).into_iter().find(|flags| flags.model_noise() == *noise)
+    }
+
+    /// Flags that the others leave without effect.
+    pub fn idle(&self) -> [Idle<'static>; 3] {
+        let idle = |when, flags, because| Idle { when, flags, because };
+        [
+            idle(
+                self.noise == Kind::None,
+                &["place", "rank", "convention", "granularity"],
+                "--noise none has nothing to set",
+            ),
+            idle(self.noise == Kind::Pni, &["rank"], "--noise pni is white"),
+            idle(
+                self.noise == Kind::Cni,
+                &["granularity"],
+                "--noise cni has an amplitude for each element",
+            ),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cni_burn::prelude::WeightNoise;
+
+    #[test]
+    fn a_noise_has_the_flags_that_it_was_made_by() {
+        let places = [Place::Weights, Place::Inputs, Place::Outputs, Place::Image];
+        for noise in [Kind::Pni, Kind::Cni] {
+            for convention in CONVENTIONS {
+                for mask in 1..16_usize {
+                    let place = (0..4).filter(|i| mask >> i & 1 == 1).map(|i| places[i]).collect();
+                    let flags = NoiseFlags {
+                        noise,
+                        place,
+                        rank: if noise == Kind::Cni { 3 } else { 5 },
+                        convention,
+                        granularity: match noise {
+                            Kind::Pni => Granularity::Channel,
+                            _ => Granularity::Layer,
+                        },
+                    };
+                    assert_eq!(NoiseFlags::of(&flags.model_noise()), Some(flags));
+                }
+            }
+        }
+        let none = NoiseFlags::of(&ModelNoise::none()).unwrap();
+        assert_eq!((none.noise, none.place), (Kind::None, vec![Place::Weights]));
+    }
+
+    #[test]
+    fn a_noise_that_no_flags_describe_has_none() {
+        let other = ModelNoise::pni(Granularity::Layer).with_classifier(WeightNoise::colored(2));
+        assert_eq!(NoiseFlags::of(&other), None);
+        let alpha = Law::White { granularity: Granularity::Layer, alpha: 0.5 };
+        let louder = ModelNoise::pni(Granularity::Layer).with_weight(WeightNoise::new(alpha));
+        assert_eq!(NoiseFlags::of(&louder), None);
+    }
+}

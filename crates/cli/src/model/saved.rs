@@ -1,0 +1,79 @@
+//! The model of a run, beside the flags that were given.
+
+use super::{ModelFlags, NoiseFlags};
+use crate::data::{About, Dataset};
+use crate::given::Given;
+use cni_burn::prelude::{Architecture, ResNetConfig, Shortcut};
+use cni_burn::run::{RunError, run_config};
+use cni_burn::training::Which;
+use serde_json::Value;
+use std::error::Error;
+use std::path::Path;
+
+/// The configuration of a run's model, as a checkpoint tells it or, without one, the file
+/// `model.json`.
+pub fn config_of_run(run: &Path, which: Which) -> Result<ResNetConfig, Box<dyn Error>> {
+    match run_config(run, which) {
+        // Its command was an example, which described models by its flags.
+        Err(RunError::Flags { flags, .. }) => {
+            let flags: ModelFlags = serde_json::from_value(flags)
+                .map_err(|error| format!("{}: flags of its model: {error}", run.display()))?;
+            Ok(flags.config(&flags.dataset.about())?)
+        }
+        config => Ok(config?),
+    }
+}
+
+/// What was asked of the model of a run.
+pub struct Asked<'a> {
+    pub flags: &'a ModelFlags,
+    /// Whether its images are those of a folder.
+    pub folder: bool,
+    pub given: &'a Given,
+    /// Whether flags that were not given count too, with their defaults.
+    pub defaults: bool,
+}
+
+impl Asked<'_> {
+    /// Refuses flags that describe another model than the run's.
+    pub fn agrees_with(&self, config: &ResNetConfig, run: &Path) -> Result<(), Box<dyn Error>> {
+        let Self { flags, folder, given, defaults } = *self;
+        let images = if folder { About::of_model(config) } else { flags.dataset.about() };
+        let mut asked = serde_json::to_value(flags)?;
+        // Two texts may name the same numbers. One that names none is told as it is.
+        if let Ok(normalize) = flags.normalize(&images) {
+            asked["normalization"] = normalize.to_string().into();
+        }
+        let mut saved = flags_of(config)?;
+        if folder && let Some(saved) = saved.as_object_mut() {
+            saved.remove("dataset");
+        }
+        let because = format!("{} was trained so", run.display());
+        Ok(given.agree(&asked, &saved, defaults, &because)?)
+    }
+}
+
+/// The flags that a configuration stands for. What no flag gives is told as such.
+fn flags_of(config: &ResNetConfig) -> serde_json::Result<Value> {
+    let (depth, shortcut) = match config.architecture {
+        Architecture::Cifar { depth, shortcut } => (depth, shortcut),
+        _ => (20, Shortcut::Projection),
+    };
+    let (dataset, noise) = (Dataset::of(config), NoiseFlags::of(&config.noise));
+    let mut flags = serde_json::to_value(ModelFlags {
+        dataset: dataset.unwrap_or(Dataset::Cifar10),
+        family: config.architecture.family().to_string(),
+        depth,
+        width: config.width,
+        shortcut,
+        normalization: Some(config.normalize.to_string()),
+        noise: noise.clone().unwrap_or_else(NoiseFlags::none),
+    })?;
+    if dataset.is_none() {
+        flags["dataset"] = "the images of a folder".into();
+    }
+    if noise.is_none() {
+        flags["noise"] = "what no flags describe".into();
+    }
+    Ok(flags)
+}

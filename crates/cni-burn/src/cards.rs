@@ -1,0 +1,91 @@
+//! The descriptions that a record has of its model and data, from the library's own types.
+
+use burn::module::Module;
+use cni_data::{DataError, ImageData};
+use cni_evaluation::{DataCard, Epoch, ModelCard};
+use cni_layers::{NoiseSummary, count_parameters, noise_covariances};
+use cni_noise::CovarianceError;
+use cni_training::{EpochRow, Scores};
+use std::collections::BTreeMap;
+
+/// The description of a model in a record: its name, fingerprint and parameters, its noise in words
+/// and the noise that each layer has learned.
+///
+/// The epochs it was trained for and its threat are fields of the result, for those who know them:
+/// see [`epochs`].
+///
+/// ```
+/// # use burn::{nn::LinearConfig, tensor::Device};
+/// use cni_burn::prelude::*;
+/// let model = LinearConfig::new(8, 4).init(&Device::flex());
+/// let card = model_card("linear + PNI-W", &WeightNoise::white(Granularity::Layer).inject(model))?;
+/// assert_eq!((card.parameters, card.layers.len()), (8 * 4 + 4 + 1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`CovarianceError`] if the covariance of a layer's noise cannot be told.
+pub fn model_card<M: Module>(
+    name: impl Into<String>,
+    model: &M,
+) -> Result<ModelCard, CovarianceError> {
+    Ok(ModelCard {
+        name: name.into(),
+        fingerprint: ModelCard::fingerprint_of(model),
+        parameters: count_parameters(model),
+        noise: NoiseSummary::of(model).to_string(),
+        layers: noise_covariances(model)?,
+        ..ModelCard::default()
+    })
+}
+
+/// The description of a data set in a record: its name, fingerprint and classes.
+///
+/// # Errors
+///
+/// [`DataError`] if an image cannot be read.
+pub fn data_card(data: &ImageData) -> Result<DataCard, DataError> {
+    Ok(DataCard {
+        name: data.name().to_string(),
+        fingerprint: data.fingerprint(),
+        classes: data.classes().to_vec(),
+    })
+}
+
+/// The epochs of a training as records have them, with scores such as `validation robust`.
+pub fn epochs(history: Vec<EpochRow>) -> Vec<Epoch> {
+    let named = |set: &str, scores: Scores| {
+        let all = [("loss", scores.loss), ("clean", scores.clean), ("robust", scores.robust)];
+        all.map(|(name, value)| value.map(|value| (format!("{set} {name}"), value)))
+    };
+    let epoch = |row: EpochRow| Epoch {
+        epoch: row.epoch,
+        scores: BTreeMap::from_iter(
+            [named("train", row.train), named("validation", row.validation)]
+                .into_iter()
+                .flatten()
+                .flatten(),
+        ),
+        noise: row.watched,
+    };
+    history.into_iter().map(epoch).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_has_the_scores_that_were_measured_by_set_and_name() {
+        let train = Scores { loss: Some(0.5), clean: Some(0.75), ..Scores::default() };
+        let validation = Scores { robust: Some(0.25), draws: Some(5), ..Scores::default() };
+        let watched = BTreeMap::from([("fc".to_string(), 0.1)]);
+        let row = EpochRow { epoch: 3, train, validation, watched: watched.clone() };
+        let [epoch] = &epochs(vec![row])[..] else { panic!("one row, one epoch") };
+        let scores = [("train clean", 0.75), ("train loss", 0.5), ("validation robust", 0.25)];
+        assert_eq!(epoch.epoch, 3);
+        assert_eq!(epoch.scores, scores.map(|(name, value)| (name.to_string(), value)).into());
+        assert_eq!(epoch.noise, watched);
+    }
+}
