@@ -117,6 +117,22 @@ impl ActivationNoiseConfig {
         self
     }
 
+    /// This noise at a place of a layer within a model: its draws are keyed by the layer's name, and
+    /// it has these features unless it has its own.
+    pub(crate) fn within(&self, layer: &str, place: &str, features: &[usize]) -> Self {
+        let mut noise = self.clone();
+        if noise.name.is_empty() {
+            noise.name = place.to_string();
+        }
+        if !layer.is_empty() {
+            noise.name = format!("{layer}.{}", noise.name);
+        }
+        if noise.features.is_empty() {
+            noise.features = features.to_vec();
+        }
+        noise
+    }
+
     /// The noise layer, for activations of shape `[batch, features..]`.
     ///
     /// # Panics
@@ -164,7 +180,7 @@ pub struct ActivationNoise {
 }
 
 impl ActivationNoise {
-    /// The input plus its noise; the input itself where noise is off.
+    /// The input plus its noise; the input itself if noise is off.
     ///
     /// # Shapes
     ///
@@ -173,7 +189,7 @@ impl ActivationNoise {
     ///
     /// # Panics
     ///
-    /// Where the features are not those of the configuration.
+    /// If the features are not those of the configuration.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let dims = input.dims();
         let (batch, features) = (dims[0], &dims[1..]);
@@ -190,17 +206,71 @@ impl ActivationNoise {
             shown(self.noise.name()),
             self.features
         );
+        self.add(input, features, batch, 1)
+    }
+
+    /// The input plus its noise, each position before the last axes a row of its own, as in a
+    /// linear layer: all positions share the parameters, and what is drawn or scaled per example is
+    /// so per position.
+    ///
+    /// # Shapes
+    ///
+    /// - input and output: `[batch, .., features..]`
+    ///
+    /// # Panics
+    ///
+    /// If the last axes are not the features of the configuration.
+    pub fn forward_last<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let dims = input.dims();
+        let first = D.saturating_sub(self.features.len());
+        assert!(
+            first > 0 && dims[first..] == self.features,
+            "{}: got an input of shape {dims:?}, wanted [batch, .., features..] with features {:?}",
+            shown(self.noise.name()),
+            self.features
+        );
+        let positions = dims[1..first].iter().product();
+        self.add(input, &dims[first..], dims[0] * positions, positions)
+    }
+
+    /// The input plus its noise, of so many rows, of which each example has `positions`.
+    fn add<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        features: &[usize],
+        rows: usize,
+        positions: usize,
+    ) -> Tensor<D> {
         let Some(key) = self.noise.next_key(&input.device()) else {
             return input;
         };
         let draw_per_row = self.draw_per == Per::Example;
         let noise = AddedNoise {
-            rows: batch,
+            rows,
             draw_per_row,
-            examples: if draw_per_row { current_examples() } else { Examples::default() },
+            examples: match draw_per_row {
+                true => positions_of(current_examples(), rows, positions),
+                false => Examples::default(),
+            },
             std_per_row: self.std_per == Per::Example,
             ..self.noise.added(key, features)
         };
         noise.add_to(input)
+    }
+}
+
+/// The numbers of rows of which each example has `positions`, one after the other.
+fn positions_of(examples: Examples, rows: usize, positions: usize) -> Examples {
+    let first = |number: u64| number.wrapping_mul(positions as u64);
+    match examples {
+        examples if positions == 1 => examples,
+        Examples::From(number) => Examples::From(first(number)),
+        Examples::Each(_) => {
+            let row = |row| {
+                let position = (row % positions) as u64;
+                first(examples.number(row / positions)).wrapping_add(position)
+            };
+            Examples::Each((0..rows).map(row).collect())
+        }
     }
 }

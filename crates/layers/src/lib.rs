@@ -34,7 +34,9 @@ pub use covariance::{noise_amplitudes, noise_covariances};
 pub use error::{ImportError, NoiseError};
 pub use init::keyed_init;
 pub use learned::{Granularity, Law, LearnedNoise};
-pub use noisy::{LayerNoise, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig};
+pub use noisy::{
+    LayerNoise, Noisy, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig,
+};
 pub use summary::{NoiseEntry, NoiseSummary, count_parameters, noise_parameters};
 pub use weight::WeightNoise;
 

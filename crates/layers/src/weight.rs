@@ -166,15 +166,19 @@ impl WeightNoise {
         scope(Noise::Keyed(key), || model.materialize())
     }
 
-    /// This noise for a layer within a model: its draws are keyed by the layer's name, and it is on
-    /// the parameter at `path` unless a group says otherwise.
-    pub(crate) fn within(&self, layer: &str, path: &str) -> Self {
+    /// This noise for a layer within a model: its draws are keyed by the layer's name.
+    pub(crate) fn within(&self, layer: &str) -> Self {
         let mut noise = self.clone();
         if !layer.is_empty() {
             noise.prefix = format!("{}{layer}.", self.prefix);
         }
-        noise.group.get_or_insert_with(|| ParamGroup::from_path(path));
         noise
+    }
+
+    /// This noise on the parameter at `path`, unless a group says otherwise.
+    pub(crate) fn or_on(mut self, path: &str) -> Self {
+        self.group.get_or_insert_with(|| ParamGroup::from_path(path));
+        self
     }
 
     fn name(&self, path: &str) -> String {
