@@ -48,7 +48,7 @@ pub struct ResNetConfig {
     pub image_size: [usize; 2],
     /// The first layer; its number of channels is that of the images.
     pub normalize: NormalizeConfig,
-    /// Where the model is noisy.
+    /// The noise of the model, place by place.
     pub noise: ModelNoise,
 }
 
@@ -90,7 +90,7 @@ impl ResNetConfig {
         self
     }
 
-    /// Sets where the model is noisy.
+    /// Sets the noise of the model.
     pub fn with_noise(mut self, noise: ModelNoise) -> Self {
         self.noise = noise;
         self
@@ -106,7 +106,7 @@ impl ResNetConfig {
         self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// As [`init`](Self::init).
+    /// Like [`init`](Self::init), with an error in place of the panic.
     ///
     /// # Errors
     ///

@@ -56,7 +56,7 @@ impl NoisyConv2dConfig {
         self.try_output_size().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// As [`output_size`](Self::output_size).
+    /// Like [`output_size`](Self::output_size), with an error in place of the panic.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl NoisyConv2dConfig {
         self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// As [`init`](Self::init).
+    /// Like [`init`](Self::init), with an error in place of the panic.
     ///
     /// # Errors
     ///
@@ -147,8 +147,8 @@ impl NoisyConv2d {
         around([&self.input, &self.output], x, |x| cni_ops::conv2d(&self.conv, x))
     }
 
-    /// The layer, a batch norm and what follows it: `cni_ops::norm(norm, self.forward(x), after)`,
-    /// in one operation where that is possible.
+    /// The layer, a batch norm and an epilogue: `cni_ops::norm(norm, self.forward(x), after)`, in
+    /// one operation if that is possible.
     pub fn forward_norm(&self, norm: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
         if self.output.is_some() {
             return cni_ops::norm(norm, self.forward(x), after);

@@ -42,7 +42,7 @@ impl NoisyLinearConfig {
         self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// As [`init`](Self::init).
+    /// Like [`init`](Self::init), with an error in place of the panic.
     ///
     /// # Errors
     ///

@@ -90,7 +90,7 @@ impl LayerNoise {
         self.try_wrap(layer, device).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// As [`wrap`](Self::wrap).
+    /// Like [`wrap`](Self::wrap), with an error in place of the panic.
     ///
     /// # Errors
     ///
