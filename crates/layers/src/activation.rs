@@ -2,7 +2,7 @@
 
 use crate::{Granularity, Law, LearnedNoise, NoiseError};
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
 use cni_noise::{AddedNoise, Convention, Examples, current_examples};
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub enum Per {
 pub struct ActivationNoiseConfig {
     /// The law and its initial values.
     pub law: Law,
-    /// How the size follows the standard deviation.
+    /// The way in which the size follows the standard deviation.
     pub convention: Convention,
     /// One draw for the batch, or one for each example.
     pub draw_per: Per,
@@ -117,6 +117,22 @@ impl ActivationNoiseConfig {
         self
     }
 
+    /// This noise at a place of a layer within a model: the layer's name keys its draws, and it has
+    /// these features unless it has its own.
+    pub(crate) fn within(&self, layer: &str, place: &str, features: &[usize]) -> Self {
+        let mut noise = self.clone();
+        if noise.name.is_empty() {
+            noise.name = place.to_string();
+        }
+        if !layer.is_empty() {
+            noise.name = format!("{layer}.{}", noise.name);
+        }
+        if noise.features.is_empty() {
+            noise.features = features.to_vec();
+        }
+        noise
+    }
+
     /// The noise layer, for activations of shape `[batch, features..]`.
     ///
     /// # Panics
@@ -126,7 +142,7 @@ impl ActivationNoiseConfig {
         self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// As [`init`](Self::init).
+    /// Like [`init`](Self::init), with an error in place of the panic.
     ///
     /// # Errors
     ///
@@ -151,7 +167,49 @@ fn shown(name: &str) -> String {
 
 /// Adds learnable noise to activations, in training and at inference alike. Made by
 /// [`ActivationNoiseConfig`].
+///
+/// # In an existing model
+///
+/// A model calls the forward passes of its layers itself, and Burn has no hook between them, so
+/// that no function can put noise on the activations of a model from outside, as
+/// [`WeightNoise`](crate::WeightNoise) does on weights. The noise is a field of the model: an
+/// `ActivationNoise` that `forward` calls, or a [`Noisy`](crate::Noisy) in the place of a layer.
+/// The layer itself, trained or loaded, moves into it:
+///
+/// ```
+/// # use burn::{module::Module, nn::{Linear, LinearConfig, conv::{Conv2d, Conv2dConfig}}};
+/// # use burn::tensor::{Device, Tensor};
+/// use cni_layers::{ActivationNoiseConfig, LayerNoise, Noisy};
+/// #[derive(Module, Debug)]
+/// struct Net {
+///     conv: Conv2d,
+///     fc: Linear,
+/// }
+/// #[derive(Module, Debug)]
+/// struct NoisyNet {
+///     conv: Noisy<Conv2d>,
+///     fc: Linear,
+/// }
+/// impl NoisyNet {
+///     fn new(net: Net, noise: &LayerNoise, device: &Device) -> Self {
+///         Self { conv: noise.wrap(net.conv, device), fc: net.fc }
+///     }
+///
+///     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+///         let x = self.conv.forward(images, Conv2d::forward); // was self.conv.forward(images)
+///         self.fc.forward(x.flatten(1, 3))
+///     }
+/// }
+/// # let device = Device::flex();
+/// # let conv = Conv2dConfig::new([1, 4], [3, 3]).init(&device);
+/// # let net = Net { conv, fc: LinearConfig::new(144, 10).init(&device) };
+/// let noise = ActivationNoiseConfig::colored(5).with_features([4, 6, 6]);
+/// let noise = LayerNoise::none().with_output(noise).with_name("conv");
+/// let net = NoisyNet::new(net, &noise, &device);
+/// assert_eq!(net.forward(Tensor::ones([2, 1, 8, 8], &device)).dims(), [2, 10]);
+/// ```
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct ActivationNoise {
     /// The learned parameters.
     pub noise: LearnedNoise,
@@ -164,7 +222,7 @@ pub struct ActivationNoise {
 }
 
 impl ActivationNoise {
-    /// The input plus its noise; the input itself where noise is off.
+    /// The input plus its noise; the input itself if noise is off.
     ///
     /// # Shapes
     ///
@@ -173,7 +231,7 @@ impl ActivationNoise {
     ///
     /// # Panics
     ///
-    /// Where the features are not those of the configuration.
+    /// If the features are not those of the configuration.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let dims = input.dims();
         let (batch, features) = (dims[0], &dims[1..]);
@@ -190,17 +248,88 @@ impl ActivationNoise {
             shown(self.noise.name()),
             self.features
         );
+        self.add(input, features, batch, 1)
+    }
+
+    /// The input plus its noise, each position before the last axes a row of its own, as in a
+    /// linear layer: all positions share the parameters, and what is drawn or scaled per example is
+    /// so per position.
+    ///
+    /// # Shapes
+    ///
+    /// - input and output: `[batch, .., features..]`
+    ///
+    /// # Panics
+    ///
+    /// If the last axes are not the features of the configuration.
+    pub fn forward_last<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let dims = input.dims();
+        let first = D.saturating_sub(self.features.len());
+        assert!(
+            first > 0 && dims[first..] == self.features,
+            "{}: got an input of shape {dims:?}, wanted [batch, .., features..] with features {:?}",
+            shown(self.noise.name()),
+            self.features
+        );
+        let positions = dims[1..first].iter().product();
+        self.add(input, &dims[first..], dims[0] * positions, positions)
+    }
+
+    /// The input plus its noise; the input has `rows`, and each example `positions` of them.
+    fn add<const D: usize>(
+        &self,
+        input: Tensor<D>,
+        features: &[usize],
+        rows: usize,
+        positions: usize,
+    ) -> Tensor<D> {
         let Some(key) = self.noise.next_key(&input.device()) else {
             return input;
         };
         let draw_per_row = self.draw_per == Per::Example;
         let noise = AddedNoise {
-            rows: batch,
+            rows,
             draw_per_row,
-            examples: if draw_per_row { current_examples() } else { Examples::default() },
+            examples: match draw_per_row {
+                true => positions_of(current_examples(), rows, positions),
+                false => Examples::default(),
+            },
             std_per_row: self.std_per == Per::Example,
-            ..self.noise.added(key, features)
+            ..self.noise.added(key, features, input.dtype())
         };
         noise.add_to(input)
+    }
+}
+
+impl ModuleDisplay for ActivationNoise {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new().with_new_line_after_attribute(false).optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        content
+            .add("noise", &self.noise)
+            .add_debug_attribute("features", &self.features)
+            .add_debug_attribute("draw_per", &self.draw_per)
+            .add_debug_attribute("std_per", &self.std_per)
+            .add_debug_attribute("name", &self.noise.name())
+            .optional()
+    }
+}
+
+/// The numbers of the rows of a batch in which each example has `positions` rows, one after the
+/// other.
+fn positions_of(examples: Examples, rows: usize, positions: usize) -> Examples {
+    let first = |number: u64| number.wrapping_mul(positions as u64);
+    match examples {
+        examples if positions == 1 => examples,
+        Examples::From(number) => Examples::From(first(number)),
+        Examples::Each(_) => {
+            let row = |row| {
+                let position = (row % positions) as u64;
+                first(examples.number(row / positions)).wrapping_add(position)
+            };
+            Examples::Each((0..rows).map(row).collect())
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a noise configuration or with a checkpoint to import.
+//! Errors of a noise configuration and of a checkpoint to import.
 
 use std::path::PathBuf;
 
@@ -56,7 +56,7 @@ pub enum NoiseError {
         field: &'static str,
         /// Its value.
         got: String,
-        /// What it should be.
+        /// The value wanted.
         wanted: &'static str,
     },
     /// A text that names no value of a setting.
@@ -68,6 +68,14 @@ pub enum NoiseError {
         got: String,
         /// The names that there are.
         wanted: String,
+    },
+    /// A parameter with a reparameterization of other origin: Burn allows one on a parameter.
+    #[error("group: selects {name}, which has the reparameterization {found:?}; fold that first")]
+    Reparameterized {
+        /// The parameter.
+        name: String,
+        /// The reparameterization, such as `lora`.
+        found: String,
     },
     /// A parameter that carries noise already.
     #[error("group: selects {0}, which has noise already; remove that noise first")]
@@ -82,7 +90,7 @@ pub enum ImportError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the reader said.
+        /// The reason that the reader gave.
         reason: String,
     },
     /// The file holds several sets of weights, or several normalizations.
@@ -95,7 +103,7 @@ pub enum ImportError {
     Ambiguous {
         /// The file.
         path: PathBuf,
-        /// What the names of each set begin with.
+        /// The beginning of the names of each set.
         found: Vec<String>,
     },
     /// A tensor of the file that cannot be used.
@@ -105,9 +113,9 @@ pub enum ImportError {
         path: PathBuf,
         /// The tensor, by the file's name.
         name: String,
-        /// What it holds.
+        /// Its content.
         got: String,
-        /// What it should hold.
+        /// The content wanted.
         wanted: &'static str,
     },
     /// The file is readable but holds other tensors than the model.
@@ -121,7 +129,7 @@ pub enum ImportError {
     Mismatch {
         /// The file.
         path: PathBuf,
-        /// Where the weights are in the file.
+        /// The place of the weights in the file.
         found: String,
         /// Parameters of the model that the file lacks, by the model's paths.
         missing: Vec<String>,

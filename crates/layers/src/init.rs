@@ -1,6 +1,7 @@
 //! Initial weights as a function of a key.
 
-use burn::module::{Module, ModuleMapper, Param};
+use crate::parameters::{AtPlace, Place, map_parameters};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use cni_noise::{Key, normal_at};
 
@@ -17,39 +18,24 @@ use cni_noise::{Key, normal_at};
 /// Burn's own initial weights are drawn before they are replaced, so that the device's generator
 /// moves on.
 pub fn keyed_init<M: Module>(model: M, key: Key) -> M {
-    model.map(&mut KeyedInit { key, path: Vec::new(), embedding: false })
+    map_parameters(model, KeyedInit(key))
 }
 
-struct KeyedInit {
-    key: Key,
-    path: Vec<String>,
-    /// Whether the parameter at hand is one of an embedding.
-    embedding: bool,
-}
+struct KeyedInit(Key);
 
-impl ModuleMapper for KeyedInit {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.push(name.to_string());
-        self.embedding = container == "Struct:Embedding";
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (name, path) = (self.path.last().map(String::as_str), self.path.join("."));
-        let embedding = self.embedding;
+impl AtPlace for KeyedInit {
+    fn map<const D: usize>(&mut self, place: &Place, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let embedding = place.container() == "Struct:Embedding";
         let new = |old: &Tensor<D>| {
             let shape = old.dims();
-            match name {
-                Some("weight") if D >= 2 => {
+            match place.field() {
+                "weight" if D >= 2 => {
                     // Linear weights are [in, out], convolutions [out, in, kernel..].
                     let fan_in: usize = if D == 2 { shape[0] } else { shape[1..].iter().product() };
                     let std = if embedding { 1.0 } else { (2.0 / fan_in as f64).sqrt() };
-                    Some(normal_at(self.key.named(&path), 0, shape, old).mul_scalar(std))
+                    Some(normal_at(self.0.named(&place.path()), 0, shape, old).mul_scalar(std))
                 }
-                Some("bias") => Some(old.clone().inner().zeros_like()),
+                "bias" => Some(old.clone().inner().zeros_like()),
                 _ => None,
             }
         };

@@ -5,7 +5,7 @@ use crate::spec::Spec;
 use burn::module::{
     Content, DisplaySettings, Initializer, Module, ModuleDisplay, Param, Reparameterization,
 };
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use cni_noise::{AddedNoise, Convention, Examples, Key, layer_key};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -176,11 +176,11 @@ impl LearnedNoise {
 
     /// The noise of one draw, for a batch of one row that the elements are the flattening of:
     /// `shape`.
-    pub(crate) fn added(&self, key: Key, shape: &[usize]) -> AddedNoise {
+    pub(crate) fn added(&self, key: Key, shape: &[usize], dtype: DType) -> AddedNoise {
         let parameters = self.spec.parameters(
-            self.alpha.as_ref().map(Param::val),
-            self.diagonal.as_ref().map(Param::val),
-            self.factor.as_ref().map(Param::val),
+            self.alpha.as_ref().map(|alpha| value(alpha, dtype)),
+            self.diagonal.as_ref().map(|diagonal| value(diagonal, dtype)),
+            self.factor.as_ref().map(|factor| value(factor, dtype)),
             shape,
         );
         let (draw_per_row, std_per_row) = (false, false);
@@ -203,8 +203,19 @@ impl Reparameterization for LearnedNoise {
         let Some(key) = self.next_key(&base.device()) else {
             return base;
         };
-        self.added(key, &base.dims()).add_to(base)
+        // Noise is added to numbers, which packed ones are not.
+        let base = match base.dtype() {
+            DType::QFloat(_) => base.dequantize(),
+            _ => base,
+        };
+        self.added(key, &base.dims(), base.dtype()).add_to(base)
     }
+}
+
+/// The value of a parameter in the element type of the noisy tensor.
+fn value<const D: usize>(parameter: &Param<Tensor<D>>, dtype: DType) -> Tensor<D> {
+    let value = parameter.val();
+    if value.dtype() == dtype { value } else { value.cast(dtype) }
 }
 
 impl ModuleDisplay for LearnedNoise {

@@ -9,11 +9,16 @@
 //!
 //! - [`WeightNoise`]: white (PNI) or colored (CNI) noise on the weights of any module;
 //! - [`ActivationNoiseConfig`], [`ActivationNoise`]: the same on activations;
-//! - [`NoisyConv2dConfig`], [`NoisyLinearConfig`]: layers with noise on weights, input and output;
+//! - [`LayerNoise`], [`Noisy`]: noise on weights, input and output of a layer of any kind;
+//! - [`NoisyConv2dConfig`], [`NoisyLinearConfig`]: the same for layers with fast kernels;
 //! - [`models`]: ResNets whose noise is configuration, and the import of PyTorch checkpoints;
-//! - [`NoiseSummary`], [`count_parameters`], [`noise_parameters`]: what a module carries;
-//! - [`noise_amplitudes`], [`noise_covariances`]: what noise it has learned;
+//! - [`NoiseSummary`], [`parameters`], [`noise_parameters`]: the noise and the parameters of a
+//!   module, with paths, ids and roles;
+//! - [`noise_amplitudes`], [`noise_covariances`]: the noise that it has learned;
 //! - [`keyed_init`]: initial weights as a function of a key.
+//!
+//! Every configuration is a Burn [`Config`](burn::config::Config): a value that saves and loads, and
+//! whose settings have the same names in a file and on a command line.
 //!
 //! Noise is on in training and at inference; [`cni_noise::scope`] replays it or switches it off.
 
@@ -25,6 +30,7 @@ mod learned;
 pub mod models;
 mod names;
 mod noisy;
+mod parameters;
 mod spec;
 mod summary;
 mod weight;
@@ -34,8 +40,11 @@ pub use covariance::{noise_amplitudes, noise_covariances};
 pub use error::{ImportError, NoiseError};
 pub use init::keyed_init;
 pub use learned::{Granularity, Law, LearnedNoise};
-pub use noisy::{LayerNoise, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig};
-pub use summary::{NoiseEntry, NoiseSummary, count_parameters, noise_parameters};
+pub use noisy::{
+    LayerNoise, Noisy, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig,
+};
+pub use parameters::{Parameter, ParameterRole, count_parameters, noise_parameters, parameters};
+pub use summary::{NoiseEntry, NoiseSummary};
 pub use weight::WeightNoise;
 
 /// Compiles the code of the README.

@@ -1,10 +1,8 @@
-//! What noise a module carries, and how many parameters it has.
+//! Summary of the noise of a module.
 
-use crate::LearnedNoise;
-use crate::models::Normalize;
+use crate::parameters::Found;
 use crate::spec::Spec;
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::tensor::Tensor;
+use burn::module::Module;
 use serde::Serialize;
 use std::fmt;
 
@@ -35,9 +33,13 @@ pub struct NoiseSummary(Vec<NoiseEntry>);
 impl NoiseSummary {
     /// Lists the noise of a module, in the order of its parameters.
     pub fn of<M: Module>(model: &M) -> Self {
-        let mut walk = Walk::default();
-        model.visit(&mut walk);
-        Self(walk.noise)
+        let noise = Found::of(model).noise.into_iter();
+        let entry = |(path, spec, parameters): (String, Spec, usize)| NoiseEntry {
+            path,
+            law: spec.law.to_string(),
+            parameters,
+        };
+        Self(noise.map(entry).collect())
     }
 
     /// The noisy weights and activations.
@@ -60,66 +62,5 @@ impl fmt::Display for NoiseSummary {
             let newline = if i == 0 { "" } else { "\n" };
             write!(f, "{newline}{}: {}, {} parameters", entry.path, entry.law, entry.parameters)
         })
-    }
-}
-
-/// The parameters of noise, as a group for what treats them apart, such as weight decay.
-///
-/// The group holds the parameters' ids, so that it serves this model, its clones and what a trainer
-/// makes of it, whatever paths they get there.
-pub fn noise_parameters<M: Module>(model: &M) -> ParamGroup {
-    let mut walk = Walk::default();
-    model.visit(&mut walk);
-    ParamGroup::from_ids(walk.noise_ids)
-}
-
-/// The number of learnable parameters, those of noise included.
-///
-/// Unlike Burn's `num_params` it leaves out the running statistics of batch normalization, as
-/// PyTorch does, and the constants of [`Normalize`](crate::models::Normalize).
-pub fn count_parameters<M: Module>(model: &M) -> usize {
-    let mut walk = Walk::default();
-    model.visit(&mut walk);
-    walk.parameters
-}
-
-#[derive(Default)]
-struct Walk {
-    path: Vec<String>,
-    /// Whether the parameter at hand is one of noise.
-    inside_noise: bool,
-    /// Whether it is a constant of a normalization.
-    constant: bool,
-    noise: Vec<NoiseEntry>,
-    noise_ids: Vec<ParamId>,
-    parameters: usize,
-}
-
-impl ModuleVisitor for Walk {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        if let Some(spec) = Spec::heard(name, container) {
-            let path = Spec::owner(&self.path);
-            self.noise.push(NoiseEntry { path, law: spec.law.to_string(), parameters: 0 });
-        }
-        self.path.push(name.to_string());
-        self.inside_noise = container == LearnedNoise::CONTAINER;
-        self.constant = container == Normalize::CONTAINER;
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let shape = param.lazy_shape();
-        let field = self.path.last().map_or("", String::as_str);
-        if self.constant || field == "running_mean" || field == "running_var" {
-            return;
-        }
-        self.parameters += shape.num_elements();
-        if let (true, Some(entry)) = (self.inside_noise, self.noise.last_mut()) {
-            entry.parameters += shape.num_elements();
-            self.noise_ids.push(param.id);
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! Noise on the weights of any module.
 
-use crate::models::Normalize;
-use crate::{Granularity, Law, LearnedNoise, NoiseError, NoiseSummary};
+use crate::parameters::{Found, Parameter, ParameterRole};
+use crate::{Granularity, Law, LearnedNoise, NoiseError};
 use burn::config::Config;
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup, Reparameterizer};
+use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::Tensor;
 use cni_noise::{Convention, Key, Noise, scope};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,56 @@ use serde::{Deserialize, Serialize};
 /// let replayed = || scope(Noise::Keyed(Key::new(1)), || model.forward(x.clone())).into_data();
 /// assert_eq!(replayed(), replayed());
 /// assert_ne!(model.forward(x.clone()).into_data(), model.forward(x.clone()).into_data());
+/// ```
+///
+/// # Training state
+///
+/// The state of a module decides what is trained. It never decides whether noise is on: that is the
+/// scope alone.
+///
+/// - `freeze`, `no_grad` and `unfreeze` act on the parameters of noise as on all others, and
+///   `unfreeze` trains those that were frozen one by one too.
+///   [`noise_parameters`](crate::noise_parameters) gives the group for `freeze_group`, for a
+///   learning rate or a weight decay of its own:
+///   `model.freeze_group(noise_parameters(&model))` trains the weights under noise of fixed size.
+/// - `valid` gives a copy without gradients, `train` takes the training up again as it was.
+/// - [`fold`](Self::fold) and [`remove`](Self::remove) end the noise. The parameters keep their
+///   ids, and whether they are trained.
+/// - A clone has the same ids and draws the same noise in the same scope. A training step changes
+///   one of the two and not the other.
+/// - `to_device` and `fork` move the noise with its weight. The same key draws the same noise on
+///   every device, to float rounding.
+/// - **LoRA.** Burn allows one reparameterization on a parameter, so that noise and an adapter lie
+///   on different weights. `apply_lora` comes first, since it freezes all parameters that it finds
+///   and takes the factor of colored noise for a weight to adapt; put on a weight with noise,
+///   Burn drops the adapter in silence. A group then selects the weights for the noise; one with an
+///   adapter is refused. To have noise on an adapted weight, fold the adapter with
+///   `model.materialize()` first.
+/// - **Half precision.** A weight in `f16` or `bf16` gets noise in its own type. The parameters of
+///   the noise may have that type too or stay in single precision, which suits training.
+/// - **Quantization.** A quantized weight is dequantized for each draw, and stays packed in memory.
+///   Without noise Burn multiplies by the packed weight. Quantize the weights alone,
+///   `ParamGroup::all().exclude(noise_parameters(&model))`, with biases left out if the backend
+///   asks for it.
+///
+/// ```
+/// # use burn::{module::{Lora, Module, ParamGroup}, nn::{Linear, LinearConfig}};
+/// # use burn::tensor::Device;
+/// use cni_layers::{WeightNoise, noise_parameters};
+/// #[derive(Module, Debug)]
+/// struct Net {
+///     first: Linear,
+///     second: Linear,
+/// }
+/// # let device = Device::flex().autodiff();
+/// # let linear = || LinearConfig::new(8, 8).init(&device);
+/// # let net = Net { first: linear(), second: linear() };
+/// let first = ParamGroup::from_path("first.weight");
+/// let net = net.apply_lora(Lora::new(2, 4.0).set_param_group(first));
+/// let noise = WeightNoise::colored(2).with_group(ParamGroup::from_path("second.weight"));
+/// let net = noise.inject(net);
+/// // Noise of fixed size: the adapter alone is trained.
+/// let frozen = net.clone().freeze_group(noise_parameters(&net));
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,36 +176,40 @@ impl WeightNoise {
     /// [`NoiseError`] where the group selects nothing, or a parameter that has noise already, and
     /// where the law does not fit a selected parameter.
     pub fn try_inject<M: Module>(&self, model: M) -> Result<M, NoiseError> {
-        let noisy = NoiseSummary::of(&model);
-        let mut survey = Survey {
-            noise: self,
-            path: Vec::new(),
-            no_weight: false,
-            candidates: Vec::new(),
-            selected: Vec::new(),
-        };
-        model.visit(&mut survey);
-        for (path, shape) in &survey.selected {
-            if noisy.entries().iter().any(|entry| entry.path == *path) {
-                return Err(NoiseError::AlreadyNoisy(self.name(path)));
-            }
+        let found = Found::of(&model);
+        // The noise's own parameters, running statistics and the constants of a normalization are
+        // no weights, whatever a group says.
+        let weights = |found: &&Parameter| found.role == ParameterRole::Model;
+        let candidates: Vec<&Parameter> = found.parameters.iter().filter(weights).collect();
+        let selected = candidates.iter().filter(|parameter| self.selects(parameter));
+        let selected: Vec<&Parameter> = selected.copied().collect();
+        if selected.is_empty() {
+            let candidates = candidates.iter().map(|parameter| parameter.path.clone()).collect();
+            return Err(NoiseError::NothingSelected { candidates });
+        }
+        for Parameter { path, shape, .. } in &selected {
             let name = self.name(path);
+            let other = found.reparameterized.iter().find(|(found, _)| found == path);
+            if let Some((_, other)) = other {
+                return Err(match other.as_str() == LearnedNoise::NAME {
+                    true => NoiseError::AlreadyNoisy(name),
+                    false => NoiseError::Reparameterized { name, found: other.clone() },
+                });
+            }
             self.law.validate(&name, shape.iter().product())?;
             let axis = self.axis(shape.len());
             if axis >= shape.len() {
                 return Err(NoiseError::ChannelAxis { name, axis, rank: shape.len() });
             }
         }
-        if survey.selected.is_empty() {
-            return Err(NoiseError::NothingSelected { candidates: survey.candidates });
-        }
-        let selected = survey.selected.into_iter().map(|(path, _)| path).collect();
+        let selected = selected.into_iter().map(|parameter| parameter.path.clone()).collect();
         Ok(model.apply_reparameterization(Attach { noise: self, selected }))
     }
 
     /// The module without its weight noise: the same weights, no noise parameters.
     ///
-    /// Every reparameterization of the module is folded in, those of other origin (LoRA) too.
+    /// Every reparameterization of the module is folded in, those of other origin (LoRA) too. The
+    /// parameters keep their ids, and whether they are trained.
     pub fn remove<M: Module>(model: M) -> M {
         scope(Noise::Off, || model.materialize())
     }
@@ -166,15 +220,26 @@ impl WeightNoise {
         scope(Noise::Keyed(key), || model.materialize())
     }
 
-    /// This noise for a layer within a model: its draws are keyed by the layer's name, and it is on
-    /// the parameter at `path` unless a group says otherwise.
-    pub(crate) fn within(&self, layer: &str, path: &str) -> Self {
+    /// This noise for a layer within a model: its draws are keyed by the layer's name.
+    pub(crate) fn within(&self, layer: &str) -> Self {
         let mut noise = self.clone();
         if !layer.is_empty() {
             noise.prefix = format!("{}{layer}.", self.prefix);
         }
-        noise.group.get_or_insert_with(|| ParamGroup::from_path(path));
         noise
+    }
+
+    /// This noise on the parameter at `path`, unless a group says otherwise.
+    pub(crate) fn or_on(mut self, path: &str) -> Self {
+        self.group.get_or_insert_with(|| ParamGroup::from_path(path));
+        self
+    }
+
+    fn selects(&self, Parameter { path, id, shape, .. }: &Parameter) -> bool {
+        match &self.group {
+            Some(group) => group.matches(id, Some(path)),
+            None => shape.len() >= 2 && path.rsplit('.').next() == Some("weight"),
+        }
     }
 
     fn name(&self, path: &str) -> String {
@@ -183,45 +248,6 @@ impl WeightNoise {
 
     fn axis(&self, rank: usize) -> usize {
         self.channel_axis.unwrap_or(usize::from(rank == 2))
-    }
-}
-
-/// Lists the parameters that could carry the noise and those that the group selects.
-struct Survey<'a> {
-    noise: &'a WeightNoise,
-    path: Vec<String>,
-    /// Whether the parameter at hand is one of noise or a constant of a normalization.
-    no_weight: bool,
-    candidates: Vec<String>,
-    selected: Vec<(String, Vec<usize>)>,
-}
-
-impl ModuleVisitor for Survey<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.push(name.to_string());
-        self.no_weight = [LearnedNoise::CONTAINER, Normalize::CONTAINER].contains(&container);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        // The noise's own parameters, running statistics and the constants of a normalization are
-        // no weights, whatever a group says.
-        let running = self.path.last().is_some_and(|name| name.starts_with("running_"));
-        if self.no_weight || running {
-            return;
-        }
-        let path = self.path.join(".");
-        let selected = match &self.noise.group {
-            Some(group) => group.matches(&param.id, Some(&path)),
-            None => D >= 2 && self.path.last().is_some_and(|name| name == "weight"),
-        };
-        if selected {
-            self.selected.push((path.clone(), param.lazy_shape().to_vec()));
-        }
-        self.candidates.push(path);
     }
 }
 

@@ -204,7 +204,7 @@ fn a_layers_weight_noise_keeps_its_own_group_and_prefix() {
     let device = Device::flex();
     let config = |noise| {
         let noise = LayerNoise::none().with_weight(noise);
-        NoisyLinearConfig::new(LinearConfig::new(3, 2)).with_noise(noise).with_name("fc")
+        NoisyLinearConfig::new(LinearConfig::new(3, 2)).with_noise(noise.with_name("fc"))
     };
     let bias = WeightNoise::colored(0).with_group(ParamGroup::from_path("bias"));
     let layer = config(bias.with_prefix("left.")).init(&device);
@@ -218,11 +218,13 @@ fn a_layers_weight_noise_keeps_its_own_group_and_prefix() {
 #[test]
 fn layers_of_other_names_draw_other_noise() {
     let device = Device::flex();
-    let config = NoisyLinearConfig::new(LinearConfig::new(3, 3).with_bias(false))
-        .with_noise(LayerNoise::none().with_weight(WeightNoise::colored(0)));
+    let config = |name: &str| {
+        let noise = LayerNoise::none().with_weight(WeightNoise::colored(0)).with_name(name);
+        NoisyLinearConfig::new(LinearConfig::new(3, 3).with_bias(false)).with_noise(noise)
+    };
     let x = Tensor::<2>::eye(3, &device);
     let noise = |name: &str| {
-        let layer = config.clone().with_name(name).init(&device);
+        let layer = config(name).init(&device);
         let run = |noise| scope(noise, || layer.forward(x.clone()));
         (run(Noise::Keyed(Key::new(1))) - run(Noise::Off)).sign().into_data()
     };

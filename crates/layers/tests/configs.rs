@@ -63,6 +63,7 @@ fn a_models_configuration_saved_and_loaded_gives_an_equal_model() {
 #[test]
 fn every_configuration_is_saved_and_loaded() {
     let noise = LayerNoise::none()
+        .with_name("conv")
         .with_weight(
             WeightNoise::colored(2)
                 .with_group(ParamGroup::from_regex("weight$").unwrap())
@@ -77,7 +78,7 @@ fn every_configuration_is_saved_and_loaded() {
     let normalize = NormalizeConfig::cni();
     assert_eq!(again(&normalize), normalize);
     let conv = Conv2dConfig::new([2, 3], [3, 3]).with_padding(PaddingConfig2d::Same);
-    let conv = NoisyConv2dConfig::new(conv, [8, 8]).with_noise(noise.clone()).with_name("conv");
+    let conv = NoisyConv2dConfig::new(conv, [8, 8]).with_noise(noise.clone());
     assert_eq!(again(&conv).noise, noise);
     let linear = NoisyLinearConfig::new(LinearConfig::new(2, 3)).with_noise(noise.clone());
     assert_eq!(again(&linear).noise, noise);

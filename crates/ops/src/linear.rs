@@ -1,11 +1,16 @@
 use crate::precision::cast;
 use burn::nn::Linear;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, module};
 
-/// `layer.forward(x)`, `[batch, d_input]` to `[batch, d_output]`, in the [precision](crate::autocast) in force.
-pub fn linear(layer: &Linear, x: Tensor<2>) -> Tensor<2> {
+/// `layer.forward(x)`, `[.., d_input]` to `[.., d_output]`, in the [precision](crate::autocast) in
+/// force.
+pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     let weight = || layer.weight.val();
-    match cast(&x, weight, |x, weight| x.matmul(weight)) {
+    let multiply = |x: Tensor<D>, weight: Tensor<2>| match D {
+        2 => x.matmul(weight.unsqueeze()),
+        _ => module::linear(x, weight, None),
+    };
+    match cast(&x, weight, multiply) {
         Some(out) => match &layer.bias {
             Some(bias) => out + bias.val().unsqueeze(),
             None => out,

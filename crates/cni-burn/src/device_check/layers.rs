@@ -153,7 +153,7 @@ fn noisy_convolution(device: &Device) -> Result<Parts, Box<dyn Error>> {
         .with_output(ActivationNoiseConfig::colored(3));
     let conv =
         Conv2dConfig::new([3, 5], [3, 3]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
-    let config = NoisyConv2dConfig::new(conv, [6, 6]).with_noise(noise).with_name("layer");
+    let config = NoisyConv2dConfig::new(conv, [6, 6]).with_noise(noise.with_name("layer"));
     let layer = keyed_init(config.init(device), Key::new(7));
     let x = values::<4>(8, [3, 3, 6, 6], device);
     let out = scope(Noise::Keyed(Key::new(9)), || layer.forward(x));

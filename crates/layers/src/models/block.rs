@@ -17,7 +17,7 @@ pub struct Block {
     pub conv2: NoisyConv2d,
     /// Batch norm of the second convolution.
     pub bn2: BatchNorm,
-    /// The learned shortcut, where the shape changes and the shortcut is a projection.
+    /// The learned shortcut, if the shape changes and the shortcut is a projection.
     pub downsample: Option<Downsample>,
     pub(super) pre_activation: bool,
     /// Stride of a shortcut without parameters, and the channels it adds before and behind its own.

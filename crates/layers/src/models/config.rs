@@ -48,7 +48,7 @@ pub struct ResNetConfig {
     pub image_size: [usize; 2],
     /// The first layer; its number of channels is that of the images.
     pub normalize: NormalizeConfig,
-    /// Where the model is noisy.
+    /// The noise of the model, place by place.
     pub noise: ModelNoise,
 }
 
@@ -90,7 +90,7 @@ impl ResNetConfig {
         self
     }
 
-    /// Sets where the model is noisy.
+    /// Sets the noise of the model.
     pub fn with_noise(mut self, noise: ModelNoise) -> Self {
         self.noise = noise;
         self
@@ -106,7 +106,7 @@ impl ResNetConfig {
         self.try_init(device).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// As [`init`](Self::init).
+    /// Like [`init`](Self::init), with an error in place of the panic.
     ///
     /// # Errors
     ///
@@ -149,8 +149,7 @@ impl ResNetConfig {
         let mut channels = self.channels(base);
         let mut size = self.image_size;
         let conv1 = conv([image_channels, channels], 3, 1, size)
-            .with_noise(self.noise.stem())
-            .with_name("conv1")
+            .with_noise(self.noise.stem().with_name("conv1"))
             .try_init(device)?;
         let stem_channels = channels;
         let mut stages = Vec::new();
@@ -172,8 +171,7 @@ impl ResNetConfig {
             input: match &self.noise.input {
                 Some(noise) => {
                     let features = [image_channels, height, width];
-                    let noise = noise.clone().with_name("input").with_features(features);
-                    Some(noise.try_init(device)?)
+                    Some(noise.within("", "input", &features).try_init(device)?)
                 }
                 None => None,
             },
@@ -185,8 +183,7 @@ impl ResNetConfig {
             layer4: stage(),
             bn: pre_activation.then(|| norm(channels)),
             fc: NoisyLinearConfig::new(LinearConfig::new(channels, self.classes))
-                .with_noise(self.noise.linear())
-                .with_name("fc")
+                .with_noise(self.noise.linear().with_name("fc"))
                 .try_init(device)?,
         })
     }
@@ -201,8 +198,8 @@ impl ResNetConfig {
         device: &Device,
     ) -> Result<Block, NoiseError> {
         let make = |name: &str, config: &NoisyConv2dConfig| {
-            let config = config.clone().with_noise(self.noise.conv());
-            config.with_name(format!("{path}.{name}")).try_init(device)
+            let noise = self.noise.conv().with_name(format!("{path}.{name}"));
+            config.clone().with_noise(noise).try_init(device)
         };
         let norm = |channels| BatchNormConfig::new(channels).init(device);
         let pre_activation = self.architecture == Architecture::PreActResNet18;

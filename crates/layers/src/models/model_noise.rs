@@ -94,6 +94,7 @@ impl ModelNoise {
             weight: self.weight.clone(),
             input: self.conv_input.clone(),
             output: self.conv_output.clone(),
+            ..LayerNoise::none()
         }
     }
 

@@ -40,7 +40,7 @@ impl NormalizeConfig {
         Self::try_new(mean, std).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// As [`new`](Self::new).
+    /// Like [`new`](Self::new), with an error in place of the panic.
     ///
     /// # Errors
     ///
@@ -239,8 +239,8 @@ impl Normalize {
     ///
     /// # Errors
     ///
-    /// As [`NormalizeConfig::try_new`], where a record has been loaded whose constants no
-    /// configuration has.
+    /// [`NoiseError::Model`], as of [`NormalizeConfig::try_new`], if a record has been loaded with
+    /// constants that no configuration has.
     pub fn config(&self) -> Result<NormalizeConfig, NoiseError> {
         let [mean, std] = [&self.mean, &self.std].map(numbers);
         NormalizeConfig::try_new(&mean, &std)

@@ -25,7 +25,7 @@ pub struct ResNet {
     pub layer2: Vec<Block>,
     /// Third stage, at a quarter.
     pub layer3: Vec<Block>,
-    /// Fourth stage, at an eighth, where there is one.
+    /// Fourth stage, at an eighth, if there is one.
     pub layer4: Option<Vec<Block>>,
     /// Batch norm after the last pre-activation block.
     pub bn: Option<BatchNorm>,
@@ -91,6 +91,15 @@ impl ModuleDisplay for ResNet {
             .add("parameters", &count_parameters(self))
             .add("noise_parameters", &noise.parameters())
             .add("noise", &noise.to_string().replace('\n', "; "))
+            .add("input", &self.input)
+            .add("conv1", &self.conv1)
+            .add("bn1", &self.bn1)
+            .add("layer1", &self.layer1)
+            .add("layer2", &self.layer2)
+            .add("layer3", &self.layer3)
+            .add("layer4", &self.layer4)
+            .add("bn", &self.bn)
+            .add("fc", &self.fc)
             .optional()
     }
 }

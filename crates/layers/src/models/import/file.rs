@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 /// A file, taken apart: the weights of one model, its normalization, and the rest.
 pub struct File {
     path: PathBuf,
-    /// What the names of the weights begin with.
+    /// The beginning of the names of the weights.
     pub wrapper: String,
-    /// Whether the wrapper was found by the names of a ResNet.
+    /// True if the wrapper was found by the names of a ResNet.
     known: bool,
     /// Tensors by the model's paths, each under the file's own name.
     pub weights: BTreeMap<String, Tensor>,
@@ -115,7 +115,7 @@ impl File {
         }
     }
 
-    /// Whether every tensor has been taken.
+    /// True if every tensor has been taken.
     pub fn is_empty(&self) -> bool {
         self.weights.is_empty() && self.unused.is_empty()
     }
@@ -231,7 +231,7 @@ impl Outside {
         outside
     }
 
-    /// Whether this is one of the dictionaries on the way.
+    /// True for one of the dictionaries on the way.
     fn above(&self, prefix: &str) -> bool {
         self.above.iter().any(|above| above == prefix)
     }

@@ -1,6 +1,6 @@
 //! The layout of a tensor: PyTorch's in the file, Burn's in the model.
 
-/// How a tensor of the file becomes one of the model.
+/// Layout of a tensor of the file, by which it becomes one of the model.
 #[derive(Debug, PartialEq)]
 pub enum Layout {
     /// The same numbers in the same order.
@@ -24,7 +24,7 @@ impl Layout {
 /// The layout of the parameter of this name, whose shape is `got` in the file and `wanted` in the
 /// model; `None` if it does not fit. `shape_of` gives the shape of another parameter of the model.
 ///
-/// What a tensor is follows from its parameter's name alone, never from its rank: a factor of a
+/// The kind of a tensor follows from its parameter's name alone, never from its rank: a factor of a
 /// linear weight's noise is a matrix too.
 pub fn layout<'a>(
     name: &str,

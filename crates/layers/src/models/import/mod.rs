@@ -6,7 +6,8 @@ mod names;
 
 use super::{NormalizeConfig, ResNet};
 use crate::ImportError;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use crate::parameters::{AtPlace, Parameter, Place, map_parameters, parameters};
+use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
 use file::File;
 use std::collections::HashMap;
@@ -90,11 +91,10 @@ impl ResNet {
         path: impl AsRef<Path>,
     ) -> Result<(Self, ImportReport), ImportError> {
         let mut file = File::open(path.as_ref())?;
-        let mut plan = Plan::default();
-        self.visit(&mut plan);
+        let parameters = parameters(&self);
         let mut values = HashMap::new();
         let (mut missing, mut shapes) = (Vec::new(), Vec::new());
-        for (name, wanted) in &plan.parameters {
+        for Parameter { path: name, shape: wanted, .. } in &parameters {
             if NORMALIZATION.contains(&name.as_str()) {
                 continue;
             }
@@ -103,7 +103,7 @@ impl ResNet {
                 continue;
             };
             let got = found.shape().to_vec();
-            match fit::layout(name, &got, wanted, |weight| plan.shape(weight)) {
+            match fit::layout(name, &got, wanted, |weight| shape(&parameters, weight)) {
                 Some(layout) => {
                     let numbers = layout.apply(file.numbers(&found)?);
                     if name.ends_with("running_var") && numbers.iter().any(|&v| v < 0.0) {
@@ -133,7 +133,7 @@ impl ResNet {
                 file.tensor_error("normalize", error.to_string(), wanted)
             })?,
         };
-        let model = self.map(&mut Fill { values, path: Vec::new() });
+        let model = map_parameters(self, Fill(values));
         let report = ImportReport {
             wrapper: file.wrapper,
             normalization,
@@ -144,51 +144,18 @@ impl ResNet {
     }
 }
 
-/// The paths and shapes of a model's parameters.
-#[derive(Default)]
-struct Plan {
-    path: Vec<String>,
-    parameters: Vec<(String, Vec<usize>)>,
+/// The shape of the parameter of this name.
+fn shape<'a>(parameters: &'a [Parameter], name: &str) -> Option<&'a [usize]> {
+    let found = parameters.iter().find(|parameter| parameter.path == name);
+    found.map(|parameter| parameter.shape.as_slice())
 }
 
-impl Plan {
-    fn shape(&self, name: &str) -> Option<&[usize]> {
-        let found = self.parameters.iter().find(|(parameter, _)| parameter == name);
-        found.map(|(_, shape)| shape.as_slice())
-    }
-}
+/// Gives the parameters at these paths these values.
+struct Fill(HashMap<String, TensorData>);
 
-impl ModuleVisitor for Plan {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_string());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.parameters.push((self.path.join("."), param.lazy_shape().to_vec()));
-    }
-}
-
-/// Gives the parameters at the paths of `values` these values.
-struct Fill {
-    values: HashMap<String, TensorData>,
-    path: Vec<String>,
-}
-
-impl ModuleMapper for Fill {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_string());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(data) = self.values.remove(&self.path.join(".")) else {
+impl AtPlace for Fill {
+    fn map<const D: usize>(&mut self, place: &Place, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(data) = self.0.remove(&place.path()) else {
             return param;
         };
         let tracked = param.is_require_grad();

@@ -54,12 +54,12 @@ fn layer(name: &str) -> String {
 /// same wrapper there is a ResNet.
 pub const STEMS: [[&str; 2]; 2] = [["conv1.weight", "layer1."], ["conv_1_3x3.weight", "stage_1."]];
 
-/// Whether a tensor only counts steps: no part of a model's function.
+/// True for a tensor that only counts steps, which is no part of a model's function.
 pub fn is_counter(name: &str) -> bool {
     ["num_batches_tracked", "n_averaged"].contains(&split(name).1)
 }
 
-/// Whether a wrapper holds an exponential moving average: `ema` is a word of one of its parts.
+/// True for the wrapper of an exponential moving average: `ema` is a word of one of its parts.
 pub fn is_average(wrapper: &str) -> bool {
     wrapper.split(['.', '_']).any(|word| word.eq_ignore_ascii_case("ema"))
 }
@@ -69,7 +69,7 @@ pub fn split(name: &str) -> (&str, &str) {
     name.split_at(name.rfind('.').map_or(0, |dot| dot + 1))
 }
 
-/// What all names begin with, in whole parts; at least the tensor's own name stays.
+/// The common beginning of all names, in whole parts; at least the tensor's own name stays.
 pub fn common_wrapper<'a>(names: impl Iterator<Item = &'a str>) -> &'a str {
     let mut wrappers = names.map(|name| split(name).0);
     let mut common = wrappers.next().unwrap_or_default();

@@ -1,0 +1,201 @@
+//! Parameters of a module: the one walk that knows their paths, ids and roles.
+
+use crate::LearnedNoise;
+use crate::models::Normalize;
+use crate::spec::Spec;
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::tensor::Tensor;
+
+/// The role of a parameter in its module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ParameterRole {
+    /// A parameter of the module itself, such as a weight or a bias.
+    Model,
+    /// A parameter of learned noise.
+    Noise,
+    /// A running statistic, such as those of batch normalization: it follows the data, and no
+    /// optimizer changes it.
+    ///
+    /// Burn's visitors do not tell it from a parameter, so the name of its field decides: it
+    /// begins with `running_`, as in Burn's own layers and in PyTorch's.
+    RunningStatistic,
+    /// A constant of [`Normalize`].
+    Constant,
+}
+
+/// A floating-point parameter of a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// The path in the module and in its records, such as `conv.weight.noise.alpha`.
+    pub path: String,
+    /// The id, which clones and records of the module keep.
+    pub id: ParamId,
+    /// The role.
+    pub role: ParameterRole,
+    /// The shape.
+    pub shape: Vec<usize>,
+}
+
+impl Parameter {
+    /// The number of elements.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// Lists the floating-point parameters of a module, in the order of the module.
+///
+/// Parameters that Burn has not drawn yet stay so.
+///
+/// ```
+/// # use burn::{nn::LinearConfig, tensor::Device};
+/// use cni_layers::{ParameterRole, WeightNoise, parameters};
+/// let model = WeightNoise::colored(0).inject(LinearConfig::new(8, 4).init(&Device::flex()));
+/// let found: Vec<_> = parameters(&model).into_iter().map(|p| (p.path, p.role)).collect();
+/// let wanted = [
+///     ("weight", ParameterRole::Model),
+///     ("weight.noise.diagonal", ParameterRole::Noise),
+///     ("bias", ParameterRole::Model),
+/// ];
+/// assert_eq!(found, wanted.map(|(path, role)| (path.to_string(), role)));
+/// ```
+pub fn parameters<M: Module>(model: &M) -> Vec<Parameter> {
+    Found::of(model).parameters
+}
+
+/// The parameters of noise, as a group for what treats them apart, such as weight decay.
+///
+/// The group holds the parameters' ids, so that it serves this model, its clones and what a trainer
+/// makes of it, whatever paths they get there.
+pub fn noise_parameters<M: Module>(model: &M) -> ParamGroup {
+    let noise = parameters(model).into_iter().filter(|found| found.role == ParameterRole::Noise);
+    ParamGroup::from_ids(noise.map(|found| found.id).collect())
+}
+
+/// The number of learnable parameters, those of noise included.
+///
+/// Unlike Burn's `num_params` it leaves out the running statistics of batch normalization, as
+/// PyTorch does, and the constants of [`Normalize`].
+pub fn count_parameters<M: Module>(model: &M) -> usize {
+    let learnable =
+        |found: &&Parameter| matches!(found.role, ParameterRole::Model | ParameterRole::Noise);
+    parameters(model).iter().filter(learnable).map(Parameter::elements).sum()
+}
+
+/// All that a walk over a module finds.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub parameters: Vec<Parameter>,
+    /// The learned noise: the path of the noisy tensor, its specification, and how many parameters
+    /// it has.
+    pub noise: Vec<(String, Spec, usize)>,
+    /// The paths of reparameterized parameters, and the name of the reparameterization.
+    pub reparameterized: Vec<(String, String)>,
+}
+
+impl Found {
+    pub fn of<M: Module>(model: &M) -> Self {
+        let mut walk = Walk::default();
+        model.visit(&mut walk);
+        walk.found
+    }
+}
+
+#[derive(Default)]
+struct Walk {
+    place: Place,
+    found: Found,
+}
+
+impl ModuleVisitor for Walk {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        if let Some(spec) = Spec::heard(name, container) {
+            self.found.noise.push((Spec::owner(&self.place.names), spec, 0));
+        }
+        if container == "Reparameterization" {
+            self.found.reparameterized.push((self.place.path(), name.to_string()));
+        }
+        self.place.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.place.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let (path, role) = (self.place.path(), self.place.role());
+        let shape = param.lazy_shape().to_vec();
+        let parameter = Parameter { path, id: param.id, role, shape };
+        if let (ParameterRole::Noise, Some(noise)) = (role, self.found.noise.last_mut()) {
+            noise.2 += parameter.elements();
+        }
+        self.found.parameters.push(parameter);
+    }
+}
+
+/// The place of a walk within a module.
+#[derive(Default)]
+pub(crate) struct Place {
+    names: Vec<String>,
+    /// The container that was entered last, which is that of the parameter at hand.
+    container: String,
+}
+
+impl Place {
+    fn enter(&mut self, name: &str, container: &str) {
+        self.names.push(name.to_string());
+        self.container = container.to_string();
+    }
+
+    fn exit(&mut self) {
+        self.names.pop();
+    }
+
+    /// The path of the parameter at hand.
+    pub fn path(&self) -> String {
+        self.names.join(".")
+    }
+
+    /// The name of the field of the parameter at hand.
+    pub fn field(&self) -> &str {
+        self.names.last().map_or("", String::as_str)
+    }
+
+    /// Burn's name of the module that has the parameter at hand, such as `Struct:Linear`.
+    pub fn container(&self) -> &str {
+        &self.container
+    }
+
+    fn role(&self) -> ParameterRole {
+        match self.container() {
+            LearnedNoise::CONTAINER => ParameterRole::Noise,
+            Normalize::CONTAINER => ParameterRole::Constant,
+            _ if self.field().starts_with("running_") => ParameterRole::RunningStatistic,
+            _ => ParameterRole::Model,
+        }
+    }
+}
+
+/// A function of each floating-point parameter and its place.
+pub(crate) trait AtPlace {
+    fn map<const D: usize>(&mut self, place: &Place, param: Param<Tensor<D>>) -> Param<Tensor<D>>;
+}
+
+/// The module with each floating-point parameter mapped.
+pub(crate) fn map_parameters<M: Module>(model: M, map: impl AtPlace) -> M {
+    struct Mapper<F>(Place, F);
+    impl<F: AtPlace> ModuleMapper for Mapper<F> {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.0.enter(name, container);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.0.exit();
+        }
+
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            self.1.map(&self.0, param)
+        }
+    }
+    model.map(&mut Mapper(Place::default(), map))
+}
