@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use cni_burn::evaluation::Epoch;
 use cni_burn::prelude::{ResNet, Threat};
 use cni_burn::training::{
-    CheckpointInfo, EpochRow, Scores, Which, checkpoint_info, load_checkpoint,
+    CheckpointInfo, CheckpointSelector, EpochRow, Scores, checkpoint_info, load_checkpoint,
 };
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -57,10 +57,10 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
     }
     let of_run = |which| (args.run.clone(), which);
     let (run, which) = match path.to_str() {
-        Some("best") => of_run(Which::Best),
-        Some("last") => of_run(Which::Last),
+        Some("best") => of_run(CheckpointSelector::Best),
+        Some("last") => of_run(CheckpointSelector::Last),
         text => match text.and_then(|text| text.parse().ok()) {
-            Some(epoch) => of_run(Which::Epoch(epoch)),
+            Some(epoch) => of_run(CheckpointSelector::Epoch(epoch)),
             None => within_run(path)?,
         },
     };
@@ -74,7 +74,7 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
     println!("{}: normalization: {}", run.display(), model.normalize.config()?);
     let name = format!("{} (epoch {epoch})", run.display());
     let CheckpointInfo { classes, history, run: configuration, .. } =
-        checkpoint_info(&run, Which::Epoch(epoch))?;
+        checkpoint_info(&run, CheckpointSelector::Epoch(epoch))?;
     let threat = configuration.pointer("/config/objective/attack/threat");
     Ok(Checkpoint {
         model,
@@ -88,11 +88,11 @@ pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Checkpoin
 }
 
 /// The run, and the epoch, that a path such as `runs/cni/checkpoints/epoch-8/model.bpk` leads into.
-fn within_run(path: &Path) -> Result<(PathBuf, Which), Box<dyn Error>> {
-    let of_epoch = |folder: &Path| -> Option<(PathBuf, Which)> {
+fn within_run(path: &Path) -> Result<(PathBuf, CheckpointSelector), Box<dyn Error>> {
+    let of_epoch = |folder: &Path| -> Option<(PathBuf, CheckpointSelector)> {
         let epoch = folder.file_name()?.to_str()?.strip_prefix("epoch-")?.parse().ok()?;
         let run = folder.parent()?.parent().filter(|run| !run.as_os_str().is_empty())?;
-        Some((run.to_path_buf(), Which::Epoch(epoch)))
+        Some((run.to_path_buf(), CheckpointSelector::Epoch(epoch)))
     };
     // A relative path can begin below the run's folder.
     let whole = std::path::absolute(path)?;

@@ -23,7 +23,7 @@ use args::{Cli, Command, Info, Report};
 use burn::tensor::Device;
 use clap::{Arg, CommandFactory, FromArgMatches};
 use cni_burn::prelude::*;
-use cni_burn::training::Which;
+use cni_burn::training::CheckpointSelector;
 use given::{Given, Idle};
 use model::Model;
 use std::any::TypeId;
@@ -88,7 +88,7 @@ fn report(args: Report) -> Result<(), Box<dyn Error>> {
 fn info(args: Info, given: &Given) -> Result<(), Box<dyn Error>> {
     given.refuse(&[Idle { when: true, flags: &["epsilon"], because: "info attacks nothing" }])?;
     let settings = match &args.run {
-        Some(run) => Model::of_run(run, Which::Last, &args.model, given)?,
+        Some(run) => Model::of_run(run, CheckpointSelector::Last, &args.model, given)?,
         None => {
             given.refuse(&args.model.idle())?;
             args.model

@@ -10,7 +10,9 @@ use clap::Args;
 use cni_burn::data::{DataError, ImageData, Split, cifar10, cifar100, digits};
 use cni_burn::layers::NoiseError;
 use cni_burn::prelude::*;
-use cni_burn::training::{CheckpointFault, CheckpointInfo, TrainingError, Which, checkpoint_info};
+use cni_burn::training::{
+    CheckpointFault, CheckpointInfo, CheckpointSelector, TrainingError, checkpoint_info,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::error::Error;
@@ -69,7 +71,7 @@ impl Model {
     /// were given, but for ε.
     pub fn of_run(
         run: &Path,
-        which: Which,
+        which: CheckpointSelector,
         asked: &Self,
         given: &Given,
     ) -> Result<Self, Box<dyn Error>> {
@@ -81,7 +83,7 @@ impl Model {
 
     /// Refuses to go on with a run that was begun with other flags.
     pub fn agrees_with(&self, run: &Path, given: &Given) -> Result<(), Box<dyn Error>> {
-        self.compare(&Self::saved(run, Which::Last)?, run, given, true)
+        self.compare(&Self::saved(run, CheckpointSelector::Last)?, run, given, true)
     }
 
     fn compare(
@@ -103,7 +105,7 @@ impl Model {
 
     /// The flags in a checkpoint, whose checksum is over them too; in the file beside the checkpoints
     /// where there is none or it does not tell them.
-    fn saved(run: &Path, which: Which) -> Result<Self, Box<dyn Error>> {
+    fn saved(run: &Path, which: CheckpointSelector) -> Result<Self, Box<dyn Error>> {
         let absent = |error: &TrainingError| {
             matches!(error, TrainingError::Checkpoint { fault: CheckpointFault::Absent(_), .. })
         };

@@ -7,7 +7,9 @@ use crate::given::{Given, Idle};
 use cni_burn::data::{ImageData, Split};
 use cni_burn::evaluation::write_json;
 use cni_burn::prelude::*;
-use cni_burn::training::{Adversarial, Devices, Labels, Progress, Which, checkpoint_info};
+use cni_burn::training::{
+    AttackLabels, CheckpointSelector, Devices, HalfAndHalf, Optimizer, Progress, checkpoint_info,
+};
 use std::error::Error;
 use std::sync::Arc;
 
@@ -30,7 +32,7 @@ fn idle(args: &Train) -> [Idle<'static>; 5] {
 pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
     // A run that goes on is the one that was begun, and says so before it reads any data.
     if args.resume {
-        match checkpoint_info(&args.out, Which::Last) {
+        match checkpoint_info(&args.out, CheckpointSelector::Last) {
             Ok(_) => args.model.agrees_with(&args.out, given)?,
             Err(error) => println!("nothing to continue: {error}"),
         }
@@ -54,22 +56,24 @@ pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
     let (train, validation) = data.split_validation(args.validation, key.named("split"))?;
 
     let attack = Pgd::training(Threat::linf(args.model.epsilon)?);
-    let labels = if args.predicted_labels { Labels::Predicted } else { Labels::True };
+    let labels = if args.predicted_labels { AttackLabels::Predicted } else { AttackLabels::True };
     let objective = match args.clean {
         true => Objective::clean(),
-        false => Objective::adversarial(
-            Adversarial::new(attack.clone())
-                .with_start_epoch(args.adversarial_from)
-                .with_labels(labels),
-        ),
+        false => HalfAndHalf::new(attack.clone())
+            .with_start_epoch(args.adversarial_from)
+            .with_labels(labels)
+            .into(),
     };
     let mut config = TrainingConfig::cni(objective);
     config.epochs = args.epochs;
     config.batch_size = args.batch;
-    config.optimizer.weight_decay = args.weight_decay;
-    config.optimizer.decay_noise = !args.no_noise_decay;
-    config.optimizer.clip =
-        args.clip.map_or(config.optimizer.clip, |clip| (clip > 0.0).then_some(clip));
+    config.optimizer = Optimizer::Sgd(Sgd {
+        weight_decay: args.weight_decay,
+        decay_noise: !args.no_noise_decay,
+        ..Sgd::cni()
+    });
+    config.max_grad_norm =
+        args.clip.map_or(config.max_grad_norm, |clip| (clip > 0.0).then_some(clip));
     // At most one for each epoch, and none before the first, which trains at the rate asked for.
     let mut quarters = [1, 2, 3].map(|quarter| (quarter * args.epochs / 4).max(1)).to_vec();
     quarters.dedup();
@@ -85,12 +89,20 @@ pub fn train(args: Train, given: &Given) -> Result<(), Box<dyn Error>> {
     let model = keyed_init(args.model.build(devices.first())?, key.named("weights"));
     println!("{} parameters, {} examples to train on", count_parameters(&model), train.len());
     let progress = if args.tui { Progress::Dashboard } else { Progress::Lines };
-    let start = if args.resume { Start::Resume } else { Start::Fresh };
-    let trainer = Trainer::new(config, &args.out)?.with_progress(progress);
-    let trainer = trainer.with_watch(noise_amplitudes).with_model_config(&args.model)?;
-    let trained = trainer.run(model, ResNet::forward, train, validation, devices, start)?;
+    let trained = Trainer::new(config, &args.out)?
+        .with_validation(validation)
+        .with_devices(devices)
+        .with_progress(progress)
+        .with_watch(noise_amplitudes)
+        .with_model_config(&args.model)?
+        .resume(args.resume)
+        .run(model, ResNet::forward, train)?;
     write_json(&args.out.join("history.json"), &trained.history)?;
-    println!("best epoch on the validation slice: {}; run: {}", trained.best, args.out.display());
+    println!(
+        "best epoch on the validation slice: {}; run: {}",
+        trained.best_epoch,
+        args.out.display()
+    );
     Ok(())
 }
 

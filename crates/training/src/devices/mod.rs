@@ -1,5 +1,7 @@
 //! What a run trains on.
 
+pub(crate) mod replica;
+
 use crate::TrainingError;
 use burn::tensor::Device;
 #[cfg(feature = "experimental-ddp")]
@@ -99,6 +101,24 @@ impl Devices {
     pub(crate) fn parallel(&self) -> Option<Parallel> {
         let alone = self.len() == 1 && self.parallel == Parallel::Multi;
         (!alone).then_some(self.parallel)
+    }
+
+    /// The optimizers that a step calls.
+    pub(crate) fn optimizers(&self) -> usize {
+        match self.parallel() {
+            #[cfg(feature = "experimental-ddp")]
+            Some(Parallel::Ddp) => self.len(),
+            _ => 1,
+        }
+    }
+
+    /// Whether the devices share one optimizer, which rules and averages need.
+    pub(crate) fn share_optimizer(&self) -> bool {
+        match self.parallel() {
+            #[cfg(feature = "experimental-ddp")]
+            Some(Parallel::Ddp) => false,
+            _ => true,
+        }
     }
 
     /// Whether every device gets an example, in every step where that matters.
