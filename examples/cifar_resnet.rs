@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // The training: half of each step's loss on clean images, half on what PGD-7 makes of them.
     let attack = Pgd::training(threat);
-    let mut training = TrainingConfig::cni(Objective::adversarial(attack.clone()));
+    let mut training = TrainingConfig::cni(Objective::half_and_half(attack.clone()));
     training.validation_attack = Some(Arc::new(attack));
     training.key = key.named("training");
     if args.small {
@@ -74,8 +74,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let trained = Trainer::new(training, &args.out)?
         .with_watch(noise_amplitudes) // how loud the noise has become, after each epoch
         .with_model_config(&config)? // so that the folder alone gives the model again
-        .run(model, ResNet::forward, train, validation, &device, Start::Resume)?;
-    println!("best epoch: {} of {}", trained.best, trained.history.len());
+        .with_validation(validation)
+        .resume(true)
+        .run(model, ResNet::forward, train)?;
+    println!("best epoch: {} of {}", trained.best_epoch, trained.history.len());
 
     // The judgement, of the best epoch: attacks, draws that none of them has used, and an audit of
     // the strongest.
@@ -86,7 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         vec![Box::new(RandomNoise::new(threat)), Box::new(Pgd::new(threat)), Box::new(eot.clone())];
     let card = ModelCard {
         trained_against: Some(threat),
-        history: epochs(run.info.history),
+        history: epochs(run.history),
         ..model_card("ResNet + CNI-W", &run.model)?
     };
     let mut evaluation = Evaluation::new(attacks)?.with_cards(card, data_card(&test)?);

@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let checkpoints = tempfile::tempdir()?;
 
     let clean = Objective::clean();
-    let adversarial = Objective::adversarial(Pgd::training(threat));
+    let adversarial = Objective::half_and_half(Pgd::training(threat));
     // Noise in proportion to the weights. The reference's own convention starts far louder on a
     // network this small, and takes hundreds of epochs to settle.
     let weights = WeightNoise::colored(5).with_convention(Convention::Scaled);
@@ -77,14 +77,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         config.batch_size = 64;
         config.schedule = Schedule::one_cycle(0.1);
         config.key = key.named("training");
-        let trained = Trainer::new(config, checkpoints.path().join(name))?.run(
-            model,
-            ResNet::forward,
-            train.clone(),
-            validation.clone(),
-            &device,
-            Start::Fresh,
-        )?;
+        let trained = Trainer::new(config, checkpoints.path().join(name))?
+            .with_validation(validation.clone())
+            .run(model, ResNet::forward, train.clone())?;
 
         println!("{name}: attacking");
         let pgd = Pgd::new(threat).with_steps(20)?;

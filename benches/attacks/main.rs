@@ -13,7 +13,7 @@ use burn::tensor::Device;
 use clap::{Args, Parser, Subcommand};
 use cni_burn::data::{Split, cifar10};
 use cni_burn::prelude::*;
-use cni_burn::training::{Which, load_checkpoint};
+use cni_burn::training::{CheckpointSelector, load_checkpoint};
 use export::export;
 use ours::{Model, Name};
 use record::{Comparison, Parity, Speed, Turn};
@@ -122,7 +122,8 @@ fn given(settings: &Settings) -> Result<Given> {
     let device = Device::flex();
     let config =
         ResNetConfig::new(Architecture::Cifar { depth: 20, shortcut: Shortcut::Projection }, 10);
-    let (model, epoch) = load_checkpoint(config.try_init(&device)?, &settings.run, Which::Last)?;
+    let (model, epoch) =
+        load_checkpoint(config.try_init(&device)?, &settings.run, CheckpointSelector::Last)?;
     println!("{} (epoch {epoch}), ε = {}", settings.run.display(), settings.epsilon);
     let weights = tempfile::tempdir()?;
     export(&model, &weights.path().join("weights.safetensors"))?;

@@ -3,26 +3,22 @@
 use crate::kind::{Demand, Kind};
 use crate::world::{data, forward, model};
 use burn::nn::Linear;
-use burn::tensor::Device;
 use cni_burn::prelude::*;
 use cni_burn::training::{
-    Progress, Trained, TrainingError, Which, checkpoint_info, load_checkpoint,
+    CheckpointSelector, Progress, Trained, TrainingError, checkpoint_info, load_checkpoint,
 };
 use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
 
 /// Two epochs of training, or those that are left.
-fn train(folder: &Path, start: Start) -> Result<Trained<Linear>, TrainingError> {
+fn train(folder: &Path, resume: bool) -> Result<Trained<Linear>, TrainingError> {
     let config = TrainingConfig { batch_size: 4, ..TrainingConfig::new(2, Objective::clean()) };
-    Trainer::new(config, folder)?.with_progress(Progress::Quiet).run(
-        model(),
-        forward,
-        data(),
-        data(),
-        &Device::flex(),
-        start,
-    )
+    Trainer::new(config, folder)?
+        .with_validation(data())
+        .with_progress(Progress::Quiet)
+        .resume(resume)
+        .run(model(), forward, data())
 }
 
 fn weights_of(model: &Linear) -> String {
@@ -36,7 +32,7 @@ fn trained(
     read: impl Fn(&Path) -> Result<String, String> + 'static,
 ) -> Kind {
     let folder = tempdir().unwrap();
-    train(folder.path(), Start::Fresh).unwrap();
+    train(folder.path(), false).unwrap();
     let files = files.iter().map(|file| format!("checkpoints/epoch-{epoch}/{file}")).collect();
     Kind { folder, files, demand: Demand::Equal, read: Box::new(read) }
 }
@@ -44,9 +40,10 @@ fn trained(
 /// The last weights, and what the state of that checkpoint says.
 pub fn weights() -> Kind {
     let read = |folder: &Path| {
-        let (model, epoch) =
-            load_checkpoint(model(), folder, Which::Last).map_err(|error| error.to_string())?;
-        let info = checkpoint_info(folder, Which::Last).map_err(|error| error.to_string())?;
+        let (model, epoch) = load_checkpoint(model(), folder, CheckpointSelector::Last)
+            .map_err(|error| error.to_string())?;
+        let info =
+            checkpoint_info(folder, CheckpointSelector::Last).map_err(|error| error.to_string())?;
         Ok(format!("{epoch} {} {info:?}", weights_of(&model)))
     };
     trained(2, &["model.bpk", "state.json"], read)
@@ -59,7 +56,7 @@ pub fn resumed() -> Kind {
         if rest.exists() {
             fs::remove_dir_all(rest).unwrap();
         }
-        let trained = train(folder, Start::Resume).map_err(|error| error.to_string())?;
+        let trained = train(folder, true).map_err(|error| error.to_string())?;
         Ok(format!("{:?} {}", trained.history, weights_of(&trained.model)))
     };
     trained(1, &["model.bpk", "optimizer.bpk", "schedule.bpk", "state.json"], read)

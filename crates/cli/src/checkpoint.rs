@@ -9,7 +9,7 @@ use cni_burn::cards::epochs;
 use cni_burn::data::{DataError, ImageData};
 use cni_burn::evaluation::Epoch;
 use cni_burn::prelude::{ModelNoise, ResNet, ResNetConfig, Threat};
-use cni_burn::training::{CheckpointInfo, Which, checkpoint_info, load_checkpoint};
+use cni_burn::training::{CheckpointInfo, CheckpointSelector, checkpoint_info, load_checkpoint};
 use serde_json::Value;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -42,12 +42,12 @@ impl Checkpoint {
         if matches!(extension, Some("pt" | "pth" | "th" | "tar")) {
             return Self::of_pytorch(path, args, given, device);
         }
-        let of_run = |which| (args.run.clone(), which);
-        let (run, which) = match path.to_str() {
-            Some("best") => of_run(Which::Best),
-            Some("last") => of_run(Which::Last),
+        let of_run = |selector| (args.run.clone(), selector);
+        let (run, selector) = match path.to_str() {
+            Some("best") => of_run(CheckpointSelector::Best),
+            Some("last") => of_run(CheckpointSelector::Last),
             text => match text.and_then(|text| text.parse().ok()) {
-                Some(epoch) => of_run(Which::Epoch(epoch)),
+                Some(epoch) => of_run(CheckpointSelector::Epoch(epoch)),
                 None => within_run(path)?,
             },
         };
@@ -55,29 +55,29 @@ impl Checkpoint {
             let because = "that is where --checkpoint leads";
             return Err(given.refusal("run", run.display(), because).into());
         }
-        Self::of_run(&run, which, args, given, device)
+        Self::of_run(&run, selector, args, given, device)
     }
 
     fn of_run(
         run: &Path,
-        which: Which,
+        selector: CheckpointSelector,
         args: &Evaluate,
         given: &Given,
         device: &Device,
     ) -> Result<Self, Box<dyn Error>> {
-        let config = config_of_run(run, which)?;
+        let config = config_of_run(run, selector)?;
         let folder = args.test.is_some();
         Asked { flags: &args.model, folder, given, defaults: false }.agrees_with(&config, run)?;
         let because = "the run's model says how many channels its images have";
         given.refuse(&[Idle { when: true, flags: &["grayscale"], because }])?;
         let images = of_run(run, &config, args.test.as_deref())?;
         given.refuse(&images.idle())?;
-        let (model, epoch) = load_checkpoint(config.try_init(device)?, run, which)?;
+        let (model, epoch) = load_checkpoint(config.try_init(device)?, run, selector)?;
         let normalization = model.normalize.config()?;
         args.output.say(format_args!("{}: normalization: {normalization}", run.display()))?;
         let name = format!("{} (epoch {epoch})", run.display());
         let CheckpointInfo { classes, history, run: configuration, .. } =
-            checkpoint_info(run, Which::Epoch(epoch))?;
+            checkpoint_info(run, CheckpointSelector::Epoch(epoch))?;
         let test = images.test(&args.source, Some((&config, &classes)))?;
         same_classes(&test, &classes, &name)?;
         Ok(Self {
@@ -141,11 +141,11 @@ fn silent(config: &ResNetConfig) -> bool {
 }
 
 /// The run, and the epoch, that a path such as `runs/cni/checkpoints/epoch-8/model.bpk` leads into.
-fn within_run(path: &Path) -> Result<(PathBuf, Which), Box<dyn Error>> {
-    let of_epoch = |folder: &Path| -> Option<(PathBuf, Which)> {
+fn within_run(path: &Path) -> Result<(PathBuf, CheckpointSelector), Box<dyn Error>> {
+    let of_epoch = |folder: &Path| -> Option<(PathBuf, CheckpointSelector)> {
         let epoch = folder.file_name()?.to_str()?.strip_prefix("epoch-")?.parse().ok()?;
         let run = folder.parent()?.parent().filter(|run| !run.as_os_str().is_empty())?;
-        Some((run.to_path_buf(), Which::Epoch(epoch)))
+        Some((run.to_path_buf(), CheckpointSelector::Epoch(epoch)))
     };
     // A relative path can begin below the run's folder.
     let whole = std::path::absolute(path)?;

@@ -1,10 +1,9 @@
 //! What computes: devices and precision.
 
 use burn::tensor::Device;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use cni_burn::device::{self, DeviceError};
 use cni_burn::prelude::Precision;
-use cni_burn::training::Parallel;
 
 /// The flags of what computes.
 #[derive(Args)]
@@ -37,26 +36,6 @@ impl Compute {
     /// The first `count` devices of the backend.
     pub fn devices(&self, count: usize) -> Result<Vec<Device>, String> {
         device::devices(&self.device, count).map_err(flag)
-    }
-}
-
-/// How several devices share the batches.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Sharing {
-    /// One model, gradients summed on the first device; any backend.
-    Multi,
-    /// A model on each device, gradients summed by NCCL; CUDA only, untested.
-    #[cfg(feature = "experimental-ddp")]
-    Ddp,
-}
-
-impl From<Sharing> for Parallel {
-    fn from(sharing: Sharing) -> Self {
-        match sharing {
-            Sharing::Multi => Self::Multi,
-            #[cfg(feature = "experimental-ddp")]
-            Sharing::Ddp => Self::Ddp,
-        }
     }
 }
 

@@ -57,15 +57,14 @@ pub fn data_card(data: &ImageData) -> Result<DataCard, DataError> {
 pub fn epochs(history: Vec<EpochRow>) -> Vec<Epoch> {
     let named = |set: &str, scores: Scores| {
         let all = [("loss", scores.loss), ("clean", scores.clean), ("robust", scores.robust)];
-        all.map(|(name, value)| value.map(|value| (format!("{set} {name}"), value)))
+        let all = all.map(|(name, value)| value.map(|value| (name.to_string(), value)));
+        let all = all.into_iter().flatten().chain(scores.more);
+        all.map(|(name, value)| (format!("{set} {name}"), value)).collect::<Vec<_>>()
     };
     let epoch = |row: EpochRow| Epoch {
         epoch: row.epoch,
         scores: BTreeMap::from_iter(
-            [named("train", row.train), named("validation", row.validation)]
-                .into_iter()
-                .flatten()
-                .flatten(),
+            [named("train", row.train), named("validation", row.validation)].concat(),
         ),
         noise: row.watched,
     };
@@ -79,11 +78,17 @@ mod tests {
     #[test]
     fn an_epoch_has_the_scores_that_were_measured_by_set_and_name() {
         let train = Scores { loss: Some(0.5), clean: Some(0.75), ..Scores::default() };
-        let validation = Scores { robust: Some(0.25), draws: Some(5), ..Scores::default() };
+        let more = BTreeMap::from([("margin".to_string(), 1.5)]);
+        let validation = Scores { robust: Some(0.25), draws: Some(5), more, ..Scores::default() };
         let watched = BTreeMap::from([("fc".to_string(), 0.1)]);
         let row = EpochRow { epoch: 3, train, validation, watched: watched.clone() };
         let [epoch] = &epochs(vec![row])[..] else { panic!("one row, one epoch") };
-        let scores = [("train clean", 0.75), ("train loss", 0.5), ("validation robust", 0.25)];
+        let scores = [
+            ("train clean", 0.75),
+            ("train loss", 0.5),
+            ("validation margin", 1.5),
+            ("validation robust", 0.25),
+        ];
         assert_eq!(epoch.epoch, 3);
         assert_eq!(epoch.scores, scores.map(|(name, value)| (name.to_string(), value)).into());
         assert_eq!(epoch.noise, watched);

@@ -96,7 +96,7 @@ pub mod prelude {
     #[cfg(feature = "report")]
     pub use cni_report::Report;
 
-    pub use cni_training::{Objective, Schedule, Sgd, Start, Trainer, TrainingConfig};
+    pub use cni_training::{Objective, Schedule, Sgd, Trainer, TrainingConfig};
 }
 
 /// Compiles the code of the README.

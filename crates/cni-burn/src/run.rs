@@ -1,48 +1,37 @@
 //! A run's model from its folder alone.
 
 use burn::tensor::Device;
-use cni_layers::NoiseError;
 use cni_layers::models::{ResNet, ResNetConfig};
-use cni_training::{
-    CheckpointFault, CheckpointInfo, TrainingError, Which, checkpoint_info, load_checkpoint,
-};
+use cni_training::{CheckpointFault, CheckpointSelector, Run, TrainingError, checkpoint_info};
 use serde_json::Value;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A model that a run has trained, and what is known of it.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// The model with the weights of the checkpoint, on the device that was asked for. Its first
-    /// layer normalizes the images, and its noise is on.
-    pub model: ResNet,
-    /// The configuration that it was built from: architecture, normalization and noise.
-    pub config: ResNetConfig,
-    /// The epoch of the checkpoint, the classes, the history and the configuration of the training.
-    pub info: CheckpointInfo,
-}
+/// The run of a ResNet: its model, whose first layer normalizes the images and whose noise is on,
+/// the configuration that the model was built from, and the training.
+pub type ResNetRun = Run<ResNet, ResNetConfig>;
 
 /// The reason why the model of a run cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A checkpoint that is missing or damaged, or is of another model than it says.
+    /// A checkpoint that is missing or damaged, or is not of the model that it names.
     #[error(transparent)]
     Checkpoint(#[from] TrainingError),
     /// A file that cannot be read.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Io {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A description of a model that is no [`ResNetConfig`].
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Config {
         /// The run, or the file in it.
         path: PathBuf,
-        /// What was found, and what was wanted.
-        source: serde_json::Error,
+        /// The place in the description, and what was wanted there.
+        reason: serde_json::Error,
     },
     /// A run whose trainer was not told what its model is.
     #[error(
@@ -64,9 +53,6 @@ pub enum RunError {
         /// The flags.
         flags: Value,
     },
-    /// A configuration from which no model can be built.
-    #[error(transparent)]
-    Model(#[from] NoiseError),
 }
 
 /// The best model of a run: the weights of the epoch that did best on the validation set.
@@ -74,7 +60,7 @@ pub enum RunError {
 /// The folder is enough. It has what the trainer was told of the model by
 /// [`Trainer::with_model_config`](cni_training::Trainer::with_model_config), which must be a
 /// [`ResNetConfig`]; for a model of another type use
-/// [`load_checkpoint`](cni_training::load_checkpoint).
+/// [`load_run`](cni_training::load_run) of `cni-training`.
 ///
 /// ```
 /// # use burn::tensor::Device;
@@ -84,21 +70,20 @@ pub enum RunError {
 /// # let folder = tempfile::tempdir()?;
 /// # let key = Key::new(1);
 /// # let (train, validation) = digits(Split::Train).take(60).split_validation(20, key)?;
-/// let noise = ModelNoise::pni(Granularity::Layer);
 /// let config = ResNetConfig::cifar(8, 10)
 ///     .with_width(0.25)
 ///     .with_images([8, 8], NormalizeConfig::centered(1))
-///     .with_noise(noise);
+///     .with_noise(ModelNoise::pni(Granularity::Layer));
 /// let model = keyed_init(config.init(&device), key);
-/// let trainer = Trainer::new(TrainingConfig::new(1, Objective::clean()), &folder)?;
-/// let trained = trainer
+/// let trained = Trainer::new(TrainingConfig::new(1, Objective::clean()), &folder)?
+///     .with_validation(validation)
 ///     .with_model_config(&config)?
-///     .run(model, ResNet::forward, train, validation, &device, Start::Fresh)?;
+///     .run(model, ResNet::forward, train)?;
 ///
 /// // Later, in another program:
 /// let run = load_run(&folder, &device)?;
-/// assert_eq!(run.config, config);
-/// assert_eq!(run.info.classes.len(), 10);
+/// assert_eq!(run.model_config, config);
+/// assert_eq!(run.training_config()?.epochs, 1);
 /// assert_eq!(ModelCard::fingerprint_of(&run.model), ModelCard::fingerprint_of(&trained.model));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -106,21 +91,23 @@ pub enum RunError {
 /// # Errors
 ///
 /// [`RunError`] if there is no whole checkpoint, or it does not say what its model is.
-pub fn load_run(run: impl AsRef<Path>, device: &Device) -> Result<Run, RunError> {
-    load_run_checkpoint(run, Which::Best, device)
+pub fn load_run(run: impl AsRef<Path>, device: &Device) -> Result<ResNetRun, RunError> {
+    load_run_checkpoint(run, CheckpointSelector::Best, device)
 }
 
-/// The model of any checkpoint of a run. Like [`load_run`] for the rest.
+/// The model of any checkpoint of a run. Like [`load_run`] otherwise.
 pub fn load_run_checkpoint(
     run: impl AsRef<Path>,
-    which: Which,
+    selector: CheckpointSelector,
     device: &Device,
-) -> Result<Run, RunError> {
+) -> Result<ResNetRun, RunError> {
     let run = run.as_ref();
-    let info = checkpoint_info(run, which)?;
-    let config = read(run, run, info.model_config.clone())?;
-    let (model, _) = load_checkpoint(config.try_init(device)?, run, Which::Epoch(info.epoch))?;
-    Ok(Run { model, config, info })
+    let info = checkpoint_info(run, selector)?;
+    // Says what is wrong with a description, if something is.
+    read(run, run, info.model_config)?;
+    let selector = CheckpointSelector::Epoch(info.epoch);
+    let build = |config: &ResNetConfig, device: &Device| config.try_init(device);
+    Ok(cni_training::load_run(run, selector, device, build)?)
 }
 
 /// The configuration of a run's model: from a checkpoint, whose checksum is over it too, or from
@@ -129,21 +116,24 @@ pub fn load_run_checkpoint(
 /// # Errors
 ///
 /// [`RunError`], as for [`load_run`].
-pub fn run_config(run: impl AsRef<Path>, which: Which) -> Result<ResNetConfig, RunError> {
+pub fn run_config(
+    run: impl AsRef<Path>,
+    selector: CheckpointSelector,
+) -> Result<ResNetConfig, RunError> {
     let run = run.as_ref();
     let absent = |error: &TrainingError| {
         matches!(error, TrainingError::Checkpoint { fault: CheckpointFault::Absent(_), .. })
     };
-    match checkpoint_info(run, which) {
+    match checkpoint_info(run, selector) {
         Ok(info) => return read(run, run, info.model_config),
         Err(error) if !absent(&error) => return Err(error.into()),
         Err(_) => {}
     }
     let path = run.join("model.json");
     let bytes =
-        std::fs::read(&path).map_err(|source| RunError::Io { path: path.clone(), source })?;
+        std::fs::read(&path).map_err(|reason| RunError::Io { path: path.clone(), reason })?;
     let value = serde_json::from_slice(&bytes)
-        .map_err(|source| RunError::Config { path: path.clone(), source })?;
+        .map_err(|reason| RunError::Config { path: path.clone(), reason })?;
     read(run, &path, Some(value))
 }
 
@@ -157,5 +147,46 @@ fn read(run: &Path, path: &Path, description: Option<Value>) -> Result<ResNetCon
         return Err(RunError::Flags { run: run.to_path_buf(), flags: description });
     }
     serde_json::from_value(description)
-        .map_err(|source| RunError::Config { path: path.to_path_buf(), source })
+        .map_err(|reason| RunError::Config { path: path.to_path_buf(), reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The error for a run without checkpoints and with this text as its `model.json`.
+    fn refused(text: &str) -> RunError {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model.json"), text).unwrap();
+        run_config(&folder, CheckpointSelector::Best).unwrap_err()
+    }
+
+    #[test]
+    fn a_description_is_a_configuration_or_is_refused_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = ResNetConfig::cifar(20, 10);
+        let text = serde_json::to_string(&config).unwrap();
+        std::fs::write(folder.path().join("model.json"), &text).unwrap();
+        assert_eq!(run_config(&folder, CheckpointSelector::Last).unwrap(), config);
+
+        let error = refused(&text.replace("\"width\"", "\"widht\""));
+        assert!(matches!(error, RunError::Config { .. }), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("model.json: unknown field `widht`"), "{error}");
+        assert!(matches!(refused("{"), RunError::Config { .. }));
+        let flags = json!({ "dataset": "digits", "family": "cifar", "depth": 8 });
+        let error = refused(&flags.to_string());
+        assert!(error.to_string().contains("train it again with `cni train`"), "{error}");
+        assert!(matches!(error, RunError::Flags { flags: found, .. } if found == flags));
+    }
+
+    #[test]
+    fn a_folder_without_a_run_is_refused_by_the_file_that_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = run_config(&folder, CheckpointSelector::Best).unwrap_err();
+        assert!(matches!(&error, RunError::Io { path, .. } if path.ends_with("model.json")));
+        let error = load_run(&folder, &Device::flex()).unwrap_err();
+        assert!(matches!(error, RunError::Checkpoint(_)), "{error}");
+    }
 }

@@ -1,113 +1,263 @@
-use crate::{Objective, Schedule, Sgd, TrainingError};
+use crate::objectives::{read_attack, write_attack};
+use crate::updates::{By, Optimizer, ParameterGroup, Schedule, Sgd, Update};
+use crate::{Average, EarlyStopping, Gradient, Objective, TrainingError};
 use cni_attacks::Attack;
 use cni_data::Augment;
 use cni_noise::Key;
 use cni_ops::Precision;
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
-/// Everything a run is a function of, besides the model and the data.
-#[derive(Clone)]
+/// The configuration of a run: everything that it is a function of, besides the model and the data.
+///
+/// It is a value that is written and read back, so a recipe is a file. A run writes it to
+/// `config.json`. An absent field has the default of [`new`](Self::new); `epochs` and `objective`
+/// must be there, and an unknown field is refused.
+///
+/// ```
+/// use cni_training::TrainingConfig;
+/// let recipe = r#"{
+///     "epochs": 30,
+///     "objective": {
+///         "objective": "madry",
+///         "attack": { "attack": "pgd", "threat": { "norm": "linf", "epsilon": 0.03 }, "steps": 2 }
+///     },
+///     "optimizer": { "optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4 },
+///     "schedule": { "cosine": { "lr": 0.1, "min_lr": 0.0, "by": "step" } }
+/// }"#;
+/// let config: TrainingConfig = serde_json::from_str(recipe)?;
+/// assert_eq!(config.batch_size, 128);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
     /// Number of epochs.
     pub epochs: usize,
     /// Examples of a batch.
+    #[serde(default = "defaults::batch_size")]
     pub batch_size: usize,
+    /// Parts of each batch that are trained on one after the other, to save memory. The gradient is
+    /// that of the whole batch, so that a model that looks at each example alone trains as with one
+    /// part, up to rounding. Batch norm sees the parts.
+    #[serde(default = "defaults::one")]
+    pub accumulation: usize,
     /// What a step minimises.
     pub objective: Objective,
+    /// How its loss becomes a gradient.
+    #[serde(default)]
+    pub gradient: Gradient,
+    /// The largest norm of the gradient over all parameters together, as `clip_grad_norm_`.
+    #[serde(default)]
+    pub max_grad_norm: Option<f64>,
     /// The optimizer.
-    pub optimizer: Sgd,
+    #[serde(default = "defaults::optimizer")]
+    pub optimizer: Optimizer,
+    /// Groups of parameters with settings of their own.
+    #[serde(default)]
+    pub groups: Vec<ParameterGroup>,
     /// The learning rate.
+    #[serde(default = "defaults::schedule")]
     pub schedule: Schedule,
+    /// What follows the optimizer, in this order.
+    #[serde(default)]
+    pub updates: Vec<Update>,
+    /// The average of the weights, if any: it is what the run validates and returns.
+    #[serde(default)]
+    pub average: Option<Average>,
     /// How training images are augmented.
+    #[serde(default)]
     pub augment: Augment,
     /// The attack that measures robust accuracy on the validation set after every epoch.
+    #[serde(default, serialize_with = "write_optional", deserialize_with = "read_optional")]
     pub validation_attack: Option<Arc<dyn Attack>>,
     /// Draws of the model's noise that each validation example is judged by, the same in every
     /// epoch: the best checkpoint is chosen by the mean over them. A model without noise is judged
     /// once.
+    #[serde(default = "defaults::validation_draws")]
     pub validation_draws: usize,
+    /// When a run ends before its last epoch, if ever.
+    #[serde(default)]
+    pub early_stopping: Option<EarlyStopping>,
     /// The element type in which convolutions and linear layers multiply, in attacks and in
     /// training alike; validation judges what the attack has found in full precision. It reaches
     /// the layers of this library and models built on them; parameters, gradients and all else stay
     /// in full precision.
+    #[serde(default = "defaults::precision")]
     pub precision: Precision,
     /// The key of data order, augmentation, attacks and noise.
+    #[serde(default = "defaults::key")]
     pub key: Key,
     /// How many of the last checkpoints to keep; the best stays in any case.
-    pub keep: usize,
+    #[serde(default = "defaults::keep_last")]
+    pub keep_last: usize,
+}
+
+/// The defaults of a configuration.
+mod defaults {
+    use super::{Key, Optimizer, Precision, Schedule, Sgd};
+
+    pub fn batch_size() -> usize {
+        128
+    }
+    pub fn one() -> usize {
+        1
+    }
+    pub fn optimizer() -> Optimizer {
+        Sgd { momentum: 0.9, nesterov: true, weight_decay: 5e-4, ..Sgd::default() }.into()
+    }
+    pub fn schedule() -> Schedule {
+        Schedule::cosine(0.1)
+    }
+    pub fn validation_draws() -> usize {
+        5
+    }
+    pub fn precision() -> Precision {
+        Precision::Full
+    }
+    pub fn key() -> Key {
+        Key::new(0)
+    }
+    pub fn keep_last() -> usize {
+        2
+    }
 }
 
 impl TrainingConfig {
     /// Batches of 128, SGD with Nesterov momentum 0.9 and weight decay 5e-4 except on noise, a
     /// cosine from 0.1, no augmentation, no attack on the validation set, and 5 draws there of the
     /// noise that a model may have.
-    pub fn new(epochs: usize, objective: Objective) -> Self {
-        let optimizer = Sgd { momentum: 0.9, nesterov: true, weight_decay: 5e-4, ..Sgd::default() };
+    pub fn new(epochs: usize, objective: impl Into<Objective>) -> Self {
         Self {
             epochs,
-            batch_size: 128,
-            objective,
-            optimizer,
-            schedule: Schedule::cosine(0.1),
+            batch_size: defaults::batch_size(),
+            accumulation: defaults::one(),
+            objective: objective.into(),
+            gradient: Gradient::backward(),
+            max_grad_norm: None,
+            optimizer: defaults::optimizer(),
+            groups: Vec::new(),
+            schedule: defaults::schedule(),
+            updates: Vec::new(),
+            average: None,
             augment: Augment::default(),
             validation_attack: None,
-            validation_draws: 5,
-            precision: Precision::Full,
-            key: Key::new(0),
-            keep: 2,
+            validation_draws: defaults::validation_draws(),
+            early_stopping: None,
+            precision: defaults::precision(),
+            key: defaults::key(),
+            keep_last: defaults::keep_last(),
         }
     }
 
     /// The recipe of CNI's code: batches of 256, 400 epochs, rate 0.1 divided by ten after 100, 200
     /// and 300, weight decay 1e-4 on everything, gradients clipped to the norm 0.05 when training
     /// is adversarial, crops and flips.
-    pub fn cni(objective: Objective) -> Self {
-        let clip = objective.attack().map(|_| 0.05);
+    pub fn cni(objective: impl Into<Objective>) -> Self {
+        let objective = objective.into();
         Self {
             batch_size: 256,
-            optimizer: Sgd { clip, ..Sgd::cni() },
-            schedule: Schedule::multi_step(0.1, &[100, 200, 300]),
+            max_grad_norm: objective.attack().map(|_| 0.05),
+            optimizer: Sgd::cni().into(),
+            schedule: Schedule::multi_step(0.1, &[100, 200, 300]).by(By::Epoch),
             augment: Augment::cifar(),
-            objective,
-            ..Self::new(400, Objective::clean())
+            ..Self::new(400, objective)
         }
     }
 
-    pub(crate) fn validation_attack(&self) -> Option<&dyn Attack> {
-        self.validation_attack.as_deref()
+    /// The configuration in a JSON file.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Checkpoint`] for a file that cannot be read or is no configuration.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, TrainingError> {
+        let path = path.as_ref();
+        let text = std::fs::read(path).map_err(|error| TrainingError::io(path, error))?;
+        serde_json::from_slice(&text).map_err(|error| TrainingError::config(path, "config", error))
+    }
+
+    /// Writes the configuration to a JSON file.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Checkpoint`] for a file that cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), TrainingError> {
+        let path = path.as_ref();
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| TrainingError::config(path, "config", error))?;
+        std::fs::write(path, text).map_err(|error| TrainingError::io(path, error))
     }
 
     pub(crate) fn check(&self) -> Result<(), TrainingError> {
         for (field, got) in [
             ("epochs", self.epochs),
             ("batch_size", self.batch_size),
+            ("accumulation", self.accumulation),
             ("validation_draws", self.validation_draws),
-            ("keep", self.keep),
+            ("keep_last", self.keep_last),
         ] {
             if got == 0 {
                 return Err(TrainingError::setting(field, 0, "at least 1"));
             }
         }
+        if let Some(max) = self.max_grad_norm
+            && !(max.is_finite() && max > 0.0)
+        {
+            return Err(TrainingError::setting("max_grad_norm", max, "a finite number above 0"));
+        }
+        if self.accumulation > 1 && !self.gradient.is_additive() {
+            let got = format!("{} with the {}", self.accumulation, self.gradient.label());
+            let wanted = "1, or a gradient rule that is additive";
+            return Err(TrainingError::setting("accumulation", got, wanted));
+        }
         self.optimizer.check()?;
+        self.groups.iter().try_for_each(ParameterGroup::check)?;
         self.objective.check(self.epochs)?;
+        self.gradient.check()?;
+        self.updates.iter().try_for_each(Update::check)?;
+        self.average.iter().try_for_each(|average| average.check(self.epochs))?;
+        self.early_stopping.iter().try_for_each(EarlyStopping::check)?;
         self.schedule.check()
     }
 
     /// What two runs must share for one to continue the other. How many checkpoints are kept does
     /// not matter.
-    pub(crate) fn spec(&self) -> Value {
-        json!({
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "objective": self.objective.spec(),
-            "optimizer": self.optimizer,
-            "schedule": self.schedule,
-            "augment": self.augment,
-            "validation_attack": self.validation_attack.as_ref().map(|attack| attack.spec()),
-            "validation_draws": self.validation_draws,
-            "precision": self.precision,
-            "key": self.key,
-        })
+    ///
+    /// # Errors
+    ///
+    /// A configuration without a JSON form.
+    pub(crate) fn spec(&self) -> Result<Value, TrainingError> {
+        let mut spec = serde_json::to_value(self)
+            .map_err(|error| TrainingError::setting("config", error, "values with a JSON form"))?;
+        if let Some(fields) = spec.as_object_mut() {
+            fields.remove("keep_last");
+        }
+        Ok(spec)
     }
+}
+
+impl fmt::Debug for TrainingConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TrainingConfig({})", serde_json::to_value(self).unwrap_or_default())
+    }
+}
+
+fn write_optional<S: Serializer>(
+    attack: &Option<Arc<dyn Attack>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match attack {
+        Some(attack) => write_attack(attack, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn read_optional<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Arc<dyn Attack>>, D::Error> {
+    let value = Option::<Value>::deserialize(deserializer)?;
+    value.map(|value| read_attack(value).map_err(serde::de::Error::custom)).transpose()
 }

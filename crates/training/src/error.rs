@@ -34,6 +34,19 @@ pub enum TrainingError {
         path = .0.display()
     )]
     Locked(PathBuf),
+    /// A run of an older version, which describes its runs otherwise.
+    #[error(
+        "{path}: was begun by version {version} of this crate, which describes its runs otherwise: \
+         finish the run with that version, or begin a new one in another folder; load_checkpoint \
+         still reads the weights",
+        path = path.display()
+    )]
+    OldRun {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The version that wrote it.
+        version: String,
+    },
     /// A run that resumes another than its own.
     #[error("{path}: belongs to another run; different: {different}", path = path.display())]
     OtherRun {
@@ -99,6 +112,17 @@ pub enum CheckpointFault {
     /// There is no such checkpoint.
     #[error("{0}")]
     Absent(String),
+    /// A configuration in it cannot be read back, or is not there.
+    #[error("{what}: {reason}")]
+    Config {
+        /// Which configuration.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The model could not be built from its configuration.
+    #[error("the model cannot be built from its configuration: {0}")]
+    Build(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Why a run stopped before its last epoch.
@@ -107,6 +131,9 @@ pub enum StopReason {
     /// An attack failed.
     #[error("{0}")]
     Attack(AttackError),
+    /// A custom objective or rule failed, or broke its contract.
+    #[error("{0}")]
+    Step(StepError),
     /// A number is NaN or infinite.
     #[error("{what} is {value}")]
     NotFinite {
@@ -131,6 +158,55 @@ pub enum StopReason {
     Interrupted(String),
 }
 
+/// Why a training step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// An attack failed.
+    #[error(transparent)]
+    Attack(#[from] AttackError),
+    /// An objective or rule returned something else than its contract says.
+    #[error("{of}: {what}: got {got}, wanted {wanted}")]
+    Contract {
+        /// The objective or rule, such as `objective label_smoothing`.
+        of: String,
+        /// The value, such as `loss` or `gradient of hidden.weight`.
+        what: String,
+        /// What was returned.
+        got: String,
+        /// What should have been returned.
+        wanted: String,
+    },
+    /// A custom objective or rule reports an error of its own.
+    #[error(transparent)]
+    Custom(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StepError {
+    /// An error of a custom objective or rule.
+    pub fn custom(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Custom(error.into())
+    }
+
+    pub(crate) fn contract(
+        of: &str,
+        what: impl ToString,
+        got: impl ToString,
+        wanted: impl ToString,
+    ) -> Self {
+        let (what, got, wanted) = (what.to_string(), got.to_string(), wanted.to_string());
+        Self::Contract { of: of.to_string(), what, got, wanted }
+    }
+}
+
+impl From<StepError> for StopReason {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Attack(error) => Self::Attack(error),
+            error => Self::Step(error),
+        }
+    }
+}
+
 /// How to go on without the checkpoint that a damaged file is of.
 fn way_on(path: &Path, before: Option<&Path>) -> String {
     let folder = path.parent().unwrap_or(path).display();
@@ -150,6 +226,11 @@ impl TrainingError {
 
     pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
         Self::checkpoint(path, CheckpointFault::Io(error))
+    }
+
+    pub(crate) fn config(path: &Path, what: &'static str, reason: impl ToString) -> Self {
+        let reason = reason.to_string();
+        Self::checkpoint(path, CheckpointFault::Config { what, reason })
     }
 
     pub(crate) fn absent(path: &Path, what: impl ToString) -> Self {

@@ -1,7 +1,5 @@
 //! The metrics of past epochs.
 
-use crate::metrics::NAMES;
-use crate::watch::Watched;
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
 use burn::train::metric::{MetricDefinition, MetricId, MetricName, NumericEntry};
@@ -9,9 +7,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Loss and accuracies of one pass over a set; accuracies are fractions. Absent is what was not
-/// measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The metrics that every run has: loss, accuracy on clean and on adversarial images.
+pub(crate) const LOSS: &str = "Loss";
+pub(crate) const CLEAN: &str = "Clean";
+pub(crate) const ROBUST: &str = "Robust";
+
+/// Numbers of a model by name.
+pub(crate) type Watched = BTreeMap<String, f64>;
+
+/// Loss and accuracies of one pass over a set; accuracies are fractions. `None` if not measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// Mean loss: of the objective in training, cross-entropy on clean images in validation.
     pub loss: Option<f64>,
@@ -23,6 +28,35 @@ pub struct Scores {
     /// over. Only in validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draws: Option<usize>,
+    /// Other scores by name: those of a custom objective in training, those of
+    /// [`Trainer::with_metric`](crate::Trainer::with_metric) in validation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<String, f64>,
+}
+
+impl Scores {
+    /// Keeps the value of a metric. One that is not finite counts as not measured.
+    pub(crate) fn set(&mut self, name: &str, value: f64) {
+        let finite = value.is_finite().then_some(value);
+        match name {
+            LOSS => self.loss = finite,
+            CLEAN => self.clean = finite,
+            ROBUST => self.robust = finite,
+            name => match finite {
+                Some(value) => drop(self.more.insert(name.to_string(), value)),
+                None => drop(self.more.remove(name)),
+            },
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<f64> {
+        match name {
+            LOSS => self.loss,
+            CLEAN => self.clean,
+            ROBUST => self.robust,
+            name => self.more.get(name).copied(),
+        }
+    }
 }
 
 /// One epoch, counted from 1 as in the names of checkpoints.
@@ -34,8 +68,8 @@ pub struct EpochRow {
     pub train: Scores,
     /// On the validation set after the epoch.
     pub validation: Scores,
-    /// What [`Trainer::with_watch`](crate::Trainer::with_watch) read off the model after the epoch,
-    /// by name. Absent is what was not finite.
+    /// The numbers that [`Trainer::with_watch`](crate::Trainer::with_watch) read off the model
+    /// after the epoch, by name. Those that were not finite are left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub watched: BTreeMap<String, f64>,
 }
@@ -64,12 +98,12 @@ impl History {
         self.up_to(usize::MAX)
     }
 
-    /// Adds what the metrics of an epoch do not say: the draws that validation judged by, and what
-    /// was watched.
-    pub fn complete(&self, epoch: usize, draws: usize, watched: Watched) {
+    /// Adds to the row of an epoch what its metrics do not say: the draws that validation judged
+    /// by, if there was a validation, and the numbers that were watched.
+    pub fn complete(&self, epoch: usize, draws: Option<usize>, watched: Watched) {
         let mut rows = self.lock();
         let row = row(&mut rows, epoch);
-        row.validation.draws = Some(draws);
+        row.validation.draws = draws;
         row.watched = watched;
     }
 
@@ -78,9 +112,13 @@ impl History {
     }
 }
 
-/// The epoch with the best validation score, robust before clean accuracy; of equals the first.
+/// The validation score by which epochs are compared: robust before clean accuracy.
+pub(crate) fn score(row: &EpochRow) -> Option<f64> {
+    row.validation.robust.or(row.validation.clean)
+}
+
+/// The epoch with the best validation score; of equals the first.
 pub(crate) fn best(rows: &[EpochRow]) -> Option<usize> {
-    let score = |row: &EpochRow| row.validation.robust.or(row.validation.clean);
     let scored = rows.iter().filter_map(|row| Some((row.epoch, score(row)?)));
     scored
         .fold(None, |best: Option<(usize, f64)>, (epoch, score)| match best {
@@ -94,15 +132,10 @@ fn row(rows: &mut BTreeMap<usize, EpochRow>, epoch: usize) -> &mut EpochRow {
     rows.entry(epoch).or_insert(EpochRow { epoch, ..EpochRow::default() })
 }
 
-fn field<'a>(row: &'a mut EpochRow, split: &Split, name: &str) -> Option<&'a mut Option<f64>> {
-    let scores = match split {
+fn scores<'a>(row: &'a mut EpochRow, split: &Split) -> &'a mut Scores {
+    match split {
         Split::Train => &mut row.train,
         _ => &mut row.validation,
-    };
-    match NAMES.iter().position(|known| *known == name)? {
-        0 => Some(&mut scores.loss),
-        1 => Some(&mut scores.clean),
-        _ => Some(&mut scores.robust),
     }
 }
 
@@ -116,9 +149,7 @@ impl MetricLogger for History {
                 continue;
             };
             let mut rows = self.lock();
-            if let Some(field) = field(row(&mut rows, epoch), split, name) {
-                *field = value.is_finite().then_some(value);
-            }
+            scores(row(&mut rows, epoch), split).set(name, value);
         }
     }
 
@@ -128,7 +159,7 @@ impl MetricLogger for History {
         epoch: usize,
         split: &Split,
     ) -> Result<Vec<NumericEntry>, String> {
-        let value = self.lock().get_mut(&epoch).and_then(|row| *field(row, split, name)?);
+        let value = self.lock().get_mut(&epoch).and_then(|row| scores(row, split).get(name));
         Ok(value.map(NumericEntry::Final).into_iter().collect())
     }
 

@@ -10,64 +10,79 @@
 //! use cni_attacks::{Pgd, Threat};
 //! use cni_noise::Key;
 //! use cni_data::{Split, digits};
-//! use cni_training::{Objective, Start, Trainer, TrainingConfig};
+//! use cni_training::{Objective, Trainer, TrainingConfig};
 //!
 //! let device = Device::flex().autodiff();
 //! let model = LinearConfig::new(64, 10).init(&device);
 //! let forward = |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3));
 //! let (train, validation) = digits(Split::Train).split_validation(200, Key::new(1))?;
-//! let objective = Objective::adversarial(Pgd::training(Threat::linf(0.1)?));
-//! let config = TrainingConfig::new(10, objective);
-//! let trained = Trainer::new(config, "runs/linear")?
-//!     .run(model, forward, train, validation, &device, Start::Fresh)?;
-//! println!("best epoch: {}", trained.best);
+//! let objective = Objective::half_and_half(Pgd::training(Threat::linf(0.1)?));
+//! let trained = Trainer::new(TrainingConfig::new(10, objective), "runs/linear")?
+//!     .with_validation(validation)
+//!     .run(model, forward, train)?;
+//! println!("best epoch: {}", trained.best_epoch);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`Objective`], [`Adversarial`]: what a step minimises;
-//! - [`Sgd`], [`Schedule`], [`clip_by_norm`]: PyTorch's SGD, learning rates by step or epoch,
-//!   clipping by the global norm;
-//! - [`Progress`], [`Bar`]: how a run is shown;
+//! A step has five slots, and a method is a value in one of them:
+//!
+//! | slot | value | custom | answers |
+//! | --- | --- | --- | --- |
+//! | sampler | of `cni-data` | | which examples are in a batch |
+//! | objective | [`Objective`] | [`ObjectiveRule`] | the loss of each example |
+//! | gradient | [`Gradient`] | [`GradientRule`] | how a loss becomes a gradient |
+//! | update | [`Optimizer`], [`Schedule`], [`Update`] | [`UpdateRule`] | the step, and what follows |
+//! | average | [`Average`] | [`AverageRule`] | the model that is judged and kept |
+//!
+//! Beside them:
+//!
+//! - [`TrainingConfig`]: all of a run, as a value that is saved and loaded;
 //! - [`Trainer`]: the run, with checkpoints, exact resume, progress and a history of its epochs,
 //!   [`EpochRow`];
-//! - [`load_checkpoint`], [`checkpoint_info`]: a run's model, and what is known of it;
-//! - [`Devices`]: one device or several, and what [`Parallel`] training on them is and is not.
+//! - [`load_run`], [`load_checkpoint`], [`checkpoint_info`]: a run's model, and what is known of it;
+//! - [`Progress`], [`Bar`]: how a run is shown;
+//! - [`Devices`]: one device or several, and what [`Parallel`] training on them is and is not;
+//! - [`Step`], [`Schedule::scheduler`], [`clip_by_norm`]: the parts for a custom loop or for Burn's
+//!   `Learner`.
 
+mod averages;
 mod bar;
 mod checkpoint;
 mod config;
 mod devices;
+mod early_stopping;
 mod error;
-mod finite;
+mod gradients;
 mod history;
-mod identity;
-mod metrics;
-mod objective;
-mod optimizer;
-mod probe;
-mod progress;
-mod replica;
-mod restore;
-mod schedule;
-mod shelf;
-mod start;
+mod objectives;
+mod parameters;
+mod slots;
+mod state;
+mod step;
 mod stop;
-mod trainee;
 mod trainer;
-mod watch;
+mod updates;
 
+pub use averages::{Average, AverageRule, Ema};
 pub use bar::Bar;
+pub use checkpoint::{
+    CheckpointInfo, CheckpointSelector, Run, checkpoint_info, load_checkpoint, load_run,
+};
 pub use config::TrainingConfig;
 pub use devices::{Devices, Parallel};
-pub use error::{CheckpointFault, StopReason, TrainingError};
+pub use early_stopping::EarlyStopping;
+pub use error::{CheckpointFault, StepError, StopReason, TrainingError};
+pub use gradients::{Gradient, GradientRule, clip_by_norm};
 pub use history::{EpochRow, Scores};
-pub use objective::{Adversarial, Labels, Objective};
-pub use optimizer::{Sgd, clip_by_norm};
-pub use progress::Progress;
-pub use restore::{CheckpointInfo, Which, checkpoint_info, load_checkpoint};
-pub use schedule::{By, Schedule};
-pub use start::Start;
-pub use trainer::{Trained, Trainer};
+pub use objectives::{AttackLabels, Clean, HalfAndHalf, Madry, Objective, ObjectiveRule};
+pub use parameters::{Parameter, ParameterValues, parameter_ids};
+pub use state::RuleState;
+pub use step::{Losses, Step, StepGradients, StepInfo};
+pub use trainer::{EndOfEpoch, Progress, Trained, Trainer};
+pub use updates::{
+    By, Clamp, CustomOptimizer, CustomSchedule, Optimizer, ParameterGroup, Schedule, Scheduler,
+    Sgd, Update, UpdateRule,
+};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

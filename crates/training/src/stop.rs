@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// Burn's interrupter alone is not enough: its terminal dashboard forgets the reason when it
 /// closes, and it keeps no more than a text.
 #[derive(Clone, Default)]
-pub(crate) struct Fault {
+pub(crate) struct StopSignal {
     pub interrupter: Interrupter,
     why: Arc<Mutex<Option<StopReason>>>,
 }
 
-impl Fault {
+impl StopSignal {
     /// Asks the run to stop. The first reason is the one that counts.
     pub fn raise(&self, why: StopReason) {
         self.interrupter.stop(Some(&why.to_string()));
@@ -43,8 +43,8 @@ impl Fault {
     }
 }
 
-impl fmt::Debug for Fault {
+impl fmt::Debug for StopSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fault({:?})", *self.lock())
+        write!(f, "StopSignal({:?})", *self.lock())
     }
 }

@@ -16,7 +16,7 @@ use cni_data::{Augment, ImageData, Loader, Split, digits};
 use cni_noise::{Key, Noise, current_examples, layer_key, normal_at, scope};
 use cni_ops::{Precision, autocast};
 use cni_training::{
-    Devices, Objective, Parallel, Progress, Schedule, Sgd, Start, Trained, Trainer, TrainingConfig,
+    Devices, Objective, Parallel, Progress, Schedule, Sgd, Trained, Trainer, TrainingConfig,
     TrainingError,
 };
 use numbers::numbers;
@@ -115,11 +115,12 @@ fn config() -> TrainingConfig {
         batch_size: 64,
         augment: Augment { crop_padding: 1, flip: false },
         // Below the norms of most steps, so that clipping counts.
-        optimizer: Sgd { clip: Some(0.5), ..Sgd::cni() },
+        optimizer: Sgd::cni().into(),
+        max_grad_norm: Some(0.5),
         // Moves with every step: a rate stepped once a device would show.
         schedule: Schedule::one_cycle(0.1),
         key: Key::new(3),
-        ..TrainingConfig::new(3, Objective::adversarial(attack))
+        ..TrainingConfig::new(3, Objective::half_and_half(attack))
     }
 }
 
@@ -129,7 +130,7 @@ fn flex(n: usize) -> Devices {
 
 fn run(net: Net, devices: Devices, config: TrainingConfig) -> Trained<Net> {
     let folder = tempfile::tempdir().unwrap();
-    run_in(folder.path(), net, devices, config, Start::Fresh, Net::forward).unwrap()
+    run_in(folder.path(), net, devices, config, false, Net::forward).unwrap()
 }
 
 fn run_in(
@@ -137,12 +138,16 @@ fn run_in(
     net: Net,
     devices: Devices,
     config: TrainingConfig,
-    start: Start,
+    resume: bool,
     forward: impl Fn(&Net, Tensor<4>) -> Tensor<2> + Send + Sync + 'static,
 ) -> Result<Trained<Net>, TrainingError> {
     let (train, validation) = data();
-    let trainer = Trainer::new(config, folder)?.with_progress(Progress::Quiet);
-    trainer.run(net, forward, train, validation, devices, start)
+    Trainer::new(config, folder)?
+        .with_validation(validation)
+        .with_devices(devices)
+        .with_progress(Progress::Quiet)
+        .resume(resume)
+        .run(net, forward, train)
 }
 
 /// The largest difference between the numbers of two models.
@@ -187,7 +192,7 @@ fn a_frozen_batch_norm_trains_as_on_one_device() {
         net
     };
     // Without a limit that hides how long a gradient is.
-    let config = || TrainingConfig { optimizer: Sgd { clip: None, ..Sgd::cni() }, ..config() };
+    let config = || TrainingConfig { max_grad_norm: None, ..config() };
     let one = run(net(), (&Device::flex()).into(), config());
     let two = run(net(), flex(2), config());
     assert!(distance(&two.model, &one.model) < 1e-5);
@@ -208,8 +213,7 @@ fn running_statistics_are_the_mean_over_the_devices() {
     };
     let plain = |net: &Net, images: Tensor<4>| scope(Noise::Off, || net.forward(images));
     let folder = tempfile::tempdir().unwrap();
-    let start = Start::Fresh;
-    let two = run_in(folder.path(), net.clone(), flex(2), config(), start, plain).unwrap();
+    let two = run_in(folder.path(), net.clone(), flex(2), config(), false, plain).unwrap();
 
     let loader = Loader::training(data().0, 341, Augment::default(), config().key, &Device::flex());
     let batch = loader.unwrap().epoch(0).next().unwrap().unwrap();
@@ -237,7 +241,7 @@ fn four_epochs(
     folder: &Path,
     net: Net,
     devices: usize,
-    start: Start,
+    resume: bool,
     broken: bool,
 ) -> Result<Trained<Net>, TrainingError> {
     let passes = AtomicUsize::new(0);
@@ -249,30 +253,31 @@ fn four_epochs(
         if breaks { logits.mul_scalar(f64::NAN) } else { logits }
     };
     let config = TrainingConfig { epochs: 4, ..config() };
-    run_in(folder, net, flex(devices), config, start, forward)
+    run_in(folder, net, flex(devices), config, resume, forward)
 }
 
 /// Three devices, whose sums depend on their order, and batch norm.
 #[test]
 fn a_stopped_run_resumes_bit_for_bit() {
     let [whole, stopped] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let run = |folder: &Path, start, broken| four_epochs(folder, Net::new(true), 3, start, broken);
-    let expected = run(whole.path(), Start::Fresh, false).unwrap();
-    let error = run(stopped.path(), Start::Fresh, true).unwrap_err();
+    let run =
+        |folder: &Path, resume, broken| four_epochs(folder, Net::new(true), 3, resume, broken);
+    let expected = run(whole.path(), false, false).unwrap();
+    let error = run(stopped.path(), false, true).unwrap_err();
     assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }), "{error}");
-    let resumed = run(stopped.path(), Start::Resume, false).unwrap();
+    let resumed = run(stopped.path(), true, false).unwrap();
     assert_eq!(numbers(&resumed.model), numbers(&expected.model));
     assert_eq!(resumed.history, expected.history);
-    assert_eq!(resumed.best, expected.best);
+    assert_eq!(resumed.best_epoch, expected.best_epoch);
 }
 
 #[test]
 fn a_run_resumes_on_another_number_of_devices() {
     let [whole, stopped] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let net = || Net::new(false);
-    let expected = four_epochs(whole.path(), net(), 1, Start::Fresh, false).unwrap();
-    four_epochs(stopped.path(), net(), 2, Start::Fresh, true).unwrap_err();
-    let resumed = four_epochs(stopped.path(), net(), 1, Start::Resume, false).unwrap();
+    let expected = four_epochs(whole.path(), net(), 1, false, false).unwrap();
+    four_epochs(stopped.path(), net(), 2, false, true).unwrap_err();
+    let resumed = four_epochs(stopped.path(), net(), 1, true, false).unwrap();
     assert!(distance(&resumed.model, &expected.model) < 1e-5);
 }
 
@@ -298,7 +303,7 @@ fn devices_that_do_not_fit_are_refused_by_name() {
 
     let folder = tempfile::tempdir().unwrap();
     let small = TrainingConfig { batch_size: 2, ..config() };
-    let run = run_in(folder.path(), Net::new(false), flex(3), small, Start::Fresh, Net::forward);
+    let run = run_in(folder.path(), Net::new(false), flex(3), small, false, Net::forward);
     let wanted = "batch_size: got 2 examples for 3 devices, wanted at least one for each device";
     assert_eq!(run.unwrap_err().to_string(), wanted);
     assert!(folder.path().read_dir().unwrap().next().is_none());

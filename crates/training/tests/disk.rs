@@ -10,16 +10,16 @@ use cni_layers::models::{Normalize, NormalizeConfig};
 use cni_layers::{Granularity, Law};
 use cni_noise::Convention;
 use cni_training::{
-    CheckpointFault, Progress, Schedule, Start, Trainer, TrainingConfig, TrainingError, Which,
-    load_checkpoint,
+    CheckpointFault, CheckpointSelector, Progress, Schedule, Trainer, TrainingConfig,
+    TrainingError, load_checkpoint,
 };
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::Path;
 use support::{Net, Settings, config, data, numbers, run, trainer};
 
-fn start(folder: &Path, epochs: usize, start: Start) -> Result<Vec<f32>, TrainingError> {
-    run(config(epochs), folder, &Settings::default(), start).map(|run| numbers(&run.model))
+fn start(folder: &Path, epochs: usize, resume: bool) -> Result<Vec<f32>, TrainingError> {
+    run(config(epochs), folder, &Settings::default(), resume).map(|run| numbers(&run.model))
 }
 
 fn net() -> Net {
@@ -36,7 +36,7 @@ fn flip(path: &Path, at: usize) {
 #[test]
 fn a_changed_bit_anywhere_in_a_checkpoint_is_an_error_that_leads_on() {
     let folder = tempfile::tempdir().unwrap();
-    let expected = start(folder.path(), 3, Start::Fresh).unwrap();
+    let expected = start(folder.path(), 3, false).unwrap();
     let checkpoints = folder.path().join("checkpoints");
     let last = checkpoints.join("epoch-3");
     for name in ["model.bpk", "optimizer.bpk", "schedule.bpk", "state.json"] {
@@ -45,13 +45,13 @@ fn a_changed_bit_anywhere_in_a_checkpoint_is_an_error_that_leads_on() {
         // At forty places of each file.
         for at in (0..len).step_by(len / 40) {
             flip(&path, at);
-            let loaded = load_checkpoint(net(), folder.path(), Which::Last);
+            let loaded = load_checkpoint(net(), folder.path(), CheckpointSelector::Last);
             let read = ["model.bpk", "state.json"].contains(&name);
             assert_eq!(loaded.is_err(), read, "{name}, byte {at}");
             flip(&path, at);
         }
         flip(&path, len / 2);
-        let error = start(folder.path(), 3, Start::Resume).unwrap_err();
+        let error = start(folder.path(), 3, true).unwrap_err();
         let text = error.to_string();
         let TrainingError::Damaged { path: damaged, fault, before } = error else {
             panic!("{text}")
@@ -66,13 +66,13 @@ fn a_changed_bit_anywhere_in_a_checkpoint_is_an_error_that_leads_on() {
     }
     // As the error says.
     fs::rename(&last, folder.path().join("damaged")).unwrap();
-    assert_eq!(start(folder.path(), 3, Start::Resume).unwrap(), expected);
+    assert_eq!(start(folder.path(), 3, true).unwrap(), expected);
 }
 
 #[test]
 fn a_checkpoint_without_checksums_stays_readable() {
     let folder = tempfile::tempdir().unwrap();
-    let expected = start(folder.path(), 1, Start::Fresh).unwrap();
+    let expected = start(folder.path(), 1, false).unwrap();
     let path = folder.path().join("checkpoints/epoch-1/state.json");
     let mut state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let fields = state.as_object_mut().unwrap();
@@ -80,16 +80,16 @@ fn a_checkpoint_without_checksums_stays_readable() {
         fields.remove(field).unwrap();
     }
     fs::write(&path, state.to_string()).unwrap();
-    let (loaded, _) = load_checkpoint(net(), folder.path(), Which::Last).unwrap();
+    let (loaded, _) = load_checkpoint(net(), folder.path(), CheckpointSelector::Last).unwrap();
     assert_eq!(numbers(&loaded), expected);
-    assert_eq!(start(folder.path(), 1, Start::Resume).unwrap(), expected);
+    assert_eq!(start(folder.path(), 1, true).unwrap(), expected);
 }
 
 #[test]
 fn a_model_and_its_state_alone_are_a_published_checkpoint() {
     let [folder, published] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let trained = run(config(3), folder.path(), &Settings::default(), Start::Fresh).unwrap();
-    let best = folder.path().join(format!("checkpoints/epoch-{}", trained.best));
+    let trained = run(config(3), folder.path(), &Settings::default(), false).unwrap();
+    let best = folder.path().join(format!("checkpoints/epoch-{}", trained.best_epoch));
     // In the run's folder and by themselves.
     for file in ["optimizer.bpk", "schedule.bpk"] {
         fs::remove_file(best.join(file)).unwrap();
@@ -98,26 +98,35 @@ fn a_model_and_its_state_alone_are_a_published_checkpoint() {
         fs::copy(best.join(file), published.path().join(file)).unwrap();
     }
     let load = |path: &Path, which| load_checkpoint(net(), path, which);
-    let (in_run, epoch) = load(folder.path(), Which::Best).unwrap();
-    let (alone, of) = load(published.path(), Which::Best).unwrap();
-    assert_eq!((epoch, of), (trained.best, trained.best));
+    let (in_run, epoch) = load(folder.path(), CheckpointSelector::Best).unwrap();
+    let (alone, of) = load(published.path(), CheckpointSelector::Best).unwrap();
+    assert_eq!((epoch, of), (trained.best_epoch, trained.best_epoch));
     assert_eq!(numbers(&in_run), numbers(&alone));
-    let error = load(published.path(), Which::Epoch(9)).unwrap_err().to_string();
+    let error = load(published.path(), CheckpointSelector::Epoch(9)).unwrap_err().to_string();
     assert!(error.contains("wanted epoch 9"), "{error}");
     // What a refused run leaves beside it does no harm, nor does an empty folder.
     fs::create_dir(published.path().join("checkpoints")).unwrap();
-    assert_eq!(numbers(&load(published.path(), Which::Last).unwrap().0), numbers(&alone));
+    assert_eq!(
+        numbers(&load(published.path(), CheckpointSelector::Last).unwrap().0),
+        numbers(&alone)
+    );
     flip(&published.path().join("model.bpk"), 900);
-    assert!(load(published.path(), Which::Best).unwrap_err().to_string().contains("SHA-256"));
+    assert!(
+        load(published.path(), CheckpointSelector::Best)
+            .unwrap_err()
+            .to_string()
+            .contains("SHA-256")
+    );
 }
 
 #[test]
 fn a_run_that_keeps_all_checkpoints_keeps_them_all() {
     let folder = tempfile::tempdir().unwrap();
-    let config = TrainingConfig { keep: usize::MAX, ..config(4) };
-    run(config, folder.path(), &Settings::default(), Start::Fresh).unwrap();
+    let config = TrainingConfig { keep_last: usize::MAX, ..config(4) };
+    run(config, folder.path(), &Settings::default(), false).unwrap();
     for epoch in 1..=4 {
-        let (_, of) = load_checkpoint(net(), folder.path(), Which::Epoch(epoch)).unwrap();
+        let (_, of) =
+            load_checkpoint(net(), folder.path(), CheckpointSelector::Epoch(epoch)).unwrap();
         assert_eq!(of, epoch);
     }
 }
@@ -126,13 +135,13 @@ fn a_run_that_keeps_all_checkpoints_keeps_them_all() {
 fn a_checkpoint_is_not_loaded_into_a_model_with_noise_of_another_law() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings::default();
-    let expected = start(folder.path(), 1, Start::Fresh).unwrap();
+    let expected = start(folder.path(), 1, false).unwrap();
     let with_law = |granularity, alpha| {
         let law = Law::White { granularity, alpha };
         let activation = settings.activation.clone().with_law(law);
         Settings { activation, ..settings.clone() }
     };
-    let load = |net: Net| load_checkpoint(net, folder.path(), Which::Last);
+    let load = |net: Net| load_checkpoint(net, folder.path(), CheckpointSelector::Last);
     let changed = [
         (
             Settings { convention: Convention::Reference, ..settings.clone() },
@@ -159,7 +168,7 @@ fn a_checkpoint_is_not_loaded_into_a_model_with_noise_of_another_law() {
 #[test]
 fn a_checkpoint_that_does_not_tell_its_model_stays_readable() {
     let folder = tempfile::tempdir().unwrap();
-    let expected = start(folder.path(), 1, Start::Fresh).unwrap();
+    let expected = start(folder.path(), 1, false).unwrap();
     let path = folder.path().join("checkpoints/epoch-1/state.json");
     let state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     for without in ["model", "settings", "parameters", "convention"] {
@@ -177,7 +186,7 @@ fn a_checkpoint_that_does_not_tell_its_model_stays_readable() {
             }
         }
         fs::write(&path, state.to_string()).unwrap();
-        let (loaded, _) = load_checkpoint(net(), folder.path(), Which::Last).unwrap();
+        let (loaded, _) = load_checkpoint(net(), folder.path(), CheckpointSelector::Last).unwrap();
         assert_eq!(numbers(&loaded), expected, "{without}");
     }
 }
@@ -198,8 +207,9 @@ fn a_checkpoint_without_its_normalization_says_what_it_is() {
     let (train, validation) = data();
     let forward = |net: &Linear, images: Tensor<4>| net.forward(images.flatten::<2>(1, 3));
     let trainer = Trainer::new(config(1), folder.path()).unwrap().with_progress(Progress::Quiet);
-    trainer.run(old, forward, train, validation, &device, Start::Fresh).unwrap();
-    let error = load_checkpoint(new, folder.path(), Which::Last).unwrap_err().to_string();
+    trainer.with_validation(validation).run(old, forward, train).unwrap();
+    let error =
+        load_checkpoint(new, folder.path(), CheckpointSelector::Last).unwrap_err().to_string();
     assert!(error.contains("normalize.mean"), "{error}");
     assert!(error.contains("saved before a model's normalization was part of"), "{error}");
 }
@@ -210,12 +220,12 @@ fn one_run_at_a_time_works_in_a_folder() {
     let path = folder.path().join(".lock");
     let other = File::create(&path).unwrap();
     other.lock().unwrap();
-    let error = start(folder.path(), 1, Start::Fresh).unwrap_err();
+    let error = start(folder.path(), 1, false).unwrap_err();
     assert!(matches!(&error, TrainingError::Locked(path) if path == folder.path()), "{error}");
     drop(other);
-    start(folder.path(), 1, Start::Fresh).unwrap();
+    start(folder.path(), 1, false).unwrap();
     // A run gives the lock back.
-    start(folder.path(), 1, Start::Resume).unwrap();
+    start(folder.path(), 1, true).unwrap();
 }
 
 #[test]
@@ -228,17 +238,17 @@ fn files_of_others_stay_and_a_refused_run_removes_nothing() {
     }
     let theirs = [".gitignore", ".notes/today", ".epoch-notes", ".epoch-07"];
     let all_there = |names: &[&str]| names.iter().all(|name| root.join(name).exists());
-    start(folder.path(), 1, Start::Fresh).unwrap();
+    start(folder.path(), 1, false).unwrap();
     assert!(all_there(&theirs));
     // What a killed run left is another run's business until this one may begin.
     fs::create_dir(root.join(".epoch-2")).unwrap();
     fs::create_dir(root.join(".drop-1")).unwrap();
     let leftovers = [".epoch-2", ".drop-1"];
-    start(folder.path(), 1, Start::Fresh).unwrap_err();
+    start(folder.path(), 1, false).unwrap_err();
     let other = TrainingConfig { schedule: Schedule::constant(0.2), ..config(1) };
-    run(other, folder.path(), &Settings::default(), Start::Resume).unwrap_err();
+    run(other, folder.path(), &Settings::default(), true).unwrap_err();
     assert!(all_there(&theirs) && all_there(&leftovers));
-    start(folder.path(), 1, Start::Resume).unwrap();
+    start(folder.path(), 1, true).unwrap();
     assert!(all_there(&theirs) && !leftovers.iter().any(|name| root.join(name).exists()));
 }
 
@@ -248,7 +258,7 @@ fn what_stands_beside_the_weights_describes_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.json");
     let described = || -> Value { serde_json::from_slice(&fs::read(&path).unwrap()).unwrap() };
-    let run = |note: Value, start, blocked: bool| {
+    let run = |note: Value, resume, blocked: bool| {
         let (train, validation) = data();
         let block = folder.path().join("checkpoints/.epoch-1");
         let forward = move |net: &Net, images| {
@@ -259,14 +269,15 @@ fn what_stands_beside_the_weights_describes_them() {
             net.forward(images)
         };
         let trainer = trainer(config(1), folder.path(), &note);
-        trainer.run(net(), forward, train, validation, &Device::flex(), start).map(drop)
+        let trainer = trainer.with_validation(validation).resume(resume);
+        trainer.run(net(), forward, train).map(drop)
     };
-    let stopped = run(json!({"epsilon": 0.1}), Start::Fresh, true).unwrap_err();
+    let stopped = run(json!({"epsilon": 0.1}), false, true).unwrap_err();
     assert!(matches!(stopped, TrainingError::Stopped { last: None, .. }), "{stopped}");
-    run(json!({"epsilon": 0.3}), Start::Fresh, false).unwrap();
+    run(json!({"epsilon": 0.3}), false, false).unwrap();
     assert_eq!(described(), json!({"epsilon": 0.3}));
-    for start in [Start::Fresh, Start::Resume] {
-        run(json!({"epsilon": 0.5}), start, false).unwrap_err();
+    for resume in [false, true] {
+        run(json!({"epsilon": 0.5}), resume, false).unwrap_err();
         assert_eq!(described(), json!({"epsilon": 0.3}));
     }
 }

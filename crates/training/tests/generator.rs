@@ -11,7 +11,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 use cni_attacks::{Pgd, Threat};
 use cni_data::{Split, digits};
 use cni_noise::{Key, normal_at};
-use cni_training::{Objective, Progress, Start, Trained, Trainer, TrainingConfig, TrainingError};
+use cni_training::{Objective, Progress, Trained, Trainer, TrainingConfig, TrainingError};
 use numbers::numbers;
 use std::path::Path;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Net {
 }
 
 /// Four epochs of three steps. A broken run stops in the first step of the third epoch.
-fn run(folder: &Path, start: Start, broken: bool) -> Result<Trained<Net>, TrainingError> {
+fn run(folder: &Path, resume: bool, broken: bool) -> Result<Trained<Net>, TrainingError> {
     let passes = AtomicUsize::new(0);
     let forward = move |net: &Net, images: Tensor<4>| {
         let trains = net.hidden.weight.val().is_autodiff();
@@ -67,10 +67,13 @@ fn run(folder: &Path, start: Start, broken: bool) -> Result<Trained<Net>, Traini
         batch_size: 64,
         validation_attack: Some(Arc::new(attack.clone())),
         key: Key::new(3),
-        ..TrainingConfig::new(4, Objective::adversarial(attack))
+        ..TrainingConfig::new(4, Objective::half_and_half(attack))
     };
-    let trainer = Trainer::new(config, folder)?.with_progress(Progress::Quiet);
-    trainer.run(Net::new(), forward, train, validation, &Device::flex(), start)
+    Trainer::new(config, folder)?
+        .with_validation(validation)
+        .with_progress(Progress::Quiet)
+        .resume(resume)
+        .run(Net::new(), forward, train)
 }
 
 #[test]
@@ -80,13 +83,13 @@ fn a_stopped_run_with_layers_of_burns_that_draw_resumes_bit_for_bit() {
         let ones = Distribution::Normal(0.0, 1.0);
         Tensor::<1>::random([3], ones, &Device::flex()).into_data()
     };
-    let expected = run(whole.path(), Start::Fresh, false).unwrap();
+    let expected = run(whole.path(), false, false).unwrap();
     draw();
-    let error = run(stopped.path(), Start::Fresh, true).unwrap_err();
+    let error = run(stopped.path(), false, true).unwrap_err();
     assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }), "{error}");
     draw();
-    let resumed = run(stopped.path(), Start::Resume, false).unwrap();
+    let resumed = run(stopped.path(), true, false).unwrap();
     assert_eq!(numbers(&resumed.model), numbers(&expected.model));
     assert_eq!(resumed.history, expected.history);
-    assert_eq!(resumed.best, expected.best);
+    assert_eq!(resumed.best_epoch, expected.best_epoch);
 }

@@ -10,8 +10,8 @@ use cni_data::{ImageData, Loader};
 use cni_layers::{ActivationNoiseConfig, Granularity, Per};
 use cni_noise::Convention;
 use cni_training::{
-    Devices, Parallel, Progress, Schedule, Start, Trained, Trainer, TrainingConfig, TrainingError,
-    Which, checkpoint_info, load_checkpoint,
+    CheckpointSelector, Devices, Parallel, Progress, Schedule, Trained, Trainer, TrainingConfig,
+    TrainingError, checkpoint_info, load_checkpoint,
 };
 use serde_json::{Value, json};
 use support::{Net, Settings, config, data, numbers, run, trainer};
@@ -21,7 +21,7 @@ use support::{Net, Settings, config, data, numbers, run, trainer};
 fn a_run_goes_on_with_its_own_model_alone() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings::default();
-    run(config(2), folder.path(), &settings, Start::Fresh).unwrap();
+    run(config(2), folder.path(), &settings, false).unwrap();
     let per_batch = ActivationNoiseConfig::white(Granularity::Layer).with_draw_per(Per::Batch);
     let changed = [
         (Settings { mean: 0.4, ..settings.clone() }, "normalize"),
@@ -40,17 +40,17 @@ fn a_run_goes_on_with_its_own_model_alone() {
         ),
     ];
     for (settings, wanted) in changed {
-        let error = run(config(2), folder.path(), &settings, Start::Resume).unwrap_err();
+        let error = run(config(2), folder.path(), &settings, true).unwrap_err();
         assert!(matches!(error, TrainingError::OtherRun { .. }), "{error}");
         assert!(error.to_string().contains(wanted), "{error}\nlacks {wanted}");
     }
     // What the caller says of the model counts too.
     let ((train, validation), net) = (data(), Net::new(&settings));
     let trainer = trainer(config(2), folder.path(), &json!({"width": 8}));
-    let error = trainer.run(net, Net::forward, train, validation, &Device::flex(), Start::Resume);
+    let error = trainer.with_validation(validation).resume(true).run(net, Net::forward, train);
     let error = error.unwrap_err().to_string();
     assert!(error.ends_with("different: model/config/width was 4, is 8"), "{error}");
-    run(config(2), folder.path(), &settings, Start::Resume).unwrap();
+    run(config(2), folder.path(), &settings, true).unwrap();
 }
 
 #[test]
@@ -59,16 +59,16 @@ fn a_longer_run_goes_on_where_its_rates_do_not_depend_on_the_length() {
     let with = |epochs, schedule| TrainingConfig { schedule, ..config(epochs) };
     for schedule in [Schedule::constant(0.1), Schedule::multi_step(0.1, &[1, 3])] {
         let [whole, longer] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-        let run = |epochs, folder: &tempfile::TempDir, start| {
-            run(with(epochs, schedule.clone()), folder.path(), &settings, start)
+        let run = |epochs, folder: &tempfile::TempDir, resume| {
+            run(with(epochs, schedule.clone()), folder.path(), &settings, resume)
         };
-        let expected = run(4, &whole, Start::Fresh).unwrap();
-        run(2, &longer, Start::Fresh).unwrap();
-        let got = run(4, &longer, Start::Resume).unwrap();
+        let expected = run(4, &whole, false).unwrap();
+        run(2, &longer, false).unwrap();
+        let got = run(4, &longer, true).unwrap();
         assert_eq!(numbers(&got.model), numbers(&expected.model));
         assert_eq!(got.history, expected.history);
         // Not shorter than it is.
-        let error = run(3, &longer, Start::Resume).unwrap_err().to_string();
+        let error = run(3, &longer, true).unwrap_err().to_string();
         assert!(error.contains("config/epochs was 4, is 3; it has 4 epochs already"), "{error}");
     }
     let refused = [
@@ -78,8 +78,8 @@ fn a_longer_run_goes_on_where_its_rates_do_not_depend_on_the_length() {
     ];
     for (before, after) in refused {
         let folder = tempfile::tempdir().unwrap();
-        run(with(2, before), folder.path(), &settings, Start::Fresh).unwrap();
-        let error = run(with(4, after), folder.path(), &settings, Start::Resume);
+        run(with(2, before), folder.path(), &settings, false).unwrap();
+        let error = run(with(4, after), folder.path(), &settings, true);
         let error = error.unwrap_err().to_string();
         assert!(error.contains("config/epochs was 2, is 4"), "{error}");
         assert!(error.contains("begin a new run in another folder"), "{error}");
@@ -95,7 +95,7 @@ fn on(
 ) -> Result<Trained<Net>, TrainingError> {
     let folder = tempfile::tempdir().unwrap();
     let trainer = trainer(config(1), folder.path(), &Value::Null);
-    trainer.run(net, Net::forward, train, validation, devices, Start::Fresh)
+    trainer.with_validation(validation).with_devices(devices).run(net, Net::forward, train)
 }
 
 fn with_classes(data: &ImageData, classes: Vec<String>) -> ImageData {
@@ -146,7 +146,8 @@ fn a_layer_of_burns_that_draws_is_refused_on_several_devices_by_its_name() {
         let forward = |net: &With<L>, images: Tensor<4>| net.linear.forward(images.flatten(1, 3));
         let folder = tempfile::tempdir().unwrap();
         let trainer = Trainer::new(config(1), folder.path()).unwrap();
-        let run = trainer.run(net, forward, train, validation, two, Start::Fresh);
+        let trainer = trainer.with_validation(validation).with_devices(two);
+        let run = trainer.run(net, forward, train);
         run.map(drop).unwrap_err().to_string()
     }
     let texts = [
@@ -167,7 +168,7 @@ fn a_dashboard_that_was_not_built_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let trainer =
         trainer(config(1), folder.path(), &json!(null)).with_progress(Progress::Dashboard);
-    let error = trainer.run(net, Net::forward, train, validation, &Device::flex(), Start::Fresh);
+    let error = trainer.with_validation(validation).run(net, Net::forward, train);
     let error = error.unwrap_err().to_string();
     assert!(error.starts_with("progress: got dashboard, wanted lines or quiet"), "{error}");
 }
@@ -180,13 +181,13 @@ fn validation_judges_a_noisy_model_by_the_mean_over_its_draws() {
     let folder = tempfile::tempdir().unwrap();
     let config = || TrainingConfig { validation_draws: 3, ..config(2) };
     let settings = Settings { convention: Convention::Reference, ..Settings::default() };
-    let trained = run(config(), folder.path(), &settings, Start::Fresh).unwrap();
+    let trained = run(config(), folder.path(), &settings, false).unwrap();
     let key = config().key.named("validation");
     let loader = Loader::validation(data().1, 64, key, &Device::flex()).unwrap();
     let batch = loader.iter().next().unwrap().unwrap();
     for row in &trained.history {
         assert_eq!((row.validation.draws, row.train.draws), (Some(3), None));
-        let which = Which::Epoch(row.epoch);
+        let which = CheckpointSelector::Epoch(row.epoch);
         let (net, _) = load_checkpoint(Net::new(&settings), folder.path(), which).unwrap();
         let correct = (0..3).map(|draw| {
             let noise = Noise::Keyed(batch.key.named("clean").child(draw));
@@ -207,19 +208,19 @@ fn noise_that_no_output_shows_yet_is_judged_by_all_draws() {
     let silent = |net: &Net, images| scope_at(Noise::Off, 0, || net.forward(images));
     let config = TrainingConfig { validation_draws: 3, ..config(1) };
     let trainer = trainer(config, folder.path(), &json!(null));
-    let (net, device) = (Net::new(&Settings::default()), Device::flex());
-    let trained = trainer.run(net, silent, train, validation, &device, Start::Fresh).unwrap();
+    let net = Net::new(&Settings::default());
+    let trained = trainer.with_validation(validation).run(net, silent, train).unwrap();
     assert_eq!(trained.history[0].validation.draws, Some(3));
 }
 
 #[test]
 fn a_checkpoint_tells_its_classes_and_its_model() {
     let folder = tempfile::tempdir().unwrap();
-    run(config(2), folder.path(), &Settings::default(), Start::Fresh).unwrap();
-    let info = checkpoint_info(folder.path(), Which::Last).unwrap();
+    run(config(2), folder.path(), &Settings::default(), false).unwrap();
+    let info = checkpoint_info(folder.path(), CheckpointSelector::Last).unwrap();
     assert_eq!((info.epoch, info.history.len()), (2, 2));
     assert_eq!(info.classes, data().0.classes());
     assert_eq!(info.model_config, Some(json!({"width": 4})));
     assert_eq!(info.run["config"]["batch_size"], 64);
-    assert!(checkpoint_info(folder.path(), Which::Epoch(7)).is_err());
+    assert!(checkpoint_info(folder.path(), CheckpointSelector::Epoch(7)).is_err());
 }

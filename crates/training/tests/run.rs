@@ -15,8 +15,8 @@ use cni_data::{Augment, ImageData, Split, digits};
 use cni_noise::{Key, Noise, layer_key, normal_at, scope};
 use cni_ops::{Precision, current_precision};
 use cni_training::{
-    Adversarial, EpochRow, Labels, Objective, Progress, Schedule, Sgd, Start, StopReason, Trained,
-    Trainer, TrainingConfig, TrainingError, Which, load_checkpoint,
+    AttackLabels, CheckpointSelector, EpochRow, HalfAndHalf, Objective, Progress, Schedule, Sgd,
+    StopReason, Trained, Trainer, TrainingConfig, TrainingError, load_checkpoint,
 };
 use numbers::numbers;
 use std::collections::BTreeMap;
@@ -69,38 +69,37 @@ fn data() -> (ImageData, ImageData) {
 fn config() -> TrainingConfig {
     let attack = Pgd::training(Threat::linf(0.1).unwrap()).with_steps(2).unwrap();
     let objective =
-        Adversarial::new(attack.clone()).with_start_epoch(1).with_labels(Labels::Predicted);
+        HalfAndHalf::new(attack.clone()).with_start_epoch(1).with_labels(AttackLabels::Predicted);
     TrainingConfig {
         batch_size: 64,
         augment: Augment { crop_padding: 1, flip: false },
-        optimizer: Sgd { clip: Some(1.0), ..Sgd::cni() },
+        optimizer: Sgd::cni().into(),
+        max_grad_norm: Some(1.0),
         schedule: Schedule::one_cycle(0.2),
         validation_attack: Some(Arc::new(attack)),
         key: Key::new(3),
-        ..TrainingConfig::new(6, Objective::adversarial(objective))
+        ..TrainingConfig::new(6, objective)
     }
 }
 
-fn run(folder: &Path, start: Start) -> Result<Trained<Net>, TrainingError> {
-    run_with(config(), folder, start, Net::forward)
+fn run(folder: &Path, resume: bool) -> Result<Trained<Net>, TrainingError> {
+    run_with(config(), folder, resume, Net::forward)
 }
 
 fn run_with(
     config: TrainingConfig,
     folder: &Path,
-    start: Start,
+    resume: bool,
     forward: impl Fn(&Net, Tensor<4>) -> Tensor<2> + Send + Sync + 'static,
 ) -> Result<Trained<Net>, TrainingError> {
     let (train, validation) = data();
     let device = Device::flex();
-    Trainer::new(config, folder)?.with_progress(Progress::Quiet).with_watch(amplitude).run(
-        Net::new(&device),
-        forward,
-        train,
-        validation,
-        &device,
-        start,
-    )
+    Trainer::new(config, folder)?
+        .with_validation(validation)
+        .with_progress(Progress::Quiet)
+        .with_watch(amplitude)
+        .resume(resume)
+        .run(Net::new(&device), forward, train)
 }
 
 /// The mean amplitude of the model's noise, and a number that is none.
@@ -129,14 +128,14 @@ fn child() {
         std::thread::sleep(Duration::from_millis(10));
         net.forward(images)
     };
-    run_with(config(), Path::new(&folder), Start::Resume, slow).unwrap();
+    run_with(config(), Path::new(&folder), true, slow).unwrap();
 }
 
 #[test]
 fn a_killed_run_resumes_bit_for_bit() {
     let root = tempfile::tempdir().unwrap();
     let (whole, killed) = (root.path().join("whole"), root.path().join("killed"));
-    let expected = run(&whole, Start::Fresh).unwrap();
+    let expected = run(&whole, false).unwrap();
     // Killed twice: within epoch 3, and, resumed, within epoch 5.
     for epoch in [2, 4] {
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -163,37 +162,41 @@ fn a_killed_run_resumes_bit_for_bit() {
             "the kill came too late to say anything"
         );
     }
-    let resumed = run(&killed, Start::Resume).unwrap();
+    let resumed = run(&killed, true).unwrap();
     assert_eq!(numbers(&resumed.model), numbers(&expected.model));
     assert_eq!(resumed.history, expected.history);
-    assert_eq!(resumed.best, expected.best);
+    assert_eq!(resumed.best_epoch, expected.best_epoch);
     assert_eq!(epochs(&killed), epochs(&whole));
     // Resuming a finished run gives its result again.
-    let again = run(&killed, Start::Resume).unwrap();
+    let again = run(&killed, true).unwrap();
     assert_eq!(numbers(&again.model), numbers(&expected.model));
 }
 
 #[test]
 fn a_run_learns_keeps_last_and_best_and_gives_its_history() {
     let folder = tempfile::tempdir().unwrap();
-    let trained = run(folder.path(), Start::Fresh).unwrap();
+    let trained = run(folder.path(), false).unwrap();
     let (first, last) = (&trained.history[0], &trained.history[5]);
     assert_eq!(trained.history.len(), 6);
     assert!(last.validation.clean.unwrap() > 0.5, "{last:?}");
     assert!(last.validation.robust < last.validation.clean);
     // The first epoch trains on clean images alone, and says so.
     assert!(first.train.robust.is_none() && last.train.robust.is_some());
-    let mut kept = vec![format!("epoch-{}", trained.best), "epoch-5".into(), "epoch-6".into()];
+    let mut kept =
+        vec![format!("epoch-{}", trained.best_epoch), "epoch-5".into(), "epoch-6".into()];
     kept.sort();
     kept.dedup();
     assert_eq!(epochs(folder.path()), kept);
 
     let device = Device::flex();
-    let (model, epoch) = load_checkpoint(Net::new(&device), folder.path(), Which::Last).unwrap();
+    let (model, epoch) =
+        load_checkpoint(Net::new(&device), folder.path(), CheckpointSelector::Last).unwrap();
     assert_eq!((numbers(&model), epoch), (numbers(&trained.model), 6));
-    let (_, epoch) = load_checkpoint(Net::new(&device), folder.path(), Which::Best).unwrap();
-    assert_eq!(epoch, trained.best);
-    let error = load_checkpoint(Net::new(&device), folder.path(), Which::Epoch(3)).unwrap_err();
+    let (_, epoch) =
+        load_checkpoint(Net::new(&device), folder.path(), CheckpointSelector::Best).unwrap();
+    assert_eq!(epoch, trained.best_epoch);
+    let error = load_checkpoint(Net::new(&device), folder.path(), CheckpointSelector::Epoch(3))
+        .unwrap_err();
     assert!(error.to_string().contains("Epoch(3)"), "{error}");
 }
 
@@ -205,7 +208,8 @@ fn training_leaves_the_callers_model_alone() {
     let before = numbers(&model);
     let config = TrainingConfig { epochs: 1, objective: Objective::clean(), ..config() };
     let trainer = Trainer::new(config, folder.path()).unwrap().with_progress(Progress::Quiet);
-    let run = trainer.run(model.clone(), Net::forward, train, validation, &device, Start::Fresh);
+    let trainer = trainer.with_validation(validation).with_devices(&device);
+    let run = trainer.run(model.clone(), Net::forward, train);
     assert_ne!(numbers(&run.unwrap().model), before);
     assert_eq!(numbers(&model), before);
 }
@@ -214,9 +218,9 @@ fn training_leaves_the_callers_model_alone() {
 fn the_history_has_the_watched_numbers_of_the_model_of_each_epoch() {
     let folder = tempfile::tempdir().unwrap();
     let config = || TrainingConfig { epochs: 2, ..config() };
-    let whole = run_with(config(), folder.path(), Start::Fresh, Net::forward).unwrap();
+    let whole = run_with(config(), folder.path(), false, Net::forward).unwrap();
     for row in &whole.history {
-        let which = Which::Epoch(row.epoch);
+        let which = CheckpointSelector::Epoch(row.epoch);
         let (net, _) = load_checkpoint(Net::new(&Device::flex()), folder.path(), which).unwrap();
         let [alpha, _not_finite] = amplitude(&net);
         assert_eq!(row.watched, BTreeMap::from([alpha]));
@@ -230,7 +234,8 @@ fn the_history_has_the_watched_numbers_of_the_model_of_each_epoch() {
     let device = Device::flex();
     let trainer = Trainer::new(config(), folder.path()).unwrap().with_progress(Progress::Quiet);
     let net = Net::new(&device);
-    let resumed = trainer.run(net, Net::forward, train, validation, &device, Start::Resume);
+    let trainer = trainer.with_validation(validation).resume(true);
+    let resumed = trainer.run(net, Net::forward, train);
     let resumed = resumed.unwrap().history;
     assert_eq!(resumed[0], whole.history[0]);
     assert_eq!(resumed[1], EpochRow { watched: BTreeMap::new(), ..whole.history[1].clone() });
@@ -257,7 +262,7 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint() {
         };
         let config =
             TrainingConfig { objective: Objective::clean(), validation_attack: None, ..config() };
-        let error = run_with(config, folder.path(), Start::Fresh, broken).unwrap_err();
+        let error = run_with(config, folder.path(), false, broken).unwrap_err();
         let TrainingError::Stopped { reason, last } = &error else { panic!("{error}") };
         assert_eq!(*last, Some(2), "{reason}");
         assert!(
@@ -265,7 +270,8 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint() {
             "{reason}"
         );
         assert_eq!(epochs(folder.path()), ["epoch-1", "epoch-2"]);
-        load_checkpoint(Net::new(&Device::flex()), folder.path(), Which::Last).unwrap();
+        load_checkpoint(Net::new(&Device::flex()), folder.path(), CheckpointSelector::Last)
+            .unwrap();
     }
 }
 
@@ -282,11 +288,12 @@ fn a_parameter_that_is_not_finite_stops_the_run_before_it_is_saved() {
     let config = TrainingConfig {
         epochs: 2,
         objective: Objective::clean(),
-        optimizer: Sgd::default(),
+        optimizer: Sgd::default().into(),
+        max_grad_norm: None,
         validation_attack: None,
         ..config()
     };
-    let error = run_with(config, folder.path(), Start::Fresh, broken).unwrap_err();
+    let error = run_with(config, folder.path(), false, broken).unwrap_err();
     let TrainingError::Stopped { reason, last: None } = &error else { panic!("{error}") };
     assert_eq!(reason.to_string(), "the parameter alpha is -inf");
     assert!(epochs(folder.path()).is_empty());
@@ -297,7 +304,7 @@ fn a_model_without_noise_is_judged_once() {
     let folder = tempfile::tempdir().unwrap();
     let silent = |net: &Net, images| scope(Noise::Off, || net.forward(images));
     let config = TrainingConfig { epochs: 2, validation_draws: 3, ..config() };
-    let trained = run_with(config, folder.path(), Start::Fresh, silent).unwrap();
+    let trained = run_with(config, folder.path(), false, silent).unwrap();
     assert_eq!(trained.history[0].validation.draws, Some(1));
 }
 
@@ -311,10 +318,10 @@ fn an_attack_that_fails_stops_the_run() {
         if attacked { logits.mul_scalar(f64::NAN) } else { logits }
     };
     let config = TrainingConfig {
-        objective: Objective::adversarial(Pgd::training(Threat::linf(0.1).unwrap())),
+        objective: Objective::half_and_half(Pgd::training(Threat::linf(0.1).unwrap())),
         ..config()
     };
-    let error = run_with(config, folder.path(), Start::Fresh, broken).unwrap_err();
+    let error = run_with(config, folder.path(), false, broken).unwrap_err();
     assert!(error.to_string().contains("NaN or infinite"), "{error}");
     let TrainingError::Stopped { reason: StopReason::Attack(error), last: None } = error else {
         panic!("{error}")
@@ -332,33 +339,34 @@ fn a_checkpoint_that_cannot_be_written_stops_the_run_and_harms_no_other() {
         std::fs::write(root.join(".epoch-3"), "").unwrap();
         net.forward(images)
     };
-    let error = run_with(config(), folder.path(), Start::Fresh, block).unwrap_err();
+    let error = run_with(config(), folder.path(), false, block).unwrap_err();
     assert!(error.to_string().contains("checkpoint of epoch 3 failed"), "{error}");
     assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }));
     assert_eq!(epochs(folder.path()), [".epoch-3", "epoch-1", "epoch-2"]);
     let whole = tempfile::tempdir().unwrap();
-    let resumed = run(folder.path(), Start::Resume).unwrap();
-    assert_eq!(numbers(&resumed.model), numbers(&run(whole.path(), Start::Fresh).unwrap().model));
+    let resumed = run(folder.path(), true).unwrap();
+    assert_eq!(numbers(&resumed.model), numbers(&run(whole.path(), false).unwrap().model));
 }
 
 #[test]
 fn folders_that_do_not_fit_are_refused_by_name_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let short = || TrainingConfig { epochs: 2, ..config() };
-    run_with(short(), folder.path(), Start::Fresh, Net::forward).unwrap();
+    run_with(short(), folder.path(), false, Net::forward).unwrap();
     let refuse = |config: TrainingConfig, start| {
         let error = run_with(config, folder.path(), start, Net::forward).unwrap_err().to_string();
         assert_eq!(epochs(folder.path()), ["epoch-1", "epoch-2"]);
         error
     };
-    assert!(refuse(short(), Start::Fresh).contains("holds checkpoints already"));
+    assert!(refuse(short(), false).contains("holds checkpoints already"));
     let other = TrainingConfig { batch_size: 32, ..short() };
-    assert!(refuse(other, Start::Resume).contains("config/batch_size was 64, is 32"));
+    assert!(refuse(other, true).contains("config/batch_size was 64, is 32"));
     let model = folder.path().join("checkpoints/epoch-2/model.bpk");
     let bytes = std::fs::read(&model).unwrap();
     std::fs::write(&model, &bytes[..bytes.len() / 2]).unwrap();
-    assert!(refuse(short(), Start::Resume).contains("model.bpk"));
-    let absent = load_checkpoint(Net::new(&Device::flex()), "no/such/run", Which::Last);
+    assert!(refuse(short(), true).contains("model.bpk"));
+    let absent =
+        load_checkpoint(Net::new(&Device::flex()), "no/such/run", CheckpointSelector::Last);
     assert!(absent.unwrap_err().to_string().contains("no/such/run"));
 }
 
@@ -368,7 +376,8 @@ fn settings_out_of_range_are_refused_by_name() {
         Err(error) => error.to_string(),
         Ok(_) => panic!("a wrong setting was taken"),
     };
-    let sgd = |optimizer| TrainingConfig { optimizer, ..config() };
+    let sgd = |optimizer: Sgd| TrainingConfig { optimizer: optimizer.into(), ..config() };
+    let clip = |max| TrainingConfig { max_grad_norm: Some(max), ..config() };
     let schedule = |schedule| TrainingConfig { schedule, ..config() };
     let cases = [
         (TrainingConfig { epochs: 0, ..config() }, "epochs: got 0, wanted at least 1"),
@@ -381,12 +390,9 @@ fn settings_out_of_range_are_refused_by_name() {
             sgd(Sgd { weight_decay: f64::NAN, ..Sgd::default() }),
             "weight_decay: got NaN, wanted a finite number of at least 0",
         ),
-        (
-            sgd(Sgd { clip: Some(0.0), ..Sgd::default() }),
-            "clip: got 0, wanted a finite number above 0",
-        ),
-        (sgd(Sgd { clip: Some(-1.0), ..Sgd::default() }), "clip: got -1, wanted"),
-        (sgd(Sgd { clip: Some(f64::NAN), ..Sgd::default() }), "clip: got NaN, wanted"),
+        (clip(0.0), "max_grad_norm: got 0, wanted a finite number above 0"),
+        (clip(-1.0), "max_grad_norm: got -1, wanted"),
+        (clip(f64::NAN), "max_grad_norm: got NaN, wanted"),
         (sgd(Sgd { nesterov: true, ..Sgd::default() }), "nesterov: got momentum 0, dampening 0"),
         (sgd(Sgd { dampening: 0.5, ..Sgd::cni() }), "nesterov: got momentum 0.9, dampening 0.5"),
         (sgd(Sgd { dampening: 0.5, ..Sgd::default() }), "dampening: got 0.5 without momentum"),
@@ -396,17 +402,17 @@ fn settings_out_of_range_are_refused_by_name() {
             "validation_draws: got 0, wanted at least 1",
         ),
         (TrainingConfig { epochs: 1, ..config() }, "start_epoch: got 1 of 1 epochs"),
-        (schedule(Schedule::constant(f64::NAN)), "schedule: got rate NaN"),
-        (schedule(Schedule::constant(0.0)), "schedule: got rate 0"),
+        (schedule(Schedule::constant(f64::NAN)), "schedule: got lr NaN"),
+        (schedule(Schedule::constant(0.0)), "schedule: got lr 0"),
         (schedule(Schedule::multi_step(0.1, &[0, 3])), "schedule: got milestones [0, 3]"),
-        (schedule(Schedule::cosine(-1.0)), "schedule: got rate -1"),
-        (schedule(Schedule::one_cycle(f64::INFINITY)), "schedule: got peak inf"),
+        (schedule(Schedule::cosine(-1.0)), "schedule: got lr -1"),
+        (schedule(Schedule::one_cycle(f64::INFINITY)), "schedule: got max_lr inf"),
     ];
     for (config, message) in cases {
         let error = refuse(config);
         assert!(error.starts_with(message), "{error}");
     }
-    let adversarial = Adversarial::new(Pgd::training(Threat::linf(0.1).unwrap()));
+    let adversarial = HalfAndHalf::new(Pgd::training(Threat::linf(0.1).unwrap()));
     assert!(adversarial.clone().with_weights(-1.0, 1.0).is_err());
     assert!(adversarial.with_weights(0.0, 0.0).is_err());
 }
@@ -418,7 +424,7 @@ fn what_the_images_or_the_outputs_are_too_few_for_is_refused_before_anything_is_
     for crop_padding in [8, usize::MAX] {
         let augment = Augment { crop_padding, flip: false };
         let config = TrainingConfig { augment, ..config() };
-        let error = run_with(config, &out, Start::Fresh, Net::forward).unwrap_err().to_string();
+        let error = run_with(config, &out, false, Net::forward).unwrap_err().to_string();
         let wanted = format!("augment.crop_padding: got {crop_padding}, wanted 0..8");
         assert!(error.contains(&wanted), "{error}");
     }
@@ -432,7 +438,7 @@ fn what_the_images_or_the_outputs_are_too_few_for_is_refused_before_anything_is_
     let targeted = Apgd::targeted(Threat::linf(0.1).unwrap());
     let three = |net: &Net, images| net.forward(images).narrow(1, 0, 3);
     let asked = [
-        ("objective", Objective::adversarial(Adversarial::new(targeted.clone())), None),
+        ("objective", Objective::half_and_half(targeted.clone()), None),
         (
             "validation_attack",
             Objective::clean(),
@@ -442,8 +448,8 @@ fn what_the_images_or_the_outputs_are_too_few_for_is_refused_before_anything_is_
     for (field, objective, validation_attack) in asked {
         let config = TrainingConfig { objective, validation_attack, ..config() };
         let trainer = Trainer::new(config, &out).unwrap().with_progress(Progress::Quiet);
-        let (net, device) = (Net::new(&Device::flex()), Device::flex());
-        let run = trainer.run(net, three, toy("train"), toy("slice"), &device, Start::Fresh);
+        let trainer = trainer.with_validation(toy("slice"));
+        let run = trainer.run(Net::new(&Device::flex()), three, toy("train"));
         let error = run.unwrap_err().to_string();
         let wanted = format!("{field}: got APGD-T-100 against 3 outputs, of which it wants 4");
         assert!(error.starts_with(&wanted), "{error}");
@@ -468,7 +474,7 @@ fn half_precision_trains_and_full_precision_judges() {
         precision: Precision::Bf16,
         ..config()
     };
-    run_with(config, folder.path(), Start::Fresh, forward).unwrap();
+    run_with(config, folder.path(), false, forward).unwrap();
     let [judged, probed, full_steps, steps] =
         passes.each_ref().map(|count| count.load(Ordering::Relaxed));
     // Two batches by five draws; two passes that look at the model; five batches of 64 of 320.

@@ -7,7 +7,7 @@ use crate::output::Output;
 use burn::tensor::Device;
 use clap::Args;
 use cni_burn::prelude::{NoiseSummary, count_parameters};
-use cni_burn::training::Which;
+use cni_burn::training::CheckpointSelector;
 use serde_json::json;
 use std::error::Error;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub fn info(args: &Info, given: &Given) -> Result<Exit, Box<dyn Error>> {
     let (flags, output) = (&args.model, args.output);
     let config = match &args.run {
         Some(run) => {
-            let config = config_of_run(run, Which::Last)?;
+            let config = config_of_run(run, CheckpointSelector::Last)?;
             Asked { flags, folder: false, given, defaults: false }.agrees_with(&config, run)?;
             config
         }

@@ -1,17 +1,20 @@
 //! A run of the trainer.
 
 use crate::checkpoint::trained_against;
-use crate::compute::{Compute, Sharing};
+use crate::compute::Compute;
 use crate::data::{About, Dataset, Folder, Images, Source, first};
 use crate::exit::Exit;
 use crate::given::{Given, Idle};
 use crate::model::{Asked, Kind, ModelFlags, config_of_run};
 use crate::output::Output;
-use crate::values::{above_zero, count, epsilon, zero_or_more};
+use crate::values::{above_zero, count, epsilon, named, zero_or_more};
 use clap::Args;
 use cni_burn::evaluation::write_json;
 use cni_burn::prelude::*;
-use cni_burn::training::{Adversarial, Devices, Labels, Progress, Trained, Which, checkpoint_info};
+use cni_burn::training::{
+    AttackLabels, CheckpointInfo, CheckpointSelector, Devices, HalfAndHalf, Parallel, Progress,
+    Trained, checkpoint_info,
+};
 use serde_json::json;
 use std::error::Error;
 use std::path::PathBuf;
@@ -36,7 +39,7 @@ pub struct Train {
     source: Source,
     #[command(flatten)]
     compute: Compute,
-    /// Folder of the run: checkpoints, model.json, history.json and the file .lock.
+    /// Folder of the run: checkpoints, model.json, config.json, history.json and the file .lock.
     #[arg(long, default_value = "runs/cni")]
     out: PathBuf,
     /// Continue the run in --out from its last checkpoint; begin it if there is none yet.
@@ -80,8 +83,8 @@ pub struct Train {
     #[arg(long, default_value_t = 1, value_parser = count)]
     devices: usize,
     /// How several devices share the batches.
-    #[arg(long, value_enum, default_value_t = Sharing::Multi)]
-    parallel: Sharing,
+    #[arg(long, default_value_t = Parallel::Multi, value_parser = named(Parallel::ALL))]
+    parallel: Parallel,
     /// Use only the first N training examples.
     #[arg(long, value_parser = count)]
     subset: Option<usize>,
@@ -144,7 +147,7 @@ impl Train {
     fn agrees_with(&self, info: &CheckpointInfo, given: &Given) -> Result<(), Box<dyn Error>> {
         let (run, folder) = (&self.out, self.train.is_some());
         Asked { flags: &self.model, folder, given, defaults: true }
-            .agrees_with(&config_of_run(run, Which::Last)?, run)?;
+            .agrees_with(&config_of_run(run, CheckpointSelector::Last)?, run)?;
         if let (false, Some(threat)) = (self.clean, trained_against(&info.run)) {
             let [asked, saved] =
                 [self.epsilon, threat.epsilon()].map(|epsilon| json!({ "epsilon": epsilon }));
@@ -157,22 +160,24 @@ impl Train {
     /// The configuration of the training.
     fn config(&self, key: Key) -> Result<TrainingConfig, Box<dyn Error>> {
         let attack = Pgd::training(Threat::linf(self.epsilon)?);
-        let labels = if self.predicted_labels { Labels::Predicted } else { Labels::True };
+        let labels = match self.predicted_labels {
+            true => AttackLabels::Predicted,
+            false => AttackLabels::True,
+        };
         let objective = match self.clean {
             true => Objective::clean(),
-            false => Objective::adversarial(
-                Adversarial::new(attack.clone())
-                    .with_start_epoch(self.adversarial_from)
-                    .with_labels(labels),
-            ),
+            false => HalfAndHalf::new(attack.clone())
+                .with_start_epoch(self.adversarial_from)
+                .with_labels(labels)
+                .into(),
         };
         let mut config = TrainingConfig::cni(objective);
         config.epochs = self.epochs;
         config.batch_size = self.batch;
-        config.optimizer.weight_decay = self.weight_decay;
-        config.optimizer.decay_noise = !self.no_noise_decay;
-        config.optimizer.clip =
-            self.clip.map_or(config.optimizer.clip, |clip| (clip > 0.0).then_some(clip));
+        let (weight_decay, decay_noise) = (self.weight_decay, !self.no_noise_decay);
+        config.optimizer = Sgd { weight_decay, decay_noise, ..Sgd::cni() }.into();
+        config.max_grad_norm =
+            self.clip.map_or(config.max_grad_norm, |clip| (clip > 0.0).then_some(clip));
         // At most one for each epoch, and none before the first, which trains at the rate asked
         // for.
         let mut quarters = [1, 2, 3].map(|quarter| (quarter * self.epochs / 4).max(1)).to_vec();
@@ -193,7 +198,7 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
     let (images, output) = (args.images(), args.output);
     // A run that goes on is the one that was begun, and says so before it reads any data.
     if args.resume {
-        match checkpoint_info(&args.out, Which::Last) {
+        match checkpoint_info(&args.out, CheckpointSelector::Last) {
             Ok(info) => args.agrees_with(&info, given)?,
             Err(error) => output.say(format_args!("nothing to continue: {error}"))?,
         }
@@ -205,7 +210,7 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         let because = "no epoch would train on adversarial images; --clean asks for that";
         return Err(given.refusal("adversarial-from", wanted, because).into());
     }
-    let devices = Devices::new(args.compute.devices(args.devices)?, args.parallel.into())?;
+    let devices = Devices::new(args.compute.devices(args.devices)?, args.parallel)?;
     let key = Key::new(args.seed);
     let data = first(images.train(&args.source)?, args.subset, "subset", given)?;
     if args.validation >= data.len() {
@@ -227,11 +232,15 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         (false, true) => Progress::Quiet,
         (false, false) => Progress::Lines,
     };
-    let start = if args.resume { Start::Resume } else { Start::Fresh };
-    let trainer = Trainer::new(args.config(key)?, &args.out)?.with_progress(progress);
-    let trainer = trainer.with_watch(noise_amplitudes).with_model_config(&config)?;
-    let trained = trainer.run(model, ResNet::forward, train, validation, devices, start)?;
-    let Trained { best, history, .. } = trained;
+    let trained = Trainer::new(args.config(key)?, &args.out)?
+        .with_validation(validation)
+        .with_devices(devices)
+        .with_progress(progress)
+        .with_watch(noise_amplitudes)
+        .with_model_config(&config)?
+        .resume(args.resume)
+        .run(model, ResNet::forward, train)?;
+    let Trained { best_epoch: best, history, .. } = trained;
     write_json(&args.out.join("history.json"), &history)?;
     let run = args.out.display();
     output.say(format_args!("best epoch on the validation slice: {best}; run: {run}"))?;

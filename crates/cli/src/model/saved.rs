@@ -5,15 +5,18 @@ use crate::data::{About, Dataset};
 use crate::given::Given;
 use cni_burn::prelude::{Architecture, ResNetConfig, Shortcut};
 use cni_burn::run::{RunError, run_config};
-use cni_burn::training::Which;
+use cni_burn::training::CheckpointSelector;
 use serde_json::Value;
 use std::error::Error;
 use std::path::Path;
 
 /// The configuration of a run's model, as a checkpoint tells it or, without one, the file
 /// `model.json`.
-pub fn config_of_run(run: &Path, which: Which) -> Result<ResNetConfig, Box<dyn Error>> {
-    match run_config(run, which) {
+pub fn config_of_run(
+    run: &Path,
+    selector: CheckpointSelector,
+) -> Result<ResNetConfig, Box<dyn Error>> {
+    match run_config(run, selector) {
         // Its command was an example, which described models by its flags.
         Err(RunError::Flags { flags, .. }) => {
             let flags: ModelFlags = serde_json::from_value(flags)

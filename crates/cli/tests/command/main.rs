@@ -2,6 +2,7 @@
 
 mod classes;
 mod completions;
+mod earlier;
 mod flags;
 mod folders;
 mod imports;

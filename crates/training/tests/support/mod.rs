@@ -12,7 +12,7 @@ use cni_layers::models::{Normalize, NormalizeConfig};
 use cni_layers::{ActivationNoise, ActivationNoiseConfig, Granularity, WeightNoise, keyed_init};
 use cni_noise::{Convention, Key};
 use cni_training::{
-    Objective, Progress, Schedule, Start, Trained, Trainer, TrainingConfig, TrainingError,
+    Objective, Progress, Schedule, Trained, Trainer, TrainingConfig, TrainingError,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -98,9 +98,9 @@ pub fn run(
     config: TrainingConfig,
     folder: &Path,
     settings: &Settings,
-    start: Start,
+    resume: bool,
 ) -> Result<Trained<Net>, TrainingError> {
     let ((train, validation), net) = (data(), Net::new(settings));
     let trainer = trainer(config, folder, &json!({"width": 4}));
-    trainer.run(net, Net::forward, train, validation, &Device::flex(), start)
+    trainer.with_validation(validation).resume(resume).run(net, Net::forward, train)
 }

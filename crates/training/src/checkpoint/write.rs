@@ -1,14 +1,14 @@
-//! Checkpoints as Burn's trainer writes them: one folder an epoch, complete or not there.
+//! Checkpoints as Burn's trainer writes them: one directory per epoch, published atomically.
 //!
 //! Burn writes model, optimizer and schedule from three threads. Each writes into a hidden folder
 //! beside; the last of them adds the state with its checksums and renames the folder. A run that is
 //! killed leaves at worst a hidden folder, which the next run removes.
 
+use super::dir::{AVERAGE, CheckpointDir, FORMAT, MODEL, OPTIMIZER, RULES, SCHEDULE, State, sign};
 use crate::StopReason;
-use crate::history::{History, best};
-use crate::shelf::{Shelf, State, sign};
-use crate::stop::Fault;
-use crate::watch::Watch;
+use crate::history::{History, LOSS, best};
+use crate::stop::StopSignal;
+use burn::store::ModuleRecord;
 use burn::train::checkpoint::{
     Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
 };
@@ -16,18 +16,28 @@ use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io;
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// What the three writers of a checkpoint share.
-pub(crate) struct Writers {
-    pub shelf: Shelf,
+/// The records that Burn knows nothing of.
+pub(crate) struct OwnRecords {
+    /// The averaged model.
+    pub average: Option<ModuleRecord>,
+    /// The memories of rules, as the bytes of their file, or why they cannot be read.
+    pub rules: Result<Option<Vec<u8>>, String>,
+}
+
+/// What the three writers of a checkpoint share: the last of them publishes it.
+pub(crate) struct CommitBarrier {
+    pub directory: CheckpointDir,
     pub run: serde_json::Value,
     /// The versions that trained the run, each by its first epoch.
     pub versions: BTreeMap<usize, String>,
     pub history: History,
-    pub fault: Fault,
+    pub signal: StopSignal,
     progress: Mutex<Written>,
+    own: Mutex<HashMap<usize, OwnRecords>>,
 }
 
 #[derive(Default)]
@@ -38,20 +48,46 @@ struct Written {
     failed: bool,
 }
 
-impl Writers {
+impl CommitBarrier {
     pub fn new(
-        shelf: Shelf,
+        directory: CheckpointDir,
         run: serde_json::Value,
         versions: BTreeMap<usize, String>,
         history: History,
-        fault: Fault,
+        signal: StopSignal,
     ) -> Self {
-        Self { shelf, run, versions, history, fault, progress: Mutex::default() }
+        let (progress, own) = (Mutex::default(), Mutex::default());
+        Self { directory, run, versions, history, signal, progress, own }
+    }
+
+    /// Adds records of our own to the checkpoint of an epoch, before the writers begin with it.
+    pub fn attach(&self, epoch: usize, records: OwnRecords) {
+        self.own().insert(epoch, records);
+    }
+
+    fn own(&self) -> MutexGuard<'_, HashMap<usize, OwnRecords>> {
+        self.own.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Makes a complete checkpoint of a hidden folder.
-    fn publish(&self, epoch: usize, stage: &Path) -> io::Result<()> {
+    fn publish(&self, epoch: usize, stage: &Path) -> Result<(), CheckpointerError> {
+        let none = OwnRecords { average: None, rules: Ok(None) };
+        let OwnRecords { average, rules } = self.own().remove(&epoch).unwrap_or(none);
+        let mut files = vec![MODEL, OPTIMIZER, SCHEDULE];
+        if let Some(average) = average {
+            Checkpoint::save(average, stage.join(AVERAGE))?;
+            files.push(AVERAGE);
+        }
+        if let Some(rules) = rules.map_err(CheckpointerError::Unknown)? {
+            write_synced(&stage.join(RULES), &rules).map_err(CheckpointerError::IOError)?;
+            files.push(RULES);
+        }
+        self.complete(epoch, stage, &files).map_err(CheckpointerError::IOError)
+    }
+
+    fn complete(&self, epoch: usize, stage: &Path, files: &[&str]) -> io::Result<()> {
         let state = State {
+            format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_string(),
             versions: self.versions.clone(),
             epoch,
@@ -60,11 +96,11 @@ impl Writers {
             files: BTreeMap::new(),
             checksum: String::new(),
         };
-        sign(stage, state)?;
-        fs::rename(stage, self.shelf.folder(epoch))?;
+        sign(stage, state, files)?;
+        fs::rename(stage, self.directory.folder(epoch))?;
         // The rename itself must reach the disk before an older checkpoint goes.
         #[cfg(unix)]
-        fs::File::open(&self.shelf.root)?.sync_all()?;
+        fs::File::open(&self.directory.root)?.sync_all()?;
         Ok(())
     }
 
@@ -73,31 +109,37 @@ impl Writers {
     }
 }
 
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 /// One of the three writers.
-pub(crate) struct Part {
-    pub writers: Arc<Writers>,
+pub(crate) struct RecordWriter {
+    pub barrier: Arc<CommitBarrier>,
     pub file: &'static str,
 }
 
-impl<R: Checkpoint> Checkpointer<R> for Part {
+impl<R: Checkpoint> Checkpointer<R> for RecordWriter {
     fn save(&self, epoch: usize, record: R) -> Result<(), CheckpointerError> {
-        let writers = &self.writers;
-        let stage = writers.shelf.stage(epoch);
+        let barrier = &self.barrier;
+        let stage = barrier.directory.stage(epoch);
         let written = fs::create_dir_all(&stage)
             .map_err(CheckpointerError::IOError)
             .and_then(|()| record.save(stage.join(self.file)));
-        let mut progress = writers.lock();
+        let mut progress = barrier.lock();
         let saved = progress.saved.entry(epoch).or_default();
         *saved += u8::from(written.is_ok());
         let result = match (written, *saved) {
-            (Ok(()), 3) => writers.publish(epoch, &stage).map_err(CheckpointerError::IOError),
+            (Ok(()), 3) => barrier.publish(epoch, &stage),
             (written, _) => written,
         };
         result.map_err(|source| {
             progress.failed = true;
             // Burn wants an error of its own, and the one who reads the run's keeps the typed one.
             let told = CheckpointerError::Unknown(source.to_string());
-            writers.fault.raise(StopReason::Checkpoint { epoch, source });
+            barrier.signal.raise(StopReason::Checkpoint { epoch, source });
             told
         })
     }
@@ -105,43 +147,42 @@ impl<R: Checkpoint> Checkpointer<R> for Part {
     /// Removes a checkpoint at the third call. By then all three writers are past the saves that
     /// came before.
     fn delete(&self, epoch: usize) -> Result<(), CheckpointerError> {
-        let mut progress = self.writers.lock();
+        let mut progress = self.barrier.lock();
         let dropped = progress.dropped.entry(epoch).or_default();
         *dropped += 1;
         if *dropped < 3 || progress.failed {
             return Ok(());
         }
         // Renamed first: a folder that is half removed must not look like a checkpoint.
-        let grave = self.writers.shelf.grave(epoch);
-        fs::rename(self.writers.shelf.folder(epoch), &grave)
-            .and_then(|()| fs::remove_dir_all(&grave))
+        let trash = self.barrier.directory.trash(epoch);
+        fs::rename(self.barrier.directory.folder(epoch), &trash)
+            .and_then(|()| fs::remove_dir_all(&trash))
             .map_err(CheckpointerError::IOError)
     }
 
     fn restore(&self, epoch: usize) -> Result<R, CheckpointerError> {
-        R::load(self.writers.shelf.folder(epoch).join(self.file))
+        R::load(self.barrier.directory.folder(epoch).join(self.file))
     }
 }
 
-/// Keeps the last checkpoints and the best one.
-pub(crate) struct Retain {
+/// The strategy that keeps the last checkpoints and the best one.
+pub(crate) struct KeepLastAndBest {
     pub last: usize,
     pub kept: BTreeSet<usize>,
     pub history: History,
-    /// Draws of the model's noise that validation judges each example by.
-    pub draws: usize,
-    pub watch: Watch,
+    /// What is done after an epoch before its checkpoint is written.
+    pub end_of_epoch: Box<dyn FnMut(usize) + Send>,
 }
 
-impl CheckpointingStrategy for Retain {
+impl CheckpointingStrategy for KeepLastAndBest {
     fn checkpointing(
         &mut self,
         epoch: usize,
         store: &EventStoreClient,
     ) -> Vec<CheckpointingAction> {
         // The store works in its own thread; its answer means that the history has this epoch.
-        store.find_metric(crate::metrics::NAMES[0], epoch, Aggregate::Mean, &Split::Valid);
-        self.history.complete(epoch, self.draws, self.watch.take());
+        store.find_metric(LOSS, epoch, Aggregate::Mean, &Split::Valid);
+        (self.end_of_epoch)(epoch);
         let best = best(&self.history.up_to(epoch));
         let spare = |old: &usize| old.saturating_add(self.last) <= epoch && Some(*old) != best;
         let old: Vec<usize> = self.kept.iter().copied().filter(spare).collect();

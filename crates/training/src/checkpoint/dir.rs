@@ -1,4 +1,4 @@
-//! The checkpoints of a run on disk: one folder an epoch, with checksums of all that is in it.
+//! The checkpoints of a run on disk: one directory per epoch, with checksums of all its files.
 
 use crate::TrainingError;
 use crate::error::CheckpointFault;
@@ -17,10 +17,17 @@ use std::path::{Path, PathBuf};
 pub(crate) const MODEL: &str = "model.bpk";
 pub(crate) const OPTIMIZER: &str = "optimizer.bpk";
 pub(crate) const SCHEDULE: &str = "schedule.bpk";
-const STATE: &str = "state.json";
+/// The averaged model, in runs that average.
+pub(crate) const AVERAGE: &str = "average.bpk";
+/// The memories of rules, in runs whose rules remember something.
+pub(crate) const RULES: &str = "rules.safetensors";
+pub(crate) const STATE: &str = "state.json";
 
 /// Stands for the checksum in the text that it is of.
 const UNSIGNED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The form in which this version describes a run.
+pub(crate) const FORMAT: u32 = 1;
 
 /// What a checkpoint says of its run.
 ///
@@ -28,6 +35,9 @@ const UNSIGNED: &str = "00000000000000000000000000000000000000000000000000000000
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct State {
+    /// The form of `run`: [`FORMAT`], and 0 in checkpoints from before it was counted.
+    #[serde(default)]
+    pub format: u32,
     /// The version that trained the epoch.
     pub version: String,
     /// The versions that trained the run, each by its first epoch.
@@ -37,7 +47,7 @@ pub(crate) struct State {
     /// The configuration: a run resumes only its own checkpoints.
     pub run: serde_json::Value,
     pub history: Vec<EpochRow>,
-    /// SHA-256 of the files beside, by name. Empty in checkpoints from before there were checksums.
+    /// SHA-256 of the files beside it, by name. Empty in checkpoints from before there were checksums.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
     /// SHA-256 of this file with zeros in the place of these digits.
@@ -47,7 +57,7 @@ pub(crate) struct State {
 
 /// The checkpoints of a run, in a folder of their own.
 #[derive(Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct CheckpointDir {
     pub root: PathBuf,
 }
 
@@ -55,9 +65,9 @@ pub(crate) struct Shelf {
 #[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "an open file holds the lock")] Option<File>);
 
-impl Shelf {
-    /// The shelf of a run's folder, which is made where it is missing, and the lock of that folder.
-    /// But for the file of the lock nothing in it is touched.
+impl CheckpointDir {
+    /// The checkpoints of a run's folder, which is made if it is missing, and the lock of that
+    /// folder. Nothing in it is touched but the file of the lock.
     pub fn open(run: &Path) -> Result<(Self, Lock), TrainingError> {
         fs::create_dir_all(run).map_err(|error| TrainingError::io(run, error))?;
         let path = run.join(".lock");
@@ -105,7 +115,7 @@ impl Shelf {
     }
 
     /// Where a checkpoint is removed.
-    pub fn grave(&self, epoch: usize) -> PathBuf {
+    pub fn trash(&self, epoch: usize) -> PathBuf {
         self.root.join(format!(".drop-{epoch}"))
     }
 
@@ -138,6 +148,12 @@ impl Shelf {
             readable::<ModuleRecord>(&folder, &state, MODEL)?;
             readable::<OptimizerRecord>(&folder, &state, OPTIMIZER)?;
             readable::<LrSchedulerRecord>(&folder, &state, SCHEDULE)?;
+            if state.files.contains_key(AVERAGE) {
+                readable::<ModuleRecord>(&folder, &state, AVERAGE)?;
+            }
+            if state.files.contains_key(RULES) {
+                verify(&folder, &state, RULES)?;
+            }
             Ok(state)
         });
         state.map_err(|error| {
@@ -192,10 +208,10 @@ pub(crate) fn record<R: Checkpoint>(path: &Path) -> Result<R, TrainingError> {
         .map_err(|error| TrainingError::checkpoint(path, CheckpointFault::Record(error)))
 }
 
-/// Completes a checkpoint's folder with its state, which signs it. An error where a file is
+/// Completes a checkpoint's folder with its state, which signs these files of it. An error if one is
 /// missing.
-pub(crate) fn sign(folder: &Path, mut state: State) -> io::Result<()> {
-    for file in [MODEL, OPTIMIZER, SCHEDULE] {
+pub(crate) fn sign(folder: &Path, mut state: State, files: &[&str]) -> io::Result<()> {
+    for &file in files {
         state.files.insert(file.to_string(), sha256(&fs::read(folder.join(file))?));
     }
     state.checksum = UNSIGNED.to_string();

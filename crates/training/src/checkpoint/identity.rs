@@ -1,7 +1,7 @@
 //! What makes a run the one it is, and how two runs differ.
 
-use crate::replica::statistics;
-use crate::shelf::sha256;
+use super::dir::sha256;
+use crate::devices::replica::statistics;
 use crate::{Schedule, TrainingError};
 use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param};
 use burn::tensor::Tensor;

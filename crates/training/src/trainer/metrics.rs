@@ -1,6 +1,7 @@
-//! Loss, clean and robust accuracy of an epoch.
+//! The means of losses and scores over an epoch.
 
-use crate::stop::Fault;
+use crate::history::{CLEAN, LOSS, ROBUST};
+use crate::stop::StopSignal;
 use burn::tensor::{Tensor, TensorReadError};
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
@@ -10,56 +11,48 @@ use burn::train::metric::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The metrics by number: which of an outcome's values each of them takes.
-pub(crate) const LOSS: usize = 0;
-pub(crate) const CLEAN: usize = 1;
-pub(crate) const ROBUST: usize = 2;
-pub(crate) const NAMES: [&str; 3] = ["Loss", "Clean", "Robust"];
-
-/// What a step says of each of its examples, `[batch]` each: the loss, and 1 where it was
-/// classified correctly.
+/// What a step says of each of its examples, `[batch]` each.
+#[derive(Clone)]
 pub(crate) struct Outcome {
     /// The position of the first example in the epoch.
     pub first: u64,
-    pub loss: Tensor<1>,
-    pub clean: Option<Tensor<1>>,
-    pub robust: Option<Tensor<1>>,
+    /// The loss, and the scores by the names of metrics.
+    pub values: Vec<(Arc<String>, Tensor<1>)>,
 }
 
 impl ItemLazy for Outcome {
     fn sync(self) -> Result<Self, burn_std::ExecutionError> {
-        self.loss.device().flush()?;
+        if let Some((_, values)) = self.values.first() {
+            values.device().flush()?;
+        }
         Ok(self)
     }
 }
 
-/// The values that metric `WHICH` takes, with the position of the first.
-pub(crate) struct Values<const WHICH: usize>(u64, Option<Tensor<1>>);
-
-impl<const WHICH: usize> Adaptor<Values<WHICH>> for Outcome {
-    fn adapt(&self) -> Values<WHICH> {
-        let values = match WHICH {
-            LOSS => Some(self.loss.clone()),
-            CLEAN => self.clean.clone(),
-            _ => self.robust.clone(),
-        };
-        Values(self.first, values)
+impl Adaptor<Outcome> for Outcome {
+    fn adapt(&self) -> Outcome {
+        self.clone()
     }
 }
 
-/// The mean over the examples of an epoch. It stops the run where a value is not finite.
+/// The mean over the examples of an epoch. It stops the run at a value that is not finite.
 #[derive(Clone)]
-pub(crate) struct Mean<const WHICH: usize> {
+pub(crate) struct Mean {
+    name: MetricName,
+    /// How the reason of a stop names it.
+    label: String,
     state: NumericMetricState,
     /// Mean and number of examples of each batch of the epoch, by its first example.
     batches: BTreeMap<u64, (f64, usize)>,
-    fault: Fault,
+    signal: StopSignal,
 }
 
-impl<const WHICH: usize> Mean<WHICH> {
-    pub fn new(fault: &Fault) -> Self {
+impl Mean {
+    /// The metric of this name, which the reason of a stop gives by its label.
+    pub fn new(name: &str, label: impl Into<String>, signal: &StopSignal) -> Self {
+        let (name, label) = (Arc::new(name.to_string()), label.into());
         let state = NumericMetricState::new();
-        Self { state, batches: BTreeMap::new(), fault: fault.clone() }
+        Self { name, label, state, batches: BTreeMap::new(), signal: signal.clone() }
     }
 
     /// The state after all batches in their order in the epoch. Several devices report theirs in
@@ -75,30 +68,30 @@ impl<const WHICH: usize> Mean<WHICH> {
     }
 }
 
-impl<const WHICH: usize> Metric for Mean<WHICH> {
-    type Input = Values<WHICH>;
+impl Metric for Mean {
+    type Input = Outcome;
 
     fn name(&self) -> MetricName {
-        Arc::new(NAMES[WHICH].to_string())
+        self.name.clone()
     }
 
     fn attributes(&self) -> MetricAttributes {
-        NumericAttributes { unit: None, higher_is_better: WHICH != LOSS }.into()
+        NumericAttributes { unit: None, higher_is_better: self.name.as_str() != LOSS }.into()
     }
 
     fn update(
         &mut self,
-        values: &Values<WHICH>,
+        outcome: &Outcome,
         _metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
         // Without values the epoch's mean stays undefined, which the history leaves out.
-        let Values(first, values) = values;
-        if let Some(values) = values {
+        let values = outcome.values.iter().find(|(name, _)| *name == self.name);
+        if let Some((_, values)) = values {
             let [n] = values.dims();
             let mean = values.clone().mean().try_into_scalar::<f64>()?;
-            self.fault.unless_finite(&NAMES[WHICH].to_lowercase(), mean);
+            self.signal.unless_finite(&self.label, mean);
             self.state.update(mean, n);
-            self.batches.insert(*first, (mean, n));
+            self.batches.insert(outcome.first, (mean, n));
         }
         Ok(self.state.compute_update(self.format()))
     }
@@ -113,7 +106,7 @@ impl<const WHICH: usize> Metric for Mean<WHICH> {
     }
 }
 
-impl<const WHICH: usize> Numeric for Mean<WHICH> {
+impl Numeric for Mean {
     fn value(&self) -> Option<NumericEntry> {
         Some(self.state.current_value())
     }
@@ -125,4 +118,15 @@ impl<const WHICH: usize> Numeric for Mean<WHICH> {
     fn final_value(&self) -> NumericEntry {
         self.in_order().final_value()
     }
+}
+
+/// The name of the metric of a score.
+pub(crate) fn metric_name(score: &str) -> Arc<String> {
+    let name = match score {
+        "loss" => LOSS,
+        crate::objectives::CLEAN => CLEAN,
+        crate::objectives::ROBUST => ROBUST,
+        score => score,
+    };
+    Arc::new(name.to_string())
 }

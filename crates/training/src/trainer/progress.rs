@@ -2,7 +2,6 @@
 
 use crate::Bar;
 use crate::history::Scores;
-use crate::metrics::NAMES;
 use burn::train::LearnerSummary;
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
 use burn::train::metric::{MetricDefinition, MetricId, MetricName, NumericEntry};
@@ -26,8 +25,8 @@ pub enum Progress {
     Quiet,
 }
 
-/// Prints what [`Progress::Lines`] promises.
-pub(crate) struct Lines {
+/// The renderer of [`Progress::Lines`].
+pub(crate) struct LineRenderer {
     names: HashMap<MetricId, MetricName>,
     scores: [Scores; 2],
     epochs: usize,
@@ -37,11 +36,11 @@ pub(crate) struct Lines {
     begin: Instant,
 }
 
-impl Lines {
+impl LineRenderer {
     pub fn new(quiet: bool) -> Self {
         Self {
             names: HashMap::new(),
-            scores: [Scores::default(); 2],
+            scores: Default::default(),
             epochs: 0,
             epoch: 1,
             first: 1,
@@ -54,28 +53,25 @@ impl Lines {
         let MetricState::Numeric(entry, Some(NumericEntry::Final(value))) = state else {
             return;
         };
-        let scores = &mut self.scores[split];
-        let name = self.names.get(&entry.metric_id).map(|name| name.as_str());
-        let value = value.is_finite().then_some(value);
-        match NAMES.iter().position(|known| Some(*known) == name) {
-            Some(0) => scores.loss = value,
-            Some(1) => scores.clean = value,
-            Some(_) => scores.robust = value,
-            None => {}
+        if let Some(name) = self.names.get(&entry.metric_id) {
+            self.scores[split].set(name, value);
         }
     }
 }
 
-/// `loss 1.234  clean 45.1 %  robust 23.4 %`, without what was not measured.
+/// Scores as `loss 1.234  clean 45.1 %  robust 23.4 %`, without those that were not measured.
 fn words(scores: &Scores) -> String {
     let percent = |name: &str, value: Option<f64>| {
         value.map(|value| format!("  {name} {:.1} %", 100.0 * value)).unwrap_or_default()
     };
     let loss = scores.loss.map_or("loss -".to_string(), |loss| format!("loss {loss:.4}"));
-    loss + &percent("clean", scores.clean) + &percent("robust", scores.robust)
+    let more = scores.more.iter().map(|(name, value)| format!("  {name} {value:.4}"));
+    loss + &percent("clean", scores.clean)
+        + &percent("robust", scores.robust)
+        + &more.collect::<String>()
 }
 
-/// Hours, minutes and seconds, as far as they count.
+/// Formats a duration to its two largest units.
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
@@ -85,13 +81,13 @@ fn clock(time: Duration) -> String {
     }
 }
 
-impl TrainingProgressLogger for Lines {
+impl TrainingProgressLogger for LineRenderer {
     fn start(&mut self, epochs: usize, first: usize, _items: Option<usize>, _label: Option<&str>) {
         (self.epochs, self.epoch, self.first, self.begin) = (epochs, first, first, Instant::now());
     }
 
     fn update_epoch(&mut self, epoch: usize) {
-        let [train, validation] = self.scores.map(|scores| words(&scores));
+        let [train, validation] = self.scores.each_ref().map(words);
         let time = self.begin.elapsed();
         let done = (epoch + 1 - self.first) as u32;
         let left = time / done.max(1) * (self.epochs - epoch) as u32;
@@ -102,7 +98,7 @@ impl TrainingProgressLogger for Lines {
             clock(left)
         );
         self.bar.print(&line);
-        (self.epoch, self.scores) = (epoch + 1, [Scores::default(); 2]);
+        (self.epoch, self.scores) = (epoch + 1, Default::default());
     }
 
     fn start_split(&mut self, split: &str, items: usize) {
@@ -122,7 +118,7 @@ impl TrainingProgressLogger for Lines {
     fn log_event_training(&mut self, _event: String) {}
 }
 
-impl MetricsRendererTraining for Lines {
+impl MetricsRendererTraining for LineRenderer {
     fn update_train(&mut self, state: MetricState) {
         self.keep(0, state);
     }
@@ -139,7 +135,7 @@ impl MetricsRendererTraining for Lines {
     }
 }
 
-impl EvaluationProgressLogger for Lines {
+impl EvaluationProgressLogger for LineRenderer {
     fn start_global_progress(&mut self, _tests: usize) {}
     fn start_test(&mut self, _name: &str, _items: usize) {}
     fn update_test_progress(&mut self, _items: usize) {}
@@ -148,11 +144,11 @@ impl EvaluationProgressLogger for Lines {
     fn log_event_evaluation(&mut self, _event: String) {}
 }
 
-impl MetricsRendererEvaluation for Lines {
+impl MetricsRendererEvaluation for LineRenderer {
     fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
 }
 
-impl MetricsRenderer for Lines {
+impl MetricsRenderer for LineRenderer {
     fn manual_close(&mut self) {}
 
     fn register_metric(&mut self, definition: MetricDefinition) {

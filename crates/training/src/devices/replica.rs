@@ -5,7 +5,7 @@
 //! have written so far. So every step of a device uses a copy with statistics of its own, and their
 //! new values travel with the gradients.
 
-use crate::Parallel;
+use super::Parallel;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{GradientsAccumulator, GradientsParams, MultiGradientsParams};
 use burn::tensor::{Device, Tensor};

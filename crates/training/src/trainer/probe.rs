@@ -1,9 +1,11 @@
-//! What is asked of a model and its data before the first step.
+//! The checks of a model and its data before the first step.
 
-use crate::trainee::seed;
-use crate::{Devices, Progress, TrainingConfig, TrainingError};
+use super::model::seed;
+use super::progress::Progress;
+use crate::{Devices, TrainingConfig, TrainingError};
 use burn::module::{Flag, Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
+use cni_attacks::Attack;
 use cni_data::ImageData;
 use cni_noise::{Key, Noise, scope};
 use cni_ops::{Precision, autocast};
@@ -26,6 +28,16 @@ pub(crate) fn check_settings(
         let wanted = "lines or quiet, or a build with the feature `tui`";
         return Err(TrainingError::setting("progress", "dashboard", wanted));
     }
+    if devices.len() > 1 && !config.gradient.is_additive() {
+        let got = format!("{} with the {}", devices.len(), config.gradient.label());
+        let wanted = "one device, or a gradient rule that is additive";
+        return Err(TrainingError::setting("devices", got, wanted));
+    }
+    let rules = config.gradient.rule().is_some() || !config.updates.is_empty();
+    if !devices.share_optimizer() && (rules || config.average.is_some()) {
+        let got = "ddp with a rule or an average";
+        return Err(TrainingError::setting("devices", got, "multi, which has one optimizer"));
+    }
     if !config.precision.works_on(devices.first()) {
         let wanted = "an element type that the device computes in";
         return Err(TrainingError::setting("precision", config.precision, wanted));
@@ -33,8 +45,37 @@ pub(crate) fn check_settings(
     Ok(())
 }
 
-/// Whether training and validation data are of one kind.
-pub(crate) fn check_data(train: &ImageData, validation: &ImageData) -> Result<(), TrainingError> {
+/// Whether training and validation data are of one kind, and whether there is a validation for the
+/// settings that need one.
+pub(crate) fn check_data(
+    train: &ImageData,
+    validation: Option<&ImageData>,
+    config: &TrainingConfig,
+    metrics: &[String],
+) -> Result<(), TrainingError> {
+    let Some(validation) = validation else {
+        let needs = [
+            ("validation_attack", config.validation_attack.is_some()),
+            ("early_stopping", config.early_stopping.is_some()),
+            ("metric", !metrics.is_empty()),
+        ];
+        return match needs.into_iter().find(|(_, needs)| *needs) {
+            Some((field, _)) => {
+                let wanted = "a validation set, by Trainer::with_validation";
+                Err(TrainingError::setting(field, "no validation set", wanted))
+            }
+            None if train.is_empty() => {
+                Err(TrainingError::setting("train", "no examples", "at least one"))
+            }
+            None => Ok(()),
+        };
+    };
+    for (i, name) in metrics.iter().enumerate() {
+        let known = ["loss", "clean", "robust", "Loss", "Clean", "Robust"];
+        if known.contains(&name.as_str()) || metrics[..i].contains(name) {
+            return Err(TrainingError::setting("metric", name, "a name of its own"));
+        }
+    }
     for (field, data) in [("train", train), ("validation", validation)] {
         if data.is_empty() {
             return Err(TrainingError::setting(field, "no examples", "at least one"));
@@ -69,7 +110,7 @@ pub(crate) struct Probe {
 /// Refuses a model without an output for each class, in inference.
 ///
 /// It may have more outputs than there are classes. Noise that starts at zero shows in no output,
-/// so what a model announces counts beside this: see [`has_noise`](crate::optimizer::has_noise).
+/// so what a model announces counts beside this: see [`has_noise`](crate::parameters::has_noise).
 pub(crate) fn probe(
     logits: impl Fn(Tensor<4>) -> Tensor<2>,
     train: &ImageData,
@@ -103,12 +144,12 @@ pub(crate) fn probe(
 
 /// Whether the attacks can run against so many outputs.
 pub(crate) fn check_attacks(config: &TrainingConfig, outputs: usize) -> Result<(), TrainingError> {
-    let attacks = [
-        ("objective", config.objective.attack()),
-        ("validation_attack", config.validation_attack()),
-    ];
-    for (field, attack) in attacks {
-        if let Some(attack) = attack.filter(|attack| attack.min_classes() > outputs) {
+    let of_objective = config.objective.attacks().into_iter().map(|attack| ("objective", attack));
+    let of_validation = config.validation_attack.iter();
+    let of_validation =
+        of_validation.map(|attack| ("validation_attack", attack.as_ref() as &dyn Attack));
+    for (field, attack) in of_objective.chain(of_validation) {
+        if attack.min_classes() > outputs {
             let (name, least) = (attack.name(), attack.min_classes());
             let got = format!("{name} against {outputs} outputs, of which it wants {least}");
             let wanted = "an attack that has outputs enough";

@@ -1,20 +1,11 @@
-//! Where a run begins.
+//! The epoch that a run begins with.
 
+use super::dir::{CheckpointDir, FORMAT};
+use super::identity::same_run;
 use crate::history::History;
-use crate::identity::same_run;
-use crate::shelf::Shelf;
 use crate::{Schedule, TrainingError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Whether a run begins or goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// From the first epoch, into a folder without checkpoints.
-    Fresh,
-    /// From the last checkpoint of the same run; from the first epoch where there is none yet.
-    Resume,
-}
 
 /// The epoch that a run begins after, and what is known of the epochs before.
 pub(crate) struct Beginning {
@@ -30,23 +21,26 @@ pub(crate) struct Beginning {
 impl Beginning {
     /// Looks for the last checkpoint, and whether `run` is the one that it is of.
     pub fn of(
-        shelf: &Shelf,
-        start: Start,
+        directory: &CheckpointDir,
+        resume: bool,
         run: &Value,
         schedule: &Schedule,
     ) -> Result<Self, TrainingError> {
-        let kept = shelf.epochs()?;
+        let kept = directory.epochs()?;
         let version = env!("CARGO_PKG_VERSION").to_string();
         let Some(&epoch) = kept.last() else {
             let versions = BTreeMap::from([(1, version)]);
             return Ok(Self { resume: None, kept, history: History::default(), versions });
         };
-        if start == Start::Fresh {
-            let run = shelf.root.parent().unwrap_or(&shelf.root);
+        if !resume {
+            let run = directory.root.parent().unwrap_or(&directory.root);
             return Err(TrainingError::InUse(run.to_path_buf()));
         }
-        let state = shelf.resumable(epoch)?;
-        let folder = shelf.folder(epoch);
+        let state = directory.resumable(epoch)?;
+        let folder = directory.folder(epoch);
+        if state.format != FORMAT {
+            return Err(TrainingError::OldRun { path: folder, version: state.version });
+        }
         same_run(&folder, epoch, &state.version, &state.run, run, schedule)?;
         let mut versions = state.versions;
         if state.version != version {

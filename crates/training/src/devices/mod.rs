@@ -1,10 +1,14 @@
 //! What a run trains on.
 
+pub(crate) mod replica;
+
 use crate::TrainingError;
 use burn::tensor::Device;
 #[cfg(feature = "experimental-ddp")]
 use burn::tensor::distributed::{DistributedConfig, ReduceOperation};
 use burn::train::{ExecutionStrategy, MultiDeviceOptim};
+use std::fmt;
+use std::str::FromStr;
 
 /// How several devices of one machine share the batches of a run.
 ///
@@ -43,6 +47,36 @@ pub enum Parallel {
     /// last batches of the others, and a run that has to stop early can wait for ever instead.
     #[cfg(feature = "experimental-ddp")]
     Ddp,
+}
+
+impl Parallel {
+    /// All values.
+    pub const ALL: &'static [Self] = &[
+        Self::Multi,
+        #[cfg(feature = "experimental-ddp")]
+        Self::Ddp,
+    ];
+}
+
+/// Burn's name: `multi`, `ddp`.
+impl fmt::Display for Parallel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Multi => "multi",
+            #[cfg(feature = "experimental-ddp")]
+            Self::Ddp => "ddp",
+        })
+    }
+}
+
+impl FromStr for Parallel {
+    type Err = TrainingError;
+
+    fn from_str(text: &str) -> Result<Self, TrainingError> {
+        let found = Self::ALL.iter().find(|parallel| parallel.to_string() == text);
+        let wanted = "multi, or ddp with the feature experimental-ddp";
+        found.copied().ok_or_else(|| TrainingError::setting("parallel", text, wanted))
+    }
 }
 
 /// The devices of a run: one, from `&device`, or several.
@@ -99,6 +133,24 @@ impl Devices {
     pub(crate) fn parallel(&self) -> Option<Parallel> {
         let alone = self.len() == 1 && self.parallel == Parallel::Multi;
         (!alone).then_some(self.parallel)
+    }
+
+    /// The optimizers that a step calls.
+    pub(crate) fn optimizers(&self) -> usize {
+        match self.parallel() {
+            #[cfg(feature = "experimental-ddp")]
+            Some(Parallel::Ddp) => self.len(),
+            _ => 1,
+        }
+    }
+
+    /// Whether the devices share one optimizer, which rules and averages need.
+    pub(crate) fn share_optimizer(&self) -> bool {
+        match self.parallel() {
+            #[cfg(feature = "experimental-ddp")]
+            Some(Parallel::Ddp) => false,
+            _ => true,
+        }
     }
 
     /// Whether every device gets an example, in every step where that matters.

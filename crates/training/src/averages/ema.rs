@@ -1,0 +1,43 @@
+use super::AverageRule;
+use crate::TrainingError;
+use crate::slots::named_spec;
+use crate::step::StepInfo;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The exponential moving average of the weights after every step (Polyak and Juditsky, 1992), as
+/// in robust training by Rebuffi et al., arXiv 2103.01946, section 4.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ema {
+    /// The weight of the average before a step, in [0, 1), such as 0.999.
+    pub decay: f64,
+    /// The first epoch that is averaged, counted from 0: its first step copies the model.
+    #[serde(default)]
+    pub start_epoch: usize,
+}
+
+impl Ema {
+    pub(super) const NAME: &str = "ema";
+}
+
+impl AverageRule for Ema {
+    fn spec(&self) -> Value {
+        named_spec("average", Self::NAME, self)
+    }
+
+    fn weight(&self, info: &StepInfo) -> Option<f64> {
+        (info.epoch >= self.start_epoch).then_some(1.0 - self.decay)
+    }
+
+    fn check(&self, epochs: usize) -> Result<(), TrainingError> {
+        if !(0.0..1.0).contains(&self.decay) {
+            return Err(TrainingError::setting("decay", self.decay, "a number in [0, 1)"));
+        }
+        if self.start_epoch >= epochs {
+            let got = format!("{} of {epochs} epochs", self.start_epoch);
+            return Err(TrainingError::setting("start_epoch", got, "an epoch of the run"));
+        }
+        Ok(())
+    }
+}

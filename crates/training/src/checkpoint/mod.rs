@@ -1,0 +1,16 @@
+//! The checkpoints of a run: on disk, while they are written, and how they are read again.
+
+mod dir;
+mod identity;
+mod load_run;
+mod restore;
+mod start;
+mod write;
+
+pub(crate) use dir::{CheckpointDir, MODEL, OPTIMIZER, SCHEDULE, write_whole};
+pub(crate) use identity::describe;
+pub use load_run::{Run, load_run};
+pub use restore::{CheckpointInfo, CheckpointSelector, checkpoint_info, load_checkpoint};
+pub(crate) use restore::{averaged, load_average, rule_bytes};
+pub(crate) use start::Beginning;
+pub(crate) use write::{CommitBarrier, KeepLastAndBest, OwnRecords, RecordWriter};

@@ -1,0 +1,190 @@
+//! The objectives: how a batch becomes a loss of each example.
+//!
+//! A new built-in objective is one file here, and one row in [`BUILT_IN`].
+
+mod adversarial;
+mod clean;
+mod half_and_half;
+mod madry;
+
+pub use adversarial::AttackLabels;
+pub(crate) use adversarial::{read_attack, write_attack};
+pub use clean::Clean;
+pub use half_and_half::HalfAndHalf;
+pub use madry::Madry;
+
+use crate::slots::{custom_or_built_in, rule_name, spec_of};
+use crate::step::{Losses, Step};
+use crate::{StepError, TrainingError};
+use cni_attacks::Attack;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+
+/// A rule that gives the loss of each example of a batch.
+///
+/// Built-in objectives and custom ones implement it alike. It is a pure function of the step: what
+/// changes from step to step is the batch, and all randomness comes from the keys of the step.
+///
+/// ```
+/// use burn::tensor::activation::log_softmax;
+/// use cni_training::{Losses, ObjectiveRule, Step, StepError};
+/// use serde_json::{Value, json};
+///
+/// /// Cross-entropy against labels of which a share is spread over all classes.
+/// struct LabelSmoothing {
+///     smoothing: f64,
+/// }
+///
+/// impl ObjectiveRule for LabelSmoothing {
+///     fn spec(&self) -> Value {
+///         json!({ "objective": "label_smoothing", "smoothing": self.smoothing })
+///     }
+///
+///     fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError> {
+///         let logits = step.logits("clean", step.batch().images.clone());
+///         let uniform = -log_softmax(logits.clone(), 1).mean_dim(1).squeeze_dim::<1>(1);
+///         let hits = step.hits(logits.clone());
+///         let loss = step.cross_entropy(logits).mul_scalar(1.0 - self.smoothing)
+///             + uniform.mul_scalar(self.smoothing);
+///         Ok(Losses::new(loss).with_score("clean", hits))
+///     }
+/// }
+/// ```
+pub trait ObjectiveRule: Send + Sync {
+    /// All settings, as a JSON object whose entry `objective` names the rule. It is part of what
+    /// identifies a run.
+    fn spec(&self) -> Value;
+
+    /// The loss of each example, `[batch]` on the tape, and scores.
+    ///
+    /// # Errors
+    ///
+    /// Those of an attack, or of the rule: [`StepError::custom`].
+    fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError>;
+
+    /// The names of its scores other than `clean` and `robust`.
+    fn scores(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The attacks that it makes, so that a run can check that they suit the model.
+    fn attacks(&self) -> Vec<&dyn Attack> {
+        Vec::new()
+    }
+
+    /// Checks the settings for a run of so many epochs.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Setting`] for a setting out of its range, or without an effect.
+    fn check(&self, _epochs: usize) -> Result<(), TrainingError> {
+        Ok(())
+    }
+}
+
+/// What a training step minimises: a built-in objective, or a custom [`ObjectiveRule`].
+///
+/// As JSON it is the rule's `spec`. A custom rule can be written and not read back.
+#[derive(Clone)]
+pub struct Objective(Arc<dyn ObjectiveRule>);
+
+/// The built-in objectives by name, and how they are read.
+const BUILT_IN: [(&str, Load); 3] = [
+    (Clean::NAME, |spec| Ok(serde_json::from_value::<Clean>(spec)?.into())),
+    (Madry::NAME, |spec| Ok(serde_json::from_value::<Madry>(spec)?.into())),
+    (HalfAndHalf::NAME, |spec| Ok(serde_json::from_value::<HalfAndHalf>(spec)?.into())),
+];
+
+type Load = fn(Value) -> Result<Objective, serde_json::Error>;
+
+impl Objective {
+    /// Cross-entropy on the images as they are.
+    pub fn clean() -> Self {
+        Clean {}.into()
+    }
+
+    /// Cross-entropy on adversarial images alone: [`Madry`], which has settings.
+    pub fn madry(attack: impl Attack + 'static) -> Self {
+        Madry::new(attack).into()
+    }
+
+    /// Half the cross-entropy on clean images and half that on adversarial ones, as in PNI and CNI:
+    /// [`HalfAndHalf`], which has settings.
+    pub fn half_and_half(attack: impl Attack + 'static) -> Self {
+        HalfAndHalf::new(attack).into()
+    }
+
+    /// The first attack that the objective makes.
+    pub fn attack(&self) -> Option<&dyn Attack> {
+        self.0.attacks().into_iter().next()
+    }
+
+    /// All settings, for records.
+    pub fn spec(&self) -> Value {
+        self.0.spec()
+    }
+
+    /// The loss of each example of a step, and scores.
+    ///
+    /// # Errors
+    ///
+    /// Those of the rule, and [`StepError::Contract`] for losses or scores that are not one for
+    /// each example, and for a score that the rule does not declare.
+    pub fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError> {
+        let examples = step.batch().images.dims()[0];
+        self.0.losses(step)?.check(&self.label(), examples, &self.scores())
+    }
+
+    /// The names of all scores that a step can have.
+    pub(crate) fn scores(&self) -> Vec<String> {
+        let mut names = vec![CLEAN.to_string(), ROBUST.to_string()];
+        names.extend(self.0.scores());
+        names
+    }
+
+    /// How errors name it.
+    pub(crate) fn label(&self) -> String {
+        format!("objective {}", rule_name("objective", &self.0.spec()))
+    }
+
+    pub(crate) fn attacks(&self) -> Vec<&dyn Attack> {
+        self.0.attacks()
+    }
+
+    pub(crate) fn check(&self, epochs: usize) -> Result<(), TrainingError> {
+        spec_of("objective", &self.0.spec())?;
+        self.0.check(epochs)
+    }
+}
+
+/// The score of clean images.
+pub(crate) const CLEAN: &str = "clean";
+/// The score of adversarial images.
+pub(crate) const ROBUST: &str = "robust";
+
+impl<R: ObjectiveRule + 'static> From<R> for Objective {
+    fn from(rule: R) -> Self {
+        Self(Arc::new(rule))
+    }
+}
+
+impl Serialize for Objective {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.spec().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Objective {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spec = Value::deserialize(deserializer)?;
+        custom_or_built_in("objective", &BUILT_IN, Objective::spec, spec).map_err(de::Error::custom)
+    }
+}
+
+impl fmt::Debug for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Objective({})", self.spec())
+    }
+}

@@ -1,0 +1,29 @@
+//! The parameters of a model by path, and one flat tensor for each of them.
+
+mod groups;
+mod values;
+mod walk;
+
+pub use groups::parameter_ids;
+pub(crate) use groups::{Groups, NOISE_GROUP, check_group_name, has_noise, noise_parameters};
+pub use values::ParameterValues;
+pub(crate) use values::{check_kept, squared_norm};
+pub(crate) use walk::{MapFloat, VisitFloat, map_floats, visit_floats};
+
+/// A trainable parameter of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// The path of fields that leads to it from the model, such as `layer1.0.conv1.weight`.
+    pub path: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// The names of the groups that it is in.
+    pub groups: Vec<String>,
+}
+
+impl Parameter {
+    /// Whether it is in the group of that name.
+    pub fn is_in(&self, group: &str) -> bool {
+        self.groups.iter().any(|name| name == group)
+    }
+}

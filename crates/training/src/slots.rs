@@ -1,0 +1,64 @@
+//! What the slots of a step have in common: a rule is named by one entry of its specification.
+
+use crate::TrainingError;
+use serde_json::Value;
+
+/// The name of a rule, from the entry of its specification that is named like its slot.
+pub(crate) fn rule_name(slot: &str, spec: &Value) -> String {
+    spec[slot].as_str().unwrap_or("without a name").to_string()
+}
+
+/// Refuses a specification without the name of its rule.
+pub(crate) fn spec_of(slot: &'static str, spec: &Value) -> Result<(), TrainingError> {
+    match spec[slot].as_str() {
+        Some(name) if !name.is_empty() => Ok(()),
+        _ => {
+            let wanted = "an object with a text under the name of the slot, which names the rule";
+            Err(TrainingError::setting(slot, spec, wanted))
+        }
+    }
+}
+
+/// The built-in rule of a specification.
+///
+/// # Errors
+///
+/// For the name of a custom rule, which only code can build, and for settings that the rule does
+/// not have.
+pub(crate) fn custom_or_built_in<T>(
+    slot: &str,
+    built_in: &[(&str, fn(Value) -> Result<T, serde_json::Error>)],
+    settings: impl Fn(&T) -> Value,
+    mut spec: Value,
+) -> Result<T, String> {
+    let name = rule_name(slot, &spec);
+    let Some((_, load)) = built_in.iter().find(|(known, _)| *known == name) else {
+        let known: Vec<&str> = built_in.iter().map(|(known, _)| *known).collect();
+        return Err(format!(
+            "{slot}: got {name}, wanted one of {}; a custom rule is built in code",
+            known.join(", ")
+        ));
+    };
+    let mut given = Vec::new();
+    if let Some(spec) = spec.as_object_mut() {
+        spec.remove(slot);
+        given.extend(spec.keys().cloned());
+    }
+    let rule = load(spec).map_err(|error| format!("{slot} {name}: {error}"))?;
+    // Serde cannot refuse unknown settings of a rule whose settings are flattened.
+    let known = settings(&rule);
+    match given.iter().find(|setting| known.get(setting).is_none()) {
+        Some(setting) => Err(format!("{slot} {name}: {setting}: there is no such setting")),
+        None => Ok(rule),
+    }
+}
+
+/// The specification of a rule: its settings, and its name under the name of the slot.
+pub(crate) fn named_spec(slot: &str, name: &str, settings: impl serde::Serialize) -> Value {
+    let mut spec = serde_json::to_value(settings).unwrap_or_default();
+    if !spec.is_object() {
+        spec = Value::Object(Default::default());
+    }
+    spec[slot] = name.into();
+    spec
+}

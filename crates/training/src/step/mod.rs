@@ -1,0 +1,257 @@
+//! A training step, as objectives and gradient rules see it.
+
+mod losses;
+mod model;
+
+pub use losses::Losses;
+use model::{StepModel, Typed};
+
+use crate::StepError;
+use crate::parameters::{Groups, Parameter, ParameterValues};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Int, Tensor};
+use cni_attacks::{Attack, Classifier, Goal, Loss};
+use cni_data::Batch;
+use cni_noise::{Key, Noise, scope_at};
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A batch, and the model that is trained on it.
+///
+/// Everything random in a step has a name, and its key is the batch's key by that name. A forward
+/// pass runs under the noise of its name, so that two passes of one name have the same noise, and a
+/// step is the same whenever it is repeated.
+pub struct Step<'a> {
+    batch: Batch,
+    model: Rc<dyn StepModel + 'a>,
+    groups: Arc<Groups>,
+    /// The model at the beginning of the step, for attacks. Steps derived from this one share it.
+    frozen: Rc<OnceCell<Box<dyn Classifier + 'a>>>,
+    /// The adversarial images made so far, by name.
+    perturbed: Rc<RefCell<BTreeMap<String, Tensor<4>>>>,
+    /// The parameters that the last backward pass reached.
+    reached: Rc<RefCell<Vec<Parameter>>>,
+}
+
+impl<'a> Step<'a> {
+    /// The step of `model` on a batch.
+    ///
+    /// `forward` maps images `[batch, channels, height, width]` to logits `[batch, classes]`. For a
+    /// custom training loop, and for Burn's `Learner`; in a run of the
+    /// [`Trainer`](crate::Trainer) the trainer makes the steps.
+    pub fn new<N: Module + 'static>(
+        model: &'a N,
+        forward: impl Fn(&N, Tensor<4>) -> Tensor<2> + Clone + 'a,
+        batch: Batch,
+    ) -> Self {
+        Self::with_groups(model, forward, batch, Arc::new(Groups::default()))
+    }
+
+    pub(crate) fn with_groups<N: Module + 'static>(
+        model: &'a N,
+        forward: impl Fn(&N, Tensor<4>) -> Tensor<2> + Clone + 'a,
+        batch: Batch,
+        groups: Arc<Groups>,
+    ) -> Self {
+        Self {
+            batch,
+            model: Rc::new(Typed::borrowed(model, forward)),
+            groups,
+            frozen: Rc::default(),
+            perturbed: Rc::default(),
+            reached: Rc::default(),
+        }
+    }
+
+    /// The batch: images `[batch, channels, height, width]` on the autodiff device, and labels.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// The labels, `[batch]`.
+    pub fn labels(&self) -> &Tensor<1, Int> {
+        &self.batch.labels
+    }
+
+    /// The epoch, counted from 0.
+    pub fn epoch(&self) -> usize {
+        self.batch.epoch
+    }
+
+    /// The key of this batch by a name.
+    pub fn key(&self, name: &str) -> Key {
+        self.batch.key.named(name)
+    }
+
+    /// The device of the batch.
+    pub fn device(&self) -> Device {
+        self.batch.images.device()
+    }
+
+    /// The model, if it is of this type.
+    pub fn model<N: Module + 'static>(&self) -> Option<&N> {
+        self.model.as_any().downcast_ref()
+    }
+
+    /// The logits `[batch, classes]` of a training pass over images, under the noise of the name.
+    ///
+    /// Images on the autodiff device tell batch norm and dropout that this is training.
+    pub fn logits(&self, name: &str, images: Tensor<4>) -> Tensor<2> {
+        let noise = Noise::Keyed(self.key(name));
+        scope_at(noise, self.batch.first_example, || self.model.logits(images))
+    }
+
+    /// The logits of the frozen model, under the noise of the name. They carry no gradient of the
+    /// model's parameters.
+    pub fn frozen_logits(&self, name: &str, images: Tensor<4>) -> Tensor<2> {
+        let noise = Noise::Keyed(self.key(name));
+        scope_at(noise, self.batch.first_example, || self.frozen().logits(images))
+    }
+
+    /// The model of this step as at inference, noise included, for attacks.
+    pub fn frozen(&self) -> &dyn Classifier {
+        self.frozen.get_or_init(|| self.model.frozen()).as_ref()
+    }
+
+    /// The adversarial images of the batch, ready for a training pass.
+    ///
+    /// `goal` is the labels to lead away from, or another [`Goal`]. The attack runs once for each
+    /// name in a step: a rule that evaluates its objective at several weights sees the same images.
+    ///
+    /// # Errors
+    ///
+    /// Those of the attack.
+    pub fn perturb(
+        &self,
+        name: &str,
+        attack: &(impl Attack + ?Sized),
+        goal: impl Into<Goal>,
+    ) -> Result<Tensor<4>, StepError> {
+        if let Some(images) = self.perturbed.borrow().get(name) {
+            return Ok(images.clone());
+        }
+        let images = self.batch.images.clone().inner();
+        let found = attack
+            .on(self.frozen())
+            .with_key(self.key(name))
+            .with_examples(self.batch.first_example)
+            .perturb(images, goal)?;
+        // The batch lives on the autodiff device, which tells batch norm that this is training.
+        let images = found.images.autodiff();
+        self.perturbed.borrow_mut().insert(name.to_string(), images.clone());
+        Ok(images)
+    }
+
+    /// The cross-entropy of each example, `[batch]`.
+    pub fn cross_entropy(&self, logits: Tensor<2>) -> Tensor<1> {
+        Loss::CrossEntropy.per_example(logits, &self.batch.labels)
+    }
+
+    /// 1 for each example whose largest logit is its label's, else 0: `[batch]`.
+    pub fn hits(&self, logits: Tensor<2>) -> Tensor<1> {
+        hits(logits.inner(), &self.batch.labels)
+    }
+
+    /// The gradient of the mean loss over the whole batch, as far as the examples of this step
+    /// contribute to it.
+    pub fn backward(&self, losses: Losses) -> StepGradients {
+        let (mut gradients, losses) = self.differentiate(losses);
+        let gradients = self.model.collect(&mut gradients, &self.groups);
+        *self.reached.borrow_mut() = gradients.iter().map(|(p, _)| p.clone()).collect();
+        StepGradients { gradients, losses }
+    }
+
+    /// As [`backward`](Self::backward), in Burn's form.
+    pub(crate) fn differentiate(&self, losses: Losses) -> (GradientsParams, Losses) {
+        let loss = losses.loss().clone().mean().mul_scalar(self.batch.share());
+        (self.model.gradients(loss.backward()), losses.inner())
+    }
+
+    /// The parameters that the last backward pass reached.
+    pub(crate) fn reached(&self) -> Vec<Parameter> {
+        self.reached.borrow().clone()
+    }
+
+    /// The weights of the model's trainable parameters, before any noise.
+    pub fn weights(&self) -> ParameterValues {
+        self.model.weights(&self.groups)
+    }
+
+    /// The same step at other weights. Parameters without a value keep theirs.
+    ///
+    /// Attacks keep to the model of this step, and adversarial images that were made stay. Running
+    /// statistics are shared: training passes of both steps move them.
+    pub fn at(&self, weights: ParameterValues) -> Step<'a> {
+        Step { model: self.model.with_weights(weights), ..self.derived() }
+    }
+
+    /// The same step on some examples of the batch, such as one.
+    ///
+    /// # Panics
+    ///
+    /// If the range is empty or exceeds the batch.
+    pub fn part(&self, examples: Range<usize>) -> Step<'a> {
+        let batch = part(&self.batch, examples);
+        Step { batch, perturbed: Rc::default(), ..self.derived() }
+    }
+
+    /// The same step on other images of the same shape, such as images that require a gradient.
+    pub fn with_images(&self, images: Tensor<4>) -> Step<'a> {
+        let batch = Batch { images, ..self.batch.clone() };
+        Step { batch, perturbed: Rc::default(), ..self.derived() }
+    }
+
+    fn derived(&self) -> Self {
+        Self {
+            batch: self.batch.clone(),
+            model: self.model.clone(),
+            groups: self.groups.clone(),
+            frozen: self.frozen.clone(),
+            perturbed: self.perturbed.clone(),
+            reached: self.reached.clone(),
+        }
+    }
+}
+
+/// The gradients of a step, and the losses of its examples.
+pub struct StepGradients {
+    /// One gradient for each parameter.
+    pub gradients: ParameterValues,
+    /// The losses and scores that the run reports, without a graph.
+    pub losses: Losses,
+}
+
+/// The step as rules see it after its gradients have been summed.
+#[derive(Clone, Debug)]
+pub struct StepInfo {
+    /// The key of the batch; a rule derives one by a name of its own.
+    pub key: Key,
+    /// The epoch, counted from 0.
+    pub epoch: usize,
+    /// The optimizer steps before this one, since the run began.
+    pub step: usize,
+    /// Whether it is the last step of its epoch.
+    pub ends_epoch: bool,
+    /// Examples of the whole batch.
+    pub examples: usize,
+}
+
+/// Some examples of a batch, with the key and the size of the whole.
+pub(crate) fn part(batch: &Batch, examples: Range<usize>) -> Batch {
+    let (first, n) = (examples.start, examples.len());
+    Batch {
+        images: batch.images.clone().narrow(0, first, n),
+        labels: batch.labels.clone().narrow(0, first, n),
+        first_example: batch.first_example + first as u64,
+        ..batch.clone()
+    }
+}
+
+/// 1 where the largest logit is the label's, else 0: `[batch]`.
+pub(crate) fn hits(logits: Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
+    logits.argmax(1).squeeze_dim::<1>(1).equal(labels.clone()).float()
+}
