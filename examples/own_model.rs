@@ -76,9 +76,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let evaluation = Evaluation::new(suite)?.with_cards(card, DataCard::default());
     let test = digits(Split::Test);
-    let all: Vec<usize> = (0..test.len()).collect();
-    let batch = (test.images(&all, &device), test.labels(&all, &device));
-    let result = evaluation.run(&FrozenModel::new(&model, Cnn::forward), [batch])?;
+    let batches = test.batches(test.len(), &device);
+    let result = evaluation.run(&FrozenModel::new(&model, Cnn::forward), batches)?;
     println!("\n{}", table(&[&result.record]));
     Ok(())
 }

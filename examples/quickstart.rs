@@ -104,7 +104,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         let data = DataCard {
             name: test.name().to_string(),
-            fingerprint: test.fingerprint(),
+            fingerprint: test.fingerprint()?,
             classes: test.classes().to_vec(),
         };
         let loader = Loader::validation(test.clone(), 120, key.named("test"), &device)?;

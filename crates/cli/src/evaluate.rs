@@ -49,7 +49,7 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
     };
     let data_card = DataCard {
         name: test.name().to_string(),
-        fingerprint: test.fingerprint(),
+        fingerprint: test.fingerprint()?,
         classes: test.classes().to_vec(),
     };
     let mut evaluation = (args.suite.evaluation(eot.clone())?)

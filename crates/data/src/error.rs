@@ -68,6 +68,97 @@ pub enum DataError {
         /// The number of classes.
         classes: usize,
     },
+    /// A number of an example that is not in the set.
+    #[error("example: got {got}, wanted 0..{len}, the examples of {name}")]
+    Index {
+        /// The data set.
+        name: String,
+        /// The number.
+        got: usize,
+        /// The examples of the set.
+        len: usize,
+    },
+    /// A pixel that is not in [0, 1] or not finite.
+    #[error("{name}: pixel {index} of example {example}: got {got}, wanted a value in [0, 1]")]
+    Pixel {
+        /// The data set.
+        name: String,
+        /// The position of the example in its source.
+        example: usize,
+        /// The position in the row-major pixels `[channels, height, width]`.
+        index: usize,
+        /// The value.
+        got: f32,
+    },
+    /// An item of a `Dataset` whose image has a wrong number of pixels.
+    #[error(
+        "{name}: pixels of item {example}: got {got}, wanted {} for an image of shape {shape:?}",
+        shape.iter().product::<usize>()
+    )]
+    ItemSize {
+        /// The data set.
+        name: String,
+        /// The number of the item.
+        example: usize,
+        /// Its pixels.
+        got: usize,
+        /// `[channels, height, width]` of every image.
+        shape: [usize; 3],
+    },
+    /// An item that its `Dataset` cannot give.
+    #[error("{name}: item {example}: {reason}")]
+    Item {
+        /// The data set.
+        name: String,
+        /// The number of the item.
+        example: usize,
+        /// The error of the `Dataset`.
+        reason: Box<dyn Error + Send + Sync>,
+    },
+    /// A sampler's plan with another number of batches than the sampler says.
+    #[error("{sampler}: batches of epoch {epoch}: got {got}, wanted {wanted}")]
+    PlanLength {
+        /// The sampler.
+        sampler: String,
+        /// The epoch.
+        epoch: usize,
+        /// Batches of the plan.
+        got: usize,
+        /// What `Sampler::batches` says.
+        wanted: usize,
+    },
+    /// A batch without examples in a sampler's plan.
+    #[error("{sampler}: batch {batch} of epoch {epoch}: got no examples, wanted at least one")]
+    EmptyBatch {
+        /// The sampler.
+        sampler: String,
+        /// The epoch.
+        epoch: usize,
+        /// The position of the batch in the epoch.
+        batch: usize,
+    },
+    /// An example in a sampler's plan that is not in the set.
+    #[error(
+        "{sampler}: example in batch {batch} of epoch {epoch}: got {got}, wanted 0..{examples}"
+    )]
+    PlanIndex {
+        /// The sampler.
+        sampler: String,
+        /// The epoch.
+        epoch: usize,
+        /// The position of the batch in the epoch.
+        batch: usize,
+        /// The number of the example.
+        got: usize,
+        /// The examples of the set.
+        examples: usize,
+    },
+    /// A thread to read images with that the system refuses.
+    #[error("a thread to read images with: {reason}")]
+    Thread {
+        /// What the system says.
+        reason: io::Error,
+    },
     /// No example where at least one is needed.
     #[error("{place}: got no images, wanted at least one")]
     Empty {

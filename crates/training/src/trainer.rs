@@ -17,7 +17,7 @@ use crate::{Devices, EpochRow, Progress, StopReason, TrainingConfig, TrainingErr
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use burn::train::{Learner, SupervisedTraining};
-use cni_data::{ImageData, Loader, Shares};
+use cni_data::{Augmentation, ImageData, Loader, Shares};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -151,8 +151,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let net = model.valid().to_device(&plain).train();
         let run = json!({
             "config": config.spec(),
-            "train": train.fingerprint(),
-            "validation": validation.fingerprint(),
+            "train": train.fingerprint()?,
+            "validation": validation.fingerprint()?,
             "classes": train.classes(),
             "model": describe(&net, self.model_config.as_ref()),
         });

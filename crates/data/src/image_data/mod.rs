@@ -1,0 +1,372 @@
+mod batches;
+mod fingerprint;
+mod item;
+
+pub use batches::Batches;
+pub use item::ImageItem;
+
+use crate::augment::Augmentation;
+use crate::prefetch::{Prefetch, on_readers};
+use crate::source::{check_example, check_source};
+use crate::sources::{DatasetImages, InMemory};
+use crate::{DataError, ImageSource};
+use burn::data::dataset::Dataset;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use cni_noise::{Key, permutation};
+use rayon::prelude::*;
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+/// A set of labelled images of one shape, or a part of one.
+///
+/// The images are in memory, or are read when they are needed: [`ImageFolder::open`], any Burn
+/// `Dataset` by [`from_dataset`](Self::from_dataset), or a source of your own by
+/// [`from_source`](Self::from_source). Clones and parts share the source. An example is named by
+/// its position in the set at hand, from 0.
+///
+/// It is a Burn `Dataset` of [`ImageItem`]s itself.
+///
+/// [`ImageFolder::open`]: crate::ImageFolder::open
+#[derive(Clone)]
+pub struct ImageData {
+    source: Arc<dyn ImageSource>,
+    /// The examples of this part, as positions in the source.
+    view: Arc<[usize]>,
+    skipped: usize,
+    fingerprint: Arc<OnceLock<String>>,
+}
+
+impl ImageData {
+    /// A set of images in memory.
+    ///
+    /// `shape` is `[channels, height, width]`, `pixels` are in row-major order
+    /// `[n, channels, height, width]` with 0 for black and 255 for full intensity, `labels` are
+    /// positions in `classes`, one for each image.
+    ///
+    /// # Errors
+    ///
+    /// An empty set, no classes, more than 65,536 of them or two of one name, a shape with a zero,
+    /// pixels that are not `n` images, a label that is no class.
+    pub fn new(
+        name: impl Into<String>,
+        shape: [usize; 3],
+        pixels: impl Into<Arc<[u8]>>,
+        labels: impl Into<Arc<[u16]>>,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let (pixels, labels) = (pixels.into(), labels.into());
+        Self::from_source(InMemory::new(name.into(), shape, pixels, labels, classes)?)
+    }
+
+    /// A set of images that `source` reads when they are needed.
+    ///
+    /// What it reads is checked then, and an example that breaks the contract is named by its
+    /// position in the source.
+    ///
+    /// # Errors
+    ///
+    /// A source that is empty, without classes, with more than 65,536 of them or two of one name,
+    /// or whose shape has a zero.
+    pub fn from_source(source: impl ImageSource + 'static) -> Result<Self, DataError> {
+        check_source(&source)?;
+        let view = (0..source.len()).collect();
+        Ok(Self { source: Arc::new(source), view, skipped: 0, fingerprint: Arc::default() })
+    }
+
+    /// A set of images from any Burn `Dataset`, whose items are read when they are needed.
+    ///
+    /// `image` maps an item to its pixels, row-major `[channels, height, width]` in [0, 1], and
+    /// its label, a position in `classes`. What it gives is checked at each reading: a wrong
+    /// number of pixels, one that is not in [0, 1] or not finite, and a label that is no class are
+    /// errors that name the item by its number.
+    ///
+    /// ```
+    /// use burn::data::dataset::InMemDataset;
+    /// use cni_data::ImageData;
+    ///
+    /// let rows = InMemDataset::new(vec![([0.0, 0.5, 1.0, 0.25], 1), ([1.0; 4], 0)]);
+    /// let classes = ["dark", "bright"].map(String::from).to_vec();
+    /// let data = ImageData::from_dataset("rows", rows, [1, 2, 2], classes, |(pixels, label)| {
+    ///     (pixels.to_vec(), label)
+    /// })?;
+    /// assert_eq!((data.len(), data.label(0)?), (2, 1));
+    /// # Ok::<(), cni_data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`from_source`](Self::from_source).
+    pub fn from_dataset<I: 'static, E: Error + Send + Sync + 'static>(
+        name: impl Into<String>,
+        dataset: impl Dataset<I, E> + 'static,
+        shape: [usize; 3],
+        classes: Vec<String>,
+        image: impl Fn(I) -> (Vec<f32>, usize) + Send + Sync + 'static,
+    ) -> Result<Self, DataError> {
+        let name = name.into();
+        Self::from_source(DatasetImages { name, dataset, shape, classes, image, item: PhantomData })
+    }
+
+    /// Sets the number of files that were skipped.
+    pub(crate) fn with_skipped(self, skipped: usize) -> Self {
+        Self { skipped, ..self }
+    }
+
+    /// The name of the data set, such as `cifar10`.
+    pub fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// The number of examples.
+    pub fn len(&self) -> usize {
+        self.view.len()
+    }
+
+    /// Whether there is no example, which only a part of a set can be.
+    pub fn is_empty(&self) -> bool {
+        self.view.is_empty()
+    }
+
+    /// `[channels, height, width]` of every image.
+    pub fn image_shape(&self) -> [usize; 3] {
+        self.source.image_shape()
+    }
+
+    /// The names of the classes; a label is a position in this list.
+    pub fn classes(&self) -> &[String] {
+        self.source.classes()
+    }
+
+    /// Checks that a label means the same class in both sets: equal names in equal order.
+    ///
+    /// Sets from directories of different classes can have equally many of them and still number
+    /// them differently; [`ImageFolder::like`](crate::ImageFolder::like) reads both with one list.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Classes`] with the first class of `other` that is not the class of `self`.
+    pub fn same_classes(&self, other: &Self) -> Result<(), DataError> {
+        let (ours, theirs) = (self.classes(), other.classes());
+        let differs = |&i: &usize| ours.get(i) != theirs.get(i);
+        let Some(position) = (0..ours.len().max(theirs.len())).find(differs) else {
+            return Ok(());
+        };
+        Err(DataError::Classes {
+            name: other.name().into(),
+            reference: self.name().into(),
+            position,
+            got: theirs.get(position).cloned(),
+            wanted: ours.get(position).cloned(),
+        })
+    }
+
+    /// The files of an image folder that were skipped because their extension is not an image's.
+    ///
+    /// 0 for sets from elsewhere. A part has the number of the whole set.
+    pub fn skipped_files(&self) -> usize {
+        self.skipped
+    }
+
+    /// The label of example `i`.
+    ///
+    /// # Errors
+    ///
+    /// No such example, or one that cannot be read.
+    pub fn label(&self, i: usize) -> Result<usize, DataError> {
+        self.source.label(self.position(i)?)
+    }
+
+    /// Example `i`: pixels, label and number.
+    ///
+    /// # Errors
+    ///
+    /// No such example, one that cannot be read, or one that breaks the contract of
+    /// [`ImageSource::read`].
+    pub fn item(&self, i: usize) -> Result<ImageItem, DataError> {
+        let mut pixels = vec![0.0; self.pixels_per_image()];
+        let label = self.read(i, &mut pixels)?;
+        Ok(ImageItem { pixels, label, index: i })
+    }
+
+    /// The examples at the positions in `range`.
+    ///
+    /// # Panics
+    ///
+    /// If `range` reaches beyond the set or ends before it begins.
+    pub fn subset(&self, range: Range<usize>) -> Self {
+        let (len, name) = (self.len(), self.name());
+        assert!(
+            range.start <= range.end && range.end <= len,
+            "subset: range: got {range:?}, wanted a part of 0..{len}, the examples of {name}"
+        );
+        self.part(&self.view[range])
+    }
+
+    /// The first `count` examples, or all of them if there are fewer.
+    pub fn take(&self, count: usize) -> Self {
+        self.subset(0..count.min(self.len()))
+    }
+
+    /// The set cut in two at random: all but `count` examples to train on, and `count` to validate
+    /// with.
+    ///
+    /// A function of the key and the size of the set alone. Both parts keep the order of the set.
+    ///
+    /// # Errors
+    ///
+    /// A `count` above the size of the set.
+    pub fn split_validation(&self, count: usize, key: Key) -> Result<(Self, Self), DataError> {
+        let len = self.len();
+        if count > len {
+            let (field, name) = ("split_validation: count", self.name().into());
+            return Err(DataError::Count { field, got: count, len, name });
+        }
+        let mut order = permutation(key, len);
+        let (validation, training) = order.split_at_mut(count);
+        let sorted = |part: &mut [usize]| {
+            part.sort_unstable();
+            self.part(&part.iter().map(|&i| self.view[i]).collect::<Vec<_>>())
+        };
+        Ok((sorted(training), sorted(validation)))
+    }
+
+    /// SHA-256 of shape, size, pixels and labels in order, as 64 hexadecimal digits, for records.
+    ///
+    /// Equal for equal examples, wherever they came from and however they are called: pixels that
+    /// are multiples of 1/255 count as their bytes, so that a folder on disk has the fingerprint
+    /// of the folder in memory. All images are read once, a few at a time; the result is kept.
+    ///
+    /// # Errors
+    ///
+    /// An image that cannot be read.
+    pub fn fingerprint(&self) -> Result<String, DataError> {
+        if let Some(known) = self.fingerprint.get() {
+            return Ok(known.clone());
+        }
+        let found = fingerprint::of(self)?;
+        Ok(self.fingerprint.get_or_init(|| found).clone())
+    }
+
+    /// Images `[rows, channels, height, width]` in [0, 1] and labels `[rows]` on `device`, those
+    /// of the examples at `rows`.
+    ///
+    /// # Errors
+    ///
+    /// A row beyond the set, or an example that cannot be read.
+    pub fn batch(
+        &self,
+        rows: impl IntoIterator<Item = usize>,
+        device: &Device,
+    ) -> Result<(Tensor<4>, Tensor<1, Int>), DataError> {
+        let rows: Vec<usize> = rows.into_iter().collect();
+        Ok(self.read_batch(&rows, None)?.upload(self.image_shape(), device))
+    }
+
+    /// Batches of at most `size` examples in the order of the set, on `device`: pairs of images
+    /// `[batch, channels, height, width]` in [0, 1] and labels `[batch]`.
+    ///
+    /// The next batches are read while one is in use. An evaluation takes them as they are. A
+    /// batch that cannot be read is an error, after which there is none; so is a `size` of zero.
+    pub fn batches(&self, size: usize, device: &Device) -> Batches {
+        Batches::new(self.clone(), size, device.clone())
+    }
+
+    fn part(&self, view: &[usize]) -> Self {
+        Self { view: view.into(), fingerprint: Arc::default(), ..self.clone() }
+    }
+
+    fn pixels_per_image(&self) -> usize {
+        self.image_shape().iter().product()
+    }
+
+    fn position(&self, i: usize) -> Result<usize, DataError> {
+        self.view.get(i).copied().ok_or_else(|| DataError::Index {
+            name: self.name().into(),
+            got: i,
+            len: self.len(),
+        })
+    }
+
+    fn read(&self, i: usize, pixels: &mut [f32]) -> Result<usize, DataError> {
+        let position = self.position(i)?;
+        let label = self.source.read(position, pixels)?;
+        check_example(&*self.source, position, label, pixels)?;
+        Ok(label)
+    }
+
+    /// The examples at `rows`, changed by an augmentation under the key of the epoch. The first
+    /// row that fails, in their order, is the error.
+    pub(crate) fn read_batch(
+        &self,
+        rows: &[usize],
+        augment: Option<(&dyn Augmentation, Key)>,
+    ) -> Result<HostBatch, DataError> {
+        let size = self.pixels_per_image();
+        let shape = self.image_shape();
+        let mut pixels = vec![0.0; rows.len() * size];
+        let read = |(image, &row): (&mut [f32], &usize)| {
+            let label = self.read(row, image)?;
+            if let Some((augment, key)) = augment {
+                augment.apply(key.child(row as u64), shape, image);
+            }
+            Ok(label as i32)
+        };
+        // Images of a few bytes are not worth a thread each.
+        let least = (1 << 12) / size + 1;
+        let labels: Vec<Result<i32, DataError>> = on_readers(|| {
+            let images = pixels.par_chunks_exact_mut(size).zip(rows).with_min_len(least);
+            images.map(read).collect()
+        });
+        let labels = labels.into_iter().collect::<Result<_, _>>()?;
+        Ok(HostBatch { pixels, labels })
+    }
+
+    /// Batches of at most `size` examples in order, read ahead of their use.
+    fn read_ahead(&self, size: usize) -> Result<Prefetch<Result<HostBatch, DataError>>, DataError> {
+        let data = self.clone();
+        let batches = (0..data.len()).step_by(size).map(move |first| {
+            let rows: Vec<usize> = (first..data.len().min(first.saturating_add(size))).collect();
+            data.read_batch(&rows, None)
+        });
+        Prefetch::new(batches).map_err(|reason| DataError::Thread { reason })
+    }
+}
+
+/// Images and labels before they are on a device.
+pub(crate) struct HostBatch {
+    /// Row-major `[batch, channels, height, width]`.
+    pub pixels: Vec<f32>,
+    pub labels: Vec<i32>,
+}
+
+impl HostBatch {
+    pub fn upload(
+        self,
+        [channels, height, width]: [usize; 3],
+        device: &Device,
+    ) -> (Tensor<4>, Tensor<1, Int>) {
+        let batch = self.labels.len();
+        let images = TensorData::new(self.pixels, [batch, channels, height, width]);
+        let labels = TensorData::new(self.labels, [batch]);
+        (Tensor::from_data(images, device), Tensor::from_data(labels, device))
+    }
+}
+
+impl fmt::Debug for ImageData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImageData")
+            .field("name", &self.name())
+            .field("len", &self.len())
+            .field("shape", &self.image_shape())
+            .field("classes", &self.classes().len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod toy;
