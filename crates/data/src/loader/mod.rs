@@ -225,8 +225,9 @@ impl DataLoader<Batch> for Loader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Augment;
     use crate::image_data::toy::{bytes, toy};
+    use crate::prefetch::AHEAD;
+    use crate::{Augment, ImageSource};
     use burn::data::dataset::DatasetError;
 
     fn training(n: usize, batch_size: usize) -> Loader {
@@ -390,5 +391,102 @@ mod tests {
     fn a_batch_size_of_zero_is_refused() {
         let error = Loader::validation(toy(3), 0, Key::new(1), &Device::flex()).unwrap_err();
         assert_eq!(error.to_string(), "batch_size: got 0, wanted at least 1");
+    }
+
+    /// A sampler with these batches in every epoch.
+    #[derive(Debug)]
+    struct Fixed(Vec<Vec<usize>>);
+
+    impl Sampler for Fixed {
+        fn batch_size(&self) -> usize {
+            3
+        }
+
+        fn plan(&self, _key: Key, _epoch: usize, _examples: usize) -> Vec<Vec<usize>> {
+            self.0.clone()
+        }
+    }
+
+    #[test]
+    fn a_sampler_of_ones_own_decides_what_makes_a_batch() {
+        let plan = vec![vec![4, 4, 0, 1], vec![2], vec![6, 5]];
+        let loader = Loader::new(toy(7), Fixed(plan), Key::new(1), &Device::flex()).unwrap();
+        let batches = seen(&loader);
+        let wanted = [4, 4, 0, 1, 2, 6, 5].map(|i| bytes(&toy(7), i));
+        assert_eq!(images(&batches), wanted);
+        assert_eq!(batches.iter().map(|b| b.4).collect::<Vec<_>>(), [0, 4, 5]);
+        assert_eq!((loader.num_items(), loader.batches_per_epoch()), (7, 3));
+        let share = seen(&loader.clone().share(1, 2));
+        assert_eq!(images(&share), [0, 1, 2, 5].map(|i| bytes(&toy(7), i)));
+    }
+
+    #[test]
+    fn a_sampler_that_breaks_its_contract_is_named_by_the_only_item() {
+        for (plan, says) in [
+            (
+                vec![vec![0], vec![7, 1], vec![2]],
+                "example in batch 1 of epoch 4: got 7, wanted 0..7",
+            ),
+            (
+                vec![vec![0], vec![1], vec![]],
+                "batch 2 of epoch 4: got no examples, wanted at least",
+            ),
+            (vec![vec![0], vec![1]], "batches of epoch 4: got 2, wanted 3"),
+            (vec![], "batches of epoch 4: got 0, wanted 3"),
+        ] {
+            let loader = Loader::new(toy(7), Fixed(plan), Key::new(1), &Device::flex()).unwrap();
+            let loader = loader.resume_at(4);
+            let items: Vec<_> = loader.iter().collect();
+            assert_eq!(items.len(), 1);
+            let error = items[0].as_ref().unwrap_err().to_string();
+            assert!(error.starts_with("Fixed([") && error.contains(says), "{error}");
+        }
+    }
+
+    /// Images of one pixel that count how often one is read.
+    struct Counting(Arc<AtomicUsize>, Vec<String>);
+
+    impl ImageSource for Counting {
+        fn name(&self) -> &str {
+            "counting"
+        }
+
+        fn len(&self) -> usize {
+            60
+        }
+
+        fn image_shape(&self) -> [usize; 3] {
+            [1, 1, 1]
+        }
+
+        fn classes(&self) -> &[String] {
+            &self.1
+        }
+
+        fn read(&self, _index: usize, pixels: &mut [f32]) -> Result<usize, DataError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            pixels.fill(0.5);
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn at_most_two_batches_of_images_are_read_ahead() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let data = ImageData::from_source(Counting(count.clone(), vec!["a".into()])).unwrap();
+        let augment = Augment::default();
+        let loader = Loader::training(data, 4, augment, Key::new(1), &Device::flex()).unwrap();
+        let mut epoch = loader.epoch(0);
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+        for taken in 1..=15 {
+            epoch.next().unwrap().unwrap();
+            let most = 60.min((taken + AHEAD) * 4);
+            while count.load(Ordering::SeqCst) < most {
+                std::thread::yield_now();
+            }
+            (0..100).for_each(|_| std::thread::yield_now());
+            assert_eq!(count.load(Ordering::SeqCst), most);
+        }
+        assert!(epoch.next().is_none());
     }
 }

@@ -56,3 +56,92 @@ where
         Ok(label)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::image_data::toy::{names, toy};
+    use crate::{Augment, DataError, ImageData, ImageItem, Loader};
+    use burn::data::dataset::{Dataset, DatasetError, InMemDataset};
+    use burn::tensor::Device;
+    use cni_noise::Key;
+    use std::io;
+
+    fn adapted(dataset: impl Dataset<ImageItem> + 'static) -> ImageData {
+        let image = |item: ImageItem| (item.pixels, item.label);
+        ImageData::from_dataset("again", dataset, [2, 2, 3], names(3), image).unwrap()
+    }
+
+    /// The toy set with one item changed.
+    fn changed(change: impl Fn(&mut ImageItem)) -> ImageData {
+        let mut items: Vec<ImageItem> = (0..9).map(|i| toy(9).item(i).unwrap()).collect();
+        change(&mut items[5]);
+        adapted(InMemDataset::new(items))
+    }
+
+    #[test]
+    fn an_adapted_dataset_is_the_set_of_its_items() {
+        let (data, again) = (toy(9), adapted(toy(9)));
+        assert_eq!(again.fingerprint().unwrap(), data.fingerprint().unwrap());
+        let [ours, theirs] = [data, again].map(|data| {
+            let (augment, device) = (Augment { crop_padding: 1, flip: true }, Device::flex());
+            let loader = Loader::training(data, 4, augment, Key::new(1), &device).unwrap();
+            let pixels = |batch: Result<crate::Batch, _>| {
+                batch.unwrap().images.try_to_vec_as::<f32>().unwrap()
+            };
+            loader.epoch(3).map(pixels).collect::<Vec<_>>()
+        });
+        assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn items_that_break_the_contract_are_named_by_their_number() {
+        let mut cases: Vec<(ImageData, &str)> = vec![
+            (
+                changed(|item| item.pixels.truncate(11)),
+                "again: pixels of item 5: got 11, wanted 12 for an image of shape [2, 2, 3]",
+            ),
+            (changed(|item| item.label = 3), "again: label of example 5: got 3, wanted 0..3"),
+        ];
+        for (value, says) in [
+            (f32::NAN, "got NaN, wanted a value in [0, 1]"),
+            (f32::INFINITY, "got inf"),
+            (255.0, "got 255"),
+            (-0.01, "got -0.01"),
+        ] {
+            cases.push((changed(|item| item.pixels[7] = value), "pixel 7 of example 5"));
+            cases.push((changed(|item| item.pixels[7] = value), says));
+        }
+        for (data, says) in cases {
+            // Of a part, the number is still that of the item.
+            let part = data.subset(4..9);
+            assert!(part.item(0).is_ok());
+            for error in [
+                part.item(1).unwrap_err(),
+                part.batch(0..5, &Device::flex()).unwrap_err(),
+                data.fingerprint().unwrap_err(),
+            ] {
+                assert!(error.to_string().contains(says), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_had_is_named_with_the_reason() {
+        struct Gone;
+        impl Dataset<ImageItem> for Gone {
+            fn get(&self, index: usize) -> Result<ImageItem, DatasetError> {
+                match index {
+                    2 => Err(DatasetError::new(io::Error::other("the disk is gone"))),
+                    _ => Ok(toy(4).item(index).unwrap()),
+                }
+            }
+
+            fn len(&self) -> usize {
+                4
+            }
+        }
+        let error = adapted(Gone).batch(0..4, &Device::flex()).unwrap_err();
+        assert!(matches!(error, DataError::Item { example: 2, .. }));
+        assert_eq!(error.to_string(), "again: item 2: the disk is gone");
+    }
+}
