@@ -15,7 +15,7 @@ pub trait ImageSource: Send + Sync {
     /// The number of examples.
     fn len(&self) -> usize;
 
-    /// Whether there is no example.
+    /// True for a source without examples.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

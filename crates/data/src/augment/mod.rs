@@ -7,6 +7,7 @@ pub use crop::Crop;
 pub use flip::Flip;
 
 use crate::DataError;
+use crate::source::outside;
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -41,13 +42,13 @@ pub trait Augmentation: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// What is wrong with the shape or with a setting.
+    /// The setting or the side of the images that does not fit.
     fn check(&self, _shape: [usize; 3]) -> Result<(), DataError> {
         Ok(())
     }
 
     /// Changes one image of shape `[channels, height, width]`, row-major with pixels in [0, 1], in
-    /// place. It must be a pure function of its arguments.
+    /// place. It must be a pure function of its arguments and leave the pixels in [0, 1].
     ///
     /// `key` is the key of the image in this epoch: the child of the epoch's key whose number is
     /// that of the image in its set. So an image does not depend on the others of its batch.
@@ -77,6 +78,23 @@ impl<A: Augmentation + ?Sized> Augmentation for Arc<A> {
     }
 }
 
+/// Refuses pixels that an augmentation left outside [0, 1].
+pub(crate) fn check_augmented(
+    augment: &dyn Augmentation,
+    example: usize,
+    image: &[f32],
+) -> Result<(), DataError> {
+    match outside(image) {
+        None => Ok(()),
+        Some(index) => Err(DataError::Augmented {
+            augmentation: format!("{augment:?}"),
+            example,
+            index,
+            got: image[index],
+        }),
+    }
+}
+
 /// The augmentations of this crate by their settings: a crop after zero padding, and a horizontal
 /// flip. The default changes nothing.
 ///
@@ -88,7 +106,7 @@ impl<A: Augmentation + ?Sized> Augmentation for Arc<A> {
 pub struct Augment {
     /// Zeros added on each side before a crop to the first size, in pixels; 0 for no crop.
     pub crop_padding: usize,
-    /// Whether half of the images are mirrored.
+    /// Mirrors half of the images.
     pub flip: bool,
 }
 

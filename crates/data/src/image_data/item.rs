@@ -21,8 +21,8 @@ impl ImageItem {
 }
 
 impl Dataset<ImageItem> for ImageData {
-    /// Example `index`, as [`item`](ImageData::item) gives it, with a panic where Burn asks for
-    /// one: at an index beyond the set.
+    /// Example `index`, as [`item`](ImageData::item) gives it. Panics at an index beyond the set,
+    /// as Burn asks for.
     fn get(&self, index: usize) -> Result<ImageItem, DatasetError> {
         let (len, name) = (self.len(), self.name());
         assert!(index < len, "example: got {index}, wanted 0..{len}, the examples of {name}");

@@ -5,7 +5,7 @@ mod item;
 pub use batches::Batches;
 pub use item::ImageItem;
 
-use crate::augment::Augmentation;
+use crate::augment::{Augmentation, check_augmented};
 use crate::prefetch::{Prefetch, on_readers};
 use crate::source::{check_example, check_source};
 use crate::sources::{DatasetImages, InMemory};
@@ -63,8 +63,8 @@ impl ImageData {
 
     /// A set of images that `source` reads when they are needed.
     ///
-    /// What it reads is checked then, and an example that breaks the contract is named by its
-    /// position in the source.
+    /// Each reading is checked, and an example that breaks the contract is named by its position in
+    /// the source.
     ///
     /// # Errors
     ///
@@ -79,9 +79,9 @@ impl ImageData {
     /// A set of images from any Burn `Dataset`, whose items are read when they are needed.
     ///
     /// `image` maps an item to its pixels, row-major `[channels, height, width]` in [0, 1], and
-    /// its label, a position in `classes`. What it gives is checked at each reading: a wrong
-    /// number of pixels, one that is not in [0, 1] or not finite, and a label that is no class are
-    /// errors that name the item by its number.
+    /// its label, a position in `classes`. Each reading is checked: a wrong number of pixels, one
+    /// that is not in [0, 1] or not finite, and a label that is no class are errors that name the
+    /// item by its number.
     ///
     /// ```
     /// use burn::data::dataset::InMemDataset;
@@ -125,7 +125,7 @@ impl ImageData {
         self.view.len()
     }
 
-    /// Whether there is no example, which only a part of a set can be.
+    /// True for a part without examples; a whole set has some.
     pub fn is_empty(&self) -> bool {
         self.view.is_empty()
     }
@@ -311,6 +311,7 @@ impl ImageData {
             let label = self.read(row, image)?;
             if let Some((augment, key)) = augment {
                 augment.apply(key.child(row as u64), shape, image);
+                check_augmented(augment, row, image)?;
             }
             Ok(label as i32)
         };

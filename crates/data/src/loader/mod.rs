@@ -23,8 +23,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Every call of `iter` consumes an epoch, also one that is dropped after its first batch: the next
 /// call yields the epoch after it. [`epoch`](Self::epoch) looks at one and leaves the count alone.
 ///
-/// What an epoch yields is a function of the data, the sampler, the key and the number of the
-/// epoch, so a run that was broken off continues as if it had not been: see
+/// The batches of an epoch are a function of the data, the sampler, the key and the number of the
+/// epoch, so a run that was interrupted continues as if it had not been: see
 /// [`resume_at`](Self::resume_at). Images are read and augmented ahead of the step, with the same
 /// result.
 ///
@@ -38,11 +38,11 @@ pub struct Loader {
     augment: Option<Arc<dyn Augmentation>>,
     key: Key,
     device: Device,
-    /// Whether every epoch is that of number 0.
+    /// Every epoch is that of number 0.
     fixed: bool,
     /// The part of each epoch's order that is yielded; its end may be beyond the order's.
     slice: Range<usize>,
-    /// Which share of each batch is yielded, and of how many.
+    /// The share of each batch that is yielded: its index and the number of shares.
     share: (usize, usize),
     next_epoch: AtomicUsize,
     /// The plan asked for last, which clones share: it may take as long as a batch to make.

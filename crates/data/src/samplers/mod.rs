@@ -40,8 +40,7 @@ use std::fmt;
 /// # assert!(plan.concat().iter().all(|&i| i < 8));
 /// ```
 pub trait Sampler: fmt::Debug + Send + Sync {
-    /// Examples of a batch: of all but the last, or as many as can be expected where their number
-    /// is random. At least 1.
+    /// Examples of every batch but the last, or their expected number if it is random. At least 1.
     fn batch_size(&self) -> usize;
 
     /// The examples of each batch of an epoch, as positions in `0..examples`.

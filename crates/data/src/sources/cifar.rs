@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const SHAPE: [usize; 3] = [3, 32, 32];
 const PIXELS: usize = 3 * 32 * 32;
 
-/// How one of the two data sets lies on disk.
+/// The files of one of the two data sets.
 pub(super) struct Layout {
     name: &'static str,
     /// The directory that the published archive unpacks to.
@@ -16,7 +16,7 @@ pub(super) struct Layout {
     test: &'static [&'static str],
     /// The number of labels of each label byte before the pixels of a record; the last one counts.
     labels: &'static [usize],
-    /// The class names, one a line.
+    /// The file of class names, one a line.
     names: &'static str,
 }
 

@@ -127,16 +127,19 @@ impl ImageFolder {
         Ok(data.with_skipped(skipped))
     }
 
-    /// Lists the images and leaves them on disk: each is read and decoded when it is needed. For
-    /// folders that are larger than memory.
+    /// Lists the images and leaves them on disk, for folders that are larger than memory. Each is
+    /// read and decoded when it is needed.
     ///
     /// The set has the images, labels and fingerprint of the one in memory, and a
-    /// [`Loader`](crate::Loader) makes the same batches of it. Its memory is that of the paths. A
+    /// [`Loader`](crate::Loader) makes the same batches of it. Only the paths stay in memory. A
     /// file that is broken, of another size or gone when it is needed is an error that names it.
+    /// The files must not change while the set is in use: the fingerprint reads all of them once,
+    /// and a later change to another whole image goes unnoticed.
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read), but of the images only the first one is read.
+    /// As [`read`](Self::read), but of the images only the first one is read, and no memory is
+    /// asked for.
     pub fn open(&self) -> Result<ImageData, DataError> {
         let (Listing { files, labels, classes, skipped }, shape) = self.list()?;
         let name = name(&self.dir);
