@@ -1,23 +1,28 @@
+//! Sets of images.
+
 mod batches;
+mod dataset;
 mod fingerprint;
+mod host_batch;
+mod in_memory;
 mod item;
+mod parts;
 
 pub use batches::Batches;
+pub(crate) use host_batch::HostBatch;
 pub use item::ImageItem;
 
-use crate::augment::{Augmentation, check_augmented};
-use crate::prefetch::{Prefetch, on_readers};
 use crate::source::{check_example, check_source};
-use crate::sources::{DatasetImages, InMemory};
 use crate::{DataError, ImageSource};
 use burn::data::dataset::Dataset;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use cni_noise::{Key, permutation};
+use dataset::DatasetImages;
+use in_memory::InMemory;
 use rayon::prelude::*;
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// A set of labelled images of one shape, or a part of one.
@@ -191,48 +196,6 @@ impl ImageData {
         Ok(ImageItem { pixels, label, index: i })
     }
 
-    /// The examples at the positions in `range`.
-    ///
-    /// # Panics
-    ///
-    /// If `range` reaches beyond the set or ends before it begins.
-    pub fn subset(&self, range: Range<usize>) -> Self {
-        let (len, name) = (self.len(), self.name());
-        assert!(
-            range.start <= range.end && range.end <= len,
-            "subset: range: got {range:?}, wanted a part of 0..{len}, the examples of {name}"
-        );
-        self.part(&self.view[range])
-    }
-
-    /// The first `count` examples, or all of them if there are fewer.
-    pub fn take(&self, count: usize) -> Self {
-        self.subset(0..count.min(self.len()))
-    }
-
-    /// The set cut in two at random: all but `count` examples to train on, and `count` to validate
-    /// with.
-    ///
-    /// A function of the key and the size of the set alone. Both parts keep the order of the set.
-    ///
-    /// # Errors
-    ///
-    /// A `count` above the size of the set.
-    pub fn split_validation(&self, count: usize, key: Key) -> Result<(Self, Self), DataError> {
-        let len = self.len();
-        if count > len {
-            let (field, name) = ("split_validation: count", self.name().into());
-            return Err(DataError::Count { field, got: count, len, name });
-        }
-        let mut order = permutation(key, len);
-        let (validation, training) = order.split_at_mut(count);
-        let sorted = |part: &mut [usize]| {
-            part.sort_unstable();
-            self.part(&part.iter().map(|&i| self.view[i]).collect::<Vec<_>>())
-        };
-        Ok((sorted(training), sorted(validation)))
-    }
-
     /// SHA-256 of shape, size, pixels and labels in order, as 64 hexadecimal digits, for records.
     ///
     /// Equal for equal examples, wherever they came from and however they are called: pixels that
@@ -274,10 +237,6 @@ impl ImageData {
         Batches::new(self.clone(), size, device.clone())
     }
 
-    fn part(&self, view: &[usize]) -> Self {
-        Self { view: view.into(), fingerprint: Arc::default(), ..self.clone() }
-    }
-
     fn pixels_per_image(&self) -> usize {
         self.image_shape().iter().product()
     }
@@ -295,64 +254,6 @@ impl ImageData {
         let label = self.source.read(position, pixels)?;
         check_example(&*self.source, position, label, pixels)?;
         Ok(label)
-    }
-
-    /// The examples at `rows`, changed by an augmentation under the key of the epoch. The first
-    /// row that fails, in their order, is the error.
-    pub(crate) fn read_batch(
-        &self,
-        rows: &[usize],
-        augment: Option<(&dyn Augmentation, Key)>,
-    ) -> Result<HostBatch, DataError> {
-        let size = self.pixels_per_image();
-        let shape = self.image_shape();
-        let mut pixels = vec![0.0; rows.len() * size];
-        let read = |(image, &row): (&mut [f32], &usize)| {
-            let label = self.read(row, image)?;
-            if let Some((augment, key)) = augment {
-                augment.apply(key.child(row as u64), shape, image);
-                check_augmented(augment, row, image)?;
-            }
-            Ok(label as i32)
-        };
-        // Images of a few bytes are not worth a thread each.
-        let least = (1 << 12) / size + 1;
-        let labels: Vec<Result<i32, DataError>> = on_readers(|| {
-            let images = pixels.par_chunks_exact_mut(size).zip(rows).with_min_len(least);
-            images.map(read).collect()
-        });
-        let labels = labels.into_iter().collect::<Result<_, _>>()?;
-        Ok(HostBatch { pixels, labels })
-    }
-
-    /// Batches of at most `size` examples in order, read ahead of their use.
-    fn read_ahead(&self, size: usize) -> Result<Prefetch<Result<HostBatch, DataError>>, DataError> {
-        let data = self.clone();
-        let batches = (0..data.len()).step_by(size).map(move |first| {
-            let rows: Vec<usize> = (first..data.len().min(first.saturating_add(size))).collect();
-            data.read_batch(&rows, None)
-        });
-        Prefetch::new(batches).map_err(|reason| DataError::Thread { reason })
-    }
-}
-
-/// Images and labels before they are on a device.
-pub(crate) struct HostBatch {
-    /// Row-major `[batch, channels, height, width]`.
-    pub pixels: Vec<f32>,
-    pub labels: Vec<i32>,
-}
-
-impl HostBatch {
-    pub fn upload(
-        self,
-        [channels, height, width]: [usize; 3],
-        device: &Device,
-    ) -> (Tensor<4>, Tensor<1, Int>) {
-        let batch = self.labels.len();
-        let images = TensorData::new(self.pixels, [batch, channels, height, width]);
-        let labels = TensorData::new(self.labels, [batch]);
-        (Tensor::from_data(images, device), Tensor::from_data(labels, device))
     }
 }
 

@@ -1,21 +1,17 @@
 //! Places that images come from, one file each.
 
 mod cifar;
-mod dataset;
 mod digits;
 #[cfg(feature = "download")]
 mod download;
 mod folder;
-mod in_memory;
 mod memory;
 
 pub use cifar::{cifar10, cifar100};
-pub(crate) use dataset::DatasetImages;
 pub use digits::digits;
 #[cfg(feature = "download")]
 pub use download::{download_cifar10, download_cifar100};
 pub use folder::{ImageFolder, image_folder};
-pub(crate) use in_memory::InMemory;
 
 /// A part of a data set, as its publishers cut it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

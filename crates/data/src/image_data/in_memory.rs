@@ -3,7 +3,7 @@ use crate::source::{ImageSource, check_source, unit};
 use std::sync::Arc;
 
 /// Images held in memory as bytes.
-pub(crate) struct InMemory {
+pub(super) struct InMemory {
     name: String,
     shape: [usize; 3],
     pixels: Arc<[u8]>,

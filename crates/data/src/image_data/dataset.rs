@@ -5,7 +5,7 @@ use std::error::Error;
 use std::marker::PhantomData;
 
 /// The items of a Burn `Dataset` as images.
-pub(crate) struct DatasetImages<D, I, E, F> {
+pub(super) struct DatasetImages<D, I, E, F> {
     pub name: String,
     pub dataset: D,
     pub shape: [usize; 3],
