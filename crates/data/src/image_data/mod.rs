@@ -14,15 +14,11 @@ pub use item::ImageItem;
 
 use crate::source::{check_example, check_source};
 use crate::{DataError, ImageSource};
-use burn::data::dataset::Dataset;
 use burn::tensor::{Device, Int, Tensor};
 use cni_noise::{Key, permutation};
-use dataset::DatasetImages;
 use in_memory::InMemory;
 use rayon::prelude::*;
-use std::error::Error;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
 /// A set of labelled images of one shape, or a part of one.
@@ -79,40 +75,6 @@ impl ImageData {
         check_source(&source)?;
         let view = (0..source.len()).collect();
         Ok(Self { source: Arc::new(source), view, skipped: 0, fingerprint: Arc::default() })
-    }
-
-    /// A set of images from any Burn `Dataset`, whose items are read when they are needed.
-    ///
-    /// `image` maps an item to its pixels, row-major `[channels, height, width]` in [0, 1], and
-    /// its label, a position in `classes`. Each reading is checked: a wrong number of pixels, one
-    /// that is not in [0, 1] or not finite, and a label that is no class are errors that name the
-    /// item by its number.
-    ///
-    /// ```
-    /// use burn::data::dataset::InMemDataset;
-    /// use cni_data::ImageData;
-    ///
-    /// let rows = InMemDataset::new(vec![([0.0, 0.5, 1.0, 0.25], 1), ([1.0; 4], 0)]);
-    /// let classes = ["dark", "bright"].map(String::from).to_vec();
-    /// let data = ImageData::from_dataset("rows", rows, [1, 2, 2], classes, |(pixels, label)| {
-    ///     (pixels.to_vec(), label)
-    /// })?;
-    /// assert_eq!((data.len(), data.label(0)?), (2, 1));
-    /// # Ok::<(), cni_data::DataError>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`from_source`](Self::from_source).
-    pub fn from_dataset<I: 'static, E: Error + Send + Sync + 'static>(
-        name: impl Into<String>,
-        dataset: impl Dataset<I, E> + 'static,
-        shape: [usize; 3],
-        classes: Vec<String>,
-        image: impl Fn(I) -> (Vec<f32>, usize) + Send + Sync + 'static,
-    ) -> Result<Self, DataError> {
-        let name = name.into();
-        Self::from_source(DatasetImages { name, dataset, shape, classes, image, item: PhantomData })
     }
 
     /// Sets the number of files that were skipped.

@@ -1,5 +1,6 @@
 use super::toy::{bytes, names, toy};
 use super::*;
+use burn::data::dataset::Dataset;
 use cni_noise::Key;
 use sha2::{Digest, Sha256};
 
