@@ -103,6 +103,7 @@ pub(crate) fn check_augmented(
 /// C.-Y. Lee et al., *Deeply-Supervised Nets*, 2015, as used by K. He et al., *Deep Residual
 /// Learning for Image Recognition*, 2016, section 4.2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Augment {
     /// Zeros added on each side before a crop to the first size, in pixels; 0 for no crop.
     pub crop_padding: usize,
