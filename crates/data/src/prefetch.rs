@@ -1,6 +1,8 @@
 //! Values made ahead of their use.
 
+use crate::DataError;
 use std::io;
+use std::mem;
 use std::panic::resume_unwind;
 use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -59,6 +61,49 @@ impl<T> Drop for Prefetch<T> {
             // Nobody asked for the value that a panic would be about.
             let _ = thread.join();
         }
+    }
+}
+
+/// A [`Prefetch`] of results that starts with the first call of `next` and ends with the first
+/// error.
+pub(crate) enum ReadAhead<T> {
+    Waiting(Start<T>),
+    Reading(Prefetch<Result<T, DataError>>),
+    Ended,
+}
+
+/// The start of a [`ReadAhead`].
+type Start<T> = Box<dyn FnOnce() -> Result<Prefetch<Result<T, DataError>>, DataError> + Send>;
+
+impl<T: Send + 'static> ReadAhead<T> {
+    /// The values that `start` makes, or its error.
+    pub fn new<I>(start: impl FnOnce() -> Result<I, DataError> + Send + 'static) -> Self
+    where
+        I: Iterator<Item = Result<T, DataError>> + Send + 'static,
+    {
+        Self::Waiting(Box::new(|| {
+            Prefetch::new(start()?).map_err(|reason| DataError::Thread { reason })
+        }))
+    }
+}
+
+impl<T: Send + 'static> Iterator for ReadAhead<T> {
+    type Item = Result<T, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut values = match mem::replace(self, Self::Ended) {
+            Self::Waiting(start) => match start() {
+                Ok(values) => values,
+                Err(error) => return Some(Err(error)),
+            },
+            Self::Reading(values) => values,
+            Self::Ended => return None,
+        };
+        let value = values.next();
+        if let Some(Ok(_)) = value {
+            *self = Self::Reading(values);
+        }
+        value
     }
 }
 
@@ -126,6 +171,21 @@ mod tests {
         assert!(count <= 1 + AHEAD);
         (0..100).for_each(|_| yield_now());
         assert_eq!(begun.load(Ordering::SeqCst), count);
+    }
+
+    #[test]
+    fn an_error_of_a_value_or_of_the_start_is_the_last_that_comes() {
+        let values = (0..9).map(|i| if i == 2 { Err(DataError::BatchSize) } else { Ok(i) });
+        let mut values = ReadAhead::new(|| Ok(values));
+        let mut next = || values.next().map(|value| value.map_err(|error| error.to_string()));
+        let error = "batch_size: got 0, wanted at least 1".to_string();
+        assert_eq!(
+            [next(), next(), next(), next(), next()],
+            [Some(Ok(0)), Some(Ok(1)), Some(Err(error)), None, None]
+        );
+        type Values = std::vec::IntoIter<Result<usize, DataError>>;
+        let mut values = ReadAhead::new(|| Err::<Values, _>(DataError::BatchSize));
+        assert!(values.next().unwrap().is_err() && values.next().is_none());
     }
 
     #[test]

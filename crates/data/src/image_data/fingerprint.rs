@@ -17,7 +17,7 @@ pub(super) fn of(data: &ImageData) -> Result<String, DataError> {
     }
     let size = data.pixels_per_image();
     let (mut labels, mut bytes) = (Vec::with_capacity(data.len()), vec![0; size]);
-    for batch in data.read_ahead((PIXELS / size).max(1))? {
+    for batch in data.read_ahead((PIXELS / size).max(1)) {
         let batch = batch?;
         labels.extend(batch.labels.iter().map(|&label| label as u16));
         for image in batch.pixels.chunks_exact(size) {

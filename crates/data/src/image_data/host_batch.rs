@@ -1,7 +1,7 @@
 use super::ImageData;
 use crate::DataError;
 use crate::augment::{Augmentation, check_augmented};
-use crate::prefetch::{Prefetch, on_readers};
+use crate::prefetch::{ReadAhead, on_readers};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cni_noise::Key;
 use rayon::prelude::*;
@@ -56,15 +56,16 @@ impl ImageData {
     }
 
     /// Batches of at most `size` examples in order, read ahead of their use.
-    pub(super) fn read_ahead(
-        &self,
-        size: usize,
-    ) -> Result<Prefetch<Result<HostBatch, DataError>>, DataError> {
+    pub(super) fn read_ahead(&self, size: usize) -> ReadAhead<HostBatch> {
         let data = self.clone();
-        let batches = (0..data.len()).step_by(size).map(move |first| {
-            let rows: Vec<usize> = (first..data.len().min(first.saturating_add(size))).collect();
-            data.read_batch(&rows, None)
-        });
-        Prefetch::new(batches).map_err(|reason| DataError::Thread { reason })
+        ReadAhead::new(move || {
+            if size == 0 {
+                return Err(DataError::BatchSize);
+            }
+            Ok((0..data.len()).step_by(size).map(move |first| {
+                let end = data.len().min(first.saturating_add(size));
+                data.read_batch(&(first..end).collect::<Vec<_>>(), None)
+            }))
+        })
     }
 }

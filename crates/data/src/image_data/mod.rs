@@ -15,9 +15,7 @@ pub use item::ImageItem;
 use crate::source::{check_example, check_source};
 use crate::{DataError, ImageSource};
 use burn::tensor::{Device, Int, Tensor};
-use cni_noise::{Key, permutation};
 use in_memory::InMemory;
-use rayon::prelude::*;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -196,7 +194,7 @@ impl ImageData {
     /// The next batches are read while one is in use. An evaluation takes them as they are. A
     /// batch that cannot be read is an error, after which there is none; so is a `size` of zero.
     pub fn batches(&self, size: usize, device: &Device) -> Batches {
-        Batches::new(self.clone(), size, device.clone())
+        Batches::new(self, size, device)
     }
 
     fn pixels_per_image(&self) -> usize {
