@@ -5,7 +5,7 @@
 mod machine;
 
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::Device;
 use clap::{Parser, Subcommand};
 use cni_burn::data::{Augment, ImageData, ImageFolder, Loader};

@@ -1,5 +1,6 @@
 //! Runs on image folders that stay on disk.
 
+#[allow(dead_code, reason = "these runs have data of their own")]
 mod support;
 
 use burn::tensor::Device;
