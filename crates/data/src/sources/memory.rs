@@ -19,7 +19,7 @@ pub(super) fn bytes(
 }
 
 /// Bytes available without swapping, if the system tells.
-fn available() -> Option<u64> {
+pub(super) fn available() -> Option<u64> {
     let mut system = System::new();
     system.refresh_memory();
     let machine = Some(system.available_memory()).filter(|&bytes| bytes > 0);

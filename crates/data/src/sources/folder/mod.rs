@@ -127,6 +127,20 @@ impl ImageFolder {
         Ok(data.with_skipped(skipped))
     }
 
+    /// Reads the images into memory if they take at most half of what is available, or the limit,
+    /// and leaves them on disk otherwise. The set is the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), but for too little memory.
+    pub fn load(&self) -> Result<ImageData, DataError> {
+        let memory = self.memory.or_else(|| memory::available().map(|bytes| bytes / 2));
+        match (Self { memory, ..self.clone() }).read() {
+            Err(DataError::Memory { .. }) => self.open(),
+            read => read,
+        }
+    }
+
     /// Lists the images and leaves them on disk, for folders that are larger than memory. Each is
     /// read and decoded when it is needed.
     ///
@@ -313,6 +327,18 @@ mod tests {
         let error = read(3 * 18 - 1).unwrap_err().to_string();
         let says = "3 images of shape [3, 2, 3] need 54 bytes of memory, 53 are available";
         assert!(error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn a_folder_is_loaded_within_its_limit_and_left_on_disk_beyond_it() {
+        for (bytes, in_memory) in [(3 * 18, true), (3 * 18 - 1, false)] {
+            let dir = animals();
+            let data = ImageFolder::new(dir.path()).with_memory_limit(bytes).load().unwrap();
+            let wanted = image_folder(dir.path(), None).unwrap().fingerprint().unwrap();
+            assert_eq!(data.fingerprint().unwrap(), wanted);
+            drop(dir);
+            assert_eq!(data.item(0).is_ok(), in_memory);
+        }
     }
 
     #[test]
