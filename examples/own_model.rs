@@ -71,9 +71,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let test = digits(Split::Test);
     let card = model_card("own CNN + CNI-W", &model)?;
     let evaluation = Evaluation::new(suite)?.with_cards(card, data_card(&test)?);
-    let all: Vec<usize> = (0..test.len()).collect();
-    let batch = (test.images(&all, &device), test.labels(&all, &device));
-    let result = evaluation.run(&FrozenModel::new(&model, Cnn::forward), [batch])?;
+    let batches = test.batches(test.len(), &device);
+    let result = evaluation.run(&FrozenModel::new(&model, Cnn::forward), batches)?;
     println!("\n{}", table(&[&result.record]));
     Ok(())
 }

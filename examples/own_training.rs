@@ -112,8 +112,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let frozen = FrozenModel::new(&result.model.cnn, Cnn::forward);
     let test = digits(Split::Test);
-    let all: Vec<usize> = (0..test.len()).collect();
-    let (images, labels) = (test.images(&all, &device), test.labels(&all, &device));
+    let (images, labels) = test.batch(0..test.len(), &device)?;
     let found = Pgd::new(threat).with_draws(5)?.on(&frozen).run(images, labels)?;
     println!("robust accuracy under PGD: {:.1} %", 100.0 * found.robust_accuracy());
     Ok(())

@@ -234,8 +234,7 @@ fn trained() -> ResNet {
 #[test]
 fn robust_accuracy_falls_with_epsilon() {
     let (model, test) = (trained(), digits(Split::Test).take(100));
-    let all: Vec<usize> = (0..test.len()).collect();
-    let (images, labels) = (test.images(&all, &Device::flex()), test.labels(&all, &Device::flex()));
+    let (images, labels) = test.batch(0..test.len(), &Device::flex()).unwrap();
     let judged = [0.0, 4.0, 8.0, 16.0, 32.0].map(|epsilon| {
         let threat = Threat::linf(epsilon / 255.0).unwrap();
         judge(&model, &images, &labels, threat).record

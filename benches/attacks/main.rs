@@ -128,11 +128,10 @@ fn given(settings: &Settings) -> Result<Given> {
     let weights = tempfile::tempdir()?;
     export(&model, &weights.path().join("weights.safetensors"))?;
     let test = cifar10(&settings.data, Split::Test)?.take(settings.examples);
-    let rows: Vec<usize> = (0..test.len()).collect();
-    let (images, labels) = (test.images(&rows, &device), test.labels(&rows, &device));
+    let (images, labels) = test.batch(0..test.len(), &device)?;
     let name = settings.run.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let card = serde_json::json!({
-        "name": name, "epoch": epoch, "data": test.name(), "fingerprint": test.fingerprint(),
+        "name": name, "epoch": epoch, "data": test.name(), "fingerprint": test.fingerprint()?,
     });
     Ok(Given { model: Model::new(&model, images, labels, card), weights })
 }

@@ -14,10 +14,14 @@ fn sane(data: Result<ImageData, DataError>, shape: [usize; 3]) -> Result<String,
     assert_eq!(data.image_shape(), shape);
     assert!(!data.is_empty());
     for i in 0..data.len() {
-        assert!(data.label(i) < data.classes().len());
-        assert_eq!(data.pixels(i).len(), shape.iter().product::<usize>());
+        assert!(data.label(i).unwrap() < data.classes().len());
+        assert_eq!(pixels(&data, i).len(), shape.iter().product::<usize>());
     }
-    Ok(format!("{:?}", (0..data.len()).map(|i| data.pixels(i)).collect::<Vec<_>>()))
+    Ok(format!("{:?}", (0..data.len()).map(|i| pixels(&data, i)).collect::<Vec<_>>()))
+}
+
+fn pixels(data: &ImageData, i: usize) -> Vec<u8> {
+    data.item(i).unwrap().to_bytes()
 }
 
 fn kind(

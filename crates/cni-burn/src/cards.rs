@@ -48,7 +48,7 @@ pub fn model_card<M: Module>(
 pub fn data_card(data: &ImageData) -> Result<DataCard, DataError> {
     Ok(DataCard {
         name: data.name().to_string(),
-        fingerprint: data.fingerprint(),
+        fingerprint: data.fingerprint()?,
         classes: data.classes().to_vec(),
     })
 }

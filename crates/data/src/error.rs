@@ -1,21 +1,21 @@
-//! What can be wrong with data: one enumeration, and so one file.
+//! Errors of data sets. One file, because they are one enumeration.
 
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What can be wrong with a data set, its files, or the way it is asked for.
+/// An error of a data set, its files, or the arguments of a call.
 ///
-/// Each message is whole: it holds that of the cause, a field called `reason`. No
-/// [`source`](Error::source) repeats it.
+/// Each message includes that of its cause, the field `reason`. No [`source`](Error::source)
+/// repeats it.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// Files or directories that a data set needs, none of which is there.
+    /// Missing files or directories of a data set.
     #[error("{dir}: not found: {}", .wanted.join(", "))]
     Missing {
-        /// Where the search was.
+        /// The directory searched.
         dir: PathBuf,
-        /// The names that were looked for there in vain.
+        /// The names that were not found there.
         wanted: Vec<String>,
     },
     /// A file is cut short or too long.
@@ -68,7 +68,112 @@ pub enum DataError {
         /// The number of classes.
         classes: usize,
     },
-    /// No example where at least one is needed.
+    /// A number of an example that is not in the set.
+    #[error("example: got {got}, wanted 0..{len}, the examples of {name}")]
+    Index {
+        /// The data set.
+        name: String,
+        /// The number.
+        got: usize,
+        /// The examples of the set.
+        len: usize,
+    },
+    /// A pixel that is not in [0, 1] or not finite.
+    #[error("{name}: pixel {index} of example {example}: got {got}, wanted a value in [0, 1]")]
+    Pixel {
+        /// The data set.
+        name: String,
+        /// The position of the example in its source.
+        example: usize,
+        /// The position in the row-major pixels `[channels, height, width]`.
+        index: usize,
+        /// The value.
+        got: f32,
+    },
+    /// A pixel that an augmentation left outside [0, 1] or not finite.
+    #[error(
+        "{augmentation}: pixel {index} of example {example}: got {got}, wanted a value in [0, 1]"
+    )]
+    Augmented {
+        /// The augmentation.
+        augmentation: String,
+        /// The position of the example in its set.
+        example: usize,
+        /// The position in the row-major pixels `[channels, height, width]`.
+        index: usize,
+        /// The value.
+        got: f32,
+    },
+    /// An item of a `Dataset` whose image has a wrong number of pixels.
+    #[error(
+        "{name}: pixels of item {example}: got {got}, wanted {} for an image of shape {shape:?}",
+        shape.iter().product::<usize>()
+    )]
+    ItemSize {
+        /// The data set.
+        name: String,
+        /// The number of the item.
+        example: usize,
+        /// Its pixels.
+        got: usize,
+        /// `[channels, height, width]` of every image.
+        shape: [usize; 3],
+    },
+    /// An item that its `Dataset` cannot give.
+    #[error("{name}: item {example}: {reason}")]
+    Item {
+        /// The data set.
+        name: String,
+        /// The number of the item.
+        example: usize,
+        /// The error of the `Dataset`.
+        reason: Box<dyn Error + Send + Sync>,
+    },
+    /// A sampler's plan with another number of batches than the sampler says.
+    #[error("{sampler}: batches of epoch {epoch}: got {got}, wanted {wanted}")]
+    PlanLength {
+        /// The sampler.
+        sampler: String,
+        /// The epoch.
+        epoch: usize,
+        /// Batches of the plan.
+        got: usize,
+        /// The number by `Sampler::batches`.
+        wanted: usize,
+    },
+    /// A batch without examples in a sampler's plan.
+    #[error("{sampler}: batch {batch} of epoch {epoch}: got no examples, wanted at least one")]
+    EmptyBatch {
+        /// The sampler.
+        sampler: String,
+        /// The epoch.
+        epoch: usize,
+        /// The position of the batch in the epoch.
+        batch: usize,
+    },
+    /// An example in a sampler's plan that is not in the set.
+    #[error(
+        "{sampler}: example in batch {batch} of epoch {epoch}: got {got}, wanted 0..{examples}"
+    )]
+    PlanIndex {
+        /// The sampler.
+        sampler: String,
+        /// The epoch.
+        epoch: usize,
+        /// The position of the batch in the epoch.
+        batch: usize,
+        /// The number of the example.
+        got: usize,
+        /// The examples of the set.
+        examples: usize,
+    },
+    /// A thread for reading images that the system refused.
+    #[error("no thread to read images: {reason}")]
+    Thread {
+        /// The system's error.
+        reason: io::Error,
+    },
+    /// A data set without examples.
     #[error("{place}: got no images, wanted at least one")]
     Empty {
         /// The directory or the data set.
@@ -80,7 +185,7 @@ pub enum DataError {
         /// The data set.
         name: String,
     },
-    /// More classes than labels can tell apart.
+    /// More classes than labels can number.
     #[error("{name}: got {got} classes, wanted at most 65536")]
     TooManyClasses {
         /// The data set.
@@ -100,7 +205,7 @@ pub enum DataError {
         /// The position of the second one.
         second: usize,
     },
-    /// A directory that is no class of the list given.
+    /// A directory that is not in the list of classes.
     #[error("{dir}: not in the list of classes: {}", .classes.join(", "))]
     UnknownClass {
         /// The directory.
@@ -108,7 +213,7 @@ pub enum DataError {
         /// The list.
         classes: Vec<String>,
     },
-    /// Two data sets whose labels do not mean the same.
+    /// Two data sets whose labels mean different classes.
     #[error(
         "{name}: class {position}: got {}, wanted {} as in {reference}",
         called(got),
@@ -152,7 +257,7 @@ pub enum DataError {
         shape: [usize; 3],
         /// Bytes needed.
         needed: u64,
-        /// Bytes that the machine, or the limit set, has left.
+        /// Bytes that the machine has left, or the limit.
         available: u64,
     },
     /// A directory of a class in which every file was skipped.
@@ -165,7 +270,7 @@ pub enum DataError {
         /// The files in it.
         skipped: usize,
     },
-    /// A padding before crops by which a crop could miss the image.
+    /// A padding so large that a crop could miss the image.
     #[error("augment.crop_padding: got {got}, wanted 0..{side}, the image's smaller side")]
     CropPadding {
         /// The padding, in pixels.
@@ -181,7 +286,7 @@ pub enum DataError {
         /// The shape got.
         shape: [usize; 3],
     },
-    /// Pixels that are not those of as many images as there are labels.
+    /// A number of pixels that does not fit the number of labels.
     #[error("{name}: pixels: got {got} bytes, wanted {wanted}")]
     Pixels {
         /// The data set.
@@ -206,10 +311,10 @@ pub enum DataError {
     Image {
         /// The file.
         path: PathBuf,
-        /// What the decoder found.
+        /// The decoder's error.
         reason: image::ImageError,
     },
-    /// A JPEG that breaks off.
+    /// A JPEG file that is cut off.
     #[error("{path}: a cut JPEG: got {got} bytes without an end marker, wanted FF D9 after them")]
     CutJpeg {
         /// The file.
@@ -225,7 +330,7 @@ pub enum DataError {
     Download {
         /// The address.
         url: String,
-        /// What went wrong.
+        /// The cause.
         reason: Box<dyn Error + Send + Sync>,
     },
     /// A download that is not the published file.
@@ -233,7 +338,7 @@ pub enum DataError {
     Checksum {
         /// The address.
         url: String,
-        /// The digest of what came.
+        /// The digest of the download.
         got: String,
         /// The published digest.
         wanted: String,
@@ -243,7 +348,7 @@ pub enum DataError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
 }
@@ -255,7 +360,7 @@ impl DataError {
     }
 }
 
-/// A class by its quoted name, or that there is none.
+/// The quoted name of a class, or `none`.
 fn called(class: &Option<String>) -> String {
     class.as_ref().map_or_else(|| "none".into(), |class| format!("{class:?}"))
 }

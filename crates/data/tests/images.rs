@@ -30,7 +30,8 @@ fn folder(file: &str, bytes: &[u8]) -> TempDir {
 
 fn pixel(data: &ImageData, y: usize, x: usize) -> Vec<u8> {
     let [channels, height, width] = data.image_shape();
-    (0..channels).map(|channel| data.pixels(0)[(channel * height + y) * width + x]).collect()
+    let bytes = data.item(0).unwrap().to_bytes();
+    (0..channels).map(|channel| bytes[(channel * height + y) * width + x]).collect()
 }
 
 fn assert_pixels(file: &str, dir: &Path, values: &Value) {

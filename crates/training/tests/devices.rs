@@ -113,7 +113,7 @@ fn config() -> TrainingConfig {
     let attack = Pgd::training(Threat::linf(0.1).unwrap()).with_steps(2).unwrap();
     TrainingConfig {
         batch_size: 64,
-        augment: Augment { crop_padding: 1, flip: false },
+        augment: Augment { crop_padding: 1, ..Augment::default() },
         // Below the norms of most steps, so that clipping counts.
         optimizer: Sgd::cni().into(),
         max_grad_norm: Some(0.5),

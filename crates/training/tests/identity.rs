@@ -100,8 +100,8 @@ fn on(
 
 fn with_classes(data: &ImageData, classes: Vec<String>) -> ImageData {
     let all = 0..data.len();
-    let pixels: Vec<u8> = all.clone().flat_map(|i| data.pixels(i).to_vec()).collect();
-    let labels: Vec<u16> = all.map(|i| data.label(i) as u16).collect();
+    let pixels: Vec<u8> = all.clone().flat_map(|i| data.item(i).unwrap().to_bytes()).collect();
+    let labels: Vec<u16> = all.map(|i| data.label(i).unwrap() as u16).collect();
     ImageData::new("digits", data.image_shape(), pixels, labels, classes).unwrap()
 }
 

@@ -72,7 +72,7 @@ fn config() -> TrainingConfig {
         HalfAndHalf::new(attack.clone()).with_start_epoch(1).with_labels(AttackLabels::Predicted);
     TrainingConfig {
         batch_size: 64,
-        augment: Augment { crop_padding: 1, flip: false },
+        augment: Augment { crop_padding: 1, ..Augment::default() },
         optimizer: Sgd::cni().into(),
         max_grad_norm: Some(1.0),
         schedule: Schedule::one_cycle(0.2),
@@ -422,7 +422,7 @@ fn what_the_images_or_the_outputs_are_too_few_for_is_refused_before_anything_is_
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     for crop_padding in [8, usize::MAX] {
-        let augment = Augment { crop_padding, flip: false };
+        let augment = Augment { crop_padding, ..Augment::default() };
         let config = TrainingConfig { augment, ..config() };
         let error = run_with(config, &out, false, Net::forward).unwrap_err().to_string();
         let wanted = format!("augment.crop_padding: got {crop_padding}, wanted 0..8");

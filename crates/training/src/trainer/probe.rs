@@ -117,8 +117,8 @@ pub(crate) fn probe(
     device: &Device,
     key: Key,
 ) -> Result<Probe, TrainingError> {
-    let rows: Vec<usize> = (0..train.len().min(EXAMPLES)).collect();
-    let images = train.images(&rows, device);
+    let rows = 0..train.len().min(EXAMPLES);
+    let (images, _) = train.batch(rows.clone(), device)?;
     let pass = |draw| {
         let key = key.child(draw);
         seed(device, key);

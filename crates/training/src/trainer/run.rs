@@ -24,7 +24,7 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::{Module, ModuleDisplay, ParamGroup};
 use burn::tensor::{Device, Tensor};
 use burn::train::{Learner, SupervisedTraining};
-use cni_data::{Batch, ImageData, Loader, Shares};
+use cni_data::{Augmentation, Batch, ImageData, Loader, Shares};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -108,8 +108,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let run = json!({
             "config": config.spec()?,
             "groups": self.group_paths(&groups),
-            "train": train.fingerprint(),
-            "validation": validation.as_ref().map(ImageData::fingerprint),
+            "train": train.fingerprint()?,
+            "validation": validation.as_ref().map(ImageData::fingerprint).transpose()?,
             "classes": train.classes(),
             "model": describe(&net, self.model_config.as_ref()),
         });

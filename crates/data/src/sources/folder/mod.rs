@@ -1,30 +1,32 @@
-use crate::{DataError, ImageData, jpeg, memory};
-use image::error::{LimitError, LimitErrorKind};
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+//! Directories of images.
+
+mod decode;
+mod files;
+mod jpeg;
+mod listing;
+
+use super::memory;
+use crate::{DataError, ImageData};
+use decode::{decode, planes};
+use files::ImageFiles;
+use listing::{Listing, list, name};
 use rayon::prelude::*;
-use std::fs;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Extensions of images that the `image` crate does not list.
-const MORE_EXTENSIONS: [&str; 6] = ["jpe", "dib", "heic", "heif", "jxl", "jp2"];
-
-/// The largest image, decoded or as a file, in bytes.
-const LARGEST: u64 = 128 << 20;
 
 /// A directory of images with one sub-directory a class, which gives the class its name.
 ///
 /// Classes and images are taken in the order of their file names. Images (PNG, JPEG, BMP) become
 /// 8-bit RGB, `[3, height, width]`; transparency is dropped, a stated orientation is not applied.
-/// None is resized: all have the `size` `[height, width]`, or where that is `None`, the size of the
-/// first one.
+/// None is resized: all have the `size` `[height, width]`, or the size of the first one if that is
+/// `None`.
 ///
-/// Skipped are names that begin with a dot, files beside the sub-directories, and files whose
-/// extension is not that of an image, such as `Thumbs.db`; the set
-/// [counts](ImageData::skipped_files) the last kind. A file without an extension is an image.
+/// Names that begin with a dot, files beside the sub-directories, and files whose extension is not
+/// that of an image, such as `Thumbs.db`, are skipped; the set [counts](ImageData::skipped_files)
+/// the last kind. A file without an extension is an image.
 ///
-/// [`ImageFolder`] has more settings: a list of classes, grayscale, a limit of memory.
+/// [`ImageFolder`] has more settings: a list of classes, grayscale, a limit of memory, and images
+/// that stay on disk.
 ///
 /// # Errors
 ///
@@ -42,10 +44,11 @@ pub fn image_folder(
 ///
 /// ```no_run
 /// # use cni_data::ImageFolder;
-/// let train = ImageFolder::new("data/train").with_size([32, 32]).read()?;
-/// let classes = train.classes().to_vec();
-/// let test = ImageFolder::new("data/test").with_size([32, 32]).with_classes(classes).read()?;
+/// let train = ImageFolder::new("data/train").read()?;
+/// let test = ImageFolder::new("data/test").like(&train).read()?;
 /// train.same_classes(&test)?;
+/// // The same images, batches and fingerprint, whatever their size in memory.
+/// let large = ImageFolder::new("data/train").open()?;
 /// # Ok::<(), cni_data::DataError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -79,165 +82,103 @@ impl ImageFolder {
         Self { classes: Some(classes.into_iter().map(Into::into).collect()), ..self }
     }
 
+    /// The classes, the size and the number of channels of another set: a test folder beside a
+    /// training folder.
+    pub fn like(self, data: &ImageData) -> Self {
+        let [channels, height, width] = data.image_shape();
+        let folder = self.with_size([height, width]).with_classes(data.classes().to_vec());
+        Self { channels: if channels == 1 { 1 } else { 3 }, ..folder }
+    }
+
     /// One channel, `[1, height, width]`, for a model of gray images: the luma of ITU-R 601-2,
     /// `0.299 R + 0.587 G + 0.114 B`, which leaves gray images as they are.
     pub fn with_grayscale(self) -> Self {
         Self { channels: 1, ..self }
     }
 
-    /// The most bytes that the set may take, in place of the memory that is available.
+    /// The most bytes that a set in memory may take, in place of the memory that is available.
     ///
-    /// A set takes images times channels times height times width bytes.
+    /// It takes images times channels times height times width bytes.
     pub fn with_memory_limit(self, bytes: u64) -> Self {
         Self { memory: Some(bytes), ..self }
     }
 
-    /// Reads the images.
+    /// Reads the images into memory, as bytes.
     ///
     /// # Errors
     ///
     /// As [`image_folder`]; besides, a sub-directory that is not in the list of classes, and two
     /// equal names in that list.
     pub fn read(&self) -> Result<ImageData, DataError> {
-        let Listing { files, labels, classes, skipped } = self.list()?;
-        let first = decode(&files[0], self.size)?;
-        let size = [first.height() as usize, first.width() as usize];
-        let shape = [self.channels, size[0], size[1]];
-        if shape.contains(&0) {
-            return Err(DataError::Shape { name: name(&self.dir), shape });
-        }
+        let (Listing { files, labels, classes, skipped }, shape) = self.list()?;
         let bytes = memory::bytes(&self.dir, files.len(), shape, self.memory)?;
+        let [channels, height, width] = shape;
         // Shared from the start, for a vector would be copied to become so.
         let mut pixels: Arc<[u8]> = std::iter::repeat_n(0, bytes).collect();
         let images = Arc::get_mut(&mut pixels).expect("nobody else has it yet");
         images.par_chunks_exact_mut(bytes / files.len()).zip(&files).try_for_each(
             |(pixels, path)| {
-                decode(path, Some(size)).map(|image| planes(image, self.channels, pixels))
+                let image = decode(path, Some([height, width]))?;
+                planes(image, channels, pixels, |byte| byte);
+                Ok(())
             },
         )?;
         let data = ImageData::new(name(&self.dir), shape, pixels, labels, classes)?;
-        Ok(ImageData { skipped, ..data })
+        Ok(data.with_skipped(skipped))
     }
 
-    fn list(&self) -> Result<Listing, DataError> {
-        let dir = &self.dir;
-        let directories: Vec<PathBuf> =
-            entries(dir)?.into_iter().filter(|path| path.is_dir()).collect();
-        if directories.is_empty() {
-            let wanted = vec!["one sub-directory for each class".into()];
-            return Err(DataError::Missing { dir: dir.into(), wanted });
+    /// Reads the images into memory if they take at most half of what is available, or the limit,
+    /// and leaves them on disk otherwise. The set is the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), but for too little memory.
+    pub fn load(&self) -> Result<ImageData, DataError> {
+        let memory = self.memory.or_else(|| memory::available().map(|bytes| bytes / 2));
+        match (Self { memory, ..self.clone() }).read() {
+            Err(DataError::Memory { .. }) => self.open(),
+            read => read,
         }
-        let found = || directories.iter().map(|directory| name(directory)).collect();
-        let classes: Vec<String> = self.classes.clone().unwrap_or_else(found);
-        crate::check_classes(&name(dir), &classes)?;
-        let (mut files, mut labels, mut skipped) = (Vec::new(), Vec::new(), 0);
-        for directory in &directories {
-            let class = name(directory);
-            let Some(label) = classes.iter().position(|known| *known == class) else {
-                return Err(DataError::UnknownClass { dir: directory.into(), classes });
-            };
-            let (images, others): (Vec<_>, Vec<_>) =
-                entries(directory)?.into_iter().partition(|path| is_image(path));
-            if images.is_empty() {
-                let (dir, skipped) = (directory.clone(), others.len());
-                return Err(match skipped {
-                    0 => DataError::Empty { place: dir.display().to_string() },
-                    _ => DataError::AllSkipped { dir, skipped },
-                });
-            }
-            labels.extend(images.iter().map(|_| label as u16));
-            files.extend(images);
-            skipped += others.len();
+    }
+
+    /// Lists the images and leaves them on disk, for folders that are larger than memory. Each is
+    /// read and decoded when it is needed.
+    ///
+    /// The set has the images, labels and fingerprint of the one in memory, and a
+    /// [`Loader`](crate::Loader) makes the same batches of it. Only the paths stay in memory. A
+    /// file that is broken, of another size or gone when it is needed is an error that names it.
+    /// The files must not change while the set is in use: the fingerprint reads all of them once,
+    /// and a later change to another whole image goes unnoticed.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), but of the images only the first one is read, and no memory is
+    /// asked for.
+    pub fn open(&self) -> Result<ImageData, DataError> {
+        let (Listing { files, labels, classes, skipped }, shape) = self.list()?;
+        let name = name(&self.dir);
+        let data = ImageData::from_source(ImageFiles { name, shape, files, labels, classes })?;
+        Ok(data.with_skipped(skipped))
+    }
+
+    /// The files, and the shape of all images by the settings and the first of them.
+    fn list(&self) -> Result<(Listing, [usize; 3]), DataError> {
+        let listing = list(&self.dir, self.classes.clone())?;
+        let first = decode(&listing.files[0], self.size)?;
+        let shape = [self.channels, first.height() as usize, first.width() as usize];
+        match shape.contains(&0) {
+            true => Err(DataError::Shape { name: name(&self.dir), shape }),
+            false => Ok((listing, shape)),
         }
-        Ok(Listing { files, labels, classes, skipped })
     }
-}
-
-/// The images of a directory, before any is opened.
-struct Listing {
-    files: Vec<PathBuf>,
-    /// Positions in `classes`, one for each file.
-    labels: Vec<u16>,
-    classes: Vec<String>,
-    /// Files of other extensions.
-    skipped: usize,
-}
-
-/// What a directory holds, sorted by name, without hidden files.
-fn entries(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut paths = fs::read_dir(dir)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>())
-        .map_err(DataError::io(dir))?;
-    paths.retain(|path| !name(path).starts_with('.'));
-    paths.sort_unstable();
-    Ok(paths)
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-/// Whether to read a file: one with the extension of any image format, also of one that is not
-/// known here and so will be an error, or without extension.
-fn is_image(path: &Path) -> bool {
-    let Some(extension) = path.extension() else {
-        return true;
-    };
-    let more = || MORE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known));
-    ImageFormat::from_extension(extension).is_some() || more() || path.is_dir()
-}
-
-/// An image of the `[height, width]` wanted. The format is told by the content: names lie.
-fn decode(path: &Path, wanted: Option<[usize; 2]>) -> Result<DynamicImage, DataError> {
-    let undecodable = |reason| DataError::Image { path: path.into(), reason };
-    let too_large = || LimitError::from_kind(LimitErrorKind::InsufficientMemory);
-    if fs::metadata(path).map_err(DataError::io(path))?.len() > LARGEST {
-        return Err(undecodable(ImageError::Limits(too_large())));
-    }
-    let bytes = fs::read(path).map_err(DataError::io(path))?;
-    if jpeg::is_jpeg(&bytes) && !jpeg::has_end(&bytes) {
-        return Err(DataError::CutJpeg { path: path.into(), got: bytes.len() });
-    }
-    let mut reader =
-        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(DataError::io(path))?;
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(LARGEST);
-    reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(undecodable)?;
-    let (width, height) = decoder.dimensions();
-    let got = [height as usize, width as usize];
-    if let Some(wanted) = wanted.filter(|&wanted| wanted != got) {
-        return Err(DataError::ImageSize { path: path.into(), got, wanted });
-    }
-    if decoder.total_bytes() > LARGEST {
-        return Err(undecodable(ImageError::Limits(too_large())));
-    }
-    DynamicImage::from_decoder(decoder).map_err(undecodable)
-}
-
-/// The bytes of an image, row-major `[channels, height, width]`, with 3 or 1 channels.
-fn planes(image: DynamicImage, channels: usize, pixels: &mut [u8]) {
-    let interleaved = image.into_rgb8().into_raw();
-    let (colors, _) = interleaved.as_chunks::<3>();
-    if channels == 1 {
-        pixels.iter_mut().zip(colors).for_each(|(pixel, color)| *pixel = luma(*color));
-        return;
-    }
-    for (channel, plane) in pixels.chunks_exact_mut(colors.len()).enumerate() {
-        plane.iter_mut().zip(colors).for_each(|(pixel, color)| *pixel = color[channel]);
-    }
-}
-
-/// The luma of ITU-R 601-2 in steps of 2^-16, as Pillow and so torchvision computes it.
-fn luma([red, green, blue]: [u8; 3]) -> u8 {
-    let sum = 19_595 * u32::from(red) + 38_470 * u32::from(green) + 7_471 * u32::from(blue);
-    ((sum + 0x8000) >> 16) as u8
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image_data::toy::bytes;
     use image::{GrayImage, Luma, Rgb, RgbImage};
+    use std::fs;
     use tempfile::{TempDir, tempdir};
 
     fn write(dir: &Path, file: &str, [height, width]: [u32; 2], red: u8) {
@@ -262,9 +203,9 @@ mod tests {
         let data = image_folder(dir.path(), None).unwrap();
         assert_eq!((data.len(), data.image_shape()), (3, [3, 2, 3]));
         assert_eq!(data.classes(), ["cat", "dog"]);
-        assert_eq!([0, 1, 2].map(|i| data.label(i)), [0, 0, 1]);
-        assert_eq!([0, 1, 2].map(|i| data.pixels(i)[0]), [10, 20, 30]);
-        assert_eq!(data.pixels(0)[6..], [0, 1, 2, 0, 1, 2, 0, 0, 0, 1, 1, 1]);
+        assert_eq!([0, 1, 2].map(|i| data.label(i).unwrap()), [0, 0, 1]);
+        assert_eq!([0, 1, 2].map(|i| bytes(&data, i)[0]), [10, 20, 30]);
+        assert_eq!(bytes(&data, 0)[6..], [0, 1, 2, 0, 1, 2, 0, 0, 0, 1, 1, 1]);
     }
 
     #[test]
@@ -338,11 +279,11 @@ mod tests {
         write(test.path(), "eel/a.png", [2, 3], 40);
         let train = image_folder(train.path(), None).unwrap();
         let alone = image_folder(test.path(), None).unwrap();
-        assert_eq!((train.label(3), alone.label(1)), (2, 1));
+        assert_eq!((train.label(3).unwrap(), alone.label(1).unwrap()), (2, 1));
         assert!(train.same_classes(&alone).is_err());
         let listed = ImageFolder::new(test.path()).with_classes(train.classes().to_vec());
         let listed = listed.read().unwrap();
-        assert_eq!([0, 1].map(|i| listed.label(i)), [0, 2]);
+        assert_eq!([0, 1].map(|i| listed.label(i).unwrap()), [0, 2]);
         train.same_classes(&listed).unwrap();
     }
 
@@ -373,9 +314,9 @@ mod tests {
         let data = gray(dir.path());
         assert_eq!(data.image_shape(), [1, 1, 5]);
         // Pillow's `convert("L")`.
-        assert_eq!(data.pixels(0), [76, 150, 29, 255, 131]);
+        assert_eq!(bytes(&data, 0), [76, 150, 29, 255, 131]);
         GrayImage::from_fn(16, 16, |x, y| Luma([(16 * y + x) as u8])).save(&path).unwrap();
-        assert_eq!(gray(dir.path()).pixels(0), (0..=255).collect::<Vec<u8>>());
+        assert_eq!(bytes(&gray(dir.path()), 0), (0..=255).collect::<Vec<u8>>());
     }
 
     #[test]
@@ -386,6 +327,18 @@ mod tests {
         let error = read(3 * 18 - 1).unwrap_err().to_string();
         let says = "3 images of shape [3, 2, 3] need 54 bytes of memory, 53 are available";
         assert!(error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn a_folder_is_loaded_within_its_limit_and_left_on_disk_beyond_it() {
+        for (bytes, in_memory) in [(3 * 18, true), (3 * 18 - 1, false)] {
+            let dir = animals();
+            let data = ImageFolder::new(dir.path()).with_memory_limit(bytes).load().unwrap();
+            let wanted = image_folder(dir.path(), None).unwrap().fingerprint().unwrap();
+            assert_eq!(data.fingerprint().unwrap(), wanted);
+            drop(dir);
+            assert_eq!(data.item(0).is_ok(), in_memory);
+        }
     }
 
     #[test]

@@ -1,83 +1,101 @@
-use crate::{Augment, DataError, ImageData, upload};
-use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
-use burn::data::dataset::DatasetError;
-use burn::tensor::{Device, Int, Tensor};
-use cni_noise::{Key, permutation};
+//! Batches for training and validation.
+
+mod batch;
+mod epoch;
+mod plan;
+mod shares;
+
+pub use batch::Batch;
+pub use epoch::Epoch;
+pub use shares::Shares;
+
+use crate::{Augmentation, DataError, Epochs, ImageData, Sampler, Sequential};
+use burn::data::dataloader::{DataLoader, DataLoaderIterator};
+use burn::tensor::Device;
+use cni_noise::Key;
+use plan::{Place, Plan};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Labelled images, and the key of everything random that is done with them.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// Images `[batch, channels, height, width]` in [0, 1].
-    pub images: Tensor<4>,
-    /// Labels `[batch]`, positions in the list of classes.
-    pub labels: Tensor<1, Int>,
-    /// The key of this batch in this epoch.
-    pub key: Key,
-    /// The epoch, from 0. Always 0 where batches do not differ between epochs.
-    pub epoch: usize,
-    /// The position of the first example in the order of the epoch.
-    pub first_example: u64,
-    /// Examples of the whole batch, of which this may be one device's share.
-    pub whole: usize,
-}
-
-impl Batch {
-    /// How much of the whole batch this is, in (0, 1].
-    pub fn share(&self) -> f64 {
-        self.images.dims()[0] as f64 / self.whole as f64
-    }
-}
-
-/// Batches of an image set, for Burn's trainer or a loop of one's own.
+/// Batches of an image set, for Burn's trainer or a custom loop.
 ///
 /// Every call of `iter` consumes an epoch, also one that is dropped after its first batch: the next
 /// call yields the epoch after it. [`epoch`](Self::epoch) looks at one and leaves the count alone.
 ///
-/// What an epoch yields is a function of the data, the batch size, the key and the number of the
-/// epoch, so a run that was broken off goes on as if it had not been: see
-/// [`resume_at`](Self::resume_at).
+/// The batches of an epoch are a function of the data, the sampler, the key and the number of the
+/// epoch, so a run that was interrupted continues as if it had not been: see
+/// [`resume_at`](Self::resume_at). Images are read and augmented ahead of the step, with the same
+/// result.
 ///
-/// - order of epoch `e`: the permutation of `key.named("order").child(e)`;
+/// - batches of epoch `e`: the plan of the [`Sampler`] for the key and `e`;
 /// - augmentation: the key `key.named("augment").child(e)`;
 /// - key of a batch: `key.named("batch").child(e).child(position of its first example)`.
-///
-/// The last batch is smaller where the batch size does not divide the number of examples.
 #[derive(Debug)]
 pub struct Loader {
     data: ImageData,
-    batch_size: usize,
+    sampler: Arc<dyn Sampler>,
+    augment: Option<Arc<dyn Augmentation>>,
     key: Key,
     device: Device,
-    /// How training batches are augmented; validation batches are neither augmented nor shuffled.
-    training: Option<Augment>,
-    /// The part of each epoch's order that is yielded.
-    positions: Range<usize>,
-    /// Which share of each batch is yielded, and of how many.
+    /// Every epoch is that of number 0.
+    fixed: bool,
+    /// The part of each epoch's order that is yielded; its end may be beyond the order's.
+    slice: Range<usize>,
+    /// The share of each batch that is yielded: its index and the number of shares.
     share: (usize, usize),
     next_epoch: AtomicUsize,
+    /// The plan asked for last, which clones share: it may take as long as a batch to make.
+    plan: Arc<Mutex<Option<Plan>>>,
 }
 
 impl Loader {
-    /// Shuffled and augmented batches, new ones in every epoch, on `device`.
+    /// Batches as `sampler` plans them, without augmentation, on `device`.
     ///
     /// # Errors
     ///
-    /// A batch size of zero, or a padding before crops that is not smaller than the images.
-    pub fn training(
+    /// A sampler whose batch size is zero.
+    pub fn new(
         data: ImageData,
-        batch_size: usize,
-        augment: Augment,
+        sampler: impl Sampler + 'static,
         key: Key,
         device: &Device,
     ) -> Result<Self, DataError> {
-        augment.check(data.image_shape())?;
-        Self::new(data, batch_size, Some(augment), key, device)
+        if sampler.batch_size() == 0 {
+            return Err(DataError::BatchSize);
+        }
+        Ok(Self {
+            data,
+            sampler: Arc::new(sampler),
+            augment: None,
+            key,
+            device: device.clone(),
+            fixed: false,
+            slice: 0..usize::MAX,
+            share: (0, 1),
+            next_epoch: AtomicUsize::new(0),
+            plan: Arc::default(),
+        })
     }
 
-    /// Batches in the order of the set, with the same keys in every epoch, on `device`.
+    /// Shuffled and augmented batches, new ones in every epoch, on `device`: those of [`Epochs`].
+    ///
+    /// # Errors
+    ///
+    /// A batch size of zero, or images that the augmentation refuses, such as ones that are not
+    /// larger than the padding before crops.
+    pub fn training(
+        data: ImageData,
+        batch_size: usize,
+        augment: impl Augmentation + 'static,
+        key: Key,
+        device: &Device,
+    ) -> Result<Self, DataError> {
+        Self::new(data, Epochs { batch_size }, key, device)?.with_augmentation(augment)
+    }
+
+    /// Batches in the order of the set, with the same keys in every epoch, on `device`: those of
+    /// [`Sequential`].
     ///
     /// # Errors
     ///
@@ -88,22 +106,20 @@ impl Loader {
         key: Key,
         device: &Device,
     ) -> Result<Self, DataError> {
-        Self::new(data, batch_size, None, key, device)
+        Ok(Self { fixed: true, ..Self::new(data, Sequential { batch_size }, key, device)? })
     }
 
-    fn new(
-        data: ImageData,
-        batch_size: usize,
-        training: Option<Augment>,
-        key: Key,
-        device: &Device,
+    /// Augments every image.
+    ///
+    /// # Errors
+    ///
+    /// Images that the augmentation refuses.
+    pub fn with_augmentation(
+        self,
+        augment: impl Augmentation + 'static,
     ) -> Result<Self, DataError> {
-        if batch_size == 0 {
-            return Err(DataError::BatchSize);
-        }
-        let (positions, device) = (0..data.len(), device.clone());
-        let (share, next_epoch) = ((0, 1), AtomicUsize::new(0));
-        Ok(Self { data, batch_size, key, device, training, positions, share, next_epoch })
+        augment.check(self.data.image_shape())?;
+        Ok(Self { augment: Some(Arc::new(augment)), ..self })
     }
 
     /// Begins with this epoch, as if `epoch` of them had been yielded before.
@@ -120,12 +136,12 @@ impl Loader {
     ///
     /// # Panics
     ///
-    /// Where `of` is not in `1..=batch_size` or `index` not in `0..of`.
+    /// If `of` is not in `1..=batch_size` or `index` not in `0..of`.
     pub fn share(mut self, index: usize, of: usize) -> Self {
+        let batch_size = self.sampler.batch_size();
         assert!(
-            index < of && of <= self.batch_size,
-            "share {index} of {of}: wanted an index below a number of shares from 1 to {}",
-            self.batch_size
+            index < of && of <= batch_size,
+            "share {index} of {of}: wanted an index below a number of shares from 1 to {batch_size}"
         );
         self.share = (index, of);
         self
@@ -138,23 +154,30 @@ impl Loader {
     }
 
     /// The batches of an epoch: those that `iter` would yield at its turn. None is consumed.
-    pub fn epoch(&self, epoch: usize) -> Epoch<'_> {
-        let epoch = if self.training.is_some() { epoch } else { 0 };
-        let order = match self.training {
-            Some(_) => permutation(self.stream("order", epoch), self.data.len()),
-            None => (0..self.data.len()).collect(),
+    pub fn epoch(&self, epoch: usize) -> Epoch {
+        let (plan, places) = self.places(epoch);
+        Epoch::new(self.clone(), plan, places)
+    }
+
+    /// The number of batches of every epoch, of the whole set.
+    pub fn batches_per_epoch(&self) -> usize {
+        self.sampler.batches(self.data.len())
+    }
+
+    fn places(&self, epoch: usize) -> (Plan, Vec<Place>) {
+        let epoch = if self.fixed { 0 } else { epoch };
+        let mut last = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let plan = match last.take().filter(|plan| plan.epoch == epoch) {
+            Some(plan) => plan,
+            None => Plan::new(&*self.sampler, self.key, epoch, self.data.len()),
         };
-        Epoch { loader: self, epoch, order, next: self.positions.start, yielded: 0 }
+        *last = Some(plan.clone());
+        let places = plan.places(&self.slice, self.sampler.batch_size(), self.share);
+        (plan, places)
     }
 
     fn stream(&self, name: &str, epoch: usize) -> Key {
         self.key.named(name).child(epoch as u64)
-    }
-
-    /// The positions of this loader's share within a batch of `n` examples.
-    fn within(&self, n: usize) -> Range<usize> {
-        let (index, of) = self.share;
-        n * index / of..n * (index + 1) / of
     }
 }
 
@@ -163,9 +186,12 @@ impl Clone for Loader {
     fn clone(&self) -> Self {
         Self {
             data: self.data.clone(),
+            sampler: self.sampler.clone(),
+            augment: self.augment.clone(),
             device: self.device.clone(),
-            positions: self.positions.clone(),
+            slice: self.slice.clone(),
             next_epoch: AtomicUsize::new(self.next_epoch.load(Ordering::Relaxed)),
+            plan: self.plan.clone(),
             ..*self
         }
     }
@@ -177,74 +203,32 @@ impl DataLoader<Batch> for Loader {
         Box::new(self.epoch(self.next_epoch.fetch_add(1, Ordering::Relaxed)))
     }
 
+    /// The examples that the next epoch yields.
     fn num_items(&self) -> usize {
-        let (all, batch) = (self.positions.len(), self.batch_size);
-        let whole = all / batch * self.within(batch.min(all)).len();
-        whole + self.within(all % batch).len()
+        let (_, places) = self.places(self.next_epoch.load(Ordering::Relaxed));
+        places.iter().map(|place| place.examples.len()).sum()
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
         Arc::new(self.clone().on(device))
     }
 
-    /// The examples `start..end` of every epoch's order, as far as there are such.
+    /// The examples `start..end` of every epoch's order, as far as there are such, cut anew into
+    /// batches.
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
-        let position = |offset| self.positions.end.min(self.positions.start.saturating_add(offset));
-        let positions = position(start)..position(end.max(start));
-        Arc::new(Self { positions, ..self.clone() })
-    }
-}
-
-/// The batches of one epoch of a [`Loader`].
-pub struct Epoch<'a> {
-    loader: &'a Loader,
-    epoch: usize,
-    order: Vec<usize>,
-    next: usize,
-    yielded: usize,
-}
-
-impl Iterator for Epoch<'_> {
-    type Item = Result<Batch, DatasetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let Loader { data, device, positions, .. } = self.loader;
-        let batch = self.next;
-        self.next = positions.end.min(batch.saturating_add(self.loader.batch_size));
-        let whole = self.next - batch;
-        let share = self.loader.within(whole);
-        let first = batch + share.start;
-        let indices = &self.order[first..batch + share.end];
-        if indices.is_empty() {
-            return None;
-        }
-        self.yielded += indices.len();
-        let mut pixels = data.gather(indices);
-        if let Some(augment) = self.loader.training {
-            let key = self.loader.stream("augment", self.epoch);
-            augment.apply(key, indices, data.image_shape(), &mut pixels);
-        }
-        Some(Ok(Batch {
-            images: upload(&pixels, data.image_shape(), device),
-            labels: data.labels(indices, device),
-            key: self.loader.stream("batch", self.epoch).child(batch as u64),
-            epoch: self.epoch,
-            first_example: first as u64,
-            whole,
-        }))
-    }
-}
-
-impl DataLoaderIterator<Batch> for Epoch<'_> {
-    fn progress(&self) -> Progress {
-        Progress::new(self.yielded, self.loader.num_items(), Some("items".into()))
+        let position = |offset| self.slice.end.min(self.slice.start.saturating_add(offset));
+        let slice = position(start)..position(end.max(start));
+        Arc::new(Self { slice, ..self.clone() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::toy;
+    use crate::image_data::toy::{bytes, toy};
+    use crate::prefetch::AHEAD;
+    use crate::{Augment, ImageSource};
+    use burn::data::dataset::DatasetError;
 
     fn training(n: usize, batch_size: usize) -> Loader {
         let augment = Augment { crop_padding: 1, flip: true };
@@ -283,7 +267,7 @@ mod tests {
             images
         };
         let data = toy(20);
-        let all = sorted((0..20).map(|i| data.pixels(i).to_vec()).collect());
+        let all = sorted((0..20).map(|i| bytes(&data, i)).collect());
         assert_eq!(sorted(first), all);
         assert_eq!(sorted(second), all);
     }
@@ -296,7 +280,9 @@ mod tests {
         for batch in seen(&loader) {
             for (image, &label) in images(std::slice::from_ref(&batch)).iter().zip(&batch.1) {
                 assert!(
-                    (0..20).any(|i| data.pixels(i) == image && data.label(i) == label as usize)
+                    (0..20)
+                        .any(|i| &bytes(&data, i) == image
+                            && data.label(i).unwrap() == label as usize)
                 );
             }
         }
@@ -354,7 +340,7 @@ mod tests {
         let loader = validation(7, 3);
         let epoch = seen(&loader);
         let data = toy(7);
-        let all: Vec<_> = (0..7).map(|i| data.pixels(i).to_vec()).collect();
+        let all: Vec<_> = (0..7).map(|i| bytes(&data, i)).collect();
         assert_eq!(images(&epoch), all);
         assert_eq!(epoch, seen(&loader));
         let firsts: Vec<_> = epoch.iter().map(|batch| (batch.3, batch.4)).collect();
@@ -405,5 +391,102 @@ mod tests {
     fn a_batch_size_of_zero_is_refused() {
         let error = Loader::validation(toy(3), 0, Key::new(1), &Device::flex()).unwrap_err();
         assert_eq!(error.to_string(), "batch_size: got 0, wanted at least 1");
+    }
+
+    /// A sampler with these batches in every epoch.
+    #[derive(Debug)]
+    struct Fixed(Vec<Vec<usize>>);
+
+    impl Sampler for Fixed {
+        fn batch_size(&self) -> usize {
+            3
+        }
+
+        fn plan(&self, _key: Key, _epoch: usize, _examples: usize) -> Vec<Vec<usize>> {
+            self.0.clone()
+        }
+    }
+
+    #[test]
+    fn a_sampler_of_ones_own_decides_what_makes_a_batch() {
+        let plan = vec![vec![4, 4, 0, 1], vec![2], vec![6, 5]];
+        let loader = Loader::new(toy(7), Fixed(plan), Key::new(1), &Device::flex()).unwrap();
+        let batches = seen(&loader);
+        let wanted = [4, 4, 0, 1, 2, 6, 5].map(|i| bytes(&toy(7), i));
+        assert_eq!(images(&batches), wanted);
+        assert_eq!(batches.iter().map(|b| b.4).collect::<Vec<_>>(), [0, 4, 5]);
+        assert_eq!((loader.num_items(), loader.batches_per_epoch()), (7, 3));
+        let share = seen(&loader.clone().share(1, 2));
+        assert_eq!(images(&share), [0, 1, 2, 5].map(|i| bytes(&toy(7), i)));
+    }
+
+    #[test]
+    fn a_sampler_that_breaks_its_contract_is_named_by_the_only_item() {
+        for (plan, says) in [
+            (
+                vec![vec![0], vec![7, 1], vec![2]],
+                "example in batch 1 of epoch 4: got 7, wanted 0..7",
+            ),
+            (
+                vec![vec![0], vec![1], vec![]],
+                "batch 2 of epoch 4: got no examples, wanted at least",
+            ),
+            (vec![vec![0], vec![1]], "batches of epoch 4: got 2, wanted 3"),
+            (vec![], "batches of epoch 4: got 0, wanted 3"),
+        ] {
+            let loader = Loader::new(toy(7), Fixed(plan), Key::new(1), &Device::flex()).unwrap();
+            let loader = loader.resume_at(4);
+            let items: Vec<_> = loader.iter().collect();
+            assert_eq!(items.len(), 1);
+            let error = items[0].as_ref().unwrap_err().to_string();
+            assert!(error.starts_with("Fixed([") && error.contains(says), "{error}");
+        }
+    }
+
+    /// Images of one pixel that count how often one is read.
+    struct Counting(Arc<AtomicUsize>, Vec<String>);
+
+    impl ImageSource for Counting {
+        fn name(&self) -> &str {
+            "counting"
+        }
+
+        fn len(&self) -> usize {
+            60
+        }
+
+        fn image_shape(&self) -> [usize; 3] {
+            [1, 1, 1]
+        }
+
+        fn classes(&self) -> &[String] {
+            &self.1
+        }
+
+        fn read(&self, _index: usize, pixels: &mut [f32]) -> Result<usize, DataError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            pixels.fill(0.5);
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn at_most_two_batches_of_images_are_read_ahead() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let data = ImageData::from_source(Counting(count.clone(), vec!["a".into()])).unwrap();
+        let augment = Augment::default();
+        let loader = Loader::training(data, 4, augment, Key::new(1), &Device::flex()).unwrap();
+        let mut epoch = loader.epoch(0);
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+        for taken in 1..=15 {
+            epoch.next().unwrap().unwrap();
+            let most = 60.min((taken + AHEAD) * 4);
+            while count.load(Ordering::SeqCst) < most {
+                std::thread::yield_now();
+            }
+            (0..100).for_each(|_| std::thread::yield_now());
+            assert_eq!(count.load(Ordering::SeqCst), most);
+        }
+        assert!(epoch.next().is_none());
     }
 }

@@ -1,4 +1,5 @@
-use crate::{DataError, ImageData, Split, memory};
+use super::{Split, memory};
+use crate::{DataError, ImageData};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 const SHAPE: [usize; 3] = [3, 32, 32];
 const PIXELS: usize = 3 * 32 * 32;
 
-/// How one of the two data sets lies on disk.
+/// The files of one of the two data sets.
 pub(super) struct Layout {
     name: &'static str,
     /// The directory that the published archive unpacks to.
@@ -15,7 +16,7 @@ pub(super) struct Layout {
     test: &'static [&'static str],
     /// The number of labels of each label byte before the pixels of a record; the last one counts.
     labels: &'static [usize],
-    /// The class names, one a line.
+    /// The file of class names, one a line.
     names: &'static str,
 }
 
@@ -156,7 +157,7 @@ impl Layout {
         if names.len() != self.classes() {
             return Err(DataError::ClassNames { path, got: names.len(), wanted: self.classes() });
         }
-        crate::check_classes(&path.display().to_string(), &names)?;
+        crate::source::check_classes(&path.display().to_string(), &names)?;
         Ok(names)
     }
 
@@ -172,6 +173,7 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image_data::toy::bytes;
     use tempfile::tempdir;
 
     /// Records whose pixels count up from their last label byte.
@@ -198,13 +200,13 @@ mod tests {
         write_cifar10(&inner);
         for place in [dir.path(), &inner] {
             let train = cifar10(place, Split::Train).unwrap();
-            let labels: Vec<usize> = (0..train.len()).map(|i| train.label(i)).collect();
+            let labels: Vec<usize> = (0..train.len()).map(|i| train.label(i).unwrap()).collect();
             assert_eq!(labels, [0, 9, 1, 9, 2, 9, 3, 9, 4, 9]);
             assert_eq!(train.image_shape(), [3, 32, 32]);
-            assert_eq!(train.pixels(4)[..3], [2, 3, 4]);
+            assert_eq!(bytes(&train, 4)[..3], [2, 3, 4]);
             assert_eq!(train.classes()[9], "truck");
             let test = cifar10(place, Split::Test).unwrap();
-            assert_eq!((test.len(), test.label(0)), (1, 7));
+            assert_eq!((test.len(), test.label(0).unwrap()), (1, 7));
         }
     }
 
@@ -213,7 +215,10 @@ mod tests {
         let dir = tempdir().unwrap();
         fs::write(dir.path().join("test.bin"), records(&[&[19, 99], &[0, 1]])).unwrap();
         let test = cifar100(dir.path(), Split::Test).unwrap();
-        assert_eq!((test.label(0), test.label(1), test.pixels(1)[0]), (99, 1, 1));
+        assert_eq!(
+            (test.label(0).unwrap(), test.label(1).unwrap(), bytes(&test, 1)[0]),
+            (99, 1, 1)
+        );
         assert_eq!((test.classes().len(), test.classes()[99].as_str()), (100, "class 99"));
     }
 

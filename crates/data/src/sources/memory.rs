@@ -2,8 +2,8 @@ use crate::DataError;
 use std::path::Path;
 use sysinfo::System;
 
-/// The bytes of so many images, which have to fit into memory: into what `limit` says, or where
-/// that is `None`, into what the machine and the process's control group have left.
+/// The bytes that `images` images need. They must be at most `limit`, or the memory that the
+/// machine and the process's control group have left if that is `None`.
 pub(super) fn bytes(
     place: &Path,
     images: usize,
@@ -18,12 +18,12 @@ pub(super) fn bytes(
     Ok(needed as usize)
 }
 
-/// Bytes that can be had without swapping, where the system tells.
-fn available() -> Option<u64> {
+/// Bytes available without swapping, if the system tells.
+pub(super) fn available() -> Option<u64> {
     let mut system = System::new();
     system.refresh_memory();
     let machine = Some(system.available_memory()).filter(|&bytes| bytes > 0);
-    // Pages of the file cache count as used in a control group, and yet can be had.
+    // The file cache counts as used in a control group, although it gives way.
     let group = system.cgroup_limits().map(|group| group.total_memory.saturating_sub(group.rss));
     machine.into_iter().chain(group).min()
 }

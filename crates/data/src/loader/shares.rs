@@ -1,4 +1,4 @@
-use crate::{Batch, Loader};
+use super::{Batch, Loader};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator};
 use burn::tensor::Device;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl DataLoader<Batch> for Shares {
     /// The share of the device whose slice begins at `start`: Burn's slices are equally long but
     /// for the last.
     fn slice(&self, start: usize, _end: usize) -> Arc<dyn DataLoader<Batch>> {
-        let index = start / (self.num_items() / self.devices);
+        let index = start / (self.num_items() / self.devices).max(1);
         Arc::new(self.loader.clone().share(index, self.devices))
     }
 }
@@ -47,7 +47,7 @@ impl DataLoader<Batch> for Shares {
 mod tests {
     use super::*;
     use crate::Augment;
-    use crate::tests::toy;
+    use crate::image_data::toy::toy;
     use burn::data::dataloader::split::split_dataloader;
     use cni_noise::Key;
 

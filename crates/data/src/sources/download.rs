@@ -1,4 +1,4 @@
-use crate::cifar::{CIFAR10, CIFAR100, Layout};
+use super::cifar::{CIFAR10, CIFAR100, Layout};
 use crate::{DataError, hex};
 use flate2::read::GzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -161,8 +161,8 @@ mod tests {
             let place = install(&CIFAR100, &dir, &url, &digest).unwrap();
             assert_eq!((place, entries(&dir)), (dir.join("cifar-100-binary"), 1));
         }
-        assert_eq!(cifar100(&dir, Split::Train).unwrap().label(0), 1);
-        assert_eq!(cifar100(&dir, Split::Test).unwrap().label(0), 2);
+        assert_eq!(cifar100(&dir, Split::Train).unwrap().label(0).unwrap(), 1);
+        assert_eq!(cifar100(&dir, Split::Test).unwrap().label(0).unwrap(), 2);
     }
 
     #[test]

@@ -1,17 +1,17 @@
-//! Whole and cut JPEG files. The decoder fills what is missing of a cut one with gray, without a
-//! word, so the end is looked for here.
+//! Whole and cut JPEG files. The decoder fills the missing part of a cut file with gray and
+//! reports no error, so the end marker is looked for here.
 
 const END: u8 = 0xD9;
 
-/// Whether `bytes` begin like a JPEG.
+/// True if `bytes` begin like a JPEG.
 pub(super) fn is_jpeg(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xFF, 0xD8, 0xFF])
 }
 
-/// Whether a JPEG has its end marker.
+/// True if a JPEG has its end marker.
 ///
 /// Segments are skipped by the length that they state, so the end of a thumbnail within one does
-/// not count; a scan holds no markers but those of restarts. What follows the end is of no concern.
+/// not count; a scan holds no markers but those of restarts. Bytes after the end do not matter.
 ///
 /// ITU-T T.81, annex B.
 pub(super) fn has_end(bytes: &[u8]) -> bool {

@@ -1,0 +1,26 @@
+use burn::tensor::{Int, Tensor};
+use cni_noise::Key;
+
+/// Labelled images, and the key of everything random that is done with them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Images `[batch, channels, height, width]` in [0, 1].
+    pub images: Tensor<4>,
+    /// Labels `[batch]`, positions in the list of classes.
+    pub labels: Tensor<1, Int>,
+    /// The key of this batch in this epoch.
+    pub key: Key,
+    /// The epoch, from 0. Always 0 if batches do not differ between epochs.
+    pub epoch: usize,
+    /// The position of the first example in the order of the epoch.
+    pub first_example: u64,
+    /// Examples of the whole batch, of which this may be one device's share.
+    pub whole: usize,
+}
+
+impl Batch {
+    /// How much of the whole batch this is, in (0, 1].
+    pub fn share(&self) -> f64 {
+        self.images.dims()[0] as f64 / self.whole as f64
+    }
+}

@@ -1,0 +1,74 @@
+use crate::Sampler;
+use cni_noise::Key;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The plan of a sampler for one epoch.
+#[derive(Clone)]
+pub(super) struct Plan {
+    pub epoch: usize,
+    /// The examples of the epoch, batch after batch.
+    pub order: Arc<[usize]>,
+    /// The positions of each batch in `order`.
+    pub batches: Arc<[Range<usize>]>,
+}
+
+/// The part of a batch that a loader yields.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The position of the whole batch in the order of the epoch.
+    pub batch: usize,
+    /// Examples of the whole batch.
+    pub whole: usize,
+    /// The positions of this part in the order.
+    pub examples: Range<usize>,
+}
+
+impl Plan {
+    pub fn new(sampler: &dyn Sampler, key: Key, epoch: usize, examples: usize) -> Self {
+        let plan = sampler.plan(key, epoch, examples);
+        let batches = plan.iter().scan(0, |end, batch| {
+            let start = *end;
+            *end += batch.len();
+            Some(start..*end)
+        });
+        Self { epoch, batches: batches.collect(), order: plan.concat().into() }
+    }
+
+    /// The places of share `index` of `of` in every batch of the part `slice` of the order.
+    ///
+    /// A part that is not the whole is cut anew, into batches of `batch_size`.
+    pub fn places(
+        &self,
+        slice: &Range<usize>,
+        batch_size: usize,
+        (index, of): (usize, usize),
+    ) -> Vec<Place> {
+        let len = self.order.len();
+        let batches = match slice.start == 0 && slice.end >= len {
+            true => self.batches.to_vec(),
+            false => {
+                let end = slice.end.min(len);
+                let starts = (slice.start..end).step_by(batch_size);
+                starts.map(|start| start..end.min(start.saturating_add(batch_size))).collect()
+            }
+        };
+        let share = |batch: Range<usize>| {
+            let (start, whole) = (batch.start, batch.len());
+            let examples = start + whole * index / of..start + whole * (index + 1) / of;
+            Place { batch: start, whole, examples }
+        };
+        batches.into_iter().map(share).filter(|place| !place.examples.is_empty()).collect()
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("epoch", &self.epoch)
+            .field("examples", &self.order.len())
+            .field("batches", &self.batches.len())
+            .finish()
+    }
+}
