@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -104,23 +105,38 @@ fn memory(images: usize, side: u32, batch: usize) -> Result<Value> {
     let mut rows = vec![row("before", 0, 0, 0.0)];
     for part in [images / 4, images / 2, images] {
         let (data, started) = (folder.open()?.take(part), Instant::now());
-        walk(data, batch)?;
-        rows.push(row("on disk", part, decoded(part), started.elapsed().as_secs_f64()));
+        walk(&data, batch)?;
+        let seconds = started.elapsed().as_secs_f64();
+        wait(&data, batch)?;
+        rows.push(row("on disk", part, decoded(part), seconds));
     }
     let started = Instant::now();
     folder.open()?.fingerprint()?;
     rows.push(row("fingerprint", images, decoded(images), started.elapsed().as_secs_f64()));
     let started = Instant::now();
-    walk(folder.read()?, batch)?;
+    walk(&folder.read()?, batch)?;
     rows.push(row("in memory", images, decoded(images), started.elapsed().as_secs_f64()));
     Ok(json!({ "side": side, "batch": batch, "rows": rows }))
 }
 
 /// An epoch without a model: nothing hides the time of reading.
-fn walk(data: ImageData, batch: usize) -> Result<()> {
-    let loader = Loader::training(data, batch, Augment::cifar(), Key::new(2), &Device::flex())?;
-    loader.epoch(0).try_for_each(|batch| batch.map(drop))?;
+fn walk(data: &ImageData, batch: usize) -> Result<()> {
+    loader(data, batch)?.epoch(0).try_for_each(|batch| batch.map(drop))?;
     Ok(())
+}
+
+/// Batches of an epoch in steps so slow that all that may be read ahead is.
+fn wait(data: &ImageData, batch: usize) -> Result<()> {
+    for batch in loader(data, batch)?.epoch(0).take(3) {
+        let _in_use = batch?;
+        thread::sleep(Duration::from_secs(3));
+    }
+    Ok(())
+}
+
+fn loader(data: &ImageData, batch: usize) -> Result<Loader> {
+    let (augment, device) = (Augment::cifar(), Device::flex());
+    Ok(Loader::training(data.clone(), batch, augment, Key::new(2), &device)?)
 }
 
 fn row(what: &str, images: usize, decoded: u64, seconds: f64) -> Value {

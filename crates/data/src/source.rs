@@ -99,7 +99,7 @@ pub(crate) fn check_example(
 /// The first pixel that is not in [0, 1]; NaN is not.
 pub(crate) fn outside(pixels: &[f32]) -> Option<usize> {
     // Without a branch for each pixel, so that the compiler makes vector instructions of it.
-    let inside = pixels.iter().fold(true, |all, &v| all & (v >= 0.0) & (v <= 1.0));
+    let inside = pixels.iter().fold(true, |all, v| all & (0.0..=1.0).contains(v));
     match inside {
         true => None,
         false => pixels.iter().position(|v| !(0.0..=1.0).contains(v)),
@@ -115,5 +115,6 @@ pub(crate) fn unit(byte: u8) -> f32 {
 
 /// The byte nearest to a pixel in [0, 1].
 pub(crate) fn byte(pixel: f32) -> u8 {
-    (pixel * 255.0).round() as u8
+    // Cut off after a half is added: `round` is a call of a function on the least of CPUs.
+    (pixel * 255.0 + 0.5) as u8
 }
