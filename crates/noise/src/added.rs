@@ -1,8 +1,9 @@
 //! Noise that is drawn, scaled and added in one operation.
 
 use crate::law::{Colored, standard_deviations, white};
-use crate::{Convention, Examples, Key, kernel, normal_rows};
+use crate::{Convention, Examples, Key, normal_rows};
 use burn::tensor::Tensor;
+use cni_ops::{Amplitude, FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
 
 /// The parameters of a noise law.
 #[allow(clippy::large_enum_variant, reason = "made for one call and taken apart in it")]
@@ -34,6 +35,37 @@ impl Parameters {
             Self::Colored(law) => {
                 let columns = law.factor.as_ref().map(|factor| factor.dims()[0]);
                 law.diagonal.dims() == [elements] && columns.is_none_or(|n| n == elements)
+            }
+        }
+    }
+
+    /// The noise as the kernels take it.
+    fn fused(&self) -> FusedNoise {
+        match self {
+            Self::White { alpha, stride, convention } => FusedNoise {
+                form: NoiseForm {
+                    amplitude: Amplitude::Value,
+                    independent: StdPower::One,
+                    factor_by_std: false,
+                },
+                through_std: *convention == Convention::Scaled,
+                amplitudes: alpha.clone(),
+                stride: *stride,
+                factor: None,
+            },
+            Self::Colored(law) => {
+                let scaled = law.convention == Convention::Scaled;
+                FusedNoise {
+                    form: NoiseForm {
+                        amplitude: Amplitude::Root,
+                        independent: if scaled { StdPower::One } else { StdPower::Half },
+                        factor_by_std: scaled,
+                    },
+                    through_std: true,
+                    amplitudes: law.diagonal.clone(),
+                    stride: 1,
+                    factor: law.factor.clone(),
+                }
             }
         }
     }
@@ -80,10 +112,30 @@ impl AddedNoise {
         }
         let elements = total / self.rows.max(1);
         self.check(total, elements);
-        match kernel::Plan::new(&self, &tensor) {
-            Some(plan) => kernel::add(plan, self.parameters, tensor),
+        let launch = self.kernel_rows().and_then(|rows| {
+            let noise = self.parameters.fused();
+            NoiseLaunch::new(&noise, &rows, &tensor).map(|launch| (launch, noise))
+        });
+        match launch {
+            Some((launch, noise)) => launch.add(noise, tensor),
             None => self.add_by_tensor_operations(tensor, elements),
         }
+    }
+
+    /// The rows as kernels count them: their draws follow one another.
+    fn kernel_rows(&self) -> Option<NoiseRows> {
+        let parts = self.examples.parts(if self.draw_per_row { self.rows } else { 1 });
+        let [(first, _)] = *parts.as_slice() else {
+            return None;
+        };
+        Some(NoiseRows {
+            rows: self.rows,
+            draw_per_row: self.draw_per_row,
+            std_per_row: self.std_per_row,
+            independent: self.key.child(0).words(),
+            shared: self.key.child(1).words(),
+            first,
+        })
     }
 
     fn check(&self, total: usize, elements: usize) {

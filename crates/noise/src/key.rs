@@ -1,4 +1,4 @@
-use crate::philox;
+use cni_ops::philox_block;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -34,7 +34,8 @@ impl Key {
     /// The `n`-th child: independent of its parent's draws, of its siblings and of their children.
     pub fn child(self, n: u64) -> Self {
         let [k0, k1, k2, k3] = self.0;
-        Self(philox::block([n as u32, (n >> 32) as u32, k2, k3], [k0 ^ DERIVE[0], k1 ^ DERIVE[1]]))
+        let counter = [n as u32, (n >> 32) as u32, k2, k3];
+        Self(philox_block(counter, [k0 ^ DERIVE[0], k1 ^ DERIVE[1]]))
     }
 
     /// The child that belongs to a name, such as the path of a layer.

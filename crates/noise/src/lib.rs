@@ -25,10 +25,8 @@ mod added;
 mod covariance;
 mod draw;
 mod examples;
-mod kernel;
 mod key;
 pub mod law;
-mod philox;
 mod scope;
 
 pub use added::{AddedNoise, Parameters};

@@ -3,7 +3,6 @@
 //! A tile of eight output channels by two vectors of positions stays in registers while all input channels and taps pass
 //! by: one load serves eight multiplications, one broadcast two. Images are independent tasks.
 
-use super::arch::{WIDEST, arch};
 use super::epilogue::Epilogue;
 use super::lanes::store;
 use super::layout::{BLOCK, Packed, merge};
@@ -11,6 +10,7 @@ use super::memory::{build, scratch};
 use super::plan::Plan;
 use super::pool::Block;
 use super::source::Source;
+use crate::arch::{WIDEST, arch};
 use pulp::{Simd, WithSimd};
 
 /// Vectors of positions in a tile.

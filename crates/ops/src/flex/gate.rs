@@ -1,7 +1,7 @@
 //! The gradient of a rectifier: what a gate lets through.
 
-use super::arch::arch;
 use super::norm::TASK;
+use crate::arch::arch;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 

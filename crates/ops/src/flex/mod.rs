@@ -1,6 +1,5 @@
 //! The operations on Flex's tensors: single precision, memory in row-major order.
 
-mod arch;
 mod correlate;
 mod epilogue;
 mod gate;
@@ -19,9 +18,11 @@ mod weight_gradient;
 mod winograd;
 
 pub use geometry::Geometry;
+pub(crate) use pool::Block;
 pub use pool::release_memory;
+pub(crate) use tensor::{Values, tensor, vector};
 
-use arch::vector_len;
+use crate::arch::vector_len;
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Shape};
@@ -29,7 +30,6 @@ use correlate::{Correlation, correlate};
 use epilogue::Epilogue;
 use norm::Extent;
 use source::Source;
-use tensor::{Values, tensor, vector};
 use weight_gradient::weight_gradient;
 use winograd::{Filters, Tiles, winograd};
 

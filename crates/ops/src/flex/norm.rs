@@ -1,9 +1,9 @@
 //! Batch norm with what usually follows it, a sum and a rectifier, in as few passes over memory as its statistics allow. One
 //! file, because forward and backward share their rows and sums.
 
-use super::arch::arch;
 use super::memory::build;
 use super::pool::Block;
+use crate::arch::arch;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;

@@ -1,8 +1,8 @@
 //! The kernels against the definition in double precision, with every width of vectors that this processor has.
 
-use super::arch::{arch, chosen, vector_len};
 use super::tensor::{Values, vector};
 use super::{Geometry, Tiles, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
+use crate::arch::{arch, chosen, vector_len};
 use pulp::Arch;
 
 /// Batch, channels in and out, input, kernel, stride, padding, dilation.

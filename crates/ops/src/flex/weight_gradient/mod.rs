@@ -10,10 +10,10 @@
 mod turn;
 mod work;
 
-use super::arch::{arch, vector_len};
 use super::geometry::Geometry;
 use super::lanes::load;
 use super::memory::scratch;
+use crate::arch::{arch, vector_len};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use turn::{turn_gradient, turn_input, turn_patches};

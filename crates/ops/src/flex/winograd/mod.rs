@@ -12,12 +12,12 @@ mod transform;
 pub use filters::Filters;
 pub use tiles::Tiles;
 
-use super::arch::{WIDEST, arch, vector_len};
 use super::epilogue::Epilogue;
 use super::layout::BLOCK;
 use super::memory::{build, scratch};
 use super::pool::Block;
 use super::source::Source;
+use crate::arch::{WIDEST, arch, vector_len};
 use pulp::{Simd, WithSimd};
 use tiles::Place;
 use transform::{analyse, split, synthesise};

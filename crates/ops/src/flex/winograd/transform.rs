@@ -2,7 +2,7 @@
 
 use super::tiles::{Place, Tiles};
 use super::{SPOTS, VECTORS};
-use crate::flex::arch::WIDEST;
+use crate::arch::WIDEST;
 use crate::flex::epilogue::Epilogue;
 use crate::flex::lanes::{load, store};
 use pulp::Simd;
