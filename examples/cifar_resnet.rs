@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .with_images([8, 8], NormalizeConfig::centered(1)),
         false => ResNetConfig::cifar(20, 10),
     };
-    let config = config.with_noise(ModelNoise::cni(5).with_convention(Convention::Scaled));
+    let config = config.with_noise(ModelNoise::cni(5).with_scale(NoiseScale::Relative));
     let model = keyed_init(config.init(&device), key.named("weights"));
     println!("{}", NoiseSummary::of(&model));
 

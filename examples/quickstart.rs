@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let adversarial = Objective::half_and_half(Pgd::training(threat));
     // Noise in proportion to the weights. The reference's own convention starts far louder on a
     // network this small, and takes hundreds of epochs to settle.
-    let weights = WeightNoise::colored(5).with_convention(Convention::Scaled);
+    let weights = WeightNoise::colored(5).with_scale(NoiseScale::Relative);
     let cni = ModelNoise::cni(5).with_weight(weights);
     let ways = [
         ("plain", clean, ModelNoise::none()),

@@ -3,7 +3,6 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cni_burn::attacks::{AttackError, Epsilon};
-use serde::Serialize;
 use std::error::Error;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -83,20 +82,4 @@ where
 {
     let names = values.iter().map(|value| PossibleValue::new(value.to_string()));
     PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
-}
-
-/// A value of a setting by its name in JSON. `--help` lists them.
-pub fn described<T>(values: &'static [T]) -> impl TypedValueParser<Value = T> + use<T>
-where
-    T: Serialize + Copy + Send + Sync + 'static,
-{
-    let name = |value: &T| match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => name,
-        other => format!("{other:?}"),
-    };
-    let names = values.iter().map(move |value| PossibleValue::new(name(value)));
-    PossibleValuesParser::new(names).try_map(move |text| {
-        let found = values.iter().find(|value| name(value) == text).copied();
-        found.ok_or_else(|| format!("got {text:?}"))
-    })
 }

@@ -2,9 +2,8 @@
 
 use burn::module::Module;
 use cni_data::{DataError, ImageData};
-use cni_evaluation::{DataCard, Epoch, ModelCard};
-use cni_layers::{NoiseSummary, count_parameters, noise_covariances};
-use cni_noise::CovarianceError;
+use cni_evaluation::{DataCard, Epoch, ModelCard, NoiseCovariance};
+use cni_layers::{CovarianceError, NoiseSummary, count_parameters, noise_covariances};
 use cni_training::{EpochRow, Scores};
 use std::collections::BTreeMap;
 
@@ -35,7 +34,7 @@ pub fn model_card<M: Module>(
         fingerprint: ModelCard::fingerprint_of(model),
         parameters: count_parameters(model),
         noise: NoiseSummary::of(model).to_string(),
-        layers: noise_covariances(model)?,
+        layers: NoiseCovariance::of(noise_covariances(model)?),
         ..ModelCard::default()
     })
 }

@@ -69,7 +69,7 @@ pub mod prelude {
     pub use crate::cards::{data_card, model_card};
     pub use crate::run::load_run;
 
-    pub use cni_noise::{Convention, Key, Noise, NoiseCovariance, scope};
+    pub use cni_noise::{Key, Noise, NoiseKind, NoiseScale, scope};
 
     pub use cni_ops::{Precision, autocast};
 
@@ -90,7 +90,9 @@ pub mod prelude {
         RandomNoise, Runner, Spsa, Square, Suite, Targets, Threat, Transfer, UniversalPerturbation,
     };
     pub use cni_evaluation::audit::{Audit, Effort};
-    pub use cni_evaluation::{DataCard, Evaluated, Evaluation, ModelCard, Record, table};
+    pub use cni_evaluation::{
+        DataCard, Evaluated, Evaluation, ModelCard, NoiseCovariance, Record, table,
+    };
     pub use cni_evaluation::{Prediction, Predictor, Smoothing};
 
     #[cfg(feature = "report")]

@@ -1,10 +1,11 @@
 //! Noise on activations.
 
-use crate::{Granularity, Law, LearnedNoise, NoiseError};
+use crate::{Granularity, LearnedNoise, NoiseError, NoiseKind, NoiseScale};
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
-use cni_noise::{AddedNoise, Convention, Examples, current_examples};
+use cni_noise::laws::{Colored, TensorShape, White};
+use cni_noise::{ExampleIds, current_examples};
 use serde::{Deserialize, Serialize};
 
 /// Granularity within a batch: one for the whole batch, or one for each of its examples.
@@ -35,9 +36,11 @@ pub enum Per {
 #[serde(deny_unknown_fields)]
 pub struct ActivationNoiseConfig {
     /// The law and its initial values.
-    pub law: Law,
-    /// The way in which the size follows the standard deviation.
-    pub convention: Convention,
+    pub law: NoiseKind,
+    /// The way in which the size follows the activation.
+    // The name in files of before.
+    #[serde(alias = "convention")]
+    pub scale: NoiseScale,
     /// One draw for the batch, or one for each example.
     pub draw_per: Per,
     /// One standard deviation for the batch, or one for each example.
@@ -54,11 +57,11 @@ pub struct ActivationNoiseConfig {
 impl Config for ActivationNoiseConfig {}
 
 impl ActivationNoiseConfig {
-    /// Noise by any law, in the reference convention, drawn per example and scaled per batch.
-    pub fn new(law: Law) -> Self {
+    /// Noise by any law, at the reference's scale, drawn per example and scaled per batch.
+    pub fn new(law: impl Into<NoiseKind>) -> Self {
         Self {
-            law,
-            convention: Convention::Reference,
+            law: law.into(),
+            scale: NoiseScale::Reference,
             draw_per: Per::Example,
             std_per: Per::Batch,
             features: Vec::new(),
@@ -68,23 +71,23 @@ impl ActivationNoiseConfig {
 
     /// PNI's white noise, initial α 0.25.
     pub fn white(granularity: Granularity) -> Self {
-        Self::new(Law::white(granularity))
+        Self::new(White::new(granularity))
     }
 
     /// CNI's colored noise of the given rank, drawn per batch.
     pub fn colored(rank: usize) -> Self {
-        Self::new(Law::colored(rank)).with_draw_per(Per::Batch)
+        Self::new(Colored::new(rank)).with_draw_per(Per::Batch)
     }
 
     /// Sets the law with its initial values.
-    pub fn with_law(mut self, law: Law) -> Self {
-        self.law = law;
+    pub fn with_law(mut self, law: impl Into<NoiseKind>) -> Self {
+        self.law = law.into();
         self
     }
 
-    /// Sets the convention.
-    pub fn with_convention(mut self, convention: Convention) -> Self {
-        self.convention = convention;
+    /// Sets how the size follows the activation.
+    pub fn with_scale(mut self, scale: NoiseScale) -> Self {
+        self.scale = scale;
         self
     }
 
@@ -153,8 +156,9 @@ impl ActivationNoiseConfig {
         if features.is_empty() || features.contains(&0) {
             return Err(NoiseError::Features { name: shown(&name), got: features });
         }
-        self.law.validate(&shown(&name), features.iter().product())?;
-        let noise = LearnedNoise::new(name, self.law, self.convention, &features, 0, device);
+        let shape = TensorShape::new(&features, 0);
+        LearnedNoise::validate(&shown(&name), self.law, self.scale, &shape)?;
+        let noise = LearnedNoise::new(name, self.law, self.scale, shape, device);
         let (draw_per, std_per) = (self.draw_per, self.std_per);
         Ok(ActivationNoise { noise, features, draw_per, std_per })
     }
@@ -234,13 +238,11 @@ impl ActivationNoise {
     /// If the features are not those of the configuration.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let dims = input.dims();
-        let (batch, features) = (dims[0], &dims[1..]);
-        let fits = match self.noise.law() {
-            Law::White { granularity: Granularity::Layer, .. } => !features.is_empty(),
-            Law::White { granularity: Granularity::Channel, .. } => {
-                features.first() == self.features.first()
-            }
-            _ => features == self.features,
+        let features = &dims[1..];
+        let fits = match self.noise.law().granularity() {
+            Granularity::Layer => !features.is_empty(),
+            Granularity::Channel => features.first() == self.features.first(),
+            Granularity::Element => features == self.features,
         };
         assert!(
             fits,
@@ -248,7 +250,7 @@ impl ActivationNoise {
             shown(self.noise.name()),
             self.features
         );
-        self.add(input, features, batch, 1)
+        self.add(input, features, dims[0], 1)
     }
 
     /// The input plus its noise, each position before the last axes a row of its own, as in a
@@ -283,21 +285,10 @@ impl ActivationNoise {
         rows: usize,
         positions: usize,
     ) -> Tensor<D> {
-        let Some(key) = self.noise.next_key(&input.device()) else {
-            return input;
-        };
-        let draw_per_row = self.draw_per == Per::Example;
-        let noise = AddedNoise {
-            rows,
-            draw_per_row,
-            examples: match draw_per_row {
-                true => positions_of(current_examples(), rows, positions),
-                false => Examples::default(),
-            },
-            std_per_row: self.std_per == Per::Example,
-            ..self.noise.added(key, features, input.dtype())
-        };
-        noise.add_to(input)
+        let examples = || positions_of(current_examples(), rows, positions);
+        let examples = (self.draw_per == Per::Example).then(examples);
+        let std_per_row = self.std_per == Per::Example;
+        self.noise.add_to_rows(input, features, rows, examples, std_per_row)
     }
 }
 
@@ -319,17 +310,17 @@ impl ModuleDisplay for ActivationNoise {
 
 /// The numbers of the rows of a batch in which each example has `positions` rows, one after the
 /// other.
-fn positions_of(examples: Examples, rows: usize, positions: usize) -> Examples {
+fn positions_of(examples: ExampleIds, rows: usize, positions: usize) -> ExampleIds {
     let first = |number: u64| number.wrapping_mul(positions as u64);
     match examples {
         examples if positions == 1 => examples,
-        Examples::From(number) => Examples::From(first(number)),
-        Examples::Each(_) => {
+        ExampleIds::From(number) => ExampleIds::From(first(number)),
+        ExampleIds::Each(_) => {
             let row = |row| {
                 let position = (row % positions) as u64;
-                first(examples.number(row / positions)).wrapping_add(position)
+                first(examples.id(row / positions)).wrapping_add(position)
             };
-            Examples::Each((0..rows).map(row).collect())
+            ExampleIds::Each((0..rows).map(row).collect())
         }
     }
 }

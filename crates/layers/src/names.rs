@@ -2,7 +2,7 @@
 //! command line say the same.
 
 use crate::models::Shortcut;
-use crate::{Granularity, NoiseError, Per};
+use crate::{NoiseError, Per};
 use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
@@ -34,7 +34,6 @@ macro_rules! named {
     };
 }
 
-named!(Granularity, "granularity", [Layer, Channel, Element]);
 named!(Per, "per", [Batch, Example]);
 named!(Shortcut, "shortcut", [PadEnd, PadBoth, Projection]);
 

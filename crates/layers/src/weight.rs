@@ -1,11 +1,12 @@
 //! Noise on the weights of any module.
 
 use crate::parameters::{Found, Parameter, ParameterRole};
-use crate::{Granularity, Law, LearnedNoise, NoiseError};
+use crate::{Granularity, LearnedNoise, NoiseError, NoiseKind, NoiseScale};
 use burn::config::Config;
 use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::Tensor;
-use cni_noise::{Convention, Key, Noise, scope};
+use cni_noise::laws::{Colored, TensorShape, White};
+use cni_noise::{Key, Noise, scope};
 use serde::{Deserialize, Serialize};
 
 /// Adds learnable noise to the weights of a module, without touching its code or its type.
@@ -84,8 +85,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightNoise {
-    law: Law,
-    convention: Convention,
+    law: NoiseKind,
+    // The name in files of before.
+    #[serde(alias = "convention")]
+    scale: NoiseScale,
     group: Option<ParamGroup>,
     channel_axis: Option<usize>,
     #[serde(default)]
@@ -98,17 +101,17 @@ impl Config for WeightNoise {}
 impl PartialEq for WeightNoise {
     fn eq(&self, other: &Self) -> bool {
         let group = |noise: &Self| serde_json::to_string(&noise.group).ok();
-        let rest = |noise: &Self| (noise.law, noise.convention, noise.channel_axis);
+        let rest = |noise: &Self| (noise.law, noise.scale, noise.channel_axis);
         rest(self) == rest(other) && self.prefix == other.prefix && group(self) == group(other)
     }
 }
 
 impl WeightNoise {
-    /// Noise by any law, in the reference convention.
-    pub fn new(law: Law) -> Self {
+    /// Noise by any law, at the reference's scale.
+    pub fn new(law: impl Into<NoiseKind>) -> Self {
         Self {
-            law,
-            convention: Convention::Reference,
+            law: law.into(),
+            scale: NoiseScale::Reference,
             group: None,
             channel_axis: None,
             prefix: String::new(),
@@ -117,18 +120,18 @@ impl WeightNoise {
 
     /// PNI's white noise with its initial α of 0.25.
     pub fn white(granularity: Granularity) -> Self {
-        Self::new(Law::white(granularity))
+        Self::new(White::new(granularity))
     }
 
     /// CNI's colored noise with its initial values. The reference uses rank 5; rank 0 is the
     /// diagonal alone.
     pub fn colored(rank: usize) -> Self {
-        Self::new(Law::colored(rank))
+        Self::new(Colored::new(rank))
     }
 
-    /// Uses another convention than the reference's.
-    pub fn with_convention(mut self, convention: Convention) -> Self {
-        self.convention = convention;
+    /// Uses another scale than the reference's.
+    pub fn with_scale(mut self, scale: NoiseScale) -> Self {
+        self.scale = scale;
         self
     }
 
@@ -156,7 +159,7 @@ impl WeightNoise {
     }
 
     /// The law and its initial values.
-    pub fn law(&self) -> Law {
+    pub fn law(&self) -> NoiseKind {
         self.law
     }
 
@@ -196,11 +199,12 @@ impl WeightNoise {
                     false => NoiseError::Reparameterized { name, found: other.clone() },
                 });
             }
-            self.law.validate(&name, shape.iter().product())?;
             let axis = self.axis(shape.len());
             if axis >= shape.len() {
                 return Err(NoiseError::ChannelAxis { name, axis, rank: shape.len() });
             }
+            let shape = TensorShape::new(shape, axis);
+            LearnedNoise::validate(&name, self.law, self.scale, &shape)?;
         }
         let selected = selected.into_iter().map(|parameter| parameter.path.clone()).collect();
         Ok(model.apply_reparameterization(Attach { noise: self, selected }))
@@ -265,14 +269,9 @@ impl Reparameterizer for Attach<'_> {
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<LearnedNoise>) {
         let noise = self.selected.iter().any(|selected| selected == path).then(|| {
-            LearnedNoise::new(
-                self.noise.name(path),
-                self.noise.law,
-                self.noise.convention,
-                param.lazy_shape().as_slice(),
-                self.noise.axis(D),
-                &param.lazy_device(),
-            )
+            let shape = TensorShape::new(param.lazy_shape().as_slice(), self.noise.axis(D));
+            let WeightNoise { law, scale, .. } = *self.noise;
+            LearnedNoise::new(self.noise.name(path), law, scale, shape, &param.lazy_device())
         });
         (param, noise)
     }

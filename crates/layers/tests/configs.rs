@@ -10,7 +10,7 @@ use cni_layers::{
     ActivationNoiseConfig, Granularity, LayerNoise, NoisyConv2dConfig, NoisyLinearConfig, Per,
     WeightNoise, keyed_init,
 };
-use cni_noise::{Convention, Key, Noise, scope};
+use cni_noise::{Key, Noise, NoiseScale, scope};
 use std::fmt::{Debug, Display};
 use std::path::Path;
 use std::str::FromStr;
@@ -32,7 +32,7 @@ fn everywhere() -> ModelNoise {
         .with_input(white.clone().with_draw_per(Per::Batch).with_std_per(Per::Example))
         .with_conv_input(ActivationNoiseConfig::colored(1))
         .with_conv_output(white)
-        .with_convention(Convention::Scaled)
+        .with_scale(NoiseScale::Relative)
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn noise_of_a_sequence_does_not_depend_on_the_split_into_batches() {
     let run = |numbers: Vec<u64>| {
         let rows: Vec<i64> = numbers.iter().map(|&n| n as i64 - 100).collect();
         let x = x.clone().select(0, Tensor::<1, Int>::from_ints(rows.as_slice(), &device));
-        let examples = cni_noise::Examples::Each(numbers.into());
+        let examples = cni_noise::ExampleIds::Each(numbers.into());
         scope_at(keyed, examples, || layer.forward(x))
     };
     let whole = scope_at(keyed, 100, || layer.forward(x.clone()));

@@ -1,13 +1,9 @@
 //! Draws: pure functions of a key and an index.
 
-use crate::philox::{GROUP, Law, fill_groups};
-use crate::{Examples, Key, kernel};
+use crate::{ExampleIds, Key};
 use burn::tensor::{Device, Shape, Tensor, TensorData};
-use rayon::prelude::*;
+use cni_ops::{Distribution, Stream, draw_on_host};
 use std::ops::Range;
-
-/// Values that one task fills: large enough that starting it costs nothing against the work.
-const TASK: usize = 256 * GROUP;
 
 /// Standard normal values.
 ///
@@ -26,25 +22,26 @@ const TASK: usize = 256 * GROUP;
 /// assert_eq!(a.reshape([24]).to_data(), b.to_data());
 /// ```
 pub fn normal<const D: usize>(key: Key, shape: impl Into<Shape>, device: &Device) -> Tensor<D> {
-    tensor(Law::Normal, key, shape.into(), device)
+    tensor(Distribution::Normal, key, shape.into(), device)
 }
 
 /// Uniform values in [0, 1), multiples of 2⁻²⁴. Otherwise as [`normal`].
 pub fn uniform<const D: usize>(key: Key, shape: impl Into<Shape>, device: &Device) -> Tensor<D> {
-    tensor(Law::Uniform, key, shape.into(), device)
+    tensor(Distribution::Uniform, key, shape.into(), device)
 }
 
 /// −1 or +1 with equal probability. Otherwise as [`normal`].
 pub fn sign<const D: usize>(key: Key, shape: impl Into<Shape>, device: &Device) -> Tensor<D> {
-    tensor(Law::Sign, key, shape.into(), device)
+    tensor(Distribution::Sign, key, shape.into(), device)
 }
 
-fn tensor<const D: usize>(law: Law, key: Key, shape: Shape, device: &Device) -> Tensor<D> {
-    let out = || Tensor::empty(shape.clone(), device);
-    kernel::fill(law, key, 0, out, shape.num_elements(), device).unwrap_or_else(|| {
-        let values = host(law, key, 0..shape.num_elements() as u64);
-        Tensor::from_data(TensorData::new(values, shape.clone()), device)
-    })
+fn tensor<const D: usize>(
+    distribution: Distribution,
+    key: Key,
+    shape: Shape,
+    device: &Device,
+) -> Tensor<D> {
+    cni_ops::draw(distribution, Stream { key: key.words(), first: 0 }, shape, device)
 }
 
 /// Standard normal values with the element type and device of `like`, those of indices `first..` of
@@ -57,12 +54,8 @@ pub fn normal_at<const D: usize, const L: usize>(
     shape: [usize; D],
     like: &Tensor<L>,
 ) -> Tensor<D> {
-    let n: usize = shape.iter().product();
-    let options = (&like.device().inner(), like.dtype());
-    let out = || Tensor::empty(shape, options);
-    kernel::fill(Law::Normal, key, first, out, n, options.0).unwrap_or_else(|| {
-        Tensor::from_data(TensorData::new(host_at(Law::Normal, key, first, n), shape), options)
-    })
+    let stream = Stream { key: key.words(), first };
+    cni_ops::draw(Distribution::Normal, stream, shape, (&like.device().inner(), like.dtype()))
 }
 
 /// [`normal_at`] with the shape of `like` too.
@@ -72,12 +65,13 @@ pub fn normal_like<const D: usize>(key: Key, like: &Tensor<D>, first: u64) -> Te
 
 /// Standard normal values with the shape, element type and device of `like`, `[batch, ..]`: each
 /// row those of its example, whatever batch it is in.
-pub fn normal_rows<const D: usize>(key: Key, examples: &Examples, like: &Tensor<D>) -> Tensor<D> {
+pub fn normal_rows<const D: usize>(key: Key, examples: &ExampleIds, like: &Tensor<D>) -> Tensor<D> {
     let [rows, values] = rows_of(like);
     match examples {
-        Examples::From(first) => normal_like(key, like, first.wrapping_mul(values as u64)),
-        Examples::Each(_) => {
-            let all = examples.gather(rows, values, |first, n| host_at(Law::Normal, key, first, n));
+        ExampleIds::From(first) => normal_like(key, like, first.wrapping_mul(values as u64)),
+        ExampleIds::Each(_) => {
+            let draw = |first, n| host(Distribution::Normal, key, first, n);
+            let all = examples.gather(rows, values, draw);
             let options = (&like.device().inner(), like.dtype());
             Tensor::from_data(TensorData::new(all, like.shape()), options)
         }
@@ -86,8 +80,8 @@ pub fn normal_rows<const D: usize>(key: Key, examples: &Examples, like: &Tensor<
 
 /// Uniform values in [0, 1) on the host, `values` for each of the first `rows` examples, one
 /// example after the other.
-pub fn uniform_rows(key: Key, examples: &Examples, rows: usize, values: usize) -> Vec<f32> {
-    examples.gather(rows, values, |first, n| host_at(Law::Uniform, key, first, n))
+pub fn uniform_rows(key: Key, examples: &ExampleIds, rows: usize, values: usize) -> Vec<f32> {
+    examples.gather(rows, values, |first, n| host(Distribution::Uniform, key, first, n))
 }
 
 fn rows_of<const D: usize>(tensor: &Tensor<D>) -> [usize; 2] {
@@ -97,12 +91,12 @@ fn rows_of<const D: usize>(tensor: &Tensor<D>) -> [usize; 2] {
 
 /// Standard normal values on the host: those of the indices in `range`, none if it is empty.
 pub fn host_normal(key: Key, range: Range<u64>) -> Vec<f32> {
-    host(Law::Normal, key, range)
+    host_range(Distribution::Normal, key, range)
 }
 
 /// Uniform values in [0, 1) on the host: those of the indices in `range`, none if it is empty.
 pub fn host_uniform(key: Key, range: Range<u64>) -> Vec<f32> {
-    host(Law::Uniform, key, range)
+    host_range(Distribution::Uniform, key, range)
 }
 
 /// A permutation of `0..n`, every one equally likely up to the generator's 2⁻²⁴ steps.
@@ -117,36 +111,13 @@ pub fn permutation(key: Key, n: usize) -> Vec<usize> {
     order
 }
 
-pub(crate) fn host(law: Law, key: Key, range: Range<u64>) -> Vec<f32> {
-    host_at(law, key, range.start, range.end.saturating_sub(range.start) as usize)
+fn host_range(distribution: Distribution, key: Key, range: Range<u64>) -> Vec<f32> {
+    let len = range.end.saturating_sub(range.start);
+    host(distribution, key, range.start, len as usize)
 }
 
-/// The values of `len` indices from `first` on. After the last index the stream begins anew, so
-/// that a row's values do not depend on the rows it is drawn with.
-fn host_at(law: Law, key: Key, first: u64, len: usize) -> Vec<f32> {
-    let left = (u64::MAX - first).saturating_add(1);
-    if len as u64 > left {
-        let mut values = host_at(law, key, first, left as usize);
-        values.extend(host_at(law, key, 0, len - left as usize));
-        return values;
-    }
-    // Whole groups are written; what lies outside the range is cut off again.
-    let skip = (first % GROUP as u64) as usize;
-    let first = first / GROUP as u64;
-    let mut values = vec![0.0; (skip + len).div_ceil(GROUP) * GROUP];
-    let fill = |(task, chunk): (usize, &mut [f32])| {
-        fill_groups(law, key, first + (task * TASK / GROUP) as u64, chunk);
-    };
-    if values.len() <= TASK {
-        fill((0, &mut values));
-    } else {
-        values.par_chunks_mut(TASK).enumerate().for_each(fill);
-    }
-    if skip > 0 {
-        values.copy_within(skip..skip + len, 0);
-    }
-    values.truncate(len);
-    values
+fn host(distribution: Distribution, key: Key, first: u64, len: usize) -> Vec<f32> {
+    draw_on_host(distribution, Stream { key: key.words(), first }, len)
 }
 
 #[cfg(test)]
@@ -177,13 +148,13 @@ mod tests {
     #[test]
     fn an_example_draws_the_same_in_any_company() {
         let like = Tensor::<3>::zeros([5, 2, 7], &Device::flex());
-        let whole = normal_rows(Key::new(4), &Examples::from(30), &like);
+        let whole = normal_rows(Key::new(4), &ExampleIds::from(30), &like);
         let rows = [3, 4, 0];
         let index = Tensor::from_ints(rows, &Device::flex());
-        let some = Examples::from(30).select(&rows.map(|row| row as usize));
+        let some = ExampleIds::from(30).select(&rows.map(|row| row as usize));
         let part = normal_rows(Key::new(4), &some, &like.select(0, index.clone()));
         assert_eq!(part.into_data(), whole.select(0, index).into_data());
-        let (all, part) = (Examples::from(30), some);
+        let (all, part) = (ExampleIds::from(30), some);
         let whole = uniform_rows(Key::new(4), &all, 5, 2);
         let wanted: Vec<f32> =
             rows.iter().flat_map(|&r| whole[2 * r as usize..][..2].to_vec()).collect();
@@ -211,15 +182,15 @@ mod tests {
         let like = Tensor::<2>::zeros([4, 48], &Device::flex());
         let first = u64::MAX - 2;
         let numbers: Vec<u64> = (0..4).map(|row| first.wrapping_add(row)).collect();
-        let whole = normal_rows(Key::new(4), &Examples::from(first), &like);
-        let each = normal_rows(Key::new(4), &Examples::Each(numbers.clone().into()), &like);
+        let whole = normal_rows(Key::new(4), &ExampleIds::from(first), &like);
+        let each = normal_rows(Key::new(4), &ExampleIds::Each(numbers.clone().into()), &like);
         assert_eq!(whole.to_data(), each.into_data());
         let alone = numbers.iter().map(|&number| {
-            normal_rows(Key::new(4), &Examples::from(number), &like.clone().slice(0..1))
+            normal_rows(Key::new(4), &ExampleIds::from(number), &like.clone().slice(0..1))
         });
         assert_eq!(Tensor::cat(alone.collect(), 0).into_data(), whole.into_data());
-        let rows = uniform_rows(Key::new(4), &Examples::from(first), 4, 3);
-        let single = |number| uniform_rows(Key::new(4), &Examples::from(number), 1, 3);
+        let rows = uniform_rows(Key::new(4), &ExampleIds::from(first), 4, 3);
+        let single = |number| uniform_rows(Key::new(4), &ExampleIds::from(number), 1, 3);
         assert_eq!(rows, numbers.into_iter().flat_map(single).collect::<Vec<_>>());
     }
 

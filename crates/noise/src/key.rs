@@ -1,5 +1,4 @@
-use crate::philox;
-use schemars::JsonSchema;
+use cni_ops::philox_block;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +17,8 @@ use std::str::FromStr;
 /// ```
 ///
 /// A key is 128 bits wide. It is written as 32 hexadecimal digits, also in records.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "String", try_from = "String")]
 pub struct Key([u32; 4]);
 
@@ -34,7 +34,8 @@ impl Key {
     /// The `n`-th child: independent of its parent's draws, of its siblings and of their children.
     pub fn child(self, n: u64) -> Self {
         let [k0, k1, k2, k3] = self.0;
-        Self(philox::block([n as u32, (n >> 32) as u32, k2, k3], [k0 ^ DERIVE[0], k1 ^ DERIVE[1]]))
+        let counter = [n as u32, (n >> 32) as u32, k2, k3];
+        Self(philox_block(counter, [k0 ^ DERIVE[0], k1 ^ DERIVE[1]]))
     }
 
     /// The child that belongs to a name, such as the path of a layer.

@@ -1,10 +1,10 @@
 //! The flags of a model's noise.
 
 use crate::given::Idle;
-use crate::values::{described, named};
+use crate::values::named;
 use clap::{Args, ValueEnum};
-use cni_burn::layers::Law;
-use cni_burn::prelude::{ActivationNoiseConfig, Convention, Granularity, ModelNoise};
+use cni_burn::noise::laws::{Colored, White};
+use cni_burn::prelude::{ActivationNoiseConfig, Granularity, ModelNoise, NoiseKind, NoiseScale};
 use serde::{Deserialize, Serialize};
 
 /// The noise of a model by the names of its papers.
@@ -33,9 +33,6 @@ pub enum Place {
     Image,
 }
 
-/// The conventions by the names of the flag.
-const CONVENTIONS: [Convention; 2] = [Convention::Reference, Convention::Scaled];
-
 /// The flags of a model's noise.
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoiseFlags {
@@ -48,11 +45,11 @@ pub struct NoiseFlags {
     /// Rank of CNI's noise.
     #[arg(long, default_value_t = 5)]
     pub rank: usize,
-    /// How the noise's size follows that of the weights: `reference` is the authors', `scaled`
-    /// starts milder and suits short runs.
-    #[arg(long, default_value = "reference", value_parser = described(&CONVENTIONS))]
-    #[serde(default)]
-    pub convention: Convention,
+    /// How the noise's size follows that of the weights: `reference` is the authors', `relative`
+    /// starts milder and suits short runs, `absolute` does not follow them.
+    #[arg(long, default_value_t = NoiseScale::Reference, value_parser = named(NoiseScale::ALL))]
+    #[serde(default, alias = "convention")]
+    pub scale: NoiseScale,
     /// What shares an amplitude of PNI's noise.
     #[arg(long, default_value_t = Granularity::Layer, value_parser = named(Granularity::ALL))]
     pub granularity: Granularity,
@@ -65,7 +62,7 @@ impl NoiseFlags {
             noise: Kind::None,
             place: vec![Place::Weights],
             rank: 5,
-            convention: Convention::Reference,
+            scale: NoiseScale::Reference,
             granularity: Granularity::Layer,
         }
     }
@@ -88,7 +85,7 @@ impl NoiseFlags {
         ] {
             *slot = has(place).then(|| activations.clone());
         }
-        noise.with_convention(self.convention)
+        noise.with_scale(self.scale)
     }
 
     /// The flags that describe a noise, if there are such.
@@ -108,14 +105,17 @@ impl NoiseFlags {
             flags.place = places;
         }
         match law.or(activations.clone().next().map(|(_, noise)| noise.law)) {
-            Some(Law::White { granularity, .. }) => {
+            Some(NoiseKind::White(White { granularity, .. })) => {
                 (flags.noise, flags.granularity) = (Kind::Pni, granularity);
             }
-            Some(Law::Colored { rank, .. }) => (flags.noise, flags.rank) = (Kind::Cni, rank),
+            Some(NoiseKind::Colored(Colored { rank, .. })) => {
+                (flags.noise, flags.rank) = (Kind::Cni, rank)
+            }
+            Some(NoiseKind::Multiplicative(_)) => return None,
             None => {}
         }
-        let with = |convention| Self { convention, ..flags.clone() };
-        CONVENTIONS.map(with).into_iter().find(|flags| flags.model_noise() == *noise)
+        let with = |&scale: &NoiseScale| Self { scale, ..flags.clone() };
+        NoiseScale::ALL.iter().map(with).find(|flags| flags.model_noise() == *noise)
     }
 
     /// Flags that the others leave without effect.
@@ -124,7 +124,7 @@ impl NoiseFlags {
         [
             idle(
                 self.noise == Kind::None,
-                &["place", "rank", "convention", "granularity"],
+                &["place", "rank", "scale", "granularity"],
                 "--noise none has nothing to set",
             ),
             idle(self.noise == Kind::Pni, &["rank"], "--noise pni is white"),
@@ -146,14 +146,14 @@ mod tests {
     fn a_noise_has_the_flags_that_it_was_made_by() {
         let places = [Place::Weights, Place::Inputs, Place::Outputs, Place::Image];
         for noise in [Kind::Pni, Kind::Cni] {
-            for convention in CONVENTIONS {
+            for &scale in NoiseScale::ALL {
                 for mask in 1..16_usize {
                     let place = (0..4).filter(|i| mask >> i & 1 == 1).map(|i| places[i]).collect();
                     let flags = NoiseFlags {
                         noise,
                         place,
                         rank: if noise == Kind::Cni { 3 } else { 5 },
-                        convention,
+                        scale,
                         granularity: match noise {
                             Kind::Pni => Granularity::Channel,
                             _ => Granularity::Layer,
@@ -171,7 +171,7 @@ mod tests {
     fn a_noise_that_no_flags_describe_has_none() {
         let other = ModelNoise::pni(Granularity::Layer).with_classifier(WeightNoise::colored(2));
         assert_eq!(NoiseFlags::of(&other), None);
-        let alpha = Law::White { granularity: Granularity::Layer, alpha: 0.5 };
+        let alpha = White { granularity: Granularity::Layer, alpha: 0.5 };
         let louder = ModelNoise::pni(Granularity::Layer).with_weight(WeightNoise::new(alpha));
         assert_eq!(NoiseFlags::of(&louder), None);
     }

@@ -18,7 +18,7 @@ fn earlier() -> PathBuf {
     });
     let noise = ModelNoise::pni(Granularity::Channel)
         .with_input(ActivationNoiseConfig::white(Granularity::Channel))
-        .with_convention(Convention::Scaled);
+        .with_scale(NoiseScale::Relative);
     let config = ResNetConfig::cifar(8, 10)
         .with_width(0.25)
         .with_images([8, 8], NormalizeConfig::centered(1))
@@ -40,7 +40,7 @@ fn earlier() -> PathBuf {
 fn a_run_of_the_version_before_is_described_and_judged_as_it_was_trained() {
     let (run, out) = (earlier(), scratch("of-earlier"));
     let flags = "--dataset digits --depth 8 --width 0.25 --noise pni --place weights,image \
-                 --convention scaled --granularity channel";
+                 --scale relative --granularity channel";
     let described = works(plain(&format!("info --run {}", run.display())));
     assert_eq!(described, works(plain(&format!("info {flags}"))));
     works(evaluate(&run, &out, "--suite quick"));

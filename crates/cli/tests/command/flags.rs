@@ -47,7 +47,7 @@ fn a_flag_that_others_leave_without_effect_is_refused() {
         ("evaluate --samples 50", "--samples: got 50, "),
         ("evaluate --checkpoint weights.th --run somewhere", "--run: got somewhere, "),
         ("evaluate --checkpoint weights.th --noise none --place image", "--place: got image, "),
-        ("info --noise none --convention scaled", "--convention: got scaled, "),
+        ("info --noise none --scale relative", "--scale: got relative, "),
     ] {
         is_refused(refused(plain(arguments)), said);
     }
@@ -67,7 +67,7 @@ fn a_flag_that_contradicts_the_run_is_refused_with_both_values() {
         ("--noise pni", "--noise: got pni, wanted cni, since "),
         ("--place image,weights", "--place: got image,weights, wanted weights, since "),
         ("--rank 5", "--rank: got 5, wanted 2, since "),
-        ("--convention scaled", "--convention: got scaled, wanted reference, since "),
+        ("--scale relative", "--scale: got relative, wanted reference, since "),
         ("--shortcut pad-end", "--shortcut: got pad-end, wanted projection, since "),
         ("--family preact18", "--family: got preact18, wanted cifar, since "),
     ];

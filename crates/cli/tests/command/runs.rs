@@ -175,9 +175,9 @@ fn what_is_judged_is_what_the_checkpoint_signed_whatever_model_json_says() {
     }
     // Only where no checkpoint says anything, and there whole.
     fs::remove_dir_all(run.join("checkpoints")).unwrap();
-    fs::write(&path, text.replacen("\"convention\"", "\"conventiom\"", 1)).unwrap();
+    fs::write(&path, text.replacen("\"scale\"", "\"scales\"", 1)).unwrap();
     let said = refused(info());
-    assert!(said.contains("model.json: unknown field `conventiom`"), "{said}");
+    assert!(said.contains("model.json: unknown field `scales`"), "{said}");
 }
 
 #[test]

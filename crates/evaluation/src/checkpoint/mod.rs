@@ -176,7 +176,7 @@ struct Version {
 
 /// The identity of the examples of a batch: the hash of their pixels, labels and numbers.
 pub(crate) fn data_of(batch: &AttackBatch) -> String {
-    let numbers: Vec<u64> = (0..batch.len()).map(|row| batch.examples.number(row)).collect();
+    let numbers: Vec<u64> = (0..batch.len()).map(|row| batch.examples.id(row)).collect();
     let (pixels, labels) = (batch.images.to_data(), batch.goal.labels().to_data());
     let numbers = format!("{numbers:?}");
     fingerprint(&[numbers.as_bytes(), pixels.as_bytes(), labels.as_bytes()])[..16].to_string()

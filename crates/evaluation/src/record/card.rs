@@ -1,9 +1,9 @@
 //! Cards: the model, the data and the attacker of a record, which are not measured.
 
+use crate::NoiseCovariance;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use cni_attacks::{Access, Attack, Threat};
-use cni_noise::NoiseCovariance;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -38,7 +38,7 @@ impl ImageFolder {
             shape: images.dims(),
             pixels: images.clone().cast(DType::F32).try_to_vec_as().expect(read),
             labels: batch.goal.labels().try_to_vec_as().expect(read),
-            examples: rows.clone().map(|row| batch.examples.number(row)).collect(),
+            examples: rows.clone().map(|row| batch.examples.id(row)).collect(),
             success: rows.map(|row| candidate.is_broken(row)).collect(),
         };
         let path = self.path(batch, index, entry);
@@ -79,7 +79,7 @@ impl ImageFolder {
     }
 
     fn path(&self, batch: &AttackBatch, index: usize, entry: &Entry) -> PathBuf {
-        let first = batch.examples.number(0) as usize;
+        let first = batch.examples.id(0) as usize;
         self.folder.join(AdversarialImages::name(index, &entry.label, first))
     }
 }

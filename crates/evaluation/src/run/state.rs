@@ -45,7 +45,7 @@ impl State {
         batch: &AttackBatch,
         part: &str,
     ) -> Result<Option<T>, EvaluationError> {
-        let first = batch.examples.number(0);
+        let first = batch.examples.id(0);
         let of = format!("the batch from example {first}");
         self.0.load(&entry(first, part), &data_of(batch), &of)
     }
@@ -57,7 +57,7 @@ impl State {
         part: &str,
         content: &impl Serialize,
     ) -> Result<(), EvaluationError> {
-        self.0.save(&entry(batch.examples.number(0), part), &data_of(batch), content)
+        self.0.save(&entry(batch.examples.id(0), part), &data_of(batch), content)
     }
 
     /// Removes the checks of a finished evaluation; true if the evaluation had finished.

@@ -1,6 +1,6 @@
 use crate::{ActivationNoiseConfig, Granularity, LayerNoise, WeightNoise};
 use burn::config::Config;
-use cni_noise::Convention;
+use cni_noise::laws::NoiseScale;
 use serde::{Deserialize, Serialize};
 
 /// The noise of a [`ResNet`](super::ResNet), place by place. Noise is configuration of a model, not
@@ -56,13 +56,13 @@ impl ModelNoise {
         self
     }
 
-    /// Sets the convention of every noise that there is by now.
-    pub fn with_convention(mut self, convention: Convention) -> Self {
+    /// Sets the scale of every noise that there is by now.
+    pub fn with_scale(mut self, scale: NoiseScale) -> Self {
         for noise in [&mut self.weight, &mut self.classifier] {
-            *noise = noise.take().map(|noise| noise.with_convention(convention));
+            *noise = noise.take().map(|noise| noise.with_scale(scale));
         }
         for noise in [&mut self.input, &mut self.conv_input, &mut self.conv_output] {
-            *noise = noise.take().map(|noise| noise.with_convention(convention));
+            *noise = noise.take().map(|noise| noise.with_scale(scale));
         }
         self
     }

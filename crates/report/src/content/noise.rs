@@ -5,8 +5,8 @@ use crate::chart::{Chart, HeatMap, Plot, Series};
 use crate::document::Block;
 use crate::format::{self, counted, slug};
 use crate::table::{Cell, Table};
+use cni_evaluation::NoiseCovariance;
 use cni_evaluation::{Axis, Point};
-use cni_noise::NoiseCovariance;
 
 /// The largest number of layers of one model whose figures are shown at once. The others are folded
 /// away.

@@ -4,10 +4,9 @@ mod kernels;
 mod philox;
 
 use self::kernels::{Choices, SizesLaunch};
-use super::Plan;
+use super::launch::NoiseLaunch;
 use super::operations::NoiseOperations;
-use crate::Key;
-use crate::philox::{GROUP, LANES, Law};
+use crate::draw::{Distribution, GROUP, LANES, Stream};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{DType, TensorMetadata};
@@ -39,11 +38,11 @@ fn blocks(len: usize) -> usize {
     LANES * ((len + 2 * GROUP - 2) / GROUP)
 }
 
-impl Plan {
+impl NoiseLaunch {
     fn sizes(&self) -> SizesLaunch {
         let stride = if self.amplitudes == 1 { self.elements } else { self.stride };
         SizesLaunch::new(
-            self.rows as u32,
+            self.rows.rows as u32,
             self.elements as u32,
             self.amplitudes as u32,
             stride as u32,
@@ -53,13 +52,14 @@ impl Plan {
     }
 
     fn choices(&self) -> Choices {
-        let Self { form, draw_per_row, std_per_row, rank, .. } = *self;
+        let Self { form, rows, rank, .. } = *self;
+        let (draw_per_row, std_per_row) = (rows.draw_per_row, rows.std_per_row);
         Choices { form, draw_per_row, std_per_row, colored: rank > 0 }
     }
 }
 
 impl NoiseOperations for CubeBackend {
-    fn fill(out: Primitive, law: Law, key: Key, first: u64) -> Primitive {
+    fn fill(out: Primitive, distribution: Distribution, stream: Stream) -> Primitive {
         let out = match out.can_mut() && out.is_contiguous() {
             true => out,
             false => empty(&out, out.shape()),
@@ -72,17 +72,17 @@ impl NoiseOperations for CubeBackend {
             count,
             dim,
             buffer,
-            philox::stream(key, first),
+            philox::stream_launch(stream),
             len as u32,
-            law,
+            distribution,
         );
         out
     }
 
-    fn moments(x: Primitive, plan: Plan) -> Primitive {
-        let rows = plan.stds();
+    fn moments(x: Primitive, launch: NoiseLaunch) -> Primitive {
+        let rows = launch.stds();
         let mut input = into_contiguous(x);
-        let mut inputs = plan.rows * plan.elements / rows;
+        let mut inputs = launch.rows.rows * launch.elements / rows;
         let mut leaves = true;
         loop {
             let units = inputs.div_ceil(JOINED);
@@ -113,21 +113,22 @@ impl NoiseOperations for CubeBackend {
         moments: Primitive,
         parameter: Primitive,
         factor: Primitive,
-        plan: Plan,
+        launch: NoiseLaunch,
     ) -> Primitive {
         let [x, moments, parameter, factor] = [x, moments, parameter, factor].map(into_contiguous);
-        let shared = match plan.rank {
+        let shared = match launch.rank {
             0 => moments.clone(),
             rank => {
-                let out =
-                    Self::float_empty(Shape::new([plan.draws(), rank]), &x.device, FloatDType::F32);
-                let (key, first) = plan.shared();
-                Self::fill(out, Law::Normal, key, first)
+                let out = Self::float_empty(
+                    Shape::new([launch.draws(), rank]),
+                    &x.device,
+                    FloatDType::F32,
+                );
+                Self::fill(out, Distribution::Normal, launch.shared())
             }
         };
         let out = empty(&x, x.shape());
-        let (count, dim) = cubes(&out, plan.rows * blocks(plan.elements));
-        let (key, first) = plan.independent();
+        let (count, dim) = cubes(&out, launch.rows.rows * blocks(launch.elements));
         kernels::add_noise::launch(
             &out.client.clone(),
             count,
@@ -138,9 +139,9 @@ impl NoiseOperations for CubeBackend {
             factor.into_buffer_arg(),
             shared.into_buffer_arg(),
             out.clone().into_buffer_arg(),
-            philox::stream(key, first),
-            plan.sizes(),
-            plan.choices(),
+            philox::stream_launch(launch.independent()),
+            launch.sizes(),
+            launch.choices(),
         );
         out
     }
@@ -149,13 +150,12 @@ impl NoiseOperations for CubeBackend {
         gradient: Primitive,
         moments: Primitive,
         parameter: Primitive,
-        plan: Plan,
+        launch: NoiseLaunch,
     ) -> (Primitive, Primitive) {
         let [gradient, moments, parameter] = [gradient, moments, parameter].map(into_contiguous);
-        let slopes = empty(&gradient, [plan.elements]);
-        let terms = empty(&gradient, [plan.stds(), plan.elements]);
-        let (count, dim) = cubes(&slopes, plan.elements);
-        let (key, first) = plan.independent();
+        let slopes = empty(&gradient, [launch.elements]);
+        let terms = empty(&gradient, [launch.stds(), launch.elements]);
+        let (count, dim) = cubes(&slopes, launch.elements);
         kernels::slopes::launch(
             &slopes.client.clone(),
             count,
@@ -165,9 +165,9 @@ impl NoiseOperations for CubeBackend {
             parameter.into_buffer_arg(),
             slopes.clone().into_buffer_arg(),
             terms.clone().into_buffer_arg(),
-            philox::stream(key, first),
-            plan.sizes(),
-            plan.choices(),
+            philox::stream_launch(launch.independent()),
+            launch.sizes(),
+            launch.choices(),
         );
         (slopes, Self::float_sum_dim(terms, 1))
     }
@@ -177,11 +177,11 @@ impl NoiseOperations for CubeBackend {
         x: Primitive,
         moments: Primitive,
         slope: Primitive,
-        plan: Plan,
+        launch: NoiseLaunch,
     ) -> Primitive {
         let shape = gradient.shape();
         let [gradient, x, moments, slope] = [gradient, x, moments, slope].map(into_contiguous);
-        let total = plan.rows * plan.elements;
+        let total = launch.rows.rows * launch.elements;
         let out = empty(&x, shape);
         let (count, dim) = cubes(&out, total);
         kernels::through_std::launch(
@@ -193,8 +193,8 @@ impl NoiseOperations for CubeBackend {
             moments.into_buffer_arg(),
             slope.into_buffer_arg(),
             out.clone().into_buffer_arg(),
-            plan.stds() as u32,
-            (total / plan.stds()) as u32,
+            launch.stds() as u32,
+            (total / launch.stds()) as u32,
         );
         out
     }

@@ -1,9 +1,8 @@
 //! The backward pass, for every backend that has the kernels.
 
+use super::launch::NoiseLaunch;
 use super::operations::NoiseOperations;
-use super::{Form, Plan};
-use crate::Key;
-use crate::philox::Law;
+use crate::draw::{Distribution, Stream};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -12,7 +11,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, TensorMetadata};
 use burn::tensor::{FloatDType, Shape};
 
-/// What the backward pass keeps: never a draw.
+/// State of the backward pass: never a draw.
 #[derive(Clone, Debug)]
 struct Kept<B: NoiseOperations> {
     /// Kept where the gradient passes through the standard deviation.
@@ -20,14 +19,14 @@ struct Kept<B: NoiseOperations> {
     moments: FloatTensor<B>,
     parameter: FloatTensor<B>,
     factor: FloatTensor<B>,
-    plan: Plan,
+    launch: NoiseLaunch,
 }
 
 impl<B: NoiseOperations> Kept<B> {
     /// The gradient of the parameter: its elements' gradients, summed where they share an
     /// amplitude.
     fn shared_amplitudes(&self, slopes: FloatTensor<B>) -> FloatTensor<B> {
-        let Plan { amplitudes: n, stride, elements, .. } = self.plan;
+        let NoiseLaunch { amplitudes: n, stride, elements, .. } = self.launch;
         if n == elements {
             return slopes;
         }
@@ -40,42 +39,41 @@ impl<B: NoiseOperations> Kept<B> {
 
     /// The draws `e_f`, `[draws, rank]`.
     fn shared_draws(&self) -> FloatTensor<B> {
-        let (key, first) = self.plan.shared();
-        let shape = Shape::new([self.plan.draws(), self.plan.rank]);
+        let shape = Shape::new([self.launch.draws(), self.launch.rank]);
         let out = B::float_empty(shape, &self.moments.device(), FloatDType::F32);
-        B::fill(out, Law::Normal, key, first)
+        B::fill(out, Distribution::Normal, self.launch.shared())
     }
 
     /// The standard deviations, `[stds, 1]`.
     fn stds(&self) -> FloatTensor<B> {
-        B::float_slice(self.moments.clone(), &[(0..self.plan.stds()).into(), (1..2).into()])
+        B::float_slice(self.moments.clone(), &[(0..self.launch.stds()).into(), (1..2).into()])
     }
 
     /// `gradient` of the factor, `[elements, rank]`: `Σᵣ g[r] ⊗ q[r] e_f[r]`.
     fn factor_gradient(&self, gradient: FloatTensor<B>) -> FloatTensor<B> {
-        let Plan { rows, elements, .. } = self.plan;
-        let draws = match self.plan.form {
-            Form::Scaled => B::float_mul(self.shared_draws(), self.stds()),
-            _ => self.shared_draws(),
+        let (rows, elements) = (self.launch.rows.rows, self.launch.elements);
+        let draws = match self.launch.form.factor_by_std {
+            true => B::float_mul(self.shared_draws(), self.stds()),
+            false => self.shared_draws(),
         };
         let mut gradient = B::float_reshape(gradient, Shape::new([rows, elements]));
         if draws.shape()[0] < rows {
             gradient = B::float_sum_dim(gradient, 0);
         }
         if draws.shape()[0] == 1 {
-            return B::outer(gradient, draws, self.plan);
+            return B::outer(gradient, draws, self.launch);
         }
         B::float_matmul(B::float_swap_dims(gradient, 0, 1), draws)
     }
 
     /// The gradient of the standard deviations by `q`, `[stds, 1]`: `Σᵢ g[r, i] (F e_f[r])[i]`.
     fn color_slope(&self, gradient: FloatTensor<B>) -> FloatTensor<B> {
-        let Plan { rows, elements, .. } = self.plan;
+        let (rows, elements) = (self.launch.rows.rows, self.launch.elements);
         let gradient = B::float_reshape(gradient, Shape::new([rows, elements]));
         let along =
             B::float_mul(B::float_matmul(gradient, self.factor.clone()), self.shared_draws());
         let slopes = B::float_sum_dim(along, 1);
-        if self.plan.std_per_row { slopes } else { B::float_sum_dim(slopes, 0) }
+        if self.launch.rows.std_per_row { slopes } else { B::float_sum_dim(slopes, 0) }
     }
 }
 
@@ -90,7 +88,7 @@ impl<B: NoiseOperations> Backward<B, 3> for AddNoise {
         let gradient = grads.consume::<B>(&ops.node);
         let kept = ops.state;
         if let Some(node) = factor
-            && kept.plan.rank > 0
+            && kept.launch.rank > 0
         {
             grads.register::<B>(node.id, kept.factor_gradient(gradient.clone()));
         }
@@ -98,7 +96,7 @@ impl<B: NoiseOperations> Backward<B, 3> for AddNoise {
         let mut by_std = None;
         if parameter.is_some() || through.is_some() {
             let (moments, amplitude) = (kept.moments.clone(), kept.parameter.clone());
-            let (slopes, slope) = B::slopes(gradient.clone(), moments, amplitude, kept.plan);
+            let (slopes, slope) = B::slopes(gradient.clone(), moments, amplitude, kept.launch);
             if let Some(node) = parameter {
                 grads.register::<B>(node.id, kept.shared_amplitudes(slopes));
             }
@@ -107,10 +105,10 @@ impl<B: NoiseOperations> Backward<B, 3> for AddNoise {
         if let Some(node) = x {
             let whole = match (through, by_std) {
                 (Some(x), Some(mut slope)) => {
-                    if kept.plan.form == Form::Scaled && kept.plan.rank > 0 {
+                    if kept.launch.form.factor_by_std && kept.launch.rank > 0 {
                         slope = B::float_add(slope, kept.color_slope(gradient.clone()));
                     }
-                    B::through_std(gradient, x, kept.moments, slope, kept.plan)
+                    B::through_std(gradient, x, kept.moments, slope, kept.launch)
                 }
                 _ => gradient,
             };
@@ -125,19 +123,19 @@ impl<B: NoiseOperations, C: CheckpointStrategy> NoiseOperations for Autodiff<B, 
         moments: FloatTensor<Self>,
         parameter: FloatTensor<Self>,
         factor: FloatTensor<Self>,
-        plan: Plan,
+        launch: NoiseLaunch,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), parameter.node(), factor.node()];
         let [x, moments, parameter, factor] =
             [x, moments, parameter, factor].map(|tensor| tensor.into_primitive());
         let add = |x, kept: &Kept<B>| {
             let (moments, parameter) = (kept.moments.clone(), kept.parameter.clone());
-            B::add_noise(x, moments, parameter, kept.factor.clone(), plan)
+            B::add_noise(x, moments, parameter, kept.factor.clone(), launch)
         };
-        let mut kept = Kept { x: None, moments, parameter, factor, plan };
+        let mut kept = Kept { x: None, moments, parameter, factor, launch };
         match AddNoise.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
-                kept.x = plan.through_std.then(|| x.clone());
+                kept.x = launch.through_std.then(|| x.clone());
                 let out = add(x, &kept);
                 prepared.finish(kept, out)
             }
@@ -145,25 +143,29 @@ impl<B: NoiseOperations, C: CheckpointStrategy> NoiseOperations for Autodiff<B, 
         }
     }
 
-    // Of what follows, draws are constants, and the others are steps of the operation above.
+    // Below, draws are constants, and the others are steps of the operation above.
 
-    fn fill(out: FloatTensor<Self>, law: Law, key: Key, first: u64) -> FloatTensor<Self> {
-        Self::from_inner(B::fill(out.into_primitive(), law, key, first))
+    fn fill(
+        out: FloatTensor<Self>,
+        distribution: Distribution,
+        stream: Stream,
+    ) -> FloatTensor<Self> {
+        Self::from_inner(B::fill(out.into_primitive(), distribution, stream))
     }
 
-    fn moments(x: FloatTensor<Self>, plan: Plan) -> FloatTensor<Self> {
-        Self::from_inner(B::moments(x.into_primitive(), plan))
+    fn moments(x: FloatTensor<Self>, launch: NoiseLaunch) -> FloatTensor<Self> {
+        Self::from_inner(B::moments(x.into_primitive(), launch))
     }
 
     fn slopes(
         gradient: FloatTensor<Self>,
         moments: FloatTensor<Self>,
         parameter: FloatTensor<Self>,
-        plan: Plan,
+        launch: NoiseLaunch,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let [gradient, moments, parameter] =
             [gradient, moments, parameter].map(|tensor| tensor.into_primitive());
-        let (slopes, slope) = B::slopes(gradient, moments, parameter, plan);
+        let (slopes, slope) = B::slopes(gradient, moments, parameter, launch);
         (Self::from_inner(slopes), Self::from_inner(slope))
     }
 
@@ -172,10 +174,10 @@ impl<B: NoiseOperations, C: CheckpointStrategy> NoiseOperations for Autodiff<B, 
         x: FloatTensor<Self>,
         moments: FloatTensor<Self>,
         slope: FloatTensor<Self>,
-        plan: Plan,
+        launch: NoiseLaunch,
     ) -> FloatTensor<Self> {
         let [gradient, x, moments, slope] =
             [gradient, x, moments, slope].map(|tensor| tensor.into_primitive());
-        Self::from_inner(B::through_std(gradient, x, moments, slope, plan))
+        Self::from_inner(B::through_std(gradient, x, moments, slope, launch))
     }
 }

@@ -5,11 +5,12 @@
 //! counter, so any part of a stream can be computed anywhere, in any order.
 //!
 //! The inner loops run over arrays of [`LANES`] blocks in plain Rust that the compiler turns into
-//! vector code; wider instruction sets are chosen at run time. Only additions and multiplications
+//! vector code, once for each instruction set that Pulp knows. Only additions and multiplications
 //! that are never fused take part, so every instruction set gives the same bits.
 
-use crate::Key;
-use multiversion::multiversion;
+use super::Distribution;
+use crate::arch::arch;
+use pulp::{Simd, WithSimd};
 
 /// Blocks that are computed together.
 pub(crate) const LANES: usize = 16;
@@ -25,13 +26,13 @@ type Words = [[u32; LANES]; 4];
 pub(crate) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 pub(crate) const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
-/// One block: ten rounds over `counter` with `key`.
+/// One block of Philox 4x32-10: ten rounds over `counter` with `key`.
 ///
 /// Words lie in the lower halves of 64-bit numbers, whose upper halves are left over from products:
 /// what vector units multiply in one instruction. A loop over blocks around this keeps the rounds
 /// in vector registers.
 #[inline(always)]
-pub(crate) fn block(counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+pub fn block(counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     const LOW: u64 = 0xFFFF_FFFF;
     let mut c = counter.map(u64::from);
     for _ in 0..10 {
@@ -45,8 +46,8 @@ pub(crate) fn block(counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 
 /// The sixteen blocks of one group. The upper half of the key takes the upper half of the counter.
 #[inline(always)]
-fn group_words(key: Key, group: u64) -> Words {
-    let [k0, k1, k2, k3] = key.words();
+fn group_words(key: [u32; 4], group: u64) -> Words {
+    let [k0, k1, k2, k3] = key;
     let first = group.wrapping_mul(LANES as u64);
     let mut words: Words = [[0; LANES]; 4];
     for i in 0..LANES {
@@ -59,30 +60,34 @@ fn group_words(key: Key, group: u64) -> Words {
     words
 }
 
-/// What a group of words is turned into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Law {
-    /// Uniform on [0, 1), multiples of 2⁻²⁴.
-    Uniform,
-    /// −1 or +1 with equal probability.
-    Sign,
-    /// Standard normal.
-    Normal,
+/// Writes whole groups, the first of which is group `first`. `out` is a multiple of [`GROUP`] long.
+pub(crate) fn fill_groups(distribution: Distribution, key: [u32; 4], first: u64, out: &mut [f32]) {
+    arch().dispatch(FillGroups { distribution, key, first, out });
 }
 
-/// Writes whole groups, the first of which is group `first`. `out` is a multiple of [`GROUP`] long.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512dq+avx512bw+avx512vl",
-    "x86_64+avx2",
-    "aarch64+neon"
-))]
-pub(crate) fn fill_groups(law: Law, key: Key, first: u64, out: &mut [f32]) {
-    for (offset, group) in out.chunks_exact_mut(GROUP).enumerate() {
-        let words = group_words(key, first.wrapping_add(offset as u64));
-        match law {
-            Law::Uniform => each_word(&words, group, |w| (w >> 8) as f32 * (1.0 / 16_777_216.0)),
-            Law::Sign => each_word(&words, group, |w| if w >> 31 == 0 { 1.0 } else { -1.0 }),
-            Law::Normal => normals(&words, group),
+struct FillGroups<'a> {
+    distribution: Distribution,
+    key: [u32; 4],
+    first: u64,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for FillGroups<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (offset, group) in self.out.chunks_exact_mut(GROUP).enumerate() {
+            let words = group_words(self.key, self.first.wrapping_add(offset as u64));
+            match self.distribution {
+                Distribution::Uniform => {
+                    each_word(&words, group, |w| (w >> 8) as f32 * (1.0 / 16_777_216.0));
+                }
+                Distribution::Sign => {
+                    each_word(&words, group, |w| if w >> 31 == 0 { 1.0 } else { -1.0 });
+                }
+                Distribution::Normal => normals(&words, group),
+            }
         }
     }
 }
@@ -104,7 +109,7 @@ fn normals(words: &Words, out: &mut [f32]) {
         let (cosines, sines) = lanes.split_at_mut(LANES);
         for i in 0..LANES {
             let radius = radius(pair[0][i]);
-            let (sin, cos) = sin_cos_turn(pair[1][i]);
+            let (sin, cos) = sin_cos_tau(pair[1][i]);
             cosines[i] = radius * cos;
             sines[i] = radius * sin;
         }
@@ -113,8 +118,8 @@ fn normals(words: &Words, out: &mut [f32]) {
 
 /// `sqrt(-2 ln u)` with `u = (w + 1/2) / 2³²`, so the largest radius is 6.8.
 ///
-/// The logarithm is Cephes' single-precision polynomial after splitting `u = 2ᵉ m` with `m` in [√½,
-/// √2).
+/// The logarithm is the polynomial of `logf` in S. L. Moshier's Cephes library after splitting
+/// `u = 2ᵉ m` with `m` in [√½, √2).
 #[inline(always)]
 fn radius(word: u32) -> f32 {
     let u = word as f32 * (1.0 / 4_294_967_296.0) + (0.5 / 4_294_967_296.0);
@@ -144,9 +149,10 @@ fn radius(word: u32) -> f32 {
     (-2.0 * ln).max(0.0).sqrt()
 }
 
-/// Sine and cosine of `2π w / 2³²`: the nearest quarter turn is split off in integers, exactly.
+/// Sine and cosine of `2π w / 2³²`: the nearest quarter of a circle is split off in integers,
+/// exactly.
 #[inline(always)]
-fn sin_cos_turn(word: u32) -> (f32, f32) {
+fn sin_cos_tau(word: u32) -> (f32, f32) {
     let quarter = word.wrapping_add(1 << 29) >> 30;
     let rest = word.wrapping_sub(quarter << 30) as i32;
     let x = rest as f32 * (core::f32::consts::FRAC_PI_2 / 1_073_741_824.0);
@@ -183,8 +189,7 @@ mod tests {
 
     #[test]
     fn a_group_holds_its_blocks_word_by_word() {
-        let key = Key::from_words([1, 2, 3, 4]);
-        let words = group_words(key, 5);
+        let words = group_words([1, 2, 3, 4], 5);
         for lane in 0..LANES {
             let expected = block([(5 * LANES + lane) as u32, 0, 3, 4], [1, 2]);
             assert_eq!(words.map(|w| w[lane]), expected);
@@ -204,7 +209,7 @@ mod tests {
             let tolerance = 4e-7 * exact.max(1.0) + 6e-8 / exact.max(2.5e-4);
             assert!((f64::from(radius(w)) - exact).abs() < tolerance, "radius({w})");
             let angle = std::f64::consts::TAU * f64::from(w) / 4_294_967_296.0;
-            let (s, c) = sin_cos_turn(w);
+            let (s, c) = sin_cos_tau(w);
             assert!((f64::from(s) - angle.sin()).abs() < 2e-7, "sin({w})");
             assert!((f64::from(c) - angle.cos()).abs() < 2e-7, "cos({w})");
         }

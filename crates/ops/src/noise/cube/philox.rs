@@ -1,14 +1,13 @@
-//! The generator of [`crate::philox`] in 32-bit arithmetic, for one value or for the four of a
+//! The generator of [`crate::draw`] in 32-bit arithmetic, for one value or for the four of a
 //! block.
 
-use crate::Key;
-use crate::philox::{GROUP, LANES, Law, MULTIPLIERS, WEYL};
+use crate::draw::{Distribution, GROUP, LANES, MULTIPLIERS, Stream, WEYL};
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-/// Where in which stream the draws of a kernel start.
+/// Start position of a kernel's draws.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
-pub(super) struct Stream {
+pub(super) struct Start {
     key_0: u32,
     key_1: u32,
     counter_2: u32,
@@ -20,17 +19,17 @@ pub(super) struct Stream {
     pub skip: u32,
 }
 
-pub(super) fn stream(key: Key, first: u64) -> StreamLaunch {
-    let [k0, k1, k2, k3] = key.words();
+pub(super) fn stream_launch(Stream { key, first }: Stream) -> StartLaunch {
+    let [k0, k1, k2, k3] = key;
     let group = GROUP as u64;
     let block = (first / group).wrapping_mul(LANES as u64);
     let skip = (first % group) as u32;
-    StreamLaunch::new(k0, k1, k2, k3, block as u32, (block >> 32) as u32, skip)
+    StartLaunch::new(k0, k1, k2, k3, block as u32, (block >> 32) as u32, skip)
 }
 
 /// The ten rounds over block number `block` of the stream.
 #[cube]
-fn block_words(stream: &Stream, block: u32) -> (u32, u32, u32, u32) {
+fn block_words(stream: &Start, block: u32) -> (u32, u32, u32, u32) {
     let mut c0 = stream.block_low + block;
     let mut c1 = stream.block_high + select(c0 < block, 1u32, 0u32);
     let mut c2 = stream.counter_2;
@@ -55,7 +54,7 @@ fn block_words(stream: &Stream, block: u32) -> (u32, u32, u32, u32) {
     (c0, c1, c2, c3)
 }
 
-/// As [`crate::philox`]'s `radius`, with the exponent kept positive.
+/// As [`crate::draw`]'s `radius`, with the exponent kept positive.
 #[cube]
 fn radius(word: u32) -> f32 {
     let u = f32::cast_from(word) * (1.0 / 4_294_967_296.0f32) + (0.5 / 4_294_967_296.0f32);
@@ -77,9 +76,9 @@ fn radius(word: u32) -> f32 {
     f32::max(ln * -2.0f32, 0.0f32).sqrt()
 }
 
-/// Sine and cosine of `2π w / 2³²`, as [`crate::philox`]'s `sin_cos_turn`.
+/// Sine and cosine of `2π w / 2³²`, as [`crate::draw`]'s `sin_cos_tau`.
 #[cube]
-fn sin_cos_turn(word: u32) -> (f32, f32) {
+fn sin_cos_tau(word: u32) -> (f32, f32) {
     let quarter = (word + 0x2000_0000u32) >> 30u32;
     let rest = i32::reinterpret(word - (quarter << 30u32));
     let x = f32::cast_from(rest) * (core::f32::consts::FRAC_PI_2 / 1_073_741_824.0f32);
@@ -107,17 +106,17 @@ fn sign(word: u32) -> f32 {
 /// The four values of a block, which are 16 indices apart.
 #[cube]
 pub(super) fn block_values(
-    stream: &Stream,
+    stream: &Start,
     block: u32,
-    #[comptime] law: Law,
+    #[comptime] distribution: Distribution,
 ) -> (f32, f32, f32, f32) {
     let (w0, w1, w2, w3) = block_words(stream, block);
-    match comptime!(law) {
-        Law::Uniform => (uniform(w0), uniform(w1), uniform(w2), uniform(w3)),
-        Law::Sign => (sign(w0), sign(w1), sign(w2), sign(w3)),
-        Law::Normal => {
-            let (sin_0, cos_0) = sin_cos_turn(w1);
-            let (sin_1, cos_1) = sin_cos_turn(w3);
+    match comptime!(distribution) {
+        Distribution::Uniform => (uniform(w0), uniform(w1), uniform(w2), uniform(w3)),
+        Distribution::Sign => (sign(w0), sign(w1), sign(w2), sign(w3)),
+        Distribution::Normal => {
+            let (sin_0, cos_0) = sin_cos_tau(w1);
+            let (sin_1, cos_1) = sin_cos_tau(w3);
             let radius_0 = radius(w0);
             let radius_1 = radius(w2);
             (radius_0 * cos_0, radius_0 * sin_0, radius_1 * cos_1, radius_1 * sin_1)
@@ -127,10 +126,10 @@ pub(super) fn block_values(
 
 /// The standard normal value at place `at`, counted from the start of the stream's first group.
 #[cube]
-pub(super) fn normal_value(stream: &Stream, at: u32) -> f32 {
+pub(super) fn normal_value(stream: &Start, at: u32) -> f32 {
     let (w0, w1, w2, w3) = block_words(stream, 16u32 * (at / 64u32) + at % 16u32);
     let word = (at % 64u32) / 16u32;
     let first = word < 2u32;
-    let (sin, cos) = sin_cos_turn(select(first, w1, w3));
+    let (sin, cos) = sin_cos_tau(select(first, w1, w3));
     radius(select(first, w0, w2)) * select((word & 1u32) == 0u32, cos, sin)
 }

@@ -1,8 +1,11 @@
-//! Which instructions the kernels use.
+//! Instruction sets of the kernels, chosen at run time.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Arch;
+#[cfg(feature = "flex")]
+use pulp::{Simd, WithSimd};
 
 /// Floats in the widest vector that is known.
+#[cfg(feature = "flex")]
 pub const WIDEST: usize = 16;
 
 /// The widest vectors that this processor has, known at run time.
@@ -15,6 +18,7 @@ pub fn arch() -> Arch {
 }
 
 /// Floats in one of these vectors.
+#[cfg(feature = "flex")]
 pub fn vector_len() -> usize {
     struct Lanes;
 

@@ -1,13 +1,13 @@
 //! The kernels. Threads that draw work on one block of the generator: four values of a row, 16
 //! indices apart. One file, because they share how amplitudes and standard deviations are read.
 
-use super::philox::{Stream, block_values, normal_value};
-use crate::kernel::Form;
-use crate::philox::Law;
+use super::philox::{Start, block_values, normal_value};
+use crate::draw::Distribution;
+use crate::noise::{Amplitude, NoiseForm, StdPower};
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-/// The sizes of a [`Plan`](crate::kernel::Plan).
+/// The sizes of a [`NoiseLaunch`](crate::noise::NoiseLaunch).
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 pub(super) struct Sizes {
     pub rows: u32,
@@ -19,19 +19,24 @@ pub(super) struct Sizes {
     pub blocks: u32,
 }
 
-/// What is decided when a kernel is compiled.
+/// The choices that are made when a kernel is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Choices {
-    pub form: Form,
+    pub form: NoiseForm,
     pub draw_per_row: bool,
     pub std_per_row: bool,
     pub colored: bool,
 }
 
 #[cube(launch)]
-pub(super) fn fill(out: &mut [f32], stream: Stream, len: u32, #[comptime] law: Law) {
+pub(super) fn fill(
+    out: &mut [f32],
+    stream: Start,
+    len: u32,
+    #[comptime] distribution: Distribution,
+) {
     let block = ABSOLUTE_POS as u32;
-    let (v0, v1, v2, v3) = block_values(&stream, block, law);
+    let (v0, v1, v2, v3) = block_values(&stream, block, distribution);
     let first = 64u32 * (block / 16u32) + block % 16u32;
     put(out, first, stream.skip, len, v0);
     put(out, first + 16u32, stream.skip, len, v1);
@@ -48,31 +53,36 @@ fn put(out: &mut [f32], at: u32, skip: u32, len: u32, value: f32) {
 
 #[cube]
 fn std_of(moments: &[f32], row: u32, #[comptime] choices: Choices) -> f32 {
-    match comptime!(choices.std_per_row) {
-        true => moments[(2u32 * row + 1u32) as usize],
-        false => moments[1],
+    let mut std = 1.0f32;
+    if comptime!(choices.form.reads_std()) {
+        std = match comptime!(choices.std_per_row) {
+            true => moments[(2u32 * row + 1u32) as usize],
+            false => moments[1],
+        };
     }
+    std
 }
 
 /// `p` of a row and its derivative by the standard deviation.
 #[cube]
 fn scales(moments: &[f32], row: u32, #[comptime] choices: Choices) -> (f32, f32) {
     let std = std_of(moments, row, choices);
-    match comptime!(choices.form) {
-        Form::Reference => {
+    match comptime!(choices.form.independent) {
+        StdPower::Half => {
             let p = std.sqrt();
             // A square root at zero has the gradient zero.
             (p, select(p > 0.0f32, 0.5f32 / p, 0.0f32))
         }
-        _ => (std, 1.0f32),
+        StdPower::One => (std, 1.0f32),
+        StdPower::Zero => (std, 0.0f32),
     }
 }
 
 #[cube]
 fn amplitude(parameter: &[f32], sizes: &Sizes, i: u32, #[comptime] choices: Choices) -> f32 {
-    match comptime!(choices.form) {
-        Form::White => parameter[((i / sizes.stride) % sizes.amplitudes) as usize],
-        _ => parameter[i as usize].abs().sqrt(),
+    match comptime!(choices.form.amplitude) {
+        Amplitude::Value => parameter[((i / sizes.stride) % sizes.amplitudes) as usize],
+        Amplitude::Root => parameter[i as usize].abs().sqrt(),
     }
 }
 
@@ -85,7 +95,7 @@ pub(super) fn add_noise(
     factor: &[f32],
     shared: &[f32],
     out: &mut [f32],
-    stream: Stream,
+    stream: Start,
     sizes: Sizes,
     #[comptime] choices: Choices,
 ) {
@@ -101,7 +111,7 @@ pub(super) fn add_noise(
         draw = row;
     }
     let block = 16u32 * (start / 64u32) + at % sizes.blocks;
-    let (e0, e1, e2, e3) = block_values(&stream, block, Law::Normal);
+    let (e0, e1, e2, e3) = block_values(&stream, block, Distribution::Normal);
     let first = 64u32 * (block / 16u32) + block % 16u32;
     let std = std_of(moments, row, choices);
     #[unroll]
@@ -115,10 +125,15 @@ pub(super) fn add_noise(
         let place = first + 16u32 * word;
         if place >= start && place - start < sizes.elements {
             let i = place - start;
-            // `p A`, rounded as the laws round.
-            let size = match comptime!(choices.form) {
-                Form::Reference => (std * parameter[i as usize].abs()).sqrt(),
-                _ => std * amplitude(parameter, &sizes, i, choices),
+            let amplitude = amplitude(parameter, &sizes, i, choices);
+            let size = match comptime!(choices.form.independent) {
+                StdPower::Zero => amplitude,
+                StdPower::One => std * amplitude,
+                StdPower::Half => match comptime!(choices.form.amplitude) {
+                    // Rounded as the law rounds.
+                    Amplitude::Root => (std * parameter[i as usize].abs()).sqrt(),
+                    Amplitude::Value => std.sqrt() * amplitude,
+                },
             };
             let mut noise = size * e;
             if comptime!(choices.colored) {
@@ -127,9 +142,9 @@ pub(super) fn add_noise(
                     color += factor[(i * sizes.rank + k) as usize]
                         * shared[(draw * sizes.rank + k) as usize];
                 }
-                noise += match comptime!(choices.form) {
-                    Form::Scaled => std * color,
-                    _ => color,
+                noise += match comptime!(choices.form.factor_by_std) {
+                    true => std * color,
+                    false => color,
                 };
             }
             let position = (row * sizes.elements + i) as usize;
@@ -147,7 +162,7 @@ pub(super) fn slopes(
     parameter: &[f32],
     slopes: &mut [f32],
     terms: &mut [f32],
-    stream: Stream,
+    stream: Start,
     sizes: Sizes,
     #[comptime] choices: Choices,
 ) {
@@ -180,7 +195,7 @@ pub(super) fn slopes(
     if comptime!(!choices.std_per_row) {
         terms[i as usize] = along;
     }
-    if comptime!(choices.form != Form::White) {
+    if comptime!(choices.form.amplitude == Amplitude::Root) {
         // The derivative of √|a|, which is zero at zero.
         let a = parameter[i as usize];
         let half = select(a > 0.0f32, 0.5f32, -0.5f32);
