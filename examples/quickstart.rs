@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Noise in proportion to the weights. The reference's own convention starts far louder on a
     // network this small, and takes hundreds of epochs to settle.
     let mut cni = ModelNoise::cni(5);
-    cni.weight = Some(WeightNoise::colored(5).with_convention(Convention::Scaled));
+    cni.weight = Some(WeightNoise::colored(5).with_scale(NoiseScale::Relative));
     let ways = [
         ("plain", clean, ModelNoise::none()),
         ("adversarial", adversarial.clone(), ModelNoise::none()),
@@ -99,7 +99,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             fingerprint: ModelCard::fingerprint_of(&trained.model),
             parameters: count_parameters(&trained.model),
             noise: NoiseSummary::of(&trained.model).to_string(),
-            layers: noise_covariances(&trained.model)?,
+            layers: NoiseCovariance::of(noise_covariances(&trained.model)?),
             ..ModelCard::default()
         };
         let data = DataCard {

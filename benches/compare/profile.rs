@@ -13,7 +13,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cni_burn::noise::normal;
-use cni_burn::ops::{After, conv2d, conv2d_norm, norm};
+use cni_burn::ops::{Epilogue, batch_norm, conv2d, conv2d_batch_norm};
 use cni_burn::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -187,7 +187,7 @@ impl Profiler {
                     ["conv, norm forward, attack", "conv, norm backward, attack"],
                     &shape,
                     [count * ATTACK; 2],
-                    &|| conv2d_norm(&layer, &frozen, leaf.clone(), after.clone()),
+                    &|| conv2d_batch_norm(&layer, &frozen, leaf.clone(), after.clone()),
                     Some(&|| burns(frozen.forward(layer.forward(leaf.clone())), &after)),
                 );
             }
@@ -223,7 +223,7 @@ impl Profiler {
                     ["norm forward, training", "norm backward, training"],
                     &shape,
                     [count * TRAINING; 2],
-                    &|| norm(&layer, leaf.clone(), after.clone()),
+                    &|| batch_norm(&layer, leaf.clone(), after.clone()),
                     Some(&|| burns(layer.forward(leaf.clone()), &after)),
                 );
             }
@@ -246,15 +246,18 @@ impl Profiler {
 }
 
 /// What follows the norms of a stage, each with its count.
-fn followers([relus, sums, plain]: [usize; 3], output: [usize; 4]) -> Vec<(usize, After)> {
+fn followers([relus, sums, plain]: [usize; 3], output: [usize; 4]) -> Vec<(usize, Epilogue)> {
     let residual = tensor(output).autodiff().require_grad();
-    let all =
-        [(relus, After::relu()), (sums, After::add_relu(residual)), (plain, After::default())];
+    let all = [
+        (relus, Epilogue::relu()),
+        (sums, Epilogue::add_relu(residual)),
+        (plain, Epilogue::default()),
+    ];
     all.into_iter().filter(|(count, _)| *count > 0).collect()
 }
 
 /// What follows a norm, by Burn's operations.
-fn burns(out: Tensor<4>, after: &After) -> Tensor<4> {
+fn burns(out: Tensor<4>, after: &Epilogue) -> Tensor<4> {
     let out = match &after.residual {
         Some(residual) => out + residual.clone(),
         None => out,

@@ -4,7 +4,7 @@ use crate::rows::at_least_single;
 use crate::rows::{count_not_finite, zeros};
 use crate::{AttackBatch, AttackError, Passes, Threat};
 use burn::tensor::{DType, Tensor};
-use cni_noise::Examples;
+use cni_noise::ExampleIds;
 
 /// The perturbed images of an attack, without a success rate: the result of
 /// [`Runner::perturb`](crate::Runner::perturb), for training and for programs that judge success
@@ -129,12 +129,12 @@ impl UncheckedResult {
     /// Checks the values that were read; returns the images and their distances.
     pub fn check(
         self,
-        examples: &Examples,
+        examples: &ExampleIds,
         [finite, distance, least, most]: &[Vec<f64>; 4],
     ) -> Result<(Tensor<4>, Vec<f64>), AttackError> {
         let attack = self.attack;
         if let Some((row, got)) = count_not_finite(finite) {
-            let example = examples.number(row);
+            let example = examples.id(row);
             return Err(AttackError::ResultNotFinite { attack, got, example });
         }
         let [of_distance, of_pixel] = self.rounding;
@@ -145,13 +145,13 @@ impl UncheckedResult {
         );
         let outside = |pixel: &f64| *pixel < -of_pixel || *pixel > 1.0 + of_pixel;
         if let Some((row, got)) = pixels.enumerate().find(|(_, pixel)| outside(pixel)) {
-            return Err(AttackError::OutsideBox { attack, got, example: examples.number(row) });
+            return Err(AttackError::OutsideBox { attack, got, example: examples.id(row) });
         }
         let epsilon = self.threat.epsilon();
         let far = |&(_, got): &(usize, &f64)| *got > epsilon + of_distance;
         let count = distance.iter().enumerate().filter(far).count();
         if let Some((row, &got)) = distance.iter().enumerate().find(far) {
-            let (example, norm) = (examples.number(row), self.threat.norm());
+            let (example, norm) = (examples.id(row), self.threat.norm());
             return Err(AttackError::OutsideBall { attack, got, epsilon, norm, example, count });
         }
         Ok((self.images, distance.clone()))

@@ -4,7 +4,7 @@ use crate::objective::{check_batch, check_examples, check_not_empty};
 use crate::rows::{align_to, count_not_finite, read_all, zeros};
 use crate::{AttackError, Goal, Rows};
 use burn::tensor::Tensor;
-use cni_noise::Examples;
+use cni_noise::ExampleIds;
 
 /// A batch to attack: images, the attacker's goal for each, and their numbers in the data set.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct AttackBatch {
     /// The attacker's goal, on the device of the images.
     pub goal: Goal,
     /// The examples' numbers. Their random numbers and the model's noise derive from these.
-    pub examples: Examples,
+    pub examples: ExampleIds,
 }
 
 /// How far outside [0, 1] a pixel may be by rounding.
@@ -31,7 +31,7 @@ impl AttackBatch {
     pub fn new(
         images: Tensor<4>,
         goal: &Goal,
-        examples: impl Into<Examples>,
+        examples: impl Into<ExampleIds>,
     ) -> Result<Self, AttackError> {
         let examples = examples.into();
         check_batch(&images, goal.labels(), &examples)?;
@@ -62,13 +62,13 @@ impl AttackBatch {
 
 /// Checks that the images are finite pixels in [0, 1]; returns them without autodiff graph, with
 /// pixels that are outside by rounding clipped.
-pub fn check_images(images: Tensor<4>, examples: &Examples) -> Result<Tensor<4>, AttackError> {
+pub fn check_images(images: Tensor<4>, examples: &ExampleIds) -> Result<Tensor<4>, AttackError> {
     check_not_empty(&images)?;
     check_examples(examples, images.dims()[0])?;
     let images = images.inner();
     let read = read_all(&[zeros(&images), images.clone().min(), images.clone().max()]);
     if let Some((row, got)) = count_not_finite(&read[0]) {
-        return Err(AttackError::NonFinite { field: "images", got, example: examples.number(row) });
+        return Err(AttackError::NonFinite { field: "images", got, example: examples.id(row) });
     }
     // The worst is the one farthest from the middle of the box.
     let excess = |pixel: f64| (pixel - 0.5).abs() - 0.5;

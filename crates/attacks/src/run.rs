@@ -101,7 +101,7 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
             let (found, distances) = access.run_measured(attack, &part, key)?;
             images.push(found);
             distance.extend(distances);
-            queries.extend((0..part.len()).map(|row| access.queries(part.examples.number(row))));
+            queries.extend((0..part.len()).map(|row| access.queries(part.examples.id(row))));
             passes += access.passes();
             zero.extend(access.zero_gradients());
             exhausted |= access.is_exhausted();

@@ -2,7 +2,7 @@
 
 use crate::access::Observers;
 use crate::{AttackError, Budget, Classifier, Progress, TracePoint, error::at_least_one};
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 
 /// An attack on a model, ready to run: see [`Attack::on`](crate::Attack::on).
 ///
@@ -37,7 +37,7 @@ pub struct Runner<'a, A: ?Sized> {
     pub(crate) attack: &'a A,
     pub(crate) model: &'a dyn Classifier,
     pub(crate) key: Key,
-    pub(crate) examples: Examples,
+    pub(crate) examples: ExampleIds,
     pub(crate) chunk: Option<usize>,
     pub(crate) budget: Budget,
     pub(crate) early_stop: Option<bool>,
@@ -53,7 +53,7 @@ impl<'a, A: ?Sized> Runner<'a, A> {
             attack,
             model,
             key: Key::new(0),
-            examples: Examples::from(0),
+            examples: ExampleIds::from(0),
             chunk: None,
             budget: Budget::default(),
             early_stop: None,
@@ -71,7 +71,7 @@ impl<'a, A: ?Sized> Runner<'a, A> {
 
     /// The numbers of the images in the data set: one for each, or that of the first. All draws for
     /// an example are a function of its number. Default: from 0 on.
-    pub fn with_examples(self, examples: impl Into<Examples>) -> Self {
+    pub fn with_examples(self, examples: impl Into<ExampleIds>) -> Self {
         Self { examples: examples.into(), ..self }
     }
 

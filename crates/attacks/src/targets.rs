@@ -4,7 +4,7 @@ use crate::error::at_least_one;
 use crate::rows::{read, read_labels};
 use crate::{AttackBatch, AttackError, Classifier, Eot, Goal, Loss, ModelAccess, Objective};
 use burn::tensor::{Int, IntDType, Tensor};
-use cni_noise::{Examples, Key, uniform_rows};
+use cni_noise::{ExampleIds, Key, uniform_rows};
 
 /// A rule that chooses a target class for each image, never its true class.
 ///
@@ -72,7 +72,7 @@ impl Targets {
         model: &dyn Classifier,
         images: Tensor<4>,
         labels: Tensor<1, Int>,
-        examples: impl Into<Examples>,
+        examples: impl Into<ExampleIds>,
     ) -> Result<Goal, AttackError> {
         let batch = AttackBatch::new(images, &labels.into(), examples)?;
         let mut access = ModelAccess::new(model);
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use burn::tensor::Device;
 
-    fn targets(of: Targets, examples: impl Into<Examples>, labels: &[i64]) -> Vec<i64> {
+    fn targets(of: Targets, examples: impl Into<ExampleIds>, labels: &[i64]) -> Vec<i64> {
         let device = Device::flex();
         let pixels = Tensor::<1>::from_data([0.3, 0.9, 0.1, 0.5], &device);
         let images = pixels.reshape([1, 1, 2, 2]).expand([labels.len() as i32, 1, 2, 2]);

@@ -8,7 +8,7 @@ use cni_attacks::{
     AnyRank, Apgd, Attack, Classifier, Eot, Expectation, Goal, Iterate, Loss, Norm, Objective, Pgd,
     RandomNoise, Square, Threat, input_gradient, score,
 };
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 use support::{Toy, VALUES, fraction, gap, images, largest};
 
 /// With two classes the loss rises everywhere along w_other − w_y, whichever loss it is.
@@ -100,7 +100,7 @@ fn each_expectation_has_its_own_gradient() {
     let clean = images(4, DType::F64);
     let goal = Goal::Misclassify(Toy::new(3, DType::F64).predictions(&clean));
     let objective = Objective::new(Loss::CrossEntropy, &goal);
-    let (key, examples) = (Key::new(9), Examples::default());
+    let (key, examples) = (Key::new(9), ExampleIds::default());
     let mut scores = Vec::new();
     for expectation in [Expectation::Loss, Expectation::Logits, Expectation::Probabilities] {
         let eot = Eot { draws: 5, expectation };
@@ -128,7 +128,7 @@ fn the_gradient_of_an_image_is_its_own_whatever_the_batch() {
     let clean = images(8, DType::F64);
     let goal = Goal::Misclassify(Tensor::zeros([8], &toy.weight.device()));
     let objective = Objective::new(Loss::Margin, &goal);
-    let (eot, examples) = (Eot::new(3).unwrap(), Examples::default());
+    let (eot, examples) = (Eot::new(3).unwrap(), ExampleIds::default());
     let found =
         input_gradient(&toy.classifier(), &clean, &objective, eot, Key::new(7), &examples).unwrap();
     let rows = |i: usize| toy.weight.clone().slice(i..i + 1);

@@ -7,7 +7,7 @@ use cni_attacks::{
     Apgd, Attack, Classifier, Eot, FixedNoise, Goal, Loss, Objective, Pgd, Threat, Transfer,
     input_gradient, score,
 };
-use cni_noise::{Examples, Key, Noise, current_noise, scope, scope_at};
+use cni_noise::{ExampleIds, Key, Noise, current_noise, scope, scope_at};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use support::{Toy, fraction, gap, images};
@@ -89,8 +89,8 @@ fn with_its_noise_fixed_a_model_breaks_as_any_other() {
     let objective = Objective::new(Loss::Margin, &goal);
     let eot = Eot::new(4).unwrap();
     let once =
-        input_gradient(&fixed, &clean, &objective, Eot::ONE, Key::new(1), &Examples::from(0));
-    let mean = input_gradient(&fixed, &clean, &objective, eot, Key::new(2), &Examples::from(0));
+        input_gradient(&fixed, &clean, &objective, Eot::ONE, Key::new(1), &ExampleIds::from(0));
+    let mean = input_gradient(&fixed, &clean, &objective, eot, Key::new(2), &ExampleIds::from(0));
     assert!(gap(&once.unwrap().gradient, &mean.unwrap().gradient) < 1e-6);
 }
 
@@ -135,7 +135,7 @@ fn noise_drawn_per_example_is_that_of_its_number_in_any_company() {
         &Objective::new(Loss::Margin, &goal),
         Eot::new(3).unwrap(),
         Key::new(5),
-        &Examples::from(20),
+        &ExampleIds::from(20),
     );
     let rows = [4, 1];
     let index = Tensor::from_ints(rows, &clean.device());
@@ -145,7 +145,7 @@ fn noise_drawn_per_example_is_that_of_its_number_in_any_company() {
         &Objective::new(Loss::Margin, &Goal::Misclassify(Tensor::zeros([2], &index.device()))),
         Eot::new(3).unwrap(),
         Key::new(5),
-        &Examples::from(20).select(&rows.map(|row| row as usize)),
+        &ExampleIds::from(20).select(&rows.map(|row| row as usize)),
     );
     assert_eq!(part.unwrap().score.into_data(), whole.unwrap().score.select(0, index).into_data());
 }

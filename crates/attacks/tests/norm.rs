@@ -4,7 +4,7 @@ mod support;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use cni_attacks::Norm;
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::{gap, largest};
@@ -91,7 +91,7 @@ proptest! {
             let whole = start(norm, key, &like, 0.3, &first.into());
             let head = start(norm, key, &like.clone().slice(0..cut), 0.3, &first.into());
             let rest: Vec<usize> = (cut..6).collect();
-            let rest = Examples::from(first).select(&rest);
+            let rest = ExampleIds::from(first).select(&rest);
             let tail = start(norm, key, &like.clone().slice(cut..6), 0.3, &rest);
             prop_assert!(gap(&whole, &Tensor::cat(vec![head, tail], 0)) < 1e-15);
         }

@@ -9,7 +9,7 @@ use cni_attacks::{
     Loss, Norm, Objective, PairLoss, Pgd, RandomNoise, Rows, Suite, Threat, Transfer,
     UniversalPerturbation, input_gradient, score,
 };
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 use support::{Toy, images};
 
 fn labels(values: &[i64]) -> Goal {
@@ -214,7 +214,7 @@ fn numbers_of_examples_that_are_not_one_for_each_image_are_refused() {
     let toy = Toy::new(3, DType::F32);
     let pgd = Pgd::new(Threat::linf(0.1).unwrap());
     for numbers in [vec![4], vec![4, 5, 6]] {
-        let examples = Examples::Each(numbers.clone().into());
+        let examples = ExampleIds::Each(numbers.clone().into());
         let goal = labels(&[0, 1]);
         let wanted =
             format!("examples: got {} numbers, wanted 2, one for each image", numbers.len());
@@ -394,7 +394,7 @@ fn gradient_and_loss_check_what_they_are_given() {
             (Loss::Dlr, Expectation::Probabilities),
         ] {
             let objective = Objective::new(loss, &goal);
-            let (eot, examples) = (Eot { draws, expectation }, Examples::default());
+            let (eot, examples) = (Eot { draws, expectation }, ExampleIds::default());
             let gradient =
                 input_gradient(&toy.classifier(), &images, &objective, eot, key, &examples);
             assert_eq!(message(gradient), wanted);

@@ -8,7 +8,7 @@ use cni_attacks::{
     Attack, Eot, Goal, InputGradient, Iterate, Loss, Objective, Passes, Pgd, RandomNoise, Threat,
     input_gradient, score,
 };
-use cni_noise::{Examples, Key, Noise, layer_key, scope};
+use cni_noise::{ExampleIds, Key, Noise, layer_key, scope};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use support::{NORMS, Toy, VALUES, fraction, gap, images};
@@ -27,7 +27,7 @@ fn margin_gradient(
     key: Key,
 ) -> InputGradient {
     let objective = Objective::new(Loss::Margin, goal);
-    let (eot, examples) = (Eot::new(draws).unwrap(), Examples::default());
+    let (eot, examples) = (Eot::new(draws).unwrap(), ExampleIds::default());
     input_gradient(&toy.classifier(), images, &objective, eot, key, &examples).unwrap()
 }
 
@@ -112,7 +112,7 @@ fn noise_that_the_caller_switched_off_stays_off() {
     let of = |toy: &Toy| margin_gradient(toy, &clean, &goal, 2, Key::new(4)).gradient;
     let loss = |toy: &Toy| {
         let objective = Objective::new(Loss::Margin, &goal);
-        let (eot, examples) = (Eot::new(2).unwrap(), Examples::default());
+        let (eot, examples) = (Eot::new(2).unwrap(), ExampleIds::default());
         score(&toy.classifier(), &clean, &objective, eot, Key::new(4), &examples).unwrap().score
     };
     scope(Noise::Off, || {

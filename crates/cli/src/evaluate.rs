@@ -45,7 +45,7 @@ pub fn evaluate(args: Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
         precision: (precision != Precision::Full).then(|| precision.to_string()),
         trained_against: trained,
         history,
-        layers: noise_covariances(&model)?,
+        layers: NoiseCovariance::of(noise_covariances(&model)?),
     };
     let data_card = DataCard {
         name: test.name().to_string(),

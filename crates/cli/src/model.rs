@@ -190,9 +190,9 @@ impl Model {
             Share::Channel => Granularity::Channel,
             Share::Element => Granularity::Element,
         };
-        let convention = match self.convention {
-            Size::Reference => Convention::Reference,
-            Size::Scaled => Convention::Scaled,
+        let scale = match self.convention {
+            Size::Reference => NoiseScale::Reference,
+            Size::Scaled => NoiseScale::Relative,
         };
         let (mut weights, activations) = match self.noise {
             Kind::None => return ModelNoise::none(),
@@ -200,9 +200,9 @@ impl Model {
             Kind::Cni => (ModelNoise::cni(self.rank), ActivationNoiseConfig::colored(self.rank)),
         };
         for noise in [&mut weights.weight, &mut weights.classifier] {
-            *noise = noise.take().map(|noise| noise.with_convention(convention));
+            *noise = noise.take().map(|noise| noise.with_scale(scale));
         }
-        let activations = activations.with_convention(convention);
+        let activations = activations.with_scale(scale);
         let has = |place| self.place.contains(&place);
         let mut noise = if has(Place::Weights) { weights } else { ModelNoise::none() };
         for (place, slot) in [

@@ -63,7 +63,7 @@ pub use cni_training as training;
 
 /// What an application uses, to be imported whole.
 pub mod prelude {
-    pub use cni_noise::{Convention, Key, Noise, NoiseCovariance, scope};
+    pub use cni_noise::{Key, Noise, NoiseKind, NoiseScale, scope};
 
     pub use cni_ops::{Precision, autocast};
 
@@ -84,7 +84,9 @@ pub mod prelude {
         Square, Suite, Targets, Threat, Transfer, UniversalPerturbation,
     };
     pub use cni_evaluation::audit::{Audit, Effort};
-    pub use cni_evaluation::{DataCard, Evaluated, Evaluation, ModelCard, Record, table};
+    pub use cni_evaluation::{
+        DataCard, Evaluated, Evaluation, ModelCard, NoiseCovariance, Record, table,
+    };
     pub use cni_evaluation::{Prediction, Predictor, Smoothing};
 
     #[cfg(feature = "report")]

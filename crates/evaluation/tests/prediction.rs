@@ -9,7 +9,9 @@ use cni_attacks::{
     AttackError, Classifier, Eot, Expectation, Goal, Loss, Objective, draw_scope, input_gradient,
 };
 use cni_evaluation::{InputNoise, Prediction, Predictions, Predictor};
-use cni_noise::{Examples, Key, Noise, current_examples, layer_key, normal_rows, scope, scope_at};
+use cni_noise::{
+    ExampleIds, Key, Noise, current_examples, layer_key, normal_rows, scope, scope_at,
+};
 use statrs::distribution::{Beta, ContinuousCDF, Normal};
 use std::cell::Cell;
 use support::{Toy, VALUES, gap, images};
@@ -142,7 +144,7 @@ fn a_key_replays_a_prediction_and_company_does_not_change_it() {
                 rows.iter().map(|&r| r as i32).collect::<Vec<_>>().as_slice(),
                 &Device::flex(),
             );
-            let examples = Examples::from(100).select(rows);
+            let examples = ExampleIds::from(100).select(rows);
             let some = images(8, DType::F64).select(0, index);
             mode.predict(&noisy_rows, some, key, examples).unwrap()
         };
@@ -200,7 +202,7 @@ fn means_have_the_gradient_of_the_expectation_and_votes_have_none() {
     let clean = images(8, DType::F64);
     let goal = Goal::Misclassify(toy.predictions(&clean));
     let objective = Objective::new(Loss::CrossEntropy, &goal);
-    let examples = Examples::default();
+    let examples = ExampleIds::default();
     let gradient = |model: &dyn Classifier, eot, key| {
         input_gradient(model, &clean, &objective, eot, key, &examples)
     };

@@ -10,7 +10,7 @@ use cni_evaluation::{
     Certificate, Certificates, EvaluationError, Smoothed, Smoothing, certified_accuracy,
     clopper_pearson_lower,
 };
-use cni_noise::{Examples, Key, Noise, layer_key, normal, scope, uniform};
+use cni_noise::{ExampleIds, Key, Noise, layer_key, normal, scope, uniform};
 use serde_json::Value;
 use statrs::distribution::{ContinuousCDF, Normal};
 use support::images;
@@ -211,7 +211,7 @@ fn on_the_boundary_smoothing_abstains() {
 #[test]
 fn results_depend_on_the_key_and_not_on_batches() {
     let (quiet, clean, key) = (Linear::new(0.0), images(8, DType::F64), Key::new(6));
-    let run = |batch: usize, images: Tensor<4>, key: Key, examples: Examples| {
+    let run = |batch: usize, images: Tensor<4>, key: Key, examples: ExampleIds| {
         let settings = smoothing(5, 40, 0.1).with_batch(batch).unwrap();
         let found = settings.certify(&quiet, images, key, examples).unwrap();
         (found.selection, found.estimation)
@@ -220,7 +220,7 @@ fn results_depend_on_the_key_and_not_on_batches() {
     for batch in [1, 3, 8, 17] {
         assert_eq!(run(batch, clean.clone(), key, 30.into()), whole, "{batch}");
     }
-    let part = run(256, clean.clone().slice(2..5), key, Examples::from(30).select(&[2, 3, 4]));
+    let part = run(256, clean.clone().slice(2..5), key, ExampleIds::from(30).select(&[2, 3, 4]));
     assert_eq!((part.0, part.1), (whole.0[2..5].to_vec(), whole.1[2..5].to_vec()));
     assert_ne!(run(256, clean.clone(), Key::new(7), 30.into()), whole);
     // KeepBest and estimation are other samples, and noise on the input stays where the model's own

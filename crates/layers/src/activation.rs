@@ -1,9 +1,10 @@
 //! Noise on activations.
 
-use crate::{Granularity, Law, LearnedNoise, NoiseError};
+use crate::{Granularity, LearnedNoise, NoiseError, NoiseKind, NoiseScale};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cni_noise::{AddedNoise, Convention, Examples, current_examples};
+use cni_noise::current_examples;
+use cni_noise::laws::{Colored, TensorShape, White};
 use serde::{Deserialize, Serialize};
 
 /// Whether something is done once for a batch or once for each of its examples.
@@ -24,9 +25,11 @@ pub enum Per {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActivationNoiseConfig {
     /// The law and its initial values.
-    pub law: Law,
-    /// How the size follows the standard deviation.
-    pub convention: Convention,
+    pub law: NoiseKind,
+    /// How the size follows the activation.
+    // The name in files of before.
+    #[serde(alias = "convention")]
+    pub scale: NoiseScale,
     /// One draw for the batch, or one for each example.
     pub draw_per: Per,
     /// One standard deviation for the batch, or one for each example.
@@ -36,27 +39,29 @@ pub struct ActivationNoiseConfig {
 impl ActivationNoiseConfig {
     /// PNI's white noise, initial α 0.25.
     pub fn white(granularity: Granularity) -> Self {
-        Self::new(Law::white(granularity), Per::Example)
+        Self::new(White::new(granularity))
     }
 
     /// CNI's colored noise of the given rank.
     pub fn colored(rank: usize) -> Self {
-        Self::new(Law::colored(rank), Per::Batch)
+        Self::new(Colored::new(rank)).with_draw_per(Per::Batch)
     }
 
-    fn new(law: Law, draw_per: Per) -> Self {
-        Self { law, convention: Convention::Reference, draw_per, std_per: Per::Batch }
+    /// Noise by any law, at the reference's scale, drawn per example and scaled per batch.
+    pub fn new(law: impl Into<NoiseKind>) -> Self {
+        let (scale, draw_per, std_per) = (NoiseScale::Reference, Per::Example, Per::Batch);
+        Self { law: law.into(), scale, draw_per, std_per }
     }
 
     /// Sets the law with its initial values.
-    pub fn with_law(mut self, law: Law) -> Self {
-        self.law = law;
+    pub fn with_law(mut self, law: impl Into<NoiseKind>) -> Self {
+        self.law = law.into();
         self
     }
 
-    /// Sets the convention.
-    pub fn with_convention(mut self, convention: Convention) -> Self {
-        self.convention = convention;
+    /// Sets how the size follows the activation.
+    pub fn with_scale(mut self, scale: NoiseScale) -> Self {
+        self.scale = scale;
         self
     }
 
@@ -98,16 +103,10 @@ impl ActivationNoiseConfig {
         if features.is_empty() || features.contains(&0) {
             return Err(NoiseError::Features { name: name.to_string(), got: features.to_vec() });
         }
-        self.law.validate(name, features.iter().product())?;
+        let shape = TensorShape::new(features, 0);
+        LearnedNoise::validate(name, self.law, self.scale, &shape)?;
         Ok(ActivationNoise {
-            noise: LearnedNoise::new(
-                name.to_string(),
-                self.law,
-                self.convention,
-                features,
-                0,
-                device,
-            ),
+            noise: LearnedNoise::new(name.to_string(), self.law, self.scale, shape, device),
             features: features.to_vec(),
             draw_per: self.draw_per,
             std_per: self.std_per,
@@ -142,13 +141,11 @@ impl ActivationNoise {
     /// Where the features are not those of the configuration.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let dims = input.dims();
-        let (batch, features) = (dims[0], &dims[1..]);
-        let fits = match self.noise.law() {
-            Law::White { granularity: Granularity::Layer, .. } => !features.is_empty(),
-            Law::White { granularity: Granularity::Channel, .. } => {
-                features.first() == self.features.first()
-            }
-            _ => features == self.features,
+        let features = &dims[1..];
+        let fits = match self.noise.law().granularity() {
+            Granularity::Layer => !features.is_empty(),
+            Granularity::Channel => features.first() == self.features.first(),
+            Granularity::Element => features == self.features,
         };
         assert!(
             fits,
@@ -156,17 +153,8 @@ impl ActivationNoise {
             self.noise.name(),
             self.features
         );
-        let Some(key) = self.noise.next_key(&input.device()) else {
-            return input;
-        };
-        let draw_per_row = self.draw_per == Per::Example;
-        let noise = AddedNoise {
-            rows: batch,
-            draw_per_row,
-            examples: if draw_per_row { current_examples() } else { Examples::default() },
-            std_per_row: self.std_per == Per::Example,
-            ..self.noise.added(key, features)
-        };
-        noise.add_to(input)
+        let examples = (self.draw_per == Per::Example).then(current_examples);
+        let std_per_row = self.std_per == Per::Example;
+        self.noise.add_to_rows(input, features, dims[0], examples, std_per_row)
     }
 }

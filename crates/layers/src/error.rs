@@ -1,27 +1,18 @@
 //! What can be wrong with a noise configuration or with a checkpoint to import.
 
+use cni_noise::laws::LawError;
 use std::path::PathBuf;
 
 /// A configuration of noise or of a noisy model that does not fit.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NoiseError {
-    /// More columns in the factor than the tensor has elements.
-    #[error("rank: got {rank} for {name}, wanted at most its {elements} elements")]
-    Rank {
+    /// A setting of a law that does not fit the tensor.
+    #[error("{}: got {} for {name}, wanted {}", error.field, error.got, error.wanted)]
+    Law {
         /// The noisy tensor.
         name: String,
-        /// The rank asked for.
-        rank: usize,
-        /// The number of elements of the tensor.
-        elements: usize,
-    },
-    /// An initial value that is not finite.
-    #[error("{field}: got {got}, wanted a finite number")]
-    Initial {
-        /// `alpha`, `diagonal` or `factor`.
-        field: &'static str,
-        /// The value.
-        got: f64,
+        /// The setting.
+        error: LawError,
     },
     /// An axis of channels that a tensor does not have.
     #[error("channel_axis: got {axis} for {name}, wanted less than its rank {rank}")]

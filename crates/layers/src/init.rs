@@ -82,7 +82,7 @@ mod tests {
         let linear = LinearConfig::new(1_000, 20).init(&device);
         let words = keyed_init(Words { embedding, linear }, Key::new(1));
         let std =
-            |weight: Tensor<2>| cni_noise::law::standard_deviation(weight).into_scalar::<f64>();
+            |weight: Tensor<2>| cni_noise::laws::standard_deviation(weight).into_scalar::<f64>();
         assert!((std(words.embedding.weight.val()) - 1.0).abs() < 0.02);
         assert!((std(words.linear.weight.val()) / (2.0f64 / 1_000.0).sqrt() - 1.0).abs() < 0.02);
     }

@@ -29,10 +29,11 @@ mod summary;
 mod weight;
 
 pub use activation::{ActivationNoise, ActivationNoiseConfig, Per};
-pub use covariance::{noise_amplitudes, noise_covariances};
+pub use cni_noise::laws::{Granularity, NoiseKind, NoiseScale};
+pub use covariance::{CovarianceError, noise_amplitudes, noise_covariances};
 pub use error::{ImportError, NoiseError};
 pub use init::keyed_init;
-pub use learned::{Granularity, Law, LearnedNoise};
+pub use learned::LearnedNoise;
 pub use noisy::{LayerNoise, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig};
 pub use summary::{NoiseEntry, NoiseSummary, count_parameters, noise_parameters};
 pub use weight::WeightNoise;

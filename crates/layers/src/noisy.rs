@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use cni_ops::{After, conv2d_norm, conv2d_output_size, padding_pairs};
+use cni_ops::{Epilogue, conv2d_batch_norm, conv2d_output_size, padding_pairs};
 use serde::{Deserialize, Serialize};
 
 /// Where a layer is noisy.
@@ -205,13 +205,13 @@ impl NoisyConv2d {
         through([&self.input, &self.output], x, |x| cni_ops::conv2d(&self.conv, x))
     }
 
-    /// The layer, a batch norm and what follows it: `cni_ops::norm(norm, self.forward(x), after)`,
+    /// The layer, a batch norm and what follows it: `cni_ops::batch_norm(norm, self.forward(x), after)`,
     /// in one operation where that is possible.
-    pub fn forward_norm(&self, norm: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
+    pub fn forward_norm(&self, norm: &BatchNorm, x: Tensor<4>, after: Epilogue) -> Tensor<4> {
         if self.output.is_some() {
-            return cni_ops::norm(norm, self.forward(x), after);
+            return cni_ops::batch_norm(norm, self.forward(x), after);
         }
-        through([&self.input, &None], x, |x| conv2d_norm(&self.conv, norm, x, after))
+        through([&self.input, &None], x, |x| conv2d_batch_norm(&self.conv, norm, x, after))
     }
 }
 

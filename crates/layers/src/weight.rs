@@ -1,10 +1,11 @@
 //! Noise on the weights of any module.
 
 use crate::models::Normalize;
-use crate::{Granularity, Law, LearnedNoise, NoiseError, NoiseSummary};
+use crate::{Granularity, LearnedNoise, NoiseError, NoiseKind, NoiseScale, NoiseSummary};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, Reparameterizer};
 use burn::tensor::Tensor;
-use cni_noise::{Convention, Key, Noise, scope};
+use cni_noise::laws::{Colored, TensorShape, White};
+use cni_noise::{Key, Noise, scope};
 use serde::{Deserialize, Serialize};
 
 /// Adds learnable noise to the weights of a module, without touching its code or its type.
@@ -32,8 +33,10 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WeightNoise {
-    law: Law,
-    convention: Convention,
+    law: NoiseKind,
+    // The name in files of before.
+    #[serde(alias = "convention")]
+    scale: NoiseScale,
     group: Option<ParamGroup>,
     channel_axis: Option<usize>,
     #[serde(default)]
@@ -41,11 +44,11 @@ pub struct WeightNoise {
 }
 
 impl WeightNoise {
-    /// Noise by any law, in the reference convention.
-    pub fn new(law: Law) -> Self {
+    /// Noise by any law, at the reference's scale.
+    pub fn new(law: impl Into<NoiseKind>) -> Self {
         Self {
-            law,
-            convention: Convention::Reference,
+            law: law.into(),
+            scale: NoiseScale::Reference,
             group: None,
             channel_axis: None,
             prefix: String::new(),
@@ -54,18 +57,18 @@ impl WeightNoise {
 
     /// PNI's white noise with its initial α of 0.25.
     pub fn white(granularity: Granularity) -> Self {
-        Self::new(Law::white(granularity))
+        Self::new(White::new(granularity))
     }
 
     /// CNI's colored noise with its initial values. The reference uses rank 5; rank 0 is the
     /// diagonal alone.
     pub fn colored(rank: usize) -> Self {
-        Self::new(Law::colored(rank))
+        Self::new(Colored::new(rank))
     }
 
-    /// Uses another convention than the reference's.
-    pub fn with_convention(mut self, convention: Convention) -> Self {
-        self.convention = convention;
+    /// Uses another scale than the reference's.
+    pub fn with_scale(mut self, scale: NoiseScale) -> Self {
+        self.scale = scale;
         self
     }
 
@@ -93,7 +96,7 @@ impl WeightNoise {
     }
 
     /// The law and its initial values.
-    pub fn law(&self) -> Law {
+    pub fn law(&self) -> NoiseKind {
         self.law
     }
 
@@ -126,12 +129,12 @@ impl WeightNoise {
             if noisy.entries().iter().any(|entry| entry.path == *path) {
                 return Err(NoiseError::AlreadyNoisy(self.name(path)));
             }
-            let name = self.name(path);
-            self.law.validate(&name, shape.iter().product())?;
-            let axis = self.axis(shape.len());
+            let (name, axis) = (self.name(path), self.axis(shape.len()));
             if axis >= shape.len() {
                 return Err(NoiseError::ChannelAxis { name, axis, rank: shape.len() });
             }
+            let shape = TensorShape::new(shape, axis);
+            LearnedNoise::validate(&name, self.law, self.scale, &shape)?;
         }
         if survey.selected.is_empty() {
             return Err(NoiseError::NothingSelected { candidates: survey.candidates });
@@ -224,14 +227,9 @@ impl Reparameterizer for Attach<'_> {
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<LearnedNoise>) {
         let noise = self.selected.iter().any(|selected| selected == path).then(|| {
-            LearnedNoise::new(
-                self.noise.name(path),
-                self.noise.law,
-                self.noise.convention,
-                param.lazy_shape().as_slice(),
-                self.noise.axis(D),
-                &param.lazy_device(),
-            )
+            let shape = TensorShape::new(param.lazy_shape().as_slice(), self.noise.axis(D));
+            let WeightNoise { law, scale, .. } = *self.noise;
+            LearnedNoise::new(self.noise.name(path), law, scale, shape, &param.lazy_device())
         });
         (param, noise)
     }

@@ -6,13 +6,14 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use cni_evaluation::NoiseCovariance;
 use cni_layers::models::{ModelNoise, ResNetConfig};
 use cni_layers::{
-    ActivationNoise, ActivationNoiseConfig, Granularity, Law, NoiseSummary, WeightNoise,
-    keyed_init, noise_amplitudes, noise_covariances,
+    ActivationNoise, ActivationNoiseConfig, Granularity, NoiseSummary, WeightNoise, keyed_init,
+    noise_amplitudes, noise_covariances,
 };
-use cni_noise::law::standard_deviation;
-use cni_noise::{Convention, CovarianceError, Key, NoiseCovariance, normal_at};
+use cni_noise::laws::{Colored, CovarianceFault, standard_deviation};
+use cni_noise::{Key, NoiseScale, normal_at};
 use noises::every_noise;
 
 fn conv(noise: &WeightNoise) -> Conv2d {
@@ -22,7 +23,7 @@ fn conv(noise: &WeightNoise) -> Conv2d {
 }
 
 fn only<M: Module>(model: &M) -> NoiseCovariance {
-    let mut found = noise_covariances(model).unwrap();
+    let mut found = NoiseCovariance::of(noise_covariances(model).unwrap());
     assert_eq!(found.len(), 1);
     found.remove(0)
 }
@@ -44,9 +45,9 @@ impl ModuleMapper for Learn {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let scale = match self.path.last().map_or("", String::as_str) {
-            "alpha" | "factor" => 0.1,
+            "weight" | "bias" => return param,
             "diagonal" => 0.05,
-            _ => return param,
+            _ => 0.1,
         };
         let key = Key::new(2).named(&self.path.join("."));
         param.map(|old| old.clone() + normal_at(key, 0, old.dims(), &old).mul_scalar(scale))
@@ -61,7 +62,8 @@ impl ModuleMapper for Learn {
 /// errors.
 fn sampled(conv: &Conv2d, n: usize) -> (Vec<f64>, Vec<f64>) {
     let (channels, m) = (4, 27);
-    let mean: Vec<f64> = conv.weight.base().try_to_vec_as().unwrap();
+    let mean = WeightNoise::remove(conv.clone());
+    let mean: Vec<f64> = mean.weight.base().try_to_vec_as().unwrap();
     let draws: Vec<Vec<f64>> = (0..n as u64)
         .map(|draw| {
             let folded = WeightNoise::fold(conv.clone(), Key::new(3).child(draw));
@@ -103,7 +105,7 @@ fn it_is_the_covariance_of_4_000_draws_of_the_weight() {
 
 #[test]
 fn the_factor_has_as_many_eigenvalues_as_it_has_directions() {
-    let law = Law::Colored { rank: 2, diagonal: 0.0625, factor: 0.1 };
+    let law = Colored { rank: 2, diagonal: 0.0625, factor: 0.1 };
     let noise = WeightNoise::new(law);
     let learned = only(&conv(&noise)).factor_eigenvalues;
     assert!(learned.len() == 2 && learned[1] > 0.1, "{learned:?}");
@@ -121,8 +123,8 @@ fn a_linear_weight_has_its_channels_along_the_second_axis() {
     let mut linear: Linear = keyed_init(linear, Key::new(1));
     let s: f64 = standard_deviation(linear.weight.val()).into_scalar();
     for granularity in [Granularity::Layer, Granularity::Channel, Granularity::Element] {
-        for convention in [Convention::Reference, Convention::Scaled] {
-            let noise = WeightNoise::white(granularity).with_convention(convention);
+        for scale in [NoiseScale::Reference, NoiseScale::Relative] {
+            let noise = WeightNoise::white(granularity).with_scale(scale);
             let noisy = noise.inject(linear.clone());
             let found = only(&noisy);
             assert_eq!((found.path.as_str(), found.law.as_str()), ("weight", "white"));
@@ -149,7 +151,7 @@ fn activation_noise_is_that_for_an_input_of_standard_deviation_one() {
         noise: ActivationNoise,
     }
     let device = Device::flex();
-    let law = Law::Colored { rank: 2, diagonal: 0.0625, factor: 0.1 };
+    let law = Colored { rank: 2, diagonal: 0.0625, factor: 0.1 };
     let config = ActivationNoiseConfig::colored(2).with_law(law);
     let net = Net {
         before: LinearConfig::new(4, 12).init(&device),
@@ -173,7 +175,8 @@ fn a_resnet_lists_all_its_noise_in_every_state() {
     let device = Device::flex().autodiff();
     let config = ResNetConfig::cifar(20, 10).with_noise(noise);
     let model = keyed_init(config.init(&device), Key::new(1));
-    let found = noise_covariances(&model).unwrap();
+    let noises = noise_covariances(&model).unwrap();
+    let found = NoiseCovariance::of(noises.clone());
     let summary = NoiseSummary::of(&model);
     let listed = summary.entries().iter().map(|entry| (entry.path.clone(), entry.law.clone()));
     let paths: Vec<_> = found.iter().map(|noise| (noise.path.clone(), noise.law.clone())).collect();
@@ -184,7 +187,7 @@ fn a_resnet_lists_all_its_noise_in_every_state() {
     assert!(
         found.iter().all(|noise| noise.relative_std.is_some() == noise.path.ends_with("weight"))
     );
-    assert_eq!(noise_covariances(&model.valid()).unwrap(), found);
+    assert_eq!(noise_covariances(&model.valid()).unwrap(), noises);
     let amplitudes: Vec<_> = found.iter().map(|n| (n.path.clone(), n.amplitude)).collect();
     assert_eq!(noise_amplitudes(&model), amplitudes);
 
@@ -198,6 +201,5 @@ fn noise_that_is_not_finite_is_refused_by_its_path() {
     conv.weight = conv.weight.map(|weight| weight.mul_scalar(f64::NAN));
     let conv = WeightNoise::colored(1).inject(WeightNoise::remove(conv));
     let error = noise_covariances(&conv).unwrap_err();
-    let wanted = CovarianceError::NotFinite { path: "weight".to_string() };
-    assert_eq!(error, wanted);
+    assert_eq!((error.path.as_str(), error.fault), ("weight", CovarianceFault::NotFinite));
 }

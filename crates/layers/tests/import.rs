@@ -86,12 +86,12 @@ fn noise_parameters_of_a_checkpoint_land_at_their_elements() {
     // The classifier is [out, in] in the file and [in, out] here: its first row is our first
     // column.
     let alpha: Vec<f64> =
-        noise(&model.fc.linear.weight).alpha().unwrap().val().try_to_vec_as().unwrap();
+        noise(&model.fc.linear.weight).vector("alpha").unwrap().val().try_to_vec_as().unwrap();
     let column: Vec<f64> = alpha.into_iter().step_by(10).take(4).collect();
     assert_eq!(head(column), first("module.fc.alpha"));
     let conv =
         model.layer1[0].conv1.conv.weight.reparameterization::<cni_layers::LearnedNoise>().unwrap();
-    let diagonal = conv.diagonal().unwrap().val().try_to_vec_as().unwrap();
+    let diagonal = conv.vector("diagonal").unwrap().val().try_to_vec_as().unwrap();
     let factor = conv.factor().unwrap().val().try_to_vec_as().unwrap();
     assert_eq!(head(diagonal), first("module.layer1.0.conv1.alphad_w"));
     assert_eq!(head(factor), first("module.layer1.0.conv1.alphaf_w"));

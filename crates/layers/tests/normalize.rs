@@ -88,7 +88,7 @@ fn the_group_of_noise_parameters_holds_them_and_no_others() {
     let model = config().with_noise(ModelNoise::cni(2)).init(&Device::flex());
     let group = noise_parameters(&model);
     let noise = model.conv1.conv.weight.reparameterization::<cni_layers::LearnedNoise>().unwrap();
-    assert!(group.matches(&noise.diagonal().unwrap().id, None));
+    assert!(group.matches(&noise.vector("diagonal").unwrap().id, None));
     assert!(group.matches(&noise.factor().unwrap().id, None));
     assert!(!group.matches(&model.conv1.conv.weight.id, None));
     assert!(!group.matches(&model.fc.linear.bias.as_ref().unwrap().id, None));

@@ -169,14 +169,16 @@ fn assert_parameter_gradients(model: &ResNet, gradients: &burn::tensor::Gradient
     assert_eq!(compare.compared, wanted.as_object().unwrap().len());
 }
 
-/// One noisy convolution with injected draws in f64, both conventions, against `noisy_conv.py`.
+/// One noisy convolution with injected draws in f64, both scales, against `noisy_conv.py`.
 #[test]
 fn a_noisy_convolution_agrees_with_pytorch() {
     use burn::tensor::DType;
     use burn::tensor::module::conv2d;
     use burn::tensor::ops::ConvOptions;
-    use cni_noise::Convention;
-    use cni_noise::law::{Colored, standard_deviation, white};
+    use cni_noise::laws::{
+        Colored, Draws, Granularity, NoiseLaw, NoiseParameters, NoiseScale, Rows, TensorShape,
+        White,
+    };
     let values = json("noisy_conv.json");
     let options = (&Device::flex(), DType::F64);
     let leaf = |name: &str| {
@@ -184,28 +186,29 @@ fn a_noisy_convolution_agrees_with_pytorch() {
         let data = TensorData::new(list(&value["data"]), [list(&value["data"]).len()]);
         Tensor::<1>::from_data(data, options).autodiff().require_grad()
     };
-    for (case, convention) in [
-        ("colored_reference", Some(Convention::Reference)),
-        ("colored_scaled", Some(Convention::Scaled)),
-        ("white", None),
+    for (case, colored, scale) in [
+        ("colored_reference", true, NoiseScale::Reference),
+        ("colored_scaled", true, NoiseScale::Relative),
+        ("white", false, NoiseScale::Reference),
     ] {
         let [w, b, x, a, f, alpha] = ["weight", "bias", "input", "a", "f", "alpha"].map(leaf);
         let [e, e_f, c] = ["e", "e_f", "c"].map(|name| leaf(name).inner());
         let weight = w.clone().reshape([4, 3, 3, 3]);
-        let noise = match convention {
-            Some(convention) => Colored {
-                diagonal: a.clone(),
-                factor: Some(f.clone().reshape([108, 2])),
-                convention,
+        let (vectors, factor) = match colored {
+            true => (vec![a.clone()], Some(f.clone().reshape([108, 2]))),
+            false => (vec![alpha.clone()], None),
+        };
+        let shape = TensorShape::new(&[4, 3, 3, 3], 0);
+        let parameters = NoiseParameters { scale, shape, vectors, factor };
+        let rows = Rows::new(w.clone().unsqueeze(), false);
+        let noise = match colored {
+            true => {
+                let draws = Draws::new(vec![e.unsqueeze(), e_f.unsqueeze()]);
+                Colored::new(2).noise(&parameters, &rows, draws)
             }
-            .noise(
-                standard_deviation(w.clone()).unsqueeze(),
-                e.unsqueeze(),
-                Some(e_f.unsqueeze()),
-            ),
-            None => {
-                let std = Convention::Reference.white_std(&w);
-                white(alpha.clone().unsqueeze::<2>(), std.unsqueeze(), e.unsqueeze())
+            false => {
+                let draws = Draws::new(vec![e.unsqueeze()]);
+                White::new(Granularity::Element).noise(&parameters, &rows, draws)
             }
         };
         let weight = weight + noise.reshape([4, 3, 3, 3]);

@@ -7,7 +7,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::conv::Conv2dConfig;
 use burn::tensor::{DType, Device, Gradients, Tensor};
 use cni_layers::{ActivationNoiseConfig, Granularity, Per, keyed_init};
-use cni_noise::{Convention, Key, Noise, normal, scope_at};
+use cni_noise::{Key, Noise, NoiseScale, normal, scope_at};
 use noises::every_noise;
 
 struct To(DType);
@@ -84,14 +84,14 @@ fn activation_noise_agrees_with_double_precision() {
         .into_iter()
         .chain([0, 1, 5].map(ActivationNoiseConfig::colored));
     for law in laws {
-        for convention in [Convention::Reference, Convention::Scaled] {
+        for scale in [NoiseScale::Reference, NoiseScale::Relative] {
             for (draw, std) in [
                 (Per::Batch, Per::Batch),
                 (Per::Example, Per::Batch),
                 (Per::Batch, Per::Example),
                 (Per::Example, Per::Example),
             ] {
-                let config = law.clone().with_convention(convention);
+                let config = law.clone().with_scale(scale);
                 let config = config.with_draw_per(draw).with_std_per(std);
                 let noise = config.init("noise", &[2, 5, 5], &device);
                 assert_agree(&format!("{config:?}"), &noise, |noise, x| noise.forward(x));

@@ -7,7 +7,8 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::LinearConfig;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use cni_layers::{Law, LearnedNoise, WeightNoise, keyed_init};
+use cni_layers::{LearnedNoise, WeightNoise, keyed_init};
+use cni_noise::laws::{Colored, NoiseKind};
 use cni_noise::{Key, Noise, normal, scope};
 use noises::every_noise;
 
@@ -54,9 +55,10 @@ fn gradients_agree_with_central_differences() {
         (out * weights.clone()).sum()
     };
     for noise in every_noise() {
-        // In the reference convention white noise holds the standard deviation constant, which
+        // At the reference's scale white noise holds the standard deviation constant, which
         // differences cannot.
-        if matches!(noise.law(), Law::White { .. }) && format!("{noise:?}").contains("Reference") {
+        if matches!(noise.law(), NoiseKind::White(_)) && format!("{noise:?}").contains("Reference")
+        {
             continue;
         }
         let conv = Conv2dConfig::new([2, 3], [3, 3]).init(&device);
@@ -65,7 +67,7 @@ fn gradients_agree_with_central_differences() {
         let base = conv.weight.base().grad(&gradients).unwrap();
         let learned = conv.weight.reparameterization::<LearnedNoise>().unwrap();
         let mut slopes = vec![base.reshape([54])];
-        for param in [learned.alpha(), learned.diagonal()].into_iter().flatten() {
+        for (_, param) in learned.vectors() {
             slopes.push(param.val().grad(&gradients).unwrap());
         }
         if let Some(factor) = learned.factor() {
@@ -95,13 +97,13 @@ fn a_weight_of_zero_variance_has_finite_gradients() {
     let device = Device::flex().autodiff();
     let constant = burn::nn::Initializer::Constant { value: 0.5 };
     let linear = LinearConfig::new(3, 2).with_initializer(constant).init(&device);
-    let law = Law::Colored { rank: 1, diagonal: 0.0, factor: 0.0 };
+    let law = Colored { rank: 1, diagonal: 0.0, factor: 0.0 };
     let noisy = WeightNoise::new(law).inject(linear);
     let gradients = noisy.forward(Tensor::<2>::ones([1, 3], &device)).sum().backward();
     let noise = noisy.weight.reparameterization::<LearnedNoise>().unwrap();
     let slopes = [
         noisy.weight.base().grad(&gradients).unwrap().reshape([6]),
-        noise.diagonal().unwrap().val().grad(&gradients).unwrap(),
+        noise.vector("diagonal").unwrap().val().grad(&gradients).unwrap(),
         noise.factor().unwrap().val().grad(&gradients).unwrap().reshape([6]),
     ];
     for slope in slopes {

@@ -8,11 +8,11 @@ use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 use cni_layers::{
-    Granularity, Law, LearnedNoise, NoiseError, NoiseSummary, WeightNoise, count_parameters,
-    keyed_init,
+    ActivationNoiseConfig, Granularity, LearnedNoise, NoiseError, NoiseSummary, WeightNoise,
+    count_parameters, keyed_init,
 };
-use cni_noise::law::{Colored, standard_deviation};
-use cni_noise::{Convention, Key, Noise, normal, scope};
+use cni_noise::laws::{Colored, NoiseLaw, NoiseParameters, TensorShape, standard_deviation};
+use cni_noise::{Key, Noise, NoiseScale, normal, scope};
 use noises::every_noise;
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -124,8 +124,8 @@ fn the_summary_lists_each_noisy_weight_with_its_law_and_size() {
     );
     assert_eq!(count_parameters(&net), 54 + 3 + 6 + 2 + 164);
     let noise = net.conv.weight.reparameterization::<LearnedNoise>().unwrap();
-    assert_eq!((noise.law(), noise.name()), (Law::colored(2), "conv.weight"));
-    assert!(noise.to_string().contains("colored_rank: 2"), "{noise}");
+    assert_eq!((noise.law(), noise.name()), (Colored::new(2).into(), "conv.weight"));
+    assert!(noise.to_string().contains("Colored { rank: 2,"), "{noise}");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn noise_parameters_are_saved_loaded_and_trained() {
     let [before, after] = [&net, &trained].map(|net| {
         let noise = net.conv.weight.reparameterization::<LearnedNoise>().unwrap();
         let factor = noise.factor().unwrap().val().into_data();
-        (noise.diagonal().unwrap().val().into_data(), factor)
+        (noise.vector("diagonal").unwrap().val().into_data(), factor)
     });
     assert!(before.0 != after.0 && before.1 != after.1, "a step moves diagonal and factor");
     let folder = tempfile::tempdir().unwrap();
@@ -159,24 +159,26 @@ fn a_noisy_linear_unit_is_positive_as_often_as_the_closed_form_says() {
     let n = 4_000;
     let unit = LinearConfig::new(6, 1).with_bias(false).init(&device);
     let x = normal::<2>(Key::new(11), [1, 6], &device).abs();
-    for convention in [Convention::Reference, Convention::Scaled] {
-        let law = Law::Colored { rank: 2, diagonal: 1.0, factor: 1.0 };
+    for scale in [NoiseScale::Reference, NoiseScale::Relative] {
+        let law = Colored { rank: 2, diagonal: 1.0, factor: 1.0 };
         let unit = keyed_init(unit.clone(), Key::new(9));
         let w = unit.weight.val();
         let std: f64 = standard_deviation(w.clone()).into_scalar();
-        let covariance = Colored {
-            diagonal: Tensor::full([6], 1.0, &device),
+        let parameters = NoiseParameters {
+            scale,
+            shape: TensorShape::new(&[6, 1], 1),
+            vectors: vec![Tensor::full([6], 1.0, &device)],
             factor: Some(Tensor::full([6, 2], 1.0, &device)),
-            convention,
-        }
-        .covariance(std);
-        let variance: f64 =
-            x.clone().matmul(covariance).matmul(x.clone().transpose()).into_scalar();
+        };
+        let covariance = law.covariance(&parameters.read().unwrap(), std, None);
+        let inputs: Vec<f64> = x.try_to_vec_as().unwrap();
+        let terms = (0..6).flat_map(|i| (0..6).map(move |j| (i, j)));
+        let variance: f64 = terms.map(|(i, j)| inputs[i] * covariance.at(i, j) * inputs[j]).sum();
         let mean: f64 = x.clone().matmul(w).into_scalar();
         let p = Normal::standard().cdf(mean / variance.sqrt());
         assert!((0.05..0.95).contains(&p), "the case says something: p = {p}");
 
-        let noisy = WeightNoise::new(law).with_convention(convention).inject(unit);
+        let noisy = WeightNoise::new(law).with_scale(scale).inject(unit);
         let positive = (0..n)
             .filter(|&draw| {
                 let key = Key::new(10).child(draw);
@@ -186,18 +188,18 @@ fn a_noisy_linear_unit_is_positive_as_often_as_the_closed_form_says() {
             .count() as f64;
         let error = (p * (1.0 - p) / n as f64).sqrt();
         let found = positive / n as f64;
-        assert!((found - p).abs() < 5.0 * error, "{convention:?}: {found} ≠ {p} ± {error}");
+        assert!((found - p).abs() < 5.0 * error, "{scale:?}: {found} ≠ {p} ± {error}");
     }
 }
 
 #[test]
 fn what_does_not_fit_is_refused_by_name() {
     let net = || Net::new(&Device::flex());
-    let law = |diagonal, factor| WeightNoise::new(Law::Colored { rank: 1, diagonal, factor });
+    let law = |diagonal, factor| WeightNoise::new(Colored { rank: 1, diagonal, factor });
     let cases = [
         (WeightNoise::colored(7), "rank: got 7 for fc.weight, wanted at most its 6 elements"),
-        (law(f64::NAN, 0.0), "diagonal: got NaN, wanted a finite number"),
-        (law(0.0, f64::INFINITY), "factor: got inf, wanted a finite number"),
+        (law(f64::NAN, 0.0), "diagonal: got NaN for conv.weight, wanted a finite number"),
+        (law(0.0, f64::INFINITY), "factor: got inf for conv.weight, wanted a finite number"),
         (
             WeightNoise::white(Granularity::Channel).with_channel_axis(2),
             "channel_axis: got 2 for fc.weight, wanted less than its rank 2",
@@ -216,20 +218,22 @@ fn what_does_not_fit_is_refused_by_name() {
 }
 
 #[test]
-fn noise_scale_follows_the_convention() {
+fn the_size_of_noise_follows_its_scale() {
     let device = Device::flex();
     let linear = LinearConfig::new(40, 40).with_bias(false).init(&device);
     let identity = Tensor::<2>::eye(40, &device);
-    let spread = |convention, scale: f64| -> f64 {
+    let spread = |scale, factor: f64| -> f64 {
         let linear = keyed_init(linear.clone(), Key::new(1));
-        let weight = linear.weight.val().mul_scalar(scale);
+        let weight = linear.weight.val().mul_scalar(factor);
         let linear = Linear { weight: Param::from_tensor(weight.clone()), bias: None };
-        let noisy = WeightNoise::colored(0).with_convention(convention).inject(linear);
+        let noisy = WeightNoise::colored(0).with_scale(scale).inject(linear);
         let out = scope(Noise::Keyed(Key::new(2)), || noisy.forward(identity.clone()));
         standard_deviation(out - weight).into_scalar()
     };
-    for (convention, power) in [(Convention::Reference, 0.5), (Convention::Scaled, 1.0)] {
-        let ratio = spread(convention, 4.0) / spread(convention, 1.0);
+    let powers =
+        [(NoiseScale::Reference, 0.5), (NoiseScale::Relative, 1.0), (NoiseScale::Absolute, 0.0)];
+    for (scale, power) in powers {
+        let ratio = spread(scale, 4.0) / spread(scale, 1.0);
         TensorData::from([ratio]).assert_approx_eq::<f64>(
             &TensorData::from([4f64.powf(power)]),
             Tolerance::relative(1e-3),
@@ -247,4 +251,18 @@ fn a_module_that_is_named_noise_is_a_module_like_any_other() {
     let odd = WeightNoise::colored(1).inject(odd);
     let summary = NoiseSummary::of(&odd).to_string();
     assert_eq!(summary, "noise.weight: colored, rank 1, 12 parameters");
+}
+
+/// As saved before a law had a file of its own.
+#[test]
+fn configurations_of_before_are_read() {
+    let text = r#"{"law":{"colored":{"rank":5,"diagonal":0.0625,"factor":0.01}},
+        "convention":"scaled","group":null,"channel_axis":null,"prefix":""}"#;
+    let read: WeightNoise = serde_json::from_str(text).unwrap();
+    let wanted = WeightNoise::colored(5).with_scale(NoiseScale::Relative);
+    assert_eq!(format!("{read:?}"), format!("{wanted:?}"));
+    let text = r#"{"law":{"white":{"granularity":"layer","alpha":0.25}},
+        "convention":"reference","draw_per":"example","std_per":"batch"}"#;
+    let read: ActivationNoiseConfig = serde_json::from_str(text).unwrap();
+    assert_eq!(read, ActivationNoiseConfig::white(Granularity::Layer));
 }

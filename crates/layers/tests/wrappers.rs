@@ -308,7 +308,7 @@ fn a_colored_classifiers_noise_lands_at_its_elements() {
             let (model, _) = import(&config, &dict(with(plain(), more))).unwrap();
             let noise = model.fc.linear.weight.reparameterization::<LearnedNoise>().unwrap();
             let read = |values: Tensor<1>| values.try_to_vec_as::<f32>().unwrap();
-            let a = read(noise.diagonal().unwrap().val());
+            let a = read(noise.vector("diagonal").unwrap().val());
             let f = read(noise.factor().unwrap().val().reshape([n * rank]));
             for (o, i) in elements() {
                 // Burn's weight is [in, out].

@@ -1,136 +1,134 @@
 //! Noise that is drawn, scaled and added in one operation.
 
-use crate::law::{Colored, standard_deviations, white};
-use crate::{Convention, Examples, Key, normal_rows};
+use crate::laws::{Draws, NoiseLaw, NoiseParameters, Rows};
+use crate::{ExampleIds, Key, normal_rows};
 use burn::tensor::Tensor;
-use cni_ops::{Amplitude, FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
+use cni_ops::{NoiseLaunch, NoiseRows};
 
-/// The parameters of a noise law.
-#[allow(clippy::large_enum_variant, reason = "made for one call and taken apart in it")]
-#[derive(Clone, Debug)]
-pub enum Parameters {
-    /// White noise.
-    White {
-        /// `α`: `[n]`, where the flattened element `i` has the amplitude number `(i / stride) % n`.
-        /// One amplitude for all, `[1]`, one an element, with stride 1, or one a channel, with the
-        /// stride of the channels' axis.
-        alpha: Tensor<1>,
-        /// Neighbouring elements that share an amplitude.
-        stride: usize,
-        /// How the size follows the standard deviation.
-        convention: Convention,
-    },
-    /// Colored noise.
-    Colored(Colored),
-}
-
-impl Parameters {
-    /// Whether they are those of a row of so many elements.
-    pub(crate) fn fit(&self, elements: usize) -> bool {
-        match self {
-            Self::White { alpha, stride, .. } => {
-                let n = alpha.dims()[0];
-                n == 1 || (n > 0 && *stride > 0 && elements.is_multiple_of(n * stride))
-            }
-            Self::Colored(law) => {
-                let columns = law.factor.as_ref().map(|factor| factor.dims()[0]);
-                law.diagonal.dims() == [elements] && columns.is_none_or(|n| n == elements)
-            }
-        }
-    }
-
-    /// The noise as the kernels take it.
-    fn fused(&self) -> FusedNoise {
-        match self {
-            Self::White { alpha, stride, convention } => FusedNoise {
-                form: NoiseForm {
-                    amplitude: Amplitude::Value,
-                    independent: StdPower::One,
-                    factor_by_std: false,
-                },
-                through_std: *convention == Convention::Scaled,
-                amplitudes: alpha.clone(),
-                stride: *stride,
-                factor: None,
-            },
-            Self::Colored(law) => {
-                let scaled = law.convention == Convention::Scaled;
-                FusedNoise {
-                    form: NoiseForm {
-                        amplitude: Amplitude::Root,
-                        independent: if scaled { StdPower::One } else { StdPower::Half },
-                        factor_by_std: scaled,
-                    },
-                    through_std: true,
-                    amplitudes: law.diagonal.clone(),
-                    stride: 1,
-                    factor: law.factor.clone(),
-                }
-            }
-        }
-    }
-}
-
-/// Keyed noise for a tensor that is a batch of rows: [`add_to`](Self::add_to) draws it by the
-/// [laws](crate::law) and adds it, forward and backward without a draw in memory where the device
-/// has a kernel for that.
+/// Keyed noise for a tensor that is a batch of rows: [`add_to`](Self::add_to) draws it by a
+/// [law](crate::laws) and adds it, forward and backward without a draw in memory where the device
+/// has a kernel for the law.
 ///
 /// A row is one example's elements, flattened. A tensor that is no batch, such as a weight, is one
 /// row.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use cni_noise::laws::{Granularity, NoiseParameters, NoiseScale, TensorShape, White};
+/// use cni_noise::{AddedNoise, Key};
+///
+/// let device = Device::flex();
+/// let parameters = NoiseParameters {
+///     scale: NoiseScale::Absolute,
+///     shape: TensorShape::new(&[6], 0),
+///     vectors: vec![Tensor::from_floats([0.1], &device)],
+///     factor: None,
+/// };
+/// let law = White::new(Granularity::Layer);
+/// let noise = AddedNoise::new(&law, parameters, Key::new(1)).with_rows(4);
+/// let noisy = noise.add_to(Tensor::<2>::zeros([4, 6], &device)); // four rows with one draw
+/// assert_eq!(noisy.dims(), [4, 6]);
+/// ```
 #[derive(Clone, Debug)]
-pub struct AddedNoise {
-    /// The law.
-    pub parameters: Parameters,
-    /// The key: `key.child(0)` draws `e` and `key.child(1)` draws `e_f`.
-    pub key: Key,
-    /// Rows of the tensor.
-    pub rows: usize,
-    /// An independent draw for each row, or one draw for all.
-    pub draw_per_row: bool,
-    /// The numbers of the rows within the stream of draws. For one draw for all rows, the first is
-    /// the draw's own.
-    pub examples: Examples,
-    /// The standard deviation of each row, or one over the whole tensor.
-    pub std_per_row: bool,
+pub struct AddedNoise<'a> {
+    law: &'a dyn NoiseLaw,
+    parameters: NoiseParameters,
+    key: Key,
+    rows: usize,
+    /// The numbers of the rows, if each has a draw of its own.
+    examples: Option<ExampleIds>,
+    std_per_row: bool,
 }
 
-impl AddedNoise {
+impl<'a> AddedNoise<'a> {
+    /// Noise for a tensor of one row. Stream `k` of the law is drawn by `key.child(k)`.
+    pub fn new(law: &'a dyn NoiseLaw, parameters: NoiseParameters, key: Key) -> Self {
+        Self { law, parameters, key, rows: 1, examples: None, std_per_row: false }
+    }
+
+    /// Sets the number of rows, which share one draw and one standard deviation.
+    pub fn with_rows(mut self, rows: usize) -> Self {
+        self.rows = rows;
+        self
+    }
+
+    /// Draws for each row by itself, by its number within the stream of draws.
+    pub fn with_draw_per_row(mut self, examples: ExampleIds) -> Self {
+        self.examples = Some(examples);
+        self
+    }
+
+    /// Takes the standard deviation of each row by itself instead of one over all.
+    pub fn with_std_per_row(mut self) -> Self {
+        self.std_per_row = true;
+        self
+    }
+
     /// The tensor plus its noise.
     ///
-    /// Values and gradients are those of [`white`] and [`Colored::noise`] to float rounding, on
-    /// every device: gradients flow to the tensor, through its standard deviation too where the
-    /// convention says so, and to the parameters.
+    /// Values and gradients are those of the law's [`NoiseLaw::mean`] and [`NoiseLaw::noise`] to
+    /// float rounding, on every device: gradients flow to the tensor, through its standard
+    /// deviation too where the law and its scale say so, and to the parameters.
     ///
     /// # Panics
     ///
-    /// Where the number of elements is not a multiple of the rows, or the parameters are not of a
-    /// row's size.
+    /// If the number of elements is not that of the rows, if the parameters are not those of the
+    /// law, and if the law gives draws or noise of a wrong shape.
     pub fn add_to<const D: usize>(self, tensor: Tensor<D>) -> Tensor<D> {
         let total = tensor.shape().num_elements();
         if total == 0 {
             return tensor;
         }
-        let elements = total / self.rows.max(1);
-        self.check(total, elements);
-        let launch = self.kernel_rows().and_then(|rows| {
-            let noise = self.parameters.fused();
-            NoiseLaunch::new(&noise, &rows, &tensor).map(|launch| (launch, noise))
-        });
-        match launch {
-            Some((launch, noise)) => launch.add(noise, tensor),
-            None => self.add_by_tensor_operations(tensor, elements),
+        self.check(total);
+        if let Some(rows) = self.kernel_rows()
+            && let Some(noise) = self.law.fused(&self.parameters)
+            && let Some(launch) = NoiseLaunch::new(&noise, &rows, &tensor)
+        {
+            return launch.add(noise, tensor);
+        }
+        self.add_by_tensor_operations(tensor)
+    }
+
+    /// The tensor without the noise: the law's mean of it.
+    ///
+    /// # Panics
+    ///
+    /// As [`add_to`](Self::add_to).
+    pub fn mean_of<const D: usize>(self, tensor: Tensor<D>) -> Tensor<D> {
+        let (shape, total) = (tensor.shape(), tensor.shape().num_elements());
+        if total == 0 || !self.law.has_mean() {
+            return tensor;
+        }
+        self.check(total);
+        let rows = tensor.reshape([self.rows, total / self.rows]);
+        self.law.mean(&self.parameters, rows).reshape(shape)
+    }
+
+    fn check(&self, total: usize) {
+        let elements = self.parameters.shape.elements();
+        assert!(
+            total == elements * self.rows,
+            "rows: got {} of {elements} elements, wanted the tensor's {total} elements",
+            self.rows
+        );
+        let fault = self.parameters.fault(&self.law.parameters(&self.parameters.shape));
+        if let Some(fault) = fault {
+            panic!("parameters of {}: {fault}", self.law.name());
         }
     }
 
     /// The rows as kernels count them: their draws follow one another.
     fn kernel_rows(&self) -> Option<NoiseRows> {
-        let parts = self.examples.parts(if self.draw_per_row { self.rows } else { 1 });
-        let [(first, _)] = *parts.as_slice() else {
-            return None;
+        let first = match &self.examples {
+            None => 0,
+            Some(examples) => match *examples.parts(self.rows).as_slice() {
+                [(first, _)] => first,
+                _ => return None,
+            },
         };
         Some(NoiseRows {
             rows: self.rows,
-            draw_per_row: self.draw_per_row,
+            draw_per_row: self.examples.is_some(),
             std_per_row: self.std_per_row,
             independent: self.key.child(0).words(),
             shared: self.key.child(1).words(),
@@ -138,59 +136,32 @@ impl AddedNoise {
         })
     }
 
-    fn check(&self, total: usize, elements: usize) {
+    /// The same by Burn's own operations: for laws, backends and element types without a kernel.
+    fn add_by_tensor_operations<const D: usize>(self, tensor: Tensor<D>) -> Tensor<D> {
+        let (shape, elements) = (tensor.shape(), self.parameters.shape.elements());
+        let count = if self.examples.is_some() { self.rows } else { 1 };
+        let examples = self.examples.clone().unwrap_or_default();
+        let options = (&tensor.device().inner(), tensor.dtype());
+        let draw = |(stream, columns): (usize, usize)| {
+            let like = Tensor::<2>::empty([count, columns], options);
+            normal_rows(self.key.child(stream as u64), &examples, &like)
+        };
+        let draws = self.law.draws(elements).into_iter().enumerate().map(draw).collect();
+        let values = tensor.reshape([self.rows, elements]);
+        let rows = Rows::new(values.clone(), self.std_per_row);
+        let noise = self.law.noise(&self.parameters, &rows, Draws::new(draws));
+        let [got, columns] = noise.dims();
         assert!(
-            total == elements * self.rows,
-            "rows: got {}, wanted a divisor of the tensor's {total} elements",
+            columns == elements && (got == 1 || got == self.rows),
+            "{}: got noise of shape {:?}, wanted [{}, {elements}]",
+            self.law.name(),
+            noise.dims(),
             self.rows
         );
-        let fits = self.parameters.fit(elements);
-        assert!(fits, "parameters: do not fit a row of {elements} elements");
-    }
-
-    /// What the kernels compute, by Burn's own operations: for backends and element types without
-    /// one.
-    fn add_by_tensor_operations<const D: usize>(
-        self,
-        tensor: Tensor<D>,
-        elements: usize,
-    ) -> Tensor<D> {
-        let shape = tensor.shape();
-        let rows = tensor.clone().reshape([self.rows, elements]);
-        let values = match self.std_per_row {
-            true => rows.clone(),
-            false => tensor.clone().reshape([1, self.rows * elements]),
+        let mean = match self.law.has_mean() {
+            true => self.law.mean(&self.parameters, values),
+            false => values,
         };
-        let draws = if self.draw_per_row { self.rows } else { 1 };
-        let draw = |stream: u64, columns: usize| {
-            let like =
-                Tensor::<2>::empty([draws, columns], (&tensor.device().inner(), tensor.dtype()));
-            normal_rows(self.key.child(stream), &self.examples, &like)
-        };
-        let independent = draw(0, elements);
-        let noise = match self.parameters {
-            Parameters::White { alpha, stride, convention } => {
-                let values = match convention {
-                    Convention::Reference => values.inner(),
-                    Convention::Scaled => values,
-                };
-                white(spread(alpha, stride, elements), standard_deviations(values), independent)
-            }
-            Parameters::Colored(law) => {
-                let shared = law.factor.as_ref().map(|factor| draw(1, factor.dims()[1]));
-                law.noise(standard_deviations(values), independent, shared)
-            }
-        };
-        (rows + noise).reshape(shape)
+        (mean + noise).reshape(shape)
     }
-}
-
-/// `α` for every element, `[1, elements]`, or `[1, 1]` where there is only one.
-fn spread(alpha: Tensor<1>, stride: usize, elements: usize) -> Tensor<2> {
-    let [n] = alpha.dims();
-    if n == 1 || n == elements {
-        return alpha.reshape([1, n]);
-    }
-    let outer = elements / (n * stride);
-    alpha.reshape([1, n, 1]).expand([outer, n, stride]).reshape([1, elements])
 }

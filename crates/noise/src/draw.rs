@@ -1,6 +1,6 @@
 //! Draws: pure functions of a key and an index.
 
-use crate::{Examples, Key};
+use crate::{ExampleIds, Key};
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use cni_ops::{Distribution, Stream, draw_on_host};
 use std::ops::Range;
@@ -65,11 +65,11 @@ pub fn normal_like<const D: usize>(key: Key, like: &Tensor<D>, first: u64) -> Te
 
 /// Standard normal values with the shape, element type and device of `like`, `[batch, ..]`: each
 /// row those of its example, whatever batch it is in.
-pub fn normal_rows<const D: usize>(key: Key, examples: &Examples, like: &Tensor<D>) -> Tensor<D> {
+pub fn normal_rows<const D: usize>(key: Key, examples: &ExampleIds, like: &Tensor<D>) -> Tensor<D> {
     let [rows, values] = rows_of(like);
     match examples {
-        Examples::From(first) => normal_like(key, like, first.wrapping_mul(values as u64)),
-        Examples::Each(_) => {
+        ExampleIds::From(first) => normal_like(key, like, first.wrapping_mul(values as u64)),
+        ExampleIds::Each(_) => {
             let draw = |first, n| host(Distribution::Normal, key, first, n);
             let all = examples.gather(rows, values, draw);
             let options = (&like.device().inner(), like.dtype());
@@ -80,7 +80,7 @@ pub fn normal_rows<const D: usize>(key: Key, examples: &Examples, like: &Tensor<
 
 /// Uniform values in [0, 1) on the host, `values` for each of the first `rows` examples, one
 /// example after the other.
-pub fn uniform_rows(key: Key, examples: &Examples, rows: usize, values: usize) -> Vec<f32> {
+pub fn uniform_rows(key: Key, examples: &ExampleIds, rows: usize, values: usize) -> Vec<f32> {
     examples.gather(rows, values, |first, n| host(Distribution::Uniform, key, first, n))
 }
 
@@ -148,13 +148,13 @@ mod tests {
     #[test]
     fn an_example_draws_the_same_in_any_company() {
         let like = Tensor::<3>::zeros([5, 2, 7], &Device::flex());
-        let whole = normal_rows(Key::new(4), &Examples::from(30), &like);
+        let whole = normal_rows(Key::new(4), &ExampleIds::from(30), &like);
         let rows = [3, 4, 0];
         let index = Tensor::from_ints(rows, &Device::flex());
-        let some = Examples::from(30).select(&rows.map(|row| row as usize));
+        let some = ExampleIds::from(30).select(&rows.map(|row| row as usize));
         let part = normal_rows(Key::new(4), &some, &like.select(0, index.clone()));
         assert_eq!(part.into_data(), whole.select(0, index).into_data());
-        let (all, part) = (Examples::from(30), some);
+        let (all, part) = (ExampleIds::from(30), some);
         let whole = uniform_rows(Key::new(4), &all, 5, 2);
         let wanted: Vec<f32> =
             rows.iter().flat_map(|&r| whole[2 * r as usize..][..2].to_vec()).collect();
@@ -182,15 +182,15 @@ mod tests {
         let like = Tensor::<2>::zeros([4, 48], &Device::flex());
         let first = u64::MAX - 2;
         let numbers: Vec<u64> = (0..4).map(|row| first.wrapping_add(row)).collect();
-        let whole = normal_rows(Key::new(4), &Examples::from(first), &like);
-        let each = normal_rows(Key::new(4), &Examples::Each(numbers.clone().into()), &like);
+        let whole = normal_rows(Key::new(4), &ExampleIds::from(first), &like);
+        let each = normal_rows(Key::new(4), &ExampleIds::Each(numbers.clone().into()), &like);
         assert_eq!(whole.to_data(), each.into_data());
         let alone = numbers.iter().map(|&number| {
-            normal_rows(Key::new(4), &Examples::from(number), &like.clone().slice(0..1))
+            normal_rows(Key::new(4), &ExampleIds::from(number), &like.clone().slice(0..1))
         });
         assert_eq!(Tensor::cat(alone.collect(), 0).into_data(), whole.into_data());
-        let rows = uniform_rows(Key::new(4), &Examples::from(first), 4, 3);
-        let single = |number| uniform_rows(Key::new(4), &Examples::from(number), 1, 3);
+        let rows = uniform_rows(Key::new(4), &ExampleIds::from(first), 4, 3);
+        let single = |number| uniform_rows(Key::new(4), &ExampleIds::from(number), 1, 3);
         assert_eq!(rows, numbers.into_iter().flat_map(single).collect::<Vec<_>>());
     }
 

@@ -1,5 +1,4 @@
 use cni_ops::philox_block;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +17,8 @@ use std::str::FromStr;
 /// ```
 ///
 /// A key is 128 bits wide. It is written as 32 hexadecimal digits, also in records.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "String", try_from = "String")]
 pub struct Key([u32; 4]);
 

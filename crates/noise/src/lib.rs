@@ -1,4 +1,4 @@
-//! Keyed random draws and the Gaussian noise laws of cni-burn.
+//! Keyed random draws, the noise scope and the noise laws of cni-burn.
 //!
 //! Every random number of the library enters here, as a function of a key and an index.
 //!
@@ -14,30 +14,29 @@
 //! - [`normal`], [`uniform`], [`sign`], [`permutation`]: draws;
 //! - [`scope`]: which noise the layers of a forward pass draw, [`Noise::Fresh`],
 //!   [`Noise::Keyed`] or [`Noise::Off`]; [`Scope`] carries that to another thread;
-//! - [`Examples`]: which examples of the data set the rows of a batch are, for what is drawn for
-//!   each by itself;
-//! - [`law`]: white and colored Gaussian noise, in two conventions, with their exact covariance;
-//! - [`AddedNoise`]: such noise drawn, scaled and added in one operation;
-//! - [`NoiseCovariance`]: the covariance of a tensor's noise between its channels and its spectrum,
-//!   for records.
+//! - [`ExampleIds`]: the ids of a batch's examples, for draws of each example by itself;
+//! - [`host_sample`], [`Key::generator`]: draws on the host from any distribution of `rand_distr`;
+//! - [`laws`]: white, colored and multiplicative noise with their exact covariance, and the trait
+//!   for laws of one's own;
+//! - [`AddedNoise`]: such noise drawn, scaled and added in one operation.
 
 mod added;
-mod covariance;
 mod draw;
-mod examples;
+mod example_ids;
+mod generator;
 mod key;
-pub mod law;
+pub mod laws;
 mod scope;
 
-pub use added::{AddedNoise, Parameters};
-pub use covariance::{CovarianceError, NoiseCovariance};
+pub use added::AddedNoise;
 pub use draw::{
     host_normal, host_uniform, normal, normal_at, normal_like, normal_rows, permutation, sign,
     uniform, uniform_rows,
 };
-pub use examples::Examples;
+pub use example_ids::ExampleIds;
+pub use generator::{KeyGenerator, host_sample};
 pub use key::{Key, ParseKeyError};
-pub use law::Convention;
+pub use laws::{NoiseKind, NoiseLaw, NoiseScale};
 pub use scope::{Noise, Scope, current_examples, current_noise, layer_key, scope, scope_at};
 
 /// Compiles the code of the README.

@@ -3,7 +3,7 @@
 //! Burn's `forward` takes no key, so the key travels beside it, in the thread that runs the forward
 //! pass.
 
-use crate::{Examples, Key};
+use crate::{ExampleIds, Key};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,7 +26,8 @@ pub enum Noise {
     /// Draws that are functions of this key: the same scope around the same forward pass replays
     /// the same noise.
     Keyed(Key),
-    /// No noise at all: every noisy layer computes exactly what it would without noise.
+    /// No noise at all: every noisy layer computes exactly what it would without noise. A law that
+    /// learns a mean, such as [`Multiplicative`](crate::laws::Multiplicative), keeps the mean.
     Off,
 }
 
@@ -49,11 +50,11 @@ pub enum Noise {
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     noise: Noise,
-    examples: Examples,
+    examples: ExampleIds,
     draws: Arc<Mutex<Draws>>,
 }
 
-/// What a scope has drawn.
+/// The draws of a scope so far.
 #[derive(Debug, Default)]
 struct Draws {
     /// The parent of all keys of a fresh scope, once it has been read.
@@ -107,7 +108,7 @@ impl Scope {
 /// assert_eq!(current_noise(), Noise::Fresh);
 /// ```
 pub fn scope<R>(noise: Noise, f: impl FnOnce() -> R) -> R {
-    scope_at(noise, Examples::default(), f)
+    scope_at(noise, ExampleIds::default(), f)
 }
 
 /// Like [`scope`], and sets the numbers of the batch's rows within their data set. A single number
@@ -115,7 +116,7 @@ pub fn scope<R>(noise: Noise, f: impl FnOnce() -> R) -> R {
 ///
 /// Noise drawn per example is then a function of the example's number, so that splitting the data
 /// into other batches does not change it.
-pub fn scope_at<R>(noise: Noise, examples: impl Into<Examples>, f: impl FnOnce() -> R) -> R {
+pub fn scope_at<R>(noise: Noise, examples: impl Into<ExampleIds>, f: impl FnOnce() -> R) -> R {
     Scope { noise, examples: examples.into(), ..Scope::default() }.enter(f)
 }
 
@@ -126,7 +127,7 @@ pub fn current_noise() -> Noise {
 
 /// The examples that the rows of the batch in force on this thread are; those from 0 on unless
 /// [`scope_at`] said otherwise.
-pub fn current_examples() -> Examples {
+pub fn current_examples() -> ExampleIds {
     SCOPES
         .with_borrow(|scopes| scopes.last().map(|scope| scope.examples.clone()).unwrap_or_default())
 }

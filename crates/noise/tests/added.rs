@@ -4,8 +4,12 @@
 //! One file, because all promises are made for the same table of cases.
 
 use burn::tensor::{DType, Device, Tensor, TensorData, Tolerance};
-use cni_noise::law::{Colored, standard_deviations, white};
-use cni_noise::{AddedNoise, Convention, Examples, Key, Parameters, normal, normal_at};
+use cni_noise::laws::{
+    Colored, Covariance, Draws, Granularity, HostParameters, LawError, LawParameters, NoiseKind,
+    NoiseLaw, NoiseParameters, NoiseScale, Rows, TensorNoise, TensorShape, White,
+    standard_deviations,
+};
+use cni_noise::{AddedNoise, ExampleIds, Key, normal, normal_at};
 
 /// A law by its sizes, and how its draws and standard deviations are shared.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +19,7 @@ struct Case {
     /// White: amplitudes and neighbouring elements that share one. Colored: none.
     amplitudes: Option<(usize, usize)>,
     rank: usize,
-    convention: Convention,
+    scale: NoiseScale,
     draw_per_row: bool,
     std_per_row: bool,
     first: u64,
@@ -45,35 +49,41 @@ impl Case {
         }
     }
 
-    fn parameters(&self, leaves: &Leaves) -> Parameters {
+    fn law(&self) -> NoiseKind {
+        let white = |granularity| White { granularity, alpha: 0.0 }.into();
         match self.amplitudes {
-            Some((_, stride)) => Parameters::White {
-                alpha: leaves.parameter.clone(),
-                stride,
-                convention: self.convention,
-            },
-            None => Parameters::Colored(self.colored(leaves)),
+            None => Colored { rank: self.rank, diagonal: 0.0, factor: 0.0 }.into(),
+            Some((1, _)) => white(Granularity::Layer),
+            Some((n, _)) if n == self.elements => white(Granularity::Element),
+            Some(_) => white(Granularity::Channel),
         }
     }
 
-    fn colored(&self, leaves: &Leaves) -> Colored {
-        let (diagonal, factor) = (leaves.parameter.clone(), leaves.factor.clone());
-        Colored { diagonal, factor, convention: self.convention }
+    fn parameters(&self, leaves: &Leaves) -> NoiseParameters {
+        let (n, stride) = self.amplitudes.unwrap_or((1, 1));
+        NoiseParameters {
+            scale: self.scale,
+            shape: TensorShape::new(&[self.elements / (n * stride), n, stride], 1),
+            vectors: vec![leaves.parameter.clone()],
+            factor: leaves.factor.clone(),
+        }
+    }
+
+    fn noise<'a>(&self, law: &'a NoiseKind, leaves: &Leaves) -> AddedNoise<'a> {
+        let noise = AddedNoise::new(&**law, self.parameters(leaves), Key::new(3));
+        let noise = noise.with_rows(self.rows);
+        let noise = match self.draw_per_row {
+            true => noise.with_draw_per_row(self.first.into()),
+            false => noise,
+        };
+        if self.std_per_row { noise.with_std_per_row() } else { noise }
     }
 
     fn added(&self, leaves: &Leaves) -> Tensor<2> {
-        let noise = AddedNoise {
-            parameters: self.parameters(leaves),
-            key: Key::new(3),
-            rows: self.rows,
-            draw_per_row: self.draw_per_row,
-            examples: self.first.into(),
-            std_per_row: self.std_per_row,
-        };
-        noise.add_to(leaves.x.clone())
+        self.noise(&self.law(), leaves).add_to(leaves.x.clone())
     }
 
-    /// The same by the public laws.
+    /// The same by tensor operations: the white law by its formula, the colored one by its own.
     fn composed(&self, leaves: &Leaves) -> Tensor<2> {
         let x = leaves.x.clone();
         let draws = if self.draw_per_row { self.rows } else { 1 };
@@ -82,21 +92,23 @@ impl Case {
             normal_at::<2, 2>(Key::new(3).child(stream), first, [draws, columns], &x)
         };
         let whole = self.rows * self.elements;
-        let values = if self.std_per_row { x.clone() } else { x.clone().reshape([1, whole]) };
         let e = draw(0, self.elements);
         let Some((n, stride)) = self.amplitudes else {
             let shared = (self.rank > 0).then(|| draw(1, self.rank));
-            return x.clone() + self.colored(leaves).noise(standard_deviations(values), e, shared);
+            let draws = Draws::new([e].into_iter().chain(shared).collect());
+            let rows = Rows::new(x.clone(), self.std_per_row);
+            return x + self.law().noise(&self.parameters(leaves), &rows, draws);
         };
-        let values = match self.convention {
-            Convention::Reference => values.inner(),
-            Convention::Scaled => values,
-        };
+        let values = if self.std_per_row { x.clone() } else { x.clone().reshape([1, whole]) };
         let alpha = (0..self.elements).map(|i| (i / stride % n) as i64).collect::<Vec<_>>();
         let index = TensorData::new(alpha, [self.elements]);
         let index = Tensor::<1, burn::tensor::Int>::from_data(index, &x.device().inner());
         let alpha = leaves.parameter.clone().select(0, index).unsqueeze::<2>();
-        x.clone() + white(alpha, standard_deviations(values), e)
+        x + e * match self.scale {
+            NoiseScale::Reference => alpha * standard_deviations(values.inner()),
+            NoiseScale::Relative => alpha * standard_deviations(values),
+            NoiseScale::Absolute => alpha,
+        }
     }
 }
 
@@ -149,7 +161,7 @@ fn cases() -> Vec<Case> {
         let whites = whites.map(|amplitudes| (Some(amplitudes), 0));
         let laws = whites.chain([0, 1, 5].map(|rank| (None, rank)));
         for (amplitudes, rank) in laws {
-            for convention in [Convention::Reference, Convention::Scaled] {
+            for scale in [NoiseScale::Reference, NoiseScale::Relative, NoiseScale::Absolute] {
                 for (draw_per_row, std_per_row, first) in
                     [(false, false, 0), (true, false, 3), (false, true, 0), (true, true, 7)]
                 {
@@ -158,7 +170,7 @@ fn cases() -> Vec<Case> {
                         elements,
                         amplitudes,
                         rank,
-                        convention,
+                        scale,
                         draw_per_row,
                         std_per_row,
                         first,
@@ -201,7 +213,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
         elements: 9_000,
         amplitudes: None,
         rank: 5,
-        convention: Convention::Scaled,
+        scale: NoiseScale::Relative,
         draw_per_row: true,
         std_per_row: false,
         first: 1,
@@ -257,20 +269,14 @@ fn a_permuted_tensor_gets_the_noise_of_its_own_order() {
         elements: 91,
         amplitudes: None,
         rank: 2,
-        convention: Convention::Reference,
+        scale: NoiseScale::Reference,
         draw_per_row: false,
         std_per_row: false,
         first: 0,
     };
     let leaves = case.leaves(DType::F32);
-    let noise = || AddedNoise {
-        parameters: case.parameters(&leaves),
-        key: Key::new(3),
-        rows: 1,
-        draw_per_row: false,
-        examples: Examples::default(),
-        std_per_row: false,
-    };
+    let law = case.law();
+    let noise = || case.noise(&law, &leaves);
     let x = leaves.x.clone().inner().reshape([7, 13]).transpose();
     let copied = Tensor::<2>::from_data(x.to_data(), &Device::flex());
     assert_eq!(noise().add_to(x).into_data(), noise().add_to(copied).into_data());
@@ -297,24 +303,21 @@ fn a_row_gets_its_examples_noise_in_any_company() {
         elements: 91,
         amplitudes: None,
         rank: 2,
-        convention: Convention::Scaled,
+        scale: NoiseScale::Relative,
         draw_per_row: true,
         std_per_row: true,
         first: 5,
     };
     let leaves = case.leaves(DType::F32);
-    let noise = |rows, examples| AddedNoise {
-        parameters: case.parameters(&leaves),
-        key: Key::new(3),
-        rows,
-        draw_per_row: true,
-        examples,
-        std_per_row: true,
+    let law = case.law();
+    let noise = |rows, examples| {
+        let noise = AddedNoise::new(&*law, case.parameters(&leaves), Key::new(3));
+        noise.with_rows(rows).with_draw_per_row(examples).with_std_per_row()
     };
     let x = leaves.x.clone().inner();
     let (rows, index) = ([3, 0, 1], Tensor::from_ints([3, 0, 1], &Device::flex()));
-    let whole = noise(4, Examples::from(5)).add_to(x.clone()).select(0, index.clone());
-    let part = noise(3, Examples::from(5).select(&rows)).add_to(x.select(0, index));
+    let whole = noise(4, ExampleIds::from(5)).add_to(x.clone()).select(0, index.clone());
+    let part = noise(3, ExampleIds::from(5).select(&rows)).add_to(x.select(0, index));
     part.into_data().assert_approx_eq::<f32>(&whole.into_data(), Tolerance::rel_abs(1e-5, 1e-5));
 }
 
@@ -325,7 +328,7 @@ fn gradients_agree_with_central_differences() {
         elements: 9,
         amplitudes: None,
         rank: 2,
-        convention: Convention::Scaled,
+        scale: NoiseScale::Relative,
         draw_per_row: true,
         std_per_row: true,
         first: 2,
@@ -352,22 +355,67 @@ fn gradients_agree_with_central_differences() {
 }
 
 #[test]
-#[should_panic(expected = "parameters: do not fit a row of 6 elements")]
+#[should_panic(expected = "parameters of white: got vectors of [4] entries, wanted [6]")]
 fn parameters_of_another_size_are_refused() {
     let device = Device::flex();
-    let parameters = Parameters::White {
-        alpha: Tensor::ones([4], &device),
-        stride: 1,
-        convention: Convention::Reference,
+    let parameters = NoiseParameters {
+        scale: NoiseScale::Reference,
+        shape: TensorShape::new(&[6], 0),
+        vectors: vec![Tensor::ones([4], &device)],
+        factor: None,
     };
-    let (draw_per_row, std_per_row, key) = (false, false, Key::new(1));
-    AddedNoise {
-        parameters,
-        key,
-        rows: 1,
-        draw_per_row,
-        examples: Examples::default(),
-        std_per_row,
+    AddedNoise::new(&White::new(Granularity::Element), parameters, Key::new(1))
+        .add_to(Tensor::<1>::zeros([6], &device));
+}
+
+/// A law of one's own that breaks its contract.
+#[derive(Debug)]
+struct Broken;
+
+impl NoiseLaw for Broken {
+    fn name(&self) -> String {
+        "broken".to_string()
     }
-    .add_to(Tensor::<1>::zeros([6], &device));
+
+    fn parameters(&self, _: &TensorShape) -> LawParameters {
+        LawParameters { vectors: Vec::new(), factor: None }
+    }
+
+    fn check(&self, _: NoiseScale, _: &TensorShape) -> Result<(), LawError> {
+        Ok(())
+    }
+
+    fn noise(&self, _: &NoiseParameters, _: &Rows, draws: Draws) -> Tensor<2> {
+        let [e] = draws.streams();
+        e.slice([0..1, 0..5])
+    }
+
+    fn covariance(&self, _: &HostParameters, _: f64, _: Option<&[f64]>) -> Covariance {
+        Covariance::independent(Vec::new())
+    }
+
+    fn amplitude(&self, _: &HostParameters) -> f64 {
+        0.0
+    }
+}
+
+fn broken(device: &Device) -> (NoiseParameters, Tensor<1>) {
+    let shape = TensorShape::new(&[6], 0);
+    let scale = NoiseScale::Absolute;
+    let parameters = NoiseParameters { scale, shape, vectors: Vec::new(), factor: None };
+    (parameters, Tensor::zeros([6], device))
+}
+
+#[test]
+#[should_panic(expected = "broken: got noise of shape [1, 5], wanted [1, 6]")]
+fn noise_of_another_shape_is_refused_by_the_name_of_its_law() {
+    let (parameters, tensor) = broken(&Device::flex());
+    AddedNoise::new(&Broken, parameters, Key::new(1)).add_to(tensor);
+}
+
+#[test]
+#[should_panic(expected = "broken: got a covariance of 0 elements, wanted 6")]
+fn a_covariance_of_another_size_is_refused_by_the_name_of_its_law() {
+    let (parameters, _) = broken(&Device::flex());
+    let _ = TensorNoise::new(&Broken, &parameters, None, None);
 }

@@ -1,11 +1,14 @@
-//! The laws against their closed forms: covariance of many draws, gradients by central differences,
-//! no NaN at zero.
+//! Every law of the table against its closed forms: the covariance of many draws, gradients by
+//! central differences, no NaN at zero.
 
 use burn::tensor::{DType, Device, Tensor, TensorData, Tolerance};
-use cni_noise::law::{Colored, standard_deviation, white, white_covariance};
-use cni_noise::{Convention, Key, normal_like};
+use cni_noise::laws::{
+    Colored, Draws, Granularity, NoiseKind, NoiseParameters, NoiseScale, Rows, TensorShape, White,
+    standard_deviation,
+};
+use cni_noise::{Key, normal_like};
 
-const CONVENTIONS: [Convention; 2] = [Convention::Reference, Convention::Scaled];
+const SCALES: [NoiseScale; 3] = [NoiseScale::Reference, NoiseScale::Relative, NoiseScale::Absolute];
 
 fn f64_tensor<const D: usize>(shape: [usize; D], values: &[f64]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values.to_vec(), shape), (&Device::flex(), DType::F64))
@@ -15,88 +18,118 @@ fn draw<const D: usize>(key: u64, shape: [usize; D]) -> Tensor<D> {
     normal_like(Key::new(key), &Tensor::zeros(shape, (&Device::flex(), DType::F64)), 0)
 }
 
-fn law(convention: Convention, rank: usize) -> Colored {
-    Colored {
-        diagonal: f64_tensor([4], &[0.06, -0.1, 0.02, 0.3]),
-        factor: (rank > 0).then(|| draw(8, [4, rank]).mul_scalar(0.3)),
-        convention,
-    }
+/// Three channels of two elements.
+fn shape() -> TensorShape {
+    TensorShape::new(&[3, 2], 0)
 }
 
-/// The standard error of an entry of a Gaussian sample covariance is sqrt((C_ii C_jj + C_ij²) / n).
-fn assert_covariance(sample: Tensor<2>, expected: Tensor<2>) {
-    let [n, d] = sample.dims();
-    let found = sample.clone().transpose().matmul(sample).div_scalar(n as f64);
-    let found: Vec<f64> = found.try_to_vec_as().unwrap();
-    let c: Vec<f64> = expected.try_to_vec_as().unwrap();
-    for i in 0..d {
-        for j in 0..d {
-            let error = ((c[i * d + i] * c[j * d + j] + c[i * d + j].powi(2)) / n as f64).sqrt();
-            let (got, wanted) = (found[i * d + j], c[i * d + j]);
-            assert!(
-                (got - wanted).abs() < 5.0 * error + 1e-12,
-                "[{i}, {j}]: {got} ≠ {wanted} ± {error}"
-            );
+/// Every law at every scale that it has, with parameters as training might leave them: each another
+/// one, of either sign.
+fn every_law() -> Vec<(NoiseKind, NoiseParameters)> {
+    let mut all = Vec::new();
+    for law in NoiseKind::all(&shape()) {
+        let specs = law.parameters(&shape());
+        for scale in SCALES {
+            if law.validate(scale, &shape()).is_err() {
+                continue;
+            }
+            let vectors = specs.vectors.iter().zip(20..);
+            let vectors = vectors.map(|(v, key)| draw(key, [v.len]).mul_scalar(0.3) + v.initial);
+            let factor = specs.factor.map(|f| draw(8, [6, f.rank]).mul_scalar(0.3));
+            let vectors = vectors.collect();
+            all.push((law, NoiseParameters { scale, shape: shape(), vectors, factor }));
         }
     }
+    all
 }
 
+fn draws(law: NoiseKind, rows: usize) -> Draws {
+    let streams = law.draws(6).into_iter().zip(1..);
+    Draws::new(streams.map(|(columns, key)| draw(key, [rows, columns])).collect())
+}
+
+/// n = 60,000 draws. The standard error of an entry of a Gaussian sample covariance is
+/// sqrt((C_ii C_jj + C_ij²) / n), that of the mean sqrt(C_ii / n).
 #[test]
-fn covariance_of_60_000_colored_draws_is_the_closed_form() {
+fn mean_and_covariance_of_60_000_draws_are_the_closed_form() {
     let n = 60_000;
-    for convention in CONVENTIONS {
-        for rank in [0, 1, 2, 5] {
-            let law = law(convention, rank);
-            let std = f64_tensor([1, 1], &[0.7]);
-            let noise =
-                law.clone().noise(std, draw(1, [n, 4]), (rank > 0).then(|| draw(2, [n, rank])));
-            assert_covariance(noise, law.covariance(0.7));
+    let value = draw::<2>(7, [1, 6]);
+    let std: f64 = standard_deviation(value.clone()).into_scalar();
+    let values: Vec<f64> = value.try_to_vec_as().unwrap();
+    for (law, parameters) in every_law() {
+        let rows = Rows::new(value.clone().expand([n, 6]), true);
+        let noise = law.noise(&parameters, &rows, draws(law, n));
+        let mean: Vec<f64> = noise.clone().mean_dim(0).try_to_vec_as().unwrap();
+        let found = noise.clone().transpose().matmul(noise).div_scalar(n as f64);
+        let found: Vec<f64> = found.try_to_vec_as().unwrap();
+        let host = parameters.read().unwrap();
+        let c = law.covariance(&host, std, Some(&values));
+        for (i, mean) in mean.into_iter().enumerate() {
+            let error = (c.at(i, i) / n as f64).sqrt();
+            assert!(mean.abs() < 5.0 * error + 1e-12, "{law:?}: mean {mean} ± {error}");
+            for j in 0..6 {
+                let error = ((c.at(i, i) * c.at(j, j) + c.at(i, j).powi(2)) / n as f64).sqrt();
+                let (got, wanted) = (found[i * 6 + j], c.at(i, j));
+                assert!(
+                    (got - wanted).abs() < 5.0 * error + 1e-12,
+                    "{law:?} {:?} [{i}, {j}]: {got} ≠ {wanted} ± {error}",
+                    parameters.scale
+                );
+            }
         }
     }
 }
 
+/// The formulas once more, entry by entry.
 #[test]
-fn covariance_of_60_000_white_draws_is_the_closed_form() {
-    let alpha = f64_tensor([3], &[0.25, -0.5, 0.0]);
-    let noise =
-        white(alpha.clone().unsqueeze::<2>(), f64_tensor([1, 1], &[1.3]), draw(3, [60_000, 3]));
-    assert_covariance(noise, white_covariance(alpha, 1.3));
+fn covariances_are_those_of_the_table() {
+    let s = 0.7;
+    for (law, parameters) in every_law() {
+        let host = parameters.read().unwrap();
+        let values = [0.5, -0.4, 0.0, 2.0, 1.0, -1.5];
+        let found = law.covariance(&host, s, Some(&values));
+        let [reference, relative] =
+            [NoiseScale::Reference, NoiseScale::Relative].map(|scale| parameters.scale == scale);
+        let entry = |v: &Vec<f64>, i: usize| match v.len() {
+            1 => v[0],
+            3 => v[i / 2],
+            _ => v[i],
+        };
+        for (i, j) in (0..6).flat_map(|i| (0..6).map(move |j| (i, j))) {
+            let wanted = match law {
+                NoiseKind::White(_) => {
+                    let s = if reference || relative { s } else { 1.0 };
+                    if i == j { (entry(&host.vectors[0], i) * s).powi(2) } else { 0.0 }
+                }
+                NoiseKind::Colored(Colored { rank, .. }) => {
+                    let f = |i: usize, k: usize| host.factor[i * rank + k];
+                    let shared: f64 = (0..rank).map(|k| f(i, k) * f(j, k)).sum();
+                    let own = if i == j { host.vectors[0][i].abs() } else { 0.0 };
+                    match parameters.scale {
+                        NoiseScale::Reference => s * own + shared,
+                        NoiseScale::Relative => s * s * (own + shared),
+                        NoiseScale::Absolute => own + shared,
+                    }
+                }
+                // Other laws compare with their own formula in their own file.
+                _ => continue,
+            };
+            let got = found.at(i, j);
+            assert!((got - wanted).abs() < 1e-12, "{law:?} [{i}, {j}]: {got} ≠ {wanted}");
+        }
+    }
 }
 
-/// v = (1, 2, 3, 4): s = 1.290994; a = 0.0625 gives the diagonal variance 0.080687 and F = 0.01 of
-/// rank 5 adds 5e-4.
+/// An activation's covariance is that for elements of mean square s².
 #[test]
-fn covariance_of_the_hand_worked_example() {
-    let s = standard_deviation(f64_tensor([2, 2], &[1.0, 2.0, 3.0, 4.0]));
-    let s: f64 = s.into_scalar();
-    assert!((s - 1.290_994_448_735_806).abs() < 1e-12);
-    let law = Colored {
-        diagonal: f64_tensor([4], &[0.0625; 4]),
-        factor: Some(f64_tensor([4, 5], &[0.01; 20])),
-        convention: Convention::Reference,
-    };
-    let variance = 0.0625 * s + 5e-4;
-    let mut expected = vec![5e-4; 16];
-    (0..4).for_each(|i| expected[5 * i] = variance);
-    law.covariance(s)
-        .into_data()
-        .assert_approx_eq::<f64>(&TensorData::new(expected, [4, 4]), Tolerance::absolute(1e-12));
-    law.variance(s)
-        .into_data()
-        .assert_approx_eq::<f64>(&TensorData::from([variance; 4]), Tolerance::absolute(1e-12));
-}
-
-#[test]
-fn the_variance_is_the_diagonal_of_the_covariance() {
-    for convention in CONVENTIONS {
-        for rank in [0, 3] {
-            let law = law(convention, rank);
-            let covariance: Vec<f64> = law.covariance(0.4).try_to_vec_as().unwrap();
-            let diagonal: Vec<f64> = covariance.into_iter().step_by(5).collect();
-            law.variance(0.4).into_data().assert_approx_eq::<f64>(
-                &TensorData::from(&diagonal[..]),
-                Tolerance::absolute(1e-12),
-            );
+fn a_covariance_without_values_is_that_of_elements_of_their_root_mean_square() {
+    let values: Vec<f64> = [1.0, -1.0, 1.0, 1.0, -1.0, -1.0].map(|sign| sign * 0.7).to_vec();
+    for (law, parameters) in every_law() {
+        let host = parameters.read().unwrap();
+        let without = law.covariance(&host, 0.7, None);
+        let with = law.covariance(&host, 0.7, Some(&values));
+        for (i, j) in (0..6).flat_map(|i| (0..6).map(move |j| (i, j))) {
+            assert!((without.at(i, j) - with.at(i, j)).abs() < 1e-12, "{law:?}");
         }
     }
 }
@@ -115,70 +148,64 @@ fn numeric<const D: usize>(x: &Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<1>) ->
     TensorData::new(slopes, shape)
 }
 
-fn assert_gradient<const D: usize>(x: &Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<1>) {
+fn gradient<const D: usize>(x: &Tensor<D>, f: &impl Fn(Tensor<D>) -> Tensor<1>) -> TensorData {
     let leaf = x.clone().autodiff().require_grad();
-    let gradient = leaf.grad(&f(leaf.clone()).backward()).expect("the law depends on it");
-    gradient.into_data().assert_approx_eq::<f64>(&numeric(x, f), Tolerance::rel_abs(1e-6, 1e-8));
+    leaf.grad(&f(leaf.clone()).backward()).expect("the law depends on it").into_data()
 }
 
-/// A tensor plus its colored noise, summed with fixed weights.
-fn noisy_sum(value: Tensor<2>, law: Colored) -> Tensor<1> {
-    let std = standard_deviation(value.clone()).unsqueeze::<2>();
-    let rank = law.factor.as_ref().map(|f| f.dims()[1]);
-    let noise = law.noise(std, draw(4, [1, 4]), rank.map(|r| draw(5, [1, r])));
-    ((value + noise.reshape([2, 2])) * draw(6, [2, 2])).sum()
+fn assert_gradient<const D: usize>(x: &Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<1>) {
+    gradient(x, &f).assert_approx_eq::<f64>(&numeric(x, f), Tolerance::rel_abs(1e-6, 1e-8));
+}
+
+/// Two noisy rows, summed with fixed weights.
+fn noisy_sum(value: Tensor<2>, law: NoiseKind, parameters: &NoiseParameters) -> Tensor<1> {
+    let noise = law.noise(parameters, &Rows::new(value.clone(), false), draws(law, 1));
+    ((law.mean(parameters, value) + noise) * draw(6, [2, 6])).sum()
 }
 
 #[test]
-fn colored_gradients_agree_with_central_differences() {
-    let value = draw(7, [2, 2]);
-    for convention in CONVENTIONS {
-        for rank in [0, 2] {
-            let law = law(convention, rank);
-            assert_gradient(&value, |value| noisy_sum(value, law.clone()));
-            assert_gradient(&law.diagonal, |diagonal| {
-                noisy_sum(value.clone(), Colored { diagonal, ..law.clone() })
+fn gradients_agree_with_central_differences() {
+    let value = draw::<2>(7, [2, 6]);
+    for (law, parameters) in every_law() {
+        let of_value = |value| noisy_sum(value, law, &parameters);
+        // At the reference's scale the standard deviation of white noise is a constant of the
+        // backward pass, which differences cannot hold.
+        if matches!(law, NoiseKind::White(_)) && parameters.scale == NoiseScale::Reference {
+            gradient(&value, &of_value).assert_eq(&draw::<2>(6, [2, 6]).into_data(), true);
+        } else {
+            assert_gradient(&value, of_value);
+        }
+        for (k, vector) in parameters.vectors.iter().enumerate() {
+            assert_gradient(vector, |moved| {
+                let mut parameters = parameters.clone();
+                parameters.vectors[k] = moved;
+                noisy_sum(value.clone(), law, &parameters)
             });
-            if let Some(factor) = &law.factor {
-                assert_gradient(factor, |factor| {
-                    noisy_sum(value.clone(), Colored { factor: Some(factor), ..law.clone() })
-                });
-            }
+        }
+        if let Some(factor) = &parameters.factor {
+            assert_gradient(factor, |moved| {
+                let parameters = NoiseParameters { factor: Some(moved), ..parameters.clone() };
+                noisy_sum(value.clone(), law, &parameters)
+            });
         }
     }
 }
 
 #[test]
-fn white_gradients_agree_with_central_differences() {
-    let (value, alpha) = (draw(7, [2, 2]), draw(9, [2, 2]));
-    let sum = |value: Tensor<2>, alpha: Tensor<2>, std: Tensor<1>| {
-        ((value + white(alpha, std.unsqueeze(), draw(4, [2, 2]))) * draw(6, [2, 2])).sum()
-    };
-    assert_gradient(&alpha, |alpha| sum(value.clone(), alpha, standard_deviation(value.clone())));
-    assert_gradient(&value, |value| {
-        sum(value.clone(), alpha.clone(), Convention::Scaled.white_std(&value))
-    });
-    // In the reference convention the standard deviation is a constant of the backward pass.
-    let leaf = value.clone().autodiff().require_grad();
-    let loss = sum(leaf.clone(), alpha.clone(), Convention::Reference.white_std(&leaf));
-    let gradient = leaf.grad(&loss.backward()).unwrap();
-    gradient.into_data().assert_eq(&draw::<2>(6, [2, 2]).into_data(), true);
-}
-
-#[test]
 fn gradients_are_finite_where_the_variance_is_zero() {
-    let zero = f64_tensor([2, 2], &[0.5; 4]).autodiff().require_grad();
-    for convention in CONVENTIONS {
-        let diagonal = f64_tensor([4], &[0.0, 0.0, 0.1, 0.1]).autodiff().require_grad();
-        let law = Colored { diagonal: diagonal.clone(), ..law(convention, 2) };
-        let spread = (zero.clone() * f64_tensor([2, 2], &[1.0, 2.0, 3.0, 4.0])).detach();
-        for value in [zero.clone(), spread] {
-            let loss = noisy_sum(value, law.clone());
-            let gradients = loss.backward();
-            let slopes = [diagonal.grad(&gradients), zero.grad(&gradients).map(|g| g.reshape([4]))];
-            for slope in slopes.into_iter().flatten() {
+    let constant = f64_tensor([2, 6], &[0.5; 12]);
+    for (law, mut parameters) in every_law() {
+        for value in [constant.clone(), constant.zeros_like(), draw(7, [2, 6])] {
+            for vector in &mut parameters.vectors {
+                *vector = vector.clone().inner().zeros_like().autodiff().require_grad();
+            }
+            let value = value.autodiff().require_grad();
+            let gradients = noisy_sum(value.clone(), law, &parameters).backward();
+            let of_value = value.grad(&gradients).map(|slope| slope.reshape([12]));
+            let slopes = parameters.vectors.iter().map(|vector| vector.grad(&gradients));
+            for slope in slopes.chain([of_value]).flatten() {
                 let slope: Vec<f64> = slope.try_to_vec_as().unwrap();
-                assert!(slope.iter().all(|g| g.is_finite()), "{convention:?}: {slope:?}");
+                assert!(slope.iter().all(|g| g.is_finite()), "{law:?}: {slope:?}");
             }
         }
     }
@@ -187,13 +214,46 @@ fn gradients_are_finite_where_the_variance_is_zero() {
 }
 
 #[test]
-#[should_panic(expected = "shared: got none for a law with a factor, wanted shared draws exactly")]
+#[should_panic(expected = "draws: got 1, wanted 2")]
 fn a_factor_without_shared_draws_is_refused_and_not_dropped() {
-    let device = Device::flex();
-    let law = Colored {
-        diagonal: Tensor::ones([3], &device),
-        factor: Some(Tensor::ones([3, 2], &device)),
-        convention: Convention::Reference,
+    let law = NoiseKind::from(Colored::new(2));
+    let parameters = NoiseParameters {
+        scale: NoiseScale::Reference,
+        shape: TensorShape::new(&[6], 0),
+        vectors: vec![draw(1, [6])],
+        factor: Some(draw(2, [6, 2])),
     };
-    law.noise(Tensor::ones([1, 1], &device), Tensor::ones([1, 3], &device), None);
+    let rows = Rows::new(draw(3, [1, 6]), false);
+    law.noise(&parameters, &rows, Draws::new(vec![draw(4, [1, 6])]));
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let white = White { granularity: Granularity::Layer, alpha: f64::INFINITY };
+    let colored = Colored { factor: f64::NAN, ..Colored::new(1) };
+    let cases: [(NoiseKind, &str); 3] = [
+        (white.into(), "alpha: got inf, wanted a finite number"),
+        (Colored::new(7).into(), "rank: got 7, wanted at most its 6 elements"),
+        (colored.into(), "factor: got NaN, wanted a finite number"),
+    ];
+    for (law, message) in cases {
+        let error = law.validate(NoiseScale::Relative, &shape()).unwrap_err();
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+/// As saved by versions that had a law's settings in the enum itself.
+#[test]
+fn laws_and_scales_of_before_are_read() {
+    let read = |text: &str| serde_json::from_str::<NoiseKind>(text).unwrap();
+    let white = read(r#"{"white":{"granularity":"channel","alpha":0.5}}"#);
+    assert_eq!(white, White { granularity: Granularity::Channel, alpha: 0.5 }.into());
+    let text = r#"{"colored":{"rank":5,"diagonal":0.0625,"factor":0.01}}"#;
+    assert_eq!(read(text), Colored::new(5).into());
+    assert_eq!(serde_json::to_string(&read(text)).unwrap(), text);
+    let scale = |text: &str| serde_json::from_str::<NoiseScale>(text).unwrap();
+    assert_eq!(scale("\"scaled\""), NoiseScale::Relative);
+    for scale in SCALES {
+        assert_eq!(serde_json::to_string(&scale).unwrap(), format!("\"{scale}\""));
+    }
 }

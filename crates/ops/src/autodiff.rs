@@ -42,7 +42,8 @@ backward!(NormAddBackward, Norm, [x, gamma, beta, residual], [x, gamma, beta, re
 backward!(AffineBackward, Affine, [x, scale, shift], [x, scale, shift, None]);
 backward!(AffineAddBackward, Affine, [x, scale, shift, residual], [x, scale, shift, residual]);
 
-/// The output of an operation, registered with what `keep` makes of it where any of the inputs is tracked.
+/// The output of an operation, registered with what `keep` makes of it where any of the inputs is
+/// tracked.
 fn record<C: CheckpointStrategy, O: Backward<Flex, N>, const N: usize>(
     operation: O,
     nodes: [NodeGuard; N],

@@ -1,4 +1,4 @@
-//! What the operations keep for their gradients, and the gradients.
+//! The state that operations keep for their gradients, and the gradients.
 
 use crate::flex::{self, Geometry};
 use burn::backend::Flex;
@@ -6,7 +6,8 @@ use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::flex::FlexTensor;
 
-/// The gradient of an operation's output as its parts see it: before the rectifier, if there was one.
+/// The gradient of an operation's output as its parts see it: before the rectifier, if there was
+/// one.
 ///
 /// The residual has the same gradient, which is registered here.
 fn before_rectifier(
@@ -25,7 +26,7 @@ fn before_rectifier(
     gradient
 }
 
-/// What a convolution keeps for its gradients: only what the tracked ones among its inputs will need.
+/// State of a convolution for its gradients: only what its tracked inputs will need.
 #[derive(Clone, Debug)]
 pub struct Conv {
     pub x: Option<FlexTensor>,
@@ -59,7 +60,7 @@ impl Conv {
     }
 }
 
-/// What a batch norm keeps for its gradients.
+/// State of a batch norm for its gradients.
 #[derive(Clone, Debug)]
 pub struct Norm {
     pub x: FlexTensor,
@@ -89,7 +90,7 @@ impl Norm {
     }
 }
 
-/// What an affine map keeps for its gradients.
+/// State of an affine map for its gradients.
 #[derive(Clone, Debug)]
 pub struct Affine {
     pub x: Option<FlexTensor>,

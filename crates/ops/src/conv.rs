@@ -1,4 +1,4 @@
-use crate::norm::{After, check, norm};
+use crate::batch_norm::{Epilogue, batch_norm, check};
 use crate::precision::{Precision, cast, current_precision};
 use crate::shape::padding_pairs;
 use burn::nn::BatchNorm;
@@ -6,11 +6,12 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, module};
 
-/// `layer.forward(x)`: `[batch, channels_in, height, width]` to `[batch, channels_out, height_out, width_out]`.
+/// `layer.forward(x)`: `[batch, channels_in, height, width]` to
+/// `[batch, channels_out, height_out, width_out]`.
 ///
 /// # Panics
 ///
-/// As Burn's layer, where the channels do not fit.
+/// As Burn's layer, if the channels do not fit.
 pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     if current_precision() != Precision::Full {
         let options = options(layer, &x);
@@ -29,36 +30,41 @@ pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
             Some(bias) => bias.val(),
             None => fast::zeros(&weight),
         };
-        return fast::conv2d(x, weight, shift, After::default(), geometry);
+        return fast::conv2d(x, weight, shift, Epilogue::default(), geometry);
     }
     layer.forward(x)
 }
 
-/// A convolution, its batch norm, and what follows: `norm(layer, conv2d(conv, x), after)`.
+/// A convolution, its batch norm, and what follows: `batch_norm(layer, conv2d(conv, x), epilogue)`.
 ///
 /// If the norm uses its running statistics they go into the convolution's weight and bias, and the
 /// whole is one operation.
 ///
 /// # Panics
 ///
-/// As [`conv2d`] and [`norm`]: if the channels of the input, the convolution and the norm do not
-/// follow one another, or the residual has another shape than the output.
-pub fn conv2d_norm(conv: &Conv2d, layer: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
+/// As [`conv2d`] and [`batch_norm`]: if the channels of the input, the convolution and the norm do
+/// not follow one another, or the residual has another shape than the output.
+pub fn conv2d_batch_norm(
+    conv: &Conv2d,
+    layer: &BatchNorm,
+    x: Tensor<4>,
+    epilogue: Epilogue,
+) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if current_precision() == Precision::Full
-        && !crate::norm::trains(layer, &x)
-        && crate::norm::fast::applies(&after.residual)
+        && !crate::batch_norm::trains(layer, &x)
+        && crate::batch_norm::fast::applies(&epilogue.residual)
         && let Some(geometry) = fast::geometry(conv, &x)
     {
-        check(layer, geometry.output_dims(), &after);
-        let [scale, mut shift] = crate::norm::fast::running(layer);
+        check(layer, geometry.output_dims(), &epilogue);
+        let [scale, mut shift] = crate::batch_norm::fast::running(layer);
         if let Some(bias) = &conv.bias {
             shift = shift + bias.val() * scale.clone();
         }
         let weight = conv.weight.val() * scale.reshape([-1, 1, 1, 1]);
-        return fast::conv2d(x, weight, shift, after, geometry);
+        return fast::conv2d(x, weight, shift, epilogue, geometry);
     }
-    norm(layer, conv2d(conv, x), after)
+    batch_norm(layer, conv2d(conv, x), epilogue)
 }
 
 /// A layer's options for an input, its padding in numbers.
@@ -71,10 +77,10 @@ fn options(layer: &Conv2d, x: &Tensor<4>) -> ConvOptions<2> {
 
 #[cfg(feature = "flex")]
 mod fast {
-    use super::After;
+    use super::Epilogue;
+    use crate::batch_norm::fast::applies;
     use crate::extension::FastOps;
     use crate::flex::Geometry;
-    use crate::norm::fast::applies;
     use crate::shape::conv2d_output_size;
     use burn::backend::Dispatch;
     use burn::nn::conv::Conv2d;
@@ -112,15 +118,15 @@ mod fast {
         x: Tensor<4>,
         weight: Tensor<4>,
         shift: Tensor<1>,
-        after: After,
+        epilogue: Epilogue,
         geometry: Geometry,
     ) -> Tensor<4> {
         let (x, weight, shift) = (x.into_dispatch(), weight.into_dispatch(), shift.into_dispatch());
-        Tensor::from_dispatch(match after.residual {
-            None => Dispatch::fast_conv2d(x, weight, shift, after.relu, geometry),
+        Tensor::from_dispatch(match epilogue.residual {
+            None => Dispatch::fast_conv2d(x, weight, shift, epilogue.relu, geometry),
             Some(residual) => {
                 let residual = residual.into_dispatch();
-                Dispatch::fast_conv2d_add(x, weight, shift, residual, after.relu, geometry)
+                Dispatch::fast_conv2d_add(x, weight, shift, residual, epilogue.relu, geometry)
             }
         })
     }

@@ -4,8 +4,8 @@ use crate::flex::{self, Geometry};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
 
-/// Operations on activations `[batch, channels, height, width]` with vectors of one value a channel. The forms that end
-/// in `add` take a residual, which is added before the rectifier.
+/// Operations on activations `[batch, channels, height, width]` with vectors of one value a
+/// channel. The forms that end in `add` take a residual, which is added before the rectifier.
 #[backend_extension(Flex, Autodiff)]
 pub trait FastOps: Backend {
     /// `x * weight + shift`, rectified where `relu` says so.
@@ -44,8 +44,8 @@ pub trait FastOps: Backend {
         relu: bool,
     ) -> FloatTensor<Self>;
 
-    /// Batch norm by the batch's own statistics, rectified where `relu` says so; and these statistics, mean and biased
-    /// variance, as constants.
+    /// Batch norm by the batch's own statistics, rectified where `relu` says so; and these
+    /// statistics, mean and biased variance, as constants.
     fn fast_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

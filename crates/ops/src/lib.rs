@@ -10,26 +10,28 @@
 //! | [`draw`], [`draw_on_host`] | random values as functions of a key and an index |
 //! | [`NoiseLaunch`] | noise drawn, scaled and added in one pass, without a draw in memory |
 //! | [`conv2d`] | a convolution |
-//! | [`conv2d_norm`] | a convolution, its batch norm, and what may follow: a residual sum and a rectifier |
-//! | [`norm`] | a batch norm and what may follow |
+//! | [`conv2d_batch_norm`] | a convolution, its batch norm, and what may follow: a residual sum and a rectifier |
+//! | [`batch_norm`] | a batch norm and what may follow |
 //! | [`linear`] | a linear layer |
 //! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
 //! | [`padding_pairs`], [`conv2d_output_size`] | the padding and output size of a convolution |
 //!
 //! Convolutions use Winograd's minimal filtering for kernels of 3 by 3 elements if their tiles fill
-//! vectors, and a direct kernel otherwise. All kernels on the CPU use AVX-512, AVX2 or what else the
-//! processor has, chosen at run time. Results do not depend on the number of threads. The memory
-//! that the kernels write is kept from one use to the next; with the feature `flex`,
+//! vectors, and a direct kernel otherwise. All kernels on the CPU use AVX-512, AVX2 or what else
+//! the processor has, chosen at run time. Results do not depend on the number of threads. The
+//! memory that the kernels write is kept from one use to the next; with the feature `flex`,
 //! `release_memory` gives back what is not in use.
 //!
-//! A batch norm that uses its running statistics is one affine map a channel. [`conv2d_norm`] then
-//! computes everything in one pass over memory, and keeps for the gradient nothing but the output.
+//! A batch norm that uses its running statistics is one affine map a channel. [`conv2d_batch_norm`]
+//! then computes everything in one pass over memory, and keeps for the gradient nothing but the
+//! output.
 
 mod arch;
 #[cfg(feature = "flex")]
 mod autodiff;
 #[cfg(feature = "flex")]
 mod backward;
+mod batch_norm;
 mod conv;
 mod draw;
 #[cfg(feature = "flex")]
@@ -38,16 +40,15 @@ mod extension;
 mod flex;
 mod linear;
 mod noise;
-mod norm;
 mod precision;
 mod shape;
 
-pub use conv::{conv2d, conv2d_norm};
+pub use batch_norm::{Epilogue, batch_norm};
+pub use conv::{conv2d, conv2d_batch_norm};
 pub use draw::{Distribution, Stream, draw, draw_on_host, philox_block};
 #[cfg(feature = "flex")]
 pub use flex::release_memory;
 pub use linear::linear;
 pub use noise::{Amplitude, FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
-pub use norm::{After, norm};
 pub use precision::{ParsePrecisionError, Precision, autocast, current_precision};
 pub use shape::{conv2d_output_size, padding_pairs};

@@ -13,8 +13,8 @@ pub enum Precision {
     Full,
     /// bfloat16: the range of single precision, 8 bits of significand.
     Bf16,
-    /// IEEE half precision, 11 bits of significand. Gradients below 6e-8 become zero, and with them the sign that an attack
-    /// follows; a loss that is a mean over a large batch brings them there.
+    /// IEEE half precision, 11 bits of significand. Gradients below 6e-8 become zero, and with them
+    /// the sign that an attack follows; a loss that is a mean over a large batch brings them there.
     F16,
 }
 
@@ -28,7 +28,7 @@ impl Precision {
         }
     }
 
-    /// Whether a device computes in this type.
+    /// True if a device computes in this type.
     pub fn works_on(self, device: &Device) -> bool {
         self.dtype().is_none_or(|dtype| device.clone().inner().supports_dtype(dtype))
     }
@@ -63,11 +63,13 @@ thread_local! {
     static PRECISION: Cell<Precision> = const { Cell::new(Precision::Full) };
 }
 
-/// Runs `f` with mixed precision on this thread: the convolutions and linear layers of this crate, and so those of the noisy
-/// layers and models built on it, multiply in `precision`. All else, sums, norms, noise and parameters, keeps its type.
+/// Runs `f` with mixed precision on this thread: the convolutions and linear layers of this crate,
+/// and so those of the noisy layers and models built on it, multiply in `precision`. All else,
+/// sums, norms, noise and parameters, keeps its type.
 ///
-/// Gradients pass through in the same way, so that an optimizer sees parameters and gradients of full precision. Scopes
-/// nest, and end also where `f` panics. Burn's own layers know nothing of it.
+/// Gradients pass through in the same way, so that an optimizer sees parameters and gradients of
+/// full precision. Scopes nest, and end also if `f` panics. Burn's own layers know nothing of
+/// it.
 ///
 /// Like a noise scope it belongs inside a job of a thread pool, not around the pool: threads that
 /// `f` starts are outside it, and a worker of Rayon that waits for a job within it runs other jobs
@@ -100,7 +102,8 @@ pub fn current_precision() -> Precision {
     PRECISION.get()
 }
 
-/// Runs `f` on tensors of the type in force, and gives its result the type of `x`; `None` where that is their own.
+/// Runs `f` on tensors of the type in force, and gives its result the type of `x`; `None` if
+/// that is their own.
 pub(crate) fn cast<const D: usize, const W: usize>(
     x: &Tensor<D>,
     weight: impl FnOnce() -> Tensor<W>,

@@ -1,12 +1,12 @@
-//! The convolutions against Burn's: values and every gradient, over shapes of all kinds. One file, because all promises are
-//! made for the same table of cases.
+//! The convolutions against Burn's: values and every gradient, over shapes of all kinds. One file,
+//! because all promises are made for the same table of cases.
 
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 use cni_noise::{Key, normal};
-use cni_ops::{After, conv2d, conv2d_norm, release_memory};
+use cni_ops::{Epilogue, conv2d, conv2d_batch_norm, release_memory};
 
 /// Batch, channels in and out, height and width, kernel, stride, padding (begin and end), dilation.
 type Case = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
@@ -131,8 +131,8 @@ fn chain(
     let shape = conv.forward(x.clone().detach()).dims();
     let added = residual.then(|| normal::<4>(key.child(3), shape, &device).require_grad());
     let out = if ours {
-        let after = After { residual: added.clone(), relu };
-        conv2d_norm(&conv, &norm, x.clone(), after)
+        let after = Epilogue { residual: added.clone(), relu };
+        conv2d_batch_norm(&conv, &norm, x.clone(), after)
     } else {
         let out = norm.forward(conv.forward(x.clone()));
         let out = added.clone().map_or(out.clone(), |added| out + added);
@@ -165,7 +165,8 @@ fn a_norm_and_what_follows_equal_burns() {
             let terms = ((batch * height * width) as f32).sqrt();
             for (i, (ours, burns)) in ours.into_iter().zip(burns).enumerate() {
                 let largest = burns.clone().abs().max().into_scalar::<f32>();
-                // Parameters' gradients, from the third to the sixth, are sums over the batch, some of which cancel.
+                // Parameters' gradients, from the third to the sixth, are sums over the batch, some
+                // of which cancel.
                 let size = if (2..6).contains(&i) { largest.max(terms) } else { largest.max(1.0) };
                 let tolerance = Tolerance::<f32>::absolute(2e-5 * size);
                 ours.into_data().assert_approx_eq::<f32>(&burns.into_data(), tolerance);
@@ -177,7 +178,8 @@ fn a_norm_and_what_follows_equal_burns() {
     }
 }
 
-/// Sums in another order differ in their last bits: were everything handed to Burn, nothing here would show it.
+/// Sums in another order differ in their last bits: were everything handed to Burn, nothing here
+/// would show it.
 #[test]
 fn the_kernels_are_not_burns() {
     for training in [false, true] {
@@ -209,9 +211,9 @@ fn what_is_not_a_number_is_not_hidden() {
     let layer = layer(&CASES[6], false, Key::new(1), &device);
     let norm = batch_norm(1, Key::new(1), &device).valid();
     let x = Tensor::<4>::full([1, 1, 1, 1], f32::NAN, &device);
-    let out = conv2d_norm(&layer, &norm, x.clone(), After::relu());
+    let out = conv2d_batch_norm(&layer, &norm, x.clone(), Epilogue::relu());
     assert!(out.into_scalar::<f32>().is_nan());
-    assert!(cni_ops::norm(&norm, x, After::relu()).into_scalar::<f32>().is_nan());
+    assert!(cni_ops::batch_norm(&norm, x, Epilogue::relu()).into_scalar::<f32>().is_nan());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::BatchNormConfig;
 use burn::tensor::{Device, Tensor, Tolerance};
 use cni_noise::{Key, normal, sign};
-use cni_ops::{After, norm};
+use cni_ops::{Epilogue, batch_norm};
 
 /// The batch's statistics of these values are exact in single precision, however they are summed,
 /// so that what is left to differ is the update.
@@ -22,7 +22,7 @@ fn running_statistics_are_updated_bit_for_bit_as_by_burn() {
         for step in 0..2 {
             let x = batch(Key::new(step)).mul_scalar(1.0 + step as f64);
             match ours {
-                true => norm(&layer, x, After::relu()),
+                true => batch_norm(&layer, x, Epilogue::relu()),
                 false => layer.forward(x),
             };
         }
@@ -41,7 +41,8 @@ fn a_norm_by_running_statistics_takes_its_residual_in_one_pass() {
     let layer = layer.valid();
     let x = normal::<4>(Key::new(2), [2, 16, 8, 8], &device);
     let residual = normal::<4>(Key::new(3), [2, 16, 8, 8], &device);
-    let ours = norm(&layer, x.clone(), After { residual: Some(residual.clone()), relu: false });
+    let ours =
+        batch_norm(&layer, x.clone(), Epilogue { residual: Some(residual.clone()), relu: false });
     let burns = layer.forward(x) + residual;
     ours.to_data().assert_approx_eq::<f32>(&burns.to_data(), Tolerance::absolute(2e-5));
     assert_ne!(ours.into_data(), burns.into_data());

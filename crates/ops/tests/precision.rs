@@ -1,4 +1,5 @@
-//! Mixed precision: what it casts, what it leaves alone, and that gradients come back in full precision.
+//! Mixed precision: what it casts, what it leaves alone, and that gradients come back in full
+//! precision.
 
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -38,7 +39,8 @@ fn values_and_gradients_are_those_of_full_precision_to_half_precisions_rounding(
         })
     };
     let full = run(Precision::Full);
-    // Half a unit in the last place of a value; a backend may sum in the type too, here over 108 terms.
+    // Half a unit in the last place of a value; a backend may sum in the type too, here over 108
+    // terms.
     for (precision, rounding) in
         [(Precision::Bf16, 2f32.powi(-8)), (Precision::F16, 2f32.powi(-11))]
     {

@@ -5,7 +5,8 @@ use burn::nn::{BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, Tolerance};
 use cni_noise::{Key, normal};
 use cni_ops::{
-    After, Precision, autocast, conv2d, conv2d_norm, conv2d_output_size, norm, padding_pairs,
+    Epilogue, Precision, autocast, batch_norm, conv2d, conv2d_batch_norm, conv2d_output_size,
+    padding_pairs,
 };
 
 /// A kind of padding, and the input, kernel, stride and dilation that it is for.
@@ -88,10 +89,10 @@ fn refusal(fused: bool, training: bool, channels: usize, residual: Option<[usize
     let layer = BatchNormConfig::new(channels).init(&device);
     let x = Tensor::<4>::ones([2, 4, 6, 6], &device);
     let residual = residual.map(|shape| Tensor::ones(shape, &device));
-    let after = After { residual, relu: true };
+    let after = Epilogue { residual, relu: true };
     let run = || match fused {
-        true => conv2d_norm(&conv, &layer, x, after),
-        false => norm(&layer, x, after),
+        true => conv2d_batch_norm(&conv, &layer, x, after),
+        false => batch_norm(&layer, x, after),
     };
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err();
     panic.downcast_ref::<String>().unwrap().clone()
@@ -109,7 +110,7 @@ fn a_residual_or_a_norm_of_another_shape_is_refused_at_the_door() {
         }
         for channels in [3, 5] {
             let message = refusal(fused, training, channels, None);
-            let wanted = format!("norm: got a batch norm of {channels} channels");
+            let wanted = format!("batch_norm: got a batch norm of {channels} channels");
             assert!(message.starts_with(&wanted) && message.ends_with("wanted 4"), "{message}");
         }
     }

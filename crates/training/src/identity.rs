@@ -41,6 +41,7 @@ pub(crate) fn same_model<N: Module>(model: &N, run: &Value) -> Option<String> {
             let Some(theirs) = theirs.get(path) else { continue };
             let (mut ours, mut theirs) = (ours.clone(), theirs.clone());
             if let (Value::Object(ours), Value::Object(theirs)) = (&mut ours, &mut theirs) {
+                rename_convention(theirs);
                 // Another version may tell other settings of a noise.
                 ours.retain(|name, _| theirs.contains_key(name));
                 theirs.retain(|name, _| ours.contains_key(name));
@@ -50,6 +51,14 @@ pub(crate) fn same_model<N: Module>(model: &N, run: &Value) -> Option<String> {
         }
     }
     found.into_iter().next().map(|(_, text)| text)
+}
+
+/// Gives the scale of a noise, which older versions called its convention, the name of today.
+fn rename_convention(specification: &mut Map<String, Value>) {
+    if let Some(was) = specification.remove("convention") {
+        let is = if was == "scaled" { "relative".into() } else { was };
+        specification.insert("scale".into(), is);
+    }
 }
 
 /// Leaves out of a noise's specification what its law starts from: the weights replace it.

@@ -273,19 +273,19 @@ mod tests {
             let kept = if decay_noise { 0.5 } else { 1.0 };
             // A user's own module of parameters in a field of that name.
             let model = Noisy { weight: ones(), noise: Own { alpha: ones() }, learned: learned() };
-            let start = first(model.learned.alpha().unwrap());
+            let start = first(model.learned.vector("alpha").unwrap());
             let zero = (model.weight.val() * model.noise.alpha.val()).sum().mul_scalar(0.0)
-                + model.learned.alpha().unwrap().val().sum().mul_scalar(0.0);
+                + model.learned.vector("alpha").unwrap().val().sum().mul_scalar(0.0);
             let gradients = GradientsParams::from_grads(zero.backward(), &model);
             let model = sgd.build(&model).step(1.0, model, gradients);
             assert_eq!((first(&model.weight), first(&model.noise.alpha)), (0.5, 0.5));
-            assert_eq!(first(model.learned.alpha().unwrap()), kept * start);
+            assert_eq!(first(model.learned.vector("alpha").unwrap()), kept * start);
             // The noise alone: no path leads to it.
             let model = learned();
-            let zero = model.alpha().unwrap().val().sum().mul_scalar(0.0);
+            let zero = model.vector("alpha").unwrap().val().sum().mul_scalar(0.0);
             let gradients = GradientsParams::from_grads(zero.backward(), &model);
             let model = sgd.build(&model).step(1.0, model, gradients);
-            assert_eq!(first(model.alpha().unwrap()), kept * start);
+            assert_eq!(first(model.vector("alpha").unwrap()), kept * start);
         }
     }
 

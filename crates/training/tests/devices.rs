@@ -96,7 +96,7 @@ impl Net {
             x = norm.forward(x);
         }
         if let Some(key) = layer_key("hidden", &x.device()) {
-            let first = current_examples().number(0) * HIDDEN as u64;
+            let first = current_examples().id(0) * HIDDEN as u64;
             x = x.clone() + normal_at(key, first, x.dims(), &x) * self.alpha.val().unsqueeze();
         }
         self.out.forward(relu(x))

@@ -6,9 +6,10 @@ mod support;
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use cni_layers::Granularity;
 use cni_layers::models::{Normalize, NormalizeConfig};
-use cni_layers::{Granularity, Law};
-use cni_noise::Convention;
+use cni_noise::NoiseScale;
+use cni_noise::laws::White;
 use cni_training::{
     CheckpointFault, Progress, Schedule, Start, Trainer, TrainingConfig, TrainingError, Which,
     load_checkpoint,
@@ -128,15 +129,15 @@ fn a_checkpoint_is_not_loaded_into_a_model_with_noise_of_another_law() {
     let settings = Settings::default();
     let expected = start(folder.path(), 1, Start::Fresh).unwrap();
     let with_law = |granularity, alpha| {
-        let law = Law::White { granularity, alpha };
+        let law = White { granularity, alpha };
         let activation = settings.activation.clone().with_law(law);
         Settings { activation, ..settings.clone() }
     };
     let load = |net: Net| load_checkpoint(net, folder.path(), Which::Last);
     let changed = [
         (
-            Settings { convention: Convention::Reference, ..settings.clone() },
-            "convention was \"scaled\", is \"reference\"",
+            Settings { scale: NoiseScale::Reference, ..settings.clone() },
+            "scale was \"relative\", is \"reference\"",
         ),
         (with_law(Granularity::Channel, 0.25), "law/white/granularity was "),
     ];
@@ -162,7 +163,7 @@ fn a_checkpoint_that_does_not_tell_its_model_stays_readable() {
     let expected = start(folder.path(), 1, Start::Fresh).unwrap();
     let path = folder.path().join("checkpoints/epoch-1/state.json");
     let state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    for without in ["model", "settings", "parameters", "convention"] {
+    for without in ["model", "settings", "parameters", "scale"] {
         let mut state = state.clone();
         for field in ["files", "checksum", "versions"] {
             state.as_object_mut().unwrap().remove(field).unwrap();

@@ -8,7 +8,7 @@ use burn::nn::{DropoutConfig, GaussianNoiseConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use cni_data::{ImageData, Loader};
 use cni_layers::{ActivationNoiseConfig, Granularity, Per};
-use cni_noise::Convention;
+use cni_noise::NoiseScale;
 use cni_training::{
     Devices, Parallel, Progress, Schedule, Start, Trained, Trainer, TrainingConfig, TrainingError,
     Which, checkpoint_info, load_checkpoint,
@@ -31,8 +31,8 @@ fn a_run_goes_on_with_its_own_model_alone() {
             "model/layers/dropout/prob was \"0\", is \"0.5\"",
         ),
         (
-            Settings { convention: Convention::Reference, ..settings.clone() },
-            "convention was \"scaled\", is \"reference\"",
+            Settings { scale: NoiseScale::Reference, ..settings.clone() },
+            "scale was \"relative\", is \"reference\"",
         ),
         (
             Settings { activation: per_batch, ..settings.clone() },
@@ -179,7 +179,7 @@ fn validation_judges_a_noisy_model_by_the_mean_over_its_draws() {
     use cni_noise::{Noise, scope_at};
     let folder = tempfile::tempdir().unwrap();
     let config = || TrainingConfig { validation_draws: 3, ..config(2) };
-    let settings = Settings { convention: Convention::Reference, ..Settings::default() };
+    let settings = Settings { scale: NoiseScale::Reference, ..Settings::default() };
     let trained = run(config(), folder.path(), &settings, Start::Fresh).unwrap();
     let key = config().key.named("validation");
     let loader = Loader::validation(data().1, 64, key, &Device::flex()).unwrap();

@@ -18,7 +18,7 @@ use crate::{
     Rows, Scores, draw_scope,
 };
 use burn::tensor::Tensor;
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -160,7 +160,7 @@ impl<'a> ModelAccess<'a> {
         &mut self,
         images: &Tensor<4>,
         goal: &Goal,
-        examples: &Examples,
+        examples: &ExampleIds,
         key: Key,
         draw: u64,
     ) -> Result<Tensor<2>, AttackError> {
@@ -185,7 +185,7 @@ impl<'a> ModelAccess<'a> {
         &mut self,
         images: &Tensor<4>,
         objective: &Objective,
-        examples: &Examples,
+        examples: &ExampleIds,
         eot: Eot,
         key: Key,
     ) -> Result<Scores, AttackError> {
@@ -203,7 +203,7 @@ impl<'a> ModelAccess<'a> {
         images: &Tensor<4>,
         objective: &Objective,
         goal: &Goal,
-        examples: &Examples,
+        examples: &ExampleIds,
         eot: Eot,
         key: Key,
     ) -> Result<(Scores, Success), AttackError> {
@@ -221,7 +221,7 @@ impl<'a> ModelAccess<'a> {
         &mut self,
         images: &Tensor<4>,
         objective: &Objective,
-        examples: &Examples,
+        examples: &ExampleIds,
         eot: Eot,
         key: Key,
     ) -> Result<InputGradient, AttackError> {
@@ -338,7 +338,7 @@ impl<'a> ModelAccess<'a> {
             let distances = read(&norm.distance(images, &batch.images));
             trace.extend(scores.iter().zip(distances).enumerate().map(
                 |(row, (&score, distance))| TracePoint {
-                    example: batch.examples.number(row),
+                    example: batch.examples.id(row),
                     iteration: self.iteration,
                     score,
                     distance,
@@ -348,7 +348,7 @@ impl<'a> ModelAccess<'a> {
         if let Some(progress) = &mut self.observers.progress {
             progress(&Progress {
                 attack: &self.attack,
-                first_example: batch.examples.number(0),
+                first_example: batch.examples.id(0),
                 iteration: self.iteration,
                 active: batch.len(),
                 passes: self.passes,
@@ -368,16 +368,16 @@ impl<'a> ModelAccess<'a> {
 
     /// Counts passes that an attack made outside this access, on this model or on another: `each`
     /// for each of the first `rows` of `examples`.
-    pub fn count(&mut self, each: Passes, examples: &Examples, rows: usize) {
+    pub fn count(&mut self, each: Passes, examples: &ExampleIds, rows: usize) {
         self.passes += each * rows as u64;
         self.each += each;
         for row in 0..rows {
-            *self.queries.entry(examples.number(row)).or_default() += each.forwards;
+            *self.queries.entry(examples.id(row)).or_default() += each.forwards;
         }
     }
 
     /// Counts passes that are shared equally by the rows.
-    fn count_all(&mut self, passes: Passes, examples: &Examples, rows: usize) {
+    fn count_all(&mut self, passes: Passes, examples: &ExampleIds, rows: usize) {
         let (forwards, backwards) = (passes.forwards, passes.backwards);
         let of_each = |all: u64| all / rows.max(1) as u64;
         let each = Passes { forwards: of_each(forwards), backwards: of_each(backwards) };

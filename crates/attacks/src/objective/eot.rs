@@ -5,7 +5,7 @@ use crate::rows::at_least_single;
 use crate::{AttackError, Goal, Loss, Objective, Passes};
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
-use cni_noise::{Examples, Key, Noise, current_noise, scope_at};
+use cni_noise::{ExampleIds, Key, Noise, current_noise, scope_at};
 use serde::{Deserialize, Serialize};
 
 /// The quantity that is averaged over a stochastic model's draws. All three agree for a single
@@ -72,7 +72,7 @@ impl Eot {
 pub fn draw_scope<R>(
     key: Key,
     draw: u64,
-    examples: impl Into<Examples>,
+    examples: impl Into<ExampleIds>,
     f: impl FnOnce() -> R,
 ) -> R {
     let noise = match current_noise() {

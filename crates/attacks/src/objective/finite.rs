@@ -7,7 +7,7 @@ use super::loss::Loss;
 use crate::AttackError;
 use crate::rows::{count_not_finite, own_class, read_all, read_labels, zeros};
 use burn::tensor::{Bool, DType, Int, Tensor};
-use cni_noise::Examples;
+use cni_noise::ExampleIds;
 
 /// Checks that there is at least one pixel.
 pub(crate) fn check_not_empty(images: &Tensor<4>) -> Result<(), AttackError> {
@@ -18,9 +18,9 @@ pub(crate) fn check_not_empty(images: &Tensor<4>) -> Result<(), AttackError> {
 }
 
 /// Checks that there is a number for each row, if numbers are given one by one.
-pub(crate) fn check_examples(examples: &Examples, wanted: usize) -> Result<(), AttackError> {
+pub(crate) fn check_examples(examples: &ExampleIds, wanted: usize) -> Result<(), AttackError> {
     match examples {
-        Examples::Each(numbers) if numbers.len() != wanted => {
+        ExampleIds::Each(numbers) if numbers.len() != wanted => {
             Err(AttackError::ExampleCount { got: numbers.len(), wanted })
         }
         _ => Ok(()),
@@ -31,7 +31,7 @@ pub(crate) fn check_examples(examples: &Examples, wanted: usize) -> Result<(), A
 pub(crate) fn check_batch(
     images: &Tensor<4>,
     labels: &Tensor<1, Int>,
-    examples: &Examples,
+    examples: &ExampleIds,
 ) -> Result<usize, AttackError> {
     check_not_empty(images)?;
     let ([got], [wanted, ..]) = (labels.dims(), images.dims());
@@ -58,7 +58,7 @@ pub(crate) fn check_shape(
 /// The checks of one pass on labels, logits and gradients. They stay on the device until the next
 /// read.
 pub(crate) struct Flags {
-    examples: Examples,
+    examples: ExampleIds,
     classes: usize,
     /// The labels, if they must be classes, and for each row 1 if its label is a class, otherwise
     /// 0.
@@ -78,7 +78,7 @@ impl Flags {
         labels: Option<&Tensor<1, Int>>,
         logits: &Tensor<2>,
         gradient: Option<&Tensor<4>>,
-        examples: &Examples,
+        examples: &ExampleIds,
     ) -> Self {
         let named = |labels: &Tensor<1, Int>| {
             let named = own_class(labels, logits).int().sum_dim(1).squeeze_dim(1).float();
@@ -159,7 +159,7 @@ impl Flags {
         }
         let finite = |field: &'static str, rows: Vec<f64>| match count_not_finite(&rows) {
             Some((row, got)) => {
-                Err(AttackError::NonFinite { field, got, example: self.examples.number(row) })
+                Err(AttackError::NonFinite { field, got, example: self.examples.id(row) })
             }
             None => Ok(()),
         };
@@ -182,7 +182,7 @@ impl Flags {
     fn check_values(&self, mut next: impl FnMut() -> Vec<f64>) -> Result<(), AttackError> {
         for (name, _) in &self.values {
             if let Some((row, got)) = count_not_finite(&next()) {
-                let (name, example) = (name.clone(), self.examples.number(row));
+                let (name, example) = (name.clone(), self.examples.id(row));
                 return Err(AttackError::LossNotFinite { name, got, example });
             }
         }
@@ -206,7 +206,7 @@ pub(crate) fn settle(
     let mut zero = Vec::new();
     for (flags, lists) in flags.iter().zip(&of_flags) {
         let lists: Vec<Vec<f64>> = read.by_ref().take(lists.len()).collect();
-        zero.extend(flags.check(lists)?.into_iter().map(|row| flags.examples.number(row)));
+        zero.extend(flags.check(lists)?.into_iter().map(|row| flags.examples.id(row)));
     }
     Ok((read.collect(), zero))
 }

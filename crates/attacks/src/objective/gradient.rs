@@ -7,7 +7,7 @@ use crate::objective::{Flags, check_batch, check_shape, settle};
 use crate::rows::at_least_single;
 use crate::{AttackError, Classifier, Eot, Expectation, Goal, Objective, Passes, draw_scope};
 use burn::tensor::{Bool, Tensor};
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 
 /// The answer of [`score`].
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub fn input_gradient(
     objective: &Objective,
     eot: Eot,
     key: Key,
-    examples: &Examples,
+    examples: &ExampleIds,
 ) -> Result<InputGradient, AttackError> {
     let (found, flags) = gradient_on_trust(classifier, images, objective, eot, key, examples)?;
     settle(&[flags], &[])?;
@@ -67,7 +67,7 @@ pub(crate) fn gradient_on_trust(
     objective: &Objective,
     eot: Eot,
     key: Key,
-    examples: &Examples,
+    examples: &ExampleIds,
 ) -> Result<(InputGradient, Flags), AttackError> {
     let batch = check_batch(images, objective.labels(), examples)?;
     let draws = at_least_one("draws", eot.draws)?;
@@ -160,7 +160,7 @@ pub fn score(
     objective: &Objective,
     eot: Eot,
     key: Key,
-    examples: &Examples,
+    examples: &ExampleIds,
 ) -> Result<Scores, AttackError> {
     let (found, _, flags) =
         score_on_trust(classifier, images, objective, None, eot, key, examples)?;
@@ -177,7 +177,7 @@ pub(crate) fn score_on_trust(
     goal: Option<&Goal>,
     eot: Eot,
     key: Key,
-    examples: &Examples,
+    examples: &ExampleIds,
 ) -> Result<(Scores, Option<Success>, Flags), AttackError> {
     let batch = check_batch(images, objective.labels(), examples)?;
     let draws = at_least_one("draws", eot.draws)?;

@@ -5,7 +5,7 @@ use super::l1;
 use crate::rows::at_least_single;
 use crate::rows::per_row;
 use burn::tensor::{Tensor, TensorData};
-use cni_noise::{Examples, Key, normal_rows, uniform_rows};
+use cni_noise::{ExampleIds, Key, normal_rows, uniform_rows};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +74,7 @@ impl Norm {
         key: Key,
         like: &Tensor<4>,
         epsilon: f64,
-        examples: &Examples,
+        examples: &ExampleIds,
     ) -> Tensor<4> {
         let [batch, channels, height, width] = like.dims();
         let values = channels * height * width;
@@ -122,7 +122,7 @@ impl Norm {
         key: Key,
         like: &Tensor<4>,
         epsilon: f64,
-        examples: &Examples,
+        examples: &ExampleIds,
     ) -> Tensor<4> {
         let draws = match self {
             Self::Linf => Self::Linf.random_start(key, like, 1.0, examples),

@@ -8,7 +8,7 @@ use cni_attacks::{
     Attack, AttackBatch, AttackError, Expectation, Fab, Goal, Iterate, Knob, Knobs, Loss,
     ModelAccess, Passes, Pgd, RandomNoise, Square, Suite, Threat,
 };
-use cni_noise::{Examples, Key, Noise, current_noise};
+use cni_noise::{ExampleIds, Key, Noise, current_noise};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -218,7 +218,7 @@ fn pgd_goes_on_from_what_it_has_found_at_the_cost_that_it_tells() {
     let clean = images(12, DType::F32);
     let goal = Goal::Misclassify(quiet.predictions(&clean));
     let (key, threat) = (Key::new(8), Threat::linf(0.1).unwrap());
-    let batch = AttackBatch::new(clean.clone(), &goal, Examples::from(0)).unwrap();
+    let batch = AttackBatch::new(clean.clone(), &goal, ExampleIds::from(0)).unwrap();
     for toy in [quiet.clone(), Toy { noise: 0.4, ..quiet }] {
         let short = Pgd::new(threat).with_steps(3).unwrap().with_draws(2).unwrap();
         let more = Knob::Steps(7);

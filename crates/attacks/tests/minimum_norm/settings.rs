@@ -8,7 +8,7 @@ use cni_attacks::{
     Attack, AttackError, Budget, CarliniWagner, CarliniWagnerLinf, Ddn, DeepFool, Ead, Fab, Fmn,
     Goal, Loss, Norm, Runner, Threat, draw_scope,
 };
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 
 #[test]
 fn targets_are_reached_where_an_attack_knows_them() {
@@ -178,7 +178,7 @@ fn early_stopping_and_budgets_save_passes() {
     ];
     for attack in attacks {
         let frozen = toy.classifier();
-        let on = || attack.on(&frozen).with_key(Key::new(2)).with_examples(Examples::default());
+        let on = || attack.on(&frozen).with_key(Key::new(2)).with_examples(ExampleIds::default());
         let run = |runner: Runner<'_, dyn Attack + '_>| runner.run(clean.clone(), &goal).unwrap();
         let name = attack.name();
         let (usual, early) = (run(on()), run(on().with_early_stop(true)));

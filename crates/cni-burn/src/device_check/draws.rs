@@ -3,8 +3,8 @@
 use super::comparison::{list, part};
 use super::{Comparison, Parts, Tolerance, values};
 use burn::tensor::{Device, Tensor};
-use cni_noise::law::Colored;
-use cni_noise::{AddedNoise, Convention, Key, Parameters, normal, normal_at, sign, uniform};
+use cni_noise::laws::{Colored, Granularity, NoiseParameters, NoiseScale, TensorShape, White};
+use cni_noise::{AddedNoise, Key, NoiseKind, normal, normal_at, sign, uniform};
 use std::error::Error;
 
 /// Polynomials of the same degree, whose terms one of the two may fuse.
@@ -18,13 +18,13 @@ pub fn all() -> Vec<Comparison> {
         Comparison::new("normal draws", Tolerance::Relative(DRAWS), normals),
     ];
     for rank in [None, Some(0), Some(1), Some(5)] {
-        for convention in [Convention::Reference, Convention::Scaled] {
+        for scale in [NoiseScale::Reference, NoiseScale::Relative, NoiseScale::Absolute] {
             let law = match rank {
                 None => "white".to_string(),
                 Some(rank) => format!("colored of rank {rank}"),
             };
-            let name = format!("noise, {law}, {convention:?}").to_lowercase();
-            let compute = move |device: &Device| noise(device, rank, convention);
+            let name = format!("noise, {law}, {scale:?}").to_lowercase();
+            let compute = move |device: &Device| noise(device, rank, scale);
             all.push(Comparison::new(name, Tolerance::Relative(SUMS), compute));
         }
     }
@@ -59,11 +59,7 @@ fn normals(device: &Device) -> Result<Parts, Box<dyn Error>> {
 }
 
 /// Noise on `[4, 75]`: the tensor and every gradient, for each way to draw and to scale it.
-fn noise(
-    device: &Device,
-    rank: Option<usize>,
-    convention: Convention,
-) -> Result<Parts, Box<dyn Error>> {
+fn noise(device: &Device, rank: Option<usize>, scale: NoiseScale) -> Result<Parts, Box<dyn Error>> {
     const SHAPE: [usize; 2] = [4, 75];
     let mut parts = Vec::new();
     for (draw_per_row, std_per_row) in [(false, false), (true, false), (true, true)] {
@@ -72,26 +68,23 @@ fn noise(
         let x = leaf(0, SHAPE);
         let parameter = leaf(1, [1, if rank.is_some() { 75 } else { 5 }]);
         let factor = leaf(2, [75, rank.unwrap_or(0).max(1)]);
-        let parameters = match rank {
-            None => {
-                let alpha = parameter.clone().reshape([5]);
-                Parameters::White { alpha, stride: 3, convention }
-            }
-            Some(rank) => Parameters::Colored(Colored {
-                diagonal: parameter.clone().reshape([75]),
-                factor: (rank > 0).then(|| factor.clone()),
-                convention,
-            }),
+        let (law, vector): (NoiseKind, _) = match rank {
+            None => (White::new(Granularity::Channel).into(), parameter.clone().reshape([5])),
+            Some(rank) => (Colored::new(rank).into(), parameter.clone().reshape([75])),
         };
-        let (key, first) = (Key::new(3), u64::from(draw_per_row) * 5);
-        let noise = AddedNoise {
-            parameters,
-            key,
-            rows: 4,
-            draw_per_row,
-            examples: first.into(),
-            std_per_row,
+        let parameters = NoiseParameters {
+            scale,
+            shape: TensorShape::new(&[5, 5, 3], 1),
+            vectors: vec![vector],
+            factor: rank.filter(|rank| *rank > 0).map(|_| factor.clone()),
         };
+        let mut noise = AddedNoise::new(&*law, parameters, Key::new(3)).with_rows(4);
+        if draw_per_row {
+            noise = noise.with_draw_per_row(5.into());
+        }
+        if std_per_row {
+            noise = noise.with_std_per_row();
+        }
         let out = noise.add_to(x.clone());
         let gradients = (out.clone() * values::<2>(3, SHAPE, device)).sum().backward();
         let each = |per_row| if per_row { "each" } else { "all" };

@@ -11,7 +11,7 @@ use cni_layers::{
     ActivationNoiseConfig, Granularity, LayerNoise, NoisyConv2dConfig, WeightNoise, keyed_init,
 };
 use cni_noise::{Key, Noise, scope};
-use cni_ops::{After, conv2d, linear, norm};
+use cni_ops::{Epilogue, conv2d, linear};
 use std::error::Error;
 
 /// Sums of some thousand terms in another order.
@@ -105,7 +105,7 @@ fn batch_norm(device: &Device) -> Result<Parts, Box<dyn Error>> {
     layer.gamma = parameter(1, [16], device);
     layer.beta = parameter(2, [16], device);
     let x = values::<4>(3, [5, 16, 14, 13], device).require_grad();
-    let out = norm(&layer, x.clone(), After::relu());
+    let out = cni_ops::batch_norm(&layer, x.clone(), Epilogue::relu());
     let gradients = (out.clone() * values::<4>(4, out.dims(), device)).sum().backward();
     let mut parts = vec![
         part("output", out)?,
@@ -128,7 +128,7 @@ fn running_norm(device: &Device) -> Result<Parts, Box<dyn Error>> {
     layer.beta = parameter(2, [16], device);
     let x = values::<4>(3, [5, 16, 14, 13], device);
     let residual = values::<4>(4, [5, 16, 14, 13], device);
-    Ok(vec![part("output", norm(&layer, x, After::add_relu(residual)))?])
+    Ok(vec![part("output", cni_ops::batch_norm(&layer, x, Epilogue::add_relu(residual)))?])
 }
 
 /// A standard deviation that takes more than one step to join, and the gradients of the noise.

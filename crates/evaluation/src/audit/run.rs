@@ -14,7 +14,7 @@ use super::table::Entry;
 use crate::{Check, EvaluationError, Verdict};
 use burn::tensor::{Int, Tensor};
 use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, Goal, ModelAccess, Rows};
-use cni_noise::Examples;
+use cni_noise::ExampleIds;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::time::Instant;
@@ -35,7 +35,7 @@ impl Audit {
         classifier: &dyn Classifier,
         images: Tensor<4>,
         labels: Tensor<1, Int>,
-        examples: impl Into<Examples>,
+        examples: impl Into<ExampleIds>,
         progress: &mut dyn FnMut(&AuditProgress),
     ) -> Result<Vec<Check>, EvaluationError> {
         let (mut context, entries) = self.context(classifier, images, labels, examples.into())?;
@@ -111,7 +111,7 @@ impl Audit {
         classifier: &'a dyn Classifier,
         images: Tensor<4>,
         labels: Tensor<1, Int>,
-        examples: Examples,
+        examples: ExampleIds,
     ) -> Result<(Context<'a>, Vec<&'static Entry>), EvaluationError> {
         let entries = self.entries();
         if self.attack.threat().epsilon() == 0.0 {
@@ -120,7 +120,7 @@ impl Audit {
         }
         let problem = AttackBatch::new(images, &Goal::Misclassify(labels), examples)?;
         let mut numbers = HashSet::new();
-        let mut numbers_of = (0..problem.len()).map(|row| problem.examples.number(row));
+        let mut numbers_of = (0..problem.len()).map(|row| problem.examples.id(row));
         if let Some(number) = numbers_of.find(|number| !numbers.insert(*number)) {
             return Err(AttackError::RepeatedExample { number }.into());
         }

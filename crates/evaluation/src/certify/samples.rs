@@ -5,7 +5,7 @@ use crate::predictor::votes::{check_finite, check_shape, counts, votes, zero_if_
 use burn::tensor::{Int, Tensor};
 use cni_attacks::{AttackError, Classifier, Passes, draw_scope};
 use cni_attacks::{ROUNDING, differing_share};
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
@@ -27,7 +27,7 @@ impl Samples<'_> {
     pub fn votes(
         &self,
         images: &Tensor<4>,
-        examples: &Examples,
+        examples: &ExampleIds,
         key: Key,
         samples: usize,
     ) -> Result<Vec<Vec<u32>>, AttackError> {
@@ -36,7 +36,7 @@ impl Samples<'_> {
         for first in (0..all).step_by(self.batch) {
             let rows = first..all.min(first + self.batch);
             let part = match examples {
-                Examples::From(number) => Examples::From(number + first as u64),
+                ExampleIds::From(number) => ExampleIds::From(number + first as u64),
                 each => each.select(&rows.clone().collect::<Vec<_>>()),
             };
             votes.extend(self.votes_of(&images.clone().slice([rows]), &part, key, samples)?);
@@ -48,7 +48,7 @@ impl Samples<'_> {
     fn votes_of(
         &self,
         images: &Tensor<4>,
-        examples: &Examples,
+        examples: &ExampleIds,
         key: Key,
         samples: usize,
     ) -> Result<Vec<Vec<u32>>, AttackError> {
@@ -79,7 +79,7 @@ impl Samples<'_> {
     fn logits(
         &self,
         images: &Tensor<4>,
-        examples: &Examples,
+        examples: &ExampleIds,
         key: Key,
         samples: Range<usize>,
     ) -> Result<Tensor<2>, AttackError> {
@@ -104,7 +104,7 @@ impl Samples<'_> {
     }
 
     /// One pass in one draw of the model's noise.
-    fn pass(&self, images: Tensor<4>, key: Key, draw: u64, examples: Examples) -> Tensor<2> {
+    fn pass(&self, images: Tensor<4>, key: Key, draw: u64, examples: ExampleIds) -> Tensor<2> {
         let mut passes = self.passes.get();
         passes.forwards += images.dims()[0] as u64;
         self.passes.set(passes);
@@ -115,7 +115,11 @@ impl Samples<'_> {
 
     /// Whether two draws of the model's noise give other logits for the same noisy images, by more
     /// than rounding.
-    fn is_stochastic(&self, images: &Tensor<4>, examples: &Examples) -> Result<bool, AttackError> {
+    fn is_stochastic(
+        &self,
+        images: &Tensor<4>,
+        examples: &ExampleIds,
+    ) -> Result<bool, AttackError> {
         let key = Key::new(0).named("probe");
         let noisy = add_gaussian(images.clone(), self.sigma, key.named("input_noise"), examples);
         let draw = |draw| {

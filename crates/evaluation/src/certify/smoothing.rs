@@ -6,7 +6,7 @@ use crate::statistics::{binomial, laws::normal_quantile};
 use crate::{Certificate, Certificates, EvaluationError, Smoothed, SmoothedPredictions};
 use burn::tensor::Tensor;
 use cni_attacks::{Classifier, Passes, at_least_one, check_images, within};
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
 
@@ -108,7 +108,7 @@ impl Smoothing {
         classifier: &dyn Classifier,
         images: Tensor<4>,
         key: Key,
-        examples: impl Into<Examples>,
+        examples: impl Into<ExampleIds>,
     ) -> Result<SmoothedPredictions, EvaluationError> {
         self.check_samples(|samples| binomial::p_value(samples, samples) <= self.alpha)?;
         let examples = examples.into();
@@ -135,7 +135,7 @@ impl Smoothing {
         classifier: &dyn Classifier,
         images: Tensor<4>,
         key: Key,
-        examples: impl Into<Examples>,
+        examples: impl Into<ExampleIds>,
     ) -> Result<Certificates, EvaluationError> {
         self.certify_with(classifier, images, key, examples.into(), &mut |_| {})
     }
@@ -146,7 +146,7 @@ impl Smoothing {
         classifier: &dyn Classifier,
         images: Tensor<4>,
         key: Key,
-        examples: Examples,
+        examples: ExampleIds,
         progress: &mut dyn FnMut(Passes),
     ) -> Result<Certificates, EvaluationError> {
         self.check_certifies()?;

@@ -178,7 +178,7 @@ struct Version {
 
 /// What the examples of a batch are known by: the hash of their pixels, labels and numbers.
 pub(crate) fn data_of(problem: &AttackBatch) -> String {
-    let numbers: Vec<u64> = (0..problem.len()).map(|row| problem.examples.number(row)).collect();
+    let numbers: Vec<u64> = (0..problem.len()).map(|row| problem.examples.id(row)).collect();
     let (pixels, labels) = (problem.images.to_data(), problem.goal.labels().to_data());
     let numbers = format!("{numbers:?}");
     fingerprint(&[numbers.as_bytes(), pixels.as_bytes(), labels.as_bytes()])[..16].to_string()

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use cni_attacks::within;
 use cni_attacks::{AttackError, Classifier};
-use cni_noise::{Examples, Key, current_examples, layer_key, normal_rows};
+use cni_noise::{ExampleIds, Key, current_examples, layer_key, normal_rows};
 
 /// A classifier behind Gaussian noise of standard deviation `sigma` on each pixel, in units of the
 /// pixel range [0, 1].
@@ -53,7 +53,7 @@ pub(crate) fn add_gaussian(
     images: Tensor<4>,
     sigma: f64,
     key: Key,
-    examples: &Examples,
+    examples: &ExampleIds,
 ) -> Tensor<4> {
     let noise = normal_rows(key, examples, &images);
     images + noise.mul_scalar(sigma)

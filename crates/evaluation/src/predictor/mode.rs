@@ -8,7 +8,7 @@ use burn::tensor::{Int, Tensor};
 use cni_attacks::at_least_one;
 use cni_attacks::check_images;
 use cni_attacks::{AttackError, Classifier, Expectation, draw_scope};
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 use serde::Serialize;
 
 /// What is made of the draws.
@@ -92,7 +92,7 @@ impl Prediction {
         classifier: &dyn Classifier,
         images: Tensor<4>,
         key: Key,
-        examples: impl Into<Examples>,
+        examples: impl Into<ExampleIds>,
     ) -> Result<Predictions, AttackError> {
         let examples = examples.into();
         let images = check_images(images, &examples)?;
@@ -121,7 +121,7 @@ impl Prediction {
         classifier: &dyn Classifier,
         images: Tensor<4>,
         key: Key,
-        examples: &Examples,
+        examples: &ExampleIds,
     ) -> (Tensor<2>, Option<Tensor<2, Int>>) {
         let draws = (0..self.draws as u64).map(|draw| {
             draw_scope(key, draw, examples.clone(), || {

@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor};
 use cni_attacks::AttackError;
 use cni_attacks::rows::not_finite;
 use cni_attacks::rows::own_class;
-use cni_noise::Examples;
+use cni_noise::ExampleIds;
 
 /// One vote of each row for the class of its largest logit, `[batch, classes]`.
 pub(crate) fn votes(logits: &Tensor<2>) -> Tensor<2, Int> {
@@ -38,11 +38,11 @@ pub(crate) fn check_shape(logits: &Tensor<2>, batch: usize) -> Result<(), Attack
 }
 
 /// That the logits of every example are finite.
-pub(crate) fn check_finite(logits: &Tensor<2>, examples: &Examples) -> Result<(), AttackError> {
+pub(crate) fn check_finite(logits: &Tensor<2>, examples: &ExampleIds) -> Result<(), AttackError> {
     match not_finite(logits) {
         None => Ok(()),
         Some((row, got)) => {
-            Err(AttackError::NonFinite { field: "logits", got, example: examples.number(row) })
+            Err(AttackError::NonFinite { field: "logits", got, example: examples.id(row) })
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What was evaluated, on what, against whom: the part of a record that is no measurement.
 
+use crate::NoiseCovariance;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use cni_attacks::{Access, Attack, Threat};
-use cni_noise::NoiseCovariance;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

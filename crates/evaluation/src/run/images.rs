@@ -38,7 +38,7 @@ impl ImageFolder {
             shape: images.dims(),
             pixels: images.clone().cast(DType::F32).try_to_vec_as().expect(read),
             labels: problem.goal.labels().try_to_vec_as().expect(read),
-            examples: rows.clone().map(|row| problem.examples.number(row)).collect(),
+            examples: rows.clone().map(|row| problem.examples.id(row)).collect(),
             success: rows.map(|row| candidate.is_broken(row)).collect(),
         };
         let path = self.path(problem, index, entry);
@@ -79,7 +79,7 @@ impl ImageFolder {
     }
 
     fn path(&self, problem: &AttackBatch, index: usize, entry: &Entry) -> PathBuf {
-        let first = problem.examples.number(0) as usize;
+        let first = problem.examples.id(0) as usize;
         self.folder.join(AdversarialImages::name(index, &entry.label, first))
     }
 }

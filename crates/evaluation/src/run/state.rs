@@ -45,7 +45,7 @@ impl State {
         problem: &AttackBatch,
         part: &str,
     ) -> Result<Option<T>, EvaluationError> {
-        let first = problem.examples.number(0);
+        let first = problem.examples.id(0);
         let of = format!("the batch from example {first}");
         self.0.load(&entry(first, part), &data_of(problem), &of)
     }
@@ -57,7 +57,7 @@ impl State {
         part: &str,
         content: &impl Serialize,
     ) -> Result<(), EvaluationError> {
-        self.0.save(&entry(problem.examples.number(0), part), &data_of(problem), content)
+        self.0.save(&entry(problem.examples.id(0), part), &data_of(problem), content)
     }
 
     /// Removes the checks of a finished evaluation; whether it was that of one.

@@ -10,7 +10,7 @@ use burn::tensor::{Int, Tensor};
 use cni_attacks::{Classifier, Pgd, Threat};
 use cni_evaluation::audit::{Audit, Effort};
 use cni_evaluation::{Check, Verdict};
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 
 #[test]
 fn a_sound_attack_on_a_model_without_noise_raises_nothing() {
@@ -180,7 +180,7 @@ fn what_cannot_be_checked_is_refused_by_name() {
     let error = refused(still, &model, images, labels);
     assert!(error.contains("epsilon: got 0, wanted above 0"), "{error}");
     let (images, labels) = data(3);
-    let twice = Examples::from(0).select(&[4, 7, 4]);
+    let twice = ExampleIds::from(0).select(&[4, 7, 4]);
     let error = audit().run(&model, images, labels, twice, &mut |_| {}).unwrap_err().to_string();
     assert_eq!(
         error,

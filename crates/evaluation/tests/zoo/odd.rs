@@ -18,7 +18,7 @@ pub fn remembering() -> Model {
     Box::new(|images| {
         let [n, ..] = images.dims();
         let labels: Vec<i64> =
-            (0..n).map(|row| (current_examples().number(row) % CLASSES as u64) as i64).collect();
+            (0..n).map(|row| (current_examples().id(row) % CLASSES as u64) as i64).collect();
         let labels = Tensor::<1, Int>::from_ints(labels.as_slice(), &Device::flex());
         linear()(images) + labels.one_hot::<2>(CLASSES).float().mul_scalar(200.0)
     })

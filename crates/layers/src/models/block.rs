@@ -3,7 +3,7 @@ use burn::module::Module;
 use burn::nn::BatchNorm;
 use burn::nn::pool::AvgPool2dConfig;
 use burn::tensor::Tensor;
-use cni_ops::{After, norm};
+use cni_ops::{Epilogue, batch_norm};
 
 /// A residual block of two 3x3 convolutions, with batch norm after (He et al., CVPR 2016) or before
 /// each of them (He et al., ECCV 2016).
@@ -38,25 +38,25 @@ impl Block {
     /// `[batch, channels_out, height / stride, width / stride]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         if self.pre_activation {
-            let out = norm(&self.bn1, x.clone(), After::relu());
+            let out = batch_norm(&self.bn1, x.clone(), Epilogue::relu());
             // A projection starts from the activated input, an identity from the input itself.
             let shortcut = match self.downsample {
                 Some(_) => self.shortcut(out.clone()),
                 None => self.shortcut(x),
             };
-            let out = self.conv1.forward_norm(&self.bn2, out, After::relu());
+            let out = self.conv1.forward_norm(&self.bn2, out, Epilogue::relu());
             self.conv2.forward(out) + shortcut
         } else {
-            let out = self.conv1.forward_norm(&self.bn1, x.clone(), After::relu());
+            let out = self.conv1.forward_norm(&self.bn1, x.clone(), Epilogue::relu());
             let shortcut = self.shortcut(x);
-            self.conv2.forward_norm(&self.bn2, out, After::add_relu(shortcut))
+            self.conv2.forward_norm(&self.bn2, out, Epilogue::add_relu(shortcut))
         }
     }
 
     fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
         if let Some(downsample) = &self.downsample {
             return match &downsample.bn {
-                Some(bn) => downsample.conv.forward_norm(bn, x, After::default()),
+                Some(bn) => downsample.conv.forward_norm(bn, x, Epilogue::default()),
                 None => downsample.conv.forward(x),
             };
         }

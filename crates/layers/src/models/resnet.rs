@@ -5,7 +5,7 @@ use crate::{
 use burn::module::{Content, Module, ModuleDisplay};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
-use cni_ops::{After, norm};
+use cni_ops::{Epilogue, batch_norm};
 
 /// A residual network for small images. Made by [`ResNetConfig`](super::ResNetConfig).
 #[derive(Module, Debug)]
@@ -46,7 +46,7 @@ impl ResNet {
             x = noise.forward(x);
         }
         x = match &self.bn1 {
-            Some(bn) => self.conv1.forward_norm(bn, x, After::relu()),
+            Some(bn) => self.conv1.forward_norm(bn, x, Epilogue::relu()),
             None => self.conv1.forward(x),
         };
         let stages = [&self.layer1, &self.layer2, &self.layer3];
@@ -54,7 +54,7 @@ impl ResNet {
             x = block.forward(x);
         }
         if let Some(bn) = &self.bn {
-            x = norm(bn, x, After::relu());
+            x = batch_norm(bn, x, Epilogue::relu());
         }
         let [batch, channels, _, _] = x.dims();
         self.fc.forward(x.mean_dims(&[2, 3]).reshape([batch, channels]))

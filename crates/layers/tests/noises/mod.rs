@@ -1,19 +1,16 @@
 //! The weight noises that every promise is tested with.
 
-use cni_layers::{Granularity, WeightNoise};
-use cni_noise::Convention;
+use cni_layers::WeightNoise;
+use cni_noise::laws::TensorShape;
+use cni_noise::{NoiseKind, NoiseScale};
 
-/// Every law in both conventions.
+/// Every law at every scale that it has.
 pub fn every_noise() -> Vec<WeightNoise> {
-    let conventions = [Convention::Reference, Convention::Scaled];
-    [
-        WeightNoise::white(Granularity::Layer),
-        WeightNoise::white(Granularity::Channel),
-        WeightNoise::white(Granularity::Element),
-        WeightNoise::colored(0),
-        WeightNoise::colored(5),
-    ]
-    .into_iter()
-    .flat_map(|noise| conventions.map(|convention| noise.clone().with_convention(convention)))
-    .collect()
+    let shape = TensorShape::new(&[4, 3, 3, 3], 0);
+    let scales = [NoiseScale::Reference, NoiseScale::Relative, NoiseScale::Absolute];
+    let of = |law: NoiseKind| {
+        let has = scales.into_iter().filter(|scale| law.validate(*scale, &shape).is_ok());
+        has.map(|scale| WeightNoise::new(law).with_scale(scale)).collect::<Vec<_>>()
+    };
+    NoiseKind::all(&shape).into_iter().flat_map(of).collect()
 }

@@ -35,7 +35,7 @@ pub struct Stream {
 /// Values that one task fills: large enough that starting it costs nothing against the work.
 const TASK: usize = 256 * GROUP;
 
-/// A tensor of drawn values on the inner device of `options`, in the element type of `options`.
+/// A tensor of drawn values with the device and element type of `options`.
 ///
 /// The value at a position is a function of the stream's key and of the position's index in
 /// row-major order. Devices of CubeCL draw values in single precision themselves, equal to the

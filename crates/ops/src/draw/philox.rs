@@ -118,8 +118,8 @@ fn normals(words: &Words, out: &mut [f32]) {
 
 /// `sqrt(-2 ln u)` with `u = (w + 1/2) / 2³²`, so the largest radius is 6.8.
 ///
-/// The logarithm is the polynomial of `logf` in S. L. Moshier's Cephes library after splitting `u = 2ᵉ m` with `m` in [√½,
-/// √2).
+/// The logarithm is the polynomial of `logf` in S. L. Moshier's Cephes library after splitting
+/// `u = 2ᵉ m` with `m` in [√½, √2).
 #[inline(always)]
 fn radius(word: u32) -> f32 {
     let u = word as f32 * (1.0 / 4_294_967_296.0) + (0.5 / 4_294_967_296.0);

@@ -1,13 +1,15 @@
-//! The product of packed weights with the planes of an image: convolutions forward, and backward to their input.
+//! The product of packed weights with the planes of an image: convolutions forward, and backward to
+//! their input.
 //!
-//! A tile of eight output channels by two vectors of positions stays in registers while all input channels and taps pass
-//! by: one load serves eight multiplications, one broadcast two. Images are independent tasks.
+//! A tile of eight output channels by two vectors of positions stays in registers while all input
+//! channels and taps pass by: one load serves eight multiplications, one broadcast two. Images are
+//! independent tasks.
 
-use super::epilogue::Epilogue;
+use super::epilogue::FusedEpilogue;
+use super::image_layout::ImageLayout;
 use super::lanes::store;
-use super::layout::{BLOCK, Packed, merge};
 use super::memory::{build, scratch};
-use super::plan::Plan;
+use super::packed::{BLOCK, Packed, merge};
 use super::pool::Block;
 use super::source::Source;
 use crate::arch::{WIDEST, arch};
@@ -18,25 +20,26 @@ const VECTORS: usize = 2;
 /// Images of one task, at most.
 const IMAGES: usize = 4;
 
-/// A plan and what is computed by it: the outputs of one or more phases.
+/// A layout and what is computed by it: the outputs of one or more phases.
 pub struct Correlation {
-    plan: Plan,
+    layout: ImageLayout,
     phases: Vec<Phase>,
     /// How the phases lie within the outputs.
     stride: [usize; 2],
 }
 
-/// Some of a plan's taps with their weights.
+/// Some of a layout's taps with their weights.
 struct Phase {
     weights: Packed,
-    /// Where the values of each tap of each channel start.
+    /// The start of each tap's values in each channel.
     offsets: Vec<usize>,
 }
 
 impl Correlation {
-    /// The taps in phases of the given lengths. `weight(output, channel, element)` is that of an element of the kernel.
+    /// The taps in phases of the given lengths. `weight(output, channel, element)` is that of an
+    /// element of the kernel.
     pub fn new(
-        plan: Plan,
+        layout: ImageLayout,
         counts: &[usize],
         stride: [usize; 2],
         [channels, outputs]: [usize; 2],
@@ -46,16 +49,16 @@ impl Correlation {
         let phase = |&count: &usize| {
             let taps = first..first + count;
             first += count;
-            let elements = &plan.elements()[taps.clone()];
+            let elements = &layout.elements()[taps.clone()];
             let weights = Packed::new(outputs, channels, count, |output, channel, tap| {
                 weight(output, channel, elements[tap])
             });
-            let (offsets, len) = (&plan.offsets()[taps], plan.channel_len());
+            let (offsets, len) = (&layout.offsets()[taps], layout.channel_len());
             let of_channel = |channel| offsets.iter().map(move |offset| channel * len + offset);
             Phase { weights, offsets: (0..channels).flat_map(of_channel).collect() }
         };
         let phases = counts.iter().map(phase).collect();
-        Self { plan, phases, stride }
+        Self { layout, phases, stride }
     }
 
     fn channels(&self) -> usize {
@@ -67,13 +70,13 @@ impl Correlation {
     }
 
     fn planes_len(&self) -> usize {
-        self.channels() * self.plan.channel_len() + VECTORS * WIDEST
+        self.channels() * self.layout.channel_len() + VECTORS * WIDEST
     }
 
     /// Outputs of all phases, before they are merged.
     fn phases_len(&self) -> usize {
         let count = self.phases.len();
-        if count > 1 { count * self.outputs() * self.plan.grid_len() } else { 0 }
+        if count > 1 { count * self.outputs() * self.layout.grid_len() } else { 0 }
     }
 }
 
@@ -81,7 +84,7 @@ impl Correlation {
 pub fn correlate(
     source: Source,
     correlation: &Correlation,
-    epilogue: Epilogue,
+    epilogue: FusedEpilogue,
     batch: usize,
     size: [usize; 2],
 ) -> Block {
@@ -114,7 +117,7 @@ struct Memory<'a> {
 struct Task<'a> {
     source: Source<'a>,
     correlation: &'a Correlation,
-    epilogue: Epilogue<'a>,
+    epilogue: FusedEpilogue<'a>,
     first: usize,
     size: [usize; 2],
     out: &'a mut [f32],
@@ -128,25 +131,25 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { source, correlation, epilogue, first, size, out, memory } = self;
         let Memory { planes, gated, phases } = memory;
-        let Correlation { plan, stride, .. } = correlation;
+        let Correlation { layout, stride, .. } = correlation;
         let channel = source.len / correlation.channels();
         let out_len = correlation.outputs() * size[0] * size[1];
         for (image, out) in out.chunks_exact_mut(out_len).enumerate() {
-            let channels = planes.chunks_exact_mut(plan.channel_len());
+            let channels = planes.chunks_exact_mut(layout.channel_len());
             for (c, planes) in channels.take(correlation.channels()).enumerate() {
                 let at = (first + image) * source.len + c * channel;
-                plan.fill(source.channel(simd, at, channel, gated), planes);
+                layout.fill(source.channel(simd, at, channel, gated), planes);
             }
             if let [phase] = &correlation.phases[..] {
                 let epilogue = epilogue.of_image(first + image, out_len);
-                product(simd, phase, plan.grid_len(), planes, epilogue, out);
+                product(simd, phase, layout.grid_len(), planes, epilogue, out);
                 continue;
             }
             let len = phases.len() / correlation.phases.len();
             for (phase, out) in correlation.phases.iter().zip(phases.chunks_exact_mut(len)) {
-                product(simd, phase, plan.grid_len(), planes, Epilogue::default(), out);
+                product(simd, phase, layout.grid_len(), planes, FusedEpilogue::default(), out);
             }
-            merge(phases, plan.grid(), *stride, size, out);
+            merge(phases, layout.grid(), *stride, size, out);
         }
     }
 }
@@ -158,10 +161,11 @@ fn product<S: Simd>(
     phase: &Phase,
     grid: usize,
     planes: &[f32],
-    epilogue: Epilogue,
+    epilogue: FusedEpilogue,
     out: &mut [f32],
 ) {
-    // Positions outside, channels inside: a tile's values stay in the first cache for all of its channels.
+    // Positions outside, channels inside: a tile's values stay in the first cache for all of its
+    // channels.
     for position in (0..grid).step_by(VECTORS * S::F32_LANES) {
         for block in 0..phase.weights.outputs.div_ceil(BLOCK) {
             if S::REGISTER_COUNT >= 32 {
@@ -182,7 +186,7 @@ fn tile<S: Simd, const OUT: usize>(
     planes: &[f32],
     (block, lane): (usize, usize),
     (position, grid): (usize, usize),
-    epilogue: Epilogue,
+    epilogue: FusedEpilogue,
     out: &mut [f32],
 ) {
     let weights = &phase.weights;
@@ -194,7 +198,8 @@ fn tile<S: Simd, const OUT: usize>(
     for (output, sums) in (first..weights.outputs).zip(&mut sums) {
         *sums = [epilogue.shift(simd, output); VECTORS];
     }
-    // One loop over channels and taps alike: between two nested ones the sums would travel through memory.
+    // One loop over channels and taps alike: between two nested ones the sums would travel through
+    // memory.
     let weights_of = weights.block(block).as_chunks::<BLOCK>().0;
     let planes = &planes[position..];
     for (&offset, weights) in phase.offsets.iter().zip(weights_of) {

@@ -1,11 +1,11 @@
-//! What happens to a convolution's result before it is stored.
+//! The epilogue of a convolution: the steps between its result and memory.
 
 use super::lanes::load;
 use pulp::Simd;
 
 /// `max(0, result + shift + residual)`, each part where wanted.
 #[derive(Clone, Copy, Default)]
-pub struct Epilogue<'a> {
+pub struct FusedEpilogue<'a> {
     /// One value an output channel.
     pub shift: Option<&'a [f32]>,
     /// As large as the output.
@@ -13,7 +13,7 @@ pub struct Epilogue<'a> {
     pub relu: bool,
 }
 
-impl Epilogue<'_> {
+impl FusedEpilogue<'_> {
     /// That of one image, whose output has `len` values.
     #[inline(always)]
     pub fn of_image(self, image: usize, len: usize) -> Self {
@@ -27,7 +27,7 @@ impl Epilogue<'_> {
         simd.splat_f32s(self.shift.map_or(0.0, |shift| shift[output]))
     }
 
-    /// What is left to do for a result with its shift, at `places` of the image's output.
+    /// Completes a result that has its shift, at `places` of the image's output.
     #[inline(always)]
     pub fn finish<S: Simd>(
         &self,

@@ -1,4 +1,4 @@
-use super::plan::{Plan, Tap};
+use super::image_layout::{ImageLayout, Tap};
 
 /// The shape of a 2-D convolution without groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ impl Geometry {
         [row * self.dilation[0], column * self.dilation[1]]
     }
 
-    /// The plan that reads the input once for each output.
-    pub fn forward(&self) -> Plan {
+    /// The layout that reads the input once for each output.
+    pub fn forward(&self) -> ImageLayout {
         let taps: Vec<Tap> = (0..self.kernel_len())
             .map(|element| {
                 let reach = self.reach(element);
@@ -51,12 +51,13 @@ impl Geometry {
                 Tap { row, column, element }
             })
             .collect();
-        Plan::new(self.input, self.output, self.stride, &taps)
+        ImageLayout::new(self.input, self.output, self.stride, &taps)
     }
 
-    /// The plan that reads the output's gradient for the inputs at every `stride`-th place, with the taps of all phases of
-    /// the stride one after another; and the number of taps of each phase, row by row.
-    pub fn backward(&self) -> (Plan, Vec<usize>) {
+    /// The layout that reads the output's gradient for the inputs at every `stride`-th place, with
+    /// the taps of all phases of the stride one after another; and the number of taps of each
+    /// phase, row by row.
+    pub fn backward(&self) -> (ImageLayout, Vec<usize>) {
         let grid = [0, 1].map(|axis| self.input[axis].div_ceil(self.stride[axis]));
         let phases = (0..self.stride[0])
             .flat_map(|row| (0..self.stride[1]).map(move |column| [row, column]));
@@ -73,6 +74,6 @@ impl Geometry {
         };
         let taps: Vec<Vec<Tap>> = phases.map(|start| of_phase(start).collect()).collect();
         let counts = taps.iter().map(Vec::len).collect();
-        (Plan::new(self.output, grid, [1, 1], &taps.concat()), counts)
+        (ImageLayout::new(self.output, grid, [1, 1], &taps.concat()), counts)
     }
 }

@@ -1,4 +1,5 @@
-//! Vectors to and from memory, and lanes that change places. Their patterns are known at compile time, so each becomes an instruction or two.
+//! Vectors to and from memory, and lanes that change places. Their patterns are known at compile
+//! time, so each becomes an instruction or two.
 
 #![allow(clippy::modulo_one, reason = "a vector of one lane has a pattern too")]
 
@@ -23,7 +24,8 @@ pub fn store<S: Simd>(simd: S, out: &mut [f32], value: S::f32s) {
     }
 }
 
-/// Applies, by the number of lanes in two vectors, the pattern that tells where each lane comes from.
+/// Applies, by the number of lanes in two vectors, the pattern that tells where each lane comes
+/// from.
 macro_rules! permute {
     ($pair:ident, $lanes:ident, $from:expr, [$($count:literal),+]) => {{
         let values: &mut [f32] = cast_slice_mut(&mut $pair);
@@ -41,31 +43,31 @@ macro_rules! permute {
 
 /// `a0 b0 a1 b1 ..` of two vectors.
 #[inline(always)]
-pub fn zip<S: Simd>(_: S, mut pair: [S::f32s; 2]) -> [S::f32s; 2] {
+pub fn interleave<S: Simd>(_: S, mut pair: [S::f32s; 2]) -> [S::f32s; 2] {
     permute!(pair, LANES, |i: usize| i % 2 * LANES + i / 2, [2, 4, 8, 16, 32])
 }
 
-/// The inverse of [`zip`].
+/// The inverse of [`interleave`].
 #[inline(always)]
-pub fn unzip<S: Simd>(simd: S, pair: [S::f32s; 2]) -> [S::f32s; 2] {
-    let mut pair = held(simd, pair);
+pub fn deinterleave<S: Simd>(simd: S, pair: [S::f32s; 2]) -> [S::f32s; 2] {
+    let mut pair = opaque(simd, pair);
     permute!(pair, LANES, |i: usize| i % LANES * 2 + i / LANES, [2, 4, 8, 16, 32])
 }
 
-/// The same vectors, to the compiler the result of something. It would otherwise take values for a permutation from where
-/// they came from rather than from registers, and wait for what has just been stored there.
+/// Hides the origin of the vectors from the optimizer. Otherwise LLVM folds a permutation into
+/// reloads from memory, which stall on the preceding stores.
 #[inline(always)]
-fn held<S: Simd>(simd: S, [a, b]: [S::f32s; 2]) -> [S::f32s; 2] {
+fn opaque<S: Simd>(simd: S, [a, b]: [S::f32s; 2]) -> [S::f32s; 2] {
     [simd.max_f32s(a, a), simd.max_f32s(b, b)]
 }
 
-/// Of four half vectors the two in the middle change places, where `grouped`.
+/// Swaps the two middle ones of four half vectors if `grouped`.
 #[inline(always)]
-pub fn group<S: Simd>(simd: S, grouped: bool, mut pair: [S::f32s; 2]) -> [S::f32s; 2] {
+pub fn swap_middle<S: Simd>(simd: S, grouped: bool, mut pair: [S::f32s; 2]) -> [S::f32s; 2] {
     if !grouped {
         return pair;
     }
-    pair = held(simd, pair);
+    pair = opaque(simd, pair);
     permute!(
         pair,
         LANES,
@@ -77,9 +79,9 @@ pub fn group<S: Simd>(simd: S, grouped: bool, mut pair: [S::f32s; 2]) -> [S::f32
     )
 }
 
-/// The rows of `source` that begin at `starts` turned into columns: `out` gets `rows` values, a power of two up to sixteen,
-/// for each of `len` positions, zeros for rows that are missing. It needs room for a vector of positions more, which are
-/// zeroed.
+/// The rows of `source` that begin at `starts` turned into columns: `out` gets `rows` values, a
+/// power of two up to sixteen, for each of `len` positions, zeros for rows that are missing. It
+/// needs room for a vector of positions more, which are zeroed.
 #[inline(always)]
 pub fn transpose<S: Simd>(
     simd: S,
@@ -113,13 +115,15 @@ fn transpose_rows<S: Simd, const ROWS: usize>(
         for (row, &start) in rows.iter_mut().zip(starts) {
             *row = load(simd, &source[start + position..][..count]);
         }
-        // Each round zips the first half of the list with the second; after log2(ROWS) all of it is zipped.
+        // Each round zips the first half of the list with the second; after log2(ROWS) all of it is
+        // zipped.
         let mut width = 1;
         while width < ROWS {
             let mut zipped = rows;
             for i in 0..ROWS / 2 {
-                // Seen as one, the rounds are a permutation of single values, for which there is no instruction.
-                let [first, second] = zip(simd, held(simd, [rows[i], rows[i + ROWS / 2]]));
+                // Seen as one, the rounds are a permutation of single values, for which there is no
+                // instruction.
+                let [first, second] = interleave(simd, opaque(simd, [rows[i], rows[i + ROWS / 2]]));
                 zipped[2 * i] = first;
                 zipped[2 * i + 1] = second;
             }

@@ -2,14 +2,14 @@
 
 mod correlate;
 mod epilogue;
-mod gate;
 mod geometry;
+mod image_layout;
 mod lanes;
-mod layout;
 mod memory;
 mod norm;
-mod plan;
+mod packed;
 mod pool;
+mod relu;
 mod source;
 mod tensor;
 #[cfg(test)]
@@ -27,7 +27,7 @@ use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Shape};
 use correlate::{Correlation, correlate};
-use epilogue::Epilogue;
+use epilogue::FusedEpilogue;
 use norm::Extent;
 use source::Source;
 use weight_gradient::weight_gradient;
@@ -50,7 +50,7 @@ pub fn conv2d(
     let values = weight.slice();
     let element = |output, channel, tap| values[(output * channels + channel) * taps + tap];
     let source = Source { values: x.slice(), gate: None, len: geometry.input_len() };
-    let epilogue = Epilogue {
+    let epilogue = FusedEpilogue {
         shift: Some(shift.slice()),
         residual: residual.as_ref().map(Values::slice),
         relu,
@@ -61,15 +61,16 @@ pub fn conv2d(
             winograd(source, &filters, tiles, epilogue, geometry.batch)
         }
         None => {
-            let (plan, channels) = (geometry.forward(), geometry.channels);
-            let correlation = Correlation::new(plan, &[taps], [1, 1], channels, element);
+            let (layout, channels) = (geometry.forward(), geometry.channels);
+            let correlation = Correlation::new(layout, &[taps], [1, 1], channels, element);
             correlate(source, &correlation, epilogue, geometry.batch, geometry.output)
         }
     };
     tensor(out, [geometry.batch, outputs, rows, columns])
 }
 
-/// The gradient of a convolution's input. Where `gate` is given, the gradient counts only where it is above zero.
+/// The gradient of a convolution's input. With a `gate` the gradient counts only where the
+/// gate is above zero.
 pub fn conv2d_input_gradient(
     gradient: FlexTensor,
     gate: Option<FlexTensor>,
@@ -87,7 +88,7 @@ pub fn conv2d_input_gradient(
         gate: gate.as_ref().map(Values::slice),
         len: geometry.output_len(),
     };
-    let epilogue = Epilogue::default();
+    let epilogue = FusedEpilogue::default();
     let out = match Tiles::of(geometry, vector_len()) {
         Some(tiles) => {
             // What reached an output from one side reaches the input's gradient from the other.
@@ -96,9 +97,9 @@ pub fn conv2d_input_gradient(
             winograd(source, &filters, tiles, epilogue, geometry.batch)
         }
         None => {
-            let (plan, counts) = geometry.backward();
+            let (layout, counts) = geometry.backward();
             let channels = [outputs, channels];
-            let correlation = Correlation::new(plan, &counts, geometry.stride, channels, element);
+            let correlation = Correlation::new(layout, &counts, geometry.stride, channels, element);
             correlate(source, &correlation, epilogue, geometry.batch, geometry.input)
         }
     };
@@ -120,7 +121,7 @@ pub fn conv2d_weight_gradient(
 /// A gradient as it was before a rectifier with the given output.
 pub fn gated(gradient: FlexTensor, output: FlexTensor) -> FlexTensor {
     let (mut gradient, output) = (Values::new(gradient).into_tensor(), Values::new(output));
-    gate::gate(gradient.storage_mut(), output.slice());
+    relu::relu_backward_in_place(gradient.storage_mut(), output.slice());
     gradient
 }
 
@@ -151,8 +152,8 @@ pub fn affine(
     tensor(norm::affine(x.slice(), extent(&shape), vectors, residual, relu), shape)
 }
 
-/// Batch norm by the batch's statistics, `max(0, norm(x) + residual)`, the residual and the rectifier where wanted; and the
-/// mean and the biased variance of each channel.
+/// Batch norm by the batch's statistics, `max(0, norm(x) + residual)`, the residual and the
+/// rectifier where wanted; and the mean and the biased variance of each channel.
 pub fn norm(
     x: FlexTensor,
     [gamma, beta]: [FlexTensor; 2],
@@ -194,7 +195,8 @@ pub fn channel_products(gradient: FlexTensor, x: FlexTensor) -> FlexTensor {
     vector(products, [extent.channels])
 }
 
-/// The gradients of a batch norm that uses the batch's statistics: of `x`, where wanted, of gamma and of beta.
+/// The gradients of a batch norm that uses the batch's statistics: of `x`, where wanted, of gamma
+/// and of beta.
 pub fn norm_gradients(
     x: FlexTensor,
     [gamma, mean, variance]: [FlexTensor; 3],

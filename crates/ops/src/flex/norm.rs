@@ -1,5 +1,5 @@
-//! Batch norm with what usually follows it, a sum and a rectifier, in as few passes over memory as its statistics allow. One
-//! file, because forward and backward share their rows and sums.
+//! Batch norm with what usually follows it, a sum and a rectifier, in as few passes over memory as
+//! its statistics allow. One file, because forward and backward share their rows and sums.
 
 use super::memory::build;
 use super::pool::Block;
@@ -53,7 +53,8 @@ fn channel_rows(x: &[f32], extent: Extent, channel: usize) -> impl Iterator<Item
     x.chunks_exact(extent.positions).skip(channel).step_by(extent.channels)
 }
 
-/// `x * scale + shift + residual`, rectified where wanted; scale and shift have one value a channel.
+/// `x * scale + shift + residual`, rectified where wanted; scale and shift have one value a
+/// channel.
 pub fn affine(
     x: &[f32],
     extent: Extent,
@@ -91,7 +92,8 @@ pub fn gradient_sums(
     (0..extent.channels).into_par_iter().map(of_channel).unzip()
 }
 
-/// `g * a + (x - mean) * b + c`, all but `g` and `x` one value a channel: the input gradient of a batch norm.
+/// `g * a + (x - mean) * b + c`, all but `g` and `x` one value a channel: the input gradient of a
+/// batch norm.
 pub fn input_gradient(
     gradient: &[f32],
     x: &[f32],
@@ -109,7 +111,8 @@ pub fn input_gradient(
     })
 }
 
-/// Computes rows, a channel of an image each, in parallel; `row` gets the channel and where the row lies.
+/// Computes rows, a channel of an image each, in parallel; `row` gets the channel and where the row
+/// lies.
 fn build_rows(extent: Extent, row: impl Fn(usize, Range<usize>, &mut [f32]) + Sync) -> Block {
     let rows = extent.rows();
     build(extent.len(), rows * extent.positions, |group, out| {

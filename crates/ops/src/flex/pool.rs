@@ -1,14 +1,16 @@
 //! Memory of activations, kept from one use to the next.
 //!
-//! An activation has megabytes. The system hands out such blocks page by page at first touch and takes them back at
-//! once, which costs more than a quarter of a convolution's time; a training step asks for the same sizes again and again.
+//! An activation has megabytes. The system hands out such blocks page by page at first touch and
+//! takes them back at once, which costs more than a quarter of a convolution's time; a training
+//! step asks for the same sizes again and again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Floats in a line of the cache.
 pub const LINE: usize = 16;
-/// Smaller blocks, in floats, are left to the allocator, which does not give them back to the system either.
+/// Smaller blocks, in floats, are left to the allocator, which does not give them back to the
+/// system either.
 const SMALLEST: usize = (128 << 10) / size_of::<f32>();
 
 static POOL: Mutex<Pool> = Mutex::new(Pool::new());
@@ -18,8 +20,9 @@ fn pool() -> std::sync::MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives the memory that no tensor uses back to the system. It is kept otherwise, so that together with what the tensors of
-/// this crate's operations use it is up to an eighth more than what they have used at once.
+/// Gives the memory that no tensor uses back to the system. It is kept otherwise, so that together
+/// with what the tensors of this crate's operations use it is up to an eighth more than what they
+/// have used at once.
 pub fn release_memory() {
     let unused = {
         let mut pool = pool();
@@ -43,7 +46,8 @@ impl Pool {
         Self { free: BTreeMap::new(), kept: 0, lent: 0, peak: 0 }
     }
 
-    /// A block of at least `len` floats, and what has to go to make room for a new one. `None` where none fits.
+    /// A block of at least `len` floats, and what has to go to make room for a new one. `None`
+    /// where none fits.
     fn take(&mut self, len: usize) -> (Option<Vec<f32>>, Vec<Vec<f32>>) {
         // A little too large is better than another one.
         let mut fitting = self.free.range_mut(len..=len + len / 4);
@@ -62,8 +66,8 @@ impl Pool {
         self.evict()
     }
 
-    /// Blocks that would make the pool larger than what was ever in use at once, largest first. An eighth more is kept,
-    /// since what is in use is of other sizes at other times.
+    /// Blocks that would make the pool larger than what was ever in use at once, largest first. An
+    /// eighth more is kept, since what is in use is of other sizes at other times.
     fn evict(&mut self) -> Vec<Vec<f32>> {
         let mut evicted = Vec::new();
         while self.kept + self.lent > self.peak + self.peak / 8 {
@@ -80,7 +84,8 @@ impl Pool {
     }
 }
 
-/// Floats from the start of a line of the cache on, so that no vector lies across two, in memory of the pool.
+/// Floats from the start of a line of the cache on, so that no vector lies across two, in memory of
+/// the pool.
 pub struct Block {
     memory: Vec<f32>,
     start: usize,

@@ -1,13 +1,14 @@
-//! What a convolution reads.
+//! The images that a convolution reads.
 
-use super::gate::copy_gated;
+use super::relu::copy_relu_backward;
 use pulp::Simd;
 
 /// The images of a source, and which of their values count.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     pub values: &'a [f32],
-    /// Values are zeroed where this is zero or below: the output of a rectifier whose gradient `values` is.
+    /// Values are zeroed where this is zero or below: the output of a rectifier whose gradient
+    /// `values` is.
     pub gate: Option<&'a [f32]>,
     /// Values of one image.
     pub len: usize,
@@ -28,7 +29,7 @@ impl<'a> Source<'a> {
     {
         let values = &self.values[at..][..len];
         let Some(gate) = self.gate else { return values };
-        copy_gated(simd, values, &gate[at..][..len], gated);
+        copy_relu_backward(simd, values, &gate[at..][..len], gated);
         gated
     }
 

@@ -58,13 +58,15 @@ impl AllocationController for Block {
         _policy: AccessPolicy,
     ) -> Result<&mut [MaybeUninit<u8>], AccessError> {
         let bytes: &mut [u8] = pulp::bytemuck::cast_slice_mut(self.values_mut());
-        // SAFETY: the layouts are the same, and the caller promises to write initialised bytes only.
+        // SAFETY: the layouts are the same, and the caller promises to write initialised bytes
+        // only.
         Ok(unsafe { &mut *(bytes as *mut [u8] as *mut [MaybeUninit<u8>]) })
     }
 
     fn memory(&self, _policy: AccessPolicy) -> Result<&[MaybeUninit<u8>], AccessError> {
         let bytes: &[u8] = pulp::bytemuck::cast_slice(self.values());
-        // SAFETY: the layouts are the same, and initialised bytes are a case of ones that may not be.
+        // SAFETY: the layouts are the same, and initialised bytes are a case of ones that may not
+        // be.
         Ok(unsafe { &*(bytes as *const [u8] as *const [MaybeUninit<u8>]) })
     }
 }

@@ -1,4 +1,5 @@
-//! The kernels against the definition in double precision, with every width of vectors that this processor has.
+//! The kernels against the definition in double precision, with every width of vectors that this
+//! processor has.
 
 use super::tensor::{Values, vector};
 use super::{Geometry, Tiles, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
@@ -10,7 +11,8 @@ type Case = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2], 
 
 /// With the lengths of the vectors that the tiles fill: all others are the direct kernel's.
 const CASES: [(Case, &[usize]); 14] = [
-    // Two rows of an image in one vector of sixteen; whole rows; several vectors in a row; few and many channels.
+    // Two rows of an image in one vector of sixteen; whole rows; several vectors in a row; few and
+    // many channels.
     ((3, [5, 9], [8, 8], [3, 3], [1, 1], [1, 1], [1, 1]), &[1, 4, 8, 16]),
     ((2, [17, 8], [16, 16], [3, 3], [1, 1], [1, 1], [1, 1]), &[1, 4, 8, 16]),
     ((1, [2, 3], [2, 32], [3, 3], [1, 1], [1, 1], [1, 1]), &[1, 4, 8, 16]),

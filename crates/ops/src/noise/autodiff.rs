@@ -11,7 +11,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, TensorMetadata};
 use burn::tensor::{FloatDType, Shape};
 
-/// What the backward pass keeps: never a draw.
+/// State of the backward pass: never a draw.
 #[derive(Clone, Debug)]
 struct Kept<B: NoiseOperations> {
     /// Kept where the gradient passes through the standard deviation.

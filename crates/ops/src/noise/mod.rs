@@ -56,7 +56,7 @@ pub struct NoiseForm {
     pub amplitude: Amplitude,
     /// `p`, the scale of the independent draws.
     pub independent: StdPower,
-    /// Whether `q`, the scale of the factor's draws, is `s` instead of 1.
+    /// True if `q`, the scale of the factor's draws, is `s` instead of 1.
     pub factor_by_std: bool,
 }
 
@@ -65,7 +65,7 @@ pub struct NoiseForm {
 pub struct FusedNoise {
     /// The functions `A`, `p` and `q`.
     pub form: NoiseForm,
-    /// Whether the gradient passes through the standard deviation.
+    /// True if the gradient passes through the standard deviation.
     pub through_std: bool,
     /// The parameter of the amplitudes, `[n]`: element `i` of a row has number `(i / stride) % n`.
     pub amplitudes: Tensor<1>,
@@ -94,7 +94,7 @@ pub struct NoiseRows {
 }
 
 impl NoiseForm {
-    /// Whether the noise depends on the standard deviation.
+    /// True if the noise depends on the standard deviation.
     pub(crate) fn reads_std(self) -> bool {
         self.independent != StdPower::Zero || self.factor_by_std
     }

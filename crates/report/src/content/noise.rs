@@ -5,8 +5,8 @@ use crate::chart::{Chart, HeatMap, Plot, Series};
 use crate::document::Block;
 use crate::format::{self, counted, slug};
 use crate::table::{Cell, Table};
+use cni_evaluation::NoiseCovariance;
 use cni_evaluation::{Axis, Point};
-use cni_noise::NoiseCovariance;
 
 /// Layers of one model whose figures are shown at once; those of more are folded away.
 const SHOWN: usize = 2;

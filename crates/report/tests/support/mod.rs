@@ -3,13 +3,14 @@
 #![allow(dead_code)]
 
 use cni_attacks::{Access, Passes, Threat};
+use cni_evaluation::NoiseCovariance;
 use cni_evaluation::audit::Effort;
 use cni_evaluation::{
     Accuracy, AttackRecord, AuditRecord, CascadeRecord, DataCard, Epoch, EpsilonCurve,
     EpsilonPoint, Estimate, Evaluated, ExampleImage, Hits, ModelCard, NoiseState, Record, Row,
     RowAttack, SCHEMA, ThreatCard,
 };
-use cni_noise::{Key, NoiseCovariance, host_normal, host_uniform};
+use cni_noise::{Key, host_normal, host_uniform};
 
 mod certificates;
 mod checks;

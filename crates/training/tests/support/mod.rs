@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor};
 use cni_data::{ImageData, Split, digits};
 use cni_layers::models::{Normalize, NormalizeConfig};
 use cni_layers::{ActivationNoise, ActivationNoiseConfig, Granularity, WeightNoise, keyed_init};
-use cni_noise::{Convention, Key};
+use cni_noise::{Key, NoiseScale};
 use cni_training::{
     Objective, Progress, Schedule, Start, Trained, Trainer, TrainingConfig, TrainingError,
 };
@@ -25,7 +25,7 @@ pub struct Settings {
     pub mean: f64,
     pub stride: usize,
     pub dropout: f64,
-    pub convention: Convention,
+    pub scale: NoiseScale,
     pub activation: ActivationNoiseConfig,
 }
 
@@ -35,7 +35,7 @@ impl Default for Settings {
             mean: 0.5,
             stride: 1,
             dropout: 0.0,
-            convention: Convention::Scaled,
+            scale: NoiseScale::Relative,
             activation: ActivationNoiseConfig::white(Granularity::Layer),
         }
     }
@@ -65,7 +65,7 @@ impl Net {
             dropout: DropoutConfig::new(settings.dropout).init(),
             out: LinearConfig::new(4, outputs).init(&device),
         };
-        let noise = WeightNoise::colored(2).with_convention(settings.convention);
+        let noise = WeightNoise::colored(2).with_scale(settings.scale);
         noise.inject(keyed_init(net, Key::new(1)))
     }
 

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::{Goal, Loss, Threat};
     use burn::tensor::{DType, Device, Int, TensorData};
-    use cni_noise::Examples;
+    use cni_noise::ExampleIds;
     use serde_json::Value;
 
     const DATA: &str =
@@ -151,7 +151,7 @@ mod tests {
         let [images, start] = ["x", "start"].map(|name| tensor(of(name), shape));
         let labels = classes(&data["labels"]);
         let goal = Goal::Misclassify(labels.clone());
-        let batch = AttackBatch::new(images.clone(), &goal, Examples::from(0)).unwrap();
+        let batch = AttackBatch::new(images.clone(), &goal, ExampleIds::from(0)).unwrap();
         let threat = Threat::l1(data["epsilon"].as_f64().unwrap()).unwrap();
         let cases = data["cases"].as_array().unwrap();
         assert_eq!(cases.len(), 6);

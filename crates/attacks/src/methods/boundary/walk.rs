@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::{Goal, Threat};
     use burn::tensor::{DType, Device, Int, TensorData};
-    use cni_noise::Examples;
+    use cni_noise::ExampleIds;
     use serde::de::DeserializeOwned;
     use serde_json::Value;
 
@@ -181,7 +181,7 @@ mod tests {
         let labels: Tensor<1, Int> =
             Tensor::from_data(list::<i64>(&data["labels"]).as_slice(), &Device::flex());
         let batch =
-            AttackBatch::new(images, &Goal::Misclassify(labels), Examples::from(0)).unwrap();
+            AttackBatch::new(images, &Goal::Misclassify(labels), ExampleIds::from(0)).unwrap();
         let cases = data["cases"].as_array().unwrap();
         assert_eq!(cases.len(), 3);
         for case in cases {

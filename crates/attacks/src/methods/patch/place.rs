@@ -2,7 +2,7 @@
 
 use crate::Rows;
 use burn::tensor::{Int, Tensor, TensorData};
-use cni_noise::{Examples, Key, uniform_rows};
+use cni_noise::{ExampleIds, Key, uniform_rows};
 
 /// By how much a move changes the first row and the first column of a patch, in strides.
 pub(super) type Direction = [isize; 2];
@@ -24,7 +24,7 @@ pub(super) struct Places {
 impl Places {
     /// Places uniform among those within the image. Each is a function of the key and the example's
     /// number.
-    pub fn drawn(side: usize, images: &Tensor<4>, examples: &Examples, key: Key) -> Self {
+    pub fn drawn(side: usize, images: &Tensor<4>, examples: &ExampleIds, key: Key) -> Self {
         let [batch, _, height, width] = images.dims();
         let draws = uniform_rows(key, examples, batch, 2);
         let below = |draw: f32, count: usize| (f64::from(draw) * count as f64) as usize;
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn every_place_is_drawn_and_none_beyond_the_border() {
         let images = Tensor::<4>::zeros([2000, 1, 4, 5], &Device::flex());
-        let drawn = Places::drawn(2, &images, &Examples::from(0), Key::new(1));
+        let drawn = Places::drawn(2, &images, &ExampleIds::from(0), Key::new(1));
         let mut counts = [[0; 4]; 3];
         drawn.corners.iter().for_each(|[row, column]| counts[*row][*column] += 1);
         // Five standard errors of a binomial count, of 2000 with the probability 1/12.

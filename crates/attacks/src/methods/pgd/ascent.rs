@@ -6,7 +6,7 @@ use crate::rows::ActiveRows;
 use crate::threat::Ball;
 use crate::{AttackBatch, AttackError, Eot, InputGradient, ModelAccess, Norm, Objective};
 use burn::tensor::Tensor;
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 use std::ops::Range;
 
 /// The start of a run, and the numbers of its steps, which choose the draws of their gradients.
@@ -66,7 +66,7 @@ impl Pgd {
         access: &mut ModelAccess<'_>,
         x: &Tensor<4>,
         objective: &Objective,
-        examples: &Examples,
+        examples: &ExampleIds,
         key: Key,
         stop: bool,
     ) -> Result<InputGradient, AttackError> {

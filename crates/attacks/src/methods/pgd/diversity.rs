@@ -4,7 +4,7 @@ use crate::AttackError;
 use crate::error::within;
 use crate::methods::shared::separable::Separable;
 use burn::tensor::Tensor;
-use cni_noise::{Examples, Key, uniform_rows};
+use cni_noise::{ExampleIds, Key, uniform_rows};
 use serde::{Deserialize, Serialize};
 
 /// Input diversity (Xie et al., CVPR 2019, arXiv 1803.06978, section 3): the gradient of a step is
@@ -86,7 +86,7 @@ impl InputDiversity {
     }
 
     /// How the model sees each of the images under a key.
-    pub(crate) fn view(&self, images: &Tensor<4>, examples: &Examples, key: Key) -> Separable {
+    pub(crate) fn view(&self, images: &Tensor<4>, examples: &ExampleIds, key: Key) -> Separable {
         let [batch, _, height, width] = images.dims();
         let draws = uniform_rows(key.named("input diversity"), examples, batch, DRAWS);
         let (mut down, mut across) = (Vec::new(), Vec::new());
@@ -205,7 +205,7 @@ mod tests {
         let images = images();
         let other = images.clone().flip([0, 1, 2, 3]).sub_scalar(0.3);
         let diversity = InputDiversity::new(1.0, 0.4).unwrap();
-        let view = diversity.view(&images, &Examples::from(7), Key::new(1));
+        let view = diversity.view(&images, &ExampleIds::from(7), Key::new(1));
         let inner = |a: Tensor<4>, b: Tensor<4>| (a * b).sum().into_scalar::<f64>();
         let ahead = inner(other.clone(), view.of(images.clone()));
         let back = inner(view.pull_back(other), images);

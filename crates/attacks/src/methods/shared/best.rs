@@ -3,7 +3,7 @@
 use crate::rows::where_rows;
 use crate::{AttackError, Eot, Goal, Loss, ModelAccess, Objective, Rows};
 use burn::tensor::Tensor;
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 
 /// The merit of an image for an attack. Candidates are compared by how often the goal is reached,
 /// then by the margin, and, if both are equal, by the attack's loss.
@@ -90,7 +90,7 @@ impl KeepBest {
         &mut self,
         access: &mut ModelAccess<'_>,
         candidate: &Tensor<4>,
-        examples: &Examples,
+        examples: &ExampleIds,
     ) -> Result<Vec<f64>, AttackError> {
         let merits = self.evaluate(access, candidate, examples)?;
         Ok(merits.iter().map(|merit| merit.margin).collect())
@@ -101,7 +101,7 @@ impl KeepBest {
         &mut self,
         access: &mut ModelAccess<'_>,
         candidate: &Tensor<4>,
-        examples: &Examples,
+        examples: &ExampleIds,
     ) -> Result<Vec<Merit>, AttackError> {
         let (objective, goal) = (&self.objective, &self.goal);
         let (scores, success) =

@@ -152,7 +152,7 @@ fn of_chunk(
         .collect();
 
     let tested = part.select(&rows);
-    let examples = (0..tested.len()).map(|row| tested.examples.number(row)).collect();
+    let examples = (0..tested.len()).map(|row| tested.examples.id(row)).collect();
     let readout = Readout::new(context.model.classifier, examples, &separations, &part.images);
     let model = Model { classifier: &readout, ..context.model };
     // Class 0 is the inside.

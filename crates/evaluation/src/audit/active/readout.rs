@@ -145,7 +145,7 @@ impl Classifier for Readout<'_> {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
         let examples = current_examples();
         let rows: Vec<i32> =
-            (0..images.dims()[0]).map(|row| self.rows[&examples.number(row)] as i32).collect();
+            (0..images.dims()[0]).map(|row| self.rows[&examples.id(row)] as i32).collect();
         let logits = self.classifier.logits(images);
         let rows = Tensor::from_data(rows.as_slice(), &self.weight.device());
         let [center, weight, offset] = [&self.center, &self.weight, &self.offset]

@@ -1,25 +1,26 @@
-use super::{IMAGES, POSITIONS, SINGLES};
+use super::{IMAGES, POSITIONS, SCALARS};
 use crate::flex::geometry::Geometry;
-use crate::flex::plan::Plan;
+use crate::flex::image_layout::ImageLayout;
 
-/// What the tasks have in common.
+/// The plan that all tasks share.
 pub struct Work {
     pub geometry: Geometry,
     pub lanes: usize,
-    /// Whether the vectors are the input's.
+    /// True if the vectors are the input's.
     pub by_input: bool,
     /// Images whose positions pass by together.
     pub group: usize,
     /// Positions of an image that have vectors: those of the padded input or of the gradient.
     pub image: [usize; 2],
-    /// Where each position's vectors begin, image by image.
+    /// The start of each position's vectors, image by image.
     pub positions: Vec<usize>,
-    /// Where the vectors of a position lie from there: steps of channels and, if they are the input's, of taps.
+    /// The places of a position's vectors from there: steps of channels and, if they are the
+    /// input's, of taps.
     pub units: Vec<usize>,
-    /// Groups of single values.
+    /// Groups of scalars.
     pub blocks: usize,
-    /// Where the values under each tap lie, if the single values are the input's.
-    pub plan: Plan,
+    /// The places of the values under each tap, if the scalars are the input's.
+    pub layout: ImageLayout,
 }
 
 impl Work {
@@ -28,7 +29,7 @@ impl Work {
         let [channels, outputs] = geometry.channels;
         let taps = geometry.kernel_len();
         let grid = output[0] * output[1];
-        // What is padded with zeros to whole vectors costs as much as what is there.
+        // Zero padding up to full vectors costs as much as data.
         let costs =
             [channels.div_ceil(lanes) * taps * outputs, outputs.div_ceil(lanes) * taps * channels];
         let by_input = costs[0] <= costs[1];
@@ -55,7 +56,7 @@ impl Work {
             let start = vector * group * image[0] * image[1];
             taps.iter().map(move |tap| (start + tap) * lanes)
         });
-        let singles = if by_input { outputs } else { channels * geometry.kernel_len() };
+        let scalars = if by_input { outputs } else { channels * geometry.kernel_len() };
         Self {
             geometry,
             lanes,
@@ -64,20 +65,21 @@ impl Work {
             image,
             positions: positions.collect(),
             units: units.collect(),
-            blocks: singles.div_ceil(SINGLES),
-            plan: geometry.forward(),
+            blocks: scalars.div_ceil(SCALARS),
+            layout: geometry.forward(),
         }
     }
 
-    /// Floats of a task's vectors, single values and planes. The first two end with room for a vector of positions.
+    /// Floats of a task's vectors, scalars and planes. The first two end with room for a
+    /// vector of positions.
     pub fn memory(&self) -> [usize; 3] {
         let [channels, outputs] = self.geometry.channels;
         let vectors = (if self.by_input { channels } else { outputs }).div_ceil(self.lanes);
         let positions = [self.group * self.image[0] * self.image[1], self.positions.len()];
         let sizes = [
             (vectors * positions[0] + self.lanes) * self.lanes,
-            (self.blocks * positions[1] + self.lanes) * SINGLES,
-            if self.by_input { 0 } else { channels * self.plan.channel_len() },
+            (self.blocks * positions[1] + self.lanes) * SCALARS,
+            if self.by_input { 0 } else { channels * self.layout.channel_len() },
         ];
         sizes.map(|size| size.next_multiple_of(self.lanes))
     }
@@ -90,11 +92,11 @@ impl Work {
         for output in 0..outputs {
             for row in 0..channels * taps {
                 let (channel, tap) = (row / taps, row % taps);
-                let (unit, single, lane) = match self.by_input {
+                let (unit, scalar, lane) = match self.by_input {
                     true => (channel / self.lanes * taps + tap, output, channel % self.lanes),
                     false => (output / self.lanes, row, output % self.lanes),
                 };
-                sorted.push(sums[(unit * self.blocks * SINGLES + single) * self.lanes + lane]);
+                sorted.push(sums[(unit * self.blocks * SCALARS + scalar) * self.lanes + lane]);
             }
         }
         sorted

@@ -1,8 +1,9 @@
-use super::SPOTS;
-use crate::flex::layout::BLOCK;
+use super::COEFFICIENTS;
+use crate::flex::packed::BLOCK;
 use rayon::prelude::*;
 
-/// The filters `G g Gᵀ` in the order in which the products read them: `[outputs / 8, 16, channels, 8]`, padded with zeros.
+/// The filters `G g Gᵀ` in the order in which the products read them:
+/// `[outputs / 8, 16, channels, 8]`, padded with zeros.
 pub struct Filters {
     values: Vec<f32>,
     pub outputs: usize,
@@ -16,7 +17,7 @@ impl Filters {
         channels: usize,
         weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
-        let len = SPOTS * channels * BLOCK;
+        let len = COEFFICIENTS * channels * BLOCK;
         let mut values = vec![0.0; outputs.div_ceil(BLOCK) * len];
         values.par_chunks_mut(len.max(1)).enumerate().for_each(|(block, values)| {
             let values = values.as_chunks_mut::<BLOCK>().0;
@@ -30,9 +31,9 @@ impl Filters {
                 let [a, b, c, d, e, f, g, h, i] = elements;
                 let [top, middle, bottom] = [side([a, b, c]), side([d, e, f]), side([g, h, i])];
                 for column in 0..4 {
-                    let spots = side([top[column], middle[column], bottom[column]]);
-                    for (row, spot) in spots.into_iter().enumerate() {
-                        values[(4 * row + column) * channels + channel] = spot;
+                    let coefficients = side([top[column], middle[column], bottom[column]]);
+                    for (row, coefficient) in coefficients.into_iter().enumerate() {
+                        values[(4 * row + column) * channels + channel] = coefficient;
                     }
                 }
             }
@@ -44,10 +45,10 @@ impl Filters {
         self.outputs.div_ceil(BLOCK)
     }
 
-    /// The filters of a block of outputs at one spot, channel by channel.
-    pub fn of(&self, spot: usize, block: usize) -> &[[f32; BLOCK]] {
+    /// The filters of a block of outputs at one coefficient, channel by channel.
+    pub fn of(&self, coefficient: usize, block: usize) -> &[[f32; BLOCK]] {
         let filters = self.values.as_chunks::<BLOCK>().0;
-        &filters[(block * SPOTS + spot) * self.channels..][..self.channels]
+        &filters[(block * COEFFICIENTS + coefficient) * self.channels..][..self.channels]
     }
 }
 

@@ -1,9 +1,10 @@
-//! Convolutions of 3 by 3 elements by Winograd's minimal filtering F(2x2, 3x3), which takes 16 multiplications where the
-//! definition takes 36 (Lavin & Gray 2016, arXiv 1509.09308).
+//! Convolutions of 3 by 3 elements by Winograd's minimal filtering F(2x2, 3x3), which takes 16
+//! multiplications where the definition takes 36 (Lavin & Gray 2016, arXiv 1509.09308).
 //!
-//! The output is cut into tiles of 2 by 2, each of which depends on 4 by 4 inputs `d`. With `G g Gᵀ` for each filter `g`, a
-//! tile is `Aᵀ [Σ (G g Gᵀ) ⊙ (Bᵀ d B)] A`, the sum over the input channels. At each of the sixteen spots of a transformed
-//! tile the sums are a matrix product of filters and tiles. Vectors run along the tiles of an image.
+//! The output is cut into tiles of 2 by 2, each of which depends on 4 by 4 inputs `d`. With
+//! `G g Gᵀ` for each filter `g`, a tile is `Aᵀ [Σ (G g Gᵀ) ⊙ (Bᵀ d B)] A`, the sum over the input
+//! channels. At each of the sixteen coefficients of a transformed tile the sums are a matrix
+//! product of filters and tiles. Vectors run along the tiles of an image.
 
 mod filters;
 mod tiles;
@@ -12,9 +13,9 @@ mod transform;
 pub use filters::Filters;
 pub use tiles::Tiles;
 
-use super::epilogue::Epilogue;
-use super::layout::BLOCK;
+use super::epilogue::FusedEpilogue;
 use super::memory::{build, scratch};
+use super::packed::BLOCK;
 use super::pool::Block;
 use super::source::Source;
 use crate::arch::{WIDEST, arch, vector_len};
@@ -23,7 +24,7 @@ use tiles::Place;
 use transform::{analyse, split, synthesise};
 
 /// Elements of a transformed tile.
-const SPOTS: usize = 16;
+const COEFFICIENTS: usize = 16;
 /// Vectors of tiles that a product keeps in registers.
 const VECTORS: usize = 2;
 
@@ -32,7 +33,7 @@ pub fn winograd(
     source: Source,
     filters: &Filters,
     tiles: Tiles,
-    epilogue: Epilogue,
+    epilogue: FusedEpilogue,
     batch: usize,
 ) -> Block {
     let (arch, lanes) = (arch(), vector_len());
@@ -45,8 +46,8 @@ pub fn winograd(
     build(batch * out_len, out_len * images, |task, out| {
         let images = task * images..task * images + out.len() / out_len;
         let sizes = [
-            SPOTS * spectrum_len(filters) * lanes,
-            SPOTS * products_len(filters) * lanes,
+            COEFFICIENTS * spectrum_len(filters) * lanes,
+            COEFFICIENTS * products_len(filters) * lanes,
             images.len() * filters.channels * 4 * tiles.plane_len() + 2 * WIDEST,
             source.gated_len(tiles.image_len()),
         ]
@@ -74,13 +75,13 @@ pub fn winograd(
     })
 }
 
-/// Vectors of a spot's inputs. One more than there are: spots a power of two apart would contend for the same lines of the
-/// cache.
+/// Vectors of a coefficient's inputs. One more than there are: coefficients a power of two apart
+/// would contend for the same lines of the cache.
 fn spectrum_len(filters: &Filters) -> usize {
     filters.channels * VECTORS + 1
 }
 
-/// Vectors of a spot's outputs, and again one more.
+/// Vectors of a coefficient's outputs, and again one more.
 fn products_len(filters: &Filters) -> usize {
     filters.blocks() * BLOCK * VECTORS + 1
 }
@@ -90,8 +91,9 @@ struct Memory<'a> {
     spectrum: &'a mut [f32],
     /// Their sums of products, `[16, outputs, 2]` vectors.
     products: &'a mut [f32],
-    /// Each channel by even and odd columns, and these by even and odd rows, `[images, channels, 2, 2, rows + 1, columns]`,
-    /// between two margins that are read but do not count.
+    /// Each channel by even and odd columns, and these by even and odd rows,
+    /// `[images, channels, 2, 2, rows + 1, columns]`, between two margins that are read but do not
+    /// count.
     planes: &'a mut [f32],
     /// A channel behind its gate.
     gated: &'a mut [f32],
@@ -103,7 +105,7 @@ struct Task<'a> {
     tiles: Tiles,
     places: &'a [Place],
     masks: [&'a [u32]; 2],
-    epilogue: Epilogue<'a>,
+    epilogue: FusedEpilogue<'a>,
     images: std::ops::Range<usize>,
     memory: Memory<'a>,
     out: &'a mut [f32],
@@ -143,13 +145,13 @@ impl WithSimd for Task<'_> {
                     analyse(simd, tiles, planes, masks, spectrum, spectrum_len);
                 }
             }
-            for spot in 0..SPOTS {
-                let values = &spectrum[spot * spectrum_len..][..channels * VECTORS];
+            for coefficient in 0..COEFFICIENTS {
+                let values = &spectrum[coefficient * spectrum_len..][..channels * VECTORS];
                 let values = values.as_chunks::<VECTORS>().0;
-                let products = &mut products[spot * products_len..][..products_len];
+                let products = &mut products[coefficient * products_len..][..products_len];
                 let products = products.as_chunks_mut::<VECTORS>().0;
                 for (block, products) in products.chunks_exact_mut(BLOCK).enumerate() {
-                    let weights = filters.of(spot, block);
+                    let weights = filters.of(coefficient, block);
                     if S::REGISTER_COUNT >= 32 {
                         multiply::<S, BLOCK>(simd, weights, 0, values, products);
                     } else {
@@ -170,7 +172,7 @@ impl WithSimd for Task<'_> {
     }
 }
 
-/// The sums over the channels at one spot, for `OUT` outputs of a block from `lane` on.
+/// The sums over the channels at one coefficient, for `OUT` outputs of a block from `lane` on.
 #[inline(always)]
 fn multiply<S: Simd, const OUT: usize>(
     simd: S,

@@ -1,7 +1,7 @@
-//! Where the tiles of an image lie, in the image and in vectors.
+//! The places of an image's tiles, in the image and in vectors.
 
 use crate::flex::geometry::Geometry;
-use crate::flex::lanes::{group, load, unzip, zip};
+use crate::flex::lanes::{deinterleave, interleave, load, swap_middle};
 use pulp::Simd;
 
 /// The tiles of an image with a margin of one zero around it, in row-major order.
@@ -12,8 +12,8 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// The tiles of a convolution's output, or of its input's gradient, which has the same. `None` where the convolution is
-    /// of another kind or where its tiles do not fill vectors of `lanes`.
+    /// The tiles of a convolution's output, or of its input's gradient, which has the same. `None`
+    /// where the convolution is of another kind or where its tiles do not fill vectors of `lanes`.
     pub fn of(geometry: Geometry, lanes: usize) -> Option<Self> {
         let Geometry { kernel, stride, padding, dilation, input, output, .. } = geometry;
         let same =
@@ -41,7 +41,7 @@ impl Tiles {
         (self.rows + 1) * self.columns
     }
 
-    /// Where in an image's channel a vector of tiles lies.
+    /// The place of a vector of tiles in an image's channel.
     pub fn place(self, lanes: usize, vector: usize) -> Place {
         let width = 2 * self.columns;
         let half = |half: usize| {
@@ -52,7 +52,8 @@ impl Tiles {
         Place { starts: [half(0), half(1)], grouped: width < lanes }
     }
 
-    /// For each tile which bits count of the column left of it and of the column right of it: none at the image's borders.
+    /// For each tile which bits count of the column left of it and of the column right of it: none
+    /// at the image's borders.
     pub fn masks(self) -> [Vec<u32>; 2] {
         let mask = |border: usize| {
             let tiles = 0..self.rows * self.columns;
@@ -62,8 +63,8 @@ impl Tiles {
     }
 }
 
-/// Where the left and the right half of a vector of tiles begin, each with its top and its bottom row. Where a vector is
-/// wider than the image, a half is contiguous instead, its rows in turns.
+/// The starts of the left and the right half of a vector of tiles, each with its top and its bottom
+/// row. If a vector is wider than the image, a half is contiguous instead, its rows in turns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
     pub starts: [[usize; 2]; 2],
@@ -76,18 +77,18 @@ impl Place {
     pub fn read<S: Simd>(&self, simd: S, image: &[f32]) -> [[S::f32s; 2]; 2] {
         let load = |at: usize| load(simd, &image[at..][..S::F32_LANES]);
         let [[a, b], [c, d]] = self.starts;
-        let [top_left, bottom_left] = group(simd, self.grouped, [load(a), load(b)]);
-        let [top_right, bottom_right] = group(simd, self.grouped, [load(c), load(d)]);
-        [unzip(simd, [top_left, top_right]), unzip(simd, [bottom_left, bottom_right])]
+        let [top_left, bottom_left] = swap_middle(simd, self.grouped, [load(a), load(b)]);
+        let [top_right, bottom_right] = swap_middle(simd, self.grouped, [load(c), load(d)]);
+        [deinterleave(simd, [top_left, top_right]), deinterleave(simd, [bottom_left, bottom_right])]
     }
 
     /// The inverse of [`Self::read`]: what belongs to each of the starts.
     #[inline(always)]
     pub fn arrange<S: Simd>(&self, simd: S, tiles: [[S::f32s; 2]; 2]) -> [[S::f32s; 2]; 2] {
-        let [top, bottom] = [zip(simd, tiles[0]), zip(simd, tiles[1])];
+        let [top, bottom] = [interleave(simd, tiles[0]), interleave(simd, tiles[1])];
         [
-            group(simd, self.grouped, [top[0], bottom[0]]),
-            group(simd, self.grouped, [top[1], bottom[1]]),
+            swap_middle(simd, self.grouped, [top[0], bottom[0]]),
+            swap_middle(simd, self.grouped, [top[1], bottom[1]]),
         ]
     }
 }

@@ -1,9 +1,9 @@
-//! A vector of tiles into its spots and back.
+//! A vector of tiles into its coefficients and back.
 
 use super::tiles::{Place, Tiles};
-use super::{SPOTS, VECTORS};
+use super::{COEFFICIENTS, VECTORS};
 use crate::arch::WIDEST;
-use crate::flex::epilogue::Epilogue;
+use crate::flex::epilogue::FusedEpilogue;
 use crate::flex::lanes::{load, store};
 use pulp::Simd;
 
@@ -55,11 +55,11 @@ pub fn analyse<S: Simd>(
         input_side(simd, [odd(0), odd(1), odd(2), odd(3)]),
         input_side(simd, [after(0), after(1), after(2), after(3)]),
     ];
-    let spectrum = &mut spectrum[..(SPOTS - 1) * spectrum_len + 1];
+    let spectrum = &mut spectrum[..(COEFFICIENTS - 1) * spectrum_len + 1];
     for row in 0..4 {
-        let spots = input_side(simd, [a[row], b[row], c[row], d[row]]);
+        let coefficients = input_side(simd, [a[row], b[row], c[row], d[row]]);
         for column in 0..4 {
-            spectrum[(4 * row + column) * spectrum_len] = spots[column];
+            spectrum[(4 * row + column) * spectrum_len] = coefficients[column];
         }
     }
 }
@@ -77,12 +77,12 @@ pub fn synthesise<S: Simd>(
     place: &Place,
     products: &[S::f32s],
     products_len: usize,
-    epilogue: Epilogue,
+    epilogue: FusedEpilogue,
     image_len: usize,
     out: &mut [f32],
 ) {
     for (output, image) in out.chunks_exact_mut(image_len).enumerate() {
-        let products = &products[output * VECTORS..][..(SPOTS - 1) * products_len + 1];
+        let products = &products[output * VECTORS..][..(COEFFICIENTS - 1) * products_len + 1];
         let mut sides = [[simd.splat_f32s(0.0); 2]; 4];
         for column in 0..4 {
             let m = |row: usize| products[(4 * row + column) * products_len];

@@ -19,7 +19,7 @@ pub(super) struct Sizes {
     pub blocks: u32,
 }
 
-/// What is decided when a kernel is compiled.
+/// The choices that are made when a kernel is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Choices {
     pub form: NoiseForm,

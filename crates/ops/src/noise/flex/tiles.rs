@@ -10,7 +10,7 @@ use pulp::{Simd, WithSimd};
 /// Columns that one task takes: a few buffers of them fit the first-level cache.
 pub const TILE: usize = 1024;
 
-/// What scales the draws of a row: `p`, `q` and the derivative of `p` by the standard deviation.
+/// The scales of a row's draws: `p`, `q` and the derivative of `p` by the standard deviation.
 pub struct Scales {
     pub p: f32,
     q: f32,
@@ -49,7 +49,7 @@ pub struct Inputs<'a> {
     pub factor: &'a [f32],
     /// `[draws, rank]`
     pub shared: Vec<f32>,
-    /// A factor of `|a|` under the root. Where all rows have one `s` it is the reference's own,
+    /// A factor of `|a|` under the root. If all rows have one `s` it is the reference's own,
     /// `√|s a|`, and `p` is 1: the same, but rounded as the laws round.
     pub inside: f32,
 }

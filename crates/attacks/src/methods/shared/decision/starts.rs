@@ -7,7 +7,7 @@ use crate::{
     rows::{ActiveRows, read},
 };
 use burn::tensor::Tensor;
-use cni_noise::{Examples, Key};
+use cni_noise::{ExampleIds, Key};
 use serde::Serialize;
 
 /// Images to start from. Records hold how many there are, and a hash by which they are told from
@@ -23,7 +23,7 @@ pub(super) struct Starts {
 
 impl Starts {
     pub fn new(images: Tensor<4>) -> Result<Self, AttackError> {
-        let images = check_images(images, &Examples::from(0))?;
+        let images = check_images(images, &ExampleIds::from(0))?;
         let dims = images.dims();
         let hash = fnv1a(dims.map(|n| n as f64).into_iter().chain(read(&images)));
         Ok(Self { images, count: dims[0], hash })

@@ -1,69 +1,68 @@
-//! The numbers of a batch's examples within their data set.
+//! The ids of a batch's examples.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Which examples of the data set the rows of a batch are.
+/// The ids of a batch's examples: their numbers within the data set.
 ///
-/// What is drawn for each example by itself is a function of its number, so that neither the cut
-/// into batches nor the company in one changes it.
+/// A draw for one example is a function of its id, so that neither the cut into batches nor the
+/// other examples of a batch change it.
 ///
 /// ```
-/// use cni_noise::Examples;
-/// let batch = Examples::from(100);
-/// assert_eq!(batch.number(2), 102);
+/// use cni_noise::ExampleIds;
+/// let batch = ExampleIds::from(100);
+/// assert_eq!(batch.id(2), 102);
 /// let rest = batch.select(&[0, 2, 3]);
-/// assert_eq!([0, 1, 2].map(|row| rest.number(row)), [100, 102, 103]);
-/// assert_eq!(rest.runs(3), [100..101, 102..104]);
+/// assert_eq!([0, 1, 2].map(|row| rest.id(row)), [100, 102, 103]);
+/// assert_eq!(rest.contiguous_ranges(3), [100..101, 102..104]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Examples {
-    /// Neighbours: row `r` is example number `first + r`; after 2⁶⁴ − 1 comes 0.
+pub enum ExampleIds {
+    /// Consecutive ids: row `r` has the id `first + r`; after 2⁶⁴ − 1 comes 0.
     From(u64),
-    /// The number of each row.
+    /// The id of each row.
     Each(Arc<[u64]>),
 }
 
-impl Examples {
-    /// The number of a row.
+impl ExampleIds {
+    /// The id of a row.
     ///
     /// # Panics
     ///
-    /// Where the numbers are given one by one, and the row has none.
-    pub fn number(&self, row: usize) -> u64 {
+    /// If the ids are given one by one, and the row has none.
+    pub fn id(&self, row: usize) -> u64 {
         match self {
             Self::From(first) => first.wrapping_add(row as u64),
             Self::Each(numbers) => numbers[row],
         }
     }
 
-    /// Those of the given rows, in that order.
+    /// The ids of the given rows, in that order.
     pub fn select(&self, rows: &[usize]) -> Self {
-        Self::Each(rows.iter().map(|&row| self.number(row)).collect())
+        Self::Each(rows.iter().map(|&row| self.id(row)).collect())
     }
 
-    /// The numbers of the first `rows` rows as ranges, each as long as the numbers follow one
-    /// another.
+    /// The ids of the first `rows` rows as ranges, each as long as the ids are consecutive.
     ///
     /// # Panics
     ///
-    /// If the numbers are given one by one and are fewer than the rows, or one is 2⁶⁴ − 1, which no
-    /// range ends behind.
-    pub fn runs(&self, rows: usize) -> Vec<Range<u64>> {
+    /// If the ids are given one by one and are fewer than the rows, or one is 2⁶⁴ − 1, which no
+    /// range can hold.
+    pub fn contiguous_ranges(&self, rows: usize) -> Vec<Range<u64>> {
         let end = |first: u64, rows: usize| {
             first.checked_add(rows as u64).expect("numbers of examples below 2^64 - 1")
         };
         self.parts(rows).into_iter().map(|(first, rows)| first..end(first, rows)).collect()
     }
 
-    /// The first number of each run of the first `rows` rows, and how many rows it has. A run of
-    /// neighbours goes on from 2⁶⁴ − 1 to 0.
+    /// The first id of each range of consecutive ids of the first `rows` rows, and how many rows it
+    /// has. A range goes on from 2⁶⁴ − 1 to 0.
     pub(crate) fn parts(&self, rows: usize) -> Vec<(u64, usize)> {
         let mut parts: Vec<(u64, usize)> = Vec::new();
         match self {
             Self::From(first) => parts.push((*first, rows)),
             Self::Each(_) => {
-                for number in (0..rows).map(|row| self.number(row)) {
+                for number in (0..rows).map(|row| self.id(row)) {
                     match parts.last_mut() {
                         Some((first, rows)) if first.wrapping_add(*rows as u64) == number => {
                             *rows += 1;
@@ -76,8 +75,8 @@ impl Examples {
         parts
     }
 
-    /// `draw` of the first index and the number of indices that belong to each run of the first
-    /// `rows` rows, when each row has `values` of them, one after the other.
+    /// `draw` of the first index and the number of indices of each range of consecutive ids of the
+    /// first `rows` rows, if each row has `values` indices, one after the other.
     pub(crate) fn gather<T>(
         &self,
         rows: usize,
@@ -93,13 +92,13 @@ impl Examples {
     }
 }
 
-impl Default for Examples {
+impl Default for ExampleIds {
     fn default() -> Self {
         Self::From(0)
     }
 }
 
-impl From<u64> for Examples {
+impl From<u64> for ExampleIds {
     fn from(first: u64) -> Self {
         Self::From(first)
     }

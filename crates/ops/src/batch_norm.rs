@@ -2,16 +2,16 @@ use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
-/// What follows a batch norm.
+/// The epilogue of a batch norm: a residual sum and a rectifier, each if wanted.
 #[derive(Clone, Debug, Default)]
-pub struct After {
+pub struct Epilogue {
     /// A sum with this, of the output's shape.
     pub residual: Option<Tensor<4>>,
     /// A rectifier, after the sum.
     pub relu: bool,
 }
 
-impl After {
+impl Epilogue {
     /// A rectifier.
     pub fn relu() -> Self {
         Self { residual: None, relu: true }
@@ -40,36 +40,36 @@ impl After {
 /// # Panics
 ///
 /// If the layer has another number of channels than `x`, or the residual another shape.
-pub fn norm(layer: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
-    check(layer, x.dims(), &after);
+pub fn batch_norm(layer: &BatchNorm, x: Tensor<4>, epilogue: Epilogue) -> Tensor<4> {
+    check(layer, x.dims(), &epilogue);
     #[cfg(feature = "flex")]
     {
-        let parts = [&x].into_iter().chain(&after.residual);
+        let parts = [&x].into_iter().chain(&epilogue.residual);
         if fast::applies(parts) {
             return match trains(layer, &x) {
-                true => fast::by_batch(layer, x, after),
-                false => fast::by_running(layer, x, after),
+                true => fast::by_batch(layer, x, epilogue),
+                false => fast::by_running(layer, x, epilogue),
             };
         }
     }
-    after.apply(layer.forward(x))
+    epilogue.apply(layer.forward(x))
 }
 
 /// Refuses what a kernel would read beyond its end, or in another order than its shape says.
-pub(crate) fn check(layer: &BatchNorm, output: [usize; 4], after: &After) {
+pub(crate) fn check(layer: &BatchNorm, output: [usize; 4], epilogue: &Epilogue) {
     let ([_, channels, ..], num_features) = (output, layer.gamma.lazy_shape()[0]);
     assert!(
         num_features == channels,
-        "norm: got a batch norm of {num_features} channels for an input of shape {output:?}, \
+        "batch_norm: got a batch norm of {num_features} channels for an input of shape {output:?}, \
          wanted {channels}"
     );
-    if let Some(residual) = &after.residual {
+    if let Some(residual) = &epilogue.residual {
         let got = residual.dims();
         assert!(got == output, "residual: got shape {got:?}, wanted the output's {output:?}");
     }
 }
 
-/// Whether the layer uses the batch's statistics.
+/// True if the layer uses the batch's statistics.
 #[cfg(feature = "flex")]
 pub(crate) fn trains(layer: &BatchNorm, x: &Tensor<4>) -> bool {
     x.device().is_autodiff() && layer.training.is_enabled()
@@ -77,13 +77,13 @@ pub(crate) fn trains(layer: &BatchNorm, x: &Tensor<4>) -> bool {
 
 #[cfg(feature = "flex")]
 pub(crate) mod fast {
-    use super::After;
+    use super::Epilogue;
     use crate::extension::FastOps;
     use burn::backend::{Dispatch, DispatchDevice};
     use burn::nn::BatchNorm;
     use burn::tensor::{DType, Tensor};
 
-    /// Whether our kernels take these tensors.
+    /// True if our kernels take these tensors.
     pub fn applies<'a>(tensors: impl IntoIterator<Item = &'a Tensor<4>>) -> bool {
         tensors.into_iter().all(|tensor| {
             let device = tensor.device().inner();
@@ -101,29 +101,29 @@ pub(crate) mod fast {
         [scale, shift]
     }
 
-    pub fn by_running(layer: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
+    pub fn by_running(layer: &BatchNorm, x: Tensor<4>, epilogue: Epilogue) -> Tensor<4> {
         let [scale, shift] = running(layer).map(Tensor::into_dispatch);
         let x = x.into_dispatch();
-        Tensor::from_dispatch(match after.residual {
-            None => Dispatch::fast_affine(x, scale, shift, after.relu),
+        Tensor::from_dispatch(match epilogue.residual {
+            None => Dispatch::fast_affine(x, scale, shift, epilogue.relu),
             Some(residual) => {
-                Dispatch::fast_affine_add(x, scale, shift, residual.into_dispatch(), after.relu)
+                Dispatch::fast_affine_add(x, scale, shift, residual.into_dispatch(), epilogue.relu)
             }
         })
     }
 
-    pub fn by_batch(layer: &BatchNorm, x: Tensor<4>, after: After) -> Tensor<4> {
+    pub fn by_batch(layer: &BatchNorm, x: Tensor<4>, epilogue: Epilogue) -> Tensor<4> {
         let x = x.into_dispatch();
         let [gamma, beta] = [&layer.gamma, &layer.beta].map(|param| param.val().into_dispatch());
-        let (out, mean, variance) = match after.residual {
-            None => Dispatch::fast_norm(x, gamma, beta, layer.epsilon, after.relu),
+        let (out, mean, variance) = match epilogue.residual {
+            None => Dispatch::fast_norm(x, gamma, beta, layer.epsilon, epilogue.relu),
             Some(residual) => Dispatch::fast_norm_add(
                 x,
                 gamma,
                 beta,
                 residual.into_dispatch(),
                 layer.epsilon,
-                after.relu,
+                epilogue.relu,
             ),
         };
         let statistics = [(&layer.running_mean, mean), (&layer.running_var, variance)];

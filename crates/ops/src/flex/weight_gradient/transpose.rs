@@ -1,6 +1,6 @@
 //! Both sides with a position's channels side by side.
 
-use super::SINGLES;
+use super::SCALARS;
 use super::work::Work;
 use crate::flex::geometry::Geometry;
 use crate::flex::lanes::transpose;
@@ -8,7 +8,7 @@ use pulp::Simd;
 
 /// The input's channels as vectors, row by row into the middle of the zeros.
 #[inline(always)]
-pub fn turn_input<S: Simd>(
+pub fn transpose_input<S: Simd>(
     simd: S,
     work: &Work,
     input: &[f32],
@@ -17,7 +17,7 @@ pub fn turn_input<S: Simd>(
 ) {
     let Geometry { channels: [channels, _], input: [height, width], padding, .. } = work.geometry;
     let image_len = work.image[0] * work.image[1];
-    // What lies beyond the last tap's reach is not needed.
+    // Values beyond the last tap's reach are not needed.
     let [rows, columns] = [0, 1].map(|axis| work.image[axis].saturating_sub(padding[axis]));
     let starts: Vec<usize> = (0..channels).map(|channel| channel * height * width).collect();
     for (vector, starts) in starts.chunks(S::F32_LANES).enumerate() {
@@ -36,7 +36,7 @@ pub fn turn_input<S: Simd>(
 
 /// The gradient's channels side by side, `rows` of them.
 #[inline(always)]
-pub fn turn_gradient<S: Simd>(
+pub fn transpose_gradient<S: Simd>(
     simd: S,
     work: &Work,
     rows: usize,
@@ -55,9 +55,9 @@ pub fn turn_gradient<S: Simd>(
     }
 }
 
-/// What lies under the kernel side by side, eight channels' and taps' values.
+/// The values under the kernel side by side, eight channels' and taps' values.
 #[inline(always)]
-pub fn turn_patches<S: Simd>(
+pub fn transpose_patches<S: Simd>(
     simd: S,
     work: &Work,
     input: &[f32],
@@ -66,19 +66,19 @@ pub fn turn_patches<S: Simd>(
     out: &mut [f32],
 ) {
     let channels = work.geometry.channels[0];
-    let (grid, len) = (work.plan.grid_len(), work.geometry.input_len() / channels);
-    let taps = work.plan.offsets().iter();
+    let (grid, len) = (work.layout.grid_len(), work.geometry.input_len() / channels);
+    let taps = work.layout.offsets().iter();
     let starts: Vec<usize> = (0..channels)
-        .flat_map(|channel| taps.clone().map(move |tap| channel * work.plan.channel_len() + tap))
+        .flat_map(|channel| taps.clone().map(move |tap| channel * work.layout.channel_len() + tap))
         .collect();
     for image in 0..images {
         let channels = input[image * channels * len..].chunks_exact(len);
-        for (planes, values) in planes.chunks_exact_mut(work.plan.channel_len()).zip(channels) {
-            work.plan.fill(values, planes);
+        for (planes, values) in planes.chunks_exact_mut(work.layout.channel_len()).zip(channels) {
+            work.layout.fill(values, planes);
         }
-        for (block, starts) in starts.chunks(SINGLES).enumerate() {
-            let out = &mut out[(block * work.group + image) * grid * SINGLES..];
-            transpose(simd, SINGLES, planes, starts, grid, out);
+        for (block, starts) in starts.chunks(SCALARS).enumerate() {
+            let out = &mut out[(block * work.group + image) * grid * SCALARS..];
+            transpose(simd, SCALARS, planes, starts, grid, out);
         }
     }
 }

@@ -6,13 +6,13 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Zeroes a gradient in place where the rectifier's output is zero.
-pub fn gate(gradient: &mut [f32], output: &[f32]) {
+pub fn relu_backward_in_place(gradient: &mut [f32], output: &[f32]) {
     let arch = arch();
     let tasks = gradient.par_chunks_mut(TASK).zip(output.par_chunks(TASK));
     tasks.for_each(|(gradient, output)| arch.dispatch(Gate(gradient, output)));
 }
 
-/// [`close_gate`] for values and their gate.
+/// [`relu_backward`] for values and their gate.
 struct Gate<'a>(&'a mut [f32], &'a [f32]);
 
 impl WithSimd for Gate<'_> {
@@ -20,31 +20,32 @@ impl WithSimd for Gate<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        close_gate(simd, self.0, self.1);
+        relu_backward(simd, self.0, self.1);
     }
 }
 
-/// Zeroes the values where the gate, a rectifier's output, is zero or below. A gate that is not a number is open.
+/// Zeroes the values where the gate, a rectifier's output, is zero or below. A gate that is not a
+/// number is open.
 #[inline(always)]
-fn close_gate<S: Simd>(simd: S, values: &mut [f32], gate: &[f32]) {
+fn relu_backward<S: Simd>(simd: S, values: &mut [f32], gate: &[f32]) {
     let (vectors, tail) = S::as_mut_simd_f32s(values);
     let (gates, gate_tail) = S::as_simd_f32s(gate);
     for (value, &gate) in vectors.iter_mut().zip(gates) {
-        *value = behind(simd, *value, gate);
+        *value = select(simd, *value, gate);
     }
     for (value, &gate) in tail.iter_mut().zip(gate_tail) {
         *value = if gate <= 0.0 { 0.0 } else { *value };
     }
 }
 
-/// Copies the values that [`close_gate`] would leave.
+/// Copies the values that [`relu_backward`] would leave.
 #[inline(always)]
-pub fn copy_gated<S: Simd>(simd: S, values: &[f32], gate: &[f32], out: &mut [f32]) {
+pub fn copy_relu_backward<S: Simd>(simd: S, values: &[f32], gate: &[f32], out: &mut [f32]) {
     let (vectors, tail) = S::as_simd_f32s(values);
     let (gates, gate_tail) = S::as_simd_f32s(gate);
     let (outs, out_tail) = S::as_mut_simd_f32s(out);
     for ((out, &value), &gate) in outs.iter_mut().zip(vectors).zip(gates) {
-        *out = behind(simd, value, gate);
+        *out = select(simd, value, gate);
     }
     for ((out, &value), &gate) in out_tail.iter_mut().zip(tail).zip(gate_tail) {
         *out = if gate <= 0.0 { 0.0 } else { value };
@@ -52,7 +53,7 @@ pub fn copy_gated<S: Simd>(simd: S, values: &[f32], gate: &[f32], out: &mut [f32
 }
 
 #[inline(always)]
-fn behind<S: Simd>(simd: S, value: S::f32s, gate: S::f32s) -> S::f32s {
+fn select<S: Simd>(simd: S, value: S::f32s, gate: S::f32s) -> S::f32s {
     let zero = simd.splat_f32s(0.0);
     simd.select_f32s(simd.less_than_or_equal_f32s(gate, zero), zero, value)
 }

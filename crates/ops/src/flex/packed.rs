@@ -3,7 +3,8 @@
 /// Output channels whose weights lie side by side.
 pub const BLOCK: usize = 8;
 
-/// Weights in the order in which the tiles read them: `[outputs / 8, channels, taps, 8]`, padded with zeros.
+/// Weights in the order in which the tiles read them: `[outputs / 8, channels, taps, 8]`, padded
+/// with zeros.
 pub struct Packed {
     values: Vec<f32>,
     pub outputs: usize,
@@ -38,8 +39,9 @@ impl Packed {
     }
 }
 
-/// Merges the outputs of a stride's phases, `[phases, channels, grid]`, to images of `size`: the one at `[row, column]` of
-/// the image is that of phase `[row, column] % stride` at `[row, column] / stride`.
+/// Merges the outputs of a stride's phases, `[phases, channels, grid]`, to images of `size`: the
+/// one at `[row, column]` of the image is that of phase `[row, column] % stride` at
+/// `[row, column] / stride`.
 #[inline(always)]
 pub fn merge(
     phases: &[f32],

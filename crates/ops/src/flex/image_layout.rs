@@ -1,11 +1,13 @@
 //! How one image is laid out so that a convolution reads nothing but whole vectors.
 //!
-//! A convolution's output is computed as one long row, its positions in row-major order. For every column offset of the
-//! kernel the image is copied once with its columns shifted and strided, cut to the output's width; rows of different
-//! phase of a vertical stride go to planes of their own. Then the values that a tap of the kernel multiplies lie one after
-//! another in the order of the output, borders included as zeros, whatever the width, stride, padding or dilation.
+//! A convolution's output is computed as one long row, its positions in row-major order. For every
+//! column offset of the kernel the image is copied once with its columns shifted and strided, cut
+//! to the output's width; rows of different phase of a vertical stride go to planes of their own.
+//! Then the values that a tap of the kernel multiplies lie one after another in the order of the
+//! output, borders included as zeros, whatever the width, stride, padding or dilation.
 
-/// One element of the kernel: it multiplies the source value at `stride * position + offset` of its row and column.
+/// One element of the kernel: it multiplies the source value at `stride * position + offset` of its
+/// row and column.
 #[derive(Clone, Copy, Debug)]
 pub struct Tap {
     /// Row offset, may be negative.
@@ -24,26 +26,26 @@ struct Plane {
     /// The plane's first row is source row `stride * first + phase`.
     first: isize,
     rows: usize,
-    /// Where the plane starts among a channel's planes.
+    /// The start of the plane among a channel's planes.
     start: usize,
 }
 
 /// The layout of one channel of a source image for one set of taps.
 #[derive(Debug)]
-pub struct Plan {
+pub struct ImageLayout {
     source: [usize; 2],
     grid: [usize; 2],
     stride: [usize; 2],
     planes: Vec<Plane>,
-    /// For each tap, where its values start among a channel's planes.
+    /// The start of each tap's values among a channel's planes.
     offsets: Vec<usize>,
     /// For each tap, its element of the kernel.
     elements: Vec<usize>,
     channel_len: usize,
 }
 
-impl Plan {
-    /// A plan that computes a `grid` of outputs from a `source` image, both `[rows, columns]`.
+impl ImageLayout {
+    /// A layout that computes a `grid` of outputs from a `source` image, both `[rows, columns]`.
     pub fn new(source: [usize; 2], grid: [usize; 2], stride: [usize; 2], taps: &[Tap]) -> Self {
         let split = |tap: &Tap| {
             let step = stride[0] as isize;
@@ -102,7 +104,7 @@ impl Plan {
         self.grid[0] * self.grid[1]
     }
 
-    /// Where each tap's values start among a channel's planes.
+    /// The start of each tap's values among a channel's planes.
     pub fn offsets(&self) -> &[usize] {
         &self.offsets
     }
@@ -130,7 +132,8 @@ impl Plan {
                 .clamp(left, columns as isize);
             let (left, right) = (left as usize, right as usize);
             if step == 1 && column_step == 1 && columns as isize == width && begin < end {
-                // All rows in one copy, shifted; the columns that wrapped around are zeroed afterwards.
+                // All rows in one copy, shifted; the columns that wrapped around are zeroed
+                // afterwards.
                 let from = source_row(begin) + plane.column;
                 let (skip, until) = ((-from).max(0), (source.len() as isize - from));
                 let target = &mut values[begin * columns..end * columns];
@@ -139,7 +142,8 @@ impl Plan {
                 target[skip..until].copy_from_slice(
                     &source[(from + skip as isize) as usize..(from + until as isize) as usize],
                 );
-                // Column by column: a call for each short piece of a row would cost more than the copy.
+                // Column by column: a call for each short piece of a row would cost more than the
+                // copy.
                 for column in (0..left).chain(right..columns) {
                     target[column..].iter_mut().step_by(columns).for_each(|value| *value = 0.0);
                 }
