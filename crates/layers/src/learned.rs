@@ -1,11 +1,10 @@
 //! The learnable parameters of a noise law, shared by weight and activation noise.
 
+mod module;
+
 use crate::NoiseError;
 use crate::spec::Spec;
-use burn::module::{
-    Content, Devices, DisplaySettings, Initializer, Module, ModuleDisplay, ModuleDisplayDefault,
-    ModuleMapper, ModuleVisitor, Param, Reparameterization,
-};
+use burn::module::{Initializer, Param, Reparameterization};
 use burn::tensor::{DType, Device, Tensor};
 use cni_noise::laws::{LawParameters, NoiseKind, NoiseParameters, NoiseScale, TensorShape};
 use cni_noise::{AddedNoise, ExampleIds, Key, layer_key};
@@ -16,7 +15,7 @@ use cni_noise::{AddedNoise, ExampleIds, Key, layer_key};
 /// As a [`Reparameterization`] it makes a weight noisy. [`ActivationNoise`](crate::ActivationNoise)
 /// holds one for the output of another layer.
 ///
-/// A module by hand: its parameters are those that its law names, and lie at these names.
+/// Its parameters are those that its law names, and lie at these names.
 #[derive(Clone, Debug)]
 pub struct LearnedNoise {
     spec: Spec,
@@ -174,109 +173,5 @@ impl Reparameterization for LearnedNoise {
     /// itself, if noise is off.
     fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
         self.noisy(self.next_key(&base.device()), base)
-    }
-}
-
-/// The noise with each of its parameters mapped.
-macro_rules! each_parameter {
-    ($noise:expr, $parameter:ident => $mapped:expr) => {{
-        let Self { spec, vectors, factor, name } = $noise;
-        let vectors = vectors.into_iter().map(|(name, $parameter)| (name, $mapped)).collect();
-        let factor = factor.map(|$parameter| $mapped);
-        Self { spec, vectors, factor, name }
-    }};
-}
-
-impl Module for LearnedNoise {
-    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        // First: visitors need the metadata before the parameters.
-        let metadata = serde_json::to_string(&self.spec).expect("the metadata are plain data");
-        visitor.enter_module(Spec::FIELD, Self::CONTAINER);
-        visitor.enter_module(&metadata, Spec::CONTAINER);
-        visitor.exit_module(&metadata, Spec::CONTAINER);
-        visitor.exit_module(Spec::FIELD, Self::CONTAINER);
-        for (name, vector) in &self.vectors {
-            visitor.enter_module(name, Self::CONTAINER);
-            vector.visit(visitor);
-            visitor.exit_module(name, Self::CONTAINER);
-        }
-        if let Some(factor) = &self.factor {
-            visitor.enter_module(Self::FACTOR, Self::CONTAINER);
-            factor.visit(visitor);
-            visitor.exit_module(Self::FACTOR, Self::CONTAINER);
-        }
-    }
-
-    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        let Self { spec, vectors, factor, name } = self;
-        let mut vector = |(name, vector): (&'static str, Param<Tensor<1>>)| {
-            mapper.enter_module(name, Self::CONTAINER);
-            let vector = Module::map(vector, mapper);
-            mapper.exit_module(name, Self::CONTAINER);
-            (name, vector)
-        };
-        let vectors = vectors.into_iter().map(&mut vector).collect();
-        let factor = factor.map(|factor| {
-            mapper.enter_module(Self::FACTOR, Self::CONTAINER);
-            let factor = Module::map(factor, mapper);
-            mapper.exit_module(Self::FACTOR, Self::CONTAINER);
-            factor
-        });
-        Self { spec, vectors, factor, name }
-    }
-
-    fn to_device(self, device: &Device) -> Self {
-        each_parameter!(self, parameter => parameter.to_device(device))
-    }
-
-    fn fork(self, device: &Device) -> Self {
-        each_parameter!(self, parameter => parameter.fork(device))
-    }
-
-    fn collect_devices(&self, devices: Devices) -> Devices {
-        let vectors = self.vectors.iter();
-        let devices = vectors.fold(devices, |found, (_, vector)| vector.collect_devices(found));
-        match &self.factor {
-            Some(factor) => factor.collect_devices(devices),
-            None => devices,
-        }
-    }
-
-    fn materialize(self) -> Self {
-        each_parameter!(self, parameter => parameter.materialize())
-    }
-
-    fn valid(&self) -> Self {
-        each_parameter!(self.clone(), parameter => parameter.valid())
-    }
-
-    fn train(self) -> Self {
-        each_parameter!(self, parameter => parameter.train())
-    }
-}
-
-impl ModuleDisplayDefault for LearnedNoise {
-    fn content(&self, content: Content) -> Option<Content> {
-        content
-            .set_top_level_type("LearnedNoise")
-            .add_debug_attribute("law", &self.spec.law)
-            .add_debug_attribute("scale", &self.spec.scale)
-            .optional()
-    }
-
-    fn num_params(&self) -> usize {
-        Module::num_params(self)
-    }
-}
-
-impl ModuleDisplay for LearnedNoise {
-    fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new().with_new_line_after_attribute(false).optional()
-    }
-}
-
-impl std::fmt::Display for LearnedNoise {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.format(Default::default()))
     }
 }
