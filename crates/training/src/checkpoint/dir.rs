@@ -1,5 +1,6 @@
 //! The checkpoints of a run on disk: one directory per epoch, with checksums of all its files.
 
+use super::checksum::{replace_last, sha256};
 use crate::TrainingError;
 use crate::error::CheckpointFault;
 use crate::history::EpochRow;
@@ -8,7 +9,6 @@ use burn::optim::OptimizerRecord;
 use burn::store::ModuleRecord;
 use burn::train::checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -233,20 +233,8 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&beside, path)
 }
 
-/// The text with its last `from` replaced. The checksum is the last field of a state.
-fn replace_last(text: &str, from: &str, to: &str) -> String {
-    match text.rfind(from) {
-        Some(at) => format!("{}{to}{}", &text[..at], &text[at + from.len()..]),
-        None => text.to_string(),
-    }
-}
-
 /// The number in `epoch-12`, written as we write it.
 fn number(name: &str, prefix: &str) -> Option<usize> {
     let number: usize = name.strip_prefix(prefix)?.parse().ok()?;
     (name == format!("{prefix}{number}")).then_some(number)
-}
-
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

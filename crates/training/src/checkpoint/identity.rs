@@ -1,6 +1,6 @@
 //! What makes a run the one it is, and how two runs differ.
 
-use super::dir::sha256;
+use super::checksum::sha256;
 use crate::devices::replica::statistics;
 use crate::{Schedule, TrainingError};
 use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param};

@@ -1,5 +1,6 @@
 //! The checkpoints of a run: on disk, while they are written, and how they are read again.
 
+mod checksum;
 mod dir;
 mod identity;
 mod load_run;

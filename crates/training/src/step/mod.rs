@@ -1,10 +1,14 @@
 //! A training step, as objectives and gradient rules see it.
 
+mod info;
 mod losses;
 mod model;
+mod rows;
 
+pub use info::{StepGradients, StepInfo};
 pub use losses::Losses;
 use model::{StepModel, Typed};
+pub(crate) use rows::{hits, part};
 
 use crate::StepError;
 use crate::parameters::{Groups, Parameter, ParameterValues};
@@ -215,43 +219,4 @@ impl<'a> Step<'a> {
             reached: self.reached.clone(),
         }
     }
-}
-
-/// The gradients of a step, and the losses of its examples.
-pub struct StepGradients {
-    /// One gradient for each parameter.
-    pub gradients: ParameterValues,
-    /// The losses and scores that the run reports, without a graph.
-    pub losses: Losses,
-}
-
-/// The step as rules see it after its gradients have been summed.
-#[derive(Clone, Debug)]
-pub struct StepInfo {
-    /// The key of the batch; a rule derives one by a name of its own.
-    pub key: Key,
-    /// The epoch, counted from 0.
-    pub epoch: usize,
-    /// The optimizer steps before this one, since the run began.
-    pub step: usize,
-    /// Whether it is the last step of its epoch.
-    pub ends_epoch: bool,
-    /// Examples of the whole batch.
-    pub examples: usize,
-}
-
-/// Some examples of a batch, with the key and the size of the whole.
-pub(crate) fn part(batch: &Batch, examples: Range<usize>) -> Batch {
-    let (first, n) = (examples.start, examples.len());
-    Batch {
-        images: batch.images.clone().narrow(0, first, n),
-        labels: batch.labels.clone().narrow(0, first, n),
-        first_example: batch.first_example + first as u64,
-        ..batch.clone()
-    }
-}
-
-/// 1 where the largest logit is the label's, else 0: `[batch]`.
-pub(crate) fn hits(logits: Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
-    logits.argmax(1).squeeze_dim::<1>(1).equal(labels.clone()).float()
 }

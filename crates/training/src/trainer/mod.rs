@@ -9,6 +9,9 @@ mod model;
 mod probe;
 mod progress;
 mod run;
+mod scope;
+mod setup;
+mod update;
 mod validation;
 
 pub use epoch::EndOfEpoch;

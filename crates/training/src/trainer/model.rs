@@ -1,23 +1,20 @@
 //! A model in training, as Burn's trainer wants it.
 
 use super::context::Context;
-use super::finite::not_finite;
 use super::metrics::{Outcome, metric_name};
-use crate::averages::moved;
+use super::scope::{own_scope, seed};
 use crate::devices::replica::{attach_statistics, detach_statistics, replica, sum};
-use crate::gradients::clip_by_norm;
-use crate::parameters::{Parameter, ParameterValues, check_kept};
-use crate::step::{Losses, Step, StepGradients, StepInfo, part};
+use crate::parameters::check_kept;
+use crate::step::{Losses, Step, StepGradients, part};
 use crate::{Parallel, StepError};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleDisplay};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer, MultiGradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use burn::train::{TrainOutput, TrainStep};
 use cni_data::Batch;
-use cni_noise::{Key, Noise, scope_at};
-use cni_ops::{Precision, autocast};
 use std::fmt;
+use std::sync::Arc;
 
 /// The model with the context of its run.
 ///
@@ -83,84 +80,6 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
         gradients.into_gradients(&self.net, &mut params);
         Ok((params, losses))
     }
-
-    /// The gradients after the rule has seen the whole batch, and clipped.
-    fn finished(
-        &self,
-        mut gradients: GradientsParams,
-        info: &StepInfo,
-    ) -> Result<GradientsParams, StepError> {
-        let Context { gradient, groups, state, max_grad_norm, signal, .. } = &self.context;
-        if let Some(rule) = gradient.rule() {
-            let values = ParameterValues::of_gradients(&self.net, &mut gradients, groups);
-            let given: Vec<Parameter> = values.iter().map(|(p, _)| p.clone()).collect();
-            let mut states = state.take_states();
-            let values = rule.finish(values, info, &mut states.0[0]);
-            state.put_states(states);
-            let values = values?;
-            check_kept(&gradient.label(), "gradient", &given, &values)?;
-            values.into_gradients(&self.net, &mut gradients);
-        }
-        // Without a limit the norm would be read back from the device for nothing: a gradient that
-        // is not finite shows in the next loss or in the parameters, which are looked at before a
-        // checkpoint is written.
-        if max_grad_norm.is_some() {
-            let (clipped, norm) = clip_by_norm(&self.net, gradients, *max_grad_norm);
-            signal.unless_finite("the norm of the gradient", norm);
-            return Ok(clipped);
-        }
-        Ok(gradients)
-    }
-
-    /// The model after the rules that follow the optimizer.
-    fn followed(mut self, info: &StepInfo) -> Result<Self, (Self, StepError)> {
-        let Context { updates, groups, state, .. } = self.context.clone();
-        for (i, update) in updates.iter().enumerate() {
-            let weights = ParameterValues::of_weights(&self.net, &groups);
-            let mut states = state.take_states();
-            let changed = update.rule().after(weights, info, &mut states.0[1 + i]);
-            state.put_states(states);
-            let checked = changed.and_then(|weights| {
-                check_kept(&update.label(), "weight", &[], &weights).map(|()| weights)
-            });
-            match checked {
-                Ok(weights) => self.net = weights.into_weights(self.net),
-                Err(error) => return Err((self, error)),
-            }
-        }
-        Ok(self)
-    }
-
-    /// Moves the average, and keeps the model that validation judges.
-    fn note(&self, info: &StepInfo) -> Result<(), StepError> {
-        let Context { average, state, signal, .. } = &self.context;
-        if let Some(average) = average
-            && let Some(weight) = average.weight(info)
-        {
-            if !(0.0..=1.0).contains(&weight) {
-                let wanted = "a number in [0, 1]";
-                return Err(StepError::contract(&average.label(), "weight", weight, wanted));
-            }
-            let model = self.net.valid();
-            let moved = match state.take_average() {
-                Some(average) if weight < 1.0 => moved(average, &model, weight),
-                _ => model,
-            };
-            state.put_average(moved);
-        }
-        if info.ends_epoch {
-            let model = self.net.valid();
-            let judged = state.average();
-            // Once an epoch, since a number is read back from the device.
-            for model in std::iter::once(&model).chain(&judged) {
-                if let Some((path, value)) = not_finite(model) {
-                    signal.unless_finite(&format!("the parameter {path}"), value);
-                }
-            }
-            state.put_judged(judged.unwrap_or(model));
-        }
-        Ok(())
-    }
 }
 
 impl<N: Module + ModuleDisplay + 'static> TrainStep for InRun<N> {
@@ -197,30 +116,17 @@ impl<N: Module + ModuleDisplay + 'static> TrainStep for InRun<N> {
             None => (self, gradients),
         };
         let (signal, state) = (model.context.signal.clone(), model.context.state.clone());
-        if signal.is_raised() {
-            return model;
-        }
         let info = state.info();
-        let gradients = match model.finished(gradients, &info) {
-            Ok(gradients) => gradients,
-            Err(error) => {
-                signal.raise(error.into());
-                return model;
-            }
-        };
         if signal.is_raised() {
             return model;
         }
-        let model = optimizer.step(rate, model, gradients);
-        let model = match model.followed(&info) {
-            Ok(model) => model,
-            Err((model, error)) => {
-                signal.raise(error.into());
-                return model;
-            }
-        };
-        if let Err(error) = model.note(&info) {
-            signal.raise(error.into());
+        let gradients = model.finished(gradients, &info);
+        if signal.is_raised() {
+            return model;
+        }
+        let model = optimizer.step(rate, model, gradients).followed(&info);
+        if !signal.is_raised() {
+            model.note(&info);
         }
         state.advance();
         model
@@ -239,28 +145,8 @@ impl<N: Module + ModuleDisplay + 'static> TrainStep for InRun<N> {
 }
 
 /// Losses and scores by the names of metrics.
-fn metrics_of(losses: Losses) -> Vec<(std::sync::Arc<String>, Tensor<1>)> {
+fn metrics_of(losses: Losses) -> Vec<(Arc<String>, Tensor<1>)> {
     let named = |name: &str, values: &Tensor<1>| (metric_name(name), values.clone());
     let scores = losses.names().filter_map(|name| Some(named(name, losses.score(name)?)));
     std::iter::once(named("loss", losses.loss())).chain(scores).collect()
-}
-
-/// Runs a step in a scope of its own in place of the caller's, noise and precision alike.
-///
-/// A run is a function of its configuration, and a step on another device runs in another thread,
-/// which the caller's scope does not reach. The forward passes open scopes of their own within.
-pub(super) fn own_scope<R>(key: Key, first_example: u64, step: impl FnOnce() -> R) -> R {
-    let noise = Noise::Keyed(key.named("step"));
-    autocast(Precision::Full, || scope_at(noise, first_example, step))
-}
-
-/// Seeds the device's generator, from which layers of Burn's own such as `Dropout` draw.
-///
-/// The one place of this library that touches that generator: nothing of ours draws from it, and
-/// layers that do are part of the run only if every step finds it in a state that follows from the
-/// run's key. It is shared by all threads and devices of the process, so several devices that train
-/// at once cannot have it.
-pub(super) fn seed(device: &Device, key: Key) {
-    let [low, high, ..] = key.named("device").words();
-    device.seed(u64::from(low) | u64::from(high) << 32);
 }

@@ -1,7 +1,7 @@
 //! The checks of a model and its data before the first step.
 
-use super::model::seed;
 use super::progress::Progress;
+use super::scope::seed;
 use crate::{Devices, TrainingConfig, TrainingError};
 use burn::module::{Flag, Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};

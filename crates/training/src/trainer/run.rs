@@ -4,30 +4,26 @@ use super::Trainer;
 use super::context::{Context, RunState};
 use super::epoch::{End, Epilogue};
 use super::forward::Forward;
-use super::metrics::{Mean, metric_name};
+use super::metrics::Mean;
 use super::model::{InRun, TrainableModel};
 use super::probe::{Probe, check_attacks, check_data, check_layers, check_settings, probe};
 use super::progress::{LineRenderer, Progress};
 use super::validation::NoBatches;
 use crate::checkpoint::{
     Beginning, CheckpointDir, CommitBarrier, KeepLastAndBest, MODEL, OPTIMIZER, RecordWriter,
-    SCHEDULE, describe, load_average, rule_bytes, write_whole,
+    SCHEDULE, describe,
 };
 use crate::history::best;
-use crate::parameters::{Groups, has_noise};
-use crate::state::RuleStates;
+use crate::parameters::has_noise;
 use crate::stop::StopSignal;
-use crate::updates::group_paths;
-use crate::{Devices, EpochRow, StopReason, TrainingConfig, TrainingError};
+use crate::{Devices, EpochRow, StopReason, TrainingError};
 use burn::data::dataloader::DataLoader;
-use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-use burn::module::{Module, ModuleDisplay, ParamGroup};
-use burn::tensor::{Device, Tensor};
+use burn::module::{Module, ModuleDisplay};
+use burn::tensor::Tensor;
 use burn::train::{Learner, SupervisedTraining};
 use cni_data::{Batch, ImageData, Loader, Shares};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
 /// A finished run.
@@ -46,9 +42,6 @@ pub struct Trained<N> {
     /// the run may differ from one that was not interrupted.
     pub versions: BTreeMap<usize, String>,
 }
-
-/// The name of the model in a run's records.
-const PREFIX: &str = "net.";
 
 impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     /// Runs all epochs, or those that are left.
@@ -225,100 +218,5 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let best_epoch = best(&history).unwrap_or(last);
         let model = state.average().unwrap_or(result.model.net);
         Ok(Trained { model, history, best_epoch, ended, versions })
-    }
-
-    /// The built-in groups of parameters and those of the caller.
-    fn groups_of(&self, net: &N) -> Result<Groups, TrainingError> {
-        let mut groups = Groups::of(net);
-        for (name, ids) in &self.groups {
-            groups.add(net, name, &ids(net))?;
-        }
-        for group in &self.config.groups {
-            group.check_known(&groups)?;
-        }
-        self.config.updates.iter().try_for_each(|update| update.check_groups(&groups))?;
-        Ok(groups)
-    }
-
-    /// The caller's groups, as a part of what identifies the run.
-    fn group_paths(&self, groups: &Groups) -> Value {
-        let paths = |(name, _): &(String, _)| (name.clone(), json!(groups.paths(name)));
-        Value::Object(self.groups.iter().map(paths).collect())
-    }
-
-    /// The state that the run begins with, or goes on with.
-    fn state(
-        &self,
-        directory: &CheckpointDir,
-        resume: Option<usize>,
-        net: &N,
-        plain: &Device,
-        examples: usize,
-        devices: &Devices,
-    ) -> Result<RunState<N>, TrainingError> {
-        let rules = 1 + self.config.updates.len();
-        let mut states = RuleStates::new(rules);
-        let mut average = None;
-        if let Some(epoch) = resume {
-            if let Some(bytes) = rule_bytes(directory, epoch)? {
-                states = RuleStates::from_bytes(&bytes, rules, plain).map_err(|reason| {
-                    TrainingError::config(&directory.folder(epoch), "memories of rules", reason)
-                })?;
-            }
-            average = load_average(directory, epoch, net.valid())?;
-        }
-        let steps = examples.div_ceil(self.config.batch_size);
-        let done = resume.unwrap_or(0);
-        Ok(RunState::new(steps, devices.optimizers(), done, states, average))
-    }
-
-    /// Writes `config.json` and, if the model is described, `model.json`.
-    fn write_configurations(&self) -> Result<(), TrainingError> {
-        let config = serde_json::to_value(&self.config)
-            .map_err(|error| TrainingError::setting("config", error, "values with a JSON form"))?;
-        let files = [("config.json", Some(&config)), ("model.json", self.model_config.as_ref())];
-        for (name, value) in files {
-            let Some(value) = value else { continue };
-            let path = self.folder.join(name);
-            let text = serde_json::to_vec_pretty(value).map_err(io::Error::from);
-            let written = text.and_then(|text| write_whole(&path, &text));
-            written.map_err(|error| TrainingError::io(&path, error))?;
-        }
-        Ok(())
-    }
-
-    /// Burn's optimizer and scheduler with the settings of the groups.
-    fn optimizer(
-        &self,
-        groups: &Groups,
-        steps_per_epoch: usize,
-    ) -> (burn::optim::ModuleOptimizer, ModuleLrScheduler) {
-        let TrainingConfig { optimizer, schedule, epochs, groups: settings, .. } = &self.config;
-        let own = || schedule.scheduler(*epochs, steps_per_epoch);
-        let mut scheduler = ModuleLrScheduler::new(own());
-        for group in settings {
-            let paths = ParamGroup::from_paths(group_paths(groups, &group.group, PREFIX));
-            scheduler = scheduler.with_group(paths, own().scaled(group.lr_scale));
-        }
-        (optimizer.build(groups, settings, PREFIX), scheduler)
-    }
-
-    fn metric_names(&self) -> Vec<String> {
-        self.metrics.iter().map(|(name, _)| name.clone()).collect()
-    }
-
-    /// The metrics of training, `true`, and validation, with their names and how the reason of a
-    /// stop names them.
-    fn metric_list(&self) -> Vec<(bool, String, String)> {
-        let objective = &self.config.objective;
-        let loss = ("loss".to_string(), format!("the loss of the {}", objective.label()));
-        let scores = objective.scores().into_iter();
-        let scores = scores.map(|name| (name.clone(), format!("the score {name}")));
-        let training = std::iter::once(loss).chain(scores).map(|(name, label)| (true, name, label));
-        let names = ["loss", "clean", "robust"].map(String::from).into_iter();
-        let validation = names.chain(self.metric_names());
-        let validation = validation.map(|name| (false, name.clone(), format!("validation {name}")));
-        let all = training.chain(validation);
-        all.map(|(train, name, label)| (train, metric_name(&name).to_string(), label)).collect()
     }
 }

@@ -2,7 +2,8 @@
 
 use super::forward::Forward;
 use super::metrics::{Outcome, metric_name};
-use super::model::{InRun, own_scope, seed};
+use super::model::InRun;
+use super::scope::{own_scope, seed};
 use crate::StepError;
 use crate::objectives::{CLEAN, ROBUST};
 use crate::step::{Step, hits};

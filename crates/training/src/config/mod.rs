@@ -1,11 +1,15 @@
-use crate::objectives::{read_attack, write_attack};
+//! The configuration of a run.
+
+mod attack;
+mod defaults;
+
 use crate::updates::{By, Optimizer, ParameterGroup, Schedule, Sgd, Update};
 use crate::{Average, EarlyStopping, Gradient, Objective, TrainingError};
 use cni_attacks::Attack;
 use cni_data::Augment;
 use cni_noise::Key;
 use cni_ops::Precision;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 use std::path::Path;
@@ -72,7 +76,7 @@ pub struct TrainingConfig {
     #[serde(default)]
     pub augment: Augment,
     /// The attack that measures robust accuracy on the validation set after every epoch.
-    #[serde(default, serialize_with = "write_optional", deserialize_with = "read_optional")]
+    #[serde(default, serialize_with = "attack::write", deserialize_with = "attack::read")]
     pub validation_attack: Option<Arc<dyn Attack>>,
     /// Draws of the model's noise that each validation example is judged by, the same in every
     /// epoch: the best checkpoint is chosen by the mean over them. A model without noise is judged
@@ -94,36 +98,6 @@ pub struct TrainingConfig {
     /// How many of the last checkpoints to keep; the best stays in any case.
     #[serde(default = "defaults::keep_last")]
     pub keep_last: usize,
-}
-
-/// The defaults of a configuration.
-mod defaults {
-    use super::{Key, Optimizer, Precision, Schedule, Sgd};
-
-    pub fn batch_size() -> usize {
-        128
-    }
-    pub fn one() -> usize {
-        1
-    }
-    pub fn optimizer() -> Optimizer {
-        Sgd { momentum: 0.9, nesterov: true, weight_decay: 5e-4, ..Sgd::default() }.into()
-    }
-    pub fn schedule() -> Schedule {
-        Schedule::cosine(0.1)
-    }
-    pub fn validation_draws() -> usize {
-        5
-    }
-    pub fn precision() -> Precision {
-        Precision::Full
-    }
-    pub fn key() -> Key {
-        Key::new(0)
-    }
-    pub fn keep_last() -> usize {
-        2
-    }
 }
 
 impl TrainingConfig {
@@ -243,21 +217,4 @@ impl fmt::Debug for TrainingConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TrainingConfig({})", serde_json::to_value(self).unwrap_or_default())
     }
-}
-
-fn write_optional<S: Serializer>(
-    attack: &Option<Arc<dyn Attack>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match attack {
-        Some(attack) => write_attack(attack, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
-fn read_optional<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Arc<dyn Attack>>, D::Error> {
-    let value = Option::<Value>::deserialize(deserializer)?;
-    value.map(|value| read_attack(value).map_err(serde::de::Error::custom)).transpose()
 }
