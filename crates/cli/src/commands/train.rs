@@ -57,7 +57,8 @@ pub struct Train {
     /// Attack the model's own predictions instead of the labels, as PNI's code does.
     #[arg(long)]
     predicted_labels: bool,
-    /// Number of epochs. The rate falls by ten after each quarter of them, as in the recipe's 400.
+    /// Number of epochs. The learning rate falls by ten after each quarter of them, as in the
+    /// recipe's 400.
     #[arg(long, default_value_t = 400, value_parser = count)]
     epochs: usize,
     /// Examples of a batch.
@@ -65,8 +66,8 @@ pub struct Train {
     batch: usize,
     /// Learning rate.
     #[arg(long, default_value_t = 0.1, value_parser = above_zero)]
-    rate: f64,
-    /// One-cycle schedule up to --rate instead of steps; better for few epochs.
+    lr: f64,
+    /// One-cycle schedule up to --lr instead of steps; better for few epochs.
     #[arg(long)]
     one_cycle: bool,
     /// Weight decay.
@@ -77,7 +78,7 @@ pub struct Train {
     no_noise_decay: bool,
     /// Largest norm of the gradient; 0 for no limit. The recipe limits adversarial training alone.
     #[arg(long, value_parser = zero_or_more)]
-    clip: Option<f64>,
+    max_grad_norm: Option<f64>,
     /// Train on the first N devices of the backend, each with its share of every batch. On a CPU
     /// this is for trying out.
     #[arg(long, default_value_t = 1, value_parser = count)]
@@ -177,14 +178,14 @@ impl Train {
         let (weight_decay, decay_noise) = (self.weight_decay, !self.no_noise_decay);
         config.optimizer = Sgd { weight_decay, decay_noise, ..Sgd::cni() }.into();
         config.max_grad_norm =
-            self.clip.map_or(config.max_grad_norm, |clip| (clip > 0.0).then_some(clip));
+            self.max_grad_norm.map_or(config.max_grad_norm, |norm| (norm > 0.0).then_some(norm));
         // At most one for each epoch, and none before the first, which trains at the rate asked
         // for.
         let mut quarters = [1, 2, 3].map(|quarter| (quarter * self.epochs / 4).max(1)).to_vec();
         quarters.dedup();
         config.schedule = match self.one_cycle {
-            true => Schedule::one_cycle(self.rate),
-            false => Schedule::multi_step(self.rate, &quarters),
+            true => Schedule::one_cycle(self.lr),
+            false => Schedule::multi_step(self.lr, &quarters),
         };
         config.augment.flip = self.flips();
         config.validation_attack = (!self.clean).then(|| Arc::new(attack) as Arc<dyn Attack>);
