@@ -7,7 +7,7 @@ use burn::module::{
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
-use burn::tensor::quantization::{Calibration, QuantLevel, QuantScheme, QuantValue};
+use burn::tensor::quantization::{Calibration, QuantValue};
 use burn::tensor::{DType, Device, Tensor, TensorData, Tolerance};
 use cni_layers::{
     Granularity, LearnedNoise, NoiseSummary, ParameterRole, WeightNoise, keyed_init,
@@ -41,7 +41,9 @@ fn logits(net: &Net, noise: Noise, x: &Tensor<4>) -> TensorData {
     scope(noise, || net.forward(x.clone())).into_data()
 }
 
-const KEYED: Noise = Noise::Keyed(Key::new(3));
+fn keyed() -> Noise {
+    Noise::Keyed(Key::new(3))
+}
 
 /// The paths of the parameters that get a gradient.
 fn trained(net: &Net) -> Vec<String> {
@@ -53,7 +55,7 @@ fn trained(net: &Net) -> Vec<String> {
             }
         }
     }
-    let loss = scope(KEYED, || net.forward(images(&Device::flex()))).powi_scalar(2).sum();
+    let loss = scope(keyed(), || net.forward(images(&Device::flex()))).powi_scalar(2).sum();
     let gradients = GradientsParams::from_grads(loss.backward(), net);
     let mut find = Find(&gradients, Vec::new());
     net.visit(&mut find);
@@ -84,7 +86,7 @@ fn freezing_stops_training_and_never_the_noise() {
     let noise = noise_parameters(&net);
     let everything = [WEIGHTS, NOISE].concat();
     let x = images(&Device::flex().autodiff());
-    let wanted = logits(&net, KEYED, &x);
+    let wanted = logits(&net, keyed(), &x);
     let cases: [(&str, Net, &[&str]); 4] = [
         ("as it is", net.clone(), &everything),
         ("noise frozen", net.clone().freeze_group(noise.clone()), &WEIGHTS),
@@ -97,12 +99,12 @@ fn freezing_stops_training_and_never_the_noise() {
     ];
     for (state, net, paths) in cases {
         assert_eq!(sorted(trained(&net)), of(paths), "{state}");
-        assert_eq!(logits(&net, KEYED, &x), wanted, "{state}");
+        assert_eq!(logits(&net, keyed(), &x), wanted, "{state}");
         // `valid` suspends the training, `train` takes it up.
         assert_eq!(sorted(trained(&net.valid().train())), of(paths), "{state}, trained again");
-        assert_eq!(logits(&net.valid(), KEYED, &x), wanted, "{state}, valid");
+        assert_eq!(logits(&net.valid(), keyed(), &x), wanted, "{state}, valid");
     }
-    assert_eq!(logits(&net.clone().freeze(), KEYED, &x), wanted);
+    assert_eq!(logits(&net.clone().freeze(), keyed(), &x), wanted);
 }
 
 #[test]
@@ -111,9 +113,9 @@ fn a_fold_keeps_ids_and_training_and_so_does_a_removal() {
     let noisy = WeightNoise::colored(1).inject(plain.clone());
     let x = images(&Device::flex());
     let folded = WeightNoise::fold(noisy.clone(), Key::new(3));
-    assert_eq!(logits(&folded, Noise::Off, &x), logits(&noisy, KEYED, &x));
+    assert_eq!(logits(&folded, Noise::Off, &x), logits(&noisy, keyed(), &x));
     let removed = WeightNoise::remove(noisy.clone());
-    assert_eq!(logits(&removed, KEYED, &x), logits(&noisy, Noise::Off, &x));
+    assert_eq!(logits(&removed, keyed(), &x), logits(&noisy, Noise::Off, &x));
     for net in [folded, removed] {
         assert_eq!(parameters(&net), parameters(&plain));
         assert_eq!(sorted(trained(&net)), of(&WEIGHTS));
@@ -125,15 +127,15 @@ fn a_clone_has_parameters_of_its_own_and_the_same_ids_and_draws() {
     let device = Device::flex().autodiff();
     let net = WeightNoise::colored(1).inject(Net::new(&device));
     let x = images(&Device::flex());
-    let before = logits(&net, KEYED, &x);
+    let before = logits(&net, keyed(), &x);
     let copy = net.clone();
     assert_eq!(parameters(&copy), parameters(&net));
-    assert_eq!(logits(&copy, KEYED, &x), before);
-    let loss = scope(KEYED, || copy.forward(images(&device))).powi_scalar(2).sum();
+    assert_eq!(logits(&copy, keyed(), &x), before);
+    let loss = scope(keyed(), || copy.forward(images(&device))).powi_scalar(2).sum();
     let gradients = GradientsParams::from_grads(loss.backward(), &copy);
     let copy = SgdConfig::new().init().step(0.1, copy, gradients);
-    assert_ne!(logits(&copy, KEYED, &x), before);
-    assert_eq!(logits(&net, KEYED, &x), before);
+    assert_ne!(logits(&copy, keyed(), &x), before);
+    assert_eq!(logits(&net, keyed(), &x), before);
 }
 
 #[test]
@@ -141,13 +143,13 @@ fn noise_moves_with_the_module() {
     let device = Device::flex().autodiff();
     let net = WeightNoise::colored(1).inject(Net::new(&device));
     let x = images(&Device::flex());
-    let wanted = logits(&net, KEYED, &x);
+    let wanted = logits(&net, keyed(), &x);
     let moved = net.clone().to_device(&Device::flex());
     assert_eq!(moved.devices(), [Device::flex()]);
-    assert_eq!(logits(&moved, KEYED, &x), wanted);
+    assert_eq!(logits(&moved, keyed(), &x), wanted);
     let forked = net.clone().fork(&device);
     assert_eq!(sorted(trained(&forked)), sorted(trained(&net)));
-    assert_eq!(logits(&forked, KEYED, &x), wanted);
+    assert_eq!(logits(&forked, keyed(), &x), wanted);
 }
 
 #[test]
@@ -166,11 +168,11 @@ fn lora_on_some_weights_and_noise_on_others_train_together() {
     assert_eq!(sorted(trained(&net)), of(&wanted));
     assert!(net.fc.weight.reparameterization::<LoraAdapter>().is_some());
     let x = images(&Device::flex());
-    assert_ne!(logits(&net, KEYED, &x), logits(&net, Noise::Off, &x));
+    assert_ne!(logits(&net, keyed(), &x), logits(&net, Noise::Off, &x));
     // A removal folds the adapter too.
     let removed = WeightNoise::remove(net.clone());
     assert!(removed.fc.weight.reparameterization::<LoraAdapter>().is_none());
-    assert_eq!(logits(&removed, KEYED, &x), logits(&net, Noise::Off, &x));
+    assert_eq!(logits(&removed, keyed(), &x), logits(&net, Noise::Off, &x));
     // An adapter that has been folded is a weight like any other.
     let folded = Net::new(&Device::flex()).apply_lora(Lora::new(1, 2.0)).materialize();
     assert_eq!(NoiseSummary::of(&WeightNoise::colored(1).inject(folded)).entries().len(), 2);
@@ -198,11 +200,11 @@ fn a_module_in_half_precision_takes_noise_before_and_after_the_cast() {
     for (dtype, tolerance) in [(DType::F16, 0.02), (DType::BF16, 0.1)] {
         for noise in [WeightNoise::colored(1), WeightNoise::white(Granularity::Channel)] {
             let single = noise.inject(Net::new(&device));
-            let wanted = logits(&single, KEYED, &x);
+            let wanted = logits(&single, keyed(), &x);
             let before = single.map(&mut Cast(dtype));
             let after = noise.inject(Net::new(&device).map(&mut Cast(dtype)));
             for (when, net) in [("before", before), ("after", after)] {
-                let out = logits(&net, KEYED, &x.clone().cast(dtype));
+                let out = logits(&net, keyed(), &x.clone().cast(dtype));
                 assert_eq!(out.dtype(), dtype, "noise {when} the cast");
                 let out = out.convert::<f32>();
                 out.assert_approx_eq::<f32>(&wanted, Tolerance::absolute(tolerance));
@@ -215,12 +217,7 @@ fn a_module_in_half_precision_takes_noise_before_and_after_the_cast() {
 #[test]
 fn a_quantized_weight_takes_noise() {
     let device = Device::flex();
-    let scheme = device
-        .settings()
-        .quantization
-        .scheme
-        .with_value(QuantValue::Q8S)
-        .with_level(QuantLevel::Tensor);
+    let scheme = device.settings().quantization.scheme.with_value(QuantValue::Q8S);
     let mut quantizer = Quantizer::new(Calibration::MinMax, scheme);
     let linear = keyed_init(LinearConfig::new(32, 32).init(&device), Key::new(1));
     let x = normal::<2>(Key::new(2), [4, 32], &device);
@@ -231,11 +228,11 @@ fn a_quantized_weight_takes_noise() {
     let noisy = noise.inject(linear.clone());
     let before = noisy.clone().quantize_weights_group(&mut quantizer, weights());
     for (when, quantized) in [("before", before), ("after", after)] {
-        for scope in [KEYED, Noise::Off] {
+        for scope in [keyed(), Noise::Off] {
             let (out, wanted) = (run(&quantized, scope), run(&noisy, scope));
             out.assert_approx_eq::<f32>(&wanted, Tolerance::absolute(0.1));
         }
-        assert_ne!(run(&quantized, KEYED), run(&quantized, Noise::Off), "noise {when} the cast");
+        assert_ne!(run(&quantized, keyed()), run(&quantized, Noise::Off), "noise {when} the cast");
         let noise = quantized.weight.reparameterization::<LearnedNoise>();
         assert!(noise.is_some() && matches!(quantized.weight.base().dtype(), DType::QFloat(_)));
     }
