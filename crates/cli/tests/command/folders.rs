@@ -11,7 +11,7 @@ const CLASSES: [&str; 3] = ["bars", "dots", "plain"];
 fn pixel(class: usize, image: usize, x: u32, y: u32) -> u8 {
     let on = match class {
         0 => (x as usize + image).is_multiple_of(2),
-        1 => (x + y) % 3 == 0,
+        1 => (x + y).is_multiple_of(3),
         _ => image.is_multiple_of(2),
     };
     if on { 200 } else { 40 + image as u8 }
