@@ -19,6 +19,9 @@ pub(crate) fn spec_of(slot: &'static str, spec: &Value) -> Result<(), TrainingEr
     }
 }
 
+/// Reads a built-in rule from its settings.
+pub(crate) type Load<T> = fn(Value) -> Result<T, serde_json::Error>;
+
 /// The built-in rule of a specification.
 ///
 /// # Errors
@@ -27,7 +30,7 @@ pub(crate) fn spec_of(slot: &'static str, spec: &Value) -> Result<(), TrainingEr
 /// not have.
 pub(crate) fn custom_or_built_in<T>(
     slot: &str,
-    built_in: &[(&str, fn(Value) -> Result<T, serde_json::Error>)],
+    built_in: &[(&str, Load<T>)],
     settings: impl Fn(&T) -> Value,
     mut spec: Value,
 ) -> Result<T, String> {

@@ -52,8 +52,7 @@ fn a_configuration_comes_back_from_its_file_and_trains() {
     assert_eq!(value(&read), value(&full()));
     let run = |config, name: &str| {
         let folder = folder.path().join(name);
-        let trainer = trainer(config, &folder, &json!(null)).with_validation(data().1);
-        let trained = trainer.run(Net::new(&Settings::default()), Net::forward, data().0).unwrap();
+        let trained = support::run(config, &folder, &Settings::default(), false).unwrap();
         let written = TrainingConfig::load(folder.join("config.json")).unwrap();
         assert_eq!(value(&written), value(&full()));
         numbers(&trained.model)
@@ -68,22 +67,20 @@ fn a_short_recipe_has_defaults_and_a_wrong_one_is_refused_by_name() {
             .unwrap();
     let value = |config: &TrainingConfig| serde_json::to_value(config).unwrap();
     assert_eq!(value(&short), value(&TrainingConfig::new(3, Objective::clean())));
-    let refused = |change: &dyn Fn(&mut Value)| {
-        let mut recipe = value(&full());
-        change(&mut recipe);
-        serde_json::from_value::<TrainingConfig>(recipe).unwrap_err().to_string()
-    };
-    let cases: [(&dyn Fn(&mut Value), &str); 7] = [
-        (&|r| r["epoch"] = 3.into(), "unknown field `epoch`"),
-        (&|r| r["objective"]["objective"] = "trades9".into(), "objective: got trades9, wanted one"),
-        (&|r| r["objective"]["start"] = 2.into(), "half_and_half: start: there is no such setting"),
-        (&|r| r["objective"]["attack"]["attack"] = "pdg".into(), "no attack of that name"),
-        (&|r| r["gradient"]["gradient"] = "awp9".into(), "gradient: got awp9, wanted one of back"),
-        (&|r| r["updates"][0]["most"] = 2.into(), "update clamp: unknown field `most`"),
-        (&|r| r["average"]["average"] = "swa9".into(), "average: got swa9, wanted one of ema"),
+    let cases = [
+        ("/epoch", json!(3), "unknown field `epoch`"),
+        ("/objective/objective", json!("trades9"), "objective: got trades9, wanted one of clean"),
+        ("/objective/start", json!(2), "half_and_half: start: there is no such setting"),
+        ("/objective/attack/attack", json!("pdg"), "no attack of that name"),
+        ("/gradient/gradient", json!("awp9"), "gradient: got awp9, wanted one of backward"),
+        ("/updates/0/most", json!(2), "update clamp: unknown field `most`"),
+        ("/average/average", json!("swa9"), "average: got swa9, wanted one of ema"),
     ];
-    for (change, wanted) in cases {
-        let error = refused(change);
+    for (path, changed, wanted) in cases {
+        let mut recipe = value(&full());
+        let (object, field) = path.rsplit_once('/').unwrap();
+        recipe.pointer_mut(object).unwrap()[field] = changed;
+        let error = serde_json::from_value::<TrainingConfig>(recipe).unwrap_err().to_string();
         assert!(error.contains(wanted), "{error}\nlacks {wanted}");
     }
     let out_of_range = [

@@ -117,7 +117,7 @@ fn a_custom_objective_trains_and_reports_its_scores() {
     assert_eq!(numbers(&plain.model), numbers(&clean.model));
     let confidence = |run: &Trained<Net>| run.history[2].train.more["confidence"];
     assert!(confidence(&smoothed) < confidence(&plain));
-    assert!(smoothed.history[2].validation.clean.unwrap() > 0.3);
+    assert!(smoothed.history[2].train.loss < smoothed.history[0].train.loss);
 }
 
 trait With {
@@ -492,8 +492,9 @@ fn a_broken_contract_is_named() {
             unreachable!("it is refused before")
         }
     }
-    let error = run(TrainingConfig { objective: Nameless.into(), ..config() }).unwrap_err();
-    assert!(error.to_string().starts_with("objective: got {}, wanted an object"), "{error}");
+    let nameless = TrainingConfig { objective: Nameless.into(), ..config() };
+    let error = Trainer::<Net>::new(nameless, "unused").map(drop).unwrap_err().to_string();
+    assert!(error.starts_with("objective: got {}, wanted an object"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     let trainer = trainer(config(), folder.path());
     let trainer = trainer.with_metric("top", |logits, _| logits.clone().max().reshape([1]));

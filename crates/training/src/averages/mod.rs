@@ -8,7 +8,7 @@ pub use ema::Ema;
 
 use crate::TrainingError;
 use crate::parameters::{MapFloat, VisitFloat, map_floats, visit_floats};
-use crate::slots::{custom_or_built_in, rule_name, spec_of};
+use crate::slots::{Load, custom_or_built_in, rule_name, spec_of};
 use crate::step::StepInfo;
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::Tensor;
@@ -52,10 +52,8 @@ pub trait AverageRule: Send + Sync {
 pub struct Average(Arc<dyn AverageRule>);
 
 /// The built-in rules by name, and how they are read.
-const BUILT_IN: [(&str, Load); 1] =
+const BUILT_IN: [(&str, Load<Average>); 1] =
     [(Ema::NAME, |spec| Ok(serde_json::from_value::<Ema>(spec)?.into()))];
-
-type Load = fn(Value) -> Result<Average, serde_json::Error>;
 
 impl Average {
     /// The exponential moving average with this decay, from the first step on: [`Ema`].

@@ -7,7 +7,7 @@ mod clip;
 pub use clip::clip_by_norm;
 
 use crate::parameters::ParameterValues;
-use crate::slots::{custom_or_built_in, named_spec, rule_name, spec_of};
+use crate::slots::{Load, custom_or_built_in, named_spec, rule_name, spec_of};
 use crate::state::RuleState;
 use crate::step::{Step, StepGradients, StepInfo};
 use crate::{Objective, StepError, TrainingError};
@@ -106,9 +106,7 @@ pub struct Gradient(Option<Arc<dyn GradientRule>>);
 const BACKWARD: &str = "backward";
 
 /// The built-in rules by name, and how they are read.
-const BUILT_IN: [(&str, Load); 1] = [(BACKWARD, |_| Ok(Gradient::backward()))];
-
-type Load = fn(Value) -> Result<Gradient, serde_json::Error>;
+const BUILT_IN: [(&str, Load<Gradient>); 1] = [(BACKWARD, |_| Ok(Gradient::backward()))];
 
 impl Gradient {
     /// The backward pass of the mean loss over the batch.

@@ -13,7 +13,7 @@ pub use clean::Clean;
 pub use half_and_half::HalfAndHalf;
 pub use madry::Madry;
 
-use crate::slots::{custom_or_built_in, rule_name, spec_of};
+use crate::slots::{Load, custom_or_built_in, rule_name, spec_of};
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
 use cni_attacks::Attack;
@@ -91,13 +91,11 @@ pub trait ObjectiveRule: Send + Sync {
 pub struct Objective(Arc<dyn ObjectiveRule>);
 
 /// The built-in objectives by name, and how they are read.
-const BUILT_IN: [(&str, Load); 3] = [
+const BUILT_IN: [(&str, Load<Objective>); 3] = [
     (Clean::NAME, |spec| Ok(serde_json::from_value::<Clean>(spec)?.into())),
     (Madry::NAME, |spec| Ok(serde_json::from_value::<Madry>(spec)?.into())),
     (HalfAndHalf::NAME, |spec| Ok(serde_json::from_value::<HalfAndHalf>(spec)?.into())),
 ];
-
-type Load = fn(Value) -> Result<Objective, serde_json::Error>;
 
 impl Objective {
     /// Cross-entropy on the images as they are.

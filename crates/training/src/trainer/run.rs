@@ -1,7 +1,7 @@
 //! A run, from its checks to its last epoch.
 
 use super::Trainer;
-use super::context::{Context, RunState};
+use super::context::Context;
 use super::epoch::{End, Epilogue};
 use super::forward::Forward;
 use super::metrics::Mean;

@@ -20,7 +20,7 @@ pub use scheduler::Scheduler;
 pub use sgd::Sgd;
 
 use crate::parameters::{Groups, ParameterValues};
-use crate::slots::{custom_or_built_in, rule_name, spec_of};
+use crate::slots::{Load, custom_or_built_in, rule_name, spec_of};
 use crate::state::RuleState;
 use crate::step::StepInfo;
 use crate::{StepError, TrainingError};
@@ -100,10 +100,8 @@ pub trait UpdateRule: Send + Sync {
 pub struct Update(Arc<dyn UpdateRule>);
 
 /// The built-in rules by name, and how they are read.
-const BUILT_IN: [(&str, Load); 1] =
+const BUILT_IN: [(&str, Load<Update>); 1] =
     [(Clamp::NAME, |spec| Ok(serde_json::from_value::<Clamp>(spec)?.into()))];
-
-type Load = fn(Value) -> Result<Update, serde_json::Error>;
 
 impl Update {
     /// Keeps the weights of a group of parameters within bounds: [`Clamp`].

@@ -108,7 +108,9 @@ mod tests {
         );
         for by in [By::Step, By::Epoch] {
             let mut whole = schedule().by(by).scheduler(2, 3);
-            (0..4).for_each(|_| drop(whole.step()));
+            for _ in 0..4 {
+                whole.step();
+            }
             let mut resumed = schedule().by(by).scheduler(2, 3);
             resumed.load_record(whole.to_record());
             assert_eq!(whole.step(), resumed.step());
