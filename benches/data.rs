@@ -1,4 +1,4 @@
-//! What image folders on disk cost against the same images in memory: resident memory as the folder
+//! Costs of image folders on disk against the same images in memory: resident memory as the folder
 //! grows, and the time of a training epoch. `benches/README.md` says how to read it.
 
 #[path = "compare/machine.rs"]
@@ -31,7 +31,7 @@ struct Cli {
     /// Images of a batch.
     #[arg(long, default_value_t = 128, global = true)]
     batch: usize,
-    /// Where the record goes.
+    /// The file for the record.
     #[arg(long, global = true)]
     out: Option<PathBuf>,
     /// Passed by `cargo bench`.

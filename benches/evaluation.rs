@@ -32,7 +32,7 @@ struct Cli {
     /// Images, in units of --examples, up to which the memory is followed.
     #[arg(long, default_value_t = 16)]
     growth: usize,
-    /// Where the record goes.
+    /// The file for the record.
     #[arg(long)]
     out: Option<PathBuf>,
     /// Passed by `cargo bench`.

@@ -1,12 +1,11 @@
 //! A GPU computes what the CPU does: draws, noise, layers, attacks and a training step.
 //!
 //! `cargo test --workspace --features webgpu --test gpu` runs on whatever graphics API there is,
-//! Mesa's software Vulkan
-//! included; `cuda`, `vulkan`, `metal`, `rocm` and `wgpu` are features likewise. Where several
-//! backends are compiled in, all of them are tested, or those that the environment variable
-//! `CNI_DEVICE` names: `CNI_DEVICE=cuda`. Flex is what they are compared with, so that it alone is
-//! no GPU and an error. One test, so that each device starts once; everything is small and in single
-//! precision.
+//! Mesa's software Vulkan included; `cuda`, `vulkan`, `metal`, `rocm` and `wgpu` are features
+//! likewise. Where several backends are compiled in, all of them are tested, or those that the
+//! environment variable `CNI_DEVICE` names: `CNI_DEVICE=cuda`. Flex is what they are compared with,
+//! so that it alone is no GPU and an error. One test, so that each device starts once; everything
+//! is small and in single precision.
 
 #![cfg(any(
     feature = "cuda",
@@ -20,9 +19,9 @@
 use cni_burn::device::{compared, device};
 use cni_burn::device_check::{DeviceCheck, Difference, Finding, Outcome};
 
-/// Wrong results of Burn 0.22.1 itself on `wgpu`, as seen on Mesa's software Vulkan: the gradient of
-/// the weight of convolutions of one or three input channels is off by a tenth of its largest value.
-/// What the command `check-device` names, too. Nothing else may differ.
+/// Wrong results of Burn 0.22.1 itself on `wgpu`, as seen on Mesa's software Vulkan: the gradient
+/// of the weight of convolutions of one or three input channels is off by a tenth of its largest
+/// value. What the command `check-device` names, too. Nothing else may differ.
 const KNOWN: [(&str, [&str; 3]); 2] = [("webgpu", FEW_CHANNELS), ("wgpu", FEW_CHANNELS)];
 const FEW_CHANNELS: [&str; 3] =
     ["convolution 3x3, one channel", "convolution 3x3, three channels", "convolution 5x5"];

@@ -1,6 +1,7 @@
 //! Attacking changes nothing of a model, and faces the noise that is deployed.
 //!
-//! One file, because its three tests share the model with noise everywhere and the listing of all that it holds.
+//! One file, because its three tests share the model with noise everywhere and the listing of all
+//! that it holds.
 
 use burn::module::{Flag, Module, ModuleVisitor, Param, ParamId, Reparameterization};
 use burn::nn::loss::CrossEntropyLossConfig;
@@ -107,7 +108,8 @@ impl ModuleVisitor for Gradients {
     }
 }
 
-/// A forward pass in training, which leaves an update of the running statistics pending, and its gradients.
+/// A forward pass in training, which leaves an update of the running statistics pending, and its
+/// gradients.
 fn training_step(model: &ResNet, key: Key) -> Vec<(String, Option<Vec<f32>>)> {
     let images = images(16).autodiff();
     let logits = scope(Noise::Keyed(key), || model.forward(images));
@@ -150,8 +152,8 @@ fn attacking_leaves_no_trace_in_a_model_under_training() {
     for model in [&attacked, &spared] {
         training_step(model, Key::new(4));
     }
-    // `valid` brings pending statistics up to date, and with it what a visitor sees: only the twin that nobody touches
-    // can tell what they should be.
+    // `valid` brings pending statistics up to date, and with it what a visitor sees: only the twin
+    // that nobody touches can tell what they should be.
     let identities = |model: &ResNet| State::of(model).floats.into_iter().map(|f| f.1);
     let (before, flags) = (identities(&attacked).collect::<Vec<_>>(), State::of(&attacked).flags);
     assert!(flags.iter().all(|flag| flag.1) && !flags.is_empty());
@@ -229,8 +231,8 @@ fn trained() -> ResNet {
     model
 }
 
-/// The draws that judge are the same for every ε, so neighbours are compared draw by draw. The tolerance is three
-/// standard errors of the mean difference over the record's draws.
+/// The draws that judge are the same for every ε, so neighbours are compared draw by draw. The
+/// tolerance is three standard errors of the mean difference over the record's draws.
 #[test]
 fn robust_accuracy_falls_with_epsilon() {
     let (model, test) = (trained(), digits(Split::Test).take(100));

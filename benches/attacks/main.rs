@@ -80,7 +80,7 @@ struct Settings {
     /// The attacks.
     #[arg(long, value_enum, value_delimiter = ',')]
     attacks: Vec<Name>,
-    /// Where the record goes.
+    /// The file for the record.
     #[arg(long)]
     #[serde(skip)]
     out: PathBuf,

@@ -85,7 +85,7 @@ impl Model {
         Self { frozen: FrozenModel::new(model, ResNet::forward), images, labels, card }
     }
 
-    /// Whether each image is classified correctly.
+    /// True for each image that is classified correctly.
     pub fn correct(&self, images: &Tensor<4>, batch: usize) -> Vec<u8> {
         let [all, ..] = images.dims();
         let parts = (0..all).step_by(batch).flat_map(|first| {

@@ -47,7 +47,7 @@ impl Peer {
         &self.torch
     }
 
-    /// Whether PyTorch finds a CUDA device.
+    /// True if PyTorch finds a CUDA device.
     pub fn cuda(&self) -> bool {
         self.cuda
     }

@@ -98,7 +98,7 @@ pub trait Attack: AsAttack + Send + Sync {
         None
     }
 
-    /// Whether the attack looks for the nearest adversarial image, and returns the original if that
+    /// True if the attack looks for the nearest adversarial image, and returns the original if that
     /// image is outside the threat. Such an attack may have an [unbounded](Threat::unbounded)
     /// threat, and one run of it answers every radius.
     fn is_minimum_norm(&self) -> bool {

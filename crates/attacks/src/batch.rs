@@ -45,7 +45,7 @@ impl AttackBatch {
         self.images.dims()[0]
     }
 
-    /// Whether the batch has no images. [`new`](Self::new) refuses such a batch.
+    /// True if the batch has no images. [`new`](Self::new) refuses such a batch.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -90,7 +90,7 @@ pub enum AttackError {
          {example}, wanted finite values"
     )]
     NonFinite {
-        /// Which values they are: the images, the logits or the gradient.
+        /// The kind of the values: the images, the logits or the gradient.
         field: &'static str,
         /// The number of examples that have such values.
         got: usize,

@@ -89,9 +89,9 @@ impl<'a, A: ?Sized> Runner<'a, A> {
         Self { budget, ..self }
     }
 
-    /// Whether an example leaves the attack as soon as it reaches the goal, for attacks that test
-    /// this after every iteration. By default each attack decides. No example leaves early if the
-    /// model is stochastic.
+    /// Sets whether an example leaves the attack as soon as it reaches the goal, for attacks that
+    /// test this after every iteration. By default each attack decides. No example leaves early if
+    /// the model is stochastic.
     pub fn with_early_stop(self, early_stop: bool) -> Self {
         Self { early_stop: Some(early_stop), ..self }
     }

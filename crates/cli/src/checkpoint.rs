@@ -1,4 +1,4 @@
-//! Where the weights of an evaluation come from, and the images that they are judged on.
+//! Checkpoints: the weights of an evaluation, and the images that they are judged on.
 
 use crate::commands::Evaluate;
 use crate::data::{About, Folder, Images, of_run};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// A model with its weights, and the images of its evaluation.
 pub struct Checkpoint {
     pub model: ResNet,
-    /// Whether the model has no noise.
+    /// True if the model has no noise.
     pub silent: bool,
     pub test: ImageData,
     /// The name of the model in tables.

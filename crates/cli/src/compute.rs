@@ -1,4 +1,4 @@
-//! What computes: devices and precision.
+//! Devices and precision.
 
 use burn::tensor::Device;
 use clap::Args;

@@ -1,4 +1,4 @@
-//! Where images come from.
+//! Sources of images.
 
 use crate::given::{Given, Idle};
 use clap::{Args, ValueEnum};
@@ -109,7 +109,7 @@ pub enum Images<'a> {
 pub struct Folder<'a> {
     pub flag: &'static str,
     pub dir: &'a Path,
-    /// Whether images are read as gray ones.
+    /// True if images are read as gray ones.
     pub grayscale: bool,
 }
 
@@ -144,7 +144,7 @@ impl<'a> Images<'a> {
     pub fn train(&self, source: &Source) -> Result<ImageData, DataError> {
         match self {
             Self::Named(set) => set.load(source, Split::Train),
-            Self::Folder(folder) => folder.reader().read(),
+            Self::Folder(folder) => folder.reader().load(),
         }
     }
 
@@ -159,16 +159,17 @@ impl<'a> Images<'a> {
             Self::Named(set) => return set.load(source, Split::Test),
             Self::Folder(folder) => folder.reader(),
         };
-        let Some((config, classes)) = model else { return folder.read() };
+        let Some((config, classes)) = model else { return folder.load() };
         let folder = folder.with_size(config.image_size);
         match classes {
-            [] => folder.read(),
-            classes => folder.with_classes(classes).read(),
+            [] => folder.load(),
+            classes => folder.with_classes(classes).load(),
         }
     }
 }
 
 impl Folder<'_> {
+    /// The settings to load the folder with. Its images stay on disk if memory does not hold them.
     fn reader(&self) -> ImageFolder {
         let folder = ImageFolder::new(self.dir);
         if self.grayscale { folder.with_grayscale() } else { folder }

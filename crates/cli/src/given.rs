@@ -12,7 +12,7 @@ pub struct Given(BTreeMap<String, String>);
 
 /// Flags that would have no effect.
 pub struct Idle<'a> {
-    /// Whether they would have no effect.
+    /// True if they would have no effect.
     pub when: bool,
     /// The names of the flags without dashes.
     pub flags: &'a [&'a str],
@@ -33,7 +33,7 @@ impl Given {
         Self(given.collect())
     }
 
-    /// Whether a flag was given.
+    /// True if a flag was given.
     pub fn has(&self, flag: &str) -> bool {
         self.0.contains_key(flag)
     }

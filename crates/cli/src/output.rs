@@ -33,7 +33,7 @@ impl Output {
     }
 }
 
-/// Whether an error says that nobody reads the output any more.
+/// True if an error says that nobody reads the output any more.
 pub fn reader_left(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }

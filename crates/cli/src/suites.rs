@@ -25,7 +25,7 @@ pub enum Suites {
 }
 
 impl Suites {
-    /// Whether the EOT attack, which the flags describe, is one of the attacks.
+    /// True if the EOT attack, which the flags describe, is one of the attacks.
     pub fn has_eot(self) -> bool {
         matches!(self, Self::Quick | Self::Standard)
     }

@@ -95,7 +95,8 @@ impl LearnedNoise {
 
     /// The tensor plus a draw of its noise; its mean by the law if noise is off.
     ///
-    /// A pure function of the key, the parameters and the tensor, whose shape is that of the weight.
+    /// A pure function of the key, the parameters and the tensor, whose shape is that of the
+    /// weight.
     pub fn noisy<const D: usize>(&self, key: Option<Key>, tensor: Tensor<D>) -> Tensor<D> {
         let shape = tensor.dims();
         self.add(key, tensor, &shape, |noise| noise)

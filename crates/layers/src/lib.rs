@@ -17,8 +17,8 @@
 //! - [`noise_amplitudes`], [`noise_covariances`]: the noise that it has learned;
 //! - [`keyed_init`]: initial weights as a function of a key.
 //!
-//! Every configuration is a Burn [`Config`](burn::config::Config): a value that saves and loads, and
-//! whose settings have the same names in a file and on a command line.
+//! Every configuration is a Burn [`Config`](burn::config::Config): a value that saves and loads,
+//! and whose settings have the same names in a file and on a command line.
 //!
 //! Noise is on in training and at inference; [`cni_noise::scope`] replays it or switches it off.
 

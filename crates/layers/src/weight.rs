@@ -1,4 +1,5 @@
-//! Noise on the weights of any module.
+//! Noise on the weights of any module. One file, because the documentation of the noise, the states
+//! of training among it, is half of it.
 
 use crate::parameters::{Found, Parameter, ParameterRole};
 use crate::{Granularity, LearnedNoise, NoiseError, NoiseKind, NoiseScale};

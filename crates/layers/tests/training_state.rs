@@ -1,5 +1,5 @@
 //! The states of a module with weight noise, as the section *Training state* of its documentation
-//! tells them.
+//! tells them. One file, because all tests are rows of that section.
 
 use burn::module::{
     Lora, LoraAdapter, Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, Quantizer,

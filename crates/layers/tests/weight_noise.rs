@@ -1,4 +1,5 @@
-//! What weight noise promises to the user of any Burn module. One file: the same small module for all.
+//! What weight noise promises to the user of any Burn module. One file: the same small module for
+//! all.
 
 mod noises;
 

@@ -26,6 +26,7 @@ mod example_ids;
 mod generator;
 mod key;
 pub mod laws;
+mod named;
 mod scope;
 
 pub use added::AddedNoise;

@@ -1,5 +1,5 @@
 //! Every law of the table against its closed forms: the covariance of many draws, gradients by
-//! central differences, no NaN at zero.
+//! central differences, no NaN at zero. One file, because every test goes over the same table.
 
 use burn::tensor::{DType, Device, Tensor, TensorData, Tolerance};
 use cni_noise::laws::{

@@ -71,7 +71,7 @@ pub(crate) struct Style {
     pub(crate) color: usize,
     /// The number of the dash and the mark.
     pub(crate) shape: usize,
-    /// Whether its marks are filled.
+    /// True if its marks are filled.
     pub(crate) filled: bool,
 }
 
@@ -98,7 +98,7 @@ impl Chart {
         Self { note: note.into(), ..self }
     }
 
-    /// Whether the chart is empty.
+    /// True if the chart is empty.
     pub(crate) fn is_empty(&self) -> bool {
         match &self.plot {
             Plot::Accuracies { series, .. } | Plot::Curves { series, .. } => series.is_empty(),

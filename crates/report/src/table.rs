@@ -89,7 +89,7 @@ impl From<Option<f64>> for Cell {
 }
 
 impl Table {
-    /// Whether a column contains only numbers and gaps.
+    /// True if a column contains only numbers and gaps.
     pub(crate) fn is_numeric(&self, column: usize) -> bool {
         let mut cells = self.rows.iter().map(|row| &row[column]);
         let numbers = cells.clone().any(Cell::is_number);

@@ -33,7 +33,7 @@ impl EarlyStopping {
         Ok(())
     }
 
-    /// Whether a run with these epochs ends.
+    /// True if a run with these epochs ends.
     pub(crate) fn ends(&self, rows: &[EpochRow]) -> bool {
         let mut best: Option<(usize, f64)> = None;
         for row in rows {

@@ -1,4 +1,4 @@
-//! What a training run refuses, and how it can end early.
+//! Errors of a training run, and the reasons for which it can end early.
 
 use burn::train::checkpoint::CheckpointerError;
 use cni_attacks::AttackError;

@@ -39,7 +39,8 @@
 //! - [`TrainingConfig`]: all of a run, as a value that is saved and loaded;
 //! - [`Trainer`]: the run, with checkpoints, exact resume, progress and a history of its epochs,
 //!   [`EpochRow`];
-//! - [`load_run`], [`load_checkpoint`], [`checkpoint_info`]: a run's model, and what is known of it;
+//! - [`load_run`], [`load_checkpoint`], [`checkpoint_info`]: a run's model, and what is known of
+//!   it;
 //! - [`Progress`], [`Bar`]: how a run is shown;
 //! - [`Devices`]: one device or several, and what [`Parallel`] training on them is and is not;
 //! - [`Step`], [`Schedule::scheduler`], [`clip_by_norm`]: the parts for a custom loop or for Burn's

@@ -1,4 +1,4 @@
-//! What the slots of a step have in common: a rule is named by one entry of its specification.
+//! Common parts of the slots of a step: a rule is named by one entry of its specification.
 
 use crate::TrainingError;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What rules remember from step to step.
+//! State that rules keep from step to step.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::SafeTensors;

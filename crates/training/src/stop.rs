@@ -1,4 +1,4 @@
-//! How a run is stopped.
+//! The signal that stops a run.
 
 use crate::StopReason;
 use burn::train::Interrupter;

@@ -1,5 +1,5 @@
 //! Configurations: what is saved and loaded, any optimizer and schedule of Burn, and what ends a
-//! run.
+//! run. One file, because every test is the same small run with other settings.
 
 mod support;
 

@@ -110,25 +110,15 @@ impl ObjectiveRule for LabelSmoothing {
 
 #[test]
 fn a_custom_objective_trains_and_reports_its_scores() {
-    let smoothed = run(TrainingConfig::new(3, LabelSmoothing(0.5)).with(config())).unwrap();
-    let plain = run(TrainingConfig::new(3, LabelSmoothing(0.0)).with(config())).unwrap();
+    let smoothed =
+        run(TrainingConfig { objective: LabelSmoothing(0.5).into(), ..config() }).unwrap();
+    let plain = run(TrainingConfig { objective: LabelSmoothing(0.0).into(), ..config() }).unwrap();
     let clean = run(config()).unwrap();
     // Without smoothing it is the clean objective.
     assert_eq!(numbers(&plain.model), numbers(&clean.model));
     let confidence = |run: &Trained<Net>| run.history[2].train.more["confidence"];
     assert!(confidence(&smoothed) < confidence(&plain));
     assert!(smoothed.history[2].train.loss < smoothed.history[0].train.loss);
-}
-
-trait With {
-    /// This objective with the other settings of a configuration.
-    fn with(self, other: TrainingConfig) -> TrainingConfig;
-}
-
-impl With for TrainingConfig {
-    fn with(self, other: TrainingConfig) -> TrainingConfig {
-        TrainingConfig { objective: self.objective, ..other }
-    }
 }
 
 /// The sign of a running mean of the gradients, and the number of steps.

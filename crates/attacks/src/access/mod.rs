@@ -54,7 +54,7 @@ pub struct ModelAccess<'a> {
     /// The difference between draws as a share of the logits' spread, if it is no more than
     /// rounding.
     rounding: Option<f64>,
-    /// Whether one draw stands for any number of them.
+    /// True if one draw stands for any number of them.
     noise_free: bool,
     zero_gradients: BTreeSet<u64>,
     exhausted: bool,
@@ -233,7 +233,7 @@ impl<'a> ModelAccess<'a> {
         Ok(found)
     }
 
-    /// Whether two draws of the model's noise change the logits by more than 1e-5 of the span of an
+    /// True if two draws of the model's noise change the logits by more than 1e-5 of the span of an
     /// image's logits.
     ///
     /// Tested once, on at most eight images and on points beside them, since noise may be zero at
@@ -270,7 +270,7 @@ impl<'a> ModelAccess<'a> {
         self.rounding
     }
 
-    /// Whether the model is stochastic, if that is known.
+    /// True if the model is stochastic, if that is known.
     pub(crate) fn known_stochastic(&self) -> Option<bool> {
         self.stochastic
     }
@@ -290,7 +290,7 @@ impl<'a> ModelAccess<'a> {
         if self.noise_free { Eot { draws: 1, ..eot } } else { eot }
     }
 
-    /// Whether an example leaves the attack as soon as it reaches the goal: as the caller has said,
+    /// True if an example leaves the attack as soon as it reaches the goal: as the caller has said,
     /// or by the attack's `habit`.
     ///
     /// Never if the model is stochastic: one lucky draw is not success.
@@ -298,18 +298,18 @@ impl<'a> ModelAccess<'a> {
         Ok(self.early_stop.unwrap_or(habit) && !self.is_stochastic(batch)?)
     }
 
-    /// Whether the caller asked for [early stopping](Self::stops_early).
+    /// True if the caller asked for [early stopping](Self::stops_early).
     pub fn wants_early_stop(&self) -> bool {
         self.early_stop == Some(true)
     }
 
-    /// Whether a trace needs the scores given to [`proceed`](Self::proceed). If not, an attack with
+    /// True if a trace needs the scores given to [`proceed`](Self::proceed). If not, an attack with
     /// scores on the device need not read them, and passes an empty list.
     pub fn is_traced(&self) -> bool {
         self.observers.trace.is_some()
     }
 
-    /// Whether the budget allows so many more forward passes of each example; otherwise the attack
+    /// True if the budget allows so many more forward passes of each example; otherwise the attack
     /// counts as exhausted.
     pub fn affords(&mut self, forwards: u64) -> bool {
         let spent = self.each.forwards;
@@ -318,7 +318,7 @@ impl<'a> ModelAccess<'a> {
         fits
     }
 
-    /// Whether the budget allows so many more scores of each example, each a mean over the draws of
+    /// True if the budget allows so many more scores of each example, each a mean over the draws of
     /// `eot`; otherwise the attack counts as exhausted.
     pub fn affords_scores(&mut self, scores: u64, eot: Eot) -> bool {
         self.affords(scores * self.needed(eot).draws as u64)
@@ -357,7 +357,7 @@ impl<'a> ModelAccess<'a> {
         self.has_budget()
     }
 
-    /// Whether the budget allows another iteration.
+    /// True if the budget allows another iteration.
     pub fn has_budget(&mut self) -> bool {
         let over = |spent: u64, limit: Option<u64>| limit.is_some_and(|limit| spent >= limit);
         self.exhausted |= over(self.each.forwards, self.budget.forwards)
@@ -394,7 +394,7 @@ impl<'a> ModelAccess<'a> {
         self.queries.get(&example).copied().unwrap_or(0)
     }
 
-    /// Whether a budget has ended an attack or refused it a pass.
+    /// True if a budget has ended an attack or refused it a pass.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted
     }

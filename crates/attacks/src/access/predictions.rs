@@ -20,7 +20,7 @@ pub struct Severity {
 }
 
 impl Severity {
-    /// Whether this image is worse for the model than the other.
+    /// True if this image is worse for the model than the other.
     pub fn exceeds(&self, other: &Self) -> bool {
         let by_draws = self.wrong_draws.cmp(&other.wrong_draws);
         by_draws.then(self.mean_margin.total_cmp(&other.mean_margin)).is_gt()
@@ -38,7 +38,7 @@ pub struct DrawPredictions {
     pub margins: Vec<Vec<f64>>,
     /// The number of classes of the model.
     pub classes: usize,
-    /// Whether the logits of the first draw look like probabilities: none below zero, each row's
+    /// True if the logits of the first draw look like probabilities: none below zero, each row's
     /// sum within 1e-5 of one.
     pub probabilities: bool,
 }

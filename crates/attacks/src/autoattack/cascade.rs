@@ -18,7 +18,7 @@ pub(super) struct Cascade {
     pub images: Tensor<4>,
     /// The severity of that image: how far it misleads the model.
     pub severity: Vec<Severity>,
-    /// Whether every draw reaches the goal, so that the example leaves the cascade.
+    /// True if every draw reaches the goal, so that the example leaves the cascade.
     pub broken: Vec<bool>,
 }
 

@@ -225,7 +225,7 @@ impl Attack for Ddn {
     }
 
     fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {
-        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let score = self.eot.score_cost();
         let step = self.eot.gradient_cost() + score * u64::from(stochastic);
         Some(score * (1 + self.bisection as u64) + step * self.steps as u64)
     }

@@ -131,7 +131,7 @@ impl Attack for DeepFool {
 
     fn cost(&self, classes: usize, _: bool) -> Option<Passes> {
         let others = (self.classes - 1).min(classes.saturating_sub(1));
-        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let score = self.eot.score_cost();
         let step = self.eot.gradient_cost() * others as u64 + score;
         Some(score * 2 + step * self.steps as u64)
     }

@@ -55,6 +55,11 @@ impl Eot {
         Passes { forwards: if twice { 2 * draws } else { draws }, backwards: draws }
     }
 
+    /// The cost of a score for each example: a forward pass for each draw.
+    pub fn score_cost(self) -> Passes {
+        Passes { forwards: self.draws as u64, backwards: 0 }
+    }
+
     /// The name of an attack: `EOT-{name}x{draws}` and the expectation if there are several draws.
     pub(crate) fn name(self, name: String) -> String {
         match self.draws {

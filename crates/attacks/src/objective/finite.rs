@@ -132,7 +132,7 @@ impl Flags {
         self.values.push((function.name().to_string(), zeros(&values.clone().inner())));
     }
 
-    /// Whether the gradient of each row is zero throughout, `[batch]`; `None` without a gradient.
+    /// True if the gradient of each row is zero throughout, `[batch]`; `None` without a gradient.
     pub fn zero_gradient(&self) -> Option<Tensor<1, Bool>> {
         self.gradient.as_ref().map(|[_, largest]| largest.clone().equal_elem(0.0))
     }

@@ -126,7 +126,7 @@ impl Goal {
         }
     }
 
-    /// Whether each row of `logits`, `[batch, classes]`, reaches the goal, `[batch]`: by the
+    /// True if each row of `logits`, `[batch, classes]`, reaches the goal, `[batch]`: by the
     /// predicted class, or by the margin of a custom goal.
     pub fn reached(&self, logits: &Tensor<2>) -> Tensor<1, Bool> {
         let predicted = || align(&logits.clone().inner().argmax(1).squeeze_dim(1), logits);

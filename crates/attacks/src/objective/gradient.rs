@@ -29,7 +29,7 @@ pub struct InputGradient {
     pub score: Tensor<1>,
     /// The mean logits of each image over these draws, `[batch, classes]`.
     pub logits: Tensor<2>,
-    /// Whether the gradient is zero throughout, `[batch]`.
+    /// True if the gradient is zero throughout, `[batch]`.
     pub zero: Tensor<1, Bool>,
     /// The passes it took.
     pub passes: Passes,

@@ -33,7 +33,7 @@ impl ActiveRows {
         Some(staying)
     }
 
-    /// Whether all rows have finished.
+    /// True if all rows have finished.
     pub fn is_complete(&self) -> bool {
         self.active.is_empty()
     }

@@ -24,14 +24,14 @@ pub(crate) fn nearest(norm: Norm, point: &mut [f64], normal: &[f64], offset: f64
 
 /// The direction and the distance to the plane.
 struct Towards {
-    /// Whether the function must fall.
+    /// True if the function must fall.
     down: bool,
     /// The amount by which it must change.
     missing: f64,
 }
 
 impl Towards {
-    /// Whether a coordinate of this slope moves up.
+    /// True if a coordinate of this slope moves up.
     fn up(&self, w: f64) -> bool {
         (w > 0.0) != self.down
     }

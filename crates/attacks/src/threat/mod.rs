@@ -114,7 +114,7 @@ impl Threat {
         self.epsilon
     }
 
-    /// Whether there is no bound.
+    /// True if there is no bound.
     pub fn is_unbounded(&self) -> bool {
         self.epsilon == f64::INFINITY
     }

@@ -1,4 +1,4 @@
-//! What a device computes, beside the CPU.
+//! The check of a device: its results beside those of the CPU.
 
 use crate::compute::flag;
 use crate::exit::Exit;

@@ -1,4 +1,4 @@
-//! A run of the trainer.
+//! A run of the trainer. One file, because most of it is the flags of one command.
 
 use crate::checkpoint::trained_against;
 use crate::compute::Compute;
@@ -114,7 +114,7 @@ impl Train {
         }
     }
 
-    /// Whether images are mirrored.
+    /// True if images are mirrored.
     fn flips(&self) -> bool {
         !self.no_flip && (self.train.is_some() || self.model.dataset != Dataset::Digits)
     }

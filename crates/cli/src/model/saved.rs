@@ -30,10 +30,10 @@ pub fn config_of_run(
 /// What was asked of the model of a run.
 pub struct Asked<'a> {
     pub flags: &'a ModelFlags,
-    /// Whether its images are those of a folder.
+    /// True if its images are those of a folder.
     pub folder: bool,
     pub given: &'a Given,
-    /// Whether flags that were not given count too, with their defaults.
+    /// True if flags that were not given count too, with their defaults.
     pub defaults: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a comparison found.
+//! The finding of a comparison.
 
 use super::{Parts, Tolerance};
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub struct Difference {
 }
 
 impl Finding {
-    /// Whether the devices agree.
+    /// True if the devices agree.
     pub fn agrees(&self) -> bool {
         matches!(self.outcome, Outcome::Same(_))
     }

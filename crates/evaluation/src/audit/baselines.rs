@@ -63,7 +63,7 @@ pub(super) fn random(sample: &Sample<'_>) -> Result<CheckResult, AttackError> {
         .value("robust_audited", audited.accuracy()))
 }
 
-/// Whether a count is over 5 %, and more than a single image.
+/// True if a count is over 5 %, and more than a single image.
 fn gross(count: usize, images: usize) -> bool {
     count >= 2 && count as f64 > 0.05 * images as f64
 }

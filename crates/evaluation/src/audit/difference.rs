@@ -82,7 +82,7 @@ impl AccuracyDifference {
         }
     }
 
-    /// Whether the difference exceeds a bound and also two standard errors. The second limit is
+    /// True if the difference exceeds a bound and also two standard errors. The second limit is
     /// higher with few examples (Student's t) and for the largest of `of` differences (Bonferroni).
     pub fn exceeds(&self, bound: f64, of: usize) -> bool {
         self.mean > bound && self.mean > quantile(self.examples, of) * self.error()

@@ -13,7 +13,7 @@ pub(super) const CHANCE: f64 = 0.022_75;
 pub(super) struct LabelledPredictions {
     /// The predicted class of each example, for each draw.
     pub predicted: Vec<Vec<i64>>,
-    /// Whether the class is the label, for each draw and example.
+    /// True if the class is the label, for each draw and example.
     pub correct: Vec<Vec<bool>>,
     /// The mean margin of each example over the draws; positive in the attacker's favour.
     pub margin: Vec<f64>,

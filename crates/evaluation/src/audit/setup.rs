@@ -33,7 +33,7 @@ pub(super) struct Setup {
     pub draws: usize,
     pub classes: usize,
     pub stochastic: bool,
-    /// Whether there is a surrogate, or the model with its noise off to serve as one.
+    /// True if there is a surrogate, or the model with its noise off to serve as one.
     pub surrogate: bool,
 }
 

@@ -14,20 +14,20 @@ pub(super) struct Entry {
     pub name: &'static str,
     /// The rule: when the check warns or fails. `{b}` is the effort's bound in points.
     pub raised_if: &'static str,
-    /// Whether the rule is about a difference of accuracies, which must exceed chance as well.
+    /// True if the rule is about a difference of accuracies, which must exceed chance as well.
     pub differs: bool,
     /// The advice for a check that warns or fails.
     pub advice: &'static str,
-    /// Whether the check applies only to models with noise.
+    /// True if the check applies only to models with noise.
     pub noise: bool,
     /// The reason why the check does not apply to the audited attack, such as a missing knob.
     pub lacking: fn(&Setup) -> Option<String>,
-    /// Whether the check asks what another attack wins. If the model classifies no image correctly,
+    /// True if the check asks what another attack wins. If the model classifies no image correctly,
     /// that is nothing.
     pub wins: bool,
     pub needs: Needs,
     pub takes: Takes,
-    /// Whether the check is about all images, including those that the model always misclassifies.
+    /// True if the check is about all images, including those that the model always misclassifies.
     pub every: bool,
     /// The largest cost of the check, without the shared results that it needs.
     pub cost: fn(&Setup, Size) -> Passes,
@@ -359,7 +359,7 @@ impl Entry {
         }
     }
 
-    /// Whether the check applies to such a model and attack.
+    /// True if the check applies to such a model and attack.
     pub fn applies(&self, setup: &Setup) -> bool {
         self.skipped(setup).is_none()
     }

@@ -90,7 +90,7 @@ pub fn certified_accuracy(
     Ok(count as f64 / wanted as f64)
 }
 
-/// Whether a certificate has the label and reaches at least this radius, which is what certified
+/// True if a certificate has the label and reaches at least this radius, which is what certified
 /// accuracy counts. At radius zero the label alone decides.
 pub(crate) fn certified<C: PartialEq>(
     predicted: Option<C>,

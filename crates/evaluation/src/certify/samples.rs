@@ -113,7 +113,7 @@ impl Samples<'_> {
         logits
     }
 
-    /// Whether two draws of the model's noise give different logits for the same noisy images, by
+    /// True if two draws of the model's noise give different logits for the same noisy images, by
     /// more than rounding.
     fn is_stochastic(
         &self,

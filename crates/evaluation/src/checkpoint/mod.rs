@@ -32,7 +32,7 @@ pub(crate) const SETTINGS: &str = "settings.json";
 pub(crate) struct Checkpoint {
     folder: PathBuf,
     settings: Settings,
-    /// Whether the run on disk had finished: entries that do not fit are then removed.
+    /// True if the run on disk had finished: entries that do not fit are then removed.
     finished: Cell<bool>,
 }
 

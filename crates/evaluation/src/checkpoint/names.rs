@@ -63,7 +63,7 @@ fn failed(path: &Path) -> impl Fn(std::io::Error) -> EvaluationError {
     move |source| EvaluationError::Io { path: path.clone(), source }
 }
 
-/// Whether a name matches a pattern.
+/// True if a name matches a pattern.
 fn follows(name: &str, pattern: &str) -> bool {
     let Some(at) = pattern.find('#') else {
         return name == pattern;

@@ -59,7 +59,7 @@ impl Probe {
         Ok(Self { logits, gradient })
     }
 
-    /// Whether both probes are of one model, up to rounding of its arithmetic.
+    /// True if both probes are of one model, up to rounding of its arithmetic.
     pub fn matches(&self, other: &Self) -> bool {
         near(&self.logits, &other.logits, LOGITS)
             && near(&self.gradient, &other.gradient, GRADIENTS)

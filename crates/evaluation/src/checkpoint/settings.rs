@@ -11,7 +11,7 @@ pub(super) const LAYOUT: u32 = 3;
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Settings {
     layout: u32,
-    /// Whether the run has finished, so that its checkpoint may be replaced.
+    /// True if the run has finished, so that its checkpoint may be replaced.
     pub(super) finished: bool,
     /// The kind of the run, in words.
     pub(super) of: String,

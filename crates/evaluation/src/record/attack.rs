@@ -35,8 +35,8 @@ pub struct AttackRecord {
     /// attacked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attacked: Option<usize>,
-    /// The number of examples that it broke in a cascade: the model is wrong on them in every
-    /// draw that selects between attacks. These draws are as many as judge, and not the same. Absent
+    /// The number of examples that it broke in a cascade: the model is wrong on them in every draw
+    /// that selects between attacks. These draws are as many as judge, and not the same. Absent
     /// outside of cascades.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<usize>,

@@ -10,7 +10,7 @@ pub(crate) struct Candidate {
     pub predicted: Vec<Vec<i64>>,
     /// The number of classes of the model.
     pub classes: usize,
-    /// Whether the logits of the first draw look like probabilities.
+    /// True if the logits of the first draw look like probabilities.
     pub probabilities: bool,
     /// The severity of each image: how far it misleads the model. It chooses the worst attack.
     pub severity: Vec<Severity>,
@@ -18,7 +18,7 @@ pub(crate) struct Candidate {
     pub distance: Vec<f64>,
     /// The number of images that were attacked.
     pub attacked: usize,
-    /// Whether a budget ended the attack early.
+    /// True if a budget ended the attack early.
     pub exhausted: bool,
     /// The numbers of the examples whose gradient was zero.
     pub zero_gradients: Vec<u64>,
@@ -37,7 +37,7 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// Whether the model is wrong on an image in every draw that selects, so that an attack cannot
+    /// True if the model is wrong on an image in every draw that selects, so that an attack cannot
     /// gain more. As many draws select as judge.
     pub fn is_broken(&self, row: usize) -> bool {
         self.severity[row].wrong_draws == self.predicted.len()

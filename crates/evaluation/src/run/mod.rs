@@ -1,4 +1,5 @@
-//! The evaluation: clean and robust accuracy, also of models with noise.
+//! The evaluation: clean and robust accuracy, also of models with noise. One file for all of its
+//! settings, because each says how it works with others.
 //!
 //! A model with noise is never judged by one pass. Whether it classifies an image correctly is a
 //! probability, which is estimated over `draws` draws of its noise that no attack has used. Draw
@@ -31,25 +32,6 @@
 //! [`Evaluated::read`](crate::Evaluated::read); their JSON schemas are in the crate's folder
 //! `schema`), `gallery.safetensors` with the first examples as images, and `manifest.json` with the
 //! checksums of these files. Reading a file whose content has changed is an error.
-//!
-//! ```
-//! # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
-//! use cni_evaluation::{table, Evaluation};
-//! use cni_attacks::{Attack, Pgd, Threat, FrozenModel};
-//! # let device = Device::flex();
-//! # let model = LinearConfig::new(12, 2).init(&device);
-//! # let forward = |m: &Linear, x: Tensor<4>| m.forward(x.flatten::<2>(1, 3));
-//! # let frozen = FrozenModel::new(&model, forward);
-//! # let images = Tensor::full([5, 3, 2, 2], 0.5, &device);
-//! # let labels = Tensor::from_ints([0, 1, 0, 1, 0], &device);
-//! let threat = Threat::linf(8.0 / 255.0)?;
-//! let suite: Vec<Box<dyn Attack>> = vec![Box::new(Pgd::fgsm(threat)), Box::new(Pgd::new(threat))];
-//! let evaluated = Evaluation::new(suite)?.run(&frozen, [(images, labels)])?;
-//! println!("{}", table(&[&evaluated.record]));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-
-// One file for all settings of an evaluation, because each setting says how it works with others.
 
 mod auditor;
 mod batches;

@@ -1,4 +1,4 @@
-//! Stages, sizes and layer names of a [`ResNet`].
+//! Stages, sizes and layer names of a [`ResNet`]. One file, because each follows from the others.
 
 use super::{Architecture, Block, Downsample, ModelNoise, NormalizeConfig, ResNet, Shortcut};
 use crate::{NoiseError, NoisyConv2dConfig, NoisyLinearConfig};

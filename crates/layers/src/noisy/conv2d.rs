@@ -147,8 +147,8 @@ impl NoisyConv2d {
         around([&self.input, &self.output], x, |x| cni_ops::conv2d(&self.conv, x))
     }
 
-    /// The layer, a batch norm and an epilogue: `cni_ops::batch_norm(norm, self.forward(x), after)`, in
-    /// one operation if that is possible.
+    /// The layer, a batch norm and an epilogue:
+    /// `cni_ops::batch_norm(norm, self.forward(x), after)`, in one operation if that is possible.
     pub fn forward_norm(&self, norm: &BatchNorm, x: Tensor<4>, after: Epilogue) -> Tensor<4> {
         if self.output.is_some() {
             return cni_ops::batch_norm(norm, self.forward(x), after);

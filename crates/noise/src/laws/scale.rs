@@ -1,9 +1,8 @@
 //! The size of noise, and the tensor that it is for.
 
 use super::LawError;
+use crate::named_values;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 
 /// The way in which the size of noise follows the tensor that receives it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,39 +34,13 @@ pub enum Granularity {
     Element,
 }
 
-/// Gives an enum without fields the list of its values, `Display` and `FromStr`, by its names in
-/// JSON: a file, a message and a command line say the same.
-macro_rules! named {
-    ($type:ident, $field:literal, [$($value:ident),+]) => {
-        impl $type {
-            /// All values.
-            pub const ALL: &'static [Self] = &[$(Self::$value),+];
-        }
+named_values!(NoiseScale, LawError, refused("scale"), [Reference, Relative, Absolute]);
+named_values!(Granularity, LawError, refused("granularity"), [Layer, Channel, Element]);
 
-        /// The name in JSON.
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.serialize(f)
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = LawError;
-
-            fn from_str(text: &str) -> Result<Self, LawError> {
-                let found = Self::ALL.iter().find(|value| value.to_string() == text);
-                found.copied().ok_or_else(|| {
-                    let names: Vec<String> = Self::ALL.iter().map(Self::to_string).collect();
-                    let wanted = format!("one of {}", names.join(", "));
-                    LawError::new($field, format!("{text:?}"), wanted)
-                })
-            }
-        }
-    };
+/// The error of a text that names no value of this field.
+fn refused(field: &'static str) -> impl Fn(&str, &str) -> LawError {
+    move |got, names| LawError::new(field, format!("{got:?}"), format!("one of {names}"))
 }
-
-named!(NoiseScale, "scale", [Reference, Relative, Absolute]);
-named!(Granularity, "granularity", [Layer, Channel, Element]);
 
 impl Granularity {
     /// The number of parameters for a tensor.

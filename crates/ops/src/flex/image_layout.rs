@@ -1,4 +1,4 @@
-//! How one image is laid out so that a convolution reads nothing but whole vectors.
+//! The layout of an image in memory, so that a convolution reads nothing but whole vectors.
 //!
 //! A convolution's output is computed as one long row, its positions in row-major order. For every
 //! column offset of the kernel the image is copied once with its columns shifted and strided, cut

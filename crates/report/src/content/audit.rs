@@ -89,7 +89,7 @@ fn sentence(audit: &AuditRecord) -> String {
     )
 }
 
-/// Whether no check that compares accuracies could have told a difference from chance, because all
+/// True if no check that compares accuracies could have told a difference from chance, because all
 /// that apply are inconclusive.
 pub(super) fn is_inconclusive(record: &Record) -> bool {
     let compares = |check: &&Check| {

@@ -47,7 +47,8 @@ pub(crate) struct State {
     /// The configuration: a run resumes only its own checkpoints.
     pub run: serde_json::Value,
     pub history: Vec<EpochRow>,
-    /// SHA-256 of the files beside it, by name. Empty in checkpoints from before there were checksums.
+    /// SHA-256 of the files beside it, by name. Empty in checkpoints from before there were
+    /// checksums.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
     /// SHA-256 of this file with zeros in the place of these digits.
@@ -189,7 +190,7 @@ pub(crate) fn state(folder: &Path) -> Result<State, TrainingError> {
     Err(fault(CheckpointFault::Checksum { got, wanted: state.checksum }))
 }
 
-/// Whether a file of a checkpoint is as it was written.
+/// True if a file of a checkpoint is as it was written.
 pub(crate) fn verify(folder: &Path, state: &State, file: &str) -> Result<(), TrainingError> {
     let path = folder.join(file);
     let bytes = fs::read(&path).map_err(|error| TrainingError::io(&path, error))?;
@@ -208,8 +209,8 @@ pub(crate) fn record<R: Checkpoint>(path: &Path) -> Result<R, TrainingError> {
         .map_err(|error| TrainingError::checkpoint(path, CheckpointFault::Record(error)))
 }
 
-/// Completes a checkpoint's folder with its state, which signs these files of it. An error if one is
-/// missing.
+/// Completes a checkpoint's folder with its state, which signs these files of it. An error if one
+/// is missing.
 pub(crate) fn sign(folder: &Path, mut state: State, files: &[&str]) -> io::Result<()> {
     for &file in files {
         state.files.insert(file.to_string(), sha256(&fs::read(folder.join(file))?));

@@ -1,4 +1,4 @@
-//! What makes a run the one it is, and how two runs differ.
+//! The identity of a run, and the differences of two runs.
 
 use super::checksum::sha256;
 use crate::devices::replica::statistics;
@@ -71,7 +71,7 @@ fn forget_initial_values(specification: &mut Map<String, Value>) {
 
 #[derive(Default)]
 struct Walk {
-    /// Whether the values that no step changes are those of a checkpoint, and need no look.
+    /// True if the values that no step changes are those of a checkpoint, and need no look.
     known: bool,
     path: Vec<String>,
     statistics: std::collections::HashSet<burn::module::ParamId>,
@@ -149,7 +149,7 @@ fn items(text: &str) -> Vec<&str> {
     items.into_iter().map(str::trim).filter(|item| !item.is_empty()).collect()
 }
 
-/// Whether the run at hand continues the one that a checkpoint is of.
+/// True if the run at hand continues the one that a checkpoint is of.
 ///
 /// The number of epochs may differ where learning rates do not depend on it, and where the run has
 /// not had more.

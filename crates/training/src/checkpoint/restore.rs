@@ -1,4 +1,4 @@
-//! What is read from the checkpoints of a run.
+//! Reading of the checkpoints of a run.
 
 use super::dir::{AVERAGE, CheckpointDir, MODEL, RULES, STATE, State, record, state, verify};
 use super::identity::same_model;

@@ -1,4 +1,4 @@
-//! What a run trains on.
+//! Devices that a run trains on.
 
 pub(crate) mod replica;
 
@@ -144,7 +144,7 @@ impl Devices {
         }
     }
 
-    /// Whether the devices share one optimizer, which rules and averages need.
+    /// True if the devices share one optimizer, which rules and averages need.
     pub(crate) fn share_optimizer(&self) -> bool {
         match self.parallel() {
             #[cfg(feature = "experimental-ddp")]
@@ -153,7 +153,7 @@ impl Devices {
         }
     }
 
-    /// Whether every device gets an example, in every step where that matters.
+    /// True if every device gets an example, in every step where that matters.
     pub(crate) fn check(&self, examples: usize, batch_size: usize) -> Result<(), TrainingError> {
         let devices = self.len();
         for (field, got) in [("batch_size", batch_size), ("train", examples)] {
@@ -195,7 +195,7 @@ impl From<&Device> for Devices {
     }
 }
 
-/// Whether a device is one of the CUDA devices of this machine.
+/// True if a device is one of the CUDA devices of this machine.
 #[cfg(all(feature = "experimental-ddp", feature = "cuda"))]
 fn is_cuda(device: &Device) -> bool {
     Device::enumerate(burn::tensor::DeviceType::Cuda).to_vec().contains(device)

@@ -75,7 +75,7 @@ pub trait GradientRule: Send + Sync {
         Ok(step.backward(objective.losses(step)?))
     }
 
-    /// Whether the gradients of the parts of a batch, from [`gradients`](Self::gradients), add up
+    /// True if the gradients of the parts of a batch, from [`gradients`](Self::gradients), add up
     /// to that of the whole. Only then can a run use several devices or accumulate gradients.
     fn is_additive(&self) -> bool {
         false

@@ -36,7 +36,7 @@ impl TrainingAttack {
         Self { attack: Arc::new(attack), start_epoch: 0, labels: AttackLabels::True }
     }
 
-    /// Whether this step attacks at all.
+    /// True if this step attacks at all.
     pub fn is_active(&self, step: &Step<'_>) -> bool {
         step.epoch() >= self.start_epoch
     }

@@ -120,7 +120,7 @@ fn parameter_paths<M: Module>(model: &M, rank: impl Fn(usize) -> bool) -> Vec<St
 /// The container by which a `LearnedNoise` tells visitors its specification.
 const SPECIFICATION: &str = "cni_layers::Spec";
 
-/// Whether a model has a `LearnedNoise`, whatever its amplitudes are.
+/// True if a model has a `LearnedNoise`, whatever its amplitudes are.
 pub(crate) fn has_noise<M: Module>(model: &M) -> bool {
     struct Walk(bool);
     impl ModuleVisitor for Walk {

@@ -22,7 +22,7 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// Whether it is in the group of that name.
+    /// True if it is in the group of that name.
     pub fn is_in(&self, group: &str) -> bool {
         self.groups.iter().any(|name| name == group)
     }

@@ -31,7 +31,7 @@ impl ParameterValues {
         self.entries.len()
     }
 
-    /// Whether there is no parameter.
+    /// True if there is no parameter.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

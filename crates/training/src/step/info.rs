@@ -19,7 +19,7 @@ pub struct StepInfo {
     pub epoch: usize,
     /// The optimizer steps before this one, since the run began.
     pub step: usize,
-    /// Whether it is the last step of its epoch.
+    /// True if it is the last step of its epoch.
     pub ends_epoch: bool,
     /// Examples of the whole batch.
     pub examples: usize,

@@ -203,12 +203,6 @@ impl<'a> Step<'a> {
         Step { batch, perturbed: Rc::default(), ..self.derived() }
     }
 
-    /// The same step on other images of the same shape, such as images that require a gradient.
-    pub fn with_images(&self, images: Tensor<4>) -> Step<'a> {
-        let batch = Batch { images, ..self.batch.clone() };
-        Step { batch, perturbed: Rc::default(), ..self.derived() }
-    }
-
     fn derived(&self) -> Self {
         Self {
             batch: self.batch.clone(),

@@ -1,4 +1,4 @@
-//! What the steps of a run share besides the model.
+//! Context that the steps of a run share, besides the model.
 
 use super::forward::Forward;
 use crate::parameters::Groups;

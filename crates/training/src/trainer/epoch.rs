@@ -61,7 +61,7 @@ impl<N: Module + ModuleDisplay> Epilogue<N> {
     }
 }
 
-/// Whether a run ends before its last epoch, and why. Its clones share the reason.
+/// True if a run ends before its last epoch, and why. Its clones share the reason.
 #[derive(Clone)]
 pub(super) struct End {
     pub early: Option<EarlyStopping>,

@@ -103,8 +103,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         self
     }
 
-    /// Whether the run goes on from the last checkpoint in the folder, or from the first epoch if
-    /// there is none yet. By default it begins, in a folder without checkpoints.
+    /// Sets whether the run goes on from the last checkpoint in the folder, or from the first epoch
+    /// if there is none yet. By default it begins, in a folder without checkpoints.
     pub fn resume(mut self, resume: bool) -> Self {
         self.resume = resume;
         self

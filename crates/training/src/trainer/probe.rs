@@ -16,7 +16,7 @@ const EXAMPLES: usize = 4;
 /// The layers of Burn's that draw at random in training, all there are.
 const DRAWING: [&str; 3] = ["Dropout", "GaussianNoise", "RRelu"];
 
-/// Whether a run can begin on these devices and show its progress.
+/// True if a run can begin on these devices and show its progress.
 pub(crate) fn check_settings(
     config: &TrainingConfig,
     progress: Progress,
@@ -45,7 +45,7 @@ pub(crate) fn check_settings(
     Ok(())
 }
 
-/// Whether training and validation data are of one kind, and whether there is a validation for the
+/// True if training and validation data are of one kind, and whether there is a validation for the
 /// settings that need one.
 pub(crate) fn check_data(
     train: &ImageData,
@@ -101,7 +101,7 @@ pub(crate) fn check_data(
 
 /// What a model shows in inference.
 pub(crate) struct Probe {
-    /// Whether its outputs depend on the noise scope or the device's generator.
+    /// True if its outputs depend on the noise scope or the device's generator.
     pub noisy: bool,
     /// Its outputs for an image.
     pub outputs: usize,
@@ -142,7 +142,7 @@ pub(crate) fn probe(
     Ok(Probe { noisy: first != pass(1).1, outputs })
 }
 
-/// Whether the attacks can run against so many outputs.
+/// True if the attacks can run against so many outputs.
 pub(crate) fn check_attacks(config: &TrainingConfig, outputs: usize) -> Result<(), TrainingError> {
     let of_objective = config.objective.attacks().into_iter().map(|attack| ("objective", attack));
     let of_validation = config.validation_attack.iter();

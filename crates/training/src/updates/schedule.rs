@@ -25,7 +25,7 @@ pub enum Schedule {
         milestones: Vec<usize>,
         /// What it is multiplied by.
         gamma: f64,
-        /// Whether milestones are steps or epochs.
+        /// True if milestones are steps or epochs.
         #[serde(default)]
         by: By,
     },
@@ -175,7 +175,7 @@ impl Schedule {
         }
     }
 
-    /// Whether the rate of a step depends on how long the run is.
+    /// True if the rate of a step depends on how long the run is.
     pub(crate) fn depends_on_length(&self) -> bool {
         !matches!(self, Self::MultiStep { .. } | Self::Burn { .. })
     }

@@ -23,7 +23,7 @@ pub struct Sgd {
     pub nesterov: bool,
     /// Weight decay, added to the gradient as `weight_decay * parameter`.
     pub weight_decay: f64,
-    /// Whether weight decay reaches the parameters of noise too, those of a `LearnedNoise` of
+    /// True if weight decay reaches the parameters of noise too, those of a `LearnedNoise` of
     /// `cni-layers`. It does in CNI's code and does not in PNI's.
     pub decay_noise: bool,
 }

@@ -22,9 +22,9 @@ pub(super) struct Ascent {
     pub eot: Eot,
     /// The expectation that scores candidates of a stochastic model.
     pub score: Option<Eot>,
-    /// Whether examples leave once they have reached the goal.
+    /// True if examples leave once they have reached the goal.
     pub stop: bool,
-    /// Whether this is the last ball, whose result is the best point for the goal. Otherwise the
+    /// True if this is the last ball, whose result is the best point for the goal. Otherwise the
     /// result is the point with the best score, the start in the next ball.
     pub last: bool,
 }

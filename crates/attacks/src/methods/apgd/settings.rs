@@ -100,15 +100,15 @@ impl Apgd {
         Self { eot: Eot { expectation, ..self.eot }, ..self }
     }
 
-    /// Whether runs begin in balls of three times and twice ε (arXiv 2103.01208, section 4.3), with
-    /// 30, 30 and 40 % of the iterations. AutoAttack does so in the L1 norm.
+    /// Sets whether runs begin in balls of three times and twice ε (arXiv 2103.01208, section 4.3),
+    /// with 30, 30 and 40 % of the iterations. AutoAttack does so in the L1 norm.
     pub fn with_enlarged_start(self, enlarged: bool) -> Self {
         Self { enlarged, ..self }
     }
 
     /// The largest cost for each example on a model of so many classes; examples may leave early.
     pub(super) fn passes(&self, classes: usize, stochastic: bool) -> Passes {
-        let score = Passes { forwards: self.score_eot().draws as u64, backwards: 0 };
+        let score = self.score_eot().score_cost();
         let evaluation = self.eot.gradient_cost() + score * u64::from(stochastic);
         let evaluations: usize = self.stages().iter().map(|(_, steps)| steps + 1).sum();
         let (targets, ranking) = match self.kind {

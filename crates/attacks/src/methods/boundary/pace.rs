@@ -54,7 +54,7 @@ impl Change {
     }
 }
 
-/// Whether the last steps of a kind succeeded.
+/// True if the last steps of a kind succeeded.
 #[derive(Clone, Debug)]
 struct Rate {
     last: VecDeque<bool>,

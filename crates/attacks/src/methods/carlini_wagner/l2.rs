@@ -195,7 +195,7 @@ impl Attack for CarliniWagner {
     }
 
     fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {
-        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let score = self.eot.score_cost();
         let step = self.eot.gradient_cost() + score * u64::from(stochastic);
         Some(score + step * (self.search_steps * self.steps) as u64)
     }

@@ -188,7 +188,7 @@ impl Attack for CarliniWagnerLinf {
     /// An upper bound: each τ is at most `tau_factor` times the one before, each `c` is twice the
     /// one before, and none of them has more than `steps` iterations.
     fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {
-        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let score = self.eot.score_cost();
         let step = self.eot.gradient_cost() + score * u64::from(stochastic);
         let taus = (self.least_tau.ln() / self.tau_factor.ln()).ceil().max(0.0);
         let constants = (self.largest_constant / self.initial_constant).log2().ceil();

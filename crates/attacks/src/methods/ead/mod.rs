@@ -183,7 +183,7 @@ impl Attack for Ead {
 
     /// The cost includes a forward pass for every iterate, since the gradient is taken ahead of it.
     fn cost(&self, _: usize, _: bool) -> Option<Passes> {
-        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let score = self.eot.score_cost();
         let step = self.eot.gradient_cost() + score;
         Some(score + step * (self.search_steps * self.steps) as u64)
     }

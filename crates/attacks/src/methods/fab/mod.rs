@@ -204,7 +204,7 @@ impl Attack for Fab {
 
     fn cost(&self, classes: usize, _: bool) -> Option<Passes> {
         let others = classes.saturating_sub(1);
-        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let score = self.eot.score_cost();
         let (runs, boundaries, ranking) = match self.targets {
             Some(most) => (most.min(others), 1, score),
             None => (1, others, Passes::default()),

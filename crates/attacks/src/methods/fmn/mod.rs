@@ -212,7 +212,7 @@ impl Attack for Fmn {
     }
 
     fn cost(&self, _: usize, stochastic: bool) -> Option<Passes> {
-        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let score = self.eot.score_cost();
         let step = self.eot.gradient_cost() + score * u64::from(stochastic);
         Some(score + step * self.steps as u64)
     }

@@ -124,7 +124,7 @@ impl Attack for AdversarialPatch {
     }
 
     fn cost(&self, _: usize, _: bool) -> Option<Passes> {
-        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let score = self.eot.score_cost();
         let directions = match self.location_search {
             LocationSearch::None => 0,
             LocationSearch::Random => 1,

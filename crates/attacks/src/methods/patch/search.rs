@@ -11,7 +11,7 @@ use cni_noise::{Key, uniform_rows};
 /// The state of the search on a batch. Its rows are the examples that are still attacked.
 pub(super) struct PatchSearch<'a> {
     patch: &'a AdversarialPatch,
-    /// Whether examples leave once they have reached the goal.
+    /// True if examples leave once they have reached the goal.
     stop: bool,
     active: ActiveRows,
     batch: AttackBatch,
@@ -43,7 +43,7 @@ impl<'a> PatchSearch<'a> {
         }
     }
 
-    /// Whether every example has left.
+    /// True if every example has left.
     pub fn is_complete(&self) -> bool {
         self.active.is_complete()
     }

@@ -17,7 +17,7 @@ impl Pgd {
             }
             Knob::Restarts(restarts) => {
                 // Two candidates are compared in the end.
-                let choice = Passes { forwards: 2 * self.eot.draws as u64, backwards: 0 };
+                let choice = self.eot.score_cost() * 2;
                 Some(self.further(restarts).passes() + choice)
             }
             _ => None,

@@ -52,7 +52,7 @@ impl Pgd {
         Ok(Self { step_size, ..self })
     }
 
-    /// Whether a run starts at a random point of the ball, or at the image.
+    /// Sets whether a run starts at a random point of the ball, instead of at the image.
     pub fn with_random_start(self, random_start: bool) -> Self {
         Self { random_start, ..self }
     }
@@ -146,7 +146,7 @@ impl Pgd {
         if self.threat.epsilon() == 0.0 {
             return Passes::default();
         }
-        let score = Passes { forwards: self.eot.draws as u64, backwards: 0 };
+        let score = self.eot.score_cost();
         let steps = self.steps as u64;
         let choice = match self.iterate {
             Iterate::Best => score * (steps + 1),

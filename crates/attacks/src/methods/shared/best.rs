@@ -32,7 +32,7 @@ impl Merit {
         (0..reached.len()).map(of_row).collect()
     }
 
-    /// Whether this candidate is better than the other.
+    /// True if this candidate is better than the other.
     pub fn exceeds(&self, other: &Self) -> bool {
         let order = self.reached.total_cmp(&other.reached);
         let order = order.then(self.margin.total_cmp(&other.margin));

@@ -94,7 +94,7 @@ impl Square {
         Ok(Self { restarts: at_least_one("restarts", restarts)?, ..self })
     }
 
-    /// Whether the schedule, made for 10 000 queries, is stretched or shrunk to the number of
+    /// Sets whether the schedule, made for 10 000 queries, is stretched or shrunk to the number of
     /// queries. AutoAttack does not rescale it.
     pub fn with_rescaled_schedule(self, rescaled_schedule: bool) -> Self {
         Self { rescaled_schedule, ..self }

@@ -48,7 +48,7 @@ impl<'a> SquareSearch<'a> {
         }
     }
 
-    /// Whether every example has left.
+    /// True if every example has left.
     pub fn is_complete(&self) -> bool {
         self.active.is_empty()
     }

@@ -24,7 +24,7 @@ pub struct Universal {
     /// The numbers of the examples that met a gradient of zero: a sign of gradient masking, since
     /// such a gradient gives an attack no direction.
     pub zero_gradients: Vec<u64>,
-    /// Whether a budget ended the search.
+    /// True if a budget ended the search.
     pub exhausted: bool,
 }
 

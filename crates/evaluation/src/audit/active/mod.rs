@@ -105,7 +105,7 @@ fn judge(found: &[bool], by_chance: &[bool]) -> (Option<Judgement>, [f64; 2]) {
     (tells.then_some(judgement), rates)
 }
 
-/// Whether the attack, and whether random points, found the planted point of each image that has
+/// True if the attack, and whether random points, found the planted point of each image that has
 /// one.
 fn of_chunk(
     sample: &Sample<'_>,

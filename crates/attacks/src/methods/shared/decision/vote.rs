@@ -46,7 +46,7 @@ impl Vote {
         votes.into_iter().map(|votes| 2.0 * votes > self.draws as f64).collect()
     }
 
-    /// Whether each image reaches the goal; `None` as in [`ask`](Self::ask).
+    /// True if each image reaches the goal; `None` as in [`ask`](Self::ask).
     pub fn decide(
         self,
         access: &mut ModelAccess<'_>,

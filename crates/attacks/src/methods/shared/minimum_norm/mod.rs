@@ -24,9 +24,9 @@ pub(crate) struct NearestSearch {
     pub batch: AttackBatch,
     /// The number of classes of the model.
     pub classes: usize,
-    /// Whether the caller wants rows to leave with their first adversarial image within the threat.
+    /// True if the caller wants rows to leave with their first adversarial image within the threat.
     pub early: bool,
-    /// Whether the model has noise.
+    /// True if the model has noise.
     pub stochastic: bool,
     /// If given, only images within the threat count, and they are compared by the elastic-net
     /// distance with this weight of L1.
@@ -49,13 +49,13 @@ pub(crate) struct NearestSearch {
 pub(crate) struct Evaluated {
     /// The margins.
     pub scores: Vec<f64>,
-    /// Whether the goal is reached.
+    /// True if the goal is reached.
     pub reached: Vec<bool>,
     /// The distance of each image from its original.
     pub distances: Vec<f64>,
     /// The size by which images are compared: the distance, or the elastic-net distance.
     sizes: Vec<f64>,
-    /// Whether the gradient that was found there is zero throughout.
+    /// True if the gradient that was found there is zero throughout.
     pub zero: Vec<bool>,
 }
 
@@ -191,7 +191,7 @@ impl NearestSearch {
         self.distances.iter().zip(farthest).map(|(near, far)| near.min(far)).collect()
     }
 
-    /// Whether each row has an adversarial image within the threat.
+    /// True if each row has an adversarial image within the threat.
     pub fn within(&self) -> Vec<bool> {
         let within = |distance: &f64| distance.is_finite() && *distance <= self.threat.epsilon();
         self.distances.iter().map(within).collect()
@@ -214,7 +214,7 @@ impl NearestSearch {
         Some(rows)
     }
 
-    /// Whether all rows have left.
+    /// True if all rows have left.
     pub fn is_complete(&self) -> bool {
         self.active.is_complete()
     }
