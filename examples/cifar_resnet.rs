@@ -6,7 +6,7 @@
 
 use clap::Parser;
 use cni_burn::cards::epochs;
-use cni_burn::data::{Augment, Loader, Split, cifar10, digits};
+use cni_burn::data::{Augment, Split, cifar10, digits};
 use cni_burn::device::device;
 use cni_burn::evaluation::audit::Audit;
 use cni_burn::prelude::*;
@@ -95,10 +95,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if !args.small {
         evaluation = evaluation.with_audit(Audit::new(eot))?;
     }
-    let loader = Loader::validation(test, 100, key, &device)?;
-    let batches = loader.epoch(0).map(|batch| batch.map(|batch| (batch.images, batch.labels)));
     let model = FrozenModel::new(&run.model, ResNet::forward);
-    let evaluated = evaluation.run(&model, batches)?;
+    let evaluated = evaluation.run(&model, test.batches(100, &device))?;
     println!("\n{}", table(&[&evaluated.record]));
     for check in &evaluated.record.checks {
         println!("{:12} {:17} {}", check.verdict, check.name, check.measured);

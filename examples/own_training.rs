@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cnn = WeightNoise::colored(5).inject(keyed_init(Cnn::new(&autodiff), key));
     let objective = Objective::half_and_half(Pgd::training(threat));
     let epochs = 10;
-    let steps = loader.epoch(0).count();
+    let steps = loader.batches_per_epoch();
     let scheduler = Schedule::one_cycle(3e-3).scheduler(epochs, steps);
     let learner = Learner::new(Robust { cnn, objective }, AdamConfig::new().init(), scheduler);
 

@@ -5,7 +5,7 @@
 
 use burn::tensor::Device;
 use clap::Parser;
-use cni_burn::data::{Loader, Split, digits};
+use cni_burn::data::{Split, digits};
 use cni_burn::evaluation::audit::Audit;
 use cni_burn::evaluation::{Verdict, write_json};
 use cni_burn::prelude::*;
@@ -86,15 +86,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let eot = pgd.clone().with_draws(10)?;
         let suite: Vec<Box<dyn Attack>> =
             vec![Box::new(Pgd::fgsm(threat)), Box::new(pgd), Box::new(eot.clone())];
-        let loader = Loader::validation(test.clone(), 120, key.named("test"), &device)?;
-        let batches = loader.epoch(0).map(|batch| batch.map(|batch| (batch.images, batch.labels)));
         let frozen = FrozenModel::new(&trained.model, ResNet::forward);
         let evaluation = Evaluation::new(suite)?
             .with_draws(args.draws.into())?
             .with_key(key.named("evaluation"))
             .with_cards(model_card(name, &trained.model)?, data_card(&test)?)
             .with_audit(Audit::new(eot))?;
-        evaluated.push(evaluation.run(&frozen, batches)?);
+        evaluated.push(evaluation.run(&frozen, test.batches(120, &device))?);
     }
     let records: Vec<&Record> = evaluated.iter().map(|of_model| &of_model.record).collect();
 

@@ -12,7 +12,6 @@ use crate::suites::{Checks, Suites, checks};
 use crate::values::{above_zero, count, epsilon};
 use clap::Args;
 use cni_burn::attacks::Norm;
-use cni_burn::data::Loader;
 use cni_burn::evaluation::audit::Audit;
 use cni_burn::evaluation::{Check, Verdict};
 use cni_burn::prelude::*;
@@ -176,8 +175,7 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     if args.keep_adversarial {
         evaluation = evaluation.with_adversarial(out.join("adversarial"));
     }
-    let loader = Loader::validation(test.clone(), args.batch, Key::new(args.seed), &device)?;
-    let batches = loader.epoch(0).map(|batch| batch.map(|batch| (batch.images, batch.labels)));
+    let batches = test.batches(args.batch, &device);
     let frozen = FrozenModel::new(&model, move |model: &ResNet, images| {
         autocast(precision, || model.forward(images))
     });
