@@ -8,7 +8,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::Device;
 use clap::{Parser, Subcommand};
-use cni_burn::data::{Augment, ImageData, ImageFolder, Loader};
+use cni_burn::data::{Augmentation, ImageData, ImageFolder, Loader};
 use cni_burn::evaluation::write_json;
 use cni_burn::noise::host_uniform;
 use cni_burn::prelude::*;
@@ -135,8 +135,8 @@ fn wait(data: &ImageData, batch: usize) -> Result<()> {
 }
 
 fn loader(data: &ImageData, batch: usize) -> Result<Loader> {
-    let (augment, device) = (Augment::cifar(), Device::flex());
-    Ok(Loader::training(data.clone(), batch, augment, Key::new(2), &device)?)
+    let loader = Loader::new(data.clone(), batch, Key::new(2), &Device::flex())?;
+    Ok(loader.with_augmentation(Augmentation::cifar())?)
 }
 
 fn row(what: &str, images: usize, decoded: u64, seconds: f64) -> Value {
@@ -156,7 +156,9 @@ fn epochs(images: usize, repeats: usize, attack_steps: usize, batch: usize) -> R
     let dir = folder(images, 32, "png")?;
     let folder = ImageFolder::new(dir.path());
     let device = Device::flex().autodiff();
-    let loader = |data| Loader::training(data, batch, Augment::cifar(), Key::new(2), &device);
+    let loader = |data| {
+        Loader::new(data, batch, Key::new(2), &device)?.with_augmentation(Augmentation::cifar())
+    };
     let loaders = [loader(folder.read()?)?, loader(folder.open()?)?];
     let architecture = Architecture::Cifar { depth: 20, shortcut: Shortcut::Projection };
     let config = ResNetConfig::new(architecture, 10);

@@ -6,7 +6,7 @@
 
 use clap::Parser;
 use cni_burn::cards::epochs;
-use cni_burn::data::{Augment, Split, cifar10, digits};
+use cni_burn::data::{Split, cifar10, digits};
 use cni_burn::device::device;
 use cni_burn::evaluation::audit::Audit;
 use cni_burn::prelude::*;
@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         training.epochs = 3;
         training.batch_size = 64;
         training.schedule = Schedule::one_cycle(0.1);
-        training.augment = Augment::default();
+        training.augment = Vec::new();
     }
     let validation = if args.small { 200 } else { 1000 };
     let (train, validation) = data.split_validation(validation, key.named("split"))?;

@@ -8,7 +8,7 @@ use burn::nn::{Linear, LinearConfig, loss::CrossEntropyLossConfig};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use cni_burn::data::{Augment, Loader, Split, digits};
+use cni_burn::data::{Loader, Split, digits};
 use cni_burn::prelude::*;
 
 #[derive(Module, Debug)]
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}", NoiseSummary::of(&model));
 
     let mut optimizer = AdamConfig::new().init();
-    let loader = Loader::training(digits(Split::Train), 64, Augment::default(), key, &device)?;
+    let loader = Loader::new(digits(Split::Train), 64, key, &device)?;
     for batch in (0..10).flat_map(|epoch| loader.epoch(epoch)) {
         let batch = batch?;
         let frozen = FrozenModel::new(&model, Cnn::forward);

@@ -15,7 +15,7 @@ use burn::train::{
     ClassificationOutput, InferenceStep, Learner, MetricEarlyStoppingStrategy, StoppingCondition,
     SupervisedTraining, TrainOutput, TrainStep,
 };
-use cni_burn::data::{Augment, Batch, Loader, Split, digits};
+use cni_burn::data::{Batch, Loader, Split, digits};
 use cni_burn::prelude::*;
 use cni_burn::training::{Losses, Step};
 use std::sync::Arc;
@@ -79,7 +79,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let threat = Threat::linf(16.0 / 255.0)?;
     let (train, validation) = digits(Split::Train).split_validation(200, key.named("split"))?;
     let autodiff = device.clone().autodiff();
-    let loader = Loader::training(train, 64, Augment::default(), key, &autodiff)?;
+    let loader = Loader::new(train, 64, key, &autodiff)?;
     let validation = Loader::validation(validation, 100, key.named("validation"), &device)?;
 
     let cnn = WeightNoise::colored(5).inject(keyed_init(Cnn::new(&autodiff), key));

@@ -7,7 +7,7 @@ use burn::module::{Flag, Module, ModuleVisitor, Param, ParamId, Reparameterizati
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor};
-use cni_burn::data::{Augment, Loader, Split, digits};
+use cni_burn::data::{Loader, Split, digits};
 use cni_burn::evaluation::Evaluated;
 use cni_burn::layers::LearnedNoise;
 use cni_burn::noise::uniform;
@@ -218,9 +218,7 @@ fn trained() -> ResNet {
     let device = Device::flex().autodiff();
     let mut model = resnet(ModelNoise::cni(2), &device);
     let mut optimizer = AdamConfig::new().init();
-    let loader =
-        Loader::training(digits(Split::Train), 64, Augment::default(), Key::new(6), &device)
-            .unwrap();
+    let loader = Loader::new(digits(Split::Train), 64, Key::new(6), &device).unwrap();
     for batch in (0..).flat_map(|epoch| loader.epoch(epoch)).take(80) {
         let batch = batch.unwrap();
         let logits = scope(Noise::Keyed(batch.key), || model.forward(batch.images));

@@ -1,6 +1,7 @@
 //! Errors of data sets. One file, because they are one enumeration.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -270,13 +271,15 @@ pub enum DataError {
         /// The files in it.
         skipped: usize,
     },
-    /// A padding so large that a crop could miss the image.
-    #[error("augment.crop_padding: got {got}, wanted 0..{side}, the image's smaller side")]
-    CropPadding {
-        /// The padding, in pixels.
-        got: usize,
-        /// Height or width of the images, whichever is smaller.
-        side: usize,
+    /// A setting of a rule that is out of its range, or does not suit the data.
+    #[error("{field}: got {got}, wanted {wanted}")]
+    Setting {
+        /// The setting, such as `padding`.
+        field: String,
+        /// Its value.
+        got: String,
+        /// What it may be.
+        wanted: String,
     },
     /// An image shape with a zero.
     #[error("{name}: shape: got {shape:?}, wanted [channels, height, width], each at least 1")]
@@ -354,6 +357,12 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// An error for a setting of a custom rule.
+    pub fn setting(field: impl Display, got: impl Display, wanted: impl Display) -> Self {
+        let [field, got, wanted] = [field.to_string(), got.to_string(), wanted.to_string()];
+        Self::Setting { field, got, wanted }
+    }
+
     /// Names the path that an operation failed on: `fs::read(path).map_err(DataError::io(path))`.
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |reason| Self::Io { path: path.to_path_buf(), reason }

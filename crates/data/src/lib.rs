@@ -5,11 +5,11 @@
 //! use burn::data::dataloader::DataLoader;
 //! use burn::tensor::Device;
 //! use cni_noise::Key;
-//! use cni_data::{Augment, Loader, Split, digits};
+//! use cni_data::{Loader, Split, digits};
 //!
 //! let device = Device::flex();
 //! let (train, validation) = digits(Split::Train).split_validation(200, Key::new(1))?;
-//! let loader = Loader::training(train, 64, Augment::default(), Key::new(2), &device)?;
+//! let loader = Loader::new(train, 64, Key::new(2), &device)?;
 //! for batch in loader.iter() {
 //!     assert_eq!(batch?.images.dims()[1..], [1, 8, 8]);
 //! }
@@ -24,10 +24,10 @@
 //! - [`cifar10`], [`cifar100`], [`digits`], [`image_folder`], [`ImageFolder`]: the sources of this
 //!   crate. [`ImageData::from_dataset`] adapts any Burn `Dataset`, [`ImageSource`] is the contract
 //!   of a source of your own;
-//! - [`Augment`]: keyed random crops and flips; [`Augmentation`] is the contract of your own;
+//! - [`Augmentation`]: keyed random changes of images; [`AugmentationRule`] is the contract of your
+//!   own;
 //! - [`Loader`]: keyed, resumable batches for Burn's trainer, read and augmented ahead of the step;
-//! - [`Epochs`], [`Sequential`]: which examples make a batch; [`Sampler`] is the contract of your
-//!   own.
+//! - [`Sampler`]: which examples make a batch; [`SamplerRule`] is the contract of your own.
 //!
 //! With the feature `download`, `download_cifar10` and `download_cifar100` fetch the CIFAR
 //! archives.
@@ -38,14 +38,16 @@ mod image_data;
 mod loader;
 mod prefetch;
 mod samplers;
+#[doc(hidden)]
+pub mod slots;
 mod source;
 mod sources;
 
-pub use augment::{Augment, Augmentation, Crop, Flip};
+pub use augment::{Augmentation, AugmentationRule, Crop, CropFlip, Flip};
 pub use error::DataError;
 pub use image_data::{Batches, ImageData, ImageItem};
 pub use loader::{Batch, Epoch, Loader, Shares};
-pub use samplers::{Epochs, Sampler, Sequential};
+pub use samplers::{Epochs, Sampler, SamplerRule, Sequential};
 pub use source::ImageSource;
 pub use sources::{ImageFolder, Split, cifar10, cifar100, digits, image_folder};
 #[cfg(feature = "download")]

@@ -1,7 +1,7 @@
 //! The memory of an epoch over a folder on disk. One test, for it counts the bytes of the process.
 
 use burn::tensor::Device;
-use cni_data::{Augment, ImageFolder, Loader};
+use cni_data::{Augmentation, ImageFolder, Loader};
 use cni_noise::{Key, host_uniform};
 use image::RgbImage;
 use peak_alloc::PeakAlloc;
@@ -27,7 +27,8 @@ fn peak(images: usize) -> [usize; 2] {
     let before = MEMORY.current_usage();
     let data = ImageFolder::new(dir.path()).open().unwrap();
     let device = Device::flex();
-    let loader = Loader::training(data.clone(), 4, Augment::cifar(), Key::new(1), &device).unwrap();
+    let loader = Loader::new(data.clone(), 4, Key::new(1), &device).unwrap();
+    let loader = loader.with_augmentation(Augmentation::cifar()).unwrap();
     MEMORY.reset_peak_usage();
     assert_eq!(loader.epoch(0).map(|batch| batch.unwrap().whole).sum::<usize>(), images);
     let epoch = MEMORY.peak_usage() - before;

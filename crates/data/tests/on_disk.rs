@@ -2,7 +2,7 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::Device;
-use cni_data::{Augment, Batch, DataError, ImageData, ImageFolder, Loader};
+use cni_data::{Batch, CropFlip, DataError, ImageData, ImageFolder, Loader};
 use cni_noise::{Key, host_uniform};
 use image::RgbImage;
 use std::fs;
@@ -36,8 +36,8 @@ fn both(dir: &Path) -> [ImageData; 2] {
 }
 
 fn loader(data: &ImageData) -> Loader {
-    let augment = Augment { crop_padding: 2, flip: true };
-    Loader::training(data.clone(), 6, augment, Key::new(1), &Device::flex()).unwrap()
+    let loader = Loader::new(data.clone(), 6, Key::new(1), &Device::flex()).unwrap();
+    loader.with_augmentation(CropFlip { padding: 2 }).unwrap()
 }
 
 /// All that a batch holds.

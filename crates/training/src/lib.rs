@@ -28,7 +28,7 @@
 //!
 //! | slot | value | custom | answers |
 //! | --- | --- | --- | --- |
-//! | sampler | of `cni-data` | | which examples are in a batch |
+//! | sampler | [`Sampler`](cni_data::Sampler) | [`SamplerRule`](cni_data::SamplerRule) | which examples are in a batch |
 //! | objective | [`Objective`] | [`ObjectiveRule`] | the loss of each example |
 //! | gradient | [`Gradient`] | [`GradientRule`] | how a loss becomes a gradient |
 //! | update | [`Optimizer`], [`Schedule`], [`Update`] | [`UpdateRule`] | the step, and what follows |
@@ -57,7 +57,6 @@ mod gradients;
 mod history;
 mod objectives;
 mod parameters;
-mod slots;
 mod state;
 mod step;
 mod stop;

@@ -12,7 +12,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Pgd, Threat};
-use cni_data::{Augment, ImageData, Loader, Split, digits};
+use cni_data::{Augmentation, ImageData, Loader, Split, digits};
 use cni_noise::{Key, Noise, current_examples, layer_key, normal_at, scope};
 use cni_ops::{Precision, autocast};
 use cni_training::{
@@ -113,7 +113,7 @@ fn config() -> TrainingConfig {
     let attack = Pgd::training(Threat::linf(0.1).unwrap()).with_steps(2).unwrap();
     TrainingConfig {
         batch_size: 64,
-        augment: Augment { crop_padding: 1, ..Augment::default() },
+        augment: vec![Augmentation::crop(1)],
         // Below the norms of most steps, so that clipping counts.
         optimizer: Sgd::cni().into(),
         max_grad_norm: Some(0.5),
@@ -207,7 +207,7 @@ fn running_statistics_are_the_mean_over_the_devices() {
     let config = || TrainingConfig {
         batch_size: 341,
         epochs: 1,
-        augment: Augment::default(),
+        augment: Vec::new(),
         objective: Objective::clean(),
         ..config()
     };
@@ -215,7 +215,7 @@ fn running_statistics_are_the_mean_over_the_devices() {
     let folder = tempfile::tempdir().unwrap();
     let two = run_in(folder.path(), net.clone(), flex(2), config(), false, plain).unwrap();
 
-    let loader = Loader::training(data().0, 341, Augment::default(), config().key, &Device::flex());
+    let loader = Loader::new(data().0, 341, config().key, &Device::flex());
     let batch = loader.unwrap().epoch(0).next().unwrap().unwrap();
     let hidden = batch.images.flatten::<2>(1, 3).matmul(net.hidden.weight.base());
     let mut mean = Tensor::<2>::zeros([1, HIDDEN], &Device::flex());

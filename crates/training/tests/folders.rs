@@ -3,7 +3,7 @@
 #[allow(dead_code, reason = "these runs have data of their own")]
 mod support;
 
-use cni_data::{Augment, ImageData, ImageFolder, Split, digits};
+use cni_data::{Augmentation, ImageData, ImageFolder, Split, digits};
 use cni_training::{StopReason, Trained, Trainer, TrainingConfig, TrainingError};
 use serde_json::json;
 use std::fs;
@@ -34,7 +34,7 @@ fn run(trainer: Trainer<Net>, data: &ImageData) -> Result<Trained<Net>, Training
 }
 
 fn settings(epochs: usize) -> TrainingConfig {
-    let augment = Augment { crop_padding: 1, ..Augment::default() };
+    let augment = vec![Augmentation::crop(1)];
     TrainingConfig { batch_size: 16, augment, ..config(epochs) }
 }
 

@@ -11,7 +11,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Apgd, Attack, AttackError, Pgd, Threat};
-use cni_data::{Augment, ImageData, Split, digits};
+use cni_data::{Augmentation, ImageData, Split, digits};
 use cni_noise::{Key, Noise, layer_key, normal_at, scope};
 use cni_ops::{Precision, current_precision};
 use cni_training::{
@@ -72,7 +72,7 @@ fn config() -> TrainingConfig {
         HalfAndHalf::new(attack.clone()).with_start_epoch(1).with_labels(AttackLabels::Predicted);
     TrainingConfig {
         batch_size: 64,
-        augment: Augment { crop_padding: 1, ..Augment::default() },
+        augment: vec![Augmentation::crop(1)],
         optimizer: Sgd::cni().into(),
         max_grad_norm: Some(1.0),
         schedule: Schedule::one_cycle(0.2),
@@ -422,10 +422,10 @@ fn what_the_images_or_the_outputs_are_too_few_for_is_refused_before_anything_is_
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     for crop_padding in [8, usize::MAX] {
-        let augment = Augment { crop_padding, ..Augment::default() };
+        let augment = vec![Augmentation::crop(crop_padding)];
         let config = TrainingConfig { augment, ..config() };
         let error = run_with(config, &out, false, Net::forward).unwrap_err().to_string();
-        let wanted = format!("augment.crop_padding: got {crop_padding}, wanted 0..8");
+        let wanted = format!("padding of crops: got {crop_padding}, wanted 0..8");
         assert!(error.contains(&wanted), "{error}");
     }
 

@@ -9,12 +9,14 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Pgd, Threat};
-use cni_data::{Augment, ImageData, Loader, Split, digits};
-use cni_noise::{Key, normal_at};
+use cni_data::{
+    Augmentation, AugmentationRule, DataError, ImageData, Loader, SamplerRule, Split, digits,
+};
+use cni_noise::{Key, host_uniform, normal_at};
 use cni_training::{
     Average, AverageRule, CheckpointSelector, Devices, GradientRule, Losses, Objective,
-    ObjectiveRule, Parallel, ParameterGroup, ParameterValues, Progress, RuleState, Sgd, Step,
-    StepError, StepGradients, StepInfo, StopReason, Trained, Trainer, TrainingConfig,
+    ObjectiveRule, Parallel, ParameterGroup, ParameterValues, Progress, RuleState, Schedule, Sgd,
+    Step, StepError, StepGradients, StepInfo, StopReason, Trained, Trainer, TrainingConfig,
     TrainingError, Update, UpdateRule, load_checkpoint, parameter_ids,
 };
 use numbers::numbers;
@@ -83,6 +85,142 @@ fn resumed(config: impl Fn() -> TrainingConfig) -> Trained<Net> {
     assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }), "{error}");
     let trainer = trainer(config(), folder.path()).resume(true);
     trainer.run(Net::new(), Net::forward, data().0).unwrap()
+}
+
+/// So many batches with replacement; from epoch `broken` on with an example that is not there.
+struct Bootstrap {
+    batches: usize,
+    broken: usize,
+}
+
+impl Bootstrap {
+    const OF_FIVE: Self = Self { batches: 5, broken: usize::MAX };
+}
+
+impl SamplerRule for Bootstrap {
+    fn spec(&self) -> Value {
+        json!({ "sampler": "bootstrap", "batches": self.batches })
+    }
+
+    fn plan(&self, key: Key, epoch: usize, examples: usize, batch_size: usize) -> Vec<Vec<usize>> {
+        let index = |u: f32| (f64::from(u) * examples as f64) as usize;
+        let batch = |n: usize| -> Vec<usize> {
+            let draws = host_uniform(key.child(epoch as u64).child(n as u64), 0..batch_size as u64);
+            draws.into_iter().map(index).collect()
+        };
+        let mut plan: Vec<_> = (0..self.batches).map(batch).collect();
+        if epoch >= self.broken {
+            plan[1][3] = examples;
+        }
+        plan
+    }
+
+    fn batches(&self, _examples: usize, _batch_size: usize) -> usize {
+        self.batches
+    }
+}
+
+/// The gradient itself; it expects five steps an epoch.
+struct FiveSteps;
+
+impl GradientRule for FiveSteps {
+    fn spec(&self) -> Value {
+        json!({ "gradient": "five_steps" })
+    }
+
+    fn finish(
+        &self,
+        gradients: ParameterValues,
+        info: &StepInfo,
+        _state: &mut RuleState,
+    ) -> Result<ParameterValues, StepError> {
+        assert_eq!(info.step / 5, info.epoch);
+        Ok(gradients)
+    }
+}
+
+#[test]
+fn a_custom_sampler_decides_the_batches_and_resumes_exactly() {
+    let three = || TrainingConfig {
+        sampler: Bootstrap { batches: 3, ..Bootstrap::OF_FIVE }.into(),
+        ..config()
+    };
+    let whole = run(three()).unwrap();
+    assert_eq!(numbers(&resumed(three).model), numbers(&whole.model));
+    assert_ne!(numbers(&run(config()).unwrap().model), numbers(&whole.model));
+    let five = TrainingConfig {
+        sampler: Bootstrap::OF_FIVE.into(),
+        gradient: FiveSteps.into(),
+        schedule: Schedule::custom(json!({ "name": "flat" }), |at, of| {
+            assert!(at < of && of == 15);
+            0.1
+        }),
+        ..config()
+    };
+    assert_eq!(run(five).unwrap().history.len(), 3);
+}
+
+#[test]
+fn another_sampler_is_another_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let bootstrap = TrainingConfig { sampler: Bootstrap::OF_FIVE.into(), ..config() };
+    trainer(bootstrap, folder.path()).run(Net::new(), Net::forward, data().0).unwrap();
+    let other = trainer(config(), folder.path()).resume(true);
+    let error = other.run(Net::new(), Net::forward, data().0).unwrap_err().to_string();
+    assert!(error.contains(r#"config/sampler/sampler was "bootstrap", is "epochs""#), "{error}");
+}
+
+#[test]
+fn a_sampler_that_breaks_its_contract_is_named() {
+    let broken = |epoch| TrainingConfig {
+        sampler: Bootstrap { broken: epoch, ..Bootstrap::OF_FIVE }.into(),
+        ..config()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let says =
+        |epoch| format!("sampler bootstrap: example in batch 1 of epoch {epoch}: got 192, wanted");
+    let error = trainer(broken(0), &out).run(Net::new(), Net::forward, data().0).unwrap_err();
+    assert!(error.to_string().contains(&says(0)), "{error}");
+    assert!(!out.exists());
+    let error = trainer(broken(2), &out).run(Net::new(), Net::forward, data().0).unwrap_err();
+    assert!(error.to_string().contains(&says(2)), "{error}");
+    assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }));
+}
+
+/// Scales all pixels of an image by a random factor in [0, `most`).
+struct Scale {
+    most: f32,
+}
+
+impl AugmentationRule for Scale {
+    fn spec(&self) -> Value {
+        json!({ "augmentation": "scale", "most": self.most })
+    }
+
+    fn check(&self, [channels, ..]: [usize; 3]) -> Result<(), DataError> {
+        match channels {
+            1 => Ok(()),
+            _ => Err(DataError::setting("channels", channels, 1)),
+        }
+    }
+
+    fn apply(&self, key: Key, _shape: [usize; 3], image: &mut [f32]) {
+        let factor = self.most * host_uniform(key, 0..1)[0];
+        image.iter_mut().for_each(|pixel| *pixel *= factor);
+    }
+}
+
+#[test]
+fn custom_augmentations_follow_built_in_ones_and_resume_exactly() {
+    let with = |augment| TrainingConfig { augment, ..config() };
+    let scaled = || with(vec![Augmentation::crop(1), Scale { most: 1.0 }.into()]);
+    let whole = run(scaled()).unwrap();
+    assert_eq!(numbers(&resumed(scaled).model), numbers(&whole.model));
+    let cropped = run(with(vec![Augmentation::crop(1)])).unwrap();
+    assert_ne!(numbers(&cropped.model), numbers(&whole.model));
+    let error = run(with(vec![Scale { most: 90.0 }.into()])).unwrap_err().to_string();
+    assert!(error.contains("augmentation scale: pixel "), "{error}");
 }
 
 /// Cross-entropy against labels of which a share is spread over all classes.
@@ -554,7 +692,7 @@ fn gradients_that_are_accumulated_are_those_of_the_whole_batch() {
     let attack = Pgd::training(Threat::linf(0.1).unwrap()).with_steps(2).unwrap();
     let with = |accumulation| TrainingConfig {
         accumulation,
-        augment: Augment { crop_padding: 1, ..Augment::default() },
+        augment: vec![Augmentation::crop(1)],
         objective: Objective::half_and_half(attack.clone()),
         max_grad_norm: Some(0.5),
         ..config()

@@ -9,6 +9,7 @@ use crate::model::{Asked, Kind, ModelFlags, config_of_run};
 use crate::output::Output;
 use crate::values::{above_zero, count, epsilon, named, zero_or_more};
 use clap::Args;
+use cni_burn::data::Augmentation;
 use cni_burn::evaluation::write_json;
 use cni_burn::prelude::*;
 use cni_burn::training::{
@@ -187,7 +188,8 @@ impl Train {
             true => Schedule::one_cycle(self.lr),
             false => Schedule::multi_step(self.lr, &quarters),
         };
-        config.augment.flip = self.flips();
+        let augmentation = if self.flips() { Augmentation::cifar() } else { Augmentation::crop(4) };
+        config.augment = vec![augmentation];
         config.validation_attack = (!self.clean).then(|| Arc::new(attack) as Arc<dyn Attack>);
         config.precision = self.compute.precision;
         config.key = key.named("training");

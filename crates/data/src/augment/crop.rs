@@ -1,24 +1,39 @@
-use super::Augmentation;
+use super::AugmentationRule;
 use crate::DataError;
+use crate::slots::named_spec;
 use cni_noise::{Key, host_uniform};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A random crop to the image's own size, after `padding` zeros were added on each side.
 ///
 /// Every offset is equally likely; the first two uniform draws of the key are the offsets down and
 /// right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Crop {
     /// Zeros on each side, in pixels: less than height and width; 0 for no crop.
     pub padding: usize,
 }
 
-impl Augmentation for Crop {
-    /// [`DataError::CropPadding`] for a padding that is not smaller than the images: crops would
-    /// be empty.
+impl Crop {
+    pub(super) const NAME: &str = "crop";
+}
+
+impl AugmentationRule for Crop {
+    fn spec(&self) -> Value {
+        named_spec("augmentation", Self::NAME, self)
+    }
+
+    /// [`DataError::Setting`] for a padding that is not smaller than the images: crops would be
+    /// empty.
     fn check(&self, [_, height, width]: [usize; 3]) -> Result<(), DataError> {
         let side = height.min(width);
         match self.padding > 0 && self.padding >= side {
-            true => Err(DataError::CropPadding { got: self.padding, side }),
+            true => {
+                let wanted = format!("0..{side}, the image's smaller side");
+                Err(DataError::setting("padding of crops", self.padding, wanted))
+            }
             false => Ok(()),
         }
     }

@@ -1,32 +1,42 @@
-//! Random changes to training images that keep their label, one file each.
+//! The augmentations: random changes to training images that keep their label.
+//!
+//! A new built-in augmentation is one file here, and one row in [`BUILT_IN`].
 
 mod crop;
+mod crop_flip;
 mod flip;
 
 pub use crop::Crop;
+pub use crop_flip::CropFlip;
 pub use flip::Flip;
 
 use crate::DataError;
+use crate::slots::{Load, check_spec, custom_or_built_in, rule_name};
 use crate::source::outside;
 use cni_noise::Key;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 
-/// A random change to a training image that keeps its label.
+/// A rule that changes a training image at random and keeps its label.
 ///
-/// A [`Loader`](crate::Loader) applies it ahead of the step, on several threads. Several make one:
-/// `(Augment::cifar(), Darker)` is the first, then the second.
+/// Built-in augmentations and custom ones implement it alike. A [`Loader`](crate::Loader) applies
+/// it ahead of the step, on several threads.
 ///
 /// ```
-/// use cni_data::Augmentation;
+/// use cni_data::AugmentationRule;
 /// use cni_noise::{Key, host_uniform};
+/// use serde_json::{Value, json};
 ///
 /// /// Scales all pixels of an image by one random factor in [0.5, 1).
-/// #[derive(Debug)]
 /// struct Darker;
 ///
-/// impl Augmentation for Darker {
+/// impl AugmentationRule for Darker {
+///     fn spec(&self) -> Value {
+///         json!({ "augmentation": "darker" })
+///     }
+///
 ///     fn apply(&self, key: Key, _shape: [usize; 3], image: &mut [f32]) {
 ///         let factor = 0.5 + host_uniform(key, 0..1)[0] / 2.0;
 ///         image.iter_mut().for_each(|pixel| *pixel *= factor);
@@ -36,13 +46,17 @@ use std::sync::Arc;
 /// # Darker.apply(Key::new(1), [1, 1, 2], &mut image);
 /// # assert!(image[0] == 0.0 && (0.5..1.0).contains(&image[1]));
 /// ```
-pub trait Augmentation: fmt::Debug + Send + Sync {
-    /// Refuses images of shape `[channels, height, width]` that cannot be changed like this, such
-    /// as those that are too small.
+pub trait AugmentationRule: Send + Sync {
+    /// All settings, as a JSON object whose entry `augmentation` names the rule. It is part of what
+    /// identifies a run.
+    fn spec(&self) -> Value;
+
+    /// Checks the settings for images of shape `[channels, height, width]`.
     ///
     /// # Errors
     ///
-    /// The setting or the side of the images that does not fit.
+    /// [`DataError::Setting`] for a setting out of its range, or images that it does not suit, such
+    /// as those that are too small.
     fn check(&self, _shape: [usize; 3]) -> Result<(), DataError> {
         Ok(())
     }
@@ -51,83 +65,110 @@ pub trait Augmentation: fmt::Debug + Send + Sync {
     /// place. It must be a pure function of its arguments and leave the pixels in [0, 1].
     ///
     /// `key` is the key of the image in this epoch: the child of the epoch's key whose number is
-    /// that of the image in its set. So an image does not depend on the others of its batch.
+    /// that of the image in its set. So an image does not depend on the others of its batch. If
+    /// there are several augmentations, the key of each but the first is the child `"then"` of that
+    /// of the one before.
     fn apply(&self, key: Key, shape: [usize; 3], image: &mut [f32]);
 }
 
-/// The first, then the second under the key's child `"then"`.
-impl<A: Augmentation, B: Augmentation> Augmentation for (A, B) {
-    fn check(&self, shape: [usize; 3]) -> Result<(), DataError> {
-        self.0.check(shape)?;
-        self.1.check(shape)
-    }
-
-    fn apply(&self, key: Key, shape: [usize; 3], image: &mut [f32]) {
-        self.0.apply(key, shape, image);
-        self.1.apply(key.named("then"), shape, image);
-    }
-}
-
-impl<A: Augmentation + ?Sized> Augmentation for Arc<A> {
-    fn check(&self, shape: [usize; 3]) -> Result<(), DataError> {
-        (**self).check(shape)
-    }
-
-    fn apply(&self, key: Key, shape: [usize; 3], image: &mut [f32]) {
-        (**self).apply(key, shape, image);
-    }
-}
-
-/// Refuses pixels that an augmentation left outside [0, 1].
-pub(crate) fn check_augmented(
-    augment: &dyn Augmentation,
-    example: usize,
-    image: &[f32],
-) -> Result<(), DataError> {
-    match outside(image) {
-        None => Ok(()),
-        Some(index) => Err(DataError::Augmented {
-            augmentation: format!("{augment:?}"),
-            example,
-            index,
-            got: image[index],
-        }),
-    }
-}
-
-/// The augmentations of this crate by their settings: a crop after zero padding, and a horizontal
-/// flip. The default changes nothing.
+/// What changes training images: a built-in augmentation, or a custom [`AugmentationRule`].
 ///
-/// # Source
-///
-/// C.-Y. Lee et al., *Deeply-Supervised Nets*, 2015, as used by K. He et al., *Deep Residual
-/// Learning for Image Recognition*, 2016, section 4.2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Augment {
-    /// Zeros added on each side before a crop to the first size, in pixels; 0 for no crop.
-    pub crop_padding: usize,
-    /// Mirrors half of the images.
-    pub flip: bool,
-}
+/// As JSON it is the rule's `spec`. A custom rule can be written and not read back.
+#[derive(Clone)]
+pub struct Augmentation(Arc<dyn AugmentationRule>);
 
-impl Augment {
-    /// The usual augmentation of CIFAR: padding of 4 pixels, and flips.
+/// The built-in augmentations by name, and how they are read.
+const BUILT_IN: [(&str, Load<Augmentation>); 3] = [
+    (Crop::NAME, |spec| Ok(serde_json::from_value::<Crop>(spec)?.into())),
+    (CropFlip::NAME, |spec| Ok(serde_json::from_value::<CropFlip>(spec)?.into())),
+    (Flip::NAME, |spec| Ok(serde_json::from_value::<Flip>(spec)?.into())),
+];
+
+impl Augmentation {
+    /// The usual augmentation of CIFAR: [`CropFlip`] with a padding of 4 pixels.
     pub fn cifar() -> Self {
-        Self { crop_padding: 4, flip: true }
+        CropFlip { padding: 4 }.into()
+    }
+
+    /// Crops after zero padding: [`Crop`].
+    pub fn crop(padding: usize) -> Self {
+        Crop { padding }.into()
+    }
+
+    /// Horizontal flips: [`Flip`].
+    pub fn flip() -> Self {
+        Flip {}.into()
+    }
+
+    /// All settings, for records.
+    pub fn spec(&self) -> Value {
+        self.0.spec()
+    }
+
+    /// Checks the settings for images of shape `[channels, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the rule, and [`DataError::Setting`] for a rule without a name.
+    pub fn check(&self, shape: [usize; 3]) -> Result<(), DataError> {
+        check_spec("augmentation", &self.spec())?;
+        self.0.check(shape)
+    }
+
+    /// Changes one image: see [`AugmentationRule::apply`].
+    pub fn apply(&self, key: Key, shape: [usize; 3], image: &mut [f32]) {
+        self.0.apply(key, shape, image);
     }
 }
 
-impl Augmentation for Augment {
-    fn check(&self, shape: [usize; 3]) -> Result<(), DataError> {
-        Crop { padding: self.crop_padding }.check(shape)
-    }
-
-    fn apply(&self, key: Key, shape: [usize; 3], image: &mut [f32]) {
-        Crop { padding: self.crop_padding }.apply(key, shape, image);
-        if self.flip {
-            Flip.apply(key, shape, image);
+/// Changes an image of the set by one augmentation after the other.
+pub(crate) fn augment(
+    augmentations: &[Augmentation],
+    key: Key,
+    example: usize,
+    shape: [usize; 3],
+    image: &mut [f32],
+) -> Result<(), DataError> {
+    let mut key = key.child(example as u64);
+    for augmentation in augmentations {
+        augmentation.apply(key, shape, image);
+        if let Some(index) = outside(image) {
+            let name = rule_name("augmentation", &augmentation.spec());
+            return Err(DataError::Augmented {
+                augmentation: format!("augmentation {name}"),
+                example,
+                index,
+                got: image[index],
+            });
         }
+        key = key.named("then");
+    }
+    Ok(())
+}
+
+impl<R: AugmentationRule + 'static> From<R> for Augmentation {
+    fn from(rule: R) -> Self {
+        Self(Arc::new(rule))
+    }
+}
+
+impl Serialize for Augmentation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.spec().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Augmentation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spec = Value::deserialize(deserializer)?;
+        custom_or_built_in("augmentation", &BUILT_IN, Augmentation::spec, spec)
+            .map_err(de::Error::custom)
+    }
+}
+
+impl fmt::Debug for Augmentation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Augmentation({})", self.spec())
     }
 }
 
@@ -135,6 +176,7 @@ impl Augmentation for Augment {
 mod tests {
     use super::*;
     use crate::source::{byte, unit};
+    use serde_json::json;
 
     const SHAPE: [usize; 3] = [2, 3, 5];
 
@@ -144,7 +186,13 @@ mod tests {
     }
 
     /// Changes the images at `indices` of a set, given as bytes.
-    fn apply(augment: Augment, key: Key, indices: &[usize], shape: [usize; 3], pixels: &mut [u8]) {
+    fn apply(
+        augment: &Augmentation,
+        key: Key,
+        indices: &[usize],
+        shape: [usize; 3],
+        pixels: &mut [u8],
+    ) {
         let images = pixels.chunks_exact_mut(shape.iter().product());
         for (image, &index) in images.zip(indices) {
             let mut values: Vec<f32> = image.iter().map(|&byte| unit(byte)).collect();
@@ -153,7 +201,7 @@ mod tests {
         }
     }
 
-    fn augmented(augment: Augment, key: Key, indices: &[usize]) -> Vec<u8> {
+    fn augmented(augment: &Augmentation, key: Key, indices: &[usize]) -> Vec<u8> {
         let all = images(64);
         let mut pixels: Vec<u8> =
             indices.iter().flat_map(|&i| all[30 * i..30 * (i + 1)].to_vec()).collect();
@@ -162,15 +210,15 @@ mod tests {
     }
 
     #[test]
-    fn the_default_changes_nothing() {
+    fn no_padding_changes_nothing() {
         let all: Vec<usize> = (0..64).collect();
-        assert_eq!(augmented(Augment::default(), Key::new(1), &all), images(64));
+        assert_eq!(augmented(&Augmentation::crop(0), Key::new(1), &all), images(64));
     }
 
     #[test]
     fn equal_keys_give_equal_pixels_and_others_do_not() {
         let all: Vec<usize> = (0..64).collect();
-        let augment = |seed| augmented(Augment::cifar(), Key::new(seed), &all);
+        let augment = |seed| augmented(&Augmentation::cifar(), Key::new(seed), &all);
         assert_eq!(augment(1), augment(1));
         assert_ne!(augment(1), augment(2));
     }
@@ -178,9 +226,9 @@ mod tests {
     #[test]
     fn an_image_does_not_depend_on_its_batch() {
         let all: Vec<usize> = (0..64).collect();
-        let together = augmented(Augment::cifar(), Key::new(1), &all);
+        let together = augmented(&Augmentation::cifar(), Key::new(1), &all);
         for batch in [&[17][..], &[40, 17, 3], &[17, 18]] {
-            let alone = augmented(Augment::cifar(), Key::new(1), batch);
+            let alone = augmented(&Augmentation::cifar(), Key::new(1), batch);
             for (image, &i) in alone.chunks_exact(30).zip(batch) {
                 assert_eq!(image, &together[30 * i..30 * (i + 1)]);
             }
@@ -189,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_flip_mirrors_each_row_and_twice_is_the_image() {
-        let flip = Augment { crop_padding: 0, flip: true };
+        let flip = &Augmentation::flip();
         // The first index under this key whose image is flipped.
         let flipped =
             (0..64).find(|&i| augmented(flip, Key::new(1), &[i])[0] == images(64)[30 * i + 4]);
@@ -207,7 +255,7 @@ mod tests {
     #[test]
     fn flips_and_offsets_are_equally_likely() {
         let n = 4_000;
-        let augment = Augment { crop_padding: 1, flip: true };
+        let augment = &CropFlip { padding: 1 }.into();
         let indices: Vec<usize> = (0..n).collect();
         let image: Vec<u8> = (1..=9).collect();
         let mut pixels = image.repeat(n);
@@ -227,23 +275,55 @@ mod tests {
         assert!(offsets.iter().all(|&count| near(count, 1.0 / 9.0)), "{offsets:?}");
     }
 
-    #[derive(Debug)]
     struct Negative;
 
-    impl Augmentation for Negative {
+    impl AugmentationRule for Negative {
+        fn spec(&self) -> Value {
+            json!({ "augmentation": "negative" })
+        }
+
         fn apply(&self, key: Key, _shape: [usize; 3], image: &mut [f32]) {
-            assert_eq!(key, Key::new(1).named("then"));
+            assert_eq!(key, Key::new(1).child(3).named("then"));
             image.iter_mut().for_each(|pixel| *pixel = 1.0 - *pixel);
         }
     }
 
     #[test]
-    fn two_augmentations_follow_each_other_under_keys_of_their_own() {
-        let cifar = Augment::cifar();
+    fn augmentations_follow_each_other_under_keys_of_their_own() {
+        let cifar = Augmentation::cifar();
         let (mut one, mut both) = ([0.25; 12], [0.25; 12]);
-        cifar.apply(Key::new(1), [1, 3, 4], &mut one);
-        (cifar, Negative).apply(Key::new(1), [1, 3, 4], &mut both);
+        cifar.apply(Key::new(1).child(3), [1, 3, 4], &mut one);
+        augment(&[cifar, Negative.into()], Key::new(1), 3, [1, 3, 4], &mut both).unwrap();
         assert_eq!(both, one.map(|pixel| 1.0 - pixel));
-        assert!((Negative, cifar).check([1, 3, 4]).is_err());
+    }
+
+    #[test]
+    fn a_crop_and_a_flip_under_one_key_are_both_in_one() {
+        for example in 0..32 {
+            let (key, mut one, mut two) = (Key::new(example), [0.0; 12], [0.0; 12]);
+            let pixels = (0..12).map(|i| i as f32 / 11.0);
+            one.iter_mut().zip(&mut two).zip(pixels).for_each(|((a, b), p)| (*a, *b) = (p, p));
+            CropFlip { padding: 2 }.apply(key, [1, 3, 4], &mut one);
+            Crop { padding: 2 }.apply(key, [1, 3, 4], &mut two);
+            Flip {}.apply(key, [1, 3, 4], &mut two);
+            assert_eq!(one, two);
+        }
+    }
+
+    #[test]
+    fn built_in_rules_are_read_back_and_others_are_refused_by_name() {
+        for rule in [Augmentation::cifar(), Augmentation::crop(2), Augmentation::flip()] {
+            let text = serde_json::to_string(&rule).unwrap();
+            let again: Augmentation = serde_json::from_str(&text).unwrap();
+            assert_eq!(again.spec(), rule.spec());
+        }
+        for (text, says) in [
+            (r#"{"augmentation": "negative"}"#, "augmentation: got negative, wanted one of crop"),
+            (r#"{"augmentation": "crop"}"#, "missing field `padding`"),
+            (r#"{"augmentation": "flip", "often": 1}"#, "often"),
+        ] {
+            let error = serde_json::from_str::<Augmentation>(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
     }
 }

@@ -97,7 +97,7 @@ where
 #[cfg(test)]
 mod tests {
     use crate::image_data::toy::{names, toy};
-    use crate::{Augment, DataError, ImageData, ImageItem, Loader};
+    use crate::{CropFlip, DataError, ImageData, ImageItem, Loader};
     use burn::data::dataset::{Dataset, DatasetError, InMemDataset};
     use burn::tensor::Device;
     use cni_noise::Key;
@@ -120,8 +120,8 @@ mod tests {
         let (data, again) = (toy(9), adapted(toy(9)));
         assert_eq!(again.fingerprint().unwrap(), data.fingerprint().unwrap());
         let [ours, theirs] = [data, again].map(|data| {
-            let (augment, device) = (Augment { crop_padding: 1, flip: true }, Device::flex());
-            let loader = Loader::training(data, 4, augment, Key::new(1), &device).unwrap();
+            let loader = Loader::new(data, 4, Key::new(1), &Device::flex()).unwrap();
+            let loader = loader.with_augmentation(CropFlip { padding: 1 }).unwrap();
             let pixels = |batch: Result<crate::Batch, _>| {
                 batch.unwrap().images.try_to_vec_as::<f32>().unwrap()
             };

@@ -1,6 +1,6 @@
 use super::ImageData;
 use crate::DataError;
-use crate::augment::{Augmentation, check_augmented};
+use crate::augment::{Augmentation, augment};
 use crate::prefetch::{ReadAhead, on_readers};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cni_noise::Key;
@@ -27,21 +27,20 @@ impl HostBatch {
 }
 
 impl ImageData {
-    /// The examples at `rows`, changed by an augmentation under the key of the epoch. The first
+    /// The examples at `rows`, changed by the augmentations under the key of the epoch. The first
     /// row that fails, in their order, is the error.
     pub(crate) fn read_batch(
         &self,
         rows: &[usize],
-        augment: Option<(&dyn Augmentation, Key)>,
+        augmented: Option<(&[Augmentation], Key)>,
     ) -> Result<HostBatch, DataError> {
         let size = self.pixels_per_image();
         let shape = self.image_shape();
         let mut pixels = vec![0.0; rows.len() * size];
         let read = |(image, &row): (&mut [f32], &usize)| {
             let label = self.read(row, image)?;
-            if let Some((augment, key)) = augment {
-                augment.apply(key.child(row as u64), shape, image);
-                check_augmented(augment, row, image)?;
+            if let Some((augmentations, key)) = augmented {
+                augment(augmentations, key, row, shape, image)?;
             }
             Ok(label as i32)
         };

@@ -2,7 +2,6 @@ use super::plan::{Place, Plan};
 use super::{Batch, Loader};
 use crate::image_data::HostBatch;
 use crate::prefetch::ReadAhead;
-use crate::samplers::check_plan;
 use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use std::collections::VecDeque;
@@ -33,15 +32,13 @@ impl Epoch {
 
 /// The parts of the plan's batches at these places, once the plan is checked.
 fn read_ahead(loader: &Loader, plan: Plan, places: Vec<Place>) -> ReadAhead<HostBatch> {
-    let Loader { data, sampler, augment, .. } = loader.clone();
+    let loader = loader.clone();
     let key = loader.stream("augment", plan.epoch);
     ReadAhead::new(move || {
-        let Plan { epoch, order, batches } = plan;
-        let batches = batches.iter().map(|batch| &order[batch.clone()]);
-        check_plan(&*sampler, batches, epoch, data.len())?;
+        plan.check(&loader)?;
         Ok(places.into_iter().map(move |place| {
-            let augment = augment.as_deref().map(|augment| (augment, key));
-            data.read_batch(&order[place.examples], augment)
+            let Loader { data, augmentations, .. } = &loader;
+            data.read_batch(&plan.order[place.examples], Some((augmentations, key)))
         }))
     })
 }

@@ -9,7 +9,7 @@ pub use batch::Batch;
 pub use epoch::Epoch;
 pub use shares::Shares;
 
-use crate::{Augmentation, DataError, Epochs, ImageData, Sampler, Sequential};
+use crate::{Augmentation, DataError, ImageData, Sampler};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator};
 use burn::tensor::Device;
 use cni_noise::Key;
@@ -29,13 +29,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// result.
 ///
 /// - batches of epoch `e`: the plan of the [`Sampler`] for the key and `e`;
-/// - augmentation: the key `key.named("augment").child(e)`;
+/// - augmentations: the key `key.named("augment").child(e)`;
 /// - key of a batch: `key.named("batch").child(e).child(position of its first example)`.
 #[derive(Debug)]
 pub struct Loader {
     data: ImageData,
-    sampler: Arc<dyn Sampler>,
-    augment: Option<Arc<dyn Augmentation>>,
+    batch_size: usize,
+    sampler: Sampler,
+    augmentations: Vec<Augmentation>,
     key: Key,
     device: Device,
     /// Every epoch is that of number 0.
@@ -50,24 +51,25 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Batches as `sampler` plans them, without augmentation, on `device`.
+    /// Batches of every example once an epoch, in a new random order each time, on `device`.
     ///
     /// # Errors
     ///
-    /// A sampler whose batch size is zero.
+    /// A batch size of zero.
     pub fn new(
         data: ImageData,
-        sampler: impl Sampler + 'static,
+        batch_size: usize,
         key: Key,
         device: &Device,
     ) -> Result<Self, DataError> {
-        if sampler.batch_size() == 0 {
+        if batch_size == 0 {
             return Err(DataError::BatchSize);
         }
         Ok(Self {
             data,
-            sampler: Arc::new(sampler),
-            augment: None,
+            batch_size,
+            sampler: Sampler::default(),
+            augmentations: Vec::new(),
             key,
             device: device.clone(),
             fixed: false,
@@ -78,24 +80,7 @@ impl Loader {
         })
     }
 
-    /// Shuffled and augmented batches, new ones in every epoch, on `device`: those of [`Epochs`].
-    ///
-    /// # Errors
-    ///
-    /// A batch size of zero, or images that the augmentation refuses, such as ones that are not
-    /// larger than the padding before crops.
-    pub fn training(
-        data: ImageData,
-        batch_size: usize,
-        augment: impl Augmentation + 'static,
-        key: Key,
-        device: &Device,
-    ) -> Result<Self, DataError> {
-        Self::new(data, Epochs { batch_size }, key, device)?.with_augmentation(augment)
-    }
-
-    /// Batches in the order of the set, with the same keys in every epoch, on `device`: those of
-    /// [`Sequential`].
+    /// Batches in the order of the set, with the same keys in every epoch, on `device`.
     ///
     /// # Errors
     ///
@@ -106,20 +91,35 @@ impl Loader {
         key: Key,
         device: &Device,
     ) -> Result<Self, DataError> {
-        Ok(Self { fixed: true, ..Self::new(data, Sequential { batch_size }, key, device)? })
+        let loader = Self::new(data, batch_size, key, device)?;
+        Ok(Self { fixed: true, sampler: Sampler::sequential(), ..loader })
     }
 
-    /// Augments every image.
+    /// Chooses the examples of each batch by another sampler.
     ///
     /// # Errors
     ///
-    /// Images that the augmentation refuses.
+    /// Data or a batch size that the sampler refuses.
+    pub fn with_sampler(self, sampler: impl Into<Sampler>) -> Result<Self, DataError> {
+        let sampler = sampler.into();
+        sampler.check(self.data.len(), self.batch_size)?;
+        Ok(Self { sampler, plan: Arc::default(), ..self })
+    }
+
+    /// Augments every image, after the augmentations that it has.
+    ///
+    /// # Errors
+    ///
+    /// Images that the augmentation refuses, such as ones that are not larger than the padding
+    /// before crops.
     pub fn with_augmentation(
-        self,
-        augment: impl Augmentation + 'static,
+        mut self,
+        augmentation: impl Into<Augmentation>,
     ) -> Result<Self, DataError> {
-        augment.check(self.data.image_shape())?;
-        Ok(Self { augment: Some(Arc::new(augment)), ..self })
+        let augmentation = augmentation.into();
+        augmentation.check(self.data.image_shape())?;
+        self.augmentations.push(augmentation);
+        Ok(self)
     }
 
     /// Begins with this epoch, as if `epoch` of them had been yielded before.
@@ -138,7 +138,7 @@ impl Loader {
     ///
     /// If `of` is not in `1..=batch_size` or `index` not in `0..of`.
     pub fn share(mut self, index: usize, of: usize) -> Self {
-        let batch_size = self.sampler.batch_size();
+        let batch_size = self.batch_size;
         assert!(
             index < of && of <= batch_size,
             "share {index} of {of}: wanted an index below a number of shares from 1 to {batch_size}"
@@ -161,7 +161,18 @@ impl Loader {
 
     /// The number of batches of every epoch, of the whole set.
     pub fn batches_per_epoch(&self) -> usize {
-        self.sampler.batches(self.data.len())
+        self.sampler.batches(self.data.len(), self.batch_size)
+    }
+
+    /// The number of examples in each batch of an epoch, of the whole set.
+    ///
+    /// # Errors
+    ///
+    /// A plan that breaks the contract of [`SamplerRule::plan`](crate::SamplerRule::plan).
+    pub fn batch_sizes(&self, epoch: usize) -> Result<Vec<usize>, DataError> {
+        let (plan, _) = self.places(epoch);
+        plan.check(self)?;
+        Ok(plan.batches.iter().map(Range::len).collect())
     }
 
     fn places(&self, epoch: usize) -> (Plan, Vec<Place>) {
@@ -169,10 +180,10 @@ impl Loader {
         let mut last = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = match last.take().filter(|plan| plan.epoch == epoch) {
             Some(plan) => plan,
-            None => Plan::new(&*self.sampler, self.key, epoch, self.data.len()),
+            None => Plan::new(self, epoch),
         };
         *last = Some(plan.clone());
-        let places = plan.places(&self.slice, self.sampler.batch_size(), self.share);
+        let places = plan.places(&self.slice, self.batch_size, self.share);
         (plan, places)
     }
 
@@ -187,7 +198,7 @@ impl Clone for Loader {
         Self {
             data: self.data.clone(),
             sampler: self.sampler.clone(),
-            augment: self.augment.clone(),
+            augmentations: self.augmentations.clone(),
             device: self.device.clone(),
             slice: self.slice.clone(),
             next_epoch: AtomicUsize::new(self.next_epoch.load(Ordering::Relaxed)),
@@ -227,12 +238,16 @@ mod tests {
     use super::*;
     use crate::image_data::toy::{bytes, toy};
     use crate::prefetch::AHEAD;
-    use crate::{Augment, ImageSource};
+    use crate::{CropFlip, ImageSource, SamplerRule};
     use burn::data::dataset::DatasetError;
+    use serde_json::{Value, json};
+
+    fn plain(n: usize, batch_size: usize) -> Loader {
+        Loader::new(toy(n), batch_size, Key::new(1), &Device::flex()).unwrap()
+    }
 
     fn training(n: usize, batch_size: usize) -> Loader {
-        let augment = Augment { crop_padding: 1, flip: true };
-        Loader::training(toy(n), batch_size, augment, Key::new(1), &Device::flex()).unwrap()
+        plain(n, batch_size).with_augmentation(CropFlip { padding: 1 }).unwrap()
     }
 
     fn validation(n: usize, batch_size: usize) -> Loader {
@@ -258,8 +273,7 @@ mod tests {
 
     #[test]
     fn an_epoch_holds_every_example_once_in_its_own_order() {
-        let plain = Augment::default();
-        let loader = Loader::training(toy(20), 6, plain, Key::new(1), &Device::flex()).unwrap();
+        let loader = plain(20, 6);
         let (first, second) = (images(&seen(&loader)), images(&seen(&loader)));
         assert_ne!(first, second);
         let sorted = |mut images: Vec<Vec<u8>>| {
@@ -274,8 +288,7 @@ mod tests {
 
     #[test]
     fn images_come_with_their_labels() {
-        let plain = Augment::default();
-        let loader = Loader::training(toy(20), 6, plain, Key::new(1), &Device::flex()).unwrap();
+        let loader = plain(20, 6);
         let data = toy(20);
         for batch in seen(&loader) {
             for (image, &label) in images(std::slice::from_ref(&batch)).iter().zip(&batch.1) {
@@ -394,15 +407,14 @@ mod tests {
     }
 
     /// A sampler with these batches in every epoch.
-    #[derive(Debug)]
     struct Fixed(Vec<Vec<usize>>);
 
-    impl Sampler for Fixed {
-        fn batch_size(&self) -> usize {
-            3
+    impl SamplerRule for Fixed {
+        fn spec(&self) -> Value {
+            json!({ "sampler": "fixed", "batches": self.0 })
         }
 
-        fn plan(&self, _key: Key, _epoch: usize, _examples: usize) -> Vec<Vec<usize>> {
+        fn plan(&self, _: Key, _epoch: usize, _examples: usize, _size: usize) -> Vec<Vec<usize>> {
             self.0.clone()
         }
     }
@@ -410,12 +422,13 @@ mod tests {
     #[test]
     fn a_sampler_of_ones_own_decides_what_makes_a_batch() {
         let plan = vec![vec![4, 4, 0, 1], vec![2], vec![6, 5]];
-        let loader = Loader::new(toy(7), Fixed(plan), Key::new(1), &Device::flex()).unwrap();
+        let loader = plain(7, 3).with_sampler(Fixed(plan)).unwrap();
         let batches = seen(&loader);
         let wanted = [4, 4, 0, 1, 2, 6, 5].map(|i| bytes(&toy(7), i));
         assert_eq!(images(&batches), wanted);
         assert_eq!(batches.iter().map(|b| b.4).collect::<Vec<_>>(), [0, 4, 5]);
         assert_eq!((loader.num_items(), loader.batches_per_epoch()), (7, 3));
+        assert_eq!(loader.batch_sizes(9).unwrap(), [4, 1, 2]);
         let share = seen(&loader.clone().share(1, 2));
         assert_eq!(images(&share), [0, 1, 2, 5].map(|i| bytes(&toy(7), i)));
     }
@@ -434,12 +447,14 @@ mod tests {
             (vec![vec![0], vec![1]], "batches of epoch 4: got 2, wanted 3"),
             (vec![], "batches of epoch 4: got 0, wanted 3"),
         ] {
-            let loader = Loader::new(toy(7), Fixed(plan), Key::new(1), &Device::flex()).unwrap();
+            let loader = plain(7, 3).with_sampler(Fixed(plan)).unwrap();
             let loader = loader.resume_at(4);
+            let refused = loader.batch_sizes(4).unwrap_err().to_string();
             let items: Vec<_> = loader.iter().collect();
             assert_eq!(items.len(), 1);
             let error = items[0].as_ref().unwrap_err().to_string();
-            assert!(error.starts_with("Fixed([") && error.contains(says), "{error}");
+            assert!(error.starts_with("sampler fixed: ") && error.contains(says), "{error}");
+            assert_eq!(error, refused);
         }
     }
 
@@ -474,8 +489,7 @@ mod tests {
     fn at_most_two_batches_of_images_are_read_ahead() {
         let count = Arc::new(AtomicUsize::new(0));
         let data = ImageData::from_source(Counting(count.clone(), vec!["a".into()])).unwrap();
-        let augment = Augment::default();
-        let loader = Loader::training(data, 4, augment, Key::new(1), &Device::flex()).unwrap();
+        let loader = Loader::new(data, 4, Key::new(1), &Device::flex()).unwrap();
         let mut epoch = loader.epoch(0);
         assert_eq!(count.load(Ordering::SeqCst), 0);
         for taken in 1..=15 {

@@ -1,5 +1,4 @@
-use crate::Sampler;
-use cni_noise::Key;
+use crate::{DataError, Loader};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,14 +25,23 @@ pub(super) struct Place {
 }
 
 impl Plan {
-    pub fn new(sampler: &dyn Sampler, key: Key, epoch: usize, examples: usize) -> Self {
-        let plan = sampler.plan(key, epoch, examples);
+    /// The plan of the loader's sampler, as it is.
+    pub fn new(loader: &Loader, epoch: usize) -> Self {
+        let Loader { data, sampler, key, batch_size, .. } = loader;
+        let plan = sampler.plan(*key, epoch, data.len(), *batch_size);
         let batches = plan.iter().scan(0, |end, batch| {
             let start = *end;
             *end += batch.len();
             Some(start..*end)
         });
         Self { epoch, batches: batches.collect(), order: plan.concat().into() }
+    }
+
+    /// Refuses a plan that breaks the contract of the loader's sampler.
+    pub fn check(&self, loader: &Loader) -> Result<(), DataError> {
+        let batches = self.batches.iter().map(|batch| &self.order[batch.clone()]);
+        let (examples, wanted) = (loader.data.len(), loader.batches_per_epoch());
+        loader.sampler.check_plan(batches, self.epoch, examples, wanted)
     }
 
     /// The places of share `index` of `of` in every batch of the part `slice` of the order.

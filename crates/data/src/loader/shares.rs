@@ -46,16 +46,14 @@ impl DataLoader<Batch> for Shares {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Augment;
+    use crate::CropFlip;
     use crate::image_data::toy::toy;
     use burn::data::dataloader::split::split_dataloader;
     use cni_noise::Key;
 
     fn loader(n: usize, batch_size: usize) -> Loader {
-        let augment = Augment { crop_padding: 1, flip: true };
-        let loader =
-            Loader::training(toy(n), batch_size, augment, Key::new(1), &Device::flex()).unwrap();
-        loader.resume_at(2)
+        let loader = Loader::new(toy(n), batch_size, Key::new(1), &Device::flex()).unwrap();
+        loader.with_augmentation(CropFlip { padding: 1 }).unwrap().resume_at(2)
     }
 
     /// Pixels and labels of a batch, its key and its epoch, where it begins and how many examples

@@ -1,7 +1,7 @@
 use super::AverageRule;
 use crate::TrainingError;
-use crate::slots::named_spec;
 use crate::step::StepInfo;
+use cni_data::slots::named_spec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

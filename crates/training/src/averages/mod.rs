@@ -8,10 +8,10 @@ pub use ema::Ema;
 
 use crate::TrainingError;
 use crate::parameters::{MapFloat, VisitFloat, map_floats, visit_floats};
-use crate::slots::{Load, custom_or_built_in, rule_name, spec_of};
 use crate::step::StepInfo;
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::Tensor;
+use cni_data::slots::{Load, check_spec, custom_or_built_in, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -75,7 +75,7 @@ impl Average {
     }
 
     pub(crate) fn check(&self, epochs: usize) -> Result<(), TrainingError> {
-        spec_of("average", &self.spec())?;
+        check_spec("average", &self.spec())?;
         self.0.check(epochs)
     }
 }

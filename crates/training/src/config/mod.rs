@@ -6,7 +6,7 @@ mod defaults;
 use crate::updates::{By, Optimizer, ParameterGroup, Schedule, Sgd, Update};
 use crate::{Average, EarlyStopping, Gradient, Objective, TrainingError};
 use cni_attacks::Attack;
-use cni_data::Augment;
+use cni_data::{Augmentation, Sampler};
 use cni_noise::Key;
 use cni_ops::Precision;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,9 @@ pub struct TrainingConfig {
     /// Examples of a batch.
     #[serde(default = "defaults::batch_size")]
     pub batch_size: usize,
+    /// Which examples make each batch.
+    #[serde(default)]
+    pub sampler: Sampler,
     /// Parts of each batch that are trained on one after the other, to save memory. The gradient is
     /// that of the whole batch, so that a model that looks at each example alone trains as with one
     /// part, up to rounding. Batch norm sees the parts.
@@ -72,9 +75,9 @@ pub struct TrainingConfig {
     /// The average of the weights, if any: it is what the run validates and returns.
     #[serde(default)]
     pub average: Option<Average>,
-    /// How training images are augmented.
+    /// How training images are augmented, in this order.
     #[serde(default)]
-    pub augment: Augment,
+    pub augment: Vec<Augmentation>,
     /// The attack that measures robust accuracy on the validation set after every epoch.
     #[serde(default, serialize_with = "attack::write", deserialize_with = "attack::read")]
     pub validation_attack: Option<Arc<dyn Attack>>,
@@ -101,13 +104,14 @@ pub struct TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// Batches of 128, SGD with Nesterov momentum 0.9 and weight decay 5e-4 except on noise, a
+    /// Batches of 128 in a new random order each epoch, SGD with Nesterov momentum 0.9 and weight decay 5e-4 except on noise, a
     /// cosine from 0.1, no augmentation, no attack on the validation set, and 5 draws there of the
     /// noise that a model may have.
     pub fn new(epochs: usize, objective: impl Into<Objective>) -> Self {
         Self {
             epochs,
             batch_size: defaults::batch_size(),
+            sampler: Sampler::default(),
             accumulation: defaults::one(),
             objective: objective.into(),
             gradient: Gradient::backward(),
@@ -117,7 +121,7 @@ impl TrainingConfig {
             schedule: defaults::schedule(),
             updates: Vec::new(),
             average: None,
-            augment: Augment::default(),
+            augment: Vec::new(),
             validation_attack: None,
             validation_draws: defaults::validation_draws(),
             early_stopping: None,
@@ -137,7 +141,7 @@ impl TrainingConfig {
             max_grad_norm: objective.attack().map(|_| 0.05),
             optimizer: Sgd::cni().into(),
             schedule: Schedule::multi_step(0.1, &[100, 200, 300]).by(By::Epoch),
-            augment: Augment::cifar(),
+            augment: vec![Augmentation::cifar()],
             ..Self::new(400, objective)
         }
     }

@@ -153,9 +153,10 @@ impl Devices {
         }
     }
 
-    /// True if every device gets an example, in every step where that matters.
-    pub(crate) fn check(&self, examples: usize, batch_size: usize) -> Result<(), TrainingError> {
-        let devices = self.len();
+    /// Refuses batches of the first epoch in which a device would get no example, where that
+    /// matters.
+    pub(crate) fn check(&self, batch_size: usize, batches: &[usize]) -> Result<(), TrainingError> {
+        let (devices, examples) = (self.len(), batches.iter().sum());
         for (field, got) in [("batch_size", batch_size), ("train", examples)] {
             if got < devices {
                 let got = format!("{got} examples for {devices} devices");
@@ -163,11 +164,11 @@ impl Devices {
             }
         }
         #[cfg(feature = "experimental-ddp")]
-        let last = examples % batch_size;
-        #[cfg(feature = "experimental-ddp")]
-        if self.parallel == Parallel::Ddp && (1..devices).contains(&last) {
-            let got = format!("{examples} examples, the last batch {last} for {devices} devices");
-            let wanted = "an example for each device also in the last batch, as ddp needs it";
+        if self.parallel == Parallel::Ddp
+            && let Some((batch, size)) = batches.iter().enumerate().find(|(_, n)| **n < devices)
+        {
+            let got = format!("{size} examples in batch {batch} for {devices} devices");
+            let wanted = "an example for each device in every batch, as ddp needs it";
             return Err(TrainingError::setting("train", got, wanted));
         }
         Ok(())
@@ -217,27 +218,24 @@ mod tests {
 
     #[test]
     fn every_device_needs_an_example() {
-        let text = |devices: Devices, examples, batch_size| {
-            devices.check(examples, batch_size).unwrap_err().to_string()
+        let text = |devices: Devices, batch_size, batches: &[usize]| {
+            devices.check(batch_size, batches).unwrap_err().to_string()
         };
         let multi = || devices(3, Parallel::Multi);
         let wanted = "wanted at least one for each device";
         let got = "got 2 examples for 3 devices";
-        assert_eq!(text(multi(), 10, 2), format!("batch_size: {got}, {wanted}"));
-        assert_eq!(text(multi(), 2, 10), format!("train: {got}, {wanted}"));
-        assert!(multi().check(10, 4).is_ok());
+        assert_eq!(text(multi(), 2, &[2; 5]), format!("batch_size: {got}, {wanted}"));
+        assert_eq!(text(multi(), 10, &[2]), format!("train: {got}, {wanted}"));
+        assert!(multi().check(4, &[4, 4, 2]).is_ok());
     }
 
     #[cfg(feature = "experimental-ddp")]
     #[test]
-    fn every_device_needs_an_example_of_the_last_batch_under_ddp() {
-        let text = |devices: Devices, examples, batch_size| {
-            devices.check(examples, batch_size).unwrap_err().to_string()
-        };
-        let error = text(devices(3, Parallel::Ddp), 10, 4);
-        assert!(error.starts_with("train: got 10 examples, the last batch 2 for 3 devices"));
-        assert!(devices(3, Parallel::Ddp).check(11, 4).is_ok());
-        assert!(devices(3, Parallel::Ddp).check(12, 4).is_ok());
+    fn every_device_needs_an_example_of_every_batch_under_ddp() {
+        let ddp = |batches: &[usize]| devices(3, Parallel::Ddp).check(4, batches);
+        let error = ddp(&[4, 4, 2]).unwrap_err().to_string();
+        assert!(error.starts_with("train: got 2 examples in batch 2 for 3 devices"), "{error}");
+        assert!(ddp(&[4, 4, 3]).is_ok());
     }
 
     #[test]

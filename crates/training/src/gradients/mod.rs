@@ -7,10 +7,10 @@ mod clip;
 pub use clip::clip_by_norm;
 
 use crate::parameters::ParameterValues;
-use crate::slots::{Load, custom_or_built_in, named_spec, rule_name, spec_of};
 use crate::state::RuleState;
 use crate::step::{Step, StepGradients, StepInfo};
 use crate::{Objective, StepError, TrainingError};
+use cni_data::slots::{Load, check_spec, custom_or_built_in, named_spec, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
@@ -133,7 +133,7 @@ impl Gradient {
     }
 
     pub(crate) fn check(&self) -> Result<(), TrainingError> {
-        spec_of("gradient", &self.spec())
+        Ok(check_spec("gradient", &self.spec())?)
     }
 }
 

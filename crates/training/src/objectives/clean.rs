@@ -1,7 +1,7 @@
 use super::{CLEAN, ObjectiveRule};
 use crate::StepError;
-use crate::slots::named_spec;
 use crate::step::{Losses, Step};
+use cni_data::slots::named_spec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,10 +1,10 @@
 use super::adversarial::TrainingAttack;
 use super::clean::Clean;
 use super::{AttackLabels, CLEAN, ObjectiveRule, ROBUST};
-use crate::slots::named_spec;
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
 use cni_attacks::Attack;
+use cni_data::slots::named_spec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -13,10 +13,10 @@ pub use clean::Clean;
 pub use half_and_half::HalfAndHalf;
 pub use madry::Madry;
 
-use crate::slots::{Load, custom_or_built_in, rule_name, spec_of};
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
 use cni_attacks::Attack;
+use cni_data::slots::{Load, check_spec, custom_or_built_in, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
@@ -152,7 +152,7 @@ impl Objective {
     }
 
     pub(crate) fn check(&self, epochs: usize) -> Result<(), TrainingError> {
-        spec_of("objective", &self.0.spec())?;
+        check_spec("objective", &self.0.spec())?;
         self.0.check(epochs)
     }
 }

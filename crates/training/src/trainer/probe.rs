@@ -6,7 +6,7 @@ use crate::{Devices, TrainingConfig, TrainingError};
 use burn::module::{Flag, Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use cni_attacks::Attack;
-use cni_data::ImageData;
+use cni_data::{ImageData, Loader};
 use cni_noise::{Key, Noise, scope};
 use cni_ops::{Precision, autocast};
 
@@ -21,9 +21,9 @@ pub(crate) fn check_settings(
     config: &TrainingConfig,
     progress: Progress,
     devices: &Devices,
-    examples: usize,
+    loader: &Loader,
 ) -> Result<(), TrainingError> {
-    devices.check(examples, config.batch_size)?;
+    devices.check(config.batch_size, &loader.batch_sizes(0)?)?;
     if progress == Progress::Dashboard && !cfg!(feature = "tui") {
         let wanted = "lines or quiet, or a build with the feature `tui`";
         return Err(TrainingError::setting("progress", "dashboard", wanted));

@@ -21,7 +21,7 @@ use burn::data::dataloader::DataLoader;
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use burn::train::{Learner, SupervisedTraining};
-use cni_data::{Augmentation, Batch, ImageData, Loader, Shares};
+use cni_data::{Batch, ImageData, Loader, Shares};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -89,11 +89,15 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             Some(devices) => devices.clone(),
             None => Devices::from(&model.devices()[0]),
         };
-        check_settings(config, self.progress, &devices, train.len())?;
         check_data(&train, validation.as_ref(), config, &self.metric_names())?;
-        config.augment.check(train.image_shape())?;
-        check_layers(&model, &devices)?;
         let (plain, autodiff) = (devices.first().clone(), devices.first().clone().autodiff());
+        let mut loader = Loader::new(train.clone(), config.batch_size, config.key, &autodiff)?
+            .with_sampler(config.sampler.clone())?;
+        for augmentation in &config.augment {
+            loader = loader.with_augmentation(augmentation.clone())?;
+        }
+        check_settings(config, self.progress, &devices, &loader)?;
+        check_layers(&model, &devices)?;
         // A snapshot, so that the caller's model keeps its running statistics; on the tape,
         // whatever it was on.
         let net = model.valid().to_device(&plain).train();
@@ -114,15 +118,13 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let (directory, _lock) = CheckpointDir::open(&self.folder)?;
         let beginning = Beginning::of(&directory, self.resume, &run, &config.schedule)?;
         let Beginning { resume, kept, history, versions } = beginning;
-        let state = self.state(&directory, resume, &net, &plain, train.len(), &devices)?;
+        let steps = loader.batches_per_epoch();
+        let state = self.state(&directory, resume, &net, &plain, steps, &devices)?;
 
         // Nothing is refused from here on.
         directory.prepare()?;
         self.write_configurations()?;
-        let steps_per_epoch = train.len().div_ceil(config.batch_size);
-        let loader =
-            Loader::training(train, config.batch_size, config.augment, config.key, &autodiff)?
-                .resume_at(resume.unwrap_or(0));
+        let loader = loader.resume_at(resume.unwrap_or(0));
         let validating = validation.is_some();
         let validation: Arc<dyn DataLoader<Batch>> = match validation {
             Some(data) => {
@@ -149,7 +151,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             signal: signal.clone(),
             state: state.clone(),
         };
-        let (optimizer, scheduler) = self.optimizer(&context.groups, steps_per_epoch);
+        let (optimizer, scheduler) = self.optimizer(&context.groups, steps);
         let model = TrainableModel { net, context };
         let barrier =
             CommitBarrier::new(directory, run, versions.clone(), history.clone(), signal.clone());

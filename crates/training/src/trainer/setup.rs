@@ -45,7 +45,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         resume: Option<usize>,
         net: &N,
         plain: &Device,
-        examples: usize,
+        steps: usize,
         devices: &Devices,
     ) -> Result<RunState<N>, TrainingError> {
         let rules = 1 + self.config.updates.len();
@@ -59,7 +59,6 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             }
             average = load_average(directory, epoch, net.valid())?;
         }
-        let steps = examples.div_ceil(self.config.batch_size);
         let done = resume.unwrap_or(0);
         Ok(RunState::new(steps, devices.optimizers(), done, states, average))
     }

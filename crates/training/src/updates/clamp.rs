@@ -1,9 +1,9 @@
 use super::UpdateRule;
 use crate::parameters::ParameterValues;
-use crate::slots::named_spec;
 use crate::state::RuleState;
 use crate::step::StepInfo;
 use crate::{StepError, TrainingError};
+use cni_data::slots::named_spec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -20,10 +20,10 @@ pub use scheduler::Scheduler;
 pub use sgd::Sgd;
 
 use crate::parameters::{Groups, ParameterValues};
-use crate::slots::{Load, custom_or_built_in, rule_name, spec_of};
 use crate::state::RuleState;
 use crate::step::StepInfo;
 use crate::{StepError, TrainingError};
+use cni_data::slots::{Load, check_spec, custom_or_built_in, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
@@ -123,7 +123,7 @@ impl Update {
     }
 
     pub(crate) fn check(&self) -> Result<(), TrainingError> {
-        spec_of("update", &self.spec())?;
+        check_spec("update", &self.spec())?;
         self.0.check()
     }
 

@@ -1,26 +1,31 @@
-//! Common parts of the slots of a step: a rule is named by one entry of its specification.
+//! Common parts of the slots of a training step, here and in `cni-training`: a rule is named by
+//! one entry of its specification.
 
-use crate::TrainingError;
+use crate::DataError;
 use serde_json::Value;
 
 /// The name of a rule, from the entry of its specification that is named like its slot.
-pub(crate) fn rule_name(slot: &str, spec: &Value) -> String {
+pub fn rule_name(slot: &str, spec: &Value) -> String {
     spec[slot].as_str().unwrap_or("without a name").to_string()
 }
 
 /// Refuses a specification without the name of its rule.
-pub(crate) fn spec_of(slot: &'static str, spec: &Value) -> Result<(), TrainingError> {
+///
+/// # Errors
+///
+/// [`DataError::Setting`].
+pub fn check_spec(slot: &'static str, spec: &Value) -> Result<(), DataError> {
     match spec[slot].as_str() {
         Some(name) if !name.is_empty() => Ok(()),
         _ => {
             let wanted = "an object with a text under the name of the slot, which names the rule";
-            Err(TrainingError::setting(slot, spec, wanted))
+            Err(DataError::setting(slot, spec, wanted))
         }
     }
 }
 
 /// Reads a built-in rule from its settings.
-pub(crate) type Load<T> = fn(Value) -> Result<T, serde_json::Error>;
+pub type Load<T> = fn(Value) -> Result<T, serde_json::Error>;
 
 /// The built-in rule of a specification.
 ///
@@ -28,7 +33,7 @@ pub(crate) type Load<T> = fn(Value) -> Result<T, serde_json::Error>;
 ///
 /// For the name of a custom rule, which only code can build, and for settings that the rule does
 /// not have.
-pub(crate) fn custom_or_built_in<T>(
+pub fn custom_or_built_in<T>(
     slot: &str,
     built_in: &[(&str, Load<T>)],
     settings: impl Fn(&T) -> Value,
@@ -57,7 +62,7 @@ pub(crate) fn custom_or_built_in<T>(
 }
 
 /// The specification of a rule: its settings, and its name under the name of the slot.
-pub(crate) fn named_spec(slot: &str, name: &str, settings: impl serde::Serialize) -> Value {
+pub fn named_spec(slot: &str, name: &str, settings: impl serde::Serialize) -> Value {
     let mut spec = serde_json::to_value(settings).unwrap_or_default();
     if !spec.is_object() {
         spec = Value::Object(Default::default());
