@@ -2,6 +2,7 @@
 //! one entry of its specification.
 
 use crate::DataError;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The name of a rule, from the entry of its specification that is named like its slot.
@@ -26,6 +27,11 @@ pub fn check_spec(slot: &'static str, spec: &Value) -> Result<(), DataError> {
 
 /// Reads a built-in rule from its settings.
 pub type Load<T> = fn(Value) -> Result<T, serde_json::Error>;
+
+/// Reads a built-in rule `R` of a slot `T`, which serde knows.
+pub fn load<R: DeserializeOwned + Into<T>, T>(settings: Value) -> Result<T, serde_json::Error> {
+    Ok(serde_json::from_value::<R>(settings)?.into())
+}
 
 /// The built-in rule of a specification.
 ///

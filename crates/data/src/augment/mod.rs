@@ -11,7 +11,7 @@ pub use crop_flip::CropFlip;
 pub use flip::Flip;
 
 use crate::DataError;
-use crate::slots::{Load, check_spec, custom_or_built_in, rule_name};
+use crate::slots::{Load, check_spec, custom_or_built_in, load, rule_name};
 use crate::source::outside;
 use cni_noise::Key;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -78,10 +78,10 @@ pub trait AugmentationRule: Send + Sync {
 pub struct Augmentation(Arc<dyn AugmentationRule>);
 
 /// The built-in augmentations by name, and how they are read.
-const BUILT_IN: [(&str, Load<Augmentation>); 3] = [
-    (Crop::NAME, |spec| Ok(serde_json::from_value::<Crop>(spec)?.into())),
-    (CropFlip::NAME, |spec| Ok(serde_json::from_value::<CropFlip>(spec)?.into())),
-    (Flip::NAME, |spec| Ok(serde_json::from_value::<Flip>(spec)?.into())),
+const BUILT_IN: &[(&str, Load<Augmentation>)] = &[
+    (Crop::NAME, load::<Crop, _>),
+    (CropFlip::NAME, load::<CropFlip, _>),
+    (Flip::NAME, load::<Flip, _>),
 ];
 
 impl Augmentation {
@@ -161,7 +161,7 @@ impl Serialize for Augmentation {
 impl<'de> Deserialize<'de> for Augmentation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spec = Value::deserialize(deserializer)?;
-        custom_or_built_in("augmentation", &BUILT_IN, Augmentation::spec, spec)
+        custom_or_built_in("augmentation", BUILT_IN, Augmentation::spec, spec)
             .map_err(de::Error::custom)
     }
 }

@@ -9,7 +9,7 @@ pub use epochs::Epochs;
 pub use sequential::Sequential;
 
 use crate::DataError;
-use crate::slots::{Load, check_spec, custom_or_built_in, rule_name};
+use crate::slots::{Load, check_spec, custom_or_built_in, load, rule_name};
 use cni_noise::Key;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
@@ -80,10 +80,8 @@ pub trait SamplerRule: Send + Sync {
 pub struct Sampler(Arc<dyn SamplerRule>);
 
 /// The built-in samplers by name, and how they are read.
-const BUILT_IN: [(&str, Load<Sampler>); 2] = [
-    (Epochs::NAME, |spec| Ok(serde_json::from_value::<Epochs>(spec)?.into())),
-    (Sequential::NAME, |spec| Ok(serde_json::from_value::<Sequential>(spec)?.into())),
-];
+const BUILT_IN: &[(&str, Load<Sampler>)] =
+    &[(Epochs::NAME, load::<Epochs, _>), (Sequential::NAME, load::<Sequential, _>)];
 
 impl Sampler {
     /// Every example once an epoch, in a new random order each time: [`Epochs`].
@@ -169,7 +167,7 @@ impl Serialize for Sampler {
 impl<'de> Deserialize<'de> for Sampler {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spec = Value::deserialize(deserializer)?;
-        custom_or_built_in("sampler", &BUILT_IN, Sampler::spec, spec).map_err(de::Error::custom)
+        custom_or_built_in("sampler", BUILT_IN, Sampler::spec, spec).map_err(de::Error::custom)
     }
 }
 

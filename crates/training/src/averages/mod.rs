@@ -11,7 +11,7 @@ use crate::parameters::{MapFloat, VisitFloat, map_floats, visit_floats};
 use crate::step::StepInfo;
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::Tensor;
-use cni_data::slots::{Load, check_spec, custom_or_built_in, rule_name};
+use cni_data::slots::{Load, check_spec, custom_or_built_in, load, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -52,8 +52,7 @@ pub trait AverageRule: Send + Sync {
 pub struct Average(Arc<dyn AverageRule>);
 
 /// The built-in rules by name, and how they are read.
-const BUILT_IN: [(&str, Load<Average>); 1] =
-    [(Ema::NAME, |spec| Ok(serde_json::from_value::<Ema>(spec)?.into()))];
+const BUILT_IN: &[(&str, Load<Average>)] = &[(Ema::NAME, load::<Ema, _>)];
 
 impl Average {
     /// The exponential moving average with this decay, from the first step on: [`Ema`].
@@ -124,7 +123,7 @@ impl Serialize for Average {
 impl<'de> Deserialize<'de> for Average {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spec = Value::deserialize(deserializer)?;
-        custom_or_built_in("average", &BUILT_IN, Average::spec, spec).map_err(de::Error::custom)
+        custom_or_built_in("average", BUILT_IN, Average::spec, spec).map_err(de::Error::custom)
     }
 }
 

@@ -106,7 +106,7 @@ pub struct Gradient(Option<Arc<dyn GradientRule>>);
 const BACKWARD: &str = "backward";
 
 /// The built-in rules by name, and how they are read.
-const BUILT_IN: [(&str, Load<Gradient>); 1] = [(BACKWARD, |_| Ok(Gradient::backward()))];
+const BUILT_IN: &[(&str, Load<Gradient>)] = &[(BACKWARD, |_| Ok(Gradient::backward()))];
 
 impl Gradient {
     /// The backward pass of the mean loss over the batch.
@@ -152,7 +152,7 @@ impl Serialize for Gradient {
 impl<'de> Deserialize<'de> for Gradient {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spec = Value::deserialize(deserializer)?;
-        custom_or_built_in("gradient", &BUILT_IN, Gradient::spec, spec).map_err(de::Error::custom)
+        custom_or_built_in("gradient", BUILT_IN, Gradient::spec, spec).map_err(de::Error::custom)
     }
 }
 

@@ -16,7 +16,7 @@ pub use madry::Madry;
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
 use cni_attacks::Attack;
-use cni_data::slots::{Load, check_spec, custom_or_built_in, rule_name};
+use cni_data::slots::{Load, check_spec, custom_or_built_in, load, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
@@ -91,10 +91,10 @@ pub trait ObjectiveRule: Send + Sync {
 pub struct Objective(Arc<dyn ObjectiveRule>);
 
 /// The built-in objectives by name, and how they are read.
-const BUILT_IN: [(&str, Load<Objective>); 3] = [
-    (Clean::NAME, |spec| Ok(serde_json::from_value::<Clean>(spec)?.into())),
-    (Madry::NAME, |spec| Ok(serde_json::from_value::<Madry>(spec)?.into())),
-    (HalfAndHalf::NAME, |spec| Ok(serde_json::from_value::<HalfAndHalf>(spec)?.into())),
+const BUILT_IN: &[(&str, Load<Objective>)] = &[
+    (Clean::NAME, load::<Clean, _>),
+    (Madry::NAME, load::<Madry, _>),
+    (HalfAndHalf::NAME, load::<HalfAndHalf, _>),
 ];
 
 impl Objective {
@@ -177,7 +177,7 @@ impl Serialize for Objective {
 impl<'de> Deserialize<'de> for Objective {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spec = Value::deserialize(deserializer)?;
-        custom_or_built_in("objective", &BUILT_IN, Objective::spec, spec).map_err(de::Error::custom)
+        custom_or_built_in("objective", BUILT_IN, Objective::spec, spec).map_err(de::Error::custom)
     }
 }
 

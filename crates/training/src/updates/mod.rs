@@ -23,7 +23,7 @@ use crate::parameters::{Groups, ParameterValues};
 use crate::state::RuleState;
 use crate::step::StepInfo;
 use crate::{StepError, TrainingError};
-use cni_data::slots::{Load, check_spec, custom_or_built_in, rule_name};
+use cni_data::slots::{Load, check_spec, custom_or_built_in, load, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
@@ -100,8 +100,7 @@ pub trait UpdateRule: Send + Sync {
 pub struct Update(Arc<dyn UpdateRule>);
 
 /// The built-in rules by name, and how they are read.
-const BUILT_IN: [(&str, Load<Update>); 1] =
-    [(Clamp::NAME, |spec| Ok(serde_json::from_value::<Clamp>(spec)?.into()))];
+const BUILT_IN: &[(&str, Load<Update>)] = &[(Clamp::NAME, load::<Clamp, _>)];
 
 impl Update {
     /// Keeps the weights of a group of parameters within bounds: [`Clamp`].
@@ -147,7 +146,7 @@ impl Serialize for Update {
 impl<'de> Deserialize<'de> for Update {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spec = Value::deserialize(deserializer)?;
-        custom_or_built_in("update", &BUILT_IN, Update::spec, spec).map_err(de::Error::custom)
+        custom_or_built_in("update", BUILT_IN, Update::spec, spec).map_err(de::Error::custom)
     }
 }
 
