@@ -36,7 +36,7 @@ fn images(batch: usize) -> Tensor<4> {
     uniform(Key::new(2), [batch, 1, 8, 8], &Device::flex())
 }
 
-/// What the model says without noise, so that a weak attack leaves something to lose.
+/// The model's answers without noise, so that a weak attack leaves something to lose.
 fn labels(model: &ResNet, images: &Tensor<4>) -> Tensor<1, Int> {
     scope(Noise::Off, || model.valid().forward(images.clone())).argmax(1).squeeze_dim(1)
 }

@@ -44,11 +44,11 @@ struct Args {
     #[arg(long, default_value = "python3")]
     #[serde(skip)]
     python: String,
-    /// What the task `memory` runs in a process of its own.
+    /// The work that the task `memory` runs in a process of its own.
     #[arg(long, hide = true)]
     #[serde(skip)]
     child_step: bool,
-    /// What the task `soak` runs in a process of its own.
+    /// The work that the task `soak` runs in a process of its own.
     #[arg(long, hide = true)]
     #[serde(skip)]
     child_soak: bool,
@@ -65,14 +65,14 @@ enum Task {
     Draws,
     /// One noisy weight: the draw, its scale and the sum.
     NoisyWeight,
-    /// What colored noise adds to a training step.
+    /// The cost that colored noise adds to a training step.
     NoiseShare,
     /// One PGD-7 adversarial training step.
     AdversarialStep,
     /// That step on Flex and on the backends that are compiled in, or those of them that CNI_DEVICE
     /// names.
     Backends,
-    /// Where the time of that step goes.
+    /// The parts of that step's time.
     Profile,
     /// Peak memory of that step.
     Memory,

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
 
-/// What every set holds, however it came about.
+/// The properties of every set, however it came about.
 fn sane(data: Result<ImageData, DataError>, shape: [usize; 3]) -> Result<String, String> {
     let data = data.map_err(|error| error.to_string())?;
     assert_eq!(data.image_shape(), shape);

@@ -13,10 +13,10 @@ const MUTATIONS: u64 = 1_000;
 /// The most bytes in use at once, over all kinds that are read at that time.
 const MEMORY_LIMIT: usize = 1 << 30;
 
-/// What a reader may make of a mutated file, other than an error.
+/// The outcomes of a reader on a mutated file, other than an error.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Demand {
-    /// What it made of the file before.
+    /// The outcome of the file before.
     Equal,
     /// Anything that its own assertions let pass.
     Sane,
@@ -79,7 +79,7 @@ fn put(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Where two texts begin to differ.
+/// The place at which two texts begin to differ.
 fn difference(got: &str, wanted: &str) -> String {
     let same = got.bytes().zip(wanted.bytes()).take_while(|(a, b)| a == b).count();
     let from = |text: &str| {

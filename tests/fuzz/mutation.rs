@@ -1,4 +1,4 @@
-//! What can happen to a file.
+//! The changes that can happen to a file.
 
 use cni_burn::noise::{Key, host_uniform};
 

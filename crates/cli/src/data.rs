@@ -57,7 +57,7 @@ fn shape(model: &ResNetConfig) -> [usize; 3] {
     [model.normalize.channels(), height, width]
 }
 
-/// What a model has to know of its data.
+/// The facts that a model has to know of its data.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
     /// `[channels, height, width]` of each image.

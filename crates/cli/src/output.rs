@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write, stderr, stdout};
 
-/// How a command prints what it has to tell.
+/// The output of a command: text or JSON.
 #[derive(Args, Clone, Copy)]
 pub struct Output {
     /// Print the results as JSON on standard output, and text for people on standard error.

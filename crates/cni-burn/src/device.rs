@@ -36,7 +36,7 @@ pub enum DeviceError {
     NotFound {
         /// The backend.
         got: String,
-        /// What the backend says.
+        /// The backend's reason.
         reason: String,
         /// The other backends that are compiled in.
         others: Vec<&'static str>,

@@ -64,7 +64,7 @@ pub use cni_ops as ops;
 pub use cni_report as report;
 pub use cni_training as training;
 
-/// What an application uses, to be imported whole.
+/// The names that an application uses, to be imported whole.
 pub mod prelude {
     pub use crate::cards::{data_card, model_card};
     pub use crate::run::load_run;

@@ -278,7 +278,7 @@ pub enum DataError {
         field: String,
         /// Its value.
         got: String,
-        /// What it may be.
+        /// The values that it may have.
         wanted: String,
     },
     /// An image shape with a zero.

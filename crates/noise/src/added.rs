@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use cni_ops::{NoiseLaunch, NoiseRows};
 
 /// Keyed noise for a tensor that is a batch of rows: [`add_to`](Self::add_to) draws it by a
-/// [law](crate::laws) and adds it, forward and backward without a draw in memory where the device
+/// [law](crate::laws) and adds it, forward and backward without a draw in memory if the device
 /// has a kernel for the law.
 ///
 /// A row is one example's elements, flattened. A tensor that is no batch, such as a weight, is one
@@ -68,7 +68,7 @@ impl<'a> AddedNoise<'a> {
     ///
     /// Values and gradients are those of the law's [`NoiseLaw::mean`] and [`NoiseLaw::noise`] to
     /// float rounding, on every device: gradients flow to the tensor, through its standard
-    /// deviation too where the law and its scale say so, and to the parameters.
+    /// deviation too if the law and its scale say so, and to the parameters.
     ///
     /// # Panics
     ///

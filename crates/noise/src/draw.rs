@@ -9,7 +9,7 @@ use std::ops::Range;
 ///
 /// The value at a position is a function of `key` and of the position's index in row-major order:
 /// the same on every backend, for any number of threads, and for any shape with as many elements.
-/// Computed in single precision, and rounded to the element type of `device` where that is another.
+/// Computed in single precision, and rounded to the element type of `device` if that is another.
 /// GPUs draw their values themselves, equal to the host's up to 2·10⁻⁶; the other draws are equal
 /// to the bit.
 ///

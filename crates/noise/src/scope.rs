@@ -59,8 +59,8 @@ pub struct Scope {
 struct Draws {
     /// The parent of all keys of a fresh scope, once it has been read.
     root: Option<Key>,
-    /// How often each name has asked for its key in this scope, so that a layer used twice draws
-    /// twice.
+    /// The number of times that each name has asked for its key in this scope, so that a layer
+    /// that is used twice draws twice.
     uses: HashMap<String, u64>,
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct Finding {
     pub(crate) model: Option<String>,
     pub(crate) verdict: Verdict,
     pub(crate) measured: String,
-    /// What the check could have seen, if its rule names a difference.
+    /// The difference that the check could have seen, if its rule names a difference.
     pub(crate) sight: Option<String>,
     pub(crate) cost: String,
 }

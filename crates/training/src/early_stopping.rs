@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
     /// Epochs without a new best after which the run ends. The best epoch is that of the highest
-    /// robust validation accuracy, or of the highest clean one where no attack measures that.
+    /// robust validation accuracy, or of the highest clean one if no attack measures that.
     pub patience: usize,
-    /// How much an accuracy must exceed the best before it to count, as a fraction.
+    /// The least gain over the best accuracy before that counts, as a fraction.
     #[serde(default)]
     pub min_delta: f64,
 }

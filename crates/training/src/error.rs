@@ -19,7 +19,7 @@ pub enum TrainingError {
         field: &'static str,
         /// Its value.
         got: String,
-        /// What it should be.
+        /// The values that it may have.
         wanted: &'static str,
     },
     /// A fresh run into a folder that holds the checkpoints of another.
@@ -60,7 +60,7 @@ pub enum TrainingError {
     Checkpoint {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         fault: CheckpointFault,
     },
     /// A damaged checkpoint that a run was to go on from.
@@ -68,7 +68,7 @@ pub enum TrainingError {
     Damaged {
         /// The damaged file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         fault: CheckpointFault,
         /// The folder of the checkpoint before it.
         before: Option<PathBuf>,
@@ -86,7 +86,7 @@ pub enum TrainingError {
     },
 }
 
-/// What is wrong with a file or folder of a checkpoint.
+/// The fault of a file or folder of a checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointFault {
     /// It cannot be read or written.
@@ -115,9 +115,9 @@ pub enum CheckpointFault {
     /// A configuration in it cannot be read back, or is not there.
     #[error("{what}: {reason}")]
     Config {
-        /// Which configuration.
+        /// The configuration.
         what: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The model could not be built from its configuration.
@@ -147,7 +147,7 @@ pub enum StopReason {
     Checkpoint {
         /// The epoch.
         epoch: usize,
-        /// What went wrong.
+        /// The reason.
         source: CheckpointerError,
     },
     /// Burn's trainer failed.
@@ -171,9 +171,9 @@ pub enum StepError {
         of: String,
         /// The value, such as `loss` or `gradient of hidden.weight`.
         what: String,
-        /// What was returned.
+        /// The value that was returned.
         got: String,
-        /// What should have been returned.
+        /// The value that was wanted.
         wanted: String,
     },
     /// A custom objective or rule reports an error of its own.
@@ -207,7 +207,7 @@ impl From<StepError> for StopReason {
     }
 }
 
-/// How to go on without the checkpoint that a damaged file is of.
+/// The way to go on without the checkpoint that a damaged file is of.
 fn way_on(path: &Path, before: Option<&Path>) -> String {
     let folder = path.parent().unwrap_or(path).display();
     match before {

@@ -195,7 +195,7 @@ impl Flags {
 ///
 /// # Errors
 ///
-/// That of the first pass with a failed check.
+/// The error of the first pass with a failed check.
 pub(crate) fn settle(
     flags: &[Flags],
     values: &[Tensor<1>],

@@ -1,4 +1,4 @@
-//! Which rows hold values that are NaN or infinite.
+//! The rows that hold values that are NaN or infinite.
 
 use super::read;
 use burn::tensor::Tensor;

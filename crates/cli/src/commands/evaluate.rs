@@ -27,7 +27,7 @@ pub struct Evaluate {
     /// Folder of the run to evaluate.
     #[arg(long, default_value = "runs/cni")]
     pub run: PathBuf,
-    /// Which checkpoint: best, last or the number of an epoch of --run; a file or folder among a
+    /// Checkpoint: best, last or the number of an epoch of --run; a file or folder among a
     /// run's checkpoints; or a PyTorch file (.pt, .pth, .th, .tar), which goes into the model that
     /// the model flags describe.
     #[arg(long, default_value = "best")]

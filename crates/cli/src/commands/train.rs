@@ -84,7 +84,7 @@ pub struct Train {
     /// this is for trying out.
     #[arg(long, default_value_t = 1, value_parser = count)]
     devices: usize,
-    /// How several devices share the batches.
+    /// Way in which several devices share the batches.
     #[arg(long, default_value_t = Parallel::Multi, value_parser = named(Parallel::ALL))]
     parallel: Parallel,
     /// Use only the first N training examples.

@@ -39,18 +39,18 @@ pub struct NoiseFlags {
     /// The noise law.
     #[arg(long, value_enum, default_value_t = Kind::Cni)]
     pub noise: Kind,
-    /// Where the noise is; several may be given, separated by commas.
+    /// Places of the noise; several may be given, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "weights")]
     pub place: Vec<Place>,
     /// Rank of CNI's noise.
     #[arg(long, default_value_t = 5)]
     pub rank: usize,
-    /// How the noise's size follows that of the weights: `reference` is the authors', `relative`
+    /// Size of the noise beside that of the weights: `reference` is the authors', `relative`
     /// starts milder and suits short runs, `absolute` does not follow them.
     #[arg(long, default_value_t = NoiseScale::Reference, value_parser = named(NoiseScale::ALL))]
     #[serde(default, alias = "convention")]
     pub scale: NoiseScale,
-    /// What shares an amplitude of PNI's noise.
+    /// Group of elements that share an amplitude of PNI's noise.
     #[arg(long, default_value_t = Granularity::Layer, value_parser = named(Granularity::ALL))]
     pub granularity: Granularity,
 }

@@ -27,7 +27,7 @@ pub fn config_of_run(
     }
 }
 
-/// What was asked of the model of a run.
+/// The flags that were asked of the model of a run.
 pub struct Asked<'a> {
     pub flags: &'a ModelFlags,
     /// True if its images are those of a folder.

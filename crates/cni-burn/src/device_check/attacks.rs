@@ -35,7 +35,7 @@ pub fn all() -> Vec<Comparison> {
     ATTACKS.into_iter().map(of).collect()
 }
 
-/// Who is broken.
+/// The examples that the attack broke.
 fn attacked(device: &Device, make: Make) -> Result<Parts, Box<dyn Error>> {
     let attack = make()?;
     let weight = values::<2>(20, [12, 4], device);

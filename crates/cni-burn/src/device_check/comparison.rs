@@ -12,7 +12,7 @@ pub type Parts = Vec<(String, Vec<f32>)>;
 
 type Compute = dyn Fn(&Device) -> Result<Parts, Box<dyn Error>> + Send + Sync;
 
-/// How much two results may differ.
+/// The difference that two results may have.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tolerance {
@@ -34,7 +34,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// What `compute` gives on a device.
+    /// The results of `compute` on a device.
     pub fn new(
         name: impl Into<String>,
         tolerance: Tolerance,

@@ -4,18 +4,18 @@ use super::{Parts, Tolerance};
 use serde::Serialize;
 use std::fmt;
 
-/// What a comparison found.
+/// The finding of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// What was computed.
+    /// The name of what was computed.
     pub name: String,
-    /// How much the devices may differ.
+    /// The difference that the devices may have.
     pub tolerance: Tolerance,
-    /// How they do.
+    /// The difference that they have.
     pub outcome: Outcome,
 }
 
-/// How two devices compare.
+/// The comparison of two devices.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -32,14 +32,14 @@ pub enum Outcome {
 pub struct Difference {
     /// The part.
     pub part: String,
-    /// How many of its values differ by more than the tolerance.
+    /// The number of values that differ by more than the tolerance.
     pub values: usize,
-    /// Of how many.
+    /// The number of all values.
     pub of: usize,
-    /// Where they differ most: the index into the flattened part, the value of the device, and that
-    /// of the reference.
+    /// The place of the largest difference: the index into the flattened part, the value of the
+    /// device, and that of the reference.
     pub worst: (usize, f32, f32),
-    /// That difference in the unit of the tolerance; infinite where a value is no number.
+    /// The largest difference in the unit of the tolerance; infinite if a value is no number.
     pub by: f64,
 }
 
@@ -50,7 +50,7 @@ impl Finding {
     }
 }
 
-/// How the parts of two devices compare.
+/// The comparison of the parts of two devices.
 pub(super) fn compare(got: &Parts, wanted: &Parts, tolerance: Tolerance) -> Outcome {
     let shape = |parts: &Parts| -> Vec<(String, usize)> {
         parts.iter().map(|(name, values)| (name.clone(), values.len())).collect()

@@ -71,7 +71,7 @@ pub trait AugmentationRule: Send + Sync {
     fn apply(&self, key: Key, shape: [usize; 3], image: &mut [f32]);
 }
 
-/// What changes training images: a built-in augmentation, or a custom [`AugmentationRule`].
+/// A random change of training images: a built-in augmentation, or a custom [`AugmentationRule`].
 ///
 /// As JSON it is the rule's `spec`. A custom rule can be written and not read back.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// How much of the whole batch this is, in (0, 1].
+    /// The share of the whole batch that this is, in (0, 1].
     pub fn share(&self) -> f64 {
         self.images.dims()[0] as f64 / self.whole as f64
     }

@@ -73,7 +73,7 @@ pub trait SamplerRule: Send + Sync {
     }
 }
 
-/// What chooses the examples of each batch: a built-in sampler, or a custom [`SamplerRule`].
+/// A choice of the examples of each batch: a built-in sampler, or a custom [`SamplerRule`].
 ///
 /// As JSON it is the rule's `spec`. A custom rule can be written and not read back.
 #[derive(Clone)]

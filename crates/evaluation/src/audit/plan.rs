@@ -55,7 +55,7 @@ impl Images<'_> {
     }
 }
 
-/// How many correctly classified images the shared results must cover.
+/// The number of correctly classified images that the shared results must cover.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shared {
     pub audit: usize,

@@ -29,9 +29,9 @@ pub struct AdversarialImages {
     pub labels: Vec<i64>,
     /// The number of each example within the data.
     pub examples: Vec<u64>,
-    /// Whether each image is adversarial: the model is wrong on it in every draw that
-    /// selects between attacks. These draws are as many as judge, and not the same. A model without
-    /// noise has one draw.
+    /// Flags of the images, true for an adversarial one: the model is wrong on it in every draw
+    /// that selects between attacks. These draws are as many as judge, and not the same. A model
+    /// without noise has one draw.
     pub success: Vec<bool>,
 }
 
@@ -181,13 +181,13 @@ fn named(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str())
 }
 
-/// Whether a folder has a name as [`AdversarialImages::name`] gives.
+/// True if a folder has a name as [`AdversarialImages::name`] gives.
 fn is_attack(name: &str) -> bool {
     let digits = name.bytes().take_while(u8::is_ascii_digit).count();
     digits >= 2 && name.as_bytes().get(digits) == Some(&b'-')
 }
 
-/// Whether a file has a name as [`AdversarialImages::name`] gives.
+/// True if a file has a name as [`AdversarialImages::name`] gives.
 fn is_batch(name: &str) -> bool {
     let stem = name.strip_prefix("from-").and_then(|name| name.strip_suffix(".safetensors"));
     stem.is_some_and(|stem| stem.len() >= 6 && stem.bytes().all(|byte| byte.is_ascii_digit()))

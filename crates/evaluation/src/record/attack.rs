@@ -27,7 +27,7 @@ pub struct AttackRecord {
     /// noise. Absent for an attack without gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gradient_draws: Option<usize>,
-    /// Whether its accuracy is evidence in a comparison with a model without noise: see
+    /// True if its accuracy is evidence in a comparison with a model without noise: see
     /// [`Record::is_evidence`](super::Record::is_evidence). Absent in records before version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<bool>,
@@ -40,7 +40,7 @@ pub struct AttackRecord {
     /// outside of cascades.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<usize>,
-    /// Whether a [budget](super::Record::budget) ended it early.
+    /// True if a [budget](super::Record::budget) ended it early.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exhausted: bool,
     /// The cost of the attack on the model with live noise, in passes of single images. Judging is

@@ -28,7 +28,7 @@ fn gradients_first(mut all: Vec<Part<'_>>) -> Vec<Part<'_>> {
     all
 }
 
-/// Whether any of these attacks averages over draws, so that the worst case is evidence.
+/// True if any of these attacks averages over draws, so that the worst case is evidence.
 pub(crate) fn is_worst_evidence(all: Vec<Part<'_>>) -> bool {
     let averages = |part: &Part| part.averaging() == Averaging::Averages;
     gradients_first(all).iter().any(|part| !part.asks_of_others() && averages(part))
@@ -83,7 +83,7 @@ impl Part<'_> {
         self.gradient_draws.is_some()
     }
 
-    /// Whether it asks the model only which of some points is the best.
+    /// True if it asks the model only which of some points is the best.
     fn asks_of_others(&self) -> bool {
         ["random_noise", "transfer"].contains(&self.name)
     }

@@ -123,7 +123,7 @@ pub enum Figure {
 pub struct Axis {
     /// The label: what is measured, with its unit.
     pub label: String,
-    /// Whether the axis is logarithmic. A zero then has a place of its own at the left end.
+    /// True if the axis is logarithmic. A zero then has a place of its own at the left end.
     #[serde(default)]
     pub logarithmic: bool,
 }

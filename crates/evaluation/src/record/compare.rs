@@ -50,7 +50,7 @@ pub struct Difference {
     /// The exact p-value of McNemar's test; absent if a model has noise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact_p: Option<f64>,
-    /// Whether the difference is evidence about the models. It is not if the attack ignores the
+    /// True if the difference is evidence about the models. It is not if the attack ignores the
     /// draws of a noisy model: the accuracy then shows how far the noise misled the attack.
     #[serde(default = "yes")]
     pub evidence: bool,
@@ -141,7 +141,7 @@ pub(crate) struct Matches {
     /// The places of a matching attack in the first record and in the second, in the order of the
     /// first.
     pub pairs: Vec<(usize, usize)>,
-    /// Whether every attack has a match.
+    /// True if every attack has a match.
     pub all: bool,
 }
 

@@ -58,7 +58,7 @@ impl Manifest {
 pub(crate) struct Folder {
     path: PathBuf,
     manifest: Option<Manifest>,
-    /// Whether a kill has left new files that have not yet moved to their places.
+    /// True if a kill has left new files that have not yet moved to their places.
     moving: bool,
 }
 
@@ -213,7 +213,7 @@ pub fn replace_files(
     Folder { path: folder.to_path_buf(), manifest: Some(manifest), moving: true }.settle()
 }
 
-/// Whether a name is that of a file within the folder.
+/// True if a name is that of a file within the folder.
 fn is_inside(name: &str) -> bool {
     let part = |part: &str| !matches!(part, "" | "." | ".." | NEW) && !part.contains(['\\', ':']);
     !name.is_empty() && name != MANIFEST && name.split('/').all(part)

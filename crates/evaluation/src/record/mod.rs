@@ -81,7 +81,7 @@ pub struct Record {
     /// The number of tries of the attacker in [best of several](Accuracy::best_of).
     #[serde(default = "one")]
     pub tries: usize,
-    /// Whether the model has noise: two draws gave different logits.
+    /// True if the model has noise: two draws gave different logits.
     pub stochastic: bool,
     /// The states of the noise in which the model was attacked and judged; a model without noise
     /// has one. Empty in records before version 3.
@@ -144,7 +144,7 @@ impl Record {
         Ok(if self.stochastic { (share, low, high) } else { (share, share, share) })
     }
 
-    /// Whether the accuracy under an attack of this record is evidence in a comparison with a model
+    /// True if the accuracy under an attack of this record is evidence in a comparison with a model
     /// without noise.
     ///
     /// An attack that does not average over the draws of a noisy model is misled by each of them,
@@ -155,7 +155,7 @@ impl Record {
         !self.stochastic || averages
     }
 
-    /// Whether the worst case is evidence in the same sense: whether any of the attacks averages
+    /// True if the worst case is evidence in the same sense: if any of the attacks averages
     /// over draws.
     ///
     /// If any attack takes gradients of the model, an average over gradients is needed: many draws

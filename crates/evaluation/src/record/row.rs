@@ -41,10 +41,10 @@ pub struct RowAttack {
     /// The class that most draws give the adversarial image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicted: Option<i64>,
-    /// Whether the model with its noise off is right on the image that was attacked in that state.
+    /// True if the model with its noise off is right on the image that was attacked in that state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise_off: Option<bool>,
-    /// Whether the model with its noise held is right on the image that was attacked in that state.
+    /// True if the model with its noise held is right on the image that was attacked in that state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed_noise: Option<bool>,
 }

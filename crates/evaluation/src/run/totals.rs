@@ -28,7 +28,7 @@ pub(crate) struct Totals {
     /// The names of the attacks, if they run in a cascade.
     cascade: Option<Vec<String>>,
     pub scoring: Passes,
-    /// How much two draws differ, for a model that counts as one without noise:
+    /// The difference of two draws, for a model that counts as one without noise:
     /// [`ModelAccess::rounding`](cni_attacks::ModelAccess::rounding).
     pub rounding: Option<f64>,
     pub seconds: f64,

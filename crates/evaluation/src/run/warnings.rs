@@ -70,7 +70,7 @@ impl fmt::Display for Warning<'_> {
 /// Observations of the run that are not in the record.
 pub(crate) struct Seen<'a> {
     pub probabilities: bool,
-    /// How much two draws differ, for a model that counts as one without noise.
+    /// The difference of two draws, for a model that counts as one without noise.
     pub rounding: Option<f64>,
     /// The examples with a gradient of zero, for each attack.
     pub zero_gradients: &'a [BTreeSet<u64>],

@@ -24,7 +24,7 @@ const IMAGES: usize = 4;
 pub struct Correlation {
     layout: ImageLayout,
     phases: Vec<Phase>,
-    /// How the phases lie within the outputs.
+    /// The layout of the phases within the outputs.
     stride: [usize; 2],
 }
 

@@ -14,14 +14,14 @@ pub struct FusedEpilogue<'a> {
 }
 
 impl FusedEpilogue<'_> {
-    /// That of one image, whose output has `len` values.
+    /// The epilogue of one image, whose output has `len` values.
     #[inline(always)]
     pub fn of_image(self, image: usize, len: usize) -> Self {
         let residual = self.residual.map(|all| &all[image * len..][..len]);
         Self { residual, ..self }
     }
 
-    /// The shift of one output channel, zero where there is none.
+    /// The shift of one output channel, zero if there is none.
     #[inline(always)]
     pub fn shift<S: Simd>(&self, simd: S, output: usize) -> S::f32s {
         simd.splat_f32s(self.shift.map_or(0.0, |shift| shift[output]))

@@ -14,7 +14,7 @@ pub struct Tap {
     pub row: isize,
     /// Column offset, may be negative.
     pub column: isize,
-    /// Which element of the kernel, in row-major order.
+    /// The element of the kernel, in row-major order.
     pub element: usize,
 }
 

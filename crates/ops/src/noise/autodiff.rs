@@ -14,7 +14,7 @@ use burn::tensor::{FloatDType, Shape};
 /// State of the backward pass: never a draw.
 #[derive(Clone, Debug)]
 struct Kept<B: NoiseOperations> {
-    /// Kept where the gradient passes through the standard deviation.
+    /// Kept if the gradient passes through the standard deviation.
     x: Option<FloatTensor<B>>,
     moments: FloatTensor<B>,
     parameter: FloatTensor<B>,
@@ -23,7 +23,7 @@ struct Kept<B: NoiseOperations> {
 }
 
 impl<B: NoiseOperations> Kept<B> {
-    /// The gradient of the parameter: its elements' gradients, summed where they share an
+    /// The gradient of the parameter: its elements' gradients, summed if they share an
     /// amplitude.
     fn shared_amplitudes(&self, slopes: FloatTensor<B>) -> FloatTensor<B> {
         let NoiseLaunch { amplitudes: n, stride, elements, .. } = self.launch;

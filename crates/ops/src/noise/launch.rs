@@ -85,12 +85,12 @@ impl NoiseLaunch {
         ))
     }
 
-    /// How many draws there are.
+    /// The number of draws.
     pub(super) fn draws(&self) -> usize {
         if self.rows.draw_per_row { self.rows.rows } else { 1 }
     }
 
-    /// How many standard deviations there are.
+    /// The number of standard deviations.
     pub(super) fn stds(&self) -> usize {
         if self.rows.std_per_row { self.rows.rows } else { 1 }
     }

@@ -111,7 +111,7 @@ fn check_view(models: &[Model], group: &Group) -> CheckView {
     }
 }
 
-/// What the check could have seen, and what its rule names.
+/// The difference that the check could have seen, and the one that its rule names.
 fn sight(check: &Check) -> Option<String> {
     let seen = match (check.at_most, check.detectable) {
         (Some(most), _) => format!("At most {} points could be won", format::percent(most)),

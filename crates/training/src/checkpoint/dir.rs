@@ -29,7 +29,7 @@ const UNSIGNED: &str = "00000000000000000000000000000000000000000000000000000000
 /// The form in which this version describes a run.
 pub(crate) const FORMAT: u32 = 1;
 
-/// What a checkpoint says of its run.
+/// The facts that a checkpoint tells of its run.
 ///
 /// Unknown fields are refused, so that a changed byte in a field's name cannot hide the field.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ impl CheckpointDir {
         Ok((Self { root: run.join("checkpoints") }, lock))
     }
 
-    /// Makes the folder where it is missing, and removes what a killed run left half-written or
+    /// Makes the folder if it is missing, and removes what a killed run left half-written or
     /// half-removed, and nothing else.
     pub fn prepare(&self) -> Result<(), TrainingError> {
         let io = |error| TrainingError::io(&self.root, error);
@@ -110,17 +110,17 @@ impl CheckpointDir {
         self.root.join(format!("epoch-{epoch}"))
     }
 
-    /// Where a checkpoint is written before it is complete.
+    /// The folder in which a checkpoint is written before it is complete.
     pub fn stage(&self, epoch: usize) -> PathBuf {
         self.root.join(format!(".epoch-{epoch}"))
     }
 
-    /// Where a checkpoint is removed.
+    /// The folder in which a checkpoint is removed.
     pub fn trash(&self, epoch: usize) -> PathBuf {
         self.root.join(format!(".drop-{epoch}"))
     }
 
-    /// The epochs that have a checkpoint; none where the folder is missing.
+    /// The epochs that have a checkpoint; none if the folder is missing.
     pub fn epochs(&self) -> Result<BTreeSet<usize>, TrainingError> {
         let io = |error: io::Error| TrainingError::io(&self.root, error);
         let names = match fs::read_dir(&self.root) {

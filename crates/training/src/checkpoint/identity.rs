@@ -26,7 +26,7 @@ pub(crate) fn describe<N: Module + ModuleDisplay>(model: &N, config: Option<&Val
     })
 }
 
-/// How a model differs from the one that a checkpoint says its weights are of, if it does: the
+/// The first difference of a model from the one that a checkpoint's weights are of, if any: the
 /// first noise with another law or the first parameter of another shape.
 ///
 /// What the checkpoint does not tell is no difference, since older versions told less.
@@ -194,7 +194,7 @@ pub(crate) fn same_run(
     Err(TrainingError::OtherRun { path: folder.to_path_buf(), different })
 }
 
-/// How many differences an error lists.
+/// The number of differences that an error lists.
 const SHOWN: usize = 8;
 
 /// The values that differ: their paths, and what both are.

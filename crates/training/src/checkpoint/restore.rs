@@ -19,7 +19,7 @@ pub enum CheckpointSelector {
     /// The best on the validation set: by robust accuracy if that was measured, else by clean
     /// accuracy. The last one of a run without validation.
     Best,
-    /// That of an epoch, counted from 1.
+    /// The checkpoint of an epoch, counted from 1.
     Epoch(usize),
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct OwnRecords {
     pub rules: Result<Option<Vec<u8>>, String>,
 }
 
-/// What the three writers of a checkpoint share: the last of them publishes it.
+/// The state that the three writers of a checkpoint share: the last of them publishes it.
 pub(crate) struct CommitBarrier {
     pub directory: CheckpointDir,
     pub run: serde_json::Value,
@@ -170,7 +170,7 @@ pub(crate) struct KeepLastAndBest {
     pub last: usize,
     pub kept: BTreeSet<usize>,
     pub history: History,
-    /// What is done after an epoch before its checkpoint is written.
+    /// The work after an epoch before its checkpoint is written.
     pub end_of_epoch: Box<dyn FnMut(usize) + Send>,
 }
 

@@ -44,7 +44,7 @@ pub struct TrainingConfig {
     /// Examples of a batch.
     #[serde(default = "defaults::batch_size")]
     pub batch_size: usize,
-    /// Which examples make each batch.
+    /// The choice of the examples of each batch.
     #[serde(default)]
     pub sampler: Sampler,
     /// Parts of each batch that are trained on one after the other, to save memory. The gradient is
@@ -52,9 +52,9 @@ pub struct TrainingConfig {
     /// part, up to rounding. Batch norm sees the parts.
     #[serde(default = "defaults::one")]
     pub accumulation: usize,
-    /// What a step minimises.
+    /// The loss that a step minimises.
     pub objective: Objective,
-    /// How its loss becomes a gradient.
+    /// The rule by which the loss becomes a gradient.
     #[serde(default)]
     pub gradient: Gradient,
     /// The largest norm of the gradient over all parameters together, as `clip_grad_norm_`.
@@ -69,13 +69,13 @@ pub struct TrainingConfig {
     /// The learning rate.
     #[serde(default = "defaults::schedule")]
     pub schedule: Schedule,
-    /// What follows the optimizer, in this order.
+    /// The rules that follow the optimizer, in this order.
     #[serde(default)]
     pub updates: Vec<Update>,
     /// The average of the weights, if any: it is what the run validates and returns.
     #[serde(default)]
     pub average: Option<Average>,
-    /// How training images are augmented, in this order.
+    /// The augmentations of training images, in this order.
     #[serde(default)]
     pub augment: Vec<Augmentation>,
     /// The attack that measures robust accuracy on the validation set after every epoch.
@@ -98,7 +98,7 @@ pub struct TrainingConfig {
     /// The key of data order, augmentation, attacks and noise.
     #[serde(default = "defaults::key")]
     pub key: Key,
-    /// How many of the last checkpoints to keep; the best stays in any case.
+    /// The number of the last checkpoints to keep; the best stays in any case.
     #[serde(default = "defaults::keep_last")]
     pub keep_last: usize,
 }

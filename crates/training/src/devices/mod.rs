@@ -10,7 +10,7 @@ use burn::train::{ExecutionStrategy, MultiDeviceOptim};
 use std::fmt;
 use std::str::FromStr;
 
-/// How several devices of one machine share the batches of a run.
+/// The way in which several devices of one machine share the batches of a run.
 ///
 /// Either way every batch is cut into one share a device, and a step is that of one device on the
 /// whole batch: the gradient is that of the mean over the whole batch, clipped and applied once, so
@@ -33,7 +33,7 @@ use std::str::FromStr;
 pub enum Parallel {
     /// One model on the first device, which the other devices copy for each step; gradients are
     /// summed on the first, in the order of the list. Works on every backend. Resumes bit for bit
-    /// where a backend's operations are deterministic.
+    /// if a backend's operations are deterministic.
     ///
     /// Running statistics of batch norm become the mean over the devices of their updates, weighted
     /// by examples.
@@ -129,7 +129,7 @@ impl Devices {
         &self.list[0]
     }
 
-    /// How the devices share the work, where they do.
+    /// The way in which the devices share the work, if there are several.
     pub(crate) fn parallel(&self) -> Option<Parallel> {
         let alone = self.len() == 1 && self.parallel == Parallel::Multi;
         (!alone).then_some(self.parallel)

@@ -96,7 +96,7 @@ pub trait GradientRule: Send + Sync {
     }
 }
 
-/// How a loss becomes a gradient: the backward pass, or a custom [`GradientRule`].
+/// The way from a loss to a gradient: the backward pass, or a custom [`GradientRule`].
 ///
 /// As JSON it is the rule's `spec`. A custom rule can be written and not read back.
 #[derive(Clone, Default)]

@@ -84,7 +84,7 @@ pub trait ObjectiveRule: Send + Sync {
     }
 }
 
-/// What a training step minimises: a built-in objective, or a custom [`ObjectiveRule`].
+/// The loss that a training step minimises: a built-in objective, or a custom [`ObjectiveRule`].
 ///
 /// As JSON it is the rule's `spec`. A custom rule can be written and not read back.
 #[derive(Clone)]
@@ -142,7 +142,7 @@ impl Objective {
         names
     }
 
-    /// How errors name it.
+    /// The name in errors.
     pub(crate) fn label(&self) -> String {
         format!("objective {}", rule_name("objective", &self.0.spec()))
     }

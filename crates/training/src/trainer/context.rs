@@ -31,7 +31,7 @@ pub(crate) struct Context<N> {
     pub validation_draws: usize,
     /// Custom scores of validation, by name.
     pub metrics: Vec<(String, Arc<Score>)>,
-    /// How devices share a step, if there are several.
+    /// The way in which devices share a step, if there are several.
     pub parallel: Option<Parallel>,
     pub groups: Arc<Groups>,
     pub signal: StopSignal,
@@ -65,7 +65,7 @@ impl<N> fmt::Debug for Context<N> {
     }
 }
 
-/// What the steps of a run hand on to each other.
+/// The state that the steps of a run hand on to each other.
 pub(crate) struct RunState<N> {
     steps_per_epoch: usize,
     /// Calls of the optimizer for each step: more than one if each device has an optimizer.

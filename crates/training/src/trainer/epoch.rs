@@ -26,7 +26,7 @@ pub(super) type Read<N> = Arc<dyn Fn(&N) -> Watched + Send + Sync>;
 /// A function that is called after each epoch. `Break` ends the run.
 pub(super) type Callback<N> = Arc<dyn Fn(&EndOfEpoch<'_, N>) -> ControlFlow<String> + Send + Sync>;
 
-/// What is done after each epoch, before its checkpoint is written.
+/// The work after each epoch, before its checkpoint is written.
 pub(super) struct Epilogue<N> {
     pub state: Arc<RunState<N>>,
     pub history: History,

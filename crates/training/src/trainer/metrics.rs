@@ -11,7 +11,7 @@ use burn::train::metric::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a step says of each of its examples, `[batch]` each.
+/// The loss and scores of each example of a step, `[batch]` each.
 #[derive(Clone)]
 pub(crate) struct Outcome {
     /// The position of the first example in the epoch.
@@ -39,7 +39,7 @@ impl Adaptor<Outcome> for Outcome {
 #[derive(Clone)]
 pub(crate) struct Mean {
     name: MetricName,
-    /// How the reason of a stop names it.
+    /// The name in the reason of a stop.
     label: String,
     state: NumericMetricState,
     /// Mean and number of examples of each batch of the epoch, by its first example.

@@ -99,7 +99,7 @@ pub(crate) fn check_data(
     Err(TrainingError::setting("validation", got, wanted))
 }
 
-/// What a model shows in inference.
+/// The properties that a model shows in inference.
 pub(crate) struct Probe {
     /// True if its outputs depend on the noise scope or the device's generator.
     pub noisy: bool,

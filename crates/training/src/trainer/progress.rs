@@ -12,7 +12,7 @@ use burn::train::renderer::{
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How a run shows its progress.
+/// The display of a run's progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Progress {
     /// One line an epoch on standard error, and within an epoch a [`Bar`](crate::Bar).

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 
-/// How often a schedule moves the rate.
+/// The interval at which a schedule moves the rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {

@@ -93,7 +93,7 @@ pub trait UpdateRule: Send + Sync {
     }
 }
 
-/// What follows an optimizer step: a built-in rule, or a custom [`UpdateRule`].
+/// A change after an optimizer step: a built-in rule, or a custom [`UpdateRule`].
 ///
 /// As JSON it is the rule's `spec`. A custom rule can be written and not read back.
 #[derive(Clone)]

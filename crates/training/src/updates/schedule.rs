@@ -23,7 +23,7 @@ pub enum Schedule {
         lr: f64,
         /// Epochs, or steps, from 1 on, at which the rate falls; 0 is the first one of the run.
         milestones: Vec<usize>,
-        /// What it is multiplied by.
+        /// The factor that multiplies it.
         gamma: f64,
         /// True if milestones are steps or epochs.
         #[serde(default)]
@@ -35,7 +35,7 @@ pub enum Schedule {
         lr: f64,
         /// Rate that the step or epoch after the last one would have: PyTorch's `eta_min`.
         min_lr: f64,
-        /// How often the rate moves.
+        /// The interval at which the rate moves.
         #[serde(default)]
         by: By,
     },
@@ -53,7 +53,7 @@ pub enum Schedule {
         div_factor: f64,
         /// First over last rate. PyTorch: 1e4.
         final_div_factor: f64,
-        /// How often the rate moves.
+        /// The interval at which the rate moves.
         #[serde(default)]
         by: By,
     },
@@ -61,7 +61,7 @@ pub enum Schedule {
     Burn {
         /// Its configuration. Burn calls a step what may be an epoch here.
         scheduler: LrSchedulerConfig,
-        /// How often the rate moves.
+        /// The interval at which the rate moves.
         #[serde(default)]
         by: By,
     },
@@ -130,7 +130,7 @@ impl Schedule {
         self
     }
 
-    /// How often the rate moves.
+    /// The interval at which the rate moves.
     pub fn moves(&self) -> By {
         match self {
             Self::MultiStep { by, .. }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub struct Sgd {
     /// Momentum in [0, 1); 0 for none.
     pub momentum: f64,
-    /// How much of a gradient momentum leaves out, in [0, 1]; 0 as PyTorch's default.
+    /// The share of a gradient that momentum leaves out, in [0, 1]; 0 as PyTorch's default.
     pub dampening: f64,
     /// Nesterov's momentum in place of the classical. It needs momentum, and no dampening.
     pub nesterov: bool,

@@ -13,7 +13,7 @@ pub struct Tiles {
 
 impl Tiles {
     /// The tiles of a convolution's output, or of its input's gradient, which has the same. `None`
-    /// where the convolution is of another kind or where its tiles do not fill vectors of `lanes`.
+    /// if the convolution is of another kind or if its tiles do not fill vectors of `lanes`.
     pub fn of(geometry: Geometry, lanes: usize) -> Option<Self> {
         let Geometry { kernel, stride, padding, dilation, input, output, .. } = geometry;
         let same =
