@@ -43,7 +43,7 @@ pub mod slots;
 mod source;
 mod sources;
 
-pub use augment::{Augmentation, AugmentationRule, Crop, CropFlip, Flip};
+pub use augment::{Augmentation, AugmentationRule, Crop, CropFlip, Cutout, Flip};
 pub use error::DataError;
 pub use image_data::{Batches, ImageData, ImageItem};
 pub use loader::{Batch, Epoch, Loader, Shares};

@@ -4,10 +4,12 @@
 
 mod crop;
 mod crop_flip;
+mod cutout;
 mod flip;
 
 pub use crop::Crop;
 pub use crop_flip::CropFlip;
+pub use cutout::Cutout;
 pub use flip::Flip;
 
 use crate::DataError;
@@ -81,6 +83,7 @@ pub struct Augmentation(Arc<dyn AugmentationRule>);
 const BUILT_IN: &[(&str, Load<Augmentation>)] = &[
     (Crop::NAME, load::<Crop, _>),
     (CropFlip::NAME, load::<CropFlip, _>),
+    (Cutout::NAME, load::<Cutout, _>),
     (Flip::NAME, load::<Flip, _>),
 ];
 
@@ -93,6 +96,11 @@ impl Augmentation {
     /// Crops after zero padding: [`Crop`].
     pub fn crop(padding: usize) -> Self {
         Crop { padding }.into()
+    }
+
+    /// A square of `size` pixels set to zero: [`Cutout`].
+    pub fn cutout(size: usize) -> Self {
+        Cutout { size }.into()
     }
 
     /// Horizontal flips: [`Flip`].
