@@ -274,7 +274,7 @@ pub enum DataError {
     /// A setting of a rule that is out of its range, or does not suit the data.
     #[error("{field}: got {got}, wanted {wanted}")]
     Setting {
-        /// The setting, such as `padding`.
+        /// The setting, such as `augmentation crop: padding`.
         field: String,
         /// Its value.
         got: String,
@@ -361,6 +361,16 @@ impl DataError {
     pub fn setting(field: impl Display, got: impl Display, wanted: impl Display) -> Self {
         let [field, got, wanted] = [field.to_string(), got.to_string(), wanted.to_string()];
         Self::Setting { field, got, wanted }
+    }
+
+    /// The error, which names the rule that a setting is of.
+    pub(crate) fn of(self, rule: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Setting { field, got, wanted } => {
+                Self::Setting { field: format!("{}: {field}", rule()), got, wanted }
+            }
+            other => other,
+        }
     }
 
     /// Names the path that an operation failed on: `fs::read(path).map_err(DataError::io(path))`.

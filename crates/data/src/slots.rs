@@ -3,7 +3,7 @@
 
 use crate::DataError;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The name of a rule, from the entry of its specification that is named like its slot.
 pub fn rule_name(slot: &str, spec: &Value) -> String {
@@ -26,11 +26,12 @@ pub fn check_spec(slot: &'static str, spec: &Value) -> Result<(), DataError> {
 }
 
 /// Reads a built-in rule from its settings.
-pub type Load<T> = fn(Value) -> Result<T, serde_json::Error>;
+pub type Load<T> = fn(Value) -> Result<T, String>;
 
 /// Reads a built-in rule `R` of a slot `T`, which serde knows.
-pub fn load<R: DeserializeOwned + Into<T>, T>(settings: Value) -> Result<T, serde_json::Error> {
-    Ok(serde_json::from_value::<R>(settings)?.into())
+pub fn load<R: DeserializeOwned + Into<T>, T>(settings: Value) -> Result<T, String> {
+    let rule: Result<R, _> = serde_path_to_error::deserialize(settings);
+    Ok(rule.map_err(|error| error.to_string())?.into())
 }
 
 /// The built-in rule of a specification.
@@ -40,11 +41,20 @@ pub fn load<R: DeserializeOwned + Into<T>, T>(settings: Value) -> Result<T, serd
 /// For the name of a custom rule, which only code can build, and for settings that the rule does
 /// not have.
 pub fn custom_or_built_in<T>(
-    slot: &str,
+    slot: &'static str,
     built_in: &[(&str, Load<T>)],
     settings: impl Fn(&T) -> Value,
     mut spec: Value,
 ) -> Result<T, String> {
+    // A rule without settings may be given by its name.
+    if spec.is_string() {
+        spec = json!({ slot: spec });
+    }
+    if check_spec(slot, &spec).is_err() {
+        let name = built_in.first().map_or("", |(name, _)| *name);
+        let such = json!({ slot: name });
+        return Err(format!("{slot}: got {spec}, wanted an object with its name, such as {such}"));
+    }
     let name = rule_name(slot, &spec);
     let Some((_, load)) = built_in.iter().find(|(known, _)| *known == name) else {
         let known: Vec<&str> = built_in.iter().map(|(known, _)| *known).collect();

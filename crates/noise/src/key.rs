@@ -1,5 +1,5 @@
 use cni_ops::philox_block;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,10 +16,11 @@ use std::str::FromStr;
 /// assert_ne!(step, run.named("training").child(3).child(18));
 /// ```
 ///
-/// A key is 128 bits wide. It is written as 32 hexadecimal digits, also in records.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(into = "String", try_from = "String")]
+/// A key is 128 bits wide. It is written as 32 hexadecimal digits, also in records. A file may give
+/// it by a seed, too: `7` is `Key::new(7)`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
+#[serde(into = "String")]
 pub struct Key([u32; 4]);
 
 /// Separates the derivation of keys from the draws: both run the generator on the same key.
@@ -98,11 +99,31 @@ impl From<Key> for String {
     }
 }
 
-impl TryFrom<String> for Key {
-    type Error = ParseKeyError;
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Key;
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("32 hexadecimal digits or a seed, a whole number of at least 0")
+            }
+
+            fn visit_u64<E: de::Error>(self, seed: u64) -> Result<Key, E> {
+                Ok(Key::new(seed))
+            }
+
+            // TOML has signed numbers only.
+            fn visit_i64<E: de::Error>(self, seed: i64) -> Result<Key, E> {
+                let wrong = || E::invalid_value(de::Unexpected::Signed(seed), &self);
+                seed.try_into().map(Key::new).map_err(|_| wrong())
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Key, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
     }
 }
 
@@ -115,6 +136,19 @@ mod tests {
     fn a_key_survives_its_text_form() {
         let key = Key::new(7).named("layer1.0.conv1").child(u64::MAX);
         assert_eq!(key.to_string().parse(), Ok(key));
+    }
+
+    #[test]
+    fn a_file_gives_a_key_by_its_digits_or_by_a_seed() {
+        let key = Key::new(7);
+        let text = serde_json::to_string(&key).unwrap();
+        for text in [text.as_str(), "7"] {
+            assert_eq!(serde_json::from_str::<Key>(text).unwrap(), key);
+        }
+        for text in ["-7", "0.5", "\"7\"", "null"] {
+            let error = serde_json::from_str::<Key>(text).unwrap_err().to_string();
+            assert!(error.contains("32 hexadecimal digits"), "{error}");
+        }
     }
 
     #[test]

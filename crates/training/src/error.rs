@@ -15,12 +15,12 @@ pub enum TrainingError {
     /// A setting out of its range.
     #[error("{field}: got {got}, wanted {wanted}")]
     Setting {
-        /// The setting.
-        field: &'static str,
+        /// The setting, such as `decay`, or `average ema: decay` of a rule.
+        field: String,
         /// Its value.
         got: String,
         /// The values that it may have.
-        wanted: &'static str,
+        wanted: String,
     },
     /// A fresh run into a folder that holds the checkpoints of another.
     #[error(
@@ -237,7 +237,19 @@ impl TrainingError {
         Self::checkpoint(path, CheckpointFault::Absent(what.to_string()))
     }
 
-    pub(crate) fn setting(field: &'static str, got: impl ToString, wanted: &'static str) -> Self {
-        Self::Setting { field, got: got.to_string(), wanted }
+    /// An error for a setting, also of a custom rule.
+    pub fn setting(field: impl ToString, got: impl ToString, wanted: impl ToString) -> Self {
+        let (field, got, wanted) = (field.to_string(), got.to_string(), wanted.to_string());
+        Self::Setting { field, got, wanted }
+    }
+
+    /// The error, which names the rule that a setting is of.
+    pub(crate) fn of(self, rule: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Setting { field, got, wanted } => {
+                Self::Setting { field: format!("{}: {field}", rule()), got, wanted }
+            }
+            other => other,
+        }
     }
 }

@@ -65,16 +65,24 @@ fn a_short_recipe_has_defaults_and_a_wrong_one_is_refused_by_name() {
     let short: TrainingConfig =
         serde_json::from_value(json!({ "epochs": 3, "objective": { "objective": "clean" } }))
             .unwrap();
+    let shorter: TrainingConfig =
+        serde_json::from_value(json!({ "epochs": 3, "objective": "clean", "key": 0 })).unwrap();
     let value = |config: &TrainingConfig| serde_json::to_value(config).unwrap();
     assert_eq!(value(&short), value(&TrainingConfig::new(3, Objective::clean())));
+    assert_eq!(value(&shorter), value(&short));
     let cases = [
         ("/epoch", json!(3), "unknown field `epoch`"),
         ("/objective/objective", json!("trades9"), "objective: got trades9, wanted one of clean"),
         ("/objective/start", json!(2), "half_and_half: start: there is no such setting"),
         ("/objective/attack/attack", json!("pdg"), "no attack of that name"),
         ("/gradient/gradient", json!("awp9"), "gradient: got awp9, wanted one of backward"),
-        ("/updates/0/most", json!(2), "update clamp: unknown field `most`"),
+        ("/updates/0/most", json!(2), "update clamp: most: unknown field `most`"),
+        ("/updates/0/min", json!("a"), "update clamp: min: invalid type: string"),
         ("/average/average", json!("swa9"), "average: got swa9, wanted one of ema"),
+        ("/average", json!({ "decay": 0.9 }), "wanted an object with its name, such as {\"average\""),
+        ("/augment", json!([{ "augmentation": "crop", "padding": -1 }]), "crop: padding: invalid"),
+        ("/sampler", json!("poisson9"), "sampler: got poisson9, wanted one of epochs"),
+        ("/key", json!(-1), "32 hexadecimal digits or a seed"),
     ];
     for (path, changed, wanted) in cases {
         let mut recipe = value(&full());
@@ -85,10 +93,10 @@ fn a_short_recipe_has_defaults_and_a_wrong_one_is_refused_by_name() {
     }
     let out_of_range = [
         (TrainingConfig { accumulation: 0, ..full() }, "accumulation: got 0"),
-        (TrainingConfig { average: Some(Average::ema(1.0)), ..full() }, "decay: got 1"),
+        (TrainingConfig { average: Some(Average::ema(1.0)), ..full() }, "average rule ema: decay: got 1"),
         (
             TrainingConfig { updates: vec![Update::clamp("noise", 1.0, 1.0)], ..full() },
-            "clamp: got 1 to 1",
+            "update rule clamp: min: got 1 with max 1",
         ),
         (
             TrainingConfig { early_stopping: Some(EarlyStopping::new(0)), ..full() },

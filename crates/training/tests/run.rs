@@ -401,7 +401,7 @@ fn settings_out_of_range_are_refused_by_name() {
             TrainingConfig { validation_draws: 0, ..config() },
             "validation_draws: got 0, wanted at least 1",
         ),
-        (TrainingConfig { epochs: 1, ..config() }, "start_epoch: got 1 of 1 epochs"),
+        (TrainingConfig { epochs: 1, ..config() }, "objective half_and_half: start_epoch: got 1 of 1 epochs"),
         (schedule(Schedule::constant(f64::NAN)), "schedule: got lr NaN"),
         (schedule(Schedule::constant(0.0)), "schedule: got lr 0"),
         (schedule(Schedule::multi_step(0.1, &[0, 3])), "schedule: got milestones [0, 3]"),
@@ -425,7 +425,7 @@ fn what_the_images_or_the_outputs_are_too_few_for_is_refused_before_anything_is_
         let augment = vec![Augmentation::crop(crop_padding)];
         let config = TrainingConfig { augment, ..config() };
         let error = run_with(config, &out, false, Net::forward).unwrap_err().to_string();
-        let wanted = format!("padding of crops: got {crop_padding}, wanted 0..8");
+        let wanted = format!("augmentation crop: padding: got {crop_padding}, wanted 0..8");
         assert!(error.contains(&wanted), "{error}");
     }
 

@@ -188,6 +188,78 @@ fn a_sampler_that_breaks_its_contract_is_named() {
     assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }));
 }
 
+/// The sign of the gradients, and a setting.
+struct Sign(f64);
+
+impl GradientRule for Sign {
+    fn spec(&self) -> Value {
+        json!({ "gradient": "sign", "size": self.0 })
+    }
+
+    fn check(&self) -> Result<(), TrainingError> {
+        match self.0 > 0.0 {
+            true => Ok(()),
+            false => Err(TrainingError::setting("size", self.0, "a number above 0")),
+        }
+    }
+
+    fn finish(
+        &self,
+        gradients: ParameterValues,
+        _info: &StepInfo,
+        _state: &mut RuleState,
+    ) -> Result<ParameterValues, StepError> {
+        Ok(gradients.map(|_, gradient| gradient.sign().mul_scalar(self.0)))
+    }
+}
+
+/// A finite loss whose gradient is not, and one without a gradient.
+enum Strange {
+    Gradient,
+    NoTape,
+}
+
+impl ObjectiveRule for Strange {
+    fn spec(&self) -> Value {
+        json!({ "objective": "strange" })
+    }
+
+    fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError> {
+        let logits = step.logits("clean", step.batch().images.clone());
+        let loss = step.cross_entropy(logits);
+        Ok(Losses::new(match self {
+            // The root of zero has an infinite gradient, and zero times that is none.
+            Self::Gradient => loss.clone() + loss.mul_scalar(0.0).sqrt(),
+            Self::NoTape => loss.inner(),
+        }))
+    }
+}
+
+#[test]
+fn a_rule_cannot_hide_a_gradient_that_is_not_finite() {
+    let objective = || Objective::from(Strange::Gradient);
+    let hidden = TrainingConfig { gradient: Sign(0.1).into(), objective: objective(), ..config() };
+    let error = run(hidden).unwrap_err().to_string();
+    let says = "the gradient of hidden.weight, before the gradient rule sign";
+    assert!(error.contains(says), "{error}");
+}
+
+#[test]
+fn a_loss_without_the_tape_is_named() {
+    let error = run(TrainingConfig { objective: Strange::NoTape.into(), ..config() }).unwrap_err();
+    let says = "objective strange: loss: got a tensor without the tape, wanted one on the tape";
+    assert!(error.to_string().contains(says), "{error}");
+}
+
+#[test]
+fn a_setting_that_a_rule_refuses_is_named_with_its_rule() {
+    let refused = |config| Trainer::<Net>::new(config, "never").err().unwrap().to_string();
+    let sign = TrainingConfig { gradient: Sign(-1.0).into(), ..config() };
+    assert_eq!(refused(sign), "gradient rule sign: size: got -1, wanted a number above 0");
+    let ema = TrainingConfig { average: Some(Average::ema(1.5)), ..config() };
+    assert_eq!(refused(ema), "average rule ema: decay: got 1.5, wanted a number in [0, 1)");
+}
+
 /// Scales all pixels of an image by a random factor in [0, `most`).
 struct Scale {
     most: f32,

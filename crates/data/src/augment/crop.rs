@@ -32,7 +32,7 @@ impl AugmentationRule for Crop {
         match self.padding > 0 && self.padding >= side {
             true => {
                 let wanted = format!("0..{side}, the image's smaller side");
-                Err(DataError::setting("padding of crops", self.padding, wanted))
+                Err(DataError::setting("padding", self.padding, wanted))
             }
             false => Ok(()),
         }

@@ -33,7 +33,7 @@ impl AugmentationRule for Cutout {
             true => Ok(()),
             false => {
                 let wanted = format!("1 to {side}, the image's smaller side");
-                Err(DataError::setting("size of cutout", self.size, wanted))
+                Err(DataError::setting("size", self.size, wanted))
             }
         }
     }
@@ -127,7 +127,9 @@ mod tests {
             let error = Augmentation::cutout(size).check(SHAPE).unwrap_err().to_string();
             assert_eq!(
                 error,
-                format!("size of cutout: got {size}, wanted 1 to 6, the image's smaller side")
+                format!(
+                    "augmentation cutout: size: got {size}, wanted 1 to 6, the image's smaller side"
+                )
             );
         }
     }

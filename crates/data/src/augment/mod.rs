@@ -120,7 +120,11 @@ impl Augmentation {
     /// Those of the rule, and [`DataError::Setting`] for a rule without a name.
     pub fn check(&self, shape: [usize; 3]) -> Result<(), DataError> {
         check_spec("augmentation", &self.spec())?;
-        self.0.check(shape)
+        self.0.check(shape).map_err(|error| error.of(|| self.label()))
+    }
+
+    fn label(&self) -> String {
+        format!("augmentation {}", rule_name("augmentation", &self.spec()))
     }
 
     /// Changes one image: see [`AugmentationRule::apply`].
@@ -141,9 +145,8 @@ pub(crate) fn augment(
     for augmentation in augmentations {
         augmentation.apply(key, shape, image);
         if let Some(index) = outside(image) {
-            let name = rule_name("augmentation", &augmentation.spec());
             return Err(DataError::Augmented {
-                augmentation: format!("augmentation {name}"),
+                augmentation: augmentation.label(),
                 example,
                 index,
                 got: image[index],

@@ -123,7 +123,7 @@ impl Sampler {
         examples: usize,
         wanted: usize,
     ) -> Result<(), DataError> {
-        let sampler = || format!("sampler {}", rule_name("sampler", &self.spec()));
+        let sampler = || self.label();
         if plan.len() != wanted {
             let (sampler, got) = (sampler(), plan.len());
             return Err(DataError::PlanLength { sampler, epoch, got, wanted });
@@ -140,9 +140,13 @@ impl Sampler {
         Ok(())
     }
 
+    fn label(&self) -> String {
+        format!("sampler {}", rule_name("sampler", &self.spec()))
+    }
+
     pub(crate) fn check(&self, examples: usize, batch_size: usize) -> Result<(), DataError> {
         check_spec("sampler", &self.spec())?;
-        self.0.check(examples, batch_size)
+        self.0.check(examples, batch_size).map_err(|error| error.of(|| self.label()))
     }
 }
 

@@ -75,7 +75,7 @@ impl Average {
 
     pub(crate) fn check(&self, epochs: usize) -> Result<(), TrainingError> {
         check_spec("average", &self.spec())?;
-        self.0.check(epochs)
+        self.0.check(epochs).map_err(|error| error.of(|| self.label()))
     }
 }
 

@@ -95,7 +95,7 @@ pub struct TrainingConfig {
     /// in full precision.
     #[serde(default = "defaults::precision")]
     pub precision: Precision,
-    /// The key of data order, augmentation, attacks and noise.
+    /// The key of data order, augmentation, attacks and noise. A file may give a seed.
     #[serde(default = "defaults::key")]
     pub key: Key,
     /// The number of the last checkpoints to keep; the best stays in any case.
@@ -154,7 +154,9 @@ impl TrainingConfig {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TrainingError> {
         let path = path.as_ref();
         let text = std::fs::read(path).map_err(|error| TrainingError::io(path, error))?;
-        serde_json::from_slice(&text).map_err(|error| TrainingError::config(path, "config", error))
+        let config = &mut serde_json::Deserializer::from_slice(&text);
+        serde_path_to_error::deserialize(config)
+            .map_err(|error| TrainingError::config(path, "config", error))
     }
 
     /// Writes the configuration to a JSON file.

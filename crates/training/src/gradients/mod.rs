@@ -23,7 +23,9 @@ use std::sync::Arc;
 /// once a step, and has a memory that checkpoints save.
 ///
 /// ```
-/// use cni_training::{GradientRule, ParameterValues, RuleState, StepError, StepInfo};
+/// use cni_training::{
+///     GradientRule, ParameterValues, RuleState, StepError, StepInfo, TrainingError,
+/// };
 /// use serde_json::{Value, json};
 ///
 /// /// The sign of a running mean of the gradients (Bernstein et al., arXiv 1802.04434).
@@ -34,6 +36,13 @@ use std::sync::Arc;
 /// impl GradientRule for SignMomentum {
 ///     fn spec(&self) -> Value {
 ///         json!({ "gradient": "sign_momentum", "beta": self.beta })
+///     }
+///
+///     fn check(&self) -> Result<(), TrainingError> {
+///         match (0.0..1.0).contains(&self.beta) {
+///             true => Ok(()),
+///             false => Err(TrainingError::setting("beta", self.beta, "a number in [0, 1)")),
+///         }
 ///     }
 ///
 ///     fn is_additive(&self) -> bool {
@@ -62,6 +71,15 @@ pub trait GradientRule: Send + Sync {
     /// identifies a run.
     fn spec(&self) -> Value;
 
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Setting`] for a setting out of its range.
+    fn check(&self) -> Result<(), TrainingError> {
+        Ok(())
+    }
+
     /// The gradients of a step: by default the backward pass of the objective's mean loss.
     ///
     /// # Errors
@@ -82,6 +100,8 @@ pub trait GradientRule: Send + Sync {
     }
 
     /// Changes the gradient of the whole batch, before it is clipped. It must keep every parameter.
+    ///
+    /// A gradient that is not finite does not come here: it stops the run.
     ///
     /// # Errors
     ///
@@ -133,7 +153,9 @@ impl Gradient {
     }
 
     pub(crate) fn check(&self) -> Result<(), TrainingError> {
-        Ok(check_spec("gradient", &self.spec())?)
+        check_spec("gradient", &self.spec())?;
+        let checked = self.rule().map_or(Ok(()), GradientRule::check);
+        checked.map_err(|error| error.of(|| self.label()))
     }
 }
 

@@ -131,8 +131,13 @@ impl Objective {
     /// Those of the rule, and [`StepError::Contract`] for losses or scores that are not one for
     /// each example, and for a score that the rule does not declare.
     pub fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError> {
-        let examples = step.batch().images.dims()[0];
-        self.0.losses(step)?.check(&self.label(), examples, &self.scores())
+        let images = &step.batch().images;
+        let losses = self.0.losses(step)?;
+        if images.is_autodiff() && !losses.loss().is_autodiff() {
+            let got = "a tensor without the tape";
+            return Err(StepError::contract(&self.label(), "loss", got, "one on the tape"));
+        }
+        losses.check(&self.label(), images.dims()[0], &self.scores())
     }
 
     /// The names of all scores that a step can have.
@@ -151,9 +156,14 @@ impl Objective {
         self.0.attacks()
     }
 
-    pub(crate) fn check(&self, epochs: usize) -> Result<(), TrainingError> {
+    /// Checks the settings for a run of so many epochs, as a [`Trainer`](crate::Trainer) does.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Setting`] for a setting out of its range, and for a rule without a name.
+    pub fn check(&self, epochs: usize) -> Result<(), TrainingError> {
         check_spec("objective", &self.0.spec())?;
-        self.0.check(epochs)
+        self.0.check(epochs).map_err(|error| error.of(|| self.label()))
     }
 }
 

@@ -85,6 +85,21 @@ impl ParameterValues {
         Self { entries: take.entries }
     }
 
+    /// The path and the first such value of an entry that is NaN or infinite somewhere. One number
+    /// is read back from the device, unless there is something to report.
+    pub(crate) fn not_finite(&self) -> Option<(&str, f64)> {
+        let zeros = self.entries.iter().map(|(_, value)| value.clone().mul_scalar(0.0).sum());
+        let zero = zeros.reduce(|sum, zero| sum + zero)?;
+        if zero.into_scalar::<f64>() == 0.0 {
+            return None;
+        }
+        self.entries.iter().find_map(|(parameter, value)| {
+            let data = value.clone().into_data().convert::<f64>();
+            let value = data.iter::<f64>().find(|value| !value.is_finite())?;
+            Some((parameter.path.as_str(), value))
+        })
+    }
+
     /// Adds these gradients of a module's parameters to `gradients`.
     pub(crate) fn into_gradients<M: Module>(self, module: &M, gradients: &mut GradientsParams) {
         struct Register<'a> {

@@ -36,9 +36,15 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
 
     /// Lets the gradient rule finish the gradient of the whole batch.
     fn finish(&self, gradients: &mut GradientsParams, info: &StepInfo) -> Result<(), StepError> {
-        let Context { gradient, groups, state, .. } = &self.context;
+        let Context { gradient, groups, state, signal, .. } = &self.context;
         let Some(rule) = gradient.rule() else { return Ok(()) };
         let values = ParameterValues::of_gradients(&self.net, gradients, groups);
+        // A rule may hide that a gradient is no number, as a sign does.
+        if let Some((path, value)) = values.not_finite() {
+            let what = format!("the gradient of {path}, before the {}", gradient.label());
+            signal.unless_finite(&what, value);
+            return Ok(());
+        }
         let given: Vec<Parameter> = values.iter().map(|(p, _)| p.clone()).collect();
         let mut states = state.take_states();
         let values = rule.finish(values, info, &mut states.0[0]);

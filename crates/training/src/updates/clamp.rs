@@ -47,7 +47,7 @@ impl UpdateRule for Clamp {
         if self.min < self.max {
             return Ok(());
         }
-        let got = format!("{} to {}", self.min, self.max);
-        Err(TrainingError::setting("clamp", got, "a smallest weight below the largest"))
+        let got = format!("{} with max {}", self.min, self.max);
+        Err(TrainingError::setting("min", got, "a number below max"))
     }
 }

@@ -123,7 +123,7 @@ impl Update {
 
     pub(crate) fn check(&self) -> Result<(), TrainingError> {
         check_spec("update", &self.spec())?;
-        self.0.check()
+        self.0.check().map_err(|error| error.of(|| self.label()))
     }
 
     pub(crate) fn check_groups(&self, groups: &Groups) -> Result<(), TrainingError> {
