@@ -112,7 +112,7 @@ struct Finder {
 
 impl ModuleVisitor for Finder {
     fn enter_module(&mut self, name: &str, container: &str) {
-        if let Some(spec) = Spec::heard(name, container) {
+        if let Some(spec) = Spec::heard(container) {
             let path = Spec::owner(&self.path);
             let weight = self.last.take().filter(|(weight, _)| *weight == path);
             let weight = weight.map(|(_, weight)| weight);

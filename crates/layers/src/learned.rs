@@ -54,7 +54,7 @@ impl LearnedNoise {
     /// Checks that a law fits a tensor.
     pub(crate) fn validate(
         name: &str,
-        law: NoiseKind,
+        law: &NoiseKind,
         scale: NoiseScale,
         shape: &TensorShape,
     ) -> Result<(), NoiseError> {
@@ -63,8 +63,8 @@ impl LearnedNoise {
     }
 
     /// The law and its initial values.
-    pub fn law(&self) -> NoiseKind {
-        self.spec.law
+    pub fn law(&self) -> &NoiseKind {
+        &self.spec.law
     }
 
     /// The parameter vector of this name, such as `alpha` of white noise or `diagonal` of colored

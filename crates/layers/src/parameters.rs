@@ -109,7 +109,7 @@ struct Walk {
 
 impl ModuleVisitor for Walk {
     fn enter_module(&mut self, name: &str, container: &str) {
-        if let Some(spec) = Spec::heard(name, container) {
+        if let Some(spec) = Spec::heard(container) {
             self.found.noise.push((Spec::owner(&self.place.names), spec, 0));
         }
         if container == "Reparameterization" {

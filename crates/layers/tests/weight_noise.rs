@@ -125,7 +125,7 @@ fn the_summary_lists_each_noisy_weight_with_its_law_and_size() {
     );
     assert_eq!(count_parameters(&net), 54 + 3 + 6 + 2 + 164);
     let noise = net.conv.weight.reparameterization::<LearnedNoise>().unwrap();
-    assert_eq!((noise.law(), noise.name()), (Colored::new(2).into(), "conv.weight"));
+    assert_eq!((noise.law(), noise.name()), (&Colored::new(2).into(), "conv.weight"));
     assert!(noise.to_string().contains("Colored { rank: 2,"), "{noise}");
 }
 

@@ -6,6 +6,7 @@ use super::{
 };
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Multiplicative noise `v ⊙ (μ + σ ⊙ e)` with `σ = floor + |ρ|`: CTRW, constrained trainable
 /// random weights (Ma, Dong and Xu, NeurIPS 2023).
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 /// The size is in proportion to the tensor by definition, so that there is no absolute scale. With
 /// noise off the mean stays, `v ⊙ μ`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Multiplicative {
     /// The elements that share μ and σ. CTRW: each has its own.
     pub granularity: Granularity,
@@ -29,6 +31,8 @@ pub struct Multiplicative {
 }
 
 impl Multiplicative {
+    pub(super) const NAME: &'static str = "multiplicative";
+
     /// Noise with this floor, and CTRW's initial μ and σ of 1.
     pub const fn new(granularity: Granularity, floor: f64) -> Self {
         Self { granularity, mean: 1.0, scale: 1.0, floor }
@@ -55,7 +59,11 @@ pub(super) fn examples(_: &TensorShape) -> [Multiplicative; 2] {
 
 impl NoiseLaw for Multiplicative {
     fn name(&self) -> String {
-        "multiplicative".to_string()
+        Self::NAME.to_string()
+    }
+
+    fn spec(&self) -> Value {
+        json!({ Self::NAME: self })
     }
 
     fn parameters(&self, shape: &TensorShape) -> LawParameters {
