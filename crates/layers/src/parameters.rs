@@ -1,8 +1,7 @@
 //! Parameters of a module: the one walk that knows their paths, ids and roles.
 
-use crate::LearnedNoise;
 use crate::models::Normalize;
-use crate::spec::Spec;
+use crate::noise::{LearnedNoise, Spec};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
 

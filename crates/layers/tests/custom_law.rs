@@ -238,7 +238,7 @@ fn its_covariance_is_the_closed_form_and_that_of_500_draws() {
         noise.powi_scalar(2).sum().into_scalar::<f64>()
     });
     let (n, variance) = (12.0 * 500.0, found[1].1.covariance().at(0, 0));
-    let (mean, error) = (squares.sum::<f64>() / n, variance * (5.0 / n as f64).sqrt());
+    let (mean, error) = (squares.sum::<f64>() / n, variance * (5.0 / n).sqrt());
     assert!((mean - variance).abs() < 5.0 * error, "{mean} ≠ {variance} ± {error}");
 }
 

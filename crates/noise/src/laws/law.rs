@@ -127,9 +127,9 @@ pub trait NoiseLaw: Any + fmt::Debug + Send + Sync {
     ///
     /// `draws` are those of [`draws`](Self::draws), one for all rows or one for each.
     ///
-    /// It is finite where parameters and rows are. No forward pass looks, since that would wait for
-    /// the device: noise that is not finite shows in the loss and in the covariance, which are
-    /// refused then.
+    /// It is finite where parameters and rows are. No forward pass checks that, since it would have
+    /// to wait for the device: noise that is not finite makes the loss so, at which training ends
+    /// with an error.
     fn noise(&self, parameters: &NoiseParameters, rows: &Rows, draws: Draws) -> Tensor<2>;
 
     /// The covariance of the noise of a row of standard deviation `std`. `values` are the row's

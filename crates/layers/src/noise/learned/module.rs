@@ -2,7 +2,7 @@
 //! and they lie directly below the noise.
 
 use super::LearnedNoise;
-use crate::spec::Spec;
+use crate::noise::Spec;
 use burn::module::{
     Content, Devices, DisplaySettings, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
     ModuleVisitor, Param,

@@ -1,10 +1,12 @@
 //! The settings of noise on activations.
 
 use super::ActivationNoise;
-use crate::{Granularity, LearnedNoise, NoiseError, NoiseKind, NoiseScale};
+use crate::noise::LearnedNoise;
+use crate::{Granularity, NoiseError, NoiseKind, NoiseScale};
 use burn::config::Config;
 use burn::tensor::Device;
 use cni_noise::laws::{Colored, TensorShape, White};
+use cni_noise::named_values;
 use serde::{Deserialize, Serialize};
 
 /// Granularity within a batch: one for the whole batch, or one for each of its examples.
@@ -16,6 +18,8 @@ pub enum Per {
     /// Once for each example.
     Example,
 }
+
+named_values!(Per, NoiseError, NoiseError::unnamed("per"), [Batch, Example]);
 
 /// Configures [`ActivationNoise`].
 ///

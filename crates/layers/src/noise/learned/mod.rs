@@ -3,7 +3,7 @@
 mod module;
 
 use crate::NoiseError;
-use crate::spec::Spec;
+use crate::noise::Spec;
 use burn::module::{Initializer, Param, Reparameterization};
 use burn::tensor::{DType, Device, Tensor};
 use cni_noise::laws::{LawParameters, NoiseKind, NoiseParameters, NoiseScale, TensorShape};

@@ -1,8 +1,9 @@
 //! Noise on the weights of any module. One file, because the documentation of the noise, the states
 //! of training among it, is half of it.
 
+use super::LearnedNoise;
 use crate::parameters::{Found, Parameter, ParameterRole};
-use crate::{Granularity, LearnedNoise, NoiseError, NoiseKind, NoiseScale};
+use crate::{Granularity, NoiseError, NoiseKind, NoiseScale};
 use burn::config::Config;
 use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::Tensor;
@@ -111,8 +112,9 @@ impl WeightNoise {
     /// Noise by any law, at the reference's scale.
     ///
     /// A custom law is an implementation of [`NoiseLaw`](cni_noise::NoiseLaw), whose documentation
-    /// has one to copy: `WeightNoise::new(Uniform { width: 0.5 })`. All that a built-in law does, it
-    /// does too, but that its configuration cannot be read back: the caller builds it in code.
+    /// has one to copy: `WeightNoise::new(Uniform { width: 0.5 }).with_scale(NoiseScale::Relative)`.
+    /// It does all that a built-in law does, with one exception: its configuration can be written
+    /// and not read back, so that the caller builds it in code.
     pub fn new(law: impl Into<NoiseKind>) -> Self {
         Self {
             law: law.into(),

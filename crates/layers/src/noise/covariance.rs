@@ -1,7 +1,6 @@
 //! The noise that a module has learned.
 
-use crate::LearnedNoise;
-use crate::spec::Spec;
+use super::{LearnedNoise, Spec};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use cni_noise::laws::{CovarianceFault, NoiseParameters, TensorNoise, standard_deviation};
