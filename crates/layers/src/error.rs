@@ -73,6 +73,13 @@ pub enum NoiseError {
     AlreadyNoisy(String),
 }
 
+impl NoiseError {
+    /// The error of a text that names no value of a setting.
+    pub(crate) fn unnamed(field: &'static str) -> impl Fn(&str, &str) -> Self {
+        move |got, names| Self::Name { field, got: got.to_string(), wanted: names.to_string() }
+    }
+}
+
 /// A PyTorch checkpoint that does not fit the model. The model is as it was before.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {

@@ -22,31 +22,21 @@
 //!
 //! Noise is on in training and at inference; [`cni_noise::scope`] replays it or switches it off.
 
-mod activation;
-mod covariance;
 mod error;
 mod init;
-mod learned;
 pub mod models;
-mod names;
-mod noisy;
+mod noise;
 mod parameters;
-mod spec;
-mod summary;
-mod weight;
 
-pub use activation::{ActivationNoise, ActivationNoiseConfig, Per};
 pub use cni_noise::laws::{Granularity, NoiseKind, NoiseScale};
-pub use covariance::{CovarianceError, noise_amplitudes, noise_covariances};
 pub use error::{ImportError, NoiseError};
 pub use init::keyed_init;
-pub use learned::LearnedNoise;
-pub use noisy::{
-    LayerNoise, Noisy, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig,
+pub use noise::{
+    ActivationNoise, ActivationNoiseConfig, CovarianceError, LayerNoise, LearnedNoise, NoiseEntry,
+    NoiseSummary, Noisy, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per,
+    WeightNoise, noise_amplitudes, noise_covariances,
 };
 pub use parameters::{Parameter, ParameterRole, count_parameters, noise_parameters, parameters};
-pub use summary::{NoiseEntry, NoiseSummary};
-pub use weight::WeightNoise;
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

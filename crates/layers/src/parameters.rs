@@ -1,8 +1,7 @@
 //! Parameters of a module: the one walk that knows their paths, ids and roles.
 
-use crate::LearnedNoise;
 use crate::models::Normalize;
-use crate::spec::Spec;
+use crate::noise::{LearnedNoise, Spec};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
 
@@ -109,7 +108,7 @@ struct Walk {
 
 impl ModuleVisitor for Walk {
     fn enter_module(&mut self, name: &str, container: &str) {
-        if let Some(spec) = Spec::heard(name, container) {
+        if let Some(spec) = Spec::heard(container) {
             self.found.noise.push((Spec::owner(&self.place.names), spec, 0));
         }
         if container == "Reparameterization" {

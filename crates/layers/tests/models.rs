@@ -119,7 +119,7 @@ fn classifier_and_convolutions_carry_the_noise_of_the_reference() {
     assert_eq!(summary.entries().len(), 22);
     assert_eq!(summary.parameters(), 1_894_650 - 272_474);
     let noise = model.conv1.conv.weight.reparameterization::<cni_layers::LearnedNoise>().unwrap();
-    assert_eq!((noise.law(), noise.name()), (Colored::new(5).into(), "conv1.weight"));
+    assert_eq!((noise.law(), noise.name()), (&Colored::new(5).into(), "conv1.weight"));
     let bare = WeightNoise::remove(model);
     assert_eq!(count_parameters(&bare), 272_474);
 }

@@ -12,7 +12,7 @@ use cni_noise::laws::{Granularity, Multiplicative};
 use cni_noise::{Key, Noise, NoiseScale, normal, normal_at, scope, scope_at};
 
 const LAW: Multiplicative =
-    Multiplicative { granularity: Granularity::Element, mean: 0.75, scale: 1.0, floor: 0.25 };
+    Multiplicative { granularity: Granularity::Element, mean: 0.75, excess: 0.75, floor: 0.25 };
 
 fn layer(draw_per: Per, device: &Device) -> ActivationNoise {
     ActivationNoiseConfig::new(LAW)

@@ -7,10 +7,10 @@ use burn::module::{Module, Param, ParamGroup};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::optim::{GradientsParams, SgdConfig};
-use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+use burn::tensor::{DType, Device, Tensor, TensorData, Tolerance};
 use cni_layers::{
-    ActivationNoiseConfig, Granularity, LearnedNoise, NoiseError, NoiseSummary, WeightNoise,
-    count_parameters, keyed_init,
+    ActivationNoiseConfig, Granularity, LearnedNoise, NoiseError, NoiseSummary, ParameterRole,
+    WeightNoise, count_parameters, keyed_init, noise_covariances, parameters,
 };
 use cni_noise::laws::{Colored, NoiseLaw, NoiseParameters, TensorShape, standard_deviation};
 use cni_noise::{Key, Noise, NoiseScale, normal, scope};
@@ -125,7 +125,7 @@ fn the_summary_lists_each_noisy_weight_with_its_law_and_size() {
     );
     assert_eq!(count_parameters(&net), 54 + 3 + 6 + 2 + 164);
     let noise = net.conv.weight.reparameterization::<LearnedNoise>().unwrap();
-    assert_eq!((noise.law(), noise.name()), (Colored::new(2).into(), "conv.weight"));
+    assert_eq!((noise.law(), noise.name()), (&Colored::new(2).into(), "conv.weight"));
     assert!(noise.to_string().contains("Colored { rank: 2,"), "{noise}");
 }
 
@@ -252,6 +252,41 @@ fn a_module_that_is_named_noise_is_a_module_like_any_other() {
     let odd = WeightNoise::colored(1).inject(odd);
     let summary = NoiseSummary::of(&odd).to_string();
     assert_eq!(summary, "noise.weight: colored, rank 1, 12 parameters");
+}
+
+/// A derive gives a struct its plain name, whatever crate it is of.
+#[test]
+fn a_struct_that_is_named_like_the_noise_is_a_module_like_any_other() {
+    #[derive(Module, Debug)]
+    struct LearnedNoise {
+        weight: Param<Tensor<2>>,
+    }
+    let own = LearnedNoise { weight: Param::from_data([[0.5, 1.0]], &Device::flex()) };
+    let own = WeightNoise::colored(1).inject(own);
+    let summary = NoiseSummary::of(&own).to_string();
+    assert_eq!(summary, "weight: colored, rank 1, 4 parameters");
+    assert_eq!(noise_covariances(&own).unwrap()[0].0, "weight");
+    let found = parameters(&own).into_iter().map(|found| (found.path, found.role));
+    let wanted = [
+        ("weight", ParameterRole::Model),
+        ("weight.noise.diagonal", ParameterRole::Noise),
+        ("weight.noise.factor", ParameterRole::Noise),
+    ];
+    let wanted = wanted.map(|(path, role)| (path.to_string(), role));
+    assert_eq!(found.collect::<Vec<_>>(), wanted);
+}
+
+/// For the adapters of `burn-store` the noise of a layer is not that layer.
+#[test]
+fn storing_weights_in_half_precision_leaves_their_noise_in_single() {
+    use burn::store::{HalfPrecisionAdapter, ModuleSnapshot};
+    let net = WeightNoise::colored(1).inject(Net::new(&Device::flex()));
+    let stored = net.collect(None, Some(Box::new(HalfPrecisionAdapter::new())), false);
+    assert_eq!(stored.len(), 8);
+    for tensor in stored {
+        let noise = tensor.name.contains(".noise.");
+        assert_eq!(tensor.dtype == DType::F32, noise, "{}", tensor.name);
+    }
 }
 
 /// As saved before a law had a file of its own.

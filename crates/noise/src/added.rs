@@ -3,7 +3,7 @@
 use crate::laws::{Draws, NoiseLaw, NoiseParameters, Rows};
 use crate::{ExampleIds, Key, normal_rows};
 use burn::tensor::Tensor;
-use cni_ops::{NoiseLaunch, NoiseRows};
+use cni_ops::{FusedNoise, NoiseLaunch, NoiseRows};
 
 /// Keyed noise for a tensor that is a batch of rows: [`add_to`](Self::add_to) draws it by a
 /// [law](crate::laws) and adds it, forward and backward without a draw in memory if the device
@@ -73,7 +73,8 @@ impl<'a> AddedNoise<'a> {
     /// # Panics
     ///
     /// If the number of elements is not that of the rows, if the parameters are not those of the
-    /// law, and if the law gives draws or noise of a wrong shape.
+    /// law, and if the law takes another number of draws than it asks for or gives noise, a mean or
+    /// a fused form of a wrong shape.
     pub fn add_to<const D: usize>(self, tensor: Tensor<D>) -> Tensor<D> {
         let total = tensor.shape().num_elements();
         if total == 0 {
@@ -81,7 +82,7 @@ impl<'a> AddedNoise<'a> {
         }
         self.check(total);
         if let Some(rows) = self.kernel_rows()
-            && let Some(noise) = self.law.fused(&self.parameters)
+            && let Some(noise) = self.fused()
             && let Some(launch) = NoiseLaunch::new(&noise, &rows, &tensor)
         {
             return launch.add(noise, tensor);
@@ -101,7 +102,36 @@ impl<'a> AddedNoise<'a> {
         }
         self.check(total);
         let rows = tensor.reshape([self.rows, total / self.rows]);
-        self.law.mean(&self.parameters, rows).reshape(shape)
+        self.mean(rows).reshape(shape)
+    }
+
+    /// The law's mean of the rows, `[rows, elements]`.
+    fn mean(&self, rows: Tensor<2>) -> Tensor<2> {
+        let wanted = rows.dims();
+        let mean = self.law.mean(&self.parameters, rows);
+        assert!(
+            mean.dims() == wanted,
+            "{}: got a mean of shape {:?}, wanted {wanted:?}",
+            self.law.name(),
+            mean.dims()
+        );
+        mean
+    }
+
+    /// The law's form for kernels, which add noise to the tensor itself.
+    fn fused(&self) -> Option<FusedNoise> {
+        let noise = self.law.fused(&self.parameters).filter(|_| !self.law.has_mean())?;
+        let amplitudes = noise.amplitudes.dims()[0];
+        let rows = noise.factor.as_ref().map(|factor| factor.dims()[0]);
+        let elements = self.parameters.shape.elements();
+        assert!(
+            amplitudes > 0 && noise.stride > 0 && rows.is_none_or(|rows| rows == elements),
+            "{}: got a fused form of {amplitudes} amplitudes, stride {} and {rows:?} rows of the \
+             factor, wanted sizes above zero and {elements} rows",
+            self.law.name(),
+            noise.stride
+        );
+        Some(noise)
     }
 
     fn check(&self, total: usize) {
@@ -149,7 +179,8 @@ impl<'a> AddedNoise<'a> {
         let draws = self.law.draws(elements).into_iter().enumerate().map(draw).collect();
         let values = tensor.reshape([self.rows, elements]);
         let rows = Rows::new(values.clone(), self.std_per_row);
-        let noise = self.law.noise(&self.parameters, &rows, Draws::new(draws));
+        let draws = Draws::of(&self.law.name(), draws);
+        let noise = self.law.noise(&self.parameters, &rows, draws);
         let [got, columns] = noise.dims();
         assert!(
             columns == elements && (got == 1 || got == self.rows),
@@ -159,7 +190,7 @@ impl<'a> AddedNoise<'a> {
             self.rows
         );
         let mean = match self.law.has_mean() {
-            true => self.law.mean(&self.parameters, values),
+            true => self.mean(values),
             false => values,
         };
         (mean + noise).reshape(shape)

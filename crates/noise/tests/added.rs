@@ -377,6 +377,10 @@ impl NoiseLaw for Broken {
         "broken".to_string()
     }
 
+    fn spec(&self) -> serde_json::Value {
+        serde_json::json!({ "broken": {} })
+    }
+
     fn parameters(&self, _: &TensorShape) -> LawParameters {
         LawParameters { vectors: Vec::new(), factor: None }
     }

@@ -4,7 +4,7 @@ use crate::given::Idle;
 use crate::values::named;
 use clap::{Args, ValueEnum};
 use cni_burn::noise::laws::{Colored, White};
-use cni_burn::prelude::{ActivationNoiseConfig, Granularity, ModelNoise, NoiseKind, NoiseScale};
+use cni_burn::prelude::{ActivationNoiseConfig, Granularity, ModelNoise, NoiseScale, WeightNoise};
 use serde::{Deserialize, Serialize};
 
 /// The noise of a model by the names of its papers.
@@ -99,20 +99,19 @@ impl NoiseFlags {
             .map(|_| Place::Weights)
             .chain(activations.clone().map(|(place, _)| place))
             .collect();
-        let law = weight.as_ref().map(|weight| weight.law());
+        let law = weight.as_ref().map(WeightNoise::law);
         let mut flags = Self::none();
         if !places.is_empty() {
             flags.place = places;
         }
-        match law.or(activations.clone().next().map(|(_, noise)| noise.law)) {
-            Some(NoiseKind::White(White { granularity, .. })) => {
-                (flags.noise, flags.granularity) = (Kind::Pni, granularity);
+        if let Some(law) = law.or(activations.clone().next().map(|(_, noise)| &noise.law)) {
+            if let Some(White { granularity, .. }) = law.downcast_ref() {
+                (flags.noise, flags.granularity) = (Kind::Pni, *granularity);
+            } else if let Some(Colored { rank, .. }) = law.downcast_ref() {
+                (flags.noise, flags.rank) = (Kind::Cni, *rank);
+            } else {
+                return None;
             }
-            Some(NoiseKind::Colored(Colored { rank, .. })) => {
-                (flags.noise, flags.rank) = (Kind::Cni, rank)
-            }
-            Some(NoiseKind::Multiplicative(_)) => return None,
-            None => {}
         }
         let with = |&scale: &NoiseScale| Self { scale, ..flags.clone() };
         NoiseScale::ALL.iter().map(with).find(|flags| flags.model_noise() == *noise)
@@ -140,7 +139,6 @@ impl NoiseFlags {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cni_burn::prelude::WeightNoise;
 
     #[test]
     fn a_noise_has_the_flags_that_it_was_made_by() {

@@ -1,6 +1,7 @@
 //! Architectures of a [`ResNet`](super::ResNet): its family, and how its blocks connect.
 
 use crate::NoiseError;
+use cni_noise::named_values;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +22,8 @@ pub enum Shortcut {
     /// Option B: a 1x1 convolution and batch norm. CNI's models.
     Projection,
 }
+
+named_values!(Shortcut, NoiseError, NoiseError::unnamed("shortcut"), [PadEnd, PadBoth, Projection]);
 
 /// The family of a [`ResNet`](super::ResNet).
 ///

@@ -10,7 +10,7 @@ pub fn every_noise() -> Vec<WeightNoise> {
     let scales = [NoiseScale::Reference, NoiseScale::Relative, NoiseScale::Absolute];
     let of = |law: NoiseKind| {
         let has = scales.into_iter().filter(|scale| law.validate(*scale, &shape).is_ok());
-        has.map(|scale| WeightNoise::new(law).with_scale(scale)).collect::<Vec<_>>()
+        has.map(|scale| WeightNoise::new(law.clone()).with_scale(scale)).collect::<Vec<_>>()
     };
     NoiseKind::all(&shape).into_iter().flat_map(of).collect()
 }

@@ -8,6 +8,7 @@ use super::{
 use burn::tensor::Tensor;
 use cni_ops::{Amplitude, FusedNoise, NoiseForm, StdPower};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Colored noise, `√|s a| ⊙ e + F e_f` at the reference's scale: CNI (arXiv 2003.02188, as in the
 /// authors' code).
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// Its parameters are `diagonal`, the variance `a` of each element, of which only the absolute
 /// value counts, and `factor`, the matrix `F`, `[elements, rank]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Colored {
     /// Columns of the factor `F`; 0 leaves the diagonal alone.
     pub rank: usize,
@@ -25,6 +27,8 @@ pub struct Colored {
 }
 
 impl Colored {
+    pub(super) const NAME: &'static str = "colored";
+
     /// Colored noise with CNI's initial values, a = 0.0625 and F = 0.01. The reference uses rank 5.
     pub const fn new(rank: usize) -> Self {
         Self { rank, diagonal: 0.0625, factor: 0.01 }
@@ -48,6 +52,10 @@ fn scales(scale: NoiseScale, std: f64) -> [f64; 2] {
 impl NoiseLaw for Colored {
     fn name(&self) -> String {
         format!("colored, rank {}", self.rank)
+    }
+
+    fn spec(&self) -> Value {
+        json!({ Self::NAME: self })
     }
 
     fn parameters(&self, shape: &TensorShape) -> LawParameters {

@@ -6,6 +6,7 @@ use super::{
 };
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Multiplicative noise `v ⊙ (μ + σ ⊙ e)` with `σ = floor + |ρ|`: CTRW, constrained trainable
 /// random weights (Ma, Dong and Xu, NeurIPS 2023).
@@ -17,21 +18,24 @@ use serde::{Deserialize, Serialize};
 /// The size is in proportion to the tensor by definition, so that there is no absolute scale. With
 /// noise off the mean stays, `v ⊙ μ`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Multiplicative {
     /// The elements that share μ and σ. CTRW: each has its own.
     pub granularity: Granularity,
     /// Initial μ. CTRW: 1.
     pub mean: f64,
-    /// Initial σ, above the floor. CTRW: 1.
-    pub scale: f64,
+    /// Initial ρ, above 0. CTRW: what a σ of 1 is above the floor.
+    pub excess: f64,
     /// The least σ, at least 0.
     pub floor: f64,
 }
 
 impl Multiplicative {
+    pub(super) const NAME: &'static str = "multiplicative";
+
     /// Noise with this floor, and CTRW's initial μ and σ of 1.
     pub const fn new(granularity: Granularity, floor: f64) -> Self {
-        Self { granularity, mean: 1.0, scale: 1.0, floor }
+        Self { granularity, mean: 1.0, excess: 1.0 - floor, floor }
     }
 
     /// CTRW's noise for a tensor of so many elements: the least scales sum to 2048.
@@ -55,13 +59,17 @@ pub(super) fn examples(_: &TensorShape) -> [Multiplicative; 2] {
 
 impl NoiseLaw for Multiplicative {
     fn name(&self) -> String {
-        "multiplicative".to_string()
+        Self::NAME.to_string()
+    }
+
+    fn spec(&self) -> Value {
+        json!({ Self::NAME: self })
     }
 
     fn parameters(&self, shape: &TensorShape) -> LawParameters {
         let len = self.granularity.parameters(shape);
         let vector = |name, initial| VectorSpec { name, len, initial };
-        let excess = vector("excess", self.scale - self.floor);
+        let excess = vector("excess", self.excess);
         LawParameters { vectors: vec![vector("mean", self.mean), excess], factor: None }
     }
 
@@ -69,9 +77,9 @@ impl NoiseLaw for Multiplicative {
         if self.floor.is_nan() || self.floor < 0.0 {
             return Err(LawError::new("floor", self.floor, "a number of at least 0"));
         }
-        if self.scale.is_nan() || self.scale <= self.floor {
-            let wanted = format!("more than the floor {}", self.floor);
-            return Err(LawError::new("scale", self.scale, wanted));
+        if self.excess.is_nan() || self.excess <= 0.0 {
+            let wanted = format!("a number above 0, beside the floor of {}", self.floor);
+            return Err(LawError::new("excess", self.excess, wanted));
         }
         match scale {
             NoiseScale::Absolute => {
@@ -165,10 +173,13 @@ mod tests {
                 "floor: got -1, wanted a number of at least 0",
             ),
             (Multiplicative { mean: f64::NAN, ..ctrw }, "mean: got NaN, wanted a finite number"),
-            (Multiplicative::ctrw(1024), "scale: got 1, wanted more than the floor 2"),
             (
-                Multiplicative { scale: 0.5, floor: 0.5, ..ctrw },
-                "scale: got 0.5, wanted more than the floor 0.5",
+                Multiplicative::ctrw(1024),
+                "excess: got -1, wanted a number above 0, beside the floor of 2",
+            ),
+            (
+                Multiplicative { excess: 0.0, floor: 0.5, ..ctrw },
+                "excess: got 0, wanted a number above 0, beside the floor of 0.5",
             ),
         ];
         for (law, message) in cases {

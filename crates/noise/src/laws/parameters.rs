@@ -51,6 +51,7 @@ impl NoiseParameters {
     /// # Panics
     ///
     /// If there are others.
+    #[track_caller]
     pub fn vectors<const N: usize>(&self) -> [Tensor<1>; N] {
         exactly("vectors", self.vectors.clone())
     }
@@ -119,6 +120,7 @@ impl HostParameters {
     /// # Panics
     ///
     /// If there are others.
+    #[track_caller]
     pub fn vectors<const N: usize>(&self) -> [&[f64]; N] {
         exactly("vectors", self.vectors.iter().map(Vec::as_slice).collect())
     }
@@ -131,9 +133,14 @@ impl HostParameters {
 }
 
 /// The entries of a list of a law, whose number the law knows.
+#[track_caller]
 pub(super) fn exactly<T, const N: usize>(what: &str, list: Vec<T>) -> [T; N] {
     let got = list.len();
-    list.try_into().unwrap_or_else(|_| panic!("{what}: got {got}, wanted {N}"))
+    // No closure: the place in the message is that in the law.
+    match list.try_into() {
+        Ok(list) => list,
+        Err(_) => panic!("{what}: got {got}, wanted {N}"),
+    }
 }
 
 fn read<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f64>, String> {

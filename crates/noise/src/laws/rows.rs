@@ -43,12 +43,21 @@ impl Rows {
 /// The standard normal values of a law's noise: `[draws, n]` for each of its streams, with one draw
 /// for all rows or one for each.
 #[derive(Clone, Debug)]
-pub struct Draws(Vec<Tensor<2>>);
+pub struct Draws {
+    streams: Vec<Tensor<2>>,
+    /// What a message names them by.
+    name: String,
+}
 
 impl Draws {
     /// These streams.
     pub fn new(streams: Vec<Tensor<2>>) -> Self {
-        Self(streams)
+        Self { streams, name: "draws".to_string() }
+    }
+
+    /// These streams, of the law of this name.
+    pub(crate) fn of(law: &str, streams: Vec<Tensor<2>>) -> Self {
+        Self { streams, name: format!("draws of {law}") }
     }
 
     /// The streams, as many as the law has.
@@ -56,8 +65,9 @@ impl Draws {
     /// # Panics
     ///
     /// If there are others.
+    #[track_caller]
     pub fn streams<const N: usize>(self) -> [Tensor<2>; N] {
-        exactly("draws", self.0)
+        exactly(&self.name, self.streams)
     }
 }
 

@@ -7,11 +7,13 @@ use super::{
 use burn::tensor::Tensor;
 use cni_ops::{Amplitude, FusedNoise, NoiseForm, StdPower};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// White noise `α s ⊙ e`: PNI (He, Rakin and Fan, CVPR 2019, eq. 3).
 ///
 /// Its parameter is `alpha`: one, one a channel or one an element.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct White {
     /// The elements that share an α.
     pub granularity: Granularity,
@@ -20,6 +22,8 @@ pub struct White {
 }
 
 impl White {
+    pub(super) const NAME: &'static str = "white";
+
     /// White noise with PNI's initial α of 0.25.
     pub const fn new(granularity: Granularity) -> Self {
         Self { granularity, alpha: 0.25 }
@@ -33,7 +37,11 @@ pub(super) fn examples(_: &TensorShape) -> [White; 3] {
 
 impl NoiseLaw for White {
     fn name(&self) -> String {
-        "white".to_string()
+        Self::NAME.to_string()
+    }
+
+    fn spec(&self) -> Value {
+        json!({ Self::NAME: self })
     }
 
     fn parameters(&self, shape: &TensorShape) -> LawParameters {

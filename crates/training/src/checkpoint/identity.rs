@@ -45,7 +45,10 @@ pub(crate) fn same_model<N: Module>(model: &N, run: &Value) -> Option<String> {
                 // Another version may tell other settings of a noise.
                 ours.retain(|name, _| theirs.contains_key(name));
                 theirs.retain(|name, _| ours.contains_key(name));
-                [ours, theirs].into_iter().for_each(forget_initial_values);
+                let parameters = walk.beside(path);
+                [ours, theirs]
+                    .into_iter()
+                    .for_each(|side| forget_initial_values(side, &parameters));
             }
             differences(&format!("/{field}/{path}"), &theirs, &ours, &mut found);
         }
@@ -61,11 +64,12 @@ fn rename_convention(specification: &mut Map<String, Value>) {
     }
 }
 
-/// Leaves out of a noise's specification what its law starts from: the weights replace it.
-fn forget_initial_values(specification: &mut Map<String, Value>) {
+/// Leaves out of a noise's specification what its law starts from, the settings that are named like
+/// its parameters: the weights replace them.
+fn forget_initial_values(specification: &mut Map<String, Value>, parameters: &[&str]) {
     let laws = specification.get_mut("law").and_then(Value::as_object_mut);
     for law in laws.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
-        law.retain(|name, _| !["alpha", "diagonal", "factor"].contains(&name.as_str()));
+        law.retain(|name, _| !parameters.contains(&name.as_str()));
     }
 }
 
@@ -78,6 +82,16 @@ struct Walk {
     parameters: Map<String, Value>,
     settings: Map<String, Value>,
     fixed: Map<String, Value>,
+}
+
+impl Walk {
+    /// The names of the parameters that lie beside the module of this path.
+    fn beside(&self, path: &str) -> Vec<&str> {
+        let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+        let parameters = self.parameters.keys();
+        let parts = parameters.map(|path| path.rsplit_once('.').unwrap_or(("", path)));
+        parts.filter(|(of, _)| *of == parent).map(|(_, name)| name).collect()
+    }
 }
 
 impl ModuleVisitor for Walk {

@@ -2,7 +2,7 @@
 //! and they lie directly below the noise.
 
 use super::LearnedNoise;
-use crate::spec::Spec;
+use crate::noise::Spec;
 use burn::module::{
     Content, Devices, DisplaySettings, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
     ModuleVisitor, Param,
@@ -22,10 +22,8 @@ macro_rules! each_parameter {
 impl Module for LearnedNoise {
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
         // First: visitors need the metadata before the parameters.
-        let metadata = serde_json::to_string(&self.spec).expect("the metadata are plain data");
         visitor.enter_module(Spec::FIELD, Self::CONTAINER);
-        visitor.enter_module(&metadata, Spec::CONTAINER);
-        visitor.exit_module(&metadata, Spec::CONTAINER);
+        self.spec.announce(visitor);
         visitor.exit_module(Spec::FIELD, Self::CONTAINER);
         for (name, vector) in &self.vectors {
             visitor.enter_module(name, Self::CONTAINER);

@@ -1,7 +1,8 @@
 //! A 2-D convolution with noise.
 
 use super::{LayerNoise, around};
-use crate::{ActivationNoise, NoiseError};
+use crate::NoiseError;
+use crate::noise::ActivationNoise;
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::BatchNorm;

@@ -1,10 +1,12 @@
 //! The settings of noise on activations.
 
 use super::ActivationNoise;
-use crate::{Granularity, LearnedNoise, NoiseError, NoiseKind, NoiseScale};
+use crate::noise::LearnedNoise;
+use crate::{Granularity, NoiseError, NoiseKind, NoiseScale};
 use burn::config::Config;
 use burn::tensor::Device;
 use cni_noise::laws::{Colored, TensorShape, White};
+use cni_noise::named_values;
 use serde::{Deserialize, Serialize};
 
 /// Granularity within a batch: one for the whole batch, or one for each of its examples.
@@ -16,6 +18,8 @@ pub enum Per {
     /// Once for each example.
     Example,
 }
+
+named_values!(Per, NoiseError, NoiseError::unnamed("per"), [Batch, Example]);
 
 /// Configures [`ActivationNoise`].
 ///
@@ -56,7 +60,8 @@ pub struct ActivationNoiseConfig {
 impl Config for ActivationNoiseConfig {}
 
 impl ActivationNoiseConfig {
-    /// Noise by any law, at the reference's scale, drawn per example and scaled per batch.
+    /// Noise by any law, a custom one too (see [`WeightNoise::new`](crate::WeightNoise::new)), at the
+    /// reference's scale, drawn per example and scaled per batch.
     pub fn new(law: impl Into<NoiseKind>) -> Self {
         Self {
             law: law.into(),
@@ -148,16 +153,16 @@ impl ActivationNoiseConfig {
     ///
     /// # Errors
     ///
-    /// [`NoiseError`] for features that are empty or of size zero, for initial values that are not
-    /// finite, and for a rank above the number of features.
+    /// [`NoiseError`] for features that are empty or of size zero, and where the law does not fit
+    /// them: a setting out of its range, or a custom law that breaks the contract of its trait.
     pub fn try_init(&self, device: &Device) -> Result<ActivationNoise, NoiseError> {
         let (name, features) = (self.name.clone(), self.features.clone());
         if features.is_empty() || features.contains(&0) {
             return Err(NoiseError::Features { name: shown(&name), got: features });
         }
         let shape = TensorShape::new(&features, 0);
-        LearnedNoise::validate(&shown(&name), self.law, self.scale, &shape)?;
-        let noise = LearnedNoise::new(name, self.law, self.scale, shape, device);
+        LearnedNoise::validate(&shown(&name), &self.law, self.scale, &shape)?;
+        let noise = LearnedNoise::new(name, self.law.clone(), self.scale, shape, device);
         let (draw_per, std_per) = (self.draw_per, self.std_per);
         Ok(ActivationNoise { noise, features, draw_per, std_per })
     }

@@ -1,7 +1,8 @@
 //! A linear layer with noise.
 
 use super::LayerNoise;
-use crate::{ActivationNoise, NoiseError};
+use crate::NoiseError;
+use crate::noise::ActivationNoise;
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};

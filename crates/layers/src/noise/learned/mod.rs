@@ -3,7 +3,7 @@
 mod module;
 
 use crate::NoiseError;
-use crate::spec::Spec;
+use crate::noise::Spec;
 use burn::module::{Initializer, Param, Reparameterization};
 use burn::tensor::{DType, Device, Tensor};
 use cni_noise::laws::{LawParameters, NoiseKind, NoiseParameters, NoiseScale, TensorShape};
@@ -26,8 +26,11 @@ pub struct LearnedNoise {
 
 impl LearnedNoise {
     /// The name by which Burn's visitors know the container of this module's own parameters. A name
-    /// in a path would not do: a user's module may have a field named `noise` too.
-    pub(crate) const CONTAINER: &'static str = "Struct:LearnedNoise";
+    /// in a path would not do: a user's module may have a field named `noise` too. Nor would the
+    /// name that a derive gives: a user's struct may have the name of this one.
+    // With `Struct:` it ends the layer around it for the adapters of `burn-store`, which would take
+    // the parameters for those of that layer otherwise, and give them its element type.
+    pub(crate) const CONTAINER: &'static str = "Struct:cni_layers::LearnedNoise";
 
     /// The name of the factor.
     pub(crate) const FACTOR: &'static str = "factor";
@@ -54,7 +57,7 @@ impl LearnedNoise {
     /// Checks that a law fits a tensor.
     pub(crate) fn validate(
         name: &str,
-        law: NoiseKind,
+        law: &NoiseKind,
         scale: NoiseScale,
         shape: &TensorShape,
     ) -> Result<(), NoiseError> {
@@ -63,8 +66,8 @@ impl LearnedNoise {
     }
 
     /// The law and its initial values.
-    pub fn law(&self) -> NoiseKind {
-        self.spec.law
+    pub fn law(&self) -> &NoiseKind {
+        &self.spec.law
     }
 
     /// The parameter vector of this name, such as `alpha` of white noise or `diagonal` of colored

@@ -1,8 +1,9 @@
 //! Noise on the weights of any module. One file, because the documentation of the noise, the states
 //! of training among it, is half of it.
 
+use super::LearnedNoise;
 use crate::parameters::{Found, Parameter, ParameterRole};
-use crate::{Granularity, LearnedNoise, NoiseError, NoiseKind, NoiseScale};
+use crate::{Granularity, NoiseError, NoiseKind, NoiseScale};
 use burn::config::Config;
 use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::Tensor;
@@ -102,13 +103,18 @@ impl Config for WeightNoise {}
 impl PartialEq for WeightNoise {
     fn eq(&self, other: &Self) -> bool {
         let group = |noise: &Self| serde_json::to_string(&noise.group).ok();
-        let rest = |noise: &Self| (noise.law, noise.scale, noise.channel_axis);
-        rest(self) == rest(other) && self.prefix == other.prefix && group(self) == group(other)
+        let rest = |noise: &Self| (noise.scale, noise.channel_axis, noise.prefix.clone());
+        self.law == other.law && rest(self) == rest(other) && group(self) == group(other)
     }
 }
 
 impl WeightNoise {
     /// Noise by any law, at the reference's scale.
+    ///
+    /// A custom law is an implementation of [`NoiseLaw`](cni_noise::NoiseLaw), whose documentation
+    /// has one to copy: `WeightNoise::new(Uniform { width: 0.5 }).with_scale(NoiseScale::Relative)`.
+    /// It does all that a built-in law does, with one exception: its configuration can be written
+    /// and not read back, so that the caller builds it in code.
     pub fn new(law: impl Into<NoiseKind>) -> Self {
         Self {
             law: law.into(),
@@ -160,8 +166,8 @@ impl WeightNoise {
     }
 
     /// The law and its initial values.
-    pub fn law(&self) -> NoiseKind {
-        self.law
+    pub fn law(&self) -> &NoiseKind {
+        &self.law
     }
 
     /// Attaches the noise.
@@ -178,7 +184,8 @@ impl WeightNoise {
     /// # Errors
     ///
     /// [`NoiseError`] where the group selects nothing, or a parameter that has noise already, and
-    /// where the law does not fit a selected parameter.
+    /// where the law does not fit a selected parameter: a setting out of its range, or a custom law
+    /// that breaks the contract of its trait.
     pub fn try_inject<M: Module>(&self, model: M) -> Result<M, NoiseError> {
         let found = Found::of(&model);
         // The noise's own parameters, running statistics and the constants of a normalization are
@@ -205,7 +212,7 @@ impl WeightNoise {
                 return Err(NoiseError::ChannelAxis { name, axis, rank: shape.len() });
             }
             let shape = TensorShape::new(shape, axis);
-            LearnedNoise::validate(&name, self.law, self.scale, &shape)?;
+            LearnedNoise::validate(&name, &self.law, self.scale, &shape)?;
         }
         let selected = selected.into_iter().map(|parameter| parameter.path.clone()).collect();
         Ok(model.apply_reparameterization(Attach { noise: self, selected }))
@@ -271,8 +278,9 @@ impl Reparameterizer for Attach<'_> {
     ) -> (Param<Tensor<D>>, Option<LearnedNoise>) {
         let noise = self.selected.iter().any(|selected| selected == path).then(|| {
             let shape = TensorShape::new(param.lazy_shape().as_slice(), self.noise.axis(D));
-            let WeightNoise { law, scale, .. } = *self.noise;
-            LearnedNoise::new(self.noise.name(path), law, scale, shape, &param.lazy_device())
+            let WeightNoise { law, scale, .. } = self.noise;
+            let name = self.noise.name(path);
+            LearnedNoise::new(name, law.clone(), *scale, shape, &param.lazy_device())
         });
         (param, noise)
     }

@@ -4,7 +4,8 @@ mod config;
 
 pub use config::{ActivationNoiseConfig, Per};
 
-use crate::{Granularity, LearnedNoise};
+use super::LearnedNoise;
+use crate::Granularity;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use cni_noise::{ExampleIds, current_examples};

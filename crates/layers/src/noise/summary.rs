@@ -1,7 +1,7 @@
 //! Summary of the noise of a module.
 
+use super::Spec;
 use crate::parameters::Found;
-use crate::spec::Spec;
 use burn::module::Module;
 use serde::Serialize;
 use std::fmt;

@@ -6,7 +6,8 @@ mod linear;
 pub use conv2d::{NoisyConv2d, NoisyConv2dConfig};
 pub use linear::{NoisyLinear, NoisyLinearConfig};
 
-use crate::{ActivationNoise, ActivationNoiseConfig, NoiseError, WeightNoise};
+use super::{ActivationNoise, ActivationNoiseConfig, WeightNoise};
+use crate::NoiseError;
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};

@@ -1,7 +1,6 @@
 //! The noise that a module has learned.
 
-use crate::LearnedNoise;
-use crate::spec::Spec;
+use super::{LearnedNoise, Spec};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use cni_noise::laws::{CovarianceFault, NoiseParameters, TensorNoise, standard_deviation};
@@ -112,7 +111,7 @@ struct Finder {
 
 impl ModuleVisitor for Finder {
     fn enter_module(&mut self, name: &str, container: &str) {
-        if let Some(spec) = Spec::heard(name, container) {
+        if let Some(spec) = Spec::heard(container) {
             let path = Spec::owner(&self.path);
             let weight = self.last.take().filter(|(weight, _)| *weight == path);
             let weight = weight.map(|(_, weight)| weight);
