@@ -27,7 +27,7 @@ use std::fmt;
 /// };
 /// use serde_json::{Value, json};
 ///
-/// /// Uniform noise `s β ⊙ u`: `u = erf(e / √2)` is uniform on [-1, 1] where `e` is standard normal.
+/// /// Uniform noise `s β ⊙ u`, with `u = erf(e / √2)` uniform on [-1, 1] for standard normal `e`.
 /// #[derive(Debug)]
 /// struct Uniform {
 ///     /// Initial half-width β, in standard deviations of the tensor.
@@ -60,7 +60,12 @@ use std::fmt;
 ///         e.div_scalar(2f64.sqrt()).erf() * parameters.spread(width) * rows.std()
 ///     }
 ///
-///     fn covariance(&self, parameters: &HostParameters, std: f64, _: Option<&[f64]>) -> Covariance {
+///     fn covariance(
+///         &self,
+///         parameters: &HostParameters,
+///         std: f64,
+///         _: Option<&[f64]>,
+///     ) -> Covariance {
 ///         let variance = (self.amplitude(parameters) * std).powi(2);
 ///         Covariance::independent(vec![variance; parameters.shape.elements()])
 ///     }

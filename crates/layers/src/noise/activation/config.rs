@@ -60,8 +60,8 @@ pub struct ActivationNoiseConfig {
 impl Config for ActivationNoiseConfig {}
 
 impl ActivationNoiseConfig {
-    /// Noise by any law, a custom one too (see [`WeightNoise::new`](crate::WeightNoise::new)), at the
-    /// reference's scale, drawn per example and scaled per batch.
+    /// Noise by any law, at the reference's scale, drawn per example and scaled per batch. A custom
+    /// law is taken as by [`WeightNoise::new`](crate::WeightNoise::new).
     pub fn new(law: impl Into<NoiseKind>) -> Self {
         Self {
             law: law.into(),
