@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let clean = Objective::clean();
     let adversarial = Objective::half_and_half(Pgd::training(threat));
-    // Noise in proportion to the weights. The reference's own convention starts far louder on a
+    // Noise in proportion to the weights. The reference's own scale starts far louder on a
     // network this small, and takes hundreds of epochs to settle.
     let weights = WeightNoise::colored(5).with_scale(NoiseScale::Relative);
     let cni = ModelNoise::cni(5).with_weight(weights);
