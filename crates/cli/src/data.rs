@@ -198,9 +198,21 @@ pub fn of_run<'a>(
     }
 }
 
-/// The first of a set's examples, as many as a flag that was given says.
-pub fn first(
+/// The classes that no example of a set has.
+pub fn without_examples(data: &ImageData) -> Result<Vec<String>, DataError> {
+    let mut found = vec![false; data.classes().len()];
+    for example in 0..data.len() {
+        found[data.label(example)?] = true;
+    }
+    let classes = data.classes().iter().zip(found);
+    Ok(classes.filter(|(_, found)| !found).map(|(class, _)| class.clone()).collect())
+}
+
+/// As many of a set's examples as a flag that was given says: the first, or those at equal distances
+/// in a folder, which is sorted by class.
+pub fn part(
     data: ImageData,
+    folder: bool,
     count: Option<usize>,
     flag: &str,
     given: &Given,
@@ -210,6 +222,7 @@ pub fn first(
             let wanted = format!("at most {}", data.len());
             Err(given.refusal(flag, wanted, &format!("{} has no more examples", data.name())))
         }
+        Some(count) if folder => Ok(data.spread(count)),
         Some(count) => Ok(data.take(count)),
         None => Ok(data),
     }

@@ -9,6 +9,7 @@ mod exit;
 mod given;
 mod model;
 mod output;
+mod place;
 mod progress;
 mod suites;
 mod values;

@@ -26,7 +26,9 @@ pub enum RunError {
         reason: io::Error,
     },
     /// A description of a model that is no [`ResNetConfig`].
-    #[error("{path}: {reason}")]
+    #[error(
+        "{path}: {reason}; a model that is no ResNet is loaded by `load_run` of `cni-training`"
+    )]
     Config {
         /// The run, or the file in it.
         path: PathBuf,

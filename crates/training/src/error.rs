@@ -28,6 +28,12 @@ pub enum TrainingError {
         path = .0.display()
     )]
     InUse(PathBuf),
+    /// A file in a folder without checkpoints, where a run would write one of its own.
+    #[error(
+        "{path}: a file that no run of this folder has written, wanted a folder without it",
+        path = .0.display()
+    )]
+    NotOurs(PathBuf),
     /// A folder in which another process trains right now.
     #[error(
         "{path}: another run is at work in this folder, wanted one at a time",

@@ -79,7 +79,11 @@ fn a_short_recipe_has_defaults_and_a_wrong_one_is_refused_by_name() {
         ("/updates/0/most", json!(2), "update clamp: most: unknown field `most`"),
         ("/updates/0/min", json!("a"), "update clamp: min: invalid type: string"),
         ("/average/average", json!("swa9"), "average: got swa9, wanted one of ema"),
-        ("/average", json!({ "decay": 0.9 }), "wanted an object with its name, such as {\"average\""),
+        (
+            "/average",
+            json!({ "decay": 0.9 }),
+            "wanted an object with its name, such as {\"average\"",
+        ),
         ("/augment", json!([{ "augmentation": "crop", "padding": -1 }]), "crop: padding: invalid"),
         ("/sampler", json!("poisson9"), "sampler: got poisson9, wanted one of epochs"),
         ("/key", json!(-1), "32 hexadecimal digits or a seed"),
@@ -93,7 +97,10 @@ fn a_short_recipe_has_defaults_and_a_wrong_one_is_refused_by_name() {
     }
     let out_of_range = [
         (TrainingConfig { accumulation: 0, ..full() }, "accumulation: got 0"),
-        (TrainingConfig { average: Some(Average::ema(1.0)), ..full() }, "average rule ema: decay: got 1"),
+        (
+            TrainingConfig { average: Some(Average::ema(1.0)), ..full() },
+            "average rule ema: decay: got 1",
+        ),
         (
             TrainingConfig { updates: vec![Update::clamp("noise", 1.0, 1.0)], ..full() },
             "update rule clamp: min: got 1 with max 1",

@@ -2,11 +2,12 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::compute::Compute;
-use crate::data::{Source, first};
+use crate::data::{Source, part, without_examples};
 use crate::exit::Exit;
 use crate::given::{Given, Idle};
 use crate::model::ModelFlags;
 use crate::output::Output;
+use crate::place::Place;
 use crate::progress::EvaluationBar;
 use crate::suites::{Checks, Suites, checks};
 use crate::values::{above_zero, count, epsilon};
@@ -55,7 +56,7 @@ pub struct Evaluate {
     /// run's training, and 8/255 if it had none.
     #[arg(long, value_parser = epsilon)]
     pub epsilon: Option<f64>,
-    /// Test examples to judge, from the first.
+    /// Test examples to judge: the first, or of a folder those at equal distances.
     #[arg(long, default_value_t = 1000, value_parser = count)]
     pub examples: usize,
     /// Examples of a batch.
@@ -143,7 +144,10 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
         Checkpoint::open(args, given, &device)?;
     let because = "the model has no noise";
     given.refuse(&[Idle { when: silent, flags: &["noise-off"], because }])?;
-    let test = first(test, Some(args.examples), "examples", given)?;
+    let test = part(test, args.test.is_some(), Some(args.examples), "examples", given)?;
+    for class in without_examples(&test)? {
+        args.output.say(format_args!("warning: the test images have none of class {class:?}"))?;
+    }
     // The model is judged by what was asked for, else by what its run was made with.
     let of_training = trained.filter(|threat| threat.norm() == Norm::Linf);
     let of_training = of_training.map_or(8.0 / 255.0, |threat| threat.epsilon());
@@ -156,6 +160,8 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
         history,
         ..model_card(args.name.clone().unwrap_or(name), &model)?
     };
+    let out = args.out.clone().unwrap_or(out);
+    let fingerprint = model_card.fingerprint.clone();
     let mut evaluation = (args.suite.evaluation(eot.clone())?)
         .with_draws(args.draws)?
         .with_key(Key::new(args.seed).named("evaluation"))
@@ -171,10 +177,10 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
         evaluation =
             evaluation.with_certificates(Smoothing::new(sigma)?.with_samples(args.samples)?)?;
     }
-    let out = args.out.clone().unwrap_or(out);
     if args.keep_adversarial {
         evaluation = evaluation.with_adversarial(out.join("adversarial"));
     }
+    let _place = Place::take(&out, &fingerprint, args.output)?;
     let batches = test.batches(args.batch, &device);
     let frozen = FrozenModel::new(&model, move |model: &ResNet, images| {
         autocast(precision, || model.forward(images))

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::trained_against;
 use crate::compute::Compute;
-use crate::data::{About, Dataset, Folder, Images, Source, first};
+use crate::data::{About, Dataset, Folder, Images, Source, part};
 use crate::exit::Exit;
 use crate::given::{Given, Idle};
 use crate::model::{Asked, Kind, ModelFlags, config_of_run};
@@ -14,7 +14,7 @@ use cni_burn::evaluation::write_json;
 use cni_burn::prelude::*;
 use cni_burn::training::{
     AttackLabels, CheckpointInfo, CheckpointSelector, Devices, HalfAndHalf, Parallel, Progress,
-    Trained, checkpoint_info,
+    Trained, TrainingError, checkpoint_info,
 };
 use serde_json::json;
 use std::error::Error;
@@ -87,7 +87,7 @@ pub struct Train {
     /// Way in which several devices share the batches.
     #[arg(long, default_value_t = Parallel::Multi, value_parser = named(Parallel::ALL))]
     parallel: Parallel,
-    /// Use only the first N training examples.
+    /// Use only N training examples: the first, or of a folder N at equal distances.
     #[arg(long, value_parser = count)]
     subset: Option<usize>,
     /// Examples cut from the training set to select the best checkpoint.
@@ -215,7 +215,8 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
     }
     let devices = Devices::new(args.compute.devices(args.devices)?, args.parallel)?;
     let key = Key::new(args.seed);
-    let data = first(images.train(&args.source)?, args.subset, "subset", given)?;
+    let data = images.train(&args.source)?;
+    let data = part(data, args.train.is_some(), args.subset, "subset", given)?;
     if args.validation >= data.len() {
         let wanted = format!("less than the {} examples there are", data.len());
         let because = "the rest is what there is to train on";
@@ -235,6 +236,11 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         (false, true) => Progress::Quiet,
         (false, false) => Progress::Lines,
     };
+    // The trainer does the same for the files that it writes.
+    let file = args.out.join("history.json");
+    if file.exists() && !args.out.join("checkpoints").exists() {
+        return Err(TrainingError::NotOurs(file).into());
+    }
     let trained = Trainer::new(args.config(key)?, &args.out)?
         .with_validation(validation)
         .with_devices(devices)
@@ -244,7 +250,7 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         .resume(args.resume)
         .run(model, ResNet::forward, train)?;
     let Trained { best_epoch: best, history, .. } = trained;
-    write_json(&args.out.join("history.json"), &history)?;
+    write_json(&file, &history)?;
     let run = args.out.display();
     output.say(format_args!("best epoch on the validation slice: {best}; run: {run}"))?;
     let run = args.out.to_string_lossy();

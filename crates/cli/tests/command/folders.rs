@@ -58,8 +58,9 @@ fn train([dir, _, run]: &[PathBuf; 3], flags: &str) -> Vec<std::ffi::OsString> {
 }
 
 fn evaluate([_, dir, run]: &[PathBuf; 3], flags: &str) -> Vec<std::ffi::OsString> {
+    let examples = if flags.contains("--examples") { "" } else { "--examples 6" };
     plain(&format!(
-        "evaluate --run {} --test {} --suite quick --checks none --examples 6 --draws 2 \
+        "evaluate --run {} --test {} --suite quick --checks none {examples} --draws 2 \
          --eot-steps 1 --eot-draws 1 {flags}",
         run.display(),
         dir.display()
@@ -71,7 +72,8 @@ fn a_model_is_trained_and_judged_on_folders_of_images() {
     for (name, gray, flags) in [("color", false, ""), ("gray", true, "--grayscale --no-flip")] {
         let folders = folders(name, gray);
         works(train(&folders, flags));
-        works(evaluate(&folders, ""));
+        let said = works(evaluate(&folders, ""));
+        assert!(said.contains("warning: the test images have none of class \"bars\""), "{said}");
         let record = record(&folders[2].join("evaluation"));
         assert_eq!(record["data"]["name"], "test");
         assert_eq!(record["data"]["classes"], serde_json::json!(CLASSES));
@@ -87,6 +89,17 @@ fn a_model_is_trained_and_judged_on_folders_of_images() {
         let said = refused(plain(&format!("evaluate --run {run} --dataset digits")));
         assert!(said.starts_with("error: --dataset: got digits, wanted the images of a folder"));
     }
+}
+
+#[test]
+fn a_part_of_a_folder_has_all_of_its_classes() {
+    let folders = folders("part", false);
+    works(train(&folders, "--subset 9 --validation 3"));
+    works(evaluate(&folders, "--examples 4"));
+    let rows = fs::read_to_string(folders[2].join("evaluation/rows.jsonl")).unwrap();
+    let labels: Vec<&str> = rows.lines().filter_map(|row| row.split("\"label\":").nth(1)).collect();
+    let of = |label: &str| labels.iter().filter(|of| of.starts_with(label)).count();
+    assert_eq!([of("1,"), of("2,")], [2, 2], "{rows}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! because all tests go the same way and stop somewhere else.
 
 use crate::program::{
-    command, evaluate, plain, record, refused, scratch, train, trained, works, works_in,
+    command, evaluate, plain, record, refused, scratch, train, trained, trained_without_noise,
+    works, works_in,
 };
 use serde_json::Value;
 use std::ffi::OsString;
@@ -32,6 +33,46 @@ fn a_finished_evaluation_is_no_obstacle_to_another() {
     assert_eq!(draws, [3, 2, 3, 3, 3, 3]);
     works(plain(&format!("report {}", out.display())));
     assert!(out.join("report.html").exists());
+}
+
+#[test]
+fn files_of_others_and_folders_in_use_are_refused_before_any_work() {
+    let (run, out) = (trained(), scratch("of-others"));
+    let check = |name: &str, arguments: Vec<OsString>, says: &str| {
+        let path = out.join(name);
+        fs::write(&path, "mine").unwrap();
+        let said = refused(arguments);
+        assert!(said.contains(name) && said.contains(says), "{said}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        fs::remove_file(path).unwrap();
+    };
+    for name in ["config.json", "model.json", "history.json"] {
+        check(name, train(&out, ""), "a file that no run of this folder has written");
+    }
+    for (name, says) in [
+        ("record.json", "expected value"),
+        ("manifest.json", "a file that no evaluation has written"),
+        ("report.html", "a file that no evaluation has written"),
+        ("rows.jsonl", "a file that no evaluation has written"),
+    ] {
+        check(name, evaluate(run, &out, "--suite quick"), says);
+    }
+    let lock = fs::File::create(out.join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let said = refused(evaluate(run, &out, "--suite quick"));
+    assert!(said.contains("another evaluation is at work in this folder"), "{said}");
+    drop(lock);
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 1, "something was written");
+}
+
+#[test]
+fn an_evaluation_of_another_model_is_replaced_with_a_word() {
+    let out = scratch("replaced");
+    works(evaluate(trained(), &out, "--suite quick"));
+    let again = works(evaluate(trained(), &out, "--suite quick"));
+    assert!(!again.contains("will be replaced"), "{again}");
+    let other = works(evaluate(trained_without_noise(), &out, "--suite quick"));
+    assert!(other.contains("its evaluation of") && other.contains("will be replaced"), "{other}");
 }
 
 #[test]

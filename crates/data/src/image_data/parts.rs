@@ -24,6 +24,14 @@ impl ImageData {
         self.subset(0..count.min(self.len()))
     }
 
+    /// `count` examples at equal distances in the set, or all of them if there are fewer: of a set
+    /// that is sorted by class, as many of each class as their shares say, up to rounding.
+    pub fn spread(&self, count: usize) -> Self {
+        let (len, count) = (self.len(), count.min(self.len()));
+        let view: Vec<usize> = (0..count).map(|i| self.view[i * len / count]).collect();
+        self.part(&view)
+    }
+
     /// The set cut in two at random: all but `count` examples to train on, and `count` to validate
     /// with.
     ///

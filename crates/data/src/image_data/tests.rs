@@ -5,6 +5,20 @@ use cni_noise::Key;
 use sha2::{Digest, Sha256};
 
 #[test]
+fn examples_at_equal_distances_hold_the_classes_by_their_shares() {
+    let labels: Vec<u16> = [vec![0; 20], vec![1; 10], vec![2; 30]].concat();
+    let classes = ["a", "b", "c"].map(String::from).to_vec();
+    let data = ImageData::new("sorted", [1, 1, 1], vec![0; 60], labels, classes).unwrap();
+    for (count, wanted) in [(12, [4, 2, 6]), (60, [20, 10, 30]), (99, [20, 10, 30])] {
+        let part = data.spread(count);
+        let labels: Vec<usize> = (0..part.len()).map(|i| part.label(i).unwrap()).collect();
+        let counts = [0, 1, 2].map(|class| labels.iter().filter(|&&l| l == class).count());
+        assert_eq!(counts, wanted);
+    }
+    assert_eq!(data.spread(0).len(), 0);
+}
+
+#[test]
 fn wrong_sets_are_refused_with_what_was_got_and_wanted() {
     let refused = |shape, pixels: usize, labels: &[u16], classes, says: &str| {
         let error = ImageData::new("toy", shape, vec![0; pixels], labels, names(classes));

@@ -87,6 +87,16 @@ impl CheckpointDir {
         Ok((Self { root: run.join("checkpoints") }, lock))
     }
 
+    /// Refuses a file of somebody else in the place of one that a run writes. A folder without
+    /// checkpoints has had no run.
+    pub fn check_files(&self, run: &Path, names: &[&str]) -> Result<(), TrainingError> {
+        let mut files = names.iter().map(|name| run.join(name));
+        match files.find(|path| !self.root.exists() && path.exists()) {
+            Some(path) => Err(TrainingError::NotOurs(path)),
+            None => Ok(()),
+        }
+    }
+
     /// Makes the folder if it is missing, and removes what a killed run left half-written or
     /// half-removed, and nothing else.
     pub fn prepare(&self) -> Result<(), TrainingError> {

@@ -183,8 +183,16 @@ fn find(run: &Path, selector: CheckpointSelector) -> Result<(PathBuf, State), Tr
         let wanted = "got no such folder, wanted a run's checkpoints";
         return Err(TrainingError::absent(&directory.root, wanted));
     }
-    let none =
-        || TrainingError::absent(&directory.root, format!("holds no checkpoint {selector:?}"));
+    let none = || {
+        let what = match selector {
+            CheckpointSelector::Epoch(epoch) if !epochs.is_empty() => {
+                let list: Vec<String> = epochs.iter().map(usize::to_string).collect();
+                format!("got no checkpoint of epoch {epoch}, wanted one of {}", list.join(", "))
+            }
+            _ => "got no checkpoint, wanted at least one".to_string(),
+        };
+        TrainingError::absent(&directory.root, what)
+    };
     let last = epochs.last().copied().ok_or_else(none)?;
     let epoch = match selector {
         CheckpointSelector::Last => last,

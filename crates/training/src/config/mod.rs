@@ -154,9 +154,11 @@ impl TrainingConfig {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TrainingError> {
         let path = path.as_ref();
         let text = std::fs::read(path).map_err(|error| TrainingError::io(path, error))?;
-        let config = &mut serde_json::Deserializer::from_slice(&text);
-        serde_path_to_error::deserialize(config)
-            .map_err(|error| TrainingError::config(path, "config", error))
+        let json = &mut serde_json::Deserializer::from_slice(&text);
+        let config = serde_path_to_error::deserialize(&mut *json)
+            .map_err(|error| TrainingError::config(path, "config", error))?;
+        json.end().map_err(|error| TrainingError::config(path, "config", error))?;
+        Ok(config)
     }
 
     /// Writes the configuration to a JSON file.

@@ -129,7 +129,9 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     }
 
     /// Calls a function after each epoch, before its checkpoint is written. If it breaks with a
-    /// reason, the run ends after this epoch: [`Trained::ended`] has the reason.
+    /// reason, the run ends after this epoch: [`Trained::ended`] has the reason. Unlike one that
+    /// [`EarlyStopping`](crate::EarlyStopping) has ended, it goes on if it is resumed, since no
+    /// checkpoint holds what a function has decided.
     pub fn with_callback(
         mut self,
         callback: impl Fn(&EndOfEpoch<'_, N>) -> ControlFlow<String> + Send + Sync + 'static,

@@ -116,6 +116,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         check_attacks(config, outputs)?;
         let draws = if noisy || has_noise(&net) { config.validation_draws } else { 1 };
         let (directory, _lock) = CheckpointDir::open(&self.folder)?;
+        directory.check_files(&self.folder, self.files())?;
         let beginning = Beginning::of(&directory, self.resume, &run, &config.schedule)?;
         let Beginning { resume, kept, history, versions } = beginning;
         let steps = loader.batches_per_epoch();

@@ -63,6 +63,11 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         Ok(RunState::new(steps, devices.optimizers(), done, states, average))
     }
 
+    /// The files that the run writes beside its checkpoints.
+    pub(super) fn files(&self) -> &'static [&'static str] {
+        if self.model_config.is_some() { &["config.json", "model.json"] } else { &["config.json"] }
+    }
+
     /// Writes `config.json` and, if the model is described, `model.json`.
     pub(super) fn write_configurations(&self) -> Result<(), TrainingError> {
         let config = serde_json::to_value(&self.config)
