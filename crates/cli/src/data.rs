@@ -208,8 +208,8 @@ pub fn without_examples(data: &ImageData) -> Result<Vec<String>, DataError> {
     Ok(classes.filter(|(_, found)| !found).map(|(class, _)| class.clone()).collect())
 }
 
-/// As many of a set's examples as a flag that was given says: the first, or those at equal distances
-/// in a folder, which is sorted by class.
+/// The examples of a set that a flag asks for by their number: the first, or those at equal
+/// distances in a folder, which is sorted by class.
 pub fn part(
     data: ImageData,
     folder: bool,

@@ -1,5 +1,6 @@
 //! A law of one's own in every place that takes a built-in one: against its formula, trained, saved
-//! and loaded, and refused by name where it breaks its contract.
+//! and loaded, and refused by name if it breaks its contract. One file, because all tests share one
+//! law.
 
 use burn::config::Config;
 use burn::module::Module;

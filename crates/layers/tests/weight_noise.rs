@@ -1,4 +1,4 @@
-//! What weight noise promises to the user of any Burn module. One file: the same small module for
+//! Promises of weight noise to the user of any Burn module. One file: the same small module for
 //! all.
 
 mod noises;

@@ -1,4 +1,5 @@
-//! Errors of a training run, and the reasons for which it can end early.
+//! Errors of a training run, and the reasons for which it can end early. One file, because they are
+//! one vocabulary.
 
 use burn::train::checkpoint::CheckpointerError;
 use cni_attacks::AttackError;

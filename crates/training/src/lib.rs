@@ -28,11 +28,14 @@
 //!
 //! | slot | value | custom | answers |
 //! | --- | --- | --- | --- |
-//! | sampler | [`Sampler`](cni_data::Sampler) | [`SamplerRule`](cni_data::SamplerRule) | which examples are in a batch |
+//! | sampler | [`Sampler`] | [`SamplerRule`] | which examples are in a batch |
 //! | objective | [`Objective`] | [`ObjectiveRule`] | the loss of each example |
 //! | gradient | [`Gradient`] | [`GradientRule`] | how a loss becomes a gradient |
 //! | update | [`Optimizer`], [`Schedule`], [`Update`] | [`UpdateRule`] | the step, and what follows |
 //! | average | [`Average`] | [`AverageRule`] | the model that is judged and kept |
+//!
+//! [`Sampler`]: cni_data::Sampler
+//! [`SamplerRule`]: cni_data::SamplerRule
 //!
 //! Beside them:
 //!

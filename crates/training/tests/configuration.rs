@@ -61,6 +61,20 @@ fn a_configuration_comes_back_from_its_file_and_trains() {
 }
 
 #[test]
+fn text_after_a_configuration_and_a_value_of_another_kind_are_refused_by_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recipe.json");
+    for (text, wanted) in [
+        (r#"{"epochs": 1, "objective": "clean"} x"#, "trailing characters"),
+        (r#"{"epochs": 1, "objective": "clean", "augment": {}}"#, "augment: invalid type: map"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = TrainingConfig::load(&path).unwrap_err().to_string();
+        assert!(error.contains("recipe.json") && error.contains(wanted), "{error}");
+    }
+}
+
+#[test]
 fn a_short_recipe_has_defaults_and_a_wrong_one_is_refused_by_name() {
     let short: TrainingConfig =
         serde_json::from_value(json!({ "epochs": 3, "objective": { "objective": "clean" } }))

@@ -1,4 +1,4 @@
-//! From a checkpoint to a report.
+//! From a checkpoint to a report. One file, because most of it is the flags of one command.
 
 use crate::checkpoint::Checkpoint;
 use crate::compute::Compute;

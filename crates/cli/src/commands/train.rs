@@ -10,11 +10,10 @@ use crate::output::Output;
 use crate::values::{above_zero, count, epsilon, named, zero_or_more};
 use clap::Args;
 use cni_burn::data::Augmentation;
-use cni_burn::evaluation::write_json;
 use cni_burn::prelude::*;
 use cni_burn::training::{
     AttackLabels, CheckpointInfo, CheckpointSelector, Devices, HalfAndHalf, Parallel, Progress,
-    Trained, TrainingError, checkpoint_info,
+    Trained, checkpoint_info,
 };
 use serde_json::json;
 use std::error::Error;
@@ -236,11 +235,6 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         (false, true) => Progress::Quiet,
         (false, false) => Progress::Lines,
     };
-    // The trainer does the same for the files that it writes.
-    let file = args.out.join("history.json");
-    if file.exists() && !args.out.join("checkpoints").exists() {
-        return Err(TrainingError::NotOurs(file).into());
-    }
     let trained = Trainer::new(args.config(key)?, &args.out)?
         .with_validation(validation)
         .with_devices(devices)
@@ -250,7 +244,6 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         .resume(args.resume)
         .run(model, ResNet::forward, train)?;
     let Trained { best_epoch: best, history, .. } = trained;
-    write_json(&file, &history)?;
     let run = args.out.display();
     output.say(format_args!("best epoch on the validation slice: {best}; run: {run}"))?;
     let run = args.out.to_string_lossy();

@@ -97,15 +97,15 @@ pub trait NoiseLaw: Any + fmt::Debug + Send + Sync {
 
     /// Checks the law's settings for a tensor of this shape.
     ///
-    /// What [`validate`](#method.validate) checks for every law, it need not.
+    /// It need not repeat what [`validate`](#method.validate) checks for every law.
     ///
     /// # Errors
     ///
     /// [`LawError`] for a setting out of its range, and for a scale that the law does not have.
     fn check(&self, scale: NoiseScale, shape: &TensorShape) -> Result<(), LawError>;
 
-    /// Which elements share parameters. It decides which activations a layer takes: with one
-    /// parameter for each element only those of the layer's own shape.
+    /// The granularity: the elements that share parameters. It decides which activations a layer
+    /// takes: with one parameter for each element only those of the layer's own shape.
     fn granularity(&self) -> Granularity {
         Granularity::Element
     }

@@ -45,7 +45,7 @@ impl Rows {
 #[derive(Clone, Debug)]
 pub struct Draws {
     streams: Vec<Tensor<2>>,
-    /// What a message names them by.
+    /// The name in messages.
     name: String,
 }
 

@@ -1,4 +1,5 @@
-//! The checkpoints of a run on disk: one directory per epoch, with checksums of all its files.
+//! The checkpoints of a run on disk: one directory per epoch, with checksums of all its files. One
+//! file, because it is the one place that knows their names.
 
 use super::checksum::{replace_last, sha256};
 use crate::TrainingError;

@@ -104,9 +104,9 @@ pub struct TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// Batches of 128 in a new random order each epoch, SGD with Nesterov momentum 0.9 and weight decay 5e-4 except on noise, a
-    /// cosine from 0.1, no augmentation, no attack on the validation set, and 5 draws there of the
-    /// noise that a model may have.
+    /// Batches of 128 in a new random order each epoch, SGD with Nesterov momentum 0.9 and weight
+    /// decay 5e-4 except on noise, a cosine from 0.1, no augmentation, no attack on the validation
+    /// set, and 5 draws there of the noise that a model may have.
     pub fn new(epochs: usize, objective: impl Into<Objective>) -> Self {
         Self {
             epochs,

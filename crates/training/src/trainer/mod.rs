@@ -67,8 +67,8 @@ pub struct Trainer<N> {
 type Ids<N> = dyn Fn(&N) -> Vec<ParamId> + Send + Sync;
 
 impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
-    /// A trainer that writes `checkpoints`, `config.json`, `.lock` and, if the model is described,
-    /// `model.json` to the folder.
+    /// A trainer that writes `checkpoints`, `config.json`, `.lock`, at the end `history.json` and,
+    /// if the model is described, `model.json` to the folder.
     ///
     /// # Errors
     ///

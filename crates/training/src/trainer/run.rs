@@ -116,7 +116,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         check_attacks(config, outputs)?;
         let draws = if noisy || has_noise(&net) { config.validation_draws } else { 1 };
         let (directory, _lock) = CheckpointDir::open(&self.folder)?;
-        directory.check_files(&self.folder, self.files())?;
+        directory.check_files(&self.folder, &self.files())?;
         let beginning = Beginning::of(&directory, self.resume, &run, &config.schedule)?;
         let Beginning { resume, kept, history, versions } = beginning;
         let steps = loader.batches_per_epoch();
@@ -216,6 +216,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             return Err(TrainingError::Stopped { reason, last });
         }
         let history = history.rows();
+        self.write_history(&history)?;
         let last = history.last().map_or(config.epochs, |row| row.epoch);
         let ended = end.reason().filter(|_| last < config.epochs);
         let best_epoch = best(&history).unwrap_or(last);

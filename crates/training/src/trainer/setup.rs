@@ -7,13 +7,19 @@ use crate::checkpoint::{CheckpointDir, load_average, rule_bytes, write_whole};
 use crate::parameters::Groups;
 use crate::state::RuleStates;
 use crate::updates::group_paths;
-use crate::{Devices, TrainingConfig, TrainingError};
+use crate::{Devices, EpochRow, TrainingConfig, TrainingError};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::{Module, ModuleDisplay, ParamGroup};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
+
+/// The files of a run beside its checkpoints.
+const CONFIG: &str = "config.json";
+const HISTORY: &str = "history.json";
+const MODEL_CONFIG: &str = "model.json";
 
 /// The name of the model in a run's records.
 const PREFIX: &str = "net.";
@@ -64,23 +70,27 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     }
 
     /// The files that the run writes beside its checkpoints.
-    pub(super) fn files(&self) -> &'static [&'static str] {
-        if self.model_config.is_some() { &["config.json", "model.json"] } else { &["config.json"] }
+    pub(super) fn files(&self) -> Vec<&'static str> {
+        let model = self.model_config.is_some().then_some(MODEL_CONFIG);
+        [CONFIG, HISTORY].into_iter().chain(model).collect()
     }
 
     /// Writes `config.json` and, if the model is described, `model.json`.
     pub(super) fn write_configurations(&self) -> Result<(), TrainingError> {
-        let config = serde_json::to_value(&self.config)
-            .map_err(|error| TrainingError::setting("config", error, "values with a JSON form"))?;
-        let files = [("config.json", Some(&config)), ("model.json", self.model_config.as_ref())];
-        for (name, value) in files {
-            let Some(value) = value else { continue };
-            let path = self.folder.join(name);
-            let text = serde_json::to_vec_pretty(value).map_err(io::Error::from);
-            let written = text.and_then(|text| write_whole(&path, &text));
-            written.map_err(|error| TrainingError::io(&path, error))?;
-        }
-        Ok(())
+        self.write(CONFIG, &self.config)?;
+        self.model_config.iter().try_for_each(|config| self.write(MODEL_CONFIG, config))
+    }
+
+    /// Writes `history.json`.
+    pub(super) fn write_history(&self, rows: &[EpochRow]) -> Result<(), TrainingError> {
+        self.write(HISTORY, &rows)
+    }
+
+    fn write(&self, name: &str, value: &impl Serialize) -> Result<(), TrainingError> {
+        let path = self.folder.join(name);
+        let text = serde_json::to_vec_pretty(value).map_err(io::Error::from);
+        let written = text.and_then(|text| write_whole(&path, &text));
+        written.map_err(|error| TrainingError::io(&path, error))
     }
 
     /// Burn's optimizer and scheduler with the settings of the groups.
