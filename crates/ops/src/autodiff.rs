@@ -1,6 +1,7 @@
 //! The operations with gradients, on Flex: what each records.
 
 use crate::backward::{Affine, Conv, Norm};
+use crate::chain::{ChainState, Plan, backward_of, forward_of};
 use crate::extension::FastOps;
 use crate::flex::{self, Geometry};
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -9,6 +10,7 @@ use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
+use std::sync::Arc;
 
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
 
@@ -230,5 +232,31 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         NormInputs::<C> { x, gamma, beta, residual: Some(residual) }.run(epsilon, relu)
+    }
+
+    fn fast_chain(
+        x: FloatTensor<Self>,
+        parameters: FloatTensor<Self>,
+        plan: Arc<Plan>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let wanted = [x.is_tracked(), parameters.is_tracked()];
+        let nodes = [x.node(), parameters.node()];
+        let (output, statistics, state) =
+            forward_of(x.into_primitive(), parameters.into_primitive(), &plan, wanted);
+        let output = record::<C, _, _>(ChainBackward, nodes, output, |_| state);
+        (output, Tracked::<C>::new(statistics))
+    }
+}
+
+#[derive(Debug)]
+struct ChainBackward;
+
+impl Backward<Flex, 2> for ChainBackward {
+    type State = ChainState;
+
+    fn backward(self, ops: Ops<ChainState, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<Flex>(&ops.node);
+        let nodes = ops.parents.map(|parent| parent.map(|node| node.id));
+        backward_of(ops.state, nodes, gradient, grads);
     }
 }

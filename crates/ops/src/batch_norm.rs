@@ -3,25 +3,40 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
 /// The epilogue of a batch norm: a residual sum and a rectifier, each if wanted.
-#[derive(Clone, Debug, Default)]
-pub struct Epilogue {
+///
+/// The residual is a tensor, or a value within a [`Chain`](crate::Chain).
+#[derive(Clone, Debug)]
+pub struct Epilogue<T = Tensor<4>> {
     /// A sum with this, of the output's shape.
-    pub residual: Option<Tensor<4>>,
+    pub residual: Option<T>,
     /// A rectifier, after the sum.
     pub relu: bool,
 }
 
-impl Epilogue {
+impl<T> Default for Epilogue<T> {
+    fn default() -> Self {
+        Self { residual: None, relu: false }
+    }
+}
+
+impl<T> Epilogue<T> {
     /// A rectifier.
     pub fn relu() -> Self {
         Self { residual: None, relu: true }
     }
 
-    /// A sum, then a rectifier.
-    pub fn add_relu(residual: Tensor<4>) -> Self {
-        Self { residual: Some(residual), relu: true }
+    /// A sum.
+    pub fn add(residual: T) -> Self {
+        Self { residual: Some(residual), relu: false }
     }
 
+    /// A sum, then a rectifier.
+    pub fn add_relu(residual: T) -> Self {
+        Self { residual: Some(residual), relu: true }
+    }
+}
+
+impl Epilogue {
     /// By Burn's own operations.
     pub(crate) fn apply(self, x: Tensor<4>) -> Tensor<4> {
         let x = match self.residual {
@@ -126,13 +141,19 @@ pub(crate) mod fast {
                 epilogue.relu,
             ),
         };
+        let [mean, variance] =
+            [mean, variance].map(|vector| Tensor::<1>::from_dispatch(vector).detach());
+        update_running(layer, mean, variance);
+        Tensor::from_dispatch(out)
+    }
+
+    /// Moves the running statistics towards those of a batch.
+    pub fn update_running(layer: &BatchNorm, mean: Tensor<1>, variance: Tensor<1>) {
         let statistics = [(&layer.running_mean, mean), (&layer.running_var, variance)];
         for (running, batch) in statistics {
-            let batch = Tensor::<1>::from_dispatch(batch).detach();
             let old = running.value_sync().to_device(&batch.device());
             let new = old.mul_scalar(1.0 - layer.momentum) + batch.mul_scalar(layer.momentum);
             running.update(new.detach());
         }
-        Tensor::from_dispatch(out)
     }
 }

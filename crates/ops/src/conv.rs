@@ -14,7 +14,12 @@ use burn::tensor::{Tensor, module};
 /// As Burn's layer, if the channels do not fit.
 pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     if current_precision() != Precision::Full {
-        let options = options(layer, &x);
+        #[cfg(feature = "flex")]
+        if let Some(out) = crate::chain::single(layer, &x) {
+            return out;
+        }
+        let [_, _, height, width] = x.dims();
+        let options = options(layer, [height, width]);
         let multiply = |x, weight| module::conv2d(x, weight, None, options);
         if let Some(out) = cast(&x, || layer.weight.val(), multiply) {
             return match &layer.bias {
@@ -67,11 +72,10 @@ pub fn conv2d_batch_norm(
     batch_norm(layer, conv2d(conv, x), epilogue)
 }
 
-/// A layer's options for an input, its padding in numbers.
-fn options(layer: &Conv2d, x: &Tensor<4>) -> ConvOptions<2> {
-    let [_, _, height, width] = x.dims();
+/// A layer's options for an input of a height and a width, its padding in numbers.
+pub(crate) fn options(layer: &Conv2d, size: [usize; 2]) -> ConvOptions<2> {
     let [_, _, rows, columns] = layer.weight.lazy_shape().dims();
-    let padding = padding_pairs(&layer.padding, [height, width], [rows, columns], layer.stride);
+    let padding = padding_pairs(&layer.padding, size, [rows, columns], layer.stride);
     ConvOptions::new_with_padding(layer.stride, padding, layer.dilation, layer.groups)
 }
 
@@ -90,7 +94,7 @@ mod fast {
     pub fn geometry(layer: &Conv2d, x: &Tensor<4>) -> Option<Geometry> {
         let [batch, channels, height, width] = x.dims();
         let [outputs, kernel_channels, rows, columns] = layer.weight.lazy_shape().dims();
-        let options = super::options(layer, x);
+        let options = super::options(layer, [height, width]);
         let single = layer.weight.dtype() == DType::F32;
         if !applies([x]) || !single || options.groups != 1 || channels != kernel_channels {
             return None;

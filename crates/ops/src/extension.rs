@@ -1,8 +1,10 @@
 //! The operations as Burn sees them: on Flex, and on Flex with gradients.
 
+use crate::chain::{Plan, forward_of};
 use crate::flex::{self, Geometry};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
+use std::sync::Arc;
 
 /// Operations on activations `[batch, channels, height, width]` with vectors of one value a
 /// channel. The forms that end in `add` take a residual, which is added before the rectifier.
@@ -63,6 +65,13 @@ pub trait FastOps: Backend {
         epsilon: f64,
         relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// A chain, and the statistics of its batch norms as constants.
+    fn fast_chain(
+        x: FloatTensor<Self>,
+        parameters: FloatTensor<Self>,
+        plan: Arc<Plan>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
 impl FastOps for Flex {
@@ -125,5 +134,14 @@ impl FastOps for Flex {
         relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         flex::norm(x, [gamma, beta], Some(residual), epsilon, relu)
+    }
+
+    fn fast_chain(
+        x: FloatTensor<Self>,
+        parameters: FloatTensor<Self>,
+        plan: Arc<Plan>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (output, statistics, _) = forward_of(x, parameters, &plan, [false; 2]);
+        (output, statistics)
     }
 }

@@ -32,6 +32,9 @@ mod autodiff;
 #[cfg(feature = "flex")]
 mod backward;
 mod batch_norm;
+#[cfg(feature = "flex")]
+mod cells;
+mod chain;
 mod conv;
 mod draw;
 #[cfg(feature = "flex")]
@@ -44,6 +47,7 @@ mod precision;
 mod shape;
 
 pub use batch_norm::{Epilogue, batch_norm};
+pub use chain::{Chain, Value};
 pub use conv::{conv2d, conv2d_batch_norm};
 pub use draw::{Distribution, Stream, draw, draw_on_host, philox_block};
 #[cfg(feature = "flex")]

@@ -1,9 +1,8 @@
 use crate::NoisyConv2d;
 use burn::module::Module;
 use burn::nn::BatchNorm;
-use burn::nn::pool::AvgPool2dConfig;
 use burn::tensor::Tensor;
-use cni_ops::{Epilogue, batch_norm};
+use cni_ops::{Chain, Epilogue, Value};
 
 /// A residual block of two 3x3 convolutions, with batch norm after (He et al., CVPR 2016) or before
 /// each of them (He et al., ECCV 2016).
@@ -37,44 +36,37 @@ impl Block {
     /// `[batch, channels_in, height, width]` to
     /// `[batch, channels_out, height / stride, width / stride]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let mut chain = Chain::new();
+        let input = chain.input();
+        self.chain(&mut chain, input);
+        chain.run(x)
+    }
+
+    /// The block as a part of a chain.
+    pub fn chain<'a>(&'a self, chain: &mut Chain<'a>, x: Value) -> Value {
         if self.pre_activation {
-            let out = batch_norm(&self.bn1, x.clone(), Epilogue::relu());
+            let out = chain.batch_norm(&self.bn1, x, Epilogue::relu());
             // A projection starts from the activated input, an identity from the input itself.
             let shortcut = match self.downsample {
-                Some(_) => self.shortcut(out.clone()),
-                None => self.shortcut(x),
+                Some(_) => self.shortcut(chain, out),
+                None => self.shortcut(chain, x),
             };
-            let out = self.conv1.forward_norm(&self.bn2, out, Epilogue::relu());
-            self.conv2.forward(out) + shortcut
+            let out = self.conv1.chain(chain, Some(&self.bn2), out, Epilogue::relu());
+            self.conv2.chain(chain, None, out, Epilogue::add(shortcut))
         } else {
-            let out = self.conv1.forward_norm(&self.bn1, x.clone(), Epilogue::relu());
-            let shortcut = self.shortcut(x);
-            self.conv2.forward_norm(&self.bn2, out, Epilogue::add_relu(shortcut))
+            let out = self.conv1.chain(chain, Some(&self.bn1), x, Epilogue::relu());
+            let shortcut = self.shortcut(chain, x);
+            self.conv2.chain(chain, Some(&self.bn2), out, Epilogue::add_relu(shortcut))
         }
     }
 
-    fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
-        if let Some(downsample) = &self.downsample {
-            return match &downsample.bn {
-                Some(bn) => downsample.conv.forward_norm(bn, x, Epilogue::default()),
-                None => downsample.conv.forward(x),
-            };
+    fn shortcut<'a>(&'a self, chain: &mut Chain<'a>, x: Value) -> Value {
+        match (&self.downsample, self.pad) {
+            (Some(Downsample { conv, bn }), _) => {
+                conv.chain(chain, bn.as_ref(), x, Epilogue::default())
+            }
+            (None, Some([stride, before, behind])) => chain.subsample(x, stride, [before, behind]),
+            (None, None) => x,
         }
-        let Some([stride, before, behind]) = self.pad else {
-            return x;
-        };
-        let pool = AvgPool2dConfig::new([1, 1]).with_strides([stride, stride]).init();
-        let x = pool.forward(x);
-        let [batch, _, height, width] = x.dims();
-        let options = (&x.device(), x.dtype());
-        let zeros = |channels| Tensor::zeros([batch, channels, height, width], options);
-        let mut parts = vec![x.clone()];
-        if before > 0 {
-            parts.insert(0, zeros(before));
-        }
-        if behind > 0 {
-            parts.push(zeros(behind));
-        }
-        Tensor::cat(parts, 1)
     }
 }

@@ -5,7 +5,7 @@ use crate::{
 use burn::module::{Content, Module, ModuleDisplay};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
-use cni_ops::{Epilogue, batch_norm};
+use cni_ops::{Chain, Epilogue};
 
 /// A residual network for small images. Made by [`ResNetConfig`](super::ResNetConfig).
 #[derive(Module, Debug)]
@@ -45,19 +45,26 @@ impl ResNet {
         if let Some(noise) = &self.input {
             x = noise.forward(x);
         }
-        x = match &self.bn1 {
-            Some(bn) => self.conv1.forward_norm(bn, x, Epilogue::relu()),
-            None => self.conv1.forward(x),
+        self.fc.forward(self.body().run_mean(x))
+    }
+
+    /// The layers between the normalized images and the classifier.
+    pub fn body(&self) -> Chain<'_> {
+        let mut chain = Chain::new();
+        let images = chain.input();
+        let after = match &self.bn1 {
+            Some(_) => Epilogue::relu(),
+            None => Epilogue::default(),
         };
+        let mut x = self.conv1.chain(&mut chain, self.bn1.as_ref(), images, after);
         let stages = [&self.layer1, &self.layer2, &self.layer3];
         for block in stages.into_iter().chain(&self.layer4).flatten() {
-            x = block.forward(x);
+            x = block.chain(&mut chain, x);
         }
         if let Some(bn) = &self.bn {
-            x = batch_norm(bn, x, Epilogue::relu());
+            chain.batch_norm(bn, x, Epilogue::relu());
         }
-        let [batch, channels, _, _] = x.dims();
-        self.fc.forward(x.mean_dims(&[2, 3]).reshape([batch, channels]))
+        chain
     }
 }
 

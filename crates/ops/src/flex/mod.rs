@@ -5,7 +5,7 @@ mod epilogue;
 mod geometry;
 mod image_layout;
 mod lanes;
-mod memory;
+pub(crate) mod memory;
 mod norm;
 mod packed;
 mod pool;

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::nn::BatchNorm;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
-use cni_ops::{Epilogue, conv2d_batch_norm, conv2d_output_size, padding_pairs};
+use cni_ops::{Chain, Epilogue, Value, conv2d_output_size, padding_pairs};
 use serde::{Deserialize, Serialize};
 
 /// Configures [`NoisyConv2d`].
@@ -148,12 +148,28 @@ impl NoisyConv2d {
         around([&self.input, &self.output], x, |x| cni_ops::conv2d(&self.conv, x))
     }
 
-    /// The layer, a batch norm and an epilogue:
-    /// `cni_ops::batch_norm(norm, self.forward(x), after)`, in one operation if that is possible.
-    pub fn forward_norm(&self, norm: &BatchNorm, x: Tensor<4>, after: Epilogue) -> Tensor<4> {
-        if self.output.is_some() {
-            return cni_ops::batch_norm(norm, self.forward(x), after);
+    /// The layer in a chain, with the batch norm after it if it has one, and what follows.
+    pub fn chain<'a>(
+        &'a self,
+        chain: &mut Chain<'a>,
+        norm: Option<&'a BatchNorm>,
+        mut x: Value,
+        after: Epilogue<Value>,
+    ) -> Value {
+        if let Some(noise) = &self.input {
+            x = chain.apply(x, |x| noise.forward(x));
         }
-        around([&self.input, &None], x, |x| conv2d_batch_norm(&self.conv, norm, x, after))
+        let Some(noise) = &self.output else {
+            return match norm {
+                Some(norm) => chain.conv2d_batch_norm(&self.conv, norm, x, after),
+                None => chain.conv2d(&self.conv, x, after),
+            };
+        };
+        x = chain.conv2d(&self.conv, x, Epilogue::default());
+        x = chain.apply(x, |x| noise.forward(x));
+        match norm {
+            Some(norm) => chain.batch_norm(norm, x, after),
+            None => chain.epilogue(x, after),
+        }
     }
 }

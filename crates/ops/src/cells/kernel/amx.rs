@@ -1,0 +1,438 @@
+//! Products by the matrix units of AMX (Intel's processors since Sapphire Rapids).
+//!
+//! A tile is a register of 16 rows of 64 bytes: 16 images of a cell with their 32 lanes, 32 by 16
+//! weights, or 16 by 16 sums. The weights of two lanes that follow one another lie side by side, as
+//! the instruction wants them. Four tiles hold the sums of a cell, two its operands, two the
+//! weights: four loads for four products.
+//!
+//! Rust has no stable functions for these instructions, so that they are written in assembly. The
+//! compiler knows nothing of the tiles: it neither uses nor saves them.
+
+#![allow(unsafe_code, reason = "assembly; each block says why it is sound")]
+
+use super::wide::WideLanes;
+use super::{Kernel, Multiply, Sums, TILE, Window, Work};
+use crate::cells::bf16::narrow;
+use crate::cells::layout::{CELL, LANES, Layout};
+use pulp::bytemuck::{cast_slice, cast_slice_mut};
+use pulp::x86::V4;
+use pulp::{NullaryFnOnce, cast, u16x32, u32x16};
+use std::arch::asm;
+use std::arch::x86_64::{__cpuid_count, __m512i};
+use std::ops::Range;
+use std::sync::OnceLock;
+
+/// Tiles of this size, in bytes of bfloat16.
+const TILE_BYTES: usize = 1024;
+
+/// Proof that this process may use AMX.
+#[derive(Clone, Copy, Debug)]
+pub struct Amx {
+    simd: V4,
+}
+
+impl Amx {
+    /// `None` where the processor or the system lacks what is needed.
+    pub fn try_new() -> Option<Self> {
+        static PERMITTED: OnceLock<bool> = OnceLock::new();
+        let simd = V4::try_new().filter(|_| *PERMITTED.get_or_init(permitted))?;
+        Some(Self { simd })
+    }
+
+    /// AMX as software where the processor has none; `None` where it lacks AVX-512 too.
+    #[cfg(all(test, target_os = "linux"))]
+    pub fn emulated() -> Option<Self> {
+        Self::try_new().or_else(|| {
+            let simd = V4::try_new()?;
+            super::emulator::install();
+            Some(Self { simd })
+        })
+    }
+
+    /// Runs some work with tiles at its disposal.
+    pub fn run(self, work: impl Work) {
+        let _tiles = Tiles::new(self);
+        self.simd.vectorize(ByTiles(self, work));
+    }
+}
+
+/// True if the processor has the tiles with their products of bfloat16, and the system lets this
+/// process use them.
+fn permitted() -> bool {
+    const AMX_BF16: u32 = 1 << 22;
+    const AMX_TILE: u32 = 1 << 24;
+    const OSXSAVE: u32 = 1 << 27;
+    const TILE_STATE: u64 = 0b11 << 17;
+    if __cpuid_count(0, 0).eax < 0xD {
+        return false;
+    }
+    let features = __cpuid_count(7, 0).edx;
+    if features & AMX_BF16 == 0 || features & AMX_TILE == 0 {
+        return false;
+    }
+    if __cpuid_count(1, 0).ecx & OSXSAVE == 0 {
+        return false;
+    }
+    // SAFETY: the system has enabled the instruction, which reads a register.
+    let enabled = unsafe { std::arch::x86_64::_xgetbv(0) };
+    enabled & TILE_STATE == TILE_STATE && requested()
+}
+
+/// Asks Linux for the tiles' state, which it keeps only for processes that want it.
+#[cfg(target_os = "linux")]
+fn requested() -> bool {
+    const ARCH_PRCTL: i64 = 158;
+    const REQUEST_PERMISSION: u64 = 0x1023;
+    const TILE_DATA: u64 = 18;
+    let result: i64;
+    // SAFETY: the call takes two numbers and no pointer, and a system that does not know it gives
+    // an error back.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") ARCH_PRCTL => result,
+            in("rdi") REQUEST_PERMISSION,
+            in("rsi") TILE_DATA,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result == 0
+}
+
+/// Other systems hand the state out without being asked.
+#[cfg(not(target_os = "linux"))]
+fn requested() -> bool {
+    true
+}
+
+/// The tiles of a thread, from their configuration to their release.
+struct Tiles;
+
+impl Tiles {
+    fn new(_: Amx) -> Self {
+        #[repr(C, align(64))]
+        struct Configuration {
+            palette: u8,
+            start_row: u8,
+            reserved: [u8; 14],
+            row_bytes: [u16; 16],
+            rows: [u8; 16],
+        }
+        static WHOLE: Configuration = Configuration {
+            palette: 1,
+            start_row: 0,
+            reserved: [0; 14],
+            row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+            rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
+        };
+        // SAFETY: the argument proves that the instruction is there; it reads 64 bytes, those of a
+        // valid configuration.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &WHOLE, options(nostack, preserves_flags)) };
+        Self
+    }
+}
+
+impl Drop for Tiles {
+    fn drop(&mut self) {
+        // SAFETY: the tiles exist, since `self` does.
+        unsafe { asm!("tilerelease", options(nostack, preserves_flags)) };
+    }
+}
+
+struct ByTiles<W>(Amx, W);
+
+impl<W: Work> NullaryFnOnce for ByTiles<W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.1.run(Configured(self.0));
+    }
+}
+
+/// Proof that this thread's tiles are configured.
+#[derive(Clone, Copy)]
+pub struct Configured(Amx);
+
+// Between the instructions of one of the functions below nothing else touches the tiles of this
+// thread: they call nothing that could run other work.
+impl Configured {
+    #[inline(always)]
+    fn zero<const T: u8>(self) {
+        // SAFETY: the tile is configured.
+        unsafe { asm!("tilezero tmm{t}", t = const T, options(nostack, preserves_flags)) };
+    }
+
+    /// Loads 16 rows of 64 bytes that follow one another.
+    #[inline(always)]
+    fn load<const T: u8>(self, values: &[u16; TILE_BYTES / 2]) {
+        // SAFETY: the tile is configured to 16 rows of 64 bytes, which are those of `values`.
+        unsafe {
+            asm!(
+                "tileloadd tmm{t}, [{from} + {step}]",
+                t = const T,
+                from = in(reg) values.as_ptr(),
+                step = in(reg) 64_usize,
+                options(nostack, readonly, preserves_flags),
+            );
+        }
+    }
+
+    /// `C += A · B`.
+    #[inline(always)]
+    fn multiply_add<const C: u8, const A: u8, const B: u8>(self) {
+        // SAFETY: the tiles are configured, to shapes that fit one another.
+        unsafe {
+            asm!(
+                "tdpbf16ps tmm{c}, tmm{a}, tmm{b}",
+                c = const C,
+                a = const A,
+                b = const B,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+
+    /// Loads a quadrant of sums: `HALVES` of the rows and the columns.
+    #[inline(always)]
+    fn load_sums<const T: u8>(self, sums: &Sums, [row, column]: [usize; 2]) {
+        let from = &sums.0[row * CELL / 2 + column * LANES / 2..];
+        assert!(from.len() >= 15 * LANES + LANES / 2);
+        // SAFETY: the tile's 16 rows of 16 floats, 32 floats apart, lie within `from`.
+        unsafe {
+            asm!(
+                "tileloadd tmm{t}, [{from} + {step}]",
+                t = const T,
+                from = in(reg) from.as_ptr(),
+                step = in(reg) LANES * size_of::<f32>(),
+                options(nostack, readonly, preserves_flags),
+            );
+        }
+    }
+
+    /// Stores a quadrant of sums.
+    #[inline(always)]
+    fn store_sums<const T: u8>(self, sums: &mut Sums, [row, column]: [usize; 2]) {
+        let to = &mut sums.0[row * CELL / 2 + column * LANES / 2..];
+        assert!(to.len() >= 15 * LANES + LANES / 2);
+        // SAFETY: the tile's 16 rows of 16 floats, 32 floats apart, lie within `to`.
+        unsafe {
+            asm!(
+                "tilestored [{to} + {step}], tmm{t}",
+                t = const T,
+                to = in(reg) to.as_mut_ptr(),
+                step = in(reg) LANES * size_of::<f32>(),
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+}
+
+/// The upper or lower half of a cell, or one of two tiles of weights.
+#[inline(always)]
+fn tile(values: &[u16], half: usize) -> &[u16; TILE_BYTES / 2] {
+    values[half * TILE_BYTES / 2..].first_chunk().expect("a tile")
+}
+
+impl Kernel for Configured {
+    type Lanes = WideLanes<true>;
+    type Operand = u16;
+
+    const WEIGHTS: usize = TILE / 2;
+    const WINDOW: usize = 0;
+    const PACKED: usize = CELL / 2;
+
+    #[inline(always)]
+    fn lanes(self) -> WideLanes<true> {
+        WideLanes(self.0.simd)
+    }
+
+    fn put_weight(tile: &mut [f32], k: usize, n: usize, value: f32) {
+        cast_slice_mut::<f32, u16>(tile)[k / 2 * LANES + n * 2 + k % 2] = narrow(value);
+    }
+
+    #[inline(always)]
+    fn window<'a>(
+        self,
+        block: &'a [u16],
+        layout: Layout,
+        _: Range<usize>,
+        _: &'a mut [f32],
+    ) -> Window<'a, u16> {
+        let (rows, columns) = (layout.rows(), layout.columns());
+        Window { values: block, first_row: 0, rows, columns }
+    }
+
+    #[inline(always)]
+    fn multiply(
+        self,
+        work: &Multiply<'_, u16>,
+        [row, column]: [usize; 2],
+        images: usize,
+        sums: &mut Sums,
+    ) {
+        let Multiply { window, correlation, weights, halves } = work;
+        let planes = correlation.from.planes();
+        let weights: &[u16] = cast_slice(weights);
+        let lower = images > 16;
+        self.zero::<0>();
+        self.zero::<1>();
+        self.zero::<2>();
+        self.zero::<3>();
+        for rows in &correlation.rows[row] {
+            for columns in &correlation.columns[column] {
+                let (first, step) = window.at(rows.from, columns.from);
+                let distance = rows.distance * correlation.distances[1] + columns.distance;
+                let [k, l] = correlation.uses[columns.distance];
+                let uses = [k[0] || l[0], (k[1] || l[1]) && *halves == 2];
+                for plane in 0..planes {
+                    let cell = &window.values[first + plane * step..][..CELL];
+                    let tiles = &weights[(distance * planes + plane) * 2 * TILE..][..2 * TILE];
+                    self.load::<4>(tile(cell, 0));
+                    if lower {
+                        self.load::<5>(tile(cell, 1));
+                    }
+                    if uses[0] {
+                        self.load::<6>(tile(tiles, 0));
+                        self.multiply_add::<0, 4, 6>();
+                        if lower {
+                            self.multiply_add::<2, 5, 6>();
+                        }
+                    }
+                    if uses[1] {
+                        self.load::<7>(tile(tiles, 1));
+                        self.multiply_add::<1, 4, 7>();
+                        if lower {
+                            self.multiply_add::<3, 5, 7>();
+                        }
+                    }
+                }
+            }
+        }
+        self.store_sums::<0>(sums, [0, 0]);
+        self.store_sums::<1>(sums, [0, 1]);
+        if lower {
+            self.store_sums::<2>(sums, [1, 0]);
+            self.store_sums::<3>(sums, [1, 1]);
+        }
+    }
+
+    /// Images along the rows: `[lanes, images]`.
+    #[inline(always)]
+    fn pack_gradient(self, cell: &[u16], packed: &mut [f32]) {
+        let simd = self.0.simd;
+        let pairs = pairs(simd, cell);
+        let (halves, _) = cast_slice_mut::<f32, u16>(packed).as_chunks_mut::<{ CELL / 2 }>();
+        for (pairs, out) in pairs.into_iter().zip(halves) {
+            let (rows, _) = out.as_chunks_mut::<LANES>();
+            for (row, out) in transposed(simd, pairs).into_iter().zip(rows) {
+                *out = cast(cast::<_, u16x32>(row));
+            }
+        }
+    }
+
+    /// Pairs of images side by side: `[halves of the lanes, pairs of images, lanes, 2]`.
+    #[inline(always)]
+    fn pack_input(self, cell: &[u16], packed: &mut [f32]) {
+        let pairs = pairs(self.0.simd, cell);
+        let (rows, _) = cast_slice_mut::<f32, u16>(packed).as_chunks_mut::<LANES>();
+        for (pair, out) in pairs.into_iter().flatten().zip(rows) {
+            *out = cast(cast::<_, u16x32>(pair));
+        }
+    }
+
+    #[inline(always)]
+    fn accumulate(
+        self,
+        gradient: &[f32],
+        input: &[f32],
+        pairs: &[[usize; 2]],
+        uses: [[bool; 2]; 2],
+        _: usize,
+        sums: &mut Sums,
+    ) {
+        let (gradient, input): (&[u16], &[u16]) = (cast_slice(gradient), cast_slice(input));
+        let [[a, b], [c, d]] = uses;
+        self.load_sums::<0>(sums, [0, 0]);
+        self.load_sums::<1>(sums, [0, 1]);
+        self.load_sums::<2>(sums, [1, 0]);
+        self.load_sums::<3>(sums, [1, 1]);
+        for &[of_gradient, of_input] in pairs {
+            let gradient = &gradient[of_gradient * CELL..][..CELL];
+            let input = &input[of_input * CELL..][..CELL];
+            self.load::<4>(tile(gradient, 0));
+            self.load::<5>(tile(gradient, 1));
+            if a || b {
+                self.load::<6>(tile(input, 0));
+                if a {
+                    self.multiply_add::<0, 4, 6>();
+                }
+                if b {
+                    self.multiply_add::<2, 5, 6>();
+                }
+            }
+            if c || d {
+                self.load::<7>(tile(input, 1));
+                if c {
+                    self.multiply_add::<1, 4, 7>();
+                }
+                if d {
+                    self.multiply_add::<3, 5, 7>();
+                }
+            }
+        }
+        self.store_sums::<0>(sums, [0, 0]);
+        self.store_sums::<1>(sums, [0, 1]);
+        self.store_sums::<2>(sums, [1, 0]);
+        self.store_sums::<3>(sums, [1, 1]);
+    }
+}
+
+/// The lanes of two images each, side by side: for both halves of the lanes 16 pairs.
+#[inline(always)]
+fn pairs(simd: V4, cell: &[u16]) -> [[__m512i; 16]; 2] {
+    let (rows, _) = cell.as_chunks::<LANES>();
+    // The second image's lanes are numbered from 32 on.
+    let order = |half: usize| -> __m512i {
+        let lanes: [u16; LANES] =
+            std::array::from_fn(|i| (half * 16 + i / 2 + i % 2 * LANES) as u16);
+        cast(cast::<_, u16x32>(lanes))
+    };
+    let orders = [order(0), order(1)];
+    let mut out = [[simd.avx512f._mm512_setzero_si512(); 16]; 2];
+    for pair in 0..16 {
+        let [a, b]: [__m512i; 2] =
+            [rows[2 * pair], rows[2 * pair + 1]].map(|row| cast(cast::<_, u16x32>(row)));
+        for half in 0..2 {
+            out[half][pair] = simd.avx512bw._mm512_permutex2var_epi16(a, orders[half], b);
+        }
+    }
+    out
+}
+
+/// 16 rows of 16 double words with rows and columns exchanged: zipping the first half of the rows
+/// with the second does it in four rounds.
+#[inline(always)]
+fn transposed(simd: V4, mut rows: [__m512i; 16]) -> [__m512i; 16] {
+    let order = |half: usize| -> __m512i {
+        let words: [u32; 16] = std::array::from_fn(|i| (half * 8 + i / 2 + i % 2 * 16) as u32);
+        cast(cast::<_, u32x16>(words))
+    };
+    let orders = [order(0), order(1)];
+    for _ in 0..4 {
+        let mut zipped = rows;
+        for i in 0..8 {
+            for half in 0..2 {
+                zipped[2 * i + half] = simd.avx512f._mm512_permutex2var_epi32(
+                    rows[i],
+                    orders[half],
+                    rows[i + 8],
+                );
+            }
+        }
+        rows = zipped;
+    }
+    rows
+}

@@ -1,0 +1,116 @@
+//! The choice of a kernel, at run time.
+
+#[cfg(target_arch = "x86_64")]
+use super::amx::{Amx, Configured};
+use super::lanes::AnyLanes;
+#[cfg(target_arch = "x86_64")]
+use super::wide::WideLanes;
+use super::vectors::Vectors;
+use super::{Kernel, Work};
+use crate::arch::arch;
+use pulp::{Arch, Simd, WithSimd};
+
+/// The units of this processor that multiply in half precision.
+#[derive(Clone, Copy, Debug)]
+pub enum Units {
+    /// The matrix units of AMX.
+    #[cfg(target_arch = "x86_64")]
+    Amx(Amx),
+    /// Vectors of single precision that hold rounded values.
+    Vectors,
+}
+
+impl Units {
+    /// The fastest there are.
+    pub fn fastest() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(amx) = Amx::try_new() {
+            return Self::Amx(amx);
+        }
+        Self::Vectors
+    }
+
+    /// All that a test can try here.
+    #[cfg(test)]
+    pub fn all() -> Vec<Self> {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        if let Some(amx) = Amx::emulated() {
+            return vec![Self::Vectors, Self::Amx(amx)];
+        }
+        vec![Self::Vectors]
+    }
+
+    /// Floats of memory for a tile of weights, a cell of a window and a packed cell.
+    pub fn sizes(self) -> Sizes {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(_) => Sizes::of::<Configured>(),
+            Self::Vectors => Sizes::of::<Vectors<pulp::Scalar, AnyLanes>>(),
+        }
+    }
+
+    /// Puts the weight from lane `k` to lane `n` into its tile.
+    pub fn put_weight(self, tile: &mut [f32], k: usize, n: usize, value: f32) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(_) => Configured::put_weight(tile, k, n, value),
+            Self::Vectors => {
+                Vectors::<pulp::Scalar, AnyLanes>::put_weight(tile, k, n, value);
+            }
+        }
+    }
+
+    /// Runs some work with these units.
+    pub fn run(self, work: impl Work) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(amx) => amx.run(work),
+            Self::Vectors => match arch() {
+                #[cfg(target_arch = "x86_64")]
+                Arch::V4(simd) => simd.vectorize(ByWide(simd, work)),
+                arch => arch.dispatch(ByAny(work)),
+            },
+        }
+    }
+}
+
+/// Floats of memory that a kernel needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// For a tile of weights.
+    pub weights: usize,
+    /// For a cell of a window.
+    pub window: usize,
+    /// For a packed cell.
+    pub packed: usize,
+}
+
+impl Sizes {
+    fn of<K: Kernel>() -> Self {
+        Self { weights: K::WEIGHTS, window: K::WINDOW, packed: K::PACKED }
+    }
+}
+
+struct ByAny<W>(W);
+
+impl<W: Work> WithSimd for ByAny<W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.0.run(Vectors { simd, lanes: AnyLanes });
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+struct ByWide<W>(pulp::x86::V4, W);
+
+#[cfg(target_arch = "x86_64")]
+impl<W: Work> pulp::NullaryFnOnce for ByWide<W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.1.run(Vectors { simd: self.0, lanes: WideLanes::<false>(self.0) });
+    }
+}

@@ -1,0 +1,245 @@
+//! Products by vectors of single precision, for any processor.
+//!
+//! A lane of a vector is an output. Some images' sums stay in registers while all links, planes and
+//! lanes pass by: an image's value is broadcast to a vector, and multiplied by the weights of a
+//! half's outputs or of both.
+
+use super::{Kernel, Lanes, Multiply, Sums, TILE, Window};
+use crate::cells::bf16::{narrow, widen};
+use crate::cells::layout::{CELL, HALF, IMAGES, LANES, Layout};
+use pulp::Simd;
+use std::ops::Range;
+
+/// Products by vectors `S`, and arithmetic by `L`.
+#[derive(Clone, Copy)]
+pub struct Vectors<S, L> {
+    pub simd: S,
+    pub lanes: L,
+}
+
+impl<S: Simd, L: Lanes> Kernel for Vectors<S, L> {
+    type Lanes = L;
+    type Operand = f32;
+
+    const WEIGHTS: usize = TILE;
+    const WINDOW: usize = CELL;
+    const PACKED: usize = CELL;
+
+    #[inline(always)]
+    fn lanes(self) -> L {
+        self.lanes
+    }
+
+    fn put_weight(tile: &mut [f32], k: usize, n: usize, value: f32) {
+        tile[k * HALF + n] = widen(narrow(value));
+    }
+
+    #[inline(always)]
+    fn window<'a>(
+        self,
+        block: &'a [u16],
+        layout: Layout,
+        rows: Range<usize>,
+        memory: &'a mut [f32],
+    ) -> Window<'a, f32> {
+        let row = layout.columns() * CELL;
+        let len = rows.len() * row;
+        let memory = &mut memory[..layout.planes() * len];
+        for (plane, values) in block.chunks_exact(layout.plane_len()).enumerate() {
+            widen_all(&values[rows.start * row..rows.end * row], &mut memory[plane * len..][..len]);
+        }
+        let (first_row, columns) = (rows.start, layout.columns());
+        Window { values: memory, first_row, rows: rows.len(), columns }
+    }
+
+    #[inline(always)]
+    fn multiply(
+        self,
+        work: &Multiply<'_, f32>,
+        at: [usize; 2],
+        images: usize,
+        sums: &mut Sums,
+    ) {
+        match S::F32_LANES {
+            16 => multiply::<S, 1, 8>(self.simd, work, at, images, sums),
+            8 => multiply::<S, 2, 2>(self.simd, work, at, images, sums),
+            4 => multiply::<S, 4, 1>(self.simd, work, at, images, sums),
+            _ => multiply::<S, 16, 1>(self.simd, work, at, images, sums),
+        }
+    }
+
+    #[inline(always)]
+    fn pack_gradient(self, cell: &[u16], packed: &mut [f32]) {
+        widen_all(cell, packed);
+    }
+
+    #[inline(always)]
+    fn pack_input(self, cell: &[u16], packed: &mut [f32]) {
+        widen_all(cell, packed);
+    }
+
+    #[inline(always)]
+    fn accumulate(
+        self,
+        gradient: &[f32],
+        input: &[f32],
+        pairs: &[[usize; 2]],
+        uses: [[bool; 2]; 2],
+        images: usize,
+        sums: &mut Sums,
+    ) {
+        let operands = (gradient, input, pairs, images);
+        match S::F32_LANES {
+            16 => accumulate::<S, 1, 8>(self.simd, operands, uses, sums),
+            8 => accumulate::<S, 2, 2>(self.simd, operands, uses, sums),
+            4 => accumulate::<S, 4, 1>(self.simd, operands, uses, sums),
+            _ => accumulate::<S, 16, 1>(self.simd, operands, uses, sums),
+        }
+    }
+}
+
+#[inline(always)]
+fn widen_all(values: &[u16], out: &mut [f32]) {
+    for (out, &value) in out.iter_mut().zip(values) {
+        *out = widen(value);
+    }
+}
+
+/// The sums of `G` images: `V` vectors for each half of the output's lanes.
+type Group<S, const V: usize, const G: usize> = [[[<S as Simd>::f32s; V]; 2]; G];
+
+#[inline(always)]
+fn multiply<S: Simd, const V: usize, const G: usize>(
+    simd: S,
+    work: &Multiply<'_, f32>,
+    [row, column]: [usize; 2],
+    images: usize,
+    sums: &mut Sums,
+) {
+    let Multiply { window, correlation, weights, halves } = work;
+    let planes = correlation.from.planes();
+    for group in (0..images).step_by(G) {
+        let mut out: Group<S, V, G> = [[[simd.splat_f32s(0.0); V]; 2]; G];
+        for rows in &correlation.rows[row] {
+            for columns in &correlation.columns[column] {
+                let (first, step) = window.at(rows.from, columns.from);
+                let distance = rows.distance * correlation.distances[1] + columns.distance;
+                for plane in 0..planes {
+                    let cell = &window.values[first + plane * step + group * LANES..][..G * LANES];
+                    let tiles = &weights[(distance * planes + plane) * 2 * TILE..][..2 * TILE];
+                    for half in 0..2 {
+                        let lanes = correlation.from.lanes_in_use(plane, half);
+                        let lanes = half * HALF..half * HALF + lanes;
+                        let [a, b] = correlation.uses[columns.distance][half];
+                        match (a, b && *halves == 2) {
+                            (true, true) => add::<S, V, G, true, true>(simd, cell, tiles, lanes, &mut out),
+                            (true, false) => add::<S, V, G, true, false>(simd, cell, tiles, lanes, &mut out),
+                            (false, true) => add::<S, V, G, false, true>(simd, cell, tiles, lanes, &mut out),
+                            (false, false) => {}
+                        }
+                    }
+                }
+            }
+        }
+        let out_rows = sums.rows()[group..].iter_mut();
+        for (row, out) in out_rows.zip(out) {
+            let (vectors, _) = S::as_mut_simd_f32s(row);
+            let [a, b] = out;
+            for (to, from) in vectors.iter_mut().zip(a.into_iter().chain(b)) {
+                *to = from;
+            }
+        }
+    }
+}
+
+/// Adds the products of some lanes with their weights to the halves of the outputs that `A` and
+/// `B` name.
+#[inline(always)]
+fn add<S: Simd, const V: usize, const G: usize, const A: bool, const B: bool>(
+    simd: S,
+    cell: &[f32],
+    tiles: &[f32],
+    lanes: Range<usize>,
+    out: &mut Group<S, V, G>,
+) {
+    let mut sums = *out;
+    let (first, second) = tiles.split_at(TILE);
+    for lane in lanes {
+        let vectors = |tile| -> &[S::f32s] { S::as_simd_f32s(tile).0 };
+        let a: &[S::f32s; V] = vectors(&first[lane * HALF..][..HALF]).try_into().expect("a half");
+        let b: &[S::f32s; V] = vectors(&second[lane * HALF..][..HALF]).try_into().expect("a half");
+        for image in 0..G {
+            let value = simd.splat_f32s(cell[image * LANES + lane]);
+            for vector in 0..V {
+                if A {
+                    sums[image][0][vector] =
+                        simd.mul_add_f32s(value, a[vector], sums[image][0][vector]);
+                }
+                if B {
+                    sums[image][1][vector] =
+                        simd.mul_add_f32s(value, b[vector], sums[image][1][vector]);
+                }
+            }
+        }
+    }
+    *out = sums;
+}
+
+type Operands<'a> = (&'a [f32], &'a [f32], &'a [[usize; 2]], usize);
+
+/// The gradient's lanes are broadcast, `G` at a time, the input's lie along the vectors.
+#[inline(always)]
+fn accumulate<S: Simd, const V: usize, const G: usize>(
+    simd: S,
+    operands: Operands<'_>,
+    uses: [[bool; 2]; 2],
+    sums: &mut Sums,
+) {
+    for lane in (0..LANES).step_by(G) {
+        let half = lane / HALF;
+        match [uses[0][half], uses[1][half]] {
+            [true, true] => products::<S, V, G, true, true>(simd, operands, lane, sums),
+            [true, false] => products::<S, V, G, true, false>(simd, operands, lane, sums),
+            [false, true] => products::<S, V, G, false, true>(simd, operands, lane, sums),
+            [false, false] => {}
+        }
+    }
+}
+
+#[inline(always)]
+fn products<S: Simd, const V: usize, const G: usize, const A: bool, const B: bool>(
+    simd: S,
+    (gradient, input, pairs, images): Operands<'_>,
+    lane: usize,
+    sums: &mut Sums,
+) {
+    let mut out: Group<S, V, G> = [[[simd.splat_f32s(0.0); V]; 2]; G];
+    for &[of_gradient, of_input] in pairs {
+        let gradient = &gradient[of_gradient * CELL..][..CELL];
+        let input = &input[of_input * CELL..][..CELL];
+        for image in 0..images.min(IMAGES) {
+            let values: &[f32; G] =
+                gradient[image * LANES + lane..].first_chunk().expect("lanes of an image");
+            let (vectors, _) = S::as_simd_f32s(&input[image * LANES..][..LANES]);
+            for (out, &value) in out.iter_mut().zip(values) {
+                let value = simd.splat_f32s(value);
+                for vector in 0..V {
+                    if A {
+                        out[0][vector] = simd.mul_add_f32s(value, vectors[vector], out[0][vector]);
+                    }
+                    if B {
+                        out[1][vector] =
+                            simd.mul_add_f32s(value, vectors[V + vector], out[1][vector]);
+                    }
+                }
+            }
+        }
+    }
+    for (row, out) in sums.rows()[lane..].iter_mut().zip(out) {
+        let (vectors, _) = S::as_mut_simd_f32s(row);
+        let [a, b] = out;
+        for (to, from) in vectors.iter_mut().zip(a.into_iter().chain(b)) {
+            *to = simd.add_f32s(*to, from);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The passes against the definition in double precision, on operands rounded to bfloat16.
+
+use super::bf16::{narrow, widen};
+use super::buffer::Cells;
+use super::*;
+
+/// Batch, channels in and out, input, kernel, stride, padding.
+type Case = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
+
+const THREE: [usize; 2] = [3, 3];
+const ONE: [usize; 2] = [1, 1];
+const TWO: [usize; 2] = [2, 2];
+
+/// The convolutions of networks, and odd ones: every combination of one and two pixels a cell,
+/// sizes that fill no cell, batches that fill no block.
+const CASES: &[Case] = &[
+    // A stem, a stage of 16 channels, its end, stages of 32 and 64.
+    (5, [3, 16], [8, 8], THREE, ONE, ONE),
+    (33, [16, 16], [8, 8], THREE, ONE, ONE),
+    (3, [16, 32], [8, 8], THREE, TWO, ONE),
+    (3, [32, 32], [8, 8], THREE, ONE, ONE),
+    (2, [32, 64], [8, 8], THREE, TWO, ONE),
+    (2, [64, 64], [4, 4], THREE, ONE, ONE),
+    // Shortcuts.
+    (3, [16, 32], [8, 8], ONE, TWO, [0, 0]),
+    (3, [32, 64], [8, 8], ONE, TWO, [0, 0]),
+    (3, [48, 40], [5, 5], ONE, ONE, [0, 0]),
+    (3, [16, 16], [6, 6], ONE, ONE, [0, 0]),
+    (3, [16, 16], [7, 7], ONE, ONE, [0, 0]),
+    // Two pixels to one, one to two, and back.
+    (2, [3, 64], [8, 8], THREE, ONE, ONE),
+    (2, [16, 20], [8, 8], THREE, ONE, ONE),
+    (2, [64, 16], [8, 8], THREE, ONE, ONE),
+    (2, [16, 16], [8, 8], THREE, TWO, ONE),
+    (2, [16, 16], [8, 6], THREE, TWO, ONE),
+    (2, [40, 12], [8, 8], THREE, TWO, ONE),
+    // Channels of other numbers.
+    (1, [1, 1], [4, 4], THREE, ONE, ONE),
+    (2, [1, 16], [28, 28], THREE, ONE, ONE),
+    (2, [7, 9], [6, 6], THREE, ONE, ONE),
+    (2, [17, 33], [6, 6], THREE, ONE, ONE),
+    (2, [33, 31], [5, 7], THREE, ONE, ONE),
+    (2, [96, 10], [4, 4], THREE, ONE, ONE),
+    (2, [10, 96], [4, 4], THREE, ONE, ONE),
+    // Images of other sizes.
+    (2, [16, 16], [9, 9], THREE, ONE, ONE),
+    (2, [16, 16], [9, 9], THREE, TWO, ONE),
+    (2, [16, 16], [1, 2], THREE, ONE, ONE),
+    (2, [8, 8], [1, 1], THREE, ONE, ONE),
+    (2, [8, 40], [1, 1], THREE, TWO, ONE),
+    (2, [16, 32], [7, 10], THREE, TWO, ONE),
+    (2, [32, 32], [3, 40], THREE, ONE, ONE),
+    (2, [16, 16], [40, 4], THREE, ONE, ONE),
+    // Batches of other sizes.
+    (1, [16, 16], [4, 4], THREE, ONE, ONE),
+    (31, [16, 16], [4, 4], THREE, ONE, ONE),
+    (32, [16, 32], [4, 4], THREE, TWO, ONE),
+    (64, [32, 32], [2, 2], THREE, ONE, ONE),
+    (70, [3, 8], [4, 4], THREE, ONE, ONE),
+    // Other kernels, strides and paddings.
+    (2, [16, 16], [8, 8], THREE, ONE, [0, 0]),
+    (2, [16, 16], [9, 8], THREE, ONE, TWO),
+    (2, [16, 24], [12, 12], [5, 5], ONE, TWO),
+    (2, [3, 16], [16, 16], [7, 7], TWO, [3, 3]),
+    (2, [16, 16], [12, 12], [5, 4], [1, 3], [2, 1]),
+    (2, [32, 16], [9, 9], TWO, [3, 3], [0, 0]),
+    (2, [16, 16], [8, 8], [1, 3], [1, 1], [0, 1]),
+];
+
+fn shape(case: Case) -> Shape {
+    let (batch, channels, input, kernel, stride, padding) = case;
+    let output =
+        [0, 1].map(|axis| (input[axis] + 2 * padding[axis] - kernel[axis]) / stride[axis] + 1);
+    let [input, output] = [(channels[0], input), (channels[1], output)]
+        .map(|(channels, size)| Layout::new(batch, channels, size));
+    Shape { input, output, kernel, stride, padding }
+}
+
+/// Values within [-1, 1] without a pattern.
+fn values(len: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as f32 / (u32::MAX / 2) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn rounded(values: &[f32]) -> Vec<f32> {
+    values.iter().map(|&value| widen(narrow(value))).collect()
+}
+
+fn image_len(layout: Layout) -> usize {
+    layout.channels * layout.size[0] * layout.size[1]
+}
+
+/// Calls `f` with the places in input, weight and output of each product of the definition.
+fn products(shape: Shape, mut f: impl FnMut(usize, usize, usize)) {
+    let Shape { input, output, kernel, stride, padding } = shape;
+    for image in 0..input.batch {
+        for (k, c) in (0..output.channels).flat_map(|k| (0..input.channels).map(move |c| (k, c))) {
+            for at in 0..output.size[0] * output.size[1] {
+                for tap in 0..kernel[0] * kernel[1] {
+                    let place = [at / output.size[1], at % output.size[1]];
+                    let element = [tap / kernel[1], tap % kernel[1]];
+                    let [row, column] = [0, 1].map(|axis| {
+                        (place[axis] * stride[axis] + element[axis]).wrapping_sub(padding[axis])
+                    });
+                    if row < input.size[0] && column < input.size[1] {
+                        f(
+                            ((image * input.channels + c) * input.size[0] + row) * input.size[1]
+                                + column,
+                            (k * input.channels + c) * kernel[0] * kernel[1] + tap,
+                            (image * output.channels + k) * output.size[0] * output.size[1] + at,
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Units a unit in the last place of a result in bfloat16, and single precision's rounding of `n`
+/// partial sums: they are of about `√n / 3`, and so many errors of half a unit each add up to about
+/// `√n` of them.
+fn assert_close(name: &str, ours: &[f32], wanted: &[f64], terms: usize, half: bool) {
+    assert_eq!(ours.len(), wanted.len(), "{name}");
+    let rounding = if half { 2f64.powi(-8) } else { 0.0 };
+    for (i, (&ours, &wanted)) in ours.iter().zip(wanted).enumerate() {
+        let tolerance = wanted.abs() * rounding + 2f64.powi(-24) * (terms as f64 + 4.0);
+        let error = (f64::from(ours) - wanted).abs();
+        assert!(error <= tolerance, "{name} {i}: {ours} {wanted}, {error:e} > {tolerance:e}");
+    }
+}
+
+#[test]
+fn kernels_equal_the_definition() {
+    for &case in CASES {
+        let shape = shape(case);
+        let name = format!("{case:?}");
+        let Shape { input, output, kernel, .. } = shape;
+        let x = rounded(&values(input.batch * image_len(input), 1));
+        let weight = rounded(&values(output.channels * input.channels * kernel[0] * kernel[1], 2));
+        let gradient = rounded(&values(input.batch * image_len(output), 3));
+        let add = rounded(&values(input.batch * image_len(output), 4));
+        let shift = values(output.channels, 5);
+        let grid = output.size[0] * output.size[1];
+
+        let mut out: Vec<f64> = (0..add.len())
+            .map(|i| f64::from(add[i]) + f64::from(shift[i / grid % output.channels]))
+            .collect();
+        let (mut to_x, mut to_weight) = (vec![0.0; x.len()], vec![0.0; weight.len()]);
+        products(shape, |i, w, o| {
+            let [x, weight, gradient] = [x[i], weight[w], gradient[o]].map(f64::from);
+            out[o] += x * weight;
+            to_x[i] += gradient * weight;
+            to_weight[w] += x * gradient;
+        });
+        out.iter_mut().for_each(|value| *value = value.max(0.0));
+
+        for units in Units::all() {
+            let name = format!("{name}, {units:?}");
+            let [x, gradient, add] = [(&x, input), (&gradient, output), (&add, output)]
+                .map(|(values, layout)| Cells::from_images(values, layout));
+            let [forward, backward] = [Correlation::forward(shape), Correlation::backward(shape)];
+            let weights = Weights::new(units, &forward, &weight);
+            let product = Product { correlation: &forward, weights: &weights, from: &x };
+            let epilogue =
+                Epilogue { shift: Some(&shift), add: Some(&add), relu: true, ..Epilogue::default() };
+            let passed = pass(units, &product, epilogue);
+            let taps = kernel[0] * kernel[1];
+            let terms = input.channels * taps;
+            assert_close(&name, passed.cells.to_images().values(), &out, terms, true);
+
+            let weights = Weights::new(units, &backward, &weight);
+            let product = Product { correlation: &backward, weights: &weights, from: &gradient };
+            let passed = pass(units, &product, Epilogue::default());
+            let terms = output.channels * taps;
+            assert_close(&name, passed.cells.to_images().values(), &to_x, terms, true);
+
+            let mut ours = vec![0.0; weight.len()];
+            weight_gradient(units, &forward, &x, &gradient, &mut ours);
+            assert_close(&name, &ours, &to_weight, input.batch * grid, false);
+        }
+    }
+}

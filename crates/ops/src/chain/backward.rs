@@ -1,0 +1,201 @@
+//! The gradients of a chain.
+
+use super::forward::{Kept, Normalized, Wanted};
+use super::plan::{Node, Norm};
+use crate::cells::{
+    Cells, Correlation, Epilogue, NormGradient, Plain, Product, Scaled, Source, Spread, Sum,
+    Weights, pass, weight_gradient,
+};
+use crate::flex::Block;
+use std::sync::Arc;
+
+/// The gradients of the images and of the parameters, those that are wanted, from that of the
+/// output.
+pub fn backward(
+    kept: &Kept,
+    parameters: &[f32],
+    gradient: &[f32],
+    wanted: Wanted,
+) -> (Option<Block>, Option<Vec<f32>>) {
+    let plan = &kept.plan;
+    let count = plan.nodes.len();
+    let mut gradients = Gradients {
+        kept,
+        wanted,
+        readers: plan.readers(),
+        found: vec![None; count + 1],
+        sums: vec![Default::default(); count + 1],
+        zeros: vec![0.0; plan.nodes.iter().map(|node| node.layout.channels).max().unwrap_or(0)],
+    };
+    let layout = plan.output();
+    if plan.mean {
+        let factor = 1.0 / (layout.size[0] * layout.size[1]) as f32;
+        gradients.add(count, &Spread { values: gradient, factor, layout });
+    } else {
+        let cells = Cells::from_images(gradient, layout);
+        gradients.add(count, &Plain(&cells));
+    }
+    let mut to_parameters = wanted.parameters.then(|| vec![0.0; parameters.len()]);
+    for (index, node) in plan.nodes.iter().enumerate().rev() {
+        let Some(gradient) = gradients.found[index + 1].take() else { continue };
+        let sums = std::mem::take(&mut gradients.sums[index + 1]);
+        if let Some(residual) = node.residual {
+            gradients.add_same(residual, &gradient);
+        }
+        let normalized = kept.normalized[index].as_ref();
+        if let Some(out) = &mut to_parameters {
+            vectors_gradient(node, normalized, &sums, out);
+        }
+        let gradient = match (&node.norm, &node.conv) {
+            (Norm::Batch { gamma, epsilon, .. }, conv) => {
+                let Normalized { x, mean, variance } =
+                    normalized.expect("kept for a norm's gradient");
+                let gamma = &parameters[gamma.clone()];
+                let [a, b, c] = norm_factors(node, gamma, variance, *epsilon, &sums);
+                let factors = [&a[..], mean, &b, &c];
+                let source = NormGradient { gradient: &gradient, x, factors };
+                if conv.is_none() {
+                    gradients.add(node.input, &source);
+                    continue;
+                }
+                Arc::new(pass(kept.units, &source, Epilogue::default()).cells)
+            }
+            (Norm::Affine { scale, .. }, _) => {
+                let scale = &parameters[scale.clone()];
+                gradients.add(node.input, &Scaled { x: &gradient, scale });
+                continue;
+            }
+            (Norm::None | Norm::Shift(_), _) => gradient,
+        };
+        let conv = node.conv.as_ref().expect("a node without a norm has a convolution");
+        if let Some(out) = &mut to_parameters {
+            let input = kept.values[node.input].as_ref().expect("kept for a weight's gradient");
+            let correlation = Correlation::forward(conv.shape);
+            let out = &mut out[conv.weight.clone()];
+            weight_gradient(kept.units, &correlation, input, &gradient, out);
+        }
+        if node.input > 0 || wanted.input {
+            let correlation = Correlation::backward(conv.shape);
+            let weight = &parameters[conv.weight.clone()];
+            let weights = Weights::new(kept.units, &correlation, weight);
+            let (correlation, weights) = (&correlation, &weights);
+            gradients.add(node.input, &Product { correlation, weights, from: &gradient });
+        }
+    }
+    let to_images = gradients.found[0].take().map(|gradient| gradient.to_images());
+    (to_images, to_parameters)
+}
+
+/// The gradients of values, as far as they are found.
+struct Gradients<'a> {
+    kept: &'a Kept,
+    wanted: Wanted,
+    /// Nodes whose part is missing.
+    readers: Vec<usize>,
+    found: Vec<Option<Arc<Cells>>>,
+    /// Of the gradients that are complete, where the node of the value wants them.
+    sums: Vec<[Vec<f64>; 2]>,
+    zeros: Vec<f32>,
+}
+
+impl Gradients<'_> {
+    /// Adds a part to the gradient of a value. With the last it becomes that before the rectifier.
+    fn add(&mut self, value: usize, part: &impl Source) {
+        if value == 0 && !self.wanted.input {
+            return;
+        }
+        self.readers[value] -= 1;
+        let complete = self.readers[value] == 0;
+        let found = self.found[value].take();
+        let mut epilogue = Epilogue { add: found.as_deref(), ..Epilogue::default() };
+        if complete {
+            (epilogue.gate, epilogue.sums) = self.completion(value);
+        }
+        let passed = pass(self.kept.units, part, epilogue);
+        self.found[value] = Some(Arc::new(passed.cells));
+        self.sums[value] = passed.sums;
+    }
+
+    /// Adds a part that another value's gradient is.
+    fn add_same(&mut self, value: usize, part: &Arc<Cells>) {
+        let alone = self.found[value].is_none();
+        let (gate, sums) = match self.readers[value] {
+            1 => self.completion(value),
+            _ => (None, None),
+        };
+        if alone && gate.is_none() && sums.is_none() {
+            self.readers[value] -= 1;
+            self.found[value] = Some(part.clone());
+        } else {
+            self.add(value, &Plain(part));
+        }
+    }
+
+    /// The gate of a value's rectifier, and the sums that its node needs.
+    fn completion(&self, value: usize) -> (Option<&crate::cells::Bits>, Option<Sum<'_>>) {
+        let Some(index) = value.checked_sub(1) else { return (None, None) };
+        let node = &self.kept.plan.nodes[index];
+        let sums = match &node.norm {
+            Norm::Batch { .. } => self.kept.normalized[index]
+                .as_ref()
+                .map(|Normalized { x, mean, .. }| Sum::Products(x, mean)),
+            Norm::Affine { .. } if self.wanted.parameters => self.kept.values[node.input]
+                .as_ref()
+                .map(|x| Sum::Products(x, &self.zeros[..node.layout.channels])),
+            Norm::Shift(_) if self.wanted.parameters => Some(Sum::Moments),
+            _ => None,
+        };
+        (self.kept.bits[index].as_ref(), sums)
+    }
+}
+
+/// The gradients of a node's vectors, from `Σ g` and `Σ g (x - mean)`.
+fn vectors_gradient(
+    node: &Node,
+    normalized: Option<&Normalized>,
+    [sums, products]: &[Vec<f64>; 2],
+    out: &mut [f32],
+) {
+    let mut write = |range: &std::ops::Range<usize>, values: &mut dyn Iterator<Item = f64>| {
+        for (out, value) in out[range.clone()].iter_mut().zip(values) {
+            *out = value as f32;
+        }
+    };
+    match &node.norm {
+        Norm::None => {}
+        Norm::Shift(shift) => write(shift, &mut sums.iter().copied()),
+        Norm::Affine { scale, shift } => {
+            write(scale, &mut products.iter().copied());
+            write(shift, &mut sums.iter().copied());
+        }
+        Norm::Batch { gamma, beta, epsilon, .. } => {
+            let variance = normalized.map_or(&[][..], |normalized| &normalized.variance);
+            let inverse = variance.iter().map(|&v| 1.0 / (f64::from(v) + epsilon).sqrt());
+            write(gamma, &mut products.iter().zip(inverse).map(|(product, r)| product * r));
+            write(beta, &mut sums.iter().copied());
+        }
+    }
+}
+
+/// The factors `a`, `b` and `c` of a batch norm's input gradient `g a + (x - mean) b + c`, which is
+/// `γ r (g - Σg/n - (x - mean) r² Σ(g (x - mean))/n)` with `r` the inverse standard deviation.
+fn norm_factors(
+    node: &Node,
+    gamma: &[f32],
+    variance: &[f32],
+    epsilon: f64,
+    [sums, products]: &[Vec<f64>; 2],
+) -> [Vec<f32>; 3] {
+    let samples = (node.layout.batch * node.layout.size[0] * node.layout.size[1]) as f64;
+    let mut factors = [0, 1, 2].map(|_| Vec::with_capacity(gamma.len()));
+    for (channel, (&gamma, &variance)) in gamma.iter().zip(variance).enumerate() {
+        let inverse = 1.0 / (f64::from(variance) + epsilon).sqrt();
+        let a = f64::from(gamma) * inverse;
+        let b = -a * inverse * inverse * products[channel] / samples;
+        let c = -a * sums[channel] / samples;
+        for (factor, value) in factors.iter_mut().zip([a, b, c]) {
+            factor.push(value as f32);
+        }
+    }
+    factors
+}

@@ -1,0 +1,189 @@
+//! A chain forward.
+
+use super::plan::{Node, Norm, Plan};
+use crate::cells::{
+    Bits, Cells, Correlation, Epilogue, Passed, Product, Scaled, Sum, Units, Weights, exact_images,
+    pass, positions_mean,
+};
+use crate::flex::Block;
+use std::sync::Arc;
+
+/// What a chain keeps for its gradients.
+pub struct Kept {
+    pub plan: Arc<Plan>,
+    pub units: Units,
+    /// Values that nodes with gradients read.
+    pub values: Vec<Option<Arc<Cells>>>,
+    /// What each norm of the batch normalized, and its statistics.
+    pub normalized: Vec<Option<Normalized>>,
+    /// What each rectifier let pass.
+    pub bits: Vec<Option<Bits>>,
+}
+
+/// The input of a norm of the batch, and its statistics.
+pub struct Normalized {
+    pub x: Arc<Cells>,
+    pub mean: Vec<f32>,
+    pub variance: Vec<f32>,
+}
+
+/// Which gradients will be wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub input: bool,
+    pub parameters: bool,
+}
+
+/// The result of a chain, the statistics of its batch norms, and what its gradients need.
+pub struct Forward {
+    pub output: Block,
+    pub statistics: Vec<f32>,
+    pub kept: Kept,
+}
+
+/// Runs a chain on images `[batch, channels, height, width]`.
+pub fn forward(
+    units: Units,
+    plan: &Arc<Plan>,
+    images: &[f32],
+    parameters: &[f32],
+    wanted: Wanted,
+) -> Forward {
+    let count = plan.nodes.len();
+    let mut readers = plan.readers();
+    let mut values: Vec<Option<Arc<Cells>>> = vec![None; count + 1];
+    // Sums of values that a norm without a convolution reads.
+    let mut sums: Vec<[Vec<f64>; 2]> = vec![Default::default(); count + 1];
+    let mut kept = Kept {
+        plan: plan.clone(),
+        units,
+        values: vec![None; count + 1],
+        normalized: (0..count).map(|_| None).collect(),
+        bits: (0..count).map(|_| None).collect(),
+    };
+    let mut statistics = vec![0.0; plan.statistics];
+    let mut output = None;
+    values[0] = Some(Arc::new(Cells::from_images(images, plan.input)));
+    for (index, node) in plan.nodes.iter().enumerate() {
+        let input = values[node.input].clone().expect("a value that is made before it is read");
+        let residual = node.residual.and_then(|residual| values[residual].clone());
+        let summed = plan.nodes.iter().any(|other| {
+            other.input == index + 1
+                && other.conv.is_none()
+                && matches!(other.norm, Norm::Batch { .. })
+        });
+        let last = index + 1 == count && !plan.mean;
+        let run = Run { units, node, parameters, residual: residual.as_deref(), summed, last };
+        if wanted.parameters && (node.conv.is_some() || matches!(node.norm, Norm::Affine { .. })) {
+            kept.values[node.input] = Some(input.clone());
+        }
+        let passed = match &node.norm {
+            Norm::Batch { gamma, beta, epsilon, statistics: at } => {
+                let (x, sums) = match &node.conv {
+                    Some(_) => {
+                        let sums = Some(Sum::Moments);
+                        let passed = run.product(&input, Epilogue { sums, ..Epilogue::default() });
+                        (Arc::new(passed.cells), passed.sums)
+                    }
+                    None => (input, std::mem::take(&mut sums[node.input])),
+                };
+                let (mean, variance) = moments(node, &sums);
+                let channels = mean.len();
+                statistics[*at..][..channels].copy_from_slice(&mean);
+                statistics[*at + channels..][..channels].copy_from_slice(&variance);
+                let [scale, shift] =
+                    affine(&mean, &variance, *epsilon, &parameters[gamma.clone()], &parameters[beta.clone()]);
+                let passed = run.scaled(&x, &scale, &shift);
+                if wanted.input || wanted.parameters {
+                    kept.normalized[index] = Some(Normalized { x, mean, variance });
+                }
+                passed
+            }
+            Norm::Affine { scale, shift } => {
+                run.scaled(&input, &parameters[scale.clone()], &parameters[shift.clone()])
+            }
+            Norm::Shift(shift) => {
+                let shift = Some(&parameters[shift.clone()]);
+                run.product(&input, run.epilogue(shift))
+            }
+            Norm::None => run.product(&input, run.epilogue(None)),
+        };
+        if wanted.input || wanted.parameters {
+            kept.bits[index] = passed.bits;
+        }
+        if let Some(exact) = passed.exact {
+            output = Some(exact_images(&exact, node.layout));
+        }
+        sums[index + 1] = passed.sums;
+        values[index + 1] = Some(Arc::new(passed.cells));
+        for read in [Some(node.input), node.residual].into_iter().flatten() {
+            readers[read] -= 1;
+            if readers[read] == 0 {
+                values[read] = None;
+            }
+        }
+    }
+    let output = output.unwrap_or_else(|| {
+        positions_mean(values[count].as_ref().expect("the value of the last node"))
+    });
+    Forward { output, statistics, kept }
+}
+
+/// A node at work.
+struct Run<'a> {
+    units: Units,
+    node: &'a Node,
+    parameters: &'a [f32],
+    residual: Option<&'a Cells>,
+    /// True if sums of the result are wanted.
+    summed: bool,
+    /// True if the result is the chain's.
+    last: bool,
+}
+
+impl Run<'_> {
+    fn epilogue<'b>(&'b self, shift: Option<&'b [f32]>) -> Epilogue<'b> {
+        let sums = self.summed.then_some(Sum::Moments);
+        let (relu, exact) = (self.node.relu, self.last);
+        Epilogue { shift, add: self.residual, relu, gate: None, sums, exact }
+    }
+
+    fn product(&self, from: &Cells, epilogue: Epilogue) -> Passed {
+        let conv = self.node.conv.as_ref().expect("a node without a norm has a convolution");
+        let correlation = Correlation::forward(conv.shape);
+        let weight = &self.parameters[conv.weight.clone()];
+        let weights = Weights::new(self.units, &correlation, weight);
+        let source = Product { correlation: &correlation, weights: &weights, from };
+        pass(self.units, &source, epilogue)
+    }
+
+    fn scaled(&self, x: &Cells, scale: &[f32], shift: &[f32]) -> Passed {
+        pass(self.units, &Scaled { x, scale }, self.epilogue(Some(shift)))
+    }
+}
+
+/// Mean and biased variance of each channel.
+fn moments(node: &Node, [sums, squares]: &[Vec<f64>; 2]) -> (Vec<f32>, Vec<f32>) {
+    let count = (node.layout.batch * node.layout.size[0] * node.layout.size[1]) as f64;
+    let moments = sums.iter().zip(squares).map(|(sum, square)| {
+        let mean = sum / count;
+        // Rounding can leave less than nothing. A NaN stays.
+        let variance = square / count - mean * mean;
+        (mean as f32, if variance < 0.0 { 0.0 } else { variance as f32 })
+    });
+    moments.unzip()
+}
+
+/// Batch norm as one factor and one shift a channel.
+fn affine(
+    mean: &[f32],
+    variance: &[f32],
+    epsilon: f64,
+    gamma: &[f32],
+    beta: &[f32],
+) -> [Vec<f32>; 2] {
+    let scale = |c: usize| f64::from(gamma[c]) / (f64::from(variance[c]) + epsilon).sqrt();
+    let shift = |c: usize| f64::from(beta[c]) - f64::from(mean[c]) * scale(c);
+    let channels = 0..mean.len();
+    [channels.clone().map(|c| scale(c) as f32).collect(), channels.map(|c| shift(c) as f32).collect()]
+}

@@ -1,0 +1,22 @@
+//! Chains of layers, which run as one operation in half precision.
+
+#[cfg(feature = "flex")]
+mod backward;
+#[cfg(feature = "flex")]
+mod compile;
+#[cfg(feature = "flex")]
+mod forward;
+#[cfg(feature = "flex")]
+mod operation;
+#[cfg(feature = "flex")]
+mod plan;
+mod steps;
+
+pub use steps::{Chain, Value};
+
+#[cfg(feature = "flex")]
+pub(crate) use compile::single;
+#[cfg(feature = "flex")]
+pub(crate) use operation::{ChainState, backward_of, forward_of};
+#[cfg(feature = "flex")]
+pub use plan::Plan;

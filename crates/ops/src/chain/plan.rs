@@ -1,0 +1,80 @@
+//! A chain as the kernels see it.
+
+use crate::cells::{Layout, Shape};
+use std::ops::Range;
+
+/// A chain: its nodes, each of which makes a value of earlier ones. Value 0 is the input, value
+/// `n + 1` the result of node `n`; the last is the output. Parameters lie one after another in one
+/// vector, in which nodes have their ranges.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub input: Layout,
+    pub nodes: Vec<Node>,
+    /// The output's mean over positions, in place of the output.
+    pub mean: bool,
+    /// Values of the statistics: for each norm of the batch its means and variances.
+    pub statistics: usize,
+}
+
+/// `max(0, norm(x * weight) + residual)`, each part if there is one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    pub input: usize,
+    pub conv: Option<Conv>,
+    pub norm: Norm,
+    pub residual: Option<usize>,
+    pub relu: bool,
+    /// The layout of the result.
+    pub layout: Layout,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conv {
+    pub shape: Shape,
+    pub weight: Range<usize>,
+}
+
+/// What follows a convolution, one value a channel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Norm {
+    None,
+    /// `x + shift`
+    Shift(Range<usize>),
+    /// `x · scale + shift`
+    Affine { scale: Range<usize>, shift: Range<usize> },
+    /// The batch's statistics, which go to their place among those of all norms.
+    Batch { gamma: Range<usize>, beta: Range<usize>, epsilon: f64, statistics: usize },
+}
+
+impl Plan {
+    /// The layout of a value.
+    pub fn layout(&self, value: usize) -> Layout {
+        match value {
+            0 => self.input,
+            _ => self.nodes[value - 1].layout,
+        }
+    }
+
+    pub fn output(&self) -> Layout {
+        self.layout(self.nodes.len())
+    }
+
+    /// `[batch, channels, height, width]` of the result.
+    pub fn output_dims(&self) -> [usize; 4] {
+        let Layout { batch, channels, size: [height, width], .. } = self.output();
+        if self.mean { [batch, channels, 1, 1] } else { [batch, channels, height, width] }
+    }
+
+    /// For each value how often nodes read it, and the output.
+    pub fn readers(&self) -> Vec<usize> {
+        let mut readers = vec![0; self.nodes.len() + 1];
+        for node in &self.nodes {
+            readers[node.input] += 1;
+            if let Some(residual) = node.residual {
+                readers[residual] += 1;
+            }
+        }
+        readers[self.nodes.len()] += 1;
+        readers
+    }
+}

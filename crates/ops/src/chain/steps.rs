@@ -1,0 +1,236 @@
+use crate::batch_norm::{Epilogue, batch_norm};
+use crate::conv::{conv2d, conv2d_batch_norm};
+use burn::nn::BatchNorm;
+use burn::nn::conv::Conv2d;
+use burn::nn::pool::AvgPool2dConfig;
+use burn::tensor::Tensor;
+
+/// A value within a [`Chain`]: its input, or the result of one of its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value(usize);
+
+/// A chain of layers, described before it runs: convolutions, batch norms, rectifiers and residual
+/// sums between an activation and another.
+///
+/// In half precision on the CPU, [`autocast`](crate::autocast) to `Bf16`, a chain runs as one
+/// operation. Its activations stay in bfloat16 from the first layer to the last, a batch norm that
+/// uses its running statistics is a part of the convolution before it, and gradients take the same
+/// way back. What [`obstacle`](Self::obstacle) names, and any other precision or device, make it
+/// run layer by layer, by [`conv2d`], [`conv2d_batch_norm`] and [`batch_norm`].
+///
+/// ```
+/// # use burn::module::Module;
+/// # use burn::nn::conv::{Conv2d, Conv2dConfig};
+/// # use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
+/// # use burn::tensor::{Device, Tensor};
+/// use cni_ops::{Chain, Epilogue, Precision, autocast};
+///
+/// #[derive(Module, Debug)]
+/// struct Body {
+///     first: Conv2d,
+///     first_norm: BatchNorm,
+///     second: Conv2d,
+///     second_norm: BatchNorm,
+/// }
+///
+/// impl Body {
+///     /// `[batch, 16, height, width]` to `[batch, 16]`.
+///     fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+///         let mut chain = Chain::new();
+///         let input = chain.input();
+///         let x_1 = chain.conv2d_batch_norm(&self.first, &self.first_norm, input, Epilogue::relu());
+///         let after = Epilogue::add_relu(input);
+///         chain.conv2d_batch_norm(&self.second, &self.second_norm, x_1, after);
+///         chain.run_mean(x)
+///     }
+/// }
+/// # let device = Device::flex();
+/// # let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
+/// # let conv = || {
+/// #     let conv = Conv2dConfig::new([16, 16], [3, 3]).with_padding(padding.clone());
+/// #     conv.with_bias(false).init(&device)
+/// # };
+/// # let norm = || BatchNormConfig::new(16).init(&device);
+/// # let body = Body { first: conv(), first_norm: norm(), second: conv(), second_norm: norm() };
+///
+/// let x = Tensor::ones([2, 16, 8, 8], &device);
+/// let full = body.forward(x.clone());
+/// let half = autocast(Precision::Bf16, || body.forward(x));
+/// assert!((half - full).abs().max().into_scalar::<f32>() < 0.05);
+/// ```
+#[derive(Default)]
+pub struct Chain<'a> {
+    pub(super) steps: Vec<Step<'a>>,
+}
+
+pub(super) enum Step<'a> {
+    /// A convolution, a batch norm or both, and what follows.
+    Layer {
+        input: Value,
+        conv: Option<&'a Conv2d>,
+        norm: Option<&'a BatchNorm>,
+        after: Epilogue<Value>,
+    },
+    /// Every other pixel, and channels of zeros before and behind.
+    Subsample { input: Value, stride: usize, channels: [usize; 2] },
+    /// Any function.
+    Apply { input: Value, function: Box<dyn Fn(Tensor<4>) -> Tensor<4> + 'a> },
+}
+
+impl<'a> Chain<'a> {
+    /// A chain without a layer.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The input.
+    pub fn input(&self) -> Value {
+        Value(0)
+    }
+
+    /// A convolution and what follows.
+    pub fn conv2d(&mut self, layer: &'a Conv2d, x: Value, after: Epilogue<Value>) -> Value {
+        self.push(Step::Layer { input: x, conv: Some(layer), norm: None, after })
+    }
+
+    /// A convolution, its batch norm and what follows.
+    pub fn conv2d_batch_norm(
+        &mut self,
+        conv: &'a Conv2d,
+        norm: &'a BatchNorm,
+        x: Value,
+        after: Epilogue<Value>,
+    ) -> Value {
+        self.push(Step::Layer { input: x, conv: Some(conv), norm: Some(norm), after })
+    }
+
+    /// A batch norm and what follows.
+    pub fn batch_norm(&mut self, layer: &'a BatchNorm, x: Value, after: Epilogue<Value>) -> Value {
+        self.push(Step::Layer { input: x, conv: None, norm: Some(layer), after })
+    }
+
+    /// A residual sum, a rectifier or both.
+    pub fn epilogue(&mut self, x: Value, after: Epilogue<Value>) -> Value {
+        self.push(Step::Layer { input: x, conv: None, norm: None, after })
+    }
+
+    /// The pixels at every `stride`-th row and column, and channels of zeros before and behind the
+    /// others: a shortcut without parameters (He et al., CVPR 2016, option A).
+    pub fn subsample(&mut self, x: Value, stride: usize, channels: [usize; 2]) -> Value {
+        self.push(Step::Subsample { input: x, stride, channels })
+    }
+
+    /// Any function of an activation. A chain with one runs layer by layer.
+    pub fn apply(
+        &mut self,
+        x: Value,
+        function: impl Fn(Tensor<4>) -> Tensor<4> + 'a,
+    ) -> Value {
+        self.push(Step::Apply { input: x, function: Box::new(function) })
+    }
+
+    fn push(&mut self, step: Step<'a>) -> Value {
+        let made = self.steps.len();
+        let earlier = step.reads().into_iter().flatten().all(|Value(read)| read <= made);
+        assert!(earlier, "chain: got a value of another chain, wanted one of this");
+        self.steps.push(step);
+        Value(made + 1)
+    }
+
+    /// The result of the last step, or the input if there is none: `[batch, channels, height,
+    /// width]` to the same.
+    ///
+    /// # Panics
+    ///
+    /// As [`conv2d_batch_norm`] if shapes do not follow one another.
+    pub fn run(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if let Some(result) = super::compile::run(self, &x, false) {
+            return result;
+        }
+        self.run_layers(x)
+    }
+
+    /// The mean of [`run`](Self::run)'s result over its positions, `[batch, channels]`: global
+    /// average pooling.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_mean(&self, x: Tensor<4>) -> Tensor<2> {
+        #[cfg(feature = "flex")]
+        if let Some(result) = super::compile::run(self, &x, true) {
+            let [batch, channels, _, _] = result.dims();
+            return result.reshape([batch, channels]);
+        }
+        let x = self.run_layers(x);
+        let [batch, channels, _, _] = x.dims();
+        x.mean_dims(&[2, 3]).reshape([batch, channels])
+    }
+
+    fn run_layers(&self, x: Tensor<4>) -> Tensor<4> {
+        let mut readers = vec![0; self.steps.len() + 1];
+        for Value(read) in self.steps.iter().flat_map(Step::reads).flatten() {
+            readers[read] += 1;
+        }
+        readers[self.steps.len()] += 1;
+        let mut values = vec![Some(x)];
+        for step in &self.steps {
+            // The last reader takes the value, so that its memory is free as early as can be.
+            let mut read = |Value(value): Value| {
+                readers[value] -= 1;
+                let value = if readers[value] == 0 { values[value].take() } else { values[value].clone() };
+                value.expect("a value is there until its last reader")
+            };
+            let result = match step {
+                Step::Layer { input, conv, norm, after } => {
+                    let x = read(*input);
+                    let after = Epilogue { residual: after.residual.map(read), relu: after.relu };
+                    match (conv, norm) {
+                        (Some(conv), Some(norm)) => conv2d_batch_norm(conv, norm, x, after),
+                        (Some(conv), None) => after.apply(conv2d(conv, x)),
+                        (None, Some(norm)) => batch_norm(norm, x, after),
+                        (None, None) => after.apply(x),
+                    }
+                }
+                Step::Subsample { input, stride, channels } => {
+                    subsample(read(*input), *stride, *channels)
+                }
+                Step::Apply { input, function } => function(read(*input)),
+            };
+            values.push(Some(result));
+        }
+        values.pop().flatten().expect("the last value, which the chain itself reads")
+    }
+}
+
+impl Step<'_> {
+    pub(super) fn reads(&self) -> [Option<Value>; 2] {
+        match self {
+            Self::Layer { input, after, .. } => [Some(*input), after.residual],
+            Self::Subsample { input, .. } | Self::Apply { input, .. } => [Some(*input), None],
+        }
+    }
+}
+
+impl Value {
+    pub(super) fn index(self) -> usize {
+        self.0
+    }
+}
+
+fn subsample(x: Tensor<4>, stride: usize, [before, behind]: [usize; 2]) -> Tensor<4> {
+    let pool = AvgPool2dConfig::new([1, 1]).with_strides([stride, stride]).init();
+    let x = pool.forward(x);
+    let [batch, _, height, width] = x.dims();
+    let options = (&x.device(), x.dtype());
+    let zeros = |channels| Tensor::zeros([batch, channels, height, width], options);
+    let mut parts = vec![x.clone()];
+    if before > 0 {
+        parts.insert(0, zeros(before));
+    }
+    if behind > 0 {
+        parts.push(zeros(behind));
+    }
+    Tensor::cat(parts, 1)
+}
