@@ -5,7 +5,7 @@ use burn::tensor::activation::relu;
 /// The epilogue of a batch norm: a residual sum and a rectifier, each if wanted.
 ///
 /// The residual is a tensor, or a value within a [`Chain`](crate::Chain).
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Epilogue<T = Tensor<4>> {
     /// A sum with this, of the output's shape.
     pub residual: Option<T>,

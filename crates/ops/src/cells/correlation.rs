@@ -74,6 +74,8 @@ pub struct Correlation {
     /// For each distance between columns: whether half `k` of a cell in `from` counts for half `n`
     /// of one in `to`.
     pub uses: Vec<[[bool; 2]; 2]>,
+    /// For each plane of `from` how many lanes of each half hold channels.
+    pub lanes: Vec<[usize; 2]>,
     axes: [Axis; 2],
     backward: bool,
 }
@@ -112,6 +114,7 @@ impl Correlation {
             of
         });
         let (from, to) = if backward { (output, input) } else { (input, output) };
+        let lanes = |plane| [0, 1].map(|half| from.lanes_in_use(plane, half));
         let mut correlation = Self {
             from,
             to,
@@ -119,6 +122,7 @@ impl Correlation {
             columns,
             distances: axes.map(|axis| axis.distances()),
             uses: Vec::new(),
+            lanes: (0..from.planes()).map(lanes).collect(),
             axes,
             backward,
         };

@@ -26,7 +26,7 @@ pub fn positions_mean(cells: &Cells) -> Block {
                 for half in 0..2 {
                     let (pixel, channel) = layout.lane(plane, half * HALF);
                     let lanes = &sums[half * HALF..][..layout.lanes_in_use(plane, half)];
-                    for (out, sum) in out[channel..].iter_mut().zip(lanes) {
+                    for (out, sum) in out.iter_mut().skip(channel).zip(lanes) {
                         // The second pixel of a cell comes after the first.
                         *out = if pixel == 0 { *sum } else { *out + *sum };
                     }

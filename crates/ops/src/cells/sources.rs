@@ -50,15 +50,13 @@ impl Source for Product<'_> {
         let mut sums = [Sums::ZERO; 2];
         let count = task.rows.len() * to.columns();
         for cell in 0..=count {
-            let [before, next] = &mut sums;
             if cell < count {
                 let at = [task.rows.start + cell / to.columns(), cell % to.columns()];
-                kernel.multiply(&work, at, sink.images, next);
+                kernel.multiply(&work, at, sink.images, &mut sums[cell % 2]);
             }
             if cell > 0 {
-                sink.cell(cell - 1, before);
+                sink.cell(cell - 1, &sums[(cell - 1) % 2]);
             }
-            sums.swap(0, 1);
         }
     }
 }

@@ -125,16 +125,20 @@ fn multiply<S: Simd, const V: usize, const G: usize>(
                 let (first, step) = window.at(rows.from, columns.from);
                 let distance = rows.distance * correlation.distances[1] + columns.distance;
                 for plane in 0..planes {
-                    let cell = &window.values[first + plane * step + group * LANES..][..G * LANES];
+                    let cell = &window.values[first + plane * step + group * LANES..];
+                    let cell: &[f32] = &cell[..G * LANES];
+                    let cell: &[[[f32; HALF]; 2]; G] =
+                        cell.as_chunks().0.as_chunks().0.try_into().expect("some images");
                     let tiles = &weights[(distance * planes + plane) * 2 * TILE..][..2 * TILE];
+                    let (first, second) = tiles.split_at(TILE);
                     for half in 0..2 {
-                        let lanes = correlation.from.lanes_in_use(plane, half);
-                        let lanes = half * HALF..half * HALF + lanes;
+                        let lanes = correlation.lanes[plane][half];
+                        let tiles = [first, second].map(|tile| &tile[half * TILE / 2..][..TILE / 2]);
                         let [a, b] = correlation.uses[columns.distance][half];
                         match (a, b && *halves == 2) {
-                            (true, true) => add::<S, V, G, true, true>(simd, cell, tiles, lanes, &mut out),
-                            (true, false) => add::<S, V, G, true, false>(simd, cell, tiles, lanes, &mut out),
-                            (false, true) => add::<S, V, G, false, true>(simd, cell, tiles, lanes, &mut out),
+                            (true, true) => add::<S, V, G, true, true>(simd, cell, half, tiles, lanes, &mut out),
+                            (true, false) => add::<S, V, G, true, false>(simd, cell, half, tiles, lanes, &mut out),
+                            (false, true) => add::<S, V, G, false, true>(simd, cell, half, tiles, lanes, &mut out),
                             (false, false) => {}
                         }
                     }
@@ -152,37 +156,59 @@ fn multiply<S: Simd, const V: usize, const G: usize>(
     }
 }
 
-/// Adds the products of some lanes with their weights to the halves of the outputs that `A` and
-/// `B` name.
+/// Adds the products of some lanes of half a cell with their weights to the halves of the outputs
+/// that `A` and `B` name.
 #[inline(always)]
 fn add<S: Simd, const V: usize, const G: usize, const A: bool, const B: bool>(
     simd: S,
-    cell: &[f32],
-    tiles: &[f32],
-    lanes: Range<usize>,
+    cell: &[[[f32; HALF]; 2]; G],
+    half: usize,
+    tiles: [&[f32]; 2],
+    lanes: usize,
     out: &mut Group<S, V, G>,
 ) {
     let mut sums = *out;
-    let (first, second) = tiles.split_at(TILE);
-    for lane in lanes {
-        let vectors = |tile| -> &[S::f32s] { S::as_simd_f32s(tile).0 };
-        let a: &[S::f32s; V] = vectors(&first[lane * HALF..][..HALF]).try_into().expect("a half");
-        let b: &[S::f32s; V] = vectors(&second[lane * HALF..][..HALF]).try_into().expect("a half");
-        for image in 0..G {
-            let value = simd.splat_f32s(cell[image * LANES + lane]);
-            for vector in 0..V {
-                if A {
-                    sums[image][0][vector] =
-                        simd.mul_add_f32s(value, a[vector], sums[image][0][vector]);
-                }
-                if B {
-                    sums[image][1][vector] =
-                        simd.mul_add_f32s(value, b[vector], sums[image][1][vector]);
-                }
+    let first: &[[S::f32s; V]] = S::as_simd_f32s(tiles[0]).0.as_chunks().0;
+    let second: &[[S::f32s; V]] = S::as_simd_f32s(tiles[1]).0.as_chunks().0;
+    let tiles: [&[[S::f32s; V]; HALF]; 2] =
+        [first.try_into().expect("half a tile"), second.try_into().expect("half a tile")];
+    if lanes == HALF {
+        // A count that is known lets the compiler unroll the loop.
+        for quarter in 0..4 {
+            for lane in 0..4 {
+                step::<S, V, G, A, B>(simd, cell, half, tiles, quarter * 4 + lane, &mut sums);
             }
+        }
+    } else {
+        for lane in 0..lanes.min(HALF) {
+            step::<S, V, G, A, B>(simd, cell, half, tiles, lane, &mut sums);
         }
     }
     *out = sums;
+}
+
+/// Adds the products of one lane.
+#[inline(always)]
+fn step<S: Simd, const V: usize, const G: usize, const A: bool, const B: bool>(
+    simd: S,
+    cell: &[[[f32; HALF]; 2]; G],
+    half: usize,
+    [first, second]: [&[[S::f32s; V]; HALF]; 2],
+    lane: usize,
+    sums: &mut Group<S, V, G>,
+) {
+    for image in 0..G {
+        let value = simd.splat_f32s(cell[image][half][lane]);
+        for vector in 0..V {
+            let [a, b] = &mut sums[image];
+            if A {
+                a[vector] = simd.mul_add_f32s(value, first[lane][vector], a[vector]);
+            }
+            if B {
+                b[vector] = simd.mul_add_f32s(value, second[lane][vector], b[vector]);
+            }
+        }
+    }
 }
 
 type Operands<'a> = (&'a [f32], &'a [f32], &'a [[usize; 2]], usize);
@@ -191,17 +217,21 @@ type Operands<'a> = (&'a [f32], &'a [f32], &'a [[usize; 2]], usize);
 #[inline(always)]
 fn accumulate<S: Simd, const V: usize, const G: usize>(
     simd: S,
-    operands: Operands<'_>,
+    (gradient, input, pairs, images): Operands<'_>,
     uses: [[bool; 2]; 2],
     sums: &mut Sums,
 ) {
-    for lane in (0..LANES).step_by(G) {
-        let half = lane / HALF;
-        match [uses[0][half], uses[1][half]] {
-            [true, true] => products::<S, V, G, true, true>(simd, operands, lane, sums),
-            [true, false] => products::<S, V, G, true, false>(simd, operands, lane, sums),
-            [false, true] => products::<S, V, G, false, true>(simd, operands, lane, sums),
-            [false, false] => {}
+    // As many as the first cache holds while all lanes pass by.
+    for pairs in pairs.chunks(2) {
+        let operands = (gradient, input, pairs, images);
+        for lane in (0..LANES).step_by(G) {
+            let half = lane / HALF;
+            match [uses[0][half], uses[1][half]] {
+                [true, true] => products::<S, V, G, true, true>(simd, operands, lane, sums),
+                [true, false] => products::<S, V, G, true, false>(simd, operands, lane, sums),
+                [false, true] => products::<S, V, G, false, true>(simd, operands, lane, sums),
+                [false, false] => {}
+            }
         }
     }
 }

@@ -14,6 +14,17 @@ use std::arch::x86_64::{_CMP_NLE_UQ, _CMP_UNORD_Q, __m256i, __m512, __m512i};
 #[derive(Clone, Copy)]
 pub struct WideLanes<const BF16: bool>(pub V4);
 
+/// The upper halves of 32 values among the halves of all, in order.
+const UPPER: [u16; LANES] = {
+    let mut upper = [0; LANES];
+    let mut lane = 0;
+    while lane < LANES {
+        upper[lane] = 2 * lane as u16 + 1;
+        lane += 1;
+    }
+    upper
+};
+
 /// The halves of a row are registers.
 impl<const BF16: bool> Lanes for WideLanes<BF16> {
     type Row = [__m512; 2];
@@ -26,8 +37,8 @@ impl<const BF16: bool> Lanes for WideLanes<BF16> {
 
     #[inline(always)]
     fn store(self, row: Self::Row, out: &mut [f32; LANES]) {
-        let [a, b]: [f32x16; 2] = row.map(|half| cast(half));
-        *out = cast([a, b]);
+        let [a, b] = row;
+        *out = cast([cast::<_, f32x16>(a), cast(b)]);
     }
 
     #[inline(always)]
@@ -42,10 +53,8 @@ impl<const BF16: bool> Lanes for WideLanes<BF16> {
             // SAFETY: the type says that the processor has the instruction.
             true => unsafe { rounded_by_instruction(a, b) },
             false => {
-                // The upper halves of all values, in order.
-                let upper: [u16; LANES] = std::array::from_fn(|lane| 2 * lane as u16 + 1);
-                let upper = cast(cast::<_, u16x32>(upper));
-                let [a, b] = [a, b].map(|half| rounded(self.0, half));
+                let upper = cast(cast::<_, u16x32>(UPPER));
+                let (a, b) = (rounded(self.0, a), rounded(self.0, b));
                 self.0.avx512bw._mm512_permutex2var_epi16(a, upper, b)
             }
         };
@@ -55,35 +64,35 @@ impl<const BF16: bool> Lanes for WideLanes<BF16> {
 
     #[inline(always)]
     fn add(self, a: Self::Row, b: Self::Row) -> Self::Row {
-        let op = |a, b| self.0.avx512f._mm512_add_ps(a, b);
-        [op(a[0], b[0]), op(a[1], b[1])]
+        let avx = self.0.avx512f;
+        [avx._mm512_add_ps(a[0], b[0]), avx._mm512_add_ps(a[1], b[1])]
     }
 
     #[inline(always)]
     fn sub(self, a: Self::Row, b: Self::Row) -> Self::Row {
-        let op = |a, b| self.0.avx512f._mm512_sub_ps(a, b);
-        [op(a[0], b[0]), op(a[1], b[1])]
+        let avx = self.0.avx512f;
+        [avx._mm512_sub_ps(a[0], b[0]), avx._mm512_sub_ps(a[1], b[1])]
     }
 
     #[inline(always)]
     fn mul(self, a: Self::Row, b: Self::Row) -> Self::Row {
-        let op = |a, b| self.0.avx512f._mm512_mul_ps(a, b);
-        [op(a[0], b[0]), op(a[1], b[1])]
+        let avx = self.0.avx512f;
+        [avx._mm512_mul_ps(a[0], b[0]), avx._mm512_mul_ps(a[1], b[1])]
     }
 
     #[inline(always)]
     fn mul_add(self, a: Self::Row, b: Self::Row, c: Self::Row) -> Self::Row {
-        let op = |a, b, c| self.0.avx512f._mm512_fmadd_ps(a, b, c);
-        [op(a[0], b[0], c[0]), op(a[1], b[1], c[1])]
+        let avx = self.0.avx512f;
+        [avx._mm512_fmadd_ps(a[0], b[0], c[0]), avx._mm512_fmadd_ps(a[1], b[1], c[1])]
     }
 
     #[inline(always)]
     fn rectify(self, row: Self::Row) -> (Self::Row, u32) {
         let zero = self.0.avx512f._mm512_setzero_ps();
-        let [a, b] = row.map(|half| {
-            u32::from(self.0.avx512f._mm512_cmp_ps_mask::<_CMP_NLE_UQ>(half, zero))
-        });
-        let bits = a | b << 16;
+        let [a, b] = row;
+        let a = self.0.avx512f._mm512_cmp_ps_mask::<_CMP_NLE_UQ>(a, zero);
+        let b = self.0.avx512f._mm512_cmp_ps_mask::<_CMP_NLE_UQ>(b, zero);
+        let bits = u32::from(a) | u32::from(b) << 16;
         (self.gate(row, bits), bits)
     }
 
