@@ -9,7 +9,7 @@ use crate::extension::FastOps;
 use crate::precision::{Precision, current_precision};
 use crate::shape::conv2d_output_size;
 use burn::backend::Dispatch;
-use burn::nn::BatchNorm;
+use burn::nn::{BatchNorm, Linear};
 use burn::nn::conv::Conv2d;
 use burn::tensor::{DType, Tensor, TensorData};
 use std::ops::Range;
@@ -38,6 +38,27 @@ pub fn single(layer: &Conv2d, x: &Tensor<4>) -> Option<Tensor<4>> {
     let mut chain = Chain::new();
     chain.conv2d(layer, chain.input(), Default::default());
     run(&chain, x, false)
+}
+
+/// A linear layer, `[rows, d_input]` to `[rows, d_output]`: a convolution of images of one pixel.
+pub fn linear(layer: &Linear, x: &Tensor<2>) -> Option<Tensor<2>> {
+    let ([rows, inputs], [wanted, outputs]) = (x.dims(), layer.weight.lazy_shape().dims());
+    let x = x.clone().reshape([rows, inputs, 1, 1]);
+    if !applies(&x) || inputs != wanted || outputs == 0 || layer.weight.dtype() != DType::F32 {
+        return None;
+    }
+    let mut compiler = Compiler::new(&x);
+    let weight = compiler.push(layer.weight.val().transpose());
+    let norm = match &layer.bias {
+        Some(bias) => Norm::Shift(compiler.push(bias.val())),
+        None => Norm::None,
+    };
+    let [input, layout] = [inputs, outputs].map(|channels| Layout::new(rows, channels, [1, 1]));
+    let (kernel, stride, padding) = ([1, 1], [1, 1], [0, 0]);
+    let shape = Shape { input, output: layout, kernel, stride, padding };
+    let conv = Some(Conv { shape, weight });
+    compiler.plan.nodes.push(Node { input: 0, conv, norm, residual: None, relu: false, layout });
+    Some(compiler.run(x, false).reshape([rows, outputs]))
 }
 
 /// True if the kernels for half precision take this input.

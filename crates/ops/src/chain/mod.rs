@@ -15,7 +15,7 @@ mod steps;
 pub use steps::{Chain, Value};
 
 #[cfg(feature = "flex")]
-pub(crate) use compile::single;
+pub(crate) use compile::{linear, single};
 #[cfg(feature = "flex")]
 pub(crate) use operation::{ChainState, backward_of, forward_of};
 #[cfg(feature = "flex")]
