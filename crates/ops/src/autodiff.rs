@@ -1,6 +1,7 @@
 //! The operations with gradients, on Flex: what each records.
 
 use crate::backward::{Affine, Conv, Norm};
+use crate::cells::Units;
 use crate::chain::{ChainState, Plan, backward_of, forward_of};
 use crate::extension::FastOps;
 use crate::flex::{self, Geometry};
@@ -238,11 +239,12 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         x: FloatTensor<Self>,
         parameters: FloatTensor<Self>,
         plan: Arc<Plan>,
+        units: Units,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let wanted = [x.is_tracked(), parameters.is_tracked()];
         let nodes = [x.node(), parameters.node()];
         let (output, statistics, state) =
-            forward_of(x.into_primitive(), parameters.into_primitive(), &plan, wanted);
+            forward_of(units, x.into_primitive(), parameters.into_primitive(), &plan, wanted);
         let output = record::<C, _, _>(ChainBackward, nodes, output, |_| state);
         (output, Tracked::<C>::new(statistics))
     }

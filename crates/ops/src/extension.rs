@@ -1,5 +1,6 @@
 //! The operations as Burn sees them: on Flex, and on Flex with gradients.
 
+use crate::cells::Units;
 use crate::chain::{Plan, forward_of};
 use crate::flex::{self, Geometry};
 use burn::backend::tensor::FloatTensor;
@@ -71,6 +72,7 @@ pub trait FastOps: Backend {
         x: FloatTensor<Self>,
         parameters: FloatTensor<Self>,
         plan: Arc<Plan>,
+        units: Units,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
@@ -140,8 +142,9 @@ impl FastOps for Flex {
         x: FloatTensor<Self>,
         parameters: FloatTensor<Self>,
         plan: Arc<Plan>,
+        units: Units,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (output, statistics, _) = forward_of(x, parameters, &plan, [false; 2]);
+        let (output, statistics, _) = forward_of(units, x, parameters, &plan, [false; 2]);
         (output, statistics)
     }
 }

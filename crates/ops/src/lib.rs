@@ -1,4 +1,5 @@
-//! Operations with kernels of their own: keyed draws, added noise, convolution and batch norm.
+//! Operations with kernels of their own: keyed draws, added noise, convolution, batch norm, and
+//! chains of them in half precision.
 //!
 //! The functions of this crate stand in for Burn's operations. On Flex in single precision they use
 //! the kernels of this crate, draws and noise also on the backends of CubeCL; on any other backend,
@@ -12,6 +13,7 @@
 //! | [`conv2d`] | a convolution |
 //! | [`conv2d_batch_norm`] | a convolution, its batch norm, and what may follow: a residual sum and a rectifier |
 //! | [`batch_norm`] | a batch norm and what may follow |
+//! | [`Chain`] | many of these, described first and then run, in half precision as one operation |
 //! | [`linear`] | a linear layer |
 //! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
 //! | [`padding_pairs`], [`conv2d_output_size`] | the padding and output size of a convolution |
@@ -21,6 +23,12 @@
 //! the processor has, chosen at run time. Results do not depend on the number of threads. The
 //! memory that the kernels write is kept from one use to the next; with the feature `flex`,
 //! `release_memory` gives back what is not in use.
+//!
+//! In half precision activations lie in cells of 32 images by 32 channels of bfloat16, which the
+//! matrix units of AMX multiply if the processor has them, and vectors of single precision otherwise
+//! ([`HalfPrecision`]). A cell has 16 channels each of two neighbouring pixels if there are no more.
+//! There a value that is not finite also reaches the outputs next to those it counts for, of its own
+//! image.
 //!
 //! A batch norm that uses its running statistics is one affine map a channel. [`conv2d_batch_norm`]
 //! then computes everything in one pass over memory, and keeps for the gradient nothing but the
@@ -41,17 +49,19 @@ mod draw;
 mod extension;
 #[cfg(feature = "flex")]
 mod flex;
+mod half_precision;
 mod linear;
 mod noise;
 mod precision;
 mod shape;
 
 pub use batch_norm::{Epilogue, batch_norm};
-pub use chain::{Chain, Value};
+pub use chain::{Chain, Obstacle, ObstacleReason, Value};
 pub use conv::{conv2d, conv2d_batch_norm};
 pub use draw::{Distribution, Stream, draw, draw_on_host, philox_block};
 #[cfg(feature = "flex")]
 pub use flex::release_memory;
+pub use half_precision::{HalfPrecision, HalfPrecisionError};
 pub use linear::linear;
 pub use noise::{Amplitude, FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
 pub use precision::{ParsePrecisionError, Precision, autocast, current_precision};

@@ -146,34 +146,59 @@ impl Correlation {
         self.distances[0] * self.distances[1] * self.from.planes() * 2
     }
 
-    /// Calls `f` for each weight of a plane of `to` that is one of the convolution's: with its
-    /// tile, its lanes in `from` and, from the tile's first on, in `to`, and its place in the
-    /// weight `[channels_out, channels_in, rows, columns]`.
-    pub fn weights(&self, plane: usize, mut f: impl FnMut(usize, [usize; 2], usize)) {
+    /// The blocks of a plane's tiles that hold weights of the convolution.
+    pub fn blocks(&self, plane: usize) -> Vec<WeightBlock> {
         let (from, to) = (self.from, self.to);
-        let kernel = [self.axes[0].kernel, self.axes[1].kernel];
+        let [height, width] = self.axes.map(|axis| axis.kernel);
+        // Steps in the weight from one channel of its input, and of its output, to the next.
+        let input_step = height * width;
         let inputs = if self.backward { to.channels } else { from.channels };
+        let output_step = inputs * input_step;
+        let steps = match self.backward {
+            true => [output_step, input_step],
+            false => [input_step, output_step],
+        };
+        let mut blocks = Vec::new();
         for row in 0..self.distances[0] {
             for column in 0..self.distances[1] {
                 for source in 0..from.planes() {
-                    let first = (row * self.distances[1] + column) * from.planes() + source;
+                    let tile = ((row * self.distances[1] + column) * from.planes() + source) * 2;
                     for [k, n] in [[0, 0], [1, 0], [0, 1], [1, 1]] {
                         let Some(tap) = self.tap(column, k, n) else { continue };
+                        let count = [from.lanes_in_use(source, k), to.lanes_in_use(plane, n)];
+                        if count.contains(&0) {
+                            continue;
+                        }
                         let (_, from_channel) = from.lane(source, k * HALF);
                         let (_, to_channel) = to.lane(plane, n * HALF);
-                        for a in 0..from.lanes_in_use(source, k) {
-                            for b in 0..to.lanes_in_use(plane, n) {
-                                let (from, to) = (from_channel + a, to_channel + b);
-                                let (o, c) = if self.backward { (from, to) } else { (to, from) };
-                                let place = ((o * inputs + c) * kernel[0] + row) * kernel[1] + tap;
-                                f(first * 2 + n, [k * HALF + a, b], place);
-                            }
-                        }
+                        let first = from_channel * steps[0] + to_channel * steps[1];
+                        blocks.push(WeightBlock {
+                            tile: tile + n,
+                            lane: k * HALF,
+                            count,
+                            first: first + row * width + tap,
+                            steps,
+                        });
                     }
                 }
             }
         }
+        blocks
     }
+}
+
+/// Weights from some lanes of a cell to some lanes of another.
+pub struct WeightBlock {
+    /// The number of the tile.
+    pub tile: usize,
+    /// The first lane of the cell that is multiplied.
+    pub lane: usize,
+    /// Lanes of that cell, and of the tile's output.
+    pub count: [usize; 2],
+    /// The place of the first weight in `[channels_out, channels_in, rows, columns]`, and the steps
+    /// from there for each of the two.
+    pub first: usize,
+    pub steps: [usize; 2],
 }
 
 /// Sums of products of gradients and inputs, `[distances of rows, distances of columns, 32, 32]`

@@ -1,7 +1,10 @@
 //! Weights in the order in which the kernels read them.
 
+//! Weights in the order in which the kernels read them.
+
+use super::bf16::narrow;
 use super::correlation::Correlation;
-use super::kernel::Units;
+use super::kernel::{Kernel, Units};
 use crate::flex::Block;
 use crate::flex::memory::build;
 
@@ -14,13 +17,25 @@ pub struct Weights {
 impl Weights {
     /// Packs a weight `[channels_out, channels_in, rows, columns]`, rounded.
     pub fn new(units: Units, correlation: &Correlation, weight: &[f32]) -> Self {
-        let tile = units.sizes().weights;
-        let plane = correlation.tiles() * tile;
+        units.pack(correlation, weight)
+    }
+
+    /// As [`new`](Self::new), for a kernel.
+    pub fn of<K: Kernel>(correlation: &Correlation, weight: &[f32]) -> Self {
+        let plane = correlation.tiles() * K::WEIGHTS;
+        let weight: Vec<u16> = weight.iter().map(|&value| narrow(value)).collect();
         let tiles = build(correlation.to.planes() * plane, plane, |plane, out| {
             out.fill(0.0);
-            correlation.weights(plane, |at, [k, n], place| {
-                units.put_weight(&mut out[at * tile..][..tile], k, n, weight[place]);
-            });
+            for block in correlation.blocks(plane) {
+                let tile = &mut out[block.tile * K::WEIGHTS..][..K::WEIGHTS];
+                let [from, to] = block.steps;
+                for k in 0..block.count[0] {
+                    let weights = weight[block.first + k * from..].iter().step_by(to);
+                    for (n, &value) in weights.take(block.count[1]).enumerate() {
+                        K::put_weight(tile, block.lane + k, n, value);
+                    }
+                }
+            }
         });
         Self { tiles, plane }
     }

@@ -1,36 +1,35 @@
 //! From layers to a plan.
 
+use super::obstacle::{Obstacle, ObstacleReason};
 use super::plan::{Conv, Node, Norm, Plan};
 use super::steps::{Chain, Step};
 use crate::batch_norm::fast as norms;
-use crate::cells::{Layout, Shape};
+use crate::cells::{Layout, Shape, Units};
 use crate::conv::options;
 use crate::extension::FastOps;
+use crate::half_precision::HalfPrecision;
 use crate::precision::{Precision, current_precision};
 use crate::shape::conv2d_output_size;
 use burn::backend::Dispatch;
-use burn::nn::{BatchNorm, Linear};
+use burn::module::Param;
 use burn::nn::conv::Conv2d;
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::nn::{BatchNorm, Linear};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Runs a chain as one operation; `None` if it has to run layer by layer.
 pub fn run(chain: &Chain, x: &Tensor<4>, mean: bool) -> Option<Tensor<4>> {
-    if !applies(x) || chain.steps.is_empty() {
-        return None;
-    }
-    let mut compiler = Compiler::new(x);
-    for (index, step) in chain.steps.iter().enumerate() {
-        let read_later = |step: &Step| {
-            step.reads().into_iter().flatten().any(|value| value.index() == index + 1)
-        };
-        if index + 1 < chain.steps.len() && !chain.steps[index + 1..].iter().any(read_later) {
-            return None;
-        }
-        compiler.step(step)?;
-    }
-    Some(compiler.run(x.clone(), mean))
+    let units = units(x)?;
+    // Reading a weight draws its noise: only what will run may do so.
+    let compile = |reads| Compiler::of(chain, x.dims(), x.device().is_autodiff(), reads);
+    compile(false).ok()?;
+    Some(compile(true).ok()?.run(x.clone(), mean, units))
+}
+
+/// What keeps a chain from running as one operation on an input of this shape.
+pub fn obstacle(chain: &Chain, input: [usize; 4]) -> Option<Obstacle> {
+    Compiler::of(chain, input, true, false).err()
 }
 
 /// A convolution alone, with its bias.
@@ -44,96 +43,110 @@ pub fn single(layer: &Conv2d, x: &Tensor<4>) -> Option<Tensor<4>> {
 pub fn linear(layer: &Linear, x: &Tensor<2>) -> Option<Tensor<2>> {
     let ([rows, inputs], [wanted, outputs]) = (x.dims(), layer.weight.lazy_shape().dims());
     let x = x.clone().reshape([rows, inputs, 1, 1]);
-    if !applies(&x) || inputs != wanted || outputs == 0 || layer.weight.dtype() != DType::F32 {
+    let units = units(&x)?;
+    if inputs != wanted || outputs == 0 || layer.weight.dtype() != DType::F32 {
         return None;
     }
-    let mut compiler = Compiler::new(&x);
-    let weight = compiler.push(layer.weight.val().transpose());
-    let norm = match &layer.bias {
-        Some(bias) => Norm::Shift(compiler.push(bias.val())),
-        None => Norm::None,
-    };
+    let mut compiler = Compiler::new(x.dims(), x.device().is_autodiff(), true);
+    let weight = compiler.push(inputs * outputs, || layer.weight.val().transpose());
+    let norm = compiler.bias(layer.bias.as_ref(), outputs);
     let [input, layout] = [inputs, outputs].map(|channels| Layout::new(rows, channels, [1, 1]));
     let (kernel, stride, padding) = ([1, 1], [1, 1], [0, 0]);
     let shape = Shape { input, output: layout, kernel, stride, padding };
     let conv = Some(Conv { shape, weight });
     compiler.plan.nodes.push(Node { input: 0, conv, norm, residual: None, relu: false, layout });
-    Some(compiler.run(x, false).reshape([rows, outputs]))
+    Some(compiler.run(x, false, units).reshape([rows, outputs]))
 }
 
-/// True if the kernels for half precision take this input.
-fn applies(x: &Tensor<4>) -> bool {
-    current_precision() == Precision::Bf16 && norms::applies([x]) && super::operation::in_force()
+/// The units that compute this input, if the kernels for half precision take it.
+fn units(x: &Tensor<4>) -> Option<Units> {
+    let applies = current_precision() == Precision::Bf16 && norms::applies([x]);
+    if applies { HalfPrecision::units() } else { None }
 }
 
 /// A plan as far as it goes.
 struct Compiler<'a> {
+    /// True if norms may use the statistics of the batch.
     trains: bool,
-    device: burn::tensor::Device,
+    /// True if parameters are read.
+    reads: bool,
     plan: Plan,
     parameters: Vec<Tensor<1>>,
+    /// Values of all parameters.
     len: usize,
+    /// Norms that use the statistics of the batch.
     norms: Vec<&'a BatchNorm>,
 }
 
 impl<'a> Compiler<'a> {
-    fn new(x: &Tensor<4>) -> Self {
-        let [batch, channels, height, width] = x.dims();
+    fn new([batch, channels, height, width]: [usize; 4], trains: bool, reads: bool) -> Self {
         let input = Layout::new(batch, channels, [height, width]);
         let plan = Plan { input, nodes: Vec::new(), mean: false, statistics: 0 };
-        let (trains, device) = (x.device().is_autodiff(), x.device());
-        Self { trains, device, plan, parameters: Vec::new(), len: 0, norms: Vec::new() }
+        Self { trains, reads, plan, parameters: Vec::new(), len: 0, norms: Vec::new() }
     }
 
-    fn push<const D: usize>(&mut self, parameter: Tensor<D>) -> Range<usize> {
+    fn of(
+        chain: &Chain<'a>,
+        input: [usize; 4],
+        trains: bool,
+        reads: bool,
+    ) -> Result<Self, Obstacle> {
+        let mut compiler = Self::new(input, trains, reads);
+        let obstacle = |step, reason| Obstacle { step: step + 1, reason };
+        if chain.steps.is_empty() {
+            return Err(obstacle(0, ObstacleReason::NoLayer));
+        }
+        for (index, step) in chain.steps.iter().enumerate() {
+            let reads_it = |step: &Step| {
+                step.reads().into_iter().flatten().any(|value| value.index() == index + 1)
+            };
+            let later = &chain.steps[index + 1..];
+            if !later.is_empty() && !later.iter().any(reads_it) {
+                return Err(obstacle(index, ObstacleReason::Unread));
+            }
+            compiler.step(step).map_err(|reason| obstacle(index, reason))?;
+        }
+        Ok(compiler)
+    }
+
+    /// Takes a parameter of `len` values.
+    fn push<const D: usize>(&mut self, len: usize, value: impl FnOnce() -> Tensor<D>) -> Range<usize> {
         let first = self.len;
-        self.len += parameter.shape().num_elements();
-        self.parameters.push(parameter.flatten(0, D - 1));
+        self.len += len;
+        if self.reads {
+            self.parameters.push(value().flatten(0, D - 1));
+        }
         first..self.len
     }
 
-    fn step(&mut self, step: &Step<'a>) -> Option<()> {
+    fn bias(&mut self, bias: Option<&Param<Tensor<1>>>, len: usize) -> Norm {
+        match bias {
+            Some(bias) => Norm::Shift(self.push(len, || bias.val())),
+            None => Norm::None,
+        }
+    }
+
+    fn step(&mut self, step: &Step<'a>) -> Result<(), ObstacleReason> {
         let node = match step {
             Step::Layer { input, conv, norm, after } => {
                 let (input, residual) = (input.index(), after.residual.map(|value| value.index()));
                 let from = self.plan.layout(input);
-                let conv_plan = match conv {
-                    Some(conv) => Some(self.shape(conv, from)?),
-                    None => None,
-                };
-                let layout = conv_plan.map_or(from, |shape| shape.output);
+                let shape = conv.map(|conv| shape(conv, from)).transpose()?;
+                let layout = shape.map_or(from, |shape| shape.output);
                 if residual.is_some_and(|residual| self.plan.layout(residual) != layout) {
-                    return None;
+                    return Err(ObstacleReason::Shape);
                 }
                 let (weight, norm) = self.parameters_of(*conv, *norm, layout, input)?;
-                let conv = conv_plan.zip(weight).map(|(shape, weight)| Conv { shape, weight });
+                let conv = shape.zip(weight).map(|(shape, weight)| Conv { shape, weight });
                 Node { input, conv, norm, residual, relu: after.relu, layout }
             }
             Step::Subsample { input, stride, channels } => {
                 self.subsample(input.index(), *stride, *channels)
             }
-            Step::Apply { .. } => return None,
+            Step::Apply { .. } => return Err(ObstacleReason::Function),
         };
         self.plan.nodes.push(node);
-        Some(())
-    }
-
-    /// The shape of a convolution that the kernels take.
-    fn shape(&self, conv: &Conv2d, input: Layout) -> Option<Shape> {
-        let [outputs, kernel_channels, rows, columns] = conv.weight.lazy_shape().dims();
-        let options = options(conv, input.size);
-        let plain = options.groups == 1 && options.dilation == [1, 1];
-        if !plain || kernel_channels != input.channels || conv.weight.dtype() != DType::F32 {
-            return None;
-        }
-        let (kernel, stride) = ([rows, columns], options.stride);
-        let size = conv2d_output_size(input.size, kernel, stride, [1, 1], options.padding)?;
-        let output = Layout::new(input.batch, outputs, size);
-        if size.contains(&0) || outputs == 0 {
-            return None;
-        }
-        let padding = options.padding_begin();
-        Some(Shape { input, output, kernel, stride, padding })
+        Ok(())
     }
 
     /// The parameters of a layer: its weight, and what follows.
@@ -143,46 +156,53 @@ impl<'a> Compiler<'a> {
         norm: Option<&'a BatchNorm>,
         layout: Layout,
         input: usize,
-    ) -> Option<(Option<Range<usize>>, Norm)> {
-        if norm.is_some_and(|norm| norm.gamma.lazy_shape()[0] != layout.channels) {
-            return None;
-        }
+    ) -> Result<(Option<Range<usize>>, Norm), ObstacleReason> {
+        let channels = layout.channels;
         let bias = conv.and_then(|conv| conv.bias.as_ref());
+        let weights = conv.map_or(0, |conv| conv.weight.lazy_shape().num_elements());
+        if norm.is_some_and(|norm| norm.gamma.lazy_shape()[0] != channels) {
+            return Err(ObstacleReason::Shape);
+        }
         match (conv, norm) {
-            (None, None) => None,
+            (None, None) => Err(ObstacleReason::NoLayer),
             (Some(conv), None) => {
-                let weight = self.push(conv.weight.val());
-                let norm = match bias {
-                    Some(bias) => Norm::Shift(self.push(bias.val())),
-                    None => Norm::None,
-                };
-                Some((Some(weight), norm))
+                let weight = self.push(weights, || conv.weight.val());
+                Ok((Some(weight), self.bias(bias, channels)))
             }
             (conv, Some(norm)) if self.trains && norm.training.is_enabled() => {
-                // The bias would go into the running mean. Sums of the input are not at hand.
-                if bias.is_some() || conv.is_none() && input == 0 {
-                    return None;
+                // It would move the running mean.
+                if bias.is_some() {
+                    return Err(ObstacleReason::BiasBeforeNorm);
                 }
-                let weight = conv.map(|conv| self.push(conv.weight.val()));
-                let [gamma, beta] = [&norm.gamma, &norm.beta].map(|vector| self.push(vector.val()));
+                // The sums of a value are taken where it is made.
+                if conv.is_none() && input == 0 {
+                    return Err(ObstacleReason::NormOfInput);
+                }
+                let weight = conv.map(|conv| self.push(weights, || conv.weight.val()));
+                let gamma = self.push(channels, || norm.gamma.val());
+                let beta = self.push(channels, || norm.beta.val());
                 let statistics = self.plan.statistics;
-                self.plan.statistics += 2 * layout.channels;
+                self.plan.statistics += 2 * channels;
                 self.norms.push(norm);
                 let epsilon = norm.epsilon;
-                Some((weight, Norm::Batch { gamma, beta, epsilon, statistics }))
+                Ok((weight, Norm::Batch { gamma, beta, epsilon, statistics }))
             }
-            (Some(conv), Some(norm)) => {
-                let [scale, mut shift] = norms::running(norm);
-                if let Some(bias) = bias {
-                    shift = shift + bias.val() * scale.clone();
-                }
-                let weight = conv.weight.val() * scale.reshape([-1, 1, 1, 1]);
-                let weight = self.push(weight);
-                Some((Some(weight), Norm::Shift(self.push(shift))))
-            }
-            (None, Some(norm)) => {
-                let [scale, shift] = norms::running(norm).map(|vector| self.push(vector));
-                Some((None, Norm::Affine { scale, shift }))
+            (conv, Some(norm)) => {
+                // Read once: a parameter with noise has another draw each time.
+                let running = self.reads.then(|| norms::running(norm));
+                let scale = || running.clone().expect("read where parameters are")[0].clone();
+                let shift = || running.clone().expect("read where parameters are")[1].clone();
+                let Some(conv) = conv else {
+                    let scale = self.push(channels, scale);
+                    return Ok((None, Norm::Affine { scale, shift: self.push(channels, shift) }));
+                };
+                let weight =
+                    self.push(weights, || conv.weight.val() * scale().reshape([-1, 1, 1, 1]));
+                let shift = self.push(channels, || match bias {
+                    Some(bias) => shift() + bias.val() * scale(),
+                    None => shift(),
+                });
+                Ok((Some(weight), Norm::Shift(shift)))
             }
         }
     }
@@ -192,12 +212,14 @@ impl<'a> Compiler<'a> {
         let from = self.plan.layout(input);
         let channels = from.channels;
         let outputs = before + channels + behind;
-        let mut weight = vec![0.0f32; outputs * channels];
-        for channel in 0..channels {
-            weight[(before + channel) * channels + channel] = 1.0;
-        }
-        let data = TensorData::new(weight, [outputs * channels]);
-        let weight = self.push(Tensor::<1>::from_data(data, &self.device.clone().inner()));
+        let len = outputs * channels;
+        let weight = self.push(len, || {
+            let mut weight = vec![0.0f32; len];
+            for channel in 0..channels {
+                weight[(before + channel) * channels + channel] = 1.0;
+            }
+            Tensor::<1>::from_data(TensorData::new(weight, [len]), &Device::flex())
+        });
         let size = from.size.map(|size| (size - 1) / stride + 1);
         let layout = Layout::new(from.batch, outputs, size);
         let (kernel, stride) = ([1, 1], [stride, stride]);
@@ -206,23 +228,21 @@ impl<'a> Compiler<'a> {
         Node { input, conv, norm: Norm::None, residual: None, relu: false, layout }
     }
 
-    fn run(mut self, x: Tensor<4>, mean: bool) -> Tensor<4> {
+    fn run(mut self, x: Tensor<4>, mean: bool, units: Units) -> Tensor<4> {
         self.plan.mean = mean;
-        let tracked = self.parameters.iter().any(|parameter| parameter.device().is_autodiff());
-        if tracked {
-            // All on one device; constants stay constants.
-            let parts = self.parameters.drain(..);
-            self.parameters = parts
-                .map(|part| match part.device().is_autodiff() {
-                    true => part,
-                    false => Tensor::from_inner(part),
-                })
-                .collect();
+        let mut parameters = self.parameters;
+        // Constants join the others as such.
+        if parameters.iter().any(Tensor::is_autodiff) {
+            let joined = |part: Tensor<1>| match part.is_autodiff() {
+                true => part,
+                false => Tensor::from_inner(part),
+            };
+            parameters = parameters.into_iter().map(joined).collect();
         }
-        let parameters = Tensor::cat(self.parameters, 0);
+        let parameters = Tensor::cat(parameters, 0).into_dispatch();
         let plan = Arc::new(self.plan);
         let (out, statistics) =
-            Dispatch::fast_chain(x.into_dispatch(), parameters.into_dispatch(), plan.clone());
+            Dispatch::fast_chain(x.into_dispatch(), parameters, plan.clone(), units);
         let statistics = Tensor::<1>::from_dispatch(statistics).detach();
         let of_batch = plan.nodes.iter().filter_map(|node| match node.norm {
             Norm::Batch { statistics, .. } => Some((statistics, node.layout.channels)),
@@ -234,4 +254,24 @@ impl<'a> Compiler<'a> {
         }
         Tensor::from_dispatch(out)
     }
+}
+
+/// The shape of a convolution that the kernels take.
+fn shape(conv: &Conv2d, input: Layout) -> Result<Shape, ObstacleReason> {
+    let [outputs, kernel_channels, rows, columns] = conv.weight.lazy_shape().dims();
+    let options = options(conv, input.size);
+    if options.groups != 1 || options.dilation != [1, 1] {
+        return Err(ObstacleReason::GroupsOrDilation);
+    }
+    if conv.weight.dtype() != DType::F32 {
+        return Err(ObstacleReason::ParameterType);
+    }
+    let (kernel, stride, padding) = ([rows, columns], options.stride, options.padding_begin());
+    let size = conv2d_output_size(input.size, kernel, stride, [1, 1], options.padding);
+    let size = size.filter(|size| !size.contains(&0)).ok_or(ObstacleReason::Shape)?;
+    if kernel_channels != input.channels || outputs == 0 {
+        return Err(ObstacleReason::Shape);
+    }
+    let output = Layout::new(input.batch, outputs, size);
+    Ok(Shape { input, output, kernel, stride, padding })
 }

@@ -6,6 +6,7 @@ use crate::cells::{
     pass, positions_mean,
 };
 use crate::flex::Block;
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// What a chain keeps for its gradients.
@@ -61,6 +62,16 @@ pub fn forward(
         normalized: (0..count).map(|_| None).collect(),
         bits: (0..count).map(|_| None).collect(),
     };
+    let products: Vec<Option<(Correlation, Weights)>> = plan
+        .nodes
+        .par_iter()
+        .map(|node| {
+            let conv = node.conv.as_ref()?;
+            let correlation = Correlation::forward(conv.shape);
+            let weights = Weights::new(units, &correlation, &parameters[conv.weight.clone()]);
+            Some((correlation, weights))
+        })
+        .collect();
     let mut statistics = vec![0.0; plan.statistics];
     let mut output = None;
     values[0] = Some(Arc::new(Cells::from_images(images, plan.input)));
@@ -73,7 +84,8 @@ pub fn forward(
                 && matches!(other.norm, Norm::Batch { .. })
         });
         let last = index + 1 == count && !plan.mean;
-        let run = Run { units, node, parameters, residual: residual.as_deref(), summed, last };
+        let residual = residual.as_deref();
+        let run = Run { units, node, product: products[index].as_ref(), residual, summed, last };
         if wanted.parameters && (node.conv.is_some() || matches!(node.norm, Norm::Affine { .. })) {
             kept.values[node.input] = Some(input.clone());
         }
@@ -133,7 +145,7 @@ pub fn forward(
 struct Run<'a> {
     units: Units,
     node: &'a Node,
-    parameters: &'a [f32],
+    product: Option<&'a (Correlation, Weights)>,
     residual: Option<&'a Cells>,
     /// True if sums of the result are wanted.
     summed: bool,
@@ -149,11 +161,9 @@ impl Run<'_> {
     }
 
     fn product(&self, from: &Cells, epilogue: Epilogue) -> Passed {
-        let conv = self.node.conv.as_ref().expect("a node without a norm has a convolution");
-        let correlation = Correlation::forward(conv.shape);
-        let weight = &self.parameters[conv.weight.clone()];
-        let weights = Weights::new(self.units, &correlation, weight);
-        let source = Product { correlation: &correlation, weights: &weights, from };
+        let (correlation, weights) =
+            self.product.expect("a node without a norm has a convolution");
+        let source = Product { correlation, weights, from };
         pass(self.units, &source, epilogue)
     }
 

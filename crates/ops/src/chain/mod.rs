@@ -6,12 +6,14 @@ mod backward;
 mod compile;
 #[cfg(feature = "flex")]
 mod forward;
+mod obstacle;
 #[cfg(feature = "flex")]
 mod operation;
 #[cfg(feature = "flex")]
 mod plan;
 mod steps;
 
+pub use obstacle::{Obstacle, ObstacleReason};
 pub use steps::{Chain, Value};
 
 #[cfg(feature = "flex")]

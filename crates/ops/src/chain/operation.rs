@@ -12,11 +12,6 @@ use burn::backend::flex::FlexTensor;
 use std::fmt;
 use std::sync::Arc;
 
-/// True if the kernels for half precision are in force.
-pub fn in_force() -> bool {
-    true
-}
-
 /// State of a chain for its gradients.
 #[derive(Clone)]
 pub struct ChainState {
@@ -33,6 +28,7 @@ impl fmt::Debug for ChainState {
 
 /// The output of a chain, the statistics of its norms, and its state.
 pub fn forward_of(
+    units: Units,
     x: FlexTensor,
     parameters: FlexTensor,
     plan: &Arc<Plan>,
@@ -41,7 +37,7 @@ pub fn forward_of(
     let wanted = Wanted { input, parameters: parameters_wanted };
     let (x, parameters) = (Values::new(x), Values::new(parameters));
     let Forward { output, statistics, kept } =
-        forward(Units::fastest(), plan, x.slice(), parameters.slice(), wanted);
+        forward(units, plan, x.slice(), parameters.slice(), wanted);
     let state = ChainState { kept: Arc::new(kept), parameters: parameters.into_tensor(), wanted };
     let count = statistics.len();
     (tensor(output, plan.output_dims()), vector(statistics, [count]), state)

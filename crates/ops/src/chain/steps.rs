@@ -1,3 +1,4 @@
+use super::Obstacle;
 use crate::batch_norm::{Epilogue, batch_norm};
 use crate::conv::{conv2d, conv2d_batch_norm};
 use burn::nn::BatchNorm;
@@ -166,6 +167,18 @@ impl<'a> Chain<'a> {
         let x = self.run_layers(x);
         let [batch, channels, _, _] = x.dims();
         x.mean_dims(&[2, 3]).reshape([batch, channels])
+    }
+
+    /// What keeps the chain from running as one operation in half precision, on an input
+    /// `[batch, channels, height, width]` of this shape and with batch norms that train.
+    pub fn obstacle(&self, input: [usize; 4]) -> Option<Obstacle> {
+        #[cfg(feature = "flex")]
+        return super::compile::obstacle(self, input);
+        #[cfg(not(feature = "flex"))]
+        {
+            let _ = input;
+            Some(Obstacle { step: 1, reason: super::ObstacleReason::NoKernels })
+        }
     }
 
     fn run_layers(&self, x: Tensor<4>) -> Tensor<4> {

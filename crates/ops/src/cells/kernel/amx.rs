@@ -12,7 +12,6 @@
 
 use super::wide::WideLanes;
 use super::{Kernel, Multiply, Sums, TILE, Window, Work};
-use crate::cells::bf16::narrow;
 use crate::cells::layout::{CELL, LANES, Layout};
 use pulp::bytemuck::{cast_slice, cast_slice_mut};
 use pulp::x86::V4;
@@ -249,8 +248,9 @@ impl Kernel for Configured {
         WideLanes(self.0.simd)
     }
 
-    fn put_weight(tile: &mut [f32], k: usize, n: usize, value: f32) {
-        cast_slice_mut::<f32, u16>(tile)[k / 2 * LANES + n * 2 + k % 2] = narrow(value);
+    #[inline(always)]
+    fn put_weight(tile: &mut [f32], k: usize, n: usize, value: u16) {
+        cast_slice_mut::<f32, u16>(tile)[k / 2 * LANES + n * 2 + k % 2] = value;
     }
 
     #[inline(always)]

@@ -8,6 +8,8 @@ use super::wide::WideLanes;
 use super::vectors::Vectors;
 use super::{Kernel, Work};
 use crate::arch::arch;
+use crate::cells::correlation::Correlation;
+use crate::cells::weights::Weights;
 use pulp::{Arch, Simd, WithSimd};
 
 /// The units of this processor that multiply in half precision.
@@ -40,7 +42,7 @@ impl Units {
         vec![Self::Vectors]
     }
 
-    /// Floats of memory for a tile of weights, a cell of a window and a packed cell.
+    /// Floats of memory for a cell of a window and a packed cell.
     pub fn sizes(self) -> Sizes {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -49,13 +51,13 @@ impl Units {
         }
     }
 
-    /// Puts the weight from lane `k` to lane `n` into its tile.
-    pub fn put_weight(self, tile: &mut [f32], k: usize, n: usize, value: f32) {
+    /// Packs the weights of a correlation.
+    pub fn pack(self, correlation: &Correlation, weight: &[f32]) -> Weights {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Amx(_) => Configured::put_weight(tile, k, n, value),
+            Self::Amx(_) => Weights::of::<Configured>(correlation, weight),
             Self::Vectors => {
-                Vectors::<pulp::Scalar, AnyLanes>::put_weight(tile, k, n, value);
+                Weights::of::<Vectors<pulp::Scalar, AnyLanes>>(correlation, weight)
             }
         }
     }
@@ -77,8 +79,6 @@ impl Units {
 /// Floats of memory that a kernel needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// For a tile of weights.
-    pub weights: usize,
     /// For a cell of a window.
     pub window: usize,
     /// For a packed cell.
@@ -87,7 +87,7 @@ pub struct Sizes {
 
 impl Sizes {
     fn of<K: Kernel>() -> Self {
-        Self { weights: K::WEIGHTS, window: K::WINDOW, packed: K::PACKED }
+        Self { window: K::WINDOW, packed: K::PACKED }
     }
 }
 

@@ -38,8 +38,8 @@ pub trait Kernel: Copy {
 
     fn lanes(self) -> Self::Lanes;
 
-    /// Puts the weight from lane `k` to lane `n` into its tile.
-    fn put_weight(tile: &mut [f32], k: usize, n: usize, value: f32);
+    /// Puts the weight from lane `k` to lane `n`, in bfloat16, into its tile.
+    fn put_weight(tile: &mut [f32], k: usize, n: usize, value: u16);
 
     /// Some rows of a block in the form in which they are multiplied. `memory` has room for them.
     fn window<'a>(

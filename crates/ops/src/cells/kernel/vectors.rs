@@ -5,7 +5,7 @@
 //! half's outputs or of both.
 
 use super::{Kernel, Lanes, Multiply, Sums, TILE, Window};
-use crate::cells::bf16::{narrow, widen};
+use crate::cells::bf16::widen;
 use crate::cells::layout::{CELL, HALF, IMAGES, LANES, Layout};
 use pulp::Simd;
 use std::ops::Range;
@@ -30,8 +30,9 @@ impl<S: Simd, L: Lanes> Kernel for Vectors<S, L> {
         self.lanes
     }
 
-    fn put_weight(tile: &mut [f32], k: usize, n: usize, value: f32) {
-        tile[k * HALF + n] = widen(narrow(value));
+    #[inline(always)]
+    fn put_weight(tile: &mut [f32], k: usize, n: usize, value: u16) {
+        tile[k * HALF + n] = widen(value);
     }
 
     #[inline(always)]

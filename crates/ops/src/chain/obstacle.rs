@@ -1,0 +1,44 @@
+use thiserror::Error;
+
+/// What keeps a [`Chain`](crate::Chain) from running as one operation in half precision.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("step {step}: {reason}")]
+pub struct Obstacle {
+    /// The number of the step, from 1.
+    pub step: usize,
+    /// What is in the way.
+    pub reason: ObstacleReason,
+}
+
+/// The kinds of [`Obstacle`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ObstacleReason {
+    /// A function that the chain does not know, such as noise on activations.
+    #[error("a function of its own, such as noise on activations")]
+    Function,
+    /// A convolution with groups or dilation.
+    #[error("a convolution with groups or dilation")]
+    GroupsOrDilation,
+    /// Parameters of another type than single precision.
+    #[error("parameters of another type than f32")]
+    ParameterType,
+    /// Shapes that do not follow one another.
+    #[error("shapes that do not follow one another")]
+    Shape,
+    /// A convolution's bias in front of a batch norm that trains.
+    #[error("a bias in front of a batch norm")]
+    BiasBeforeNorm,
+    /// A batch norm of the input itself that trains.
+    #[error("a batch norm of the chain's input")]
+    NormOfInput,
+    /// A residual sum or a rectifier without a layer before it.
+    #[error("a sum or a rectifier without a layer")]
+    NoLayer,
+    /// A result that no later step reads.
+    #[error("a result that no later step reads")]
+    Unread,
+    /// A build without the CPU backend.
+    #[error("a build without the CPU backend's kernels")]
+    NoKernels,
+}
