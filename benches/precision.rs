@@ -125,8 +125,10 @@ fn judge(data: &Path, runs: [&Path; 2], images: usize, attacked: usize, out: &Pa
             "history": loaded.history,
         }));
         let part = test.take(attacked);
-        let strong: [Box<dyn Attack>; 2] =
-            [Box::new(Pgd::new(threat()?).with_steps(20)?), Box::new(Apgd::cross_entropy(threat()?))];
+        let strong: [Box<dyn Attack>; 2] = [
+            Box::new(Pgd::new(threat()?).with_steps(20)?),
+            Box::new(Apgd::cross_entropy(threat()?)),
+        ];
         for attack in &strong {
             for found_in in [Precision::Full, Precision::Bf16] {
                 let (accuracy, seconds) =
@@ -155,9 +157,8 @@ fn accuracy(
     found_in: Precision,
     data: &ImageData,
 ) -> Result<(f64, f64)> {
-    let forward = move |model: &ResNet, images: Tensor<4>| {
-        autocast(found_in, || model.forward(images))
-    };
+    let forward =
+        move |model: &ResNet, images: Tensor<4>| autocast(found_in, || model.forward(images));
     let (attacked, judged) =
         (FrozenModel::new(model, forward), FrozenModel::new(model, ResNet::forward));
     let (mut right, mut seconds) = (0.0, 0.0);

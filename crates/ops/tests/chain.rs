@@ -232,7 +232,8 @@ fn non_finite_values_stay_within_their_image() {
         let of_image = changed.clone().slice(33..34).sum().into_scalar::<f32>();
         assert!(!of_image.is_finite(), "{value} vanished");
         for rows in [0..33, 34..40] {
-            let (ours, wanted) = (changed.clone().slice(rows.clone()), out.clone().slice(rows.clone()));
+            let (ours, wanted) =
+                (changed.clone().slice(rows.clone()), out.clone().slice(rows.clone()));
             assert_eq!(ours.into_data(), wanted.into_data());
             let ours = changed_gradient.clone().slice(rows.clone());
             assert_eq!(ours.into_data(), gradient.clone().slice(rows).into_data());

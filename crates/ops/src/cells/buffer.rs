@@ -103,8 +103,8 @@ fn fill(images: &[f32], layout: Layout, task: &Task, out: &mut [u16]) {
                 let (pixel, channel) = layout.lane(task.plane, half * HALF);
                 for lane in 0..layout.lanes_in_use(task.plane, half) {
                     let start = ((first + channel + lane) * height + row) * width + pixel;
-                    let values = images[start..(first + channel + lane) * height * width
-                        + (row + 1) * width]
+                    let values = images
+                        [start..(first + channel + lane) * height * width + (row + 1) * width]
                         .iter()
                         .step_by(pixels);
                     let at = image * LANES + half * HALF + lane;

@@ -1,6 +1,7 @@
 //! Which cells a cell is computed from.
 
 use super::layout::{HALF, LANES, Layout};
+use std::ops::Range;
 
 /// The shape of a convolution on cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,11 +127,17 @@ impl Correlation {
             axes,
             backward,
         };
-        let uses = |distance| {
-            [0, 1].map(|k| [0, 1].map(|n| correlation.tap(distance, k, n).is_some()))
-        };
+        let uses =
+            |distance| [0, 1].map(|k| [0, 1].map(|n| correlation.tap(distance, k, n).is_some()));
         correlation.uses = (0..correlation.distances[1]).map(uses).collect();
         correlation
+    }
+
+    /// The rows of `from` that some rows of `to` are computed from.
+    pub fn window(&self, rows: Range<usize>) -> Range<usize> {
+        let links = || self.rows[rows.clone()].iter().flatten();
+        let first = links().map(|link| link.from).min().unwrap_or(0);
+        first..links().map(|link| link.from + 1).max().unwrap_or(0)
     }
 
     /// The column of the kernel between half `k` of a cell in `from` and half `n` of one in `to`.

@@ -2,7 +2,7 @@
 //! rounded and written.
 
 use super::buffer::{Bits, Cells, split};
-use super::kernel::{Units, Kernel, Lanes, Sums, Work};
+use super::kernel::{Kernel, Lanes, Sums, Units, Work};
 use super::layout::{CELL, IMAGES, LANES, Layout, Task};
 use crate::flex::Block;
 use crate::flex::memory::scratch;
@@ -20,7 +20,13 @@ pub trait Source: Sync {
     }
 
     /// Gives a task's cells to `sink`, in their order.
-    fn cells<K: Kernel>(&self, kernel: K, task: &Task, memory: &mut [f32], sink: Sink<'_, K::Lanes>);
+    fn cells<K: Kernel>(
+        &self,
+        kernel: K,
+        task: &Task,
+        memory: &mut [f32],
+        sink: Sink<'_, K::Lanes>,
+    );
 }
 
 /// The steps between a pass's values and memory: `gate · max(0, value + shift + add)`, each part

@@ -2,7 +2,7 @@
 
 use super::buffer::Cells;
 use super::correlation::Correlation;
-use super::kernel::{Units, Kernel, Lanes, Multiply, Sums};
+use super::kernel::{Kernel, Lanes, Multiply, Sums, Units};
 use super::layout::{IMAGES, Layout, Task};
 use super::pass::{Rows, Sink, Source, lanes_of};
 use super::weights::Weights;
@@ -14,15 +14,6 @@ pub struct Product<'a> {
     pub from: &'a Cells,
 }
 
-impl Product<'_> {
-    /// The rows that a task reads.
-    fn window(&self, task: &Task) -> std::ops::Range<usize> {
-        let links = || self.correlation.rows[task.rows.clone()].iter().flatten();
-        let first = links().map(|link| link.from).min().unwrap_or(0);
-        first..links().map(|link| link.from + 1).max().unwrap_or(0)
-    }
-}
-
 impl Source for Product<'_> {
     fn layout(&self) -> Layout {
         self.correlation.to
@@ -31,15 +22,26 @@ impl Source for Product<'_> {
     fn memory(&self, units: Units) -> usize {
         let from = self.correlation.from;
         let tasks = self.layout().tasks();
-        let rows = tasks.iter().map(|task| self.window(task).len()).max().unwrap_or(0);
+        let rows = tasks
+            .iter()
+            .map(|task| self.correlation.window(task.rows.clone()).len())
+            .max()
+            .unwrap_or(0);
         rows * from.planes() * from.columns() * units.sizes().window
     }
 
     #[inline(always)]
-    fn cells<K: Kernel>(&self, kernel: K, task: &Task, memory: &mut [f32], mut sink: Sink<'_, K::Lanes>) {
+    fn cells<K: Kernel>(
+        &self,
+        kernel: K,
+        task: &Task,
+        memory: &mut [f32],
+        mut sink: Sink<'_, K::Lanes>,
+    ) {
         let to = self.correlation.to;
         let block = self.from.block(task.block);
-        let window = kernel.window(block, self.correlation.from, self.window(task), memory);
+        let rows = self.correlation.window(task.rows.clone());
+        let window = kernel.window(block, self.correlation.from, rows, memory);
         let work = Multiply {
             window,
             correlation: self.correlation,

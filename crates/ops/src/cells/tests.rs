@@ -167,8 +167,12 @@ fn kernels_equal_the_definition() {
             let [forward, backward] = [Correlation::forward(shape), Correlation::backward(shape)];
             let weights = Weights::new(units, &forward, &weight);
             let product = Product { correlation: &forward, weights: &weights, from: &x };
-            let epilogue =
-                Epilogue { shift: Some(&shift), add: Some(&add), relu: true, ..Epilogue::default() };
+            let epilogue = Epilogue {
+                shift: Some(&shift),
+                add: Some(&add),
+                relu: true,
+                ..Epilogue::default()
+            };
             let passed = pass(units, &product, epilogue);
             let taps = kernel[0] * kernel[1];
             let terms = input.channels * taps;

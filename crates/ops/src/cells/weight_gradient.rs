@@ -3,7 +3,7 @@
 
 use super::buffer::Cells;
 use super::correlation::{Correlation, add_weight_gradient};
-use super::kernel::{Units, Kernel, Sums, Work};
+use super::kernel::{Kernel, Sums, Units, Work};
 use super::layout::{CELL, Task};
 use crate::flex::memory::scratch;
 use rayon::prelude::*;
@@ -28,11 +28,12 @@ pub fn weight_gradient(
     let parts: Vec<&[Task]> = parts.chunks(parts.len().div_ceil(count)).collect();
     let per_plane = correlation.distances[0] * correlation.distances[1] * CELL;
     let len = correlation.from.planes() * per_plane;
-    let window = |task: &Task| Window::of(correlation, task);
-    let rows = parts.iter().flat_map(|part| part.iter()).map(|task| window(task).rows.len());
-    let window_cells = correlation.from.planes() * correlation.from.columns() * rows.max().unwrap_or(0);
-    let cells = parts.iter().flat_map(|part| part.iter()).map(|task| task.rows.len());
-    let cells = cells.max().unwrap_or(0) * correlation.to.columns();
+    let most = |rows: &dyn Fn(&Task) -> usize| {
+        parts.iter().flat_map(|part| part.iter()).map(rows).max().unwrap_or(0)
+    };
+    let cells = most(&|task| task.rows.len()) * correlation.to.columns();
+    let window_rows = most(&|task| correlation.window(task.rows.clone()).len());
+    let window_cells = window_rows * correlation.from.columns() * correlation.from.planes();
     let packed = units.sizes().packed;
 
     let tasks: Vec<(usize, &[Task])> =
@@ -64,19 +65,6 @@ pub fn weight_gradient(
     }
 }
 
-/// The rows of the input that a task reads.
-struct Window {
-    rows: std::ops::Range<usize>,
-}
-
-impl Window {
-    fn of(correlation: &Correlation, task: &Task) -> Self {
-        let links = || correlation.rows[task.rows.clone()].iter().flatten();
-        let first = links().map(|link| link.from).min().unwrap_or(0);
-        Self { rows: first..links().map(|link| link.from + 1).max().unwrap_or(0) }
-    }
-}
-
 struct Job<'a> {
     correlation: &'a Correlation,
     input: &'a Cells,
@@ -96,16 +84,14 @@ impl Work for Job<'_> {
         for (cell, packed) in cells.zip(gradients.chunks_exact_mut(K::PACKED)) {
             kernel.pack_gradient(cell, packed);
         }
-        let window = Window::of(correlation, &task).rows;
+        let window = correlation.window(task.rows.clone());
         let row_len = from.columns() * CELL;
         let planes = input.block(task.block).chunks_exact(from.plane_len());
         let plane_cells = window.len() * from.columns();
         for (index, plane) in planes.enumerate() {
             let packed = &mut inputs[index * plane_cells * K::PACKED..];
             let rows = &plane[window.start * row_len..window.end * row_len];
-            for (cell, packed) in
-                rows.chunks_exact(CELL).zip(packed.chunks_exact_mut(K::PACKED))
-            {
+            for (cell, packed) in rows.chunks_exact(CELL).zip(packed.chunks_exact_mut(K::PACKED)) {
                 kernel.pack_input(cell, packed);
             }
         }

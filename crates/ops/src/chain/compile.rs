@@ -110,7 +110,11 @@ impl<'a> Compiler<'a> {
     }
 
     /// Takes a parameter of `len` values.
-    fn push<const D: usize>(&mut self, len: usize, value: impl FnOnce() -> Tensor<D>) -> Range<usize> {
+    fn push<const D: usize>(
+        &mut self,
+        len: usize,
+        value: impl FnOnce() -> Tensor<D>,
+    ) -> Range<usize> {
         let first = self.len;
         self.len += len;
         if self.reads {

@@ -103,8 +103,13 @@ pub fn forward(
                 let channels = mean.len();
                 statistics[*at..][..channels].copy_from_slice(&mean);
                 statistics[*at + channels..][..channels].copy_from_slice(&variance);
-                let [scale, shift] =
-                    affine(&mean, &variance, *epsilon, &parameters[gamma.clone()], &parameters[beta.clone()]);
+                let [scale, shift] = affine(
+                    &mean,
+                    &variance,
+                    *epsilon,
+                    &parameters[gamma.clone()],
+                    &parameters[beta.clone()],
+                );
                 let passed = run.scaled(&x, &scale, &shift);
                 if wanted.input || wanted.parameters {
                     kept.normalized[index] = Some(Normalized { x, mean, variance });
@@ -161,8 +166,7 @@ impl Run<'_> {
     }
 
     fn product(&self, from: &Cells, epilogue: Epilogue) -> Passed {
-        let (correlation, weights) =
-            self.product.expect("a node without a norm has a convolution");
+        let (correlation, weights) = self.product.expect("a node without a norm has a convolution");
         let source = Product { correlation, weights, from };
         pass(self.units, &source, epilogue)
     }
@@ -195,5 +199,8 @@ fn affine(
     let scale = |c: usize| f64::from(gamma[c]) / (f64::from(variance[c]) + epsilon).sqrt();
     let shift = |c: usize| f64::from(beta[c]) - f64::from(mean[c]) * scale(c);
     let channels = 0..mean.len();
-    [channels.clone().map(|c| scale(c) as f32).collect(), channels.map(|c| shift(c) as f32).collect()]
+    [
+        channels.clone().map(|c| scale(c) as f32).collect(),
+        channels.map(|c| shift(c) as f32).collect(),
+    ]
 }

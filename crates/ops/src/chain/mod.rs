@@ -12,6 +12,8 @@ mod operation;
 #[cfg(feature = "flex")]
 mod plan;
 mod steps;
+#[cfg(all(test, feature = "flex"))]
+mod tests;
 
 pub use obstacle::{Obstacle, ObstacleReason};
 pub use steps::{Chain, Value};

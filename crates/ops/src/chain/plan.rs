@@ -41,9 +41,17 @@ pub enum Norm {
     /// `x + shift`
     Shift(Range<usize>),
     /// `x · scale + shift`
-    Affine { scale: Range<usize>, shift: Range<usize> },
+    Affine {
+        scale: Range<usize>,
+        shift: Range<usize>,
+    },
     /// The batch's statistics, which go to their place among those of all norms.
-    Batch { gamma: Range<usize>, beta: Range<usize>, epsilon: f64, statistics: usize },
+    Batch {
+        gamma: Range<usize>,
+        beta: Range<usize>,
+        epsilon: f64,
+        statistics: usize,
+    },
 }
 
 impl Plan {

@@ -122,11 +122,7 @@ impl<'a> Chain<'a> {
     }
 
     /// Any function of an activation. A chain with one runs layer by layer.
-    pub fn apply(
-        &mut self,
-        x: Value,
-        function: impl Fn(Tensor<4>) -> Tensor<4> + 'a,
-    ) -> Value {
+    pub fn apply(&mut self, x: Value, function: impl Fn(Tensor<4>) -> Tensor<4> + 'a) -> Value {
         self.push(Step::Apply { input: x, function: Box::new(function) })
     }
 
@@ -192,7 +188,8 @@ impl<'a> Chain<'a> {
             // The last reader takes the value, so that its memory is free as early as can be.
             let mut read = |Value(value): Value| {
                 readers[value] -= 1;
-                let value = if readers[value] == 0 { values[value].take() } else { values[value].clone() };
+                let value =
+                    if readers[value] == 0 { values[value].take() } else { values[value].clone() };
                 value.expect("a value is there until its last reader")
             };
             let result = match step {

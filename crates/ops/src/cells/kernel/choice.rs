@@ -3,9 +3,9 @@
 #[cfg(target_arch = "x86_64")]
 use super::amx::{Amx, Configured};
 use super::lanes::AnyLanes;
+use super::vectors::Vectors;
 #[cfg(target_arch = "x86_64")]
 use super::wide::WideLanes;
-use super::vectors::Vectors;
 use super::{Kernel, Work};
 use crate::arch::arch;
 use crate::cells::correlation::Correlation;
@@ -56,9 +56,7 @@ impl Units {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Amx(_) => Weights::of::<Configured>(correlation, weight),
-            Self::Vectors => {
-                Weights::of::<Vectors<pulp::Scalar, AnyLanes>>(correlation, weight)
-            }
+            Self::Vectors => Weights::of::<Vectors<pulp::Scalar, AnyLanes>>(correlation, weight),
         }
     }
 

@@ -54,13 +54,7 @@ impl<S: Simd, L: Lanes> Kernel for Vectors<S, L> {
     }
 
     #[inline(always)]
-    fn multiply(
-        self,
-        work: &Multiply<'_, f32>,
-        at: [usize; 2],
-        images: usize,
-        sums: &mut Sums,
-    ) {
+    fn multiply(self, work: &Multiply<'_, f32>, at: [usize; 2], images: usize, sums: &mut Sums) {
         match S::F32_LANES {
             16 => multiply::<S, 1, 8>(self.simd, work, at, images, sums),
             8 => multiply::<S, 2, 2>(self.simd, work, at, images, sums),
@@ -134,12 +128,19 @@ fn multiply<S: Simd, const V: usize, const G: usize>(
                     let (first, second) = tiles.split_at(TILE);
                     for half in 0..2 {
                         let lanes = correlation.lanes[plane][half];
-                        let tiles = [first, second].map(|tile| &tile[half * TILE / 2..][..TILE / 2]);
+                        let tiles =
+                            [first, second].map(|tile| &tile[half * TILE / 2..][..TILE / 2]);
                         let [a, b] = correlation.uses[columns.distance][half];
                         match (a, b && *halves == 2) {
-                            (true, true) => add::<S, V, G, true, true>(simd, cell, half, tiles, lanes, &mut out),
-                            (true, false) => add::<S, V, G, true, false>(simd, cell, half, tiles, lanes, &mut out),
-                            (false, true) => add::<S, V, G, false, true>(simd, cell, half, tiles, lanes, &mut out),
+                            (true, true) => {
+                                add::<S, V, G, true, true>(simd, cell, half, tiles, lanes, &mut out)
+                            }
+                            (true, false) => add::<S, V, G, true, false>(
+                                simd, cell, half, tiles, lanes, &mut out,
+                            ),
+                            (false, true) => add::<S, V, G, false, true>(
+                                simd, cell, half, tiles, lanes, &mut out,
+                            ),
                             (false, false) => {}
                         }
                     }

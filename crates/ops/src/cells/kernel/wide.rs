@@ -7,7 +7,7 @@ use crate::cells::layout::LANES;
 use pulp::x86::V4;
 use pulp::{cast, f32x16, u16x16, u16x32};
 use std::arch::asm;
-use std::arch::x86_64::{_CMP_NLE_UQ, _CMP_UNORD_Q, __m256i, __m512, __m512i};
+use std::arch::x86_64::{__m256i, __m512, __m512i, _CMP_NLE_UQ, _CMP_UNORD_Q};
 
 /// Arithmetic by AVX-512. `BF16` says that the processor has the instructions of AVX-512 for
 /// bfloat16, as those with AMX do.
@@ -135,10 +135,7 @@ unsafe fn rounded_by_instruction(a: __m512, b: __m512) -> __m512i {
 fn rounded(simd: V4, values: __m512) -> __m512i {
     let avx = simd.avx512f;
     let bits = avx._mm512_castps_si512(values);
-    let odd = avx._mm512_and_si512(
-        avx._mm512_srli_epi32::<16>(bits),
-        avx._mm512_set1_epi32(1),
-    );
+    let odd = avx._mm512_and_si512(avx._mm512_srli_epi32::<16>(bits), avx._mm512_set1_epi32(1));
     let up = avx._mm512_add_epi32(odd, avx._mm512_set1_epi32(0x7FFF));
     let rounded = avx._mm512_add_epi32(bits, up);
     let nan = avx._mm512_cmp_ps_mask::<_CMP_UNORD_Q>(values, values);

@@ -1,0 +1,105 @@
+//! A whole chain by every kind of units that this machine has or emulates, against one another.
+
+use super::backward::backward;
+use super::forward::{Forward, Wanted, forward};
+use super::plan::{Conv, Node, Norm, Plan};
+use crate::cells::{Layout, Shape, Units};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Values within [-1, 1] without a pattern.
+fn values(len: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as f32 / (u32::MAX / 2) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+struct Builder {
+    plan: Plan,
+    parameters: Vec<f32>,
+}
+
+impl Builder {
+    fn push(&mut self, len: usize, scale: f32, mean: f32) -> Range<usize> {
+        let first = self.parameters.len();
+        let seed = 10 + first as u32;
+        self.parameters.extend(values(len, seed).iter().map(|value| mean + scale * value));
+        first..self.parameters.len()
+    }
+
+    /// A convolution of value `input`, with a norm of the batch or a shift.
+    fn layer(&mut self, input: usize, outputs: usize, stride: usize, batch: bool) -> &mut Node {
+        let from = self.plan.layout(input);
+        let layout = Layout::new(from.batch, outputs, from.size.map(|size| size.div_ceil(stride)));
+        let scale = (6.0 / (from.channels * 9) as f32).sqrt();
+        let weight = self.push(outputs * from.channels * 9, scale, 0.0);
+        let norm = match batch {
+            true => {
+                let statistics = self.plan.statistics;
+                self.plan.statistics += 2 * outputs;
+                let (gamma, beta) = (self.push(outputs, 0.2, 1.0), self.push(outputs, 0.2, 0.0));
+                Norm::Batch { gamma, beta, epsilon: 1e-5, statistics }
+            }
+            false => Norm::Shift(self.push(outputs, 0.2, 0.0)),
+        };
+        let (kernel, stride) = ([3, 3], [stride, stride]);
+        let shape = Shape { input: from, output: layout, kernel, stride, padding: [1, 1] };
+        let conv = Some(Conv { shape, weight });
+        self.plan.nodes.push(Node { input, conv, norm, residual: None, relu: false, layout });
+        self.plan.nodes.last_mut().expect("just pushed")
+    }
+}
+
+/// The relative error in L2.
+fn error(ours: &[f32], wanted: &[f32]) -> f64 {
+    let sum = |of: &dyn Fn(usize) -> f64| (0..wanted.len()).map(|i| of(i).powi(2)).sum::<f64>();
+    let difference = sum(&|i| f64::from(ours[i]) - f64::from(wanted[i]));
+    (difference / sum(&|i| f64::from(wanted[i]))).sqrt()
+}
+
+#[test]
+fn all_units_give_the_same_chain_and_gradients() {
+    for (batch_norm, rectifiers) in [(true, false), (false, false), (true, true)] {
+        let input = Layout::new(35, 3, [8, 8]);
+        let plan = Plan { input, nodes: Vec::new(), mean: true, statistics: 0 };
+        let mut builder = Builder { plan, parameters: Vec::new() };
+        builder.layer(0, 16, 1, batch_norm).relu = rectifiers;
+        builder.layer(1, 16, 1, batch_norm).residual = Some(1);
+        builder.layer(2, 40, 2, batch_norm).relu = rectifiers;
+        builder.layer(3, 40, 1, batch_norm).residual = Some(3);
+        let Builder { plan, parameters } = builder;
+        let plan = Arc::new(plan);
+        let images = values(35 * 3 * 64, 1);
+        let gradient = values(35 * 40, 2);
+        let wanted = Wanted { input: true, parameters: true };
+        let run = |units| {
+            let Forward { output, statistics, kept } =
+                forward(units, &plan, &images, &parameters, wanted);
+            let (to_input, to_parameters) = backward(&kept, &parameters, &gradient, wanted);
+            let to_input = to_input.expect("wanted").values().to_vec();
+            [output.values().to_vec(), statistics, to_input, to_parameters.expect("wanted")]
+        };
+        let all = Units::all();
+        let first = run(all[0]);
+        for &units in &all[1..] {
+            for (part, (ours, wanted)) in run(units).iter().zip(&first).enumerate() {
+                if wanted.is_empty() {
+                    continue;
+                }
+                // Sums in another order round to other values of bfloat16 now and then; rectifiers
+                // may then take another side.
+                let limit = if rectifiers { 0.1 } else { 0.005 };
+                let error = error(ours, wanted);
+                assert!(
+                    error < limit,
+                    "{units:?}, part {part}, {batch_norm} {rectifiers}: {error}"
+                );
+            }
+        }
+    }
+}
