@@ -8,13 +8,14 @@ share taken by importing PyTorch is given beside it.
 TASK `serve` reads tasks from standard input, one a line, runs each once and
 answers with its seconds, or with the reason why this machine cannot run it: the
 form that lets two programs take turns without paying for a new process, and its
-warm-up, each time.
+warm-up, each time. The line `forget` frees the models of the tasks so far.
 """
 
 import argparse
 import contextlib
 import json
 import resource
+import signal
 import sys
 import time
 from pathlib import Path
@@ -23,14 +24,41 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "reference"))
+from resnet18 import ResNet18  # noqa: E402
 from resnet20 import ResNet  # noqa: E402
 
 DRAWS, DRAW_SIZE = 20, 2_000_000
 EPS, ATTACK_STEP, ATTACK_STEPS, CLIP = 8 / 255, 2 / 255, 7, 0.05
 
 
-class Missing(Exception):
-    """What this machine lacks for a task."""
+# The models by the prefix of their tasks.
+MODELS = {
+    "": ResNet,
+    "resnet18-": ResNet18,
+    "preact18-": lambda rank=None: ResNet18(pre_activation=True, rank=rank),
+}
+
+
+class Missing(BaseException):
+    """What this machine lacks for a task. No `Exception`, because the compiler catches those and goes on."""
+
+
+@contextlib.contextmanager
+def limited(seconds):
+    """Ends what runs within after so many seconds, between two operations, where the system has alarms."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def late(*_):
+        raise Missing(f"one run, or its warm-up, takes more than {seconds:g} s")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def peak_rss():
@@ -42,8 +70,12 @@ def peak_rss():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def noisy(device="cpu"):
-    return ResNet(rank=5).noise(lambda layer, part, n: torch.randn(n, device=device)).to(device)
+def noisy(model=ResNet, device="cpu"):
+    return model(rank=5).noise(lambda layer, part, n: torch.randn(n, device=device)).to(device)
+
+
+def channels_last(model, images):
+    return model.to(memory_format=torch.channels_last), images.contiguous(memory_format=torch.channels_last)
 
 
 def data(batch):
@@ -70,14 +102,34 @@ def noisy_weight(batch):
     return draw
 
 
-def step(model, batch):
-    """Forward and backward to the parameters, batch statistics."""
+def step(model, batch, bf16=False):
+    """Forward and backward to the parameters, batch statistics; in bf16 with channels-last memory."""
     x, y = data(batch)
+    if bf16:
+        model, x = channels_last(model, x)
     model.train()
 
     def run():
         model.zero_grad()
-        F.cross_entropy(model(x), y).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            logits = model(x)
+        F.cross_entropy(logits.float(), y).backward()
+
+    return run
+
+
+def judging(batch, model=ResNet, last=False, bf16=False, compiled=False):
+    """The forward pass of a frozen model with its noise, without anything for gradients."""
+    if compiled:
+        wants_compiler()
+    model, x = noisy(model).eval().requires_grad_(False), data(batch)[0]
+    if last:
+        model, x = channels_last(model, x)
+    forward = torch.compile(model) if compiled else model
+
+    def run():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            forward(x)
 
     return run
 
@@ -117,13 +169,13 @@ def wants_compiler():
         raise Missing("torch.compile wants a C++ compiler, and finds none") from error
 
 
-def adversarial_step(batch, wasteful=False, device="cpu", channels_last=False, bf16=False, compiled=False):
+def adversarial_step(batch, model=ResNet, wasteful=False, device="cpu", last=False, bf16=False, compiled=False):
     """One step as the published code takes it (`wasteful`), by PyTorch's defaults, or with what an expert turns on."""
     if compiled and device == "cpu":
         wants_compiler()
-    model, (x, y) = noisy(device), (values.to(device) for values in data(batch))
-    if channels_last:
-        model, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+    model, (x, y) = noisy(model, device), (values.to(device) for values in data(batch))
+    if last:
+        model, x = channels_last(model, x)
     forward = torch.compile(model) if compiled else model
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
 
@@ -149,8 +201,18 @@ def adversarial_step(batch, wasteful=False, device="cpu", channels_last=False, b
     return run
 
 
-def steps(**options):
-    return lambda batch: adversarial_step(batch, **options)
+# What an expert turns on, by the suffix of a task.
+VARIANTS = {
+    "": {},
+    "-channels-last": {"last": True},
+    "-channels-last-bf16": {"last": True, "bf16": True},
+    "-channels-last-compiled": {"last": True, "compiled": True},
+    "-channels-last-bf16-compiled": {"last": True, "bf16": True, "compiled": True},
+}
+
+
+def of(make, **options):
+    return lambda batch: make(batch, **options)
 
 
 TASKS = {
@@ -158,16 +220,21 @@ TASKS = {
     "noisy-weight": noisy_weight,
     "step-plain": lambda batch: step(ResNet(), batch),
     "step-cni": lambda batch: step(noisy(), batch),
-    "adv-step": steps(),
-    "adv-step-reference": steps(wasteful=True),
-    "adv-step-channels-last": steps(channels_last=True),
-    "adv-step-channels-last-bf16": steps(channels_last=True, bf16=True),
-    "adv-step-channels-last-compiled": steps(channels_last=True, compiled=True),
-    "adv-step-channels-last-bf16-compiled": steps(channels_last=True, bf16=True, compiled=True),
-    "adv-step-cuda": steps(device="cuda"),
-    "adv-step-cuda-compiled": steps(device="cuda", compiled=True),
-    "adv-step-cuda-channels-last-bf16-compiled": steps(device="cuda", channels_last=True, bf16=True, compiled=True),
-    "profile-adv-step": steps(),
+    "step-plain-bf16": lambda batch: step(ResNet(), batch, bf16=True),
+    "step-cni-bf16": lambda batch: step(noisy(), batch, bf16=True),
+    "adv-step-reference": of(adversarial_step, wasteful=True),
+    "adv-step-cuda": of(adversarial_step, device="cuda"),
+    "adv-step-cuda-compiled": of(adversarial_step, device="cuda", compiled=True),
+    "adv-step-cuda-channels-last-bf16-compiled": of(
+        adversarial_step, device="cuda", last=True, bf16=True, compiled=True
+    ),
+    "profile-adv-step": of(adversarial_step),
+    **{
+        f"{prefix}{name}{suffix}": of(make, model=model, **options)
+        for prefix, model in MODELS.items()
+        for name, make in (("adv-step", adversarial_step), ("forward", judging))
+        for suffix, options in VARIANTS.items()
+    },
 }
 
 
@@ -197,12 +264,17 @@ def prepare(task, batch):
     return run, timed
 
 
-def serve(batch):
+def serve(batch, limit):
     prepared = {}
     for task in map(str.strip, sys.stdin):
+        if task == "forget":
+            prepared.clear()
+            # The compiler keeps few versions of one function, and each model wants its own.
+            torch.compiler.reset()
+            continue
         try:
             # The compiler may write to standard output, which a program reads.
-            with contextlib.redirect_stdout(sys.stderr):
+            with contextlib.redirect_stdout(sys.stderr), limited(limit):
                 if task not in prepared:
                     prepared[task] = prepare(task, batch)[1]
                 answer = {"seconds": prepared[task]()}
@@ -217,6 +289,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--limit", type=float, default=300, help="seconds that `serve` gives a run")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
@@ -224,7 +297,7 @@ def main():
     if args.task == "serve":
         hello = {"torch": torch.__version__, "threads": args.threads, "cuda": torch.cuda.is_available()}
         print(json.dumps(hello), flush=True)
-        return serve(args.batch)
+        return serve(args.batch, args.limit)
     imported = peak_rss()
     run, timed = prepare(args.task, args.batch)
     line = {

@@ -33,8 +33,16 @@ pub fn facts(threads: usize, torch: Option<&str>) -> Value {
 
 /// The instruction sets of this CPU that decide between precisions.
 fn cpu_features() -> Option<Vec<String>> {
-    let decisive =
-        ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "bf16"];
+    let decisive = [
+        "avx2",
+        "avx512f",
+        "avx512_vnni",
+        "avx512_bf16",
+        "avx512_fp16",
+        "amx_tile",
+        "amx_bf16",
+        "bf16",
+    ];
     let flags = field("/proc/cpuinfo", "flags").or_else(|| field("/proc/cpuinfo", "Features"))?;
     let present = flags.split_whitespace().filter(|flag| decisive.contains(flag));
     Some(present.map(String::from).collect())
