@@ -10,7 +10,7 @@ use cni_burn::prelude::*;
 use serde_json::{Value, json};
 use std::hint::black_box;
 
-/// The number of draws, as in `peer.py`.
+/// The number of draws, as in `peer_tasks.py`.
 const DRAWS: usize = 20;
 const DRAW_SIZE: usize = 2_000_000;
 
