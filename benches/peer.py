@@ -8,29 +8,39 @@ share taken by importing PyTorch is given beside it.
 TASK `serve` reads tasks from standard input, one a line, runs each once and
 answers with its seconds, or with the reason why this machine cannot run it: the
 form that lets two programs take turns without paying for a new process, and its
-warm-up, each time.
+warm-up, each time. The line `forget` frees the models of the tasks so far.
 """
 
 import argparse
 import contextlib
 import json
 import resource
+import signal
 import sys
 import time
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "reference"))
-from resnet20 import ResNet  # noqa: E402
-
-DRAWS, DRAW_SIZE = 20, 2_000_000
-EPS, ATTACK_STEP, ATTACK_STEPS, CLIP = 8 / 255, 2 / 255, 7, 0.05
+from peer_tasks import DRAWS, TASKS, Missing
 
 
-class Missing(Exception):
-    """What this machine lacks for a task."""
+@contextlib.contextmanager
+def limited(seconds):
+    """Ends what runs within after so many seconds, between two operations, where the system has alarms."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def late(*_):
+        raise Missing(f"one run, or its warm-up, takes more than {seconds:g} s")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def peak_rss():
@@ -40,135 +50,6 @@ def peak_rss():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def noisy(device="cpu"):
-    return ResNet(rank=5).noise(lambda layer, part, n: torch.randn(n, device=device)).to(device)
-
-
-def data(batch):
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(batch, 3, 32, 32, generator=generator)
-    return x, torch.randint(10, (batch,), generator=generator)
-
-
-def randn(batch):
-    def draw():
-        for _ in range(DRAWS):
-            torch.randn(DRAW_SIZE)
-
-    return draw
-
-
-def noisy_weight(batch):
-    weight, alpha = torch.randn(DRAW_SIZE), torch.tensor(0.25)
-
-    def draw():
-        for _ in range(DRAWS):
-            weight + alpha * torch.randn_like(weight)
-
-    return draw
-
-
-def step(model, batch):
-    """Forward and backward to the parameters, batch statistics."""
-    x, y = data(batch)
-    model.train()
-
-    def run():
-        model.zero_grad()
-        F.cross_entropy(model(x), y).backward()
-
-    return run
-
-
-@contextlib.contextmanager
-def frozen(model):
-    """Parameters without gradients: neither eager nor compiled code then computes or keeps anything for them."""
-    model.requires_grad_(False)
-    yield
-    model.requires_grad_(True)
-
-
-def pgd(model, x, y, wasteful, loss_of):
-    adversarial = (x + torch.empty_like(x).uniform_(-EPS, EPS)).clamp(0, 1)
-    for _ in range(ATTACK_STEPS):
-        adversarial.requires_grad_()
-        loss = loss_of(adversarial, y)
-        if wasteful:
-            # The published code: parameter gradients are made and thrown away.
-            loss.backward()
-            gradient = adversarial.grad
-        else:
-            gradient = torch.autograd.grad(loss, adversarial)[0]
-        moved = adversarial.detach() + ATTACK_STEP * gradient.sign()
-        adversarial = (x + (moved - x).clamp(-EPS, EPS)).clamp(0, 1)
-    return adversarial
-
-
-def wants_compiler():
-    # Imported here, since it takes memory that other tasks measure.
-    from torch._inductor.cpp_builder import get_cpp_compiler
-    from torch._inductor.exc import InvalidCxxCompiler
-
-    try:
-        get_cpp_compiler()
-    except InvalidCxxCompiler as error:
-        raise Missing("torch.compile wants a C++ compiler, and finds none") from error
-
-
-def adversarial_step(batch, wasteful=False, device="cpu", channels_last=False, bf16=False, compiled=False):
-    """One step as the published code takes it (`wasteful`), by PyTorch's defaults, or with what an expert turns on."""
-    if compiled and device == "cpu":
-        wants_compiler()
-    model, (x, y) = noisy(device), (values.to(device) for values in data(batch))
-    if channels_last:
-        model, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
-    forward = torch.compile(model) if compiled else model
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
-
-    def loss_of(images, labels):
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            logits = forward(images)
-        return F.cross_entropy(logits.float(), labels)
-
-    def run():
-        model.eval()
-        with contextlib.nullcontext() if wasteful else frozen(model):
-            adversarial = pgd(model, x, y, wasteful, loss_of)
-        model.train()
-        optimizer.zero_grad()
-        # Two forwards: each half of the loss has its own noise.
-        loss = 0.5 * loss_of(x, y) + 0.5 * loss_of(adversarial, y)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    return run
-
-
-def steps(**options):
-    return lambda batch: adversarial_step(batch, **options)
-
-
-TASKS = {
-    "randn": randn,
-    "noisy-weight": noisy_weight,
-    "step-plain": lambda batch: step(ResNet(), batch),
-    "step-cni": lambda batch: step(noisy(), batch),
-    "adv-step": steps(),
-    "adv-step-reference": steps(wasteful=True),
-    "adv-step-channels-last": steps(channels_last=True),
-    "adv-step-channels-last-bf16": steps(channels_last=True, bf16=True),
-    "adv-step-channels-last-compiled": steps(channels_last=True, compiled=True),
-    "adv-step-channels-last-bf16-compiled": steps(channels_last=True, bf16=True, compiled=True),
-    "adv-step-cuda": steps(device="cuda"),
-    "adv-step-cuda-compiled": steps(device="cuda", compiled=True),
-    "adv-step-cuda-channels-last-bf16-compiled": steps(device="cuda", channels_last=True, bf16=True, compiled=True),
-    "profile-adv-step": steps(),
-}
 
 
 def profiled(run):
@@ -197,12 +78,17 @@ def prepare(task, batch):
     return run, timed
 
 
-def serve(batch):
+def serve(batch, limit):
     prepared = {}
     for task in map(str.strip, sys.stdin):
+        if task == "forget":
+            prepared.clear()
+            # The compiler keeps few versions of one function, and each model wants its own.
+            torch.compiler.reset()
+            continue
         try:
             # The compiler may write to standard output, which a program reads.
-            with contextlib.redirect_stdout(sys.stderr):
+            with contextlib.redirect_stdout(sys.stderr), limited(limit):
                 if task not in prepared:
                     prepared[task] = prepare(task, batch)[1]
                 answer = {"seconds": prepared[task]()}
@@ -217,6 +103,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--limit", type=float, default=300, help="seconds that `serve` gives a run")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
@@ -224,7 +111,7 @@ def main():
     if args.task == "serve":
         hello = {"torch": torch.__version__, "threads": args.threads, "cuda": torch.cuda.is_available()}
         print(json.dumps(hello), flush=True)
-        return serve(args.batch)
+        return serve(args.batch, args.limit)
     imported = peak_rss()
     run, timed = prepare(args.task, args.batch)
     line = {

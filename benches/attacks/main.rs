@@ -16,7 +16,7 @@ use cni_burn::prelude::*;
 use cni_burn::training::{CheckpointSelector, load_checkpoint};
 use export::export;
 use ours::{Model, Name};
-use record::{Comparison, Parity, Speed, Turn};
+use record::{Comparison, Found, Parity, Precisions, Speed, Turn};
 use serde::Serialize;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,9 @@ struct Cli {
 enum Command {
     /// Robust accuracy of both sides, example by example.
     Parity(ParityArgs),
+    /// Robust accuracy under our attacks in bf16 and in full precision, both judged in full
+    /// precision.
+    Precision(PrecisionArgs),
     /// Seconds of both sides in turns, and the share spent outside the model.
     Speed(SpeedArgs),
 }
@@ -97,6 +100,12 @@ struct ParityArgs {
 }
 
 #[derive(Args, Clone)]
+struct PrecisionArgs {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Args, Clone)]
 struct SpeedArgs {
     #[command(flatten)]
     settings: Settings,
@@ -108,6 +117,7 @@ struct SpeedArgs {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Parity(args) => parity(args.settings),
+        Command::Precision(args) => precision(args.settings),
         Command::Speed(args) => speed(args.settings, args.repeats),
     }
 }
@@ -146,6 +156,20 @@ fn parity(settings: Settings) -> Result<()> {
         let comparison = Comparison::new(name, ours, theirs.attack(name)?)?;
         println!("{comparison}");
         record.add(name, comparison);
+        record.save(&settings.out)?;
+    }
+    Ok(())
+}
+
+fn precision(settings: Settings) -> Result<()> {
+    let given = given(&settings)?;
+    let mut record = Precisions::new(&settings, &given.model);
+    for &name in &settings.attacks {
+        let run =
+            |precision| ours::run_in(precision, name, &settings, &given.model, settings.examples);
+        let found = Found::new(run(Precision::Full)?, run(Precision::Bf16)?);
+        println!("{found}");
+        record.add(name, found);
         record.save(&settings.out)?;
     }
     Ok(())

@@ -145,8 +145,20 @@ impl Cost {
     }
 }
 
-/// Runs an attack on those of the first `examples` images that the model classifies correctly.
+/// Runs an attack on those of the first `examples` images that the model classifies correctly, in
+/// full precision.
 pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> Result<Ours> {
+    run_in(Precision::Full, name, settings, model, examples)
+}
+
+/// The same in another precision. The images are judged in full precision.
+pub fn run_in(
+    precision: Precision,
+    name: Name,
+    settings: &Settings,
+    model: &Model,
+    examples: usize,
+) -> Result<Ours> {
     let attack = name.attack(settings)?;
     let images = model.images.clone().slice(0..examples);
     let clean = model.correct(&images, settings.batch);
@@ -157,13 +169,10 @@ pub fn run(name: Name, settings: &Settings, model: &Model, examples: usize) -> R
     let calls = Calls::default();
     let counted = |x: Tensor<4>| calls.logits(&model.frozen, x);
     let started = Instant::now();
-    let found = attack
-        .on(&counted)
-        .with_chunk(settings.batch)?
-        .with_key(Key::new(1))
-        .perturb(attacked.clone(), &goal)?;
+    let runner = attack.on(&counted).with_chunk(settings.batch)?.with_key(Key::new(1));
+    let found = autocast(precision, || runner.perturb(attacked.clone(), &goal))?;
     let seconds = started.elapsed().as_secs_f64();
-    let model_seconds = calls.seconds(&model.frozen, &images);
+    let model_seconds = autocast(precision, || calls.seconds(&model.frozen, &images));
 
     let distance: Vec<f64> = Norm::L2.distance(&found.images, &attacked).try_to_vec_as()?;
     // Images are judged in the batches of the whole set, as in the peer.

@@ -41,9 +41,9 @@ pub fn backends(bench: &mut Bench) -> Result<Value> {
     let mut runs: Vec<_> =
         steps.iter_mut().map(|(name, training)| (*name, Run::ours(|| training.step()))).collect();
     if on_cuda {
-        runs.push(("PyTorch, CUDA", Run::Peer("adv-step-cuda")));
-        runs.push(("PyTorch, CUDA, compiled", Run::Peer("adv-step-cuda-compiled")));
-        runs.push((CUDA_EXPERT, Run::Peer("adv-step-cuda-channels-last-bf16-compiled")));
+        runs.push(("PyTorch, CUDA", Run::peer("adv-step-cuda")));
+        runs.push(("PyTorch, CUDA, compiled", Run::peer("adv-step-cuda-compiled")));
+        runs.push((CUDA_EXPERT, Run::peer("adv-step-cuda-channels-last-bf16-compiled")));
     }
     let timings = bench.in_turns(bench.repeats, runs)?;
     let mut pairs: Vec<_> = names.iter().map(|name| (*name, "flex")).collect();

@@ -15,7 +15,7 @@ const READ_EVERY: usize = 100;
 
 /// One curve for each size that can grow. The other sizes are those of ResNet-20 with CNI-W of rank
 /// 5 and the bench's batch.
-pub fn curves(bench: &mut Bench) -> Result<Value> {
+pub fn curves(bench: &Bench, precision: Precision) -> Result<Value> {
     let (batch, runs) = (bench.batch, bench.repeats);
     let resnet = |depth, width, rank| {
         ResNetConfig::cifar(depth, 10).with_width(width).with_noise(ModelNoise::cni(rank))
@@ -24,7 +24,7 @@ pub fn curves(bench: &mut Bench) -> Result<Value> {
     let gradients = |config: ResNetConfig, batch| {
         let work = Work::of(config, batch);
         time(runs, || {
-            black_box(work.gradients(key));
+            black_box(autocast(precision, || work.gradients(key)));
             Ok(())
         })
     };
@@ -34,7 +34,11 @@ pub fn curves(bench: &mut Bench) -> Result<Value> {
             gradients(resnet(20, 1.0, 5), n)
         })?,
         "draws": curve("draws of an attack's gradient", &[1, 4, 16, 64], |n| {
-            time(runs, || draws.input_gradient(key, n).map(|images| drop(black_box(images))))
+            time(runs, || {
+                let images = autocast(precision, || draws.input_gradient(key, n))?;
+                drop(black_box(images));
+                Ok(())
+            })
         })?,
         "rank": curve("rank", &[0, 1, 4, 16, 64], |n| gradients(resnet(20, 1.0, n), batch))?,
         "depth": curve("depth", &[20, 32, 56, 110], |n| gradients(resnet(n, 1.0, 5), batch))?,

@@ -20,6 +20,7 @@ pub fn facts(threads: usize, torch: Option<&str>) -> Value {
         "date": says("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]),
         "cpu": field("/proc/cpuinfo", "model name"),
         "cpu_features": cpu_features(),
+        "half_precision": half_precision(),
         "cores": std::thread::available_parallelism().ok().map(usize::from),
         "threads": threads,
         "memory_bytes": memory,
@@ -31,10 +32,30 @@ pub fn facts(threads: usize, torch: Option<&str>) -> Value {
     })
 }
 
+/// The instructions by which this CPU can multiply in bf16; none if it has to convert.
+fn half_precision() -> &'static str {
+    let features = cpu_features().unwrap_or_default();
+    let has = |name: &str| features.iter().any(|feature| feature == name);
+    match (has("amx_tile") && has("amx_bf16"), has("avx512_bf16"), has("bf16")) {
+        (true, ..) => "amx_bf16",
+        (_, true, _) => "avx512_bf16",
+        (.., true) => "bf16",
+        _ => "none",
+    }
+}
+
 /// The instruction sets of this CPU that decide between precisions.
 fn cpu_features() -> Option<Vec<String>> {
-    let decisive =
-        ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "bf16"];
+    let decisive = [
+        "avx2",
+        "avx512f",
+        "avx512_vnni",
+        "avx512_bf16",
+        "avx512_fp16",
+        "amx_tile",
+        "amx_bf16",
+        "bf16",
+    ];
     let flags = field("/proc/cpuinfo", "flags").or_else(|| field("/proc/cpuinfo", "Features"))?;
     let present = flags.split_whitespace().filter(|flag| decisive.contains(flag));
     Some(present.map(String::from).collect())

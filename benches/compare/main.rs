@@ -5,13 +5,18 @@ mod backends;
 mod curves;
 mod machine;
 mod measure;
+mod memory;
+mod parts;
 mod peer;
 mod profile;
+mod step;
 mod tasks;
 mod work;
 
 use clap::{Parser, ValueEnum};
 use cni_burn::device;
+use cni_burn::layers::models::Architecture;
+use cni_burn::prelude::Precision;
 use measure::Bench;
 use peer::Peer;
 use serde::Serialize;
@@ -26,7 +31,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// Times this library and PyTorch in turns, and writes one record.
 #[derive(Parser, Serialize)]
 struct Args {
-    /// Timed runs of each side; the pairs of `noise-share` are four times as many.
+    /// Timed runs of each side. The pairs of `noise-share` are four times as many, forward passes
+    /// twice, and the steps of ResNet-18 half.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     repeats: u16,
     /// Images of a step.
@@ -44,10 +50,14 @@ struct Args {
     #[arg(long, default_value = "python3")]
     #[serde(skip)]
     python: String,
+    /// Seconds that one run of a PyTorch task may take, or its warm-up with compilation; a task
+    /// that takes longer is skipped.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u16).range(1..))]
+    limit: u16,
     /// The work that the task `memory` runs in a process of its own.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, value_name = "PRECISION")]
     #[serde(skip)]
-    child_step: bool,
+    child_step: Option<Precision>,
     /// The work that the task `soak` runs in a process of its own.
     #[arg(long, hide = true)]
     #[serde(skip)]
@@ -67,32 +77,46 @@ enum Task {
     NoisyWeight,
     /// The cost that colored noise adds to a training step.
     NoiseShare,
-    /// One PGD-7 adversarial training step.
+    /// The same in bf16.
+    NoiseShareBf16,
+    /// One PGD-7 adversarial training step of ResNet-20.
     AdversarialStep,
-    /// That step on Flex and on the backends that are compiled in, or those of them that CNI_DEVICE
-    /// names.
+    /// The same of ResNet-18.
+    Resnet18Step,
+    /// The same of PreActResNet-18.
+    Preact18Step,
+    /// The forward pass of a frozen ResNet-20, as it judges.
+    Forward,
+    /// The same of ResNet-18.
+    Resnet18Forward,
+    /// The adversarial step on Flex and on the backends that are compiled in, or those of them that
+    /// CNI_DEVICE names.
     Backends,
-    /// The parts of that step's time.
+    /// The time of attack, gradients, update and noise within that step, in both precisions.
+    Parts,
+    /// That step's time by operation, in single precision.
     Profile,
-    /// Peak memory of that step.
+    /// Peak memory of that step, in both precisions.
     Memory,
     /// Time of a gradient against batch size, rank, depth and width, and of an attack's gradient
     /// against draws.
     Curves,
+    /// The same in bf16.
+    CurvesBf16,
     /// Memory over 2,000 adversarial steps.
     Soak,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    if args.child_step {
-        return tasks::child_step(args.batch.into());
+    if let Some(precision) = args.child_step {
+        return memory::child_step(args.batch.into(), precision);
     }
     if args.child_soak {
         return curves::child_soak();
     }
     let threads = machine::threads();
-    let peer = Peer::start(&args.python, threads, args.batch.into())?;
+    let peer = Peer::start(&args.python, threads, args.batch.into(), args.limit.into())?;
     let machine = machine::facts(threads, peer.as_ref().map(Peer::torch));
     println!("{machine:#}");
     let mut bench = Bench {
@@ -118,12 +142,19 @@ fn main() -> Result<()> {
         let report = match task {
             Task::Draws => tasks::draws(&mut bench),
             Task::NoisyWeight => tasks::noisy_weight(&mut bench),
-            Task::NoiseShare => tasks::noise_share(&mut bench),
-            Task::AdversarialStep => tasks::adversarial_step(&mut bench),
+            Task::NoiseShare => tasks::noise_share(&mut bench, Precision::Full),
+            Task::NoiseShareBf16 => tasks::noise_share(&mut bench, Precision::Bf16),
+            Task::AdversarialStep => step::adversarial_step(&mut bench, Architecture::cifar(20)),
+            Task::Resnet18Step => step::adversarial_step(&mut bench, Architecture::ResNet18),
+            Task::Preact18Step => step::adversarial_step(&mut bench, Architecture::PreActResNet18),
+            Task::Forward => step::forward(&mut bench, Architecture::cifar(20)),
+            Task::Resnet18Forward => step::forward(&mut bench, Architecture::ResNet18),
             Task::Backends => backends::backends(&mut bench),
+            Task::Parts => parts::parts(&bench),
             Task::Profile => profile::profile(&mut bench),
-            Task::Memory => tasks::memory(&bench),
-            Task::Curves => curves::curves(&mut bench),
+            Task::Memory => memory::memory(&bench),
+            Task::Curves => curves::curves(&bench, Precision::Full),
+            Task::CurvesBf16 => curves::curves(&bench, Precision::Bf16),
             Task::Soak => curves::soak(),
         }?;
         reports.insert(name, report);

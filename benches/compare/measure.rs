@@ -12,7 +12,7 @@ pub struct Bench {
     pub batch: usize,
     pub peer: Option<Peer>,
     /// The tasks of the peer that this machine cannot run, with the reasons.
-    pub skipped: BTreeMap<&'static str, String>,
+    pub skipped: BTreeMap<String, String>,
 }
 
 /// Something to be timed.
@@ -20,12 +20,16 @@ pub enum Run<'a> {
     /// A function of ours, and the number of its calls in one timing.
     Ours(usize, Box<dyn FnMut() -> Result<()> + 'a>),
     /// A task of the peer.
-    Peer(&'static str),
+    Peer(String),
 }
 
 impl<'a> Run<'a> {
     pub fn ours(f: impl FnMut() -> Result<()> + 'a) -> Self {
         Self::Ours(1, Box::new(f))
+    }
+
+    pub fn peer(task: impl Into<String>) -> Self {
+        Self::Peer(task.into())
     }
 }
 
@@ -73,6 +77,14 @@ impl Timings {
         };
         pairs.iter().filter_map(ratio).collect()
     }
+
+    /// The ratio of the fastest of some peers to ours, which is also printed.
+    pub fn best(&self, ours: &str, peers: &[&str]) -> Option<Ratio> {
+        let peers = peers.iter().filter_map(|peer| self.find(peer));
+        let best = peers.min_by(|a, b| a.median.total_cmp(&b.median))?;
+        print!("the best: ");
+        self.ratios(&[(ours, &best.name)]).pop()
+    }
 }
 
 impl Bench {
@@ -80,6 +92,9 @@ impl Bench {
     /// runs once to warm up, then `rounds` times. Runs of a missing peer are left out, and so are
     /// those that this machine cannot run.
     pub fn in_turns(&mut self, rounds: usize, mut runs: Vec<(&str, Run)>) -> Result<Timings> {
+        if let Some(peer) = &mut self.peer {
+            peer.forget()?;
+        }
         runs.retain(|(_, run)| self.peer.is_some() || matches!(run, Run::Ours(..)));
         let mut runs: Vec<_> =
             runs.into_iter().map(|(name, run)| (name, run, Vec::with_capacity(rounds))).collect();
@@ -117,7 +132,7 @@ impl Bench {
                     Ok(seconds) => Ok(Some(seconds)),
                     Err(reason) => {
                         println!("skipped: {name}: {reason}");
-                        self.skipped.insert(*task, reason);
+                        self.skipped.insert(task.clone(), reason);
                         Ok(None)
                     }
                 }

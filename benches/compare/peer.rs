@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 /// A running peer. It works only while a task is asked of it.
 pub struct Peer {
     python: String,
-    arguments: [String; 4],
+    arguments: [String; 3],
     torch: String,
     cuda: bool,
     process: Child,
@@ -18,10 +18,10 @@ pub struct Peer {
 
 impl Peer {
     /// Starts the peer; `None`, with a message, if the interpreter or PyTorch is missing.
-    pub fn start(python: &str, threads: usize, batch: usize) -> Result<Option<Self>> {
-        let options = [("--threads", threads), ("--batch", batch)];
-        let [[a, b], [c, d]] = options.map(|(name, value)| [name.to_string(), value.to_string()]);
-        let arguments = [a, b, c, d];
+    /// `limit` is the number of seconds that the peer gives one run of a task, or its warm-up.
+    pub fn start(python: &str, threads: usize, batch: usize, limit: usize) -> Result<Option<Self>> {
+        let options = [("threads", threads), ("batch", batch), ("limit", limit)];
+        let arguments = options.map(|(name, value)| format!("--{name}={value}"));
         let missing = |why: &str| {
             println!("PyTorch is missing ({python}: {why}); measuring ours alone");
             Ok(None)
@@ -62,6 +62,11 @@ impl Peer {
             return Ok(Err(reason.to_string()));
         }
         Ok(Ok(answer["seconds"].as_f64().ok_or("the peer's answer has no seconds")?))
+    }
+
+    /// Frees the models of all tasks so far.
+    pub fn forget(&mut self) -> Result<()> {
+        Ok(writeln!(self.tasks, "forget")?)
     }
 
     /// One run of a task after a warm-up, in a process of its own, with everything that the peer

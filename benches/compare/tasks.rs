@@ -1,17 +1,16 @@
-//! The comparisons. The result of each is its part of the record.
+//! The comparisons of draws and noise. The result of each is its part of the record.
 
+use crate::Result;
 use crate::measure::{Bench, Run, Timings, median, quantile};
-use crate::work::{Training, Work, noisy_weights};
-use crate::{Result, machine};
+use crate::work::{Work, noisy_weights};
 use burn::nn::LinearConfig;
 use burn::tensor::Device;
 use cni_burn::noise::{host_normal, normal};
 use cni_burn::prelude::*;
 use serde_json::{Value, json};
 use std::hint::black_box;
-use std::process::Command;
 
-/// The number of draws, as in `peer.py`.
+/// The number of draws, as in `peer_tasks.py`.
 const DRAWS: usize = 20;
 const DRAW_SIZE: usize = 2_000_000;
 
@@ -27,7 +26,7 @@ pub fn draws(bench: &mut Bench) -> Result<Value> {
     };
     let runs = vec![
         ("host_normal", Run::Ours(DRAWS, Box::new(on_host))),
-        ("torch.randn", Run::Peer("randn")),
+        ("torch.randn", Run::peer("randn")),
         ("normal", Run::Ours(DRAWS, Box::new(tensor))),
     ];
     let timings = bench.in_turns(bench.repeats, runs)?;
@@ -49,20 +48,21 @@ pub fn noisy_weight(bench: &mut Bench) -> Result<Value> {
     };
     let runs = vec![
         ("noisy weight", Run::Ours(DRAWS, Box::new(draw))),
-        ("w + a * torch.randn_like(w)", Run::Peer("noisy-weight")),
+        ("w + a * torch.randn_like(w)", Run::peer("noisy-weight")),
     ];
     let timings = bench.in_turns(bench.repeats, runs)?;
     let ratios = timings.ratios(&[("noisy weight", "w + a * torch.randn_like(w)")]);
     Ok(json!({ "values": DRAW_SIZE, "timings": timings, "ratios": ratios }))
 }
 
-pub fn noise_share(bench: &mut Bench) -> Result<Value> {
+/// What CNI-W adds to a forward and a backward pass in a precision.
+pub fn noise_share(bench: &mut Bench, precision: Precision) -> Result<Value> {
     let plain = Work::new(ModelNoise::none(), bench.batch);
     let noisy = Work::new(ModelNoise::cni(5), bench.batch);
     let key = Key::new(3);
     let step = |work| {
         move || {
-            black_box(Work::gradients(work, key));
+            black_box(autocast(precision, || Work::gradients(work, key)));
             Ok(())
         }
     };
@@ -70,12 +70,16 @@ pub fn noise_share(bench: &mut Bench) -> Result<Value> {
         black_box(noisy_weights(&noisy.model, key).backward());
         Ok(())
     };
+    let [plain_peer, noisy_peer] = match precision {
+        Precision::Full => ["step-plain", "step-cni"],
+        _ => ["step-plain-bf16", "step-cni-bf16"],
+    };
     let runs = vec![
         ("plain", Run::ours(step(&plain))),
         ("noisy", Run::ours(step(&noisy))),
         ("noise alone", Run::ours(alone)),
-        ("plain, PyTorch", Run::Peer("step-plain")),
-        ("noisy, PyTorch", Run::Peer("step-cni")),
+        ("plain, PyTorch", Run::peer(plain_peer)),
+        ("noisy, PyTorch", Run::peer(noisy_peer)),
     ];
     // The difference is small against the step. The median of n pairs has an error of order
     // 1/sqrt(n).
@@ -111,81 +115,4 @@ fn share(timings: &Timings, plain: &str, noisy: &str) -> Option<Value> {
         share * 100.0
     );
     Some(json!({ "share": share, "quartiles": quartiles, "differences": differences }))
-}
-
-/// The peers of an adversarial step: with PyTorch's defaults, as published, and as an expert runs
-/// it.
-const PEERS: [(&str, &str); 6] = [
-    ("PyTorch", "adv-step"),
-    ("PyTorch, published code", "adv-step-reference"),
-    ("PyTorch, channels-last", "adv-step-channels-last"),
-    ("PyTorch, channels-last, compiled", "adv-step-channels-last-compiled"),
-    ("PyTorch, channels-last, bf16", "adv-step-channels-last-bf16"),
-    ("PyTorch, channels-last, bf16, compiled", "adv-step-channels-last-bf16-compiled"),
-];
-
-pub fn adversarial_step(bench: &mut Bench) -> Result<Value> {
-    let (mut full, mut half) = (Training::new(bench.batch)?, Training::new(bench.batch)?);
-    let mut runs = vec![("ours", Run::ours(|| full.step()))];
-    if Precision::Bf16.works_on(&Device::flex()) {
-        runs.push(("ours, bf16", Run::ours(|| autocast(Precision::Bf16, || half.step()))));
-    }
-    runs.extend(PEERS.map(|(name, task)| (name, Run::Peer(task))));
-    let timings = bench.in_turns(bench.repeats, runs)?;
-    let mut pairs = PEERS.map(|(peer, _)| ("ours", peer)).to_vec();
-    pairs.extend(
-        PEERS
-            .iter()
-            .filter(|(peer, _)| peer.contains("bf16"))
-            .map(|(peer, _)| ("ours, bf16", *peer)),
-    );
-    let ratios = timings.ratios(&pairs);
-    Ok(json!({ "timings": timings, "ratios": ratios }))
-}
-
-/// Peak memory. Each side runs in a fresh process and takes the step twice, because the first step
-/// makes the state of the optimizer. Compiled steps are left out, because their process also holds
-/// the compiler.
-pub fn memory(bench: &Bench) -> Result<Value> {
-    let child = Command::new(std::env::current_exe()?)
-        .args(["--child-step", "--batch", &bench.batch.to_string()])
-        .output()?;
-    if !child.status.success() {
-        return Err(format!("the child: {}", String::from_utf8_lossy(&child.stderr)).into());
-    }
-    let ours: Value = serde_json::from_slice(&child.stdout)?;
-    let grown = |side: &Value, baseline| {
-        side["peak_rss_bytes"].as_u64()?.checked_sub(side[baseline].as_u64()?)
-    };
-    let print = |name: &str, bytes: Option<u64>| {
-        if let Some(bytes) = bytes {
-            println!("{name:<40}{:>12.0} MiB", bytes as f64 / f64::from(1 << 20));
-        }
-    };
-    let ours_bytes = grown(&ours, "start_rss_bytes");
-    print("ours", ours_bytes);
-    let mut peers = Vec::new();
-    for (name, task) in PEERS.iter().filter(|(name, _)| !name.contains("compiled")) {
-        let Some(peer) = &bench.peer else { break };
-        let peer = peer.once(task)?;
-        let bytes = grown(&peer, "import_rss_bytes");
-        print(name, bytes);
-        let ratio = ours_bytes.zip(bytes).map(|(ours, peer)| peer as f64 / ours as f64);
-        if let Some(ratio) = ratio {
-            println!("{name} / ours: {ratio:.2}");
-        }
-        peers.push(json!({ "name": name, "bytes": bytes, "ratio": ratio, "said": peer }));
-    }
-    Ok(json!({ "ours": ours, "ours_bytes": ours_bytes, "peers": peers }))
-}
-
-/// Our side of [`memory`], in a process that it starts.
-pub fn child_step(batch: usize) -> Result<()> {
-    let start = machine::own_memory("VmHWM");
-    let mut training = Training::new(batch)?;
-    training.step()?;
-    training.step()?;
-    let peak = machine::own_memory("VmHWM");
-    println!("{}", json!({ "start_rss_bytes": start, "peak_rss_bytes": peak }));
-    Ok(())
 }

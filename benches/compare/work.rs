@@ -55,6 +55,11 @@ impl Work {
         Ok(attack.on(&frozen).with_key(key).perturb(images, &goal)?.images)
     }
 
+    /// The logits of a frozen copy of the model, as for judging.
+    pub fn judged(&self, frozen: &ResNet, key: Key) -> Tensor<2> {
+        scope_at(Noise::Keyed(key), 0, || frozen.forward(self.images.clone().inner()))
+    }
+
     fn loss(&self, images: Tensor<4>, key: Key) -> Tensor<1> {
         let logits = scope_at(Noise::Keyed(key), 0, || self.model.forward(images));
         Loss::CrossEntropy.per_example(logits, &self.labels).mean()
@@ -70,6 +75,9 @@ pub struct Training {
 }
 
 impl Training {
+    /// The number of steps of the attack.
+    pub const ATTACK_STEPS: u64 = 7;
+
     pub fn new(batch: usize) -> Result<Self> {
         Self::on(Device::flex(), batch)
     }
@@ -95,28 +103,48 @@ impl Training {
         })
     }
 
-    /// One step: a PGD-7 attack in evaluation mode, two forward passes with noise of their own,
-    /// half of the sum of their losses, clipping, SGD.
+    /// One step: the attack, the gradients and the update.
     pub fn step(&mut self) -> Result<()> {
-        let (work, key) = (&self.work, Key::new(self.step));
-        let frozen = FrozenModel::new(&work.model, ResNet::forward);
-        let goal = Goal::Misclassify(work.labels.clone());
-        let clean = work.images.clone().inner();
-        let adversarial =
-            self.attack.on(&frozen).with_key(key.named("attack")).perturb(clean, &goal)?;
-        drop(frozen);
+        let adversarial = self.attack()?;
+        let gradients = self.gradients(adversarial);
+        self.update(gradients)
+    }
 
-        let adversarial = work.loss(adversarial.images.autodiff(), key.named("adversarial"));
+    /// A PGD-7 attack in evaluation mode.
+    pub fn attack(&self) -> Result<Tensor<4>> {
+        let frozen = FrozenModel::new(&self.work.model, ResNet::forward);
+        let goal = Goal::Misclassify(self.work.labels.clone());
+        let clean = self.work.images.clone().inner();
+        let attack = self.attack.on(&frozen).with_key(self.key().named("attack"));
+        Ok(attack.perturb(clean, &goal)?.images)
+    }
+
+    /// The gradients of half of the sum of two losses: two forward passes with noise of their own.
+    pub fn gradients(&self, adversarial: Tensor<4>) -> GradientsParams {
+        let (work, key) = (&self.work, self.key());
+        let adversarial = work.loss(adversarial.autodiff(), key.named("adversarial"));
         let clean = work.loss(work.images.clone(), key.named("clean"));
         let loss = clean.mul_scalar(0.5) + adversarial.mul_scalar(0.5);
-        let gradients = GradientsParams::from_grads(loss.backward(), &work.model);
-        let (gradients, _) = clip_by_norm(&work.model, gradients, Some(CLIP));
+        GradientsParams::from_grads(loss.backward(), &work.model)
+    }
+
+    /// Clipping and SGD.
+    pub fn update(&mut self, gradients: GradientsParams) -> Result<()> {
+        let (gradients, _) = clip_by_norm(&self.work.model, gradients, Some(CLIP));
         let model = self.work.model.clone();
         self.work.model = self.optimizer.step(0.1, model, gradients);
         self.step += 1;
         // A GPU may not have finished its work yet.
         self.work.images.device().sync()?;
         Ok(())
+    }
+
+    pub fn model(&self) -> &ResNet {
+        &self.work.model
+    }
+
+    fn key(&self) -> Key {
+        Key::new(self.step)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The record of the robust accuracy of both sides, example by example.
 
-use super::median;
+use super::{agreement, median, share};
 use crate::ours::{Cost, Model, Name, Ours};
 use crate::theirs::Theirs;
 use crate::{Result, Settings, machine};
@@ -172,13 +172,4 @@ impl fmt::Display for Comparison {
             ),
         }
     }
-}
-
-fn share(flags: &[u8]) -> f64 {
-    flags.iter().map(|&flag| f64::from(flag)).sum::<f64>() / flags.len().max(1) as f64
-}
-
-fn agreement(a: &[u8], b: &[u8]) -> f64 {
-    let same = a.iter().zip(b).filter(|(a, b)| a == b).count();
-    same as f64 / a.len().max(1) as f64
 }

@@ -1,4 +1,4 @@
-//! Devices and precision.
+//! Devices.
 
 use burn::tensor::Device;
 use clap::Args;
@@ -11,24 +11,20 @@ pub struct Compute {
     /// Backend: flex, or any other that the program was built with.
     #[arg(long, default_value = "flex")]
     pub device: String,
-    /// Element type in which convolutions and linear layers multiply: full, bf16 or f16. The rest
-    /// is in full precision.
-    #[arg(long, default_value_t = Precision::Full)]
-    pub precision: Precision,
 }
 
 impl Compute {
-    /// The first device of the backend.
+    /// The first device of the backend, for flags of precision.
     ///
     /// # Errors
     ///
-    /// A sentence if there is none, or if it does not multiply in the precision.
-    pub fn device(&self) -> Result<Device, String> {
+    /// A sentence if there is none, or if it does not multiply in one of the precisions.
+    pub fn device(&self, precisions: &[(&str, Precision)]) -> Result<Device, String> {
         let device = device::device(&self.device).map_err(flag)?;
-        match self.precision.works_on(&device) {
-            true => Ok(device),
-            false => {
-                Err(format!("--precision: got {}, which {} lacks", self.precision, self.device))
+        match precisions.iter().find(|(_, precision)| !precision.works_on(&device)) {
+            None => Ok(device),
+            Some((flag, precision)) => {
+                Err(format!("--{flag}: got {precision}, which {} lacks", self.device))
             }
         }
     }

@@ -45,6 +45,13 @@ pub struct Evaluate {
     pub source: Source,
     #[command(flatten)]
     pub compute: Compute,
+    /// Element type in which convolutions and linear layers multiply while an attack runs: full,
+    /// bf16 or f16. What the attacks find is judged in full precision.
+    #[arg(long, default_value_t = Precision::Full)]
+    pub precision: Precision,
+    /// The same for all other passes, to judge a model as it is deployed in another precision.
+    #[arg(long, default_value_t = Precision::Full)]
+    pub judge_precision: Precision,
     /// The attacks.
     #[arg(long, value_enum, default_value_t = Suites::Standard)]
     pub suite: Suites,
@@ -139,7 +146,8 @@ impl Evaluate {
 
 pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> {
     given.refuse(&args.idle())?;
-    let (device, precision) = (args.compute.device()?, args.compute.precision);
+    let (attacks, judge) = (args.precision, args.judge_precision);
+    let device = args.compute.device(&[("precision", attacks), ("judge-precision", judge)])?;
     let Checkpoint { model, silent, test, name, out, history, trained } =
         Checkpoint::open(args, given, &device)?;
     let because = "the model has no noise";
@@ -155,7 +163,6 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
 
     let eot = Pgd::new(threat).with_steps(args.eot_steps)?.with_draws(args.eot_draws)?;
     let model_card = ModelCard {
-        precision: (precision != Precision::Full).then(|| precision.to_string()),
         trained_against: trained,
         history,
         ..model_card(args.name.clone().unwrap_or(name), &model)?
@@ -165,6 +172,8 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     let mut evaluation = (args.suite.evaluation(eot.clone())?)
         .with_draws(args.draws)?
         .with_key(Key::new(args.seed).named("evaluation"))
+        .with_attack_precision(attacks)
+        .with_judging_precision(judge)
         .with_cards(model_card, data_card(&test)?)
         .with_command(command());
     if let Some(effort) = args.effort() {
@@ -182,9 +191,7 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     }
     let _place = Place::take(&out, &fingerprint, args.output)?;
     let batches = test.batches(args.batch, &device);
-    let frozen = FrozenModel::new(&model, move |model: &ResNet, images| {
-        autocast(precision, || model.forward(images))
-    });
+    let frozen = FrozenModel::new(&model, ResNet::forward);
     let state = out.join("state");
     let judge = || -> Result<_, Box<dyn Error>> {
         let mut bar = EvaluationBar::new(args.quiet, test.len());
@@ -209,6 +216,12 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
 /// Prints what an evaluation has found, for people.
 fn print(record: &Record, noise_off: bool, output: Output) -> io::Result<()> {
     output.say(table(&[record]))?;
+    if let Some(precision) = &record.threat.precision {
+        let judged = record.model.precision.as_deref().unwrap_or("full");
+        output.say(format_args!(
+            "precision: the attacks multiplied in {precision}, the model was judged in {judged}\n"
+        ))?;
+    }
     if !record.stochastic {
         let noise = if noise_off { "its noise switched off" } else { "no noise" };
         output.say(format_args!(

@@ -39,6 +39,10 @@ pub struct Train {
     source: Source,
     #[command(flatten)]
     compute: Compute,
+    /// Element type in which convolutions and linear layers multiply: full, bf16 or f16. The rest
+    /// is in full precision, and so is validation.
+    #[arg(long, default_value_t = Precision::Full)]
+    precision: Precision,
     /// Folder of the run: checkpoints, model.json, config.json, history.json and the file .lock.
     #[arg(long, default_value = "runs/cni")]
     out: PathBuf,
@@ -190,7 +194,7 @@ impl Train {
         let augmentation = if self.flips() { Augmentation::cifar() } else { Augmentation::crop(4) };
         config.augment = vec![augmentation];
         config.validation_attack = (!self.clean).then(|| Arc::new(attack) as Arc<dyn Attack>);
-        config.precision = self.compute.precision;
+        config.precision = self.precision;
         config.key = key.named("training");
         Ok(config)
     }

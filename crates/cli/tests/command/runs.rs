@@ -94,6 +94,37 @@ fn a_curve_certificates_and_the_adversarial_images_are_there_when_asked_for() {
 }
 
 #[test]
+fn attacks_in_bf16_are_judged_in_full_precision_unless_the_user_says_otherwise() {
+    let (run, out) = (trained(), scratch("in-bf16"));
+    let mut clean = Vec::new();
+    for (flags, attacks, judging, said) in [
+        ("", Value::Null, Value::Null, None),
+        (
+            "--precision bf16",
+            "bf16".into(),
+            Value::Null,
+            Some("in bf16, the model was judged in full"),
+        ),
+        ("--precision bf16 --judge-precision bf16", Value::Null, "bf16".into(), None),
+        (
+            "--judge-precision bf16",
+            "full".into(),
+            "bf16".into(),
+            Some("in full, the model was judged in bf16"),
+        ),
+    ] {
+        let printed = works(evaluate(run, &out, &format!("--suite quick {flags}")));
+        let record = record(&out);
+        assert_eq!(record["threat"]["precision"], attacks, "{flags}");
+        assert_eq!(record["model"]["precision"], judging, "{flags}");
+        let found = said.is_none_or(|said| printed.contains(said));
+        assert!(found && said.is_some() == printed.contains("precision: "), "{flags}: {printed}");
+        clean.push(record["clean"].clone());
+    }
+    assert_eq!(clean[0], clean[1], "the attacks' precision changed the judgement");
+}
+
+#[test]
 fn a_killed_evaluation_goes_on_and_gives_the_same_record() {
     let run = trained();
     let (whole, killed) = (scratch("whole"), scratch("killed"));

@@ -64,6 +64,8 @@ fn a_value_out_of_range_is_refused_by_a_sentence_before_anything_is_written() {
         ("--epsilon 8", "8/255"),
         ("--checkpoint 99", "99"),
         ("--checkpoint nowhere", "wanted best, last"),
+        ("--precision f8", "full, bf16 or f16"),
+        ("--judge-precision f8", "full, bf16 or f16"),
         ("--suite all", "possible values"),
         ("--checks some", "possible values"),
     ];

@@ -7,6 +7,7 @@ use burn::tensor::{Int, Tensor};
 use cni_attacks::Severity;
 use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, ModelAccess, Passes, Rows};
 use cni_noise::Key;
+use cni_ops::{Precision, autocast};
 use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub(super) struct Context<'a> {
     pub batch: AttackBatch,
     pub key: Key,
     pub chunk: usize,
+    /// The precision of the attacks.
+    pub precision: Precision,
     pub surrogate: Option<Surrogate>,
     /// The predictions of the clean images.
     pub clean: LabelledPredictions,
@@ -80,7 +83,7 @@ impl<'a> Context<'a> {
         self.spent.set(self.spent.get() + passes);
     }
 
-    /// Attacks a batch, and returns the images.
+    /// Attacks a batch in the precision of the attacks, and returns the images.
     pub fn attack(
         &self,
         model: Model<'_>,
@@ -89,13 +92,13 @@ impl<'a> Context<'a> {
         key: Key,
     ) -> Result<Tensor<4>, AttackError> {
         let AttackBatch { images, goal, examples } = batch.clone();
-        let found = attack
+        let runner = attack
             .on(model.classifier)
             .with_chunk(self.chunk)?
             .with_stochastic(model.stochastic)
             .with_key(key)
-            .with_examples(examples)
-            .perturb(images, goal)?;
+            .with_examples(examples);
+        let found = autocast(self.precision, || runner.perturb(images, goal))?;
         self.spend(found.passes);
         Ok(found.images)
     }

@@ -144,6 +144,7 @@ impl Audit {
             batch,
             key: self.key,
             chunk: self.chunk,
+            precision: self.attack_precision(),
             surrogate: self.surrogate.clone(),
             clean: none,
             right: Vec::new(),

@@ -6,6 +6,7 @@ use crate::EvaluationError;
 use crate::record::Effort;
 use cni_attacks::{Attack, AttackError, Classifier, at_least_one};
 use cni_noise::Key;
+use cni_ops::{Precision, current_precision};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub struct Audit {
     pub(super) effort: Effort,
     pub(super) key: Key,
     pub(super) judging_draws: usize,
+    /// The precision of its attacks; that of the caller if none is set.
+    attack_precision: Option<Precision>,
     pub(super) chunk: usize,
     pub(super) surrogate: Option<Surrogate>,
     pub(super) only: Option<Vec<String>>,
@@ -31,6 +34,7 @@ impl Audit {
             effort: Effort::default(),
             key: Key::new(0),
             judging_draws: 20,
+            attack_precision: None,
             chunk: 128,
             surrogate: None,
             only: None,
@@ -112,6 +116,17 @@ impl Audit {
     /// The same audit of another attack.
     pub(crate) fn with_attack(self, attack: Arc<dyn Attack>) -> Self {
         Self { attack, ..self }
+    }
+
+    /// Sets the precision in which the model multiplies while an attack runs. Everything else has
+    /// that of the caller, as without this setting the attacks have.
+    pub(crate) fn with_attack_precision(self, precision: Precision) -> Self {
+        Self { attack_precision: Some(precision), ..self }
+    }
+
+    /// The precision of the attacks.
+    pub(super) fn attack_precision(&self) -> Precision {
+        self.attack_precision.unwrap_or_else(current_precision)
     }
 
     /// The names of the checks of this audit, in their order.

@@ -32,6 +32,7 @@ impl State {
         let settings = BTreeMap::from([
             ("attack".to_string(), attack),
             ("draws".to_string(), context.setup.draws.to_string()),
+            ("attack precision".to_string(), context.precision.to_string()),
             ("effort".to_string(), audit.effort.to_string()),
             ("key".to_string(), audit.key.to_string()),
             ("surrogate".to_string(), surrogate.to_string()),

@@ -40,7 +40,9 @@ pub struct ModelCard {
     /// Absent if it was trained on clean images, or if that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_against: Option<Threat>,
-    /// The element type of its products, such as `bf16`, if it is not that of its parameters.
+    /// The element type in which it multiplies when it is judged, such as `bf16`, if it is not that
+    /// of its parameters. The evaluation sets it to its
+    /// [judging precision](crate::Evaluation::with_judging_precision) if none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
     /// The learned noise of each layer; empty if the model has none or it was not examined.
@@ -133,6 +135,10 @@ pub struct ThreatCard {
     pub access: Vec<Access>,
     /// The attacker's knowledge of the model's noise.
     pub noise: String,
+    /// The element type in which the model multiplies under the attacks, `full` for that of its
+    /// parameters; absent if it is that of judging, which the model's card states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
 }
 
 /// The goal of the attacker in every evaluation.
@@ -164,6 +170,7 @@ impl ThreatCard {
             domain: DOMAIN.to_string(),
             access,
             noise: noise.to_string(),
+            precision: None,
         }
     }
 }

@@ -43,7 +43,8 @@ impl RunningAudit {
             .clone()
             .with_attack(attack)
             .with_key(evaluation.key.named("audit"))
-            .with_judging_draws(evaluation.draws)?;
+            .with_judging_draws(evaluation.draws)?
+            .with_attack_precision(evaluation.attack_precision);
         if let Some(folder) = state {
             audit = audit.with_state(folder.join(AUDIT));
         }

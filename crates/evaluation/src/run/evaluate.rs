@@ -3,7 +3,9 @@
 use crate::run::batches::Run;
 use crate::run::into_batch::IntoBatch;
 use crate::{Evaluated, Evaluation, EvaluationError, Step};
+use burn::tensor::Device;
 use cni_attacks::{AttackBatch, Classifier, Goal};
+use cni_ops::autocast;
 use std::path::Path;
 
 impl Evaluation {
@@ -12,14 +14,18 @@ impl Evaluation {
     ///
     /// Examples are numbered in the order of the batches, from 0. The result does not depend on the
     /// noise scope of the caller, with one exception: inside a scope of `Noise::Off` the model is
-    /// attacked and judged without its noise, and the record describes a model without noise. The
-    /// precision is that of the caller: inside `autocast` all passes have that precision, those
-    /// that judge too. State it in [`ModelCard::precision`](crate::ModelCard::precision).
+    /// attacked and judged without its noise, and the record describes a model without noise. It
+    /// does not depend on the caller's precision either, but on
+    /// [`with_attack_precision`](Self::with_attack_precision) and
+    /// [`with_judging_precision`](Self::with_judging_precision). A classifier that sets a precision
+    /// of its own keeps it; state it in [`ModelCard::precision`](crate::ModelCard::precision).
     ///
     /// # Errors
     ///
     /// [`EvaluationError::NoData`] if there is no batch, [`EvaluationError::Batch`] if a batch is
-    /// an error, and the errors of the attacks ([`EvaluationError::Attack`]) and of the audit.
+    /// an error, [`EvaluationError::Field`] if the device of the images does not multiply in a
+    /// precision of the settings, and the errors of the attacks ([`EvaluationError::Attack`]) and
+    /// of the audit.
     pub fn run<B: IntoBatch>(
         &self,
         classifier: &dyn Classifier,
@@ -50,19 +56,40 @@ impl Evaluation {
         state: Option<&Path>,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<Evaluated, EvaluationError> {
-        let mut run: Option<Run> = None;
-        for batch in batches {
-            let first = run.as_ref().map_or(0, Run::done);
-            let batch = batch.into_batch();
-            let (images, labels) =
-                batch.map_err(|source| EvaluationError::Batch { first, source })?;
-            let batch = AttackBatch::new(images, &Goal::Misclassify(labels), first as u64)?;
-            let run = match &mut run {
-                Some(run) => run,
-                None => run.insert(Run::new(self, classifier, state, &batch)?),
-            };
-            run.batch(&batch, progress)?;
+        // What does not attack has this precision; the attacks set theirs within.
+        autocast(self.judging_precision, || {
+            let mut run: Option<Run> = None;
+            for batch in batches {
+                let first = run.as_ref().map_or(0, Run::done);
+                let batch = batch.into_batch();
+                let (images, labels) =
+                    batch.map_err(|source| EvaluationError::Batch { first, source })?;
+                let batch = AttackBatch::new(images, &Goal::Misclassify(labels), first as u64)?;
+                let run = match &mut run {
+                    Some(run) => run,
+                    None => {
+                        self.check_precision(&batch.images.device())?;
+                        run.insert(Run::new(self, classifier, state, &batch)?)
+                    }
+                };
+                run.batch(&batch, progress)?;
+            }
+            run.ok_or(EvaluationError::NoData)?.finish(progress)
+        })
+    }
+
+    fn check_precision(&self, device: &Device) -> Result<(), EvaluationError> {
+        let settings = [
+            ("attack_precision", self.attack_precision),
+            ("judging_precision", self.judging_precision),
+        ];
+        match settings.into_iter().find(|(_, precision)| !precision.works_on(device)) {
+            None => Ok(()),
+            Some((field, precision)) => Err(EvaluationError::Field {
+                field: field.to_string(),
+                got: precision.to_string(),
+                wanted: format!("a precision in which {device:?} multiplies"),
+            }),
         }
-        run.ok_or(EvaluationError::NoData)?.finish(progress)
     }
 }

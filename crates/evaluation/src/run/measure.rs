@@ -9,6 +9,7 @@ use cni_attacks::{
     AttackBatch, Classifier, FixedNoise, ModelAccess, Passes, Perturbed, Progress, Rows,
 };
 use cni_noise::{Noise, scope};
+use cni_ops::autocast;
 use std::time::Instant;
 
 /// The measurement of a batch.
@@ -102,7 +103,7 @@ impl Measure<'_> {
         }
     }
 
-    /// Runs an attack on a batch.
+    /// Runs an attack on a batch, in the precision of the attacks.
     fn find(
         self,
         classifier: &dyn Classifier,
@@ -116,16 +117,15 @@ impl Measure<'_> {
             progress(&Step::Attack { examples, noise, label, attack: of.clone() });
         };
         let AttackBatch { images, goal, examples } = batch.clone();
-        let found = entry
+        let runner = entry
             .attack
             .on(classifier)
             .with_stochastic(!self.is_noise_free(noise))
             .with_budget(self.evaluation.budget)
             .with_progress(&mut watch)
             .with_key(entry.key(self.evaluation.key))
-            .with_examples(examples)
-            .perturb(images, goal)?;
-        Ok(found)
+            .with_examples(examples);
+        Ok(autocast(self.evaluation.attack_precision, || runner.perturb(images, goal))?)
     }
 
     /// Judges `images`, which replace those of `batch`; `rows` are their rows in the whole batch.

@@ -56,6 +56,7 @@ use crate::audit::Audit;
 use crate::{CascadeRecord, DataCard, EvaluationError, ModelCard, NoiseState, Smoothing};
 use cni_attacks::{Attack, Budget, Suite, at_least_one};
 use cni_noise::Key;
+use cni_ops::Precision;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -105,6 +106,8 @@ use std::sync::Arc;
 /// | images in the gallery | 8 | [`with_gallery`](Self::with_gallery) |
 /// | noise off as well | yes | [`with_noise_off`](Self::with_noise_off) |
 /// | noise held as well | yes | [`with_fixed_noise`](Self::with_fixed_noise) |
+/// | precision of the attacks | full | [`with_attack_precision`](Self::with_attack_precision) |
+/// | precision of other passes | full | [`with_judging_precision`](Self::with_judging_precision) |
 ///
 /// Unless they are set, there is no cascade, no budget, no curve over radii, no audit, no
 /// certificate, and no folder for adversarial images.
@@ -134,6 +137,8 @@ pub struct Evaluation {
     tries: usize,
     key: Key,
     confidence: f64,
+    attack_precision: Precision,
+    judging_precision: Precision,
     gallery: usize,
     data: DataCard,
     model: ModelCard,
@@ -191,6 +196,8 @@ impl Evaluation {
             tries: 5,
             key: Key::new(0),
             confidence: 0.95,
+            attack_precision: Precision::Full,
+            judging_precision: Precision::Full,
             gallery: 8,
             data: DataCard::default(),
             model: ModelCard::default(),
@@ -327,6 +334,24 @@ impl Evaluation {
     pub fn with_confidence(mut self, confidence: f64) -> Result<Self, EvaluationError> {
         self.confidence = crate::statistics::error::confidence(confidence)?;
         Ok(self)
+    }
+
+    /// Sets the precision in which convolutions and linear layers multiply while an attack runs, as
+    /// in [`autocast`](cni_ops::autocast); also in the attacks of the audit. What the attacks find
+    /// is judged in the precision of [`with_judging_precision`](Self::with_judging_precision), so
+    /// that bf16 here saves time, and costs at most some success of the attacks. The record states
+    /// it in [`ThreatCard::precision`](crate::ThreatCard::precision).
+    pub fn with_attack_precision(mut self, precision: Precision) -> Self {
+        self.attack_precision = precision;
+        self
+    }
+
+    /// Sets the precision of all other passes: of those that judge and certify, and of the audit's
+    /// questions about gradients and logits. Set it for a model that is deployed in that precision.
+    /// The record states it in [`ModelCard::precision`].
+    pub fn with_judging_precision(mut self, precision: Precision) -> Self {
+        self.judging_precision = precision;
+        self
     }
 
     /// Sets the number of examples, from the first, that are kept as images in the gallery.

@@ -122,6 +122,7 @@ fn settings(
     let epsilons: Vec<String> =
         evaluation.radii.iter().map(|radius| radius.epsilon.to_string()).collect();
     let mut settings = BTreeMap::from([
+        ("attack precision", evaluation.attack_precision.to_string()),
         ("batch", batch.len().to_string()),
         ("budget", budget),
         ("cascade", evaluation.cascade.is_some().to_string()),
@@ -131,6 +132,7 @@ fn settings(
         ("draws", evaluation.draws.to_string()),
         ("epsilons", epsilons.join(", ")),
         ("gallery", evaluation.gallery.to_string()),
+        ("judging precision", evaluation.judging_precision.to_string()),
         ("key", evaluation.key.to_string()),
         ("model.fingerprint", evaluation.model.fingerprint.clone()),
         ("model.precision", evaluation.model.precision.clone().unwrap_or_default()),

@@ -10,6 +10,7 @@ use crate::{
     Record, Row, RowAttack, SCHEMA, ThreatCard,
 };
 use cni_attacks::{AttackBatch, Budget, Passes};
+use cni_ops::Precision;
 use std::collections::BTreeSet;
 
 /// The totals of the batches so far. Their memory is bounded, except for the rows.
@@ -207,6 +208,12 @@ impl Totals {
     /// The record, the rows and the gallery of all batches.
     pub fn finish(mut self, evaluation: &Evaluation) -> Evaluated {
         let Evaluation { suite, key, confidence, data, model, .. } = evaluation;
+        let (attack_precision, judging_precision) =
+            (evaluation.attack_precision, evaluation.judging_precision);
+        let mut model = model.clone();
+        if judging_precision != Precision::Full {
+            model.precision.get_or_insert_with(|| judging_precision.to_string());
+        }
         let mut data = data.clone();
         if let Some(hash) = self.data.take() {
             data.fingerprint = hash.finish();
@@ -242,11 +249,12 @@ impl Totals {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_string(),
             data,
-            model: model.clone(),
-            threat: ThreatCard::of(
-                suite.iter().map(|entry| entry.attack.as_ref()),
-                self.stochastic,
-            ),
+            model,
+            threat: ThreatCard {
+                precision: (attack_precision != judging_precision)
+                    .then(|| attack_precision.to_string()),
+                ..ThreatCard::of(suite.iter().map(|entry| entry.attack.as_ref()), self.stochastic)
+            },
             command: evaluation.command.clone(),
             examples: self.rows.len(),
             draws: self.draws,

@@ -13,6 +13,7 @@ mod curves;
 mod interrupted;
 mod intervals;
 mod noise;
+mod precision;
 mod records;
 mod refused;
 mod resume;

@@ -2,6 +2,8 @@
 //! with these tests.
 #![allow(dead_code, reason = "every test uses its own part")]
 
+pub mod resnet20;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -31,6 +33,12 @@ pub fn hash_uniform(stream: u32, n: usize) -> Vec<f64> {
 }
 
 pub fn images(batch: usize, device: &Device) -> Tensor<4> {
-    let values: Vec<f32> = hash_uniform(1, batch * 3072).into_iter().map(|v| v as f32).collect();
+    images_of(1, batch, device)
+}
+
+/// Images of noise, of a stream of the hash.
+pub fn images_of(stream: u32, batch: usize, device: &Device) -> Tensor<4> {
+    let values = hash_uniform(stream, batch * 3072).into_iter().map(|v| v as f32);
+    let values: Vec<f32> = values.collect();
     Tensor::from_data(TensorData::new(values, [batch, 3, 32, 32]), device)
 }

@@ -16,12 +16,17 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
         some => some.join(", "),
     };
     let told = |text: &str| if text.is_empty() { "not recorded".into() } else { Cell::from(text) };
-    let threat: [Fact; 5] = [
+    let threat: [Fact; 6] = [
         ("radius", &|r| words_of(r.threat.threats.iter().map(format::threat).collect()).into()),
         ("goal", &|r| told(&r.threat.goal)),
         ("pixels", &|r| told(&r.threat.domain)),
         ("access", &|r| words_of(r.threat.access.iter().map(access).collect()).into()),
         ("the model's noise", &|r| told(&r.threat.noise)),
+        ("the model multiplies under attack in", &|r| match r.threat.precision.as_deref() {
+            None => "the type in which it is judged".into(),
+            Some("full") => "its parameters' own type".into(),
+            Some(precision) => precision.into(),
+        }),
     ];
     let model: [Fact; 6] = [
         ("learnable parameters", &|r| Cell::Count(r.model.parameters as u64)),
@@ -29,7 +34,7 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
             n if n > LINES => format!("{n} noisy tensors, listed below").into(),
             _ => told(&r.model.noise),
         }),
-        ("multiplies in", &|r| {
+        ("multiplies in, when judged", &|r| {
             r.model.precision.as_deref().unwrap_or("its parameters' own type").into()
         }),
         ("fingerprint", &|r| match r.model.fingerprint.as_str() {

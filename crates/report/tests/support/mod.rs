@@ -191,6 +191,7 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
             domain: "[0, 1]".to_string(),
             access: vec![Access::None, Access::Gradients, Access::Scores],
             noise: "none".to_string(),
+            precision: None,
         },
         command: String::new(),
         examples,
