@@ -1,6 +1,7 @@
 //! Facts about the machine, without which a timing is useless.
 
 use crate::root;
+use cni_burn::ops::HalfPrecision;
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -32,16 +33,9 @@ pub fn facts(threads: usize, torch: Option<&str>) -> Value {
     })
 }
 
-/// The instructions by which this CPU can multiply in bf16; none if it has to convert.
-fn half_precision() -> &'static str {
-    let features = cpu_features().unwrap_or_default();
-    let has = |name: &str| features.iter().any(|feature| feature == name);
-    match (has("amx_tile") && has("amx_bf16"), has("avx512_bf16"), has("bf16")) {
-        (true, ..) => "amx_bf16",
-        (_, true, _) => "avx512_bf16",
-        (.., true) => "bf16",
-        _ => "none",
-    }
+/// How our half precision is computed here.
+fn half_precision() -> String {
+    HalfPrecision::in_force().map_or_else(|error| error.to_string(), |way| way.to_string())
 }
 
 /// The instruction sets of this CPU that decide between precisions.

@@ -1,9 +1,12 @@
 //! Devices.
 
+use crate::output::Output;
 use burn::tensor::Device;
 use clap::Args;
 use cni_burn::device::{self, DeviceError};
+use cni_burn::ops::HalfPrecision;
 use cni_burn::prelude::Precision;
+use std::error::Error;
 
 /// The flags of what computes.
 #[derive(Args)]
@@ -29,9 +32,34 @@ impl Compute {
         }
     }
 
+    /// Says how the CPU computes in bf16, if it will.
+    ///
+    /// # Errors
+    ///
+    /// If the environment asks for a way that is not there, or the text cannot be printed.
+    pub fn say_half_precision(
+        &self,
+        precisions: &[Precision],
+        output: Output,
+    ) -> Result<(), Box<dyn Error>> {
+        if self.device == "flex" && precisions.contains(&Precision::Bf16) {
+            output.say(format_args!("bf16 {}", by(HalfPrecision::in_force()?)))?;
+        }
+        Ok(())
+    }
+
     /// The first `count` devices of the backend.
     pub fn devices(&self, count: usize) -> Result<Vec<Device>, String> {
         device::devices(&self.device, count).map_err(flag)
+    }
+}
+
+/// How the CPU computes in half precision, in words.
+pub fn by(way: HalfPrecision) -> &'static str {
+    match way {
+        HalfPrecision::Amx => "by the matrix units of AMX",
+        HalfPrecision::Vectors => "by vectors of single precision, without AMX",
+        HalfPrecision::Layers => "by Burn's own operations, layer by layer",
     }
 }
 

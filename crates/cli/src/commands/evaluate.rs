@@ -148,6 +148,7 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     given.refuse(&args.idle())?;
     let (attacks, judge) = (args.precision, args.judge_precision);
     let device = args.compute.device(&[("precision", attacks), ("judge-precision", judge)])?;
+    args.compute.say_half_precision(&[attacks, judge], args.output)?;
     let Checkpoint { model, silent, test, name, out, history, trained } =
         Checkpoint::open(args, given, &device)?;
     let because = "the model has no noise";

@@ -1,11 +1,13 @@
 //! A model, its parameters and its noise.
 
+use crate::compute::by;
 use crate::exit::Exit;
 use crate::given::Given;
 use crate::model::{Asked, ModelFlags, config_of_run};
 use crate::output::Output;
 use burn::tensor::Device;
 use clap::Args;
+use cni_burn::ops::HalfPrecision;
 use cni_burn::prelude::{NoiseSummary, count_parameters};
 use cni_burn::training::CheckpointSelector;
 use serde_json::json;
@@ -42,8 +44,17 @@ pub fn info(args: &Info, given: &Given) -> Result<Exit, Box<dyn Error>> {
     output.say(format_args!("{model}\n\n{summary}\n"))?;
     let of_noise = summary.parameters();
     output.say(format_args!("{parameters} parameters, {of_noise} of them of noise"))?;
+    let [height, width] = config.image_size;
+    let obstacle = model.body().obstacle([1, config.normalize.channels(), height, width]);
+    let obstacle = obstacle.map(|obstacle| obstacle.to_string());
+    let way = HalfPrecision::in_force()?;
+    output.say(match &obstacle {
+        None => format!("bf16 on this CPU: {}, all layers in one operation", by(way)),
+        Some(obstacle) => format!("bf16 on this CPU: {}, layer by layer for {obstacle}", by(way)),
+    })?;
     output.result(&json!({
         "config": config,
+        "half_precision": { "by": way.to_string(), "obstacle": obstacle },
         "parameters": parameters,
         "noise_parameters": of_noise,
         "noise": summary.to_string(),

@@ -217,6 +217,7 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         return Err(given.refusal("adversarial-from", wanted, because).into());
     }
     let devices = Devices::new(args.compute.devices(args.devices)?, args.parallel)?;
+    args.compute.say_half_precision(&[args.precision], output)?;
     let key = Key::new(args.seed);
     let data = images.train(&args.source)?;
     let data = part(data, args.train.is_some(), args.subset, "subset", given)?;

@@ -253,7 +253,7 @@ impl<'a> Compiler<'a> {
             _ => None,
         });
         for (norm, (first, channels)) in self.norms.into_iter().zip(of_batch) {
-            let part = |at| statistics.clone().slice([at..at + channels]);
+            let part = |at| statistics.clone().narrow(0, at, channels);
             norms::update_running(norm, part(first), part(first + channels));
         }
         Tensor::from_dispatch(out)

@@ -92,8 +92,8 @@ impl Lanes for AnyLanes {
     #[inline(always)]
     fn rectify(self, row: Self::Row) -> (Self::Row, u32) {
         let mut bits = 0;
-        for lane in 0..LANES {
-            bits |= if row[lane] <= 0.0 { 0 } else { 1 << lane };
+        for (lane, value) in row.iter().enumerate() {
+            bits |= if *value <= 0.0 { 0 } else { 1 << lane };
         }
         (self.gate(row, bits), bits)
     }
