@@ -6,9 +6,9 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig, loss::CrossEntropyLossConfig};
 use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use cni_burn::data::{Loader, Split, digits};
+use cni_burn::ops::{Chain, Epilogue};
 use cni_burn::prelude::*;
 
 #[derive(Module, Debug)]
@@ -28,9 +28,15 @@ impl Cnn {
     }
 
     /// Pixels in [0, 1], `[batch, 1, 8, 8]`, to logits `[batch, 10]`. It knows nothing of noise.
+    ///
+    /// `relu(self.conv1.forward(x))` and so on would do. Described as a chain, the layers use the
+    /// kernels of this library, and within `autocast(Precision::Bf16, ..)` they are one operation.
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = relu(self.conv1.forward(images.mul_scalar(2.0).sub_scalar(1.0)));
-        self.fc.forward(relu(self.conv2.forward(x)).flatten(1, 3))
+        let mut chain = Chain::new();
+        let x = chain.conv2d(&self.conv1, chain.input(), Epilogue::relu());
+        chain.conv2d(&self.conv2, x, Epilogue::relu());
+        let features = chain.run(images.mul_scalar(2.0).sub_scalar(1.0));
+        self.fc.forward(features.flatten(1, 3))
     }
 }
 

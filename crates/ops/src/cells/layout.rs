@@ -17,7 +17,7 @@ const TASK: usize = 64;
 /// The shape of an activation `[batch, channels, height, width]`, whose values lie in cells
 /// `[block of images, plane of channels, row, column]` of `[32 images, 32 lanes]`.
 ///
-/// A cell has 32 channels of one pixel. Up to 16 channels would leave half of it empty: there it has
+/// A cell has 32 channels of one pixel. Up to 16 channels would leave half of it empty: then it has
 /// 16 channels each of two neighbouring pixels, if the width is even. Images and channels that fill
 /// up the last block and the last plane are zero, and every operation keeps them so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

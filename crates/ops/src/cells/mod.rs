@@ -1,4 +1,14 @@
 //! Activations in half precision, and the passes over them.
+//!
+//! ```text
+//! layout, buffer      which value lies where: cells of 32 images by 32 lanes in bfloat16
+//! correlation         which cells a cell is computed from, and which weights lie between them
+//! weights             weights in the order in which they are read
+//! sources ──► pass    where the values of a pass come from, and what happens to them on their
+//!                     way to memory: shift, sum, rectifier, gate, sums for a batch norm
+//! weight_gradient     the products of gradients and inputs, summed over images and positions
+//! kernel/             the instructions: AMX, or vectors of any width
+//! ```
 
 mod bf16;
 mod buffer;

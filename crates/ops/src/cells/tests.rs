@@ -122,7 +122,7 @@ fn products(shape: Shape, mut f: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// Units a unit in the last place of a result in bfloat16, and single precision's rounding of `n`
+/// Half a unit in the last place of a result in bfloat16, and single precision's rounding of `n`
 /// partial sums: they are of about `√n / 3`, and so many errors of half a unit each add up to about
 /// `√n` of them.
 fn assert_close(name: &str, ours: &[f32], wanted: &[f64], terms: usize, half: bool) {

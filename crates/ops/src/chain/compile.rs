@@ -7,70 +7,22 @@ use crate::batch_norm::fast as norms;
 use crate::cells::{Layout, Shape, Units};
 use crate::conv::options;
 use crate::extension::FastOps;
-use crate::half_precision::HalfPrecision;
-use crate::precision::{Precision, current_precision};
 use crate::shape::conv2d_output_size;
 use burn::backend::Dispatch;
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, Linear};
+use burn::nn::BatchNorm;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Runs a chain as one operation; `None` if it has to run layer by layer.
-pub fn run(chain: &Chain, x: &Tensor<4>, mean: bool) -> Option<Tensor<4>> {
-    let units = units(x)?;
-    // Reading a weight draws its noise: only what will run may do so.
-    let compile = |reads| Compiler::of(chain, x.dims(), x.device().is_autodiff(), reads);
-    compile(false).ok()?;
-    Some(compile(true).ok()?.run(x.clone(), mean, units))
-}
-
-/// What keeps a chain from running as one operation on an input of this shape.
-pub fn obstacle(chain: &Chain, input: [usize; 4]) -> Option<Obstacle> {
-    Compiler::of(chain, input, true, false).err()
-}
-
-/// A convolution alone, with its bias.
-pub fn single(layer: &Conv2d, x: &Tensor<4>) -> Option<Tensor<4>> {
-    let mut chain = Chain::new();
-    chain.conv2d(layer, chain.input(), Default::default());
-    run(&chain, x, false)
-}
-
-/// A linear layer, `[rows, d_input]` to `[rows, d_output]`: a convolution of images of one pixel.
-pub fn linear(layer: &Linear, x: &Tensor<2>) -> Option<Tensor<2>> {
-    let ([rows, inputs], [wanted, outputs]) = (x.dims(), layer.weight.lazy_shape().dims());
-    let x = x.clone().reshape([rows, inputs, 1, 1]);
-    let units = units(&x)?;
-    if inputs != wanted || outputs == 0 || layer.weight.dtype() != DType::F32 {
-        return None;
-    }
-    let mut compiler = Compiler::new(x.dims(), x.device().is_autodiff(), true);
-    let weight = compiler.push(inputs * outputs, || layer.weight.val().transpose());
-    let norm = compiler.bias(layer.bias.as_ref(), outputs);
-    let [input, layout] = [inputs, outputs].map(|channels| Layout::new(rows, channels, [1, 1]));
-    let (kernel, stride, padding) = ([1, 1], [1, 1], [0, 0]);
-    let shape = Shape { input, output: layout, kernel, stride, padding };
-    let conv = Some(Conv { shape, weight });
-    compiler.plan.nodes.push(Node { input: 0, conv, norm, residual: None, relu: false, layout });
-    Some(compiler.run(x, false, units).reshape([rows, outputs]))
-}
-
-/// The units that compute this input, if the kernels for half precision take it.
-fn units(x: &Tensor<4>) -> Option<Units> {
-    let applies = current_precision() == Precision::Bf16 && norms::applies([x]);
-    if applies { HalfPrecision::units() } else { None }
-}
-
 /// A plan as far as it goes.
-struct Compiler<'a> {
+pub struct Compiler<'a> {
     /// True if norms may use the statistics of the batch.
     trains: bool,
     /// True if parameters are read.
     reads: bool,
-    plan: Plan,
+    pub plan: Plan,
     parameters: Vec<Tensor<1>>,
     /// Values of all parameters.
     len: usize,
@@ -79,13 +31,13 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new([batch, channels, height, width]: [usize; 4], trains: bool, reads: bool) -> Self {
+    pub fn new([batch, channels, height, width]: [usize; 4], trains: bool, reads: bool) -> Self {
         let input = Layout::new(batch, channels, [height, width]);
         let plan = Plan { input, nodes: Vec::new(), mean: false, statistics: 0 };
         Self { trains, reads, plan, parameters: Vec::new(), len: 0, norms: Vec::new() }
     }
 
-    fn of(
+    pub fn of(
         chain: &Chain<'a>,
         input: [usize; 4],
         trains: bool,
@@ -110,7 +62,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Takes a parameter of `len` values.
-    fn push<const D: usize>(
+    pub fn push<const D: usize>(
         &mut self,
         len: usize,
         value: impl FnOnce() -> Tensor<D>,
@@ -123,7 +75,7 @@ impl<'a> Compiler<'a> {
         first..self.len
     }
 
-    fn bias(&mut self, bias: Option<&Param<Tensor<1>>>, len: usize) -> Norm {
+    pub fn bias(&mut self, bias: Option<&Param<Tensor<1>>>, len: usize) -> Norm {
         match bias {
             Some(bias) => Norm::Shift(self.push(len, || bias.val())),
             None => Norm::None,
@@ -232,7 +184,7 @@ impl<'a> Compiler<'a> {
         Node { input, conv, norm: Norm::None, residual: None, relu: false, layout }
     }
 
-    fn run(mut self, x: Tensor<4>, mean: bool, units: Units) -> Tensor<4> {
+    pub fn run(mut self, x: Tensor<4>, mean: bool, units: Units) -> Tensor<4> {
         self.plan.mean = mean;
         let mut parameters = self.parameters;
         // Constants join the others as such.

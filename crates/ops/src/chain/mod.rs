@@ -11,6 +11,8 @@ mod obstacle;
 mod operation;
 #[cfg(feature = "flex")]
 mod plan;
+#[cfg(feature = "flex")]
+mod run;
 mod steps;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
@@ -19,8 +21,8 @@ pub use obstacle::{Obstacle, ObstacleReason};
 pub use steps::{Chain, Value};
 
 #[cfg(feature = "flex")]
-pub(crate) use compile::{linear, single};
-#[cfg(feature = "flex")]
 pub(crate) use operation::{ChainState, backward_of, forward_of};
 #[cfg(feature = "flex")]
 pub use plan::Plan;
+#[cfg(feature = "flex")]
+pub(crate) use run::{linear, single};

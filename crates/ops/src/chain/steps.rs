@@ -39,9 +39,9 @@ pub struct Value(usize);
 ///     fn forward(&self, x: Tensor<4>) -> Tensor<2> {
 ///         let mut chain = Chain::new();
 ///         let input = chain.input();
-///         let x_1 = chain.conv2d_batch_norm(&self.first, &self.first_norm, input, Epilogue::relu());
+///         let x = chain.conv2d_batch_norm(&self.first, &self.first_norm, input, Epilogue::relu());
 ///         let after = Epilogue::add_relu(input);
-///         chain.conv2d_batch_norm(&self.second, &self.second_norm, x_1, after);
+///         chain.conv2d_batch_norm(&self.second, &self.second_norm, x, after);
 ///         chain.run_mean(x)
 ///     }
 /// }
@@ -142,7 +142,7 @@ impl<'a> Chain<'a> {
     /// As [`conv2d_batch_norm`] if shapes do not follow one another.
     pub fn run(&self, x: Tensor<4>) -> Tensor<4> {
         #[cfg(feature = "flex")]
-        if let Some(result) = super::compile::run(self, &x, false) {
+        if let Some(result) = super::run::run(self, &x, false) {
             return result;
         }
         self.run_layers(x)
@@ -156,7 +156,7 @@ impl<'a> Chain<'a> {
     /// As [`run`](Self::run).
     pub fn run_mean(&self, x: Tensor<4>) -> Tensor<2> {
         #[cfg(feature = "flex")]
-        if let Some(result) = super::compile::run(self, &x, true) {
+        if let Some(result) = super::run::run(self, &x, true) {
             let [batch, channels, _, _] = result.dims();
             return result.reshape([batch, channels]);
         }
@@ -169,7 +169,7 @@ impl<'a> Chain<'a> {
     /// `[batch, channels, height, width]` of this shape and with batch norms that train.
     pub fn obstacle(&self, input: [usize; 4]) -> Option<Obstacle> {
         #[cfg(feature = "flex")]
-        return super::compile::obstacle(self, input);
+        return super::run::obstacle(self, input);
         #[cfg(not(feature = "flex"))]
         {
             let _ = input;

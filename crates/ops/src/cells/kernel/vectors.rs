@@ -2,7 +2,8 @@
 //!
 //! A lane of a vector is an output. Some images' sums stay in registers while all links, planes and
 //! lanes pass by: an image's value is broadcast to a vector, and multiplied by the weights of a
-//! half's outputs or of both.
+//! half's outputs or of both. One file, because both kinds of products keep their sums in the same
+//! way.
 
 use super::{Kernel, Lanes, Multiply, Sums, TILE, Window};
 use crate::cells::bf16::widen;

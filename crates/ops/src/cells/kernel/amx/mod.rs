@@ -4,25 +4,23 @@
 //! weights, or 16 by 16 sums. The weights of two lanes that follow one another lie side by side, as
 //! the instruction wants them. Four tiles hold the sums of a cell, two its operands, two the
 //! weights: four loads for four products.
-//!
-//! Rust has no stable functions for these instructions, so that they are written in assembly. The
-//! compiler knows nothing of the tiles: it neither uses nor saves them.
 
-#![allow(unsafe_code, reason = "assembly; each block says why it is sound")]
+mod permission;
+mod tiles;
+
+pub use tiles::Configured;
 
 use super::wide::WideLanes;
 use super::{Kernel, Multiply, Sums, TILE, Window, Work};
 use crate::cells::layout::{CELL, LANES, Layout};
+use permission::permitted;
 use pulp::bytemuck::{cast_slice, cast_slice_mut};
 use pulp::x86::V4;
 use pulp::{NullaryFnOnce, cast, u16x32, u32x16};
-use std::arch::asm;
-use std::arch::x86_64::{__cpuid_count, __m512i};
+use std::arch::x86_64::__m512i;
 use std::ops::Range;
 use std::sync::OnceLock;
-
-/// Tiles of this size, in bytes of bfloat16.
-const TILE_BYTES: usize = 1024;
+use tiles::{TILE_BYTES, Tiles};
 
 /// Proof that this process may use AMX.
 #[derive(Clone, Copy, Debug)]
@@ -55,91 +53,6 @@ impl Amx {
     }
 }
 
-/// True if the processor has the tiles with their products of bfloat16, and the system lets this
-/// process use them.
-fn permitted() -> bool {
-    const AMX_BF16: u32 = 1 << 22;
-    const AMX_TILE: u32 = 1 << 24;
-    const OSXSAVE: u32 = 1 << 27;
-    const TILE_STATE: u64 = 0b11 << 17;
-    if __cpuid_count(0, 0).eax < 0xD {
-        return false;
-    }
-    let features = __cpuid_count(7, 0).edx;
-    if features & AMX_BF16 == 0 || features & AMX_TILE == 0 {
-        return false;
-    }
-    if __cpuid_count(1, 0).ecx & OSXSAVE == 0 {
-        return false;
-    }
-    // SAFETY: the system has enabled the instruction, which reads a register.
-    let enabled = unsafe { std::arch::x86_64::_xgetbv(0) };
-    enabled & TILE_STATE == TILE_STATE && requested()
-}
-
-/// Asks Linux for the tiles' state, which it keeps only for processes that want it.
-#[cfg(target_os = "linux")]
-fn requested() -> bool {
-    const ARCH_PRCTL: i64 = 158;
-    const REQUEST_PERMISSION: u64 = 0x1023;
-    const TILE_DATA: u64 = 18;
-    let result: i64;
-    // SAFETY: the call takes two numbers and no pointer, and a system that does not know it gives
-    // an error back.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") ARCH_PRCTL => result,
-            in("rdi") REQUEST_PERMISSION,
-            in("rsi") TILE_DATA,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    result == 0
-}
-
-/// Other systems hand the state out without being asked.
-#[cfg(not(target_os = "linux"))]
-fn requested() -> bool {
-    true
-}
-
-/// The tiles of a thread, from their configuration to their release.
-struct Tiles;
-
-impl Tiles {
-    fn new(_: Amx) -> Self {
-        #[repr(C, align(64))]
-        struct Configuration {
-            palette: u8,
-            start_row: u8,
-            reserved: [u8; 14],
-            row_bytes: [u16; 16],
-            rows: [u8; 16],
-        }
-        static WHOLE: Configuration = Configuration {
-            palette: 1,
-            start_row: 0,
-            reserved: [0; 14],
-            row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
-            rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
-        };
-        // SAFETY: the argument proves that the instruction is there; it reads 64 bytes, those of a
-        // valid configuration.
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &WHOLE, options(nostack, preserves_flags)) };
-        Self
-    }
-}
-
-impl Drop for Tiles {
-    fn drop(&mut self) {
-        // SAFETY: the tiles exist, since `self` does.
-        unsafe { asm!("tilerelease", options(nostack, preserves_flags)) };
-    }
-}
-
 struct ByTiles<W>(Amx, W);
 
 impl<W: Work> NullaryFnOnce for ByTiles<W> {
@@ -148,84 +61,6 @@ impl<W: Work> NullaryFnOnce for ByTiles<W> {
     #[inline(always)]
     fn call(self) {
         self.1.run(Configured(self.0));
-    }
-}
-
-/// Proof that this thread's tiles are configured.
-#[derive(Clone, Copy)]
-pub struct Configured(Amx);
-
-// Between the instructions of one of the functions below nothing else touches the tiles of this
-// thread: they call nothing that could run other work.
-impl Configured {
-    #[inline(always)]
-    fn zero<const T: u8>(self) {
-        // SAFETY: the tile is configured.
-        unsafe { asm!("tilezero tmm{t}", t = const T, options(nostack, preserves_flags)) };
-    }
-
-    /// Loads 16 rows of 64 bytes that follow one another.
-    #[inline(always)]
-    fn load<const T: u8>(self, values: &[u16; TILE_BYTES / 2]) {
-        // SAFETY: the tile is configured to 16 rows of 64 bytes, which are those of `values`.
-        unsafe {
-            asm!(
-                "tileloadd tmm{t}, [{from} + {step}]",
-                t = const T,
-                from = in(reg) values.as_ptr(),
-                step = in(reg) 64_usize,
-                options(nostack, readonly, preserves_flags),
-            );
-        }
-    }
-
-    /// `C += A · B`.
-    #[inline(always)]
-    fn multiply_add<const C: u8, const A: u8, const B: u8>(self) {
-        // SAFETY: the tiles are configured, to shapes that fit one another.
-        unsafe {
-            asm!(
-                "tdpbf16ps tmm{c}, tmm{a}, tmm{b}",
-                c = const C,
-                a = const A,
-                b = const B,
-                options(nostack, preserves_flags),
-            );
-        }
-    }
-
-    /// Loads a quadrant of sums: `HALVES` of the rows and the columns.
-    #[inline(always)]
-    fn load_sums<const T: u8>(self, sums: &Sums, [row, column]: [usize; 2]) {
-        let from = &sums.0[row * CELL / 2 + column * LANES / 2..];
-        assert!(from.len() >= 15 * LANES + LANES / 2);
-        // SAFETY: the tile's 16 rows of 16 floats, 32 floats apart, lie within `from`.
-        unsafe {
-            asm!(
-                "tileloadd tmm{t}, [{from} + {step}]",
-                t = const T,
-                from = in(reg) from.as_ptr(),
-                step = in(reg) LANES * size_of::<f32>(),
-                options(nostack, readonly, preserves_flags),
-            );
-        }
-    }
-
-    /// Stores a quadrant of sums.
-    #[inline(always)]
-    fn store_sums<const T: u8>(self, sums: &mut Sums, [row, column]: [usize; 2]) {
-        let to = &mut sums.0[row * CELL / 2 + column * LANES / 2..];
-        assert!(to.len() >= 15 * LANES + LANES / 2);
-        // SAFETY: the tile's 16 rows of 16 floats, 32 floats apart, lie within `to`.
-        unsafe {
-            asm!(
-                "tilestored [{to} + {step}], tmm{t}",
-                t = const T,
-                to = in(reg) to.as_mut_ptr(),
-                step = in(reg) LANES * size_of::<f32>(),
-                options(nostack, preserves_flags),
-            );
-        }
     }
 }
 
