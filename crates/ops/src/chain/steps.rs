@@ -39,9 +39,9 @@ pub struct Value(usize);
 ///     fn forward(&self, x: Tensor<4>) -> Tensor<2> {
 ///         let mut chain = Chain::new();
 ///         let input = chain.input();
-///         let x = chain.conv2d_batch_norm(&self.first, &self.first_norm, input, Epilogue::relu());
+///         let out = chain.conv2d_batch_norm(&self.first, &self.first_norm, input, Epilogue::relu());
 ///         let after = Epilogue::add_relu(input);
-///         chain.conv2d_batch_norm(&self.second, &self.second_norm, x, after);
+///         chain.conv2d_batch_norm(&self.second, &self.second_norm, out, after);
 ///         chain.run_mean(x)
 ///     }
 /// }
