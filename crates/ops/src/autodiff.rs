@@ -3,6 +3,7 @@
 use crate::backward::{Affine, Conv, Norm};
 use crate::extension::FastOps;
 use crate::flex::{self, Geometry};
+use crate::gradients::Parent;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
@@ -28,7 +29,12 @@ macro_rules! backward {
                 _checkpointer: &mut Checkpointer,
             ) {
                 let gradient = grads.consume::<Flex>(&ops.node);
-                let [$($input),+] = ops.parents.map(|parent| parent.map(|node| node.id));
+                let [$($input),+] = ops.parents.map(|parent| {
+                    parent.map(|node| {
+                        let (id, order) = (node.id, node.order);
+                        Parent::new(id, order, move |grads| grads.consume::<Flex>(&node))
+                    })
+                });
                 ops.state.backward([$($parent),+], gradient, grads);
             }
         }

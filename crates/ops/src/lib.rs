@@ -13,6 +13,8 @@
 //! | [`conv2d_batch_norm`] | a convolution, its batch norm, and what may follow: a residual sum and a rectifier |
 //! | [`batch_norm`] | a batch norm and what may follow |
 //! | [`linear`] | a linear layer |
+//! | [`sign_step`], [`sign_step_with_momentum`] | a step of an attack in the L∞ norm |
+//! | [`row_extremes`] | the least and the largest value of each row |
 //! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
 //! | [`padding_pairs`], [`conv2d_output_size`] | the padding and output size of a convolution |
 //!
@@ -36,19 +38,27 @@ mod conv;
 mod draw;
 #[cfg(feature = "flex")]
 mod extension;
+mod extremes;
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "flex")]
+mod gradients;
 mod linear;
 mod noise;
+#[cfg(feature = "flex")]
+mod plain;
 mod precision;
 mod shape;
+mod sign_step;
 
 pub use batch_norm::{Epilogue, batch_norm};
 pub use conv::{conv2d, conv2d_batch_norm};
 pub use draw::{Distribution, Stream, draw, draw_on_host, philox_block};
+pub use extremes::row_extremes;
 #[cfg(feature = "flex")]
 pub use flex::release_memory;
 pub use linear::linear;
 pub use noise::{Amplitude, FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
 pub use precision::{ParsePrecisionError, Precision, autocast, current_precision};
 pub use shape::{conv2d_output_size, padding_pairs};
+pub use sign_step::{StepSize, sign_step, sign_step_with_momentum};

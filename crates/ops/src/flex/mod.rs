@@ -2,6 +2,7 @@
 
 mod correlate;
 mod epilogue;
+mod extremes;
 mod geometry;
 mod image_layout;
 mod lanes;
@@ -10,7 +11,9 @@ mod norm;
 mod packed;
 mod pool;
 mod relu;
+mod sign_step;
 mod source;
+mod sum;
 mod tensor;
 #[cfg(test)]
 mod tests;
@@ -29,6 +32,7 @@ use burn::tensor::{DType, Shape};
 use correlate::{Correlation, correlate};
 use epilogue::FusedEpilogue;
 use norm::Extent;
+use sign_step::{Momentum, SignStep};
 use source::Source;
 use weight_gradient::weight_gradient;
 use winograd::{Filters, Tiles, winograd};
@@ -69,16 +73,17 @@ pub fn conv2d(
     tensor(out, [geometry.batch, outputs, rows, columns])
 }
 
-/// The gradient of a convolution's input. With a `gate` the gradient counts only where the
-/// gate is above zero.
+/// The gradient of a convolution's input, added to an `earlier` one if there is one. With a `gate`
+/// the gradient counts only where the gate is above zero.
 pub fn conv2d_input_gradient(
     gradient: FlexTensor,
     gate: Option<FlexTensor>,
     weight: FlexTensor,
+    earlier: Option<FlexTensor>,
     geometry: Geometry,
 ) -> FlexTensor {
     let [gradient, weight] = [gradient, weight].map(Values::new);
-    let gate = gate.map(Values::new);
+    let [gate, earlier] = [gate, earlier].map(|tensor| tensor.map(Values::new));
     let [channels, outputs] = geometry.channels;
     let taps = geometry.kernel_len();
     let values = weight.slice();
@@ -88,7 +93,8 @@ pub fn conv2d_input_gradient(
         gate: gate.as_ref().map(Values::slice),
         len: geometry.output_len(),
     };
-    let epilogue = FusedEpilogue::default();
+    let residual = earlier.as_ref().map(Values::slice);
+    let epilogue = FusedEpilogue { residual, ..FusedEpilogue::default() };
     let out = match Tiles::of(geometry, vector_len()) {
         Some(tiles) => {
             // What reached an output from one side reaches the input's gradient from the other.
@@ -123,6 +129,15 @@ pub fn gated(gradient: FlexTensor, output: FlexTensor) -> FlexTensor {
     let (mut gradient, output) = (Values::new(gradient).into_tensor(), Values::new(output));
     relu::relu_backward_in_place(gradient.storage_mut(), output.slice());
     gradient
+}
+
+/// The sum of two gradients, in the memory of one of them if nobody else reads it.
+pub fn sum(gradient: FlexTensor, earlier: FlexTensor) -> FlexTensor {
+    let (a, b) = (Values::new(gradient).into_tensor(), Values::new(earlier).into_tensor());
+    let (mut into, from) = if a.is_unique() { (a, b) } else { (b, a) };
+    let from = Values::new(from);
+    sum::add_in_place(into.storage_mut(), from.slice());
+    into
 }
 
 fn extent(shape: &Shape) -> Extent {
@@ -230,4 +245,30 @@ pub fn norm_gradients(
         tensor(norm::input_gradient(gradient.slice(), x.slice(), extent, vectors), shape)
     });
     (to_input, [to_gamma, sums].map(|values: Vec<f32>| vector(values, [extent.channels])))
+}
+
+/// The least and the largest value of each row, both NaN for a row that is not finite.
+pub fn row_extremes(values: FlexTensor) -> [FlexTensor; 2] {
+    let shape = values.shape();
+    let (least, largest) =
+        extremes::row_extremes(Values::new(values).slice(), shape.num_elements() / shape[0]);
+    [least, largest].map(|values| vector(values, [shape[0]]))
+}
+
+/// A step along the signs of a gradient within a box: of `x`, the gradient and the box's corners.
+/// With momentum, of the previous point and the factors of `x`, of the point ahead and of it.
+pub fn sign_step(
+    tensors: [FlexTensor; 4],
+    momentum: Option<(FlexTensor, [f32; 3])>,
+    sizes: &[f32],
+) -> FlexTensor {
+    let shape = tensors[0].shape();
+    let tensors = tensors.map(Values::new);
+    let [x, gradient, low, high] = tensors.each_ref().map(Values::slice);
+    let momentum = momentum.map(|(previous, factors)| (Values::new(previous), factors));
+    let momentum = momentum
+        .as_ref()
+        .map(|(previous, factors)| Momentum { previous: previous.slice(), factors: *factors });
+    let step = SignStep { x, gradient, low, high, sizes, momentum };
+    tensor(sign_step::sign_step(step), shape)
 }

@@ -47,16 +47,14 @@ impl Pgd {
         norm.project(clean.clone() + change, clean, epsilon)
     }
 
-    fn step(&self, gradient: Tensor<4>) -> Tensor<4> {
-        match self.threat.norm() {
-            Norm::L1 => {
-                let [_, channels, height, width] = gradient.dims();
-                let moved = (self.sparsity * (channels * height * width) as f64).ceil();
-                let shares = vec![moved.max(1.0) as usize; gradient.dims()[0]];
-                Norm::sparse_step(gradient, &shares).mul_scalar(self.step_size)
-            }
-            norm => norm.steepest_step(gradient, self.step_size),
+    fn step(&self, ball: &Ball, x: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
+        if self.threat.norm() != Norm::L1 {
+            return ball.step(x, gradient, self.step_size);
         }
+        let [_, channels, height, width] = gradient.dims();
+        let moved = (self.sparsity * (channels * height * width) as f64).ceil();
+        let shares = vec![moved.max(1.0) as usize; gradient.dims()[0]];
+        ball.project(x + Norm::sparse_step(gradient, &shares).mul_scalar(self.step_size))
     }
 
     /// The gradient of a step, at the images as the attack shows them to the model, and the logits
@@ -134,7 +132,7 @@ impl Pgd {
                 };
                 past = Some(gradient.clone());
             }
-            x = ball.project(x + self.step(gradient));
+            x = self.step(&ball, x, gradient);
             let scores = match access.is_traced() {
                 true => access.read([found.score])?.concat(),
                 false => Vec::new(),
