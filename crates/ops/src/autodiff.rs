@@ -9,7 +9,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Flex};
+use burn::backend::{Autodiff, Flex, TensorMetadata};
 
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
 
@@ -47,6 +47,26 @@ backward!(NormBackward, Norm, [x, gamma, beta], [x, gamma, beta, None]);
 backward!(NormAddBackward, Norm, [x, gamma, beta, residual], [x, gamma, beta, residual]);
 backward!(AffineBackward, Affine, [x, scale, shift], [x, scale, shift, None]);
 backward!(AffineAddBackward, Affine, [x, scale, shift, residual], [x, scale, shift, residual]);
+
+#[derive(Debug)]
+struct MeanBackward;
+
+impl Backward<Flex, 1> for MeanBackward {
+    /// The shape of the input.
+    type State = [usize; 4];
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<Flex>(&ops.node);
+        if let [Some(x)] = ops.parents {
+            grads.register::<Flex>(x.id, flex::spatial_mean_gradient(gradient, ops.state));
+        }
+    }
+}
 
 /// The output of an operation, registered with what `keep` makes of it where any of the inputs is
 /// tracked.
@@ -236,5 +256,10 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         NormInputs::<C> { x, gamma, beta, residual: Some(residual) }.run(epsilon, relu)
+    }
+
+    fn fast_spatial_mean(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let output = flex::spatial_mean(x.primitive().clone());
+        record::<C, _, _>(MeanBackward, [x.node()], output, |_| x.shape().dims())
     }
 }

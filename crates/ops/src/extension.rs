@@ -63,6 +63,9 @@ pub trait FastOps: Backend {
         epsilon: f64,
         relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The mean of each channel of each image, `[batch, channels]`.
+    fn fast_spatial_mean(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl FastOps for Flex {
@@ -125,5 +128,9 @@ impl FastOps for Flex {
         relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         flex::norm(x, [gamma, beta], Some(residual), epsilon, relu)
+    }
+
+    fn fast_spatial_mean(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        flex::spatial_mean(x)
     }
 }

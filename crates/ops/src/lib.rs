@@ -13,6 +13,7 @@
 //! | [`conv2d_batch_norm`] | a convolution, its batch norm, and what may follow: a residual sum and a rectifier |
 //! | [`batch_norm`] | a batch norm and what may follow |
 //! | [`linear`] | a linear layer |
+//! | [`spatial_mean`] | the mean of each channel of each image |
 //! | [`sign_step`], [`sign_step_with_momentum`] | a step of an attack in the L∞ norm |
 //! | [`row_extremes`] | the least and the largest value of each row |
 //! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
@@ -44,6 +45,7 @@ mod flex;
 #[cfg(feature = "flex")]
 mod gradients;
 mod linear;
+mod mean;
 mod noise;
 #[cfg(feature = "flex")]
 mod plain;
@@ -58,6 +60,7 @@ pub use extremes::row_extremes;
 #[cfg(feature = "flex")]
 pub use flex::release_memory;
 pub use linear::linear;
+pub use mean::spatial_mean;
 pub use noise::{Amplitude, FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
 pub use precision::{ParsePrecisionError, Precision, autocast, current_precision};
 pub use shape::{conv2d_output_size, padding_pairs};

@@ -5,7 +5,7 @@ use crate::{
 use burn::module::{Content, Module, ModuleDisplay};
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
-use cni_ops::{Epilogue, batch_norm};
+use cni_ops::{Epilogue, batch_norm, spatial_mean};
 
 /// A residual network for small images. Made by [`ResNetConfig`](super::ResNetConfig).
 #[derive(Module, Debug)]
@@ -56,8 +56,7 @@ impl ResNet {
         if let Some(bn) = &self.bn {
             x = batch_norm(bn, x, Epilogue::relu());
         }
-        let [batch, channels, _, _] = x.dims();
-        self.fc.forward(x.mean_dims(&[2, 3]).reshape([batch, channels]))
+        self.fc.forward(spatial_mean(x))
     }
 }
 

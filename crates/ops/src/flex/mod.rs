@@ -6,6 +6,7 @@ mod extremes;
 mod geometry;
 mod image_layout;
 mod lanes;
+mod mean;
 mod memory;
 mod norm;
 mod packed;
@@ -26,8 +27,9 @@ pub use pool::release_memory;
 pub(crate) use tensor::{Values, tensor, vector};
 
 use crate::arch::vector_len;
-use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{DType, Shape};
 use correlate::{Correlation, correlate};
 use epilogue::FusedEpilogue;
@@ -245,6 +247,24 @@ pub fn norm_gradients(
         tensor(norm::input_gradient(gradient.slice(), x.slice(), extent, vectors), shape)
     });
     (to_input, [to_gamma, sums].map(|values: Vec<f32>| vector(values, [extent.channels])))
+}
+
+/// The mean of each channel of each image, `[batch, channels]`.
+pub fn spatial_mean(x: FlexTensor) -> FlexTensor {
+    let [batch, channels, rows, columns] = x.shape().dims();
+    let means = mean::column_means(Values::new(x).slice(), [rows, columns]);
+    // Burn adds a row's values in an order of its own.
+    let means = Flex::float_mean_dim(tensor(means, [batch, channels, 1, columns]), 3);
+    Flex::float_reshape(means, Shape::new([batch, channels]))
+}
+
+/// The gradient of [`spatial_mean`] for an input of the given shape.
+pub fn spatial_mean_gradient(
+    gradient: FlexTensor,
+    [batch, channels, rows, columns]: [usize; 4],
+) -> FlexTensor {
+    let values = mean::mean_gradient(Values::new(gradient).slice(), [rows, columns]);
+    tensor(values, [batch, channels, rows, columns])
 }
 
 /// The least and the largest value of each row, both NaN for a row that is not finite.
