@@ -49,6 +49,26 @@ backward!(AffineBackward, Affine, [x, scale, shift], [x, scale, shift, None]);
 backward!(AffineAddBackward, Affine, [x, scale, shift, residual], [x, scale, shift, residual]);
 
 #[derive(Debug)]
+struct NormalizeBackward;
+
+impl Backward<Flex, 1> for NormalizeBackward {
+    /// The standard deviations.
+    type State = FlexTensor;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<Flex>(&ops.node);
+        if let [Some(x)] = ops.parents {
+            grads.register::<Flex>(x.id, flex::normalize_gradient(gradient, ops.state));
+        }
+    }
+}
+
+#[derive(Debug)]
 struct MeanBackward;
 
 impl Backward<Flex, 1> for MeanBackward {
@@ -256,6 +276,16 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
         relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         NormInputs::<C> { x, gamma, beta, residual: Some(residual) }.run(epsilon, relu)
+    }
+
+    fn fast_normalize(
+        x: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        std: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let std = std.into_primitive();
+        let output = flex::normalize(x.primitive().clone(), [mean.into_primitive(), std.clone()]);
+        record::<C, _, _>(NormalizeBackward, [x.node()], output, |_| std)
     }
 
     fn fast_spatial_mean(x: FloatTensor<Self>) -> FloatTensor<Self> {

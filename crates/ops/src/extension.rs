@@ -64,6 +64,13 @@ pub trait FastOps: Backend {
         relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
+    /// `(x - mean) / std`, mean and std constants.
+    fn fast_normalize(
+        x: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        std: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
     /// The mean of each channel of each image, `[batch, channels]`.
     fn fast_spatial_mean(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -128,6 +135,14 @@ impl FastOps for Flex {
         relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         flex::norm(x, [gamma, beta], Some(residual), epsilon, relu)
+    }
+
+    fn fast_normalize(
+        x: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        std: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        flex::normalize(x, [mean, std])
     }
 
     fn fast_spatial_mean(x: FloatTensor<Self>) -> FloatTensor<Self> {

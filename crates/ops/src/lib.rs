@@ -13,8 +13,10 @@
 //! | [`conv2d_batch_norm`] | a convolution, its batch norm, and what may follow: a residual sum and a rectifier |
 //! | [`batch_norm`] | a batch norm and what may follow |
 //! | [`linear`] | a linear layer |
+//! | [`normalize`] | images with the mean and the standard deviation of each channel taken out |
 //! | [`spatial_mean`] | the mean of each channel of each image |
 //! | [`sign_step`], [`sign_step_with_momentum`] | a step of an attack in the L∞ norm |
+//! | [`clamp_between`] | the nearest point of a box |
 //! | [`row_extremes`] | the least and the largest value of each row |
 //! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
 //! | [`padding_pairs`], [`conv2d_output_size`] | the padding and output size of a convolution |
@@ -47,6 +49,7 @@ mod gradients;
 mod linear;
 mod mean;
 mod noise;
+mod normalize;
 #[cfg(feature = "flex")]
 mod plain;
 mod precision;
@@ -62,6 +65,7 @@ pub use flex::release_memory;
 pub use linear::linear;
 pub use mean::spatial_mean;
 pub use noise::{Amplitude, FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
+pub use normalize::normalize;
 pub use precision::{ParsePrecisionError, Precision, autocast, current_precision};
 pub use shape::{conv2d_output_size, padding_pairs};
-pub use sign_step::{StepSize, sign_step, sign_step_with_momentum};
+pub use sign_step::{StepSize, clamp_between, sign_step, sign_step_with_momentum};

@@ -30,6 +30,13 @@ pub trait PlainOps: Backend {
         sizes: Vec<f32>,
     ) -> FloatTensor<Self>;
 
+    /// The nearest point of the box between `low` and `high`.
+    fn clamp_between(
+        x: FloatTensor<Self>,
+        low: FloatTensor<Self>,
+        high: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
     /// The least and the largest value of each row, both NaN for a row that is not finite.
     fn row_extremes(x: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
@@ -55,6 +62,14 @@ impl PlainOps for Flex {
         sizes: Vec<f32>,
     ) -> FloatTensor<Self> {
         flex::sign_step([x, gradient, low, high], Some((previous, factors)), &sizes)
+    }
+
+    fn clamp_between(
+        x: FloatTensor<Self>,
+        low: FloatTensor<Self>,
+        high: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        flex::clamp_between([x, low, high])
     }
 
     fn row_extremes(x: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {

@@ -19,8 +19,8 @@ pub enum StepSize<'a> {
 /// All tensors are `[batch, channels, height, width]`. The step of projected gradient ascent in the
 /// L∞ norm (Madry et al., arXiv 1706.06083, section 2.1), if the box is the intersection of the ball
 /// with the pixels' range. On Flex in single precision it is one pass over memory, equal to the bit
-/// to Burn's operations, which serve everything else: there, too, the sign of NaN is zero, NaN in
-/// `x` stays, and a corner that is NaN does not bound.
+/// to Burn's operations there: the sign of NaN is zero, NaN in `x` stays, and a corner that is NaN
+/// does not bound. Burn's operations serve everything else.
 ///
 /// # Panics
 ///
@@ -64,6 +64,23 @@ pub fn sign_step_with_momentum(
     let moved =
         x.mul_scalar(factors[0]) + ahead.mul_scalar(factors[1]) - previous.mul_scalar(factors[2]);
     within(moved, &corners)
+}
+
+/// The nearest point of the box between the corners `low` and `high`: `min(max(x, low), high)`.
+///
+/// All tensors are `[batch, channels, height, width]`. One pass and equal to Burn's operations as
+/// [`sign_step`].
+///
+/// # Panics
+///
+/// If the shapes do not fit together.
+pub fn clamp_between(x: Tensor<4>, corners: [Tensor<4>; 2]) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if applies([&x].into_iter().chain(&corners)) {
+        let [low, high] = corners.map(Tensor::into_dispatch);
+        return Tensor::from_dispatch(Dispatch::clamp_between(x.into_dispatch(), low, high));
+    }
+    within(x, &corners)
 }
 
 impl StepSize<'_> {

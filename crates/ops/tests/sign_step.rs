@@ -1,9 +1,9 @@
-//! A step along the signs of a gradient against the tensor operations that it stands for, bit for
-//! bit.
+//! A step along the signs of a gradient, and the projection onto a box, against the tensor
+//! operations that they stand for, bit for bit.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use cni_noise::{Key, uniform};
-use cni_ops::{StepSize, sign_step, sign_step_with_momentum};
+use cni_ops::{StepSize, clamp_between, sign_step, sign_step_with_momentum};
 
 /// No images, one pixel, odd sizes, rows that end within a task and tasks that end within a row.
 const SHAPES: [[usize; 4]; 8] = [
@@ -65,18 +65,20 @@ fn case(shape: [usize; 4], epsilon: f64, special: bool, device: &Device) -> Case
 }
 
 impl Case {
-    /// The step and the one with momentum by kernels, where there are any.
-    fn steps(&self, size: StepSize) -> [Tensor<4>; 2] {
+    /// The step, the one with momentum and the projection of the gradient, by kernels if there are
+    /// any.
+    fn steps(&self, size: StepSize) -> [Tensor<4>; 3] {
         let Self { x, previous, gradient, corners } = self;
         let (x, gradient, corners) = (|| x.clone(), || gradient.clone(), || corners.clone());
         [
             sign_step(x(), gradient(), size, corners()),
             sign_step_with_momentum(x(), previous.clone(), 0.75, gradient(), size, corners()),
+            clamp_between(gradient(), corners()),
         ]
     }
 
     /// The same by Burn's operations.
-    fn by_burn(&self, size: StepSize) -> [Tensor<4>; 2] {
+    fn by_burn(&self, size: StepSize) -> [Tensor<4>; 3] {
         let project = |x: Tensor<4>| {
             let [low, high] = self.corners.clone();
             x.max_pair(low).min_pair(high)
@@ -94,7 +96,7 @@ impl Case {
         let ahead = project(x.clone() + step);
         let moved = x.clone().mul_scalar(2.0 * (1.0 - 0.75)) + ahead.clone().mul_scalar(0.75)
             - self.previous.clone().mul_scalar(1.0 - 0.75);
-        [ahead, project(moved)]
+        [ahead, project(moved), project(self.gradient.clone())]
     }
 
     fn map(&self, f: impl Fn(&Tensor<4>) -> Tensor<4>) -> Self {

@@ -6,7 +6,7 @@ use super::on_host::Images;
 use crate::Rows;
 use crate::rows::per_row;
 use burn::tensor::Tensor;
-use cni_ops::{StepSize, sign_step, sign_step_with_momentum};
+use cni_ops::{StepSize, clamp_between, sign_step, sign_step_with_momentum};
 
 /// The ball of a threat around a batch, prepared for many projections.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl Ball {
     /// As [`Norm::project`].
     pub fn project(&self, perturbed: Tensor<4>) -> Tensor<4> {
         match (&self.bounds, &self.on_host) {
-            (Some([low, high]), _) => perturbed.max_pair(low.clone()).min_pair(high.clone()),
+            (Some(bounds), _) => clamp_between(perturbed, bounds.clone()),
             (_, Some(origins)) => l1::project_onto(&perturbed, origins, self.epsilon),
             _ => self.norm.project(perturbed, &self.origin, self.epsilon),
         }

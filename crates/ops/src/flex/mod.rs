@@ -197,6 +197,22 @@ pub fn norm(
     (tensor(out, shape), mean, variance)
 }
 
+/// `(x - mean) / std`, of one value a channel each.
+pub fn normalize(x: FlexTensor, constants: [FlexTensor; 2]) -> FlexTensor {
+    let shape = x.shape();
+    let (x, [mean, std]) = (Values::new(x), constants.map(Values::new));
+    tensor(norm::normalize(x.slice(), extent(&shape), [mean.slice(), std.slice()]), shape)
+}
+
+/// The gradient of [`normalize`].
+pub fn normalize_gradient(gradient: FlexTensor, std: FlexTensor) -> FlexTensor {
+    let (shape, gradient, std) = (gradient.shape(), Values::new(gradient), Values::new(std));
+    let scale: Vec<f32> = std.slice().iter().map(|std| std.recip()).collect();
+    // A sum with -0 changes nothing, not even the sign of a zero.
+    let vectors = [&scale[..], &vec![-0.0; scale.len()]];
+    tensor(norm::affine(gradient.slice(), extent(&shape), vectors, None, false), shape)
+}
+
 /// A gradient times a factor for each channel.
 pub fn scaled(gradient: FlexTensor, scale: FlexTensor) -> FlexTensor {
     let shift = FlexTensor::zeros(scale.shape(), DType::F32);
@@ -291,4 +307,12 @@ pub fn sign_step(
         .map(|(previous, factors)| Momentum { previous: previous.slice(), factors: *factors });
     let step = SignStep { x, gradient, low, high, sizes, momentum };
     tensor(sign_step::sign_step(step), shape)
+}
+
+/// The nearest point to the first tensor in the box between the other two.
+pub fn clamp_between(tensors: [FlexTensor; 3]) -> FlexTensor {
+    let shape = tensors[0].shape();
+    let tensors = tensors.map(Values::new);
+    let [x, low, high] = tensors.each_ref().map(Values::slice);
+    tensor(sign_step::clamp_between(x, low, high), shape)
 }

@@ -83,6 +83,14 @@ pub fn affine(
     })
 }
 
+/// `(x - mean) / std`; both have one value a channel.
+pub fn normalize(x: &[f32], extent: Extent, [mean, std]: [&[f32]; 2]) -> Block {
+    let arch = arch();
+    build_rows(extent, |channel, at, out| {
+        arch.dispatch(NormalizeRow { out, x: &x[at], mean: mean[channel], std: std[channel] });
+    })
+}
+
 /// For each channel `Σ g` and `Σ g (x - mean)`. Without `x`, the first alone.
 pub fn gradient_sums(
     gradient: &[f32],
@@ -147,6 +155,14 @@ struct AffineRow<'a> {
     relu: bool,
 }
 
+/// A row of [`normalize`].
+struct NormalizeRow<'a> {
+    out: &'a mut [f32],
+    x: &'a [f32],
+    mean: f32,
+    std: f32,
+}
+
 /// A row of [`input_gradient`].
 struct GradientRow<'a> {
     out: &'a mut [f32],
@@ -175,6 +191,18 @@ impl WithSimd for AffineRow<'_> {
                     *out = rectify(x * scale + shift + r);
                 }
             }
+        }
+    }
+}
+
+impl WithSimd for NormalizeRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { out, x, mean, std } = self;
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = (x - mean) / std;
         }
     }
 }

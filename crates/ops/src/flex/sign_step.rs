@@ -48,6 +48,15 @@ pub fn sign_step(step: SignStep) -> Block {
     })
 }
 
+/// `min(max(x, low), high)`.
+pub fn clamp_between(x: &[f32], low: &[f32], high: &[f32]) -> Block {
+    let arch = arch();
+    build(x.len(), TASK, |task, out| {
+        let [x, low, high] = [x, low, high].map(|values| &values[task * TASK..][..out.len()]);
+        arch.dispatch(Clamp { out, x, low, high });
+    })
+}
+
 impl SignStep<'_> {
     fn slice(&self, at: Range<usize>) -> Self {
         let momentum = self
@@ -92,6 +101,26 @@ impl WithSimd for Part<'_> {
                     *out = within(moved, low, high);
                 }
             }
+        }
+    }
+}
+
+/// A part of [`clamp_between`].
+struct Clamp<'a> {
+    out: &'a mut [f32],
+    x: &'a [f32],
+    low: &'a [f32],
+    high: &'a [f32],
+}
+
+impl WithSimd for Clamp<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { out, x, low, high } = self;
+        for ((out, &x), (&low, &high)) in out.iter_mut().zip(x).zip(low.iter().zip(high)) {
+            *out = within(x, low, high);
         }
     }
 }
