@@ -1,7 +1,7 @@
 //! The results of attacks, and the checks on them.
 
 use crate::rows::at_least_single;
-use crate::rows::{count_not_finite, zeros};
+use crate::rows::{count_not_finite, extremes};
 use crate::{AttackBatch, AttackError, Passes, Threat};
 use burn::tensor::{DType, Tensor};
 use cni_noise::ExampleIds;
@@ -98,7 +98,7 @@ pub(crate) struct UncheckedResult {
     threat: Threat,
     /// The rounding errors that distances and pixels may have.
     rounding: [f64; 2],
-    lists: [Tensor<1>; 4],
+    lists: [Tensor<1>; 3],
 }
 
 impl UncheckedResult {
@@ -115,17 +115,15 @@ impl UncheckedResult {
         }
         let original = &batch.images;
         let images = images.inner().to_device(&original.device()).cast(original.dtype());
-        let pixels = images.clone().flatten::<2>(1, 3);
-        let [least, most] = [pixels.clone().min_dim(1), pixels.max_dim(1)];
+        let [least, most] = extremes(&images);
         let distance = threat.norm().distance(&images, original);
-        let lists =
-            [zeros(&images), at_least_single(distance), least.squeeze_dim(1), most.squeeze_dim(1)];
+        let lists = [at_least_single(distance), least, most];
         let rounding = rounding(&images, threat);
         Ok(Self { images, attack, threat, rounding, lists })
     }
 
     /// The lists that the check needs on the host.
-    pub fn lists(&self) -> [Tensor<1>; 4] {
+    pub fn lists(&self) -> [Tensor<1>; 3] {
         self.lists.clone()
     }
 
@@ -133,10 +131,10 @@ impl UncheckedResult {
     pub fn check(
         self,
         examples: &ExampleIds,
-        [finite, distance, least, most]: &[Vec<f64>; 4],
+        [distance, least, most]: &[Vec<f64>; 3],
     ) -> Result<(Tensor<4>, Vec<f64>), AttackError> {
         let attack = self.attack;
-        if let Some((row, got)) = count_not_finite(finite) {
+        if let Some((row, got)) = count_not_finite(least) {
             let example = examples.id(row);
             return Err(AttackError::ResultNotFinite { attack, got, example });
         }

@@ -1,7 +1,7 @@
 //! The input of an attack.
 
 use crate::objective::{check_batch, check_examples, check_not_empty};
-use crate::rows::{align_to, count_not_finite, read_all, zeros};
+use crate::rows::{align_to, count_not_finite, extremes, read_all};
 use crate::{AttackError, Goal, Rows};
 use burn::tensor::Tensor;
 use cni_noise::ExampleIds;
@@ -66,13 +66,13 @@ pub fn check_images(images: Tensor<4>, examples: &ExampleIds) -> Result<Tensor<4
     check_not_empty(&images)?;
     check_examples(examples, images.dims()[0])?;
     let images = images.inner();
-    let read = read_all(&[zeros(&images), images.clone().min(), images.clone().max()]);
+    let read = read_all(&extremes(&images));
     if let Some((row, got)) = count_not_finite(&read[0]) {
         return Err(AttackError::NonFinite { field: "images", got, example: examples.id(row) });
     }
     // The worst is the one farthest from the middle of the box.
     let excess = |pixel: f64| (pixel - 0.5).abs() - 0.5;
-    let worst = read[1..].concat().into_iter();
+    let worst = read.concat().into_iter();
     let worst = worst.fold(0.5, |a, b| if excess(b) > excess(a) { b } else { a });
     if excess(worst) > ROUNDING {
         return Err(AttackError::PixelRange { got: worst });

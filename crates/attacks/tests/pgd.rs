@@ -46,6 +46,37 @@ fn momentum_is_that_of_a_loop_written_by_hand() {
     }
 }
 
+/// Start, step and projection in single precision, where kernels take them, against tensor
+/// operations.
+#[test]
+fn a_run_in_linf_is_that_of_tensor_operations_to_the_bit() {
+    let toy = Toy::new(4, DType::F32);
+    let model = |x: Tensor<4>| toy.logits(x.mul_scalar(30.0).sin());
+    let (clean, norm) = (images(40, DType::F32), Norm::Linf);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    for epsilon in [8.0 / 255.0, 0.3, 1e-9] {
+        for random_start in [false, true] {
+            let attack = Pgd::new(Threat::linf(epsilon).unwrap()).with_random_start(random_start);
+            let attack = attack.with_step_size(epsilon / 3.0).unwrap().with_steps(9).unwrap();
+            let found = attack.on(&model).with_key(Key::new(1)).run(clean.clone(), &goal).unwrap();
+
+            let mut x = clean.clone();
+            if random_start {
+                let key = Key::new(1).child(0).named("start");
+                let change = norm.random_start(key, &clean, epsilon, &0.into());
+                x = norm.project(x + change, &clean, epsilon);
+            }
+            for _ in 0..9 {
+                let leaf = x.clone().autodiff().require_grad();
+                let loss = Loss::CrossEntropy.per_example(model(leaf.clone()), goal.labels());
+                let slope = leaf.grad(&loss.sum().backward()).unwrap();
+                x = norm.project(x + norm.steepest_step(slope, epsilon / 3.0), &clean, epsilon);
+            }
+            assert_eq!(found.images.into_data(), x.into_data(), "{epsilon} {random_start}");
+        }
+    }
+}
+
 const STEPS: usize = 12;
 const EXAMPLES: usize = 24;
 

@@ -5,12 +5,13 @@ use crate::cells::Units;
 use crate::chain::{ChainState, Plan, backward_of, forward_of};
 use crate::extension::FastOps;
 use crate::flex::{self, Geometry};
+use crate::gradients::Parent;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Flex};
+use burn::backend::{Autodiff, Flex, TensorMetadata};
 use std::sync::Arc;
 
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
@@ -31,7 +32,12 @@ macro_rules! backward {
                 _checkpointer: &mut Checkpointer,
             ) {
                 let gradient = grads.consume::<Flex>(&ops.node);
-                let [$($input),+] = ops.parents.map(|parent| parent.map(|node| node.id));
+                let [$($input),+] = ops.parents.map(|parent| {
+                    parent.map(|node| {
+                        let (id, order) = (node.id, node.order);
+                        Parent::new(id, order, move |grads| grads.consume::<Flex>(&node))
+                    })
+                });
                 ops.state.backward([$($parent),+], gradient, grads);
             }
         }
@@ -44,6 +50,46 @@ backward!(NormBackward, Norm, [x, gamma, beta], [x, gamma, beta, None]);
 backward!(NormAddBackward, Norm, [x, gamma, beta, residual], [x, gamma, beta, residual]);
 backward!(AffineBackward, Affine, [x, scale, shift], [x, scale, shift, None]);
 backward!(AffineAddBackward, Affine, [x, scale, shift, residual], [x, scale, shift, residual]);
+
+#[derive(Debug)]
+struct NormalizeBackward;
+
+impl Backward<Flex, 1> for NormalizeBackward {
+    /// The standard deviations.
+    type State = FlexTensor;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<Flex>(&ops.node);
+        if let [Some(x)] = ops.parents {
+            grads.register::<Flex>(x.id, flex::normalize_gradient(gradient, ops.state));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct MeanBackward;
+
+impl Backward<Flex, 1> for MeanBackward {
+    /// The shape of the input.
+    type State = [usize; 4];
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = grads.consume::<Flex>(&ops.node);
+        if let [Some(x)] = ops.parents {
+            grads.register::<Flex>(x.id, flex::spatial_mean_gradient(gradient, ops.state));
+        }
+    }
+}
 
 /// The output of an operation, registered with what `keep` makes of it where any of the inputs is
 /// tracked.
@@ -247,6 +293,21 @@ impl<C: CheckpointStrategy> FastOps for Autodiff<Flex, C> {
             forward_of(units, x.into_primitive(), parameters.into_primitive(), &plan, wanted);
         let output = record::<C, _, _>(ChainBackward, nodes, output, |_| state);
         (output, Tracked::<C>::new(statistics))
+    }
+
+    fn fast_normalize(
+        x: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        std: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let std = std.into_primitive();
+        let output = flex::normalize(x.primitive().clone(), [mean.into_primitive(), std.clone()]);
+        record::<C, _, _>(NormalizeBackward, [x.node()], output, |_| std)
+    }
+
+    fn fast_spatial_mean(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let output = flex::spatial_mean(x.primitive().clone());
+        record::<C, _, _>(MeanBackward, [x.node()], output, |_| x.shape().dims())
     }
 }
 

@@ -1,8 +1,7 @@
 //! The state that operations keep for their gradients, and the gradients.
 
 use crate::flex::{self, Geometry};
-use burn::backend::Flex;
-use burn::backend::autodiff::NodeId;
+use crate::gradients::Parent;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::flex::FlexTensor;
 
@@ -13,7 +12,7 @@ use burn::backend::flex::FlexTensor;
 fn before_rectifier(
     gradient: FlexTensor,
     output: Option<FlexTensor>,
-    residual: Option<NodeId>,
+    residual: Option<Parent>,
     grads: &mut Gradients,
 ) -> FlexTensor {
     let gradient = match output {
@@ -21,7 +20,7 @@ fn before_rectifier(
         None => gradient,
     };
     if let Some(residual) = residual {
-        grads.register::<Flex>(residual, gradient.clone());
+        residual.register(gradient.clone(), grads);
     }
     gradient
 }
@@ -38,7 +37,7 @@ pub struct Conv {
 impl Conv {
     pub fn backward(
         self,
-        [x, weight, shift, residual]: [Option<NodeId>; 4],
+        [x, weight, shift, residual]: [Option<Parent>; 4],
         mut gradient: FlexTensor,
         grads: &mut Gradients,
     ) {
@@ -47,15 +46,17 @@ impl Conv {
             gradient = before_rectifier(gradient, gate.take(), residual, grads);
         }
         if let Some(shift) = shift {
-            grads.register::<Flex>(shift, flex::channel_sums(gradient.clone()));
+            shift.register(flex::channel_sums(gradient.clone()), grads);
         }
         if let (Some(weight), Some(x)) = (weight, self.x) {
             let to_weight = flex::conv2d_weight_gradient(x, gradient.clone(), self.geometry);
-            grads.register::<Flex>(weight, to_weight);
+            weight.register(to_weight, grads);
         }
         if let (Some(x), Some(weight)) = (x, self.weight) {
-            let to_x = flex::conv2d_input_gradient(gradient, gate, weight, self.geometry);
-            grads.register::<Flex>(x, to_x);
+            // The sum with the gradient of another branch takes no pass of its own.
+            let earlier = x.take(grads);
+            let to_x = flex::conv2d_input_gradient(gradient, gate, weight, earlier, self.geometry);
+            x.register(to_x, grads);
         }
     }
 }
@@ -73,7 +74,7 @@ pub struct Norm {
 impl Norm {
     pub fn backward(
         self,
-        [x, gamma, beta, residual]: [Option<NodeId>; 4],
+        [x, gamma, beta, residual]: [Option<Parent>; 4],
         gradient: FlexTensor,
         grads: &mut Gradients,
     ) {
@@ -84,7 +85,7 @@ impl Norm {
             [x, gamma, beta].into_iter().zip([to_x].into_iter().chain(vectors.map(Some)))
         {
             if let (Some(node), Some(gradient)) = (node, gradient) {
-                grads.register::<Flex>(node, gradient);
+                node.register(gradient, grads);
             }
         }
     }
@@ -101,19 +102,19 @@ pub struct Affine {
 impl Affine {
     pub fn backward(
         self,
-        [x, scale, shift, residual]: [Option<NodeId>; 4],
+        [x, scale, shift, residual]: [Option<Parent>; 4],
         gradient: FlexTensor,
         grads: &mut Gradients,
     ) {
         let gradient = before_rectifier(gradient, self.output, residual, grads);
         if let Some(shift) = shift {
-            grads.register::<Flex>(shift, flex::channel_sums(gradient.clone()));
+            shift.register(flex::channel_sums(gradient.clone()), grads);
         }
         if let (Some(scale), Some(x)) = (scale, self.x) {
-            grads.register::<Flex>(scale, flex::channel_products(gradient.clone(), x));
+            scale.register(flex::channel_products(gradient.clone(), x), grads);
         }
         if let (Some(x), Some(scale)) = (x, self.scale) {
-            grads.register::<Flex>(x, flex::scaled(gradient, scale));
+            x.register(flex::scaled(gradient, scale), grads);
         }
     }
 }

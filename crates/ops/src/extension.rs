@@ -74,6 +74,16 @@ pub trait FastOps: Backend {
         plan: Arc<Plan>,
         units: Units,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// `(x - mean) / std`, mean and std constants.
+    fn fast_normalize(
+        x: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        std: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// The mean of each channel of each image, `[batch, channels]`.
+    fn fast_spatial_mean(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl FastOps for Flex {
@@ -146,5 +156,17 @@ impl FastOps for Flex {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (output, statistics, _) = forward_of(units, x, parameters, &plan, [false; 2]);
         (output, statistics)
+    }
+
+    fn fast_normalize(
+        x: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        std: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        flex::normalize(x, [mean, std])
+    }
+
+    fn fast_spatial_mean(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        flex::spatial_mean(x)
     }
 }

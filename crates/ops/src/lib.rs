@@ -15,6 +15,11 @@
 //! | [`batch_norm`] | a batch norm and what may follow |
 //! | [`Chain`] | many of these, described first and then run, in half precision as one operation |
 //! | [`linear`] | a linear layer |
+//! | [`normalize`] | images with the mean and the standard deviation of each channel taken out |
+//! | [`spatial_mean`] | the mean of each channel of each image |
+//! | [`sign_step`], [`sign_step_with_momentum`] | a step of an attack in the L∞ norm |
+//! | [`clamp_between`] | the nearest point of a box |
+//! | [`row_extremes`] | the least and the largest value of each row |
 //! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
 //! | [`padding_pairs`], [`conv2d_output_size`] | the padding and output size of a convolution |
 //!
@@ -47,22 +52,34 @@ mod conv;
 mod draw;
 #[cfg(feature = "flex")]
 mod extension;
+mod extremes;
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "flex")]
+mod gradients;
 mod half_precision;
 mod linear;
+mod mean;
 mod noise;
+mod normalize;
+#[cfg(feature = "flex")]
+mod plain;
 mod precision;
 mod shape;
+mod sign_step;
 
 pub use batch_norm::{Epilogue, batch_norm};
 pub use chain::{Chain, Obstacle, ObstacleReason, Value};
 pub use conv::{conv2d, conv2d_batch_norm};
 pub use draw::{Distribution, Stream, draw, draw_on_host, philox_block};
+pub use extremes::row_extremes;
 #[cfg(feature = "flex")]
 pub use flex::release_memory;
 pub use half_precision::{HalfPrecision, HalfPrecisionError};
 pub use linear::linear;
+pub use mean::spatial_mean;
 pub use noise::{Amplitude, FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
+pub use normalize::normalize;
 pub use precision::{ParsePrecisionError, Precision, autocast, current_precision};
 pub use shape::{conv2d_output_size, padding_pairs};
+pub use sign_step::{StepSize, clamp_between, sign_step, sign_step_with_momentum};

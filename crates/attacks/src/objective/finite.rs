@@ -5,7 +5,7 @@ use super::custom::LossFn;
 use super::goal::Goal;
 use super::loss::Loss;
 use crate::AttackError;
-use crate::rows::{count_not_finite, own_class, read_all, read_labels, zeros};
+use crate::rows::{count_not_finite, own_class, peaks, read_all, read_labels, zeros};
 use burn::tensor::{Bool, DType, Int, Tensor};
 use cni_noise::ExampleIds;
 
@@ -65,8 +65,8 @@ pub(crate) struct Flags {
     labels: Option<(Tensor<1, Int>, Tensor<1>)>,
     /// For each row: zero if its logits are finite.
     logits: Tensor<1>,
-    /// For each row: zero if its gradient is finite; the largest absolute entry of the gradient.
-    gradient: Option<[Tensor<1>; 2]>,
+    /// For each row: the largest absolute entry of its gradient, NaN if the gradient is not finite.
+    gradient: Option<Tensor<1>>,
     /// The name of each custom function, and for each row zero if its value is finite.
     values: Vec<(String, Tensor<1>)>,
 }
@@ -84,16 +84,12 @@ impl Flags {
             let named = own_class(labels, logits).int().sum_dim(1).squeeze_dim(1).float();
             (labels.clone(), named.cast(DType::F32))
         };
-        let slopes = |gradient: &Tensor<4>| {
-            let largest = gradient.clone().flatten::<2>(1, 3).max_abs_dim(1).squeeze_dim(1);
-            [zeros(gradient), largest]
-        };
         Self {
             examples: examples.clone(),
             classes: logits.dims()[1],
             labels: labels.map(named),
             logits: zeros(logits),
-            gradient: gradient.map(slopes),
+            gradient: gradient.map(peaks),
             values: Vec::new(),
         }
     }
@@ -134,15 +130,14 @@ impl Flags {
 
     /// True if the gradient of each row is zero throughout, `[batch]`; `None` without a gradient.
     pub fn zero_gradient(&self) -> Option<Tensor<1, Bool>> {
-        self.gradient.as_ref().map(|[_, largest]| largest.clone().equal_elem(0.0))
+        self.gradient.as_ref().map(|largest| largest.clone().equal_elem(0.0))
     }
 
     /// The lists to read.
     fn lists(&self) -> Vec<Tensor<1>> {
         let named = self.labels.iter().map(|(_, named)| named);
         let values = self.values.iter().map(|(_, values)| values);
-        let gradient = self.gradient.iter().flatten();
-        named.chain([&self.logits]).chain(gradient).chain(values).cloned().collect()
+        named.chain([&self.logits]).chain(&self.gradient).chain(values).cloned().collect()
     }
 
     /// Checks the values that were read; returns the rows whose gradient is zero throughout.
@@ -157,24 +152,18 @@ impl Flags {
             let got = labels.into_iter().find(|label| !classes.contains(label)).unwrap_or(-1);
             return Err(AttackError::Label { got, classes: self.classes });
         }
-        let finite = |field: &'static str, rows: Vec<f64>| match count_not_finite(&rows) {
+        let finite = |field: &'static str, rows: &[f64]| match count_not_finite(rows) {
             Some((row, got)) => {
                 Err(AttackError::NonFinite { field, got, example: self.examples.id(row) })
             }
             None => Ok(()),
         };
-        finite("logits", next())?;
-        let mut slopes = Vec::new();
-        if self.gradient.is_some() {
-            let of_gradient = next();
-            slopes = next();
-            // A value that is not finite makes the gradient not finite, so that the cause is
-            // reported first.
-            self.check_values(&mut next)?;
-            finite("gradient", of_gradient)?;
-        } else {
-            self.check_values(&mut next)?;
-        }
+        finite("logits", &next())?;
+        let slopes = if self.gradient.is_some() { next() } else { Vec::new() };
+        // A value that is not finite makes the gradient not finite, so that the cause is reported
+        // first.
+        self.check_values(&mut next)?;
+        finite("gradient", &slopes)?;
         let slopes = slopes.iter().enumerate();
         Ok(slopes.filter(|(_, slope)| **slope == 0.0).map(|(row, _)| row).collect())
     }

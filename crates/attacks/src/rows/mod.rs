@@ -7,7 +7,7 @@ mod labels;
 mod read;
 
 pub use self::active::ActiveRows;
-pub use self::finite::{count_not_finite, not_finite, zeros};
+pub use self::finite::{count_not_finite, extremes, not_finite, peaks, zeros};
 pub use self::labels::{align, align_to, own_class};
 #[cfg(test)]
 pub(crate) use self::read::reads;

@@ -4,7 +4,9 @@ use super::l1;
 use super::norm::Norm;
 use super::on_host::Images;
 use crate::Rows;
+use crate::rows::per_row;
 use burn::tensor::Tensor;
+use cni_ops::{StepSize, clamp_between, sign_step, sign_step_with_momentum};
 
 /// The ball of a threat around a batch, prepared for many projections.
 #[derive(Clone, Debug)]
@@ -33,9 +35,47 @@ impl Ball {
     /// As [`Norm::project`].
     pub fn project(&self, perturbed: Tensor<4>) -> Tensor<4> {
         match (&self.bounds, &self.on_host) {
-            (Some([low, high]), _) => perturbed.max_pair(low.clone()).min_pair(high.clone()),
+            (Some(bounds), _) => clamp_between(perturbed, bounds.clone()),
             (_, Some(origins)) => l1::project_onto(&perturbed, origins, self.epsilon),
             _ => self.norm.project(perturbed, &self.origin, self.epsilon),
+        }
+    }
+
+    /// `project(x + step)` with the [steepest step](Norm::steepest_step) of length `size`.
+    pub fn step(&self, x: Tensor<4>, gradient: Tensor<4>, size: f64) -> Tensor<4> {
+        match &self.bounds {
+            Some(bounds) => sign_step(x, gradient, StepSize::All(size), bounds.clone()),
+            None => self.project(x + self.norm.steepest_step(gradient, size)),
+        }
+    }
+
+    /// As [`step`](Self::step), with a step size for each image. With momentum, of the previous
+    /// point and the share of the new step, the result is `x + share (z − x) + (1 − share) (x −
+    /// previous)`, projected, for `z` the point without momentum.
+    pub fn steps(
+        &self,
+        x: Tensor<4>,
+        gradient: Tensor<4>,
+        sizes: &[f64],
+        momentum: Option<(Tensor<4>, f64)>,
+    ) -> Tensor<4> {
+        if let Some(bounds) = &self.bounds {
+            let (sizes, bounds) = (StepSize::Each(sizes), bounds.clone());
+            return match momentum {
+                None => sign_step(x, gradient, sizes, bounds),
+                Some((previous, share)) => {
+                    sign_step_with_momentum(x, previous, share, gradient, sizes, bounds)
+                }
+            };
+        }
+        let step = self.norm.direction(gradient) * per_row(sizes, &x);
+        let ahead = self.project(x.clone() + step);
+        match momentum {
+            None => ahead,
+            Some((previous, share)) => self.project(
+                x.mul_scalar(2.0 * (1.0 - share)) + ahead.mul_scalar(share)
+                    - previous.mul_scalar(1.0 - share),
+            ),
         }
     }
 

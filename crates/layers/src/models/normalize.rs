@@ -8,6 +8,7 @@ use burn::module::{
     ModuleVisitor, Param, ParamId,
 };
 use burn::tensor::{Device, Tensor, TensorData};
+use cni_ops::normalize;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -225,14 +226,14 @@ impl Normalize {
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
         // Constants, whatever the parameters are set to: `unfreeze()` makes all of them trainable.
         let of = |constant: &Param<Tensor<1>>| {
-            let constant = constant.val().inner().reshape([1, -1, 1, 1]);
+            let constant = constant.val().inner();
             match constant.dtype() == images.dtype() {
                 true => constant,
                 false => constant.cast(images.dtype()),
             }
         };
         let (mean, std) = (of(&self.mean), of(&self.std));
-        (images - mean) / std
+        normalize(images, mean, std)
     }
 
     /// The constants, read back from the device.

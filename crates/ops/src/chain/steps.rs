@@ -1,6 +1,7 @@
 use super::Obstacle;
 use crate::batch_norm::{Epilogue, batch_norm};
 use crate::conv::{conv2d, conv2d_batch_norm};
+use crate::mean::spatial_mean;
 use burn::nn::BatchNorm;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::AvgPool2dConfig;
@@ -160,9 +161,7 @@ impl<'a> Chain<'a> {
             let [batch, channels, _, _] = result.dims();
             return result.reshape([batch, channels]);
         }
-        let x = self.run_layers(x);
-        let [batch, channels, _, _] = x.dims();
-        x.mean_dims(&[2, 3]).reshape([batch, channels])
+        spatial_mean(self.run_layers(x))
     }
 
     /// What keeps the chain from running as one operation in half precision, on an input

@@ -12,6 +12,7 @@ use super::memory::{build, scratch};
 use super::packed::{BLOCK, Packed, merge};
 use super::pool::Block;
 use super::source::Source;
+use super::sum::add;
 use crate::arch::{WIDEST, arch};
 use pulp::{Simd, WithSimd};
 
@@ -150,6 +151,9 @@ impl WithSimd for Task<'_> {
                 product(simd, phase, layout.grid_len(), planes, FusedEpilogue::default(), out);
             }
             merge(phases, layout.grid(), *stride, size, out);
+            if let Some(residual) = epilogue.of_image(first + image, out_len).residual {
+                add(simd, out, residual);
+            }
         }
     }
 }

@@ -2,15 +2,19 @@
 
 mod correlate;
 mod epilogue;
+mod extremes;
 mod geometry;
 mod image_layout;
 mod lanes;
+mod mean;
 pub(crate) mod memory;
 mod norm;
 mod packed;
 mod pool;
 mod relu;
+mod sign_step;
 mod source;
+mod sum;
 mod tensor;
 #[cfg(test)]
 mod tests;
@@ -23,12 +27,14 @@ pub use pool::release_memory;
 pub(crate) use tensor::{Values, tensor, vector};
 
 use crate::arch::vector_len;
-use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{DType, Shape};
 use correlate::{Correlation, correlate};
 use epilogue::FusedEpilogue;
 use norm::Extent;
+use sign_step::{Momentum, SignStep};
 use source::Source;
 use weight_gradient::weight_gradient;
 use winograd::{Filters, Tiles, winograd};
@@ -69,16 +75,17 @@ pub fn conv2d(
     tensor(out, [geometry.batch, outputs, rows, columns])
 }
 
-/// The gradient of a convolution's input. With a `gate` the gradient counts only where the
-/// gate is above zero.
+/// The gradient of a convolution's input, added to an `earlier` one if there is one. With a `gate`
+/// the gradient counts only where the gate is above zero.
 pub fn conv2d_input_gradient(
     gradient: FlexTensor,
     gate: Option<FlexTensor>,
     weight: FlexTensor,
+    earlier: Option<FlexTensor>,
     geometry: Geometry,
 ) -> FlexTensor {
     let [gradient, weight] = [gradient, weight].map(Values::new);
-    let gate = gate.map(Values::new);
+    let [gate, earlier] = [gate, earlier].map(|tensor| tensor.map(Values::new));
     let [channels, outputs] = geometry.channels;
     let taps = geometry.kernel_len();
     let values = weight.slice();
@@ -88,7 +95,8 @@ pub fn conv2d_input_gradient(
         gate: gate.as_ref().map(Values::slice),
         len: geometry.output_len(),
     };
-    let epilogue = FusedEpilogue::default();
+    let residual = earlier.as_ref().map(Values::slice);
+    let epilogue = FusedEpilogue { residual, ..FusedEpilogue::default() };
     let out = match Tiles::of(geometry, vector_len()) {
         Some(tiles) => {
             // What reached an output from one side reaches the input's gradient from the other.
@@ -123,6 +131,15 @@ pub fn gated(gradient: FlexTensor, output: FlexTensor) -> FlexTensor {
     let (mut gradient, output) = (Values::new(gradient).into_tensor(), Values::new(output));
     relu::relu_backward_in_place(gradient.storage_mut(), output.slice());
     gradient
+}
+
+/// The sum of two gradients, in the memory of one of them if nobody else reads it.
+pub fn sum(gradient: FlexTensor, earlier: FlexTensor) -> FlexTensor {
+    let (a, b) = (Values::new(gradient).into_tensor(), Values::new(earlier).into_tensor());
+    let (mut into, from) = if a.is_unique() { (a, b) } else { (b, a) };
+    let from = Values::new(from);
+    sum::add_in_place(into.storage_mut(), from.slice());
+    into
 }
 
 fn extent(shape: &Shape) -> Extent {
@@ -180,6 +197,22 @@ pub fn norm(
     (tensor(out, shape), mean, variance)
 }
 
+/// `(x - mean) / std`, of one value a channel each.
+pub fn normalize(x: FlexTensor, constants: [FlexTensor; 2]) -> FlexTensor {
+    let shape = x.shape();
+    let (x, [mean, std]) = (Values::new(x), constants.map(Values::new));
+    tensor(norm::normalize(x.slice(), extent(&shape), [mean.slice(), std.slice()]), shape)
+}
+
+/// The gradient of [`normalize`].
+pub fn normalize_gradient(gradient: FlexTensor, std: FlexTensor) -> FlexTensor {
+    let (shape, gradient, std) = (gradient.shape(), Values::new(gradient), Values::new(std));
+    let scale: Vec<f32> = std.slice().iter().map(|std| std.recip()).collect();
+    // A sum with -0 changes nothing, not even the sign of a zero.
+    let vectors = [&scale[..], &vec![-0.0; scale.len()]];
+    tensor(norm::affine(gradient.slice(), extent(&shape), vectors, None, false), shape)
+}
+
 /// A gradient times a factor for each channel.
 pub fn scaled(gradient: FlexTensor, scale: FlexTensor) -> FlexTensor {
     let shift = FlexTensor::zeros(scale.shape(), DType::F32);
@@ -230,4 +263,56 @@ pub fn norm_gradients(
         tensor(norm::input_gradient(gradient.slice(), x.slice(), extent, vectors), shape)
     });
     (to_input, [to_gamma, sums].map(|values: Vec<f32>| vector(values, [extent.channels])))
+}
+
+/// The mean of each channel of each image, `[batch, channels]`.
+pub fn spatial_mean(x: FlexTensor) -> FlexTensor {
+    let [batch, channels, rows, columns] = x.shape().dims();
+    let means = mean::column_means(Values::new(x).slice(), [rows, columns]);
+    // Burn adds a row's values in an order of its own.
+    let means = Flex::float_mean_dim(tensor(means, [batch, channels, 1, columns]), 3);
+    Flex::float_reshape(means, Shape::new([batch, channels]))
+}
+
+/// The gradient of [`spatial_mean`] for an input of the given shape.
+pub fn spatial_mean_gradient(
+    gradient: FlexTensor,
+    [batch, channels, rows, columns]: [usize; 4],
+) -> FlexTensor {
+    let values = mean::mean_gradient(Values::new(gradient).slice(), [rows, columns]);
+    tensor(values, [batch, channels, rows, columns])
+}
+
+/// The least and the largest value of each row, both NaN for a row that is not finite.
+pub fn row_extremes(values: FlexTensor) -> [FlexTensor; 2] {
+    let shape = values.shape();
+    let (least, largest) =
+        extremes::row_extremes(Values::new(values).slice(), shape.num_elements() / shape[0]);
+    [least, largest].map(|values| vector(values, [shape[0]]))
+}
+
+/// A step along the signs of a gradient within a box: of `x`, the gradient and the box's corners.
+/// With momentum, of the previous point and the factors of `x`, of the point ahead and of it.
+pub fn sign_step(
+    tensors: [FlexTensor; 4],
+    momentum: Option<(FlexTensor, [f32; 3])>,
+    sizes: &[f32],
+) -> FlexTensor {
+    let shape = tensors[0].shape();
+    let tensors = tensors.map(Values::new);
+    let [x, gradient, low, high] = tensors.each_ref().map(Values::slice);
+    let momentum = momentum.map(|(previous, factors)| (Values::new(previous), factors));
+    let momentum = momentum
+        .as_ref()
+        .map(|(previous, factors)| Momentum { previous: previous.slice(), factors: *factors });
+    let step = SignStep { x, gradient, low, high, sizes, momentum };
+    tensor(sign_step::sign_step(step), shape)
+}
+
+/// The nearest point to the first tensor in the box between the other two.
+pub fn clamp_between(tensors: [FlexTensor; 3]) -> FlexTensor {
+    let shape = tensors[0].shape();
+    let tensors = tensors.map(Values::new);
+    let [x, low, high] = tensors.each_ref().map(Values::slice);
+    tensor(sign_step::clamp_between(x, low, high), shape)
 }

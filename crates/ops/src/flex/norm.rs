@@ -35,16 +35,29 @@ impl Extent {
     }
 }
 
-/// Mean and biased variance of each channel.
+/// Mean and biased variance of each channel, in one pass over memory: the moments of each row, which
+/// stays in the cache for both, are put together as those of parts of a whole (Chan, Golub and
+/// LeVeque, The American Statistician 37, 1983).
 pub fn moments(x: &[f32], extent: Extent) -> (Vec<f32>, Vec<f32>) {
     let arch = arch();
+    let of_row = extent.positions as f64;
     let of_channel = |channel| {
-        let rows = || channel_rows(x, extent, channel);
-        let mean = rows().map(|row| arch.dispatch(Sum(row))).sum::<f64>() / extent.samples();
-        // Around the mean, since a difference of squares would cancel.
-        let mean32 = mean as f32;
-        let squares = rows().map(|row| arch.dispatch(Squares(row, mean32))).sum::<f64>();
-        (mean32, (squares / extent.samples()) as f32)
+        // The mean, and the sum of the squared distances from it.
+        let (mut mean, mut squares) = (0.0f64, 0.0f64);
+        for (before, row) in channel_rows(x, extent, channel).enumerate() {
+            // Around the mean, since a difference of squares would cancel. What rounding has left
+            // the distances to sum up to is taken out again.
+            let center = (arch.dispatch(Sum(row)) / of_row) as f32;
+            let [distances, of_distances] = arch.dispatch(Distances(row, center));
+            let row_mean = f64::from(center) + distances / of_row;
+            let row_squares = of_distances - distances * distances / of_row;
+            let (apart, share) = (row_mean - mean, 1.0 / (before + 1) as f64);
+            mean += apart * share;
+            squares += row_squares + apart * apart * of_row * (1.0 - share);
+        }
+        // Rounding may leave less than zero. Not a maximum, which would hide a NaN.
+        let squares = if squares < 0.0 { 0.0 } else { squares };
+        (mean as f32, (squares / extent.samples()) as f32)
     };
     (0..extent.channels).into_par_iter().map(of_channel).unzip()
 }
@@ -67,6 +80,14 @@ pub fn affine(
         let residual = residual.map(|residual| &residual[at.clone()]);
         let (scale, shift) = (scale[channel], shift[channel]);
         arch.dispatch(AffineRow { out, x: &x[at], scale, shift, residual, relu });
+    })
+}
+
+/// `(x - mean) / std`; both have one value a channel.
+pub fn normalize(x: &[f32], extent: Extent, [mean, std]: [&[f32]; 2]) -> Block {
+    let arch = arch();
+    build_rows(extent, |channel, at, out| {
+        arch.dispatch(NormalizeRow { out, x: &x[at], mean: mean[channel], std: std[channel] });
     })
 }
 
@@ -134,6 +155,14 @@ struct AffineRow<'a> {
     relu: bool,
 }
 
+/// A row of [`normalize`].
+struct NormalizeRow<'a> {
+    out: &'a mut [f32],
+    x: &'a [f32],
+    mean: f32,
+    std: f32,
+}
+
 /// A row of [`input_gradient`].
 struct GradientRow<'a> {
     out: &'a mut [f32],
@@ -166,6 +195,18 @@ impl WithSimd for AffineRow<'_> {
     }
 }
 
+impl WithSimd for NormalizeRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { out, x, mean, std } = self;
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = (x - mean) / std;
+        }
+    }
+}
+
 impl WithSimd for GradientRow<'_> {
     type Output = ();
 
@@ -180,8 +221,8 @@ impl WithSimd for GradientRow<'_> {
 
 /// The sum of a row.
 struct Sum<'a>(&'a [f32]);
-/// The sum of the squared distances of a row from a mean.
-struct Squares<'a>(&'a [f32], f32);
+/// The sums over a row of the distances from a center, and of their squares.
+struct Distances<'a>(&'a [f32], f32);
 /// The sums of `g` and of `g (x - mean)` over a row.
 struct Products<'a>(&'a [f32], &'a [f32], f32);
 
@@ -204,22 +245,29 @@ impl WithSimd for Sum<'_> {
     }
 }
 
-impl WithSimd for Squares<'_> {
-    type Output = f64;
+impl WithSimd for Distances<'_> {
+    type Output = [f64; 2];
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self(row, mean) = self;
-        let means = simd.splat_f32s(mean);
-        let mut sums = [simd.splat_f32s(0.0); CHAINS];
+    fn with_simd<S: Simd>(self, simd: S) -> [f64; 2] {
+        let Self(row, center) = self;
+        let centers = simd.splat_f32s(center);
+        let mut sums = [[simd.splat_f32s(0.0); CHAINS]; 2];
         let (vectors, tail) = S::as_simd_f32s(row);
         for vectors in vectors.chunks(CHAINS) {
-            for (sum, &value) in sums.iter_mut().zip(vectors) {
-                let distance = simd.sub_f32s(value, means);
-                *sum = simd.mul_add_f32s(distance, distance, *sum);
+            for (chain, &value) in vectors.iter().enumerate() {
+                let distance = simd.sub_f32s(value, centers);
+                sums[0][chain] = simd.add_f32s(sums[0][chain], distance);
+                sums[1][chain] = simd.mul_add_f32s(distance, distance, sums[1][chain]);
             }
         }
-        total(simd, sums) + tail.iter().map(|&value| f64::from(value - mean).powi(2)).sum::<f64>()
+        let mut result = [total(simd, sums[0]), total(simd, sums[1])];
+        for &value in tail {
+            let distance = f64::from(value - center);
+            result[0] += distance;
+            result[1] += distance * distance;
+        }
+        result
     }
 }
 

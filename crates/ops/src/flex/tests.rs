@@ -1,6 +1,7 @@
 //! The kernels against the definition in double precision, with every width of vectors that this
 //! processor has.
 
+use super::norm::{self, Extent};
 use super::tensor::{Values, vector};
 use super::{Geometry, Tiles, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 use crate::arch::{arch, chosen, vector_len};
@@ -133,11 +134,58 @@ fn kernels_equal_the_definition_with_vectors_of_every_width() {
                 let shift = vector(shift.clone(), [outputs]);
                 let ours = conv2d(x.clone(), weight.clone(), shift, Some(residual), true, geometry);
                 assert_close(&name, Values::new(ours).slice(), &out, channels * 9);
-                let ours = conv2d_input_gradient(gradient.clone(), Some(gate), weight, geometry);
+                let ours =
+                    conv2d_input_gradient(gradient.clone(), Some(gate), weight, None, geometry);
                 assert_close(&name, Values::new(ours).slice(), &to_x, outputs * 9);
                 let ours = conv2d_weight_gradient(x, gradient, geometry);
                 assert_close(&name, Values::new(ours).slice(), &to_weight, geometry.batch * grid);
             });
         }
     }
+}
+
+/// With a mean of up to a million standard deviations, rows of one value and of many, and a number
+/// of rows that no vector divides: mean and variance to the precision of a value.
+#[test]
+fn moments_equal_those_in_double_precision() {
+    for [batch, channels, positions] in [[2, 3, 1], [128, 2, 64], [7, 5, 1023], [33, 2, 4096]] {
+        for (mean, std) in [(0.0, 1.0), (1.0, 1e-2), (-1e3, 1e-2), (1e6, 1.0), (1e-3, 1e-9)] {
+            let draws = values(batch * channels * positions, 7);
+            let x: Vec<f32> = draws.iter().map(|&v| (mean + std * f64::from(v)) as f32).collect();
+            let extent = Extent { batch, channels, positions };
+            for arch in widths() {
+                let (means, variances) = chosen::with(arch, || norm::moments(&x, extent));
+                for channel in 0..channels {
+                    let of_channel = || {
+                        let rows = x.chunks(positions).skip(channel).step_by(channels);
+                        rows.flatten().map(|&v| f64::from(v))
+                    };
+                    let samples = (batch * positions) as f64;
+                    let wanted = of_channel().sum::<f64>() / samples;
+                    let variance =
+                        of_channel().map(|v| (v - wanted).powi(2)).sum::<f64>() / samples;
+                    let name = format!("{batch}x{positions} {mean} {std}");
+                    let got = f64::from(means[channel]);
+                    // Half a unit in the last place of the mean, and rounding of the distances.
+                    let room = 6e-8 * wanted.abs() + 1e-6 * variance.sqrt();
+                    assert!((got - wanted).abs() <= room, "{name}: mean {got}, wanted {wanted}");
+                    let got = f64::from(variances[channel]);
+                    let room = 2e-6 * variance;
+                    assert!((got - variance).abs() <= room, "{name}: {got}, wanted {variance}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn moments_of_equal_values_have_no_variance_and_nan_is_not_hidden() {
+    let extent = Extent { batch: 9, channels: 2, positions: 100 };
+    let mut x = vec![0.1f32; extent.len()];
+    let (means, variances) = norm::moments(&x, extent);
+    assert!(means.iter().all(|&mean| (mean - 0.1).abs() < 1e-8), "{means:?}");
+    assert!(variances.iter().all(|&v| (0.0..1e-15).contains(&v)), "{variances:?}");
+    x[150] = f32::NAN;
+    let (means, variances) = norm::moments(&x, extent);
+    assert!(means[1].is_nan() && variances[1].is_nan() && variances[0] < 1e-15);
 }

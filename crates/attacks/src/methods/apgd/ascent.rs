@@ -179,16 +179,8 @@ impl Ascent {
         let gradient = run.gradient.clone();
         match &run.schedule {
             StepSchedule::Momentum(schedule) => {
-                let steps = per_row(&schedule.steps(), x);
-                let ahead = self.norm.direction(gradient) * steps;
-                let ahead = run.ball.project(x.clone() + ahead);
-                if first {
-                    return ahead;
-                }
-                // x + a (ahead − x) + (1 − a) (x − previous), with a the share of the new.
-                let with_momentum = x.clone().mul_scalar(2.0 * (1.0 - NEW)) + ahead.mul_scalar(NEW)
-                    - run.previous.clone().mul_scalar(1.0 - NEW);
-                run.ball.project(with_momentum)
+                let momentum = (!first).then(|| (run.previous.clone(), NEW));
+                run.ball.steps(x.clone(), gradient, &schedule.steps(), momentum)
             }
             StepSchedule::Sparse(schedule) => {
                 let steps = per_row(&schedule.steps(), x);

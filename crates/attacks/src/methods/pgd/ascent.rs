@@ -9,9 +9,11 @@ use burn::tensor::Tensor;
 use cni_noise::{ExampleIds, Key};
 use std::ops::Range;
 
-/// The start of a run, and the numbers of its steps, which choose the draws of their gradients.
+/// The ball and the start of a run, and the numbers of its steps, which choose the draws of their
+/// gradients.
 pub(super) struct Run {
     pub key: Key,
+    pub ball: Ball,
     pub start: Tensor<4>,
     pub steps: Range<u64>,
 }
@@ -32,31 +34,35 @@ impl Pgd {
             KeepBest::of_loss(&batch.goal, self.loss.clone(), self.eot, key_of_choice);
         let every = (self.iterate == Iterate::Best).then_some(&mut selection);
         let done = self.steps as u64;
-        let run = Run { key: key.child(0), start: from, steps: done..done + more as u64 };
+        let ball = self.ball(batch);
+        let run = Run { key: key.child(0), ball, start: from, steps: done..done + more as u64 };
         let last = self.ascend(access, batch.clone(), run, every, false)?;
         Ok(selection.into_images(last))
     }
 
-    pub(super) fn start(&self, batch: &AttackBatch, key: Key) -> Tensor<4> {
+    /// The ball around the images of a batch.
+    pub(super) fn ball(&self, batch: &AttackBatch) -> Ball {
+        Ball::new(self.threat.norm(), self.threat.epsilon(), &batch.images)
+    }
+
+    pub(super) fn start(&self, batch: &AttackBatch, ball: &Ball, key: Key) -> Tensor<4> {
         let clean = &batch.images;
         if !self.random_start {
             return clean.clone();
         }
         let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
         let change = norm.random_start(key, clean, epsilon, &batch.examples);
-        norm.project(clean.clone() + change, clean, epsilon)
+        ball.project(clean.clone() + change)
     }
 
-    fn step(&self, gradient: Tensor<4>) -> Tensor<4> {
-        match self.threat.norm() {
-            Norm::L1 => {
-                let [_, channels, height, width] = gradient.dims();
-                let moved = (self.sparsity * (channels * height * width) as f64).ceil();
-                let shares = vec![moved.max(1.0) as usize; gradient.dims()[0]];
-                Norm::sparse_step(gradient, &shares).mul_scalar(self.step_size)
-            }
-            norm => norm.steepest_step(gradient, self.step_size),
+    fn step(&self, ball: &Ball, x: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
+        if self.threat.norm() != Norm::L1 {
+            return ball.step(x, gradient, self.step_size);
         }
+        let [_, channels, height, width] = gradient.dims();
+        let moved = (self.sparsity * (channels * height * width) as f64).ceil();
+        let shares = vec![moved.max(1.0) as usize; gradient.dims()[0]];
+        ball.project(x + Norm::sparse_step(gradient, &shares).mul_scalar(self.step_size))
     }
 
     /// The gradient of a step, at the images as the attack shows them to the model, and the logits
@@ -95,10 +101,9 @@ impl Pgd {
         stop: bool,
     ) -> Result<Tensor<4>, AttackError> {
         let norm = self.threat.norm();
-        let mut ball = Ball::new(norm, self.threat.epsilon(), &batch.images);
         let mut active = ActiveRows::new(batch.len());
         let mut objective = Objective::new(self.loss.clone(), &batch.goal);
-        let Run { key, start: mut x, steps } = run;
+        let Run { key, mut ball, start: mut x, steps } = run;
         let mut past: Option<Tensor<4>> = None;
         let mut batch = batch;
         for step in steps {
@@ -134,7 +139,7 @@ impl Pgd {
                 };
                 past = Some(gradient.clone());
             }
-            x = ball.project(x + self.step(gradient));
+            x = self.step(&ball, x, gradient);
             let scores = match access.is_traced() {
                 true => access.read([found.score])?.concat(),
                 false => Vec::new(),

@@ -43,7 +43,8 @@ impl Pgd {
         let mut selection =
             KeepBest::of_loss(&batch.goal, self.loss.clone(), self.eot, key_of_choice);
         let every = (self.iterate == Iterate::Best).then_some(&mut selection);
-        let run = Run { key: key.child(0), start: found, steps: self.steps as u64..steps as u64 };
+        let (ball, steps) = (self.ball(batch), self.steps as u64..steps as u64);
+        let run = Run { key: key.child(0), ball, start: found, steps };
         let last = self.ascend(access, batch.clone(), run, every, false)?;
         Ok(selection.into_images(last))
     }

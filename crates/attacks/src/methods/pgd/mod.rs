@@ -212,12 +212,13 @@ impl Attack for Pgd {
         let best = self.iterate == Iterate::Best;
         // The choice of the best iterate needs the whole batch, so that no example may leave early.
         let stop = !best && access.wants_early_stop() && access.stops_early(false, batch)?;
+        let ball = self.ball(batch);
         let mut last = batch.images.clone();
         for run in 0..self.restarts as u64 {
             let every = best.then_some(&mut selection);
             let key = key.child(run);
-            let start = self.start(batch, key.named("start"));
-            let run = Run { key, start, steps: 0..self.steps as u64 };
+            let start = self.start(batch, &ball, key.named("start"));
+            let run = Run { key, ball: ball.clone(), start, steps: 0..self.steps as u64 };
             last = self.ascend(access, batch.clone(), run, every, stop)?;
             if !best && self.restarts > 1 {
                 selection.consider(access, &last, &batch.examples)?;

@@ -14,6 +14,7 @@ mod work;
 use super::geometry::Geometry;
 use super::lanes::load;
 use super::memory::scratch;
+use super::pool::Block;
 use crate::arch::{arch, vector_len};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -27,32 +28,39 @@ const IMAGES: usize = 8;
 const POSITIONS: usize = 512;
 /// Scalars that meet the vectors.
 const SCALARS: usize = 8;
+/// Sums that a task adds up over all groups of images.
+const TASK: usize = 1 << 12;
 
 /// The gradient, `[outputs, channels, taps]`, from the input `[batch, channels, height, width]` and
 /// the output's gradient `[batch, outputs, positions]`.
 pub fn weight_gradient(input: &[f32], gradient: &[f32], geometry: Geometry) -> Vec<f32> {
     let arch = arch();
     let work = Work::new(geometry, vector_len());
-    let sums: Vec<Vec<f32>> = (0..geometry.batch.div_ceil(IMAGES))
+    let mut sums: Vec<Block> = (0..geometry.batch.div_ceil(IMAGES))
         .into_par_iter()
         .map(|task| {
             let images = task * IMAGES..geometry.batch.min((task + 1) * IMAGES);
-            let mut sums = vec![0.0; work.units.len() * work.blocks * SCALARS * work.lanes];
+            let mut sums = Block::new(work.units.len() * work.blocks * SCALARS * work.lanes);
+            sums.values_mut().fill(0.0);
             // Memory is lent outside: what a closure does cannot be compiled for the processor at
             // hand.
             scratch(work.memory().iter().sum(), |memory| {
-                let (work, sums) = (&work, &mut sums);
+                let (work, sums) = (&work, sums.values_mut());
                 arch.dispatch(Task { work, input, gradient, images, memory, sums });
             });
             sums
         })
         .collect();
-    let mut sums = sums.into_iter();
-    let mut total = sums.next().unwrap_or_default();
-    for sums in sums {
-        total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
-    }
-    work.sort(&total)
+    let Some((total, rest)) = sums.split_first_mut() else { return work.sort(&[]) };
+    total.values_mut().par_chunks_mut(TASK).enumerate().for_each(|(part, total)| {
+        for sums in &*rest {
+            total
+                .iter_mut()
+                .zip(&sums.values()[part * TASK..])
+                .for_each(|(total, sum)| *total += sum);
+        }
+    });
+    work.sort(total.values())
 }
 
 struct Task<'a> {

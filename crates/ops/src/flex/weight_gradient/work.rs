@@ -89,14 +89,21 @@ impl Work {
         let [channels, outputs] = self.geometry.channels;
         let taps = self.geometry.kernel_len();
         let mut sorted = Vec::with_capacity(outputs * channels * taps);
+        let at = |unit: usize, scalar: usize, lane: usize| {
+            sums[(unit * self.blocks * SCALARS + scalar) * self.lanes + lane]
+        };
         for output in 0..outputs {
-            for row in 0..channels * taps {
-                let (channel, tap) = (row / taps, row % taps);
-                let (unit, scalar, lane) = match self.by_input {
-                    true => (channel / self.lanes * taps + tap, output, channel % self.lanes),
-                    false => (output / self.lanes, row, output % self.lanes),
+            for channel in 0..channels {
+                // No division in the innermost loop, which would take longer than all else.
+                let first = match self.by_input {
+                    true => channel / self.lanes * taps,
+                    false => output / self.lanes,
                 };
-                sorted.push(sums[(unit * self.blocks * SCALARS + scalar) * self.lanes + lane]);
+                let lane = if self.by_input { channel } else { output } % self.lanes;
+                sorted.extend((0..taps).map(|tap| match self.by_input {
+                    true => at(first + tap, output, lane),
+                    false => at(first, channel * taps + tap, lane),
+                }));
             }
         }
         sorted

@@ -2,6 +2,9 @@ use super::COEFFICIENTS;
 use crate::flex::packed::BLOCK;
 use rayon::prelude::*;
 
+/// Values of a task, at least: to wake another thread takes longer than to compute fewer.
+const TASK: usize = 1 << 14;
+
 /// The filters `G g Gᵀ` in the order in which the products read them:
 /// `[outputs / 8, 16, channels, 8]`, padded with zeros.
 pub struct Filters {
@@ -19,7 +22,8 @@ impl Filters {
     ) -> Self {
         let len = COEFFICIENTS * channels * BLOCK;
         let mut values = vec![0.0; outputs.div_ceil(BLOCK) * len];
-        values.par_chunks_mut(len.max(1)).enumerate().for_each(|(block, values)| {
+        let blocks = values.par_chunks_mut(len.max(1)).enumerate();
+        blocks.with_min_len(TASK.div_ceil(len.max(1))).for_each(|(block, values)| {
             let values = values.as_chunks_mut::<BLOCK>().0;
             for channel in 0..channels {
                 let mut elements = [[0.0; BLOCK]; 9];
