@@ -99,7 +99,7 @@ pub(crate) mod fast {
     use burn::tensor::{DType, Tensor};
 
     /// True if our kernels take these tensors.
-    pub fn applies<'a>(tensors: impl IntoIterator<Item = &'a Tensor<4>>) -> bool {
+    pub fn applies<'a, const D: usize>(tensors: impl IntoIterator<Item = &'a Tensor<D>>) -> bool {
         tensors.into_iter().all(|tensor| {
             let device = tensor.device().inner();
             tensor.dtype() == DType::F32

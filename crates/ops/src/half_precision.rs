@@ -57,6 +57,9 @@ impl HalfPrecision {
             Some(Self::Amx) if Self::fastest() != Self::Amx => {
                 error(got, "a processor and a system with AMX")
             }
+            Some(Self::Vectors) if cfg!(not(feature = "flex")) => {
+                error(got, "layers, in a build without the CPU backend's kernels")
+            }
             Some(way) => Ok(way),
         }
     }

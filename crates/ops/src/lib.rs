@@ -30,10 +30,10 @@
 //! `release_memory` gives back what is not in use.
 //!
 //! In half precision activations lie in cells of 32 images by 32 channels of bfloat16, which the
-//! matrix units of AMX multiply if the processor has them, and vectors of single precision otherwise
-//! ([`HalfPrecision`]). A cell has 16 channels each of two neighbouring pixels if there are no more.
-//! There a value that is not finite also reaches the outputs next to those it counts for, of its own
-//! image.
+//! matrix units of AMX multiply if the processor has them, and vectors of single precision
+//! otherwise ([`HalfPrecision`]). Batches are filled up to whole cells: one image takes the memory
+//! of 32. An activation of up to 16 channels has two neighbouring pixels in a cell; a value that is
+//! not finite then also reaches outputs next to those it counts for. It never leaves its image.
 //!
 //! A batch norm that uses its running statistics is one affine map a channel. [`conv2d_batch_norm`]
 //! then computes everything in one pass over memory, and keeps for the gradient nothing but the

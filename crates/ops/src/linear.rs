@@ -1,6 +1,4 @@
 use crate::precision::cast;
-#[cfg(feature = "flex")]
-use crate::precision::{Precision, current_precision};
 use burn::nn::Linear;
 use burn::tensor::{Tensor, module};
 
@@ -8,16 +6,8 @@ use burn::tensor::{Tensor, module};
 /// force.
 pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if D > 1 && current_precision() == Precision::Bf16 {
-        let mut dims = x.dims();
-        let flat = match D {
-            2 => x.clone().reshape([dims[0], dims[1]]),
-            _ => x.clone().flatten::<2>(0, D - 2),
-        };
-        if let Some(out) = crate::chain::linear(layer, &flat) {
-            dims[D - 1] = out.dims()[1];
-            return out.reshape(dims);
-        }
+    if let Some(out) = crate::chain::linear(layer, &x) {
+        return out;
     }
     let weight = || layer.weight.val();
     let multiply = |x: Tensor<D>, weight: Tensor<2>| match D {

@@ -105,7 +105,7 @@ fn run(
         false => net.chain().run(x.clone()).flatten(1, 3),
     });
     let probe = normal::<2>(Key::new(9), out.dims(), &out.device().inner());
-    let mut gradients = (out.clone() * Tensor::from_inner(probe)).sum().backward();
+    let mut gradients = (out.clone() * probe).sum().backward();
     let to_x = x.grad_remove(&mut gradients).unwrap();
     let (mut named, mut statistics) = (Vec::new(), Vec::new());
     for (i, conv) in net.convs.iter().enumerate() {
@@ -286,7 +286,13 @@ fn obstacles_are_named_and_the_chain_runs_all_the_same() {
     named(&chain, 2, ObstacleReason::Unread);
     let text = chain.obstacle(shape).unwrap().to_string();
     assert_eq!(text, "step 2: a result that no later step reads");
+    let mut chain = Chain::new();
+    chain.subsample(chain.input(), 0, [0, 0]);
+    let shapes = Some(Obstacle { step: 1, reason: ObstacleReason::Shape });
+    assert_eq!(chain.obstacle(shape), shapes);
     // A chain without a step gives its input.
+    let empty = Some(Obstacle { step: 1, reason: ObstacleReason::Empty });
+    assert_eq!(Chain::new().obstacle(shape), empty);
     assert_eq!(Chain::new().run(x_of(&device)).into_data(), x_of(&device).into_data());
 }
 
@@ -311,4 +317,83 @@ fn an_empty_batch_gives_an_empty_result() {
     let x = Tensor::<4>::zeros([0, 3, 16, 16], &device);
     let out = autocast(Precision::Bf16, || net.chain().run(x));
     assert_eq!(out.dims(), [0, 40, 4, 4]);
+}
+
+/// Two norms of one value, a sum with the input, a rectified bias, and one layer in two places.
+#[test]
+fn values_may_have_any_readers() {
+    let device = Device::flex().autodiff();
+    let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
+    let conv = |channels: [usize; 2], seed| {
+        let config = Conv2dConfig::new(channels, [3, 3]).with_padding(padding.clone());
+        let shape = [channels[1], channels[0], 3, 3];
+        let weight = normal::<4>(Key::new(seed), shape, &device).mul_scalar(0.2);
+        let bias = normal::<1>(Key::new(seed + 50), [channels[1]], &device);
+        let (weight, bias) = (Param::from_tensor(weight), Some(Param::from_tensor(bias)));
+        Conv2d { weight, bias, ..config.init(&device) }
+    };
+    let plain = normal::<4>(Key::new(1), [6, 3, 8, 8], &device);
+    let run = |precision, tracked: bool, relu: bool| {
+        let (first, twice, last) = (conv([3, 3], 10), conv([3, 3], 20), conv([3, 8], 30));
+        let norms = [0, 1].map(|_| BatchNormConfig::new(3).init(&device));
+        let x = if tracked { plain.clone().require_grad() } else { plain.clone() };
+        let out = autocast(precision, || {
+            let mut chain = Chain::new();
+            let input = chain.input();
+            let out = chain.conv2d(&first, input, Epilogue::add(input));
+            let out = chain.conv2d(&twice, out, Epilogue::add(input));
+            let out = chain.conv2d(&twice, out, Epilogue::default());
+            let left = chain.batch_norm(&norms[0], out, Epilogue::default());
+            let both = chain.batch_norm(&norms[1], out, Epilogue::add(left));
+            chain.conv2d(&last, both, Epilogue { residual: None, relu });
+            assert_eq!(chain.obstacle(x.dims()), None);
+            chain.run(x.clone())
+        });
+        let probe = normal::<4>(Key::new(9), out.dims(), &out.device().inner());
+        let mut gradients = (out.clone() * probe).sum().backward();
+        let mut found = vec![("out".to_string(), out.inner().flatten::<1>(0, 3))];
+        if tracked {
+            found.push(("x".into(), x.grad_remove(&mut gradients).unwrap().flatten(0, 3)));
+        }
+        for (i, conv) in [&first, &twice, &last].into_iter().enumerate() {
+            let weight = conv.weight.val().grad_remove(&mut gradients).unwrap();
+            found.push((format!("weight {i}"), weight.flatten(0, 3)));
+            let bias = conv.bias.as_ref().unwrap().val().grad_remove(&mut gradients).unwrap();
+            // Those in front of a norm are zero but for rounding.
+            if i == 2 {
+                found.push((format!("bias {i}"), bias));
+            }
+        }
+        for (i, norm) in norms.iter().enumerate() {
+            let gamma = norm.gamma.val().grad_remove(&mut gradients).unwrap();
+            found.push((format!("gamma {i}"), gamma));
+            found.push((format!("mean {i}"), norm.running_mean.value_sync().inner()));
+            found.push((format!("variance {i}"), norm.running_var.value_sync().inner()));
+        }
+        found
+    };
+    for (tracked, relu) in [(true, false), (false, false), (true, true)] {
+        let run = |precision| run(precision, tracked, relu);
+        let (full, half) = (run(Precision::Full), run(Precision::Bf16));
+        assert_eq!(full.len(), half.len());
+        for ((name, full), (_, half)) in full.into_iter().zip(half) {
+            // Flips as above.
+            let error = error(&half, &full);
+            let limit = if relu { 0.2 } else { 0.02 };
+            assert!(error < limit, "{name}, {tracked} {relu}: {error}");
+        }
+    }
+}
+
+#[test]
+fn gradient_checkpointing_changes_nothing() {
+    let run = |device: Device| {
+        let x = normal::<4>(Key::new(1), [4, 3, 16, 16], &device);
+        let (out, to_x, gradients, _) =
+            self::run(&Net::new(true, &device), &x, Precision::Bf16, true);
+        let gradients: Vec<_> = gradients.into_iter().map(|(_, g)| g.into_data()).collect();
+        (out.into_data(), to_x.into_data(), gradients)
+    };
+    let device = Device::flex().autodiff();
+    assert_eq!(run(device.clone()), run(device.gradient_checkpointing()));
 }

@@ -48,10 +48,12 @@ pub fn info(args: &Info, given: &Given) -> Result<Exit, Box<dyn Error>> {
     let obstacle = model.body().obstacle([1, config.normalize.channels(), height, width]);
     let obstacle = obstacle.map(|obstacle| obstacle.to_string());
     let way = HalfPrecision::in_force()?;
-    output.say(match &obstacle {
-        None => format!("bf16 on this CPU: {}, all layers in one operation", by(way)),
-        Some(obstacle) => format!("bf16 on this CPU: {}, layer by layer for {obstacle}", by(way)),
-    })?;
+    let rest = match &obstacle {
+        _ if way == HalfPrecision::Layers => String::new(),
+        None => ", all layers up to the classifier as one operation".to_string(),
+        Some(obstacle) => format!(", one layer at a time in training because of {obstacle}"),
+    };
+    output.say(format_args!("bf16 on this CPU: {}{rest}", by(way)))?;
     output.result(&json!({
         "config": config,
         "half_precision": { "by": way.to_string(), "obstacle": obstacle },

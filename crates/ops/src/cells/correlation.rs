@@ -209,8 +209,8 @@ pub struct WeightBlock {
 }
 
 /// Sums of products of gradients and inputs, `[distances of rows, distances of columns, 32, 32]`
-/// with the output's lanes outside, for one plane of each, added to the gradient of the weight
-/// `[channels_out, channels_in, rows, columns]`.
+/// with the output's lanes outside, for one plane of each, added to the output plane's part of the
+/// gradient of the weight `[channels_out, channels_in, rows, columns]`.
 pub fn add_weight_gradient(
     shape: &Correlation,
     [output, input]: [usize; 2],
@@ -224,7 +224,7 @@ pub fn add_weight_gradient(
         for [i, j] in [[0, 0], [1, 0], [0, 1], [1, 1]] {
             let Some(tap) = shape.tap(column, i, j) else { continue };
             let (_, first_input) = inputs.lane(input, i * HALF);
-            let (_, first_output) = outputs.lane(output, j * HALF);
+            let (_, first_output) = outputs.lane(0, j * HALF);
             for o in 0..outputs.lanes_in_use(output, j) {
                 for c in 0..inputs.lanes_in_use(input, i) {
                     let place = ((first_output + o) * inputs.channels + first_input + c)

@@ -4,7 +4,7 @@
 use super::buffer::Cells;
 use super::correlation::{Correlation, add_weight_gradient};
 use super::kernel::{Kernel, Sums, Units, Work};
-use super::layout::{CELL, Task};
+use super::layout::{CELL, LANES, Task};
 use crate::flex::memory::scratch;
 use rayon::prelude::*;
 
@@ -36,33 +36,31 @@ pub fn weight_gradient(
     let window_cells = window_rows * correlation.from.columns() * correlation.from.planes();
     let packed = units.sizes().packed;
 
-    let tasks: Vec<(usize, &[Task])> =
-        (0..planes).flat_map(|plane| parts.iter().map(move |&part| (plane, part))).collect();
-    let sums: Vec<Vec<f32>> = tasks
-        .par_iter()
-        .map(|&(plane, part)| {
-            let mut sums = vec![0.0; len];
-            scratch((cells + window_cells) * packed, |memory| {
-                let (gradients, inputs) = memory.split_at_mut(cells * packed);
-                for task in part {
-                    let task = Task { plane, ..task.clone() };
-                    let (gradients, inputs) = (&mut *gradients, &mut *inputs);
-                    let sums = &mut sums[..];
-                    units.run(Job { correlation, input, gradient, task, gradients, inputs, sums });
-                }
-            });
-            sums
-        })
-        .collect();
-    for (plane, sums) in sums.chunks(parts.len()).enumerate() {
+    let of_part = |plane: usize, part: &[Task]| {
+        let mut sums = vec![0.0; len];
+        scratch((cells + window_cells) * packed, |memory| {
+            let (gradients, inputs) = memory.split_at_mut(cells * packed);
+            for task in part {
+                let task = Task { plane, ..task.clone() };
+                let (gradients, inputs) = (&mut *gradients, &mut *inputs);
+                let sums = &mut sums[..];
+                units.run(Job { correlation, input, gradient, task, gradients, inputs, sums });
+            }
+        });
+        sums
+    };
+    // A plane has outputs of its own, and so a part of the gradient.
+    let outputs = out.par_chunks_mut(out.len().div_ceil(correlation.to.channels) * LANES);
+    outputs.enumerate().for_each(|(plane, out)| {
+        let sums: Vec<Vec<f32>> = parts.par_iter().map(|part| of_part(plane, part)).collect();
         let mut total = vec![0.0f32; len];
-        for sums in sums {
+        for sums in &sums {
             total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
         }
         for (from, sums) in total.chunks_exact(per_plane).enumerate() {
             add_weight_gradient(correlation, [plane, from], sums, out);
         }
-    }
+    });
 }
 
 struct Job<'a> {

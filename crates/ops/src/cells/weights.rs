@@ -1,7 +1,5 @@
 //! Weights in the order in which the kernels read them.
 
-//! Weights in the order in which the kernels read them.
-
 use super::bf16::narrow;
 use super::correlation::Correlation;
 use super::kernel::{Kernel, Units};

@@ -3,7 +3,7 @@
 use super::forward::{Kept, Normalized, Wanted};
 use super::plan::{Node, Norm};
 use crate::cells::{
-    Cells, Correlation, Epilogue, NormGradient, Plain, Product, Scaled, Source, Spread, Sum,
+    Bits, Cells, Correlation, Epilogue, NormGradient, Plain, Product, Scaled, Source, Spread, Sum,
     Weights, pass, weight_gradient,
 };
 use crate::flex::Block;
@@ -37,7 +37,7 @@ pub fn backward(
     }
     let mut to_parameters = wanted.parameters.then(|| vec![0.0; parameters.len()]);
     for (index, node) in plan.nodes.iter().enumerate().rev() {
-        let Some(gradient) = gradients.found[index + 1].take() else { continue };
+        let gradient = gradients.found[index + 1].take().expect("every value has a reader");
         let sums = std::mem::take(&mut gradients.sums[index + 1]);
         if let Some(residual) = node.residual {
             gradients.add_same(residual, &gradient);
@@ -90,7 +90,7 @@ pub fn backward(
 struct Gradients<'a> {
     kept: &'a Kept,
     wanted: Wanted,
-    /// Nodes whose part is missing.
+    /// For each value how many parts of its gradient are still to come.
     readers: Vec<usize>,
     found: Vec<Option<Arc<Cells>>>,
     /// Of the gradients that are complete, where the node of the value wants them.
@@ -116,8 +116,11 @@ impl Gradients<'_> {
         self.sums[value] = passed.sums;
     }
 
-    /// Adds a part that another value's gradient is.
+    /// Adds the gradient of another value, unchanged.
     fn add_same(&mut self, value: usize, part: &Arc<Cells>) {
+        if value == 0 && !self.wanted.input {
+            return;
+        }
         let alone = self.found[value].is_none();
         let (gate, sums) = match self.readers[value] {
             1 => self.completion(value),
@@ -132,7 +135,7 @@ impl Gradients<'_> {
     }
 
     /// The gate of a value's rectifier, and the sums that its node needs.
-    fn completion(&self, value: usize) -> (Option<&crate::cells::Bits>, Option<Sum<'_>>) {
+    fn completion(&self, value: usize) -> (Option<&Bits>, Option<Sum<'_>>) {
         let Some(index) = value.checked_sub(1) else { return (None, None) };
         let node = &self.kept.plan.nodes[index];
         let sums = match &node.norm {

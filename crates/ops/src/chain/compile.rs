@@ -46,7 +46,7 @@ impl<'a> Compiler<'a> {
         let mut compiler = Self::new(input, trains, reads);
         let obstacle = |step, reason| Obstacle { step: step + 1, reason };
         if chain.steps.is_empty() {
-            return Err(obstacle(0, ObstacleReason::NoLayer));
+            return Err(obstacle(0, ObstacleReason::Empty));
         }
         for (index, step) in chain.steps.iter().enumerate() {
             let reads_it = |step: &Step| {
@@ -97,7 +97,7 @@ impl<'a> Compiler<'a> {
                 Node { input, conv, norm, residual, relu: after.relu, layout }
             }
             Step::Subsample { input, stride, channels } => {
-                self.subsample(input.index(), *stride, *channels)
+                self.subsample(input.index(), *stride, *channels)?
             }
             Step::Apply { .. } => return Err(ObstacleReason::Function),
         };
@@ -119,6 +119,10 @@ impl<'a> Compiler<'a> {
         if norm.is_some_and(|norm| norm.gamma.lazy_shape()[0] != channels) {
             return Err(ObstacleReason::Shape);
         }
+        let of_norm = norm.iter().flat_map(|norm| [&norm.gamma, &norm.beta]);
+        if !of_norm.chain(bias).all(|vector| vector.dtype() == DType::F32) {
+            return Err(ObstacleReason::ParameterType);
+        }
         match (conv, norm) {
             (None, None) => Err(ObstacleReason::NoLayer),
             (Some(conv), None) => {
@@ -126,7 +130,7 @@ impl<'a> Compiler<'a> {
                 Ok((Some(weight), self.bias(bias, channels)))
             }
             (conv, Some(norm)) if self.trains && norm.training.is_enabled() => {
-                // It would move the running mean.
+                // The bias would have to be added to the running mean.
                 if bias.is_some() {
                     return Err(ObstacleReason::BiasBeforeNorm);
                 }
@@ -164,8 +168,16 @@ impl<'a> Compiler<'a> {
     }
 
     /// As a convolution with ones and zeros.
-    fn subsample(&mut self, input: usize, stride: usize, [before, behind]: [usize; 2]) -> Node {
+    fn subsample(
+        &mut self,
+        input: usize,
+        stride: usize,
+        [before, behind]: [usize; 2],
+    ) -> Result<Node, ObstacleReason> {
         let from = self.plan.layout(input);
+        if stride == 0 || from.size.contains(&0) {
+            return Err(ObstacleReason::Shape);
+        }
         let channels = from.channels;
         let outputs = before + channels + behind;
         let len = outputs * channels;
@@ -181,21 +193,12 @@ impl<'a> Compiler<'a> {
         let (kernel, stride) = ([1, 1], [stride, stride]);
         let shape = Shape { input: from, output: layout, kernel, stride, padding: [0, 0] };
         let conv = Some(Conv { shape, weight });
-        Node { input, conv, norm: Norm::None, residual: None, relu: false, layout }
+        Ok(Node { input, conv, norm: Norm::None, residual: None, relu: false, layout })
     }
 
     pub fn run(mut self, x: Tensor<4>, mean: bool, units: Units) -> Tensor<4> {
         self.plan.mean = mean;
-        let mut parameters = self.parameters;
-        // Constants join the others as such.
-        if parameters.iter().any(Tensor::is_autodiff) {
-            let joined = |part: Tensor<1>| match part.is_autodiff() {
-                true => part,
-                false => Tensor::from_inner(part),
-            };
-            parameters = parameters.into_iter().map(joined).collect();
-        }
-        let parameters = Tensor::cat(parameters, 0).into_dispatch();
+        let parameters = Tensor::cat(self.parameters, 0).into_dispatch();
         let plan = Arc::new(self.plan);
         let (out, statistics) =
             Dispatch::fast_chain(x.into_dispatch(), parameters, plan.clone(), units);

@@ -97,7 +97,7 @@ pub fn forward(
                         let passed = run.product(&input, Epilogue { sums, ..Epilogue::default() });
                         (Arc::new(passed.cells), passed.sums)
                     }
-                    None => (input, std::mem::take(&mut sums[node.input])),
+                    None => (input, sums[node.input].clone()),
                 };
                 let (mean, variance) = moments(node, &sums);
                 let channels = mean.len();

@@ -32,6 +32,9 @@ pub enum ObstacleReason {
     /// A batch norm of the input itself that trains.
     #[error("a batch norm of the chain's input")]
     NormOfInput,
+    /// A chain without a step.
+    #[error("a chain without a step")]
+    Empty,
     /// A residual sum or a rectifier without a layer before it.
     #[error("a sum or a rectifier without a layer")]
     NoLayer,

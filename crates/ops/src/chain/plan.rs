@@ -10,7 +10,7 @@ use std::ops::Range;
 pub struct Plan {
     pub input: Layout,
     pub nodes: Vec<Node>,
-    /// The output's mean over positions, in place of the output.
+    /// True if the result is the output's mean over positions.
     pub mean: bool,
     /// Values of the statistics: for each norm of the batch its means and variances.
     pub statistics: usize,

@@ -33,14 +33,18 @@ pub fn single(layer: &Conv2d, x: &Tensor<4>) -> Option<Tensor<4>> {
     run(&chain, x, false)
 }
 
-/// A linear layer, `[rows, d_input]` to `[rows, d_output]`: a convolution of images of one pixel.
-pub fn linear(layer: &Linear, x: &Tensor<2>) -> Option<Tensor<2>> {
-    let ([rows, inputs], [wanted, outputs]) = (x.dims(), layer.weight.lazy_shape().dims());
-    let x = x.clone().reshape([rows, inputs, 1, 1]);
-    let units = units(&x)?;
-    if inputs != wanted || outputs == 0 || layer.weight.dtype() != DType::F32 {
+/// A linear layer, `[.., d_input]` to `[.., d_output]`: a convolution of images of one pixel.
+pub fn linear<const D: usize>(layer: &Linear, x: &Tensor<D>) -> Option<Tensor<D>> {
+    let units = units(x)?;
+    let (mut dims, [wanted, outputs]) = (x.dims(), layer.weight.lazy_shape().dims());
+    let single = |dtype| dtype == DType::F32;
+    let parameters =
+        single(layer.weight.dtype()) && layer.bias.as_ref().is_none_or(|bias| single(bias.dtype()));
+    if D < 2 || dims[D - 1] != wanted || outputs == 0 || !parameters {
         return None;
     }
+    let (rows, inputs) = (dims[..D - 1].iter().product(), wanted);
+    let x = x.clone().reshape([rows, inputs, 1, 1]);
     let mut compiler = Compiler::new(x.dims(), x.device().is_autodiff(), true);
     let weight = compiler.push(inputs * outputs, || layer.weight.val().transpose());
     let norm = compiler.bias(layer.bias.as_ref(), outputs);
@@ -49,11 +53,12 @@ pub fn linear(layer: &Linear, x: &Tensor<2>) -> Option<Tensor<2>> {
     let shape = Shape { input, output: layout, kernel, stride, padding };
     let conv = Some(Conv { shape, weight });
     compiler.plan.nodes.push(Node { input: 0, conv, norm, residual: None, relu: false, layout });
-    Some(compiler.run(x, false, units).reshape([rows, outputs]))
+    dims[D - 1] = outputs;
+    Some(compiler.run(x, false, units).reshape(dims))
 }
 
 /// The units that compute this input, if the kernels for half precision take it.
-fn units(x: &Tensor<4>) -> Option<Units> {
+fn units<const D: usize>(x: &Tensor<D>) -> Option<Units> {
     let applies = current_precision() == Precision::Bf16 && applies([x]);
     if applies { HalfPrecision::units() } else { None }
 }

@@ -20,6 +20,10 @@ pub struct Value(usize);
 /// way back. What [`obstacle`](Self::obstacle) names, and any other precision or device, make it
 /// run layer by layer, by [`conv2d`], [`conv2d_batch_norm`] and [`batch_norm`].
 ///
+/// # Panics
+///
+/// The methods that add a step panic for a value that this chain does not have.
+///
 /// ```
 /// # use burn::module::Module;
 /// # use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -40,7 +44,8 @@ pub struct Value(usize);
 ///     fn forward(&self, x: Tensor<4>) -> Tensor<2> {
 ///         let mut chain = Chain::new();
 ///         let input = chain.input();
-///         let out = chain.conv2d_batch_norm(&self.first, &self.first_norm, input, Epilogue::relu());
+///         let relu = Epilogue::relu();
+///         let out = chain.conv2d_batch_norm(&self.first, &self.first_norm, input, relu);
 ///         let after = Epilogue::add_relu(input);
 ///         chain.conv2d_batch_norm(&self.second, &self.second_norm, out, after);
 ///         chain.run_mean(x)
@@ -140,7 +145,8 @@ impl<'a> Chain<'a> {
     ///
     /// # Panics
     ///
-    /// As [`conv2d_batch_norm`] if shapes do not follow one another.
+    /// As [`conv2d_batch_norm`] if shapes do not follow one another, and if the environment asks for
+    /// a way of [`HalfPrecision`](crate::HalfPrecision) that is not there.
     pub fn run(&self, x: Tensor<4>) -> Tensor<4> {
         #[cfg(feature = "flex")]
         if let Some(result) = super::run::run(self, &x, false) {
@@ -223,6 +229,7 @@ impl Step<'_> {
 }
 
 impl Value {
+    #[cfg(feature = "flex")]
     pub(super) fn index(self) -> usize {
         self.0
     }

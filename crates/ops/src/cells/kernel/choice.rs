@@ -109,6 +109,6 @@ impl<W: Work> pulp::NullaryFnOnce for ByWide<W> {
 
     #[inline(always)]
     fn call(self) {
-        self.1.run(Vectors { simd: self.0, lanes: WideLanes::<false>(self.0) });
+        self.1.run(Vectors { simd: self.0, lanes: WideLanes::new(self.0) });
     }
 }

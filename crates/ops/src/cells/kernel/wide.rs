@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "an instruction in assembly; each block says why it is sound")]
 
 use super::Lanes;
+use super::amx::Amx;
 use crate::cells::layout::LANES;
 use pulp::x86::V4;
 use pulp::{cast, f32x16, u16x16, u16x32};
@@ -12,7 +13,20 @@ use std::arch::x86_64::{__m256i, __m512, __m512i, _CMP_NLE_UQ, _CMP_UNORD_Q};
 /// Arithmetic by AVX-512. `BF16` says that the processor has the instructions of AVX-512 for
 /// bfloat16, as those with AMX do.
 #[derive(Clone, Copy)]
-pub struct WideLanes<const BF16: bool>(pub V4);
+pub struct WideLanes<const BF16: bool>(V4);
+
+impl WideLanes<false> {
+    pub fn new(simd: V4) -> Self {
+        Self(simd)
+    }
+}
+
+impl WideLanes<true> {
+    /// With the instructions that every processor with AMX has.
+    pub fn of(amx: Amx) -> Self {
+        Self(amx.simd())
+    }
+}
 
 /// The upper halves of 32 values among the halves of all, in order.
 const UPPER: [u16; LANES] = {

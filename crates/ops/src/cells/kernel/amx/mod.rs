@@ -5,6 +5,7 @@
 //! the instruction wants them. Four tiles hold the sums of a cell, two its operands, two the
 //! weights: four loads for four products.
 
+mod packing;
 mod permission;
 mod tiles;
 
@@ -13,11 +14,11 @@ pub use tiles::Configured;
 use super::wide::WideLanes;
 use super::{Kernel, Multiply, Sums, TILE, Window, Work};
 use crate::cells::layout::{CELL, LANES, Layout};
+use packing::{pairs, transposed};
 use permission::permitted;
 use pulp::bytemuck::{cast_slice, cast_slice_mut};
 use pulp::x86::V4;
-use pulp::{NullaryFnOnce, cast, u16x32, u32x16};
-use std::arch::x86_64::__m512i;
+use pulp::{NullaryFnOnce, cast, u16x32};
 use std::ops::Range;
 use std::sync::OnceLock;
 use tiles::{TILE_BYTES, Tiles};
@@ -46,21 +47,26 @@ impl Amx {
         })
     }
 
-    /// Runs some work with tiles at its disposal.
+    pub fn simd(self) -> V4 {
+        self.simd
+    }
+
+    /// Runs some work with tiles at its disposal. Work does not nest: the end of the inner would
+    /// release the tiles of the outer.
     pub fn run(self, work: impl Work) {
-        let _tiles = Tiles::new(self);
-        self.simd.vectorize(ByTiles(self, work));
+        let tiles = Tiles::new(self);
+        self.simd.vectorize(ByTiles(tiles.configured(), work));
     }
 }
 
-struct ByTiles<W>(Amx, W);
+struct ByTiles<'a, W>(Configured<'a>, W);
 
-impl<W: Work> NullaryFnOnce for ByTiles<W> {
+impl<W: Work> NullaryFnOnce for ByTiles<'_, W> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        self.1.run(Configured(self.0));
+        self.1.run(self.0);
     }
 }
 
@@ -70,7 +76,7 @@ fn tile(values: &[u16], half: usize) -> &[u16; TILE_BYTES / 2] {
     values[half * TILE_BYTES / 2..].first_chunk().expect("a tile")
 }
 
-impl Kernel for Configured {
+impl Kernel for Configured<'_> {
     type Lanes = WideLanes<true>;
     type Operand = u16;
 
@@ -80,7 +86,7 @@ impl Kernel for Configured {
 
     #[inline(always)]
     fn lanes(self) -> WideLanes<true> {
-        WideLanes(self.0.simd)
+        WideLanes::of(self.amx())
     }
 
     #[inline(always)]
@@ -157,7 +163,7 @@ impl Kernel for Configured {
     /// Images along the rows: `[lanes, images]`.
     #[inline(always)]
     fn pack_gradient(self, cell: &[u16], packed: &mut [f32]) {
-        let simd = self.0.simd;
+        let simd = self.amx().simd;
         let pairs = pairs(simd, cell);
         let (halves, _) = cast_slice_mut::<f32, u16>(packed).as_chunks_mut::<{ CELL / 2 }>();
         for (pairs, out) in pairs.into_iter().zip(halves) {
@@ -171,7 +177,7 @@ impl Kernel for Configured {
     /// Pairs of images side by side: `[halves of the lanes, pairs of images, lanes, 2]`.
     #[inline(always)]
     fn pack_input(self, cell: &[u16], packed: &mut [f32]) {
-        let pairs = pairs(self.0.simd, cell);
+        let pairs = pairs(self.amx().simd, cell);
         let (rows, _) = cast_slice_mut::<f32, u16>(packed).as_chunks_mut::<LANES>();
         for (pair, out) in pairs.into_iter().flatten().zip(rows) {
             *out = cast(cast::<_, u16x32>(pair));
@@ -223,57 +229,4 @@ impl Kernel for Configured {
         self.store_sums::<2>(sums, [1, 0]);
         self.store_sums::<3>(sums, [1, 1]);
     }
-}
-
-/// The lanes of two images each, side by side: for both halves of the lanes 16 pairs.
-#[inline(always)]
-fn pairs(simd: V4, cell: &[u16]) -> [[__m512i; 16]; 2] {
-    /// The second image's lanes are numbered from 32 on.
-    const ORDER: [[u16; LANES]; 2] = order_u16(16, LANES as u16);
-    let (rows, _) = cell.as_chunks::<LANES>();
-    let mut out = [[simd.avx512f._mm512_setzero_si512(); 16]; 2];
-    for pair in 0..16 {
-        let a = cast(cast::<_, u16x32>(rows[2 * pair]));
-        let b = cast(cast::<_, u16x32>(rows[2 * pair + 1]));
-        for half in 0..2 {
-            let order = cast(cast::<_, u16x32>(ORDER[half]));
-            out[half][pair] = simd.avx512bw._mm512_permutex2var_epi16(a, order, b);
-        }
-    }
-    out
-}
-
-/// Where the elements of the first and the second half of two zipped vectors come from: those of
-/// the second vector are numbered from `second` on.
-const fn order_u16(half: u16, second: u16) -> [[u16; LANES]; 2] {
-    let mut order = [[0; LANES]; 2];
-    let mut i = 0;
-    while i < 2 * LANES as u16 {
-        let (part, at) = (i as usize / LANES, i as usize % LANES);
-        order[part][at] = part as u16 * half + at as u16 / 2 + at as u16 % 2 * second;
-        i += 1;
-    }
-    order
-}
-
-/// 16 rows of 16 double words with rows and columns exchanged: zipping the first half of the rows
-/// with the second does it in four rounds.
-#[inline(always)]
-fn transposed(simd: V4, mut rows: [__m512i; 16]) -> [__m512i; 16] {
-    const ORDER: [[u32; 16]; 2] = [
-        [0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23],
-        [8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31],
-    ];
-    for _ in 0..4 {
-        let mut zipped = rows;
-        for i in 0..8 {
-            for half in 0..2 {
-                let order = cast(cast::<_, u32x16>(ORDER[half]));
-                zipped[2 * i + half] =
-                    simd.avx512f._mm512_permutex2var_epi32(rows[i], order, rows[i + 8]);
-            }
-        }
-        rows = zipped;
-    }
-    rows
 }

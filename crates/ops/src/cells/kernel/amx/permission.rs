@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "assembly; each block says why it is sound")]
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid_count, _xgetbv};
 
@@ -33,7 +33,7 @@ pub fn permitted() -> bool {
 }
 
 /// Asks Linux for the tiles' state, which it keeps only for processes that want it.
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn requested() -> bool {
     const ARCH_PRCTL: i64 = 158;
     const REQUEST_PERMISSION: u64 = 0x1023;
@@ -55,8 +55,8 @@ fn requested() -> bool {
     result == 0
 }
 
-/// Other systems hand the state out without being asked.
-#[cfg(not(target_os = "linux"))]
+/// How other systems hand out the state has not been tried.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn requested() -> bool {
-    true
+    false
 }

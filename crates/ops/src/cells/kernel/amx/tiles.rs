@@ -1,8 +1,9 @@
 //! The instructions of AMX.
 //!
 //! Rust has no stable functions for them, so that they are written in assembly. The compiler knows
-//! nothing of the tiles: it neither uses nor saves them. What owns a [`Configured`] owns the tiles
-//! of its thread, and calls nothing between two of its instructions that could run other work.
+//! nothing of the tiles: it neither uses nor saves them, so that their contents last from one block of
+//! assembly to the next. What has a [`Configured`] has the tiles of its thread to itself, and calls
+//! nothing between two of its instructions that could run other work.
 
 #![allow(unsafe_code, reason = "assembly; each block says why it is sound")]
 
@@ -10,16 +11,17 @@ use super::Amx;
 use crate::cells::kernel::Sums;
 use crate::cells::layout::{CELL, LANES};
 use std::arch::asm;
+use std::marker::PhantomData;
 
 /// Tiles of this size, in bytes of bfloat16.
 pub const TILE_BYTES: usize = 1024;
 
-/// The tiles of a thread, from their configuration to their release.
-pub struct Tiles;
+/// The tiles of this thread, from their configuration to their release. They stay on it.
+pub struct Tiles(Amx, PhantomData<*const ()>);
 
 impl Tiles {
     /// Configures all tiles to 16 rows of 64 bytes.
-    pub fn new(_: Amx) -> Self {
+    pub fn new(amx: Amx) -> Self {
         #[repr(C, align(64))]
         struct Configuration {
             palette: u8,
@@ -38,7 +40,11 @@ impl Tiles {
         // SAFETY: the argument proves that the instruction is there; it reads 64 bytes, those of a
         // valid configuration.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &WHOLE, options(nostack, preserves_flags)) };
-        Self
+        Self(amx, PhantomData)
+    }
+
+    pub fn configured(&self) -> Configured<'_> {
+        Configured(self.0, PhantomData)
     }
 }
 
@@ -49,11 +55,15 @@ impl Drop for Tiles {
     }
 }
 
-/// Proof that this thread's tiles are configured.
+/// Proof that this thread's tiles are configured, for as long as they are.
 #[derive(Clone, Copy)]
-pub struct Configured(pub(super) Amx);
+pub struct Configured<'a>(Amx, PhantomData<(&'a Tiles, *const ())>);
 
-impl Configured {
+impl Configured<'_> {
+    pub fn amx(self) -> Amx {
+        self.0
+    }
+
     /// Zeroes a tile.
     #[inline(always)]
     pub fn zero<const T: u8>(self) {
