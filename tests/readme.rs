@@ -191,7 +191,7 @@ fn the_speeds_are_those_of_their_record() {
         format!("The noise by itself costs {:.1} %", noise * 100.0),
         format!("convolutions take {:.1} times", profile(0)),
         format!("what follows them {:.1} times", profile(1)),
-        format!("bf16 takes {:.2} times as long", bf16_by_full(&record)),
+        format!("step in bf16 takes {:.2} times as long", bf16_by_full(&record)),
         format!(
             "and {:.2} times the memory",
             record["tasks"]["memory"]["bf16_by_full"].as_f64().unwrap()
