@@ -181,6 +181,7 @@ TASKS = {
     "adv-step-reference": of(adversarial_step, wasteful=True),
     "adv-step-cuda": of(adversarial_step, device="cuda"),
     "adv-step-cuda-compiled": of(adversarial_step, device="cuda", compiled=True),
+    "adv-step-cuda-channels-last-bf16": of(adversarial_step, device="cuda", last=True, bf16=True),
     "adv-step-cuda-channels-last-bf16-compiled": of(
         adversarial_step, device="cuda", last=True, bf16=True, compiled=True
     ),

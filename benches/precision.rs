@@ -86,7 +86,7 @@ fn train(data: &Path, precision: Precision, epochs: usize, out: &Path) -> Result
     let data = cifar10(data, Split::Train)?;
     let (train, validation) = data.split_validation(1_000, key.named("split"))?;
     let mut training = TrainingConfig::new(epochs, Objective::madry(Pgd::random_fgsm(threat()?)));
-    training.optimizer = Sgd { weight_decay: 5e-4, ..Sgd::default() }.into();
+    training.optimizer = Sgd { momentum: 0.9, weight_decay: 5e-4, ..Sgd::default() }.into();
     training.schedule = Schedule::one_cycle(0.2);
     training.augment = vec![Augmentation::cifar()];
     training.validation_attack = Some(Arc::new(Pgd::new(threat()?)));

@@ -17,17 +17,10 @@
 ))]
 
 use cni_burn::device::{compared, device};
-use cni_burn::device_check::{DeviceCheck, Difference, Finding, Outcome};
-
-/// Wrong results of Burn 0.22.1 itself on `wgpu`, as seen on Mesa's software Vulkan: the gradient
-/// of the weight of convolutions of one or three input channels is off by a tenth of its largest
-/// value. What the command `check-device` names, too. Nothing else may differ.
-const KNOWN: [(&str, [&str; 3]); 2] = [("webgpu", FEW_CHANNELS), ("wgpu", FEW_CHANNELS)];
-const FEW_CHANNELS: [&str; 3] =
-    ["convolution 3x3, one channel", "convolution 3x3, three channels", "convolution 5x5"];
+use cni_burn::device_check::DeviceCheck;
 
 #[test]
-fn a_gpu_computes_what_the_cpu_does_but_for_what_is_known() {
+fn a_gpu_computes_what_the_cpu_does() {
     let (check, cpu) = (DeviceCheck::new(), device("flex").unwrap());
     let mut names = compared().unwrap();
     names.retain(|name| *name != "flex");
@@ -40,19 +33,8 @@ fn a_gpu_computes_what_the_cpu_does_but_for_what_is_known() {
     for name in names {
         let gpu = device(name).unwrap();
         let findings = check.run(&gpu, &cpu, &mut |finding| println!("{finding}"));
-        let known = |found: &Finding| {
-            let weight_alone = |parts: &[Difference]| {
-                parts.iter().all(|difference| difference.part == "gradient of the weight")
-            };
-            let mut known = KNOWN.iter().filter(|(backend, _)| *backend == name);
-            known.any(|(_, all)| all.contains(&found.name.as_str()))
-                && matches!(&found.outcome, Outcome::Differs(parts) if weight_alone(parts))
-        };
-        let differ: Vec<String> = findings
-            .iter()
-            .filter(|found| !found.agrees() && !known(found))
-            .map(ToString::to_string)
-            .collect();
+        let differ: Vec<String> =
+            findings.iter().filter(|found| !found.agrees()).map(ToString::to_string).collect();
         assert!(differ.is_empty(), "{name}:\n{}", differ.join("\n"));
     }
 }

@@ -14,6 +14,15 @@ pub fn values(len: usize, seed: u32) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
+/// Whole numbers without a pattern, each from a least to a most.
+pub fn numbers(seed: u32) -> impl FnMut(usize, usize) -> usize {
+    let mut draws = values(1 << 12, seed).into_iter().map(|value| f64::from(value) * 0.5 + 0.5);
+    move |least, most| {
+        let draw = draws.next().expect("enough draws");
+        (least + (draw * (most - least + 1) as f64) as usize).min(most)
+    }
+}
+
 /// Calls `f` with the places in input, weight and output of each product of the definition.
 pub fn products(geometry: Geometry, mut f: impl FnMut(usize, usize, usize)) {
     let Geometry { batch, channels, input, output, kernel, stride, padding, dilation } = geometry;

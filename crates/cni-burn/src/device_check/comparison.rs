@@ -4,6 +4,7 @@ use super::finding::{self, Finding, Outcome};
 use crate::panics::caught;
 use burn::tensor::{Device, Shape, Tensor, TensorData};
 use cni_noise::{Key, host_normal};
+use cni_ops::{Precision, autocast};
 use serde::Serialize;
 use std::error::Error;
 
@@ -26,10 +27,22 @@ pub enum Tolerance {
     Share(f64),
 }
 
+impl Tolerance {
+    /// At least this difference, if it is one of values.
+    fn at_least(self, least: f64) -> Self {
+        match self {
+            Self::Relative(most) => Self::Relative(most.max(least)),
+            Self::Share(_) => self,
+        }
+    }
+}
+
 /// A computation that is to give the same on two devices.
 pub struct Comparison {
     name: String,
     tolerance: Tolerance,
+    precision: Precision,
+    multiplies: bool,
     compute: Box<Compute>,
 }
 
@@ -40,7 +53,20 @@ impl Comparison {
         tolerance: Tolerance,
         compute: impl Fn(&Device) -> Result<Parts, Box<dyn Error>> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), tolerance, compute: Box::new(compute) }
+        let (precision, multiplies) = (Precision::Full, false);
+        Self { name: name.into(), tolerance, precision, multiplies, compute: Box::new(compute) }
+    }
+
+    /// The same with products in another precision. A device that lacks it is not compared.
+    pub fn in_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// The same with a tolerance of no less than the device's rounding of matrix products.
+    pub fn of_products(mut self) -> Self {
+        self.multiplies = true;
+        self
     }
 
     /// Its name.
@@ -48,17 +74,32 @@ impl Comparison {
         &self.name
     }
 
-    pub(super) fn run(&self, device: &Device, reference: &Device) -> Finding {
-        let outcome = match (self.on(device), self.on(reference)) {
-            (Err(reason), _) => Outcome::Failed(reason),
-            (_, Err(reason)) => Outcome::Failed(format!("on the reference: {reason}")),
-            (Ok(got), Ok(wanted)) => finding::compare(&got, &wanted, self.tolerance),
+    pub(super) fn multiplies(&self) -> bool {
+        self.multiplies
+    }
+
+    /// Compares two devices, of which the first rounds matrix products by `rounding`.
+    pub(super) fn run(&self, device: &Device, reference: &Device, rounding: f64) -> Finding {
+        let tolerance = match self.multiplies {
+            true => self.tolerance.at_least(rounding),
+            false => self.tolerance,
         };
-        Finding { name: self.name.clone(), tolerance: self.tolerance, outcome }
+        let outcome = if !self.precision.works_on(device) {
+            Outcome::Noted(format!("not compared, the device lacks {}", self.precision))
+        } else {
+            match (self.on(device), self.on(reference)) {
+                (Err(reason), _) => Outcome::Failed(reason),
+                (_, Err(reason)) => Outcome::Failed(format!("on the reference: {reason}")),
+                (Ok(got), Ok(wanted)) => finding::compare(&got, &wanted, tolerance),
+            }
+        };
+        Finding { name: self.name.clone(), tolerance, outcome }
     }
 
     pub(super) fn on(&self, device: &Device) -> Result<Parts, String> {
-        caught(|| (self.compute)(device).map_err(|error| error.to_string()))?
+        caught(|| {
+            autocast(self.precision, || (self.compute)(device)).map_err(|error| error.to_string())
+        })?
     }
 }
 

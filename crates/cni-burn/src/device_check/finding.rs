@@ -25,6 +25,8 @@ pub enum Outcome {
     Differs(Vec<Difference>),
     /// One of them could not compute it, for this reason.
     Failed(String),
+    /// They were not compared, or differ in what is no fault: what there is to know.
+    Noted(String),
 }
 
 /// A part of the results in which two devices differ.
@@ -44,9 +46,9 @@ pub struct Difference {
 }
 
 impl Finding {
-    /// True if the devices agree.
+    /// True if the devices agree, or there is nothing to agree on.
     pub fn agrees(&self) -> bool {
-        matches!(self.outcome, Outcome::Same(_))
+        matches!(self.outcome, Outcome::Same(_) | Outcome::Noted(_))
     }
 }
 
@@ -112,6 +114,7 @@ impl fmt::Display for Finding {
             Outcome::Same(0.0) => write!(f, "same     {name}: equal"),
             Outcome::Same(most) => write!(f, "same     {name}: by {most:.1e}, wanted {tolerance}"),
             Outcome::Failed(reason) => write!(f, "failed   {name}: {reason}"),
+            Outcome::Noted(text) => write!(f, "note     {name}: {text}"),
             Outcome::Differs(all) => {
                 write!(f, "differs  {name}: wanted {tolerance}")?;
                 all.iter().try_for_each(|difference| {
@@ -139,7 +142,7 @@ mod tests {
         match compare(&parts(got), &parts(wanted), tolerance) {
             Outcome::Differs(all) => all,
             Outcome::Same(_) => Vec::new(),
-            Outcome::Failed(reason) => panic!("{reason}"),
+            Outcome::Failed(text) | Outcome::Noted(text) => panic!("{text}"),
         }
     }
 

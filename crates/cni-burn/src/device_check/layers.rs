@@ -11,11 +11,14 @@ use cni_layers::{
     ActivationNoiseConfig, Granularity, LayerNoise, NoisyConv2dConfig, WeightNoise, keyed_init,
 };
 use cni_noise::{Key, Noise, scope};
-use cni_ops::{Epilogue, conv2d, linear};
+use cni_ops::{Epilogue, Precision, conv2d, linear};
 use std::error::Error;
 
 /// Sums of some thousand terms in another order.
 const SUMS: f64 = 5e-5;
+
+/// Results that one of the two may round to bfloat16, which has eight bits.
+const HALF: f64 = 1e-2;
 
 /// A convolution: channels in and out, kernel, stride, dilation, groups.
 type Kind = ([usize; 2], usize, usize, usize, usize);
@@ -40,15 +43,29 @@ pub fn all() -> Vec<Comparison> {
         Comparison::new(format!("convolution {name}"), relative, move |device| {
             convolution(device, kind)
         })
+        .of_products()
+    });
+    let half = [Precision::Bf16, Precision::F16].into_iter().flat_map(|precision| {
+        let of = |name: &str| format!("{name} in {precision}");
+        let relative = Tolerance::Relative(HALF);
+        let (_, kind) = CONVOLUTIONS[0];
+        [
+            Comparison::new(of("convolution 3x3"), relative, move |device| {
+                convolution(device, kind)
+            }),
+            Comparison::new(of("linear layer"), relative, product),
+        ]
+        .map(|comparison| comparison.in_precision(precision))
     });
     let others = [
-        Comparison::new("linear layer", relative, product),
+        Comparison::new("linear layer", relative, product).of_products(),
         Comparison::new("batch norm by the batch", relative, batch_norm),
         Comparison::new("batch norm by running statistics", relative, running_norm),
-        Comparison::new("noisy weight", relative, noisy_weight),
-        Comparison::new("noisy convolution", Tolerance::Relative(10.0 * SUMS), noisy_convolution),
+        Comparison::new("noisy weight", relative, noisy_weight).of_products(),
+        Comparison::new("noisy convolution", Tolerance::Relative(10.0 * SUMS), noisy_convolution)
+            .of_products(),
     ];
-    convolutions.chain(others).collect()
+    convolutions.chain(others).chain(half).collect()
 }
 
 /// A parameter of given values, on the device's tape.

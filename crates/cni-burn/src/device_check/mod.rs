@@ -4,7 +4,8 @@
 //! that drops a factor, a convolution that is chosen at run time and fits all shapes but one. What
 //! is trained and judged there is then no number of this library's. [`DeviceCheck`] computes the
 //! same on two devices, draws, noise, convolutions of each kind, batch norm, gradients, a training
-//! step and attacks, and names what differs and by how much.
+//! step and attacks, and names what differs and by how much. GPUs may round the operands of matrix
+//! products to TF32: that is measured first, and products may then differ by it.
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -26,6 +27,7 @@ mod draws;
 mod finding;
 mod layers;
 mod models;
+mod products;
 
 pub use comparison::{Comparison, Parts, Tolerance, values};
 pub use finding::{Difference, Finding, Outcome};
@@ -66,7 +68,8 @@ impl DeviceCheck {
         self.comparisons.iter().map(Comparison::name)
     }
 
-    /// Computes everything on both devices, and calls `progress` after each comparison.
+    /// Computes everything on both devices, and calls `progress` after each comparison. Where
+    /// products are among them, the first finding is how the device rounds them.
     ///
     /// A panic of a backend is a finding like any other; while it runs, the hook of the process
     /// that prints panics is replaced.
@@ -77,10 +80,18 @@ impl DeviceCheck {
         progress: &mut dyn FnMut(&Finding),
     ) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for comparison in &self.comparisons {
-            let finding = comparison.run(device, reference);
+        let mut found = |finding| {
             progress(&finding);
             findings.push(finding);
+        };
+        let mut rounding = 0.0;
+        if self.comparisons.iter().any(Comparison::multiplies) {
+            let (measured, finding) = products::rounding(device);
+            rounding = measured;
+            found(finding);
+        }
+        for comparison in &self.comparisons {
+            found(comparison.run(device, reference, rounding));
         }
         findings
     }

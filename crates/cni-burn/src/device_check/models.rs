@@ -10,16 +10,22 @@ use cni_attacks::{Attack, FrozenModel, Goal, Pgd, Threat};
 use cni_layers::models::{ModelNoise, NormalizeConfig, ResNet, ResNetConfig};
 use cni_layers::{ActivationNoiseConfig, Granularity, keyed_init};
 use cni_noise::{Key, Noise, host_uniform, scope};
+use cni_ops::Precision;
 use std::error::Error;
 
 /// Twenty layers of sums in another order, divided by standard deviations.
 const MODEL: f64 = 2e-3;
+/// The same in half precision.
+const HALF: f64 = 0.1;
 /// Signs of gradients that are next to nothing.
 const SIGNS: f64 = 0.02;
 
 pub fn all() -> Vec<Comparison> {
+    let of_logits = |name, tolerance| Comparison::new(name, Tolerance::Relative(tolerance), logits);
     vec![
-        Comparison::new("model, logits", Tolerance::Relative(MODEL), logits),
+        of_logits("model, logits", MODEL),
+        of_logits("model, logits in bf16", HALF).in_precision(Precision::Bf16),
+        of_logits("model, logits in f16", HALF).in_precision(Precision::F16),
         Comparison::new("model, a training step", Tolerance::Relative(MODEL), step),
         Comparison::new("model, attacked by PGD", Tolerance::Share(SIGNS), attacked),
     ]

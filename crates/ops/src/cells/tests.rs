@@ -4,7 +4,7 @@ use super::bf16::{narrow, widen};
 use super::buffer::Cells;
 use super::*;
 use crate::flex::Geometry;
-use crate::testing::{products, values};
+use crate::testing::{numbers, products, values};
 
 /// Batch, channels in and out, input, kernel, stride, padding.
 type Case = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
@@ -78,9 +78,22 @@ fn shape(case: Case) -> Shape {
     Shape { input, output, kernel, stride, padding }
 }
 
+/// Cases without a pattern.
+fn any_cases(count: usize) -> impl Iterator<Item = Case> {
+    let mut from = numbers(11);
+    std::iter::repeat_with(move || {
+        let channels = [from(1, 70), from(1, 70)];
+        let kernel = [from(1, 4), from(1, 4)];
+        let (stride, padding) = ([from(1, 3), from(1, 3)], kernel.map(|size| from(0, size / 2)));
+        let input = kernel.map(|size| from(size, 9));
+        (from(1, 40), channels, input, kernel, stride, padding)
+    })
+    .take(count)
+}
+
 /// The cases, and convolutions whose margins differ: those behind follow from the output's size.
 fn shapes() -> Vec<Shape> {
-    let mut shapes: Vec<Shape> = CASES.iter().map(|&case| shape(case)).collect();
+    let mut shapes: Vec<Shape> = CASES.iter().copied().chain(any_cases(40)).map(shape).collect();
     for (case, output) in [
         ((2, [16, 16], [8, 8], THREE, TWO, [0, 0]), [4, 4]),
         ((2, [16, 40], [8, 8], THREE, TWO, [0, 0]), [4, 4]),

@@ -92,13 +92,16 @@ impl WithSimd for Task<'_> {
             );
             if work.by_input {
                 transpose_input(simd, work, input, count, vectors);
-                transpose_gradient(simd, work, SCALARS, gradient, count, scalars);
+                let blocks = [SCALARS, work.block_len()];
+                transpose_gradient(simd, work, blocks, gradient, count, scalars);
             } else {
-                transpose_gradient(simd, work, S::F32_LANES, gradient, count, vectors);
+                // Blocks follow one another closely: each is written behind the one before.
+                let blocks = [S::F32_LANES, work.positions.len()];
+                transpose_gradient(simd, work, blocks, gradient, count, vectors);
                 transpose_patches(simd, work, input, count, planes, scalars);
             }
             let positions = &work.positions[..work.positions.len() / work.group * count];
-            let scalars = scalars.as_chunks::<SCALARS>().0.chunks_exact(work.positions.len());
+            let scalars = scalars.as_chunks::<SCALARS>().0.chunks_exact(work.block_len());
             for (block, scalars) in scalars.take(work.blocks).enumerate() {
                 let along = Positions { vectors, positions, scalars };
                 let mut unit = 0;

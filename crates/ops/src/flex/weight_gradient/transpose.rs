@@ -34,12 +34,12 @@ pub fn transpose_input<S: Simd>(
     }
 }
 
-/// The gradient's channels side by side, `rows` of them.
+/// The gradient's channels side by side, `rows` of them, in blocks of `block_len` positions.
 #[inline(always)]
 pub fn transpose_gradient<S: Simd>(
     simd: S,
     work: &Work,
-    rows: usize,
+    [rows, block_len]: [usize; 2],
     gradient: &[f32],
     images: usize,
     out: &mut [f32],
@@ -49,7 +49,7 @@ pub fn transpose_gradient<S: Simd>(
     let starts: Vec<usize> = (0..outputs).map(|output| output * grid).collect();
     for (block, starts) in starts.chunks(rows).enumerate() {
         for image in 0..images {
-            let out = &mut out[(block * work.group + image) * grid * rows..];
+            let out = &mut out[(block * block_len + image * grid) * rows..];
             transpose(simd, rows, &gradient[image * len..], starts, grid, out);
         }
     }
@@ -77,7 +77,7 @@ pub fn transpose_patches<S: Simd>(
             work.layout.fill(values, planes);
         }
         for (block, starts) in starts.chunks(SCALARS).enumerate() {
-            let out = &mut out[(block * work.group + image) * grid * SCALARS..];
+            let out = &mut out[(block * work.block_len() + image * grid) * SCALARS..];
             transpose(simd, SCALARS, planes, starts, grid, out);
         }
     }

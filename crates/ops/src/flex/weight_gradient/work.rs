@@ -70,15 +70,21 @@ impl Work {
         }
     }
 
-    /// Floats of a task's vectors, scalars and planes. The first two end with room for a
-    /// vector of positions.
+    /// Positions of a block of scalars in memory: those of a group of images, and room for the
+    /// zeros that a transposition writes behind the last image.
+    pub fn block_len(&self) -> usize {
+        self.positions.len() + self.lanes
+    }
+
+    /// Floats of a task's vectors, scalars and planes. The vectors end with room for a vector of
+    /// positions.
     pub fn memory(&self) -> [usize; 3] {
         let [channels, outputs] = self.geometry.channels;
         let vectors = (if self.by_input { channels } else { outputs }).div_ceil(self.lanes);
-        let positions = [self.group * self.image[0] * self.image[1], self.positions.len()];
+        let positions = self.group * self.image[0] * self.image[1];
         let sizes = [
-            (vectors * positions[0] + self.lanes) * self.lanes,
-            (self.blocks * positions[1] + self.lanes) * SCALARS,
+            (vectors * positions + self.lanes) * self.lanes,
+            self.blocks * self.block_len() * SCALARS,
             if self.by_input { 0 } else { channels * self.layout.channel_len() },
         ];
         sizes.map(|size| size.next_multiple_of(self.lanes))
