@@ -1,5 +1,5 @@
-//! What half precision does to a training: two runs that differ in nothing but the precision.
-//! `benches/README.md` says how to read it.
+//! Trainings in half and in full precision that differ in nothing else. `benches/README.md` says
+//! how to read the record.
 
 #[path = "compare/machine.rs"]
 mod machine;

@@ -201,6 +201,12 @@ fn the_speeds_are_those_of_their_record() {
     }
 }
 
+#[test]
+fn the_memory_over_many_steps_is_flat_in_its_record() {
+    let growth = json("results/bench-growth.json")["tasks"]["soak"]["growth"].as_f64().unwrap();
+    assert!(growth < 1.05, "{growth}");
+}
+
 /// Our step's seconds in bf16 by those in full precision.
 fn bf16_by_full(record: &serde_json::Value) -> f64 {
     let timings = record["tasks"]["adversarial-step"]["timings"].as_array().unwrap();

@@ -58,7 +58,7 @@ pub fn memory(bench: &Bench) -> Result<Value> {
     }))
 }
 
-/// What our side of [`memory`] says, from a process of its own.
+/// The memory of our side of [`memory`], from a process of its own.
 fn child(batch: usize, precision: Precision) -> Result<Value> {
     let child = Command::new(std::env::current_exe()?)
         .args(["--child-step", &precision.to_string(), "--batch", &batch.to_string()])

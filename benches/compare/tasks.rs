@@ -55,7 +55,7 @@ pub fn noisy_weight(bench: &mut Bench) -> Result<Value> {
     Ok(json!({ "values": DRAW_SIZE, "timings": timings, "ratios": ratios }))
 }
 
-/// What CNI-W adds to a forward and a backward pass in a precision.
+/// The cost that CNI-W adds to a forward and a backward pass in a precision.
 pub fn noise_share(bench: &mut Bench, precision: Precision) -> Result<Value> {
     let plain = Work::new(ModelNoise::none(), bench.batch);
     let noisy = Work::new(ModelNoise::cni(5), bench.batch);

@@ -20,7 +20,7 @@ pub struct Precisions {
     attacks: BTreeMap<String, Found>,
 }
 
-/// What one attack found in each precision. Shares are of all images.
+/// The results of one attack in each precision. Shares are of all images.
 #[derive(Serialize)]
 pub struct Found {
     name: String,

@@ -118,3 +118,31 @@ impl Affine {
         }
     }
 }
+
+/// State of a normalization for its gradient: the standard deviations.
+#[derive(Clone, Debug)]
+pub struct Normalize {
+    pub std: FlexTensor,
+}
+
+impl Normalize {
+    pub fn backward(self, [x]: [Option<Parent>; 1], gradient: FlexTensor, grads: &mut Gradients) {
+        if let Some(x) = x {
+            x.register(flex::normalize_gradient(gradient, self.std), grads);
+        }
+    }
+}
+
+/// State of a mean over positions for its gradient: the shape of the input.
+#[derive(Clone, Debug)]
+pub struct Mean {
+    pub dims: [usize; 4],
+}
+
+impl Mean {
+    pub fn backward(self, [x]: [Option<Parent>; 1], gradient: FlexTensor, grads: &mut Gradients) {
+        if let Some(x) = x {
+            x.register(flex::spatial_mean_gradient(gradient, self.dims), grads);
+        }
+    }
+}

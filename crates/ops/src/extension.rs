@@ -1,7 +1,7 @@
 //! The operations as Burn sees them: on Flex, and on Flex with gradients.
 
 use crate::cells::Units;
-use crate::chain::{Plan, forward_of};
+use crate::chain::{Plan, Wanted, forward_of};
 use crate::flex::{self, Geometry};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
@@ -154,7 +154,7 @@ impl FastOps for Flex {
         plan: Arc<Plan>,
         units: Units,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (output, statistics, _) = forward_of(units, x, parameters, &plan, [false; 2]);
+        let (output, statistics, _) = forward_of(units, x, parameters, &plan, Wanted::default());
         (output, statistics)
     }
 

@@ -65,8 +65,12 @@ mod normalize;
 #[cfg(feature = "flex")]
 mod plain;
 mod precision;
+#[cfg(feature = "flex")]
+mod recorded;
 mod shape;
 mod sign_step;
+#[cfg(all(test, feature = "flex"))]
+mod testing;
 
 pub use batch_norm::{Epilogue, batch_norm};
 pub use chain::{Chain, Obstacle, ObstacleReason, Value};

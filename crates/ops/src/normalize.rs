@@ -2,8 +2,8 @@ use burn::tensor::Tensor;
 
 /// `(x - mean) / std` by channel, `[batch, channels, height, width]` to the same shape.
 ///
-/// Mean and standard deviation, `[channels]` or `[1]` each, are constants without a graph. Value and
-/// gradient equal those of Burn's operations to the bit.
+/// Mean and standard deviation, `[channels]` or `[1]` each, are constants without a graph. Value
+/// and gradient equal those of Burn's operations to the bit.
 ///
 /// # Panics
 ///

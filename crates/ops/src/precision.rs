@@ -64,8 +64,8 @@ thread_local! {
 }
 
 /// Runs `f` with mixed precision on this thread: the convolutions and linear layers of this crate,
-/// and so those of the noisy layers and models built on it, multiply in `precision`. Sums, noise and
-/// parameters keep their type, and so do all other operations; but within a
+/// and so those of the noisy layers and models built on it, multiply in `precision`. Sums, noise
+/// and parameters keep their type, and so do all other operations; but within a
 /// [`Chain`](crate::Chain) on the CPU activations and gradients stay in bfloat16 between layers.
 ///
 /// Gradients pass through in the same way, so that an optimizer sees parameters and gradients of

@@ -56,7 +56,7 @@ impl Evaluation {
         state: Option<&Path>,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<Evaluated, EvaluationError> {
-        // What does not attack has this precision; the attacks set theirs within.
+        // Judging has this precision; the attacks set theirs within.
         autocast(self.judging_precision, || {
             let mut run: Option<Run> = None;
             for batch in batches {

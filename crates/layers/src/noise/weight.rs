@@ -113,8 +113,8 @@ impl WeightNoise {
     ///
     /// A custom law is an implementation of [`NoiseLaw`](cni_noise::NoiseLaw), whose documentation
     /// has one to copy: `WeightNoise::new(Uniform { width: 0.5 })`, with its scale. It does all
-    /// that a built-in law does, with one exception: its configuration can be written and not read back,
-    /// so that the caller builds it in code.
+    /// that a built-in law does, with one exception: its configuration can be written and not read
+    /// back, so that the caller builds it in code.
     pub fn new(law: impl Into<NoiseKind>) -> Self {
         Self {
             law: law.into(),

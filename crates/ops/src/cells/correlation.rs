@@ -1,4 +1,4 @@
-//! Which cells a cell is computed from.
+//! Links between cells: those that a cell is computed from, and the weights that lie between them.
 
 use super::layout::{HALF, LANES, Layout};
 use std::ops::Range;

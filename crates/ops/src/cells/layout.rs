@@ -74,6 +74,11 @@ impl Layout {
         (self.batch - block * IMAGES).min(IMAGES)
     }
 
+    /// Values of a channel.
+    pub fn samples(&self) -> f64 {
+        (self.batch * self.size[0] * self.size[1]) as f64
+    }
+
     /// Pixel and channel of a lane in a plane. The channel may be one that fills up the plane.
     pub fn lane(&self, plane: usize, lane: usize) -> (usize, usize) {
         match self.pixels {

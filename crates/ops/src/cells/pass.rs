@@ -131,8 +131,7 @@ impl<S: Source> Work for Job<'_, S> {
         let sink = Sink {
             lanes,
             images: layout.images(task.block),
-            shift: layout.row(lanes, epilogue.shift.unwrap_or_default(), task.plane),
-            shifts: epilogue.shift.is_some(),
+            shift: epilogue.shift.map(|shift| layout.row(lanes, shift, task.plane)),
             add: epilogue.add.map(|add| add.task(task)),
             relu: epilogue.relu,
             gate: epilogue.gate.map(|gate| gate.task(task)),
@@ -165,8 +164,7 @@ impl<L: Lanes> Rows<L> for Sums {
 pub struct Sink<'a, L: Lanes> {
     lanes: L,
     pub images: usize,
-    shift: L::Row,
-    shifts: bool,
+    shift: Option<L::Row>,
     add: Option<&'a [u16]>,
     relu: bool,
     gate: Option<&'a [u32]>,
@@ -196,8 +194,8 @@ impl<L: Lanes> Sink<'_, L> {
         let (out, _) = out.as_chunks_mut::<LANES>();
         for (image, out) in out[..self.images].iter_mut().enumerate() {
             let mut row = values.row(lanes, image);
-            if self.shifts {
-                row = lanes.add(row, self.shift);
+            if let Some(shift) = self.shift {
+                row = lanes.add(row, shift);
             }
             if let Some(add) = self.add {
                 row = lanes.add(row, lanes.widen(lanes_of(add, cell, image)));

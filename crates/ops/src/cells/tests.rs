@@ -3,6 +3,8 @@
 use super::bf16::{narrow, widen};
 use super::buffer::Cells;
 use super::*;
+use crate::flex::Geometry;
+use crate::testing::{products, values};
 
 /// Batch, channels in and out, input, kernel, stride, padding.
 type Case = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
@@ -92,18 +94,6 @@ fn shapes() -> Vec<Shape> {
     shapes
 }
 
-/// Values within [-1, 1] without a pattern.
-fn values(len: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as f32 / (u32::MAX / 2) as f32 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
-
 fn rounded(values: &[f32]) -> Vec<f32> {
     values.iter().map(|&value| widen(narrow(value))).collect()
 }
@@ -112,29 +102,18 @@ fn image_len(layout: Layout) -> usize {
     layout.channels * layout.size[0] * layout.size[1]
 }
 
-/// Calls `f` with the places in input, weight and output of each product of the definition.
-fn products(shape: Shape, mut f: impl FnMut(usize, usize, usize)) {
+/// The shape as that of the kernels in single precision.
+fn geometry(shape: Shape) -> Geometry {
     let Shape { input, output, kernel, stride, padding } = shape;
-    for image in 0..input.batch {
-        for (k, c) in (0..output.channels).flat_map(|k| (0..input.channels).map(move |c| (k, c))) {
-            for at in 0..output.size[0] * output.size[1] {
-                for tap in 0..kernel[0] * kernel[1] {
-                    let place = [at / output.size[1], at % output.size[1]];
-                    let element = [tap / kernel[1], tap % kernel[1]];
-                    let [row, column] = [0, 1].map(|axis| {
-                        (place[axis] * stride[axis] + element[axis]).wrapping_sub(padding[axis])
-                    });
-                    if row < input.size[0] && column < input.size[1] {
-                        f(
-                            ((image * input.channels + c) * input.size[0] + row) * input.size[1]
-                                + column,
-                            (k * input.channels + c) * kernel[0] * kernel[1] + tap,
-                            (image * output.channels + k) * output.size[0] * output.size[1] + at,
-                        );
-                    }
-                }
-            }
-        }
+    Geometry {
+        batch: input.batch,
+        channels: [input.channels, output.channels],
+        input: input.size,
+        output: output.size,
+        kernel,
+        stride,
+        padding,
+        dilation: ONE,
     }
 }
 
@@ -148,6 +127,14 @@ fn assert_close(name: &str, ours: &[f32], wanted: &[f64], terms: usize, half: bo
         let tolerance = wanted.abs() * rounding + 2f64.powi(-24) * (terms as f64 + 4.0);
         let error = (f64::from(ours) - wanted).abs();
         assert!(error <= tolerance, "{name} {i}: {ours} {wanted}, {error:e} > {tolerance:e}");
+    }
+}
+
+#[test]
+fn the_kernels_for_amx_are_tested_where_they_can_be() {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if pulp::x86::V4::try_new().is_some() {
+        assert!(matches!(Units::all()[..], [Units::Vectors, Units::Amx(_)]));
     }
 }
 
@@ -167,7 +154,7 @@ fn kernels_equal_the_definition() {
             .map(|i| f64::from(add[i]) + f64::from(shift[i / grid % output.channels]))
             .collect();
         let (mut to_x, mut to_weight) = (vec![0.0; x.len()], vec![0.0; weight.len()]);
-        products(shape, |i, w, o| {
+        products(geometry(shape), |i, w, o| {
             let [x, weight, gradient] = [x[i], weight[w], gradient[o]].map(f64::from);
             out[o] += x * weight;
             to_x[i] += gradient * weight;

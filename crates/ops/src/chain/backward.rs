@@ -6,7 +6,7 @@ use crate::cells::{
     Bits, Cells, Correlation, Epilogue, NormGradient, Plain, Product, Scaled, Source, Spread, Sum,
     Weights, pass, weight_gradient,
 };
-use crate::flex::Block;
+use crate::flex::{Block, gradient_factors, inverse_std};
 use std::sync::Arc;
 
 /// The gradients of the images and of the parameters, those that are wanted, from that of the
@@ -51,7 +51,9 @@ pub fn backward(
                 let Normalized { x, mean, variance, .. } =
                     normalized.expect("kept for a norm's gradient");
                 let gamma = &parameters[gamma.clone()];
-                let [a, b, c] = norm_factors(node, gamma, variance, *epsilon, &sums);
+                let (channels, sums) = ([gamma, variance], sums.each_ref().map(Vec::as_slice));
+                let samples = node.layout.samples();
+                let [a, b, c] = gradient_factors(channels, *epsilon, sums, samples);
                 let factors = [&a[..], mean, &b, &c];
                 let source = NormGradient { gradient: &gradient, x, factors };
                 if conv.is_none() {
@@ -173,32 +175,9 @@ fn vectors_gradient(
         }
         Norm::Batch { gamma, beta, epsilon, .. } => {
             let variance = normalized.map_or(&[][..], |normalized| &normalized.variance);
-            let inverse = variance.iter().map(|&v| 1.0 / (f64::from(v) + epsilon).sqrt());
+            let inverse = inverse_std(variance, *epsilon);
             write(gamma, &mut products.iter().zip(inverse).map(|(product, r)| product * r));
             write(beta, &mut sums.iter().copied());
         }
     }
-}
-
-/// The factors `a`, `b` and `c` of a batch norm's input gradient `g a + (x - mean) b + c`, which is
-/// `γ r (g - Σg/n - (x - mean) r² Σ(g (x - mean))/n)` with `r` the inverse standard deviation.
-fn norm_factors(
-    node: &Node,
-    gamma: &[f32],
-    variance: &[f32],
-    epsilon: f64,
-    [sums, products]: &[Vec<f64>; 2],
-) -> [Vec<f32>; 3] {
-    let samples = (node.layout.batch * node.layout.size[0] * node.layout.size[1]) as f64;
-    let mut factors = [0, 1, 2].map(|_| Vec::with_capacity(gamma.len()));
-    for (channel, (&gamma, &variance)) in gamma.iter().zip(variance).enumerate() {
-        let inverse = 1.0 / (f64::from(variance) + epsilon).sqrt();
-        let a = f64::from(gamma) * inverse;
-        let b = -a * inverse * inverse * products[channel] / samples;
-        let c = -a * sums[channel] / samples;
-        for (factor, value) in factors.iter_mut().zip([a, b, c]) {
-            factor.push(value as f32);
-        }
-    }
-    factors
 }

@@ -49,9 +49,8 @@ impl<'a> Compiler<'a> {
             return Err(obstacle(0, ObstacleReason::Empty));
         }
         for (index, step) in chain.steps.iter().enumerate() {
-            let reads_it = |step: &Step| {
-                step.reads().into_iter().flatten().any(|value| value.index() == index + 1)
-            };
+            let reads_it =
+                |step: &Step| step.reads().into_iter().flatten().any(|value| value.0 == index + 1);
             let later = &chain.steps[index + 1..];
             if !later.is_empty() && !later.iter().any(reads_it) {
                 return Err(obstacle(index, ObstacleReason::Unread));
@@ -85,7 +84,7 @@ impl<'a> Compiler<'a> {
     fn step(&mut self, step: &Step<'a>) -> Result<(), ObstacleReason> {
         let node = match step {
             Step::Layer { input, conv, norm, after } => {
-                let (input, residual) = (input.index(), after.residual.map(|value| value.index()));
+                let (input, residual) = (input.0, after.residual.map(|value| value.0));
                 let from = self.plan.layout(input);
                 let shape = conv.map(|conv| shape(conv, from)).transpose()?;
                 let layout = shape.map_or(from, |shape| shape.output);
@@ -97,7 +96,7 @@ impl<'a> Compiler<'a> {
                 Node { input, conv, norm, residual, relu: after.relu, layout }
             }
             Step::Subsample { input, stride, channels } => {
-                self.subsample(input.index(), *stride, *channels)?
+                self.subsample(input.0, *stride, *channels)?
             }
             Step::Apply { .. } => return Err(ObstacleReason::Function),
         };

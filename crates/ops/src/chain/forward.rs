@@ -5,7 +5,7 @@ use crate::cells::{
     Bits, Cells, Correlation, Epilogue, Passed, Product, Scaled, Sum, Units, Weights, exact_images,
     pass, positions_mean,
 };
-use crate::flex::Block;
+use crate::flex::{Block, affine_of_norm};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ impl Kept {
 }
 
 /// Which gradients will be wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     pub input: bool,
     pub parameters: bool,
@@ -125,13 +125,8 @@ pub fn forward(
                 let channels = mean.len();
                 statistics[*at..][..channels].copy_from_slice(&mean);
                 statistics[*at + channels..][..channels].copy_from_slice(&variance);
-                let [scale, shift] = affine(
-                    &mean,
-                    &variance,
-                    *epsilon,
-                    &parameters[gamma.clone()],
-                    &parameters[beta.clone()],
-                );
+                let vectors = [&parameters[gamma.clone()], &parameters[beta.clone()]];
+                let [scale, shift] = affine_of_norm([&mean, &variance], vectors, *epsilon);
                 let passed = run.scaled(&x, &scale, &shift);
                 if wanted.input || wanted.parameters {
                     kept.normalized[index] = Some(Normalized { x, mean, variance, scale, shift });
@@ -200,7 +195,7 @@ impl Run<'_> {
 
 /// Mean and biased variance of each channel.
 fn moments(node: &Node, [sums, squares]: &[Vec<f64>; 2]) -> (Vec<f32>, Vec<f32>) {
-    let count = (node.layout.batch * node.layout.size[0] * node.layout.size[1]) as f64;
+    let count = node.layout.samples();
     let moments = sums.iter().zip(squares).map(|(sum, square)| {
         let mean = sum / count;
         // Rounding can leave less than nothing. A NaN stays.
@@ -208,21 +203,4 @@ fn moments(node: &Node, [sums, squares]: &[Vec<f64>; 2]) -> (Vec<f32>, Vec<f32>)
         (mean as f32, if variance < 0.0 { 0.0 } else { variance as f32 })
     });
     moments.unzip()
-}
-
-/// Batch norm as one factor and one shift a channel.
-fn affine(
-    mean: &[f32],
-    variance: &[f32],
-    epsilon: f64,
-    gamma: &[f32],
-    beta: &[f32],
-) -> [Vec<f32>; 2] {
-    let scale = |c: usize| f64::from(gamma[c]) / (f64::from(variance[c]) + epsilon).sqrt();
-    let shift = |c: usize| f64::from(beta[c]) - f64::from(mean[c]) * scale(c);
-    let channels = 0..mean.len();
-    [
-        channels.clone().map(|c| scale(c) as f32).collect(),
-        channels.map(|c| shift(c) as f32).collect(),
-    ]
 }

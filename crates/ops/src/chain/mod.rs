@@ -6,6 +6,7 @@ mod backward;
 mod compile;
 #[cfg(feature = "flex")]
 mod forward;
+mod layers;
 mod obstacle;
 #[cfg(feature = "flex")]
 mod operation;
@@ -21,7 +22,9 @@ pub use obstacle::{Obstacle, ObstacleReason};
 pub use steps::{Chain, Value};
 
 #[cfg(feature = "flex")]
-pub(crate) use operation::{ChainState, backward_of, forward_of};
+pub(crate) use forward::Wanted;
+#[cfg(feature = "flex")]
+pub(crate) use operation::{ChainState, forward_of};
 #[cfg(feature = "flex")]
 pub use plan::Plan;
 #[cfg(feature = "flex")]

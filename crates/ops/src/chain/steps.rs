@@ -1,15 +1,14 @@
 use super::Obstacle;
-use crate::batch_norm::{Epilogue, batch_norm};
-use crate::conv::{conv2d, conv2d_batch_norm};
+use super::layers::run_layers;
+use crate::batch_norm::Epilogue;
 use crate::mean::spatial_mean;
 use burn::nn::BatchNorm;
 use burn::nn::conv::Conv2d;
-use burn::nn::pool::AvgPool2dConfig;
 use burn::tensor::Tensor;
 
 /// A value within a [`Chain`]: its input, or the result of one of its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Value(usize);
+pub struct Value(pub(super) usize);
 
 /// A chain of layers, described before it runs: convolutions, batch norms, rectifiers and residual
 /// sums between an activation and another.
@@ -18,7 +17,8 @@ pub struct Value(usize);
 /// operation. Its activations stay in bfloat16 from the first layer to the last, a batch norm that
 /// uses its running statistics is a part of the convolution before it, and gradients take the same
 /// way back. What [`obstacle`](Self::obstacle) names, and any other precision or device, make it
-/// run layer by layer, by [`conv2d`], [`conv2d_batch_norm`] and [`batch_norm`].
+/// run layer by layer, by [`conv2d`](crate::conv2d),
+/// [`conv2d_batch_norm`](crate::conv2d_batch_norm) and [`batch_norm`](crate::batch_norm).
 ///
 /// # Panics
 ///
@@ -145,14 +145,15 @@ impl<'a> Chain<'a> {
     ///
     /// # Panics
     ///
-    /// As [`conv2d_batch_norm`] if shapes do not follow one another, and if the environment asks for
-    /// a way of [`HalfPrecision`](crate::HalfPrecision) that is not there.
+    /// As [`conv2d_batch_norm`](crate::conv2d_batch_norm) if shapes do not follow one another, and
+    /// if the environment asks for a way of [`HalfPrecision`](crate::HalfPrecision) that is not
+    /// there.
     pub fn run(&self, x: Tensor<4>) -> Tensor<4> {
         #[cfg(feature = "flex")]
         if let Some(result) = super::run::run(self, &x, false) {
             return result;
         }
-        self.run_layers(x)
+        run_layers(self, x)
     }
 
     /// The mean of [`run`](Self::run)'s result over its positions, `[batch, channels]`: global
@@ -167,7 +168,7 @@ impl<'a> Chain<'a> {
             let [batch, channels, _, _] = result.dims();
             return result.reshape([batch, channels]);
         }
-        spatial_mean(self.run_layers(x))
+        spatial_mean(run_layers(self, x))
     }
 
     /// What keeps the chain from running as one operation in half precision, on an input
@@ -181,42 +182,6 @@ impl<'a> Chain<'a> {
             Some(Obstacle { step: 1, reason: super::ObstacleReason::NoKernels })
         }
     }
-
-    fn run_layers(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut readers = vec![0; self.steps.len() + 1];
-        for Value(read) in self.steps.iter().flat_map(Step::reads).flatten() {
-            readers[read] += 1;
-        }
-        readers[self.steps.len()] += 1;
-        let mut values = vec![Some(x)];
-        for step in &self.steps {
-            // The last reader takes the value, so that its memory is free as early as can be.
-            let mut read = |Value(value): Value| {
-                readers[value] -= 1;
-                let value =
-                    if readers[value] == 0 { values[value].take() } else { values[value].clone() };
-                value.expect("a value is there until its last reader")
-            };
-            let result = match step {
-                Step::Layer { input, conv, norm, after } => {
-                    let x = read(*input);
-                    let after = Epilogue { residual: after.residual.map(read), relu: after.relu };
-                    match (conv, norm) {
-                        (Some(conv), Some(norm)) => conv2d_batch_norm(conv, norm, x, after),
-                        (Some(conv), None) => after.apply(conv2d(conv, x)),
-                        (None, Some(norm)) => batch_norm(norm, x, after),
-                        (None, None) => after.apply(x),
-                    }
-                }
-                Step::Subsample { input, stride, channels } => {
-                    subsample(read(*input), *stride, *channels)
-                }
-                Step::Apply { input, function } => function(read(*input)),
-            };
-            values.push(Some(result));
-        }
-        values.pop().flatten().expect("the last value, which the chain itself reads")
-    }
 }
 
 impl Step<'_> {
@@ -226,27 +191,4 @@ impl Step<'_> {
             Self::Subsample { input, .. } | Self::Apply { input, .. } => [Some(*input), None],
         }
     }
-}
-
-impl Value {
-    #[cfg(feature = "flex")]
-    pub(super) fn index(self) -> usize {
-        self.0
-    }
-}
-
-fn subsample(x: Tensor<4>, stride: usize, [before, behind]: [usize; 2]) -> Tensor<4> {
-    let pool = AvgPool2dConfig::new([1, 1]).with_strides([stride, stride]).init();
-    let x = pool.forward(x);
-    let [batch, _, height, width] = x.dims();
-    let options = (&x.device(), x.dtype());
-    let zeros = |channels| Tensor::zeros([batch, channels, height, width], options);
-    let mut parts = vec![x.clone()];
-    if before > 0 {
-        parts.insert(0, zeros(before));
-    }
-    if behind > 0 {
-        parts.push(zeros(behind));
-    }
-    Tensor::cat(parts, 1)
 }

@@ -4,20 +4,9 @@ use super::backward::backward;
 use super::forward::{Forward, Wanted, forward};
 use super::plan::{Conv, Node, Norm, Plan};
 use crate::cells::{Layout, Shape, Units};
+use crate::testing::values;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Values within [-1, 1] without a pattern.
-fn values(len: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as f32 / (u32::MAX / 2) as f32 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
 
 struct Builder {
     plan: Plan,

@@ -9,6 +9,7 @@ mod lanes;
 mod mean;
 pub(crate) mod memory;
 mod norm;
+mod norm_factors;
 mod packed;
 mod pool;
 mod relu;
@@ -22,6 +23,7 @@ mod weight_gradient;
 mod winograd;
 
 pub use geometry::Geometry;
+pub(crate) use norm_factors::{affine_of_norm, gradient_factors, inverse_std};
 pub(crate) use pool::Block;
 pub use pool::release_memory;
 pub(crate) use tensor::{Values, tensor, vector};
@@ -183,13 +185,8 @@ pub fn norm(
     let [x, gamma, beta] = [x, gamma, beta].map(Values::new);
     let residual = residual.map(Values::new);
     let (mean, variance) = norm::moments(x.slice(), extent);
-    let channels = || mean.iter().zip(&variance).zip(gamma.slice().iter().zip(beta.slice()));
-    let scale_of =
-        |variance: f32, gamma: f32| f64::from(gamma) / (f64::from(variance) + epsilon).sqrt();
-    let scale: Vec<f32> = channels().map(|((_, &v), (&g, _))| scale_of(v, g) as f32).collect();
-    let shift: Vec<f32> = channels()
-        .map(|((&mean, &v), (&g, &b))| (f64::from(b) - f64::from(mean) * scale_of(v, g)) as f32)
-        .collect();
+    let vectors = [gamma.slice(), beta.slice()];
+    let [scale, shift] = affine_of_norm([&mean, &variance], vectors, epsilon);
     let vectors = [&scale[..], &shift];
     let residual = residual.as_ref().map(Values::slice);
     let out = norm::affine(x.slice(), extent, vectors, residual, relu);
@@ -244,21 +241,11 @@ pub fn norm_gradients(
     let (sums, products) =
         norm::gradient_sums(gradient.slice(), Some((x.slice(), mean.slice())), extent);
     let samples = (extent.batch * extent.positions) as f64;
-    let inverse: Vec<f64> =
-        variance.slice().iter().map(|&v| 1.0 / (f64::from(v) + epsilon).sqrt()).collect();
-    let channels = || gamma.slice().iter().zip(&inverse).map(|(&gamma, r)| (f64::from(gamma), r));
-    let to_gamma = products.iter().zip(&inverse).map(|(&p, r)| (f64::from(p) * r) as f32).collect();
+    let inverse = inverse_std(variance.slice(), epsilon);
+    let to_gamma = products.iter().zip(inverse).map(|(&p, r)| (f64::from(p) * r) as f32).collect();
     let to_input = to_input.then(|| {
-        // dx = γ r (g - Σg/n - (x - mean) r² Σ(g (x - mean))/n)
-        let a: Vec<f32> = channels().map(|(gamma, r)| (gamma * r) as f32).collect();
-        let b: Vec<f32> = channels()
-            .zip(&products)
-            .map(|((gamma, r), &p)| (-gamma * r * r * r * f64::from(p) / samples) as f32)
-            .collect();
-        let c: Vec<f32> = channels()
-            .zip(&sums)
-            .map(|((gamma, r), &s)| (-gamma * r * f64::from(s) / samples) as f32)
-            .collect();
+        let channels = [gamma.slice(), variance.slice()];
+        let [a, b, c] = gradient_factors(channels, epsilon, [&sums, &products], samples);
         let vectors = [&a[..], mean.slice(), &b, &c];
         tensor(norm::input_gradient(gradient.slice(), x.slice(), extent, vectors), shape)
     });

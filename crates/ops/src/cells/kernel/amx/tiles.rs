@@ -1,9 +1,9 @@
 //! The instructions of AMX.
 //!
 //! Rust has no stable functions for them, so that they are written in assembly. The compiler knows
-//! nothing of the tiles: it neither uses nor saves them, so that their contents last from one block of
-//! assembly to the next. What has a [`Configured`] has the tiles of its thread to itself, and calls
-//! nothing between two of its instructions that could run other work.
+//! nothing of the tiles: it neither uses nor saves them, so that their contents last from one block
+//! of assembly to the next. What has a [`Configured`] has the tiles of its thread to itself, and
+//! calls nothing between two of its instructions that could run other work.
 
 #![allow(unsafe_code, reason = "assembly; each block says why it is sound")]
 
