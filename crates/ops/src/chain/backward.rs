@@ -48,7 +48,7 @@ pub fn backward(
         }
         let gradient = match (&node.norm, &node.conv) {
             (Norm::Batch { gamma, epsilon, .. }, conv) => {
-                let Normalized { x, mean, variance } =
+                let Normalized { x, mean, variance, .. } =
                     normalized.expect("kept for a norm's gradient");
                 let gamma = &parameters[gamma.clone()];
                 let (channels, sums) = ([gamma, variance], sums.each_ref().map(Vec::as_slice));
@@ -71,10 +71,10 @@ pub fn backward(
         };
         let conv = node.conv.as_ref().expect("a node without a norm has a convolution");
         if let Some(out) = &mut to_parameters {
-            let input = kept.values[node.input].as_ref().expect("kept for a weight's gradient");
+            let input = kept.value(node.input);
             let correlation = Correlation::forward(conv.shape);
             let out = &mut out[conv.weight.clone()];
-            weight_gradient(kept.units, &correlation, input, &gradient, out);
+            weight_gradient(kept.units, &correlation, &input, &gradient, out);
         }
         if node.input > 0 || wanted.input {
             let correlation = Correlation::backward(conv.shape);

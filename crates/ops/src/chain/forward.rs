@@ -26,6 +26,24 @@ pub struct Normalized {
     pub x: Arc<Cells>,
     pub mean: Vec<f32>,
     pub variance: Vec<f32>,
+    /// The norm as one factor and one shift a channel.
+    pub scale: Vec<f32>,
+    pub shift: Vec<f32>,
+}
+
+impl Kept {
+    /// A value that a node reads: as it was kept, or made again from what its batch norm keeps.
+    /// That is a pass over memory and halves what a block keeps.
+    pub fn value(&self, value: usize) -> Arc<Cells> {
+        if let Some(kept) = &self.values[value] {
+            return kept.clone();
+        }
+        let (node, normalized) = (&self.plan.nodes[value - 1], &self.normalized[value - 1]);
+        let Normalized { x, scale, shift, .. } =
+            normalized.as_ref().expect("kept for a norm's gradient");
+        let epilogue = Epilogue { shift: Some(shift), relu: node.relu, ..Epilogue::default() };
+        Arc::new(pass(self.units, &Scaled { x, scale }, epilogue).cells)
+    }
 }
 
 /// Which gradients will be wanted.
@@ -86,7 +104,11 @@ pub fn forward(
         let last = index + 1 == count && !plan.mean;
         let residual = residual.as_deref();
         let run = Run { units, node, product: products[index].as_ref(), residual, summed, last };
-        if wanted.parameters && (node.conv.is_some() || matches!(node.norm, Norm::Affine { .. })) {
+        let reads = match node.norm {
+            Norm::Affine { .. } => true,
+            _ => node.conv.is_some() && !plan.can_be_made_again(node.input),
+        };
+        if wanted.parameters && reads {
             kept.values[node.input] = Some(input.clone());
         }
         let passed = match &node.norm {
@@ -107,7 +129,7 @@ pub fn forward(
                 let [scale, shift] = affine_of_norm([&mean, &variance], vectors, *epsilon);
                 let passed = run.scaled(&x, &scale, &shift);
                 if wanted.input || wanted.parameters {
-                    kept.normalized[index] = Some(Normalized { x, mean, variance });
+                    kept.normalized[index] = Some(Normalized { x, mean, variance, scale, shift });
                 }
                 passed
             }

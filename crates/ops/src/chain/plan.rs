@@ -73,6 +73,13 @@ impl Plan {
         if self.mean { [batch, channels, 1, 1] } else { [batch, channels, height, width] }
     }
 
+    /// True for the result of a batch norm by the batch's statistics without a residual: it follows
+    /// from what the norm keeps for its gradient.
+    pub fn can_be_made_again(&self, value: usize) -> bool {
+        let node = value.checked_sub(1).map(|index| &self.nodes[index]);
+        node.is_some_and(|node| matches!(node.norm, Norm::Batch { .. }) && node.residual.is_none())
+    }
+
     /// For each value how often nodes read it, and the output.
     pub fn readers(&self) -> Vec<usize> {
         let mut readers = vec![0; self.nodes.len() + 1];
