@@ -44,6 +44,10 @@ pub fn backends(bench: &mut Bench) -> Result<Value> {
         };
         for (ours, precision) in OURS {
             let name = ours.replace("ours", backend);
+            if !precision.works_on(&device) {
+                first.insert(name, json!({ "missing": precision }));
+                continue;
+            }
             let start = Instant::now();
             let mut training = Training::on(device.clone(), bench.batch)?;
             autocast(precision, || training.step())?;

@@ -84,6 +84,6 @@ pub use linear::linear;
 pub use mean::spatial_mean;
 pub use noise::{Amplitude, FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
 pub use normalize::normalize;
-pub use precision::{ParsePrecisionError, Precision, autocast, current_precision};
+pub use precision::{ParsePrecisionError, Precision, autocast, current_precision, product_bits};
 pub use shape::{conv2d_output_size, padding_pairs};
 pub use sign_step::{StepSize, clamp_between, sign_step, sign_step_with_momentum};

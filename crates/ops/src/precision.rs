@@ -34,6 +34,26 @@ impl Precision {
     }
 }
 
+/// The bits behind the leading one that a device keeps of the operands of its matrix products in
+/// single precision: 23, or 10 where it rounds them to TF32, as Burn does on NVIDIA's tensor cores.
+///
+/// # Panics
+///
+/// If the device cannot compute or be read.
+pub fn product_bits(device: &Device) -> u32 {
+    const ALL: usize = 23;
+    // Large enough for kernels that round.
+    const SIZE: usize = 256;
+    // A product with ones on the diagonal gives `1 + 2^-bit` back for the bits that are kept.
+    let device = &device.clone().inner();
+    let values: Vec<f32> = (1..=ALL as i32).map(|bit| 1.0 + 2f32.powi(-bit)).collect();
+    let column = Tensor::<1>::from_floats(values.as_slice(), device).reshape([-1, 1]);
+    let product = column.expand([ALL, SIZE]).matmul(Tensor::<2>::eye(SIZE, device));
+    let found: Vec<f32> = product.try_to_vec_as().expect("the device can be read");
+    let kept = values.iter().zip(found.chunks(SIZE));
+    kept.take_while(|(value, row)| row.iter().all(|found| found == *value)).count() as u32
+}
+
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

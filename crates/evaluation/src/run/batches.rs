@@ -12,6 +12,7 @@ use crate::run::state::State;
 use crate::run::totals::{Candidates, Totals};
 use crate::{CascadeRecord, Evaluated, Evaluation, EvaluationError, NoiseState, Step};
 use cni_attacks::{Attack, AttackBatch, Classifier, ModelAccess, Suite, check_classes};
+use cni_ops::product_bits;
 use std::path::Path;
 use std::time::Instant;
 
@@ -69,6 +70,7 @@ impl<'a> Run<'a> {
         let mut totals = Totals::new(evaluation, stochastic);
         totals.scoring += access.passes();
         totals.rounding = access.rounding();
+        totals.product_bits = product_bits(&batch.images.device());
         totals.seconds += started.elapsed().as_secs_f64();
         let (auditor, certifier) = (None, Certifier::new(evaluation));
         Ok(Self {

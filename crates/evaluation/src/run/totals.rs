@@ -32,6 +32,8 @@ pub(crate) struct Totals {
     /// The difference of two draws, for a model that counts as one without noise:
     /// [`ModelAccess::rounding`](cni_attacks::ModelAccess::rounding).
     pub rounding: Option<f64>,
+    /// [`product_bits`](cni_ops::product_bits) of the device.
+    pub product_bits: u32,
     pub seconds: f64,
     /// The hash of the data, if their card has none.
     data: Option<DataHash>,
@@ -77,6 +79,7 @@ impl Totals {
             cascade: evaluation.cascade.is_some().then(names),
             scoring: Passes::default(),
             rounding: None,
+            product_bits: 0,
             seconds: 0.0,
             data: evaluation.data.fingerprint.is_empty().then(DataHash::default),
             rows: Vec::new(),
@@ -285,6 +288,7 @@ impl Totals {
         let seen = Seen {
             probabilities: self.probabilities,
             rounding: self.rounding,
+            product_bits: self.product_bits,
             zero_gradients: &self.zero_gradients,
         };
         record.warnings = warnings::of(&record, &self.rows, suite, seen);

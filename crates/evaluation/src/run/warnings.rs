@@ -19,6 +19,8 @@ enum Warning<'a> {
     BlackBoxHelps { attacks: String, broken: usize, examples: usize },
     /// Two draws of the model differ only by rounding, so that one draw stands for all.
     Rounding { share: f64 },
+    /// The device rounds the operands of matrix products in single precision.
+    Products { bits: u32 },
     /// A budget ended the attack early.
     Exhausted { attack: &'a str },
     /// The draws are too few to tell luck from robustness.
@@ -55,6 +57,11 @@ impl fmt::Display for Warning<'_> {
                 "two draws of the model differ by {share:.1e} of the logits' span, which counts as \
                  rounding: the model was judged as one without noise"
             ),
+            Self::Products { bits } => write!(
+                f,
+                "the device rounds the operands of matrix products to {bits} bits: logits have \
+                 less than single precision"
+            ),
             Self::Exhausted { attack } => {
                 write!(f, "a budget ended {attack}: robust accuracy is overestimated")
             }
@@ -72,9 +79,14 @@ pub(crate) struct Seen<'a> {
     pub probabilities: bool,
     /// The difference of two draws, for a model that counts as one without noise.
     pub rounding: Option<f64>,
+    /// The bits that the device keeps of the operands of matrix products.
+    pub product_bits: u32,
     /// The examples with a gradient of zero, for each attack.
     pub zero_gradients: &'a [BTreeSet<u64>],
 }
+
+/// The bits of single precision behind the leading one.
+const SINGLE: u32 = 23;
 
 /// The smallest number of draws that tells luck from robustness.
 const DRAWS: usize = 10;
@@ -88,6 +100,9 @@ pub(crate) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> 
         warnings.push(Warning::Probabilities);
     }
     warnings.extend(seen.rounding.map(|share| Warning::Rounding { share }));
+    if seen.product_bits < SINGLE {
+        warnings.push(Warning::Products { bits: seen.product_bits });
+    }
     for (attack, examples) in record.attacks.iter().zip(seen.zero_gradients) {
         let (name, attacked) = (&attack.name, attack.attacked.unwrap_or(record.examples));
         if !examples.is_empty() {

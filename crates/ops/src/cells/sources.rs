@@ -15,8 +15,9 @@ pub struct Product<'a> {
 }
 
 impl Source for Product<'_> {
+    /// The correlation may be that of another number of images.
     fn layout(&self) -> Layout {
-        self.correlation.to
+        self.correlation.to.of_images(self.from.layout.batch)
     }
 
     fn memory(&self, units: Units) -> usize {

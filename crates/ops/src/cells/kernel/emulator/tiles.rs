@@ -16,6 +16,13 @@ struct Shape {
     bytes: usize,
 }
 
+impl Shape {
+    /// A processor takes a configuration with other rows, and refuses to load or store them.
+    fn has_whole_words(&self) -> bool {
+        self.bytes.is_multiple_of(4)
+    }
+}
+
 const NO_SHAPES: [Shape; TILES] = [Shape { rows: 0, bytes: 0 }; TILES];
 
 /// Tile registers and their configuration. Bytes beyond a tile's shape are zeros, always.
@@ -81,7 +88,7 @@ impl Tiles {
     ///
     /// The rows must be readable.
     pub unsafe fn load(&mut self, tile: usize, rows: Rows) -> Option<()> {
-        let shape = self.shape(tile)?;
+        let shape = self.shape(tile).filter(Shape::has_whole_words)?;
         let mut address = rows.first;
         for row in &mut self.data[tile][..shape.rows] {
             // SAFETY: the caller promises that the memory is readable; a row has room for all
@@ -96,7 +103,7 @@ impl Tiles {
     ///
     /// The rows must be writable.
     pub unsafe fn store(&self, rows: Rows, tile: usize) -> Option<()> {
-        let shape = self.shape(tile)?;
+        let shape = self.shape(tile).filter(Shape::has_whole_words)?;
         let mut address = rows.first;
         for row in &self.data[tile][..shape.rows] {
             // SAFETY: the caller promises that the memory is writable; a row has all bytes of the
@@ -116,7 +123,7 @@ impl Tiles {
     pub fn multiply(&mut self, into: usize, left: usize, right: usize) -> Option<()> {
         let (sums, rows, columns) = (self.shape(into)?, self.shape(left)?, self.shape(right)?);
         let pairs = columns.rows;
-        let whole = [sums, rows, columns].iter().all(|shape| shape.bytes % 4 == 0);
+        let whole = [sums, rows, columns].iter().all(|shape| shape.has_whole_words());
         let distinct = into != left && left != right && right != into;
         let fitting = sums.rows == rows.rows && sums.bytes == columns.bytes;
         if !(whole && distinct && fitting && rows.bytes == 4 * pairs) {

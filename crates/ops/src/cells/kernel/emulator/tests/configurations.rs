@@ -9,7 +9,7 @@ fn configurations_come_from_all_kinds_of_operands() {
         let mut config =
             Config { palette: 1, start_row: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
         config.rows[6] = 2;
-        config.bytes[6] = 5;
+        config.bytes[6] = 8;
         config
     };
     let from: Vec<u8> = (1..=128).collect();
@@ -20,7 +20,7 @@ fn configurations_come_from_all_kinds_of_operands() {
         load!("tileloadd", 6, from, 0, 64_usize);
         store!(6, into, 0, 64_usize);
         tiles!("tilerelease");
-        let kept = |place: usize| place % 64 < 5;
+        let kept = |place: usize| place % 64 < 8;
         assert!((0..128).all(|place| into[place] == if kept(place) { from[place] } else { 0 }));
     };
     macro_rules! configure {
@@ -116,6 +116,13 @@ fn what_the_processor_refuses_ends_the_process() {
     assert_eq!(product([(2, 8), (2, 12), (2, 8)]), illegal);
     assert_eq!(product([(2, 8), (2, 8), (2, 12)]), illegal);
     assert_eq!(product([(2, 6), (2, 8), (2, 6)]), illegal);
+    // Rows that end within a word.
+    let from = [0; 64];
+    let broken = || {
+        Config::new(&[(1, 5)]).load();
+        load!("tileloadd", 0, from, 0, 64_usize);
+    };
+    assert_eq!(end(broken), illegal);
     let twice = || {
         Config::new(&small).load();
         // Not what an assembler would let through: tdpbf16ps tmm0, tmm1, tmm1.
