@@ -36,11 +36,6 @@ impl Layout {
         Self { batch, channels, size, pixels }
     }
 
-    /// The same for so many images.
-    pub fn of_images(self, batch: usize) -> Self {
-        Self { batch, ..self }
-    }
-
     /// Blocks of images.
     pub fn blocks(&self) -> usize {
         self.batch.div_ceil(IMAGES)

@@ -26,7 +26,7 @@ mod weights;
 pub use buffer::{Bits, Cells, exact_images};
 pub use correlation::{Correlation, Shape};
 pub use kernel::Units;
-pub use layout::{IMAGES, Layout};
+pub use layout::Layout;
 pub use mean::positions_mean;
 pub use pass::{Epilogue, Passed, Source, Sum, pass};
 pub use sources::{NormGradient, Plain, Product, Scaled, Spread};

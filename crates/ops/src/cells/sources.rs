@@ -15,9 +15,8 @@ pub struct Product<'a> {
 }
 
 impl Source for Product<'_> {
-    /// The correlation may be that of another number of images.
     fn layout(&self) -> Layout {
-        self.correlation.to.of_images(self.from.layout.batch)
+        self.correlation.to
     }
 
     fn memory(&self, units: Units) -> usize {

@@ -1,43 +1,18 @@
 //! The gradients of a chain.
 
-use super::forward::{Kept, Normalized, Wanted, joined};
-use super::plan::{Node, Norm, Packed};
+use super::forward::{Kept, Normalized, Wanted};
+use super::plan::{Node, Norm};
 use crate::cells::{
-    Bits, Cells, Correlation, Epilogue, IMAGES, NormGradient, Plain, Product, Scaled, Source,
-    Spread, Sum, pass, weight_gradient,
+    Bits, Cells, Correlation, Epilogue, NormGradient, Plain, Product, Scaled, Source, Spread, Sum,
+    Weights, pass, weight_gradient,
 };
 use crate::flex::{Block, gradient_factors, inverse_std};
-use rayon::prelude::*;
 use std::sync::Arc;
 
 /// The gradients of the images and of the parameters, those that are wanted, from that of the
-/// output and what the pieces have kept.
+/// output.
 pub fn backward(
-    kept: &[Kept],
-    parameters: &[f32],
-    gradient: &[f32],
-    wanted: Wanted,
-) -> (Option<Block>, Option<Vec<f32>>) {
-    let (units, plan) = (kept[0].units, &kept[0].plan);
-    let goes_on = |node: &Node| node.input > 0 || wanted.input;
-    let packed = plan.packed(units, parameters, Correlation::backward, goes_on);
-    let run = |kept, gradient| piece(kept, &packed, parameters, gradient, wanted);
-    if let [whole] = kept {
-        return run(whole, gradient);
-    }
-    let image = gradient.len() / kept.iter().map(|kept| kept.plan.input.batch).sum::<usize>();
-    let found: Vec<_> = kept
-        .par_iter()
-        .zip(gradient.par_chunks(IMAGES * image))
-        .map(|(kept, gradient)| run(kept, gradient).0)
-        .collect();
-    let found: Option<Vec<Block>> = found.into_iter().collect();
-    (found.map(|blocks| joined(blocks.iter())), None)
-}
-
-fn piece(
     kept: &Kept,
-    packed: &[Packed],
     parameters: &[f32],
     gradient: &[f32],
     wanted: Wanted,
@@ -101,7 +76,11 @@ fn piece(
             let out = &mut out[conv.weight.clone()];
             weight_gradient(kept.units, &correlation, &input, &gradient, out);
         }
-        if let Some((correlation, weights)) = &packed[index] {
+        if node.input > 0 || wanted.input {
+            let correlation = Correlation::backward(conv.shape);
+            let weight = &parameters[conv.weight.clone()];
+            let weights = Weights::new(kept.units, &correlation, weight);
+            let (correlation, weights) = (&correlation, &weights);
             gradients.add(node.input, &Product { correlation, weights, from: &gradient });
         }
     }

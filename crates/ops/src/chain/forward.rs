@@ -1,15 +1,15 @@
 //! A chain forward.
 
-use super::plan::{Node, Norm, Packed, Plan};
+use super::plan::{Node, Norm, Plan};
 use crate::cells::{
-    Bits, Cells, Correlation, Epilogue, IMAGES, Passed, Product, Scaled, Sum, Units, Weights,
-    exact_images, pass, positions_mean,
+    Bits, Cells, Correlation, Epilogue, Passed, Product, Scaled, Sum, Units, Weights, exact_images,
+    pass, positions_mean,
 };
 use crate::flex::{Block, affine_of_norm};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// What a piece of a chain keeps for its gradients.
+/// What a chain keeps for its gradients.
 pub struct Kept {
     pub plan: Arc<Plan>,
     pub units: Units,
@@ -53,12 +53,11 @@ pub struct Wanted {
     pub parameters: bool,
 }
 
-/// The result of a chain, the statistics of its batch norms, and what the gradients of its pieces
-/// need.
+/// The result of a chain, the statistics of its batch norms, and what its gradients need.
 pub struct Forward {
     pub output: Block,
     pub statistics: Vec<f32>,
-    pub kept: Vec<Kept>,
+    pub kept: Kept,
 }
 
 /// Runs a chain on images `[batch, channels, height, width]`.
@@ -69,44 +68,6 @@ pub fn forward(
     parameters: &[f32],
     wanted: Wanted,
 ) -> Forward {
-    let packed = plan.packed(units, parameters, Correlation::forward, |_| true);
-    let run = |plan, images| piece(units, plan, &packed, images, parameters, wanted);
-    let pieces = plan.pieces(wanted.parameters);
-    if let [whole] = &pieces[..] {
-        let (output, statistics, kept) = run(whole, images);
-        return Forward { output, statistics, kept: vec![kept] };
-    }
-    let image = plan.input.channels * plan.input.size[0] * plan.input.size[1];
-    let found: Vec<_> = pieces
-        .par_iter()
-        .zip(images.par_chunks(IMAGES * image))
-        .map(|(plan, images)| run(plan, images))
-        .collect();
-    let output = joined(found.iter().map(|(output, ..)| output));
-    let kept = found.into_iter().map(|(_, _, kept)| kept).collect();
-    Forward { output, statistics: Vec::new(), kept }
-}
-
-/// The values of blocks, one behind the other.
-pub fn joined<'a>(blocks: impl Iterator<Item = &'a Block> + Clone) -> Block {
-    let mut all = Block::new(blocks.clone().map(|block| block.values().len()).sum());
-    let mut rest = all.values_mut();
-    for block in blocks {
-        let (out, behind) = rest.split_at_mut(block.values().len());
-        out.copy_from_slice(block.values());
-        rest = behind;
-    }
-    all
-}
-
-fn piece(
-    units: Units,
-    plan: &Arc<Plan>,
-    packed: &[Packed],
-    images: &[f32],
-    parameters: &[f32],
-    wanted: Wanted,
-) -> (Block, Vec<f32>, Kept) {
     let count = plan.nodes.len();
     let mut readers = plan.readers();
     let mut values: Vec<Option<Arc<Cells>>> = vec![None; count + 1];
@@ -119,6 +80,16 @@ fn piece(
         normalized: (0..count).map(|_| None).collect(),
         bits: (0..count).map(|_| None).collect(),
     };
+    let products: Vec<Option<(Correlation, Weights)>> = plan
+        .nodes
+        .par_iter()
+        .map(|node| {
+            let conv = node.conv.as_ref()?;
+            let correlation = Correlation::forward(conv.shape);
+            let weights = Weights::new(units, &correlation, &parameters[conv.weight.clone()]);
+            Some((correlation, weights))
+        })
+        .collect();
     let mut statistics = vec![0.0; plan.statistics];
     let mut output = None;
     values[0] = Some(Arc::new(Cells::from_images(images, plan.input)));
@@ -132,7 +103,7 @@ fn piece(
         });
         let last = index + 1 == count && !plan.mean;
         let residual = residual.as_deref();
-        let run = Run { units, node, packed: packed[index].as_ref(), residual, summed, last };
+        let run = Run { units, node, product: products[index].as_ref(), residual, summed, last };
         let reads = match node.norm {
             Norm::Affine { .. } => true,
             _ => node.conv.is_some() && !plan.can_be_made_again(node.input),
@@ -189,14 +160,14 @@ fn piece(
     let output = output.unwrap_or_else(|| {
         positions_mean(values[count].as_ref().expect("the value of the last node"))
     });
-    (output, statistics, kept)
+    Forward { output, statistics, kept }
 }
 
 /// A node at work.
 struct Run<'a> {
     units: Units,
     node: &'a Node,
-    packed: Option<&'a (Correlation, Weights)>,
+    product: Option<&'a (Correlation, Weights)>,
     residual: Option<&'a Cells>,
     /// True if sums of the result are wanted.
     summed: bool,
@@ -212,7 +183,7 @@ impl Run<'_> {
     }
 
     fn product(&self, from: &Cells, epilogue: Epilogue) -> Passed {
-        let (correlation, weights) = self.packed.expect("a node without a norm has a convolution");
+        let (correlation, weights) = self.product.expect("a node without a norm has a convolution");
         let source = Product { correlation, weights, from };
         pass(self.units, &source, epilogue)
     }

@@ -14,14 +14,13 @@ use std::sync::Arc;
 /// State of a chain for its gradients.
 #[derive(Clone)]
 pub struct ChainState {
-    plan: Arc<Plan>,
-    kept: Arc<Vec<Kept>>,
+    kept: Arc<Kept>,
     parameters: FlexTensor,
 }
 
 impl fmt::Debug for ChainState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChainState").field("plan", &self.plan).finish_non_exhaustive()
+        f.debug_struct("ChainState").field("plan", &self.kept.plan).finish_non_exhaustive()
     }
 }
 
@@ -36,11 +35,9 @@ pub fn forward_of(
     let (x, parameters) = (Values::new(x), Values::new(parameters));
     let Forward { output, statistics, kept } =
         forward(units, plan, x.slice(), parameters.slice(), wanted);
-    let (plan, kept) = (plan.clone(), Arc::new(kept));
-    let dims = plan.output_dims();
-    let state = ChainState { plan, kept, parameters: parameters.into_tensor() };
+    let state = ChainState { kept: Arc::new(kept), parameters: parameters.into_tensor() };
     let count = statistics.len();
-    (tensor(output, dims), vector(statistics, [count]), state)
+    (tensor(output, plan.output_dims()), vector(statistics, [count]), state)
 }
 
 impl ChainState {
@@ -54,7 +51,7 @@ impl ChainState {
         let wanted = Wanted { input: x.is_some(), parameters: parameters.is_some() };
         let (to_x, to_parameters) = backward(&self.kept, values.slice(), gradient.slice(), wanted);
         if let (Some(x), Some(gradient)) = (x, to_x) {
-            let input = self.plan.input;
+            let input = self.kept.plan.input;
             let dims = [input.batch, input.channels, input.size[0], input.size[1]];
             x.register(tensor(gradient, dims), grads);
         }

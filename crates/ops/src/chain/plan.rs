@@ -1,9 +1,7 @@
 //! A chain as the kernels see it.
 
-use crate::cells::{Correlation, IMAGES, Layout, Shape, Units, Weights};
-use rayon::prelude::*;
+use crate::cells::{Layout, Shape};
 use std::ops::Range;
-use std::sync::Arc;
 
 /// A chain: its nodes, each of which makes a value of earlier ones. Value 0 is the input, value
 /// `n + 1` the result of node `n`; the last is the output. Parameters lie one after another in one
@@ -17,9 +15,6 @@ pub struct Plan {
     /// Values of the statistics: for each norm of the batch its means and variances.
     pub statistics: usize,
 }
-
-/// The convolution of a node, packed; none if it has none.
-pub type Packed = Option<(Correlation, Weights)>;
 
 /// `max(0, norm(x * weight) + residual)`, each part if there is one.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,53 +78,6 @@ impl Plan {
     pub fn can_be_made_again(&self, value: usize) -> bool {
         let node = value.checked_sub(1).map(|index| &self.nodes[index]);
         node.is_some_and(|node| matches!(node.norm, Norm::Batch { .. }) && node.residual.is_none())
-    }
-
-    /// The plan for each block of images where no image's result depends on another's and no gradient
-    /// is summed over them. The activations of a block stay in a core's cache on their way through
-    /// the chain.
-    pub fn pieces(self: &Arc<Self>, sums: bool) -> Vec<Arc<Self>> {
-        let batch = self.input.batch;
-        let joint = sums || self.nodes.iter().any(|node| matches!(node.norm, Norm::Batch { .. }));
-        // A single node reads the images and writes its result, in whatever order.
-        if joint || self.nodes.len() < 2 || batch <= IMAGES {
-            return vec![self.clone()];
-        }
-        let block = Arc::new(self.of_images(IMAGES));
-        let mut pieces = vec![block; batch / IMAGES];
-        if batch % IMAGES > 0 {
-            pieces.push(Arc::new(self.of_images(batch % IMAGES)));
-        }
-        pieces
-    }
-
-    fn of_images(&self, batch: usize) -> Self {
-        let mut plan = self.clone();
-        plan.input.batch = batch;
-        for node in &mut plan.nodes {
-            node.layout.batch = batch;
-            if let Some(Conv { shape, .. }) = &mut node.conv {
-                (shape.input.batch, shape.output.batch) = (batch, batch);
-            }
-        }
-        plan
-    }
-
-    /// The convolutions packed for a direction, as far as they are wanted.
-    pub fn packed(
-        &self,
-        units: Units,
-        parameters: &[f32],
-        direction: fn(Shape) -> Correlation,
-        wanted: impl Fn(&Node) -> bool + Sync,
-    ) -> Vec<Packed> {
-        let pack = |node: &Node| {
-            let conv = node.conv.as_ref().filter(|_| wanted(node))?;
-            let correlation = direction(conv.shape);
-            let weights = Weights::new(units, &correlation, &parameters[conv.weight.clone()]);
-            Some((correlation, weights))
-        };
-        self.nodes.par_iter().map(pack).collect()
     }
 
     /// For each value how often nodes read it, and the output.
