@@ -260,3 +260,59 @@ fn the_accuracies_in_half_precision_are_those_of_their_records() {
     );
     assert!(words.contains(&text), "README.md lacks: {text}");
 }
+
+#[test]
+fn the_numbers_of_other_machines_are_those_of_their_records() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let words = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    let seconds = |record: &serde_json::Value, task: &str, name: &str| {
+        let timings = record["tasks"][task]["timings"].as_array().unwrap();
+        let timing = timings.iter().find(|timing| timing["name"] == name).unwrap();
+        timing["median"].as_f64().unwrap()
+    };
+    let parts = json("results/amx/parts.json");
+    let of_step = |ours: &str| parts["tasks"]["parts"][ours]["seconds"].as_f64().unwrap();
+    let (forward, step) = (json("results/amx/forward.json"), json("results/amx/step.json"));
+    let judged = seconds(&forward, "forward", "ours, bf16");
+    let best = &forward["tasks"]["forward"]["against_best"][1];
+    assert_eq!(best["ours"], "ours, bf16");
+    let peer = seconds(&step, "adversarial-step", "PyTorch, channels-last, bf16");
+    let (gpu, all) = (json("results/gpu/cuda.json"), json("results/gpu/backends.json"));
+    let trainings = json("results/half-precision.json");
+    let accuracies = [0, 1].map(|run| {
+        let run = &trainings["trainings"][run];
+        ["clean", "pgd_10"].map(|of| format!("{:.1} %", 100.0 * run[of].as_f64().unwrap()))
+    });
+    for text in [
+        format!(
+            "the step takes {:.2} s in bf16 and {:.2} s in full precision",
+            of_step("ours, bf16"),
+            of_step("ours")
+        ),
+        format!(
+            "a frozen forward pass {:.0} ms, {:.1} times as fast as the fastest",
+            1e3 * judged,
+            best["of_medians"].as_f64().unwrap()
+        ),
+        format!(
+            "in bf16 was {:.1} times as fast",
+            peer / seconds(&step, "adversarial-step", "ours, bf16")
+        ),
+        format!(
+            "takes {:.2} s on the H200 by CUDA and {:.2} s by Vulkan",
+            seconds(&gpu, "backends", "cuda"),
+            seconds(&all, "backends", "vulkan")
+        ),
+        format!(
+            "PyTorch takes {:.2} s, or {:.2} s compiled",
+            seconds(&gpu, "backends", "PyTorch, CUDA"),
+            seconds(&gpu, "backends", "PyTorch, CUDA, compiled")
+        ),
+        format!(
+            "{} clean and {} under PGD-10 in full precision, {} and {} in bf16",
+            accuracies[0][0], accuracies[0][1], accuracies[1][0], accuracies[1][1]
+        ),
+    ] {
+        assert!(words.contains(&text), "README.md lacks: {text}");
+    }
+}
