@@ -60,7 +60,7 @@ fn a_check_of_a_device_gives_every_finding() {
     let result = json(plain("check-device --device flex"));
     assert_eq!((&result["device"], &result["differ"]), (&"flex".into(), &0.into()));
     let findings = result["findings"].as_array().unwrap();
-    assert_eq!(findings.len(), 39);
+    assert_eq!(findings.len(), 46);
     for finding in findings {
         assert!(finding["name"].is_string() && finding["outcome"]["same"] == 0.0, "{finding}");
     }
