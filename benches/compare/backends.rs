@@ -9,7 +9,7 @@ use cni_burn::prelude::*;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 
-/// What runs on CUDA beside ours: PyTorch with its defaults, and as an expert runs it.
+/// PyTorch on CUDA, with its defaults and as an expert runs it: names and tasks.
 const ON_CUDA: [(&str, &str); 4] = [
     ("PyTorch, CUDA", "adv-step-cuda"),
     ("PyTorch, CUDA, compiled", "adv-step-cuda-compiled"),

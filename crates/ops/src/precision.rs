@@ -34,24 +34,38 @@ impl Precision {
     }
 }
 
-/// The bits behind the leading one that a device keeps of the operands of its matrix products in
-/// single precision: 23, or 10 where it rounds them to TF32, as Burn does on NVIDIA's tensor cores.
+/// Bits of single precision behind the leading one.
+const BITS: usize = 23;
+
+/// Rounding of the operands of a device's matrix products in single precision: the bits behind the
+/// leading one that are left, 10 in TF32, as Burn multiplies on NVIDIA's tensor cores; `None` where
+/// all 23 are.
 ///
 /// # Panics
 ///
 /// If the device cannot compute or be read.
-pub fn product_bits(device: &Device) -> u32 {
-    const ALL: usize = 23;
+pub fn product_bits(device: &Device) -> Option<u32> {
     // Large enough for kernels that round.
     const SIZE: usize = 256;
-    // A product with ones on the diagonal gives `1 + 2^-bit` back for the bits that are kept.
     let device = &device.clone().inner();
-    let values: Vec<f32> = (1..=ALL as i32).map(|bit| 1.0 + 2f32.powi(-bit)).collect();
-    let column = Tensor::<1>::from_floats(values.as_slice(), device).reshape([-1, 1]);
-    let product = column.expand([ALL, SIZE]).matmul(Tensor::<2>::eye(SIZE, device));
+    let column = Tensor::<1>::from_floats(probes().as_slice(), device).reshape([-1, 1]);
+    // A product with ones on the diagonal gives back what is left of a value.
+    let product = column.expand([BITS, SIZE]).matmul(Tensor::<2>::eye(SIZE, device));
     let found: Vec<f32> = product.try_to_vec_as().expect("the device can be read");
-    let kept = values.iter().zip(found.chunks(SIZE));
-    kept.take_while(|(value, row)| row.iter().all(|found| found == *value)).count() as u32
+    bits_of(&found)
+}
+
+/// `1 + 2^-bit` for each bit.
+fn probes() -> Vec<f32> {
+    (1..=BITS as i32).map(|bit| 1.0 + 2f32.powi(-bit)).collect()
+}
+
+/// The bits up to the first whose row, one a probe, is not what the probe was.
+fn bits_of(found: &[f32]) -> Option<u32> {
+    let rows = found.chunks(found.len() / BITS);
+    let is_kept = |(probe, row): &(f32, &[f32])| row.iter().all(|value| value == probe);
+    let kept = probes().into_iter().zip(rows).take_while(is_kept).count();
+    (kept < BITS).then_some(kept as u32)
 }
 
 impl fmt::Display for Precision {
@@ -132,4 +146,38 @@ pub(crate) fn cast<const D: usize, const W: usize>(
 ) -> Option<Tensor<D>> {
     let dtype = current_precision().dtype().filter(|dtype| *dtype != x.dtype())?;
     Some(f(x.clone().cast(dtype), weight().cast(dtype)).cast(x.dtype()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rounding to the nearest of so many bits, ties to even.
+    fn rounded(value: f32, bits: u32) -> f32 {
+        let dropped = 23 - bits;
+        let half = (1 << dropped) / 2 - 1 + (value.to_bits() >> dropped & 1);
+        f32::from_bits((value.to_bits() + half) >> dropped << dropped)
+    }
+
+    #[test]
+    fn the_bits_of_a_product_are_those_that_its_rounding_leaves() {
+        let product = |bits| -> Vec<f32> {
+            probes().iter().flat_map(|&probe| [rounded(probe, bits); 3]).collect()
+        };
+        for bits in [7, 10, 11] {
+            assert_eq!(bits_of(&product(bits)), Some(bits));
+        }
+        let all: Vec<f32> = probes().iter().flat_map(|&probe| [probe; 3]).collect();
+        assert_eq!(bits_of(&all), None);
+        // One place of a row that is wrong is enough.
+        let mut one = all;
+        one[3 * 11 + 2] = 1.0;
+        assert_eq!(bits_of(&one), Some(11));
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn the_cpu_multiplies_in_single_precision() {
+        assert_eq!(product_bits(&Device::flex()), None);
+    }
 }

@@ -18,9 +18,9 @@ pub enum StepSize<'a> {
 ///
 /// All tensors are `[batch, channels, height, width]`. The step of projected gradient ascent in the
 /// L∞ norm (Madry et al., arXiv 1706.06083, section 2.1), if the box is the intersection of the
-/// ball with the pixels' range. On Flex in single precision it is one pass over memory, equal to the bit
-/// to Burn's operations there: the sign of NaN is zero, NaN in `x` stays, and a corner that is NaN
-/// does not bound. Burn's operations serve everything else.
+/// ball with the pixels' range. On Flex in single precision it is one pass over memory, equal to the
+/// bit to Burn's operations there: the sign of NaN is zero, NaN in `x` stays, and a corner that is
+/// NaN does not bound. Burn's operations serve everything else.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! What the tests of several kernels compute with.
+//! Values, numbers and the definition of a convolution, for the tests of several kernels.
 
 use crate::flex::Geometry;
 

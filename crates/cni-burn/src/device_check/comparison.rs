@@ -57,13 +57,13 @@ impl Comparison {
         Self { name: name.into(), tolerance, precision, multiplies, compute: Box::new(compute) }
     }
 
-    /// The same with products in another precision. A device that lacks it is not compared.
+    /// Sets the precision of the layers' products. A device that lacks it is not compared.
     pub fn in_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
 
-    /// The same with a tolerance of no less than the device's rounding of matrix products.
+    /// Widens the tolerance to the device's rounding of matrix products, where that is more.
     pub fn of_products(mut self) -> Self {
         self.multiplies = true;
         self
@@ -121,4 +121,38 @@ pub(super) fn part<const D: usize>(
     x: Tensor<D>,
 ) -> Result<(String, Vec<f32>), Box<dyn Error>> {
     Ok((name.into(), list(x)?))
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// A comparison whose first result is larger by this share.
+    fn off_by(share: f32) -> Comparison {
+        let first = AtomicBool::new(true);
+        Comparison::new("value", Tolerance::Relative(5e-5), move |_| {
+            let factor = if first.swap(false, Ordering::Relaxed) { 1.0 + share } else { 1.0 };
+            Ok(vec![("value".to_string(), vec![factor])])
+        })
+    }
+
+    #[test]
+    fn only_products_may_differ_by_their_rounding() {
+        let device = Device::flex();
+        let agrees = |comparison: Comparison| comparison.run(&device, &device, 1e-3).agrees();
+        assert!(agrees(off_by(5e-4).of_products()));
+        assert!(!agrees(off_by(5e-3).of_products()));
+        assert!(!agrees(off_by(5e-4)));
+    }
+
+    #[test]
+    fn a_precision_is_in_force_while_its_comparison_runs() {
+        let seen = Comparison::new("precision", Tolerance::Relative(0.0), |_| {
+            let half = cni_ops::current_precision() == Precision::Bf16;
+            Ok(vec![("half".to_string(), vec![f32::from(half)])])
+        });
+        let parts = seen.in_precision(Precision::Bf16).on(&Device::flex()).unwrap();
+        assert_eq!(parts[0].1, [1.0]);
+    }
 }

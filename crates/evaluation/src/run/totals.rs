@@ -33,7 +33,7 @@ pub(crate) struct Totals {
     /// [`ModelAccess::rounding`](cni_attacks::ModelAccess::rounding).
     pub rounding: Option<f64>,
     /// [`product_bits`](cni_ops::product_bits) of the device.
-    pub product_bits: u32,
+    pub product_bits: Option<u32>,
     pub seconds: f64,
     /// The hash of the data, if their card has none.
     data: Option<DataHash>,
@@ -79,7 +79,7 @@ impl Totals {
             cascade: evaluation.cascade.is_some().then(names),
             scoring: Passes::default(),
             rounding: None,
-            product_bits: 0,
+            product_bits: None,
             seconds: 0.0,
             data: evaluation.data.fingerprint.is_empty().then(DataHash::default),
             rows: Vec::new(),

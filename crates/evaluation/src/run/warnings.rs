@@ -79,14 +79,11 @@ pub(crate) struct Seen<'a> {
     pub probabilities: bool,
     /// The difference of two draws, for a model that counts as one without noise.
     pub rounding: Option<f64>,
-    /// The bits that the device keeps of the operands of matrix products.
-    pub product_bits: u32,
+    /// [`product_bits`](cni_ops::product_bits) of the device.
+    pub product_bits: Option<u32>,
     /// The examples with a gradient of zero, for each attack.
     pub zero_gradients: &'a [BTreeSet<u64>],
 }
-
-/// The bits of single precision behind the leading one.
-const SINGLE: u32 = 23;
 
 /// The smallest number of draws that tells luck from robustness.
 const DRAWS: usize = 10;
@@ -100,9 +97,7 @@ pub(crate) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> 
         warnings.push(Warning::Probabilities);
     }
     warnings.extend(seen.rounding.map(|share| Warning::Rounding { share }));
-    if seen.product_bits < SINGLE {
-        warnings.push(Warning::Products { bits: seen.product_bits });
-    }
+    warnings.extend(seen.product_bits.map(|bits| Warning::Products { bits }));
     for (attack, examples) in record.attacks.iter().zip(seen.zero_gradients) {
         let (name, attacked) = (&attack.name, attack.attacked.unwrap_or(record.examples));
         if !examples.is_empty() {
@@ -156,4 +151,32 @@ fn black_box(record: &Record, rows: &[Row], suite: &[Entry]) -> Option<Warning<'
     let names: BTreeSet<usize> = by.into_iter().collect();
     let names: Vec<&str> = names.into_iter().map(|index| suite[index].label.as_str()).collect();
     Some(Warning::BlackBoxHelps { attacks: names.join(" and "), broken, examples })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Evaluation;
+    use burn::tensor::{Device, Tensor};
+
+    #[test]
+    fn a_device_that_rounds_products_is_named() {
+        let device = Device::flex();
+        let images = Tensor::<4>::ones([2, 1, 1, 2], &device);
+        let labels = Tensor::from_ints([0, 1], &device);
+        let model = |x: Tensor<4>| x.flatten::<2>(1, 3).mul_scalar(2.0);
+        let evaluation = Evaluation::new(Vec::new()).unwrap();
+        let evaluated = evaluation.run(&model, [(images, labels)]).unwrap();
+        // The CPU multiplies in single precision.
+        assert!(evaluated.record.warnings.is_empty(), "{:?}", evaluated.record.warnings);
+        let seen = Seen {
+            probabilities: false,
+            rounding: None,
+            product_bits: Some(10),
+            zero_gradients: &[],
+        };
+        let warnings = of(&evaluated.record, &evaluated.rows, &[], seen);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("products to 10 bits"), "{warnings:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use super::backward::backward;
 use super::forward::{Forward, Wanted, forward};
 use super::plan::{Conv, Node, Norm, Plan};
-use crate::cells::{Layout, Shape, Units};
+use crate::cells::{Cells, Layout, Shape, Units};
 use crate::testing::values;
 use std::ops::Range;
 use std::sync::Arc;
@@ -89,6 +89,40 @@ fn all_units_give_the_same_chain_and_gradients() {
                     "{units:?}, part {part}, {batch_norm} {rectifiers}: {error}"
                 );
             }
+        }
+    }
+}
+
+/// Of a block of two convolutions with norms of the batch the inner value is made again for the
+/// gradient, and is the value that was there.
+#[test]
+fn the_inner_values_of_blocks_are_made_again() {
+    let input = Layout::new(5, 3, [8, 8]);
+    let plan = Plan { input, nodes: Vec::new(), mean: true, statistics: 0 };
+    let mut builder = Builder { plan, parameters: Vec::new() };
+    builder.layer(0, 16, 1, true).relu = true;
+    builder.layer(1, 16, 1, true).relu = true;
+    builder.layer(2, 16, 1, true).residual = Some(1);
+    builder.layer(3, 16, 1, true).relu = true;
+    let Builder { plan, parameters } = builder;
+    let images = values(5 * 3 * 64, 1);
+    for units in Units::all() {
+        let run = |nodes: usize, mean| {
+            let nodes = plan.nodes[..nodes].to_vec();
+            let plan = Arc::new(Plan { nodes, mean, ..plan.clone() });
+            let wanted = Wanted { input: true, parameters: true };
+            forward(units, &plan, &images, &parameters, wanted)
+        };
+        let kept = run(4, true).kept;
+        let there: Vec<bool> = kept.values.iter().map(Option::is_some).collect();
+        // The images and the sum with the residual stay; nobody's gradient reads the last value.
+        assert_eq!(there, [true, false, false, true, false]);
+        for value in [1, 2] {
+            let again = kept.value(value).to_images();
+            // The result of a shorter chain is that value before it is rounded.
+            let rounded =
+                Cells::from_images(run(value, false).output.values(), kept.plan.layout(value));
+            assert_eq!(again.values(), rounded.to_images().values(), "{units:?}, value {value}");
         }
     }
 }

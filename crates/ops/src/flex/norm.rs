@@ -36,8 +36,8 @@ impl Extent {
 }
 
 /// Mean and biased variance of each channel, in one pass over memory: the moments of each row,
-/// which stays in the cache for both, are put together as those of parts of a whole (Chan, Golub and
-/// LeVeque, The American Statistician 37, 1983).
+/// which stays in the cache for both, are put together as those of parts of a whole (Chan, Golub
+/// and LeVeque, The American Statistician 37, 1983).
 pub fn moments(x: &[f32], extent: Extent) -> (Vec<f32>, Vec<f32>) {
     let arch = arch();
     let of_row = extent.positions as f64;

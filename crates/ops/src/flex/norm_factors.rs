@@ -25,8 +25,8 @@ pub fn inverse_std(variance: &[f32], epsilon: f64) -> impl Iterator<Item = f64> 
 /// The factors `a`, `b` and `c` of the input gradient `g a + (x - mean) b + c` of a norm by the
 /// statistics of `samples` values a channel, from `Σ g` and `Σ g (x - mean)`.
 ///
-/// The gradient is `γ r (g - Σg/n - (x - mean) r² Σ(g (x - mean))/n)` with `r` the inverse standard
-/// deviation.
+/// The gradient is `γ r (g - Σg/n - (x - mean) r² Σ(g (x - mean))/n)`, `r` being the inverse
+/// standard deviation.
 pub fn gradient_factors<T: Copy + Into<f64>>(
     [gamma, variance]: [&[f32]; 2],
     epsilon: f64,

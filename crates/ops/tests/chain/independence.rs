@@ -1,4 +1,4 @@
-//! What a result does not depend on.
+//! Independence of a result from batch mates, threads and the like.
 
 use crate::net::{Net, run};
 use burn::module::Module;

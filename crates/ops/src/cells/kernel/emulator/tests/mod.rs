@@ -70,7 +70,7 @@ macro_rules! store {
     };
 }
 
-/// Whether the processor, the system and now this process have tiles: else the emulator is there.
+/// True if the processor, the system and now this process have tiles: else the emulator is there.
 fn native() -> bool {
     static NATIVE: OnceLock<bool> = OnceLock::new();
     *NATIVE.get_or_init(|| {
@@ -95,7 +95,7 @@ fn extended_state() -> u64 {
     unsafe { _xgetbv(0) }
 }
 
-/// Whether there are vector registers for the conversions.
+/// True if there are vector registers for the conversions.
 fn vectors() -> bool {
     native();
     let found = is_x86_feature_detected!("avx512f");

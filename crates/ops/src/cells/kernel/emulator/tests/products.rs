@@ -23,7 +23,7 @@ fn multiply(
     floats(&into)
 }
 
-/// What the manual documents for one sum.
+/// One sum as the manual documents it.
 fn documented(before: f32, left: &[u16], right: &[u16]) -> f32 {
     fn normal(value: f32) -> f32 {
         if value.abs() < f32::MIN_POSITIVE { 0.0 * value } else { value }

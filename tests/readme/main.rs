@@ -1,0 +1,30 @@
+//! The tables and numbers of the README are those of the committed records.
+
+mod accuracies;
+mod references;
+mod speeds;
+
+use serde_json::Value;
+use std::path::Path;
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// A record that is no evaluation's.
+fn json(path: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(root().join(path)).unwrap()).unwrap()
+}
+
+/// Refuses a README without this text, as it stands.
+fn assert_shown(text: &str) {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(text), "README.md lacks:\n{text}");
+}
+
+/// Refuses a README without this text, wherever its lines break.
+fn assert_said(text: &str) {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let words = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(text), "README.md lacks: {text}");
+}
