@@ -3,6 +3,7 @@
 use crate::methods::LOADERS;
 use crate::spec::Spec;
 use crate::{Attack, AttackError, Suite};
+use cni_noise::nearest_name;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
@@ -40,7 +41,11 @@ pub fn attack_from_spec(spec: &Value) -> Result<Box<dyn Attack>, AttackError> {
         )),
         name => match LOADERS.iter().find(|(of, _)| *of == name) {
             Some((_, load)) => load(spec),
-            None => Err(spec.refused("this crate has no attack of that name")),
+            None => {
+                let nearest = nearest_name(name, LOADERS.iter().map(|(known, _)| *known));
+                let hint = nearest.map_or(String::new(), |name| format!("; the nearest is {name}"));
+                Err(spec.refused(format!("this crate has no attack of that name{hint}")))
+            }
         },
     }
 }

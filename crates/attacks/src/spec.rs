@@ -1,6 +1,7 @@
 //! Attack settings from records and configuration files, read one by one.
 
 use crate::{AttackError, Expectation};
+use cni_noise::nearest_name;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -12,6 +13,8 @@ use serde_json::{Map, Value};
 pub struct Spec {
     attack: String,
     left: Map<String, Value>,
+    /// The settings that were asked for, present or not.
+    known: Vec<String>,
 }
 
 impl Spec {
@@ -23,7 +26,7 @@ impl Spec {
     pub fn new(value: &Value) -> Result<Self, AttackError> {
         let mut left = value.as_object().cloned().unwrap_or_default();
         match left.remove("attack") {
-            Some(Value::String(attack)) => Ok(Self { attack, left }),
+            Some(Value::String(attack)) => Ok(Self { attack, left, known: Vec::new() }),
             _ => Err(AttackError::Spec {
                 attack: "attack".to_string(),
                 reason: "wanted an object whose `attack` is the name of one".to_string(),
@@ -61,6 +64,7 @@ impl Spec {
     ///
     /// [`AttackError::Spec`] if the value has the wrong type.
     pub fn take<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, AttackError> {
+        self.known.push(key.to_string());
         match self.left.remove(key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match serde_json::from_value(value) {
@@ -122,7 +126,11 @@ impl Spec {
     pub fn done<A>(self, attack: A) -> Result<A, AttackError> {
         match self.left.keys().next() {
             None => Ok(attack),
-            Some(key) => Err(self.refused(format!("{key}: there is no such setting"))),
+            Some(key) => {
+                let nearest = nearest_name(key, self.known.iter().map(String::as_str));
+                let hint = nearest.map_or(String::new(), |name| format!("; the nearest is {name}"));
+                Err(self.refused(format!("{key}: there is no such setting{hint}")))
+            }
         }
     }
 }

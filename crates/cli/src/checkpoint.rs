@@ -130,10 +130,12 @@ impl Checkpoint {
     }
 }
 
-/// The threat that a run was trained against, if it was.
+/// The threat that a run was trained against, if it was: that of the attack that chose its best
+/// epoch, since a training attack may reach beyond it, as N-FGSM's does.
 pub fn trained_against(run: &Value) -> Option<Threat> {
-    let threat = run.pointer("/config/objective/attack/threat")?;
-    serde_json::from_value(threat.clone()).ok()
+    let of = |attack: &str| run.pointer(&format!("/config/{attack}/threat"));
+    let trained = of("objective/attack")?;
+    serde_json::from_value(of("validation_attack").unwrap_or(trained).clone()).ok()
 }
 
 fn silent(config: &ResNetConfig) -> bool {

@@ -1,6 +1,7 @@
 //! The command `cni`: trains noisy models, attacks and judges them, writes reports, and checks
 //! devices.
 
+mod ablation;
 mod checkpoint;
 mod commands;
 mod compute;
@@ -11,6 +12,7 @@ mod model;
 mod output;
 mod place;
 mod progress;
+mod recipe;
 mod suites;
 mod values;
 

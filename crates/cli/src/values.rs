@@ -36,6 +36,14 @@ pub fn epsilon(text: &str) -> Result<f64, String> {
     Err(format!("got {text}, wanted a share of the pixel range, above 0 and below 1{hint}"))
 }
 
+/// A confidence of intervals.
+pub fn confidence(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
+        _ => Err(format!("got {text:?}, wanted a number above 0 and below 1, such as 0.95")),
+    }
+}
+
 /// A finite number above 0.
 pub fn above_zero(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

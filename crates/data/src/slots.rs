@@ -2,6 +2,7 @@
 //! one entry of its specification.
 
 use crate::DataError;
+use cni_noise::nearest_name;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -25,13 +26,27 @@ pub fn check_spec(slot: &'static str, spec: &Value) -> Result<(), DataError> {
     }
 }
 
+/// The reason why serde could not read something, with the known name that is most like the unknown
+/// one, if the reason is such a name.
+pub fn with_nearest(reason: &str) -> String {
+    let unknown = ["unknown field `", "unknown variant `"].into_iter().find_map(|kind| {
+        let (got, rest) = reason.split_once(kind)?.1.split_once('`')?;
+        // The names that were expected stand in back quotes too.
+        nearest_name(got, rest.split('`').skip(1).step_by(2))
+    });
+    match unknown {
+        Some(name) => format!("{reason}; the nearest is {name}"),
+        None => reason.to_string(),
+    }
+}
+
 /// Reads a built-in rule from its settings.
 pub type Load<T> = fn(Value) -> Result<T, String>;
 
 /// Reads a built-in rule `R` of a slot `T`, which serde knows.
 pub fn load<R: DeserializeOwned + Into<T>, T>(settings: Value) -> Result<T, String> {
     let rule: Result<R, _> = serde_path_to_error::deserialize(settings);
-    Ok(rule.map_err(|error| error.to_string())?.into())
+    Ok(rule.map_err(|error| with_nearest(&error.to_string()))?.into())
 }
 
 /// The built-in rule of a specification.
@@ -58,9 +73,11 @@ pub fn custom_or_built_in<T>(
     let name = rule_name(slot, &spec);
     let Some((_, load)) = built_in.iter().find(|(known, _)| *known == name) else {
         let known: Vec<&str> = built_in.iter().map(|(known, _)| *known).collect();
+        let hint = nearest_name(&name, known.iter().copied());
         return Err(format!(
-            "{slot}: got {name}, wanted one of {}; a custom rule is built in code",
-            known.join(", ")
+            "{slot}: got {name}, wanted one of {}{}; a custom rule is built in code",
+            known.join(", "),
+            hint.map_or(String::new(), |name| format!("; the nearest is {name}"))
         ));
     };
     let mut given = Vec::new();
@@ -72,7 +89,16 @@ pub fn custom_or_built_in<T>(
     // Serde cannot refuse unknown settings of a rule whose settings are flattened.
     let known = settings(&rule);
     match given.iter().find(|setting| known.get(setting).is_none()) {
-        Some(setting) => Err(format!("{slot} {name}: {setting}: there is no such setting")),
+        Some(setting) => {
+            let known = known.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+            let known: Vec<&str> = known.filter(|name| *name != slot).collect();
+            let hint = nearest_name(setting, known.iter().copied());
+            Err(format!(
+                "{slot} {name}: {setting}: there is no such setting, wanted one of {}{}",
+                known.join(", "),
+                hint.map_or(String::new(), |name| format!("; the nearest is {name}"))
+            ))
+        }
         None => Ok(rule),
     }
 }
@@ -85,4 +111,18 @@ pub fn named_spec(slot: &str, name: &str, settings: impl serde::Serialize) -> Va
     }
     spec[slot] = name.into();
     spec
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_told_with_an_unknown_one() {
+        let reason = "unknown field `epoch`, expected one of `seed`, `epochs` at line 1";
+        assert_eq!(with_nearest(reason), format!("{reason}; the nearest is epochs"));
+        let reason = "unknown variant `zzz`, expected `a` or `b`";
+        assert_eq!(with_nearest(reason), reason);
+        assert_eq!(with_nearest("missing field `epochs`"), "missing field `epochs`");
+    }
 }

@@ -12,12 +12,14 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `run` | the evaluation while it runs |
+//! | `ablation` | arms of trainings over their seeds |
 //! | [`audit`] | checks of the attack behind a number |
 //! | `checkpoint` | the store of unfinished work, which both of them use |
 //! | `record` | the result: plain data, its files, tables and comparisons |
 //! | `predictor`, `certify` | predictions over draws; randomized smoothing |
 //! | `statistics` | estimates and intervals |
 
+mod ablation;
 pub mod audit;
 mod certify;
 mod checkpoint;
@@ -28,6 +30,10 @@ mod record;
 mod run;
 mod statistics;
 
+pub use ablation::{
+    AblationRecord, Arm, ArmComparison, ArmRun, FailedRun, OverSeeds, SeedDifference,
+    ablation_table,
+};
 pub use certify::{
     Certificate, Certificates, Smoothed, SmoothedPredictions, Smoothing, certified_accuracy,
 };

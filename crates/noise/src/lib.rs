@@ -38,6 +38,7 @@ pub use example_ids::ExampleIds;
 pub use generator::{KeyGenerator, host_sample};
 pub use key::{Key, ParseKeyError};
 pub use laws::{NoiseKind, NoiseLaw, NoiseScale};
+pub use named::nearest_name;
 pub use scope::{Noise, Scope, current_examples, current_noise, layer_key, scope, scope_at};
 
 /// Compiles the code of the README.

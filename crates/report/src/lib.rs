@@ -47,6 +47,7 @@
 //! two formats of that document. A chart becomes a picture of a few kinds of shapes, which is
 //! written as SVG or painted as PNG. All statistics come from `cni-evaluation`.
 
+mod ablation;
 mod chart;
 mod content;
 mod document;
@@ -59,6 +60,7 @@ mod png;
 mod report;
 mod table;
 
+pub use ablation::AblationReport;
 pub use error::ReportError;
 pub use report::Report;
 

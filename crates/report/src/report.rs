@@ -2,6 +2,7 @@
 
 use crate::chart::Chart;
 use crate::content::{self, Model};
+use crate::document::Document;
 use crate::{ReportError, draw, html, markdown};
 use cni_evaluation::{Evaluated, EvaluationError, Owner, replace_files};
 use rayon::prelude::*;
@@ -78,27 +79,32 @@ impl Report {
     /// [`ReportError::Evaluation`] if a file cannot be written. The folder then holds either the
     /// new report or the old one.
     pub fn write(&self, folder: &Path) -> Result<(), ReportError> {
-        let document = content::document(&self.models);
-        let figure = |chart: &Chart| {
-            let file = |folder: &str, ending: &str| format!("{folder}/{}.{ending}", chart.id);
-            vec![
-                (file("figures", "svg"), draw::svg(chart).into_bytes()),
-                (file("figures", "png"), draw::png(chart)),
-                (file("data", "csv"), chart.table().csv()),
-            ]
-        };
-        let figures = || document.charts().into_par_iter().flat_map_iter(figure).collect();
-        let examples = || content::examples(&self.models).csv();
-        let (examples, mut files): (_, Vec<(String, Vec<u8>)>) = rayon::join(examples, figures);
-        files.push(("data/examples.csv".to_string(), examples));
-        let certificates = content::certificates(&self.models);
-        files.extend(
-            certificates.map(|table| ("data/certificates-of-examples.csv".into(), table.csv())),
-        );
-        files.push(("report.md".to_string(), markdown::text(&document).into_bytes()));
-        files.push(("report.html".to_string(), html::page(&document).into_bytes()));
-        Ok(replace_files(folder, Owner::Report, files)?)
+        let examples = ("data/examples.csv".to_string(), content::examples(&self.models).csv());
+        let certificates = content::certificates(&self.models)
+            .map(|table| ("data/certificates-of-examples.csv".to_string(), table.csv()));
+        let files = std::iter::once(examples).chain(certificates).collect();
+        write_document(&content::document(&self.models), files, folder)
     }
+}
+
+/// Writes a document into a folder, with its figures and with other files.
+pub(crate) fn write_document(
+    document: &Document,
+    mut files: Vec<(String, Vec<u8>)>,
+    folder: &Path,
+) -> Result<(), ReportError> {
+    let figure = |chart: &Chart| {
+        let file = |folder: &str, ending: &str| format!("{folder}/{}.{ending}", chart.id);
+        vec![
+            (file("figures", "svg"), draw::svg(chart).into_bytes()),
+            (file("figures", "png"), draw::png(chart)),
+            (file("data", "csv"), chart.table().csv()),
+        ]
+    };
+    files.par_extend(document.charts().into_par_iter().flat_map_iter(figure));
+    files.push(("report.md".to_string(), markdown::text(document).into_bytes()));
+    files.push(("report.html".to_string(), html::page(document).into_bytes()));
+    Ok(replace_files(folder, Owner::Report, files)?)
 }
 
 /// Refuses a model that no figure or table could show.

@@ -40,6 +40,7 @@
 //! Beside them:
 //!
 //! - [`TrainingConfig`]: all of a run, as a value that is saved and loaded;
+//! - [`Recipe`]: a training as a file, and the built-in ones;
 //! - [`Trainer`]: the run, with checkpoints, exact resume, progress and a history of its epochs,
 //!   [`EpochRow`];
 //! - [`load_run`], [`load_checkpoint`], [`checkpoint_info`]: a run's model, and what is known of
@@ -60,6 +61,7 @@ mod gradients;
 mod history;
 mod objectives;
 mod parameters;
+mod recipes;
 mod state;
 mod step;
 mod stop;
@@ -79,6 +81,7 @@ pub use gradients::{Gradient, GradientRule, clip_by_norm};
 pub use history::{EpochRow, Scores};
 pub use objectives::{AttackLabels, Clean, HalfAndHalf, Madry, Objective, ObjectiveRule};
 pub use parameters::{Parameter, ParameterValues, parameter_ids};
+pub use recipes::{Recipe, RecipeError};
 pub use state::RuleState;
 pub use step::{Losses, Step, StepGradients, StepInfo};
 pub use trainer::{EndOfEpoch, Progress, Trained, Trainer};

@@ -94,7 +94,8 @@ fn what_no_attack_can_be_made_of_is_refused_and_named() {
         spec.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         message(attack_from_spec(&spec))
     };
-    assert_eq!(with(json!({ "stepsize": 0.1 })), "pgd: stepsize: there is no such setting");
+    let said = "pgd: stepsize: there is no such setting; the nearest is step_size";
+    assert_eq!(with(json!({ "stepsize": 0.1 })), said);
     assert_eq!(with(json!({ "steps": 0 })), "steps: got 0, wanted at least 1");
     assert!(with(json!({ "steps": "ten" })).starts_with("pgd: steps: invalid type"));
     assert!(with(json!({ "threat": { "norm": "linf", "epsilon": -1.0 } })).contains("epsilon"));

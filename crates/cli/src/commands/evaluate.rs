@@ -4,7 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::compute::Compute;
 use crate::data::{Source, part, without_examples};
 use crate::exit::Exit;
-use crate::given::{Given, Idle};
+use crate::given::{Given, Idle, command};
 use crate::model::ModelFlags;
 use crate::output::Output;
 use crate::place::Place;
@@ -18,7 +18,6 @@ use cni_burn::evaluation::{Check, Verdict};
 use cni_burn::prelude::*;
 use cni_burn::report::Report;
 use std::error::Error;
-use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
@@ -250,18 +249,4 @@ fn print(record: &Record, noise_off: bool, output: Output) -> io::Result<()> {
         counts.push(format!("{count} {of}"));
     }
     output.say(format_args!("checks: {}\n", counts.join(", ")))
-}
-
-/// The command as it was given, for the record: as a shell takes it, but for what is no text.
-fn command() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-    let quoted = |argument: OsString| {
-        let text = argument.to_string_lossy();
-        match !text.is_empty() && text.chars().all(plain) {
-            true => text.into_owned(),
-            false => format!("'{}'", text.replace('\'', r"'\''")),
-        }
-    };
-    let arguments: Vec<String> = std::env::args_os().skip(1).map(quoted).collect();
-    format!("cni {}", arguments.join(" "))
 }

@@ -1,9 +1,11 @@
 //! The commands, one file each: its flags, and what it does.
 
+mod ablate;
 mod check_device;
 mod completions;
 mod evaluate;
 mod info;
+mod recipes;
 mod report;
 mod train;
 
@@ -11,10 +13,12 @@ pub use evaluate::Evaluate;
 
 use crate::exit::{Exit, HELP};
 use crate::given::Given;
+use ablate::Ablate;
 use check_device::CheckDevice;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use completions::Completions;
 use info::Info;
+use recipes::Recipes;
 use report::Report;
 use std::any::TypeId;
 use std::error::Error;
@@ -30,11 +34,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Trains a model; defaults are the recipe of CNI's code.
+    /// Trains a model by a recipe.
     Train(Box<Train>),
+    /// Lists the recipes, with their sources, costs and published numbers, or prints one as a file.
+    Recipes(Recipes),
     /// Attacks a trained model, checks the attack, and writes a record and a report.
     #[command(after_help = HELP)]
     Evaluate(Box<Evaluate>),
+    /// Trains and judges many runs by a plan, and says what they show together.
+    #[command(after_help = HELP)]
+    Ablate(Ablate),
     /// Renders the report of an evaluation once more, or compares several.
     Report(Report),
     /// Prints a model, its parameters and its noise.
@@ -61,7 +70,9 @@ pub fn run() -> Result<Exit, Box<dyn Error>> {
     let given = given.unwrap_or_default();
     match cli.command {
         Command::Train(args) => train::train(*args, &given),
+        Command::Recipes(args) => recipes::recipes(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args, &given),
+        Command::Ablate(args) => ablate::ablate(&args, &given),
         Command::Report(args) => report::report(args),
         Command::Info(args) => info::info(&args, &given),
         Command::CheckDevice(args) => check_device::check_device(&args),

@@ -5,20 +5,18 @@ use crate::compute::Compute;
 use crate::data::{About, Dataset, Folder, Images, Source, part};
 use crate::exit::Exit;
 use crate::given::{Given, Idle};
-use crate::model::{Asked, Kind, ModelFlags, config_of_run};
+use crate::model::{Asked, ModelFlags, config_of_run};
 use crate::output::Output;
-use crate::values::{above_zero, count, epsilon, named, zero_or_more};
+use crate::recipe::{RecipeFlags, Resolved};
+use crate::values::{count, named};
 use clap::Args;
-use cni_burn::data::Augmentation;
 use cni_burn::prelude::*;
 use cni_burn::training::{
-    AttackLabels, CheckpointInfo, CheckpointSelector, Devices, HalfAndHalf, Parallel, Progress,
-    Trained, checkpoint_info,
+    CheckpointInfo, CheckpointSelector, Devices, Parallel, Progress, Trained, checkpoint_info,
 };
 use serde_json::json;
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// The flags of `train`.
 #[derive(Args)]
@@ -38,51 +36,15 @@ pub struct Train {
     #[command(flatten)]
     source: Source,
     #[command(flatten)]
+    recipe: RecipeFlags,
+    #[command(flatten)]
     compute: Compute,
-    /// Element type in which convolutions and linear layers multiply: full, bf16 or f16. The rest
-    /// is in full precision, and so is validation.
-    #[arg(long, default_value_t = Precision::Full)]
-    precision: Precision,
-    /// Folder of the run: checkpoints, model.json, config.json, history.json and the file .lock.
+    /// Folder of the run: checkpoints, model.json, config.json, recipe.toml, history.json and the file .lock.
     #[arg(long, default_value = "runs/cni")]
     out: PathBuf,
     /// Continue the run in --out from its last checkpoint; begin it if there is none yet.
     #[arg(long)]
     resume: bool,
-    /// Train on clean images alone.
-    #[arg(long)]
-    clean: bool,
-    /// Largest change of a pixel in training: a fraction such as 8/255, or a number.
-    #[arg(long, default_value = "8/255", value_parser = epsilon)]
-    epsilon: f64,
-    /// First epoch, from 0, that trains on adversarial images. PNI's code: 5.
-    #[arg(long, default_value_t = 0)]
-    adversarial_from: usize,
-    /// Attack the model's own predictions instead of the labels, as PNI's code does.
-    #[arg(long)]
-    predicted_labels: bool,
-    /// Number of epochs. The learning rate falls by ten after each quarter of them, as in the
-    /// recipe's 400.
-    #[arg(long, default_value_t = 400, value_parser = count)]
-    epochs: usize,
-    /// Examples of a batch.
-    #[arg(long, default_value_t = 256, value_parser = count)]
-    batch: usize,
-    /// Learning rate.
-    #[arg(long, default_value_t = 0.1, value_parser = above_zero)]
-    lr: f64,
-    /// One-cycle schedule up to --lr instead of steps; better for few epochs.
-    #[arg(long)]
-    one_cycle: bool,
-    /// Weight decay.
-    #[arg(long, default_value_t = 1e-4, value_parser = zero_or_more)]
-    weight_decay: f64,
-    /// Leave noise parameters out of the weight decay, as PNI's code does.
-    #[arg(long)]
-    no_noise_decay: bool,
-    /// Largest norm of the gradient; 0 for no limit. The recipe limits adversarial training alone.
-    #[arg(long, value_parser = zero_or_more)]
-    max_grad_norm: Option<f64>,
     /// Train on the first N devices of the backend, each with its share of every batch. On a CPU
     /// this is for trying out.
     #[arg(long, default_value_t = 1, value_parser = count)]
@@ -129,17 +91,7 @@ impl Train {
         let digits = self.train.is_none() && self.model.dataset == Dataset::Digits;
         let mut all = self.images().idle();
         all.extend([
-            idle(
-                self.clean,
-                &["epsilon", "adversarial-from", "predicted-labels"],
-                "--clean attacks nothing",
-            ),
             idle(self.devices == 1, &["parallel"], "one device shares nothing"),
-            idle(
-                self.weight_decay == 0.0 || self.model.noise.noise == Kind::None,
-                &["no-noise-decay"],
-                "no noise decays",
-            ),
             idle(digits, &["no-flip"], "the digits are never mirrored"),
             idle(!cfg!(feature = "tui"), &["tui"], "the program is built without `--features tui`"),
             idle(self.tui, &["quiet"], "--tui asks for progress"),
@@ -148,77 +100,52 @@ impl Train {
         all
     }
 
+    /// The recipe, its model and its training, as all flags have them.
+    fn resolve(&self, given: &Given, key: Key) -> Result<Resolved, Box<dyn Error>> {
+        let run = self.resume.then_some(self.out.as_path());
+        let mut resolved = self.recipe.resolve(&self.model, given, run)?;
+        if !self.flips() {
+            resolved.without_flips();
+        }
+        resolved.training.key = key.named("training");
+        Ok(resolved)
+    }
+
     /// Refuses to go on with a run that was begun with other flags.
-    fn agrees_with(&self, info: &CheckpointInfo, given: &Given) -> Result<(), Box<dyn Error>> {
+    fn agrees_with(
+        &self,
+        info: &CheckpointInfo,
+        resolved: &Resolved,
+        given: &Given,
+    ) -> Result<(), Box<dyn Error>> {
         let (run, folder) = (&self.out, self.train.is_some());
-        Asked { flags: &self.model, folder, given, defaults: true }
+        Asked { flags: &resolved.model, folder, given, defaults: true }
             .agrees_with(&config_of_run(run, CheckpointSelector::Last)?, run)?;
-        if let (false, Some(threat)) = (self.clean, trained_against(&info.run)) {
+        if let (Some(epsilon), Some(threat)) = (self.recipe.epsilon, trained_against(&info.run)) {
             let [asked, saved] =
-                [self.epsilon, threat.epsilon()].map(|epsilon| json!({ "epsilon": epsilon }));
+                [epsilon, threat.epsilon()].map(|epsilon| json!({ "epsilon": epsilon }));
             let because = format!("{} was trained so", run.display());
             given.agree(&asked, &saved, true, &because)?;
         }
         Ok(())
     }
-
-    /// The configuration of the training.
-    fn config(&self, key: Key) -> Result<TrainingConfig, Box<dyn Error>> {
-        let attack = Pgd::training(Threat::linf(self.epsilon)?);
-        let labels = match self.predicted_labels {
-            true => AttackLabels::Predicted,
-            false => AttackLabels::True,
-        };
-        let objective = match self.clean {
-            true => Objective::clean(),
-            false => HalfAndHalf::new(attack.clone())
-                .with_start_epoch(self.adversarial_from)
-                .with_labels(labels)
-                .into(),
-        };
-        let mut config = TrainingConfig::cni(objective);
-        config.epochs = self.epochs;
-        config.batch_size = self.batch;
-        let (weight_decay, decay_noise) = (self.weight_decay, !self.no_noise_decay);
-        config.optimizer = Sgd { weight_decay, decay_noise, ..Sgd::cni() }.into();
-        config.max_grad_norm =
-            self.max_grad_norm.map_or(config.max_grad_norm, |norm| (norm > 0.0).then_some(norm));
-        // At most one for each epoch, and none before the first, which trains at the rate asked
-        // for.
-        let mut quarters = [1, 2, 3].map(|quarter| (quarter * self.epochs / 4).max(1)).to_vec();
-        quarters.dedup();
-        config.schedule = match self.one_cycle {
-            true => Schedule::one_cycle(self.lr),
-            false => Schedule::multi_step(self.lr, &quarters),
-        };
-        let augmentation = if self.flips() { Augmentation::cifar() } else { Augmentation::crop(4) };
-        config.augment = vec![augmentation];
-        config.validation_attack = (!self.clean).then(|| Arc::new(attack) as Arc<dyn Attack>);
-        config.precision = self.precision;
-        config.key = key.named("training");
-        Ok(config)
-    }
 }
 
 pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
     let (images, output) = (args.images(), args.output);
+    let key = Key::new(args.seed);
+    let resolved = args.resolve(given, key)?;
     // A run that goes on is the one that was begun, and says so before it reads any data.
     if args.resume {
         match checkpoint_info(&args.out, CheckpointSelector::Last) {
-            Ok(info) => args.agrees_with(&info, given)?,
+            Ok(info) => args.agrees_with(&info, &resolved, given)?,
             Err(error) => output.say(format_args!("nothing to continue: {error}"))?,
         }
     }
-    given.refuse(&args.model.idle())?;
+    given.refuse(&resolved.model.idle())?;
     given.refuse(&args.idle())?;
-    if !args.clean && args.adversarial_from >= args.epochs {
-        let wanted = format!("less than the {} of --epochs", args.epochs);
-        let because = "no epoch would train on adversarial images; --clean asks for that";
-        return Err(given.refusal("adversarial-from", wanted, because).into());
-    }
     let devices = Devices::new(args.compute.devices(args.devices)?, args.parallel)?;
-    args.compute.say_half_precision(&[args.precision], output)?;
-    let key = Key::new(args.seed);
+    args.compute.say_half_precision(&[resolved.training.precision], output)?;
     let data = images.train(&args.source)?;
     let data = part(data, args.train.is_some(), args.subset, "subset", given)?;
     if args.validation >= data.len() {
@@ -231,16 +158,19 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         Images::Named(set) => set.about(),
         Images::Folder(_) => About::of(&train),
     };
-    let config = args.model.config(&about)?;
+    let config = resolved.model.config(&about)?;
     let model = keyed_init(config.try_init(devices.first())?, key.named("weights"));
     let parameters = count_parameters(&model);
+    resolved.say(about.classes, output)?;
     output.say(format_args!("{parameters} parameters, {} examples to train on", train.len()))?;
     let progress = match (args.tui, args.quiet) {
         (true, _) => Progress::Dashboard,
         (false, true) => Progress::Quiet,
         (false, false) => Progress::Lines,
     };
-    let trained = Trainer::new(args.config(key)?, &args.out)?
+    let recipe = resolved.recipe()?;
+    let trained = Trainer::new(resolved.training, &args.out)?
+        .with_recipe(recipe)
         .with_validation(validation)
         .with_devices(devices)
         .with_progress(progress)

@@ -30,7 +30,7 @@ fn a_test_set_of_other_classes_is_refused_by_the_first_that_differs() {
     let common = format!("--data {} --depth 8 --width 0.125 --noise none", data.display());
     let run = data.join("run").display().to_string();
     works(plain(&format!(
-        "train {common} --out {run} --clean --epochs 1 --batch 16 --validation 4"
+        "train {common} --out {run} --recipe clean --epochs 1 --batch 16 --validation 4"
     )));
     let evaluate = format!(
         "evaluate {common} --run {run} --suite quick --checks none --examples 4 --draws 1 \

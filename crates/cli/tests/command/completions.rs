@@ -10,7 +10,7 @@ const COMMANDS: [&str; 6] = ["train", "evaluate", "report", "info", "check-devic
 fn every_shell_gets_a_script_that_knows_the_commands_and_their_flags() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = works(plain(&format!("completions {shell}")));
-        for word in COMMANDS.into_iter().chain(["adversarial-from", "eot-steps", "json"]) {
+        for word in COMMANDS.into_iter().chain(["recipe", "eot-steps", "json"]) {
             assert!(script.contains(word), "{shell} lacks {word}");
         }
     }

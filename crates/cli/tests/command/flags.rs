@@ -9,9 +9,8 @@ fn a_flag_that_others_leave_without_effect_is_refused() {
     let (out, run) = (scratch("idle"), trained());
     let plain_run = trained_without_noise();
     let training = [
-        ("--clean --adversarial-from 0", "--adversarial-from: got 0, "),
-        ("--clean --predicted-labels", "--predicted-labels: got the flag, "),
-        ("--clean --epsilon 0.1", "--epsilon: got 0.1, "),
+        ("--recipe clean --epsilon 0.1", "--epsilon: got 0.1, "),
+        ("--epsilon 0.1 --set objective.attack.threat.epsilon=0.1", "--epsilon: got 0.1, "),
         ("--no-flip", "--no-flip: got the flag, "),
         ("--grayscale", "--grayscale: got the flag, "),
         ("--train somewhere", "--dataset: got digits, "),
@@ -20,7 +19,6 @@ fn a_flag_that_others_leave_without_effect_is_refused() {
         ("--granularity layer", "--granularity: got layer, "),
         ("--family resnet18", "--depth: got 8, "),
         ("--parallel multi", "--parallel: got multi, "),
-        ("--no-noise-decay --weight-decay 0", "--no-noise-decay: got the flag, "),
         ("--data somewhere", "--data: got somewhere, "),
         ("--download", "--download: got the flag, "),
         #[cfg(not(feature = "tui"))]

@@ -1,5 +1,6 @@
 //! The command `cni` as its users run it: a flag that is given is used or refused, in a sentence.
 
+mod ablation;
 mod classes;
 mod completions;
 mod earlier;

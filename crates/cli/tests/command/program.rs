@@ -8,8 +8,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 /// A model and data that take a second.
-const SMALL: &str = "--dataset digits --depth 8 --width 0.25 --rank 2 --epsilon 0.05 \
-                     --subset 80 --validation 20 --batch 40 --epochs 1";
+const SMALL: &str = "--recipe reference-cni --dataset digits --depth 8 --width 0.25 --rank 2 \
+                     --epsilon 0.05 --subset 80 --validation 20 --batch 40 --epochs 1";
 /// An evaluation that takes a second or two.
 const BRIEF: &str = "--examples 20 --draws 3 --eot-steps 2 --eot-draws 2 --checks none";
 
@@ -84,7 +84,7 @@ fn line(command: &str, folders: &[(&str, &Path)], usual: &str, line: &str) -> Ve
 /// A small training into a folder.
 pub fn train(out: &Path, flags: &str) -> Vec<OsString> {
     // A clean training has no radius.
-    let clean = flags.split_whitespace().any(|flag| flag == "--clean");
+    let clean = flags.split_whitespace().any(|flag| flag == "clean");
     let usual = if clean { SMALL.replace("--epsilon 0.05", "") } else { SMALL.to_string() };
     line("train", &[("--out", out)], &usual, flags)
 }
@@ -114,7 +114,7 @@ pub fn trained_without_noise() -> &'static Path {
     static RUN: OnceLock<PathBuf> = OnceLock::new();
     RUN.get_or_init(|| {
         let folder = scratch("trained-without-noise");
-        let mut arguments = train(&folder, "--noise none --clean");
+        let mut arguments = train(&folder, "--noise none --recipe clean");
         let rank = arguments.iter().position(|text| text == "--rank").unwrap();
         arguments.drain(rank..rank + 2);
         works(arguments);

@@ -22,3 +22,25 @@ pub(crate) fn student_quantile(p: f64, freedom: f64) -> f64 {
         false => StudentsT::new(0.0, 1.0, freedom).expect("at least one degree").inverse_cdf(p),
     }
 }
+
+/// The probability that a variable of Student's law is at least as far from zero as `t`.
+pub(crate) fn student_two_sided(t: f64, freedom: f64) -> f64 {
+    if t.is_infinite() {
+        return 0.0;
+    }
+    let law = StudentsT::new(0.0, 1.0, freedom).expect("at least one degree");
+    2.0 * law.cdf(-t.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With one degree of freedom the law is Cauchy's: half of it lies beyond ±1.
+    #[test]
+    fn students_tail_is_cauchys_for_one_degree() {
+        assert!((student_two_sided(1.0, 1.0) - 0.5).abs() < 1e-9);
+        assert!((student_two_sided(-4.302_652_7, 2.0) - 0.05).abs() < 1e-7);
+        assert_eq!(student_two_sided(f64::INFINITY, 2.0), 0.0);
+    }
+}

@@ -5,6 +5,7 @@ pub(crate) mod error;
 pub(crate) mod estimate;
 pub(crate) mod intervals;
 pub(crate) mod laws;
+pub(crate) mod multiple;
 pub(crate) mod shares;
 
 pub use self::error::StatisticsError;

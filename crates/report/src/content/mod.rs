@@ -1,5 +1,6 @@
 //! Content of a report: from records to a document.
 
+mod ablation;
 mod accuracy;
 mod audit;
 mod cards;
@@ -16,6 +17,7 @@ mod radii;
 mod summary;
 mod training;
 
+pub(crate) use self::ablation::document as ablation;
 pub(crate) use self::certificates::rows as certificates;
 pub(crate) use self::examples::table as examples;
 

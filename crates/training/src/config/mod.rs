@@ -173,6 +173,13 @@ impl TrainingConfig {
         std::fs::write(path, text).map_err(|error| TrainingError::io(path, error))
     }
 
+    /// The passes of each image in an epoch, forward and backward ones, of a model of so many classes
+    /// with noise or without: what the cost of a training is measured in. Before an attack begins
+    /// an epoch takes fewer.
+    pub fn passes(&self, classes: usize, stochastic: bool) -> u64 {
+        self.objective.cost(classes, stochastic)
+    }
+
     pub(crate) fn check(&self) -> Result<(), TrainingError> {
         for (field, got) in [
             ("epochs", self.epochs),

@@ -102,6 +102,10 @@ impl ObjectiveRule for HalfAndHalf {
         vec![self.attack.attack.as_ref()]
     }
 
+    fn passes(&self) -> u64 {
+        if self.clean_weight == 0.0 { 1 } else { 2 }
+    }
+
     fn check(&self, epochs: usize) -> Result<(), TrainingError> {
         self.check_weights()?;
         self.attack.check(epochs)

@@ -74,6 +74,11 @@ pub trait ObjectiveRule: Send + Sync {
         Vec::new()
     }
 
+    /// The training passes of each image, forward and backward, besides those of the attacks.
+    fn passes(&self) -> u64 {
+        1
+    }
+
     /// Checks the settings for a run of so many epochs.
     ///
     /// # Errors
@@ -154,6 +159,14 @@ impl Objective {
 
     pub(crate) fn attacks(&self) -> Vec<&dyn Attack> {
         self.0.attacks()
+    }
+
+    /// The passes of each image in a step, forward and backward ones, for a model of so many
+    /// classes with noise or without. An attack without a bound on its passes counts none.
+    pub(crate) fn cost(&self, classes: usize, stochastic: bool) -> u64 {
+        let costs = self.attacks().into_iter().filter_map(|attack| attack.cost(classes, stochastic));
+        let attacks: u64 = costs.map(|passes| passes.forwards + passes.backwards).sum();
+        attacks + 2 * self.0.passes()
     }
 
     /// Checks the settings for a run of so many epochs, as a [`Trainer`](crate::Trainer) does.

@@ -19,7 +19,7 @@ pub use progress::Progress;
 pub use run::Trained;
 
 use crate::parameters::check_group_name;
-use crate::{Devices, TrainingConfig, TrainingError};
+use crate::{Devices, Recipe, TrainingConfig, TrainingError};
 use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::tensor::{Int, Tensor};
 use cni_data::ImageData;
@@ -61,6 +61,7 @@ pub struct Trainer<N> {
     metrics: Vec<(String, Arc<Score>)>,
     groups: Vec<(String, Arc<Ids<N>>)>,
     model_config: Option<Value>,
+    recipe: Option<Recipe>,
 }
 
 /// The ids of the parameters of a group.
@@ -87,6 +88,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             metrics: Vec::new(),
             groups: Vec::new(),
             model_config: None,
+            recipe: None,
         })
     }
 
@@ -170,6 +172,14 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         check_group_name(&name)?;
         self.groups.push((name, Arc::new(ids)));
         Ok(self)
+    }
+
+    /// Writes the recipe that the configuration comes from to `recipe.toml` in the run's folder.
+    ///
+    /// It is for people and for further runs. What identifies the run is its configuration.
+    pub fn with_recipe(mut self, recipe: Recipe) -> Self {
+        self.recipe = Some(recipe);
+        self
     }
 
     /// Describes the model: the settings it was built with, all that its weights do not tell.

@@ -20,6 +20,7 @@ use std::io;
 const CONFIG: &str = "config.json";
 const HISTORY: &str = "history.json";
 const MODEL_CONFIG: &str = "model.json";
+const RECIPE: &str = "recipe.toml";
 
 /// The name of the model in a run's records.
 const PREFIX: &str = "net.";
@@ -72,13 +73,19 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     /// The files that the run writes beside its checkpoints.
     pub(super) fn files(&self) -> Vec<&'static str> {
         let model = self.model_config.is_some().then_some(MODEL_CONFIG);
-        [CONFIG, HISTORY].into_iter().chain(model).collect()
+        let recipe = self.recipe.is_some().then_some(RECIPE);
+        [CONFIG, HISTORY].into_iter().chain(model).chain(recipe).collect()
     }
 
-    /// Writes `config.json` and, if the model is described, `model.json`.
+    /// Writes `config.json`; `model.json`, if the model is described; and the recipe, if there is
+    /// one.
     pub(super) fn write_configurations(&self) -> Result<(), TrainingError> {
         self.write(CONFIG, &self.config)?;
-        self.model_config.iter().try_for_each(|config| self.write(MODEL_CONFIG, config))
+        self.model_config.iter().try_for_each(|config| self.write(MODEL_CONFIG, config))?;
+        let Some(recipe) = &self.recipe else { return Ok(()) };
+        let path = self.folder.join(RECIPE);
+        write_whole(&path, recipe.to_toml().as_bytes())
+            .map_err(|error| TrainingError::io(&path, error))
     }
 
     /// Writes `history.json`.

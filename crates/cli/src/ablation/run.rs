@@ -1,0 +1,243 @@
+//! The runs of an ablation as processes.
+
+use super::plan::text;
+use super::{Phase, Plan, PlanRun, State, folder_of};
+use crate::output::Output;
+use serde_json::{Value, json};
+use std::error::Error;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+/// The file that a process locks while it is at a run.
+const LOCK: &str = ".ablation.lock";
+
+/// What has come of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Done {
+    /// It had been done before.
+    Before,
+    /// It is done now.
+    Now,
+    /// It came to no number, now or before.
+    Failed(String),
+    /// Another process is at it.
+    Elsewhere,
+}
+
+/// Runs the runs of a plan.
+pub struct Runner<'a> {
+    pub plan: &'a Plan,
+    /// The folder of the ablation.
+    pub out: &'a Path,
+    /// This program.
+    pub program: PathBuf,
+    /// Runs at the same time.
+    pub jobs: usize,
+    /// Threads of each run; `None` for as many as it likes.
+    pub threads: Option<usize>,
+    /// True if runs that failed begin once more.
+    pub retry: bool,
+    pub output: Output,
+}
+
+impl PlanRun<'_> {
+    /// The name of the run for people.
+    pub fn name(&self) -> String {
+        format!("{}, seed {}", self.arm.name, self.seed)
+    }
+}
+
+impl Runner<'_> {
+    /// Runs these runs, several at a time.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about the first file that cannot be read or written, or the first run whose
+    /// folder holds another. The runs that are at work go on to their end.
+    pub fn run(&self, runs: Vec<PlanRun<'_>>) -> Result<Vec<Done>, Box<dyn Error>> {
+        // What is refused is refused before any run begins.
+        for run in &runs {
+            self.check(run)?;
+        }
+        let all = runs.len();
+        let queue = Mutex::new(runs.into_iter().enumerate());
+        let found = Mutex::new(Vec::new());
+        std::thread::scope(|threads| {
+            for _ in 0..self.jobs.min(all).max(1) {
+                threads.spawn(|| {
+                    loop {
+                        let next = lock(&queue).next();
+                        let Some((place, run)) = next else { break };
+                        let done = self.one(&run, place, all).map_err(|error| error.to_string());
+                        let failed = done.is_err();
+                        lock(&found).push(done);
+                        if failed {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        let found = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        Ok(found.into_iter().collect::<Result<_, String>>()?)
+    }
+
+    /// The two commands of a run, without the folders that they write to.
+    fn commands(&self, run: &PlanRun<'_>) -> Result<[Vec<String>; 2], Box<dyn Error>> {
+        let mut train: Vec<String> =
+            ["train", "--recipe", &self.plan.recipe, "--seed"].map(String::from).to_vec();
+        train.push(run.seed.to_string());
+        for (path, value) in self.plan.set.iter().chain(&run.arm.set) {
+            train.extend(["--set".to_string(), format!("{path}={}", toml_of(value)?)]);
+        }
+        train.extend(self.plan.train.iter().cloned());
+        let mut evaluate = vec!["evaluate".to_string(), "--name".to_string(), run.name()];
+        evaluate.extend(self.plan.evaluate.iter().cloned());
+        Ok([train, evaluate])
+    }
+
+    /// The commands as the state of a run has them.
+    fn state(&self, run: &PlanRun<'_>, phase: Phase) -> Result<State, Box<dyn Error>> {
+        let [train, evaluate] = self.commands(run)?;
+        Ok(State { commands: json!({ "train": train, "evaluate": evaluate }), phase })
+    }
+
+    /// Refuses a folder that holds another run.
+    fn check(&self, run: &PlanRun<'_>) -> Result<(), Box<dyn Error>> {
+        let folder = folder_of(self.out, run);
+        let Some(there) = State::read(&folder)? else {
+            let ours = |file: &fs::DirEntry| file.file_name() == LOCK;
+            let mut files = fs::read_dir(&folder).into_iter().flatten().flatten();
+            let strange = files.find(|file| !ours(file));
+            return match strange {
+                Some(_) => {
+                    let wanted = "files that no ablation has written, wanted a folder without them";
+                    Err(format!("{}: {wanted}", folder.display()).into())
+                }
+                None => Ok(()),
+            };
+        };
+        let here = self.state(run, Phase::Begun)?.commands;
+        if there.commands == here {
+            return Ok(());
+        }
+        let differ = ["train", "evaluate"].into_iter().find(|of| there.commands[of] != here[of]);
+        let differ = differ.unwrap_or("train");
+        let line = |of: &Value| {
+            let words = of[differ].as_array().into_iter().flatten();
+            words.map(text).collect::<Vec<_>>().join(" ")
+        };
+        Err(format!(
+            "{}: holds another run: got `{}`, wanted `{}`; take another --out, or the plan that it \
+             was begun with",
+            folder.display(),
+            line(&here),
+            line(&there.commands)
+        )
+        .into())
+    }
+
+    /// Runs one run, if it is not done.
+    fn one(&self, run: &PlanRun<'_>, place: usize, all: usize) -> Result<Done, Box<dyn Error>> {
+        let folder = folder_of(self.out, run);
+        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        // The commands of a process that was killed may be at work still.
+        let commands = [folder.join(".lock"), folder.join("evaluation/.lock")];
+        let busy = commands.iter().map(|path| is_locked(path)).collect::<Result<Vec<_>, _>>()?;
+        let lock = claim(&folder.join(LOCK))?;
+        let Some(_lock) = lock.filter(|_| !busy.contains(&true)) else {
+            self.say(run, place, all, "another process is at it")?;
+            return Ok(Done::Elsewhere);
+        };
+        match State::read(&folder)?.map(|state| state.phase) {
+            Some(Phase::Done) => return Ok(Done::Before),
+            Some(Phase::Failed { reason }) if !self.retry => return Ok(Done::Failed(reason)),
+            _ => {}
+        }
+        self.state(run, Phase::Begun)?.write(&folder)?;
+        self.say(run, place, all, "begins")?;
+        let [train, evaluate] = self.commands(run)?;
+        let of = |flag: &str, path: &Path| [flag.into(), path.as_os_str().to_owned()];
+        let places = [of("--out", &folder).to_vec(), vec!["--resume".into(), "--quiet".into()]];
+        let judged = folder.join("evaluation");
+        let judging = [of("--run", &folder).to_vec(), of("--out", &judged).to_vec()];
+        let judging = [judging.concat(), vec!["--quiet".into()]];
+        for (arguments, places) in [(train, places.concat()), (evaluate, judging.concat())] {
+            let mut command = Command::new(&self.program);
+            command.args(arguments).args(places);
+            if let Some(reason) = self.process(command, &folder)? {
+                self.say(run, place, all, &format!("failed: {reason}"))?;
+                let phase = Phase::Failed { reason: reason.clone() };
+                self.state(run, phase)?.write(&folder)?;
+                return Ok(Done::Failed(reason));
+            }
+        }
+        self.state(run, Phase::Done)?.write(&folder)?;
+        self.say(run, place, all, "done")?;
+        Ok(Done::Now)
+    }
+
+    /// Runs a process to its end; the reason if it failed.
+    ///
+    /// # Errors
+    ///
+    /// A sentence if it cannot be started, or was killed: a run that was killed has not failed.
+    fn process(&self, mut command: Command, folder: &Path) -> Result<Option<String>, Box<dyn Error>> {
+        let path = folder.join("log.txt");
+        let io = |error: std::io::Error| format!("{}: {error}", path.display());
+        let log = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
+        command.stdin(Stdio::null()).stdout(log.try_clone().map_err(io)?).stderr(log);
+        if let Some(threads) = self.threads {
+            command.env("RAYON_NUM_THREADS", threads.to_string());
+        }
+        let status = command.status().map_err(|error| format!("{:?}: {error}", self.program))?;
+        match status.code() {
+            Some(0) => Ok(None),
+            // A check of the audit that failed is a result.
+            Some(3) => Ok(None),
+            Some(_) => {
+                let text = fs::read_to_string(&path).map_err(io)?;
+                let mut lines = text.lines().rev().filter(|line| !line.trim().is_empty());
+                let last = lines.clone().find_map(|line| line.strip_prefix("error: "));
+                let reason = last.or(lines.next()).unwrap_or("no reason").to_string();
+                Ok(Some(reason))
+            }
+            None => Err(format!("{}: killed ({status}); begin once more", folder.display()).into()),
+        }
+    }
+
+    fn say(&self, run: &PlanRun<'_>, place: usize, all: usize, what: &str) -> std::io::Result<()> {
+        self.output.say(format_args!("{} of {all}, {}: {what}", place + 1, run.name()))
+    }
+}
+
+/// True if a process has locked a file.
+fn is_locked(path: &Path) -> Result<bool, Box<dyn Error>> {
+    Ok(path.exists() && claim(path)?.is_none())
+}
+
+/// The lock of a file; `None` if another process has it.
+fn claim(path: &Path) -> Result<Option<File>, Box<dyn Error>> {
+    let io = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = File::options().create(true).append(true).open(path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        // Some network file systems have no locks. There the user has to take care.
+        Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
+            Ok(Some(file))
+        }
+        Err(TryLockError::Error(error)) => Err(io(error).into()),
+    }
+}
+
+/// A value as TOML has it within a line.
+fn toml_of(value: &Value) -> Result<String, toml::ser::Error> {
+    Ok(toml::Value::try_from(value)?.to_string())
+}
+
+fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,213 @@
+//! The recipe of a training, and what flags change of it.
+
+use crate::given::Given;
+use crate::model::{Kind, ModelFlags};
+use crate::output::Output;
+use crate::values::{count, epsilon};
+use clap::Args;
+use cni_burn::attacks::attack_from_spec;
+use cni_burn::data::Augmentation;
+use cni_burn::noise::nearest_name;
+use cni_burn::prelude::*;
+use cni_burn::training::Recipe;
+use serde_json::{Map, Value, json};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+/// The flags of a recipe.
+#[derive(Args)]
+pub struct RecipeFlags {
+    /// Recipe: a name of `cni recipes`, or a TOML file. A run that is resumed goes on with its own.
+    #[arg(long, default_value = "fast-noise")]
+    pub recipe: PathBuf,
+    /// Setting of the recipe to change, such as epochs=30 or objective.attack.steps=10; an empty
+    /// value gives it its default. May be given several times.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Number of epochs, in place of the recipe's.
+    #[arg(long, value_parser = count)]
+    pub epochs: Option<usize>,
+    /// Examples of a batch, in place of the recipe's.
+    #[arg(long, value_parser = count)]
+    pub batch: Option<usize>,
+    /// Largest change of a pixel in training, in place of the recipe's: a fraction such as 8/255,
+    /// or a number.
+    #[arg(long, value_parser = epsilon)]
+    pub epsilon: Option<f64>,
+    /// Element type in which convolutions and linear layers multiply, in place of the recipe's:
+    /// full, bf16 or f16. The rest is in full precision, and so is validation.
+    #[arg(long)]
+    pub precision: Option<Precision>,
+}
+
+/// A recipe with everything that flags change of it.
+pub struct Resolved {
+    pub recipe: Recipe,
+    pub model: ModelFlags,
+    pub training: TrainingConfig,
+}
+
+impl RecipeFlags {
+    /// The recipe that the flags describe, with the model that its own flags describe. `run` is the
+    /// folder of a run that goes on.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the flag or the field, what was got and what was wanted.
+    pub fn resolve(
+        &self,
+        model: &ModelFlags,
+        given: &Given,
+        run: Option<&Path>,
+    ) -> Result<Resolved, Box<dyn Error>> {
+        let mut recipe = self.base(given, run)?;
+        for set in &self.set {
+            let Some((path, value)) = set.split_once('=') else {
+                let wanted = "PATH=VALUE, such as epochs=30";
+                return Err(format!("--set: got {set}, wanted {wanted}").into());
+            };
+            recipe = recipe.with(path, value)?;
+        }
+        let flags = [
+            ("epochs", self.epochs.map(|epochs| epochs.to_string())),
+            ("batch_size", self.batch.map(|batch| batch.to_string())),
+            ("precision", self.precision.map(|precision| precision.to_string())),
+        ];
+        for (path, value) in flags {
+            if let Some(value) = value {
+                recipe = recipe.with(path, &value)?;
+            }
+        }
+        let fields = fields_of(model)?;
+        for (field, value) in &fields {
+            if field != "dataset" && given.has(&field.replace('_', "-")) {
+                recipe = recipe.with(&format!("model.{field}"), &value.to_string())?;
+            }
+        }
+        let model = model_of(&recipe, fields)?;
+        let training = self.at_epsilon(&recipe)?;
+        Ok(Resolved { recipe, model, training })
+    }
+
+    /// The recipe before any flag changes it.
+    fn base(&self, given: &Given, run: Option<&Path>) -> Result<Recipe, Box<dyn Error>> {
+        let of_run = run.map(|run| run.join("recipe.toml")).filter(|path| path.exists());
+        if let (Some(path), false) = (of_run, given.has("recipe")) {
+            return Ok(Recipe::load(path)?);
+        }
+        let file = self.recipe.extension().is_some() || self.recipe.components().count() > 1;
+        Ok(match self.recipe.to_str() {
+            Some(name) if !file => Recipe::named(name)?,
+            _ => Recipe::load(&self.recipe)?,
+        })
+    }
+
+    /// The training with all attacks at the radius asked for.
+    fn at_epsilon(&self, recipe: &Recipe) -> Result<TrainingConfig, Box<dyn Error>> {
+        let training = recipe.training()?;
+        let Some(epsilon) = self.epsilon else { return Ok(training) };
+        let refused = |wanted: &str, because: &str| {
+            Err(format!("--epsilon: got {epsilon}, wanted {wanted}, since {because}").into())
+        };
+        if let Some(set) = recipe.changed().find(|path| path.ends_with("epsilon")) {
+            return refused("it left out", &format!("--set has {set}"));
+        }
+        // A training attack may reach beyond the radius that the training is for, as N-FGSM's does.
+        let judged = training.validation_attack.as_deref().or(training.objective.attack());
+        let Some(attack) = judged else {
+            let because = format!("the recipe {} attacks nothing", recipe.name());
+            return refused("it left out", &because);
+        };
+        let factor = epsilon / attack.threat().epsilon();
+        let mut settings = serde_json::to_value(&training)?;
+        scale_epsilon(&mut settings, &|radius| match radius == attack.threat().epsilon() {
+            true => epsilon,
+            false => factor * radius,
+        })?;
+        Ok(serde_json::from_value(settings)?)
+    }
+}
+
+impl Resolved {
+    /// Leaves out the augmentations that mirror images.
+    pub fn without_flips(&mut self) {
+        let all = std::mem::take(&mut self.training.augment);
+        self.training.augment = all.into_iter().filter_map(unmirrored).collect();
+    }
+
+    /// The recipe as it is trained: with every setting, that of the model too.
+    pub fn recipe(&self) -> Result<Recipe, Box<dyn Error>> {
+        let mut model = fields_of(&self.model)?;
+        model.retain(|field, value| field != "dataset" && !value.is_null());
+        Ok(self.recipe.with_training(&self.training)?.with_model(model))
+    }
+
+    /// Says what was chosen.
+    pub fn say(&self, classes: usize, output: Output) -> std::io::Result<()> {
+        let Self { recipe, training, .. } = self;
+        output.say(format_args!("recipe {}: {}", recipe.name(), recipe.about()))?;
+        let changed: Vec<&str> = recipe.changed().collect();
+        if !changed.is_empty() {
+            output.say(format_args!("changed: {}", changed.join(", ")))?;
+        }
+        let (epochs, precision) = (training.epochs, training.precision);
+        let passes = training.passes(classes, self.model.noise.noise != Kind::None);
+        output.say(format_args!("{epochs} epochs of {passes} passes an image, precision {precision}"))
+    }
+}
+
+/// The fields of the model that flags describe, by the names of recipes.
+fn fields_of(model: &ModelFlags) -> serde_json::Result<Map<String, Value>> {
+    serde_json::to_value(model).map(|fields| fields.as_object().cloned().unwrap_or_default())
+}
+
+/// The model of a recipe. What the recipe does not tell is as the flags have it.
+fn model_of(recipe: &Recipe, flags: Map<String, Value>) -> Result<ModelFlags, String> {
+    let mut fields = flags;
+    for (field, value) in recipe.model() {
+        if field == "dataset" || !fields.contains_key(&field) {
+            let known: Vec<&str> =
+                fields.keys().map(String::as_str).filter(|name| *name != "dataset").collect();
+            let hint = nearest_name(&field, known.iter().copied());
+            let hint = hint.map_or(String::new(), |name| format!("; the nearest is {name}"));
+            let (name, known) = (recipe.name(), known.join(", "));
+            return Err(format!("{name}: model: got {field}, wanted one of {known}{hint}"));
+        }
+        fields.insert(field, value);
+    }
+    serde_json::from_value(fields.into())
+        .map_err(|error| format!("{}: model: {error}", recipe.name()))
+}
+
+/// Gives each attack among some settings another radius, a function of its own.
+fn scale_epsilon(
+    settings: &mut Value,
+    scaled: &dyn Fn(f64) -> f64,
+) -> Result<(), Box<dyn Error>> {
+    if settings["attack"].is_string() && settings["threat"].is_object() {
+        let attack = attack_from_spec(settings)?;
+        let epsilon = scaled(attack.threat().epsilon());
+        *settings = attack.with_knob(Knob::Epsilon(epsilon))?.spec();
+        return Ok(());
+    }
+    match settings {
+        Value::Object(fields) => {
+            fields.values_mut().try_for_each(|value| scale_epsilon(value, scaled))
+        }
+        Value::Array(all) => all.iter_mut().try_for_each(|value| scale_epsilon(value, scaled)),
+        _ => Ok(()),
+    }
+}
+
+/// An augmentation without its mirroring; `None` if nothing else is left of it.
+fn unmirrored(augmentation: Augmentation) -> Option<Augmentation> {
+    let spec = augmentation.spec();
+    match spec["augmentation"].as_str() {
+        Some("flip") => None,
+        Some("crop_flip") => {
+            let spec = json!({ "augmentation": "crop", "padding": spec["padding"] });
+            serde_json::from_value(spec).ok()
+        }
+        _ => Some(augmentation),
+    }
+}

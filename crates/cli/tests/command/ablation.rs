@@ -1,0 +1,148 @@
+//! Ablations: runs by a plan, in parts, with kills and failures.
+
+use crate::program::{command, exit_code, plain, refused, scratch, works};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Two arms from two seeds; a run takes some seconds.
+const PLAN: &str = r#"
+plan = 1
+name = "noise on the digits"
+recipe = "reference-cni"
+seeds = [1, 2]
+
+[set]
+epochs = 1
+batch_size = 40
+
+[train]
+dataset = "digits"
+depth = 8
+width = 0.25
+subset = 80
+validation = 20
+
+[evaluate]
+examples = 20
+draws = 3
+suite = "quick"
+checks = "none"
+eot_steps = 2
+eot_draws = 2
+
+[[arm]]
+name = "plain"
+set = { "model.noise" = "none" }
+
+[[arm]]
+name = "white"
+set = { "model.noise" = "pni" }
+"#;
+
+fn written(folder: &Path, plan: &str) -> PathBuf {
+    let path = folder.join("plan.toml");
+    fs::write(&path, plan).unwrap();
+    path
+}
+
+fn ablate(plan: &Path, out: &Path, flags: &str) -> Vec<std::ffi::OsString> {
+    let text = format!("ablate --plan {} --out {} {flags}", plan.display(), out.display());
+    plain(&text)
+}
+
+fn record(out: &Path) -> Value {
+    serde_json::from_slice(&fs::read(out.join("ablation.json")).unwrap()).unwrap()
+}
+
+/// The record without the command, which differs.
+fn results(out: &Path) -> Value {
+    let mut record = record(out);
+    record["command"] = Value::Null;
+    record
+}
+
+#[test]
+fn an_ablation_in_parts_killed_and_begun_again_gives_the_record_of_one_process() {
+    let folder = scratch("ablation");
+    let plan = written(&folder, PLAN);
+    let [whole, parts, killed] = ["whole", "parts", "killed"].map(|name| folder.join(name));
+
+    let printed = works(ablate(&plan, &whole, "--jobs 2"));
+    assert!(printed.contains("4 runs done, 0 done before, 0 failed"), "{printed}");
+    let found = record(&whole);
+    assert_eq!(found["arms"][0]["name"], "plain");
+    assert_eq!(found["arms"][1]["runs"].as_array().unwrap().len(), 2);
+    assert_eq!(found["comparisons"][0]["arm"], "white");
+    assert_eq!(found["examples"], 20);
+    let page = fs::read_to_string(whole.join("report/report.html")).unwrap();
+    assert!(page.contains("noise on the digits") && page.contains("corrected p"));
+
+    let printed = works(ablate(&plan, &parts, "--shard 2/2"));
+    assert!(printed.contains("2 runs done") && printed.contains("2 runs are missing"), "{printed}");
+    assert!(!parts.join("ablation.json").exists());
+    let listed = works(ablate(&plan, &parts, "--list"));
+    assert!(listed.contains("white, seed 1: done") && listed.contains("plain, seed 1: not begun"));
+    works(ablate(&plan, &parts, "--shard 1/2"));
+    let printed = works(ablate(&plan, &parts, ""));
+    assert!(printed.contains("0 runs done, 4 done before"), "{printed}");
+    assert_eq!(results(&parts), results(&whole));
+
+    let mut child = command(ablate(&plan, &killed, ""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let second = killed.join("runs/white/seed-1");
+    while !second.join("ablation.json").exists() && child.try_wait().unwrap().is_none() {
+        sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The command that was at work goes on by itself, and is left to.
+    while exit_code(ablate(&plan, &killed, "")) != 0 {
+        sleep(Duration::from_millis(100));
+    }
+    assert_eq!(results(&killed), results(&whole));
+
+    // A changed plan does not go on with the runs of another.
+    let changed = written(&folder, &PLAN.replace("epochs = 1", "epochs = 2"));
+    let said = refused(ablate(&changed, &whole, ""));
+    assert!(said.contains("holds another run") && said.contains("--set epochs=2"), "{said}");
+}
+
+#[test]
+fn a_run_that_comes_to_no_number_leaves_the_others() {
+    let folder = scratch("ablation-failed");
+    let wild = "[[arm]]\nname = \"wild\"\nset = { \"schedule.multi_step.lr\" = 1e30 }\n";
+    let plan = written(&folder, &format!("{}{wild}", PLAN.replace("seeds = [1, 2]", "seeds = [1]")));
+    let out = folder.join("out");
+    assert_eq!(exit_code(ablate(&plan, &out, "")), 3);
+    let found = record(&out);
+    assert_eq!(found["arms"][2]["failed"][0]["seed"], 1);
+    let reason = found["arms"][2]["failed"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("wanted a finite number") || reason.contains("NaN"), "{reason}");
+    assert_eq!(found["arms"][1]["runs"].as_array().unwrap().len(), 1);
+    let listed = works(ablate(&plan, &out, "--list"));
+    assert!(listed.contains("wild, seed 1: failed: "), "{listed}");
+}
+
+#[test]
+fn a_plan_without_runs_or_with_foreign_files_is_refused() {
+    let folder = scratch("ablation-refused");
+    let plan = written(&folder, &PLAN.replace("seeds = [1, 2]", "seeds = []"));
+    let said = refused(ablate(&plan, &folder.join("out"), ""));
+    assert!(said.contains("plan.toml: seeds: got none"), "{said}");
+    let plan = written(&folder, PLAN);
+    let strange = folder.join("out/runs/plain/seed-1");
+    fs::create_dir_all(&strange).unwrap();
+    fs::write(strange.join("mine.txt"), "mine").unwrap();
+    let said = refused(ablate(&plan, &folder.join("out"), ""));
+    assert!(said.contains("files that no ablation has written"), "{said}");
+    assert_eq!(fs::read_to_string(strange.join("mine.txt")).unwrap(), "mine");
+    let said = refused(ablate(&folder.join("none.toml"), &folder.join("out"), ""));
+    assert!(said.contains("none.toml"), "{said}");
+}

@@ -1,0 +1,96 @@
+use super::OverSeeds;
+use crate::{DataCard, EvaluationError, Record};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// An arm: some settings, and the runs that were trained with them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Arm {
+    /// The name.
+    pub name: String,
+    /// The settings that it does not share with the others, by their paths in the recipe.
+    pub settings: Map<String, Value>,
+    /// The finished runs, one for each seed.
+    pub runs: Vec<ArmRun>,
+    /// The runs that failed, with the reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedRun>,
+    /// Clean accuracy over the seeds; absent without a finished run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean: Option<OverSeeds>,
+    /// Robust accuracy over the seeds, in the worst case of the attacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robust: Option<OverSeeds>,
+}
+
+/// A run of an arm, and what judged it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ArmRun {
+    /// The seed.
+    pub seed: u64,
+    /// The folder of the run, beside the record.
+    pub folder: String,
+    /// The fingerprint of the weights.
+    pub fingerprint: String,
+    /// The data that judged it.
+    pub data: DataCard,
+    /// The number of examples that judged it.
+    pub examples: usize,
+    /// Clean accuracy, in [0, 1].
+    pub clean: f64,
+    /// Robust accuracy in the worst case of the attacks, in [0, 1]; absent without attacks.
+    pub robust: Option<f64>,
+    /// Robust accuracy under each attack, by the attack's name, in the order of the evaluation.
+    pub attacks: Vec<(String, f64)>,
+    /// True if the worst case is evidence of robustness: if an attack averaged over the draws of
+    /// the noise, or there is no noise.
+    pub evidence: bool,
+}
+
+/// A run that came to no number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FailedRun {
+    /// The seed.
+    pub seed: u64,
+    /// The reason, such as a loss that was no number.
+    pub reason: String,
+}
+
+impl ArmRun {
+    /// The run of a seed from the record of its evaluation.
+    pub fn new(seed: u64, folder: impl Into<String>, record: &Record) -> Self {
+        let attacks = record.attacks.iter();
+        let of = |attack: &crate::AttackRecord| attack.robust.one_shot.accuracy;
+        Self {
+            seed,
+            folder: folder.into(),
+            fingerprint: record.model.fingerprint.clone(),
+            data: record.data.clone(),
+            examples: record.examples,
+            clean: record.clean.one_shot.accuracy,
+            robust: record.worst_case.as_ref().map(|worst| worst.one_shot.accuracy),
+            attacks: attacks.map(|attack| (record.heading(attack), of(attack))).collect(),
+            evidence: record.worst_case_is_evidence(),
+        }
+    }
+}
+
+impl Arm {
+    /// True if the worst case of every run is evidence.
+    pub fn is_evidence(&self) -> bool {
+        self.runs.iter().all(|run| run.evidence)
+    }
+
+    /// The arm with its means over the seeds.
+    pub(super) fn summarised(mut self, confidence: f64) -> Result<Self, EvaluationError> {
+        self.runs.sort_by_key(|run| run.seed);
+        let over = |values: Vec<f64>| match values.is_empty() {
+            true => Ok(None),
+            false => OverSeeds::new(values, confidence).map(Some),
+        };
+        self.clean = over(self.runs.iter().map(|run| run.clean).collect())?;
+        self.robust = over(self.runs.iter().filter_map(|run| run.robust).collect())?;
+        Ok(self)
+    }
+}

@@ -1,0 +1,127 @@
+//! Ablations: arms that differ in their settings, each trained from several seeds.
+
+mod arm;
+mod difference;
+mod over_seeds;
+mod table;
+
+pub use arm::{Arm, ArmRun, FailedRun};
+pub use difference::{ArmComparison, SeedDifference};
+pub use over_seeds::OverSeeds;
+pub use table::ablation_table;
+
+use crate::{DataCard, EvaluationError, write_json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The version of the layout of an ablation's record.
+const SCHEMA: u32 = 1;
+
+/// The record of an ablation: what each arm reached over its seeds, and how it differs from the
+/// baseline.
+///
+/// A training run is one draw from a method, so that the unit of all intervals is the seed. Arms
+/// are compared on the seeds that they share, which have the same order of data and the same first
+/// weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AblationRecord {
+    /// The version of the record's layout.
+    pub schema: u32,
+    /// The version of this library.
+    pub version: String,
+    /// The name of the plan.
+    pub name: String,
+    /// The command that made the record.
+    pub command: String,
+    /// The data that judged the runs.
+    pub data: DataCard,
+    /// The number of examples that judged each run.
+    pub examples: usize,
+    /// The confidence of the intervals, between 0 and 1.
+    pub confidence: f64,
+    /// The arm that the others are compared with.
+    pub baseline: String,
+    /// The arms, in the order of the plan.
+    pub arms: Vec<Arm>,
+    /// The differences from the baseline, an entry for each other arm that shares two seeds with it.
+    pub comparisons: Vec<ArmComparison>,
+    /// The names of the arms on the frontier of clean and robust accuracy: of those that no other
+    /// exceeds in one mean without falling behind in the other.
+    pub frontier: Vec<String>,
+}
+
+impl AblationRecord {
+    /// The record of these arms, of which `baseline` names one.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Field`] if there is no finished run, no arm of the baseline's name, or a
+    /// run that was judged on other data or by another number of examples than the first; and
+    /// [`EvaluationError::Statistics`] for a confidence that is not between 0 and 1.
+    pub fn new(
+        name: &str,
+        command: &str,
+        baseline: &str,
+        confidence: f64,
+        arms: Vec<Arm>,
+    ) -> Result<Self, EvaluationError> {
+        let wrong = |field: String, got: String, wanted: String| {
+            Err(EvaluationError::Field { field, got, wanted })
+        };
+        let runs = || arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
+        let Some((_, first)) = runs().next() else {
+            return wrong("runs".into(), "none".into(), "a finished run".into());
+        };
+        let (data, examples) = (first.data.clone(), first.examples);
+        let other = runs().find(|(_, run)| run.data != data || run.examples != examples);
+        if let Some((arm, run)) = other {
+            let judged = |run: &ArmRun| format!("{} examples of {}", run.examples, run.data.name);
+            let field = format!("{}, seed {}", arm.name, run.seed);
+            return wrong(field, judged(run), format!("{}, as the first run", judged(first)));
+        }
+        let Some(base) = arms.iter().find(|arm| arm.name == baseline) else {
+            let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+            return wrong("baseline".into(), baseline.into(), format!("one of {}", names.join(", ")));
+        };
+        let arms: Vec<Arm> =
+            arms.iter().map(|arm| arm.clone().summarised(confidence)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            name: name.to_string(),
+            command: command.to_string(),
+            data,
+            examples,
+            confidence,
+            baseline: baseline.to_string(),
+            comparisons: difference::all(base, &arms, confidence)?,
+            frontier: frontier(&arms),
+            arms,
+        })
+    }
+
+    /// Writes the record as JSON: whole, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Io`] if the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), EvaluationError> {
+        write_json(path.as_ref(), self)
+    }
+}
+
+/// The names of the arms that no other dominates.
+fn frontier(arms: &[Arm]) -> Vec<String> {
+    let means = |arm: &Arm| Some([arm.clean.as_ref()?.mean, arm.robust.as_ref()?.mean]);
+    let points: Vec<(&Arm, [f64; 2])> =
+        arms.iter().filter_map(|arm| means(arm).map(|point| (arm, point))).collect();
+    let dominated = |[clean, robust]: [f64; 2]| {
+        let better = |&(_, [c, r]): &(&Arm, [f64; 2])| {
+            c >= clean && r >= robust && (c > clean || r > robust)
+        };
+        points.iter().any(better)
+    };
+    let all = points.iter().filter(|(_, point)| !dominated(*point));
+    all.map(|(arm, _)| arm.name.clone()).collect()
+}

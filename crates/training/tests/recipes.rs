@@ -1,0 +1,117 @@
+//! Recipes: the built-in ones, files, changes and refusals.
+
+use cni_training::{Recipe, RecipeError, TrainingConfig};
+use serde_json::{Value, json};
+
+fn value(config: &TrainingConfig) -> Value {
+    serde_json::to_value(config).unwrap()
+}
+
+#[test]
+fn every_built_in_recipe_is_whole_and_comes_back_from_its_resolved_file() {
+    for name in Recipe::names() {
+        let recipe = Recipe::named(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(recipe.name(), *name);
+        assert!(!recipe.about().is_empty() && !recipe.source().is_empty(), "{name}");
+        let training = recipe.training().unwrap();
+        let model = recipe.model();
+        assert!(model.contains_key("family") && model.contains_key("noise"), "{name}");
+        assert_eq!(training.validation_attack.is_some(), training.objective.attack().is_some());
+        let resolved = recipe.with_training(&training).unwrap();
+        let again: Recipe = resolved.to_toml().parse().unwrap();
+        assert_eq!(again, resolved, "{name}");
+        assert_eq!(value(&again.training().unwrap()), value(&training), "{name}");
+        assert_eq!(again.about(), recipe.about());
+    }
+}
+
+#[test]
+fn the_recipe_of_cni_is_that_of_the_configuration() {
+    use cni_attacks::{Pgd, Threat};
+    use cni_training::Objective;
+    let attack = Pgd::training(Threat::linf(8.0 / 255.0).unwrap());
+    let mut config = TrainingConfig::cni(Objective::half_and_half(attack.clone()));
+    config.validation_attack = Some(std::sync::Arc::new(attack));
+    let recipe = Recipe::named("reference-cni").unwrap().training().unwrap();
+    assert_eq!(value(&recipe), value(&config));
+}
+
+#[test]
+fn settings_change_by_their_paths() {
+    let recipe = Recipe::named("reference-cni").unwrap();
+    let changed = [
+        ("epochs", "3"),
+        ("objective.attack.steps", "2"),
+        ("objective.attack.threat.epsilon", "4/255"),
+        ("max_grad_norm", ""),
+        ("precision", "bf16"),
+        ("average", "{ average = \"ema\", decay = 0.99 }"),
+        ("model.noise", "none"),
+    ];
+    let recipe = changed.iter().fold(recipe, |recipe, (path, text)| recipe.with(path, text).unwrap());
+    let config = value(&recipe.training().unwrap());
+    assert_eq!(config["epochs"], 3);
+    assert_eq!(config["objective"]["attack"]["steps"], 2);
+    assert_eq!(config["objective"]["attack"]["threat"]["epsilon"], 4.0 / 255.0);
+    assert_eq!(config["max_grad_norm"], Value::Null);
+    assert_eq!(config["precision"], "bf16");
+    assert_eq!(config["average"], json!({ "average": "ema", "decay": 0.99, "start_epoch": 0 }));
+    assert_eq!(recipe.model()["noise"], "none");
+    assert_eq!(recipe.changed().collect::<Vec<_>>(), changed.map(|(path, _)| path));
+}
+
+#[test]
+fn what_is_unknown_is_named_with_the_nearest() {
+    let recipe = Recipe::named("reference-cni").unwrap();
+    for (path, text, said) in [
+        ("epoch", "3", "unknown field `epoch`"),
+        ("epoch", "3", "the nearest is epochs"),
+        ("objective.attack.stepsize", "0.1", "the nearest is step_size"),
+        ("objective.objective", "madri", "the nearest is madry"),
+        ("objective.start_epochs", "1", "the nearest is start_epoch"),
+        ("objective.attack.attack", "pdg", "the nearest is pgd"),
+        ("optimizer.momentun", "0.9", "momentum"),
+        ("precision", "bf61", "bf16"),
+        ("epochs", "0", "epochs: got 0, wanted at least 1"),
+        ("objective.start_epoch", "400", "start_epoch: got 400 of 400 epochs"),
+        ("key", "3", "the key is that of the run"),
+        ("recipe", "2", "recipe: got 2, wanted 1"),
+        ("name", "3", "name: got 3, wanted a text"),
+    ] {
+        let changed = recipe.with(path, text).unwrap();
+        let again = changed.to_toml().parse::<Recipe>().unwrap_err().to_string();
+        assert!(again.contains(said), "{path}={text}: {again}\nlacks {said}");
+    }
+    let error = Recipe::named("fast-nose").unwrap_err().to_string();
+    assert!(error.contains("the nearest is fast-noise"), "{error}");
+    let syntax = "recipe = ".parse::<Recipe>().unwrap_err();
+    assert!(matches!(syntax, RecipeError::Syntax { .. }), "{syntax}");
+}
+
+#[test]
+fn contradictions_are_refused_with_both() {
+    let recipe = Recipe::named("reference-cni").unwrap().with("epochs", "3").unwrap();
+    assert_eq!(recipe.with("epochs", "3").unwrap().training().unwrap().epochs, 3);
+    let error = recipe.with("epochs", "4").unwrap_err().to_string();
+    assert_eq!(error, "got epochs=3 and epochs=4, wanted one of them");
+    let whole = recipe.with("objective.attack.steps", "2").unwrap();
+    let error = whole.with("objective", "clean").unwrap_err().to_string();
+    assert_eq!(error, "got objective.attack.steps=2 and objective=clean, wanted one of them");
+}
+
+#[test]
+fn a_file_is_named_in_its_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let missing = Recipe::load(&path).unwrap_err().to_string();
+    assert!(missing.contains("mine.toml"), "{missing}");
+    for (text, said) in [
+        ("recipe = 1\nname = \"x\"\nepochs = 1\n", "mine.toml: missing field `objective`"),
+        ("recipe = 1\nepochs = [", "mine.toml: TOML parse error at line 2"),
+        ("name = \"x\"\nepochs = 1\nobjective = \"clean\"\n", "recipe: got nothing, wanted 1"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = Recipe::load(&path).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}\nlacks {said}");
+    }
+}
