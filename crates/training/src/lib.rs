@@ -68,7 +68,7 @@ mod stop;
 mod trainer;
 mod updates;
 
-pub use averages::{Average, AverageRule, Ema};
+pub use averages::{Average, AverageRule, BatchStatistics, Ema, Swa};
 pub use bar::Bar;
 pub use checkpoint::{
     CheckpointInfo, CheckpointSelector, Run, checkpoint_info, load_checkpoint, load_run,
@@ -77,7 +77,7 @@ pub use config::TrainingConfig;
 pub use devices::{Devices, Parallel};
 pub use early_stopping::EarlyStopping;
 pub use error::{CheckpointFault, StepError, StopReason, TrainingError};
-pub use gradients::{Gradient, GradientRule, clip_by_norm};
+pub use gradients::{Gradient, GradientRule, PerExampleClip, clip_by_norm};
 pub use history::{EpochRow, Scores};
 pub use objectives::{AttackLabels, Clean, HalfAndHalf, Madry, Objective, ObjectiveRule};
 pub use parameters::{Parameter, ParameterValues, parameter_ids};
@@ -86,8 +86,8 @@ pub use state::RuleState;
 pub use step::{Losses, Step, StepGradients, StepInfo};
 pub use trainer::{EndOfEpoch, Progress, Trained, Trainer};
 pub use updates::{
-    By, Clamp, CustomOptimizer, CustomSchedule, Optimizer, ParameterGroup, Schedule, Scheduler,
-    Sgd, Update, UpdateRule,
+    By, Clamp, CustomOptimizer, CustomSchedule, NoiseFloor, NoisePenalty, Optimizer,
+    ParameterGroup, Schedule, Scheduler, Sgd, Update, UpdateRule,
 };
 
 /// Compiles the code of the README.

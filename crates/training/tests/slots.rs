@@ -551,7 +551,10 @@ fn an_update_rule_changes_the_weights_after_every_step() {
     assert_eq!(numbers(&resumed(config).model), numbers(&whole.model));
     let unknown = TrainingConfig { updates: vec![Update::clamp("none", -1.0, 1.0)], ..config() };
     let error = run(unknown).unwrap_err().to_string();
-    assert!(error.contains("group: got none, with the groups noise, vectors"), "{error}");
+    assert!(
+        error.contains("group: got none, with the groups amplitudes, noise, vectors, weights"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -576,7 +579,10 @@ fn groups_have_optimizers_and_rates_of_their_own() {
     let size = |net: &Net| hidden(net).iter().map(|v| v * v).sum::<f32>();
     assert!(size(&heavy) < 0.9 * size(&same));
     let error = train(ParameterGroup::new("second").with_lr_scale(2.0)).unwrap_err().to_string();
-    assert!(error.contains("group: got second, with the groups first, noise, vectors"), "{error}");
+    assert!(
+        error.contains("group: got second, with the groups amplitudes, first, noise"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -27,6 +27,8 @@ thread_local! {
 
 impl Spec {
     pub const CONTAINER: &'static str = "cni_layers::Spec";
+    /// The container by which visitors hear which vectors are amplitudes, each by its name.
+    pub const AMPLITUDE: &'static str = "cni_layers::Amplitude";
     /// The name of the metadata within the noise.
     pub const FIELD: &'static str = "spec";
 

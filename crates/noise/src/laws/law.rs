@@ -110,6 +110,13 @@ pub trait NoiseLaw: Any + fmt::Debug + Send + Sync {
         Granularity::Element
     }
 
+    /// True if the size of the noise grows with the absolute values of this vector, as it does with
+    /// all of most laws, and not for another, such as a mean. It is what a training keeps above a
+    /// floor.
+    fn is_amplitude(&self, _vector: &str) -> bool {
+        true
+    }
+
     /// The standard normal values in a draw for a row of `elements`, by stream, each above 0.
     /// Stream `k` is drawn by the `k`-th child of the draw's key.
     fn draws(&self, elements: usize) -> Vec<usize> {

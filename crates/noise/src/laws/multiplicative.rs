@@ -94,6 +94,10 @@ impl NoiseLaw for Multiplicative {
         self.granularity
     }
 
+    fn is_amplitude(&self, vector: &str) -> bool {
+        vector == "excess"
+    }
+
     fn has_mean(&self) -> bool {
         true
     }

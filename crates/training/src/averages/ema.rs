@@ -1,4 +1,4 @@
-use super::AverageRule;
+use super::{AverageRule, BatchStatistics, check_start};
 use crate::TrainingError;
 use crate::step::StepInfo;
 use cni_data::slots::named_spec;
@@ -15,6 +15,9 @@ pub struct Ema {
     /// The first epoch that is averaged, counted from 0: its first step copies the model.
     #[serde(default)]
     pub start_epoch: usize,
+    /// The running statistics of the averaged model. `None` is [`BatchStatistics::Averaged`].
+    #[serde(default)]
+    pub batch_statistics: Option<BatchStatistics>,
 }
 
 impl Ema {
@@ -30,14 +33,14 @@ impl AverageRule for Ema {
         (info.epoch >= self.start_epoch).then_some(1.0 - self.decay)
     }
 
+    fn batch_statistics(&self) -> BatchStatistics {
+        self.batch_statistics.unwrap_or(BatchStatistics::Averaged)
+    }
+
     fn check(&self, epochs: usize) -> Result<(), TrainingError> {
         if !(0.0..1.0).contains(&self.decay) {
             return Err(TrainingError::setting("decay", self.decay, "a number in [0, 1)"));
         }
-        if self.start_epoch >= epochs {
-            let got = format!("{} of {epochs} epochs", self.start_epoch);
-            return Err(TrainingError::setting("start_epoch", got, "an epoch of the run"));
-        }
-        Ok(())
+        check_start(self.start_epoch, epochs)
     }
 }

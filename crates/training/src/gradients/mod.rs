@@ -3,14 +3,16 @@
 //! A new built-in rule is one file here, and one row in [`BUILT_IN`].
 
 mod clip;
+mod per_example;
 
 pub use clip::clip_by_norm;
+pub use per_example::PerExampleClip;
 
 use crate::parameters::ParameterValues;
 use crate::state::RuleState;
 use crate::step::{Step, StepGradients, StepInfo};
 use crate::{Objective, StepError, TrainingError};
-use cni_data::slots::{Load, check_spec, custom_or_built_in, named_spec, rule_name};
+use cni_data::slots::{Load, check_spec, custom_or_built_in, load, named_spec, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
@@ -99,6 +101,18 @@ pub trait GradientRule: Send + Sync {
         false
     }
 
+    /// True if the rule looks at the gradient of each example alone. Then a run refuses a model with
+    /// batch norm in training, which makes the loss of an example depend on the others.
+    fn separates_examples(&self) -> bool {
+        false
+    }
+
+    /// The names of the scores of each example that [`gradients`](Self::gradients) adds to those of
+    /// the objective.
+    fn scores(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Changes the gradient of the whole batch, before it is clipped. It must keep every parameter.
     ///
     /// A gradient that is not finite does not come here: it stops the run.
@@ -126,12 +140,19 @@ pub struct Gradient(Option<Arc<dyn GradientRule>>);
 const BACKWARD: &str = "backward";
 
 /// The built-in rules by name, and how they are read.
-const BUILT_IN: &[(&str, Load<Gradient>)] = &[(BACKWARD, |_| Ok(Gradient::backward()))];
+const BUILT_IN: &[(&str, Load<Gradient>)] =
+    &[(BACKWARD, |_| Ok(Gradient::backward())), (PerExampleClip::NAME, load::<PerExampleClip, _>)];
 
 impl Gradient {
     /// The backward pass of the mean loss over the batch.
     pub fn backward() -> Self {
         Self(None)
+    }
+
+    /// The mean over the batch of the gradients of single examples, each clipped to this norm over
+    /// all parameters: [`PerExampleClip`].
+    pub fn per_example_clip(max_norm: f64) -> Self {
+        PerExampleClip { max_norm }.into()
     }
 
     /// The rule; `None` for the backward pass alone.
@@ -150,6 +171,15 @@ impl Gradient {
 
     pub(crate) fn is_additive(&self) -> bool {
         self.rule().is_none_or(GradientRule::is_additive)
+    }
+
+    pub(crate) fn separates_examples(&self) -> bool {
+        self.rule().is_some_and(GradientRule::separates_examples)
+    }
+
+    /// The names of the scores that the rule adds.
+    pub(crate) fn scores(&self) -> Vec<String> {
+        self.rule().map(GradientRule::scores).unwrap_or_default()
     }
 
     pub(crate) fn check(&self) -> Result<(), TrainingError> {

@@ -1,19 +1,28 @@
 //! Named groups of parameters.
 
+use super::noise::NoisePaths;
 use super::{Parameter, VisitFloat, visit_floats};
 use crate::TrainingError;
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::Tensor;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The group of the parameters of every `LearnedNoise` of `cni-layers`.
 pub(crate) const NOISE_GROUP: &str = "noise";
 
+/// The group of the parameters of noise that its size grows with: α of white noise, the diagonal of
+/// colored noise, what the scale of multiplicative noise is above its floor.
+pub(crate) const AMPLITUDE_GROUP: &str = "amplitudes";
+
 /// The group of the parameters of one axis: biases, and scales and shifts of norms.
-const VECTOR_GROUP: &str = "vectors";
+pub(crate) const VECTOR_GROUP: &str = "vectors";
+
+/// The group of the parameters of two axes or more, those of noise left out: the weights of
+/// convolutions and linear layers.
+pub(crate) const WEIGHT_GROUP: &str = "weights";
 
 /// The groups that every model has.
-const BUILT_IN_GROUPS: [&str; 2] = [NOISE_GROUP, VECTOR_GROUP];
+const BUILT_IN_GROUPS: [&str; 4] = [AMPLITUDE_GROUP, NOISE_GROUP, VECTOR_GROUP, WEIGHT_GROUP];
 
 /// The paths of the parameters in each group.
 ///
@@ -24,9 +33,16 @@ pub(crate) struct Groups(BTreeMap<String, BTreeSet<String>>);
 impl Groups {
     /// The groups that every model has.
     pub fn of<M: Module>(model: &M) -> Self {
-        let noise = noise_parameters(model).into_iter().collect();
-        let vectors = parameter_paths(model, |rank| rank <= 1).into_iter().collect();
-        Self(BTreeMap::from([(NOISE_GROUP.into(), noise), (VECTOR_GROUP.into(), vectors)]))
+        let NoisePaths { all: noise, amplitudes } = NoisePaths::of(model);
+        let vectors = parameter_paths(model, |rank| rank <= 1);
+        let weights = parameter_paths(model, |rank| rank > 1).difference(&noise).cloned().collect();
+        let groups = [
+            (AMPLITUDE_GROUP, amplitudes),
+            (NOISE_GROUP, noise),
+            (VECTOR_GROUP, vectors),
+            (WEIGHT_GROUP, weights),
+        ];
+        Self(groups.into_iter().map(|(name, paths)| (name.to_string(), paths)).collect())
     }
 
     /// Adds a group of the parameters with these ids.
@@ -84,7 +100,10 @@ impl Groups {
 /// Refuses a custom group with the name of a built-in one.
 pub(crate) fn check_group_name(name: &str) -> Result<(), TrainingError> {
     match BUILT_IN_GROUPS.contains(&name) {
-        true => Err(TrainingError::setting("group", name, "a name other than noise and vectors")),
+        true => {
+            let wanted = format!("a name other than {}", BUILT_IN_GROUPS.join(", "));
+            Err(TrainingError::setting("group", name, wanted))
+        }
         false => Ok(()),
     }
 }
@@ -103,71 +122,16 @@ pub fn parameter_ids<M: Module>(module: &M) -> Vec<ParamId> {
 }
 
 /// The paths of the float parameters whose number of axes satisfies `rank`.
-fn parameter_paths<M: Module>(model: &M, rank: impl Fn(usize) -> bool) -> Vec<String> {
-    struct Collect<F>(F, Vec<String>);
+fn parameter_paths<M: Module>(model: &M, rank: impl Fn(usize) -> bool) -> BTreeSet<String> {
+    struct Collect<F>(F, BTreeSet<String>);
     impl<F: Fn(usize) -> bool> VisitFloat for Collect<F> {
         fn visit<const D: usize>(&mut self, path: &str, _param: &Param<Tensor<D>>) {
             if (self.0)(D) {
-                self.1.push(path.to_string());
+                self.1.insert(path.to_string());
             }
         }
     }
-    let mut collect = Collect(rank, Vec::new());
+    let mut collect = Collect(rank, BTreeSet::new());
     visit_floats(model, &mut collect);
     collect.1
-}
-
-/// The container by which a `LearnedNoise` tells visitors its specification.
-const SPECIFICATION: &str = "cni_layers::Spec";
-
-/// True if a model has a `LearnedNoise`, whatever its amplitudes are.
-pub(crate) fn has_noise<M: Module>(model: &M) -> bool {
-    struct Walk(bool);
-    impl ModuleVisitor for Walk {
-        fn enter_module(&mut self, _name: &str, container: &str) {
-            self.0 |= container == SPECIFICATION;
-        }
-    }
-    let mut walk = Walk(false);
-    model.visit(&mut walk);
-    walk.0
-}
-
-/// The paths of the parameters of every `LearnedNoise` in a model.
-///
-/// The name of a field is no evidence, since a user's module may have a field named `noise` too. A
-/// `LearnedNoise` tells visitors its specification before they see its parameters, as a module of
-/// this container.
-pub(crate) fn noise_parameters<M: Module>(model: &M) -> Vec<String> {
-    #[derive(Default)]
-    struct Walk {
-        path: Vec<String>,
-        noise: Vec<Vec<String>>,
-        found: Vec<String>,
-    }
-    impl Walk {
-        fn parent(&self) -> &[String] {
-            &self.path[..self.path.len().saturating_sub(1)]
-        }
-    }
-    impl ModuleVisitor for Walk {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            if container == SPECIFICATION {
-                // The path here ends in the field that holds the specification.
-                self.noise.push(self.parent().to_vec());
-            }
-            self.path.push(name.to_string());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
-            if self.noise.iter().any(|noise| self.parent().starts_with(noise)) {
-                self.found.push(self.path.join("."));
-            }
-        }
-    }
-    let mut walk = Walk::default();
-    model.visit(&mut walk);
-    walk.found
 }

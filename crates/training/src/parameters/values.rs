@@ -5,6 +5,7 @@ use crate::StepError;
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use std::collections::BTreeMap;
 
 /// A flat tensor `[n]` for each parameter of a model, in the order of the model's fields.
 ///
@@ -61,6 +62,20 @@ impl ParameterValues {
 }
 
 impl ParameterValues {
+    /// The sum of both, parameter by parameter. One that either lacks counts as zero there.
+    pub(crate) fn sum(self, other: Self) -> Self {
+        let mut others: BTreeMap<String, _> =
+            other.entries.into_iter().map(|entry| (entry.0.path.clone(), entry)).collect();
+        let add = |(parameter, value): (Parameter, Tensor<1>)| match others.remove(&parameter.path)
+        {
+            Some((_, other)) => (parameter, value + other),
+            None => (parameter, value),
+        };
+        let mut entries: Vec<_> = self.entries.into_iter().map(add).collect();
+        entries.extend(others.into_values());
+        Self { entries }
+    }
+
     /// Takes the gradients of a module's parameters out of `gradients`.
     pub(crate) fn of_gradients<M: Module>(
         module: &M,

@@ -23,4 +23,6 @@ pub struct StepInfo {
     pub ends_epoch: bool,
     /// Examples of the whole batch.
     pub examples: usize,
+    /// The learning rate of the run in this step. Groups of parameters may have multiples of it.
+    pub lr: f64,
 }

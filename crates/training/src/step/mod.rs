@@ -180,6 +180,11 @@ impl<'a> Step<'a> {
         self.reached.borrow().clone()
     }
 
+    /// The layer of the model that mixes the examples of a batch, if there is one.
+    pub(crate) fn mixing_layer(&self) -> Option<String> {
+        self.model.mixing_layer()
+    }
+
     /// The weights of the model's trainable parameters, before any noise.
     pub fn weights(&self) -> ParameterValues {
         self.model.weights(&self.groups)
@@ -193,14 +198,19 @@ impl<'a> Step<'a> {
         Step { model: self.model.with_weights(weights), ..self.derived() }
     }
 
-    /// The same step on some examples of the batch, such as one.
+    /// The same step on some examples of the batch, such as one. Adversarial images that were made
+    /// are those of the examples.
     ///
     /// # Panics
     ///
     /// If the range is empty or exceeds the batch.
     pub fn part(&self, examples: Range<usize>) -> Step<'a> {
-        let batch = part(&self.batch, examples);
-        Step { batch, perturbed: Rc::default(), ..self.derived() }
+        let batch = part(&self.batch, examples.clone());
+        let rows = |images: &Tensor<4>| images.clone().narrow(0, examples.start, examples.len());
+        let perturbed = self.perturbed.borrow();
+        let perturbed = perturbed.iter().map(|(name, images)| (name.clone(), rows(images)));
+        let perturbed = Rc::new(RefCell::new(perturbed.collect()));
+        Step { batch, perturbed, ..self.derived() }
     }
 
     fn derived(&self) -> Self {

@@ -1,4 +1,4 @@
-use crate::parameters::{Groups, ParameterValues};
+use crate::parameters::{Groups, MIXING, ParameterValues, layer_in_training};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Gradients, Tensor};
@@ -30,6 +30,9 @@ pub(crate) trait StepModel {
     fn with_weights<'a>(&self, weights: ParameterValues) -> Rc<dyn StepModel + 'a>
     where
         Self: 'a;
+
+    /// The layer that mixes the examples of a batch, if there is one.
+    fn mixing_layer(&self) -> Option<String>;
 
     /// The model itself.
     fn as_any(&self) -> &dyn Any;
@@ -81,6 +84,10 @@ where
     {
         let model = Cow::Owned(weights.into_weights(self.model.as_ref().clone()));
         Rc::new(Self { model, forward: self.forward.clone() })
+    }
+
+    fn mixing_layer(&self) -> Option<String> {
+        layer_in_training(self.model.as_ref(), &MIXING)
     }
 
     fn as_any(&self) -> &dyn Any {

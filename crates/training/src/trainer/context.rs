@@ -1,6 +1,7 @@
 //! Context that the steps of a run share, besides the model.
 
 use super::forward::Forward;
+use super::statistics::StatisticsPass;
 use crate::parameters::Groups;
 use crate::state::RuleStates;
 use crate::step::StepInfo;
@@ -23,6 +24,8 @@ pub(crate) struct Context<N> {
     pub gradient: Gradient,
     pub updates: Vec<Update>,
     pub average: Option<Average>,
+    /// How the running statistics of the averaged model are recomputed, if they are.
+    pub statistics: Option<Arc<StatisticsPass>>,
     pub max_grad_norm: Option<f64>,
     /// Parts of each batch.
     pub accumulation: usize,
@@ -46,6 +49,7 @@ impl<N> Clone for Context<N> {
             gradient: self.gradient.clone(),
             updates: self.updates.clone(),
             average: self.average.clone(),
+            statistics: self.statistics.clone(),
             max_grad_norm: self.max_grad_norm,
             accumulation: self.accumulation,
             validation_attack: self.validation_attack.clone(),
@@ -104,13 +108,13 @@ impl<N: Clone> RunState<N> {
         self.lock().batch = (batch.key, batch.epoch, batch.whole);
     }
 
-    /// The update that is made now.
-    pub fn info(&self) -> StepInfo {
+    /// The update that is made now, at this learning rate.
+    pub fn info(&self, lr: f64) -> StepInfo {
         let inner = self.lock();
         let (key, epoch, examples) = inner.batch;
         let step = inner.optimized / self.optimizers;
         let last = (inner.optimized + 1).is_multiple_of(self.steps_per_epoch * self.optimizers);
-        StepInfo { key, epoch, step, ends_epoch: last, examples }
+        StepInfo { key, epoch, step, ends_epoch: last, examples, lr }
     }
 
     /// Counts the update.

@@ -11,6 +11,7 @@ mod progress;
 mod run;
 mod scope;
 mod setup;
+mod statistics;
 mod update;
 mod validation;
 

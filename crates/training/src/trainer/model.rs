@@ -75,7 +75,8 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
         let StepGradients { gradients, losses } = rule.gradients(objective, &step)?;
         let label = gradient.label();
         check_kept(&label, "gradient", &step.reached(), &gradients)?;
-        let losses = losses.check(&label, examples, &objective.scores())?;
+        let scores = [objective.scores(), gradient.scores()].concat();
+        let losses = losses.check(&label, examples, &scores)?;
         let mut params = GradientsParams::new();
         gradients.into_gradients(&self.net, &mut params);
         Ok((params, losses))
@@ -116,7 +117,7 @@ impl<N: Module + ModuleDisplay + 'static> TrainStep for InRun<N> {
             None => (self, gradients),
         };
         let (signal, state) = (model.context.signal.clone(), model.context.state.clone());
-        let info = state.info();
+        let info = state.info(rate.base());
         if signal.is_raised() {
             return model;
         }

@@ -2,8 +2,9 @@
 
 use super::progress::Progress;
 use super::scope::seed;
+use crate::parameters::{MIXING, layer_in_training};
 use crate::{Devices, TrainingConfig, TrainingError};
-use burn::module::{Flag, Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use cni_attacks::Attack;
 use cni_data::{ImageData, Loader};
@@ -159,44 +160,27 @@ pub(crate) fn check_attacks(config: &TrainingConfig, outputs: usize) -> Result<(
     Ok(())
 }
 
+/// Refuses a model that mixes the examples of a batch under a gradient rule that separates them.
+pub(crate) fn check_examples<M: Module>(
+    model: &M,
+    config: &TrainingConfig,
+) -> Result<(), TrainingError> {
+    match layer_in_training(model, &MIXING).filter(|_| config.gradient.separates_examples()) {
+        None => Ok(()),
+        Some(layer) => {
+            let got = format!("the {} for a model with {layer}", config.gradient.label());
+            let wanted = "a model without batch statistics, or with frozen ones: they mix examples";
+            Err(TrainingError::setting("gradient", got, wanted))
+        }
+    }
+}
+
 /// Refuses layers of Burn's that draw at random in training on several devices: see [`seed`].
 pub(crate) fn check_layers<M: Module>(model: &M, devices: &Devices) -> Result<(), TrainingError> {
-    #[derive(Default)]
-    struct Walk {
-        path: Vec<String>,
-        found: Option<String>,
-    }
-    impl ModuleVisitor for Walk {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            self.path.push(name.to_string());
-            if let Some(layer) = drawing(container) {
-                self.path.push(layer.to_string());
-            }
-        }
-        fn exit_module(&mut self, _name: &str, container: &str) {
-            self.path.pop();
-            if drawing(container).is_some() {
-                self.path.pop();
-            }
-        }
-        fn visit_flag(&mut self, flag: &Param<Flag>) {
-            if let [module @ .., _training, layer] = self.path.as_slice()
-                && DRAWING.contains(&layer.as_str())
-                && flag.is_enabled()
-            {
-                self.found.get_or_insert_with(|| format!("{layer} at {:?}", module.join(".")));
-            }
-        }
-    }
-    fn drawing(container: &str) -> Option<&str> {
-        container.strip_prefix("Struct:").filter(|layer| DRAWING.contains(layer))
-    }
     if devices.parallel().is_none() {
         return Ok(());
     }
-    let mut walk = Walk::default();
-    model.visit(&mut walk);
-    match walk.found {
+    match layer_in_training(model, &DRAWING) {
         None => Ok(()),
         Some(layer) => {
             let got = format!("{} for a model with {layer}", devices.len());

@@ -6,8 +6,11 @@ use super::epoch::{End, Epilogue};
 use super::forward::Forward;
 use super::metrics::Mean;
 use super::model::{InRun, TrainableModel};
-use super::probe::{Probe, check_attacks, check_data, check_layers, check_settings, probe};
+use super::probe::{
+    Probe, check_attacks, check_data, check_examples, check_layers, check_settings, probe,
+};
 use super::progress::{LineRenderer, Progress};
+use super::statistics::StatisticsPass;
 use super::validation::NoBatches;
 use crate::checkpoint::{
     Beginning, CheckpointDir, CommitBarrier, KeepLastAndBest, MODEL, OPTIMIZER, RecordWriter,
@@ -98,6 +101,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         }
         check_settings(config, self.progress, &devices, &loader)?;
         check_layers(&model, &devices)?;
+        check_examples(&model, config)?;
+        let statistics = StatisticsPass::of(config, &train, &autodiff)?;
         // A snapshot, so that the caller's model keeps its running statistics; on the tape,
         // whatever it was on.
         let net = model.valid().to_device(&plain).train();
@@ -142,6 +147,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             gradient: config.gradient.clone(),
             updates: config.updates.clone(),
             average: config.average.clone(),
+            statistics: statistics.map(Arc::new),
             max_grad_norm: config.max_grad_norm,
             accumulation: config.accumulation,
             validation_attack: config.validation_attack.clone(),

@@ -123,9 +123,9 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     /// The metrics of training, `true`, and validation, with their names and how the reason of a
     /// stop names them.
     pub(super) fn metric_list(&self) -> Vec<(bool, String, String)> {
-        let objective = &self.config.objective;
+        let TrainingConfig { objective, gradient, .. } = &self.config;
         let loss = ("loss".to_string(), format!("the loss of the {}", objective.label()));
-        let scores = objective.scores().into_iter();
+        let scores = objective.scores().into_iter().chain(gradient.scores());
         let scores = scores.map(|name| (name.clone(), format!("the score {name}")));
         let training = std::iter::once(loss).chain(scores).map(|(name, label)| (true, name, label));
         let names = ["loss", "clean", "robust"].map(String::from).into_iter();

@@ -81,7 +81,8 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
     /// stops the run.
     pub(super) fn note(&self, info: &StepInfo) {
         let Context { state, signal, .. } = &self.context;
-        if let Err(error) = self.move_average(info) {
+        let noted = self.move_average(info).and_then(|()| self.recompute_statistics(info));
+        if let Err(error) = noted {
             return signal.raise(error.into());
         }
         if !info.ends_epoch {
@@ -111,6 +112,15 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
             Some(average) if weight < 1.0 => moved(average, &model, weight),
             _ => model,
         });
+        Ok(())
+    }
+
+    /// Gives the average its own running statistics after an epoch, if it is to have some.
+    fn recompute_statistics(&self, info: &StepInfo) -> Result<(), StepError> {
+        let Context { statistics, state, forward, .. } = &self.context;
+        let Some(pass) = statistics.as_ref().filter(|_| info.ends_epoch) else { return Ok(()) };
+        let Some(average) = state.average() else { return Ok(()) };
+        state.put_average(pass.recomputed(average, &forward.exact(), info.epoch)?);
         Ok(())
     }
 }

@@ -44,6 +44,11 @@ impl UpdateRule for Clamp {
     }
 
     fn check(&self) -> Result<(), TrainingError> {
+        for (field, bound) in [("min", self.min), ("max", self.max)] {
+            if !bound.is_finite() {
+                return Err(TrainingError::setting(field, bound, "a finite number"));
+            }
+        }
         if self.min < self.max {
             return Ok(());
         }

@@ -1,14 +1,15 @@
 use super::Optimizer;
 use crate::TrainingError;
-use crate::parameters::{Groups, NOISE_GROUP};
+use crate::parameters::Groups;
 use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
 use serde::{Deserialize, Serialize};
 
 /// The settings of a group of parameters that differ from those of the others.
 ///
-/// The groups `noise`, the parameters of every `LearnedNoise`, and `vectors`, the parameters of one
-/// axis such as biases and scales of norms, are always there.
+/// Four groups are always there: `noise`, the parameters of every `LearnedNoise`; `amplitudes`, those
+/// of them that the size of the noise grows with; `vectors`, the parameters of one axis such as
+/// biases and scales of norms; and `weights`, those of more axes that are not noise.
 /// [`Trainer::with_group`](crate::Trainer::with_group) adds others. A parameter in several groups
 /// has the settings of the last.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -86,7 +87,7 @@ impl Optimizer {
         settings: &[ParameterGroup],
         prefix: &str,
     ) -> ModuleOptimizer {
-        let optimizer = self.init(paths(groups, NOISE_GROUP, prefix));
+        let optimizer = self.init(groups, prefix);
         settings.iter().fold(optimizer, |optimizer, group| match &group.optimizer {
             Some(own) => {
                 let group = ParamGroup::from_paths(paths(groups, &group.group, prefix));

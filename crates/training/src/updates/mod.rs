@@ -5,8 +5,12 @@
 mod clamp;
 mod custom_schedule;
 mod group;
+mod linear;
+mod noise_floor;
+mod noise_penalty;
 mod optimizer;
 mod schedule;
+mod schedule_ranges;
 mod scheduler;
 mod sgd;
 
@@ -14,12 +18,14 @@ pub use clamp::Clamp;
 pub use custom_schedule::{By, CustomSchedule};
 pub use group::ParameterGroup;
 pub(crate) use group::paths as group_paths;
+pub use noise_floor::NoiseFloor;
+pub use noise_penalty::NoisePenalty;
 pub use optimizer::{CustomOptimizer, Optimizer};
 pub use schedule::Schedule;
 pub use scheduler::Scheduler;
 pub use sgd::Sgd;
 
-use crate::parameters::{Groups, ParameterValues};
+use crate::parameters::{Groups, ParameterValues, WEIGHT_GROUP};
 use crate::state::RuleState;
 use crate::step::StepInfo;
 use crate::{StepError, TrainingError};
@@ -100,12 +106,32 @@ pub trait UpdateRule: Send + Sync {
 pub struct Update(Arc<dyn UpdateRule>);
 
 /// The built-in rules by name, and how they are read.
-const BUILT_IN: &[(&str, Load<Update>)] = &[(Clamp::NAME, load::<Clamp, _>)];
+const BUILT_IN: &[(&str, Load<Update>)] = &[
+    (Clamp::NAME, load::<Clamp, _>),
+    (NoiseFloor::NAME, load::<NoiseFloor, _>),
+    (NoisePenalty::NAME, load::<NoisePenalty, _>),
+];
 
 impl Update {
     /// Keeps the weights of a group of parameters within bounds: [`Clamp`].
     pub fn clamp(group: impl Into<String>, min: f64, max: f64) -> Self {
         Clamp { group: group.into(), min, max }.into()
+    }
+
+    /// Keeps every weight of convolutions and linear layers within `[-max, max]`, and leaves biases,
+    /// norms and noise alone: [`Clamp`] of the group `weights`.
+    pub fn weight_clip(max: f64) -> Self {
+        Self::clamp(WEIGHT_GROUP, -max, max)
+    }
+
+    /// Keeps the amplitudes of noise at this absolute value or above: [`NoiseFloor`].
+    pub fn noise_floor(min: f64) -> Self {
+        NoiseFloor { min }.into()
+    }
+
+    /// Pushes the amplitudes of noise down, or up by a negative weight: [`NoisePenalty`].
+    pub fn noise_penalty(weight: f64) -> Self {
+        NoisePenalty { weight, fade: false }.into()
     }
 
     pub(crate) fn rule(&self) -> &dyn UpdateRule {
@@ -127,7 +153,15 @@ impl Update {
     }
 
     pub(crate) fn check_groups(&self, groups: &Groups) -> Result<(), TrainingError> {
-        self.0.groups().iter().try_for_each(|name| group::check_known(name, groups))
+        for name in self.0.groups() {
+            group::check_known(&name, groups)?;
+            if groups.paths(&name).is_none_or(|paths| paths.is_empty()) {
+                let got = format!("{name} without a parameter, for the {}", self.label());
+                let wanted = "a model with parameters in the group, such as one with noise";
+                return Err(TrainingError::setting("group", got, wanted));
+            }
+        }
+        Ok(())
     }
 }
 

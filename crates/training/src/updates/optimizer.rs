@@ -2,6 +2,7 @@
 
 use super::Sgd;
 use crate::TrainingError;
+use crate::parameters::Groups;
 use burn::module::ParamGroup;
 use burn::optim::{
     AdaGradConfig, AdafactorConfig, AdamConfig, AdamWConfig, AdanConfig, LambConfig, LionConfig,
@@ -36,10 +37,10 @@ macro_rules! optimizers {
         })*
 
         impl Optimizer {
-            /// Burn's optimizer for a model with noise parameters at these paths.
-            pub(super) fn init(&self, noise: Vec<String>) -> ModuleOptimizer {
+            /// Burn's optimizer for a model with these groups, which `prefix` leads to.
+            pub(super) fn init(&self, groups: &Groups, prefix: &str) -> ModuleOptimizer {
                 match self {
-                    Self::Sgd(sgd) => sgd.init(noise),
+                    Self::Sgd(sgd) => sgd.init(groups, prefix),
                     $(Self::$variant(config) => config.init(),)*
                     Self::Custom(custom) => (custom.build)(),
                 }
@@ -116,19 +117,14 @@ impl Optimizer {
             let wanted = "no clipping in a group; max_grad_norm is that of the run";
             return Err(TrainingError::setting("groups", "an optimizer that clips", wanted));
         }
-        if matches!(self, Self::Custom(_) | Self::Sgd(Sgd { decay_noise: true, .. })) {
-            return match self {
-                Self::Custom(_) => {
-                    let wanted = "Sgd or one of Burn's configurations";
-                    Err(TrainingError::setting("groups", "a custom optimizer", wanted))
-                }
-                _ => {
-                    let wanted = "decay_noise in the optimizer of the run alone";
-                    Err(TrainingError::setting("groups", "decay_noise", wanted))
-                }
-            };
-        }
-        Ok(())
+        let alone = "it in the optimizer of the run alone";
+        let (got, wanted) = match self {
+            Self::Custom(_) => ("a custom optimizer", "Sgd or one of Burn's configurations"),
+            Self::Sgd(Sgd { decay_noise: true, .. }) => ("decay_noise", alone),
+            Self::Sgd(Sgd { decay_vectors: false, .. }) => ("no decay_vectors", alone),
+            _ => return Ok(()),
+        };
+        Err(TrainingError::setting("groups", got, wanted))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Learning rates by step or by epoch.
 
 use super::custom_schedule::{By, CustomSchedule};
-use crate::TrainingError;
+use super::linear;
 use burn::lr_scheduler::LrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrSchedulerConfig;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use serde_json::Value;
 /// [`cosine`](Self::cosine), [`one_cycle`](Self::one_cycle) and [`multi_step`](Self::multi_step)
 /// have PyTorch's formulas and names. Cosine and one-cycle move the rate with every step, so a run
 /// of any length trains at the rate asked for, in its last epoch too; multi-step counts epochs.
-/// [`by`](Self::by) changes that. The configuration of a scheduler of Burn's is a schedule too, and
+/// [`by`](Self::by) changes that. [`linear`](Self::linear) follows straight lines: warm-up, triangles,
+/// cycles, down to zero. The configuration of a scheduler of Burn's is a schedule too, and
 /// [`custom`](Self::custom) makes one of a function.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +58,18 @@ pub enum Schedule {
         #[serde(default)]
         by: By,
     },
+    /// Straight lines between points: [`Schedule::linear`].
+    Linear {
+        /// A share of the cycle and the rate there, at least two of them. The first share is 0, the
+        /// last 1, and each is above the one before.
+        points: Vec<(f64, f64)>,
+        /// The times that the lines are followed in a run.
+        #[serde(default = "one")]
+        cycles: usize,
+        /// The interval at which the rate moves.
+        #[serde(default)]
+        by: By,
+    },
     /// A scheduler of Burn's: [`Schedule::burn`].
     Burn {
         /// Its configuration. Burn calls a step what may be an epoch here.
@@ -68,6 +81,10 @@ pub enum Schedule {
     /// A custom function: [`Schedule::custom`].
     #[serde(skip_deserializing)]
     Custom(CustomSchedule),
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Schedule {
@@ -91,6 +108,37 @@ impl Schedule {
     pub fn one_cycle(max_lr: f64) -> Self {
         let (pct_start, div_factor, final_div_factor) = (0.3, 25.0, 1e4);
         Self::OneCycle { max_lr, pct_start, div_factor, final_div_factor, by: By::Step }
+    }
+
+    /// Straight lines between points, each a share of the run and the rate there.
+    ///
+    /// A step, or by epoch an epoch, has the highest rate of the lines within it: a run of any length
+    /// reaches the peak, and no step on the way from or to zero trains at zero.
+    ///
+    /// ```
+    /// use cni_training::Schedule;
+    /// let warm_up = Schedule::linear(&[(0.0, 0.0), (0.1, 0.2), (1.0, 0.0)]);
+    /// assert_eq!([9, 10].map(|step| warm_up.rate(step, 100)), [0.2, 0.2]);
+    /// assert!((warm_up.rate(55, 100) - 0.1).abs() < 1e-12);
+    /// ```
+    pub fn linear(points: &[(f64, f64)]) -> Self {
+        Self::Linear { points: points.to_vec(), cycles: 1, by: By::Step }
+    }
+
+    /// From zero up to `lr` at the share `peak` of the run, in (0, 1), and down to zero, as in fast
+    /// adversarial training (Wong et al., arXiv 2001.03994), where the peak is at 0.4.
+    pub fn triangular(lr: f64, peak: f64) -> Self {
+        Self::linear(&[(0.0, 0.0), (peak, lr), (1.0, 0.0)])
+    }
+
+    /// From `lr` straight to zero: PyTorch's `LinearLR` with an `end_factor` of 0.
+    pub fn linear_to_zero(lr: f64) -> Self {
+        Self::linear(&[(0.0, lr), (1.0, 0.0)])
+    }
+
+    /// Up to `lr` and down to zero so many times in a run, with the peak in the middle of each cycle.
+    pub fn cyclic(lr: f64, cycles: usize) -> Self {
+        Self::Linear { points: vec![(0.0, 0.0), (0.5, lr), (1.0, 0.0)], cycles, by: By::Step }
     }
 
     /// A scheduler of Burn's from its configuration, which moves with every step.
@@ -124,6 +172,7 @@ impl Schedule {
             Self::MultiStep { by, .. }
             | Self::Cosine { by, .. }
             | Self::OneCycle { by, .. }
+            | Self::Linear { by, .. }
             | Self::Burn { by, .. }
             | Self::Custom(CustomSchedule { by, .. }) => *by = new,
         }
@@ -136,6 +185,7 @@ impl Schedule {
             Self::MultiStep { by, .. }
             | Self::Cosine { by, .. }
             | Self::OneCycle { by, .. }
+            | Self::Linear { by, .. }
             | Self::Burn { by, .. }
             | Self::Custom(CustomSchedule { by, .. }) => *by,
         }
@@ -166,6 +216,7 @@ impl Schedule {
                     anneal(*max_lr, first / final_div_factor, t)
                 }
             }
+            Self::Linear { points, cycles, .. } => linear::rate(points, *cycles, at, of),
             Self::Burn { scheduler, .. } => {
                 let scheduler = ModuleLrSchedulerConfig::new(scheduler.clone()).init();
                 let rates = scheduler.map(|mut burn| (0..=at).map(|_| burn.step().base()).last());
@@ -178,58 +229,5 @@ impl Schedule {
     /// True if the rate of a step depends on how long the run is.
     pub(crate) fn depends_on_length(&self) -> bool {
         !matches!(self, Self::MultiStep { .. } | Self::Burn { .. })
-    }
-
-    pub(crate) fn check(&self) -> Result<(), TrainingError> {
-        let above = |name: &str, value: f64| match value.is_finite() && value > 0.0 {
-            true => Ok(()),
-            false => {
-                let got = format!("{name} {value}");
-                Err(TrainingError::setting("schedule", got, "a finite number above 0"))
-            }
-        };
-        match self {
-            Self::MultiStep { lr, milestones, gamma, .. } => {
-                above("lr", *lr)?;
-                above("gamma", *gamma)?;
-                if milestones.contains(&0) {
-                    let wanted =
-                        "milestones from 1 on, so that the run begins at the rate asked for";
-                    let got = format!("milestones {milestones:?}");
-                    return Err(TrainingError::setting("schedule", got, wanted));
-                }
-            }
-            Self::Cosine { lr, min_lr, .. } => {
-                above("lr", *lr)?;
-                if !(min_lr.is_finite() && *min_lr >= 0.0) {
-                    let got = format!("min_lr {min_lr}");
-                    let wanted = "a finite number of at least 0";
-                    return Err(TrainingError::setting("schedule", got, wanted));
-                }
-            }
-            Self::OneCycle { max_lr, pct_start, div_factor, final_div_factor, .. } => {
-                above("max_lr", *max_lr)?;
-                above("div_factor", *div_factor)?;
-                above("final_div_factor", *final_div_factor)?;
-                if !(0.0..=1.0).contains(pct_start) {
-                    let got = format!("pct_start {pct_start}");
-                    return Err(TrainingError::setting("schedule", got, "a number in [0, 1]"));
-                }
-            }
-            Self::Burn { scheduler, .. } => {
-                let scheduler = ModuleLrSchedulerConfig::new(scheduler.clone()).init();
-                if let Some(error) = scheduler.err() {
-                    let wanted = "settings that Burn's scheduler allows";
-                    return Err(TrainingError::setting("schedule", error, wanted));
-                }
-            }
-            Self::Custom(custom) => {
-                if !custom.spec().is_object() {
-                    let wanted = "a JSON object with all its settings";
-                    return Err(TrainingError::setting("schedule", custom.spec(), wanted));
-                }
-            }
-        }
-        Ok(())
     }
 }

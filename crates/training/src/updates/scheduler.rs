@@ -141,7 +141,14 @@ mod tests {
     #[test]
     fn a_run_of_any_length_trains_at_the_rate_asked_for_and_in_its_last_epoch() {
         for (epochs, steps) in [(1, 1), (1, 2), (1, 40), (2, 1), (2, 40), (8, 40)] {
-            for schedule in [Schedule::cosine(0.1), Schedule::one_cycle(0.1)] {
+            let lines = [
+                Schedule::triangular(0.1, 0.4),
+                Schedule::linear_to_zero(0.1),
+                Schedule::cyclic(0.1, 2),
+            ];
+            for schedule in
+                [Schedule::cosine(0.1), Schedule::one_cycle(0.1)].into_iter().chain(lines)
+            {
                 let rates = rates(schedule, epochs, steps);
                 let highest = rates.iter().copied().fold(0.0, f64::max);
                 assert!((0.08..=0.1).contains(&highest), "{epochs}x{steps}: {highest}");

@@ -1,7 +1,8 @@
 //! Stochastic gradient descent as PyTorch does it.
 
+use super::group::paths;
 use crate::TrainingError;
-use crate::parameters::noise_parameters;
+use crate::parameters::{Groups, NOISE_GROUP, VECTOR_GROUP};
 use burn::module::{Module, ParamGroup};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The default is plain: no momentum and no weight decay. [`cni`](Self::cni) has the settings of
 /// CNI's code.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sgd {
     /// Momentum in [0, 1); 0 for none.
@@ -26,18 +27,36 @@ pub struct Sgd {
     /// True if weight decay reaches the parameters of noise too, those of a `LearnedNoise` of
     /// `cni-layers`. It does in CNI's code and does not in PNI's.
     pub decay_noise: bool,
+    /// True, the default, if weight decay reaches the other parameters of one axis, biases and the
+    /// scales and shifts of norms. With `false` and no `decay_noise` it reaches the weights of
+    /// convolutions and linear layers alone.
+    // Left out where it is the default: files of before do not have it.
+    #[serde(skip_serializing_if = "is_true")]
+    pub decay_vectors: bool,
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Self {
+            momentum: 0.0,
+            dampening: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+            decay_noise: false,
+            decay_vectors: true,
+        }
+    }
 }
 
 impl Sgd {
     /// CNI's: Nesterov momentum 0.9, weight decay 1e-4 on everything.
     pub fn cni() -> Self {
-        Self {
-            momentum: 0.9,
-            dampening: 0.0,
-            nesterov: true,
-            weight_decay: 1e-4,
-            decay_noise: true,
-        }
+        let (momentum, weight_decay) = (0.9, 1e-4);
+        Self { momentum, nesterov: true, weight_decay, decay_noise: true, ..Self::default() }
     }
 
     pub(crate) fn check(&self) -> Result<(), TrainingError> {
@@ -63,19 +82,25 @@ impl Sgd {
         Ok(())
     }
 
-    /// Burn's optimizer with these settings, for a custom loop. `decay_noise` is about the noise of
-    /// `model`.
+    /// Burn's optimizer with these settings, for a custom loop. `decay_noise` and `decay_vectors` are
+    /// about the parameters of `model`.
     pub fn build<M: Module>(&self, model: &M) -> ModuleOptimizer {
-        self.init(noise_parameters(model))
+        self.init(&Groups::of(model), "")
     }
 
-    /// The same for a model with noise parameters at these paths.
-    pub(super) fn init(&self, noise: Vec<String>) -> ModuleOptimizer {
+    /// The same for a model with these groups, which `prefix` leads to.
+    pub(super) fn init(&self, groups: &Groups, prefix: &str) -> ModuleOptimizer {
         let optimizer = self.config(self.weight_decay).init();
-        if self.decay_noise || noise.is_empty() {
+        let noise = paths(groups, NOISE_GROUP, prefix);
+        let mut spared = if self.decay_noise { Vec::new() } else { noise.clone() };
+        if !self.decay_vectors {
+            let vectors = paths(groups, VECTOR_GROUP, prefix).into_iter();
+            spared.extend(vectors.filter(|path| !noise.contains(path)));
+        }
+        if spared.is_empty() {
             return optimizer;
         }
-        optimizer.with_group(ParamGroup::from_paths(noise), self.config(0.0).build(), None)
+        optimizer.with_group(ParamGroup::from_paths(spared), self.config(0.0).build(), None)
     }
 
     pub(super) fn config(&self, weight_decay: f64) -> SgdConfig {
@@ -94,7 +119,8 @@ impl Sgd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::module::Param;
+    use burn::module::{Initializer, Param};
+    use burn::nn::{Linear, LinearConfig};
     use burn::optim::GradientsParams;
     use burn::tensor::{Device, Tensor};
     use cni_layers::{ActivationNoiseConfig, Granularity, LearnedNoise};
@@ -143,5 +169,46 @@ mod tests {
 
     fn first(param: &Param<Tensor<1>>) -> f32 {
         param.val().try_to_vec_as::<f32>().unwrap()[0]
+    }
+
+    #[derive(Module, Debug)]
+    struct Layer {
+        linear: Linear,
+        learned: LearnedNoise,
+    }
+
+    #[test]
+    fn weight_decay_reaches_weights_alone_where_asked() {
+        let device = Device::flex().autodiff();
+        let noise = ActivationNoiseConfig::white(Granularity::Layer).with_features([2]);
+        let layer = || Layer {
+            linear: LinearConfig::new(2, 2)
+                .with_initializer(Initializer::Constant { value: 1.0 })
+                .init(&device),
+            learned: noise.init(&device).noise,
+        };
+        let text = r#"{ "weight_decay": 0.5, "decay_vectors": false }"#;
+        let settings: Sgd = serde_json::from_str(text).unwrap();
+        for (sgd, bias) in [(settings, 1.0), (Sgd { weight_decay: 0.5, ..Sgd::default() }, 0.5)] {
+            let layer = layer();
+            let alpha = first(layer.learned.vector("alpha").unwrap());
+            let [weight, shift] = [layer.linear.weight.val().sum(), layer.bias().val().sum()];
+            let zero = (weight + shift + layer.learned.vector("alpha").unwrap().val().sum())
+                .mul_scalar(0.0);
+            let gradients = GradientsParams::from_grads(zero.backward(), &layer);
+            let layer = sgd.build(&layer).step(1.0, layer, gradients);
+            let weight: f32 = layer.linear.weight.val().max().into_scalar();
+            assert_eq!((weight, first(layer.bias())), (0.5, bias));
+            assert_eq!(first(layer.learned.vector("alpha").unwrap()), alpha);
+        }
+        let default = serde_json::to_value(Sgd::default()).unwrap();
+        assert!(default.get("decay_vectors").is_none());
+        assert!(serde_json::from_value::<Sgd>(default).unwrap().decay_vectors);
+    }
+
+    impl Layer {
+        fn bias(&self) -> &Param<Tensor<1>> {
+            self.linear.bias.as_ref().unwrap()
+        }
     }
 }

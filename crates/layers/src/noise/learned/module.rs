@@ -24,6 +24,10 @@ impl Module for LearnedNoise {
         // First: visitors need the metadata before the parameters.
         visitor.enter_module(Spec::FIELD, Self::CONTAINER);
         self.spec.announce(visitor);
+        for (name, _) in self.vectors.iter().filter(|(name, _)| self.spec.law.is_amplitude(name)) {
+            visitor.enter_module(name, Spec::AMPLITUDE);
+            visitor.exit_module(name, Spec::AMPLITUDE);
+        }
         visitor.exit_module(Spec::FIELD, Self::CONTAINER);
         for (name, vector) in &self.vectors {
             visitor.enter_module(name, Self::CONTAINER);
