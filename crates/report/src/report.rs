@@ -2,6 +2,7 @@
 
 use crate::chart::Chart;
 use crate::content::{self, Model};
+use crate::document::Document;
 use crate::{ReportError, draw, html, markdown};
 use cni_evaluation::{Evaluated, EvaluationError, Owner, replace_files};
 use rayon::prelude::*;
@@ -79,17 +80,8 @@ impl Report {
     /// new report or the old one.
     pub fn write(&self, folder: &Path) -> Result<(), ReportError> {
         let document = content::document(&self.models);
-        let figure = |chart: &Chart| {
-            let file = |folder: &str, ending: &str| format!("{folder}/{}.{ending}", chart.id);
-            vec![
-                (file("figures", "svg"), draw::svg(chart).into_bytes()),
-                (file("figures", "png"), draw::png(chart)),
-                (file("data", "csv"), chart.table().csv()),
-            ]
-        };
-        let figures = || document.charts().into_par_iter().flat_map_iter(figure).collect();
         let examples = || content::examples(&self.models).csv();
-        let (examples, mut files): (_, Vec<(String, Vec<u8>)>) = rayon::join(examples, figures);
+        let (examples, mut files) = rayon::join(examples, || figures(&document));
         files.push(("data/examples.csv".to_string(), examples));
         let certificates = content::certificates(&self.models);
         files.extend(
@@ -99,6 +91,19 @@ impl Report {
         files.push(("report.html".to_string(), html::page(&document).into_bytes()));
         Ok(replace_files(folder, Owner::Report, files)?)
     }
+}
+
+/// The files of all figures of a document: each as SVG and PNG, and its numbers as CSV.
+pub(crate) fn figures(document: &Document) -> Vec<(String, Vec<u8>)> {
+    let figure = |chart: &Chart| {
+        let file = |folder: &str, ending: &str| format!("{folder}/{}.{ending}", chart.id);
+        vec![
+            (file("figures", "svg"), draw::svg(chart).into_bytes()),
+            (file("figures", "png"), draw::png(chart)),
+            (file("data", "csv"), chart.table().csv()),
+        ]
+    };
+    document.charts().into_par_iter().flat_map_iter(figure).collect()
 }
 
 /// Refuses a model that no figure or table could show.

@@ -3,17 +3,18 @@
 mod check_device;
 mod completions;
 mod evaluate;
+mod flatness;
 mod info;
 mod report;
 mod train;
-
-pub use evaluate::Evaluate;
 
 use crate::exit::{Exit, HELP};
 use crate::given::Given;
 use check_device::CheckDevice;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use completions::Completions;
+use evaluate::Evaluate;
+use flatness::Flatness;
 use info::Info;
 use report::Report;
 use std::any::TypeId;
@@ -35,6 +36,8 @@ enum Command {
     /// Attacks a trained model, checks the attack, and writes a record and a report.
     #[command(after_help = HELP)]
     Evaluate(Box<Evaluate>),
+    /// Measures how flat the robust loss is around a model's weights, and writes a record and a page.
+    Flatness(Box<Flatness>),
     /// Renders the report of an evaluation once more, or compares several.
     Report(Report),
     /// Prints a model, its parameters and its noise.
@@ -62,6 +65,7 @@ pub fn run() -> Result<Exit, Box<dyn Error>> {
     match cli.command {
         Command::Train(args) => train::train(*args, &given),
         Command::Evaluate(args) => evaluate::evaluate(&args, &given),
+        Command::Flatness(args) => flatness::flatness(&args, &given),
         Command::Report(args) => report::report(args),
         Command::Info(args) => info::info(&args, &given),
         Command::CheckDevice(args) => check_device::check_device(&args),

@@ -9,6 +9,7 @@ mod checks;
 mod classes;
 mod comparison;
 mod examples;
+mod flatness;
 mod gallery;
 mod noise;
 mod probability;
@@ -18,6 +19,7 @@ mod training;
 
 pub(crate) use self::certificates::rows as certificates;
 pub(crate) use self::examples::table as examples;
+pub(crate) use self::flatness::document as flatness;
 
 use crate::chart::{Chart, Plot, Series, Style};
 use crate::document::{Block, Document, Section};

@@ -2,15 +2,17 @@
 //!
 //! A new built-in rule is one file here, and one row in [`BUILT_IN`].
 
+mod awp;
 mod clip;
 
+pub use awp::Awp;
 pub use clip::clip_by_norm;
 
 use crate::parameters::ParameterValues;
 use crate::state::RuleState;
 use crate::step::{Step, StepGradients, StepInfo};
 use crate::{Objective, StepError, TrainingError};
-use cni_data::slots::{Load, check_spec, custom_or_built_in, named_spec, rule_name};
+use cni_data::slots::{Load, check_spec, custom_or_built_in, load, named_spec, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
@@ -99,6 +101,12 @@ pub trait GradientRule: Send + Sync {
         false
     }
 
+    /// The first epoch, counted from 0, in which the rule does what sets it apart. A run that ends
+    /// before it is refused.
+    fn first_epoch(&self) -> usize {
+        0
+    }
+
     /// Changes the gradient of the whole batch, before it is clipped. It must keep every parameter.
     ///
     /// A gradient that is not finite does not come here: it stops the run.
@@ -116,7 +124,7 @@ pub trait GradientRule: Send + Sync {
     }
 }
 
-/// The way from a loss to a gradient: the backward pass, or a custom [`GradientRule`].
+/// The way from a loss to a gradient: the backward pass, [`Awp`], or a custom [`GradientRule`].
 ///
 /// As JSON it is the rule's `spec`. A custom rule can be written and not read back.
 #[derive(Clone, Default)]
@@ -126,12 +134,19 @@ pub struct Gradient(Option<Arc<dyn GradientRule>>);
 const BACKWARD: &str = "backward";
 
 /// The built-in rules by name, and how they are read.
-const BUILT_IN: &[(&str, Load<Gradient>)] = &[(BACKWARD, |_| Ok(Gradient::backward()))];
+const BUILT_IN: &[(&str, Load<Gradient>)] =
+    &[(BACKWARD, |_| Ok(Gradient::backward())), (Awp::NAME, load::<Awp, _>)];
 
 impl Gradient {
     /// The backward pass of the mean loss over the batch.
     pub fn backward() -> Self {
         Self(None)
+    }
+
+    /// The gradient at weights that are perturbed against the model, by a share `gamma` of each
+    /// tensor's norm: [`Awp`], which has settings.
+    pub fn awp(gamma: f64) -> Self {
+        Awp::new(gamma).into()
     }
 
     /// The rule; `None` for the backward pass alone.
@@ -152,9 +167,16 @@ impl Gradient {
         self.rule().is_none_or(GradientRule::is_additive)
     }
 
-    pub(crate) fn check(&self) -> Result<(), TrainingError> {
+    pub(crate) fn check(&self, epochs: usize) -> Result<(), TrainingError> {
         check_spec("gradient", &self.spec())?;
-        let checked = self.rule().map_or(Ok(()), GradientRule::check);
+        let Some(rule) = self.rule() else { return Ok(()) };
+        let checked = rule.check().and_then(|()| match rule.first_epoch() {
+            first if first < epochs => Ok(()),
+            first => {
+                let got = format!("{first} of {epochs} epochs");
+                Err(TrainingError::setting("start_epoch", got, "an epoch of the run"))
+            }
+        });
         checked.map_err(|error| error.of(|| self.label()))
     }
 }

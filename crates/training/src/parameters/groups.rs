@@ -2,8 +2,9 @@
 
 use super::{Parameter, VisitFloat, visit_floats};
 use crate::TrainingError;
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::Tensor;
+use cni_attacks::weights::layers;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The group of the parameters of every `LearnedNoise` of `cni-layers`.
@@ -117,57 +118,8 @@ fn parameter_paths<M: Module>(model: &M, rank: impl Fn(usize) -> bool) -> Vec<St
     collect.1
 }
 
-/// The container by which a `LearnedNoise` tells visitors its specification.
-const SPECIFICATION: &str = "cni_layers::Spec";
-
-/// True if a model has a `LearnedNoise`, whatever its amplitudes are.
-pub(crate) fn has_noise<M: Module>(model: &M) -> bool {
-    struct Walk(bool);
-    impl ModuleVisitor for Walk {
-        fn enter_module(&mut self, _name: &str, container: &str) {
-            self.0 |= container == SPECIFICATION;
-        }
-    }
-    let mut walk = Walk(false);
-    model.visit(&mut walk);
-    walk.0
-}
-
 /// The paths of the parameters of every `LearnedNoise` in a model.
-///
-/// The name of a field is no evidence, since a user's module may have a field named `noise` too. A
-/// `LearnedNoise` tells visitors its specification before they see its parameters, as a module of
-/// this container.
 pub(crate) fn noise_parameters<M: Module>(model: &M) -> Vec<String> {
-    #[derive(Default)]
-    struct Walk {
-        path: Vec<String>,
-        noise: Vec<Vec<String>>,
-        found: Vec<String>,
-    }
-    impl Walk {
-        fn parent(&self) -> &[String] {
-            &self.path[..self.path.len().saturating_sub(1)]
-        }
-    }
-    impl ModuleVisitor for Walk {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            if container == SPECIFICATION {
-                // The path here ends in the field that holds the specification.
-                self.noise.push(self.parent().to_vec());
-            }
-            self.path.push(name.to_string());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
-            if self.noise.iter().any(|noise| self.parent().starts_with(noise)) {
-                self.found.push(self.path.join("."));
-            }
-        }
-    }
-    let mut walk = Walk::default();
-    model.visit(&mut walk);
-    walk.found
+    let noise = layers(model).into_iter().filter(|layer| layer.is_noise);
+    noise.map(|layer| layer.path).collect()
 }

@@ -2,13 +2,12 @@
 
 mod groups;
 mod values;
-mod walk;
 
+pub(crate) use cni_attacks::weights::{MapFloat, VisitFloat, has_noise, map_floats, visit_floats};
 pub use groups::parameter_ids;
-pub(crate) use groups::{Groups, NOISE_GROUP, check_group_name, has_noise, noise_parameters};
+pub(crate) use groups::{Groups, NOISE_GROUP, check_group_name, noise_parameters};
 pub use values::ParameterValues;
 pub(crate) use values::{check_kept, squared_norm};
-pub(crate) use walk::{MapFloat, VisitFloat, map_floats, visit_floats};
 
 /// A trainable parameter of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,6 +31,11 @@ pub(crate) trait StepModel {
     where
         Self: 'a;
 
+    /// A copy of the model with running statistics of its own.
+    fn apart<'a>(&self) -> Rc<dyn StepModel + 'a>
+    where
+        Self: 'a;
+
     /// The model itself.
     fn as_any(&self) -> &dyn Any;
 }
@@ -80,6 +85,15 @@ where
         Self: 'a,
     {
         let model = Cow::Owned(weights.into_weights(self.model.as_ref().clone()));
+        Rc::new(Self { model, forward: self.forward.clone() })
+    }
+
+    fn apart<'a>(&self) -> Rc<dyn StepModel + 'a>
+    where
+        Self: 'a,
+    {
+        // Burn's copies share their statistics, unless they go through inference and back.
+        let model = Cow::Owned(self.model.valid().train());
         Rc::new(Self { model, forward: self.forward.clone() })
     }
 

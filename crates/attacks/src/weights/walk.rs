@@ -4,13 +4,13 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
 /// A visitor of float parameters, running statistics included.
-pub(crate) trait VisitFloat {
-    /// Called for each parameter with its path.
+pub trait VisitFloat {
+    /// Called for each parameter with its path, such as `layer1.0.conv1.weight`.
     fn visit<const D: usize>(&mut self, path: &str, parameter: &Param<Tensor<D>>);
 }
 
-/// Shows every float parameter of a module to a visitor.
-pub(crate) fn visit_floats<M: Module>(module: &M, visitor: &mut impl VisitFloat) {
+/// Shows every float parameter of a module to a visitor, in the order of the fields.
+pub fn visit_floats<M: Module>(module: &M, visitor: &mut impl VisitFloat) {
     struct Walk<'a, V> {
         path: Vec<String>,
         visitor: &'a mut V,
@@ -30,13 +30,13 @@ pub(crate) fn visit_floats<M: Module>(module: &M, visitor: &mut impl VisitFloat)
 }
 
 /// A function of each float parameter, running statistics included.
-pub(crate) trait MapFloat {
+pub trait MapFloat {
     /// Called for each parameter with its path.
     fn map<const D: usize>(&mut self, path: &str, parameter: Param<Tensor<D>>) -> Param<Tensor<D>>;
 }
 
 /// Replaces every float parameter of a module by a function of it.
-pub(crate) fn map_floats<M: Module>(module: M, function: &mut impl MapFloat) -> M {
+pub fn map_floats<M: Module>(module: M, function: &mut impl MapFloat) -> M {
     struct Walk<'a, F> {
         path: Vec<String>,
         function: &'a mut F,
@@ -53,4 +53,31 @@ pub(crate) fn map_floats<M: Module>(module: M, function: &mut impl MapFloat) -> 
         }
     }
     module.map(&mut Walk { path: Vec::new(), function })
+}
+
+/// The module with other weights, before any noise: `weight` gives the value of the parameter at a
+/// path as a flat tensor `[n]` without a graph, or none for one that stays as it is.
+///
+/// A weight on the autodiff device is a leaf there again, and requires a gradient if it did.
+pub fn with_weights<M: Module>(module: M, weight: impl FnMut(&str) -> Option<Tensor<1>>) -> M {
+    struct Write<W>(W);
+    impl<W: FnMut(&str) -> Option<Tensor<1>>> MapFloat for Write<W> {
+        fn map<const D: usize>(&mut self, path: &str, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let Some(value) = (self.0)(path) else { return param };
+            param.map(|old| {
+                let new = value.reshape(old.dims());
+                match old.is_autodiff() {
+                    true => Tensor::from_inner(new).set_require_grad(old.is_require_grad()),
+                    false => new,
+                }
+            })
+        }
+    }
+    map_floats(module, &mut Write(weight))
+}
+
+/// A tensor of any rank as `[n]`.
+pub fn flat<const D: usize>(value: Tensor<D>) -> Tensor<1> {
+    let count = value.dims().iter().product::<usize>();
+    value.reshape([count])
 }
