@@ -73,7 +73,8 @@ fn an_update_is_pytorchs_and_the_statistics_move_once() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/data/awp.json");
     let values: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let device = Device::flex();
-    let vector = |value: &Value| Tensor::<1>::from_data(TensorData::from(&list(value)[..]), &device);
+    let vector =
+        |value: &Value| Tensor::<1>::from_data(TensorData::from(&list(value)[..]), &device);
     let start = &values["start"];
     let matrix = |name: &str, [o, i]: [usize; 2]| {
         Param::from_tensor(vector(&start[name]).reshape([o, i]).transpose())
@@ -182,7 +183,8 @@ fn a_run_resumes_exactly_and_a_warm_up_is_plain() {
 #[test]
 fn adversarial_images_are_made_once() {
     let attacked = |gradient: Gradient| {
-        let (calls, images) = (Arc::new(AtomicUsize::new(0)), Tensor::full([4, 1, 8, 8], 0.4, &Device::flex()));
+        let (calls, images) =
+            (Arc::new(AtomicUsize::new(0)), Tensor::full([4, 1, 8, 8], 0.4, &Device::flex()));
         let count = calls.clone();
         let forward = move |net: &Net, images: Tensor<4>| {
             if !net.out.weight.val().is_autodiff() {
@@ -224,7 +226,8 @@ fn the_parameters_of_noise_stay_and_get_a_gradient() {
 
 #[test]
 fn it_is_a_file_and_what_has_no_effect_is_refused() {
-    let gradient: Gradient = serde_json::from_value(json!({ "gradient": "awp", "gamma": 0.01 })).unwrap();
+    let gradient: Gradient =
+        serde_json::from_value(json!({ "gradient": "awp", "gamma": 0.01 })).unwrap();
     assert_eq!(gradient.spec(), Gradient::awp(Awp::ADVERSARIAL).spec());
     let unknown = json!({ "gradient": "awp", "gamma": 0.01, "radius": 2 });
     assert!(serde_json::from_value::<Gradient>(unknown).is_err());

@@ -87,16 +87,17 @@ pub fn layers<M: Module>(model: &M) -> Vec<Layer> {
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let path = self.path.join(".");
-            let structs = self.containers.iter().rev();
-            let module = structs.filter_map(|of| of.strip_prefix("Struct:")).next();
             let shape: [usize; D] = param.lazy_shape().dims();
-            self.layers.push(Layer {
+            let mut containers = self.containers.iter().rev();
+            let module = containers.find_map(|of| of.strip_prefix("Struct:"));
+            let layer = Layer {
                 shape: shape.to_vec(),
                 module: module.unwrap_or_default().to_string(),
                 is_noise: self.noise.iter().any(|noise| self.parent().starts_with(noise)),
                 is_trainable: self.trainable.contains(&path),
                 path,
-            });
+            };
+            self.layers.push(layer);
         }
     }
     let mut walk = Walk { trainable: trainable(model), ..Walk::default() };

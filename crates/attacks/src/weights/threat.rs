@@ -2,8 +2,8 @@
 
 use super::relative::{relative, within_ball};
 use super::values::LayerValues;
-use crate::error::within;
 use crate::AttackError;
+use crate::error::within;
 use burn::tensor::Tensor;
 use cni_noise::{Key, host_uniform, normal_like};
 use schemars::JsonSchema;

@@ -23,7 +23,11 @@ impl LayerValues {
         let mut read = Read(BTreeMap::new());
         visit_floats(model, &mut read);
         let kept = layers(model).into_iter().filter(|layer| keep(layer));
-        Self(kept.filter_map(|layer| Some((read.0.remove(&layer.path)?, layer))).map(swap).collect())
+        let with_weight = |layer: Layer| {
+            let weight = read.0.remove(&layer.path)?;
+            Some((layer, weight))
+        };
+        Self(kept.filter_map(with_weight).collect())
     }
 
     /// The gradients of a model's [tracked](Self::tracked) weights, of these layers; zero for a
@@ -125,10 +129,6 @@ impl LayerValues {
         }
         map_floats(model, &mut Track(self))
     }
-}
-
-fn swap((value, layer): (Tensor<1>, Layer)) -> (Layer, Tensor<1>) {
-    (layer, value)
 }
 
 fn without_graph<const D: usize>(value: Tensor<D>) -> Tensor<D> {

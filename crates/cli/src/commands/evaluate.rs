@@ -135,8 +135,7 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     let (attacks, judge) = (args.precision, args.judge_precision);
     let device = args.compute.device(&[("precision", attacks), ("judge-precision", judge)])?;
     args.compute.say_half_precision(&[attacks, judge], args.output)?;
-    let checkpoint =
-        Checkpoint::open(&args.checkpoint, &args.from, given, &device, args.output)?;
+    let checkpoint = Checkpoint::open(&args.checkpoint, &args.from, given, &device, args.output)?;
     let out = args.out.clone().unwrap_or_else(|| folder_for("evaluation", &checkpoint));
     let Checkpoint { model, silent, test, name, history, trained, .. } = checkpoint;
     let because = "the model has no noise";

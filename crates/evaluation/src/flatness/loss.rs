@@ -3,8 +3,8 @@
 use crate::EvaluationError;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use cni_attacks::weights::LayerValues;
 use cni_attacks::Passes;
+use cni_attacks::weights::LayerValues;
 use cni_noise::Key;
 
 /// A loss of a model over a data set, as a function of its weights: what flatness is measured of.

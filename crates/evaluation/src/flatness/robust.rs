@@ -160,8 +160,7 @@ where
                     .with_stochastic(self.stochastic);
                 let found = attack.perturb(batch.images.clone(), batch.goal.clone())?;
                 let key = self.judging;
-                let judged =
-                    score(&frozen, &found.images, &objective, eot, key, &batch.examples)?;
+                let judged = score(&frozen, &found.images, &objective, eot, key, &batch.examples)?;
                 self.passes.set(self.passes.get() + found.passes + judged.passes);
                 worst = Some(match worst {
                     None => judged.score,

@@ -117,7 +117,7 @@ pub(super) fn worst<M: Module>(
             let moved = change.plus(&relative_step(slope, layers, step));
             change = threat.project(moved, layers);
         }
-        let judge = |change| loss.loss(&at(change), key.named("attack"), restarts);
+        let judge = |change: &LayerValues| loss.loss(&at(change), key.named("attack"), restarts);
         let (first, last) = (judge(&start)?, judge(&change)?);
         let (largest, change) = if first > last { (first, start) } else { (last, change) };
         losses.push(largest);

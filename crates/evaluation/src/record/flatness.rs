@@ -162,11 +162,8 @@ impl FlatnessRecords {
     /// and [`EvaluationError::Damaged`] if it holds no records.
     pub fn read(folder: impl AsRef<Path>) -> Result<Self, EvaluationError> {
         let path = folder.as_ref().join(Self::FILE);
-        let damaged = |line, reason: String| EvaluationError::Damaged {
-            path: path.clone(),
-            line,
-            reason,
-        };
+        let damaged =
+            |line, reason: String| EvaluationError::Damaged { path: path.clone(), line, reason };
         let text = match Folder::open(folder.as_ref())?.read(Self::FILE)? {
             Some(bytes) => {
                 String::from_utf8(bytes).map_err(|error| damaged(None, error.to_string()))?
@@ -187,9 +184,7 @@ impl FlatnessRecords {
 pub fn flatness_table(records: &[FlatnessRecord]) -> String {
     let heading = |name: &str, of: fn(&FlatnessRecord) -> Option<&PerturbedLosses>| {
         let threat = records.iter().find_map(|record| of(record).map(|losses| losses.threat));
-        threat.map(|threat| {
-            format!("{name} (xi {}, {}, n)", threat.radius(), threat.region())
-        })
+        threat.map(|threat| format!("{name} (xi {}, {}, n)", threat.radius(), threat.region()))
     };
     let parts: [(&str, fn(&FlatnessRecord) -> Option<&PerturbedLosses>); 2] = [
         ("average", |record| record.average.as_ref()),

@@ -28,7 +28,8 @@ fn a_linear_loss_is_as_flat_as_its_slope_says() {
     let model = Pair::new();
     let layers = layers(&model);
     let c = normal::<1>(Key::new(41), [10], &Device::flex());
-    let wanted: f64 = XI * norms(&c).iter().zip(norms(&model.row())).map(|(c, w)| c * w).sum::<f64>();
+    let wanted: f64 =
+        XI * norms(&c).iter().zip(norms(&model.row())).map(|(c, w)| c * w).sum::<f64>();
     let loss = OfWeights(|model: &Pair| (model.row() * c.clone()).sum());
     let reference = (model.row() * c.clone()).sum().into_scalar::<f64>();
     for region in [WeightRegion::Ball, WeightRegion::Sphere] {
@@ -40,7 +41,8 @@ fn a_linear_loss_is_as_flat_as_its_slope_says() {
         assert_eq!((found.losses.len(), found.steps, found.step), (2, Some(20), Some(2.0)));
     }
     let settings = AverageFlatness::new(threat(WeightRegion::Sphere)).with_attempts(400).unwrap();
-    let found = average_flatness(&model, &loss, &layers, reference, &settings, Key::new(2)).unwrap();
+    let found =
+        average_flatness(&model, &loss, &layers, reference, &settings, Key::new(2)).unwrap();
     let error = found.standard_error.unwrap();
     assert!(found.flatness.abs() < 4.0 * error, "{} ± {error}", found.flatness);
     assert!(error < 0.1 * wanted);
@@ -59,7 +61,8 @@ fn a_quadratic_loss_is_as_flat_as_its_trace_says() {
         let column = row.clone().reshape([10, 1]);
         (h.clone().matmul(column).reshape([10]) * row).sum().mul_scalar(0.5)
     };
-    let trace: Vec<f64> = h.clone().try_to_vec_as::<f64>().unwrap().into_iter().step_by(11).collect();
+    let trace: Vec<f64> =
+        h.clone().try_to_vec_as::<f64>().unwrap().into_iter().step_by(11).collect();
     let [a, b] = norms(&model.row());
     let terms = [(6.0, a, trace[..6].iter().sum::<f64>()), (4.0, b, trace[6..].iter().sum())];
     let loss = OfWeights(|model: &Pair| quadratic(model.row()));
@@ -86,7 +89,8 @@ fn the_worst_case_of_a_quadratic_loss_is_that_of_a_grid() {
     let h = normal::<2>(Key::new(43), [4, 4], &Device::flex());
     let h: Vec<f64> = (h.clone() + h.transpose()).try_to_vec_as().unwrap();
     let w: Vec<f64> = model.b.val().try_to_vec_as().unwrap();
-    let value = |x: [f64; 2]| 0.5 * (h[0] * x[0] * x[0] + 2.0 * h[1] * x[0] * x[1] + h[5] * x[1] * x[1]);
+    let value =
+        |x: [f64; 2]| 0.5 * (h[0] * x[0] * x[0] + 2.0 * h[1] * x[0] * x[1] + h[5] * x[1] * x[1]);
     let radius = XI * w.iter().map(|w| w * w).sum::<f64>().sqrt();
     // The slope of the third and the fourth weight is zero, so the best ball point leaves them.
     let grid = (0..40_000).map(|i| f64::from(i) * std::f64::consts::TAU / 40_000.0);
@@ -99,7 +103,8 @@ fn the_worst_case_of_a_quadratic_loss_is_that_of_a_grid() {
     let loss = OfWeights(move |model: &Pair| {
         let b = model.b.val();
         let [x, y] = [0, 1].map(|i| b.clone().slice([i..i + 1]));
-        let square = x.clone() * x.clone() * coefficients[0] + y.clone() * y.clone() * coefficients[2];
+        let square =
+            x.clone() * x.clone() * coefficients[0] + y.clone() * y.clone() * coefficients[2];
         (square + x * y * (2.0 * coefficients[1])).mul_scalar(0.5)
     });
     let settings = WorstFlatness::new(threat(WeightRegion::Ball));

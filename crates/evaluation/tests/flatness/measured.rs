@@ -118,7 +118,8 @@ fn the_ascent_follows_the_gradient_of_the_robust_loss() {
         loss.ascend(&tracked, &layers, 0, &mut Vec::new(), key).unwrap()
     };
     let (_, slope) = at(0.0);
-    let along = threat().random(key, &layers).zip(&slope, |_, change, slope| change * slope.clone());
+    let along =
+        threat().random(key, &layers).zip(&slope, |_, change, slope| change * slope.clone());
     let along: f64 = along.iter().map(|(_, value)| value.clone().sum().into_scalar::<f64>()).sum();
     let h = 0.01;
     let difference = (at(h).0 - at(-h).0) / (2.0 * h);

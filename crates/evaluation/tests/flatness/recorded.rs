@@ -54,7 +54,10 @@ fn numbers_fit_together_and_the_table_shows_them() {
     let (average, worst) = (record.average.as_ref().unwrap(), record.worst.as_ref().unwrap());
     let mean = average.losses.iter().sum::<f64>() / 3.0;
     let variance = average.losses.iter().map(|loss| (loss - mean).powi(2)).sum::<f64>() / 2.0;
-    assert!((average.mean - mean).abs() < 1e-12 && (average.flatness + record.reference - mean).abs() < 1e-12);
+    assert!(
+        (average.mean - mean).abs() < 1e-12
+            && (average.flatness + record.reference - mean).abs() < 1e-12
+    );
     assert!((average.sd.unwrap() - variance.sqrt()).abs() < 1e-12);
     assert!((average.standard_error.unwrap() - (variance / 3.0).sqrt()).abs() < 1e-12);
     // A single attempt has no spread.

@@ -38,8 +38,7 @@ pub(crate) fn document(records: &[FlatnessRecord]) -> Document {
     }
 }
 
-const SUMMARY: &str =
-    "Flatness is the robust loss at perturbed weights above that of the weights themselves. Each \
+const SUMMARY: &str = "Flatness is the robust loss at perturbed weights above that of the weights themselves. Each \
      layer is perturbed by a share ξ of its norm. The larger, the sharper: a sharp minimum on the \
      training data carries over to new data less well. A flat loss can be a high one, so read \
      flatness beside the robust loss (Stutz, Hein and Schiele, ICCV 2021).";
@@ -87,11 +86,16 @@ fn landscapes(models: &[Named]) -> Vec<Block> {
             let curves = record.landscape.iter().filter(|of| of.adversarial == adversarial);
             let curves: Vec<&LandscapeCurve> = curves.collect();
             let style = Style::of_model(place, 0);
-            (!curves.is_empty()).then(|| Series { name: name.clone(), points: mean(&curves), style })
+            (!curves.is_empty()).then(|| Series {
+                name: name.clone(),
+                points: mean(&curves),
+                style,
+            })
         };
         let series: Vec<Series> = models.iter().enumerate().filter_map(curve).collect();
         let lengths = models.iter().flat_map(|(_, record)| &record.landscape);
-        let length = lengths.filter(|of| of.adversarial == adversarial).map(|of| of.length).next()?;
+        let length =
+            lengths.filter(|of| of.adversarial == adversarial).map(|of| of.length).next()?;
         let length = format::number(length);
         let x = format!("share of the direction, whose length is {length} of each layer's norm");
         let axis = |label: &str| Axis { label: label.to_string(), logarithmic: false };
@@ -116,7 +120,8 @@ fn mean(curves: &[&LandscapeCurve]) -> Vec<Point> {
         let values = || curves.iter().map(|curve| curve.points[index].y);
         let y = values().sum::<f64>() / curves.len() as f64;
         let ends = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));
-        let (low, high) = if curves.len() > 1 { (Some(ends.0), Some(ends.1)) } else { (None, None) };
+        let (low, high) =
+            if curves.len() > 1 { (Some(ends.0), Some(ends.1)) } else { (None, None) };
         Point { x: curves[0].points[index].x, y, low, high }
     };
     (0..points).map(at).collect()

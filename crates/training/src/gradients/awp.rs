@@ -95,9 +95,11 @@ impl GradientRule for Awp {
         }
         let apart = step.apart();
         let StepGradients { gradients, losses } = apart.backward(objective.losses(&apart)?);
-        let moved = step.weights().filter(is_moved).map(|tensor, weight| match gradients.get(&tensor.path) {
-            Some(gradient) => weight.clone() + relative(gradient.clone(), &weight, self.gamma),
-            None => weight,
+        let moved = step.weights().filter(is_moved).map(|tensor, weight| {
+            match gradients.get(&tensor.path) {
+                Some(gradient) => weight.clone() + relative(gradient.clone(), &weight, self.gamma),
+                None => weight,
+            }
         });
         let moved = step.at(moved);
         let StepGradients { gradients, .. } = moved.backward(objective.losses(&moved)?);
