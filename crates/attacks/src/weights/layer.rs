@@ -43,6 +43,10 @@ impl Layer {
 /// no evidence, since a user's module may have a field named `noise` too.
 const SPECIFICATION: &str = "cni_layers::Spec";
 
+/// The container of the constants of a `Normalize` of `cni-layers`, which no setting of a parameter
+/// makes trainable.
+const CONSTANTS: &str = "cni_layers::Normalize";
+
 /// True if a model has a `LearnedNoise`, whatever its amplitudes are.
 pub fn has_noise<M: Module>(model: &M) -> bool {
     struct Walk(bool);
@@ -90,11 +94,12 @@ pub fn layers<M: Module>(model: &M) -> Vec<Layer> {
             let shape: [usize; D] = param.lazy_shape().dims();
             let mut containers = self.containers.iter().rev();
             let module = containers.find_map(|of| of.strip_prefix("Struct:"));
+            let is_constant = self.containers.last().is_some_and(|of| of == CONSTANTS);
             let layer = Layer {
                 shape: shape.to_vec(),
                 module: module.unwrap_or_default().to_string(),
                 is_noise: self.noise.iter().any(|noise| self.parent().starts_with(noise)),
-                is_trainable: self.trainable.contains(&path),
+                is_trainable: !is_constant && self.trainable.contains(&path),
                 path,
             };
             self.layers.push(layer);
