@@ -2,6 +2,7 @@
 
 use crate::kind::{Demand, Kind};
 use crate::world::{batch, forward, model};
+use cni_burn::evaluation::flatness::{AverageFlatness, Flatness, FlatnessRecords, RobustLoss};
 use cni_burn::evaluation::{AdversarialImages, EvaluationError};
 use cni_burn::prelude::*;
 use std::fs;
@@ -46,6 +47,21 @@ pub fn record(file: &str) -> Kind {
         Err(error) => Err(error.to_string()),
     };
     kind(folder, vec![file.to_string()], read)
+}
+
+/// A saved measurement of flatness.
+pub fn flatness() -> Kind {
+    let folder = tempdir().unwrap();
+    let model = model();
+    let loss = RobustLoss::new(&model, forward, Pgd::fgsm(threat()), [batch()]).unwrap();
+    let average = AverageFlatness::published().with_attempts(2).unwrap();
+    let measurement = Flatness::new().with_average(Some(average)).with_worst(None);
+    let record = measurement.run(&model, &loss).unwrap();
+    FlatnessRecords::new(vec![record]).save(folder.path()).unwrap();
+    kind(folder, vec![FlatnessRecords::FILE.to_string()], |folder| {
+        let found = FlatnessRecords::read(folder);
+        found.map(|found| format!("{found:?}")).map_err(|error| error.to_string())
+    })
 }
 
 pub fn evaluation_state() -> Kind {

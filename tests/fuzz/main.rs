@@ -48,6 +48,7 @@ kinds! {
     record: evaluations::record("record.json");
     rows: evaluations::record("rows.jsonl");
     gallery: evaluations::record("gallery.safetensors");
+    flatness: evaluations::flatness();
     evaluation_state: evaluations::evaluation_state();
     cascade_state: evaluations::cascade_state();
     audit_state: evaluations::audit_state();

@@ -68,7 +68,8 @@
 //!   to a [`Budget`];
 //! - [`Attack`], [`Runner`], [`Adversarial`]: an attack, its run on a model, and the result for
 //!   each example;
-//! - [`methods`], [`Suite`]: the attacks, AutoAttack, and custom suites.
+//! - [`methods`], [`Suite`]: the attacks, AutoAttack, and custom suites;
+//! - [`weights`]: perturbations of a model's weights in place of its images.
 //!
 //! [`UniversalPerturbation`] finds one perturbation for a whole set of images, and is therefore not
 //! an [`Attack`]. [`attack_from_spec`] reads an attack from a record or a configuration file.
@@ -98,6 +99,7 @@ mod spec;
 mod sweep;
 mod targets;
 mod threat;
+pub mod weights;
 
 pub use access::{
     Budget, DrawPredictions, ModelAccess, Progress, ROUNDING, Severity, TracePoint, differing_share,

@@ -1,10 +1,12 @@
 //! Checkpoints: the weights of an evaluation, and the images that they are judged on.
 
-use crate::commands::Evaluate;
-use crate::data::{About, Folder, Images, of_run};
+use crate::data::{About, Folder, Images, Source, of_run};
 use crate::given::{Given, Idle};
-use crate::model::{Asked, config_of_run};
+use crate::model::{Asked, ModelFlags, config_of_run};
+use crate::output::Output;
 use burn::tensor::Device;
+use clap::Args;
+use cni_burn::attacks::Norm;
 use cni_burn::cards::epochs;
 use cni_burn::data::{DataError, ImageData};
 use cni_burn::evaluation::Epoch;
@@ -14,6 +16,24 @@ use serde_json::Value;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+/// The flags of the run or the file that weights come from, and of the images to judge on.
+#[derive(Args)]
+pub struct Origin {
+    /// Folder of the run to evaluate.
+    #[arg(long, default_value = "runs/cni")]
+    pub run: PathBuf,
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Folder of images to judge on, with a sub-folder for each class, in place of --dataset.
+    #[arg(long)]
+    pub test: Option<PathBuf>,
+    /// Read the images of --test as gray ones, for a PyTorch file.
+    #[arg(long)]
+    pub grayscale: bool,
+    #[command(flatten)]
+    pub source: Source,
+}
+
 /// A model with its weights, and the images of its evaluation.
 pub struct Checkpoint {
     pub model: ResNet,
@@ -22,8 +42,8 @@ pub struct Checkpoint {
     pub test: ImageData,
     /// The name of the model in tables.
     pub name: String,
-    /// The folder that its evaluation goes to unless told otherwise.
-    pub out: PathBuf,
+    /// The folder of its run; none for a PyTorch file.
+    run: Option<PathBuf>,
     /// The epochs that led to it, if they are known.
     pub history: Vec<Epoch>,
     /// The threat that it was trained against, if it is known.
@@ -36,13 +56,18 @@ impl Checkpoint {
     /// # Errors
     ///
     /// A sentence that names the flag or the file, what was got and what was wanted.
-    pub fn open(args: &Evaluate, given: &Given, device: &Device) -> Result<Self, Box<dyn Error>> {
-        let path = args.checkpoint.as_path();
+    pub fn open(
+        path: &Path,
+        from: &Origin,
+        given: &Given,
+        device: &Device,
+        output: Output,
+    ) -> Result<Self, Box<dyn Error>> {
         let extension = path.extension().and_then(|extension| extension.to_str());
         if matches!(extension, Some("pt" | "pth" | "th" | "tar")) {
-            return Self::of_pytorch(path, args, given, device);
+            return Self::of_pytorch(path, from, given, device, output);
         }
-        let of_run = |selector| (args.run.clone(), selector);
+        let of_run = |selector| (from.run.clone(), selector);
         let (run, selector) = match path.to_str() {
             Some("best") => of_run(CheckpointSelector::Best),
             Some("last") => of_run(CheckpointSelector::Last),
@@ -51,41 +76,42 @@ impl Checkpoint {
                 None => within_run(path)?,
             },
         };
-        if run != args.run && given.has("run") {
+        if run != from.run && given.has("run") {
             let because = "that is where --checkpoint leads";
             return Err(given.refusal("run", run.display(), because).into());
         }
-        Self::of_run(&run, selector, args, given, device)
+        Self::of_run(&run, selector, from, given, device, output)
     }
 
     fn of_run(
         run: &Path,
         selector: CheckpointSelector,
-        args: &Evaluate,
+        from: &Origin,
         given: &Given,
         device: &Device,
+        output: Output,
     ) -> Result<Self, Box<dyn Error>> {
         let config = config_of_run(run, selector)?;
-        let folder = args.test.is_some();
-        Asked { flags: &args.model, folder, given, defaults: false }.agrees_with(&config, run)?;
+        let folder = from.test.is_some();
+        Asked { flags: &from.model, folder, given, defaults: false }.agrees_with(&config, run)?;
         let because = "the run's model says how many channels its images have";
         given.refuse(&[Idle { when: true, flags: &["grayscale"], because }])?;
-        let images = of_run(run, &config, args.test.as_deref())?;
+        let images = of_run(run, &config, from.test.as_deref())?;
         given.refuse(&images.idle())?;
         let (model, epoch) = load_checkpoint(config.try_init(device)?, run, selector)?;
         let normalization = model.normalize.config()?;
-        args.output.say(format_args!("{}: normalization: {normalization}", run.display()))?;
+        output.say(format_args!("{}: normalization: {normalization}", run.display()))?;
         let name = format!("{} (epoch {epoch})", run.display());
         let CheckpointInfo { classes, history, run: configuration, .. } =
             checkpoint_info(run, CheckpointSelector::Epoch(epoch))?;
-        let test = images.test(&args.source, Some((&config, &classes)))?;
+        let test = images.test(&from.source, Some((&config, &classes)))?;
         same_classes(&test, &classes, &name)?;
         Ok(Self {
             model,
             silent: silent(&config),
             test,
             name,
-            out: run.join("evaluation"),
+            run: Some(run.to_path_buf()),
             history: epochs(history),
             trained: trained_against(&configuration),
         })
@@ -93,26 +119,27 @@ impl Checkpoint {
 
     fn of_pytorch(
         path: &Path,
-        args: &Evaluate,
+        from: &Origin,
         given: &Given,
         device: &Device,
+        output: Output,
     ) -> Result<Self, Box<dyn Error>> {
         let because = "a PyTorch file belongs to no run";
         given.refuse(&[Idle { when: true, flags: &["run"], because }])?;
-        given.refuse(&args.model.idle())?;
-        let images = match &args.test {
-            Some(dir) => Images::Folder(Folder { flag: "test", dir, grayscale: args.grayscale }),
-            None => Images::Named(args.model.dataset),
+        given.refuse(&from.model.idle())?;
+        let images = match &from.test {
+            Some(dir) => Images::Folder(Folder { flag: "test", dir, grayscale: from.grayscale }),
+            None => Images::Named(from.model.dataset),
         };
         given.refuse(&images.idle())?;
-        let test = images.test(&args.source, None)?;
+        let test = images.test(&from.source, None)?;
         let about = match images {
             Images::Named(set) => set.about(),
             Images::Folder(_) => About::of(&test),
         };
-        let config = args.model.config(&about)?;
+        let config = from.model.config(&about)?;
         let (model, report) = config.try_init(device)?.import_pytorch(path)?;
-        args.output.say(format_args!("{}: {report}", path.display()))?;
+        output.say(format_args!("{}: {report}", path.display()))?;
         let (own, asked) = (&report.normalization, &config.normalize);
         let from_file = report.normalization_from.is_some();
         if from_file && given.has("normalization") && own != asked {
@@ -123,11 +150,29 @@ impl Checkpoint {
             silent: silent(&config),
             test,
             name: path.display().to_string(),
-            out: format!("{}-evaluation", path.file_stem().unwrap_or_default().display()).into(),
+            run: None,
             history: Vec::new(),
             trained: None,
         })
     }
+}
+
+/// The folder for what is measured of a checkpoint, unless told otherwise: within its run, or here
+/// for a PyTorch file, by its name.
+pub fn folder_for(of: &str, checkpoint: &Checkpoint) -> PathBuf {
+    match &checkpoint.run {
+        Some(run) => run.join(of),
+        None => {
+            let file = Path::new(&checkpoint.name).file_stem().unwrap_or_default();
+            format!("{}-{of}", file.display()).into()
+        }
+    }
+}
+
+/// The radius in L∞ to judge a model by: what was asked for, else that of its training, else 8/255.
+pub fn epsilon_for(asked: Option<f64>, trained: Option<Threat>) -> f64 {
+    let of_training = trained.filter(|threat| threat.norm() == Norm::Linf);
+    asked.unwrap_or(of_training.map_or(8.0 / 255.0, |threat| threat.epsilon()))
 }
 
 /// The threat that a run was trained against, if it was: that of the attack that chose its best

@@ -1,6 +1,7 @@
 //! The folder of an evaluation: one process at a time, and no file of somebody else.
 
 use crate::output::Output;
+use cni_burn::evaluation::flatness::FlatnessRecords;
 use cni_burn::prelude::Record;
 use serde_json::Value;
 use std::error::Error;
@@ -27,10 +28,25 @@ impl Place {
                 let (out, name) = (out.display(), before.name);
                 output.say(format_args!("{out}: its evaluation of {name} will be replaced"))?;
             }
-        } else if let Some(path) = of_others(out) {
-            let path = path.display();
-            let wanted = "wanted a folder of evaluations, or one without this file";
-            return Err(format!("{path}: a file that no evaluation has written, {wanted}").into());
+        } else {
+            refuse_others(out, &["rows.jsonl", "report.html", "report.md"])?;
+        }
+        Ok(place)
+    }
+
+    /// Takes the folder for a measurement of flatness, beside whatever else is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take).
+    pub fn take_for_flatness(out: &Path, output: Output) -> Result<Self, Box<dyn Error>> {
+        let place = lock(out)?;
+        if out.join(FlatnessRecords::FILE).exists() {
+            FlatnessRecords::read(out)?;
+            let out = out.display();
+            output.say(format_args!("{out}: its measurement of flatness will be replaced"))?;
+        } else {
+            refuse_others(out, &["flatness.html", "flatness.md"])?;
         }
         Ok(place)
     }
@@ -55,17 +71,20 @@ fn lock(out: &Path) -> Result<Place, Box<dyn Error>> {
     }
 }
 
-/// A file in the place of one of an evaluation, in a folder without a record. A report of its own
-/// has a manifest.
-fn of_others(out: &Path) -> Option<PathBuf> {
+/// Refuses a file in the place of one that the library writes, in a folder without a record. A
+/// report of its own has a manifest.
+fn refuse_others(out: &Path, names: &[&str]) -> Result<(), Box<dyn Error>> {
+    let Some(path) = of_others(out, names) else { return Ok(()) };
+    let wanted = "wanted a folder of evaluations, or one without this file";
+    Err(format!("{}: a file that no evaluation has written, {wanted}", path.display()).into())
+}
+
+fn of_others(out: &Path, names: &[&str]) -> Option<PathBuf> {
     let manifest = out.join("manifest.json");
     let read = fs::read(&manifest).map(|bytes| serde_json::from_slice::<Value>(&bytes));
     match read {
         Ok(Ok(manifest)) if manifest.get("layout").is_some() => None,
         Ok(_) => Some(manifest),
-        Err(_) => {
-            let names = ["rows.jsonl", "report.html", "report.md"];
-            names.map(|name| out.join(name)).into_iter().find(|path| path.exists())
-        }
+        Err(_) => names.iter().map(|name| out.join(name)).find(|path| path.exists()),
     }
 }

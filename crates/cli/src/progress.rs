@@ -1,8 +1,9 @@
-//! Progress of an evaluation, for people.
+//! Progress of evaluations and of measurements of flatness, for people.
 
 use cni_burn::attacks::Passes;
 use cni_burn::evaluation::Step;
 use cni_burn::evaluation::audit::AuditProgress;
+use cni_burn::evaluation::flatness::FlatnessStep;
 use cni_burn::training::Bar;
 
 /// The name of the second part of an evaluation.
@@ -47,6 +48,29 @@ impl EvaluationBar {
         }
         let message = format!("{} ({} of {})", progress.check, progress.position, progress.of);
         self.0.show(weight(progress.passes), &message);
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.0.finish();
+    }
+}
+
+/// The bars of a measurement of flatness, one for each part of it.
+pub struct FlatnessBar(Bar);
+
+impl FlatnessBar {
+    /// The bars of one model.
+    pub fn new(quiet: bool) -> Self {
+        Self(Bar::new(quiet))
+    }
+
+    /// Shows what is done of a part.
+    pub fn show(&mut self, step: &FlatnessStep, model: &str) {
+        if self.0.name() != step.part {
+            self.0.start(step.part, step.of as u64);
+        }
+        self.0.show(step.done as u64, model);
     }
 
     /// Removes the bar.

@@ -14,6 +14,7 @@
 //! | `run` | the evaluation while it runs |
 //! | `ablation` | arms of trainings over their seeds |
 //! | [`audit`] | checks of the attack behind a number |
+//! | [`flatness`] | flatness of the robust loss in weight space |
 //! | `checkpoint` | the store of unfinished work, which both of them use |
 //! | `record` | the result: plain data, its files, tables and comparisons |
 //! | `predictor`, `certify` | predictions over draws; randomized smoothing |
@@ -25,6 +26,7 @@ mod certify;
 mod checkpoint;
 mod error;
 mod files;
+pub mod flatness;
 mod predictor;
 mod record;
 mod run;

@@ -43,6 +43,8 @@
 //! # Ok::<(), cni_report::ReportError>(())
 //! ```
 //!
+//! [`FlatnessReport`] is such a page about the flatness of models, from their records.
+//!
 //! A record becomes a document of sections, tables and charts. The HTML page and the Markdown are
 //! two formats of that document. A chart becomes a picture of a few kinds of shapes, which is
 //! written as SVG or painted as PNG. All statistics come from `cni-evaluation`.
@@ -53,6 +55,7 @@ mod content;
 mod document;
 mod draw;
 mod error;
+mod flatness;
 mod format;
 mod html;
 mod markdown;
@@ -62,7 +65,9 @@ mod table;
 
 pub use ablation::AblationReport;
 pub use error::ReportError;
+pub use flatness::FlatnessReport;
 pub use report::Report;
+use report::figures;
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

@@ -93,6 +93,14 @@ pub(crate) fn write_document(
     mut files: Vec<(String, Vec<u8>)>,
     folder: &Path,
 ) -> Result<(), ReportError> {
+    files.extend(figures(document));
+    files.push(("report.md".to_string(), markdown::text(document).into_bytes()));
+    files.push(("report.html".to_string(), html::page(document).into_bytes()));
+    Ok(replace_files(folder, Owner::Report, files)?)
+}
+
+/// The files of all figures of a document: each as SVG and PNG, and its numbers as CSV.
+pub(crate) fn figures(document: &Document) -> Vec<(String, Vec<u8>)> {
     let figure = |chart: &Chart| {
         let file = |folder: &str, ending: &str| format!("{folder}/{}.{ending}", chart.id);
         vec![
@@ -101,10 +109,7 @@ pub(crate) fn write_document(
             (file("data", "csv"), chart.table().csv()),
         ]
     };
-    files.par_extend(document.charts().into_par_iter().flat_map_iter(figure));
-    files.push(("report.md".to_string(), markdown::text(document).into_bytes()));
-    files.push(("report.html".to_string(), html::page(document).into_bytes()));
-    Ok(replace_files(folder, Owner::Report, files)?)
+    document.charts().into_par_iter().flat_map_iter(figure).collect()
 }
 
 /// Refuses a model that no figure or table could show.

@@ -77,7 +77,7 @@ pub use config::TrainingConfig;
 pub use devices::{Devices, Parallel};
 pub use early_stopping::EarlyStopping;
 pub use error::{CheckpointFault, StepError, StopReason, TrainingError};
-pub use gradients::{Gradient, GradientRule, PerExampleClip, clip_by_norm};
+pub use gradients::{Awp, Gradient, GradientRule, PerExampleClip, clip_by_norm};
 pub use history::{EpochRow, Scores};
 pub use objectives::{AttackLabels, Clean, HalfAndHalf, Madry, Objective, ObjectiveRule};
 pub use parameters::{Parameter, ParameterValues, parameter_ids};

@@ -1,18 +1,16 @@
 //! From a checkpoint to a report. One file, because most of it is the flags of one command.
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Origin, epsilon_for, folder_for};
 use crate::compute::Compute;
-use crate::data::{Source, part, without_examples};
+use crate::data::{part, without_examples};
 use crate::exit::Exit;
 use crate::given::{Given, Idle, command};
-use crate::model::ModelFlags;
 use crate::output::Output;
 use crate::place::Place;
 use crate::progress::EvaluationBar;
 use crate::suites::{Checks, Suites, checks};
 use crate::values::{above_zero, count, epsilon};
 use clap::Args;
-use cni_burn::attacks::Norm;
 use cni_burn::evaluation::audit::Audit;
 use cni_burn::evaluation::{Check, Verdict};
 use cni_burn::prelude::*;
@@ -24,24 +22,13 @@ use std::path::PathBuf;
 /// The flags of `evaluate`.
 #[derive(Args)]
 pub struct Evaluate {
-    /// Folder of the run to evaluate.
-    #[arg(long, default_value = "runs/cni")]
-    pub run: PathBuf,
     /// Checkpoint: best, last or the number of an epoch of --run; a file or folder among a
     /// run's checkpoints; or a PyTorch file (.pt, .pth, .th, .tar), which goes into the model that
     /// the model flags describe.
     #[arg(long, default_value = "best")]
     pub checkpoint: PathBuf,
     #[command(flatten)]
-    pub model: ModelFlags,
-    /// Folder of images to judge on, with a sub-folder for each class, in place of --dataset.
-    #[arg(long)]
-    pub test: Option<PathBuf>,
-    /// Read the images of --test as gray ones, for a PyTorch file.
-    #[arg(long)]
-    pub grayscale: bool,
-    #[command(flatten)]
-    pub source: Source,
+    pub from: Origin,
     #[command(flatten)]
     pub compute: Compute,
     /// Element type in which convolutions and linear layers multiply while an attack runs: full,
@@ -148,18 +135,16 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     let (attacks, judge) = (args.precision, args.judge_precision);
     let device = args.compute.device(&[("precision", attacks), ("judge-precision", judge)])?;
     args.compute.say_half_precision(&[attacks, judge], args.output)?;
-    let Checkpoint { model, silent, test, name, out, history, trained } =
-        Checkpoint::open(args, given, &device)?;
+    let checkpoint = Checkpoint::open(&args.checkpoint, &args.from, given, &device, args.output)?;
+    let out = args.out.clone().unwrap_or_else(|| folder_for("evaluation", &checkpoint));
+    let Checkpoint { model, silent, test, name, history, trained, .. } = checkpoint;
     let because = "the model has no noise";
     given.refuse(&[Idle { when: silent, flags: &["noise-off"], because }])?;
-    let test = part(test, args.test.is_some(), Some(args.examples), "examples", given)?;
+    let test = part(test, args.from.test.is_some(), Some(args.examples), "examples", given)?;
     for class in without_examples(&test)? {
         args.output.say(format_args!("warning: the test images have none of class {class:?}"))?;
     }
-    // The model is judged by what was asked for, else by what its run was made with.
-    let of_training = trained.filter(|threat| threat.norm() == Norm::Linf);
-    let of_training = of_training.map_or(8.0 / 255.0, |threat| threat.epsilon());
-    let threat = Threat::linf(args.epsilon.unwrap_or(of_training))?;
+    let threat = Threat::linf(epsilon_for(args.epsilon, trained))?;
 
     let eot = Pgd::new(threat).with_steps(args.eot_steps)?.with_draws(args.eot_draws)?;
     let model_card = ModelCard {
@@ -167,7 +152,6 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
         history,
         ..model_card(args.name.clone().unwrap_or(name), &model)?
     };
-    let out = args.out.clone().unwrap_or(out);
     let fingerprint = model_card.fingerprint.clone();
     let mut evaluation = (args.suite.evaluation(eot.clone())?)
         .with_draws(args.draws)?

@@ -4,12 +4,11 @@ mod ablate;
 mod check_device;
 mod completions;
 mod evaluate;
+mod flatness;
 mod info;
 mod recipes;
 mod report;
 mod train;
-
-pub use evaluate::Evaluate;
 
 use crate::exit::{Exit, HELP};
 use crate::given::Given;
@@ -17,6 +16,8 @@ use ablate::Ablate;
 use check_device::CheckDevice;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use completions::Completions;
+use evaluate::Evaluate;
+use flatness::Flatness;
 use info::Info;
 use recipes::Recipes;
 use report::Report;
@@ -44,6 +45,9 @@ enum Command {
     /// Trains and judges many runs by a plan, and says what they show together.
     #[command(after_help = HELP)]
     Ablate(Ablate),
+    /// Measures how flat the robust loss is around a model's weights, and writes a record and a page;
+    /// by default about a thousand gradients of each example.
+    Flatness(Box<Flatness>),
     /// Renders the report of an evaluation once more, or compares several.
     Report(Report),
     /// Prints a model, its parameters and its noise.
@@ -73,6 +77,7 @@ pub fn run() -> Result<Exit, Box<dyn Error>> {
         Command::Recipes(args) => recipes::recipes(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args, &given),
         Command::Ablate(args) => ablate::ablate(&args, &given),
+        Command::Flatness(args) => flatness::flatness(&args, &given),
         Command::Report(args) => report::report(args),
         Command::Info(args) => info::info(&args, &given),
         Command::CheckDevice(args) => check_device::check_device(&args),

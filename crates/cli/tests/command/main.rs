@@ -5,6 +5,7 @@ mod classes;
 mod completions;
 mod earlier;
 mod flags;
+mod flatness;
 mod folders;
 mod imports;
 mod json;

@@ -13,6 +13,10 @@ const SMALL: &str = "--recipe reference-cni --dataset digits --depth 8 --width 0
 /// An evaluation that takes a second or two.
 const BRIEF: &str = "--examples 20 --draws 3 --eot-steps 2 --eot-draws 2 --checks none";
 
+/// A measurement of flatness that takes a second or two.
+const SHORT: &str = "--examples 10 --attempts 2 --worst-steps 2 --steps 2 --draws 2 --eot-draws 2 \
+                     --reference-restarts 1";
+
 /// A folder that is empty when a run of the tests first asks for it.
 pub fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("command").join(name);
@@ -92,6 +96,14 @@ pub fn train(out: &Path, flags: &str) -> Vec<OsString> {
 /// A brief evaluation of a run into a folder.
 pub fn evaluate(run: &Path, out: &Path, flags: &str) -> Vec<OsString> {
     line("evaluate", &[("--run", run), ("--out", out)], BRIEF, flags)
+}
+
+/// A brief measurement of a run's flatness into a folder.
+pub fn flatness(run: &Path, out: &Path, flags: &str) -> Vec<OsString> {
+    // What is left out or idle has no number of its own.
+    let idle = flags.contains("--measure average") && !flags.contains("--worst-steps");
+    let usual = if idle { SHORT.replace("--worst-steps 2", "") } else { SHORT.to_string() };
+    line("flatness", &[("--run", run), ("--out", out)], &usual, flags)
 }
 
 /// A command without anything that the tests add.

@@ -32,6 +32,8 @@ pub enum Owner {
     Evaluation,
     /// A report.
     Report,
+    /// A record of flatness with its page, which no evaluation of the same folder touches.
+    Flatness,
 }
 
 /// The manifest: the files that this library wrote into a folder.
@@ -198,7 +200,11 @@ pub fn replace_files(
     let new = folder.join(NEW);
     // Incomplete files that a kill has left.
     clear(&new)?;
-    let kept = |written: &Written| owner == Owner::Report && written.owner == Owner::Evaluation;
+    let kept = |written: &Written| match (owner, written.owner) {
+        (Owner::Flatness, of) => of != Owner::Flatness,
+        (_, Owner::Flatness) => true,
+        (owner, of) => owner == Owner::Report && of == Owner::Evaluation,
+    };
     let mut listed: BTreeMap<String, Written> = place.manifest.map_or_else(BTreeMap::new, |old| {
         old.files.into_iter().filter(|(_, written)| kept(written)).collect()
     });
@@ -365,6 +371,20 @@ mod tests {
         replace_files(at, Owner::Report, files(&[("r", "1")])).unwrap();
         replace_files(at, Owner::Evaluation, files(&[("a", "2")])).unwrap();
         assert_eq!((read(at, "a").as_deref(), read(at, "r")), (Some("2"), None));
+    }
+
+    #[test]
+    fn flatness_and_an_evaluation_leave_each_other_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        replace_files(at, Owner::Evaluation, files(&[("a", "1")])).unwrap();
+        replace_files(at, Owner::Report, files(&[("r", "1")])).unwrap();
+        replace_files(at, Owner::Flatness, files(&[("f", "1"), ("page", "1")])).unwrap();
+        assert_eq!(["a", "r", "f", "page"].map(|name| read(at, name).is_some()), [true; 4]);
+        replace_files(at, Owner::Flatness, files(&[("f", "2")])).unwrap();
+        replace_files(at, Owner::Evaluation, files(&[("a", "2")])).unwrap();
+        let seen = ["a", "r", "f", "page"].map(|name| read(at, name));
+        assert_eq!(seen, [Some("2"), None, Some("2"), None].map(|text| text.map(String::from)));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod check;
 mod comparable;
 pub(crate) mod compare;
 mod curve;
+pub(crate) mod flatness;
 mod folder;
 pub(crate) mod gallery;
 mod groups;

@@ -158,7 +158,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), EvaluationE
     write_whole(path, &json(value))
 }
 
-fn json(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
     let mut text = Vec::new();
     let mut writer = serde_json::Serializer::with_formatter(&mut text, Lines::default());
     value.serialize(&mut writer).expect("records are plain data");

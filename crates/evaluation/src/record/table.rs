@@ -134,7 +134,7 @@ fn percent(accuracy: &Accuracy) -> String {
 }
 
 /// Lines of cells, each column as wide as its widest cell.
-fn aligned(lines: &[Vec<String>]) -> String {
+pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.get(column));

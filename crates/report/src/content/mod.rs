@@ -10,6 +10,7 @@ mod checks;
 mod classes;
 mod comparison;
 mod examples;
+mod flatness;
 mod gallery;
 mod noise;
 mod probability;
@@ -20,6 +21,7 @@ mod training;
 pub(crate) use self::ablation::document as ablation;
 pub(crate) use self::certificates::rows as certificates;
 pub(crate) use self::examples::table as examples;
+pub(crate) use self::flatness::document as flatness;
 
 use crate::chart::{Chart, Plot, Series, Style};
 use crate::document::{Block, Document, Section};

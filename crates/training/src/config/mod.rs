@@ -205,7 +205,7 @@ impl TrainingConfig {
         self.optimizer.check()?;
         self.groups.iter().try_for_each(ParameterGroup::check)?;
         self.objective.check(self.epochs)?;
-        self.gradient.check()?;
+        self.gradient.check(self.epochs)?;
         self.updates.iter().try_for_each(Update::check)?;
         self.average.iter().try_for_each(|average| average.check(self.epochs))?;
         self.early_stopping.iter().try_for_each(EarlyStopping::check)?;

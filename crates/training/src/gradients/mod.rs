@@ -2,9 +2,11 @@
 //!
 //! A new built-in rule is one file here, and one row in [`BUILT_IN`].
 
+mod awp;
 mod clip;
 mod per_example;
 
+pub use awp::Awp;
 pub use clip::clip_by_norm;
 pub use per_example::PerExampleClip;
 
@@ -107,6 +109,12 @@ pub trait GradientRule: Send + Sync {
         false
     }
 
+    /// The first epoch, counted from 0, in which the rule does what sets it apart. A run that ends
+    /// before it is refused.
+    fn first_epoch(&self) -> usize {
+        0
+    }
+
     /// The names of the scores of each example that [`gradients`](Self::gradients) adds to those of
     /// the objective.
     fn scores(&self) -> Vec<String> {
@@ -130,7 +138,7 @@ pub trait GradientRule: Send + Sync {
     }
 }
 
-/// The way from a loss to a gradient: the backward pass, or a custom [`GradientRule`].
+/// The way from a loss to a gradient: the backward pass, [`Awp`], or a custom [`GradientRule`].
 ///
 /// As JSON it is the rule's `spec`. A custom rule can be written and not read back.
 #[derive(Clone, Default)]
@@ -141,12 +149,22 @@ const BACKWARD: &str = "backward";
 
 /// The built-in rules by name, and how they are read.
 const BUILT_IN: &[(&str, Load<Gradient>)] =
-    &[(BACKWARD, |_| Ok(Gradient::backward())), (PerExampleClip::NAME, load::<PerExampleClip, _>)];
+    &[
+        (BACKWARD, |_| Ok(Gradient::backward())),
+        (Awp::NAME, load::<Awp, _>),
+        (PerExampleClip::NAME, load::<PerExampleClip, _>),
+    ];
 
 impl Gradient {
     /// The backward pass of the mean loss over the batch.
     pub fn backward() -> Self {
         Self(None)
+    }
+
+    /// The gradient at weights that are perturbed against the model, by a share `gamma` of each
+    /// tensor's norm: [`Awp`], which has settings.
+    pub fn awp(gamma: f64) -> Self {
+        Awp::new(gamma).into()
     }
 
     /// The mean over the batch of the gradients of single examples, each clipped to this norm over
@@ -182,9 +200,16 @@ impl Gradient {
         self.rule().map(GradientRule::scores).unwrap_or_default()
     }
 
-    pub(crate) fn check(&self) -> Result<(), TrainingError> {
+    pub(crate) fn check(&self, epochs: usize) -> Result<(), TrainingError> {
         check_spec("gradient", &self.spec())?;
-        let checked = self.rule().map_or(Ok(()), GradientRule::check);
+        let Some(rule) = self.rule() else { return Ok(()) };
+        let checked = rule.check().and_then(|()| match rule.first_epoch() {
+            first if first < epochs => Ok(()),
+            first => {
+                let got = format!("{first} of {epochs} epochs");
+                Err(TrainingError::setting("start_epoch", got, "an epoch of the run"))
+            }
+        });
         checked.map_err(|error| error.of(|| self.label()))
     }
 }

@@ -1,18 +1,18 @@
 //! The parameters of a model by path, and one flat tensor for each of them.
 
 mod groups;
+mod in_training;
 mod noise;
 mod values;
-mod walk;
 
+pub(crate) use cni_attacks::weights::{MapFloat, VisitFloat, has_noise, map_floats, visit_floats};
 pub use groups::parameter_ids;
 pub(crate) use groups::{
     AMPLITUDE_GROUP, Groups, NOISE_GROUP, VECTOR_GROUP, WEIGHT_GROUP, check_group_name,
 };
-pub(crate) use noise::has_noise;
+pub(crate) use in_training::{MIXING, layer_in_training};
 pub use values::ParameterValues;
 pub(crate) use values::{check_kept, squared_norm};
-pub(crate) use walk::{MIXING, MapFloat, VisitFloat, layer_in_training, map_floats, visit_floats};
 
 /// A trainable parameter of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]

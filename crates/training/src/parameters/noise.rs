@@ -1,27 +1,12 @@
 //! The parameters of learned noise in a model.
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::module::{Module, ModuleVisitor};
+use cni_attacks::weights::layers;
 use std::collections::BTreeSet;
 
-/// The container by which a `LearnedNoise` tells visitors its specification.
-const SPECIFICATION: &str = "cni_layers::Spec";
-
-/// The container by which it tells them which of its vectors are amplitudes, each by its name.
+/// The container by which a `LearnedNoise` of `cni-layers` tells visitors which of its vectors are
+/// amplitudes, each by its name.
 const AMPLITUDE: &str = "cni_layers::Amplitude";
-
-/// True if a model has a `LearnedNoise`, whatever its amplitudes are.
-pub(crate) fn has_noise<M: Module>(model: &M) -> bool {
-    struct Walk(bool);
-    impl ModuleVisitor for Walk {
-        fn enter_module(&mut self, _name: &str, container: &str) {
-            self.0 |= container == SPECIFICATION;
-        }
-    }
-    let mut walk = Walk(false);
-    model.visit(&mut walk);
-    walk.0
-}
 
 /// The paths of the parameters of every `LearnedNoise` in a model.
 #[derive(Default)]
@@ -34,50 +19,31 @@ pub(crate) struct NoisePaths {
 
 impl NoisePaths {
     /// The paths in this model.
-    ///
-    /// The name of a field is no evidence, since a user's module may have a field named `noise`
-    /// too. A `LearnedNoise` tells visitors its specification before they see its parameters, as a
-    /// module of a container of its own.
     pub fn of<M: Module>(model: &M) -> Self {
+        let noise = layers(model).into_iter().filter(|layer| layer.is_noise);
         let mut walk = Walk::default();
         model.visit(&mut walk);
-        walk.found
+        Self { all: noise.map(|layer| layer.path).collect(), amplitudes: walk.amplitudes }
     }
 }
 
 #[derive(Default)]
 struct Walk {
     path: Vec<String>,
-    noise: Vec<Vec<String>>,
-    found: NoisePaths,
-}
-
-impl Walk {
-    fn parent(&self) -> &[String] {
-        &self.path[..self.path.len().saturating_sub(1)]
-    }
+    amplitudes: BTreeSet<String>,
 }
 
 impl ModuleVisitor for Walk {
-    // The path at a specification and at an amplitude ends in the field that holds both.
     fn enter_module(&mut self, name: &str, container: &str) {
-        if container == SPECIFICATION {
-            self.noise.push(self.parent().to_vec());
-        }
+        // The path at an amplitude ends in the field that holds it.
         if container == AMPLITUDE {
-            let path = [self.parent(), &[name.to_string()]].concat().join(".");
-            self.found.amplitudes.insert(path);
+            let parent = &self.path[..self.path.len().saturating_sub(1)];
+            self.amplitudes.insert([parent, &[name.to_string()]].concat().join("."));
         }
         self.path.push(name.to_string());
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {
         self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
-        if self.noise.iter().any(|noise| self.parent().starts_with(noise)) {
-            self.found.all.insert(self.path.join("."));
-        }
     }
 }

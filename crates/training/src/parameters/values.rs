@@ -1,10 +1,11 @@
 //! One flat tensor for each parameter of a model: gradients, weights, averages.
 
-use super::{Groups, MapFloat, Parameter, VisitFloat, map_floats, visit_floats};
+use super::{Groups, Parameter, VisitFloat, visit_floats};
 use crate::StepError;
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use cni_attacks::weights::{flat, with_weights};
 use std::collections::BTreeMap;
 
 /// A flat tensor `[n]` for each parameter of a model, in the order of the model's fields.
@@ -154,30 +155,8 @@ impl ParameterValues {
 
     /// The module with these weights. Parameters without one stay as they are.
     pub(crate) fn into_weights<M: Module>(self, module: M) -> M {
-        struct Write(ParameterValues);
-        impl MapFloat for Write {
-            fn map<const D: usize>(
-                &mut self,
-                path: &str,
-                param: Param<Tensor<D>>,
-            ) -> Param<Tensor<D>> {
-                let Some(value) = self.0.get(path) else { return param };
-                param.map(|old| {
-                    let new = value.clone().reshape(old.dims());
-                    match old.is_autodiff() {
-                        true => Tensor::from_inner(new).set_require_grad(old.is_require_grad()),
-                        false => new,
-                    }
-                })
-            }
-        }
-        map_floats(module, &mut Write(self))
+        with_weights(module, |path| self.get(path).cloned())
     }
-}
-
-fn flat<const D: usize>(value: Tensor<D>) -> Tensor<1> {
-    let count = value.dims().iter().product::<usize>();
-    value.reshape([count])
 }
 
 /// The sum of the squares of the gradients of a module's parameters; `None` without a gradient.

@@ -52,7 +52,7 @@ impl<'a> Step<'a> {
         forward: impl Fn(&N, Tensor<4>) -> Tensor<2> + Clone + 'a,
         batch: Batch,
     ) -> Self {
-        Self::with_groups(model, forward, batch, Arc::new(Groups::default()))
+        Self::with_groups(model, forward, batch, Arc::new(Groups::of(model)))
     }
 
     pub(crate) fn with_groups<N: Module + 'static>(
@@ -196,6 +196,18 @@ impl<'a> Step<'a> {
     /// statistics are shared: training passes of both steps move them.
     pub fn at(&self, weights: ParameterValues) -> Step<'a> {
         Step { model: self.model.with_weights(weights), ..self.derived() }
+    }
+
+    /// The same step on a copy of the model with running statistics of its own: training passes
+    /// leave those of the model as they are.
+    ///
+    /// For a rule that asks for a gradient in passing: the statistics of batch norm are to move
+    /// once a step, by the passes of the gradient that is returned. Attacks keep to the model of
+    /// this step, and adversarial images that were made stay, in both steps.
+    pub fn apart(&self) -> Step<'a> {
+        // Attacks are to see the model itself, whichever step asks first.
+        self.frozen();
+        Step { model: self.model.apart(), ..self.derived() }
     }
 
     /// The same step on some examples of the batch, such as one. Adversarial images that were made

@@ -34,6 +34,11 @@ pub(crate) trait StepModel {
     /// The layer that mixes the examples of a batch, if there is one.
     fn mixing_layer(&self) -> Option<String>;
 
+    /// A copy of the model with running statistics of its own.
+    fn apart<'a>(&self) -> Rc<dyn StepModel + 'a>
+    where
+        Self: 'a;
+
     /// The model itself.
     fn as_any(&self) -> &dyn Any;
 }
@@ -88,6 +93,15 @@ where
 
     fn mixing_layer(&self) -> Option<String> {
         layer_in_training(self.model.as_ref(), &MIXING)
+    }
+
+    fn apart<'a>(&self) -> Rc<dyn StepModel + 'a>
+    where
+        Self: 'a,
+    {
+        // Burn's copies share their statistics, unless they go through inference and back.
+        let model = Cow::Owned(self.model.valid().train());
+        Rc::new(Self { model, forward: self.forward.clone() })
     }
 
     fn as_any(&self) -> &dyn Any {

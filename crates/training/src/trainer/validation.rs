@@ -83,8 +83,9 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
         if let Some(attack) = &self.context.validation_attack {
             seed(&batch.images.device(), batch.key);
             let forward = self.context.forward.clone();
-            let step =
-                Step::new(net, move |net: &N, images| forward.call(net, images), batch.clone());
+            let forward = move |net: &N, images| forward.call(net, images);
+            let groups = self.context.groups.clone();
+            let step = Step::with_groups(net, forward, batch.clone(), groups);
             let labels = batch.labels.clone();
             let images = step.perturb("attack", attack.as_ref() as &dyn Attack, labels)?;
             values.extend(self.judge(net, images, batch, "adversarial")?);

@@ -1,0 +1,38 @@
+//! Flatness of the robust loss in weight space, which predicts whether robustness carries over to
+//! new data (Stutz, Hein and Schiele, ICCV 2021, arXiv 2104.04448).
+//!
+//! Every layer, a weight or a bias by itself, is perturbed by a share ξ of its norm, so that the
+//! measure does not change if the layers of a ReLU network are rescaled against each other.
+//! Parameters of norms and of noise stay as they are. The larger a flatness is, the sharper is the
+//! loss around the weights.
+//!
+//! | part | measures |
+//! | --- | --- |
+//! | [`RobustLoss`] | the mean cross-entropy under PGD, or another [`WeightLoss`] |
+//! | [`average_flatness`] | its mean at random weights around a model's, above the model's own |
+//! | [`worst_flatness`] | its largest value there, by ascent in weights and images together |
+//! | [`Landscape`] | its course along random and adversarial directions |
+//! | [`Flatness`] | all of them, in a [`FlatnessRecord`] |
+//!
+//! Two findings of the paper are worth keeping in mind. Early stopping gives flatter minima. And a
+//! flat loss can be a high one: a model that is poorly robust on its training data, too, is flat.
+
+mod average;
+mod landscape;
+mod loss;
+mod robust;
+mod run;
+mod watch;
+mod worst;
+
+pub use self::average::{AverageFlatness, average_flatness};
+pub use self::landscape::Landscape;
+pub use self::loss::WeightLoss;
+pub use self::robust::RobustLoss;
+pub use self::run::Flatness;
+pub use self::watch::FlatnessStep;
+pub use self::worst::{WorstFlatness, worst_flatness};
+pub use crate::record::flatness::{
+    FLATNESS_SCHEMA, FlatnessRecord, FlatnessRecords, LandscapeCurve, PerturbedLosses,
+    flatness_table,
+};
