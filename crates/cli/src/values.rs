@@ -3,6 +3,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cni_burn::attacks::{AttackError, Epsilon};
+use cni_burn::evaluation::Shard;
 use std::error::Error;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -34,6 +35,11 @@ pub fn epsilon(text: &str) -> Result<f64, String> {
     let levels = (1.0..=255.0).contains(&epsilon);
     let hint = if levels { format!("; {text} of 255 levels is {text}/255") } else { String::new() };
     Err(format!("got {text}, wanted a share of the pixel range, above 0 and below 1{hint}"))
+}
+
+/// A shard, such as 3/8.
+pub fn shard(text: &str) -> Result<Shard, String> {
+    text.parse::<Shard>().map_err(|error| error.to_string())
 }
 
 /// A finite number above 0.

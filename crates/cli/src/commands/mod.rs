@@ -4,6 +4,7 @@ mod check_device;
 mod completions;
 mod evaluate;
 mod info;
+mod merge;
 mod report;
 mod train;
 
@@ -15,6 +16,7 @@ use check_device::CheckDevice;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use completions::Completions;
 use info::Info;
+use merge::Merge;
 use report::Report;
 use std::any::TypeId;
 use std::error::Error;
@@ -35,6 +37,9 @@ enum Command {
     /// Attacks a trained model, checks the attack, and writes a record and a report.
     #[command(after_help = HELP)]
     Evaluate(Box<Evaluate>),
+    /// Merges the shards of an evaluation to its record and its report.
+    #[command(after_help = HELP)]
+    Merge(Merge),
     /// Renders the report of an evaluation once more, or compares several.
     Report(Report),
     /// Prints a model, its parameters and its noise.
@@ -62,6 +67,7 @@ pub fn run() -> Result<Exit, Box<dyn Error>> {
     match cli.command {
         Command::Train(args) => train::train(*args, &given),
         Command::Evaluate(args) => evaluate::evaluate(&args, &given),
+        Command::Merge(args) => merge::merge(&args),
         Command::Report(args) => report::report(args),
         Command::Info(args) => info::info(&args, &given),
         Command::CheckDevice(args) => check_device::check_device(&args),

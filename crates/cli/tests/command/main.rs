@@ -9,4 +9,5 @@ mod imports;
 mod json;
 mod program;
 mod runs;
+mod shards;
 mod values;

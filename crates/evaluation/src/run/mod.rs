@@ -21,6 +21,9 @@
 //!            judge       State     ImageFolder      RunningAudit ──┘ checks
 //! ```
 //!
+//! The totals, the certificates and the checks of a run are its `Outcome`. A [shard](crate::Shard)
+//! writes that to disk, and a merge appends several before they become a record.
+//!
 //! For each batch and state of the noise every attack becomes a `Candidate`: the class of each
 //! image in each draw, how far it misleads the model, and its cost. Attacks by themselves start
 //! from the clean images. In a [cascade](Evaluation::cascade) each attack gets the images that
@@ -38,17 +41,24 @@ mod batches;
 mod candidate;
 mod certifier;
 mod evaluate;
+mod head;
 mod identity;
 mod images;
 mod into_batch;
 mod measure;
+mod outcome;
+mod part;
 mod place;
 mod state;
 mod step;
 mod totals;
 mod warnings;
 
+pub(crate) use self::head::Head;
+pub(crate) use self::images::remove_other_images;
 pub use self::into_batch::IntoBatch;
+pub(crate) use self::outcome::Outcome;
+pub(crate) use self::part::{Part, Run};
 pub use self::step::Step;
 
 use self::identity::{AtRadius, Entry};
