@@ -1,7 +1,7 @@
 //! Errors of an evaluation.
 
-use crate::{ShardError, StatisticsError};
 use crate::record::schema::SCHEMA;
+use crate::{ShardError, StatisticsError};
 use cni_attacks::AttackError;
 use std::path::PathBuf;
 

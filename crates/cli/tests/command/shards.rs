@@ -67,8 +67,7 @@ fn without_times(folder: &Path) -> Vec<(String, Vec<u8>)> {
 fn lines(folder: &Path) -> Vec<String> {
     let text = fs::read_to_string(folder.join("record.json")).unwrap();
     let is_time = |line: &str| line.trim_start().starts_with("\"seconds\": ");
-    let kept: Vec<String> =
-        text.lines().filter(|line| !is_time(line)).map(String::from).collect();
+    let kept: Vec<String> = text.lines().filter(|line| !is_time(line)).map(String::from).collect();
     assert!(kept.len() < text.lines().count() && !kept.concat().contains("seconds"));
     kept
 }
@@ -206,7 +205,10 @@ fn missing_and_foreign_shards_are_refused_and_nothing_is_written() {
     // Shards in several folders do not say where the record should be.
     works(shard(&other, flags, "2/2"));
     let said = refused(merge(&format!("{at} {}", other.display())));
-    assert!(said.starts_with("error: --out: got none, wanted a folder, since the shards"), "{said}");
+    assert!(
+        said.starts_with("error: --out: got none, wanted a folder, since the shards"),
+        "{said}"
+    );
     assert!(refused(merge(&scratch("no-shards").display().to_string())).contains("got no shard"));
     let written: Vec<OsString> =
         fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -222,10 +224,10 @@ fn strict_belongs_to_the_merge_and_more_shards_than_batches_are_none_the_worse()
     for index in 1..=3 {
         let said = works(shard(&out, &format!("{flags} --json"), &format!("{index}/3")));
         let result: Value = serde_json::from_str(&said).unwrap();
-        assert_eq!((&result["shard"], &result["examples"]), (
-            &Value::from(format!("{index}/3")),
-            &Value::from([4, 2, 0][index - 1]),
-        ));
+        assert_eq!(
+            (&result["shard"], &result["examples"]),
+            (&Value::from(format!("{index}/3")), &Value::from([4, 2, 0][index - 1]),)
+        );
     }
     let code = exit_code(merge(&format!("{} --strict", out.display())));
     let checks = record(&out)["checks"].as_array().unwrap().clone();
@@ -249,4 +251,45 @@ fn one_process_at_a_time_works_on_a_shard() {
     assert!(said.contains("another evaluation is at work in this folder"), "{said}");
     // Another shard is not in its way.
     works(shard(&out, "--suite quick", "2/2"));
+}
+
+/// The scripts of the examples, with a program that prints its arguments in the place of `cni`.
+#[cfg(unix)]
+#[test]
+fn the_indices_of_schedulers_become_shards_from_one_to_eight() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/cluster");
+    let folder = scratch("schedulers");
+    let echo = folder.join("cni");
+    fs::write(&echo, "#!/bin/sh\necho \"$@\"\n").unwrap();
+    fs::set_permissions(&echo, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let said = |command: &mut Command| {
+        let output = command.env("PATH", &path).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let yaml = fs::read_to_string(examples.join("kubernetes.yaml")).unwrap();
+    assert!(yaml.contains("completions: 8\n") && yaml.contains("value: \"8\"\n"));
+    let script = yaml.split_once(">-\n").unwrap().1.split_once("resources:").unwrap().0;
+    let script: Vec<&str> = script.split_whitespace().collect();
+    let slurm = fs::read_to_string(examples.join("slurm.sh")).unwrap();
+    assert!(slurm.contains("--array=1-8\n") && slurm.contains("\nshards=8\n"));
+    for index in 0..8 {
+        let wanted = format!("evaluate --quiet --shard {}/8 --run ", index + 1);
+        let of_kubernetes = said(
+            Command::new("sh")
+                .args(["-c", &script.join(" ")])
+                .env("JOB_COMPLETION_INDEX", index.to_string())
+                .env("SHARDS", "8"),
+        );
+        assert!(of_kubernetes.starts_with(&wanted), "{of_kubernetes}");
+        let of_slurm = said(
+            Command::new("bash")
+                .arg(examples.join("slurm.sh"))
+                .args(["--run", "runs/cni"])
+                .env("SLURM_ARRAY_TASK_ID", (index + 1).to_string()),
+        );
+        assert!(of_slurm.starts_with(&wanted), "{of_slurm}");
+    }
 }

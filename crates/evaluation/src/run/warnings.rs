@@ -148,7 +148,8 @@ fn black_box(record: &Record, rows: &[Row]) -> Option<Warning<'static>> {
         return None;
     }
     let names: BTreeSet<usize> = by.into_iter().collect();
-    let names: Vec<&str> = names.into_iter().map(|index| record.attacks[index].name.as_str()).collect();
+    let names: Vec<&str> =
+        names.into_iter().map(|index| record.attacks[index].name.as_str()).collect();
     Some(Warning::BlackBoxHelps { attacks: names.join(" and "), broken, examples })
 }
 

@@ -113,10 +113,7 @@ impl ShardFile {
 
     /// The adversarial images of a finished shard, which is in `folder`: each with its name, after
     /// a look whether it is as it was written.
-    pub fn images<'a>(
-        &'a self,
-        folder: &Path,
-    ) -> Result<Vec<(&'a str, PathBuf)>, EvaluationError> {
+    pub fn images<'a>(&'a self, folder: &Path) -> Result<Vec<(&'a str, PathBuf)>, EvaluationError> {
         let images = self.results.iter().flat_map(|results| &results.outcome.images).flatten();
         let checked = |(name, sha256): (&'a String, &String)| {
             let path = folder.join(IMAGES).join(name);

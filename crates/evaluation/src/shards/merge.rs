@@ -171,8 +171,7 @@ fn one_division(all: &[(PathBuf, ShardFile)]) -> Result<(), ShardError> {
 fn complete(all: &[(PathBuf, ShardFile)]) -> Result<(), ShardError> {
     let Some((_, first)) = all.first() else { return Ok(()) };
     let has = |shard: &Shard| all.iter().any(|(_, file)| file.shard == *shard);
-    let missing: Vec<Shard> =
-        Shard::all(first.shard.count()).filter(|shard| !has(shard)).collect();
+    let missing: Vec<Shard> = Shard::all(first.shard.count()).filter(|shard| !has(shard)).collect();
     let unfinished = all.iter().filter(|(_, file)| file.results.is_none());
     let unfinished: Vec<_> =
         unfinished.map(|(folder, file)| (file.shard, folder.clone())).collect();

@@ -116,7 +116,8 @@ mod tests {
                 assert_eq!((parts[0].start, parts[count - 1].end), (0, all));
                 assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start), "{parts:?}");
                 let lengths: Vec<_> = parts.iter().map(ExactSizeIterator::len).collect();
-                let [least, most] = [lengths.iter().min(), lengths.iter().max()].map(Option::unwrap);
+                let [least, most] =
+                    [lengths.iter().min(), lengths.iter().max()].map(Option::unwrap);
                 assert!(most - least <= 1 && !parts[0].is_empty(), "{parts:?}");
                 assert!(count > all || lengths[0] == *least, "{parts:?}");
             }

@@ -236,7 +236,10 @@ fn shards_that_are_missing_twice_or_of_another_division_are_refused_by_name() {
     assert_eq!(said, missing);
     let said = refused(&[at(1), folder.path().to_path_buf()]);
     let twice = at(1).display().to_string();
-    assert_eq!(said, format!("shard 1/4: got it in {twice} and in {twice}, wanted every shard once"));
+    assert_eq!(
+        said,
+        format!("shard 1/4: got it in {twice} and in {twice}, wanted every shard once")
+    );
     let other = tempdir().unwrap();
     run(&evaluation, &MODEL, data, [shard(1, 2)], other.path());
     let said = refused(&[at(1), at(2), at(3), at(4), other.path().to_path_buf()]);
@@ -308,6 +311,7 @@ fn fewer_batches_than_promised_are_refused() {
     let error = evaluation.run_shard(shard(2, 2), &MODEL, short, folder.path(), &mut |_| {});
     let error = error.unwrap_err().to_string();
     assert!(error.starts_with("batches of shard 2/2: got 4, wanted the 9"), "{error}");
-    let none = evaluation.run_shard(shard(1, 1), &MODEL, Batches::new(), folder.path(), &mut |_| {});
+    let none =
+        evaluation.run_shard(shard(1, 1), &MODEL, Batches::new(), folder.path(), &mut |_| {});
     assert!(matches!(none, Err(EvaluationError::NoData)));
 }
