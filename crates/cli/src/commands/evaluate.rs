@@ -231,13 +231,14 @@ fn judge_shard(
     let batches = test.batches(args.batch, device);
     let own = shard.batches(batches.len());
     let [first, end] = [own.start, own.end].map(|batch| test.len().min(batch * args.batch));
-    let mut judge = || {
+    let judge = || {
         let mut bar = EvaluationBar::new(args.quiet, end - first);
         evaluation.run_shard(shard, model, batches, &folder, &mut |step| bar.show(step))?;
         bar.finish();
         Ok::<_, EvaluationError>(())
     };
-    if args.noise_off { scope(Noise::Off, judge) } else { judge() }?;
+    let judged = if args.noise_off { scope(Noise::Off, judge) } else { judge() };
+    judged?;
     let examples = end - first;
     let (all, at) = (test.len(), folder.display());
     args.output.say(format_args!("shard {shard}: {examples} of {all} examples: {at}"))?;

@@ -137,7 +137,7 @@ pub struct Evaluation {
     /// The same attacks at the radii of the curves, by rising radius.
     radii: Vec<AtRadius>,
     /// The folder for adversarial images.
-    adversarial: Option<PathBuf>,
+    pub(crate) adversarial: Option<PathBuf>,
     audit: Option<Audit>,
     certificates: Option<Smoothing>,
     noise_off: bool,
@@ -148,7 +148,7 @@ pub struct Evaluation {
     key: Key,
     confidence: f64,
     attack_precision: Precision,
-    judging_precision: Precision,
+    pub(crate) judging_precision: Precision,
     gallery: usize,
     data: DataCard,
     model: ModelCard,

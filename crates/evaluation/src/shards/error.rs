@@ -63,7 +63,7 @@ pub enum ShardError {
         "{folder}: got no shard, wanted the folder of one, or one with such folders",
         folder = .0.display()
     )]
-    None(PathBuf),
+    NoShard(PathBuf),
     /// No shards to merge.
     #[error("shards: got none, wanted all shards of an evaluation")]
     Nothing,

@@ -62,6 +62,7 @@ impl ShardFile {
         let value: Value = unseal(read_text(&path)?.as_bytes()).map_err(damaged)?;
         let Version { layout: got } = Version::deserialize(&value).map_err(damaged)?;
         if got != LAYOUT {
+            let path = path.clone();
             return Err(ShardError::Layout { path, got, wanted: LAYOUT }.into());
         }
         let file: Self = serde_json::from_value(value).map_err(damaged)?;
@@ -141,8 +142,8 @@ fn between(here: &Value, there: &Value, path: &str) -> Option<Difference> {
             between(&of(a).unwrap_or_default(), &of(b).unwrap_or_default(), &within(name))
         }),
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            let pairs = a.iter().zip(b).enumerate();
-            pairs.into_iter().find_map(|(i, (a, b))| between(a, b, &within(&i.to_string())))
+            let mut pairs = a.iter().zip(b).enumerate();
+            pairs.find_map(|(i, (a, b))| between(a, b, &within(&i.to_string())))
         }
         _ => (here != there).then(|| {
             let [here, there] = [here, there].map(canonical);

@@ -33,7 +33,7 @@ impl Shards {
         for folder in folders {
             for shard in shards_of(folder.as_ref())? {
                 let file = ShardFile::read(&shard)?;
-                let file = file.ok_or_else(|| ShardError::None(shard.clone()))?;
+                let file = file.ok_or_else(|| ShardError::NoShard(shard.clone()))?;
                 all.push((shard, file));
             }
         }
@@ -144,7 +144,7 @@ fn shards_of(folder: &Path) -> Result<Vec<PathBuf>, EvaluationError> {
     found.retain(|path| is_shard(path));
     found.sort();
     match found.is_empty() {
-        true => Err(ShardError::None(folder.to_path_buf()).into()),
+        true => Err(ShardError::NoShard(folder.to_path_buf()).into()),
         false => Ok(found),
     }
 }

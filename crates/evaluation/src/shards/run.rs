@@ -80,7 +80,7 @@ impl Evaluation {
             images: self.adversarial.as_ref().map(|_| folder.join(IMAGES)),
         };
         let mut file: Option<ShardFile> = None;
-        let mut begin = |run: &mut Run<'_>| {
+        let mut begin = |run: &mut Run<'_>| -> Result<(), EvaluationError> {
             let settings = run.settings().expect("there is a state").clone();
             let new = ShardFile::new(shard, settings, promised, run.head().clone());
             if before.as_ref().is_some_and(|old| has_finished(old, &new, run, folder)) {

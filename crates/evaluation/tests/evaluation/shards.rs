@@ -171,6 +171,11 @@ fn a_shard_that_dies_is_named_and_goes_on_alone() {
     assert_eq!(timeless(merged), whole);
 }
 
+/// The model and the data of a small evaluation.
+fn same() -> (Threshold, Batches) {
+    (Threshold { sigma: 0.1 }, batches(12, 3))
+}
+
 /// Two shards of a small evaluation in a folder, and a change of the second.
 fn two(change: impl Fn(Evaluation) -> (Evaluation, Threshold, Batches)) -> TempDir {
     let folder = tempdir().unwrap();
@@ -183,7 +188,6 @@ fn two(change: impl Fn(Evaluation) -> (Evaluation, Threshold, Batches)) -> TempD
 
 #[test]
 fn a_shard_of_another_evaluation_is_refused_with_the_difference() {
-    let same = || (Threshold { sigma: 0.1 }, batches(12, 3));
     type Change = Box<dyn Fn(Evaluation) -> (Evaluation, Threshold, Batches)>;
     let setting = |change: fn(Evaluation) -> Evaluation| -> Change {
         Box::new(move |evaluation| (change(evaluation), same().0, same().1))
@@ -193,7 +197,7 @@ fn a_shard_of_another_evaluation_is_refused_with_the_difference() {
         data[3].1 = data[3].1.clone().neg() + 1;
         data
     };
-    let changes: Vec<(&str, Change)> = vec![
+    let changes: [(&str, Change); 8] = [
         ("key", setting(|e| e.with_key(Key::new(5)))),
         ("draws", setting(|e| e.with_draws(5).unwrap())),
         ("votes", setting(|e| e.with_votes(2).unwrap())),
