@@ -3,7 +3,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cni_burn::attacks::{AttackError, Epsilon};
-use cni_burn::evaluation::Shard;
+use cni_burn::prelude::Shard;
 use std::error::Error;
 use std::fmt::Display;
 use std::str::FromStr;

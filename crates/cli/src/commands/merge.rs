@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::place::Place;
 use clap::Args;
-use cni_burn::evaluation::Shards;
+use cni_burn::prelude::Shards;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 

@@ -129,6 +129,12 @@ use std::sync::Arc;
 /// examples as images, and `manifest.json` with the checksums. [`run_with`](Self::run_with) keeps
 /// unfinished work in a state folder, from which a killed evaluation continues.
 /// [`with_adversarial`](Self::with_adversarial) keeps all adversarial images in a folder.
+///
+/// # Several processes
+///
+/// [`run_shard`](Self::run_shard) runs a part of the evaluation into a folder, on whatever machine.
+/// [`Shards`](crate::Shards) merges all parts to what [`run`](Self::run) gives; their number is
+/// not part of the record.
 pub struct Evaluation {
     suite: Vec<Entry>,
     /// The name of the suite, if the attacks run in a cascade.
