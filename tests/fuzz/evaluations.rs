@@ -3,7 +3,7 @@
 use crate::kind::{Demand, Kind};
 use crate::world::{batch, forward, model};
 use cni_burn::evaluation::flatness::{AverageFlatness, Flatness, FlatnessRecords, RobustLoss};
-use cni_burn::evaluation::{AdversarialImages, EvaluationError};
+use cni_burn::evaluation::{AdversarialImages, EvaluationError, Shard, Shards};
 use cni_burn::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -113,6 +113,25 @@ fn without_seconds(text: &str) -> String {
     let first = parts.next().unwrap_or_default().to_string();
     let rest = parts.map(|part| part.trim_start_matches(|c: char| !",} ".contains(c)));
     rest.fold(first, |whole, part| whole + part)
+}
+
+/// The results of one of two shards, which a merge reads.
+pub fn shard() -> Kind {
+    let folder = tempdir().unwrap();
+    let model = model();
+    let frozen = FrozenModel::new(&model, forward);
+    let evaluation = Evaluation::new(vec![Box::new(Pgd::fgsm(threat()))]).unwrap().with_gallery(2);
+    let evaluation = evaluation.with_adversarial("in the shard's folder");
+    for shard in Shard::all(2) {
+        let own = folder.path().join(shard.folder());
+        let batches = vec![batch(), batch()];
+        evaluation.run_shard(shard, &frozen, batches, &own, &mut |_| {}).unwrap();
+    }
+    let file = format!("{}/shard.json", Shard::new(2, 2).unwrap().folder());
+    kind(folder, vec![file], |folder| {
+        let merged = Shards::read([folder]).and_then(|shards| shards.merge());
+        merged.map(|merged| format!("{merged:?}")).map_err(|error| error.to_string())
+    })
 }
 
 pub fn audit_state() -> Kind {

@@ -52,5 +52,6 @@ kinds! {
     evaluation_state: evaluations::evaluation_state();
     cascade_state: evaluations::cascade_state();
     audit_state: evaluations::audit_state();
+    shard: evaluations::shard();
     adversarial_images: evaluations::adversarial_images();
 }

@@ -21,7 +21,7 @@ Exit codes:
   1  refused or failed; one sentence on standard error says why
   2  arguments that cannot be read
   3  done, with a negative answer: check-device found a difference, or a check of
-     `evaluate --strict` failed";
+     `evaluate --strict` or `merge --strict` failed";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

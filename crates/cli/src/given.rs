@@ -100,7 +100,8 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// The command as it was given, for the record: as a shell takes it, but for what is no text.
+/// The command as it was given, for the record: as a shell takes it, but for what is no text. That
+/// of a shard is that of the whole.
 pub fn command() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
     let quoted = |argument: OsString| {
@@ -110,6 +111,14 @@ pub fn command() -> String {
             false => format!("'{}'", text.replace('\'', r"'\''")),
         }
     };
-    let arguments: Vec<String> = std::env::args_os().skip(1).map(quoted).collect();
+    let mut arguments: Vec<String> = Vec::new();
+    let mut given = std::env::args_os().skip(1).map(quoted);
+    while let Some(argument) = given.next() {
+        if argument == "--shard" {
+            given.next();
+        } else if !argument.starts_with("--shard=") {
+            arguments.push(argument);
+        }
+    }
     format!("cni {}", arguments.join(" "))
 }

@@ -5,6 +5,7 @@ mod ablation;
 mod checkpoint;
 mod commands;
 mod compute;
+mod conclusion;
 mod data;
 mod exit;
 mod given;

@@ -50,6 +50,15 @@ impl Place {
         }
         Ok(place)
     }
+
+    /// Takes the folder of a shard, which is made if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// A sentence if another process is at work there.
+    pub fn of_shard(folder: &Path) -> Result<Self, Box<dyn Error>> {
+        lock(folder)
+    }
 }
 
 fn lock(out: &Path) -> Result<Place, Box<dyn Error>> {

@@ -3,6 +3,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cni_burn::attacks::{AttackError, Epsilon};
+use cni_burn::prelude::Shard;
 use std::error::Error;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -42,6 +43,11 @@ pub fn confidence(text: &str) -> Result<f64, String> {
         Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
         _ => Err(format!("got {text:?}, wanted a number above 0 and below 1, such as 0.95")),
     }
+}
+
+/// A shard, such as 3/8.
+pub fn shard(text: &str) -> Result<Shard, String> {
+    text.parse::<Shard>().map_err(|error| error.to_string())
 }
 
 /// A finite number above 0.

@@ -91,7 +91,7 @@ pub mod prelude {
     };
     pub use cni_evaluation::audit::{Audit, Effort};
     pub use cni_evaluation::{
-        DataCard, Evaluated, Evaluation, ModelCard, NoiseCovariance, Record, table,
+        DataCard, Evaluated, Evaluation, ModelCard, NoiseCovariance, Record, Shard, Shards, table,
     };
     pub use cni_evaluation::{Prediction, Predictor, Smoothing};
 

@@ -1,7 +1,7 @@
 //! Errors of an evaluation.
 
-use crate::StatisticsError;
 use crate::record::schema::SCHEMA;
+use crate::{ShardError, StatisticsError};
 use cni_attacks::AttackError;
 use std::path::PathBuf;
 
@@ -16,6 +16,9 @@ pub enum EvaluationError {
     /// Counts or a confidence for which no statistic exists.
     #[error(transparent)]
     Statistics(#[from] StatisticsError),
+    /// Shards that are refused, or that cannot be merged.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// There are too few samples: even if all of them agree, the answer is to abstain.
     #[error(
         "samples: got {got}, wanted at least {wanted} for alpha {alpha}: with fewer every answer \

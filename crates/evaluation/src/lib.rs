@@ -6,8 +6,9 @@
 //! held. It judges the adversarial images by draws of the noise that no attack has used. The result
 //! is an [`Evaluated`]: a [`Record`], a [`Row`] for each example, and some images. [`table`],
 //! [`compare`] and the reports of `cni-report` read records and nothing else. An evaluation that
-//! was killed continues from its state folder and loses at most one attack on one batch. On request
-//! every adversarial image is kept in a folder ([`AdversarialImages`]).
+//! was killed continues from its state folder and loses at most one attack on one batch. Several
+//! processes can share an evaluation, each a [`Shard`] of it, and [`Shards`] merges them to the
+//! same record. On request every adversarial image is kept in a folder ([`AdversarialImages`]).
 //!
 //! | module | holds |
 //! | --- | --- |
@@ -16,6 +17,7 @@
 //! | [`audit`] | checks of the attack behind a number |
 //! | [`flatness`] | flatness of the robust loss in weight space |
 //! | `checkpoint` | the store of unfinished work, which both of them use |
+//! | `shards` | parts of an evaluation in processes of their own, and their merge |
 //! | `record` | the result: plain data, its files, tables and comparisons |
 //! | `predictor`, `certify` | predictions over draws; randomized smoothing |
 //! | `statistics` | estimates and intervals |
@@ -30,6 +32,7 @@ pub mod flatness;
 mod predictor;
 mod record;
 mod run;
+mod shards;
 mod statistics;
 
 pub use ablation::{
@@ -50,6 +53,7 @@ pub use record::{
     write_json,
 };
 pub use run::{Evaluation, IntoBatch, Step};
+pub use shards::{Shard, ShardError, Shards};
 pub use statistics::StatisticsError;
 pub use statistics::binomial::{binomial_test, clopper_pearson, clopper_pearson_lower};
 pub use statistics::estimate::{Estimate, Hits};

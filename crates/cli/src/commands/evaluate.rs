@@ -2,6 +2,7 @@
 
 use crate::checkpoint::{Checkpoint, Origin, epsilon_for, folder_for};
 use crate::compute::Compute;
+use crate::conclusion::conclude;
 use crate::data::{part, without_examples};
 use crate::exit::Exit;
 use crate::given::{Given, Idle, command};
@@ -9,15 +10,16 @@ use crate::output::Output;
 use crate::place::Place;
 use crate::progress::EvaluationBar;
 use crate::suites::{Checks, Suites, checks};
-use crate::values::{above_zero, count, epsilon};
+use crate::values::{above_zero, count, epsilon, shard};
+use burn::tensor::Device;
 use clap::Args;
+use cni_burn::data::ImageData;
+use cni_burn::evaluation::EvaluationError;
 use cni_burn::evaluation::audit::Audit;
-use cni_burn::evaluation::{Check, Verdict};
 use cni_burn::prelude::*;
-use cni_burn::report::Report;
+use serde_json::json;
 use std::error::Error;
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The flags of `evaluate`.
 #[derive(Args)]
@@ -91,6 +93,11 @@ pub struct Evaluate {
     /// `evaluation` in the run's, and `NAME-evaluation` here for a PyTorch file NAME.pth.
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// Judge one part of the examples: i/n is part i, from 1, of n. Its results go to the folder
+    /// `shard-i-of-n` of --out, and `cni merge` makes the record from all of them. A part that was
+    /// killed goes on, and one that is done does nothing.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<Shard>,
     /// Exit with code 3 if a check fails. The record is written all the same.
     #[arg(long)]
     pub strict: bool,
@@ -109,7 +116,7 @@ impl Evaluate {
     }
 
     /// Flags that others leave without effect.
-    fn idle(&self) -> [Idle<'static>; 4] {
+    fn idle(&self) -> [Idle<'static>; 5] {
         let apart = !self.suite.has_eot();
         let checks = self.checks.is_some_and(|checks| checks != Checks::NONE);
         let idle = |when, flags, because| Idle { when, flags, because };
@@ -126,6 +133,7 @@ impl Evaluate {
                 "only certificates need samples, and --sigma asks for them",
             ),
             idle(self.effort().is_none(), &["strict"], "there are no checks that could fail"),
+            idle(self.shard.is_some(), &["strict"], "`cni merge --strict` judges all shards"),
         ]
     }
 }
@@ -173,9 +181,12 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     if args.keep_adversarial {
         evaluation = evaluation.with_adversarial(out.join("adversarial"));
     }
+    let frozen = FrozenModel::new(&model, ResNet::forward);
+    if let Some(shard) = args.shard {
+        return judge_shard(shard, &evaluation, &frozen, (&test, args), (&out, &device));
+    }
     let _place = Place::take(&out, &fingerprint, args.output)?;
     let batches = test.batches(args.batch, &device);
-    let frozen = FrozenModel::new(&model, ResNet::forward);
     let state = out.join("state");
     let judge = || -> Result<_, Box<dyn Error>> {
         let mut bar = EvaluationBar::new(args.quiet, test.len());
@@ -186,51 +197,35 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     };
     let evaluated = if args.noise_off { scope(Noise::Off, judge) } else { judge() }?;
 
-    let (record, output) = (&evaluated.record, args.output);
-    print(record, args.noise_off, output)?;
-    let failed = record.checks.iter().any(|check| check.verdict == Verdict::Fail);
-    evaluated.save(&out)?;
-    output.say(format_args!("record: {}", out.join("record.json").display()))?;
-    output.result(record)?;
-    Report::new(vec![evaluated])?.write(&out)?;
-    output.say(format_args!("report: {}", out.join("report.html").display()))?;
-    Ok(if args.strict && failed { Exit::Negative } else { Exit::Done })
+    let noise = if args.noise_off { "its noise switched off" } else { "no noise" };
+    conclude(evaluated, &out, noise, args.strict, args.output)
 }
 
-/// Prints what an evaluation has found, for people.
-fn print(record: &Record, noise_off: bool, output: Output) -> io::Result<()> {
-    output.say(table(&[record]))?;
-    if let Some(precision) = &record.threat.precision {
-        let judged = record.model.precision.as_deref().unwrap_or("full");
-        output.say(format_args!(
-            "precision: the attacks multiplied in {precision}, the model was judged in {judged}\n"
-        ))?;
-    }
-    if !record.stochastic {
-        let noise = if noise_off { "its noise switched off" } else { "no noise" };
-        output.say(format_args!(
-            "the model has {noise}: one draw judged each image and made each gradient\n"
-        ))?;
-    }
-    for warning in &record.warnings {
-        output.say(format_args!("warning: {warning}"))?;
-    }
-    let Some(audit) = &record.audit else {
-        return Ok(());
+/// Judges one shard, for `cni merge`.
+fn judge_shard(
+    shard: Shard,
+    evaluation: &Evaluation,
+    model: &dyn Classifier,
+    (test, args): (&ImageData, &Evaluate),
+    (out, device): (&Path, &Device),
+) -> Result<Exit, Box<dyn Error>> {
+    let folder = out.join(shard.folder());
+    let _place = Place::of_shard(&folder)?;
+    let batches = test.batches(args.batch, device);
+    let own = shard.batches(batches.len());
+    let [first, end] = [own.start, own.end].map(|batch| test.len().min(batch * args.batch));
+    let judge = || {
+        let mut bar = EvaluationBar::new(args.quiet, end - first);
+        evaluation.run_shard(shard, model, batches, &folder, &mut |step| bar.show(step))?;
+        bar.finish();
+        Ok::<_, EvaluationError>(())
     };
-    output.say(format_args!("the {} checks of {}:", audit.effort, audit.attack))?;
-    // What was found comes first, and what could not be is told apart from it.
-    let order =
-        [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Inconclusive, Verdict::Skipped];
-    let mut counts = Vec::new();
-    for of in order {
-        let checks = record.checks.iter().filter(|check| check.verdict == of);
-        let mut count = 0;
-        for Check { verdict, name, measured, .. } in checks {
-            output.say(format_args!("{verdict:12} {name:17} {measured}"))?;
-            count += 1;
-        }
-        counts.push(format!("{count} {of}"));
-    }
-    output.say(format_args!("checks: {}\n", counts.join(", ")))
+    let judged = if args.noise_off { scope(Noise::Off, judge) } else { judge() };
+    judged?;
+    let examples = end - first;
+    let (all, at) = (test.len(), folder.display());
+    args.output.say(format_args!("shard {shard}: {examples} of {all} examples: {at}"))?;
+    let folder = folder.to_string_lossy();
+    args.output.result(&json!({ "shard": shard, "folder": folder, "examples": examples }))?;
+    Ok(Exit::Done)
 }

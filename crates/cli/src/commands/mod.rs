@@ -6,6 +6,7 @@ mod completions;
 mod evaluate;
 mod flatness;
 mod info;
+mod merge;
 mod recipes;
 mod report;
 mod train;
@@ -19,6 +20,7 @@ use completions::Completions;
 use evaluate::Evaluate;
 use flatness::Flatness;
 use info::Info;
+use merge::Merge;
 use recipes::Recipes;
 use report::Report;
 use std::any::TypeId;
@@ -48,6 +50,9 @@ enum Command {
     /// Measures how flat the robust loss is around a model's weights, and writes a record and a page;
     /// by default about a thousand gradients of each example.
     Flatness(Box<Flatness>),
+    /// Merges the shards of an evaluation to its record and its report.
+    #[command(after_help = HELP)]
+    Merge(Merge),
     /// Renders the report of an evaluation once more, or compares several.
     Report(Report),
     /// Prints a model, its parameters and its noise.
@@ -78,6 +83,7 @@ pub fn run() -> Result<Exit, Box<dyn Error>> {
         Command::Evaluate(args) => evaluate::evaluate(&args, &given),
         Command::Ablate(args) => ablate::ablate(&args, &given),
         Command::Flatness(args) => flatness::flatness(&args, &given),
+        Command::Merge(args) => merge::merge(&args),
         Command::Report(args) => report::report(args),
         Command::Info(args) => info::info(&args, &given),
         Command::CheckDevice(args) => check_device::check_device(&args),

@@ -4,8 +4,8 @@ use crate::program::{exit_code, plain, refused, works};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 7] =
-    ["train", "evaluate", "flatness", "report", "info", "check-device", "completions"];
+const COMMANDS: [&str; 10] =
+    ["train", "evaluate", "merge", "ablate", "flatness", "recipes", "report", "info", "check-device", "completions"];
 
 #[test]
 fn every_shell_gets_a_script_that_knows_the_commands_and_their_flags() {
@@ -36,7 +36,7 @@ fn bash_reads_its_script_and_completes_by_it() {
 
 #[test]
 fn exit_codes_are_those_that_the_help_lists() {
-    for command in ["--help", "evaluate --help", "check-device --help"] {
+    for command in ["--help", "evaluate --help", "merge --help", "check-device --help"] {
         let help = works(plain(command));
         for code in ["0  done", "1  refused or failed", "2  arguments that", "3  done, with a"] {
             assert!(help.contains(code), "{command}: {help}");

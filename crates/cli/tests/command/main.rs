@@ -11,4 +11,5 @@ mod imports;
 mod json;
 mod program;
 mod runs;
+mod shards;
 mod values;

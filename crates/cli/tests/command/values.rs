@@ -60,6 +60,10 @@ fn a_value_out_of_range_is_refused_by_a_sentence_before_anything_is_written() {
         ("--judge-precision f8", "full, bf16 or f16"),
         ("--suite all", "possible values"),
         ("--checks some", "possible values"),
+        ("--shard 0/8", "wanted 1/8 to 8/8"),
+        ("--shard 9/8", "wanted 1/8 to 8/8"),
+        ("--shard 3", "such as 3/8, with i from 1 to n"),
+        ("--shard 1/0", "wanted 1 to 100000 parts"),
     ];
     for (flags, wanted) in evaluation {
         named(refused(evaluate(run, &out, flags)), flags, wanted);

@@ -97,6 +97,10 @@ fn batches_are_the_set_in_its_order_and_the_last_is_what_remains() {
     let (data, device) = (toy(9).subset(1..8), Device::flex());
     let wanted = [0..3, 3..6, 6..7].map(|rows| data.batch(rows, &device));
     let wanted: Vec<_> = wanted.into_iter().collect();
+    let mut batches = data.batches(3, &device);
+    assert_eq!(batches.len(), 3);
+    batches.next().unwrap().unwrap();
+    assert_eq!((batches.len(), batches.count()), (2, 2));
     let pairs = seen(data.batches(3, &device));
     assert_eq!(pairs.iter().map(|pair| pair.1.len()).collect::<Vec<_>>(), [3, 3, 1]);
     for (pair, wanted) in pairs.iter().zip(wanted) {
@@ -111,9 +115,10 @@ fn batches_are_the_set_in_its_order_and_the_last_is_what_remains() {
 #[test]
 fn batches_of_no_size_are_one_error() {
     let mut batches = toy(3).batches(0, &Device::flex());
+    assert_eq!(batches.len(), 1);
     let error = batches.next().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "batch_size: got 0, wanted at least 1");
-    assert!(batches.next().is_none());
+    assert!(batches.len() == 0 && batches.next().is_none());
 }
 
 #[test]

@@ -9,3 +9,4 @@ pub use self::certificate::{
     Certificate, Certificates, Smoothed, SmoothedPredictions, certified_accuracy,
 };
 pub use self::smoothing::Smoothing;
+pub(crate) use self::summary::SmoothingSettings;

@@ -8,9 +8,44 @@ use crate::{
 };
 use cni_attacks::{Norm, Passes};
 use cni_noise::Key;
+use serde::{Deserialize, Serialize};
 
 /// The number of radii of a curve within one σ.
 const STEPS: usize = 10;
+
+/// The settings of smoothing as plain data, with the number of images in a pass.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct SmoothingSettings {
+    sigma: f64,
+    selection: usize,
+    samples: usize,
+    alpha: f64,
+    batch: usize,
+}
+
+impl From<&Smoothing> for SmoothingSettings {
+    fn from(of: &Smoothing) -> Self {
+        Self {
+            sigma: of.sigma(),
+            selection: of.selection(),
+            samples: of.samples(),
+            alpha: of.alpha(),
+            batch: of.batch(),
+        }
+    }
+}
+
+impl TryFrom<&SmoothingSettings> for Smoothing {
+    type Error = EvaluationError;
+
+    fn try_from(of: &SmoothingSettings) -> Result<Self, EvaluationError> {
+        Smoothing::new(of.sigma)?
+            .with_selection(of.selection)?
+            .with_samples(of.samples)?
+            .with_alpha(of.alpha)?
+            .with_batch(of.batch)
+    }
+}
 
 impl Certificates {
     /// The certificates as rows, one for each image.

@@ -12,10 +12,10 @@ mod probe;
 mod settings;
 
 pub(crate) use self::probe::Probe;
-pub(crate) use self::settings::Settings;
+pub(crate) use self::settings::{Difference, Settings};
 
 use self::names::{matching, remove};
-use self::settings::{Difference, LAYOUT};
+use self::settings::LAYOUT;
 use crate::EvaluationError;
 use crate::files::{fingerprint, read_text, seal, unseal, write_whole};
 use cni_attacks::AttackBatch;

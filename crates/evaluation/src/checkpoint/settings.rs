@@ -24,10 +24,10 @@ pub(crate) struct Settings {
 }
 
 /// A setting that differs between two runs.
-pub(super) struct Difference {
-    pub(super) setting: String,
-    pub(super) there: String,
-    pub(super) here: String,
+pub(crate) struct Difference {
+    pub(crate) setting: String,
+    pub(crate) there: String,
+    pub(crate) here: String,
 }
 
 impl Settings {
@@ -43,7 +43,7 @@ impl Settings {
     }
 
     /// The first setting that differs from those of an older run.
-    pub(super) fn difference(&self, old: &Self) -> Option<Difference> {
+    pub(crate) fn difference(&self, old: &Self) -> Option<Difference> {
         let nothing = || "nothing".to_string();
         for name in self.settings.keys().chain(old.settings.keys()) {
             let [there, here] = [&old.settings, &self.settings].map(|all| all.get(name).cloned());

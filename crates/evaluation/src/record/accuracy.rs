@@ -39,7 +39,7 @@ impl From<Estimate> for Accuracy {
 ///
 /// A vote, or a series of tries, counts as one draw of a classifier that takes several. The draws
 /// are divided into groups, and each group gives one answer. The remaining draws are not used.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Tally {
     one_shot: Hits,
     several: Option<Several>,
@@ -47,7 +47,7 @@ pub(crate) struct Tally {
     fixed_noise: Option<Hits>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Several {
     votes: usize,
     tries: usize,
@@ -96,6 +96,22 @@ impl Tally {
     /// Adds the same batch with the noise held.
     pub fn add_fixed_noise(&mut self, predicted: &[Vec<i64>], labels: &[i64]) {
         self.fixed_noise.iter_mut().for_each(|all| all.extend(&hits(predicted, labels)));
+    }
+
+    /// Adds the tally of the examples that follow, under the same settings.
+    pub fn append(&mut self, next: &Self) {
+        self.one_shot.append(&next.one_shot);
+        if let (Some(several), Some(next)) = (&mut self.several, &next.several) {
+            several.vote.append(&next.vote);
+            several.best_of.append(&next.best_of);
+        }
+        let states =
+            [(&mut self.noise_off, &next.noise_off), (&mut self.fixed_noise, &next.fixed_noise)];
+        for (hits, next) in states {
+            if let (Some(hits), Some(next)) = (hits, next) {
+                hits.append(next);
+            }
+        }
     }
 
     pub fn accuracy(&self, confidence: f64) -> Accuracy {

@@ -95,6 +95,14 @@ impl AdversarialImages {
         format!("{index:02}-{attack}/from-{first:06}.safetensors")
     }
 
+    /// True if a name is one that [`name`](Self::name) gives.
+    pub(crate) fn is_name(name: &str) -> bool {
+        let parts = name.split_once('/');
+        parts.is_some_and(|(attack, file)| {
+            is_attack(attack) && !attack.contains(['\\', ':']) && is_batch(file)
+        })
+    }
+
     /// The hash of the content.
     pub(crate) fn sha256(&self) -> String {
         let [images, labels, examples, success] = self.bytes();

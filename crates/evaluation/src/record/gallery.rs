@@ -2,10 +2,11 @@
 
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// An example of the gallery: a clean image, and its image under the worst attack.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExampleImage {
     /// The number of the example within the data.
     pub index: usize,

@@ -1,32 +1,15 @@
 //! A running evaluation: batch by batch, in each state of the noise, attack by attack.
 
-use crate::checkpoint::Probe;
 use crate::run::auditor::RunningAudit;
 use crate::run::candidate::Candidate;
-use crate::run::certifier::Certifier;
 use crate::run::identity::Entry;
 use crate::run::images::ImageFolder;
 use crate::run::measure::Measure;
-use crate::run::place::Place;
+use crate::run::part::Run;
 use crate::run::state::State;
-use crate::run::totals::{Candidates, Totals};
-use crate::{CascadeRecord, Evaluated, Evaluation, EvaluationError, NoiseState, Step};
-use cni_attacks::{Attack, AttackBatch, Classifier, ModelAccess, Suite, check_classes};
-use cni_ops::product_bits;
-use std::path::Path;
-use std::time::Instant;
-
-pub(crate) struct Run<'a> {
-    evaluation: &'a Evaluation,
-    classifier: &'a dyn Classifier,
-    folder: Option<&'a Path>,
-    state: Option<State>,
-    images: Option<ImageFolder>,
-    auditor: Option<RunningAudit>,
-    certifier: Option<Certifier>,
-    stochastic: bool,
-    totals: Totals,
-}
+use crate::run::totals::Candidates;
+use crate::{CascadeRecord, Evaluation, EvaluationError, NoiseState, Step};
+use cni_attacks::{Attack, AttackBatch, Suite, check_classes};
 
 /// A batch with its labels on the host.
 #[derive(Clone, Copy)]
@@ -46,61 +29,40 @@ struct Attacks<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Takes up the state on disk, and asks with the first batch whether the model is stochastic.
-    pub fn new(
-        evaluation: &'a Evaluation,
-        classifier: &'a dyn Classifier,
-        folder: Option<&'a Path>,
-        batch: &AttackBatch,
-    ) -> Result<Self, EvaluationError> {
-        let started = Instant::now();
-        let mut access = ModelAccess::new(classifier);
-        let stochastic = access.is_stochastic(batch)?;
-        if let Some(audit) = &evaluation.audit {
-            Place::find(&evaluation.suite, audit.attack().as_ref(), stochastic)?;
-        }
-        let state = match folder {
-            Some(folder) => {
-                let model = Probe::of(classifier, stochastic, batch)?;
-                Some(State::open(folder, evaluation, stochastic, batch, model)?)
-            }
-            None => None,
-        };
-        let images = evaluation.adversarial.clone().map(ImageFolder::new);
-        let mut totals = Totals::new(evaluation, stochastic);
-        totals.scoring += access.passes();
-        totals.rounding = access.rounding();
-        totals.product_bits = product_bits(&batch.images.device());
-        totals.seconds += started.elapsed().as_secs_f64();
-        let (auditor, certifier) = (None, Certifier::new(evaluation));
-        Ok(Self {
-            evaluation,
-            classifier,
-            folder,
-            state,
-            images,
-            auditor,
-            certifier,
-            stochastic,
-            totals,
-        })
-    }
-
-    /// The number of examples that are finished.
-    pub fn done(&self) -> usize {
-        self.totals.rows.len()
-    }
-
-    /// Attacks and judges one batch, in every state of the noise that the settings ask for.
+    /// Takes the next batch, which is attacked and judged if it belongs to this part.
     pub fn batch(
         &mut self,
         batch: &AttackBatch,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<(), EvaluationError> {
-        let labels: Vec<i64> = batch.goal.labels().try_to_vec_as().expect("the device can be read");
-        let labelled = Labelled { batch, labels: &labels };
+        let own = self.part.own.contains(&self.batches);
+        if own || self.data.is_some() {
+            let labels = batch.goal.labels().try_to_vec_as();
+            let labels: Vec<i64> = labels.expect("the device can be read");
+            if let Some(data) = &mut self.data {
+                data.add(batch, &labels);
+            }
+            if own {
+                self.judged(Labelled { batch, labels: &labels }, progress)?;
+            }
+        }
+        if let Some(auditor) = &mut self.auditor {
+            auditor.take(batch);
+        }
+        self.batches += 1;
+        self.examples += batch.len();
+        Ok(())
+    }
+
+    /// Attacks and judges one batch, in every state of the noise that the settings ask for.
+    fn judged(
+        &mut self,
+        labelled: Labelled<'_>,
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<(), EvaluationError> {
+        let Labelled { batch, labels } = labelled;
         let mut candidates: Vec<(NoiseState, Candidates)> = Vec::new();
-        for noise in self.evaluation.states(self.stochastic) {
+        for noise in self.head.noise_states.clone() {
             let clean = self.measure().clean(batch, noise)?;
             if noise == NoiseState::Live && self.done() == 0 {
                 self.begin(clean.classes)?;
@@ -111,12 +73,9 @@ impl<'a> Run<'a> {
         }
         self.curves(labelled, &candidates[0].1, progress)?;
         if let Some(certifier) = &mut self.certifier {
-            certifier.batch(self.classifier, batch, &labels, self.state.as_ref(), progress)?;
+            certifier.batch(self.classifier, batch, labels, self.state.as_ref(), progress)?;
         }
-        self.totals.add(batch, &labels, &candidates);
-        if let Some(auditor) = &mut self.auditor {
-            auditor.take(batch);
-        }
+        self.totals.add(batch, labels, &candidates);
         Ok(())
     }
 
@@ -128,9 +87,9 @@ impl<'a> Run<'a> {
             Some(CascadeRecord { suite: Some(_) }) => Suite::check_classes(attacks, classes)?,
             _ => check_classes(attacks, classes)?,
         }
-        let Self { evaluation, stochastic, folder, .. } = *self;
-        if let Some(audit) = &evaluation.audit {
-            let auditor = RunningAudit::new(evaluation, audit, stochastic, classes, folder)?;
+        let (stochastic, folder) = (self.head.stochastic, self.part.state);
+        if let Some(audit) = self.evaluation.audit.as_ref().filter(|_| self.part.leads) {
+            let auditor = RunningAudit::new(self.evaluation, audit, stochastic, classes, folder)?;
             self.auditor = Some(auditor);
         }
         Ok(())
@@ -210,35 +169,7 @@ impl<'a> Run<'a> {
     }
 
     fn measure(&self) -> Measure<'a> {
-        let Self { evaluation, classifier, stochastic, .. } = *self;
-        Measure { evaluation, classifier, stochastic, done: self.done() }
-    }
-
-    /// Audits the attack if the settings ask for it, and makes the record.
-    pub fn finish(self, progress: &mut dyn FnMut(&Step)) -> Result<Evaluated, EvaluationError> {
-        let Self { evaluation, classifier, state, images, auditor, certifier, totals, .. } = self;
-        let mut evaluated = totals.finish(evaluation);
-        if let Some(certifier) = certifier {
-            certifier.finish(&mut evaluated)?;
-        }
-        if let Some(auditor) = auditor {
-            let mut watch = |of: &crate::audit::AuditProgress| progress(&Step::Check(of.clone()));
-            let (audit, checks) = match (auditor.run(classifier, &mut watch), &state) {
-                // A finished evaluation with other checks was in this folder.
-                (Err(EvaluationError::State { .. }), Some(state)) if state.forgets_checks()? => {
-                    auditor.run(classifier, &mut watch)?
-                }
-                (found, _) => found?,
-            };
-            evaluated.record.audit = Some(audit);
-            evaluated.record.checks = checks;
-        }
-        if let Some(images) = &images {
-            images.finish()?;
-        }
-        if let Some(state) = &state {
-            state.finish()?;
-        }
-        Ok(evaluated)
+        let Self { evaluation, classifier, ref head, examples: first, .. } = *self;
+        Measure { evaluation, classifier, stochastic: head.stochastic, done: self.done(), first }
     }
 }

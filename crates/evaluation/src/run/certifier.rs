@@ -1,5 +1,6 @@
 //! Certificates of the examples, as part of the evaluation that attacks them.
 
+use crate::certify::SmoothingSettings;
 use crate::run::state::{CERTIFICATES, State};
 use crate::{Evaluated, Evaluation, EvaluationError, RowCertificate, Smoothing, Step};
 use cni_attacks::{AttackBatch, Classifier, Passes};
@@ -19,7 +20,13 @@ pub(crate) struct CertifiedBatch {
 pub(crate) struct Certifier {
     smoothing: Smoothing,
     key: Key,
-    /// The certificate of each example so far, with its label.
+    certified: Certified,
+}
+
+/// The certificates of examples, and their cost.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Certified {
+    /// The certificate of each example, with its label.
     rows: Vec<(RowCertificate, i64)>,
     passes: Passes,
     seconds: f64,
@@ -28,12 +35,8 @@ pub(crate) struct Certifier {
 impl Certifier {
     /// The certifier of an evaluation, if its settings ask for certificates.
     pub fn new(evaluation: &Evaluation) -> Option<Self> {
-        let key = evaluation.key.named("certificates");
-        let new = |smoothing| {
-            let (passes, seconds) = (Passes::default(), 0.0);
-            Self { smoothing, key, rows: Vec::new(), passes, seconds }
-        };
-        evaluation.certificates.map(new)
+        let (key, certified) = (key(evaluation.key), Certified::default());
+        evaluation.certificates.map(|smoothing| Self { smoothing, key, certified })
     }
 
     /// Certifies the next batch, whose labels are `labels`, or reads its certificates from disk.
@@ -59,9 +62,9 @@ impl Certifier {
                 certified
             }
         };
-        self.rows.extend(certified.rows.into_iter().zip(labels.iter().copied()));
-        self.passes += certified.passes;
-        self.seconds += certified.seconds;
+        let CertifiedBatch { rows, passes, seconds } = certified;
+        let rows = rows.into_iter().zip(labels.iter().copied()).collect();
+        self.certified.append(Certified { rows, passes, seconds });
         Ok(())
     }
 
@@ -71,7 +74,7 @@ impl Certifier {
         batch: &AttackBatch,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<CertifiedBatch, EvaluationError> {
-        let (started, examples) = (Instant::now(), self.rows.len());
+        let (started, examples) = (Instant::now(), self.certified.rows.len());
         let mut watch = |passes| progress(&Step::Certificates { examples, passes });
         let images = batch.images.clone();
         let numbers = batch.examples.clone();
@@ -81,9 +84,35 @@ impl Certifier {
         Ok(CertifiedBatch { rows, passes, seconds: started.elapsed().as_secs_f64() })
     }
 
-    /// Puts the certificates into the rows, and their summary into the record.
-    pub fn finish(self, evaluated: &mut Evaluated) -> Result<(), EvaluationError> {
-        let Self { smoothing, key, rows, passes, seconds } = self;
+    /// The certificates of all batches.
+    pub fn finish(self) -> Certified {
+        self.certified
+    }
+}
+
+/// The key of the samples.
+fn key(evaluation: Key) -> Key {
+    evaluation.named("certificates")
+}
+
+impl Certified {
+    /// Adds the certificates of the examples that follow.
+    pub fn append(&mut self, next: Self) {
+        self.rows.extend(next.rows);
+        self.passes += next.passes;
+        self.seconds += next.seconds;
+    }
+
+    /// Puts the certificates into the rows, and their summary into the record. `evaluation` is the
+    /// key of the evaluation.
+    pub fn finish(
+        self,
+        settings: &SmoothingSettings,
+        evaluation: Key,
+        evaluated: &mut Evaluated,
+    ) -> Result<(), EvaluationError> {
+        let Self { rows, passes, seconds } = self;
+        let (smoothing, key) = (Smoothing::try_from(settings)?, key(evaluation));
         let Evaluated { record, rows: of, .. } = evaluated;
         let made = smoothing.record(&rows, record.confidence, key, (passes, seconds))?;
         record.seconds += seconds;

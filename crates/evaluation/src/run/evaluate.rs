@@ -1,7 +1,7 @@
 //! The run of an evaluation: from batches to a record.
 
-use crate::run::batches::Run;
 use crate::run::into_batch::IntoBatch;
+use crate::run::part::{Part, Run};
 use crate::{Evaluated, Evaluation, EvaluationError, Step};
 use burn::tensor::Device;
 use cni_attacks::{AttackBatch, Classifier, Goal};
@@ -56,25 +56,41 @@ impl Evaluation {
         state: Option<&Path>,
         progress: &mut dyn FnMut(&Step),
     ) -> Result<Evaluated, EvaluationError> {
+        let images = self.adversarial.clone();
+        let part = Part { own: 0..usize::MAX, leads: true, state, images };
+        let run = self.over(classifier, batches, part, &mut Run::open, progress)?;
+        let (head, outcome) = autocast(self.judging_precision, || run.finish(progress))?;
+        outcome.evaluated(&head)
+    }
+
+    /// Runs a part of the evaluation, up to the audit. `batches` are those of the whole; `begin` is
+    /// called before the first of them is judged.
+    pub(crate) fn over<'a, B: IntoBatch>(
+        &'a self,
+        classifier: &'a dyn Classifier,
+        batches: impl IntoIterator<Item = B>,
+        part: Part<'a>,
+        begin: &mut dyn FnMut(&mut Run<'a>) -> Result<(), EvaluationError>,
+        progress: &mut dyn FnMut(&Step),
+    ) -> Result<Run<'a>, EvaluationError> {
         // Judging has this precision; the attacks set theirs within.
         autocast(self.judging_precision, || {
+            let mut part = Some(part);
             let mut run: Option<Run> = None;
             for batch in batches {
-                let first = run.as_ref().map_or(0, Run::done);
+                let first = run.as_ref().map_or(0, Run::examples);
                 let batch = batch.into_batch();
                 let (images, labels) =
                     batch.map_err(|source| EvaluationError::Batch { first, source })?;
                 let batch = AttackBatch::new(images, &Goal::Misclassify(labels), first as u64)?;
-                let run = match &mut run {
-                    Some(run) => run,
-                    None => {
-                        self.check_precision(&batch.images.device())?;
-                        run.insert(Run::new(self, classifier, state, &batch)?)
-                    }
-                };
+                if let Some(part) = part.take() {
+                    self.check_precision(&batch.images.device())?;
+                    begin(run.insert(Run::new(self, classifier, part, &batch)?))?;
+                }
+                let run = run.as_mut().expect("the first batch has begun it");
                 run.batch(&batch, progress)?;
             }
-            run.ok_or(EvaluationError::NoData)?.finish(progress)
+            run.ok_or(EvaluationError::NoData)
         })
     }
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// A running hash of all pixels and labels. It does not depend on the split into batches.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct DataHash {
     pixels: Sha256,
     labels: Sha256,

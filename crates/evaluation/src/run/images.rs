@@ -7,14 +7,14 @@ use crate::{AdversarialImages, EvaluationError};
 use burn::tensor::{DType, Tensor};
 use cni_attacks::AttackBatch;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// The folder of the images.
 pub(crate) struct ImageFolder {
     folder: PathBuf,
-    /// The files that this evaluation has written or read.
-    written: RefCell<BTreeSet<PathBuf>>,
+    /// The files that this evaluation has written or read, by their names, with their hashes.
+    written: RefCell<BTreeMap<String, String>>,
 }
 
 impl ImageFolder {
@@ -41,10 +41,10 @@ impl ImageFolder {
             examples: rows.clone().map(|row| batch.examples.id(row)).collect(),
             success: rows.map(|row| candidate.is_broken(row)).collect(),
         };
-        let path = self.path(batch, index, entry);
-        write_whole(&path, &adversarial.to_file())?;
-        self.written.borrow_mut().insert(path);
-        Ok(adversarial.sha256())
+        let (name, hash) = (name(batch, index, entry), adversarial.sha256());
+        write_whole(&self.folder.join(&name), &adversarial.to_file())?;
+        self.written.borrow_mut().insert(name, hash.clone());
+        Ok(hash)
     }
 
     /// The images that were written for a candidate; none if the file is missing or has changed.
@@ -54,32 +54,47 @@ impl ImageFolder {
         (index, entry): (usize, &Entry),
         candidate: &Candidate,
     ) -> Option<Tensor<4>> {
-        let path = self.path(batch, index, entry);
-        let found = AdversarialImages::read(&path).ok()?;
-        if Some(found.sha256()) != candidate.images || found.shape != batch.images.dims() {
+        let name = name(batch, index, entry);
+        let found = AdversarialImages::read(self.folder.join(&name)).ok()?;
+        let hash = found.sha256();
+        if Some(&hash) != candidate.images.as_ref() || found.shape != batch.images.dims() {
             return None;
         }
-        self.written.borrow_mut().insert(path);
+        self.written.borrow_mut().insert(name, hash);
         let images = found.images(&batch.images.device());
         Some(images.cast(batch.images.dtype()))
     }
 
-    /// Removes the files of earlier evaluations.
-    pub fn finish(&self) -> Result<(), EvaluationError> {
-        let written = self.written.borrow();
-        for path in AdversarialImages::files(&self.folder)? {
-            if !written.contains(&path) {
-                let failed = |source| EvaluationError::Io { path: path.clone(), source };
-                std::fs::remove_file(&path).map_err(failed)?;
-                // The call fails for a folder that is not empty, which therefore stays.
-                let _ = path.parent().map(std::fs::remove_dir);
-            }
+    /// Removes the files of earlier evaluations, and returns the hash of each file by its name.
+    pub fn finish(self) -> Result<BTreeMap<String, String>, EvaluationError> {
+        let written = self.written.into_inner();
+        // A shard without examples has no folder.
+        if self.folder.exists() {
+            let paths: Vec<PathBuf> = written.keys().map(|name| self.folder.join(name)).collect();
+            remove_other_images(&self.folder, &paths)?;
         }
-        Ok(())
+        Ok(written)
     }
+}
 
-    fn path(&self, batch: &AttackBatch, index: usize, entry: &Entry) -> PathBuf {
-        let first = batch.examples.id(0) as usize;
-        self.folder.join(AdversarialImages::name(index, &entry.label, first))
+/// Removes the files of adversarial images in a folder that are not among these.
+pub(crate) fn remove_other_images(
+    folder: &Path,
+    written: &[PathBuf],
+) -> Result<(), EvaluationError> {
+    let written: BTreeSet<&PathBuf> = written.iter().collect();
+    for path in AdversarialImages::files(folder)? {
+        if !written.contains(&path) {
+            let failed = |source| EvaluationError::Io { path: path.clone(), source };
+            std::fs::remove_file(&path).map_err(failed)?;
+            // The call fails for a folder that is not empty, which therefore stays.
+            let _ = path.parent().map(std::fs::remove_dir);
+        }
     }
+    Ok(())
+}
+
+/// The name of a file within the folder.
+fn name(batch: &AttackBatch, index: usize, entry: &Entry) -> String {
+    AdversarialImages::name(index, &entry.label, batch.examples.id(0) as usize)
 }

@@ -18,8 +18,10 @@ pub(crate) struct Measure<'a> {
     pub evaluation: &'a Evaluation,
     pub classifier: &'a dyn Classifier,
     pub stochastic: bool,
-    /// The number of examples before this batch.
+    /// The number of examples that are finished.
     pub done: usize,
+    /// The number of the batch's first example.
+    pub first: usize,
 }
 
 /// The images that an attack changed in a batch: their rows, and the new images.
@@ -173,7 +175,7 @@ impl Measure<'_> {
     /// The pixels of the images for which the gallery still has room; `rows` are their places in
     /// the batch, in rising order.
     fn pixels(self, images: &Tensor<4>, rows: &[usize]) -> Vec<Vec<f32>> {
-        let room = self.evaluation.gallery.saturating_sub(self.done);
+        let room = self.evaluation.gallery.saturating_sub(self.first);
         let wanted = rows.iter().filter(|&&row| row < room).count();
         let of_image = |at: usize| {
             let pixels = images.clone().narrow(0, at, 1).cast(DType::F32);

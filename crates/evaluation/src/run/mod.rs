@@ -21,6 +21,9 @@
 //!            judge       State     ImageFolder      RunningAudit ──┘ checks
 //! ```
 //!
+//! The totals, the certificates and the checks of a run are its `Outcome`. A [shard](crate::Shard)
+//! writes that to disk, and a merge appends several before they become a record.
+//!
 //! For each batch and state of the noise every attack becomes a `Candidate`: the class of each
 //! image in each draw, how far it misleads the model, and its cost. Attacks by themselves start
 //! from the clean images. In a [cascade](Evaluation::cascade) each attack gets the images that
@@ -38,17 +41,24 @@ mod batches;
 mod candidate;
 mod certifier;
 mod evaluate;
+mod head;
 mod identity;
 mod images;
 mod into_batch;
 mod measure;
+mod outcome;
+mod part;
 mod place;
 mod state;
 mod step;
 mod totals;
 mod warnings;
 
+pub(crate) use self::head::Head;
+pub(crate) use self::images::remove_other_images;
 pub use self::into_batch::IntoBatch;
+pub(crate) use self::outcome::Outcome;
+pub(crate) use self::part::{Part, Run};
 pub use self::step::Step;
 
 use self::identity::{AtRadius, Entry};
@@ -119,6 +129,12 @@ use std::sync::Arc;
 /// examples as images, and `manifest.json` with the checksums. [`run_with`](Self::run_with) keeps
 /// unfinished work in a state folder, from which a killed evaluation continues.
 /// [`with_adversarial`](Self::with_adversarial) keeps all adversarial images in a folder.
+///
+/// # Several processes
+///
+/// [`run_shard`](Self::run_shard) runs a part of the evaluation into a folder, on whatever machine.
+/// [`Shards`](crate::Shards) merges all parts to what [`run`](Self::run) gives; their number is
+/// not part of the record.
 pub struct Evaluation {
     suite: Vec<Entry>,
     /// The name of the suite, if the attacks run in a cascade.
@@ -127,7 +143,7 @@ pub struct Evaluation {
     /// The same attacks at the radii of the curves, by rising radius.
     radii: Vec<AtRadius>,
     /// The folder for adversarial images.
-    adversarial: Option<PathBuf>,
+    pub(crate) adversarial: Option<PathBuf>,
     audit: Option<Audit>,
     certificates: Option<Smoothing>,
     noise_off: bool,
@@ -138,7 +154,7 @@ pub struct Evaluation {
     key: Key,
     confidence: f64,
     attack_precision: Precision,
-    judging_precision: Precision,
+    pub(crate) judging_precision: Precision,
     gallery: usize,
     data: DataCard,
     model: ModelCard,

@@ -20,17 +20,20 @@ pub(crate) const CERTIFICATES: &str = "certificates";
 pub(crate) struct State(Checkpoint);
 
 impl State {
-    /// Opens the checkpoint in a folder, or begins one. `batch` is the first batch.
-    pub fn open(
-        folder: &Path,
+    /// The settings of an evaluation, whose first batch is `batch`.
+    pub fn settings(
         evaluation: &Evaluation,
         stochastic: bool,
         batch: &AttackBatch,
         model: Probe,
-    ) -> Result<Self, EvaluationError> {
+    ) -> Settings {
         let settings = settings(evaluation, stochastic, batch);
         let models = vec![("model".to_string(), model)];
-        let settings = Settings::new("unfinished evaluation", settings, models, files());
+        Settings::new("unfinished evaluation", settings, models, files())
+    }
+
+    /// Opens the checkpoint in a folder, or begins one.
+    pub fn open(folder: &Path, settings: Settings) -> Result<Self, EvaluationError> {
         Ok(Self(Checkpoint::open(folder, settings)?))
     }
 

@@ -3,20 +3,19 @@
 
 use crate::record::accuracy::{Tally, hits, plurality};
 use crate::run::candidate::Candidate;
-use crate::run::identity::{AtRadius, DataHash, Entry};
+use crate::run::head::{AttackHead, Head};
 use crate::run::warnings::{self, Seen};
 use crate::{
-    AttackRecord, EpsilonCurve, EpsilonPoint, Evaluated, Evaluation, ExampleImage, NoiseState,
-    Record, Row, RowAttack, SCHEMA, ThreatCard,
+    AttackRecord, EpsilonCurve, EpsilonPoint, Evaluated, ExampleImage, NoiseState, Record, Row,
+    RowAttack, SCHEMA,
 };
-use cni_attacks::{AttackBatch, Budget, Passes};
-use cni_ops::Precision;
+use cni_attacks::{AttackBatch, Passes};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The totals of the batches so far. Their memory is bounded, except for the rows.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Totals {
-    stochastic: bool,
-    draws: usize,
     probabilities: bool,
     /// The accuracies of the clean images and under each attack.
     tallies: Vec<Tally>,
@@ -35,14 +34,12 @@ pub(crate) struct Totals {
     /// [`product_bits`](cni_ops::product_bits) of the device.
     pub product_bits: Option<u32>,
     pub seconds: f64,
-    /// The hash of the data, if their card has none.
-    data: Option<DataHash>,
     pub rows: Vec<Row>,
     gallery: Vec<ExampleImage>,
 }
 
 /// The cost of an attack, and on how many examples it ran.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Cost {
     passes: Passes,
     seconds: f64,
@@ -57,31 +54,26 @@ struct Cost {
 pub(crate) type Candidates = Vec<Candidate>;
 
 impl Totals {
-    pub fn new(evaluation: &Evaluation, stochastic: bool) -> Self {
-        let draws = if stochastic { evaluation.draws } else { 1 };
-        let states = evaluation.states(stochastic);
+    pub fn new(head: &Head) -> Self {
         let of = |states: &[NoiseState]| {
-            let states = stochastic.then_some(states);
-            Tally::new(draws, evaluation.votes, evaluation.tries, states)
+            let states = head.stochastic.then_some(states);
+            Tally::new(head.draws, head.votes, head.tries, states)
         };
-        let (tally, live) = (of(&states), of(&[NoiseState::Live]));
-        let attacks = evaluation.suite.len();
-        let names = || evaluation.suite.iter().map(|entry| entry.label.clone()).collect();
+        let (tally, live) = (of(&head.noise_states), of(&[NoiseState::Live]));
+        let attacks = head.attacks.len();
+        let names = || head.attacks.iter().map(|attack| attack.name.clone()).collect();
         Self {
-            stochastic,
-            draws,
             probabilities: false,
             tallies: vec![tally.clone(); attacks + 1],
             worst: tally,
             costs: vec![Cost::default(); attacks],
             zero_gradients: vec![BTreeSet::new(); attacks],
-            curves: vec![vec![(live, Passes::default()); attacks]; evaluation.radii.len()],
-            cascade: evaluation.cascade.is_some().then(names),
+            curves: vec![vec![(live, Passes::default()); attacks]; head.epsilons.len()],
+            cascade: head.cascade.is_some().then(names),
             scoring: Passes::default(),
             rounding: None,
             product_bits: None,
             seconds: 0.0,
-            data: evaluation.data.fingerprint.is_empty().then(DataHash::default),
             rows: Vec::new(),
             gallery: Vec::new(),
         }
@@ -96,9 +88,6 @@ impl Totals {
         states: &[(NoiseState, Candidates)],
     ) {
         let first = self.rows.len();
-        if let Some(data) = &mut self.data {
-            data.add(batch, labels);
-        }
         for (noise, all) in states {
             for candidate in all {
                 self.scoring += candidate.scoring;
@@ -130,7 +119,7 @@ impl Totals {
     }
 
     fn live(&mut self, batch: &AttackBatch, labels: &[i64], all: &[Candidate]) {
-        let mut rows = rows(self.rows.len(), labels, &all[0]);
+        let mut rows = rows(number(batch), labels, &all[0]);
         self.probabilities |= all[0].probabilities;
         for (tally, candidate) in self.tallies.iter_mut().zip(all) {
             tally.add(&candidate.predicted, labels);
@@ -197,7 +186,7 @@ impl Totals {
             let worst = &all[chosen[row]];
             let class = |candidate: &Candidate| plurality(&candidate.predicted)[row];
             self.gallery.push(ExampleImage {
-                index: self.rows.len() + row,
+                index: number(batch) + row,
                 label: labels[row],
                 predicted_clean: class(&all[0]),
                 predicted_adversarial: class(worst),
@@ -208,30 +197,42 @@ impl Totals {
         }
     }
 
+    /// Adds the totals of the examples that follow, under the same head.
+    pub fn append(&mut self, next: Self) {
+        self.probabilities |= next.probabilities;
+        self.tallies.iter_mut().zip(&next.tallies).for_each(|(tally, next)| tally.append(next));
+        self.worst.append(&next.worst);
+        self.costs.iter_mut().zip(&next.costs).for_each(|(cost, next)| cost.append(next));
+        for (zero, next) in self.zero_gradients.iter_mut().zip(next.zero_gradients) {
+            zero.extend(next);
+        }
+        let points = self.curves.iter_mut().flatten().zip(next.curves.iter().flatten());
+        for ((tally, passes), (next, of_next)) in points {
+            tally.append(next);
+            *passes += *of_next;
+        }
+        self.scoring += next.scoring;
+        self.rounding = self.rounding.or(next.rounding);
+        // The coarsest of several devices.
+        let bits = [self.product_bits, next.product_bits];
+        self.product_bits = bits.into_iter().flatten().min();
+        self.seconds += next.seconds;
+        self.rows.extend(next.rows);
+        self.gallery.extend(next.gallery);
+    }
+
     /// The record, the rows and the gallery of all batches.
-    pub fn finish(mut self, evaluation: &Evaluation) -> Evaluated {
-        let Evaluation { suite, key, confidence, data, model, .. } = evaluation;
-        let (attack_precision, judging_precision) =
-            (evaluation.attack_precision, evaluation.judging_precision);
-        let mut model = model.clone();
-        if judging_precision != Precision::Full {
-            model.precision.get_or_insert_with(|| judging_precision.to_string());
-        }
-        let mut data = data.clone();
-        if let Some(hash) = self.data.take() {
-            data.fingerprint = hash.finish();
-        }
-        let accuracy = |tally: &Tally| tally.accuracy(*confidence);
-        let of = |several: usize| if self.stochastic { several } else { 1 };
-        let attacks = suite.iter().zip(&self.tallies[1..]).zip(&self.costs);
-        let attacks = attacks.map(|((entry, tally), cost)| AttackRecord {
-            name: entry.label.clone(),
-            spec: entry.spec.clone(),
-            hash: entry.hash.clone(),
-            key: entry.key(*key),
+    pub fn finish(self, head: &Head) -> Evaluated {
+        let accuracy = |tally: &Tally| tally.accuracy(head.confidence);
+        let attacks = head.attacks.iter().zip(&self.tallies[1..]).zip(&self.costs);
+        let attacks = attacks.map(|((of, tally), cost)| AttackRecord {
+            name: of.name.clone(),
+            spec: of.spec.clone(),
+            hash: of.hash.clone(),
+            key: of.key,
             robust: accuracy(tally),
-            access: Some(entry.attack.access()),
-            gradient_draws: entry.attack.gradient_draws().map(of),
+            access: Some(of.access),
+            gradient_draws: of.gradient_draws,
             evidence: None,
             attacked: Some(cost.attacked),
             broken: self.cascade.is_some().then_some(cost.broken),
@@ -239,40 +240,36 @@ impl Totals {
             passes: cost.passes,
             seconds: cost.seconds,
         });
-        let point = |index: usize, (radius, curve): (&AtRadius, &Vec<(Tally, Passes)>)| {
+        let point = |index: usize, (&epsilon, curve): (&f64, &Vec<(Tally, Passes)>)| {
             let (tally, passes) = &curve[index];
-            EpsilonPoint { epsilon: radius.epsilon, accuracy: accuracy(tally), passes: *passes }
+            EpsilonPoint { epsilon, accuracy: accuracy(tally), passes: *passes }
         };
-        let curve = |(index, entry): (usize, &Entry)| EpsilonCurve {
-            attack: entry.label.clone(),
-            points: evaluation.radii.iter().zip(&self.curves).map(|of| point(index, of)).collect(),
+        let curve = |(index, of): (usize, &AttackHead)| EpsilonCurve {
+            attack: of.name.clone(),
+            points: head.epsilons.iter().zip(&self.curves).map(|of| point(index, of)).collect(),
         };
-        let curves = suite.iter().enumerate().filter(|_| !evaluation.radii.is_empty()).map(curve);
+        let curves = head.attacks.iter().enumerate().filter(|_| !head.epsilons.is_empty());
         let mut record = Record {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_string(),
-            data,
-            model,
-            threat: ThreatCard {
-                precision: (attack_precision != judging_precision)
-                    .then(|| attack_precision.to_string()),
-                ..ThreatCard::of(suite.iter().map(|entry| entry.attack.as_ref()), self.stochastic)
-            },
-            command: evaluation.command.clone(),
+            data: head.data.clone(),
+            model: head.model.clone(),
+            threat: head.threat.clone(),
+            command: head.command.clone(),
             examples: self.rows.len(),
-            draws: self.draws,
-            votes: of(evaluation.votes),
-            tries: of(evaluation.tries),
-            stochastic: self.stochastic,
-            noise_states: evaluation.states(self.stochastic),
-            key: *key,
-            confidence: *confidence,
+            draws: head.draws,
+            votes: head.votes,
+            tries: head.tries,
+            stochastic: head.stochastic,
+            noise_states: head.noise_states.clone(),
+            key: head.key,
+            confidence: head.confidence,
             clean: accuracy(&self.tallies[0]),
-            cascade: evaluation.cascade.clone(),
-            budget: (evaluation.budget != Budget::default()).then_some(evaluation.budget),
+            cascade: head.cascade.clone(),
+            budget: head.budget,
             attacks: attacks.collect(),
-            worst_case: (!suite.is_empty()).then(|| accuracy(&self.worst)),
-            curves: curves.collect(),
+            worst_case: (!head.attacks.is_empty()).then(|| accuracy(&self.worst)),
+            curves: curves.map(curve).collect(),
             scoring: self.scoring,
             seconds: self.seconds,
             warnings: Vec::new(),
@@ -291,9 +288,25 @@ impl Totals {
             product_bits: self.product_bits,
             zero_gradients: &self.zero_gradients,
         };
-        record.warnings = warnings::of(&record, &self.rows, suite, seen);
+        record.warnings = warnings::of(&record, &self.rows, seen);
         Evaluated { record, rows: self.rows, gallery: self.gallery }
     }
+}
+
+impl Cost {
+    /// Adds the cost on the examples that follow.
+    fn append(&mut self, next: &Self) {
+        self.passes += next.passes;
+        self.seconds += next.seconds;
+        self.attacked += next.attacked;
+        self.broken += next.broken;
+        self.exhausted |= next.exhausted;
+    }
+}
+
+/// The number of a batch's first example within the data.
+fn number(batch: &AttackBatch) -> usize {
+    batch.examples.id(0) as usize
 }
 
 /// The rows of a batch before any attack.

@@ -1,8 +1,7 @@
 //! Warnings that a reader should know before trusting a record. The [checks](crate::audit) look
 //! deeper.
 
-use crate::run::identity::Entry;
-use crate::{Record, Row};
+use crate::{AttackRecord, Record, Row};
 use cni_attacks::Access;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -91,7 +90,7 @@ const DRAWS: usize = 10;
 /// The share of examples that attacks without gradients may break alone, as in AutoAttack.
 const HELP: f64 = 0.002;
 
-pub(crate) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> Vec<String> {
+pub(crate) fn of(record: &Record, rows: &[Row], seen: Seen) -> Vec<String> {
     let mut warnings = Vec::new();
     if seen.probabilities {
         warnings.push(Warning::Probabilities);
@@ -108,12 +107,12 @@ pub(crate) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> 
             warnings.push(Warning::Exhausted { attack: name });
         }
     }
-    warnings.extend(black_box(record, rows, suite));
-    let averages = |entry: &Entry| entry.attack.gradient_draws().is_some_and(|draws| draws > 1);
+    warnings.extend(black_box(record, rows));
+    let averages = |attack: &AttackRecord| attack.gradient_draws.is_some_and(|draws| draws > 1);
     if record.stochastic && record.draws < DRAWS {
         warnings.push(Warning::FewDraws { draws: record.draws });
     }
-    if record.stochastic && !suite.iter().any(averages) {
+    if record.stochastic && !record.attacks.iter().any(averages) {
         warnings.push(Warning::NoEot);
     }
     warnings.iter().map(Warning::to_string).collect()
@@ -124,9 +123,9 @@ pub(crate) fn of(record: &Record, rows: &[Row], suite: &[Entry], seen: Seen) -> 
 ///
 /// In a cascade these are the examples that an attack without gradients broke after one with
 /// gradients had failed.
-fn black_box(record: &Record, rows: &[Row], suite: &[Entry]) -> Option<Warning<'static>> {
-    let white: Vec<bool> =
-        suite.iter().map(|entry| entry.attack.access() == Access::Gradients).collect();
+fn black_box(record: &Record, rows: &[Row]) -> Option<Warning<'static>> {
+    let gradients = |attack: &AttackRecord| attack.access == Some(Access::Gradients);
+    let white: Vec<bool> = record.attacks.iter().map(gradients).collect();
     let first_white = white.iter().position(|&white| white)?;
     let wrong = |row: &Row, index: usize| 2 * row.attacks[index].correct < record.draws as u32;
     // The attack without gradients that broke an example which those with gradients did not break.
@@ -137,8 +136,8 @@ fn black_box(record: &Record, rows: &[Row], suite: &[Entry]) -> Option<Warning<'
             return (index > first_white && !white[index]).then_some(index);
         }
         let resisted = 2 * row.clean > record.draws as u32
-            && !(0..suite.len()).any(|index| white[index] && wrong(row, index));
-        (0..suite.len()).find(|&index| resisted && !white[index] && wrong(row, index))
+            && !(0..white.len()).any(|index| white[index] && wrong(row, index));
+        (0..white.len()).find(|&index| resisted && !white[index] && wrong(row, index))
     };
     let by: Vec<usize> = rows.iter().filter_map(broke).collect();
     let (broken, examples) = (by.len(), rows.len());
@@ -149,7 +148,8 @@ fn black_box(record: &Record, rows: &[Row], suite: &[Entry]) -> Option<Warning<'
         return None;
     }
     let names: BTreeSet<usize> = by.into_iter().collect();
-    let names: Vec<&str> = names.into_iter().map(|index| suite[index].label.as_str()).collect();
+    let names: Vec<&str> =
+        names.into_iter().map(|index| record.attacks[index].name.as_str()).collect();
     Some(Warning::BlackBoxHelps { attacks: names.join(" and "), broken, examples })
 }
 
@@ -175,7 +175,7 @@ mod tests {
             product_bits: Some(10),
             zero_gradients: &[],
         };
-        let warnings = of(&evaluated.record, &evaluated.rows, &[], seen);
+        let warnings = of(&evaluated.record, &evaluated.rows, seen);
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].contains("products to 10 bits"), "{warnings:?}");
     }

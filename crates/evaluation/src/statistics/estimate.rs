@@ -24,7 +24,7 @@ pub struct Estimate {
 ///
 /// Draw `d` uses the same noise for all examples, so examples and draws are crossed. More examples
 /// do not make up for few draws, and more draws do not make up for few examples.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Hits {
     draws: usize,
     /// The number of correct draws of each example.
@@ -55,6 +55,15 @@ impl Hits {
                 self.per_example[first + example] += u32::from(hit);
                 self.per_draw[draw] += u32::from(hit);
             }
+        }
+    }
+
+    /// Adds the hits of other examples in the same draws.
+    pub(crate) fn append(&mut self, next: &Self) {
+        debug_assert_eq!(next.draws, self.draws, "the same draws");
+        self.per_example.extend(&next.per_example);
+        for (count, next) in self.per_draw.iter_mut().zip(&next.per_draw) {
+            *count += next;
         }
     }
 

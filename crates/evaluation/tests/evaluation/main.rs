@@ -18,6 +18,7 @@ mod records;
 mod refused;
 mod resume;
 mod schema;
+mod shards;
 mod threshold;
 mod toy;
 mod warned;

@@ -1,0 +1,66 @@
+//! The end of an evaluation: its numbers on the console, its record and its report.
+
+use crate::exit::Exit;
+use crate::output::Output;
+use cni_burn::evaluation::{Check, Evaluated, Verdict};
+use cni_burn::prelude::{Record, Report, table};
+use std::error::Error;
+use std::io;
+use std::path::Path;
+
+/// Prints what an evaluation has found, and writes record and report to a folder. `noise` says what
+/// noise a model without any had; with `strict` a check that failed is a negative answer.
+pub fn conclude(
+    evaluated: Evaluated,
+    out: &Path,
+    noise: &str,
+    strict: bool,
+    output: Output,
+) -> Result<Exit, Box<dyn Error>> {
+    let record = &evaluated.record;
+    print(record, noise, output)?;
+    let failed = record.checks.iter().any(|check| check.verdict == Verdict::Fail);
+    evaluated.save(out)?;
+    output.say(format_args!("record: {}", out.join("record.json").display()))?;
+    output.result(record)?;
+    Report::new(vec![evaluated])?.write(out)?;
+    output.say(format_args!("report: {}", out.join("report.html").display()))?;
+    Ok(if strict && failed { Exit::Negative } else { Exit::Done })
+}
+
+/// Prints what an evaluation has found, for people. `noise` says why a model had none.
+fn print(record: &Record, noise: &str, output: Output) -> io::Result<()> {
+    output.say(table(&[record]))?;
+    if let Some(precision) = &record.threat.precision {
+        let judged = record.model.precision.as_deref().unwrap_or("full");
+        output.say(format_args!(
+            "precision: the attacks multiplied in {precision}, the model was judged in {judged}\n"
+        ))?;
+    }
+    if !record.stochastic {
+        output.say(format_args!(
+            "the model has {noise}: one draw judged each image and made each gradient\n"
+        ))?;
+    }
+    for warning in &record.warnings {
+        output.say(format_args!("warning: {warning}"))?;
+    }
+    let Some(audit) = &record.audit else {
+        return Ok(());
+    };
+    output.say(format_args!("the {} checks of {}:", audit.effort, audit.attack))?;
+    // What was found comes first, and what could not be is told apart from it.
+    let order =
+        [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Inconclusive, Verdict::Skipped];
+    let mut counts = Vec::new();
+    for of in order {
+        let checks = record.checks.iter().filter(|check| check.verdict == of);
+        let mut count = 0;
+        for Check { verdict, name, measured, .. } in checks {
+            output.say(format_args!("{verdict:12} {name:17} {measured}"))?;
+            count += 1;
+        }
+        counts.push(format!("{count} {of}"));
+    }
+    output.say(format_args!("checks: {}\n", counts.join(", ")))
+}
