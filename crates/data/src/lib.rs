@@ -43,7 +43,9 @@ pub mod slots;
 mod source;
 mod sources;
 
-pub use augment::{Augmentation, AugmentationRule, Crop, CropFlip, Cutout, Flip};
+pub use augment::{
+    Augmentation, AugmentationRule, AutoAugment, Crop, CropFlip, Cutout, Flip, TrivialAugment,
+};
 pub use error::DataError;
 pub use image_data::{Batches, ImageData, ImageItem};
 pub use loader::{Batch, Epoch, Loader, Shares};
