@@ -157,7 +157,10 @@ fn names_are_read_as_they_are_written() {
     let pad = Architecture::Cifar { depth: 110, shortcut: Shortcut::PadBoth };
     let all = [pad, Architecture::cifar(20), Architecture::ResNet18, Architecture::PreActResNet18];
     check(&all, &["cifar-110-pad-both", "cifar-20-projection", "resnet18", "preact18"]);
-    check(&[Architecture::WideResNet { depth: 34 }, Architecture::Airbench], &["wrn-34", "airbench"]);
+    check(
+        &[Architecture::WideResNet { depth: 34 }, Architecture::Airbench],
+        &["wrn-34", "airbench"],
+    );
     for family in Architecture::FAMILIES {
         assert_eq!(family.parse::<Architecture>().unwrap().family(), *family);
     }

@@ -121,9 +121,9 @@ fn every_parameter_and_every_noise_of_the_new_families_gets_a_gradient() {
         let model = keyed_init(model, Key::new(1));
         let logits = scope(Noise::Keyed(Key::new(2)), || model.forward(x.clone()));
         let slopes = gradients_by_path(&model, logits.powi_scalar(2).sum());
-        let learned = parameters(&model).into_iter().filter(|found| {
-            matches!(found.role, ParameterRole::Model | ParameterRole::Noise)
-        });
+        let learned = parameters(&model)
+            .into_iter()
+            .filter(|found| matches!(found.role, ParameterRole::Model | ParameterRole::Noise));
         for parameter in learned {
             let slope = slopes.iter().find(|(path, _)| *path == parameter.path);
             let (_, slope) = slope.unwrap_or_else(|| panic!("{architecture}: {}", parameter.path));

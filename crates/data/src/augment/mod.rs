@@ -346,7 +346,10 @@ mod tests {
             assert_eq!(again.spec(), rule.spec());
         }
         for (text, says) in [
-            (r#"{"augmentation": "negative"}"#, "augmentation: got negative, wanted one of auto_augment, crop"),
+            (
+                r#"{"augmentation": "negative"}"#,
+                "augmentation: got negative, wanted one of auto_augment, crop",
+            ),
             (r#"{"augmentation": "crop"}"#, "missing field `padding`"),
             (r#"{"augmentation": "flip", "often": 1}"#, "often"),
         ] {

@@ -199,7 +199,12 @@ mod tests {
             (20, 1.0, 8, "share: got 1, wanted above 0 and below 1"),
             (20, f64::NAN, 8, "share: got NaN, wanted above 0 and below 1"),
             (20, 0.01, 8, "share: got 0.01, wanted at least one example of each kind in a batch"),
-            (20, 0.5, 1, "share: got 0.5, wanted at least one example of each kind in a batch of 1"),
+            (
+                20,
+                0.5,
+                1,
+                "share: got 0.5, wanted at least one example of each kind in a batch of 1",
+            ),
         ] {
             let error = Sampler::from(mixture(extra, share)).check(27, batch).unwrap_err();
             let error = error.to_string();

@@ -92,7 +92,8 @@ pub(super) struct Stem {
 
 impl Architecture {
     /// The names of the families, as [`family`](Self::family) gives them and `FromStr` takes them.
-    pub const FAMILIES: &'static [&'static str] = &["cifar", "resnet18", "preact18", "wrn", "airbench"];
+    pub const FAMILIES: &'static [&'static str] =
+        &["cifar", "resnet18", "preact18", "wrn", "airbench"];
 
     /// The CIFAR network of the depth 6n + 2, with shortcut B as in CNI's code.
     pub const fn cifar(depth: usize) -> Self {

@@ -68,8 +68,9 @@ impl Block {
                 let out = activation
                     .after(chain, None, |chain, after| conv1.chain(chain, Some(bn1), x, after));
                 let shortcut = Some(self.shortcut(chain, x));
-                activation
-                    .after(chain, shortcut, |chain, after| conv2.chain(chain, Some(bn2), out, after))
+                activation.after(chain, shortcut, |chain, after| {
+                    conv2.chain(chain, Some(bn2), out, after)
+                })
             }
             Form::PreActivation => {
                 let out =

@@ -55,9 +55,7 @@ impl ResNet {
             x = noise.forward(x);
         }
         match self.form {
-            Form::PostActivation | Form::PreActivation => {
-                self.fc.forward(self.body().run_mean(x))
-            }
+            Form::PostActivation | Form::PreActivation => self.fc.forward(self.body().run_mean(x)),
             Form::Pooled => {
                 let x = self.body().run(x);
                 let [batch, channels, ..] = x.dims();

@@ -1,5 +1,5 @@
-use super::{Obstacle, ObstacleReason};
 use super::layers::run_layers;
+use super::{Obstacle, ObstacleReason};
 use crate::batch_norm::Epilogue;
 use crate::mean::spatial_mean;
 use burn::nn::BatchNorm;

@@ -22,9 +22,8 @@ fn gray(image: &Image) -> Vec<u8> {
     }
     let size = height * width;
     let part = |pixel: usize, channel: usize| u32::from(image.bytes[channel * size + pixel]);
-    let sum = |pixel| {
-        19_595 * part(pixel, 0) + 38_470 * part(pixel, 1) + 7_471 * part(pixel, 2) + 0x8000
-    };
+    let sum =
+        |pixel| 19_595 * part(pixel, 0) + 38_470 * part(pixel, 1) + 7_471 * part(pixel, 2) + 0x8000;
     (0..size).map(|pixel| (sum(pixel) >> 16) as u8).collect()
 }
 
