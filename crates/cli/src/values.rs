@@ -66,11 +66,14 @@ pub fn zero_or_more(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The depth of a CIFAR ResNet.
+/// The depth of a CIFAR ResNet or of a wide one.
 pub fn depth(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(depth) if (8..=DEEPEST).contains(&depth) && depth % 6 == 2 => Ok(depth),
-        _ => Err(format!("got {text:?}, wanted 6n + 2 from 8 to {DEEPEST}, such as 20 or 56")),
+        Ok(depth) if (8..=DEEPEST).contains(&depth) && [2, 4].contains(&(depth % 6)) => Ok(depth),
+        _ => Err(format!(
+            "got {text:?}, wanted 6n + 2 from 8 to {DEEPEST}, such as 20 or 56, or for wide ones \
+             6n + 4, such as 28"
+        )),
     }
 }
 

@@ -74,8 +74,8 @@ pub mod prelude {
     pub use cni_ops::{Precision, autocast};
 
     pub use cni_layers::models::{
-        Architecture, ImportReport, ModelNoise, Normalize, NormalizeConfig, ResNet, ResNetConfig,
-        Shortcut,
+        Activation, Architecture, ImportReport, ModelNoise, Normalize, NormalizeConfig, ResNet,
+        ResNetConfig, Shortcut,
     };
     pub use cni_layers::{
         ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, NoiseSummary, NoisyConv2d,

@@ -289,6 +289,28 @@ pub enum DataError {
         /// The shape got.
         shape: [usize; 3],
     },
+    /// Two data sets whose images differ in shape.
+    #[error("{name}: shape: got {got:?}, wanted {wanted:?} as in {reference}")]
+    Shapes {
+        /// The data set.
+        name: String,
+        /// The data set that it was to be joined with.
+        reference: String,
+        /// `[channels, height, width]` of its images.
+        got: [usize; 3],
+        /// The shape of those of the other.
+        wanted: [usize; 3],
+    },
+    /// A number of labels that does not fit the examples.
+    #[error("{name}: labels: got {got}, wanted {wanted}, one for each example")]
+    Labels {
+        /// The data set.
+        name: String,
+        /// Labels got.
+        got: usize,
+        /// The examples of the set.
+        wanted: usize,
+    },
     /// A number of pixels that does not fit the number of labels.
     #[error("{name}: pixels: got {got} bytes, wanted {wanted}")]
     Pixels {

@@ -11,7 +11,8 @@
 //! - [`ActivationNoiseConfig`], [`ActivationNoise`]: the same on activations;
 //! - [`LayerNoise`], [`Noisy`]: noise on weights, input and output of a layer of any kind;
 //! - [`NoisyConv2dConfig`], [`NoisyLinearConfig`]: the same for layers with fast kernels;
-//! - [`models`]: ResNets whose noise is configuration, and the import of PyTorch checkpoints;
+//! - [`models`]: ResNets, wide ones too, and airbench's network, whose noise and activation are
+//!   configuration, and the import of PyTorch checkpoints;
 //! - [`NoiseSummary`], [`parameters`], [`noise_parameters`]: the noise and the parameters of a
 //!   module, with paths, ids and roles;
 //! - [`noise_amplitudes`], [`noise_covariances`]: the noise that it has learned;

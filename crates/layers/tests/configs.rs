@@ -5,7 +5,9 @@ use burn::module::ParamGroup;
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-use cni_layers::models::{Architecture, ModelNoise, NormalizeConfig, ResNetConfig, Shortcut};
+use cni_layers::models::{
+    Activation, Architecture, ModelNoise, NormalizeConfig, ResNetConfig, Shortcut,
+};
 use cni_layers::{
     ActivationNoiseConfig, Granularity, LayerNoise, NoisyConv2dConfig, NoisyLinearConfig, Per,
     WeightNoise, keyed_init,
@@ -38,17 +40,20 @@ fn everywhere() -> ModelNoise {
 #[test]
 fn a_models_configuration_saved_and_loaded_gives_an_equal_model() {
     let device = Device::flex();
-    let images = Tensor::<4>::ones([2, 1, 8, 8], &device);
+    let images = Tensor::<4>::ones([2, 1, 9, 10], &device);
     for architecture in [
         Architecture::Cifar { depth: 8, shortcut: Shortcut::PadEnd },
         Architecture::Cifar { depth: 8, shortcut: Shortcut::PadBoth },
         Architecture::cifar(8),
         Architecture::ResNet18,
         Architecture::PreActResNet18,
+        Architecture::WideResNet { depth: 10 },
+        Architecture::Airbench,
     ] {
         let config = ResNetConfig::new(architecture, 3)
             .with_width(0.125)
-            .with_images([8, 8], NormalizeConfig::centered(1))
+            .with_images([9, 10], NormalizeConfig::centered(1))
+            .with_activation(Activation::Mish)
             .with_noise(everywhere());
         let loaded = again(&config);
         assert_eq!(loaded, config);
@@ -57,6 +62,24 @@ fn a_models_configuration_saved_and_loaded_gives_an_equal_model() {
             scope(Noise::Keyed(Key::new(2)), || model.forward(images.clone())).into_data()
         };
         assert_eq!(logits(&loaded), logits(&config), "{architecture}");
+    }
+}
+
+#[test]
+fn a_file_without_an_activation_has_that_of_its_architecture() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.json");
+    for (architecture, wanted) in [
+        (Architecture::cifar(20), Activation::Relu),
+        (Architecture::WideResNet { depth: 28 }, Activation::Relu),
+        (Architecture::Airbench, Activation::Gelu),
+    ] {
+        let config = ResNetConfig::new(architecture, 10);
+        let mut file = serde_json::to_value(&config).unwrap();
+        file.as_object_mut().unwrap().remove("activation").unwrap();
+        std::fs::write(&path, file.to_string()).unwrap();
+        let loaded = ResNetConfig::load(&path).unwrap();
+        assert_eq!((&loaded, loaded.activation()), (&config, wanted));
     }
 }
 
@@ -129,14 +152,20 @@ fn names_are_read_as_they_are_written() {
     }
     check(Granularity::ALL, &["layer", "channel", "element"]);
     check(Per::ALL, &["batch", "example"]);
+    check(Activation::ALL, &["relu", "silu", "gelu", "mish", "softplus"]);
     check(Shortcut::ALL, &["pad-end", "pad-both", "projection"]);
     let pad = Architecture::Cifar { depth: 110, shortcut: Shortcut::PadBoth };
     let all = [pad, Architecture::cifar(20), Architecture::ResNet18, Architecture::PreActResNet18];
     check(&all, &["cifar-110-pad-both", "cifar-20-projection", "resnet18", "preact18"]);
+    check(
+        &[Architecture::WideResNet { depth: 34 }, Architecture::Airbench],
+        &["wrn-34", "airbench"],
+    );
     for family in Architecture::FAMILIES {
         assert_eq!(family.parse::<Architecture>().unwrap().family(), *family);
     }
     assert_eq!("cifar-56".parse(), Ok(Architecture::cifar(56)));
+    assert_eq!("wrn".parse(), Ok(Architecture::WideResNet { depth: 28 }));
     let message = "Layer".parse::<Granularity>().unwrap_err().to_string();
     assert_eq!(message, r#"granularity: got "Layer", wanted one of layer, channel, element"#);
     for (text, field) in [
@@ -144,6 +173,8 @@ fn names_are_read_as_they_are_written() {
         ("resnet20", "architecture"),
         ("cifar-", "architecture"),
         ("cifar-twenty", "architecture"),
+        ("wrn-", "architecture"),
+        ("wrn-28-10", "architecture"),
         ("cifar-20-", "shortcut"),
         ("cifar-20-pad", "shortcut"),
     ] {

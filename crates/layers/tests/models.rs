@@ -34,6 +34,17 @@ fn parameter_counts_are_those_of_the_published_models() {
             ResNetConfig::new(Architecture::PreActResNet18, 10),
             11_171_146 + 1_024,
         ),
+        // As in the authors' code and in RobustBench.
+        ("WRN-28-10", ResNetConfig::wide(28, 10.0, 10), 36_479_194),
+        ("WRN-34-10", ResNetConfig::wide(34, 10.0, 10), 46_160_474),
+        ("airbench at half width", ResNetConfig::new(Architecture::Airbench, 10), 498_104),
+        // The published 1.97 million, of which the scales of batch norms are 1,152: they are fixed
+        // there.
+        (
+            "airbench",
+            ResNetConfig::new(Architecture::Airbench, 10).with_width(2.0),
+            1_971_640 + 1_152,
+        ),
     ];
     for (name, config, wanted) in cases {
         assert_eq!(count_parameters(&config.init(&Device::flex())), wanted, "{name}");
@@ -49,6 +60,8 @@ fn every_architecture_and_placement_gives_logits() {
         Architecture::Cifar { depth: 8, shortcut: Shortcut::Projection },
         Architecture::ResNet18,
         Architecture::PreActResNet18,
+        Architecture::WideResNet { depth: 10 },
+        Architecture::Airbench,
     ];
     let white = ActivationNoiseConfig::white(Granularity::Channel);
     let everywhere = cni_acts(2).with_conv_output(white.clone()).with_input(white);
@@ -56,10 +69,10 @@ fn every_architecture_and_placement_gives_logits() {
         for noise in [ModelNoise::none(), everywhere.clone()] {
             let model = ResNetConfig::new(architecture, 7)
                 .with_width(0.125)
-                .with_images([8, 8], NormalizeConfig::centered(1))
+                .with_images([9, 10], NormalizeConfig::centered(1))
                 .with_noise(noise)
                 .init(&device);
-            let logits = model.forward(Tensor::ones([2, 1, 8, 8], &device));
+            let logits = model.forward(Tensor::ones([2, 1, 9, 10], &device));
             assert_eq!(logits.dims(), [2, 7], "{architecture:?}");
         }
     }
@@ -99,6 +112,16 @@ fn sizes_beyond_any_network_are_refused_before_memory_is_asked_for() {
     }
     for depth in [usize::MAX - usize::MAX % 6 - 4, 6_008, 2, 0] {
         assert_eq!(try_init(ResNetConfig::cifar(depth, 10)), "depth", "{depth}");
+        assert_eq!(try_init(ResNetConfig::wide(depth, 1.0, 10)), "depth", "{depth}");
+    }
+    for width in [1e3, 128.1, 0.01, -1.0] {
+        let airbench = ResNetConfig::new(Architecture::Airbench, 10).with_width(width);
+        assert_eq!(try_init(airbench), "width", "{width}");
+    }
+    for size in [[8, 32], [32, 8], [0, 0]] {
+        let airbench = ResNetConfig::new(Architecture::Airbench, 10);
+        let airbench = airbench.with_images(size, NormalizeConfig::cni());
+        assert_eq!(try_init(airbench), "image_size", "{size:?}");
     }
     assert_eq!(try_init(ResNetConfig::cifar(20, usize::MAX)), "classes");
     let flat = ResNetConfig::cifar(20, 10).with_images([32, 0], NormalizeConfig::cni());

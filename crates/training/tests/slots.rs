@@ -10,7 +10,8 @@ use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Pgd, Threat};
 use cni_data::{
-    Augmentation, AugmentationRule, DataError, ImageData, Loader, SamplerRule, Split, digits,
+    Augmentation, AugmentationRule, DataError, ImageData, Loader, Sampler, SamplerRule, Split,
+    digits,
 };
 use cni_noise::{Key, host_uniform, normal_at};
 use cni_training::{
@@ -293,6 +294,23 @@ fn custom_augmentations_follow_built_in_ones_and_resume_exactly() {
     assert_ne!(numbers(&cropped.model), numbers(&whole.model));
     let error = run(with(vec![Scale { most: 90.0 }.into()])).unwrap_err().to_string();
     assert!(error.contains("augmentation scale: pixel "), "{error}");
+}
+
+#[test]
+fn policies_on_mixed_batches_resume_exactly() {
+    // Three steps of 32 labelled examples and as many of the 96 behind them.
+    let mixed = || TrainingConfig {
+        augment: vec![Augmentation::auto_augment(), Augmentation::trivial_augment()],
+        sampler: Sampler::mixture(96),
+        ..config()
+    };
+    let whole = run(mixed()).unwrap();
+    assert_eq!(numbers(&resumed(mixed).model), numbers(&whole.model));
+    let plain = run(TrainingConfig { augment: Vec::new(), ..mixed() }).unwrap();
+    assert_ne!(numbers(&plain.model), numbers(&whole.model));
+    let error = run(TrainingConfig { sampler: Sampler::mixture(192), ..config() }).unwrap_err();
+    let says = "sampler mixture: extra: got 192, wanted 1..192";
+    assert!(error.to_string().contains(says), "{error}");
 }
 
 /// Cross-entropy against labels of which a share is spread over all classes.

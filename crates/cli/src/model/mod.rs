@@ -11,7 +11,7 @@ use crate::given::Idle;
 use crate::values::{depth, named, one_of, width};
 use clap::Args;
 use cni_burn::layers::NoiseError;
-use cni_burn::prelude::{Architecture, NormalizeConfig, ResNetConfig, Shortcut};
+use cni_burn::prelude::{Activation, Architecture, NormalizeConfig, ResNetConfig, Shortcut};
 use serde::{Deserialize, Serialize};
 
 /// The flags of a model and of the data set that it is for.
@@ -23,19 +23,28 @@ pub struct ModelFlags {
     /// The data set. For a run it is the one that the run was trained on.
     #[arg(long, value_enum, default_value_t = Dataset::Cifar10)]
     pub dataset: Dataset,
-    /// The family.
+    /// The family: CIFAR ResNets, ResNet-18 with batch norm after or before convolutions, wide
+    /// ResNets (WRN-28-10 is `--family wrn --width 10`), or the network of airbench at half its
+    /// width.
     #[arg(long, default_value = "cifar", value_parser = one_of(Architecture::FAMILIES))]
     pub family: String,
-    /// Depth of a CIFAR ResNet: 6n + 2, such as 20, 32, 44, 56 or 110.
-    #[arg(long, default_value_t = 20, value_parser = depth)]
-    pub depth: usize,
-    /// Multiplies the channels.
+    /// Depth of a CIFAR ResNet, 6n + 2, such as 20, 32, 44, 56 or 110, by default 20; or of a wide
+    /// one, 6n + 4, such as 28 or 34, by default 28.
+    #[arg(long, value_parser = depth)]
+    #[serde(default)]
+    pub depth: Option<usize>,
+    /// Multiplies the channels: of a wide ResNet all but those of the first convolution.
     #[arg(long, default_value_t = 1.0, value_parser = width)]
     pub width: f64,
     /// Shortcut of a CIFAR ResNet: `projection` is CNI's, `pad-end` PNI's; `pad-both` is that of
     /// most published ones, such as akamaster's.
     #[arg(long, default_value_t = Shortcut::Projection, value_parser = named(Shortcut::ALL))]
     pub shortcut: Shortcut,
+    /// Activation: by default that of the published networks, gelu for airbench and relu for all
+    /// others. In bf16 on a CPU a model with another than relu runs one layer at a time.
+    #[arg(long, value_parser = named(Activation::ALL))]
+    #[serde(default)]
+    pub activation: Option<Activation>,
     /// Normalization of the pixels: cni, cifar10, imagenet, centered, none, or numbers, the means,
     /// a slash and the standard deviations, such as 0.49,0.48,0.45/0.25,0.24,0.26. By default cni
     /// for CIFAR, and centered for all else.
@@ -54,15 +63,26 @@ impl ModelFlags {
     ///
     /// [`NoiseError`] for a normalization that is none, or is not for images of that kind.
     pub fn config(&self, images: &About) -> Result<ResNetConfig, NoiseError> {
-        let mut architecture: Architecture = self.family.parse()?;
-        if let Architecture::Cifar { depth, shortcut } = &mut architecture {
-            (*depth, *shortcut) = (self.depth, self.shortcut);
-        }
         let [_, height, width] = images.shape;
-        Ok(ResNetConfig::new(architecture, images.classes)
+        let config = ResNetConfig::new(self.architecture()?, images.classes)
             .with_width(self.width)
             .with_images([height, width], self.normalize(images)?)
-            .with_noise(self.noise.model_noise()))
+            .with_noise(self.noise.model_noise());
+        Ok(match self.activation {
+            Some(activation) => config.with_activation(activation),
+            None => config,
+        })
+    }
+
+    fn architecture(&self) -> Result<Architecture, NoiseError> {
+        let mut architecture: Architecture = self.family.parse()?;
+        if let Some(depth) = self.depth {
+            architecture = architecture.with_depth(depth);
+        }
+        if let Architecture::Cifar { shortcut, .. } = &mut architecture {
+            *shortcut = self.shortcut;
+        }
+        Ok(architecture)
     }
 
     fn normalize(&self, images: &About) -> Result<NormalizeConfig, NoiseError> {
@@ -71,11 +91,9 @@ impl ModelFlags {
 
     /// Flags that the others leave without effect.
     pub fn idle(&self) -> Vec<Idle<'static>> {
-        let mut all = vec![Idle {
-            when: self.family != "cifar",
-            flags: &["depth", "shortcut"],
-            because: "this --family has but one of them",
-        }];
+        let one = |when, flags| Idle { when, flags, because: "this --family has but one of them" };
+        let depths = self.architecture().is_ok_and(|architecture| architecture.depth().is_some());
+        let mut all = vec![one(!depths, &["depth"]), one(self.family != "cifar", &["shortcut"])];
         all.extend(self.noise.idle());
         all
     }

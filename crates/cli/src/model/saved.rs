@@ -43,6 +43,14 @@ impl Asked<'_> {
         let Self { flags, folder, given, defaults } = *self;
         let images = if folder { About::of_model(config) } else { flags.dataset.about() };
         let mut asked = serde_json::to_value(flags)?;
+        // What is not given is that of the family.
+        let architecture = flags.architecture()?;
+        if flags.activation.is_none() {
+            asked["activation"] = architecture.activation().to_string().into();
+        }
+        if flags.depth.is_none() {
+            asked["depth"] = depth_of(architecture);
+        }
         // Two texts may name the same numbers. One that names none is told as it is.
         if let Ok(normalize) = flags.normalize(&images) {
             asked["normalization"] = normalize.to_string().into();
@@ -58,20 +66,22 @@ impl Asked<'_> {
 
 /// The flags that a configuration stands for. What no flag gives is told as such.
 fn flags_of(config: &ResNetConfig) -> serde_json::Result<Value> {
-    let (depth, shortcut) = match config.architecture {
-        Architecture::Cifar { depth, shortcut } => (depth, shortcut),
-        _ => (20, Shortcut::Projection),
+    let shortcut = match config.architecture {
+        Architecture::Cifar { shortcut, .. } => shortcut,
+        _ => Shortcut::Projection,
     };
     let (dataset, noise) = (Dataset::of(config), NoiseFlags::of(&config.noise));
     let mut flags = serde_json::to_value(ModelFlags {
         dataset: dataset.unwrap_or(Dataset::Cifar10),
         family: config.architecture.family().to_string(),
-        depth,
+        depth: None,
         width: config.width,
         shortcut,
+        activation: Some(config.activation()),
         normalization: Some(config.normalize.to_string()),
         noise: noise.clone().unwrap_or_else(NoiseFlags::none),
     })?;
+    flags["depth"] = depth_of(config.architecture);
     if dataset.is_none() {
         flags["dataset"] = "the images of a folder".into();
     }
@@ -79,4 +89,12 @@ fn flags_of(config: &ResNetConfig) -> serde_json::Result<Value> {
         flags["noise"] = "what no flags describe".into();
     }
     Ok(flags)
+}
+
+/// The depth as a flag has it.
+fn depth_of(architecture: Architecture) -> Value {
+    match architecture.depth() {
+        Some(depth) => depth.into(),
+        None => "it left out".into(),
+    }
 }

@@ -46,6 +46,8 @@ fn a_flag_that_others_leave_without_effect_is_refused() {
         ("evaluate --checkpoint weights.th --run somewhere", "--run: got somewhere, "),
         ("evaluate --checkpoint weights.th --noise none --place image", "--place: got image, "),
         ("info --noise none --scale relative", "--scale: got relative, "),
+        ("info --family airbench --depth 20", "--depth: got 20, "),
+        ("info --family wrn --shortcut pad-end", "--shortcut: got pad-end, "),
     ] {
         is_refused(refused(plain(arguments)), said);
     }
@@ -61,6 +63,7 @@ fn a_flag_that_contradicts_the_run_is_refused_with_both_values() {
     let contradictions = [
         ("--dataset cifar100", "--dataset: got cifar100, wanted digits, since "),
         ("--depth 56", "--depth: got 56, wanted 8, since "),
+        ("--activation gelu", "--activation: got gelu, wanted relu, since "),
         ("--width 1", "--width: got 1.0, wanted 0.25, since "),
         ("--noise pni", "--noise: got pni, wanted cni, since "),
         ("--place image,weights", "--place: got image,weights, wanted weights, since "),
@@ -80,7 +83,8 @@ fn a_flag_that_contradicts_the_run_is_refused_with_both_values() {
         }
     }
     // What agrees is no contradiction.
-    let agreeing = "--dataset digits --depth 8 --width 0.25 --noise cni --rank 2 --place weights";
+    let agreeing = "--dataset digits --depth 8 --width 0.25 --activation relu --noise cni --rank 2 \
+                    --place weights";
     works(plain(&format!("info --run {} {agreeing}", run.display())));
     // A checkpoint by its path has a run of its own.
     let path = run.join("checkpoints/epoch-1");

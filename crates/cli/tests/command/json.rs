@@ -56,6 +56,19 @@ fn info_gives_the_configuration_that_a_run_has_written() {
 }
 
 #[test]
+fn info_says_what_keeps_a_model_from_being_one_operation() {
+    for (flags, wanted) in [
+        ("--family wrn --depth 10", None),
+        ("--activation gelu", Some("step 2: an activation that is no rectifier")),
+        ("--family airbench --activation relu", Some("step 3: a pooling")),
+    ] {
+        let result = json(plain(&format!("info --noise none {flags}")));
+        let obstacle = result["half_precision"]["obstacle"].as_str();
+        assert_eq!(obstacle, wanted, "{flags}");
+    }
+}
+
+#[test]
 fn a_check_of_a_device_gives_every_finding() {
     let result = json(plain("check-device --device flex"));
     assert_eq!((&result["device"], &result["differ"]), (&"flex".into(), &0.into()));

@@ -19,6 +19,8 @@ fn a_value_out_of_range_is_refused_by_a_sentence_before_anything_is_written() {
         ("--devices 0", "at least 1"),
         ("--depth 9", "6n + 2"),
         ("--depth 2", "6n + 2"),
+        ("--depth 10", "6n + 2 with n > 0"),
+        ("--activation tanh", "relu, silu, gelu, mish, softplus"),
         ("--depth 6000002", "1202"),
         ("--width 0", "above 0"),
         ("--width nan", "above 0"),
@@ -84,6 +86,18 @@ fn named(said: String, flags: &str, wanted: &str) {
     // Errors of the library name the field of the flag's name.
     assert!(said.contains(flag.trim_start_matches('-')), "{flags}: {said}");
     assert!(said.contains(value) && said.contains(wanted), "{flags}: {said}");
+}
+
+#[test]
+fn a_model_that_its_family_does_not_have_is_refused() {
+    for (flags, said) in [
+        ("--depth 10", "depth: got 10, wanted 6n + 2 with n > 0"),
+        ("--family wrn --depth 20", "depth: got 20, wanted 6n + 4 with n > 0"),
+        ("--family airbench --dataset digits", "image_size: got [8, 8], wanted at least 9 by 9"),
+    ] {
+        let refusal = refused(plain(&format!("info {flags}")));
+        assert!(refusal.contains(said), "{flags}: {refusal}");
+    }
 }
 
 #[test]

@@ -2,15 +2,20 @@
 //!
 //! A new built-in augmentation is one file here, and one row in [`BUILT_IN`].
 
+mod auto_augment;
 mod crop;
 mod crop_flip;
 mod cutout;
 mod flip;
+mod operation;
+mod trivial_augment;
 
+pub use auto_augment::AutoAugment;
 pub use crop::Crop;
 pub use crop_flip::CropFlip;
 pub use cutout::Cutout;
 pub use flip::Flip;
+pub use trivial_augment::TrivialAugment;
 
 use crate::DataError;
 use crate::slots::{Load, check_spec, custom_or_built_in, load, rule_name};
@@ -81,13 +86,20 @@ pub struct Augmentation(Arc<dyn AugmentationRule>);
 
 /// The built-in augmentations by name, and how they are read.
 const BUILT_IN: &[(&str, Load<Augmentation>)] = &[
+    (AutoAugment::NAME, load::<AutoAugment, _>),
     (Crop::NAME, load::<Crop, _>),
     (CropFlip::NAME, load::<CropFlip, _>),
     (Cutout::NAME, load::<Cutout, _>),
     (Flip::NAME, load::<Flip, _>),
+    (TrivialAugment::NAME, load::<TrivialAugment, _>),
 ];
 
 impl Augmentation {
+    /// The policy that AutoAugment found for CIFAR-10: [`AutoAugment`].
+    pub fn auto_augment() -> Self {
+        AutoAugment {}.into()
+    }
+
     /// The usual augmentation of CIFAR: [`CropFlip`] with a padding of 4 pixels.
     pub fn cifar() -> Self {
         CropFlip { padding: 4 }.into()
@@ -106,6 +118,11 @@ impl Augmentation {
     /// Horizontal flips: [`Flip`].
     pub fn flip() -> Self {
         Flip {}.into()
+    }
+
+    /// One random operation at a random magnitude: [`TrivialAugment`].
+    pub fn trivial_augment() -> Self {
+        TrivialAugment {}.into()
     }
 
     /// All settings, for records.
@@ -329,7 +346,10 @@ mod tests {
             assert_eq!(again.spec(), rule.spec());
         }
         for (text, says) in [
-            (r#"{"augmentation": "negative"}"#, "augmentation: got negative, wanted one of crop"),
+            (
+                r#"{"augmentation": "negative"}"#,
+                "augmentation: got negative, wanted one of auto_augment, crop",
+            ),
             (r#"{"augmentation": "crop"}"#, "missing field `padding`"),
             (r#"{"augmentation": "flip", "often": 1}"#, "often"),
         ] {

@@ -6,7 +6,9 @@ mod fingerprint;
 mod host_batch;
 mod in_memory;
 mod item;
+mod joined;
 mod parts;
+mod relabelled;
 
 pub use batches::Batches;
 pub(crate) use host_batch::HostBatch;

@@ -182,6 +182,57 @@ fn a_part_of_a_part_names_examples_of_the_part() {
 }
 
 #[test]
+fn a_joined_set_is_one_part_and_then_the_other() {
+    let (first, second) = (toy(5).subset(1..4), toy(9).subset(5..9));
+    let joined = ImageData::join(&first, &second).unwrap();
+    assert_eq!((joined.name(), joined.len()), ("toy + toy", 7));
+    let examples = |data: &ImageData| -> Vec<(Vec<u8>, usize)> {
+        (0..data.len()).map(|i| (bytes(data, i), data.label(i).unwrap())).collect()
+    };
+    assert_eq!(examples(&joined), [examples(&first), examples(&second)].concat());
+    let whole = ImageData::join(&toy(5).take(2), &toy(5).subset(2..5)).unwrap();
+    assert_eq!(whole.fingerprint().unwrap(), toy(5).fingerprint().unwrap());
+    let one = ImageData::join(&first, &second.take(0)).unwrap();
+    assert_eq!(examples(&one), examples(&first));
+}
+
+#[test]
+fn sets_of_other_shapes_or_classes_do_not_join() {
+    let set = |name: &str, shape: [usize; 3], classes: usize| {
+        let pixels = vec![0; shape.iter().product()];
+        ImageData::new(name, shape, pixels, vec![0], names(classes)).unwrap()
+    };
+    let train = set("train", [3, 2, 2], 3);
+    for (extra, says) in [
+        (set("extra", [3, 2, 3], 3), "extra: shape: got [3, 2, 3], wanted [3, 2, 2] as in train"),
+        (set("extra", [3, 2, 2], 2), "extra: class 2: got none, wanted \"2\" as in train"),
+    ] {
+        assert_eq!(ImageData::join(&train, &extra).unwrap_err().to_string(), says);
+    }
+    let nothing = ImageData::join(&train.take(0), &train.take(0)).unwrap_err().to_string();
+    assert_eq!(nothing, "train + train: got no images, wanted at least one");
+}
+
+#[test]
+fn other_labels_leave_the_images_as_they_are() {
+    let data = toy(6).subset(1..5);
+    let other = data.with_labels([2, 2, 0, 1]).unwrap();
+    for (i, label) in [2, 2, 0, 1].into_iter().enumerate() {
+        assert_eq!((bytes(&other, i), other.label(i).unwrap()), (bytes(&data, i), label));
+        assert_eq!(other.item(i).unwrap().label, label);
+    }
+    let same = data.with_labels([1, 2, 0, 1]).unwrap();
+    assert_eq!(same.fingerprint().unwrap(), data.fingerprint().unwrap());
+    assert_ne!(other.fingerprint().unwrap(), data.fingerprint().unwrap());
+    for (labels, says) in [
+        (vec![0; 3], "toy: labels: got 3, wanted 4, one for each example"),
+        (vec![0, 1, 3, 0], "toy: label of example 2: got 3, wanted 0..3"),
+    ] {
+        assert_eq!(data.with_labels(labels).unwrap_err().to_string(), says);
+    }
+}
+
+#[test]
 fn a_fingerprint_tells_examples_apart_but_not_copies() {
     let data = toy(6);
     let hash = |data: &ImageData| data.fingerprint().unwrap();

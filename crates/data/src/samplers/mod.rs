@@ -3,9 +3,11 @@
 //! A new built-in sampler is one file here, and one row in [`BUILT_IN`].
 
 mod epochs;
+mod mixture;
 mod sequential;
 
 pub use epochs::Epochs;
+pub use mixture::Mixture;
 pub use sequential::Sequential;
 
 use crate::DataError;
@@ -80,13 +82,22 @@ pub trait SamplerRule: Send + Sync {
 pub struct Sampler(Arc<dyn SamplerRule>);
 
 /// The built-in samplers by name, and how they are read.
-const BUILT_IN: &[(&str, Load<Sampler>)] =
-    &[(Epochs::NAME, load::<Epochs, _>), (Sequential::NAME, load::<Sequential, _>)];
+const BUILT_IN: &[(&str, Load<Sampler>)] = &[
+    (Epochs::NAME, load::<Epochs, _>),
+    (Mixture::NAME, load::<Mixture, _>),
+    (Sequential::NAME, load::<Sequential, _>),
+];
 
 impl Sampler {
     /// Every example once an epoch, in a new random order each time: [`Epochs`].
     pub fn epochs() -> Self {
         Epochs {}.into()
+    }
+
+    /// Half of each batch from the examples at the position `extra` and behind, an epoch being one
+    /// pass over those before: [`Mixture`], which takes other shares too.
+    pub fn mixture(extra: usize) -> Self {
+        Mixture { extra, share: 0.5 }.into()
     }
 
     /// Every example once an epoch, in the order of the set: [`Sequential`].

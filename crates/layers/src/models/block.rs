@@ -1,11 +1,25 @@
+use super::Activation;
 use crate::NoisyConv2d;
 use burn::module::Module;
 use burn::nn::BatchNorm;
+use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::Tensor;
 use cni_ops::{Chain, Epilogue, Value};
 
-/// A residual block of two 3x3 convolutions, with batch norm after (He et al., CVPR 2016) or before
-/// each of them (He et al., ECCV 2016).
+/// The order of the layers of a network and of its blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Residual blocks of convolution, batch norm and activation (He et al., CVPR 2016).
+    PostActivation,
+    /// Residual blocks of batch norm, activation and convolution (He et al., ECCV 2016).
+    PreActivation,
+    /// Blocks without a shortcut, whose first convolution is followed by a pooling.
+    Pooled,
+}
+
+/// A block of two 3x3 convolutions: a residual one, with batch norm after (He et al., CVPR 2016) or
+/// before each of them (He et al., ECCV 2016), or one of an airbench network, which halves the
+/// image between them and has no shortcut.
 #[derive(Module, Debug)]
 pub struct Block {
     /// First convolution; it carries the stride.
@@ -18,7 +32,10 @@ pub struct Block {
     pub bn2: BatchNorm,
     /// The learned shortcut, if the shape changes and the shortcut is a projection.
     pub downsample: Option<Downsample>,
-    pub(super) pre_activation: bool,
+    #[module(skip)]
+    pub(super) form: Form,
+    #[module(skip)]
+    pub(super) activation: Activation,
     /// Stride of a shortcut without parameters, and the channels it adds before and behind its own.
     pub(super) pad: Option<[usize; 3]>,
 }
@@ -34,7 +51,8 @@ pub struct Downsample {
 
 impl Block {
     /// `[batch, channels_in, height, width]` to
-    /// `[batch, channels_out, height / stride, width / stride]`.
+    /// `[batch, channels_out, height / stride, width / stride]`; a block of an airbench network
+    /// halves height and width, rounded down.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let mut chain = Chain::new();
         let input = chain.input();
@@ -44,19 +62,37 @@ impl Block {
 
     /// The block as a part of a chain.
     pub fn chain<'a>(&'a self, chain: &mut Chain<'a>, x: Value) -> Value {
-        if self.pre_activation {
-            let out = chain.batch_norm(&self.bn1, x, Epilogue::relu());
-            // A projection starts from the activated input, an identity from the input itself.
-            let shortcut = match self.downsample {
-                Some(_) => self.shortcut(chain, out),
-                None => self.shortcut(chain, x),
-            };
-            let out = self.conv1.chain(chain, Some(&self.bn2), out, Epilogue::relu());
-            self.conv2.chain(chain, None, out, Epilogue::add(shortcut))
-        } else {
-            let out = self.conv1.chain(chain, Some(&self.bn1), x, Epilogue::relu());
-            let shortcut = self.shortcut(chain, x);
-            self.conv2.chain(chain, Some(&self.bn2), out, Epilogue::add_relu(shortcut))
+        let Self { conv1, bn1, conv2, bn2, activation, .. } = self;
+        match self.form {
+            Form::PostActivation => {
+                let out = activation
+                    .after(chain, None, |chain, after| conv1.chain(chain, Some(bn1), x, after));
+                let shortcut = Some(self.shortcut(chain, x));
+                activation.after(chain, shortcut, |chain, after| {
+                    conv2.chain(chain, Some(bn2), out, after)
+                })
+            }
+            Form::PreActivation => {
+                let out =
+                    activation.after(chain, None, |chain, after| chain.batch_norm(bn1, x, after));
+                // A projection starts from the activated input, an identity from the input itself.
+                let shortcut = match self.downsample {
+                    Some(_) => self.shortcut(chain, out),
+                    None => self.shortcut(chain, x),
+                };
+                let out = activation
+                    .after(chain, None, |chain, after| conv1.chain(chain, Some(bn2), out, after));
+                conv2.chain(chain, None, out, Epilogue::add(shortcut))
+            }
+            Form::Pooled => {
+                let out = conv1.chain(chain, None, x, Epilogue::default());
+                let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
+                let out = chain.pooling(out, move |x| pool.forward(x));
+                let out =
+                    activation.after(chain, None, |chain, after| chain.batch_norm(bn1, out, after));
+                activation
+                    .after(chain, None, |chain, after| conv2.chain(chain, Some(bn2), out, after))
+            }
         }
     }
 

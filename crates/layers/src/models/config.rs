@@ -1,15 +1,16 @@
-//! Stages, sizes and layer names of a [`ResNet`]. One file, because each follows from the others.
+//! The settings of a [`ResNet`].
 
-use super::{Architecture, Block, Downsample, ModelNoise, NormalizeConfig, ResNet, Shortcut};
-use crate::{NoiseError, NoisyConv2dConfig, NoisyLinearConfig};
+use super::{Activation, Architecture, ModelNoise, NormalizeConfig, ResNet};
+use crate::NoiseError;
 use burn::config::Config;
-use burn::nn::conv::Conv2dConfig;
-use burn::nn::{BatchNormConfig, Initializer, LinearConfig, PaddingConfig2d};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 /// The most channels of a stage: beyond any published network, and below what no memory holds.
 const WIDEST: usize = 16_384;
+
+/// The least height and width of an airbench network's images: its layers leave one pixel of them.
+const LEAST_OF_AIRBENCH: usize = 9;
 
 /// Configures a [`ResNet`].
 ///
@@ -40,16 +41,20 @@ const WIDEST: usize = 16_384;
 pub struct ResNetConfig {
     /// The family.
     pub architecture: Architecture,
-    /// Multiplies the channels of every stage.
+    /// Multiplies the channels of every stage, and those of a stem that has as many as the first.
     pub width: f64,
     /// Number of classes.
     pub classes: usize,
-    /// Height and width of the images. Only noise on activations needs them.
+    /// Height and width of the images. Only noise on activations needs them; but an airbench
+    /// network needs at least 9 by 9 pixels.
     pub image_size: [usize; 2],
     /// The first layer; its number of channels is that of the images.
     pub normalize: NormalizeConfig,
     /// The noise of the model, place by place.
     pub noise: ModelNoise,
+    /// The activation; without one that of the [architecture](Architecture::activation).
+    #[serde(default)]
+    pub activation: Option<Activation>,
 }
 
 impl Config for ResNetConfig {}
@@ -58,6 +63,11 @@ impl ResNetConfig {
     /// A CIFAR ResNet with shortcut B for 32x32 color images, as in CNI's code.
     pub fn cifar(depth: usize, classes: usize) -> Self {
         Self::new(Architecture::cifar(depth), classes)
+    }
+
+    /// A wide ResNet for 32x32 color images: `wide(28, 10.0, 10)` is WRN-28-10 for ten classes.
+    pub fn wide(depth: usize, width: f64, classes: usize) -> Self {
+        Self::new(Architecture::WideResNet { depth }, classes).with_width(width)
     }
 
     /// Any architecture, for 32x32 color images, with the normalization of CNI's code.
@@ -69,6 +79,7 @@ impl ResNetConfig {
             image_size: [32, 32],
             normalize: NormalizeConfig::cni(),
             noise: ModelNoise::none(),
+            activation: None,
         }
     }
 
@@ -96,6 +107,17 @@ impl ResNetConfig {
         self
     }
 
+    /// Sets the activation.
+    pub fn with_activation(mut self, activation: Activation) -> Self {
+        self.activation = Some(activation);
+        self
+    }
+
+    /// The activation of the model: the one that was set, or that of its architecture.
+    pub fn activation(&self) -> Activation {
+        self.activation.unwrap_or(self.architecture.activation())
+    }
+
     /// The model, its weights drawn lazily by Burn; [`keyed_init`](crate::keyed_init) makes them a
     /// function of a key.
     ///
@@ -110,15 +132,21 @@ impl ResNetConfig {
     ///
     /// # Errors
     ///
-    /// [`NoiseError::Model`] if the depth of a CIFAR ResNet is not 6n + 2 with n from 1 to 1,000,
-    /// `classes` is not from 2 to 1,000,000, `image_size` is zero, or `width` does not leave from 1
-    /// to 16,384 channels in every stage; the other variants if a noise does not fit.
+    /// [`NoiseError::Model`] if the depth of a CIFAR ResNet is not 6n + 2 or that of a wide one not
+    /// 6n + 4, with n from 1 to 1,000, `classes` is not from 2 to 1,000,000, `image_size` is zero
+    /// or below 9 for an airbench network, or `width` does not leave from 1 to 16,384 channels in
+    /// every stage; the other variants if a noise does not fit.
     pub fn try_init(&self, device: &Device) -> Result<ResNet, NoiseError> {
         let wrong = |field, got: String, wanted| Err(NoiseError::Model { field, got, wanted });
-        if let Architecture::Cifar { depth, .. } = self.architecture
-            && !(depth % 6 == 2 && (1..=1_000).contains(&(depth / 6)))
-        {
-            return wrong("depth", depth.to_string(), "6n + 2 with n > 0, at most 1,000");
+        let deep = |depth: usize, more| depth % 6 == more && (1..=1_000).contains(&(depth / 6));
+        match self.architecture {
+            Architecture::Cifar { depth, .. } if !deep(depth, 2) => {
+                return wrong("depth", depth.to_string(), "6n + 2 with n > 0, at most 1,000");
+            }
+            Architecture::WideResNet { depth } if !deep(depth, 4) => {
+                return wrong("depth", depth.to_string(), "6n + 4 with n > 0, at most 1,000");
+            }
+            _ => {}
         }
         if !(2..=1_000_000).contains(&self.classes) {
             return wrong("classes", self.classes.to_string(), "at least 2, at most 1,000,000");
@@ -126,129 +154,22 @@ impl ResNetConfig {
         if self.image_size.contains(&0) {
             return wrong("image_size", format!("{:?}", self.image_size), "sizes above zero");
         }
-        let (stages, base) = self.architecture.stages();
-        let widest = self.channels(base << (stages.len() - 1));
-        if !self.width.is_finite() || self.channels(base) < 1 || widest > WIDEST {
+        let too_small = self.image_size.iter().any(|&side| side < LEAST_OF_AIRBENCH);
+        if self.architecture == Architecture::Airbench && too_small {
+            let wanted = "at least 9 by 9 pixels for an airbench network";
+            return wrong("image_size", format!("{:?}", self.image_size), wanted);
+        }
+        let stages = self.architecture.stages();
+        let fits = |[_, base]: &[usize; 2]| (1..=WIDEST).contains(&self.channels(*base));
+        if !self.width.is_finite() || !stages.iter().all(fits) {
             let wanted = "a finite number that leaves 1 to 16,384 channels in every stage";
             return wrong("width", self.width.to_string(), wanted);
         }
         self.build(device)
     }
 
-    fn channels(&self, base: usize) -> usize {
+    /// Channels of a stage.
+    pub(super) fn channels(&self, base: usize) -> usize {
         (base as f64 * self.width).round() as usize
     }
-
-    fn build(&self, device: &Device) -> Result<ResNet, NoiseError> {
-        let (blocks, base) = self.architecture.stages();
-        let pre_activation = self.architecture == Architecture::PreActResNet18;
-        let norm = |channels| BatchNormConfig::new(channels).init(device);
-        let [height, width] = self.image_size;
-        let image_channels = self.normalize.channels();
-
-        let mut channels = self.channels(base);
-        let mut size = self.image_size;
-        let conv1 = conv([image_channels, channels], 3, 1, size)
-            .with_noise(self.noise.stem().with_name("conv1"))
-            .try_init(device)?;
-        let stem_channels = channels;
-        let mut stages = Vec::new();
-        for (stage, &count) in blocks.iter().enumerate() {
-            let out = self.channels(base << stage);
-            let mut layer = Vec::new();
-            for block in 0..count {
-                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                let path = format!("layer{}.{block}", stage + 1);
-                layer.push(self.block(&path, [channels, out], stride, &mut size, device)?);
-                channels = out;
-            }
-            stages.push(layer);
-        }
-        let mut stages = stages.into_iter();
-        let mut stage = || stages.next();
-        Ok(ResNet {
-            normalize: self.normalize.init(device),
-            input: match &self.noise.input {
-                Some(noise) => {
-                    let features = [image_channels, height, width];
-                    Some(noise.within("", "input", &features).try_init(device)?)
-                }
-                None => None,
-            },
-            conv1,
-            bn1: (!pre_activation).then(|| norm(stem_channels)),
-            layer1: stage().unwrap_or_default(),
-            layer2: stage().unwrap_or_default(),
-            layer3: stage().unwrap_or_default(),
-            layer4: stage(),
-            bn: pre_activation.then(|| norm(channels)),
-            fc: NoisyLinearConfig::new(LinearConfig::new(channels, self.classes))
-                .with_noise(self.noise.linear().with_name("fc"))
-                .try_init(device)?,
-        })
-    }
-
-    /// A block; `size` becomes that of its output.
-    fn block(
-        &self,
-        path: &str,
-        [channels, out]: [usize; 2],
-        stride: usize,
-        size: &mut [usize; 2],
-        device: &Device,
-    ) -> Result<Block, NoiseError> {
-        let make = |name: &str, config: &NoisyConv2dConfig| {
-            let noise = self.noise.conv().with_name(format!("{path}.{name}"));
-            config.clone().with_noise(noise).try_init(device)
-        };
-        let norm = |channels| BatchNormConfig::new(channels).init(device);
-        let pre_activation = self.architecture == Architecture::PreActResNet18;
-        let first = conv([channels, out], 3, stride, *size);
-        let second = conv([out, out], 3, 1, first.try_output_size()?);
-        let changes = stride > 1 || channels != out;
-        let added = out.saturating_sub(channels);
-        let pad = match self.architecture.shortcut() {
-            Shortcut::PadEnd => Some([stride, 0, added]),
-            Shortcut::PadBoth => Some([stride, added / 2, added - added / 2]),
-            Shortcut::Projection => None,
-        };
-        let downsample = if changes && pad.is_none() {
-            let projection = conv([channels, out], 1, stride, *size);
-            Some(Downsample {
-                conv: make("downsample", &projection)?,
-                bn: (!pre_activation).then(|| norm(out)),
-            })
-        } else {
-            None
-        };
-        *size = first.try_output_size()?;
-        Ok(Block {
-            conv1: make("conv1", &first)?,
-            bn1: norm(if pre_activation { channels } else { out }),
-            conv2: make("conv2", &second)?,
-            bn2: norm(out),
-            downsample,
-            pre_activation,
-            pad: pad.filter(|_| changes),
-        })
-    }
-}
-
-/// A convolution without bias that keeps the image's size up to its stride.
-fn conv(
-    channels: [usize; 2],
-    kernel: usize,
-    stride: usize,
-    image_size: [usize; 2],
-) -> NoisyConv2dConfig {
-    let pad = kernel / 2;
-    let conv = Conv2dConfig::new(channels, [kernel, kernel])
-        .with_stride([stride, stride])
-        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
-        .with_bias(false)
-        .with_initializer(Initializer::KaimingNormal {
-            gain: std::f64::consts::SQRT_2,
-            fan_out_only: false,
-        });
-    NoisyConv2dConfig::new(conv, image_size)
 }

@@ -1,13 +1,16 @@
 //! Image classifiers with noise as configuration.
 
+mod activation;
 mod architecture;
 mod block;
+mod build;
 mod config;
 mod import;
 mod model_noise;
 mod normalize;
 mod resnet;
 
+pub use activation::Activation;
 pub use architecture::{Architecture, Shortcut};
 pub use block::{Block, Downsample};
 pub use config::ResNetConfig;

@@ -1,4 +1,5 @@
-use super::{Block, Normalize, NormalizeConfig};
+use super::block::Form;
+use super::{Activation, Block, Normalize, NormalizeConfig};
 use crate::{
     ActivationNoise, NoiseError, NoiseSummary, NoisyConv2d, NoisyLinear, count_parameters,
 };
@@ -7,7 +8,11 @@ use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use cni_ops::{Chain, Epilogue};
 
-/// A residual network for small images. Made by [`ResNetConfig`](super::ResNetConfig).
+/// The factor of the logits of an airbench network.
+const AIRBENCH_SCALE: f32 = 1.0 / 9.0;
+
+/// A network of convolutional blocks for small images, residual in all families but airbench. Made
+/// by [`ResNetConfig`](super::ResNetConfig).
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct ResNet {
@@ -17,11 +22,11 @@ pub struct ResNet {
     pub input: Option<ActivationNoise>,
     /// The stem.
     pub conv1: NoisyConv2d,
-    /// Batch norm of the stem; pre-activation blocks bring their own.
+    /// Batch norm of the stem; pre-activation blocks bring their own, airbench has none there.
     pub bn1: Option<BatchNorm>,
     /// First stage.
     pub layer1: Vec<Block>,
-    /// Second stage, at half the resolution.
+    /// Second stage, at half the resolution of the first.
     pub layer2: Vec<Block>,
     /// Third stage, at a quarter.
     pub layer3: Vec<Block>,
@@ -31,6 +36,10 @@ pub struct ResNet {
     pub bn: Option<BatchNorm>,
     /// The classifier.
     pub fc: NoisyLinear,
+    #[module(skip)]
+    pub(super) form: Form,
+    #[module(skip)]
+    pub(super) activation: Activation,
 }
 
 impl ResNet {
@@ -45,24 +54,34 @@ impl ResNet {
         if let Some(noise) = &self.input {
             x = noise.forward(x);
         }
-        self.fc.forward(self.body().run_mean(x))
+        match self.form {
+            Form::PostActivation | Form::PreActivation => self.fc.forward(self.body().run_mean(x)),
+            Form::Pooled => {
+                let x = self.body().run(x);
+                let [batch, channels, ..] = x.dims();
+                let largest = x.flatten::<3>(2, 3).max_dim(2).reshape([batch, channels]);
+                self.fc.forward(largest).mul_scalar(AIRBENCH_SCALE)
+            }
+        }
     }
 
-    /// The layers between the normalized images and the classifier.
+    /// The layers between the normalized images and the pooling in front of the classifier.
     pub fn body(&self) -> Chain<'_> {
         let mut chain = Chain::new();
         let images = chain.input();
-        let after = match &self.bn1 {
-            Some(_) => Epilogue::relu(),
-            None => Epilogue::default(),
+        let stem = |chain: &mut Chain<'_>, after| {
+            self.conv1.chain(chain, self.bn1.as_ref(), images, after)
         };
-        let mut x = self.conv1.chain(&mut chain, self.bn1.as_ref(), images, after);
+        let mut x = match self.form {
+            Form::PostActivation | Form::Pooled => self.activation.after(&mut chain, None, stem),
+            Form::PreActivation => stem(&mut chain, Epilogue::default()),
+        };
         let stages = [&self.layer1, &self.layer2, &self.layer3];
         for block in stages.into_iter().chain(&self.layer4).flatten() {
             x = block.chain(&mut chain, x);
         }
         if let Some(bn) = &self.bn {
-            chain.batch_norm(bn, x, Epilogue::relu());
+            self.activation.after(&mut chain, None, |chain, after| chain.batch_norm(bn, x, after));
         }
         chain
     }
@@ -93,6 +112,7 @@ impl ModuleDisplay for ResNet {
         let blocks: Vec<usize> = blocks.map(Vec::len).collect();
         content
             .add_debug_attribute("blocks", &blocks)
+            .add_debug_attribute("activation", &self.activation)
             .add("classes", &self.fc.linear.weight.dims()[1])
             .add("normalize", &self.normalize)
             .add("parameters", &count_parameters(self))

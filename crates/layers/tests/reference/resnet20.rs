@@ -8,7 +8,11 @@ use cni_layers::models::{ModelNoise, ResNet, ResNetConfig};
 /// The model with weights from a hash. Its draws come from the library's keys, rewritten in numpy.
 pub fn resnet20(device: &Device, noise: ModelNoise) -> ResNet {
     let noisy = noise != ModelNoise::none();
-    let model = ResNetConfig::cifar(20, 10).with_noise(noise).init(device);
+    filled(ResNetConfig::cifar(20, 10).with_noise(noise).init(device), noisy)
+}
+
+/// A model of ten classes with weights from a hash.
+pub fn filled(model: ResNet, noisy: bool) -> ResNet {
     model.map(&mut Fill { path: Vec::new(), stream: 1000, noisy })
 }
 
@@ -61,8 +65,9 @@ impl ModuleMapper for Fill {
             "running_var" => scaled(hash_uniform(stream, n), 2.0, 1.0),
             _ => scaled(hash_normal(stream, n), 0.1, 0.0),
         };
-        if classifier && n == 640 {
-            values = (0..640).map(|i| values[(i % 10) * 64 + i / 10]).collect();
+        if classifier && n > 10 {
+            let inputs = n / 10;
+            values = (0..n).map(|i| values[(i % 10) * inputs + i / 10]).collect();
         }
         let values: Vec<f32> = values.into_iter().map(|v| v as f32).collect();
         let tracked = param.is_require_grad();
@@ -103,6 +108,7 @@ impl ModuleVisitor for Read<'_> {
             .replace("downsample.conv.conv", "downsample.0")
             .replace("downsample.bn", "downsample.1")
             .replace(".conv.weight", ".weight")
+            .replace(".conv.bias", ".bias")
             .replace("fc.linear", "fc")
             .replace("gamma", "weight")
             .replace("beta", "bias")

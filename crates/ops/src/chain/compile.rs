@@ -98,7 +98,7 @@ impl<'a> Compiler<'a> {
             Step::Subsample { input, stride, channels } => {
                 self.subsample(input.0, *stride, *channels)?
             }
-            Step::Apply { .. } => return Err(ObstacleReason::Function),
+            Step::Apply { reason, .. } => return Err(reason.clone()),
         };
         self.plan.nodes.push(node);
         Ok(())

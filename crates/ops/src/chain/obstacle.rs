@@ -17,6 +17,12 @@ pub enum ObstacleReason {
     /// A function that the chain does not know, such as noise on activations.
     #[error("a function of its own, such as noise on activations")]
     Function,
+    /// An activation other than a rectifier, which the kernels do not have.
+    #[error("an activation that is no rectifier")]
+    Activation,
+    /// A pooling between layers, which the kernels do not have.
+    #[error("a pooling")]
+    Pooling,
     /// A convolution with groups or dilation.
     #[error("a convolution with groups or dilation")]
     GroupsOrDilation,

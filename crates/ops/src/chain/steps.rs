@@ -1,5 +1,5 @@
-use super::Obstacle;
 use super::layers::run_layers;
+use super::{Obstacle, ObstacleReason};
 use crate::batch_norm::Epilogue;
 use crate::mean::spatial_mean;
 use burn::nn::BatchNorm;
@@ -80,8 +80,12 @@ pub(super) enum Step<'a> {
     },
     /// Every other pixel, and channels of zeros before and behind.
     Subsample { input: Value, stride: usize, channels: [usize; 2] },
-    /// Any function.
-    Apply { input: Value, function: Box<dyn Fn(Tensor<4>) -> Tensor<4> + 'a> },
+    /// Any function, and what it is in the way of half precision.
+    Apply {
+        input: Value,
+        function: Box<dyn Fn(Tensor<4>) -> Tensor<4> + 'a>,
+        reason: ObstacleReason,
+    },
 }
 
 impl<'a> Chain<'a> {
@@ -129,7 +133,30 @@ impl<'a> Chain<'a> {
 
     /// Any function of an activation. A chain with one runs layer by layer.
     pub fn apply(&mut self, x: Value, function: impl Fn(Tensor<4>) -> Tensor<4> + 'a) -> Value {
-        self.push(Step::Apply { input: x, function: Box::new(function) })
+        self.push_function(x, ObstacleReason::Function, function)
+    }
+
+    /// An activation that is no rectifier, as a function. A chain with one runs layer by layer.
+    pub fn activation(
+        &mut self,
+        x: Value,
+        function: impl Fn(Tensor<4>) -> Tensor<4> + 'a,
+    ) -> Value {
+        self.push_function(x, ObstacleReason::Activation, function)
+    }
+
+    /// A pooling, as a function. A chain with one runs layer by layer.
+    pub fn pooling(&mut self, x: Value, function: impl Fn(Tensor<4>) -> Tensor<4> + 'a) -> Value {
+        self.push_function(x, ObstacleReason::Pooling, function)
+    }
+
+    fn push_function(
+        &mut self,
+        input: Value,
+        reason: ObstacleReason,
+        function: impl Fn(Tensor<4>) -> Tensor<4> + 'a,
+    ) -> Value {
+        self.push(Step::Apply { input, function: Box::new(function), reason })
     }
 
     fn push(&mut self, step: Step<'a>) -> Value {
@@ -179,7 +206,7 @@ impl<'a> Chain<'a> {
         #[cfg(not(feature = "flex"))]
         {
             let _ = input;
-            Some(Obstacle { step: 1, reason: super::ObstacleReason::NoKernels })
+            Some(Obstacle { step: 1, reason: ObstacleReason::NoKernels })
         }
     }
 }
