@@ -4,6 +4,7 @@
 mod checkpoint;
 mod commands;
 mod compute;
+mod curves;
 mod data;
 mod exit;
 mod given;

@@ -43,6 +43,8 @@
 //! # Ok::<(), cni_report::ReportError>(())
 //! ```
 //!
+//! [`TrainingPage`] is a page of the learning curves of a training that may still run.
+//!
 //! A record becomes a document of sections, tables and charts. The HTML page and the Markdown are
 //! two formats of that document. A chart becomes a picture of a few kinds of shapes, which is
 //! written as SVG or painted as PNG. All statistics come from `cni-evaluation`.
@@ -58,9 +60,11 @@ mod markdown;
 mod png;
 mod report;
 mod table;
+mod training;
 
 pub use error::ReportError;
 pub use report::Report;
+pub use training::{TrainingPage, TrainingState};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

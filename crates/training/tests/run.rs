@@ -182,6 +182,10 @@ fn a_run_learns_keeps_last_and_best_and_gives_its_history() {
     assert!(last.validation.robust < last.validation.clean);
     // The first epoch trains on clean images alone, and says so.
     assert!(first.train.robust.is_none() && last.train.robust.is_some());
+    assert!(first.train.robust_loss.is_none() && last.train.robust_loss.is_some());
+    // Attacks raise the loss, of which half and half is the mean.
+    assert!(last.validation.robust_loss > last.validation.loss);
+    assert!(last.train.robust_loss > last.train.loss);
     let mut kept =
         vec![format!("epoch-{}", trained.best_epoch), "epoch-5".into(), "epoch-6".into()];
     kept.sort();
@@ -273,6 +277,9 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint() {
         assert_eq!(epochs(folder.path()), ["epoch-1", "epoch-2"]);
         load_checkpoint(Net::new(&Device::flex()), folder.path(), CheckpointSelector::Last)
             .unwrap();
+        let history = std::fs::read(folder.path().join("history.json")).unwrap();
+        let history: Vec<EpochRow> = serde_json::from_slice(&history).unwrap();
+        assert_eq!(history.len(), 2);
     }
 }
 

@@ -18,6 +18,7 @@ mod training;
 
 pub(crate) use self::certificates::rows as certificates;
 pub(crate) use self::examples::table as examples;
+pub(crate) use self::training::of_epochs;
 
 use crate::chart::{Chart, Plot, Series, Style};
 use crate::document::{Block, Document, Section};
