@@ -4,9 +4,7 @@ use crate::output::Output;
 use cni_burn::cards::epochs;
 use cni_burn::evaluation::RobustOverfitting;
 use cni_burn::report::{ReportError, TrainingPage, TrainingState};
-use cni_burn::training::{
-    CheckpointSelector, EpochRow, Trained, TrainingError, checkpoint_info,
-};
+use cni_burn::training::{CheckpointSelector, EpochRow, Trained, TrainingError, checkpoint_info};
 use std::error::Error;
 use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};

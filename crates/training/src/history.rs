@@ -200,7 +200,7 @@ impl MetricLogger for History {
 mod tests {
     use super::*;
 
-    /// A row as version 0.6 wrote it, before there were robust losses.
+    /// A row as it was written before there were robust losses and watches.
     #[test]
     fn a_row_from_before_robust_losses_stays_readable() {
         let old = r#"{

@@ -146,11 +146,7 @@ fn trainer(config: TrainingConfig, folder: &Path) -> Trainer<Net> {
     trainer.with_validation(data().1).with_progress(Progress::Quiet)
 }
 
-fn run(
-    config: TrainingConfig,
-    folder: &Path,
-    resume: bool,
-) -> Result<Trained<Net>, TrainingError> {
+fn run(config: TrainingConfig, folder: &Path, resume: bool) -> Result<Trained<Net>, TrainingError> {
     trainer(config, folder).resume(resume).run(Net::new(true), Net::forward, data().0)
 }
 

@@ -15,8 +15,8 @@ use cni_data::{Augmentation, ImageData, Split, digits};
 use cni_noise::{Key, Noise, layer_key, normal_at, scope};
 use cni_ops::{Precision, current_precision};
 use cni_training::{
-    AttackLabels, CheckpointSelector, EpochRow, HalfAndHalf, Objective, Progress, Schedule, Sgd,
-    StopReason, Trained, Trainer, TrainingConfig, TrainingError, load_checkpoint,
+    AttackLabels, CheckpointSelector, EpochRow, HalfAndHalf, Objective, OverfittingWatch, Progress,
+    Schedule, Sgd, StopReason, Trained, Trainer, TrainingConfig, TrainingError, load_checkpoint,
 };
 use numbers::numbers;
 use std::collections::BTreeMap;
@@ -448,16 +448,17 @@ fn what_the_images_or_the_outputs_are_too_few_for_is_refused_before_anything_is_
     };
     let targeted = Apgd::targeted(Threat::linf(0.1).unwrap());
     let three = |net: &Net, images| net.forward(images).narrow(1, 0, 3);
+    let attack = || Arc::new(targeted.clone()) as Arc<dyn Attack>;
+    let clean = || TrainingConfig { objective: Objective::clean(), ..config() };
+    let watch = OverfittingWatch::stop(Threat::linf(0.1).unwrap()).unwrap();
+    let watch = Some(OverfittingWatch { attack: attack(), ..watch });
+    let objective = Objective::half_and_half(targeted.clone());
     let asked = [
-        ("objective", Objective::half_and_half(targeted.clone()), None),
-        (
-            "validation_attack",
-            Objective::clean(),
-            Some(Arc::new(targeted.clone()) as Arc<dyn Attack>),
-        ),
+        ("objective", TrainingConfig { objective, ..config() }),
+        ("validation_attack", TrainingConfig { validation_attack: Some(attack()), ..clean() }),
+        ("overfitting: attack", TrainingConfig { overfitting: watch, ..clean() }),
     ];
-    for (field, objective, validation_attack) in asked {
-        let config = TrainingConfig { objective, validation_attack, ..config() };
+    for (field, config) in asked {
         let trainer = Trainer::new(config, &out).unwrap().with_progress(Progress::Quiet);
         let trainer = trainer.with_validation(toy("slice"));
         let run = trainer.run(Net::new(&Device::flex()), three, toy("train"));

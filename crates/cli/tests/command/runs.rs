@@ -173,7 +173,8 @@ fn the_learning_curves_of_a_killed_run_reload_until_it_has_gone_on_to_its_end() 
     let ended = page();
     assert!(!ended.contains("http-equiv=\"refresh\""));
     assert!(ended.contains("The training has ended after epoch 6."));
-    let history: Value = serde_json::from_slice(&fs::read(out.join("history.json")).unwrap()).unwrap();
+    let history: Value =
+        serde_json::from_slice(&fs::read(out.join("history.json")).unwrap()).unwrap();
     assert_eq!(history.as_array().unwrap().len(), 6);
 }
 

@@ -134,8 +134,12 @@ mod tests {
 
     #[test]
     fn what_was_lost_and_the_gaps_are_told_from_the_best_epoch_to_the_last() {
-        let rows =
-            [[0.3, 2.0, 0.3, 2.1], [0.45, 1.5, 0.5, 1.4], [0.45, 1.6, 0.6, 1.1], [0.4, 1.9, 0.8, 0.6]];
+        let rows = [
+            [0.3, 2.0, 0.3, 2.1],
+            [0.45, 1.5, 0.5, 1.4],
+            [0.45, 1.6, 0.6, 1.1],
+            [0.4, 1.9, 0.8, 0.6],
+        ];
         let found = RobustOverfitting::of(&history(&rows)).unwrap();
         assert_eq!((found.best.epoch, found.last.epoch), (2, 4));
         assert!((found.lost() - 0.05).abs() < 1e-12);

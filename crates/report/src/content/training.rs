@@ -44,7 +44,8 @@ fn of_courses(models: &[Course]) -> Vec<Block> {
 
 /// Robust overfitting, and what happened in an epoch, in words.
 fn words(models: &[Course]) -> Vec<String> {
-    let of = |model: &Course| if models.len() > 1 { format!("{}: ", model.name) } else { "".into() };
+    let of =
+        |model: &Course| if models.len() > 1 { format!("{}: ", model.name) } else { "".into() };
     let said = |model: &Course| {
         let overfitting = RobustOverfitting::of(model.history);
         let overfitting = overfitting.map(|found| format!("{}{found}", of(model)));
@@ -101,7 +102,8 @@ fn scores(model: &Course) -> Vec<Chart> {
         };
         let title = format!("{} over the training", super::checks::title(kind));
         let series = names.iter().enumerate().map(score).collect();
-        let chart = Chart::new(format!("training-{}", slug(kind)), title, over_epochs(kind, series));
+        let chart =
+            Chart::new(format!("training-{}", slug(kind)), title, over_epochs(kind, series));
         let mark = best.filter(|_| ["accuracy", "loss"].contains(&kind));
         chart.marked(mark.map(|epoch| (epoch as f64, format!("best: epoch {epoch}"))))
     };
@@ -190,8 +192,10 @@ fn map(models: &[Course], model: &Course) -> Option<Chart> {
             .collect(),
     };
     let numbered = layers.iter().enumerate().map(|(i, layer)| format!("{}: {layer}", i + 1));
-    let (mut id, mut title) =
-        ("training-noise-layers".to_string(), "Learned amplitude of each layer's noise".to_string());
+    let (mut id, mut title) = (
+        "training-noise-layers".to_string(),
+        "Learned amplitude of each layer's noise".to_string(),
+    );
     if models.len() > 1 {
         id += &format!("-{}", slug(model.name));
         title += &format!(", {}", model.name);

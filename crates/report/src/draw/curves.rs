@@ -16,12 +16,7 @@ const MARKED: usize = 24;
 const NEAR: i32 = 12;
 
 /// The curves, with a line at a place on the lower axis that is marked by a name.
-pub(super) fn draw(
-    x: &Axis,
-    y: &Axis,
-    curves: &[Series],
-    mark: Option<&(f64, String)>,
-) -> Picture {
+pub(super) fn draw(x: &Axis, y: &Axis, curves: &[Series], mark: Option<&(f64, String)>) -> Picture {
     let top = legend::height(curves) + LINE + 26;
     let mut picture = Picture::new(top + PLOT + 2 * LINE + 20);
     legend::draw(&mut picture, curves);

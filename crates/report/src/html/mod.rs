@@ -13,7 +13,7 @@ use crate::document::Document;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// The program in the head of every page.
-pub(crate) const GENERATOR: &str = "cni-report";
+const GENERATOR: &str = "cni-report";
 
 /// The head of a page, which loads itself anew every so many seconds.
 fn head(title: &str, generator: &str, reload: Option<u32>) -> Markup {

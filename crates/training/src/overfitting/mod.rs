@@ -5,5 +5,5 @@ mod chance;
 mod watch;
 
 pub(crate) use chance::{Sizes, stays_at_chance};
-pub use watch::{Fall, Overfitting, OverfittingWatch, Remedy};
 pub(crate) use watch::{Consequence, has_fallen_back};
+pub use watch::{Fall, Overfitting, OverfittingWatch, Remedy};

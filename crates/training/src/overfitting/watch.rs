@@ -257,7 +257,8 @@ mod tests {
 
     #[test]
     fn another_attack_leaves_all_else_of_an_objective() {
-        let two = || -> Arc<dyn Attack> { Arc::new(Pgd::training(threat()).with_steps(2).unwrap()) };
+        let two =
+            || -> Arc<dyn Attack> { Arc::new(Pgd::training(threat()).with_steps(2).unwrap()) };
         let one = Pgd::random_fgsm(threat());
         let objectives: [Objective; 2] = [
             Madry::new(one.clone()).with_start_epoch(2).into(),

@@ -103,8 +103,11 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             barrier: barrier.clone(),
             draws: plan.validation.is_some().then_some(plan.draws),
             watch: self.watch.clone(),
-            overfitting: watched.map(|(watch, batch)| {
-                Watcher { watch: watch.clone(), context: context.clone(), batch, fell }
+            overfitting: watched.map(|(watch, batch)| Watcher {
+                watch: watch.clone(),
+                context: context.clone(),
+                batch,
+                fell,
             }),
             callbacks: self.callbacks.clone(),
             folder: self.folder.clone(),

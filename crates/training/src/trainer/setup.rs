@@ -84,10 +84,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         }
         let key = self.config.key.named("overfitting");
         let whole = self.config.batch_size.min(train.len());
-        let chosen = match whole < train.len() {
-            true => train.split_validation(whole, key.named("images"))?.1,
-            false => train.clone(),
-        };
+        let (_, chosen) = train.split_validation(whole, key.named("images"))?;
         let (images, labels) = chosen.batch(0..whole, device)?;
         Ok(Some(Batch { images, labels, key, epoch: 0, first_example: 0, whole }))
     }

@@ -103,7 +103,8 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
         batch: &Batch,
         attack: &dyn Attack,
     ) -> Result<f64, StepError> {
-        let values = own_scope(batch.key, batch.first_example, || self.attacked(net, batch, attack));
+        let values =
+            own_scope(batch.key, batch.first_example, || self.attacked(net, batch, attack));
         let robust = metric_name(ROBUST);
         let hits = values?.into_iter().find(|(name, _)| *name == robust);
         let (_, hits) = hits.ok_or_else(|| StepError::contract("attack", "hits", 0, "some"))?;
