@@ -6,6 +6,7 @@ mod checkpoint;
 mod commands;
 mod compute;
 mod conclusion;
+mod curves;
 mod data;
 mod exit;
 mod given;

@@ -14,6 +14,8 @@ pub(crate) struct Chart {
     /// The note that a reader needs to understand the figure; may be empty.
     pub(crate) note: String,
     pub(crate) plot: Plot,
+    /// The place on the lower axis of curves that is marked, and its name.
+    pub(crate) mark: Option<(f64, String)>,
     /// The check that measured the numbers, if one did.
     pub(crate) source: Option<Source>,
 }
@@ -90,12 +92,17 @@ impl Style {
 
 impl Chart {
     pub(crate) fn new(id: String, title: String, plot: Plot) -> Self {
-        Self { id, title, note: String::new(), plot, source: None }
+        Self { id, title, note: String::new(), plot, mark: None, source: None }
     }
 
     /// The same chart with a note.
     pub(crate) fn noted(self, note: impl Into<String>) -> Self {
         Self { note: note.into(), ..self }
+    }
+
+    /// The same chart with a mark at a place on the lower axis.
+    pub(crate) fn marked(self, mark: Option<(f64, String)>) -> Self {
+        Self { mark, ..self }
     }
 
     /// True if the chart is empty.
@@ -154,7 +161,10 @@ impl Chart {
                     format!("{} at {}", format::number(point.y), format::number(point.x))
                 };
                 let said: Vec<String> = series.iter().map(|curve| ends(curve, &value)).collect();
-                format!("{} over {}. {}", y.label, x.label, said.join(". "))
+                let marked = self.mark.as_ref().map_or(String::new(), |(at, name)| {
+                    format!(". Marked at {}: {name}", format::number(*at))
+                });
+                format!("{} over {}. {}{marked}", y.label, x.label, said.join(". "))
             }
             Plot::HeatMap(HeatMap { x, y, z, values, .. }) => {
                 let all = values.iter().flatten().copied();

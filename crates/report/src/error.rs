@@ -1,6 +1,7 @@
 //! Errors of a report.
 
 use cni_evaluation::EvaluationError;
+use std::path::PathBuf;
 
 /// An error of a report: it cannot be made or written.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,12 @@ pub enum ReportError {
         /// The possible values.
         wanted: String,
     },
+    /// A file in the place of a training's page, which is none.
+    #[error(
+        "{path}: a file that no training has written, wanted a page of learning curves or none",
+        path = .0.display()
+    )]
+    NotOurs(PathBuf),
     /// A record that cannot be read, or a file that cannot be written.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),

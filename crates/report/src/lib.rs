@@ -43,7 +43,9 @@
 //! # Ok::<(), cni_report::ReportError>(())
 //! ```
 //!
-//! [`FlatnessReport`] is such a page about the flatness of models, from their records.
+//! [`FlatnessReport`] is such a page about the flatness of models, [`AblationReport`] one about an
+//! ablation, from their records; [`TrainingPage`] has the learning curves of a training that may
+//! still run.
 //!
 //! A record becomes a document of sections, tables and charts. The HTML page and the Markdown are
 //! two formats of that document. A chart becomes a picture of a few kinds of shapes, which is
@@ -62,12 +64,14 @@ mod markdown;
 mod png;
 mod report;
 mod table;
+mod training;
 
 pub use ablation::AblationReport;
 pub use error::ReportError;
 pub use flatness::FlatnessReport;
 pub use report::Report;
 use report::figures;
+pub use training::{TrainingPage, TrainingState};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

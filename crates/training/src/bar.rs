@@ -17,7 +17,9 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// bar.show(50, "PGD-20");
 /// bar.finish();
 /// ```
-#[derive(Debug)]
+///
+/// Clones are the same bar.
+#[derive(Clone, Debug)]
 pub struct Bar {
     quiet: bool,
     bar: ProgressBar,

@@ -1,5 +1,6 @@
 //! The metrics of past epochs.
 
+use crate::overfitting::Overfitting;
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
 use burn::train::metric::{MetricDefinition, MetricId, MetricName, NumericEntry};
@@ -11,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub(crate) const LOSS: &str = "Loss";
 pub(crate) const CLEAN: &str = "Clean";
 pub(crate) const ROBUST: &str = "Robust";
+/// The cross-entropy on adversarial images, in runs that attack.
+pub(crate) const ROBUST_LOSS: &str = "Robust loss";
 
 /// Numbers of a model by name.
 pub(crate) type Watched = BTreeMap<String, f64>;
@@ -24,6 +27,10 @@ pub struct Scores {
     pub clean: Option<f64>,
     /// Accuracy on adversarial images.
     pub robust: Option<f64>,
+    /// Mean cross-entropy on the same adversarial images. Absent in histories from before it was
+    /// measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robust_loss: Option<f64>,
     /// Draws of the model's noise that each example was judged by, and that the scores are means
     /// over. Only in validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +49,7 @@ impl Scores {
             LOSS => self.loss = finite,
             CLEAN => self.clean = finite,
             ROBUST => self.robust = finite,
+            ROBUST_LOSS => self.robust_loss = finite,
             name => match finite {
                 Some(value) => drop(self.more.insert(name.to_string(), value)),
                 None => drop(self.more.remove(name)),
@@ -54,6 +62,7 @@ impl Scores {
             LOSS => self.loss,
             CLEAN => self.clean,
             ROBUST => self.robust,
+            ROBUST_LOSS => self.robust_loss,
             name => self.more.get(name).copied(),
         }
     }
@@ -72,6 +81,10 @@ pub struct EpochRow {
     /// after the epoch, by name. Those that were not finite are left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub watched: BTreeMap<String, f64>,
+    /// The finding of [`OverfittingWatch`](crate::OverfittingWatch) after the epoch, if the run has
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overfitting: Option<Overfitting>,
 }
 
 /// Collects the epochs. Its clones share them.
@@ -99,12 +112,25 @@ impl History {
     }
 
     /// Adds to the row of an epoch what its metrics do not say: the draws that validation judged
-    /// by, if there was a validation, and the numbers that were watched.
-    pub fn complete(&self, epoch: usize, draws: Option<usize>, watched: Watched) {
+    /// by, if there was a validation, the numbers that were watched, and what the watch for
+    /// overfitting found.
+    pub fn complete(
+        &self,
+        epoch: usize,
+        draws: Option<usize>,
+        watched: Watched,
+        overfitting: Option<Overfitting>,
+    ) {
         let mut rows = self.lock();
         let row = row(&mut rows, epoch);
         row.validation.draws = draws;
         row.watched = watched;
+        row.overfitting = overfitting;
+    }
+
+    /// Removes the epochs after this one, which the run trains anew.
+    pub fn cut(&self, epoch: usize) {
+        self.lock().retain(|of, _| *of <= epoch);
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, EpochRow>> {
@@ -168,4 +194,25 @@ impl MetricLogger for History {
     }
 
     fn log_epoch_summary(&mut self, _summary: EpochSummary) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row as it was written before there were robust losses and watches.
+    #[test]
+    fn a_row_from_before_robust_losses_stays_readable() {
+        let old = r#"{
+            "epoch": 7,
+            "train": { "loss": 1.5, "clean": 0.5, "robust": 0.25, "more": { "robust_loss": 9.0 } },
+            "validation": { "loss": 1.25, "clean": 0.5, "robust": null, "draws": 5 }
+        }"#;
+        let row: EpochRow = serde_json::from_str(old).unwrap();
+        assert_eq!((row.epoch, row.train.robust, row.validation.draws), (7, Some(0.25), Some(5)));
+        assert_eq!((row.train.robust_loss, row.overfitting), (None, None));
+        let text = serde_json::to_string(&row).unwrap();
+        assert!(!text.contains("overfitting"), "{text}");
+        assert_eq!(serde_json::from_str::<EpochRow>(&text).unwrap(), row);
+    }
 }

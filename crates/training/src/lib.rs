@@ -45,6 +45,7 @@
 //!   [`EpochRow`];
 //! - [`load_run`], [`load_checkpoint`], [`checkpoint_info`]: a run's model, and what is known of
 //!   it;
+//! - [`EarlyStopping`], [`OverfittingWatch`]: what ends a run early, or sends it back;
 //! - [`Progress`], [`Bar`]: how a run is shown;
 //! - [`Devices`]: one device or several, and what [`Parallel`] training on them is and is not;
 //! - [`Step`], [`Schedule::scheduler`], [`clip_by_norm`]: the parts for a custom loop or for Burn's
@@ -60,6 +61,7 @@ mod error;
 mod gradients;
 mod history;
 mod objectives;
+mod overfitting;
 mod parameters;
 mod recipes;
 mod state;
@@ -80,6 +82,7 @@ pub use error::{CheckpointFault, StepError, StopReason, TrainingError};
 pub use gradients::{Awp, Gradient, GradientRule, PerExampleClip, clip_by_norm};
 pub use history::{EpochRow, Scores};
 pub use objectives::{AttackLabels, Clean, HalfAndHalf, Madry, Objective, ObjectiveRule};
+pub use overfitting::{Fall, Overfitting, OverfittingWatch, Remedy};
 pub use parameters::{Parameter, ParameterValues, parameter_ids};
 pub use recipes::{Recipe, RecipeError};
 pub use state::RuleState;

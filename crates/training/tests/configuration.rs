@@ -12,8 +12,8 @@ use cni_attacks::{Pgd, Threat};
 use cni_noise::Key;
 use cni_training::{
     Average, By, CheckpointFault, CheckpointSelector, EarlyStopping, HalfAndHalf, Objective,
-    Optimizer, ParameterGroup, Schedule, Sgd, Trainer, TrainingConfig, TrainingError, Update,
-    load_run,
+    Optimizer, OverfittingWatch, ParameterGroup, Schedule, Sgd, Trainer, TrainingConfig,
+    TrainingError, Update, load_run,
 };
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
@@ -36,6 +36,7 @@ fn full() -> TrainingConfig {
         average: Some(Average::ema(0.9)),
         validation_attack: Some(Arc::new(attack.clone())),
         early_stopping: Some(EarlyStopping { patience: 3, min_delta: 0.01 }),
+        overfitting: Some(OverfittingWatch::fall_back(Threat::linf(0.1).unwrap()).unwrap()),
         keep_last: 1,
         key: Key::new(8),
         ..TrainingConfig::new(2, HalfAndHalf::new(attack).with_start_epoch(1))
@@ -100,6 +101,9 @@ fn a_short_recipe_has_defaults_and_a_wrong_one_is_refused_by_name() {
         ),
         ("/augment", json!([{ "augmentation": "crop", "padding": -1 }]), "crop: padding: invalid"),
         ("/sampler", json!("poisson9"), "sampler: got poisson9, wanted one of epochs"),
+        ("/overfitting/drops", json!(0.3), "unknown field `drops`"),
+        ("/overfitting/then", json!("go_on"), "unknown variant `go_on`"),
+        ("/overfitting/attack/attack", json!("pdg"), "no attack of that name"),
         ("/key", json!(-1), "32 hexadecimal digits or a seed"),
     ];
     for (path, changed, wanted) in cases {
@@ -111,6 +115,10 @@ fn a_short_recipe_has_defaults_and_a_wrong_one_is_refused_by_name() {
     }
     let out_of_range = [
         (TrainingConfig { accumulation: 0, ..full() }, "accumulation: got 0"),
+        (
+            TrainingConfig { objective: Objective::clean(), ..full() },
+            "overfitting: then: got fall_back with the objective clean",
+        ),
         (
             TrainingConfig { average: Some(Average::ema(1.0)), ..full() },
             "average rule ema: decay: got 1",

@@ -15,8 +15,8 @@ use cni_data::{Augmentation, ImageData, Split, digits};
 use cni_noise::{Key, Noise, layer_key, normal_at, scope};
 use cni_ops::{Precision, current_precision};
 use cni_training::{
-    AttackLabels, CheckpointSelector, EpochRow, HalfAndHalf, Objective, Progress, Schedule, Sgd,
-    StopReason, Trained, Trainer, TrainingConfig, TrainingError, load_checkpoint,
+    AttackLabels, CheckpointSelector, EpochRow, HalfAndHalf, Objective, OverfittingWatch, Progress,
+    Schedule, Sgd, StopReason, Trained, Trainer, TrainingConfig, TrainingError, load_checkpoint,
 };
 use numbers::numbers;
 use std::collections::BTreeMap;
@@ -182,6 +182,10 @@ fn a_run_learns_keeps_last_and_best_and_gives_its_history() {
     assert!(last.validation.robust < last.validation.clean);
     // The first epoch trains on clean images alone, and says so.
     assert!(first.train.robust.is_none() && last.train.robust.is_some());
+    assert!(first.train.robust_loss.is_none() && last.train.robust_loss.is_some());
+    // Attacks raise the loss, of which half and half is the mean.
+    assert!(last.validation.robust_loss > last.validation.loss);
+    assert!(last.train.robust_loss > last.train.loss);
     let mut kept =
         vec![format!("epoch-{}", trained.best_epoch), "epoch-5".into(), "epoch-6".into()];
     kept.sort();
@@ -273,6 +277,9 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint() {
         assert_eq!(epochs(folder.path()), ["epoch-1", "epoch-2"]);
         load_checkpoint(Net::new(&Device::flex()), folder.path(), CheckpointSelector::Last)
             .unwrap();
+        let history = std::fs::read(folder.path().join("history.json")).unwrap();
+        let history: Vec<EpochRow> = serde_json::from_slice(&history).unwrap();
+        assert_eq!(history.len(), 2);
     }
 }
 
@@ -441,16 +448,17 @@ fn what_the_images_or_the_outputs_are_too_few_for_is_refused_before_anything_is_
     };
     let targeted = Apgd::targeted(Threat::linf(0.1).unwrap());
     let three = |net: &Net, images| net.forward(images).narrow(1, 0, 3);
+    let attack = || Arc::new(targeted.clone()) as Arc<dyn Attack>;
+    let clean = || TrainingConfig { objective: Objective::clean(), ..config() };
+    let watch = OverfittingWatch::stop(Threat::linf(0.1).unwrap()).unwrap();
+    let watch = Some(OverfittingWatch { attack: attack(), ..watch });
+    let objective = Objective::half_and_half(targeted.clone());
     let asked = [
-        ("objective", Objective::half_and_half(targeted.clone()), None),
-        (
-            "validation_attack",
-            Objective::clean(),
-            Some(Arc::new(targeted.clone()) as Arc<dyn Attack>),
-        ),
+        ("objective", TrainingConfig { objective, ..config() }),
+        ("validation_attack", TrainingConfig { validation_attack: Some(attack()), ..clean() }),
+        ("overfitting: attack", TrainingConfig { overfitting: watch, ..clean() }),
     ];
-    for (field, objective, validation_attack) in asked {
-        let config = TrainingConfig { objective, validation_attack, ..config() };
+    for (field, config) in asked {
         let trainer = Trainer::new(config, &out).unwrap().with_progress(Progress::Quiet);
         let trainer = trainer.with_validation(toy("slice"));
         let run = trainer.run(Net::new(&Device::flex()), three, toy("train"));

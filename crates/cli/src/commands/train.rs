@@ -2,6 +2,7 @@
 
 use crate::checkpoint::trained_against;
 use crate::compute::Compute;
+use crate::curves::Curves;
 use crate::data::{About, Dataset, Folder, Images, Source, part};
 use crate::exit::Exit;
 use crate::given::{Given, Idle};
@@ -16,6 +17,7 @@ use cni_burn::training::{
 };
 use serde_json::json;
 use std::error::Error;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// The flags of `train`.
@@ -39,7 +41,9 @@ pub struct Train {
     recipe: RecipeFlags,
     #[command(flatten)]
     compute: Compute,
-    /// Folder of the run: checkpoints, model.json, config.json, recipe.toml, history.json and the file .lock.
+    /// Folder of the run: checkpoints, model.json, config.json, recipe.toml, history.json, the file
+    /// .lock and training.html, a page of the learning curves that loads itself anew while the run
+    /// goes on.
     #[arg(long, default_value = "runs/cni")]
     out: PathBuf,
     /// Continue the run in --out from its last checkpoint; begin it if there is none yet.
@@ -169,6 +173,8 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         (false, false) => Progress::Lines,
     };
     let recipe = resolved.recipe()?;
+    let curves = Curves::new(&args.out, resolved.training.epochs)?;
+    let page = curves.clone();
     let trained = Trainer::new(resolved.training, &args.out)?
         .with_recipe(recipe)
         .with_validation(validation)
@@ -176,12 +182,23 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         .with_progress(progress)
         .with_watch(noise_amplitudes)
         .with_model_config(&config)?
+        .with_callback(move |ended| {
+            page.go_on(ended.history);
+            ControlFlow::Continue(())
+        })
         .resume(args.resume)
-        .run(model, ResNet::forward, train)?;
-    let Trained { best_epoch: best, history, .. } = trained;
+        .run(model, ResNet::forward, train);
+    let trained = curves.end(trained, output)?;
+    let Trained { best_epoch: best, history, ended, notices, .. } = trained;
     let run = args.out.display();
     output.say(format_args!("best epoch on the validation slice: {best}; run: {run}"))?;
     let run = args.out.to_string_lossy();
-    output.result(&json!({ "run": run, "best_epoch": best, "history": history }))?;
+    output.result(&json!({
+        "run": run,
+        "best_epoch": best,
+        "history": history,
+        "ended": ended,
+        "notices": notices,
+    }))?;
     Ok(Exit::Done)
 }

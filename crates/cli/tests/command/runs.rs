@@ -49,6 +49,7 @@ fn files_of_others_and_folders_in_use_are_refused_before_any_work() {
     for name in ["config.json", "model.json", "history.json"] {
         check(name, train(&out, ""), "a file that no run of this folder has written");
     }
+    check("training.html", train(&out, ""), "a file that no training has written");
     for (name, says) in [
         ("record.json", "expected value"),
         ("manifest.json", "a file that no evaluation has written"),
@@ -150,6 +151,31 @@ fn a_killed_evaluation_goes_on_and_gives_the_same_record() {
         record
     };
     assert_eq!(without_seconds(&killed), without_seconds(&whole));
+}
+
+#[test]
+fn the_learning_curves_of_a_killed_run_reload_until_it_has_gone_on_to_its_end() {
+    let out = scratch("curves");
+    let page = || fs::read_to_string(out.join("training.html")).unwrap();
+    let arguments = train(&out, "--epochs 6");
+    let mut child =
+        command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while child.try_wait().unwrap().is_none() && !out.join("checkpoints/epoch-2").exists() {
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let running = page();
+    assert!(running.contains("http-equiv=\"refresh\"") && running.contains(" of 6 has ended"));
+    let said = works(train(&out, "--epochs 6 --resume"));
+    assert!(said.contains("Robust validation accuracy is best after epoch"), "{said}");
+    assert!(said.contains("learning curves: "), "{said}");
+    let ended = page();
+    assert!(!ended.contains("http-equiv=\"refresh\""));
+    assert!(ended.contains("The training has ended after epoch 6."));
+    let history: Value =
+        serde_json::from_slice(&fs::read(out.join("history.json")).unwrap()).unwrap();
+    assert_eq!(history.as_array().unwrap().len(), 6);
 }
 
 /// Files below a folder.

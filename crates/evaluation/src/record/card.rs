@@ -120,6 +120,9 @@ pub struct Epoch {
     /// The learned amplitude of the noise after the epoch, by the path of its layer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub noise: BTreeMap<String, f64>,
+    /// What happened in the epoch, in words, such as that the training fell back to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// The card of the attacker.

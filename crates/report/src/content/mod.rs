@@ -22,6 +22,7 @@ pub(crate) use self::ablation::document as ablation;
 pub(crate) use self::certificates::rows as certificates;
 pub(crate) use self::examples::table as examples;
 pub(crate) use self::flatness::document as flatness;
+pub(crate) use self::training::of_epochs;
 
 use crate::chart::{Chart, Plot, Series, Style};
 use crate::document::{Block, Document, Section};

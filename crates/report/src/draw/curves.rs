@@ -15,7 +15,8 @@ const MARKED: usize = 24;
 /// The distance in pixels below which two marks would hide each other.
 const NEAR: i32 = 12;
 
-pub(super) fn draw(x: &Axis, y: &Axis, curves: &[Series]) -> Picture {
+/// The curves, with a line at a place on the lower axis that is marked by a name.
+pub(super) fn draw(x: &Axis, y: &Axis, curves: &[Series], mark: Option<&(f64, String)>) -> Picture {
     let top = legend::height(curves) + LINE + 26;
     let mut picture = Picture::new(top + PLOT + 2 * LINE + 20);
     legend::draw(&mut picture, curves);
@@ -38,6 +39,14 @@ pub(super) fn draw(x: &Axis, y: &Axis, curves: &[Series]) -> Picture {
         picture.text(text, (frame.left - 12, from.1), Anchor::Right, Color::Muted);
     }
     frame.x_axis(&mut picture, &across.ticks, &x.label);
+    if let Some((place, name)) = mark {
+        let (low, high) = (frame.at(across.at(*place), 0.0), frame.at(across.at(*place), 1.0));
+        picture.line(vec![low, high], Color::Muted, 3);
+        // On the side that has more room.
+        let right = 2 * low.0 < frame.left + frame.right;
+        let (aside, anchor) = if right { (10, Anchor::Left) } else { (-10, Anchor::Right) };
+        picture.text(name, (high.0 + aside, high.1 + LINE / 2 + 2), anchor, Color::Muted);
+    }
 
     let at = |p: &Point, value: f64| frame.at(across.at(p.x), up.at(value));
     for curve in curves {

@@ -38,7 +38,7 @@ pub(crate) fn png(chart: &Chart) -> Vec<u8> {
 fn picture(chart: &Chart) -> Picture {
     match &chart.plot {
         Plot::Accuracies { categories, series } => accuracies::draw(categories, series),
-        Plot::Curves { x, y, series } => curves::draw(x, y, series),
+        Plot::Curves { x, y, series } => curves::draw(x, y, series, chart.mark.as_ref()),
         Plot::HeatMap(map) => map.draw(),
     }
 }

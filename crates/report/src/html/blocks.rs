@@ -11,12 +11,21 @@ use maud::{Markup, PreEscaped, html};
 /// name of its file.
 const LINES: usize = 120;
 
-pub(super) fn block(part: &Block) -> Markup {
+/// The file that has the numbers of a figure which are too many for a page.
+#[derive(Clone, Copy)]
+pub(super) enum Numbers {
+    /// A file for each figure, beside a report.
+    Data,
+    /// The file of this name, beside the page.
+    File(&'static str),
+}
+
+pub(super) fn block(part: &Block, numbers: Numbers) -> Markup {
     html! {
         @match part {
             Block::Text(text) => p { (text) },
             Block::Table(table_) => (table(table_)),
-            Block::Charts(charts) => div.charts { @for one in charts { (chart(one)) } },
+            Block::Charts(charts) => div.charts { @for one in charts { (chart(one, numbers)) } },
             Block::Gallery(examples) => div.gallery { @for one in examples { (example(one)) } },
             Block::Overview(checks) => (overview(checks)),
             Block::Checks(checks) => div.checks { @for one in checks { (check_view(one)) } },
@@ -25,13 +34,17 @@ pub(super) fn block(part: &Block) -> Markup {
             },
             Block::Fold(summary, blocks) => details {
                 summary { (summary) }
-                @for part in blocks { (block(part)) }
+                @for part in blocks { (block(part, numbers)) }
             },
         }
     }
 }
 
-fn chart(chart: &Chart) -> Markup {
+fn chart(chart: &Chart, beside: Numbers) -> Markup {
+    let file = match beside {
+        Numbers::Data => format!("data/{}.csv", chart.id),
+        Numbers::File(name) => name.to_string(),
+    };
     let title = format!("{}. {}", chart.title, chart.description());
     let svg = draw::inline_svg(chart, &format!("figure-{}-title", chart.id), &title);
     let numbers = chart.table();
@@ -51,7 +64,7 @@ fn chart(chart: &Chart) -> Markup {
                 @if lines <= LINES { (table(&numbers)) }
                 p {
                     (format::counted(lines, "line")) " in "
-                    code { "data/" (chart.id) ".csv" } " beside this page."
+                    code { (file) } " beside this page."
                 }
             }
         }

@@ -3,24 +3,43 @@
 mod blocks;
 mod checks;
 mod table;
+mod training;
 
-use self::blocks::block;
+pub(crate) use self::training::{View as TrainingView, page as training_page};
+
+use self::blocks::{Numbers, block};
 use self::table::{badge, table};
 use crate::document::Document;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+/// The program in the head of every page.
+const GENERATOR: &str = "cni-report";
+
+/// The head of a page, which loads itself anew every so many seconds.
+fn head(title: &str, generator: &str, reload: Option<u32>) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta name="generator" content=(generator);
+            @if let Some(seconds) = reload { meta http-equiv="refresh" content=(seconds); }
+            title { (title) }
+            style { (PreEscaped(include_str!("style.css"))) }
+        }
+    }
+}
+
+/// The text of a page. HTML forbids control characters even as entities.
+fn text(page: Markup) -> String {
+    page.into_string().replace(|c: char| c.is_control() && c != '\n', "\u{FFFD}")
+}
+
 pub(crate) fn page(document: &Document) -> String {
-    let page = html! {
+    text(html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="generator" content="cni-report";
-                title { (document.title) ": robustness" }
-                style { (PreEscaped(include_str!("style.css"))) }
-            }
+            (head(&format!("{}: robustness", document.title), GENERATOR, None))
             body {
                 a.skip href="#main" { "Skip to the content" }
                 header { (header(document)) }
@@ -35,7 +54,7 @@ pub(crate) fn page(document: &Document) -> String {
                     @for section in &document.sections {
                         section #(section.id) aria-labelledby={ (section.id) "-title" } {
                             h2 #{ (section.id) "-title" } { (section.title) }
-                            @for part in &section.blocks { (block(part)) }
+                            @for part in &section.blocks { (block(part, Numbers::Data)) }
                         }
                     }
                 }
@@ -44,10 +63,7 @@ pub(crate) fn page(document: &Document) -> String {
                 }
             }
         }
-    };
-    // HTML forbids control characters even as entities.
-    let controls = |c: char| c.is_control() && c != '\n';
-    page.into_string().replace(controls, "\u{FFFD}")
+    })
 }
 
 fn header(document: &Document) -> Markup {

@@ -226,6 +226,8 @@ fn epoch(epoch: usize) -> Epoch {
         ("validation robust", 0.4 - 0.3 / t),
         ("train loss", 1.2 + 1.1 / t),
         ("validation loss", 1.4 + 0.9 / t),
+        ("train robust loss", 0.9 + 1.2 / t),
+        ("validation robust loss", 1.6 + 0.8 / t),
     ];
     Epoch {
         epoch,
@@ -238,6 +240,7 @@ fn epoch(epoch: usize) -> Epoch {
                 )
             })
             .collect(),
+        notes: Vec::new(),
     }
 }
 

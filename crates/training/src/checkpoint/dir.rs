@@ -58,7 +58,7 @@ pub(crate) struct State {
 }
 
 /// The checkpoints of a run, in a folder of their own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CheckpointDir {
     pub root: PathBuf,
 }

@@ -5,14 +5,12 @@ use super::identity::same_run;
 use crate::history::History;
 use crate::{Schedule, TrainingError};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The epoch that a run begins after, and what is known of the epochs before.
 pub(crate) struct Beginning {
     /// The last epoch with a checkpoint, for a run that goes on.
     pub resume: Option<usize>,
-    /// The epochs with a checkpoint.
-    pub kept: BTreeSet<usize>,
     pub history: History,
     /// The versions that trained the run, each by its first epoch.
     pub versions: BTreeMap<usize, String>,
@@ -30,7 +28,7 @@ impl Beginning {
         let version = env!("CARGO_PKG_VERSION").to_string();
         let Some(&epoch) = kept.last() else {
             let versions = BTreeMap::from([(1, version)]);
-            return Ok(Self { resume: None, kept, history: History::default(), versions });
+            return Ok(Self { resume: None, history: History::default(), versions });
         };
         if !resume {
             let run = directory.root.parent().unwrap_or(&directory.root);
@@ -47,6 +45,6 @@ impl Beginning {
             versions.insert(epoch + 1, version);
         }
         let history = History::new(state.history);
-        Ok(Self { resume: Some(epoch), kept, history, versions })
+        Ok(Self { resume: Some(epoch), history, versions })
     }
 }

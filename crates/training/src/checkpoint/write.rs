@@ -170,8 +170,8 @@ pub(crate) struct KeepLastAndBest {
     pub last: usize,
     pub kept: BTreeSet<usize>,
     pub history: History,
-    /// The work after an epoch before its checkpoint is written.
-    pub end_of_epoch: Box<dyn FnMut(usize) + Send>,
+    /// The work after an epoch before its checkpoint is written: false if none is to be.
+    pub end_of_epoch: Box<dyn FnMut(usize) -> bool + Send>,
 }
 
 impl CheckpointingStrategy for KeepLastAndBest {
@@ -182,7 +182,9 @@ impl CheckpointingStrategy for KeepLastAndBest {
     ) -> Vec<CheckpointingAction> {
         // The store works in its own thread; its answer means that the history has this epoch.
         store.find_metric(LOSS, epoch, Aggregate::Mean, &Split::Valid);
-        (self.end_of_epoch)(epoch);
+        if !(self.end_of_epoch)(epoch) {
+            return Vec::new();
+        }
         let best = best(&self.history.up_to(epoch));
         let spare = |old: &usize| old.saturating_add(self.last) <= epoch && Some(*old) != best;
         let old: Vec<usize> = self.kept.iter().copied().filter(spare).collect();

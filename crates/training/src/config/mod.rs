@@ -4,7 +4,7 @@ mod attack;
 mod defaults;
 
 use crate::updates::{By, Optimizer, ParameterGroup, Schedule, Sgd, Update};
-use crate::{Average, EarlyStopping, Gradient, Objective, TrainingError};
+use crate::{Average, EarlyStopping, Gradient, Objective, OverfittingWatch, TrainingError};
 use cni_attacks::Attack;
 use cni_data::{Augmentation, Sampler};
 use cni_noise::Key;
@@ -89,6 +89,9 @@ pub struct TrainingConfig {
     /// When a run ends before its last epoch, if ever.
     #[serde(default)]
     pub early_stopping: Option<EarlyStopping>,
+    /// The watch for catastrophic overfitting, and what the run does against it, if anything.
+    #[serde(default)]
+    pub overfitting: Option<OverfittingWatch>,
     /// The element type in which convolutions and linear layers multiply, in attacks and in
     /// training alike; validation judges what the attack has found in full precision. It reaches
     /// the layers of this library and models built on them; parameters, gradients and all else stay
@@ -125,6 +128,7 @@ impl TrainingConfig {
             validation_attack: None,
             validation_draws: defaults::validation_draws(),
             early_stopping: None,
+            overfitting: None,
             precision: defaults::precision(),
             key: defaults::key(),
             keep_last: defaults::keep_last(),
@@ -209,6 +213,8 @@ impl TrainingConfig {
         self.updates.iter().try_for_each(Update::check)?;
         self.average.iter().try_for_each(|average| average.check(self.epochs))?;
         self.early_stopping.iter().try_for_each(EarlyStopping::check)?;
+        let watch = self.overfitting.iter();
+        watch.map(|watch| watch.check(&self.objective, self.epochs)).collect::<Result<(), _>>()?;
         self.schedule.check()
     }
 

@@ -1,6 +1,6 @@
 //! The adversarial images that objectives train on.
 
-use super::ROBUST;
+use super::{ROBUST, ROBUST_LOSS};
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
 use cni_attacks::{Attack, attack_from_spec};
@@ -36,12 +36,18 @@ impl TrainingAttack {
         Self { attack: Arc::new(attack), start_epoch: 0, labels: AttackLabels::True }
     }
 
+    /// The same labels and first epoch with another attack.
+    pub fn replaced(&self, attack: Arc<dyn Attack>) -> Self {
+        Self { attack, ..self.clone() }
+    }
+
     /// True if this step attacks at all.
     pub fn is_active(&self, step: &Step<'_>) -> bool {
         step.epoch() >= self.start_epoch
     }
 
-    /// A training pass over the adversarial images: losses and hits, `[batch]` each.
+    /// A training pass over the adversarial images: losses, once more as a score, and hits,
+    /// `[batch]` each.
     pub fn pass(&self, step: &Step<'_>) -> Result<Losses, StepError> {
         let labels = match self.labels {
             AttackLabels::True => step.labels().clone(),
@@ -53,7 +59,9 @@ impl TrainingAttack {
         let images = step.perturb("attack", self.attack.as_ref(), labels)?;
         let logits = step.logits("adversarial", images);
         let loss = step.cross_entropy(logits.clone());
-        Ok(Losses::new(loss).with_score(ROBUST, step.hits(logits)))
+        let scores = [(ROBUST, step.hits(logits)), (ROBUST_LOSS, loss.clone().inner())];
+        let with = |losses: Losses, (name, values)| losses.with_score(name, values);
+        Ok(scores.into_iter().fold(Losses::new(loss), with))
     }
 
     /// Refuses a run that ends before the attack begins.

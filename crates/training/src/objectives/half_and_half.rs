@@ -1,12 +1,13 @@
 use super::adversarial::TrainingAttack;
 use super::clean::Clean;
-use super::{AttackLabels, CLEAN, ObjectiveRule, ROBUST};
+use super::{AttackLabels, CLEAN, Objective, ObjectiveRule, ROBUST, ROBUST_LOSS};
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
 use cni_attacks::Attack;
 use cni_data::slots::named_spec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// A weighted sum of the cross-entropy on clean and on adversarial images, half and half unless
 /// told otherwise, as in PNI (He et al., arXiv 1811.09310) and CNI (arXiv 2003.02188).
@@ -82,9 +83,12 @@ impl ObjectiveRule for HalfAndHalf {
         }
         let adversarial = self.attack.pass(step)?;
         let loss = adversarial.loss().clone().mul_scalar(self.adversarial_weight);
-        let with_robust = |losses: Losses| match adversarial.score(ROBUST) {
-            Some(hits) => losses.with_score(ROBUST, hits.clone()),
-            None => losses,
+        let with_robust = |losses: Losses| {
+            let with = |losses: Losses, name| match adversarial.score(name) {
+                Some(values) => losses.with_score(name, values.clone()),
+                None => losses,
+            };
+            [ROBUST, ROBUST_LOSS].into_iter().fold(losses, with)
         };
         if self.clean_weight == 0.0 {
             return Ok(with_robust(Losses::new(loss)));
@@ -104,6 +108,10 @@ impl ObjectiveRule for HalfAndHalf {
 
     fn passes(&self) -> u64 {
         if self.clean_weight == 0.0 { 1 } else { 2 }
+    }
+
+    fn with_attack(&self, attack: Arc<dyn Attack>) -> Option<Objective> {
+        Some(Self { attack: self.attack.replaced(attack), ..self.clone() }.into())
     }
 
     fn check(&self, epochs: usize) -> Result<(), TrainingError> {

@@ -1,12 +1,13 @@
 use super::adversarial::TrainingAttack;
 use super::clean::Clean;
-use super::{AttackLabels, ObjectiveRule};
+use super::{AttackLabels, Objective, ObjectiveRule};
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
 use cni_attacks::Attack;
 use cni_data::slots::named_spec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Cross-entropy on adversarial images alone (Madry et al., arXiv 1706.06083, equation 2.1).
 ///
@@ -52,6 +53,10 @@ impl ObjectiveRule for Madry {
 
     fn attacks(&self) -> Vec<&dyn Attack> {
         vec![self.attack.attack.as_ref()]
+    }
+
+    fn with_attack(&self, attack: Arc<dyn Attack>) -> Option<Objective> {
+        Some(Self { attack: self.attack.replaced(attack) }.into())
     }
 
     fn check(&self, epochs: usize) -> Result<(), TrainingError> {

@@ -64,7 +64,7 @@ pub trait ObjectiveRule: Send + Sync {
     /// Those of an attack, or of the rule: [`StepError::custom`].
     fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError>;
 
-    /// The names of its scores other than `clean` and `robust`.
+    /// The names of its scores other than `clean`, `robust` and `robust_loss`.
     fn scores(&self) -> Vec<String> {
         Vec::new()
     }
@@ -77,6 +77,12 @@ pub trait ObjectiveRule: Send + Sync {
     /// The training passes of each image, forward and backward, besides those of the attacks.
     fn passes(&self) -> u64 {
         1
+    }
+
+    /// The same objective with another attack in place of the one that it makes, for runs that
+    /// [fall back](crate::Remedy::FallBack) to it. `None` if it has none to replace.
+    fn with_attack(&self, _attack: Arc<dyn Attack>) -> Option<Objective> {
+        None
     }
 
     /// Checks the settings for a run of so many epochs.
@@ -147,7 +153,7 @@ impl Objective {
 
     /// The names of all scores that a step can have.
     pub(crate) fn scores(&self) -> Vec<String> {
-        let mut names = vec![CLEAN.to_string(), ROBUST.to_string()];
+        let mut names = [CLEAN, ROBUST, ROBUST_LOSS].map(String::from).to_vec();
         names.extend(self.0.scores());
         names
     }
@@ -169,6 +175,11 @@ impl Objective {
         attacks + 2 * self.0.passes()
     }
 
+    /// The same objective with another attack; `None` if it has none to replace.
+    pub fn with_attack(&self, attack: Arc<dyn Attack>) -> Option<Self> {
+        self.0.with_attack(attack)
+    }
+
     /// Checks the settings for a run of so many epochs, as a [`Trainer`](crate::Trainer) does.
     ///
     /// # Errors
@@ -184,6 +195,8 @@ impl Objective {
 pub(crate) const CLEAN: &str = "clean";
 /// The score of adversarial images.
 pub(crate) const ROBUST: &str = "robust";
+/// The cross-entropy on adversarial images, whatever the objective makes of it.
+pub(crate) const ROBUST_LOSS: &str = "robust_loss";
 
 impl<R: ObjectiveRule + 'static> From<R> for Objective {
     fn from(rule: R) -> Self {

@@ -21,7 +21,8 @@ impl Losses {
     /// Adds a score of each example, `[batch]`, whose mean over the epoch the run reports.
     ///
     /// `clean` and `robust` are accuracies: 1 for an example that was classified correctly, else 0.
-    /// Another name must be one of
+    /// `robust_loss` is the cross-entropy on the images that `robust` is of. Another name must be
+    /// one of
     /// [`ObjectiveRule::scores`](crate::ObjectiveRule::scores).
     pub fn with_score(mut self, name: impl Into<Cow<'static, str>>, values: Tensor<1>) -> Self {
         self.scores.push((name.into(), values));

@@ -84,8 +84,15 @@ struct Inner<N> {
     optimized: usize,
     states: RuleStates,
     average: Option<N>,
-    /// The model after the last step of an epoch, as at inference: the one that validation judges.
-    judged: Option<N>,
+    ended: Option<Ended<N>>,
+}
+
+/// The model after the last step of an epoch, as at inference.
+pub(crate) struct Ended<N> {
+    /// The model in training.
+    pub trained: N,
+    /// The one that validation judges: its average, in a run that averages.
+    pub judged: N,
 }
 
 impl<N: Clone> RunState<N> {
@@ -99,7 +106,7 @@ impl<N: Clone> RunState<N> {
     ) -> Self {
         let optimized = epochs * steps_per_epoch * optimizers;
         let batch = (Key::new(0), epochs, 0);
-        let inner = Inner { batch, optimized, states, average, judged: None };
+        let inner = Inner { batch, optimized, states, average, ended: None };
         Self { steps_per_epoch, optimizers, inner: Mutex::new(inner) }
     }
 
@@ -147,12 +154,12 @@ impl<N: Clone> RunState<N> {
         self.lock().average = Some(average);
     }
 
-    pub fn put_judged(&self, model: N) {
-        self.lock().judged = Some(model);
+    pub fn put_ended(&self, ended: Ended<N>) {
+        self.lock().ended = Some(ended);
     }
 
-    pub fn take_judged(&self) -> Option<N> {
-        self.lock().judged.take()
+    pub fn take_ended(&self) -> Option<Ended<N>> {
+        self.lock().ended.take()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<N>> {

@@ -1,14 +1,19 @@
 //! The end of an epoch: what is recorded, and whether the run goes on.
 
-use super::context::RunState;
-use crate::EarlyStopping;
+use super::context::{Context, Ended, RunState};
+use super::end::End;
+use super::model::TrainableModel;
+use super::notices::Notices;
+use super::setup::write_history;
 use crate::checkpoint::{CommitBarrier, OwnRecords, averaged};
 use crate::history::{EpochRow, History, Watched};
+use crate::overfitting::stays_at_chance;
+use crate::overfitting::{Consequence, Fall, Overfitting, OverfittingWatch, Sizes};
 use burn::module::{Module, ModuleDisplay};
-use burn::train::EarlyStoppingStrategy;
-use burn::train::metric::store::EventStoreClient;
+use cni_data::Batch;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// An epoch that has ended, as callbacks see it.
 pub struct EndOfEpoch<'a, N> {
@@ -34,21 +39,55 @@ pub(super) struct Epilogue<N> {
     /// Draws that validation judges each example by; `None` without validation.
     pub draws: Option<usize>,
     pub watch: Option<Read<N>>,
+    pub overfitting: Option<Watcher<N>>,
     pub callbacks: Vec<Callback<N>>,
+    /// The folder of the run.
+    pub folder: PathBuf,
+    pub sizes: Sizes,
+    pub notices: Notices,
     pub end: End,
 }
 
-impl<N: Module + ModuleDisplay> Epilogue<N> {
-    pub fn run(&self, epoch: usize) {
-        let Some(model) = self.state.take_judged() else { return };
+/// The watch for catastrophic overfitting at work.
+pub(super) struct Watcher<N> {
+    pub watch: OverfittingWatch,
+    pub context: Context<N>,
+    pub batch: Batch,
+    /// The fall that this launch went back from, and the epoch of it.
+    pub fell: Option<(usize, Fall)>,
+}
+
+impl<N: Module + ModuleDisplay + 'static> Epilogue<N> {
+    /// True if the epoch counts and is to be saved.
+    pub fn run(&self, epoch: usize) -> bool {
+        let Some(Ended { trained, judged: model }) = self.state.take_ended() else { return true };
         let watched = self.watch.as_ref().map(|read| read(&model)).unwrap_or_default();
         let watched = watched.into_iter().filter(|(_, value)| value.is_finite()).collect();
-        self.history.complete(epoch, self.draws, watched);
+        let seen = self.overfitting.as_ref().map(|watcher| watcher.see(epoch, trained));
+        let Ok(seen) = seen.transpose() else {
+            self.end.set("an attack failed".to_string());
+            return false;
+        };
+        self.history.complete(epoch, self.draws, watched, seen);
+        let rows = self.history.up_to(epoch);
+        let Some(row) = rows.last() else { return true };
+        let watch = self.overfitting.as_ref().map(|watcher| &watcher.watch);
+        match watch.and_then(|watch| watch.after(&rows)) {
+            Some(Consequence::FallsBack(fall)) => {
+                self.end.fall(epoch, fall);
+                return false;
+            }
+            Some(Consequence::Ends(reason)) => self.end.set(reason),
+            None => {}
+        }
         let rules = self.state.states().to_bytes();
         let average = self.state.average().map(averaged);
         self.barrier.attach(epoch, OwnRecords { average, rules });
-        let rows = self.history.up_to(epoch);
-        let Some(row) = rows.last() else { return };
+        // Written once more after the next epoch and at the end of the run, which reports an error.
+        let _ = write_history(&self.folder, &rows);
+        if let Some(warning) = stays_at_chance(&rows, self.sizes) {
+            self.notices.say(warning);
+        }
         let ended = EndOfEpoch { row, history: &rows, model: &model };
         for callback in &self.callbacks {
             if let ControlFlow::Break(reason) = callback(&ended) {
@@ -58,40 +97,23 @@ impl<N: Module + ModuleDisplay> Epilogue<N> {
         if self.end.early.is_some_and(|early| early.ends(&rows)) {
             self.end.set(End::EARLY.to_string());
         }
+        true
     }
 }
 
-/// True if a run ends before its last epoch, and why. Its clones share the reason.
-#[derive(Clone)]
-pub(super) struct End {
-    pub early: Option<EarlyStopping>,
-    reason: Arc<Mutex<Option<String>>>,
-}
-
-impl End {
-    /// The reason of early stopping.
-    pub const EARLY: &str = "the validation score no longer rises";
-
-    pub fn new(early: Option<EarlyStopping>) -> Self {
-        Self { early, reason: Arc::default() }
-    }
-
-    /// Ends the run after this epoch. The first reason is the one that counts.
-    pub fn set(&self, reason: String) {
-        self.lock().get_or_insert(reason);
-    }
-
-    pub fn reason(&self) -> Option<String> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<String>> {
-        self.reason.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
-impl EarlyStoppingStrategy for End {
-    fn should_stop(&mut self, _epoch: usize, _store: &EventStoreClient) -> bool {
-        self.lock().is_some()
+impl<N: Module + ModuleDisplay + 'static> Watcher<N> {
+    /// The finding after an epoch. An error stops the run.
+    fn see(&self, epoch: usize, net: N) -> Result<Overfitting, ()> {
+        let model = TrainableModel { net, context: self.context.clone() };
+        match model.accuracy(&model.net, &self.batch, self.watch.attack.as_ref()) {
+            Ok(robust) => {
+                let fell = self.fell.filter(|(of, _)| *of == epoch).map(|(_, fall)| fall);
+                Ok(Overfitting { robust, fell })
+            }
+            Err(error) => {
+                self.context.signal.raise(error.into());
+                Err(())
+            }
+        }
     }
 }

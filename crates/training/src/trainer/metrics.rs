@@ -1,6 +1,6 @@
 //! The means of losses and scores over an epoch.
 
-use crate::history::{CLEAN, LOSS, ROBUST};
+use crate::history::{CLEAN, LOSS, ROBUST, ROBUST_LOSS};
 use crate::stop::StopSignal;
 use burn::tensor::{Tensor, TensorReadError};
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
@@ -76,7 +76,8 @@ impl Metric for Mean {
     }
 
     fn attributes(&self) -> MetricAttributes {
-        NumericAttributes { unit: None, higher_is_better: self.name.as_str() != LOSS }.into()
+        let loss = [LOSS, ROBUST_LOSS].contains(&self.name.as_str());
+        NumericAttributes { unit: None, higher_is_better: !loss }.into()
     }
 
     fn update(
@@ -126,6 +127,7 @@ pub(crate) fn metric_name(score: &str) -> Arc<String> {
         "loss" => LOSS,
         crate::objectives::CLEAN => CLEAN,
         crate::objectives::ROBUST => ROBUST,
+        crate::objectives::ROBUST_LOSS => ROBUST_LOSS,
         score => score,
     };
     Arc::new(name.to_string())

@@ -1,11 +1,15 @@
 //! The run of a training: its builder, and its steps on Burn's trainer.
 
 mod context;
+mod end;
 mod epoch;
 mod finite;
 mod forward;
+mod launch;
 mod metrics;
 mod model;
+mod notices;
+mod pace;
 mod probe;
 mod progress;
 mod run;
@@ -69,8 +73,8 @@ pub struct Trainer<N> {
 type Ids<N> = dyn Fn(&N) -> Vec<ParamId> + Send + Sync;
 
 impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
-    /// A trainer that writes `checkpoints`, `config.json`, `.lock`, at the end `history.json` and,
-    /// if the model is described, `model.json` to the folder.
+    /// A trainer that writes `checkpoints`, `config.json`, `.lock`, after every epoch `history.json`
+    /// and, if the model is described, `model.json` to the folder.
     ///
     /// # Errors
     ///
@@ -131,7 +135,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         self
     }
 
-    /// Calls a function after each epoch, before its checkpoint is written. If it breaks with a
+    /// Calls a function after each epoch, before its checkpoint is written and after
+    /// `history.json`, but not after one that the run goes back from. If it breaks with a
     /// reason, the run ends after this epoch: [`Trained::ended`] has the reason. Unlike one that
     /// [`EarlyStopping`](crate::EarlyStopping) has ended, it goes on if it is resumed, since no
     /// checkpoint holds what a function has decided.

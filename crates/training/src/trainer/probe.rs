@@ -2,8 +2,9 @@
 
 use super::progress::Progress;
 use super::scope::seed;
+use crate::history::{CLEAN, LOSS, ROBUST, ROBUST_LOSS};
 use crate::parameters::{MIXING, layer_in_training};
-use crate::{Devices, TrainingConfig, TrainingError};
+use crate::{Devices, OverfittingWatch, TrainingConfig, TrainingError};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use cni_attacks::Attack;
@@ -72,7 +73,7 @@ pub(crate) fn check_data(
         };
     };
     for (i, name) in metrics.iter().enumerate() {
-        let known = ["loss", "clean", "robust", "Loss", "Clean", "Robust"];
+        let known = ["loss", "clean", "robust", "robust_loss", LOSS, CLEAN, ROBUST, ROBUST_LOSS];
         if known.contains(&name.as_str()) || metrics[..i].contains(name) {
             return Err(TrainingError::setting("metric", name, "a name of its own"));
         }
@@ -149,7 +150,8 @@ pub(crate) fn check_attacks(config: &TrainingConfig, outputs: usize) -> Result<(
     let of_validation = config.validation_attack.iter();
     let of_validation =
         of_validation.map(|attack| ("validation_attack", attack.as_ref() as &dyn Attack));
-    for (field, attack) in of_objective.chain(of_validation) {
+    let of_watch = config.overfitting.iter().flat_map(OverfittingWatch::attacks);
+    for (field, attack) in of_objective.chain(of_validation).chain(of_watch) {
         if attack.min_classes() > outputs {
             let (name, least) = (attack.name(), attack.min_classes());
             let got = format!("{name} against {outputs} outputs, of which it wants {least}");

@@ -1,5 +1,6 @@
 //! Progress of a run, for people.
 
+use super::pace::{Pace, estimate};
 use crate::Bar;
 use crate::history::Scores;
 use burn::train::LearnerSummary;
@@ -15,10 +16,11 @@ use std::time::{Duration, Instant};
 /// The display of a run's progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Progress {
-    /// One line an epoch on standard error, and within an epoch a [`Bar`](crate::Bar).
+    /// One line an epoch on standard error, within an epoch a [`Bar`](crate::Bar), and after the
+    /// first steps the time that the run will take.
     #[default]
     Lines,
-    /// Burn's terminal dashboard. Refused without the feature `tui`; without a terminal Burn prints
+    /// Burn's terminal dashboard, which has an estimate of its own. Refused without the feature `tui`; without a terminal Burn prints
     /// every step.
     Dashboard,
     /// Nothing.
@@ -34,19 +36,38 @@ pub(crate) struct LineRenderer {
     first: usize,
     bar: Bar,
     begin: Instant,
+    /// The pace of the first epoch's steps, and the examples of an epoch while it trains.
+    pace: Pace,
+    items: Option<usize>,
+    validates: bool,
 }
 
 impl LineRenderer {
-    pub fn new(quiet: bool) -> Self {
+    /// The renderer that shows a run, which may validate, by this bar.
+    pub fn new(bar: Bar, validates: bool) -> Self {
         Self {
             names: HashMap::new(),
             scores: Default::default(),
             epochs: 0,
             epoch: 1,
             first: 1,
-            bar: Bar::new(quiet),
+            bar,
             begin: Instant::now(),
+            pace: Pace::default(),
+            items: None,
+            validates,
         }
+    }
+
+    /// Says how long the run will take, once the first steps have told it. From the second epoch on
+    /// the line of each says it.
+    fn pace(&mut self, done: usize) {
+        let Some(items) = self.items.filter(|_| self.epoch == self.first) else { return };
+        let Some(seconds) = self.pace.step(self.begin.elapsed(), done) else { return };
+        let epochs = (self.epochs + 1).saturating_sub(self.epoch);
+        let left = (epochs * items).saturating_sub(done);
+        let beside = if self.validates { ", validation not counted" } else { "" };
+        self.bar.print(&format!("{}{beside}", estimate(seconds * left as f64, epochs)));
     }
 
     fn keep(&mut self, split: usize, state: MetricState) {
@@ -59,15 +80,18 @@ impl LineRenderer {
     }
 }
 
-/// Scores as `loss 1.234  clean 45.1 %  robust 23.4 %`, without those that were not measured.
+/// Scores as `loss 1.2345  clean 45.1 %  robust 23.4 % (loss 1.9876)`, without those that were not
+/// measured.
 fn words(scores: &Scores) -> String {
     let percent = |name: &str, value: Option<f64>| {
         value.map(|value| format!("  {name} {:.1} %", 100.0 * value)).unwrap_or_default()
     };
     let loss = scores.loss.map_or("loss -".to_string(), |loss| format!("loss {loss:.4}"));
     let more = scores.more.iter().map(|(name, value)| format!("  {name} {value:.4}"));
+    let robust = scores.robust_loss.map(|loss| format!(" (loss {loss:.4})")).unwrap_or_default();
     loss + &percent("clean", scores.clean)
         + &percent("robust", scores.robust)
+        + &robust
         + &more.collect::<String>()
 }
 
@@ -103,10 +127,12 @@ impl TrainingProgressLogger for LineRenderer {
 
     fn start_split(&mut self, split: &str, items: usize) {
         self.bar.start(format!("epoch {} {split}", self.epoch), items as u64);
+        self.items = (split == "train").then_some(items);
     }
 
     fn update_split(&mut self, items: usize) {
         self.bar.show(items as u64, "");
+        self.pace(items);
     }
 
     fn end_split(&mut self) {}

@@ -1,30 +1,21 @@
 //! A run, from its checks to its last epoch.
 
 use super::Trainer;
-use super::context::Context;
-use super::epoch::{End, Epilogue};
 use super::forward::Forward;
-use super::metrics::Mean;
-use super::model::{InRun, TrainableModel};
+use super::launch::{Launched, Plan};
+use super::notices::Notices;
 use super::probe::{
     Probe, check_attacks, check_data, check_examples, check_layers, check_settings, probe,
 };
-use super::progress::{LineRenderer, Progress};
 use super::statistics::StatisticsPass;
-use super::validation::NoBatches;
-use crate::checkpoint::{
-    Beginning, CheckpointDir, CommitBarrier, KeepLastAndBest, MODEL, OPTIMIZER, RecordWriter,
-    SCHEDULE, describe,
-};
-use crate::history::best;
+use crate::checkpoint::{Beginning, CheckpointDir, describe};
+use crate::overfitting::Sizes;
 use crate::parameters::has_noise;
 use crate::stop::StopSignal;
-use crate::{Devices, EpochRow, StopReason, TrainingError};
-use burn::data::dataloader::DataLoader;
+use crate::{Devices, EpochRow, TrainingError};
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
-use burn::train::{Learner, SupervisedTraining};
-use cni_data::{Batch, ImageData, Loader, Shares};
+use cni_data::{ImageData, Loader};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +35,9 @@ pub struct Trained<N> {
     /// The versions of this crate that trained the run, each by its first epoch. With more than one
     /// the run may differ from one that was not interrupted.
     pub versions: BTreeMap<usize, String>,
+    /// What the run had to say beside its epochs, such as a warning that it does not learn. A run
+    /// that resumed says nothing of what came before.
+    pub notices: Vec<String>,
 }
 
 impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
@@ -68,6 +62,10 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     /// they can be told: see [`with_model_config`](Self::with_model_config). It may have more
     /// epochs if its schedule does not depend on their number.
     ///
+    /// A run with an [`OverfittingWatch`](crate::OverfittingWatch) that falls back goes on from the
+    /// checkpoint of an earlier epoch, as if it had been killed and resumed, with another attack;
+    /// what it has found of the epochs in between is gone.
+    ///
     /// Before the first step the model sees a few training examples, in inference: it must have an
     /// output for each class of the data, and may have more.
     ///
@@ -78,9 +76,9 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     /// run or not readable. During the run: a loss that is not finite, a gradient whose norm is not
     /// finite and that is clipped, a parameter that is not finite after an epoch, an attack that
     /// failed, an objective or rule that breaks its contract, a checkpoint that could not be
-    /// written. No checkpoint holds a number that is not finite. The last complete checkpoint
-    /// stays. A run that is refused changes nothing in the folder of another, but for the empty
-    /// file `.lock`.
+    /// written. No checkpoint holds a number that is not finite. The last complete checkpoint stays,
+    /// and so does `history.json`. A run that is refused changes nothing in the folder of another,
+    /// but for the empty file `.lock`.
     pub fn run(
         &self,
         model: N,
@@ -120,113 +118,60 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let Probe { noisy, outputs } = probe(logits, &train, &plain, config.key.named("probe"))?;
         check_attacks(config, outputs)?;
         let draws = if noisy || has_noise(&net) { config.validation_draws } else { 1 };
-        let (directory, _lock) = CheckpointDir::open(&self.folder)?;
-        directory.check_files(&self.folder, &self.files())?;
-        let beginning = Beginning::of(&directory, self.resume, &run, &config.schedule)?;
-        let Beginning { resume, kept, history, versions } = beginning;
-        let steps = loader.batches_per_epoch();
-        let state = self.state(&directory, resume, &net, &plain, steps, &devices)?;
-
-        // Nothing is refused from here on.
-        directory.prepare()?;
-        self.write_configurations()?;
-        let loader = loader.resume_at(resume.unwrap_or(0));
-        let validating = validation.is_some();
-        let validation: Arc<dyn DataLoader<Batch>> = match validation {
+        let validation = match validation {
             Some(data) => {
                 let key = config.key.named("validation");
-                Arc::new(Loader::validation(data, config.batch_size, key, &plain)?)
+                Some(Loader::validation(data, config.batch_size, key, &plain)?)
             }
-            None => Arc::new(NoBatches),
+            None => None,
         };
-
-        let (signal, state) = (StopSignal::default(), Arc::new(state));
-        let context = Context {
+        let sizes = Sizes {
+            classes: train.classes().len(),
+            train: train.len(),
+            validation: self.validation.as_ref().map_or(0, ImageData::len),
+            steps: loader.batches_per_epoch(),
+        };
+        let watched = self.watched_images(&train, &plain)?;
+        let (directory, _lock) = CheckpointDir::open(&self.folder)?;
+        directory.check_files(&self.folder, &self.files())?;
+        let Beginning { resume, history, versions } =
+            Beginning::of(&directory, self.resume, &run, &config.schedule)?;
+        let (groups, signal) = (Arc::new(groups), StopSignal::default());
+        let notices = Notices::new(self.progress);
+        let plan = Plan {
+            model: net,
             forward,
-            objective: config.objective.clone(),
-            gradient: config.gradient.clone(),
-            updates: config.updates.clone(),
-            average: config.average.clone(),
             statistics: statistics.map(Arc::new),
-            max_grad_norm: config.max_grad_norm,
-            accumulation: config.accumulation,
-            validation_attack: config.validation_attack.clone(),
-            validation_draws: draws,
-            metrics: self.metrics.clone(),
-            parallel: devices.parallel(),
-            groups: Arc::new(groups),
-            signal: signal.clone(),
-            state: state.clone(),
-        };
-        let (optimizer, scheduler) = self.optimizer(&context.groups, steps);
-        let model = TrainableModel { net, context };
-        let barrier =
-            CommitBarrier::new(directory, run, versions.clone(), history.clone(), signal.clone());
-        let barrier = Arc::new(barrier);
-        let writer = |file| RecordWriter { barrier: barrier.clone(), file };
-        let end = End::new(config.early_stopping);
-        let epilogue = Epilogue {
-            state: state.clone(),
-            history: history.clone(),
-            barrier: barrier.clone(),
-            draws: validating.then_some(draws),
-            watch: self.watch.clone(),
-            callbacks: self.callbacks.clone(),
-            end: end.clone(),
-        };
-        // A run that has ended early does not go on when it is resumed.
-        let ended = config.early_stopping.is_some_and(|early| early.ends(&history.rows()));
-        let epochs = if ended { resume.unwrap_or(config.epochs) } else { config.epochs };
-        if ended {
-            end.set(End::EARLY.to_string());
-        }
-        let mut training = SupervisedTraining::<InRun<N>>::new(
-            &self.folder,
-            Arc::new(Shares::new(loader, devices.len())),
+            devices,
+            groups,
+            loader,
             validation,
-        );
-        for (training_metric, name, label) in self.metric_list() {
-            let mean = Mean::new(&name, label, &signal);
-            training = match training_metric {
-                true => training.metric_train_numeric(mean),
-                false => training.metric_valid_numeric(mean),
-            };
-        }
-        let mut training = training
-            .with_metric_logger(history.clone())
-            .with_checkpointing_strategy(KeepLastAndBest {
-                last: config.keep_last,
-                kept,
-                history: history.clone(),
-                end_of_epoch: Box::new(move |epoch| epilogue.run(epoch)),
-            })
-            .with_custom_checkpointers(writer(MODEL), writer(OPTIMIZER), writer(SCHEDULE))
-            .early_stopping(end.clone())
-            .with_interrupter(signal.interrupter.clone())
-            .with_application_logger(None)
-            .with_training_strategy(devices.strategy().into())
-            .num_epochs(epochs);
-        if self.progress != Progress::Dashboard {
-            let renderer = LineRenderer::new(self.progress == Progress::Quiet);
-            training = training.renderer(Box::new(renderer));
-        }
-        if let Some(epoch) = resume {
-            training = training.checkpoint(epoch);
-        }
-        let result = training.launch(Learner::new(model, optimizer, scheduler));
+            draws,
+            watched,
+            directory,
+            run,
+            versions,
+            history,
+            sizes,
+            signal,
+            notices,
+        };
+        let mut start = self.start(&plan, resume, None)?;
 
-        let error = result.error.map(StopReason::Burn);
-        let stop = result.interrupted.map(|stop| stop.reason.unwrap_or_default());
-        if let Some(reason) = signal.take().or(error).or(stop.map(StopReason::Interrupted)) {
-            let last = barrier.directory.epochs()?.last().copied();
-            return Err(TrainingError::Stopped { reason, last });
+        // Nothing is refused from here on.
+        plan.directory.prepare()?;
+        self.write_configurations()?;
+        loop {
+            match self.launch(&plan, start)? {
+                Launched::Finished(trained) => return Ok(trained),
+                Launched::Fell(epoch, fall) => {
+                    let back = epoch - 1;
+                    plan.history.cut(back);
+                    plan.notices.say(self.falls_back(epoch, &fall));
+                    plan.notices.print_waiting();
+                    start = self.start(&plan, Some(back), Some((epoch, fall)))?;
+                }
+            }
         }
-        let history = history.rows();
-        self.write_history(&history)?;
-        let last = history.last().map_or(config.epochs, |row| row.epoch);
-        let ended = end.reason().filter(|_| last < config.epochs);
-        let best_epoch = best(&history).unwrap_or(last);
-        let model = state.average().unwrap_or(result.model.net);
-        Ok(Trained { model, history, best_epoch, ended, versions })
     }
 }

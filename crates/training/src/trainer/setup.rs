@@ -2,19 +2,23 @@
 
 use super::Trainer;
 use super::context::RunState;
+use super::launch::{Plan, Start};
 use super::metrics::metric_name;
-use crate::checkpoint::{CheckpointDir, load_average, rule_bytes, write_whole};
+use crate::checkpoint::{load_average, rule_bytes, write_whole};
+use crate::overfitting::{Fall, Remedy};
 use crate::parameters::Groups;
 use crate::state::RuleStates;
 use crate::updates::group_paths;
-use crate::{Devices, EpochRow, TrainingConfig, TrainingError};
+use crate::{EpochRow, TrainingConfig, TrainingError};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::{Module, ModuleDisplay, ParamGroup};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
+use cni_data::{Batch, ImageData};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
+use std::path::Path;
 
 /// The files of a run beside its checkpoints.
 const CONFIG: &str = "config.json";
@@ -45,16 +49,14 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         Value::Object(self.groups.iter().map(paths).collect())
     }
 
-    /// The state that the run begins with, or goes on with.
-    pub(super) fn state(
+    /// The beginning of the run, or the place where it goes on after an epoch.
+    pub(super) fn start(
         &self,
-        directory: &CheckpointDir,
+        plan: &Plan<N>,
         resume: Option<usize>,
-        net: &N,
-        plain: &Device,
-        steps: usize,
-        devices: &Devices,
-    ) -> Result<RunState<N>, TrainingError> {
+        fell: Option<(usize, Fall)>,
+    ) -> Result<Start<N>, TrainingError> {
+        let (directory, plain) = (&plan.directory, plan.devices.first());
         let rules = 1 + self.config.updates.len();
         let mut states = RuleStates::new(rules);
         let mut average = None;
@@ -64,10 +66,39 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
                     TrainingError::config(&directory.folder(epoch), "memories of rules", reason)
                 })?;
             }
-            average = load_average(directory, epoch, net.valid())?;
+            average = load_average(directory, epoch, plan.net().valid())?;
         }
-        let done = resume.unwrap_or(0);
-        Ok(RunState::new(steps, devices.optimizers(), done, states, average))
+        let (steps, done) = (plan.sizes.steps, resume.unwrap_or(0));
+        let state = RunState::new(steps, plan.devices.optimizers(), done, states, average);
+        Ok(Start { resume, state, fell })
+    }
+
+    /// The training images that the watch for overfitting attacks, if there is one: as many as a
+    /// batch has.
+    pub(super) fn watched_images(
+        &self,
+        train: &ImageData,
+        device: &Device,
+    ) -> Result<Option<Batch>, TrainingError> {
+        if self.config.overfitting.is_none() {
+            return Ok(None);
+        }
+        let key = self.config.key.named("overfitting");
+        let whole = self.config.batch_size.min(train.len());
+        let (_, chosen) = train.split_validation(whole, key.named("images"))?;
+        let (images, labels) = chosen.batch(0..whole, device)?;
+        Ok(Some(Batch { images, labels, key, epoch: 0, first_example: 0, whole }))
+    }
+
+    /// The notice of a run that goes back from an epoch.
+    pub(super) fn falls_back(&self, epoch: usize, fall: &Fall) -> String {
+        let Some(watch) = &self.config.overfitting else { return String::new() };
+        let (words, back) = (watch.words(fall), epoch - 1);
+        let attack = match &watch.then {
+            Remedy::FallBack(attack) => attack.name(),
+            Remedy::Stop => "no other attack".to_string(),
+        };
+        format!("epoch {epoch}: {words}; back to the end of epoch {back}, and on with {attack}")
     }
 
     /// The files that the run writes beside its checkpoints.
@@ -80,24 +111,13 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     /// Writes `config.json`; `model.json`, if the model is described; and the recipe, if there is
     /// one.
     pub(super) fn write_configurations(&self) -> Result<(), TrainingError> {
-        self.write(CONFIG, &self.config)?;
-        self.model_config.iter().try_for_each(|config| self.write(MODEL_CONFIG, config))?;
+        write(&self.folder.join(CONFIG), &self.config)?;
+        let path = self.folder.join(MODEL_CONFIG);
+        self.model_config.iter().try_for_each(|config| write(&path, config))?;
         let Some(recipe) = &self.recipe else { return Ok(()) };
         let path = self.folder.join(RECIPE);
         write_whole(&path, recipe.to_toml().as_bytes())
             .map_err(|error| TrainingError::io(&path, error))
-    }
-
-    /// Writes `history.json`.
-    pub(super) fn write_history(&self, rows: &[EpochRow]) -> Result<(), TrainingError> {
-        self.write(HISTORY, &rows)
-    }
-
-    fn write(&self, name: &str, value: &impl Serialize) -> Result<(), TrainingError> {
-        let path = self.folder.join(name);
-        let text = serde_json::to_vec_pretty(value).map_err(io::Error::from);
-        let written = text.and_then(|text| write_whole(&path, &text));
-        written.map_err(|error| TrainingError::io(&path, error))
     }
 
     /// Burn's optimizer and scheduler with the settings of the groups.
@@ -128,10 +148,21 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let scores = objective.scores().into_iter().chain(gradient.scores());
         let scores = scores.map(|name| (name.clone(), format!("the score {name}")));
         let training = std::iter::once(loss).chain(scores).map(|(name, label)| (true, name, label));
-        let names = ["loss", "clean", "robust"].map(String::from).into_iter();
+        let names = ["loss", "clean", "robust", "robust_loss"].map(String::from).into_iter();
         let validation = names.chain(self.metric_names());
         let validation = validation.map(|name| (false, name.clone(), format!("validation {name}")));
         let all = training.chain(validation);
         all.map(|(train, name, label)| (train, metric_name(&name).to_string(), label)).collect()
     }
+}
+
+/// Writes `history.json` into the folder of a run.
+pub(super) fn write_history(folder: &Path, rows: &[EpochRow]) -> Result<(), TrainingError> {
+    write(&folder.join(HISTORY), &rows)
+}
+
+fn write(path: &Path, value: &impl Serialize) -> Result<(), TrainingError> {
+    let text = serde_json::to_vec_pretty(value).map_err(io::Error::from);
+    let written = text.and_then(|text| write_whole(path, &text));
+    written.map_err(|error| TrainingError::io(path, error))
 }

@@ -1,6 +1,6 @@
 //! The update of a model in training: what the rules do before and after the optimizer.
 
-use super::context::Context;
+use super::context::{Context, Ended};
 use super::finite::not_finite;
 use super::model::InRun;
 use crate::StepError;
@@ -96,7 +96,7 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
                 signal.unless_finite(&format!("the parameter {path}"), value);
             }
         }
-        state.put_judged(average.unwrap_or(model));
+        state.put_ended(Ended { judged: average.unwrap_or_else(|| model.clone()), trained: model });
     }
 
     fn move_average(&self, info: &StepInfo) -> Result<(), StepError> {

@@ -5,7 +5,7 @@ use super::metrics::{Outcome, metric_name};
 use super::model::InRun;
 use super::scope::{own_scope, seed};
 use crate::StepError;
-use crate::objectives::{CLEAN, ROBUST};
+use crate::objectives::{CLEAN, ROBUST, ROBUST_LOSS};
 use crate::step::{Step, hits};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
@@ -54,12 +54,13 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
         Ok(sums.into_iter().flatten().map(mean).collect())
     }
 
-    /// The scores of logits: of clean images with their loss and the custom scores.
+    /// The loss and scores of logits: of clean images with the custom scores.
     fn scores(&self, logits: Tensor<2>, batch: &Batch, name: &str) -> Result<Values, StepError> {
-        if name != CLEAN {
-            return Ok(vec![(metric_name(ROBUST), hits(logits, &batch.labels))]);
-        }
         let loss = Loss::CrossEntropy.per_example(logits.clone(), &batch.labels);
+        if name != CLEAN {
+            let hits = hits(logits, &batch.labels);
+            return Ok(vec![(metric_name(ROBUST), hits), (metric_name(ROBUST_LOSS), loss)]);
+        }
         let mut values = vec![
             (metric_name("loss"), loss),
             (metric_name(CLEAN), hits(logits.clone(), &batch.labels)),
@@ -81,16 +82,33 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
     fn validate(&self, net: &N, batch: &Batch) -> Result<Values, StepError> {
         let mut values = self.judge(net, batch.images.clone(), batch, CLEAN)?;
         if let Some(attack) = &self.context.validation_attack {
-            seed(&batch.images.device(), batch.key);
-            let forward = self.context.forward.clone();
-            let forward = move |net: &N, images| forward.call(net, images);
-            let groups = self.context.groups.clone();
-            let step = Step::with_groups(net, forward, batch.clone(), groups);
-            let labels = batch.labels.clone();
-            let images = step.perturb("attack", attack.as_ref() as &dyn Attack, labels)?;
-            values.extend(self.judge(net, images, batch, "adversarial")?);
+            values.extend(self.attacked(net, batch, attack.as_ref())?);
         }
         Ok(values)
+    }
+
+    /// Accuracy and loss of each example of a batch under an attack.
+    fn attacked(&self, net: &N, batch: &Batch, attack: &dyn Attack) -> Result<Values, StepError> {
+        seed(&batch.images.device(), batch.key);
+        let forward = self.context.forward.clone();
+        let step = Step::new(net, move |net: &N, images| forward.call(net, images), batch.clone());
+        let images = step.perturb("attack", attack, batch.labels.clone())?;
+        self.judge(net, images, batch, "adversarial")
+    }
+
+    /// The accuracy of a model on a batch under an attack, a fraction.
+    pub(super) fn accuracy(
+        &self,
+        net: &N,
+        batch: &Batch,
+        attack: &dyn Attack,
+    ) -> Result<f64, StepError> {
+        let values =
+            own_scope(batch.key, batch.first_example, || self.attacked(net, batch, attack));
+        let robust = metric_name(ROBUST);
+        let hits = values?.into_iter().find(|(name, _)| *name == robust);
+        let (_, hits) = hits.ok_or_else(|| StepError::contract("attack", "hits", 0, "some"))?;
+        hits.mean().try_into_scalar::<f64>().map_err(StepError::custom)
     }
 }
 
