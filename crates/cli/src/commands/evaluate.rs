@@ -1,4 +1,4 @@
-//! Origin a checkpoint to a report. One file, because most of it is the flags of one command.
+//! From a checkpoint to a report. One file, because most of it is the flags of one command.
 
 use crate::checkpoint::{Checkpoint, Origin, epsilon_for, folder_for};
 use crate::compute::Compute;
