@@ -36,8 +36,8 @@ enum Command {
     /// Attacks a trained model, checks the attack, and writes a record and a report.
     #[command(after_help = HELP)]
     Evaluate(Box<Evaluate>),
-    /// Measures how flat the robust loss is around a model's weights, and writes a record and a page;
-    /// by default about a thousand gradients of each example.
+    /// Measures how flat the robust loss is around a model's weights, and writes a record and a
+    /// page; by default about a thousand gradients of each example.
     Flatness(Box<Flatness>),
     /// Renders the report of an evaluation once more, or compares several.
     Report(Report),
