@@ -4,7 +4,7 @@
 //!
 //! | part | holds |
 //! | --- | --- |
-//! | [`Layer`], [`layers`] | what each tensor of a model is: a weight, a norm's, noise, a statistic |
+//! | [`Layer`], [`layers`] | what a tensor of a model is: a weight, a norm's, noise, a statistic |
 //! | [`relative`], [`within_ball`], [`norm`] | the arithmetic of one layer |
 //! | [`LayerValues`] | a flat tensor for each of some layers: weights, gradients, changes |
 //! | [`WeightThreat`], [`relative_step`] | ball and sphere: random points, projections, steps |

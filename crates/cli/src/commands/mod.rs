@@ -47,8 +47,8 @@ enum Command {
     /// Trains and judges many runs by a plan, and says what they show together.
     #[command(after_help = HELP)]
     Ablate(Ablate),
-    /// Measures how flat the robust loss is around a model's weights, and writes a record and a page;
-    /// by default about a thousand gradients of each example.
+    /// Measures how flat the robust loss is around a model's weights, and writes a record and a
+    /// page; by default about a thousand gradients of each example.
     Flatness(Box<Flatness>),
     /// Merges the shards of an evaluation to its record and its report.
     #[command(after_help = HELP)]

@@ -47,9 +47,11 @@ type Keep = dyn Fn(&Layer) -> bool + Send + Sync;
 /// | average flatness | as published | [`with_average`](Self::with_average) |
 /// | worst-case flatness | as in the paper's text | [`with_worst`](Self::with_worst) |
 /// | landscape | none | [`with_landscape`](Self::with_landscape) |
-/// | runs of the attack on the model itself | 10 | [`with_reference_restarts`](Self::with_reference_restarts) |
+/// | runs of the attack on the model | 10 | [`with_reference_restarts`][restarts] |
 /// | layers | weights and biases | [`with_layers`](Self::with_layers) |
 /// | key of all random numbers | `Key::new(0)` | [`with_key`](Self::with_key) |
+///
+/// [restarts]: Self::with_reference_restarts
 #[derive(Clone)]
 pub struct Flatness {
     average: Option<AverageFlatness>,
