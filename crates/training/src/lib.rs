@@ -77,10 +77,13 @@ pub use early_stopping::EarlyStopping;
 pub use error::{CheckpointFault, StepError, StopReason, TrainingError};
 pub use gradients::{Gradient, GradientRule, clip_by_norm};
 pub use history::{EpochRow, Scores};
-pub use objectives::{AttackLabels, Clean, HalfAndHalf, Madry, Objective, ObjectiveRule};
+pub use objectives::{
+    AttackLabels, Clean, Elle, EpsilonRamp, HalfAndHalf, LabelNoise, Madry, Mart, Objective,
+    ObjectiveRule, Trades,
+};
 pub use parameters::{Parameter, ParameterValues, parameter_ids};
 pub use state::RuleState;
-pub use step::{Losses, Step, StepGradients, StepInfo};
+pub use step::{Losses, Step, StepGradients, StepInfo, kl_divergence};
 pub use trainer::{EndOfEpoch, Progress, Trained, Trainer};
 pub use updates::{
     By, Clamp, CustomOptimizer, CustomSchedule, Optimizer, ParameterGroup, Schedule, Scheduler,

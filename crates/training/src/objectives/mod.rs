@@ -4,14 +4,26 @@
 
 mod adversarial;
 mod clean;
+mod elle;
+mod epsilon_ramp;
 mod half_and_half;
 mod madry;
+mod mart;
+mod targets;
+#[cfg(test)]
+mod tests;
+mod trades;
 
 pub use adversarial::AttackLabels;
 pub(crate) use adversarial::{read_attack, write_attack};
 pub use clean::Clean;
+pub use elle::Elle;
+pub use epsilon_ramp::EpsilonRamp;
 pub use half_and_half::HalfAndHalf;
 pub use madry::Madry;
+pub use mart::Mart;
+pub use targets::LabelNoise;
+pub use trades::Trades;
 
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
@@ -95,12 +107,15 @@ const BUILT_IN: &[(&str, Load<Objective>)] = &[
     (Clean::NAME, load::<Clean, _>),
     (Madry::NAME, load::<Madry, _>),
     (HalfAndHalf::NAME, load::<HalfAndHalf, _>),
+    (Trades::NAME, load::<Trades, _>),
+    (Mart::NAME, load::<Mart, _>),
+    (Elle::NAME, load::<Elle, _>),
 ];
 
 impl Objective {
-    /// Cross-entropy on the images as they are.
+    /// Cross-entropy on the images as they are: [`Clean`], which has settings.
     pub fn clean() -> Self {
-        Clean {}.into()
+        Clean::new().into()
     }
 
     /// Cross-entropy on adversarial images alone: [`Madry`], which has settings.
@@ -112,6 +127,24 @@ impl Objective {
     /// [`HalfAndHalf`], which has settings.
     pub fn half_and_half(attack: impl Attack + 'static) -> Self {
         HalfAndHalf::new(attack).into()
+    }
+
+    /// The cross-entropy on clean images and six times the divergence of the predictions on
+    /// adversarial ones: [`Trades`], which has settings.
+    pub fn trades(attack: impl Attack + 'static) -> Self {
+        Trades::new(attack).into()
+    }
+
+    /// The boosted cross-entropy on adversarial images and a divergence weighted by doubt:
+    /// [`Mart`], which has settings.
+    pub fn mart(attack: impl Attack + 'static) -> Self {
+        Mart::new(attack).into()
+    }
+
+    /// Cross-entropy on adversarial images, and a penalty on its curvature: [`Elle`], which has
+    /// settings.
+    pub fn elle(attack: impl Attack + 'static) -> Self {
+        Elle::new(attack).into()
     }
 
     /// The first attack that the objective makes.
@@ -164,6 +197,14 @@ impl Objective {
     pub fn check(&self, epochs: usize) -> Result<(), TrainingError> {
         check_spec("objective", &self.0.spec())?;
         self.0.check(epochs).map_err(|error| error.of(|| self.label()))
+    }
+}
+
+/// A weight of a term, unless it is not finite or not above 0.
+fn check_above_zero(field: &str, got: f64) -> Result<f64, TrainingError> {
+    match got.is_finite() && got > 0.0 {
+        true => Ok(got),
+        false => Err(TrainingError::setting(field, got, "a finite number above 0")),
     }
 }
 

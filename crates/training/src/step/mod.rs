@@ -1,10 +1,12 @@
 //! A training step, as objectives and gradient rules see it.
 
+mod divergence;
 mod info;
 mod losses;
 mod model;
 mod rows;
 
+pub use divergence::kl_divergence;
 pub use info::{StepGradients, StepInfo};
 pub use losses::Losses;
 use model::{StepModel, Typed};
