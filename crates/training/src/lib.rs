@@ -46,6 +46,8 @@
 //!   it;
 //! - [`Progress`], [`Bar`]: how a run is shown;
 //! - [`Devices`]: one device or several, and what [`Parallel`] training on them is and is not;
+//! - [`EpsilonRamp`], [`LabelNoise`], [`AttackLabels`]: settings that objectives share;
+//! - [`kl_divergence`], [`Step::perturb_from`]: the parts of objectives that compare predictions;
 //! - [`Step`], [`Schedule::scheduler`], [`clip_by_norm`]: the parts for a custom loop or for Burn's
 //!   `Learner`.
 
@@ -78,8 +80,8 @@ pub use error::{CheckpointFault, StepError, StopReason, TrainingError};
 pub use gradients::{Gradient, GradientRule, clip_by_norm};
 pub use history::{EpochRow, Scores};
 pub use objectives::{
-    AttackLabels, Clean, Elle, EpsilonRamp, HalfAndHalf, LabelNoise, Madry, Mart, Objective,
-    ObjectiveRule, Trades,
+    AttackLabels, Clean, Elle, EpsilonRamp, Free, HalfAndHalf, LabelNoise, Madry, Mart, Objective,
+    ObjectiveRule, Rotation, Trades,
 };
 pub use parameters::{Parameter, ParameterValues, parameter_ids};
 pub use state::RuleState;

@@ -3,9 +3,11 @@
 //! A new built-in sampler is one file here, and one row in [`BUILT_IN`].
 
 mod epochs;
+mod replays;
 mod sequential;
 
 pub use epochs::Epochs;
+pub use replays::Replays;
 pub use sequential::Sequential;
 
 use crate::DataError;
@@ -80,8 +82,11 @@ pub trait SamplerRule: Send + Sync {
 pub struct Sampler(Arc<dyn SamplerRule>);
 
 /// The built-in samplers by name, and how they are read.
-const BUILT_IN: &[(&str, Load<Sampler>)] =
-    &[(Epochs::NAME, load::<Epochs, _>), (Sequential::NAME, load::<Sequential, _>)];
+const BUILT_IN: &[(&str, Load<Sampler>)] = &[
+    (Epochs::NAME, load::<Epochs, _>),
+    (Sequential::NAME, load::<Sequential, _>),
+    (Replays::NAME, load::<Replays, _>),
+];
 
 impl Sampler {
     /// Every example once an epoch, in a new random order each time: [`Epochs`].
@@ -92,6 +97,11 @@ impl Sampler {
     /// Every example once an epoch, in the order of the set: [`Sequential`].
     pub fn sequential() -> Self {
         Sequential {}.into()
+    }
+
+    /// Every example so many times an epoch, each batch several times in a row: [`Replays`].
+    pub fn replays(times: usize) -> Self {
+        Replays { times }.into()
     }
 
     /// All settings, for records.

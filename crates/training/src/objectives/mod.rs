@@ -6,9 +6,12 @@ mod adversarial;
 mod clean;
 mod elle;
 mod epsilon_ramp;
+mod free;
 mod half_and_half;
 mod madry;
 mod mart;
+mod rotation;
+mod rule;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -19,82 +22,23 @@ pub(crate) use adversarial::{read_attack, write_attack};
 pub use clean::Clean;
 pub use elle::Elle;
 pub use epsilon_ramp::EpsilonRamp;
+pub use free::Free;
 pub use half_and_half::HalfAndHalf;
 pub use madry::Madry;
 pub use mart::Mart;
+pub use rotation::Rotation;
+pub use rule::ObjectiveRule;
 pub use targets::LabelNoise;
 pub use trades::Trades;
 
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
-use cni_attacks::Attack;
+use cni_attacks::{Attack, Threat};
 use cni_data::slots::{Load, check_spec, custom_or_built_in, load, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
-
-/// A rule that gives the loss of each example of a batch.
-///
-/// Built-in objectives and custom ones implement it alike. It is a pure function of the step: what
-/// changes from step to step is the batch, and all randomness comes from the keys of the step.
-///
-/// ```
-/// use burn::tensor::activation::log_softmax;
-/// use cni_training::{Losses, ObjectiveRule, Step, StepError};
-/// use serde_json::{Value, json};
-///
-/// /// Cross-entropy against labels of which a share is spread over all classes.
-/// struct LabelSmoothing {
-///     smoothing: f64,
-/// }
-///
-/// impl ObjectiveRule for LabelSmoothing {
-///     fn spec(&self) -> Value {
-///         json!({ "objective": "label_smoothing", "smoothing": self.smoothing })
-///     }
-///
-///     fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError> {
-///         let logits = step.logits("clean", step.batch().images.clone());
-///         let uniform = -log_softmax(logits.clone(), 1).mean_dim(1).squeeze_dim::<1>(1);
-///         let hits = step.hits(logits.clone());
-///         let loss = step.cross_entropy(logits).mul_scalar(1.0 - self.smoothing)
-///             + uniform.mul_scalar(self.smoothing);
-///         Ok(Losses::new(loss).with_score("clean", hits))
-///     }
-/// }
-/// ```
-pub trait ObjectiveRule: Send + Sync {
-    /// All settings, as a JSON object whose entry `objective` names the rule. It is part of what
-    /// identifies a run.
-    fn spec(&self) -> Value;
-
-    /// The loss of each example, `[batch]` on the tape, and scores.
-    ///
-    /// # Errors
-    ///
-    /// Those of an attack, or of the rule: [`StepError::custom`].
-    fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError>;
-
-    /// The names of its scores other than `clean` and `robust`.
-    fn scores(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// The attacks that it makes, so that a run can check that they suit the model.
-    fn attacks(&self) -> Vec<&dyn Attack> {
-        Vec::new()
-    }
-
-    /// Checks the settings for a run of so many epochs.
-    ///
-    /// # Errors
-    ///
-    /// [`TrainingError::Setting`] for a setting out of its range, or without an effect.
-    fn check(&self, _epochs: usize) -> Result<(), TrainingError> {
-        Ok(())
-    }
-}
 
 /// The loss that a training step minimises: a built-in objective, or a custom [`ObjectiveRule`].
 ///
@@ -110,6 +54,7 @@ const BUILT_IN: &[(&str, Load<Objective>)] = &[
     (Trades::NAME, load::<Trades, _>),
     (Mart::NAME, load::<Mart, _>),
     (Elle::NAME, load::<Elle, _>),
+    (Free::NAME, load::<Free, _>),
 ];
 
 impl Objective {
@@ -145,6 +90,12 @@ impl Objective {
     /// settings.
     pub fn elle(attack: impl Attack + 'static) -> Self {
         Elle::new(attack).into()
+    }
+
+    /// Cross-entropy on images that the backward pass of each step moves on: [`Free`], which has
+    /// settings.
+    pub fn free(threat: Threat) -> Self {
+        Free::new(threat).into()
     }
 
     /// The first attack that the objective makes.
@@ -183,6 +134,10 @@ impl Objective {
     /// The name in errors.
     pub(crate) fn label(&self) -> String {
         format!("objective {}", rule_name("objective", &self.0.spec()))
+    }
+
+    pub(crate) fn has_memory(&self) -> bool {
+        self.0.has_memory()
     }
 
     pub(crate) fn attacks(&self) -> Vec<&dyn Attack> {

@@ -54,7 +54,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         steps: usize,
         devices: &Devices,
     ) -> Result<RunState<N>, TrainingError> {
-        let rules = 1 + self.config.updates.len();
+        let rules = 1 + self.config.updates.len() + 1;
         let mut states = RuleStates::new(rules);
         let mut average = None;
         if let Some(epoch) = resume {
