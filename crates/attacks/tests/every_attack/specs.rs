@@ -51,7 +51,8 @@ fn settings_of_every_kind_are_read_back() {
         .with_loss(Loss::Dlr);
     let near = Pgd::new(linf).with_random_start(RandomStart::uniform_within(0.01).unwrap());
     let gaussian = Pgd::new(linf).with_random_start(RandomStart::gaussian(0.001).unwrap());
-    for pgd in [pgd, near, gaussian, Pgd::new(Threat::l1(3.0).unwrap()).with_sparsity(0.3).unwrap()] {
+    for pgd in [pgd, near, gaussian, Pgd::new(Threat::l1(3.0).unwrap()).with_sparsity(0.3).unwrap()]
+    {
         assert_eq!(serde_json::from_value::<Pgd>(pgd.spec()).unwrap(), pgd);
     }
     let fab = Fab::targeted(Threat::unbounded(Norm::L1)).with_targets(3).unwrap();

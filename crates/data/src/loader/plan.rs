@@ -71,7 +71,12 @@ impl Plan {
             let examples = start + whole * index / of..start + whole * (index + 1) / of;
             Place { number, batches: count, batch: start, whole, examples }
         };
-        batches.into_iter().enumerate().map(share).filter(|place| !place.examples.is_empty()).collect()
+        batches
+            .into_iter()
+            .enumerate()
+            .map(share)
+            .filter(|place| !place.examples.is_empty())
+            .collect()
     }
 }
 

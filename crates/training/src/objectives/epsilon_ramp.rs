@@ -72,9 +72,8 @@ mod tests {
     #[test]
     fn a_ramp_that_has_no_end_or_no_attack_to_move_is_named() {
         let pgd = Pgd::new(Threat::linf(0.1).unwrap());
-        let says = |ramp: EpsilonRamp, attack: &dyn Attack| {
-            ramp.check(attack, 3).unwrap_err().to_string()
-        };
+        let says =
+            |ramp: EpsilonRamp, attack: &dyn Attack| ramp.check(attack, 3).unwrap_err().to_string();
         assert!(EpsilonRamp::new(3).check(&pgd, 3).is_ok());
         let got = |epochs| format!("epsilon_ramp: epochs: got {epochs} of 3 epochs with an attack");
         assert!(says(EpsilonRamp::new(0), &pgd).starts_with(&got(0)));

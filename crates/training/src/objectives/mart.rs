@@ -58,12 +58,7 @@ impl Mart {
 
     /// The loss of each example from the logits of clean and of adversarial images, `[batch,
     /// classes]`: `[batch]`.
-    fn loss(
-        &self,
-        clean: Tensor<2>,
-        adversarial: Tensor<2>,
-        labels: &Tensor<1, Int>,
-    ) -> Tensor<1> {
+    fn loss(&self, clean: Tensor<2>, adversarial: Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<1> {
         let divergence = kl_divergence(clean.clone(), adversarial.clone());
         let [clean, adversarial] =
             [clean, adversarial].map(|logits| log_softmax(at_least_single(logits), 1));

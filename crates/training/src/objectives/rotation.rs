@@ -93,7 +93,8 @@ impl<N: Module + 'static> Rotation<N> {
         let turn = 1 + ((3.0 * draw) as usize).min(2);
         let first = step.batch().first_example;
         let turned: Vec<bool> = (0..n as u64).map(|row| (first + row) % 2 == 1).collect();
-        let turns: Vec<i32> = turned.iter().map(|&turned| turn as i32 * i32::from(turned)).collect();
+        let turns: Vec<i32> =
+            turned.iter().map(|&turned| turn as i32 * i32::from(turned)).collect();
         let device = images.device();
         let mask: Tensor<1, Bool> = Tensor::from_data(TensorData::new(turned, [n]), &device);
         let turns: Tensor<1, Int> = Tensor::from_data(TensorData::new(turns, [n]), &device);

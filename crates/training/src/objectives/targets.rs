@@ -40,7 +40,8 @@ impl LabelNoise {
     fn labels(&self, step: &Step<'_>, outputs: usize) -> Tensor<1, Int> {
         let indices = &step.batch().indices;
         let ids: Arc<[u64]> = indices.iter().map(|&index| index as u64).collect();
-        let draws = uniform_rows(self.key.named("labels"), &ExampleIds::Each(ids), indices.len(), 2);
+        let draws =
+            uniform_rows(self.key.named("labels"), &ExampleIds::Each(ids), indices.len(), 2);
         let class = |u: f32| ((f64::from(u) * outputs as f64) as usize).min(outputs - 1) as i32;
         let (replaced, classes): (Vec<bool>, Vec<i32>) =
             draws.chunks(2).map(|draw| (f64::from(draw[0]) < self.share, class(draw[1]))).unzip();

@@ -245,9 +245,8 @@ fn extreme_logits_give_finite_losses_and_gradients() {
     // The square of a number above 1.8e19 overflows; its gradient does not.
     let step = Step::new(&table, Table::forward, batch(image(0.2), &labels));
     let share = Tensor::<1>::full([ROWS], 0.3, &Device::flex());
-    let losses = [0.2, 0.8, 0.2].map(|pixel| {
-        step.cross_entropy(step.logits("linear", image(pixel).autodiff()))
-    });
+    let losses = [0.2, 0.8, 0.2]
+        .map(|pixel| step.cross_entropy(step.logits("linear", image(pixel).autodiff())));
     let found = step.backward(crate::Losses::new(chord_error(losses, share)));
     let squares = found.losses.loss().try_to_vec_as::<f32>().unwrap();
     assert!(squares.iter().all(|square| !square.is_nan()));

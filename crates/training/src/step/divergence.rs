@@ -68,8 +68,7 @@ mod tests {
         let options = (&Device::flex(), DType::F64);
         let reference = Tensor::from_data([[0.0, 3f64.ln()], [0.0, 1e30]], options);
         let logits = Tensor::from_data([[7.0, 7.0], [2e30, 0.0]], options);
-        let found: Vec<f64> =
-            kl_divergence(reference.clone(), logits).try_to_vec_as().unwrap();
+        let found: Vec<f64> = kl_divergence(reference.clone(), logits).try_to_vec_as().unwrap();
         let wanted = 0.25 * 0.5f64.ln() + 0.75 * 1.5f64.ln();
         assert!((found[0] - wanted).abs() < 1e-12 && found[1] == 2e30, "{found:?}");
         let shifted = reference.clone().add_scalar(3.0);

@@ -33,11 +33,7 @@ impl<'a> Step<'a> {
 
     /// Calls a function with the gradient of the mean loss over the whole batch with respect to
     /// `images`, a leaf of the tape, once the step has made its backward pass.
-    pub fn after_backward(
-        &self,
-        images: Tensor<4>,
-        then: impl FnOnce(&Step<'a>, Tensor<4>) + 'a,
-    ) {
+    pub fn after_backward(&self, images: Tensor<4>, then: impl FnOnce(&Step<'a>, Tensor<4>) + 'a) {
         self.memory.waiting.borrow_mut().push((images, Box::new(then)));
     }
 

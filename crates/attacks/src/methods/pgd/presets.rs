@@ -7,7 +7,12 @@ impl Pgd {
     /// The fast gradient sign method (Goodfellow et al., arXiv 1412.6572): one step of ε from the
     /// image itself.
     pub fn fgsm(threat: Threat) -> Self {
-        Self { steps: 1, step_size: threat.epsilon(), random_start: RandomStart::none(), ..Self::new(threat) }
+        Self {
+            steps: 1,
+            step_size: threat.epsilon(),
+            random_start: RandomStart::none(),
+            ..Self::new(threat)
+        }
     }
 
     /// FGSM from a random start (Wong et al., arXiv 2001.03994): one step of 1.25 ε.
