@@ -256,6 +256,8 @@ fn names_tell_settings_apart() {
     for (attack, name) in [
         (&Pgd::fgsm(threat) as &dyn Attack, "FGSM"),
         (&Pgd::random_fgsm(threat), "RS-FGSM"),
+        (&Pgd::n_fgsm(threat), "N-FGSM"),
+        (&Pgd::two_steps(threat), "PGD-2"),
         (&Pgd::training(threat), "PGD-7"),
         (&Pgd::bim(threat).with_loss(Loss::Margin), "BIM-10-margin"),
         (&Pgd::mi_fgsm(threat).with_loss(Loss::Dlr), "MI-FGSM-10-DLR"),

@@ -3,7 +3,9 @@
 mod support;
 
 use burn::tensor::{DType, Tensor};
-use cni_attacks::{Adversarial, Attack, Goal, Iterate, Loss, Norm, Passes, Pgd, Threat};
+use cni_attacks::{
+    Adversarial, Attack, Goal, Iterate, Knob, Loss, Norm, Passes, Pgd, RandomStart, Threat,
+};
 use cni_noise::Key;
 use std::cell::RefCell;
 use support::{NORMS, Toy, gap, images};
@@ -144,4 +146,55 @@ fn no_example_leaves_early_where_draws_decide_or_the_best_point_is_sought() {
         assert_eq!(stopped.passes.backwards, (STEPS * EXAMPLES) as u64);
         assert_eq!(gap(&stopped.images, &whole.images), 0.0);
     }
+}
+
+/// `x₁ = clip(x + U(−2ε, 2ε))`, `x₂ = clip(x₁ + ε · sign ∇)`, with no projection to a ball.
+#[test]
+fn n_fgsm_is_its_formula_and_leaves_the_ball_that_is_trained_against() {
+    let toy = Toy::new(4, DType::F32);
+    let (clean, epsilon) = (images(40, DType::F32), 0.05);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    let attack = Pgd::n_fgsm(Threat::linf(epsilon).unwrap());
+    let model = toy.classifier();
+    let found = attack.on(&model).with_key(Key::new(1)).run(clean.clone(), &goal).unwrap();
+    let key = Key::new(1).child(0).named("start");
+    let change = Norm::Linf.random_start(key, &clean, 2.0 * epsilon, &0.into());
+    let start = (clean.clone() + change).clamp(0.0, 1.0);
+    let leaf = start.clone().autodiff().require_grad();
+    let loss = Loss::CrossEntropy.per_example(toy.logits(leaf.clone()), goal.labels());
+    let slope = leaf.grad(&loss.sum().backward()).unwrap();
+    let by_hand = (start + slope.sign() * epsilon).clamp(0.0, 1.0);
+    assert!(gap(&found.images, &by_hand) < 1e-6);
+    assert!(found.distance.iter().any(|far| *far > 2.5 * epsilon));
+    assert_eq!(found.passes.backwards, 40);
+    // The knob of the radius scales start and step along.
+    let wide = attack.with_knob(Knob::Epsilon(0.3)).unwrap();
+    let wanted = Pgd::n_fgsm(Threat::linf(0.1).unwrap());
+    let near = |a: &serde_json::Value, b: &serde_json::Value| {
+        (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-12
+    };
+    let (wide, wanted) = (wide.spec(), wanted.spec());
+    assert!(near(&wide["step_size"], &wanted["step_size"]));
+    assert!(near(&wide["random_start"]["uniform"], &wanted["random_start"]["uniform"]));
+}
+
+/// Of 40 · 12 values away from the faces of the box; the standard error of their standard deviation
+/// is a 31st of it.
+#[test]
+fn a_gaussian_start_is_as_far_from_the_image_as_was_told() {
+    let clean = Tensor::<4>::full([40, 3, 2, 2], 0.5, &burn::tensor::Device::flex());
+    let toy = Toy::new(4, DType::F32);
+    let seen: RefCell<Vec<Tensor<4>>> = RefCell::default();
+    let model = |x: Tensor<4>| {
+        seen.borrow_mut().push(x.clone().inner());
+        toy.logits(x)
+    };
+    let start = RandomStart::gaussian(0.001).unwrap();
+    let attack = Pgd::new(Threat::linf(0.1).unwrap()).with_random_start(start);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    attack.on(&model).with_stochastic(false).perturb(clean.clone(), &goal).unwrap();
+    let change = seen.borrow()[0].clone() - clean;
+    let std = change.clone().square().mean().sqrt().into_scalar::<f64>();
+    assert!((std / 0.001 - 1.0).abs() < 4.0 / 31.0, "{std}");
+    assert!(change.mean().abs().into_scalar::<f64>() < 4.0 * 0.001 / (480f64).sqrt());
 }

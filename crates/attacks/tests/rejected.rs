@@ -6,7 +6,7 @@ use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
     Adversarial, AdversarialPatch, AnyRank, Apgd, Attack, AttackError, BoundaryAttack,
     CarliniWagnerLinf, Eot, Expectation, Fab, Goal, GradientKernel, InputDiversity, LocationSearch,
-    Loss, Norm, Objective, PairLoss, Pgd, RandomNoise, Rows, Suite, Threat, Transfer,
+    Loss, Norm, Objective, PairLoss, Pgd, RandomNoise, RandomStart, Rows, Suite, Threat, Transfer,
     UniversalPerturbation, input_gradient, score,
 };
 use cni_noise::{ExampleIds, Key};
@@ -59,6 +59,15 @@ fn bad_settings_are_refused() {
         assert_eq!(message(universal().with_step_size(step_size)), wanted);
         assert_eq!(message(patch().with_step_size(step_size)), wanted);
     }
+    for std in [0.0, -0.1, f64::NAN, f64::INFINITY] {
+        let wanted = format!("random_start: got {std}, wanted a finite number above 0");
+        assert_eq!(message(RandomStart::gaussian(std)), wanted);
+        assert_eq!(message(RandomStart::uniform_within(std)), wanted);
+    }
+    let wide = RandomStart::uniform_within(0.2).unwrap();
+    let wide = pgd().with_random_start(wide).on(&model).run(pixel(0.5), labels(&[0, 1]));
+    let wanted = "random_start: got 0.2, wanted a radius of at most that of the threat";
+    assert_eq!(message(wide), wanted);
     for clip in [0.0, -0.1, f64::NAN, f64::INFINITY] {
         let wanted = format!("clip: got {clip}, wanted above 0");
         assert_eq!(message(universal().with_clip(clip)), wanted);

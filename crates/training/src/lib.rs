@@ -48,6 +48,8 @@
 //! - [`EarlyStopping`], [`OverfittingWatch`]: what ends a run early, or sends it back;
 //! - [`Progress`], [`Bar`]: how a run is shown;
 //! - [`Devices`]: one device or several, and what [`Parallel`] training on them is and is not;
+//! - [`EpsilonRamp`], [`LabelNoise`], [`AttackLabels`]: settings that objectives share;
+//! - [`kl_divergence`], [`Step::perturb_from`]: the parts of objectives that compare predictions;
 //! - [`Step`], [`Schedule::scheduler`], [`clip_by_norm`]: the parts for a custom loop or for Burn's
 //!   `Learner`.
 
@@ -81,12 +83,15 @@ pub use early_stopping::EarlyStopping;
 pub use error::{CheckpointFault, StepError, StopReason, TrainingError};
 pub use gradients::{Awp, Gradient, GradientRule, PerExampleClip, clip_by_norm};
 pub use history::{EpochRow, Scores};
-pub use objectives::{AttackLabels, Clean, HalfAndHalf, Madry, Objective, ObjectiveRule};
+pub use objectives::{
+    AttackLabels, Clean, Elle, EpsilonRamp, Free, HalfAndHalf, LabelNoise, Madry, Mart, Objective,
+    ObjectiveRule, Rotation, Trades,
+};
 pub use overfitting::{Fall, Overfitting, OverfittingWatch, Remedy};
 pub use parameters::{Parameter, ParameterValues, parameter_ids};
 pub use recipes::{Recipe, RecipeError};
 pub use state::RuleState;
-pub use step::{Losses, Step, StepGradients, StepInfo};
+pub use step::{Losses, Step, StepGradients, StepInfo, kl_divergence};
 pub use trainer::{EndOfEpoch, Progress, Trained, Trainer};
 pub use updates::{
     By, Clamp, CustomOptimizer, CustomSchedule, NoiseFloor, NoisePenalty, Optimizer,

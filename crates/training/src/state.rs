@@ -39,7 +39,8 @@ impl RuleState {
     }
 }
 
-/// The memories of all rules of a run: the gradient rule's first, then those of the update rules.
+/// The memories of all rules of a run: the gradient rule's first, then those of the update rules,
+/// then the objective's.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RuleStates(pub Vec<RuleState>);
 

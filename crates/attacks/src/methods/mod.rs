@@ -12,6 +12,8 @@
 //! | --- | --- | --- | --- | --- |
 //! | [`Pgd::fgsm`] | L∞ L2 L1 | gradients | one step of ε | arXiv 1412.6572 |
 //! | [`Pgd::random_fgsm`] | L∞ L2 L1 | gradients | random start, one step of 1.25 ε | arXiv 2001.03994 |
+//! | [`Pgd::n_fgsm`] | L∞ L2 L1 | gradients | random start in 2ε, one step of ε; its threat is 3ε | arXiv 2202.01181 |
+//! | [`Pgd::two_steps`] | L∞ L2 L1 | gradients | random start, 2 steps of ε/2 | arXiv 2007.02617 |
 //! | [`Pgd::bim`] | L∞ L2 L1 | gradients | 10 steps of ε/4 | arXiv 1607.02533 |
 //! | [`Pgd::mi_fgsm`] | L∞ L2 L1 | gradients | 10 steps of ε/10, momentum 1 | arXiv 1710.06081 |
 //! | [`Pgd::di_fgsm`] | L∞ L2 L1 | gradients | 10 steps of ε/4, resized to 0.9 or more with probability 0.5 | arXiv 1803.06978 |
@@ -78,7 +80,7 @@ pub use self::fmn::Fmn;
 pub use self::hop_skip_jump::HopSkipJump;
 pub use self::nattack::NAttack;
 pub use self::patch::{AdversarialPatch, LocationSearch};
-pub use self::pgd::{GradientKernel, InputDiversity, Pgd};
+pub use self::pgd::{GradientKernel, InputDiversity, Pgd, RandomStart};
 pub use self::random_noise::{NoiseLaw, RandomNoise};
 pub use self::spsa::Spsa;
 pub use self::square::Square;

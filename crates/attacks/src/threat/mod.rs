@@ -81,6 +81,11 @@ impl Threat {
         Self::of_any_radius(self.norm, epsilon)
     }
 
+    /// The ball of so many times the radius.
+    pub(crate) fn times(self, factor: f64) -> Self {
+        Self { epsilon: factor * self.epsilon, ..self }
+    }
+
     /// As [`new`](Self::new), with radii of 1 and more in Linf and the infinite one.
     fn of_any_radius(norm: Norm, epsilon: f64) -> Result<Self, AttackError> {
         match epsilon >= 0.0 {

@@ -6,7 +6,7 @@ use crate::{CLASSES, attacks};
 use burn::tensor::DType;
 use cni_attacks::{
     Apgd, Attack, AttackError, Fab, GradientKernel, HopSkipJump, InputDiversity, Loss, Norm, Pgd,
-    Suite, Threat, UniversalPerturbation, attack_from_spec,
+    RandomStart, Suite, Threat, UniversalPerturbation, attack_from_spec,
 };
 use cni_noise::Key;
 use serde_json::{Value, json};
@@ -49,7 +49,10 @@ fn settings_of_every_kind_are_read_back() {
         .with_kernel(GradientKernel::linear(5).unwrap())
         .with_input_diversity(InputDiversity::new(0.7, 0.8).unwrap())
         .with_loss(Loss::Dlr);
-    for pgd in [pgd, Pgd::new(Threat::l1(3.0).unwrap()).with_sparsity(0.3).unwrap()] {
+    let near = Pgd::new(linf).with_random_start(RandomStart::uniform_within(0.01).unwrap());
+    let gaussian = Pgd::new(linf).with_random_start(RandomStart::gaussian(0.001).unwrap());
+    for pgd in [pgd, near, gaussian, Pgd::new(Threat::l1(3.0).unwrap()).with_sparsity(0.3).unwrap()]
+    {
         assert_eq!(serde_json::from_value::<Pgd>(pgd.spec()).unwrap(), pgd);
     }
     let fab = Fab::targeted(Threat::unbounded(Norm::L1)).with_targets(3).unwrap();
@@ -101,6 +104,12 @@ fn what_no_attack_can_be_made_of_is_refused_and_named() {
     assert!(with(json!({ "threat": { "norm": "linf", "epsilon": -1.0 } })).contains("epsilon"));
     assert!(with(json!({ "threat": { "norm": "linf" } })).contains("epsilon"));
     assert!(with(json!({ "attack": "pgd2" })).contains("pgd2: this crate has no attack"));
+    for wrong in [json!("yes"), json!({ "gauss": 0.1 }), json!([true])] {
+        let wanted = "pgd: random_start: wanted true, false, {\"uniform\": radius} or";
+        assert!(with(json!({ "random_start": wrong })).starts_with(wanted), "{wrong}");
+    }
+    let zero = with(json!({ "random_start": { "gaussian": 0.0 } }));
+    assert!(zero.contains("random_start: got 0, wanted a finite number above 0"), "{zero}");
     let sparse = "sparsity: got 0.2, wanted none: only steps in the L1 norm are sparse";
     assert_eq!(with(json!({ "sparsity": 0.2 })), sparse);
     assert!(message(attack_from_spec(&json!([1]))).contains("wanted an object"));

@@ -39,6 +39,8 @@ pub fn registry() -> Vec<Row> {
     vec![
         row!("Pgd::fgsm", ALL, Gradients, true, |t| Ok(Pgd::fgsm(t))),
         row!("Pgd::random_fgsm", ALL, Gradients, true, |t| Ok(Pgd::random_fgsm(t))),
+        row!("Pgd::n_fgsm", ALL, Gradients, true, |t| Ok(Pgd::n_fgsm(t))),
+        row!("Pgd::two_steps", ALL, Gradients, true, |t| Ok(Pgd::two_steps(t))),
         row!("Pgd::bim", ALL, Gradients, true, |t| Ok(Pgd::bim(t))),
         row!("Pgd::mi_fgsm", ALL, Gradients, true, |t| Ok(Pgd::mi_fgsm(t))),
         row!("Pgd::di_fgsm", ALL, Gradients, true, |t| Ok(Pgd::di_fgsm(t))),

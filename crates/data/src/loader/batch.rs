@@ -1,5 +1,6 @@
 use burn::tensor::{Int, Tensor};
 use cni_noise::Key;
+use std::sync::Arc;
 
 /// Labelled images, and the key of everything random that is done with them.
 #[derive(Clone, Debug)]
@@ -12,6 +13,12 @@ pub struct Batch {
     pub key: Key,
     /// The epoch, from 0. Always 0 if batches do not differ between epochs.
     pub epoch: usize,
+    /// The number of batches of the epoch before this one.
+    pub number: usize,
+    /// The number of batches of the epoch.
+    pub batches: usize,
+    /// The positions of the examples in the data set, one for each.
+    pub indices: Arc<[usize]>,
     /// The position of the first example in the order of the epoch.
     pub first_example: u64,
     /// Examples of the whole batch, of which this may be one device's share.
@@ -22,5 +29,11 @@ impl Batch {
     /// The share of the whole batch that this is, in (0, 1].
     pub fn share(&self) -> f64 {
         self.images.dims()[0] as f64 / self.whole as f64
+    }
+
+    /// The epochs before this batch, with the part of its own that is over: 2.5 in the middle of
+    /// the third.
+    pub fn progress(&self) -> f64 {
+        self.epoch as f64 + self.number as f64 / self.batches as f64
     }
 }

@@ -5,6 +5,7 @@ use crate::prefetch::ReadAhead;
 use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// The batches of one epoch of a [`Loader`].
 ///
@@ -14,6 +15,8 @@ use std::collections::VecDeque;
 pub struct Epoch {
     loader: Loader,
     epoch: usize,
+    /// The examples in the order of the epoch.
+    order: Arc<[usize]>,
     /// Those that are not yet yielded.
     places: VecDeque<Place>,
     batches: ReadAhead<HostBatch>,
@@ -23,10 +26,10 @@ pub struct Epoch {
 
 impl Epoch {
     pub(super) fn new(loader: Loader, plan: Plan, places: Vec<Place>) -> Self {
-        let epoch = plan.epoch;
+        let (epoch, order) = (plan.epoch, plan.order.clone());
         let total = places.iter().map(|place| place.examples.len()).sum();
         let batches = read_ahead(&loader, plan, places.clone());
-        Self { loader, epoch, places: places.into(), batches, yielded: 0, total }
+        Self { loader, epoch, order, places: places.into(), batches, yielded: 0, total }
     }
 }
 
@@ -60,6 +63,9 @@ impl Iterator for Epoch {
             labels,
             key: self.loader.stream("batch", self.epoch).child(place.batch as u64),
             epoch: self.epoch,
+            number: place.number,
+            batches: place.batches,
+            indices: self.order[place.examples.clone()].into(),
             first_example: place.examples.start as u64,
             whole: place.whole,
         }))

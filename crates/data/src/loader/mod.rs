@@ -429,6 +429,17 @@ mod tests {
         assert_eq!(batches.iter().map(|b| b.4).collect::<Vec<_>>(), [0, 4, 5]);
         assert_eq!((loader.num_items(), loader.batches_per_epoch()), (7, 3));
         assert_eq!(loader.batch_sizes(9).unwrap(), [4, 1, 2]);
+        let places = |loader: &Loader| -> Vec<(usize, usize, Vec<usize>)> {
+            let batches = loader.iter().map(|batch| batch.unwrap());
+            batches.map(|b| (b.number, b.batches, b.indices.to_vec())).collect()
+        };
+        let all = [(0, 3, vec![4, 4, 0, 1]), (1, 3, vec![2]), (2, 3, vec![6, 5])];
+        assert_eq!(places(&loader), all);
+        // A share of a batch is that of its number, also where others have none.
+        let second = [(0, 3, vec![0, 1]), (1, 3, vec![2]), (2, 3, vec![5])];
+        assert_eq!(places(&loader.clone().share(1, 2)), second);
+        let batch = loader.epoch(2).nth(1).unwrap().unwrap();
+        assert!((batch.progress() - 7.0 / 3.0).abs() < 1e-12);
         let share = seen(&loader.clone().share(1, 2));
         assert_eq!(images(&share), [0, 1, 2, 5].map(|i| bytes(&toy(7), i)));
     }

@@ -16,6 +16,9 @@ pub(super) struct Plan {
 /// The part of a batch that a loader yields.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
+    /// The number of batches of the epoch before it, and of all.
+    pub number: usize,
+    pub batches: usize,
     /// The position of the whole batch in the order of the epoch.
     pub batch: usize,
     /// Examples of the whole batch.
@@ -62,12 +65,18 @@ impl Plan {
                 starts.map(|start| start..end.min(start.saturating_add(batch_size))).collect()
             }
         };
-        let share = |batch: Range<usize>| {
+        let count = batches.len();
+        let share = |(number, batch): (usize, Range<usize>)| {
             let (start, whole) = (batch.start, batch.len());
             let examples = start + whole * index / of..start + whole * (index + 1) / of;
-            Place { batch: start, whole, examples }
+            Place { number, batches: count, batch: start, whole, examples }
         };
-        batches.into_iter().map(share).filter(|place| !place.examples.is_empty()).collect()
+        batches
+            .into_iter()
+            .enumerate()
+            .map(share)
+            .filter(|place| !place.examples.is_empty())
+            .collect()
     }
 }
 

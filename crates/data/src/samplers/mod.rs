@@ -4,10 +4,12 @@
 
 mod epochs;
 mod mixture;
+mod replays;
 mod sequential;
 
 pub use epochs::Epochs;
 pub use mixture::Mixture;
+pub use replays::Replays;
 pub use sequential::Sequential;
 
 use crate::DataError;
@@ -86,6 +88,7 @@ const BUILT_IN: &[(&str, Load<Sampler>)] = &[
     (Epochs::NAME, load::<Epochs, _>),
     (Mixture::NAME, load::<Mixture, _>),
     (Sequential::NAME, load::<Sequential, _>),
+    (Replays::NAME, load::<Replays, _>),
 ];
 
 impl Sampler {
@@ -103,6 +106,11 @@ impl Sampler {
     /// Every example once an epoch, in the order of the set: [`Sequential`].
     pub fn sequential() -> Self {
         Sequential {}.into()
+    }
+
+    /// Every example so many times an epoch, each batch several times in a row: [`Replays`].
+    pub fn replays(times: usize) -> Self {
+        Replays { times }.into()
     }
 
     /// All settings, for records.

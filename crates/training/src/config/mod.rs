@@ -206,6 +206,19 @@ impl TrainingConfig {
             let wanted = "1, or a gradient rule that is additive";
             return Err(TrainingError::setting("accumulation", got, wanted));
         }
+        if self.objective.has_memory() {
+            let objective = self.objective.label();
+            if self.accumulation > 1 {
+                let got = format!("{} with the {objective}", self.accumulation);
+                let wanted = "1, or an objective without a memory";
+                return Err(TrainingError::setting("accumulation", got, wanted));
+            }
+            if self.gradient.rule().is_some() {
+                let got = format!("{} with the {objective}", self.gradient.label());
+                let wanted = "the backward pass, or an objective without a memory";
+                return Err(TrainingError::setting("gradient", got, wanted));
+            }
+        }
         self.optimizer.check()?;
         self.groups.iter().try_for_each(ParameterGroup::check)?;
         self.objective.check(self.epochs)?;

@@ -1,6 +1,7 @@
-use super::adversarial::TrainingAttack;
+use super::adversarial::{LabelledAttack, labelled_attack_setters};
 use super::clean::Clean;
-use super::{AttackLabels, CLEAN, Objective, ObjectiveRule, ROBUST, ROBUST_LOSS};
+use super::targets::{Targets, target_setters};
+use super::{CLEAN, Objective, ObjectiveRule, ROBUST, ROBUST_LOSS};
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
 use cni_attacks::Attack;
@@ -17,7 +18,9 @@ use std::sync::Arc;
 #[derive(Clone, Serialize, Deserialize)]
 pub struct HalfAndHalf {
     #[serde(flatten)]
-    attack: TrainingAttack,
+    attack: LabelledAttack,
+    #[serde(flatten)]
+    targets: Targets,
     #[serde(default = "half")]
     clean_weight: f64,
     #[serde(default = "half")]
@@ -33,8 +36,12 @@ impl HalfAndHalf {
 
     /// `½ CE(clean) + ½ CE(adversarial)` from the first epoch on, away from the labels of the data.
     pub fn new(attack: impl Attack + 'static) -> Self {
-        let attack = TrainingAttack::new(attack);
-        Self { attack, clean_weight: half(), adversarial_weight: half() }
+        Self {
+            attack: LabelledAttack::new(attack),
+            targets: Targets::default(),
+            clean_weight: half(),
+            adversarial_weight: half(),
+        }
     }
 
     /// Sets the weights of the clean and the adversarial loss.
@@ -48,17 +55,9 @@ impl HalfAndHalf {
         Ok(self)
     }
 
-    /// Trains on clean images alone before this epoch, counted from 0. PNI's code: 5.
-    pub fn with_start_epoch(mut self, epoch: usize) -> Self {
-        self.attack.start_epoch = epoch;
-        self
-    }
+    labelled_attack_setters!(attack);
 
-    /// Sets the labels that the attack leads away from.
-    pub fn with_labels(mut self, labels: AttackLabels) -> Self {
-        self.attack.labels = labels;
-        self
-    }
+    target_setters!(targets);
 
     fn check_weights(&self) -> Result<(), TrainingError> {
         let (clean, adversarial) = (self.clean_weight, self.adversarial_weight);
@@ -78,10 +77,10 @@ impl ObjectiveRule for HalfAndHalf {
     }
 
     fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError> {
-        if !self.attack.is_active(step) {
-            return Ok(Clean::pass(step));
+        if !self.attack.of.is_active(step) {
+            return Ok(Clean::pass(step, &self.targets));
         }
-        let adversarial = self.attack.pass(step)?;
+        let adversarial = self.attack.pass(step, &self.targets)?;
         let loss = adversarial.loss().clone().mul_scalar(self.adversarial_weight);
         let with_robust = |losses: Losses| {
             let with = |losses: Losses, name| match adversarial.score(name) {
@@ -93,7 +92,7 @@ impl ObjectiveRule for HalfAndHalf {
         if self.clean_weight == 0.0 {
             return Ok(with_robust(Losses::new(loss)));
         }
-        let clean = Clean::pass(step);
+        let clean = Clean::pass(step, &self.targets);
         let losses = Losses::new(clean.loss().clone().mul_scalar(self.clean_weight) + loss);
         let losses = match clean.score(CLEAN) {
             Some(hits) => losses.with_score(CLEAN, hits.clone()),
@@ -103,7 +102,7 @@ impl ObjectiveRule for HalfAndHalf {
     }
 
     fn attacks(&self) -> Vec<&dyn Attack> {
-        vec![self.attack.attack.as_ref()]
+        vec![self.attack.of.attack.as_ref()]
     }
 
     fn passes(&self) -> u64 {
@@ -116,6 +115,7 @@ impl ObjectiveRule for HalfAndHalf {
 
     fn check(&self, epochs: usize) -> Result<(), TrainingError> {
         self.check_weights()?;
-        self.attack.check(epochs)
+        self.targets.check()?;
+        self.attack.of.check(epochs)
     }
 }

@@ -1,6 +1,7 @@
-use super::adversarial::TrainingAttack;
+use super::adversarial::{LabelledAttack, labelled_attack_setters};
 use super::clean::Clean;
-use super::{AttackLabels, Objective, ObjectiveRule};
+use super::targets::{Targets, target_setters};
+use super::{Objective, ObjectiveRule};
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
 use cni_attacks::Attack;
@@ -11,11 +12,16 @@ use std::sync::Arc;
 
 /// Cross-entropy on adversarial images alone (Madry et al., arXiv 1706.06083, equation 2.1).
 ///
-/// The attack sees the model as at inference, its noise on.
+/// The attack sees the model as at inference, its noise on. With an attack of one or two steps it
+/// is fast adversarial training: [`Pgd::random_fgsm`](cni_attacks::Pgd::random_fgsm) (FGSM-RS,
+/// arXiv 2001.03994), [`Pgd::n_fgsm`](cni_attacks::Pgd::n_fgsm) (arXiv 2202.01181),
+/// [`Pgd::two_steps`](cni_attacks::Pgd::two_steps).
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Madry {
     #[serde(flatten)]
-    attack: TrainingAttack,
+    attack: LabelledAttack,
+    #[serde(flatten)]
+    targets: Targets,
 }
 
 impl Madry {
@@ -23,20 +29,12 @@ impl Madry {
 
     /// Adversarial images from the first epoch on, away from the labels of the data.
     pub fn new(attack: impl Attack + 'static) -> Self {
-        Self { attack: TrainingAttack::new(attack) }
+        Self { attack: LabelledAttack::new(attack), targets: Targets::default() }
     }
 
-    /// Trains on clean images alone before this epoch, counted from 0.
-    pub fn with_start_epoch(mut self, epoch: usize) -> Self {
-        self.attack.start_epoch = epoch;
-        self
-    }
+    labelled_attack_setters!(attack);
 
-    /// Sets the labels that the attack leads away from.
-    pub fn with_labels(mut self, labels: AttackLabels) -> Self {
-        self.attack.labels = labels;
-        self
-    }
+    target_setters!(targets);
 }
 
 impl ObjectiveRule for Madry {
@@ -45,21 +43,22 @@ impl ObjectiveRule for Madry {
     }
 
     fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError> {
-        match self.attack.is_active(step) {
-            true => self.attack.pass(step),
-            false => Ok(Clean::pass(step)),
+        match self.attack.of.is_active(step) {
+            true => self.attack.pass(step, &self.targets),
+            false => Ok(Clean::pass(step, &self.targets)),
         }
     }
 
     fn attacks(&self) -> Vec<&dyn Attack> {
-        vec![self.attack.attack.as_ref()]
+        vec![self.attack.of.attack.as_ref()]
     }
 
     fn with_attack(&self, attack: Arc<dyn Attack>) -> Option<Objective> {
-        Some(Self { attack: self.attack.replaced(attack) }.into())
+        Some(Self { attack: self.attack.replaced(attack), ..self.clone() }.into())
     }
 
     fn check(&self, epochs: usize) -> Result<(), TrainingError> {
-        self.attack.check(epochs)
+        self.targets.check()?;
+        self.attack.of.check(epochs)
     }
 }

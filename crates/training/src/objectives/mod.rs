@@ -4,96 +4,41 @@
 
 mod adversarial;
 mod clean;
+mod elle;
+mod epsilon_ramp;
+mod free;
 mod half_and_half;
 mod madry;
+mod mart;
+mod rotation;
+mod rule;
+mod targets;
+#[cfg(test)]
+mod tests;
+mod trades;
 
 pub use adversarial::AttackLabels;
 pub(crate) use adversarial::{read_attack, write_attack};
 pub use clean::Clean;
+pub use elle::Elle;
+pub use epsilon_ramp::EpsilonRamp;
+pub use free::Free;
 pub use half_and_half::HalfAndHalf;
 pub use madry::Madry;
+pub use mart::Mart;
+pub use rotation::Rotation;
+pub use rule::ObjectiveRule;
+pub use targets::LabelNoise;
+pub use trades::Trades;
 
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
-use cni_attacks::Attack;
+use cni_attacks::{Attack, Threat};
 use cni_data::slots::{Load, check_spec, custom_or_built_in, load, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
-
-/// A rule that gives the loss of each example of a batch.
-///
-/// Built-in objectives and custom ones implement it alike. It is a pure function of the step: what
-/// changes from step to step is the batch, and all randomness comes from the keys of the step.
-///
-/// ```
-/// use burn::tensor::activation::log_softmax;
-/// use cni_training::{Losses, ObjectiveRule, Step, StepError};
-/// use serde_json::{Value, json};
-///
-/// /// Cross-entropy against labels of which a share is spread over all classes.
-/// struct LabelSmoothing {
-///     smoothing: f64,
-/// }
-///
-/// impl ObjectiveRule for LabelSmoothing {
-///     fn spec(&self) -> Value {
-///         json!({ "objective": "label_smoothing", "smoothing": self.smoothing })
-///     }
-///
-///     fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError> {
-///         let logits = step.logits("clean", step.batch().images.clone());
-///         let uniform = -log_softmax(logits.clone(), 1).mean_dim(1).squeeze_dim::<1>(1);
-///         let hits = step.hits(logits.clone());
-///         let loss = step.cross_entropy(logits).mul_scalar(1.0 - self.smoothing)
-///             + uniform.mul_scalar(self.smoothing);
-///         Ok(Losses::new(loss).with_score("clean", hits))
-///     }
-/// }
-/// ```
-pub trait ObjectiveRule: Send + Sync {
-    /// All settings, as a JSON object whose entry `objective` names the rule. It is part of what
-    /// identifies a run.
-    fn spec(&self) -> Value;
-
-    /// The loss of each example, `[batch]` on the tape, and scores.
-    ///
-    /// # Errors
-    ///
-    /// Those of an attack, or of the rule: [`StepError::custom`].
-    fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError>;
-
-    /// The names of its scores other than `clean`, `robust` and `robust_loss`.
-    fn scores(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// The attacks that it makes, so that a run can check that they suit the model.
-    fn attacks(&self) -> Vec<&dyn Attack> {
-        Vec::new()
-    }
-
-    /// The training passes of each image, forward and backward, besides those of the attacks.
-    fn passes(&self) -> u64 {
-        1
-    }
-
-    /// The same objective with another attack in place of the one that it makes, for runs that
-    /// [fall back](crate::Remedy::FallBack) to it. `None` if it has none to replace.
-    fn with_attack(&self, _attack: Arc<dyn Attack>) -> Option<Objective> {
-        None
-    }
-
-    /// Checks the settings for a run of so many epochs.
-    ///
-    /// # Errors
-    ///
-    /// [`TrainingError::Setting`] for a setting out of its range, or without an effect.
-    fn check(&self, _epochs: usize) -> Result<(), TrainingError> {
-        Ok(())
-    }
-}
 
 /// The loss that a training step minimises: a built-in objective, or a custom [`ObjectiveRule`].
 ///
@@ -106,12 +51,16 @@ const BUILT_IN: &[(&str, Load<Objective>)] = &[
     (Clean::NAME, load::<Clean, _>),
     (Madry::NAME, load::<Madry, _>),
     (HalfAndHalf::NAME, load::<HalfAndHalf, _>),
+    (Trades::NAME, load::<Trades, _>),
+    (Mart::NAME, load::<Mart, _>),
+    (Elle::NAME, load::<Elle, _>),
+    (Free::NAME, load::<Free, _>),
 ];
 
 impl Objective {
-    /// Cross-entropy on the images as they are.
+    /// Cross-entropy on the images as they are: [`Clean`], which has settings.
     pub fn clean() -> Self {
-        Clean {}.into()
+        Clean::new().into()
     }
 
     /// Cross-entropy on adversarial images alone: [`Madry`], which has settings.
@@ -123,6 +72,30 @@ impl Objective {
     /// [`HalfAndHalf`], which has settings.
     pub fn half_and_half(attack: impl Attack + 'static) -> Self {
         HalfAndHalf::new(attack).into()
+    }
+
+    /// The cross-entropy on clean images and six times the divergence of the predictions on
+    /// adversarial ones: [`Trades`], which has settings.
+    pub fn trades(attack: impl Attack + 'static) -> Self {
+        Trades::new(attack).into()
+    }
+
+    /// The boosted cross-entropy on adversarial images and a divergence weighted by doubt:
+    /// [`Mart`], which has settings.
+    pub fn mart(attack: impl Attack + 'static) -> Self {
+        Mart::new(attack).into()
+    }
+
+    /// Cross-entropy on adversarial images, and a penalty on its curvature: [`Elle`], which has
+    /// settings.
+    pub fn elle(attack: impl Attack + 'static) -> Self {
+        Elle::new(attack).into()
+    }
+
+    /// Cross-entropy on images that the backward pass of each step moves on: [`Free`], which has
+    /// settings.
+    pub fn free(threat: Threat) -> Self {
+        Free::new(threat).into()
     }
 
     /// The first attack that the objective makes.
@@ -163,6 +136,10 @@ impl Objective {
         format!("objective {}", rule_name("objective", &self.0.spec()))
     }
 
+    pub(crate) fn has_memory(&self) -> bool {
+        self.0.has_memory()
+    }
+
     pub(crate) fn attacks(&self) -> Vec<&dyn Attack> {
         self.0.attacks()
     }
@@ -188,6 +165,14 @@ impl Objective {
     pub fn check(&self, epochs: usize) -> Result<(), TrainingError> {
         check_spec("objective", &self.0.spec())?;
         self.0.check(epochs).map_err(|error| error.of(|| self.label()))
+    }
+}
+
+/// A weight of a term, unless it is not finite or not above 0.
+fn check_above_zero(field: &str, got: f64) -> Result<f64, TrainingError> {
+    match got.is_finite() && got > 0.0 {
+        true => Ok(got),
+        false => Err(TrainingError::setting(field, got, "a finite number above 0")),
     }
 }
 

@@ -29,6 +29,11 @@ impl Losses {
         self
     }
 
+    /// The same scores, with another term of the loss of each example, `[batch]`.
+    pub fn plus(self, term: Tensor<1>) -> Self {
+        Self { loss: self.loss + term, ..self }
+    }
+
     /// The loss of each example, `[batch]`.
     pub fn loss(&self) -> &Tensor<1> {
         &self.loss

@@ -1,12 +1,16 @@
 //! A training step, as objectives and gradient rules see it.
 
+mod divergence;
 mod info;
 mod losses;
+mod memory;
 mod model;
 mod rows;
 
+pub use divergence::kl_divergence;
 pub use info::{StepGradients, StepInfo};
 pub use losses::Losses;
+use memory::Memory;
 use model::{StepModel, Typed};
 pub(crate) use rows::{hits, part};
 
@@ -39,6 +43,7 @@ pub struct Step<'a> {
     perturbed: Rc<RefCell<BTreeMap<String, Tensor<4>>>>,
     /// The parameters that the last backward pass reached.
     reached: Rc<RefCell<Vec<Parameter>>>,
+    memory: Rc<Memory<'a>>,
 }
 
 impl<'a> Step<'a> {
@@ -68,6 +73,7 @@ impl<'a> Step<'a> {
             frozen: Rc::default(),
             perturbed: Rc::default(),
             reached: Rc::default(),
+            memory: Rc::default(),
         }
     }
 
@@ -105,15 +111,19 @@ impl<'a> Step<'a> {
     ///
     /// Images on the autodiff device tell batch norm and dropout that this is training.
     pub fn logits(&self, name: &str, images: Tensor<4>) -> Tensor<2> {
-        let noise = Noise::Keyed(self.key(name));
-        scope_at(noise, self.batch.first_example, || self.model.logits(images))
+        self.under(name, || self.model.logits(images))
+    }
+
+    /// Runs a pass of one's own, such as one through another head of the model, under the noise of
+    /// the name.
+    pub fn under<R>(&self, name: &str, pass: impl FnOnce() -> R) -> R {
+        scope_at(Noise::Keyed(self.key(name)), self.batch.first_example, pass)
     }
 
     /// The logits of the frozen model, under the noise of the name. They carry no gradient of the
     /// model's parameters.
     pub fn frozen_logits(&self, name: &str, images: Tensor<4>) -> Tensor<2> {
-        let noise = Noise::Keyed(self.key(name));
-        scope_at(noise, self.batch.first_example, || self.frozen().logits(images))
+        self.under(name, || self.frozen().logits(images))
     }
 
     /// The model of this step as at inference, noise included, for attacks.
@@ -172,7 +182,9 @@ impl<'a> Step<'a> {
     /// As [`backward`](Self::backward), in Burn's form.
     pub(crate) fn differentiate(&self, losses: Losses) -> (GradientsParams, Losses) {
         let loss = losses.loss().clone().mean().mul_scalar(self.batch.share());
-        (self.model.gradients(loss.backward()), losses.inner())
+        let mut gradients = loss.backward();
+        self.follow(&mut gradients);
+        (self.model.gradients(gradients), losses.inner())
     }
 
     /// The parameters that the last backward pass reached.
@@ -233,6 +245,7 @@ impl<'a> Step<'a> {
             frozen: self.frozen.clone(),
             perturbed: self.perturbed.clone(),
             reached: self.reached.clone(),
+            memory: self.memory.clone(),
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) fn part(batch: &Batch, examples: Range<usize>) -> Batch {
     let (first, n) = (examples.start, examples.len());
     Batch {
         images: batch.images.clone().narrow(0, first, n),
+        indices: batch.indices[examples.clone()].into(),
         labels: batch.labels.clone().narrow(0, first, n),
         first_example: batch.first_example + first as u64,
         ..batch.clone()

@@ -3,7 +3,7 @@
 use super::forward::Forward;
 use super::statistics::StatisticsPass;
 use crate::parameters::Groups;
-use crate::state::RuleStates;
+use crate::state::{RuleState, RuleStates};
 use crate::step::StepInfo;
 use crate::stop::StopSignal;
 use crate::{Average, Gradient, Objective, Parallel, Update};
@@ -136,6 +136,17 @@ impl<N: Clone> RunState<N> {
 
     pub fn put_states(&self, states: RuleStates) {
         self.lock().states = states;
+    }
+
+    /// The memory of the objective, for the time of a step on the one device that has it.
+    pub fn take_memory(&self) -> RuleState {
+        self.lock().states.0.last_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub fn put_memory(&self, memory: RuleState) {
+        if let Some(of_objective) = self.lock().states.0.last_mut() {
+            *of_objective = memory;
+        }
     }
 
     pub fn states(&self) -> RuleStates {

@@ -65,12 +65,18 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
     }
 
     fn gradients_of_part(&self, batch: Batch) -> Result<(GradientsParams, Losses), StepError> {
-        let Context { forward, objective, gradient, groups, .. } = &self.context;
+        let Context { forward, objective, gradient, groups, state, .. } = &self.context;
         let examples = batch.images.dims()[0];
         let forward = |net: &N, images| forward.call(net, images);
         let step = Step::with_groups(&self.net, forward, batch, groups.clone());
         let Some(rule) = gradient.rule() else {
-            return Ok(step.differentiate(objective.losses(&step)?));
+            if !objective.has_memory() {
+                return Ok(step.differentiate(objective.losses(&step)?));
+            }
+            step.set_memory(state.take_memory());
+            let found = step.differentiate(objective.losses(&step)?);
+            state.put_memory(step.take_memory());
+            return Ok(found);
         };
         let StepGradients { gradients, losses } = rule.gradients(objective, &step)?;
         let label = gradient.label();

@@ -35,6 +35,11 @@ pub(crate) fn check_settings(
         let wanted = "one device, or a gradient rule that is additive";
         return Err(TrainingError::setting("devices", got, wanted));
     }
+    if devices.len() > 1 && config.objective.has_memory() {
+        let got = format!("{} with the {}", devices.len(), config.objective.label());
+        let wanted = "one device, or an objective without a memory";
+        return Err(TrainingError::setting("devices", got, wanted));
+    }
     let rules = config.gradient.rule().is_some() || !config.updates.is_empty();
     if !devices.share_optimizer() && (rules || config.average.is_some()) {
         let got = "ddp with a rule or an average";

@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The files of a run beside its checkpoints.
 const CONFIG: &str = "config.json";
@@ -57,7 +58,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         fell: Option<(usize, Fall)>,
     ) -> Result<Start<N>, TrainingError> {
         let (directory, plain) = (&plan.directory, plan.devices.first());
-        let rules = 1 + self.config.updates.len();
+        let rules = 1 + self.config.updates.len() + 1;
         let mut states = RuleStates::new(rules);
         let mut average = None;
         if let Some(epoch) = resume {
@@ -87,7 +88,20 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let whole = self.config.batch_size.min(train.len());
         let (_, chosen) = train.split_validation(whole, key.named("images"))?;
         let (images, labels) = chosen.batch(0..whole, device)?;
-        Ok(Some(Batch { images, labels, key, epoch: 0, first_example: 0, whole }))
+        let indices = Arc::from_iter(0..whole);
+        let (number, batches) = (0, 1);
+        let (epoch, first_example) = (0, 0);
+        Ok(Some(Batch {
+            images,
+            labels,
+            key,
+            epoch,
+            number,
+            batches,
+            first_example,
+            whole,
+            indices,
+        }))
     }
 
     /// The notice of a run that goes back from an epoch.

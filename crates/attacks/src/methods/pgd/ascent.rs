@@ -45,16 +45,6 @@ impl Pgd {
         Ball::new(self.threat.norm(), self.threat.epsilon(), &batch.images)
     }
 
-    pub(super) fn start(&self, batch: &AttackBatch, ball: &Ball, key: Key) -> Tensor<4> {
-        let clean = &batch.images;
-        if !self.random_start {
-            return clean.clone();
-        }
-        let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
-        let change = norm.random_start(key, clean, epsilon, &batch.examples);
-        ball.project(clean.clone() + change)
-    }
-
     fn step(&self, ball: &Ball, x: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
         if self.threat.norm() != Norm::L1 {
             return ball.step(x, gradient, self.step_size);

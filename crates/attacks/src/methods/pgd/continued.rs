@@ -1,7 +1,7 @@
 //! PGD continued from earlier results.
 
-use super::Pgd;
 use super::ascent::Run;
+use super::{Pgd, RandomStart};
 use crate::methods::shared::best::KeepBest;
 use crate::{AttackBatch, AttackError, Iterate, Knob, ModelAccess, Passes};
 use burn::tensor::Tensor;
@@ -28,7 +28,11 @@ impl Pgd {
     /// would be equal.
     fn further(&self, restarts: usize) -> Self {
         let restarts = restarts.saturating_sub(self.restarts);
-        Self { restarts, random_start: true, ..self.clone() }
+        let random_start = match self.random_start.is_random() {
+            true => self.random_start,
+            false => RandomStart::uniform(),
+        };
+        Self { restarts, random_start, ..self.clone() }
     }
 
     pub(super) fn with_more_steps(

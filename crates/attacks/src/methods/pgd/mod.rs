@@ -5,9 +5,11 @@ mod continued;
 mod diversity;
 mod presets;
 mod settings;
+mod start;
 mod translation;
 
 pub use self::diversity::InputDiversity;
+pub use self::start::RandomStart;
 pub use self::translation::GradientKernel;
 
 use self::ascent::Run;
@@ -42,6 +44,7 @@ use std::sync::Arc;
 /// let threat = Threat::linf(8.0 / 255.0)?;
 /// assert_eq!(Pgd::fgsm(threat).name(), "FGSM");
 /// assert_eq!(Pgd::random_fgsm(threat).name(), "RS-FGSM");
+/// assert_eq!(Pgd::n_fgsm(threat).name(), "N-FGSM");
 /// assert_eq!(Pgd::bim(threat).name(), "BIM-10");
 /// assert_eq!(Pgd::mi_fgsm(threat).name(), "MI-FGSM-10");
 /// assert_eq!(Pgd::di_fgsm(threat).name(), "DI-FGSM-10");
@@ -57,7 +60,7 @@ pub struct Pgd {
     threat: Threat,
     steps: usize,
     step_size: f64,
-    random_start: bool,
+    random_start: RandomStart,
     restarts: usize,
     momentum: f64,
     // Records omit absent options, so that they read as before these options existed.
@@ -81,7 +84,7 @@ impl Pgd {
             threat,
             steps: 10,
             step_size: threat.epsilon() / 4.0,
-            random_start: true,
+            random_start: RandomStart::uniform(),
             restarts: 1,
             momentum: 0.0,
             input_diversity: None,
@@ -95,10 +98,10 @@ impl Pgd {
 }
 
 impl Attack for Pgd {
-    /// `FGSM`, `RS-FGSM`, `BIM-{steps}`, `MI-FGSM-{steps}` or `PGD-{steps}`; `DI-…` with input
-    /// diversity, `TI-…` with a kernel, and then `FGSM` in place of `BIM`; with several draws
-    /// `EOT-…x{draws}`; then the expectation, the loss, `-r{restarts}` and `-best` if they are not
-    /// the defaults.
+    /// `FGSM`, `RS-FGSM`, `N-FGSM` from a start with a radius of its own, `BIM-{steps}`,
+    /// `MI-FGSM-{steps}` or `PGD-{steps}`; `DI-…` with input diversity, `TI-…` with a kernel, and
+    /// then `FGSM` in place of `BIM`; with several draws `EOT-…x{draws}`; then the expectation, the
+    /// loss, `-r{restarts}` and `-best` if they are not the defaults.
     fn name(&self) -> String {
         let (epsilon, one) = (self.threat.epsilon(), self.steps == 1);
         let prefix = match (self.kernel.is_some(), self.input_diversity.is_some()) {
@@ -107,8 +110,9 @@ impl Attack for Pgd {
             (true, false) => "TI-",
             (true, true) => "TI-DI-",
         };
-        let mut name = match (self.random_start, self.momentum > 0.0) {
+        let mut name = match (self.random_start.is_random(), self.momentum > 0.0) {
             (false, false) if one && self.step_size == epsilon => "FGSM".to_string(),
+            (true, false) if one && self.random_start.has_radius() => "N-FGSM".to_string(),
             (true, false) if one => "RS-FGSM".to_string(),
             (false, false) if prefix.is_empty() => format!("BIM-{}", self.steps),
             (false, false) => format!("FGSM-{}", self.steps),
@@ -161,6 +165,10 @@ impl Attack for Pgd {
 
     fn with_knob(&self, knob: Knob) -> Result<Arc<dyn Attack>, AttackError> {
         Ok(Arc::new(self.turned(knob)?))
+    }
+
+    fn check(&self) -> Result<(), AttackError> {
+        self.random_start.check(self.threat.epsilon())
     }
 
     fn cost(&self, _: usize, _: bool) -> Option<Passes> {

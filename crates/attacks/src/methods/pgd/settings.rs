@@ -1,6 +1,6 @@
 //! The settings of PGD.
 
-use super::Pgd;
+use super::{Pgd, RandomStart};
 use crate::error::{at_least_one, within};
 use crate::spec::{FromSpec, Spec, deserialize_from_spec};
 use crate::{
@@ -14,8 +14,9 @@ impl FromSpec for Pgd {
     fn from_spec(mut of: Spec) -> Result<Self, AttackError> {
         let attack = Self::new(of.need("threat")?);
         let attack = of.set(attack, "steps", Self::with_steps)?;
-        let attack =
-            of.set(attack, "random_start", |attack, value| Ok(attack.with_random_start(value)))?;
+        let attack = of.set(attack, "random_start", |attack, start: RandomStart| {
+            Ok(attack.with_random_start(start))
+        })?;
         let attack = of.set(attack, "restarts", Self::with_restarts)?;
         let attack = of.set(attack, "momentum", Self::with_momentum)?;
         let attack = of.set(attack, "input_diversity", |attack, value| {
@@ -52,9 +53,10 @@ impl Pgd {
         Ok(Self { step_size, ..self })
     }
 
-    /// Sets whether a run starts at a random point of the ball, instead of at the image.
-    pub fn with_random_start(self, random_start: bool) -> Self {
-        Self { random_start, ..self }
+    /// Sets whether a run starts at a random point of the ball, instead of at the image, or by
+    /// which law.
+    pub fn with_random_start(self, random_start: impl Into<RandomStart>) -> Self {
+        Self { random_start: random_start.into(), ..self }
     }
 
     /// The number of runs; an error if it is zero. Without random start, input diversity and noise
@@ -116,8 +118,8 @@ impl Pgd {
         Self { iterate, ..self }
     }
 
-    /// The attack with another value of a knob. The step size keeps its proportion to the radius;
-    /// there is none at a radius of zero.
+    /// The attack with another value of a knob. The step size, and the radius of a start that has
+    /// one, keep their proportion to the radius of the threat; there is none at a radius of zero.
     pub(super) fn turned(&self, knob: Knob) -> Result<Self, AttackError> {
         let attack = self.clone();
         match knob {
@@ -127,8 +129,10 @@ impl Pgd {
             }
             Knob::Epsilon(epsilon) => {
                 let threat = self.threat.with_epsilon(epsilon)?;
-                let step_size = epsilon * (self.step_size / self.threat.epsilon());
-                Ok(Self { threat, step_size, ..attack })
+                let scaled = |size: f64| epsilon * (size / self.threat.epsilon());
+                let step_size = scaled(self.step_size);
+                let random_start = self.random_start.at_radius(scaled);
+                Ok(Self { threat, step_size, random_start, ..attack })
             }
             Knob::Steps(steps) => attack.with_steps(steps),
             Knob::StepSize(step_size) => attack.with_step_size(step_size),
