@@ -152,7 +152,8 @@ impl Resolved {
         }
         let (epochs, precision) = (training.epochs, training.precision);
         let passes = training.passes(classes, self.model.noise.noise != Kind::None);
-        output.say(format_args!("{epochs} epochs of {passes} passes an image, precision {precision}"))
+        output
+            .say(format_args!("{epochs} epochs of {passes} passes an image, precision {precision}"))
     }
 }
 
@@ -180,10 +181,7 @@ fn model_of(recipe: &Recipe, flags: Map<String, Value>) -> Result<ModelFlags, St
 }
 
 /// Gives each attack among some settings another radius, a function of its own.
-fn scale_epsilon(
-    settings: &mut Value,
-    scaled: &dyn Fn(f64) -> f64,
-) -> Result<(), Box<dyn Error>> {
+fn scale_epsilon(settings: &mut Value, scaled: &dyn Fn(f64) -> f64) -> Result<(), Box<dyn Error>> {
     if settings["attack"].is_string() && settings["threat"].is_object() {
         let attack = attack_from_spec(settings)?;
         let epsilon = scaled(attack.threat().epsilon());

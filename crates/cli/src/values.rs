@@ -58,14 +58,6 @@ pub fn above_zero(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A finite number of at least 0.
-pub fn zero_or_more(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-        _ => Err(format!("got {text:?}, wanted a finite number of at least 0")),
-    }
-}
-
 /// The depth of a CIFAR ResNet or of a wide one.
 pub fn depth(text: &str) -> Result<usize, String> {
     match text.parse() {

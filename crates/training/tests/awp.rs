@@ -59,7 +59,17 @@ fn list(value: &Value) -> Vec<f64> {
 
 fn batch(images: Tensor<4>, labels: Tensor<1, Int>) -> Batch {
     let whole = images.dims()[0];
-    Batch { images: images.autodiff(), labels, key: Key::new(5), epoch: 0, first_example: 0, whole }
+    Batch {
+        images: images.autodiff(),
+        labels,
+        key: Key::new(5),
+        epoch: 0,
+        number: 0,
+        batches: 1,
+        indices: (0..whole).collect(),
+        first_example: 0,
+        whole,
+    }
 }
 
 fn gradients(net: &Net, batch: Batch, rule: Awp) -> StepGradients {

@@ -48,7 +48,8 @@ fn settings_change_by_their_paths() {
         ("average", "{ average = \"ema\", decay = 0.99 }"),
         ("model.noise", "none"),
     ];
-    let recipe = changed.iter().fold(recipe, |recipe, (path, text)| recipe.with(path, text).unwrap());
+    let recipe =
+        changed.iter().fold(recipe, |recipe, (path, text)| recipe.with(path, text).unwrap());
     let config = value(&recipe.training().unwrap());
     assert_eq!(config["epochs"], 3);
     assert_eq!(config["objective"]["attack"]["steps"], 2);

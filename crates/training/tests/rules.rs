@@ -139,6 +139,9 @@ fn batch(examples: usize) -> Batch {
         labels,
         key: Key::new(5),
         epoch: 0,
+        number: 0,
+        batches: 1,
+        indices: (0..examples).collect(),
         first_example: 7,
         whole: examples,
     }

@@ -29,8 +29,7 @@ pub fn record(
 ) -> Result<(Option<AblationRecord>, Vec<String>), Box<dyn Error>> {
     let (mut arms, mut missing) = (Vec::new(), Vec::new());
     for arm in &plan.arms {
-        let mut found =
-            Arm { name: arm.name.clone(), settings: arm.set.clone(), ..Arm::default() };
+        let mut found = Arm { name: arm.name.clone(), settings: arm.set.clone(), ..Arm::default() };
         for run in plan.runs().filter(|run| run.arm == arm) {
             let folder = folder_of(out, &run);
             match State::read(&folder)?.map(|state| state.phase) {

@@ -79,8 +79,7 @@ pub struct PlanRun<'a> {
 }
 
 /// Flags that the plan itself gives to the commands of each run.
-const OWN: [&str; 9] =
-    ["recipe", "set", "seed", "out", "resume", "run", "name", "json", "quiet"];
+const OWN: [&str; 9] = ["recipe", "set", "seed", "out", "resume", "run", "name", "json", "quiet"];
 
 impl Plan {
     /// Reads a plan.
@@ -108,7 +107,10 @@ impl Plan {
 impl File {
     fn plan(self, folder: Option<&Path>) -> Result<Plan, String> {
         if self.plan != FORMAT {
-            return Err(format!("plan: got {}, wanted {FORMAT}, the version of the format", self.plan));
+            return Err(format!(
+                "plan: got {}, wanted {FORMAT}, the version of the format",
+                self.plan
+            ));
         }
         if self.seeds.is_empty() {
             return Err("seeds: got none, wanted at least one".to_string());
@@ -175,7 +177,9 @@ impl ArmOfFile {
             }
             let Some(values) = values.as_array().filter(|values| !values.is_empty()) else {
                 let name = &self.name;
-                return Err(format!("arm {name}: grid: {path}: got {values}, wanted a list of values"));
+                return Err(format!(
+                    "arm {name}: grid: {path}: got {values}, wanted a list of values"
+                ));
             };
             let with = |arm: PlanArm| {
                 let set = move |value: &Value| {
@@ -208,7 +212,9 @@ fn flags(command: &str, table: &Map<String, Value>) -> Result<Vec<String>, Strin
     let mut all = Vec::new();
     for (flag, value) in table {
         if OWN.contains(&flag.as_str()) {
-            return Err(format!("{command}: got {flag}, which the plan itself gives, wanted it left out"));
+            return Err(format!(
+                "{command}: got {flag}, which the plan itself gives, wanted it left out"
+            ));
         }
         let name = format!("--{}", flag.replace('_', "-"));
         match value {
@@ -284,13 +290,16 @@ mod tests {
     fn a_grid_is_all_its_combinations_and_every_arm_has_its_first_seed_first() {
         let plan = plan(PLAN).unwrap();
         let names: Vec<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).collect();
-        assert_eq!(names, [
-            "plain",
-            "cni rank=1 scale=reference",
-            "cni rank=1 scale=relative",
-            "cni rank=5 scale=reference",
-            "cni rank=5 scale=relative",
-        ]);
+        assert_eq!(
+            names,
+            [
+                "plain",
+                "cni rank=1 scale=reference",
+                "cni rank=1 scale=relative",
+                "cni rank=5 scale=reference",
+                "cni rank=5 scale=relative",
+            ]
+        );
         assert_eq!(plan.arms[4].set["model.rank"], 5);
         let runs: Vec<(&str, u64)> =
             plan.runs().map(|run| (run.arm.name.as_str(), run.seed)).collect();

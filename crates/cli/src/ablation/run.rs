@@ -184,7 +184,11 @@ impl Runner<'_> {
     /// # Errors
     ///
     /// A sentence if it cannot be started, or was killed: a run that was killed has not failed.
-    fn process(&self, mut command: Command, folder: &Path) -> Result<Option<String>, Box<dyn Error>> {
+    fn process(
+        &self,
+        mut command: Command,
+        folder: &Path,
+    ) -> Result<Option<String>, Box<dyn Error>> {
         let path = folder.join("log.txt");
         let io = |error: std::io::Error| format!("{}: {error}", path.display());
         let log = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;

@@ -79,7 +79,8 @@ pub fn ablate(args: &Ablate, given: &Given) -> Result<Exit, Box<dyn Error>> {
     let (found, missing) = record(&plan, &args.out, &crate::given::command(), args.confidence)?;
     if !missing.is_empty() {
         let names = missing.join("; ");
-        args.output.say(format_args!("no record yet, {} runs are missing: {names}", missing.len()))?;
+        args.output
+            .say(format_args!("no record yet, {} runs are missing: {names}", missing.len()))?;
         args.output.result(&json!({ "missing": missing }))?;
         return Ok(if args.shard.is_some() { Exit::Done } else { Exit::Negative });
     }

@@ -118,7 +118,8 @@ fn an_ablation_in_parts_killed_and_begun_again_gives_the_record_of_one_process()
 fn a_run_that_comes_to_no_number_leaves_the_others() {
     let folder = scratch("ablation-failed");
     let wild = "[[arm]]\nname = \"wild\"\nset = { \"schedule.multi_step.lr\" = 1e30 }\n";
-    let plan = written(&folder, &format!("{}{wild}", PLAN.replace("seeds = [1, 2]", "seeds = [1]")));
+    let plan =
+        written(&folder, &format!("{}{wild}", PLAN.replace("seeds = [1, 2]", "seeds = [1]")));
     let out = folder.join("out");
     assert_eq!(exit_code(ablate(&plan, &out, "")), 3);
     let found = record(&out);

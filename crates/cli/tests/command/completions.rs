@@ -4,8 +4,18 @@ use crate::program::{exit_code, plain, refused, works};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 10] =
-    ["train", "evaluate", "merge", "ablate", "flatness", "recipes", "report", "info", "check-device", "completions"];
+const COMMANDS: [&str; 10] = [
+    "train",
+    "evaluate",
+    "merge",
+    "ablate",
+    "flatness",
+    "recipes",
+    "report",
+    "info",
+    "check-device",
+    "completions",
+];
 
 #[test]
 fn every_shell_gets_a_script_that_knows_the_commands_and_their_flags() {

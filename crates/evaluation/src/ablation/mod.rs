@@ -82,7 +82,11 @@ impl AblationRecord {
         }
         let Some(base) = arms.iter().find(|arm| arm.name == baseline) else {
             let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
-            return wrong("baseline".into(), baseline.into(), format!("one of {}", names.join(", ")));
+            return wrong(
+                "baseline".into(),
+                baseline.into(),
+                format!("one of {}", names.join(", ")),
+            );
         };
         let arms: Vec<Arm> =
             arms.iter().map(|arm| arm.clone().summarised(confidence)).collect::<Result<_, _>>()?;

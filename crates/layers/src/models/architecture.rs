@@ -153,8 +153,8 @@ impl Architecture {
 
     /// Blocks and channels of each stage, the latter before the width multiplies them.
     pub(super) fn stages(&self) -> Vec<[usize; 2]> {
-        let doubling = |stages, blocks, first| {
-            (0..stages).map(|stage: u32| [blocks, first << stage]).collect()
+        let doubling = |stages: u32, blocks: usize, first: usize| {
+            (0..stages).map(|stage| [blocks, first << stage]).collect()
         };
         match self {
             Self::Cifar { depth, .. } => doubling(3, depth.saturating_sub(2) / 6, 16),

@@ -66,10 +66,10 @@ impl ResNet {
     }
 
     /// The layers between the normalized images and the pooling in front of the classifier.
-    pub fn body(&self) -> Chain<'_> {
+    pub fn body<'a>(&'a self) -> Chain<'a> {
         let mut chain = Chain::new();
         let images = chain.input();
-        let stem = |chain: &mut Chain<'_>, after| {
+        let stem = |chain: &mut Chain<'a>, after| {
             self.conv1.chain(chain, self.bn1.as_ref(), images, after)
         };
         let mut x = match self.form {

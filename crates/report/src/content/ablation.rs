@@ -60,7 +60,8 @@ fn notices(record: &AblationRecord) -> Vec<(Verdict, String)> {
     let mut notices = Vec::new();
     for arm in &record.arms {
         for failed in &arm.failed {
-            let text = format!("{}, seed {}, came to no number: {}", arm.name, failed.seed, failed.reason);
+            let text =
+                format!("{}, seed {}, came to no number: {}", arm.name, failed.seed, failed.reason);
             notices.push((Verdict::Fail, text));
         }
         if !arm.runs.is_empty() && !arm.is_evidence() {

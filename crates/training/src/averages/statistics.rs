@@ -242,7 +242,7 @@ mod tests {
         let weights = list(&reference["steps"].as_array().unwrap().last().unwrap()["swa"]);
         let n = reference["batch"].as_f64().unwrap();
         let unbiased = list(&reference["unbiased_variance"]).into_iter();
-        let variance = unbiased.map(|v| v * (n - 1.0) / n).collect();
+        let variance: Vec<f64> = unbiased.map(|v| v * (n - 1.0) / n).collect();
         for momentum in [0.1, 0.01, 0.3, 1.0] {
             let net = Net::new(&weights, momentum).recomputed(&batches(&reference));
             let wanted: [Vec<f64>; 2] = [list(&reference["mean"]), variance.clone()];

@@ -148,12 +148,11 @@ pub struct Gradient(Option<Arc<dyn GradientRule>>);
 const BACKWARD: &str = "backward";
 
 /// The built-in rules by name, and how they are read.
-const BUILT_IN: &[(&str, Load<Gradient>)] =
-    &[
-        (BACKWARD, |_| Ok(Gradient::backward())),
-        (Awp::NAME, load::<Awp, _>),
-        (PerExampleClip::NAME, load::<PerExampleClip, _>),
-    ];
+const BUILT_IN: &[(&str, Load<Gradient>)] = &[
+    (BACKWARD, |_| Ok(Gradient::backward())),
+    (Awp::NAME, load::<Awp, _>),
+    (PerExampleClip::NAME, load::<PerExampleClip, _>),
+];
 
 impl Gradient {
     /// The backward pass of the mean loss over the batch.

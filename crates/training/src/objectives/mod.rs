@@ -147,7 +147,8 @@ impl Objective {
     /// The passes of each image in a step, forward and backward ones, for a model of so many
     /// classes with noise or without. An attack without a bound on its passes counts none.
     pub(crate) fn cost(&self, classes: usize, stochastic: bool) -> u64 {
-        let costs = self.attacks().into_iter().filter_map(|attack| attack.cost(classes, stochastic));
+        let costs =
+            self.attacks().into_iter().filter_map(|attack| attack.cost(classes, stochastic));
         let attacks: u64 = costs.map(|passes| passes.forwards + passes.backwards).sum();
         attacks + 2 * self.0.passes()
     }
