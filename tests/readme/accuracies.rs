@@ -76,4 +76,15 @@ fn the_accuracies_of_trainings_in_both_precisions_are_those_of_their_record() {
         "{} clean and {} under PGD-10 in full precision, {} and {} in bf16",
         accuracies[0][0], accuracies[0][1], accuracies[1][0], accuracies[1][1]
     ));
+    let attacks = &json("results/attacks/precision.json")["attacks"];
+    let left = ["bf16", "full"].map(|precision| {
+        ["pgd20", "apgd_ce", "apgd_dlr"].map(|attack| {
+            let left = attacks[attack][precision].as_f64().unwrap();
+            assert!(attacks[attack]["difference_points"].as_f64().unwrap().abs() < 0.51);
+            format!("{:.1}", 100.0 * left)
+        })
+    });
+    let [[a, b, c], [d, e, f]] = left;
+    assert_said(&format!("in bf16 leave {a}, {b} and {c} %"));
+    assert_said(&format!("in full precision {d}, {e} and {f} %"));
 }
