@@ -121,8 +121,10 @@ fn accuracy(net: &Net) -> f64 {
 /// Of 100 examples, in batches of 64 and 36; of all 192, of which more were asked for.
 #[test]
 fn recomputed_statistics_are_judged_saved_and_resumed() {
-    let swa = |n| Swa { start_epoch: 1, batch_statistics: BatchStatistics::Recomputed(n) }.into();
-    let ema = |n| {
+    let swa = |n| -> Average {
+        Swa { start_epoch: 1, batch_statistics: BatchStatistics::Recomputed(n) }.into()
+    };
+    let ema = |n| -> Average {
         let batch_statistics = Some(BatchStatistics::Recomputed(n));
         Ema { decay: 0.75, start_epoch: 0, batch_statistics }.into()
     };

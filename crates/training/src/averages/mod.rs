@@ -29,8 +29,8 @@ use std::sync::Arc;
 /// decides which epoch is the best, and is what a run returns and what loading gives. Until the
 /// rule first has a weight, there is no averaged model.
 ///
-/// Stochastic weight averaging, [`Swa`], for example, has the weight `1 / (n + 1)` at the end of the
-/// epoch number n after its start, and none elsewhere.
+/// Stochastic weight averaging, [`Swa`], for example, has the weight `1 / (n + 1)` at the end of
+/// the epoch number n after its start, and none elsewhere.
 pub trait AverageRule: Send + Sync {
     /// All settings, as a JSON object whose entry `average` names the rule. It is part of what
     /// identifies a run.
@@ -71,8 +71,8 @@ impl Average {
         Ema { decay, start_epoch: 0, batch_statistics: None }.into()
     }
 
-    /// The mean of the weights at the end of each epoch from this one on, counted from 0, with batch
-    /// statistics of its own: [`Swa`].
+    /// The mean of the weights at the end of each epoch from this one on, counted from 0, with
+    /// batch statistics of its own: [`Swa`].
     pub fn swa(start_epoch: usize) -> Self {
         Swa { start_epoch, batch_statistics: BatchStatistics::default() }.into()
     }

@@ -103,8 +103,8 @@ pub trait GradientRule: Send + Sync {
         false
     }
 
-    /// True if the rule looks at the gradient of each example alone. Then a run refuses a model with
-    /// batch norm in training, which makes the loss of an example depend on the others.
+    /// True if the rule looks at the gradient of each example alone. Then a run refuses a model
+    /// with batch norm in training, which makes the loss of an example depend on the others.
     fn separates_examples(&self) -> bool {
         false
     }

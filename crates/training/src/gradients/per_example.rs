@@ -17,9 +17,9 @@ use serde_json::Value;
 /// mixes examples is not recognised.
 ///
 /// The cost: a forward and a backward pass for each example alone, which use a processor worse than
-/// one pass over the batch. An objective that attacks does so for the whole batch at once, and makes
-/// one more forward pass for it. The score `clipped` is the share of examples whose gradient was
-/// longer than `max_norm`.
+/// one pass over the batch. An objective that attacks does so for the whole batch at once, and
+/// makes one more forward pass for it. The score `clipped` is the share of examples whose gradient
+/// was longer than `max_norm`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PerExampleClip {

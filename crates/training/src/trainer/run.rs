@@ -99,11 +99,11 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         }
         check_settings(config, self.progress, &devices, &loader)?;
         check_layers(&model, &devices)?;
-        check_examples(&model, config)?;
         let statistics = StatisticsPass::of(config, &train, &autodiff)?;
         // A snapshot, so that the caller's model keeps its running statistics; on the tape,
         // whatever it was on.
         let net = model.valid().to_device(&plain).train();
+        check_examples(&net, config)?;
         let groups = self.groups_of(&net)?;
         let run = json!({
             "config": config.spec()?,

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// The settings of a group of parameters that differ from those of the others.
 ///
-/// Four groups are always there: `noise`, the parameters of every `LearnedNoise`; `amplitudes`, those
-/// of them that the size of the noise grows with; `vectors`, the parameters of one axis such as
-/// biases and scales of norms; and `weights`, those of more axes that are not noise.
+/// Four groups are always there: `noise`, the parameters of every `LearnedNoise`; `amplitudes`,
+/// those of them that the size of the noise grows with; `vectors`, the parameters of one axis such
+/// as biases and scales of norms; and `weights`, those of more axes that are not noise.
 /// [`Trainer::with_group`](crate::Trainer::with_group) adds others. A parameter in several groups
 /// has the settings of the last.
 #[derive(Clone, Debug, Serialize, Deserialize)]

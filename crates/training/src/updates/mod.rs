@@ -118,8 +118,8 @@ impl Update {
         Clamp { group: group.into(), min, max }.into()
     }
 
-    /// Keeps every weight of convolutions and linear layers within `[-max, max]`, and leaves biases,
-    /// norms and noise alone: [`Clamp`] of the group `weights`.
+    /// Keeps every weight of convolutions and linear layers within `[-max, max]`, and leaves
+    /// biases, norms and noise alone: [`Clamp`] of the group `weights`.
     pub fn weight_clip(max: f64) -> Self {
         Self::clamp(WEIGHT_GROUP, -max, max)
     }

@@ -64,8 +64,7 @@ pub(super) fn with_size(values: Tensor<1>, size: impl FnOnce(Tensor<1>) -> Tenso
 pub(super) mod tests {
     use super::*;
     use crate::parameters::{Groups, MapFloat, map_floats};
-    use burn::module::Module;
-    use burn::module::Param;
+    use burn::module::{Module, Param};
     use burn::tensor::Device;
     use cni_layers::{ActivationNoiseConfig, Granularity};
     use cni_noise::Key;

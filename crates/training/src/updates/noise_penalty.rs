@@ -8,13 +8,13 @@ use cni_data::slots::named_spec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A penalty of `weight · Σ √|a|` over the amplitudes `a` of a model's noise: a negative weight keeps
-/// the noise up, a positive one down. Learn2Perturb (Jeddi et al., CVPR 2020) has the weight -1e-4,
-/// fading.
+/// A penalty of `weight · Σ √|a|` over the amplitudes `a` of a model's noise: a negative weight
+/// keeps the noise up, a positive one down. Learn2Perturb (Jeddi et al., CVPR 2020) has the weight
+/// -1e-4, fading.
 ///
 /// It is decoupled: after the optimizer each `a` takes the step `rate · weight / (2 √|a|)` towards
-/// zero, no further than zero, at the run's learning rate, with neither momentum nor clipping. Below
-/// an `|a|` of 0.01, Learn2Perturb's least, the step is that of 0.01.
+/// zero, no further than zero, at the run's learning rate, with neither momentum nor clipping.
+/// Below an `|a|` of 0.01, Learn2Perturb's least, the step is that of 0.01.
 ///
 /// Amplitudes are the parameters in the group `amplitudes`: `alpha` of white noise, `diagonal` of
 /// colored noise, a variance, so that the penalty is linear in the standard deviation, and `excess`

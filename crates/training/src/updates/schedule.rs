@@ -12,9 +12,9 @@ use serde_json::Value;
 /// [`cosine`](Self::cosine), [`one_cycle`](Self::one_cycle) and [`multi_step`](Self::multi_step)
 /// have PyTorch's formulas and names. Cosine and one-cycle move the rate with every step, so a run
 /// of any length trains at the rate asked for, in its last epoch too; multi-step counts epochs.
-/// [`by`](Self::by) changes that. [`linear`](Self::linear) follows straight lines: warm-up, triangles,
-/// cycles, down to zero. The configuration of a scheduler of Burn's is a schedule too, and
-/// [`custom`](Self::custom) makes one of a function.
+/// [`by`](Self::by) changes that. [`linear`](Self::linear) follows straight lines: warm-up,
+/// triangles, cycles, down to zero. The configuration of a scheduler of Burn's is a schedule too,
+/// and [`custom`](Self::custom) makes one of a function.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
@@ -112,8 +112,8 @@ impl Schedule {
 
     /// Straight lines between points, each a share of the run and the rate there.
     ///
-    /// A step, or by epoch an epoch, has the highest rate of the lines within it: a run of any length
-    /// reaches the peak, and no step on the way from or to zero trains at zero.
+    /// A step, or by epoch an epoch, has the highest rate of the lines within it: a run of any
+    /// length reaches the peak, and no step on the way from or to zero trains at zero.
     ///
     /// ```
     /// use cni_training::Schedule;
@@ -136,7 +136,8 @@ impl Schedule {
         Self::linear(&[(0.0, lr), (1.0, 0.0)])
     }
 
-    /// Up to `lr` and down to zero so many times in a run, with the peak in the middle of each cycle.
+    /// Up to `lr` and down to zero so many times in a run, with the peak in the middle of each
+    /// cycle.
     pub fn cyclic(lr: f64, cycles: usize) -> Self {
         Self::Linear { points: vec![(0.0, 0.0), (0.5, lr), (1.0, 0.0)], cycles, by: By::Step }
     }

@@ -82,8 +82,8 @@ impl Sgd {
         Ok(())
     }
 
-    /// Burn's optimizer with these settings, for a custom loop. `decay_noise` and `decay_vectors` are
-    /// about the parameters of `model`.
+    /// Burn's optimizer with these settings, for a custom loop. `decay_noise` and `decay_vectors`
+    /// are about the parameters of `model`.
     pub fn build<M: Module>(&self, model: &M) -> ModuleOptimizer {
         self.init(&Groups::of(model), "")
     }
