@@ -10,6 +10,7 @@ mod folders;
 mod imports;
 mod json;
 mod program;
+mod recipes;
 mod runs;
 mod shards;
 mod values;

@@ -1,0 +1,104 @@
+//! Recipes on the command line.
+
+use crate::program::{plain, refused, scratch, train, works};
+use serde_json::Value;
+use std::fs;
+
+/// The names that the command lists.
+fn names() -> Vec<String> {
+    let listed: Value = serde_json::from_str(&works(plain("recipes --json"))).unwrap();
+    let all = listed.as_array().unwrap().iter();
+    all.map(|recipe| recipe["name"].as_str().unwrap().to_string()).collect()
+}
+
+#[test]
+fn every_recipe_trains_two_epochs_of_digits_and_saves_itself() {
+    let folder = scratch("recipes");
+    for name in names() {
+        let out = folder.join(&name);
+        // A network that such images and this test's time allow.
+        let small = "--family cifar --depth 8 --width 0.125 --shortcut projection";
+        // What counts epochs counts them within a run of two.
+        let short = match name.as_str() {
+            "reference-pni" => "--set objective.start_epoch=1",
+            "dajat-ramp" => "--set objective.epsilon_ramp.epochs=2 --set gradient.start_epoch=1",
+            _ => "",
+        };
+        let epsilon = if name == "clean" { "" } else { "--epsilon 0.05" };
+        let printed = works(plain(&format!(
+            "train --recipe {name} --dataset digits {small} {short} {epsilon} --subset 60 \
+             --validation 20 --batch 20 --epochs 2 --out {}",
+            out.display()
+        )));
+        assert!(printed.contains(&format!("recipe {name}: ")), "{printed}");
+        let saved = fs::read_to_string(out.join("recipe.toml")).unwrap();
+        assert!(saved.contains(&format!("name = \"{name}\"")), "{saved}");
+        assert!(saved.contains("epochs = 2") && saved.contains("depth = 8"), "{saved}");
+        // The saved recipe is one: a run by it has the same configuration.
+        let again = folder.join(format!("{name}-again"));
+        works(plain(&format!(
+            "train --recipe {} --dataset digits --subset 60 --validation 20 --out {}",
+            out.join("recipe.toml").display(),
+            again.display()
+        )));
+        let [first, second] = [&out, &again].map(|run| {
+            fs::read_to_string(run.join("config.json")).unwrap()
+        });
+        assert_eq!(first, second, "{name}");
+    }
+}
+
+#[test]
+fn a_recipe_is_printed_changed_and_passed_on() {
+    let folder = scratch("recipe-file");
+    let text = works(plain("recipes n-fgsm"));
+    let path = folder.join("mine.toml");
+    fs::write(&path, text.replace("\"n-fgsm\"", "\"mine\"").replace("0.2]", "0.1]")).unwrap();
+    let out = folder.join("run");
+    let flags = format!("--recipe {} --family cifar --noise none --rank 5", path.display());
+    let said = refused(train(&out, &flags));
+    assert!(said.starts_with("error: --rank: got 5, "), "{said}");
+    let flags = format!("--recipe {} --family cifar --noise cni", path.display());
+    let printed = works(train(&out, &flags));
+    assert!(printed.contains("recipe mine: "), "{printed}");
+    let config: Value =
+        serde_json::from_slice(&fs::read(out.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["schedule"]["linear"]["points"][1][1], 0.1);
+    // The step of N-FGSM and its start keep their proportion to the radius.
+    let attack = &config["objective"]["attack"];
+    let near = |value: &Value, wanted: f64| (value.as_f64().unwrap() - wanted).abs() < 1e-12;
+    assert!(near(&attack["step_size"], 0.05), "{attack}");
+    assert!(near(&attack["threat"]["epsilon"], 0.15), "{attack}");
+    assert!(near(&config["validation_attack"]["threat"]["epsilon"], 0.05), "{config}");
+    // Digits are not mirrored.
+    assert_eq!(config["augment"][0]["augmentation"], "crop");
+    // It goes on with its own recipe, and with no other.
+    let run = out.display();
+    let small = "--dataset digits --subset 80 --validation 20";
+    works(plain(&format!("train --resume --out {run} {small}")));
+    let said = refused(plain(&format!("train --resume --out {run} {small} --set batch_size=20")));
+    assert!(said.contains("batch_size was 40, is 20"), "{said}");
+}
+
+#[test]
+fn what_a_recipe_does_not_know_is_named() {
+    let out = scratch("recipe-unknown");
+    for (flags, wanted) in [
+        ("--recipe fast-nose", "the nearest is fast-noise"),
+        ("--recipe nowhere.toml", "nowhere.toml"),
+        ("--set epoch=3", "the nearest is epochs"),
+        ("--set epochs=3", "got epochs=3 and epochs=1, wanted one of them"),
+        ("--set epochs", "--set: got epochs, wanted PATH=VALUE"),
+        ("--set model.dept=8", "the nearest is depth"),
+        ("--set model.depth=20", "got model.depth=20 and model.depth=8, wanted one of them"),
+        ("--set objective.attack.step=3", "the nearest is steps"),
+        ("--set average=emma", "the nearest is ema"),
+        ("--epsilon 0.1 --set validation_attack.threat.epsilon=0.2", "--epsilon: got 0.1"),
+    ] {
+        let said = refused(train(&out, flags));
+        assert!(said.contains(wanted), "{flags}: {said}\nlacks {wanted}");
+    }
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "something was written");
+    let said = refused(plain("recipes trade"));
+    assert!(said.contains("the nearest is trades"), "{said}");
+}
