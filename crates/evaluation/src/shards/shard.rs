@@ -57,7 +57,7 @@ impl Shard {
     /// The batches of this part, as a range of `all` batches, numbered from 0.
     ///
     /// The ranges of all parts follow each other and differ in length by at most one. If there are
-    /// more parts than batches, the last parts are empty. The first part is as short as any, because
+    /// more parts than batches, the last parts are empty; else the first is as short as any, since
     /// it runs the audit too.
     pub fn batches(self, all: usize) -> Range<usize> {
         let Self { index, count } = self;
