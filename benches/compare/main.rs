@@ -6,6 +6,7 @@ mod curves;
 mod machine;
 mod measure;
 mod memory;
+mod objectives;
 mod parts;
 mod peer;
 mod profile;
@@ -85,6 +86,8 @@ enum Task {
     Resnet18Step,
     /// The same of PreActResNet-18.
     Preact18Step,
+    /// The gradients of training objectives, against plain ones of as many passes.
+    Objectives,
     /// The forward pass of a frozen ResNet-20, as it judges.
     Forward,
     /// The same of ResNet-18.
@@ -147,6 +150,7 @@ fn main() -> Result<()> {
             Task::AdversarialStep => step::adversarial_step(&mut bench, Architecture::cifar(20)),
             Task::Resnet18Step => step::adversarial_step(&mut bench, Architecture::ResNet18),
             Task::Preact18Step => step::adversarial_step(&mut bench, Architecture::PreActResNet18),
+            Task::Objectives => objectives::objectives(&mut bench),
             Task::Forward => step::forward(&mut bench, Architecture::cifar(20)),
             Task::Resnet18Forward => step::forward(&mut bench, Architecture::ResNet18),
             Task::Backends => backends::backends(&mut bench),

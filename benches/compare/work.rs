@@ -3,12 +3,14 @@
 use crate::Result;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor};
+use cni_burn::data::Batch;
 use cni_burn::layers::models::Block;
 use cni_burn::noise::{scope_at, uniform};
 use cni_burn::prelude::*;
-use cni_burn::training::clip_by_norm;
+use cni_burn::training::{Step, clip_by_norm};
+use std::hint::black_box;
 
-const EPSILON: f64 = 8.0 / 255.0;
+pub const EPSILON: f64 = 8.0 / 255.0;
 const CLIP: f64 = 0.05;
 
 /// ResNet-20 with images and labels on the autodiff device, which tells batch norm that this is
@@ -44,6 +46,25 @@ impl Work {
     pub fn gradients(&self, key: Key) -> GradientsParams {
         let loss = self.loss(self.images.clone(), key);
         GradientsParams::from_grads(loss.backward(), &self.model)
+    }
+
+    /// The gradients of a training objective, its attack included.
+    pub fn objective(&self, objective: &Objective, key: Key) -> Result<()> {
+        let n = self.images.dims()[0];
+        let batch = Batch {
+            images: self.images.clone(),
+            labels: self.labels.clone(),
+            key,
+            epoch: 0,
+            number: 0,
+            batches: 1,
+            indices: (0..n).collect(),
+            first_example: 0,
+            whole: n,
+        };
+        let step = Step::new(&self.model, ResNet::forward, batch);
+        black_box(step.backward(objective.losses(&step)?));
+        Ok(())
     }
 
     /// The input gradient of an attack: in inference mode, averaged over draws of the noise.

@@ -143,11 +143,7 @@ impl Runner<'_> {
     fn one(&self, run: &PlanRun<'_>, place: usize, all: usize) -> Result<Done, Box<dyn Error>> {
         let folder = folder_of(self.out, run);
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        // The commands of a process that was killed may be at work still.
-        let commands = [folder.join(".lock"), folder.join("evaluation/.lock")];
-        let busy = commands.iter().map(|path| is_locked(path)).collect::<Result<Vec<_>, _>>()?;
-        let lock = claim(&folder.join(LOCK))?;
-        let Some(_lock) = lock.filter(|_| !busy.contains(&true)) else {
+        let Some(lock) = claim(&folder.join(LOCK))? else {
             self.say(run, place, all, "another process is at it")?;
             return Ok(Done::Elsewhere);
         };
@@ -167,7 +163,7 @@ impl Runner<'_> {
         for (arguments, places) in [(train, places.concat()), (evaluate, judging.concat())] {
             let mut command = Command::new(&self.program);
             command.args(arguments).args(places);
-            if let Some(reason) = self.process(command, &folder)? {
+            if let Some(reason) = self.process(command, &folder, &lock)? {
                 self.say(run, place, all, &format!("failed: {reason}"))?;
                 let phase = Phase::Failed { reason: reason.clone() };
                 self.state(run, phase)?.write(&folder)?;
@@ -188,11 +184,15 @@ impl Runner<'_> {
         &self,
         mut command: Command,
         folder: &Path,
+        lock: &File,
     ) -> Result<Option<String>, Box<dyn Error>> {
         let path = folder.join("log.txt");
         let io = |error: std::io::Error| format!("{}: {error}", path.display());
         let log = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
-        command.stdin(Stdio::null()).stdout(log.try_clone().map_err(io)?).stderr(log);
+        // The lock goes along as an input that nobody reads: if this process is killed and its
+        // command goes on, the run stays locked.
+        let held = lock.try_clone().map_err(io)?;
+        command.stdin(Stdio::from(held)).stdout(log.try_clone().map_err(io)?).stderr(log);
         if let Some(threads) = self.threads {
             command.env("RAYON_NUM_THREADS", threads.to_string());
         }
@@ -215,11 +215,6 @@ impl Runner<'_> {
     fn say(&self, run: &PlanRun<'_>, place: usize, all: usize, what: &str) -> std::io::Result<()> {
         self.output.say(format_args!("{} of {all}, {}: {what}", place + 1, run.name()))
     }
-}
-
-/// True if a process has locked a file.
-fn is_locked(path: &Path) -> Result<bool, Box<dyn Error>> {
-    Ok(path.exists() && claim(path)?.is_none())
 }
 
 /// The lock of a file; `None` if another process has it.

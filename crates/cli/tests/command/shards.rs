@@ -20,15 +20,27 @@ const EVERYTHING: &str = "--suite standard --examples 41 --batch 4 --checks quic
 /// An evaluation in `out` by one process, which then moves to another folder.
 fn by_one_process(name: &str, flags: &str) -> (PathBuf, PathBuf) {
     let (out, whole) = (scratch(name), scratch(&format!("{name}-by-one")));
-    works(evaluate(trained(), &out, flags));
+    works(evaluation(&out, flags));
     fs::remove_dir(&whole).unwrap();
     fs::rename(&out, &whole).unwrap();
     fs::create_dir(&out).unwrap();
     (out, whole)
 }
 
+/// A brief evaluation; AutoAttack takes no flags of the EOT attack.
+fn evaluation(out: &Path, flags: &str) -> Vec<OsString> {
+    let mut all = evaluate(trained(), out, flags);
+    if flags.contains("autoattack") {
+        for flag in ["--eot-steps", "--eot-draws"] {
+            let at = all.iter().position(|argument| argument == flag).unwrap();
+            all.drain(at..at + 2);
+        }
+    }
+    all
+}
+
 fn shard(out: &Path, flags: &str, shard: &str) -> Vec<OsString> {
-    evaluate(trained(), out, &format!("{flags} --shard {shard}"))
+    evaluation(out, &format!("{flags} --shard {shard}"))
 }
 
 fn merge(arguments: &str) -> Vec<OsString> {
@@ -59,7 +71,7 @@ fn without_times(folder: &Path) -> Vec<(String, Vec<u8>)> {
     all.retain(|(name, _)| {
         name == "rows.jsonl" || name == "gallery.safetensors" || name.starts_with("adversarial/")
     });
-    assert!(all.len() > 2, "too few files");
+    assert!(all.len() > 1, "too few files");
     all
 }
 

@@ -182,10 +182,10 @@ mod tests {
 
     #[test]
     fn halves_of_a_batch_hold_the_same_share_of_each_kind() {
-        let plan = mixture(64, 0.25).plan(Key::new(1), 0, 128, 16);
+        let plan = mixture(60, 0.25).plan(Key::new(1), 0, 120, 16);
         for batch in plan {
             for half in batch.chunks(8) {
-                assert_eq!(half.iter().filter(|&&i| i >= 64).count(), 2);
+                assert_eq!(half.iter().filter(|&&i| i >= 60).count(), 2);
             }
         }
     }

@@ -315,7 +315,9 @@ fn fewer_batches_than_promised_are_refused() {
     let error = evaluation.run_shard(shard(2, 2), &MODEL, short, folder.path(), &mut |_| {});
     let error = error.unwrap_err().to_string();
     assert!(error.starts_with("batches of shard 2/2: got 4, wanted the 9"), "{error}");
+    let folder = tempdir().unwrap();
     let none =
         evaluation.run_shard(shard(1, 1), &MODEL, Batches::new(), folder.path(), &mut |_| {});
-    assert!(matches!(none, Err(EvaluationError::NoData)));
+    let error = none.unwrap_err();
+    assert!(matches!(error, EvaluationError::NoData), "{error}");
 }
