@@ -27,10 +27,10 @@ pub fn objectives(bench: &mut Bench) -> Result<Value> {
         ("ELLE", Objective::elle(Pgd::n_fgsm(threat)), 1, 4),
         ("free", Objective::free(threat), 0, 1),
     ];
-    let work = Work::new(ModelNoise::none(), bench.batch);
+    let work = &Work::new(ModelNoise::none(), bench.batch);
     let runs = all.iter().map(|(name, objective, ..)| {
         let mut step = 0;
-        let gradients = || {
+        let gradients = move || {
             step += 1;
             work.objective(objective, Key::new(step))
         };

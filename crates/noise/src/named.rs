@@ -38,7 +38,11 @@ macro_rules! named_values {
 
 /// The known name that is most like one that is not known, if one is like it at all: for errors.
 pub fn nearest_name<'a>(got: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |name: &'a str| (strsim::jaro_winkler(got, name), name);
+    // One letter off, or two of them swapped, is near in a short name too.
+    let likeness = |name: &'a str| match strsim::damerau_levenshtein(got, name) {
+        0 | 1 => (1.0, name),
+        _ => (strsim::jaro_winkler(got, name), name),
+    };
     let alike = known.into_iter().map(likeness).filter(|(likeness, _)| *likeness > 0.8);
     alike.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
 }
@@ -50,6 +54,7 @@ mod tests {
     #[test]
     fn the_nearest_name_is_one_that_is_near() {
         assert_eq!(nearest_name("epoch", ["seed", "epochs", "batch_size"]), Some("epochs"));
+        assert_eq!(nearest_name("pdg", ["pgd", "apgd"]), Some("pgd"));
         assert_eq!(nearest_name("zzz", ["seed", "epochs"]), None);
     }
 }

@@ -256,6 +256,7 @@ fn clipped_gradients_are_those_of_pytorch() {
     let batch = Batch {
         images: tensor(&reference["images"], [6, 1, 4, 4]).autodiff(),
         labels: Tensor::<1, Int>::from_data(&labels[..], &Device::flex()),
+        indices: (0..6).collect(),
         whole: 6,
         ..batch(1)
     };

@@ -156,7 +156,7 @@ fn shards_of_a_cascade_merge_to_the_files_of_one_process() {
     }
     let said = works(merge(&out.display().to_string()));
     assert!(said.contains("the model has no live noise: one draw judged each image"), "{said}");
-    assert_eq!(record(&out)["cascade"]["suite"], "standard");
+    assert_eq!(record(&out)["cascade"]["suite"], "AutoAttack-standard");
     same(&out, &whole);
 }
 

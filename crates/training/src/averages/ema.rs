@@ -16,7 +16,7 @@ pub struct Ema {
     #[serde(default)]
     pub start_epoch: usize,
     /// The running statistics of the averaged model. `None` is [`BatchStatistics::Averaged`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_statistics: Option<BatchStatistics>,
 }
 
