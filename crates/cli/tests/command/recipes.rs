@@ -41,9 +41,8 @@ fn every_recipe_trains_two_epochs_of_digits_and_saves_itself() {
             out.join("recipe.toml").display(),
             again.display()
         )));
-        let [first, second] = [&out, &again].map(|run| {
-            fs::read_to_string(run.join("config.json")).unwrap()
-        });
+        let [first, second] =
+            [&out, &again].map(|run| fs::read_to_string(run.join("config.json")).unwrap());
         assert_eq!(first, second, "{name}");
     }
 }
