@@ -18,7 +18,7 @@ pub enum EvaluationError {
     Statistics(#[from] StatisticsError),
     /// Shards that are refused, or that cannot be merged.
     #[error(transparent)]
-    Shard(#[from] ShardError),
+    Shard(Box<ShardError>),
     /// There are too few samples: even if all of them agree, the answer is to abstain.
     #[error(
         "samples: got {got}, wanted at least {wanted} for alpha {alpha}: with fewer every answer \
@@ -177,4 +177,10 @@ pub enum EvaluationError {
         /// The value in the second record.
         b: String,
     },
+}
+
+impl From<ShardError> for EvaluationError {
+    fn from(error: ShardError) -> Self {
+        Self::Shard(Box::new(error))
+    }
 }

@@ -186,7 +186,8 @@ pub fn flatness_table(records: &[FlatnessRecord]) -> String {
         let threat = records.iter().find_map(|record| of(record).map(|losses| losses.threat));
         threat.map(|threat| format!("{name} (xi {}, {}, n)", threat.radius(), threat.region()))
     };
-    let parts: [(&str, fn(&FlatnessRecord) -> Option<&PerturbedLosses>); 2] = [
+    type Part = fn(&FlatnessRecord) -> Option<&PerturbedLosses>;
+    let parts: [(&str, Part); 2] = [
         ("average", |record| record.average.as_ref()),
         ("worst case", |record| record.worst.as_ref()),
     ];

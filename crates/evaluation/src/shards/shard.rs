@@ -18,8 +18,9 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Shard {
-    index: usize,
-    count: usize,
+    // Small, since errors hold shards.
+    index: u32,
+    count: u32,
 }
 
 impl Shard {
@@ -34,24 +35,25 @@ impl Shard {
     /// [`MOST`](Self::MOST).
     pub fn new(index: usize, count: usize) -> Result<Self, ShardError> {
         match (1..=count).contains(&index) && count <= Self::MOST {
-            true => Ok(Self { index, count }),
+            // No number above the largest is left.
+            true => Ok(Self { index: index as u32, count: count as u32 }),
             false => Err(ShardError::Index { index, count }),
         }
     }
 
-    /// All parts of `count`, in order.
+    /// All parts of `count`, in order; none above [`MOST`](Self::MOST).
     pub fn all(count: usize) -> impl Iterator<Item = Self> {
-        (1..=count).map(move |index| Self { index, count })
+        (1..=count).map_while(move |index| Self::new(index, count).ok())
     }
 
     /// The number of this part, from 1.
     pub fn index(self) -> usize {
-        self.index
+        self.index as usize
     }
 
     /// The number of parts.
     pub fn count(self) -> usize {
-        self.count
+        self.count as usize
     }
 
     /// The batches of this part, as a range of `all` batches, numbered from 0.
@@ -60,7 +62,7 @@ impl Shard {
     /// more parts than batches, the last parts are empty; else the first is as short as any, since
     /// it runs the audit too.
     pub fn batches(self, all: usize) -> Range<usize> {
-        let Self { index, count } = self;
+        let (index, count) = (self.index(), self.count());
         match count > all {
             true => (index - 1).min(all)..index.min(all),
             false => (index - 1) * all / count..index * all / count,

@@ -102,7 +102,7 @@ fn the_worst_case_of_a_quadratic_loss_is_that_of_a_grid() {
     let coefficients: Vec<f32> = [h[0], h[1], h[5]].iter().map(|&h| h as f32).collect();
     let loss = OfWeights(move |model: &Pair| {
         let b = model.b.val();
-        let [x, y] = [0, 1].map(|i| b.clone().slice([i..i + 1]));
+        let [x, y] = [0, 1].map(|i| b.clone().narrow(0, i, 1));
         let square =
             x.clone() * x.clone() * coefficients[0] + y.clone() * y.clone() * coefficients[2];
         (square + x * y * (2.0 * coefficients[1])).mul_scalar(0.5)

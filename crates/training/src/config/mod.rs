@@ -226,8 +226,8 @@ impl TrainingConfig {
         self.updates.iter().try_for_each(Update::check)?;
         self.average.iter().try_for_each(|average| average.check(self.epochs))?;
         self.early_stopping.iter().try_for_each(EarlyStopping::check)?;
-        let watch = self.overfitting.iter();
-        watch.map(|watch| watch.check(&self.objective, self.epochs)).collect::<Result<(), _>>()?;
+        let mut watch = self.overfitting.iter();
+        watch.try_for_each(|watch| watch.check(&self.objective, self.epochs))?;
         self.schedule.check()
     }
 

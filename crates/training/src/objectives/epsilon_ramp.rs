@@ -28,7 +28,7 @@ impl EpsilonRamp {
     /// The radius on the way to `epsilon` after so many epochs with an attack; `None` at its end.
     pub(super) fn radius(self, epsilon: f64, after: f64) -> Option<f64> {
         let share = after / self.epochs as f64;
-        (share < 1.0).then(|| self.from + (epsilon - self.from) * share)
+        (share < 1.0).then_some(self.from + (epsilon - self.from) * share)
     }
 
     /// Refuses a ramp that ends after the run, or that the attack cannot follow.
