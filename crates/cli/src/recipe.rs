@@ -176,8 +176,13 @@ fn model_of(recipe: &Recipe, flags: Map<String, Value>) -> Result<ModelFlags, St
         }
         fields.insert(field, value);
     }
-    serde_json::from_value(fields.into())
-        .map_err(|error| format!("{}: model: {error}", recipe.name()))
+    let model: ModelFlags = serde_json::from_value(fields.into())
+        .map_err(|error| format!("{}: model: {error}", recipe.name()))?;
+    if model.noise.place.is_empty() && model.noise.noise != Kind::None {
+        let wanted = "at least one place, or the noise none";
+        return Err(format!("{}: model: place: got none, wanted {wanted}", recipe.name()));
+    }
+    Ok(model)
 }
 
 /// Gives each attack among some settings another radius, a function of its own.

@@ -76,12 +76,18 @@ fn what_is_unknown_is_named_with_the_nearest() {
         ("epochs", "0", "epochs: got 0, wanted at least 1"),
         ("objective.start_epoch", "400", "start_epoch: got 400 of 400 epochs"),
         ("key", "3", "the key is that of the run"),
-        ("recipe", "2", "recipe: got 2, wanted 1"),
-        ("name", "3", "name: got 3, wanted a text"),
     ] {
         let changed = recipe.with(path, text).unwrap();
         let again = changed.to_toml().parse::<Recipe>().unwrap_err().to_string();
         assert!(again.contains(said), "{path}={text}: {again}\nlacks {said}");
+    }
+    for path in ["recipe", "name"] {
+        let error = recipe.with(path, "2").unwrap_err().to_string();
+        assert!(error.contains(&format!("{path}: got 2, wanted a setting")), "{error}");
+        let text = recipe.to_toml();
+        let line = text.lines().find(|line| line.starts_with(&format!("{path} = "))).unwrap();
+        let error = text.replace(line, &format!("{path} = 2")).parse::<Recipe>().unwrap_err();
+        assert!(error.to_string().contains(&format!("{path}: got 2, wanted ")), "{error}");
     }
     let error = Recipe::named("fast-nose").unwrap_err().to_string();
     assert!(error.contains("the nearest is fast-noise"), "{error}");

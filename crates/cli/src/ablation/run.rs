@@ -84,6 +84,21 @@ impl Runner<'_> {
         Ok(found.into_iter().collect::<Result<_, String>>()?)
     }
 
+    /// Refuses an arm whose commands would be refused.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the arm, and what its commands say.
+    pub fn check_arms(&self) -> Result<(), Box<dyn Error>> {
+        for run in self.plan.runs().take(self.plan.arms.len()) {
+            for arguments in self.commands(&run)? {
+                let checked = crate::commands::check(&arguments);
+                checked.map_err(|error| format!("arm {}: {error}", run.arm.name))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The two commands of a run, without the folders that they write to.
     fn commands(&self, run: &PlanRun<'_>) -> Result<[Vec<String>; 2], Box<dyn Error>> {
         let mut train: Vec<String> =

@@ -54,9 +54,6 @@ pub fn ablate(args: &Ablate, given: &Given) -> Result<Exit, Box<dyn Error>> {
         args.shard.is_none_or(|shard| run.index % shard.count() + 1 == shard.index())
     };
     let runs: Vec<PlanRun<'_>> = plan.runs().filter(ours).collect();
-    if args.list {
-        return list(args, &runs);
-    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runner = Runner {
         plan: &plan,
@@ -67,6 +64,10 @@ pub fn ablate(args: &Ablate, given: &Given) -> Result<Exit, Box<dyn Error>> {
         retry: args.retry,
         output: args.output,
     };
+    runner.check_arms()?;
+    if args.list {
+        return list(args, &runs);
+    }
     let done = runner.run(runs)?;
     let counted = |of: fn(&Done) -> bool| done.iter().filter(|run| of(run)).count();
     args.output.say(format_args!(

@@ -138,6 +138,11 @@ impl Evaluate {
     }
 }
 
+/// Refuses what `evaluate` would refuse before it reads a run.
+pub fn check(args: &Evaluate, given: &Given) -> Result<(), String> {
+    given.refuse(&args.idle())
+}
+
 pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> {
     given.refuse(&args.idle())?;
     let (attacks, judge) = (args.precision, args.judge_precision);
@@ -225,6 +230,10 @@ fn judge_shard(
     let examples = end - first;
     let (all, at) = (test.len(), folder.display());
     args.output.say(format_args!("shard {shard}: {examples} of {all} examples: {at}"))?;
+    if examples == 0 {
+        let advice = "shards are whole batches: with a smaller --batch this one has its share";
+        args.output.say(advice)?;
+    }
     let folder = folder.to_string_lossy();
     args.output.result(&json!({ "shard": shard, "folder": folder, "examples": examples }))?;
     Ok(Exit::Done)

@@ -25,6 +25,7 @@ use recipes::Recipes;
 use report::Report;
 use std::any::TypeId;
 use std::error::Error;
+use std::ffi::OsString;
 use train::Train;
 
 /// Trains noisy ResNets, attacks and judges them, and writes records and reports.
@@ -64,19 +65,47 @@ enum Command {
     Completions(Completions),
 }
 
+/// Reads the arguments of the program, its name first.
+fn read(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<(Cli, Given, clap::Command), clap::Error> {
+    let mut command = Cli::command().mut_subcommands(|command| command.mut_args(negative));
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    let given = matches.subcommand().and_then(|(name, matches)| {
+        command.find_subcommand(name).map(|command| Given::of(command, matches))
+    });
+    Ok((cli, given.unwrap_or_default(), command))
+}
+
+/// Refuses arguments of `train` or `evaluate` that the command would refuse before it reads data or
+/// a run.
+///
+/// # Errors
+///
+/// A sentence that names the flag or the setting, what it got and what was wanted.
+pub fn check(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    let program = std::iter::once("cni".to_string());
+    let (cli, given, _) = read(program.chain(arguments.iter().cloned())).map_err(|error| {
+        // Without the usage.
+        let text = error.to_string();
+        let said = text.split("\n\nUsage").next().unwrap_or_default().trim();
+        said.strip_prefix("error: ").unwrap_or(said).to_string()
+    })?;
+    match cli.command {
+        Command::Train(args) => train::check(&args, &given),
+        Command::Evaluate(args) => Ok(evaluate::check(&args, &given)?),
+        _ => Ok(()),
+    }
+}
+
 /// Does what the arguments of the program say.
 ///
 /// # Errors
 ///
 /// A sentence that names the flag or the setting, what it got and what was wanted.
 pub fn run() -> Result<Exit, Box<dyn Error>> {
-    let mut command = Cli::command().mut_subcommands(|command| command.mut_args(negative));
-    let matches = command.get_matches_mut();
-    let cli = Cli::from_arg_matches(&matches)?;
-    let given = matches.subcommand().and_then(|(name, matches)| {
-        command.find_subcommand(name).map(|command| Given::of(command, matches))
-    });
-    let given = given.unwrap_or_default();
+    let (cli, given, command) = read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     match cli.command {
         Command::Train(args) => train::train(*args, &given),
         Command::Recipes(args) => recipes::recipes(&args),

@@ -10,6 +10,7 @@ use crate::model::{Asked, ModelFlags, config_of_run};
 use crate::output::Output;
 use crate::recipe::{RecipeFlags, Resolved};
 use crate::values::{count, named};
+use burn::tensor::Device;
 use clap::Args;
 use cni_burn::prelude::*;
 use cni_burn::training::{
@@ -123,8 +124,13 @@ impl Train {
         given: &Given,
     ) -> Result<(), Box<dyn Error>> {
         let (run, folder) = (&self.out, self.train.is_some());
-        Asked { flags: &resolved.model, folder, given, defaults: true }
-            .agrees_with(&config_of_run(run, CheckpointSelector::Last)?, run)?;
+        let saved = config_of_run(run, CheckpointSelector::Last)?;
+        let about = if folder { About::of_model(&saved) } else { self.model.dataset.about() };
+        // What counts is the model that the flags build. They name what differs.
+        if resolved.model.config(&about).ok().as_ref() != Some(&saved) {
+            Asked { flags: &resolved.model, folder, given, defaults: true }
+                .agrees_with(&saved, run)?;
+        }
         if let (Some(epsilon), Some(threat)) = (self.recipe.epsilon, trained_against(&info.run)) {
             let [asked, saved] =
                 [epsilon, threat.epsilon()].map(|epsilon| json!({ "epsilon": epsilon }));
@@ -133,6 +139,17 @@ impl Train {
         }
         Ok(())
     }
+}
+
+/// Refuses what `train` would refuse before it reads any data.
+pub fn check(args: &Train, given: &Given) -> Result<(), Box<dyn Error>> {
+    let resolved = args.resolve(given, Key::new(args.seed))?;
+    given.refuse(&resolved.model.idle())?;
+    given.refuse(&args.idle())?;
+    if args.train.is_none() {
+        resolved.model.config(&args.model.dataset.about())?.try_init(&Device::flex())?;
+    }
+    Ok(())
 }
 
 pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {

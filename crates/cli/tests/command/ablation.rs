@@ -146,4 +146,28 @@ fn a_plan_without_runs_or_with_foreign_files_is_refused() {
     assert_eq!(fs::read_to_string(strange.join("mine.txt")).unwrap(), "mine");
     let said = refused(ablate(&folder.join("none.toml"), &folder.join("out"), ""));
     assert!(said.contains("none.toml"), "{said}");
+    // Every arm is looked at before the first one trains.
+    for (from, to, said) in [
+        (
+            "\"model.noise\" = \"pni\"",
+            "\"model.nosie\" = \"pni\"",
+            "arm white: reference-cni: model: got nosie",
+        ),
+        (
+            "\"model.noise\" = \"pni\"",
+            "\"epoch\" = 3",
+            "arm white: reference-cni: unknown field `epoch`",
+        ),
+        ("subset = 80", "subsett = 80", "unexpected argument '--subsett'"),
+        ("suite = \"quick\"", "suite = \"qick\"", "possible values: quick"),
+        ("reference-cni", "reference-cnn", "the nearest is reference-cni"),
+        ("epochs = 1", "epochs = 0", "epochs: got 0, wanted at least 1"),
+    ] {
+        let plan = written(&folder, &PLAN.replace(from, to));
+        for flags in ["", "--list"] {
+            let refusal = refused(ablate(&plan, &folder.join("typo"), flags));
+            assert!(refusal.contains(said), "{refusal}\nlacks {said}");
+        }
+        assert!(!folder.join("typo").exists());
+    }
 }

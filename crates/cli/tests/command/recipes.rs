@@ -80,6 +80,25 @@ fn a_recipe_is_printed_changed_and_passed_on() {
 }
 
 #[test]
+fn a_run_goes_on_whatever_flags_its_model_leaves_without_effect() {
+    let folder = scratch("resumed-models");
+    let small = "--dataset digits --depth 8 --width 0.125 --subset 60 --validation 20 --batch 20";
+    for (name, flags) in
+        [("silent", "--noise none"), ("white", "--noise pni"), ("set", "--set model.noise=none")]
+    {
+        let out = folder.join(name);
+        let arguments = format!("train {small} {flags} --epochs 1 --out {}", out.display());
+        works(plain(&arguments));
+        works(plain(&format!("{arguments} --resume")));
+    }
+    let out = folder.join("family");
+    let small = "--dataset digits --width 0.0625 --subset 40 --validation 20 --batch 20";
+    let arguments = format!("train {small} --family preact18 --epochs 1 --out {}", out.display());
+    works(plain(&arguments));
+    works(plain(&format!("{arguments} --resume")));
+}
+
+#[test]
 fn what_a_recipe_does_not_know_is_named() {
     let out = scratch("recipe-unknown");
     for (flags, wanted) in [
@@ -92,6 +111,8 @@ fn what_a_recipe_does_not_know_is_named() {
         ("--set model.depth=20", "got model.depth=20 and model.depth=8, wanted one of them"),
         ("--set objective.attack.step=3", "the nearest is steps"),
         ("--set average=emma", "the nearest is ema"),
+        ("--set model.place=[]", "place: got none, wanted at least one place"),
+        ("--set name=mine", "name: got mine, wanted a setting"),
         ("--epsilon 0.1 --set validation_attack.threat.epsilon=0.2", "--epsilon: got 0.1"),
     ] {
         let said = refused(train(&out, flags));

@@ -222,6 +222,15 @@ impl TrainingConfig {
         self.optimizer.check()?;
         self.groups.iter().try_for_each(ParameterGroup::check)?;
         self.objective.check(self.epochs)?;
+        let of_validation = self.validation_attack.iter().map(|attack| attack.as_ref() as _);
+        let of_validation = of_validation.map(|attack: &dyn Attack| ("validation_attack", attack));
+        let of_objective = self.objective.attacks().into_iter().map(|attack| ("objective", attack));
+        for (field, attack) in of_objective.chain(of_validation) {
+            attack.check().map_err(|error| {
+                let got = format!("{}: {error}", attack.name());
+                TrainingError::setting(field, got, "settings that make sense together")
+            })?;
+        }
         self.gradient.check(self.epochs)?;
         self.updates.iter().try_for_each(Update::check)?;
         self.average.iter().try_for_each(|average| average.check(self.epochs))?;

@@ -122,7 +122,8 @@ impl Recipe {
     /// # Errors
     ///
     /// [`RecipeError::Contradiction`] if the path, or one that it leads through, was set to
-    /// something else before, and [`RecipeError::Field`] for a path that leads nowhere.
+    /// something else before, and [`RecipeError::Field`] for a path that leads nowhere, or to what
+    /// is no setting, such as the name.
     pub fn with(&self, path: &str, value: &str) -> Result<Self, RecipeError> {
         let leads = |a: &str, b: &str| a == b || b.starts_with(&format!("{a}."));
         let clash = self.set.iter().find(|(before, was)| {
@@ -132,6 +133,11 @@ impl Recipe {
             let [first, second] =
                 [(before.as_str(), was.as_str()), (path, value)].map(|(p, v)| format!("{p}={v}"));
             return Err(RecipeError::Contradiction { first, second });
+        }
+        let first = path.split('.').next().unwrap_or_default();
+        if ABOUT.contains(&first) && first != "model" {
+            let reason = format!("{first}: got {value}, wanted a setting of the training");
+            return Err(RecipeError::field(self.name(), reason));
         }
         let mut recipe = self.clone();
         recipe.tree.set(path, value)?;
