@@ -14,6 +14,26 @@ fn the_quickstart_table_is_that_of_its_record() {
 }
 
 #[test]
+fn the_ablation_on_digits_is_that_of_its_record() {
+    let record = json("results/ablations/digits.json");
+    let worst = |name: &str| {
+        let arms = record["arms"].as_array().unwrap();
+        let arm = arms.iter().find(|arm| arm["name"] == name).unwrap();
+        let of = |field: &str| 100.0 * arm["robust"][field].as_f64().unwrap();
+        assert_eq!(arm["robust"]["seeds"], 3);
+        format!("{:.1} ± {:.1} %", of("mean"), of("sd"))
+    };
+    for (arm, said) in [
+        ("no noise", "without noise"),
+        ("PNI-W", "with PNI-W"),
+        ("CNI-W rank=5 scale=relative", "with CNI-W of rank 5 in the relative scale"),
+        ("CNI-W rank=5 scale=reference", "in that of the reference"),
+    ] {
+        assert_said(&format!("{} {said}", worst(arm)));
+    }
+}
+
+#[test]
 fn the_cifar_table_is_that_of_its_records() {
     let records = ["at", "pni", "cni"].map(|model| {
         let file = root().join(format!("results/cifar10-cpu/{model}/record.json"));
