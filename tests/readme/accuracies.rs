@@ -34,6 +34,22 @@ fn the_ablation_on_digits_is_that_of_its_record() {
 }
 
 #[test]
+fn the_default_recipe_reaches_what_its_record_says() {
+    let record = Record::read(root().join("results/fast-noise/record.json")).unwrap();
+    let [clean, worst] = [&record.clean, record.worst_case.as_ref().unwrap()];
+    let [clean, worst] = [clean, worst].map(|accuracy| &accuracy.one_shot);
+    assert!(record.worst_case_is_evidence());
+    assert_said(&format!(
+        "{:.1} % clean and {:.1} % [{:.1}, {:.1}] in the worst case of {} test images",
+        100.0 * clean.accuracy,
+        100.0 * worst.accuracy,
+        100.0 * worst.low,
+        100.0 * worst.high,
+        record.examples
+    ));
+}
+
+#[test]
 fn the_cifar_table_is_that_of_its_records() {
     let records = ["at", "pni", "cni"].map(|model| {
         let file = root().join(format!("results/cifar10-cpu/{model}/record.json"));
