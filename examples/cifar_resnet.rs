@@ -1,4 +1,4 @@
-//! A noisy ResNet on CIFAR-10: trained against a fast attack in a quarter of an hour, and judged.
+//! A noisy ResNet on CIFAR-10: trained against a fast attack, and judged.
 //!
 //! `cargo run --release --features download --example cifar_resnet -- --download`
 //!
@@ -23,7 +23,7 @@ struct Args {
     /// Download the files if the folder lacks them; needs the feature `download`.
     #[arg(long)]
     download: bool,
-    /// A minute in place of half an hour: a ResNet-8 on the embedded digits.
+    /// A minute in place of the whole: a ResNet-8 on the embedded digits.
     #[arg(long, conflicts_with_all = ["data", "download"])]
     small: bool,
     /// Backend: flex, or any other that the program was built with.

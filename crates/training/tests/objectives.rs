@@ -2,50 +2,31 @@
 //! a step takes, the images that attacks find, and refused settings. One file, because every test
 //! is the same small step with another objective in it.
 
+#[path = "support/linear_net.rs"]
+mod linear_net;
 #[path = "support/numbers.rs"]
 mod numbers;
 
 use burn::module::{Module, Param};
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::{log_softmax, relu, softmax};
+use burn::nn::Linear;
+use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Attack, Loss, Norm, Pgd, RandomStart, Square, Threat};
 use cni_data::{Batch, ImageData, Loader, Sampler, Split, digits};
-use cni_noise::{ExampleIds, Key, normal_at, normal_rows, uniform_rows};
+use cni_noise::{ExampleIds, Key, normal_rows, uniform_rows};
 use cni_training::{
     AttackLabels, Clean, Devices, Elle, EpsilonRamp, Free, HalfAndHalf, LabelNoise, Madry, Mart,
     Objective, Parallel, Progress, Rotation, Schedule, Sgd, Step, Trades, Trained, Trainer,
     TrainingConfig, TrainingError, kl_divergence,
 };
+use linear_net::Net;
 use numbers::numbers;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-#[derive(Module, Debug)]
-struct Net {
-    hidden: Linear,
-    out: Linear,
-}
-
 impl Net {
-    fn new() -> Self {
-        let device = Device::flex();
-        let linear = |name: &str, i, o| {
-            let mut layer = LinearConfig::new(i, o).init(&device);
-            let drawn = normal_at(Key::new(1).named(name), 0, [i, o], &layer.weight.val());
-            layer.weight = Param::from_tensor(drawn.mul_scalar(0.2));
-            layer.bias = layer.bias.map(|_| Param::from_tensor(Tensor::zeros([o], &device)));
-            layer
-        };
-        Self { hidden: linear("hidden", 64, 16), out: linear("out", 16, 10) }
-    }
-
-    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.out.forward(relu(self.hidden.forward(images.flatten::<2>(1, 3))))
-    }
-
     /// True in a training pass.
     fn trains(&self) -> bool {
         self.out.weight.val().is_autodiff()

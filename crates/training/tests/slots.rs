@@ -1,53 +1,30 @@
 //! The slots of a step: custom rules work, their state resumes exactly, and a broken contract is
 //! named. One file, because every test is the same small run with another rule in it.
 
+#[path = "support/linear_net.rs"]
+mod linear_net;
 #[path = "support/numbers.rs"]
 mod numbers;
 
-use burn::module::{Module, Param};
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::{log_softmax, relu};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Pgd, Threat};
 use cni_data::{
     Augmentation, AugmentationRule, DataError, ImageData, Loader, Sampler, SamplerRule, Split,
     digits,
 };
-use cni_noise::{Key, host_uniform, normal_at};
+use cni_noise::{Key, host_uniform};
 use cni_training::{
     Average, AverageRule, CheckpointSelector, Devices, GradientRule, Losses, Objective,
     ObjectiveRule, Parallel, ParameterGroup, ParameterValues, Progress, RuleState, Schedule, Sgd,
     Step, StepError, StepGradients, StepInfo, StopReason, Trained, Trainer, TrainingConfig,
     TrainingError, Update, UpdateRule, load_checkpoint, parameter_ids,
 };
+use linear_net::Net;
 use numbers::numbers;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-#[derive(Module, Debug)]
-struct Net {
-    hidden: Linear,
-    out: Linear,
-}
-
-impl Net {
-    fn new() -> Self {
-        let device = Device::flex();
-        let linear = |name: &str, i, o| {
-            let mut layer = LinearConfig::new(i, o).init(&device);
-            let drawn = normal_at(Key::new(1).named(name), 0, [i, o], &layer.weight.val());
-            layer.weight = Param::from_tensor(drawn.mul_scalar(0.2));
-            layer.bias = layer.bias.map(|_| Param::from_tensor(Tensor::zeros([o], &device)));
-            layer
-        };
-        Self { hidden: linear("hidden", 64, 16), out: linear("out", 16, 10) }
-    }
-
-    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.out.forward(relu(self.hidden.forward(images.flatten::<2>(1, 3))))
-    }
-}
 
 fn data() -> (ImageData, ImageData) {
     digits(Split::Train).take(240).split_validation(48, Key::new(2)).unwrap()

@@ -3,11 +3,14 @@
 //! Every run is two commands of this program, `train` and `evaluate`, in processes of their own: a
 //! run that fails, or is killed, leaves the others alone.
 
+mod claim;
+mod folders;
 mod plan;
 mod run;
 mod state;
 
-pub use plan::{Plan, PlanRun, folder_of};
+pub use folders::folder_of;
+pub use plan::{Plan, PlanRun};
 pub use run::{Done, Runner};
 pub use state::{Phase, State};
 

@@ -1,10 +1,11 @@
 //! The plan of an ablation: a file that says which runs there are.
 
+use super::folders::folder_name;
 use cni_burn::noise::nearest_name;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The version of the format of plans.
 const FORMAT: u64 = 1;
@@ -237,17 +238,6 @@ pub fn text(value: &Value) -> String {
     }
 }
 
-/// The folder of an arm: its name with a dash for what is neither letter, digit nor `.=_`.
-pub fn folder_name(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || ".=_".contains(c) { c } else { '-' };
-    name.chars().map(plain).collect()
-}
-
-/// The folder of a run in that of the ablation.
-pub fn folder_of(out: &Path, run: &PlanRun<'_>) -> PathBuf {
-    out.join("runs").join(folder_name(&run.arm.name)).join(format!("seed-{}", run.seed))
-}
-
 fn repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
     values.iter().enumerate().find(|(i, value)| values[..*i].contains(value)).map(|(_, v)| v)
 }
@@ -259,6 +249,7 @@ fn hinted(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::folder_of;
     use super::*;
 
     const PLAN: &str = r#"

@@ -1,11 +1,12 @@
 //! The runs of an ablation as processes.
 
+use super::claim::claim;
 use super::plan::text;
 use super::{Phase, Plan, PlanRun, State, folder_of};
 use crate::output::Output;
 use serde_json::{Value, json};
 use std::error::Error;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -13,7 +14,7 @@ use std::sync::Mutex;
 /// The file that a process locks while it is at a run.
 const LOCK: &str = ".ablation.lock";
 
-/// What has come of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Done {
     /// It had been done before.
@@ -57,7 +58,7 @@ impl Runner<'_> {
     /// A sentence about the first file that cannot be read or written, or the first run whose
     /// folder holds another. The runs that are at work go on to their end.
     pub fn run(&self, runs: Vec<PlanRun<'_>>) -> Result<Vec<Done>, Box<dyn Error>> {
-        // What is refused is refused before any run begins.
+        // Refusals come before any run begins.
         for run in &runs {
             self.check(run)?;
         }
@@ -229,21 +230,6 @@ impl Runner<'_> {
 
     fn say(&self, run: &PlanRun<'_>, place: usize, all: usize, what: &str) -> std::io::Result<()> {
         self.output.say(format_args!("{} of {all}, {}: {what}", place + 1, run.name()))
-    }
-}
-
-/// The lock of a file; `None` if another process has it.
-fn claim(path: &Path) -> Result<Option<File>, Box<dyn Error>> {
-    let io = |error: std::io::Error| format!("{}: {error}", path.display());
-    let file = File::options().create(true).append(true).open(path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        // Some network file systems have no locks. There the user has to take care.
-        Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
-            Ok(Some(file))
-        }
-        Err(TryLockError::Error(error)) => Err(io(error).into()),
     }
 }
 

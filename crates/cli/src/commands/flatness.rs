@@ -40,7 +40,7 @@ pub struct Flatness {
     from: Origin,
     #[command(flatten)]
     compute: Compute,
-    /// What is measured, separated by commas.
+    /// Measures of flatness, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["average", "worst"])]
     measure: Vec<Measure>,
     /// Radius of the average, a share of each layer's norm. The paper's is 0.5.

@@ -126,7 +126,7 @@ impl Train {
         let (run, folder) = (&self.out, self.train.is_some());
         let saved = config_of_run(run, CheckpointSelector::Last)?;
         let about = if folder { About::of_model(&saved) } else { self.model.dataset.about() };
-        // What counts is the model that the flags build. They name what differs.
+        // The model that the flags build counts; the flags name the difference.
         if resolved.model.config(&about).ok().as_ref() != Some(&saved) {
             Asked { flags: &resolved.model, folder, given, defaults: true }
                 .agrees_with(&saved, run)?;

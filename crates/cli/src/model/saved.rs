@@ -43,7 +43,7 @@ impl Asked<'_> {
         let Self { flags, folder, given, defaults } = *self;
         let images = if folder { About::of_model(config) } else { flags.dataset.about() };
         let mut asked = serde_json::to_value(flags)?;
-        // What is not given is that of the family.
+        // A flag that is not given stands for its value in the family.
         let architecture = flags.architecture()?;
         if flags.activation.is_none() {
             asked["activation"] = architecture.activation().to_string().into();
