@@ -121,7 +121,7 @@ pub use rows::Rows;
 pub use runner::Runner;
 pub use sweep::{AtRadius, Sweep};
 pub use targets::Targets;
-pub use threat::{Epsilon, Norm, Threat};
+pub use threat::{Ball, Epsilon, Norm, Threat};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

@@ -8,9 +8,12 @@ use crate::rows::per_row;
 use burn::tensor::Tensor;
 use cni_ops::{StepSize, clamp_between, sign_step, sign_step_with_momentum};
 
-/// The ball of a threat around a batch, prepared for many projections.
+/// The ball of a threat around a batch, prepared for many steps and projections: in Linf on the CPU
+/// each is one pass over the values.
+///
+/// Images are `[batch, channels, height, width]`.
 #[derive(Clone, Debug)]
-pub(crate) struct Ball {
+pub struct Ball {
     norm: Norm,
     epsilon: f64,
     origin: Tensor<4>,
@@ -52,7 +55,7 @@ impl Ball {
     /// As [`step`](Self::step), with a step size for each image. With momentum, of the previous
     /// point and the share of the new step, the result is `x + share (z − x) + (1 − share) (x −
     /// previous)`, projected, for `z` the point without momentum.
-    pub fn steps(
+    pub(crate) fn steps(
         &self,
         x: Tensor<4>,
         gradient: Tensor<4>,
@@ -80,7 +83,7 @@ impl Ball {
     }
 
     /// The ball around some of the images.
-    pub fn select(&self, rows: &Rows) -> Self {
+    pub(crate) fn select(&self, rows: &Rows) -> Self {
         Self {
             origin: rows.of(&self.origin),
             bounds: self.bounds.as_ref().map(|bounds| [0, 1].map(|side| rows.of(&bounds[side]))),

@@ -7,7 +7,7 @@ pub(crate) mod l1;
 mod norm;
 pub(crate) mod on_host;
 
-pub(crate) use self::ball::Ball;
+pub use self::ball::Ball;
 pub use self::epsilon::Epsilon;
 pub use self::norm::Norm;
 

@@ -5,7 +5,7 @@ use super::{Objective, ObjectiveRule, check_above_zero};
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
 use burn::tensor::Tensor;
-use cni_attacks::Attack;
+use cni_attacks::{Attack, Ball};
 use cni_attacks::rows::per_row;
 use cni_data::slots::named_spec;
 use cni_noise::{ExampleIds, uniform_rows};
@@ -18,9 +18,9 @@ use std::sync::Arc;
 ///
 /// `CE(f(x'), y) + λ · (ℓ(x_c) − (1 − a) ℓ(x_a) − a ℓ(x_b))²`, where `ℓ` is the cross-entropy,
 /// `x_a` and `x_b` are uniform in the ball of the attack's threat (of [`Pgd::n_fgsm`] that is 3ε)
-/// and clipped to the box, `a` is uniform in [0, 1] and `x_c = (1 − a) x_a + a x_b`. It keeps attacks of one step from overfitting
-/// catastrophically, and needs no second derivative: three forward passes more, and the backward
-/// pass of their loss.
+/// and clipped to the box, `a` is uniform in [0, 1] and `x_c = (1 − a) x_a + a x_b`. It keeps
+/// attacks of one step from overfitting catastrophically, and needs no second derivative: three
+/// forward passes more, and the backward pass of their loss.
 ///
 /// The three passes have the same noise, so that the penalty sees the curvature of the loss alone;
 /// it is independent of that of the adversarial pass. The mean of the square, without λ, is the
@@ -78,10 +78,11 @@ impl Elle {
         let images = step.batch().images.clone().inner();
         let (key, first) = (step.key(NONLINEARITY), step.batch().first_example);
         let examples = ExampleIds::from(first);
+        let (norm, epsilon) = (threat.norm(), threat.epsilon());
+        let ball = Ball::new(norm, epsilon, &images);
         let point = |name: &str| {
-            let key = key.named(name);
-            let change = threat.norm().random_start(key, &images, threat.epsilon(), &examples);
-            threat.norm().project(images.clone() + change, &images, threat.epsilon())
+            let change = norm.random_start(key.named(name), &images, epsilon, &examples);
+            ball.project(images.clone() + change)
         };
         let (a, b) = (point("a"), point("b"));
         let n = images.dims()[0];

@@ -3,7 +3,7 @@ use super::adversarial::{ADVERSARIAL, with_robust};
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
 use burn::tensor::Tensor;
-use cni_attacks::Threat;
+use cni_attacks::{Ball, Threat};
 use cni_data::slots::named_spec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,7 +42,7 @@ impl Free {
     }
 
     /// The images with the perturbation of the steps before, in ball and box.
-    fn start(&self, step: &Step<'_>, clean: &Tensor<4>) -> Tensor<4> {
+    fn start(&self, step: &Step<'_>, clean: &Tensor<4>, ball: &Ball) -> Tensor<4> {
         let Some(carried) = step.recall(PERTURBATION) else { return clean.clone() };
         let ([n, channels, height, width], [values]) = (clean.dims(), carried.dims());
         let each = channels * height * width;
@@ -57,14 +57,13 @@ impl Free {
                 Tensor::cat(vec![change, none], 0)
             }
         };
-        self.threat.norm().project(clean.clone() + change, clean, self.threat.epsilon())
+        ball.project(clean.clone() + change)
     }
 
     /// Moves the perturbation along the gradient, and remembers it for the next step.
-    fn follow(&self, step: &Step<'_>, clean: Tensor<4>, at: Tensor<4>, gradient: Tensor<4>) {
-        let (norm, epsilon) = (self.threat.norm(), self.threat.epsilon());
-        let moved = at + norm.steepest_step(gradient, self.step_size.unwrap_or(epsilon));
-        let change = norm.project(moved, &clean, epsilon) - clean;
+    fn follow(&self, step: &Step<'_>, ball: &Ball, at: Tensor<4>, gradient: Tensor<4>) {
+        let size = self.step_size.unwrap_or(self.threat.epsilon());
+        let change = ball.step(at, gradient, size) - step.batch().images.clone().inner();
         let values = change.shape().num_elements();
         let change = change.reshape([values]);
         let others = step.recall(PERTURBATION).filter(|carried| carried.dims()[0] > values);
@@ -86,12 +85,13 @@ impl ObjectiveRule for Free {
 
     fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError> {
         let clean = step.batch().images.clone().inner();
-        let start = self.start(step, &clean);
+        let ball = Ball::new(self.threat.norm(), self.threat.epsilon(), &clean);
+        let start = self.start(step, &clean, &ball);
         let leaf = start.clone().autodiff().require_grad();
         let logits = step.logits(ADVERSARIAL, leaf.clone());
         let loss = step.cross_entropy(logits.clone());
         let rule = *self;
-        step.after_backward(leaf, move |step, gradient| rule.follow(step, clean, start, gradient));
+        step.after_backward(leaf, move |step, gradient| rule.follow(step, &ball, start, gradient));
         Ok(with_robust(Losses::new(loss), step, logits))
     }
 
