@@ -1,20 +1,20 @@
 //! Averages of a model with batch norm: the statistics that it is judged and saved with.
 
-use crate::support::numbers::numbers;
+use crate::support::linear_net::data;
+use crate::support::{broken_off, numbers};
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use cni_data::{Augmentation, ImageData, Loader, Split, digits};
+use cni_data::{Augmentation, Loader};
 use cni_layers::keyed_init;
 use cni_noise::Key;
 use cni_training::{
     Average, BatchStatistics, CheckpointSelector, Devices, Ema, Objective, Parallel, Progress,
-    Schedule, Swa, Trained, Trainer, TrainingConfig, TrainingError, load_checkpoint,
+    Schedule, Swa, Trained, Trainer, TrainingConfig, load_checkpoint,
 };
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Module, Debug)]
 struct Net {
@@ -38,10 +38,6 @@ impl Net {
         let hidden = self.hidden.forward(images.flatten::<2>(1, 3));
         self.out.forward(relu(self.norm.forward(hidden)))
     }
-}
-
-fn data() -> (ImageData, ImageData) {
-    digits(Split::Train).take(240).split_validation(48, Key::new(2)).unwrap()
 }
 
 /// Three epochs of three steps.
@@ -68,18 +64,9 @@ fn run(config: TrainingConfig, folder: &Path, devices: usize) -> Trained<Net> {
 
 /// A run that is broken off in the first step of its third epoch, and then goes on.
 fn resumed(config: impl Fn() -> TrainingConfig) -> Trained<Net> {
-    let folder = tempfile::tempdir().unwrap();
-    let passes = AtomicUsize::new(0);
-    let broken = move |net: &Net, images: Tensor<4>| {
-        let training = net.out.weight.val().is_require_grad();
-        let pass = passes.fetch_add(usize::from(training), Ordering::Relaxed);
-        let logits = net.forward(images);
-        if training && pass >= 6 { logits.mul_scalar(f64::NAN) } else { logits }
-    };
-    let trainer = || trainer(config(), folder.path(), 1);
-    let error = trainer().run(Net::new(), broken, data().0).unwrap_err();
-    assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }), "{error}");
-    trainer().resume(true).run(Net::new(), Net::forward, data().0).unwrap()
+    let trainer = |folder: &Path| trainer(config(), folder, 1);
+    let trains = |net: &Net, _: &Tensor<4>| net.out.weight.val().is_require_grad();
+    broken_off::resumed(trainer, Net::new, Net::forward, data().0, 6, trains)
 }
 
 /// Mean and variance of the first layer's outputs over training images of an epoch, by hand.

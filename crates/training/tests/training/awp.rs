@@ -1,13 +1,14 @@
 //! Adversarial weight perturbation: PyTorch's update, one set of images, statistics that move once,
 //! noise that stays, exact resume, and what it refuses.
 
-use crate::support::numbers::numbers;
+use crate::support::linear_net::data;
+use crate::support::{broken_off, list, numbers, reference};
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use cni_attacks::{Pgd, Threat};
-use cni_data::{Batch, ImageData, Split, digits};
+use cni_data::Batch;
 use cni_layers::{Granularity, WeightNoise};
 use cni_noise::{Key, normal_at};
 use cni_training::{
@@ -50,10 +51,6 @@ impl Net {
     }
 }
 
-fn list(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
-}
-
 fn batch(images: Tensor<4>, labels: Tensor<1, Int>) -> Batch {
     let whole = images.dims()[0];
     Batch {
@@ -77,8 +74,7 @@ fn gradients(net: &Net, batch: Batch, rule: Awp) -> StepGradients {
 /// `tests/reference/awp.py` made the values. PyTorch keeps the weight of a linear layer transposed.
 #[test]
 fn an_update_is_pytorchs_and_the_statistics_move_once() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/data/awp.json");
-    let values: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let values = reference("awp.json");
     let device = Device::flex();
     let vector =
         |value: &Value| Tensor::<1>::from_data(TensorData::from(&list(value)[..]), &device);
@@ -127,10 +123,6 @@ fn an_update_is_pytorchs_and_the_statistics_move_once() {
     near("running mean", read(mean), list(&values["running_mean"]));
 }
 
-fn data() -> (ImageData, ImageData) {
-    digits(Split::Train).take(240).split_validation(48, Key::new(2)).unwrap()
-}
-
 /// Three epochs of three steps, of which the last two perturb.
 fn config(gradient: impl Into<Gradient>) -> TrainingConfig {
     let attack = Pgd::training(Threat::linf(0.1).unwrap()).with_steps(2).unwrap();
@@ -164,20 +156,10 @@ fn training_pass(net: &Net, images: &Tensor<4>) -> bool {
 #[test]
 fn a_run_resumes_exactly_and_a_warm_up_is_plain() {
     let whole = run(config(awp())).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let passes = AtomicUsize::new(0);
+    let trainer = |folder: &Path| trainer(config(awp()), folder);
+    let model = || Net::new([64, 16, 10]);
     // An epoch of three plain steps takes six passes, one of perturbed steps twelve.
-    let broken = move |net: &Net, images: Tensor<4>| {
-        let training = training_pass(net, &images);
-        let pass = passes.fetch_add(usize::from(training), Ordering::Relaxed);
-        let logits = net.forward(images);
-        if training && pass >= 18 { logits.mul_scalar(f64::NAN) } else { logits }
-    };
-    let model = Net::new([64, 16, 10]);
-    let error = trainer(config(awp()), folder.path()).run(model, broken, data().0).unwrap_err();
-    assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }), "{error}");
-    let trainer = trainer(config(awp()), folder.path()).resume(true);
-    let resumed = trainer.run(Net::new([64, 16, 10]), Net::forward, data().0).unwrap();
+    let resumed = broken_off::resumed(trainer, model, Net::forward, data().0, 18, training_pass);
     assert_eq!(numbers(&resumed.model), numbers(&whole.model));
     let plain = run(config(Gradient::backward())).unwrap();
     assert_ne!(numbers(&plain.model), numbers(&whole.model));

@@ -1,7 +1,8 @@
 //! Configurations: what is saved and loaded, any optimizer and schedule of Burn, and what ends a
 //! run. One file, because every test is the same small run with other settings.
 
-use crate::support::{self, Net, Settings, config, data, numbers, trainer};
+use crate::support::conv_net::{self, Net, Settings, config, data, trainer};
+use crate::support::numbers;
 use burn::lr_scheduler::exponential::ExponentialLrSchedulerConfig;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -51,7 +52,7 @@ fn a_configuration_comes_back_from_its_file_and_trains() {
     assert_eq!(value(&read), value(&full()));
     let run = |config, name: &str| {
         let folder = folder.path().join(name);
-        let trained = support::run(config, &folder, &Settings::default(), false).unwrap();
+        let trained = conv_net::run(config, &folder, &Settings::default(), false).unwrap();
         let written = TrainingConfig::load(folder.join("config.json")).unwrap();
         assert_eq!(value(&written), value(&full()));
         numbers(&trained.model)

@@ -4,7 +4,7 @@
 //! The devices are handles of one CPU. Each has its own thread, its own copy of the model and its
 //! own share of the batch. One file, because every test is the same small run on other devices.
 
-use crate::support::numbers::numbers;
+use crate::support::{distance, numbers};
 use burn::module::{Module, Param, Reparameterization, Reparameterizer};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
@@ -145,12 +145,6 @@ fn run_in(
         .with_progress(Progress::Quiet)
         .resume(resume)
         .run(net, forward, train)
-}
-
-/// The largest difference between the numbers of two models.
-fn distance(a: &Net, b: &Net) -> f32 {
-    let pairs = numbers(a).into_iter().zip(numbers(b));
-    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 /// Eighteen steps, measured to be off by 6e-8: augmentation, noise on weights and examples, attacks

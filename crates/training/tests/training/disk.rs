@@ -1,7 +1,8 @@
 //! A run's folder: what is found damaged there, whose it is, and what stays. One
 //! file, because every test has the same run with one file changed.
 
-use crate::support::{Net, Settings, config, data, numbers, run, trainer};
+use crate::support::conv_net::{Net, Settings, config, data, run, trainer};
+use crate::support::numbers;
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};

@@ -1,6 +1,7 @@
 //! Runs on image folders that stay on disk.
 
-use crate::support::{Net, Settings, config, numbers, trainer};
+use crate::support::conv_net::{Net, Settings, config, trainer};
+use crate::support::numbers;
 use cni_data::{Augmentation, ImageData, ImageFolder, Split, digits};
 use cni_training::{StopReason, Trained, Trainer, TrainingConfig, TrainingError};
 use serde_json::json;

@@ -1,6 +1,7 @@
 //! What a run is, what it may go on from, and what it is refused for before the first step.
 
-use crate::support::{Net, Settings, config, data, numbers, run, trainer};
+use crate::support::conv_net::{Net, Settings, config, data, run, trainer};
+use crate::support::numbers;
 use burn::module::{Module, ModuleDisplay};
 use burn::nn::activation::RReluConfig;
 use burn::nn::{DropoutConfig, GaussianNoiseConfig, Linear, LinearConfig};

@@ -1,7 +1,8 @@
 //! A checkpoint and the laws of its model's noise: the weights replace what a law starts from, and
 //! nothing else of it.
 
-use crate::support::{Net, Settings, config, numbers, run};
+use crate::support::conv_net::{Net, Settings, config, run};
+use crate::support::numbers;
 use burn::tensor::Tensor;
 use cni_layers::{ActivationNoiseConfig, Granularity};
 use cni_noise::NoiseScale;

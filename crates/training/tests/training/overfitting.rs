@@ -1,7 +1,7 @@
 //! Catastrophic overfitting: a run that falls stops, or goes back and on with another attack, and
 //! either resumes exactly. One file, because every test is the same small run.
 
-use crate::support::numbers::numbers;
+use crate::support::{distance, numbers};
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
@@ -289,8 +289,7 @@ fn a_run_on_two_devices_goes_back_as_on_one() {
     assert_eq!(falls(&one.history).len(), 1);
     let epochs = |run: &Trained<Net>| falls(&run.history).iter().map(|f| f.0).collect::<Vec<_>>();
     assert_eq!(epochs(&one), epochs(&two));
-    let pairs = numbers(&one.model).into_iter().zip(numbers(&two.model));
-    let off = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let off = distance(&one.model, &two.model);
     assert!(off < 1e-4, "{off}");
     for (a, b) in one.history.iter().zip(&two.history) {
         // An example on the boundary may flip: of 64, each judged by five draws.

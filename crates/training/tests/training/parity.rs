@@ -1,20 +1,11 @@
 //! SGD, schedules and clipping against PyTorch; `tests/reference/optim.py` of the repository made
 //! the values.
 
+use crate::support::{list, reference};
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use cni_training::{Schedule, Sgd};
-use serde_json::Value;
-
-fn values() -> Value {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/data/optim.json");
-    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
-}
-
-fn list(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
-}
 
 #[derive(Module, Debug)]
 struct Point {
@@ -28,7 +19,7 @@ fn vector(values: &[f64]) -> Tensor<1> {
 /// Nesterov, classical and dampened momentum, and none.
 #[test]
 fn sgd_moves_as_pytorchs() {
-    for reference in values()["sgd"].as_array().unwrap() {
+    for reference in reference("optim.json")["sgd"].as_array().unwrap() {
         let settings: Sgd = serde_json::from_value(reference["settings"].clone()).unwrap();
         let (square, cube) =
             (vector(&list(&reference["square"])), vector(&list(&reference["cube"])));
@@ -54,7 +45,7 @@ fn sgd_moves_as_pytorchs() {
 /// Stepped once an epoch, and once a batch.
 #[test]
 fn schedules_give_pytorchs_rates() {
-    let values = values();
+    let values = reference("optim.json");
     let cases = [
         ("rates", "multi_step", Schedule::multi_step(0.1, &[2, 4]), 6),
         ("rates", "cosine", Schedule::cosine(0.1), 6),
