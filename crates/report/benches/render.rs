@@ -2,7 +2,8 @@
 //!
 //! If `CNI_REPORT_OUT` is set to a folder, the report is written there.
 
-#[path = "../tests/support/mod.rs"]
+#[allow(dead_code, reason = "made for the tests")]
+#[path = "../tests/report/support/mod.rs"]
 mod support;
 
 use cni_report::Report;

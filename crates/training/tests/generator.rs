@@ -1,7 +1,7 @@
-//! Layers of Burn's own that draw from the device's generator. Alone in its file: the generator
+//! Layers of Burn's own that draw from the device's generator. A program of its own: the generator
 //! belongs to the process, and tests beside would draw from it too.
 
-#[path = "support/numbers.rs"]
+#[path = "training/support/numbers.rs"]
 mod numbers;
 
 use burn::module::{Module, Param};

@@ -1,0 +1,4 @@
+//! Images, in memory and on disk.
+
+mod images;
+mod on_disk;

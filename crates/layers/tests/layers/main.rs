@@ -1,0 +1,20 @@
+//! Noise on weights and activations, noisy layers, and models.
+
+mod activation_noise;
+mod configs;
+mod covariance;
+mod custom_law;
+mod families;
+mod half_precision;
+mod import;
+mod models;
+mod multiplicative;
+mod normalize;
+mod parity;
+mod precision;
+mod support;
+mod training_state;
+mod weight_gradients;
+mod weight_noise;
+mod wrapped_layers;
+mod wrappers;

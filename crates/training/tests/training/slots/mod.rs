@@ -1,0 +1,10 @@
+//! The slots of a step: custom rules work, their state resumes exactly, and a broken contract is
+//! named.
+
+mod augmentations;
+mod averages;
+mod contracts;
+mod gradients;
+mod objectives;
+mod samplers;
+mod updates;

@@ -1,0 +1,126 @@
+//! Accuracies of evaluations and trainings.
+
+use super::{assert_said, assert_shown, json, root};
+use cni_burn::evaluation::{Record, Verdict, table};
+
+fn assert_table(records: &[Record]) {
+    assert_shown(&table(&records.iter().collect::<Vec<_>>()));
+}
+
+#[test]
+fn the_quickstart_table_is_that_of_its_record() {
+    let text = std::fs::read(root().join("results/quickstart/record.json")).unwrap();
+    assert_table(&serde_json::from_slice::<Vec<Record>>(&text).unwrap());
+}
+
+#[test]
+fn the_ablation_on_digits_is_that_of_its_record() {
+    let record = json("results/ablations/digits.json");
+    let worst = |name: &str| {
+        let arms = record["arms"].as_array().unwrap();
+        let arm = arms.iter().find(|arm| arm["name"] == name).unwrap();
+        let of = |field: &str| 100.0 * arm["robust"][field].as_f64().unwrap();
+        assert_eq!(arm["robust"]["seeds"], 3);
+        format!("{:.1} ± {:.1} %", of("mean"), of("sd"))
+    };
+    for (arm, said) in [
+        ("no noise", "without noise"),
+        ("PNI-W", "with PNI-W"),
+        ("CNI-W rank=5 scale=relative", "with CNI-W of rank 5 in the relative scale"),
+        ("CNI-W rank=5 scale=reference", "in that of the reference"),
+    ] {
+        assert_said(&format!("{} {said}", worst(arm)));
+    }
+}
+
+#[test]
+fn the_default_recipe_reaches_what_its_record_says() {
+    let record = Record::read(root().join("results/fast-noise/record.json")).unwrap();
+    let [clean, worst] = [&record.clean, record.worst_case.as_ref().unwrap()];
+    let [clean, worst] = [clean, worst].map(|accuracy| &accuracy.one_shot);
+    assert!(record.worst_case_is_evidence());
+    assert_said(&format!(
+        "{:.1} % clean and {:.1} % [{:.1}, {:.1}] in the worst case of {} test images",
+        100.0 * clean.accuracy,
+        100.0 * worst.accuracy,
+        100.0 * worst.low,
+        100.0 * worst.high,
+        record.examples
+    ));
+}
+
+#[test]
+fn the_cifar_table_is_that_of_its_records() {
+    let records = ["at", "pni", "cni"].map(|model| {
+        let file = root().join(format!("results/cifar10-cpu/{model}/record.json"));
+        serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+    });
+    assert_table(&records);
+}
+
+#[test]
+fn the_verdicts_in_the_readme_are_those_of_the_records() {
+    for model in ["at", "pni", "cni"] {
+        let file = root().join(format!("results/cifar10-cpu/{model}/record.json"));
+        let record = Record::read(&file).unwrap();
+        assert_eq!(record.checks.len(), 24);
+        let number = |verdict| record.checks.iter().filter(|c| c.verdict == verdict).count();
+        let numbers =
+            [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Inconclusive, Verdict::Skipped]
+                .map(|verdict| number(verdict).to_string());
+        let row = format!("| {} | {} |", record.model.name, numbers.join(" | "));
+        assert_shown(&row);
+        // What passed could have failed.
+        for check in record.checks.iter().filter(|check| check.verdict == Verdict::Pass) {
+            let visible = check.at_most.or(check.detectable).unwrap_or(0.0);
+            assert!(check.bound.is_none_or(|bound| visible <= bound), "{model}: {}", check.name);
+        }
+        // What warned is told.
+        for check in record.checks.iter().filter(|check| check.verdict == Verdict::Warn) {
+            let told = format!("`{}` warns: {}", check.name, check.measured);
+            assert_said(&told);
+        }
+    }
+}
+
+#[test]
+fn the_accuracies_in_half_precision_are_those_of_their_records() {
+    let [half, full] = ["bf16", "full"].map(|precision| {
+        let record =
+            Record::read(root().join(format!("results/precision/{precision}/record.json")));
+        let record = record.unwrap();
+        assert_eq!(record.model.precision.is_some(), precision == "bf16");
+        let pgd = record.attacks.iter().find(|attack| attack.name == "PGD-7").unwrap();
+        let of = |estimate: f64| format!("{:.1}", 100.0 * estimate);
+        [of(pgd.robust.one_shot.accuracy), of(record.clean.one_shot.accuracy)]
+    });
+    let text = format!(
+        "has {} % under PGD-7 in place of {} %, and {} % clean in place of {} %",
+        half[0], full[0], half[1], full[1]
+    );
+    assert_said(&text);
+}
+
+#[test]
+fn the_accuracies_of_trainings_in_both_precisions_are_those_of_their_record() {
+    let trainings = json("results/half-precision.json");
+    let accuracies = [0, 1].map(|run| {
+        let run = &trainings["trainings"][run];
+        ["clean", "pgd_10"].map(|of| format!("{:.1} %", 100.0 * run[of].as_f64().unwrap()))
+    });
+    assert_said(&format!(
+        "{} clean and {} under PGD-10 in full precision, {} and {} in bf16",
+        accuracies[0][0], accuracies[0][1], accuracies[1][0], accuracies[1][1]
+    ));
+    let attacks = &json("results/attacks/precision.json")["attacks"];
+    let left = ["bf16", "full"].map(|precision| {
+        ["pgd20", "apgd_ce", "apgd_dlr"].map(|attack| {
+            let left = attacks[attack][precision].as_f64().unwrap();
+            assert!(attacks[attack]["difference_points"].as_f64().unwrap().abs() < 0.51);
+            format!("{:.1}", 100.0 * left)
+        })
+    });
+    let [[a, b, c], [d, e, f]] = left;
+    assert_said(&format!("in bf16 leave {a}, {b} and {c} %"));
+    assert_said(&format!("in full precision {d}, {e} and {f} %"));
+}
