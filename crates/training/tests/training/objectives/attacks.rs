@@ -1,6 +1,6 @@
 //! The attacks of objectives in a step: how many passes they take, and the images that they find.
 
-use super::{first_batch, largest, rotation, threat, trades, trained_on, two};
+use super::{first_batch, largest, rotation, threat, trained_on, two};
 use crate::support::linear_net::Net;
 use burn::module::Module;
 use burn::tensor::Tensor;

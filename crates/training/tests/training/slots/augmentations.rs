@@ -1,6 +1,6 @@
 //! Augmentations of one's own and policies, also on mixed batches.
 
-use crate::support::linear_net::{resumed, run};
+use crate::support::linear_net::{config, resumed, run};
 use crate::support::numbers;
 use cni_data::{Augmentation, AugmentationRule, DataError, Sampler};
 use cni_noise::{Key, host_uniform};
