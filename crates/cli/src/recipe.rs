@@ -35,7 +35,8 @@ pub struct RecipeFlags {
     #[arg(long, value_parser = epsilon)]
     pub epsilon: Option<f64>,
     /// Element type in which convolutions and linear layers multiply, in place of the recipe's:
-    /// full, bf16 or f16. The rest is in full precision, and so is validation.
+    /// full, bf16 or f16. The rest is in full precision, and so is validation. What a CPU does for
+    /// bf16, `cni info` says and CNI_HALF_PRECISION chooses; f16 is slow there.
     #[arg(long)]
     pub precision: Option<Precision>,
 }

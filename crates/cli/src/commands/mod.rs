@@ -28,9 +28,16 @@ use std::error::Error;
 use std::ffi::OsString;
 use train::Train;
 
+/// The variables of the environment as `--help` lists them.
+const ENVIRONMENT: &str = "\
+Environment:
+  CNI_HALF_PRECISION  how a CPU computes in bf16: amx, vectors, or layers for Burn's own operations,
+                      layer by layer; by default the fastest that the processor has
+  RAYON_NUM_THREADS   threads that a CPU computes with; by default one for each core";
+
 /// Trains noisy ResNets, attacks and judges them, and writes records and reports.
 #[derive(Parser)]
-#[command(name = "cni", version, after_help = HELP)]
+#[command(name = "cni", version, after_help = format!("{HELP}\n\n{ENVIRONMENT}"))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
