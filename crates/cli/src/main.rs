@@ -14,6 +14,7 @@ mod model;
 mod output;
 mod place;
 mod progress;
+mod proportion;
 mod recipe;
 mod suites;
 mod values;

@@ -3,6 +3,7 @@
 use crate::given::Given;
 use crate::model::{Kind, ModelFlags};
 use crate::output::Output;
+use crate::proportion::Proportion;
 use crate::values::{count, epsilon};
 use clap::Args;
 use cni_burn::attacks::attack_from_spec;
@@ -46,6 +47,8 @@ pub struct Resolved {
     pub recipe: Recipe,
     pub model: ModelFlags,
     pub training: TrainingConfig,
+    /// The sentence about milestones that the training does not come to.
+    late: Option<String>,
 }
 
 impl RecipeFlags {
@@ -61,7 +64,8 @@ impl RecipeFlags {
         given: &Given,
         run: Option<&Path>,
     ) -> Result<Resolved, Box<dyn Error>> {
-        let mut recipe = self.base(given, run)?;
+        let base = self.base(given, run)?;
+        let mut recipe = base.clone();
         for set in &self.set {
             let Some((path, value)) = set.split_once('=') else {
                 let wanted = "PATH=VALUE, such as epochs=30";
@@ -86,8 +90,15 @@ impl RecipeFlags {
             }
         }
         let model = model_of(&recipe, fields)?;
+        let proportion = Proportion::of(&base, &recipe);
+        if let (Err(error), Some(proportion)) = (recipe.training(), &proportion)
+            && proportion.helps()
+        {
+            return Err(format!("{error}; {proportion}").into());
+        }
         let training = self.at_epsilon(&recipe)?;
-        Ok(Resolved { recipe, model, training })
+        let late = proportion.and_then(|proportion| proportion.late(&training));
+        Ok(Resolved { recipe, model, training, late })
     }
 
     /// The recipe before any flag changes it.
@@ -145,7 +156,7 @@ impl Resolved {
 
     /// Says what was chosen.
     pub fn say(&self, classes: usize, output: Output) -> std::io::Result<()> {
-        let Self { recipe, training, .. } = self;
+        let Self { recipe, training, late, .. } = self;
         output.say(format_args!("recipe {}: {}", recipe.name(), recipe.about()))?;
         let changed: Vec<&str> = recipe.changed().collect();
         if !changed.is_empty() {
@@ -153,8 +164,10 @@ impl Resolved {
         }
         let (epochs, precision) = (training.epochs, training.precision);
         let passes = training.passes(classes, self.model.noise.noise != Kind::None);
-        output
-            .say(format_args!("{epochs} epochs of {passes} passes an image, precision {precision}"))
+        output.say(format_args!(
+            "{epochs} epochs of {passes} passes an image, precision {precision}"
+        ))?;
+        late.iter().try_for_each(|late| output.say(format_args!("warning: {late}")))
     }
 }
 

@@ -48,6 +48,30 @@ fn every_recipe_trains_two_epochs_of_digits_and_saves_itself() {
 }
 
 #[test]
+fn a_recipe_that_is_cut_short_says_which_flags_go_with_it() {
+    let folder = scratch("recipe-short");
+    let small = "--dataset digits --family cifar --depth 8 --width 0.125 --shortcut projection \
+                 --epsilon 0.05 --subset 60 --validation 20 --batch 20 --epochs 2";
+    for (name, refusal, own) in [
+        ("reference-pni", "start_epoch: got 5 of 2 epochs", "160"),
+        ("dajat-ramp", "epsilon_ramp: epochs: got 110 of 2 epochs", "110"),
+    ] {
+        let short = format!("train --recipe {name} {small} --out {}", folder.join(name).display());
+        let said = refused(plain(&short));
+        let in_proportion = format!("; in proportion to the recipe's {own} epochs: --set ");
+        assert!(said.contains(refusal) && said.contains(&in_proportion), "{said}");
+        // The line can be given as it is.
+        let flags = said.trim_end().split_once(" epochs: --set ").unwrap().1.replace('\'', "");
+        works(plain(&format!("{short} --set {flags}")));
+    }
+    // What only has no effect is trained, with a word.
+    let out = folder.join("late");
+    let said = works(train(&out, ""));
+    let late = "warning: the schedule's milestones 100, 200, 300 come after epoch 1, the last; in";
+    assert!(said.contains(late), "{said}");
+}
+
+#[test]
 fn a_recipe_is_printed_changed_and_passed_on() {
     let folder = scratch("recipe-file");
     let text = works(plain("recipes n-fgsm"));
