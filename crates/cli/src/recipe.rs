@@ -8,6 +8,7 @@ use crate::values::{count, epsilon};
 use clap::Args;
 use cni_burn::attacks::attack_from_spec;
 use cni_burn::data::Augmentation;
+use cni_burn::data::reading::read;
 use cni_burn::noise::nearest_name;
 use cni_burn::prelude::*;
 use cni_burn::training::Recipe;
@@ -190,8 +191,8 @@ fn model_of(recipe: &Recipe, flags: Map<String, Value>) -> Result<ModelFlags, St
         }
         fields.insert(field, value);
     }
-    let model: ModelFlags = serde_json::from_value(fields.into())
-        .map_err(|error| format!("{}: model: {error}", recipe.name()))?;
+    let model: ModelFlags =
+        read(fields.into()).map_err(|reason| format!("{}: model: {reason}", recipe.name()))?;
     if model.noise.place.is_empty() && model.noise.noise != Kind::None {
         let wanted = "at least one place, or the noise none";
         return Err(format!("{}: model: place: got none, wanted {wanted}", recipe.name()));

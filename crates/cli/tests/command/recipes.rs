@@ -142,6 +142,22 @@ fn what_a_recipe_does_not_know_is_named() {
         let said = refused(train(&out, flags));
         assert!(said.contains(wanted), "{flags}: {said}\nlacks {wanted}");
     }
+    // Of the wrong kind: the path, what was got and what was wanted.
+    let whole = "wanted a whole number of at least 0";
+    for (set, wanted) in [
+        ("batch_size=ten", format!("batch_size: got \"ten\", {whole}")),
+        ("batch_size=-1", format!("batch_size: got -1, {whole}")),
+        ("objective.attack.steps=ten", format!("objective.attack.steps: got \"ten\", {whole}")),
+        ("objective.start_epoch=x", format!("objective.start_epoch: got \"x\", {whole}")),
+        ("optimizer.momentum=x", "optimizer.momentum: got \"x\", wanted a number".to_string()),
+        ("schedule=3", "schedule: got 3, wanted a name, or a table of it".to_string()),
+        ("early_stopping=3", "early_stopping: got 3, wanted a table".to_string()),
+        ("model.rank=x", format!("model: rank: got \"x\", {whole}")),
+    ] {
+        let arguments = format!("train --dataset digits --recipe reference-cni --set {set} --out");
+        let said = refused(plain(&format!("{arguments} {}", out.display())));
+        assert!(said.contains(&format!("reference-cni: {wanted}")), "{set}: {said}");
+    }
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "something was written");
     let said = refused(plain("recipes trade"));
     assert!(said.contains("the nearest is trades"), "{said}");
