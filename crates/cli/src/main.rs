@@ -8,6 +8,7 @@ mod compute;
 mod conclusion;
 mod curves;
 mod data;
+mod ending;
 mod exit;
 mod given;
 mod model;

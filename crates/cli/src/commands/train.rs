@@ -4,6 +4,7 @@ use crate::checkpoint::trained_against;
 use crate::compute::Compute;
 use crate::curves::Curves;
 use crate::data::{About, Dataset, Folder, Images, Source, part};
+use crate::ending::before_the_end;
 use crate::exit::Exit;
 use crate::given::{Given, Idle};
 use crate::model::{Asked, ModelFlags, config_of_run};
@@ -191,7 +192,8 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
     };
     let recipe = resolved.recipe()?;
     let curves = Curves::new(&args.out, resolved.training.epochs)?;
-    let page = curves.clone();
+    let [begun, page, last] = [(); 3].map(|()| curves.clone());
+    before_the_end(move |reason| last.last_words(reason))?;
     let trained = Trainer::new(resolved.training, &args.out)?
         .with_recipe(recipe)
         .with_validation(validation)
@@ -199,6 +201,7 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         .with_progress(progress)
         .with_watch(noise_amplitudes)
         .with_model_config(&config)?
+        .with_beginning(move |history| begun.go_on(history))
         .with_callback(move |ended| {
             page.go_on(ended.history);
             ControlFlow::Continue(())
