@@ -112,6 +112,8 @@ pub fn check(arguments: &[String]) -> Result<(), Box<dyn Error>> {
 ///
 /// A sentence that names the flag or the setting, what it got and what was wanted.
 pub fn run() -> Result<Exit, Box<dyn Error>> {
+    // A command of an ablation ends with it.
+    let _tie = crate::ablation::tie()?;
     let (cli, given, command) = read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     match cli.command {
         Command::Train(args) => train::train(*args, &given),
