@@ -46,7 +46,7 @@ fn files_of_others_and_folders_in_use_are_refused_before_any_work() {
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
         fs::remove_file(path).unwrap();
     };
-    for name in ["config.json", "model.json", "history.json"] {
+    for name in ["config.json", "model.json", "history.json", "flags.json"] {
         check(name, train(&out, ""), "a file that no run of this folder has written");
     }
     check("training.html", train(&out, ""), "a file that no training has written");

@@ -68,6 +68,8 @@ pub struct Trainer<N> {
     groups: Vec<(String, Arc<Ids<N>>)>,
     model_config: Option<Value>,
     recipe: Option<Recipe>,
+    /// Further files of the run's folder, by their names.
+    files: Vec<(String, Vec<u8>)>,
 }
 
 /// A function that is called when a run begins or goes on, with the epochs so far.
@@ -99,6 +101,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             groups: Vec::new(),
             model_config: None,
             recipe: None,
+            files: Vec::new(),
         })
     }
 
@@ -200,6 +203,13 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     /// It is for people and for further runs. What identifies the run is its configuration.
     pub fn with_recipe(mut self, recipe: Recipe) -> Self {
         self.recipe = Some(recipe);
+        self
+    }
+
+    /// Writes a further file to the run's folder, together with `config.json`: for whoever begins
+    /// the run and has more to keep. It is no part of what identifies the run.
+    pub fn with_file(mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.files.push((name.into(), bytes.into()));
         self
     }
 
