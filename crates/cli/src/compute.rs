@@ -32,7 +32,7 @@ impl Compute {
         }
     }
 
-    /// Says how the CPU computes in bf16, if it will.
+    /// Says how the CPU computes in bf16 and in f16, if it will.
     ///
     /// # Errors
     ///
@@ -42,8 +42,14 @@ impl Compute {
         precisions: &[Precision],
         output: Output,
     ) -> Result<(), Box<dyn Error>> {
-        if self.device == "flex" && precisions.contains(&Precision::Bf16) {
+        if self.device != "flex" {
+            return Ok(());
+        }
+        if precisions.contains(&Precision::Bf16) {
             output.say(format_args!("bf16 {}", by(HalfPrecision::in_force()?)))?;
+        }
+        if precisions.contains(&Precision::F16) {
+            output.say(format_args!("f16 {F16}"))?;
         }
         Ok(())
     }
@@ -54,7 +60,11 @@ impl Compute {
     }
 }
 
-/// How the CPU computes in half precision, in words.
+/// How the CPU computes in f16, in words: there are no kernels for it, so it saves no time.
+pub const F16: &str = "by Burn's own operations, layer by layer, which is slow on a CPU: bf16 has \
+                       kernels of its own";
+
+/// How the CPU computes in bf16, in words.
 pub fn by(way: HalfPrecision) -> &'static str {
     match way {
         HalfPrecision::Amx => "by the matrix units of AMX",

@@ -91,7 +91,7 @@ impl About {
 pub struct Source {
     /// Folder with the binary CIFAR files, or to download them to.
     #[arg(long, default_value = "data")]
-    data: PathBuf,
+    pub data: PathBuf,
     /// Download the data if --data lacks them; needs the feature `download`.
     #[arg(long)]
     download: bool,

@@ -3,10 +3,12 @@
 use crate::given::Given;
 use crate::model::{Kind, ModelFlags};
 use crate::output::Output;
+use crate::proportion::Proportion;
 use crate::values::{count, epsilon};
 use clap::Args;
 use cni_burn::attacks::attack_from_spec;
 use cni_burn::data::Augmentation;
+use cni_burn::data::reading::read;
 use cni_burn::noise::nearest_name;
 use cni_burn::prelude::*;
 use cni_burn::training::Recipe;
@@ -35,7 +37,8 @@ pub struct RecipeFlags {
     #[arg(long, value_parser = epsilon)]
     pub epsilon: Option<f64>,
     /// Element type in which convolutions and linear layers multiply, in place of the recipe's:
-    /// full, bf16 or f16. The rest is in full precision, and so is validation.
+    /// full, bf16 or f16. The rest is in full precision, and so is validation. What a CPU does for
+    /// bf16, `cni info` says and CNI_HALF_PRECISION chooses; f16 is slow there.
     #[arg(long)]
     pub precision: Option<Precision>,
 }
@@ -45,6 +48,8 @@ pub struct Resolved {
     pub recipe: Recipe,
     pub model: ModelFlags,
     pub training: TrainingConfig,
+    /// The sentence about milestones that the training does not come to.
+    late: Option<String>,
 }
 
 impl RecipeFlags {
@@ -60,7 +65,8 @@ impl RecipeFlags {
         given: &Given,
         run: Option<&Path>,
     ) -> Result<Resolved, Box<dyn Error>> {
-        let mut recipe = self.base(given, run)?;
+        let base = self.base(given, run)?;
+        let mut recipe = base.clone();
         for set in &self.set {
             let Some((path, value)) = set.split_once('=') else {
                 let wanted = "PATH=VALUE, such as epochs=30";
@@ -85,8 +91,15 @@ impl RecipeFlags {
             }
         }
         let model = model_of(&recipe, fields)?;
+        let proportion = Proportion::of(&base, &recipe);
+        if let (Err(error), Some(proportion)) = (recipe.training(), &proportion)
+            && proportion.helps()
+        {
+            return Err(format!("{error}; {proportion}").into());
+        }
         let training = self.at_epsilon(&recipe)?;
-        Ok(Resolved { recipe, model, training })
+        let late = proportion.and_then(|proportion| proportion.late(&training));
+        Ok(Resolved { recipe, model, training, late })
     }
 
     /// The recipe before any flag changes it.
@@ -144,7 +157,7 @@ impl Resolved {
 
     /// Says what was chosen.
     pub fn say(&self, classes: usize, output: Output) -> std::io::Result<()> {
-        let Self { recipe, training, .. } = self;
+        let Self { recipe, training, late, .. } = self;
         output.say(format_args!("recipe {}: {}", recipe.name(), recipe.about()))?;
         let changed: Vec<&str> = recipe.changed().collect();
         if !changed.is_empty() {
@@ -152,8 +165,10 @@ impl Resolved {
         }
         let (epochs, precision) = (training.epochs, training.precision);
         let passes = training.passes(classes, self.model.noise.noise != Kind::None);
-        output
-            .say(format_args!("{epochs} epochs of {passes} passes an image, precision {precision}"))
+        output.say(format_args!(
+            "{epochs} epochs of {passes} passes an image, precision {precision}"
+        ))?;
+        late.iter().try_for_each(|late| output.say(format_args!("warning: {late}")))
     }
 }
 
@@ -176,8 +191,8 @@ fn model_of(recipe: &Recipe, flags: Map<String, Value>) -> Result<ModelFlags, St
         }
         fields.insert(field, value);
     }
-    let model: ModelFlags = serde_json::from_value(fields.into())
-        .map_err(|error| format!("{}: model: {error}", recipe.name()))?;
+    let model: ModelFlags =
+        read(fields.into()).map_err(|reason| format!("{}: model: {reason}", recipe.name()))?;
     if model.noise.place.is_empty() && model.noise.noise != Kind::None {
         let wanted = "at least one place, or the noise none";
         return Err(format!("{}: model: place: got none, wanted {wanted}", recipe.name()));

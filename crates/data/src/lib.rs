@@ -37,6 +37,8 @@ mod error;
 mod image_data;
 mod loader;
 mod prefetch;
+#[doc(hidden)]
+pub mod reading;
 mod samplers;
 #[doc(hidden)]
 pub mod slots;

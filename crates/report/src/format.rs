@@ -2,6 +2,7 @@
 
 use cni_attacks::{Norm, Threat};
 use cni_evaluation::Estimate;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A fraction as a percentage without its sign, such as `29.8`.
 pub(crate) fn percent(fraction: f64) -> String {
@@ -138,6 +139,24 @@ pub(crate) fn list(items: &[String]) -> String {
     }
 }
 
+/// A time to the second, in the calendar of UTC: `2026-11-28 02:06:25 UTC`. A time before 1970 is
+/// its beginning.
+pub(crate) fn utc(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    // Years begin in March, so that the day of a leap year is the last, and 400 of them repeat.
+    let days = days + 719_468;
+    let (eras, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = 400 * eras + year + u64::from(month < 3);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
 /// A name that is allowed in file names and anchors: small letters and digits, joined by hyphens.
 pub(crate) fn slug(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
@@ -183,5 +202,21 @@ mod tests {
         assert_eq!((radius(8.0 / 255.0), radius(0.5)), ("8/255".into(), "0.5".into()));
         assert_eq!(slug("Ünïcode <b> & Co"), "n-code-b-co");
         assert_eq!((slug("模型"), p_value(1e-9)), ("figure".into(), "p < 0.001".into()));
+    }
+
+    #[test]
+    fn a_time_is_that_of_the_calendar() {
+        use std::time::Duration;
+        for (seconds, wanted) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (951_868_799, "2000-02-29 23:59:59 UTC"),
+            (1_709_251_199, "2024-02-29 23:59:59 UTC"),
+            (1_798_761_599, "2026-12-31 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ] {
+            assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), wanted);
+        }
+        assert_eq!(utc(UNIX_EPOCH - Duration::from_secs(9)), "1970-01-01 00:00:00 UTC");
     }
 }

@@ -1,10 +1,12 @@
 //! The page of a training while it runs, and after it.
 
+use crate::format::utc;
 use crate::html::{TrainingView, training_page};
 use crate::{ReportError, content};
 use cni_evaluation::{Epoch, EvaluationError, write_whole};
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// The mark in the page by which it is known as ours.
 const GENERATOR: &str = "cni-report, learning curves";
@@ -15,7 +17,8 @@ const RELOAD: u32 = 10;
 ///
 /// It has a curve for every score and amplitude that the epochs have, robust overfitting in words,
 /// and the best epoch marked. While the training runs, an open page loads itself anew every ten
-/// seconds. One whose training was killed does so until it is written again.
+/// seconds. One whose training was killed does so until it is written again: what tells the two
+/// apart is [the time](Self::with_time) of the last writing, which the page says.
 ///
 /// ```
 /// use cni_evaluation::Epoch;
@@ -33,6 +36,7 @@ pub struct TrainingPage {
     title: String,
     epochs: Vec<Epoch>,
     state: TrainingState,
+    time: Option<SystemTime>,
 }
 
 /// The state of a training.
@@ -59,7 +63,14 @@ impl TrainingPage {
     /// The page of a training of this name with the epochs so far.
     pub fn new(name: impl Into<String>, epochs: Vec<Epoch>, state: TrainingState) -> Self {
         let name: String = name.into();
-        Self { title: name.split_whitespace().collect::<Vec<_>>().join(" "), epochs, state }
+        let title = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { title, epochs, state, time: None }
+    }
+
+    /// Sets the time at which the page is written, which it says to the second. By default it says
+    /// none.
+    pub fn with_time(self, time: SystemTime) -> Self {
+        Self { time: Some(time), ..self }
     }
 
     /// The HTML of the page.
@@ -82,6 +93,14 @@ impl TrainingPage {
             TrainingState::Stopped { error } => {
                 (format!("The training was stopped after epoch {done}: {error}."), None)
             }
+        };
+        let lead = match self.time.map(utc) {
+            None => lead,
+            Some(time) if reload.is_some() => format!(
+                "{lead} It was last written at {time}, as after every epoch. If that is much \
+                 longer ago than an epoch takes, the training may have stopped, such as by a kill."
+            ),
+            Some(time) => format!("{lead} Written at {time}."),
         };
         let title = if self.title.is_empty() { "training" } else { &self.title };
         let blocks = content::of_epochs(&self.epochs);

@@ -1,18 +1,21 @@
 //! Ablations: many trainings by a plan, each judged, and what they say together.
 //!
 //! Every run is two commands of this program, `train` and `evaluate`, in processes of their own: a
-//! run that fails, or is killed, leaves the others alone.
+//! run that fails, or is killed, leaves the others alone. They end with the ablation, and an ablation
+//! that is begun once more goes on where they were.
 
 mod claim;
 mod folders;
 mod plan;
 mod run;
 mod state;
+mod tie;
 
 pub use folders::folder_of;
 pub use plan::{Plan, PlanRun};
 pub use run::{Done, Runner};
 pub use state::{Phase, State};
+pub use tie::tie;
 
 use cni_burn::evaluation::{AblationRecord, Arm, ArmRun, FailedRun};
 use cni_burn::prelude::Record;

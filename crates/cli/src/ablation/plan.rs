@@ -1,6 +1,7 @@
 //! The plan of an ablation: a file that says which runs there are.
 
 use super::folders::folder_name;
+use cni_burn::data::reading::read;
 use cni_burn::noise::nearest_name;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -91,10 +92,15 @@ impl Plan {
     pub fn load(path: &Path) -> Result<Self, Box<dyn Error>> {
         let name = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-        let file: File = toml::from_str(&text)
-            .map_err(|error| format!("{name}: {}", hinted(error.to_string().trim_end())))?;
-        let plan = file.plan(path.parent()).map_err(|reason| format!("{name}: {reason}"))?;
-        Ok(plan)
+        let plan = Self::parse(&text, path.parent());
+        Ok(plan.map_err(|reason| format!("{name}: {reason}"))?)
+    }
+
+    /// The plan in a TOML text. `folder` is that of its file.
+    fn parse(text: &str, folder: Option<&Path>) -> Result<Self, String> {
+        let fields: Map<String, Value> =
+            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_string())?;
+        read::<File>(Value::Object(fields))?.plan(folder)
     }
 
     /// All runs: for each seed all arms, so that every arm has its first seed before any has its
@@ -242,11 +248,6 @@ fn repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
     values.iter().enumerate().find(|(i, value)| values[..*i].contains(value)).map(|(_, v)| v)
 }
 
-/// The reason with the name that is nearest to an unknown field.
-fn hinted(reason: &str) -> String {
-    cni_burn::data::slots::with_nearest(reason)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::folder_of;
@@ -273,8 +274,7 @@ mod tests {
     "#;
 
     fn plan(text: &str) -> Result<Plan, String> {
-        let file: File = toml::from_str(text).map_err(|error| hinted(&error.to_string()))?;
-        file.plan(Some(Path::new("plans")))
+        Plan::parse(text, Some(Path::new("plans")))
     }
 
     #[test]
@@ -311,6 +311,10 @@ mod tests {
             ("seeds = [1, 2]", "seeds = [1, 1]", "seeds: got 1 twice"),
             ("plan = 1", "plan = 2", "plan: got 2, wanted 1"),
             ("seeds =", "seed =", "the nearest is seeds"),
+            ("[1, 2]", "\"x\"", "seeds: got \"x\", wanted a list"),
+            ("[1, 2]", "[1, -2]", "seeds.1: got -2, wanted a whole number of at least 0"),
+            ("\"plain\"", "3", "arm.0.name: got 3, wanted a text"),
+            ("seeds = [1, 2]", "seeds = [1", "TOML parse error"),
             ("[1, 5]", "[]", "model.rank: got [], wanted a list of values"),
             ("[1, 5]", "5", "model.rank: got 5, wanted a list of values"),
             ("epochs = 2", "\"model.noise\" = \"pni\"", "arm plain: got model.noise"),

@@ -2,13 +2,14 @@
 
 use super::claim::claim;
 use super::plan::text;
+use super::tie::{LOCK as LOCK_OF_COMMAND, Tied};
 use super::{Phase, Plan, PlanRun, State, folder_of};
 use crate::output::Output;
 use serde_json::{Value, json};
 use std::error::Error;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 
 /// The file that a process locks while it is at a run.
@@ -124,7 +125,9 @@ impl Runner<'_> {
     fn check(&self, run: &PlanRun<'_>) -> Result<(), Box<dyn Error>> {
         let folder = folder_of(self.out, run);
         let Some(there) = State::read(&folder)? else {
-            let ours = |file: &fs::DirEntry| file.file_name() == LOCK;
+            let ours = |file: &fs::DirEntry| {
+                [LOCK, LOCK_OF_COMMAND].into_iter().any(|name| file.file_name() == name)
+            };
             let mut files = fs::read_dir(&folder).into_iter().flatten().flatten();
             let strange = files.find(|file| !ours(file));
             return match strange {
@@ -159,7 +162,7 @@ impl Runner<'_> {
     fn one(&self, run: &PlanRun<'_>, place: usize, all: usize) -> Result<Done, Box<dyn Error>> {
         let folder = folder_of(self.out, run);
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let Some(lock) = claim(&folder.join(LOCK))? else {
+        let Some(_lock) = claim(&folder.join(LOCK))? else {
             self.say(run, place, all, "another process is at it")?;
             return Ok(Done::Elsewhere);
         };
@@ -179,7 +182,7 @@ impl Runner<'_> {
         for (arguments, places) in [(train, places.concat()), (evaluate, judging.concat())] {
             let mut command = Command::new(&self.program);
             command.args(arguments).args(places);
-            if let Some(reason) = self.process(command, &folder, &lock)? {
+            if let Some(reason) = self.process(command, &folder)? {
                 self.say(run, place, all, &format!("failed: {reason}"))?;
                 let phase = Phase::Failed { reason: reason.clone() };
                 self.state(run, phase)?.write(&folder)?;
@@ -200,19 +203,16 @@ impl Runner<'_> {
         &self,
         mut command: Command,
         folder: &Path,
-        lock: &File,
     ) -> Result<Option<String>, Box<dyn Error>> {
         let path = folder.join("log.txt");
         let io = |error: std::io::Error| format!("{}: {error}", path.display());
         let log = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
-        // The lock goes along as an input that nobody reads: if this process is killed and its
-        // command goes on, the run stays locked.
-        let held = lock.try_clone().map_err(io)?;
-        command.stdin(Stdio::from(held)).stdout(log.try_clone().map_err(io)?).stderr(log);
+        command.stdout(log.try_clone().map_err(io)?).stderr(log);
         if let Some(threads) = self.threads {
             command.env("RAYON_NUM_THREADS", threads.to_string());
         }
-        let status = command.status().map_err(|error| format!("{:?}: {error}", self.program))?;
+        let tied = Tied::begin(&mut command, &folder.join(LOCK_OF_COMMAND)).and_then(Tied::wait);
+        let status = tied.map_err(|error| format!("{:?}: {error}", self.program))?;
         match status.code() {
             Some(0) => Ok(None),
             // A check of the audit that failed is a result.

@@ -34,7 +34,8 @@ pub struct Evaluate {
     #[command(flatten)]
     pub compute: Compute,
     /// Element type in which convolutions and linear layers multiply while an attack runs: full,
-    /// bf16 or f16. What the attacks find is judged in full precision.
+    /// bf16 or f16. What the attacks find is judged in full precision. What a CPU does for bf16,
+    /// `cni info` says and CNI_HALF_PRECISION chooses; f16 is slow there.
     #[arg(long, default_value_t = Precision::Full)]
     pub precision: Precision,
     /// The same for all other passes, to judge a model as it is deployed in another precision.

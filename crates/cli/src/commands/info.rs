@@ -1,6 +1,6 @@
 //! A model, its parameters and its noise.
 
-use crate::compute::by;
+use crate::compute::{F16, by};
 use crate::exit::Exit;
 use crate::given::Given;
 use crate::model::{Asked, ModelFlags, config_of_run};
@@ -54,6 +54,8 @@ pub fn info(args: &Info, given: &Given) -> Result<Exit, Box<dyn Error>> {
         Some(obstacle) => format!(", one layer at a time in training because of {obstacle}"),
     };
     output.say(format_args!("bf16 on this CPU: {}{rest}", by(way)))?;
+    output.say("CNI_HALF_PRECISION=amx, vectors or layers chooses how bf16 is computed")?;
+    output.say(format_args!("f16 on this CPU: {F16}"))?;
     output.result(&json!({
         "config": config,
         "half_precision": { "by": way.to_string(), "obstacle": obstacle },

@@ -28,9 +28,16 @@ use std::error::Error;
 use std::ffi::OsString;
 use train::Train;
 
+/// The variables of the environment as `--help` lists them.
+const ENVIRONMENT: &str = "\
+Environment:
+  CNI_HALF_PRECISION  how a CPU computes in bf16: amx, vectors, or layers for Burn's own operations,
+                      layer by layer; by default the fastest that the processor has
+  RAYON_NUM_THREADS   threads that a CPU computes with; by default one for each core";
+
 /// Trains noisy ResNets, attacks and judges them, and writes records and reports.
 #[derive(Parser)]
-#[command(name = "cni", version, after_help = HELP)]
+#[command(name = "cni", version, after_help = format!("{HELP}\n\n{ENVIRONMENT}"))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -105,6 +112,8 @@ pub fn check(arguments: &[String]) -> Result<(), Box<dyn Error>> {
 ///
 /// A sentence that names the flag or the setting, what it got and what was wanted.
 pub fn run() -> Result<Exit, Box<dyn Error>> {
+    // A command of an ablation ends with it.
+    let _tie = crate::ablation::tie()?;
     let (cli, given, command) = read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     match cli.command {
         Command::Train(args) => train::train(*args, &given),

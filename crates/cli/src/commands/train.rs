@@ -1,9 +1,12 @@
 //! A run of the trainer. One file, because most of it is the flags of one command.
 
+mod kept;
+
 use crate::checkpoint::trained_against;
 use crate::compute::Compute;
 use crate::curves::Curves;
 use crate::data::{About, Dataset, Folder, Images, Source, part};
+use crate::ending::before_the_end;
 use crate::exit::Exit;
 use crate::given::{Given, Idle};
 use crate::model::{Asked, ModelFlags, config_of_run};
@@ -16,6 +19,7 @@ use cni_burn::prelude::*;
 use cni_burn::training::{
     CheckpointInfo, CheckpointSelector, Devices, Parallel, Progress, Trained, checkpoint_info,
 };
+use kept::Kept;
 use serde_json::json;
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -42,12 +46,13 @@ pub struct Train {
     recipe: RecipeFlags,
     #[command(flatten)]
     compute: Compute,
-    /// Folder of the run: checkpoints, model.json, config.json, recipe.toml, history.json, the file
-    /// .lock and training.html, a page of the learning curves that loads itself anew while the run
-    /// goes on.
+    /// Folder of the run: checkpoints, model.json, config.json, recipe.toml, flags.json,
+    /// history.json, the file .lock and training.html, a page of the learning curves that loads
+    /// itself anew while the run goes on.
     #[arg(long, default_value = "runs/cni")]
     out: PathBuf,
-    /// Continue the run in --out from its last checkpoint; begin it if there is none yet.
+    /// Continue the run in --out from its last checkpoint; begin it if there is none yet. Flags that
+    /// are left out are those that the run was begun with; others have to agree with them.
     #[arg(long)]
     resume: bool,
     /// Train on the first N devices of the backend, each with its share of every batch. On a CPU
@@ -152,16 +157,24 @@ pub fn check(args: &Train, given: &Given) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
+pub fn train(mut args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
+    // A run that goes on is the one that was begun, and says so before it reads any data.
+    let begun = args.resume.then(|| checkpoint_info(&args.out, CheckpointSelector::Last));
+    if args.resume
+        && let Some(kept) = Kept::read(&args.out)?
+    {
+        if let Some(Ok(_)) = &begun {
+            kept.agrees_with(&args, given)?;
+        }
+        kept.take_the_place(&mut args, given)?;
+    }
     let (images, output) = (args.images(), args.output);
     let key = Key::new(args.seed);
     let resolved = args.resolve(given, key)?;
-    // A run that goes on is the one that was begun, and says so before it reads any data.
-    if args.resume {
-        match checkpoint_info(&args.out, CheckpointSelector::Last) {
-            Ok(info) => args.agrees_with(&info, &resolved, given)?,
-            Err(error) => output.say(format_args!("nothing to continue: {error}"))?,
-        }
+    match &begun {
+        Some(Ok(info)) => args.agrees_with(info, &resolved, given)?,
+        Some(Err(error)) => output.say(format_args!("nothing to continue: {error}"))?,
+        None => {}
     }
     given.refuse(&resolved.model.idle())?;
     given.refuse(&args.idle())?;
@@ -191,7 +204,8 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
     };
     let recipe = resolved.recipe()?;
     let curves = Curves::new(&args.out, resolved.training.epochs)?;
-    let page = curves.clone();
+    let [first, page, last] = [(); 3].map(|()| curves.clone());
+    before_the_end(move |reason| last.last_words(reason))?;
     let trained = Trainer::new(resolved.training, &args.out)?
         .with_recipe(recipe)
         .with_validation(validation)
@@ -199,6 +213,8 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         .with_progress(progress)
         .with_watch(noise_amplitudes)
         .with_model_config(&config)?
+        .with_file(Kept::FILE, Kept::of(&args).bytes()?)
+        .with_beginning(move |history| first.go_on(history))
         .with_callback(move |ended| {
             page.go_on(ended.history);
             ControlFlow::Continue(())

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Two arms from two seeds; a run takes some seconds.
 const PLAN: &str = r#"
@@ -102,16 +102,48 @@ fn an_ablation_in_parts_killed_and_begun_again_gives_the_record_of_one_process()
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // The command that was at work goes on by itself, and is left to.
-    while exit_code(ablate(&plan, &killed, "")) != 0 {
-        sleep(Duration::from_millis(100));
-    }
+    // The command that was at work ends with it, and the next one waits for that.
+    works(ablate(&plan, &killed, ""));
     assert_eq!(results(&killed), results(&whole));
 
     // A changed plan does not go on with the runs of another.
     let changed = written(&folder, &PLAN.replace("epochs = 1", "epochs = 2"));
     let said = refused(ablate(&changed, &whole, ""));
     assert!(said.contains("holds another run") && said.contains("--set epochs=2"), "{said}");
+}
+
+#[test]
+fn the_command_of_an_ablation_that_is_killed_ends_with_it() {
+    let folder = scratch("ablation-tied");
+    let long = PLAN.replace("epochs = 1", "epochs = 3000").replace("[1, 2]", "[1]");
+    let plan = written(&folder, &long);
+    let (out, run) = (folder.join("out"), folder.join("out/runs/plain/seed-1"));
+    let mut child = command(ablate(&plan, &out, ""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !run.join("checkpoints/epoch-2").exists() && child.try_wait().unwrap().is_none() {
+        sleep(Duration::from_millis(5));
+    }
+    let free = || {
+        let lock = fs::File::open(run.join(".ablation.command.lock")).unwrap();
+        lock.try_lock().is_ok()
+    };
+    assert!(!free(), "the command has no lock");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let begin = Instant::now();
+    while !free() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "the command goes on");
+        sleep(Duration::from_millis(20));
+    }
+    let page = fs::read_to_string(run.join("training.html")).unwrap();
+    assert!(page.contains("The training was stopped after epoch "), "{page}");
+    assert!(page.contains("the ablation that began it has ended"), "{page}");
+    // The run has neither failed nor ended.
+    let listed = works(ablate(&plan, &out, "--list"));
+    assert!(listed.contains("plain, seed 1: begun"), "{listed}");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use crate::program::{
     evaluate, plain, record, refused, scratch, train, trained, trained_without_noise, works,
+    works_in,
 };
+use std::fs;
 
 #[test]
 fn a_flag_that_others_leave_without_effect_is_refused() {
@@ -106,15 +108,35 @@ fn the_console_says_where_one_draw_was_used_for_want_of_noise() {
 }
 
 #[test]
-fn a_run_is_not_resumed_with_other_flags_not_even_by_default() {
-    let run = trained();
-    let resumed = plain(&format!("train --resume --out {} --depth 8 --noise cni", run.display()));
-    let said = refused(resumed);
+fn a_run_goes_on_with_its_own_flags_and_is_not_resumed_with_others() {
+    let (run, whole) = (scratch("bare-resume"), scratch("bare-resume-whole"));
+    works(train(&run, "--epochs 2 --seed 3"));
+    let bare = format!("train --resume --out {}", run.display());
+    // The flags that are left out are those of the run, wherever it is resumed.
+    works_in(&whole, plain(&format!("{bare} --epochs 4")));
+    works(train(&whole, "--epochs 4 --seed 3"));
+    let [ours, theirs] = [&run, &whole].map(|run| fs::read(run.join("history.json")).unwrap());
+    assert_eq!(String::from_utf8(ours).unwrap(), String::from_utf8(theirs).unwrap());
+    works(plain(&format!("{bare} --seed 3 --subset 80 --validation 20 --dataset digits")));
+    for (flags, said) in [
+        ("--seed 4", "--seed: got 4, wanted 3, since "),
+        ("--subset 60", "--subset: got 60, wanted 80, since "),
+        ("--validation 10", "--validation: got 10, wanted 20, since "),
+        ("--dataset cifar10", "--dataset: got cifar10, wanted digits, since "),
+        ("--no-flip", "--no-flip: got true, wanted false, since "),
+        ("--depth 14", "--depth: got 14, wanted 8, since "),
+        ("--epsilon 0.06", "--epsilon: got 0.06, wanted 0.05, since "),
+    ] {
+        let refusal = refused(plain(&format!("{bare} {flags}")));
+        assert!(refusal.starts_with(&format!("error: {said}")), "{flags}: {refusal}");
+        assert!(refusal.contains("bare-resume was trained so"), "{refusal}");
+    }
+    let other = refused(plain(&format!("{bare} --set batch_size=20")));
+    assert!(other.contains("batch_size was 40, is 20"), "{other}");
+    // A run of an earlier version keeps no flags: the defaults count, and are named.
+    fs::remove_file(run.join("flags.json")).unwrap();
+    let said = refused(plain(&bare));
     assert!(said.starts_with("error: --dataset: got cifar10 by default, wanted digits"), "{said}");
-    let mut resumed = train(run, "--epsilon 0.06");
-    resumed.push("--resume".into());
-    let said = refused(resumed);
-    assert!(said.starts_with("error: --epsilon: got 0.06, wanted 0.05, since "), "{said}");
 }
 
 #[test]

@@ -84,6 +84,7 @@ fn a_model_is_trained_and_judged_on_folders_of_images() {
         // It goes on, and without its folder says what is missing.
         works(train(&folders, &format!("{flags} --resume")));
         let run = folders[2].display();
+        works(plain(&format!("train --resume --out {run}")));
         let said = refused(plain(&format!("evaluate --run {run}")));
         assert!(said.starts_with("error: --test: got no folder, wanted one of images of 12x8"));
         let said = refused(plain(&format!("evaluate --run {run} --dataset digits")));

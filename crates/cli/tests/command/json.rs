@@ -27,6 +27,15 @@ fn a_training_gives_its_run_its_best_epoch_and_its_history() {
 }
 
 #[test]
+fn a_run_of_few_steps_that_ends_at_chance_says_so_in_its_notices() {
+    let result = json(train(&scratch("json-chance"), ""));
+    let [notice] = &result["notices"].as_array().unwrap()[..] else { panic!("{result}") };
+    let notice = notice.as_str().unwrap();
+    assert!(notice.starts_with("warning: at the end of the run training "), "{notice}");
+    assert!(notice.contains("at chance (10.0 %): 2 steps in all may be too few"), "{notice}");
+}
+
+#[test]
 fn an_evaluation_gives_its_record() {
     let out = scratch("json-evaluation");
     let result = json(evaluate(trained(), &out, "--suite quick --checks quick"));

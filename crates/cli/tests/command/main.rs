@@ -9,6 +9,7 @@ mod flatness;
 mod folders;
 mod imports;
 mod json;
+mod precision;
 mod program;
 mod recipes;
 mod runs;

@@ -48,6 +48,30 @@ fn every_recipe_trains_two_epochs_of_digits_and_saves_itself() {
 }
 
 #[test]
+fn a_recipe_that_is_cut_short_says_which_flags_go_with_it() {
+    let folder = scratch("recipe-short");
+    let small = "--dataset digits --family cifar --depth 8 --width 0.125 --shortcut projection \
+                 --epsilon 0.05 --subset 60 --validation 20 --batch 20 --epochs 2";
+    for (name, refusal, own) in [
+        ("reference-pni", "start_epoch: got 5 of 2 epochs", "160"),
+        ("dajat-ramp", "epsilon_ramp: epochs: got 110 of 2 epochs", "110"),
+    ] {
+        let short = format!("train --recipe {name} {small} --out {}", folder.join(name).display());
+        let said = refused(plain(&short));
+        let in_proportion = format!("; in proportion to the recipe's {own} epochs: --set ");
+        assert!(said.contains(refusal) && said.contains(&in_proportion), "{said}");
+        // The line can be given as it is.
+        let flags = said.trim_end().split_once(" epochs: --set ").unwrap().1.replace('\'', "");
+        works(plain(&format!("{short} --set {flags}")));
+    }
+    // What only has no effect is trained, with a word.
+    let out = folder.join("late");
+    let said = works(train(&out, ""));
+    let late = "warning: the schedule's milestones 100, 200, 300 come after epoch 1, the last; in";
+    assert!(said.contains(late), "{said}");
+}
+
+#[test]
 fn a_recipe_is_printed_changed_and_passed_on() {
     let folder = scratch("recipe-file");
     let text = works(plain("recipes n-fgsm"));
@@ -117,6 +141,22 @@ fn what_a_recipe_does_not_know_is_named() {
     ] {
         let said = refused(train(&out, flags));
         assert!(said.contains(wanted), "{flags}: {said}\nlacks {wanted}");
+    }
+    // Of the wrong kind: the path, what was got and what was wanted.
+    let whole = "wanted a whole number of at least 0";
+    for (set, wanted) in [
+        ("batch_size=ten", format!("batch_size: got \"ten\", {whole}")),
+        ("batch_size=-1", format!("batch_size: got -1, {whole}")),
+        ("objective.attack.steps=ten", format!("objective.attack.steps: got \"ten\", {whole}")),
+        ("objective.start_epoch=x", format!("objective.start_epoch: got \"x\", {whole}")),
+        ("optimizer.momentum=x", "optimizer.momentum: got \"x\", wanted a number".to_string()),
+        ("schedule=3", "schedule: got 3, wanted a name, or a table of it".to_string()),
+        ("early_stopping=3", "early_stopping: got 3, wanted a table".to_string()),
+        ("model.rank=x", format!("model: rank: got \"x\", {whole}")),
+    ] {
+        let arguments = format!("train --dataset digits --recipe reference-cni --set {set} --out");
+        let said = refused(plain(&format!("{arguments} {}", out.display())));
+        assert!(said.contains(&format!("reference-cni: {wanted}")), "{set}: {said}");
     }
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "something was written");
     let said = refused(plain("recipes trade"));

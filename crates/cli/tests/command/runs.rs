@@ -46,7 +46,7 @@ fn files_of_others_and_folders_in_use_are_refused_before_any_work() {
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
         fs::remove_file(path).unwrap();
     };
-    for name in ["config.json", "model.json", "history.json"] {
+    for name in ["config.json", "model.json", "history.json", "flags.json"] {
         check(name, train(&out, ""), "a file that no run of this folder has written");
     }
     check("training.html", train(&out, ""), "a file that no training has written");
@@ -176,6 +176,47 @@ fn the_learning_curves_of_a_killed_run_reload_until_it_has_gone_on_to_its_end() 
     let history: Value =
         serde_json::from_slice(&fs::read(out.join("history.json")).unwrap()).unwrap();
     assert_eq!(history.as_array().unwrap().len(), 6);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_page_of_a_run_that_was_interrupted_or_has_failed_says_so_until_it_goes_on() {
+    use std::os::unix::process::ExitStatusExt;
+    let out = scratch("interrupted");
+    let page = || fs::read_to_string(out.join("training.html")).unwrap();
+    let begin = |flags: &str| {
+        let mut command = command(train(&out, flags));
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut child = begin("--epochs 3000");
+    while child.try_wait().unwrap().is_none() && !out.join("checkpoints/epoch-2").exists() {
+        sleep(Duration::from_millis(1));
+    }
+    let id = child.id().to_string();
+    let sent = std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
+    assert!(sent.success());
+    // The status is that of an interrupt.
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    let stopped = page();
+    assert!(stopped.contains("The training was stopped after epoch "), "{stopped}");
+    assert!(stopped.contains(": it was interrupted. Written at 2"), "{stopped}");
+    assert!(!stopped.contains("http-equiv=\"refresh\""));
+    // It goes on, which the page says before the first epoch has ended.
+    let mut child = begin("--epochs 3000 --resume");
+    while child.try_wait().unwrap().is_none() && page() == stopped {
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let running = page();
+    assert!(running.contains("http-equiv=\"refresh\"") && running.contains("of 3000 has ended"));
+    assert!(running.contains("It was last written at ") && running.contains("may have stopped"));
+
+    let out = scratch("failed");
+    refused(train(&out, "--epochs 3 --set schedule.multi_step.lr=1e30"));
+    let failed = fs::read_to_string(out.join("training.html")).unwrap();
+    assert!(failed.contains("The training was stopped after epoch "), "{failed}");
+    assert!(!failed.contains("http-equiv=\"refresh\""));
 }
 
 /// Files below a folder.

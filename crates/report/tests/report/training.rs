@@ -7,6 +7,7 @@ use cni_evaluation::{Epoch, Evaluated};
 use cni_report::{Report, ReportError, TrainingPage, TrainingState};
 use scraper::Html;
 use std::fs;
+use std::time::{Duration, UNIX_EPOCH};
 
 fn history() -> Vec<Epoch> {
     let Evaluated { record, .. } = stochastic("CNI", 20);
@@ -48,6 +49,22 @@ fn every_page_of_a_training_is_sound_and_reloads_only_while_it_runs() {
             }
         }
     }
+}
+
+#[test]
+fn a_page_says_when_it_was_written_and_what_an_old_one_may_mean() {
+    let time = UNIX_EPOCH + Duration::from_secs(1_709_251_199);
+    let lead = |state| {
+        let page = TrainingPage::new("runs/cni", history(), state).with_time(time);
+        assert_sound("with a time", &page.html());
+        text(&Html::parse_document(&page.html()), ".lead")
+    };
+    let running = lead(TrainingState::Running { epochs: 30 });
+    let written = "last written at 2024-02-29 23:59:59 UTC, as after every epoch";
+    assert!(running.contains(written) && running.contains("may have stopped"), "{running}");
+    let ended = lead(TrainingState::Ended { early: None });
+    assert!(ended.ends_with("Written at 2024-02-29 23:59:59 UTC."), "{ended}");
+    assert!(!ended.contains("may have stopped"), "{ended}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod built_in;
 mod check;
 mod error;
+mod length;
 mod tree;
 
 pub use error::RecipeError;

@@ -2,7 +2,7 @@
 
 use super::RecipeError;
 use crate::TrainingConfig;
-use cni_data::slots::with_nearest;
+use cni_data::reading::read;
 use serde_json::{Map, Value};
 
 /// The fields of a recipe.
@@ -45,8 +45,7 @@ impl Tree {
 
     /// The training that fields describe.
     pub fn read(&self, fields: Map<String, Value>) -> Result<TrainingConfig, RecipeError> {
-        let read = serde_path_to_error::deserialize(Value::Object(fields));
-        read.map_err(|error| RecipeError::field(&self.name(), with_nearest(&error.to_string())))
+        read(Value::Object(fields)).map_err(|reason| RecipeError::field(&self.name(), reason))
     }
 
     fn name(&self) -> String {

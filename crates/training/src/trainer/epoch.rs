@@ -44,6 +44,8 @@ pub(super) struct Epilogue<N> {
     /// The folder of the run.
     pub folder: PathBuf,
     pub sizes: Sizes,
+    /// The number of epochs that the run is to have.
+    pub epochs: usize,
     pub notices: Notices,
     pub end: End,
 }
@@ -85,9 +87,6 @@ impl<N: Module + ModuleDisplay + 'static> Epilogue<N> {
         self.barrier.attach(epoch, OwnRecords { average, rules });
         // Written once more after the next epoch and at the end of the run, which reports an error.
         let _ = write_history(&self.folder, &rows);
-        if let Some(warning) = stays_at_chance(&rows, self.sizes) {
-            self.notices.say(warning);
-        }
         let ended = EndOfEpoch { row, history: &rows, model: &model };
         for callback in &self.callbacks {
             if let ControlFlow::Break(reason) = callback(&ended) {
@@ -96,6 +95,10 @@ impl<N: Module + ModuleDisplay + 'static> Epilogue<N> {
         }
         if self.end.early.is_some_and(|early| early.ends(&rows)) {
             self.end.set(End::EARLY.to_string());
+        }
+        let ends = epoch == self.epochs || self.end.reason().is_some();
+        if let Some(warning) = stays_at_chance(&rows, self.sizes, ends) {
+            self.notices.say(warning);
         }
         true
     }

@@ -115,6 +115,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             callbacks: self.callbacks.clone(),
             folder: self.folder.clone(),
             sizes: plan.sizes,
+            epochs: config.epochs,
             notices: plan.notices.clone(),
             end: end.clone(),
         };

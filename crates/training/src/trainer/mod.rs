@@ -24,7 +24,7 @@ pub use progress::Progress;
 pub use run::Trained;
 
 use crate::parameters::check_group_name;
-use crate::{Devices, Recipe, TrainingConfig, TrainingError};
+use crate::{Devices, EpochRow, Recipe, TrainingConfig, TrainingError};
 use burn::module::{Module, ModuleDisplay, ParamId};
 use burn::tensor::{Int, Tensor};
 use cni_data::ImageData;
@@ -62,12 +62,18 @@ pub struct Trainer<N> {
     resume: bool,
     progress: Progress,
     watch: Option<Read<N>>,
+    beginnings: Vec<Arc<Begins>>,
     callbacks: Vec<Callback<N>>,
     metrics: Vec<(String, Arc<Score>)>,
     groups: Vec<(String, Arc<Ids<N>>)>,
     model_config: Option<Value>,
     recipe: Option<Recipe>,
+    /// Further files of the run's folder, by their names.
+    files: Vec<(String, Vec<u8>)>,
 }
+
+/// A function that is called when a run begins or goes on, with the epochs so far.
+type Begins = dyn Fn(&[EpochRow]) + Send + Sync;
 
 /// The ids of the parameters of a group.
 type Ids<N> = dyn Fn(&N) -> Vec<ParamId> + Send + Sync;
@@ -89,11 +95,13 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             resume: false,
             progress: Progress::default(),
             watch: None,
+            beginnings: Vec::new(),
             callbacks: Vec::new(),
             metrics: Vec::new(),
             groups: Vec::new(),
             model_config: None,
             recipe: None,
+            files: Vec::new(),
         })
     }
 
@@ -132,6 +140,16 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         watch: impl Fn(&N) -> W + Send + Sync + 'static,
     ) -> Self {
         self.watch = Some(Arc::new(move |net: &N| watch(net).into_iter().collect()));
+        self
+    }
+
+    /// Calls a function when the run begins or goes on: once nothing is refused any more, and before
+    /// the first step. It gets the epochs so far, none in a run that begins.
+    pub fn with_beginning(
+        mut self,
+        callback: impl Fn(&[EpochRow]) + Send + Sync + 'static,
+    ) -> Self {
+        self.beginnings.push(Arc::new(callback));
         self
     }
 
@@ -185,6 +203,13 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     /// It is for people and for further runs. What identifies the run is its configuration.
     pub fn with_recipe(mut self, recipe: Recipe) -> Self {
         self.recipe = Some(recipe);
+        self
+    }
+
+    /// Writes a further file to the run's folder, together with `config.json`: for whoever begins
+    /// the run and has more to keep. It is no part of what identifies the run.
+    pub fn with_file(mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.files.push((name.into(), bytes.into()));
         self
     }
 

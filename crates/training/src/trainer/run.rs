@@ -161,6 +161,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         // Nothing is refused from here on.
         plan.directory.prepare()?;
         self.write_configurations()?;
+        let rows = plan.history.rows();
+        self.beginnings.iter().for_each(|begins| begins(&rows));
         loop {
             match self.launch(&plan, start)? {
                 Launched::Finished(trained) => return Ok(trained),

@@ -9,7 +9,7 @@ use crate::overfitting::{Fall, Remedy};
 use crate::parameters::Groups;
 use crate::state::RuleStates;
 use crate::updates::group_paths;
-use crate::{EpochRow, TrainingConfig, TrainingError};
+use crate::{EpochRow, Recipe, TrainingConfig, TrainingError};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::{Module, ModuleDisplay, ParamGroup};
 use burn::optim::ModuleOptimizer;
@@ -116,22 +116,26 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
     }
 
     /// The files that the run writes beside its checkpoints.
-    pub(super) fn files(&self) -> Vec<&'static str> {
+    pub(super) fn files(&self) -> Vec<&str> {
         let model = self.model_config.is_some().then_some(MODEL_CONFIG);
         let recipe = self.recipe.is_some().then_some(RECIPE);
-        [CONFIG, HISTORY].into_iter().chain(model).chain(recipe).collect()
+        let further = self.files.iter().map(|(name, _)| name.as_str());
+        [CONFIG, HISTORY].into_iter().chain(model).chain(recipe).chain(further).collect()
     }
 
-    /// Writes `config.json`; `model.json`, if the model is described; and the recipe, if there is
-    /// one.
+    /// Writes `config.json`; `model.json`, if the model is described; the recipe, if there is one;
+    /// and further files of the caller's.
     pub(super) fn write_configurations(&self) -> Result<(), TrainingError> {
         write(&self.folder.join(CONFIG), &self.config)?;
         let path = self.folder.join(MODEL_CONFIG);
         self.model_config.iter().try_for_each(|config| write(&path, config))?;
-        let Some(recipe) = &self.recipe else { return Ok(()) };
-        let path = self.folder.join(RECIPE);
-        write_whole(&path, recipe.to_toml().as_bytes())
-            .map_err(|error| TrainingError::io(&path, error))
+        let whole = |name: &str, bytes: &[u8]| {
+            let path = self.folder.join(name);
+            write_whole(&path, bytes).map_err(|error| TrainingError::io(&path, error))
+        };
+        let recipe = self.recipe.as_ref().map(Recipe::to_toml);
+        recipe.iter().try_for_each(|recipe| whole(RECIPE, recipe.as_bytes()))?;
+        self.files.iter().try_for_each(|(name, bytes)| whole(name, bytes))
     }
 
     /// Burn's optimizer and scheduler with the settings of the groups.
