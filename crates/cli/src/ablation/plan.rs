@@ -81,7 +81,8 @@ pub struct PlanRun<'a> {
 }
 
 /// Flags that the plan itself gives to the commands of each run.
-const OWN: [&str; 9] = ["recipe", "set", "seed", "out", "resume", "run", "name", "json", "quiet"];
+const OWN: [&str; 10] =
+    ["recipe", "set", "seed", "out", "resume", "run", "name", "json", "quiet", "force"];
 
 impl Plan {
     /// Reads a plan.

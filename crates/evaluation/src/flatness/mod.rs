@@ -18,6 +18,7 @@
 //! flat loss can be a high one: a model that is poorly robust on its training data, too, is flat.
 
 mod average;
+mod compared;
 mod landscape;
 mod loss;
 mod robust;

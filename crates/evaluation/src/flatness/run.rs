@@ -54,14 +54,14 @@ type Keep = dyn Fn(&Layer) -> bool + Send + Sync;
 /// [restarts]: Self::with_reference_restarts
 #[derive(Clone)]
 pub struct Flatness {
-    average: Option<AverageFlatness>,
-    worst: Option<WorstFlatness>,
-    landscape: Option<Landscape>,
-    reference_restarts: usize,
+    pub(super) average: Option<AverageFlatness>,
+    pub(super) worst: Option<WorstFlatness>,
+    pub(super) landscape: Option<Landscape>,
+    pub(super) reference_restarts: usize,
     layers: Arc<Keep>,
-    key: Key,
-    data: DataCard,
-    model: ModelCard,
+    pub(super) key: Key,
+    pub(super) data: DataCard,
+    pub(super) model: ModelCard,
     command: String,
 }
 

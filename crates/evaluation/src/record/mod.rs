@@ -21,6 +21,7 @@ mod noise_state;
 mod overfitting;
 mod row;
 pub(crate) mod schema;
+pub(crate) mod settings;
 pub(crate) mod spec;
 mod store;
 mod table;
@@ -43,6 +44,7 @@ pub use self::noise_state::NoiseState;
 pub use self::overfitting::{RobustEpoch, RobustOverfitting};
 pub use self::row::{Row, RowAttack};
 pub use self::schema::SCHEMA;
+pub use self::settings::OtherSetting;
 pub use self::store::write_json;
 pub use self::table::table;
 

@@ -1,0 +1,294 @@
+//! The settings of a finished result, by which it is told whether another is one of the same
+//! evaluation.
+
+use crate::files::{canonical, hash_of};
+use crate::flatness::FlatnessRecord;
+use crate::record::spec::radius;
+use crate::{CascadeRecord, DataCard, ModelCard, NoiseState, Record, ThreatCard};
+use cni_attacks::Budget;
+use cni_noise::Key;
+use std::fmt;
+
+/// A setting in which a result that is there differs from the one that is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherSetting {
+    /// The name of the setting.
+    pub setting: String,
+    /// Its value in the result that is to be.
+    pub got: String,
+    /// Its value in the result that is there.
+    pub wanted: String,
+}
+
+/// `draws: got 5, wanted 20`.
+impl fmt::Display for OtherSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: got {}, wanted {}", self.setting, self.got, self.wanted)
+    }
+}
+
+/// The settings of a result: the name of each, what is compared of it, and how it is said. What is
+/// not known of a result is left out.
+#[derive(Default)]
+pub(crate) struct Told(Vec<(&'static str, String, String)>);
+
+impl Told {
+    /// Adds a setting that is compared as it is said.
+    pub fn add(&mut self, name: &'static str, said: impl ToString) {
+        self.compare(name, said.to_string(), said.to_string());
+    }
+
+    /// Adds a setting that is compared by something else than what is said.
+    pub fn compare(&mut self, name: &'static str, by: String, said: String) {
+        self.0.push((name, by, said));
+    }
+
+    /// Adds model and data, which their fingerprints compare.
+    pub fn cards(&mut self, model: &ModelCard, data: &DataCard) {
+        for (name, fingerprint, of) in
+            [("model", &model.fingerprint, &model.name), ("data", &data.fingerprint, &data.name)]
+        {
+            if !fingerprint.is_empty() {
+                let short: String = fingerprint.chars().take(8).collect();
+                self.compare(name, fingerprint.clone(), format!("{of} ({short})"));
+            }
+        }
+    }
+
+    /// The first of these settings that differs from the one of a result that is there.
+    pub fn difference(&self, there: &Self) -> Option<OtherSetting> {
+        self.0.iter().find_map(|(name, by, got)| {
+            let (_, other, wanted) = there.0.iter().find(|(other, ..)| other == name)?;
+            (by != other).then(|| OtherSetting {
+                setting: name.to_string(),
+                got: got.clone(),
+                wanted: wanted.clone(),
+            })
+        })
+    }
+}
+
+/// The facts of an evaluation that its settings are told from.
+pub(crate) struct Facts<'a> {
+    pub model: &'a ModelCard,
+    pub data: &'a DataCard,
+    pub examples: usize,
+    pub threat: &'a ThreatCard,
+    /// The names and hashes of the attacks.
+    pub attacks: Vec<(&'a str, &'a str)>,
+    pub cascade: Option<&'a CascadeRecord>,
+    /// The states of the noise; empty if they are not known.
+    pub noise_states: &'a [NoiseState],
+    pub draws: usize,
+    pub votes: usize,
+    pub tries: usize,
+    pub epsilons: Vec<f64>,
+    /// Standard deviation, selecting and estimating samples, and α of the certificates.
+    pub certificates: Option<(f64, usize, usize, f64)>,
+    /// Effort and hash of the audited attack, or that there was none; `None` if it is not known.
+    pub checks: Option<Option<(String, &'a str)>>,
+    pub budget: Option<Budget>,
+    pub key: Key,
+    pub confidence: f64,
+}
+
+impl Facts<'_> {
+    /// The settings, those that a user thinks of first before the others.
+    pub fn told(&self) -> Told {
+        let short = |hash: &str| hash.chars().take(6).collect::<String>();
+        let listed = |all: Vec<String>| match all.is_empty() {
+            true => "none".to_string(),
+            false => all.join(", "),
+        };
+        let mut told = Told::default();
+        told.add("examples", self.examples);
+        told.cards(self.model, self.data);
+        let threats = self.threat.threats.iter();
+        let threats = threats.map(|threat| {
+            format!("{:?} {}", threat.norm(), radius(threat.norm(), threat.epsilon()))
+        });
+        told.add("threat", listed(threats.collect()));
+        let attacks = self.attacks.iter().map(|(name, hash)| format!("{name} ({})", short(hash)));
+        told.add("attacks", listed(attacks.collect()));
+        told.add(
+            "cascade",
+            match self.cascade {
+                None => "none".to_string(),
+                Some(cascade) => cascade.suite.clone().unwrap_or("of these attacks".to_string()),
+            },
+        );
+        if !self.noise_states.is_empty() {
+            let states = self.noise_states.iter().map(NoiseState::to_string);
+            told.add("noise states", listed(states.collect()));
+        }
+        told.add("draws", self.draws);
+        told.add("votes", self.votes);
+        told.add("tries", self.tries);
+        told.add("epsilons", listed(self.epsilons.iter().map(f64::to_string).collect()));
+        told.add(
+            "certificates",
+            match self.certificates {
+                None => "none".to_string(),
+                Some((sigma, selection, samples, alpha)) => {
+                    format!("sigma {sigma}, {selection} and {samples} samples, alpha {alpha}")
+                }
+            },
+        );
+        if let Some(checks) = &self.checks {
+            told.add(
+                "checks",
+                match checks {
+                    None => "none".to_string(),
+                    Some((effort, hash)) => format!("{effort} ({})", short(hash)),
+                },
+            );
+        }
+        let precision = |of: &Option<String>, usual: &str| of.clone().unwrap_or(usual.to_string());
+        told.add("precision of the attacks", precision(&self.threat.precision, "that of judging"));
+        told.add("precision of judging", precision(&self.model.precision, "full"));
+        told.add(
+            "budget",
+            match self.budget {
+                None => "none".to_string(),
+                Some(budget) => {
+                    canonical(&serde_json::to_value(budget).expect("settings are plain data"))
+                }
+            },
+        );
+        told.add("key", self.key);
+        told.add("confidence", self.confidence);
+        told
+    }
+}
+
+impl Record {
+    /// The settings of the evaluation.
+    pub(crate) fn told(&self) -> Told {
+        let attacks = self.attacks.iter();
+        let epsilons = self.curves.first().map(|curve| &curve.points).into_iter().flatten();
+        let certificates = self.certificates.as_ref();
+        let checks = match &self.audit {
+            Some(audit) => Some(Some((audit.effort.to_string(), audit.hash.as_str()))),
+            // Records of an earlier version do not say what made their checks.
+            None => self.checks.is_empty().then_some(None),
+        };
+        let facts = Facts {
+            model: &self.model,
+            data: &self.data,
+            examples: self.examples,
+            threat: &self.threat,
+            attacks: attacks.map(|attack| (attack.name.as_str(), attack.hash.as_str())).collect(),
+            cascade: self.cascade.as_ref(),
+            noise_states: &self.noise_states,
+            draws: self.draws,
+            votes: self.votes,
+            tries: self.tries,
+            epsilons: epsilons.map(|point| point.epsilon).collect(),
+            certificates: certificates.map(|of| (of.sigma, of.selection, of.samples, of.alpha)),
+            checks,
+            budget: self.budget,
+            key: self.key,
+            confidence: self.confidence,
+        };
+        facts.told()
+    }
+
+    /// The first setting in which a record that is there differs from this one; `None` if both are
+    /// of one evaluation, as far as they tell. Names, commands and costs are no settings.
+    pub fn difference_from(&self, there: &Self) -> Option<OtherSetting> {
+        self.told().difference(&there.told())
+    }
+}
+
+/// The settings of a part of a measurement of flatness.
+pub(crate) struct Part {
+    pub threat: cni_attacks::weights::WeightThreat,
+    pub attempts: usize,
+    pub restarts: usize,
+    /// Iterations of an ascent, and the length of its steps.
+    pub ascent: Option<(usize, f64)>,
+}
+
+/// The facts of a measurement of flatness that its settings are told from.
+pub(crate) struct FlatnessFacts<'a> {
+    pub model: &'a ModelCard,
+    pub data: &'a DataCard,
+    pub examples: usize,
+    pub attack: (String, serde_json::Value),
+    pub stochastic: bool,
+    pub draws: usize,
+    pub reference_restarts: usize,
+    pub average: Option<Part>,
+    pub worst: Option<Part>,
+    /// Points and random directions of the landscape; `None` without one.
+    pub landscape: Option<(usize, usize)>,
+    pub key: Key,
+}
+
+impl FlatnessFacts<'_> {
+    pub fn told(&self) -> Told {
+        let mut told = Told::default();
+        told.add("examples", self.examples);
+        told.cards(self.model, self.data);
+        let (name, spec) = &self.attack;
+        told.compare("attack", hash_of(spec), format!("{name} ({})", &hash_of(spec)[..6]));
+        told.add("noise", if self.stochastic { "live" } else { "none" });
+        told.add("draws", self.draws);
+        told.add("reference restarts", self.reference_restarts);
+        for (name, part) in [("average", &self.average), ("worst case", &self.worst)] {
+            told.add(
+                name,
+                match part {
+                    None => "none".to_string(),
+                    Some(Part { threat, attempts, restarts, ascent }) => {
+                        let (radius, region) = (threat.radius(), threat.region());
+                        let ascent = ascent.map_or(String::new(), |(steps, step)| {
+                            format!(", {steps} steps of {step}")
+                        });
+                        format!(
+                            "{attempts} in the {region} of {radius}, {restarts} restarts{ascent}"
+                        )
+                    }
+                },
+            );
+        }
+        told.add(
+            "landscape",
+            match self.landscape {
+                None => "none".to_string(),
+                Some((points, directions)) => format!("{points} points, {directions} directions"),
+            },
+        );
+        told.add("key", self.key);
+        told
+    }
+}
+
+impl FlatnessRecord {
+    /// The settings of the measurement.
+    pub(crate) fn told(&self) -> Told {
+        let part = |of: &Option<super::flatness::PerturbedLosses>| {
+            of.as_ref().map(|losses| Part {
+                threat: losses.threat,
+                attempts: losses.losses.len(),
+                restarts: losses.restarts,
+                ascent: losses.steps.zip(losses.step),
+            })
+        };
+        let random = self.landscape.iter().filter(|curve| !curve.adversarial);
+        let facts = FlatnessFacts {
+            model: &self.model,
+            data: &self.data,
+            examples: self.examples,
+            attack: (self.attack_name.clone(), self.attack.clone()),
+            stochastic: self.stochastic,
+            draws: self.draws,
+            reference_restarts: self.reference_restarts,
+            average: part(&self.average),
+            worst: part(&self.worst),
+            landscape: self.landscape.first().map(|curve| (curve.points.len(), random.count())),
+            key: self.key,
+        };
+        facts.told()
+    }
+}
