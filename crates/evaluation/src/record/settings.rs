@@ -292,3 +292,38 @@ impl FlatnessRecord {
         facts.told()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_setting_that_both_tell_and_that_differs_is_named() {
+        let told = |model: &str, draws: Option<usize>, votes: usize| {
+            let mut told = Told::default();
+            told.cards(
+                &ModelCard {
+                    name: format!("named {model}"),
+                    fingerprint: model.to_string(),
+                    ..ModelCard::default()
+                },
+                &DataCard::default(),
+            );
+            draws.into_iter().for_each(|draws| told.add("draws", draws));
+            told.add("votes", votes);
+            told
+        };
+        let there = told("0123456789", Some(20), 5);
+        let says = |here: Told| here.difference(&there).map(|other| other.to_string());
+        assert_eq!(says(told("0123456789", Some(20), 5)), None);
+        assert_eq!(says(told("0123456789", None, 5)), None);
+        assert_eq!(says(told("0123456789", None, 4)).unwrap(), "votes: got 4, wanted 5");
+        assert_eq!(says(told("0123456789", Some(3), 4)).unwrap(), "draws: got 3, wanted 20");
+        // Fingerprints are compared whole, and said in short.
+        let said = says(told("0123456789a", Some(20), 5)).unwrap();
+        let wanted = "model: got named 0123456789a (01234567), wanted named 0123456789 (01234567)";
+        assert_eq!(said, wanted);
+        // Without a fingerprint a model is not known.
+        assert_eq!(says(told("", Some(20), 5)), None);
+    }
+}
