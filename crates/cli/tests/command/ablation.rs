@@ -133,7 +133,7 @@ fn the_command_of_an_ablation_that_is_killed_ends_with_it() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    while !run.join("checkpoints/epoch-2").exists() && child.try_wait().unwrap().is_none() {
+    while !run.join("history.json").exists() && child.try_wait().unwrap().is_none() {
         sleep(Duration::from_millis(5));
     }
     let free = || {

@@ -231,7 +231,7 @@ fn the_page_of_a_run_that_was_interrupted_or_has_failed_says_so_until_it_goes_on
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let mut child = begin("--epochs 3000");
-    while child.try_wait().unwrap().is_none() && !out.join("checkpoints/epoch-2").exists() {
+    while child.try_wait().unwrap().is_none() && !out.join("history.json").exists() {
         sleep(Duration::from_millis(1));
     }
     let id = child.id().to_string();
