@@ -22,8 +22,8 @@ pub struct Force {
 }
 
 impl Force {
-    /// Refuses to replace a finished `what` in a folder by one that differs from it, unless that was
-    /// asked for. One of the same settings is made once more.
+    /// Refuses to replace a finished `what` in a folder by one that differs from it, unless that
+    /// was asked for. One of the same settings is made once more.
     ///
     /// # Errors
     ///

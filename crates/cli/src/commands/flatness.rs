@@ -1,5 +1,5 @@
-//! The flatness of the robust loss around the weights of checkpoints, side by side. One file, because
-//! most of it is the flags of one command.
+//! The flatness of the robust loss around the weights of checkpoints, side by side. One file,
+//! because most of it is the flags of one command.
 
 use crate::checkpoint::{Checkpoint, Origin, epsilon_for, folder_for};
 use crate::compute::Compute;

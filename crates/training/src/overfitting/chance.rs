@@ -57,8 +57,8 @@ pub(crate) fn stays_at_chance(rows: &[EpochRow], sizes: Sizes, ends: bool) -> Op
         _ => format!(" and validation {}", percent(&last.validation)),
     };
     Some(format!(
-        "warning: {when} training {}{validation} are at chance ({chance:.1} %): {advice}look at the \
-         learning rate, the clipping of gradients and the amplitude of the noise",
+        "warning: {when} training {}{validation} are at chance ({chance:.1} %): {advice}look at \
+         the learning rate, the clipping of gradients and the amplitude of the noise",
         percent(&last.train)
     ))
 }
