@@ -93,8 +93,7 @@ impl Plan {
     pub fn load(path: &Path) -> Result<Self, Box<dyn Error>> {
         let name = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-        let plan = Self::parse(&text, path.parent());
-        Ok(plan.map_err(|reason| format!("{name}: {reason}"))?)
+        Self::parse(&text, path.parent()).map_err(|reason| format!("{name}: {reason}").into())
     }
 
     /// The plan in a TOML text. `folder` is that of its file.

@@ -3,7 +3,7 @@
 use super::{AverageFlatness, Flatness, RobustLoss, WorstFlatness};
 use crate::OtherSetting;
 use crate::record::flatness::FlatnessRecord;
-use crate::record::settings::{FlatnessFacts, Part};
+use crate::record::flatness_settings::{FlatnessFacts, Part};
 use cni_attacks::Attack;
 
 impl Flatness {

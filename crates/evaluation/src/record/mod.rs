@@ -13,6 +13,7 @@ mod comparable;
 pub(crate) mod compare;
 mod curve;
 pub(crate) mod flatness;
+pub(crate) mod flatness_settings;
 mod folder;
 pub(crate) mod gallery;
 mod groups;
