@@ -8,8 +8,8 @@ type LastWords = Box<dyn FnOnce(&str) + Send>;
 
 static LAST: Mutex<Option<LastWords>> = Mutex::new(None);
 
-/// Sets what the program does before it is ended from outside. Files of a run need nothing: they are
-/// whole whenever it ends.
+/// Sets what the program does before it is ended from outside. Files of a run need nothing: they
+/// are whole whenever it ends.
 ///
 /// # Errors
 ///

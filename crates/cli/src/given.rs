@@ -101,7 +101,7 @@ fn text(value: &Value) -> String {
 }
 
 /// The command as it was given, for the record: as a shell takes it, but for what is no text. That
-/// of a shard is that of the whole.
+/// of a shard is that of the whole, and none replaces what it has made.
 pub fn command() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
     let quoted = |argument: OsString| {
@@ -116,7 +116,7 @@ pub fn command() -> String {
     while let Some(argument) = given.next() {
         if argument == "--shard" {
             given.next();
-        } else if !argument.starts_with("--shard=") {
+        } else if argument != "--force" && !argument.starts_with("--shard=") {
             arguments.push(argument);
         }
     }

@@ -1,54 +1,104 @@
-//! The folder of an evaluation: one process at a time, and no file of somebody else.
+//! The folder of a result: one process at a time, no file of somebody else, and no finished result
+//! replaced without a word.
 
 use crate::output::Output;
+use clap::Args;
 use cni_burn::evaluation::flatness::FlatnessRecords;
 use cni_burn::prelude::Record;
 use serde_json::Value;
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// The flag that replaces a finished result.
+#[derive(Args, Clone, Copy)]
+pub struct Force {
+    /// Replace a finished result of other settings in the folder that is written to. Without this
+    /// flag it is refused, and the setting that differs is named.
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl Force {
+    /// Refuses to replace a finished `what` in a folder by one that differs from it, unless that
+    /// was asked for. One of the same settings is made once more.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the setting, both values and the way out.
+    pub fn allows(
+        self,
+        out: &Path,
+        what: &str,
+        difference: Option<impl Display>,
+        output: Output,
+    ) -> Result<(), Box<dyn Error>> {
+        let out = out.display();
+        match difference {
+            None => output.say(format_args!("{out}: its {what} of these settings is made anew"))?,
+            Some(difference) if self.force => {
+                output.say(format_args!("{out}: its {what} will be replaced ({difference})"))?;
+            }
+            Some(difference) => {
+                let way = "take another --out, or --force to replace it";
+                return Err(format!("{out}: holds a finished {what}: {difference}; {way}").into());
+            }
+        }
+        Ok(())
+    }
+}
 
 /// The right to write an evaluation to a folder, until it is dropped or the process ends.
 pub struct Place(#[expect(dead_code, reason = "an open file holds the lock")] Option<File>);
 
 impl Place {
-    /// Takes the folder, which is made if it is missing, for an evaluation of the model with this
-    /// fingerprint. Nothing in it is touched but the file `.lock`.
+    /// Takes the folder, which is made if it is missing, for an evaluation; with the record that it
+    /// holds already, if it does. Nothing in it is touched but the file `.lock`.
     ///
     /// # Errors
     ///
     /// A sentence about the file that another process or somebody else has there.
-    pub fn take(out: &Path, fingerprint: &str, output: Output) -> Result<Self, Box<dyn Error>> {
+    pub fn take(out: &Path) -> Result<(Self, Option<Record>), Box<dyn Error>> {
         let place = lock(out)?;
         let record = out.join("record.json");
         if record.exists() {
-            let before = Record::read(&record)?.model;
-            if before.fingerprint != fingerprint {
-                let (out, name) = (out.display(), before.name);
-                output.say(format_args!("{out}: its evaluation of {name} will be replaced"))?;
-            }
-        } else {
-            refuse_others(out, &["rows.jsonl", "report.html", "report.md"])?;
+            return Ok((place, Some(Record::read(&record)?)));
         }
-        Ok(place)
+        refuse_others(out, &["rows.jsonl", "report.html", "report.md"])?;
+        Ok((place, None))
     }
 
-    /// Takes the folder for a measurement of flatness, beside whatever else is there.
+    /// Takes the folder for a measurement of flatness, beside whatever else is there; with the
+    /// records that it holds already.
     ///
     /// # Errors
     ///
     /// As [`take`](Self::take).
-    pub fn take_for_flatness(out: &Path, output: Output) -> Result<Self, Box<dyn Error>> {
+    pub fn take_for_flatness(
+        out: &Path,
+    ) -> Result<(Self, Option<FlatnessRecords>), Box<dyn Error>> {
         let place = lock(out)?;
         if out.join(FlatnessRecords::FILE).exists() {
-            FlatnessRecords::read(out)?;
-            let out = out.display();
-            output.say(format_args!("{out}: its measurement of flatness will be replaced"))?;
-        } else {
-            refuse_others(out, &["flatness.html", "flatness.md"])?;
+            return Ok((place, Some(FlatnessRecords::read(out)?)));
         }
-        Ok(place)
+        refuse_others(out, &["flatness.html", "flatness.md"])?;
+        Ok((place, None))
+    }
+
+    /// Takes the folder for a report; with the title of the one that it holds already.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take).
+    pub fn take_for_report(out: &Path) -> Result<(Self, Option<String>), Box<dyn Error>> {
+        let place = lock(out)?;
+        if !out.join("record.json").exists() {
+            refuse_others(out, &["report.html", "report.md"])?;
+        }
+        let before = fs::read_to_string(out.join("report.md")).ok();
+        Ok((place, before.map(|text| title(&text))))
     }
 
     /// Takes the folder of a shard, which is made if it is missing.
@@ -59,6 +109,11 @@ impl Place {
     pub fn of_shard(folder: &Path) -> Result<Self, Box<dyn Error>> {
         lock(folder)
     }
+}
+
+/// The title of a report in Markdown: what it is about.
+pub fn title(markdown: &str) -> String {
+    markdown.lines().next().unwrap_or_default().trim_start_matches("# ").to_string()
 }
 
 fn lock(out: &Path) -> Result<Place, Box<dyn Error>> {

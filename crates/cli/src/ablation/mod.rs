@@ -1,8 +1,8 @@
 //! Ablations: many trainings by a plan, each judged, and what they say together.
 //!
 //! Every run is two commands of this program, `train` and `evaluate`, in processes of their own: a
-//! run that fails, or is killed, leaves the others alone. They end with the ablation, and an ablation
-//! that is begun once more goes on where they were.
+//! run that fails, or is killed, leaves the others alone. They end with the ablation, and an
+//! ablation that is begun once more goes on where they were.
 
 mod claim;
 mod folders;

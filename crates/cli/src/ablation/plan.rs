@@ -81,7 +81,8 @@ pub struct PlanRun<'a> {
 }
 
 /// Flags that the plan itself gives to the commands of each run.
-const OWN: [&str; 9] = ["recipe", "set", "seed", "out", "resume", "run", "name", "json", "quiet"];
+const OWN: [&str; 10] =
+    ["recipe", "set", "seed", "out", "resume", "run", "name", "json", "quiet", "force"];
 
 impl Plan {
     /// Reads a plan.
@@ -92,8 +93,7 @@ impl Plan {
     pub fn load(path: &Path) -> Result<Self, Box<dyn Error>> {
         let name = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-        let plan = Self::parse(&text, path.parent());
-        Ok(plan.map_err(|reason| format!("{name}: {reason}"))?)
+        Self::parse(&text, path.parent()).map_err(|reason| format!("{name}: {reason}").into())
     }
 
     /// The plan in a TOML text. `folder` is that of its file.

@@ -1,15 +1,16 @@
-//! The tie of a command to the ablation that began it: it ends with the ablation, however that ends.
+//! The tie of a command to the ablation that began it: it ends with the ablation, however that
+//! ends.
 //!
 //! An ablation that is killed can tell nobody. So it holds the writing end of a pipe that is the
 //! standard input of its command, and writes nothing: the system closes that end with the ablation,
-//! and a thread of the command, which reads to the end of its input, then ends the command. Whatever
-//! a command has on disk is whole whenever it ends, and the next one goes on from there.
+//! and a thread of the command, which reads to the end of its input, then ends the command.
+//! Whatever a command has on disk is whole whenever it ends, and the next one goes on from there.
 //!
 //! Between the end of an ablation and that of its command, another ablation may begin the same run.
-//! It has the lock of the run, since that went with the first ablation. So a command locks a file of
-//! its own, for as long as it lives, and waits for it first. Only a command whose ablation has ended
-//! can hold the file then, and that one is about to end: nobody waits for long, and no two commands
-//! work at once.
+//! It has the lock of the run, since that went with the first ablation. So a command locks a file
+//! of its own, for as long as it lives, and waits for it first. Only a command whose ablation has
+//! ended can hold the file then, and that one is about to end: nobody waits for long, and no two
+//! commands work at once.
 
 use crate::ending::last_words;
 use std::env;

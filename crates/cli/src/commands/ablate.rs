@@ -4,13 +4,14 @@ use crate::ablation::{Done, Phase, Plan, PlanRun, Runner, State, folder_of, reco
 use crate::exit::Exit;
 use crate::given::{Given, Idle};
 use crate::output::Output;
+use crate::place::Force;
 use crate::values::{confidence, count, shard};
 use clap::Args;
 use cni_burn::evaluation::{AblationRecord, Shard, ablation_table};
 use cni_burn::report::AblationReport;
 use serde_json::json;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The flags of `ablate`.
 #[derive(Args)]
@@ -32,6 +33,8 @@ pub struct Ablate {
     /// Begin the runs that failed once more.
     #[arg(long)]
     retry: bool,
+    #[command(flatten)]
+    force: Force,
     /// Print the runs and how far they are, and do nothing.
     #[arg(long)]
     list: bool,
@@ -45,7 +48,7 @@ pub struct Ablate {
 pub fn ablate(args: &Ablate, given: &Given) -> Result<Exit, Box<dyn Error>> {
     given.refuse(&[Idle {
         when: args.list,
-        flags: &["jobs", "retry", "confidence"],
+        flags: &["jobs", "retry", "confidence", "force"],
         because: "--list does nothing",
     }])?;
     let plan = Plan::load(&args.plan)?;
@@ -68,6 +71,13 @@ pub fn ablate(args: &Ablate, given: &Given) -> Result<Exit, Box<dyn Error>> {
     if args.list {
         return list(args, &runs);
     }
+    // The runs stay in any case; their record is that of one plan.
+    let before = args.out.join("ablation.json");
+    if let Some(differs) =
+        before.exists().then(|| other_plan(&before, &plan)).transpose()?.flatten()
+    {
+        args.force.allows(&args.out, "ablation", Some(differs), args.output)?;
+    }
     let done = runner.run(runs)?;
     let counted = |of: fn(&Done) -> bool| done.iter().filter(|run| of(run)).count();
     args.output.say(format_args!(
@@ -87,6 +97,22 @@ pub fn ablate(args: &Ablate, given: &Given) -> Result<Exit, Box<dyn Error>> {
     }
     let found = found.ok_or("no run came to a number: see `failed` in `ablate --list`")?;
     conclude(args, found)
+}
+
+/// The difference of a plan from the one that a record is of, if it would replace arms by others. A
+/// plan may grow.
+fn other_plan(record: &Path, plan: &Plan) -> Result<Option<String>, String> {
+    let text = std::fs::read_to_string(record).map_err(|error| error.to_string());
+    let before = text.and_then(|text| {
+        serde_json::from_str::<AblationRecord>(&text).map_err(|error| error.to_string())
+    });
+    let before = before.map_err(|error| format!("{}: {error}", record.display()))?;
+    if before.name != plan.name {
+        return Ok(Some(format!("name: got {}, wanted {}", plan.name, before.name)));
+    }
+    let has = |name: &str| plan.arms.iter().any(|arm| arm.name == name);
+    let lost = before.arms.iter().find(|arm| !has(&arm.name));
+    Ok(lost.map(|arm| format!("arm: got none of the name {0}, wanted {0} too", arm.name)))
 }
 
 /// Writes the record and the report.

@@ -7,15 +7,15 @@ use crate::data::{part, without_examples};
 use crate::exit::Exit;
 use crate::given::{Given, Idle, command};
 use crate::output::Output;
-use crate::place::Place;
+use crate::place::{Force, Place};
 use crate::progress::EvaluationBar;
 use crate::suites::{Checks, Suites, checks};
 use crate::values::{above_zero, count, epsilon, shard};
 use burn::tensor::Device;
 use clap::Args;
 use cni_burn::data::ImageData;
-use cni_burn::evaluation::EvaluationError;
 use cni_burn::evaluation::audit::Audit;
+use cni_burn::evaluation::{EvaluationError, ShardError};
 use cni_burn::prelude::*;
 use serde_json::json;
 use std::error::Error;
@@ -99,6 +99,8 @@ pub struct Evaluate {
     /// killed goes on, and one that is done does nothing.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<Shard>,
+    #[command(flatten)]
+    pub force: Force,
     /// Exit with code 3 if a check fails. The record is written all the same.
     #[arg(long)]
     pub strict: bool,
@@ -166,7 +168,6 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
         history,
         ..model_card(args.name.clone().unwrap_or(name), &model)?
     };
-    let fingerprint = model_card.fingerprint.clone();
     let mut evaluation = (args.suite.evaluation(eot.clone())?)
         .with_draws(args.draws)?
         .with_key(Key::new(args.seed).named("evaluation"))
@@ -187,14 +188,23 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     if args.keep_adversarial {
         evaluation = evaluation.with_adversarial(out.join("adversarial"));
     }
+    if !args.force.force {
+        evaluation = evaluation.keep_finished();
+    }
     let frozen = FrozenModel::new(&model, ResNet::forward);
     if let Some(shard) = args.shard {
         return judge_shard(shard, &evaluation, &frozen, (&test, args), (&out, &device));
     }
-    let _place = Place::take(&out, &fingerprint, args.output)?;
-    let batches = test.batches(args.batch, &device);
+    let (_place, before) = Place::take(&out)?;
     let state = out.join("state");
     let judge = || -> Result<_, Box<dyn Error>> {
+        if let Some(before) = &before
+            && let Some(first) = test.batches(args.batch, &device).next()
+        {
+            let differs = evaluation.difference_from(before, &frozen, first, test.len())?;
+            args.force.allows(&out, "evaluation", differs, args.output)?;
+        }
+        let batches = test.batches(args.batch, &device);
         let mut bar = EvaluationBar::new(args.quiet, test.len());
         let evaluated =
             evaluation.run_with(&frozen, batches, Some(&state), &mut |step| bar.show(step))?;
@@ -227,7 +237,12 @@ fn judge_shard(
         Ok::<_, EvaluationError>(())
     };
     let judged = if args.noise_off { scope(Noise::Off, judge) } else { judge() };
-    judged?;
+    judged.map_err(|error| match &error {
+        EvaluationError::Shard(of) if matches!(**of, ShardError::Finished { .. }) => {
+            format!("{error}; take another --out, or --force to replace it")
+        }
+        _ => error.to_string(),
+    })?;
     let examples = end - first;
     let (all, at) = (test.len(), folder.display());
     args.output.say(format_args!("shard {shard}: {examples} of {all} examples: {at}"))?;

@@ -1,4 +1,5 @@
-//! The flatness of the robust loss around the weights of checkpoints, side by side.
+//! The flatness of the robust loss around the weights of checkpoints, side by side. One file,
+//! because most of it is the flags of one command.
 
 use crate::checkpoint::{Checkpoint, Origin, epsilon_for, folder_for};
 use crate::compute::Compute;
@@ -6,15 +7,17 @@ use crate::data::part;
 use crate::exit::Exit;
 use crate::given::{Given, Idle, command};
 use crate::output::Output;
-use crate::place::Place;
+use crate::place::{Force, Place};
 use crate::progress::FlatnessBar;
 use crate::values::{above_zero, count, epsilon, named};
+use burn::tensor::{Device, Tensor};
 use clap::{Args, ValueEnum};
 use cni_burn::attacks::weights::{WeightRegion, WeightThreat};
 use cni_burn::evaluation::flatness::{
     AverageFlatness, Flatness as Measurement, FlatnessRecord, FlatnessRecords, Landscape,
     RobustLoss, WorstFlatness, flatness_table,
 };
+use cni_burn::evaluation::{EvaluationError, OtherSetting};
 use cni_burn::prelude::*;
 use cni_burn::report::FlatnessReport;
 use std::error::Error;
@@ -103,6 +106,8 @@ pub struct Flatness {
     /// here for a PyTorch file NAME.pth.
     #[arg(long)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// No progress.
     #[arg(long)]
     quiet: bool,
@@ -174,10 +179,18 @@ pub fn flatness(args: &Flatness, given: &Given) -> Result<Exit, Box<dyn Error>> 
     let silent = checkpoints.iter().all(|checkpoint| checkpoint.silent);
     given.refuse(&[Idle { when: silent, flags: &["noise-off"], because }])?;
     let out = args.out.clone().unwrap_or_else(|| folder_for("flatness", &checkpoints[0]));
-    let _place = Place::take_for_flatness(&out, output)?;
-    let mut records = Vec::new();
+    let (_place, before) = Place::take_for_flatness(&out)?;
+    let mut all = Vec::new();
     for checkpoint in checkpoints {
-        let measure = || measure(args, given, &measurement, checkpoint, &device);
+        let prepare = || Prepared::new(args, given, &measurement, checkpoint, &device);
+        all.push(if args.noise_off { scope(Noise::Off, prepare) } else { prepare() }?);
+    }
+    if let Some(before) = before {
+        args.force.allows(&out, "measurement of flatness", differ(&all, &before), output)?;
+    }
+    let mut records = Vec::new();
+    for prepared in &all {
+        let measure = || prepared.measure(args.quiet);
         records.push(if args.noise_off { scope(Noise::Off, measure) } else { measure() }?);
     }
     output.say(flatness_table(&records))?;
@@ -189,30 +202,58 @@ pub fn flatness(args: &Flatness, given: &Given) -> Result<Exit, Box<dyn Error>> 
     Ok(Exit::Done)
 }
 
-/// Measures one checkpoint.
-fn measure(
-    args: &Flatness,
-    given: &Given,
-    measurement: &Measurement,
-    checkpoint: Checkpoint,
-    device: &burn::tensor::Device,
-) -> Result<FlatnessRecord, Box<dyn Error>> {
-    let Checkpoint { model, test, name, history, trained, .. } = checkpoint;
-    let folder = args.from.test.is_some();
-    let test = part(test, folder, Some(args.examples), "examples", given)?;
-    let threat = Threat::linf(epsilon_for(args.epsilon, trained))?;
-    let attack = Pgd::new(threat)
-        .with_steps(args.steps)?
-        .with_step_size(STEP * threat.epsilon())?
-        .with_draws(args.eot_draws)?;
-    let card = ModelCard { trained_against: trained, history, ..model_card(&name, &model)? };
-    let measurement = measurement.clone().with_cards(card, data_card(&test)?);
-    let batches = test.batches(args.batch, device);
-    let loss = RobustLoss::new(&model, ResNet::forward, attack, batches)?
-        .with_key(Key::new(args.seed).named("flatness"))
-        .with_draws(args.draws)?;
-    let mut bar = FlatnessBar::new(args.quiet);
-    let record = measurement.run_with(&model, &loss, &mut |step| bar.show(step, &name))?;
-    bar.finish();
-    Ok(record)
+/// A checkpoint, ready to be measured.
+struct Prepared {
+    model: ResNet,
+    name: String,
+    measurement: Measurement,
+    loss: RobustLoss<Forward>,
+}
+
+type Forward = fn(&ResNet, Tensor<4>) -> Tensor<2>;
+
+impl Prepared {
+    fn new(
+        args: &Flatness,
+        given: &Given,
+        measurement: &Measurement,
+        checkpoint: Checkpoint,
+        device: &Device,
+    ) -> Result<Self, Box<dyn Error>> {
+        let Checkpoint { model, test, name, history, trained, .. } = checkpoint;
+        let folder = args.from.test.is_some();
+        let test = part(test, folder, Some(args.examples), "examples", given)?;
+        let threat = Threat::linf(epsilon_for(args.epsilon, trained))?;
+        let attack = Pgd::new(threat)
+            .with_steps(args.steps)?
+            .with_step_size(STEP * threat.epsilon())?
+            .with_draws(args.eot_draws)?;
+        let card = ModelCard { trained_against: trained, history, ..model_card(&name, &model)? };
+        let measurement = measurement.clone().with_cards(card, data_card(&test)?);
+        let batches = test.batches(args.batch, device);
+        let forward: Forward = ResNet::forward;
+        let loss = RobustLoss::new(&model, forward, attack, batches)?
+            .with_key(Key::new(args.seed).named("flatness"))
+            .with_draws(args.draws)?;
+        Ok(Self { model, name, measurement, loss })
+    }
+
+    fn measure(&self, quiet: bool) -> Result<FlatnessRecord, EvaluationError> {
+        let Self { model, name, measurement, loss } = self;
+        let mut bar = FlatnessBar::new(quiet);
+        let record = measurement.run_with(model, loss, &mut |step| bar.show(step, name))?;
+        bar.finish();
+        Ok(record)
+    }
+}
+
+/// The first setting in which the measurements of these checkpoints differ from those that are
+/// there.
+fn differ(all: &[Prepared], before: &FlatnessRecords) -> Option<OtherSetting> {
+    let (got, wanted) = (all.len().to_string(), before.records.len().to_string());
+    if got != wanted {
+        return Some(OtherSetting { setting: "checkpoints".to_string(), got, wanted });
+    }
+    let mut pairs = all.iter().zip(&before.records);
+    pairs.find_map(|(one, record)| one.measurement.difference_from(record, &one.loss))
 }

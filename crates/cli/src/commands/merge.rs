@@ -3,7 +3,7 @@
 use crate::conclusion::conclude;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::place::Place;
+use crate::place::{Force, Place};
 use clap::Args;
 use cni_burn::prelude::Shards;
 use std::error::Error;
@@ -18,6 +18,8 @@ pub struct Merge {
     /// Folder for the record and the report; by default the one that contains the shards.
     #[arg(long)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// Exit with code 3 if a check failed. The record is written all the same.
     #[arg(long)]
     strict: bool,
@@ -36,7 +38,11 @@ pub fn merge(args: &Merge) -> Result<Exit, Box<dyn Error>> {
         let because = "the shards had no checks that could fail";
         return Err(format!("--strict: got the flag, wanted it left out, since {because}").into());
     }
-    let _place = Place::take(&out, &evaluated.record.model.fingerprint, args.output)?;
+    let (_place, before) = Place::take(&out)?;
+    if let Some(before) = before {
+        let differs = evaluated.record.difference_from(&before);
+        args.force.allows(&out, "evaluation", differs, args.output)?;
+    }
     shards.copy_adversarial(&out.join("adversarial"))?;
     conclude(evaluated, &out, "no live noise", args.strict, args.output)
 }

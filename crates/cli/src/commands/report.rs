@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::place::{Force, Place, title};
 use clap::Args;
 use serde_json::json;
 use std::error::Error;
@@ -18,6 +19,8 @@ pub struct Report {
     #[arg(long)]
     out: Option<PathBuf>,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -33,7 +36,14 @@ pub fn report(args: Report) -> Result<Exit, Box<dyn Error>> {
         (None, [single]) => single.clone(),
         (None, _) => "report".into(),
     };
-    cni_burn::report::Report::read(&args.evaluations)?.write(&out)?;
+    let report = cni_burn::report::Report::read(&args.evaluations)?;
+    let (_place, before) = Place::take_for_report(&out)?;
+    let about = title(&report.markdown());
+    if let Some(before) = before.filter(|before| *before != about) {
+        let differs = format!("title: got {about}, wanted {before}");
+        args.force.allows(&out, "report", Some(differs), args.output)?;
+    }
+    report.write(&out)?;
     let page = out.join("report.html");
     args.output.say(format_args!("report: {}", page.display()))?;
     args.output.result(&json!({ "report": page.to_string_lossy() }))?;

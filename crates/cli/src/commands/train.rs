@@ -51,8 +51,8 @@ pub struct Train {
     /// itself anew while the run goes on.
     #[arg(long, default_value = "runs/cni")]
     out: PathBuf,
-    /// Continue the run in --out from its last checkpoint; begin it if there is none yet. Flags that
-    /// are left out are those that the run was begun with; others have to agree with them.
+    /// Continue the run in --out from its last checkpoint; begin it if there is none yet. Flags
+    /// that are left out are those that the run was begun with; others have to agree with them.
     #[arg(long)]
     resume: bool,
     /// Train on the first N devices of the backend, each with its share of every batch. On a CPU

@@ -106,6 +106,16 @@ fn an_ablation_in_parts_killed_and_begun_again_gives_the_record_of_one_process()
     works(ablate(&plan, &killed, ""));
     assert_eq!(results(&killed), results(&whole));
 
+    // The record of a plan is not that of another, which may have more arms and not less.
+    for (from, to, said) in [
+        ("noise on the digits", "noise", "name: got noise, wanted noise on the digits"),
+        ("\"white\"", "\"other\"", "arm: got none of the name white, wanted white too"),
+    ] {
+        let other = written(&folder, &PLAN.replace(from, to));
+        let refusal = refused(ablate(&other, &whole, ""));
+        assert!(refusal.contains("whole: holds a finished ablation: "), "{refusal}");
+        assert!(refusal.contains(said), "{refusal}");
+    }
     // A changed plan does not go on with the runs of another.
     let changed = written(&folder, &PLAN.replace("epochs = 1", "epochs = 2"));
     let said = refused(ablate(&changed, &whole, ""));
@@ -123,7 +133,7 @@ fn the_command_of_an_ablation_that_is_killed_ends_with_it() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    while !run.join("checkpoints/epoch-2").exists() && child.try_wait().unwrap().is_none() {
+    while !run.join("history.json").exists() && child.try_wait().unwrap().is_none() {
         sleep(Duration::from_millis(5));
     }
     let free = || {

@@ -39,8 +39,23 @@ fn checkpoints_stand_side_by_side_in_a_record_and_a_page() {
     for file in ["flatness.md", "figures/landscape-random.svg", "data/landscape-random.csv"] {
         assert!(out.join(file).is_file(), "{file}");
     }
-    // Once more, with other flags: the old figures go.
-    let printed = works(flatness(&run, &out, "--checkpoint best --measure average --noise-off"));
+    // The same once more, and with other flags only by force: then the old figures go.
+    let printed = works(flatness(&run, &out, &flags.replace(" --json", "")));
+    assert!(printed.contains("its measurement of flatness of these settings is made anew"));
+    for (flags, differs) in [
+        ("--checkpoint 1", "checkpoints: got 1, wanted 2"),
+        ("--checkpoint 2 --checkpoint 1 --landscape --points 3 --directions 1", "model: got "),
+        ("--checkpoint 1 --checkpoint 2", "landscape: got none, wanted 3 points, 1 directions"),
+        ("--checkpoint 1 --checkpoint 2 --examples 9", "examples: got 9, wanted 10"),
+        ("--checkpoint 1 --checkpoint 2 --radius 0.4", "average: got 2 in the sphere of 0.4, "),
+        ("--checkpoint 1 --checkpoint 2 --seed 2", "landscape: got none"),
+    ] {
+        let said = refused(flatness(&run, &out, flags));
+        assert!(said.contains("holds a finished measurement of flatness: "), "{said}");
+        assert!(said.contains(differs), "{flags}: {said}");
+    }
+    let other = "--checkpoint best --measure average --noise-off --force";
+    let printed = works(flatness(&run, &out, other));
     assert!(printed.contains("will be replaced") && printed.contains("robust loss"), "{printed}");
     let records = FlatnessRecords::read(&out).unwrap();
     assert!(records.records[0].worst.is_none() && !records.records[0].stochastic);

@@ -44,7 +44,7 @@ fn a_th_file_is_imported_with_the_normalization_that_is_named_and_says_so() {
         ("--normalization none", "mean 0 0 0, std 1 1 1"),
         ("--normalization 0.1,0.2,0.3/0.5,0.6,0.7", "mean 0.1 0.2 0.3, std 0.5 0.6 0.7"),
     ] {
-        let printed = works(evaluate(&files, &format!("--shortcut pad-both {flags}")));
+        let printed = works(evaluate(&files, &format!("--shortcut pad-both {flags} --force")));
         assert!(printed.contains(said), "{flags}: {printed}");
         let model = &record(&files[2])["model"];
         assert!(model["name"].as_str().unwrap().ends_with("resnet8.th"));

@@ -14,23 +14,41 @@ use std::thread::sleep;
 use std::time::Duration;
 
 #[test]
-fn a_finished_evaluation_is_no_obstacle_to_another() {
+fn a_finished_evaluation_of_other_settings_is_replaced_only_by_force() {
     let (run, out) = (trained(), scratch("again"));
-    let mut draws = Vec::new();
-    for flags in [
-        "--suite quick",
-        "--suite quick --draws 2",
-        "--suite standard",
-        "--suite quick --seed 2",
-        "--suite quick --batch 7",
-        "--suite quick --checkpoint last --epsilon 0.1",
+    works(evaluate(run, &out, "--suite quick"));
+    let before = fs::read(out.join("record.json")).unwrap();
+    for (flags, differs) in [
+        ("--suite quick --draws 2", "draws: got 2, wanted 3"),
+        ("--suite standard", "attacks: got "),
+        ("--suite quick --seed 2", "key: got "),
+        ("--suite quick --examples 15", "examples: got 15, wanted 20"),
+        ("--suite quick --epsilon 0.1", "threat: got Linf 0.1, wanted Linf 0.05"),
+        ("--suite quick --checks quick", "checks: got quick ("),
+        ("--suite quick --sigma 0.2 --samples 20", "certificates: got sigma 0.2, "),
+        ("--suite quick --epsilons 0.1", "epsilons: got 0.1, wanted none"),
+        ("--suite quick --precision bf16", "precision of the attacks: got bf16, "),
+        ("--suite quick --noise-off", "noise states: got live, wanted live, off, fixed"),
     ] {
-        works(evaluate(run, &out, flags));
-        let record = record(&out);
-        assert!(record["command"].as_str().unwrap().ends_with(flags), "{}", record["command"]);
-        draws.push(record["draws"].as_u64().unwrap());
+        let said = refused(evaluate(run, &out, flags));
+        assert!(said.contains("again: holds a finished evaluation: "), "{flags}: {said}");
+        assert!(said.contains(differs), "{flags}: {said}");
+        assert!(said.contains("take another --out, or --force to replace it"), "{said}");
+        assert!(fs::read(out.join("record.json")).unwrap() == before, "{flags}");
     }
-    assert_eq!(draws, [3, 2, 3, 3, 3, 3]);
+    // The same settings in other batches, and by the checkpoint's other name.
+    for flags in ["--suite quick", "--suite quick --batch 7", "--suite quick --checkpoint last"] {
+        let said = works(evaluate(run, &out, flags));
+        assert!(said.contains("its evaluation of these settings is made anew"), "{said}");
+    }
+    let said = works(evaluate(run, &out, "--suite quick --draws 2 --force"));
+    let word = "its evaluation will be replaced (draws: got 2, wanted 3)";
+    assert!(said.contains(word), "{said}");
+    let record = record(&out);
+    assert_eq!(record["draws"], 2);
+    // The command of the record makes the same, and replaces nothing.
+    let command = record["command"].as_str().unwrap();
+    assert!(command.ends_with("--suite quick --draws 2"), "{command}");
     works(plain(&format!("report {}", out.display())));
     assert!(out.join("report.html").exists());
 }
@@ -67,13 +85,37 @@ fn files_of_others_and_folders_in_use_are_refused_before_any_work() {
 }
 
 #[test]
-fn an_evaluation_of_another_model_is_replaced_with_a_word() {
+fn an_evaluation_of_another_model_is_replaced_only_by_force() {
     let out = scratch("replaced");
     works(evaluate(trained(), &out, "--suite quick"));
-    let again = works(evaluate(trained(), &out, "--suite quick"));
-    assert!(!again.contains("will be replaced"), "{again}");
-    let other = works(evaluate(trained_without_noise(), &out, "--suite quick"));
-    assert!(other.contains("its evaluation of") && other.contains("will be replaced"), "{other}");
+    let said = refused(evaluate(trained_without_noise(), &out, "--suite quick"));
+    assert!(said.contains("model: got ") && said.contains("trained-without-noise (epoch 1)"));
+    let said = works(evaluate(trained_without_noise(), &out, "--suite quick --force"));
+    assert!(said.contains("its evaluation will be replaced (model: got "), "{said}");
+}
+
+#[test]
+fn a_report_of_other_evaluations_is_replaced_only_by_force() {
+    let folder = scratch("reports");
+    let [one, other, both] = ["one", "other", "both"].map(|name| folder.join(name));
+    works(evaluate(trained(), &one, "--suite quick --name one"));
+    works(evaluate(trained(), &other, "--suite quick --name other"));
+    let [one, other, both] = [&one, &other, &both].map(|folder| folder.display().to_string());
+    let first = format!("report {one} {other} --out {both}");
+    works(plain(&first));
+    // Once more is no replacement.
+    works(plain(&first));
+    for (evaluations, out) in [(&one, &both), (&other, &one)] {
+        let said = refused(plain(&format!("report {evaluations} --out {out}")));
+        assert!(said.contains("holds a finished report: title: got "), "{said}");
+        works(plain(&format!("report {evaluations} --out {out} --force")));
+    }
+    let mine = folder.join("mine");
+    fs::create_dir(&mine).unwrap();
+    fs::write(mine.join("report.html"), "mine").unwrap();
+    let said = refused(plain(&format!("report {one} {other} --out {}", mine.display())));
+    assert!(said.contains("report.html: a file that no evaluation has written"), "{said}");
+    assert_eq!(fs::read_to_string(mine.join("report.html")).unwrap(), "mine");
 }
 
 #[test]
@@ -114,7 +156,7 @@ fn attacks_in_bf16_are_judged_in_full_precision_unless_the_user_says_otherwise()
             Some("in full, the model was judged in bf16"),
         ),
     ] {
-        let printed = works(evaluate(run, &out, &format!("--suite quick {flags}")));
+        let printed = works(evaluate(run, &out, &format!("--suite quick --force {flags}")));
         let record = record(&out);
         assert_eq!(record["threat"]["precision"], attacks, "{flags}");
         assert_eq!(record["model"]["precision"], judging, "{flags}");
@@ -189,7 +231,7 @@ fn the_page_of_a_run_that_was_interrupted_or_has_failed_says_so_until_it_goes_on
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let mut child = begin("--epochs 3000");
-    while child.try_wait().unwrap().is_none() && !out.join("checkpoints/epoch-2").exists() {
+    while child.try_wait().unwrap().is_none() && !out.join("history.json").exists() {
         sleep(Duration::from_millis(1));
     }
     let id = child.id().to_string();

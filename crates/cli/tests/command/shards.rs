@@ -141,6 +141,16 @@ fn shards_merge_to_the_files_of_one_process() {
         (1..=8).map(|index| format!("{}/shard-{index}-of-8", out.display())).collect();
     works(merge(&format!("{} --out {}", folders.join(" "), other.display())));
     same(&other, &whole);
+    // Another evaluation is not replaced, and the same is made anew.
+    works(merge(&out.display().to_string()));
+    let (brief, elsewhere) = ("--suite quick --examples 5", scratch("sharded-brief"));
+    works(shard(&elsewhere, brief, "1/1"));
+    let of_brief = format!("{} --out {}", elsewhere.display(), other.display());
+    let said = refused(merge(&of_brief));
+    assert!(said.contains("holds a finished evaluation: examples: got 5, wanted 41"), "{said}");
+    same(&other, &whole);
+    works(merge(&format!("{of_brief} --force")));
+    assert_eq!(record(&other)["examples"], 5);
     // Shards that are done do nothing when they are asked for again.
     let before = fs::read(out.join("shard-3-of-8/shard.json")).unwrap();
     works(shard(&out, EVERYTHING, "3/8"));
@@ -206,7 +216,7 @@ fn missing_and_foreign_shards_are_refused_and_nothing_is_written() {
         ("--suite standard --examples 9 --batch 4", "suite of shard 2/2: got "),
         ("--suite quick --examples 9 --batch 4 --noise-off", "noise states of shard 2/2: got "),
     ] {
-        works(shard(&other, flags, "2/2"));
+        works(shard(&other, &format!("{flags} --force"), "2/2"));
         let said = refused(merge(&format!("{at} {}/shard-2-of-2 --out {at}", other.display())));
         assert!(said.contains(wanted), "{flags}: {said}");
     }
@@ -218,7 +228,10 @@ fn missing_and_foreign_shards_are_refused_and_nothing_is_written() {
     assert!(said.contains("shard-3-of-3: got shard 3/3, wanted one of 2 as in "), "{said}");
     fs::remove_dir_all(out.join("shard-3-of-3")).unwrap();
     // Shards in several folders do not say where the record should be.
-    works(shard(&other, flags, "2/2"));
+    let finished = refused(shard(&other, flags, "2/2"));
+    assert!(finished.contains("noise states of shard 2/2: got "), "{finished}");
+    assert!(finished.contains("take another --out, or --force to replace it"), "{finished}");
+    works(shard(&other, &format!("{flags} --force"), "2/2"));
     let said = refused(merge(&format!("{at} {}", other.display())));
     assert!(
         said.starts_with("error: --out: got none, wanted a folder, since the shards"),

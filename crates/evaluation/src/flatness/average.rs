@@ -1,3 +1,4 @@
+use super::around::Around;
 use super::loss::WeightLoss;
 use super::watch::Watch;
 use crate::EvaluationError;
@@ -61,27 +62,24 @@ pub fn average_flatness<M: Module>(
     settings: &AverageFlatness,
     key: Key,
 ) -> Result<PerturbedLosses, EvaluationError> {
-    average(model, loss, layers, reference, settings, key, &mut Watch::silent())
+    let around = Around { model, loss, layers, reference, key };
+    average(&around, settings, &mut Watch::silent())
 }
 
-pub(super) fn average<M: Module>(
-    model: &M,
-    loss: &impl WeightLoss<M>,
-    layers: &LayerValues,
-    reference: f64,
+pub(super) fn average<M: Module, L: WeightLoss<M>>(
+    around: &Around<'_, M, L>,
     settings: &AverageFlatness,
-    key: Key,
     watch: &mut Watch<'_>,
 ) -> Result<PerturbedLosses, EvaluationError> {
     let AverageFlatness { threat, attempts, restarts } = *settings;
     let mut losses = Vec::with_capacity(attempts);
     for attempt in 0..attempts {
-        let key = key.child(attempt as u64);
-        let change = threat.random(key.named("weights"), layers);
-        let perturbed = layers.clone().plus(&change).in_place_of(model.clone());
-        losses.push(loss.loss(&perturbed, key.named("attack"), restarts)?);
+        let key = around.key.child(attempt as u64);
+        let change = threat.random(key.named("weights"), around.layers);
+        let perturbed = around.moved(&change);
+        losses.push(around.loss.loss(&perturbed, key.named("attack"), restarts)?);
         watch.step("average", attempt + 1, attempts);
     }
     let mean = losses.iter().sum::<f64>() / attempts as f64;
-    Ok(PerturbedLosses::new(threat, restarts, losses, mean - reference))
+    Ok(PerturbedLosses::new(threat, restarts, losses, mean - around.reference))
 }

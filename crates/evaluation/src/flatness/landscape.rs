@@ -1,3 +1,4 @@
+use super::around::Around;
 use super::loss::WeightLoss;
 use super::watch::Watch;
 use crate::record::flatness::LandscapeCurve;
@@ -5,7 +6,6 @@ use crate::{EvaluationError, Point};
 use burn::module::Module;
 use cni_attacks::weights::{LayerValues, WeightRegion, WeightThreat, relative_step};
 use cni_attacks::{at_least_one, within};
-use cni_noise::Key;
 
 /// A landscape: the robust loss along straight lines through the weights, at equal distances from
 /// −1 to 1 times a direction that has a share of each layer's norm (Stutz et al., ICCV 2021,
@@ -53,16 +53,15 @@ impl Landscape {
     }
 }
 
-pub(super) fn landscape<M: Module>(
-    model: &M,
-    loss: &impl WeightLoss<M>,
-    layers: &LayerValues,
+/// The curves along all directions. The adversarial one is that of the worst case, if there is one.
+pub(super) fn landscape<M: Module, L: WeightLoss<M>>(
+    around: &Around<'_, M, L>,
     worst: Option<&LayerValues>,
     settings: &Landscape,
-    key: Key,
     watch: &mut Watch<'_>,
 ) -> Result<Vec<LandscapeCurve>, EvaluationError> {
     let Landscape { points, directions, random, adversarial } = *settings;
+    let (layers, key) = (around.layers, around.key);
     let threat = WeightThreat::new(random, WeightRegion::Sphere)?;
     let mut lines = Vec::new();
     for direction in 0..directions as u64 {
@@ -78,9 +77,9 @@ pub(super) fn landscape<M: Module>(
         let middle = (points / 2) as f64;
         for point in 0..points {
             let x = (point as f64 - middle) / middle;
-            let at = layers.clone().plus(&line.clone().times(x)).in_place_of(model.clone());
+            let at = around.moved(&line.clone().times(x));
             // One key for all points, so that a line shows the weights and not the attack's luck.
-            let y = loss.loss(&at, key.named("attack"), 1)?;
+            let y = around.loss.loss(&at, key.named("attack"), 1)?;
             curve.points.push(Point { x, y, low: None, high: None });
             done += 1;
             watch.step("landscape", done, work);

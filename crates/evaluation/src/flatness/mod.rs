@@ -17,7 +17,9 @@
 //! Two findings of the paper are worth keeping in mind. Early stopping gives flatter minima. And a
 //! flat loss can be a high one: a model that is poorly robust on its training data, too, is flat.
 
+mod around;
 mod average;
+mod compared;
 mod landscape;
 mod loss;
 mod robust;

@@ -1,5 +1,6 @@
 //! A measurement of flatness, from a model to a record.
 
+use super::around::Around;
 use super::average::average;
 use super::landscape::landscape;
 use super::watch::Watch;
@@ -54,14 +55,14 @@ type Keep = dyn Fn(&Layer) -> bool + Send + Sync;
 /// [restarts]: Self::with_reference_restarts
 #[derive(Clone)]
 pub struct Flatness {
-    average: Option<AverageFlatness>,
-    worst: Option<WorstFlatness>,
-    landscape: Option<Landscape>,
-    reference_restarts: usize,
+    pub(super) average: Option<AverageFlatness>,
+    pub(super) worst: Option<WorstFlatness>,
+    pub(super) landscape: Option<Landscape>,
+    pub(super) reference_restarts: usize,
     layers: Arc<Keep>,
-    key: Key,
-    data: DataCard,
-    model: ModelCard,
+    pub(super) key: Key,
+    pub(super) data: DataCard,
+    pub(super) model: ModelCard,
     command: String,
 }
 
@@ -191,25 +192,25 @@ impl Flatness {
         let key = self.key.named("reference");
         let reference = loss.loss(model, key, self.reference_restarts)?;
         watch.step("reference", 1, 1);
-        let key = self.key.named("perturbations");
+        let around = |part| {
+            let key = self.key.named(part);
+            Around { model, loss, layers: &layers, reference, key }
+        };
+        let perturbed = around("perturbations");
         let average = match &self.average {
-            Some(settings) => {
-                Some(average(model, loss, &layers, reference, settings, key, &mut watch)?)
-            }
+            Some(settings) => Some(average(&perturbed, settings, &mut watch)?),
             None => None,
         };
         let (worst, change) = match &self.worst {
             Some(settings) => {
-                let (record, change) =
-                    worst(model, loss, &layers, reference, settings, key, &mut watch)?;
+                let (record, change) = worst(&perturbed, settings, &mut watch)?;
                 (Some(record), Some(change))
             }
             None => (None, None),
         };
         let landscape = match &self.landscape {
             Some(settings) => {
-                let key = self.key.named("landscape");
-                landscape(model, loss, &layers, change.as_ref(), settings, key, &mut watch)?
+                landscape(&around("landscape"), change.as_ref(), settings, &mut watch)?
             }
             None => Vec::new(),
         };

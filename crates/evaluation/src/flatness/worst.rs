@@ -1,3 +1,4 @@
+use super::around::Around;
 use super::loss::WeightLoss;
 use super::watch::Watch;
 use crate::EvaluationError;
@@ -90,34 +91,32 @@ pub fn worst_flatness<M: Module>(
     settings: &WorstFlatness,
     key: Key,
 ) -> Result<PerturbedLosses, EvaluationError> {
-    Ok(worst(model, loss, layers, reference, settings, key, &mut Watch::silent())?.0)
+    let around = Around { model, loss, layers, reference, key };
+    Ok(worst(&around, settings, &mut Watch::silent())?.0)
 }
 
 /// The losses of the attempts, and the perturbation of the worst.
-pub(super) fn worst<M: Module>(
-    model: &M,
-    loss: &impl WeightLoss<M>,
-    layers: &LayerValues,
-    reference: f64,
+pub(super) fn worst<M: Module, L: WeightLoss<M>>(
+    around: &Around<'_, M, L>,
     settings: &WorstFlatness,
-    key: Key,
     watch: &mut Watch<'_>,
 ) -> Result<(PerturbedLosses, LayerValues), EvaluationError> {
     let WorstFlatness { threat, attempts, restarts, steps, step } = *settings;
-    let at = |change: &LayerValues| layers.clone().plus(change).in_place_of(model.clone());
+    let (loss, layers) = (around.loss, around.layers);
     let (mut losses, mut found): (Vec<f64>, Option<(f64, LayerValues)>) = (Vec::new(), None);
     for attempt in 0..attempts {
-        let key = key.child(attempt as u64);
+        let key = around.key.child(attempt as u64);
         let start = threat.random(key.named("weights"), layers);
         let (mut change, mut inputs) = (start.clone(), Vec::new());
         for iteration in 0..steps {
-            let tracked = layers.tracked(at(&change));
+            let tracked = layers.tracked(around.moved(&change));
             let key = key.named("ascent");
             let (_, slope) = loss.ascend(&tracked, layers, iteration, &mut inputs, key)?;
             let moved = change.plus(&relative_step(slope, layers, step));
             change = threat.project(moved, layers);
         }
-        let judge = |change: &LayerValues| loss.loss(&at(change), key.named("attack"), restarts);
+        let judge =
+            |change: &LayerValues| loss.loss(&around.moved(change), key.named("attack"), restarts);
         let (first, last) = (judge(&start)?, judge(&change)?);
         let (largest, change) = if first > last { (first, start) } else { (last, change) };
         losses.push(largest);
@@ -127,7 +126,7 @@ pub(super) fn worst<M: Module>(
         watch.step("worst case", attempt + 1, attempts);
     }
     let (largest, change) = found.ok_or(EvaluationError::NoData)?;
-    let mut record = PerturbedLosses::new(threat, restarts, losses, largest - reference);
+    let mut record = PerturbedLosses::new(threat, restarts, losses, largest - around.reference);
     (record.steps, record.step) = (Some(steps), Some(step));
     Ok((record, change))
 }

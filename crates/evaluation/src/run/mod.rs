@@ -40,6 +40,7 @@ mod auditor;
 mod batches;
 mod candidate;
 mod certifier;
+mod compared;
 mod evaluate;
 mod head;
 mod identity;
@@ -156,6 +157,8 @@ pub struct Evaluation {
     attack_precision: Precision,
     pub(crate) judging_precision: Precision,
     gallery: usize,
+    /// True if no finished shard of other settings is replaced.
+    pub(crate) keeps_finished: bool,
     data: DataCard,
     model: ModelCard,
     command: String,
@@ -215,6 +218,7 @@ impl Evaluation {
             attack_precision: Precision::Full,
             judging_precision: Precision::Full,
             gallery: 8,
+            keeps_finished: false,
             data: DataCard::default(),
             model: ModelCard::default(),
             command: String::new(),
@@ -373,6 +377,12 @@ impl Evaluation {
     /// Sets the number of examples, from the first, that are kept as images in the gallery.
     pub fn with_gallery(mut self, gallery: usize) -> Self {
         self.gallery = gallery;
+        self
+    }
+
+    /// Lets a [shard](Self::run_shard) refuse to replace one that has finished with other settings.
+    pub fn keep_finished(mut self) -> Self {
+        self.keeps_finished = true;
         self
     }
 

@@ -42,6 +42,24 @@ pub enum ShardError {
         /// The number that was promised.
         wanted: usize,
     },
+    /// A shard that had finished with other settings, and is kept.
+    #[error(
+        "{folder}: {setting} of shard {shard}: got {got}, wanted {wanted}, with which it has \
+         finished",
+        folder = folder.display()
+    )]
+    Finished {
+        /// The folder.
+        folder: PathBuf,
+        /// The shard.
+        shard: Shard,
+        /// The setting that differs.
+        setting: String,
+        /// Its value in the evaluation that was to run.
+        got: String,
+        /// Its value in the finished shard.
+        wanted: String,
+    },
     /// A shard that had finished on other data.
     #[error(
         "{folder}: data of shard {shard}: got {got}, wanted {wanted}, with which it has finished; \

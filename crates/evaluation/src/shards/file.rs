@@ -81,6 +81,11 @@ impl ShardFile {
         write_whole(&folder.join(FILE), seal(self).as_bytes())
     }
 
+    /// True if the shard has finished.
+    pub fn is_finished(&self) -> bool {
+        self.results.is_some()
+    }
+
     /// The first setting in which this shard differs from another one of its evaluation.
     pub fn difference(&self, other: &Self) -> Option<Difference> {
         let of = |setting: &str, [here, there]: [String; 2]| {

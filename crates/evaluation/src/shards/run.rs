@@ -21,7 +21,8 @@ impl Evaluation {
     ///
     /// A shard that was killed continues from the folder `state` in its folder when it is started
     /// again with the same settings, model and batches. One that has finished with them does
-    /// nothing; one that has finished with others is replaced. Adversarial images go to the folder
+    /// nothing; one that has finished with others is replaced, or refused after
+    /// [`keep_finished`](Self::keep_finished). Adversarial images go to the folder
     /// `adversarial` in the shard's folder, whatever folder
     /// [`with_adversarial`](Self::with_adversarial) names. The
     /// [command](Self::with_command) should be that of the whole evaluation: a merge that lacks
@@ -86,6 +87,17 @@ impl Evaluation {
             if before.as_ref().is_some_and(|old| has_finished(old, &new, run, folder)) {
                 run.skip();
                 return Ok(());
+            }
+            let finished = before.as_ref().filter(|old| self.keeps_finished && old.is_finished());
+            if let Some(of) = finished.and_then(|old| new.difference(old)) {
+                return Err(ShardError::Finished {
+                    folder: folder.to_path_buf(),
+                    shard,
+                    setting: of.setting,
+                    got: of.here,
+                    wanted: of.there,
+                }
+                .into());
             }
             // This refuses the unfinished work of other settings, before anything is written.
             run.open()?;

@@ -28,8 +28,9 @@ pub(crate) struct Sizes {
 /// At chance is an accuracy that is not above `1/classes` by more than three standard errors of a
 /// share of so many examples, in training and in validation alike. Few examples have large errors,
 /// and few steps may teach a model nothing yet: the end of a run warns only if an exact test of the
-/// hits rules out [a little learning](little). A model that has learned that much is warned of by
-/// mistake with a probability of at most 5 %, and the first epoch of a longer run never warns.
+/// hits rules out [a little learning](little). A model that has learned that much, and is right on
+/// one image whatever it is on others, is warned of by mistake with a probability of at most 5 %.
+/// The first epoch of a longer run never warns.
 pub(crate) fn stays_at_chance(rows: &[EpochRow], sizes: Sizes, ends: bool) -> Option<String> {
     if sizes.classes < 2 {
         return None;
@@ -57,8 +58,8 @@ pub(crate) fn stays_at_chance(rows: &[EpochRow], sizes: Sizes, ends: bool) -> Op
         _ => format!(" and validation {}", percent(&last.validation)),
     };
     Some(format!(
-        "warning: {when} training {}{validation} are at chance ({chance:.1} %): {advice}look at the \
-         learning rate, the clipping of gradients and the amplitude of the noise",
+        "warning: {when} training {}{validation} are at chance ({chance:.1} %): {advice}look at \
+         the learning rate, the clipping of gradients and the amplitude of the noise",
         percent(&last.train)
     ))
 }

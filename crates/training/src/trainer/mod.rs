@@ -143,8 +143,8 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         self
     }
 
-    /// Calls a function when the run begins or goes on: once nothing is refused any more, and before
-    /// the first step. It gets the epochs so far, none in a run that begins.
+    /// Calls a function when the run begins or goes on: once nothing is refused any more, and
+    /// before the first step. It gets the epochs so far, none in a run that begins.
     pub fn with_beginning(
         mut self,
         callback: impl Fn(&[EpochRow]) + Send + Sync + 'static,

@@ -73,8 +73,8 @@ impl Kept {
         serde_json::to_vec_pretty(self)
     }
 
-    /// Refuses flags that were given and would make another run than the one that keeps these. Where
-    /// its images lie and what computes may differ.
+    /// Refuses flags that were given and would make another run than the one that keeps these.
+    /// Where its images lie and what computes may differ.
     pub fn agrees_with(&self, args: &Train, given: &Given) -> Result<(), String> {
         let because = format!("{} was trained so", args.out.display());
         let (asked, mut saved) = (Self::of(args).identity(), self.identity());
