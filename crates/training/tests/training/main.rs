@@ -2,6 +2,7 @@
 
 mod averages;
 mod awp;
+mod beginning;
 mod configuration;
 mod devices;
 mod disk;
