@@ -147,7 +147,7 @@ fn of_others(out: &Path, names: &[&str]) -> Option<PathBuf> {
     let manifest = out.join("manifest.json");
     let read = fs::read(&manifest).map(|bytes| serde_json::from_slice::<Value>(&bytes));
     match read {
-        Ok(Ok(manifest)) if manifest.get("layout").is_some() => None,
+        Ok(Ok(manifest)) if manifest.pointer("/content/layout").is_some() => None,
         Ok(_) => Some(manifest),
         Err(_) => names.iter().map(|name| out.join(name)).find(|path| path.exists()),
     }
