@@ -16,8 +16,8 @@ use std::time::Instant;
 /// Times `cni ablate` by one job and by several, in turns.
 #[derive(Parser)]
 struct Cli {
-    /// The plan, whose runs should be too small to fill the machine one by one.
-    #[arg(long, default_value = "examples/ablations/digits.toml")]
+    /// The plan: by default of runs of which one cannot fill two cores.
+    #[arg(long, default_value = "benches/ablation.toml")]
     plan: PathBuf,
     /// Runs at the same time.
     #[arg(long, default_value_t = 2)]

@@ -1,13 +1,14 @@
 //! The gradients of training objectives against plain PGD steps of as many passes.
 
 use crate::Result;
-use crate::measure::{Bench, Run, Timing};
+use crate::measure::{Bench, Run, quantile};
 use crate::work::{EPSILON, Work};
 use cni_burn::prelude::*;
 use serde_json::{Value, json};
 
 /// The seconds of each objective's gradients, and their ratio to those of a plain PGD step with as
-/// many steps of the attack, with as many clean passes more as it has training passes beyond one.
+/// many steps of the attack, with as many clean passes more as it has training passes beyond one: the
+/// median of the ratios within a round, and their quartiles.
 pub fn objectives(bench: &mut Bench) -> Result<Value> {
     let threat = Threat::linf(EPSILON)?;
     let pgd = |steps| Pgd::new(threat).with_steps(steps);
@@ -34,21 +35,22 @@ pub fn objectives(bench: &mut Bench) -> Result<Value> {
         (name, Run::ours(gradients))
     });
     let timings = bench.in_turns(2 * bench.repeats, runs.collect())?;
-    // Other work of the machine only adds to a time, so that the least of many is compared too.
-    let ratio = |name: &str, plain: &str, more: usize, of: fn(&Timing) -> f64| {
-        let seconds = |name: &str| timings.find(name).map_or(f64::NAN, of);
-        seconds(name) / (seconds(plain) + more as f64 * seconds("clean"))
-    };
     let ratios = others.iter().map(|&(name, _, plain, more)| {
-        let of_medians = ratio(name, plain, more, |timing| timing.median);
-        let of_minima = ratio(name, plain, more, |timing| timing.minimum);
-        println!("{name}: {of_medians:.3} of {plain} and {more} clean (of minima {of_minima:.3})");
+        let seconds = |name: &str| {
+            timings.find(name).map(|timing| timing.seconds.as_slice()).unwrap_or_default()
+        };
+        // Within a round the machine is as busy for one as for the other.
+        let rounds = seconds(name).iter().zip(seconds(plain)).zip(seconds("clean"));
+        let rounds = rounds.map(|((own, plain), clean)| own / (plain + more as f64 * clean));
+        let rounds: Vec<f64> = rounds.collect();
+        let [low, middle, high] = [0.25, 0.5, 0.75].map(|level| quantile(&rounds, level));
+        println!("{name}: {middle:.3} [{low:.3}, {high:.3}] of {plain} and {more} clean");
         json!({
             "objective": name,
             "plain": plain,
             "clean_passes_more": more,
-            "of_medians": of_medians,
-            "of_minima": of_minima,
+            "of_plain": middle,
+            "quartiles": [low, high],
         })
     });
     let ratios: Vec<Value> = ratios.collect();

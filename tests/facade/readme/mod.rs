@@ -1,6 +1,7 @@
-//! The tables and numbers of the README are those of the committed records.
+//! The tables and numbers of the README and the documentation are those of the committed records.
 
 mod accuracies;
+mod docs;
 mod references;
 mod speeds;
 

@@ -1,0 +1,74 @@
+//! The tables and recipes of the pages in `docs`.
+
+use super::{json, root};
+use cni_burn::training::Recipe;
+use std::collections::BTreeMap;
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(root().join("docs").join(name)).unwrap()
+}
+
+#[test]
+fn the_flatness_along_a_run_is_that_of_its_record() {
+    let (page, record) = (page("flatness.md"), json("results/flatness/overfitting.json"));
+    let records = record["records"].as_array().unwrap();
+    // The last record has the whole history.
+    let history = records.last().unwrap()["model"]["history"].as_array().unwrap();
+    let epochs: BTreeMap<_, _> = history.iter().map(|row| (row["epoch"].as_u64(), row)).collect();
+    let mut found = Vec::new();
+    for record in records {
+        let name = record["model"]["name"].as_str().unwrap();
+        let epoch: u64 = name.split(['(', ')']).nth(1).unwrap()["epoch ".len()..].parse().unwrap();
+        let scores = &epochs[&Some(epoch)]["scores"];
+        let score = |of: &str| scores[of].as_f64().unwrap();
+        let of = |path: &str| record.pointer(path).unwrap().as_f64().unwrap();
+        let row = format!(
+            "| {epoch} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} ± {:.2} | {:.3} |",
+            100.0 * score("train robust"),
+            100.0 * score("validation robust"),
+            score("train robust loss"),
+            of("/reference"),
+            of("/average/flatness"),
+            of("/average/standard_error"),
+            of("/worst/flatness"),
+        );
+        assert!(page.contains(&row), "flatness.md lacks: {row}");
+        found.push([of("/average/flatness"), of("/worst/flatness")]);
+    }
+    // What the page says of them.
+    for pair in found.windows(2) {
+        assert!(pair[0][0] < pair[1][0] && pair[0][1] < pair[1][1], "{pair:?}");
+    }
+}
+
+#[test]
+fn the_recipes_in_the_documentation_are_recipes() {
+    let page = page("training.md");
+    let recipes = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    for text in recipes {
+        let path = folder.path().join("recipe.toml");
+        std::fs::write(&path, text).unwrap();
+        Recipe::load(&path).unwrap().training().unwrap();
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+#[test]
+fn the_speeds_in_the_documentation_are_those_of_their_records() {
+    let page = page("training.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let ratio = |name: &str| json(&format!("results/ablations/{name}.json"))["ratio"].as_f64();
+    for said in [
+        format!("took {:.2} of the time of one run", ratio("jobs").unwrap()),
+        format!("that of the digits {:.2} ([record]", ratio("jobs-digits").unwrap()),
+    ] {
+        assert!(page.contains(&said), "training.md lacks: {said}");
+    }
+    let ratios = &json("results/objectives.json")["tasks"]["objectives"]["ratios"];
+    let of_plain = ratios.as_array().unwrap().iter().map(|row| row["of_plain"].as_f64().unwrap());
+    let most = of_plain.fold(0.0, f64::max);
+    let said = format!("more than {most:.2} times a plain step of as many passes");
+    assert!(page.contains(&said), "training.md lacks: {said}");
+}
