@@ -21,6 +21,7 @@ mod suites;
 mod values;
 
 use exit::Exit;
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
         .unwrap_or_else(|error| {
             // A reader that has seen enough, such as `head`, is no error.
             if !output::reader_left(&*error) {
-                eprintln!("error: {error}");
+                let _ = writeln!(stderr(), "error: {error}");
             }
             Exit::Failed
         })

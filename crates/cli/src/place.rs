@@ -62,12 +62,11 @@ impl Place {
     /// A sentence about the file that another process or somebody else has there.
     pub fn take(out: &Path) -> Result<(Self, Option<Record>), Box<dyn Error>> {
         let place = lock(out)?;
-        let record = out.join("record.json");
-        if record.exists() {
-            return Ok((place, Some(Record::read(&record)?)));
+        let record = record_in(out)?;
+        if record.is_none() {
+            refuse_others(out, &["rows.jsonl", "report.html", "report.md"])?;
         }
-        refuse_others(out, &["rows.jsonl", "report.html", "report.md"])?;
-        Ok((place, None))
+        Ok((place, record))
     }
 
     /// Takes the folder for a measurement of flatness, beside whatever else is there; with the
@@ -94,11 +93,21 @@ impl Place {
     /// As [`take`](Self::take).
     pub fn take_for_report(out: &Path) -> Result<(Self, Option<String>), Box<dyn Error>> {
         let place = lock(out)?;
-        if !out.join("record.json").exists() {
-            refuse_others(out, &["report.html", "report.md"])?;
-        }
+        Self::refuse_report_of_others(out)?;
         let before = fs::read_to_string(out.join("report.md")).ok();
         Ok((place, before.map(|text| title(&text))))
+    }
+
+    /// Refuses a folder whose report somebody else has written.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about the file.
+    pub fn refuse_report_of_others(out: &Path) -> Result<(), Box<dyn Error>> {
+        match record_in(out)? {
+            Some(_) => Ok(()),
+            None => refuse_others(out, &["report.html", "report.md"]),
+        }
     }
 
     /// Takes the folder of a shard, which is made if it is missing.
@@ -109,6 +118,16 @@ impl Place {
     pub fn of_shard(folder: &Path) -> Result<Self, Box<dyn Error>> {
         lock(folder)
     }
+}
+
+/// The record in a folder, if there is one.
+fn record_in(out: &Path) -> Result<Option<Record>, Box<dyn Error>> {
+    let path = out.join("record.json");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let wanted = "wanted the record of an evaluation, or a folder without this file";
+    Ok(Some(Record::read(&path).map_err(|error| format!("{error}; {wanted}"))?))
 }
 
 /// The title of a report in Markdown: what it is about.

@@ -1,5 +1,6 @@
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::{IsTerminal, stderr};
+use std::fmt::Display;
+use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
 /// Time between two lines if there is no terminal to show a bar.
@@ -71,7 +72,7 @@ impl Bar {
         };
         let message = if message.is_empty() { left } else { format!("{left}  {message}") };
         if !stderr().is_terminal() && self.last_line.elapsed() > INTERVAL {
-            eprintln!("{}: {done} of {length}, {message}", self.bar.prefix());
+            write_line(format_args!("{}: {done} of {length}, {message}", self.bar.prefix()));
             self.last_line = Instant::now();
         }
         self.bar.set_message(message);
@@ -80,7 +81,7 @@ impl Bar {
     /// Prints a line above the bar.
     pub fn print(&self, line: &str) {
         if !self.quiet {
-            self.bar.suspend(|| eprintln!("{line}"));
+            self.bar.suspend(|| write_line(line));
         }
     }
 
@@ -88,4 +89,9 @@ impl Bar {
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Writes a line to standard error. A reader that has seen enough, such as `head`, ends no training.
+pub(crate) fn write_line(line: impl Display) {
+    let _ = writeln!(stderr(), "{line}");
 }

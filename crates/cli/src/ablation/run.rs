@@ -207,6 +207,8 @@ impl Runner<'_> {
         let path = folder.join("log.txt");
         let io = |error: std::io::Error| format!("{}: {error}", path.display());
         let log = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
+        // What stands there is of earlier attempts, whose reasons are not this one's.
+        let before = log.metadata().map_err(io)?.len() as usize;
         command.stdout(log.try_clone().map_err(io)?).stderr(log);
         if let Some(threads) = self.threads {
             command.env("RAYON_NUM_THREADS", threads.to_string());
@@ -218,7 +220,8 @@ impl Runner<'_> {
             // A check of the audit that failed is a result.
             Some(3) => Ok(None),
             Some(_) => {
-                let text = fs::read_to_string(&path).map_err(io)?;
+                let bytes = fs::read(&path).map_err(io)?;
+                let text = String::from_utf8_lossy(bytes.get(before..).unwrap_or_default());
                 let mut lines = text.lines().rev().filter(|line| !line.trim().is_empty());
                 let last = lines.clone().find_map(|line| line.strip_prefix("error: "));
                 let reason = last.or(lines.next()).unwrap_or("no reason").to_string();

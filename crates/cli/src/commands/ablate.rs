@@ -4,7 +4,7 @@ use crate::ablation::{Done, Phase, Plan, PlanRun, Runner, State, folder_of, reco
 use crate::exit::Exit;
 use crate::given::{Given, Idle};
 use crate::output::Output;
-use crate::place::Force;
+use crate::place::{Force, Place};
 use crate::values::{confidence, count, shard};
 use clap::Args;
 use cni_burn::evaluation::{AblationRecord, Shard, ablation_table};
@@ -74,10 +74,11 @@ pub fn ablate(args: &Ablate, given: &Given) -> Result<Exit, Box<dyn Error>> {
     // The runs stay in any case; their record is that of one plan.
     let before = args.out.join("ablation.json");
     if let Some(differs) =
-        before.exists().then(|| other_plan(&before, &plan)).transpose()?.flatten()
+        before.exists().then(|| other_plan(&before, &plan, args.confidence)).transpose()?.flatten()
     {
         args.force.allows(&args.out, "ablation", Some(differs), args.output)?;
     }
+    Place::refuse_report_of_others(&args.out.join("report"))?;
     let done = runner.run(runs)?;
     let counted = |of: fn(&Done) -> bool| done.iter().filter(|run| of(run)).count();
     args.output.say(format_args!(
@@ -99,9 +100,9 @@ pub fn ablate(args: &Ablate, given: &Given) -> Result<Exit, Box<dyn Error>> {
     conclude(args, found)
 }
 
-/// The difference of a plan from the one that a record is of, if it would replace arms by others. A
-/// plan may grow.
-fn other_plan(record: &Path, plan: &Plan) -> Result<Option<String>, String> {
+/// The difference of a plan from the one that a record is of, if its record would have less or
+/// compare otherwise. A plan may grow.
+fn other_plan(record: &Path, plan: &Plan, confidence: f64) -> Result<Option<String>, String> {
     let text = std::fs::read_to_string(record).map_err(|error| error.to_string());
     let before = text.and_then(|text| {
         serde_json::from_str::<AblationRecord>(&text).map_err(|error| error.to_string())
@@ -110,9 +111,24 @@ fn other_plan(record: &Path, plan: &Plan) -> Result<Option<String>, String> {
     if before.name != plan.name {
         return Ok(Some(format!("name: got {}, wanted {}", plan.name, before.name)));
     }
+    if before.baseline != plan.baseline {
+        let (got, wanted) = (&plan.baseline, &before.baseline);
+        return Ok(Some(format!("baseline: got {got}, wanted {wanted}")));
+    }
+    if before.confidence != confidence {
+        let wanted = before.confidence;
+        return Ok(Some(format!("confidence: got {confidence}, wanted {wanted}")));
+    }
     let has = |name: &str| plan.arms.iter().any(|arm| arm.name == name);
-    let lost = before.arms.iter().find(|arm| !has(&arm.name));
-    Ok(lost.map(|arm| format!("arm: got none of the name {0}, wanted {0} too", arm.name)))
+    if let Some(arm) = before.arms.iter().find(|arm| !has(&arm.name)) {
+        return Ok(Some(format!("arm: got none of the name {0}, wanted {0} too", arm.name)));
+    }
+    let planned =
+        |name: &str, seed: u64| plan.runs().any(|run| run.arm.name == name && run.seed == seed);
+    let mut runs =
+        before.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (&arm.name, run.seed)));
+    let lost = runs.find(|(arm, seed)| !planned(arm, *seed));
+    Ok(lost.map(|(arm, seed)| format!("seeds: got none of {seed}, wanted it too, as {arm} has")))
 }
 
 /// Writes the record and the report.
@@ -124,6 +140,7 @@ fn conclude(args: &Ablate, record: AblationRecord) -> Result<Exit, Box<dyn Error
     args.output.result(&record)?;
     let failed = record.arms.iter().any(|arm| !arm.failed.is_empty());
     let report = args.out.join("report");
+    let (_place, _) = Place::take_for_report(&report)?;
     AblationReport::new(record).write(&report)?;
     args.output.say(format_args!("report: {}", report.join("report.html").display()))?;
     Ok(if failed { Exit::Negative } else { Exit::Done })

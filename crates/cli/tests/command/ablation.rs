@@ -109,6 +109,7 @@ fn an_ablation_in_parts_killed_and_begun_again_gives_the_record_of_one_process()
     // The record of a plan is not that of another, which may have more arms and not less.
     for (from, to, said) in [
         ("noise on the digits", "noise", "name: got noise, wanted noise on the digits"),
+        ("seeds = [1, 2]", "seeds = [1]", "seeds: got none of 2, wanted it too, as plain has"),
         ("\"white\"", "\"other\"", "arm: got none of the name white, wanted white too"),
     ] {
         let other = written(&folder, &PLAN.replace(from, to));
@@ -116,6 +117,13 @@ fn an_ablation_in_parts_killed_and_begun_again_gives_the_record_of_one_process()
         assert!(refusal.contains("whole: holds a finished ablation: "), "{refusal}");
         assert!(refusal.contains(said), "{refusal}");
     }
+    let refusal = refused(ablate(&written(&folder, PLAN), &whole, "--confidence 0.9"));
+    assert!(refusal.contains("confidence: got 0.9, wanted 0.95"), "{refusal}");
+    let foreign = folder.join("foreign");
+    fs::create_dir_all(foreign.join("report")).unwrap();
+    fs::write(foreign.join("report/report.html"), "mine").unwrap();
+    let refusal = refused(ablate(&written(&folder, PLAN), &foreign, ""));
+    assert!(refusal.contains("a file that no evaluation has written"), "{refusal}");
     // A changed plan does not go on with the runs of another.
     let changed = written(&folder, &PLAN.replace("epochs = 1", "epochs = 2"));
     let said = refused(ablate(&changed, &whole, ""));

@@ -235,13 +235,14 @@ fn the_page_of_a_run_that_was_interrupted_or_has_failed_says_so_until_it_goes_on
         sleep(Duration::from_millis(1));
     }
     let id = child.id().to_string();
-    let sent = std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
+    // Not an interrupt: a shell has its background jobs ignore that one, these tests among them.
+    let sent = std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
     assert!(sent.success());
-    // The status is that of an interrupt.
-    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    // The status is that of the signal.
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
     let stopped = page();
     assert!(stopped.contains("The training was stopped after epoch "), "{stopped}");
-    assert!(stopped.contains(": it was interrupted. Written at 2"), "{stopped}");
+    assert!(stopped.contains(": it was told to end. Written at 2"), "{stopped}");
     assert!(!stopped.contains("http-equiv=\"refresh\""));
     // It goes on, which the page says before the first epoch has ended.
     let mut child = begin("--epochs 3000 --resume");
@@ -254,11 +255,35 @@ fn the_page_of_a_run_that_was_interrupted_or_has_failed_says_so_until_it_goes_on
     assert!(running.contains("http-equiv=\"refresh\"") && running.contains("of 3000 has ended"));
     assert!(running.contains("It was last written at ") && running.contains("may have stopped"));
 
+    // An interrupt that it was begun to ignore is ignored: here only its end comes.
+    let out = scratch("ignored");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "trap '' INT; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_cni")]);
+    shell.args(train(&out, "--epochs 3")).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = shell.spawn().unwrap();
+    while child.try_wait().unwrap().is_none() && !out.join("history.json").exists() {
+        sleep(Duration::from_millis(1));
+    }
+    let id = child.id().to_string();
+    // It may have ended by itself.
+    let _ = std::process::Command::new("kill").args(["-INT", &id]).stderr(Stdio::null()).status();
+    assert!(child.wait().unwrap().success());
+
     let out = scratch("failed");
     refused(train(&out, "--epochs 3 --set schedule.multi_step.lr=1e30"));
     let failed = fs::read_to_string(out.join("training.html")).unwrap();
     assert!(failed.contains("The training was stopped after epoch "), "{failed}");
     assert!(!failed.contains("http-equiv=\"refresh\""));
+}
+
+#[test]
+fn a_training_goes_on_when_nobody_reads_what_it_says() {
+    let out = scratch("unread");
+    let mut command = command(train(&out, "--epochs 2"));
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}");
 }
 
 /// Files below a folder.

@@ -2,6 +2,7 @@
 
 use super::Progress;
 use crate::Bar;
+use crate::bar::write_line;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The notices of a run: what it says beside its epochs. Its clones share them.
@@ -37,7 +38,7 @@ impl Notices {
 
     /// Prints what has waited for the end of the dashboard.
     pub fn print_waiting(&self) {
-        lock(&self.waiting).drain(..).for_each(|line| eprintln!("{line}"));
+        lock(&self.waiting).drain(..).for_each(write_line);
     }
 
     /// All that was said, in its order, or would have been in a run that is not quiet.
