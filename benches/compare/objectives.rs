@@ -7,13 +7,13 @@ use cni_burn::prelude::*;
 use serde_json::{Value, json};
 
 /// The seconds of each objective's gradients, and their ratio to those of a plain PGD step with as
-/// many steps of the attack, with as many clean passes more as it has training passes beyond one: the
-/// median of the ratios within a round, and their quartiles.
+/// many steps of the attack, with as many clean passes more as it has training passes beyond one:
+/// the median of the ratios within a round, and their quartiles.
 pub fn objectives(bench: &mut Bench) -> Result<Value> {
     let threat = Threat::linf(EPSILON)?;
     let pgd = |steps| Pgd::new(threat).with_steps(steps);
     let plain = |steps| Ok::<_, Box<dyn std::error::Error>>(Objective::madry(pgd(steps)?));
-    // What the others are measured by, then these: the name, the plain step, clean passes more.
+    // Plain steps, and the others by their names: the plain step of each, and its clean passes more.
     let plain = [("clean", Objective::clean()), ("PGD-1", plain(1)?), ("PGD-10", plain(10)?)];
     let others = [
         ("half and half", Objective::half_and_half(pgd(10)?), "PGD-10", 1),

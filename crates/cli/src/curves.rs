@@ -22,7 +22,7 @@ pub struct Curves {
     kept: Arc<Mutex<Kept>>,
 }
 
-/// What the clones of a page share. Who writes the page has it locked.
+/// The state that the clones of a page share. Who writes the page has it locked.
 #[derive(Default)]
 struct Kept {
     failed: Option<ReportError>,

@@ -91,7 +91,8 @@ impl Bar {
     }
 }
 
-/// Writes a line to standard error. A reader that has seen enough, such as `head`, ends no training.
+/// Writes a line to standard error. A reader that has seen enough, such as `head`, ends no
+/// training.
 pub(crate) fn write_line(line: impl Display) {
     let _ = writeln!(stderr(), "{line}");
 }

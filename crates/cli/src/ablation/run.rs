@@ -207,7 +207,7 @@ impl Runner<'_> {
         let path = folder.join("log.txt");
         let io = |error: std::io::Error| format!("{}: {error}", path.display());
         let log = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
-        // What stands there is of earlier attempts, whose reasons are not this one's.
+        // Earlier attempts have their reasons there, which are not this one's.
         let before = log.metadata().map_err(io)?.len() as usize;
         command.stdout(log.try_clone().map_err(io)?).stderr(log);
         if let Some(threads) = self.threads {

@@ -11,7 +11,7 @@ use cni_burn::evaluation::{AblationRecord, Shard, ablation_table};
 use cni_burn::report::AblationReport;
 use serde_json::json;
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The flags of `ablate`.
 #[derive(Args)]
@@ -73,10 +73,11 @@ pub fn ablate(args: &Ablate, given: &Given) -> Result<Exit, Box<dyn Error>> {
     }
     // The runs stay in any case; their record is that of one plan.
     let before = args.out.join("ablation.json");
-    if let Some(differs) =
-        before.exists().then(|| other_plan(&before, &plan, args.confidence)).transpose()?.flatten()
-    {
-        args.force.allows(&args.out, "ablation", Some(differs), args.output)?;
+    if before.exists() {
+        let before = AblationRecord::read(&before)?;
+        if let Some(differs) = difference(&before, &plan, args.confidence) {
+            args.force.allows(&args.out, "ablation", Some(differs), args.output)?;
+        }
     }
     Place::refuse_report_of_others(&args.out.join("report"))?;
     let done = runner.run(runs)?;
@@ -102,45 +103,39 @@ pub fn ablate(args: &Ablate, given: &Given) -> Result<Exit, Box<dyn Error>> {
 
 /// The difference of a plan from the one that a record is of, if its record would have less or
 /// compare otherwise. A plan may grow.
-fn other_plan(record: &Path, plan: &Plan, confidence: f64) -> Result<Option<String>, String> {
-    let text = std::fs::read_to_string(record).map_err(|error| error.to_string());
-    let before = text.and_then(|text| {
-        serde_json::from_str::<AblationRecord>(&text).map_err(|error| error.to_string())
-    });
-    let before = before.map_err(|error| format!("{}: {error}", record.display()))?;
-    if before.name != plan.name {
-        return Ok(Some(format!("name: got {}, wanted {}", plan.name, before.name)));
-    }
-    if before.baseline != plan.baseline {
-        let (got, wanted) = (&plan.baseline, &before.baseline);
-        return Ok(Some(format!("baseline: got {got}, wanted {wanted}")));
-    }
-    if before.confidence != confidence {
-        let wanted = before.confidence;
-        return Ok(Some(format!("confidence: got {confidence}, wanted {wanted}")));
+fn difference(before: &AblationRecord, plan: &Plan, confidence: f64) -> Option<String> {
+    for (field, got, wanted) in [
+        ("name", &plan.name, &before.name),
+        ("baseline", &plan.baseline, &before.baseline),
+        ("confidence", &confidence.to_string(), &before.confidence.to_string()),
+    ] {
+        if got != wanted {
+            return Some(format!("{field}: got {got}, wanted {wanted}"));
+        }
     }
     let has = |name: &str| plan.arms.iter().any(|arm| arm.name == name);
     if let Some(arm) = before.arms.iter().find(|arm| !has(&arm.name)) {
-        return Ok(Some(format!("arm: got none of the name {0}, wanted {0} too", arm.name)));
+        return Some(format!("arm: got none of the name {0}, wanted {0} too", arm.name));
     }
     let planned =
         |name: &str, seed: u64| plan.runs().any(|run| run.arm.name == name && run.seed == seed);
     let mut runs =
         before.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (&arm.name, run.seed)));
-    let lost = runs.find(|(arm, seed)| !planned(arm, *seed));
-    Ok(lost.map(|(arm, seed)| format!("seeds: got none of {seed}, wanted it too, as {arm} has")))
+    let (arm, seed) = runs.find(|(arm, seed)| !planned(arm, *seed))?;
+    Some(format!("seeds: got none of {seed}, wanted it too, as {arm} has"))
 }
 
 /// Writes the record and the report.
 fn conclude(args: &Ablate, record: AblationRecord) -> Result<Exit, Box<dyn Error>> {
+    let report = args.out.join("report");
+    // One process at a time, from the record to the last page.
+    let (_place, _) = Place::take_for_report(&report)?;
     let path = args.out.join("ablation.json");
     record.save(&path)?;
     args.output.say(format_args!("\n{}", ablation_table(&record)))?;
     args.output.say(format_args!("record: {}", path.display()))?;
     args.output.result(&record)?;
     let failed = record.arms.iter().any(|arm| !arm.failed.is_empty());
-    let report = args.out.join("report");
-    let (_place, _) = Place::take_for_report(&report)?;
     AblationReport::new(record).write(&report)?;
     args.output.say(format_args!("report: {}", report.join("report.html").display()))?;
     Ok(if failed { Exit::Negative } else { Exit::Done })

@@ -1,4 +1,4 @@
-//! What the command says of half precision on a CPU.
+//! Half precision on a CPU, and what the command says of it.
 
 use crate::program::{evaluate, plain, scratch, train, trained, works};
 

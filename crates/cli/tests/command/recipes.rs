@@ -136,7 +136,7 @@ fn what_a_recipe_does_not_know_is_named() {
         ("--set objective.attack.step=3", "the nearest is steps"),
         ("--set average=emma", "the nearest is ema"),
         ("--set model.place=[]", "place: got none, wanted at least one place"),
-        ("--set model=3", "model: got 3, wanted a table of the model's settings"),
+        ("--set model=3", "model: got 3, wanted a table"),
         ("--set name=mine", "name: got mine, wanted a setting"),
         ("--epsilon 0.1 --set validation_attack.threat.epsilon=0.2", "--epsilon: got 0.1"),
     ] {

@@ -10,6 +10,7 @@ pub use difference::{ArmComparison, SeedDifference};
 pub use over_seeds::OverSeeds;
 pub use table::ablation_table;
 
+use crate::files::read_text;
 use crate::{DataCard, EvaluationError, write_json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,21 @@ impl AblationRecord {
     /// [`EvaluationError::Io`] if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), EvaluationError> {
         write_json(path.as_ref(), self)
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Io`] if the file cannot be read, and [`EvaluationError::Damaged`] if it
+    /// holds no record of an ablation.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, EvaluationError> {
+        let path = path.as_ref();
+        serde_json::from_str(&read_text(path)?).map_err(|error| EvaluationError::Damaged {
+            path: path.to_path_buf(),
+            line: Some(error.line()),
+            reason: error.to_string(),
+        })
     }
 }
 

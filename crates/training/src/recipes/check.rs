@@ -17,6 +17,12 @@ impl Recipe {
             let reason = "key: got one, wanted it left out: the key is that of the run";
             return Err(RecipeError::field(self.name(), reason));
         }
+        self.check_kinds()?;
+        self.training().map(drop)
+    }
+
+    /// Refuses what is said about a recipe, and a model, of the wrong kind.
+    pub(super) fn check_kinds(&self) -> Result<(), RecipeError> {
         for (field, kind, wanted) in [
             ("name", Value::is_string as fn(&Value) -> bool, "a text"),
             ("about", Value::is_string, "a text"),
@@ -29,7 +35,7 @@ impl Recipe {
                 return Err(RecipeError::field(self.name(), reason));
             }
         }
-        self.training().map(drop)
+        Ok(())
     }
 }
 

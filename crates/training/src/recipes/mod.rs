@@ -143,10 +143,7 @@ impl Recipe {
         }
         let mut recipe = self.clone();
         recipe.tree.set(path, value)?;
-        if recipe.tree.0.get("model").is_some_and(|model| !model.is_object()) {
-            let reason = format!("model: got {value}, wanted a table of the model's settings");
-            return Err(RecipeError::field(self.name(), reason));
-        }
+        recipe.check_kinds()?;
         recipe.set.push((path.to_string(), value.to_string()));
         Ok(recipe)
     }
