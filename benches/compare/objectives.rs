@@ -13,7 +13,7 @@ pub fn objectives(bench: &mut Bench) -> Result<Value> {
     let threat = Threat::linf(EPSILON)?;
     let pgd = |steps| Pgd::new(threat).with_steps(steps);
     let plain = |steps| Ok::<_, Box<dyn std::error::Error>>(Objective::madry(pgd(steps)?));
-    // Plain steps, and the others by their names: the plain step of each, and its clean passes more.
+    // Plain steps, then the others, each with its plain step and its clean passes more.
     let plain = [("clean", Objective::clean()), ("PGD-1", plain(1)?), ("PGD-10", plain(10)?)];
     let others = [
         ("half and half", Objective::half_and_half(pgd(10)?), "PGD-10", 1),
