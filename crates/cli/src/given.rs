@@ -73,7 +73,10 @@ impl Given {
             let (flag, asked) = (field.replace('_', "-"), &asked[field]);
             if (defaults || self.has(&flag)) && !same(asked, saved) {
                 let got = if self.has(&flag) { "" } else { " by default" };
-                let (asked, saved) = (text(asked), text(saved));
+                let (asked, saved) = match saved {
+                    Value::Bool(_) => ("the flag".to_string(), "it left out".to_string()),
+                    saved => (text(asked), text(saved)),
+                };
                 return Err(format!("--{flag}: got {asked}{got}, wanted {saved}, since {because}"));
             }
         }

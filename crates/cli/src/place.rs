@@ -4,6 +4,7 @@
 use crate::output::Output;
 use clap::Args;
 use cni_burn::evaluation::flatness::FlatnessRecords;
+use cni_burn::evaluation::{AdversarialImages, OtherSetting};
 use cni_burn::prelude::Record;
 use serde_json::Value;
 use std::error::Error;
@@ -48,6 +49,31 @@ impl Force {
         }
         Ok(())
     }
+}
+
+/// A setting that differs, by the flag that a user knows it by: the key of everything random is made
+/// from `--seed`.
+pub fn of_seed(mut setting: OtherSetting, seed: u64) -> OtherSetting {
+    if setting.setting == "key" {
+        setting.setting = "seed".to_string();
+        setting.got = seed.to_string();
+        setting.wanted = "that of the result there".to_string();
+    }
+    setting
+}
+
+/// Removes the adversarial images of an evaluation that is replaced by one that keeps none.
+///
+/// # Errors
+///
+/// A sentence about a file that cannot be removed.
+pub fn remove_adversarial(out: &Path, output: Output) -> Result<(), Box<dyn Error>> {
+    let folder = out.join("adversarial");
+    if folder.is_dir() && AdversarialImages::remove(&folder)? > 0 {
+        let of = "the adversarial images of the evaluation before are removed";
+        output.say(format_args!("{}: {of}", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// The right to write an evaluation to a folder, until it is dropped or the process ends.

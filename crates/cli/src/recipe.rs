@@ -11,7 +11,7 @@ use cni_burn::data::Augmentation;
 use cni_burn::data::reading::read;
 use cni_burn::noise::nearest_name;
 use cni_burn::prelude::*;
-use cni_burn::training::Recipe;
+use cni_burn::training::{Recipe, RecipeError};
 use serde_json::{Map, Value, json};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -104,9 +104,9 @@ impl RecipeFlags {
 
     /// The recipe before any flag changes it.
     fn base(&self, given: &Given, run: Option<&Path>) -> Result<Recipe, Box<dyn Error>> {
-        let of_run = run.map(|run| run.join("recipe.toml")).filter(|path| path.exists());
-        if let (Some(path), false) = (of_run, given.has("recipe")) {
-            return Ok(Recipe::load(path)?);
+        let run = run.filter(|_| !given.has("recipe"));
+        if let Some(recipe) = run.map(recipe_of_run).transpose()?.flatten() {
+            return Ok(recipe);
         }
         let file = self.recipe.extension().is_some() || self.recipe.components().count() > 1;
         Ok(match self.recipe.to_str() {
@@ -170,6 +170,12 @@ impl Resolved {
         ))?;
         late.iter().try_for_each(|late| output.say(format_args!("warning: {late}")))
     }
+}
+
+/// The recipe that a run was begun with, if there is one.
+pub fn recipe_of_run(run: &Path) -> Result<Option<Recipe>, RecipeError> {
+    let path = run.join("recipe.toml");
+    path.exists().then(|| Recipe::load(path)).transpose()
 }
 
 /// The fields of the model that flags describe, by the names of recipes.

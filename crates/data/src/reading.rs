@@ -1,8 +1,9 @@
 //! Values read from files that users write, and serde's reasons in the words of this library.
 
-use crate::slots::with_nearest;
+use cni_noise::nearest_name;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
 
 /// Reads a value from its form as JSON.
 ///
@@ -11,31 +12,107 @@ use serde_json::Value;
 /// The path of the field, as `a.b.0`, what was got and what was wanted.
 pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     // The value is looked at once more only for an error.
-    serde_path_to_error::deserialize(&value)
-        .map_err(|error| with_nearest(&in_words(&error.to_string(), &value)))
+    serde_path_to_error::deserialize(&value).map_err(|error| {
+        let (path, reason) = (whole(error.path()), error.inner().to_string());
+        if path.is_empty() {
+            return in_words(&reason, &value);
+        }
+        said_once(&path, in_words(&format!("{path}: {reason}"), &value))
+    })
 }
 
-/// A reason of serde's with what was got and what was wanted in the place of an invalid type, value
-/// or length. Other reasons stay as they are.
+/// The path of a field, as far as serde knows it.
+fn whole(path: &Path) -> String {
+    let parts = path.iter().map_while(|segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key: name } | Segment::Enum { variant: name } => Some(name.clone()),
+        Segment::Unknown => None,
+    });
+    parts.collect::<Vec<_>>().join(".")
+}
+
+/// A reason that begins with a path, without the name of a slot of a training step if the slot's
+/// own words say it again.
+fn said_once(path: &str, reason: String) -> String {
+    let (above, last) = match path.rsplit_once('.') {
+        Some((above, last)) => (format!("{above}: "), last),
+        None => (String::new(), path),
+    };
+    let rest = reason.strip_prefix(path).and_then(|rest| rest.strip_prefix(": "));
+    let again = |rest: &&str| {
+        let behind = rest.strip_prefix(last);
+        behind.is_some_and(|behind| behind.starts_with([':', ' ']))
+    };
+    match rest.filter(again) {
+        Some(rest) => format!("{above}{rest}"),
+        None => reason,
+    }
+}
+
+/// A reason of serde's in the words of this library: the path, what was got and what was wanted.
+/// Other reasons stay as they are.
 ///
 /// Serde loses the path below a flattened or tagged field. It is found again if only one value
 /// `within` that field is the wrong one.
 pub fn in_words(reason: &str, within: &Value) -> String {
+    let named = about_a_field(reason).or_else(|| about_a_variant(reason));
+    named.or_else(|| about_a_kind(reason, within)).unwrap_or_else(|| reason.to_string())
+}
+
+/// The words for a field that is missing, or that nobody knows.
+fn about_a_field(reason: &str) -> Option<String> {
+    let quoted = |kind: &str| {
+        let (before, rest) = reason.split_once(kind)?;
+        let (field, rest) = rest.split_once('`')?;
+        Some((before.to_string(), field.to_string(), rest.to_string()))
+    };
+    if let Some((before, field, rest)) = quoted("missing field `") {
+        return Some(format!("{before}{field}: got nothing, wanted a value{rest}"));
+    }
+    let (before, field, rest) = quoted("unknown field `")?;
+    // The path ends in the field itself where serde knows it.
+    let above = before.strip_suffix(&format!("{field}: "));
+    let whole = |above: &&str| above.is_empty() || above.ends_with(['.', ' ']);
+    let before = above.filter(whole).unwrap_or(&before);
+    Some(format!("{before}{field}: there is no such setting{}", known_names(&field, &rest)))
+}
+
+/// The words for a name that nobody knows.
+fn about_a_variant(reason: &str) -> Option<String> {
+    let (before, rest) = reason.split_once("unknown variant `")?;
+    let (got, rest) = rest.split_once('`')?;
+    Some(format!("{before}got {got}{}", known_names(got, rest)))
+}
+
+/// `, wanted one of a, b; the nearest is a`, from serde's `` , expected `a` or `b` ``.
+fn known_names(got: &str, expected: &str) -> String {
+    let expected = expected.split(';').next().unwrap_or_default();
+    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    let nearest = nearest_name(got, known.iter().copied());
+    let hint = nearest.map_or(String::new(), |name| format!("; the nearest is {name}"));
+    match known.as_slice() {
+        [] => String::new(),
+        [name] => format!(", wanted {name}"),
+        names => format!(", wanted one of {}{hint}", names.join(", ")),
+    }
+}
+
+/// The words for a value of the wrong kind.
+fn about_a_kind(reason: &str, within: &Value) -> Option<String> {
     let kinds = ["invalid type: ", "invalid value: ", "invalid length "];
-    let found = kinds.into_iter().find_map(|kind| {
+    let (kind, before, got, wanted) = kinds.into_iter().find_map(|kind| {
         let (before, rest) = reason.split_once(kind)?;
         let (got, wanted) = rest.rsplit_once(", expected ")?;
         Some((kind, before, got, wanted))
-    });
-    let Some((kind, before, got, wanted)) = found else { return reason.to_string() };
+    })?;
     let wanted = wanted_in_words(wanted);
     if kind == kinds[2] {
-        return format!("{before}got a list of {got}, wanted {wanted}");
+        return Some(format!("{before}got a list of {got}, wanted {wanted}"));
     }
     let known = before.split(": ").next().unwrap_or_default();
     let path = scalar(got).and_then(|got| path_of(known, &got, within));
     let before = path.map_or(before.to_string(), |path| format!("{path}: "));
-    format!("{before}got {}, wanted {wanted}", got_in_words(got))
+    Some(format!("{before}got {}, wanted {wanted}", got_in_words(got)))
 }
 
 /// What serde says it got, in words: `string "x"` is `"x"`.
@@ -45,6 +122,7 @@ fn got_in_words(got: &str) -> String {
         (None, "null" | "unit value") => "nothing".to_string(),
         (None, "sequence") => "a list".to_string(),
         (None, "map") => "a table".to_string(),
+        (None, "unit variant") => "its name alone".to_string(),
         (None, other) => other.to_string(),
     }
 }
@@ -58,7 +136,8 @@ fn wanted_in_words(wanted: &str) -> String {
         "a string" | "a borrowed string" => "a text",
         "a boolean" => "true or false",
         "a sequence" => "a list",
-        "a map" => "a table",
+        "a map" | "newtype variant" | "struct variant" => "a table",
+        "tuple variant" => "a list",
         "string or map" => "a name, or a table of it",
         "fewer elements in array" => "fewer",
         other if ["struct ", "internally tagged enum "].iter().any(|of| other.starts_with(of)) => {
@@ -121,6 +200,7 @@ fn find(path: &[String], wrong: &Value, at: &Value, found: &mut Vec<Vec<String>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Augmentation;
     use serde::Deserialize;
     use serde_json::json;
 
@@ -137,6 +217,24 @@ mod tests {
         _on: bool,
         #[serde(default, rename = "pair")]
         _pair: Option<(f64, f64)>,
+        #[serde(default, rename = "mode")]
+        _mode: Option<Mode>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Mode {
+        Linear(#[expect(dead_code, reason = "only read")] f64),
+        Steps(#[expect(dead_code, reason = "only read")] u64),
+    }
+
+    /// Slots, whose rules say their names themselves.
+    #[derive(Debug, Deserialize)]
+    struct Slots {
+        #[serde(default, rename = "augmentation")]
+        _augmentation: Option<Augmentation>,
+        #[serde(default, rename = "all")]
+        _all: Vec<Augmentation>,
     }
 
     /// A rule whose path serde loses.
@@ -185,10 +283,47 @@ mod tests {
     }
 
     #[test]
-    fn other_reasons_stay_as_they_are() {
+    fn a_field_that_is_missing_or_unknown_is_named() {
         let unknown = said(json!({ "epoch": 1 }));
-        assert!(unknown.contains("unknown field `epoch`"), "{unknown}");
-        assert!(unknown.ends_with("; the nearest is epochs"), "{unknown}");
-        assert_eq!(said(json!({ "rates": [] })), "missing field `epochs`");
+        let wanted = "epoch: there is no such setting, wanted one of epochs, rates, rule, on, pair";
+        assert_eq!(unknown, format!("{wanted}, mode; the nearest is epochs"));
+        assert_eq!(said(json!({ "rates": [] })), "epochs: got nothing, wanted a value");
+        let rule = json!({ "epochs": 1, "rule": { "steps": 1 } });
+        assert_eq!(said(rule), "rule: name: got nothing, wanted a value");
+    }
+
+    #[test]
+    fn a_name_that_is_unknown_is_told_with_those_that_are_known() {
+        for (mode, wanted) in [
+            (
+                json!("lienar"),
+                "mode: got lienar, wanted one of linear, steps; the nearest is linear",
+            ),
+            (
+                json!({ "step": 1 }),
+                "mode: got step, wanted one of linear, steps; the nearest is steps",
+            ),
+            (json!("zzz"), "mode: got zzz, wanted one of linear, steps"),
+            (json!("linear"), "mode.linear: got its name alone, wanted a table"),
+        ] {
+            assert_eq!(said(json!({ "epochs": 1, "mode": mode })), wanted);
+        }
+        // In the midst of a sentence of others, which told the nearest already.
+        let others =
+            "pgd: threat: unknown variant `lnf`, expected `linf` or `l2`; the nearest is linf";
+        let wanted = "pgd: threat: got lnf, wanted one of linf, l2; the nearest is linf";
+        assert_eq!(in_words(others, &Value::Null), wanted);
+        assert_eq!(in_words("something else", &Value::Null), "something else");
+    }
+
+    #[test]
+    fn the_name_of_a_slot_is_not_said_twice() {
+        let settings = |value: Value| read::<Slots>(value).err().unwrap();
+        let said = settings(json!({ "augmentation": "crob" }));
+        assert!(said.starts_with("augmentation: got crob, wanted one of "), "{said}");
+        let said = settings(json!({ "augmentation": { "augmentation": "crop" } }));
+        assert_eq!(said, "augmentation crop: padding: got nothing, wanted a value");
+        let said = settings(json!({ "all": ["flip", "crob"] }));
+        assert!(said.starts_with("all.1: augmentation: got crob, wanted one of "), "{said}");
     }
 }

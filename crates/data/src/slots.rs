@@ -26,27 +26,14 @@ pub fn check_spec(slot: &'static str, spec: &Value) -> Result<(), DataError> {
     }
 }
 
-/// The reason why serde could not read something, with the known name that is most like the unknown
-/// one, if the reason is such a name.
-pub fn with_nearest(reason: &str) -> String {
-    let unknown = ["unknown field `", "unknown variant `"].into_iter().find_map(|kind| {
-        let (got, rest) = reason.split_once(kind)?.1.split_once('`')?;
-        // The names that were expected stand in back quotes too.
-        nearest_name(got, rest.split('`').skip(1).step_by(2))
-    });
-    match unknown {
-        Some(name) => format!("{reason}; the nearest is {name}"),
-        None => reason.to_string(),
-    }
-}
-
 /// Reads a built-in rule from its settings.
 pub type Load<T> = fn(Value) -> Result<T, String>;
 
 /// Reads a built-in rule `R` of a slot `T`, which serde knows.
 pub fn load<R: DeserializeOwned + Into<T>, T>(settings: Value) -> Result<T, String> {
     let rule: Result<R, _> = serde_path_to_error::deserialize(settings);
-    Ok(rule.map_err(|error| with_nearest(&error.to_string()))?.into())
+    // Whoever reads the whole puts the reason in words, and finds the path of the value.
+    Ok(rule.map_err(|error| error.to_string())?.into())
 }
 
 /// The built-in rule of a specification.
@@ -111,18 +98,4 @@ pub fn named_spec(slot: &str, name: &str, settings: impl serde::Serialize) -> Va
     }
     spec[slot] = name.into();
     spec
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_name_is_told_with_an_unknown_one() {
-        let reason = "unknown field `epoch`, expected one of `seed`, `epochs` at line 1";
-        assert_eq!(with_nearest(reason), format!("{reason}; the nearest is epochs"));
-        let reason = "unknown variant `zzz`, expected `a` or `b`";
-        assert_eq!(with_nearest(reason), reason);
-        assert_eq!(with_nearest("missing field `epochs`"), "missing field `epochs`");
-    }
 }

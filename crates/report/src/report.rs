@@ -8,6 +8,9 @@ use cni_evaluation::{Evaluated, EvaluationError, Owner, replace_files};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
+/// The file with a line for each example and attack.
+const EXAMPLES: &str = "data/examples.csv";
+
 /// A report about one or several models.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -65,6 +68,13 @@ impl Report {
         markdown::text(&content::document(&self.models))
     }
 
+    /// True if a folder holds a report of the same evaluations: of the same outcomes of every
+    /// example under every attack, of models of the same names.
+    pub fn is_in(&self, folder: &Path) -> bool {
+        let examples = content::examples(&self.models).csv();
+        std::fs::read(folder.join(EXAMPLES)).is_ok_and(|there| there == examples)
+    }
+
     /// Writes the report into a folder: `report.html`, `report.md`, `figures/*.svg`,
     /// `figures/*.png` and `data/*.csv`, and their checksums into `manifest.json`. A missing folder
     /// is made.
@@ -79,7 +89,7 @@ impl Report {
     /// [`ReportError::Evaluation`] if a file cannot be written. The folder then holds either the
     /// new report or the old one.
     pub fn write(&self, folder: &Path) -> Result<(), ReportError> {
-        let examples = ("data/examples.csv".to_string(), content::examples(&self.models).csv());
+        let examples = (EXAMPLES.to_string(), content::examples(&self.models).csv());
         let certificates = content::certificates(&self.models)
             .map(|table| ("data/certificates-of-examples.csv".to_string(), table.csv()));
         let files = std::iter::once(examples).chain(certificates).collect();

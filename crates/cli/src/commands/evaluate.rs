@@ -7,7 +7,7 @@ use crate::data::{part, without_examples};
 use crate::exit::Exit;
 use crate::given::{Given, Idle, command};
 use crate::output::Output;
-use crate::place::{Force, Place};
+use crate::place::{Force, Place, of_seed, remove_adversarial};
 use crate::progress::EvaluationBar;
 use crate::suites::{Checks, Suites, checks};
 use crate::values::{above_zero, count, epsilon, shard};
@@ -197,11 +197,14 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     }
     let (_place, before) = Place::take(&out)?;
     let state = out.join("state");
-    let judge = || -> Result<_, Box<dyn Error>> {
+    let mut replaces = false;
+    let mut judge = || -> Result<_, Box<dyn Error>> {
         if let Some(before) = &before
             && let Some(first) = test.batches(args.batch, &device).next()
         {
             let differs = evaluation.difference_from(before, &frozen, first, test.len())?;
+            replaces = differs.is_some();
+            let differs = differs.map(|setting| of_seed(setting, args.seed));
             args.force.allows(&out, "evaluation", differs, args.output)?;
         }
         let batches = test.batches(args.batch, &device);
@@ -213,6 +216,9 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     };
     let evaluated = if args.noise_off { scope(Noise::Off, judge) } else { judge() }?;
 
+    if replaces && !args.keep_adversarial {
+        remove_adversarial(&out, args.output)?;
+    }
     let noise = if args.noise_off { "its noise switched off" } else { "no noise" };
     conclude(evaluated, &out, noise, args.strict, args.output)
 }

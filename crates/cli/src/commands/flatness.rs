@@ -7,7 +7,7 @@ use crate::data::part;
 use crate::exit::Exit;
 use crate::given::{Given, Idle, command};
 use crate::output::Output;
-use crate::place::{Force, Place};
+use crate::place::{Force, Place, of_seed};
 use crate::progress::FlatnessBar;
 use crate::values::{above_zero, count, epsilon, named};
 use burn::tensor::{Device, Tensor};
@@ -186,7 +186,8 @@ pub fn flatness(args: &Flatness, given: &Given) -> Result<Exit, Box<dyn Error>> 
         all.push(if args.noise_off { scope(Noise::Off, prepare) } else { prepare() }?);
     }
     if let Some(before) = before {
-        args.force.allows(&out, "measurement of flatness", differ(&all, &before), output)?;
+        let differs = differ(&all, &before).map(|setting| of_seed(setting, args.seed));
+        args.force.allows(&out, "measurement of flatness", differs, output)?;
     }
     let mut records = Vec::new();
     for prepared in &all {

@@ -3,7 +3,7 @@
 use crate::conclusion::conclude;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::place::{Force, Place};
+use crate::place::{Force, Place, remove_adversarial};
 use clap::Args;
 use cni_burn::prelude::Shards;
 use std::error::Error;
@@ -41,7 +41,11 @@ pub fn merge(args: &Merge) -> Result<Exit, Box<dyn Error>> {
     let (_place, before) = Place::take(&out)?;
     if let Some(before) = before {
         let differs = evaluated.record.difference_from(&before);
+        let replaces = differs.is_some();
         args.force.allows(&out, "evaluation", differs, args.output)?;
+        if replaces {
+            remove_adversarial(&out, args.output)?;
+        }
     }
     shards.copy_adversarial(&out.join("adversarial"))?;
     conclude(evaluated, &out, "no live noise", args.strict, args.output)

@@ -39,9 +39,16 @@ pub fn report(args: Report) -> Result<Exit, Box<dyn Error>> {
     let report = cni_burn::report::Report::read(&args.evaluations)?;
     let (_place, before) = Place::take_for_report(&out)?;
     let about = title(&report.markdown());
-    if let Some(before) = before.filter(|before| *before != about) {
-        let differs = format!("title: got {about}, wanted {before}");
-        args.force.allows(&out, "report", Some(differs), args.output)?;
+    let own = args.evaluations == [out.clone()];
+    let differs = match before {
+        Some(before) if before != about => Some(format!("title: got {about}, wanted {before}")),
+        Some(_) if !own && !report.is_in(&out) => {
+            Some("evaluations: got others of these names, wanted those of the report there".into())
+        }
+        _ => None,
+    };
+    if differs.is_some() {
+        args.force.allows(&out, "report", differs, args.output)?;
     }
     report.write(&out)?;
     let page = out.join("report.html");

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::given::{Given, Idle};
 use crate::model::{Asked, ModelFlags, config_of_run};
 use crate::output::Output;
-use crate::recipe::{RecipeFlags, Resolved};
+use crate::recipe::{RecipeFlags, Resolved, recipe_of_run};
 use crate::values::{count, named};
 use burn::tensor::Device;
 use clap::Args;
@@ -24,6 +24,7 @@ use serde_json::json;
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// The flags of `train`.
 #[derive(Args)]
@@ -129,6 +130,12 @@ impl Train {
         given: &Given,
     ) -> Result<(), Box<dyn Error>> {
         let (run, folder) = (&self.out, self.train.is_some());
+        if let (true, Some(begun)) = (given.has("recipe"), recipe_of_run(run)?)
+            && begun.name() != resolved.recipe.name()
+        {
+            let because = format!("{} was trained so", run.display());
+            return Err(given.refusal("recipe", begun.name(), &because).into());
+        }
         let saved = config_of_run(run, CheckpointSelector::Last)?;
         let about = if folder { About::of_model(&saved) } else { self.model.dataset.about() };
         // The model that the flags build counts; the flags name the difference.
@@ -206,6 +213,7 @@ pub fn train(mut args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
     let curves = Curves::new(&args.out, resolved.training.epochs)?;
     let [first, page, last] = [(); 3].map(|()| curves.clone());
     before_the_end(move |reason| last.last_words(reason))?;
+    let begun = Instant::now();
     let trained = Trainer::new(resolved.training, &args.out)?
         .with_recipe(recipe)
         .with_validation(validation)
@@ -223,12 +231,20 @@ pub fn train(mut args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         .run(model, ResNet::forward, train);
     let trained = curves.end(trained, output)?;
     let Trained { best_epoch: best, history, ended, notices, .. } = trained;
-    let run = args.out.display();
-    output.say(format_args!("best epoch on the validation slice: {best}; run: {run}"))?;
+    let (run, seconds) = (args.out.display(), begun.elapsed().as_secs_f64());
+    let took = match seconds < 120.0 {
+        true => format!("{seconds:.0} s"),
+        false => format!("{:.0} min", seconds / 60.0),
+    };
+    output.say(format_args!(
+        "trained in {took}; best epoch on the validation slice: {best}; run: {run}"
+    ))?;
     let run = args.out.to_string_lossy();
     output.result(&json!({
         "run": run,
         "best_epoch": best,
+        // Of this process: a run that has gone on took longer.
+        "seconds": seconds,
         "history": history,
         "ended": ended,
         "notices": notices,

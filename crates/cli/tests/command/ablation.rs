@@ -206,7 +206,7 @@ fn a_plan_without_runs_or_with_foreign_files_is_refused() {
         (
             "\"model.noise\" = \"pni\"",
             "\"epoch\" = 3",
-            "arm white: reference-cni: epoch: unknown field `epoch`",
+            "arm white: reference-cni: epoch: there is no such setting, wanted one of epochs, ",
         ),
         ("subset = 80", "subsett = 80", "unexpected argument '--subsett'"),
         ("suite = \"quick\"", "suite = \"qick\"", "possible values: quick"),

@@ -123,7 +123,7 @@ fn a_run_goes_on_with_its_own_flags_and_is_not_resumed_with_others() {
         ("--subset 60", "--subset: got 60, wanted 80, since "),
         ("--validation 10", "--validation: got 10, wanted 20, since "),
         ("--dataset cifar10", "--dataset: got cifar10, wanted digits, since "),
-        ("--no-flip", "--no-flip: got true, wanted false, since "),
+        ("--no-flip", "--no-flip: got the flag, wanted it left out, since "),
         ("--depth 14", "--depth: got 14, wanted 8, since "),
         ("--epsilon 0.06", "--epsilon: got 0.06, wanted 0.05, since "),
     ] {

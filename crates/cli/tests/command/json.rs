@@ -20,6 +20,7 @@ fn a_training_gives_its_run_its_best_epoch_and_its_history() {
     let history = fs::read(out.join("history.json")).unwrap();
     assert_eq!(result["history"], serde_json::from_slice::<Value>(&history).unwrap());
     let best = result["best_epoch"].as_u64().unwrap();
+    assert!(result["seconds"].as_f64().unwrap() > 0.0, "{result}");
     assert!(out.join(format!("checkpoints/epoch-{best}")).is_dir());
     // A run that has nothing to continue says so, and not on standard output.
     let begun = scratch("json-begun");

@@ -101,6 +101,8 @@ fn a_recipe_is_printed_changed_and_passed_on() {
     works(plain(&format!("train --resume --out {run} {small}")));
     let said = refused(plain(&format!("train --resume --out {run} {small} --set batch_size=20")));
     assert!(said.contains("batch_size was 40, is 20"), "{said}");
+    let said = refused(plain(&format!("train --resume --out {run} {small} --recipe trades")));
+    assert!(said.contains("--recipe: got trades, wanted mine, since "), "{said}");
 }
 
 #[test]
@@ -150,7 +152,14 @@ fn what_a_recipe_does_not_know_is_named() {
         ("batch_size=-1", format!("batch_size: got -1, {whole}")),
         ("objective.attack.steps=ten", format!("objective.attack.steps: got \"ten\", {whole}")),
         ("objective.start_epoch=x", format!("objective.start_epoch: got \"x\", {whole}")),
-        ("optimizer.momentum=x", "optimizer.momentum: got \"x\", wanted a number".to_string()),
+        (
+            "optimizer.momentum=x",
+            "optimizer.momentum: got \"x\", wanted a number, or a fraction such as '8/255'"
+                .to_string(),
+        ),
+        ("objective=trade", "objective: got trade, wanted one of clean, madry, ".to_string()),
+        ("schedule=cosine", "schedule.cosine: got its name alone, wanted a table".to_string()),
+        ("augment.0=flp", "augment.0: augmentation: got flp, wanted one of ".to_string()),
         ("schedule=3", "schedule: got 3, wanted a name, or a table of it".to_string()),
         ("early_stopping=3", "early_stopping: got 3, wanted a table".to_string()),
         ("model.rank=x", format!("model: rank: got \"x\", {whole}")),

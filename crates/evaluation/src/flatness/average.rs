@@ -1,12 +1,11 @@
-use super::around::Around;
+use super::Neighborhood;
 use super::loss::WeightLoss;
 use super::watch::Watch;
 use crate::EvaluationError;
 use crate::record::flatness::PerturbedLosses;
 use burn::module::Module;
 use cni_attacks::at_least_one;
-use cni_attacks::weights::{LayerValues, WeightRegion, WeightThreat};
-use cni_noise::Key;
+use cni_attacks::weights::{WeightRegion, WeightThreat};
 
 /// Average flatness: the mean robust loss at random perturbations of the weights, above that of the
 /// weights themselves (Stutz et al., ICCV 2021, equation 5).
@@ -45,29 +44,8 @@ impl AverageFlatness {
     }
 }
 
-/// The average flatness of `loss` around the weights of `layers`, above the loss `reference` of
-/// the weights themselves. `model` is in inference, as by [`Module::valid`].
-///
-/// Perturbation number i and its attack derive from `key.child(i)`: the same as the beginning of
-/// attempt i of [`worst_flatness`](super::worst_flatness) under an equal key and threat.
-///
-/// # Errors
-///
-/// Those of the loss.
-pub fn average_flatness<M: Module>(
-    model: &M,
-    loss: &impl WeightLoss<M>,
-    layers: &LayerValues,
-    reference: f64,
-    settings: &AverageFlatness,
-    key: Key,
-) -> Result<PerturbedLosses, EvaluationError> {
-    let around = Around { model, loss, layers, reference, key };
-    average(&around, settings, &mut Watch::silent())
-}
-
 pub(super) fn average<M: Module, L: WeightLoss<M>>(
-    around: &Around<'_, M, L>,
+    around: &Neighborhood<'_, M, L>,
     settings: &AverageFlatness,
     watch: &mut Watch<'_>,
 ) -> Result<PerturbedLosses, EvaluationError> {

@@ -1,4 +1,4 @@
-use super::around::Around;
+use super::Neighborhood;
 use super::loss::WeightLoss;
 use super::watch::Watch;
 use crate::record::flatness::LandscapeCurve;
@@ -55,7 +55,7 @@ impl Landscape {
 
 /// The curves along all directions. The adversarial one is that of the worst case, if there is one.
 pub(super) fn landscape<M: Module, L: WeightLoss<M>>(
-    around: &Around<'_, M, L>,
+    around: &Neighborhood<'_, M, L>,
     worst: Option<&LayerValues>,
     settings: &Landscape,
     watch: &mut Watch<'_>,

@@ -9,31 +9,34 @@
 //! | part | measures |
 //! | --- | --- |
 //! | [`RobustLoss`] | the mean cross-entropy under PGD, or another [`WeightLoss`] |
-//! | [`average_flatness`] | its mean at random weights around a model's, above the model's own |
-//! | [`worst_flatness`] | its largest value there, by ascent in weights and images together |
+//! | [`AverageFlatness`] | its mean at random weights around a model's, above the model's own |
+//! | [`WorstFlatness`] | its largest value there, by ascent in weights and images together |
 //! | [`Landscape`] | its course along random and adversarial directions |
 //! | [`Flatness`] | all of them, in a [`FlatnessRecord`] |
+//!
+//! [`Neighborhood`] measures one of them alone, of any loss.
 //!
 //! Two findings of the paper are worth keeping in mind. Early stopping gives flatter minima. And a
 //! flat loss can be a high one: a model that is poorly robust on its training data, too, is flat.
 
-mod around;
 mod average;
 mod compared;
 mod landscape;
 mod loss;
+mod neighborhood;
 mod robust;
 mod run;
 mod watch;
 mod worst;
 
-pub use self::average::{AverageFlatness, average_flatness};
+pub use self::average::AverageFlatness;
 pub use self::landscape::Landscape;
 pub use self::loss::WeightLoss;
+pub use self::neighborhood::Neighborhood;
 pub use self::robust::RobustLoss;
 pub use self::run::Flatness;
 pub use self::watch::FlatnessStep;
-pub use self::worst::{WorstFlatness, worst_flatness};
+pub use self::worst::WorstFlatness;
 pub use crate::record::flatness::{
     FLATNESS_SCHEMA, FlatnessRecord, FlatnessRecords, LandscapeCurve, PerturbedLosses,
     flatness_table,

@@ -1,6 +1,6 @@
 //! A measurement of flatness, from a model to a record.
 
-use super::around::Around;
+use super::Neighborhood;
 use super::average::average;
 use super::landscape::landscape;
 use super::watch::Watch;
@@ -194,7 +194,7 @@ impl Flatness {
         watch.step("reference", 1, 1);
         let around = |part| {
             let key = self.key.named(part);
-            Around { model, loss, layers: &layers, reference, key }
+            Neighborhood { model, loss, layers: &layers, reference, key }
         };
         let perturbed = around("perturbations");
         let average = match &self.average {

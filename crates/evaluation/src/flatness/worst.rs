@@ -1,4 +1,4 @@
-use super::around::Around;
+use super::Neighborhood;
 use super::loss::WeightLoss;
 use super::watch::Watch;
 use crate::EvaluationError;
@@ -6,7 +6,6 @@ use crate::record::flatness::PerturbedLosses;
 use burn::module::Module;
 use cni_attacks::weights::{LayerValues, WeightRegion, WeightThreat, relative_step};
 use cni_attacks::{at_least_one, within};
-use cni_noise::Key;
 
 /// Worst-case flatness: the largest robust loss at perturbed weights, above that of the weights
 /// themselves (Stutz et al., ICCV 2021, equation 6).
@@ -77,27 +76,9 @@ impl WorstFlatness {
     }
 }
 
-/// The worst-case flatness of `loss` around the weights of `layers`, above the loss `reference` of
-/// the weights themselves. `model` is in inference, as by [`Module::valid`].
-///
-/// # Errors
-///
-/// Those of the loss.
-pub fn worst_flatness<M: Module>(
-    model: &M,
-    loss: &impl WeightLoss<M>,
-    layers: &LayerValues,
-    reference: f64,
-    settings: &WorstFlatness,
-    key: Key,
-) -> Result<PerturbedLosses, EvaluationError> {
-    let around = Around { model, loss, layers, reference, key };
-    Ok(worst(&around, settings, &mut Watch::silent())?.0)
-}
-
 /// The losses of the attempts, and the perturbation of the worst.
 pub(super) fn worst<M: Module, L: WeightLoss<M>>(
-    around: &Around<'_, M, L>,
+    around: &Neighborhood<'_, M, L>,
     settings: &WorstFlatness,
     watch: &mut Watch<'_>,
 ) -> Result<(PerturbedLosses, LayerValues), EvaluationError> {

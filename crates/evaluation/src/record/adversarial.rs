@@ -66,6 +66,38 @@ impl AdversarialImages {
         Ok(found)
     }
 
+    /// Removes the files that an evaluation wrote into a folder, and returns how many there were.
+    /// Other files stay.
+    ///
+    /// # Errors
+    ///
+    /// [`EvaluationError::Io`] if the folder cannot be read, or a file cannot be removed.
+    pub fn remove(folder: &Path) -> Result<usize, EvaluationError> {
+        let removed = Self::remove_others(folder, &[])?;
+        // The call fails for a folder that is not empty, which therefore stays.
+        let _ = std::fs::remove_dir(folder);
+        Ok(removed)
+    }
+
+    /// Removes the files that an evaluation wrote into a folder and that are not among these, and
+    /// returns how many there were.
+    pub(crate) fn remove_others(
+        folder: &Path,
+        written: &[PathBuf],
+    ) -> Result<usize, EvaluationError> {
+        let mut removed = 0;
+        for path in Self::files(folder)? {
+            if !written.contains(&path) {
+                let failed = |source| EvaluationError::Io { path: path.clone(), source };
+                std::fs::remove_file(&path).map_err(failed)?;
+                // Here too.
+                let _ = path.parent().map(std::fs::remove_dir);
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
     /// Reads a file.
     ///
     /// # Errors

@@ -29,17 +29,24 @@ impl fmt::Display for OtherSetting {
 /// The settings of a result: the name of each, what is compared of it, and how it is said. What is
 /// not known of a result is left out.
 #[derive(Default)]
-pub(crate) struct Told(Vec<(&'static str, String, String)>);
+pub(crate) struct Told(Vec<(&'static str, String, Vec<String>)>);
 
 impl Told {
     /// Adds a setting that is compared as it is said.
     pub fn add(&mut self, name: &'static str, said: impl ToString) {
-        self.compare(name, said.to_string(), said.to_string());
+        let said = said.to_string();
+        self.compare(name, said.clone(), said);
     }
 
     /// Adds a setting that is compared by something else than what is said.
     pub fn compare(&mut self, name: &'static str, by: String, said: String) {
-        self.0.push((name, by, said));
+        self.0.push((name, by, vec![said]));
+    }
+
+    /// Adds a setting that is a list.
+    pub fn list(&mut self, name: &'static str, said: impl Iterator<Item = String>) {
+        let said: Vec<String> = said.collect();
+        self.0.push((name, listed(&said), said));
     }
 
     /// Adds model and data, which their fingerprints compare.
@@ -58,12 +65,27 @@ impl Told {
     pub fn difference(&self, there: &Self) -> Option<OtherSetting> {
         self.0.iter().find_map(|(name, by, got)| {
             let (_, other, wanted) = there.0.iter().find(|(other, ..)| other == name)?;
+            // Of lists of equal length only what differs is said, if that can be seen.
+            let whole = got.len() != wanted.len() || got == wanted;
+            let differs = |i: &usize| whole || got[*i] != wanted[*i];
+            let said = |of: &[String]| {
+                let differing = (0..of.len()).filter(differs).map(|i| of[i].clone());
+                listed(&differing.collect::<Vec<_>>())
+            };
             (by != other).then(|| OtherSetting {
                 setting: name.to_string(),
-                got: got.clone(),
-                wanted: wanted.clone(),
+                got: said(got),
+                wanted: said(wanted),
             })
         })
+    }
+}
+
+/// The entries of a list, said one after the other.
+fn listed(all: &[String]) -> String {
+    match all.is_empty() {
+        true => "none".to_string(),
+        false => all.join(", "),
     }
 }
 
@@ -95,10 +117,6 @@ impl Facts<'_> {
     /// The settings, those that a user thinks of first before the others.
     pub fn told(&self) -> Told {
         let short = |hash: &str| hash.chars().take(6).collect::<String>();
-        let listed = |all: Vec<String>| match all.is_empty() {
-            true => "none".to_string(),
-            false => all.join(", "),
-        };
         let mut told = Told::default();
         told.add("examples", self.examples);
         told.cards(self.model, self.data);
@@ -106,9 +124,9 @@ impl Facts<'_> {
         let threats = threats.map(|threat| {
             format!("{:?} {}", threat.norm(), radius(threat.norm(), threat.epsilon()))
         });
-        told.add("threat", listed(threats.collect()));
+        told.list("threat", threats);
         let attacks = self.attacks.iter().map(|(name, hash)| format!("{name} ({})", short(hash)));
-        told.add("attacks", listed(attacks.collect()));
+        told.list("attacks", attacks);
         told.add(
             "cascade",
             match self.cascade {
@@ -118,12 +136,12 @@ impl Facts<'_> {
         );
         if !self.noise_states.is_empty() {
             let states = self.noise_states.iter().map(NoiseState::to_string);
-            told.add("noise states", listed(states.collect()));
+            told.list("noise states", states);
         }
         told.add("draws", self.draws);
         told.add("votes", self.votes);
         told.add("tries", self.tries);
-        told.add("epsilons", listed(self.epsilons.iter().map(f64::to_string).collect()));
+        told.list("epsilons", self.epsilons.iter().map(f64::to_string));
         told.add(
             "certificates",
             match self.certificates {
@@ -229,6 +247,19 @@ mod tests {
         let said = says(told("0123456789a", Some(20), 5)).unwrap();
         let wanted = "model: got named 0123456789a (01234567), wanted named 0123456789 (01234567)";
         assert_eq!(said, wanted);
+        // Of two lists of equal length, what differs.
+        let attacks = |of: &[&str]| {
+            let mut told = Told::default();
+            told.list("attacks", of.iter().map(|name| name.to_string()));
+            told
+        };
+        let (three, other) = (attacks(&["a", "b", "c"]), attacks(&["a", "d", "c"]));
+        let says = |here: Told| here.difference(&three).map(|other| other.to_string());
+        assert_eq!(says(attacks(&["a", "b", "c"])), None);
+        assert_eq!(says(other).unwrap(), "attacks: got d, wanted b");
+        assert_eq!(says(attacks(&["a", "b"])).unwrap(), "attacks: got a, b, wanted a, b, c");
+        assert_eq!(says(attacks(&[])).unwrap(), "attacks: got none, wanted a, b, c");
+        let says = |here: Told| here.difference(&there).map(|other| other.to_string());
         // Without a fingerprint a model is not known.
         assert_eq!(says(told("", Some(20), 5)), None);
     }

@@ -7,8 +7,8 @@ use crate::{AdversarialImages, EvaluationError};
 use burn::tensor::{DType, Tensor};
 use cni_attacks::AttackBatch;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// The folder of the images.
 pub(crate) struct ImageFolder {
@@ -71,27 +71,10 @@ impl ImageFolder {
         // A shard without examples has no folder.
         if self.folder.exists() {
             let paths: Vec<PathBuf> = written.keys().map(|name| self.folder.join(name)).collect();
-            remove_other_images(&self.folder, &paths)?;
+            AdversarialImages::remove_others(&self.folder, &paths)?;
         }
         Ok(written)
     }
-}
-
-/// Removes the files of adversarial images in a folder that are not among these.
-pub(crate) fn remove_other_images(
-    folder: &Path,
-    written: &[PathBuf],
-) -> Result<(), EvaluationError> {
-    let written: BTreeSet<&PathBuf> = written.iter().collect();
-    for path in AdversarialImages::files(folder)? {
-        if !written.contains(&path) {
-            let failed = |source| EvaluationError::Io { path: path.clone(), source };
-            std::fs::remove_file(&path).map_err(failed)?;
-            // The call fails for a folder that is not empty, which therefore stays.
-            let _ = path.parent().map(std::fs::remove_dir);
-        }
-    }
-    Ok(())
 }
 
 /// The name of a file within the folder.

@@ -56,7 +56,6 @@ mod totals;
 mod warnings;
 
 pub(crate) use self::head::Head;
-pub(crate) use self::images::remove_other_images;
 pub use self::into_batch::IntoBatch;
 pub(crate) use self::outcome::Outcome;
 pub(crate) use self::part::{Part, Run};

@@ -1,10 +1,10 @@
 //! The merge of shards.
 
 use crate::files::write_whole;
-use crate::run::{Head, Outcome, remove_other_images};
+use crate::run::{Head, Outcome};
 use crate::shards::FILE;
 use crate::shards::file::ShardFile;
-use crate::{Evaluated, EvaluationError, Shard, ShardError};
+use crate::{AdversarialImages, Evaluated, EvaluationError, Shard, ShardError};
 use std::path::{Path, PathBuf};
 
 /// The finished shards of one evaluation, all of them.
@@ -90,7 +90,7 @@ impl Shards {
                 written.push(to);
             }
         }
-        remove_other_images(folder, &written)
+        AdversarialImages::remove_others(folder, &written).map(drop)
     }
 
     /// The result of the whole evaluation. Their folders stay as they are.

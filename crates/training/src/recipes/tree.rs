@@ -45,7 +45,13 @@ impl Tree {
 
     /// The training that fields describe.
     pub fn read(&self, fields: Map<String, Value>) -> Result<TrainingConfig, RecipeError> {
-        read(Value::Object(fields)).map_err(|reason| RecipeError::field(&self.name(), reason))
+        read(Value::Object(fields)).map_err(|reason: String| {
+            let fraction = match reason.ends_with("wanted a number") {
+                true => ", or a fraction such as '8/255'",
+                false => "",
+            };
+            RecipeError::field(&self.name(), format!("{reason}{fraction}"))
+        })
     }
 
     fn name(&self) -> String {

@@ -65,7 +65,7 @@ fn settings_change_by_their_paths() {
 fn what_is_unknown_is_named_with_the_nearest() {
     let recipe = Recipe::named("reference-cni").unwrap();
     for (path, text, said) in [
-        ("epoch", "3", "unknown field `epoch`"),
+        ("epoch", "3", "epoch: there is no such setting, wanted one of epochs, "),
         ("epoch", "3", "the nearest is epochs"),
         ("objective.attack.stepsize", "0.1", "the nearest is step_size"),
         ("objective.objective", "madri", "the nearest is madry"),
@@ -113,7 +113,10 @@ fn a_file_is_named_in_its_errors() {
     let missing = Recipe::load(&path).unwrap_err().to_string();
     assert!(missing.contains("mine.toml"), "{missing}");
     for (text, said) in [
-        ("recipe = 1\nname = \"x\"\nepochs = 1\n", "mine.toml: missing field `objective`"),
+        (
+            "recipe = 1\nname = \"x\"\nepochs = 1\n",
+            "mine.toml: objective: got nothing, wanted a value",
+        ),
         ("recipe = 1\nepochs = [", "mine.toml: TOML parse error at line 2"),
         ("name = \"x\"\nepochs = 1\nobjective = \"clean\"\n", "recipe: got nothing, wanted 1"),
     ] {

@@ -3,7 +3,7 @@
 use super::world::{OfWeights, Pair};
 use burn::tensor::{Device, Tensor};
 use cni_attacks::weights::{Layer, LayerValues, WeightRegion, WeightThreat, norm};
-use cni_evaluation::flatness::{AverageFlatness, WorstFlatness, average_flatness, worst_flatness};
+use cni_evaluation::flatness::{AverageFlatness, Neighborhood, WorstFlatness};
 use cni_noise::{Key, normal};
 
 const XI: f64 = 0.3;
@@ -32,17 +32,16 @@ fn a_linear_loss_is_as_flat_as_its_slope_says() {
         XI * norms(&c).iter().zip(norms(&model.row())).map(|(c, w)| c * w).sum::<f64>();
     let loss = OfWeights(|model: &Pair| (model.row() * c.clone()).sum());
     let reference = (model.row() * c.clone()).sum().into_scalar::<f64>();
+    let around = |key| Neighborhood { model: &model, loss: &loss, layers: &layers, reference, key };
     for region in [WeightRegion::Ball, WeightRegion::Sphere] {
         let settings = WorstFlatness::new(threat(region)).with_attempts(2).unwrap();
         let settings = settings.with_step(2.0).unwrap();
-        let found = worst_flatness(&model, &loss, &layers, reference, &settings, Key::new(1));
-        let found = found.unwrap();
+        let found = around(Key::new(1)).worst(&settings).unwrap();
         assert!((found.flatness - wanted).abs() < 1e-5 * wanted.max(1.0), "{found:?} ≠ {wanted}");
         assert_eq!((found.losses.len(), found.steps, found.step), (2, Some(20), Some(2.0)));
     }
     let settings = AverageFlatness::new(threat(WeightRegion::Sphere)).with_attempts(400).unwrap();
-    let found =
-        average_flatness(&model, &loss, &layers, reference, &settings, Key::new(2)).unwrap();
+    let found = around(Key::new(2)).average(&settings).unwrap();
     let error = found.standard_error.unwrap();
     assert!(found.flatness.abs() < 4.0 * error, "{} ± {error}", found.flatness);
     assert!(error < 0.1 * wanted);
@@ -67,13 +66,13 @@ fn a_quadratic_loss_is_as_flat_as_its_trace_says() {
     let terms = [(6.0, a, trace[..6].iter().sum::<f64>()), (4.0, b, trace[6..].iter().sum())];
     let loss = OfWeights(|model: &Pair| quadratic(model.row()));
     let reference = quadratic(model.row()).into_scalar::<f64>();
+    let around = |key| Neighborhood { model: &model, loss: &loss, layers: &layers, reference, key };
     for region in [WeightRegion::Sphere, WeightRegion::Ball] {
         let share = |n: f64| if region == WeightRegion::Ball { n / (n + 2.0) } else { 1.0 };
         let of = |(n, w, trace): (f64, f64, f64)| XI * XI * w * w * trace / (2.0 * n) * share(n);
         let wanted: f64 = terms.into_iter().map(of).sum();
         let settings = AverageFlatness::new(threat(region)).with_attempts(3000).unwrap();
-        let found = average_flatness(&model, &loss, &layers, reference, &settings, Key::new(3));
-        let found = found.unwrap();
+        let found = around(Key::new(3)).average(&settings).unwrap();
         let error = found.standard_error.unwrap();
         let off = (found.flatness - wanted).abs();
         assert!(off < 4.0 * error, "{region}: {} ± {error} ≠ {wanted}", found.flatness);
@@ -109,7 +108,9 @@ fn the_worst_case_of_a_quadratic_loss_is_that_of_a_grid() {
     });
     let settings = WorstFlatness::new(threat(WeightRegion::Ball));
     let settings = settings.with_steps(200).unwrap().with_step(0.02).unwrap();
-    let found = worst_flatness(&model, &loss, &layers, 0.0, &settings, Key::new(4)).unwrap();
+    let (model, loss, layers) = (&model, &loss, &layers);
+    let around = Neighborhood { model, loss, layers, reference: 0.0, key: Key::new(4) };
+    let found = around.worst(&settings).unwrap();
     let off = (found.flatness - wanted).abs() / wanted.abs().max(1.0);
     assert!(off < 1e-3, "{} ≠ {wanted}", found.flatness);
 }
