@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 pub struct Origin {
     /// Folder of the run to evaluate.
-    #[arg(long, default_value = "runs/cni")]
+    #[arg(long, default_value = Self::RUN)]
     pub run: PathBuf,
     #[command(flatten)]
     pub model: ModelFlags,
@@ -32,6 +32,11 @@ pub struct Origin {
     pub grayscale: bool,
     #[command(flatten)]
     pub source: Source,
+}
+
+impl Origin {
+    /// The folder that `cni train` writes to by default.
+    pub const RUN: &str = "runs/cni";
 }
 
 /// A model with its weights, and the images of its evaluation.
@@ -67,14 +72,9 @@ impl Checkpoint {
         if matches!(extension, Some("pt" | "pth" | "th" | "tar")) {
             return Self::of_pytorch(path, from, given, device, output);
         }
-        let of_run = |selector| (from.run.clone(), selector);
-        let (run, selector) = match path.to_str() {
-            Some("best") => of_run(CheckpointSelector::Best),
-            Some("last") => of_run(CheckpointSelector::Last),
-            text => match text.and_then(|text| text.parse().ok()) {
-                Some(epoch) => of_run(CheckpointSelector::Epoch(epoch)),
-                None => within_run(path)?,
-            },
+        let (run, selector) = match path.to_str().and_then(selector) {
+            Some(selector) => (from.run.clone(), selector),
+            None => within_run(path)?,
         };
         if run != from.run && given.has("run") {
             let because = "that is where --checkpoint leads";
@@ -185,6 +185,15 @@ pub fn trained_against(run: &Value) -> Option<Threat> {
 
 fn silent(config: &ResNetConfig) -> bool {
     config.noise == ModelNoise::none()
+}
+
+/// The checkpoint of a run that a text names: best, last or the number of an epoch.
+pub fn selector(text: &str) -> Option<CheckpointSelector> {
+    match text {
+        "best" => Some(CheckpointSelector::Best),
+        "last" => Some(CheckpointSelector::Last),
+        epoch => epoch.parse().ok().map(CheckpointSelector::Epoch),
+    }
 }
 
 /// The run, and the epoch, that a path such as `runs/cni/checkpoints/epoch-8/model.bpk` leads into.

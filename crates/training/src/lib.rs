@@ -76,6 +76,7 @@ pub use averages::{Average, AverageRule, BatchStatistics, Ema, Swa};
 pub use bar::Bar;
 pub use checkpoint::{
     CheckpointInfo, CheckpointSelector, Run, checkpoint_info, load_checkpoint, load_run,
+    publish_checkpoint,
 };
 pub use config::TrainingConfig;
 pub use devices::{Devices, Parallel};

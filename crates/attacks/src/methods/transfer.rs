@@ -47,10 +47,19 @@ impl Transfer {
         surrogate: impl Classifier + Send + Sync + 'static,
         attack: impl Attack + 'static,
     ) -> Self {
+        Self::of(name, surrogate, Arc::new(attack))
+    }
+
+    /// As [`new`](Self::new), of an attack whose type is known at run time only.
+    pub fn of(
+        name: impl Into<String>,
+        surrogate: impl Classifier + Send + Sync + 'static,
+        attack: Arc<dyn Attack>,
+    ) -> Self {
         Self {
             surrogate_name: name.into(),
             surrogate: Arc::new(surrogate),
-            attack: Arc::new(attack),
+            attack,
             candidates: 1,
             eot: Eot::ONE,
         }

@@ -9,7 +9,7 @@ use crate::given::{Given, Idle, command};
 use crate::output::Output;
 use crate::place::{Force, Place, of_seed, remove_adversarial};
 use crate::progress::EvaluationBar;
-use crate::suites::{Checks, Suites, checks};
+use crate::suites::{AttackFile, Attacks, Checks, Suites, Target, checks};
 use crate::values::{above_zero, count, epsilon, shard};
 use burn::tensor::Device;
 use clap::Args;
@@ -20,6 +20,7 @@ use cni_burn::prelude::*;
 use serde_json::json;
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The flags of `evaluate`.
 #[derive(Args)]
@@ -44,6 +45,12 @@ pub struct Evaluate {
     /// The attacks.
     #[arg(long, value_enum, default_value_t = Suites::Standard)]
     pub suite: Suites,
+    /// Attacks from a TOML file, in place of --suite: `attacks = 1`, and a table [[attack]] for
+    /// each, with its settings by the names that records have; --epsilon gives them their threat.
+    /// An attack with `audit = true` is the one that the checks are about. `transfer` takes its
+    /// images from another run, or from the model itself with its noise held or off.
+    #[arg(long, value_name = "FILE")]
+    pub attacks: Option<PathBuf>,
     /// Effort of the checks of the attack: none, quick (minutes), standard (part of an hour) or
     /// thorough (hours); by default quick, and none if AutoAttack attacks.
     #[arg(long, value_parser = checks())]
@@ -112,42 +119,60 @@ pub struct Evaluate {
 }
 
 impl Evaluate {
+    /// The file of the attacks, if they come from one.
+    fn file(&self) -> Result<Option<AttackFile>, Box<dyn Error>> {
+        self.attacks.as_deref().map(AttackFile::open).transpose()
+    }
+
+    /// True if there is an attack for the checks.
+    fn has_audited(&self, file: Option<&AttackFile>) -> bool {
+        file.map_or(self.suite.has_eot(), AttackFile::has_audited)
+    }
+
     /// The effort of the checks, if there are any.
-    fn effort(&self) -> Option<Effort> {
-        let by_default = if self.suite.has_eot() { Checks::QUICK } else { Checks::NONE };
+    fn effort(&self, file: Option<&AttackFile>) -> Option<Effort> {
+        let by_default = if self.has_audited(file) { Checks::QUICK } else { Checks::NONE };
         self.checks.unwrap_or(by_default).0
     }
 
     /// Flags that others leave without effect.
-    fn idle(&self) -> [Idle<'static>; 5] {
-        let apart = !self.suite.has_eot();
+    fn idle(&self, file: Option<&AttackFile>) -> [Idle<'static>; 7] {
         let checks = self.checks.is_some_and(|checks| checks != Checks::NONE);
+        let without = checks && !self.has_audited(file);
         let idle = |when, flags, because| Idle { when, flags, because };
+        let autoattack = !self.suite.has_eot();
         [
-            idle(apart, &["eot-steps", "eot-draws"], "AutoAttack attacks by itself"),
             idle(
-                apart && checks,
-                &["checks"],
-                "they are about the EOT attack, which --suite leaves out",
+                file.is_some(),
+                &["suite", "eot-steps", "eot-draws"],
+                "--attacks says what attacks",
             ),
+            idle(autoattack, &["eot-steps", "eot-draws"], "AutoAttack attacks by itself"),
+            idle(
+                without && file.is_some(),
+                &["checks"],
+                "they are about the attack with `audit = true`, and --attacks has none",
+            ),
+            idle(without, &["checks"], "they are about the EOT attack, which --suite leaves out"),
             idle(
                 self.sigma.is_none(),
                 &["samples"],
                 "only certificates need samples, and --sigma asks for them",
             ),
-            idle(self.effort().is_none(), &["strict"], "there are no checks that could fail"),
+            idle(self.effort(file).is_none(), &["strict"], "there are no checks that could fail"),
             idle(self.shard.is_some(), &["strict"], "`cni merge --strict` judges all shards"),
         ]
     }
 }
 
 /// Refuses what `evaluate` would refuse before it reads a run.
-pub fn check(args: &Evaluate, given: &Given) -> Result<(), String> {
-    given.refuse(&args.idle())
+pub fn check(args: &Evaluate, given: &Given) -> Result<(), Box<dyn Error>> {
+    Ok(given.refuse(&args.idle(args.file()?.as_ref()))?)
 }
 
 pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> {
-    given.refuse(&args.idle())?;
+    let file = args.file()?;
+    given.refuse(&args.idle(file.as_ref()))?;
     let (attacks, judge) = (args.precision, args.judge_precision);
     let device = args.compute.device(&[("precision", attacks), ("judge-precision", judge)])?;
     args.compute.say_half_precision(&[attacks, judge], args.output)?;
@@ -168,15 +193,27 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
         history,
         ..model_card(args.name.clone().unwrap_or(name), &model)?
     };
-    let mut evaluation = (args.suite.evaluation(eot.clone())?)
+    let (evaluation, audited): (_, Option<Arc<dyn Attack>>) = match &file {
+        None => {
+            let audited = args.suite.has_eot().then(|| Arc::new(eot.clone()) as _);
+            (args.suite.evaluation(eot)?, audited)
+        }
+        Some(file) => {
+            let key = Key::new(args.seed).named("held");
+            let Attacks { all, audited } =
+                file.attacks(&Target { threat, model: &model, device: &device, key })?;
+            (Evaluation::new(all)?, audited)
+        }
+    };
+    let mut evaluation = evaluation
         .with_draws(args.draws)?
         .with_key(Key::new(args.seed).named("evaluation"))
         .with_attack_precision(attacks)
         .with_judging_precision(judge)
         .with_cards(model_card, data_card(&test)?)
         .with_command(command());
-    if let Some(effort) = args.effort() {
-        evaluation = evaluation.with_audit(Audit::new(eot).with_effort(effort))?;
+    if let Some((effort, audited)) = args.effort(file.as_ref()).zip(audited) {
+        evaluation = evaluation.with_audit(Audit::of(audited).with_effort(effort))?;
     }
     if !args.epsilons.is_empty() {
         evaluation = evaluation.with_epsilons(args.epsilons.iter().copied())?;

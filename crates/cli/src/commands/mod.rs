@@ -7,6 +7,7 @@ mod evaluate;
 mod flatness;
 mod info;
 mod merge;
+mod publish;
 mod recipes;
 mod report;
 mod train;
@@ -21,6 +22,7 @@ use evaluate::Evaluate;
 use flatness::Flatness;
 use info::Info;
 use merge::Merge;
+use publish::Publish;
 use recipes::Recipes;
 use report::Report;
 use std::any::TypeId;
@@ -61,6 +63,8 @@ enum Command {
     /// Merges the shards of an evaluation to its record and its report.
     #[command(after_help = HELP)]
     Merge(Merge),
+    /// Writes the weights of a run into a folder of their own, for others.
+    Publish(Publish),
     /// Renders the report of an evaluation once more, or compares several.
     Report(Report),
     /// Prints a model, its parameters and its noise.
@@ -101,7 +105,7 @@ pub fn check(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     })?;
     match cli.command {
         Command::Train(args) => train::check(&args, &given),
-        Command::Evaluate(args) => Ok(evaluate::check(&args, &given)?),
+        Command::Evaluate(args) => evaluate::check(&args, &given),
         _ => Ok(()),
     }
 }
@@ -122,6 +126,7 @@ pub fn run() -> Result<Exit, Box<dyn Error>> {
         Command::Ablate(args) => ablate::ablate(&args, &given),
         Command::Flatness(args) => flatness::flatness(&args, &given),
         Command::Merge(args) => merge::merge(&args),
+        Command::Publish(args) => publish::publish(&args),
         Command::Report(args) => report::report(args),
         Command::Info(args) => info::info(&args, &given),
         Command::CheckDevice(args) => check_device::check_device(&args),

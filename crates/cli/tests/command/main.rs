@@ -1,6 +1,7 @@
 //! The command `cni` as its users run it: a flag that is given is used or refused, in a sentence.
 
 mod ablation;
+mod attacks;
 mod classes;
 mod completions;
 mod earlier;

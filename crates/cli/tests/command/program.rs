@@ -95,7 +95,12 @@ pub fn train(out: &Path, flags: &str) -> Vec<OsString> {
 
 /// A brief evaluation of a run into a folder.
 pub fn evaluate(run: &Path, out: &Path, flags: &str) -> Vec<OsString> {
-    line("evaluate", &[("--run", run), ("--out", out)], BRIEF, flags)
+    // The attacks of a file have draws and steps of their own.
+    let usual = match flags.contains("--attacks") {
+        true => BRIEF.replace("--eot-steps 2 --eot-draws 2", ""),
+        false => BRIEF.to_string(),
+    };
+    line("evaluate", &[("--run", run), ("--out", out)], &usual, flags)
 }
 
 /// A brief measurement of a run's flatness into a folder.

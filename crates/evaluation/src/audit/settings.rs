@@ -29,8 +29,13 @@ impl Audit {
     /// An audit of `attack`. By default its effort is quick, it runs all checks, its key is
     /// `Key::new(0)`, 20 draws judge, and it takes 128 images at once.
     pub fn new(attack: impl Attack + 'static) -> Self {
+        Self::of(Arc::new(attack))
+    }
+
+    /// As [`new`](Self::new), of an attack whose type is known at run time only.
+    pub fn of(attack: Arc<dyn Attack>) -> Self {
         Self {
-            attack: Arc::new(attack),
+            attack,
             effort: Effort::default(),
             key: Key::new(0),
             judging_draws: 20,

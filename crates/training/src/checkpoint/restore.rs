@@ -71,7 +71,8 @@ fn info(state: State) -> CheckpointInfo {
 ///
 /// It needs the files `model.bpk` (`average.bpk` in a run that averages) and `state.json` of the
 /// checkpoint alone, and checks that they are as they were written. `run` is the folder of the run,
-/// or one that holds the two files themselves.
+/// or one that holds the two files themselves, as
+/// [`publish_checkpoint`](crate::publish_checkpoint) makes it.
 ///
 /// # Errors
 ///
@@ -124,7 +125,8 @@ struct Saved<N: Module> {
 }
 
 fn loaded<N: Module + ModuleDisplay>(model: N, path: &Path) -> Result<N, TrainingError> {
-    let record = record::<ModuleRecord>(path)?;
+    // Published weights may be in half precision.
+    let record = record::<ModuleRecord>(path)?.cast_to_module_dtype();
     let saved = Saved { net: model }.try_load_record(record).map_err(|error| {
         let text = error.to_string();
         let fault = match text.contains("Missing tensors") && text.contains("normalize.mean") {
@@ -165,7 +167,10 @@ pub(crate) fn rule_bytes(
 }
 
 /// The folder of a checkpoint, and its state.
-fn find(run: &Path, selector: CheckpointSelector) -> Result<(PathBuf, State), TrainingError> {
+pub(super) fn find(
+    run: &Path,
+    selector: CheckpointSelector,
+) -> Result<(PathBuf, State), TrainingError> {
     let directory = CheckpointDir { root: run.join("checkpoints") };
     let epochs = directory.epochs()?;
     if epochs.is_empty() && run.join(STATE).is_file() {

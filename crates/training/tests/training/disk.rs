@@ -12,7 +12,7 @@ use cni_noise::NoiseScale;
 use cni_noise::laws::White;
 use cni_training::{
     CheckpointFault, CheckpointSelector, Progress, Schedule, Trainer, TrainingConfig,
-    TrainingError, load_checkpoint,
+    TrainingError, load_checkpoint, publish_checkpoint,
 };
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -117,6 +117,54 @@ fn a_model_and_its_state_alone_are_a_published_checkpoint() {
             .to_string()
             .contains("SHA-256")
     );
+}
+
+#[test]
+fn published_weights_are_those_of_the_checkpoint_or_their_halves() {
+    let folder = tempfile::tempdir().unwrap();
+    let trained = run(config(2), folder.path(), &Settings::default(), false).unwrap();
+    let best = CheckpointSelector::Best;
+    let [whole, half] = ["whole", "deep/half"].map(|name| folder.path().join(name));
+    let publish = |to: &Path, half| publish_checkpoint(folder.path(), best, to, half);
+    assert_eq!(publish(&whole, false).unwrap(), trained.best_epoch);
+    fs::create_dir_all(&half).unwrap();
+    assert_eq!(publish(&half, true).unwrap(), trained.best_epoch);
+    let weights = |of: &Path| {
+        let (model, epoch) = load_checkpoint(net(), of, best).unwrap();
+        assert_eq!(epoch, trained.best_epoch);
+        numbers(&model)
+    };
+    let exact = weights(folder.path());
+    assert_eq!(weights(&whole), exact);
+    // Each is rounded to 11 bits, or to multiples of 2^-24 where it is tiny.
+    let rounded = weights(&half);
+    assert_eq!(rounded.len(), exact.len());
+    for (rounded, exact) in rounded.iter().zip(&exact) {
+        let near = (rounded - exact).abs() <= (exact.abs() / 2048.0).max(2f32.powi(-25));
+        assert!(near, "{rounded} of {exact}");
+    }
+    assert_ne!(rounded, exact);
+    let bytes = |of: &Path| fs::metadata(of.join("model.bpk")).unwrap().len();
+    assert!(bytes(&half) < bytes(&whole));
+    let names = |of: &Path| {
+        let entries = fs::read_dir(of).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&half), ["model.bpk", "state.json"]);
+    assert_eq!(names(&folder.path().join("deep")), ["half"]);
+    // It can be published further, and is never replaced.
+    let again = folder.path().join("again");
+    publish_checkpoint(&half, best, &again, false).unwrap();
+    assert_eq!(weights(&again), rounded);
+    let error = publish(&half, false).unwrap_err().to_string();
+    assert!(error.contains("holds files already, wanted a new folder"), "{error}");
+    assert_eq!(weights(&half), rounded);
+    flip(&half.join("model.bpk"), 900);
+    let error = publish_checkpoint(&half, best, folder.path().join("third"), true).unwrap_err();
+    assert!(error.to_string().contains("SHA-256"), "{error}");
+    assert!(!folder.path().join("third").exists());
 }
 
 #[test]

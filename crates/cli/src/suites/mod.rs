@@ -1,5 +1,9 @@
 //! The attacks of an evaluation, and how much its checks spend.
 
+mod file;
+
+pub use file::{AttackFile, Attacks, Target};
+
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cni_burn::evaluation::EvaluationError;
