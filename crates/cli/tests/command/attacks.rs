@@ -143,3 +143,27 @@ fn a_file_that_cannot_be_used_is_refused_by_the_place_in_it() {
     assert!(said.contains("the attack with `audit = true`, and --attacks has none"), "{said}");
     assert!(!folder.join("out/record.json").exists());
 }
+
+#[test]
+fn the_example_is_a_file_of_attacks() {
+    let folder = scratch("example-attacks");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/attacks/noise.toml");
+    let mut text = fs::read_to_string(example).unwrap();
+    // The same in little time.
+    for (from, to) in [
+        ("steps = 100", "steps = 3"),
+        ("draws = 20", "draws = 2"),
+        ("targets = 9", "targets = 1\nsteps = 4"),
+        ("\"cross_entropy\"", "\"cross_entropy\"\nsteps = 4"),
+        ("queries = 1000", "queries = 5"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    let out = folder.join("out");
+    works(evaluate(trained(), &out, &format!("--attacks {}", written(&folder, &text))));
+    assert_eq!(
+        record(&out)["attacks"].as_array().unwrap().len(),
+        text.matches("[[attack]]").count()
+    );
+}
