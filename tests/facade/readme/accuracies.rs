@@ -1,7 +1,7 @@
 //! Accuracies of evaluations and trainings.
 
 use super::{assert_said, assert_shown, json, root};
-use cni_burn::evaluation::{Record, Verdict, table};
+use cni_burn::evaluation::{Epoch, Record, Verdict, table};
 
 fn assert_table(records: &[Record]) {
     assert_shown(&table(&records.iter().collect::<Vec<_>>()));
@@ -47,6 +47,15 @@ fn the_default_recipe_reaches_what_its_record_says() {
         100.0 * worst.high,
         record.examples
     ));
+    // How long it took is that of the same training.
+    let training = json("results/fast-noise/training.json");
+    let losses: Vec<_> = (training["history"].as_array().unwrap().iter())
+        .map(|epoch| epoch["validation"]["robust_loss"].as_f64().unwrap())
+        .collect();
+    let of_record = |epoch: &Epoch| epoch.scores["validation robust loss"];
+    assert_eq!(losses, record.model.history.iter().map(of_record).collect::<Vec<_>>());
+    let minutes = training["seconds"].as_f64().unwrap() / 60.0;
+    assert_said(&format!("on CIFAR-10 take {minutes:.0} min on two cores"));
 }
 
 #[test]
