@@ -101,9 +101,14 @@ impl Checkpoint {
         let (model, epoch) = load_checkpoint(config.try_init(device)?, run, selector)?;
         let normalization = model.normalize.config()?;
         output.say(format_args!("{}: normalization: {normalization}", run.display()))?;
-        let name = format!("{} (epoch {epoch})", run.display());
         let CheckpointInfo { classes, history, run: configuration, .. } =
             checkpoint_info(run, CheckpointSelector::Epoch(epoch))?;
+        // Rounded weights are another model.
+        let rounded = match configuration["published"]["weights"].as_str() {
+            Some(precision) => format!(", {precision}"),
+            None => String::new(),
+        };
+        let name = format!("{} (epoch {epoch}{rounded})", run.display());
         let test = images.test(&from.source, Some((&config, &classes)))?;
         same_classes(&test, &classes, &name)?;
         Ok(Self {
@@ -219,7 +224,7 @@ fn within_run(path: &Path) -> Result<(PathBuf, CheckpointSelector), Box<dyn Erro
 }
 
 /// Refuses a test set whose labels mean something else than those of the training.
-fn same_classes(test: &ImageData, classes: &[String], model: &str) -> Result<(), DataError> {
+pub fn same_classes(test: &ImageData, classes: &[String], model: &str) -> Result<(), DataError> {
     let longest = classes.len().max(test.classes().len());
     let differs = |&i: &usize| classes.get(i) != test.classes().get(i);
     match (0..longest).find(differs) {

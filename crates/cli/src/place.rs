@@ -91,6 +91,12 @@ impl Place {
         let record = record_in(out)?;
         if record.is_none() {
             refuse_others(out, &["rows.jsonl", "report.html", "report.md"])?;
+            let report = out.join("report.md");
+            if report.exists() {
+                let path = report.display();
+                let wanted = "wanted a folder without one";
+                return Err(format!("{path}: the report of other evaluations, {wanted}").into());
+            }
         }
         Ok((place, record))
     }

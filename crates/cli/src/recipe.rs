@@ -104,8 +104,11 @@ impl RecipeFlags {
 
     /// The recipe before any flag changes it.
     fn base(&self, given: &Given, run: Option<&Path>) -> Result<Recipe, Box<dyn Error>> {
-        let run = run.filter(|_| !given.has("recipe"));
-        if let Some(recipe) = run.map(recipe_of_run).transpose()?.flatten() {
+        // By its name, the recipe of a run is the one that it keeps, with what was changed of it.
+        let of_run = run.map(recipe_of_run).transpose()?.flatten();
+        let own =
+            |recipe: &Recipe| !given.has("recipe") || self.recipe.to_str() == Some(recipe.name());
+        if let Some(recipe) = of_run.filter(own) {
             return Ok(recipe);
         }
         let file = self.recipe.extension().is_some() || self.recipe.components().count() > 1;

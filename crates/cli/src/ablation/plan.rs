@@ -1,7 +1,7 @@
 //! The plan of an ablation: a file that says which runs there are.
 
 use super::folders::folder_name;
-use cni_burn::data::reading::read;
+use cni_burn::data::reading::{from_toml, read};
 use cni_burn::noise::nearest_name;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -98,9 +98,7 @@ impl Plan {
 
     /// The plan in a TOML text. `folder` is that of its file.
     fn parse(text: &str, folder: Option<&Path>) -> Result<Self, String> {
-        let fields: Map<String, Value> =
-            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_string())?;
-        read::<File>(Value::Object(fields))?.plan(folder)
+        read::<File>(Value::Object(from_toml(text)?))?.plan(folder)
     }
 
     /// All runs: for each seed all arms, so that every arm has its first seed before any has its

@@ -118,7 +118,15 @@ impl Runner<'_> {
     /// The commands as the state of a run has them.
     fn state(&self, run: &PlanRun<'_>, phase: Phase) -> Result<State, Box<dyn Error>> {
         let [train, evaluate] = self.commands(run)?;
-        Ok(State { commands: json!({ "train": train, "evaluate": evaluate }), phase })
+        let mut commands = json!({ "train": train, "evaluate": evaluate });
+        // The content of a file counts, not its name alone.
+        if let Some(at) = evaluate.iter().position(|word| word == "--attacks")
+            && let Some(path) = evaluate.get(at + 1)
+        {
+            let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+            commands["attacks"] = text.into();
+        }
+        Ok(State { commands, phase })
     }
 
     /// Refuses a folder that holds another run.
@@ -141,6 +149,14 @@ impl Runner<'_> {
         let here = self.state(run, Phase::Begun)?.commands;
         if there.commands == here {
             return Ok(());
+        }
+        if there.commands["attacks"] != here["attacks"] {
+            return Err(format!(
+                "{}: was judged by other attacks than those of the file --attacks; take another \
+                 --out, or the file that it was begun with",
+                folder.display()
+            )
+            .into());
         }
         let differ = ["train", "evaluate"].into_iter().find(|of| there.commands[of] != here[of]);
         let differ = differ.unwrap_or("train");

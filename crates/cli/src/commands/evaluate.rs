@@ -45,7 +45,7 @@ pub struct Evaluate {
     /// The attacks.
     #[arg(long, value_enum, default_value_t = Suites::Standard)]
     pub suite: Suites,
-    /// Attacks from a TOML file, in place of --suite: `attacks = 1`, and a table [[attack]] for
+    /// Attacks from a TOML file, in place of --suite: `attacks = 1`, and a table `[[attack]]` for
     /// each, with its settings by the names that records have; --epsilon gives them their threat.
     /// An attack with `audit = true` is the one that the checks are about. `transfer` takes its
     /// images from another run, or from the model itself with its noise held or off.
@@ -136,7 +136,7 @@ impl Evaluate {
     }
 
     /// Flags that others leave without effect.
-    fn idle(&self, file: Option<&AttackFile>) -> [Idle<'static>; 7] {
+    fn idle(&self, file: Option<&AttackFile>) -> [Idle<'static>; 8] {
         let checks = self.checks.is_some_and(|checks| checks != Checks::NONE);
         let without = checks && !self.has_audited(file);
         let idle = |when, flags, because| Idle { when, flags, because };
@@ -146,6 +146,11 @@ impl Evaluate {
                 file.is_some(),
                 &["suite", "eot-steps", "eot-draws"],
                 "--attacks says what attacks",
+            ),
+            idle(
+                file.is_some_and(AttackFile::has_threats),
+                &["epsilon"],
+                "every attack of --attacks has a threat of its own",
             ),
             idle(autoattack, &["eot-steps", "eot-draws"], "AutoAttack attacks by itself"),
             idle(
@@ -200,8 +205,10 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
         }
         Some(file) => {
             let key = Key::new(args.seed).named("held");
-            let Attacks { all, audited } =
-                file.attacks(&Target { threat, model: &model, device: &device, key })?;
+            let silent = silent || args.noise_off;
+            let target =
+                Target { threat, model: &model, silent, images: &test, device: &device, key };
+            let Attacks { all, audited } = file.attacks(&target)?;
             (Evaluation::new(all)?, audited)
         }
     };

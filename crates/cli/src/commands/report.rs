@@ -26,7 +26,9 @@ pub struct Report {
 
 pub fn report(args: Report) -> Result<Exit, Box<dyn Error>> {
     for (i, folder) in args.evaluations.iter().enumerate() {
-        if args.evaluations[..i].contains(folder) {
+        // By whatever path.
+        let whole = |folder: &PathBuf| folder.canonicalize().unwrap_or(folder.clone());
+        if args.evaluations[..i].iter().any(|other| whole(other) == whole(folder)) {
             let folder = folder.display();
             return Err(format!("evaluations: got {folder} twice, wanted each once").into());
         }

@@ -76,7 +76,8 @@ fn attacks_of_a_file_are_those_of_the_record() {
             "PGD-2-from-itself-off-of2",
         ]
     );
-    assert!(from_run.starts_with("PGD-2-from-trained-without-noise-"), "{from_run}");
+    // The name is that of the weights.
+    assert!(from_run.starts_with("PGD-2-from-") && from_run.len() == 19, "{from_run}");
     assert_eq!(of_noisy["audit"]["attack"], "EOT-PGD-2x2");
     // Every threat is that of the evaluation but for the attack that has its own.
     let epsilon = |i: usize| {
@@ -91,6 +92,13 @@ fn attacks_of_a_file_are_those_of_the_record() {
 
     // A model without noise: one draw of each.
     let out = folder.join("silent");
+    let said = refused(evaluate(trained_without_noise(), &out, &flags));
+    assert!(said.contains("attack 1: from: got \"itself, held\", wanted another model"), "{said}");
+    // One transfer is enough: equal ones are refused.
+    let without =
+        FILE.replacen("from = \"itself, held\"\nof = {", "from = \"RUN\"\nof = { restarts = 2,", 1);
+    let without = without.replace("itself, off", "RUN");
+    let flags = format!("--attacks {} --checks quick", written(&folder, &without));
     works(evaluate(trained_without_noise(), &out, &flags));
     let of_silent = record(&out);
     assert_eq!((&of_silent["stochastic"], &of_silent["draws"]), (&false.into(), &1.into()));
@@ -112,10 +120,15 @@ fn a_file_that_cannot_be_used_is_refused_by_the_place_in_it() {
         ),
         ("queries = 4", "querys = 4", "attack 5: square: querys: there is no such setting"),
         ("queries = 4", "queries = 0", "attack 5: queries: got 0, wanted at least 1"),
-        ("5/255", "five", "attack 4: epsilon: got \"five\", wanted "),
+        ("5/255", "five", "attack 4: threat: epsilon: got \"five\", wanted a number"),
         ("audit = true", "audit = 3", "attack 2: audit: got 3, wanted true or false"),
         ("targets = 2", "targets = 2\naudit = true", "attack 4: audit: got a second one, wanted"),
-        ("itself, off", "nowhere", "attack 6: nowhere"),
+        ("itself, off", "nowhere", "attack 6: from: got \"nowhere\", wanted a run's folder, "),
+        ("\"5/255\"", "5", "attack 4: epsilon: got 5, wanted less than 1"),
+        ("\"5/255\"", "nan", "attack.3.threat.epsilon: got NaN, wanted a finite number"),
+        ("\"5/255\"", "0.1, x = 1", "attack 4: threat: x: there is no such setting"),
+        ("steps = 3", "steps = \"3\"", "attack 3: steps: got \"3\", wanted a whole number"),
+        ("candidates = 2", "candidates = 1", "attack 6: draws: got 3, wanted 1"),
         ("candidates = 2", "candidate = 2", "attack 6: candidate: there is no such setting"),
         (
             "\"square\"",

@@ -85,7 +85,7 @@ fn published_weights_stand_for_their_run() {
     assert!(said.contains("parameters"), "{said}");
 
     for (flags, wanted) in [
-        ("", "holds files already, wanted a new folder"),
+        ("", "in it, wanted a new or empty folder"),
         ("--checkpoint first", "--checkpoint: got first, wanted best, last or a number"),
         ("--checkpoint 7", "got no checkpoint of epoch 7, wanted one of 1"),
     ] {

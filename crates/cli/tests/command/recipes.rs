@@ -103,6 +103,8 @@ fn a_recipe_is_printed_changed_and_passed_on() {
     assert!(said.contains("batch_size was 40, is 20"), "{said}");
     let said = refused(plain(&format!("train --resume --out {run} {small} --recipe trades")));
     assert!(said.contains("--recipe: got trades, wanted mine, since "), "{said}");
+    // Its own by name is the one that it keeps.
+    works(plain(&format!("train --resume --out {run} {small} --recipe mine")));
 }
 
 #[test]

@@ -114,8 +114,8 @@ fn a_fraction_is_the_number_it_stands_for() {
 fn a_folder_that_is_no_run_or_no_evaluation_is_named() {
     let empty = scratch("no-run");
     for (arguments, file) in [
-        (format!("info --run {}", empty.display()), "model.json"),
-        (format!("evaluate --run {}", empty.display()), "model.json"),
+        (format!("info --run {}", empty.display()), "checkpoints"),
+        (format!("evaluate --run {}", empty.display()), "checkpoints"),
         (format!("report {}", empty.display()), "record.json"),
     ] {
         let said = refused(plain(&arguments));

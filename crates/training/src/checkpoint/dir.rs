@@ -91,6 +91,10 @@ impl CheckpointDir {
     /// Refuses a file of somebody else in the place of one that a run writes. A folder without
     /// checkpoints has had no run.
     pub fn check_files(&self, run: &Path, names: &[&str]) -> Result<(), TrainingError> {
+        // Published weights stand for a run of their own.
+        if [MODEL, STATE].iter().all(|name| run.join(name).exists()) {
+            return Err(TrainingError::NotOurs(run.join(STATE)));
+        }
         let mut files = names.iter().map(|name| run.join(name));
         match files.find(|path| !self.root.exists() && path.exists()) {
             Some(path) => Err(TrainingError::NotOurs(path)),
@@ -222,17 +226,22 @@ pub(crate) fn record<R: Checkpoint>(path: &Path) -> Result<R, TrainingError> {
 
 /// Completes a checkpoint's folder with its state, which signs these files of it. An error if one
 /// is missing.
-pub(crate) fn sign(folder: &Path, mut state: State, files: &[&str]) -> io::Result<()> {
+pub(crate) fn sign(folder: &Path, state: State, files: &[&str]) -> io::Result<()> {
+    let text = signed(folder, state, files)?;
+    let mut file = File::create(folder.join(STATE))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// The text of a state that signs these files of a folder. An error if one is missing.
+pub(crate) fn signed(folder: &Path, mut state: State, files: &[&str]) -> io::Result<String> {
     for &file in files {
         state.files.insert(file.to_string(), sha256(&fs::read(folder.join(file))?));
     }
     state.checksum = UNSIGNED.to_string();
     let text = serde_json::to_string_pretty(&state)?;
     let signature = format!("\"{}\"", sha256(text.as_bytes()));
-    let text = replace_last(&text, &format!("\"{UNSIGNED}\""), &signature);
-    let mut file = File::create(folder.join(STATE))?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    Ok(replace_last(&text, &format!("\"{UNSIGNED}\""), &signature))
 }
 
 /// Writes a file beside its place and then into it.

@@ -1,14 +1,15 @@
 //! The weights of a checkpoint in a folder of their own, for others.
 
-use super::dir::{AVERAGE, MODEL, sign, verify};
+use super::dir::{AVERAGE, MODEL, STATE, signed, verify, write_whole};
 use super::restore::{CheckpointSelector, find};
 use crate::{CheckpointFault, TrainingError};
 use burn::tensor::{DType, TensorData};
 use burn::train::checkpoint::CheckpointerError;
 use burn_pack::{Reader, Tensor, Writer};
+use serde_json::json;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::{Path, absolute};
+use std::path::Path;
 
 /// Publishes the weights of a run's checkpoint: writes them into a folder of their own, and returns
 /// the epoch that they are of.
@@ -25,8 +26,9 @@ use std::path::{Path, absolute};
 /// # Errors
 ///
 /// [`TrainingError::Checkpoint`] if the run has no such checkpoint or a damaged one, if the folder
-/// is there already and not empty or cannot be written, and if a weight is too large for half
-/// precision (65,504). The folder is then as it was.
+/// holds any other file or cannot be written, and if a weight is too large for half precision
+/// (65,504). A kill leaves a folder without `state.json`, which is no published checkpoint, and
+/// which another call completes.
 pub fn publish_checkpoint(
     run: impl AsRef<Path>,
     selector: CheckpointSelector,
@@ -36,40 +38,37 @@ pub fn publish_checkpoint(
     let (from, mut state) = find(run.as_ref(), selector)?;
     let file = if state.files.contains_key(AVERAGE) { AVERAGE } else { MODEL };
     verify(&from, &state, file)?;
-    let (epoch, weights) = (state.epoch, from.join(file));
+    let epoch = state.epoch;
+    let weights = match half {
+        true => halved(&from.join(file))?,
+        false => fs::read(from.join(file)).map_err(|error| TrainingError::io(&from, error))?,
+    };
+    if half {
+        state.run["published"] = json!({ "weights": "f16" });
+    }
     state.files.clear();
     let folder = folder.as_ref();
     let failed = |error| TrainingError::io(folder, error);
-    // A rename replaces an empty folder and no other; not all systems say so, or the same.
-    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
-        let wanted = "holds files already, wanted a new folder";
-        return Err(failed(io::Error::new(ErrorKind::AlreadyExists, wanted)));
-    }
-    let whole = absolute(folder).map_err(failed)?;
-    let beside = whole.parent().unwrap_or(&whole);
-    fs::create_dir_all(beside).map_err(failed)?;
-    let stage = tempfile::Builder::new().prefix(".publish-").tempdir_in(beside).map_err(failed)?;
-    let model = stage.path().join(MODEL);
-    match half {
-        true => write_half(&weights, &model)?,
-        false => fs::copy(&weights, &model).map(drop).map_err(failed)?,
-    }
-    let publish = || {
-        sign(stage.path(), state, &[MODEL])?;
-        readable_by_others(stage.path())?;
-        if folder.exists() {
-            fs::remove_dir(folder)?;
+    fs::create_dir_all(folder).map_err(failed)?;
+    // The weights alone are what a killed call has left.
+    let ours = [MODEL.to_string(), format!("{MODEL}.part"), format!("{STATE}.part")];
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if !ours.iter().any(|ours| name.as_os_str() == ours.as_str()) {
+            let got = format!("got {name:?} in it, wanted a new or empty folder");
+            return Err(failed(io::Error::new(ErrorKind::AlreadyExists, got)));
         }
-        fs::rename(stage.path(), folder)
-    };
-    publish().map_err(failed)?;
-    // There is nothing left to remove.
-    let _ = stage.keep();
+    }
+    write_whole(&folder.join(MODEL), &weights).map_err(failed)?;
+    // The state comes last: it makes a published checkpoint of the folder.
+    signed(folder, state, &[MODEL])
+        .and_then(|text| write_whole(&folder.join(STATE), text.as_bytes()))
+        .map_err(failed)?;
     Ok(epoch)
 }
 
-/// Writes the tensors of a record in half precision.
-fn write_half(from: &Path, to: &Path) -> Result<(), TrainingError> {
+/// The bytes of a record with its tensors in half precision.
+fn halved(from: &Path) -> Result<Vec<u8>, TrainingError> {
     let fault =
         |error: CheckpointerError| TrainingError::checkpoint(from, CheckpointFault::Record(error));
     let unreadable = |error: burn_pack::Error| fault(CheckpointerError::Unknown(error.to_string()));
@@ -88,18 +87,5 @@ fn write_half(from: &Path, to: &Path) -> Result<(), TrainingError> {
     };
     let tensors = Reader::from_file(from).and_then(Reader::into_tensors).map_err(unreadable)?;
     let halved: Vec<Tensor> = tensors.into_iter().map(halved).collect::<Result<_, _>>()?;
-    Writer::new(halved).write_to_file(to).map_err(unreadable)
-}
-
-/// Gives a folder that was made for a moment the rights of one that stays.
-#[cfg(unix)]
-fn readable_by_others(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    // As `mkdir` and the usual mask have it.
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-fn readable_by_others(_: &Path) -> io::Result<()> {
-    Ok(())
+    Ok(Writer::new(halved).into_bytes().map_err(unreadable)?.to_vec())
 }

@@ -2,7 +2,7 @@
 
 use super::RecipeError;
 use crate::TrainingConfig;
-use cni_data::reading::read;
+use cni_data::reading::{from_toml, read, without_fractions};
 use serde_json::{Map, Value};
 
 /// The fields of a recipe.
@@ -12,10 +12,8 @@ pub(super) struct Tree(pub Map<String, Value>);
 impl Tree {
     /// The fields in a TOML text. Outside the model, numbers may be fractions in quotes.
     pub fn parse(text: &str) -> Result<Self, RecipeError> {
-        let fields: Map<String, Value> = toml::from_str(text).map_err(|error| {
-            let reason = error.to_string().trim_end().to_string();
-            RecipeError::Syntax { of: "recipe".to_string(), reason }
-        })?;
+        let fields = from_toml(text)
+            .map_err(|reason| RecipeError::Syntax { of: "recipe".to_string(), reason })?;
         let whole = fields.into_iter().map(|(field, value)| match field.as_str() {
             "model" => (field, value),
             _ => (field, without_fractions(value)),
@@ -105,29 +103,10 @@ fn value(text: &str) -> Option<Value> {
     if text.trim().is_empty() {
         return None;
     }
-    let read = toml::from_str::<Map<String, Value>>(&format!("value = {text}"));
+    // What no setting can be, such as NaN, is a text, which its field refuses.
+    let read = from_toml(&format!("value = {text}"));
     let read = read.ok().filter(|table| table.len() == 1);
     Some(read.and_then(|mut table| table.remove("value")).unwrap_or_else(|| text.into()))
-}
-
-/// The value with each text that is a fraction replaced by its quotient.
-fn without_fractions(value: Value) -> Value {
-    let quotient = |text: &str| {
-        let (above, below) = text.split_once('/')?;
-        let [above, below] = [above, below].map(|part| part.trim().parse::<f64>().ok());
-        Some(above? / below?).filter(|quotient| quotient.is_finite())
-    };
-    match value {
-        Value::String(text) => match quotient(&text) {
-            Some(quotient) => quotient.into(),
-            None => text.into(),
-        },
-        Value::Array(all) => all.into_iter().map(without_fractions).collect(),
-        Value::Object(fields) => {
-            fields.into_iter().map(|(field, value)| (field, without_fractions(value))).collect()
-        }
-        other => other,
-    }
 }
 
 /// The value without fields of no value, which TOML cannot write.

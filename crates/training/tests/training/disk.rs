@@ -154,12 +154,20 @@ fn published_weights_are_those_of_the_checkpoint_or_their_halves() {
     };
     assert_eq!(names(&half), ["model.bpk", "state.json"]);
     assert_eq!(names(&folder.path().join("deep")), ["half"]);
-    // It can be published further, and is never replaced.
+    // What a killed call has left is completed.
+    let killed = folder.path().join("killed");
+    fs::create_dir(&killed).unwrap();
+    fs::write(killed.join("model.bpk"), "half").unwrap();
+    publish(&killed, true).unwrap();
+    assert_eq!(weights(&killed), rounded);
+    // It can be published further, is never replaced, and is no place for a run.
+    let error = start(&half, 1, false).unwrap_err().to_string();
+    assert!(error.contains("state.json"), "{error}");
     let again = folder.path().join("again");
     publish_checkpoint(&half, best, &again, false).unwrap();
     assert_eq!(weights(&again), rounded);
     let error = publish(&half, false).unwrap_err().to_string();
-    assert!(error.contains("holds files already, wanted a new folder"), "{error}");
+    assert!(error.contains("in it, wanted a new or empty folder"), "{error}");
     assert_eq!(weights(&half), rounded);
     flip(&half.join("model.bpk"), 900);
     let error = publish_checkpoint(&half, best, folder.path().join("third"), true).unwrap_err();

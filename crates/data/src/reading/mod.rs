@@ -1,5 +1,9 @@
 //! Values read from files that users write, and serde's reasons in the words of this library.
 
+mod toml;
+
+pub use self::toml::{from_toml, without_fractions};
+
 use cni_noise::nearest_name;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -87,7 +91,9 @@ fn about_a_variant(reason: &str) -> Option<String> {
 /// `, wanted one of a, b; the nearest is a`, from serde's `` , expected `a` or `b` ``.
 fn known_names(got: &str, expected: &str) -> String {
     let expected = expected.split(';').next().unwrap_or_default();
-    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    let known = expected.split('`').skip(1).step_by(2);
+    // The unknown name may have quotes itself, which leaves nothing to read here.
+    let known: Vec<&str> = known.filter(|name| !name.contains([',', ' '])).collect();
     let nearest = nearest_name(got, known.iter().copied());
     let hint = nearest.map_or(String::new(), |name| format!("; the nearest is {name}"));
     match known.as_slice() {
@@ -139,6 +145,7 @@ fn wanted_in_words(wanted: &str) -> String {
         "a map" | "newtype variant" | "struct variant" => "a table",
         "tuple variant" => "a list",
         "string or map" => "a name, or a table of it",
+        "map with a single key" => "a table of one name",
         "fewer elements in array" => "fewer",
         other if ["struct ", "internally tagged enum "].iter().any(|of| other.starts_with(of)) => {
             "a table"
