@@ -51,7 +51,7 @@ impl Force {
     }
 }
 
-/// A setting that differs, by the flag that a user knows it by: the key of everything random is made
+/// A setting that differs, by the flag that a user knows it by: the key of everything random comes
 /// from `--seed`.
 pub fn of_seed(mut setting: OtherSetting, seed: u64) -> OtherSetting {
     if setting.setting == "key" {

@@ -7,6 +7,7 @@
 mod claim;
 mod folders;
 mod plan;
+mod process;
 mod run;
 mod state;
 mod tie;

@@ -2,12 +2,13 @@
 
 use super::claim::claim;
 use super::plan::text;
-use super::tie::{LOCK as LOCK_OF_COMMAND, Tied};
+use super::process::run_to_end;
+use super::tie::LOCK as LOCK_OF_COMMAND;
 use super::{Phase, Plan, PlanRun, State, folder_of};
 use crate::output::Output;
 use serde_json::{Value, json};
 use std::error::Error;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -198,7 +199,10 @@ impl Runner<'_> {
         for (arguments, places) in [(train, places.concat()), (evaluate, judging.concat())] {
             let mut command = Command::new(&self.program);
             command.args(arguments).args(places);
-            if let Some(reason) = self.process(command, &folder)? {
+            if let Some(threads) = self.threads {
+                command.env("RAYON_NUM_THREADS", threads.to_string());
+            }
+            if let Some(reason) = run_to_end(command, &folder)? {
                 self.say(run, place, all, &format!("failed: {reason}"))?;
                 let phase = Phase::Failed { reason: reason.clone() };
                 self.state(run, phase)?.write(&folder)?;
@@ -208,43 +212,6 @@ impl Runner<'_> {
         self.state(run, Phase::Done)?.write(&folder)?;
         self.say(run, place, all, "done")?;
         Ok(Done::Now)
-    }
-
-    /// Runs a process to its end; the reason if it failed.
-    ///
-    /// # Errors
-    ///
-    /// A sentence if it cannot be started, or was killed: a run that was killed has not failed.
-    fn process(
-        &self,
-        mut command: Command,
-        folder: &Path,
-    ) -> Result<Option<String>, Box<dyn Error>> {
-        let path = folder.join("log.txt");
-        let io = |error: std::io::Error| format!("{}: {error}", path.display());
-        let log = OpenOptions::new().create(true).append(true).open(&path).map_err(io)?;
-        // Earlier attempts have their reasons there, which are not this one's.
-        let before = log.metadata().map_err(io)?.len() as usize;
-        command.stdout(log.try_clone().map_err(io)?).stderr(log);
-        if let Some(threads) = self.threads {
-            command.env("RAYON_NUM_THREADS", threads.to_string());
-        }
-        let tied = Tied::begin(&mut command, &folder.join(LOCK_OF_COMMAND)).and_then(Tied::wait);
-        let status = tied.map_err(|error| format!("{:?}: {error}", self.program))?;
-        match status.code() {
-            Some(0) => Ok(None),
-            // A check of the audit that failed is a result.
-            Some(3) => Ok(None),
-            Some(_) => {
-                let bytes = fs::read(&path).map_err(io)?;
-                let text = String::from_utf8_lossy(bytes.get(before..).unwrap_or_default());
-                let mut lines = text.lines().rev().filter(|line| !line.trim().is_empty());
-                let last = lines.clone().find_map(|line| line.strip_prefix("error: "));
-                let reason = last.or(lines.next()).unwrap_or("no reason").to_string();
-                Ok(Some(reason))
-            }
-            None => Err(format!("{}: killed ({status}); begin once more", folder.display()).into()),
-        }
     }
 
     fn say(&self, run: &PlanRun<'_>, place: usize, all: usize, what: &str) -> std::io::Result<()> {

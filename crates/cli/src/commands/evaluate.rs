@@ -209,7 +209,7 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
             let target =
                 Target { threat, model: &model, silent, images: &test, device: &device, key };
             let Attacks { all, audited } = file.attacks(&target)?;
-            (Evaluation::new(all)?, audited)
+            (Evaluation::by(all)?, audited)
         }
     };
     let mut evaluation = evaluation

@@ -2,7 +2,7 @@
 
 mod kept;
 
-use crate::checkpoint::trained_against;
+use crate::checkpoint::{Origin, trained_against};
 use crate::compute::Compute;
 use crate::curves::Curves;
 use crate::data::{About, Dataset, Folder, Images, Source, part};
@@ -50,7 +50,7 @@ pub struct Train {
     /// Folder of the run: checkpoints, model.json, config.json, recipe.toml, flags.json,
     /// history.json, the file .lock and training.html, a page of the learning curves that loads
     /// itself anew while the run goes on.
-    #[arg(long, default_value = "runs/cni")]
+    #[arg(long, default_value = Origin::RUN)]
     out: PathBuf,
     /// Continue the run in --out from its last checkpoint; begin it if there is none yet. Flags
     /// that are left out are those that the run was begun with; others have to agree with them.

@@ -131,6 +131,33 @@ fn an_ablation_in_parts_killed_and_begun_again_gives_the_record_of_one_process()
 }
 
 #[test]
+fn a_changed_file_of_attacks_does_not_go_on_with_the_runs_of_another() {
+    let folder = scratch("ablation-attacks");
+    let attacks = folder.join("attacks.toml");
+    let with = |steps: usize| {
+        let text = format!("attacks = 1\n[[attack]]\nattack = \"pgd\"\nsteps = {steps}\n");
+        fs::write(&attacks, text).unwrap();
+    };
+    let own = format!("attacks = {:?}", attacks.display().to_string());
+    let plan = PLAN.replace("suite = \"quick\"", &own).replace("[1, 2]", "[1]");
+    let plan = written(&folder, &plan.replace("eot_steps = 2\neot_draws = 2\n", ""));
+    let out = folder.join("out");
+    with(1);
+    works(ablate(&plan, &out, ""));
+    with(2);
+    let said = refused(ablate(&plan, &out, ""));
+    assert!(said.contains("was judged by other attacks than those of the file"), "{said}");
+    with(1);
+    let said = works(ablate(&plan, &out, ""));
+    assert!(said.contains("0 runs done, 2 done before"), "{said}");
+    // A fault in it is found before anything trains.
+    fs::write(&attacks, "attacks = 1\n[[attack]]\nattack = \"pdg\"\n").unwrap();
+    let said = refused(ablate(&plan, &folder.join("other"), ""));
+    assert!(said.contains("attack 1: pdg: ") && said.contains("the nearest is pgd"), "{said}");
+    assert!(!folder.join("other").exists());
+}
+
+#[test]
 fn the_command_of_an_ablation_that_is_killed_ends_with_it() {
     let folder = scratch("ablation-tied");
     let long = PLAN.replace("epochs = 1", "epochs = 3000").replace("[1, 2]", "[1]");

@@ -108,6 +108,13 @@ fn attacks_of_a_file_are_those_of_the_record() {
 #[test]
 fn a_file_that_cannot_be_used_is_refused_by_the_place_in_it() {
     let folder = scratch("refused-attacks");
+    let out = folder.join("out");
+    let refused = |text: &str, flags: &str, wanted: &str| {
+        let flags = format!("--attacks {} {flags}", written(&folder, text));
+        let said = refused(evaluate(trained(), &out, &flags));
+        assert!(said.contains(wanted), "{said}\nlacks {wanted}");
+        said
+    };
     for (from, to, wanted) in [
         ("attacks = 1", "attacks = 2", "attacks: got 2, wanted 1, the version of the format"),
         ("attacks = 1", "", "attacks: got nothing, wanted a value"),
@@ -137,24 +144,23 @@ fn a_file_that_cannot_be_used_is_refused_by_the_place_in_it() {
         ),
     ] {
         assert!(FILE.contains(from), "{from}");
-        let flags = format!("--attacks {}", written(&folder, &FILE.replacen(from, to, 1)));
-        let said = refused(evaluate(trained(), &folder.join("out"), &flags));
-        assert!(said.contains("attacks.toml: ") && said.contains(wanted), "{said}\nlacks {wanted}");
+        let said = refused(&FILE.replacen(from, to, 1), "", wanted);
+        assert!(said.contains("attacks.toml: "), "{said}");
     }
-    let file = written(&folder, FILE);
     for (flags, wanted) in [
         ("--suite quick", "--suite: got quick, wanted it left out, since --attacks says what"),
         ("--eot-steps 3", "--eot-steps: got 3, wanted it left out, since --attacks says what"),
     ] {
-        let said =
-            refused(evaluate(trained(), &folder.join("out"), &format!("--attacks {file} {flags}")));
-        assert!(said.contains(wanted), "{said}\nlacks {wanted}");
+        refused(FILE, flags, wanted);
     }
-    let without = written(&folder, &FILE.replace("audit = true", ""));
-    let flags = format!("--attacks {without} --checks quick");
-    let said = refused(evaluate(trained(), &folder.join("out"), &flags));
-    assert!(said.contains("the attack with `audit = true`, and --attacks has none"), "{said}");
-    assert!(!folder.join("out/record.json").exists());
+    let without = FILE.replace("audit = true", "");
+    let wanted = "the attack with `audit = true`, and --attacks has none";
+    refused(&without, "--checks quick", wanted);
+    let threat = "attacks = 1\n[[attack]]\nattack = \"pgd\"\nsteps = 1\n\
+                  threat = { norm = \"linf\", epsilon = \"2/255\" }";
+    let wanted = "--epsilon: got 0.1, wanted it left out, since every attack of --attacks has a";
+    refused(threat, "--epsilon 0.1", wanted);
+    assert!(!out.join("record.json").exists());
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! A test set is judged by the classes of the training set.
+//! The classes of a training are those of a test set, and of a surrogate.
 
-use crate::program::{plain, refused, scratch, works};
+use crate::program::{plain, refused, scratch, trained, works};
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
@@ -23,21 +24,58 @@ fn names(data: &Path, names: &str) {
     fs::write(data.join("batches.meta.txt"), names.replace(' ', "\n")).unwrap();
 }
 
+/// A training on these images.
+fn train(data: &Path, run: &Path) -> Vec<OsString> {
+    let (data, run) = (data.display(), run.display());
+    plain(&format!(
+        "train --data {data} --depth 8 --width 0.125 --noise none --out {run} --recipe clean \
+         --epochs 1 --batch 16 --validation 4"
+    ))
+}
+
+fn evaluate(data: &Path, run: &Path, flags: &str) -> Vec<OsString> {
+    let (data, run) = (data.display(), run.display());
+    plain(&format!(
+        "evaluate --data {data} --run {run} --checks none --examples 4 --draws 1 {flags}"
+    ))
+}
+
 #[test]
 fn a_test_set_of_other_classes_is_refused_by_the_first_that_differs() {
     let data = scratch("classes");
     write(&data);
-    let common = format!("--data {} --depth 8 --width 0.125 --noise none", data.display());
-    let run = data.join("run").display().to_string();
-    works(plain(&format!(
-        "train {common} --out {run} --recipe clean --epochs 1 --batch 16 --validation 4"
-    )));
-    let evaluate = format!(
-        "evaluate {common} --run {run} --suite quick --checks none --examples 4 --draws 1 \
-         --eot-steps 1 --eot-draws 1"
-    );
-    works(plain(&evaluate));
+    let run = data.join("run");
+    works(train(&data, &run));
+    let quick = "--suite quick --eot-steps 1 --eot-draws 1";
+    works(evaluate(&data, &run, quick));
     names(&data, &NAMES.replace("cat", "eel"));
-    let said = refused(plain(&evaluate));
+    let said = refused(evaluate(&data, &run, quick));
     assert!(said.contains("class 3: got \"eel\", wanted \"cat\" as in the training of"), "{said}");
+}
+
+#[test]
+fn a_surrogate_of_other_classes_or_images_is_refused_before_any_attack() {
+    let data = scratch("surrogates");
+    write(&data);
+    let [run, same, other] = ["run", "same", "other"].map(|name| data.join(name));
+    let attacks = data.join("attacks.toml");
+    let from = |surrogate: &Path| {
+        let of = "of = { attack = \"pgd\", steps = 1 }";
+        let text = format!(
+            "attacks = 1\n[[attack]]\nattack = \"transfer\"\nfrom = {:?}\n{of}\n",
+            surrogate.display().to_string()
+        );
+        fs::write(&attacks, text).unwrap();
+        format!("--attacks {}", attacks.display())
+    };
+    works(train(&data, &run));
+    works(train(&data, &same));
+    works(evaluate(&data, &run, &from(&same)));
+    names(&data, &NAMES.replace("cat", "eel"));
+    works(train(&data, &other));
+    let said = refused(evaluate(&data, &other, &from(&run)));
+    assert!(said.contains("attack 1: from: got "), "{said}");
+    assert!(said.contains("class 3: got \"eel\", wanted \"cat\" as in the training of"), "{said}");
+    let said = refused(crate::program::evaluate(trained(), &data.join("out"), &from(&run)));
+    assert!(said.contains("shape of an image: got [3, 32, 32], wanted [1, 8, 8]"), "{said}");
 }

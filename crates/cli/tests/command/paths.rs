@@ -81,6 +81,8 @@ fn published_weights_stand_for_their_run() {
     assert_eq!(of_run["clean"], of_whole["clean"]);
     assert_ne!(of_run["model"]["fingerprint"], of_half["model"]["fingerprint"]);
     assert_eq!(of_run["model"]["history"], of_half["model"]["history"]);
+    let named = works(evaluate(&half, &folder.join("d"), "--suite quick"));
+    assert!(named.contains("half (epoch 1, f16)"), "{named}");
     let said = works(plain(&format!("info --run {}", half.display())));
     assert!(said.contains("parameters"), "{said}");
 

@@ -113,6 +113,11 @@ fn a_report_of_other_evaluations_is_replaced_only_by_force() {
     assert!(said.contains("evaluations: got others of these names, wanted"), "{said}");
     works(plain(&format!("report {again} --out {third} --force")));
     works(plain(&format!("report {again} --out {third}")));
+    // An evaluation takes no place of theirs, and one folder is one, by whatever path.
+    let said = refused(evaluate(trained(), third.as_ref(), "--suite quick"));
+    assert!(said.contains("report.md: the report of other evaluations, wanted"), "{said}");
+    let said = refused(plain(&format!("report {one} {one}/. --out {third}")));
+    assert!(said.contains("twice, wanted each once"), "{said}");
     let mine = folder.join("mine");
     fs::create_dir(&mine).unwrap();
     fs::write(mine.join("report.html"), "mine").unwrap();

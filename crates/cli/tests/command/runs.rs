@@ -1,5 +1,5 @@
-//! From a training to an evaluation, with kills and signals. One file, because all tests go the same
-//! way and stop somewhere else.
+//! From a training to an evaluation, with kills and signals. One file, because all tests go the
+//! same way and stop somewhere else.
 
 use crate::program::{command, evaluate, plain, record, refused, scratch, train, trained, works};
 use serde_json::Value;

@@ -1,4 +1,5 @@
-//! Evaluations in shards, killed and merged: the files of one process, to the byte.
+//! Evaluations in shards, killed and merged: the files of one process, to the byte. One file,
+//! because all tests cut the same evaluation.
 
 use crate::program::{
     command, evaluate, exit_code, plain, record, refused, scratch, trained, works,

@@ -1,3 +1,5 @@
+//! Image sets in memory. One file, because every test asks the same type.
+
 use super::toy::{bytes, names, toy};
 use super::*;
 use burn::data::dataset::Dataset;

@@ -121,7 +121,7 @@ fn about_a_kind(reason: &str, within: &Value) -> Option<String> {
     Some(format!("{before}got {}, wanted {wanted}", got_in_words(got)))
 }
 
-/// What serde says it got, in words: `string "x"` is `"x"`.
+/// The words for what serde says it got: `string "x"` is `"x"`.
 fn got_in_words(got: &str) -> String {
     match (scalar(got), got) {
         (Some(value), _) => value.to_string(),
@@ -133,7 +133,7 @@ fn got_in_words(got: &str) -> String {
     }
 }
 
-/// What serde says it wanted, in words.
+/// The words for what serde says it wanted.
 fn wanted_in_words(wanted: &str) -> String {
     let words = match wanted {
         "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number of at least 0",

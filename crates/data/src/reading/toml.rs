@@ -7,8 +7,8 @@ use toml::value::Value as Toml;
 ///
 /// # Errors
 ///
-/// What TOML's reader says of the text; and the path of a value that settings cannot have: a number
-/// that is not finite, or a date.
+/// The reason of TOML's reader; or the path of a value that no setting can have, a number that is
+/// not finite or a date.
 pub fn from_toml(text: &str) -> Result<Map<String, Value>, String> {
     let table: toml::Table =
         toml::from_str(text).map_err(|error| error.to_string().trim_end().to_string())?;

@@ -198,7 +198,12 @@ impl Evaluation {
         Ok(evaluation)
     }
 
-    fn by(suite: Vec<Arc<dyn Attack>>) -> Result<Self, EvaluationError> {
+    /// As [`new`](Self::new), by attacks that others hold too, such as an [`Audit`] of one of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn by(suite: Vec<Arc<dyn Attack>>) -> Result<Self, EvaluationError> {
         Ok(Self {
             suite: Entry::all(suite)?,
             cascade: None,

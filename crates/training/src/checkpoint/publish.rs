@@ -14,8 +14,8 @@ use std::path::Path;
 /// Publishes the weights of a run's checkpoint: writes them into a folder of their own, and returns
 /// the epoch that they are of.
 ///
-/// The folder has two files: `model.bpk` with the weights, averaged ones in a run that averages, and
-/// `state.json` with the description of the run, its history and the checksums of both. It stands
+/// The folder has two files: `model.bpk` with the weights, averaged ones in a run that averages,
+/// and `state.json` with the description of the run, its history and the checksums of both. It stands
 /// for the run wherever only weights are read: in [`load_checkpoint`](crate::load_checkpoint),
 /// [`load_run`](crate::load_run) and [`checkpoint_info`](crate::checkpoint_info).
 ///

@@ -103,7 +103,7 @@ fn value(text: &str) -> Option<Value> {
     if text.trim().is_empty() {
         return None;
     }
-    // What no setting can be, such as NaN, is a text, which its field refuses.
+    // A value that no setting can have, such as NaN, stays a text, which its field refuses.
     let read = from_toml(&format!("value = {text}"));
     let read = read.ok().filter(|table| table.len() == 1);
     Some(read.and_then(|mut table| table.remove("value")).unwrap_or_else(|| text.into()))
