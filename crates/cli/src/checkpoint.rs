@@ -4,13 +4,14 @@ use crate::data::{About, Folder, Images, Source, of_run};
 use crate::given::{Given, Idle};
 use crate::model::{Asked, ModelFlags, config_of_run};
 use crate::output::Output;
+use crate::values::named;
 use burn::tensor::Device;
 use clap::Args;
 use cni_burn::attacks::Norm;
 use cni_burn::cards::epochs;
 use cni_burn::data::{DataError, ImageData};
 use cni_burn::evaluation::Epoch;
-use cni_burn::prelude::{ModelNoise, ResNet, ResNetConfig, Threat};
+use cni_burn::prelude::{ModelNoise, Pretrained, ResNet, ResNetConfig, Threat};
 use cni_burn::training::{CheckpointInfo, CheckpointSelector, checkpoint_info, load_checkpoint};
 use serde_json::Value;
 use std::error::Error;
@@ -22,6 +23,12 @@ pub struct Origin {
     /// Folder of the run to evaluate.
     #[arg(long, default_value = Self::RUN)]
     pub run: PathBuf,
+    /// Weights that come with this program's library, in place of those of a run.
+    #[arg(long, value_name = "NAME", value_parser = named(Pretrained::ALL))]
+    pub pretrained: Option<Pretrained>,
+    /// Folder with the weights of --pretrained.
+    #[arg(long, default_value = "weights")]
+    pub weights: PathBuf,
     #[command(flatten)]
     pub model: ModelFlags,
     /// Folder of images to judge on, with a sub-folder for each class, in place of --dataset.
@@ -47,7 +54,7 @@ pub struct Checkpoint {
     pub test: ImageData,
     /// The name of the model in tables.
     pub name: String,
-    /// The folder of its run; none for a PyTorch file.
+    /// The folder of its run; none for a PyTorch file and for weights by name.
     run: Option<PathBuf>,
     /// The epochs that led to it, if they are known.
     pub history: Vec<Epoch>,
@@ -56,7 +63,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Finds what `--checkpoint` names, and loads it.
+    /// Finds what `--pretrained` or `--checkpoint` names, and loads it.
     ///
     /// # Errors
     ///
@@ -68,6 +75,24 @@ impl Checkpoint {
         device: &Device,
         output: Output,
     ) -> Result<Self, Box<dyn Error>> {
+        let named = from.pretrained;
+        given.refuse(&[
+            Idle {
+                when: named.is_some(),
+                flags: &["run", "checkpoint"],
+                because: "--pretrained names the weights",
+            },
+            Idle {
+                when: named.is_none(),
+                flags: &["weights"],
+                because: "only --pretrained looks for weights there",
+            },
+        ])?;
+        if let Some(named) = named {
+            let (folder, best) = (named.verified(&from.weights)?, CheckpointSelector::Best);
+            let checkpoint = Self::of_run(&folder, best, from, given, device, output)?;
+            return Ok(Self { name: named.to_string(), run: None, ..checkpoint });
+        }
         let extension = path.extension().and_then(|extension| extension.to_str());
         if matches!(extension, Some("pt" | "pth" | "th" | "tar")) {
             return Self::of_pytorch(path, from, given, device, output);
@@ -163,7 +188,7 @@ impl Checkpoint {
 }
 
 /// The folder for what is measured of a checkpoint, unless told otherwise: within its run, or here
-/// for a PyTorch file, by its name.
+/// for a PyTorch file and for weights by name, by that name.
 pub fn folder_for(of: &str, checkpoint: &Checkpoint) -> PathBuf {
     match &checkpoint.run {
         Some(run) => run.join(of),

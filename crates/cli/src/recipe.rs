@@ -175,7 +175,7 @@ impl Resolved {
     }
 }
 
-/// The recipe that a run was begun with, if there is one.
+/// The recipe that a run or published weights were begun with, if there is one.
 pub fn recipe_of_run(run: &Path) -> Result<Option<Recipe>, RecipeError> {
     let path = run.join("recipe.toml");
     path.exists().then(|| Recipe::load(path)).transpose()

@@ -35,7 +35,7 @@
 //! - `report` (`cni-report`): HTML, Markdown and plots from the records of evaluations.
 //!
 //! [`prelude`] has what an application uses of them. [`run`] gives the model of a run from its
-//! folder, [`cards`] describes models and data for records, [`device`] finds devices by the name of
+//! folder, [`pretrained`] the weights that come with the library, [`cards`] describes models and data for records, [`device`] finds devices by the name of
 //! their backend, and [`device_check`] compares what two devices compute.
 //!
 //! # Features
@@ -52,6 +52,7 @@ pub mod cards;
 pub mod device;
 pub mod device_check;
 mod panics;
+pub mod pretrained;
 pub mod run;
 
 pub use cni_attacks as attacks;
@@ -67,6 +68,7 @@ pub use cni_training as training;
 /// The names that an application uses, to be imported whole.
 pub mod prelude {
     pub use crate::cards::{data_card, model_card};
+    pub use crate::pretrained::Pretrained;
     pub use crate::run::load_run;
 
     pub use cni_noise::{Key, Noise, NoiseKind, NoiseScale, scope};

@@ -2,6 +2,7 @@
 
 use super::{json, root};
 use cni_burn::training::Recipe;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 fn page(name: &str) -> String {
@@ -71,4 +72,28 @@ fn the_speeds_in_the_documentation_are_those_of_their_records() {
     let most = of_plain.fold(0.0, f64::max);
     let said = format!("more than {most:.2} times a plain step of as many passes");
     assert!(page.contains(&said), "training.md lacks: {said}");
+}
+
+#[test]
+fn the_ablation_of_colored_noise_is_that_of_its_record() {
+    let (page, record) = (page("colored-noise.md"), json("results/ablations/colored-noise.json"));
+    let percent = |value: &Value| 100.0 * value.as_f64().unwrap();
+    let spread = |of: &Value| format!("{:.1} ± {:.1}", percent(&of["mean"]), percent(&of["sd"]));
+    let comparisons = record["comparisons"].as_array().unwrap();
+    for arm in record["arms"].as_array().unwrap() {
+        let name = arm["name"].as_str().unwrap();
+        let compared = comparisons.iter().find(|comparison| comparison["arm"] == name);
+        let compared = compared.map_or("| |".to_string(), |comparison| {
+            let robust = &comparison["robust"];
+            let [mean, low, high] = ["mean", "low", "high"].map(|of| percent(&robust[of]));
+            let p = robust["adjusted_p"].as_f64().unwrap();
+            format!("{mean:+.1} [{low:+.1}, {high:+.1}] | {p:.2} |")
+        });
+        let row = format!(
+            "| {name} | {} | {} | {compared}",
+            spread(&arm["clean"]),
+            spread(&arm["robust"])
+        );
+        assert!(page.contains(&row), "colored-noise.md lacks: {row}");
+    }
 }

@@ -5,12 +5,8 @@ mod docs;
 mod references;
 mod speeds;
 
+use super::root;
 use serde_json::Value;
-use std::path::Path;
-
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-}
 
 /// A record that is no evaluation's.
 fn json(path: &str) -> Value {

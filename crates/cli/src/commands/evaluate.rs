@@ -205,9 +205,8 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
         }
         Some(file) => {
             let key = Key::new(args.seed).named("held");
-            let silent = silent || args.noise_off;
-            let target =
-                Target { threat, model: &model, silent, images: &test, device: &device, key };
+            let off = args.noise_off;
+            let target = Target { threat, model: &model, off, images: &test, device: &device, key };
             let Attacks { all, audited } = file.attacks(&target)?;
             (Evaluation::by(all)?, audited)
         }

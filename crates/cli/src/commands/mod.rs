@@ -1,6 +1,7 @@
 //! The commands, one file each: its flags, and what it does.
 
 mod ablate;
+mod card;
 mod check_device;
 mod completions;
 mod evaluate;
@@ -15,6 +16,7 @@ mod train;
 use crate::exit::{Exit, HELP};
 use crate::given::Given;
 use ablate::Ablate;
+use card::Card;
 use check_device::CheckDevice;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use completions::Completions;
@@ -65,6 +67,8 @@ enum Command {
     Merge(Merge),
     /// Writes the weights of a run into a folder of their own, for others.
     Publish(Publish),
+    /// Prints a card of weights, as Markdown: how they were trained and what attacks leave of them.
+    Card(Card),
     /// Renders the report of an evaluation once more, or compares several.
     Report(Report),
     /// Prints a model, its parameters and its noise.
@@ -127,6 +131,7 @@ pub fn run() -> Result<Exit, Box<dyn Error>> {
         Command::Flatness(args) => flatness::flatness(&args, &given),
         Command::Merge(args) => merge::merge(&args),
         Command::Publish(args) => publish::publish(&args),
+        Command::Card(args) => card::card(&args),
         Command::Report(args) => report::report(args),
         Command::Info(args) => info::info(&args, &given),
         Command::CheckDevice(args) => check_device::check_device(&args),

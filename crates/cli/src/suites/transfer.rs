@@ -24,8 +24,9 @@ const OFF: &str = "itself, off";
 pub struct Target<'a> {
     pub threat: Threat,
     pub model: &'a ResNet,
-    /// True if the model has no noise, or has it switched off.
-    pub silent: bool,
+    /// True if the model has noise, and has it switched off. Without noise it is itself in every
+    /// state.
+    pub off: bool,
     pub images: &'a ImageData,
     pub device: &'a Device,
     /// The key of a draw that is held.
@@ -50,8 +51,8 @@ impl WrittenTransfer {
     pub fn attack(self, target: &Target) -> Result<Arc<dyn Attack>, Box<dyn Error>> {
         let Self { from, of, candidates, draws } = self;
         let of = attack_of(&of, target.threat)?;
-        if target.silent && (from == HELD || from == OFF) {
-            let wanted = "another model, since this one has no noise, or has it switched off";
+        if target.off && (from == HELD || from == OFF) {
+            let wanted = "another model, since --noise-off has switched off the noise of this one";
             return Err(format!("from: got {from:?}, wanted {wanted}").into());
         }
         let transfer = if from == HELD {

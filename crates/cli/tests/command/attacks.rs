@@ -1,6 +1,8 @@
 //! Attacks from a file.
 
-use crate::program::{evaluate, record, refused, scratch, trained, trained_without_noise, works};
+use crate::program::{
+    evaluate, record, refused, root, scratch, trained, trained_without_noise, works,
+};
 use std::fs;
 use std::path::Path;
 
@@ -90,15 +92,11 @@ fn attacks_of_a_file_are_those_of_the_record() {
         assert!((epsilon(i) - wanted(i)).abs() < 1e-12, "{i}: {}", epsilon(i));
     }
 
-    // A model without noise: one draw of each.
+    // With its noise switched off a model is no surrogate of itself.
     let out = folder.join("silent");
-    let said = refused(evaluate(trained_without_noise(), &out, &flags));
+    let said = refused(evaluate(trained(), &out, &format!("{flags} --noise-off")));
     assert!(said.contains("attack 1: from: got \"itself, held\", wanted another model"), "{said}");
-    // One transfer is enough: equal ones are refused.
-    let without =
-        FILE.replacen("from = \"itself, held\"\nof = {", "from = \"RUN\"\nof = { restarts = 2,", 1);
-    let without = without.replace("itself, off", "RUN");
-    let flags = format!("--attacks {} --checks quick", written(&folder, &without));
+    // A model without noise is the same in every state, and has one draw of each.
     works(evaluate(trained_without_noise(), &out, &flags));
     let of_silent = record(&out);
     assert_eq!((&of_silent["stochastic"], &of_silent["draws"]), (&false.into(), &1.into()));
@@ -164,25 +162,30 @@ fn a_file_that_cannot_be_used_is_refused_by_the_place_in_it() {
 }
 
 #[test]
-fn the_example_is_a_file_of_attacks() {
+fn the_examples_are_files_of_attacks() {
     let folder = scratch("example-attacks");
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/attacks/noise.toml");
-    let mut text = fs::read_to_string(example).unwrap();
     // The same in little time.
-    for (from, to) in [
+    let noise = [
         ("steps = 100", "steps = 3"),
         ("draws = 20", "draws = 2"),
         ("targets = 9", "targets = 1\nsteps = 4"),
         ("\"cross_entropy\"", "\"cross_entropy\"\nsteps = 4"),
         ("queries = 1000", "queries = 5"),
-    ] {
-        assert!(text.contains(from), "{from}");
-        text = text.replace(from, to);
+    ];
+    let protocols = [("steps = 7", "steps = 3"), ("steps = 20", "steps = 4"), ("= 10", "= 2")];
+    for (name, shorter) in [("noise", &noise[..]), ("protocols", &protocols)] {
+        let example = root().join(format!("examples/attacks/{name}.toml"));
+        let mut text = fs::read_to_string(example).unwrap();
+        for (from, to) in shorter {
+            assert!(text.contains(from), "{from}");
+            text = text.replace(from, to);
+        }
+        let flags = format!("--attacks {}", written(&folder, &text));
+        for (model, run) in [("noisy", trained()), ("silent", trained_without_noise())] {
+            let out = folder.join(name).join(model);
+            works(evaluate(run, &out, &flags));
+            let attacks = record(&out)["attacks"].as_array().unwrap().len();
+            assert_eq!(attacks, text.matches("[[attack]]").count());
+        }
     }
-    let out = folder.join("out");
-    works(evaluate(trained(), &out, &format!("--attacks {}", written(&folder, &text))));
-    assert_eq!(
-        record(&out)["attacks"].as_array().unwrap().len(),
-        text.matches("[[attack]]").count()
-    );
 }

@@ -1,9 +1,9 @@
 //! PyTorch files as models.
 
-use crate::program::{plain, record, refused, scratch, works};
+use crate::program::{plain, record, refused, root, scratch, works};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The flags of the model in `pad_both.pth`.
 const MODEL: &str = "--depth 8 --width 0.125 --noise none";
@@ -11,7 +11,7 @@ const MODEL: &str = "--depth 8 --width 0.125 --noise none";
 /// A file of the reference scripts under the name that akamaster's files have, and ten images.
 fn files(name: &str) -> [PathBuf; 3] {
     let folder = scratch(name);
-    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/data");
+    let reference = root().join("tests/reference/data");
     let (file, data) = (folder.join("resnet8.th"), folder.join("data"));
     fs::copy(reference.join("pad_both.pth"), &file).unwrap();
     fs::create_dir(&data).unwrap();

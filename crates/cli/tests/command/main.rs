@@ -18,3 +18,4 @@ mod replaced;
 mod runs;
 mod shards;
 mod values;
+mod weights;

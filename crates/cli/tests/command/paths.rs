@@ -60,45 +60,6 @@ fn the_path_of_a_checkpoint_may_begin_anywhere_on_the_way_to_it() {
 }
 
 #[test]
-fn published_weights_stand_for_their_run() {
-    let (run, folder) = (trained(), scratch("published"));
-    let [whole, half] = ["whole", "half"].map(|name| folder.join(name));
-    let publish = |flags: &str, out: &Path| {
-        let (run, out) = (run.display(), out.display());
-        plain(&format!("publish --run {run} --out {out} {flags}"))
-    };
-    let said = works(publish("", &whole));
-    assert!(said.contains("after epoch 1, ") && said.contains("cni evaluate --run "), "{said}");
-    works(publish("--checkpoint 1 --half", &half));
-    let evaluated = |of: &Path, name: &str| {
-        let out = folder.join(name);
-        works(evaluate(of, &out, "--suite quick --name same"));
-        record(&out)
-    };
-    let [of_run, of_whole, of_half] =
-        [(run, "a"), (&whole, "b"), (&half, "c")].map(|(of, name)| evaluated(of, name));
-    assert_eq!(of_run["model"], of_whole["model"]);
-    assert_eq!(of_run["clean"], of_whole["clean"]);
-    assert_ne!(of_run["model"]["fingerprint"], of_half["model"]["fingerprint"]);
-    assert_eq!(of_run["model"]["history"], of_half["model"]["history"]);
-    let named = works(evaluate(&half, &folder.join("d"), "--suite quick"));
-    assert!(named.contains("half (epoch 1, f16)"), "{named}");
-    let said = works(plain(&format!("info --run {}", half.display())));
-    assert!(said.contains("parameters"), "{said}");
-
-    for (flags, wanted) in [
-        ("", "in it, wanted a new or empty folder"),
-        ("--checkpoint first", "--checkpoint: got first, wanted best, last or a number"),
-        ("--checkpoint 7", "got no checkpoint of epoch 7, wanted one of 1"),
-    ] {
-        let said = refused(publish(flags, &half));
-        assert!(said.contains(wanted), "{flags}: {said}");
-    }
-    let said = refused(plain("publish --run nowhere --out here"));
-    assert!(said.contains("nowhere"), "{said}");
-}
-
-#[test]
 fn the_recorded_command_can_be_given_to_a_shell() {
     let (run, out) = (trained(), scratch("it's quoted"));
     let mut arguments = evaluate(run, &out, "--suite quick");

@@ -17,6 +17,11 @@ const BRIEF: &str = "--examples 20 --draws 3 --eot-steps 2 --eot-draws 2 --check
 const SHORT: &str = "--examples 10 --attempts 2 --worst-steps 2 --steps 2 --draws 2 --eot-draws 2 \
                      --reference-restarts 1";
 
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
 /// A folder that is empty when a run of the tests first asks for it.
 pub fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("command").join(name);

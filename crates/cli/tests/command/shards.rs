@@ -2,7 +2,7 @@
 //! because all tests cut the same evaluation.
 
 use crate::program::{
-    command, evaluate, exit_code, plain, record, refused, scratch, trained, works,
+    command, evaluate, exit_code, plain, record, refused, root, scratch, trained, works,
 };
 use cni_burn::evaluation::Evaluated;
 use cni_burn::prelude::Report;
@@ -288,7 +288,7 @@ fn one_process_at_a_time_works_on_a_shard() {
 fn the_indices_of_schedulers_become_shards_from_one_to_eight() {
     use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/cluster");
+    let examples = root().join("examples/cluster");
     let folder = scratch("schedulers");
     let echo = folder.join("cni");
     fs::write(&echo, "#!/bin/sh\necho \"$@\"\n").unwrap();

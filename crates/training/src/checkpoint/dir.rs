@@ -23,6 +23,8 @@ pub(crate) const AVERAGE: &str = "average.bpk";
 /// The memories of rules, in runs whose rules remember something.
 pub(crate) const RULES: &str = "rules.safetensors";
 pub(crate) const STATE: &str = "state.json";
+/// The recipe of a run, beside its checkpoints, and beside published weights.
+pub(crate) const RECIPE: &str = "recipe.toml";
 
 /// Stands for the checksum in the text that it is of.
 const UNSIGNED: &str = "0000000000000000000000000000000000000000000000000000000000000000";

@@ -9,7 +9,7 @@ mod restore;
 mod start;
 mod write;
 
-pub(crate) use dir::{CheckpointDir, MODEL, OPTIMIZER, SCHEDULE, write_whole};
+pub(crate) use dir::{CheckpointDir, MODEL, OPTIMIZER, RECIPE, SCHEDULE, write_whole};
 pub(crate) use identity::describe;
 pub use load_run::{Run, load_run};
 pub use publish::publish_checkpoint;

@@ -1,6 +1,6 @@
 //! The weights of a checkpoint in a folder of their own, for others.
 
-use super::dir::{AVERAGE, MODEL, STATE, signed, verify, write_whole};
+use super::dir::{AVERAGE, MODEL, RECIPE, STATE, signed, verify, write_whole};
 use super::restore::{CheckpointSelector, find};
 use crate::{CheckpointFault, TrainingError};
 use burn::tensor::{DType, TensorData};
@@ -14,9 +14,9 @@ use std::path::Path;
 /// Publishes the weights of a run's checkpoint: writes them into a folder of their own, and returns
 /// the epoch that they are of.
 ///
-/// The folder has two files: `model.bpk` with the weights, averaged ones in a run that averages,
-/// and `state.json` with the description of the run, its history and the checksums of both. It stands
-/// for the run wherever only weights are read: in [`load_checkpoint`](crate::load_checkpoint),
+/// The folder has `model.bpk` with the weights, averaged ones in a run that averages, `recipe.toml`
+/// if the run has a recipe, and `state.json` with the description of the run, its history and the
+/// checksums of all. It stands for the run wherever only weights are read: in [`load_checkpoint`](crate::load_checkpoint),
 /// [`load_run`](crate::load_run) and [`checkpoint_info`](crate::checkpoint_info).
 ///
 /// With `half` the weights are rounded to IEEE half precision (f16): half the bytes, and another
@@ -47,21 +47,36 @@ pub fn publish_checkpoint(
         state.run["published"] = json!({ "weights": "f16" });
     }
     state.files.clear();
+    let path = run.as_ref().join(RECIPE);
+    let read = || fs::read(&path).map_err(|error| TrainingError::io(&path, error));
+    let recipe = path.exists().then(read).transpose()?;
     let folder = folder.as_ref();
     let failed = |error| TrainingError::io(folder, error);
     fs::create_dir_all(folder).map_err(failed)?;
-    // The weights alone are what a killed call has left.
-    let ours = [MODEL.to_string(), format!("{MODEL}.part"), format!("{STATE}.part")];
+    // What a killed call has left: the weights come first, and the state, which makes a published
+    // checkpoint of the folder, last.
+    let begun = folder.join(MODEL).exists();
+    let part =
+        |name: &str| name.strip_suffix(".part").map(|of| [MODEL, RECIPE, STATE].contains(&of));
+    let ours = |name: &str| match name {
+        MODEL => true,
+        RECIPE => begun,
+        name => part(name).unwrap_or(false),
+    };
     for entry in fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        if !ours.iter().any(|ours| name.as_os_str() == ours.as_str()) {
+        if !name.to_str().is_some_and(ours) {
             let got = format!("got {name:?} in it, wanted a new or empty folder");
             return Err(failed(io::Error::new(ErrorKind::AlreadyExists, got)));
         }
     }
     write_whole(&folder.join(MODEL), &weights).map_err(failed)?;
-    // The state comes last: it makes a published checkpoint of the folder.
-    signed(folder, state, &[MODEL])
+    let mut files = vec![MODEL];
+    if let Some(recipe) = recipe {
+        write_whole(&folder.join(RECIPE), &recipe).map_err(failed)?;
+        files.push(RECIPE);
+    }
+    signed(folder, state, &files)
         .and_then(|text| write_whole(&folder.join(STATE), text.as_bytes()))
         .map_err(failed)?;
     Ok(epoch)

@@ -4,7 +4,7 @@ use super::Trainer;
 use super::context::RunState;
 use super::launch::{Plan, Start};
 use super::metrics::metric_name;
-use crate::checkpoint::{load_average, rule_bytes, write_whole};
+use crate::checkpoint::{RECIPE, load_average, rule_bytes, write_whole};
 use crate::overfitting::{Fall, Remedy};
 use crate::parameters::Groups;
 use crate::state::RuleStates;
@@ -25,7 +25,6 @@ use std::sync::Arc;
 const CONFIG: &str = "config.json";
 const HISTORY: &str = "history.json";
 const MODEL_CONFIG: &str = "model.json";
-const RECIPE: &str = "recipe.toml";
 
 /// The name of the model in a run's records.
 const PREFIX: &str = "net.";

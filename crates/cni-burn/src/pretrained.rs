@@ -1,0 +1,179 @@
+//! Weights that come with the library, by name.
+
+use crate::run::{ResNetRun, RunError, load_run};
+use burn::tensor::Device;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The file of a folder of weights that signs the others.
+const STATE: &str = "state.json";
+
+/// Weights that come with the library, in the folder `weights` of its repository.
+///
+/// Each has a folder of its name there, with a card that says how it was trained and what attacks
+/// leave of it. This version of the library knows the checksum of each, and loads no other bytes.
+///
+/// ```no_run
+/// # use burn::tensor::Device;
+/// use cni_burn::prelude::*;
+/// let run = Pretrained::DigitsCniW.load("weights", &Device::flex())?;
+/// println!("{}: epoch {}, {}", Pretrained::DigitsCniW, run.epoch, NoiseSummary::of(&run.model));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Pretrained {
+    /// A ResNet-8 of half width for the embedded digits, trained without attacks.
+    DigitsClean,
+    /// The same, trained against N-FGSM at 0.1 in L∞.
+    DigitsAdversarial,
+    /// The same with white noise on its weights (PNI-W).
+    DigitsPniW,
+    /// The same with colored noise of rank 5 on its weights (CNI-W), relative to them.
+    DigitsCniW,
+}
+
+/// The reason why weights are not loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PretrainedError {
+    /// A name that no weights have.
+    #[error("pretrained weights: got {got:?}, wanted one of {}", names())]
+    Name {
+        /// The name.
+        got: String,
+    },
+    /// A folder without these weights, or a file that cannot be read.
+    #[error(
+        "{path}: {reason}; wanted the weights {name} in the folder itself, or in a folder of \
+         their name in it, as `weights` of the library's repository has them"
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The weights.
+        name: &'static str,
+        /// The reason.
+        reason: io::Error,
+    },
+    /// Other weights than those that this version knows by the name, or changed ones.
+    #[error(
+        "{path}: got SHA-256 {got}, wanted {wanted}, which is that of {name} for cni-burn {}",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// The weights.
+        name: &'static str,
+        /// The checksum of the file.
+        got: String,
+        /// The checksum that this version knows.
+        wanted: &'static str,
+    },
+    /// Weights whose files are damaged.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl Pretrained {
+    /// All weights.
+    pub const ALL: &[Self] =
+        &[Self::DigitsClean, Self::DigitsAdversarial, Self::DigitsPniW, Self::DigitsCniW];
+
+    /// The name, which is that of the folder, and the SHA-256 of the file `state.json` in it, which
+    /// has the checksum of the weights themselves.
+    fn known(self) -> (&'static str, &'static str) {
+        match self {
+            Self::DigitsClean => {
+                ("digits-clean", "a40505843d4d27edaac6e78fe9498b512c2fa4145e9d637143f20bb7339dff6f")
+            }
+            Self::DigitsAdversarial => (
+                "digits-adversarial",
+                "7730e49a44502b58e0977a285784c553b006309a200d8d39b75f80fd5e4c9932",
+            ),
+            Self::DigitsPniW => {
+                ("digits-pni-w", "fcfa5e88f7cbfc2ffbb4a66311d018da28d69fd66ff1e8c449a17deed27bbc66")
+            }
+            Self::DigitsCniW => {
+                ("digits-cni-w", "042e6a87e0ef57b4985ad535bb73f1a548ef0c97a0c7b0c9c529f86085b1efd7")
+            }
+        }
+    }
+
+    /// The name.
+    pub fn name(self) -> &'static str {
+        self.known().0
+    }
+
+    /// Loads the model, whose noise is on, with the description of its training.
+    ///
+    /// `weights` is the folder of the weights of this name, or one that has it. Every file is
+    /// checked before it is read, and the weights are those of the training bit for bit.
+    ///
+    /// # Errors
+    ///
+    /// [`PretrainedError`] for a folder without these weights, and for files that are not, byte
+    /// for byte, those that this version of the library knows.
+    pub fn load(
+        self,
+        weights: impl AsRef<Path>,
+        device: &Device,
+    ) -> Result<ResNetRun, PretrainedError> {
+        Ok(load_run(self.verified(weights)?, device)?)
+    }
+
+    /// The folder of the weights within `weights`, once its description has been found to be the
+    /// one that this version knows. Whoever reads the weights by it finds a change in them: see
+    /// [`load_run`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load), but for damaged weights.
+    pub fn verified(self, weights: impl AsRef<Path>) -> Result<PathBuf, PretrainedError> {
+        let (name, wanted) = self.known();
+        let weights = weights.as_ref();
+        let folders = [weights.join(name), weights.to_path_buf()];
+        let folder = folders.iter().find(|folder| folder.join(STATE).exists());
+        let folder = folder.unwrap_or(&folders[0]);
+        let path = folder.join(STATE);
+        // The checkpoints of a run would be read in place of the weights beside them.
+        let checkpoints = std::fs::read_dir(folder.join("checkpoints"));
+        let read = match checkpoints.is_ok_and(|mut files| files.next().is_some()) {
+            true => Err(io::Error::other("the folder holds checkpoints of a run")),
+            false => std::fs::read(&path),
+        };
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(reason) => return Err(PretrainedError::Missing { path, name, reason }),
+        };
+        let got: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        match got == wanted {
+            true => Ok(folder.clone()),
+            false => Err(PretrainedError::Checksum { path, name, got, wanted }),
+        }
+    }
+}
+
+/// The names of all weights, for a message.
+fn names() -> String {
+    Pretrained::ALL.iter().map(|weights| weights.name()).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Pretrained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Pretrained {
+    type Err = PretrainedError;
+
+    fn from_str(name: &str) -> Result<Self, PretrainedError> {
+        let found = Self::ALL.iter().copied().find(|weights| weights.name() == name);
+        found.ok_or_else(|| PretrainedError::Name { got: name.to_string() })
+    }
+}

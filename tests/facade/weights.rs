@@ -1,0 +1,133 @@
+//! The weights that come with the library, in the folder `weights`.
+
+use super::root;
+use burn::tensor::Device;
+use cni_burn::data::{ImageData, Split, digits};
+use cni_burn::prelude::*;
+use cni_burn::pretrained::PretrainedError;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn weights() -> PathBuf {
+    root().join("weights")
+}
+
+/// 200 test digits, and what is right of them: clean, and under EOT-PGD-10x5 at 0.1 in L∞.
+const DIGITS: &[(Pretrained, [f64; 2])] = &[
+    (Pretrained::DigitsClean, [0.0, 0.0]),
+    (Pretrained::DigitsAdversarial, [0.0, 0.0]),
+    (Pretrained::DigitsPniW, [0.0, 0.0]),
+    (Pretrained::DigitsCniW, [0.0, 0.0]),
+];
+
+/// Two images of 200. Rounding differs between processors, and an attack can go another way by it.
+const TOLERANCE: f64 = 0.01;
+
+fn accuracies(name: Pretrained, data: &ImageData) -> [f64; 2] {
+    let device = Device::flex();
+    let run = name.load(weights(), &device).unwrap();
+    let threat = Threat::linf(0.1).unwrap();
+    let attack = Pgd::new(threat).with_steps(10).unwrap().with_draws(5).unwrap();
+    let evaluated = Evaluation::new(vec![Box::new(attack)])
+        .unwrap()
+        .with_draws(10)
+        .unwrap()
+        .with_key(Key::new(1))
+        .run(&FrozenModel::new(&run.model, ResNet::forward), data.batches(100, &device))
+        .unwrap();
+    let record = evaluated.record;
+    [&record.clean, &record.attacks[0].robust].map(|of| of.one_shot.accuracy)
+}
+
+#[test]
+fn the_weights_for_digits_are_as_good_as_they_were() {
+    let data = digits(Split::Test).take(200);
+    let found: Vec<_> = DIGITS.iter().map(|(name, _)| (*name, accuracies(*name, &data))).collect();
+    for ((name, wanted), (_, got)) in DIGITS.iter().zip(&found) {
+        for (got, wanted) in got.iter().zip(wanted) {
+            assert!((got - wanted).abs() <= TOLERANCE, "{name}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn every_folder_of_weights_is_known_by_its_name_and_loads_bit_for_bit() {
+    let folders = fs::read_dir(weights()).unwrap().map(|entry| entry.unwrap());
+    let folders = folders.filter(|entry| entry.path().is_dir());
+    let folders: BTreeSet<_> =
+        folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    let names = Pretrained::ALL.iter().map(|name| name.to_string()).collect();
+    assert_eq!(folders, names);
+    let mut bytes = 0;
+    for &name in Pretrained::ALL {
+        let folder = weights().join(name.name());
+        let run = name.load(weights(), &Device::flex()).unwrap();
+        // The record was made of these weights, by another process.
+        let record = Record::read(folder.join("record.json")).unwrap();
+        assert_eq!(ModelCard::fingerprint_of(&run.model), record.model.fingerprint, "{name}");
+        assert_eq!(record.model.name, name.name());
+        // The folder itself is found as well.
+        assert_eq!(name.verified(&folder).unwrap(), folder);
+        bytes += fs::metadata(folder.join("model.bpk")).unwrap().len();
+    }
+    assert!(bytes <= 12_000_000, "{bytes} bytes");
+}
+
+/// A copy of a folder of weights in a folder of the same name.
+fn copied(name: Pretrained, to: &Path) -> PathBuf {
+    let folder = to.join(name.name());
+    fs::create_dir_all(&folder).unwrap();
+    for file in ["model.bpk", "recipe.toml", "state.json"] {
+        fs::copy(weights().join(name.name()).join(file), folder.join(file)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn changed_and_other_weights_are_refused_with_the_checksum_that_is_wanted() {
+    let (name, device) = (Pretrained::DigitsPniW, Device::flex());
+    for (file, byte) in [("state.json", 70), ("model.bpk", 9000), ("model.bpk", 40)] {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = copied(name, scratch.path()).join(file);
+        assert!(name.load(scratch.path(), &device).is_ok());
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[byte] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let said = name.load(scratch.path(), &device).unwrap_err().to_string();
+        assert!(
+            said.contains(file) && said.contains("SHA-256") && said.contains("wanted"),
+            "{said}"
+        );
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = copied(name, scratch.path());
+    let error = Pretrained::DigitsCniW.load(&folder, &device).unwrap_err();
+    assert!(matches!(error, PretrainedError::Checksum { .. }), "{error}");
+    assert!(error.to_string().contains("that of digits-cni-w for cni-burn"), "{error}");
+    // Checkpoints of a run beside them would be read in their place.
+    fs::create_dir_all(folder.join("checkpoints/epoch-1")).unwrap();
+    let error = name.load(&folder, &device).unwrap_err();
+    assert!(error.to_string().contains("holds checkpoints of a run"), "{error}");
+    let error = name.load(scratch.path().join("nowhere"), &device).unwrap_err();
+    assert!(matches!(error, PretrainedError::Missing { .. }), "{error}");
+    assert!(error.to_string().contains("wanted the weights digits-pni-w"), "{error}");
+    let error = "digits".parse::<Pretrained>().unwrap_err().to_string();
+    assert!(error.contains("wanted one of digits-clean, digits-adversarial"), "{error}");
+}
+
+#[test]
+fn the_table_of_weights_is_that_of_their_records() {
+    let page = fs::read_to_string(weights().join("README.md")).unwrap();
+    for name in Pretrained::ALL {
+        let record = Record::read(weights().join(name.name()).join("record.json")).unwrap();
+        let worst = record.worst_case.unwrap().one_shot;
+        let [clean, worst] = [record.clean.one_shot, worst].map(|of| {
+            let [accuracy, low, high] = [of.accuracy, of.low, of.high].map(|share| 100.0 * share);
+            format!("{accuracy:.1} [{low:.1}, {high:.1}]")
+        });
+        let row = page.lines().find(|line| line.starts_with(&format!("| [{name}]({name}) |")));
+        let row = row.unwrap_or_else(|| panic!("{name} has no row"));
+        assert!(row.ends_with(&format!(" | {clean} | {worst} |")), "{row}: {clean}, {worst}");
+    }
+}
