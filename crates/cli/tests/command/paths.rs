@@ -1,8 +1,7 @@
 //! Paths in arguments, and in the command that a record holds.
 
-use crate::program::{evaluate, plain, record, refused, scratch, train, trained, works, works_in};
+use crate::program::{evaluate, record, refused, scratch, train, trained, works, works_in};
 use std::ffi::OsString;
-use std::path::Path;
 
 /// Paths that are no text work; other arguments that are none are refused in a sentence.
 #[cfg(unix)]
