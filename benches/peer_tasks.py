@@ -13,6 +13,7 @@ from resnet20 import ResNet  # noqa: E402
 
 DRAWS, DRAW_SIZE = 20, 2_000_000
 EPS, ATTACK_STEP, ATTACK_STEPS, CLIP = 8 / 255, 2 / 255, 7, 0.05
+EOT_STEPS, EOT_DRAWS = 10, 8
 
 # The models by the prefix of their tasks.
 MODELS = {
@@ -114,6 +115,31 @@ def pgd(model, x, y, wasteful, loss_of):
     return adversarial
 
 
+def eot_attack(batch, last=False, bf16=False, compiled=False):
+    """PGD on a frozen model with its noise, whose gradients are means over draws."""
+    if compiled:
+        wants_compiler()
+    model, (x, y) = noisy().eval().requires_grad_(False), data(batch)
+    if last:
+        model, x = channels_last(model, x)
+    forward = torch.compile(model) if compiled else model
+
+    def run():
+        adversarial = (x + torch.empty_like(x).uniform_(-EPS, EPS)).clamp(0, 1)
+        for _ in range(EOT_STEPS):
+            gradient = torch.zeros_like(x)
+            for _ in range(EOT_DRAWS):
+                # A pass for each draw: all images of a batch have the same weights.
+                adversarial.requires_grad_()
+                with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                    logits = forward(adversarial)
+                gradient += torch.autograd.grad(F.cross_entropy(logits.float(), y), adversarial)[0]
+            moved = adversarial.detach() + ATTACK_STEP * gradient.sign()
+            adversarial = (x + (moved - x).clamp(-EPS, EPS)).clamp(0, 1)
+
+    return run
+
+
 def wants_compiler():
     # Imported here, since it takes memory that other tasks measure.
     from torch._inductor.cpp_builder import get_cpp_compiler
@@ -192,4 +218,5 @@ TASKS = {
         for name, make in (("adv-step", adversarial_step), ("forward", judging))
         for suffix, options in VARIANTS.items()
     },
+    **{f"eot-attack{suffix}": of(eot_attack, **options) for suffix, options in VARIANTS.items()},
 }

@@ -86,6 +86,8 @@ enum Task {
     Resnet18Step,
     /// The same of PreActResNet-18.
     Preact18Step,
+    /// PGD-10 with gradients averaged over 8 draws, on a frozen ResNet-20.
+    EotAttack,
     /// The gradients of training objectives, against plain ones of as many passes.
     Objectives,
     /// The forward pass of a frozen ResNet-20, as it judges.
@@ -150,6 +152,7 @@ fn main() -> Result<()> {
             Task::AdversarialStep => step::adversarial_step(&mut bench, Architecture::cifar(20)),
             Task::Resnet18Step => step::adversarial_step(&mut bench, Architecture::ResNet18),
             Task::Preact18Step => step::adversarial_step(&mut bench, Architecture::PreActResNet18),
+            Task::EotAttack => step::eot_attack(&mut bench),
             Task::Objectives => objectives::objectives(&mut bench),
             Task::Forward => step::forward(&mut bench, Architecture::cifar(20)),
             Task::Resnet18Forward => step::forward(&mut bench, Architecture::ResNet18),

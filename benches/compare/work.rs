@@ -12,6 +12,9 @@ use std::hint::black_box;
 
 pub const EPSILON: f64 = 8.0 / 255.0;
 const CLIP: f64 = 0.05;
+/// The steps of the attack that averages over draws, and the draws, as in `peer_tasks.py`.
+const EOT_STEPS: usize = 10;
+const EOT_DRAWS: usize = 8;
 
 /// ResNet-20 with images and labels on the autodiff device, which tells batch norm that this is
 /// training.
@@ -72,6 +75,18 @@ impl Work {
         let frozen = FrozenModel::new(&self.model, ResNet::forward);
         let goal = Goal::Misclassify(self.labels.clone());
         let attack = Pgd::fgsm(Threat::linf(EPSILON)?).with_draws(draws)?;
+        let images = self.images.clone().inner();
+        Ok(attack.on(&frozen).with_key(key).perturb(images, &goal)?.images)
+    }
+
+    /// The images of an attack whose gradients are means over draws of the noise.
+    pub fn eot_attack(&self, key: Key) -> Result<Tensor<4>> {
+        let frozen = FrozenModel::new(&self.model, ResNet::forward);
+        let goal = Goal::Misclassify(self.labels.clone());
+        let attack = Pgd::new(Threat::linf(EPSILON)?)
+            .with_steps(EOT_STEPS)?
+            .with_step_size(EPSILON / 4.0)?
+            .with_draws(EOT_DRAWS)?;
         let images = self.images.clone().inner();
         Ok(attack.on(&frozen).with_key(key).perturb(images, &goal)?.images)
     }

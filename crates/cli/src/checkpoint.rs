@@ -15,6 +15,7 @@ use cni_burn::prelude::{ModelNoise, Pretrained, ResNet, ResNetConfig, Threat};
 use cni_burn::training::{CheckpointInfo, CheckpointSelector, checkpoint_info, load_checkpoint};
 use serde_json::Value;
 use std::error::Error;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// The flags of the run or the file that weights come from, and of the images to judge on.
@@ -23,7 +24,7 @@ pub struct Origin {
     /// Folder of the run to evaluate.
     #[arg(long, default_value = Self::RUN)]
     pub run: PathBuf,
-    /// Weights that come with this program's library, in place of those of a run.
+    /// Weights of the library's own, by name, in place of those of a run.
     #[arg(long, value_name = "NAME", value_parser = named(Pretrained::ALL))]
     pub pretrained: Option<Pretrained>,
     /// Folder with the weights of --pretrained.
@@ -93,8 +94,7 @@ impl Checkpoint {
             let checkpoint = Self::of_run(&folder, best, from, given, device, output)?;
             return Ok(Self { name: named.to_string(), run: None, ..checkpoint });
         }
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        if matches!(extension, Some("pt" | "pth" | "th" | "tar")) {
+        if path.extension().is_some_and(is_pytorch) {
             return Self::of_pytorch(path, from, given, device, output);
         }
         let (run, selector) = match path.to_str().and_then(selector) {
@@ -187,14 +187,24 @@ impl Checkpoint {
     }
 }
 
+/// True for the extensions of PyTorch files.
+fn is_pytorch(extension: &OsStr) -> bool {
+    ["pt", "pth", "th", "tar"].iter().any(|of| extension == *of)
+}
+
 /// The folder for what is measured of a checkpoint, unless told otherwise: within its run, or here
 /// for a PyTorch file and for weights by name, by that name.
 pub fn folder_for(of: &str, checkpoint: &Checkpoint) -> PathBuf {
     match &checkpoint.run {
         Some(run) => run.join(of),
         None => {
-            let file = Path::new(&checkpoint.name).file_stem().unwrap_or_default();
-            format!("{}-{of}", file.display()).into()
+            let path = Path::new(&checkpoint.name);
+            let file = if path.extension().is_some_and(is_pytorch) {
+                path.file_stem()
+            } else {
+                path.file_name()
+            };
+            format!("{}-{of}", file.unwrap_or_default().display()).into()
         }
     }
 }
@@ -209,7 +219,8 @@ pub fn epsilon_for(asked: Option<f64>, trained: Option<Threat>) -> f64 {
 /// epoch, since a training attack may reach beyond it, as N-FGSM's does.
 pub fn trained_against(run: &Value) -> Option<Threat> {
     let of = |attack: &str| run.pointer(&format!("/config/{attack}/threat"));
-    let trained = of("objective/attack")?;
+    // Free adversarial training has a threat without an attack of its own.
+    let trained = of("objective/attack").or_else(|| of("objective"))?;
     serde_json::from_value(of("validation_attack").unwrap_or(trained).clone()).ok()
 }
 

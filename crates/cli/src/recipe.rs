@@ -151,11 +151,19 @@ impl Resolved {
         self.training.augment = all.into_iter().filter_map(unmirrored).collect();
     }
 
-    /// The recipe as it is trained: with every setting, that of the model too.
+    /// The recipe as it is trained: with every setting, that of the model too. What is said about
+    /// the one that it began as no longer holds if a setting has changed.
     pub fn recipe(&self) -> Result<Recipe, Box<dyn Error>> {
         let mut model = fields_of(&self.model)?;
         model.retain(|field, value| field != "dataset" && !value.is_null());
-        Ok(self.recipe.with_training(&self.training)?.with_model(model))
+        let recipe = self.recipe.with_training(&self.training)?.with_model(model);
+        let begun = TrainingConfig { key: self.training.key, ..self.recipe.training()? };
+        let changed = self.recipe.changed().next().is_some()
+            || serde_json::to_value(begun)? != serde_json::to_value(&self.training)?;
+        Ok(match changed {
+            true => recipe.with_about(&format!("{} with other settings.", recipe.name())),
+            false => recipe,
+        })
     }
 
     /// Says what was chosen.

@@ -37,6 +37,14 @@ pub fn epsilon(text: &str) -> Result<f64, String> {
     Err(format!("got {text}, wanted a share of the pixel range, above 0 and below 1{hint}"))
 }
 
+/// A text of one line.
+pub fn line(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() || text.contains(char::is_control) {
+        true => Err(format!("got {text:?}, wanted a line of text")),
+        false => Ok(text.to_string()),
+    }
+}
+
 /// A confidence of intervals.
 pub fn confidence(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

@@ -35,8 +35,9 @@
 //! - `report` (`cni-report`): HTML, Markdown and plots from the records of evaluations.
 //!
 //! [`prelude`] has what an application uses of them. [`run`] gives the model of a run from its
-//! folder, [`pretrained`] the weights that come with the library, [`cards`] describes models and data for records, [`device`] finds devices by the name of
-//! their backend, and [`device_check`] compares what two devices compute.
+//! folder, [`pretrained`] the weights in the library's repository, [`cards`] describes models and
+//! data for records, [`device`] finds devices by the name of their backend, and [`device_check`]
+//! compares what two devices compute.
 //!
 //! # Features
 //!

@@ -1,4 +1,4 @@
-//! Weights that come with the library, by name.
+//! Weights of the library's own, by name.
 
 use crate::run::{ResNetRun, RunError, load_run};
 use burn::tensor::Device;
@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// The file of a folder of weights that signs the others.
 const STATE: &str = "state.json";
 
-/// Weights that come with the library, in the folder `weights` of its repository.
+/// Weights of the library's own, in the folder `weights` of its repository.
 ///
 /// Each has a folder of its name there, with a card that says how it was trained and what attacks
 /// leave of it. This version of the library knows the checksum of each, and loads no other bytes.
@@ -89,17 +89,17 @@ impl Pretrained {
     fn known(self) -> (&'static str, &'static str) {
         match self {
             Self::DigitsClean => {
-                ("digits-clean", "a40505843d4d27edaac6e78fe9498b512c2fa4145e9d637143f20bb7339dff6f")
+                ("digits-clean", "139b71d7ecd2480c82fa9e8f234d8f06ca41c7d4b0dfbbb3f9a9c6ca1f4034bd")
             }
             Self::DigitsAdversarial => (
                 "digits-adversarial",
-                "7730e49a44502b58e0977a285784c553b006309a200d8d39b75f80fd5e4c9932",
+                "feb8f60d637035e3acdd132a74262253fb105be13e0a6d62b6667fbf62c2a428",
             ),
             Self::DigitsPniW => {
-                ("digits-pni-w", "fcfa5e88f7cbfc2ffbb4a66311d018da28d69fd66ff1e8c449a17deed27bbc66")
+                ("digits-pni-w", "dd649640981a5d30085b40b6706457b15a9bd95ab2e605d3219e8e10260024db")
             }
             Self::DigitsCniW => {
-                ("digits-cni-w", "042e6a87e0ef57b4985ad535bb73f1a548ef0c97a0c7b0c9c529f86085b1efd7")
+                ("digits-cni-w", "dad4b4b5dc5b2fc83add6d6ee847dfd65791c326f47b995fe3c907b92bcdb831")
             }
         }
     }
@@ -111,8 +111,9 @@ impl Pretrained {
 
     /// Loads the model, whose noise is on, with the description of its training.
     ///
-    /// `weights` is the folder of the weights of this name, or one that has it. Every file is
-    /// checked before it is read, and the weights are those of the training bit for bit.
+    /// `weights` is the folder of the weights of this name, or one that has it. The files are checked
+    /// before they are used, and the weights are those that were published, bit for bit: those of
+    /// the training, rounded to half precision.
     ///
     /// # Errors
     ///
@@ -126,9 +127,9 @@ impl Pretrained {
         Ok(load_run(self.verified(weights)?, device)?)
     }
 
-    /// The folder of the weights within `weights`, once its description has been found to be the
-    /// one that this version knows. Whoever reads the weights by it finds a change in them: see
-    /// [`load_run`].
+    /// The folder of the weights within `weights`, once its `state.json` has been found to be the
+    /// one that this version knows. That file has the checksums of the others, which [`load_run`]
+    /// compares.
     ///
     /// # Errors
     ///
@@ -140,13 +141,7 @@ impl Pretrained {
         let folder = folders.iter().find(|folder| folder.join(STATE).exists());
         let folder = folder.unwrap_or(&folders[0]);
         let path = folder.join(STATE);
-        // The checkpoints of a run would be read in place of the weights beside them.
-        let checkpoints = std::fs::read_dir(folder.join("checkpoints"));
-        let read = match checkpoints.is_ok_and(|mut files| files.next().is_some()) {
-            true => Err(io::Error::other("the folder holds checkpoints of a run")),
-            false => std::fs::read(&path),
-        };
-        let bytes = match read {
+        let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(reason) => return Err(PretrainedError::Missing { path, name, reason }),
         };

@@ -1,18 +1,16 @@
 //! The card of a run or of published weights.
 
 use crate::checkpoint::{Origin, trained_against};
-use crate::data::Dataset;
 use crate::exit::Exit;
 use crate::recipe::recipe_of_run;
+use crate::values::line;
 use burn::tensor::Device;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use cni_burn::evaluation::Verdict;
 use cni_burn::prelude::*;
 use cni_burn::run::ResNetRun;
-use sha2::{Digest, Sha256};
 use std::error::Error;
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 
@@ -22,31 +20,31 @@ pub struct Card {
     /// Folder of the weights, as `publish` makes it, or of a run.
     #[arg(long, default_value = Origin::RUN)]
     run: PathBuf,
-    /// Record of an evaluation of these weights, for what attacks leave of them. The card names it
-    /// by its path from the folder of the weights, if it lies there.
+    /// Record of an evaluation of these weights, for what attacks leave of them. The card has a link
+    /// to it if it lies in the folder of the weights.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// Name of the weights; by default that of their folder.
-    #[arg(long)]
+    #[arg(long, value_parser = line)]
     name: Option<String>,
     /// Licence of the weights, such as MIT.
-    #[arg(long)]
+    #[arg(long, value_parser = line)]
     licence: Option<String>,
 }
 
 pub fn card(args: &Card) -> Result<Exit, Box<dyn Error>> {
     let run = load_run(&args.run, &Device::flex())?;
-    let own = args.run.file_name().map(|name| name.to_string_lossy().into_owned());
+    let folder = args.run.canonicalize()?;
+    let own = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = args.name.clone().or(own).unwrap_or_else(|| "weights".to_string());
-    let mut text = format!("# {name}\n\n");
-    writeln!(text, "| | |\n| --- | --- |")?;
+    let mut text = format!("# {}\n\n| | |\n| --- | --- |\n", escaped(&name));
     for (field, value) in facts(args, &run)? {
         writeln!(text, "| {field} | {value} |")?;
     }
     let summary = NoiseSummary::of(&run.model);
-    writeln!(text, "\n## Noise\n\n```text\n{summary}\n```")?;
+    writeln!(text, "\n## Noise\n\n{}", code(&summary.to_string()))?;
     if let Some(path) = &args.record {
-        text += &judged(path, args, &run)?;
+        text += &judged(path, &folder, &run)?;
     }
     write!(stdout(), "{text}")?;
     Ok(Exit::Done)
@@ -55,36 +53,32 @@ pub fn card(args: &Card) -> Result<Exit, Box<dyn Error>> {
 /// The rows of the first table.
 fn facts(args: &Card, run: &ResNetRun) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
     let (config, of_noise) = (&run.model_config, NoiseSummary::of(&run.model).parameters());
-    let [height, width] = config.image_size;
-    let (factor, channels) = (config.width, config.normalize.channels());
+    let ([height, width], channels) = (config.image_size, config.normalize.channels());
+    let (architecture, factor, activation) =
+        (config.architecture, config.width, config.activation());
     let parameters = count_parameters(&run.model);
+    let classes: Vec<String> = run.classes.iter().map(|class| escaped(class)).collect();
+    let images =
+        format!("{channels}x{height}x{width}, pixels in [0, 1]; the first layer normalizes");
     let mut facts = vec![
-        (
-            "network",
-            format!("{}, {factor} of its width, {}", config.architecture, config.activation()),
-        ),
+        ("network", format!("{architecture}, {factor} of its width, {activation}")),
         ("parameters", format!("{parameters}, {of_noise} of them of noise")),
-        (
-            "images",
-            format!("{channels}x{height}x{width}, pixels in [0, 1]; the first layer normalizes"),
-        ),
-        ("classes", run.classes.join(", ")),
+        ("images", images),
+        ("classes", classes.join(", ")),
     ];
-    if let Some(set) = Dataset::of(config).and_then(|set| set.to_possible_value()) {
-        facts.push(("data", set.get_name().to_string()));
-    }
     for (field, of) in [("training images", "train"), ("validation images", "validation")] {
         if let Some(fingerprint) = run.run[of].as_str() {
             facts.push((field, format!("fingerprint {fingerprint}")));
         }
     }
     if let Some(recipe) = recipe_of_run(&args.run)? {
-        // Flags and `--set` have changed it on the way; the file has all changes.
-        let began = format!("began as `{}`: {}", recipe.name(), recipe.source());
-        facts.push(("recipe", format!("[recipe.toml](recipe.toml), which {began}")));
+        let [about, source] = [recipe.about(), recipe.source()].map(escaped);
+        facts.push(("recipe", format!("[recipe.toml](recipe.toml): {about} Source: {source}")));
     }
     if let Some(threat) = trained_against(&run.run) {
-        facts.push(("trained against", threat.to_string()));
+        let chosen = run.run.pointer("/config/validation_attack/threat").is_some();
+        let of = if chosen { ", that of the attack that chose the epoch" } else { "" };
+        facts.push(("threat", format!("{threat}{of}")));
     }
     // A custom objective has no configuration to read.
     let of = run.training_config().map_or(String::new(), |config| format!(" of {}", config.epochs));
@@ -93,41 +87,46 @@ fn facts(args: &Card, run: &ResNetRun) -> Result<Vec<(&'static str, String)>, Bo
         facts.push(("rounded to", precision.to_string()));
     }
     if let Some(licence) = &args.licence {
-        facts.push(("licence", licence.clone()));
+        facts.push(("licence", escaped(licence)));
     }
-    for file in ["model.bpk", "state.json"] {
-        let path = args.run.join(file);
-        if path.is_file() {
-            let digest = Sha256::digest(fs::read(&path)?);
-            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            facts.push(("SHA-256", format!("`{hex}` of `{file}`")));
-        }
+    for (file, checksum) in run.checksums()? {
+        facts.push(("SHA-256", format!("`{checksum}` of `{file}`")));
     }
     Ok(facts)
 }
 
-/// The part of the card that a record tells.
-fn judged(path: &Path, args: &Card, run: &ResNetRun) -> Result<String, Box<dyn Error>> {
-    let record = Record::read(path)?;
+/// The part of the card that a record tells. `folder` is that of the weights.
+fn judged(path: &Path, folder: &Path, run: &ResNetRun) -> Result<String, Box<dyn Error>> {
+    let record = Record::read(path).map_err(|error| format!("--record: {error}"))?;
     let (got, wanted) = (&record.model.fingerprint, ModelCard::fingerprint_of(&run.model));
     if *got != wanted {
-        let run = args.run.display();
+        let of = folder.display();
         return Err(format!(
-            "--record: got the record of weights of fingerprint {got}, wanted that of {run}, {wanted}"
+            "--record: got the record of weights of fingerprint {got}, wanted that of {of}, {wanted}"
         )
         .into());
     }
-    let place = path.strip_prefix(&args.run).unwrap_or(path);
-    let (examples, data) = (record.examples, &record.data.name);
-    let mut text = format!("\n## What attacks leave of it\n\n{examples} examples of {data}");
+    let whole = path.canonicalize()?;
+    let link = whole.strip_prefix(folder).ok();
+    let link = link.map(|place| format!(", [record](<{}>)", place.display())).unwrap_or_default();
+    let mut text = String::from("\n## What attacks leave of it\n\n");
+    write!(text, "{} examples of {}", record.examples, escaped(&record.data.name))?;
     for threat in &record.threat.threats {
         write!(text, ", {threat}")?;
     }
     if record.stochastic {
         write!(text, ", each by {} draws of the noise", record.draws)?;
     }
-    writeln!(text, ", [record]({}):\n\n```text", place.display())?;
-    writeln!(text, "{}\n```", table(&[&record]).trim_end())?;
+    writeln!(text, "{link}:\n\n{}", code(table(&[&record]).trim_end()))?;
+    let weak = record.attacks.iter().filter(|attack| !record.is_evidence(attack));
+    let weak: Vec<&str> = weak.map(|attack| attack.name.as_str()).collect();
+    if !weak.is_empty() {
+        let weak = weak.join(", ");
+        writeln!(
+            text,
+            "\nNo evidence, since they do not average over draws of the noise: {weak}."
+        )?;
+    }
     if !record.checks.is_empty() {
         let verdicts =
             [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Inconclusive, Verdict::Skipped];
@@ -138,7 +137,28 @@ fn judged(path: &Path, args: &Card, run: &ResNetRun) -> Result<String, Box<dyn E
         writeln!(text, "\nChecks of the attack: {}.", counts.join(", "))?;
     }
     for warning in &record.warnings {
-        writeln!(text, "\nWarning: {warning}")?;
+        writeln!(text, "\nWarning: {}", escaped(warning))?;
     }
     Ok(text)
+}
+
+/// A text within a line of Markdown.
+fn escaped(text: &str) -> String {
+    let mut safe = String::new();
+    for c in text.chars() {
+        match c {
+            '|' | '`' | '[' | ']' | '\\' | '*' | '#' => safe.extend(['\\', c]),
+            '<' => safe.push_str("&lt;"),
+            c if c.is_control() => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// A block of text as it is, between fences longer than any in it.
+fn code(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}text\n{text}\n{fence}")
 }

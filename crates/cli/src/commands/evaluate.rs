@@ -98,7 +98,8 @@ pub struct Evaluate {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Folder for the record, the report and the state of an evaluation that was killed; by default
-    /// `evaluation` in the run's, and `NAME-evaluation` here for a PyTorch file NAME.pth.
+    /// `evaluation` in the run's, and `NAME-evaluation` here for --pretrained NAME or a PyTorch file
+    /// NAME.pth.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Judge one part of the examples: i/n is part i, from 1, of n. Its results go to the folder
@@ -205,8 +206,9 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
         }
         Some(file) => {
             let key = Key::new(args.seed).named("held");
-            let off = args.noise_off;
-            let target = Target { threat, model: &model, off, images: &test, device: &device, key };
+            let noise_off = args.noise_off;
+            let target =
+                Target { threat, model: &model, noise_off, images: &test, device: &device, key };
             let Attacks { all, audited } = file.attacks(&target)?;
             (Evaluation::by(all)?, audited)
         }

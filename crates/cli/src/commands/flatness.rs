@@ -103,7 +103,7 @@ pub struct Flatness {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Folder for the record and the page; by default `flatness` in the run's, and `NAME-flatness`
-    /// here for a PyTorch file NAME.pth.
+    /// here for --pretrained NAME or a PyTorch file NAME.pth.
     #[arg(long)]
     out: Option<PathBuf>,
     #[command(flatten)]

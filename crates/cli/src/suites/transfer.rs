@@ -26,7 +26,7 @@ pub struct Target<'a> {
     pub model: &'a ResNet,
     /// True if the model has noise, and has it switched off. Without noise it is itself in every
     /// state.
-    pub off: bool,
+    pub noise_off: bool,
     pub images: &'a ImageData,
     pub device: &'a Device,
     /// The key of a draw that is held.
@@ -51,7 +51,7 @@ impl WrittenTransfer {
     pub fn attack(self, target: &Target) -> Result<Arc<dyn Attack>, Box<dyn Error>> {
         let Self { from, of, candidates, draws } = self;
         let of = attack_of(&of, target.threat)?;
-        if target.off && (from == HELD || from == OFF) {
+        if target.noise_off && (from == HELD || from == OFF) {
             let wanted = "another model, since --noise-off has switched off the noise of this one";
             return Err(format!("from: got {from:?}, wanted {wanted}").into());
         }

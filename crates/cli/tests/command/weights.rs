@@ -101,6 +101,20 @@ fn the_cards_of_weights_are_those_that_the_command_prints() {
     let other = root().join("weights/digits-pni-w/record.json");
     let said = refused(plain(&format!("card --run {run} --record {}", other.display())));
     assert!(said.contains("--record: got the record of weights of fingerprint"), "{said}");
-    let said = refused(plain("card --run nowhere"));
-    assert!(said.contains("nowhere"), "{said}");
+    for (flags, wanted) in [("--run nowhere", "nowhere"), ("--record nowhere", "--record: nowhere")]
+    {
+        let flags =
+            if flags.contains("--run") { flags.into() } else { format!("--run {run} {flags}") };
+        let said = refused(plain(&format!("card {flags}")));
+        assert!(said.contains(wanted), "{said}");
+    }
+    let mut odd = plain(&format!("card --run {run} --name"));
+    odd.push("a|b <c>".into());
+    assert!(works(odd.clone()).starts_with("# a\\|b &lt;c>\n"));
+    for text in ["", "two\nlines"] {
+        odd.pop();
+        odd.push(text.into());
+        let said = refused(odd.clone());
+        assert!(said.contains("wanted a line of text"), "{said}");
+    }
 }

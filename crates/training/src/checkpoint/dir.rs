@@ -94,7 +94,7 @@ impl CheckpointDir {
     /// checkpoints has had no run.
     pub fn check_files(&self, run: &Path, names: &[&str]) -> Result<(), TrainingError> {
         // Published weights stand for a run of their own.
-        if [MODEL, STATE].iter().all(|name| run.join(name).exists()) {
+        if run.join(STATE).exists() {
             return Err(TrainingError::NotOurs(run.join(STATE)));
         }
         let mut files = names.iter().map(|name| run.join(name));
@@ -207,6 +207,13 @@ pub(crate) fn state(folder: &Path) -> Result<State, TrainingError> {
     Err(fault(CheckpointFault::Checksum { got, wanted: state.checksum }))
 }
 
+impl State {
+    /// The file of the weights: averaged ones in a run that averages.
+    pub fn weights(&self) -> &'static str {
+        if self.files.contains_key(AVERAGE) { AVERAGE } else { MODEL }
+    }
+}
+
 /// True if a file of a checkpoint is as it was written.
 pub(crate) fn verify(folder: &Path, state: &State, file: &str) -> Result<(), TrainingError> {
     let path = folder.join(file);
@@ -228,22 +235,17 @@ pub(crate) fn record<R: Checkpoint>(path: &Path) -> Result<R, TrainingError> {
 
 /// Completes a checkpoint's folder with its state, which signs these files of it. An error if one
 /// is missing.
-pub(crate) fn sign(folder: &Path, state: State, files: &[&str]) -> io::Result<()> {
-    let text = signed(folder, state, files)?;
-    let mut file = File::create(folder.join(STATE))?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-/// The text of a state that signs these files of a folder. An error if one is missing.
-pub(crate) fn signed(folder: &Path, mut state: State, files: &[&str]) -> io::Result<String> {
+pub(crate) fn sign(folder: &Path, mut state: State, files: &[&str]) -> io::Result<()> {
     for &file in files {
         state.files.insert(file.to_string(), sha256(&fs::read(folder.join(file))?));
     }
     state.checksum = UNSIGNED.to_string();
     let text = serde_json::to_string_pretty(&state)?;
     let signature = format!("\"{}\"", sha256(text.as_bytes()));
-    Ok(replace_last(&text, &format!("\"{UNSIGNED}\""), &signature))
+    let signed = replace_last(&text, &format!("\"{UNSIGNED}\""), &signature);
+    let mut file = File::create(folder.join(STATE))?;
+    file.write_all(signed.as_bytes())?;
+    file.sync_all()
 }
 
 /// Writes a file beside its place and then into it.

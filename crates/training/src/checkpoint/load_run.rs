@@ -1,10 +1,14 @@
+use super::checksum::sha256;
+use super::dir::{STATE, state};
 use super::restore::{CheckpointSelector, load_with};
 use crate::{CheckpointFault, EpochRow, TrainingConfig, TrainingError};
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A run as its folder tells it.
@@ -24,10 +28,27 @@ pub struct Run<N, C> {
     pub version: String,
     /// All that identifies the run, as JSON.
     pub run: Value,
+    /// The folder that the weights were read from.
     folder: PathBuf,
 }
 
 impl<N, C> Run<N, C> {
+    /// The SHA-256 of the files that the run was read from, by their names: that of the weights, and
+    /// `state.json`, which describes the run and has the checksums of the others.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Checkpoint`] if a file is no longer there.
+    pub fn checksums(&self) -> Result<BTreeMap<String, String>, TrainingError> {
+        let weights = state(&self.folder)?.weights();
+        let of = |name: &str| {
+            let path = self.folder.join(name);
+            let bytes = fs::read(&path).map_err(|error| TrainingError::io(&path, error))?;
+            Ok((name.to_string(), sha256(&bytes)))
+        };
+        [weights, STATE].into_iter().map(of).collect()
+    }
+
     /// The configuration that the model was trained with.
     ///
     /// # Errors
@@ -81,7 +102,7 @@ where
     let run = run.as_ref();
     const WHAT: &str = "model configuration";
     let mut read = None;
-    let (model, info) = load_with(run, selector, |folder, info| {
+    let (model, info, folder) = load_with(run, selector, |folder, info| {
         let Some(value) = info.model_config.clone() else {
             let wanted = "got none, wanted that of Trainer::with_model_config";
             return Err(TrainingError::config(folder, WHAT, wanted));
@@ -103,6 +124,6 @@ where
         classes: info.classes,
         version: info.version,
         run: info.run,
-        folder: run.to_path_buf(),
+        folder,
     })
 }

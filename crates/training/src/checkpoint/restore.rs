@@ -1,6 +1,6 @@
 //! Reading of the checkpoints of a run.
 
-use super::dir::{AVERAGE, CheckpointDir, MODEL, RULES, STATE, State, record, state, verify};
+use super::dir::{AVERAGE, CheckpointDir, RECIPE, RULES, STATE, State, record, state, verify};
 use super::identity::same_model;
 use crate::history::best;
 use crate::{CheckpointFault, EpochRow, TrainingError};
@@ -90,16 +90,17 @@ pub fn load_checkpoint<N: Module + ModuleDisplay>(
     Ok((model, state.epoch))
 }
 
-/// As [`load_checkpoint`], of a model that `build` makes from the description of the run.
+/// As [`load_checkpoint`], of a model that `build` makes from the description of the run; with the
+/// folder that it was read from.
 pub(super) fn load_with<N: Module + ModuleDisplay>(
     run: &Path,
     selector: CheckpointSelector,
     build: impl FnOnce(&Path, &CheckpointInfo) -> Result<N, TrainingError>,
-) -> Result<(N, CheckpointInfo), TrainingError> {
+) -> Result<(N, CheckpointInfo, PathBuf), TrainingError> {
     let (folder, state) = find(run, selector)?;
     let told = info(state.clone());
     let model = build(&folder, &told)?;
-    Ok((load(model, &folder, &state)?, told))
+    Ok((load(model, &folder, &state)?, told, folder))
 }
 
 fn load<N: Module + ModuleDisplay>(
@@ -107,7 +108,7 @@ fn load<N: Module + ModuleDisplay>(
     folder: &Path,
     state: &State,
 ) -> Result<N, TrainingError> {
-    let file = if state.files.contains_key(AVERAGE) { AVERAGE } else { MODEL };
+    let file = state.weights();
     verify(folder, state, file)?;
     if let Some(different) = same_model(&model, &state.run) {
         let fault = CheckpointFault::Model(different);
@@ -171,11 +172,12 @@ pub(super) fn find(
     run: &Path,
     selector: CheckpointSelector,
 ) -> Result<(PathBuf, State), TrainingError> {
-    let directory = CheckpointDir { root: run.join("checkpoints") };
-    let epochs = directory.epochs()?;
-    if epochs.is_empty() && run.join(STATE).is_file() {
+    if run.join(STATE).is_file() {
         // A published checkpoint: its state tells what it is of.
         let state = state(run)?;
+        if state.files.contains_key(RECIPE) {
+            verify(run, &state, RECIPE)?;
+        }
         return match selector {
             CheckpointSelector::Epoch(epoch) if epoch != state.epoch => {
                 let got = format!("holds epoch {}, wanted epoch {epoch}", state.epoch);
@@ -184,6 +186,8 @@ pub(super) fn find(
             _ => Ok((run.to_path_buf(), state)),
         };
     }
+    let directory = CheckpointDir { root: run.join("checkpoints") };
+    let epochs = directory.epochs()?;
     if !directory.root.is_dir() {
         let wanted = "got no such folder, wanted a run's checkpoints";
         return Err(TrainingError::absent(&directory.root, wanted));

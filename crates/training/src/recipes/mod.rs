@@ -177,6 +177,13 @@ impl Recipe {
         self.text("about")
     }
 
+    /// The recipe with another sentence about it.
+    pub fn with_about(&self, about: &str) -> Self {
+        let mut recipe = self.clone();
+        recipe.tree.0.insert("about".to_string(), about.into());
+        recipe
+    }
+
     /// Where it comes from: a paper, a program.
     pub fn source(&self) -> &str {
         self.text("source")

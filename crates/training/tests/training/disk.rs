@@ -154,12 +154,30 @@ fn published_weights_are_those_of_the_checkpoint_or_their_halves() {
     };
     assert_eq!(names(&half), ["model.bpk", "state.json"]);
     assert_eq!(names(&folder.path().join("deep")), ["half"]);
-    // What a killed call has left is completed.
+    // What a killed call has left is completed, and a file of somebody else is left alone.
     let killed = folder.path().join("killed");
-    fs::create_dir(&killed).unwrap();
-    fs::write(killed.join("model.bpk"), "half").unwrap();
+    fs::create_dir_all(killed.join(".publishing")).unwrap();
+    fs::write(killed.join(".publishing/state.json"), "half").unwrap();
+    for name in ["model.bpk", "recipe.toml"] {
+        fs::write(killed.join(name), "half").unwrap();
+        let other = folder.path().join(format!("other-{name}"));
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join(name), "mine").unwrap();
+        let error = publish(&other, true).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("new or empty folder"), "{error}");
+        assert_eq!(fs::read_to_string(other.join(name)).unwrap(), "mine");
+    }
     publish(&killed, true).unwrap();
     assert_eq!(weights(&killed), rounded);
+    assert_eq!(names(&killed), ["model.bpk", "state.json"]);
+    // An equal training gives equal files, though the ids of its parameters differ.
+    let twin = folder.path().join("twin");
+    run(config(2), &twin, &Settings::default(), false).unwrap();
+    publish_checkpoint(&twin, best, twin.join("half"), true).unwrap();
+    for name in ["model.bpk", "state.json"] {
+        let [ours, theirs] = [&half, &twin.join("half")].map(|of| fs::read(of.join(name)).unwrap());
+        assert!(ours == theirs, "{name}");
+    }
     // It can be published further, is never replaced, and is no place for a run.
     let error = start(&half, 1, false).unwrap_err().to_string();
     assert!(error.contains("state.json"), "{error}");
