@@ -1,6 +1,7 @@
 //! The tables and recipes of the pages in `docs`.
 
 use super::{json, root};
+use cni_burn::prelude::Record;
 use cni_burn::training::Recipe;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -94,6 +95,21 @@ fn the_ablation_of_colored_noise_is_that_of_its_record() {
             spread(&arm["clean"]),
             spread(&arm["robust"])
         );
+        assert!(page.contains(&row), "colored-noise.md lacks: {row}");
+    }
+    // The same runs under more effort.
+    for name in ["no noise", "PNI-W", "CNI-W rank=5 scale=relative"] {
+        let arm =
+            record["arms"].as_array().unwrap().iter().find(|arm| arm["name"] == name).unwrap();
+        let run = &arm["runs"][0];
+        let path = format!("results/ablations/more-effort/{}.json", name.replace(' ', "-"));
+        let more = Record::read(root().join(path)).unwrap();
+        assert_eq!(
+            (&run["seed"], &run["fingerprint"]),
+            (&1.into(), &more.model.fingerprint.into())
+        );
+        let more = 100.0 * more.worst_case.unwrap().one_shot.accuracy;
+        let row = format!("| {name} | {:.1} | {more:.1} |", percent(&run["robust"]));
         assert!(page.contains(&row), "colored-noise.md lacks: {row}");
     }
 }
