@@ -142,3 +142,17 @@ fn the_numbers_of_other_machines_are_those_of_their_records() {
         assert_said(&text);
     }
 }
+
+#[test]
+fn the_images_a_second_of_the_averaging_attack_are_those_of_their_record() {
+    let record = json("results/eot-attack.json");
+    let speeds = &record["tasks"]["eot-attack"]["images_per_second"];
+    let of = |name: &str| speeds[name].as_f64().unwrap();
+    let [full, half] = ["ours", "ours, bf16"].map(of);
+    assert_said(&format!(
+        "takes {half:.1} images a second in bf16 on two cores of an EPYC, and {full:.1} in"
+    ));
+    let [compiled, best] =
+        ["compiled", "bf16, compiled"].map(|how| of(&format!("PyTorch, channels-last, {how}")));
+    assert_said(&format!("takes {compiled:.1} compiled, and {best:.1} compiled in bf16"));
+}
