@@ -4,6 +4,7 @@ use crate::data::{About, Folder, Images, Source, of_run};
 use crate::given::{Given, Idle};
 use crate::model::{Asked, ModelFlags, config_of_run};
 use crate::output::Output;
+use crate::selector::{is_pytorch, selector, within_run};
 use crate::values::named;
 use burn::tensor::Device;
 use clap::Args;
@@ -15,7 +16,6 @@ use cni_burn::prelude::{ModelNoise, Pretrained, ResNet, ResNetConfig, Threat};
 use cni_burn::training::{CheckpointInfo, CheckpointSelector, checkpoint_info, load_checkpoint};
 use serde_json::Value;
 use std::error::Error;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// The flags of the run or the file that weights come from, and of the images to judge on.
@@ -187,11 +187,6 @@ impl Checkpoint {
     }
 }
 
-/// True for the extensions of PyTorch files.
-fn is_pytorch(extension: &OsStr) -> bool {
-    ["pt", "pth", "th", "tar"].iter().any(|of| extension == *of)
-}
-
 /// The folder for what is measured of a checkpoint, unless told otherwise: within its run, or here
 /// for a PyTorch file and for weights by name, by that name.
 pub fn folder_for(of: &str, checkpoint: &Checkpoint) -> PathBuf {
@@ -228,37 +223,6 @@ fn silent(config: &ResNetConfig) -> bool {
     config.noise == ModelNoise::none()
 }
 
-/// The checkpoint of a run that a text names: best, last or the number of an epoch.
-pub fn selector(text: &str) -> Option<CheckpointSelector> {
-    match text {
-        "best" => Some(CheckpointSelector::Best),
-        "last" => Some(CheckpointSelector::Last),
-        epoch => epoch.parse().ok().map(CheckpointSelector::Epoch),
-    }
-}
-
-/// The run, and the epoch, that a path such as `runs/cni/checkpoints/epoch-8/model.bpk` leads into.
-fn within_run(path: &Path) -> Result<(PathBuf, CheckpointSelector), Box<dyn Error>> {
-    let of_epoch = |folder: &Path| -> Option<(PathBuf, CheckpointSelector)> {
-        let epoch = folder.file_name()?.to_str()?.strip_prefix("epoch-")?.parse().ok()?;
-        let run = folder.parent()?.parent().filter(|run| !run.as_os_str().is_empty())?;
-        Some((run.to_path_buf(), CheckpointSelector::Epoch(epoch)))
-    };
-    // A relative path can begin below the run's folder.
-    let whole = std::path::absolute(path)?;
-    let mut ways = path.ancestors().chain(whole.ancestors());
-    let found = ways.find_map(of_epoch).filter(|_| path.exists());
-    found.ok_or_else(|| {
-        format!(
-            "--checkpoint: got {}, wanted best, last, a number, an existing file or folder among \
-             a run's checkpoints (such as checkpoints/epoch-8) or a PyTorch file \
-             (.pt, .pth, .th, .tar)",
-            path.display()
-        )
-        .into()
-    })
-}
-
 /// Refuses a test set whose labels mean something else than those of the training.
 pub fn same_classes(test: &ImageData, classes: &[String], model: &str) -> Result<(), DataError> {
     let longest = classes.len().max(test.classes().len());
@@ -273,5 +237,25 @@ pub fn same_classes(test: &ImageData, classes: &[String], model: &str) -> Result
             wanted: classes.get(position).cloned(),
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_threat_of_a_training_is_that_which_chose_its_epoch() {
+        let linf = |epsilon: f64| json!({ "threat": { "norm": "linf", "epsilon": epsilon } });
+        let of = |config: Value| {
+            trained_against(&json!({ "config": config })).map(|threat| threat.epsilon())
+        };
+        assert_eq!(of(json!({ "objective": { "attack": linf(0.3) } })), Some(0.3));
+        let both = json!({ "objective": { "attack": linf(0.3) }, "validation_attack": linf(0.1) });
+        assert_eq!(of(both), Some(0.1));
+        // Free adversarial training has no attack of its own.
+        assert_eq!(of(json!({ "objective": linf(0.2) })), Some(0.2));
+        assert_eq!(of(json!({ "objective": {}, "validation_attack": linf(0.1) })), None);
     }
 }

@@ -49,18 +49,24 @@ fn print(record: &Record, noise: &str, output: Output) -> io::Result<()> {
         return Ok(());
     };
     output.say(format_args!("the {} checks of {}:", audit.effort, audit.attack))?;
-    // What was found comes first, and what could not be is told apart from it.
-    let order =
-        [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Inconclusive, Verdict::Skipped];
-    let mut counts = Vec::new();
-    for of in order {
-        let checks = record.checks.iter().filter(|check| check.verdict == of);
-        let mut count = 0;
-        for Check { verdict, name, measured, .. } in checks {
+    for of in ORDER {
+        for Check { verdict, name, measured, .. } in checks_of(record, of) {
             output.say(format_args!("{verdict:12} {name:17} {measured}"))?;
-            count += 1;
         }
-        counts.push(format!("{count} {of}"));
     }
-    output.say(format_args!("checks: {}\n", counts.join(", ")))
+    output.say(format_args!("checks: {}\n", counts(record)))
+}
+
+/// The verdicts in their order: what was found comes first, and what could not be is told apart from
+/// it.
+const ORDER: [Verdict; 5] =
+    [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Inconclusive, Verdict::Skipped];
+
+fn checks_of(record: &Record, verdict: Verdict) -> impl Iterator<Item = &Check> {
+    record.checks.iter().filter(move |check| check.verdict == verdict)
+}
+
+/// The number of checks of each verdict, in words.
+pub fn counts(record: &Record) -> String {
+    ORDER.map(|of| format!("{} {of}", checks_of(record, of).count())).join(", ")
 }

@@ -17,6 +17,7 @@ mod place;
 mod progress;
 mod proportion;
 mod recipe;
+mod selector;
 mod suites;
 mod values;
 

@@ -1,12 +1,12 @@
 //! The card of a run or of published weights.
 
 use crate::checkpoint::{Origin, trained_against};
+use crate::conclusion::counts;
 use crate::exit::Exit;
 use crate::recipe::recipe_of_run;
 use crate::values::line;
 use burn::tensor::Device;
 use clap::Args;
-use cni_burn::evaluation::Verdict;
 use cni_burn::prelude::*;
 use cni_burn::run::ResNetRun;
 use std::error::Error;
@@ -128,13 +128,7 @@ fn judged(path: &Path, folder: &Path, run: &ResNetRun) -> Result<String, Box<dyn
         )?;
     }
     if !record.checks.is_empty() {
-        let verdicts =
-            [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Inconclusive, Verdict::Skipped];
-        let counts = verdicts.map(|verdict| {
-            let of = record.checks.iter().filter(|check| check.verdict == verdict);
-            format!("{} {verdict}", of.count())
-        });
-        writeln!(text, "\nChecks of the attack: {}.", counts.join(", "))?;
+        writeln!(text, "\nChecks of the attack: {}.", counts(&record))?;
     }
     for warning in &record.warnings {
         writeln!(text, "\nWarning: {}", escaped(warning))?;

@@ -1,8 +1,9 @@
 //! The weights of a run for others.
 
-use crate::checkpoint::{Origin, selector};
+use crate::checkpoint::Origin;
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::selector::selector;
 use clap::Args;
 use cni_burn::training::publish_checkpoint;
 use serde_json::json;
