@@ -68,7 +68,8 @@ pub const F16: &str = "by Burn's own operations, layer by layer, which is slow o
 pub fn by(way: HalfPrecision) -> &'static str {
     match way {
         HalfPrecision::Amx => "by the matrix units of AMX",
-        HalfPrecision::Vectors => "by vectors of single precision, without AMX",
+        HalfPrecision::Avx512Bf16 => "by the dot products of AVX-512 for bf16",
+        HalfPrecision::Vectors => "by vectors of single precision",
         HalfPrecision::Layers => "by Burn's own operations, layer by layer",
     }
 }

@@ -36,8 +36,8 @@ mod shards;
 mod statistics;
 
 pub use ablation::{
-    AblationRecord, Arm, ArmComparison, ArmRun, FailedRun, OverSeeds, SeedDifference,
-    ablation_table,
+    AblationRecord, Arm, ArmComparison, ArmRun, AttackOverSeeds, FailedRun, OverSeeds,
+    SeedDifference, ablation_table,
 };
 pub use certify::{
     Certificate, Certificates, Smoothed, SmoothedPredictions, Smoothing, certified_accuracy,

@@ -150,9 +150,23 @@ fn the_images_a_second_of_the_averaging_attack_are_those_of_their_record() {
     let of = |name: &str| speeds[name].as_f64().unwrap();
     let [full, half] = ["ours", "ours, bf16"].map(of);
     assert_said(&format!(
-        "takes {half:.1} images a second in bf16 on two cores of an EPYC, and {full:.1} in"
+        "takes {half:.1} images a second in bf16 on two cores of an EPYC with AVX-512's instructions \
+         for bf16, and {full:.1} in"
     ));
     let [compiled, best] =
         ["compiled", "bf16, compiled"].map(|how| of(&format!("PyTorch, channels-last, {how}")));
     assert_said(&format!("takes {compiled:.1} compiled, and {best:.1} compiled in bf16"));
+
+    let record = json("results/step-avx512-bf16.json");
+    assert_eq!(record["machine"]["half_precision"], "avx512_bf16");
+    let speeds = record["tasks"]["adversarial-step"]["images_per_second"].as_object().unwrap();
+    let of = |ours: bool| {
+        let of = speeds.iter().filter(|(name, _)| name.starts_with("PyTorch") != ours);
+        of.map(|(_, speed)| speed.as_f64().unwrap()).fold(0.0, f64::max)
+    };
+    assert_said(&format!(
+        "takes {:.1} images a second there in bf16, and {:.1} by the fastest way of PyTorch",
+        of(true),
+        of(false)
+    ));
 }

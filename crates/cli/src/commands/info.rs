@@ -54,7 +54,9 @@ pub fn info(args: &Info, given: &Given) -> Result<Exit, Box<dyn Error>> {
         Some(obstacle) => format!(", one layer at a time in training because of {obstacle}"),
     };
     output.say(format_args!("bf16 on this CPU: {}{rest}", by(way)))?;
-    output.say("CNI_HALF_PRECISION=amx, vectors or layers chooses how bf16 is computed")?;
+    output.say(
+        "CNI_HALF_PRECISION=amx, avx512_bf16, vectors or layers chooses how bf16 is computed",
+    )?;
     output.say(format_args!("f16 on this CPU: {F16}"))?;
     output.result(&json!({
         "config": config,

@@ -77,9 +77,22 @@ fn an_ablation_in_parts_killed_and_begun_again_gives_the_record_of_one_process()
     assert_eq!(found["arms"][0]["name"], "plain");
     assert_eq!(found["arms"][1]["runs"].as_array().unwrap().len(), 2);
     assert_eq!(found["comparisons"][0]["arm"], "white");
+    let runs = &found["arms"][1]["runs"];
+    for (n, under) in found["arms"][1]["attacks"].as_array().unwrap().iter().enumerate() {
+        let of = |run: usize| runs[run]["attacks"][n][1].as_f64().unwrap();
+        let above = |run: usize| of(run) - runs[run]["robust"].as_f64().unwrap();
+        assert_eq!(under["attack"], runs[0]["attacks"][n][0]);
+        let mean = |of: &str| under[of]["mean"].as_f64().unwrap();
+        assert!((mean("robust") - (of(0) + of(1)) / 2.0).abs() < 1e-12);
+        assert!((mean("above_worst_case") - (above(0) + above(1)) / 2.0).abs() < 1e-12);
+    }
     assert_eq!(found["examples"], 20);
     let page = fs::read_to_string(whole.join("report/report.html")).unwrap();
     assert!(page.contains("noise on the digits") && page.contains("corrected p"));
+    assert!(
+        page.contains("Robust accuracy by attack")
+            && whole.join("report/figures/attacks.svg").exists()
+    );
 
     let printed = works(ablate(&plan, &parts, "--shard 2/2"));
     assert!(printed.contains("2 runs done") && printed.contains("2 runs are missing"), "{printed}");

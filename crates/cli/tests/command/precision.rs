@@ -16,7 +16,7 @@ fn the_variable_of_half_precision_is_where_users_look() {
         assert!(help.contains("CNI_HALF_PRECISION"), "{command}: {help}");
     }
     let info = works(plain("info --noise none"));
-    assert!(info.contains("CNI_HALF_PRECISION=amx, vectors or layers"), "{info}");
+    assert!(info.contains("CNI_HALF_PRECISION=amx, avx512_bf16, vectors or layers"), "{info}");
     assert!(info.contains(&format!("f16 on this CPU: {F16}")), "{info}");
 }
 

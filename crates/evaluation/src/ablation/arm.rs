@@ -22,6 +22,21 @@ pub struct Arm {
     /// Robust accuracy over the seeds, in the worst case of the attacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub robust: Option<OverSeeds>,
+    /// Robust accuracy under each attack over the seeds, in the order of the evaluation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attacks: Vec<AttackOverSeeds>,
+}
+
+/// An arm under one attack, over the seeds that met it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttackOverSeeds {
+    /// The name of the attack.
+    pub attack: String,
+    /// Robust accuracy under it.
+    pub robust: OverSeeds,
+    /// Robust accuracy under it less that in the worst case of all attacks, run by run: what it
+    /// would have made the arm look better than it is.
+    pub above_worst_case: OverSeeds,
 }
 
 /// A run of an arm, and what judged it.
@@ -91,6 +106,69 @@ impl Arm {
         };
         self.clean = over(self.runs.iter().map(|run| run.clean).collect())?;
         self.robust = over(self.runs.iter().filter_map(|run| run.robust).collect())?;
+        let mut names: Vec<&String> = Vec::new();
+        for (name, _) in self.runs.iter().flat_map(|run| &run.attacks) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let attacks = names.into_iter().map(|name| self.under(name, confidence));
+        self.attacks = attacks.collect::<Result<_, _>>()?;
         Ok(self)
+    }
+
+    /// The arm under an attack that one of its runs met.
+    fn under(&self, name: &str, confidence: f64) -> Result<AttackOverSeeds, EvaluationError> {
+        let of = |run: &ArmRun| {
+            let (_, robust) = run.attacks.iter().find(|(attack, _)| attack == name)?;
+            Some([*robust, robust - run.robust?])
+        };
+        let (robust, above): (Vec<f64>, Vec<f64>) =
+            self.runs.iter().filter_map(of).map(|[robust, above]| (robust, above)).unzip();
+        Ok(AttackOverSeeds {
+            attack: name.to_string(),
+            robust: OverSeeds::new(robust, confidence)?,
+            above_worst_case: OverSeeds::new(above, confidence)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(seed: u64, robust: f64, attacks: &[(&str, f64)]) -> ArmRun {
+        let data = DataCard {
+            name: "images".into(),
+            fingerprint: "none".into(),
+            classes: vec!["a".into(), "b".into()],
+        };
+        ArmRun {
+            seed,
+            folder: String::new(),
+            fingerprint: String::new(),
+            data,
+            examples: 100,
+            clean: 0.9,
+            robust: Some(robust),
+            attacks: attacks.iter().map(|&(name, of)| (name.to_string(), of)).collect(),
+            evidence: true,
+        }
+    }
+
+    #[test]
+    fn each_attack_is_compared_with_the_worst_case_of_its_own_run() {
+        let runs = vec![
+            run(2, 0.25, &[("weak", 0.75), ("strong", 0.25)]),
+            run(1, 0.5, &[("weak", 0.75), ("strong", 0.5)]),
+            run(3, 0.5, &[("strong", 0.5)]),
+        ];
+        let arm = Arm { runs, ..Arm::default() }.summarised(0.95).unwrap();
+        let [weak, strong] = &arm.attacks[..] else { panic!("{:?}", arm.attacks) };
+        assert_eq!((weak.attack.as_str(), weak.robust.seeds), ("weak", 2));
+        assert_eq!((weak.robust.mean, weak.robust.sd), (0.75, Some(0.0)));
+        assert_eq!(weak.above_worst_case.mean, 0.375);
+        assert_eq!((strong.attack.as_str(), strong.robust.seeds), ("strong", 3));
+        assert_eq!((strong.above_worst_case.mean, strong.above_worst_case.sd), (0.0, Some(0.0)));
     }
 }

@@ -5,7 +5,7 @@ mod difference;
 mod over_seeds;
 mod table;
 
-pub use arm::{Arm, ArmRun, FailedRun};
+pub use arm::{Arm, ArmRun, AttackOverSeeds, FailedRun};
 pub use difference::{ArmComparison, SeedDifference};
 pub use over_seeds::OverSeeds;
 pub use table::ablation_table;

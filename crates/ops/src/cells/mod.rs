@@ -7,7 +7,7 @@
 //! sources ──► pass    where the values of a pass come from, and what happens to them on their
 //!                     way to memory: shift, sum, rectifier, gate, sums for a batch norm
 //! weight_gradient     the products of gradients and inputs, summed over images and positions
-//! kernel/             the instructions: AMX, or vectors of any width
+//! kernel/             the instructions: AMX, AVX-512 for bfloat16, or vectors of any width
 //! ```
 
 mod bf16;

@@ -2,7 +2,7 @@
 
 use super::buffer::Cells;
 use super::correlation::Correlation;
-use super::kernel::{Kernel, Lanes, Multiply, Sums, Units};
+use super::kernel::{Format, Kernel, Lanes, Multiply, Sums, Units};
 use super::layout::{IMAGES, Layout, Task};
 use super::pass::{Rows, Sink, Source, lanes_of};
 use super::weights::Weights;
@@ -41,7 +41,7 @@ impl Source for Product<'_> {
         let to = self.correlation.to;
         let block = self.from.block(task.block);
         let rows = self.correlation.window(task.rows.clone());
-        let window = kernel.window(block, self.correlation.from, rows, memory);
+        let window = kernel.format().window(block, self.correlation.from, rows, memory);
         let work = Multiply {
             window,
             correlation: self.correlation,

@@ -147,7 +147,7 @@ fn assert_close(name: &str, ours: &[f32], wanted: &[f64], terms: usize, half: bo
 fn the_kernels_for_amx_are_tested_where_they_can_be() {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     if pulp::x86::V4::try_new().is_some() {
-        assert!(matches!(Units::all()[..], [Units::Vectors, Units::Amx(_)]));
+        assert!(Units::all().iter().any(|units| matches!(units, Units::Amx(_))));
     }
 }
 

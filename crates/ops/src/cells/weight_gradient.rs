@@ -3,7 +3,7 @@
 
 use super::buffer::Cells;
 use super::correlation::{Correlation, add_weight_gradient};
-use super::kernel::{Kernel, Sums, Units, Work};
+use super::kernel::{Format, Kernel, Sums, Units, Work};
 use super::layout::{CELL, LANES, Task};
 use crate::flex::memory::scratch;
 use rayon::prelude::*;
@@ -78,19 +78,20 @@ impl Work for Job<'_> {
     fn run<K: Kernel>(self, kernel: K) {
         let Self { correlation, input, gradient, task, gradients, inputs, sums } = self;
         let (from, to) = (correlation.from, correlation.to);
+        let (format, packed_len) = (kernel.format(), K::Format::PACKED);
         let cells = gradient.task(&task).chunks_exact(CELL);
-        for (cell, packed) in cells.zip(gradients.chunks_exact_mut(K::PACKED)) {
-            kernel.pack_gradient(cell, packed);
+        for (cell, packed) in cells.zip(gradients.chunks_exact_mut(packed_len)) {
+            format.pack_gradient(cell, packed);
         }
         let window = correlation.window(task.rows.clone());
         let row_len = from.columns() * CELL;
         let planes = input.block(task.block).chunks_exact(from.plane_len());
         let plane_cells = window.len() * from.columns();
         for (index, plane) in planes.enumerate() {
-            let packed = &mut inputs[index * plane_cells * K::PACKED..];
+            let packed = &mut inputs[index * plane_cells * packed_len..];
             let rows = &plane[window.start * row_len..window.end * row_len];
-            for (cell, packed) in rows.chunks_exact(CELL).zip(packed.chunks_exact_mut(K::PACKED)) {
-                kernel.pack_input(cell, packed);
+            for (cell, packed) in rows.chunks_exact(CELL).zip(packed.chunks_exact_mut(packed_len)) {
+                format.pack_input(cell, packed);
             }
         }
         let images = to.images(task.block);
@@ -111,7 +112,7 @@ impl Work for Job<'_> {
             }
             let uses = correlation.uses[column];
             for plane in 0..from.planes() {
-                let inputs = &inputs[plane * plane_cells * K::PACKED..];
+                let inputs = &inputs[plane * plane_cells * packed_len..];
                 let at = (plane * correlation.distances[0] * correlation.distances[1] + distances)
                     * CELL;
                 let mut cell = Sums::ZERO;

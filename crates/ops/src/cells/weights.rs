@@ -2,7 +2,7 @@
 
 use super::bf16::narrow;
 use super::correlation::Correlation;
-use super::kernel::{Kernel, Units};
+use super::kernel::{Format, Units};
 use crate::flex::Block;
 use crate::flex::memory::build;
 
@@ -18,19 +18,19 @@ impl Weights {
         units.pack(correlation, weight)
     }
 
-    /// As [`new`](Self::new), for a kernel.
-    pub fn of<K: Kernel>(correlation: &Correlation, weight: &[f32]) -> Self {
-        let plane = correlation.tiles() * K::WEIGHTS;
+    /// As [`new`](Self::new), in a format.
+    pub fn of<F: Format>(correlation: &Correlation, weight: &[f32]) -> Self {
+        let plane = correlation.tiles() * F::WEIGHTS;
         let weight: Vec<u16> = weight.iter().map(|&value| narrow(value)).collect();
         let tiles = build(correlation.to.planes() * plane, plane, |plane, out| {
             out.fill(0.0);
             for block in correlation.blocks(plane) {
-                let tile = &mut out[block.tile * K::WEIGHTS..][..K::WEIGHTS];
+                let tile = &mut out[block.tile * F::WEIGHTS..][..F::WEIGHTS];
                 let [from, to] = block.steps;
                 for k in 0..block.count[0] {
                     let weights = weight[block.first + k * from..].iter().step_by(to);
                     for (n, &value) in weights.take(block.count[1]).enumerate() {
-                        K::put_weight(tile, block.lane + k, n, value);
+                        F::put_weight(tile, block.lane + k, n, value);
                     }
                 }
             }

@@ -1,12 +1,17 @@
 //! The choice of a kernel, at run time.
 
 #[cfg(target_arch = "x86_64")]
-use super::amx::{Amx, Configured};
+use super::amx::Amx;
+#[cfg(target_arch = "x86_64")]
+use super::dots::Dots;
 use super::lanes::AnyLanes;
+#[cfg(target_arch = "x86_64")]
+use super::pairs::Pairs;
+use super::singles::Singles;
 use super::vectors::Vectors;
 #[cfg(target_arch = "x86_64")]
 use super::wide::WideLanes;
-use super::{Kernel, Work};
+use super::{Format, Work};
 use crate::arch::arch;
 use crate::cells::correlation::Correlation;
 use crate::cells::weights::Weights;
@@ -18,36 +23,43 @@ pub enum Units {
     /// The matrix units of AMX.
     #[cfg(target_arch = "x86_64")]
     Amx(Amx),
+    /// The dot products of AVX-512 for bfloat16.
+    #[cfg(target_arch = "x86_64")]
+    Dots(Dots),
     /// Vectors of single precision that hold rounded values.
     Vectors,
 }
 
 impl Units {
-    /// The fastest there are.
-    pub fn fastest() -> Self {
+    /// Those of this processor, the fastest first.
+    pub fn here() -> Vec<Self> {
+        let mut here = Vec::new();
         #[cfg(target_arch = "x86_64")]
-        if let Some(amx) = Amx::try_new() {
-            return Self::Amx(amx);
+        {
+            here.extend(Amx::try_new().map(Self::Amx));
+            here.extend(Dots::try_new().map(Self::Dots));
         }
-        Self::Vectors
+        here.push(Self::Vectors);
+        here
     }
 
-    /// All that a test can try here.
+    /// Those that a test can try here: AMX as software where there is none.
     #[cfg(test)]
     pub fn all() -> Vec<Self> {
+        let mut all = Self::here();
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        if let Some(amx) = Amx::emulated() {
-            return vec![Self::Vectors, Self::Amx(amx)];
+        if !matches!(all[0], Self::Amx(_)) {
+            all.extend(Amx::emulated().map(Self::Amx));
         }
-        vec![Self::Vectors]
+        all
     }
 
     /// Floats of memory for a cell of a window and a packed cell.
     pub fn sizes(self) -> Sizes {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Amx(_) => Sizes::of::<Configured>(),
-            Self::Vectors => Sizes::of::<Vectors<pulp::Scalar, AnyLanes>>(),
+            Self::Amx(_) | Self::Dots(_) => Sizes::of::<Pairs>(),
+            Self::Vectors => Sizes::of::<Singles>(),
         }
     }
 
@@ -55,8 +67,8 @@ impl Units {
     pub fn pack(self, correlation: &Correlation, weight: &[f32]) -> Weights {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Amx(_) => Weights::of::<Configured>(correlation, weight),
-            Self::Vectors => Weights::of::<Vectors<pulp::Scalar, AnyLanes>>(correlation, weight),
+            Self::Amx(_) | Self::Dots(_) => Weights::of::<Pairs>(correlation, weight),
+            Self::Vectors => Weights::of::<Singles>(correlation, weight),
         }
     }
 
@@ -65,6 +77,8 @@ impl Units {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Amx(amx) => amx.run(work),
+            #[cfg(target_arch = "x86_64")]
+            Self::Dots(dots) => dots.run(work),
             Self::Vectors => match arch() {
                 #[cfg(target_arch = "x86_64")]
                 Arch::V4(simd) => simd.vectorize(ByWide(simd, work)),
@@ -74,7 +88,7 @@ impl Units {
     }
 }
 
-/// Floats of memory that a kernel needs.
+/// Floats of memory that a format needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// For a cell of a window.
@@ -84,8 +98,8 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    fn of<K: Kernel>() -> Self {
-        Self { window: K::WINDOW, packed: K::PACKED }
+    fn of<F: Format>() -> Self {
+        Self { window: F::WINDOW, packed: F::PACKED }
     }
 }
 

@@ -1,11 +1,27 @@
-//! The products of cells: by the tiles of AMX, or by vectors.
+//! The products of cells.
+//!
+//! ```text
+//! Units                  what this processor has, chosen at run time
+//! Format  Pairs          how operands lie in memory
+//!         Singles
+//! Kernel  amx::Configured  by the tiles of AMX, on pairs
+//!         Dots             by the dot products of AVX-512 for bfloat16, on pairs
+//!         Vectors          by vectors of single precision, on single values
+//! Lanes   WideLanes        arithmetic on the lanes of an image, by AVX-512
+//!         AnyLanes         on any processor
+//! ```
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod choice;
+#[cfg(target_arch = "x86_64")]
+mod dots;
 #[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
 mod emulator;
 mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod pairs;
+mod singles;
 mod vectors;
 #[cfg(target_arch = "x86_64")]
 mod wide;
@@ -20,12 +36,8 @@ use std::ops::Range;
 /// Weights of a tile: 32 lanes of one cell by 16 of another.
 pub const TILE: usize = LANES * LANES / 2;
 
-/// Instructions that multiply cells. Operands are rounded to bfloat16, sums are in single
-/// precision.
-pub trait Kernel: Copy {
-    /// Arithmetic on the lanes of an image.
-    type Lanes: Lanes;
-
+/// The form in which instructions read their operands.
+pub trait Format: Copy {
     /// An element of what [`window`](Self::window) gives.
     type Operand: Copy;
 
@@ -33,10 +45,8 @@ pub trait Kernel: Copy {
     const WEIGHTS: usize;
     /// Floats that a cell takes in a window, none if it is read in place.
     const WINDOW: usize;
-    /// Floats of a cell that is packed for [`accumulate`](Self::accumulate).
+    /// Floats of a cell that is packed for [`Kernel::accumulate`].
     const PACKED: usize;
-
-    fn lanes(self) -> Self::Lanes;
 
     /// Puts the weight from lane `k` to lane `n`, in bfloat16, into its tile.
     fn put_weight(tile: &mut [f32], k: usize, n: usize, value: u16);
@@ -50,21 +60,34 @@ pub trait Kernel: Copy {
         memory: &'a mut [f32],
     ) -> Window<'a, Self::Operand>;
 
-    /// The cell at a row and a column of a correlation's output, of the first `images`; the rows of
-    /// the others get any values.
-    fn multiply(
-        self,
-        work: &Multiply<'_, Self::Operand>,
-        at: [usize; 2],
-        images: usize,
-        sums: &mut Sums,
-    );
-
     /// A cell of the output's gradient, packed.
     fn pack_gradient(self, cell: &[u16], packed: &mut [f32]);
 
     /// A cell of the input, packed.
     fn pack_input(self, cell: &[u16], packed: &mut [f32]);
+}
+
+/// Instructions that multiply cells. Operands are rounded to bfloat16, sums are in single
+/// precision.
+pub trait Kernel: Copy {
+    type Format: Format;
+
+    /// Arithmetic on the lanes of an image.
+    type Lanes: Lanes;
+
+    fn format(self) -> Self::Format;
+
+    fn lanes(self) -> Self::Lanes;
+
+    /// The cell at a row and a column of a correlation's output, of the first `images`; the rows of
+    /// the others get any values.
+    fn multiply(
+        self,
+        work: &Multiply<'_, <Self::Format as Format>::Operand>,
+        at: [usize; 2],
+        images: usize,
+        sums: &mut Sums,
+    );
 
     /// Adds to `sums`, `[lanes of the gradient, lanes of the input]`, the products of pairs of
     /// packed cells, summed over the first `images`. `uses` says which halves of the input's lanes

@@ -5,11 +5,10 @@
 //! half's outputs or of both. One file, because both kinds of products keep their sums in the same
 //! way.
 
-use super::{Kernel, Lanes, Multiply, Sums, TILE, Window};
-use crate::cells::bf16::widen;
-use crate::cells::layout::{CELL, HALF, IMAGES, LANES, Layout};
+use super::singles::Singles;
+use super::{Kernel, Lanes, Multiply, Sums, TILE};
+use crate::cells::layout::{CELL, HALF, IMAGES, LANES};
 use pulp::Simd;
-use std::ops::Range;
 
 /// Products by vectors `S`, and arithmetic by `L`.
 #[derive(Clone, Copy)]
@@ -19,39 +18,17 @@ pub struct Vectors<S, L> {
 }
 
 impl<S: Simd, L: Lanes> Kernel for Vectors<S, L> {
+    type Format = Singles;
     type Lanes = L;
-    type Operand = f32;
 
-    const WEIGHTS: usize = TILE;
-    const WINDOW: usize = CELL;
-    const PACKED: usize = CELL;
+    #[inline(always)]
+    fn format(self) -> Singles {
+        Singles
+    }
 
     #[inline(always)]
     fn lanes(self) -> L {
         self.lanes
-    }
-
-    #[inline(always)]
-    fn put_weight(tile: &mut [f32], k: usize, n: usize, value: u16) {
-        tile[k * HALF + n] = widen(value);
-    }
-
-    #[inline(always)]
-    fn window<'a>(
-        self,
-        block: &'a [u16],
-        layout: Layout,
-        rows: Range<usize>,
-        memory: &'a mut [f32],
-    ) -> Window<'a, f32> {
-        let row = layout.columns() * CELL;
-        let len = rows.len() * row;
-        let memory = &mut memory[..layout.planes() * len];
-        for (plane, values) in block.chunks_exact(layout.plane_len()).enumerate() {
-            widen_all(&values[rows.start * row..rows.end * row], &mut memory[plane * len..][..len]);
-        }
-        let (first_row, columns) = (rows.start, layout.columns());
-        Window { values: memory, first_row, rows: rows.len(), columns }
     }
 
     #[inline(always)]
@@ -62,16 +39,6 @@ impl<S: Simd, L: Lanes> Kernel for Vectors<S, L> {
             4 => multiply::<S, 4, 1>(self.simd, work, at, images, sums),
             _ => multiply::<S, 16, 1>(self.simd, work, at, images, sums),
         }
-    }
-
-    #[inline(always)]
-    fn pack_gradient(self, cell: &[u16], packed: &mut [f32]) {
-        widen_all(cell, packed);
-    }
-
-    #[inline(always)]
-    fn pack_input(self, cell: &[u16], packed: &mut [f32]) {
-        widen_all(cell, packed);
     }
 
     #[inline(always)]
@@ -91,13 +58,6 @@ impl<S: Simd, L: Lanes> Kernel for Vectors<S, L> {
             4 => accumulate::<S, 4, 1>(self.simd, operands, uses, sums),
             _ => accumulate::<S, 16, 1>(self.simd, operands, uses, sums),
         }
-    }
-}
-
-#[inline(always)]
-fn widen_all(values: &[u16], out: &mut [f32]) {
-    for (out, &value) in out.iter_mut().zip(values) {
-        *out = widen(value);
     }
 }
 

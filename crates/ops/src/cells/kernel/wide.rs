@@ -4,6 +4,7 @@
 
 use super::Lanes;
 use super::amx::Amx;
+use super::dots::Dots;
 use crate::cells::layout::LANES;
 use pulp::x86::V4;
 use pulp::{cast, f32x16, u16x16, u16x32};
@@ -11,7 +12,7 @@ use std::arch::asm;
 use std::arch::x86_64::{__m256i, __m512, __m512i, _CMP_NLE_UQ, _CMP_UNORD_Q};
 
 /// Arithmetic by AVX-512. `BF16` says that the processor has the instructions of AVX-512 for
-/// bfloat16, as those with AMX do.
+/// bfloat16.
 #[derive(Clone, Copy)]
 pub struct WideLanes<const BF16: bool>(V4);
 
@@ -25,6 +26,11 @@ impl WideLanes<true> {
     /// With the instructions that every processor with AMX has.
     pub fn of(amx: Amx) -> Self {
         Self(amx.simd())
+    }
+
+    /// With those whose presence `dots` proves.
+    pub fn by(dots: Dots) -> Self {
+        Self(dots.simd())
     }
 }
 

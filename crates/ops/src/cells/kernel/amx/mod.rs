@@ -1,25 +1,22 @@
 //! Products by the matrix units of AMX (Intel's processors since Sapphire Rapids).
 //!
 //! A tile is a register of 16 rows of 64 bytes: 16 images of a cell with their 32 lanes, 32 by 16
-//! weights, or 16 by 16 sums. The weights of two lanes that follow one another lie side by side, as
-//! the instruction wants them. Four tiles hold the sums of a cell, two its operands, two the
+//! weights, or 16 by 16 sums. Four tiles hold the sums of a cell, two its operands, two the
 //! weights: four loads for four products.
 
-mod packing;
 mod permission;
 mod tiles;
 
 pub use tiles::Configured;
 
+use super::pairs::Pairs;
 use super::wide::WideLanes;
-use super::{Kernel, Multiply, Sums, TILE, Window, Work};
-use crate::cells::layout::{CELL, LANES, Layout};
-use packing::{pairs, transposed};
+use super::{Kernel, Multiply, Sums, TILE, Work};
+use crate::cells::layout::CELL;
 use permission::permitted;
-use pulp::bytemuck::{cast_slice, cast_slice_mut};
+use pulp::NullaryFnOnce;
+use pulp::bytemuck::cast_slice;
 use pulp::x86::V4;
-use pulp::{NullaryFnOnce, cast, u16x32};
-use std::ops::Range;
 use std::sync::OnceLock;
 use tiles::{TILE_BYTES, Tiles};
 
@@ -77,33 +74,17 @@ fn tile(values: &[u16], half: usize) -> &[u16; TILE_BYTES / 2] {
 }
 
 impl Kernel for Configured<'_> {
+    type Format = Pairs;
     type Lanes = WideLanes<true>;
-    type Operand = u16;
 
-    const WEIGHTS: usize = TILE / 2;
-    const WINDOW: usize = 0;
-    const PACKED: usize = CELL / 2;
+    #[inline(always)]
+    fn format(self) -> Pairs {
+        Pairs(self.amx().simd)
+    }
 
     #[inline(always)]
     fn lanes(self) -> WideLanes<true> {
         WideLanes::of(self.amx())
-    }
-
-    #[inline(always)]
-    fn put_weight(tile: &mut [f32], k: usize, n: usize, value: u16) {
-        cast_slice_mut::<f32, u16>(tile)[k / 2 * LANES + n * 2 + k % 2] = value;
-    }
-
-    #[inline(always)]
-    fn window<'a>(
-        self,
-        block: &'a [u16],
-        layout: Layout,
-        _: Range<usize>,
-        _: &'a mut [f32],
-    ) -> Window<'a, u16> {
-        let (rows, columns) = (layout.rows(), layout.columns());
-        Window { values: block, first_row: 0, rows, columns }
     }
 
     #[inline(always)]
@@ -157,30 +138,6 @@ impl Kernel for Configured<'_> {
         if lower {
             self.store_sums::<2>(sums, [1, 0]);
             self.store_sums::<3>(sums, [1, 1]);
-        }
-    }
-
-    /// Images along the rows: `[lanes, images]`.
-    #[inline(always)]
-    fn pack_gradient(self, cell: &[u16], packed: &mut [f32]) {
-        let simd = self.amx().simd;
-        let pairs = pairs(simd, cell);
-        let (halves, _) = cast_slice_mut::<f32, u16>(packed).as_chunks_mut::<{ CELL / 2 }>();
-        for (pairs, out) in pairs.into_iter().zip(halves) {
-            let (rows, _) = out.as_chunks_mut::<LANES>();
-            for (row, out) in transposed(simd, pairs).into_iter().zip(rows) {
-                *out = cast(cast::<_, u16x32>(row));
-            }
-        }
-    }
-
-    /// Pairs of images side by side: `[halves of the lanes, pairs of images, lanes, 2]`.
-    #[inline(always)]
-    fn pack_input(self, cell: &[u16], packed: &mut [f32]) {
-        let pairs = pairs(self.amx().simd, cell);
-        let (rows, _) = cast_slice_mut::<f32, u16>(packed).as_chunks_mut::<LANES>();
-        for (pair, out) in pairs.into_iter().flatten().zip(rows) {
-            *out = cast(cast::<_, u16x32>(pair));
         }
     }
 
