@@ -16,13 +16,16 @@
 //! - [`NoiseSummary`], [`parameters`], [`noise_parameters`]: the noise and the parameters of a
 //!   module, with paths, ids and roles;
 //! - [`noise_amplitudes`], [`noise_covariances`]: the noise that it has learned;
-//! - [`keyed_init`]: initial weights as a function of a key.
+//! - [`keyed_init`]: initial weights as a function of a key;
+//! - `band_limited`, with the feature of that name: convolutions of low frequencies.
 //!
 //! Every configuration is a Burn [`Config`](burn::config::Config): a value that saves and loads,
 //! and whose settings have the same names in a file and on a command line.
 //!
 //! Noise is on in training and at inference; [`cni_noise::scope`] replays it or switches it off.
 
+#[cfg(feature = "band-limited")]
+pub mod band_limited;
 mod error;
 mod init;
 pub mod models;

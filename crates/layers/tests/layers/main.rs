@@ -1,6 +1,8 @@
 //! Noise on weights and activations, noisy layers, and models.
 
 mod activation_noise;
+#[cfg(feature = "band-limited")]
+mod band_limited;
 mod configs;
 mod covariance;
 mod custom_law;

@@ -64,7 +64,7 @@ impl NoisyConv2dConfig {
     /// [`NoiseError::Model`] if a size of the kernel, the stride or the dilation is zero, or the
     /// kernel is larger than the padded input.
     pub fn try_output_size(&self) -> Result<[usize; 2], NoiseError> {
-        self.check()?;
+        check_conv2d(&self.conv)?;
         let Conv2dConfig { kernel_size, stride, dilation, padding, .. } = &self.conv;
         let (input, kernel) = (self.image_size, *kernel_size);
         let pairs = padding_pairs(padding, input, kernel, *stride);
@@ -73,27 +73,6 @@ impl NoisyConv2dConfig {
             let wanted = "a kernel no larger than the padded input";
             NoiseError::Model { field: "kernel_size", got, wanted }
         })
-    }
-
-    /// Refuses what Burn would divide by.
-    fn check(&self) -> Result<(), NoiseError> {
-        let wrong = |field, got, wanted| Err(NoiseError::Model { field, got, wanted });
-        let Conv2dConfig { channels, kernel_size, stride, dilation, groups, .. } = &self.conv;
-        for (field, sizes) in [
-            ("channels", channels),
-            ("kernel_size", kernel_size),
-            ("stride", stride),
-            ("dilation", dilation),
-        ] {
-            if sizes.contains(&0) {
-                return wrong(field, format!("{sizes:?}"), "numbers above zero");
-            }
-        }
-        if *groups == 0 || channels.iter().any(|channels| channels % groups > 0) {
-            let got = format!("{groups} for {channels:?} channels");
-            return wrong("groups", got, "a divisor of both numbers of channels");
-        }
-        Ok(())
     }
 
     /// The layer.
@@ -113,7 +92,7 @@ impl NoisyConv2dConfig {
     /// convolution is zero, the groups do not divide the channels, or there is noise on the output
     /// and the kernel is larger than the padded input.
     pub fn try_init(&self, device: &Device) -> Result<NoisyConv2d, NoiseError> {
-        self.check()?;
+        check_conv2d(&self.conv)?;
         let features = |channels, [height, width]: [usize; 2]| [channels, height, width];
         let [channels_in, channels_out] = self.conv.channels;
         // Without noise on it, the output may have any size.
@@ -129,6 +108,27 @@ impl NoisyConv2dConfig {
         let conv = self.noise.on_weight(self.conv.init(device))?;
         Ok(NoisyConv2d { conv, input, output })
     }
+}
+
+/// Refuses what Burn would divide by.
+pub(crate) fn check_conv2d(conv: &Conv2dConfig) -> Result<(), NoiseError> {
+    let wrong = |field, got, wanted| Err(NoiseError::Model { field, got, wanted });
+    let Conv2dConfig { channels, kernel_size, stride, dilation, groups, .. } = conv;
+    for (field, sizes) in [
+        ("channels", channels),
+        ("kernel_size", kernel_size),
+        ("stride", stride),
+        ("dilation", dilation),
+    ] {
+        if sizes.contains(&0) {
+            return wrong(field, format!("{sizes:?}"), "numbers above zero");
+        }
+    }
+    if *groups == 0 || channels.iter().any(|channels| channels % groups > 0) {
+        let got = format!("{groups} for {channels:?} channels");
+        return wrong("groups", got, "a divisor of both numbers of channels");
+    }
+    Ok(())
 }
 
 /// A 2-D convolution with learnable noise. Made by [`NoisyConv2dConfig`].

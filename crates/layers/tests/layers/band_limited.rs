@@ -1,0 +1,339 @@
+//! Band-limited layers against the definition in double precision, and against ordinary ones.
+
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::Conv2dConfig;
+use burn::tensor::{Device, Distribution, Tensor};
+use cni_layers::band_limited::{
+    Band, BandLimit2d, BandLimit2dConfig, BandLimitedConv2d, BandLimitedConv2dConfig, Method,
+    spectral_energy,
+};
+use cni_layers::{Per, WeightNoise};
+use cni_noise::{Key, Noise, normal, scope, scope_at};
+use std::f64::consts::TAU;
+
+fn device() -> Device {
+    Device::flex()
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.inner().try_to_vec_as::<f32>().unwrap().into_iter().map(f64::from).collect()
+}
+
+/// Standard normal values of a key.
+fn values<const D: usize>(key: u64, shape: [usize; D]) -> Tensor<D> {
+    normal(Key::new(key), shape, &device())
+}
+
+fn close(name: &str, a: &[f64], b: &[f64], tolerance: f64) {
+    assert_eq!(a.len(), b.len(), "{name}");
+    let error = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(error <= tolerance, "{name}: {error:e} > {tolerance:e}");
+}
+
+/// Input, kernel, stride, padding (above, left, below, right), dilation, a bias, powers of two.
+type Case = ([usize; 2], [usize; 2], [usize; 2], [usize; 4], [usize; 2], bool, bool);
+
+const CASES: &[Case] = &[
+    ([8, 8], [3, 3], [1, 1], [1, 1, 1, 1], [1, 1], false, false),
+    ([8, 8], [3, 3], [2, 2], [1, 1, 1, 1], [1, 1], true, true),
+    ([7, 10], [3, 5], [1, 2], [0, 2, 1, 0], [1, 1], true, false),
+    ([9, 6], [1, 1], [1, 1], [0, 0, 0, 0], [1, 1], false, false),
+    ([9, 8], [1, 1], [2, 2], [0, 0, 0, 0], [1, 1], false, true),
+    ([9, 9], [3, 2], [1, 1], [2, 1, 2, 1], [2, 3], true, false),
+    ([4, 5], [4, 5], [1, 1], [0, 0, 0, 0], [1, 1], false, false),
+];
+
+const CHANNELS: [usize; 2] = [3, 4];
+
+fn conv(case: Case) -> Conv2dConfig {
+    let (_, kernel, stride, [top, left, bottom, right], dilation, bias, _) = case;
+    Conv2dConfig::new(CHANNELS, kernel)
+        .with_stride(stride)
+        .with_padding(PaddingConfig2d::Explicit(top, left, bottom, right))
+        .with_dilation(dilation)
+        .with_bias(bias)
+}
+
+fn layer(case: Case, band: Band, method: Method, device: &Device) -> BandLimitedConv2d {
+    let config = BandLimitedConv2dConfig::new(conv(case), band);
+    config.with_power_of_two(case.6).with_method(method).init(device)
+}
+
+/// The output, and the gradients of a weighted sum of it to input and weight.
+fn pass(layer: impl Fn(Tensor<4>) -> Tensor<4>, weight: Tensor<4>, x: Tensor<4>) -> [Vec<f64>; 3] {
+    let x = x.require_grad();
+    let y = layer(x.clone());
+    let gradients = (y.clone() * values::<4>(3, y.dims())).sum().backward();
+    let [to_x, to_weight] = [x.grad(&gradients), weight.grad(&gradients)].map(Option::unwrap);
+    [numbers(y), numbers(to_x), numbers(to_weight)]
+}
+
+#[test]
+fn the_band_of_all_frequencies_is_an_ordinary_convolution_with_its_gradients() {
+    let device = device().autodiff();
+    for &case in CASES {
+        let x = values(1, [2, 3, case.0[0], case.0[1]]).autodiff();
+        let plain = conv(case).init(&device);
+        let wanted = pass(|x| plain.forward(x), plain.weight.val(), x.clone());
+        for method in [Method::Direct, Method::Spectra] {
+            let mut layer = layer(case, Band::ALL, method, &device);
+            (layer.conv.weight, layer.conv.bias) = (plain.weight.clone(), plain.bias.clone());
+            let got = pass(|x| layer.forward(x), layer.conv.weight.val(), x.clone());
+            for (part, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
+                // Some sixty terms of about one, and transforms of as many.
+                close(&format!("{case:?} {method:?} {part}"), got, wanted, 2e-4);
+            }
+        }
+    }
+}
+
+/// The published operator by its definition: transforms of both on the grid, cut to the low
+/// frequencies, multiplied, transformed back.
+fn reference(case: Case, q: [usize; 2], n: [usize; 2], x: &[f64], weight: &[f64]) -> Vec<f64> {
+    let (input, kernel, stride, [top, left, bottom, right], dilation, ..) = case;
+    let padded = [input[0] + top + bottom, input[1] + left + right];
+    let out = [0, 1].map(|i| (padded[i] - dilation[i] * (kernel[i] - 1) - 1) / stride[i] + 1);
+    let low = |f: usize, axis: usize| f.min(n[axis] - f) < q[axis];
+    // x̂(f) of an image whose pixel (i, j) lies at `at(i, j)`.
+    let transform = |values: &[f64], size: [usize; 2], at: &dyn Fn(usize, usize) -> [usize; 2]| {
+        let mut spectrum = vec![[0.0; 2]; n[0] * n[1]];
+        for (f, value) in spectrum.iter_mut().enumerate() {
+            let (u, v) = (f / n[1], f % n[1]);
+            if !low(u, 0) || !low(v, 1) {
+                continue;
+            }
+            for i in 0..size[0] {
+                for j in 0..size[1] {
+                    let [y, x] = at(i, j);
+                    let turns = (u * y) as f64 / n[0] as f64 + (v * x) as f64 / n[1] as f64;
+                    let (sin, cos) = (TAU * turns).sin_cos();
+                    value[0] += values[i * size[1] + j] * cos;
+                    value[1] -= values[i * size[1] + j] * sin;
+                }
+            }
+        }
+        spectrum
+    };
+    let pixels = input[0] * input[1];
+    let spectra: Vec<_> = x
+        .chunks_exact(pixels)
+        .map(|image| transform(image, input, &|i, j| [top + i, left + j]))
+        .collect();
+    let taps = kernel[0] * kernel[1];
+    let of_weight: Vec<_> = weight
+        .chunks_exact(taps)
+        .map(|tap| transform(tap, kernel, &|i, j| [i * dilation[0], j * dilation[1]]))
+        .collect();
+    let [inputs, outputs] = CHANNELS;
+    let mut result = Vec::new();
+    for example in spectra.chunks_exact(inputs) {
+        for o in 0..outputs {
+            let mut product = vec![[0.0; 2]; n[0] * n[1]];
+            for (c, x) in example.iter().enumerate() {
+                for ((z, &[a, b]), &[c, d]) in
+                    product.iter_mut().zip(x).zip(&of_weight[o * inputs + c])
+                {
+                    z[0] += a * c + b * d;
+                    z[1] += b * c - a * d;
+                }
+            }
+            for i in 0..out[0] {
+                for j in 0..out[1] {
+                    let mut sum = 0.0;
+                    for (f, [re, im]) in product.iter().enumerate() {
+                        let (u, v) = (f / n[1], f % n[1]);
+                        let turns = (u * i * stride[0]) as f64 / n[0] as f64
+                            + (v * j * stride[1]) as f64 / n[1] as f64;
+                        let (sin, cos) = (TAU * turns).sin_cos();
+                        sum += re * cos - im * sin;
+                    }
+                    result.push(sum / (n[0] * n[1]) as f64);
+                }
+            }
+        }
+    }
+    result
+}
+
+#[test]
+fn both_ways_equal_the_published_operator_and_each_other_in_their_gradients() {
+    let device = device().autodiff();
+    for &case in CASES {
+        let (input, kernel, _, [top, left, bottom, right], dilation, _, power_of_two) = case;
+        let padded = [input[0] + top + bottom, input[1] + left + right];
+        let n = [0, 1].map(|i| {
+            let span = dilation[i] * (kernel[i] - 1) + 1;
+            let n = padded[i] + span.max(padded[i] - span + 1) - 1;
+            if power_of_two { n.next_power_of_two() } else { n }
+        });
+        for rate in [0.3f64, 0.75, 0.99] {
+            let q = n.map(|n| (((n / 2 + 1) as f64 * (1.0 - rate).sqrt()) as usize).max(1));
+            let x = values(1, [2, 3, input[0], input[1]]).autodiff();
+            let weight = values::<4>(2, [4, 3, kernel[0], kernel[1]]).autodiff();
+            let mut parts = Vec::new();
+            for method in [Method::Direct, Method::Spectra] {
+                let mut layer = layer(case, Band::Rate(rate), method, &device);
+                layer.conv.weight = burn::module::Param::from_tensor(weight.clone());
+                layer.conv.bias = None;
+                parts.push(pass(|x| layer.forward(x), layer.conv.weight.val(), x.clone()));
+            }
+            let wanted = reference(case, q, n, &numbers(x), &numbers(weight));
+            let name = format!("{case:?} {rate}");
+            close(&format!("{name}: direct"), &parts[0][0], &wanted, 1e-4);
+            close(&format!("{name}: spectra"), &parts[1][0], &wanted, 1e-4);
+            for part in 1..3 {
+                close(&format!("{name}: gradient {part}"), &parts[0][part], &parts[1][part], 3e-4);
+            }
+        }
+    }
+}
+
+fn limit(band: Band) -> BandLimit2d {
+    BandLimit2dConfig::new(band).with_name("limit").init()
+}
+
+#[test]
+fn a_band_limit_is_a_projection_with_itself_as_its_gradient() {
+    for size in [[16, 16], [7, 12], [1, 5], [32, 32]] {
+        for band in [Band::Rate(0.5), Band::Frequencies([1, 2]), Band::Rate(0.9)] {
+            let (limit, name) = (limit(band), format!("{size:?} {band:?}"));
+            let shape = [2, 3, size[0], size[1]];
+            let x = values::<4>(1, shape).autodiff().require_grad();
+            let y = values::<4>(2, shape).autodiff();
+            let once = limit.forward(x.clone());
+            close(&name, &numbers(limit.forward(once.clone())), &numbers(once.clone()), 1e-5);
+            // <Px, y> = <x, Py>, and the gradient of <Px, y> is Py.
+            let of_y = limit.forward(y.clone());
+            let gradients = (once.clone() * y.clone()).sum().backward();
+            close(&name, &numbers(x.grad(&gradients).unwrap()), &numbers(of_y.clone()), 1e-5);
+            let [a, b] = [(once * y), (x * of_y)].map(|product| numbers(product.sum())[0]);
+            assert!((a - b).abs() < 1e-3, "{name}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn a_drawn_band_is_a_function_of_the_scope_and_of_the_example() {
+    let random = Band::Random { from: 0.0, to: 0.95 };
+    let x = values::<4>(1, [6, 2, 16, 16]);
+    let run = |limit: &BandLimit2d, noise, first: u64, x: Tensor<4>| {
+        scope_at(noise, first, || numbers(limit.forward(x)))
+    };
+    let each = limit(random);
+    let keyed = Noise::Keyed(Key::new(5));
+    let all = run(&each, keyed, 0, x.clone());
+    assert_eq!(run(&each, keyed, 0, x.clone()), all);
+    assert_ne!(run(&each, Noise::Keyed(Key::new(6)), 0, x.clone()), all);
+    // In other company an example keeps its band.
+    let len = 2 * 16 * 16;
+    let last = run(&each, keyed, 4, x.clone().narrow(0, 4, 2));
+    close("the last two", &last, &all[4 * len..], 1e-6);
+    // Each example is limited to the band of its draw.
+    let drawn = cni_noise::uniform_rows(Key::new(5).named("limit").child(0), &0.into(), 6, 1);
+    for (example, u) in drawn.iter().enumerate() {
+        let fixed = limit(Band::Rate(0.95 * f64::from(*u)));
+        let wanted = numbers(fixed.forward(x.clone().narrow(0, example, 1)));
+        close(&format!("example {example}"), &all[example * len..][..len], &wanted, 1e-5);
+    }
+    // One draw for the batch: all have the same band.
+    let shared = BandLimit2dConfig::new(random).with_name("limit").with_draw_per(Per::Batch).init();
+    let u = cni_noise::host_uniform(Key::new(5).named("limit").child(0), 0..1)[0];
+    let wanted = numbers(limit(Band::Rate(0.95 * f64::from(u))).forward(x.clone()));
+    close("the batch", &run(&shared, keyed, 0, x.clone()), &wanted, 1e-5);
+    // Off: the mean rate.
+    let off = scope(Noise::Off, || numbers(each.forward(x.clone())));
+    close("off", &off, &numbers(limit(Band::Rate(0.475)).forward(x)), 1e-6);
+}
+
+#[test]
+fn the_energy_of_a_spectrum_is_that_of_the_values_and_lies_where_they_put_it() {
+    let [height, width] = [12, 10];
+    let x = values::<4>(1, [2, 3, height, width]);
+    let energy = spectral_energy(x.clone()).unwrap();
+    let wanted: f64 = numbers(x.clone()).iter().map(|v| v * v).sum();
+    assert!((energy.total() - wanted).abs() < 1e-9 * wanted);
+    let sum: f64 = energy.by_radius(7).iter().sum();
+    assert!((sum - 1.0).abs() < 1e-12);
+    // What a band keeps is the energy of the projection.
+    for q in [[1, 1], [3, 2], [7, 6]] {
+        let kept: f64 =
+            numbers(limit(Band::Frequencies(q)).forward(x.clone())).iter().map(|v| v * v).sum();
+        let share = energy.share_within(q);
+        assert!((share - kept / wanted).abs() < 1e-5, "{q:?}: {share} {}", kept / wanted);
+    }
+    // A wave of two periods down and three across.
+    let wave = (0..height * width).map(|at| {
+        let (y, x) = ((at / width) as f64, (at % width) as f64);
+        (TAU * (2.0 * y / height as f64 + 3.0 * x / width as f64)).cos() as f32
+    });
+    let wave = Tensor::<1>::from_floats(wave.collect::<Vec<f32>>().as_slice(), &device());
+    let energy = spectral_energy(wave.reshape([1, 1, height, width])).unwrap();
+    assert!(energy.share_within([3, 4]) > 1.0 - 1e-6 && energy.share_within([2, 4]) < 1e-6);
+    assert!(energy.share_within([3, 3]) < 1e-6);
+    let radius = (2.0 * 2.0 / height as f64).hypot(2.0 * 3.0 / width as f64) / 2f64.sqrt();
+    let bins = energy.by_radius(10);
+    assert!(bins[(radius * 10.0) as usize] > 1.0 - 1e-6, "{bins:?}");
+    assert_eq!(Band::preserving(0.9, &energy).unwrap(), Band::Frequencies([4, 4]));
+    assert_eq!(
+        Band::preserving(1.0, &spectral_energy(x).unwrap()).unwrap(),
+        Band::Frequencies([7, 6])
+    );
+    // Nothing has all of its energy anywhere.
+    let nothing = spectral_energy(Tensor::zeros([1, 1, 4, 4], &device())).unwrap();
+    assert_eq!((nothing.share_within([1, 1]), nothing.by_radius(3)), (1.0, vec![0.0; 3]));
+}
+
+#[test]
+fn noise_on_the_weights_and_saved_weights_are_those_of_an_ordinary_convolution() {
+    let case = CASES[0];
+    let layer = layer(case, Band::Rate(0.5), Method::Direct, &device());
+    let noisy = WeightNoise::colored(2).inject(layer.clone());
+    let x = values::<4>(1, [2, 3, 8, 8]);
+    let run = |noise| scope(noise, || numbers(noisy.forward(x.clone())));
+    assert_eq!(run(Noise::Off), numbers(layer.forward(x.clone())));
+    assert_eq!(run(Noise::Keyed(Key::new(1))), run(Noise::Keyed(Key::new(1))));
+    assert_ne!(run(Noise::Keyed(Key::new(1))), run(Noise::Off));
+    assert_eq!(cni_layers::count_parameters(&layer), 3 * 4 * 9);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let device = device();
+    let error = |config: BandLimitedConv2dConfig| config.try_init(&device).unwrap_err().to_string();
+    let config = |band| BandLimitedConv2dConfig::new(conv(CASES[0]), band);
+    assert!(error(config(Band::Rate(1.0))).starts_with("band.rate: got 1,"));
+    let random = Band::Random { from: 0.1, to: 0.5 };
+    let spectra = config(random).with_method(Method::Spectra);
+    assert!(error(spectra.clone()).starts_with("method: got spectra with a band drawn for each"));
+    let per_batch = BandLimit2dConfig::new(random).with_draw_per(Per::Batch);
+    assert!(spectra.with_limit(per_batch).try_init(&device).is_ok());
+    let mut grouped = config(Band::Rate(0.5)).with_method(Method::Spectra);
+    grouped.conv = Conv2dConfig::new([4, 4], [3, 3]).with_groups(2);
+    assert!(error(grouped).starts_with("method: got spectra with 2 groups"));
+    let mut zero = config(Band::Rate(0.5));
+    zero.conv.stride = [0, 1];
+    assert!(error(zero).starts_with("stride: got [0, 1]"));
+    let energy = spectral_energy(Tensor::ones([1, 1, 4, 4], &device)).unwrap();
+    for share in [0.0, -1.0, 1.5, f64::NAN] {
+        let error = Band::preserving(share, &energy).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("share: got {share}")), "{error}");
+    }
+    let nan = spectral_energy(Tensor::full([1, 1, 2, 2], f32::NAN, &device)).unwrap_err();
+    assert!(nan.to_string().starts_with("images: got values that are not finite"));
+    assert!(spectral_energy(Tensor::zeros([0, 1, 4, 4], &device)).is_err());
+    assert!("spectrum".parse::<Method>().unwrap_err().to_string().contains("direct, spectra"));
+}
+
+#[test]
+#[should_panic(expected = "band.frequencies: got [4, 3] for a grid of [4, 4]")]
+fn more_frequencies_than_there_are_are_refused() {
+    limit(Band::Frequencies([4, 3])).forward(Tensor::ones([1, 1, 4, 4], &device()));
+}
+
+#[test]
+#[should_panic(expected = "kernel_size: got [3, 3], dilation [1, 1], for an input of [2, 2]")]
+fn a_kernel_larger_than_the_map_is_refused() {
+    let conv = Conv2dConfig::new([1, 1], [3, 3]);
+    let layer = BandLimitedConv2dConfig::new(conv, Band::Rate(0.5)).init(&device());
+    layer.forward(Tensor::random([1, 1, 2, 2], Distribution::Default, &device()));
+}
