@@ -3,6 +3,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cni_burn::attacks::{AttackError, Epsilon};
+use cni_burn::layers::band_limited::Band;
 use cni_burn::prelude::Shard;
 use std::error::Error;
 use std::fmt::Display;
@@ -64,6 +65,11 @@ pub fn above_zero(text: &str) -> Result<f64, String> {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err(format!("got {text:?}, wanted a finite number above 0")),
     }
+}
+
+/// A band of frequencies, as text.
+pub fn band(text: &str) -> Result<String, String> {
+    text.parse::<Band>().map(|band| band.to_string()).map_err(|error| error.to_string())
 }
 
 /// The depth of a CIFAR ResNet or of a wide one.

@@ -8,9 +8,10 @@ pub use saved::{Asked, config_of_run};
 
 use crate::data::{About, Dataset};
 use crate::given::Idle;
-use crate::values::{depth, named, one_of, width};
+use crate::values::{band, depth, named, one_of, width};
 use clap::Args;
 use cni_burn::layers::NoiseError;
+use cni_burn::layers::band_limited::BandLimitedInputConfig;
 use cni_burn::prelude::{Activation, Architecture, NormalizeConfig, ResNetConfig, Shortcut};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,12 @@ pub struct ModelFlags {
     #[arg(long, allow_hyphen_values = true)]
     #[serde(default)]
     pub normalization: Option<String>,
+    /// Frequencies that the inputs of all convolutions keep: a compression rate such as 0.5, two
+    /// such as 0.3..0.7 between which it is drawn for each image, or numbers of frequencies of rows
+    /// and columns such as 12x12. By default all.
+    #[arg(long, value_parser = band)]
+    #[serde(default)]
+    pub band: Option<String>,
     #[command(flatten)]
     #[serde(flatten)]
     pub noise: NoiseFlags,
@@ -68,8 +75,12 @@ impl ModelFlags {
             .with_width(self.width)
             .with_images([height, width], self.normalize(images)?)
             .with_noise(self.noise.model_noise());
-        Ok(match self.activation {
+        let config = match self.activation {
             Some(activation) => config.with_activation(activation),
+            None => config,
+        };
+        Ok(match &self.band {
+            Some(band) => config.with_band(BandLimitedInputConfig::new(band.parse()?)),
             None => config,
         })
     }

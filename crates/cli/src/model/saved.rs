@@ -3,6 +3,7 @@
 use super::{ModelFlags, NoiseFlags};
 use crate::data::{About, Dataset};
 use crate::given::Given;
+use cni_burn::layers::band_limited::{Band, BandLimitedInputConfig};
 use cni_burn::prelude::{Architecture, ResNetConfig, Shortcut};
 use cni_burn::run::{RunError, run_config};
 use cni_burn::training::CheckpointSelector;
@@ -51,6 +52,10 @@ impl Asked<'_> {
         if flags.depth.is_none() {
             asked["depth"] = depth_of(architecture);
         }
+        asked["band"] = match &flags.band {
+            Some(band) => band.parse::<Band>()?.to_string().into(),
+            None => ALL_FREQUENCIES.into(),
+        };
         // Two texts may name the same numbers. One that names none is told as it is.
         if let Ok(normalize) = flags.normalize(&images) {
             asked["normalization"] = normalize.to_string().into();
@@ -79,16 +84,32 @@ fn flags_of(config: &ResNetConfig) -> serde_json::Result<Value> {
         shortcut,
         activation: Some(config.activation()),
         normalization: Some(config.normalize.to_string()),
+        band: None,
         noise: noise.clone().unwrap_or_else(NoiseFlags::none),
     })?;
     flags["depth"] = depth_of(config.architecture);
     if dataset.is_none() {
         flags["dataset"] = "the images of a folder".into();
     }
+    flags["band"] = band_of(config);
     if noise.is_none() {
         flags["noise"] = "what no flags describe".into();
     }
     Ok(flags)
+}
+
+/// The band of a model that has none, for a message.
+const ALL_FREQUENCIES: &str = "it left out";
+
+/// The band as a flag has it.
+fn band_of(config: &ResNetConfig) -> Value {
+    match &config.band {
+        None => ALL_FREQUENCIES.into(),
+        Some(input) if *input == BandLimitedInputConfig::new(input.limit.band) => {
+            input.limit.band.to_string().into()
+        }
+        Some(_) => "what no flag describes".into(),
+    }
 }
 
 /// The depth as a flag has it.

@@ -2,6 +2,7 @@
 
 mod ablation;
 mod attacks;
+mod bands;
 mod classes;
 mod completions;
 mod earlier;

@@ -3,11 +3,23 @@
 use super::energy::SpectralEnergy;
 use crate::NoiseError;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 
 /// A band of low frequencies of images: a square around the mean, the same share of both axes.
 ///
 /// An axis of `n` pixels has the frequencies 0 to n / 2, in periods over the axis. A band keeps the
 /// first `q` of them, with both signs.
+///
+/// Its text is the rate, the two numbers of frequencies with an `x` between them, or the two ends
+/// of a drawn rate with two dots:
+///
+/// ```
+/// use cni_layers::band_limited::Band;
+/// assert_eq!("0.5".parse(), Ok(Band::Rate(0.5)));
+/// assert_eq!("12x9".parse(), Ok(Band::Frequencies([12, 9])));
+/// assert_eq!("0.3..0.7".parse(), Ok(Band::Random { from: 0.3, to: 0.7 }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Band {
@@ -108,6 +120,40 @@ fn kept(n: usize, rate: f64) -> usize {
     ((frequencies_of(n) as f64 * (1.0 - rate).sqrt()) as usize).max(1)
 }
 
+impl fmt::Display for Band {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rate(rate) => write!(f, "{rate}"),
+            Self::Frequencies([rows, columns]) => write!(f, "{rows}x{columns}"),
+            Self::Random { from, to } => write!(f, "{from}..{to}"),
+        }
+    }
+}
+
+impl FromStr for Band {
+    type Err = NoiseError;
+
+    fn from_str(text: &str) -> Result<Self, NoiseError> {
+        let pair = |between| text.split_once(between);
+        let band = if let Some((rows, columns)) = pair("x") {
+            rows.parse().ok().zip(columns.parse().ok()).map(|(r, c)| Self::Frequencies([r, c]))
+        } else if let Some((from, to)) = pair("..") {
+            from.parse().ok().zip(to.parse().ok()).map(|(from, to)| Self::Random { from, to })
+        } else {
+            text.parse().ok().map(Self::Rate)
+        };
+        let unknown = NoiseError::Model {
+            field: "band",
+            got: format!("{text:?}"),
+            wanted: "a rate such as 0.5, frequencies such as 12x12, or rates such as 0.3..0.7 \
+                     between which it is drawn",
+        };
+        let band = band.ok_or(unknown)?;
+        band.check()?;
+        Ok(band)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +176,24 @@ mod tests {
         assert_eq!(band.kept([64, 64], Some(0.0)), [33, 33]);
         assert_eq!(band.kept([64, 64], Some(0.999_999_9)), Band::Rate(0.75).kept([64, 64], None));
         assert_eq!(band.kept([64, 64], None), Band::Rate(0.375).kept([64, 64], None));
+    }
+
+    #[test]
+    fn a_band_is_its_text() {
+        for band in [
+            Band::ALL,
+            Band::Rate(0.125),
+            Band::Frequencies([3, 17]),
+            Band::Random { from: 0.25, to: 0.75 },
+        ] {
+            assert_eq!(band.to_string().parse(), Ok(band));
+        }
+        for text in ["", "half", "x", "3x", "1x2x3", "..", "0.1..", "0.5-0.7"] {
+            let error = text.parse::<Band>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("band: got {text:?}, wanted a rate")), "{error}");
+        }
+        let error = "0.5..0.2".parse::<Band>().unwrap_err().to_string();
+        assert!(error.starts_with("band.random: got 0.5 to 0.2"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! Band           which frequencies of an axis are kept, fixed or drawn
 //! basis          the projection on them, and their transform, as matrices
 //! BandLimit2d    an activation without the others
-//! BandLimitedConv2d ─┬─ projection, then an ordinary convolution
+//! BandLimitedInput   the same of the padded input of a convolution
+//! BandLimitedConv2d ─┬─ that input, then an ordinary convolution
 //!                    └─ product of the kept parts of both spectra
 //! spectral_energy    where in the spectrum a tensor's energy lies
 //! ```
@@ -22,10 +23,12 @@ mod band;
 mod basis;
 mod conv2d;
 mod energy;
+mod input;
 mod limit;
 mod spectra;
 
 pub use band::Band;
 pub use conv2d::{BandLimitedConv2d, BandLimitedConv2dConfig, Method};
 pub use energy::{SpectralEnergy, spectral_energy};
+pub use input::{BandLimitedInput, BandLimitedInputConfig};
 pub use limit::{BandLimit2d, BandLimit2dConfig};

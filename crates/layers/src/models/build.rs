@@ -18,7 +18,7 @@ impl ResNetConfig {
 
         let stem = self.architecture.stem(image_channels, self.channels(plan[0][1]));
         let Stem { mut channels, kernel, padding, bias } = stem;
-        let mut first = conv([image_channels, channels], kernel, 1, self.image_size);
+        let mut first = self.conv([image_channels, channels], kernel, 1, self.image_size);
         first.conv.padding = PaddingConfig2d::Explicit(padding, padding, padding, padding);
         first.conv.bias = bias;
         let mut size = first.try_output_size()?;
@@ -80,12 +80,12 @@ impl ResNetConfig {
         };
         let norm = |channels| BatchNormConfig::new(channels).init(device);
         let form = self.architecture.form();
-        let first = conv([channels, out], 3, stride, *size);
+        let first = self.conv([channels, out], 3, stride, *size);
         let mut between = first.try_output_size()?;
         if form == Form::Pooled {
             between = between.map(|side| side / 2);
         }
-        let second = conv([out, out], 3, 1, between);
+        let second = self.conv([out, out], 3, 1, between);
         let changes = form != Form::Pooled && (stride > 1 || channels != out);
         let added = out.saturating_sub(channels);
         let pad = match self.architecture.shortcut() {
@@ -94,7 +94,7 @@ impl ResNetConfig {
             Shortcut::Projection => None,
         };
         let downsample = if changes && pad.is_none() {
-            let projection = conv([channels, out], 1, stride, *size);
+            let projection = self.conv([channels, out], 1, stride, *size);
             Some(Downsample {
                 conv: make("downsample", &projection)?,
                 bn: (form == Form::PostActivation).then(|| norm(out)),
@@ -114,23 +114,26 @@ impl ResNetConfig {
             pad: pad.filter(|_| changes),
         })
     }
-}
-
-/// A convolution without bias that keeps the image's size up to its stride.
-fn conv(
-    channels: [usize; 2],
-    kernel: usize,
-    stride: usize,
-    image_size: [usize; 2],
-) -> NoisyConv2dConfig {
-    let pad = kernel / 2;
-    let conv = Conv2dConfig::new(channels, [kernel, kernel])
-        .with_stride([stride, stride])
-        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
-        .with_bias(false)
-        .with_initializer(Initializer::KaimingNormal {
-            gain: std::f64::consts::SQRT_2,
-            fan_out_only: false,
-        });
-    NoisyConv2dConfig::new(conv, image_size)
+    /// A convolution without bias that keeps the image's size up to its stride.
+    fn conv(
+        &self,
+        channels: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        image_size: [usize; 2],
+    ) -> NoisyConv2dConfig {
+        let pad = kernel / 2;
+        let conv = Conv2dConfig::new(channels, [kernel, kernel])
+            .with_stride([stride, stride])
+            .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+            .with_bias(false)
+            .with_initializer(Initializer::KaimingNormal {
+                gain: std::f64::consts::SQRT_2,
+                fan_out_only: false,
+            });
+        let conv = NoisyConv2dConfig::new(conv, image_size);
+        #[cfg(feature = "band-limited")]
+        let conv = conv.with_band(self.band.clone());
+        conv
+    }
 }

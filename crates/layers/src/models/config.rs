@@ -2,6 +2,8 @@
 
 use super::{Activation, Architecture, ModelNoise, NormalizeConfig, ResNet};
 use crate::NoiseError;
+#[cfg(feature = "band-limited")]
+use crate::band_limited::BandLimitedInputConfig;
 use burn::config::Config;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,10 @@ pub struct ResNetConfig {
     /// The activation; without one that of the [architecture](Architecture::activation).
     #[serde(default)]
     pub activation: Option<Activation>,
+    /// The frequencies that the inputs of all convolutions keep, all without.
+    #[cfg(feature = "band-limited")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub band: Option<BandLimitedInputConfig>,
 }
 
 impl Config for ResNetConfig {}
@@ -80,7 +86,16 @@ impl ResNetConfig {
             normalize: NormalizeConfig::cni(),
             noise: ModelNoise::none(),
             activation: None,
+            #[cfg(feature = "band-limited")]
+            band: None,
         }
+    }
+
+    /// Sets the frequencies that the inputs of all convolutions keep.
+    #[cfg(feature = "band-limited")]
+    pub fn with_band(mut self, band: BandLimitedInputConfig) -> Self {
+        self.band = Some(band);
+        self
     }
 
     /// Sets the width multiplier.

@@ -4,8 +4,8 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2dConfig;
 use burn::tensor::{Device, Distribution, Tensor};
 use cni_layers::band_limited::{
-    Band, BandLimit2d, BandLimit2dConfig, BandLimitedConv2d, BandLimitedConv2dConfig, Method,
-    spectral_energy,
+    Band, BandLimit2d, BandLimit2dConfig, BandLimitedConv2d, BandLimitedConv2dConfig,
+    BandLimitedInputConfig, Method, spectral_energy,
 };
 use cni_layers::{Per, WeightNoise};
 use cni_noise::{Key, Noise, normal, scope, scope_at};
@@ -55,8 +55,9 @@ fn conv(case: Case) -> Conv2dConfig {
 }
 
 fn layer(case: Case, band: Band, method: Method, device: &Device) -> BandLimitedConv2d {
-    let config = BandLimitedConv2dConfig::new(conv(case), band);
-    config.with_power_of_two(case.6).with_method(method).init(device)
+    let input = BandLimitedInputConfig::new(band).with_power_of_two(case.6);
+    let config = BandLimitedConv2dConfig::new(conv(case), band).with_input(input);
+    config.with_method(method).init(device)
 }
 
 /// The output, and the gradients of a weighted sum of it to input and weight.
@@ -181,8 +182,9 @@ fn both_ways_equal_the_published_operator_and_each_other_in_their_gradients() {
             let name = format!("{case:?} {rate}");
             close(&format!("{name}: direct"), &parts[0][0], &wanted, 1e-4);
             close(&format!("{name}: spectra"), &parts[1][0], &wanted, 1e-4);
-            for part in 1..3 {
-                close(&format!("{name}: gradient {part}"), &parts[0][part], &parts[1][part], 3e-4);
+            let [direct, spectra] = &parts[..] else { panic!("two ways") };
+            for (part, (a, b)) in direct.iter().zip(spectra).enumerate() {
+                close(&format!("{name}: part {part}"), a, b, 3e-4);
             }
         }
     }
@@ -306,7 +308,8 @@ fn what_does_not_fit_is_refused_by_name() {
     let spectra = config(random).with_method(Method::Spectra);
     assert!(error(spectra.clone()).starts_with("method: got spectra with a band drawn for each"));
     let per_batch = BandLimit2dConfig::new(random).with_draw_per(Per::Batch);
-    assert!(spectra.with_limit(per_batch).try_init(&device).is_ok());
+    let per_batch = BandLimitedInputConfig::new(random).with_limit(per_batch);
+    assert!(spectra.with_input(per_batch).try_init(&device).is_ok());
     let mut grouped = config(Band::Rate(0.5)).with_method(Method::Spectra);
     grouped.conv = Conv2dConfig::new([4, 4], [3, 3]).with_groups(2);
     assert!(error(grouped).starts_with("method: got spectra with 2 groups"));
@@ -336,4 +339,34 @@ fn a_kernel_larger_than_the_map_is_refused() {
     let conv = Conv2dConfig::new([1, 1], [3, 3]);
     let layer = BandLimitedConv2dConfig::new(conv, Band::Rate(0.5)).init(&device());
     layer.forward(Tensor::random([1, 1, 2, 2], Distribution::Default, &device()));
+}
+
+#[test]
+fn a_model_of_band_limited_convolutions_is_the_plain_one_at_rate_zero_and_loads_its_weights() {
+    use cni_layers::models::{ModelNoise, ResNetConfig};
+    let plain = ResNetConfig::cifar(8, 10).with_width(0.5);
+    let config = |band| plain.clone().with_band(BandLimitedInputConfig::new(band));
+    let model = cni_layers::keyed_init(plain.init(&device()), Key::new(1));
+    let x = values::<4>(1, [2, 3, 32, 32]);
+    let limited = |band| {
+        let text = serde_json::to_string(&config(band)).unwrap();
+        let config: ResNetConfig = serde_json::from_str(&text).unwrap();
+        let limited = cni_layers::keyed_init(config.init(&device()), Key::new(1));
+        numbers(limited.forward(x.clone()))
+    };
+    let wanted = numbers(model.forward(x.clone()));
+    close("rate 0", &limited(Band::ALL), &wanted, 1e-4);
+    let half = limited(Band::Rate(0.5));
+    let error = half.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(error > 1e-2, "{error}");
+    // A drawn band makes a stochastic model, with noise on the weights or without.
+    let random = config(Band::Random { from: 0.2, to: 0.8 });
+    for config in [random.clone(), random.with_noise(ModelNoise::cni(1))] {
+        let random = cni_layers::keyed_init(config.init(&device()), Key::new(1));
+        let run = |key| scope(Noise::Keyed(Key::new(key)), || numbers(random.forward(x.clone())));
+        assert_eq!(run(1), run(1));
+        assert_ne!(run(1), run(2));
+    }
+    let error = config(Band::Rate(2.0)).try_init(&device()).unwrap_err().to_string();
+    assert!(error.starts_with("band.rate: got 2"), "{error}");
 }

@@ -22,6 +22,7 @@ recipes![
     "trades",
     "mart",
     "at-awp",
+    "band-limited",
     "dajat-ramp",
     "reference-cni",
     "reference-pni",

@@ -2,10 +2,14 @@
 
 use super::{LayerNoise, around};
 use crate::NoiseError;
+#[cfg(feature = "band-limited")]
+use crate::band_limited::{BandLimitedInput, BandLimitedInputConfig};
 use crate::noise::ActivationNoise;
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::BatchNorm;
+#[cfg(feature = "band-limited")]
+use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
 use cni_ops::{Chain, Epilogue, Value, conv2d_output_size, padding_pairs};
@@ -32,6 +36,10 @@ pub struct NoisyConv2dConfig {
     /// The noise of the layer.
     #[serde(default)]
     pub noise: LayerNoise,
+    /// The frequencies of its input that are kept, all without.
+    #[cfg(feature = "band-limited")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub band: Option<BandLimitedInputConfig>,
 }
 
 impl Config for NoisyConv2dConfig {}
@@ -39,7 +47,20 @@ impl Config for NoisyConv2dConfig {}
 impl NoisyConv2dConfig {
     /// A convolution without noise.
     pub fn new(conv: Conv2dConfig, image_size: [usize; 2]) -> Self {
-        Self { conv, image_size, noise: LayerNoise::none() }
+        Self {
+            conv,
+            image_size,
+            noise: LayerNoise::none(),
+            #[cfg(feature = "band-limited")]
+            band: None,
+        }
+    }
+
+    /// Sets the frequencies of the input that are kept. Noise on the input comes before.
+    #[cfg(feature = "band-limited")]
+    pub fn with_band(mut self, band: Option<BandLimitedInputConfig>) -> Self {
+        self.band = band;
+        self
     }
 
     /// Sets the noise of the layer.
@@ -105,8 +126,21 @@ impl NoisyConv2dConfig {
             &features(channels_out, output_size),
             device,
         )?;
+        #[cfg(feature = "band-limited")]
+        if let Some(band) = &self.band {
+            let band = band.within(&self.noise.name).try_init(self.conv.padding.clone())?;
+            let conv = self.conv.clone().with_padding(PaddingConfig2d::Valid).init(device);
+            let conv = self.noise.on_weight(conv)?;
+            return Ok(NoisyConv2d { conv, input, band: Some(band), output });
+        }
         let conv = self.noise.on_weight(self.conv.init(device))?;
-        Ok(NoisyConv2d { conv, input, output })
+        Ok(NoisyConv2d {
+            conv,
+            input,
+            #[cfg(feature = "band-limited")]
+            band: None,
+            output,
+        })
     }
 }
 
@@ -138,6 +172,9 @@ pub struct NoisyConv2d {
     pub conv: Conv2d,
     /// Noise on the input.
     pub input: Option<ActivationNoise>,
+    /// The low frequencies of the noisy input, with the padding that the convolution then lacks.
+    #[cfg(feature = "band-limited")]
+    pub band: Option<BandLimitedInput>,
     /// Noise on the output.
     pub output: Option<ActivationNoise>,
 }
@@ -145,7 +182,14 @@ pub struct NoisyConv2d {
 impl NoisyConv2d {
     /// `[batch, channels_in, height, width]` to `[batch, channels_out, height_out, width_out]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        around([&self.input, &self.output], x, |x| cni_ops::conv2d(&self.conv, x))
+        around([&self.input, &self.output], x, |x| {
+            #[cfg(feature = "band-limited")]
+            let x = match &self.band {
+                Some(band) => band.forward(&self.conv, x),
+                None => x,
+            };
+            cni_ops::conv2d(&self.conv, x)
+        })
     }
 
     /// The layer in a chain, with the batch norm after it if it has one, and what follows.
@@ -158,6 +202,10 @@ impl NoisyConv2d {
     ) -> Value {
         if let Some(noise) = &self.input {
             x = chain.apply(x, |x| noise.forward(x));
+        }
+        #[cfg(feature = "band-limited")]
+        if let Some(band) = &self.band {
+            x = chain.apply(x, |x| band.forward(&self.conv, x));
         }
         let Some(noise) = &self.output else {
             return match norm {

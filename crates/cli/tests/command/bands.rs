@@ -1,0 +1,44 @@
+//! Models whose convolutions keep the low frequencies of their inputs.
+
+use crate::program::{evaluate, plain, record, refused, scratch, works};
+use std::ffi::OsString;
+use std::path::Path;
+
+/// A training of a second, of a model without noise.
+fn train(out: &Path, band: &str) -> Vec<OsString> {
+    plain(&format!(
+        "train --recipe clean --dataset digits --depth 8 --width 0.25 --noise none --subset 80 \
+         --validation 20 --batch 40 --epochs 1 --band {band} --out {}",
+        out.display()
+    ))
+}
+
+#[test]
+fn a_band_is_a_part_of_the_model_that_a_run_keeps() {
+    let folder = scratch("bands");
+    let run = folder.join("run");
+    works(train(&run, "0.5"));
+    let model = std::fs::read_to_string(run.join("model.json")).unwrap();
+    assert!(model.contains("\"rate\": 0.5"), "{model}");
+    let said = refused(evaluate(&run, &folder.join("other"), "--band 0.3"));
+    assert!(said.contains("--band: got 0.3, wanted 0.5, since"), "{said}");
+    let judged = folder.join("judged");
+    works(evaluate(&run, &judged, "--band 0.50"));
+    assert_eq!(record(&judged)["examples"], 20);
+}
+
+#[test]
+fn a_drawn_band_makes_a_model_stochastic_without_noise() {
+    let folder = scratch("drawn-bands");
+    let (run, judged) = (folder.join("run"), folder.join("judged"));
+    works(train(&run, "0.2..0.8"));
+    let said = works(evaluate(&run, &judged, ""));
+    assert!(!said.contains("the model has no noise"), "{said}");
+    assert_eq!(record(&judged)["draws"], 3);
+}
+
+#[test]
+fn a_band_keeps_a_model_from_running_as_one_operation() {
+    let said = works(plain("info --band 0.5 --noise none"));
+    assert!(said.contains("because of step 1: a function"), "{said}");
+}
