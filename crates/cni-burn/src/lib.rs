@@ -46,6 +46,7 @@
 //! - `fusion`, `autotune`: Burn's, for the GPU backends. On a real GPU take both;
 //! - `report`: reports made from records; on by default;
 //! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
+//! - `band-limited`: convolutions of low frequencies (`layers::band_limited`);
 //! - `download`: fetches the CIFAR archives over HTTPS;
 //! - `experimental-ddp`: training on several CUDA devices by Burn's collective operations.
 

@@ -76,6 +76,28 @@ fn the_speeds_in_the_documentation_are_those_of_their_records() {
 }
 
 #[test]
+fn the_table_of_bands_is_that_of_its_record() {
+    let page = page("band-limited.md");
+    let records: Vec<Record> =
+        serde_json::from_value(json("results/band-limited/record.json")).unwrap();
+    for record in &records {
+        let cells = std::iter::once(&record.clean).chain(record.attacks.iter().map(|a| &a.robust));
+        let cells = cells.map(|of| {
+            let of = &of.one_shot;
+            let [accuracy, low, high] = [of.accuracy, of.low, of.high].map(|share| 100.0 * share);
+            format!("{accuracy:.1} [{low:.1}, {high:.1}] |")
+        });
+        let row = format!("| {} | {}", record.model.name, cells.collect::<Vec<_>>().join(" "));
+        assert!(page.contains(&row), "band-limited.md lacks: {row}");
+    }
+    // What the page says of them.
+    let robust = |record: &Record, n: usize| record.attacks[n].robust.one_shot.accuracy;
+    let [all, half, drawn] = &records[..] else { panic!("{} records", records.len()) };
+    assert!(robust(half, 0) > robust(all, 0) && robust(half, 1) < robust(all, 1));
+    assert!(robust(drawn, 1) < robust(all, 1));
+}
+
+#[test]
 fn the_ablation_of_colored_noise_is_that_of_its_record() {
     let (page, record) = (page("colored-noise.md"), json("results/ablations/colored-noise.json"));
     let percent = |value: &Value| 100.0 * value.as_f64().unwrap();
