@@ -47,6 +47,7 @@
 //! - `report`: reports made from records; on by default;
 //! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
 //! - `band-limited`: convolutions of low frequencies (`layers::band_limited`);
+//! - `binary`: layers of binary weights and inputs (`layers::binary`);
 //! - `download`: fetches the CIFAR archives over HTTPS;
 //! - `experimental-ddp`: training on several CUDA devices by Burn's collective operations.
 

@@ -17,7 +17,8 @@
 //!   module, with paths, ids and roles;
 //! - [`noise_amplitudes`], [`noise_covariances`]: the noise that it has learned;
 //! - [`keyed_init`]: initial weights as a function of a key;
-//! - `band_limited`, with the feature of that name: convolutions of low frequencies.
+//! - `band_limited`, with the feature of that name: convolutions of low frequencies;
+//! - `binary`, with the feature of that name: layers of signs.
 //!
 //! Every configuration is a Burn [`Config`](burn::config::Config): a value that saves and loads,
 //! and whose settings have the same names in a file and on a command line.
@@ -26,6 +27,8 @@
 
 #[cfg(feature = "band-limited")]
 pub mod band_limited;
+#[cfg(feature = "binary")]
+pub mod binary;
 mod error;
 mod init;
 pub mod models;

@@ -3,6 +3,8 @@
 mod activation_noise;
 #[cfg(feature = "band-limited")]
 mod band_limited;
+#[cfg(feature = "binary")]
+mod binary;
 mod configs;
 mod covariance;
 mod custom_law;

@@ -3,7 +3,7 @@
 mod conv2d;
 mod linear;
 
-#[cfg(feature = "band-limited")]
+#[cfg(any(feature = "band-limited", feature = "binary"))]
 pub(crate) use conv2d::check_conv2d;
 pub use conv2d::{NoisyConv2d, NoisyConv2dConfig};
 pub use linear::{NoisyLinear, NoisyLinearConfig};

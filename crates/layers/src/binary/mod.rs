@@ -1,0 +1,21 @@
+//! Binary layers: weights and inputs of −1 and +1, trained through real-valued latent weights
+//! (Courbariaux et al., arXiv 1602.02830; the settings of BinaryDenseNet, Bethge et al., arXiv
+//! 1906.08637, and of Larq).
+//!
+//! ```text
+//! Quantizer        the sign, and the gradient that stands for its own, which is zero
+//! BinaryWeights    the same on the weights of any module, which keeps its code and its type
+//! BinaryConv2d     a convolution of quantized inputs with quantized weights
+//! BinaryLinear     a linear layer likewise
+//! ```
+//!
+//! A gradient that stands for another is what an attack on such a model follows too: one that
+//! follows the true gradient of the sign, zero, finds nothing and calls the model robust.
+
+mod layer;
+mod quantizer;
+mod weights;
+
+pub use layer::{BinaryConv2d, BinaryConv2dConfig, BinaryLinear, BinaryLinearConfig, PadValue};
+pub use quantizer::Quantizer;
+pub use weights::{Binarized, BinaryWeights};
