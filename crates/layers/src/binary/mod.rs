@@ -7,6 +7,7 @@
 //! BinaryWeights    the same on the weights of any module, which keeps its code and its type
 //! BinaryConv2d     a convolution of quantized inputs with quantized weights
 //! BinaryLinear     a linear layer likewise
+//! BinarySummary    what a model takes with a bit for each binary weight
 //! ```
 //!
 //! A gradient that stands for another is what an attack on such a model follows too: one that
@@ -14,8 +15,10 @@
 
 mod layer;
 mod quantizer;
+mod summary;
 mod weights;
 
 pub use layer::{BinaryConv2d, BinaryConv2dConfig, BinaryLinear, BinaryLinearConfig, PadValue};
 pub use quantizer::Quantizer;
+pub use summary::BinarySummary;
 pub use weights::{Binarized, BinaryWeights};

@@ -5,6 +5,8 @@ mod architecture;
 mod block;
 mod build;
 mod config;
+#[cfg(feature = "binary")]
+mod dense_net;
 mod import;
 mod model_noise;
 mod normalize;
@@ -14,6 +16,8 @@ pub use activation::Activation;
 pub use architecture::{Architecture, Shortcut};
 pub use block::{Block, Downsample};
 pub use config::ResNetConfig;
+#[cfg(feature = "binary")]
+pub use dense_net::{DenseNet, DenseNetConfig, DenseStem, DenseUnit, DenseUnits, Transition};
 pub use import::ImportReport;
 pub use model_noise::ModelNoise;
 pub use normalize::{Normalize, NormalizeConfig};
