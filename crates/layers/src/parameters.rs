@@ -1,5 +1,6 @@
 //! Parameters of a module: the one walk that knows their paths, ids and roles.
 
+use crate::NoiseError;
 use crate::models::Normalize;
 use crate::noise::{LearnedNoise, Spec};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
@@ -97,6 +98,24 @@ impl Found {
         let mut walk = Walk::default();
         model.visit(&mut walk);
         walk.found
+    }
+
+    /// The weights that a group selects, by default those named `weight` of rank 2 or more.
+    /// Parameters of noise, running statistics and the constants of a normalization are no weights,
+    /// whatever a group says.
+    pub fn selected(&self, group: Option<&ParamGroup>) -> Result<Vec<&Parameter>, NoiseError> {
+        let selects = |Parameter { path, id, shape, .. }: &&Parameter| match group {
+            Some(group) => group.matches(id, Some(path)),
+            None => shape.len() >= 2 && path.rsplit('.').next() == Some("weight"),
+        };
+        let model = |found: &&Parameter| found.role == ParameterRole::Model;
+        let candidates = self.parameters.iter().filter(model);
+        let selected: Vec<&Parameter> = candidates.clone().filter(selects).collect();
+        if selected.is_empty() {
+            let candidates = candidates.map(|parameter| parameter.path.clone()).collect();
+            return Err(NoiseError::NothingSelected { candidates });
+        }
+        Ok(selected)
     }
 }
 

@@ -21,6 +21,7 @@
 //! | [`clamp_between`] | the nearest point of a box |
 //! | [`row_extremes`] | the least and the largest value of each row |
 //! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
+//! | `sign_conv2d` | a convolution of signs, 64 in a word; with the feature `flex` |
 //! | [`padding_pairs`], [`conv2d_output_size`] | the padding and output size of a convolution |
 //!
 //! Convolutions use Winograd's minimal filtering for kernels of 3 by 3 elements if their tiles fill
@@ -69,6 +70,8 @@ mod precision;
 mod recorded;
 mod shape;
 mod sign_step;
+#[cfg(feature = "flex")]
+mod signs;
 #[cfg(all(test, feature = "flex"))]
 mod testing;
 
@@ -87,3 +90,5 @@ pub use normalize::normalize;
 pub use precision::{ParsePrecisionError, Precision, autocast, current_precision, product_bits};
 pub use shape::{conv2d_output_size, padding_pairs};
 pub use sign_step::{StepSize, clamp_between, sign_step, sign_step_with_momentum};
+#[cfg(feature = "flex")]
+pub use signs::{PackedKernel, PackedSigns, SignGeometry, sign_conv2d};

@@ -138,6 +138,21 @@ pub struct BinaryConv2d {
 }
 
 impl BinaryConv2d {
+    /// The quantizer of the inputs.
+    pub fn input(&self) -> Option<Quantizer> {
+        self.input
+    }
+
+    /// The value of the pixels around an input.
+    pub fn pad(&self) -> PadValue {
+        self.pad
+    }
+
+    #[cfg(feature = "flex")]
+    pub(super) fn padding(&self) -> &PaddingConfig2d {
+        &self.padding
+    }
+
     /// `[batch, channels_in, height, width]` to `[batch, channels_out, height_out, width_out]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = match &self.input {
@@ -231,6 +246,11 @@ pub struct BinaryLinear {
 }
 
 impl BinaryLinear {
+    /// The quantizer of the inputs.
+    pub fn input(&self) -> Option<Quantizer> {
+        self.input
+    }
+
     /// `[batch, .., features_in]` to `[batch, .., features_out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let x = match &self.input {

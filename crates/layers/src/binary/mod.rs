@@ -7,6 +7,7 @@
 //! BinaryWeights    the same on the weights of any module, which keeps its code and its type
 //! BinaryConv2d     a convolution of quantized inputs with quantized weights
 //! BinaryLinear     a linear layer likewise
+//! PackedConv2d, PackedLinear  the same for inference, 64 signs in a word; with the feature `flex`
 //! BinarySummary    what a model takes with a bit for each binary weight
 //! ```
 //!
@@ -14,11 +15,15 @@
 //! follows the true gradient of the sign, zero, finds nothing and calls the model robust.
 
 mod layer;
+#[cfg(feature = "flex")]
+mod packed;
 mod quantizer;
 mod summary;
 mod weights;
 
 pub use layer::{BinaryConv2d, BinaryConv2dConfig, BinaryLinear, BinaryLinearConfig, PadValue};
+#[cfg(feature = "flex")]
+pub use packed::{PackedConv2d, PackedLinear};
 pub use quantizer::Quantizer;
 pub use summary::BinarySummary;
 pub use weights::{Binarized, BinaryWeights};

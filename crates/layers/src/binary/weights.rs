@@ -2,7 +2,7 @@
 
 use super::Quantizer;
 use crate::NoiseError;
-use crate::parameters::{Found, Parameter, ParameterRole};
+use crate::parameters::Found;
 use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
 use burn::tensor::Tensor;
 
@@ -58,14 +58,8 @@ impl BinaryWeights {
     pub fn try_inject<M: Module>(&self, model: M) -> Result<M, NoiseError> {
         self.quantizer.check()?;
         let found = Found::of(&model);
-        let candidates: Vec<&Parameter> =
-            found.parameters.iter().filter(|p| p.role == ParameterRole::Model).collect();
-        let selected = candidates.iter().filter(|parameter| self.selects(parameter));
-        let selected: Vec<String> = selected.map(|parameter| parameter.path.clone()).collect();
-        if selected.is_empty() {
-            let candidates = candidates.iter().map(|parameter| parameter.path.clone()).collect();
-            return Err(NoiseError::NothingSelected { candidates });
-        }
+        let selected = found.selected(self.group.as_ref())?;
+        let selected: Vec<String> = selected.iter().map(|weight| weight.path.clone()).collect();
         if let Some((name, found)) =
             found.reparameterized.iter().find(|(path, _)| selected.contains(path))
         {
@@ -73,13 +67,6 @@ impl BinaryWeights {
             return Err(NoiseError::Reparameterized { name, found });
         }
         Ok(model.apply_reparameterization(Attach { quantizer: self.quantizer, selected }))
-    }
-
-    fn selects(&self, Parameter { path, id, shape, .. }: &Parameter) -> bool {
-        match &self.group {
-            Some(group) => group.matches(id, Some(path)),
-            None => shape.len() >= 2 && path.rsplit('.').next() == Some("weight"),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! of training among it, is half of it.
 
 use super::LearnedNoise;
-use crate::parameters::{Found, Parameter, ParameterRole};
+use crate::parameters::{Found, Parameter};
 use crate::{Granularity, NoiseError, NoiseKind, NoiseScale};
 use burn::config::Config;
 use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
@@ -188,16 +188,7 @@ impl WeightNoise {
     /// that breaks the contract of its trait.
     pub fn try_inject<M: Module>(&self, model: M) -> Result<M, NoiseError> {
         let found = Found::of(&model);
-        // The noise's own parameters, running statistics and the constants of a normalization are
-        // no weights, whatever a group says.
-        let weights = |found: &&Parameter| found.role == ParameterRole::Model;
-        let candidates: Vec<&Parameter> = found.parameters.iter().filter(weights).collect();
-        let selected = candidates.iter().filter(|parameter| self.selects(parameter));
-        let selected: Vec<&Parameter> = selected.copied().collect();
-        if selected.is_empty() {
-            let candidates = candidates.iter().map(|parameter| parameter.path.clone()).collect();
-            return Err(NoiseError::NothingSelected { candidates });
-        }
+        let selected = found.selected(self.group.as_ref())?;
         for Parameter { path, shape, .. } in &selected {
             let name = self.name(path);
             let other = found.reparameterized.iter().find(|(found, _)| found == path);
@@ -245,13 +236,6 @@ impl WeightNoise {
     pub(crate) fn or_on(mut self, path: &str) -> Self {
         self.group.get_or_insert_with(|| ParamGroup::from_path(path));
         self
-    }
-
-    fn selects(&self, Parameter { path, id, shape, .. }: &Parameter) -> bool {
-        match &self.group {
-            Some(group) => group.matches(id, Some(path)),
-            None => shape.len() >= 2 && path.rsplit('.').next() == Some("weight"),
-        }
     }
 
     fn name(&self, path: &str) -> String {

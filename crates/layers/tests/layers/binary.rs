@@ -5,10 +5,10 @@ use burn::nn::conv::Conv2dConfig;
 use burn::nn::{LinearConfig, PaddingConfig2d};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
-use cni_layers::binary::BinarySummary;
 use cni_layers::binary::{
     Binarized, BinaryConv2dConfig, BinaryLinearConfig, BinaryWeights, PadValue, Quantizer,
 };
+use cni_layers::binary::{BinarySummary, PackedConv2d, PackedLinear};
 use cni_layers::models::{DenseNetConfig, DenseUnits, NormalizeConfig};
 use cni_layers::{WeightNoise, count_parameters, keyed_init, parameters};
 use cni_noise::{Key, normal};
@@ -274,4 +274,34 @@ fn dense_networks_keep_their_shapes_and_settings() {
     let no_dilation = DenseNetConfig { dilations: vec![1], ..small.clone() };
     assert!(error(no_dilation).starts_with("dilations: got [1] for 2 stages"));
     assert!(error(DenseNetConfig { classes: 1, ..small }).starts_with("classes: got 1"));
+}
+
+#[test]
+fn packed_layers_equal_the_float_ones_exactly_and_take_a_bit_for_a_weight() {
+    for (pad, channels) in [(PadValue::Zero, 70), (PadValue::Minus, 64), (PadValue::Plus, 3)] {
+        let conv = Conv2dConfig::new([channels, 40], [3, 3])
+            .with_stride([1, 2])
+            .with_dilation([2, 1])
+            .with_padding(PaddingConfig2d::Explicit(2, 1, 1, 0));
+        let layer = BinaryConv2dConfig::new(conv).with_pad(pad).init(&device());
+        let layer = keyed_init(layer, Key::new(1));
+        let packed = PackedConv2d::of(&layer).unwrap();
+        let x = normal::<4>(Key::new(2), [3, channels, 9, 8], &device());
+        let (got, wanted) = (packed.forward(x.clone()), layer.forward(x));
+        assert_eq!(got.dims(), wanted.dims());
+        assert_eq!(numbers(got), numbers(wanted), "{pad}");
+        assert_eq!(packed.weights().words().len(), 40 * 9 * channels.div_ceil(64));
+    }
+    let layer = BinaryLinearConfig::new(LinearConfig::new(130, 33)).init(&device());
+    let layer = keyed_init(layer, Key::new(1));
+    let x = normal::<3>(Key::new(2), [2, 5, 130], &device());
+    let packed = PackedLinear::of(&layer).unwrap();
+    assert_eq!(packed.forward(x.clone()).dims(), [2, 5, 33]);
+    assert_eq!(numbers(packed.forward(x.clone())), numbers(layer.forward(x)));
+    let open = BinaryConv2dConfig::new(Conv2dConfig::new([3, 4], [3, 3])).with_input(None);
+    let error = PackedConv2d::of(&open.init(&device())).unwrap_err().to_string();
+    assert!(error.starts_with("input: got none, wanted a quantizer"), "{error}");
+    let grouped = Conv2dConfig::new([4, 4], [3, 3]).with_groups(2);
+    let grouped = BinaryConv2dConfig::new(grouped).init(&device());
+    assert!(PackedConv2d::of(&grouped).unwrap_err().to_string().starts_with("groups: got 2"));
 }

@@ -1,0 +1,133 @@
+//! Binary layers for inference, 64 signs in a word.
+
+use super::{BinaryConv2d, BinaryLinear, PadValue};
+use crate::NoiseError;
+use burn::nn::PaddingConfig2d;
+use burn::tensor::{Tensor, TensorData};
+use cni_ops::{PackedKernel, PackedSigns, SignGeometry, padding_pairs, sign_conv2d};
+
+/// A convolution of signs for inference on the host, 64 weights in a word.
+///
+/// Its values are exactly those of the [`BinaryConv2d`] that it was made of, for finite inputs.
+#[derive(Clone, Debug)]
+pub struct PackedConv2d {
+    weights: PackedSigns,
+    kernel: PackedKernel,
+    stride: [usize; 2],
+    dilation: [usize; 2],
+    padding: PaddingConfig2d,
+    pad: PadValue,
+}
+
+impl PackedConv2d {
+    /// The layer with its weights packed.
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseError::Model`] for a layer whose inputs are not quantized, and for one with groups.
+    pub fn of(layer: &BinaryConv2d) -> Result<Self, NoiseError> {
+        quantized(layer.input().is_some())?;
+        let conv = &layer.conv;
+        if conv.groups > 1 {
+            let (got, wanted) = (conv.groups.to_string(), "1, for a packed layer");
+            return Err(NoiseError::Model { field: "groups", got, wanted });
+        }
+        let latent = conv.weight.base();
+        let weights = PackedSigns::pack(&numbers(latent.clone()), latent.dims());
+        Ok(Self {
+            kernel: PackedKernel::new(&weights),
+            weights,
+            stride: conv.stride,
+            dilation: conv.dilation,
+            padding: layer.padding().clone(),
+            pad: layer.pad(),
+        })
+    }
+
+    /// The signs of the weights, `[channels_out, channels_in, height, width]`.
+    pub fn weights(&self) -> &PackedSigns {
+        &self.weights
+    }
+
+    /// `[batch, channels_in, height, width]` to `[batch, channels_out, height_out, width_out]`.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel is larger than the padded input.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let dims @ [batch, _, height, width] = x.dims();
+        let [outputs, _, kernel_height, kernel_width] = self.weights.shape();
+        let (input, kernel) = ([height, width], [kernel_height, kernel_width]);
+        let geometry = SignGeometry {
+            stride: self.stride,
+            dilation: self.dilation,
+            padding: padding_pairs(&self.padding, input, kernel, self.stride),
+            pad: match self.pad {
+                PadValue::Zero => None,
+                PadValue::Minus => Some(true),
+                PadValue::Plus => Some(false),
+            },
+        };
+        let options = (&x.device().inner(), x.dtype());
+        let y = sign_conv2d(&PackedSigns::pack(&numbers(x), dims), &self.kernel, geometry);
+        let [rows, columns] = geometry.output(input, kernel).expect("a kernel that fits");
+        Tensor::from_data(TensorData::new(y, [batch, outputs, rows, columns]), options)
+    }
+}
+
+/// A linear layer of signs for inference on the host, 64 weights in a word.
+///
+/// Its values are exactly those of the [`BinaryLinear`] that it was made of, for finite inputs.
+#[derive(Clone, Debug)]
+pub struct PackedLinear {
+    weights: PackedSigns,
+    kernel: PackedKernel,
+}
+
+impl PackedLinear {
+    /// The layer with its weights packed.
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseError::Model`] for a layer whose inputs are not quantized.
+    pub fn of(layer: &BinaryLinear) -> Result<Self, NoiseError> {
+        quantized(layer.input().is_some())?;
+        let latent = layer.linear.weight.base();
+        let [inputs, outputs] = latent.dims();
+        let weights = PackedSigns::pack(&numbers(latent.transpose()), [outputs, inputs, 1, 1]);
+        Ok(Self { kernel: PackedKernel::new(&weights), weights })
+    }
+
+    /// The signs of the weights, `[features_out, features_in, 1, 1]`.
+    pub fn weights(&self) -> &PackedSigns {
+        &self.weights
+    }
+
+    /// `[batch, .., features_in]` to `[batch, .., features_out]`.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let mut dims = x.dims();
+        let [outputs, inputs, ..] = self.weights.shape();
+        let rows = dims[..D - 1].iter().product();
+        let geometry =
+            SignGeometry { stride: [1, 1], dilation: [1, 1], padding: [(0, 0), (0, 0)], pad: None };
+        let options = (&x.device().inner(), x.dtype());
+        let x = PackedSigns::pack(&numbers(x), [rows, inputs, 1, 1]);
+        dims[D - 1] = outputs;
+        Tensor::from_data(TensorData::new(sign_conv2d(&x, &self.kernel, geometry), dims), options)
+    }
+}
+
+fn quantized(input: bool) -> Result<(), NoiseError> {
+    match input {
+        true => Ok(()),
+        false => {
+            let wanted = "a quantizer of the inputs, for a packed layer";
+            Err(NoiseError::Model { field: "input", got: "none".into(), wanted })
+        }
+    }
+}
+
+/// The values of a tensor, in row-major order.
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.inner().try_to_vec_as::<f32>().expect("values of a tensor at hand can be read")
+}
