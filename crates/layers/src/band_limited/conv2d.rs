@@ -82,7 +82,7 @@ impl BandLimitedConv2dConfig {
     ///
     /// # Errors
     ///
-    /// [`NoiseError::Model`] for a band as of [`BandLimit2dConfig::try_init`], a kernel, stride or
+    /// [`NoiseError::Model`] for a band as of [`BandLimit2dConfig::try_init`](super::BandLimit2dConfig::try_init), a kernel, stride or
     /// dilation of zero, groups that do not divide the channels, and for spectra with groups or with
     /// a band that is drawn for each example.
     pub fn try_init(&self, device: &Device) -> Result<BandLimitedConv2d, NoiseError> {
