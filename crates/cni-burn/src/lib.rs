@@ -48,6 +48,7 @@
 //! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
 //! - `band-limited`: convolutions of low frequencies (`layers::band_limited`);
 //! - `binary`: layers of binary weights and inputs (`layers::binary`);
+//! - `privacy`: accountants of differential privacy;
 //! - `download`: fetches the CIFAR archives over HTTPS;
 //! - `experimental-ddp`: training on several CUDA devices by Burn's collective operations.
 
@@ -64,6 +65,8 @@ pub use cni_evaluation as evaluation;
 pub use cni_layers as layers;
 pub use cni_noise as noise;
 pub use cni_ops as ops;
+#[cfg(feature = "privacy")]
+pub use cni_privacy as privacy;
 #[cfg(feature = "report")]
 pub use cni_report as report;
 pub use cni_training as training;
