@@ -12,7 +12,7 @@ use cni_burn::attacks::Norm;
 use cni_burn::cards::epochs;
 use cni_burn::data::{DataError, ImageData};
 use cni_burn::evaluation::Epoch;
-use cni_burn::prelude::{ModelNoise, Pretrained, ResNet, ResNetConfig, Threat};
+use cni_burn::prelude::{Pretrained, ResNet, Threat};
 use cni_burn::training::{CheckpointInfo, CheckpointSelector, checkpoint_info, load_checkpoint};
 use serde_json::Value;
 use std::error::Error;
@@ -138,7 +138,7 @@ impl Checkpoint {
         same_classes(&test, &classes, &name)?;
         Ok(Self {
             model,
-            silent: silent(&config),
+            silent: !config.is_stochastic(),
             test,
             name,
             run: Some(run.to_path_buf()),
@@ -177,7 +177,7 @@ impl Checkpoint {
         }
         Ok(Self {
             model,
-            silent: silent(&config),
+            silent: !config.is_stochastic(),
             test,
             name: path.display().to_string(),
             run: None,
@@ -217,10 +217,6 @@ pub fn trained_against(run: &Value) -> Option<Threat> {
     // Free adversarial training has a threat without an attack of its own.
     let trained = of("objective/attack").or_else(|| of("objective"))?;
     serde_json::from_value(of("validation_attack").unwrap_or(trained).clone()).ok()
-}
-
-fn silent(config: &ResNetConfig) -> bool {
-    config.noise == ModelNoise::none()
 }
 
 /// Refuses a test set whose labels mean something else than those of the training.

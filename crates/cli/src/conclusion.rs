@@ -57,8 +57,8 @@ fn print(record: &Record, noise: &str, output: Output) -> io::Result<()> {
     output.say(format_args!("checks: {}\n", counts(record)))
 }
 
-/// The verdicts in their order: what was found comes first, and what could not be is told apart from
-/// it.
+/// The verdicts in their order: what was found comes first, and what could not be is told apart
+/// from it.
 const ORDER: [Verdict; 5] =
     [Verdict::Fail, Verdict::Warn, Verdict::Pass, Verdict::Inconclusive, Verdict::Skipped];
 

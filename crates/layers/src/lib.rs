@@ -29,6 +29,7 @@
 pub mod band_limited;
 #[cfg(feature = "binary")]
 pub mod binary;
+mod check;
 mod error;
 mod init;
 pub mod models;

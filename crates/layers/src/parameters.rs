@@ -82,6 +82,10 @@ pub fn count_parameters<M: Module>(model: &M) -> usize {
     parameters(model).iter().filter(learnable).map(Parameter::elements).sum()
 }
 
+/// The container by which visitors hear of a band of frequencies that is drawn anew at every use,
+/// by its text: a layer without parameters that makes a model stochastic.
+pub(crate) const RANDOM_BAND: &str = "cni_layers::RandomBand";
+
 /// All that a walk over a module finds.
 #[derive(Default)]
 pub(crate) struct Found {
@@ -89,6 +93,8 @@ pub(crate) struct Found {
     /// The learned noise: the path of the noisy tensor, its specification, and how many parameters
     /// it has.
     pub noise: Vec<(String, Spec, usize)>,
+    /// The bands that are drawn: the path of the layer, and the band.
+    pub bands: Vec<(String, String)>,
     /// The paths of reparameterized parameters, and the name of the reparameterization.
     pub reparameterized: Vec<(String, String)>,
 }
@@ -129,6 +135,9 @@ impl ModuleVisitor for Walk {
     fn enter_module(&mut self, name: &str, container: &str) {
         if let Some(spec) = Spec::heard(container) {
             self.found.noise.push((Spec::owner(&self.place.names), spec, 0));
+        }
+        if container == RANDOM_BAND {
+            self.found.bands.push((self.place.path(), name.to_string()));
         }
         if container == "Reparameterization" {
             self.found.reparameterized.push((self.place.path(), name.to_string()));

@@ -58,11 +58,11 @@ impl HalfPrecision {
         match Self::ALL.into_iter().find(|way| way.to_string() == got) {
             None => error(got, "amx, avx512_bf16, vectors or layers"),
             Some(way) if way.is_here() => Ok(way),
-            Some(Self::Vectors) => {
+            Some(Self::Amx) => error(got, "a processor and a system with AMX"),
+            Some(Self::Avx512Bf16) => error(got, "a processor and a system with AVX-512 for bf16"),
+            Some(Self::Vectors | Self::Layers) => {
                 error(got, "layers, in a build without the CPU backend's kernels")
             }
-            Some(Self::Avx512Bf16) => error(got, "a processor and a system with AVX-512 for bf16"),
-            Some(_) => error(got, "a processor and a system with AMX"),
         }
     }
 

@@ -32,8 +32,8 @@
 //!
 //! In half precision activations lie in cells of 32 images by 32 channels of bfloat16, which the
 //! matrix units of AMX multiply if the processor has them, or the dot products of AVX-512 for
-//! bfloat16, or else vectors of single precision ([`HalfPrecision`]). Batches are filled up to whole cells: one image takes the memory
-//! of 32. An activation of up to 16 channels has two neighbouring pixels in a cell; a value that is
+//! bfloat16, or else vectors of single precision ([`HalfPrecision`]). Batches are filled up to
+//! whole cells: one image takes the memory of 32. An activation of up to 16 channels has two neighbouring pixels in a cell; a value that is
 //! not finite then also reaches outputs next to those it counts for. It never leaves its image.
 //!
 //! A batch norm that uses its running statistics is one affine map a channel. [`conv2d_batch_norm`]

@@ -150,8 +150,8 @@ fn the_images_a_second_of_the_averaging_attack_are_those_of_their_record() {
     let of = |name: &str| speeds[name].as_f64().unwrap();
     let [full, half] = ["ours", "ours, bf16"].map(of);
     assert_said(&format!(
-        "takes {half:.1} images a second in bf16 on two cores of an EPYC with AVX-512's instructions \
-         for bf16, and {full:.1} in"
+        "takes {half:.1} images a second in bf16 on two cores of an EPYC with AVX-512's \
+         instructions for bf16, and {full:.1} in"
     ));
     let [compiled, best] =
         ["compiled", "bf16, compiled"].map(|how| of(&format!("PyTorch, channels-last, {how}")));

@@ -56,12 +56,16 @@ fn facts(args: &Card, run: &ResNetRun) -> Result<Vec<(&'static str, String)>, Bo
     let ([height, width], channels) = (config.image_size, config.normalize.channels());
     let (architecture, factor, activation) =
         (config.architecture, config.width, config.activation());
+    let band = match &config.band {
+        Some(input) => format!(", convolutions of the band {}", input.limit.band),
+        None => String::new(),
+    };
     let parameters = count_parameters(&run.model);
     let classes: Vec<String> = run.classes.iter().map(|class| escaped(class)).collect();
     let images =
         format!("{channels}x{height}x{width}, pixels in [0, 1]; the first layer normalizes");
     let mut facts = vec![
-        ("network", format!("{architecture}, {factor} of its width, {activation}")),
+        ("network", format!("{architecture}, {factor} of its width, {activation}{band}")),
         ("parameters", format!("{parameters}, {of_noise} of them of noise")),
         ("images", images),
         ("classes", classes.join(", ")),

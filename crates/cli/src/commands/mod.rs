@@ -35,8 +35,8 @@ use train::Train;
 /// The variables of the environment as `--help` lists them.
 const ENVIRONMENT: &str = "\
 Environment:
-  CNI_HALF_PRECISION  how a CPU computes in bf16: amx, avx512_bf16, vectors, or layers for Burn's own
-                      operations, layer by layer; by default the fastest of the processor
+  CNI_HALF_PRECISION  how a CPU computes in bf16: amx, avx512_bf16, vectors, or layers for Burn's
+                      own operations, layer by layer; by default the fastest of the processor
   RAYON_NUM_THREADS   threads that a CPU computes with; by default one for each core";
 
 /// Trains noisy ResNets, attacks and judges them, and writes records and reports.

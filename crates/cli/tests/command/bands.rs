@@ -32,9 +32,20 @@ fn a_drawn_band_makes_a_model_stochastic_without_noise() {
     let folder = scratch("drawn-bands");
     let (run, judged) = (folder.join("run"), folder.join("judged"));
     works(train(&run, "0.2..0.8"));
-    let said = works(evaluate(&run, &judged, ""));
+    // Off, the rate is the mean of its ends: what a model without noise does not have.
+    let said = works(evaluate(&run, &judged, "--noise-off"));
     assert!(!said.contains("the model has no noise"), "{said}");
-    assert_eq!(record(&judged)["draws"], 3);
+    let record = record(&judged);
+    assert_eq!(record["draws"], 3);
+    let noise = record["model"]["noise"].as_str().unwrap();
+    assert!(noise.contains("conv1.band.limit: band of a rate drawn from 0.2..0.8"), "{noise}");
+    let card = works(plain(&format!("card --run {}", run.display())));
+    assert!(card.contains("convolutions of the band 0.2..0.8"), "{card}");
+    // A fixed band has no noise to switch off.
+    let fixed = folder.join("fixed");
+    works(train(&fixed, "0.5"));
+    let said = refused(evaluate(&fixed, &folder.join("other"), "--noise-off"));
+    assert!(said.contains("--noise-off") && said.contains("the model has no noise"), "{said}");
 }
 
 #[test]

@@ -91,6 +91,17 @@ impl ArmRun {
     }
 }
 
+/// The names of the attacks that some runs met, each once, in their order.
+pub(super) fn attack_names<'a>(runs: impl Iterator<Item = &'a ArmRun>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in runs.flat_map(|run| &run.attacks) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    names
+}
+
 impl Arm {
     /// True if the worst case of every run is evidence.
     pub fn is_evidence(&self) -> bool {
@@ -106,13 +117,8 @@ impl Arm {
         };
         self.clean = over(self.runs.iter().map(|run| run.clean).collect())?;
         self.robust = over(self.runs.iter().filter_map(|run| run.robust).collect())?;
-        let mut names: Vec<&String> = Vec::new();
-        for (name, _) in self.runs.iter().flat_map(|run| &run.attacks) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        let attacks = names.into_iter().map(|name| self.under(name, confidence));
+        let attacks =
+            attack_names(self.runs.iter()).into_iter().map(|name| self.under(name, confidence));
         self.attacks = attacks.collect::<Result<_, _>>()?;
         Ok(self)
     }

@@ -106,6 +106,11 @@ impl AblationRecord {
         })
     }
 
+    /// The names of the attacks that its runs met, each once, in their order.
+    pub fn attack_names(&self) -> Vec<&str> {
+        arm::attack_names(self.arms.iter().flat_map(|arm| &arm.runs))
+    }
+
     /// Writes the record as JSON: whole, or not at all.
     ///
     /// # Errors

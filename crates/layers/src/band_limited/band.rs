@@ -47,8 +47,8 @@ impl Band {
     /// The narrowest band that keeps at least a share, in (0, 1], of an energy, as many frequencies
     /// of each axis: `preserve_energy` of the published code.
     ///
-    /// That code measures each batch anew, so that an image's prediction depends on the others. Here
-    /// the band is found once, from activations that stand for the data.
+    /// That code measures each batch anew, so that an image's prediction depends on the others.
+    /// Here the band is found once, from activations that stand for the data.
     ///
     /// # Errors
     ///
@@ -97,7 +97,8 @@ impl Band {
                 let most = size.map(frequencies_of);
                 assert!(
                     wanted[0] <= most[0] && wanted[1] <= most[1],
-                    "band.frequencies: got {wanted:?} for a grid of {size:?}, wanted at most {most:?}"
+                    "band.frequencies: got {wanted:?} for a grid of {size:?}, wanted at most \
+                     {most:?}"
                 );
                 wanted
             }
@@ -158,7 +159,7 @@ impl FromStr for Band {
 mod tests {
     use super::*;
 
-    /// Shares of the published code, of the coefficients of a one-sided transform in two dimensions.
+    /// Shares of the published code, of the coefficients of a one-sided transform of images.
     #[test]
     fn rates_keep_the_published_shares() {
         for (n, rate, share) in [(64, 0.5, 0.490), (64, 0.75, 0.235), (32, 0.48, 0.507)] {

@@ -3,6 +3,7 @@
 use super::limit::Grid;
 use super::spectra::{Correlation, correlate};
 use super::{Band, BandLimitedInput, BandLimitedInputConfig};
+use crate::check::check_conv2d;
 use crate::{NoiseError, Per};
 use burn::config::Config;
 use burn::module::Module;
@@ -20,8 +21,8 @@ pub enum Method {
     /// A projection of the input, and an ordinary convolution by the fastest kernels there are.
     #[default]
     Direct,
-    /// The product of the kept parts of the spectra of input and weights, as published. Its work and
-    /// the memory that it keeps for the gradient fall with the band.
+    /// The product of the kept parts of the spectra of input and weights, as published. Its work
+    /// and the memory that it keeps for the gradient fall with the band.
     Spectra,
 }
 
@@ -82,11 +83,12 @@ impl BandLimitedConv2dConfig {
     ///
     /// # Errors
     ///
-    /// [`NoiseError::Model`] for a band as of [`BandLimit2dConfig::try_init`](super::BandLimit2dConfig::try_init), a kernel, stride or
-    /// dilation of zero, groups that do not divide the channels, and for spectra with groups or with
-    /// a band that is drawn for each example.
+    /// [`NoiseError::Model`] for a band as of
+    /// [`BandLimit2dConfig::try_init`](super::BandLimit2dConfig::try_init), a kernel, stride or
+    /// dilation of zero, groups that do not divide the channels, and for spectra with groups or
+    /// with a band that is drawn for each example.
     pub fn try_init(&self, device: &Device) -> Result<BandLimitedConv2d, NoiseError> {
-        crate::noise::check_conv2d(&self.conv)?;
+        check_conv2d(&self.conv)?;
         let wrong = |field, got: String, wanted| Err(NoiseError::Model { field, got, wanted });
         if self.method == Method::Spectra {
             if self.conv.groups > 1 {

@@ -3,7 +3,7 @@
 use super::band::frequencies_of;
 use super::basis::{both_signs, waves};
 use crate::NoiseError;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 /// The energy of images by frequency, summed over images and channels. Made by
 /// [`spectral_energy`].
@@ -116,12 +116,5 @@ impl SpectralEnergy {
             shares[bin] += energy / total;
         }
         shares
-    }
-
-    /// The share of each frequency, `[height, width / 2 + 1]`.
-    pub fn shares(&self) -> TensorData {
-        let total = self.total().max(f64::MIN_POSITIVE);
-        let shares: Vec<f64> = self.energy.iter().map(|energy| energy / total).collect();
-        TensorData::new(shares, [self.size[0], frequencies_of(self.size[1])])
     }
 }

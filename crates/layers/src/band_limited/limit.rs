@@ -4,7 +4,6 @@ use super::Band;
 use super::basis::limited;
 use crate::{NoiseError, Per};
 use burn::config::Config;
-use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Tensor, TensorData};
 use cni_noise::{current_examples, layer_key, uniform_rows};
 use serde::{Deserialize, Serialize};
@@ -85,18 +84,14 @@ impl BandLimit2dConfig {
 ///
 /// Without parameters, and for images of any size: at a model's input, or before any layer. The
 /// projection is linear, symmetric and idempotent, and its gradient is itself.
-#[derive(Module, Debug)]
-#[module(custom_display)]
+#[derive(Clone, Debug)]
 pub struct BandLimit2d {
-    #[module(skip)]
     band: Band,
-    #[module(skip)]
     draw_per: Per,
-    #[module(skip)]
     name: String,
 }
 
-/// Where an activation lies on a larger grid, and how much of it is kept.
+/// The place of an activation on a larger grid, and how much of that is kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {
     /// Rows and columns of the grid.
@@ -166,14 +161,4 @@ fn along_last(x: Tensor<4>, axis: usize, grid: Grid, kept: &[usize]) -> Tensor<4
     let matrices = TensorData::new(values.collect::<Vec<f64>>(), [groups, len, out]);
     let matrices = Tensor::<3>::from_data(matrices, (&x.device().inner(), x.dtype()));
     x.reshape([groups, rows, len]).matmul(matrices).reshape([batch, channels, others, out])
-}
-
-impl ModuleDisplay for BandLimit2d {
-    fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new().with_new_line_after_attribute(false).optional()
-    }
-
-    fn custom_content(&self, content: Content) -> Option<Content> {
-        content.add_debug_attribute("band", &self.band).optional()
-    }
 }

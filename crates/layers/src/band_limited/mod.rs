@@ -25,6 +25,7 @@ mod conv2d;
 mod energy;
 mod input;
 mod limit;
+mod module;
 mod spectra;
 
 pub use band::Band;

@@ -14,16 +14,31 @@
 //! A gradient that stands for another is what an attack on such a model follows too: one that
 //! follows the true gradient of the sign, zero, finds nothing and calls the model robust.
 
-mod layer;
+mod conv2d;
+mod linear;
 #[cfg(feature = "flex")]
 mod packed;
 mod quantizer;
 mod summary;
 mod weights;
 
-pub use layer::{BinaryConv2d, BinaryConv2dConfig, BinaryLinear, BinaryLinearConfig, PadValue};
+pub use conv2d::{BinaryConv2d, BinaryConv2dConfig, PadValue};
+pub use linear::{BinaryLinear, BinaryLinearConfig};
 #[cfg(feature = "flex")]
 pub use packed::{PackedConv2d, PackedLinear};
 pub use quantizer::Quantizer;
 pub use summary::BinarySummary;
 pub use weights::{Binarized, BinaryWeights};
+
+use crate::NoiseError;
+
+/// Refuses a bias, which would not be a sign.
+fn no_bias(bias: bool) -> Result<(), NoiseError> {
+    match bias {
+        false => Ok(()),
+        true => {
+            let wanted = "false: the batch norm behind a binary layer has one";
+            Err(NoiseError::Model { field: "bias", got: "true".into(), wanted })
+        }
+    }
+}

@@ -11,7 +11,6 @@ use cni_ops::{PackedKernel, PackedSigns, SignGeometry, padding_pairs, sign_conv2
 /// Its values are exactly those of the [`BinaryConv2d`] that it was made of, for finite inputs.
 #[derive(Clone, Debug)]
 pub struct PackedConv2d {
-    weights: PackedSigns,
     kernel: PackedKernel,
     stride: [usize; 2],
     dilation: [usize; 2],
@@ -36,17 +35,11 @@ impl PackedConv2d {
         let weights = PackedSigns::pack(&numbers(latent.clone()), latent.dims());
         Ok(Self {
             kernel: PackedKernel::new(&weights),
-            weights,
             stride: conv.stride,
             dilation: conv.dilation,
             padding: layer.padding().clone(),
             pad: layer.pad(),
         })
-    }
-
-    /// The signs of the weights, `[channels_out, channels_in, height, width]`.
-    pub fn weights(&self) -> &PackedSigns {
-        &self.weights
     }
 
     /// `[batch, channels_in, height, width]` to `[batch, channels_out, height_out, width_out]`.
@@ -56,7 +49,7 @@ impl PackedConv2d {
     /// If the kernel is larger than the padded input.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let dims @ [batch, _, height, width] = x.dims();
-        let [outputs, _, kernel_height, kernel_width] = self.weights.shape();
+        let [outputs, _, kernel_height, kernel_width] = self.kernel.shape();
         let (input, kernel) = ([height, width], [kernel_height, kernel_width]);
         let geometry = SignGeometry {
             stride: self.stride,
@@ -80,7 +73,6 @@ impl PackedConv2d {
 /// Its values are exactly those of the [`BinaryLinear`] that it was made of, for finite inputs.
 #[derive(Clone, Debug)]
 pub struct PackedLinear {
-    weights: PackedSigns,
     kernel: PackedKernel,
 }
 
@@ -95,18 +87,13 @@ impl PackedLinear {
         let latent = layer.linear.weight.base();
         let [inputs, outputs] = latent.dims();
         let weights = PackedSigns::pack(&numbers(latent.transpose()), [outputs, inputs, 1, 1]);
-        Ok(Self { kernel: PackedKernel::new(&weights), weights })
-    }
-
-    /// The signs of the weights, `[features_out, features_in, 1, 1]`.
-    pub fn weights(&self) -> &PackedSigns {
-        &self.weights
+        Ok(Self { kernel: PackedKernel::new(&weights) })
     }
 
     /// `[batch, .., features_in]` to `[batch, .., features_out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();
-        let [outputs, inputs, ..] = self.weights.shape();
+        let [outputs, inputs, ..] = self.kernel.shape();
         let rows = dims[..D - 1].iter().product();
         let geometry =
             SignGeometry { stride: [1, 1], dilation: [1, 1], padding: [(0, 0), (0, 0)], pad: None };

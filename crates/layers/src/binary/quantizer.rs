@@ -67,15 +67,6 @@ impl Quantizer {
         Err(NoiseError::Model { field, got: value.to_string(), wanted })
     }
 
-    /// The largest size of a latent weight that still has a gradient, if there is one.
-    pub fn bound(&self) -> Option<f64> {
-        match *self {
-            Self::SteSign { clip } => clip,
-            Self::ApproxSign => Some(1.0),
-            Self::SwishSign { .. } => None,
-        }
-    }
-
     /// −1 or +1 for each value, of any shape.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let plain = x.clone().inner();

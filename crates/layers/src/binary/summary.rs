@@ -6,9 +6,9 @@ use burn::module::{Module, Reparameterization};
 use serde::Serialize;
 use std::fmt;
 
-/// The numbers of a model's values and what they take where each has the bits that it needs: one for
-/// a binary weight, 32 for all others. Running statistics count, as in Larq's summaries; constants of
-/// a normalization do not.
+/// The numbers of a model's values, and what they take where each has the bits that it needs: one
+/// for a binary weight, 32 for all others. Running statistics count, as in Larq's summaries;
+/// constants of a normalization do not.
 ///
 /// ```
 /// # use burn::{nn::conv::Conv2dConfig, tensor::Device};
@@ -59,7 +59,7 @@ impl fmt::Display for BinarySummary {
         let mebibytes = |bytes: usize| bytes as f64 / f64::from(1 << 20);
         write!(
             f,
-            "{} binary weights, {} values in single precision: {:.2} MiB, {:.2} without binary ones",
+            "{} binary weights, {} values in single precision: {:.2} MiB in place of {:.2}",
             self.binary,
             self.full,
             mebibytes(self.bytes()),

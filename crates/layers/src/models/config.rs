@@ -128,6 +128,15 @@ impl ResNetConfig {
         self
     }
 
+    /// True if two passes over the same images can differ: with noise, or a band that is drawn.
+    pub fn is_stochastic(&self) -> bool {
+        #[cfg(feature = "band-limited")]
+        if self.band.as_ref().is_some_and(|input| input.limit.band.is_random()) {
+            return true;
+        }
+        self.noise != ModelNoise::none()
+    }
+
     /// The activation of the model: the one that was set, or that of its architecture.
     pub fn activation(&self) -> Activation {
         self.activation.unwrap_or(self.architecture.activation())

@@ -17,7 +17,9 @@ pub use architecture::{Architecture, Shortcut};
 pub use block::{Block, Downsample};
 pub use config::ResNetConfig;
 #[cfg(feature = "binary")]
-pub use dense_net::{DenseNet, DenseNetConfig, DenseStem, DenseUnit, DenseUnits, Transition};
+pub use dense_net::{
+    DenseConv, DenseNet, DenseNetConfig, DenseStem, DenseUnit, DenseUnits, Transition,
+};
 pub use import::ImportReport;
 pub use model_noise::ModelNoise;
 pub use normalize::{Normalize, NormalizeConfig};

@@ -17,6 +17,4 @@ pub use learned::LearnedNoise;
 pub use summary::{NoiseEntry, NoiseSummary};
 pub use weight::WeightNoise;
 
-#[cfg(any(feature = "band-limited", feature = "binary"))]
-pub(crate) use layer::check_conv2d;
 pub(crate) use spec::Spec;

@@ -9,9 +9,9 @@ use std::fmt;
 /// One noisy weight or activation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NoiseEntry {
-    /// The path of the weight, or of the activation noise layer.
+    /// The path of the weight, of the activation noise layer, or of the layer whose band is drawn.
     pub path: String,
-    /// The law: `white`, or `colored` with its rank.
+    /// The law: `white`, `colored` with its rank, or the band.
     pub law: String,
     /// Number of learned noise parameters.
     pub parameters: usize,
@@ -33,13 +33,18 @@ pub struct NoiseSummary(Vec<NoiseEntry>);
 impl NoiseSummary {
     /// Lists the noise of a module, in the order of its parameters.
     pub fn of<M: Module>(model: &M) -> Self {
-        let noise = Found::of(model).noise.into_iter();
+        let Found { noise, bands, .. } = Found::of(model);
         let entry = |(path, spec, parameters): (String, Spec, usize)| NoiseEntry {
             path,
             law: spec.law.to_string(),
             parameters,
         };
-        Self(noise.map(entry).collect())
+        let drawn = |(path, band): (String, String)| NoiseEntry {
+            path,
+            law: format!("band of a rate drawn from {band}"),
+            parameters: 0,
+        };
+        Self(noise.into_iter().map(entry).chain(bands.into_iter().map(drawn)).collect())
     }
 
     /// The noisy weights and activations.

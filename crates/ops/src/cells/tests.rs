@@ -152,6 +152,18 @@ fn the_kernels_for_amx_are_tested_where_they_can_be() {
 }
 
 #[test]
+fn the_dot_products_are_chosen_before_vectors_where_the_processor_has_them() {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let wanted = is_x86_feature_detected!("avx512bf16") && pulp::x86::V4::try_new().is_some();
+        let here = Units::here();
+        let at = here.iter().position(|units| matches!(units, Units::Dots(_)));
+        assert_eq!(at.is_some(), wanted, "{here:?}");
+        assert!(matches!(here.last(), Some(Units::Vectors)));
+    }
+}
+
+#[test]
 fn kernels_equal_the_definition() {
     for shape in shapes() {
         let name = format!("{shape:?}");

@@ -97,7 +97,7 @@ impl Ledger {
         self.phases.iter().fold(0, |steps, phase| steps.saturating_add(phase.steps))
     }
 
-    /// Whether there is no step, so that epsilon is 0.
+    /// True if there is no step, so that epsilon is 0.
     pub fn is_empty(&self) -> bool {
         self.phases.is_empty()
     }

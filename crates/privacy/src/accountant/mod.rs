@@ -62,7 +62,7 @@ pub struct Spent {
     pub delta: f64,
     /// Epsilon, at least 0.
     pub epsilon: f64,
-    /// Whether epsilon is an upper bound, given that the ledger is true. If not, it is an
+    /// True if epsilon is an upper bound, given that the ledger is true. If not, it is an
     /// approximation, and the true epsilon can be larger.
     pub upper_bound: bool,
     /// Set if the best Rényi order is at an end of the list, so that epsilon may be loose.
@@ -94,7 +94,7 @@ impl Accountant {
         }
     }
 
-    /// Whether epsilon is an upper bound, given that the ledger is true. For GDP it is not.
+    /// True if epsilon is an upper bound, given that the ledger is true. For GDP it is not.
     pub fn is_upper_bound(&self) -> bool {
         !matches!(self, Self::Gdp(_))
     }

@@ -1,5 +1,6 @@
 //! Dense networks of binary or full-precision units.
 
+mod build;
 mod config;
 
 pub use config::{DenseNetConfig, DenseStem, DenseUnits};
@@ -29,7 +30,7 @@ pub struct DenseNet {
     pub stem_norm: Option<BatchNorm>,
     /// The units of each stage.
     pub stages: Vec<Vec<DenseUnit>>,
-    /// What leads from a stage to the next.
+    /// The ways from each stage to the next.
     pub transitions: Vec<Transition>,
     /// The last batch norm.
     pub norm: BatchNorm,
@@ -42,10 +43,17 @@ pub struct DenseNet {
 pub struct DenseUnit {
     /// The batch norm.
     pub norm: BatchNorm,
-    /// The convolution of signs, in a binary network.
-    pub binary: Option<BinaryConv2d>,
-    /// The convolution behind a rectifier, in one of full precision.
-    pub full: Option<Conv2d>,
+    /// The convolution.
+    pub conv: DenseConv,
+}
+
+/// The convolution of a unit.
+#[derive(Module, Debug)]
+pub enum DenseConv {
+    /// A convolution of signs.
+    Binary(BinaryConv2d),
+    /// A convolution in full precision, behind a rectifier.
+    Full(Conv2d),
 }
 
 /// The way from a stage to the next: batch norm, pooling, rectifier, 1x1 convolution.
@@ -88,12 +96,15 @@ impl DenseNet {
 impl DenseUnit {
     /// `[batch, channels, height, width]` to the same with the unit's growth more channels.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut new = cni_ops::batch_norm(&self.norm, x.clone(), Epilogue::default());
-        if let Some(conv) = &self.full {
-            new = cni_ops::conv2d(conv, relu(new));
-        } else if let Some(conv) = &self.binary {
-            new = conv.forward(new);
-        }
+        let new = match &self.conv {
+            DenseConv::Binary(conv) => {
+                conv.forward(cni_ops::batch_norm(&self.norm, x.clone(), Epilogue::default()))
+            }
+            DenseConv::Full(conv) => {
+                let new = cni_ops::batch_norm(&self.norm, x.clone(), Epilogue::relu());
+                cni_ops::conv2d(conv, new)
+            }
+        };
         Tensor::cat(vec![x, new], 1)
     }
 }

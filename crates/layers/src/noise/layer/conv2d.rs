@@ -4,6 +4,7 @@ use super::{LayerNoise, around};
 use crate::NoiseError;
 #[cfg(feature = "band-limited")]
 use crate::band_limited::{BandLimitedInput, BandLimitedInputConfig};
+use crate::check::check_conv2d;
 use crate::noise::ActivationNoise;
 use burn::config::Config;
 use burn::module::Module;
@@ -142,27 +143,6 @@ impl NoisyConv2dConfig {
             output,
         })
     }
-}
-
-/// Refuses what Burn would divide by.
-pub(crate) fn check_conv2d(conv: &Conv2dConfig) -> Result<(), NoiseError> {
-    let wrong = |field, got, wanted| Err(NoiseError::Model { field, got, wanted });
-    let Conv2dConfig { channels, kernel_size, stride, dilation, groups, .. } = conv;
-    for (field, sizes) in [
-        ("channels", channels),
-        ("kernel_size", kernel_size),
-        ("stride", stride),
-        ("dilation", dilation),
-    ] {
-        if sizes.contains(&0) {
-            return wrong(field, format!("{sizes:?}"), "numbers above zero");
-        }
-    }
-    if *groups == 0 || channels.iter().any(|channels| channels % groups > 0) {
-        let got = format!("{groups} for {channels:?} channels");
-        return wrong("groups", got, "a divisor of both numbers of channels");
-    }
-    Ok(())
 }
 
 /// A 2-D convolution with learnable noise. Made by [`NoisyConv2dConfig`].

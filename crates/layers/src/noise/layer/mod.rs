@@ -3,8 +3,6 @@
 mod conv2d;
 mod linear;
 
-#[cfg(any(feature = "band-limited", feature = "binary"))]
-pub(crate) use conv2d::check_conv2d;
 pub use conv2d::{NoisyConv2d, NoisyConv2dConfig};
 pub use linear::{NoisyLinear, NoisyLinearConfig};
 

@@ -1,14 +1,12 @@
 //! The products of cells.
 //!
 //! ```text
-//! Units                  what this processor has, chosen at run time
-//! Format  Pairs          how operands lie in memory
-//!         Singles
-//! Kernel  amx::Configured  by the tiles of AMX, on pairs
-//!         Dots             by the dot products of AVX-512 for bfloat16, on pairs
-//!         Vectors          by vectors of single precision, on single values
-//! Lanes   WideLanes        arithmetic on the lanes of an image, by AVX-512
-//!         AnyLanes         on any processor
+//! Units     what this processor has, chosen at run time
+//! Format    how operands lie in memory: Pairs, or Singles
+//! Kernel    Configured (amx)  by the tiles of AMX, on pairs
+//!           Dots              by the dot products of AVX-512 for bfloat16, on pairs
+//!           Vectors           by vectors of single precision, on singles
+//! Lanes     arithmetic on the lanes of an image: WideLanes by AVX-512, AnyLanes elsewhere
 //! ```
 
 #[cfg(target_arch = "x86_64")]

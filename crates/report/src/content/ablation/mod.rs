@@ -1,18 +1,18 @@
 //! An ablation: its arms over their seeds, their frontier, and their differences from the baseline.
 
+mod attacks;
+
 use crate::chart::{Chart, Plot, Series, Style};
 use crate::document::{Block, Document, Section};
 use crate::format;
 use crate::table::{Cell, Table};
-use cni_evaluation::{
-    AblationRecord, Arm, AttackOverSeeds, Axis, OverSeeds, Point, SeedDifference, Verdict,
-};
+use cni_evaluation::{AblationRecord, Arm, Axis, OverSeeds, Point, SeedDifference, Verdict};
 
 /// The document about an ablation.
 pub(crate) fn document(record: &AblationRecord) -> Document {
     let sections = [
         ("arms", "Arms", vec![Block::Charts(vec![frontier(record)])]),
-        ("attacks", "Attacks", attacks(record)),
+        ("attacks", "Attacks", attacks::blocks(record)),
         ("differences", "Differences from the baseline", differences(record)),
         ("runs", "Runs", runs(record)),
         ("settings", "Settings", vec![Block::Table(settings(record))]),
@@ -142,79 +142,6 @@ fn frontier(record: &AblationRecord) -> Chart {
         .noted("A mark is a run; a line joins the seeds of an arm. Up and to the right is better.")
 }
 
-/// The arms under each attack, and what each attack would have made of them.
-fn attacks(record: &AblationRecord) -> Vec<Block> {
-    let names = attack_names(record);
-    if names.len() < 2 {
-        return Vec::new();
-    }
-    let under =
-        |arm: &'_ Arm, name: &str| arm.attacks.iter().find(|under| under.attack == name).cloned();
-    let point = |x: usize, over: &OverSeeds| Point {
-        x: x as f64,
-        y: over.mean,
-        low: over.low,
-        high: over.high,
-    };
-    let worst = "worst case";
-    let categories: Vec<String> = names.iter().copied().chain([worst]).map(String::from).collect();
-    let series = record.arms.iter().enumerate().map(|(n, arm)| {
-        let of_attacks = names.iter().enumerate();
-        let of_attacks = of_attacks
-            .filter_map(|(x, name)| under(arm, name).map(|under| point(x, &under.robust)));
-        let of_worst = arm.robust.iter().map(|over| point(names.len(), over));
-        let points = of_attacks.chain(of_worst).collect();
-        Series { name: arm.name.clone(), points, style: Style::nth(n) }
-    });
-    let series = series.filter(|series| !series.points.is_empty()).collect();
-    let plot = Plot::Accuracies { categories: categories.clone(), series };
-    let chart = Chart::new("attacks".to_string(), "Robust accuracy by attack".to_string(), plot)
-        .noted("Means over the seeds with their intervals.");
-    let table = |caption: String, last: bool, of: &dyn Fn(&AttackOverSeeds) -> OverSeeds| {
-        let columns =
-            names.iter().map(|name| format!("{name}, {}", if last { "%" } else { "points" }));
-        let columns = std::iter::once("arm".to_string()).chain(columns);
-        let row = |arm: &Arm| {
-            let cells = names.iter().map(|name| over(under(arm, name).map(|u| of(&u)).as_ref()));
-            let cells = std::iter::once(Cell::from(arm.name.as_str())).chain(cells);
-            let worst = last.then(|| over(arm.robust.as_ref()));
-            cells.chain(worst).collect()
-        };
-        Block::Table(Table {
-            caption,
-            columns: columns.chain(last.then(|| format!("{worst}, %"))).collect(),
-            rows: record.arms.iter().map(row).collect(),
-        })
-    };
-    vec![
-        Block::Charts(vec![chart]),
-        table(
-            format!("Robust accuracy under each attack, with {} intervals", level(record)),
-            true,
-            &|under| under.robust.clone(),
-        ),
-        table(
-            "Robust accuracy under each attack less that in the worst case, run by run: what the \
-             attack alone would have made an arm look better than it is"
-                .to_string(),
-            false,
-            &|under| under.above_worst_case.clone(),
-        ),
-    ]
-}
-
-/// The names of all attacks, in their order.
-fn attack_names(record: &AblationRecord) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    let runs = record.arms.iter().flat_map(|arm| &arm.runs);
-    for (name, _) in runs.flat_map(|run| &run.attacks) {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    names
-}
-
 fn differences(record: &AblationRecord) -> Vec<Block> {
     if record.comparisons.is_empty() {
         return Vec::new();
@@ -258,7 +185,7 @@ fn differences(record: &AblationRecord) -> Vec<Block> {
 }
 
 fn runs(record: &AblationRecord) -> Vec<Block> {
-    let names = attack_names(record);
+    let names = record.attack_names();
     let all = || record.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
     let row = |(arm, run): (&Arm, &cni_evaluation::ArmRun)| {
         let percent = |value: f64| Cell::from(format::percent(value));

@@ -1,96 +1,13 @@
-//! Products of signs, 64 at a time.
-//!
-//! A bit says that a value is negative. The product of two rows of signs is then their number less
-//! twice that of the bits in which they differ: an exclusive or and a count of bits.
+//! Convolutions of signs.
 
+use super::{PackedSigns, WORD};
 use crate::arch::arch;
 use crate::shape::conv2d_output_size;
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 
-/// Signs of a word.
-const WORD: usize = 64;
-
 /// Outputs whose counts stay in registers.
 const LANES: usize = 32;
-
-/// The signs of an activation or a weight `[outer, channels, height, width]`, 64 channels a word: the
-/// words of a pixel lie side by side, `[outer, height, width, words]`. Bits behind the last channel
-/// are zero.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PackedSigns {
-    words: Vec<u64>,
-    shape: [usize; 4],
-}
-
-impl PackedSigns {
-    /// The signs of values in row-major order: negative below zero, positive from zero on, as that of
-    /// NaN.
-    ///
-    /// # Panics
-    ///
-    /// If there are not as many values as the shape has.
-    pub fn pack(values: &[f32], shape: [usize; 4]) -> Self {
-        let [outer, channels, height, width] = shape;
-        let pixels = height * width;
-        assert_eq!(values.len(), outer * channels * pixels, "values of {shape:?}");
-        let per_pixel = channels.div_ceil(WORD);
-        let mut words = vec![0; outer * pixels * per_pixel];
-        let values = values.par_chunks_exact((channels * pixels).max(1));
-        let images = words.par_chunks_exact_mut((pixels * per_pixel).max(1));
-        images.zip(values).for_each(|(words, values)| {
-            for (channel, plane) in values.chunks_exact(pixels.max(1)).enumerate() {
-                let (word, bit) = (channel / WORD, channel % WORD);
-                for (pixel, &value) in plane.iter().enumerate() {
-                    words[pixel * per_pixel + word] |= u64::from(value < 0.0) << bit;
-                }
-            }
-        });
-        Self { words, shape }
-    }
-
-    /// Signs from words, such as those of a file: `None` if there are not as many as the shape has,
-    /// or if a bit behind the last channel is set.
-    pub fn from_words(words: Vec<u64>, shape: [usize; 4]) -> Option<Self> {
-        let [outer, channels, height, width] = shape;
-        let per_pixel = channels.div_ceil(WORD);
-        let unused = match channels % WORD {
-            0 => 0,
-            used => u64::MAX << used,
-        };
-        let fits = words.len() == outer * height * width * per_pixel;
-        let last = words.iter().skip(per_pixel.saturating_sub(1)).step_by(per_pixel.max(1));
-        (fits && last.into_iter().all(|word| word & unused == 0)).then_some(Self { words, shape })
-    }
-
-    /// The words, `[outer, height, width, words]`.
-    pub fn words(&self) -> &[u64] {
-        &self.words
-    }
-
-    /// `[outer, channels, height, width]`.
-    pub fn shape(&self) -> [usize; 4] {
-        self.shape
-    }
-
-    /// The values, −1 and +1, in row-major order.
-    pub fn values(&self) -> Vec<f32> {
-        let [outer, channels, height, width] = self.shape;
-        let per_pixel = channels.div_ceil(WORD);
-        let mut values = Vec::with_capacity(outer * channels * height * width);
-        for image in self.words.chunks_exact((height * width * per_pixel).max(1)) {
-            for channel in 0..channels {
-                let (word, bit) = (channel / WORD, channel % WORD);
-                let pixels = image.chunks_exact(per_pixel.max(1));
-                values.extend(pixels.map(|words| match words[word] >> bit & 1 {
-                    0 => 1.0,
-                    _ => -1.0,
-                }));
-            }
-        }
-        values
-    }
-}
 
 /// Weights of signs, in the order in which they are read: for 32 outputs at a time the words of a
 /// patch, each of all of them.
@@ -130,7 +47,8 @@ pub struct SignGeometry {
     pub dilation: [usize; 2],
     /// Pixels before and behind the input's rows and columns.
     pub padding: [(usize, usize); 2],
-    /// The sign of these pixels, negative if true; without one they are zeros, and count for nothing.
+    /// The sign of these pixels, negative if true; without one they are zeros, which count for
+    /// nothing.
     pub pad: Option<bool>,
 }
 
@@ -217,7 +135,7 @@ impl Job<'_> {
         let per_pixel = channels.div_ceil(WORD);
         let taps = kernel_height * kernel_width;
         let words = &x.words[image * height * width * per_pixel..][..height * width * per_pixel];
-        // What stands around the input, with zeros behind the last channel.
+        // The words around the input, with zeros behind the last channel.
         let around: Vec<u64> = (0..per_pixel)
             .map(|word| match pad {
                 Some(true) => match channels - word * WORD {
@@ -286,79 +204,4 @@ fn differences<const MASKED: bool>(patch: &[u64], mask: &[u64], tile: &[u64]) ->
         }
     }
     counts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{numbers, values};
-
-    fn sign(value: f32) -> f32 {
-        if value < 0.0 { -1.0 } else { 1.0 }
-    }
-
-    #[test]
-    fn signs_come_back_and_foreign_words_are_refused() {
-        for shape in [[2, 3, 4, 5], [1, 64, 2, 2], [3, 65, 1, 1], [1, 200, 3, 1]] {
-            let values = values(shape.iter().product(), 1);
-            let packed = PackedSigns::pack(&values, shape);
-            let signs: Vec<f32> = values.iter().map(|&value| sign(value)).collect();
-            assert_eq!(packed.values(), signs);
-            let words = packed.words().to_vec();
-            assert_eq!(PackedSigns::from_words(words.clone(), shape), Some(packed));
-            assert_eq!(PackedSigns::from_words(words[1..].to_vec(), shape), None);
-            if shape[1] % WORD > 0 {
-                let mut other = words;
-                *other.last_mut().unwrap() |= 1 << 63;
-                assert_eq!(PackedSigns::from_words(other, shape), None);
-            }
-        }
-        assert_eq!(PackedSigns::pack(&[-0.0, 0.0], [1, 2, 1, 1]).words(), [0]);
-    }
-
-    #[test]
-    fn products_are_those_of_the_definition_exactly() {
-        let mut from = numbers(5);
-        for case in 0..60 {
-            let channels = [from(1, 140), from(1, 70)];
-            let kernel = [from(1, 4), from(1, 4)];
-            let (stride, dilation) = ([from(1, 3), from(1, 2)], [from(1, 2), from(1, 3)]);
-            let padding = [0, 1].map(|_| (from(0, 2), from(0, 2)));
-            let input = [0, 1].map(|axis| from(1, 5) + dilation[axis] * (kernel[axis] - 1));
-            let pad = [None, Some(false), Some(true)][case % 3];
-            let geometry = SignGeometry { stride, dilation, padding, pad };
-            let x = values(2 * channels[0] * input[0] * input[1], case as u32);
-            let weight = values(channels[0] * channels[1] * kernel[0] * kernel[1], 99);
-            let packed = PackedSigns::pack(&x, [2, channels[0], input[0], input[1]]);
-            let of_weight =
-                PackedSigns::pack(&weight, [channels[1], channels[0], kernel[0], kernel[1]]);
-            let got = sign_conv2d(&packed, &PackedKernel::new(&of_weight), geometry);
-            let [rows, columns] = geometry.output(input, kernel).unwrap();
-            let around = pad.map_or(0.0, |negative| if negative { -1.0 } else { 1.0 });
-            for (at, got) in got.into_iter().enumerate() {
-                let (row, column) = (at / columns % rows, at % columns);
-                let (o, n) =
-                    (at / (rows * columns) % channels[1], at / (rows * columns * channels[1]));
-                let mut wanted = 0.0;
-                for c in 0..channels[0] {
-                    for i in 0..kernel[0] {
-                        for j in 0..kernel[1] {
-                            let y = (row * stride[0] + i * dilation[0]).wrapping_sub(padding[0].0);
-                            let z =
-                                (column * stride[1] + j * dilation[1]).wrapping_sub(padding[1].0);
-                            let value = match y < input[0] && z < input[1] {
-                                true => {
-                                    sign(x[((n * channels[0] + c) * input[0] + y) * input[1] + z])
-                                }
-                                false => around,
-                            };
-                            let w = weight[((o * channels[0] + c) * kernel[0] + i) * kernel[1] + j];
-                            wanted += value * sign(w);
-                        }
-                    }
-                }
-                assert_eq!(got, wanted, "case {case}, {at}: {geometry:?}");
-            }
-        }
-    }
 }
