@@ -32,12 +32,15 @@ fn a_drawn_band_makes_a_model_stochastic_without_noise() {
     let folder = scratch("drawn-bands");
     let (run, judged) = (folder.join("run"), folder.join("judged"));
     works(train(&run, "0.2..0.8"));
-    // Off, the rate is the mean of its ends: what a model without noise does not have.
-    let said = works(evaluate(&run, &judged, "--noise-off"));
+    works(evaluate(&run, &judged, ""));
+    let drawn = record(&judged);
+    assert_eq!(drawn["draws"], 3);
+    // Off, the rate is the mean of its ends, and one pass says all.
+    let off = folder.join("off");
+    let said = works(evaluate(&run, &off, "--noise-off"));
     assert!(!said.contains("the model has no noise"), "{said}");
-    let record = record(&judged);
-    assert_eq!(record["draws"], 3);
-    let noise = record["model"]["noise"].as_str().unwrap();
+    assert_eq!(record(&off)["draws"], 1);
+    let noise = drawn["model"]["noise"].as_str().unwrap();
     assert!(noise.contains("conv1.band.limit: band of a rate drawn from 0.2..0.8"), "{noise}");
     let card = works(plain(&format!("card --run {}", run.display())));
     assert!(card.contains("convolutions of the band 0.2..0.8"), "{card}");
