@@ -183,6 +183,52 @@ def adversarial_step(batch, model=ResNet, wasteful=False, device="cpu", last=Fal
     return run
 
 
+class BandLimited(torch.autograd.Function):
+    """The product of the kept parts of two spectra, as published: forward and backward keep and use only these."""
+
+    @staticmethod
+    def forward(ctx, x, weight, kept):
+        n = x.shape[-1] + 2
+        rows = [*range(kept), *range(n - kept + 1, n)] if kept <= n // 2 else list(range(n))
+        spectrum = lambda v: torch.fft.rfft2(v, s=(n, n))[:, :, rows, :kept]
+        spectra = spectrum(F.pad(x, (1, 1, 1, 1))), spectrum(weight)
+        ctx.save_for_backward(*spectra)
+        ctx.shape = n, rows, kept
+        y = torch.einsum("bcuv,fcuv->bfuv", spectra[0], spectra[1].conj())
+        return BandLimited.image(y, *ctx.shape)[..., : n - 2, : n - 2]
+
+    @staticmethod
+    def image(kept_spectrum, n, rows, kept):
+        spectrum = kept_spectrum.new_zeros(*kept_spectrum.shape[:2], n, n // 2 + 1)
+        spectrum[:, :, rows, :kept] = kept_spectrum
+        return torch.fft.irfft2(spectrum, s=(n, n))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x, weight), (n, rows, kept) = ctx.saved_tensors, ctx.shape
+        g = torch.fft.rfft2(gradient, s=(n, n))[:, :, rows, :kept]
+        to_x = BandLimited.image(torch.einsum("bfuv,fcuv->bcuv", g, weight), n, rows, kept)
+        to_weight = BandLimited.image(torch.einsum("bcuv,bfuv->fcuv", x, g.conj()), n, rows, kept)
+        return to_x[..., 1:-1, 1:-1], to_weight[..., :3, :3], None
+
+
+def band(batch, percent=None, last=False):
+    """Forward and backward of a convolution of 16 channels, 32 by 32; with a percentage of frequencies left out."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(batch, 16, 32, 32, generator=generator)
+    weight = torch.randn(16, 16, 3, 3, generator=generator).requires_grad_()
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    x.requires_grad_()
+    kept = None if percent is None else max(int((34 // 2 + 1) * (1 - percent / 100) ** 0.5), 1)
+
+    def run():
+        y = F.conv2d(x, weight, padding=1) if kept is None else BandLimited.apply(x, weight, kept)
+        torch.autograd.grad(y.sum(), (x, weight))
+
+    return run
+
+
 # What an expert turns on, by the suffix of a task.
 VARIANTS = {
     "": {},
@@ -218,5 +264,8 @@ TASKS = {
         for name, make in (("adv-step", adversarial_step), ("forward", judging))
         for suffix, options in VARIANTS.items()
     },
+    "band-conv": band,
+    "band-conv-channels-last": of(band, last=True),
+    **{f"band-{percent}": of(band, percent=percent) for percent in (0, 30, 50, 70)},
     **{f"eot-attack{suffix}": of(eot_attack, **options) for suffix, options in VARIANTS.items()},
 }

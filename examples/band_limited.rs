@@ -1,13 +1,14 @@
 //! Is leaving out high frequencies a defence? Three bands in front of one trained network, against
-//! an attacker who does not know of them, as in the published study, and against one who does.
+//! an attacker who does not know of them, as in the published study, and against two who do.
 //!
 //! `cargo run --release --example band_limited --features band-limited`
 
 use burn::tensor::{Device, Tensor};
 use clap::Parser;
+use cni_burn::attacks::straight_through;
 use cni_burn::data::{Split, digits};
 use cni_burn::evaluation::write_json;
-use cni_burn::layers::band_limited::{Band, BandLimit2dConfig, SpectralEnergy, spectral_energy};
+use cni_burn::layers::band_limited::{Band, BandLimit2dConfig, spectral_energy};
 use cni_burn::prelude::*;
 use std::error::Error;
 use std::path::PathBuf;
@@ -26,9 +27,8 @@ struct Args {
     out: PathBuf,
 }
 
-/// Energy in four rings, from the mean to the corner of the spectrum.
-fn rings(energy: &SpectralEnergy) -> String {
-    let shares = energy.by_radius(4);
+/// Energy in rings, from the mean to the corner of the spectrum.
+fn rings(shares: &[f64]) -> String {
     shares.iter().map(|share| format!("{:6.1}", 100.0 * share)).collect::<Vec<_>>().join("")
 }
 
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pgd = Pgd::new(threat).with_steps(20)?;
     let eot = pgd.clone().with_draws(20)?;
     println!("\nright of {} digits under changes of at most 0.1, in %\n", test.len());
-    println!("band                  clean  unaware   aware");
+    println!("band                  clean  unaware     BPDA    aware");
     let mut records = Vec::new();
     for (name, band) in [
         ("all frequencies", Band::ALL),
@@ -61,13 +61,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("drawn, 0.3 to 0.8", Band::Random { from: 0.3, to: 0.8 }),
     ] {
         let limit = BandLimit2dConfig::new(band).with_name("input").init();
+        let band = limit.clone();
         let defended = FrozenModel::new(&trained, move |model: &ResNet, images: Tensor<4>| {
-            model.forward(limit.forward(images))
+            model.forward(band.forward(images))
         });
-        // The unaware attacker has the network without the band.
+        // The unaware attacker has the network without the band; that of BPDA takes the band for
+        // the identity in its gradients alone.
         let unaware = FrozenModel::new(&trained, ResNet::forward);
-        let suite: Vec<Box<dyn Attack>> =
-            vec![Box::new(Transfer::new("no band", unaware, pgd.clone())), Box::new(eot.clone())];
+        let through = limit.clone();
+        let bpda = FrozenModel::new(&trained, move |model: &ResNet, images: Tensor<4>| {
+            model.forward(straight_through(images, |images| through.forward(images)))
+        });
+        let suite: Vec<Box<dyn Attack>> = vec![
+            Box::new(Transfer::new("no band", unaware, pgd.clone())),
+            Box::new(Transfer::new("BPDA", bpda, eot.clone())),
+            Box::new(eot.clone()),
+        ];
         let evaluation = Evaluation::new(suite)?
             .with_draws(20)?
             .with_key(key.named("evaluation"))
@@ -83,11 +92,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     write_json(&path, &records)?;
     println!("\nrecord: {}", path.display());
 
-    let (images, labels) = test.batches(test.len(), &device).next().ok_or("no images")??;
-    let frozen = FrozenModel::new(&trained, ResNet::forward);
-    let adversarial = pgd.on(&frozen).with_key(key).perturb(images.clone(), labels)?;
+    let (images, _) = test.batches(test.len(), &device).next().ok_or("no images")??;
     println!("\nenergy by radius in the spectrum, in %\n");
-    println!("the digits          {}", rings(&spectral_energy(images.clone())?));
-    println!("what PGD adds       {}", rings(&spectral_energy(adversarial.images - images)?));
+    println!("{:40}{}", "the digits", rings(&spectral_energy(images)?.by_radius(8)));
+    let attacked = |record: &Record| Some(record.attacks.last()?.spectrum.clone()?.shares);
+    for record in &records {
+        let shares = attacked(record).ok_or("no image was changed")?;
+        println!("{:40}{}", format!("what is added to {}", record.model.name), rings(&shares));
+    }
     Ok(())
 }

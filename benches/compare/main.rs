@@ -2,6 +2,8 @@
 //! explains the output.
 
 mod backends;
+#[cfg(feature = "band-limited")]
+mod bands;
 mod curves;
 mod machine;
 mod measure;
@@ -63,6 +65,11 @@ struct Args {
     #[arg(long, hide = true)]
     #[serde(skip)]
     child_soak: bool,
+    /// The work that the task `bands` runs in a process of its own.
+    #[cfg(feature = "band-limited")]
+    #[arg(long, hide = true, value_name = "METHOD:PERCENT")]
+    #[serde(skip)]
+    child_band: Option<String>,
     /// Passed by `cargo bench`.
     #[arg(long, hide = true)]
     #[serde(skip)]
@@ -97,6 +104,9 @@ enum Task {
     /// The adversarial step on Flex and on the backends that are compiled in, or those of them that
     /// CNI_DEVICE names.
     Backends,
+    /// Forward and backward of a band-limited convolution, by the rate that it leaves out.
+    #[cfg(feature = "band-limited")]
+    Bands,
     /// The time of attack, gradients, update and noise within that step, in both precisions.
     Parts,
     /// That step's time by operation, in single precision.
@@ -119,6 +129,10 @@ fn main() -> Result<()> {
     }
     if args.child_soak {
         return curves::child_soak();
+    }
+    #[cfg(feature = "band-limited")]
+    if let Some(layer) = &args.child_band {
+        return bands::child_band(args.batch.into(), layer);
     }
     let threads = machine::threads();
     let peer = Peer::start(&args.python, threads, args.batch.into(), args.limit.into())?;
@@ -157,6 +171,8 @@ fn main() -> Result<()> {
             Task::Forward => step::forward(&mut bench, Architecture::cifar(20)),
             Task::Resnet18Forward => step::forward(&mut bench, Architecture::ResNet18),
             Task::Backends => backends::backends(&mut bench),
+            #[cfg(feature = "band-limited")]
+            Task::Bands => bands::bands(&mut bench),
             Task::Parts => parts::parts(&bench),
             Task::Profile => profile::profile(&mut bench),
             Task::Memory => memory::memory(&bench),

@@ -3,6 +3,7 @@
 use crate::record::schema::SCHEMA;
 use crate::{ShardError, StatisticsError};
 use cni_attacks::AttackError;
+use cni_ops::SpectrumError;
 use std::path::PathBuf;
 
 /// An error of an evaluation: input or settings that do not fit, or a file that cannot be used.
@@ -19,6 +20,9 @@ pub enum EvaluationError {
     /// Shards that are refused, or that cannot be merged.
     #[error(transparent)]
     Shard(Box<ShardError>),
+    /// Perturbations without a spectrum.
+    #[error(transparent)]
+    Spectrum(#[from] SpectrumError),
     /// There are too few samples: even if all of them agree, the answer is to abstain.
     #[error(
         "samples: got {got}, wanted at least {wanted} for alpha {alpha}: with fewer every answer \

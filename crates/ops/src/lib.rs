@@ -21,6 +21,7 @@
 //! | [`clamp_between`] | the nearest point of a box |
 //! | [`row_extremes`] | the least and the largest value of each row |
 //! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
+//! | [`spectral_energy`] | the energy of images by frequency |
 //! | `sign_conv2d` | a convolution of signs, 64 in a word; with the feature `flex` |
 //! | [`padding_pairs`], [`conv2d_output_size`] | the padding and output size of a convolution |
 //!
@@ -72,6 +73,7 @@ mod shape;
 mod sign_step;
 #[cfg(feature = "flex")]
 mod signs;
+mod spectrum;
 #[cfg(all(test, feature = "flex"))]
 mod testing;
 
@@ -92,3 +94,4 @@ pub use shape::{conv2d_output_size, padding_pairs};
 pub use sign_step::{StepSize, clamp_between, sign_step, sign_step_with_momentum};
 #[cfg(feature = "flex")]
 pub use signs::{PackedKernel, PackedSigns, SignGeometry, sign_conv2d};
+pub use spectrum::{SpectralEnergy, SpectrumError, spectral_energies, spectral_energy};

@@ -93,8 +93,25 @@ fn the_table_of_bands_is_that_of_its_record() {
     // What the page says of them.
     let robust = |record: &Record, n: usize| record.attacks[n].robust.one_shot.accuracy;
     let [all, half, drawn] = &records[..] else { panic!("{} records", records.len()) };
-    assert!(robust(half, 0) > robust(all, 0) && robust(half, 1) < robust(all, 1));
-    assert!(robust(drawn, 1) < robust(all, 1));
+    let [unaware, bpda, aware] = [0, 1, 2];
+    assert!(
+        robust(half, unaware) > robust(all, unaware) && robust(half, aware) < robust(all, aware)
+    );
+    assert!(robust(drawn, aware) < robust(all, aware));
+    assert!(records[1..].iter().all(|record| robust(record, bpda) > robust(record, aware)));
+    let spectrum = |record: &Record| record.attacks[aware].spectrum.clone().unwrap();
+    let line = |name: &str, shares: &[f64]| {
+        let cells: Vec<_> = shares.iter().map(|share| format!("{:.1}", 100.0 * share)).collect();
+        format!("| {name} | {} |", cells.join(" | "))
+    };
+    let added = |record: &Record| {
+        line(&format!("added to: {}", record.model.name), &spectrum(record).shares)
+    };
+    for row in records.iter().map(added).chain([line("white noise", &spectrum(all).white)]) {
+        assert!(page.contains(&row), "band-limited.md lacks: {row}");
+    }
+    let low = |record: &Record| spectrum(record).shares[..4].iter().sum::<f64>();
+    assert!(low(half) > low(all) + 0.1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One attack of a record.
 
-use super::Accuracy;
+use super::{Accuracy, Spectrum};
 use cni_attacks::{Access, Passes, Threat};
 use cni_noise::Key;
 use schemars::JsonSchema;
@@ -43,6 +43,10 @@ pub struct AttackRecord {
     /// True if a [budget](super::Record::budget) ended it early.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exhausted: bool,
+    /// The frequencies at which its perturbations lie, found with live noise, before a cascade
+    /// chooses. Absent if it changed no image, and in records of older versions of the library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spectrum: Option<Spectrum>,
     /// The cost of the attack on the model with live noise, in passes of single images. Judging is
     /// not included.
     pub passes: Passes,

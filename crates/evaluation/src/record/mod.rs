@@ -24,6 +24,7 @@ mod row;
 pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod spec;
+pub(crate) mod spectrum;
 mod store;
 mod table;
 mod validate;
@@ -46,6 +47,7 @@ pub use self::overfitting::{RobustEpoch, RobustOverfitting};
 pub use self::row::{Row, RowAttack};
 pub use self::schema::SCHEMA;
 pub use self::settings::OtherSetting;
+pub use self::spectrum::Spectrum;
 pub use self::store::write_json;
 pub use self::table::table;
 

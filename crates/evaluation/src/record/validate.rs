@@ -78,6 +78,17 @@ impl Record {
                 let wanted = format!("at most the {attacked} that it attacked");
                 return Err(wrong(format!("broken by {}", attack.name), broken, wanted));
             }
+            for shares in attack.spectrum.iter().flat_map(|of| [&of.shares, &of.white]) {
+                let field = format!("spectrum of {}", attack.name);
+                all(
+                    &field,
+                    shares.iter().copied(),
+                    |s| (0.0..=1.0).contains(&s),
+                    "shares from 0 to 1",
+                )?;
+                let whole = |sum: f64| (sum - 1.0).abs() <= ROUNDING;
+                all(&field, [shares.iter().sum()], whole, "shares with a sum of 1")?;
+            }
         }
         self.check_figures()?;
         self.check_certificates()?;

@@ -1,5 +1,6 @@
 //! Candidates: the clean batch, or the batch after one attack.
 
+use crate::record::spectrum::SpectrumTally;
 use cni_attacks::{Passes, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub(crate) struct Candidate {
     pub attacked: usize,
     /// True if a budget ended the attack early.
     pub exhausted: bool,
+    /// The spectrum of what the attack added to the images.
+    #[serde(default)]
+    pub spectrum: SpectrumTally,
     /// The numbers of the examples whose gradient was zero.
     pub zero_gradients: Vec<u64>,
     /// The pixels of the first images, for the gallery.
@@ -48,6 +52,7 @@ impl Candidate {
         Self {
             attacked: 0,
             exhausted: false,
+            spectrum: SpectrumTally::default(),
             zero_gradients: Vec::new(),
             images: None,
             passes: Passes::default(),

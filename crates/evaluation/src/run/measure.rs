@@ -1,5 +1,6 @@
 //! Measurement of one attack on one batch: the attack, and the judgement of its images.
 
+use crate::record::spectrum::SpectrumTally;
 use crate::run::candidate::Candidate;
 use crate::run::identity::Entry;
 use crate::{Evaluation, EvaluationError, NoiseState, Step};
@@ -73,9 +74,17 @@ impl Measure<'_> {
             let distance = read(&entry.attack.threat().norm().distance(&made.images, &some.images));
             let judged = self.judge(model, &some, noise, &made.images, distance, rows.clone())?;
             let Perturbed { images, passes, zero_gradients, exhausted, .. } = made;
-            let attacked = rows.len();
-            let found =
-                Candidate { attacked, passes, zero_gradients, exhausted, seconds, ..judged };
+            let (attacked, added) = (rows.len(), images.clone() - some.images.clone());
+            let spectrum = SpectrumTally::of(added)?;
+            let found = Candidate {
+                attacked,
+                passes,
+                spectrum,
+                zero_gradients,
+                exhausted,
+                seconds,
+                ..judged
+            };
             Ok::<_, EvaluationError>((images, found))
         })?;
         let worse =
@@ -162,6 +171,7 @@ impl Measure<'_> {
             distance,
             attacked: 0,
             exhausted: false,
+            spectrum: SpectrumTally::default(),
             zero_gradients: Vec::new(),
             pixels: self.pixels(images, &rows),
             images: None,

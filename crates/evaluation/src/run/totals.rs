@@ -2,6 +2,7 @@
 //! file.
 
 use crate::record::accuracy::{Tally, hits, plurality};
+use crate::record::spectrum::SpectrumTally;
 use crate::run::candidate::Candidate;
 use crate::run::head::{AttackHead, Head};
 use crate::run::warnings::{self, Seen};
@@ -38,7 +39,7 @@ pub(crate) struct Totals {
     gallery: Vec<ExampleImage>,
 }
 
-/// The cost of an attack, and on how many examples it ran.
+/// The cost of an attack, on how many examples it ran, and what it added to them.
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Cost {
     passes: Passes,
@@ -48,6 +49,8 @@ struct Cost {
     /// The number of examples that it broke in a cascade.
     broken: usize,
     exhausted: bool,
+    #[serde(default)]
+    spectrum: SpectrumTally,
 }
 
 /// A batch in one state of the noise: the clean images, then those of each attack.
@@ -130,6 +133,7 @@ impl Totals {
             cost.seconds += candidate.seconds;
             cost.attacked += candidate.attacked;
             cost.exhausted |= candidate.exhausted;
+            cost.spectrum.append(&candidate.spectrum);
             for (row, of_row) in rows.iter_mut().enumerate() {
                 let breaks = candidate.is_broken(row) && !all[index].is_broken(row);
                 if let (true, Some(names)) = (breaks, &self.cascade) {
@@ -237,6 +241,7 @@ impl Totals {
             attacked: Some(cost.attacked),
             broken: self.cascade.is_some().then_some(cost.broken),
             exhausted: cost.exhausted,
+            spectrum: cost.spectrum.spectrum(),
             passes: cost.passes,
             seconds: cost.seconds,
         });
@@ -301,6 +306,7 @@ impl Cost {
         self.attacked += next.attacked;
         self.broken += next.broken;
         self.exhausted |= next.exhausted;
+        self.spectrum.append(&next.spectrum);
     }
 }
 
@@ -368,6 +374,7 @@ mod tests {
             distance: vec![0.0],
             attacked: 1,
             exhausted: false,
+            spectrum: SpectrumTally::default(),
             zero_gradients: Vec::new(),
             pixels: Vec::new(),
             images: None,

@@ -25,6 +25,7 @@ mod resume;
 mod schema;
 mod shards;
 mod smoothing;
+mod spectrum;
 #[allow(dead_code, reason = "the tests of attacks use the rest")]
 #[path = "../../../attacks/tests/attacks/support/mod.rs"]
 mod support;

@@ -1,7 +1,7 @@
 //! The frequencies that a band keeps.
 
-use super::energy::SpectralEnergy;
 use crate::NoiseError;
+use cni_ops::SpectralEnergy;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;

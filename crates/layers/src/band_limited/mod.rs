@@ -22,14 +22,13 @@
 mod band;
 mod basis;
 mod conv2d;
-mod energy;
 mod input;
 mod limit;
 mod module;
 mod spectra;
 
 pub use band::Band;
+pub use cni_ops::{SpectralEnergy, spectral_energy};
 pub use conv2d::{BandLimitedConv2d, BandLimitedConv2dConfig, Method};
-pub use energy::{SpectralEnergy, spectral_energy};
 pub use input::{BandLimitedInput, BandLimitedInputConfig};
 pub use limit::{BandLimit2d, BandLimit2dConfig};

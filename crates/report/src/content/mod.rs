@@ -15,6 +15,7 @@ mod gallery;
 mod noise;
 mod probability;
 mod radii;
+mod spectrum;
 mod summary;
 mod training;
 
@@ -60,6 +61,11 @@ pub(crate) fn document(models: &[Model]) -> Document {
         ("checks", "Checks", checks),
         ("sweeps", "Sweeps and loss surfaces", sweeps),
         ("groups", "By class and by image", groups(models)),
+        (
+            "spectrum",
+            "Spectrum",
+            charts(spectrum::chart(models).into_iter().collect()).into_iter().collect(),
+        ),
         ("noise", "Learned noise", noise::blocks(models)),
         ("training", "Training", training::blocks(models)),
         ("examples", "Examples", gallery::blocks(models)),

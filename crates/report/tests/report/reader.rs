@@ -4,6 +4,7 @@
 use crate::support::kinds::reports;
 use crate::support::page::selected;
 use crate::support::{deterministic, in_cascade, stochastic};
+use cni_evaluation::AttackRecord;
 use cni_report::Report;
 use scraper::{ElementRef, Html};
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,6 +139,26 @@ fn a_cascade_and_the_curves_over_radii_are_shown() {
     let two = page(&Report::new(vec![in_cascade("a", 60), in_cascade("b", 60)]).unwrap());
     let curves = text(&two, "#figure-radii-linf");
     assert!(curves.contains("the lowest accuracy under any") && !curves.contains("after FGSM"));
+}
+
+#[test]
+fn the_spectrum_of_perturbations_is_shown_beside_that_of_white_noise() {
+    let text = |page: &Html, selector: &str| -> String {
+        selected(page, selector).iter().flat_map(|part| part.text()).collect()
+    };
+    let one = page(&Report::new(vec![stochastic("AT", 40)]).unwrap());
+    let shown = text(&one, "#figure-perturbations");
+    let attacks = stochastic("AT", 40).record.attacks;
+    assert!(attacks.iter().all(|attack| shown.contains(&attack.name)), "{shown}");
+    assert!(shown.contains("white noise") && shown.contains("share of the energy"), "{shown}");
+    // Of several models the strongest attack of each.
+    let two = page(&Report::new(vec![stochastic("a", 40), stochastic("b", 40)]).unwrap());
+    let shown = text(&two, "#figure-perturbations");
+    let accuracy = |attack: &&AttackRecord| attack.robust.one_shot.accuracy;
+    let strongest = attacks.iter().min_by(|a, b| accuracy(a).total_cmp(&accuracy(b))).unwrap();
+    for wanted in ["a, ", "b, "].map(|model| format!("{model}{}", strongest.name)) {
+        assert!(shown.contains(&wanted), "{wanted}: {shown}");
+    }
 }
 
 /// One table shows the results of several models; no paragraph is repeated for each.

@@ -7,7 +7,7 @@ use cni_evaluation::audit::Effort;
 use cni_evaluation::{
     Accuracy, AttackRecord, AuditRecord, CascadeRecord, DataCard, Epoch, EpsilonCurve,
     EpsilonPoint, Estimate, Evaluated, ExampleImage, Hits, ModelCard, NoiseState, Record, Row,
-    RowAttack, SCHEMA, ThreatCard,
+    RowAttack, SCHEMA, Spectrum, ThreatCard,
 };
 use cni_noise::{Key, host_normal, host_uniform};
 
@@ -167,6 +167,20 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
         attacked: Some(examples),
         broken: None,
         exhausted: false,
+        spectrum: Some(Spectrum {
+            changed: examples,
+            shares: vec![
+                0.3 - 0.02 * i as f64,
+                0.25,
+                0.2,
+                0.1,
+                0.06,
+                0.05,
+                0.03,
+                0.01 + 0.02 * i as f64,
+            ],
+            white: vec![0.025, 0.075, 0.125, 0.175, 0.225, 0.225, 0.11, 0.04],
+        }),
         passes: Passes { forwards: 20_000 * (i as u64 + 1), backwards: 19_000 * (i as u64) },
         seconds: 12.5 * (i as f64 + 1.0),
     };
