@@ -92,9 +92,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             Box::new(pgd),
         ];
         let name = format!("{percent} % left out");
+        let card = ModelCard {
+            config: Some(serde_json::to_value(&config)?),
+            ..model_card(&name, &model)?
+        };
         let record = Evaluation::new(suite)?
             .with_key(key.named("evaluation"))
-            .with_cards(model_card(&name, &model)?, data_card(&test)?)
+            .with_cards(card, data_card(&test)?)
             .run(&FrozenModel::new(&model, ResNet::forward), test.batches(100, &device))?
             .record;
         println!("{}", table(&[&record]));

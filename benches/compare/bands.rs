@@ -1,11 +1,13 @@
 //! Time and memory of a band-limited convolution by the rate that it leaves out.
 
-use crate::measure::{Bench, Run};
+use crate::measure::{Bench, Run, Timings};
 use crate::{Result, machine};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2dConfig;
 use burn::tensor::{Device, Tensor};
-use cni_burn::layers::band_limited::{Band, BandLimitedConv2d, BandLimitedConv2dConfig, Method};
+use cni_burn::layers::band_limited::{
+    Band, BandLimit2dConfig, BandLimitedConv2d, BandLimitedConv2dConfig, Method,
+};
 use cni_burn::noise::{Key, uniform};
 use serde_json::{Value, json};
 use std::hint::black_box;
@@ -17,6 +19,11 @@ const METHODS: [Method; 2] = [Method::Direct, Method::Spectra];
 /// Channels in and out, and rows and columns of the images, as in `peer_tasks.py`.
 const CHANNELS: usize = 16;
 const SIZE: usize = 32;
+
+/// Images for the layer.
+fn images(batch: usize, device: &Device) -> Tensor<4> {
+    uniform(Key::new(1), [batch, CHANNELS, SIZE, SIZE], device)
+}
 
 /// A layer of ResNet-20's first stage, with its gradients.
 struct Layer {
@@ -32,8 +39,7 @@ impl Layer {
             .with_bias(false);
         let band = Band::Rate(f64::from(percent) / 100.0);
         let layer = BandLimitedConv2dConfig::new(conv, band).with_method(method).init(&device);
-        let images = uniform(Key::new(1), [batch, CHANNELS, SIZE, SIZE], &device);
-        Self { layer, images }
+        Self { layer, images: images(batch, &device) }
     }
 
     /// A forward pass, and the gradients of weights and images.
@@ -41,6 +47,25 @@ impl Layer {
         let images = self.images.clone().require_grad();
         black_box(self.layer.forward(images).sum().backward());
     }
+}
+
+/// Our projection of images without gradients, transform and inverse, and Burn's FFT for its
+/// transform alone. The FFT knows powers of two, and one axis at a time.
+fn transforms(bench: &mut Bench) -> Result<Timings> {
+    let images = images(bench.batch, &Device::flex());
+    let limit = BandLimit2dConfig::new(Band::Rate(0.5)).init();
+    let projection = Run::ours(|| {
+        black_box(limit.forward(images.clone()));
+        Ok(())
+    });
+    let transform = Run::ours(|| {
+        let (re, im) = burn::signal::rfft(images.clone(), 3, None);
+        black_box(burn::signal::cfft(re, im, 2, None));
+        Ok(())
+    });
+    let runs =
+        vec![("our projection, 50 % left out", projection), ("Burn's FFT, one way", transform)];
+    bench.in_turns(bench.repeats, runs)
 }
 
 /// Forward and backward by method and rate, against PyTorch's convolution and the published product
@@ -69,6 +94,7 @@ pub fn bands(bench: &mut Bench) -> Result<Value> {
         peers.iter().map(|(peer, rate)| (name("ours", Method::Spectra, *rate), peer)).collect();
     let pairs: Vec<_> = pairs.iter().map(|(ours, peer)| (ours.as_str(), peer.as_str())).collect();
     let ratios = timings.ratios(&pairs);
+    let transforms = transforms(bench)?;
     let mut memory = Vec::new();
     for (method, rate) in all() {
         let said = child(bench.batch, method, rate)?;
@@ -83,6 +109,7 @@ pub fn bands(bench: &mut Bench) -> Result<Value> {
         "layer": { "channels": CHANNELS, "size": SIZE, "batch": bench.batch },
         "timings": timings,
         "ratios": ratios,
+        "transforms": transforms,
         "memory": memory,
     }))
 }

@@ -36,6 +36,10 @@ pub struct ModelCard {
     pub parameters: usize,
     /// The noise of the model, in words.
     pub noise: String,
+    /// The configuration of the model, which says what the parameters do not: strides, activations,
+    /// bands. Absent if it is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<serde_json::Value>,
     /// The threat that the model was trained against, which may differ from the one that judges it.
     /// Absent if it was trained on clean images, or if that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]

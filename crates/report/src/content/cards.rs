@@ -70,6 +70,10 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
             let summary = format!("Noise of every tensor{}", of(models, model));
             blocks.push(Block::Fold(summary, vec![Block::Code(noise.clone())]));
         }
+        if let Some(config) = &model.record().model.config {
+            let summary = format!("Configuration of the model{}", of(models, model));
+            blocks.push(Block::Fold(summary, vec![Block::Code(format!("{config:#}"))]));
+        }
     }
     blocks
 }

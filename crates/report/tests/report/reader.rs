@@ -142,6 +142,15 @@ fn a_cascade_and_the_curves_over_radii_are_shown() {
 }
 
 #[test]
+fn the_configuration_of_a_model_is_there_to_unfold() {
+    let page = page(&Report::new(vec![stochastic("AT", 40)]).unwrap());
+    let folds = selected(&page, "#cards details");
+    let text = |fold: &ElementRef| fold.text().collect::<String>();
+    let found = folds.iter().map(text).find(|text| text.contains("Configuration of the model"));
+    assert!(found.is_some_and(|text| text.contains("\"depth\": 20")));
+}
+
+#[test]
 fn the_spectrum_of_perturbations_is_shown_beside_that_of_white_noise() {
     let text = |page: &Html, selector: &str| -> String {
         selected(page, selector).iter().flat_map(|part| part.text()).collect()

@@ -196,6 +196,7 @@ fn evaluated(name: &str, examples: usize, draws: usize, seed: u64) -> Evaluated 
             name: name.to_string(),
             parameters: 1_894_650,
             noise: "none".into(),
+            config: Some(serde_json::json!({ "depth": 20, "width": 1.0 })),
             ..ModelCard::default()
         },
         threat: ThreatCard {
