@@ -8,7 +8,7 @@ use crate::{
 };
 use burn::tensor::Tensor;
 use std::collections::BTreeSet;
-use std::time::Instant;
+use web_time::Instant;
 
 impl<'a> Runner<'a, dyn Attack + 'a> {
     /// Perturbs `images`, `[batch, channels, height, width]` with pixels in [0, 1], towards a goal,

@@ -20,7 +20,7 @@ use crate::{
 use burn::tensor::Tensor;
 use cni_noise::{ExampleIds, Key};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use web_time::Instant;
 
 /// The most passes whose checks may be pending.
 const UNSEEN: usize = 32;

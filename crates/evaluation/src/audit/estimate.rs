@@ -5,7 +5,7 @@ use crate::EvaluationError;
 use burn::tensor::{Int, Tensor};
 use cni_attacks::rows::read;
 use cni_attacks::{Classifier, Eot, Norm, Objective};
-use std::time::{Duration, Instant};
+use web_time::{Duration, Instant};
 
 impl Audit {
     /// The longest time that [`run`](Self::run) will take. It is estimated from the time of a

@@ -17,7 +17,7 @@ use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, Goal, ModelAcces
 use cni_noise::ExampleIds;
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::time::Instant;
+use web_time::Instant;
 
 impl Audit {
     /// Runs the checks on the first of these images.

@@ -14,7 +14,7 @@ use cni_attacks::weights::{Layer, LayerValues};
 use cni_attacks::{Attack, at_least_one};
 use cni_noise::Key;
 use std::sync::Arc;
-use std::time::Instant;
+use web_time::Instant;
 
 type Keep = dyn Fn(&Layer) -> bool + Send + Sync;
 

@@ -6,7 +6,7 @@ use crate::{Evaluated, Evaluation, EvaluationError, RowCertificate, Smoothing, S
 use cni_attacks::{AttackBatch, Classifier, Passes};
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
-use std::time::Instant;
+use web_time::Instant;
 
 /// The certificates of one batch.
 #[derive(Serialize, Deserialize)]

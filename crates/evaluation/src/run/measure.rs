@@ -11,7 +11,7 @@ use cni_attacks::{
 };
 use cni_noise::{Noise, scope};
 use cni_ops::autocast;
-use std::time::Instant;
+use web_time::Instant;
 
 /// The measurement of a batch.
 #[derive(Clone, Copy)]

@@ -15,7 +15,7 @@ use cni_attacks::{AttackBatch, Classifier, ModelAccess};
 use cni_ops::product_bits;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use web_time::Instant;
 
 /// The part of an evaluation that a run does: all of it, or a shard.
 pub(crate) struct Part<'a> {

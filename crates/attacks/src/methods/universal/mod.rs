@@ -14,7 +14,7 @@ use burn::tensor::Tensor;
 use cni_noise::{Key, permutation};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::time::Instant;
+use web_time::Instant;
 
 /// Universal adversarial perturbation: one change of at most ε that misleads the model on as many
 /// images of a set as it can (Moosavi-Dezfooli et al., CVPR 2017, arXiv 1610.08401).
