@@ -6,6 +6,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use cni_attacks::Threat;
 use cni_data::Sampler;
+use cni_noise::Key;
 use cni_privacy::{Accountant, Budget, PrivacyError, PrivateSgd, Randomness};
 use cni_training::{Gradient, OverfittingWatch, Progress, TrainingConfig};
 
@@ -124,4 +125,27 @@ fn batch_norm_is_refused_by_name_and_other_data_than_planned_too() {
     assert!(error.contains(says), "{error}");
     // Refused runs count nothing.
     assert!(!folder.path().join("ledger.json").exists());
+}
+
+#[test]
+fn our_networks_are_refused_with_batch_norm_and_train_without_it() {
+    use cni_layers::keyed_init;
+    use cni_layers::models::{NormalizeConfig, ResNet, ResNetConfig};
+    let run = private(8.0).plan(config(1, 5), 10).unwrap();
+    let resnet = ResNetConfig::cifar(8, 10)
+        .with_width(0.25)
+        .with_images([8, 8], NormalizeConfig::centered(1));
+    let train = |config: &ResNetConfig| {
+        let folder = tempfile::tempdir().unwrap();
+        let model = keyed_init(config.init(&Device::flex()), Key::new(1));
+        let trainer = run.trainer(folder.path()).unwrap().with_progress(Progress::Quiet);
+        trainer.run(model, ResNet::forward, data(10))
+    };
+    let error = train(&resnet).err().unwrap().to_string();
+    assert!(error.contains("a model with BatchNorm at \"bn1\""), "{error}");
+    let trained = train(&resnet.without_batch_norm()).unwrap();
+    assert_eq!(
+        trained.model.forward(data(10).batch(0..3, &Device::flex()).unwrap().0).dims(),
+        [3, 10]
+    );
 }

@@ -100,10 +100,12 @@ pub fn alone<N: Module + 'static>(
     (gradients, norm, squares.into_iter().map(f64::sqrt).collect())
 }
 
-/// All values in double precision, in the order of the parameters.
+/// All values in double precision, in the order of the parameters' paths.
 pub fn flat(values: &ParameterValues) -> Vec<f64> {
+    let mut parts: Vec<_> = values.iter().map(|(p, v)| (&p.path, v)).collect();
+    parts.sort_by_key(|(path, _)| *path);
     let of = |(_, v): (_, &Tensor<1>)| v.try_to_vec_as::<f32>().unwrap();
-    values.iter().flat_map(of).map(f64::from).collect()
+    parts.into_iter().flat_map(of).map(f64::from).collect()
 }
 
 pub fn norm(values: &[f64]) -> f64 {
