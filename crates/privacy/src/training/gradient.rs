@@ -1,4 +1,5 @@
 use super::randomness::SystemRandom;
+use crate::error::within;
 use crate::{Ledger, Mechanism, Phase, PrivacyError};
 use burn::tensor::{Tensor, TensorData};
 use cni_noise::normal;
@@ -48,8 +49,7 @@ impl PrivateGradient {
     /// # Errors
     ///
     /// [`PrivacyError::Count`] if the expected batch is not in 1 to `examples`;
-    /// [`PrivacyError::Value`] if σ is not finite and above 0; [`PrivacyError::Training`] if the
-    /// norm is not finite and above 0.
+    /// [`PrivacyError::Value`] if σ or the norm is not finite and above 0.
     pub fn new(
         clip: PerExampleClip,
         noise_multiplier: f64,
@@ -61,7 +61,8 @@ impl PrivateGradient {
             let got = expected_batch as u64;
             return Err(PrivacyError::Count { field: "expected_batch", got, wanted });
         }
-        clip.check()?;
+        let wanted = "a finite number above 0";
+        within("max_norm", clip.max_norm, |norm| norm > 0.0, wanted)?;
         Ok(Self {
             clip,
             mechanism: Mechanism::new(noise_multiplier, expected_batch as f64 / examples as f64)?,
