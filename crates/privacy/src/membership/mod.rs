@@ -9,10 +9,12 @@
 //! | `likelihood_ratio` | the attack by shadow models |
 //! | `scores` | the scores of members and others, and what is measured on them |
 //! | `report` | the measurements, as a value that saves |
+//! | `guesses` | what the surest of an attack's guesses say of epsilon |
 //! | `bounds` | what epsilon and delta allow, and what an attack says of epsilon |
 
 mod bounds;
 mod confidence;
+mod guesses;
 mod likelihood_ratio;
 mod report;
 mod scores;

@@ -1,14 +1,12 @@
 use super::bounds::checked_confidence;
+use super::guesses::epsilon_at_least;
 use super::report::{Measured, MembershipReport, OperatingPoint, PrivacyBound, Verdict};
-use super::{epsilon_from_guesses, max_advantage, max_true_positive_rate};
+use super::{max_advantage, max_true_positive_rate};
 use crate::{Budget, PrivacyError};
 use cni_evaluation::clopper_pearson;
 
 /// The false positive rates that thresholds are chosen for.
 const RATES: [f64; 3] = [0.001, 0.01, 0.1];
-
-/// The shares of examples that an attack may guess, half of them members.
-const GUESSED: [f64; 5] = [0.05, 0.1, 0.2, 0.5, 1.0];
 
 /// Delta of a lower bound on epsilon, if no privacy gives one.
 const DELTA: f64 = 1e-5;
@@ -16,8 +14,8 @@ const DELTA: f64 = 1e-5;
 /// The scores that an attack gives to members and to other examples, larger for a likelier member.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MembershipScores {
-    members: Vec<f64>,
-    others: Vec<f64>,
+    pub(super) members: Vec<f64>,
+    pub(super) others: Vec<f64>,
 }
 
 impl MembershipScores {
@@ -198,49 +196,6 @@ impl MembershipScores {
 /// The number of scores above a threshold.
 fn above(scores: &[f64], threshold: f64) -> u64 {
     scores.iter().filter(|score| **score > threshold).count() as u64
-}
-
-/// The lower bound on epsilon by guesses on one half of the scores, with the thresholds that are
-/// best on the other.
-fn epsilon_at_least(
-    chosen: &MembershipScores,
-    measured: &MembershipScores,
-    delta: f64,
-    confidence: f64,
-) -> Result<f64, PrivacyError> {
-    let mut all: Vec<f64> = chosen.members.iter().chain(&chosen.others).copied().collect();
-    all.sort_by(f64::total_cmp);
-    let thresholds = |share: f64| {
-        let each = ((0.5 * share * all.len() as f64).ceil() as usize).clamp(1, all.len() / 2);
-        [all[each - 1], all[all.len() - each]]
-    };
-    let bound = |scores: &MembershipScores, [low, high]: [f64; 2]| {
-        let guess = |score: f64| {
-            if score >= high {
-                1
-            } else if score <= low {
-                -1
-            } else {
-                0
-            }
-        };
-        let count = |scores: &[f64], wanted: i32| {
-            scores.iter().filter(|score| guess(**score) == wanted).count() as u64
-        };
-        let (members, others) = (&scores.members, &scores.others);
-        let correct = count(members, 1) + count(others, -1);
-        let guesses = correct + count(members, -1) + count(others, 1);
-        let examples = (members.len() + others.len()) as u64;
-        epsilon_from_guesses(examples, guesses, correct, delta, confidence)
-    };
-    let mut best = (f64::NEG_INFINITY, thresholds(1.0));
-    for share in GUESSED {
-        let found = bound(chosen, thresholds(share))?;
-        if found > best.0 {
-            best = (found, thresholds(share));
-        }
-    }
-    bound(measured, best.1)
 }
 
 /// The quantile of the standard normal law, by bisection of the error function.

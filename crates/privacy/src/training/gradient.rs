@@ -111,7 +111,8 @@ impl PrivateGradient {
             let wanted = format!("at most {}, which the budget allows", self.allowed);
             return Err(PrivacyError::Count { field: "steps", got: step + 1, wanted });
         }
-        let Some(path) = self.ledger.as_ref().filter(|_| step % self.steps_per_epoch == 0) else {
+        let Some(path) = self.ledger.as_ref().filter(|_| step.is_multiple_of(self.steps_per_epoch))
+        else {
             return Ok(());
         };
         let steps = (step + self.steps_per_epoch).min(self.allowed);

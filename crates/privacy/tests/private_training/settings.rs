@@ -34,7 +34,7 @@ fn the_plan_spends_the_budget_and_never_more() {
 fn a_given_noise_ends_the_run_before_the_epoch_that_would_exceed_the_budget() {
     let run = private(2.0).with_noise_multiplier(2.0).plan(config(1000, 20), 200).unwrap();
     let steps = run.steps();
-    assert!(steps > 0 && steps < 10_000 && steps % 10 == 0, "{steps}");
+    assert!(steps > 0 && steps < 10_000 && steps.is_multiple_of(10), "{steps}");
     assert!(run.planned().epsilon <= 2.0);
     let mut longer = run.planned().ledger.clone();
     (0..10).for_each(|_| longer.step(run.gradient().mechanism()));
