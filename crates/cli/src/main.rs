@@ -14,6 +14,7 @@ mod given;
 mod model;
 mod output;
 mod place;
+mod privacy;
 mod progress;
 mod proportion;
 mod recipe;

@@ -48,7 +48,7 @@
 //! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
 //! - `band-limited`: convolutions of low frequencies (`layers::band_limited`);
 //! - `binary`: layers of binary weights and inputs (`layers::binary`);
-//! - `privacy`: accountants of differential privacy;
+//! - `privacy`: private training, its accountants and membership attacks (`privacy`);
 //! - `download`: fetches the CIFAR archives over HTTPS;
 //! - `experimental-ddp`: training on several CUDA devices by Burn's collective operations.
 

@@ -51,7 +51,7 @@ pub use augment::{
 pub use error::DataError;
 pub use image_data::{Batches, ImageData, ImageItem};
 pub use loader::{Batch, Epoch, Loader, Shares};
-pub use samplers::{Epochs, Mixture, Replays, Sampler, SamplerRule, Sequential};
+pub use samplers::{Epochs, Mixture, Poisson, Replays, Sampler, SamplerRule, Sequential};
 pub use source::ImageSource;
 pub use sources::{ImageFolder, Split, cifar10, cifar100, digits, image_folder};
 #[cfg(feature = "download")]

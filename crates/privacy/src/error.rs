@@ -1,9 +1,9 @@
-//! Errors of privacy accounting.
+//! Errors of privacy. One file, because they are one vocabulary.
 
 use std::path::PathBuf;
 
-/// An error of privacy accounting: a value out of range, a target that no noise reaches, or a
-/// ledger that cannot be read or written.
+/// An error of privacy: a value out of range, a target that no noise reaches, a training that
+/// cannot be private, or a file that cannot be read or written.
 ///
 /// Every message names the field, the value that was got and the value that was wanted.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +102,45 @@ pub enum PrivacyError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A setting out of its range, or one that a private training cannot have.
+    #[cfg(feature = "training")]
+    #[error("{field}: got {got}, wanted {wanted}")]
+    Setting {
+        /// The setting.
+        field: String,
+        /// Its value.
+        got: String,
+        /// The values that it may have.
+        wanted: String,
+    },
+    /// An operating system that gives no random numbers.
+    #[cfg(feature = "training")]
+    #[error("randomness: got system, wanted an operating system with random numbers: {reason}")]
+    Randomness {
+        /// What the system says.
+        reason: String,
+    },
+    /// A training that was refused or that stopped.
+    #[cfg(feature = "training")]
+    #[error(transparent)]
+    Training(#[from] cni_training::TrainingError),
+    /// Images that cannot be read.
+    #[cfg(feature = "training")]
+    #[error(transparent)]
+    Data(#[from] cni_data::DataError),
+    /// A statistic that cannot be computed.
+    #[cfg(feature = "training")]
+    #[error(transparent)]
+    Statistics(#[from] cni_evaluation::StatisticsError),
+}
+
+#[cfg(feature = "training")]
+impl PrivacyError {
+    /// An error for a setting.
+    pub(crate) fn setting(field: impl ToString, got: impl ToString, wanted: impl ToString) -> Self {
+        let (field, got, wanted) = (field.to_string(), got.to_string(), wanted.to_string());
+        Self::Setting { field, got, wanted }
+    }
 }
 
 /// Returns `got`, or an error if it is not finite or outside the range that `holds` describes.

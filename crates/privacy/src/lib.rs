@@ -1,5 +1,5 @@
 //! Differential privacy of noisy training: how much of its data a training with clipped gradients
-//! and normal noise can give away.
+//! and normal noise can give away, such a training, and attacks that ask for the data.
 //!
 //! ```
 //! use cni_privacy::{Accountant, Budget, PoissonPlan, noise_multiplier_for};
@@ -19,11 +19,24 @@
 //!   [PRV](PrvAccountant); [`Spent`], its result with all that it rests on;
 //! - [`Budget`], [`noise_multiplier_for`], [`steps_for`]: the noise or the steps for an epsilon.
 //!
+//! With the feature `training`, which is on by default and brings Burn:
+//!
+//! - [`PrivateSgd`], [`PrivateRun`]: private SGD on the trainer of `cni-training`, within a budget;
+//!   [`PrivateGradient`], its rule, for a loop of one's own; [`Randomness`] of its coins and noise;
+//! - [`NoisyWeights`]: a published rule whose claimed epsilon does not hold for what it stores;
+//! - [`membership`]: attacks that tell members of the training from others, and what a privacy
+//!   allows them.
+//!
 //! An accountant believes its ledger. It proves nothing about the sampler, the clipping, the random
 //! numbers or the arithmetic of an implementation, so epsilon is **not a certified guarantee**.
 
 mod accountant;
 mod error;
+mod files;
+#[cfg(feature = "training")]
+pub mod membership;
+#[cfg(feature = "training")]
+mod training;
 
 pub use accountant::{
     Accountant, Budget, Conversion, GdpAccountant, LEDGER_VERSION, Ledger, MAX_SIGMA, MIN_SIGMA,
@@ -31,6 +44,11 @@ pub use accountant::{
     RdpEpsilon, SIGMA_TOLERANCE, Spent, noise_multiplier_for, steps_for,
 };
 pub use error::PrivacyError;
+#[cfg(feature = "training")]
+pub use training::{
+    LEDGER_FILE, NoisyWeights, PRIVACY_FILE, PrivateGradient, PrivateRun, PrivateSgd, Randomness,
+    SPENT_FILE,
+};
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

@@ -115,6 +115,48 @@ fn the_table_of_bands_is_that_of_its_record() {
 }
 
 #[test]
+fn the_table_of_private_trainings_is_that_of_its_record() {
+    let (page, rows) = (page("privacy.md"), json("results/privacy/record.json"));
+    let rows = rows.as_array().unwrap();
+    let number = |value: &Value| value.as_f64().unwrap();
+    let or_none = |value: &Value| value.as_f64().map_or("-".into(), |value| format!("{value:.2}"));
+    let measured = |value: &Value| {
+        let [value, low, high] = ["value", "low", "high"].map(|of| number(&value[of]));
+        format!("{value:.2} [{low:.2}, {high:.2}]")
+    };
+    for row in rows {
+        let attack = &row["attack"];
+        let [right, low, high] = [0, 1, 2].map(|i| 100.0 * number(&row["accuracy"][i]));
+        let line = format!(
+            "| {} | {} | {} | {right:.1} [{low:.1}, {high:.1}] | {} | {} | {:.2} | {} |",
+            row["name"].as_str().unwrap(),
+            or_none(&row["noise_multiplier"]),
+            or_none(&row["spent"]["epsilon"]),
+            measured(&attack["auc"]),
+            measured(&attack["advantage"]),
+            number(&attack["epsilon_at_least"]),
+            attack["verdict"].as_str().unwrap_or("-"),
+        );
+        assert!(page.contains(&line), "privacy.md lacks: {line}");
+    }
+    // What the page says of them.
+    let [overfitted, _plain, private @ ..] = &rows[..] else { panic!("{} rows", rows.len()) };
+    assert!(number(&overfitted["attack"]["advantage"]["low"]) > 0.8);
+    for row in private {
+        let attack = &row["attack"];
+        assert!(number(&row["spent"]["epsilon"]) <= number(&attack["bound"]["epsilon"]));
+        assert!(number(&attack["advantage"]["low"]) < 0.0);
+        assert_eq!(number(&attack["epsilon_at_least"]), 0.0);
+        let one = number(&attack["bound"]["epsilon"]) == 1.0;
+        assert_eq!(attack["verdict"], if one { "under" } else { "inconclusive" });
+        assert_eq!(number(&attack["auc"]["low"]) > 0.5, one);
+        let measured = number(&attack["members"]) + number(&attack["others"]);
+        let said = format!("With {measured:.0}\ncanaries measured");
+        assert!(page.contains(&said), "privacy.md lacks: {said}");
+    }
+}
+
+#[test]
 fn the_ablation_of_colored_noise_is_that_of_its_record() {
     let (page, record) = (page("colored-noise.md"), json("results/ablations/colored-noise.json"));
     let percent = |value: &Value| 100.0 * value.as_f64().unwrap();

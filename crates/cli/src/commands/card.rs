@@ -7,6 +7,7 @@ use crate::recipe::recipe_of_run;
 use crate::values::line;
 use burn::tensor::Device;
 use clap::Args;
+use cni_burn::layers::models::NormKind;
 use cni_burn::prelude::*;
 use cni_burn::run::ResNetRun;
 use std::error::Error;
@@ -56,6 +57,10 @@ fn facts(args: &Card, run: &ResNetRun) -> Result<Vec<(&'static str, String)>, Bo
     let ([height, width], channels) = (config.image_size, config.normalize.channels());
     let (architecture, factor, activation) =
         (config.architecture, config.width, config.activation());
+    let norm = match config.norm {
+        NormKind::Batch => "",
+        NormKind::Group { .. } => ", group norm",
+    };
     let band = match &config.band {
         Some(input) => format!(", convolutions of the band {}", input.limit.band),
         None => String::new(),
@@ -65,7 +70,7 @@ fn facts(args: &Card, run: &ResNetRun) -> Result<Vec<(&'static str, String)>, Bo
     let images =
         format!("{channels}x{height}x{width}, pixels in [0, 1]; the first layer normalizes");
     let mut facts = vec![
-        ("network", format!("{architecture}, {factor} of its width, {activation}{band}")),
+        ("network", format!("{architecture}, {factor} of its width, {activation}{norm}{band}")),
         ("parameters", format!("{parameters}, {of_noise} of them of noise")),
         ("images", images),
         ("classes", classes.join(", ")),

@@ -4,10 +4,12 @@ mod ablate;
 mod card;
 mod check_device;
 mod completions;
+mod epsilon;
 mod evaluate;
 mod flatness;
 mod info;
 mod merge;
+mod private_train;
 mod publish;
 mod recipes;
 mod report;
@@ -71,6 +73,11 @@ enum Command {
     Card(Card),
     /// Renders the report of an evaluation once more, or compares several.
     Report(Report),
+    /// Trains a model with private SGD, within a budget of epsilon; by default by the recipe `clean`,
+    /// with group norm in place of batch norm.
+    PrivateTrain(Box<private_train::PrivateTrain>),
+    /// Says what epsilon a private training spends, or what noise an epsilon needs.
+    Epsilon(epsilon::Epsilon),
     /// Prints a model, its parameters and its noise.
     Info(Info),
     /// Compares what a device computes with what the CPU does.
@@ -133,6 +140,8 @@ pub fn run() -> Result<Exit, Box<dyn Error>> {
         Command::Publish(args) => publish::publish(&args),
         Command::Card(args) => card::card(&args),
         Command::Report(args) => report::report(args),
+        Command::PrivateTrain(args) => private_train::private_train(*args, &given),
+        Command::Epsilon(args) => epsilon::epsilon(&args),
         Command::Info(args) => info::info(&args, &given),
         Command::CheckDevice(args) => check_device::check_device(&args),
         Command::Completions(args) => completions::completions(&args, command),

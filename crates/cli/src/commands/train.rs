@@ -3,13 +3,14 @@
 mod kept;
 
 use crate::checkpoint::{Origin, trained_against};
+use crate::commands::private_train::{PrivacyFlags, say_plan, say_spent};
 use crate::compute::Compute;
 use crate::curves::Curves;
 use crate::data::{About, Dataset, Folder, Images, Source, part};
 use crate::ending::before_the_end;
 use crate::exit::Exit;
 use crate::given::{Given, Idle};
-use crate::model::{Asked, ModelFlags, config_of_run};
+use crate::model::{Asked, GROUP, ModelFlags, config_of_run};
 use crate::output::Output;
 use crate::recipe::{RecipeFlags, Resolved, recipe_of_run};
 use crate::values::{count, named};
@@ -44,7 +45,7 @@ pub struct Train {
     #[command(flatten)]
     source: Source,
     #[command(flatten)]
-    recipe: RecipeFlags,
+    pub(super) recipe: RecipeFlags,
     #[command(flatten)]
     compute: Compute,
     /// Folder of the run: checkpoints, model.json, config.json, recipe.toml, flags.json,
@@ -55,7 +56,7 @@ pub struct Train {
     /// Continue the run in --out from its last checkpoint; begin it if there is none yet. Flags
     /// that are left out are those that the run was begun with; others have to agree with them.
     #[arg(long)]
-    resume: bool,
+    pub(super) resume: bool,
     /// Train on the first N devices of the backend, each with its share of every batch. On a CPU
     /// this is for trying out.
     #[arg(long, default_value_t = 1, value_parser = count)]
@@ -164,7 +165,16 @@ pub fn check(args: &Train, given: &Given) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-pub fn train(mut args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
+pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
+    train_with(args, None, given)
+}
+
+/// A run, private if there are flags of privacy.
+pub(super) fn train_with(
+    mut args: Train,
+    privacy: Option<&PrivacyFlags>,
+    given: &Given,
+) -> Result<Exit, Box<dyn Error>> {
     // A run that goes on is the one that was begun, and says so before it reads any data.
     let begun = args.resume.then(|| checkpoint_info(&args.out, CheckpointSelector::Last));
     if args.resume
@@ -177,7 +187,11 @@ pub fn train(mut args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
     }
     let (images, output) = (args.images(), args.output);
     let key = Key::new(args.seed);
-    let resolved = args.resolve(given, key)?;
+    let mut resolved = args.resolve(given, key)?;
+    if privacy.is_some() && !given.has("norm") {
+        // Private training looks at each example alone.
+        resolved.model.norm = GROUP.to_string();
+    }
     match &begun {
         Some(Ok(info)) => args.agrees_with(info, &resolved, given)?,
         Some(Err(error)) => output.say(format_args!("nothing to continue: {error}"))?,
@@ -210,11 +224,25 @@ pub fn train(mut args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         (false, false) => Progress::Lines,
     };
     let recipe = resolved.recipe()?;
-    let curves = Curves::new(&args.out, resolved.training.epochs)?;
+    let resumed = args.resume.then_some(args.out.as_path());
+    let training = resolved.training;
+    let epochs = training.epochs;
+    let private = match privacy {
+        Some(flags) => Some(flags.plan(given, training.clone(), train.len(), resumed)?),
+        None => None,
+    };
+    let trainer = match &private {
+        Some(run) => {
+            say_plan(run, output)?;
+            run.trainer(&args.out)?
+        }
+        None => Trainer::new(training, &args.out)?,
+    };
+    let curves = Curves::new(&args.out, epochs)?;
     let [first, page, last] = [(); 3].map(|()| curves.clone());
     before_the_end(move |reason| last.last_words(reason))?;
     let begun = Instant::now();
-    let trained = Trainer::new(resolved.training, &args.out)?
+    let trained = trainer
         .with_recipe(recipe)
         .with_validation(validation)
         .with_devices(devices)
@@ -239,8 +267,9 @@ pub fn train(mut args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
     output.say(format_args!(
         "trained in {took}; best epoch on the validation slice: {best}; run: {run}"
     ))?;
+    let spent = private.map(|run| say_spent(&run, &args.out, output)).transpose()?;
     let run = args.out.to_string_lossy();
-    output.result(&json!({
+    let mut result = json!({
         "run": run,
         "best_epoch": best,
         // Of this process: a run that has gone on took longer.
@@ -248,6 +277,10 @@ pub fn train(mut args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
         "history": history,
         "ended": ended,
         "notices": notices,
-    }))?;
+    });
+    if let Some(spent) = spent {
+        result["privacy"] = spent;
+    }
+    output.result(&result)?;
     Ok(Exit::Done)
 }

@@ -15,6 +15,14 @@ use cni_burn::layers::band_limited::BandLimitedInputConfig;
 use cni_burn::prelude::{Activation, Architecture, NormalizeConfig, ResNetConfig, Shortcut};
 use serde::{Deserialize, Serialize};
 
+/// The norms that a flag names.
+pub const BATCH: &str = "batch";
+pub const GROUP: &str = "group";
+
+fn batch() -> String {
+    BATCH.to_string()
+}
+
 /// The flags of a model and of the data set that it is for.
 ///
 /// They are read from runs too: one whose command was an example of an earlier version has them in
@@ -58,6 +66,11 @@ pub struct ModelFlags {
     #[arg(long, value_parser = band)]
     #[serde(default)]
     pub band: Option<String>,
+    /// Norms between the layers: `batch`, as published, or `group`, of 32 groups of channels or as
+    /// many as there are channels, by which an example's output does not depend on the others.
+    #[arg(long, default_value = BATCH, value_parser = one_of(&[BATCH, GROUP]))]
+    #[serde(default = "batch")]
+    pub norm: String,
     #[command(flatten)]
     #[serde(flatten)]
     pub noise: NoiseFlags,
@@ -75,6 +88,7 @@ impl ModelFlags {
             .with_width(self.width)
             .with_images([height, width], self.normalize(images)?)
             .with_noise(self.noise.model_noise());
+        let config = if self.norm == GROUP { config.without_batch_norm() } else { config };
         let config = match self.activation {
             Some(activation) => config.with_activation(activation),
             None => config,

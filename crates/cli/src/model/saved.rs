@@ -1,9 +1,10 @@
 //! The model of a run, beside the flags that were given.
 
-use super::{ModelFlags, NoiseFlags};
+use super::{BATCH, GROUP, ModelFlags, NoiseFlags};
 use crate::data::{About, Dataset};
 use crate::given::Given;
 use cni_burn::layers::band_limited::{Band, BandLimitedInputConfig};
+use cni_burn::layers::models::NormKind;
 use cni_burn::prelude::{Architecture, ResNetConfig, Shortcut};
 use cni_burn::run::{RunError, run_config};
 use cni_burn::training::CheckpointSelector;
@@ -85,6 +86,7 @@ fn flags_of(config: &ResNetConfig) -> serde_json::Result<Value> {
         activation: Some(config.activation()),
         normalization: Some(config.normalize.to_string()),
         band: None,
+        norm: BATCH.to_string(),
         noise: noise.clone().unwrap_or_else(NoiseFlags::none),
     })?;
     flags["depth"] = depth_of(config.architecture);
@@ -92,6 +94,7 @@ fn flags_of(config: &ResNetConfig) -> serde_json::Result<Value> {
         flags["dataset"] = "the images of a folder".into();
     }
     flags["band"] = band_of(config);
+    flags["norm"] = norm_of(config).into();
     if noise.is_none() {
         flags["noise"] = "what no flags describe".into();
     }
@@ -109,6 +112,15 @@ fn band_of(config: &ResNetConfig) -> Value {
             input.limit.band.to_string().into()
         }
         Some(_) => "what no flag describes".into(),
+    }
+}
+
+/// The norms as a flag has them.
+fn norm_of(config: &ResNetConfig) -> &'static str {
+    match config.norm {
+        NormKind::Batch => BATCH,
+        norm if norm == config.clone().without_batch_norm().norm => GROUP,
+        _ => "what no flag describes",
     }
 }
 

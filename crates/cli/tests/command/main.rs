@@ -13,6 +13,7 @@ mod imports;
 mod json;
 mod paths;
 mod precision;
+mod privacy;
 mod program;
 mod recipes;
 mod replaced;

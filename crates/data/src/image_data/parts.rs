@@ -24,6 +24,12 @@ impl ImageData {
         self.subset(0..count.min(self.len()))
     }
 
+    /// The examples at the positions for which `keep` is true, in their order.
+    pub fn filter(&self, mut keep: impl FnMut(usize) -> bool) -> Self {
+        let kept = (0..self.len()).filter(|&i| keep(i)).map(|i| self.view[i]);
+        self.part(&kept.collect::<Vec<_>>())
+    }
+
     /// `count` examples at equal distances in the set, or all of them if there are fewer: of a set
     /// that is sorted by class, as many of each class as their shares say, up to rounding.
     pub fn spread(&self, count: usize) -> Self {

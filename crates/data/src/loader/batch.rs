@@ -26,9 +26,9 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The share of the whole batch that this is, in (0, 1].
+    /// The share of the whole batch that this is, in (0, 1]; 0 of an empty one.
     pub fn share(&self) -> f64 {
-        self.images.dims()[0] as f64 / self.whole as f64
+        self.images.dims()[0] as f64 / self.whole.max(1) as f64
     }
 
     /// The epochs before this batch, with the part of its own that is over: 2.5 in the middle of

@@ -175,6 +175,11 @@ impl Loader {
         Ok(plan.batches.iter().map(Range::len).collect())
     }
 
+    /// The choice of the examples of each batch.
+    pub fn sampler(&self) -> &Sampler {
+        &self.sampler
+    }
+
     fn places(&self, epoch: usize) -> (Plan, Vec<Place>) {
         let epoch = if self.fixed { 0 } else { epoch };
         let mut last = self.plan.lock().unwrap_or_else(PoisonError::into_inner);

@@ -75,7 +75,8 @@ impl Plan {
             .into_iter()
             .enumerate()
             .map(share)
-            .filter(|place| !place.examples.is_empty())
+            // A device without a share of a batch has nothing to do; an empty batch is a step.
+            .filter(|place| !place.examples.is_empty() || place.whole == 0)
             .collect()
     }
 }

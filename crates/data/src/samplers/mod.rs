@@ -4,11 +4,13 @@
 
 mod epochs;
 mod mixture;
+mod poisson;
 mod replays;
 mod sequential;
 
 pub use epochs::Epochs;
 pub use mixture::Mixture;
+pub use poisson::Poisson;
 pub use replays::Replays;
 pub use sequential::Sequential;
 
@@ -57,14 +59,20 @@ pub trait SamplerRule: Send + Sync {
     ///
     /// `key` is the same in every epoch; the epochs count from 0. `batch_size`, at least 1, is the
     /// size that the user asked for: that of every batch but the last, or the expected one if it is
-    /// random. A plan has [`batches`](Self::batches) of them, none empty. An example may occur more
-    /// than once or not at all.
+    /// random. A plan has [`batches`](Self::batches) of them, none empty unless the sampler
+    /// [says so](Self::may_be_empty). An example may occur more than once or not at all.
     fn plan(&self, key: Key, epoch: usize, examples: usize, batch_size: usize) -> Vec<Vec<usize>>;
 
     /// The number of batches of every epoch, by default as many as it takes to hold each example
     /// once.
     fn batches(&self, examples: usize, batch_size: usize) -> usize {
         examples.div_ceil(batch_size)
+    }
+
+    /// True if a batch may be empty, as a batch of a random size may. A run trains on it: its
+    /// gradient is zero, and rules and the optimizer do what they do in every step.
+    fn may_be_empty(&self) -> bool {
+        false
     }
 
     /// Checks the settings for so many examples and this batch size.
@@ -87,6 +95,7 @@ pub struct Sampler(Arc<dyn SamplerRule>);
 const BUILT_IN: &[(&str, Load<Sampler>)] = &[
     (Epochs::NAME, load::<Epochs, _>),
     (Mixture::NAME, load::<Mixture, _>),
+    (Poisson::NAME, load::<Poisson, _>),
     (Sequential::NAME, load::<Sequential, _>),
     (Replays::NAME, load::<Replays, _>),
 ];
@@ -101,6 +110,11 @@ impl Sampler {
     /// pass over those before: [`Mixture`], which takes other shares too.
     pub fn mixture(extra: usize) -> Self {
         Mixture { extra, share: 0.5 }.into()
+    }
+
+    /// Each example by itself with one probability in every batch: [`Poisson`].
+    pub fn poisson() -> Self {
+        Poisson {}.into()
     }
 
     /// Every example once an epoch, in the order of the set: [`Sequential`].
@@ -121,6 +135,11 @@ impl Sampler {
     /// The number of batches of every epoch.
     pub fn batches(&self, examples: usize, batch_size: usize) -> usize {
         self.0.batches(examples, batch_size)
+    }
+
+    /// True if a batch may be empty.
+    pub fn may_be_empty(&self) -> bool {
+        self.0.may_be_empty()
     }
 
     /// The plan of the rule, as it is: see [`check_plan`](Self::check_plan).
@@ -148,7 +167,7 @@ impl Sampler {
             return Err(DataError::PlanLength { sampler, epoch, got, wanted });
         }
         for (batch, indices) in plan.enumerate() {
-            if indices.is_empty() {
+            if indices.is_empty() && !self.may_be_empty() {
                 return Err(DataError::EmptyBatch { sampler: sampler(), epoch, batch });
             }
             if let Some(&got) = indices.iter().find(|&&index| index >= examples) {
@@ -159,7 +178,9 @@ impl Sampler {
         Ok(())
     }
 
-    fn label(&self) -> String {
+    /// The name of the rule, for errors.
+    #[doc(hidden)]
+    pub fn label(&self) -> String {
         format!("sampler {}", rule_name("sampler", &self.spec()))
     }
 

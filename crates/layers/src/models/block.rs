@@ -1,7 +1,6 @@
-use super::Activation;
+use super::{Activation, Norm};
 use crate::NoisyConv2d;
 use burn::module::Module;
-use burn::nn::BatchNorm;
 use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::Tensor;
 use cni_ops::{Chain, Epilogue, Value};
@@ -24,12 +23,12 @@ pub(super) enum Form {
 pub struct Block {
     /// First convolution; it carries the stride.
     pub conv1: NoisyConv2d,
-    /// Batch norm of the first convolution.
-    pub bn1: BatchNorm,
+    /// The norm of the first convolution.
+    pub bn1: Norm,
     /// Second convolution.
     pub conv2: NoisyConv2d,
-    /// Batch norm of the second convolution.
-    pub bn2: BatchNorm,
+    /// The norm of the second convolution.
+    pub bn2: Norm,
     /// The learned shortcut, if the shape changes and the shortcut is a projection.
     pub downsample: Option<Downsample>,
     #[module(skip)]
@@ -45,8 +44,8 @@ pub struct Block {
 pub struct Downsample {
     /// The 1x1 convolution.
     pub conv: NoisyConv2d,
-    /// Its batch norm.
-    pub bn: Option<BatchNorm>,
+    /// Its norm.
+    pub bn: Option<Norm>,
 }
 
 impl Block {
@@ -66,22 +65,22 @@ impl Block {
         match self.form {
             Form::PostActivation => {
                 let out = activation
-                    .after(chain, None, |chain, after| conv1.chain(chain, Some(bn1), x, after));
+                    .after(chain, None, |c, after| Norm::chain_conv(Some(bn1), conv1, c, x, after));
                 let shortcut = Some(self.shortcut(chain, x));
                 activation.after(chain, shortcut, |chain, after| {
-                    conv2.chain(chain, Some(bn2), out, after)
+                    Norm::chain_conv(Some(bn2), conv2, chain, out, after)
                 })
             }
             Form::PreActivation => {
-                let out =
-                    activation.after(chain, None, |chain, after| chain.batch_norm(bn1, x, after));
+                let out = activation.after(chain, None, |chain, after| bn1.chain(chain, x, after));
                 // A projection starts from the activated input, an identity from the input itself.
                 let shortcut = match self.downsample {
                     Some(_) => self.shortcut(chain, out),
                     None => self.shortcut(chain, x),
                 };
-                let out = activation
-                    .after(chain, None, |chain, after| conv1.chain(chain, Some(bn2), out, after));
+                let out = activation.after(chain, None, |c, after| {
+                    Norm::chain_conv(Some(bn2), conv1, c, out, after)
+                });
                 conv2.chain(chain, None, out, Epilogue::add(shortcut))
             }
             Form::Pooled => {
@@ -89,9 +88,10 @@ impl Block {
                 let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
                 let out = chain.pooling(out, move |x| pool.forward(x));
                 let out =
-                    activation.after(chain, None, |chain, after| chain.batch_norm(bn1, out, after));
-                activation
-                    .after(chain, None, |chain, after| conv2.chain(chain, Some(bn2), out, after))
+                    activation.after(chain, None, |chain, after| bn1.chain(chain, out, after));
+                activation.after(chain, None, |c, after| {
+                    Norm::chain_conv(Some(bn2), conv2, c, out, after)
+                })
             }
         }
     }
@@ -99,7 +99,7 @@ impl Block {
     fn shortcut<'a>(&'a self, chain: &mut Chain<'a>, x: Value) -> Value {
         match (&self.downsample, self.pad) {
             (Some(Downsample { conv, bn }), _) => {
-                conv.chain(chain, bn.as_ref(), x, Epilogue::default())
+                Norm::chain_conv(bn.as_ref(), conv, chain, x, Epilogue::default())
             }
             (None, Some([stride, before, behind])) => chain.subsample(x, stride, [before, behind]),
             (None, None) => x,

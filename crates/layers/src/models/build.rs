@@ -5,14 +5,14 @@ use super::block::Form;
 use super::{Block, Downsample, ResNet, ResNetConfig, Shortcut};
 use crate::{NoiseError, NoisyConv2dConfig, NoisyLinearConfig};
 use burn::nn::conv::Conv2dConfig;
-use burn::nn::{BatchNormConfig, Initializer, LinearConfig, PaddingConfig2d};
+use burn::nn::{Initializer, LinearConfig, PaddingConfig2d};
 use burn::tensor::Device;
 
 impl ResNetConfig {
     /// The model of settings that were checked.
     pub(super) fn build(&self, device: &Device) -> Result<ResNet, NoiseError> {
         let (plan, form) = (self.architecture.stages(), self.architecture.form());
-        let norm = |channels| BatchNormConfig::new(channels).init(device);
+        let norm = |channels| self.norm.init(channels, device);
         let [height, width] = self.image_size;
         let image_channels = self.normalize.channels();
 
@@ -78,7 +78,7 @@ impl ResNetConfig {
             let noise = self.noise.conv().with_name(format!("{path}.{name}"));
             config.clone().with_noise(noise).try_init(device)
         };
-        let norm = |channels| BatchNormConfig::new(channels).init(device);
+        let norm = |channels| self.norm.init(channels, device);
         let form = self.architecture.form();
         let first = self.conv([channels, out], 3, stride, *size);
         let mut between = first.try_output_size()?;

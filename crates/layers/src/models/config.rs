@@ -1,6 +1,6 @@
 //! The settings of a [`ResNet`].
 
-use super::{Activation, Architecture, ModelNoise, NormalizeConfig, ResNet};
+use super::{Activation, Architecture, ModelNoise, NormKind, NormalizeConfig, ResNet};
 use crate::NoiseError;
 #[cfg(feature = "band-limited")]
 use crate::band_limited::BandLimitedInputConfig;
@@ -57,6 +57,9 @@ pub struct ResNetConfig {
     /// The activation; without one that of the [architecture](Architecture::activation).
     #[serde(default)]
     pub activation: Option<Activation>,
+    /// The kind of the norms between the layers.
+    #[serde(default, skip_serializing_if = "is_batch")]
+    pub norm: NormKind,
     /// The frequencies that the inputs of all convolutions keep, all without.
     #[cfg(feature = "band-limited")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +89,7 @@ impl ResNetConfig {
             normalize: NormalizeConfig::cni(),
             noise: ModelNoise::none(),
             activation: None,
+            norm: NormKind::Batch,
             #[cfg(feature = "band-limited")]
             band: None,
         }
@@ -128,6 +132,19 @@ impl ResNetConfig {
         self
     }
 
+    /// Sets the kind of the norms between the layers.
+    pub fn with_norm(mut self, norm: NormKind) -> Self {
+        self.norm = norm;
+        self
+    }
+
+    /// Replaces batch norm by group norm of 32 groups, or of as many as there are channels, if
+    /// these are fewer: the replacement of Opacus's `ModuleValidator.fix`. Training that looks at
+    /// each example alone, as private training does, refuses batch norm.
+    pub fn without_batch_norm(self) -> Self {
+        self.with_norm(NormKind::Group { groups: 32 })
+    }
+
     /// True if two passes over the same images can differ: with noise, or a band that is drawn.
     pub fn is_stochastic(&self) -> bool {
         #[cfg(feature = "band-limited")]
@@ -159,7 +176,7 @@ impl ResNetConfig {
     /// [`NoiseError::Model`] if the depth of a CIFAR ResNet is not 6n + 2 or that of a wide one not
     /// 6n + 4, with n from 1 to 1,000, `classes` is not from 2 to 1,000,000, `image_size` is zero
     /// or below 9 for an airbench network, or `width` does not leave from 1 to 16,384 channels in
-    /// every stage; the other variants if a noise does not fit.
+    /// every stage, or if the groups of a norm do not divide its channels; the other variants if a noise does not fit.
     pub fn try_init(&self, device: &Device) -> Result<ResNet, NoiseError> {
         let wrong = |field, got: String, wanted| Err(NoiseError::Model { field, got, wanted });
         let deep = |depth: usize, more| depth % 6 == more && (1..=1_000).contains(&(depth / 6));
@@ -189,6 +206,12 @@ impl ResNetConfig {
             let wanted = "a finite number that leaves 1 to 16,384 channels in every stage";
             return wrong("width", self.width.to_string(), wanted);
         }
+        let stem = self.architecture.stem(self.normalize.channels(), self.channels(stages[0][1]));
+        let normed = stages.iter().map(|[_, base]| self.channels(*base)).chain([stem.channels]);
+        if let Some(channels) = normed.into_iter().find(|channels| !self.norm.fits(*channels)) {
+            let got = format!("{:?} for {channels} channels", self.norm);
+            return wrong("norm", got, "groups that divide the channels of every norm");
+        }
         self.build(device)
     }
 
@@ -196,4 +219,8 @@ impl ResNetConfig {
     pub(super) fn channels(&self, base: usize) -> usize {
         (base as f64 * self.width).round() as usize
     }
+}
+
+fn is_batch(norm: &NormKind) -> bool {
+    *norm == NormKind::Batch
 }

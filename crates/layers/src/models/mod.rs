@@ -9,6 +9,7 @@ mod config;
 mod dense_net;
 mod import;
 mod model_noise;
+mod norm;
 mod normalize;
 mod resnet;
 
@@ -22,5 +23,6 @@ pub use dense_net::{
 };
 pub use import::ImportReport;
 pub use model_noise::ModelNoise;
+pub use norm::{Norm, NormKind};
 pub use normalize::{Normalize, NormalizeConfig};
 pub use resnet::ResNet;

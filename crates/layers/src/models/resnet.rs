@@ -1,10 +1,9 @@
 use super::block::Form;
-use super::{Activation, Block, Normalize, NormalizeConfig};
+use super::{Activation, Block, Norm, Normalize, NormalizeConfig};
 use crate::{
     ActivationNoise, NoiseError, NoiseSummary, NoisyConv2d, NoisyLinear, count_parameters,
 };
 use burn::module::{Content, Module, ModuleDisplay};
-use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 use cni_ops::{Chain, Epilogue};
 
@@ -22,8 +21,8 @@ pub struct ResNet {
     pub input: Option<ActivationNoise>,
     /// The stem.
     pub conv1: NoisyConv2d,
-    /// Batch norm of the stem; pre-activation blocks bring their own, airbench has none there.
-    pub bn1: Option<BatchNorm>,
+    /// The norm of the stem; pre-activation blocks bring their own, airbench has none there.
+    pub bn1: Option<Norm>,
     /// First stage.
     pub layer1: Vec<Block>,
     /// Second stage, at half the resolution of the first.
@@ -32,8 +31,8 @@ pub struct ResNet {
     pub layer3: Vec<Block>,
     /// Fourth stage, at an eighth, if there is one.
     pub layer4: Option<Vec<Block>>,
-    /// Batch norm after the last pre-activation block.
-    pub bn: Option<BatchNorm>,
+    /// The norm after the last pre-activation block.
+    pub bn: Option<Norm>,
     /// The classifier.
     pub fc: NoisyLinear,
     #[module(skip)]
@@ -70,7 +69,7 @@ impl ResNet {
         let mut chain = Chain::new();
         let images = chain.input();
         let stem = |chain: &mut Chain<'a>, after| {
-            self.conv1.chain(chain, self.bn1.as_ref(), images, after)
+            Norm::chain_conv(self.bn1.as_ref(), &self.conv1, chain, images, after)
         };
         let mut x = match self.form {
             Form::PostActivation | Form::Pooled => self.activation.after(&mut chain, None, stem),
@@ -81,7 +80,7 @@ impl ResNet {
             x = block.chain(&mut chain, x);
         }
         if let Some(bn) = &self.bn {
-            self.activation.after(&mut chain, None, |chain, after| chain.batch_norm(bn, x, after));
+            self.activation.after(&mut chain, None, |chain, after| bn.chain(chain, x, after));
         }
         chain
     }

@@ -14,6 +14,7 @@ mod import;
 mod models;
 mod multiplicative;
 mod normalize;
+mod norms;
 mod parity;
 mod precision;
 mod support;

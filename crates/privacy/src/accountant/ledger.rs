@@ -1,7 +1,7 @@
 use super::{Mechanism, Phase};
 use crate::PrivacyError;
+use crate::files::write_whole;
 use serde::{Deserialize, Serialize};
-use std::io::Write as _;
 use std::path::Path;
 
 /// The version of the ledgers that this library writes and reads.
@@ -128,18 +128,4 @@ impl Ledger {
         serde_json::from_str(&text)
             .map_err(|source| PrivacyError::Json { path: path.into(), source })
     }
-}
-
-/// Writes beside the file, then renames.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    // The crate `tempfile` makes files that only their owner can read. The umask should decide.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|refused| refused.error)
 }

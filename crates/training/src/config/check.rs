@@ -12,6 +12,7 @@ impl TrainingConfig {
             ("epochs", self.epochs),
             ("batch_size", self.batch_size),
             ("accumulation", self.accumulation),
+            ("micro_batch", self.micro_batch.unwrap_or(1)),
             ("validation_draws", self.validation_draws),
             ("keep_last", self.keep_last),
         ] {
@@ -24,17 +25,25 @@ impl TrainingConfig {
         {
             return Err(TrainingError::setting("max_grad_norm", max, "a finite number above 0"));
         }
-        if self.accumulation > 1 && !self.gradient.is_additive() {
-            let got = format!("{} with the {}", self.accumulation, self.gradient.label());
-            let wanted = "1, or a gradient rule that is additive";
-            return Err(TrainingError::setting("accumulation", got, wanted));
+        // What cuts a batch into parts, if anything does.
+        let parts = match (self.accumulation, self.micro_batch) {
+            (1, None) => None,
+            (1, Some(most)) => Some(("micro_batch", most, "none")),
+            (parts, _) => Some(("accumulation", parts, "1")),
+        };
+        if let Some((field, value, off)) = parts
+            && !self.gradient.is_additive()
+        {
+            let got = format!("{value} with the {}", self.gradient.label());
+            let wanted = format!("{off}, or a gradient rule that is additive");
+            return Err(TrainingError::setting(field, got, wanted));
         }
         if self.objective.has_memory() {
             let objective = self.objective.label();
-            if self.accumulation > 1 {
-                let got = format!("{} with the {objective}", self.accumulation);
-                let wanted = "1, or an objective without a memory";
-                return Err(TrainingError::setting("accumulation", got, wanted));
+            if let Some((field, value, off)) = parts {
+                let got = format!("{value} with the {objective}");
+                let wanted = format!("{off}, or an objective without a memory");
+                return Err(TrainingError::setting(field, got, wanted));
             }
             if self.gradient.rule().is_some() {
                 let got = format!("{} with the {objective}", self.gradient.label());

@@ -53,6 +53,10 @@ pub struct TrainingConfig {
     /// part, up to rounding. Batch norm sees the parts.
     #[serde(default = "defaults::one")]
     pub accumulation: usize,
+    /// The most examples of such a part, if there is a limit: a larger batch is cut into more
+    /// parts. It bounds the memory of a step where batches are of a random size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
     /// The loss that a step minimises.
     pub objective: Objective,
     /// The rule by which the loss becomes a gradient.
@@ -117,6 +121,7 @@ impl TrainingConfig {
             batch_size: defaults::batch_size(),
             sampler: Sampler::default(),
             accumulation: defaults::one(),
+            micro_batch: None,
             objective: objective.into(),
             gradient: Gradient::backward(),
             max_grad_norm: None,

@@ -169,7 +169,7 @@ impl Gradient {
     /// The mean over the batch of the gradients of single examples, each clipped to this norm over
     /// all parameters: [`PerExampleClip`].
     pub fn per_example_clip(max_norm: f64) -> Self {
-        PerExampleClip { max_norm }.into()
+        PerExampleClip::new(max_norm).into()
     }
 
     /// The rule; `None` for the backward pass alone.

@@ -11,6 +11,10 @@ use serde_json::Value;
 /// all parameters together is at most `max_norm` (Abadi et al., arXiv 1607.00133, algorithm 1,
 /// without its noise).
 ///
+/// By layers, each of the m parameter tensors of an example's gradient is scaled by itself, to a
+/// norm of at most `max_norm` / √m, so that all together stay within `max_norm` too. A tensor with
+/// large gradients then takes nothing from the others.
+///
 /// Convolutions, linear layers and norms of a single example are differentiated as they are; noise
 /// on weights is the one draw of the batch. A model with batch norm in training is refused, since
 /// its examples have no gradients of their own; a frozen one is not. A layer of one's own that
@@ -26,6 +30,9 @@ pub struct PerExampleClip {
     /// The largest norm of an example's gradient, above 0. It is the norm of the gradient of the
     /// example's own loss, whatever the size of the batch.
     pub max_norm: f64,
+    /// True if every parameter tensor is clipped by itself, to an equal share of `max_norm`.
+    #[serde(default)]
+    pub per_layer: bool,
 }
 
 impl PerExampleClip {
@@ -33,6 +40,49 @@ impl PerExampleClip {
 
     /// The score of examples that were clipped.
     const CLIPPED: &str = "clipped";
+
+    /// Gradients clipped over all parameters together.
+    pub fn new(max_norm: f64) -> Self {
+        Self { max_norm, per_layer: false }
+    }
+
+    /// Clips every parameter tensor by itself.
+    pub fn per_layer(self) -> Self {
+        Self { per_layer: true, ..self }
+    }
+
+    /// The gradient of one example with a norm of at most `max_norm`, and 1 if it was longer, else
+    /// 0. `whole` is the factor that the gradient lacks, `layers` the number of parameter tensors.
+    fn clipped(
+        &self,
+        gradient: ParameterValues,
+        whole: f64,
+        layers: usize,
+    ) -> (ParameterValues, Option<Tensor<1>>) {
+        let max =
+            if self.per_layer { self.max_norm / (layers as f64).sqrt() } else { self.max_norm };
+        let beyond = |norm: Tensor<1>| norm.greater_elem(max).float();
+        // The inverse of a norm of zero is infinite, and the scale 1.
+        let scale = |norm: Tensor<1>| norm.recip().mul_scalar(max).clamp_max(1.0);
+        if !self.per_layer {
+            let Some(norm) = gradient.norm().map(|norm| norm.mul_scalar(whole)) else {
+                return (gradient, None);
+            };
+            let scale = scale(norm.clone());
+            return (gradient.map(|_, part| part * scale.clone()), Some(beyond(norm)));
+        }
+        let mut longer: Option<Tensor<1>> = None;
+        let clipped = gradient.map(|_, part| {
+            let norm = part.clone().square().sum().sqrt().mul_scalar(whole);
+            let own = beyond(norm.clone());
+            longer = Some(match longer.take() {
+                Some(longer) => longer.max_pair(own),
+                None => own,
+            });
+            part * scale(norm)
+        });
+        (clipped, longer)
+    }
 }
 
 impl GradientRule for PerExampleClip {
@@ -60,18 +110,16 @@ impl GradientRule for PerExampleClip {
         if !objective.attacks().is_empty() {
             objective.losses(step)?;
         }
+        let layers = step.weights().len();
         let (examples, whole) = (step.batch().images.dims()[0], step.batch().whole as f64);
         let mut sum = ParameterValues::default();
         let (mut parts, mut scores) = (Vec::new(), Vec::new());
         for example in 0..examples {
             let part = step.part(example..example + 1);
             let StepGradients { gradients, losses } = part.backward(objective.losses(&part)?);
-            let none = || losses.loss().zeros_like();
-            let norm = gradients.norm().map_or_else(none, |norm| norm.mul_scalar(whole));
-            scores.push(norm.clone().greater_elem(self.max_norm).float());
-            // The inverse of a norm of zero is infinite, and the scale 1.
-            let scale = norm.recip().mul_scalar(self.max_norm).clamp_max(1.0);
-            sum = sum.sum(gradients.map(|_, gradient| gradient * scale.clone()));
+            let (clipped, longer) = self.clipped(gradients, whole, layers);
+            scores.push(longer.unwrap_or_else(|| losses.loss().zeros_like()));
+            sum = sum.sum(clipped);
             parts.push(losses);
         }
         let empty = || StepError::contract(Self::NAME, "examples", 0, "at least 1");

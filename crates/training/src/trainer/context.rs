@@ -29,6 +29,8 @@ pub(crate) struct Context<N> {
     pub max_grad_norm: Option<f64>,
     /// Parts of each batch.
     pub accumulation: usize,
+    /// The most examples of a part.
+    pub micro_batch: Option<usize>,
     pub validation_attack: Option<Arc<dyn Attack>>,
     /// Draws of the model's noise that validation judges each example by.
     pub validation_draws: usize,
@@ -52,6 +54,7 @@ impl<N> Clone for Context<N> {
             statistics: self.statistics.clone(),
             max_grad_norm: self.max_grad_norm,
             accumulation: self.accumulation,
+            micro_batch: self.micro_batch,
             validation_attack: self.validation_attack.clone(),
             validation_draws: self.validation_draws,
             metrics: self.metrics.clone(),

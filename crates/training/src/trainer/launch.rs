@@ -202,6 +202,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             statistics: plan.statistics.clone(),
             max_grad_norm: config.max_grad_norm,
             accumulation: config.accumulation,
+            micro_batch: config.micro_batch,
             validation_attack: config.validation_attack.clone(),
             validation_draws: plan.draws,
             metrics: self.metrics.clone(),

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::metrics::{Outcome, metric_name};
 use super::scope::{own_scope, seed};
 use crate::devices::replica::{attach_statistics, detach_statistics, replica, sum};
-use crate::parameters::check_kept;
+use crate::parameters::{ParameterValues, check_kept};
 use crate::step::{Losses, Step, StepGradients, part};
 use crate::{Parallel, StepError};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
@@ -34,6 +34,9 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
     /// The gradient of a batch: of the mean over the whole of it, as far as its share here goes.
     fn learn(&self, batch: Batch) -> TrainOutput<Outcome> {
         let first = batch.first_example;
+        if batch.whole == 0 {
+            return TrainOutput { grads: self.zero(), item: Outcome { first, values: Vec::new() } };
+        }
         let (grads, values) = match self.gradients(batch) {
             Ok((gradients, losses)) => (gradients, metrics_of(losses)),
             // The run stops after this step, in which nothing is updated.
@@ -45,9 +48,19 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
         TrainOutput { grads, item: Outcome { first, values } }
     }
 
+    /// The gradient of an empty batch: zero for each trainable parameter.
+    fn zero(&self) -> GradientsParams {
+        let weights = ParameterValues::of_weights(&self.net, &self.context.groups);
+        let mut gradients = GradientsParams::new();
+        weights.map(|_, weight| weight.zeros_like()).into_gradients(&self.net, &mut gradients);
+        gradients
+    }
+
     /// The gradients of a batch, part by part.
     fn gradients(&self, batch: Batch) -> Result<(GradientsParams, Losses), StepError> {
-        let (n, parts) = (batch.images.dims()[0], self.context.accumulation);
+        let n = batch.images.dims()[0];
+        let parts = self.context.micro_batch.map_or(1, |most| n.div_ceil(most));
+        let parts = parts.max(self.context.accumulation);
         if parts == 1 {
             return self.gradients_of_part(batch);
         }

@@ -25,7 +25,14 @@ pub(crate) fn check_settings(
     devices: &Devices,
     loader: &Loader,
 ) -> Result<(), TrainingError> {
-    devices.check(config.batch_size, &loader.batch_sizes(0)?)?;
+    let sizes = loader.batch_sizes(0)?;
+    if !config.sampler.may_be_empty() {
+        devices.check(config.batch_size, &sizes)?;
+    } else if devices.len() > 1 {
+        let got = format!("{} with the {}", devices.len(), config.sampler.label());
+        let wanted = "one device, or a sampler whose batches are never empty";
+        return Err(TrainingError::setting("devices", got, wanted));
+    }
     if progress == Progress::Dashboard && !cfg!(feature = "tui") {
         let wanted = "lines or quiet, or a build with the feature `tui`";
         return Err(TrainingError::setting("progress", "dashboard", wanted));

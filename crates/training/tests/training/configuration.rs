@@ -24,6 +24,7 @@ fn full() -> TrainingConfig {
     let attack = Pgd::training(Threat::linf(0.1).unwrap()).with_steps(2).unwrap();
     TrainingConfig {
         accumulation: 2,
+        micro_batch: Some(20),
         max_grad_norm: Some(0.5),
         optimizer: AdamWConfig::new().with_weight_decay(0.01).into(),
         groups: vec![

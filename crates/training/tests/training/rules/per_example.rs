@@ -87,7 +87,7 @@ fn clipped_gradients_are_those_of_batches_of_one() {
         // Some are longer than the mean, and some are shorter.
         let max_norm = all.iter().map(|(_, norm)| norm).sum::<f64>() / 8.0;
         let share = all.iter().filter(|(_, norm)| *norm > max_norm).count() as f64 / 8.0;
-        let rule = PerExampleClip { max_norm };
+        let rule = PerExampleClip::new(max_norm);
         let StepGradients { gradients, losses } = rule.gradients(&objective, &step()).unwrap();
         let wanted = clipped_mean(&all, max_norm);
         assert!(difference(&gradients, &wanted) < 1e-6);
@@ -97,7 +97,7 @@ fn clipped_gradients_are_those_of_batches_of_one() {
         let off = losses.loss().clone() - plain.losses.loss().clone();
         assert!(off.abs().max().into_scalar::<f64>() < 1e-5);
         // Without a limit it is the backward pass.
-        let rule = PerExampleClip { max_norm: f64::MAX };
+        let rule = PerExampleClip::new(f64::MAX);
         let all = rule.gradients(&objective, &step()).unwrap().gradients;
         assert!(difference(&all, &plain.gradients) < 1e-6);
     }
@@ -154,7 +154,7 @@ fn clipped_gradients_are_those_of_pytorch() {
     let max_norm = reference["max_norm"].as_f64().unwrap();
     for (max_norm, name) in [(max_norm, "gradient"), (f64::MAX, "unclipped")] {
         let step = Step::new(&net, Small::forward, batch.clone());
-        let rule = PerExampleClip { max_norm };
+        let rule = PerExampleClip::new(max_norm);
         let found = rule.gradients(&Objective::clean(), &step).unwrap();
         let wanted = &reference[name];
         for (path, theirs) in [
@@ -213,8 +213,7 @@ fn batch_statistics_have_no_gradients_of_single_examples() {
     // In a loop of one's own it is the step that is refused.
     let net = Net::with_batch_norm(false).train();
     let step = Step::new(&net, Net::forward, batch(2));
-    let error =
-        PerExampleClip { max_norm: 1.0 }.gradients(&Objective::clean(), &step).err().unwrap();
+    let error = PerExampleClip::new(1.0).gradients(&Objective::clean(), &step).err().unwrap();
     assert!(error.to_string().starts_with("per_example_clip: model: got BatchNorm"), "{error}");
     for max_norm in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let gradient = Gradient::per_example_clip(max_norm);

@@ -4,6 +4,7 @@
 mod augmentations;
 mod averages;
 mod contracts;
+mod empty_batches;
 mod gradients;
 mod objectives;
 mod samplers;

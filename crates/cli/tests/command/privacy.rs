@@ -1,0 +1,206 @@
+//! Private training, and what it spends.
+
+use crate::program::{evaluate, plain, record, refused, scratch, works};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+fn json(arguments: &str) -> Value {
+    serde_json::from_str(&works(plain(&format!("{arguments} --json")))).unwrap()
+}
+
+fn epsilon(flags: &str) -> Value {
+    json(&format!("epsilon {flags}"))["spent"].take()
+}
+
+/// Opacus's values for σ 1.5, q 0.04, 2,250 steps and δ 1e-5.
+#[test]
+fn epsilon_is_that_of_opacus_by_each_accountant() {
+    let run = "--noise-multiplier 1.5 --sample-rate 0.04 --steps 2250 --delta 1e-5";
+    for (name, low, high, bound) in
+        [("rdp", 7.32911, 7.32912, true), ("prv", 6.7773, 6.8, true), ("gdp", 6.59, 6.61, false)]
+    {
+        let spent = epsilon(&format!("{run} --accountant {name}"));
+        let epsilon = spent["epsilon"].as_f64().unwrap();
+        assert!(epsilon >= low && epsilon <= high, "{name}: {epsilon}");
+        assert_eq!((&spent["upper_bound"], &spent["delta"]), (&bound.into(), &1e-5.into()));
+        let said = works(plain(&format!("epsilon {run} --accountant {name}")));
+        assert!(said.contains("2250 steps of noise multiplier 1.5000"), "{said}");
+        assert!(said.contains("no certified guarantee"), "{said}");
+        assert_eq!(said.contains("can be too small"), !bound, "{said}");
+    }
+    // PRV unless asked for another.
+    assert!(epsilon(run)["accountant"]["prv"].is_object());
+}
+
+#[test]
+fn the_noise_for_an_epsilon_spends_no_more_than_it() {
+    let spent =
+        epsilon("--epsilon 8 --sample-rate 0.04 --steps 2250 --delta 1e-5 --accountant rdp");
+    let sigma = spent["ledger"]["phases"][0]["mechanism"]["noise_multiplier"].as_f64().unwrap();
+    assert!((sigma - 1.4158).abs() < 2e-4, "{sigma}");
+    assert!(spent["epsilon"].as_f64().unwrap() <= 8.0);
+    let plan = "--epsilon 3 --examples 60000 --batch 600 --epochs 2 --delta 1e-5";
+    let spent = epsilon(plan);
+    let phase = &spent["ledger"]["phases"][0];
+    assert_eq!((&phase["steps"], &phase["mechanism"]["sample_rate"]), (&200.into(), &0.01.into()));
+}
+
+#[test]
+fn nonsense_is_refused_by_the_name_of_its_flag() {
+    let rest = "--sample-rate 0.04 --steps 100 --delta 1e-5";
+    for (flags, says) in [
+        (
+            format!("--noise-multiplier 0 {rest}"),
+            "--noise-multiplier: got 0, wanted a number above 0",
+        ),
+        (format!("--noise-multiplier -1 {rest}"), "--noise-multiplier: got -1, wanted"),
+        (format!("--noise-multiplier nan {rest}"), "--noise-multiplier: got NaN, wanted"),
+        (format!("--epsilon 0 {rest}"), "--epsilon: got 0, wanted a finite number above 0"),
+        (format!("--epsilon inf {rest}"), "--epsilon: got inf, wanted a finite number above 0"),
+        (
+            "--noise-multiplier 1 --sample-rate 1.5 --steps 9 --delta 1e-5".into(),
+            "--sample-rate: got 1.5, wanted a number in (0, 1]",
+        ),
+        (
+            "--noise-multiplier 1 --sample-rate 0.5 --steps 0 --delta 1e-5".into(),
+            "--steps: got 0, wanted at least 1",
+        ),
+        (
+            "--noise-multiplier 1 --sample-rate 0.5 --steps 9 --delta 1".into(),
+            "--delta: got 1, wanted a number between 0 and 1",
+        ),
+        (
+            "--noise-multiplier 1 --examples 10 --batch 11 --epochs 1 --delta 1e-5".into(),
+            "--batch: got 11, wanted 1 to the number of examples, 10",
+        ),
+        (
+            "--noise-multiplier 1 --delta 1e-5".into(),
+            "--sample-rate: got none, wanted --sample-rate and --steps, or --examples",
+        ),
+        (
+            "--noise-multiplier 1 --accountant moments --delta 1e-5".into(),
+            "invalid value 'moments' for '--accountant",
+        ),
+        (format!("--noise-multiplier 1 --epsilon 2 {rest}"), "cannot be used with"),
+        (rest.into(), "the following required arguments were not provided"),
+        ("--run nowhere --delta 1e-5".into(), "nowhere/ledger.json: "),
+    ] {
+        let said = refused(plain(&format!("epsilon {flags}")));
+        assert!(said.contains(says), "{flags}: {said}");
+    }
+}
+
+/// A private training of a second or two.
+fn train(out: &Path, flags: &str) -> Vec<OsString> {
+    plain(&format!(
+        "private-train --dataset digits --depth 8 --width 0.25 --noise none --subset 60 \
+         --validation 20 --batch 8 --epochs 2 --out {} {flags}",
+        out.display()
+    ))
+}
+
+const BUDGET: &str = "--privacy-epsilon 6 --delta 1e-4";
+
+#[test]
+fn a_private_run_keeps_what_it_spent_and_goes_on_with_its_own_flags() {
+    let folder = scratch("private");
+    let run = folder.join("run");
+    let said = works(train(&run, &format!("{BUDGET} --clip 0.5 --json")));
+    let told: Value = serde_json::from_str(&said).unwrap();
+    let spent = &told["privacy"];
+    let epsilon = spent["epsilon"].as_f64().unwrap();
+    assert!(epsilon > 5.9 && epsilon <= 6.0, "{epsilon}");
+    assert_eq!(
+        (&spent["delta"], &spent["ledger"]["phases"][0]["steps"]),
+        (&1e-4.into(), &10.into())
+    );
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(run.join(name)).unwrap()).unwrap()
+    };
+    assert_eq!(&read("spent.json"), spent);
+    assert_eq!(read("ledger.json"), spent["ledger"]);
+    let about = read("privacy.json");
+    assert_eq!((&about["settings"]["max_norm"], &about["sample_rate"]), (&0.5.into(), &0.2.into()));
+    assert_eq!(read("model.json")["norm"]["group"]["groups"], 32);
+    let again = json(&format!("epsilon --run {} --delta 1e-4", run.display()));
+    assert_eq!(&again["spent"], spent);
+
+    // It has ended, and says the same once more.
+    let resume =
+        |flags: &str| plain(&format!("private-train --resume --out {} {flags}", run.display()));
+    let told: Value = serde_json::from_str(&works(resume("--json"))).unwrap();
+    assert_eq!(&told["privacy"], spent);
+    for (flags, says) in [
+        ("--privacy-epsilon 7", "--privacy-epsilon: got 7.0, wanted 6.0, since"),
+        ("--clip 2", "--clip: got 2.0, wanted 0.5, since"),
+        ("--per-layer", "--per-layer: got the flag, wanted it left out, since"),
+        ("--delta 1e-3", "--delta: got 0.001, wanted 0.0001, since"),
+    ] {
+        let said = refused(resume(flags));
+        assert!(said.contains(says), "{said}");
+    }
+    // Without its privacy it is another run.
+    let said = refused(plain(&format!("train --resume --out {}", run.display())));
+    assert!(said.contains("belongs to another run"), "{said}");
+
+    // A private model is judged like any other.
+    let judged = folder.join("judged");
+    works(evaluate(&run, &judged, ""));
+    assert_eq!(record(&judged)["examples"], 20);
+    let card = works(plain(&format!("card --run {}", run.display())));
+    assert!(card.contains("group norm"), "{card}");
+}
+
+#[test]
+fn a_run_that_cannot_be_private_is_refused() {
+    let folder = scratch("private-refused");
+    for (flags, says) in [
+        ("", "--privacy-epsilon: got none, wanted a number, the budget"),
+        ("--privacy-epsilon 6", "--delta: got none, wanted a number, the budget"),
+        (
+            "--privacy-epsilon 0 --delta 1e-4",
+            "--privacy-epsilon: got 0, wanted a finite number above 0",
+        ),
+        ("--privacy-epsilon 6 --delta 2", "--delta: got 2, wanted a number between 0 and 1"),
+        (
+            "--privacy-epsilon 6 --delta 1e-4 --clip 0",
+            "--clip: got 0, wanted a finite number above 0",
+        ),
+        (
+            "--privacy-epsilon 6 --delta 1e-4 --accountant gdp",
+            "--accountant: got gdp, wanted rdp or prv, which give upper bounds",
+        ),
+        (
+            "--privacy-epsilon 1 --delta 1e-4 --noise-multiplier 0.3",
+            "--steps: got 0, wanted at least 5, an epoch; raise noise_multiplier",
+        ),
+        (
+            "--privacy-epsilon 6 --delta 1e-4 --batch 41",
+            "--batch: got 41, wanted 1 to the number of",
+        ),
+        ("--privacy-epsilon 6 --delta 1e-4 --norm batch", "a model with BatchNorm at \"bn1\""),
+    ] {
+        let run = folder.join("run");
+        let mut arguments = train(&run, flags);
+        if flags.contains("--batch") {
+            let batch = arguments.iter().position(|text| text == "--batch").unwrap();
+            arguments.drain(batch..batch + 2);
+        }
+        let said = refused(arguments);
+        assert!(said.contains(says), "{flags}: {said}");
+        assert!(!run.join("ledger.json").exists());
+    }
+}
+
+#[test]
+fn a_run_with_randomness_of_the_system_says_so_and_spends_the_same() {
+    let run = scratch("private-system").join("run");
+    let flags = format!("{BUDGET} --system-randomness --per-layer --accountant rdp --json");
+    let told: Value = serde_json::from_str(&works(train(&run, &flags))).unwrap();
+    assert!(told["privacy"]["epsilon"].as_f64().unwrap() <= 6.0);
+    let about = fs::read_to_string(run.join("privacy.json")).unwrap();
+    assert!(about.contains("\"randomness\": \"system\""), "{about}");
+    assert!(about.contains("\"per_layer\": true"), "{about}");
+}

@@ -1,0 +1,193 @@
+use super::randomness::SystemRandom;
+use super::sampler::PrivateSampler;
+use super::{PrivateGradient, PrivateSgd, Randomness};
+use crate::{Ledger, Mechanism, Phase, PrivacyError, Spent, noise_multiplier_for, steps_for};
+use burn::module::{Module, ModuleDisplay};
+use cni_training::{PerExampleClip, Trainer, TrainingConfig};
+use serde_json::json;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// The file of a run's folder with its settings, its noise and what it plans to spend.
+pub const PRIVACY_FILE: &str = "privacy.json";
+
+/// The file of a run's folder with the steps that were taken, and those of the epoch at hand.
+pub const LEDGER_FILE: &str = "ledger.json";
+
+/// The file of a run's folder with the privacy that it has spent.
+pub const SPENT_FILE: &str = "spent.json";
+
+/// A training with private SGD. Made by [`PrivateSgd::plan`].
+///
+/// Epsilon covers the weights after every epoch, all checkpoints together. It does **not** cover
+/// what else a run says of its training examples: the training losses and scores in `history.json`
+/// and on the screen, and a run that stops at a number that is not finite. Nor does it cover the
+/// validation examples, which choose the best epoch. The number of examples counts as public.
+///
+/// A step that is counted in [`LEDGER_FILE`] may not have been taken, if the run was killed; no step
+/// that was taken is left out. A run that resumes takes the steps of its unfinished epoch anew:
+/// with keyed randomness they are the same steps, with the system's other ones in place of some
+/// that left nothing behind.
+#[derive(Clone, Debug)]
+pub struct PrivateRun {
+    settings: PrivateSgd,
+    config: TrainingConfig,
+    gradient: PrivateGradient,
+    steps: u64,
+    planned: Spent,
+}
+
+impl PrivateRun {
+    pub(super) fn new(
+        settings: &PrivateSgd,
+        mut config: TrainingConfig,
+        examples: usize,
+    ) -> Result<Self, PrivacyError> {
+        check(settings, &config)?;
+        let PrivateSgd { budget, accountant, .. } = settings;
+        let (batch, epochs) = (config.batch_size, config.epochs as u64);
+        let clip = PerExampleClip { max_norm: settings.max_norm, per_layer: settings.per_layer };
+        // Checks the sizes before anything is searched for.
+        let gradient = PrivateGradient::new(clip, 1.0, examples, batch)?;
+        let per_epoch = gradient.steps_per_epoch();
+        let rate = gradient.mechanism().sample_rate();
+        let all = per_epoch.checked_mul(epochs).filter(|steps| *steps > 0).ok_or_else(|| {
+            let wanted = format!("1 to {}", u64::MAX / per_epoch);
+            PrivacyError::Count { field: "epochs", got: epochs, wanted }
+        })?;
+        let (sigma, steps) = match settings.noise_multiplier {
+            None => (noise_multiplier_for(*budget, rate, all, accountant)?, all),
+            Some(sigma) => {
+                let mechanism = Mechanism::new(sigma, rate)?;
+                let whole = Ledger::from_iter([Phase::new(mechanism, all)?]);
+                let fits = accountant.epsilon(&whole, budget.delta())? <= budget.epsilon();
+                let allowed = match fits {
+                    true => all,
+                    false => steps_for(*budget, &Ledger::new(), mechanism, accountant)?,
+                };
+                (sigma, allowed / per_epoch * per_epoch)
+            }
+        };
+        if steps == 0 {
+            let wanted = format!("at least {per_epoch}, an epoch; raise noise_multiplier");
+            return Err(PrivacyError::Count { field: "steps", got: 0, wanted });
+        }
+        let system = match settings.randomness {
+            Randomness::Keyed => None,
+            Randomness::System => Some(SystemRandom::new()?),
+        };
+        let gradient = PrivateGradient::new(clip, sigma, examples, batch)?
+            .with_steps(steps)
+            .with_system(system.clone());
+        config.sampler = PrivateSampler { examples, system }.into();
+        config.gradient = gradient.clone().into();
+        let planned = Ledger::from_iter([Phase::new(gradient.mechanism(), steps)?]);
+        let planned = accountant.spent(&planned, budget.delta())?;
+        Ok(Self { settings: settings.clone(), config, gradient, steps, planned })
+    }
+
+    /// The configuration, with its sampler and its gradient rule.
+    pub fn config(&self) -> &TrainingConfig {
+        &self.config
+    }
+
+    /// The gradient rule, which knows σ and the size of the noise.
+    pub fn gradient(&self) -> &PrivateGradient {
+        &self.gradient
+    }
+
+    /// The steps of an epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.gradient.steps_per_epoch()
+    }
+
+    /// The steps of the run: of all epochs, or of those that the budget allows.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The privacy spent after [`steps`](Self::steps) steps.
+    pub fn planned(&self) -> &Spent {
+        &self.planned
+    }
+
+    /// A trainer of the run. It writes [`PRIVACY_FILE`] and [`LEDGER_FILE`] into the folder beside
+    /// what every run writes, and ends before an epoch that would exceed the budget:
+    /// [`Trained::ended`](cni_training::Trained::ended) says so.
+    ///
+    /// # Errors
+    ///
+    /// [`PrivacyError::Training`] for a configuration that the trainer refuses. A model with batch
+    /// norm is refused when it runs, by the name of the layer.
+    pub fn trainer<N: Module + ModuleDisplay + 'static>(
+        &self,
+        folder: impl AsRef<Path>,
+    ) -> Result<Trainer<N>, PrivacyError> {
+        let folder = folder.as_ref();
+        let mut config = self.config.clone();
+        config.gradient = self.gradient.clone().with_ledger(folder.join(LEDGER_FILE)).into();
+        let about = json!({
+            "settings": self.settings,
+            "noise_multiplier": self.gradient.mechanism().noise_multiplier(),
+            "sample_rate": self.gradient.mechanism().sample_rate(),
+            "noise_std": self.gradient.noise_std(),
+            "steps_per_epoch": self.steps_per_epoch(),
+            "steps": self.steps,
+            "planned": self.planned,
+        });
+        let about = serde_json::to_vec_pretty(&about).expect("settings are plain data");
+        let (steps, per_epoch, budget) = (self.steps, self.steps_per_epoch(), self.settings.budget);
+        let trainer = Trainer::new(config, folder)?.with_file(PRIVACY_FILE, about);
+        Ok(trainer.with_callback(move |ended| {
+            match (ended.row.epoch as u64 + 1) * per_epoch > steps {
+                true => ControlFlow::Break(format!(
+                    "the budget of epsilon {} at delta {} allows no further epoch",
+                    budget.epsilon(),
+                    budget.delta()
+                )),
+                false => ControlFlow::Continue(()),
+            }
+        }))
+    }
+
+    /// The privacy that the run in a folder has spent, by its ledger. It is written to
+    /// [`SPENT_FILE`].
+    ///
+    /// # Errors
+    ///
+    /// [`PrivacyError::File`] and [`PrivacyError::Json`] for a folder without a ledger; those of the
+    /// accountant.
+    pub fn spent(&self, folder: impl AsRef<Path>) -> Result<Spent, PrivacyError> {
+        let folder = folder.as_ref();
+        let ledger = Ledger::load(folder.join(LEDGER_FILE))?;
+        let spent = self.settings.accountant.spent(&ledger, self.settings.budget.delta())?;
+        let text = serde_json::to_vec_pretty(&spent).expect("what is spent is plain data");
+        let path = folder.join(SPENT_FILE);
+        crate::files::write_whole(&path, &text)
+            .map_err(|source| PrivacyError::File { path, source })?;
+        Ok(spent)
+    }
+}
+
+/// Refuses a configuration that cannot be private.
+fn check(settings: &PrivateSgd, config: &TrainingConfig) -> Result<(), PrivacyError> {
+    if !settings.accountant.is_upper_bound() {
+        let wanted = "rdp or prv, which give upper bounds";
+        return Err(PrivacyError::setting("accountant", settings.accountant.name(), wanted));
+    }
+    let sampler = &config.sampler.spec()["sampler"];
+    if sampler != "epochs" && sampler != "poisson" {
+        let wanted = "epochs or poisson: a private run samples by coins";
+        return Err(PrivacyError::setting("sampler", sampler, wanted));
+    }
+    let gradient = &config.gradient.spec()["gradient"];
+    if gradient != "backward" {
+        let wanted = "backward: a private run clips the gradient of each example and adds noise";
+        return Err(PrivacyError::setting("gradient", gradient, wanted));
+    }
+    if config.overfitting.is_some() {
+        let wanted = "none: it decides by training images, which epsilon does not cover";
+        return Err(PrivacyError::setting("overfitting", "a watch", wanted));
+    }
+    Ok(())
+}
