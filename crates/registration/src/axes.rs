@@ -1,7 +1,7 @@
 //! Linear maps along the axes of a grid, made on the host in double precision.
 //!
-//! Blurs, sums over windows, differences, resizing and B-splines are products of one matrix for each
-//! axis. Their gradients are the transposed products, and they work for any number of axes.
+//! Blurs, sums over windows, differences, resizing and B-splines are products of one matrix for
+//! each axis. Their gradients are the transposed products, and they work for any number of axes.
 
 use burn::tensor::{Tensor, TensorData};
 

@@ -22,12 +22,12 @@
 //!   [`CompositeNet`](networks::CompositeNet), after label-reg;
 //! - [`adversary`]: the discriminator and its losses by name;
 //! - [`training`]: both networks in turn, with exact resume;
-//! - [`simulation`]: where true fields come from: smooth random ones, B-splines, and an elastic body
-//!   by finite elements.
+//! - [`simulation`]: where true fields come from: smooth random ones, B-splines, and an elastic
+//!   body by finite elements.
 //!
 //! The published study gives neither the adversary's loss nor its architecture nor its weight, and
-//! no code: those here are **choices of this library**. Nothing here is a medical device or has been
-//! tested on images of patients.
+//! no code: those here are **choices of this library**. Nothing here is a medical device or has
+//! been tested on images of patients.
 
 pub mod adversary;
 mod axes;

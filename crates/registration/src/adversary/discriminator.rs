@@ -65,8 +65,7 @@ impl DiscriminatorConfig {
             0 => R - 2,
             level => self.channels << (level - 1),
         };
-        let conv =
-            |level| Conv::new(channels(level), channels(level + 1), self.kernel, 2, device);
+        let conv = |level| Conv::new(channels(level), channels(level + 1), self.kernel, 2, device);
         let voxels: usize = self.size.iter().map(|n| n.div_ceil(1 << self.levels)).product();
         Ok(Discriminator {
             convs: (0..self.levels).map(conv).collect(),
@@ -110,9 +109,10 @@ impl<const R: usize> Discriminator<R> {
             let got = field.dims().to_vec();
             return Err(RegistrationError::Shape { field: "field", got, wanted });
         }
-        let x = self.convs.iter().fold(field.div_scalar(self.unit), |x, conv| {
-            leaky_relu(conv.forward(x), 0.2)
-        });
+        let x = self
+            .convs
+            .iter()
+            .fold(field.div_scalar(self.unit), |x, conv| leaky_relu(conv.forward(x), 0.2));
         Ok(self.last.forward(x.flatten::<2>(1, R - 1)).flatten(0, 1))
     }
 }

@@ -4,21 +4,21 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;
 use serde::{Deserialize, Serialize};
 
-/// The losses of a discriminator and of the network that it judges, by name. `D` is a logit, σ the
-/// logistic function, means are over a batch of true or of predicted fields.
+/// The losses of a discriminator and of the network that it judges, by name. `T` and `P` are its
+/// logits of true and of predicted fields, σ is the logistic function, means are over a batch.
 ///
 /// | name | discriminator | network |
 /// | --- | --- | --- |
-/// | Jensen-Shannon | `−mean log σ(D true) − mean log(1 − σ(D predicted))` | `mean log(1 − σ(D predicted))` |
-/// | non-saturating | the same | `−mean log σ(D predicted)` |
-/// | least squares | `½ mean (D true − 1)² + ½ mean (D predicted)²` | `½ mean (D predicted − 1)²` |
-/// | Wasserstein | `mean D predicted − mean D true` | `−mean D predicted` |
+/// | Jensen-Shannon | `−mean log σ(T) − mean log(1 − σ(P))` | `mean log(1 − σ(P))` |
+/// | non-saturating | the same | `−mean log σ(P)` |
+/// | least squares | `½ mean (T − 1)² + ½ mean P²` | `½ mean (P − 1)²` |
+/// | Wasserstein | `mean P − mean T` | `−mean P` |
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "loss", rename_all = "snake_case", deny_unknown_fields)]
 pub enum AdversarialLoss {
     /// The minimax game (Goodfellow et al., arXiv 1406.2661, eq. 1). The best discriminator has the
-    /// loss `2 log 2 − 2 JS`, with the Jensen-Shannon divergence of the two laws. The network's gradient
-    /// fades where the discriminator is sure.
+    /// loss `2 log 2 − 2 JS`, with the Jensen-Shannon divergence of the two laws. The network's
+    /// gradient fades where the discriminator is sure.
     JensenShannon,
     /// The same game with the network's loss of section 3 there, whose gradient does not fade.
     NonSaturating,

@@ -1,7 +1,7 @@
 //! The grid of voxels that images and fields lie on.
 
 use crate::RegistrationError;
-use burn::tensor::{Device, DType, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 /// The sizes of the spatial axes.
 pub(crate) fn sizes<const R: usize>(x: &Tensor<R>) -> Vec<usize> {

@@ -6,8 +6,8 @@ use burn::tensor::Tensor;
 /// Integrates a stationary velocity over the time 1 by scaling and squaring (Arsigny et al., MICCAI
 /// 2006): `v / 2ⁿ`, composed with itself n times. VoxelMorph takes n = 7.
 ///
-/// The exact field has no folds and `integrate(-v)` is its inverse. The computed one comes near that
-/// for a velocity that is smooth on the grid and small enough, `|v| / 2ⁿ` below half a voxel.
+/// The exact field has no folds and `integrate(-v)` is its inverse. The computed one comes near
+/// that for a velocity that is smooth on the grid and small enough, `|v| / 2ⁿ` below half a voxel.
 ///
 /// # Shapes
 ///
@@ -15,8 +15,8 @@ use burn::tensor::Tensor;
 ///
 /// # Errors
 ///
-/// [`RegistrationError::Shape`] for a tensor that is no field, [`RegistrationError::Count`] for more
-/// than 24 squarings, after which single precision has nothing left of `v`.
+/// [`RegistrationError::Shape`] for a tensor that is no field, [`RegistrationError::Count`] for
+/// more than 24 squarings, after which single precision has nothing left of `v`.
 pub fn integrate<const R: usize>(
     velocity: Tensor<R>,
     squarings: usize,

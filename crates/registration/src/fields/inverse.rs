@@ -1,7 +1,7 @@
+use super::Sampling;
 use super::grid::check_field;
 use super::jacobian::check_folds;
 use super::warp::warped;
-use super::Sampling;
 use crate::RegistrationError;
 use crate::error::{at_least, positive};
 use burn::tensor::Tensor;
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 /// from zero, until `w + u(x + w)` is zero.
 ///
 /// It converges if `u` changes by less than a voxel from one voxel to the next. Where the field
-/// leads out of the image, its values at the border stand for what is outside. A field of a velocity
-/// has another inverse, [`integrate`](super::integrate) of the negative velocity.
+/// leads out of the image, its values at the border stand for what is outside. A field of a
+/// velocity has another inverse, [`integrate`](super::integrate) of the negative velocity.
 ///
 /// ```
 /// # use burn::tensor::{Device, Tensor};
@@ -51,10 +51,10 @@ impl Inverse {
     ///
     /// # Errors
     ///
-    /// [`RegistrationError::Shape`] for a tensor that is no field, [`RegistrationError::Folded`] for
-    /// one that folds and has no inverse, [`RegistrationError::NotConverged`] for one whose fixed
-    /// point was not reached, [`RegistrationError::Value`] and [`RegistrationError::Count`] for a
-    /// tolerance or iterations of 0.
+    /// [`RegistrationError::Shape`] for a tensor that is no field, [`RegistrationError::Folded`]
+    /// for one that folds and has no inverse, [`RegistrationError::NotConverged`] for one whose
+    /// fixed point was not reached, [`RegistrationError::Value`] and [`RegistrationError::Count`]
+    /// for a tolerance or iterations of 0.
     pub fn of<const R: usize>(&self, field: Tensor<R>) -> Result<Tensor<R>, RegistrationError> {
         positive("tolerance", self.tolerance)?;
         at_least("iterations", self.iterations, 1)?;

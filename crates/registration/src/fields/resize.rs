@@ -4,8 +4,8 @@ use crate::axes::{AxisMap, along_all};
 use burn::tensor::{Tensor, TensorData};
 
 /// Resizes an image, linearly along each axis. The first and the last voxel of an axis stay where
-/// they are (PyTorch's `align_corners`); an axis of one voxel becomes constant, and one that becomes
-/// a voxel gives its middle.
+/// they are (PyTorch's `align_corners`); an axis of one voxel becomes constant, and one that
+/// becomes a voxel gives its middle.
 ///
 /// # Shapes
 ///

@@ -51,8 +51,8 @@ pub struct Sampling {
 ///
 /// # Errors
 ///
-/// [`RegistrationError::Shape`] for tensors of other ranks than 4 and 5, a field with another number
-/// of components than axes, and an image of another batch or grid than the field.
+/// [`RegistrationError::Shape`] for tensors of other ranks than 4 and 5, a field with another
+/// number of components than axes, and an image of another batch or grid than the field.
 pub fn warp<const R: usize>(
     image: Tensor<R>,
     field: Tensor<R>,

@@ -16,7 +16,8 @@ pub enum Lengths {
 }
 
 /// The bending energy of a field (Rueckert et al., IEEE TMI 1999): the mean over voxels and
-/// components of `Σ u_aa² + 2 Σ u_ab²`, over the axes a and the pairs a < b. It is 0 for affine fields.
+/// components of `Σ u_aa² + 2 Σ u_ab²`, over the axes a and the pairs a < b. It is 0 for affine
+/// fields.
 ///
 /// Derivatives are central differences of central differences, at the voxels that have them, as in
 /// label-reg and MONAI.

@@ -37,8 +37,8 @@ impl Lncc {
     ///
     /// # Errors
     ///
-    /// [`RegistrationError::Shape`] for images of different shapes, [`RegistrationError::Count`] for
-    /// a window that is even or below 3.
+    /// [`RegistrationError::Shape`] for images of different shapes, [`RegistrationError::Count`]
+    /// for a window that is even or below 3.
     pub fn loss<const R: usize>(
         &self,
         fixed: Tensor<R>,

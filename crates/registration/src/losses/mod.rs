@@ -11,8 +11,8 @@
 //!
 //! [`dice`] measures an overlap and is no loss.
 
-mod blur;
 mod bending;
+mod blur;
 mod derivative;
 mod dice;
 mod lncc;

@@ -77,8 +77,8 @@ pub struct GlobalNet<const R: usize> {
 }
 
 impl<const R: usize> GlobalNet<R> {
-    /// The affine maps, `[batch, axes, axes + 1]`, as [`affine_field`] takes them. Images and errors
-    /// are those of [`forward`](Self::forward).
+    /// The affine maps, `[batch, axes, axes + 1]`, as [`affine_field`] takes them. Images and
+    /// errors are those of [`forward`](Self::forward).
     pub fn matrix(
         &self,
         moving: Tensor<R>,
@@ -91,8 +91,8 @@ impl<const R: usize> GlobalNet<R> {
         }
         let (x, _) = self.encoder.forward(joined(moving, fixed, self.image_channels)?);
         let (axes, batch) = (R - 2, x.dims()[0]);
-        let change = x.flatten::<2>(1, R - 1).matmul(self.kernel.val())
-            + self.offset.val().unsqueeze::<2>();
+        let change =
+            x.flatten::<2>(1, R - 1).matmul(self.kernel.val()) + self.offset.val().unsqueeze::<2>();
         let change = change.reshape([batch, axes, axes + 1]);
         let (device, dtype) = (change.device().inner(), change.dtype());
         let identity = Tensor::<2>::eye(axes, &device).cast(dtype);

@@ -68,8 +68,8 @@ impl<const R: usize> Conv<R> {
     }
 }
 
-/// A convolution from features to a field, zero at first. Its parameters are no `weight` and `bias`,
-/// so that `keyed_init` leaves them at zero.
+/// A convolution from features to a field, zero at first. Its parameters are no `weight` and
+/// `bias`, so that `keyed_init` leaves them at zero.
 #[derive(Module, Debug)]
 pub(super) struct Head<const R: usize> {
     kernel: Param<Tensor<R>>,

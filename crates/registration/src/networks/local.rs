@@ -1,6 +1,6 @@
+use super::joined;
 use super::layers::{Head, Up};
 use super::pyramid::{Encoder, Pyramid};
-use super::joined;
 use crate::RegistrationError;
 use crate::fields::grid::sizes;
 use crate::fields::resized;
@@ -33,8 +33,8 @@ impl LocalNetConfig {
     ///
     /// # Errors
     ///
-    /// [`RegistrationError::Count`] for a rank other than 4 and 5, an even kernel, fewer than 2 levels,
-    /// and channels that do not form groups of two or more.
+    /// [`RegistrationError::Count`] for a rank other than 4 and 5, an even kernel, fewer than 2
+    /// levels, and channels that do not form groups of two or more.
     pub fn try_init<const R: usize>(
         &self,
         device: &Device,
@@ -56,8 +56,8 @@ impl LocalNetConfig {
 /// A network of dense displacements (label-reg's LocalNet). Made by [`LocalNetConfig`].
 ///
 /// Residual blocks with max pooling lead down, transposed convolutions beside additive upsampling
-/// and summed skips lead up. At every level a convolution, zero at first, gives a field, in voxels of
-/// the full size; the prediction is the sum of all of them at full size.
+/// and summed skips lead up. At every level a convolution, zero at first, gives a field, in voxels
+/// of the full size; the prediction is the sum of all of them at full size.
 #[derive(Module, Debug)]
 pub struct LocalNet<const R: usize> {
     encoder: Encoder<R>,
@@ -84,8 +84,7 @@ impl<const R: usize> LocalNet<R> {
         fixed: Tensor<R>,
     ) -> Result<Tensor<R>, RegistrationError> {
         let size = sizes(&moving);
-        let (mut x, mut skips) =
-            self.encoder.forward(joined(moving, fixed, self.image_channels)?);
+        let (mut x, mut skips) = self.encoder.forward(joined(moving, fixed, self.image_channels)?);
         let mut field = resized(self.heads[0].forward(x.clone()), &size);
         for (up, head) in self.up.iter().zip(&self.heads[1..]) {
             let skip = skips.pop().expect("there is a skip for each block");

@@ -20,19 +20,21 @@
 //!
 //! - Group norm in place of a batch norm that always takes the statistics of the batch: a
 //!   prediction does not depend on the other examples of its batch.
-//! - An upsampling block goes on from the sum with its skip, where label-reg's code computes the sum
-//!   and convolves what was before it.
+//! - An upsampling block goes on from the sum with its skip, where label-reg's code computes the
+//!   sum and convolves what was before it.
 //! - The composite network composes its two fields, where label-reg adds them.
 //! - The affine map is about the center of the image, where label-reg's is about its first voxel.
 //!
 //! # What 3-D costs
 //!
-//! Burn has convolutions and transposed convolutions in 3-D with their gradients; its pooling and
-//! interpolation end at 2-D, so that those here are of other operations. A network costs about as
-//! many multiplications as its first level: `2 · 9 · channels²` for a voxel in 2-D and
-//! `2 · 27 · channels²` in 3-D, beside its first kernel, and three times that in training. The
-//! default of 32 channels on 64³ voxels is 15 billion for a prediction, and activations of 34 MB
-//! each. On a CPU take 8 channels or less, or small volumes.
+//! Burn has convolutions and transposed convolutions in 3-D with their gradients. Its pooling and
+//! interpolation end at 2-D, so that those here are made of other operations. A level takes about
+//! `5 · kernel^axes · channels²` multiplications for each of its voxels, with its own channels. The
+//! levels take as many as each other in 2-D, and each takes half of those of the one before in 3-D.
+//! With kernels of 3 that is `45 · levels · channels²` for a voxel of the image in 2-D and
+//! `270 · channels²` in 3-D, with the channels at full size, beside the first kernel; a training
+//! step takes three times that, and keeps the activations of all blocks, `channels` numbers for a
+//! voxel each. On a CPU take few channels and small volumes.
 
 mod composite;
 mod global;

@@ -30,14 +30,7 @@ impl Default for Pyramid {
     /// label-reg's sizes: images of one channel, 32 channels at full size, 5 levels, a first kernel
     /// of 7 and others of 3; groups of 8 channels at full size.
     fn default() -> Self {
-        Self {
-            image_channels: 1,
-            channels: 32,
-            levels: 5,
-            first_kernel: 7,
-            kernel: 3,
-            groups: 4,
-        }
+        Self { image_channels: 1, channels: 32, levels: 5, first_kernel: 7, kernel: 3, groups: 4 }
     }
 }
 

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 /// organ.
 ///
 /// The body is the image, in plane strain, with a node at each voxel. Its first row is held, the
-/// sides slide, and a probe moves the last row by a bump of random place, width and size, inwards or
-/// outwards, and a little sideways. A random pressure on the gland's outline swells or shrinks it.
-/// All random numbers are uniform in their range.
+/// sides slide, and a probe moves the last row by a bump of random place, width and size, inwards
+/// or outwards, and a little sideways. A random pressure on the gland's outline swells or shrinks
+/// it. All random numbers are uniform in their range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GlandMotion {
@@ -22,7 +22,8 @@ pub struct GlandMotion {
     pub size: [usize; 2],
     /// The smallest and the largest half-axis of the gland, in voxels, above 0.
     pub radii: [f64; 2],
-    /// The largest distance of the gland's center from that of the image along each axis, in voxels.
+    /// The largest distance of the gland's center from that of the image along each axis, in
+    /// voxels.
     pub shift: f64,
     /// The smallest and the largest Young's modulus of the gland over that of what is around it,
     /// above 0.
@@ -71,7 +72,8 @@ impl GlandMotion {
     ///
     /// # Errors
     ///
-    /// [`RegistrationError::Count`] and [`RegistrationError::Value`] for settings out of their range.
+    /// [`RegistrationError::Count`] and [`RegistrationError::Value`] for settings out of their
+    /// range.
     pub fn gland(&self, key: Key) -> Result<Gland, RegistrationError> {
         self.check()?;
         let drawn: Vec<f64> = host_uniform(key, 0..10).into_iter().map(f64::from).collect();
@@ -112,7 +114,8 @@ impl Gland {
         at(0).powi(2) + at(1).powi(2) <= 1.0
     }
 
-    /// The pressure on its outline, over the Young's modulus of what is around it; above 0 it swells.
+    /// The pressure on its outline, over the Young's modulus of what is around it; above 0 it
+    /// swells.
     pub fn pressure(&self) -> f64 {
         self.pressure
     }
@@ -179,7 +182,8 @@ impl Gland {
         body.solve()
     }
 
-    /// The displacement field of the motion, `[1, 2, rows, columns]` in voxels: where each voxel goes.
+    /// The displacement field of the motion, `[1, 2, rows, columns]` in voxels: where each voxel
+    /// goes.
     ///
     /// # Errors
     ///

@@ -9,10 +9,6 @@ pub trait FieldSource<const R: usize> {
     /// # Errors
     ///
     /// Those of the source: settings out of their range, a body that cannot be solved.
-    fn draw(
-        &self,
-        key: Key,
-        count: usize,
-        device: &Device,
-    ) -> Result<Tensor<R>, RegistrationError>;
+    fn draw(&self, key: Key, count: usize, device: &Device)
+    -> Result<Tensor<R>, RegistrationError>;
 }

@@ -89,7 +89,10 @@ mod tests {
                 let sum: f64 = (0..5 + degree).map(at).sum();
                 let center = |i: usize| i as f64 - (degree as f64 - 1.0) / 2.0;
                 let line: f64 = (0..5 + degree).map(|i| center(i) * at(i)).sum();
-                assert!((sum - 1.0).abs() < 1e-12 && (line - place).abs() < 1e-12, "{degree} {place}");
+                assert!(
+                    (sum - 1.0).abs() < 1e-12 && (line - place).abs() < 1e-12,
+                    "{degree} {place}"
+                );
             }
         }
         assert!((basis(3, 2.0) - 2.0 / 3.0).abs() < 1e-12);

@@ -44,8 +44,8 @@ where
     F: Fn(&M, Tensor<R>, Tensor<R>) -> Result<Tensor<R>, RegistrationError>,
 {
     /// Writes a checkpoint into a new folder: both networks, both optimizers, and the configuration
-    /// and all losses as JSON. [`RegistrationConfig::resume`](super::RegistrationConfig::resume) goes
-    /// on from it.
+    /// and all losses as JSON. [`RegistrationConfig::resume`](super::RegistrationConfig::resume)
+    /// goes on from it.
     ///
     /// The files are written into a hidden folder beside, which is then renamed.
     ///

@@ -102,8 +102,8 @@ pub struct RegistrationConfig {
 impl Config for RegistrationConfig {}
 
 impl RegistrationConfig {
-    /// Training by labels alone: batches of 4, label-reg's multi-scale Dice, and Adam at 10⁻³, where
-    /// label-reg has 10⁻⁵.
+    /// Training by labels alone: batches of 4, label-reg's multi-scale Dice, and Adam at 10⁻³,
+    /// where label-reg has 10⁻⁵.
     pub fn new(key: Key) -> Self {
         Self {
             batch_size: 4,
@@ -137,17 +137,18 @@ impl RegistrationConfig {
         self.adversary.as_ref().map_or(Ok(()), AdversaryConfig::check)
     }
 
-    /// A trainer of a network, before its first step. `forward` predicts the field from the network,
-    /// the moving and the fixed images: [`LocalNet::forward`](crate::networks::LocalNet::forward), or
-    /// a function that [integrates](crate::fields::integrate) what the network gives.
+    /// A trainer of a network, before its first step. `forward` predicts the field from the
+    /// network, the moving and the fixed images:
+    /// [`LocalNet::forward`](crate::networks::LocalNet::forward), or a function that
+    /// [integrates](crate::fields::integrate) what the network gives.
     ///
-    /// The network's device is `device`. Its weights, and the key for those of the discriminator, are
-    /// all that the training begins with.
+    /// The network's device is `device`. Its weights, and the key for those of the discriminator,
+    /// are all that the training begins with.
     ///
     /// # Errors
     ///
-    /// [`RegistrationError::Count`] and [`RegistrationError::Value`] for settings out of their range,
-    /// and those of [`DiscriminatorConfig::try_init`].
+    /// [`RegistrationError::Count`] and [`RegistrationError::Value`] for settings out of their
+    /// range, and those of [`DiscriminatorConfig::try_init`].
     pub fn init<M, F, const R: usize>(
         &self,
         network: M,
@@ -161,8 +162,8 @@ impl RegistrationConfig {
         RegistrationTrainer::new(self.clone(), network, forward, device)
     }
 
-    /// A trainer that goes on from a checkpoint of [`RegistrationTrainer::save`]. The network has the
-    /// structure of the one saved; its weights are replaced.
+    /// A trainer that goes on from a checkpoint of [`RegistrationTrainer::save`]. The network has
+    /// the structure of the one saved; its weights are replaced.
     ///
     /// # Errors
     ///

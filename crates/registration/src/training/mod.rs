@@ -5,8 +5,8 @@
 //! - **sampler**: examples in an order that is drawn anew for each epoch, and one label of each by
 //!   chance, as in label-reg;
 //! - **objective**: label similarity + weight · penalty + weight · adversarial loss of the network;
-//! - **gradient**: backward, first of the discriminator's loss on true and predicted fields, then of
-//!   the network's objective, with the discriminator as it is after its update;
+//! - **gradient**: backward, first of the discriminator's loss on true and predicted fields, then
+//!   of the network's objective, with the discriminator as it is after its update;
 //! - **update**: an optimizer for each of the two networks, and the clip of the discriminator's
 //!   weights that a Wasserstein loss asks for;
 //! - **average**: none.

@@ -31,8 +31,8 @@ impl<const R: usize> Pairs<R> {
     /// # Shapes
     ///
     /// - moving, fixed: `[pairs, channels, ..spatial]`
-    /// - moving_labels, fixed_labels: `[pairs, labels, ..spatial]`, values in [0, 1]; the label `l` of
-    ///   both shows the same structure
+    /// - moving_labels, fixed_labels: `[pairs, labels, ..spatial]`, values in [0, 1]; the label `l`
+    ///   of both shows the same structure
     ///
     /// # Errors
     ///

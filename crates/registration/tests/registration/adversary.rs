@@ -11,8 +11,8 @@ fn logits(values: Vec<f64>) -> Tensor<1> {
     tensor(values, [count])
 }
 
-/// The Jensen-Shannon divergence of two normal laws of variance 1, by the trapezoid rule, whose error
-/// is far below the tolerances here for functions that fade at both ends.
+/// The Jensen-Shannon divergence of two normal laws of variance 1, by the trapezoid rule, whose
+/// error is far below the tolerances here for functions that fade at both ends.
 fn jensen_shannon(distance: f64) -> f64 {
     let (p, q) = (Normal::new(0.0, 1.0).unwrap(), Normal::new(distance, 1.0).unwrap());
     let step = 1e-3;
@@ -40,8 +40,7 @@ fn the_best_discriminator_has_the_loss_of_the_jensen_shannon_divergence() {
         let wanted = 2.0 * LN_2 - 2.0 * jensen_shannon(m);
         let [on_true, on_predicted] = [quantiles(0.0, 4000), quantiles(m, 4000)];
         let of = |slope: f64, offset: f64| {
-            let logit =
-                |x: &[f64]| logits(x.iter().map(|x| slope * x + offset).collect());
+            let logit = |x: &[f64]| logits(x.iter().map(|x| slope * x + offset).collect());
             number(&loss.discriminator(logit(&on_true), logit(&on_predicted)))
         };
         let best = of(-m, m * m / 2.0);
@@ -64,7 +63,8 @@ fn a_trained_discriminator_comes_to_the_same_loss() {
     let mut last = f64::NAN;
     for _ in 0..300 {
         let leaf = weights.clone().autodiff().require_grad();
-        let logit = |x: &Tensor<1>| x.clone() * leaf.clone().narrow(0, 0, 1) + leaf.clone().narrow(0, 1, 1);
+        let logit =
+            |x: &Tensor<1>| x.clone() * leaf.clone().narrow(0, 0, 1) + leaf.clone().narrow(0, 1, 1);
         let value = loss.discriminator(logit(&on_true), logit(&on_predicted));
         last = number(&value);
         weights = weights - leaf.grad(&value.backward()).unwrap().mul_scalar(1.0);
@@ -77,9 +77,8 @@ fn a_trained_discriminator_comes_to_the_same_loss() {
 fn losses_are_those_of_their_table() {
     let (t, p) = ([1.2, -0.4], [0.3, 2.0, -1.0]);
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-    let mean = |x: &[f64], f: &dyn Fn(f64) -> f64| {
-        x.iter().map(|x| f(*x)).sum::<f64>() / x.len() as f64
-    };
+    let mean =
+        |x: &[f64], f: &dyn Fn(f64) -> f64| x.iter().map(|x| f(*x)).sum::<f64>() / x.len() as f64;
     let on_true = mean(&t, &|x| -sigmoid(x).ln());
     let on_predicted = mean(&p, &|x| -(1.0 - sigmoid(x)).ln());
     let wanted = [
@@ -126,8 +125,7 @@ fn a_discriminator_judges_each_field_by_itself_at_any_size() {
     let config = DiscriminatorConfig { channels: 4, ..DiscriminatorConfig::new([13, 9]) };
     let discriminator = config.init::<4>(&device());
     let fields = random::<4>(1, [3, 2, 13, 9]).cast(DType::F32);
-    let all: Vec<f32> =
-        discriminator.forward(fields.clone()).unwrap().into_data().iter().collect();
+    let all: Vec<f32> = discriminator.forward(fields.clone()).unwrap().into_data().iter().collect();
     assert_eq!(all.len(), 3);
     for (example, logit) in all.iter().enumerate() {
         let alone = discriminator.forward(fields.clone().narrow(0, example, 1)).unwrap();

@@ -31,9 +31,8 @@ fn distorted(size: [usize; 2]) -> Mesh {
 fn distorted_elements_reproduce_a_constant_strain() {
     let size = [5, 4];
     let mesh = distorted(size);
-    let linear = |at: [f64; 2]| {
-        [0.1 + 0.02 * at[0] - 0.03 * at[1], -0.2 + 0.01 * at[0] + 0.04 * at[1]]
-    };
+    let linear =
+        |at: [f64; 2]| [0.1 + 0.02 * at[0] - 0.03 * at[1], -0.2 + 0.01 * at[0] + 0.04 * at[1]];
     for plane in [Plane::Stress, Plane::Strain] {
         let materials = vec![material(3.0, 0.3); mesh.quads().len()];
         let mut body = Body::new(mesh.clone(), plane, &materials).unwrap();
@@ -87,10 +86,10 @@ fn a_pulled_bar_becomes_longer_and_thinner() {
     }
 }
 
-/// The tip of a cantilever of length L and height D under a force P at its end, in plane stress, and
-/// its exact displacement (Timoshenko and Goodier, Theory of Elasticity, section 21):
-/// `u = P y / 6EI · ((6L − 3x) x + (2 + ν)(y² − D²/4))`,
-/// `v = −P / 6EI · (3ν y² (L − x) + (4 + 5ν) D² x / 4 + (3L − x) x²)`.
+/// The tip of a cantilever of length L and height D under a force P at its end, in plane stress,
+/// and its exact displacement (Timoshenko and Goodier, Theory of Elasticity, section 21): `u = P y
+/// / 6EI · ((6L − 3x) x + (2 + ν)(y² − D²/4))`, `v = −P / 6EI · (3ν y² (L − x) + (4 + 5ν) D² x / 4
+/// + (3L − x) x²)`.
 fn cantilever(elements: usize) -> [f64; 2] {
     let (length, height, young, nu, load) = (8.0, 2.0, 1000.0, 0.3, 1.0);
     let inertia = height * height * height / 12.0;

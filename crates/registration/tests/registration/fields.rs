@@ -44,7 +44,9 @@ fn a_composition_of_affine_fields_is_the_product_of_their_maps() {
 fn warping_twice_is_warping_by_the_composition() {
     let image = made::<5>(1, &[9, 10, 11], |_, x| x[0] - 2.0 * x[1] + 0.5 * x[2]);
     let smooth = |phase: f64| {
-        made::<5>(3, &[9, 10, 11], |axis, x| (0.3 * (x[0] + x[1] - x[2]) + phase + axis as f64).sin())
+        made::<5>(3, &[9, 10, 11], |axis, x| {
+            (0.3 * (x[0] + x[1] - x[2]) + phase + axis as f64).sin()
+        })
     };
     let (outer, inner) = (smooth(0.0), smooth(2.0));
     let sampling = Sampling::default();
@@ -64,8 +66,8 @@ fn a_constant_velocity_is_its_own_field() {
 }
 
 /// `v = M (x − c)` moves `x − c` by `exp(M) − 1`; n squarings give `(1 + M / 2ⁿ)^(2ⁿ)`, whose error
-/// halves with each further one. Each squaring reads a voxel further, so that the border, where a place
-/// may be outside, is felt up to 7 voxels inside.
+/// halves with each further one. Each squaring reads a voxel further, so that the border, where a
+/// place may be outside, is felt up to 7 voxels inside.
 #[test]
 fn a_linear_velocity_gives_the_exponential_of_its_matrix() {
     let m = DMatrix::from_row_slice(3, 3, &[-0.2, 0.4, 0.1, -0.3, -0.1, 0.0, 0.05, 0.1, -0.3]);
@@ -114,13 +116,11 @@ fn the_jacobian_of_an_affine_field_is_its_determinant_at_every_voxel() {
 #[test]
 fn folds_are_counted_for_each_example() {
     let mirror = affine_field::<4>(affine([[-1.0, 0.0], [0.0, 1.0]], [0.0; 2]), &[6, 7]).unwrap();
-    let column = made::<4>(2, &[6, 7], |axis, x| {
-        if axis == 0 && x[1] == 3.0 { -1.5 * x[0] } else { 0.0 }
-    });
+    let column =
+        made::<4>(2, &[6, 7], |axis, x| if axis == 0 && x[1] == 3.0 { -1.5 * x[0] } else { 0.0 });
     let bent = made::<4>(2, &[6, 7], |_, x| 0.4 * (x[0] + x[1]).sin());
-    let none = made::<4>(2, &[6, 7], |axis, x| {
-        if axis == 0 && x == [2.0, 0.0] { f64::NAN } else { 0.0 }
-    });
+    let none =
+        made::<4>(2, &[6, 7], |axis, x| if axis == 0 && x == [2.0, 0.0] { f64::NAN } else { 0.0 });
     let all = Tensor::cat(vec![mirror, column, bent, none], 0);
     // It spreads along both axes.
     assert_eq!(folds(&all).unwrap(), [42, 6, 0, 6 + 7 - 1]);

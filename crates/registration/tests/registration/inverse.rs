@@ -13,8 +13,8 @@ fn longest(x: &Tensor<4>, margin: usize) -> f64 {
     farthest(&x, &vec![0.0; x.len()])
 }
 
-/// The right inverse is exact up to the tolerance, on the grid. The left one is read between voxels:
-/// it has the error of linear interpolation, the second derivative / 8 along each axis.
+/// The right inverse is exact up to the tolerance, on the grid. The left one is read between
+/// voxels: it has the error of linear interpolation, the second derivative / 8 along each axis.
 #[test]
 fn a_field_and_its_inverse_undo_each_other() {
     let field = smooth(1.2);

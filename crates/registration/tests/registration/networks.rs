@@ -85,7 +85,8 @@ fn networks_in_three_dimensions_are_the_same_code() {
 
 #[test]
 fn a_prediction_does_not_depend_on_the_rest_of_the_batch() {
-    let network = keyed_init(LocalNetConfig { pyramid: small(3) }.init::<4>(&device()), Key::new(2));
+    let network =
+        keyed_init(LocalNetConfig { pyramid: small(3) }.init::<4>(&device()), Key::new(2));
     let network = network.map(&mut Shake(5));
     let [moving, fixed] = images(3, [3, 1, 11, 10]);
     let all = network.forward(moving.clone(), fixed.clone()).unwrap();
@@ -112,7 +113,8 @@ fn gradients_reach_every_parameter_of_a_composite_network() {
     let network = keyed_init(config.init::<4>(&device()), Key::new(3)).map(&mut Shake(9)).train();
     let [moving, fixed] = images(5, [2, 1, 12, 9]);
     let field = network.forward(moving.clone(), fixed).unwrap();
-    let loss = (warp(moving, field.clone(), Default::default()).unwrap() + field.narrow(1, 0, 1)).square();
+    let loss =
+        (warp(moving, field.clone(), Default::default()).unwrap() + field.narrow(1, 0, 1)).square();
     let gradients = GradientsParams::from_grads(loss.sum().backward(), &network);
     let mut missing = Missing(&gradients, 0, 0);
     network.visit(&mut missing);

@@ -19,8 +19,7 @@ fn check<const R: usize>(case: &Value) {
         let image = tensor(list(&case["image"]), dims).autodiff().require_grad();
         let field = tensor(list(&case["field"]), of_field).autodiff().require_grad();
         let by = |name: &str| wanted[name].clone();
-        let sampling =
-            json!({ "interpolation": by("interpolation"), "outside": by("outside") });
+        let sampling = json!({ "interpolation": by("interpolation"), "outside": by("outside") });
         let sampling: Sampling = serde_json::from_value(sampling).unwrap();
         let warped = warp(image.clone(), field.clone(), sampling).unwrap();
         let near = |found: &Tensor<R>, name: &str| {

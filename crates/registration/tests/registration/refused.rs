@@ -178,9 +178,8 @@ fn meshes_and_bodies() {
     assert_refused(Mesh::grid([4, 1], [1.0; 2]), "columns: got 1");
     assert_refused(Mesh::grid([4, 4], [1.0, 0.0]), "spacing: got 0");
     let mesh = Mesh::grid([2, 2], [1.0; 2]).unwrap();
-    let body = |young, poisson| {
-        Body::new(mesh.clone(), Plane::Stress, &[Material { young, poisson }])
-    };
+    let body =
+        |young, poisson| Body::new(mesh.clone(), Plane::Stress, &[Material { young, poisson }]);
     assert_refused(body(0.0, 0.3), "young: got 0");
     assert_refused(body(1.0, 0.5), "poisson: got 0.5");
     assert_refused(body(1.0, -1.0), "poisson: got -1");
@@ -226,12 +225,18 @@ fn trainings() {
     let mut bad = config(None);
     bad.optimization.learning_rate = 0.0;
     assert_refused(init(bad), "learning_rate: got 0");
-    assert_refused(init(config(None).with_penalty(Penalty::GradientL1, -1.0)), "penalty.weight: got -1");
+    assert_refused(
+        init(config(None).with_penalty(Penalty::GradientL1, -1.0)),
+        "penalty.weight: got -1",
+    );
     let mut bad = config(None);
     bad.similarity.sigmas.clear();
     assert_refused(init(bad), "sigmas: got 0");
     for (change, start) in [
-        ((|a| a.weight = -1.0) as fn(&mut cni_registration::training::AdversaryConfig), "adversary.weight: got -1"),
+        (
+            (|a| a.weight = -1.0) as fn(&mut cni_registration::training::AdversaryConfig),
+            "adversary.weight: got -1",
+        ),
         (|a| a.updates = 0, "adversary.updates: got 0"),
         (|a| a.optimization.learning_rate = f64::NAN, "adversary.learning_rate: got NaN"),
         (|a| a.loss = AdversarialLoss::Wasserstein { clip: 0.0 }, "clip: got 0"),

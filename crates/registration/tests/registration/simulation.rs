@@ -61,17 +61,16 @@ fn wider_blurs_and_fewer_knots_bend_less() {
     assert!(spline(2) < spline(4) && spline(4) < spline(8));
 }
 
-/// Knots are four voxels apart. Between them a linear spline has no second difference, and a cubic one
-/// has one that is itself linear.
+/// Knots are four voxels apart. Between them a linear spline has no second difference, and a cubic
+/// one has one that is itself linear.
 #[test]
 fn splines_have_their_degree_between_knots() {
     for (degree, order) in [(1, 2), (2, 3), (3, 4)] {
         let source = SplineFields { degree, ..SplineFields::new([29, 9], 7, 1.0) };
         let field = draw::<4>(&source, 5, 1);
         let column: Vec<f64> = numbers(&field).into_iter().step_by(9).take(29).collect();
-        let differences = (0..order).fold(column, |x, _| {
-            x.windows(2).map(|pair| pair[1] - pair[0]).collect()
-        });
+        let differences =
+            (0..order).fold(column, |x, _| x.windows(2).map(|pair| pair[1] - pair[0]).collect());
         // Those of voxels from a knot to the next.
         for first in (0..29 - order).filter(|first| first % 4 + order <= 4) {
             assert!(differences[first].abs() < 1e-5, "{degree} {first}: {differences:?}");
@@ -98,8 +97,8 @@ fn a_glands_body_is_held_above_slides_at_the_sides_and_is_pushed_below() {
     }
 }
 
-/// Without a probe and a pressure nothing moves. A pressure alone swells the gland: the volume inside
-/// grows by what the normal displacement of its outline adds.
+/// Without a probe and a pressure nothing moves. A pressure alone swells the gland: the volume
+/// inside grows by what the normal displacement of its outline adds.
 #[test]
 fn a_pressure_swells_the_gland_and_no_load_moves_nothing() {
     let still = GlandMotion { probe: 0.0, pressure: 0.0, ..GlandMotion::new([24, 24]) };

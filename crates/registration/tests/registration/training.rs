@@ -5,15 +5,13 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use cni_layers::keyed_init;
 use cni_noise::Key;
+use cni_registration::RegistrationError;
 use cni_registration::adversary::{AdversarialLoss, DiscriminatorConfig};
 use cni_registration::fields::{Sampling, integrate, warp};
 use cni_registration::losses::{Penalty, dice};
 use cni_registration::networks::{LocalNet, LocalNetConfig, Pyramid};
 use cni_registration::simulation::{FieldSource, SmoothFields};
-use cni_registration::training::{
-    AdversaryConfig, Pairs, RegistrationConfig, RegistrationTrainer,
-};
-use cni_registration::RegistrationError;
+use cni_registration::training::{AdversaryConfig, Pairs, RegistrationConfig, RegistrationTrainer};
 
 type Trainer = RegistrationTrainer<
     LocalNet<4>,
@@ -49,7 +47,8 @@ pub fn network() -> LocalNet<4> {
 }
 
 pub fn config(loss: Option<AdversarialLoss>) -> RegistrationConfig {
-    let mut config = RegistrationConfig::new(Key::new(7)).with_penalty(Penalty::BendingEnergy, 0.01);
+    let mut config =
+        RegistrationConfig::new(Key::new(7)).with_penalty(Penalty::BendingEnergy, 0.01);
     config.batch_size = 3;
     config.similarity.sigmas = vec![0.0, 1.0, 2.0];
     if let Some(loss) = loss {
@@ -198,6 +197,18 @@ fn an_epoch_has_every_pair_once_and_every_label_in_time() {
         assert_eq!(epoch, [0, 1, 2, 3, 4]);
     }
     assert!((1..10).contains(&halves), "{halves}");
+}
+
+#[test]
+fn configurations_are_values() {
+    let loss = AdversarialLoss::Wasserstein { clip: 0.02 };
+    let written = serde_json::to_value(config(Some(loss))).unwrap();
+    let read: RegistrationConfig = serde_json::from_value(written.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), written);
+    let mut wrong = written;
+    wrong["regularizer"] = 1.into();
+    let error = serde_json::from_value::<RegistrationConfig>(wrong).unwrap_err();
+    assert!(error.to_string().contains("unknown field `regularizer`"), "{error}");
 }
 
 #[test]

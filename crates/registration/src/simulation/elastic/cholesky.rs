@@ -45,8 +45,11 @@ impl Banded {
                 let first = (*self.before(row).start()).max(*self.before(column).start());
                 let (i, j) = (self.place(row, first), self.place(column, first));
                 let count = column - first;
-                let known: f64 =
-                    self.rows[i..i + count].iter().zip(&self.rows[j..j + count]).map(|(a, b)| a * b).sum();
+                let known: f64 = self.rows[i..i + count]
+                    .iter()
+                    .zip(&self.rows[j..j + count])
+                    .map(|(a, b)| a * b)
+                    .sum();
                 let rest = self.rows[i + count] - known;
                 self.rows[i + count] = match column == row {
                     true if rest > 1e-12 * diagonal => rest.sqrt(),
@@ -56,7 +59,8 @@ impl Banded {
             }
         }
         for row in 0..self.size() {
-            let known: f64 = (*self.before(row).start()..row).map(|c| *self.at(row, c) * right[c]).sum();
+            let known: f64 =
+                (*self.before(row).start()..row).map(|c| *self.at(row, c) * right[c]).sum();
             right[row] = (right[row] - known) / *self.at(row, row);
         }
         for column in (0..self.size()).rev() {

@@ -53,9 +53,8 @@ const CORNERS: [[f64; 2]; 4] = [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.
 /// The derivatives of the four shape functions along the axes, and the Jacobian, at a point in the
 /// coordinates of the element.
 fn derivatives(corners: [[f64; 2]; 4], point: [f64; 2]) -> ([[f64; 2]; 4], f64) {
-    let local = CORNERS.map(|[a, b]| {
-        [0.25 * a * (1.0 + b * point[1]), 0.25 * b * (1.0 + a * point[0])]
-    });
+    let local =
+        CORNERS.map(|[a, b]| [0.25 * a * (1.0 + b * point[1]), 0.25 * b * (1.0 + a * point[0])]);
     // d place / d point: by axis, then by coordinate of the element.
     let mut j = [[0.0; 2]; 2];
     for (of, at) in local.iter().zip(&corners) {
@@ -66,9 +65,8 @@ fn derivatives(corners: [[f64; 2]; 4], point: [f64; 2]) -> ([[f64; 2]; 4], f64) 
         }
     }
     let det = j[0][0] * j[1][1] - j[0][1] * j[1][0];
-    let along = local.map(|[a, b]| {
-        [(a * j[1][1] - b * j[1][0]) / det, (b * j[0][0] - a * j[0][1]) / det]
-    });
+    let along =
+        local.map(|[a, b]| [(a * j[1][1] - b * j[1][0]) / det, (b * j[0][0] - a * j[0][1]) / det]);
     (along, det)
 }
 
@@ -84,11 +82,7 @@ pub(super) fn jacobians(corners: [[f64; 2]; 4]) -> [f64; 4] {
 
 /// The stiffness of an element: forces at its corners, from displacements there. Both have the
 /// first axis of the first corner, the second axis of it, the first of the next, and so on.
-pub(super) fn stiffness(
-    corners: [[f64; 2]; 4],
-    material: Material,
-    plane: Plane,
-) -> [[f64; 8]; 8] {
+pub(super) fn stiffness(corners: [[f64; 2]; 4], material: Material, plane: Plane) -> [[f64; 8]; 8] {
     let law = material.stiffness(plane);
     let mut sum = [[0.0; 8]; 8];
     for point in points() {

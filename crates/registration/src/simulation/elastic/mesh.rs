@@ -18,10 +18,7 @@ impl Mesh {
     /// [`RegistrationError::Count`] for no quadrilateral or a number without a node,
     /// [`RegistrationError::Quad`] for a quadrilateral that is not convex or goes the other way
     /// round.
-    pub fn new(
-        nodes: Vec<[f64; 2]>,
-        quads: Vec<[usize; 4]>,
-    ) -> Result<Self, RegistrationError> {
+    pub fn new(nodes: Vec<[f64; 2]>, quads: Vec<[usize; 4]>) -> Result<Self, RegistrationError> {
         crate::error::at_least("quads", quads.len(), 1)?;
         if let Some(&got) = quads.iter().flatten().find(|&&node| node >= nodes.len()) {
             let wanted = format!("below the number of nodes, {}", nodes.len());
@@ -44,10 +41,7 @@ impl Mesh {
     ///
     /// [`RegistrationError::Count`] for fewer than two rows or columns,
     /// [`RegistrationError::Value`] for a distance that is not above 0.
-    pub fn grid(
-        [rows, columns]: [usize; 2],
-        spacing: [f64; 2],
-    ) -> Result<Self, RegistrationError> {
+    pub fn grid([rows, columns]: [usize; 2], spacing: [f64; 2]) -> Result<Self, RegistrationError> {
         crate::error::at_least("rows", rows, 2)?;
         crate::error::at_least("columns", columns, 2)?;
         for distance in spacing {

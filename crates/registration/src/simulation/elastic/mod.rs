@@ -1,9 +1,9 @@
 //! Linear elasticity in 2-D by finite elements: bilinear quadrilaterals of unit thickness, two by
 //! two quadrature points, supports, loads, and a direct solver in double precision.
 //!
-//! Strains are small ones: a displacement proportional to its load, and no contact. Fully integrated
-//! bilinear elements are too stiff in bending on coarse meshes, and near a Poisson's ratio of 0.5 in
-//! plane strain (locking).
+//! Strains are small ones: a displacement proportional to its load, and no contact. Fully
+//! integrated bilinear elements are too stiff in bending on coarse meshes, and near a Poisson's
+//! ratio of 0.5 in plane strain (locking).
 //!
 //! ```
 //! use cni_registration::simulation::elastic::{Body, Material, Mesh, Plane};
