@@ -32,7 +32,7 @@ pub fn mean_distance<const R: usize>(
     examples
         .map(|(example, (distances, weights))| {
             let total: f64 = weights.iter().sum();
-            if !(total > 0.0) {
+            if total.is_nan() || total <= 0.0 {
                 return Err(RegistrationError::EmptyLabel { field: "within", example, label: 0 });
             }
             let sum: f64 = distances.iter().zip(weights).map(|(d, w)| d * w).sum();

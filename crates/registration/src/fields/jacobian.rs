@@ -64,7 +64,8 @@ pub fn folds<const R: usize>(field: &Tensor<R>) -> Result<Vec<usize>, Registrati
     let voxels = determinant.dims()[2..].iter().product::<usize>();
     let values = determinant.into_data().iter::<f64>().collect::<Vec<_>>();
     // A determinant that is no number is a fold too.
-    let folded = |values: &[f64]| values.iter().filter(|&&value| !(value > 0.0)).count();
+    let folded =
+        |values: &[f64]| values.iter().filter(|value| value.is_nan() || **value <= 0.0).count();
     Ok(values.chunks(voxels).map(folded).collect())
 }
 

@@ -169,7 +169,7 @@ impl<const R: usize> Up<R> {
     /// From twice `channels` to `channels`.
     pub fn new(channels: usize, kernel: usize, groups: usize, device: &Device) -> Self {
         // Each voxel sums over a 2^axes-th of the kernel.
-        let fan_in = 2 * channels * kernel.pow(R as u32 - 2) >> (R - 2);
+        let fan_in = (2 * channels * kernel.pow(R as u32 - 2)) >> (R - 2);
         Self {
             weight: he(kernel_shape(2 * channels, channels, kernel), fan_in.max(1), device),
             bias: Initializer::Zeros.init([channels], device),

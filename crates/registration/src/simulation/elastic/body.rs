@@ -142,10 +142,10 @@ impl Body {
         for (number, quad) in quads.iter().enumerate() {
             let of = stiffness(self.mesh.corners(number), self.materials[number], self.plane);
             let unknown = |at: usize| 2 * quad[at / 2] + at % 2;
-            for row in 0..8 {
-                for column in 0..8 {
+            for (row, of_row) in of.iter().enumerate() {
+                for (column, stiffness) in of_row.iter().enumerate() {
                     if unknown(row) >= unknown(column) {
-                        *matrix.at(unknown(row), unknown(column)) += of[row][column];
+                        *matrix.at(unknown(row), unknown(column)) += stiffness;
                     }
                 }
             }

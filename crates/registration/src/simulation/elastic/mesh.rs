@@ -26,7 +26,8 @@ impl Mesh {
         }
         let mesh = Self { nodes, quads };
         for quad in 0..mesh.quads.len() {
-            if let Some(got) = jacobians(mesh.corners(quad)).into_iter().find(|&j| !(j > 0.0)) {
+            let wrong = |j: &f64| j.is_nan() || *j <= 0.0;
+            if let Some(got) = jacobians(mesh.corners(quad)).into_iter().find(wrong) {
                 return Err(RegistrationError::Quad { quad, got });
             }
         }
