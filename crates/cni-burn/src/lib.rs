@@ -49,6 +49,7 @@
 //! - `band-limited`: convolutions of low frequencies (`layers::band_limited`);
 //! - `binary`: layers of binary weights and inputs (`layers::binary`);
 //! - `privacy`: private training, its accountants and membership attacks (`privacy`);
+//! - `registration`: image registration with an adversary on the deformation;
 //! - `download`: fetches the CIFAR archives over HTTPS;
 //! - `experimental-ddp`: training on several CUDA devices by Burn's collective operations.
 
@@ -67,6 +68,8 @@ pub use cni_noise as noise;
 pub use cni_ops as ops;
 #[cfg(feature = "privacy")]
 pub use cni_privacy as privacy;
+#[cfg(feature = "registration")]
+pub use cni_registration as registration;
 #[cfg(feature = "report")]
 pub use cni_report as report;
 pub use cni_training as training;

@@ -156,6 +156,63 @@ fn the_table_of_private_trainings_is_that_of_its_record() {
     }
 }
 
+/// A mean over the seeds, with the least and the most of them.
+fn over_seeds(values: &Value, decimals: usize) -> String {
+    let values: Vec<f64> =
+        values.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{mean:.decimals$} [{low:.decimals$}, {high:.decimals$}]")
+}
+
+#[test]
+fn the_table_of_regularizers_is_that_of_its_record() {
+    let (page, record) = (page("registration.md"), json("results/registration/record.json"));
+    let rows = record["rows"].as_array().unwrap();
+    for row in rows {
+        let shown = format!(
+            "| {} | {} | {} | {} |",
+            row["name"].as_str().unwrap(),
+            over_seeds(&row["dice"], 3),
+            over_seeds(&row["folds"], 1),
+            over_seeds(&row["distance"], 2),
+        );
+        assert!(page.contains(&shown), "registration.md lacks: {shown}");
+    }
+    let settings = &record["settings"];
+    for said in [
+        format!("{} pairs", record["test_pairs"]),
+        format!("{} seeds", settings["seeds"]),
+        format!("{} steps", settings["steps"]),
+    ] {
+        assert!(page.contains(&said), "registration.md lacks: {said}");
+    }
+    // What the page says of them.
+    let values = |name: &str, of: &str| -> Vec<f64> {
+        let row = rows.iter().find(|row| row["name"] == name).unwrap();
+        serde_json::from_value(row[of].clone()).unwrap()
+    };
+    let mean = |name: &str, of: &str| {
+        let values = values(name, of);
+        values.iter().sum::<f64>() / values.len() as f64
+    };
+    let most = |values: Vec<f64>| values.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    let least = |values: Vec<f64>| values.into_iter().fold(f64::INFINITY, f64::min);
+    let names = rows.iter().map(|row| row["name"].as_str().unwrap());
+    let (plain, best) = ("no regularizer", "bending energy, 5");
+    assert!(names.clone().all(|name| mean(name, "dice") <= mean(plain, "dice")));
+    assert!((mean(plain, "folds") / 1024.0 - 0.25).abs() < 0.01);
+    assert!(mean(plain, "distance") > mean("no motion", "distance"));
+    assert_eq!(most(values(best, "folds")), 0.0);
+    for name in names.filter(|name| name.starts_with("adversary")) {
+        assert!(mean(name, "folds") < 0.1 * mean(plain, "folds"));
+        assert!(mean(name, "distance") < 0.25 * mean(plain, "distance"));
+        assert!(least(values(name, "distance")) > most(values(best, "distance")));
+    }
+    assert!(mean("adversary, 0.003", "dice") < mean("adversary, 0.001", "dice"));
+}
+
 #[test]
 fn the_ablation_of_colored_noise_is_that_of_its_record() {
     let (page, record) = (page("colored-noise.md"), json("results/ablations/colored-noise.json"));

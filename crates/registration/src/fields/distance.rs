@@ -1,0 +1,42 @@
+use super::grid::{check_field, check_fits, check_image, check_same};
+use crate::RegistrationError;
+use burn::tensor::Tensor;
+
+/// The mean distance between two fields within a mask, in voxels: for a field and the true one, the
+/// mean error of registration over those voxels. One number for each example.
+///
+/// # Shapes
+///
+/// - a, b: `[batch, axes, ..spatial]`, in voxels
+/// - within: `[batch, 1, ..spatial]`, weights of at least 0
+///
+/// # Errors
+///
+/// [`RegistrationError::Shape`] for tensors that do not fit together,
+/// [`RegistrationError::EmptyLabel`] for a mask without weight.
+pub fn mean_distance<const R: usize>(
+    a: &Tensor<R>,
+    b: &Tensor<R>,
+    within: &Tensor<R>,
+) -> Result<Vec<f64>, RegistrationError> {
+    check_field("a", a, 1)?;
+    check_same("b", b, a)?;
+    check_image("within", within)?;
+    check_fits("within", within, a)?;
+    let distance = (a.clone() - b.clone()).detach().square().sum_dim(1).sqrt();
+    check_same("within", within, &distance)?;
+    let voxels = distance.dims()[2..].iter().product::<usize>();
+    let distances: Vec<f64> = distance.into_data().iter::<f64>().collect();
+    let weights: Vec<f64> = within.to_data().iter::<f64>().collect();
+    let examples = distances.chunks(voxels).zip(weights.chunks(voxels)).enumerate();
+    examples
+        .map(|(example, (distances, weights))| {
+            let total: f64 = weights.iter().sum();
+            if total.is_nan() || total <= 0.0 {
+                return Err(RegistrationError::EmptyLabel { field: "within", example, label: 0 });
+            }
+            let sum: f64 = distances.iter().zip(weights).map(|(d, w)| d * w).sum();
+            Ok(sum / total)
+        })
+        .collect()
+}
