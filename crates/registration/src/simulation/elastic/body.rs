@@ -1,8 +1,10 @@
-use super::cholesky::Banded;
 use super::element::stiffness;
 use super::{Material, Mesh, Plane};
 use crate::RegistrationError;
 use crate::error::within;
+use nalgebra::DMatrix;
+use nalgebra_sparse::factorization::CscCholesky;
+use nalgebra_sparse::{CooMatrix, CscMatrix};
 use std::collections::BTreeMap;
 
 /// An elastic body with its supports and loads.
@@ -131,42 +133,54 @@ impl Body {
     ///
     /// [`RegistrationError::Unsupported`] for a body that its supports do not hold in place.
     pub fn solve(&self) -> Result<Vec<[f64; 2]>, RegistrationError> {
-        let quads = self.mesh.quads();
-        let span = |quad: &[usize; 4]| {
-            let (low, high) = (quad.iter().min(), quad.iter().max());
-            high.zip(low).map_or(0, |(high, low)| high - low)
-        };
-        let reach = 2 * quads.iter().map(span).max().unwrap_or(0) + 1;
-        let mut matrix = Banded::zeros(2 * self.loads.len(), reach);
-        let mut right = self.loads.concat();
-        for (number, quad) in quads.iter().enumerate() {
-            let of = stiffness(self.mesh.corners(number), self.materials[number], self.plane);
-            let unknown = |at: usize| 2 * quad[at / 2] + at % 2;
-            for (row, of_row) in of.iter().enumerate() {
-                for (column, stiffness) in of_row.iter().enumerate() {
-                    if unknown(row) >= unknown(column) {
-                        *matrix.at(unknown(row), unknown(column)) += stiffness;
+        let mut all = vec![0.0; 2 * self.loads.len()];
+        for ([node, axis], &displacement) in &self.held {
+            all[2 * node + axis] = displacement;
+        }
+        // The unknowns are the displacements that are not held.
+        let is_free = |at: &usize| !self.held.contains_key(&[at / 2, at % 2]);
+        let free: Vec<usize> = (0..all.len()).filter(is_free).collect();
+        if free.is_empty() {
+            return Ok(pairs(&all));
+        }
+        let mut number = vec![None; all.len()];
+        let mut matrix = CooMatrix::new(free.len(), free.len());
+        for (unknown, &at) in free.iter().enumerate() {
+            number[at] = Some(unknown);
+            // An entry on the diagonal, also of a node in no quadrilateral.
+            matrix.push(unknown, unknown, 0.0);
+        }
+        let load = |unknown: usize, _| self.loads[free[unknown] / 2][free[unknown] % 2];
+        let mut right = DMatrix::from_fn(free.len(), 1, load);
+        for (quad, corners) in self.mesh.quads().iter().enumerate() {
+            let of = stiffness(self.mesh.corners(quad), self.materials[quad], self.plane);
+            let place = |at: usize| 2 * corners[at / 2] + at % 2;
+            for (row, entries) in of.iter().enumerate() {
+                let Some(row) = number[place(row)] else { continue };
+                for (column, &entry) in entries.iter().enumerate() {
+                    match number[place(column)] {
+                        Some(column) => matrix.push(row, column, entry),
+                        None => right[row] -= entry * all[place(column)],
                     }
                 }
             }
         }
-        // A held displacement goes to the right-hand side, and its own equation becomes trivial.
-        for ([node, axis], &displacement) in &self.held {
-            let held = 2 * node + axis;
-            for row in matrix.below(held).skip(1) {
-                right[row] -= std::mem::take(matrix.at(row, held)) * displacement;
-            }
-            for column in matrix.before(held) {
-                right[column] -= std::mem::take(matrix.at(held, column)) * displacement;
-            }
-            *matrix.at(held, held) = 1.0;
-            right[held] = displacement;
+        let matrix = CscMatrix::from(&matrix);
+        let factor = CscCholesky::factor(&matrix).map_err(|_| RegistrationError::Unsupported)?;
+        // What exact numbers make zero, rounding leaves as little.
+        let pivots = factor.l().diagonal_as_csc();
+        let diagonal = matrix.diagonal_as_csc();
+        if !pivots.values().iter().zip(diagonal.values()).all(|(l, k)| l * l > 1e-12 * k) {
+            return Err(RegistrationError::Unsupported);
         }
-        // Those that were held before must keep their values.
-        for ([node, axis], &displacement) in &self.held {
-            right[2 * node + axis] = displacement;
+        for (&at, &displacement) in free.iter().zip(factor.solve(&right).iter()) {
+            all[at] = displacement;
         }
-        let solved = matrix.solve(right).ok_or(RegistrationError::Unsupported)?;
-        Ok(solved.chunks(2).map(|both| [both[0], both[1]]).collect())
+        Ok(pairs(&all))
     }
+}
+
+/// The displacements of nodes, along both axes.
+fn pairs(all: &[f64]) -> Vec<[f64; 2]> {
+    all.chunks(2).map(|both| [both[0], both[1]]).collect()
 }

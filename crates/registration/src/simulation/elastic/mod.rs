@@ -1,5 +1,5 @@
 //! Linear elasticity in 2-D by finite elements: bilinear quadrilaterals of unit thickness, two by
-//! two quadrature points, supports, loads, and a direct solver in double precision.
+//! two quadrature points, supports, loads, and a sparse Cholesky factor in double precision.
 //!
 //! Strains are small ones: a displacement proportional to its load, and no contact. Fully
 //! integrated bilinear elements are too stiff in bending on coarse meshes, and near a Poisson's
@@ -20,7 +20,6 @@
 //! ```
 
 mod body;
-mod cholesky;
 mod element;
 mod mesh;
 
