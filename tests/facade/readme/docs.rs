@@ -147,6 +147,7 @@ fn the_table_of_private_trainings_is_that_of_its_record() {
         assert!(number(&row["spent"]["epsilon"]) <= number(&attack["bound"]["epsilon"]));
         assert!(number(&attack["advantage"]["low"]) < 0.0);
         assert_eq!(number(&attack["epsilon_at_least"]), 0.0);
+        assert_eq!((number(&attack["delta"]), number(&rows[0]["attack"]["delta"])), (1e-4, 1e-5));
         let one = number(&attack["bound"]["epsilon"]) == 1.0;
         assert_eq!(attack["verdict"], if one { "under" } else { "inconclusive" });
         assert_eq!(number(&attack["auc"]["low"]) > 0.5, one);

@@ -7,7 +7,6 @@ use crate::given::Given;
 use crate::output::Output;
 use crate::privacy::{AccountantFlag, of_flag};
 use clap::Args;
-use cni_burn::prelude::TrainingConfig;
 use cni_burn::privacy::{Budget, PRIVACY_FILE, PrivateRun, PrivateSgd, Randomness};
 use serde_json::{Value, json};
 use std::error::Error;
@@ -88,18 +87,6 @@ impl PrivacyFlags {
             "system_randomness": self.system_randomness,
         })
     }
-
-    /// The private run of a training on so many examples.
-    pub fn plan(
-        &self,
-        given: &Given,
-        training: TrainingConfig,
-        examples: usize,
-        resumed: Option<&Path>,
-    ) -> Result<PrivateRun, Box<dyn Error>> {
-        let settings = self.settings(given, resumed)?;
-        Ok(settings.plan(training, examples).map_err(of_flag)?)
-    }
 }
 
 /// The flags that settings stand for.
@@ -145,8 +132,10 @@ pub fn say_spent(run: &PrivateRun, folder: &Path, output: Output) -> Result<Valu
 
 pub fn private_train(args: PrivateTrain, given: &Given) -> Result<Exit, Box<dyn Error>> {
     let PrivateTrain { mut train, privacy } = args;
+    let resumed = train.resume.then_some(train.out.as_path());
+    let settings = privacy.settings(given, resumed)?;
     if !given.has("recipe") && !train.resume {
         train.recipe.recipe = PathBuf::from("clean");
     }
-    train_with(train, Some(&privacy), given)
+    train_with(train, Some(&settings), given)
 }

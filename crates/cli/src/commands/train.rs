@@ -3,7 +3,7 @@
 mod kept;
 
 use crate::checkpoint::{Origin, trained_against};
-use crate::commands::private_train::{PrivacyFlags, say_plan, say_spent};
+use crate::commands::private_train::{say_plan, say_spent};
 use crate::compute::Compute;
 use crate::curves::Curves;
 use crate::data::{About, Dataset, Folder, Images, Source, part};
@@ -12,11 +12,13 @@ use crate::exit::Exit;
 use crate::given::{Given, Idle};
 use crate::model::{Asked, GROUP, ModelFlags, config_of_run};
 use crate::output::Output;
+use crate::privacy::of_flag;
 use crate::recipe::{RecipeFlags, Resolved, recipe_of_run};
 use crate::values::{count, named};
 use burn::tensor::Device;
 use clap::Args;
 use cni_burn::prelude::*;
+use cni_burn::privacy::PrivateSgd;
 use cni_burn::training::{
     CheckpointInfo, CheckpointSelector, Devices, Parallel, Progress, Trained, checkpoint_info,
 };
@@ -52,7 +54,7 @@ pub struct Train {
     /// history.json, the file .lock and training.html, a page of the learning curves that loads
     /// itself anew while the run goes on.
     #[arg(long, default_value = Origin::RUN)]
-    out: PathBuf,
+    pub(super) out: PathBuf,
     /// Continue the run in --out from its last checkpoint; begin it if there is none yet. Flags
     /// that are left out are those that the run was begun with; others have to agree with them.
     #[arg(long)]
@@ -169,10 +171,10 @@ pub fn train(args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
     train_with(args, None, given)
 }
 
-/// A run, private if there are flags of privacy.
+/// A run, private if there are settings of privacy.
 pub(super) fn train_with(
     mut args: Train,
-    privacy: Option<&PrivacyFlags>,
+    privacy: Option<&PrivateSgd>,
     given: &Given,
 ) -> Result<Exit, Box<dyn Error>> {
     // A run that goes on is the one that was begun, and says so before it reads any data.
@@ -224,13 +226,10 @@ pub(super) fn train_with(
         (false, false) => Progress::Lines,
     };
     let recipe = resolved.recipe()?;
-    let resumed = args.resume.then_some(args.out.as_path());
     let training = resolved.training;
     let epochs = training.epochs;
-    let private = match privacy {
-        Some(flags) => Some(flags.plan(given, training.clone(), train.len(), resumed)?),
-        None => None,
-    };
+    let private = privacy.map(|settings| settings.plan(training.clone(), train.len()));
+    let private = private.transpose().map_err(of_flag)?;
     let trainer = match &private {
         Some(run) => {
             say_plan(run, output)?;

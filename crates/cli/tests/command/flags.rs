@@ -66,6 +66,7 @@ fn a_flag_that_contradicts_the_run_is_refused_with_both_values() {
         ("--dataset cifar100", "--dataset: got cifar100, wanted digits, since "),
         ("--depth 56", "--depth: got 56, wanted 8, since "),
         ("--activation gelu", "--activation: got gelu, wanted relu, since "),
+        ("--norm group", "--norm: got group, wanted batch, since "),
         ("--width 1", "--width: got 1.0, wanted 0.25, since "),
         ("--noise pni", "--noise: got pni, wanted cni, since "),
         ("--place image,weights", "--place: got image,weights, wanted weights, since "),

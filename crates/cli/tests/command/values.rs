@@ -21,6 +21,7 @@ fn a_value_out_of_range_is_refused_by_a_sentence_before_anything_is_written() {
         ("--depth 2", "6n + 2"),
         ("--depth 10", "6n + 2 with n > 0"),
         ("--activation tanh", "relu, silu, gelu, mish, softplus"),
+        ("--norm layer", "possible values: batch, group"),
         ("--depth 6000002", "1202"),
         ("--width 0", "above 0"),
         ("--band 1", "at least 0 and below 1"),

@@ -82,8 +82,10 @@ pub struct MembershipReport {
     pub advantage: Measured,
     /// Rates at thresholds for low false positive rates.
     pub points: Vec<OperatingPoint>,
-    /// The lower bound on epsilon at the delta of the privacy, or at 1e-5.
+    /// The lower bound on epsilon at `delta`.
     pub epsilon_at_least: f64,
+    /// The delta of the privacy that the attack is held against, or 1e-5.
+    pub delta: f64,
     /// The privacy that the attack is held against, if one was given.
     pub bound: Option<PrivacyBound>,
     /// Whether the attack stays under it.

@@ -100,6 +100,7 @@ impl MembershipScores {
             advantage,
             points,
             epsilon_at_least: epsilon_at_least(&chosen, &measured, delta, confidence)?,
+            delta,
             bound,
             verdict,
         })
