@@ -15,6 +15,8 @@ use crate::recipe::{RecipeFlags, Resolved, recipe_of_run};
 use crate::values::{count, named};
 use burn::tensor::Device;
 use clap::Args;
+use cni_burn::layers::binary::latent_weights;
+use cni_burn::layers::models::Network;
 use cni_burn::prelude::*;
 use cni_burn::training::{
     CheckpointInfo, CheckpointSelector, Devices, Parallel, Progress, Trained, checkpoint_info,
@@ -25,6 +27,9 @@ use std::error::Error;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
+
+/// The group of the weights behind the signs of a binary model, for the rules of its recipe.
+const LATENT: &str = "latent";
 
 /// The flags of `train`.
 #[derive(Args)]
@@ -214,7 +219,13 @@ pub fn train(mut args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
     let [first, page, last] = [(); 3].map(|()| curves.clone());
     before_the_end(move |reason| last.last_words(reason))?;
     let begun = Instant::now();
-    let trained = Trainer::new(resolved.training, &args.out)?
+    let mut trainer = Trainer::new(resolved.training, &args.out)?;
+    if !latent_weights(&model).is_empty() {
+        trainer = trainer.with_group(LATENT, |model: &Network| {
+            latent_weights(model).into_iter().map(|weight| weight.id).collect()
+        })?;
+    }
+    let trained = trainer
         .with_recipe(recipe)
         .with_validation(validation)
         .with_devices(devices)
@@ -228,7 +239,7 @@ pub fn train(mut args: Train, given: &Given) -> Result<Exit, Box<dyn Error>> {
             ControlFlow::Continue(())
         })
         .resume(args.resume)
-        .run(model, ResNet::forward, train);
+        .run(model, Network::forward, train);
     let trained = curves.end(trained, output)?;
     let Trained { best_epoch: best, history, ended, notices, .. } = trained;
     let (run, seconds) = (args.out.display(), begun.elapsed().as_secs_f64());

@@ -9,6 +9,7 @@ mod config;
 mod dense_net;
 mod import;
 mod model_noise;
+mod network;
 mod normalize;
 mod resnet;
 
@@ -20,7 +21,10 @@ pub use config::ResNetConfig;
 pub use dense_net::{
     DenseConv, DenseNet, DenseNetConfig, DenseStem, DenseUnit, DenseUnits, Transition,
 };
+#[cfg(all(feature = "binary", feature = "flex"))]
+pub use dense_net::PackedDenseNet;
 pub use import::ImportReport;
 pub use model_noise::ModelNoise;
+pub use network::{Network, NetworkConfig};
 pub use normalize::{Normalize, NormalizeConfig};
 pub use resnet::ResNet;
