@@ -10,6 +10,8 @@ mod objectives;
 mod parts;
 mod peer;
 mod profile;
+#[cfg(feature = "binary")]
+mod signs;
 mod step;
 mod tasks;
 mod work;
@@ -94,6 +96,9 @@ enum Task {
     Forward,
     /// The same of ResNet-18.
     Resnet18Forward,
+    /// Convolutions of signs, packed and as floats.
+    #[cfg(feature = "binary")]
+    Signs,
     /// The adversarial step on Flex and on the backends that are compiled in, or those of them that
     /// CNI_DEVICE names.
     Backends,
@@ -156,6 +161,8 @@ fn main() -> Result<()> {
             Task::Objectives => objectives::objectives(&mut bench),
             Task::Forward => step::forward(&mut bench, Architecture::cifar(20)),
             Task::Resnet18Forward => step::forward(&mut bench, Architecture::ResNet18),
+            #[cfg(feature = "binary")]
+            Task::Signs => signs::signs(&mut bench),
             Task::Backends => backends::backends(&mut bench),
             Task::Parts => parts::parts(&bench),
             Task::Profile => profile::profile(&mut bench),

@@ -12,7 +12,7 @@ use cni_burn::attacks::Norm;
 use cni_burn::cards::epochs;
 use cni_burn::data::{DataError, ImageData};
 use cni_burn::evaluation::Epoch;
-use cni_burn::layers::models::{Network, NetworkConfig};
+use cni_burn::layers::models::Network;
 use cni_burn::prelude::{Pretrained, Threat};
 use cni_burn::training::{CheckpointInfo, CheckpointSelector, checkpoint_info, load_checkpoint};
 use serde_json::Value;
@@ -157,6 +157,10 @@ impl Checkpoint {
     ) -> Result<Self, Box<dyn Error>> {
         let because = "a PyTorch file belongs to no run";
         given.refuse(&[Idle { when: true, flags: &["run"], because }])?;
+        if from.model.is_dense() {
+            let because = "PyTorch files are of ResNets";
+            return Err(given.refusal("family", "that of a ResNet", because).into());
+        }
         given.refuse(&from.model.idle())?;
         let images = match &from.test {
             Some(dir) => Images::Folder(Folder { flag: "test", dir, grayscale: from.grayscale }),
@@ -168,10 +172,7 @@ impl Checkpoint {
             Images::Named(set) => set.about(),
             Images::Folder(_) => About::of(&test),
         };
-        let NetworkConfig::ResNet(config) = from.model.config(&about)? else {
-            let because = "PyTorch files are of ResNets";
-            return Err(given.refusal("family", "that of a ResNet", because).into());
-        };
+        let config = from.model.res_net(&about)?;
         let (model, report) = config.try_init(device)?.import_pytorch(path)?;
         output.say(format_args!("{}: {report}", path.display()))?;
         let (own, asked) = (&report.normalization, &config.normalize);

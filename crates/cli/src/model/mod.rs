@@ -96,7 +96,7 @@ impl ModelFlags {
     }
 
     /// True for the family of dense networks.
-    fn is_dense(&self) -> bool {
+    pub fn is_dense(&self) -> bool {
         self.family == DENSE_NET
     }
 
@@ -128,7 +128,12 @@ impl ModelFlags {
         .find_map(|(field, got)| Some((field, got?, wanted)))
     }
 
-    fn res_net(&self, images: &About) -> Result<ResNetConfig, NoiseError> {
+    /// The configuration of a ResNet.
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseError`], as of [`config`](Self::config).
+    pub fn res_net(&self, images: &About) -> Result<ResNetConfig, NoiseError> {
         let [_, height, width] = images.shape;
         let config = ResNetConfig::new(self.architecture()?, images.classes)
             .with_width(self.width)
