@@ -122,16 +122,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         judge(("tanh", &model), Quantizer::tanh_sign(2.0), Vec::new(), &test)?,
     ];
     let record = args.out.join("record.json");
-    write_json(&record, &json!({
-        "packed": {
-            "bytes": file.bytes(),
-            "bytes_of_signs": file.bytes_of_signs(),
-            "binary": summary.binary,
-            "full": summary.full,
-            "logits_equal": equal,
-        },
-        "records": records,
-    }))?;
+    write_json(
+        &record,
+        &json!({
+            "packed": {
+                "bytes": file.bytes(),
+                "bytes_of_signs": file.bytes_of_signs(),
+                "binary": summary.binary,
+                "full": summary.full,
+                "logits_equal": equal,
+            },
+            "records": records,
+        }),
+    )?;
     println!("\nrecord: {}", record.display());
     Ok(())
 }

@@ -46,11 +46,7 @@ pub fn signs(bench: &mut Bench) -> Result<Value> {
 }
 
 /// Times of a packed computation, and of one in floats in both precisions.
-fn against<T>(
-    bench: &mut Bench,
-    packed: impl Fn() -> T,
-    floats: impl Fn() -> T,
-) -> Result<Value> {
+fn against<T>(bench: &mut Bench, packed: impl Fn() -> T, floats: impl Fn() -> T) -> Result<Value> {
     let run = |precision: Option<Precision>| {
         let (packed, floats) = (&packed, &floats);
         Run::ours(move || {

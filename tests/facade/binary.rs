@@ -4,9 +4,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 use cni_burn::data::{Augmentation, Split, digits};
 use cni_burn::evaluation::{Check, Verdict};
-use cni_burn::layers::binary::{
-    Floats, PackedModel, Quantizer, check_latent, latent_weights,
-};
+use cni_burn::layers::binary::{Floats, PackedModel, Quantizer, check_latent, latent_weights};
 use cni_burn::layers::models::{DenseConv, DenseNet, DenseNetConfig, PackedDenseNet};
 use cni_burn::noise::uniform;
 use cni_burn::prelude::*;

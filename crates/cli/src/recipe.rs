@@ -197,7 +197,11 @@ fn fields_of(model: &ModelFlags) -> serde_json::Result<Map<String, Value>> {
 
 /// A recipe whose model has become one of another kind by a flag, without the settings that only
 /// the kind before had.
-fn without_foreign(mut recipe: Recipe, base: &Recipe, given: &Given) -> Result<Recipe, RecipeError> {
+fn without_foreign(
+    mut recipe: Recipe,
+    base: &Recipe,
+    given: &Given,
+) -> Result<Recipe, RecipeError> {
     let kind = |recipe: &Recipe| recipe.model().get("family").is_some_and(|name| name == DENSE_NET);
     let dense = kind(&recipe);
     if dense == kind(base) {

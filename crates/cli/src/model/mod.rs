@@ -170,11 +170,7 @@ impl ModelFlags {
         let dense = self.is_dense();
         let depths = self.architecture().is_ok_and(|architecture| architecture.depth().is_some());
         let mut all = vec![
-            Idle {
-                when: dense,
-                flags: Self::OF_RESNETS,
-                because: "--family dense-net has none",
-            },
+            Idle { when: dense, flags: Self::OF_RESNETS, because: "--family dense-net has none" },
             Idle {
                 when: !dense,
                 flags: DenseFlags::FLAGS,

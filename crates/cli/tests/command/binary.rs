@@ -53,7 +53,8 @@ fn a_dense_network_trains_goes_on_is_judged_and_described() {
     let published = folder.join("published");
     works(plain(&format!("publish --run {} --out {}", run.display(), published.display())));
     let card = works(plain(&format!("card --run {}", published.display())));
-    let wanted = "| network | dense network of 1 and 2 binary units, growth 32, 32 channels first |";
+    let wanted =
+        "| network | dense network of 1 and 2 binary units, growth 32, 32 channels first |";
     assert!(card.contains(wanted) && card.contains("| packed | 36864 binary weights, "), "{card}");
     works(evaluate(&published, &folder.join("again"), ""));
 }
@@ -110,12 +111,16 @@ fn what_a_dense_network_does_not_have_is_refused_by_name() {
     }
     // What a recipe has and a flag does not take back.
     let out = folder.join("run");
-    let cifar = format!("train --recipe binary-fast --dataset digits --family cifar --out {}", out.display());
+    let cifar = format!(
+        "train --recipe binary-fast --dataset digits --family cifar --out {}",
+        out.display()
+    );
     assert!(refused(plain(&cifar)).contains("group: got latent, with the groups"));
     let mixed = folder.join("mixed.toml");
     let recipe = works(plain("recipes clean"));
     fs::write(&mixed, format!("{recipe}\nblocks = [1]\n")).unwrap();
-    let mixed = format!("train --recipe {} --dataset digits --out {}", mixed.display(), out.display());
+    let mixed =
+        format!("train --recipe {} --dataset digits --out {}", mixed.display(), out.display());
     let said = refused(plain(&mixed));
     assert!(said.contains("blocks: got 1, wanted it left out: only the family"), "{said}");
     let noisy = format!("train --dataset digits --family dense-net --out {}", out.display());

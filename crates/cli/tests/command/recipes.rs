@@ -27,7 +27,8 @@ fn every_recipe_trains_two_epochs_of_digits_and_saves_itself() {
             "dajat-ramp" => "--set objective.epsilon_ramp.epochs=2 --set gradient.start_epoch=1",
             _ => "",
         };
-        let unattacked = ["clean", "band-limited", "binary", "binary-fast"].contains(&name.as_str());
+        let unattacked =
+            ["clean", "band-limited", "binary", "binary-fast"].contains(&name.as_str());
         let epsilon = if unattacked { "" } else { "--epsilon 0.05" };
         let printed = works(plain(&format!(
             "train --recipe {name} --dataset digits {small} {short} {epsilon} --subset 60 \

@@ -31,7 +31,9 @@ impl BinarySummary {
         for parameter in &found.parameters {
             match parameter.role {
                 ParameterRole::Constant => {}
-                _ if found.signs.iter().any(|(path, _)| *path == parameter.path) => summary.binary += parameter.elements(),
+                _ if found.signs.iter().any(|(path, _)| *path == parameter.path) => {
+                    summary.binary += parameter.elements()
+                }
                 _ => summary.full += parameter.elements(),
             }
         }

@@ -17,12 +17,12 @@ pub use activation::Activation;
 pub use architecture::{Architecture, Shortcut};
 pub use block::{Block, Downsample};
 pub use config::ResNetConfig;
+#[cfg(all(feature = "binary", feature = "flex"))]
+pub use dense_net::PackedDenseNet;
 #[cfg(feature = "binary")]
 pub use dense_net::{
     DenseConv, DenseNet, DenseNetConfig, DenseStem, DenseUnit, DenseUnits, Transition,
 };
-#[cfg(all(feature = "binary", feature = "flex"))]
-pub use dense_net::PackedDenseNet;
 pub use import::ImportReport;
 pub use model_noise::ModelNoise;
 pub use network::{Network, NetworkConfig};

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "binary")]
 use super::{DenseNet, DenseNetConfig};
-use super::{NormalizeConfig, Normalize, ResNet, ResNetConfig};
+use super::{Normalize, NormalizeConfig, ResNet, ResNetConfig};
 use crate::NoiseError;
 use burn::config::Config;
 use burn::module::{

@@ -119,9 +119,10 @@ fn pack(entry: Entry, values: Vec<f32>, floats: Floats) -> Result<Stored, Packed
         (false, Floats::F32) => Data::F32(values),
         (false, Floats::F16) => {
             let rounded: Vec<f16> = values.iter().map(|value| f16::from_f32(*value)).collect();
-            let lost = values.iter().zip(&rounded).find(|(value, rounded)| {
-                value.is_finite() && !rounded.to_f32().is_finite()
-            });
+            let lost = values
+                .iter()
+                .zip(&rounded)
+                .find(|(value, rounded)| value.is_finite() && !rounded.to_f32().is_finite());
             if let Some((value, _)) = lost {
                 return refused(*value, "a number that half precision holds, at most 65504");
             }

@@ -92,7 +92,11 @@ impl DenseNetConfig {
             return wrong("blocks", format!("{:?}", self.blocks), "one unit or more in each stage");
         }
         if self.blocks.iter().any(|&units| units > DEEPEST) || stages > DEEPEST {
-            return wrong("blocks", format!("{:?}", self.blocks), "at most 1,000 units in each stage");
+            return wrong(
+                "blocks",
+                format!("{:?}", self.blocks),
+                "at most 1,000 units in each stage",
+            );
         }
         let fits = |channels: usize| (1..=WIDEST).contains(&channels);
         if !fits(self.channels) || !fits(self.growth) {

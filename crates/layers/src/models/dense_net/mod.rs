@@ -5,9 +5,9 @@ mod config;
 #[cfg(feature = "flex")]
 mod packed;
 
+pub use config::{DenseNetConfig, DenseStem, DenseUnits};
 #[cfg(feature = "flex")]
 pub use packed::PackedDenseNet;
-pub use config::{DenseNetConfig, DenseStem, DenseUnits};
 
 use super::Normalize;
 use crate::NoiseError;

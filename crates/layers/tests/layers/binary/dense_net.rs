@@ -60,7 +60,9 @@ fn dense_networks_keep_their_shapes_and_settings() {
     assert!(error(small.clone().with_blocks([2], [2.0])).starts_with("reductions: got 1 for 1"));
     assert!(error(small.clone().with_blocks([1, 1], [9.0])).starts_with("reductions: got [9.0]"));
     assert!(error(small.clone().with_growth(0)).starts_with("growth: got 64 channels and"));
-    assert!(error(small.clone().with_growth(usize::MAX)).starts_with("growth: got 64 channels and"));
+    assert!(
+        error(small.clone().with_growth(usize::MAX)).starts_with("growth: got 64 channels and")
+    );
     assert!(error(small.clone().with_growth(9_000)).contains("at most 16,384 channels in every"));
     assert!(error(small.clone().with_blocks([usize::MAX], [])).contains("at most 1,000 units"));
     let tiny = small.clone().with_images([1, 16], NormalizeConfig::centered(1));

@@ -4,9 +4,7 @@ use super::{device, numbers};
 use burn::module::Initializer;
 use burn::nn::{BatchNormConfig, LinearConfig};
 use burn::tensor::Tensor;
-use cni_layers::binary::{
-    BinaryLinearConfig, BinarySummary, Floats, PackedError, PackedModel,
-};
+use cni_layers::binary::{BinaryLinearConfig, BinarySummary, Floats, PackedError, PackedModel};
 use cni_layers::models::{DenseNetConfig, NormalizeConfig, PackedDenseNet};
 use cni_layers::{keyed_init, parameters};
 use cni_noise::{Key, uniform};
@@ -136,7 +134,10 @@ fn values_that_have_no_sign_or_no_half_are_refused_by_name() {
     let device = device();
     plain.weight = plain.weight.map(|_| Tensor::from_floats([[7e4]], &device));
     let error = PackedModel::of(&plain, &0, Floats::F16).unwrap_err().to_string();
-    assert_eq!(error, "weight: got 70000, wanted a number that half precision holds, at most 65504");
+    assert_eq!(
+        error,
+        "weight: got 70000, wanted a number that half precision holds, at most 65504"
+    );
     // In a file a latent weight is its sign.
     let layer = BinaryLinearConfig::new(LinearConfig::new(70, 1)).init(&device);
     let layer = keyed_init(layer, Key::new(1));

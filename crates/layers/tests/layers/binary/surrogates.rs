@@ -49,7 +49,8 @@ fn a_surrogate_changes_what_an_attack_follows_and_no_value() {
 fn a_quantizer_without_a_gradient_is_a_surrogate_alone() {
     let device = device();
     let config = || BinaryLinearConfig::new(LinearConfig::new(3, 2));
-    for config in [config().with_weights(Quantizer::Sign), config().with_input(Some(Quantizer::Sign))]
+    for config in
+        [config().with_weights(Quantizer::Sign), config().with_input(Some(Quantizer::Sign))]
     {
         let error = config.try_init(&device).unwrap_err().to_string();
         assert_eq!(error, "quantizer: got sign, wanted a quantizer with a gradient");
