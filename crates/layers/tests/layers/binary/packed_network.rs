@@ -24,7 +24,7 @@ impl ModuleMapper for Trained {
             let positive = old.clone().min().into_scalar::<f32>() > 0.0;
             let noise = normal_like(key, &old, 0);
             let new = old + noise.mul_scalar(0.7);
-            if positive && self.0 % 2 == 0 { new.abs().add_scalar(0.1) } else { new }
+            if positive && self.0.is_multiple_of(2) { new.abs().add_scalar(0.1) } else { new }
         })
     }
 }
@@ -75,7 +75,7 @@ fn packed_networks_have_the_logits_of_the_float_ones_exactly() {
         // They differ from image to image, so that equal numbers say something.
         assert!(wanted.windows(2).all(|pair| pair[0] != pair[1]), "{wanted:?}");
         // Batches do not matter.
-        let one = packed.forward(images.slice([1..2]));
+        let one = packed.forward(images.narrow(0, 1, 1));
         assert_eq!(numbers(one), wanted[config.classes..2 * config.classes]);
     }
 }
